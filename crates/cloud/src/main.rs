@@ -1,0 +1,2 @@
+//! api-sessions-cloud
+fn main() {}

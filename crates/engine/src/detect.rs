@@ -1,0 +1,1 @@
+//! The module's own attack detectors (`api_sessions_detect`).

@@ -1,0 +1,1 @@
+//! From a worker's queue to the cloud: batch, client, retry, spool, sync, counters.

@@ -1,0 +1,1 @@
+//! Memory that all workers share: session table, denylist, record queue.
