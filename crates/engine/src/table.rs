@@ -1,1 +1,167 @@
 //! Memory that all workers share: session table, denylist, record queue.
+//!
+//! # The session table
+//!
+//! Sixteen-way sets of fixed records. A set is one line (lock, order of use, a byte of hash for each
+//! session) and sixteen entries of 128 bytes: 7,943 sessions a megabyte, three lines of memory an
+//! operation, and no lock that two sessions of different sets share.
+//!
+//! - **Exact**: every update happens under the lock of its set ([`lock`]), whoever makes it.
+//! - **Bounded**: full is never an error. In a full set the new session takes the place of one that
+//!   is idle, else of a provisional one (one request, not confirmed by the application), else of the
+//!   least recently used; of a client that has more than its share of the set, its own ([`set`]).
+//! - **Crash-proof**: a lock tells its holder, a dead holder is recognised ([`owner`]), and what it
+//!   left half done is at most one session. Nobody waits for longer than [`LOCK_WAIT`].
+//! - **Not foreseeable**: the place of a session depends on a random key in the zone.
+//!
+//! # Rules of this folder, the engine's only one with `unsafe`
+//!
+//! Nothing in the memory is a pointer, and nothing is trusted to be in range. What two processes may
+//! touch is an atomic. Critical sections allocate, log, panic and call back never, and no thread
+//! holds two locks. `tests/table_loom.rs` runs every interleaving of the lock, `tests/table_kill.rs`
+//! kills workers by the hundred.
+
+mod bytes;
+mod entry;
+mod ids;
+mod layout;
+mod lock;
+mod order;
+mod owner;
+mod region;
+mod set;
+mod snapshot;
+mod stats;
+mod sync;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::hash::Hasher;
+use std::ptr::NonNull;
+use std::sync::atomic::Ordering;
+
+use siphasher::sip::SipHasher13;
+
+pub use ids::{BadSessionId, SessionId};
+pub use owner::MAX_SLOTS;
+pub use region::{Attached, MIN_BYTES, TableError};
+pub use snapshot::{Arrival, Outcome, ROLE_BYTES, Snapshot, TEXT_BYTES};
+pub use stats::TableStats;
+pub use worker::{LOCK_WAIT, Worker};
+
+use layout::{Owner, Set};
+use region::Region;
+use set::Place;
+
+/// Times a reader tries to find a set at rest.
+const READ_TRIES: u32 = 1000;
+
+/// The session table: a handle to a zone that all workers share.
+#[derive(Clone, Copy)]
+pub struct Table {
+    region: Region,
+    hash_key: [u64; 2],
+}
+
+impl Table {
+    /// Makes a table of zeroed memory, or takes over the one that is there. `inactive_ms` is the
+    /// idle time after which a session begins anew; it may differ from that of the last time.
+    /// Memory beyond the header is not touched.
+    ///
+    /// For the master, while it reads the configuration: workers inherit the handle.
+    ///
+    /// # Errors
+    /// Where the memory cannot be a table, or is one of another length or version.
+    ///
+    /// # Safety
+    /// `base` to `base + len` is memory that is all zero or was initialised by this function, is
+    /// mapped for as long as any handle lives, in all processes that use it at the same address (they
+    /// are forked), and is used by nothing else. No two processes attach to zeroed memory at once.
+    pub unsafe fn attach(
+        base: NonNull<u8>,
+        len: usize,
+        inactive_ms: u64,
+    ) -> Result<(Self, Attached), TableError> {
+        // SAFETY: the same contract.
+        let (region, attached) = unsafe { Region::attach(base, len, inactive_ms)? };
+        let key = |word: usize| region.header().hash_key[word].load(Ordering::Relaxed);
+        let hash_key = [key(0), key(1)];
+        Ok((Self { region, hash_key }, attached))
+    }
+
+    /// A worker begins: after fork, with its `ngx_process_slot` and process id. Repairs what the
+    /// slot's last process left locked.
+    pub fn join(&self, slot: u16, pid: u32) -> Worker {
+        Worker::join(*self, slot, pid)
+    }
+
+    /// 32 random bytes, made with the zone: the secret of ids where none is configured.
+    pub fn zone_secret(&self) -> &[u8; 32] {
+        &self.region.header().secret
+    }
+
+    /// Counters over all workers.
+    pub fn stats(&self) -> TableStats {
+        let counters = self.region.owners().iter().map(|owner| &owner.counters);
+        TableStats::sum(self.region.capacity(), counters)
+    }
+
+    /// Reads a session without a lock. `None`: there is none, or its set never came to rest.
+    pub fn get(&self, id: SessionId, now_ms: u64) -> Option<Snapshot> {
+        let place = self.place(&id);
+        let set = self.set(place.set)?;
+        let inactive_ms = self.inactive_ms();
+        set.head.lock.read(READ_TRIES, || set.peek(&place, now_ms, inactive_ms))?
+    }
+
+    /// The hash by which the table knows an application or a user, under the zone's key: never 0
+    /// except for the empty text.
+    pub fn text_hash(&self, text: &[u8]) -> u64 {
+        if text.is_empty() { 0 } else { self.hash(text).max(1) }
+    }
+
+    #[inline]
+    fn hash(&self, bytes: &[u8]) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(self.hash_key[0], self.hash_key[1]);
+        hasher.write(bytes);
+        hasher.finish()
+    }
+
+    #[inline]
+    fn place(&self, id: &SessionId) -> Place {
+        let hash = self.hash(&id.0);
+        // The high half picks the set, whatever their number; the tag is of the low half.
+        let set = ((hash >> 32) * u64::from(self.region.sets())) >> 32;
+        Place { set: set as u32, tag: hash as u8, id: entry::id_words(id) }
+    }
+
+    /// A byte of the hash of a client: of an IPv6 address its /64, which is one client's to use up.
+    #[inline]
+    fn client(&self, ip: &[u8; 16]) -> u8 {
+        let [high, low] = [u64_at(ip, 0), u64_at(ip, 8)];
+        let client = if high == 0 { low } else { high };
+        let product = u128::from(client ^ self.hash_key[0]) * u128::from(self.hash_key[1] | 1);
+        ((product >> 64) as u64 ^ product as u64) as u8
+    }
+
+    #[inline]
+    fn inactive_ms(&self) -> u64 {
+        self.region.header().inactive_ms.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn set(&self, number: u32) -> Option<&Set> {
+        self.region.set(number)
+    }
+
+    #[inline]
+    fn owner(&self, slot: u16) -> &Owner {
+        self.region.owner(slot)
+    }
+}
+
+#[inline]
+fn u64_at(bytes: &[u8; 16], at: usize) -> u64 {
+    (u128::from_be_bytes(*bytes) >> (64 - 8 * at)) as u64
+}

@@ -1,0 +1,56 @@
+//! Sixteen bytes in two words of a set's head, one a way, compared all at once.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const LOW_BITS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// A bit for each way whose byte is `byte`.
+#[inline]
+pub(crate) fn equal(bytes: &[AtomicU64; 2], byte: u8) -> u32 {
+    let half = |word: &AtomicU64| equal_in(word.load(Ordering::Relaxed), byte);
+    half(&bytes[0]) | half(&bytes[1]) << 8
+}
+
+#[inline]
+fn equal_in(word: u64, byte: u8) -> u32 {
+    let differing = word ^ (ONES * u64::from(byte));
+    // Exact: the high bit of each byte that is zero, and of no other.
+    let zero = !(((differing & LOW_BITS) + LOW_BITS) | differing | LOW_BITS);
+    // Gathers the eight high bits in the top byte.
+    ((zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32
+}
+
+/// Sets the byte of `way` (0 to 15). For the holder of the set's lock.
+#[inline]
+pub(crate) fn put(bytes: &[AtomicU64; 2], way: u32, byte: u8) {
+    let word = &bytes[usize::from(way & 8 != 0)];
+    let shift = (way & 7) * 8;
+    let old = word.load(Ordering::Relaxed);
+    let new = old & !(0xff << shift) | u64::from(byte) << shift;
+    if new != old {
+        word.store(new, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn each_equal_byte_is_found_and_no_other(
+            wanted in prop_oneof![Just(0u8), Just(1), Just(0x80), Just(0xff)],
+            lanes in proptest::array::uniform16(prop_oneof![Just(0u8), Just(1), Just(0x7f), Just(0x80), Just(0x81), Just(0xff), any::<u8>()]),
+        ) {
+            let bytes = [AtomicU64::new(u64::MAX), AtomicU64::new(0)];
+            for (way, byte) in lanes.iter().enumerate() {
+                put(&bytes, way as u32, *byte);
+            }
+            let expected = lanes.iter().enumerate().filter(|(_, byte)| **byte == wanted).map(|(way, _)| 1u32 << way).sum::<u32>();
+            prop_assert_eq!(equal(&bytes, wanted), expected);
+        }
+    }
+}

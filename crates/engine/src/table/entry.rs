@@ -1,0 +1,213 @@
+//! The sixteen words of a session.
+//!
+//! | words | hold |
+//! | --- | --- |
+//! | 0, 1 | id |
+//! | 2 | first seen (48 bits), source (8), flags (8) |
+//! | 3 | last seen (48 bits), length of the user (8), of the role (8) |
+//! | 4 | requests |
+//! | 5, 6 | client and server errors; attacks and denied (32 bits each) |
+//! | 7 | application |
+//! | 8, 9 | bytes in, bytes out |
+//! | 10, 11 | last address |
+//! | 12 | user's hash |
+//! | 13 to 15 | user, then role |
+//!
+//! Counting a request writes the first line of 64 bytes only, unless the address changed.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use api_sessions_wire::Source;
+
+use super::ids::SessionId;
+use super::layout::{Entry, WORDS};
+use super::snapshot::{Snapshot, TEXT_BYTES};
+
+const TIME_BITS: u32 = 48;
+const TIME_MAX: u64 = (1 << TIME_BITS) - 1;
+const CONFIRMED: u8 = 1;
+const TEXT_CUT: u8 = 2;
+
+/// First word that makes sense only together with its neighbours (address, user and role).
+const WHOLE: usize = 10;
+
+/// The id's two words.
+#[inline]
+pub(crate) fn id_words(id: &SessionId) -> [u64; 2] {
+    halves(&id.0)
+}
+
+#[inline]
+fn halves(bytes: &[u8; 16]) -> [u64; 2] {
+    let both = u128::from_le_bytes(*bytes);
+    [both as u64, (both >> 64) as u64]
+}
+
+/// The words of a session, as a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Words([u64; WORDS]);
+
+impl Words {
+    pub(crate) fn new(id: [u64; 2], session: &Snapshot) -> Self {
+        let mut words = [0; WORDS];
+        let flag = |is: bool, flag: u8| if is { flag } else { 0 };
+        let flags = flag(session.confirmed, CONFIRMED) | flag(session.text_cut, TEXT_CUT);
+        let time = |time_ms: u64, high: u8, higher: u8| {
+            time_ms.min(TIME_MAX) | u64::from(high) << TIME_BITS | u64::from(higher) << 56
+        };
+        let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+        let [ip_low, ip_high] = halves(&session.ip);
+        let [a, b, c] = text_words(&session.text);
+        words.copy_from_slice(&[
+            id[0],
+            id[1],
+            time(session.first_seen_ms, source_to_byte(session.source), flags),
+            time(session.last_seen_ms, session.user_len, session.role_len),
+            session.requests,
+            pair(session.client_errors, session.server_errors),
+            pair(session.attacks, session.denied),
+            session.application_hash,
+            session.bytes_in,
+            session.bytes_out,
+            ip_low,
+            ip_high,
+            session.user_hash,
+            a,
+            b,
+            c,
+        ]);
+        Self(words)
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let words = &self.0;
+        let flags = (words[2] >> 56) as u8;
+        Snapshot {
+            first_seen_ms: words[2] & TIME_MAX,
+            last_seen_ms: words[3] & TIME_MAX,
+            requests: words[4],
+            client_errors: words[5] as u32,
+            server_errors: (words[5] >> 32) as u32,
+            attacks: words[6] as u32,
+            denied: (words[6] >> 32) as u32,
+            application_hash: words[7],
+            bytes_in: words[8],
+            bytes_out: words[9],
+            ip: (u128::from(words[10]) | u128::from(words[11]) << 64).to_le_bytes(),
+            user_hash: words[12],
+            source: source_from_byte((words[2] >> TIME_BITS) as u8),
+            confirmed: flags & CONFIRMED != 0,
+            text_cut: flags & TEXT_CUT != 0,
+            text: text_from([words[13], words[14], words[15]]),
+            user_len: (words[3] >> TIME_BITS) as u8,
+            role_len: (words[3] >> 56) as u8,
+        }
+    }
+
+    /// Whether the way from `old` to this one passes states that are no session: those of its
+    /// readers who find it after the death of the writer, who would see half an address.
+    #[inline]
+    pub(crate) fn is_whole_change(&self, old: &Self) -> bool {
+        let lengths = (self.0[3] ^ old.0[3]) >> TIME_BITS != 0;
+        lengths || self.0[WHOLE..] != old.0[WHOLE..]
+    }
+}
+
+impl Entry {
+    #[inline]
+    pub(crate) fn is(&self, id: [u64; 2]) -> bool {
+        self.0[0].load(Ordering::Relaxed) == id[0] && self.0[1].load(Ordering::Relaxed) == id[1]
+    }
+
+    #[inline]
+    pub(crate) fn last_seen_ms(&self) -> u64 {
+        self.0[3].load(Ordering::Relaxed) & TIME_MAX
+    }
+
+    #[inline]
+    pub(crate) fn load(&self) -> Words {
+        Words(std::array::from_fn(|word| self.0[word].load(Ordering::Relaxed)))
+    }
+
+    /// Stores what differs from `old`, which is what lies here.
+    #[inline]
+    pub(crate) fn store_changed(&self, old: &Words, new: &Words) {
+        for ((word, old), new) in self.0.iter().zip(&old.0).zip(&new.0) {
+            if old != new {
+                word.store(*new, Ordering::Relaxed);
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn store(&self, new: &Words) {
+        let store = |(word, new): (&AtomicU64, &u64)| word.store(*new, Ordering::Relaxed);
+        self.0.iter().zip(&new.0).for_each(store);
+    }
+}
+
+fn text_words(text: &[u8; TEXT_BYTES]) -> [u64; 3] {
+    let mut words = [0; 3];
+    for (word, bytes) in words.iter_mut().zip(text.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    words
+}
+
+fn text_from(words: [u64; 3]) -> [u8; TEXT_BYTES] {
+    let mut text = [0; TEXT_BYTES];
+    for (bytes, word) in text.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+        *bytes = word.to_le_bytes();
+    }
+    text
+}
+
+fn source_to_byte(source: Source) -> u8 {
+    match source {
+        Source::Ip => 0,
+        Source::IpUa => 1,
+        Source::Builtin => 2,
+        Source::Key => 3,
+    }
+}
+
+fn source_from_byte(byte: u8) -> Source {
+    match byte {
+        1 => Source::IpUa,
+        2 => Source::Builtin,
+        3 => Source::Key,
+        _ => Source::Ip,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_survives_its_words() {
+        for source in [Source::Ip, Source::IpUa, Source::Builtin, Source::Key] {
+            let session = Snapshot {
+                first_seen_ms: TIME_MAX - 1,
+                last_seen_ms: TIME_MAX,
+                requests: u64::MAX,
+                client_errors: 1,
+                server_errors: 2,
+                attacks: 3,
+                denied: u32::MAX,
+                bytes_in: 5,
+                bytes_out: 6,
+                ip: *b"0123456789abcdef",
+                user_hash: 7,
+                application_hash: 8,
+                source,
+                confirmed: true,
+                text_cut: true,
+                text: *b"anna@example.com--admin-",
+                user_len: 18,
+                role_len: 5,
+            };
+            assert_eq!(Words::new([1, 2], &session).snapshot(), session);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! What happens inside one set, under its lock.
+//!
+//! No allocation, no logging, no callback, nothing that can panic: a holder that stops for any
+//! reason but death would keep sixteen sessions from being counted.
+
+use std::sync::atomic::Ordering;
+
+use super::bytes;
+use super::entry::Words;
+use super::layout::{Entry, Set, SetHead, WAYS};
+use super::order::Order;
+use super::snapshot::Snapshot;
+
+const ALL: u32 = (1 << WAYS) - 1;
+
+/// Provisional sessions of one client in a set from which on a new one of the same client takes the
+/// place of its own, however many others are provisional.
+const CLIENT_PROVISIONAL: u32 = 2;
+/// Sessions of one client in a set of confirmed ones from which on a new one takes the place of its
+/// own.
+const CLIENT_SHARE: u32 = 4;
+
+/// Where a session may be: what its hash says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) set: u32,
+    pub(crate) tag: u8,
+    pub(crate) id: [u64; 2],
+}
+
+/// What became of the session whose place was needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// There was room.
+    Free,
+    /// A session that had been idle for longer than `inactive`.
+    Idle,
+    /// A provisional session.
+    Provisional,
+    /// A live session: the zone is too small.
+    Live,
+}
+
+/// What [`Set::update`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// The session.
+    Hit,
+    /// None, and room as told.
+    Inserted(Room),
+}
+
+impl SetHead {
+    #[inline]
+    pub(crate) fn used(&self) -> u32 {
+        self.ways.load(Ordering::Relaxed) & ALL
+    }
+
+    #[inline]
+    pub(crate) fn confirmed(&self) -> u32 {
+        self.ways.load(Ordering::Relaxed) >> WAYS
+    }
+
+    #[inline]
+    fn set_ways(&self, used: u32, confirmed: u32) {
+        self.ways.store(used & ALL | confirmed << WAYS, Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn order(&self) -> Order {
+        Order::from_word(self.order.load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    fn touch(&self, way: u32) {
+        let word = self.order.load(Ordering::Relaxed);
+        let touched = Order::from_word(word).touch(way).word();
+        if touched != word {
+            self.order.store(touched, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes `way` free. One store: it is free or it is not.
+    #[inline]
+    fn free(&self, way: u32) {
+        self.set_ways(self.used() & !(1 << way), self.confirmed() & !(1 << way));
+    }
+}
+
+impl Set {
+    #[inline]
+    fn entry(&self, way: u32) -> &Entry {
+        // The mask is for the compiler: there are sixteen.
+        &self.entries[(way as usize) & (WAYS - 1)]
+    }
+
+    /// The way of the session at `place`.
+    #[inline]
+    pub(crate) fn find(&self, place: &Place) -> Option<u32> {
+        let mut candidates = bytes::equal(&self.head.tags, place.tag) & self.head.used();
+        while candidates != 0 {
+            let way = candidates.trailing_zeros();
+            if self.entry(way).is(place.id) {
+                return Some(way);
+            }
+            candidates &= candidates - 1;
+        }
+        None
+    }
+
+    /// Applies `change` to the session at `place`, which begins at `now_ms` if it is not there or
+    /// has been idle for longer than `inactive_ms`. `client` is a byte of the hash of the client.
+    #[inline]
+    pub(crate) fn update(
+        &self,
+        place: &Place,
+        now_ms: u64,
+        inactive_ms: u64,
+        client: u8,
+        change: impl FnOnce(&mut Snapshot),
+    ) -> (Found, Snapshot) {
+        self.head.lock.begin_change();
+        let result = match self.find(place) {
+            Some(way) if !is_idle(self.entry(way), now_ms, inactive_ms) => {
+                (Found::Hit, self.hit(way, place, now_ms, client, change))
+            }
+            Some(way) => {
+                self.head.free(way);
+                (Found::Inserted(Room::Idle), self.insert(way, place, now_ms, client, change))
+            }
+            None => {
+                let (way, room) = self.room(now_ms, inactive_ms, client);
+                (Found::Inserted(room), self.insert(way, place, now_ms, client, change))
+            }
+        };
+        self.head.lock.end_change();
+        result
+    }
+
+    #[inline]
+    fn hit(
+        &self,
+        way: u32,
+        place: &Place,
+        now_ms: u64,
+        client: u8,
+        change: impl FnOnce(&mut Snapshot),
+    ) -> Snapshot {
+        let entry = self.entry(way);
+        let old = entry.load();
+        let mut session = old.snapshot();
+        session.last_seen_ms = later(session.last_seen_ms, now_ms);
+        change(&mut session);
+        let new = Words::new(place.id, &session);
+        // Every other word is good alone: a writer that dies between them leaves a session whose
+        // last request is counted in part, and nothing to repair.
+        let whole = new.is_whole_change(&old);
+        if whole {
+            self.head.lock.begin_whole(way + 1);
+        }
+        entry.store_changed(&old, &new);
+        if whole {
+            bytes::put(&self.head.clients, way, client);
+            self.head.lock.end_whole();
+        }
+        let confirmed = u32::from(session.confirmed) << way;
+        if self.head.confirmed() & 1 << way != confirmed {
+            self.head.set_ways(self.head.used(), self.head.confirmed() | confirmed);
+        }
+        self.head.touch(way);
+        session
+    }
+
+    /// Writes a new session into a free way. The way is in use only once all of it is there.
+    #[inline]
+    fn insert(
+        &self,
+        way: u32,
+        place: &Place,
+        now_ms: u64,
+        client: u8,
+        change: impl FnOnce(&mut Snapshot),
+    ) -> Snapshot {
+        let mut session = Snapshot::new(now_ms);
+        change(&mut session);
+        self.entry(way).store(&Words::new(place.id, &session));
+        bytes::put(&self.head.tags, way, place.tag);
+        bytes::put(&self.head.clients, way, client);
+        self.head.touch(way);
+        let confirmed = u32::from(session.confirmed) << way;
+        self.head.set_ways(self.head.used() | 1 << way, self.head.confirmed() | confirmed);
+        session
+    }
+
+    /// A free way, made free if need be.
+    #[inline]
+    fn room(&self, now_ms: u64, inactive_ms: u64, client: u8) -> (u32, Room) {
+        let used = self.head.used();
+        if used != ALL {
+            return ((!used).trailing_zeros() & (WAYS as u32 - 1), Room::Free);
+        }
+        let (way, room) = self.victim(now_ms, inactive_ms, client);
+        self.head.free(way);
+        (way, room)
+    }
+
+    /// Who has to go from a full set: what is idle; then what no second request has confirmed; and
+    /// of those, as of all others, first the same client's own, if it has more than its share. Of
+    /// equals the least recently used.
+    fn victim(&self, now_ms: u64, inactive_ms: u64, client: u8) -> (u32, Room) {
+        let order = self.head.order();
+        let oldest = order.oldest(ALL);
+        if is_idle(self.entry(oldest), now_ms, inactive_ms) {
+            return (oldest, Room::Idle);
+        }
+        let provisional = ALL & !self.head.confirmed();
+        let own = bytes::equal(&self.head.clients, client);
+        if (own & provisional).count_ones() >= CLIENT_PROVISIONAL {
+            (order.oldest(own & provisional), Room::Provisional)
+        } else if provisional != 0 {
+            (order.oldest(provisional), Room::Provisional)
+        } else if own.count_ones() >= CLIENT_SHARE {
+            (order.oldest(own), Room::Live)
+        } else {
+            (oldest, Room::Live)
+        }
+    }
+
+    /// Takes one request back from the session at `place`; one without any is gone. The session as
+    /// it was left, and whether it is gone.
+    pub(crate) fn take_back(&self, place: &Place) -> Option<(Snapshot, bool)> {
+        let way = self.find(place)?;
+        let entry = self.entry(way);
+        let old = entry.load();
+        let mut session = old.snapshot();
+        session.requests = session.requests.saturating_sub(1);
+        self.head.lock.begin_change();
+        if session.requests == 0 {
+            self.head.free(way);
+        } else {
+            entry.store_changed(&old, &Words::new(place.id, &session));
+        }
+        self.head.lock.end_change();
+        Some((session, session.requests == 0))
+    }
+
+    /// The session at `place`, for a reader without the lock, who must check the version.
+    pub(crate) fn peek(&self, place: &Place, now_ms: u64, inactive_ms: u64) -> Option<Snapshot> {
+        let entry = self.entry(self.find(place)?);
+        (!is_idle(entry, now_ms, inactive_ms)).then(|| entry.load().snapshot())
+    }
+
+    /// Repairs the set after the death of a holder that noted `whole`. Returns the sessions lost.
+    pub(crate) fn repair(&self, whole: u32) -> u32 {
+        let used = self.head.used();
+        if let Some(way) = whole.checked_sub(1).filter(|way| *way < WAYS as u32) {
+            self.head.free(way);
+        }
+        self.head.lock.repaired();
+        (used & !self.head.used()).count_ones()
+    }
+}
+
+/// Longest step back of the clock that is taken for the difference between two workers' cached
+/// times, milliseconds; a longer one was set by somebody.
+const CLOCK_SKEW_MS: u64 = 60_000;
+
+#[inline]
+fn later(last_seen_ms: u64, now_ms: u64) -> u64 {
+    if now_ms >= last_seen_ms || last_seen_ms - now_ms > CLOCK_SKEW_MS {
+        now_ms
+    } else {
+        last_seen_ms
+    }
+}
+
+#[inline]
+fn is_idle(entry: &Entry, now_ms: u64, inactive_ms: u64) -> bool {
+    now_ms.saturating_sub(entry.last_seen_ms()) > inactive_ms
+}

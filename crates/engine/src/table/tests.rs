@@ -1,0 +1,4 @@
+//! The table over plain memory (also under miri).
+
+mod memory;
+mod sessions;
