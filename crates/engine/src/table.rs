@@ -22,6 +22,7 @@
 //! kills workers by the hundred.
 
 mod bytes;
+pub mod denylist;
 mod entry;
 mod ids;
 mod layout;
@@ -43,6 +44,7 @@ use std::sync::atomic::Ordering;
 
 use siphasher::sip::SipHasher13;
 
+pub use denylist::{DenyError, DenyStats, DenyWriter, Denylist, Origin, Synced};
 pub use ids::{BadSessionId, SessionId};
 pub use owner::MAX_SLOTS;
 pub use region::{Attached, MIN_BYTES, TableError};

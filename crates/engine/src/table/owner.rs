@@ -83,6 +83,12 @@ impl<'a, F: Fn(u16) -> Option<&'a Life>> Waiter<F> {
     pub(crate) fn new(limit: Duration, life_of: F) -> Self {
         Self { spins: 0, until: None, limit, life_of }
     }
+
+    /// Whether the process behind `token` is dead, as far as the kernel knows.
+    pub(crate) fn surely_dead(mut self, token: u32) -> bool {
+        self.spins = SPINS;
+        self.is_dead(token)
+    }
 }
 
 impl<'a, F: Fn(u16) -> Option<&'a Life>> Patience for Waiter<F> {

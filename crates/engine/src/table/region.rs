@@ -8,9 +8,14 @@ use super::layout::{ALIGN, Header, MAGIC, Owner, Owners, SETS_AT, Set, VERSION, 
 /// Why memory cannot be a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TableError {
-    /// Room for not even one set.
-    #[error("the zone is too small: {0} bytes, at least {MIN_BYTES} are needed")]
-    TooSmall(usize),
+    /// Room for not even one set, or one entry of a denylist.
+    #[error("the zone is too small: {given} bytes, at least {needed} are needed")]
+    TooSmall {
+        /// Length given.
+        given: usize,
+        /// Smallest length.
+        needed: usize,
+    },
     /// More sets than can be numbered.
     #[error("the zone is too large: {0} bytes")]
     TooLarge(usize),
@@ -18,7 +23,9 @@ pub enum TableError {
     #[error("the zone's memory is not aligned to 64 bytes")]
     Misaligned,
     /// Initialised by something else, or by another version of the module.
-    #[error("the zone was made by another version of the module (layout {found}, not {expected})")]
+    #[error(
+        "the zone was made by something else or another version of the module (layout {found}, not {expected})"
+    )]
     OtherLayout {
         /// Layout version found; 0 where it is no table at all.
         found: u32,
@@ -47,7 +54,7 @@ pub enum Attached {
     Existing,
 }
 
-/// Smallest zone.
+/// Smallest zone, bytes.
 pub const MIN_BYTES: usize = SETS_AT + size_of::<Set>();
 
 /// The zone as its parts.
@@ -76,7 +83,7 @@ impl Region {
         }
         let sets = len.checked_sub(SETS_AT).map_or(0, |bytes| bytes / size_of::<Set>());
         if sets == 0 {
-            return Err(TableError::TooSmall(len));
+            return Err(TableError::TooSmall { given: len, needed: MIN_BYTES });
         }
         let sets = u32::try_from(sets).ok().filter(|sets| *sets < u32::MAX);
         let region = Self { base, sets: sets.ok_or(TableError::TooLarge(len))? };

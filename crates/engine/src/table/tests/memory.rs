@@ -4,7 +4,7 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 
 use crate::table::layout::{SETS_AT, Set};
-use crate::table::{Attached, Table, TableError};
+use crate::table::{Attached, Denylist, Table, TableError};
 
 pub(super) struct Zone {
     base: NonNull<u8>,
@@ -27,6 +27,12 @@ impl Zone {
     pub(super) fn attach(&self, inactive_ms: u64) -> Result<(Table, Attached), TableError> {
         // SAFETY: zeroed at first, ours alone, and freed after the handles (by the tests' order).
         unsafe { Table::attach(self.base, self.layout.size(), inactive_ms) }
+    }
+
+    /// As a denylist instead.
+    pub(super) fn attach_denylist(&self) -> Result<(Denylist, Attached), TableError> {
+        // SAFETY: as above.
+        unsafe { Denylist::attach(self.base, self.layout.size()) }
     }
 
     /// The same memory under another length.

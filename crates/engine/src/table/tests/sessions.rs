@@ -48,7 +48,7 @@ fn a_zone_is_made_once() {
 
 #[test]
 fn memory_that_is_no_table_is_refused() {
-    assert!(matches!(Zone::new(4096).attach(1), Err(TableError::TooSmall(4096))));
+    assert!(matches!(Zone::new(4096).attach(1), Err(TableError::TooSmall { given: 4096, .. })));
 }
 
 #[test]
