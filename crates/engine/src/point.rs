@@ -1,8 +1,76 @@
 //! The point language: where in a request or its response a value is (contract §2).
 //!
-//! A [`Point`] is parsed once, at configuration time, and evaluated against an [`Exchange`] without
-//! allocating.
+//! A [`Point`] is parsed once, at configuration time, and read from an [`Exchange`] without
+//! allocating: a value that needs no decoding is borrowed from the request, and one that does is
+//! written into a [`Scratch`] that is used again for the next.
 
+pub mod cookie;
+mod decoder;
 mod exchange;
+mod grammar;
+pub mod json;
+mod multipart;
+mod parse;
+pub mod percent;
+pub mod query;
+mod read;
+mod scratch;
+mod source;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
+pub use decoder::{Decoder, decode_base64, jwt_part, strip_scheme};
 pub use exchange::{Body, Exchange, Side, VariableCompiler, VariableId};
+pub use parse::PointError;
+pub use scratch::Scratch;
+pub use source::{Needs, NoVariables, Source};
+
+/// Longest value that is read, bytes; of a longer one, its first bytes.
+pub const MAX_VALUE_BYTES: usize = 8 * 1024;
+/// Longest text of a point, bytes.
+pub const MAX_POINT_BYTES: usize = 1024;
+/// Most decoders behind a source.
+pub const MAX_DECODERS: usize = 8;
+
+/// Where a value is: a source, then decoders.
+#[derive(Debug, Clone)]
+pub struct Point {
+    text: String,
+    source: Source,
+    decoders: Vec<Decoder>,
+}
+
+impl Point {
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Where the value is taken from, before decoders.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// What is done to the value, in order.
+    pub fn decoders(&self) -> &[Decoder] {
+        &self.decoders
+    }
+
+    /// The parts of an exchange that must have been seen for the point to yield a value.
+    pub fn needs(&self) -> Needs {
+        self.source.needs()
+    }
+
+    /// The value is a whole credential: `Authorization`, `Proxy-Authorization`, `Cookie` or
+    /// `Set-Cookie` as it is, or what `bearer` yields. Such a parameter must say how it is exported.
+    pub fn is_whole_credential(&self) -> bool {
+        match self.decoders.last() {
+            None => self.source.is_credential_header(),
+            Some(Decoder::Bearer) => true,
+            Some(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -24,16 +24,18 @@
 mod bytes;
 pub mod denylist;
 mod entry;
-mod ids;
 mod layout;
 mod lock;
 mod order;
 mod owner;
+mod queue;
 mod region;
 mod set;
 mod snapshot;
 mod stats;
 mod sync;
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -44,9 +46,11 @@ use std::sync::atomic::Ordering;
 
 use siphasher::sip::SipHasher13;
 
+use crate::session::SessionId;
+
 pub use denylist::{DenyError, DenyStats, DenyWriter, Denylist, Origin, Synced};
-pub use ids::{BadSessionId, SessionId};
 pub use owner::MAX_SLOTS;
+pub use queue::{Consumer, Counters, Producer, PushError, QueueRegion, QueueStats};
 pub use region::{Attached, MIN_BYTES, TableError};
 pub use snapshot::{Arrival, Outcome, ROLE_BYTES, Snapshot, TEXT_BYTES};
 pub use stats::TableStats;

@@ -27,8 +27,8 @@ use std::sync::atomic::Ordering;
 use api_sessions_wire::DenyEntry;
 use siphasher::sip::SipHasher13;
 
-use super::ids::SessionId;
 use super::region::{Attached, TableError};
+use crate::session::SessionId;
 use layout::Region;
 
 pub use write::{DenyError, DenyWriter, Synced};

@@ -19,9 +19,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use api_sessions_wire::Source;
 
-use super::ids::SessionId;
 use super::layout::{Entry, WORDS};
 use super::snapshot::{Snapshot, TEXT_BYTES};
+use crate::session::SessionId;
 
 const TIME_BITS: u32 = 48;
 const TIME_MAX: u64 = (1 << TIME_BITS) - 1;

@@ -61,7 +61,8 @@ impl Life {
     }
 }
 
-fn process_exists(pid: u32) -> bool {
+/// Whether a process of that id exists, whoever's it is.
+pub(super) fn process_exists(pid: u32) -> bool {
     let Ok(pid) = libc::pid_t::try_from(pid) else { return false };
     // SAFETY: signal 0 sends nothing; kill(2) takes no pointers.
     let sent = unsafe { libc::kill(pid, 0) } == 0;

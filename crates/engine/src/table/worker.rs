@@ -6,13 +6,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Table;
-use super::ids::SessionId;
 use super::layout::{Owner, Set};
 use super::lock::Acquired;
 use super::owner::{Token, Waiter};
 use super::set::{Found, Place, Room};
 use super::snapshot::{Arrival, Outcome, Snapshot};
 use super::stats::add;
+use crate::session::SessionId;
 
 /// Longest wait for a set's lock; then the request goes uncounted. A holder needs 100 ns unless it
 /// is preempted or dead.

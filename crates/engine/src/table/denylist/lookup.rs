@@ -7,7 +7,7 @@ use api_sessions_wire::DenyEntry;
 use super::layout::Cell;
 use super::text::Text;
 use super::{Denylist, Origin};
-use crate::table::ids::SessionId;
+use crate::session::SessionId;
 
 /// Longest chain that is followed: with a keyed hash none comes near it.
 const LONGEST_CHAIN: usize = 1024;

@@ -10,7 +10,7 @@ use super::layout::{Cell, UNIT_BYTES};
 use super::lookup::{Fields, Link, read_text, since_word, until_word};
 use super::text::Text;
 use super::{Denylist, Origin, bits};
-use crate::table::ids::SessionId;
+use crate::session::SessionId;
 use crate::table::lock::Acquired;
 use crate::table::owner::{Life, MAX_SLOTS, Token, Waiter};
 

@@ -1,0 +1,156 @@
+//! One attempt to hand over a batch, and what its answer means (contract §4).
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api_sessions_wire::{IDEMPOTENCY_KEY, NDJSON};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use ureq::Agent;
+use ureq::http::{Response, StatusCode, header};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+
+use super::settings::Settings;
+
+/// Of an answer's body, what is read at most.
+const MAX_ANSWER_BYTES: u64 = 64 * 1024;
+/// Of an answer's body, what is told at most.
+const MAX_TOLD_CHARS: usize = 200;
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// Durably stored.
+    Stored,
+    /// The batch itself is bad: it would never be taken.
+    Refused(String),
+    /// To be sent again in halves.
+    TooLarge,
+    /// To be kept and tried again.
+    NotNow {
+        reason: String,
+        /// `Retry-After`.
+        after: Option<Duration>,
+    },
+}
+
+pub(super) struct Client {
+    agent: Agent,
+    url: String,
+    authorization: Option<String>,
+    gzip: bool,
+    timeout: Duration,
+    /// Reused from batch to batch.
+    compressed: Vec<u8>,
+}
+
+impl Client {
+    /// The agent keeps one connection. No proxy, no redirects: records go where the operator said.
+    pub(super) fn new(settings: &Settings) -> Self {
+        let tls = TlsConfig::builder().root_certs(roots(settings.ca_pem.as_deref())).build();
+        let agent = Agent::config_builder()
+            .tls_config(tls)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(None)
+            .max_idle_connections(1)
+            .user_agent(concat!("api-sessions-nginx/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .new_agent();
+        Self {
+            agent,
+            url: settings.endpoint.records().to_owned(),
+            authorization: settings.token.as_ref().map(|token| format!("Bearer {token}")),
+            gzip: settings.gzip,
+            timeout: settings.timeout,
+            compressed: Vec::new(),
+        }
+    }
+
+    /// Posts lines under a name, within `limit` and the configured timeout.
+    pub(super) fn post(&mut self, name: &str, lines: &[u8], limit: Option<Duration>) -> Answer {
+        let timeout = limit.map_or(self.timeout, |limit| limit.min(self.timeout));
+        let mut request = self
+            .agent
+            .post(&self.url)
+            .header(header::CONTENT_TYPE, NDJSON)
+            .header(IDEMPOTENCY_KEY, name)
+            .config()
+            .timeout_global(Some(timeout))
+            .build();
+        if let Some(authorization) = &self.authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        let body = match self.gzip.then(|| compress(lines, &mut self.compressed)) {
+            Some(Ok(())) => {
+                request = request.header(header::CONTENT_ENCODING, "gzip");
+                &self.compressed[..]
+            }
+            _ => lines,
+        };
+        match request.send(body) {
+            Ok(response) => meaning(response),
+            Err(error) => Answer::NotNow { reason: error.to_string(), after: None },
+        }
+    }
+}
+
+fn meaning(mut response: Response<ureq::Body>) -> Answer {
+    let status = response.status();
+    let after = response
+        .headers()
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+        .map(Duration::from_secs);
+    // Read to its end, for the connection to be used again.
+    let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
+    if status == StatusCode::OK {
+        return Answer::Stored;
+    }
+    let told = body.map(|body| told(&body)).unwrap_or_default();
+    let reason = format!("answered {}{told}", status.as_u16());
+    match status {
+        StatusCode::BAD_REQUEST
+        | StatusCode::UNSUPPORTED_MEDIA_TYPE
+        | StatusCode::UNPROCESSABLE_ENTITY => Answer::Refused(reason),
+        StatusCode::PAYLOAD_TOO_LARGE => Answer::TooLarge,
+        _ => Answer::NotNow { reason, after },
+    }
+}
+
+/// The beginning of an answer, without control characters.
+fn told(body: &[u8]) -> String {
+    let text: String = String::from_utf8_lossy(body)
+        .chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .take(MAX_TOLD_CHARS)
+        .collect();
+    let text = text.trim();
+    if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
+fn compress(lines: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
+    out.clear();
+    let mut encoder = GzEncoder::new(out, Compression::fast());
+    encoder.write_all(lines)?;
+    encoder.finish().map(|_| ())
+}
+
+/// The operator's certificates, else the system's.
+fn roots(ca_pem: Option<&[u8]>) -> RootCerts {
+    let certificates: Vec<Certificate<'static>> = match ca_pem {
+        Some(pem) => parse_pem(pem)
+            .filter_map(|item| match item {
+                Ok(PemItem::Certificate(certificate)) => Some(certificate),
+                _ => None,
+            })
+            .collect(),
+        None => rustls_native_certs::load_native_certs()
+            .certs
+            .into_iter()
+            .map(|der| Certificate::from_der(der.as_ref()).to_owned())
+            .collect(),
+    };
+    RootCerts::Specific(Arc::new(certificates))
+}

@@ -1,0 +1,259 @@
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use super::*;
+use crate::export::{Endpoint, Note, notes};
+use crate::table::{Producer, testing};
+
+/// What the receiver is told to answer to its n-th request; 200 behind the end.
+type Script = &'static [&'static str];
+
+/// A receiver that misbehaves by a script, and stores batches by their name.
+struct FakeCloud {
+    url: String,
+    stored: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    attempts: Arc<Mutex<Vec<String>>>,
+}
+
+impl FakeCloud {
+    fn start(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let receiver = Self {
+            url: format!("http://{}", listener.local_addr().unwrap()),
+            stored: Arc::default(),
+            attempts: Arc::default(),
+        };
+        let (stored, attempts) = (receiver.stored.clone(), receiver.attempts.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (stored, attempts) = (stored.clone(), attempts.clone());
+                std::thread::spawn(move || serve(stream.unwrap(), script, &stored, &attempts));
+            }
+        });
+        receiver
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let stored = self.stored.lock().unwrap();
+        let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).unwrap();
+        let mut lines: Vec<String> = stored
+            .values()
+            .flat_map(|b| text(b).lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect();
+        lines.sort();
+        lines
+    }
+}
+
+fn serve(
+    stream: TcpStream,
+    script: Script,
+    stored: &Mutex<BTreeMap<String, Vec<u8>>>,
+    attempts: &Mutex<Vec<String>>,
+) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut writer = stream;
+    loop {
+        let mut headers = BTreeMap::new();
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap_or(0) == 0 {
+            return;
+        }
+        loop {
+            line.clear();
+            reader.read_line(&mut line).unwrap();
+            let Some((name, value)) = line.trim().split_once(": ") else { break };
+            headers.insert(name.to_ascii_lowercase(), value.to_owned());
+        }
+        let mut body = vec![0; headers["content-length"].parse().unwrap()];
+        reader.read_exact(&mut body).unwrap();
+        if headers.get("content-encoding").is_some_and(|value| value == "gzip") {
+            let mut plain = Vec::new();
+            flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut plain).unwrap();
+            body = plain;
+        }
+        assert_eq!(headers["content-type"], "application/x-ndjson");
+        assert_eq!(headers["authorization"], "Bearer secret-token");
+        let name = headers["idempotency-key"].clone();
+        let nth = {
+            let mut attempts = attempts.lock().unwrap();
+            attempts.push(name.clone());
+            attempts.len() - 1
+        };
+        let answer = match script.get(nth) {
+            Some(&"too large if several") if body.iter().filter(|b| **b == b'\n').count() > 1 => {
+                "413 Payload Too Large"
+            }
+            Some(&"too large if several") | None => "200 OK",
+            Some(other) => other,
+        };
+        match answer {
+            "close" => return,
+            "garbage" => {
+                let _ = writer.write_all(b"\x00\xff nothing like HTTP\r\n\r\n");
+                return;
+            }
+            "store, then close" => {
+                stored.lock().unwrap().insert(name, body);
+                return;
+            }
+            _ => {}
+        }
+        if answer.starts_with("200") {
+            stored.lock().unwrap().insert(name, body);
+        }
+        let text = format!("HTTP/1.1 {answer}\r\nContent-Length: 2\r\n\r\nno");
+        writer.write_all(text.as_bytes()).unwrap();
+    }
+}
+
+struct Running {
+    producer: Producer,
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+    notes: std::sync::mpsc::Receiver<Note>,
+    region: QueueRegion,
+}
+
+fn start(url: &str, gzip: bool, shutdown_ms: u64) -> Running {
+    let region = testing::queue_region(4, 64 * 1024);
+    let (producer, consumer) = region.claim(std::process::id()).unwrap();
+    let settings = Settings {
+        endpoint: Endpoint::parse(url).unwrap(),
+        token: Some("secret-token".to_owned()),
+        node: "node 1".to_owned(),
+        flush: Duration::from_millis(10),
+        batch: 4096,
+        gzip,
+        timeout: Duration::from_secs(5),
+        ca_pem: None,
+        shutdown: Duration::from_millis(shutdown_ms),
+    };
+    let (notes, receiver) = notes();
+    let exporter = Exporter::new(settings, region, consumer, std::process::id(), notes);
+    let (stop, stopped) = channel();
+    let thread = std::thread::spawn(move || exporter.run(&stopped));
+    Running { producer, stop, thread, notes: receiver, region }
+}
+
+impl Running {
+    fn push(&mut self, count: usize) -> Vec<String> {
+        let lines: Vec<String> = (0..count).map(|n| format!("{{\"n\":\"{n:05}\"}}")).collect();
+        for line in &lines {
+            self.producer.push(format!("{line}\n").as_bytes()).unwrap();
+        }
+        lines
+    }
+
+    fn wait_until_empty(&self) {
+        let start = Instant::now();
+        while self.region.stats().used > 0 {
+            assert!(start.elapsed() < Duration::from_secs(30), "records stay in the queue");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn finish(self) -> Vec<Note> {
+        self.stop.send(()).unwrap();
+        self.thread.join().unwrap();
+        self.notes.try_iter().collect()
+    }
+}
+
+#[test]
+fn every_line_arrives_once_whatever_the_receiver_does_first() {
+    let scripts: [Script; 9] = [
+        &[],
+        &["500 Oops"],
+        &["401 Unauthorized", "404 Not Found", "408 Timeout"],
+        &["429 Slow Down", "503 Busy"],
+        &["close"],
+        &["garbage"],
+        &["301 Moved"],
+        &["store, then close"],
+        &["too large if several"; 64],
+    ];
+    for script in scripts {
+        for gzip in [false, true] {
+            let receiver = FakeCloud::start(script);
+            let mut running = start(&receiver.url, gzip, 1000);
+            let lines = running.push(40);
+            running.wait_until_empty();
+            assert_eq!(running.region.stats().sent, 40, "{script:?}");
+            running.finish();
+            assert_eq!(receiver.lines(), lines, "{script:?}");
+        }
+    }
+}
+
+#[test]
+fn a_repetition_has_the_name_of_the_first_attempt() {
+    let receiver = FakeCloud::start(&["store, then close", "500 Oops"]);
+    let mut running = start(&receiver.url, false, 1000);
+    running.push(3);
+    running.wait_until_empty();
+    running.finish();
+    let attempts = receiver.attempts.lock().unwrap();
+    assert_eq!(attempts.len(), 3);
+    assert!(attempts.iter().all(|name| *name == attempts[0] && name.starts_with("node_1-")));
+}
+
+#[test]
+fn a_bad_batch_is_dropped_counted_and_told_once() {
+    for answer in ["400 Bad", "415 Type", "422 Content"] {
+        let script: Script = vec![answer].leak();
+        let receiver = FakeCloud::start(script);
+        let mut running = start(&receiver.url, false, 1000);
+        running.push(3);
+        running.wait_until_empty();
+        let stats = running.region.stats();
+        assert_eq!((stats.refused, stats.sent), (3, 0));
+        let notes = running.finish();
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(notes[0].text.contains(&answer[..3]) && notes[0].severity == Severity::Error);
+    }
+}
+
+#[test]
+fn an_outage_is_told_once_and_its_end_once() {
+    let receiver = FakeCloud::start(&["500 a", "500 b", "500 c"]);
+    let mut running = start(&receiver.url, false, 1000);
+    running.push(3);
+    running.wait_until_empty();
+    let notes = running.finish();
+    let severities: Vec<_> = notes.iter().map(|note| note.severity).collect();
+    assert_eq!(severities, [Severity::Warning, Severity::Notice], "{notes:?}");
+    assert!(!notes[0].text.contains("secret-token"));
+}
+
+#[test]
+fn the_end_of_a_worker_sends_what_is_left_within_its_time() {
+    let receiver = FakeCloud::start(&[]);
+    let mut running = start(&receiver.url, false, 5000);
+    let lines = running.push(1000);
+    running.finish();
+    assert_eq!(receiver.lines(), lines);
+}
+
+#[test]
+fn a_cloud_that_hangs_does_not_hold_the_end_of_a_worker() {
+    // Accepts, and never answers.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut running = start(&url, false, 200);
+    running.stop.send(()).unwrap();
+    running.push(3);
+    running.thread.join().unwrap();
+    assert!(running.region.stats().used > 0, "kept for the next worker");
+}
+
+#[test]
+fn halves_are_whole_lines() {
+    assert_eq!(halves(b"a\nbb\n"), Some((&b"a\n"[..], &b"bb\n"[..])));
+    assert_eq!(halves(b"aaaaaaaa\nb\n"), Some((&b"aaaaaaaa\n"[..], &b"b\n"[..])));
+    assert_eq!(halves(b"one\n"), None);
+}

@@ -1,0 +1,93 @@
+//! Where an exporter sends to, and how.
+
+use std::time::Duration;
+
+/// Settings of `api_sessions_export`, by value: an exporter outlives the configuration it came from.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where to.
+    pub endpoint: Endpoint,
+    /// Bearer token.
+    pub token: Option<String>,
+    /// Name of the node.
+    pub node: String,
+    /// Longest time that a record waits for others, if the cloud takes it.
+    pub flush: Duration,
+    /// Bytes of a batch, before compression.
+    pub batch: usize,
+    /// Compress batches.
+    pub gzip: bool,
+    /// Longest time of one attempt.
+    pub timeout: Duration,
+    /// PEM certificates to trust instead of the system's.
+    pub ca_pem: Option<Vec<u8>>,
+    /// Longest time for what is left when the worker ends.
+    pub shutdown: Duration,
+}
+
+/// A receiver of batches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    records: String,
+}
+
+/// Not a URL that records can be sent to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "invalid URL \"{0}\": \"http://host[:port][/path]\" or \"https://…\" is accepted, without user, password or fragment"
+)]
+pub struct BadUrl(String);
+
+impl Endpoint {
+    /// `{url}/v1/records`; a URL with a query is used as it is, for receivers that take NDJSON at an
+    /// address of their own (`http://host:8123/?query=INSERT…`).
+    ///
+    /// # Errors
+    /// Another scheme, no host, credentials or a fragment.
+    pub fn parse(url: &str) -> Result<Self, BadUrl> {
+        let bad = || BadUrl(url.to_owned());
+        let uri: ureq::http::Uri = url.parse().map_err(|_| bad())?;
+        let scheme = uri.scheme_str().ok_or_else(bad)?;
+        let authority = uri.authority().ok_or_else(bad)?.as_str();
+        let wrong = !matches!(scheme, "http" | "https")
+            || uri.host().is_none_or(str::is_empty)
+            || authority.contains('@')
+            || url.contains('#');
+        if wrong {
+            return Err(bad());
+        }
+        let records = match uri.query() {
+            Some(_) => url.to_owned(),
+            None => format!("{}/v1/records", url.trim_end_matches('/')),
+        };
+        Ok(Self { records })
+    }
+
+    /// Where batches are posted.
+    pub fn records(&self) -> &str {
+        &self.records
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_lead_to_the_cloud_or_where_they_say() {
+        for (url, records) in [
+            ("http://127.0.0.1:8700", "http://127.0.0.1:8700/v1/records"),
+            ("https://c.example.com/", "https://c.example.com/v1/records"),
+            ("https://c.example.com/base", "https://c.example.com/base/v1/records"),
+            ("http://[::1]:1", "http://[::1]:1/v1/records"),
+            ("http://h:8123/?query=INSERT%20x", "http://h:8123/?query=INSERT%20x"),
+        ] {
+            assert_eq!(Endpoint::parse(url).unwrap().records(), records);
+        }
+        for bad in
+            ["", "off", "h:80", "ftp://h", "http://", "http://u:p@h", "http://h/#f", "http://a b"]
+        {
+            assert!(Endpoint::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

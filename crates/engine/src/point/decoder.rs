@@ -1,0 +1,96 @@
+//! What is done to a value on its way out of a source.
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use super::json::{self, Path};
+use super::{MAX_VALUE_BYTES, percent};
+
+/// One step of decoding. What does not parse yields nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decoder {
+    /// A claim of a JWT's header or payload (RFC 7519), signature not checked.
+    Jwt {
+        /// Which part: 0 the header, 1 the payload.
+        part: usize,
+        /// The claim.
+        path: Path,
+    },
+    /// Base64, standard or URL-safe alphabet, padded or not (RFC 4648).
+    Base64,
+    /// A value of a JSON document.
+    Json(Path),
+    /// Percent decoding (RFC 3986); `+` stays.
+    UrlDecode,
+    /// Strips `Bearer ` (RFC 6750).
+    Bearer,
+    /// User name of Basic credentials (RFC 7617).
+    BasicUser,
+}
+
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(true);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+
+impl Decoder {
+    /// Decodes `input`, borrowing from it where that is possible, else from a buffer; both buffers
+    /// are overwritten.
+    pub(super) fn decode<'v>(
+        &'v self,
+        input: &'v [u8],
+        output: &'v mut Vec<u8>,
+        document: &'v mut Vec<u8>,
+    ) -> Option<&'v [u8]> {
+        match self {
+            Decoder::Bearer => strip_scheme(input, b"bearer"),
+            Decoder::BasicUser => {
+                let credentials = decode_base64(strip_scheme(input, b"basic")?, output)?;
+                let end = credentials.iter().position(|byte| *byte == b':')?;
+                Some(&credentials[..end])
+            }
+            Decoder::Base64 => decode_base64(input, output),
+            Decoder::UrlDecode => percent::decode(input, false, output),
+            Decoder::Json(path) => json::find(input, path, output),
+            Decoder::Jwt { part, path } => {
+                let document = decode_base64(jwt_part(input, *part)?, document)?;
+                json::find(document, path, output)
+            }
+        }
+    }
+}
+
+/// The n-th part of a JWT, with or without `Bearer ` before it, still in base64.
+pub fn jwt_part(token: &[u8], part: usize) -> Option<&[u8]> {
+    let token = strip_scheme(token, b"bearer").unwrap_or(token);
+    if token.len() > MAX_VALUE_BYTES {
+        return None;
+    }
+    let mut parts = token.split(|byte| *byte == b'.');
+    let found = parts.clone().nth(part)?;
+    // Three parts (JWS), or nothing.
+    (parts.by_ref().count() == 3 && !found.is_empty()).then_some(found)
+}
+
+/// Strips an authentication scheme (case-insensitive) and the spaces behind it (RFC 9110, 11.4).
+pub fn strip_scheme<'v>(value: &'v [u8], scheme: &[u8]) -> Option<&'v [u8]> {
+    let (head, rest) = value.split_at_checked(scheme.len())?;
+    if !head.eq_ignore_ascii_case(scheme) || rest.first() != Some(&b' ') {
+        return None;
+    }
+    Some(rest.trim_ascii_start())
+}
+
+/// Decodes base64 of either alphabet into `buffer`.
+pub fn decode_base64<'v>(input: &[u8], buffer: &'v mut Vec<u8>) -> Option<&'v [u8]> {
+    buffer.clear();
+    if input.len() > MAX_VALUE_BYTES * 2 {
+        return None;
+    }
+    let url_safe = memchr::memchr2(b'-', b'_', input).is_some();
+    let engine = if url_safe { &URL_SAFE } else { &STANDARD };
+    engine.decode_vec(input, buffer).ok()?;
+    Some(buffer)
+}

@@ -1,0 +1,237 @@
+//! Values in JSON documents (RFC 8259), found by scanning for the asked path, without a tree.
+//!
+//! One pass, linear in the document's length, no recursion. Of a member that is written twice the
+//! first counts. A document that was cut off yields what lies complete before the cut.
+
+/// Deepest nesting that is scanned; what lies deeper is not found.
+pub const MAX_DEPTH: u32 = 128;
+/// Most steps of a path.
+pub const MAX_STEPS: usize = 32;
+
+/// One step into a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Member of an object.
+    Member(Box<[u8]>),
+    /// Element of an array, from 0.
+    Element(u32),
+}
+
+/// Steps from the top of a document to a value; at least one.
+pub type Path = Box<[Step]>;
+
+/// The value at `path`: strings unescaped, numbers and booleans as their text. Objects, arrays and
+/// null yield nothing.
+pub fn find<'v>(document: &'v [u8], path: &[Step], buffer: &'v mut Vec<u8>) -> Option<&'v [u8]> {
+    // A byte order mark is not JSON, but some clients send one.
+    let document = document.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(document);
+    let mut scanner = Scanner { rest: document };
+    for step in path {
+        match step {
+            Step::Member(name) => scanner.enter_member(name)?,
+            Step::Element(index) => scanner.enter_element(*index)?,
+        }
+    }
+    scanner.scalar(buffer)
+}
+
+struct Scanner<'d> {
+    rest: &'d [u8],
+}
+
+impl<'d> Scanner<'d> {
+    fn peek(&mut self) -> Option<u8> {
+        self.rest = self.rest.trim_ascii_start();
+        self.rest.first().copied()
+    }
+
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        (self.peek()? == byte).then(|| self.rest = &self.rest[1..])
+    }
+
+    /// Moves to the value of a member of the object that starts here.
+    fn enter_member(&mut self, wanted: &[u8]) -> Option<()> {
+        self.expect(b'{')?;
+        if self.peek()? == b'}' {
+            return None;
+        }
+        loop {
+            let name = self.string()?;
+            self.expect(b':')?;
+            if is_text(name, wanted) {
+                return Some(());
+            }
+            self.skip_value()?;
+            // Either another member follows, or the object ends without the wanted one.
+            self.expect(b',')?;
+        }
+    }
+
+    /// Moves to an element of the array that starts here.
+    fn enter_element(&mut self, index: u32) -> Option<()> {
+        self.expect(b'[')?;
+        if self.peek()? == b']' {
+            return None;
+        }
+        for _ in 0..index {
+            self.skip_value()?;
+            self.expect(b',')?;
+        }
+        Some(())
+    }
+
+    fn scalar<'v>(&mut self, buffer: &'v mut Vec<u8>) -> Option<&'v [u8]>
+    where
+        'd: 'v,
+    {
+        match self.peek()? {
+            b'"' => unescape(self.string()?, buffer),
+            b't' | b'f' | b'-' | b'0'..=b'9' => {
+                let text = self.bare()?;
+                let known = matches!(text, b"true" | b"false") || is_number(text);
+                known.then_some(text)
+            }
+            _ => None,
+        }
+    }
+
+    /// A string's bytes between its quotes, still escaped.
+    fn string(&mut self) -> Option<&'d [u8]> {
+        self.expect(b'"')?;
+        let text = self.rest;
+        let mut at = 0;
+        loop {
+            at += memchr::memchr2(b'"', b'\\', &text[at..])?;
+            if text[at] == b'"' {
+                self.rest = &text[at + 1..];
+                return Some(&text[..at]);
+            }
+            // A backslash and what it escapes.
+            at += 2;
+            if at > text.len() {
+                return None;
+            }
+        }
+    }
+
+    /// A number or word; it must end before the document does, else it may have been cut.
+    fn bare(&mut self) -> Option<&'d [u8]> {
+        let delimiter =
+            |byte: &u8| matches!(byte, b',' | b'}' | b']') || byte.is_ascii_whitespace();
+        let end = self.rest.iter().position(delimiter)?;
+        let text = &self.rest[..end];
+        self.rest = &self.rest[end..];
+        Some(text)
+    }
+
+    fn skip_value(&mut self) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.string().map(|_| ()),
+            b'{' | b'[' => self.skip_nested(),
+            _ => self.bare().filter(|text| !text.is_empty()).map(|_| ()),
+        }
+    }
+
+    /// Skips an object or array by counting brackets outside strings.
+    fn skip_nested(&mut self) -> Option<()> {
+        let mut depth = 0_u32;
+        loop {
+            let at =
+                self.rest.iter().position(|b| matches!(b, b'"' | b'{' | b'}' | b'[' | b']'))?;
+            self.rest = &self.rest[at..];
+            match self.rest[0] {
+                b'"' => {
+                    self.string()?;
+                    continue;
+                }
+                b'{' | b'[' => depth += 1,
+                _ => depth -= 1,
+            }
+            self.rest = &self.rest[1..];
+            if depth == 0 {
+                return Some(());
+            }
+            if depth > MAX_DEPTH {
+                return None;
+            }
+        }
+    }
+}
+
+fn is_number(text: &[u8]) -> bool {
+    text.iter().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(byte))
+        && text.iter().any(u8::is_ascii_digit)
+}
+
+/// Whether an escaped string is `wanted`.
+fn is_text(escaped: &[u8], wanted: &[u8]) -> bool {
+    if memchr::memchr(b'\\', escaped).is_none() {
+        return escaped == wanted;
+    }
+    // Escapes make a string longer, never shorter; at most sixfold (`\u0041`).
+    if escaped.len() < wanted.len() || escaped.len() > wanted.len() * 6 {
+        return false;
+    }
+    let mut buffer = Vec::new();
+    unescape(escaped, &mut buffer) == Some(wanted)
+}
+
+/// Resolves the escapes of a string; borrowed as it is where there are none.
+fn unescape<'v>(escaped: &'v [u8], buffer: &'v mut Vec<u8>) -> Option<&'v [u8]> {
+    let Some(first) = memchr::memchr(b'\\', escaped) else { return Some(escaped) };
+    buffer.clear();
+    buffer.extend_from_slice(&escaped[..first]);
+    let mut rest = &escaped[first..];
+    while let Some((byte, behind)) = rest.split_first() {
+        if buffer.len() > super::MAX_VALUE_BYTES {
+            break;
+        }
+        if *byte != b'\\' {
+            buffer.push(*byte);
+            rest = behind;
+            continue;
+        }
+        let (escape, behind) = behind.split_first()?;
+        rest = behind;
+        match escape {
+            b'"' | b'\\' | b'/' => buffer.push(*escape),
+            b'b' => buffer.push(8),
+            b'f' => buffer.push(12),
+            b'n' => buffer.push(b'\n'),
+            b'r' => buffer.push(b'\r'),
+            b't' => buffer.push(b'\t'),
+            b'u' => {
+                let (character, behind) = code_point(rest)?;
+                rest = behind;
+                buffer.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            _ => return None,
+        }
+    }
+    Some(buffer)
+}
+
+/// The character of `XXXX`, or of `XXXX\uXXXX` where that is a surrogate pair.
+fn code_point(rest: &[u8]) -> Option<(char, &[u8])> {
+    let (high, behind) = unit(rest)?;
+    if !(0xD800..0xE000).contains(&high) {
+        return Some((char::from_u32(high)?, behind));
+    }
+    let (low, behind) = unit(behind.strip_prefix(b"\\u")?)?;
+    if high >= 0xDC00 || !(0xDC00..0xE000).contains(&low) {
+        return None;
+    }
+    let scalar = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+    Some((char::from_u32(scalar)?, behind))
+}
+
+fn unit(rest: &[u8]) -> Option<(u32, &[u8])> {
+    let (digits, behind) = rest.split_at_checked(4)?;
+    let value = digits
+        .iter()
+        .try_fold(0, |value, digit| Some(value << 4 | (*digit as char).to_digit(16)?))?;
+    Some((value, behind))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! Fields of a multipart/form-data body (RFC 7578), found on the bytes that were looked at.
+
+use super::exchange::Body;
+
+/// Longest boundary (RFC 2046, 5.1.1).
+const MAX_BOUNDARY_BYTES: usize = 70;
+/// Longest head of a part that is read.
+const MAX_HEAD_BYTES: usize = 4096;
+
+/// Content of the first part of that name which is not a file and lies complete in the body.
+pub(super) fn field<'b>(body: &Body<'b>, wanted: &[u8]) -> Option<&'b [u8]> {
+    let delimiter = delimiter(body.content_type)?;
+    let finder = memchr::memmem::Finder::new(&delimiter);
+    // The first delimiter has no line break before it.
+    let opening = &delimiter[2..];
+    let start = memchr::memmem::find(body.bytes, opening)?;
+    if start != 0 && !body.bytes[..start].ends_with(b"\r\n") {
+        return None;
+    }
+    let mut rest = &body.bytes[start + opening.len()..];
+    loop {
+        // "--" behind a delimiter closes the body.
+        rest = rest.strip_prefix(b"\r\n")?;
+        let end = finder.find(rest)?;
+        let part = &rest[..end];
+        let head_end = memchr::memmem::find(&part[..part.len().min(MAX_HEAD_BYTES)], b"\r\n\r\n")?;
+        let (head, content) = (&part[..head_end], &part[head_end + 4..]);
+        if is_field(head, wanted) {
+            return Some(content);
+        }
+        rest = &rest[end + delimiter.len()..];
+    }
+}
+
+/// `\r\n--boundary`.
+fn delimiter(content_type: &[u8]) -> Option<Vec<u8>> {
+    let essence = content_type.split(|byte| *byte == b';').next()?.trim_ascii();
+    if !essence.eq_ignore_ascii_case(b"multipart/form-data") {
+        return None;
+    }
+    let (_, boundary) = (Parameters { rest: content_type })
+        .find(|(name, _)| name.eq_ignore_ascii_case(b"boundary"))?;
+    if boundary.is_empty() || boundary.len() > MAX_BOUNDARY_BYTES {
+        return None;
+    }
+    Some([b"\r\n--", boundary].concat())
+}
+
+/// The part's `Content-Disposition` has that name and no file name.
+fn is_field(head: &[u8], wanted: &[u8]) -> bool {
+    let disposition = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).find_map(|line| {
+        let at = memchr::memchr(b':', line)?;
+        line[..at].eq_ignore_ascii_case(b"content-disposition").then_some(&line[at + 1..])
+    });
+    let Some(disposition) = disposition else { return false };
+    let mut named = false;
+    for (name, value) in (Parameters { rest: disposition }) {
+        if name.eq_ignore_ascii_case(b"filename") || name.eq_ignore_ascii_case(b"filename*") {
+            return false;
+        }
+        named |= name.eq_ignore_ascii_case(b"name") && value == wanted;
+    }
+    named
+}
+
+/// `; name=value` and `; name="value"`, where a quoted value may hold semicolons.
+struct Parameters<'h> {
+    rest: &'h [u8],
+}
+
+impl<'h> Iterator for Parameters<'h> {
+    type Item = (&'h [u8], &'h [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let start = memchr::memchr(b';', self.rest)?;
+        let rest = &self.rest[start + 1..];
+        let Some(equals) = memchr::memchr(b'=', rest) else {
+            self.rest = &[];
+            return None;
+        };
+        let name = rest[..equals].trim_ascii();
+        let value = &rest[equals + 1..];
+        if let Some(quoted) = value.strip_prefix(b"\"") {
+            let end = memchr::memchr(b'"', quoted).unwrap_or(quoted.len());
+            self.rest = &quoted[end..];
+            return Some((name, &quoted[..end]));
+        }
+        let end = memchr::memchr(b';', value).unwrap_or(value.len());
+        self.rest = &value[end..];
+        Some((name, value[..end].trim_ascii()))
+    }
+}

@@ -1,0 +1,248 @@
+//! From words to a point.
+
+use super::exchange::{Side, VariableCompiler};
+use super::grammar::{Word, words};
+use super::json::{MAX_STEPS, Path, Step};
+use super::{Decoder, MAX_DECODERS, MAX_POINT_BYTES, Point, Source};
+
+/// Why a text is not a point. Each message names the word and says what would be accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // the messages are the documentation
+pub enum PointError {
+    #[error("a point is empty")]
+    Empty,
+    #[error("point of {0} bytes is too long: {MAX_POINT_BYTES} are accepted")]
+    TooLong(usize),
+    #[error("invalid point \"{point}\": a name is expected at character {at}")]
+    ExpectedName { point: String, at: usize },
+    #[error("invalid point \"{point}\": unexpected character at {at}; \".\" or \"[\" is accepted")]
+    Unexpected { point: String, at: usize },
+    #[error("invalid point \"{point}\": at character {at}, [number] or [\"text\"] is accepted")]
+    BadBracket { point: String, at: usize },
+    #[error("invalid point \"{point}\": \"{word}\" is not known; {accepted} is accepted")]
+    Unknown { point: String, word: String, accepted: &'static str },
+    #[error("invalid point \"{point}\": behind \"{word}\", {accepted} is missing")]
+    Missing { point: String, word: String, accepted: &'static str },
+    #[error("invalid point \"{point}\": more than {MAX_DECODERS} decoders")]
+    TooManyDecoders { point: String },
+    #[error("invalid point \"{point}\": a path of more than {MAX_STEPS} steps")]
+    PathTooLong { point: String },
+    #[error("invalid point \"{point}\": {reason}")]
+    Variable { point: String, reason: String },
+}
+
+const SIDES: &str = "\"request\", \"response\" or an NGINX variable";
+const REQUEST: &str =
+    "\"header\", \"cookie\", \"query\", \"path\", \"body\", \"ip\", \"host\" or \"method\"";
+const RESPONSE: &str = "\"header\", \"cookie\", \"status\" or \"body\"";
+const DECODERS: &str = "\"jwt\", \"base64\", \"json\", \"urldecode\", \"bearer\" or \"basic.user\"";
+
+impl Point {
+    /// Compiles the text of a point.
+    ///
+    /// A text with a `$` is a complex value of NGINX, as a whole. In the path of a `json` source or
+    /// decoder, an unquoted word that names a decoder starts that decoder: a member of such a name is
+    /// written `["base64"]`.
+    pub fn parse(text: &str, variables: &mut dyn VariableCompiler) -> Result<Point, PointError> {
+        if text.is_empty() {
+            return Err(PointError::Empty);
+        }
+        if text.len() > MAX_POINT_BYTES {
+            return Err(PointError::TooLong(text.len()));
+        }
+        if text.contains('$') {
+            let id = variables
+                .compile(text)
+                .map_err(|reason| PointError::Variable { point: text.to_owned(), reason })?;
+            let source = Source::Variable(id);
+            return Ok(Point { text: text.to_owned(), source, decoders: Vec::new() });
+        }
+        let words = words(text)?;
+        let mut parser = Parser { text, words: &words, at: 0 };
+        let source = parser.source()?;
+        let mut decoders = Vec::new();
+        while parser.peek().is_some() {
+            if decoders.len() == MAX_DECODERS {
+                return Err(PointError::TooManyDecoders { point: text.to_owned() });
+            }
+            decoders.push(parser.decoder()?);
+        }
+        Ok(Point { text: text.to_owned(), source, decoders })
+    }
+}
+
+struct Parser<'t> {
+    text: &'t str,
+    words: &'t [Word<'t>],
+    at: usize,
+}
+
+impl<'t> Parser<'t> {
+    fn peek(&self) -> Option<&'t Word<'t>> {
+        self.words.get(self.at)
+    }
+
+    fn source(&mut self) -> Result<Source, PointError> {
+        match self.keyword(SIDES)? {
+            "request" => self.request(),
+            "response" => self.response(),
+            _ => Err(self.unknown(SIDES)),
+        }
+    }
+
+    fn request(&mut self) -> Result<Source, PointError> {
+        Ok(match self.keyword(REQUEST)? {
+            "header" => self.header(Side::Request)?,
+            "cookie" => Source::Cookie(self.name("the name of a cookie")?),
+            "query" => {
+                let name = self.name("the name of an argument")?;
+                Source::Query { name, nth: self.index().unwrap_or(0) }
+            }
+            "path" => match self.index() {
+                Some(nth) => Source::Path(nth),
+                None => return Err(self.missing("[number]")),
+            },
+            "ip" => Source::Ip,
+            "host" => Source::Host,
+            "method" => Source::Method,
+            "body" => {
+                const BODIES: &str = "\"form\", \"multipart\" or \"json\"";
+                match self.keyword(BODIES)? {
+                    "form" => Source::Form(self.name("the name of a field")?),
+                    "multipart" => Source::Multipart(self.name("the name of a field")?),
+                    "json" => Source::Json { side: Side::Request, path: self.path()? },
+                    _ => return Err(self.unknown(BODIES)),
+                }
+            }
+            _ => return Err(self.unknown(REQUEST)),
+        })
+    }
+
+    fn response(&mut self) -> Result<Source, PointError> {
+        Ok(match self.keyword(RESPONSE)? {
+            "header" => self.header(Side::Response)?,
+            "cookie" => Source::SetCookie(self.name("the name of a cookie")?),
+            "status" => Source::Status,
+            "body" => match self.keyword("\"json\"")? {
+                "json" => Source::Json { side: Side::Response, path: self.path()? },
+                _ => return Err(self.unknown("\"json\"")),
+            },
+            _ => return Err(self.unknown(RESPONSE)),
+        })
+    }
+
+    fn header(&mut self, side: Side) -> Result<Source, PointError> {
+        let mut name = self.name("the name of a header")?;
+        name.make_ascii_lowercase();
+        Ok(Source::Header { side, name, nth: self.index().unwrap_or(0) })
+    }
+
+    fn decoder(&mut self) -> Result<Decoder, PointError> {
+        Ok(match self.keyword(DECODERS)? {
+            "jwt" => {
+                const PARTS: &str = "\"header\" or \"payload\"";
+                let part = match self.keyword(PARTS)? {
+                    "header" => 0,
+                    "payload" => 1,
+                    _ => return Err(self.unknown(PARTS)),
+                };
+                Decoder::Jwt { part, path: self.path()? }
+            }
+            "base64" => Decoder::Base64,
+            "json" => Decoder::Json(self.path()?),
+            "urldecode" => Decoder::UrlDecode,
+            "bearer" => Decoder::Bearer,
+            "basic" => match self.keyword("\"user\"")? {
+                "user" => Decoder::BasicUser,
+                _ => return Err(self.unknown("\"user\"")),
+            },
+            _ => return Err(self.unknown(DECODERS)),
+        })
+    }
+
+    /// An unquoted word of the grammar.
+    fn keyword(&mut self, accepted: &'static str) -> Result<&'t str, PointError> {
+        match self.peek() {
+            Some(Word::Name(name)) => {
+                self.at += 1;
+                Ok(name)
+            }
+            Some(_) => {
+                self.at += 1;
+                Err(self.unknown(accepted))
+            }
+            None => Err(self.missing(accepted)),
+        }
+    }
+
+    /// A name of the operator's, quoted or not.
+    fn name(&mut self, accepted: &'static str) -> Result<Box<[u8]>, PointError> {
+        match self.peek() {
+            Some(Word::Name(name) | Word::Quoted(name)) => {
+                self.at += 1;
+                Ok(name.as_bytes().into())
+            }
+            _ => Err(self.missing(accepted)),
+        }
+    }
+
+    fn index(&mut self) -> Option<u32> {
+        let Some(Word::Index(index)) = self.peek() else { return None };
+        self.at += 1;
+        Some(*index)
+    }
+
+    /// Steps into a JSON document, up to the end or to a decoder.
+    fn path(&mut self) -> Result<Path, PointError> {
+        let mut steps = Vec::new();
+        while let Some(word) = self.peek() {
+            match word {
+                Word::Name(_) if !steps.is_empty() && self.starts_decoder() => break,
+                Word::Name(name) | Word::Quoted(name) => {
+                    steps.push(Step::Member(name.as_bytes().into()));
+                }
+                Word::Index(index) => steps.push(Step::Element(*index)),
+            }
+            self.at += 1;
+        }
+        if steps.is_empty() {
+            return Err(self.missing("a path"));
+        }
+        if steps.len() > MAX_STEPS {
+            return Err(PointError::PathTooLong { point: self.text.to_owned() });
+        }
+        Ok(steps.into())
+    }
+
+    fn starts_decoder(&self) -> bool {
+        let next = self.words.get(self.at + 1);
+        match self.peek() {
+            Some(Word::Name("jwt")) => {
+                matches!(next, Some(Word::Name("header" | "payload")))
+            }
+            Some(Word::Name("basic")) => matches!(next, Some(Word::Name("user"))),
+            Some(Word::Name("json")) => next.is_some(),
+            Some(Word::Name("base64" | "urldecode" | "bearer")) => true,
+            _ => false,
+        }
+    }
+
+    /// The word just passed is none of the grammar.
+    fn unknown(&self, accepted: &'static str) -> PointError {
+        let point = self.text.to_owned();
+        let word = self.word(self.at - 1);
+        PointError::Unknown { point, word, accepted }
+    }
+
+    fn missing(&self, accepted: &'static str) -> PointError {
+        let word = self.word(self.at - 1);
+        PointError::Missing { point: self.text.to_owned(), word, accepted }
+    }
+
+    fn word(&self, at: usize) -> String {
+        match &self.words[at] {
+            Word::Name(text) | Word::Quoted(text) => (*text).to_owned(),
+            Word::Index(index) => format!("[{index}]"),
+        }
+    }
+}

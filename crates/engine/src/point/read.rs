@@ -1,0 +1,147 @@
+//! Reading a point's value.
+
+use super::exchange::{Body, Exchange, Side};
+use super::scratch::Scratch;
+use super::source::Source;
+use super::{MAX_VALUE_BYTES, Point, cookie, json, percent, query};
+
+impl Point {
+    /// The value: trimmed of spaces, never empty, at most [`MAX_VALUE_BYTES`] long. What is not there
+    /// or does not parse yields nothing.
+    pub fn read<'v, X: Exchange + ?Sized>(
+        &'v self,
+        exchange: &'v X,
+        scratch: &'v mut Scratch,
+    ) -> Option<&'v [u8]> {
+        let Scratch { value, output, document, carry } = scratch;
+        let Some((last, before)) = self.decoders.split_last() else {
+            return present(self.source.read(exchange, value)?);
+        };
+        let read = present(self.source.read(exchange, output)?)?;
+        value.clear();
+        value.extend_from_slice(read);
+        for decoder in before {
+            let next = present(decoder.decode(value, output, document)?)?;
+            // It lies in any of the other buffers; a fourth carries it over.
+            carry.clear();
+            carry.extend_from_slice(next);
+            std::mem::swap(value, carry);
+        }
+        present(last.decode(value, output, document)?)
+    }
+}
+
+/// Trimmed, cut, and there.
+fn present(value: &[u8]) -> Option<&[u8]> {
+    let value = value.trim_ascii();
+    let value = &value[..value.len().min(MAX_VALUE_BYTES)];
+    (!value.is_empty()).then_some(value)
+}
+
+impl Source {
+    /// The value as it stands in the source, decoded as the source's own syntax has it.
+    #[inline]
+    pub(super) fn read<'v, X: Exchange + ?Sized>(
+        &'v self,
+        exchange: &'v X,
+        buffer: &'v mut Vec<u8>,
+    ) -> Option<&'v [u8]> {
+        match self {
+            Source::Header { side, name, nth: 0 } => exchange.header(*side, name),
+            Source::Header { side, name, nth } => nth_header(exchange, *side, name, *nth),
+            Source::Cookie(name) => request_cookie(exchange, name),
+            Source::SetCookie(name) => response_cookie(exchange, name),
+            Source::Query { name, nth } => {
+                percent::decode(query::find(exchange.query(), name, *nth)?, true, buffer)
+            }
+            Source::Path(nth) => {
+                let path = exchange.path();
+                let path = path.strip_prefix(b"/").unwrap_or(path);
+                let segment = path.split(|byte| *byte == b'/').nth(*nth as usize)?;
+                percent::decode(segment, false, buffer)
+            }
+            Source::Form(name) => {
+                let body = exchange.body(Side::Request).filter(is_form)?;
+                percent::decode(query::find(body.bytes, name, 0)?, true, buffer)
+            }
+            Source::Multipart(name) => {
+                super::multipart::field(&exchange.body(Side::Request)?, name)
+            }
+            Source::Json { side, path } => {
+                let body = exchange.body(*side).filter(may_be_json)?;
+                json::find(body.bytes, path, buffer)
+            }
+            Source::Ip => Some(exchange.ip()),
+            Source::Host => exchange.host(),
+            Source::Method => Some(exchange.method()),
+            Source::Status => {
+                use std::io::Write;
+                buffer.clear();
+                write!(buffer, "{}", exchange.status()?).ok()?;
+                Some(buffer)
+            }
+            Source::Variable(id) => exchange.variable(*id),
+        }
+    }
+}
+
+fn nth_header<'v, X: Exchange + ?Sized>(
+    exchange: &'v X,
+    side: Side,
+    wanted: &[u8],
+    nth: u32,
+) -> Option<&'v [u8]> {
+    let (mut left, mut found) = (nth, None);
+    exchange.headers(side, &mut |name, value| {
+        if name.eq_ignore_ascii_case(wanted) {
+            if left == 0 {
+                found = Some(value);
+            } else {
+                left -= 1;
+            }
+        }
+        found.is_none()
+    });
+    found
+}
+
+/// The first cookie of that name over all `Cookie` headers (RFC 9113, 8.2.3 allows several).
+fn request_cookie<'v, X: Exchange + ?Sized>(exchange: &'v X, wanted: &[u8]) -> Option<&'v [u8]> {
+    let mut found = None;
+    exchange.headers(Side::Request, &mut |name, value| {
+        if name.eq_ignore_ascii_case(b"cookie") {
+            found = cookie::pairs(value).find(|(name, _)| *name == wanted).map(|(_, value)| value);
+        }
+        found.is_none()
+    });
+    found
+}
+
+fn response_cookie<'v, X: Exchange + ?Sized>(exchange: &'v X, wanted: &[u8]) -> Option<&'v [u8]> {
+    let mut found = None;
+    exchange.headers(Side::Response, &mut |name, value| {
+        if name.eq_ignore_ascii_case(b"set-cookie") {
+            found = cookie::set_cookie(value).filter(|(name, _)| *name == wanted).map(|(_, v)| v);
+        }
+        found.is_none()
+    });
+    found
+}
+
+fn essence<'b>(body: &Body<'b>) -> &'b [u8] {
+    body.content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
+}
+
+fn is_form(body: &Body<'_>) -> bool {
+    essence(body).eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+}
+
+/// JSON by its type (RFC 6839: `+json`), or of no stated type: clients forget it.
+fn may_be_json(body: &Body<'_>) -> bool {
+    let essence = essence(body);
+    let ends_with = |suffix: &[u8]| {
+        essence.len() >= suffix.len()
+            && essence[essence.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
+    };
+    essence.is_empty() || ends_with(b"/json") || ends_with(b"+json")
+}

@@ -1,0 +1,108 @@
+//! Where a value is taken from.
+
+use std::ops::BitOr;
+
+use super::exchange::{Side, VariableCompiler, VariableId};
+use super::json::Path;
+
+/// Where a value is taken from. Names of headers are lower-case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A header; the n-th of that name.
+    Header {
+        /// Of the request or of the response.
+        side: Side,
+        /// Lower-case name.
+        name: Box<[u8]>,
+        /// Which of repeated ones, from 0.
+        nth: u32,
+    },
+    /// A cookie of `Cookie`.
+    Cookie(Box<[u8]>),
+    /// A cookie of `Set-Cookie`.
+    SetCookie(Box<[u8]>),
+    /// A query argument; the n-th of that name.
+    Query {
+        /// Decoded name.
+        name: Box<[u8]>,
+        /// Which of repeated ones, from 0.
+        nth: u32,
+    },
+    /// A segment of the path, from 0.
+    Path(u32),
+    /// A field of a urlencoded body.
+    Form(Box<[u8]>),
+    /// A field of a multipart body.
+    Multipart(Box<[u8]>),
+    /// A value in a JSON body.
+    Json {
+        /// Of the request or of the response.
+        side: Side,
+        /// Where in the document.
+        path: Path,
+    },
+    /// Client address.
+    Ip,
+    /// Host.
+    Host,
+    /// Method.
+    Method,
+    /// Response status.
+    Status,
+    /// An NGINX complex value.
+    Variable(VariableId),
+}
+
+/// Parts of an exchange that must have been seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// The body of the request.
+    pub request_body: bool,
+    /// Status and headers of the response.
+    pub response: bool,
+    /// The body of the response.
+    pub response_body: bool,
+}
+
+impl BitOr for Needs {
+    type Output = Needs;
+
+    fn bitor(self, other: Needs) -> Needs {
+        Needs {
+            request_body: self.request_body | other.request_body,
+            response: self.response | other.response,
+            response_body: self.response_body | other.response_body,
+        }
+    }
+}
+
+impl Source {
+    pub(super) fn needs(&self) -> Needs {
+        let none = Needs::default();
+        match self {
+            Source::Form(_) | Source::Multipart(_) | Source::Json { side: Side::Request, .. } => {
+                Needs { request_body: true, ..none }
+            }
+            Source::Json { side: Side::Response, .. } => Needs { response_body: true, ..none },
+            Source::Header { side: Side::Response, .. } | Source::SetCookie(_) | Source::Status => {
+                Needs { response: true, ..none }
+            }
+            _ => none,
+        }
+    }
+
+    pub(super) fn is_credential_header(&self) -> bool {
+        let Source::Header { name, .. } = self else { return false };
+        [&b"authorization"[..], b"proxy-authorization", b"cookie", b"set-cookie"].contains(&&**name)
+    }
+}
+
+/// Refuses NGINX variables: for points that come from the cloud.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoVariables;
+
+impl VariableCompiler for NoVariables {
+    fn compile(&mut self, _text: &str) -> Result<VariableId, String> {
+        Err("NGINX variables are not accepted here".to_owned())
+    }
+}

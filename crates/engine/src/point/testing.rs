@@ -1,0 +1,136 @@
+//! An exchange made by hand, for tests and benches.
+
+use std::collections::HashMap;
+
+use super::{Body, Exchange, Side, VariableCompiler, VariableId};
+
+/// What a test says an exchange is.
+#[derive(Debug, Clone, Default)]
+pub struct FakeExchange {
+    /// Headers of the request.
+    pub request_headers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Headers of the response.
+    pub response_headers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Method.
+    pub method: Vec<u8>,
+    /// Host.
+    pub host: Option<Vec<u8>>,
+    /// Client address.
+    pub ip: Vec<u8>,
+    /// Undecoded path.
+    pub path: Vec<u8>,
+    /// Undecoded query.
+    pub query: Vec<u8>,
+    /// Response status.
+    pub status: Option<u16>,
+    /// Body of the request and its type.
+    pub request_body: Option<(Vec<u8>, Vec<u8>)>,
+    /// Body of the response and its type.
+    pub response_body: Option<(Vec<u8>, Vec<u8>)>,
+    /// Complex values by handle.
+    pub variables: HashMap<u32, Vec<u8>>,
+}
+
+impl FakeExchange {
+    /// `GET` of a target from 192.0.2.1.
+    pub fn get(target: &str) -> Self {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        Self {
+            method: b"GET".to_vec(),
+            ip: b"192.0.2.1".to_vec(),
+            path: path.into(),
+            query: query.into(),
+            ..Self::default()
+        }
+    }
+
+    /// With one more header of the request.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.request_headers.push((name.into(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// With one more header of the response.
+    #[must_use]
+    pub fn answered(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.response_headers.push((name.into(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// With a body of the request.
+    #[must_use]
+    pub fn body(mut self, content_type: &str, bytes: impl AsRef<[u8]>) -> Self {
+        self.request_body = Some((bytes.as_ref().to_vec(), content_type.into()));
+        self
+    }
+
+    /// With a body of the response.
+    #[must_use]
+    pub fn answered_body(mut self, content_type: &str, bytes: impl AsRef<[u8]>) -> Self {
+        self.response_body = Some((bytes.as_ref().to_vec(), content_type.into()));
+        self
+    }
+}
+
+impl Exchange for FakeExchange {
+    fn headers<'a>(&'a self, side: Side, each: &mut dyn FnMut(&'a [u8], &'a [u8]) -> bool) {
+        let list = match side {
+            Side::Request => &self.request_headers,
+            Side::Response => &self.response_headers,
+        };
+        for (name, value) in list {
+            if !each(name, value) {
+                return;
+            }
+        }
+    }
+
+    fn method(&self) -> &[u8] {
+        &self.method
+    }
+
+    fn host(&self) -> Option<&[u8]> {
+        self.host.as_deref()
+    }
+
+    fn ip(&self) -> &[u8] {
+        &self.ip
+    }
+
+    fn path(&self) -> &[u8] {
+        &self.path
+    }
+
+    fn query(&self) -> &[u8] {
+        &self.query
+    }
+
+    fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    fn body(&self, side: Side) -> Option<Body<'_>> {
+        let body = match side {
+            Side::Request => &self.request_body,
+            Side::Response => &self.response_body,
+        };
+        let (bytes, content_type) = body.as_ref()?;
+        Some(Body { bytes, content_type, complete: true })
+    }
+
+    fn variable(&self, id: VariableId) -> Option<&[u8]> {
+        self.variables.get(&id.0).map(Vec::as_slice)
+    }
+}
+
+/// Takes any text, and counts handles up from 0.
+#[derive(Debug, Default)]
+pub struct AnyVariables(u32);
+
+impl VariableCompiler for AnyVariables {
+    fn compile(&mut self, _text: &str) -> Result<VariableId, String> {
+        self.0 += 1;
+        Ok(VariableId(self.0 - 1))
+    }
+}

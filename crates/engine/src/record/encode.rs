@@ -1,0 +1,214 @@
+//! From a finished request to its line.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use api_sessions_wire::{MAX_RECORD_BYTES, Param, ParamType, Record};
+
+use super::ContextParam;
+use super::limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES, MAX_VALUE_BYTES, cut, text};
+use super::redact::Secrets;
+use crate::point::{Exchange, Point, Scratch, Side};
+use crate::session::{Hasher, KeyExport, Keys, Resolution, SessionKey};
+
+/// What a record says of a request, besides its session and parameters.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Facts<'f> {
+    /// `$request_id`.
+    pub id: &'f [u8],
+    /// Start of the request, milliseconds since 1970.
+    pub ts: u64,
+    /// Name of the node.
+    pub node: &'f str,
+    /// Application.
+    pub app: Option<&'f [u8]>,
+    /// Protocol.
+    pub proto: &'f [u8],
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// Response status.
+    pub status: u16,
+    /// Milliseconds.
+    pub time_ms: u64,
+    /// Milliseconds.
+    pub upstream_ms: Option<u64>,
+    /// Bytes.
+    pub request_bytes: u64,
+    /// Bytes.
+    pub response_bytes: u64,
+    /// Refused by the denylist, or would have been.
+    pub denied: bool,
+}
+
+/// What the location says of records.
+#[derive(Clone, Copy)]
+pub struct Settings<'s> {
+    /// Keys that apply.
+    pub keys: Keys<'s>,
+    /// Context parameters.
+    pub params: &'s [ContextParam],
+    /// Points whose values nobody may see.
+    pub masks: &'s [Point],
+    /// Hashes parameters.
+    pub hasher: &'s Hasher,
+}
+
+/// One value of a parameter, in the encoder's memory.
+struct Read {
+    /// Place among own keys, then context parameters; `None` for the built-in key.
+    of: Option<usize>,
+    value: Range<usize>,
+}
+
+/// Writes records. Its buffers are used again from record to record.
+#[derive(Default)]
+pub struct Encoder {
+    values: Vec<u8>,
+    reads: Vec<Read>,
+    secrets: Secrets,
+    line: Vec<u8>,
+}
+
+impl Encoder {
+    /// The record of a request as one line, newline included, at most [`MAX_RECORD_BYTES`] long;
+    /// `None` for one that would be longer.
+    ///
+    /// `found` is the value that identified the session.
+    pub fn encode<X: Exchange + ?Sized>(
+        &mut self,
+        facts: &Facts<'_>,
+        settings: &Settings<'_>,
+        resolution: &Resolution<'_>,
+        found: &[u8],
+        exchange: &X,
+        scratch: &mut Scratch,
+    ) -> Option<&[u8]> {
+        self.read_values(settings, resolution, found, exchange, scratch);
+        let Self { values, reads, secrets, line } = self;
+        let field = |bytes| secrets.hide(text(bytes, MAX_FIELD_BYTES));
+        let present = |bytes: Option<_>| bytes.map(field).filter(|text| !text.is_empty());
+        let path = secrets.hide_in_path(exchange.path());
+        let mut record = Record {
+            id: text(facts.id, MAX_FIELD_BYTES),
+            ts: facts.ts,
+            node: Cow::Borrowed(facts.node),
+            session: Cow::Owned(String::new()),
+            key: Cow::Borrowed(resolution.label),
+            source: resolution.source,
+            app: present(facts.app),
+            ip: text(exchange.ip(), MAX_FIELD_BYTES),
+            ua: present(exchange.header(Side::Request, b"user-agent")),
+            host: present(exchange.host()),
+            method: field(exchange.method()),
+            path: text(&path, MAX_PATH_BYTES),
+            proto: present(Some(facts.proto)),
+            scheme: Some(Cow::Borrowed(facts.scheme)),
+            status: facts.status,
+            time_ms: facts.time_ms,
+            upstream_ms: facts.upstream_ms,
+            request_bytes: facts.request_bytes,
+            response_bytes: facts.response_bytes,
+            denied: facts.denied,
+            ..Record::default()
+        };
+        let session = resolution.id.to_hex();
+        record.session = text(&session, session.len());
+        record.params = reads
+            .iter()
+            .map(|read| param(read, &values[read.value.clone()], settings, resolution, secrets))
+            .collect();
+        let named = |kind| {
+            let first = record.params.iter().find(|param| param.kind == kind);
+            first.map(|param| param.value.clone())
+        };
+        record.user = named(ParamType::User);
+        record.role = named(ParamType::Role);
+
+        line.clear();
+        serde_json::to_writer(&mut *line, &record).ok()?;
+        line.push(b'\n');
+        (line.len() <= MAX_RECORD_BYTES).then_some(&**line)
+    }
+
+    /// Reads all parameters once, and collects what is to be hidden.
+    fn read_values<X: Exchange + ?Sized>(
+        &mut self,
+        settings: &Settings<'_>,
+        resolution: &Resolution<'_>,
+        found: &[u8],
+        exchange: &X,
+        scratch: &mut Scratch,
+    ) {
+        self.values.clear();
+        self.reads.clear();
+        self.secrets.clear();
+        if resolution.builtin.is_some() {
+            self.keep(None, found);
+            self.secrets.add(found);
+        }
+        let own = settings.keys.own;
+        for (at, key) in own.iter().enumerate() {
+            if let Some(value) = key.point.read(exchange, scratch) {
+                if key.export != KeyExport::Plain {
+                    self.secrets.add(value);
+                }
+                if key.export != KeyExport::Off {
+                    self.keep(Some(at), value);
+                }
+            }
+        }
+        for (at, param) in settings.params.iter().enumerate() {
+            if let Some(value) = param.point.read(exchange, scratch) {
+                if param.hash {
+                    self.secrets.add(value);
+                }
+                self.keep(Some(own.len() + at), value);
+            }
+        }
+        for mask in settings.masks {
+            if let Some(value) = mask.read(exchange, scratch) {
+                self.secrets.add(value);
+            }
+        }
+    }
+
+    fn keep(&mut self, of: Option<usize>, value: &[u8]) {
+        let start = self.values.len();
+        self.values.extend_from_slice(value);
+        self.reads.push(Read { of, value: start..self.values.len() });
+    }
+}
+
+fn param<'p>(
+    read: &Read,
+    value: &'p [u8],
+    settings: &Settings<'p>,
+    resolution: &Resolution<'p>,
+    secrets: &Secrets,
+) -> Param<'p> {
+    let own = settings.keys.own;
+    let session =
+        |key: &'p SessionKey| (&*key.name, ParamType::Session, key.export != KeyExport::Plain);
+    let (name, kind, hashed) = match read.of {
+        None => (resolution.label, ParamType::Session, true),
+        Some(at) => match own.get(at) {
+            Some(key) => session(key),
+            None => match settings.params.get(at - own.len()) {
+                Some(param) => (&*param.name, param.kind, param.hash),
+                None => ("", ParamType::Context, true),
+            },
+        },
+    };
+    if hashed {
+        let value = Cow::Owned(settings.hasher.parameter(value).as_str().to_owned());
+        return Param { name: Cow::Borrowed(name), value, kind, hashed, truncated: false };
+    }
+    // Hidden before it is cut: a cut may leave half of what is to be hidden.
+    let shown = if secrets.shown_in(value) { super::redact::HIDDEN.as_bytes() } else { value };
+    let truncated = cut(shown, MAX_VALUE_BYTES).len() < shown.len();
+    let value = text(shown, MAX_VALUE_BYTES);
+    Param { name: Cow::Borrowed(name), value, kind, hashed, truncated }
+}
+
+#[cfg(test)]
+mod tests;

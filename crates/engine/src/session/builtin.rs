@@ -1,0 +1,17 @@
+//! The built-in set of session keys: tried after the operator's own, the first that yields a value wins.
+
+mod jwt;
+mod lookup;
+mod table;
+mod value;
+
+pub use lookup::find;
+pub use table::{Entry, Group, KNOWN_UNUSED, Rule, TABLE};
+
+/// Shortest value that identifies a session, bytes.
+pub const MIN_VALUE_BYTES: usize = 8;
+/// Longest value that identifies a session, bytes.
+pub const MAX_VALUE_BYTES: usize = 4096;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! Finding the first entry that yields a value.
+
+use super::jwt;
+use super::table::{Entry, Rule, TABLE};
+use super::value::{identifies, stable_part};
+use crate::point::{Exchange, Scratch, Side, cookie, percent, query, strip_scheme};
+
+/// Longest cookie name that is compared, bytes.
+const MAX_NAME_BYTES: usize = 64;
+/// Most cookies of a request that are looked at.
+const MAX_COOKIES: usize = 256;
+
+/// Writes the value of the first entry that yields one to `found`.
+pub fn find<X: Exchange + ?Sized>(
+    exchange: &X,
+    scratch: &mut Scratch,
+    found: &mut Vec<u8>,
+) -> Option<&'static Entry> {
+    let cookies = Cookies::collect(exchange);
+    TABLE.iter().enumerate().find_map(|(at, entry)| {
+        found.clear();
+        let hit = match entry.rule {
+            Rule::Cookie(_) | Rule::CookieExact(_) | Rule::CookieLike(_) => {
+                cookies.take(at, scratch, found)
+            }
+            Rule::CookiePair(..) => cookies.take_pair(found),
+            Rule::Header(name) => take(exchange.header(Side::Request, name.as_bytes()), found),
+            Rule::JwtSid => jwt_in(exchange, &cookies, |token| jwt::sid(token, scratch, found)),
+            Rule::JwtSub => jwt_in(exchange, &cookies, |token| jwt::sub(token, scratch, found)),
+            Rule::OpaqueAuthorization => {
+                let token = authorization(exchange).filter(|token| !jwt::is_shaped(token));
+                take(token, found)
+            }
+            Rule::PathParameter(name) => take(path_parameter(exchange.path(), name), found),
+            Rule::Query(name) => {
+                let raw = query::find(exchange.query(), name.as_bytes(), 0);
+                take(raw.and_then(|raw| percent::decode(raw, true, &mut scratch.output)), found)
+            }
+        };
+        hit.then_some(entry)
+    })
+}
+
+fn take(value: Option<&[u8]>, found: &mut Vec<u8>) -> bool {
+    match value.map(<[u8]>::trim_ascii).filter(|value| identifies(value)) {
+        Some(value) => {
+            found.extend_from_slice(value);
+            true
+        }
+        None => false,
+    }
+}
+
+/// Token of `Authorization: Bearer` or `Token`.
+fn authorization<X: Exchange + ?Sized>(exchange: &X) -> Option<&[u8]> {
+    let value = exchange.header(Side::Request, b"authorization")?.trim_ascii();
+    strip_scheme(value, b"bearer").or_else(|| strip_scheme(value, b"token"))
+}
+
+fn jwt_in<'x, X: Exchange + ?Sized>(
+    exchange: &'x X,
+    cookies: &Cookies<'x>,
+    read: impl FnMut(&[u8]) -> bool,
+) -> bool {
+    let bearer = authorization(exchange).filter(|token| jwt::is_shaped(token));
+    bearer.into_iter().chain(cookies.jwt).any(read)
+}
+
+/// Value of `;name=value` behind a path segment (RFC 3986, 3.3).
+fn path_parameter<'p>(path: &'p [u8], lower_case_name: &str) -> Option<&'p [u8]> {
+    memchr::memchr(b';', path)?;
+    path.split(|byte| matches!(byte, b';' | b'/')).find_map(|piece| {
+        let at = memchr::memchr(b'=', piece)?;
+        piece[..at].eq_ignore_ascii_case(lower_case_name.as_bytes()).then(|| &piece[at + 1..])
+    })
+}
+
+/// What one pass over the cookies found.
+#[derive(Default)]
+struct Cookies<'x> {
+    /// The cookie of the earliest entry, with that entry's place.
+    first: Option<(usize, &'x [u8])>,
+    /// The cookies of all entries after it that may be asked for when its value does not identify.
+    others: Vec<(usize, &'x [u8])>,
+    pair: [Option<&'x [u8]>; 2],
+    /// The first that looks like a JWT.
+    jwt: Option<&'x [u8]>,
+}
+
+impl<'x> Cookies<'x> {
+    fn collect<X: Exchange + ?Sized>(exchange: &'x X) -> Self {
+        let mut all = Self::default();
+        let mut seen = 0;
+        exchange.headers(Side::Request, &mut |name, value| {
+            if name.eq_ignore_ascii_case(b"cookie") {
+                for (name, value) in cookie::pairs(value).take(MAX_COOKIES - seen) {
+                    seen += 1;
+                    all.look(name, value);
+                }
+            }
+            seen < MAX_COOKIES
+        });
+        all
+    }
+
+    fn look(&mut self, name: &'x [u8], value: &'x [u8]) {
+        if self.jwt.is_none() && jwt::is_shaped(value) {
+            self.jwt = Some(value);
+        }
+        let name = without_prefix(name);
+        let mut buffer = [0; MAX_NAME_BYTES];
+        let Some(lower) = buffer.get_mut(..name.len()) else { return };
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        for (at, entry) in TABLE.iter().enumerate() {
+            let hit = match entry.rule {
+                Rule::Cookie(known) => *lower == *known.as_bytes(),
+                Rule::CookieExact(known) => name == known.as_bytes(),
+                Rule::CookieLike(like) => like(lower),
+                Rule::CookiePair(one, two) => {
+                    for (slot, known) in self.pair.iter_mut().zip([one, two]) {
+                        if slot.is_none() && *lower == *known.as_bytes() {
+                            *slot = Some(value);
+                        }
+                    }
+                    false
+                }
+                _ => false,
+            };
+            if hit {
+                self.keep(at, value);
+                return;
+            }
+        }
+    }
+
+    /// The first of two cookies of one name counts.
+    fn keep(&mut self, at: usize, value: &'x [u8]) {
+        match self.first {
+            None => self.first = Some((at, value)),
+            Some((first, _)) if first == at => {}
+            Some(_) if self.others.iter().any(|(other, _)| *other == at) => {}
+            Some(_) => self.others.push((at, value)),
+        }
+    }
+
+    fn take(&self, at: usize, scratch: &mut Scratch, found: &mut Vec<u8>) -> bool {
+        let Some((_, value)) =
+            self.first.iter().chain(&self.others).find(|(entry, _)| *entry == at)
+        else {
+            return false;
+        };
+        let name = match TABLE.get(at).map(|entry| entry.rule) {
+            Some(Rule::Cookie(name)) => name.as_bytes(),
+            _ => b"",
+        };
+        take(stable_part(name, value, &mut scratch.output), found)
+    }
+
+    fn take_pair(&self, found: &mut Vec<u8>) -> bool {
+        let [Some(one), Some(two)] = self.pair else { return false };
+        found.extend_from_slice(one);
+        found.push(b':');
+        found.extend_from_slice(two);
+        identifies(found)
+    }
+}
+
+fn without_prefix(name: &[u8]) -> &[u8] {
+    for prefix in [&b"__Host-"[..], b"__Secure-"] {
+        if let Some((head, rest)) = name.split_at_checked(prefix.len())
+            && head.eq_ignore_ascii_case(prefix)
+        {
+            return rest;
+        }
+    }
+    name
+}

@@ -1,0 +1,173 @@
+use proptest::prelude::*;
+use std::collections::VecDeque;
+
+use super::*;
+
+/// Memory for a region, all zero, aligned as a zone's is.
+struct Memory(Vec<u128>);
+
+impl Memory {
+    fn region(rings: usize, ring_bytes: usize) -> (Self, QueueRegion) {
+        let len = QueueRegion::bytes(rings, ring_bytes);
+        let mut memory = Self(vec![0; len / 16 + 8]);
+        let region = memory.attach(len, ring_bytes).unwrap();
+        (memory, region)
+    }
+
+    fn attach(&mut self, len: usize, ring_bytes: usize) -> Result<QueueRegion, TableError> {
+        let base = self.0.as_mut_ptr().cast::<u8>();
+        let base = NonNull::new(base).unwrap();
+        let aligned = base.align_offset(64);
+        // SAFETY: zeroed, 64 bytes longer than `len`, and kept beside the region.
+        unsafe { QueueRegion::attach(base.add(aligned), len, ring_bytes) }
+    }
+}
+
+const ME: u32 = 1;
+/// No process has this id (above PID_MAX_LIMIT).
+const DEAD: u32 = 0x7fff_fff0;
+
+#[test]
+fn lines_come_out_in_order_and_stay_until_they_are_taken_off() {
+    let (_memory, region) = Memory::region(1, 256);
+    let (mut producer, mut consumer) = region.claim(ME).unwrap();
+    for line in [&b"one\n"[..], b"two\n", b"three\n"] {
+        producer.push(line).unwrap();
+    }
+    let mut batch = Vec::new();
+    consumer.take(9, &mut batch);
+    assert_eq!(batch, b"one\ntwo\n");
+    let name = consumer.batch_name();
+    producer.push(b"four\n").unwrap();
+    consumer.take(1000, &mut batch);
+    assert_eq!(batch, b"one\ntwo\n", "a batch that was not answered stays the same");
+    assert_eq!(name, consumer.batch_name());
+    consumer.advance(batch.len());
+    assert_ne!(name, consumer.batch_name());
+    consumer.take(1000, &mut batch);
+    assert_eq!(batch, b"three\nfour\n");
+}
+
+#[test]
+fn a_full_ring_takes_nothing_more_and_a_line_longer_than_it_never() {
+    let (_memory, region) = Memory::region(1, 64);
+    let (mut producer, mut consumer) = region.claim(ME).unwrap();
+    producer.push(&[b'x'; 60]).unwrap();
+    assert_eq!(producer.push(b"12345"), Err(PushError::Full));
+    assert_eq!(producer.push(&[b'x'; 65]), Err(PushError::TooLong));
+    consumer.advance(60);
+    producer.push(b"12345").unwrap();
+}
+
+#[test]
+fn a_line_longer_than_the_batch_goes_alone() {
+    let (_memory, region) = Memory::region(1, 256);
+    let (mut producer, mut consumer) = region.claim(ME).unwrap();
+    producer.push(b"a line of more than ten bytes\n").unwrap();
+    producer.push(b"b\n").unwrap();
+    let mut batch = Vec::new();
+    consumer.take(10, &mut batch);
+    assert_eq!(batch, b"a line of more than ten bytes\n");
+}
+
+#[test]
+fn the_ring_of_a_dead_worker_is_adopted_with_its_pending_batch() {
+    let (_memory, region) = Memory::region(2, 256);
+    let (mut producer, mut consumer) = region.claim(DEAD).unwrap();
+    producer.push(b"sent\n").unwrap();
+    let mut batch = Vec::new();
+    consumer.take(1000, &mut batch);
+    let name = consumer.batch_name();
+    producer.push(b"later\n").unwrap();
+
+    let me = std::process::id();
+    let mut adopted = region.adopt(me);
+    assert_eq!(adopted.len(), 1);
+    assert!(region.adopt(me).is_empty(), "once");
+    let mut consumer = adopted.remove(0);
+    consumer.take(1000, &mut batch);
+    assert_eq!((batch.as_slice(), consumer.batch_name()), (&b"sent\n"[..], name));
+    consumer.advance(batch.len());
+    consumer.take(1000, &mut batch);
+    assert_eq!(batch, b"later\n");
+    consumer.advance(batch.len());
+    consumer.release();
+    assert_eq!(region.stats().capacity, 0, "free again");
+}
+
+#[test]
+fn rings_run_out_and_living_workers_keep_theirs() {
+    let (_memory, region) = Memory::region(2, 64);
+    let me = std::process::id();
+    let _one = region.claim(me).unwrap();
+    let _two = region.claim(me).unwrap();
+    assert!(region.claim(me).is_none());
+    assert!(region.adopt(me).is_empty());
+}
+
+#[test]
+fn another_ring_size_is_another_layout() {
+    let (mut memory, _) = Memory::region(2, 64);
+    let len = QueueRegion::bytes(2, 64);
+    assert_eq!(
+        memory.attach(len, 128).err(),
+        Some(TableError::OtherLayout { found: 0, expected: 1 })
+    );
+    assert!(memory.attach(len, 64).is_ok());
+    assert!(matches!(memory.attach(10, 64), Err(TableError::TooSmall { .. })));
+}
+
+#[test]
+fn producer_and_consumer_run_side_by_side() {
+    let (_memory, region) = Memory::region(1, 4096);
+    let (mut producer, mut consumer) = region.claim(ME).unwrap();
+    let lines = 20_000;
+    let writer = std::thread::spawn(move || {
+        for number in 0..lines {
+            let line = format!("{number}:{}\n", "x".repeat(number % 97));
+            while producer.push(line.as_bytes()).is_err() {
+                std::thread::yield_now();
+            }
+        }
+    });
+    let (mut batch, mut next) = (Vec::new(), 0);
+    while next < lines {
+        consumer.take(1000, &mut batch);
+        for line in batch.split_inclusive(|byte| *byte == b'\n') {
+            assert_eq!(line, format!("{next}:{}\n", "x".repeat(next % 97)).as_bytes());
+            next += 1;
+        }
+        consumer.advance(batch.len());
+    }
+    writer.join().unwrap();
+}
+
+proptest! {
+    #[test]
+    fn behaves_as_a_bounded_list_of_lines(steps in prop::collection::vec((0_usize..90, 1_usize..200), 1..200)) {
+        let (_memory, region) = Memory::region(1, 256);
+        let (mut producer, mut consumer) = region.claim(ME).unwrap();
+        let mut model: VecDeque<Vec<u8>> = VecDeque::new();
+        let mut batch = Vec::new();
+        for (len, limit) in steps {
+            let mut line = vec![b'a' + (len % 26) as u8; len];
+            line.push(b'\n');
+            let used: usize = model.iter().map(Vec::len).sum();
+            let fits = used + line.len() <= 256;
+            prop_assert_eq!(producer.push(&line).is_ok(), fits);
+            if fits {
+                model.push_back(line);
+            }
+            if limit % 3 == 0 {
+                consumer.take(limit, &mut batch);
+                let mut rest = &batch[..];
+                while !rest.is_empty() {
+                    let line = model.pop_front().unwrap();
+                    prop_assert!(rest.starts_with(&line));
+                    rest = &rest[line.len()..];
+                }
+                consumer.advance(batch.len());
+            }
+        }
+    }
+}

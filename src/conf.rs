@@ -1,0 +1,22 @@
+//! The directives (contract §1): what may be written, what it means, and how levels inherit.
+//!
+//! One structure a level: [`MainConf`] for what exists once in `http`, [`LocationConf`] for what may
+//! be written in `http`, `server` and `location`. Words are turned into compiled points, numbers and
+//! complex values here, once; a request only reads.
+
+mod application;
+mod commands;
+mod export;
+mod handlers;
+mod keys;
+mod location;
+mod main;
+mod options;
+mod secret;
+mod switches;
+mod zone;
+
+pub(crate) use commands::COMMANDS;
+pub(crate) use export::ExportConf;
+pub(crate) use location::LocationConf;
+pub(crate) use main::MainConf;

@@ -1,0 +1,22 @@
+//! `api_sessions_application`.
+
+use std::ffi::CStr;
+use std::rc::Rc;
+
+use super::LocationConf;
+use super::options::{once, one};
+use crate::nginx::conf::{Conf, Directive};
+use crate::nginx::variable::ComplexValue;
+
+pub(super) struct Application;
+
+impl Directive for Application {
+    type Level = LocationConf;
+    const NAME: &'static CStr = c"api_sessions_application";
+    const SYNTAX: &'static str = "value";
+
+    fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
+        let value = ComplexValue::compile(cf, one(words)?)?;
+        once(&mut level.application, Rc::new(value))
+    }
+}

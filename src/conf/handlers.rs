@@ -1,0 +1,29 @@
+//! `api_sessions_status`: a location that the module answers.
+
+use std::ffi::CStr;
+
+use super::{LocationConf, MainConf};
+use crate::handlers;
+use crate::nginx::conf::{Conf, Directive};
+use crate::nginx::handler;
+
+pub(super) struct Status;
+
+impl Directive for Status {
+    type Level = LocationConf;
+    const NAME: &'static CStr = c"api_sessions_status";
+    const SYNTAX: &'static str = "";
+
+    fn set(cf: Conf<'_>, words: &[&str], _level: &mut LocationConf) -> Result<(), String> {
+        no_words(words)?;
+        cf.main_conf::<MainConf>().used = true;
+        handler::set::<handlers::Status>(cf)
+    }
+}
+
+fn no_words(words: &[&str]) -> Result<(), String> {
+    match words.first() {
+        Some(word) => Err(format!("unexpected \"{word}\": no values are accepted")),
+        None => Ok(()),
+    }
+}

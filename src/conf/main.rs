@@ -1,0 +1,124 @@
+//! What exists once in the `http` block.
+
+use std::cell::OnceCell;
+
+use api_sessions_engine::session::Hasher;
+use api_sessions_engine::table::{QueueRegion, Table, Worker};
+
+use super::export::ExportConf;
+use super::zone::{QueueZone, TableZone, ZoneSettings};
+use crate::nginx::conf::{Conf, current_main_conf};
+use crate::nginx::process;
+use crate::nginx::request::Request;
+use crate::nginx::variable::{IndexedVariable, PointVariables};
+use crate::nginx::zone::{self, InPool};
+
+/// The `http` block's settings and the memory that comes of them.
+#[derive(Default)]
+pub(crate) struct MainConf {
+    /// Some location uses the module. Without, it adds no handler, no zone and no thread.
+    pub(super) used: bool,
+    /// Some point, or the full content of a malicious request, needs a body.
+    pub(super) observes_bodies: bool,
+    /// `api_sessions_zone`.
+    pub(super) zone: Option<ZoneSettings>,
+    /// `api_sessions_secret`.
+    pub(super) secret: Option<Vec<u8>>,
+    /// `api_sessions_export`; `Some(None)` is `off`.
+    pub(super) export: Option<Option<ExportConf>>,
+    /// Complex values of points.
+    pub(super) variables: PointVariables,
+    /// `$request_id`.
+    request_id: Option<IndexedVariable>,
+    table: Option<InPool<TableZone>>,
+    queue: Option<InPool<QueueZone>>,
+    hasher: OnceCell<Hasher>,
+    hand: OnceCell<Worker>,
+}
+
+impl MainConf {
+    /// Of the cycle in force.
+    pub(crate) fn current() -> Option<&'static MainConf> {
+        current_main_conf()
+    }
+
+    /// Of the request's cycle.
+    #[inline]
+    pub(crate) fn of<'r>(r: Request<'r>) -> Option<&'r MainConf> {
+        r.main_conf()
+    }
+
+    pub(crate) fn is_used(&self) -> bool {
+        self.used
+    }
+
+    pub(crate) fn observes_bodies(&self) -> bool {
+        self.observes_bodies
+    }
+
+    pub(crate) fn variables(&self) -> &PointVariables {
+        &self.variables
+    }
+
+    pub(crate) fn request_id(&self) -> Option<IndexedVariable> {
+        self.request_id
+    }
+
+    pub(crate) fn export(&self) -> Option<&ExportConf> {
+        self.export.as_ref()?.as_ref()
+    }
+
+    /// The session table, once the configuration was taken.
+    #[inline]
+    pub(crate) fn table(&self) -> Option<Table> {
+        self.table.as_ref()?.table()
+    }
+
+    /// This process' hand on the table. The master never asks, so each process takes its own after the
+    /// fork; in single-process mode, each configuration does.
+    #[inline]
+    pub(crate) fn hand(&self) -> Option<&Worker> {
+        if self.hand.get().is_none() {
+            let hand = self.table()?.join(process::slot(), process::pid());
+            return Some(self.hand.get_or_init(|| hand));
+        }
+        self.hand.get()
+    }
+
+    /// The record queue, if records are exported.
+    pub(crate) fn queue(&self) -> Option<QueueRegion> {
+        self.queue.as_ref()?.queue()
+    }
+
+    /// Hashes with the operator's secret, else with the zone's.
+    #[inline]
+    pub(crate) fn hasher(&self) -> Option<&Hasher> {
+        if let Some(hasher) = self.hasher.get() {
+            return Some(hasher);
+        }
+        let hasher = match &self.secret {
+            Some(secret) => Hasher::new(secret),
+            None => Hasher::new(self.table()?.zone_secret()),
+        };
+        Some(self.hasher.get_or_init(|| hasher))
+    }
+
+    /// The secret is the zone's: it does not survive a restart.
+    pub(crate) fn has_own_secret(&self) -> bool {
+        self.secret.is_some()
+    }
+
+    /// Once all directives are read: adds the zones and looks variables up.
+    pub(crate) fn complete(&mut self, cf: Conf<'_>) -> Result<(), String> {
+        self.request_id = IndexedVariable::find(cf, c"request_id");
+        let settings = self.zone.take().unwrap_or_default();
+        let (name, size) = (&settings.name, settings.size);
+        self.table = Some(zone::add(cf, name, size, TableZone::new(&settings))?);
+        if let Some(export) = self.export() {
+            let (name, size) = (format!("{name}_queue"), QueueZone::size(export.queue));
+            self.queue = Some(zone::add(cf, &name, size, QueueZone::new(export.queue))?);
+        }
+        self.zone = Some(settings);
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+//! `api_sessions_zone`, and the zones that come with it.
+
+use std::cell::Cell;
+use std::ffi::CStr;
+
+use api_sessions_engine::table::{QueueRegion, Table};
+
+use super::MainConf;
+use super::options::{once, option, size, time_ms};
+use crate::nginx::conf::{Conf, Directive};
+use crate::nginx::zone::{self, Region, ZoneContent};
+
+/// Longest name of a zone, bytes.
+const MAX_NAME_BYTES: usize = 64;
+/// Largest zone, bytes.
+const MAX_ZONE_BYTES: usize = 1 << 36;
+/// Shortest and longest `inactive=`, milliseconds.
+const INACTIVE_MS: std::ops::RangeInclusive<u64> = 1_000..=30 * 24 * 3_600_000;
+
+/// `name:size [inactive=time]`.
+pub(crate) struct ZoneSettings {
+    pub(super) name: String,
+    pub(super) size: usize,
+    inactive_ms: u64,
+}
+
+impl Default for ZoneSettings {
+    fn default() -> Self {
+        Self { name: "api_sessions".to_owned(), size: 16 << 20, inactive_ms: 24 * 3_600_000 }
+    }
+}
+
+pub(super) struct Zone;
+
+impl Directive for Zone {
+    type Level = MainConf;
+    const NAME: &'static CStr = c"api_sessions_zone";
+    const SYNTAX: &'static str = "name:size [inactive=time]";
+
+    fn set(_cf: Conf<'_>, words: &[&str], level: &mut MainConf) -> Result<(), String> {
+        let (spec, options) = words.split_first().ok_or("a name and a size are missing")?;
+        let refused = || format!("invalid zone \"{spec}\": \"name:size\" is accepted");
+        let (name, bytes) = spec.split_once(':').ok_or_else(refused)?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+        if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(plain) {
+            return Err(refused());
+        }
+        let mut settings = ZoneSettings {
+            name: name.to_owned(),
+            size: size(bytes, zone::smallest()..=MAX_ZONE_BYTES)?,
+            ..ZoneSettings::default()
+        };
+        for word in options {
+            let Some((_, value)) = option(word, &["inactive"]) else {
+                return Err(format!("invalid parameter \"{word}\": \"inactive=\" is accepted"));
+            };
+            settings.inactive_ms = time_ms(value, INACTIVE_MS)?;
+        }
+        once(&mut level.zone, settings)
+    }
+}
+
+/// The session table.
+pub(crate) struct TableZone {
+    inactive_ms: u64,
+    attached: Cell<Option<(Region, Table)>>,
+}
+
+impl TableZone {
+    pub(super) fn new(settings: &ZoneSettings) -> Self {
+        Self { inactive_ms: settings.inactive_ms, attached: Cell::new(None) }
+    }
+
+    /// There once the configuration is taken.
+    pub(crate) fn table(&self) -> Option<Table> {
+        self.attached.get().map(|(_, table)| table)
+    }
+}
+
+impl ZoneContent for TableZone {
+    const WHAT: &'static str = "api_sessions: session table";
+
+    fn attach(&self, region: Region, _fresh: bool) -> Result<(), String> {
+        let table = crate::nginx::shared::table(region, self.inactive_ms)?;
+        self.attached.set(Some((region, table)));
+        Ok(())
+    }
+
+    fn region(&self) -> Option<Region> {
+        self.attached.get().map(|(region, _)| region)
+    }
+}
+
+/// Records on their way to the exporter threads: one ring a worker.
+pub(crate) struct QueueZone {
+    ring_bytes: usize,
+    attached: Cell<Option<(Region, QueueRegion)>>,
+}
+
+impl QueueZone {
+    pub(super) fn new(ring_bytes: usize) -> Self {
+        Self { ring_bytes, attached: Cell::new(None) }
+    }
+
+    pub(super) fn size(ring_bytes: usize) -> usize {
+        crate::nginx::shared::queue_zone_bytes(ring_bytes)
+    }
+
+    pub(crate) fn queue(&self) -> Option<QueueRegion> {
+        self.attached.get().map(|(_, queue)| queue)
+    }
+}
+
+impl ZoneContent for QueueZone {
+    const WHAT: &'static str = "api_sessions: record queue";
+
+    fn attach(&self, region: Region, _fresh: bool) -> Result<(), String> {
+        let queue = crate::nginx::shared::queue(region, self.ring_bytes)?;
+        self.attached.set(Some((region, queue)));
+        Ok(())
+    }
+
+    fn region(&self) -> Option<Region> {
+        self.attached.get().map(|(region, _)| region)
+    }
+}

@@ -1,0 +1,41 @@
+//! The access phase: the request joins its session.
+
+use ngx::ffi::ngx_int_t;
+
+use super::journey;
+use crate::conf::LocationConf;
+use crate::nginx::body::{self, DECLINED, Prereader};
+use crate::nginx::phase::PhaseHandler;
+use crate::nginx::request::Request;
+
+/// Runs 0 to n times a request: not at all after a `return` of the rewrite phase, again after each
+/// redirect inside NGINX. It never says "allow" (NGX_OK): under `satisfy any` that would skip the
+/// site's authentication.
+pub(crate) struct Access;
+
+impl PhaseHandler for Access {
+    const NEUTRAL: ngx_int_t = DECLINED;
+
+    fn handle(r: Request<'_>) -> ngx_int_t {
+        if !r.is_main() {
+            return DECLINED;
+        }
+        let Some(conf) = r.location::<LocationConf>() else { return DECLINED };
+        if !conf.is_enabled(r) {
+            return DECLINED;
+        }
+        if conf.prereads() && body::is_announced(r) && !body::is_taken(r) {
+            // The phases run again once the body is there.
+            return body::preread::<Prereading>(r);
+        }
+        journey::arrive(r, conf);
+        DECLINED
+    }
+}
+
+/// The body passes the request-body filter while it is read: nothing is left to do.
+struct Prereading;
+
+impl Prereader for Prereading {
+    fn read(_r: Request<'_>) {}
+}

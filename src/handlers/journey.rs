@@ -1,0 +1,184 @@
+//! One request's way through the module, from top to bottom: it arrives and joins its session
+//! ([`arrive`]), is answered, and is settled, recorded and sent ([`finish`]).
+
+use api_sessions_engine::record::{Facts, Settings};
+use api_sessions_engine::session::{Resolution, Stage, resolve};
+use api_sessions_engine::table::{self, Arrival, Outcome};
+use api_sessions_wire::ParamType;
+
+use super::state::{Counted, State};
+use crate::conf::{LocationConf, MainConf};
+use crate::nginx::process;
+use crate::nginx::request::Request;
+use crate::worker::{self, Buffers, Worker};
+
+/// The request joins its session: in the access phase, or where a variable asks before. Again after a
+/// redirect inside NGINX, since another location may have other keys; it is counted once all the same.
+pub(super) fn arrive(r: Request<'_>, conf: &LocationConf) -> Option<Counted> {
+    let state = State::of_or_new(r)?;
+    if let Some(counted) = state.counted.get().filter(|counted| counted.is_under(conf)) {
+        return Some(counted);
+    }
+    let (worker, main) = (worker::current()?, MainConf::of(r)?);
+    let resolution = resolved(r, conf, main, worker, state, Stage::Access)?;
+    Some(join(r, conf, main.hand()?, state, &resolution))
+}
+
+/// The request is over: its session is settled by the written order of keys, it is counted where it
+/// was not, and its record is sent.
+pub(super) fn finish(r: Request<'_>) {
+    let (Some(worker), Some(main)) = (worker::current(), MainConf::of(r)) else { return };
+    let Some(hand) = main.hand() else { return };
+    let Some(conf) = r.location::<LocationConf>() else { return };
+    if !conf.is_enabled(r) {
+        // A location that is not looked at has answered: as if the request had never arrived.
+        if let Some(counted) = State::of(r).and_then(|state| state.counted.take()) {
+            hand.uncount(counted.session);
+        }
+        return;
+    }
+    let Some(state) = State::of_or_new(r) else { return };
+    state.over.set(true);
+    if let Ok(mut bodies) = state.bodies.try_borrow_mut() {
+        bodies.decode(r, conf.body_size());
+    }
+    // The key's value goes into the record: it is read again, and stays in the buffers until then.
+    let Some(resolution) = resolved(r, conf, main, worker, state, Stage::Log) else { return };
+    let counted = join(r, conf, hand, state, &resolution);
+    let outcome = Outcome {
+        arrival: arrival(r, conf, hand, &resolution),
+        status: r.logged_status(),
+        bytes_in: r.request_length(),
+        bytes_out: r.bytes_sent(),
+        ..Outcome::default()
+    };
+    let snapshot = hand.settle(counted.session, process::now_ms(), &outcome);
+    state.counted.set(Some(Counted { snapshot: snapshot.or(counted.snapshot), ..counted }));
+    if let Some(node) = worker.node() {
+        record(r, conf, main, worker, state, &resolution, node);
+    }
+}
+
+/// Which session, as far as is known at that stage.
+fn resolved<'c>(
+    r: Request<'_>,
+    conf: &'c LocationConf,
+    main: &MainConf,
+    worker: &Worker,
+    state: &State,
+    stage: Stage,
+) -> Option<Resolution<'c>> {
+    let hasher = main.hasher()?;
+    let bodies = state.bodies.try_borrow().ok()?;
+    let view = bodies.view(r, main.variables(), stage);
+    // A point may read a variable of ours: it gets nothing, rather than a resolution without end.
+    let mut buffers = worker.buffers.try_borrow_mut().ok()?;
+    let Buffers { scratch, found, .. } = &mut *buffers;
+    Some(resolve(conf.keys(), &view, stage, hasher, scratch, found))
+}
+
+/// Counts the request in its session; takes it out of another where it was counted before.
+fn join(
+    r: Request<'_>,
+    conf: &LocationConf,
+    hand: &table::Worker,
+    state: &State,
+    resolution: &Resolution<'_>,
+) -> Counted {
+    let snapshot = match state.counted.get() {
+        Some(before) if before.session == resolution.id => before.snapshot,
+        before => {
+            if let Some(before) = before {
+                hand.uncount(before.session);
+            }
+            let arrival = arrival(r, conf, hand, resolution);
+            hand.count(resolution.id, process::now_ms(), &arrival)
+        }
+    };
+    let counted =
+        Counted { session: resolution.id, source: resolution.source, snapshot, under: conf };
+    state.counted.set(Some(counted));
+    counted
+}
+
+fn arrival(
+    r: Request<'_>,
+    conf: &LocationConf,
+    hand: &table::Worker,
+    resolution: &Resolution<'_>,
+) -> Arrival {
+    let application = conf.application(r).unwrap_or_default();
+    let application_hash = hand.table().text_hash(application);
+    Arrival { source: resolution.source, ip: r.client_ip(), application_hash }
+}
+
+/// Writes the record and queues it for the exporter.
+fn record(
+    r: Request<'_>,
+    conf: &LocationConf,
+    main: &MainConf,
+    worker: &Worker,
+    state: &State,
+    resolution: &Resolution<'_>,
+    node: &str,
+) {
+    let (Some(hasher), Ok(bodies)) = (main.hasher(), state.bodies.try_borrow()) else { return };
+    let view = bodies.view(r, main.variables(), Stage::Log);
+    let start_ms = r.start_ms();
+    let facts = Facts {
+        id: main.request_id().and_then(|id| id.evaluate(r)).unwrap_or_default(),
+        ts: start_ms,
+        node,
+        app: conf.application(r),
+        proto: r.protocol(),
+        scheme: if r.is_tls() { "https" } else { "http" },
+        status: r.logged_status(),
+        time_ms: process::now_ms().saturating_sub(start_ms),
+        upstream_ms: r.upstream_ms(),
+        request_bytes: r.request_length(),
+        response_bytes: r.bytes_sent(),
+        denied: false,
+    };
+    let settings =
+        Settings { keys: conf.keys(), params: conf.params(), masks: conf.masks(), hasher };
+    let Ok(mut buffers) = worker.buffers.try_borrow_mut() else { return };
+    let Buffers { scratch, found, encoder } = &mut *buffers;
+    if let Some(line) = encoder.encode(&facts, &settings, resolution, found, &view, scratch) {
+        worker.send(line);
+    }
+}
+
+/// The key of the session, for `$api_session_key`.
+pub(super) fn with_label(r: Request<'_>, conf: &LocationConf, then: impl FnOnce(&str)) {
+    let (Some(worker), Some(main)) = (worker::current(), MainConf::of(r)) else { return };
+    let Some(state) = State::of(r) else { return };
+    let stage = if state.over.get() { Stage::Log } else { Stage::Access };
+    if let Some(resolution) = resolved(r, conf, main, worker, state, stage) {
+        then(resolution.label);
+    }
+}
+
+/// The first context parameter of a type, as it is exported, for `$api_session_user` and `_role`.
+pub(super) fn with_parameter(
+    r: Request<'_>,
+    conf: &LocationConf,
+    kind: ParamType,
+    then: impl FnOnce(&[u8]),
+) {
+    let (Some(worker), Some(main)) = (worker::current(), MainConf::of(r)) else { return };
+    let (Some(state), Some(hasher)) = (State::of(r), main.hasher()) else { return };
+    let Ok(bodies) = state.bodies.try_borrow() else { return };
+    let stage = if state.over.get() { Stage::Log } else { Stage::Access };
+    let view = bodies.view(r, main.variables(), stage);
+    let Ok(mut buffers) = worker.buffers.try_borrow_mut() else { return };
+    for param in conf.params().iter().filter(|param| param.kind == kind) {
+        if let Some(value) = param.point.read(&view, &mut buffers.scratch) {
+            if param.hash {
+                then(hasher.parameter(value).as_str().as_bytes());
+            } else {
+                then(value);
+            }
+            return;
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! `api_sessions_status`: the module's state, as JSON or as Prometheus text.
+
+use std::fmt::Write;
+
+use api_sessions_engine::session::builtin;
+use ngx::ffi::ngx_int_t;
+use serde_json::json;
+
+use crate::conf::MainConf;
+use crate::nginx::guard;
+use crate::nginx::handler::ContentHandler;
+use crate::nginx::request::Request;
+use crate::nginx::response;
+
+pub(crate) struct Status;
+
+impl ContentHandler for Status {
+    fn handle(r: Request<'_>) -> ngx_int_t {
+        if !matches!(r.method(), b"GET" | b"HEAD") {
+            return response::METHOD_NOT_ALLOWED;
+        }
+        let Some(figures) = Figures::collect(r) else {
+            return response::send(r, 503, c"application/json", b"{\"error\":\"not ready\"}\n");
+        };
+        if wants_prometheus(r) {
+            let text = figures.prometheus();
+            response::send(r, 200, c"text/plain; version=0.0.4; charset=utf-8", text.as_bytes())
+        } else {
+            let text = figures.json();
+            response::send(r, 200, c"application/json", text.as_bytes())
+        }
+    }
+}
+
+/// `?format=prometheus`, or a client that accepts text and not JSON, as Prometheus does.
+fn wants_prometheus(r: Request<'_>) -> bool {
+    let query = r.unparsed_uri().split(|byte| *byte == b'?').nth(1).unwrap_or_default();
+    match api_sessions_engine::point::query::find(query, b"format", 0) {
+        Some(format) => format == b"prometheus",
+        None => r.header_in(b"accept").is_some_and(|accept| {
+            let has = |word: &[u8]| accept.windows(word.len()).any(|part| part == word);
+            (has(b"text/plain") || has(b"application/openmetrics-text"))
+                && !has(b"application/json")
+        }),
+    }
+}
+
+/// One figure: name, help, kind, value.
+type Figure = (&'static str, &'static str, &'static str, u64);
+
+struct Figures {
+    table: Vec<Figure>,
+    export: Vec<Figure>,
+    node: Option<String>,
+}
+
+impl Figures {
+    fn collect(r: Request<'_>) -> Option<Self> {
+        let main = MainConf::of(r)?;
+        let stats = main.table()?.stats();
+        let (gauge, counter) = ("gauge", "counter");
+        let table = vec![
+            ("sessions_in_use", "Sessions in the table.", gauge, stats.in_use),
+            ("sessions_capacity", "Sessions there is room for.", gauge, stats.capacity),
+            ("sessions_created_total", "Sessions that were created.", counter, stats.inserts),
+            ("evicted_idle_total", "Idle sessions that made room.", counter, stats.evicted_idle),
+            (
+                "evicted_provisional_total",
+                "Sessions of one request that made room.",
+                counter,
+                stats.evicted_provisional,
+            ),
+            (
+                "evicted_live_total",
+                "Sessions in use that made room: the zone is too small.",
+                counter,
+                stats.evicted_live,
+            ),
+            (
+                "lock_busy_total",
+                "Requests not counted since a lock was held for too long.",
+                counter,
+                stats.lock_busy,
+            ),
+            (
+                "lock_recoveries_total",
+                "Sets emptied after a process died while it held them.",
+                counter,
+                stats.sets_recovered,
+            ),
+            ("panics_total", "Panics caught in this worker.", counter, guard::panics()),
+        ];
+        let queue = main.queue().map(|queue| queue.stats()).unwrap_or_default();
+        let export = vec![
+            ("queue_bytes", "Bytes of records that wait to be sent.", gauge, queue.used),
+            ("queue_capacity_bytes", "Bytes of the queues in use.", gauge, queue.capacity),
+            ("records_queued_total", "Records that were queued.", counter, queue.queued),
+            ("records_sent_total", "Records that the cloud has.", counter, queue.sent),
+            ("records_sent_bytes_total", "Bytes of those.", counter, queue.sent_bytes),
+            ("records_refused_total", "Records that the cloud refused.", counter, queue.refused),
+            (
+                "records_dropped_full_total",
+                "Records dropped since the queue was full.",
+                counter,
+                queue.dropped_full,
+            ),
+            (
+                "records_dropped_too_long_total",
+                "Records dropped since they were longer than the queue.",
+                counter,
+                queue.dropped_too_long,
+            ),
+            (
+                "export_retries_total",
+                "Attempts that failed and were repeated.",
+                counter,
+                queue.retries,
+            ),
+        ];
+        let node = main.export().map(|export| export.node.clone());
+        Some(Self { table, export, node })
+    }
+
+    fn json(&self) -> String {
+        let object = |figures: &[Figure]| {
+            figures
+                .iter()
+                .map(|(name, _, _, value)| ((*name).to_owned(), json!(value)))
+                .collect::<serde_json::Map<_, _>>()
+        };
+        let builtin: Vec<_> = builtin::TABLE
+            .iter()
+            .map(|entry| json!({ "name": entry.name, "reason": entry.group.reason() }))
+            .collect();
+        let status = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "node": self.node,
+            "table": object(&self.table),
+            "export": object(&self.export),
+            "builtin_keys": builtin,
+            "builtin_keys_unused": builtin::KNOWN_UNUSED,
+        });
+        format!("{status:#}\n")
+    }
+
+    fn prometheus(&self) -> String {
+        let mut text = String::new();
+        for (name, help, kind, value) in self.table.iter().chain(&self.export) {
+            // Writing to a string does not fail.
+            let _ = write!(
+                text,
+                "# HELP api_sessions_{name} {help}\n# TYPE api_sessions_{name} {kind}\napi_sessions_{name} {value}\n"
+            );
+        }
+        text
+    }
+}

@@ -1,0 +1,160 @@
+//! `$api_session_*`: usable wherever NGINX evaluates variables, before the access phase too.
+//!
+//! Where a variable is asked for before the access phase, the request joins its session then.
+
+use std::ffi::CStr;
+
+use api_sessions_wire::ParamType;
+use ngx::ffi::ngx_conf_t;
+
+use super::journey;
+use super::state::Counted;
+use crate::conf::LocationConf;
+use crate::nginx::process;
+use crate::nginx::request::Request;
+use crate::nginx::variable::{self, Getter, Output};
+
+/// Adds all of them, from `preconfiguration`.
+///
+/// # Safety
+/// `cf` is the context that `preconfiguration` got.
+#[allow(unsafe_code)] // one call of the wrapper for each variable
+pub(crate) unsafe fn add_all(cf: *mut ngx_conf_t) -> Option<()> {
+    // SAFETY: as the caller says.
+    unsafe {
+        variable::add::<Id>(cf)?;
+        variable::add::<Key>(cf)?;
+        variable::add::<SourceName>(cf)?;
+        variable::add::<Requests>(cf)?;
+        variable::add::<Age>(cf)?;
+        variable::add::<Attacks>(cf)?;
+        variable::add::<Denied>(cf)?;
+        variable::add::<User>(cf)?;
+        variable::add::<Role>(cf)
+    }
+}
+
+/// The session of the main request, if the module looks at it.
+fn session<'r>(r: Request<'r>) -> Option<(Request<'r>, &'r LocationConf, Counted)> {
+    let r = r.main();
+    let conf = r.location::<LocationConf>().filter(|conf| conf.is_enabled(r))?;
+    let counted = journey::arrive(r, conf)?;
+    Some((r, conf, counted))
+}
+
+fn number(output: Output<'_>, number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    output.text(&digits[at..]);
+}
+
+struct Id;
+
+impl Getter for Id {
+    const NAME: &'static CStr = c"api_session_id";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        if let Some((_, _, counted)) = session(r) {
+            output.text(&counted.session.to_hex());
+        }
+    }
+}
+
+struct Key;
+
+impl Getter for Key {
+    const NAME: &'static CStr = c"api_session_key";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        if let Some((r, conf, _)) = session(r) {
+            journey::with_label(r, conf, |label| output.text(label.as_bytes()));
+        }
+    }
+}
+
+struct SourceName;
+
+impl Getter for SourceName {
+    const NAME: &'static CStr = c"api_session_source";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        if let Some((_, _, counted)) = session(r) {
+            output.constant(counted.source.as_str());
+        }
+    }
+}
+
+struct Requests;
+
+impl Getter for Requests {
+    const NAME: &'static CStr = c"api_session_requests";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        if let Some(snapshot) = session(r).and_then(|(_, _, counted)| counted.snapshot) {
+            number(output, snapshot.requests);
+        }
+    }
+}
+
+struct Age;
+
+impl Getter for Age {
+    const NAME: &'static CStr = c"api_session_age";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        if let Some(snapshot) = session(r).and_then(|(_, _, counted)| counted.snapshot) {
+            number(output, process::now_ms().saturating_sub(snapshot.first_seen_ms) / 1000);
+        }
+    }
+}
+
+struct Attacks;
+
+impl Getter for Attacks {
+    const NAME: &'static CStr = c"api_session_attacks";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        if let Some(snapshot) = session(r).and_then(|(_, _, counted)| counted.snapshot) {
+            number(output, snapshot.attacks.into());
+        }
+    }
+}
+
+struct Denied;
+
+impl Getter for Denied {
+    const NAME: &'static CStr = c"api_session_denied";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        // Nothing denies sessions yet.
+        if session(r).is_some() {
+            output.constant("0");
+        }
+    }
+}
+
+struct User;
+
+impl Getter for User {
+    const NAME: &'static CStr = c"api_session_user";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        named_parameter(r, ParamType::User, output);
+    }
+}
+
+struct Role;
+
+impl Getter for Role {
+    const NAME: &'static CStr = c"api_session_role";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        named_parameter(r, ParamType::Role, output);
+    }
+}
+
+fn named_parameter(r: Request<'_>, kind: ParamType, output: Output<'_>) {
+    if let Some((r, conf, _)) = session(r) {
+        journey::with_parameter(r, conf, kind, |value| output.text(value));
+    }
+}

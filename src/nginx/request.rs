@@ -1,0 +1,260 @@
+//! A request, as the module reads it.
+
+use std::ffi::c_void;
+use std::marker::PhantomData;
+use std::ptr;
+
+use ngx::ffi::{
+    ngx_http_core_module, ngx_http_core_srv_conf_t, ngx_http_request_t, ngx_http_upstream_state_t,
+    ngx_module_t,
+};
+
+use super::conf::{LocationLevel, MainLevel};
+use super::headers::{self, Headers, bytes, known};
+use crate::module::MODULE;
+
+/// A live request; `'r` is the time of the handler that got it. What it hands out lives in request
+/// memory and must not leave the handler.
+#[derive(Clone, Copy)]
+pub(crate) struct Request<'r> {
+    raw: *mut ngx_http_request_t,
+    lifetime: PhantomData<&'r ngx_http_request_t>,
+}
+
+impl<'r> Request<'r> {
+    /// # Safety
+    /// `raw` is the request that NGINX called a handler with, and `'r` ends with that call.
+    #[inline]
+    pub(crate) unsafe fn from_raw(raw: *mut ngx_http_request_t) -> Self {
+        Self { raw, lifetime: PhantomData }
+    }
+
+    #[inline]
+    pub(crate) fn as_ptr(self) -> *mut ngx_http_request_t {
+        self.raw
+    }
+
+    #[inline]
+    fn get(self) -> &'r ngx_http_request_t {
+        // SAFETY: alive for 'r. Fields are read between calls into NGINX, on the one thread that
+        // changes them.
+        unsafe { &*self.raw }
+    }
+
+    /// Not a subrequest.
+    #[inline]
+    pub(crate) fn is_main(self) -> bool {
+        ptr::eq(self.get().main, self.raw)
+    }
+
+    /// The request that the client sent.
+    #[inline]
+    pub(crate) fn main(self) -> Request<'r> {
+        Request { raw: self.get().main, lifetime: PhantomData }
+    }
+
+    /// The module's settings in the location the request is in now.
+    #[inline]
+    pub(crate) fn location<T: LocationLevel>(self) -> Option<&'r T> {
+        // SAFETY: `T` is what our create function made for each location.
+        unsafe { slot(self.get().loc_conf, MODULE.get()) }
+    }
+
+    /// The module's main configuration.
+    #[inline]
+    pub(crate) fn main_conf<T: MainLevel>(self) -> Option<&'r T> {
+        // SAFETY: `T` is what our create function made.
+        unsafe { slot(self.get().main_conf, MODULE.get()) }
+    }
+
+    /// Headers of the request.
+    #[inline]
+    pub(crate) fn headers_in(self) -> Headers<'r> {
+        // SAFETY: the list is initialised with the request; nobody pushes while a handler reads.
+        unsafe { headers::walk(&self.get().headers_in.headers) }
+    }
+
+    /// Headers of the response, but for those that NGINX keeps beside the list.
+    #[inline]
+    pub(crate) fn headers_out(self) -> Headers<'r> {
+        // SAFETY: as above.
+        unsafe { headers::walk(&self.get().headers_out.headers) }
+    }
+
+    /// The first header of the request of that lower-case name.
+    pub(crate) fn header_in(self, lower_case_name: &[u8]) -> Option<&'r [u8]> {
+        named(self.headers_in(), lower_case_name)
+    }
+
+    /// The first header of the response of that lower-case name.
+    pub(crate) fn header_out(self, lower_case_name: &[u8]) -> Option<&'r [u8]> {
+        named(self.headers_out(), lower_case_name)
+    }
+
+    /// `Content-Type` of the response, with its charset as it goes to the client left out.
+    pub(crate) fn response_content_type(self) -> Option<&'r [u8]> {
+        // SAFETY: a string in request or configuration memory.
+        let value = unsafe { bytes(&self.get().headers_out.content_type) };
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// `User-Agent`.
+    #[inline]
+    pub(crate) fn user_agent(self) -> Option<&'r [u8]> {
+        // SAFETY: null or a header of this request.
+        unsafe { known(self.get().headers_in.user_agent) }
+    }
+
+    /// `Authorization`.
+    #[inline]
+    pub(crate) fn authorization(self) -> Option<&'r [u8]> {
+        // SAFETY: null or a header of this request.
+        unsafe { known(self.get().headers_in.authorization) }
+    }
+
+    /// `Content-Type` of the request; empty where there is none.
+    pub(crate) fn content_type(self) -> &'r [u8] {
+        // SAFETY: null or a header of this request.
+        unsafe { known(self.get().headers_in.content_type) }.unwrap_or_default()
+    }
+
+    /// `$host`: of the request line, of `Host` or `:authority`, else the server's name.
+    pub(crate) fn host(self) -> Option<&'r [u8]> {
+        // SAFETY: strings in request and configuration memory.
+        let sent = unsafe { bytes(&self.get().headers_in.server) };
+        if !sent.is_empty() {
+            return Some(sent);
+        }
+        // SAFETY: the core module's server structure; its name lives in configuration memory.
+        unsafe {
+            let core = &raw const ngx_http_core_module;
+            let server: &ngx_http_core_srv_conf_t = slot(self.get().srv_conf, core)?;
+            let name = bytes(&server.server_name);
+            (!name.is_empty()).then_some(name)
+        }
+    }
+
+    /// `$request_method`; empty where the request line was not understood.
+    pub(crate) fn method(self) -> &'r [u8] {
+        // SAFETY: a string in request memory.
+        unsafe { bytes(&self.get().method_name) }
+    }
+
+    /// Request target as the client sent it.
+    #[inline]
+    pub(crate) fn unparsed_uri(self) -> &'r [u8] {
+        // SAFETY: a string in request memory.
+        unsafe { bytes(&self.get().unparsed_uri) }
+    }
+
+    /// `$server_protocol`; empty for HTTP/0.9 and garbage.
+    pub(crate) fn protocol(self) -> &'r [u8] {
+        // SAFETY: a string in request memory.
+        unsafe { bytes(&self.get().http_protocol) }
+    }
+
+    /// The connection is encrypted.
+    pub(crate) fn is_tls(self) -> bool {
+        // SAFETY: a request always has a connection. QUIC streams have an `ssl` as well.
+        unsafe { !(*self.get().connection).ssl.is_null() }
+    }
+
+    /// Client address as text, after realip (`$remote_addr`).
+    #[inline]
+    pub(crate) fn remote_addr(self) -> &'r [u8] {
+        // SAFETY: a request always has a connection, whose address text is made at accept.
+        unsafe { bytes(&(*self.get().connection).addr_text) }
+    }
+
+    /// Client address, IPv4 mapped into IPv6; all zero for other families.
+    #[inline]
+    pub(crate) fn client_ip(self) -> [u8; 16] {
+        // SAFETY: a connection's address is of the family it says, aligned by NGINX.
+        unsafe {
+            let address = (*self.get().connection).sockaddr;
+            if address.is_null() {
+                return [0; 16];
+            }
+            match i32::from((*address).sa_family) {
+                libc::AF_INET => {
+                    let v4 = (*address.cast::<libc::sockaddr_in>()).sin_addr.s_addr.to_ne_bytes();
+                    std::net::Ipv4Addr::from(v4).to_ipv6_mapped().octets()
+                }
+                libc::AF_INET6 => (*address.cast::<libc::sockaddr_in6>()).sin6_addr.s6_addr,
+                _ => [0; 16],
+            }
+        }
+    }
+
+    /// Status as `access_log` writes it (`ngx_http_log_status`).
+    pub(crate) fn logged_status(self) -> u16 {
+        let r = self.get();
+        let status = match (r.err_status, r.headers_out.status, r.http_version) {
+            (0, 0, 9) => 9,
+            (0, status, _) => status,
+            (status, _, _) => status,
+        };
+        u16::try_from(status).unwrap_or(0)
+    }
+
+    /// Status of the response so far; `None` while there is none.
+    pub(crate) fn response_status(self) -> Option<u16> {
+        Some(self.logged_status()).filter(|status| *status != 0)
+    }
+
+    /// First byte of the request, milliseconds since 1970.
+    pub(crate) fn start_ms(self) -> u64 {
+        let r = self.get();
+        u64::try_from(r.start_sec).unwrap_or(0) * 1000 + r.start_msec as u64
+    }
+
+    /// `$request_length`: line, headers and body, bytes.
+    pub(crate) fn request_length(self) -> u64 {
+        u64::try_from(self.get().request_length).unwrap_or(0)
+    }
+
+    /// `$bytes_sent`.
+    pub(crate) fn bytes_sent(self) -> u64 {
+        // SAFETY: a request always has a connection (over HTTP/2 a copy of its own).
+        u64::try_from(unsafe { (*self.get().connection).sent }).unwrap_or(0)
+    }
+
+    /// Sum of `$upstream_response_time`, milliseconds; `None` where no upstream was asked.
+    pub(crate) fn upstream_ms(self) -> Option<u64> {
+        // SAFETY: null or an array of states in request memory.
+        unsafe {
+            let states = self.get().upstream_states.as_ref()?;
+            let mut sum = None;
+            for state in states.as_slice::<ngx_http_upstream_state_t>() {
+                // A state that was never started holds -1.
+                if !state.peer.is_null() && state.response_time != usize::MAX {
+                    *sum.get_or_insert(0) += state.response_time as u64;
+                }
+            }
+            sum
+        }
+    }
+
+    /// The request switched protocols (WebSocket and the like).
+    pub(crate) fn is_upgrade(self) -> bool {
+        // SAFETY: null or the upstream of this request.
+        unsafe { self.get().upstream.as_ref() }.is_some_and(|upstream| upstream.upgrade() != 0)
+    }
+}
+
+/// A module's structure in a request's configuration of some level (`ngx_http_get_module_loc_conf`).
+///
+/// # Safety
+/// `T` is what the module's create function for that level made.
+#[inline]
+unsafe fn slot<'r, T>(slots: *mut *mut c_void, module: *const ngx_module_t) -> Option<&'r T> {
+    if slots.is_null() {
+        return None;
+    }
+    // SAFETY: one slot for each http module. Configuration outlives the requests under it.
+    unsafe { (*slots.add((*module).ctx_index)).cast::<T>().as_ref() }
+}
+
+fn named<'r>(mut headers: Headers<'r>, lower_case_name: &[u8]) -> Option<&'r [u8]> {
+    headers.find(|(name, _)| name.eq_ignore_ascii_case(lower_case_name)).map(|(_, value)| value)
+}
