@@ -1,2 +1,90 @@
-//! api-sessions-cloud
-fn main() {}
+//! The program: reads the command line, and serves or does what the subcommand says.
+#![forbid(unsafe_code)]
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use api_sessions_cloud::cli::{Cli, Command, TokenCommand};
+use api_sessions_cloud::clock::rfc3339;
+use api_sessions_cloud::config::Config;
+use api_sessions_cloud::server::Server;
+use api_sessions_cloud::store::Control;
+use api_sessions_cloud::store::sqlite::SqliteStore;
+use api_sessions_cloud::tokens;
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "api-sessions-cloud: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let config = Config::load(cli.options)?;
+    let mut out = std::io::stdout();
+    match cli.command {
+        None | Some(Command::Serve) => serve(config)?,
+        Some(Command::Token(command)) => {
+            let store = SqliteStore::open(&config.data)?;
+            match command {
+                TokenCommand::Create { role, label } => {
+                    writeln!(out, "{}", tokens::create(&store, role, &label)?)?;
+                }
+                TokenCommand::List => {
+                    for token in store.tokens()? {
+                        let (role, created) = (token.role.as_str(), rfc3339(token.created));
+                        writeln!(out, "{}\t{role}\t{created}\t{}", token.id, token.label)?;
+                    }
+                }
+                TokenCommand::Revoke { id } => {
+                    if !store.revoke_token(id)? {
+                        return Err(format!("there is no token {id}").into());
+                    }
+                }
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+    start_log(&config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let data = config.data.clone();
+        let server = Server::start(config).await?;
+        let mut out = std::io::stdout();
+        writeln!(out, "Console: {}", server.console_link())?;
+        writeln!(out, "Token of the nodes: {}", data.join(tokens::INGEST_FILE).display())?;
+        tracing::info!(address = %server.address, data = %data.display(), "listening");
+        let (mut term, mut int) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let stop = async move {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+            tracing::info!("stopping");
+        };
+        server.serve(stop).await?;
+        tracing::info!("stopped");
+        Ok(())
+    })
+}
+
+fn start_log(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
+    let filter = EnvFilter::try_new(&config.log).map_err(|error| format!("log: {error}"))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_json {
+        true => log.json().init(),
+        false => log.with_ansi(false).init(),
+    }
+    Ok(())
+}

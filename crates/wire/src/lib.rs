@@ -20,3 +20,13 @@ pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Longest line (one record, with the full content of a malicious request) in bytes.
 /// A node never writes a longer one, and the cloud refuses it.
 pub const MAX_RECORD_BYTES: usize = 1 << 20;
+
+/// Header of a node's sync poll: why it did not take the newest document ([`SyncReport::error`]).
+pub const SYNC_ERROR: &str = "api-sessions-error";
+
+/// Header of a node's sync poll: its counters, one JSON object of names and numbers, for the
+/// Console's list of nodes.
+pub const SYNC_COUNTERS: &str = "api-sessions-counters";
+
+/// Header of a node's sync poll: version of the module.
+pub const SYNC_MODULE: &str = "api-sessions-module";

@@ -8,7 +8,11 @@ use serde::{Deserialize, Serialize};
 ///
 /// It borrows on the node, where it is serialised straight out of request memory, and owns in the
 /// cloud (`Record<'static>`), where it is parsed.
+///
+/// What is missing reads as empty, so that an older node's record is still taken; whoever takes it
+/// checks what it cannot do without.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Record<'a> {
     /// NGINX's `$request_id`: 32 lower-case hex digits.
     #[serde(borrow)]

@@ -1,0 +1,20 @@
+//! `/healthz` and `/metrics`
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+
+use crate::error::AppError;
+use crate::state::AppState;
+
+/// Liveness.
+pub async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Counters for Prometheus.
+pub async fn metrics(State(state): State<AppState>) -> Result<impl IntoResponse, AppError> {
+    let health = state.read(|store| Ok(store.health())).await?;
+    let text = state.metrics.render(&health, state.nodes.all().len());
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text))
+}

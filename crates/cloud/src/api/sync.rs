@@ -1,0 +1,83 @@
+//! `GET /v1/sync`: the denylist and the parameters for a node, as soon as they change.
+
+use std::time::Duration;
+
+use api_sessions_wire::SyncDocument;
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use crate::clock::now_ms;
+use crate::error::AppError;
+use crate::state::AppState;
+
+/// How long a poll waits for a change where the node does not say, seconds. Below the 30 s after
+/// which proxies give up.
+pub const DEFAULT_WAIT: u64 = 25;
+
+/// Longest wait a node may ask for, seconds.
+pub const MAX_WAIT: u64 = 60;
+
+/// Longest name of a node and longest version, bytes.
+const MAX_NAME: usize = 256;
+
+/// How often the store is asked whether another process changed something.
+const OTHERS: Duration = Duration::from_secs(1);
+
+/// Query string of a poll.
+#[derive(Debug, Deserialize)]
+pub struct Poll {
+    #[serde(default)]
+    node: String,
+    #[serde(default)]
+    version: String,
+    wait: Option<u64>,
+}
+
+/// Waits until there is something else than `version`.
+pub async fn poll(
+    State(state): State<AppState>,
+    Query(poll): Query<Poll>,
+    headers: HeaderMap,
+) -> Result<Response, AppError> {
+    if poll.node.len() > MAX_NAME || poll.version.len() > MAX_NAME {
+        return Err(AppError::bad_request("node or version is too long"));
+    }
+    if !poll.node.is_empty() {
+        state.nodes.seen(&poll.node, &poll.version, &headers, now_ms());
+    }
+    let mut changed = state.changed.subscribe();
+    let mut stopping = state.stopping.subscribe();
+    let wait = Duration::from_secs(poll.wait.unwrap_or(DEFAULT_WAIT).min(MAX_WAIT));
+    let end = tokio::time::Instant::now() + wait;
+    loop {
+        let version = state.read(|store| store.version()).await?;
+        if version != poll.version {
+            return document(&state, version).await;
+        }
+        tokio::select! {
+            _ = changed.changed() => {}
+            () = tokio::time::sleep(OTHERS) => {}
+            () = tokio::time::sleep_until(end) => return Ok(StatusCode::NOT_MODIFIED.into_response()),
+            _ = stopping.wait_for(|stopping| *stopping) => {
+                return Ok(StatusCode::NOT_MODIFIED.into_response());
+            }
+        }
+    }
+}
+
+async fn document(state: &AppState, version: String) -> Result<Response, AppError> {
+    let document = state
+        .read(move |store| {
+            // The version was read first: a change in between is delivered by the next poll.
+            Ok(SyncDocument {
+                version,
+                denylist: store.denylist(now_ms())?,
+                parameters: store.parameters()?,
+            })
+        })
+        .await?;
+    Ok(Json(document).into_response())
+}

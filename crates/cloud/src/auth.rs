@@ -1,0 +1,195 @@
+//! Who asks, and what they may do.
+//!
+//! A token comes as `Authorization: Bearer`, or in the cookie that logging in to the Console sets.
+//! Only hashes of tokens are kept; a token is 32 random bytes, so a plain hash of it is enough.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, header};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::error::AppError;
+use crate::state::AppState;
+use crate::store::{Role, StoreError};
+
+/// Cookie of the Console.
+pub const COOKIE: &str = "api_sessions_token";
+
+/// What a route asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Ingest and admin tokens.
+    Ingest,
+    /// Viewer and admin tokens.
+    Read,
+    /// Admin tokens.
+    Change,
+}
+
+impl Access {
+    /// Whether a token of `role` has it.
+    pub const fn allows(self, role: Role) -> bool {
+        match self {
+            Access::Ingest => matches!(role, Role::Ingest | Role::Admin),
+            Access::Read => matches!(role, Role::Viewer | Role::Admin),
+            Access::Change => matches!(role, Role::Admin),
+        }
+    }
+}
+
+/// Who asks; in the extensions of a request that was let through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// What the token may do.
+    pub role: Role,
+    /// For histories: label and number of the token.
+    pub name: String,
+}
+
+/// A new token.
+///
+/// # Errors
+/// The operating system has no randomness.
+pub fn new_token() -> Result<String, StoreError> {
+    let mut raw = [0u8; 32];
+    getrandom::fill(&mut raw)
+        .map_err(|error| StoreError::Unavailable(format!("no randomness: {error}")))?;
+    let digits: String = raw.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("ast_{digits}"))
+}
+
+/// What is kept of a token.
+pub fn hash(token: &str) -> [u8; 32] {
+    blake3::derive_key("api-sessions-cloud token v1", token.as_bytes())
+}
+
+/// The token in `Authorization`.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The token in the Console's cookie.
+pub fn cookie(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, _)| *name == COOKIE)
+        .map(|(_, token)| token)
+}
+
+/// Whose token it is; `None`: nobody's.
+///
+/// # Errors
+/// [`AppError`] where the store cannot say.
+pub async fn identify(state: &AppState, token: &str) -> Result<Option<Identity>, AppError> {
+    let hash = hash(token);
+    let found = state.read(move |store| store.find_token(&hash)).await?;
+    Ok(found.map(|token| Identity {
+        role: token.role,
+        name: format!("{} (token {})", token.label, token.id),
+    }))
+}
+
+/// Whose token the request carries.
+///
+/// # Errors
+/// 401: it carries none, or one that is unknown. 403: the cookie came with another site's request.
+pub async fn authenticate(
+    state: &AppState,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Identity, AppError> {
+    let token = match bearer(headers) {
+        Some(token) => Some(token),
+        None => {
+            let token = cookie(headers);
+            if token.is_some() && !method.is_safe() && !same_origin(headers) {
+                return Err(AppError::forbidden("another site may not do this"));
+            }
+            token
+        }
+    };
+    let token = token.ok_or_else(|| AppError::unauthorized("a token is needed"))?;
+    identify(state, token).await?.ok_or_else(|| AppError::unauthorized("the token is unknown"))
+}
+
+/// Whether a browser sends it from a page of ours.
+fn same_origin(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match text("sec-fetch-site") {
+        Some(site) => site == "same-origin" || site == "none",
+        None => match (text("origin"), text("host")) {
+            (Some(origin), Some(host)) => {
+                origin.split_once("://").is_some_and(|(_, origin)| origin == host)
+            }
+            _ => false,
+        },
+    }
+}
+
+/// Lets a request through that has `access`.
+pub async fn guard(
+    State((state, access)): State<(AppState, Access)>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, AppError> {
+    let identity = authenticate(&state, request.method(), request.headers()).await?;
+    if !access.allows(identity.role) {
+        state.metrics.denied();
+        let role = identity.role.as_str();
+        return Err(AppError::forbidden(format!("a token of role {role} may not do this")));
+    }
+    request.extensions_mut().insert(identity);
+    Ok(next.run(request).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect::<Vec<(axum::http::HeaderName, _)>>()
+            .into_iter()
+            .collect()
+    }
+
+    #[test]
+    fn tokens_are_found() {
+        assert_eq!(bearer(&headers(&[("authorization", "bearer  x")])), Some("x"));
+        assert_eq!(bearer(&headers(&[("authorization", "Basic x")])), None);
+        let with = headers(&[("cookie", "a=b; api_sessions_token=t; c=d")]);
+        assert_eq!(cookie(&with), Some("t"));
+        assert_ne!(new_token().unwrap(), new_token().unwrap());
+    }
+
+    #[test]
+    fn another_site_is_told_from_ours() {
+        assert!(same_origin(&headers(&[("sec-fetch-site", "same-origin")])));
+        assert!(!same_origin(&headers(&[("sec-fetch-site", "cross-site")])));
+        let ours = [("origin", "http://127.0.0.1:8700"), ("host", "127.0.0.1:8700")];
+        assert!(same_origin(&headers(&ours)));
+        assert!(!same_origin(&headers(&[("origin", "http://evil"), ("host", "127.0.0.1")])));
+        assert!(!same_origin(&headers(&[])));
+    }
+
+    #[test]
+    fn roles() {
+        for (access, ingest, viewer, admin) in [
+            (Access::Ingest, true, false, true),
+            (Access::Read, false, true, true),
+            (Access::Change, false, false, true),
+        ] {
+            assert_eq!(access.allows(Role::Ingest), ingest);
+            assert_eq!(access.allows(Role::Viewer), viewer);
+            assert_eq!(access.allows(Role::Admin), admin);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Options;
+use crate::store::Role;
+
+/// The small cloud of API Sessions for NGINX: takes batches of records from nodes, keeps a week of
+/// sessions, answers questions about them, and serves the Console.
+///
+/// Without a subcommand it serves. It needs no configuration: the first start makes an ingest
+/// token (DIR/ingest.token, for api_sessions_export token_file=) and an admin token
+/// (DIR/admin.token), and prints a link that logs in to the Console.
+#[derive(Debug, Parser)]
+#[command(name = "api-sessions-cloud", version)]
+pub struct Cli {
+    /// Options of serving and of all subcommands.
+    #[command(flatten)]
+    pub options: Options,
+    /// What to do; serve if absent.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve (the default)
+    Serve,
+    /// Make, list and revoke tokens; a running server knows at once
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+/// What to do with tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token and print it, and nothing else
+    Create {
+        /// ingest: post records and sync; viewer: read; admin: all
+        #[arg(long)]
+        role: Role,
+        /// What it is for
+        #[arg(long, default_value = "")]
+        label: String,
+    },
+    /// List tokens (not the tokens themselves: only hashes are kept)
+    List,
+    /// Revoke a token
+    Revoke {
+        /// Its number in the list
+        id: i64,
+    },
+}

@@ -1,0 +1,180 @@
+//! What can be configured: by flags, by the environment, by a file; the first that says it counts.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Deserialize;
+
+use crate::store::Day;
+
+/// Where it listens if nothing is said: this machine alone.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:8700";
+
+/// Days that are kept if nothing is said.
+pub const DEFAULT_RETENTION_DAYS: u32 = 7;
+
+/// Most days that can be kept.
+const MAX_RETENTION_DAYS: u32 = 366;
+
+/// Options as flags or environment.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Options {
+    /// Address and port to listen on [default: 127.0.0.1:8700]
+    #[arg(long, env = "API_SESSIONS_CLOUD_LISTEN", value_name = "ADDRESS", global = true)]
+    pub listen: Option<String>,
+    /// Directory of the embedded store and the token files [default: $STATE_DIRECTORY, else
+    /// ./api-sessions-data]
+    #[arg(long, env = "API_SESSIONS_CLOUD_DATA", value_name = "DIR", global = true)]
+    pub data: Option<PathBuf>,
+    /// Where sessions are kept: `sqlite` (in --data) [default: sqlite]
+    #[arg(long, env = "API_SESSIONS_CLOUD_STORE", value_name = "STORE", global = true)]
+    pub store: Option<String>,
+    /// Full UTC days that are kept beside today, such as `7d` [default: 7d]
+    #[arg(long, env = "API_SESSIONS_CLOUD_RETENTION", value_name = "DAYS", global = true)]
+    pub retention: Option<String>,
+    /// Format of the log on stderr: `text` or `json` [default: text]
+    #[arg(long, env = "API_SESSIONS_CLOUD_LOG_FORMAT", value_name = "FORMAT", global = true)]
+    pub log_format: Option<String>,
+    /// What is logged, such as `info` or `api_sessions_cloud=debug` [default: info]
+    #[arg(long, env = "API_SESSIONS_CLOUD_LOG", value_name = "FILTER", global = true)]
+    pub log: Option<String>,
+    /// TOML file with any of these options, by the same names
+    #[arg(long, env = "API_SESSIONS_CLOUD_CONFIG", value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+}
+
+/// Options in a file. An unknown name is a mistake that is told.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct FileOptions {
+    listen: Option<String>,
+    data: Option<PathBuf>,
+    store: Option<String>,
+    retention: Option<String>,
+    log_format: Option<String>,
+    log: Option<String>,
+}
+
+/// A configuration in force.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Directory of the store and the token files.
+    pub data: PathBuf,
+    /// Full days kept beside today.
+    pub retention_days: u32,
+    /// The log is JSON.
+    pub log_json: bool,
+    /// What is logged.
+    pub log: String,
+}
+
+/// What is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+impl Config {
+    /// Puts flags, environment, file and defaults together.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the option and what it may be.
+    pub fn load(options: Options) -> Result<Config, ConfigError> {
+        let file = match &options.config {
+            Some(path) => read_file(path)?,
+            None => FileOptions::default(),
+        };
+        let listen = options.listen.or(file.listen).unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
+        let store = options.store.or(file.store).unwrap_or_else(|| "sqlite".to_owned());
+        if store != "sqlite" {
+            return Err(ConfigError(format!("store: `{store}`: only `sqlite` is known")));
+        }
+        let retention = options.retention.or(file.retention);
+        let format = options.log_format.or(file.log_format);
+        Ok(Config {
+            listen: listen.parse().map_err(|_| {
+                ConfigError(format!("listen: `{listen}`: an address and a port, {DEFAULT_LISTEN}"))
+            })?,
+            data: options.data.or(file.data).unwrap_or_else(default_data),
+            retention_days: match retention {
+                Some(text) => read_days(&text)?,
+                None => DEFAULT_RETENTION_DAYS,
+            },
+            log_json: match format.as_deref() {
+                None | Some("text") => false,
+                Some("json") => true,
+                Some(other) => {
+                    return Err(ConfigError(format!("log-format: `{other}`: text or json")));
+                }
+            },
+            log: options.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+        })
+    }
+
+    /// The oldest day that is kept at `now` (ms since 1970).
+    pub fn first_day(&self, now: u64) -> Day {
+        Day(Day::of(now).0.saturating_sub(self.retention_days))
+    }
+}
+
+fn default_data() -> PathBuf {
+    match std::env::var_os("STATE_DIRECTORY") {
+        // systemd's StateDirectory=
+        Some(dir) if !dir.is_empty() => PathBuf::from(dir),
+        _ => PathBuf::from("api-sessions-data"),
+    }
+}
+
+fn read_file(path: &Path) -> Result<FileOptions, ConfigError> {
+    let wrong = |error: &dyn std::fmt::Display| ConfigError(format!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+    toml::from_str(&text).map_err(|error| wrong(&error))
+}
+
+fn read_days(text: &str) -> Result<u32, ConfigError> {
+    text.strip_suffix('d')
+        .unwrap_or(text)
+        .parse()
+        .ok()
+        .filter(|days| (1..=MAX_RETENTION_DAYS).contains(days))
+        .ok_or_else(|| {
+            let range = format!("1d to {MAX_RETENTION_DAYS}d");
+            ConfigError(format!("retention: `{text}`: {range}"))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_comes_before_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.toml");
+        std::fs::write(&path, "retention = \"3d\"\nlisten = \"127.0.0.1:1\"\n").unwrap();
+        let options = Options {
+            config: Some(path.clone()),
+            listen: Some("127.0.0.1:2".into()),
+            ..Options::default()
+        };
+        let config = Config::load(options.clone()).unwrap();
+        assert_eq!((config.retention_days, config.listen.port()), (3, 2));
+        std::fs::write(&path, "retenton = \"3d\"\n").unwrap();
+        assert!(Config::load(options).unwrap_err().to_string().contains("retenton"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (options, word) in [
+            (Options { retention: Some("0d".into()), ..Options::default() }, "retention"),
+            (Options { retention: Some("week".into()), ..Options::default() }, "retention"),
+            (Options { listen: Some("8700".into()), ..Options::default() }, "listen"),
+            (Options { store: Some("mysql".into()), ..Options::default() }, "store"),
+            (Options { log_format: Some("xml".into()), ..Options::default() }, "log-format"),
+        ] {
+            assert!(Config::load(options).unwrap_err().to_string().starts_with(word));
+        }
+    }
+}

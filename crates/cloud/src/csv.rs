@@ -1,0 +1,112 @@
+//! Requests as CSV (RFC 4180), safe to open in a spreadsheet.
+
+use std::borrow::Cow;
+
+use crate::clock::rfc3339;
+use crate::store::StoredRequest;
+
+const COLUMNS: [&str; 22] = [
+    "time",
+    "id",
+    "session",
+    "node",
+    "application",
+    "ip",
+    "user_agent",
+    "method",
+    "scheme",
+    "host",
+    "path",
+    "protocol",
+    "status",
+    "time_ms",
+    "upstream_ms",
+    "request_bytes",
+    "response_bytes",
+    "user",
+    "role",
+    "attacks",
+    "denied",
+    "parameters",
+];
+
+/// A cell that no spreadsheet takes for a formula.
+fn cell(text: &str) -> Cow<'_, str> {
+    match text.as_bytes().first() {
+        Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n') => Cow::Owned(format!("'{text}")),
+        _ => Cow::Borrowed(text),
+    }
+}
+
+/// Lines of `requests`, with the head line where `head` is set.
+pub fn render(requests: &[StoredRequest], head: bool) -> Vec<u8> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    if head {
+        // Neither writes nor lengths fail: it is memory, and all lines are as long.
+        let _ = writer.write_record(COLUMNS);
+    }
+    for request in requests {
+        let record = &request.record;
+        let text = |value: &Option<Cow<'_, str>>| {
+            value.as_deref().map(|value| cell(value).into_owned()).unwrap_or_default()
+        };
+        let attacks = record.attacks.join(" ");
+        let params: Vec<_> =
+            record.params.iter().map(|param| format!("{}={}", param.name, param.value)).collect();
+        let _ = writer.write_record([
+            rfc3339(record.ts),
+            cell(&record.id).into_owned(),
+            cell(&record.session).into_owned(),
+            cell(&record.node).into_owned(),
+            text(&record.app),
+            cell(&record.ip).into_owned(),
+            text(&record.ua),
+            cell(&record.method).into_owned(),
+            text(&record.scheme),
+            text(&record.host),
+            cell(&record.path).into_owned(),
+            text(&record.proto),
+            record.status.to_string(),
+            record.time_ms.to_string(),
+            record.upstream_ms.map(|ms| ms.to_string()).unwrap_or_default(),
+            record.request_bytes.to_string(),
+            record.response_bytes.to_string(),
+            text(&record.user),
+            text(&record.role),
+            cell(&attacks).into_owned(),
+            record.denied.to_string(),
+            cell(&params.join("; ")).into_owned(),
+        ]);
+    }
+    writer.into_inner().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use api_sessions_wire::Record;
+
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for bad in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
+            let request = StoredRequest {
+                record: Record {
+                    id: bad.into(),
+                    user: Some(bad.into()),
+                    path: bad.into(),
+                    ua: Some(bad.into()),
+                    attacks: vec![bad.into()],
+                    ..Record::default()
+                },
+                endpoint: String::new(),
+                has_content: false,
+            };
+            let text = render(&[request], true);
+            let mut reader = csv::Reader::from_reader(&*text);
+            for cell in reader.records().next().unwrap().unwrap().iter() {
+                assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! From the bytes of a batch to requests that can be stored.
+
+pub mod batch;
+pub mod body;
+pub mod owned;

@@ -1,0 +1,160 @@
+//! Lines to requests: each good line counts, each bad one is told.
+
+use std::borrow::Cow;
+
+use api_sessions_wire::{MAX_RECORD_BYTES, Record};
+use serde::Serialize;
+
+use super::owned;
+use crate::shape;
+use crate::store::NewRequest;
+
+/// Bad lines of a batch that are told one by one.
+pub const MAX_TOLD: usize = 20;
+
+/// Longest `id` and `session`, bytes.
+const MAX_ID: usize = 128;
+
+/// How far ahead of this clock a record may be, ms.
+const MAX_AHEAD_MS: u64 = 24 * 3600 * 1000;
+
+/// A batch that was read.
+#[derive(Debug, Default)]
+pub struct Parsed {
+    /// The good lines.
+    pub requests: Vec<NewRequest>,
+    /// Bad lines.
+    pub rejected: u64,
+    /// Good lines older than what is kept.
+    pub expired: u64,
+    /// The first bad lines.
+    pub errors: Vec<LineError>,
+}
+
+/// A bad line.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct LineError {
+    /// From 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// The time that records may be of.
+#[derive(Debug, Clone, Copy)]
+pub struct Period {
+    /// Older ones would be deleted at once (ms since 1970).
+    pub oldest: u64,
+    /// This clock (ms since 1970).
+    pub now: u64,
+}
+
+/// Reads a batch, one record a line.
+pub fn parse(body: &[u8], cut: bool, period: Period) -> Parsed {
+    let mut parsed = Parsed::default();
+    let mut lines = body.split(|byte| *byte == b'\n').enumerate().peekable();
+    while let Some((n, line)) = lines.next() {
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            continue;
+        }
+        let result = match read_line(line, period) {
+            // Said as it is, not as JSON that ends too early.
+            Err(_) if cut && lines.peek().is_none() => Err("the batch is cut here".into()),
+            other => other,
+        };
+        match result {
+            Ok(Some(request)) => parsed.requests.push(request),
+            Ok(None) => parsed.expired += 1,
+            Err(reason) => {
+                parsed.rejected += 1;
+                if parsed.errors.len() < MAX_TOLD {
+                    parsed.errors.push(LineError { line: n as u64 + 1, reason });
+                }
+            }
+        }
+    }
+    parsed
+}
+
+/// `None`: it is older than what is kept.
+fn read_line(line: &[u8], period: Period) -> Result<Option<NewRequest>, String> {
+    if line.len() > MAX_RECORD_BYTES {
+        return Err(format!("longer than {MAX_RECORD_BYTES} bytes"));
+    }
+    // Bytes that are not UTF-8 do not lose the record.
+    let text = match std::str::from_utf8(line) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(line),
+    };
+    let record: Record<'_> = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    for (name, value) in [("id", &record.id), ("session", &record.session)] {
+        if value.is_empty() {
+            return Err(format!("`{name}` is missing"));
+        }
+        if value.len() > MAX_ID {
+            return Err(format!("`{name}` is longer than {MAX_ID} bytes"));
+        }
+        if value.chars().any(char::is_control) {
+            return Err(format!("`{name}` holds control characters"));
+        }
+    }
+    if record.ts == 0 {
+        return Err("`ts` is missing".into());
+    }
+    if record.ts > period.now.saturating_add(MAX_AHEAD_MS) {
+        return Err("`ts` is more than a day ahead of this clock".into());
+    }
+    if record.ts < period.oldest {
+        return Ok(None);
+    }
+    let endpoint = shape::endpoint(&record.path);
+    Ok(Some(NewRequest { record: owned::record(record), endpoint }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PERIOD: Period = Period { oldest: 1_000, now: 2_000 };
+
+    fn line(ts: u64) -> String {
+        format!(r#"{{"id":"r{ts}","session":"s","ts":{ts},"path":"/users/7","new_field":[1]}}"#)
+    }
+
+    #[test]
+    fn good_lines_are_not_lost() {
+        let body = [
+            line(1_500).as_str(),
+            "",
+            "not json",
+            r#"{"id":"a","session":"s","ts":"text"}"#,
+            r#"{"session":"s","ts":1500}"#,
+            &line(999),
+            &line(2_000 + MAX_AHEAD_MS + 1),
+            &line(1_600),
+            r#"{"id":"#,
+        ]
+        .join("\r\n");
+        let parsed = parse(body.as_bytes(), true, PERIOD);
+        assert_eq!(parsed.requests.len(), 2);
+        assert_eq!(parsed.requests[0].endpoint, "/users/{int}");
+        assert_eq!((parsed.rejected, parsed.expired), (5, 1));
+        let lines: Vec<_> = parsed.errors.iter().map(|error| error.line).collect();
+        assert_eq!(lines, [3, 4, 5, 7, 9]);
+        assert_eq!(parsed.errors[4].reason, "the batch is cut here");
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_do_not_lose_the_record() {
+        let body = b"{\"id\":\"a\",\"session\":\"s\",\"ts\":1500,\"path\":\"/\xff\"}";
+        assert_eq!(parse(body, false, PERIOD).requests[0].record.path, "/\u{fffd}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_panics(body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
+            parse(&body, false, PERIOD);
+        }
+    }
+}

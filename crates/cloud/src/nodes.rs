@@ -1,0 +1,72 @@
+//! Nodes that sync, for the Console: kept in memory, since a node that lives polls again at once.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use axum::http::HeaderMap;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// Most nodes remembered; the one not seen for longest goes.
+pub const MAX_NODES: usize = 10_000;
+
+/// Longest counters and errors taken, bytes.
+const MAX_REPORT: usize = 8192;
+
+/// What is known of a node.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Node {
+    /// Its name.
+    pub node: String,
+    /// Its last poll, ms since 1970.
+    pub last_seen: u64,
+    /// Version of the sync document in force on it.
+    pub version: String,
+    /// Version of the module.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+    /// Why it did not take the newest document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Its counters.
+    pub counters: Map<String, Value>,
+}
+
+/// All nodes.
+#[derive(Debug, Default)]
+pub struct Nodes(Mutex<BTreeMap<String, Node>>);
+
+impl Nodes {
+    /// A node polls.
+    pub fn seen(&self, name: &str, version: &str, headers: &HeaderMap, now: u64) {
+        let text = |header: &str| {
+            let value = headers.get(header)?.as_bytes();
+            let value = value.get(..value.len().min(MAX_REPORT))?;
+            Some(String::from_utf8_lossy(value).into_owned()).filter(|value| !value.is_empty())
+        };
+        let counters = text(api_sessions_wire::SYNC_COUNTERS)
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default();
+        let node = Node {
+            node: name.to_owned(),
+            last_seen: now,
+            version: version.to_owned(),
+            module: text(api_sessions_wire::SYNC_MODULE),
+            error: text(api_sessions_wire::SYNC_ERROR),
+            counters,
+        };
+        let mut nodes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if nodes.len() >= MAX_NODES && !nodes.contains_key(name) {
+            let oldest = nodes.values().min_by_key(|node| node.last_seen);
+            if let Some(oldest) = oldest.map(|node| node.node.clone()) {
+                nodes.remove(&oldest);
+            }
+        }
+        nodes.insert(name.to_owned(), node);
+    }
+
+    /// All of them, by name.
+    pub fn all(&self) -> Vec<Node> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}

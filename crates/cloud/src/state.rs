@@ -1,0 +1,89 @@
+//! What every request handler can reach.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, watch};
+
+use crate::config::Config;
+use crate::error::AppError;
+use crate::metrics::Metrics;
+use crate::nodes::Nodes;
+use crate::store::{Store, StoreError};
+
+/// Batches that are inflated and read at a time: bounds memory.
+const BATCHES: usize = 8;
+
+/// Shared by all handlers.
+#[derive(Clone)]
+pub struct AppState(Arc<Inner>);
+
+/// What [`AppState`] points to.
+pub struct Inner {
+    /// All that is kept.
+    pub store: Arc<dyn Store>,
+    /// As configured.
+    pub config: Config,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Nodes that sync.
+    pub nodes: Nodes,
+    /// Wakes long polls: the denylist or the parameters changed.
+    pub changed: watch::Sender<()>,
+    /// `true` once the server is to end.
+    pub stopping: watch::Sender<bool>,
+    /// Batches that may be read now.
+    pub batches: Semaphore,
+}
+
+impl std::ops::Deref for AppState {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl AppState {
+    /// Of a store, as configured.
+    pub fn new(store: Arc<dyn Store>, config: Config) -> AppState {
+        AppState(Arc::new(Inner {
+            store,
+            config,
+            metrics: Metrics::default(),
+            nodes: Nodes::default(),
+            changed: watch::Sender::new(()),
+            stopping: watch::Sender::new(false),
+            batches: Semaphore::new(BATCHES),
+        }))
+    }
+
+    /// Asks the store, off the threads that serve connections. The way for the API and the Console
+    /// alike.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        let store = Arc::clone(&self.store);
+        let work = move || work(&*store);
+        match tokio::task::spawn_blocking(work).await {
+            Ok(result) => result.map_err(AppError::from),
+            Err(error) => Err(AppError::unavailable(format!("the store failed: {error}"))),
+        }
+    }
+
+    /// As [`AppState::read`], for what changes the denylist or the parameters: nodes are told.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        let value = self.read(work).await?;
+        self.changed.send_replace(());
+        Ok(value)
+    }
+}

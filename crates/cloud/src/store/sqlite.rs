@@ -1,0 +1,176 @@
+//! The embedded store: SQLite, one file a UTC day, so that a day goes by deleting a file.
+
+mod body;
+mod candidate;
+mod content;
+mod control;
+mod days;
+mod detail;
+mod facets;
+mod filter;
+mod part;
+mod requests;
+mod schema;
+mod sessions;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+
+use self::days::{DayFile, Days, lock};
+use self::writer::Job;
+use super::query::Filter;
+use super::{
+    Batch, Day, DayHealth, Page, Records, Reply, RequestQuery, SessionDetail, SessionPage,
+    SessionQuery, StoreError, StoreHealth, StoredRequest,
+};
+
+/// Batches that wait for the writer; more wait in their senders.
+const WAITING: usize = 256;
+
+/// The embedded store.
+pub struct SqliteStore {
+    days: Arc<Days>,
+    control: Mutex<Connection>,
+    write_error: Arc<Mutex<Option<String>>>,
+    jobs: Option<SyncSender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SqliteStore {
+    /// Opens the store in `dir`, and makes it where it is not there.
+    ///
+    /// # Errors
+    /// The directory or `control.db` cannot be made or read. A day that cannot be read is no
+    /// error: the others are served.
+    pub fn open(dir: &Path) -> Result<SqliteStore, StoreError> {
+        make_dir(dir).map_err(|error| {
+            StoreError::Unavailable(format!("cannot make {}: {error}", dir.display()))
+        })?;
+        let path: PathBuf = dir.join("control.db");
+        let control = schema::open(&path, schema::CONTROL)
+            .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
+        let days = Arc::new(Days::find(dir).map_err(|error| {
+            StoreError::Unavailable(format!("cannot read {}: {error}", dir.display()))
+        })?);
+        let (jobs, queue) = std::sync::mpsc::sync_channel(WAITING);
+        let write_error = Arc::new(Mutex::new(None));
+        let thread = std::thread::Builder::new()
+            .name("writer".into())
+            .spawn({
+                let (days, write_error) = (Arc::clone(&days), Arc::clone(&write_error));
+                move || writer::run(&queue, &days, &write_error)
+            })
+            .map_err(|error| StoreError::Unavailable(format!("no thread: {error}")))?;
+        Ok(SqliteStore {
+            days,
+            control: Mutex::new(control),
+            write_error,
+            jobs: Some(jobs),
+            thread: Some(thread),
+        })
+    }
+
+    /// Days that `filter` can match in.
+    fn days_of(&self, filter: &Filter) -> Vec<Arc<DayFile>> {
+        let mut days = self.days.all();
+        days.retain(|file| {
+            filter.from.is_none_or(|from| file.day >= Day::of(from))
+                && filter.to.is_none_or(|to| file.day <= Day::of(to))
+        });
+        days
+    }
+
+    fn send(&self, job: Job) -> Result<(), Job> {
+        match &self.jobs {
+            Some(jobs) => jobs.send(job).map_err(|error| error.0),
+            None => Err(job),
+        }
+    }
+}
+
+/// What is in there is for this user alone.
+fn make_dir(dir: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+impl Drop for SqliteStore {
+    /// Waits until all that was taken is on the disk.
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn gone() -> StoreError {
+    StoreError::Unavailable("the writer has stopped".into())
+}
+
+impl Records for SqliteStore {
+    fn append(&self, batch: Batch, reply: Reply) {
+        if let Err(Job::Append(_, reply)) = self.send(Job::Append(batch, reply)) {
+            reply(Err(gone()));
+        }
+    }
+
+    fn sessions(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
+        let days = self.days_of(&query.filter);
+        let found = sessions::find(&days, query)?;
+        let next = found.page.last().filter(|_| found.more).map(candidate::after);
+        let sessions = found
+            .page
+            .iter()
+            .filter_map(|candidate| {
+                let session = String::from_utf8_lossy(&candidate.session);
+                let own: Vec<_> = days
+                    .iter()
+                    .filter(|file| candidate.parts.iter().any(|(day, _)| *day == file.day))
+                    .cloned()
+                    .collect();
+                detail::session(&own, &session, false).map(|detail| detail.summary)
+            })
+            .collect();
+        Ok(SessionPage { total: found.total, sessions, next })
+    }
+
+    fn session(&self, session: &str) -> Result<Option<SessionDetail>, StoreError> {
+        Ok(detail::session(&self.days.all(), session, true))
+    }
+
+    fn requests(&self, query: &RequestQuery) -> Result<Page<StoredRequest>, StoreError> {
+        requests::page(&self.days.all(), query)
+    }
+
+    fn request(&self, id: &str) -> Result<Option<StoredRequest>, StoreError> {
+        Ok(requests::by_id(&self.days.all(), id))
+    }
+
+    fn drop_before(&self, first: Day) -> Result<Vec<Day>, StoreError> {
+        let (reply, answer) = std::sync::mpsc::channel();
+        self.send(Job::DropBefore(first, reply)).map_err(|_| gone())?;
+        answer.recv().map_err(|_| gone())?
+    }
+
+    fn health(&self) -> StoreHealth {
+        StoreHealth {
+            days: self
+                .days
+                .all()
+                .iter()
+                .map(|file| DayHealth {
+                    day: file.day.to_string(),
+                    bytes: file.bytes(),
+                    error: file.error(),
+                })
+                .collect(),
+            write_error: lock(&self.write_error).clone(),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Sessions on their way into a page: the best ones after the cursor, in order.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use super::sessions::sort_value;
+use crate::store::cursor;
+use crate::store::query::{SessionQuery, Sort};
+use crate::store::{Day, StoreError};
+
+/// A session that may be on the page.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    pub(super) session: Vec<u8>,
+    pub(super) first_ts: i64,
+    pub(super) last_ts: i64,
+    pub(super) requests: i64,
+    pub(super) attacks: i64,
+    pub(super) denied: i64,
+    /// Which filters it meets, a bit each.
+    pub(super) met: u32,
+    /// What orders it: smaller is earlier on the page.
+    pub(super) value: i64,
+    /// Its day parts.
+    pub(super) parts: Vec<(Day, i64)>,
+}
+
+impl Candidate {
+    /// Adds the part of another day.
+    pub(super) fn merge(&mut self, other: Candidate) {
+        self.first_ts = self.first_ts.min(other.first_ts);
+        self.last_ts = self.last_ts.max(other.last_ts);
+        self.requests += other.requests;
+        self.attacks += other.attacks;
+        self.denied += other.denied;
+        self.met |= other.met;
+        self.parts.extend(other.parts);
+    }
+}
+
+/// Ordered as the page is.
+#[derive(Debug, Clone)]
+struct Ranked(Candidate);
+
+impl Ord for Ranked {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.0.value, &self.0.session).cmp(&(other.0.value, &other.0.session))
+    }
+}
+
+impl PartialOrd for Ranked {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Ranked {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Ranked {}
+
+/// The first sessions after the cursor, of all that are offered.
+#[derive(Debug, Clone)]
+pub(super) struct Top {
+    heap: BinaryHeap<Ranked>,
+    limit: usize,
+    sort: Sort,
+    ascending: bool,
+    after: Option<(i64, Vec<u8>)>,
+}
+
+impl Top {
+    /// # Errors
+    /// The cursor is not of this list.
+    pub(super) fn new(query: &SessionQuery) -> Result<Top, StoreError> {
+        let after = match &query.cursor {
+            None => None,
+            Some(text) => match cursor::open("s", text).as_deref() {
+                Some([value, session]) => {
+                    let value = value.parse().map_err(|_| cursor::wrong())?;
+                    Some((value, session.clone().into_bytes()))
+                }
+                _ => return Err(cursor::wrong()),
+            },
+        };
+        Ok(Top {
+            heap: BinaryHeap::new(),
+            limit: query.limit,
+            sort: query.sort,
+            ascending: query.ascending,
+            after,
+        })
+    }
+
+    fn value(&self, candidate: &Candidate) -> i64 {
+        let value = sort_value(self.sort, candidate);
+        if self.ascending { value } else { -value }
+    }
+
+    /// Whether it can be on the page, as far as its value tells.
+    pub(super) fn may_take(&self, candidate: &Candidate) -> bool {
+        let value = self.value(candidate);
+        self.after.as_ref().is_none_or(|(after, _)| value >= *after)
+            && (self.heap.len() <= self.limit
+                || self.heap.peek().is_none_or(|last| value <= last.0.value))
+    }
+
+    /// Takes it if it is among the first after the cursor.
+    pub(super) fn offer(&mut self, mut candidate: Candidate) {
+        candidate.value = self.value(&candidate);
+        let after = self.after.as_ref().is_none_or(|(value, session)| {
+            (candidate.value, &candidate.session) > (*value, session)
+        });
+        if !after {
+            return;
+        }
+        self.heap.push(Ranked(candidate));
+        // One more than the page, to know whether there is another page.
+        if self.heap.len() > self.limit + 1 {
+            self.heap.pop();
+        }
+    }
+
+    /// All of them, in no order.
+    pub(super) fn into_vec(self) -> Vec<Candidate> {
+        self.heap.into_iter().map(|ranked| ranked.0).collect()
+    }
+
+    /// The page in order, and whether there is another after it.
+    pub(super) fn into_page(self) -> (Vec<Candidate>, bool) {
+        let limit = self.limit;
+        let mut page: Vec<_> =
+            self.heap.into_sorted_vec().into_iter().map(|ranked| ranked.0).collect();
+        let more = page.len() > limit;
+        page.truncate(limit);
+        (page, more)
+    }
+}
+
+/// Cursor of what comes after `candidate`.
+pub(super) fn after(candidate: &Candidate) -> String {
+    let session = String::from_utf8_lossy(&candidate.session);
+    cursor::make("s", &[&candidate.value.to_string(), &session])
+}

@@ -1,0 +1,162 @@
+//! Requests of a session in order, and one request by its id.
+
+use std::sync::Arc;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::body;
+use super::content;
+use super::days::{DayFile, Strings, find_part, key_text};
+use super::part::id_hash;
+use crate::store::query::{RequestQuery, StoredRequest};
+use crate::store::{Day, Page, StoreError, cursor};
+
+/// Where a page begins: after this request.
+#[derive(Clone, Copy)]
+struct After {
+    ts: i64,
+    row: i64,
+}
+
+/// A page of a session's requests.
+pub(super) fn page(
+    days: &[Arc<DayFile>],
+    query: &RequestQuery,
+) -> Result<Page<StoredRequest>, StoreError> {
+    let after = match &query.cursor {
+        None => None,
+        Some(text) => Some(read_cursor(text).ok_or_else(cursor::wrong)?),
+    };
+    let mut days: Vec<_> = days
+        .iter()
+        .filter(|file| {
+            query.filter.from.is_none_or(|from| file.day >= Day::of(from))
+                && query.filter.to.is_none_or(|to| file.day <= Day::of(to))
+                && after.is_none_or(|after| {
+                    let day = Day::of(after.ts as u64);
+                    if query.descending { file.day <= day } else { file.day >= day }
+                })
+        })
+        .collect();
+    if query.descending {
+        days.reverse();
+    }
+    // One more than the page, to know whether there is another page.
+    let mut found: Vec<(i64, StoredRequest)> = Vec::new();
+    for file in days {
+        let after = after.filter(|after| Day::of(after.ts as u64) == file.day);
+        let wanted = query.limit + 1 - found.len();
+        let of_day = file.read(|connection| read_day(connection, query, after, wanted));
+        found.extend(of_day.unwrap_or_default());
+        if found.len() > query.limit {
+            break;
+        }
+    }
+    let more = found.len() > query.limit;
+    found.truncate(query.limit);
+    let next = found.last().filter(|_| more).map(|(row, request)| {
+        cursor::make("r", &[&request.record.ts.to_string(), &row.to_string()])
+    });
+    Ok(Page { items: found.into_iter().map(|(_, request)| request).collect(), next })
+}
+
+fn read_cursor(text: &str) -> Option<After> {
+    match cursor::open("r", text).as_deref() {
+        Some([ts, row]) => Some(After { ts: ts.parse().ok()?, row: row.parse().ok()? }),
+        _ => None,
+    }
+}
+
+fn read_day(
+    connection: &Connection,
+    query: &RequestQuery,
+    after: Option<After>,
+    wanted: usize,
+) -> rusqlite::Result<Vec<(i64, StoredRequest)>> {
+    let Some(part) = find_part(connection, &query.session)? else { return Ok(Vec::new()) };
+    let mut strings = Strings::new(connection);
+    let from = query.filter.from.unwrap_or(0).min(i64::MAX as u64) as i64;
+    let to = query.filter.to.unwrap_or(u64::MAX).min(i64::MAX as u64) as i64;
+    let (sql, start) = if query.descending {
+        (
+            "SELECT id, ts, body FROM request
+             WHERE part = ? AND ts BETWEEN ? AND ? AND (ts, id) < (?, ?) ORDER BY ts DESC, id DESC",
+            After { ts: i64::MAX, row: i64::MAX },
+        )
+    } else {
+        (
+            "SELECT id, ts, body FROM request
+             WHERE part = ? AND ts BETWEEN ? AND ? AND (ts, id) > (?, ?) ORDER BY ts, id",
+            After { ts: -1, row: -1 },
+        )
+    };
+    let start = after.unwrap_or(start);
+    let (from, to) =
+        if query.descending { (from, to.min(start.ts)) } else { (from.max(start.ts), to) };
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![part, from, to, start.ts, start.row])?;
+    let mut found = Vec::new();
+    while found.len() < wanted {
+        let Some(row) = rows.next()? else { break };
+        let request = read_request(row.get(1)?, row.get_ref(2)?, &query.session, &mut strings)?;
+        if query.filter.matches(&request) {
+            found.push((row.get(0)?, request));
+        }
+    }
+    Ok(found)
+}
+
+fn read_request(
+    ts: i64,
+    bytes: ValueRef<'_>,
+    session: &str,
+    strings: &mut Strings<'_>,
+) -> rusqlite::Result<StoredRequest> {
+    let mut request =
+        body::decode(bytes.as_blob().unwrap_or_default(), strings).ok_or_else(damaged)?;
+    request.record.ts = ts as u64;
+    request.record.session = session.to_owned().into();
+    Ok(request)
+}
+
+fn damaged() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
+        Some("a request in this file is damaged".into()),
+    )
+}
+
+/// One request with its full content.
+pub(super) fn by_id(days: &[Arc<DayFile>], id: &str) -> Option<StoredRequest> {
+    days.iter().rev().find_map(|file| file.read(|connection| read_by_id(connection, id)).flatten())
+}
+
+fn read_by_id(connection: &Connection, id: &str) -> rusqlite::Result<Option<StoredRequest>> {
+    let mut strings = Strings::new(connection);
+    let mut statement = connection.prepare_cached(
+        "SELECT request.id, ts, body, session FROM request_id
+         JOIN request ON request.id = request_id.request
+         JOIN part ON part.id = request.part
+         WHERE hash = ?",
+    )?;
+    let mut rows = statement.query([id_hash(id)])?;
+    while let Some(row) = rows.next()? {
+        let session = key_text(row.get_ref(3)?);
+        let mut request = read_request(row.get(1)?, row.get_ref(2)?, &session, &mut strings)?;
+        if request.record.id != id {
+            continue;
+        }
+        if request.has_content {
+            request.record.request = connection
+                .prepare_cached("SELECT body FROM content WHERE request = ?")?
+                .query_row([row.get::<_, i64>(0)?], |row| {
+                    Ok(content::unpack(row.get_ref(0)?.as_blob().unwrap_or_default()))
+                })
+                .optional()?
+                .flatten();
+        }
+        return Ok(Some(request));
+    }
+    Ok(None)
+}

@@ -1,0 +1,136 @@
+//! The files of the embedded store, their tables, and how they are opened.
+//!
+//! `control.db` keeps what is not bound to a day; `day-2026-11-23.db` keeps one UTC day.
+//! `user_version` is the version of a file's tables; [`migrate`] brings an older file up to date.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+/// A step from one version of a file's tables to the next.
+type Migration = &'static str;
+
+/// Tables of a day. Strings are kept once (`string`) and referred to by number. A session's
+/// `part` row is narrow, since lists scan it; what only a detail needs is in `part_detail`.
+pub(super) const DAY: &[Migration] = &[r"
+CREATE TABLE string (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+CREATE TABLE part (
+    id INTEGER PRIMARY KEY,
+    session NOT NULL UNIQUE,
+    first_ts INTEGER NOT NULL,
+    last_ts INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    attacks INTEGER NOT NULL,
+    denied INTEGER NOT NULL,
+    several_days INTEGER NOT NULL
+);
+CREATE TABLE part_detail (
+    id INTEGER PRIMARY KEY,
+    user INTEGER,
+    role INTEGER,
+    key INTEGER NOT NULL,
+    source INTEGER NOT NULL,
+    facets BLOB NOT NULL
+);
+CREATE TABLE facet (kind INTEGER, string INTEGER, PRIMARY KEY (kind, string)) WITHOUT ROWID;
+CREATE TABLE posting (
+    kind INTEGER, string INTEGER, part INTEGER, PRIMARY KEY (kind, string, part)
+) WITHOUT ROWID;
+CREATE TABLE request (
+    id INTEGER PRIMARY KEY,
+    part INTEGER NOT NULL,
+    ts INTEGER NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE INDEX request_part ON request (part, ts);
+CREATE TABLE request_id (
+    hash INTEGER, request INTEGER, PRIMARY KEY (hash, request)
+) WITHOUT ROWID;
+CREATE TABLE content (request INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE batch (
+    key TEXT PRIMARY KEY, requests INTEGER NOT NULL, days INTEGER NOT NULL
+) WITHOUT ROWID;
+"];
+
+/// Tables of what is not bound to a day.
+pub(super) const CONTROL: &[Migration] = &[r"
+CREATE TABLE token (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    hash BLOB NOT NULL UNIQUE,
+    role TEXT NOT NULL,
+    label TEXT NOT NULL,
+    created INTEGER NOT NULL
+);
+CREATE TABLE deny (
+    session TEXT PRIMARY KEY, since INTEGER NOT NULL, until INTEGER, entry TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE deny_history (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    ts INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    by TEXT NOT NULL,
+    session TEXT NOT NULL,
+    entry TEXT NOT NULL
+);
+CREATE INDEX deny_history_session ON deny_history (session);
+CREATE TABLE parameters (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    ts INTEGER NOT NULL,
+    by TEXT NOT NULL,
+    document TEXT NOT NULL
+);
+CREATE TABLE change (id INTEGER PRIMARY KEY CHECK (id = 1), life TEXT NOT NULL, n INTEGER NOT NULL);
+INSERT INTO change VALUES (1, lower(hex(randomblob(4))), 0);
+"];
+
+/// How long a statement waits for another process (a subcommand beside the server).
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Opens a file for writing, makes it where it is not there, and brings its tables up to date.
+pub(super) fn open(path: &Path, migrations: &[Migration]) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "page_size", 8192)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A commit is on the disk when it returns: `200` to a node means durable.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    migrate(&mut connection, migrations)?;
+    Ok(connection)
+}
+
+/// Opens a file for reading.
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection, migrations: &[Migration]) -> rusqlite::Result<()> {
+    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let version = version as usize;
+    if version > migrations.len() {
+        return Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_SCHEMA),
+            Some(format!(
+                "made by a newer version of api-sessions-cloud (tables {version}, this one knows {})",
+                migrations.len()
+            )),
+        ));
+    }
+    for (n, step) in migrations.iter().enumerate().skip(version) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", n as u32 + 1)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

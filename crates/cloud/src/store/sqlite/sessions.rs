@@ -1,0 +1,172 @@
+//! The list of sessions: each day is scanned or looked up by itself, the days are merged here.
+//!
+//! Parts of sessions that live on one day alone (nearly all) go straight into the page; the others
+//! are first put together.
+
+use std::collections::HashMap;
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+use super::candidate::{Candidate, Top};
+use super::days::{DayFile, Key};
+use super::filter::{Predicates, Sets};
+use crate::store::query::{SessionQuery, Sort};
+use crate::store::{Day, StoreError};
+
+/// What a scan of all days gives.
+pub(super) struct Found {
+    pub(super) total: u64,
+    pub(super) page: Vec<Candidate>,
+    pub(super) more: bool,
+}
+
+/// What a scan of one day gives.
+struct DayFound {
+    total: u64,
+    top: Top,
+    several: Vec<Candidate>,
+}
+
+/// Finds a page of sessions.
+pub(super) fn find(
+    days: &[std::sync::Arc<DayFile>],
+    query: &SessionQuery,
+) -> Result<Found, StoreError> {
+    let predicates = Predicates::new(&query.filter);
+    let top = Top::new(query)?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let scanned: Vec<DayFound> = std::thread::scope(|scope| {
+        let work = || {
+            let mut found = Vec::new();
+            loop {
+                let n = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let Some(file) = days.get(n) else { return found };
+                found.extend(file.read(|connection| {
+                    scan(connection, file.day, query, &predicates, top.clone())
+                }));
+            }
+        };
+        let others: Vec<_> = (1..threads.min(days.len())).map(|_| scope.spawn(work)).collect();
+        let mut found = work();
+        for other in others {
+            found.extend(other.join().unwrap_or_default());
+        }
+        found
+    });
+
+    let mut total = 0;
+    let mut top = top;
+    let mut several: HashMap<Vec<u8>, Candidate> = HashMap::new();
+    for day in scanned {
+        total += day.total;
+        for candidate in day.top.into_vec() {
+            top.offer(candidate);
+        }
+        for candidate in day.several {
+            match several.get_mut(&candidate.session) {
+                Some(known) => known.merge(candidate),
+                None => {
+                    several.insert(candidate.session.clone(), candidate);
+                }
+            }
+        }
+    }
+    for candidate in several.into_values() {
+        if predicates.all_met(candidate.met, candidate.denied) {
+            total += 1;
+            top.offer(candidate);
+        }
+    }
+    let (page, more) = top.into_page();
+    Ok(Found { total, page, more })
+}
+
+const COLUMNS: &str =
+    "SELECT id, session, first_ts, last_ts, requests, attacks, denied, several_days FROM part";
+
+fn scan(
+    connection: &Connection,
+    day: Day,
+    query: &SessionQuery,
+    predicates: &Predicates,
+    top: Top,
+) -> rusqlite::Result<DayFound> {
+    let mut found = DayFound { total: 0, top, several: Vec::new() };
+    let sets = Sets::load(connection, predicates)?;
+    let mut visit = |row: &rusqlite::Row<'_>| -> rusqlite::Result<()> {
+        let id: i64 = row.get(0)?;
+        let mut candidate = Candidate {
+            session: Vec::new(),
+            first_ts: row.get(2)?,
+            last_ts: row.get(3)?,
+            requests: row.get(4)?,
+            attacks: row.get(5)?,
+            denied: row.get(6)?,
+            met: 0,
+            value: 0,
+            parts: Vec::new(),
+        };
+        candidate.met = sets.met(id) | predicates.met_by_part(&query.filter, &candidate);
+        if row.get(7)? {
+            candidate.session = key_bytes(row.get_ref(1)?);
+            candidate.parts.push((day, id));
+            found.several.push(candidate);
+        } else if predicates.all_met(candidate.met, candidate.denied) {
+            found.total += 1;
+            // Most rows are not on this page: their ids are not copied.
+            if found.top.may_take(&candidate) {
+                candidate.session = key_bytes(row.get_ref(1)?);
+                candidate.parts.push((day, id));
+                found.top.offer(candidate);
+            }
+        }
+        Ok(())
+    };
+    if let Some(session) = &query.filter.session {
+        let mut statement = connection.prepare_cached(&format!("{COLUMNS} WHERE session = ?"))?;
+        let mut rows = statement.query([Key(session)])?;
+        while let Some(row) = rows.next()? {
+            visit(row)?;
+        }
+        return Ok(found);
+    }
+    match sets.few() {
+        Some(ids) => {
+            // Parts of sessions of several days matter even where only one filter is met.
+            let mut statement = connection.prepare_cached(&format!("{COLUMNS} WHERE id = ?"))?;
+            for id in ids {
+                let mut rows = statement.query([id])?;
+                while let Some(row) = rows.next()? {
+                    visit(row)?;
+                }
+            }
+        }
+        None => {
+            let mut statement = connection.prepare_cached(COLUMNS)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                visit(row)?;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Bytes that order sessions with equal sort values.
+fn key_bytes(value: ValueRef<'_>) -> Vec<u8> {
+    super::days::key_text(value).into_bytes()
+}
+
+/// The value that sorts, of a candidate.
+pub(super) fn sort_value(sort: Sort, candidate: &Candidate) -> i64 {
+    match sort {
+        Sort::LastTs => candidate.last_ts,
+        Sort::FirstTs => candidate.first_ts,
+        Sort::Requests => candidate.requests,
+        Sort::Attacks => candidate.attacks,
+        Sort::Denied => candidate.denied,
+        Sort::Duration => candidate.last_ts - candidate.first_ts,
+    }
+}

@@ -1,0 +1,334 @@
+//! The thread that writes day files: takes all batches that wait, writes them in one transaction a
+//! day, and answers them when that is on the disk (group commit).
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::body::Intern;
+use super::days::{Days, Key, lock};
+use super::part;
+use super::schema;
+use crate::store::{Batch, Day, NewRequest, Reply, StoreError, Stored};
+
+/// Work for the thread.
+pub(super) enum Job {
+    /// Store a batch.
+    Append(Batch, Reply),
+    /// Close and delete the days before this one.
+    DropBefore(Day, std::sync::mpsc::Sender<Result<Vec<Day>, StoreError>>),
+}
+
+/// Requests in one transaction, about: more wait for the next.
+const GROUP: usize = 20_000;
+
+/// Days kept open for writing. Late records are of yesterday, hardly ever older.
+const OPEN_DAYS: usize = 3;
+
+/// Strings a day's writer remembers the numbers of.
+const KNOWN_STRINGS: usize = 100_000;
+
+/// Page cache of a day that is written, KiB.
+const CACHE_KIB: i64 = 128 * 1024;
+
+/// Pages of the write-ahead log after which it is copied into the file: 64 MiB.
+const CHECKPOINT_PAGES: i64 = 8192;
+
+/// Pause after which an idle thread folds its write-ahead logs into the files.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Runs until all senders are gone; what is waiting then is still written.
+pub(super) fn run(jobs: &Receiver<Job>, days: &Arc<Days>, failure: &Arc<Mutex<Option<String>>>) {
+    let mut writer = Writer { days, open: BTreeMap::new(), failure };
+    let mut idle = false;
+    loop {
+        let first = match jobs.recv_timeout(IDLE) {
+            Ok(job) => job,
+            Err(RecvTimeoutError::Timeout) => {
+                if !std::mem::replace(&mut idle, true) {
+                    writer.checkpoint();
+                }
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        idle = false;
+        let mut group = Vec::new();
+        let mut size = 0;
+        let mut next = Some(first);
+        while let Some(job) = next.take() {
+            match job {
+                Job::Append(batch, reply) => {
+                    size += batch.requests.len();
+                    group.push((batch, reply));
+                }
+                Job::DropBefore(day, reply) => {
+                    writer.append(std::mem::take(&mut group));
+                    size = 0;
+                    writer.open.retain(|open, _| *open >= day);
+                    let _ = reply.send(days.drop_before(day));
+                }
+            }
+            if size < GROUP {
+                next = jobs.try_recv().ok();
+            }
+        }
+        writer.append(group);
+    }
+    writer.checkpoint();
+}
+
+struct Writer<'a> {
+    days: &'a Arc<Days>,
+    open: BTreeMap<Day, DayWriter>,
+    failure: &'a Arc<Mutex<Option<String>>>,
+}
+
+/// One day, open for writing.
+pub(super) struct DayWriter {
+    connection: Connection,
+    known: Known,
+}
+
+/// What a day's writer remembers of its file.
+#[derive(Default)]
+pub(super) struct Known {
+    strings: HashMap<String, i64>,
+    pub(super) facets: HashSet<(u8, i64)>,
+}
+
+/// A transaction with the strings that are known.
+pub(super) struct DayStrings<'a> {
+    pub(super) transaction: &'a Transaction<'a>,
+    pub(super) known: &'a mut Known,
+    /// Parts of other days that are to be told that they are not alone.
+    pub(super) marks: BTreeMap<Day, Vec<i64>>,
+}
+
+impl Intern for DayStrings<'_> {
+    type Error = rusqlite::Error;
+
+    fn intern(&mut self, text: &str) -> rusqlite::Result<i64> {
+        if let Some(id) = self.known.strings.get(text) {
+            return Ok(*id);
+        }
+        let found = self
+            .transaction
+            .prepare_cached("SELECT id FROM string WHERE text = ?")?
+            .query_row([text], |row| row.get(0))
+            .optional()?;
+        let id = match found {
+            Some(id) => id,
+            None => {
+                self.transaction
+                    .prepare_cached("INSERT INTO string (text) VALUES (?)")?
+                    .execute([text])?;
+                self.transaction.last_insert_rowid()
+            }
+        };
+        if self.known.strings.len() >= KNOWN_STRINGS {
+            self.known.strings.clear();
+        }
+        self.known.strings.insert(text.to_owned(), id);
+        Ok(id)
+    }
+}
+
+/// What of a batch goes into one day.
+struct Portion {
+    key: Option<String>,
+    /// Place of the batch in the group.
+    batch: usize,
+    /// Days the whole batch has.
+    days: usize,
+    requests: Vec<NewRequest>,
+}
+
+impl Writer<'_> {
+    fn append(&mut self, group: Vec<(Batch, Reply)>) {
+        if group.is_empty() {
+            return;
+        }
+        let mut portions: BTreeMap<Day, Vec<Portion>> = BTreeMap::new();
+        let mut replies = Vec::with_capacity(group.len());
+        for (n, (batch, reply)) in group.into_iter().enumerate() {
+            replies.push((reply, Ok(Stored::default())));
+            let mut by_day: BTreeMap<Day, Vec<NewRequest>> = BTreeMap::new();
+            for request in batch.requests {
+                by_day.entry(Day::of(request.record.ts)).or_default().push(request);
+            }
+            let days = by_day.len();
+            for (day, requests) in by_day {
+                let portion = Portion { key: batch.key.clone(), batch: n, days, requests };
+                portions.entry(day).or_default().push(portion);
+            }
+        }
+        let mut failure = None;
+        for (day, portions) in portions {
+            let batches: Vec<usize> = portions.iter().map(|portion| portion.batch).collect();
+            match self.write_day(day, portions) {
+                Ok(outcome) => {
+                    for (batch, stored) in outcome {
+                        if let Some((_, Ok(sum))) = replies.get_mut(batch) {
+                            sum.stored += stored.stored;
+                            sum.duplicates += stored.duplicates;
+                        }
+                    }
+                }
+                Err(error) => {
+                    // Its caches may know numbers that were rolled back.
+                    self.open.remove(&day);
+                    let text = format!("cannot write {}: {error}", self.days.path(day).display());
+                    for batch in batches {
+                        if let Some((_, result)) = replies.get_mut(batch) {
+                            *result = Err(StoreError::Unavailable(text.clone()));
+                        }
+                    }
+                    failure = Some(text);
+                }
+            }
+        }
+        *lock(self.failure) = failure;
+        for (reply, result) in replies {
+            reply(result);
+        }
+    }
+
+    fn write_day(
+        &mut self,
+        day: Day,
+        portions: Vec<Portion>,
+    ) -> rusqlite::Result<Vec<(usize, Stored)>> {
+        let days = Arc::clone(self.days);
+        let file = self.open_day(day)?;
+        let transaction =
+            Transaction::new_unchecked(&file.connection, TransactionBehavior::Immediate)?;
+        let mut outcome = Vec::with_capacity(portions.len());
+        let mut requests = Vec::new();
+        for portion in portions {
+            let n = portion.requests.len() as u64;
+            let new = match &portion.key {
+                Some(key) if known_elsewhere(&days, day, key) => false,
+                Some(key) => {
+                    transaction
+                        .prepare_cached("INSERT OR IGNORE INTO batch VALUES (?, ?, ?)")?
+                        .execute(params![key, n as i64, portion.days as i64])?
+                        > 0
+                }
+                None => true,
+            };
+            if new {
+                outcome.push((portion.batch, Stored { stored: n, duplicates: 0 }));
+                requests.extend(portion.requests);
+            } else {
+                outcome.push((portion.batch, Stored { stored: 0, duplicates: n }));
+            }
+        }
+        let mut strings = DayStrings {
+            transaction: &transaction,
+            known: &mut file.known,
+            marks: BTreeMap::new(),
+        };
+        part::store(&mut strings, &days, day, requests)?;
+        mark(&days, &strings.marks)?;
+        transaction.commit()?;
+        self.days.add(day);
+        Ok(outcome)
+    }
+
+    fn open_day(&mut self, day: Day) -> rusqlite::Result<&mut DayWriter> {
+        if !self.open.contains_key(&day) {
+            while self.open.len() >= OPEN_DAYS {
+                self.open.pop_first();
+            }
+            let connection = schema::open(&self.days.path(day), schema::DAY)?;
+            connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+            connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+            connection.pragma_update(None, "journal_size_limit", 0)?;
+            let known = Known::default();
+            self.open.insert(day, DayWriter { connection, known });
+        }
+        // It is there: see above.
+        self.open.get_mut(&day).ok_or(rusqlite::Error::InvalidQuery)
+    }
+
+    fn checkpoint(&self) {
+        for (day, file) in &self.open {
+            let done = file.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            if let Err(error) = done {
+                tracing::warn!(%day, %error, "write-ahead log not folded in");
+            }
+        }
+    }
+}
+
+/// Whether all days of a batch of this key are among the days other than `day`: then it came
+/// before, whatever is in it now. A batch that a crash cut between two days is not complete, and
+/// its missing day is still taken.
+fn known_elsewhere(days: &Days, day: Day, key: &str) -> bool {
+    let (mut found, mut of) = (0, i64::MAX);
+    for file in days.all() {
+        if file.day == day {
+            continue;
+        }
+        let here = file.read(|connection| {
+            connection
+                .prepare_cached("SELECT days FROM batch WHERE key = ?")?
+                .query_row([key], |row| row.get::<_, i64>(0))
+                .optional()
+        });
+        if let Some(Some(days)) = here {
+            found += 1;
+            of = of.min(days);
+        }
+    }
+    found >= of
+}
+
+/// The session's parts of other days, that do not know yet that they are not alone. `true`: it has
+/// parts on other days.
+pub(super) fn other_days(
+    days: &Days,
+    day: Day,
+    session: &str,
+    marks: &mut BTreeMap<Day, Vec<i64>>,
+) -> bool {
+    let mut any = false;
+    for file in days.all() {
+        if file.day == day {
+            continue;
+        }
+        let found = file.read(|connection| {
+            connection
+                .prepare_cached("SELECT id, several_days FROM part WHERE session = ?")?
+                .query_row([Key(session)], |row| Ok((row.get(0)?, row.get::<_, bool>(1)?)))
+                .optional()
+        });
+        if let Some(Some((id, marked))) = found {
+            any = true;
+            if !marked {
+                marks.entry(file.day).or_default().push(id);
+            }
+        }
+    }
+    any
+}
+
+/// Tells parts of other days that they are not alone. Done before the new part is durable: a mark
+/// too many costs a look-up, one too few would count a session twice.
+fn mark(days: &Days, marks: &BTreeMap<Day, Vec<i64>>) -> rusqlite::Result<()> {
+    for (day, parts) in marks {
+        let connection = schema::open(&days.path(*day), schema::DAY)?;
+        let transaction = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
+        for part in parts {
+            transaction
+                .prepare_cached("UPDATE part SET several_days = 1 WHERE id = ?")?
+                .execute([part])?;
+        }
+        transaction.commit()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! The tokens of a first start, and making more.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::auth;
+use crate::store::{Role, Store, StoreError};
+
+/// File of the ingest token, in the data directory.
+pub const INGEST_FILE: &str = "ingest.token";
+
+/// File of the admin token, in the data directory.
+pub const ADMIN_FILE: &str = "admin.token";
+
+/// Makes a token and keeps its hash.
+///
+/// # Errors
+/// [`StoreError`]
+pub fn create(store: &dyn Store, role: Role, label: &str) -> Result<String, StoreError> {
+    let token = auth::new_token()?;
+    store.add_token(&auth::hash(&token), role, label)?;
+    Ok(token)
+}
+
+/// Makes the first tokens, where there are none, and leaves them in files for this user alone.
+/// Gives the admin token if its file is still there and the token still counts.
+///
+/// # Errors
+/// [`StoreError`]; a file that cannot be written.
+pub fn first(store: &dyn Store, data: &Path) -> Result<Option<String>, StoreError> {
+    if store.tokens()?.is_empty() {
+        for (role, name) in [(Role::Ingest, INGEST_FILE), (Role::Admin, ADMIN_FILE)] {
+            let token = auth::new_token()?;
+            // The file first: a token that counts but is nowhere would be no use.
+            write_private(&data.join(name), &token)?;
+            store.add_token(&auth::hash(&token), role, "first start")?;
+        }
+    }
+    let Ok(token) = std::fs::read_to_string(data.join(ADMIN_FILE)) else { return Ok(None) };
+    let token = token.trim().to_owned();
+    Ok(store.find_token(&auth::hash(&token))?.map(|_| token))
+}
+
+fn write_private(path: &Path, token: &str) -> Result<(), StoreError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let write = || {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        writeln!(file, "{token}")?;
+        file.sync_all()
+    };
+    write().map_err(|error| {
+        StoreError::Unavailable(format!("cannot write {}: {error}", path.display()))
+    })
+}

@@ -1,0 +1,205 @@
+//! A real server on a free port, and a client that speaks to it.
+#![allow(dead_code, unreachable_pub)]
+
+use std::path::Path;
+
+use api_sessions_cloud::clock::now_ms;
+use api_sessions_cloud::config::{Config, Options};
+use api_sessions_cloud::server::Server;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+/// A running server; ends when dropped.
+pub struct Cloud {
+    pub url: String,
+    pub admin: String,
+    pub ingest: String,
+    pub dir: Option<TempDir>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+/// An answer.
+pub struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
+    pub headers: Vec<(String, String)>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|header| header.0 == name).map_or("", |header| &header.1)
+    }
+}
+
+impl Cloud {
+    pub fn start() -> Cloud {
+        Cloud::start_in(tempfile::tempdir().unwrap())
+    }
+
+    pub fn start_in(dir: TempDir) -> Cloud {
+        let config = Config::load(Options {
+            listen: Some("127.0.0.1:0".into()),
+            data: Some(dir.path().to_owned()),
+            ..Options::default()
+        })
+        .unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let (ready, started) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let server = Server::start(config).await.unwrap();
+                ready.send(server.address).unwrap();
+                let stopped = async move { drop(stopped.await) };
+                server.serve(stopped).await.unwrap();
+            });
+        });
+        let address = started.recv().expect("the server starts");
+        Cloud {
+            url: format!("http://{address}"),
+            admin: token(dir.path(), "admin"),
+            ingest: token(dir.path(), "ingest"),
+            dir: Some(dir),
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    pub fn data(&self) -> &Path {
+        self.dir.as_ref().unwrap().path()
+    }
+
+    /// Ends the server as SIGTERM does; its data stay.
+    pub fn stop(mut self) -> TempDir {
+        self.end();
+        self.dir.take().unwrap()
+    }
+
+    fn end(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+
+    pub fn send(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .build()
+            .into();
+        let mut request =
+            ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut answer = if body.is_empty() && method != "POST" && method != "PUT" {
+            agent.run(request.body(()).unwrap())
+        } else {
+            agent.run(request.body(body).unwrap())
+        }
+        .unwrap();
+        Answer {
+            status: answer.status().as_u16(),
+            headers: answer
+                .headers()
+                .iter()
+                .map(|(name, value)| {
+                    (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+                })
+                .collect(),
+            body: answer.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap(),
+        }
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &self.admin, &[], b"")
+    }
+
+    /// A JSON answer that must be 200.
+    pub fn ask(&self, path: &str) -> Value {
+        let answer = self.get(path);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.json()
+    }
+
+    pub fn post(&self, lines: &[Value]) -> Answer {
+        self.post_with(&[], batch(lines).as_bytes())
+    }
+
+    pub fn post_with(&self, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.send("POST", "/v1/records", &self.ingest, headers, body)
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+pub fn token(dir: &Path, role: &str) -> String {
+    std::fs::read_to_string(dir.join(format!("{role}.token"))).unwrap().trim().to_owned()
+}
+
+pub fn batch(lines: &[Value]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// A session id of `n`.
+pub fn session(n: u32) -> String {
+    format!("{n:032x}")
+}
+
+/// A record of session `n`; `more` is added to it.
+pub fn record(n: u32, id: u32, more: Value) -> Value {
+    let mut record = json!({
+        "id": format!("{id:032x}"),
+        "ts": now_ms() - 3_600_000 + u64::from(id),
+        "node": "n1",
+        "session": session(n),
+        "key": "sid",
+        "source": "builtin",
+        "ip": format!("192.0.2.{n}"),
+        "ua": "curl/8",
+        "host": "shop.example",
+        "method": "GET",
+        "path": format!("/users/{id}"),
+        "proto": "HTTP/1.1",
+        "scheme": "https",
+        "status": 200,
+        "time_ms": 12,
+        "request_bytes": 300,
+        "response_bytes": 1200,
+        "denied": false,
+    });
+    for (name, value) in more.as_object().unwrap() {
+        record[name] = value.clone();
+    }
+    record
+}
