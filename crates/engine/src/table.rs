@@ -58,7 +58,7 @@ pub use worker::{LOCK_WAIT, Worker};
 
 use layout::{Owner, Set};
 use region::Region;
-use set::Place;
+use set::{Client, Place};
 
 /// Times a reader tries to find a set at rest.
 const READ_TRIES: u32 = 1000;
@@ -142,13 +142,12 @@ impl Table {
         Place { set: set as u32, tag: hash as u8, id: entry::id_words(id) }
     }
 
-    /// A byte of the hash of a client: of an IPv6 address its /64, which is one client's to use up.
     #[inline]
-    fn client(&self, ip: &[u8; 16]) -> u8 {
-        let [high, low] = [u64_at(ip, 0), u64_at(ip, 8)];
-        let client = if high == 0 { low } else { high };
-        let product = u128::from(client ^ self.hash_key[0]) * u128::from(self.hash_key[1] | 1);
-        ((product >> 64) as u64 ^ product as u64) as u8
+    fn client(&self, ip: &[u8; 16]) -> Client {
+        let network = entry::network(ip);
+        let key = self.hash_key;
+        let product = u128::from(network ^ key[0]) * u128::from(key[1] | 1);
+        Client { network, byte: ((product >> 64) as u64 ^ product as u64) as u8 }
     }
 
     #[inline]
@@ -165,9 +164,4 @@ impl Table {
     fn owner(&self, slot: u16) -> &Owner {
         self.region.owner(slot)
     }
-}
-
-#[inline]
-fn u64_at(bytes: &[u8; 16], at: usize) -> u64 {
-    (u128::from_be_bytes(*bytes) >> (64 - 8 * at)) as u64
 }

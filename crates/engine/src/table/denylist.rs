@@ -150,3 +150,28 @@ impl Denylist {
         hasher.finish()
     }
 }
+
+#[cfg(test)]
+impl Denylist {
+    /// Cells in chains, and the units of their texts, after each was found in the right chain.
+    pub(super) fn linked(&self) -> (u64, u64) {
+        let (mut cells, mut units) = (0, 0);
+        for (bucket, head) in self.region.heads().iter().enumerate() {
+            let mut link = lookup::Link::load(head);
+            while let Some(number) = link.cell() {
+                let cell = self.region.cell(number).unwrap();
+                let fields = lookup::Fields::load(cell);
+                assert_eq!(cell.generation.load(Ordering::Relaxed), link.generation());
+                assert_eq!(self.bucket(fields.id), bucket);
+                cells += 1;
+                units += fields.text_bytes().div_ceil(layout::UNIT_BYTES) as u64;
+                link = lookup::Link::load(&cell.next);
+            }
+        }
+        (cells, units)
+    }
+
+    pub(super) fn taken_cells(&self) -> u64 {
+        bits::count(self.region.cell_bits())
+    }
+}

@@ -28,13 +28,27 @@ const TIME_MAX: u64 = (1 << TIME_BITS) - 1;
 const CONFIRMED: u8 = 1;
 const TEXT_CUT: u8 = 2;
 
-/// First word that makes sense only together with its neighbours (address, user and role).
+/// First word that makes sense only together with its neighbours (address, user and role): that of
+/// the address.
 const WHOLE: usize = 10;
 
 /// The id's two words.
 #[inline]
 pub(crate) fn id_words(id: &SessionId) -> [u64; 2] {
     halves(&id.0)
+}
+
+/// Who counts as one client: an IPv4 address, or the /64 of an IPv6 address, all of which is one
+/// client's to use up.
+#[inline]
+pub(crate) fn network(ip: &[u8; 16]) -> u64 {
+    network_of(halves(ip))
+}
+
+#[inline]
+fn network_of([low, high]: [u64; 2]) -> u64 {
+    // The first eight bytes of an IPv4 address are zero.
+    if low == 0 { high } else { low }
 }
 
 #[inline]
@@ -117,6 +131,19 @@ impl Entry {
     #[inline]
     pub(crate) fn is(&self, id: [u64; 2]) -> bool {
         self.0[0].load(Ordering::Relaxed) == id[0] && self.0[1].load(Ordering::Relaxed) == id[1]
+    }
+
+    #[cfg(test)]
+    pub(crate) fn id(&self) -> [u64; 2] {
+        [self.0[0].load(Ordering::Relaxed), self.0[1].load(Ordering::Relaxed)]
+    }
+
+    /// [`network`] of the last client.
+    pub(crate) fn network(&self) -> u64 {
+        network_of([
+            self.0[WHOLE].load(Ordering::Relaxed),
+            self.0[WHOLE + 1].load(Ordering::Relaxed),
+        ])
     }
 
     #[inline]

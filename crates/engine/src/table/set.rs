@@ -18,7 +18,7 @@ const ALL: u32 = (1 << WAYS) - 1;
 const CLIENT_PROVISIONAL: u32 = 2;
 /// Sessions of one client in a set of confirmed ones from which on a new one takes the place of its
 /// own.
-const CLIENT_SHARE: u32 = 4;
+const CLIENT_SHARE: u32 = 2;
 
 /// Where a session may be: what its hash says.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +26,15 @@ pub(crate) struct Place {
     pub(crate) set: u32,
     pub(crate) tag: u8,
     pub(crate) id: [u64; 2],
+}
+
+/// Whose a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Client {
+    /// [`super::entry::network`].
+    pub(crate) network: u64,
+    /// A byte of its hash.
+    pub(crate) byte: u8,
 }
 
 /// What became of the session whose place was needed.
@@ -109,14 +118,14 @@ impl Set {
     }
 
     /// Applies `change` to the session at `place`, which begins at `now_ms` if it is not there or
-    /// has been idle for longer than `inactive_ms`. `client` is a byte of the hash of the client.
+    /// has been idle for longer than `inactive_ms`.
     #[inline]
     pub(crate) fn update(
         &self,
         place: &Place,
         now_ms: u64,
         inactive_ms: u64,
-        client: u8,
+        client: Client,
         change: impl FnOnce(&mut Snapshot),
     ) -> (Found, Snapshot) {
         self.head.lock.begin_change();
@@ -143,7 +152,7 @@ impl Set {
         way: u32,
         place: &Place,
         now_ms: u64,
-        client: u8,
+        client: Client,
         change: impl FnOnce(&mut Snapshot),
     ) -> Snapshot {
         let entry = self.entry(way);
@@ -160,7 +169,7 @@ impl Set {
         }
         entry.store_changed(&old, &new);
         if whole {
-            bytes::put(&self.head.clients, way, client);
+            bytes::put(&self.head.clients, way, client.byte);
             self.head.lock.end_whole();
         }
         let confirmed = u32::from(session.confirmed) << way;
@@ -178,14 +187,14 @@ impl Set {
         way: u32,
         place: &Place,
         now_ms: u64,
-        client: u8,
+        client: Client,
         change: impl FnOnce(&mut Snapshot),
     ) -> Snapshot {
         let mut session = Snapshot::new(now_ms);
         change(&mut session);
         self.entry(way).store(&Words::new(place.id, &session));
         bytes::put(&self.head.tags, way, place.tag);
-        bytes::put(&self.head.clients, way, client);
+        bytes::put(&self.head.clients, way, client.byte);
         self.head.touch(way);
         let confirmed = u32::from(session.confirmed) << way;
         self.head.set_ways(self.head.used() | 1 << way, self.head.confirmed() | confirmed);
@@ -194,7 +203,7 @@ impl Set {
 
     /// A free way, made free if need be.
     #[inline]
-    fn room(&self, now_ms: u64, inactive_ms: u64, client: u8) -> (u32, Room) {
+    fn room(&self, now_ms: u64, inactive_ms: u64, client: Client) -> (u32, Room) {
         let used = self.head.used();
         if used != ALL {
             return ((!used).trailing_zeros() & (WAYS as u32 - 1), Room::Free);
@@ -207,14 +216,14 @@ impl Set {
     /// Who has to go from a full set: what is idle; then what no second request has confirmed; and
     /// of those, as of all others, first the same client's own, if it has more than its share. Of
     /// equals the least recently used.
-    fn victim(&self, now_ms: u64, inactive_ms: u64, client: u8) -> (u32, Room) {
+    fn victim(&self, now_ms: u64, inactive_ms: u64, client: Client) -> (u32, Room) {
         let order = self.head.order();
         let oldest = order.oldest(ALL);
         if is_idle(self.entry(oldest), now_ms, inactive_ms) {
             return (oldest, Room::Idle);
         }
         let provisional = ALL & !self.head.confirmed();
-        let own = bytes::equal(&self.head.clients, client);
+        let own = self.own(client);
         if (own & provisional).count_ones() >= CLIENT_PROVISIONAL {
             (order.oldest(own & provisional), Room::Provisional)
         } else if provisional != 0 {
@@ -224,6 +233,20 @@ impl Set {
         } else {
             (oldest, Room::Live)
         }
+    }
+
+    /// The ways of a client, in a full set.
+    fn own(&self, client: Client) -> u32 {
+        let mut ways = bytes::equal(&self.head.clients, client.byte);
+        let mut left = ways;
+        while left != 0 {
+            let way = left.trailing_zeros();
+            left &= left - 1;
+            if self.entry(way).network() != client.network {
+                ways &= !(1 << way);
+            }
+        }
+        ways
     }
 
     /// Takes one request back from the session at `place`; one without any is gone. The session as

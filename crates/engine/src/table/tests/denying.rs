@@ -8,7 +8,8 @@ use api_sessions_wire::DenyEntry;
 use proptest::prelude::*;
 
 use super::memory::Zone;
-use crate::table::{Attached, DenyError, Denylist, Origin, SessionId, TableError};
+use crate::session::SessionId;
+use crate::table::{Attached, DenyError, Denylist, Origin, TableError};
 
 fn id(number: u64) -> SessionId {
     SessionId(u128::from(number).to_be_bytes())
