@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::config::Options;
+use crate::generate::Generate;
 use crate::store::Role;
 
 /// The small cloud of API Sessions for NGINX: takes batches of records from nodes, keeps a week of
@@ -30,6 +31,8 @@ pub enum Command {
     /// Make, list and revoke tokens; a running server knows at once
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Post generated traffic to a running cloud (token: DIR/ingest.token)
+    Generate(Generate),
 }
 
 /// What to do with tokens.

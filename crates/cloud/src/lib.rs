@@ -13,6 +13,7 @@ pub mod config;
 pub mod console;
 pub mod csv;
 pub mod error;
+pub mod generate;
 pub mod ingest;
 pub mod metrics;
 pub mod nodes;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use api_sessions_cloud::cli::{Cli, Command, TokenCommand};
 use api_sessions_cloud::clock::rfc3339;
 use api_sessions_cloud::config::Config;
+use api_sessions_cloud::generate;
 use api_sessions_cloud::server::Server;
 use api_sessions_cloud::store::Control;
 use api_sessions_cloud::store::sqlite::SqliteStore;
@@ -31,6 +32,21 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let mut out = std::io::stdout();
     match cli.command {
         None | Some(Command::Serve) => serve(config)?,
+        Some(Command::Generate(options)) => {
+            let path = config.data.join(tokens::INGEST_FILE);
+            let token = std::fs::read_to_string(&path)
+                .map_err(|error| format!("{}: {error}", path.display()))?;
+            let step = (options.requests / 20).max(1);
+            let progress = |sent: u64| {
+                if sent / step != sent.saturating_sub(options.batch) / step {
+                    let _ = writeln!(std::io::stderr(), "{sent} of {}", options.requests);
+                }
+            };
+            let done = generate::run(&options, token.trim(), &progress)?;
+            let seconds = done.time.as_secs_f64();
+            let rate = done.records as f64 / seconds;
+            writeln!(out, "{} records in {seconds:.1} s: {rate:.0} a second", done.records)?;
+        }
         Some(Command::Token(command)) => {
             let store = SqliteStore::open(&config.data)?;
             match command {

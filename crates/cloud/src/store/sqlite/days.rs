@@ -98,9 +98,23 @@ impl DayFile {
         Self { day, path, idle: Mutex::default(), error: Mutex::default() }
     }
 
-    /// Reads with a connection of its own. An error is remembered and logged; the caller goes on
-    /// with the other days.
+    /// Reads with a connection of its own, in one transaction: what a page shows belongs together.
+    /// An error is remembered and logged; the caller goes on with the other days.
     pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Option<T> {
+        self.peek(|connection| {
+            connection.prepare_cached("BEGIN")?.execute([])?;
+            let value = read(connection)?;
+            // Not ROLLBACK: that would have every cached statement prepared anew.
+            connection.prepare_cached("COMMIT")?.execute([])?;
+            Ok(value)
+        })
+    }
+
+    /// As [`DayFile::read`], for one statement, without a transaction around it.
+    pub(super) fn peek<T>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Option<T> {
@@ -109,13 +123,7 @@ impl DayFile {
             Some(connection) => Ok(connection),
             None => schema::open_reader(&self.path),
         }
-        .and_then(|connection| {
-            // One read transaction: what a page shows belongs together.
-            connection.execute_batch("BEGIN")?;
-            let value = read(&connection);
-            connection.execute_batch("ROLLBACK")?;
-            Ok((value?, connection))
-        });
+        .and_then(|connection| Ok((read(&connection)?, connection)));
         match result {
             Ok((value, connection)) => {
                 *lock(&self.error) = None;
@@ -125,6 +133,7 @@ impl DayFile {
                 }
                 Some(value)
             }
+            // The connection goes, and its transaction with it.
             Err(error) => {
                 let text = error.to_string();
                 tracing::error!(day = %self.day, error = %text, "a day cannot be read");

@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 /// A step from one version of a file's tables to the next.
@@ -92,15 +93,23 @@ pub(super) fn open(path: &Path, migrations: &[Migration]) -> rusqlite::Result<Co
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    make_private(path);
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
-    connection.pragma_update(None, "page_size", 8192)?;
+    connection.pragma_update(None, "page_size", 4096)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // A commit is on the disk when it returns: `200` to a node means durable.
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.set_prepared_statement_cache_capacity(64);
+    tune(&connection)?;
     migrate(&mut connection, migrations)?;
     Ok(connection)
+}
+
+/// Makes the file for this user alone; SQLite gives its log files the same mode. What cannot be
+/// made, SQLite says better.
+fn make_private(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt;
+    let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
 }
 
 /// Opens a file for reading.
@@ -110,8 +119,16 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "cache_size", -16_384)?;
     connection.pragma_update(None, "query_only", true)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    tune(&connection)?;
     Ok(connection)
+}
+
+fn tune(connection: &Connection) -> rusqlite::Result<()> {
+    // Plans do not depend on bound values: else a statement is prepared anew for each of them,
+    // which is a quarter of the time that storing takes.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
 }
 
 fn migrate(connection: &mut Connection, migrations: &[Migration]) -> rusqlite::Result<()> {

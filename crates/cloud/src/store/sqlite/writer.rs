@@ -274,7 +274,7 @@ fn known_elsewhere(days: &Days, day: Day, key: &str) -> bool {
         if file.day == day {
             continue;
         }
-        let here = file.read(|connection| {
+        let here = file.peek(|connection| {
             connection
                 .prepare_cached("SELECT days FROM batch WHERE key = ?")?
                 .query_row([key], |row| row.get::<_, i64>(0))
@@ -301,7 +301,7 @@ pub(super) fn other_days(
         if file.day == day {
             continue;
         }
-        let found = file.read(|connection| {
+        let found = file.peek(|connection| {
             connection
                 .prepare_cached("SELECT id, several_days FROM part WHERE session = ?")?
                 .query_row([Key(session)], |row| Ok((row.get(0)?, row.get::<_, bool>(1)?)))
