@@ -1,0 +1,82 @@
+# Shared by the scripts: sourced, not run. Bash.
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd "$ROOT"
+
+say() { printf '\033[1m==> [%4ds] %s\033[0m\n' "$SECONDS" "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "root or sudo is needed to run: $*"
+    fi
+}
+
+# Installs Debian packages that are not there yet. Services do not start: a server of NGINX on port 80
+# is nobody's wish here.
+apt_install() {
+    local missing=() package
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    say "installing ${missing[*]}"
+    local policy=/usr/sbin/policy-rc.d made=
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod +x "$policy"
+        made=1
+    fi
+    local failed=
+    { as_root apt-get -q update && as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -q install -y --no-install-recommends "${missing[@]}"; } >&2 || failed=1
+    [ -n "$made" ] && as_root rm -f "$policy"
+    [ -z "$failed" ] || die "apt-get could not install ${missing[*]}"
+}
+
+# Cargo of at least the version the workspace asks for; by rustup where there is none.
+ensure_rust() {
+    local wanted have
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+    [ -f "$HOME/.cargo/env" ] && . "$HOME/.cargo/env"
+    have=$(cargo --version 2>/dev/null | sed -n 's/^cargo \([0-9.]*\).*/\1/p')
+    if [ -n "$have" ] && printf '%s\n%s\n' "$wanted" "$have" | sort -V -C; then
+        return
+    fi
+    say "installing Rust (found ${have:-none}, $wanted or later is needed)"
+    apt_install curl ca-certificates
+    curl --proto '=https' --tlsv1.2 -fsS https://sh.rustup.rs |
+        sh -s -- -y --profile minimal --component clippy,rustfmt --default-toolchain stable >&2
+    . "$HOME/.cargo/env"
+}
+
+# A TCP port of 127.0.0.1 that is free now.
+free_port() {
+    local port
+    for _ in $(seq 100); do
+        port=$((RANDOM % 20000 + 20000))
+        if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+            echo "$port"
+            return
+        fi
+    done
+    die "no free port was found"
+}
+
+# Waits until a URL answers, or a process has ended.
+wait_for_url() {
+    local url=$1 pid=$2
+    for _ in $(seq 200); do
+        curl -fsS -o /dev/null "$url" 2>/dev/null && return 0
+        kill -0 "$pid" 2>/dev/null || return 1
+        sleep 0.05
+    done
+    return 1
+}
+
+target_dir() { echo "${CARGO_TARGET_DIR:-$ROOT/target}"; }
