@@ -123,7 +123,7 @@ impl Records for SqliteStore {
     fn sessions(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
         let days = self.days_of(&query.filter);
         let found = sessions::find(&days, query)?;
-        let next = found.page.last().filter(|_| found.more).map(candidate::after);
+        let next = if found.more { candidate::after(&found.page, query) } else { None };
         let sessions = found
             .page
             .iter()

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use super::sessions::sort_value;
+use super::sessions::{NOT_YET, sort_value};
 use crate::store::cursor;
 use crate::store::query::{SessionQuery, Sort};
 use crate::store::{Day, StoreError};
@@ -70,18 +70,20 @@ pub(super) struct Top {
     sort: Sort,
     ascending: bool,
     after: Option<(i64, Vec<u8>)>,
+    as_of: Option<i64>,
 }
 
 impl Top {
     /// # Errors
     /// The cursor is not of this list.
     pub(super) fn new(query: &SessionQuery) -> Result<Top, StoreError> {
-        let after = match &query.cursor {
-            None => None,
+        let number = |text: &str| text.parse::<i64>().map_err(|_| cursor::wrong());
+        let (after, as_of) = match &query.cursor {
+            None => (None, None),
             Some(text) => match cursor::open("s", text).as_deref() {
-                Some([value, session]) => {
-                    let value = value.parse().map_err(|_| cursor::wrong())?;
-                    Some((value, session.clone().into_bytes()))
+                Some([value, session, as_of]) => {
+                    let session = session.clone().into_bytes();
+                    (Some((number(value)?, session)), Some(number(as_of)?))
                 }
                 _ => return Err(cursor::wrong()),
             },
@@ -92,7 +94,14 @@ impl Top {
             sort: query.sort,
             ascending: query.ascending,
             after,
+            as_of: as_of.filter(|_| query.sort == Sort::LastTs),
         })
+    }
+
+    /// Where pages are ordered by the newest request: the time of the first page. Requests that
+    /// came since do not move a session, so that none is shown twice and none is left out.
+    pub(super) fn as_of(&self) -> Option<i64> {
+        self.as_of
     }
 
     fn value(&self, candidate: &Candidate) -> i64 {
@@ -103,7 +112,8 @@ impl Top {
     /// Whether it can be on the page, as far as its value tells.
     pub(super) fn may_take(&self, candidate: &Candidate) -> bool {
         let value = self.value(candidate);
-        self.after.as_ref().is_none_or(|(after, _)| value >= *after)
+        candidate.last_ts != NOT_YET
+            && self.after.as_ref().is_none_or(|(after, _)| value >= *after)
             && (self.heap.len() <= self.limit
                 || self.heap.peek().is_none_or(|last| value <= last.0.value))
     }
@@ -114,7 +124,7 @@ impl Top {
         let after = self.after.as_ref().is_none_or(|(value, session)| {
             (candidate.value, &candidate.session) > (*value, session)
         });
-        if !after {
+        if !after || candidate.last_ts == NOT_YET {
             return;
         }
         self.heap.push(Ranked(candidate));
@@ -140,8 +150,15 @@ impl Top {
     }
 }
 
-/// Cursor of what comes after `candidate`.
-pub(super) fn after(candidate: &Candidate) -> String {
-    let session = String::from_utf8_lossy(&candidate.session);
-    cursor::make("s", &[&candidate.value.to_string(), &session])
+/// Cursor of what comes after `page`, which `query` asked for.
+pub(super) fn after(page: &[Candidate], query: &SessionQuery) -> Option<String> {
+    let last = page.last()?;
+    let known = query.cursor.as_deref().and_then(|text| cursor::open("s", text)?.pop());
+    let as_of = match known {
+        Some(as_of) => as_of,
+        None if query.ascending => crate::clock::now_ms().to_string(),
+        None => page.iter().map(|candidate| candidate.last_ts).max()?.to_string(),
+    };
+    let session = String::from_utf8_lossy(&last.session);
+    Some(cursor::make("s", &[&last.value.to_string(), &session, &as_of]))
 }

@@ -95,6 +95,7 @@ fn scan(
 ) -> rusqlite::Result<DayFound> {
     let mut found = DayFound { total: 0, top, several: Vec::new() };
     let sets = Sets::load(connection, predicates)?;
+    let as_of = found.top.as_of();
     let mut visit = |row: &rusqlite::Row<'_>| -> rusqlite::Result<()> {
         let id: i64 = row.get(0)?;
         let mut candidate = Candidate {
@@ -108,6 +109,9 @@ fn scan(
             value: 0,
             parts: Vec::new(),
         };
+        if let Some(as_of) = as_of.filter(|as_of| candidate.last_ts > *as_of) {
+            candidate.last_ts = last_before(connection, id, as_of)?;
+        }
         candidate.met = sets.met(id) | predicates.met_by_part(&query.filter, &candidate);
         if row.get(7)? {
             candidate.session = key_bytes(row.get_ref(1)?);
@@ -153,6 +157,17 @@ fn scan(
     }
     Ok(found)
 }
+
+/// Time of the part's newest request up to `as_of`; [`NOT_YET`]: there was none.
+fn last_before(connection: &Connection, part: i64, as_of: i64) -> rusqlite::Result<i64> {
+    let last: Option<i64> = connection
+        .prepare_cached("SELECT max(ts) FROM request WHERE part = ? AND ts <= ?")?
+        .query_row([part, as_of], |row| row.get(0))?;
+    Ok(last.unwrap_or(NOT_YET))
+}
+
+/// Sort value of a session that began after the first page was asked for.
+pub(super) const NOT_YET: i64 = i64::MIN + 1;
 
 /// Bytes that order sessions with equal sort values.
 fn key_bytes(value: ValueRef<'_>) -> Vec<u8> {

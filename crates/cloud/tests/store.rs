@@ -1,0 +1,186 @@
+//! What must hold over days, restarts, damage and data that comes in meanwhile.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use api_sessions_cloud::clock::now_ms;
+use serde_json::{Value, json};
+use support::{Cloud, batch, record, session};
+
+const DAY: u64 = 86_400_000;
+
+fn ids(page: &Value) -> Vec<String> {
+    let sessions = page["sessions"].as_array().unwrap();
+    sessions.iter().map(|session| session["session"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_session_of_two_days_is_one_session_of_two_parts() {
+    let cloud = Cloud::start();
+    let now = now_ms();
+    // The older day comes later: both orders must tie the parts together.
+    cloud.post(&[record(1, 1, json!({"ts": now, "user": "new", "status": 403}))]);
+    cloud.post(&[record(1, 2, json!({"ts": now - DAY, "user": "old", "host": "b.example"}))]);
+    cloud.post(&[record(2, 3, json!({"ts": now - DAY}))]);
+    cloud.post(&[record(2, 4, json!({"ts": now}))]);
+    let list = cloud.ask("/v1/sessions");
+    assert_eq!((list["total"].clone(), ids(&list).len()), (json!(2), 2));
+    let found = cloud.ask("/v1/sessions?user=new&host=b.example&status=403");
+    assert_eq!(ids(&found), [session(1)], "filters met on different days");
+    assert_eq!(found["sessions"][0]["requests"], 2);
+    assert_eq!(found["sessions"][0]["user"], "new");
+    let detail = cloud.ask(&format!("/v1/sessions/{}", session(1)));
+    assert_eq!(detail["parts"].as_array().unwrap().len(), 2);
+    assert_eq!(detail["by"]["ip"][0]["count"], 2);
+    for (order, wanted) in [("asc", [2, 1]), ("desc", [1, 2])] {
+        let path = format!("/v1/sessions/{}/requests?limit=1&order={order}", session(1));
+        let first = cloud.ask(&path);
+        let next = first["next"].as_str().unwrap();
+        let second = cloud.ask(&format!("{path}&cursor={next}"));
+        assert_eq!(second["next"], json!(null));
+        let got = [&first, &second].map(|page| page["requests"][0]["id"].clone());
+        assert_eq!(got, wanted.map(|n| json!(format!("{n:032x}"))), "{order}");
+    }
+}
+
+#[test]
+fn pages_stay_right_while_data_comes_in() {
+    let cloud = Cloud::start();
+    let now = now_ms() - 100_000;
+    let lines: Vec<_> =
+        (0..30).map(|n| record(n, n, json!({"ts": now + u64::from(n) * 10}))).collect();
+    cloud.post(&lines);
+    for (order, first) in [("desc", 100u32), ("asc", 200)] {
+        let expected: BTreeSet<_> =
+            ids(&cloud.ask("/v1/sessions?limit=1000")).into_iter().collect();
+        let mut seen = Vec::new();
+        let mut path = format!("/v1/sessions?limit=7&order={order}");
+        for n in 0.. {
+            let page = cloud.ask(&path);
+            seen.extend(ids(&page));
+            let Some(next) = page["next"].as_str() else { break };
+            path = format!("/v1/sessions?limit=7&order={order}&cursor={next}");
+            // One that was shown, one that was not, and a new one.
+            for session in [3, 27, first + n] {
+                let id = first * 100 + n * 1000 + session;
+                cloud.post(&[record(session, id, json!({"ts": now_ms() + 10 + u64::from(n)}))]);
+            }
+        }
+        let unique: BTreeSet<_> = seen.iter().cloned().collect();
+        assert_eq!(unique.len(), seen.len(), "{order}: one is there twice");
+        let missing: Vec<_> = expected.difference(&unique).collect();
+        assert!(missing.is_empty(), "{order}: {missing:?}");
+    }
+}
+
+#[test]
+fn old_days_go() {
+    let cloud = Cloud::start();
+    let now = now_ms();
+    cloud.post(&[record(1, 1, json!({"ts": now - 6 * DAY})), record(2, 2, json!({}))]);
+    let expired = cloud.post(&[record(3, 3, json!({"ts": now - 9 * DAY}))]);
+    assert_eq!((expired.status, expired.json()["expired"].clone()), (200, json!(1)));
+    assert_eq!(cloud.ask("/v1/sessions")["total"], 2);
+    let dir = cloud.stop();
+    // As if it had been off for some days: the day before the oldest kept.
+    let days: Vec<_> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "db"))
+        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("day-"))
+        .collect();
+    let oldest = days.iter().min().unwrap();
+    std::fs::rename(oldest, dir.path().join("day-2020-01-01.db")).unwrap();
+    let cloud = Cloud::start_in(dir);
+    assert_eq!(cloud.ask("/v1/sessions")["total"], 1);
+    assert!(!cloud.data().join("day-2020-01-01.db").exists());
+}
+
+#[test]
+fn a_corrupt_day_leaves_the_others_served() {
+    let cloud = Cloud::start();
+    let yesterday = now_ms() - DAY;
+    cloud.post(&[record(1, 1, json!({"ts": yesterday})), record(2, 2, json!({"ts": now_ms()}))]);
+    let dir = cloud.stop();
+    let mut days: Vec<_> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("day-"))
+        .collect();
+    days.sort();
+    std::fs::write(&days[0], b"this is no database, but long enough to be looked at".repeat(200))
+        .unwrap();
+    let cloud = Cloud::start_in(dir);
+    assert_eq!(ids(&cloud.ask("/v1/sessions")), [session(2)]);
+    let bad = cloud.post(&[record(1, 3, json!({"ts": yesterday}))]);
+    assert_eq!(bad.status, 503, "{}", bad.text());
+    assert!(bad.json()["detail"].as_str().unwrap().contains("day-"), "{}", bad.text());
+    let good = cloud.post(&[record(1, 4, json!({"ts": now_ms()}))]);
+    assert_eq!(good.status, 200, "{}", good.text());
+    assert!(cloud.get("/metrics").text().contains("api_sessions_cloud_store_days_broken 1"));
+}
+
+#[test]
+fn a_batch_over_midnight_is_stored_once() {
+    let cloud = Cloud::start();
+    let now = now_ms();
+    let body = batch(&[record(1, 1, json!({"ts": now - DAY})), record(1, 2, json!({"ts": now}))]);
+    for (stored, duplicates) in [(2, 0), (0, 2)] {
+        let answer = cloud.post_with(&[("idempotency-key", "k")], body.as_bytes()).json();
+        assert_eq!(
+            (&answer["stored"], &answer["duplicates"]),
+            (&json!(stored), &json!(duplicates))
+        );
+    }
+}
+
+#[test]
+fn bad_batches_do_not_lose_good_lines() {
+    let cloud = Cloud::start();
+    let good = record(1, 1, json!({}));
+    let body = format!("{good}\n{{\"id\":5}}\nnot json\n{{\"id\":\"x\",\"ses");
+    let answer = cloud.post_with(&[], body.as_bytes());
+    assert_eq!(answer.status, 200);
+    let answer = answer.json();
+    assert_eq!((&answer["stored"], &answer["rejected"]), (&json!(1), &json!(3)));
+    assert_eq!(answer["errors"][1]["line"], 3);
+
+    assert_eq!(cloud.post_with(&[], b"not json\n").status, 422);
+    assert_eq!(cloud.post_with(&[], b"\n\n").status, 400);
+    assert_eq!(cloud.post_with(&[("content-encoding", "br")], b"x").status, 415);
+    let too_long = vec![b' '; 17 << 20];
+    assert_eq!(cloud.post_with(&[], &too_long).status, 413);
+
+    let gzip = |raw: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(raw).unwrap();
+        encoder.finish().unwrap()
+    };
+    let gzipped = [("content-encoding", "gzip")];
+    let sent = gzip(format!("{}\n", record(1, 2, json!({}))).as_bytes());
+    assert_eq!(cloud.post_with(&gzipped, &sent).json()["stored"], 1);
+    let bomb = gzip(&vec![b'\n'; 65 << 20]);
+    assert_eq!(cloud.post_with(&gzipped, &bomb).status, 413);
+    assert_eq!(cloud.post_with(&gzipped, b"no gzip at all").status, 400);
+    assert_eq!(cloud.ask("/v1/sessions")["sessions"][0]["requests"], 2);
+}
+
+#[test]
+fn csv_is_whole_and_safe() {
+    let cloud = Cloud::start();
+    let lines: Vec<_> = (0..2500)
+        .map(|n| record(1, n, json!({"user": "=cmd|' /C calc'!A0", "ua": "a,\"b\"\nc"})))
+        .collect();
+    cloud.post(&lines);
+    let answer = cloud.get(&format!("/v1/sessions/{}/requests.csv", session(1)));
+    assert!(answer.header("content-type").starts_with("text/csv"));
+    assert!(answer.header("content-disposition").starts_with("attachment"));
+    let mut reader = csv::Reader::from_reader(&*answer.body);
+    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 2500);
+    let users = reader.headers().unwrap().iter().position(|name| name == "user").unwrap();
+    assert!(rows.iter().all(|row| row[users].starts_with("'=")));
+    assert_eq!(cloud.get("/v1/sessions/none/requests.csv").status, 404);
+}
