@@ -31,6 +31,8 @@ pub enum Command {
     /// Make, list and revoke tokens; a running server knows at once
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Look at store, disk, clock and tokens; exit code 1 if something is wrong
+    Doctor,
     /// Post generated traffic to a running cloud (token: DIR/ingest.token)
     Generate(Generate),
 }

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod console;
 pub mod csv;
+pub mod doctor;
 pub mod error;
 pub mod generate;
 pub mod ingest;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use api_sessions_cloud::cli::{Cli, Command, TokenCommand};
 use api_sessions_cloud::clock::rfc3339;
 use api_sessions_cloud::config::Config;
+use api_sessions_cloud::doctor;
 use api_sessions_cloud::generate;
 use api_sessions_cloud::server::Server;
 use api_sessions_cloud::store::Control;
@@ -32,6 +33,13 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let mut out = std::io::stdout();
     match cli.command {
         None | Some(Command::Serve) => serve(config)?,
+        Some(Command::Doctor) => {
+            let findings = doctor::examine(&config);
+            findings.print(&mut out)?;
+            if !findings.is_good() {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
         Some(Command::Generate(options)) => {
             let path = config.data.join(tokens::INGEST_FILE);
             let token = std::fs::read_to_string(&path)
@@ -77,8 +85,9 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         let data = config.data.clone();
         let server = Server::start(config).await?;
         let mut out = std::io::stdout();
-        writeln!(out, "Console: {}", server.console_link())?;
-        writeln!(out, "Token of the nodes: {}", data.join(tokens::INGEST_FILE).display())?;
+        // Whoever has read the link may close the pipe.
+        let _ = writeln!(out, "Console: {}", server.console_link());
+        let _ = writeln!(out, "Token of the nodes: {}", data.join(tokens::INGEST_FILE).display());
         tracing::info!(address = %server.address, data = %data.display(), "listening");
         let (mut term, mut int) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

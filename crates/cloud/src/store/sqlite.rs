@@ -75,6 +75,17 @@ impl SqliteStore {
         })
     }
 
+    /// Reads through every day file, so that [`Records::health`] tells of damage. Takes a while.
+    pub fn verify(&self) {
+        for file in self.days.all() {
+            file.peek(|connection| {
+                let found: String =
+                    connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+                if found == "ok" { Ok(()) } else { Err(requests::damaged()) }
+            });
+        }
+    }
+
     /// Days that `filter` can match in.
     fn days_of(&self, filter: &Filter) -> Vec<Arc<DayFile>> {
         let mut days = self.days.all();
@@ -123,7 +134,8 @@ impl Records for SqliteStore {
     fn sessions(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
         let days = self.days_of(&query.filter);
         let found = sessions::find(&days, query)?;
-        let next = if found.more { candidate::after(&found.page, query) } else { None };
+        let next =
+            if found.more { candidate::after(&found.page, query, found.newest) } else { None };
         let sessions = found
             .page
             .iter()

@@ -150,15 +150,12 @@ impl Top {
     }
 }
 
-/// Cursor of what comes after `page`, which `query` asked for.
-pub(super) fn after(page: &[Candidate], query: &SessionQuery) -> Option<String> {
+/// Cursor of what comes after `page`, which `query` asked for; `newest` is the time of the newest
+/// request there is.
+pub(super) fn after(page: &[Candidate], query: &SessionQuery, newest: i64) -> Option<String> {
     let last = page.last()?;
     let known = query.cursor.as_deref().and_then(|text| cursor::open("s", text)?.pop());
-    let as_of = match known {
-        Some(as_of) => as_of,
-        None if query.ascending => crate::clock::now_ms().to_string(),
-        None => page.iter().map(|candidate| candidate.last_ts).max()?.to_string(),
-    };
+    let as_of = known.unwrap_or_else(|| newest.to_string());
     let session = String::from_utf8_lossy(&last.session);
     Some(cursor::make("s", &[&last.value.to_string(), &session, &as_of]))
 }

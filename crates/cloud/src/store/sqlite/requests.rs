@@ -120,10 +120,10 @@ fn read_request(
     Ok(request)
 }
 
-fn damaged() -> rusqlite::Error {
+pub(super) fn damaged() -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(
         rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
-        Some("a request in this file is damaged".into()),
+        Some("this file is damaged".into()),
     )
 }
 

@@ -19,11 +19,14 @@ pub(super) struct Found {
     pub(super) total: u64,
     pub(super) page: Vec<Candidate>,
     pub(super) more: bool,
+    /// Time of the newest request of all that match.
+    pub(super) newest: i64,
 }
 
 /// What a scan of one day gives.
 struct DayFound {
     total: u64,
+    newest: i64,
     top: Top,
     several: Vec<Candidate>,
 }
@@ -56,11 +59,12 @@ pub(super) fn find(
         found
     });
 
-    let mut total = 0;
+    let (mut total, mut newest) = (0, 0);
     let mut top = top;
     let mut several: HashMap<Vec<u8>, Candidate> = HashMap::new();
     for day in scanned {
         total += day.total;
+        newest = newest.max(day.newest);
         for candidate in day.top.into_vec() {
             top.offer(candidate);
         }
@@ -80,7 +84,7 @@ pub(super) fn find(
         }
     }
     let (page, more) = top.into_page();
-    Ok(Found { total, page, more })
+    Ok(Found { total, page, more, newest })
 }
 
 const COLUMNS: &str =
@@ -93,7 +97,7 @@ fn scan(
     predicates: &Predicates,
     top: Top,
 ) -> rusqlite::Result<DayFound> {
-    let mut found = DayFound { total: 0, top, several: Vec::new() };
+    let mut found = DayFound { total: 0, newest: 0, top, several: Vec::new() };
     let sets = Sets::load(connection, predicates)?;
     let as_of = found.top.as_of();
     let mut visit = |row: &rusqlite::Row<'_>| -> rusqlite::Result<()> {
@@ -113,6 +117,7 @@ fn scan(
             candidate.last_ts = last_before(connection, id, as_of)?;
         }
         candidate.met = sets.met(id) | predicates.met_by_part(&query.filter, &candidate);
+        found.newest = found.newest.max(candidate.last_ts);
         if row.get(7)? {
             candidate.session = key_bytes(row.get_ref(1)?);
             candidate.parts.push((day, id));

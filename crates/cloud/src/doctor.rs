@@ -1,0 +1,124 @@
+//! `api-sessions-cloud doctor`: looks at store, disk, clock and tokens, and says what is wrong.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::auth;
+use crate::clock::{now_ms, rfc3339};
+use crate::config::Config;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Control, Day, Records, Role};
+use crate::tokens::{ADMIN_FILE, INGEST_FILE};
+
+/// Free disk space below which it warns, bytes.
+const LOW_DISK: u64 = 1 << 30;
+
+/// 2024-01-01: a clock before it is wrong.
+const PAST: u64 = 1_704_067_200_000;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Findings(Vec<(bool, &'static str, String)>);
+
+impl Findings {
+    fn add(&mut self, good: bool, subject: &'static str, text: impl Into<String>) {
+        self.0.push((good, subject, text.into()));
+    }
+
+    /// Nothing is wrong.
+    pub fn is_good(&self) -> bool {
+        self.0.iter().all(|finding| finding.0)
+    }
+
+    /// One line each.
+    ///
+    /// # Errors
+    /// `out` cannot be written.
+    pub fn print(&self, out: &mut impl Write) -> std::io::Result<()> {
+        for (good, subject, text) in &self.0 {
+            writeln!(out, "{:4} {subject}: {text}", if *good { "ok" } else { "BAD" })?;
+        }
+        Ok(())
+    }
+}
+
+/// Looks at everything.
+pub fn examine(config: &Config) -> Findings {
+    let mut findings = Findings::default();
+    disk(&mut findings, &config.data);
+    clock(&mut findings);
+    match SqliteStore::open(&config.data) {
+        Ok(store) => {
+            days(&mut findings, &store);
+            tokens(&mut findings, &store, &config.data);
+        }
+        Err(error) => findings.add(false, "store", error.to_string()),
+    }
+    findings
+}
+
+fn disk(findings: &mut Findings, data: &Path) {
+    let probe = data.join(".doctor");
+    let write = std::fs::File::create(&probe).and_then(|mut file| {
+        file.write_all(b"probe")?;
+        file.sync_all()
+    });
+    let _ = std::fs::remove_file(&probe);
+    match write {
+        Ok(()) => findings.add(true, "disk", format!("{} can be written", data.display())),
+        Err(error) => findings.add(false, "disk", format!("{}: {error}", data.display())),
+    }
+    match rustix::fs::statvfs(data) {
+        Ok(stat) => {
+            let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+            let text = format!("{} MiB free", free >> 20);
+            findings.add(free >= LOW_DISK, "disk", text);
+        }
+        Err(error) => findings.add(false, "disk", format!("free space: {error}")),
+    }
+}
+
+fn clock(findings: &mut Findings) {
+    let now = now_ms();
+    findings.add(now > PAST, "clock", rfc3339(now));
+}
+
+fn days(findings: &mut Findings, store: &SqliteStore) {
+    store.verify();
+    let health = store.health();
+    let tomorrow = Day(Day::of(now_ms()).0 + 1).to_string();
+    findings.add(true, "store", format!("{} days", health.days.len()));
+    for day in health.days {
+        match day.error {
+            Some(error) => findings.add(false, "store", format!("{}: {error}", day.day)),
+            None if day.day > tomorrow => {
+                findings.add(false, "clock", format!("there are records of {}", day.day));
+            }
+            None => {
+                findings.add(true, "store", format!("{}: {} MiB", day.day, day.bytes >> 20));
+            }
+        }
+    }
+}
+
+fn tokens(findings: &mut Findings, store: &SqliteStore, data: &Path) {
+    let known = match store.tokens() {
+        Ok(known) => known,
+        Err(error) => return findings.add(false, "tokens", error.to_string()),
+    };
+    for role in [Role::Ingest, Role::Admin] {
+        let count = known.iter().filter(|token| token.role == role).count();
+        findings.add(count > 0, "tokens", format!("{count} of role {}", role.as_str()));
+    }
+    for name in [INGEST_FILE, ADMIN_FILE] {
+        let path = data.join(name);
+        // Whoever moved it elsewhere did well.
+        let Ok(token) = std::fs::read_to_string(&path) else { continue };
+        let counts = store.find_token(&auth::hash(token.trim())).is_ok_and(|found| found.is_some());
+        let state = if counts { "counts" } else { "was revoked: delete the file" };
+        findings.add(counts, "tokens", format!("{name} {state}"));
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(&path).map_or(0, |meta| meta.permissions().mode() & 0o777);
+        findings.add(mode & 0o077 == 0, "tokens", format!("{name} has mode {mode:o}"));
+    }
+}

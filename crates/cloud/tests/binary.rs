@@ -1,0 +1,125 @@
+//! The program itself: first start, subcommands, signals.
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::json;
+use support::{batch, record, token};
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_api-sessions-cloud"));
+    command.env_clear();
+    command
+}
+
+/// Starts it; gives the child and its Console link.
+fn start(data: &Path) -> (Child, String) {
+    let mut child = program()
+        .args(["--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let link = line.trim().strip_prefix("Console: ").unwrap().to_owned();
+    (child, link)
+}
+
+fn run(data: &Path, arguments: &[&str]) -> Output {
+    program().args(arguments).arg("--data").arg(data).output().unwrap()
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().into()
+}
+
+#[test]
+fn what_was_acknowledged_survives_sigkill() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut child, link) = start(dir.path());
+    let base = link.split("/login").next().unwrap().to_owned();
+    let ingest = format!("Bearer {}", token(dir.path(), "ingest"));
+    for n in 0..5 {
+        let body = batch(&[record(n, n, json!({}))]);
+        let url = format!("{base}/v1/records");
+        let answer = agent().post(&url).header("authorization", &ingest).send(&body).unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let (mut child, link) = start(dir.path());
+    let base = link.split("/login").next().unwrap().to_owned();
+    let admin = format!("Bearer {}", token(dir.path(), "admin"));
+    let url = format!("{base}/v1/sessions");
+    let mut answer = agent().get(&url).header("authorization", &admin).call().unwrap();
+    let page: serde_json::Value =
+        serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
+    assert_eq!(page["total"], 5);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn the_first_start_makes_tokens_and_a_link_that_logs_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("deep/data");
+    let (mut child, link) = start(&data);
+    for name in ["ingest.token", "admin.token", "control.db"] {
+        let mode = std::fs::metadata(data.join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    let login = agent().get(&link).call().unwrap();
+    let cookie = login.headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.contains("HttpOnly"), "{cookie}");
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let base = link.split("/login").next().unwrap().to_owned();
+    let page = agent().get(format!("{base}/")).header("cookie", cookie).call().unwrap();
+    assert_eq!(page.status(), 200);
+
+    let made = run(&data, &["token", "create", "--role", "viewer"]);
+    let made = String::from_utf8(made.stdout).unwrap();
+    assert_eq!(made.lines().count(), 1);
+    let bearer = format!("Bearer {}", made.trim());
+    let url = format!("{base}/v1/sessions");
+    let ask = || agent().get(&url).header("authorization", &bearer).call().unwrap().status();
+    assert_eq!(ask(), 200, "a running server knows the new token");
+    let list = String::from_utf8(run(&data, &["token", "list"]).stdout).unwrap();
+    assert!(list.contains("3\tviewer") && !list.contains(made.trim()), "{list}");
+    assert!(run(&data, &["token", "revoke", "3"]).status.success());
+    assert_eq!(ask(), 401);
+
+    let doctor = run(&data, &["doctor"]);
+    assert!(doctor.status.success(), "{}", String::from_utf8_lossy(&doctor.stdout));
+
+    // SIGTERM: it ends by itself, with success.
+    let killed = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(killed.success());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let not_a_dir = run(&file, &["--listen", "127.0.0.1:0"]);
+    let said = String::from_utf8_lossy(&not_a_dir.stderr).into_owned();
+    assert!(!not_a_dir.status.success() && said.contains("cannot make"), "{said}");
+    let bad = run(dir.path(), &["--retention", "never"]);
+    let said = String::from_utf8_lossy(&bad.stderr).into_owned();
+    assert!(!bad.status.success() && said.contains("retention"), "{said}");
+    std::fs::write(dir.path().join("control.db"), "x".repeat(9000)).unwrap();
+    let damaged = run(dir.path(), &["--listen", "127.0.0.1:0"]);
+    let said = String::from_utf8_lossy(&damaged.stderr).into_owned();
+    assert!(!damaged.status.success() && said.contains("control.db"), "{said}");
+    let doctor = run(dir.path(), &["doctor"]);
+    assert!(!doctor.status.success());
+    assert!(String::from_utf8_lossy(&doctor.stdout).contains("BAD"));
+}

@@ -1,0 +1,105 @@
+//! What nodes are told, and how soon.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use support::{Cloud, session};
+
+fn change(cloud: &Cloud, method: &str, path: &str, body: &str) -> u16 {
+    cloud.send(method, path, &cloud.admin, &[], body.as_bytes()).status
+}
+
+#[test]
+fn a_change_wakes_a_waiting_node() {
+    let cloud = Cloud::start();
+    let poll = |version: &str, wait: u64| {
+        let path = format!("/v1/sync?node=n1&version={version}&wait={wait}");
+        cloud.send("GET", &path, &cloud.ingest, &[], b"")
+    };
+    let first = poll("", 0).json();
+    assert_eq!((&first["denylist"], &first["parameters"]["parameters"]), (&json!([]), &json!([])));
+    let version = first["version"].as_str().unwrap();
+    assert_eq!(poll(version, 0).status, 304);
+
+    let start = Instant::now();
+    let document = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| poll(version, 60));
+        std::thread::sleep(Duration::from_millis(200));
+        let body = json!({"session": session(7), "seconds": 60, "applications": ["shop"],
+            "reason": "scraper", "unknown": 1});
+        assert_eq!(change(&cloud, "POST", "/v1/denylist", &body.to_string()), 201);
+        waiting.join().unwrap()
+    });
+    // Not a matter of speed: without the change it would have waited for a minute.
+    assert!(start.elapsed() < Duration::from_secs(50));
+    assert_eq!(document.status, 200);
+    let document = document.json();
+    let entry = &document["denylist"][0];
+    assert_eq!((&entry["session"], &entry["reason"]), (&json!(session(7)), &json!("scraper")));
+    assert_eq!(entry["applications"], json!(["shop"]));
+    let (since, until) = (entry["since"].as_u64().unwrap(), entry["until"].as_u64().unwrap());
+    assert_eq!(until - since, 60_000);
+
+    let set = json!({"parameters": [{"point": "request.header.X-User", "name": "user",
+        "type": "user", "export": "plain"}]});
+    assert_eq!(change(&cloud, "PUT", "/v1/parameters", &set.to_string()), 200);
+    let next = poll(document["version"].as_str().unwrap(), 0).json();
+    assert_eq!(next["parameters"]["parameters"][0]["point"], "request.header.X-User");
+    // A restart changes nothing.
+    let cloud = Cloud::start_in(cloud.stop());
+    let version = next["version"].as_str().unwrap();
+    let again =
+        cloud.send("GET", &format!("/v1/sync?version={version}&wait=0"), &cloud.ingest, &[], b"");
+    assert_eq!(again.status, 304);
+}
+
+#[test]
+fn what_nodes_report_is_listed() {
+    let cloud = Cloud::start();
+    let headers = [
+        (api_sessions_wire::SYNC_ERROR, "parameters[0]: no such decoder"),
+        (api_sessions_wire::SYNC_COUNTERS, r#"{"dropped": 3}"#),
+    ];
+    cloud.send("GET", "/v1/sync?node=n1&version=old", &cloud.ingest, &headers, b"");
+    let nodes = cloud.ask("/v1/nodes");
+    let node = &nodes["nodes"][0];
+    assert_eq!((&node["node"], &node["version"]), (&json!("n1"), &json!("old")));
+    assert_eq!(node["error"], "parameters[0]: no such decoder");
+    assert_eq!(node["counters"]["dropped"], 3);
+    assert_ne!(nodes["version"], "old");
+}
+
+#[test]
+fn the_denylist_has_a_history() {
+    let cloud = Cloud::start();
+    let id = session(1);
+    assert_eq!(change(&cloud, "POST", "/v1/denylist", &json!({"session": id}).to_string()), 201);
+    assert_eq!(cloud.ask("/v1/denylist")["denylist"][0]["session"], json!(id));
+    assert_eq!(cloud.ask("/v1/denylist")["denylist"][0].get("until"), None, "for good");
+    assert_eq!(change(&cloud, "DELETE", &format!("/v1/denylist/{id}"), ""), 204);
+    assert_eq!(change(&cloud, "DELETE", &format!("/v1/denylist/{id}"), ""), 404);
+    assert_eq!(cloud.ask("/v1/denylist")["denylist"], json!([]));
+    let history = cloud.ask(&format!("/v1/denylist-history?session={id}"));
+    let actions: Vec<_> =
+        history["history"].as_array().unwrap().iter().map(|change| &change["action"]).collect();
+    assert_eq!(actions, ["remove", "add"]);
+    for bad in [r#"{"session":""}"#, r#"{"session":"a","seconds":0}"#, r#"{"seconds":5}"#, "x"] {
+        assert_eq!(change(&cloud, "POST", "/v1/denylist", bad), 400, "{bad}");
+    }
+}
+
+#[test]
+fn wrong_parameters_are_refused_and_change_nothing() {
+    let cloud = Cloud::start();
+    for bad in [
+        json!({"parameters": [{"point": "$cookie_sid"}]}),
+        json!({"parameters": [{"point": "request.nothing.a"}]}),
+        json!({"parameters": [{"point": "request.ip"}, {"point": "request.ip"}]}),
+        json!({"parameters": "all"}),
+    ] {
+        assert_eq!(change(&cloud, "PUT", "/v1/parameters", &bad.to_string()), 400, "{bad}");
+    }
+    assert_eq!(cloud.ask("/v1/parameters")["parameters"], json!([]));
+}
