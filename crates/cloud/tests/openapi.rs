@@ -1,0 +1,152 @@
+//! The description of the API against the API: every answer is as described, and nothing that is
+//! described is not there.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{Cloud, record, session};
+
+/// Checks `value` against `schema`; also that it has nothing that is not described.
+fn check(document: &Value, schema: &Value, value: &Value, place: &str) {
+    if let Some(name) = schema["$ref"].as_str() {
+        let name = name.strip_prefix("#/components/schemas/").unwrap();
+        let schema = &document["components"]["schemas"][name];
+        assert!(schema.is_object(), "{place}: no schema {name}");
+        return check(document, schema, value, place);
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        let choice = if value.is_null() { choices.last() } else { choices.first() };
+        return check(document, choice.unwrap(), value, place);
+    }
+    let right = match schema["type"].as_str().unwrap() {
+        "string" => value.is_string(),
+        "integer" => value.is_u64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        other => panic!("{place}: type {other}"),
+    };
+    assert!(right, "{place}: {value} is not {schema}");
+    if let Some(words) = schema["enum"].as_array() {
+        assert!(words.contains(value), "{place}: {value}");
+    }
+    for (n, item) in value.as_array().into_iter().flatten().enumerate() {
+        check(document, &schema["items"], item, &format!("{place}[{n}]"));
+    }
+    let Some(object) = value.as_object() else { return };
+    for name in schema["required"].as_array().into_iter().flatten() {
+        assert!(object.contains_key(name.as_str().unwrap()), "{place}: {name} is missing");
+    }
+    if schema.get("properties").is_none() && schema.get("additionalProperties").is_none() {
+        return;
+    }
+    for (name, value) in object {
+        let place = format!("{place}.{name}");
+        match schema["properties"].get(name).or_else(|| schema.get("additionalProperties")) {
+            Some(schema) => check(document, schema, value, &place),
+            None => panic!("{place} is not described"),
+        }
+    }
+}
+
+#[test]
+fn answers_are_as_described() {
+    let cloud = Cloud::start();
+    let document = cloud.ask("/openapi.json");
+    let (id, request) = (session(1), format!("{:032x}", 2));
+    let full = json!({"app": "shop", "user": "ann", "role": "buyer", "attacks": ["sqli"],
+        "upstream_ms": 3,
+        "params": [{"name": "a", "value": "b", "type": "context", "hashed": false, "truncated": true}],
+        "request": {"line": "GET / HTTP/1.1", "headers": [["a", "b"]], "body": "x",
+                    "truncated": true}});
+    let lines = format!("{}\n{}\nbad\n", record(1, 1, json!({})), record(1, 2, full));
+    let deny = json!({"session": id, "seconds": 9, "applications": ["a"], "reason": "r"});
+    let set = json!({"parameters": [{"point": "request.ip", "name": "ip", "type": "context",
+        "group": true, "export": "plain"}]});
+    let sync = format!("/v1/sync?node=n1&version={}", "none");
+    let by_id = |path: &str| path.replace("{id}", &id).replace("{session}", &id);
+    for (method, path, sent, status, body) in [
+        ("post", "/v1/records", "/v1/records".to_owned(), 200, lines),
+        ("post", "/v1/records", "/v1/records".to_owned(), 422, "bad".to_owned()),
+        ("get", "/v1/sessions", "/v1/sessions?limit=1".to_owned(), 200, String::new()),
+        ("get", "/v1/sessions", "/v1/sessions?limit=x".to_owned(), 400, String::new()),
+        ("get", "/v1/sessions/{id}", by_id("/v1/sessions/{id}"), 200, String::new()),
+        ("get", "/v1/sessions/{id}", "/v1/sessions/none".to_owned(), 404, String::new()),
+        (
+            "get",
+            "/v1/sessions/{id}/requests",
+            by_id("/v1/sessions/{id}/requests?limit=1"),
+            200,
+            String::new(),
+        ),
+        (
+            "get",
+            "/v1/sessions/{id}/requests.csv",
+            by_id("/v1/sessions/{id}/requests.csv"),
+            200,
+            String::new(),
+        ),
+        ("get", "/v1/requests/{id}", format!("/v1/requests/{request}"), 200, String::new()),
+        ("post", "/v1/denylist", "/v1/denylist".to_owned(), 201, deny.to_string()),
+        ("get", "/v1/denylist", "/v1/denylist".to_owned(), 200, String::new()),
+        ("put", "/v1/parameters", "/v1/parameters".to_owned(), 200, set.to_string()),
+        ("get", "/v1/parameters", "/v1/parameters".to_owned(), 200, String::new()),
+        ("get", "/v1/sync", sync, 200, String::new()),
+        ("get", "/v1/nodes", "/v1/nodes".to_owned(), 200, String::new()),
+        ("delete", "/v1/denylist/{session}", by_id("/v1/denylist/{session}"), 204, String::new()),
+        ("get", "/v1/denylist-history", "/v1/denylist-history".to_owned(), 200, String::new()),
+        ("get", "/metrics", "/metrics".to_owned(), 200, String::new()),
+        ("get", "/healthz", "/healthz".to_owned(), 200, String::new()),
+        ("get", "/openapi.json", "/openapi.json".to_owned(), 200, String::new()),
+    ] {
+        let answer = cloud.send(&method.to_uppercase(), &sent, &cloud.admin, &[], body.as_bytes());
+        let place = format!("{method} {sent}");
+        assert_eq!(answer.status, status, "{place}: {}", answer.text());
+        let described = &document["paths"][path][method]["responses"][status.to_string()];
+        assert!(described.is_object(), "{place}: {status} is not described");
+        let Some(content) = described["content"].as_object() else {
+            assert!(answer.body.is_empty(), "{place}");
+            continue;
+        };
+        let (kind, schema) = content.iter().next().unwrap();
+        assert!(answer.header("content-type").starts_with(kind.as_str()), "{place}");
+        if kind == "application/json" {
+            check(&document, &schema["schema"], &answer.json(), &place);
+        }
+    }
+}
+
+#[test]
+fn every_described_path_is_there_and_guarded() {
+    let cloud = Cloud::start();
+    let document = cloud.ask("/openapi.json");
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let sent = path.replace("{id}", "x").replace("{session}", "x");
+            let answer = cloud.send(&method.to_uppercase(), &sent, "", &[], b"");
+            let guarded = operation["security"].as_array().is_some_and(|list| !list.is_empty());
+            assert_eq!(answer.status, if guarded { 401 } else { 200 }, "{method} {path}");
+            if guarded {
+                let error = &document["components"]["schemas"]["Error"];
+                check(&document, error, &answer.json(), path);
+            }
+        }
+    }
+}
+
+/// The other way round: each path of the route table is described.
+#[test]
+fn every_route_is_described() {
+    let table = include_str!("../src/router.rs");
+    let document: Value = serde_json::from_str(api_sessions_cloud::api::openapi::DOCUMENT).unwrap();
+    let mut found = 0;
+    for line in table.lines() {
+        let Some(rest) = line.trim().strip_prefix(".route(\"") else { continue };
+        let path = rest.split('"').next().unwrap();
+        assert!(document["paths"][path].is_object(), "{path} is not described");
+        found += 1;
+    }
+    assert_eq!(found, document["paths"].as_object().unwrap().len());
+}
