@@ -1,4 +1,4 @@
-//! Sixteen bytes in two words of a set's head, one a way, compared all at once.
+//! A byte for each way, in two words of a set's head, compared all at once.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

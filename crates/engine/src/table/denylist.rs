@@ -20,7 +20,6 @@ mod lookup;
 mod text;
 mod write;
 
-use std::hash::Hasher;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
 
@@ -68,6 +67,15 @@ pub struct DenyStats {
     pub recovered: u64,
 }
 
+/// Where an entry may be: what its hash says.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    bucket: usize,
+    id: [u64; 2],
+    /// One of 16 bits.
+    sign: u16,
+}
+
 /// The denylist: a handle to a region that all workers share.
 #[derive(Clone, Copy)]
 pub struct Denylist {
@@ -104,8 +112,8 @@ impl Denylist {
         if self.region.header().entries.load(Ordering::Acquire) == 0 {
             return false;
         }
-        let (bucket, id) = self.place(session);
-        let denied = || lookup::walk(self, bucket, id, application, now_ms);
+        let place = self.place(super::entry::id_words(session));
+        let denied = || lookup::walk(self, &place, application, now_ms);
         (0..LOOKUP_TRIES).find_map(|_| denied()).unwrap_or(false)
     }
 
@@ -132,22 +140,17 @@ impl Denylist {
         }
     }
 
-    fn place(&self, session: &SessionId) -> (usize, [u64; 2]) {
-        let id = super::entry::id_words(session);
-        (self.bucket(id), id)
-    }
-
-    fn bucket(&self, id: [u64; 2]) -> usize {
-        let mut hasher = SipHasher13::new_with_keys(self.hash_key[0], self.hash_key[1]);
-        hasher.write(&(u128::from(id[0]) | u128::from(id[1]) << 64).to_le_bytes());
+    #[inline]
+    fn place(&self, id: [u64; 2]) -> Place {
+        let bytes = (u128::from(id[0]) | u128::from(id[1]) << 64).to_le_bytes();
+        let hash = SipHasher13::new_with_keys(self.hash_key[0], self.hash_key[1]).hash(&bytes);
         let buckets = self.region.heads().len() as u64;
-        (((hasher.finish() >> 32) * buckets) >> 32) as usize
+        let bucket = (((hash >> 32) * buckets) >> 32) as usize;
+        Place { bucket, id, sign: 1 << (hash & 15) }
     }
 
     fn application_hash(&self, name: &[u8]) -> u64 {
-        let mut hasher = SipHasher13::new_with_keys(self.hash_key[1], self.hash_key[0]);
-        hasher.write(name);
-        hasher.finish()
+        SipHasher13::new_with_keys(self.hash_key[1], self.hash_key[0]).hash(name)
     }
 }
 
@@ -161,8 +164,10 @@ impl Denylist {
             while let Some(number) = link.cell() {
                 let cell = self.region.cell(number).unwrap();
                 let fields = lookup::Fields::load(cell);
-                assert_eq!(cell.generation.load(Ordering::Relaxed), link.generation());
-                assert_eq!(self.bucket(fields.id), bucket);
+                assert_eq!(cell.generation.load(Ordering::Relaxed) & 0xff_ffff, link.generation());
+                let place = self.place(fields.id);
+                assert_eq!(place.bucket, bucket);
+                assert_ne!(lookup::Link::load(head).signs() & place.sign, 0);
                 cells += 1;
                 units += fields.text_bytes().div_ceil(layout::UNIT_BYTES) as u64;
                 link = lookup::Link::load(&cell.next);

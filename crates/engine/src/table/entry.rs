@@ -122,8 +122,10 @@ impl Words {
     /// readers who find it after the death of the writer, who would see half an address.
     #[inline]
     pub(crate) fn is_whole_change(&self, old: &Self) -> bool {
-        let lengths = (self.0[3] ^ old.0[3]) >> TIME_BITS != 0;
-        lengths || self.0[WHOLE..] != old.0[WHOLE..]
+        let lengths = (self.0[3] ^ old.0[3]) >> TIME_BITS;
+        // Without a call of memcmp.
+        let differing = |word: usize| self.0[word] ^ old.0[word];
+        (WHOLE..WORDS).map(differing).fold(lengths, |all, one| all | one) != 0
     }
 }
 

@@ -1,4 +1,4 @@
-//! The exact order of use of 16 ways, in one word: a permutation of nibbles, most recent lowest.
+//! The exact order of use of up to 16 ways, in one word: a permutation of nibbles, most recent lowest.
 
 /// Way 0 most, way 15 least recently used.
 const IDENTITY: u64 = 0xfedc_ba98_7654_3210;

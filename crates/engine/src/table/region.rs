@@ -145,8 +145,7 @@ impl Region {
 
     #[inline]
     pub(super) fn owners(&self) -> &Owners {
-        // SAFETY: `attach` checked that the length covers `SETS_AT` bytes, of which these are the
-        // last; the alignment of the base is checked, and an owner holds atomics only.
+        // SAFETY: `attach` checked that the length covers `SETS_AT` bytes, of which these are some; the alignment of the base is checked, and an owner holds atomics only.
         unsafe { self.base.byte_add(size_of::<Header>()).cast::<Owners>().as_ref() }
     }
 

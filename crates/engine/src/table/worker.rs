@@ -81,6 +81,7 @@ impl Worker {
         change: impl FnOnce(&mut Snapshot),
     ) -> Option<Snapshot> {
         let place = self.table.place(&id);
+        self.table.set(place.set)?.prefetch(&place);
         let client = self.table.client(&arrival.ip);
         let inactive_ms = self.table.inactive_ms();
         let set = self.lock(&place)?;

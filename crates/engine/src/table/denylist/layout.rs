@@ -61,7 +61,8 @@ pub(super) struct Cell {
     pub(super) since: AtomicU64,
     /// Until (48 bits; 0: for good), bytes of text (15 bits), whether it names applications (1 bit).
     pub(super) until: AtomicU64,
-    /// Odd while the cell is in use; one more each time it becomes so or ceases to be.
+    /// Odd while the cell is in use; one more each time it becomes so or ceases to be. A link holds
+    /// its low 24 bits.
     pub(super) generation: AtomicU32,
     /// First unit of its text, plus 1.
     pub(super) text: AtomicU32,
@@ -98,8 +99,8 @@ impl Region {
             let needed = size_of::<Header>() + LOT_BYTES;
             return Err(TableError::TooSmall { given: len, needed });
         }
-        // A link holds a cell's number plus 1 in 32 bits.
-        if lots >= u32::MAX as usize / LOT {
+        // A link holds a cell's number plus 1 in 24 bits.
+        if lots >= (1 << 24) / LOT {
             return Err(TableError::TooLarge(len));
         }
         let region = Self { base, lots };

@@ -9,8 +9,9 @@ use api_sessions_wire::DenyEntry;
 use super::layout::{Cell, UNIT_BYTES};
 use super::lookup::{Fields, Link, read_text, since_word, until_word};
 use super::text::Text;
-use super::{Denylist, Origin, bits};
+use super::{Denylist, Origin, Place, bits};
 use crate::session::SessionId;
+use crate::table::entry::id_words;
 use crate::table::lock::Acquired;
 use crate::table::owner::{Life, MAX_SLOTS, Token, Waiter};
 
@@ -96,9 +97,9 @@ impl DenyWriter {
     /// # Errors
     /// [`DenyError::Busy`].
     pub fn remove(&self, session: &SessionId, origin: Origin) -> Result<bool, DenyError> {
-        let (bucket, id) = self.list.place(session);
+        let place = self.list.place(id_words(session));
         let locked = self.lock().ok_or(DenyError::Busy)?;
-        Ok(locked.remove(bucket, id, |mark| (mark == 0) == (origin == Origin::Local)))
+        Ok(locked.remove(&place, |mark| (mark == 0) == (origin == Origin::Local)))
     }
 
     /// Removes entries whose time is over at `now_ms`. How many went.
@@ -171,7 +172,7 @@ impl DenyWriter {
 
     fn put(&self, entry: &DenyEntry, mark: u16) -> Result<(), DenyError> {
         let session: SessionId = entry.session.parse().map_err(|_| DenyError::BadSession)?;
-        let (bucket, id) = self.list.place(&session);
+        let place = self.list.place(id_words(&session));
         let text = |complete| {
             Text::new(entry, complete, |name| self.list.application_hash(name))
                 .ok_or(DenyError::TooManyApplications)
@@ -180,7 +181,7 @@ impl DenyWriter {
         let (complete, shorter) = (text(true)?, text(false)?);
         let since = since_word(entry.since, mark);
         let locked = self.lock().ok_or(DenyError::Busy)?;
-        let put = |text| locked.put(bucket, id, since, until_word(entry.until, text), text);
+        let put = |text| locked.put(&place, since, until_word(entry.until, text), text);
         if put(&complete) || put(&shorter) { Ok(()) } else { Err(DenyError::Full) }
     }
 
@@ -199,9 +200,9 @@ impl DenyWriter {
             let Some(locked) = self.lock() else { continue };
             if is_gone(number, cell) {
                 let fields = Fields::load(cell);
-                let bucket = self.list.bucket(fields.id);
+                let place = self.list.place(fields.id);
                 let mark = fields.mark();
-                removed += u64::from(locked.remove(bucket, fields.id, |other| other == mark));
+                removed += u64::from(locked.remove(&place, |other| other == mark));
             }
         }
         removed
@@ -222,13 +223,20 @@ impl DenyWriter {
     }
 }
 
+/// Makes `from`, which is `head` or a link further down its chain, lead to what `to` leads to.
+fn relink(head: &AtomicU64, from: &AtomicU64, to: Link, signs: u16) {
+    let signs = if std::ptr::eq(head, from) { signs } else { 0 };
+    from.store(to.with_signs(signs).0, Ordering::Release);
+}
+
 impl Locked<'_> {
     /// Writes an entry and links it in the place of the one it replaces. `false`: no room.
-    fn put(&self, bucket: usize, id: [u64; 2], since: u64, until: u64, text: &Text) -> bool {
+    fn put(&self, place: &Place, since: u64, until: u64, text: &Text) -> bool {
         let region = &self.list.region;
+        let Place { bucket, id, sign } = *place;
         let Some(head) = region.heads().get(bucket) else { return false };
         let is_cloud = since >> 48 != 0;
-        let old = self.find(bucket, id, |mark| (mark != 0) == is_cloud);
+        let old = self.find(place, |mark| (mark != 0) == is_cloud);
         if let Some((_, _, cell)) = old
             && is_cloud
             && self.is_same(cell, until, text)
@@ -265,16 +273,17 @@ impl Locked<'_> {
         let entries = header.entries.load(Ordering::Relaxed);
         header.entries.store(entries + 1, Ordering::Relaxed);
 
+        let signs = Link::load(head).signs();
         let (from, next) = match old {
             Some((from, number, old)) => {
                 header.intent.old.store(number + 1, Ordering::Relaxed);
-                (from, old.next.load(Ordering::Relaxed))
+                (from, Link::load(&old.next))
             }
-            None => (head, head.load(Ordering::Relaxed)),
+            None => (head, Link::load(head)),
         };
-        cell.next.store(next, Ordering::Relaxed);
+        cell.next.store(next.with_signs(0).0, Ordering::Relaxed);
         cell.generation.store(generation, Ordering::Release);
-        from.store(Link::to(number as u32, generation).0, Ordering::Release);
+        relink(head, from, Link::to(number as u32, generation), signs | sign);
         if let Some((_, number, old)) = old {
             self.free(number, old);
         }
@@ -282,15 +291,20 @@ impl Locked<'_> {
         true
     }
 
-    /// Removes the entry for `id` whose mark `is`. Whether there was one.
-    fn remove(&self, bucket: usize, id: [u64; 2], is: impl Fn(u16) -> bool) -> bool {
-        let Some((from, number, cell)) = self.find(bucket, id, is) else { return false };
+    /// Removes the entry at `place` whose mark `is`. Whether there was one.
+    fn remove(&self, place: &Place, is: impl Fn(u16) -> bool) -> bool {
+        let Some(head) = self.list.region.heads().get(place.bucket) else { return false };
+        let Some((from, number, cell)) = self.find(place, is) else { return false };
         let intent = &self.list.region.header().intent;
-        intent.bucket.store(bucket as u32, Ordering::Relaxed);
+        intent.bucket.store(place.bucket as u32, Ordering::Relaxed);
         intent.old.store(number + 1, Ordering::Relaxed);
         fence(Ordering::Release);
-        from.store(cell.next.load(Ordering::Relaxed), Ordering::Release);
+        relink(head, from, Link::load(&cell.next), Link::load(head).signs());
         self.free(number, cell);
+        // A writer that dies before this leaves a sign too many, which costs readers a look.
+        let signs = self.chain(place.bucket).map(|(_, _, cell)| Fields::load(cell).id);
+        let signs = signs.fold(0, |all, id| all | self.list.place(id).sign);
+        head.store(Link::load(head).with_signs(signs).0, Ordering::Release);
         self.done();
         true
     }
@@ -301,16 +315,11 @@ impl Locked<'_> {
         fields.until == until && read_text(self.list, &fields).words().eq(text.words())
     }
 
-    /// The entry for `id` whose mark `is`: the link to it, its number and itself.
-    fn find(
-        &self,
-        bucket: usize,
-        id: [u64; 2],
-        is: impl Fn(u16) -> bool,
-    ) -> Option<(&AtomicU64, u32, &Cell)> {
-        self.chain(bucket).find(|(_, _, cell)| {
+    /// The entry at `place` whose mark `is`: the link to it, its number and itself.
+    fn find(&self, place: &Place, is: impl Fn(u16) -> bool) -> Option<(&AtomicU64, u32, &Cell)> {
+        self.chain(place.bucket).find(|(_, _, cell)| {
             let fields = Fields::load(cell);
-            fields.id == id && is(fields.mark())
+            fields.id == place.id && is(fields.mark())
         })
     }
 

@@ -51,7 +51,7 @@ fn surviving(percent: u64, requests_each: u64) -> u64 {
 
 #[test]
 fn a_flood_from_one_client_does_not_push_out_the_others() {
-    // At 60 % of 16 ways, 2 sets in 100 are full of confirmed sessions, and each of them gives one
+    // At 60 % of 15 ways, 3 sets in 100 are full of confirmed sessions, and each of them gives one
     // way to the flood.
     assert!(surviving(60, 1) >= 992);
     assert!(surviving(40, 1) >= 998);

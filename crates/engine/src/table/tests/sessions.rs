@@ -33,7 +33,7 @@ fn a_zone_is_made_once() {
     let zone = Zone::of_sets(2);
     let (table, attached) = zone.attach(INACTIVE).unwrap();
     assert_eq!(attached, Attached::Fresh);
-    assert_eq!(table.stats().capacity, 32);
+    assert_eq!(table.stats().capacity, 2 * WAYS as u64);
     let secret = *table.zone_secret();
     assert_ne!(secret, [0; 32]);
     table.join(0, 1).count(id(1), 5, &from(1)).unwrap();
@@ -144,11 +144,11 @@ fn idle_goes_first_then_provisional_then_the_least_recently_used() {
     let table = zone.attach(INACTIVE).unwrap().0;
     let worker = table.join(0, 1);
     let ways = WAYS as u64;
-    // Each from its own client; 0 idle, 1 to 13 confirmed in order, 14 and 15 provisional.
+    // Each from its own client; 0 idle, 1 to 12 confirmed in order, 13 and 14 provisional.
     worker.settle(id(0), 0, &Outcome { confirmed: true, ..Outcome::default() }).unwrap();
     for session in 1..ways {
         let arrival = from(session as u8);
-        let outcome = Outcome { arrival, confirmed: session < 14, ..Outcome::default() };
+        let outcome = Outcome { arrival, confirmed: session < 13, ..Outcome::default() };
         worker.settle(id(session), 900, &outcome).unwrap();
     }
     let gone = |table: &Table, now| -> Vec<u64> {
@@ -162,12 +162,12 @@ fn idle_goes_first_then_provisional_then_the_least_recently_used() {
     confirm(100);
     assert_eq!((gone(&table, 1001), stats(&table).evicted_idle), (vec![0], 1));
     confirm(101);
-    assert_eq!(gone(&table, 1001), [0, 14]);
+    assert_eq!(gone(&table, 1001), [0, 13]);
     confirm(102);
-    assert_eq!((gone(&table, 1001), stats(&table).evicted_provisional), (vec![0, 14, 15], 2));
+    assert_eq!((gone(&table, 1001), stats(&table).evicted_provisional), (vec![0, 13, 14], 2));
     worker.count(id(1), 1001, &from(1)).unwrap();
     confirm(103);
-    assert_eq!((gone(&table, 1001), stats(&table).evicted_live), (vec![0, 2, 14, 15], 1));
+    assert_eq!((gone(&table, 1001), stats(&table).evicted_live), (vec![0, 2, 13, 14], 1));
     assert_eq!(stats(&table).in_use, ways);
 }
 
