@@ -135,6 +135,11 @@ impl Sets {
         self.0.iter().enumerate().fold(0, |met, (n, bits)| met | u32::from(bits.holds(part)) << n)
     }
 
+    /// Whether `met` has all filters by value.
+    pub(super) fn all_met(&self, met: u32) -> bool {
+        met == (1u32 << self.0.len()) - 1
+    }
+
     /// The parts that meet at least one filter, if there are filters and few such parts. A part
     /// that meets none cannot help its session.
     pub(super) fn few(&self) -> Option<Vec<i64>> {

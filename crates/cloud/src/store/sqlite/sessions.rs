@@ -87,8 +87,20 @@ pub(super) fn find(
     Ok(Found { total, page, more, newest })
 }
 
-const COLUMNS: &str =
-    "SELECT id, session, first_ts, last_ts, requests, attacks, denied, several_days FROM part";
+/// The statement that reads parts: only of the columns that the question needs, since it may go
+/// over all parts of a day.
+fn select(query: &SessionQuery) -> String {
+    let (sort, filter) = (query.sort, &query.filter);
+    let column = |name: &'static str, needed: bool| if needed { name } else { "0" };
+    let period = filter.from.is_some() || filter.to.is_some();
+    format!(
+        "SELECT id, several_days, session, last_ts, {}, {}, {}, {} FROM part",
+        column("first_ts", matches!(sort, Sort::FirstTs | Sort::Duration) || period),
+        column("requests", sort == Sort::Requests),
+        column("attacks", sort == Sort::Attacks || filter.attack.is_some()),
+        column("denied", sort == Sort::Denied || filter.denied.is_some()),
+    )
+}
 
 fn scan(
     connection: &Connection,
@@ -100,33 +112,39 @@ fn scan(
     let mut found = DayFound { total: 0, newest: 0, top, several: Vec::new() };
     let sets = Sets::load(connection, predicates)?;
     let as_of = found.top.as_of();
+    let columns = select(query);
     let mut visit = |row: &rusqlite::Row<'_>| -> rusqlite::Result<()> {
         let id: i64 = row.get(0)?;
+        let several: bool = row.get(1)?;
+        let met = sets.met(id);
+        if !several && !sets.all_met(met) {
+            return Ok(());
+        }
         let mut candidate = Candidate {
             session: Vec::new(),
-            first_ts: row.get(2)?,
             last_ts: row.get(3)?,
-            requests: row.get(4)?,
-            attacks: row.get(5)?,
-            denied: row.get(6)?,
-            met: 0,
+            first_ts: row.get(4)?,
+            requests: row.get(5)?,
+            attacks: row.get(6)?,
+            denied: row.get(7)?,
+            met,
             value: 0,
             parts: Vec::new(),
         };
         if let Some(as_of) = as_of.filter(|as_of| candidate.last_ts > *as_of) {
             candidate.last_ts = last_before(connection, id, as_of)?;
         }
-        candidate.met = sets.met(id) | predicates.met_by_part(&query.filter, &candidate);
+        candidate.met |= predicates.met_by_part(&query.filter, &candidate);
         found.newest = found.newest.max(candidate.last_ts);
-        if row.get(7)? {
-            candidate.session = key_bytes(row.get_ref(1)?);
+        if several {
+            candidate.session = key_bytes(row.get_ref(2)?);
             candidate.parts.push((day, id));
             found.several.push(candidate);
         } else if predicates.all_met(candidate.met, candidate.denied) {
             found.total += 1;
             // Most rows are not on this page: their ids are not copied.
             if found.top.may_take(&candidate) {
-                candidate.session = key_bytes(row.get_ref(1)?);
+                candidate.session = key_bytes(row.get_ref(2)?);
                 candidate.parts.push((day, id));
                 found.top.offer(candidate);
             }
@@ -134,7 +152,7 @@ fn scan(
         Ok(())
     };
     if let Some(session) = &query.filter.session {
-        let mut statement = connection.prepare_cached(&format!("{COLUMNS} WHERE session = ?"))?;
+        let mut statement = connection.prepare_cached(&format!("{columns} WHERE session = ?"))?;
         let mut rows = statement.query([Key(session)])?;
         while let Some(row) = rows.next()? {
             visit(row)?;
@@ -144,7 +162,7 @@ fn scan(
     match sets.few() {
         Some(ids) => {
             // Parts of sessions of several days matter even where only one filter is met.
-            let mut statement = connection.prepare_cached(&format!("{COLUMNS} WHERE id = ?"))?;
+            let mut statement = connection.prepare_cached(&format!("{columns} WHERE id = ?"))?;
             for id in ids {
                 let mut rows = statement.query([id])?;
                 while let Some(row) = rows.next()? {
@@ -153,7 +171,11 @@ fn scan(
             }
         }
         None => {
-            let mut statement = connection.prepare_cached(COLUMNS)?;
+            // Parts are made in about the order of time: the page fills at once, and what comes
+            // after is mostly not on it.
+            let order = if query.ascending { "ASC" } else { "DESC" };
+            let mut statement =
+                connection.prepare_cached(&format!("{columns} ORDER BY id {order}"))?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 visit(row)?;

@@ -25,14 +25,15 @@ pub(super) enum Job {
 /// Requests in one transaction, about: more wait for the next.
 const GROUP: usize = 20_000;
 
-/// Days kept open for writing. Late records are of yesterday, hardly ever older.
-const OPEN_DAYS: usize = 3;
+/// Days kept open for writing. Late records are of yesterday, hardly ever
+/// older.
+const OPEN_DAYS: usize = 2;
 
 /// Strings a day's writer remembers the numbers of.
 const KNOWN_STRINGS: usize = 100_000;
 
 /// Page cache of a day that is written, KiB.
-const CACHE_KIB: i64 = 128 * 1024;
+const CACHE_KIB: i64 = 64 * 1024;
 
 /// Pages of the write-ahead log after which it is copied into the file: 64 MiB.
 const CHECKPOINT_PAGES: i64 = 8192;
