@@ -31,11 +31,15 @@ fn a_session_of_two_days_is_one_session_of_two_parts() {
     assert_eq!(ids(&found), [session(1)], "filters met on different days");
     assert_eq!(found["sessions"][0]["requests"], 2);
     assert_eq!(found["sessions"][0]["user"], "new");
+    cloud.post(&[record(1, 5, json!({"ts": now - DAY, "denied": true}))]);
+    let found = cloud.ask("/v1/sessions?user=new&denied=false");
+    assert_eq!(found["total"], 0, "denied on a day that the user filter does not meet");
     let detail = cloud.ask(&format!("/v1/sessions/{}", session(1)));
     assert_eq!(detail["parts"].as_array().unwrap().len(), 2);
-    assert_eq!(detail["by"]["ip"][0]["count"], 2);
+    assert_eq!(detail["by"]["ip"][0]["count"], 3);
     for (order, wanted) in [("asc", [2, 1]), ("desc", [1, 2])] {
-        let path = format!("/v1/sessions/{}/requests?limit=1&order={order}", session(1));
+        let path =
+            format!("/v1/sessions/{}/requests?limit=1&order={order}&denied=false", session(1));
         let first = cloud.ask(&path);
         let next = first["next"].as_str().unwrap();
         let second = cloud.ask(&format!("{path}&cursor={next}"));

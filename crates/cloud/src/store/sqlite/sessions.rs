@@ -159,7 +159,9 @@ fn scan(
         }
         return Ok(found);
     }
-    match sets.few() {
+    // "Not denied" must see all parts of a session.
+    let few = sets.few().filter(|_| query.filter.denied != Some(false));
+    match few {
         Some(ids) => {
             // Parts of sessions of several days matter even where only one filter is met.
             let mut statement = connection.prepare_cached(&format!("{columns} WHERE id = ?"))?;

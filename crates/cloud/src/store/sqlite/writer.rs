@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
@@ -24,6 +24,10 @@ pub(super) enum Job {
 
 /// Requests in one transaction, about: more wait for the next.
 const GROUP: usize = 20_000;
+
+/// Longest pause to let more batches join a transaction. It is never longer than half of what the
+/// last one took: a node alone hardly waits, many nodes share their flushes.
+const GATHER: Duration = Duration::from_millis(50);
 
 /// Days kept open for writing. Late records are of yesterday, hardly ever
 /// older.
@@ -45,6 +49,7 @@ const IDLE: Duration = Duration::from_secs(30);
 pub(super) fn run(jobs: &Receiver<Job>, days: &Arc<Days>, failure: &Arc<Mutex<Option<String>>>) {
     let mut writer = Writer { days, open: BTreeMap::new(), failure };
     let mut idle = false;
+    let mut last_write = Duration::ZERO;
     loop {
         let first = match jobs.recv_timeout(IDLE) {
             Ok(job) => job,
@@ -60,6 +65,8 @@ pub(super) fn run(jobs: &Receiver<Job>, days: &Arc<Days>, failure: &Arc<Mutex<Op
         let mut group = Vec::new();
         let mut size = 0;
         let mut next = Some(first);
+        let start = Instant::now();
+        let gather = GATHER.min(last_write / 2);
         while let Some(job) = next.take() {
             match job {
                 Job::Append(batch, reply) => {
@@ -74,10 +81,13 @@ pub(super) fn run(jobs: &Receiver<Job>, days: &Arc<Days>, failure: &Arc<Mutex<Op
                 }
             }
             if size < GROUP {
-                next = jobs.try_recv().ok();
+                let left = gather.saturating_sub(start.elapsed());
+                next = jobs.recv_timeout(left).ok();
             }
         }
+        let start = Instant::now();
         writer.append(group);
+        last_write = start.elapsed();
     }
     writer.checkpoint();
 }
