@@ -18,7 +18,7 @@
 //!
 //! Nothing in the memory is a pointer, and nothing is trusted to be in range. What two processes may
 //! touch is an atomic. Critical sections allocate, log, panic and call back never, and no thread
-//! holds two locks. `tests/table_loom.rs` runs every interleaving of the lock, `tests/table_kill.rs`
+//! holds two locks. `tests/table_loom.rs` runs every interleaving of the lock, `table/tests/killing.rs`
 //! kills workers by the hundred.
 
 mod bytes;
