@@ -1,0 +1,182 @@
+//! What may be written, and what a wrong word is answered with.
+
+mod harness;
+
+use std::fs;
+
+use harness::check;
+use harness::{Nginx, get};
+
+#[test]
+fn a_wrong_word_is_named_with_file_line_and_what_is_accepted() {
+    let cases = [
+        ("api_sessions maybe;", "\"maybe\"", "\"on\", \"off\" or a variable is accepted"),
+        ("api_sessions;", "a value is missing", "on|off|$variable"),
+        ("api_sessions on off;", "\"off\"", "one value is accepted"),
+        ("api_sessions on; api_sessions off;", "is duplicate", "api_sessions"),
+        ("api_sessions_zone sessions;", "\"sessions\"", "\"name:size\" is accepted"),
+        ("api_sessions_zone s:lots;", "\"lots\"", "a number with an optional"),
+        ("api_sessions_zone s:1k;", "\"1k\"", "bytes are accepted"),
+        ("api_sessions_zone s:1m idle=1h;", "\"idle=1h\"", "\"inactive=\" is accepted"),
+        ("api_sessions_zone s:1m inactive=soon;", "\"soon\"", "a number with \"ms\""),
+        ("api_sessions_secret /nowhere;", "/nowhere", "No such file"),
+        ("api_sessions_export ftp://h;", "\"ftp://h\"", "\"http://host[:port][/path]\""),
+        ("api_sessions_export http://u:p@h;", "invalid URL", "without user"),
+        ("api_sessions_export http://h flash=1s;", "\"flash=1s\"", "flush"),
+        ("api_sessions_export http://h flush=1x;", "\"1x\"", "a number with \"ms\""),
+        ("api_sessions_export http://h token_file=/nowhere;", "/nowhere", "No such file"),
+        (
+            "api_sessions_export http://h compression=br;",
+            "\"br\"",
+            "\"gzip\" or \"off\" is accepted",
+        ),
+        ("api_sessions_export http://h queue=1;", "\"1\"", "bytes are accepted"),
+        ("api_sessions_export off now;", "\"now\"", "off"),
+        ("session_key;", "a point is missing", "session_key point"),
+        ("session_key request.heder.X;", "\"heder\"", "\"header\", \"cookie\""),
+        ("session_key request.header.X label=x;", "\"label=x\"", "\"name=\" or \"export=\""),
+        (
+            "session_key request.header.X export=clear;",
+            "\"clear\"",
+            "\"hashed\", \"plain\" or \"off\"",
+        ),
+        (
+            "context_param request.header.X type=boss;",
+            "\"boss\"",
+            "\"context\", \"user\" or \"role\"",
+        ),
+        ("context_param request.header.X name=;", "invalid name", "1 to 128 bytes"),
+        (
+            "context_param request.header.Authorization;",
+            "whole credential",
+            "\"hash\" or \"plain\"",
+        ),
+        (
+            "context_param request.header.Cookie type=user;",
+            "whole credential",
+            "\"hash\" or \"plain\"",
+        ),
+        ("context_param request.header.X hash plain;", "is duplicate", "context_param"),
+        ("api_sessions_builtin_keys yes;", "\"yes\"", "\"on\" or \"off\" is accepted"),
+        ("api_sessions_body_size 2g;", "\"2g\"", "a number"),
+        ("api_sessions_preread_body 1;", "\"1\"", "\"on\" or \"off\" is accepted"),
+        ("api_sessions_application;", "a value is missing", "api_sessions_application value"),
+        ("api_sessions_mask request.body.xml.a;", "\"xml\"", "\"json\""),
+    ];
+    for (directive, word, accepted) in cases {
+        let tested = check(directive);
+        assert!(!tested.accepted, "accepted: {directive}");
+        let message = tested.said.lines().find(|line| line.contains("[emerg]")).unwrap_or_default();
+        for part in [word, accepted, "nginx.conf:"] {
+            assert!(message.contains(part), "{directive}\n  lacks {part}\n  in {}", tested.said);
+        }
+    }
+}
+
+/// Variables may be defined further down, so NGINX asks for them at the end, and knows no line then.
+#[test]
+fn an_unknown_variable_is_named_by_nginx() {
+    for directive in ["api_sessions $nobody;", "session_key $nobody;", "context_param a-$nobody;"] {
+        let tested = check(directive);
+        assert!(!tested.accepted && tested.said.contains("unknown \"nobody\" variable"));
+    }
+}
+
+#[test]
+fn a_secret_that_is_too_short_and_a_token_that_is_none_are_refused_without_showing_them() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("secret"), "short-secret-value").unwrap();
+    fs::write(directory.path().join("token"), "two words-of-token").unwrap();
+    for (directive, accepted) in [
+        ("api_sessions_secret DIR/secret;", "32 or more are accepted"),
+        (
+            "api_sessions_export http://h token_file=DIR/token;",
+            "one line of visible ASCII is accepted",
+        ),
+    ] {
+        let tested = harness::check_in(&directory, directive);
+        assert!(!tested.accepted && tested.said.contains(accepted), "{}", tested.said);
+        assert!(!tested.said.contains("short-secret") && !tested.said.contains("words-of-token"));
+    }
+}
+
+#[test]
+fn everything_of_the_contract_is_accepted_on_each_of_its_levels() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("secret"), [b's'; 32]).unwrap();
+    fs::write(directory.path().join("token"), "abc\n").unwrap();
+    let anywhere = "api_sessions on; session_key request.header.A; session_key request.cookie.b \
+        name=b export=plain; session_key $arg_c export=off; context_param request.query.d name=d \
+        type=role hash; context_param request.header.Authorization plain; \
+        api_sessions_builtin_keys off; api_sessions_application app-$host; api_sessions_body_size 32k; \
+        api_sessions_preread_body on; api_sessions_mask request.query.password;";
+    let params: String =
+        (0..64).map(|n| format!("context_param request.header.X-{n} name=p{n};")).collect();
+    let conf = format!(
+        "api_sessions_zone s:1m inactive=1h; api_sessions_secret DIR/secret;
+        api_sessions_export http://127.0.0.1:1/base token_file=DIR/token node=n queue=1m flush=2s
+            batch=64k compression=gzip timeout=5s shutdown=500ms sync=off;
+        {anywhere}
+        server {{ listen 127.0.0.1:PORT; {anywhere}
+            location / {{ {anywhere} }} location /p {{ {params} }} location /s {{ api_sessions_status; }} }}"
+    );
+    let tested = harness::check_in(&directory, &conf);
+    assert!(tested.accepted, "{}", tested.said);
+}
+
+#[test]
+fn a_configuration_without_http_loads() {
+    let directory = tempfile::tempdir().unwrap();
+    let module = harness::built("API_SESSIONS_MODULE");
+    let dir = directory.path().display();
+    let conf =
+        format!("load_module {module}; pid {dir}/pid; error_log {dir}/error.log; events {{}}");
+    let tested = harness::check_whole(&directory, &conf);
+    assert!(tested.accepted, "{}", tested.said);
+}
+
+#[test]
+fn a_module_that_is_only_loaded_does_nothing() {
+    let nginx = Nginx::start("server { listen 127.0.0.1:PORT; return 200 \"[$api_session_id]\"; }");
+    assert_eq!(get(nginx.port, "/", &[]).body, "[]");
+    assert!(!nginx.error_log().contains("api_sessions"));
+}
+
+#[test]
+fn the_examples_load() {
+    for name in ["minimal.conf", "full.conf"] {
+        let path = format!("{}/nginx-conf/{name}", env!("CARGO_MANIFEST_DIR"));
+        let directory = tempfile::tempdir().unwrap();
+        let dir = directory.path().display().to_string();
+        fs::write(directory.path().join("api-sessions.secret"), [b's'; 32]).unwrap();
+        fs::write(directory.path().join("api-sessions.token"), "token").unwrap();
+        let conf = fs::read_to_string(path)
+            .unwrap()
+            .replace(
+                "modules/ngx_http_api_sessions_module.so",
+                &harness::built("API_SESSIONS_MODULE"),
+            )
+            .replace("/etc/nginx", &dir)
+            .replace("/var/log/nginx", &dir)
+            .replace("listen 80;", &format!("listen 127.0.0.1:{};", harness::free_port()));
+        let tested = harness::check_whole(&directory, &format!("pid {dir}/pid; {conf}"));
+        assert!(tested.accepted, "{name}: {}", tested.said);
+    }
+}
+
+#[test]
+fn testing_a_configuration_beside_a_running_nginx_changes_nothing() {
+    let nginx = Nginx::start(
+        "api_sessions on; server { listen 127.0.0.1:PORT; return 200 $api_session_requests; }",
+    );
+    assert_eq!(get(nginx.port, "/", &[]).body, "1");
+    let output = std::process::Command::new(harness::built("API_SESSIONS_NGINX"))
+        .args(["-t", "-c"])
+        .arg(nginx.path("nginx.conf"))
+        .arg("-p")
+        .arg(nginx.path(""))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(get(nginx.port, "/", &[]).body, "2");
+}

@@ -1,0 +1,42 @@
+//! A real NGINX with the module, and a real cloud, for one test each.
+//!
+//! `scripts/test` says where the binaries are:
+//! `API_SESSIONS_NGINX`, `API_SESSIONS_MODULE`, `API_SESSIONS_CLOUD`.
+#![allow(dead_code, unused_imports)] // each test file uses its own part
+
+mod cloud;
+mod http;
+mod nginx;
+
+pub(crate) use cloud::Cloud;
+pub(crate) use http::{Answer, get, raw, request};
+pub(crate) use nginx::{Nginx, Tested, check, check_in, check_whole, signal};
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+/// Longest wait for something that must happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A port of 127.0.0.1 that is free now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
+}
+
+/// Asks again and again until there is an answer.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Path of a binary or file that `scripts/test` has built.
+pub(crate) fn built(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run scripts/test"))
+}

@@ -1,0 +1,216 @@
+//! Starting, asking and ending NGINX.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::{built, eventually, free_port};
+
+/// A running NGINX. When it is dropped, it ends gracefully, and its error log must be clean.
+pub(crate) struct Nginx {
+    child: Child,
+    directory: TempDir,
+    pub(crate) port: u16,
+    ended: bool,
+}
+
+/// What `nginx -t` said.
+pub(crate) struct Tested {
+    pub(crate) accepted: bool,
+    pub(crate) said: String,
+}
+
+/// What must not be in any error log.
+const NEVER: &[&str] = &[
+    "[alert]",
+    "[crit]",
+    "[emerg]",
+    "exited on signal",
+    "panicked",
+    "AddressSanitizer",
+    "caught by the module",
+];
+
+/// The configuration around a test's own: `PORT`, `DIR` are filled in.
+fn whole(directory: &Path, port: u16, main: &str, http: &str) -> String {
+    let module = built("API_SESSIONS_MODULE");
+    let dir = directory.display();
+    format!(
+        "load_module {module};
+daemon off;
+user root;
+pid {dir}/nginx.pid;
+error_log {dir}/error.log info;
+{main}
+events {{ worker_connections 256; }}
+http {{
+    access_log {dir}/access.log;
+    client_body_temp_path {dir}/body;
+    proxy_temp_path {dir}/proxy;
+    fastcgi_temp_path {dir}/fastcgi;
+    uwsgi_temp_path {dir}/uwsgi;
+    scgi_temp_path {dir}/scgi;
+    log_format session '$request_uri $status $api_session_id $api_session_key $api_session_source $api_session_requests';
+{http}
+}}
+"
+    )
+    .replace("PORT", &port.to_string())
+    .replace("DIR", &dir.to_string())
+}
+
+impl Nginx {
+    /// Starts with that inside `http { … }`; it must have a server that listens on `127.0.0.1:PORT`.
+    #[track_caller]
+    pub(crate) fn start(http: &str) -> Self {
+        Self::start_with("worker_processes 2;", http)
+    }
+
+    /// As [`Nginx::start`], with that in the main context.
+    #[track_caller]
+    pub(crate) fn start_with(main: &str, http: &str) -> Self {
+        Self::start_in(tempfile::tempdir().expect("a directory"), main, http)
+    }
+
+    /// As [`Nginx::start_with`], in a directory that holds files already.
+    #[track_caller]
+    pub(crate) fn start_in(directory: TempDir, main: &str, http: &str) -> Self {
+        let port = free_port();
+        let conf = whole(directory.path(), port, main, http);
+        fs::write(directory.path().join("nginx.conf"), conf).expect("written");
+        let child = command(directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nginx starts");
+        let mut nginx = Self { child, directory, port, ended: false };
+        eventually("nginx listens", || {
+            if let Some(status) = nginx.child.try_wait().expect("a status") {
+                nginx.ended = true;
+                panic!("nginx ended with {status}:\n{}", nginx.error_log());
+            }
+            std::net::TcpStream::connect(("127.0.0.1", nginx.port)).ok()
+        });
+        nginx
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn error_log(&self) -> String {
+        fs::read_to_string(self.path("error.log")).unwrap_or_default()
+    }
+
+    /// Lines of a log in the test's directory.
+    pub(crate) fn lines(&self, name: &str) -> Vec<String> {
+        let text = fs::read_to_string(self.path(name)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Process ids of the workers that run now.
+    pub(crate) fn workers(&self) -> Vec<u32> {
+        let path = format!("/proc/{0}/task/{0}/children", self.child.id());
+        let text = fs::read_to_string(path).unwrap_or_default();
+        text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    }
+
+    pub(crate) fn master(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal to the master, by the name that kill(1) knows.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
+    }
+
+    /// Replaces something in the configuration, reloads, and waits for the new workers.
+    #[track_caller]
+    pub(crate) fn reload(&self, from: &str, to: &str) {
+        let path = self.path("nginx.conf");
+        let conf = fs::read_to_string(&path).expect("a configuration");
+        assert!(conf.contains(from), "{from} is not in the configuration");
+        fs::write(&path, conf.replace(from, to)).expect("written");
+        let before = self.workers();
+        self.signal("HUP");
+        eventually("the workers are new ones", || {
+            let now = self.workers();
+            (!now.is_empty() && now.iter().all(|pid| !before.contains(pid))).then_some(())
+        });
+    }
+
+    /// Ends gracefully; the error log must be clean.
+    #[track_caller]
+    pub(crate) fn finish(mut self) -> TempDir {
+        self.end();
+        std::mem::replace(&mut self.directory, tempfile::tempdir().expect("a directory"))
+    }
+
+    #[track_caller]
+    fn end(&mut self) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        self.signal("QUIT");
+        let child = &mut self.child;
+        let status = eventually("nginx ends", || child.try_wait().expect("a status"));
+        let log = self.error_log();
+        let bad: Vec<&str> =
+            log.lines().filter(|line| NEVER.iter().any(|never| line.contains(never))).collect();
+        assert!(bad.is_empty(), "in the error log:\n{}", bad.join("\n"));
+        assert!(status.success(), "nginx ended with {status}");
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("error log:\n{}", self.error_log());
+            // Workers of a master that is killed live on: it ends them first.
+            let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+            let _ = self.child.wait();
+        } else {
+            self.end();
+        }
+    }
+}
+
+pub(crate) fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
+    assert!(sent.expect("kill runs").success(), "{name} to {pid}");
+}
+
+fn command(directory: &Path) -> Command {
+    let mut command = Command::new(built("API_SESSIONS_NGINX"));
+    command
+        .arg("-p")
+        .arg(directory)
+        .arg("-c")
+        .arg(directory.join("nginx.conf"))
+        .arg("-e")
+        .arg(directory.join("error.log"));
+    command
+}
+
+/// `nginx -t` with that inside `http { … }`.
+pub(crate) fn check(http: &str) -> Tested {
+    let directory = tempfile::tempdir().expect("a directory");
+    check_in(&directory, http)
+}
+
+/// As [`check`], in a directory that holds files already.
+pub(crate) fn check_in(directory: &TempDir, http: &str) -> Tested {
+    let conf = whole(directory.path(), free_port(), "", http);
+    check_whole(directory, &conf)
+}
+
+/// `nginx -t` with that as the whole configuration.
+pub(crate) fn check_whole(directory: &TempDir, conf: &str) -> Tested {
+    fs::write(directory.path().join("nginx.conf"), conf).expect("written");
+    let output = command(directory.path()).arg("-t").output().expect("nginx runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Tested { accepted: output.status.success(), said }
+}

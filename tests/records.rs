@@ -1,0 +1,215 @@
+//! What arrives in the cloud.
+
+mod harness;
+
+use harness::{Cloud, Nginx, eventually, get, request};
+use serde_json::json;
+
+#[test]
+fn a_request_arrives_with_all_that_the_contract_says() {
+    let cloud = Cloud::start();
+    let nginx = Nginx::start(&format!(
+        "api_sessions on; api_sessions_export {}; api_sessions_application shop-$host;
+        session_key request.header.X-Sid name=sid; session_key request.cookie.open export=plain;
+        session_key request.cookie.silent export=off;
+        context_param request.query.q name=search; context_param request.header.X-User type=user;
+        context_param request.header.X-Role type=role hash;
+        server {{ listen 127.0.0.1:PORT; location / {{ proxy_pass http://127.0.0.1:PORT/up; }}
+        location /up {{ api_sessions off; return 201 fine; }} }}",
+        cloud.export()
+    ));
+    let headers = [
+        ("X-Sid", "session-one"),
+        ("Cookie", "open=visible; silent=invisible"),
+        ("User-Agent", "agent/1 \u{e9}"),
+        ("X-User", "anna"),
+        ("X-Role", "admin"),
+    ];
+    let answer = request(nginx.port, "POST", "/a%20b/c?q=x+y&secret=z", &headers, "body");
+    assert_eq!(answer.status, 201);
+    let session = cloud.sessions(1).remove(0);
+    let id = session["session"].as_str().unwrap().to_owned();
+    let record = cloud.records(&id, 1).remove(0);
+    let subset = json!({
+        "node": "test", "session": id, "key": "sid", "source": "key", "app": "shop-localhost",
+        "ip": "127.0.0.1", "ua": "agent/1 \u{e9}", "host": "localhost", "method": "POST",
+        "path": "/a%20b/c", "proto": "HTTP/1.1", "scheme": "http", "status": 201, "user": "anna",
+        "denied": false,
+    });
+    for (name, value) in subset.as_object().unwrap() {
+        assert_eq!(&record[name], value, "{name} in {record:#}");
+    }
+    assert_eq!(record["id"].as_str().unwrap().len(), 32);
+    assert!(record["ts"].as_u64().unwrap() > 1_600_000_000_000);
+    assert!(record["upstream_ms"].is_u64() && record["request_bytes"].as_u64().unwrap() > 100);
+    let params = record["params"].as_array().unwrap();
+    let names: Vec<_> = params.iter().map(|p| p["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        ["sid", "request.cookie.open", "search", "request.header.X-User", "request.header.X-Role"]
+    );
+    let shown: Vec<_> = params.iter().map(|p| p["hashed"].as_bool().unwrap()).collect();
+    assert_eq!(shown, [true, false, false, false, true]);
+    assert_eq!(params[2]["value"], "x y");
+    let text = record.to_string();
+    for hidden in ["session-one", "invisible", "\"admin\"", "secret"] {
+        assert!(!text.contains(hidden), "{hidden} in {text}");
+    }
+}
+
+#[test]
+fn one_request_is_one_record_and_sessions_hold_them_in_order() {
+    let cloud = Cloud::start();
+    let nginx = Nginx::start(&format!(
+        "api_sessions on; api_sessions_export {}; session_key request.header.S;
+        server {{ listen 127.0.0.1:PORT; error_page 404 /lost; location /lost {{ return 404 lost; }}
+        location /ok {{ return 200 ok; }} location /silent {{ api_sessions off; return 200 silent; }} }}",
+        cloud.export()
+    ));
+    for round in 0..20 {
+        for session in ["a", "b", "c"] {
+            get(nginx.port, &format!("/ok/{round}"), &[("S", session)]);
+        }
+        get(nginx.port, "/missing", &[("S", "a")]);
+        get(nginx.port, "/silent", &[("S", "a")]);
+    }
+    let sessions = cloud.sessions(80);
+    let mut counts: Vec<_> = sessions.iter().map(|s| s["requests"].as_u64().unwrap()).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [20, 20, 40]);
+    let largest =
+        sessions.iter().find(|s| s["requests"] == 40).unwrap()["session"].as_str().unwrap();
+    let records = cloud.records(largest, 40);
+    let times: Vec<_> = records.iter().map(|r| r["ts"].as_u64().unwrap()).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    let ids: std::collections::BTreeSet<_> = records.iter().map(|r| r["id"].to_string()).collect();
+    assert_eq!(ids.len(), 40);
+}
+
+#[test]
+fn a_cloud_that_is_away_hurts_nobody_and_gets_everything_later() {
+    let mut cloud = Cloud::start();
+    let export = cloud.export();
+    let nginx = Nginx::start(&format!(
+        "api_sessions on; api_sessions_export {export}; session_key request.header.S;
+        server {{ listen 127.0.0.1:PORT; return 200 ok; }}"
+    ));
+    cloud.kill();
+    for _ in 0..30 {
+        assert_eq!(get(nginx.port, "/", &[("S", "x")]).status, 200);
+    }
+    eventually("a word about it", || {
+        nginx.error_log().contains("records are kept and sent again").then_some(())
+    });
+    // A reload while it is away: what the old workers could not send, the new ones do.
+    nginx.reload("worker_processes 2;", "worker_processes 1;");
+    for _ in 0..30 {
+        assert_eq!(get(nginx.port, "/", &[("S", "x")]).status, 200);
+    }
+    cloud.run();
+    let session = cloud.sessions(60).remove(0);
+    assert_eq!(session["requests"], 60);
+    cloud.records(session["session"].as_str().unwrap(), 60);
+    let warnings = nginx.error_log().lines().filter(|l| l.contains("kept and sent again")).count();
+    assert!(warnings <= 4, "one for each worker:\n{}", nginx.error_log());
+}
+
+#[test]
+fn a_wrong_token_costs_no_data() {
+    let cloud = Cloud::start();
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("token"), "wrong").unwrap();
+    let nginx = Nginx::start_in(
+        directory,
+        "worker_processes 1;",
+        &format!(
+            "api_sessions on; api_sessions_export {} token_file=DIR/token node=n flush=50ms;
+            server {{ listen 127.0.0.1:PORT; return 200 ok; }}",
+            cloud.url()
+        ),
+    );
+    get(nginx.port, "/", &[]);
+    eventually("a word about it", || nginx.error_log().contains("answered 401").then_some(()));
+    assert!(!nginx.error_log().contains("Bearer") && !nginx.error_log().contains("wrong"));
+    std::fs::copy(cloud.ingest_token_file(), nginx.path("token")).unwrap();
+    nginx.reload("worker_processes 1;", "worker_processes 2;");
+    assert_eq!(cloud.sessions(1)[0]["requests"], 1);
+}
+
+#[test]
+fn a_killed_worker_loses_no_record() {
+    let mut cloud = Cloud::start();
+    let nginx = Nginx::start(&format!(
+        "api_sessions on; api_sessions_export {}; session_key request.header.S;
+        server {{ listen 127.0.0.1:PORT; return 200 ok; }}",
+        cloud.export()
+    ));
+    cloud.kill();
+    for _ in 0..40 {
+        get(nginx.port, "/", &[("S", "x")]);
+    }
+    for pid in nginx.workers() {
+        harness::signal(pid, "KILL");
+    }
+    let count = 40;
+    eventually("new workers", || (nginx.workers().len() == 2).then_some(()));
+    cloud.run();
+    assert_eq!(cloud.sessions(count)[0]["requests"], count);
+    let log = nginx
+        .error_log()
+        .replace("[alert]", "[killed by the test]")
+        .replace("exited on signal 9", "");
+    std::fs::write(nginx.path("error.log"), log).unwrap();
+}
+
+#[test]
+fn reloads_under_load_lose_and_double_nothing() {
+    let cloud = Cloud::start();
+    let nginx = Nginx::start(&format!(
+        "api_sessions on; api_sessions_export {}; session_key request.header.S;
+        server {{ listen 127.0.0.1:PORT; return 200 ok; }}",
+        cloud.export()
+    ));
+    let port = nginx.port;
+    let load = std::thread::spawn(move || {
+        (0..400).filter(|_| get(port, "/", &[("S", "x")]).status == 200).count()
+    });
+    for round in 0..6 {
+        let (from, to) = if round % 2 == 0 {
+            ("processes 2", "processes 1")
+        } else {
+            ("processes 1", "processes 2")
+        };
+        nginx.reload(from, to);
+    }
+    let answered = load.join().unwrap() as u64;
+    let session = cloud.sessions(answered).remove(0);
+    assert_eq!(session["requests"].as_u64(), Some(answered));
+}
+
+#[test]
+fn the_status_page_speaks_json_and_prometheus() {
+    let cloud = Cloud::start();
+    let nginx = Nginx::start(&format!(
+        "api_sessions on; api_sessions_export {};
+        server {{ listen 127.0.0.1:PORT; location / {{ return 200 ok; }}
+        location /status {{ api_sessions off; api_sessions_status; }} }}",
+        cloud.export()
+    ));
+    get(nginx.port, "/", &[]);
+    cloud.sessions(1);
+    let status = eventually("the record is counted as sent", || {
+        let status = get(nginx.port, "/status", &[]).json();
+        (status["export"]["records_sent_total"] == 1).then_some(status)
+    });
+    assert_eq!(status["table"]["sessions_in_use"], 1);
+    assert_eq!(status["builtin_keys"][1]["name"], "PHPSESSID");
+    for prometheus in [
+        get(nginx.port, "/status?format=prometheus", &[]),
+        get(nginx.port, "/status", &[("Accept", "text/plain;version=0.0.4")]),
+    ] {
+        assert!(prometheus.header("content-type").unwrap().starts_with("text/plain"));
+        assert!(prometheus.body.contains("\n# TYPE api_sessions_records_sent_total counter\napi_sessions_records_sent_total 1\n"), "{}", prometheus.body);
+    }
+    assert_eq!(request(nginx.port, "DELETE", "/status", &[], "").status, 405);
+}

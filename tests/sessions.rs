@@ -1,0 +1,298 @@
+//! Which session a request belongs to, over HTTP.
+
+mod harness;
+
+use harness::{Nginx, eventually, get, raw, request};
+
+/// Server that shows the session of each request.
+const SHOW: &str = "add_header X-Session $api_session_id; add_header X-Key $api_session_key;
+    add_header X-Source $api_session_source; add_header X-Requests $api_session_requests;";
+
+struct Shown {
+    session: String,
+    key: String,
+    source: String,
+    requests: u64,
+}
+
+#[track_caller]
+fn show(nginx: &Nginx, target: &str, headers: &[(&str, &str)]) -> Shown {
+    let answer = get(nginx.port, target, headers);
+    let header =
+        |name| answer.header(name).unwrap_or_else(|| panic!("{name}: {answer:?}")).to_owned();
+    Shown {
+        session: header("X-Session"),
+        key: header("X-Key"),
+        source: header("X-Source"),
+        requests: header("X-Requests").parse().unwrap(),
+    }
+}
+
+/// The id of contract §3, computed from its words.
+fn id(secret: &[u8], namespace: &str, value: &str) -> String {
+    let key = blake3::derive_key("api-sessions session id v1", secret);
+    let mut input = namespace.as_bytes().to_vec();
+    input.push(0);
+    input.extend_from_slice(value.as_bytes());
+    blake3::keyed_hash(&key, &input).to_hex()[..32].to_owned()
+}
+
+#[test]
+fn keys_are_tried_in_the_order_of_the_contract_and_ids_are_its() {
+    let secret = [b'k'; 40];
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("secret"), secret).unwrap();
+    let nginx = Nginx::start_in(
+        directory,
+        "worker_processes 2;",
+        &format!(
+            "api_sessions on; api_sessions_secret DIR/secret; {SHOW}
+            session_key request.header.X-Sid name=sid; session_key $arg_t name=argument;
+            server {{ listen 127.0.0.1:PORT; return 204; }}"
+        ),
+    );
+    type Headers = &'static [(&'static str, &'static str)];
+    let cases: [(&str, Headers, &str, &str, &str, &str); 6] = [
+        ("/?t=two", &[("X-Sid", "one")], "sid", "key", "value", "one"),
+        ("/?t=two", &[], "argument", "key", "value", "two"),
+        ("/", &[("Cookie", "PHPSESSID=0123456789")], "PHPSESSID", "builtin", "value", "0123456789"),
+        ("/", &[("User-Agent", "agent/1")], "ip_ua", "ip_ua", "ip+ua", "127.0.0.1\nagent/1"),
+        ("/", &[("User-Agent", "  ")], "ip", "ip", "ip", "127.0.0.1"),
+        ("/", &[], "ip", "ip", "ip", "127.0.0.1"),
+    ];
+    for (target, headers, key, source, namespace, value) in cases {
+        let shown = show(&nginx, target, headers);
+        assert_eq!((shown.key.as_str(), shown.source.as_str()), (key, source));
+        assert_eq!(shown.session, id(&secret, namespace, value), "{value}");
+    }
+    // Equal values meet through different keys.
+    let header = show(&nginx, "/", &[("X-Sid", "same")]).session;
+    assert_eq!(show(&nginx, "/?t=same", &[]).session, header);
+}
+
+#[test]
+fn levels_inherit_keys_as_proxy_set_header_does() {
+    let nginx = Nginx::start(&format!(
+        "api_sessions on; session_key request.header.A name=http; {SHOW}
+        server {{ listen 127.0.0.1:PORT;
+            location /plain {{ return 204; }}
+            location /own {{ session_key request.header.B name=location; return 204; }}
+            location /none {{ api_sessions_builtin_keys off; session_key request.header.C; return 204; }}
+            location /off {{ api_sessions off; return 200 \"[$api_session_id]\"; }} }}"
+    ));
+    let headers = [("A", "aaa"), ("B", "bbb"), ("Cookie", "PHPSESSID=0123456789")];
+    assert_eq!(show(&nginx, "/plain", &headers).key, "http");
+    assert_eq!(show(&nginx, "/own", &headers).key, "location");
+    assert_eq!(show(&nginx, "/none", &headers).key, "ip");
+    assert_eq!(get(nginx.port, "/off", &headers).body, "[]");
+}
+
+#[test]
+fn a_variable_switches_analysis() {
+    let nginx = Nginx::start(
+        "map $http_x_watch $watch { default $http_x_watch; } api_sessions $watch;
+        server { listen 127.0.0.1:PORT; return 200 \"[$api_session_source]\"; }",
+    );
+    assert_eq!(get(nginx.port, "/", &[("X-Watch", "1")]).body, "[ip]");
+    for off in [&[("X-Watch", "0")][..], &[]] {
+        assert_eq!(get(nginx.port, "/", off).body, "[]");
+    }
+}
+
+#[test]
+fn requests_are_counted_over_all_workers() {
+    let nginx = Nginx::start(&format!(
+        "api_sessions on; session_key request.header.A; {SHOW}
+        server {{ listen 127.0.0.1:PORT; return 204; }}"
+    ));
+    let mut seen: Vec<u64> = (0..50).map(|_| show(&nginx, "/", &[("A", "x")]).requests).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, (1..=50).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_request_is_counted_once_whatever_nginx_does_inside() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("html")).unwrap();
+    std::fs::write(directory.path().join("html/index.html"), "index").unwrap();
+    std::fs::write(directory.path().join("html/page.shtml"), "<!--#include virtual=\"/part\" -->")
+        .unwrap();
+    let nginx = Nginx::start_in(
+        directory,
+        "worker_processes 1;",
+        "api_sessions on; session_key request.header.A; access_log DIR/session.log session;
+        server { listen 127.0.0.1:PORT; root DIR/html; ssi_types text/plain;
+            error_page 404 /error; location /error { return 404 gone; }
+            location /try { try_files /none @named; } location @named { return 200 named; }
+            location /upstream { api_sessions off; access_log off; return 200 up; }
+            location /auth { auth_request /check; proxy_pass http://127.0.0.1:PORT/upstream; }
+            location /check { internal; proxy_pass http://127.0.0.1:PORT/upstream; }
+            location /mirror { mirror /copy; proxy_pass http://127.0.0.1:PORT/upstream; }
+            location /copy { internal; proxy_pass http://127.0.0.1:PORT/upstream; }
+            location /page.shtml { ssi on; } location /part { return 200 part; }
+            location /post { post_action /after; return 200 post; }
+            location /after { internal; proxy_pass http://127.0.0.1:PORT/upstream; }
+            location /denied { deny all; } location /rewritten { rewrite ^ /part last; } }",
+    );
+    let targets = [
+        "/",
+        "/missing",
+        "/try",
+        "/auth",
+        "/mirror",
+        "/page.shtml",
+        "/post",
+        "/denied",
+        "/rewritten",
+        "/error",
+    ];
+    for (number, target) in targets.iter().enumerate() {
+        get(nginx.port, target, &[("A", "same")]);
+        let want = format!(" {}", number + 1);
+        let line = eventually("a line in the log", || {
+            nginx.lines("session.log").into_iter().filter(|line| line.contains(" key ")).nth(number)
+        });
+        assert!(line.ends_with(&want), "{target}: {line}");
+    }
+}
+
+#[track_caller]
+fn four_lines(nginx: &Nginx) -> Vec<String> {
+    eventually("lines in the log", || Some(nginx.lines("session.log")).filter(|l| l.len() >= 4))
+}
+
+#[test]
+fn what_ends_before_the_access_phase_still_has_a_session() {
+    let nginx = Nginx::start_with(
+        "worker_processes 1;",
+        "api_sessions on; access_log DIR/session.log session;
+        server { listen 127.0.0.1:PORT; location /moved { return 301 /; } }",
+    );
+    get(nginx.port, "/moved", &[]);
+    raw(nginx.port, b"GARBAGE\r\n\r\n");
+    raw(nginx.port, b"GET / HTTP/1.1\r\n\r\n");
+    raw(nginx.port, b"GET /x HTTP/1.1\r\nHost: a b\r\n\r\n");
+    let lines = four_lines(&nginx);
+    for (number, line) in lines.iter().enumerate() {
+        assert!(line.ends_with(&format!(" ip ip {}", number + 1)), "{lines:#?}");
+    }
+}
+
+#[test]
+fn variables_work_where_nginx_evaluates_variables() {
+    let nginx = Nginx::start(
+        "api_sessions on; session_key request.header.A;
+        limit_req_zone $api_session_id zone=sessions:1m rate=1r/m;
+        map $api_session_requests $second { default no; 2 yes; }
+        server { listen 127.0.0.1:PORT;
+            set $early $api_session_id;
+            location /limited { limit_req zone=sessions; proxy_pass http://127.0.0.1:PORT/echo; }
+            location /if { if ($api_session_source = key) { return 200 key; } return 200 other; }
+            location /map { return 200 $second; }
+            location /rewrite { return 200 \"$early $api_session_id $api_session_age $api_session_attacks $api_session_denied\"; }
+            location /header { proxy_pass http://127.0.0.1:PORT/echo; proxy_set_header X-Id $api_session_id; }
+            location /echo { api_sessions off; return 200 $http_x_id; } }",
+    );
+    let a = [("A", "x")];
+    assert_eq!(get(nginx.port, "/map", &a).body, "no");
+    assert_eq!(get(nginx.port, "/map", &a).body, "yes");
+    assert_eq!(get(nginx.port, "/if", &a).body, "key");
+    let rewrite = get(nginx.port, "/rewrite", &a).body;
+    let words: Vec<&str> = rewrite.split(' ').collect();
+    assert_eq!((words[0], &words[2..]), (words[1], &["0", "0", "0"][..]), "{rewrite}");
+    assert_eq!(get(nginx.port, "/header", &a).body, words[0]);
+    assert_eq!(get(nginx.port, "/limited", &a).status, 200);
+    assert_eq!(get(nginx.port, "/limited", &a).status, 503);
+    assert_eq!(get(nginx.port, "/limited", &[("A", "another")]).status, 200);
+}
+
+#[test]
+fn a_token_of_a_login_response_ties_the_requests_together() {
+    let nginx = Nginx::start(
+        "api_sessions on; access_log DIR/session.log session;
+        session_key response.body.json.auth.token name=issued; session_key request.query.token name=query;
+        session_key request.header.Authorization.bearer name=bearer; session_key request.body.json.token name=body;
+        server { listen 127.0.0.1:PORT; location / { proxy_pass http://127.0.0.1:PORT/api/; }
+        location /api/ { api_sessions off; access_log off; default_type application/json;
+            return 200 '{\"ok\":true}'; }
+        location /api/login { api_sessions off; access_log off; default_type application/json;
+            return 200 '{\"user\":\"u\",\"auth\":{\"token\":\"tok-4711\"}}'; } }",
+    );
+    get(nginx.port, "/login", &[]);
+    get(nginx.port, "/list?token=tok-4711", &[]);
+    get(nginx.port, "/item", &[("Authorization", "Bearer tok-4711")]);
+    let json = [("Content-Type", "application/json")];
+    request(nginx.port, "POST", "/order", &json, r#"{"n":1,"token":"tok-4711"}"#);
+    let lines = four_lines(&nginx);
+    let field = |line: &String, at: usize| line.split(' ').nth(at).unwrap().to_owned();
+    let keys: Vec<String> = lines.iter().map(|line| field(line, 3)).collect();
+    assert_eq!(keys, ["issued", "query", "bearer", "body"], "{lines:#?}");
+    assert!(lines.iter().all(|line| field(line, 2) == field(&lines[0], 2)), "{lines:#?}");
+}
+
+#[test]
+fn a_body_is_known_in_the_access_phase_where_it_is_read_before() {
+    let nginx = Nginx::start(
+        "api_sessions on; session_key request.body.form.user name=user;
+        server { listen 127.0.0.1:PORT;
+            location /pre { api_sessions_preread_body on; proxy_pass http://127.0.0.1:PORT/echo; proxy_set_header X-Key $api_session_key; }
+            location /late { proxy_pass http://127.0.0.1:PORT/echo; proxy_set_header X-Key $api_session_key; }
+            location /echo { api_sessions off; return 200 $http_x_key; } }",
+    );
+    let form = [("Content-Type", "application/x-www-form-urlencoded")];
+    assert_eq!(request(nginx.port, "POST", "/pre", &form, "user=anna&x=1").body, "user");
+    // Larger than memory buffers: a temporary file is no obstacle.
+    let large = format!("user=anna&x={}", "y".repeat(300_000));
+    assert_eq!(request(nginx.port, "POST", "/pre", &form, &large).body, "user");
+    assert_eq!(get(nginx.port, "/pre", &[]).body, "ip");
+}
+
+#[test]
+fn a_reload_keeps_sessions_and_another_size_begins_anew_and_says_so() {
+    let nginx = Nginx::start(&format!(
+        "api_sessions on; api_sessions_zone s:1m; {SHOW} server {{ listen 127.0.0.1:PORT; return 204; }}"
+    ));
+    let first = show(&nginx, "/", &[]);
+    nginx.reload("worker_processes 2;", "worker_processes 1;");
+    let second = show(&nginx, "/", &[]);
+    assert_eq!((first.session.clone(), 2), (second.session, second.requests));
+    nginx.reload("s:1m", "s:2m");
+    // The secret lives in the zone, so the ids are others too.
+    let third = show(&nginx, "/", &[]);
+    assert!(third.requests == 1 && third.session != first.session);
+    assert!(nginx.error_log().contains("it starts empty"), "{}", nginx.error_log());
+}
+
+#[test]
+fn a_worker_that_is_killed_takes_nothing_with_it() {
+    let nginx = Nginx::start(&format!(
+        "api_sessions on; {SHOW} server {{ listen 127.0.0.1:PORT; return 204; }}"
+    ));
+    let before = show(&nginx, "/", &[]).requests;
+    let workers = nginx.workers();
+    harness::signal(workers[0], "KILL");
+    eventually("another worker", || {
+        let now = nginx.workers();
+        (now.len() == 2 && now != workers).then_some(())
+    });
+    assert_eq!(show(&nginx, "/", &[]).requests, before + 1);
+    // NGINX says itself that a worker was killed: that line is no fault.
+    let log = nginx
+        .error_log()
+        .replace("[alert]", "[killed by the test]")
+        .replace("exited on signal 9", "");
+    std::fs::write(nginx.path("error.log"), log).unwrap();
+}
+
+/// (NGINX's own reload in that mode leaves it without connections to accept.)
+#[test]
+fn single_process_mode_works() {
+    let nginx = Nginx::start_with(
+        "master_process off;",
+        &format!(
+            "api_sessions on; api_sessions_zone s:1m; {SHOW} server {{ listen 127.0.0.1:PORT; return 204; }}"
+        ),
+    );
+    assert_eq!(show(&nginx, "/", &[]).requests, 1);
+    assert_eq!(show(&nginx, "/", &[]).requests, 2);
+}
