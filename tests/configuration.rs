@@ -148,6 +148,8 @@ fn the_examples_load() {
         let path = format!("{}/nginx-conf/{name}", env!("CARGO_MANIFEST_DIR"));
         let directory = tempfile::tempdir().unwrap();
         let dir = directory.path().display().to_string();
+        // Where an NGINX of its own prefix logs to.
+        fs::create_dir(directory.path().join("logs")).unwrap();
         fs::write(directory.path().join("api-sessions.secret"), [b's'; 32]).unwrap();
         fs::write(directory.path().join("api-sessions.token"), "token").unwrap();
         let conf = fs::read_to_string(path)
