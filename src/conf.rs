@@ -6,6 +6,7 @@
 
 mod application;
 mod commands;
+mod deny;
 mod export;
 mod handlers;
 mod keys;
@@ -17,6 +18,7 @@ mod switches;
 mod zone;
 
 pub(crate) use commands::COMMANDS;
+pub(crate) use deny::Deny;
 pub(crate) use export::ExportConf;
 pub(crate) use location::LocationConf;
 pub(crate) use main::MainConf;

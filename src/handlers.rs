@@ -5,6 +5,7 @@
 
 mod access;
 mod bodies;
+mod control;
 mod journey;
 mod log;
 mod state;
@@ -14,6 +15,7 @@ mod view;
 
 pub(crate) use access::Access;
 pub(crate) use bodies::Bodies;
+pub(crate) use control::Control;
 pub(crate) use log::Log;
 pub(crate) use state::State;
 pub(crate) use status::Status;

@@ -60,6 +60,8 @@ fn a_wrong_word_is_named_with_file_line_and_what_is_accepted() {
         ("api_sessions_builtin_keys yes;", "\"yes\"", "\"on\" or \"off\" is accepted"),
         ("api_sessions_body_size 2g;", "\"2g\"", "a number"),
         ("api_sessions_preread_body 1;", "\"1\"", "\"on\" or \"off\" is accepted"),
+        ("api_sessions_deny maybe;", "\"maybe\"", "\"off\", \"on\" or \"dry_run\" is accepted"),
+        ("api_sessions_deny on status=200;", "\"status=200\"", "400 to 599 is accepted"),
         ("api_sessions_application;", "a value is missing", "api_sessions_application value"),
         ("api_sessions_mask request.body.xml.a;", "\"xml\"", "\"json\""),
     ];

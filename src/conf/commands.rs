@@ -6,8 +6,9 @@ use ngx::ffi::{
 };
 
 use super::application::Application;
+use super::deny::DenyDirective;
 use super::export::Export;
-use super::handlers::Status;
+use super::handlers::{Control, Status};
 use super::keys::{ContextParamDirective, Mask, SessionKeyDirective};
 use super::secret::Secret;
 use super::switches::{BodySize, BuiltinKeys, Enable, PrereadBody};
@@ -19,7 +20,7 @@ const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF
 const LOCATION: u32 = NGX_HTTP_LOC_CONF;
 
 /// Ends with an empty entry, as NGINX wants it.
-pub(crate) static mut COMMANDS: [ngx_command_t; 13] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 15] = [
     command::<Enable>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Zone>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
     command::<Secret>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
@@ -31,6 +32,8 @@ pub(crate) static mut COMMANDS: [ngx_command_t; 13] = [
     command::<BodySize>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<PrereadBody>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Mask>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
+    command::<DenyDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Status>(LOCATION, NGX_HTTP_LOC_CONF_OFFSET),
+    command::<Control>(LOCATION, NGX_HTTP_LOC_CONF_OFFSET),
     ngx_command_t::empty(),
 ];

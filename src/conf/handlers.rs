@@ -1,4 +1,4 @@
-//! `api_sessions_status`: a location that the module answers.
+//! `api_sessions_status` and `api_sessions_control`: locations that the module answers.
 
 use std::ffi::CStr;
 
@@ -18,6 +18,22 @@ impl Directive for Status {
         no_words(words)?;
         cf.main_conf::<MainConf>().used = true;
         handler::set::<handlers::Status>(cf)
+    }
+}
+
+pub(super) struct Control;
+
+impl Directive for Control {
+    type Level = LocationConf;
+    const NAME: &'static CStr = c"api_sessions_control";
+    const SYNTAX: &'static str = "";
+
+    fn set(cf: Conf<'_>, words: &[&str], _level: &mut LocationConf) -> Result<(), String> {
+        no_words(words)?;
+        let main = cf.main_conf::<MainConf>();
+        main.used = true;
+        main.denies = true;
+        handler::set::<handlers::Control>(cf)
     }
 }
 

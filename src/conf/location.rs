@@ -6,6 +6,7 @@ use api_sessions_engine::point::{Needs, Point};
 use api_sessions_engine::record::ContextParam;
 use api_sessions_engine::session::{Keys, SessionKey};
 
+use super::deny::Deny;
 use crate::nginx::request::Request;
 use crate::nginx::variable::ComplexValue;
 
@@ -61,6 +62,7 @@ pub(crate) struct LocationConf {
     pub(super) application: Option<Rc<ComplexValue>>,
     pub(super) body_size: Option<usize>,
     pub(super) preread: Option<bool>,
+    pub(super) deny: Option<Deny>,
     /// Which parts of an exchange the keys, parameters and masks read.
     needs: Needs,
     /// Which of those the keys alone read.
@@ -78,6 +80,7 @@ impl LocationConf {
         self.application = self.application.take().or_else(|| above.application.clone());
         self.body_size = self.body_size.or(above.body_size);
         self.preread = self.preread.or(above.preread);
+        self.deny = self.deny.or(above.deny);
 
         self.key_needs =
             self.own_keys.as_slice().iter().fold(Needs::default(), |n, key| n | key.point.needs());
@@ -120,6 +123,11 @@ impl LocationConf {
     #[inline]
     pub(crate) fn body_size(&self) -> usize {
         self.body_size.unwrap_or(BODY_SIZE)
+    }
+
+    #[inline]
+    pub(crate) fn deny(&self) -> Deny {
+        self.deny.unwrap_or(Deny::Off)
     }
 
     #[inline]

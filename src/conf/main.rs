@@ -3,10 +3,10 @@
 use std::cell::OnceCell;
 
 use api_sessions_engine::session::Hasher;
-use api_sessions_engine::table::{QueueRegion, Table, Worker};
+use api_sessions_engine::table::{DenyWriter, Denylist, QueueRegion, Table, Worker};
 
 use super::export::ExportConf;
-use super::zone::{QueueZone, TableZone, ZoneSettings};
+use super::zone::{DenylistZone, QueueZone, TableZone, ZoneSettings};
 use crate::nginx::conf::{Conf, current_main_conf};
 use crate::nginx::process;
 use crate::nginx::request::Request;
@@ -20,6 +20,8 @@ pub(crate) struct MainConf {
     pub(super) used: bool,
     /// Some point, or the full content of a malicious request, needs a body.
     pub(super) observes_bodies: bool,
+    /// Some location denies sessions or controls the denylist.
+    pub(super) denies: bool,
     /// `api_sessions_zone`.
     pub(super) zone: Option<ZoneSettings>,
     /// `api_sessions_secret`.
@@ -31,9 +33,11 @@ pub(crate) struct MainConf {
     /// `$request_id`.
     request_id: Option<IndexedVariable>,
     table: Option<InPool<TableZone>>,
+    denylist: Option<InPool<DenylistZone>>,
     queue: Option<InPool<QueueZone>>,
     hasher: OnceCell<Hasher>,
     hand: OnceCell<Worker>,
+    deny_hand: OnceCell<DenyWriter>,
 }
 
 impl MainConf {
@@ -85,6 +89,18 @@ impl MainConf {
         self.hand.get()
     }
 
+    /// The denied sessions, if a location asks for them.
+    #[inline]
+    pub(crate) fn denylist(&self) -> Option<Denylist> {
+        self.denylist.as_ref()?.denylist()
+    }
+
+    /// This process' hand on the denylist, as [`MainConf::hand`].
+    pub(crate) fn deny_hand(&self) -> Option<&DenyWriter> {
+        let denylist = self.denylist()?;
+        Some(self.deny_hand.get_or_init(|| denylist.join(process::slot(), process::pid())))
+    }
+
     /// The record queue, if records are exported.
     pub(crate) fn queue(&self) -> Option<QueueRegion> {
         self.queue.as_ref()?.queue()
@@ -114,6 +130,10 @@ impl MainConf {
         let settings = self.zone.take().unwrap_or_default();
         let (name, size) = (&settings.name, settings.size);
         self.table = Some(zone::add(cf, name, size, TableZone::new(&settings))?);
+        if self.denies {
+            let (name, size) = (format!("{name}_denylist"), DenylistZone::SIZE);
+            self.denylist = Some(zone::add(cf, &name, size, DenylistZone::default())?);
+        }
         if let Some(export) = self.export() {
             let (name, size) = (format!("{name}_queue"), QueueZone::size(export.queue));
             self.queue = Some(zone::add(cf, &name, size, QueueZone::new(export.queue))?);

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::ffi::CStr;
 
-use api_sessions_engine::table::{QueueRegion, Table};
+use api_sessions_engine::table::{Denylist, QueueRegion, Table};
 
 use super::MainConf;
 use super::options::{once, option, size, time_ms};
@@ -83,6 +83,35 @@ impl ZoneContent for TableZone {
     fn attach(&self, region: Region, _fresh: bool) -> Result<(), String> {
         let table = crate::nginx::shared::table(region, self.inactive_ms)?;
         self.attached.set(Some((region, table)));
+        Ok(())
+    }
+
+    fn region(&self) -> Option<Region> {
+        self.attached.get().map(|(region, _)| region)
+    }
+}
+
+/// The denied sessions.
+#[derive(Default)]
+pub(crate) struct DenylistZone {
+    attached: Cell<Option<(Region, Denylist)>>,
+}
+
+impl DenylistZone {
+    /// 8 MB, which hold more than 100,000 entries, and what NGINX takes of a zone for itself.
+    pub(super) const SIZE: usize = (8 << 20) + (256 << 10);
+
+    pub(crate) fn denylist(&self) -> Option<Denylist> {
+        self.attached.get().map(|(_, denylist)| denylist)
+    }
+}
+
+impl ZoneContent for DenylistZone {
+    const WHAT: &'static str = "api_sessions: denylist";
+
+    fn attach(&self, region: Region, _fresh: bool) -> Result<(), String> {
+        let denylist = crate::nginx::shared::denylist(region)?;
+        self.attached.set(Some((region, denylist)));
         Ok(())
     }
 

@@ -1,12 +1,13 @@
-//! The access phase: the request joins its session.
+//! The access phase: the request joins its session, and is let through or not.
 
 use ngx::ffi::ngx_int_t;
 
 use super::journey;
-use crate::conf::LocationConf;
+use crate::conf::{Deny, LocationConf};
 use crate::nginx::body::{self, DECLINED, Prereader};
 use crate::nginx::phase::PhaseHandler;
 use crate::nginx::request::Request;
+use crate::nginx::response;
 
 /// Runs 0 to n times a request: not at all after a `return` of the rewrite phase, again after each
 /// redirect inside NGINX. It never says "allow" (NGX_OK): under `satisfy any` that would skip the
@@ -28,8 +29,18 @@ impl PhaseHandler for Access {
             // The phases run again once the body is there.
             return body::preread::<Prereading>(r);
         }
-        journey::arrive(r, conf);
-        DECLINED
+        let Some(counted) = journey::arrive(r, conf) else { return DECLINED };
+        match conf.deny() {
+            Deny::Off => DECLINED,
+            Deny::DryRun => {
+                journey::is_denied(r, conf, counted.session);
+                DECLINED
+            }
+            Deny::On { status } if journey::is_denied(r, conf, counted.session) => {
+                response::refuse(r, status)
+            }
+            Deny::On { .. } => DECLINED,
+        }
     }
 }
 

@@ -2,12 +2,12 @@
 //! ([`arrive`]), is answered, and is settled, recorded and sent ([`finish`]).
 
 use api_sessions_engine::record::{Facts, Settings};
-use api_sessions_engine::session::{Resolution, Stage, resolve};
+use api_sessions_engine::session::{Resolution, SessionId, Stage, resolve};
 use api_sessions_engine::table::{self, Arrival, Outcome};
 use api_sessions_wire::ParamType;
 
 use super::state::{Counted, State};
-use crate::conf::{LocationConf, MainConf};
+use crate::conf::{Deny, LocationConf, MainConf};
 use crate::nginx::process;
 use crate::nginx::request::Request;
 use crate::worker::{self, Buffers, Worker};
@@ -22,6 +22,26 @@ pub(super) fn arrive(r: Request<'_>, conf: &LocationConf) -> Option<Counted> {
     let (worker, main) = (worker::current()?, MainConf::of(r)?);
     let resolution = resolved(r, conf, main, worker, state, Stage::Access)?;
     Some(join(r, conf, main.hand()?, state, &resolution))
+}
+
+/// Whether the denylist has the session, where requests are denied or would be. What the access phase
+/// decided on stays what the record says.
+pub(super) fn is_denied(r: Request<'_>, conf: &LocationConf, session: SessionId) -> bool {
+    if conf.deny() == Deny::Off {
+        return false;
+    }
+    let (Some(denylist), Some(state)) =
+        (MainConf::of(r).and_then(MainConf::denylist), State::of(r))
+    else {
+        return false;
+    };
+    if let Some(denied) = state.denied.get() {
+        return denied;
+    }
+    let application = conf.application(r).unwrap_or_default();
+    let denied = denylist.lookup(&session, application, process::now_ms());
+    state.denied.set(Some(denied));
+    denied
 }
 
 /// The request is over: its session is settled by the written order of keys, it is counted where it
@@ -50,6 +70,7 @@ pub(super) fn finish(r: Request<'_>) {
         status: r.logged_status(),
         bytes_in: r.request_length(),
         bytes_out: r.bytes_sent(),
+        denied: state.denied.get() == Some(true),
         ..Outcome::default()
     };
     let snapshot = hand.settle(counted.session, process::now_ms(), &outcome);
@@ -90,6 +111,10 @@ fn join(
         before => {
             if let Some(before) = before {
                 hand.uncount(before.session);
+            }
+            if !state.over.get() {
+                // Another session, another answer; once there was a response, it stays what it was.
+                state.denied.set(None);
             }
             let arrival = arrival(r, conf, hand, resolution);
             hand.count(resolution.id, process::now_ms(), &arrival)
@@ -137,7 +162,7 @@ fn record(
         upstream_ms: r.upstream_ms(),
         request_bytes: r.request_length(),
         response_bytes: r.bytes_sent(),
-        denied: false,
+        denied: state.denied.get() == Some(true),
     };
     let settings =
         Settings { keys: conf.keys(), params: conf.params(), masks: conf.masks(), hasher };

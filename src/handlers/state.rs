@@ -29,6 +29,8 @@ pub(super) struct Counted {
 pub(crate) struct State {
     pub(super) counted: Cell<Option<Counted>>,
     pub(super) bodies: RefCell<BodyPair>,
+    /// Whether the denylist has its session, once it was asked.
+    pub(super) denied: Cell<Option<bool>>,
     /// The log phase has begun: the response is there to be read.
     pub(super) over: Cell<bool>,
 }

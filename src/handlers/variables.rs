@@ -128,9 +128,9 @@ struct Denied;
 impl Getter for Denied {
     const NAME: &'static CStr = c"api_session_denied";
     fn get(r: Request<'_>, output: Output<'_>) {
-        // Nothing denies sessions yet.
-        if session(r).is_some() {
-            output.constant("0");
+        if let Some((r, conf, counted)) = session(r) {
+            let denied = journey::is_denied(r, conf, counted.session);
+            output.constant(if denied { "1" } else { "0" });
         }
     }
 }

@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 use std::ptr;
 
 use ngx::ffi::{
-    ngx_http_core_module, ngx_http_core_srv_conf_t, ngx_http_request_t, ngx_http_upstream_state_t,
-    ngx_module_t,
+    NGX_HTTP_SATISFY_ANY, ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_core_srv_conf_t,
+    ngx_http_request_t, ngx_http_upstream_state_t, ngx_module_t,
 };
 
 use super::conf::{LocationLevel, MainLevel};
@@ -65,6 +65,14 @@ impl<'r> Request<'r> {
     pub(crate) fn main_conf<T: MainLevel>(self) -> Option<&'r T> {
         // SAFETY: `T` is what our create function made.
         unsafe { slot(self.get().main_conf, MODULE.get()) }
+    }
+
+    /// `satisfy any` is in force here.
+    pub(crate) fn satisfies_any(self) -> bool {
+        // SAFETY: the core module's location structure.
+        let core: Option<&ngx_http_core_loc_conf_t> =
+            unsafe { slot(self.get().loc_conf, &raw const ngx_http_core_module) };
+        core.is_some_and(|conf| conf.satisfy == NGX_HTTP_SATISFY_ANY as usize)
     }
 
     /// Headers of the request.

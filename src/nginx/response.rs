@@ -1,12 +1,12 @@
-//! Answering a request from a content handler.
+//! Answering a request: from a content handler, or in the access phase.
 
 use std::ffi::CStr;
 use std::ptr;
 
 use ngx::ffi::{
-    NGX_ERROR, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_HTTP_NOT_ALLOWED, NGX_OK, ngx_buf_t,
-    ngx_chain_t, ngx_http_discard_request_body, ngx_http_output_filter, ngx_http_send_header,
-    ngx_int_t, ngx_pcalloc, ngx_pnalloc,
+    NGX_DONE, NGX_ERROR, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_HTTP_NOT_ALLOWED, NGX_OK, ngx_buf_t,
+    ngx_chain_t, ngx_http_discard_request_body, ngx_http_finalize_request, ngx_http_output_filter,
+    ngx_http_send_header, ngx_int_t, ngx_pcalloc, ngx_pnalloc,
 };
 
 use super::conf::c_string;
@@ -53,4 +53,18 @@ pub(crate) fn send(
         let mut chain = ngx_chain_t { buf, next: ptr::null_mut() };
         ngx_http_output_filter(raw, &mut chain)
     }
+}
+
+/// Ends the request with `status`, from an access handler, whatever `satisfy` says.
+///
+/// Under `satisfy any` the access phase takes a returned 403 as one vote among others, and lets the
+/// request through if a later handler allows it (`ngx_http_core_access_phase`).
+pub(crate) fn refuse(r: Request<'_>, status: u16) -> ngx_int_t {
+    let status = status as ngx_int_t;
+    if !r.satisfies_any() {
+        return status;
+    }
+    // SAFETY: access phase of a live request, which nobody touches afterwards.
+    unsafe { ngx_http_finalize_request(r.as_ptr(), status) };
+    NGX_DONE as ngx_int_t
 }

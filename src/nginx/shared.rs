@@ -3,7 +3,7 @@
 use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 
-use api_sessions_engine::table::{QueueRegion, Table};
+use api_sessions_engine::table::{Denylist, QueueRegion, Table};
 use ngx::ffi::ngx_ncpu;
 
 use super::zone::{Region, overhead};
@@ -17,6 +17,14 @@ pub(crate) fn table(region: Region, inactive_ms: u64) -> Result<Table, String> {
     // handle from the configuration, and attached to by the master alone.
     unsafe { Table::attach(region.base, region.len, inactive_ms) }
         .map(|(table, _)| table)
+        .map_err(|error| error.to_string())
+}
+
+/// The denylist in a zone.
+pub(crate) fn denylist(region: Region) -> Result<Denylist, String> {
+    // SAFETY: as above.
+    unsafe { Denylist::attach(region.base, region.len) }
+        .map(|(denylist, _)| denylist)
         .map_err(|error| error.to_string())
 }
 

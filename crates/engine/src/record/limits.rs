@@ -11,7 +11,9 @@ pub const MAX_VALUE_BYTES: usize = 2048;
 
 /// Text of at most `limit` bytes of the server's; bytes that are not UTF-8 become U+FFFD.
 pub(super) fn text(bytes: &[u8], limit: usize) -> Cow<'_, str> {
-    String::from_utf8_lossy(cut(bytes, limit))
+    let bytes = cut(bytes, limit);
+    // Nearly always: the check is several times faster than the replacement.
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// At most `limit` bytes, without half a character at the end.

@@ -1,0 +1,131 @@
+//! `api_sessions_control`: the denylist of this node, to be read and changed.
+
+use api_sessions_engine::session::SessionId;
+use api_sessions_engine::table::{DenyError, DenyWriter, Origin};
+use api_sessions_wire::DenyEntry;
+use ngx::ffi::ngx_int_t;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::conf::MainConf;
+use crate::nginx::body::{self, BodyReader};
+use crate::nginx::handler::ContentHandler;
+use crate::nginx::process;
+use crate::nginx::request::Request;
+use crate::nginx::response;
+
+/// Longest time of an entry that ends, seconds: a hundred years.
+const MAX_SECONDS: u64 = 100 * 366 * 86_400;
+
+/// `GET` lists, `POST` adds, `DELETE ?session=ID` removes.
+pub(crate) struct Control;
+
+impl ContentHandler for Control {
+    fn handle(r: Request<'_>) -> ngx_int_t {
+        let Some(writer) = MainConf::of(r).and_then(MainConf::deny_hand) else {
+            return answer(r, 503, &json!({ "error": "not_ready" }));
+        };
+        match r.method() {
+            b"GET" | b"HEAD" => list(r, writer),
+            b"POST" => body::read::<Post>(r),
+            b"DELETE" => remove(r, writer),
+            _ => response::METHOD_NOT_ALLOWED,
+        }
+    }
+}
+
+/// Body of a `POST`, as of the cloud's `/v1/denylist`.
+#[derive(Deserialize)]
+struct Wanted {
+    session: String,
+    seconds: Option<u64>,
+    #[serde(default)]
+    applications: Vec<String>,
+    reason: Option<String>,
+}
+
+struct Post;
+
+impl BodyReader for Post {
+    const LIMIT: usize = 64 * 1024;
+
+    fn handle(r: Request<'_>, body: Option<Vec<u8>>) -> ngx_int_t {
+        let Some(body) = body else {
+            return refusal(r, 413, "too_large", "a body of at most 64 KB is accepted");
+        };
+        let wanted: Wanted = match serde_json::from_slice(&body) {
+            Ok(wanted) => wanted,
+            Err(error) => return refusal(r, 400, "bad_request", &error.to_string()),
+        };
+        let Some(writer) = MainConf::of(r).and_then(MainConf::deny_hand) else {
+            return refusal(r, 503, "not_ready", "the denylist is not there");
+        };
+        if wanted.session.parse::<SessionId>().is_err() {
+            let text = "session: 32 lower-case hexadecimal digits are accepted";
+            return refusal(r, 400, "bad_request", text);
+        }
+        if wanted.seconds.is_some_and(|seconds| seconds == 0 || seconds > MAX_SECONDS) {
+            let text = "seconds: 1 up to a hundred years; leave it out for good";
+            return refusal(r, 400, "bad_request", text);
+        }
+        let now = process::now_ms();
+        let entry = DenyEntry {
+            session: wanted.session,
+            since: now,
+            until: wanted.seconds.map(|seconds| now + seconds * 1000),
+            applications: wanted.applications,
+            reason: wanted.reason,
+            by: Some(String::from_utf8_lossy(r.remote_addr()).into_owned()),
+        };
+        match writer.insert(&entry, now) {
+            Ok(()) => answer(r, 201, &json!(entry)),
+            Err(error) => failure(r, &error),
+        }
+    }
+}
+
+fn list(r: Request<'_>, writer: &DenyWriter) -> ngx_int_t {
+    let mut entries = Vec::new();
+    writer.list().list(process::now_ms(), &mut |entry, origin| {
+        let origin = match origin {
+            Origin::Local => "node",
+            Origin::Cloud => "cloud",
+        };
+        let mut entry = json!(entry);
+        entry["origin"] = json!(origin);
+        entries.push(entry);
+    });
+    answer(r, 200, &json!({ "denylist": entries }))
+}
+
+fn remove(r: Request<'_>, writer: &DenyWriter) -> ngx_int_t {
+    let query = r.unparsed_uri().split(|byte| *byte == b'?').nth(1).unwrap_or_default();
+    let session = api_sessions_engine::point::query::find(query, b"session", 0)
+        .and_then(|id| std::str::from_utf8(id).ok()?.parse::<SessionId>().ok());
+    let Some(session) = session else {
+        let text = "?session= with 32 lower-case hexadecimal digits is accepted";
+        return refusal(r, 400, "bad_request", text);
+    };
+    match writer.remove(&session, Origin::Local) {
+        Ok(true) => answer(r, 200, &json!({ "removed": session.to_string() })),
+        Ok(false) => refusal(r, 404, "not_found", "this node does not deny the session"),
+        Err(error) => failure(r, &error),
+    }
+}
+
+fn failure(r: Request<'_>, error: &DenyError) -> ngx_int_t {
+    let status = match error {
+        DenyError::Busy => 503,
+        DenyError::Full => 507,
+        _ => 400,
+    };
+    refusal(r, status, "not_taken", &error.to_string())
+}
+
+fn refusal(r: Request<'_>, status: u16, error: &str, detail: &str) -> ngx_int_t {
+    answer(r, status, &json!({ "error": error, "detail": detail }))
+}
+
+fn answer(r: Request<'_>, status: u16, document: &serde_json::Value) -> ngx_int_t {
+    response::send(r, status, c"application/json", format!("{document}\n").as_bytes())
+}

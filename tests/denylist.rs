@@ -1,0 +1,105 @@
+//! Sessions that are denied.
+
+mod harness;
+
+use harness::{Answer, Cloud, Nginx, eventually, get, request};
+use serde_json::json;
+
+const SERVER: &str = "api_sessions on; session_key request.header.S; api_sessions_application $http_app;
+    add_header X-Session $api_session_id always;
+    server { listen 127.0.0.1:PORT; api_sessions_deny on;
+        location / { proxy_pass http://127.0.0.1:PORT/up; }
+        location /teapot { api_sessions_deny on status=418; proxy_pass http://127.0.0.1:PORT/up; }
+        location /dry { api_sessions_deny dry_run; proxy_pass http://127.0.0.1:PORT/up; proxy_set_header X-Denied $api_session_denied; }
+        location /off { api_sessions_deny off; proxy_pass http://127.0.0.1:PORT/up; }
+        location /any { satisfy any; allow all; proxy_pass http://127.0.0.1:PORT/up; }
+        location /up { api_sessions off; return 200 up$http_x_denied; }
+        location /control { api_sessions off; allow 127.0.0.1; deny all; api_sessions_control; } }";
+
+fn post(nginx: &Nginx, body: &serde_json::Value) -> Answer {
+    request(nginx.port, "POST", "/control", &[], &body.to_string())
+}
+
+fn session(nginx: &Nginx, name: &str) -> String {
+    get(nginx.port, "/", &[("S", name)]).header("X-Session").expect("a session").to_owned()
+}
+
+#[test]
+fn a_denied_session_is_refused_everywhere_it_should_be_and_nobody_else() {
+    let nginx = Nginx::start(SERVER);
+    let bad = session(&nginx, "bad");
+    let answer = post(&nginx, &json!({ "session": bad, "reason": "test" }));
+    assert_eq!((answer.status, answer.json()["session"].as_str()), (201, Some(bad.as_str())));
+    for (target, status) in
+        [("/", 403), ("/teapot", 418), ("/dry", 200), ("/off", 200), ("/any", 403)]
+    {
+        assert_eq!(get(nginx.port, target, &[("S", "bad")]).status, status, "{target}");
+        assert_eq!(get(nginx.port, target, &[("S", "good")]).status, 200, "{target}");
+    }
+    assert_eq!(get(nginx.port, "/dry", &[("S", "bad")]).body, "up1");
+    assert_eq!(get(nginx.port, "/dry", &[("S", "good")]).body, "up0");
+
+    let listed = get(nginx.port, "/control", &[]).json();
+    assert_eq!(listed["denylist"][0]["reason"], "test");
+    assert_eq!(listed["denylist"].as_array().unwrap().len(), 1);
+    let delete =
+        |id: &str| request(nginx.port, "DELETE", &format!("/control?session={id}"), &[], "");
+    assert_eq!(delete(&bad).status, 200);
+    assert_eq!(delete(&bad).status, 404);
+    assert_eq!(get(nginx.port, "/", &[("S", "bad")]).status, 200);
+}
+
+#[test]
+fn an_entry_may_end_and_may_count_for_some_applications() {
+    let nginx = Nginx::start(SERVER);
+    let bad = session(&nginx, "bad");
+    post(&nginx, &json!({ "session": bad, "applications": ["shop"], "seconds": 2 }));
+    assert_eq!(get(nginx.port, "/", &[("S", "bad"), ("App", "shop")]).status, 403);
+    assert_eq!(get(nginx.port, "/", &[("S", "bad"), ("App", "blog")]).status, 200);
+    eventually("the entry has ended", || {
+        (get(nginx.port, "/", &[("S", "bad"), ("App", "shop")]).status == 200).then_some(())
+    });
+}
+
+#[test]
+fn a_reload_keeps_the_denylist() {
+    let nginx = Nginx::start(SERVER);
+    let directory = nginx.path("");
+    assert!(directory.exists());
+    let bad = session(&nginx, "bad");
+    post(&nginx, &json!({ "session": bad }));
+    nginx.reload("worker_processes 2;", "worker_processes 1;");
+    assert_eq!(get(nginx.port, "/", &[("S", "bad")]).status, 403);
+}
+
+#[test]
+fn bad_orders_are_answered_clearly() {
+    let nginx = Nginx::start(SERVER);
+    for (body, word) in [
+        ("", "EOF"),
+        ("{", "EOF"),
+        ("{\"session\":\"x\"}", "32 lower-case"),
+        ("{\"session\":\"0123456789abcdef0123456789abcdef\",\"seconds\":0}", "seconds"),
+        ("{\"seconds\":5}", "missing field"),
+    ] {
+        let answer = request(nginx.port, "POST", "/control", &[], body);
+        assert!(answer.status == 400 && answer.body.contains(word), "{body}: {answer:?}");
+    }
+    assert_eq!(request(nginx.port, "POST", "/control", &[], &"x".repeat(100_000)).status, 413);
+    assert_eq!(request(nginx.port, "DELETE", "/control", &[], "").status, 400);
+    assert_eq!(request(nginx.port, "PUT", "/control", &[], "").status, 405);
+}
+
+#[test]
+fn records_say_what_was_denied() {
+    let cloud = Cloud::start();
+    let nginx = Nginx::start(&format!("api_sessions_export {}; {SERVER}", cloud.export()));
+    let bad = session(&nginx, "bad");
+    post(&nginx, &json!({ "session": bad }));
+    get(nginx.port, "/", &[("S", "bad")]);
+    get(nginx.port, "/dry", &[("S", "bad")]);
+    let records = cloud.records(&bad, 3);
+    let seen: Vec<_> =
+        records.iter().map(|r| (r["status"].as_u64(), r["denied"].as_bool())).collect();
+    assert_eq!(seen, [(Some(200), Some(false)), (Some(403), Some(true)), (Some(200), Some(true))]);
+}
