@@ -55,11 +55,11 @@ ensure_rust() {
     . "$HOME/.cargo/env"
 }
 
-# A TCP port of 127.0.0.1 that is free now.
+# A TCP port of 127.0.0.1 that is free now, below those the kernel gives to clients.
 free_port() {
     local port
     for _ in $(seq 100); do
-        port=$((RANDOM % 20000 + 20000))
+        port=$((RANDOM % 20000 + 10000))
         if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
             echo "$port"
             return
