@@ -195,6 +195,41 @@ fn readers_during_a_repair_see_a_whole_or_nothing() {
     }
 }
 
+/// Who begins its life and then takes the lock must not be taken for dead by one who sees the lock
+/// taken but, the memory being weak, not yet the life.
+#[test]
+fn a_living_holder_is_not_taken_for_dead() {
+    struct Lives<'a>(&'a AtomicU32, u32);
+    impl Patience for Lives<'_> {
+        fn wait(&mut self) -> bool {
+            thread::yield_now();
+            self.1 -= 1;
+            self.1 > 0
+        }
+
+        fn is_dead(&mut self, token: u32) -> bool {
+            token == DOOMED && self.0.load(Ordering::Acquire) == 0
+        }
+    }
+    loom::model(|| {
+        let life = Arc::new(AtomicU32::new(0));
+        let zone = Zone::new();
+        let (other_life, other) = (life.clone(), zone.clone());
+        let thread = thread::spawn(move || {
+            other_life.store(1, Ordering::Release);
+            if other.lock.acquire(DOOMED, &mut Lives(&other_life, 3)).is_some() {
+                other.lock.release();
+            }
+        });
+        let got = zone.lock.acquire(2, &mut Lives(&life, 3));
+        assert!(!matches!(got, Some(Acquired::FromDead { .. })));
+        if got.is_some() {
+            zone.lock.release();
+        }
+        thread.join().unwrap();
+    });
+}
+
 #[test]
 fn nobody_waits_for_ever_for_a_holder_that_is_not_known_to_be_dead() {
     loom::model(|| {

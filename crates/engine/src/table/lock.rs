@@ -51,7 +51,7 @@ impl SetLock {
     /// Takes the lock, or gives up when `patience` ends.
     #[inline]
     pub(crate) fn acquire(&self, token: u32, patience: &mut impl Patience) -> Option<Acquired> {
-        if self.word.compare_exchange(0, token, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+        if self.swap(0, token).is_ok() {
             return Some(Acquired::Free);
         }
         self.acquire_slowly(token, patience)
@@ -60,7 +60,7 @@ impl SetLock {
     #[cold]
     fn acquire_slowly(&self, token: u32, patience: &mut impl Patience) -> Option<Acquired> {
         loop {
-            match self.word.compare_exchange(0, token, Ordering::Acquire, Ordering::Relaxed) {
+            match self.swap(0, token) {
                 Ok(_) => return Some(Acquired::Free),
                 Err(holder) if patience.is_dead(holder) => {
                     if let Some(taken) = self.take_over(holder, token) {
@@ -77,10 +77,16 @@ impl SetLock {
 
     /// Takes the lock from `dead`, which the caller has proof is dead. `None`: it does not hold it.
     pub(crate) fn take_over(&self, dead: u32, token: u32) -> Option<Acquired> {
-        self.word
-            .compare_exchange(dead, token, Ordering::Acquire, Ordering::Relaxed)
+        self.swap(dead, token)
             .ok()
             .map(|_| Acquired::FromDead { whole: self.whole.load(Ordering::Relaxed) })
+    }
+
+    /// Whoever sees a token must also see the life that its process began before: else a living
+    /// holder passes for dead. So a token is released, and acquired by those who fail.
+    #[inline]
+    fn swap(&self, from: u32, to: u32) -> Result<u32, u32> {
+        self.word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
     }
 
     /// The holder's token; 0 where the lock is free.

@@ -117,7 +117,8 @@ impl DenyWriter {
     pub fn replace_from_cloud(&self, document: &[DenyEntry]) -> Result<Synced, DenyError> {
         let header = self.list.region.header();
         let claim = |free| {
-            let order = (Ordering::Acquire, Ordering::Relaxed);
+            // As with a set's lock: whoever sees the token sees the life.
+            let order = (Ordering::AcqRel, Ordering::Acquire);
             header.syncing.compare_exchange(free, self.token.0, order.0, order.1)
         };
         if let Err(holder) = claim(0)
