@@ -10,7 +10,7 @@ mod nginx;
 
 pub(crate) use cloud::Cloud;
 pub(crate) use http::{Answer, get, raw, request};
-pub(crate) use nginx::{Nginx, Tested, check, check_in, check_whole, signal};
+pub(crate) use nginx::{Daemon, Nginx, Tested, check, check_in, check_whole, signal};
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};

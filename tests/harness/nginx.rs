@@ -79,6 +79,20 @@ impl Nginx {
     pub(crate) fn start_in(directory: TempDir, main: &str, http: &str) -> Self {
         let port = free_port();
         let conf = whole(directory.path(), port, main, http);
+        Self::start_whole(directory, port, &conf)
+    }
+
+    /// As [`Nginx::start_in`], with workers that run as that user.
+    #[track_caller]
+    pub(crate) fn start_as(directory: TempDir, user: &str, http: &str) -> Self {
+        let port = free_port();
+        let conf = whole(directory.path(), port, "worker_processes 1;", http);
+        let conf = conf.replace("user root;", &format!("user {user};"));
+        Self::start_whole(directory, port, &conf)
+    }
+
+    #[track_caller]
+    fn start_whole(directory: TempDir, port: u16, conf: &str) -> Self {
         fs::write(directory.path().join("nginx.conf"), conf).expect("written");
         let child = command(directory.path())
             .stdin(Stdio::null())
@@ -213,4 +227,51 @@ pub(crate) fn check_whole(directory: &TempDir, conf: &str) -> Tested {
     let output = command(directory.path()).arg("-t").output().expect("nginx runs");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     Tested { accepted: output.status.success(), said }
+}
+
+/// An NGINX that is nobody's child, for what only such a one does. The test ends it.
+pub(crate) struct Daemon {
+    directory: TempDir,
+    pub(crate) port: u16,
+}
+
+impl Daemon {
+    #[track_caller]
+    pub(crate) fn start(http: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let port = free_port();
+        let conf = whole(directory.path(), port, "worker_processes 1;", http);
+        fs::write(directory.path().join("nginx.conf"), conf.replace("daemon off;", "daemon on;"))
+            .expect("written");
+        let status = command(directory.path()).stderr(Stdio::null()).status().expect("nginx runs");
+        let daemon = Self { directory, port };
+        assert!(status.success(), "{}", daemon.error_log());
+        eventually("nginx listens", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+        daemon
+    }
+
+    /// Process id of the master that wrote the pid file last; 0 for none.
+    pub(crate) fn pid(&self) -> u32 {
+        let text = fs::read_to_string(self.directory.path().join("nginx.pid")).unwrap_or_default();
+        text.trim().parse().unwrap_or(0)
+    }
+
+    pub(crate) fn has_ended(&self, pid: u32) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // Nobody may wait for an orphan here: a zombie has ended.
+        stat.is_empty() || stat.contains(") Z ")
+    }
+
+    pub(crate) fn error_log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("error.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let pid = self.pid();
+        if pid != 0 && !self.has_ended(pid) {
+            let _ = Command::new("kill").arg(pid.to_string()).status();
+        }
+    }
 }
