@@ -24,6 +24,8 @@ pub struct Exporter {
     client: Client,
     backoff: Backoff,
     retry_at: Instant,
+    /// The last batch that was answered was refused for good.
+    refusing: bool,
     adopt_at: Instant,
     batch: Vec<u8>,
 }
@@ -70,6 +72,7 @@ impl Exporter {
             notes,
             backoff: Backoff::default(),
             retry_at: now,
+            refusing: false,
             adopt_at: now,
             batch: Vec::new(),
         }
@@ -131,77 +134,89 @@ impl Exporter {
         }
     }
 
-    /// Sends the first batch of a queue; whether that queue may go on.
+    /// Sends the first batch of a queue; whether that queue may go on. A batch is named by where it
+    /// starts, so one that has to be made shorter keeps its name: the longer one was stored nowhere.
     fn send(&mut self, at: usize, limit: Option<Duration>) -> bool {
         let mut batch = std::mem::take(&mut self.batch);
-        self.queues[at].consumer.take(self.settings.batch, &mut batch);
-        let name =
-            format!("{}-{}", token(&self.settings.node), self.queues[at].consumer.batch_name());
-        let handed_over = self.hand_over(at, &name, &batch, limit);
-        if handed_over {
-            self.queues[at].consumer.advance(batch.len());
-        }
-        self.batch = batch;
-        handed_over
-    }
-
-    /// Posts lines, in halves if need be. False if they are to be kept.
-    fn hand_over(&mut self, at: usize, name: &str, lines: &[u8], limit: Option<Duration>) -> bool {
-        let answer = self.client.post(name, lines, limit);
-        let count = memchr::memchr_iter(b'\n', lines).count() as u64;
-        let counters = self.queues[at].consumer.counters();
-        match answer {
-            Answer::Stored => {
-                counters.sent(count, lines.len() as u64);
-                if self.backoff.failures() > 0 {
-                    self.notes.add(Severity::Notice, "export: the cloud takes records again");
-                }
-                self.backoff.success();
-                true
-            }
-            Answer::Refused(reason) => {
-                counters.refused(count);
-                let text = format!("export: the cloud {reason}; {count} records are dropped");
-                self.notes.add(Severity::Error, text);
-                true
-            }
-            Answer::TooLarge => match halves(lines) {
-                // Names of halves are made of the whole's: a repetition has the same.
-                Some((front, back)) => {
-                    self.hand_over(at, &format!("{name}.0"), front, limit)
-                        && self.hand_over(at, &format!("{name}.1"), back, limit)
+        let consumer = &mut self.queues[at].consumer;
+        consumer.take(self.settings.batch, &mut batch);
+        let name = format!("{}-{}", token(&self.settings.node), consumer.batch_name());
+        let may_go_on = match self.client.post(&name, &batch, limit) {
+            Answer::TooLarge => match first_half(&batch) {
+                Some(end) => {
+                    self.queues[at].consumer.shorten(end);
+                    true
                 }
                 None => {
-                    counters.refused(count);
-                    let text = "export: a record is too large for the cloud and is dropped";
-                    self.notes.add(Severity::Error, text);
+                    self.refused(at, &batch, "does not take a record of that size");
                     true
                 }
             },
+            Answer::Stored => {
+                self.stored(at, &batch);
+                true
+            }
+            Answer::Refused(reason) => {
+                self.refused(at, &batch, &reason);
+                true
+            }
             Answer::NotNow { reason, after } => {
-                counters.retried();
-                if self.backoff.failures() == 0 {
-                    let text = format!(
-                        "export: {}: {reason}; records are kept and sent again",
-                        self.settings.endpoint.records()
-                    );
-                    self.notes.add(Severity::Warning, text);
-                }
-                self.retry_at = Instant::now() + self.backoff.failure(after);
+                self.put_off(at, &reason, after);
                 false
             }
+        };
+        self.batch = batch;
+        may_go_on
+    }
+
+    fn stored(&mut self, at: usize, batch: &[u8]) {
+        let consumer = &mut self.queues[at].consumer;
+        consumer.counters().sent(lines(batch), batch.len() as u64);
+        consumer.advance(batch.len());
+        if self.backoff.failures() > 0 {
+            self.notes.add(Severity::Notice, "export: the cloud takes records again");
         }
+        self.backoff.success();
+        self.refusing = false;
+    }
+
+    /// Told once, until a batch is stored again: the counter tells the rest.
+    fn refused(&mut self, at: usize, batch: &[u8], reason: &str) {
+        let count = lines(batch);
+        let consumer = &mut self.queues[at].consumer;
+        consumer.counters().refused(count);
+        consumer.advance(batch.len());
+        if !std::mem::replace(&mut self.refusing, true) {
+            let text = format!(
+                "export: the cloud {reason}; {count} records are dropped, and more if it goes on"
+            );
+            self.notes.add(Severity::Error, text);
+        }
+    }
+
+    fn put_off(&mut self, at: usize, reason: &str, after: Option<Duration>) {
+        self.queues[at].consumer.counters().retried();
+        if self.backoff.failures() == 0 {
+            let url = self.settings.endpoint.records();
+            let text = format!("export: {url}: {reason}; records are kept and sent again");
+            self.notes.add(Severity::Warning, text);
+        }
+        self.retry_at = Instant::now() + self.backoff.failure(after);
     }
 }
 
-/// Two parts of whole lines; `None` for a single line.
-fn halves(lines: &[u8]) -> Option<(&[u8], &[u8])> {
-    let middle = lines.len() / 2;
-    let end = match memchr::memrchr(b'\n', &lines[..middle]) {
+fn lines(batch: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', batch).count() as u64
+}
+
+/// End of about the first half of a batch, in whole lines; `None` for a single line.
+fn first_half(batch: &[u8]) -> Option<usize> {
+    let middle = batch.len() / 2;
+    let end = match memchr::memrchr(b'\n', &batch[..middle]) {
         Some(at) => at + 1,
-        None => memchr::memchr(b'\n', lines)? + 1,
+        None => memchr::memchr(b'\n', batch)? + 1,
     };
-    (end < lines.len()).then(|| lines.split_at(end))
+    (end < batch.len()).then_some(end)
 }
 
 /// A name as it may stand in a header: what is not a letter, digit, dot, dash or underscore is one.

@@ -335,6 +335,12 @@ impl Consumer {
         header.pending.store(tail.wrapping_add(end as u64), Release);
     }
 
+    /// Makes the batch that was taken last end earlier, at the end of a line.
+    pub fn shorten(&mut self, bytes: usize) {
+        let header = self.0.header();
+        header.pending.store(header.tail.load(Relaxed).wrapping_add(bytes as u64), Release);
+    }
+
     /// The batch is with the cloud, or in the spool, or given up.
     pub fn advance(&mut self, bytes: usize) {
         let header = self.0.header();

@@ -252,8 +252,33 @@ fn a_cloud_that_hangs_does_not_hold_the_end_of_a_worker() {
 }
 
 #[test]
+fn what_is_split_and_interrupted_is_neither_lost_nor_doubled() {
+    let receiver =
+        FakeCloud::start(&["413 Large", "200 OK", "500 Oops", "413 Large", "close", "200 OK"]);
+    let mut running = start(&receiver.url, false, 1000);
+    let lines = running.push(8);
+    running.wait_until_empty();
+    let stats = running.region.stats();
+    assert_eq!((stats.sent, stats.refused), (8, 0));
+    running.finish();
+    assert_eq!(receiver.lines(), lines);
+}
+
+#[test]
+fn a_receiver_that_refuses_everything_is_told_once() {
+    let receiver = FakeCloud::start(&["400 Bad"; 64]);
+    let mut running = start(&receiver.url, false, 1000);
+    for _ in 0..4 {
+        running.push(3);
+        running.wait_until_empty();
+    }
+    assert_eq!(running.region.stats().refused, 12);
+    assert_eq!(running.finish().len(), 1);
+}
+
+#[test]
 fn halves_are_whole_lines() {
-    assert_eq!(halves(b"a\nbb\n"), Some((&b"a\n"[..], &b"bb\n"[..])));
-    assert_eq!(halves(b"aaaaaaaa\nb\n"), Some((&b"aaaaaaaa\n"[..], &b"b\n"[..])));
-    assert_eq!(halves(b"one\n"), None);
+    assert_eq!(first_half(b"a\nbb\n"), Some(2));
+    assert_eq!(first_half(b"aaaaaaaa\nb\n"), Some(9));
+    assert_eq!(first_half(b"one\n"), None);
 }
