@@ -3,6 +3,7 @@
 //! One structure a level: [`MainConf`] for what exists once in `http`, [`LocationConf`] for what may
 //! be written in `http`, `server` and `location`. Words are turned into compiled points, numbers and
 //! complex values here, once; a request only reads.
+#![forbid(unsafe_code)]
 
 mod application;
 mod commands;

@@ -2,6 +2,7 @@
 //!
 //! Each handler is thin: it asks whether the module has a say here, and hands over to [`journey`],
 //! where one request's way can be read from top to bottom.
+#![forbid(unsafe_code)]
 
 mod access;
 mod bodies;

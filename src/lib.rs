@@ -1,16 +1,182 @@
 //! `ngx_http_api_sessions_module`: groups the requests that NGINX serves into user sessions.
 //!
+//! This file holds the statics that NGINX looks for, and the wiring of the hooks they name. Beside it:
 //! - [`nginx`]: safe wrappers over NGINX; the place for `unsafe`
 //! - [`conf`]: the directives
 //! - [`handlers`]: what happens to a request; its way is in `handlers/journey.rs`, top to bottom
-//! - [`worker`]: what a worker process owns: its seat at the session table, its queue, its exporter
-//! - [`module`]: the statics that NGINX looks for
-#![deny(unsafe_code)]
+//! - [`worker`]: what a worker process owns: its buffers, its queue, its exporter
 
 mod conf;
 mod handlers;
-#[allow(unsafe_code)]
-mod module;
-#[allow(unsafe_code)]
 mod nginx;
 mod worker;
+
+use std::ffi::{c_char, c_void};
+use std::ptr;
+
+use ngx::core::Pool;
+use ngx::ffi::{
+    NGX_ERROR, NGX_HTTP_MODULE, NGX_OK, NGX_RS_MODULE_SIGNATURE, nginx_version, ngx_conf_t,
+    ngx_cycle_t, ngx_http_module_t, ngx_int_t, ngx_module_t, ngx_uint_t,
+};
+
+use crate::conf::{COMMANDS, LocationConf, MainConf};
+use crate::handlers::variables;
+use crate::nginx::conf::{Conf, LocationLevel, MainLevel};
+use crate::nginx::context::RequestState;
+use crate::nginx::guard::guard;
+use crate::nginx::{filter, phase};
+
+/// Address of the module, by which NGINX and we find its configuration and contexts.
+pub(crate) struct Module;
+
+pub(crate) const MODULE: Module = Module;
+
+impl Module {
+    #[inline]
+    pub(crate) fn get(self) -> *const ngx_module_t {
+        &raw const ngx_http_api_sessions_module
+    }
+}
+
+static CONTEXT: ngx_http_module_t = ngx_http_module_t {
+    preconfiguration: Some(preconfiguration),
+    postconfiguration: Some(postconfiguration),
+    create_main_conf: Some(create::<MainConf>),
+    init_main_conf: None,
+    create_srv_conf: None,
+    merge_srv_conf: None,
+    create_loc_conf: Some(create::<LocationConf>),
+    merge_loc_conf: Some(merge_location),
+};
+
+/// The module. NGINX writes its indexes into it when it is loaded.
+#[allow(non_upper_case_globals)]
+pub(crate) static mut ngx_http_api_sessions_module: ngx_module_t = ngx_module_t {
+    ctx_index: ngx_uint_t::MAX,
+    index: ngx_uint_t::MAX,
+    name: ptr::null_mut(),
+    spare0: 0,
+    spare1: 0,
+    version: nginx_version as ngx_uint_t,
+    signature: NGX_RS_MODULE_SIGNATURE.as_ptr() as *const c_char,
+    ctx: (&raw const CONTEXT).cast_mut().cast(),
+    commands: (&raw const COMMANDS).cast_mut().cast(),
+    type_: NGX_HTTP_MODULE as ngx_uint_t,
+    init_master: None,
+    init_module: None,
+    init_process: Some(init_process),
+    init_thread: None,
+    exit_thread: None,
+    exit_process: Some(exit_process),
+    exit_master: None,
+    spare_hook0: 0,
+    spare_hook1: 0,
+    spare_hook2: 0,
+    spare_hook3: 0,
+    spare_hook4: 0,
+    spare_hook5: 0,
+    spare_hook6: 0,
+    spare_hook7: 0,
+};
+
+// SAFETY: `create_main_conf` makes this one.
+unsafe impl MainLevel for MainConf {}
+// SAFETY: `create_loc_conf` makes this one.
+unsafe impl LocationLevel for LocationConf {}
+// SAFETY: the module keeps no other.
+unsafe impl RequestState for handlers::State {}
+
+/// What `load_module` looks up by name. `ngx_modules!` writes an empty order, which would put our
+/// filters in front of all others; in front of the copy filter in the list means behind it in the
+/// chain: response bodies arrive in memory, before gzip.
+mod exported {
+    use std::ffi::{CStr, c_char};
+    use std::ptr;
+
+    use ngx::ffi::ngx_module_t;
+
+    const NAME: &CStr = c"ngx_http_api_sessions_module";
+
+    #[unsafe(no_mangle)]
+    #[allow(non_upper_case_globals)]
+    static mut ngx_modules: [*const ngx_module_t; 2] =
+        [&raw const super::ngx_http_api_sessions_module, ptr::null()];
+
+    #[unsafe(no_mangle)]
+    #[allow(non_upper_case_globals)]
+    static mut ngx_module_names: [*const c_char; 2] = [NAME.as_ptr(), ptr::null()];
+
+    #[unsafe(no_mangle)]
+    #[allow(non_upper_case_globals)]
+    static mut ngx_module_order: [*const c_char; 3] =
+        [NAME.as_ptr(), c"ngx_http_copy_filter_module".as_ptr(), ptr::null()];
+}
+
+unsafe extern "C" fn create<T: Default>(cf: *mut ngx_conf_t) -> *mut c_void {
+    guard(ptr::null_mut(), || {
+        // SAFETY: NGINX calls with a valid context.
+        let pool = unsafe { Pool::from_ngx_pool((*cf).pool) };
+        pool.allocate(T::default()).cast()
+    })
+}
+
+unsafe extern "C" fn merge_location(
+    _cf: *mut ngx_conf_t,
+    above: *mut c_void,
+    level: *mut c_void,
+) -> *mut c_char {
+    guard(usize::MAX as *mut c_char, || {
+        // SAFETY: two different structures that `create` made.
+        unsafe { (*level.cast::<LocationConf>()).merge(&*above.cast::<LocationConf>()) };
+        ptr::null_mut()
+    })
+}
+
+unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
+    guard(NGX_ERROR as ngx_int_t, || {
+        // SAFETY: NGINX calls with a valid context.
+        match variables::add_all(unsafe { Conf::from_raw(cf) }) {
+            Some(()) => NGX_OK as ngx_int_t,
+            None => NGX_ERROR as ngx_int_t,
+        }
+    })
+}
+
+/// Hooks into requests, if any location wants it: a module that is only loaded costs nothing.
+unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
+    guard(NGX_ERROR as ngx_int_t, || {
+        // SAFETY: NGINX calls with a valid context inside the http block.
+        let conf = unsafe { Conf::from_raw(cf) };
+        let main = conf.main_conf::<MainConf>();
+        if !main.is_used() {
+            return NGX_OK as ngx_int_t;
+        }
+        if let Err(message) = main.complete(conf) {
+            conf.error(&format_args!("api_sessions: {message}"));
+            return NGX_ERROR as ngx_int_t;
+        }
+        // SAFETY: this is postconfiguration.
+        let hooked = unsafe {
+            if main.observes_bodies() {
+                filter::install::<handlers::Bodies>();
+            }
+            phase::on_access::<handlers::Access>(cf)
+                .and_then(|()| phase::first_on_log::<handlers::Log>(cf))
+        };
+        match hooked {
+            Some(()) => NGX_OK as ngx_int_t,
+            None => NGX_ERROR as ngx_int_t,
+        }
+    })
+}
+
+/// Never fails: an error here ends the worker for good (exit code 2 is not respawned).
+unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    guard((), || worker::start(cycle));
+    NGX_OK as ngx_int_t
+}
+
+unsafe extern "C" fn exit_process(cycle: *mut ngx_cycle_t) {
+    guard((), || worker::stop(cycle));
+}

@@ -1,5 +1,6 @@
 //! What a worker process owns: the buffers that requests are worked in,
 //! its end of the record queue, and the exporter thread.
+#![forbid(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};

@@ -5,33 +5,26 @@
 use std::ffi::CStr;
 
 use api_sessions_wire::ParamType;
-use ngx::ffi::ngx_conf_t;
 
 use super::journey;
 use super::state::Counted;
 use crate::conf::LocationConf;
+use crate::nginx::conf::Conf;
 use crate::nginx::process;
 use crate::nginx::request::Request;
 use crate::nginx::variable::{self, Getter, Output};
 
 /// Adds all of them, from `preconfiguration`.
-///
-/// # Safety
-/// `cf` is the context that `preconfiguration` got.
-#[allow(unsafe_code)] // one call of the wrapper for each variable
-pub(crate) unsafe fn add_all(cf: *mut ngx_conf_t) -> Option<()> {
-    // SAFETY: as the caller says.
-    unsafe {
-        variable::add::<Id>(cf)?;
-        variable::add::<Key>(cf)?;
-        variable::add::<SourceName>(cf)?;
-        variable::add::<Requests>(cf)?;
-        variable::add::<Age>(cf)?;
-        variable::add::<Attacks>(cf)?;
-        variable::add::<Denied>(cf)?;
-        variable::add::<User>(cf)?;
-        variable::add::<Role>(cf)
-    }
+pub(crate) fn add_all(cf: Conf<'_>) -> Option<()> {
+    variable::add::<Id>(cf)?;
+    variable::add::<Key>(cf)?;
+    variable::add::<SourceName>(cf)?;
+    variable::add::<Requests>(cf)?;
+    variable::add::<Age>(cf)?;
+    variable::add::<Attacks>(cf)?;
+    variable::add::<Denied>(cf)?;
+    variable::add::<User>(cf)?;
+    variable::add::<Role>(cf)
 }
 
 /// The session of the main request, if the module looks at it.

@@ -12,7 +12,7 @@ use ngx::ffi::{
 };
 
 use super::guard::guard;
-use crate::module::MODULE;
+use crate::MODULE;
 
 /// `NGX_CONF_ERROR`: the message has been logged already.
 const CONF_ERROR: *mut c_char = usize::MAX as *mut c_char;

@@ -6,7 +6,7 @@ use std::ptr;
 use ngx::ffi::{ngx_http_request_t, ngx_pool_cleanup_add};
 
 use super::request::Request;
-use crate::module::MODULE;
+use crate::MODULE;
 
 /// The one type that the module keeps for a request.
 ///

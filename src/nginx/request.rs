@@ -11,7 +11,7 @@ use ngx::ffi::{
 
 use super::conf::{LocationLevel, MainLevel};
 use super::headers::{self, Headers, bytes, known};
-use crate::module::MODULE;
+use crate::MODULE;
 
 /// A live request; `'r` is the time of the handler that got it. What it hands out lives in request
 /// memory and must not leave the handler.

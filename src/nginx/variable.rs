@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use api_sessions_engine::point::{VariableCompiler, VariableId};
 use ngx::ffi::{
-    self, NGX_OK, ngx_conf_t, ngx_http_add_variable, ngx_http_compile_complex_value,
+    self, NGX_OK, ngx_http_add_variable, ngx_http_compile_complex_value,
     ngx_http_compile_complex_value_t, ngx_http_complex_value, ngx_http_complex_value_t,
     ngx_http_get_indexed_variable, ngx_http_get_variable_index, ngx_http_request_t,
     ngx_http_variable_value_t, ngx_int_t, ngx_pnalloc, ngx_str_t, ngx_uint_t,
@@ -57,15 +57,15 @@ pub(crate) trait Getter {
 
 /// Adds the variable, from `preconfiguration`. It is not cached: a session's counts and even its id
 /// may change between two phases.
-///
-/// # Safety
-/// `cf` is the context that `preconfiguration` got.
-pub(crate) unsafe fn add<G: Getter>(cf: *mut ngx_conf_t) -> Option<()> {
+pub(crate) fn add<G: Getter>(cf: Conf<'_>) -> Option<()> {
     let mut name = c_string(G::NAME);
     // SAFETY: the function copies the name.
     unsafe {
-        let variable =
-            ngx_http_add_variable(cf, &mut name, ffi::NGX_HTTP_VAR_NOCACHEABLE as ngx_uint_t);
+        let variable = ngx_http_add_variable(
+            cf.as_ptr(),
+            &mut name,
+            ffi::NGX_HTTP_VAR_NOCACHEABLE as ngx_uint_t,
+        );
         variable.as_mut()?.get_handler = Some(get::<G>);
     }
     Some(())

@@ -11,7 +11,7 @@ use ngx::ffi::{
 
 use super::conf::Conf;
 use super::guard::guard;
-use crate::module::MODULE;
+use crate::MODULE;
 
 /// The memory of a zone: contiguous, page-aligned, all zero when new, shared by every process that
 /// is forked after it was made.

@@ -9,51 +9,46 @@ pub fn decode<'v>(input: &'v [u8], plus: bool, buffer: &'v mut Vec<u8>) -> Optio
     let Some(first) = first else { return Some(input) };
     buffer.clear();
     buffer.extend_from_slice(&input[..first.min(MAX_VALUE_BYTES)]);
-    let mut rest = &input[first..];
-    while let Some((byte, behind)) = rest.split_first() {
+    for byte in (Decoded { rest: &input[first..], plus }) {
         if buffer.len() >= MAX_VALUE_BYTES {
             break;
         }
-        rest = behind;
-        buffer.push(match (byte, behind) {
-            (b'%', [high, low, tail @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => {
-                    rest = tail;
-                    high << 4 | low
-                }
-                _ => b'%',
-            },
-            (b'+', _) if plus => b' ',
-            _ => *byte,
-        });
+        buffer.push(byte);
     }
     Some(buffer)
 }
 
 /// Whether the decoded form of `input` is `name`, without decoding it anywhere.
 pub fn equals(input: &[u8], plus: bool, name: &[u8]) -> bool {
-    if input.len() < name.len() {
-        return false;
-    }
-    let (mut rest, mut wanted) = (input, name.iter());
-    while let Some((byte, behind)) = rest.split_first() {
-        rest = behind;
-        let decoded = match (byte, behind) {
+    // Encoded text is never shorter than what it stands for.
+    input.len() >= name.len() && (Decoded { rest: input, plus }).eq(name.iter().copied())
+}
+
+/// The bytes that encoded text stands for.
+struct Decoded<'v> {
+    rest: &'v [u8],
+    plus: bool,
+}
+
+impl Iterator for Decoded<'_> {
+    type Item = u8;
+
+    #[inline]
+    fn next(&mut self) -> Option<u8> {
+        let (byte, behind) = self.rest.split_first()?;
+        self.rest = behind;
+        Some(match (byte, behind) {
             (b'%', [high, low, tail @ ..]) => match (hex(*high), hex(*low)) {
                 (Some(high), Some(low)) => {
-                    rest = tail;
+                    self.rest = tail;
                     high << 4 | low
                 }
                 _ => b'%',
             },
-            (b'+', _) if plus => b' ',
+            (b'+', _) if self.plus => b' ',
             _ => *byte,
-        };
-        if wanted.next() != Some(&decoded) {
-            return false;
-        }
+        })
     }
-    wanted.next().is_none()
 }
 
 fn hex(digit: u8) -> Option<u8> {
