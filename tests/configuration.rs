@@ -31,6 +31,8 @@ fn a_wrong_word_is_named_with_file_line_and_what_is_accepted() {
             "\"gzip\" or \"off\" is accepted",
         ),
         ("api_sessions_export http://h queue=1;", "\"1\"", "bytes are accepted"),
+        ("api_sessions_export http://h spool=/s:much;", "\"much\"", "a number with an optional"),
+        ("api_sessions_export http://h sync=1;", "\"1\"", "\"on\" or \"off\" is accepted"),
         ("api_sessions_export off now;", "\"now\"", "off"),
         ("session_key;", "a point is missing", "session_key point"),
         ("session_key request.heder.X;", "\"heder\"", "\"header\", \"cookie\""),
@@ -72,6 +74,17 @@ fn a_wrong_word_is_named_with_file_line_and_what_is_accepted() {
         for part in [word, accepted, "nginx.conf:"] {
             assert!(message.contains(part), "{directive}\n  lacks {part}\n  in {}", tested.said);
         }
+    }
+}
+
+/// So that a configuration of the contract loads, and nobody believes what is not so.
+#[test]
+fn what_is_not_there_yet_is_taken_with_a_warning() {
+    let tested = check("api_sessions_export http://127.0.0.1:1 spool=DIR/spool:64m sync=on;");
+    assert!(tested.accepted, "{}", tested.said);
+    for option in ["spool=", "sync=on"] {
+        let warned = tested.said.lines().any(|l| l.contains("[warn]") && l.contains(option));
+        assert!(warned, "{option}: {}", tested.said);
     }
 }
 

@@ -110,7 +110,10 @@ impl ExportConf {
             "queue" => self.queue = size(value, 64 << 10..=1 << 30)?,
             "flush" => self.flush_ms = time_ms(value, 10..=3_600_000)?,
             "batch" => self.batch = size(value, 4 << 10..=16 << 20)?,
-            "spool" => return Err("\"spool=\" is not there yet".to_owned()),
+            "spool" => {
+                check_spool(value)?;
+                cf.warn(&"\"spool=\" is not there yet: records wait in the queue alone");
+            }
             "compression" => {
                 self.gzip = match value {
                     "gzip" => true,
@@ -133,11 +136,22 @@ impl ExportConf {
             }
             // NGINX kills a worker about 1.5 s after "stop" (ngx_master_process_cycle).
             "shutdown" => self.shutdown_ms = time_ms(value, 0..=60_000)?,
-            _ if on_off(value)? => return Err("\"sync=on\" is not there yet".to_owned()),
+            _ if on_off(value)? => {
+                cf.warn(&"\"sync=on\" is not there yet: nothing is taken from the cloud");
+            }
             _ => {}
         }
         Ok(())
     }
+}
+
+/// `path[:max_size]`, where what follows the last colon is a size.
+fn check_spool(value: &str) -> Result<(), String> {
+    let (path, max_size) = value.rsplit_once(':').unwrap_or((value, "512m"));
+    if path.is_empty() {
+        return Err(format!("invalid spool \"{value}\": \"path[:max_size]\" is accepted"));
+    }
+    size(max_size, 1 << 20..=1 << 40).map(|_| ())
 }
 
 /// The token itself is never shown, whatever is wrong with it.

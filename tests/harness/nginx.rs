@@ -106,7 +106,9 @@ impl Nginx {
                 nginx.ended = true;
                 panic!("nginx ended with {status}:\n{}", nginx.error_log());
             }
-            std::net::TcpStream::connect(("127.0.0.1", nginx.port)).ok()
+            // Not before it says so itself: until then, who listens there may be another test's
+            // `nginx -t`, which opens its sockets too.
+            nginx.path("nginx.pid").exists().then_some(())
         });
         nginx
     }
