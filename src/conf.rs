@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod application;
+mod attack;
 mod commands;
 mod deny;
 mod export;

@@ -62,6 +62,13 @@ fn a_wrong_word_is_named_with_file_line_and_what_is_accepted() {
         ("api_sessions_builtin_keys yes;", "\"yes\"", "\"on\" or \"off\" is accepted"),
         ("api_sessions_body_size 2g;", "\"2g\"", "a number"),
         ("api_sessions_preread_body 1;", "\"1\"", "\"on\" or \"off\" is accepted"),
+        (
+            "api_sessions_attack sqli;",
+            "a type and a variable are accepted",
+            "api_sessions_attack type",
+        ),
+        ("api_sessions_attack a/b $arg_x;", "\"a/b\"", "letters, digits"),
+        ("api_sessions_attack sqli yes;", "\"yes\"", "a variable is accepted"),
         ("api_sessions_deny maybe;", "\"maybe\"", "\"off\", \"on\" or \"dry_run\" is accepted"),
         ("api_sessions_deny on status=200;", "\"status=200\"", "400 to 599 is accepted"),
         ("api_sessions_application;", "a value is missing", "api_sessions_application value"),

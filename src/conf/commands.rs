@@ -6,6 +6,7 @@ use ngx::ffi::{
 };
 
 use super::application::Application;
+use super::attack::AttackDirective;
 use super::deny::DenyDirective;
 use super::export::Export;
 use super::handlers::{Control, Status};
@@ -20,7 +21,7 @@ const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF
 const LOCATION: u32 = NGX_HTTP_LOC_CONF;
 
 /// Ends with an empty entry, as NGINX wants it.
-pub(crate) static mut COMMANDS: [ngx_command_t; 15] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 16] = [
     command::<Enable>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Zone>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
     command::<Secret>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
@@ -32,6 +33,7 @@ pub(crate) static mut COMMANDS: [ngx_command_t; 15] = [
     command::<BodySize>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<PrereadBody>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Mask>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
+    command::<AttackDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<DenyDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Status>(LOCATION, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Control>(LOCATION, NGX_HTTP_LOC_CONF_OFFSET),

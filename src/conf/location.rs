@@ -6,6 +6,7 @@ use api_sessions_engine::point::{Needs, Point};
 use api_sessions_engine::record::ContextParam;
 use api_sessions_engine::session::{Keys, SessionKey};
 
+use super::attack::Attack;
 use super::deny::Deny;
 use crate::nginx::request::Request;
 use crate::nginx::variable::ComplexValue;
@@ -63,6 +64,7 @@ pub(crate) struct LocationConf {
     pub(super) body_size: Option<usize>,
     pub(super) preread: Option<bool>,
     pub(super) deny: Option<Deny>,
+    pub(super) attacks: Repeated<Attack>,
     /// Which parts of an exchange the keys, parameters and masks read.
     needs: Needs,
     /// Which of those the keys alone read.
@@ -81,6 +83,7 @@ impl LocationConf {
         self.body_size = self.body_size.or(above.body_size);
         self.preread = self.preread.or(above.preread);
         self.deny = self.deny.or(above.deny);
+        self.attacks.inherit(&above.attacks);
 
         self.key_needs =
             self.own_keys.as_slice().iter().fold(Needs::default(), |n, key| n | key.point.needs());
@@ -88,6 +91,8 @@ impl LocationConf {
         self.needs = params
             .chain(self.masks.as_slice())
             .fold(self.key_needs, |needs, point| needs | point.needs());
+        // The full content of a malicious request has its body.
+        self.needs.request_body |= !self.attacks.as_slice().is_empty();
     }
 
     /// Whether this request is looked at.
@@ -123,6 +128,12 @@ impl LocationConf {
     #[inline]
     pub(crate) fn body_size(&self) -> usize {
         self.body_size.unwrap_or(BODY_SIZE)
+    }
+
+    /// How requests are marked as malicious.
+    #[inline]
+    pub(crate) fn attacks(&self) -> &[Attack] {
+        self.attacks.as_slice()
     }
 
     #[inline]

@@ -65,18 +65,21 @@ pub(super) fn finish(r: Request<'_>) {
     // The key's value goes into the record: it is read again, and stays in the buffers until then.
     let Some(resolution) = resolved(r, conf, main, worker, state, Stage::Log) else { return };
     let counted = join(r, conf, hand, state, &resolution);
+    let marks = conf.attacks().iter().filter(|attack| attack.when.is_true(r));
+    let attacks: Vec<&str> = marks.map(|attack| &*attack.kind).collect();
     let outcome = Outcome {
         arrival: arrival(r, conf, hand, &resolution),
         status: r.logged_status(),
         bytes_in: r.request_length(),
         bytes_out: r.bytes_sent(),
         denied: state.denied.get() == Some(true),
+        attacks: u32::from(!attacks.is_empty()),
         ..Outcome::default()
     };
     let snapshot = hand.settle(counted.session, process::now_ms(), &outcome);
     state.counted.set(Some(Counted { snapshot: snapshot.or(counted.snapshot), ..counted }));
     if let Some(node) = worker.node() {
-        record(r, conf, main, worker, state, &resolution, node);
+        record(r, conf, main, worker, state, &resolution, (node, &attacks));
     }
 }
 
@@ -145,7 +148,7 @@ fn record(
     worker: &Worker,
     state: &State,
     resolution: &Resolution<'_>,
-    node: &str,
+    (node, attacks): (&str, &[&str]),
 ) {
     let (Some(hasher), Ok(bodies)) = (main.hasher(), state.bodies.try_borrow()) else { return };
     let view = bodies.view(r, main.variables(), Stage::Log);
@@ -163,6 +166,7 @@ fn record(
         request_bytes: r.request_length(),
         response_bytes: r.bytes_sent(),
         denied: state.denied.get() == Some(true),
+        attacks,
     };
     let settings =
         Settings { keys: conf.keys(), params: conf.params(), masks: conf.masks(), hasher };

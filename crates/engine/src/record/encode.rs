@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use api_sessions_wire::{MAX_RECORD_BYTES, Param, ParamType, Record};
+use api_sessions_wire::{FullRequest, MAX_RECORD_BYTES, Param, ParamType, Record};
 
 use super::ContextParam;
+use super::full::{Origin, full_request};
 use super::limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES, MAX_VALUE_BYTES, cut, text};
 use super::redact::Secrets;
 use crate::point::{Exchange, Point, Scratch, Side};
@@ -38,6 +39,8 @@ pub struct Facts<'f> {
     pub response_bytes: u64,
     /// Refused by the denylist, or would have been.
     pub denied: bool,
+    /// Types of attack; with any, the full content goes into the record.
+    pub attacks: &'f [&'f str],
 }
 
 /// What the location says of records.
@@ -123,9 +126,21 @@ impl Encoder {
         };
         record.user = named(ParamType::User);
         record.role = named(ParamType::Role);
+        if !facts.attacks.is_empty() {
+            record.attacks = facts.attacks.iter().map(|kind| Cow::Borrowed(*kind)).collect();
+            let origin = Origin { proto: facts.proto };
+            record.request = Some(full_request(exchange, origin, &hidden(settings), secrets));
+        }
 
         line.clear();
         serde_json::to_writer(&mut *line, &record).ok()?;
+        if line.len() >= MAX_RECORD_BYTES && record.request.is_some() {
+            // Without the content rather than not at all.
+            let cut = FullRequest { truncated: true, ..FullRequest::default() };
+            record.request = Some(cut);
+            line.clear();
+            serde_json::to_writer(&mut *line, &record).ok()?;
+        }
         line.push(b'\n');
         (line.len() <= MAX_RECORD_BYTES).then_some(&**line)
     }
@@ -177,6 +192,16 @@ impl Encoder {
         self.values.extend_from_slice(value);
         self.reads.push(Read { of, value: start..self.values.len() });
     }
+}
+
+/// Points whose values nobody may see in clear.
+fn hidden<'s>(settings: &Settings<'s>) -> Vec<&'s Point> {
+    let keys = settings.keys.own.iter().filter(|key| key.export != KeyExport::Plain);
+    let params = settings.params.iter().filter(|param| param.hash);
+    keys.map(|key| &key.point)
+        .chain(params.map(|param| &param.point))
+        .chain(settings.masks)
+        .collect()
 }
 
 fn param<'p>(

@@ -64,6 +64,27 @@ impl Secrets {
         })
     }
 
+    /// As [`Secrets::shown_in`], in all encodings that a request may carry: percent-encoding twice,
+    /// base64 at any alignment and in both alphabets, JSON escapes.
+    pub(super) fn hidden_in(&self, text: &[u8]) -> bool {
+        if self.ends.is_empty() || text.is_empty() {
+            return false;
+        }
+        if self.shown_in(text) {
+            return true;
+        }
+        let mut buffer = Vec::new();
+        if percent::decode(text, true, &mut buffer).is_some_and(|once| self.shown_in(once)) {
+            return true;
+        }
+        if memchr::memchr(b'\\', text).is_some() && self.found_in(&unescaped(text)) {
+            return true;
+        }
+        self.iter().filter(|value| value.len() >= MIN_SEARCHED_BYTES).any(|value| {
+            base64_cores(value).iter().any(|core| memmem::find(text, core.as_bytes()).is_some())
+        })
+    }
+
     fn found_in(&self, text: &[u8]) -> bool {
         self.iter().any(|value| {
             text == value
@@ -114,6 +135,60 @@ impl Secrets {
         }
         Cow::Owned(out)
     }
+}
+
+/// What a value looks like inside base64, wherever in it the value begins: for each of the three
+/// alignments and both alphabets, the characters that depend on the value alone.
+fn base64_cores(value: &[u8]) -> Vec<String> {
+    use base64::Engine;
+    use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+    let mut cores = Vec::new();
+    for before in 0..3 {
+        let padded = [&[0; 2][..before], value].concat();
+        // Characters that share bits with what stands before or behind are left out.
+        let first = [0, 2, 3][before];
+        let last = padded.len() * 8 / 6;
+        for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+            let encoded = engine.encode(&padded);
+            if let Some(core) = encoded.get(first..last) {
+                cores.push(core.to_owned());
+            }
+        }
+    }
+    cores
+}
+
+/// Text with the escapes of JSON strings resolved wherever they stand.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = behind;
+        match (byte, behind) {
+            (b'\\', [b'u', a, b, c, d, tail @ ..]) => {
+                let digits = [*a, *b, *c, *d];
+                let unit =
+                    std::str::from_utf8(&digits).ok().and_then(|t| u32::from_str_radix(t, 16).ok());
+                if let Some(character) = unit.and_then(char::from_u32) {
+                    out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                    rest = tail;
+                } else {
+                    out.push(b'\\');
+                }
+            }
+            (b'\\', [escape, tail @ ..]) => {
+                out.push(match escape {
+                    b'n' => b'\n',
+                    b't' => b'\t',
+                    b'r' => b'\r',
+                    other => *other,
+                });
+                rest = tail;
+            }
+            _ => out.push(*byte),
+        }
+    }
+    out
 }
 
 fn is_id_parameter(parameter: &[u8]) -> bool {
