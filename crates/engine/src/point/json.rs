@@ -45,37 +45,37 @@ impl<'d> Scanner<'d> {
         self.rest.first().copied()
     }
 
-    fn expect(&mut self, byte: u8) -> Option<()> {
+    fn eat(&mut self, byte: u8) -> Option<()> {
         (self.peek()? == byte).then(|| self.rest = &self.rest[1..])
     }
 
     /// Moves to the value of a member of the object that starts here.
     fn enter_member(&mut self, wanted: &[u8]) -> Option<()> {
-        self.expect(b'{')?;
+        self.eat(b'{')?;
         if self.peek()? == b'}' {
             return None;
         }
         loop {
             let name = self.string()?;
-            self.expect(b':')?;
+            self.eat(b':')?;
             if is_text(name, wanted) {
                 return Some(());
             }
             self.skip_value()?;
             // Either another member follows, or the object ends without the wanted one.
-            self.expect(b',')?;
+            self.eat(b',')?;
         }
     }
 
     /// Moves to an element of the array that starts here.
     fn enter_element(&mut self, index: u32) -> Option<()> {
-        self.expect(b'[')?;
+        self.eat(b'[')?;
         if self.peek()? == b']' {
             return None;
         }
         for _ in 0..index {
             self.skip_value()?;
-            self.expect(b',')?;
+            self.eat(b',')?;
         }
         Some(())
     }
@@ -97,7 +97,7 @@ impl<'d> Scanner<'d> {
 
     /// A string's bytes between its quotes, still escaped.
     fn string(&mut self) -> Option<&'d [u8]> {
-        self.expect(b'"')?;
+        self.eat(b'"')?;
         let text = self.rest;
         let mut at = 0;
         loop {
