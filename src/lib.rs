@@ -69,7 +69,7 @@ pub(crate) static mut ngx_http_api_sessions_module: ngx_module_t = ngx_module_t 
     init_thread: None,
     exit_thread: None,
     exit_process: Some(exit_process),
-    exit_master: None,
+    exit_master: Some(exit_master),
     spare_hook0: 0,
     spare_hook1: 0,
     spare_hook2: 0,
@@ -179,4 +179,8 @@ unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
 
 unsafe extern "C" fn exit_process(cycle: *mut ngx_cycle_t) {
     guard((), || worker::stop(cycle));
+}
+
+unsafe extern "C" fn exit_master(cycle: *mut ngx_cycle_t) {
+    guard((), || worker::farewell(cycle));
 }

@@ -3,11 +3,11 @@
 #![forbid(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use api_sessions_engine::export::{Exporter, Note, Severity, notes};
+use api_sessions_engine::export::{Exporter, Note, Severity, Stop, mailbox, notes};
 use api_sessions_engine::point::Scratch;
 use api_sessions_engine::record::Encoder;
 use api_sessions_engine::table::{Producer, QueueRegion};
@@ -51,7 +51,7 @@ pub(crate) struct Buffers {
 struct Export {
     producer: RefCell<Producer>,
     notes: Receiver<Note>,
-    stop: Sender<()>,
+    stop: Stop,
     done: Receiver<()>,
     thread: JoinHandle<()>,
     budget: Duration,
@@ -115,20 +115,24 @@ pub(crate) fn start(cycle: *mut ngx_cycle_t) {
 fn start_export(conf: &ExportConf, main: &MainConf, kind: ProcessKind) -> Result<Export, String> {
     let private = || shared::private_queue(conf.queue).ok_or("no memory for a queue");
     let shared_region = main.queue().filter(|_| kind == ProcessKind::Worker);
-    let claim = |region: QueueRegion| region.claim(process::pid()).map(|ends| (region, ends));
-    let (region, (producer, consumer)) = match shared_region.and_then(claim) {
+    let claim = |region: QueueRegion| {
+        let hand = region.join(process::slot(), process::pid());
+        hand.claim().map(|ends| (hand, ends))
+    };
+    let (hand, (producer, consumer)) = match shared_region.and_then(claim) {
         Some(claimed) => claimed,
         None => claim(private()?).ok_or("no ring of a queue")?,
     };
     let settings = conf.settings();
     let budget = settings.shutdown + GRACE;
     let (to_log, notes) = notes();
-    let (stop, stopped) = channel();
+    let (stop, mailbox) = mailbox();
     let (finished, done) = channel();
-    let pid = process::pid();
     let thread = thread::spawn("api-sessions", move || {
-        // TLS roots are read on the thread, not on the event loop.
-        Exporter::new(settings, region, consumer, pid, to_log).run(&stopped);
+        match Exporter::new(settings, hand, consumer, mailbox, to_log.clone()) {
+            Ok(exporter) => exporter.run(),
+            Err(error) => to_log.add(Severity::Error, format!("export: no thread: {error}")),
+        }
         let _ = finished.send(());
     })
     .map_err(|error| format!("cannot start a thread: {error}"))?;
@@ -147,7 +151,7 @@ fn start_export(conf: &ExportConf, main: &MainConf, kind: ProcessKind) -> Result
 pub(crate) fn stop(cycle: *mut ngx_cycle_t) {
     let Some(worker) = WORKER.take() else { return };
     let Some(export) = worker.export else { return };
-    let _ = export.stop.send(());
+    drop(export.stop);
     let ended = export.done.recv_timeout(export.budget);
     log_notes(cycle, &export.notes);
     match ended {
@@ -162,6 +166,18 @@ pub(crate) fn stop(cycle: *mut ngx_cycle_t) {
                 log_error!(cycle, "api_sessions: the export thread has failed");
             }
         }
+    }
+}
+
+/// `exit_master`, once all workers are gone: says what is lost with the queue's memory.
+pub(crate) fn farewell(cycle: *mut ngx_cycle_t) {
+    let Some(queue) = MainConf::current().and_then(MainConf::queue) else { return };
+    let (records, bytes) = queue.waiting();
+    if records > 0 {
+        log_warn!(
+            cycle,
+            "api_sessions: export: {records} records ({bytes} bytes) could not be sent and are lost; \"spool=\" would have kept them"
+        );
     }
 }
 

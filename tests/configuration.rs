@@ -84,17 +84,6 @@ fn a_wrong_word_is_named_with_file_line_and_what_is_accepted() {
     }
 }
 
-/// So that a configuration of the contract loads, and nobody believes what is not so.
-#[test]
-fn what_is_not_there_yet_is_taken_with_a_warning() {
-    let tested = check("api_sessions_export http://127.0.0.1:1 spool=DIR/spool:64m sync=on;");
-    assert!(tested.accepted, "{}", tested.said);
-    for option in ["spool=", "sync=on"] {
-        let warned = tested.said.lines().any(|l| l.contains("[warn]") && l.contains(option));
-        assert!(warned, "{option}: {}", tested.said);
-    }
-}
-
 /// Variables may be defined further down, so NGINX asks for them at the end, and knows no line then.
 #[test]
 fn an_unknown_variable_is_named_by_nginx() {
@@ -137,7 +126,7 @@ fn everything_of_the_contract_is_accepted_on_each_of_its_levels() {
     let conf = format!(
         "api_sessions_zone s:1m inactive=1h; api_sessions_secret DIR/secret;
         api_sessions_export http://127.0.0.1:1/base token_file=DIR/token node=n queue=1m flush=2s
-            batch=64k compression=gzip timeout=5s shutdown=500ms sync=off;
+            batch=64k compression=gzip timeout=5s shutdown=500ms sync=off spool=DIR/spool:1g;
         {anywhere}
         server {{ listen 127.0.0.1:PORT; {anywhere}
             location / {{ {anywhere} }} location /p {{ {params} }} location /s {{ api_sessions_status; }} }}"

@@ -3,10 +3,10 @@
 use std::ffi::CStr;
 use std::time::Duration;
 
-use api_sessions_engine::export::{Endpoint, Settings};
+use api_sessions_engine::export::{Endpoint, Settings, SpoolSettings};
 
 use super::MainConf;
-use super::options::{on_off, once, option, size, time_ms};
+use super::options::{offset, on_off, once, option, size, time_ms};
 use super::secret::read_file;
 use crate::nginx::conf::{Conf, Directive};
 
@@ -44,6 +44,7 @@ pub(crate) struct ExportConf {
     /// PEM certificates to trust instead of the system's.
     pub(crate) ca_pem: Option<Vec<u8>>,
     pub(crate) shutdown_ms: u64,
+    pub(crate) spool: Option<SpoolSettings>,
 }
 
 pub(super) struct Export;
@@ -75,6 +76,7 @@ impl Directive for Export {
             timeout_ms: 10_000,
             ca_pem: None,
             shutdown_ms: 1_000,
+            spool: None,
         };
         for word in options {
             let Some((name, value)) = option(word, OPTIONS) else {
@@ -111,8 +113,9 @@ impl ExportConf {
             "flush" => self.flush_ms = time_ms(value, 10..=3_600_000)?,
             "batch" => self.batch = size(value, 4 << 10..=16 << 20)?,
             "spool" => {
-                check_spool(value)?;
-                cf.warn(&"\"spool=\" is not there yet: records wait in the queue alone");
+                let (path, max_bytes) = spool(value)?;
+                let path = cf.add_directory(path).ok_or("the directory cannot be added")?;
+                self.spool = Some(SpoolSettings { path: path.into(), max_bytes });
             }
             "compression" => {
                 self.gzip = match value {
@@ -145,13 +148,16 @@ impl ExportConf {
     }
 }
 
-/// `path[:max_size]`, where what follows the last colon is a size.
-fn check_spool(value: &str) -> Result<(), String> {
-    let (path, max_size) = value.rsplit_once(':').unwrap_or((value, "512m"));
+/// `path[:max_size]`: what follows the last colon is a size, with `g` too.
+fn spool(value: &str) -> Result<(&str, u64), String> {
+    let (path, max_size) = match value.rsplit_once(':') {
+        Some((path, max_size)) => (path, max_size),
+        None => (value, "512m"),
+    };
     if path.is_empty() {
         return Err(format!("invalid spool \"{value}\": \"path[:max_size]\" is accepted"));
     }
-    size(max_size, 1 << 20..=1 << 40).map(|_| ())
+    offset(max_size, 1 << 20..=1 << 44).map(|bytes| (path, bytes))
 }
 
 /// The token itself is never shown, whatever is wrong with it.
@@ -177,6 +183,7 @@ impl ExportConf {
             timeout: Duration::from_millis(self.timeout_ms),
             ca_pem: self.ca_pem.clone(),
             shutdown: Duration::from_millis(self.shutdown_ms),
+            spool: self.spool.clone(),
         }
     }
 }

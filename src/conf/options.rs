@@ -48,6 +48,20 @@ pub(super) fn size(text: &str, bounds: std::ops::RangeInclusive<usize>) -> Resul
     Ok(size)
 }
 
+/// A size of files within bounds, as NGINX writes those (`ngx_parse_offset`: gigabytes too).
+pub(super) fn offset(text: &str, bounds: std::ops::RangeInclusive<u64>) -> Result<u64, String> {
+    let size = crate::nginx::conf::parse_offset(text).ok_or_else(|| {
+        format!(
+            "invalid size \"{text}\": a number with an optional \"k\", \"m\" or \"g\" is accepted"
+        )
+    })?;
+    if !bounds.contains(&size) {
+        let (least, most) = (bounds.start(), bounds.end());
+        return Err(format!("invalid size \"{text}\": {least} to {most} bytes are accepted"));
+    }
+    Ok(size)
+}
+
 /// A time in milliseconds within bounds, as NGINX writes times.
 pub(super) fn time_ms(text: &str, bounds: std::ops::RangeInclusive<u64>) -> Result<u64, String> {
     let ms = crate::nginx::conf::parse_time_ms(text).ok_or_else(|| {

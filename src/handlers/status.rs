@@ -116,6 +116,31 @@ impl Figures {
                 counter,
                 queue.retries,
             ),
+            (
+                "spool_bytes",
+                "Bytes of records on disk that wait to be sent.",
+                gauge,
+                queue.spool_bytes,
+            ),
+            ("records_spooled_total", "Records written to the spool.", counter, queue.spooled),
+            (
+                "records_dropped_spool_full_total",
+                "Spooled records dropped for newer ones.",
+                counter,
+                queue.dropped_spool_full,
+            ),
+            (
+                "records_dropped_damaged_total",
+                "Spooled records that were damaged on disk.",
+                counter,
+                queue.dropped_damaged,
+            ),
+            (
+                "spool_errors_total",
+                "Attempts to write to the spool that failed.",
+                counter,
+                queue.spool_errors,
+            ),
         ];
         let node = main.export().map(|export| export.node.clone());
         Some(Self { table, export, node })

@@ -146,6 +146,30 @@ impl Conf<'_> {
         std::str::from_utf8(name.as_bytes()).ok().map(str::to_owned)
     }
 
+    /// Adds a directory that the master makes, and gives to the user that workers run as
+    /// (`ngx_add_path`, `ngx_create_paths`: as for `proxy_temp_path`, also by `nginx -t`). Its absolute
+    /// path, relative to the prefix.
+    pub(crate) fn add_directory(&self, path: &str) -> Option<String> {
+        let mut name = self.intern(path)?;
+        // SAFETY: `name` is NUL-terminated and in the cycle's pool; the path is in the pool too, zeroed,
+        // and NGINX keeps it for as long as the cycle. A name that was added before is merely checked.
+        unsafe {
+            if ffi::ngx_conf_full_name((*self.raw).cycle, &mut name, 0) != ffi::NGX_OK as isize {
+                return None;
+            }
+            let path = ffi::ngx_pcalloc((*self.raw).pool, size_of::<ffi::ngx_path_t>());
+            let mut path = path.cast::<ffi::ngx_path_t>();
+            let place = path.as_mut()?;
+            place.name = name;
+            place.conf_file = (*(*self.raw).conf_file).file.name.data;
+            place.line = (*(*self.raw).conf_file).line;
+            if ffi::ngx_add_path(self.raw, &mut path) != ffi::NGX_OK as isize {
+                return None;
+            }
+        }
+        std::str::from_utf8(name.as_bytes()).ok().map(str::to_owned)
+    }
+
     /// Name of the machine, as NGINX knows it.
     pub(crate) fn hostname(&self) -> String {
         // SAFETY: set by ngx_init_cycle before the configuration is read; lives in the cycle's pool.
@@ -210,6 +234,17 @@ pub(crate) fn parse_size(text: &str) -> Option<usize> {
     // SAFETY: the function reads `len` bytes, of which there is at least one, and changes nothing.
     let size = unsafe { ffi::ngx_parse_size(&mut line) };
     usize::try_from(size).ok()
+}
+
+/// `2g`, `16m`, `4096`: bytes of files (`ngx_parse_offset`).
+pub(crate) fn parse_offset(text: &str) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    let mut line = ngx_str_t { len: text.len(), data: text.as_ptr().cast_mut() };
+    // SAFETY: as above.
+    let size = unsafe { ffi::ngx_parse_offset(&mut line) };
+    u64::try_from(size).ok()
 }
 
 /// `24h`, `500ms`, `1m 30s`: milliseconds (`ngx_parse_time`).

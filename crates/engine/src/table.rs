@@ -49,7 +49,7 @@ use crate::session::SessionId;
 
 pub use denylist::{DenyError, DenyStats, DenyWriter, Denylist, Origin, Synced};
 pub use owner::MAX_SLOTS;
-pub use queue::{Consumer, Counters, Producer, PushError, QueueRegion, QueueStats};
+pub use queue::{Consumer, Counters, Producer, PushError, QueueHand, QueueRegion, QueueStats};
 pub use region::{Attached, MIN_BYTES, TableError};
 pub use snapshot::{Arrival, Outcome, ROLE_BYTES, Snapshot, TEXT_BYTES};
 pub use stats::TableStats;

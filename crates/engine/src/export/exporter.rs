@@ -1,13 +1,17 @@
-//! The thread's loop: which queue is due, what is sent, what an answer does to it.
+//! The thread's loop: which batch goes next, and what its answer does to it.
 
+use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use super::backoff::Backoff;
-use super::client::{Answer, Client};
+use super::client::Answer;
+use super::courier::{Courier, Parcel};
+use super::lane::{Attempts, Queue, SpoolLane};
+use super::mailbox::{Event, Mailbox};
 use super::note::{Notes, Severity};
 use super::settings::Settings;
-use crate::table::{Consumer, QueueRegion};
+use super::spool::{Lost, Spool};
+use crate::table::{Consumer, Counters, QueueHand};
 
 /// How often the queue is looked at. The event loop wakes nobody: a sleeping thread costs it nothing.
 const TICK: Duration = Duration::from_millis(50);
@@ -17,72 +21,85 @@ const ADOPTION: Duration = Duration::from_secs(1);
 /// Sends what a worker queues, and what dead workers have left.
 pub struct Exporter {
     settings: Settings,
-    region: QueueRegion,
+    hand: QueueHand,
+    /// The first is this worker's own.
     queues: Vec<Queue>,
-    pid: u32,
+    spool: Option<SpoolLane>,
+    courier: Courier,
+    events: Receiver<Event>,
+    /// Where the batch came from that the courier has.
+    flight: Option<Origin>,
+    /// The lane that is asked first.
+    turn: usize,
+    adopt_at: Instant,
+    next_number: u64,
+    /// Memory of the last parcel.
+    spare: Vec<u8>,
     notes: Notes,
-    client: Client,
-    backoff: Backoff,
-    retry_at: Instant,
+    /// The cloud does not answer, or not well; it was told.
+    away: bool,
     /// The last batch that was answered was refused for good.
     refusing: bool,
-    adopt_at: Instant,
-    batch: Vec<u8>,
 }
 
-struct Queue {
-    consumer: Consumer,
-    /// When it was first seen not empty.
-    waiting_since: Option<Instant>,
-}
-
-impl Queue {
-    fn new(consumer: Consumer) -> Self {
-        Self { consumer, waiting_since: None }
-    }
-
-    /// A full batch waits, or its first record has waited long enough.
-    fn is_due(&mut self, now: Instant, settings: &Settings) -> bool {
-        let waiting = self.consumer.len();
-        if waiting == 0 {
-            self.waiting_since = None;
-            return false;
-        }
-        let since = *self.waiting_since.get_or_insert(now);
-        waiting >= settings.batch || now.duration_since(since) >= settings.flush
-    }
+/// Where a batch in flight came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Queue(u64),
+    Spool,
+    /// It has been spooled since: if the cloud takes it now, it will know its name later.
+    Nowhere,
 }
 
 impl Exporter {
-    /// An exporter of this process' queue. TLS roots are read here.
+    /// An exporter of this process' queue. To be called on the thread that will run it: the courier
+    /// inherits what that one has.
+    ///
+    /// # Errors
+    /// No second thread could be started.
     pub fn new(
-        settings: Settings,
-        region: QueueRegion,
+        mut settings: Settings,
+        hand: QueueHand,
         consumer: Consumer,
-        pid: u32,
+        mailbox: Mailbox,
         notes: Notes,
-    ) -> Self {
-        let now = Instant::now();
-        Self {
-            client: Client::new(&settings),
-            settings,
-            region,
-            queues: vec![Queue::new(consumer)],
-            pid,
-            notes,
-            backoff: Backoff::default(),
-            retry_at: now,
-            refusing: false,
-            adopt_at: now,
-            batch: Vec::new(),
+    ) -> io::Result<Self> {
+        let courier = Courier::start(&settings, mailbox.sender)?;
+        let spool = settings.spool.clone();
+        if let Some(spool) = &spool {
+            // A batch has to fit, with others.
+            settings.batch =
+                settings.batch.min(usize::try_from(spool.max_bytes / 4).unwrap_or(usize::MAX));
         }
+        Ok(Self {
+            settings,
+            hand,
+            queues: vec![Queue::new(0, consumer)],
+            spool: spool.map(|settings| SpoolLane::new(Spool::new(settings))),
+            courier,
+            events: mailbox.receiver,
+            flight: None,
+            turn: 0,
+            adopt_at: Instant::now(),
+            next_number: 1,
+            spare: Vec::new(),
+            notes,
+            away: false,
+            refusing: false,
+        })
     }
 
-    /// Runs until `stop` says so or is dropped, then sends what can be sent in the time allowed.
-    pub fn run(mut self, stop: &Receiver<()>) {
-        while let Err(RecvTimeoutError::Timeout) = stop.recv_timeout(TICK) {
+    /// Runs until it is stopped, then hands over what it can in the time allowed.
+    pub fn run(mut self) {
+        loop {
+            match self.events.recv_timeout(TICK) {
+                Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(Event::Answered(parcel, answer)) => self.answered(parcel, &answer),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
             self.adopt();
-            self.send_due();
+            self.relieve();
+            self.dispatch();
         }
         self.drain();
     }
@@ -93,99 +110,254 @@ impl Exporter {
             return;
         }
         self.adopt_at = now + ADOPTION;
-        self.queues.extend(self.region.adopt(self.pid).into_iter().map(Queue::new));
-        // An adopted queue that is empty is free for the next worker; the first is this worker's own.
+        for consumer in self.hand.adopt() {
+            self.queues.push(Queue::new(self.next_number, consumer));
+            self.next_number += 1;
+        }
+        // An adopted queue that is empty is free for the next worker.
         let mut at = 1;
         while at < self.queues.len() {
             if self.queues[at].consumer.is_empty() {
-                self.queues.swap_remove(at).consumer.release();
+                self.queues.remove(at).consumer.release();
             } else {
                 at += 1;
             }
         }
+        if let Some(lane) = &self.spool {
+            self.hand.region().set_spool_bytes(lane.spool.bytes());
+        }
     }
 
-    fn send_due(&mut self) {
+    /// Spools what cannot wait for the cloud: batches whose turn comes while attempts are pausing, and
+    /// those of a queue that fills up behind a slow answer.
+    fn relieve(&mut self) {
         for at in 0..self.queues.len() {
-            // A full queue may hold several batches.
-            while Instant::now() >= self.retry_at
-                && self.queues[at].is_due(Instant::now(), &self.settings)
-            {
-                self.queues[at].waiting_since = None;
-                self.send(at, None);
+            loop {
+                let now = Instant::now();
+                let queue = &mut self.queues[at];
+                let waits = queue.attempts.is_pausing(now) && queue.is_due(now, &self.settings);
+                let is_pressed = self.flight.is_some() && queue.is_pressed();
+                if !(waits || is_pressed) || !self.spool_first(at) {
+                    break;
+                }
             }
         }
     }
 
-    /// The last round: no pauses, within the time that a worker has to end. What is left stays in
-    /// shared memory, for the workers of the next generation.
-    fn drain(mut self) {
-        let deadline = Instant::now() + self.settings.shutdown;
-        for at in 0..self.queues.len() {
-            while !self.queues[at].consumer.is_empty() {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() || !self.send(at, Some(left)) {
-                    return;
+    /// Moves the first batch of a queue to the spool. Whether it did.
+    fn spool_first(&mut self, at: usize) -> bool {
+        let Some(lane) = &mut self.spool else { return false };
+        if lane.is_broken(Instant::now()) {
+            return false;
+        }
+        let mut batch = std::mem::take(&mut self.spare);
+        let queue = &mut self.queues[at];
+        queue.consumer.take(self.settings.batch, &mut batch);
+        let name = self.settings.batch_name(&queue.consumer.batch_name());
+        let result = lane.spool.put(&name, &batch);
+        let counters = queue.consumer.counters();
+        match &result {
+            Ok(lost) => {
+                counters.spooled(lines(&batch));
+                counters.dropped_spool_full(lost.records);
+                queue.consumer.advance(batch.len());
+                queue.restart_clock();
+                if self.flight == Some(Origin::Queue(queue.number)) {
+                    self.flight = Some(Origin::Nowhere);
+                }
+                if lane.works() {
+                    self.notes.add(Severity::Notice, "export: the spool takes records again");
+                }
+                if lost.records > 0 {
+                    let count = lost.records;
+                    let text = format!(
+                        "export: the spool is full: {count} of the oldest records are dropped"
+                    );
+                    self.notes.add(Severity::Error, text);
+                }
+            }
+            Err(error) => {
+                counters.spool_failed();
+                if lane.broke() {
+                    let text = format!(
+                        "export: the spool cannot be written to: {error}; records wait in memory alone"
+                    );
+                    self.notes.add(Severity::Error, text);
                 }
             }
         }
-        for queue in self.queues {
-            queue.consumer.release();
+        self.spare = batch;
+        result.is_ok()
+    }
+
+    /// Gives the courier the next batch, if it has none: queues and spool in turn.
+    fn dispatch(&mut self) {
+        let lanes = self.queues.len() + 1;
+        for offset in 0..lanes {
+            if self.flight.is_some() {
+                return;
+            }
+            let lane = (self.turn + offset) % lanes;
+            let sent = match lane.checked_sub(1) {
+                None => self.dispatch_spooled(),
+                Some(at) => {
+                    let now = Instant::now();
+                    let queue = &mut self.queues[at];
+                    !queue.attempts.is_pausing(now)
+                        && queue.is_due(now, &self.settings)
+                        && self.dispatch_queued(at, None)
+                }
+            };
+            if sent {
+                self.turn = lane + 1;
+            }
         }
     }
 
-    /// Sends the first batch of a queue; whether that queue may go on. A batch is named by where it
-    /// starts, so one that has to be made shorter keeps its name: the longer one was stored nowhere.
-    fn send(&mut self, at: usize, limit: Option<Duration>) -> bool {
-        let mut batch = std::mem::take(&mut self.batch);
-        let consumer = &mut self.queues[at].consumer;
-        consumer.take(self.settings.batch, &mut batch);
-        let name = format!("{}-{}", token(&self.settings.node), consumer.batch_name());
-        let may_go_on = match self.client.post(&name, &batch, limit) {
-            Answer::TooLarge => match first_half(&batch) {
-                Some(end) => {
-                    self.queues[at].consumer.shorten(end);
-                    true
-                }
-                None => {
-                    self.refused(at, &batch, "does not take a record of that size");
-                    true
-                }
-            },
-            Answer::Stored => {
-                self.stored(at, &batch);
-                true
+    fn dispatch_queued(&mut self, at: usize, limit: Option<Duration>) -> bool {
+        let mut lines = std::mem::take(&mut self.spare);
+        let queue = &mut self.queues[at];
+        queue.consumer.take(self.settings.batch, &mut lines);
+        queue.restart_clock();
+        let name = self.settings.batch_name(&queue.consumer.batch_name());
+        self.hand_over(Parcel { name, lines, limit }, Origin::Queue(self.queues[at].number))
+    }
+
+    fn dispatch_spooled(&mut self) -> bool {
+        let Some(lane) = &mut self.spool else { return false };
+        if lane.attempts.is_pausing(Instant::now()) {
+            return false;
+        }
+        let mut lost = Lost::default();
+        let mut lines = std::mem::take(&mut self.spare);
+        let name = match lane.current(&mut lost) {
+            Ok(Some(batch)) => {
+                lines.clear();
+                lines.extend_from_slice(&batch.lines);
+                Some(batch.name.clone())
             }
-            Answer::Refused(reason) => {
-                self.refused(at, &batch, &reason);
-                true
-            }
-            Answer::NotNow { reason, after } => {
-                self.put_off(at, &reason, after);
-                false
+            Ok(None) => None,
+            Err(error) => {
+                self.notes
+                    .add(Severity::Error, format!("export: the spool cannot be read: {error}"));
+                None
             }
         };
-        self.batch = batch;
-        may_go_on
+        if lost.segments > 0 {
+            self.counters().dropped_damaged(lost.records);
+            let text = format!(
+                "export: {} damaged places in the spool: about {} records are lost",
+                lost.segments, lost.records
+            );
+            self.notes.add(Severity::Error, text);
+        }
+        match name {
+            Some(name) => self.hand_over(Parcel { name, lines, limit: None }, Origin::Spool),
+            None => {
+                self.spare = lines;
+                false
+            }
+        }
     }
 
-    fn stored(&mut self, at: usize, batch: &[u8]) {
-        let consumer = &mut self.queues[at].consumer;
-        consumer.counters().sent(lines(batch), batch.len() as u64);
-        consumer.advance(batch.len());
-        if self.backoff.failures() > 0 {
+    fn hand_over(&mut self, parcel: Parcel, origin: Origin) -> bool {
+        match self.courier.send(parcel) {
+            Ok(()) => {
+                self.flight = Some(origin);
+                true
+            }
+            // The courier is gone, which no code does. The batch stays where it is.
+            Err(parcel) => {
+                self.spare = parcel.lines;
+                false
+            }
+        }
+    }
+
+    /// What an answer does to its batch (contract §4). A batch is named by where it starts, so one that
+    /// is made shorter keeps its name: the longer one was stored nowhere.
+    fn answered(&mut self, parcel: Parcel, answer: &Answer) {
+        let Some(origin) = self.flight.take() else { return };
+        let batch = &parcel.lines;
+        match answer {
+            Answer::Stored => {
+                if origin != Origin::Nowhere {
+                    self.counters_of(origin).sent(lines(batch), batch.len() as u64);
+                }
+                self.advance(origin, batch.len());
+                self.succeeded(origin);
+            }
+            Answer::TooLarge => match (first_half(batch), origin) {
+                (Some(end), Origin::Queue(number)) => {
+                    if let Some(queue) = self.queue(number) {
+                        queue.consumer.shorten(end);
+                    }
+                    // Half a batch need not wait to become a whole one.
+                    self.again(origin, parcel, end);
+                    return;
+                }
+                (Some(end), Origin::Spool) => {
+                    self.again(origin, parcel, end);
+                    return;
+                }
+                (_, Origin::Nowhere) => {}
+                (None, _) => self.refused(origin, batch, "does not take a record of that size"),
+            },
+            Answer::Refused(_) if origin == Origin::Nowhere => {}
+            Answer::Refused(reason) => self.refused(origin, batch, reason),
+            Answer::NotNow { reason, after } => self.put_off(origin, reason, *after),
+        }
+        self.spare = parcel.lines;
+    }
+
+    /// The first half of a batch, at once.
+    fn again(&mut self, origin: Origin, mut parcel: Parcel, end: usize) {
+        parcel.lines.truncate(end);
+        self.hand_over(parcel, origin);
+    }
+
+    fn advance(&mut self, origin: Origin, bytes: usize) {
+        match origin {
+            Origin::Queue(number) => {
+                if let Some(queue) = self.queue(number) {
+                    queue.consumer.advance(bytes);
+                }
+            }
+            Origin::Spool => {
+                // Not noted on disk: it is sent again under its name.
+                let _ = self.spool.as_mut().map(|lane| lane.advance(bytes));
+            }
+            Origin::Nowhere => {}
+        }
+    }
+
+    fn succeeded(&mut self, origin: Origin) {
+        self.refusing = false;
+        let failures = self.attempts_of(origin).map_or(0, |attempts| {
+            let before = attempts.backoff.failures();
+            attempts.backoff.success();
+            attempts.at = Instant::now();
+            before
+        });
+        if failures == 0 && origin != Origin::Nowhere {
+            return;
+        }
+        // The cloud is back: what else was put off need not wait any longer.
+        let now = Instant::now();
+        self.queues.iter_mut().for_each(|queue| queue.attempts.at = now);
+        if let Some(lane) = &mut self.spool {
+            lane.attempts.at = now;
+        }
+        if std::mem::replace(&mut self.away, false) {
             self.notes.add(Severity::Notice, "export: the cloud takes records again");
         }
-        self.backoff.success();
-        self.refusing = false;
     }
 
     /// Told once, until a batch is stored again: the counter tells the rest.
-    fn refused(&mut self, at: usize, batch: &[u8], reason: &str) {
+    fn refused(&mut self, origin: Origin, batch: &[u8], reason: &str) {
         let count = lines(batch);
-        let consumer = &mut self.queues[at].consumer;
-        consumer.counters().refused(count);
-        consumer.advance(batch.len());
+        self.counters_of(origin).refused(count);
+        self.advance(origin, batch.len());
         if !std::mem::replace(&mut self.refusing, true) {
             let text = format!(
                 "export: the cloud {reason}; {count} records are dropped, and more if it goes on"
@@ -194,14 +366,93 @@ impl Exporter {
         }
     }
 
-    fn put_off(&mut self, at: usize, reason: &str, after: Option<Duration>) {
-        self.queues[at].consumer.counters().retried();
-        if self.backoff.failures() == 0 {
+    fn put_off(&mut self, origin: Origin, reason: &str, after: Option<Duration>) {
+        self.counters_of(origin).retried();
+        if !std::mem::replace(&mut self.away, true) {
             let url = self.settings.endpoint.records();
-            let text = format!("export: {url}: {reason}; records are kept and sent again");
+            let kept = if self.spool.is_some() { "spooled" } else { "kept" };
+            let text = format!("export: {url}: {reason}; records are {kept} and sent again");
             self.notes.add(Severity::Warning, text);
         }
-        self.retry_at = Instant::now() + self.backoff.failure(after);
+        if let Some(attempts) = self.attempts_of(origin) {
+            attempts.failed(after);
+        }
+        if let Origin::Queue(number) = origin
+            && let Some(at) = self.queues.iter().position(|queue| queue.number == number)
+        {
+            self.spool_first(at);
+        }
+    }
+
+    /// The last round, within the time that a worker has to end: what can be sent is sent, the rest is
+    /// spooled. What is left then stays in shared memory, for the workers of the next generation.
+    fn drain(mut self) {
+        let now = Instant::now();
+        let deadline = now + self.settings.shutdown;
+        let until = match self.spool {
+            Some(_) => now + self.settings.shutdown / 2,
+            None => deadline,
+        };
+        let is_known_away = self.away && self.spool.is_some();
+        while !is_known_away && self.send_one_more(until) {}
+        for at in 0..self.queues.len() {
+            while !self.queues[at].consumer.is_empty()
+                && Instant::now() < deadline
+                && self.spool_first(at)
+            {}
+        }
+        if let Some(lane) = &self.spool {
+            self.hand.region().set_spool_bytes(lane.spool.bytes());
+        }
+        for queue in self.queues {
+            queue.consumer.release();
+        }
+    }
+
+    /// One batch of a queue, or the answer to the one in flight. Whether to go on.
+    fn send_one_more(&mut self, until: Instant) -> bool {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return false;
+        }
+        if self.flight.is_none() {
+            let waiting = self.queues.iter().position(|queue| !queue.consumer.is_empty());
+            let Some(at) = waiting else { return false };
+            if !self.dispatch_queued(at, Some(left)) {
+                return false;
+            }
+        }
+        match self.events.recv_timeout(left) {
+            Ok(Event::Answered(parcel, answer)) => {
+                self.answered(parcel, &answer);
+                !matches!(answer, Answer::NotNow { .. })
+            }
+            Ok(Event::Stop) => true,
+            Err(_) => false,
+        }
+    }
+
+    fn queue(&mut self, number: u64) -> Option<&mut Queue> {
+        self.queues.iter_mut().find(|queue| queue.number == number)
+    }
+
+    fn attempts_of(&mut self, origin: Origin) -> Option<&mut Attempts> {
+        match origin {
+            Origin::Queue(number) => self.queue(number).map(|queue| &mut queue.attempts),
+            Origin::Spool => self.spool.as_mut().map(|lane| &mut lane.attempts),
+            // Its queue was relieved; an answer to it is news of the cloud all the same.
+            Origin::Nowhere => self.queues.first_mut().map(|queue| &mut queue.attempts),
+        }
+    }
+
+    /// This worker's own.
+    fn counters(&self) -> Counters<'_> {
+        self.queues[0].consumer.counters()
+    }
+
+    fn counters_of(&self, origin: Origin) -> Counters<'_> {
+        let is_it = |queue: &&Queue| origin == Origin::Queue(queue.number);
+        self.queues.iter().find(is_it).unwrap_or(&self.queues[0]).consumer.counters()
     }
 }
 
@@ -217,12 +468,6 @@ fn first_half(batch: &[u8]) -> Option<usize> {
         None => memchr::memchr(b'\n', batch)? + 1,
     };
     (end < batch.len()).then_some(end)
-}
-
-/// A name as it may stand in a header: what is not a letter, digit, dot, dash or underscore is one.
-fn token(name: &str) -> String {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    name.chars().map(|c| if allowed(c) { c } else { '_' }).collect()
 }
 
 #[cfg(test)]

@@ -36,7 +36,8 @@ pub fn notes() -> (Notes, Receiver<Note>) {
 }
 
 impl Notes {
-    pub(super) fn add(&self, severity: Severity, text: impl Into<String>) {
+    /// Leaves a note.
+    pub fn add(&self, severity: Severity, text: impl Into<String>) {
         // Full: the event loop is behind, or gone. Nobody waits for it.
         let _ = self.0.try_send(Note { severity, text: text.into() });
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::spool::SpoolSettings;
+
 /// Settings of `api_sessions_export`, by value: an exporter outlives the configuration it came from.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -23,6 +25,21 @@ pub struct Settings {
     pub ca_pem: Option<Vec<u8>>,
     /// Longest time for what is left when the worker ends.
     pub shutdown: Duration,
+    /// Where records wait that cannot be sent; in memory alone if there is none.
+    pub spool: Option<SpoolSettings>,
+}
+
+impl Settings {
+    /// Name of a batch among those of all nodes.
+    pub(super) fn batch_name(&self, name: &str) -> String {
+        format!("{}-{name}", token(&self.node))
+    }
+}
+
+/// A name as it may stand in a header: what is not a letter, digit, dot, dash or underscore is one.
+fn token(name: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    name.chars().map(|c| if allowed(c) { c } else { '_' }).collect()
 }
 
 /// A receiver of batches.

@@ -5,54 +5,30 @@
 //! The ring outlives a worker that is killed: another worker's exporter finds it and goes on at the very
 //! place, with the same batch under the same name, so that nothing is lost and nothing stored twice.
 
-use std::ptr::NonNull;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU32, AtomicU64};
+mod ring;
 
-use super::owner::process_exists;
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+
+use super::owner::{Life, MAX_SLOTS, Token};
 use super::region::{TableError, fill_random};
-use super::stats::add;
+use ring::{Ring, RingHeader};
+
+pub use ring::{Consumer, Counters, Producer, PushError};
 
 /// "apiqueu" and a version.
-const MAGIC: u64 = u64::from_le_bytes(*b"apiqueu1");
+const MAGIC: u64 = u64::from_le_bytes(*b"apiqueu2");
 
 /// Head of the region.
 #[repr(C, align(64))]
 struct RegionHeader {
     magic: AtomicU64,
     ring_bytes: AtomicU64,
-}
-
-/// Head of one ring; its bytes follow. Positions count all bytes that ever went through.
-#[repr(C, align(64))]
-struct RingHeader {
-    /// Process that writes; 0 for a free ring.
-    owner: AtomicU32,
-    /// Process whose exporter reads: the owner, or who adopted the ring after its death.
-    reader: AtomicU32,
-    /// Random, new with each owner: with a position it names a batch.
-    life: AtomicU64,
-    /// Read up to here: the cloud has it.
-    tail: AtomicU64,
-    /// End of the batch that was sent and not yet answered; `tail` if there is none.
-    pending: AtomicU64,
-    /// Records and bytes that the cloud has, records that it refused, attempts that failed.
-    sent: AtomicU64,
-    sent_bytes: AtomicU64,
-    refused: AtomicU64,
-    retries: AtomicU64,
-    /// The event loop's part, on a line of its own: it is written all the time.
-    writer: Writer,
-}
-
-#[repr(C, align(64))]
-struct Writer {
-    /// Written up to here.
-    head: AtomicU64,
-    /// Records that were queued, that found no room, that were too long.
-    queued: AtomicU64,
-    dropped_full: AtomicU64,
-    dropped_too_long: AtomicU64,
+    /// Bytes in the spool, as whoever looked last has found them.
+    spool_bytes: AtomicU64,
+    /// Who owns and reads rings: [`Token`]s name one of these.
+    lives: [Life; MAX_SLOTS as usize],
 }
 
 /// All rings. A handle is an address; copies are the same region.
@@ -68,19 +44,10 @@ unsafe impl Send for QueueRegion {}
 // SAFETY: as above.
 unsafe impl Sync for QueueRegion {}
 
-/// Why a line was not queued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PushError {
-    /// The ring has no room: the cloud is away, or slower than the traffic.
-    Full,
-    /// The line is longer than a ring.
-    TooLong,
-}
-
 /// The queue's figures, added up over all rings since the region was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct QueueStats {
-    /// Bytes that wait to be sent.
+    /// Bytes that wait in memory to be sent.
     pub used: u64,
     /// Bytes there is room for, in the rings of living workers and of those that left something.
     pub capacity: u64,
@@ -98,24 +65,16 @@ pub struct QueueStats {
     pub refused: u64,
     /// Attempts that failed and were repeated.
     pub retries: u64,
-}
-
-/// What an exporter counts, of one ring.
-pub struct Counters<'r>(&'r RingHeader);
-
-impl Counters<'_> {
-    pub(crate) fn sent(&self, records: u64, bytes: u64) {
-        self.0.sent.fetch_add(records, Relaxed);
-        self.0.sent_bytes.fetch_add(bytes, Relaxed);
-    }
-
-    pub(crate) fn refused(&self, records: u64) {
-        self.0.refused.fetch_add(records, Relaxed);
-    }
-
-    pub(crate) fn retried(&self) {
-        self.0.retries.fetch_add(1, Relaxed);
-    }
+    /// Bytes on disk that wait to be sent.
+    pub spool_bytes: u64,
+    /// Records that were written to the spool.
+    pub spooled: u64,
+    /// Spooled records that made room for newer ones.
+    pub dropped_spool_full: u64,
+    /// Spooled records that were damaged on disk.
+    pub dropped_damaged: u64,
+    /// Attempts to write to the spool that failed.
+    pub spool_errors: u64,
 }
 
 impl QueueRegion {
@@ -157,48 +116,34 @@ impl QueueRegion {
         }
     }
 
-    /// A free ring for the calling process: its event loop's end, and its exporter's. `None` where all
-    /// are taken, by workers of former generations that still drain.
-    pub fn claim(&self, pid: u32) -> Option<(Producer, Consumer)> {
-        let mut life = [0; 8];
-        fill_random(&mut life).ok()?;
-        let life = u64::from_le_bytes(life);
-        (0..self.rings).find_map(|index| {
-            let ring = self.ring(index);
-            let header = ring.header();
-            // A ring that still holds records of a dead worker is left to be adopted.
-            if header.owner.load(Acquire) != 0
-                || header.owner.compare_exchange(0, pid, AcqRel, Relaxed).is_err()
-            {
-                return None;
-            }
-            header.reader.store(pid, Release);
-            header.life.store(life, Relaxed);
-            Some((Producer(ring), Consumer(ring)))
-        })
+    /// A hand for the calling process, after fork, with its `ngx_process_slot` and process id.
+    pub fn join(&self, slot: u16, pid: u32) -> QueueHand {
+        let lives = &self.header().lives;
+        let slot = slot % MAX_SLOTS;
+        QueueHand { region: *self, token: lives[usize::from(slot)].begin(slot, pid) }
     }
 
-    /// The rings of workers that died, now read by this process. Each is given back, for
-    /// [`QueueRegion::claim`], by [`Consumer::release`] once it is empty.
-    pub fn adopt(&self, pid: u32) -> Vec<Consumer> {
-        let orphan = |index: &usize| {
-            let ring = self.ring(*index);
-            let header = ring.header();
-            let reader = header.reader.load(Acquire);
-            let owner = header.owner.load(Acquire);
-            owner != 0
-                && owner != pid
-                && reader != pid
-                && !process_exists(owner)
-                && !process_exists(reader)
-                && header.reader.compare_exchange(reader, pid, AcqRel, Relaxed).is_ok()
-        };
-        (0..self.rings).filter(orphan).map(|index| Consumer(self.ring(index))).collect()
+    /// Bytes in the spool, told by an exporter.
+    pub(crate) fn set_spool_bytes(&self, bytes: u64) {
+        self.header().spool_bytes.store(bytes, Relaxed);
+    }
+
+    /// Records and bytes that wait in rings: what is lost where nginx ends for good.
+    pub fn waiting(&self) -> (u64, u64) {
+        let mut bytes = Vec::new();
+        for index in 0..self.rings {
+            let ring = self.ring(index);
+            if ring.header().owner.load(Acquire) != 0 {
+                ring.copy_waiting(&mut bytes);
+            }
+        }
+        (memchr::memchr_iter(b'\n', &bytes).count() as u64, bytes.len() as u64)
     }
 
     /// What waits in all rings.
     pub fn stats(&self) -> QueueStats {
-        let mut stats = QueueStats::default();
+        let spool_bytes = self.header().spool_bytes.load(Relaxed);
+        let mut stats = QueueStats { spool_bytes, ..QueueStats::default() };
         for index in 0..self.rings {
             let ring = self.ring(index);
             let header = ring.header();
@@ -209,6 +154,10 @@ impl QueueRegion {
             stats.dropped_too_long += header.writer.dropped_too_long.load(Relaxed);
             stats.refused += header.refused.load(Relaxed);
             stats.retries += header.retries.load(Relaxed);
+            stats.spooled += header.spooled.load(Relaxed);
+            stats.dropped_spool_full += header.dropped_spool_full.load(Relaxed);
+            stats.dropped_damaged += header.dropped_damaged.load(Relaxed);
+            stats.spool_errors += header.spool_errors.load(Relaxed);
             if header.owner.load(Relaxed) != 0 {
                 let used = header.writer.head.load(Relaxed).wrapping_sub(header.tail.load(Relaxed));
                 stats.used += used.min(self.ring_bytes as u64);
@@ -218,154 +167,81 @@ impl QueueRegion {
         stats
     }
 
+    fn header(&self) -> &RegionHeader {
+        // SAFETY: `attach` checked the length; the header is all atomics.
+        unsafe { self.base.cast::<RegionHeader>().as_ref() }
+    }
+
     fn ring(&self, index: usize) -> Ring {
         let stride = size_of::<RingHeader>() + self.ring_bytes;
         // SAFETY: `index < rings`, and `attach` counted the rings that fit.
         let base = unsafe { self.base.add(size_of::<RegionHeader>() + index * stride) };
-        Ring { base, bytes: self.ring_bytes }
+        Ring::new(base, self.ring_bytes)
     }
 }
 
+/// A process' hand on the region.
 #[derive(Clone, Copy)]
-struct Ring {
-    base: NonNull<u8>,
-    bytes: usize,
+pub struct QueueHand {
+    region: QueueRegion,
+    token: Token,
 }
 
-// SAFETY: as for the region.
-unsafe impl Send for Ring {}
-
-impl Ring {
-    fn header(&self) -> &RingHeader {
-        // SAFETY: a ring begins with its header, all atomics.
-        unsafe { self.base.cast::<RingHeader>().as_ref() }
+impl QueueHand {
+    /// The region.
+    pub fn region(&self) -> QueueRegion {
+        self.region
     }
 
-    /// Where the byte at a position lies, and how many follow before the ring's end.
-    fn at(&self, position: u64) -> (*mut u8, usize) {
-        let offset = (position % self.bytes as u64) as usize;
-        // SAFETY: `offset < bytes`.
-        let place = unsafe { self.base.as_ptr().add(size_of::<RingHeader>() + offset) };
-        (place, self.bytes - offset)
-    }
-}
-
-/// The event loop's end.
-pub struct Producer(Ring);
-
-impl Producer {
-    /// Queues a line, with its newline: all of it, or nothing.
-    ///
-    /// # Errors
-    /// There is no room.
-    #[inline]
-    pub fn push(&mut self, line: &[u8]) -> Result<(), PushError> {
-        let header = self.0.header();
-        let head = header.writer.head.load(Relaxed);
-        let used = head.wrapping_sub(header.tail.load(Acquire)) as usize;
-        if line.len() > self.0.bytes.saturating_sub(used) {
-            if line.len() > self.0.bytes {
-                add(&header.writer.dropped_too_long, 1);
-                return Err(PushError::TooLong);
+    /// A free ring: the event loop's end of it, and the exporter's. `None` where all are taken, by
+    /// workers of former generations that still drain.
+    pub fn claim(&self) -> Option<(Producer, Consumer)> {
+        let mut life = [0; 8];
+        fill_random(&mut life).ok()?;
+        let life = u64::from_le_bytes(life);
+        (0..self.region.rings).find_map(|index| {
+            let ring = self.region.ring(index);
+            let header = ring.header();
+            // A ring that still holds records of a dead worker is left to be adopted.
+            if header.owner.load(Acquire) != 0
+                || header.owner.compare_exchange(0, self.token.0, AcqRel, Relaxed).is_err()
+            {
+                return None;
             }
-            add(&header.writer.dropped_full, 1);
-            return Err(PushError::Full);
-        }
-        let (place, room) = self.0.at(head);
-        let (front, back) = line.split_at(line.len().min(room));
-        // SAFETY: the bytes between head and tail + bytes are the producer's alone; `front` fits before
-        // the ring's end, `back` from its beginning.
-        unsafe {
-            std::ptr::copy_nonoverlapping(front.as_ptr(), place, front.len());
-            std::ptr::copy_nonoverlapping(back.as_ptr(), self.0.at(0).0, back.len());
-        }
-        header.writer.head.store(head.wrapping_add(line.len() as u64), Release);
-        add(&header.writer.queued, 1);
-        Ok(())
-    }
-}
-
-/// The exporter's end.
-pub struct Consumer(Ring);
-
-impl Consumer {
-    /// Bytes that wait.
-    pub fn len(&self) -> usize {
-        let header = self.0.header();
-        header.writer.head.load(Acquire).wrapping_sub(header.tail.load(Relaxed)) as usize
+            // Dying here leaves an empty ring behind, for others to adopt.
+            header.life.store(life, Relaxed);
+            header.reader.store(self.token.0, Release);
+            Some(ring.ends())
+        })
     }
 
-    /// Nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// The rings of workers that died, now read by this process. Each is given back, for
+    /// [`QueueHand::claim`], by [`Consumer::release`] once it is empty.
+    pub fn adopt(&self) -> Vec<Consumer> {
+        let me = self.token.0;
+        let orphan = |ring: &Ring| {
+            let header = ring.header();
+            let reader = header.reader.load(Acquire);
+            let owner = header.owner.load(Acquire);
+            owner != 0
+                && owner != me
+                && reader != me
+                && self.is_dead(owner)
+                && self.is_dead(reader)
+                && header.reader.compare_exchange(reader, me, AcqRel, Relaxed).is_ok()
+        };
+        (0..self.region.rings)
+            .map(|index| self.region.ring(index))
+            .filter(orphan)
+            .map(|ring| ring.ends().1)
+            .collect()
     }
 
-    /// What is counted of this ring.
-    pub fn counters(&self) -> Counters<'_> {
-        Counters(self.0.header())
-    }
-
-    /// Name of the batch that starts here: the same for whoever sends it again.
-    pub fn batch_name(&self) -> String {
-        let header = self.0.header();
-        format!("{:016x}-{}", header.life.load(Relaxed), header.tail.load(Relaxed))
-    }
-
-    /// Copies whole lines, at most `limit` bytes but at least one, to `batch`, and remembers how far it
-    /// goes: until [`Consumer::advance`], the next call gives the same batch.
-    pub fn take(&mut self, limit: usize, batch: &mut Vec<u8>) {
-        batch.clear();
-        let header = self.0.header();
-        let tail = header.tail.load(Relaxed);
-        let pending = header.pending.load(Relaxed).wrapping_sub(tail) as usize;
-        let waiting = self.len();
-        if pending != 0 && pending <= waiting {
-            self.copy(tail, pending, batch);
-            return;
-        }
-        self.copy(tail, waiting.min(limit), batch);
-        let mut end = memchr::memrchr(b'\n', batch).map_or(0, |at| at + 1);
-        if end == 0 && waiting > batch.len() {
-            // One line alone is longer than the limit.
-            batch.clear();
-            self.copy(tail, waiting, batch);
-            end = memchr::memchr(b'\n', batch).map_or(0, |at| at + 1);
-        }
-        batch.truncate(end);
-        header.pending.store(tail.wrapping_add(end as u64), Release);
-    }
-
-    /// Makes the batch that was taken last end earlier, at the end of a line.
-    pub fn shorten(&mut self, bytes: usize) {
-        let header = self.0.header();
-        header.pending.store(header.tail.load(Relaxed).wrapping_add(bytes as u64), Release);
-    }
-
-    /// The batch is with the cloud, or in the spool, or given up.
-    pub fn advance(&mut self, bytes: usize) {
-        let header = self.0.header();
-        let tail = header.tail.load(Relaxed).wrapping_add(bytes as u64);
-        header.tail.store(tail, Release);
-        header.pending.store(tail, Release);
-    }
-
-    /// Gives the ring back: for one that was adopted or whose process ends. It must be empty, else it
-    /// stays what it is, for others to adopt.
-    pub fn release(self) {
-        if self.is_empty() {
-            self.0.header().owner.store(0, Release);
-        }
-    }
-
-    fn copy(&self, from: u64, len: usize, out: &mut Vec<u8>) {
-        let (place, room) = self.0.at(from);
-        let front = len.min(room);
-        // SAFETY: the bytes between tail and head are written and are not written again before `tail`
-        // moves, which only this consumer does.
-        unsafe {
-            out.extend_from_slice(std::slice::from_raw_parts(place, front));
-            out.extend_from_slice(std::slice::from_raw_parts(self.0.at(0).0, len - front));
-        }
+    /// Its slot has another life, or its process is gone. Nobody (0) is dead.
+    fn is_dead(&self, token: u32) -> bool {
+        let token = Token(token);
+        let life = self.region.header().lives.get(usize::from(token.slot()));
+        token.0 == 0 || life.is_some_and(|life| life.is_over(token, true))
     }
 }
 

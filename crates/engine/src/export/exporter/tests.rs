@@ -1,13 +1,12 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use super::*;
-use crate::export::{Endpoint, Note, notes};
-use crate::table::{Producer, testing};
+use crate::export::{Endpoint, Note, SpoolSettings, Stop, mailbox, notes};
+use crate::table::{Producer, QueueRegion, testing};
 
 /// What the receiver is told to answer to its n-th request; 200 behind the end.
 type Script = &'static [&'static str];
@@ -113,30 +112,41 @@ fn serve(
 
 struct Running {
     producer: Producer,
-    stop: Sender<()>,
+    stop: Stop,
     thread: JoinHandle<()>,
     notes: std::sync::mpsc::Receiver<Note>,
     region: QueueRegion,
 }
 
-fn start(url: &str, gzip: bool, shutdown_ms: u64) -> Running {
-    let region = testing::queue_region(4, 64 * 1024);
-    let (producer, consumer) = region.claim(std::process::id()).unwrap();
-    let settings = Settings {
+fn settings(url: &str) -> Settings {
+    Settings {
         endpoint: Endpoint::parse(url).unwrap(),
         token: Some("secret-token".to_owned()),
         node: "node 1".to_owned(),
         flush: Duration::from_millis(10),
         batch: 4096,
-        gzip,
+        gzip: false,
         timeout: Duration::from_secs(5),
         ca_pem: None,
-        shutdown: Duration::from_millis(shutdown_ms),
-    };
+        shutdown: Duration::from_secs(1),
+        spool: None,
+    }
+}
+
+fn start(url: &str, gzip: bool, shutdown_ms: u64) -> Running {
+    let shutdown = Duration::from_millis(shutdown_ms);
+    start_with(Settings { gzip, shutdown, ..settings(url) })
+}
+
+fn start_with(settings: Settings) -> Running {
+    let region = testing::queue_region(4, 64 * 1024);
+    let hand = region.join(1, std::process::id());
+    let (producer, consumer) = hand.claim().unwrap();
     let (notes, receiver) = notes();
-    let exporter = Exporter::new(settings, region, consumer, std::process::id(), notes);
-    let (stop, stopped) = channel();
-    let thread = std::thread::spawn(move || exporter.run(&stopped));
+    let (stop, mailbox) = mailbox();
+    let thread = std::thread::spawn(move || {
+        Exporter::new(settings, hand, consumer, mailbox, notes).unwrap().run();
+    });
     Running { producer, stop, thread, notes: receiver, region }
 }
 
@@ -158,7 +168,7 @@ impl Running {
     }
 
     fn finish(self) -> Vec<Note> {
-        self.stop.send(()).unwrap();
+        drop(self.stop);
         self.thread.join().unwrap();
         self.notes.try_iter().collect()
     }
@@ -245,8 +255,8 @@ fn a_cloud_that_hangs_does_not_hold_the_end_of_a_worker() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let mut running = start(&url, false, 200);
-    running.stop.send(()).unwrap();
     running.push(3);
+    drop(running.stop);
     running.thread.join().unwrap();
     assert!(running.region.stats().used > 0, "kept for the next worker");
 }
@@ -281,4 +291,120 @@ fn halves_are_whole_lines() {
     assert_eq!(first_half(b"a\nbb\n"), Some(2));
     assert_eq!(first_half(b"aaaaaaaa\nb\n"), Some(9));
     assert_eq!(first_half(b"one\n"), None);
+}
+
+/// A port on which nobody listens.
+fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+fn with_spool(url: &str, directory: &std::path::Path) -> Settings {
+    let path = directory.join("spool");
+    Settings { spool: Some(SpoolSettings { path, max_bytes: 1 << 20 }), ..settings(url) }
+}
+
+#[test]
+fn what_cannot_be_sent_is_spooled_and_sent_by_the_next_worker() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut running = start_with(with_spool(&nobody(), directory.path()));
+    let lines = running.push(500);
+    running.wait_until_empty();
+    assert_eq!(running.region.stats().spooled, 500);
+    running.finish();
+
+    let receiver = FakeCloud::start(&["503 Busy", "close"]);
+    let running = start_with(with_spool(&receiver.url, directory.path()));
+    wait_for(|| running.region.stats().sent == 500);
+    running.finish();
+    assert_eq!(receiver.lines(), lines);
+}
+
+#[test]
+fn a_batch_whose_answer_was_lost_is_stored_once_though_it_was_spooled() {
+    let directory = tempfile::tempdir().unwrap();
+    let receiver = FakeCloud::start(&["store, then close"]);
+    let mut running = start_with(with_spool(&receiver.url, directory.path()));
+    let lines = running.push(3);
+    wait_for(|| running.region.stats().sent == 3);
+    assert_eq!(running.region.stats().spooled, 3);
+    running.finish();
+    assert_eq!(receiver.lines(), lines);
+    assert_eq!(receiver.stored.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_spooled_batch_that_is_too_large_goes_in_halves_with_names_of_their_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let receiver = FakeCloud::start(&["500 Oops", "413 Large", "413 Large"]);
+    let mut running = start_with(with_spool(&receiver.url, directory.path()));
+    let lines = running.push(40);
+    wait_for(|| running.region.stats().sent == 40);
+    running.finish();
+    assert_eq!(receiver.lines(), lines);
+}
+
+#[test]
+fn a_cloud_that_hangs_fills_the_spool_and_not_the_queue() {
+    // Accepts, and never answers: the first attempt lasts longer than the test.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let directory = tempfile::tempdir().unwrap();
+    let mut running = start_with(Settings {
+        timeout: Duration::from_secs(600),
+        shutdown: Duration::from_millis(300),
+        ..with_spool(&url, directory.path())
+    });
+    for _ in 0..40 {
+        // 16 kB at a time, of a queue of 64 kB.
+        running.push(1000);
+        wait_for(|| running.region.stats().used < 40_000);
+    }
+    let region = running.region;
+    running.finish();
+    let stats = region.stats();
+    assert_eq!((stats.dropped_full, stats.used), (0, 0), "{stats:?}");
+    assert_eq!(stats.spooled, 40_000);
+}
+
+#[test]
+fn a_spool_that_cannot_be_written_to_is_told_once_and_costs_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("spool"), "a file").unwrap();
+    let receiver = FakeCloud::start(&["500 a", "500 b"]);
+    let mut running = start_with(with_spool(&receiver.url, directory.path()));
+    let lines = running.push(3);
+    wait_for(|| running.region.stats().sent == 3);
+    assert!(running.region.stats().spool_errors > 0);
+    let notes = running.finish();
+    for said in ["cannot be written to", "cannot be read"] {
+        let told = notes.iter().filter(|note| note.text.contains(said)).count();
+        assert_eq!(told, 1, "{notes:?}");
+    }
+    assert_eq!(receiver.lines(), lines);
+}
+
+#[test]
+fn fresh_records_do_not_wait_for_a_spooled_batch_that_always_fails() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut first = start_with(with_spool(&nobody(), directory.path()));
+    first.push(1);
+    first.wait_until_empty();
+    first.finish();
+    // Refuses for now whatever is named as the spooled batch.
+    let receiver = FakeCloud::start(&["500 the spooled one"]);
+    let mut running = start_with(with_spool(&receiver.url, directory.path()));
+    wait_for(|| receiver.attempts.lock().unwrap().len() == 1);
+    running.push(5);
+    wait_for(|| running.region.stats().sent >= 5);
+    running.finish();
+}
+
+#[track_caller]
+fn wait_for(condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(30), "it does not happen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

@@ -30,7 +30,7 @@ const DEAD: u32 = 0x7fff_fff0;
 #[test]
 fn lines_come_out_in_order_and_stay_until_they_are_taken_off() {
     let (_memory, region) = Memory::region(1, 256);
-    let (mut producer, mut consumer) = region.claim(ME).unwrap();
+    let (mut producer, mut consumer) = region.join(1, ME).claim().unwrap();
     for line in [&b"one\n"[..], b"two\n", b"three\n"] {
         producer.push(line).unwrap();
     }
@@ -51,7 +51,7 @@ fn lines_come_out_in_order_and_stay_until_they_are_taken_off() {
 #[test]
 fn a_full_ring_takes_nothing_more_and_a_line_longer_than_it_never() {
     let (_memory, region) = Memory::region(1, 64);
-    let (mut producer, mut consumer) = region.claim(ME).unwrap();
+    let (mut producer, mut consumer) = region.join(1, ME).claim().unwrap();
     producer.push(&[b'x'; 60]).unwrap();
     assert_eq!(producer.push(b"12345"), Err(PushError::Full));
     assert_eq!(producer.push(&[b'x'; 65]), Err(PushError::TooLong));
@@ -62,7 +62,7 @@ fn a_full_ring_takes_nothing_more_and_a_line_longer_than_it_never() {
 #[test]
 fn a_line_longer_than_the_batch_goes_alone() {
     let (_memory, region) = Memory::region(1, 256);
-    let (mut producer, mut consumer) = region.claim(ME).unwrap();
+    let (mut producer, mut consumer) = region.join(1, ME).claim().unwrap();
     producer.push(b"a line of more than ten bytes\n").unwrap();
     producer.push(b"b\n").unwrap();
     let mut batch = Vec::new();
@@ -73,17 +73,17 @@ fn a_line_longer_than_the_batch_goes_alone() {
 #[test]
 fn the_ring_of_a_dead_worker_is_adopted_with_its_pending_batch() {
     let (_memory, region) = Memory::region(2, 256);
-    let (mut producer, mut consumer) = region.claim(DEAD).unwrap();
+    let (mut producer, mut consumer) = region.join(2, DEAD).claim().unwrap();
     producer.push(b"sent\n").unwrap();
     let mut batch = Vec::new();
     consumer.take(1000, &mut batch);
     let name = consumer.batch_name();
     producer.push(b"later\n").unwrap();
 
-    let me = std::process::id();
-    let mut adopted = region.adopt(me);
+    let me = region.join(1, std::process::id());
+    let mut adopted = me.adopt();
     assert_eq!(adopted.len(), 1);
-    assert!(region.adopt(me).is_empty(), "once");
+    assert!(me.adopt().is_empty(), "once");
     let mut consumer = adopted.remove(0);
     consumer.take(1000, &mut batch);
     assert_eq!((batch.as_slice(), consumer.batch_name()), (&b"sent\n"[..], name));
@@ -98,11 +98,23 @@ fn the_ring_of_a_dead_worker_is_adopted_with_its_pending_batch() {
 #[test]
 fn rings_run_out_and_living_workers_keep_theirs() {
     let (_memory, region) = Memory::region(2, 64);
-    let me = std::process::id();
-    let _one = region.claim(me).unwrap();
-    let _two = region.claim(me).unwrap();
-    assert!(region.claim(me).is_none());
-    assert!(region.adopt(me).is_empty());
+    let me = region.join(1, std::process::id());
+    let other = region.join(2, std::process::id());
+    let _one = me.claim().unwrap();
+    let _two = other.claim().unwrap();
+    assert!(me.claim().is_none());
+    assert!(me.adopt().is_empty());
+}
+
+#[test]
+fn a_process_id_that_is_used_again_does_not_strand_a_ring() {
+    let (_memory, region) = Memory::region(2, 64);
+    // Slot and process id are given away again after the death of their first owner.
+    let (mut producer, _consumer) = region.join(3, std::process::id()).claim().unwrap();
+    producer.push(b"left\n").unwrap();
+    let again = region.join(3, std::process::id());
+    assert_eq!(again.adopt().len(), 1);
+    assert_eq!(region.waiting(), (1, 5));
 }
 
 #[test]
@@ -120,7 +132,7 @@ fn another_ring_size_is_another_layout() {
 #[test]
 fn producer_and_consumer_run_side_by_side() {
     let (_memory, region) = Memory::region(1, 4096);
-    let (mut producer, mut consumer) = region.claim(ME).unwrap();
+    let (mut producer, mut consumer) = region.join(1, ME).claim().unwrap();
     let lines = 20_000;
     let writer = std::thread::spawn(move || {
         for number in 0..lines {
@@ -146,7 +158,7 @@ proptest! {
     #[test]
     fn behaves_as_a_bounded_list_of_lines(steps in prop::collection::vec((0_usize..90, 1_usize..200), 1..200)) {
         let (_memory, region) = Memory::region(1, 256);
-        let (mut producer, mut consumer) = region.claim(ME).unwrap();
+        let (mut producer, mut consumer) = region.join(1, ME).claim().unwrap();
         let mut model: VecDeque<Vec<u8>> = VecDeque::new();
         let mut batch = Vec::new();
         for (len, limit) in steps {

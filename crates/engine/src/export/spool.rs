@@ -1,0 +1,226 @@
+//! Records on disk, for as long as the cloud is away.
+//!
+//! A directory of segments, written by all workers and shared by them: each exporter appends batches to
+//! a segment of its own, and whoever has the time sends the oldest segment that nobody works on. A
+//! segment is worked on by who holds its lock (`flock(2)`), which the kernel takes from the dead: what
+//! a killed worker, another generation or another run of nginx has left is taken over like that.
+//!
+//! - Batches keep the name of their first attempt: one that the cloud took after all is stored once.
+//! - A batch is on the disk (`fdatasync(2)`) before it leaves the queue.
+//! - The oldest segments make room for new batches beyond `max_bytes`.
+//! - Damage costs the damaged batch alone: each has a checksum, and a mark to find the next one by.
+
+mod frame;
+mod segment;
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use segment::{Next, Reader, Writer};
+
+/// Suffix of a segment's name. The rest is the time of its making, so that names sort by age.
+const SUFFIX: &str = ".spool";
+/// Held for as long as a batch is written, so that workers do not exceed the size together.
+const LOCK: &str = "lock";
+/// Segments there are about that many of in a full spool: what is dropped at once is a share of it.
+const SEGMENTS: u64 = 16;
+/// Smallest and largest segment, bytes, but for one that a single batch fills.
+const SEGMENT_BYTES: (u64, u64) = (64 << 10, 16 << 20);
+
+/// Where the spool is, and how large it may grow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpoolSettings {
+    /// A directory that workers may write to. It is made where it is missing, if they may.
+    pub path: PathBuf,
+    /// Bytes of all segments together.
+    pub max_bytes: u64,
+}
+
+/// One exporter's view of the spool.
+pub(super) struct Spool {
+    settings: SpoolSettings,
+    writer: Option<Writer>,
+    reader: Option<Reader>,
+    serial: u32,
+}
+
+/// What was lost to make a write possible, or to damage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Lost {
+    /// Segments that made room, or that were damaged.
+    pub(super) segments: u64,
+    /// Records in them that were not yet sent; of damaged ones, the line ends that are left.
+    pub(super) records: u64,
+}
+
+/// A batch to be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Spooled {
+    pub(super) name: String,
+    pub(super) lines: Vec<u8>,
+}
+
+impl Spool {
+    pub(super) fn new(settings: SpoolSettings) -> Self {
+        Self { settings, writer: None, reader: None, serial: 0 }
+    }
+
+    /// Writes a batch. It is durable when this returns; what had to be dropped for it is told.
+    ///
+    /// # Errors
+    /// As the file system has them; nothing of the batch remains then. A batch larger than the whole
+    /// spool is [`io::ErrorKind::FileTooLarge`].
+    pub(super) fn put(&mut self, name: &str, lines: &[u8]) -> io::Result<Lost> {
+        let needed = frame::size(name, lines) + segment::HEADER;
+        if needed > self.settings.max_bytes {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let lock = self.open_lock()?;
+        lock.lock()?;
+        let lost = self.make_room(needed)?;
+        let full = self.segment_bytes();
+        if self.writer.as_ref().is_some_and(|writer| writer.len() + needed > full) {
+            self.writer = None;
+        }
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => self.new_segment()?,
+        };
+        // A segment that a write failed in is written to no more: its end is not known.
+        writer.append(name, lines)?;
+        self.writer = Some(writer);
+        Ok(lost)
+    }
+
+    /// The oldest batch that nobody else works on. The same again until [`Spool::done`].
+    ///
+    /// # Errors
+    /// As the file system has them.
+    pub(super) fn next(&mut self, lost: &mut Lost) -> io::Result<Option<Spooled>> {
+        loop {
+            if self.reader.is_none() {
+                self.reader = self.oldest()?;
+            }
+            let Some(reader) = &mut self.reader else { return Ok(None) };
+            match reader.next()? {
+                Next::Batch(batch) => return Ok(Some(batch)),
+                Next::Damaged { records } => {
+                    lost.segments += 1;
+                    lost.records += records;
+                }
+                Next::End => {
+                    fs::remove_file(reader.path())?;
+                    self.reader = None;
+                }
+            }
+        }
+    }
+
+    /// The batch that [`Spool::next`] gave is dealt with.
+    pub(super) fn done(&mut self) -> io::Result<()> {
+        self.reader.as_mut().map_or(Ok(()), Reader::done)
+    }
+
+    /// Bytes of all segments.
+    pub(super) fn bytes(&self) -> u64 {
+        segments(&self.settings.path).map_or(0, |all| all.iter().map(|(_, bytes)| bytes).sum())
+    }
+
+    fn segment_bytes(&self) -> u64 {
+        (self.settings.max_bytes / SEGMENTS).clamp(SEGMENT_BYTES.0, SEGMENT_BYTES.1)
+    }
+
+    fn open_lock(&self) -> io::Result<File> {
+        let open = || {
+            let mut options = OpenOptions::new();
+            options.create(true).truncate(false).write(true).mode(0o600);
+            options.open(self.settings.path.join(LOCK))
+        };
+        match open() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(&self.settings.path)?;
+                open()
+            }
+            result => result,
+        }
+    }
+
+    fn new_segment(&mut self) -> io::Result<Writer> {
+        let micros = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+        self.serial = self.serial.wrapping_add(1);
+        // Unique: no two processes have an id at the same time, and a process counts.
+        let name = format!("{micros:018}-{}-{}{SUFFIX}", std::process::id(), self.serial);
+        Writer::create(&self.settings.path.join(name))
+    }
+
+    /// Removes the oldest segments until there is room.
+    fn make_room(&mut self, needed: u64) -> io::Result<Lost> {
+        let mut lost = Lost::default();
+        let all = segments(&self.settings.path)?;
+        let mut used: u64 = all.iter().map(|(_, bytes)| bytes).sum();
+        for (name, bytes) in all {
+            if used + needed <= self.settings.max_bytes {
+                break;
+            }
+            let path = self.settings.path.join(name);
+            // What this exporter itself works on is given up like any other.
+            self.writer.take_if(|writer| writer.path() == path);
+            self.reader.take_if(|reader| reader.path() == path);
+            let Some(oldest) = Reader::open(&path)? else { continue };
+            lost.records += oldest.count();
+            lost.segments += 1;
+            fs::remove_file(&path)?;
+            used = used.saturating_sub(bytes);
+        }
+        if used + needed > self.settings.max_bytes {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(lost)
+    }
+
+    /// The oldest segment that nobody holds; this exporter's own last of all.
+    fn oldest(&mut self) -> io::Result<Option<Reader>> {
+        let all = match segments(&self.settings.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            all => all?,
+        };
+        for (name, _) in &all {
+            if let Some(reader) = Reader::open(&self.settings.path.join(name))? {
+                return Ok(Some(reader));
+            }
+        }
+        match self.writer.take() {
+            Some(writer) => {
+                let path = writer.path().to_owned();
+                drop(writer);
+                Reader::open(&path)
+            }
+            None => Ok(None),
+        }
+    }
+}
+
+/// Names and sizes of all segments, oldest first.
+fn segments(directory: &Path) -> io::Result<Vec<(OsString, u64)>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if !name.to_string_lossy().ends_with(SUFFIX) {
+            continue;
+        }
+        // One that was sent and removed meanwhile is none.
+        if let Ok(metadata) = entry.metadata() {
+            all.push((name, metadata.len()));
+        }
+    }
+    all.sort();
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! One file of batches.
+//!
+//! ```text
+//! magic: 8 | where the first batch begins that was not sent: 8 | batches …
+//! ```
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::{Spooled, frame};
+
+const MAGIC: [u8; 8] = *b"apispoo1";
+/// Bytes before the first batch.
+pub(super) const HEADER: u64 = 16;
+
+/// Appends to a segment that is locked.
+pub(super) struct Writer {
+    file: File,
+    path: PathBuf,
+    len: u64,
+}
+
+impl Writer {
+    /// # Errors
+    /// As the file system has them.
+    pub(super) fn create(path: &Path) -> io::Result<Self> {
+        let file =
+            OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+        let mut writer = Self { file, path: path.to_owned(), len: HEADER };
+        let result = writer.file.try_lock().map_err(io::Error::from).and_then(|()| {
+            writer.file.write_all(&MAGIC)?;
+            writer.file.write_all(&HEADER.to_le_bytes())
+        });
+        result.map(|()| writer).inspect_err(|_| {
+            // Disk full: not even a header. Nothing is lost with it.
+            let _ = std::fs::remove_file(path);
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes so far.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Writes a batch, durably. After an error, nothing of it remains where the file system lets us.
+    ///
+    /// # Errors
+    /// As the file system has them.
+    pub(super) fn append(&mut self, name: &str, lines: &[u8]) -> io::Result<()> {
+        let mut bytes = Vec::with_capacity(frame::size(name, lines) as usize);
+        frame::write(name, lines, &mut bytes);
+        let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
+            let _ = self.file.set_len(self.len);
+            if self.len == HEADER {
+                let _ = std::fs::remove_file(&self.path);
+            }
+            return Err(error);
+        }
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+/// What comes next in a segment.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Batch(Spooled),
+    /// Bytes that are no batch, up to the next one. `records` line ends were in them.
+    Damaged {
+        records: u64,
+    },
+    End,
+}
+
+/// Reads a segment that is locked, batch by batch.
+pub(super) struct Reader {
+    file: File,
+    path: PathBuf,
+    /// The whole segment, from when it was opened: nobody else writes to it.
+    bytes: Vec<u8>,
+    at: usize,
+    /// Length of the batch at `at`, once it was read.
+    current: usize,
+}
+
+impl Reader {
+    /// `None`: somebody works on it, or it is gone.
+    ///
+    /// # Errors
+    /// As the file system has them.
+    pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
+        let mut file = match OpenOptions::new().read(true).write(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            result => result?,
+        }
+        // Whoever held it may just have removed it.
+        if !path.exists() {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let at = sent(&bytes);
+        Ok(Some(Self { file, path: path.to_owned(), bytes, at, current: 0 }))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What follows the last batch that is done.
+    pub(super) fn next(&mut self) -> io::Result<Next> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(Next::End);
+        }
+        if let Some((batch, len)) = frame::read(rest) {
+            self.current = len;
+            return Ok(Next::Batch(batch));
+        }
+        let len = unreadable(rest);
+        let records = lines(&rest[..len]);
+        self.current = len;
+        self.done()?;
+        Ok(Next::Damaged { records })
+    }
+
+    /// The batch is sent. Whoever reads the segment next begins behind it; a crash before that costs a
+    /// repetition under the same name.
+    pub(super) fn done(&mut self) -> io::Result<()> {
+        self.at += std::mem::take(&mut self.current);
+        self.file.write_all_at(&(self.at as u64).to_le_bytes(), MAGIC.len() as u64)
+    }
+
+    /// Records that were not sent.
+    pub(super) fn count(&self) -> u64 {
+        let (mut at, mut records) = (self.at, 0);
+        while let Some(rest) = self.bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            let (lines, len) = match frame::read(rest) {
+                Some((batch, len)) => (lines(&batch.lines), len),
+                None => (0, unreadable(rest)),
+            };
+            records += lines;
+            at += len;
+        }
+        records
+    }
+}
+
+fn lines(bytes: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', bytes).count() as u64
+}
+
+/// Bytes up to the next batch. There is at least one.
+fn unreadable(rest: &[u8]) -> usize {
+    memchr::memmem::find(&rest[1..], &frame::MARK).map_or(rest.len(), |at| at + 1)
+}
+
+/// Where the first batch begins that was not sent: what the header says, if it is one.
+fn sent(bytes: &[u8]) -> usize {
+    let stated = bytes
+        .strip_prefix(&MAGIC)
+        .and_then(|rest| rest.first_chunk::<8>())
+        .and_then(|at| usize::try_from(u64::from_le_bytes(*at)).ok());
+    match stated {
+        Some(at) if at >= HEADER as usize && at <= bytes.len() => at,
+        // No header that makes sense: batches are looked for from the start.
+        _ => (HEADER as usize).min(bytes.len()),
+    }
+}
