@@ -5,6 +5,7 @@
 //! complex values here, once; a request only reads.
 #![forbid(unsafe_code)]
 
+mod analysis;
 mod application;
 mod attack;
 mod commands;
@@ -19,6 +20,7 @@ mod secret;
 mod switches;
 mod zone;
 
+pub(crate) use analysis::Analysis;
 pub(crate) use commands::COMMANDS;
 pub(crate) use deny::Deny;
 pub(crate) use export::ExportConf;

@@ -2,30 +2,29 @@
 //! its end of the record queue, and the exporter thread.
 #![forbid(unsafe_code)]
 
-use std::cell::{Cell, RefCell};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread::JoinHandle;
-use std::time::Duration;
+mod export;
+mod sync;
 
-use api_sessions_engine::export::{Exporter, Note, Severity, Stop, mailbox, notes};
+use std::cell::{Cell, RefCell};
+use std::sync::mpsc::Receiver;
+
+use api_sessions_engine::export::{Note, Severity};
 use api_sessions_engine::point::Scratch;
 use api_sessions_engine::record::Encoder;
-use api_sessions_engine::table::{Producer, QueueRegion};
 use ngx::ffi::ngx_cycle_t;
 
-use crate::conf::{ExportConf, MainConf};
+use crate::conf::MainConf;
 use crate::nginx::cell::EventLoopCell;
 use crate::nginx::log::{log_error, log_notice, log_warn};
 use crate::nginx::process::{self, ProcessKind};
 use crate::nginx::timer::Ticker;
-use crate::nginx::{shared, thread};
+use export::Export;
+use sync::Sync;
 
 /// How often the event loop looks at what is to be logged, milliseconds.
 const TICK_MS: usize = 1000;
 /// Ticks between two looks at the table's evictions.
 const TICKS_A_WARNING: u32 = 60;
-/// Time an exporter has beyond its own budget before it is left behind.
-const GRACE: Duration = Duration::from_millis(200);
 
 static WORKER: EventLoopCell<Worker> = EventLoopCell::empty();
 
@@ -33,6 +32,8 @@ static WORKER: EventLoopCell<Worker> = EventLoopCell::empty();
 pub(crate) struct Worker {
     pub(crate) buffers: RefCell<Buffers>,
     export: Option<Export>,
+    /// In the first worker, where the configuration says so.
+    sync: Option<Sync>,
     live_evictions: Cell<u64>,
     ticks: Cell<u32>,
     _ticker: Ticker,
@@ -47,17 +48,6 @@ pub(crate) struct Buffers {
     pub(crate) encoder: Encoder,
 }
 
-/// The way out.
-struct Export {
-    producer: RefCell<Producer>,
-    notes: Receiver<Note>,
-    stop: Stop,
-    done: Receiver<()>,
-    thread: JoinHandle<()>,
-    budget: Duration,
-    node: String,
-}
-
 /// The worker, once it has started.
 #[inline]
 pub(crate) fn current() -> Option<&'static Worker> {
@@ -68,16 +58,14 @@ impl Worker {
     /// The node's name, if records are exported.
     #[inline]
     pub(crate) fn node(&self) -> Option<&str> {
-        self.export.as_ref().map(|export| &*export.node)
+        self.export.as_ref().map(Export::node)
     }
 
     /// Queues a record. A drop is counted in the queue, with its reason.
     #[inline]
     pub(crate) fn send(&self, line: &[u8]) {
-        if let Some(export) = &self.export
-            && let Ok(mut producer) = export.producer.try_borrow_mut()
-        {
-            let _ = producer.push(line);
+        if let Some(export) = &self.export {
+            export.send(line);
         }
     }
 }
@@ -96,76 +84,42 @@ pub(crate) fn start(cycle: *mut ngx_cycle_t) {
             "api_sessions: no \"api_sessions_secret\": a random one lives in the zone, session ids change with a restart"
         );
     }
-    let export = main.export().and_then(|conf| {
-        let export = start_export(conf, main, kind);
-        if let Err(message) = &export {
-            log_error!(cycle, "api_sessions: records are not exported: {message}");
-        }
-        export.ok()
-    });
+    let (export, sync) = start_threads(cycle, main);
     WORKER.set(Worker {
         buffers: RefCell::default(),
         export,
+        sync,
         live_evictions: Cell::new(table.stats().evicted_live),
         ticks: Cell::new(0),
         _ticker: Ticker::start(TICK_MS, tick),
     });
 }
 
-fn start_export(conf: &ExportConf, main: &MainConf, kind: ProcessKind) -> Result<Export, String> {
-    let private = || shared::private_queue(conf.queue).ok_or("no memory for a queue");
-    let shared_region = main.queue().filter(|_| kind == ProcessKind::Worker);
-    let claim = |region: QueueRegion| {
-        let hand = region.join(process::slot(), process::pid());
-        hand.claim().map(|ends| (hand, ends))
-    };
-    let (hand, (producer, consumer)) = match shared_region.and_then(claim) {
-        Some(claimed) => claimed,
-        None => claim(private()?).ok_or("no ring of a queue")?,
-    };
-    let settings = conf.settings();
-    let budget = settings.shutdown + GRACE;
-    let (to_log, notes) = notes();
-    let (stop, mailbox) = mailbox();
-    let (finished, done) = channel();
-    let thread = thread::spawn("api-sessions", move || {
-        match Exporter::new(settings, hand, consumer, mailbox, to_log.clone()) {
-            Ok(exporter) => exporter.run(),
-            Err(error) => to_log.add(Severity::Error, format!("export: no thread: {error}")),
+fn start_threads(cycle: *mut ngx_cycle_t, main: &MainConf) -> (Option<Export>, Option<Sync>) {
+    let Some(conf) = main.export() else { return (None, None) };
+    let (export, notes) = match Export::start(conf, main) {
+        Ok(started) => started,
+        Err(message) => {
+            log_error!(cycle, "api_sessions: records are not exported: {message}");
+            return (None, None);
         }
-        let _ = finished.send(());
-    })
-    .map_err(|error| format!("cannot start a thread: {error}"))?;
-    Ok(Export {
-        producer: RefCell::new(producer),
-        notes,
-        stop,
-        done,
-        thread,
-        budget,
-        node: conf.node.clone(),
-    })
+    };
+    if !conf.sync || !process::is_first_worker() {
+        return (Some(export), None);
+    }
+    let sync = Sync::start(conf, main, notes);
+    if let Err(message) = &sync {
+        log_error!(cycle, "api_sessions: nothing is taken from the cloud: {message}");
+    }
+    (Some(export), sync.ok())
 }
 
-/// `exit_process`: hands over what is left, within the budget that NGINX leaves.
+/// `exit_process`: hands over what is left.
 pub(crate) fn stop(cycle: *mut ngx_cycle_t) {
     let Some(worker) = WORKER.take() else { return };
-    let Some(export) = worker.export else { return };
-    drop(export.stop);
-    let ended = export.done.recv_timeout(export.budget);
-    log_notes(cycle, &export.notes);
-    match ended {
-        Err(RecvTimeoutError::Timeout) => {
-            // The file stays mapped (-z nodelete); the thread ends with the process. Its queue is taken
-            // over by the next worker.
-            log_warn!(cycle, "api_sessions: export: the last batch was not answered in time");
-            std::mem::forget(export.thread);
-        }
-        _ => {
-            if export.thread.join().is_err() {
-                log_error!(cycle, "api_sessions: the export thread has failed");
-            }
-        }
+    drop(worker.sync);
+    if let Some(export) = worker.export {
+        export.end(cycle);
     }
 }
 
@@ -186,7 +140,13 @@ fn tick() {
     let Some(worker) = WORKER.get() else { return };
     let cycle = process::cycle();
     if let Some(export) = &worker.export {
-        log_notes(cycle, &export.notes);
+        log_notes(cycle, export.notes());
+    }
+    if process::is_exiting()
+        && let Some(sync) = &worker.sync
+    {
+        // The next generation asks for itself, and may ask another cloud.
+        sync.stop();
     }
     let ticks = worker.ticks.get().wrapping_add(1);
     worker.ticks.set(ticks);

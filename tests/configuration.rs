@@ -171,6 +171,7 @@ fn the_examples_load() {
             )
             .replace("/etc/nginx", &dir)
             .replace("/var/log/nginx", &dir)
+            .replace("/var/lib/nginx", &dir)
             .replace("listen 80;", &format!("listen 127.0.0.1:{};", harness::free_port()));
         let tested = harness::check_whole(&directory, &format!("pid {dir}/pid; {conf}"));
         assert!(tested.accepted, "{name}: {}", tested.said);

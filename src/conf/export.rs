@@ -45,6 +45,8 @@ pub(crate) struct ExportConf {
     pub(crate) ca_pem: Option<Vec<u8>>,
     pub(crate) shutdown_ms: u64,
     pub(crate) spool: Option<SpoolSettings>,
+    /// Denylist, keys and parameters are taken from there.
+    pub(crate) sync: bool,
 }
 
 pub(super) struct Export;
@@ -77,6 +79,7 @@ impl Directive for Export {
             ca_pem: None,
             shutdown_ms: 1_000,
             spool: None,
+            sync: false,
         };
         for word in options {
             let Some((name, value)) = option(word, OPTIONS) else {
@@ -89,6 +92,11 @@ impl Directive for Export {
                 return Err(format!("invalid parameter \"{word}\": the value is empty"));
             }
             conf.option(cf, name, value)?;
+        }
+        if conf.sync && conf.endpoint.sync().is_none() {
+            return Err(format!(
+                "\"sync=on\" asks api-sessions-cloud: a URL without a query is accepted, not \"{url}\""
+            ));
         }
         once(&mut level.export, Some(conf))
     }
@@ -139,10 +147,7 @@ impl ExportConf {
             }
             // NGINX kills a worker about 1.5 s after "stop" (ngx_master_process_cycle).
             "shutdown" => self.shutdown_ms = time_ms(value, 0..=60_000)?,
-            _ if on_off(value)? => {
-                cf.warn(&"\"sync=on\" is not there yet: nothing is taken from the cloud");
-            }
-            _ => {}
+            _ => self.sync = on_off(value)?,
         }
         Ok(())
     }

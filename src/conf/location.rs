@@ -1,11 +1,15 @@
 //! What may be written in `http`, `server` and `location`, and how it is inherited.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
-use api_sessions_engine::point::{Needs, Point};
+use api_sessions_engine::point::Point;
 use api_sessions_engine::record::ContextParam;
-use api_sessions_engine::session::{Keys, SessionKey};
+use api_sessions_engine::session::SessionKey;
+use api_sessions_engine::sync::CloudSettings;
 
+use super::MainConf;
+use super::analysis::Analysis;
 use super::attack::Attack;
 use super::deny::Deny;
 use crate::nginx::request::Request;
@@ -46,6 +50,10 @@ impl<T> Repeated<T> {
         }
     }
 
+    fn shared(&self) -> Rc<Vec<T>> {
+        self.0.clone().unwrap_or_default()
+    }
+
     #[inline]
     pub(crate) fn as_slice(&self) -> &[T] {
         self.0.as_deref().map_or(&[], Vec::as_slice)
@@ -65,10 +73,8 @@ pub(crate) struct LocationConf {
     pub(super) preread: Option<bool>,
     pub(super) deny: Option<Deny>,
     pub(super) attacks: Repeated<Attack>,
-    /// Which parts of an exchange the keys, parameters and masks read.
-    needs: Needs,
-    /// Which of those the keys alone read.
-    key_needs: Needs,
+    /// Made once a level is complete, and again with new settings of the cloud.
+    analysis: RefCell<Rc<Analysis>>,
 }
 
 impl LocationConf {
@@ -84,15 +90,31 @@ impl LocationConf {
         self.preread = self.preread.or(above.preread);
         self.deny = self.deny.or(above.deny);
         self.attacks.inherit(&above.attacks);
+        self.analysis = RefCell::new(Rc::new(self.analyse(0, None)));
+    }
 
-        self.key_needs =
-            self.own_keys.as_slice().iter().fold(Needs::default(), |n, key| n | key.point.needs());
-        let params = self.params.as_slice().iter().map(|param| &param.point);
-        self.needs = params
-            .chain(self.masks.as_slice())
-            .fold(self.key_needs, |needs, point| needs | point.needs());
+    fn analyse(&self, generation: u64, cloud: Option<&CloudSettings>) -> Analysis {
         // The full content of a malicious request has its body.
-        self.needs.request_body |= !self.attacks.as_slice().is_empty();
+        let needs_body = !self.attacks.as_slice().is_empty();
+        let keys = (self.own_keys.shared(), self.builtin.unwrap_or(true));
+        Analysis::new(generation, cloud, keys, self.params.shared(), self.masks(), needs_body)
+    }
+
+    /// What is read of a request here. To be asked once for each step of a request: the cloud may
+    /// change it in between.
+    #[inline]
+    pub(crate) fn analysis(&self, main: &MainConf) -> Rc<Analysis> {
+        let current = self.analysis.borrow().clone();
+        if current.generation == main.settings_generation() {
+            return current;
+        }
+        let (generation, cloud) = main.cloud_settings();
+        if current.generation == generation {
+            return current;
+        }
+        let new = Rc::new(self.analyse(generation, cloud.as_deref()));
+        self.analysis.replace(new.clone());
+        new
     }
 
     /// Whether this request is looked at.
@@ -103,16 +125,6 @@ impl LocationConf {
             Some(Switch::On) => true,
             Some(Switch::Variable(value)) => value.is_true(r),
         }
-    }
-
-    #[inline]
-    pub(crate) fn keys(&self) -> Keys<'_> {
-        Keys { own: self.own_keys.as_slice(), builtin: self.builtin.unwrap_or(true) }
-    }
-
-    #[inline]
-    pub(crate) fn params(&self) -> &[ContextParam] {
-        self.params.as_slice()
     }
 
     #[inline]
@@ -141,14 +153,9 @@ impl LocationConf {
         self.deny.unwrap_or(Deny::Off)
     }
 
-    #[inline]
-    pub(crate) fn needs(&self) -> Needs {
-        self.needs
-    }
-
     /// Bodies that a key reads are to be read before the request is passed on.
     #[inline]
-    pub(crate) fn prereads(&self) -> bool {
-        self.key_needs.request_body && self.preread.unwrap_or(false)
+    pub(crate) fn prereads(&self, main: &MainConf) -> bool {
+        self.preread.unwrap_or(false) && self.analysis(main).keys_read_body()
     }
 }

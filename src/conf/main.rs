@@ -1,12 +1,16 @@
 //! What exists once in the `http` block.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
 
 use api_sessions_engine::session::Hasher;
-use api_sessions_engine::table::{DenyWriter, Denylist, QueueRegion, Table, Worker};
+use api_sessions_engine::sync::CloudSettings;
+use api_sessions_engine::table::{
+    DenyWriter, Denylist, DocumentRegion, QueueRegion, Table, Worker,
+};
 
 use super::export::ExportConf;
-use super::zone::{DenylistZone, QueueZone, TableZone, ZoneSettings};
+use super::zone::{DenylistZone, QueueZone, SettingsZone, TableZone, ZoneSettings};
 use crate::nginx::conf::{Conf, current_main_conf};
 use crate::nginx::process;
 use crate::nginx::request::Request;
@@ -35,6 +39,9 @@ pub(crate) struct MainConf {
     table: Option<InPool<TableZone>>,
     denylist: Option<InPool<DenylistZone>>,
     queue: Option<InPool<QueueZone>>,
+    settings: Option<InPool<SettingsZone>>,
+    /// This process' reading of the cloud's settings, and their generation.
+    cloud: RefCell<(u64, Option<Rc<CloudSettings>>)>,
     hasher: OnceCell<Hasher>,
     hand: OnceCell<Worker>,
     deny_hand: OnceCell<DenyWriter>,
@@ -106,6 +113,35 @@ impl MainConf {
         self.queue.as_ref()?.queue()
     }
 
+    /// The cloud's settings, if they are taken.
+    pub(crate) fn settings(&self) -> Option<DocumentRegion> {
+        self.settings.as_ref()?.settings()
+    }
+
+    /// Changes with the cloud's settings; 0 where there are none.
+    #[inline]
+    pub(crate) fn settings_generation(&self) -> u64 {
+        match &self.settings {
+            None => 0,
+            Some(zone) => zone.settings().map_or(0, |settings| settings.generation()),
+        }
+    }
+
+    /// The cloud's settings and their generation. Such that make no sense, which a poller does not
+    /// publish, leave those before in force.
+    pub(crate) fn cloud_settings(&self) -> (u64, Option<Rc<CloudSettings>>) {
+        let mut known = self.cloud.borrow_mut();
+        if let Some((generation, text)) = self.settings().and_then(|settings| settings.read())
+            && known.0 != generation
+        {
+            known.0 = generation;
+            if let Ok(settings) = CloudSettings::parse(&text) {
+                known.1 = Some(Rc::new(settings));
+            }
+        }
+        known.clone()
+    }
+
     /// Hashes with the operator's secret, else with the zone's.
     #[inline]
     pub(crate) fn hasher(&self) -> Option<&Hasher> {
@@ -127,6 +163,11 @@ impl MainConf {
     /// Once all directives are read: adds the zones and looks variables up.
     pub(crate) fn complete(&mut self, cf: Conf<'_>) -> Result<(), String> {
         self.request_id = IndexedVariable::find(cf, c"request_id");
+        if self.export().is_some_and(|export| export.sync) {
+            // Whatever the cloud may ask for one day.
+            self.observes_bodies = true;
+            self.denies = true;
+        }
         let settings = self.zone.take().unwrap_or_default();
         let (name, size) = (&settings.name, settings.size);
         self.table = Some(zone::add(cf, name, size, TableZone::new(&settings))?);
@@ -137,6 +178,11 @@ impl MainConf {
         if let Some(export) = self.export() {
             let (name, size) = (format!("{name}_queue"), QueueZone::size(export.queue));
             self.queue = Some(zone::add(cf, &name, size, QueueZone::new(export.queue))?);
+        }
+        if self.export().is_some_and(|export| export.sync) {
+            let name = format!("{name}_settings");
+            let zone = SettingsZone::default();
+            self.settings = Some(zone::add(cf, &name, SettingsZone::size(), zone)?);
         }
         self.zone = Some(settings);
         Ok(())

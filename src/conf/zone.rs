@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::ffi::CStr;
 
-use api_sessions_engine::table::{Denylist, QueueRegion, Table};
+use api_sessions_engine::table::{Denylist, DocumentRegion, QueueRegion, Table};
 
 use super::MainConf;
 use super::options::{once, option, size, time_ms};
@@ -146,6 +146,37 @@ impl ZoneContent for QueueZone {
     fn attach(&self, region: Region, _fresh: bool) -> Result<(), String> {
         let queue = crate::nginx::shared::queue(region, self.ring_bytes)?;
         self.attached.set(Some((region, queue)));
+        Ok(())
+    }
+
+    fn region(&self) -> Option<Region> {
+        self.attached.get().map(|(region, _)| region)
+    }
+}
+
+/// Keys and context parameters of the cloud.
+#[derive(Default)]
+pub(crate) struct SettingsZone {
+    attached: Cell<Option<(Region, DocumentRegion)>>,
+}
+
+impl SettingsZone {
+    pub(super) fn size() -> usize {
+        crate::nginx::shared::settings_zone_bytes()
+    }
+
+    #[inline]
+    pub(crate) fn settings(&self) -> Option<DocumentRegion> {
+        self.attached.get().map(|(_, settings)| settings)
+    }
+}
+
+impl ZoneContent for SettingsZone {
+    const WHAT: &'static str = "api_sessions: settings";
+
+    fn attach(&self, region: Region, _fresh: bool) -> Result<(), String> {
+        let settings = crate::nginx::shared::settings(region)?;
+        self.attached.set(Some((region, settings)));
         Ok(())
     }
 

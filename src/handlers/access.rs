@@ -3,7 +3,7 @@
 use ngx::ffi::ngx_int_t;
 
 use super::journey;
-use crate::conf::{Deny, LocationConf};
+use crate::conf::{Deny, LocationConf, MainConf};
 use crate::nginx::body::{self, DECLINED, Prereader};
 use crate::nginx::phase::PhaseHandler;
 use crate::nginx::request::Request;
@@ -25,7 +25,8 @@ impl PhaseHandler for Access {
         if !conf.is_enabled(r) {
             return DECLINED;
         }
-        if conf.prereads() && body::is_announced(r) && !body::is_taken(r) {
+        let Some(main) = MainConf::of(r) else { return DECLINED };
+        if conf.prereads(main) && body::is_announced(r) && !body::is_taken(r) {
             // The phases run again once the body is there.
             return body::preread::<Prereading>(r);
         }

@@ -1,11 +1,11 @@
 //! Bodies, observed as they pass by: nothing is buffered, delayed or changed.
 
-use api_sessions_engine::point::Body;
+use api_sessions_engine::point::{Body, Needs};
 use api_sessions_engine::session::Stage;
 
 use super::state::State;
 use super::view::View;
-use crate::conf::LocationConf;
+use crate::conf::{LocationConf, MainConf};
 use crate::nginx::filter::{Chunks, Observer};
 use crate::nginx::request::Request;
 use crate::nginx::variable::PointVariables;
@@ -70,7 +70,7 @@ pub(crate) struct Bodies;
 impl Observer for Bodies {
     fn request_body(r: Request<'_>, chunks: Chunks<'_>) {
         // A subrequest has the main request's body.
-        let Some(conf) = wanted(r, |conf| conf.needs().request_body) else { return };
+        let Some(conf) = wanted(r, |needs| needs.request_body) else { return };
         let Some(state) = State::of_or_new(r) else { return };
         if let Ok(mut bodies) = state.bodies.try_borrow_mut() {
             bodies.request.take(chunks, conf.body_size());
@@ -78,7 +78,7 @@ impl Observer for Bodies {
     }
 
     fn response_body(r: Request<'_>, chunks: Chunks<'_>) {
-        let Some(conf) = wanted(r, |conf| conf.needs().response_body) else { return };
+        let Some(conf) = wanted(r, |needs| needs.response_body) else { return };
         // What is not JSON is not looked at: neither event streams nor downloads nor upgrades.
         if r.is_upgrade() || !r.response_content_type().is_some_and(is_json) {
             return;
@@ -91,12 +91,13 @@ impl Observer for Bodies {
 }
 
 #[inline]
-fn wanted<'r>(r: Request<'r>, wants: impl Fn(&LocationConf) -> bool) -> Option<&'r LocationConf> {
+fn wanted<'r>(r: Request<'r>, wants: impl Fn(Needs) -> bool) -> Option<&'r LocationConf> {
     if !r.is_main() {
         return None;
     }
     let conf = r.location::<LocationConf>()?;
-    (wants(conf) && conf.is_enabled(r)).then_some(conf)
+    let needs = conf.analysis(MainConf::of(r)?).needs();
+    (wants(needs) && conf.is_enabled(r)).then_some(conf)
 }
 
 /// `application/json` and `application/…+json` (RFC 6838, structured syntax suffix).

@@ -7,7 +7,7 @@ use api_sessions_engine::table::{self, Arrival, Outcome};
 use api_sessions_wire::ParamType;
 
 use super::state::{Counted, State};
-use crate::conf::{Deny, LocationConf, MainConf};
+use crate::conf::{Analysis, Deny, LocationConf, MainConf};
 use crate::nginx::process;
 use crate::nginx::request::Request;
 use crate::worker::{self, Buffers, Worker};
@@ -20,7 +20,8 @@ pub(super) fn arrive(r: Request<'_>, conf: &LocationConf) -> Option<Counted> {
         return Some(counted);
     }
     let (worker, main) = (worker::current()?, MainConf::of(r)?);
-    let resolution = resolved(r, conf, main, worker, state, Stage::Access)?;
+    let analysis = conf.analysis(main);
+    let resolution = resolved(r, &analysis, main, worker, state, Stage::Access)?;
     Some(join(r, conf, main.hand()?, state, &resolution))
 }
 
@@ -63,7 +64,8 @@ pub(super) fn finish(r: Request<'_>) {
         bodies.decode(r, conf.body_size());
     }
     // The key's value goes into the record: it is read again, and stays in the buffers until then.
-    let Some(resolution) = resolved(r, conf, main, worker, state, Stage::Log) else { return };
+    let analysis = conf.analysis(main);
+    let Some(resolution) = resolved(r, &analysis, main, worker, state, Stage::Log) else { return };
     let counted = join(r, conf, hand, state, &resolution);
     let marks = conf.attacks().iter().filter(|attack| attack.when.is_true(r));
     let attacks: Vec<&str> = marks.map(|attack| &*attack.kind).collect();
@@ -79,14 +81,15 @@ pub(super) fn finish(r: Request<'_>) {
     let snapshot = hand.settle(counted.session, process::now_ms(), &outcome);
     state.counted.set(Some(Counted { snapshot: snapshot.or(counted.snapshot), ..counted }));
     if let Some(node) = worker.node() {
-        record(r, conf, main, worker, state, &resolution, (node, &attacks));
+        let what = (conf, &*analysis, &resolution);
+        record(r, what, main, worker, state, (node, &attacks));
     }
 }
 
 /// Which session, as far as is known at that stage.
 fn resolved<'c>(
     r: Request<'_>,
-    conf: &'c LocationConf,
+    analysis: &'c Analysis,
     main: &MainConf,
     worker: &Worker,
     state: &State,
@@ -98,7 +101,7 @@ fn resolved<'c>(
     // A point may read a variable of ours: it gets nothing, rather than a resolution without end.
     let mut buffers = worker.buffers.try_borrow_mut().ok()?;
     let Buffers { scratch, found, .. } = &mut *buffers;
-    Some(resolve(conf.keys(), &view, stage, hasher, scratch, found))
+    Some(resolve(analysis.keys(), &view, stage, hasher, scratch, found))
 }
 
 /// Counts the request in its session; takes it out of another where it was counted before.
@@ -143,11 +146,10 @@ fn arrival(
 /// Writes the record and queues it for the exporter.
 fn record(
     r: Request<'_>,
-    conf: &LocationConf,
+    (conf, analysis, resolution): (&LocationConf, &Analysis, &Resolution<'_>),
     main: &MainConf,
     worker: &Worker,
     state: &State,
-    resolution: &Resolution<'_>,
     (node, attacks): (&str, &[&str]),
 ) {
     let (Some(hasher), Ok(bodies)) = (main.hasher(), state.bodies.try_borrow()) else { return };
@@ -169,7 +171,7 @@ fn record(
         attacks,
     };
     let settings =
-        Settings { keys: conf.keys(), params: conf.params(), masks: conf.masks(), hasher };
+        Settings { keys: analysis.keys(), params: analysis.params(), masks: conf.masks(), hasher };
     let Ok(mut buffers) = worker.buffers.try_borrow_mut() else { return };
     let Buffers { scratch, found, encoder } = &mut *buffers;
     if let Some(line) = encoder.encode(&facts, &settings, resolution, found, &view, scratch) {
@@ -182,7 +184,8 @@ pub(super) fn with_label(r: Request<'_>, conf: &LocationConf, then: impl FnOnce(
     let (Some(worker), Some(main)) = (worker::current(), MainConf::of(r)) else { return };
     let Some(state) = State::of(r) else { return };
     let stage = if state.over.get() { Stage::Log } else { Stage::Access };
-    if let Some(resolution) = resolved(r, conf, main, worker, state, stage) {
+    let analysis = conf.analysis(main);
+    if let Some(resolution) = resolved(r, &analysis, main, worker, state, stage) {
         then(resolution.label);
     }
 }
@@ -200,7 +203,8 @@ pub(super) fn with_parameter(
     let stage = if state.over.get() { Stage::Log } else { Stage::Access };
     let view = bodies.view(r, main.variables(), stage);
     let Ok(mut buffers) = worker.buffers.try_borrow_mut() else { return };
-    for param in conf.params().iter().filter(|param| param.kind == kind) {
+    let analysis = conf.analysis(main);
+    for param in analysis.params().iter().filter(|param| param.kind == kind) {
         if let Some(value) = param.point.read(&view, &mut buffers.scratch) {
             if param.hash {
                 then(hasher.parameter(value).as_str().as_bytes());

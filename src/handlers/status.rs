@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use api_sessions_engine::session::builtin;
 use ngx::ffi::ngx_int_t;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::conf::MainConf;
 use crate::nginx::guard;
@@ -51,7 +51,9 @@ type Figure = (&'static str, &'static str, &'static str, u64);
 struct Figures {
     table: Vec<Figure>,
     export: Vec<Figure>,
+    denylist: Vec<Figure>,
     node: Option<String>,
+    settings: Option<Value>,
 }
 
 impl Figures {
@@ -142,8 +144,24 @@ impl Figures {
                 queue.spool_errors,
             ),
         ];
+        let denied = main.denylist().map(|denylist| denylist.stats()).unwrap_or_default();
+        let denylist = vec![
+            ("denylist_entries", "Entries of the denylist.", gauge, denied.entries),
+            ("denylist_capacity", "Entries there is room for.", gauge, denied.capacity),
+            (
+                "denylist_recoveries_total",
+                "Times a process died while it changed the denylist.",
+                counter,
+                denied.recovered,
+            ),
+        ];
         let node = main.export().map(|export| export.node.clone());
-        Some(Self { table, export, node })
+        // As the cloud wrote it, with its version; null until there was one.
+        let text = main.settings().map(|settings| settings.read().map(|(_, text)| text));
+        let settings = text.map(|text| {
+            text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or(Value::Null)
+        });
+        Some(Self { table, export, denylist, node, settings })
     }
 
     fn json(&self) -> String {
@@ -162,6 +180,8 @@ impl Figures {
             "node": self.node,
             "table": object(&self.table),
             "export": object(&self.export),
+            "denylist": object(&self.denylist),
+            "settings": self.settings,
             "builtin_keys": builtin,
             "builtin_keys_unused": builtin::KNOWN_UNUSED,
         });
@@ -170,7 +190,8 @@ impl Figures {
 
     fn prometheus(&self) -> String {
         let mut text = String::new();
-        for (name, help, kind, value) in self.table.iter().chain(&self.export) {
+        for (name, help, kind, value) in self.table.iter().chain(&self.export).chain(&self.denylist)
+        {
             // Writing to a string does not fail.
             let _ = write!(
                 text,

@@ -7,8 +7,8 @@ use std::ptr;
 
 use ngx::core::Pool;
 use ngx::ffi::{
-    self, NGX_LOG_EMERG, NGX_LOG_WARN, ngx_command_t, ngx_conf_t, ngx_http_conf_ctx_t,
-    ngx_module_t, ngx_str_t, ngx_uint_t,
+    self, NGX_LOG_EMERG, ngx_command_t, ngx_conf_t, ngx_http_conf_ctx_t, ngx_module_t, ngx_str_t,
+    ngx_uint_t,
 };
 
 use super::guard::guard;
@@ -107,11 +107,6 @@ impl Conf<'_> {
     /// Logs at `emerg`, with file and line.
     pub(crate) fn error(&self, message: &dyn Display) {
         ngx::ngx_conf_log_error!(NGX_LOG_EMERG, self.raw, "{message}");
-    }
-
-    /// Logs at `warn`, with file and line.
-    pub(crate) fn warn(&self, message: &dyn Display) {
-        ngx::ngx_conf_log_error!(NGX_LOG_WARN, self.raw, "{message}");
     }
 
     /// The pool of the cycle: what lives in it goes with the configuration.

@@ -35,6 +35,12 @@ pub(crate) fn is_first_worker() -> bool {
     kind() != ProcessKind::Other && unsafe { ffi::ngx_worker } == 0
 }
 
+/// The worker serves what it has and takes nothing new (`ngx_exiting`).
+pub(crate) fn is_exiting() -> bool {
+    // SAFETY: an integer that the event loop and its signal handling set.
+    unsafe { ffi::ngx_exiting != 0 }
+}
+
 /// `ngx_pid`.
 pub(crate) fn pid() -> u32 {
     // SAFETY: as above.

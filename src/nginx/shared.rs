@@ -3,7 +3,8 @@
 use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 
-use api_sessions_engine::table::{Denylist, QueueRegion, Table};
+use api_sessions_engine::sync::MAX_PARAMETERS_BYTES;
+use api_sessions_engine::table::{Denylist, DocumentRegion, QueueRegion, Table};
 use ngx::ffi::ngx_ncpu;
 
 use super::zone::{Region, overhead};
@@ -32,6 +33,18 @@ pub(crate) fn denylist(region: Region) -> Result<Denylist, String> {
 pub(crate) fn queue(region: Region, ring_bytes: usize) -> Result<QueueRegion, String> {
     // SAFETY: as above.
     unsafe { QueueRegion::attach(region.base, region.len, ring_bytes) }.map_err(|e| e.to_string())
+}
+
+/// The cloud's settings in a zone.
+pub(crate) fn settings(region: Region) -> Result<DocumentRegion, String> {
+    // SAFETY: as above.
+    unsafe { DocumentRegion::attach(region.base, region.len) }.map_err(|error| error.to_string())
+}
+
+/// Size of a zone for the cloud's settings.
+pub(crate) fn settings_zone_bytes() -> usize {
+    let bytes = DocumentRegion::bytes(MAX_PARAMETERS_BYTES);
+    bytes + overhead(bytes)
 }
 
 /// Size of a zone for the queue: a ring for each processor and generation of workers. Memory that no

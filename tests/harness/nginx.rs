@@ -91,6 +91,14 @@ impl Nginx {
         Self::start_whole(directory, port, &conf)
     }
 
+    /// Starts once more what has ended, with the same configuration and port.
+    #[track_caller]
+    pub(crate) fn start_again(directory: TempDir, conf: &str) -> Self {
+        let listens = conf.split("listen 127.0.0.1:").nth(1).unwrap_or_default();
+        let digits: String = listens.chars().take_while(char::is_ascii_digit).collect();
+        Self::start_whole(directory, digits.parse().expect("a port"), conf)
+    }
+
     #[track_caller]
     fn start_whole(directory: TempDir, port: u16, conf: &str) -> Self {
         fs::write(directory.path().join("nginx.conf"), conf).expect("written");

@@ -15,6 +15,8 @@ mod note;
 mod settings;
 mod spool;
 
+pub(crate) use backoff::Backoff;
+pub(crate) use client::agent;
 pub use exporter::Exporter;
 pub use mailbox::{Mailbox, Stop, mailbox};
 pub use note::{Note, Notes, Severity, notes};

@@ -10,5 +10,6 @@ pub mod export;
 pub mod point;
 pub mod record;
 pub mod session;
+pub mod sync;
 #[allow(unsafe_code)] // the one room for raw memory; see its own page of rules
 pub mod table;

@@ -23,6 +23,7 @@
 
 mod bytes;
 pub mod denylist;
+mod document;
 mod entry;
 mod layout;
 mod lock;
@@ -48,6 +49,7 @@ use siphasher::sip::SipHasher13;
 use crate::session::SessionId;
 
 pub use denylist::{DenyError, DenyStats, DenyWriter, Denylist, Origin, Synced};
+pub use document::{DocumentRegion, PublishError};
 pub use owner::MAX_SLOTS;
 pub use queue::{Consumer, Counters, Producer, PushError, QueueHand, QueueRegion, QueueStats};
 pub use region::{Attached, MIN_BYTES, TableError};

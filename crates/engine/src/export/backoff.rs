@@ -11,22 +11,22 @@ const LONGEST_ASKED: Duration = Duration::from_secs(300);
 
 /// Doubles with each failure; half of each pause is random, so that nodes do not knock together.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
-    pub(super) fn success(&mut self) {
+    pub(crate) fn success(&mut self) {
         self.failures = 0;
     }
 
     /// Failures in a row.
-    pub(super) fn failures(&self) -> u32 {
+    pub(crate) fn failures(&self) -> u32 {
         self.failures
     }
 
     /// The pause after one more failure; at least what the server asked for, within bounds.
-    pub(super) fn failure(&mut self, asked: Option<Duration>) -> Duration {
+    pub(crate) fn failure(&mut self, asked: Option<Duration>) -> Duration {
         let full = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         let pause = full / 2 + full.mul_f64(random_share() / 2.0);

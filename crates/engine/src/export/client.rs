@@ -46,18 +46,8 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// The agent keeps one connection. No proxy, no redirects: records go where the operator said.
     pub(super) fn new(settings: &Settings) -> Self {
-        let tls = TlsConfig::builder().root_certs(roots(settings.ca_pem.as_deref())).build();
-        let agent = Agent::config_builder()
-            .tls_config(tls)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .proxy(None)
-            .max_idle_connections(1)
-            .user_agent(concat!("api-sessions-nginx/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .new_agent();
+        let agent = agent(settings.ca_pem.as_deref());
         Self {
             agent,
             url: settings.endpoint.records().to_owned(),
@@ -135,6 +125,21 @@ fn compress(lines: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
     let mut encoder = GzEncoder::new(out, Compression::fast());
     encoder.write_all(lines)?;
     encoder.finish().map(|_| ())
+}
+
+/// An agent that keeps one connection. No proxy, no redirects: what is sent goes where the operator
+/// said. Trusts the PEM certificates, else the system's.
+pub(crate) fn agent(ca_pem: Option<&[u8]>) -> Agent {
+    let tls = TlsConfig::builder().root_certs(roots(ca_pem)).build();
+    Agent::config_builder()
+        .tls_config(tls)
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .max_idle_connections(1)
+        .user_agent(concat!("api-sessions-nginx/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .new_agent()
 }
 
 /// The operator's certificates, else the system's.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::client::Answer;
 use super::courier::{Courier, Parcel};
@@ -11,11 +11,12 @@ use super::mailbox::{Event, Mailbox};
 use super::note::{Notes, Severity};
 use super::settings::Settings;
 use super::spool::{Lost, Spool};
+use crate::sync::Keeper;
 use crate::table::{Consumer, Counters, QueueHand};
 
 /// How often the queue is looked at. The event loop wakes nobody: a sleeping thread costs it nothing.
 const TICK: Duration = Duration::from_millis(50);
-/// How often queues of dead workers are looked for.
+/// How often queues of dead workers are looked for, and other things of no hurry done.
 const ADOPTION: Duration = Duration::from_secs(1);
 
 /// Sends what a worker queues, and what dead workers have left.
@@ -36,6 +37,7 @@ pub struct Exporter {
     /// Memory of the last parcel.
     spare: Vec<u8>,
     notes: Notes,
+    keeper: Option<Keeper>,
     /// The cloud does not answer, or not well; it was told.
     away: bool,
     /// The last batch that was answered was refused for good.
@@ -84,9 +86,16 @@ impl Exporter {
             next_number: 1,
             spare: Vec::new(),
             notes,
+            keeper: None,
             away: false,
             refusing: false,
         })
+    }
+
+    /// Keeps a copy of the denylist on the side.
+    #[must_use]
+    pub fn keeping(self, keeper: Option<Keeper>) -> Self {
+        Self { keeper, ..self }
     }
 
     /// Runs until it is stopped, then hands over what it can in the time allowed.
@@ -97,19 +106,32 @@ impl Exporter {
                 Ok(Event::Answered(parcel, answer)) => self.answered(parcel, &answer),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            self.adopt();
+            self.once_a_second();
             self.relieve();
             self.dispatch();
         }
         self.drain();
     }
 
-    fn adopt(&mut self) {
+    fn once_a_second(&mut self) {
         let now = Instant::now();
-        if now < self.adopt_at {
-            return;
+        if now >= self.adopt_at {
+            self.adopt_at = now + ADOPTION;
+            self.adopt();
+            self.keep(Keeper::keep);
         }
-        self.adopt_at = now + ADOPTION;
+    }
+
+    fn keep(&mut self, how: fn(&mut Keeper, u64) -> io::Result<()>) {
+        let Some(keeper) = &mut self.keeper else { return };
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        if let Err(error) = how(keeper, u64::try_from(now_ms).unwrap_or_default()) {
+            let text = format!("the copy of the denylist cannot be written: {error}");
+            self.notes.add(Severity::Error, text);
+        }
+    }
+
+    fn adopt(&mut self) {
         for consumer in self.hand.adopt() {
             self.queues.push(Queue::new(self.next_number, consumer));
             self.next_number += 1;
@@ -387,6 +409,7 @@ impl Exporter {
     /// The last round, within the time that a worker has to end: what can be sent is sent, the rest is
     /// spooled. What is left then stays in shared memory, for the workers of the next generation.
     fn drain(mut self) {
+        self.keep(Keeper::keep_now);
         let now = Instant::now();
         let deadline = now + self.settings.shutdown;
         let until = match self.spool {

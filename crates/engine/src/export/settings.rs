@@ -46,6 +46,7 @@ fn token(name: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     records: String,
+    sync: Option<String>,
 }
 
 /// Not a URL that records can be sent to.
@@ -73,11 +74,16 @@ impl Endpoint {
         if wrong {
             return Err(bad());
         }
-        let records = match uri.query() {
-            Some(_) => url.to_owned(),
-            None => format!("{}/v1/records", url.trim_end_matches('/')),
-        };
-        Ok(Self { records })
+        if uri.query().is_some() {
+            return Ok(Self { records: url.to_owned(), sync: None });
+        }
+        let base = url.trim_end_matches('/');
+        Ok(Self { records: format!("{base}/v1/records"), sync: Some(format!("{base}/v1/sync")) })
+    }
+
+    /// Where denylist and settings are polled; none for a URL with a query.
+    pub fn sync(&self) -> Option<&str> {
+        self.sync.as_deref()
     }
 
     /// Where batches are posted.

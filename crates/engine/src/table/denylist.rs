@@ -129,6 +129,11 @@ impl Denylist {
         }
     }
 
+    /// Changes with each change of the list; 0 as long as there was none.
+    pub fn changes(&self) -> u32 {
+        self.region.header().changes.load(Ordering::Acquire)
+    }
+
     /// Counters.
     pub fn stats(&self) -> DenyStats {
         DenyStats {

@@ -77,6 +77,17 @@ pub struct QueueStats {
     pub spool_errors: u64,
 }
 
+impl QueueStats {
+    /// Records that were lost, for whatever reason.
+    pub fn dropped(&self) -> u64 {
+        self.dropped_full
+            + self.dropped_too_long
+            + self.refused
+            + self.dropped_spool_full
+            + self.dropped_damaged
+    }
+}
+
 impl QueueRegion {
     /// Bytes of a region of that many rings.
     pub const fn bytes(rings: usize, ring_bytes: usize) -> usize {

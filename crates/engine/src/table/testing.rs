@@ -3,14 +3,28 @@
 use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 
-use super::QueueRegion;
+use super::{Denylist, DocumentRegion, QueueRegion};
 
-/// A region over memory that is never given back.
-pub(crate) fn queue_region(rings: usize, ring_bytes: usize) -> QueueRegion {
-    let len = QueueRegion::bytes(rings, ring_bytes);
+/// Zeroed memory that is never given back.
+fn memory(len: usize) -> NonNull<u8> {
     let layout = Layout::from_size_align(len, 64).expect("a layout");
     // SAFETY: the size is not zero.
-    let base = NonNull::new(unsafe { alloc_zeroed(layout) }).expect("memory");
+    NonNull::new(unsafe { alloc_zeroed(layout) }).expect("memory")
+}
+
+pub(crate) fn queue_region(rings: usize, ring_bytes: usize) -> QueueRegion {
+    let len = QueueRegion::bytes(rings, ring_bytes);
     // SAFETY: zeroed, aligned, and never freed.
-    unsafe { QueueRegion::attach(base, len, ring_bytes) }.expect("a region")
+    unsafe { QueueRegion::attach(memory(len), len, ring_bytes) }.expect("a region")
+}
+
+pub(crate) fn document_region(room: usize) -> DocumentRegion {
+    let len = DocumentRegion::bytes(room);
+    // SAFETY: as above.
+    unsafe { DocumentRegion::attach(memory(len), len) }.expect("a region")
+}
+
+pub(crate) fn denylist(len: usize) -> Denylist {
+    // SAFETY: as above.
+    unsafe { Denylist::attach(memory(len), len) }.expect("a denylist").0
 }

@@ -13,7 +13,7 @@ use super::super::owner::{Life, MAX_SLOTS};
 use super::super::region::{Attached, TableError, fill_random};
 
 const MAGIC: u64 = u64::from_be_bytes(*b"apideny\x01");
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Bytes of the smallest piece of text.
 pub(super) const UNIT_BYTES: usize = 16;
@@ -40,6 +40,8 @@ pub(super) struct Header {
     /// Mark of the last document.
     pub(super) mark: AtomicU32,
     pub(super) recovered: AtomicU32,
+    /// One more with each change: who keeps a copy sees that it is old.
+    pub(super) changes: AtomicU32,
     pub(super) lives: [Life; MAX_SLOTS as usize],
 }
 

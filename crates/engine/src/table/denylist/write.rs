@@ -358,10 +358,11 @@ impl Locked<'_> {
     }
 
     fn done(&self) {
-        let intent = &self.list.region.header().intent;
+        let header = self.list.region.header();
         fence(Ordering::Release);
-        intent.new.store(0, Ordering::Relaxed);
-        intent.old.store(0, Ordering::Relaxed);
+        header.intent.new.store(0, Ordering::Relaxed);
+        header.intent.old.store(0, Ordering::Relaxed);
+        header.changes.fetch_add(1, Ordering::Release);
     }
 
     /// Frees what a dead writer had taken and not linked, or unlinked and not freed.

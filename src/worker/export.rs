@@ -1,0 +1,120 @@
+//! The way out: this worker's end of the record queue, and its exporter thread.
+#![forbid(unsafe_code)]
+
+use std::cell::RefCell;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use api_sessions_engine::export::{Exporter, Note, Notes, Severity, Stop, mailbox, notes};
+use api_sessions_engine::sync::Keeper;
+use api_sessions_engine::table::{Producer, QueueRegion};
+use ngx::ffi::ngx_cycle_t;
+
+use crate::conf::{ExportConf, MainConf};
+use crate::nginx::log::{log_error, log_warn};
+use crate::nginx::process::{self, ProcessKind};
+use crate::nginx::{shared, thread};
+
+/// Time an exporter has beyond its own budget before it is left behind.
+const GRACE: Duration = Duration::from_millis(200);
+
+pub(super) struct Export {
+    producer: RefCell<Producer>,
+    notes: Receiver<Note>,
+    stop: Stop,
+    done: Receiver<()>,
+    thread: JoinHandle<()>,
+    budget: Duration,
+    node: String,
+}
+
+impl Export {
+    /// The notes' other end is for whoever else works beside the event loop.
+    pub(super) fn start(conf: &ExportConf, main: &MainConf) -> Result<(Self, Notes), String> {
+        let private = || shared::private_queue(conf.queue).ok_or("no memory for a queue");
+        let shared_region = main.queue().filter(|_| process::kind() == ProcessKind::Worker);
+        let claim = |region: QueueRegion| {
+            let hand = region.join(process::slot(), process::pid());
+            hand.claim().map(|ends| (hand, ends))
+        };
+        let (hand, (producer, consumer)) = match shared_region.and_then(claim) {
+            Some(claimed) => claimed,
+            None => claim(private()?).ok_or("no ring of a queue")?,
+        };
+        let keeper = keeper(conf, main);
+        let settings = conf.settings();
+        let budget = settings.shutdown + GRACE;
+        let (to_log, notes) = notes();
+        let (stop, mailbox) = mailbox();
+        let (finished, done) = channel();
+        let thread_notes = to_log.clone();
+        let thread = thread::spawn("api-sessions", move || {
+            match Exporter::new(settings, hand, consumer, mailbox, thread_notes.clone()) {
+                Ok(exporter) => exporter.keeping(keeper).run(),
+                Err(error) => {
+                    thread_notes.add(Severity::Error, format!("export: no thread: {error}"));
+                }
+            }
+            let _ = finished.send(());
+        })
+        .map_err(|error| format!("cannot start a thread: {error}"))?;
+        let producer = RefCell::new(producer);
+        let node = conf.node.clone();
+        Ok((Self { producer, notes, stop, done, thread, budget, node }, to_log))
+    }
+
+    #[inline]
+    pub(super) fn node(&self) -> &str {
+        &self.node
+    }
+
+    #[inline]
+    pub(super) fn notes(&self) -> &Receiver<Note> {
+        &self.notes
+    }
+
+    /// Queues a record. A drop is counted in the queue, with its reason.
+    #[inline]
+    pub(super) fn send(&self, line: &[u8]) {
+        if let Ok(mut producer) = self.producer.try_borrow_mut() {
+            let _ = producer.push(line);
+        }
+    }
+
+    /// Hands over what is left, within the budget that NGINX leaves.
+    pub(super) fn end(self, cycle: *mut ngx_cycle_t) {
+        drop(self.stop);
+        let ended = self.done.recv_timeout(self.budget);
+        super::log_notes(cycle, &self.notes);
+        match ended {
+            Err(RecvTimeoutError::Timeout) => {
+                // The file stays mapped (-z nodelete); the thread ends with the process. Its queue is
+                // taken over by the next worker.
+                log_warn!(cycle, "api_sessions: export: the last batch was not answered in time");
+                std::mem::forget(self.thread);
+            }
+            _ => {
+                if self.thread.join().is_err() {
+                    log_error!(cycle, "api_sessions: the export thread has failed");
+                }
+            }
+        }
+    }
+}
+
+/// Beside the spool, the first worker keeps a copy of the denylist; here it is put in force again,
+/// before the first request.
+fn keeper(conf: &ExportConf, main: &MainConf) -> Option<Keeper> {
+    let spool = conf.spool.as_ref().filter(|_| process::is_first_worker())?;
+    let deny = main.deny_hand()?;
+    let mut keeper = Keeper::new(&spool.path, *deny, main.settings());
+    if let Err(error) = keeper.restore(process::now_ms(), process::pid()) {
+        let path = spool.path.display();
+        log_error!(
+            process::cycle(),
+            "api_sessions: the copy of the denylist in {path} cannot be read: {error}"
+        );
+    }
+    Some(keeper)
+}

@@ -1,0 +1,68 @@
+//! What comes from the cloud: one thread of the first worker asks for it.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use api_sessions_engine::export::Notes;
+use api_sessions_engine::sync::{Poller, SyncSettings, SyncState};
+use serde_json::json;
+
+use crate::conf::{ExportConf, MainConf};
+use crate::nginx::{process, thread};
+
+/// Ends when it is dropped: nothing that the cloud answers later is taken. Nobody waits for the thread,
+/// which may be waiting for the cloud.
+pub(super) struct Sync(Arc<AtomicBool>);
+
+impl Sync {
+    pub(super) fn start(conf: &ExportConf, main: &MainConf, notes: Notes) -> Result<Self, String> {
+        let url = conf.endpoint.sync().ok_or("no address to ask")?.to_owned();
+        let settings = SyncSettings { export: conf.settings(), url, pid: process::pid() };
+        let state = SyncState {
+            deny: main.deny_hand().copied(),
+            settings: main.settings().ok_or("no memory for settings")?,
+            counters: counters(main),
+        };
+        let stop = Arc::<AtomicBool>::default();
+        let stopped = stop.clone();
+        thread::spawn("api-sessions-rx", move || {
+            Poller::new(settings, state, notes, stopped).run();
+        })
+        .map_err(|error| format!("cannot start a thread: {error}"))?;
+        Ok(Self(stop))
+    }
+
+    pub(super) fn stop(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Sync {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The node's figures for the Console. Counters of shared memory, read from any thread.
+fn counters(main: &MainConf) -> Box<dyn Fn() -> String + Send> {
+    let (table, queue, denylist) = (main.table(), main.queue(), main.denylist());
+    Box::new(move || {
+        let table = table.map(|table| table.stats()).unwrap_or_default();
+        let queue = queue.map(|queue| queue.stats()).unwrap_or_default();
+        let denied = denylist.map(|denylist| denylist.stats().entries).unwrap_or_default();
+        json!({
+            "sessions_in_use": table.in_use,
+            "sessions_capacity": table.capacity,
+            "evicted_live_total": table.evicted_live,
+            "records_queued_total": queue.queued,
+            "records_sent_total": queue.sent,
+            "queue_bytes": queue.used,
+            "queue_capacity_bytes": queue.capacity,
+            "spool_bytes": queue.spool_bytes,
+            "records_dropped_total": queue.dropped(),
+            "denylist_entries": denied,
+        })
+        .to_string()
+    })
+}
