@@ -10,6 +10,7 @@ mod application;
 mod attack;
 mod commands;
 mod deny;
+mod detect;
 mod export;
 mod handlers;
 mod keys;

@@ -8,6 +8,7 @@ mod sync;
 use std::cell::{Cell, RefCell};
 use std::sync::mpsc::Receiver;
 
+use api_sessions_engine::detect::{self, Workspace};
 use api_sessions_engine::export::{Note, Severity};
 use api_sessions_engine::point::Scratch;
 use api_sessions_engine::record::Encoder;
@@ -46,6 +47,7 @@ pub(crate) struct Buffers {
     /// The value that identified the session.
     pub(crate) found: Vec<u8>,
     pub(crate) encoder: Encoder,
+    pub(crate) detection: Workspace,
 }
 
 /// The worker, once it has started.
@@ -83,6 +85,9 @@ pub(crate) fn start(cycle: *mut ngx_cycle_t) {
             cycle,
             "api_sessions: no \"api_sessions_secret\": a random one lives in the zone, session ids change with a restart"
         );
+    }
+    if main.detects() {
+        detect::prepare();
     }
     let (export, sync) = start_threads(cycle, main);
     WORKER.set(Worker {

@@ -8,6 +8,7 @@ use ngx::ffi::{
 use super::application::Application;
 use super::attack::AttackDirective;
 use super::deny::DenyDirective;
+use super::detect::Detect;
 use super::export::Export;
 use super::handlers::{Control, Status};
 use super::keys::{ContextParamDirective, Mask, SessionKeyDirective};
@@ -21,7 +22,7 @@ const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF
 const LOCATION: u32 = NGX_HTTP_LOC_CONF;
 
 /// Ends with an empty entry, as NGINX wants it.
-pub(crate) static mut COMMANDS: [ngx_command_t; 16] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 17] = [
     command::<Enable>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Zone>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
     command::<Secret>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
@@ -35,6 +36,7 @@ pub(crate) static mut COMMANDS: [ngx_command_t; 16] = [
     command::<Mask>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<AttackDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<DenyDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
+    command::<Detect>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Status>(LOCATION, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Control>(LOCATION, NGX_HTTP_LOC_CONF_OFFSET),
     ngx_command_t::empty(),

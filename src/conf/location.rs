@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use api_sessions_engine::detect::AttackKinds;
 use api_sessions_engine::point::Point;
 use api_sessions_engine::record::ContextParam;
 use api_sessions_engine::session::SessionKey;
@@ -73,6 +74,7 @@ pub(crate) struct LocationConf {
     pub(super) preread: Option<bool>,
     pub(super) deny: Option<Deny>,
     pub(super) attacks: Repeated<Attack>,
+    pub(super) detect: Option<AttackKinds>,
     /// Made once a level is complete, and again with new settings of the cloud.
     analysis: RefCell<Rc<Analysis>>,
 }
@@ -90,12 +92,13 @@ impl LocationConf {
         self.preread = self.preread.or(above.preread);
         self.deny = self.deny.or(above.deny);
         self.attacks.inherit(&above.attacks);
+        self.detect = self.detect.or(above.detect);
         self.analysis = RefCell::new(Rc::new(self.analyse(0, None)));
     }
 
     fn analyse(&self, generation: u64, cloud: Option<&CloudSettings>) -> Analysis {
         // The full content of a malicious request has its body.
-        let needs_body = !self.attacks.as_slice().is_empty();
+        let needs_body = !self.attacks.as_slice().is_empty() || !self.detect().is_empty();
         let keys = (self.own_keys.shared(), self.builtin.unwrap_or(true));
         Analysis::new(generation, cloud, keys, self.params.shared(), self.masks(), needs_body)
     }
@@ -146,6 +149,12 @@ impl LocationConf {
     #[inline]
     pub(crate) fn attacks(&self) -> &[Attack] {
         self.attacks.as_slice()
+    }
+
+    /// What the module's own detectors look for.
+    #[inline]
+    pub(crate) fn detect(&self) -> AttackKinds {
+        self.detect.unwrap_or_default()
     }
 
     #[inline]

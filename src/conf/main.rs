@@ -24,6 +24,8 @@ pub(crate) struct MainConf {
     pub(super) used: bool,
     /// Some point, or the full content of a malicious request, needs a body.
     pub(super) observes_bodies: bool,
+    /// Some location has detectors.
+    pub(super) detects: bool,
     /// Some location denies sessions or controls the denylist.
     pub(super) denies: bool,
     /// `api_sessions_zone`.
@@ -61,6 +63,10 @@ impl MainConf {
 
     pub(crate) fn is_used(&self) -> bool {
         self.used
+    }
+
+    pub(crate) fn detects(&self) -> bool {
+        self.detects
     }
 
     pub(crate) fn observes_bodies(&self) -> bool {

@@ -1,6 +1,8 @@
 //! One request's way through the module, from top to bottom: it arrives and joins its session
 //! ([`arrive`]), is answered, and is settled, recorded and sent ([`finish`]).
 
+use api_sessions_engine::detect::{AttackKinds, detect};
+use api_sessions_engine::point::cookie;
 use api_sessions_engine::record::{Facts, Settings};
 use api_sessions_engine::session::{Resolution, SessionId, Stage, resolve};
 use api_sessions_engine::table::{self, Arrival, Outcome};
@@ -67,8 +69,11 @@ pub(super) fn finish(r: Request<'_>) {
     let analysis = conf.analysis(main);
     let Some(resolution) = resolved(r, &analysis, main, worker, state, Stage::Log) else { return };
     let counted = join(r, conf, hand, state, &resolution);
-    let marks = conf.attacks().iter().filter(|attack| attack.when.is_true(r));
-    let attacks: Vec<&str> = marks.map(|attack| &*attack.kind).collect();
+    let detected = detected(r, conf, main, worker, state);
+    let attacks = attacks(r, conf, detected);
+    let (mut user, mut role) = (Vec::new(), Vec::new());
+    with_parameter(r, conf, ParamType::User, |value| user.extend_from_slice(value));
+    with_parameter(r, conf, ParamType::Role, |value| role.extend_from_slice(value));
     let outcome = Outcome {
         arrival: arrival(r, conf, hand, &resolution),
         status: r.logged_status(),
@@ -76,6 +81,11 @@ pub(super) fn finish(r: Request<'_>) {
         bytes_out: r.bytes_sent(),
         denied: state.denied.get() == Some(true),
         attacks: u32::from(!attacks.is_empty()),
+        detected: !detected.is_empty(),
+        confirmed: resolution.from_response || is_issued(r, worker),
+        user_hash: if user.is_empty() { 0 } else { hand.table().text_hash(&user) },
+        user: &user,
+        role: &role,
         ..Outcome::default()
     };
     let snapshot = hand.settle(counted.session, process::now_ms(), &outcome);
@@ -84,6 +94,49 @@ pub(super) fn finish(r: Request<'_>) {
         let what = (conf, &*analysis, &resolution);
         record(r, what, main, worker, state, (node, &attacks));
     }
+}
+
+/// The application issues the very value that identifies the session: it knows it, nobody made it up.
+fn is_issued(r: Request<'_>, worker: &Worker) -> bool {
+    let Ok(buffers) = worker.buffers.try_borrow() else { return false };
+    r.headers_out()
+        .filter(|(name, _)| name.eq_ignore_ascii_case(b"set-cookie"))
+        .filter_map(|(_, value)| cookie::set_cookie(value))
+        .any(|(_, value)| value == buffers.found)
+}
+
+/// Types of attack: what the operator's variables say, then what was detected, each once.
+fn attacks<'c>(r: Request<'_>, conf: &'c LocationConf, detected: AttackKinds) -> Vec<&'c str> {
+    let marks = conf.attacks().iter().filter(|attack| attack.when.is_true(r));
+    let marks = marks.map(|attack| -> &'c str { &attack.kind });
+    let mut attacks: Vec<&str> = Vec::new();
+    for kind in marks.chain(detected.iter().map(|kind| -> &'c str { kind.as_str() })) {
+        if !attacks.contains(&kind) {
+            attacks.push(kind);
+        }
+    }
+    attacks
+}
+
+/// What the module's own detectors find.
+fn detected(
+    r: Request<'_>,
+    conf: &LocationConf,
+    main: &MainConf,
+    worker: &Worker,
+    state: &State,
+) -> AttackKinds {
+    let wanted = conf.detect();
+    let (Ok(bodies), Ok(mut buffers)) =
+        (state.bodies.try_borrow(), worker.buffers.try_borrow_mut())
+    else {
+        return AttackKinds::default();
+    };
+    if wanted.is_empty() {
+        return wanted;
+    }
+    let view = bodies.view(r, main.variables(), Stage::Log);
+    detect(&view, wanted, &mut buffers.detection)
 }
 
 /// Which session, as far as is known at that stage.
@@ -173,7 +226,7 @@ fn record(
     let settings =
         Settings { keys: analysis.keys(), params: analysis.params(), masks: conf.masks(), hasher };
     let Ok(mut buffers) = worker.buffers.try_borrow_mut() else { return };
-    let Buffers { scratch, found, encoder } = &mut *buffers;
+    let Buffers { scratch, found, encoder, .. } = &mut *buffers;
     if let Some(line) = encoder.encode(&facts, &settings, resolution, found, &view, scratch) {
         worker.send(line);
     }

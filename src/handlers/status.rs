@@ -90,6 +90,14 @@ impl Figures {
                 counter,
                 stats.sets_recovered,
             ),
+            ("requests_malicious_total", "Malicious requests.", counter, stats.malicious),
+            (
+                "requests_detected_total",
+                "Of those, such that the module's own detectors marked.",
+                counter,
+                stats.detected,
+            ),
+            ("requests_denied_total", "Requests of denied sessions.", counter, stats.denied),
             ("panics_total", "Panics caught in this worker.", counter, guard::panics()),
         ];
         let queue = main.queue().map(|queue| queue.stats()).unwrap_or_default();

@@ -9,7 +9,7 @@ mod decoder;
 mod exchange;
 mod grammar;
 pub mod json;
-mod multipart;
+pub(crate) mod multipart;
 mod parse;
 pub mod percent;
 pub mod query;

@@ -158,6 +158,26 @@ impl<'d> Scanner<'d> {
     }
 }
 
+/// Hands out every string of a document, names of members and values, unescaped, until `take` has
+/// enough. Whether it wants more. Of a document that is cut, the beginning of its last string too.
+pub(crate) fn strings(
+    document: &[u8],
+    buffer: &mut Vec<u8>,
+    take: &mut dyn FnMut(bool, &[u8]) -> bool,
+) -> bool {
+    let mut scanner = Scanner { rest: document };
+    while let Some(at) = memchr::memchr(b'"', scanner.rest) {
+        scanner.rest = &scanner.rest[at..];
+        let behind = &scanner.rest[1..];
+        let Some(escaped) = scanner.string() else { return take(false, behind) };
+        let is_name = scanner.peek() == Some(b':');
+        if !take(is_name, unescape(escaped, buffer).unwrap_or(escaped)) {
+            return false;
+        }
+    }
+    true
+}
+
 fn is_number(text: &[u8]) -> bool {
     text.iter().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(byte))
         && text.iter().any(u8::is_ascii_digit)

@@ -8,7 +8,7 @@ const MAX_BOUNDARY_BYTES: usize = 70;
 const MAX_HEAD_BYTES: usize = 4096;
 
 /// Content of the first part of that name which is not a file and lies complete in the body.
-pub(super) fn field<'b>(body: &Body<'b>, wanted: &[u8]) -> Option<&'b [u8]> {
+pub(crate) fn field<'b>(body: &Body<'b>, wanted: &[u8]) -> Option<&'b [u8]> {
     let delimiter = delimiter(body.content_type)?;
     let finder = memchr::memmem::Finder::new(&delimiter);
     // The first delimiter has no line break before it.
@@ -32,6 +32,32 @@ pub(super) fn field<'b>(body: &Body<'b>, wanted: &[u8]) -> Option<&'b [u8]> {
     }
 }
 
+/// Hands out the content of each part that lies complete in the body and is not a file, and the name
+/// of each file, until `take` has enough. Whether it wants more.
+pub(crate) fn parts(body: &Body<'_>, take: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+    let Some(delimiter) = delimiter(body.content_type) else { return true };
+    let finder = memchr::memmem::Finder::new(&delimiter);
+    let opening = &delimiter[2..];
+    let Some(start) = memchr::memmem::find(body.bytes, opening) else { return true };
+    let mut rest = &body.bytes[start + opening.len()..];
+    while let Some(behind) = rest.strip_prefix(b"\r\n") {
+        let Some(end) = finder.find(behind) else { return true };
+        let part = &behind[..end];
+        let head = memchr::memmem::find(&part[..part.len().min(MAX_HEAD_BYTES)], b"\r\n\r\n");
+        let Some(head_end) = head else { return true };
+        let (head, content) = (&part[..head_end], &part[head_end + 4..]);
+        let value = match file_name(head) {
+            Some(name) => name,
+            None => content,
+        };
+        if !take(value) {
+            return false;
+        }
+        rest = &behind[end + delimiter.len()..];
+    }
+    true
+}
+
 /// `\r\n--boundary`.
 fn delimiter(content_type: &[u8]) -> Option<Vec<u8>> {
     let essence = content_type.split(|byte| *byte == b';').next()?.trim_ascii();
@@ -46,13 +72,26 @@ fn delimiter(content_type: &[u8]) -> Option<Vec<u8>> {
     Some([b"\r\n--", boundary].concat())
 }
 
-/// The part's `Content-Disposition` has that name and no file name.
-fn is_field(head: &[u8], wanted: &[u8]) -> bool {
-    let disposition = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).find_map(|line| {
+/// What follows `Content-Disposition:` in the head of a part.
+fn disposition(head: &[u8]) -> Option<&[u8]> {
+    head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).find_map(|line| {
         let at = memchr::memchr(b':', line)?;
         line[..at].eq_ignore_ascii_case(b"content-disposition").then_some(&line[at + 1..])
-    });
-    let Some(disposition) = disposition else { return false };
+    })
+}
+
+fn file_name(head: &[u8]) -> Option<&[u8]> {
+    let is_file = |name: &[u8]| {
+        name.eq_ignore_ascii_case(b"filename") || name.eq_ignore_ascii_case(b"filename*")
+    };
+    (Parameters { rest: disposition(head)? })
+        .find(|(name, _)| is_file(name))
+        .map(|(_, value)| value)
+}
+
+/// The part's `Content-Disposition` has that name and no file name.
+fn is_field(head: &[u8], wanted: &[u8]) -> bool {
+    let Some(disposition) = disposition(head) else { return false };
     let mut named = false;
     for (name, value) in (Parameters { rest: disposition }) {
         if name.eq_ignore_ascii_case(b"filename") || name.eq_ignore_ascii_case(b"filename*") {

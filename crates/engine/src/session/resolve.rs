@@ -37,6 +37,8 @@ pub struct Resolution<'k> {
     pub label: &'k str,
     /// The entry of the built-in set, if it was one.
     pub builtin: Option<&'static Entry>,
+    /// The key was in the response: the application vouches for the session.
+    pub from_response: bool,
 }
 
 /// Tries the operator's keys in their order, then the built-in set, then IP and `User-Agent`, then IP.
@@ -59,14 +61,22 @@ pub fn resolve<'k, X: Exchange + ?Sized>(
         if let Some(value) = key.point.read(exchange, scratch) {
             found.extend_from_slice(value);
             let id = hasher.session_id(Namespace::Value, found);
-            return Resolution { id, source: Source::Key, label: &key.name, builtin: None };
+            let from_response = needs.response || needs.response_body;
+            let label = &key.name;
+            return Resolution { id, source: Source::Key, label, builtin: None, from_response };
         }
     }
     if keys.builtin
         && let Some(entry) = builtin::find(exchange, scratch, found)
     {
         let id = hasher.session_id(Namespace::Value, found);
-        return Resolution { id, source: Source::Builtin, label: entry.name, builtin: Some(entry) };
+        return Resolution {
+            id,
+            source: Source::Builtin,
+            label: entry.name,
+            builtin: Some(entry),
+            from_response: false,
+        };
     }
     ip::write_counted(exchange.ip(), found);
     let agent = exchange.header(Side::Request, b"user-agent").map(<[u8]>::trim_ascii);
@@ -74,10 +84,16 @@ pub fn resolve<'k, X: Exchange + ?Sized>(
         found.push(b'\n');
         found.extend_from_slice(agent);
         let id = hasher.session_id(Namespace::IpUa, found);
-        return Resolution { id, source: Source::IpUa, label: "ip_ua", builtin: None };
+        return Resolution {
+            id,
+            source: Source::IpUa,
+            label: "ip_ua",
+            builtin: None,
+            from_response: false,
+        };
     }
     let id = hasher.session_id(Namespace::Ip, found);
-    Resolution { id, source: Source::Ip, label: "ip", builtin: None }
+    Resolution { id, source: Source::Ip, label: "ip", builtin: None, from_response: false }
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ pub struct Outcome<'a> {
     pub status: u16,
     /// Attacks to add.
     pub attacks: u32,
+    /// The module's own detectors found some of them.
+    pub detected: bool,
     /// The denylist answered it, or would have in dry run.
     pub denied: bool,
     /// Size of the request.

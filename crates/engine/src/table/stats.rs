@@ -31,6 +31,12 @@ pub struct TableStats {
     pub sets_recovered: u64,
     /// Sessions that such a worker left half written, and that were dropped.
     pub sessions_lost: u64,
+    /// Requests that were malicious, whoever said so.
+    pub malicious: u64,
+    /// Of those, such that the module's own detectors marked.
+    pub detected: u64,
+    /// Requests of denied sessions.
+    pub denied: u64,
 }
 
 /// Adds to a counter of the calling worker's own.
@@ -54,6 +60,9 @@ impl TableStats {
             take(&mut sum.lock_busy, &slot.lock_busy);
             take(&mut sum.sets_recovered, &slot.sets_recovered);
             take(&mut sum.sessions_lost, &slot.sessions_lost);
+            take(&mut sum.malicious, &slot.malicious);
+            take(&mut sum.detected, &slot.detected);
+            take(&mut sum.denied, &slot.denied);
         }
         let gone = sum.evicted_idle
             + sum.evicted_live

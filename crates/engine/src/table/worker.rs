@@ -59,6 +59,14 @@ impl Worker {
     /// Adds what became of a request at `now_ms` (milliseconds since 1970). The session with it.
     /// `None` as for [`Worker::count`].
     pub fn settle(&self, id: SessionId, now_ms: u64, outcome: &Outcome<'_>) -> Option<Snapshot> {
+        let counters = &self.owner().counters;
+        if outcome.attacks > 0 {
+            add(&counters.malicious, 1);
+            add(&counters.detected, u64::from(outcome.detected));
+        }
+        if outcome.denied {
+            add(&counters.denied, 1);
+        }
         self.update(id, now_ms, &outcome.arrival, |session| session.settle(outcome))
     }
 

@@ -1,0 +1,133 @@
+//! Types of attack.
+
+use std::ops::{BitAnd, BitOr};
+
+/// A type of attack that the module finds by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum AttackKind {
+    /// SQL injection (libinjection).
+    Sqli,
+    /// Cross-site scripting (libinjection).
+    Xss,
+    /// Path traversal, and files that only it would ask for.
+    PathTraversal,
+    /// Commands of a shell.
+    CommandInjection,
+    /// Expressions of template engines and of expression languages.
+    TemplateInjection,
+    /// `${jndi:…}` (Log4Shell) and its disguises.
+    JndiInjection,
+    /// Operators of document databases where a value is expected.
+    NosqlInjection,
+    /// External entities of XML.
+    Xxe,
+    /// Line breaks that would become headers of a response.
+    HeaderInjection,
+    /// Tools that look for weak spots, by their names and by what they ask for.
+    Scanner,
+}
+
+/// A word that names no type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown type \"{0}\": {list} are accepted", list = accepted())]
+pub struct UnknownKind(String);
+
+fn accepted() -> String {
+    AttackKind::ALL.map(|kind| format!("\"{}\"", kind.as_str())).join(", ")
+}
+
+impl AttackKind {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 10] = [
+        Self::Sqli,
+        Self::Xss,
+        Self::PathTraversal,
+        Self::CommandInjection,
+        Self::TemplateInjection,
+        Self::JndiInjection,
+        Self::NosqlInjection,
+        Self::Xxe,
+        Self::HeaderInjection,
+        Self::Scanner,
+    ];
+
+    /// As in configuration and records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqli => "sqli",
+            Self::Xss => "xss",
+            Self::PathTraversal => "path_traversal",
+            Self::CommandInjection => "command_injection",
+            Self::TemplateInjection => "template_injection",
+            Self::JndiInjection => "jndi_injection",
+            Self::NosqlInjection => "nosql_injection",
+            Self::Xxe => "xxe",
+            Self::HeaderInjection => "header_injection",
+            Self::Scanner => "scanner",
+        }
+    }
+}
+
+impl std::str::FromStr for AttackKind {
+    type Err = UnknownKind;
+
+    fn from_str(word: &str) -> Result<Self, UnknownKind> {
+        let named = Self::ALL.into_iter().find(|kind| kind.as_str() == word);
+        named.ok_or_else(|| UnknownKind(word.to_owned()))
+    }
+}
+
+/// A set of types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AttackKinds(u16);
+
+impl AttackKinds {
+    /// All types.
+    pub fn all() -> Self {
+        AttackKind::ALL.into_iter().fold(Self::default(), |set, kind| set | kind.into())
+    }
+
+    /// Nothing is in it.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether it holds that type.
+    pub fn has(self, kind: AttackKind) -> bool {
+        self.0 & Self::from(kind).0 != 0
+    }
+
+    /// Those of it that `other` does not hold.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Its types, in the order of the documentation.
+    pub fn iter(self) -> impl Iterator<Item = AttackKind> {
+        AttackKind::ALL.into_iter().filter(move |kind| self.has(*kind))
+    }
+}
+
+impl From<AttackKind> for AttackKinds {
+    fn from(kind: AttackKind) -> Self {
+        Self(1 << kind as u8)
+    }
+}
+
+impl BitOr for AttackKinds {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitAnd for AttackKinds {
+    type Output = Self;
+
+    fn bitand(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
