@@ -40,7 +40,7 @@ fn an_analyst_logs_in_lists_sessions_and_opens_one() {
     let open = get(cloud.port, &page, &[("Cookie", cookie)]);
     assert_eq!(open.status, 200);
     for body in [&list.body, &filtered.body, &open.body] {
-        assert!(!body.contains("<script") && body.contains("&lt;script&gt;"), "{body}");
+        assert!(!body.contains("<script>") && body.contains("&lt;script&gt;"), "{body}");
     }
     assert!(open.body.contains("/a/&lt;b&gt;") && open.body.contains("sid"), "{}", open.body);
     assert_eq!(get(cloud.port, "/style.css", &[]).status, 200);

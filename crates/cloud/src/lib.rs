@@ -25,3 +25,4 @@ pub mod shape;
 pub mod state;
 pub mod store;
 pub mod tokens;
+pub mod usual;

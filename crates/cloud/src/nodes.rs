@@ -30,6 +30,23 @@ pub struct Node {
     pub error: Option<String>,
     /// Its counters.
     pub counters: Map<String, Value>,
+    /// Records a second that it sent between its last two polls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+}
+
+impl Node {
+    /// Over less than a second nothing can be said: what it was before stays.
+    fn rate_since(&self, before: &Node) -> Option<f64> {
+        let sent = |node: &Node| node.counters.get("records_sent_total").and_then(Value::as_u64);
+        let ms = self.last_seen.saturating_sub(before.last_seen);
+        match (sent(self), sent(before)) {
+            (Some(now), Some(then)) if ms >= 1000 && now >= then => {
+                Some((now - then) as f64 * 1000.0 / ms as f64)
+            }
+            _ => before.rate,
+        }
+    }
 }
 
 /// All nodes.
@@ -54,8 +71,13 @@ impl Nodes {
             module: text(api_sessions_wire::SYNC_MODULE),
             error: text(api_sessions_wire::SYNC_ERROR),
             counters,
+            rate: None,
         };
         let mut nodes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let node = match nodes.get(name) {
+            Some(before) => Node { rate: node.rate_since(before), ..node },
+            None => node,
+        };
         if nodes.len() >= MAX_NODES && !nodes.contains_key(name) {
             let oldest = nodes.values().min_by_key(|node| node.last_seen);
             if let Some(oldest) = oldest.map(|node| node.node.clone()) {

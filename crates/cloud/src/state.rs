@@ -9,6 +9,7 @@ use crate::error::AppError;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::store::{Store, StoreError};
+use crate::usual::Usual;
 
 /// Batches that are inflated and read at a time: bounds memory.
 const BATCHES: usize = 8;
@@ -27,6 +28,8 @@ pub struct Inner {
     pub metrics: Metrics,
     /// Nodes that sync.
     pub nodes: Nodes,
+    /// What is usual at endpoints.
+    pub usual: Usual,
     /// Wakes long polls: the denylist or the parameters changed.
     pub changed: watch::Sender<()>,
     /// `true` once the server is to end.
@@ -51,10 +54,17 @@ impl AppState {
             config,
             metrics: Metrics::default(),
             nodes: Nodes::default(),
+            usual: Usual::default(),
             changed: watch::Sender::new(()),
             stopping: watch::Sender::new(false),
             batches: Semaphore::new(BATCHES),
         }))
+    }
+
+    /// The ingest token of the first start, if its file is still there: for an admin's eyes.
+    pub fn ingest_token(&self) -> Option<String> {
+        let path = self.config.data.join("ingest.token");
+        std::fs::read_to_string(path).ok().map(|token| token.trim().to_owned())
     }
 
     /// Asks the store, off the threads that serve connections. The way for the API and the Console

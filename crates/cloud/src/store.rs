@@ -11,8 +11,8 @@ use api_sessions_wire::Record;
 
 pub use control::{Control, DenyChange, Role, TokenInfo};
 pub use query::{
-    Counted, Day, Filter, Page, Part, RequestQuery, SessionDetail, SessionPage, SessionQuery,
-    SessionSummary, Sort, StatusFilter, StoredRequest,
+    Activity, Counted, Day, Filter, Page, Part, RequestQuery, SessionDetail, SessionPage,
+    SessionQuery, SessionSummary, Sort, StatusFilter, StoredRequest,
 };
 
 /// What can go wrong in a store.
@@ -80,6 +80,12 @@ pub trait Records: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     fn request(&self, id: &str) -> Result<Option<StoredRequest>, StoreError>;
+    /// What went on between two moments (ms since 1970), oldest first; nothing for stretches without
+    /// requests.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn activity(&self, from: u64, to: u64) -> Result<Vec<Activity>, StoreError>;
     /// Deletes the days before `first`; gives the days that went.
     ///
     /// # Errors

@@ -93,6 +93,7 @@ async fn take(state: &AppState, request: Request) -> Result<Json<Answer>, AppErr
     let (reply, durable) = tokio::sync::oneshot::channel();
     let store = std::sync::Arc::clone(&state.store);
     let requests = parsed.requests;
+    state.usual.learn(&requests);
     // Where the writer is behind, this waits: so the nodes do.
     tokio::task::spawn_blocking(move || {
         store.append(Batch { key, requests }, Box::new(move |result| drop(reply.send(result))));

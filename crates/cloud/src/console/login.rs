@@ -1,12 +1,12 @@
 //! Logging in by the link that the first start prints, or by a form.
 
+use axum::Form;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use maud::html;
+use maud::{DOCTYPE, html};
 use serde::Deserialize;
 
-use super::html::page;
 use crate::auth::{self, Access};
 use crate::error::AppError;
 use crate::state::AppState;
@@ -17,28 +17,51 @@ pub(super) struct Login {
     token: String,
 }
 
-/// Token to cookie; then the token is no longer in the address.
-pub(super) async fn login(
+/// The link has the token in the address; the cookie takes it out of there.
+pub(super) async fn by_link(
     State(state): State<AppState>,
     Query(login): Query<Login>,
 ) -> Result<Response, AppError> {
-    match auth::identify(&state, &login.token).await? {
+    enter(&state, &login.token).await
+}
+
+/// The form does not: a token in an address may be kept in histories.
+pub(super) async fn by_form(
+    State(state): State<AppState>,
+    Form(login): Form<Login>,
+) -> Result<Response, AppError> {
+    enter(&state, login.token.trim()).await
+}
+
+async fn enter(state: &AppState, token: &str) -> Result<Response, AppError> {
+    match auth::identify(state, token).await? {
         Some(identity) if Access::Read.allows(identity.role) => {
-            let cookie =
-                format!("{}={}; Path=/; HttpOnly; SameSite=Lax", auth::COOKIE, login.token);
+            let cookie = format!("{}={token}; Path=/; HttpOnly; SameSite=Lax", auth::COOKIE);
             Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response())
         }
-        _ => {
-            let form = html! {
-                h1 { "Log in" }
-                @if !login.token.is_empty() { p.bad { "That token is not known, or may not read." } }
-                form.filters {
-                    label { "Viewer or admin token" input name="token" type="password" required autofocus; }
+        _ => Ok((StatusCode::UNAUTHORIZED, form(!token.is_empty())).into_response()),
+    }
+}
+
+fn form(is_refused: bool) -> maud::Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Log in – API Sessions" }
+                link rel="stylesheet" href="/style.css";
+            }
+            body { main.login {
+                h1 { "API Sessions" }
+                @if is_refused { p.notice.bad role="alert" { "That token is not known, or may not read." } }
+                form.card method="post" action="/login" {
+                    label { "Viewer or admin token" input name="token" type="password" required autofocus autocomplete="off"; }
                     button { "Log in" }
+                    p.quiet { "The admin token is in the file " code { "admin.token" } " of the data directory." }
                 }
-                p.quiet { "The admin token is in the file " code { "admin.token" } " of the data directory." }
-            };
-            Ok((StatusCode::UNAUTHORIZED, page("Log in", &form)).into_response())
+            } }
         }
     }
 }

@@ -1,19 +1,34 @@
 //! One session: its figures, and its requests in order.
 
+use std::collections::HashSet;
+
+use api_sessions_wire::DenyEntry;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use maud::{Markup, html};
 
-use super::html::{page, time};
-use super::viewer;
-use crate::api::query::RawQuery;
+use super::html::{duration, page, short, size, time, visible};
+use super::{Viewer, chart, filters, page_of, sessions, viewer};
+use crate::api::query::{MAX_LIMIT, RawQuery};
+use crate::clock::now_ms;
 use crate::error::AppError;
 use crate::state::AppState;
-use crate::store::{SessionDetail, StoredRequest};
+use crate::store::{RequestQuery, SessionDetail, StoredRequest};
 
 /// Values of one kind that are shown; the API gives them all.
 const SHOWN: usize = 8;
+/// Kinds of values: as the API calls them, as a filter, as a heading.
+const KINDS: [(&str, &str, &str); 8] = [
+    ("attack", "attack", "Attacks"),
+    ("ip", "ip", "IPs"),
+    ("method", "method", "Methods"),
+    ("status", "status", "Response codes"),
+    ("user", "user", "Users"),
+    ("host", "host", "Hosts"),
+    ("application", "application", "Applications"),
+    ("endpoint", "endpoint", "Endpoints"),
+];
 
 pub(super) async fn open(
     State(state): State<AppState>,
@@ -21,76 +36,154 @@ pub(super) async fn open(
     Path(id): Path<String>,
     Query(raw): Query<RawQuery>,
 ) -> Result<Markup, Response> {
-    viewer(&state, &headers).await?;
-    let query = raw.requests(id.clone()).map_err(IntoResponse::into_response)?;
-    let (detail, requests) = state
-        .read(move |store| Ok((store.session(&query.session)?, store.requests(&query)?)))
+    let viewer = viewer(&state, &headers).await?;
+    let query = raw.requests(id.clone()).map_err(page_of)?;
+    let whole = RequestQuery { limit: MAX_LIMIT, cursor: None, ..query.clone() };
+    let (detail, requests, timeline, denied) = state
+        .read(move |store| {
+            let denied = store.denylist(now_ms())?;
+            let denied = denied.into_iter().find(|entry| entry.session == query.session);
+            let requests = store.requests(&query)?;
+            Ok((store.session(&query.session)?, requests, store.requests(&whole)?, denied))
+        })
         .await
-        .map_err(IntoResponse::into_response)?;
+        .map_err(page_of)?;
     let Some(detail) = detail else {
-        return Err(AppError::not_found("there is no such session").into_response());
+        return Err(page_of(AppError::not_found("there is no such session")));
     };
     let summary = &detail.summary;
+    let path = format!("/sessions/{}", summary.session);
+    let filtered = filters::parts(&raw);
     Ok(page(
         "Session",
+        "/",
+        viewer,
         &html! {
-            h1 { "Session " code { (summary.session) } }
-            p {
-                (time(summary.first_ts)) " to " (time(summary.last_ts)) " UTC, "
-                (summary.requests) " requests, " (summary.attacks) " attacks, " (summary.denied) " denied. "
-                "Identified by " code { (summary.key) } " (" (summary.source) "). "
-                @if let Some(user) = &summary.user { "User " strong { (user) } ". " }
-                @if let Some(role) = &summary.role { "Role " strong { (role) } ". " }
-                a href={ "/v1/sessions/" (summary.session) "/requests.csv" } { "Download CSV" }
-            }
-            (figures(&detail))
-            h2 { "Requests" }
-            (table(&requests.items))
-            @if let Some(next) = &requests.next {
-                p { a rel="next" href={ "/sessions/" (summary.session) "?cursor=" (next) } { "Next page" } }
+            h1 { "Session " code data-copy { (summary.session) } }
+            (facts(&detail, denied.as_ref()))
+            (actions(viewer, &summary.session, denied.as_ref()))
+            (chart::timeline(&timeline.items))
+            @if timeline.next.is_some() { p.quiet { "The picture shows the first " (timeline.items.len()) " requests." } }
+            div.split {
+                aside aria-label="Statistics" { (figures(&detail, &path, &raw)) }
+                section {
+                    h2 { "Requests" }
+                    p {
+                        @if !filtered.is_empty() {
+                            @for (name, value) in &filtered {
+                                a.chip href=(filters::with(&path, &raw, name, "")) title="Remove this filter" { (name) ": " (short(value, 60)) " ✕" }
+                            }
+                        }
+                        a href=(filters::address(&format!("/v1{path}/requests.csv"), &filtered)) { "CSV" }
+                    }
+                    (table(&state, &requests.items))
+                    nav.pages aria-label="Pages" {
+                        @if !raw.cursor.is_empty() { a href=(filters::address(&path, &filtered)) { "First page" } }
+                        @if let Some(next) = &requests.next {
+                            @let parts = [&filtered[..], &[("cursor", next)]].concat();
+                            a rel="next" href=(filters::address(&path, &parts)) { "Next page" }
+                        }
+                    }
+                }
             }
         },
     ))
 }
 
-fn figures(detail: &SessionDetail) -> Markup {
+fn facts(detail: &SessionDetail, denied: Option<&DenyEntry>) -> Markup {
+    let summary = &detail.summary;
+    let now: HashSet<String> = denied.map(|entry| entry.session.clone()).into_iter().collect();
     html! {
-        div.facts { @for (kind, values) in &detail.by { @if !values.is_empty() {
-            section {
-                h2 { (kind) }
-                table { tbody { @for value in values.iter().take(SHOWN) { tr {
-                    td { (value.value) }
+        dl.facts {
+            div { dt { "Status" } dd { (sessions::status(summary, &now)) } }
+            div { dt { "First and last seen (UTC)" } dd { (time(summary.first_ts)) br; (time(summary.last_ts)) } }
+            div { dt { "Lasted" } dd { (duration(summary.last_ts.saturating_sub(summary.first_ts))) } }
+            div { dt { "Requests" } dd { (summary.requests) } }
+            div { dt { "Attacks" } dd.bad[summary.attacks > 0] { (summary.attacks) } }
+            div { dt { "Denied" } dd.bad[summary.denied > 0] { (summary.denied) } }
+            div { dt { "User" } dd { (visible(summary.user.as_deref().unwrap_or("–"))) } }
+            div { dt { "Role" } dd { (visible(summary.role.as_deref().unwrap_or("–"))) } }
+            div { dt { "Identified by" } dd { code { (visible(&summary.key)) } " " span.quiet { (source(&summary.source)) } } }
+            @if detail.parts.len() > 1 {
+                div { dt { "Days" } dd { @for part in &detail.parts { div { (part.day) ": " (part.requests) " requests, " (part.attacks) " attacks" } } } }
+            }
+        }
+    }
+}
+
+fn source(source: &str) -> &str {
+    match source {
+        "key" => "a key of your configuration",
+        "builtin" => "the built-in set",
+        "ip_ua" => "IP and User-Agent",
+        _ => "IP alone",
+    }
+}
+
+/// What an admin can do with it.
+fn actions(viewer: Viewer, session: &str, denied: Option<&DenyEntry>) -> Markup {
+    html! {
+        @if let Some(entry) = denied {
+            p.notice.bad {
+                "Denied since " (time(entry.since)) " UTC"
+                @match entry.until { Some(until) => { " until " (time(until)) " UTC" } None => { ", for good" } }
+                @if !entry.applications.is_empty() { " for " (short(&entry.applications.join(", "), 200)) }
+                @if let Some(by) = &entry.by { ", by " (short(by, 80)) }
+                @if let Some(reason) = &entry.reason { ": " (short(reason, 300)) }
+            }
+        }
+        @if viewer.is_admin {
+            @if denied.is_some() {
+                form.inline method="post" action="/denylist/remove" {
+                    input type="hidden" name="session" value=(session);
+                    input type="hidden" name="back" value="session";
+                    button.plain { "Take off the denylist" }
+                }
+            } @else {
+                details.deny { summary { "Deny this session" }
+                    (super::denylist::form(session))
+                }
+            }
+        }
+    }
+}
+
+fn figures(detail: &SessionDetail, path: &str, raw: &RawQuery) -> Markup {
+    html! {
+        @for (kind, filter, heading) in KINDS {
+            @let values = detail.by.get(kind).map(Vec::as_slice).unwrap_or_default();
+            @if !values.is_empty() {
+                h2 { (heading) }
+                table.figures { tbody { @for value in values.iter().take(SHOWN) { tr {
+                    td { a href=(filters::with(path, raw, filter, &value.value)) { (short(&value.value, 60)) } }
                     td.number { (value.count) }
                     td.number.quiet { (format!("{:.0} %", value.share * 100.0)) }
                 } } } }
                 @if values.len() > SHOWN { p.quiet { "+" (values.len() - SHOWN) " more" } }
             }
-        } } }
+        }
     }
 }
 
-fn table(requests: &[StoredRequest]) -> Markup {
+fn table(state: &AppState, requests: &[StoredRequest]) -> Markup {
     html! {
-        div.scroll { table {
+        div.scroll tabindex="0" role="region" aria-label="Requests" { table {
             thead { tr {
-                th { "Time (UTC)" } th { "Method" } th { "Host" } th { "Path" } th.number { "Status" }
-                th.number { "ms" } th.number { "Bytes" } th { "IP" } th { "Parameters" } th { "Attacks" }
+                th { "Time (UTC)" } th { "Request" } th.number { "Code" } th.number { "Time" } th.number { "Size" } th { "Attacks" }
             } }
-            tbody { @for request in requests { @let record = &request.record; tr {
+            tbody { @for request in requests { @let record = &request.record;
+                @let outlier = state.usual.outlier(record, &request.endpoint); tr {
                 td.time { (time(record.ts)) }
-                td { (record.method) }
-                td { (record.host.as_deref().unwrap_or_default()) }
-                td { (record.path) }
+                td { a href={ "/requests/" (record.id) } { (short(&record.method, 20)) " " (short(&record.path, 120)) }
+                    @if let Some(host) = &record.host { br; span.quiet { (short(host, 60)) } } }
                 td.number.bad[record.status >= 400] { (record.status) }
-                td.number { (record.time_ms) }
-                td.number { (record.response_bytes) }
-                td { (record.ip) }
-                td { @for param in &record.params { div {
-                    (param.name) ": "
-                    @if param.hashed { code.quiet title="keyed hash" { (param.value) } } @else { (param.value) }
-                } } }
+                td.number.bad[outlier.time_ms.is_some()] title=[outlier.time_ms.map(|usual| format!("usual here: {usual} ms"))] {
+                    (record.time_ms) " ms" @if outlier.time_ms.is_some() { " ▲" } }
+                td.number.bad[outlier.response_bytes.is_some()] title=[outlier.response_bytes.map(|usual| format!("usual here: {}", size(usual)))] {
+                    (size(record.response_bytes)) @if outlier.response_bytes.is_some() { " ▲" } }
                 td.bad { (record.attacks.join(", ")) @if record.denied { " denied" } }
             } } }
         } }
+        @if requests.is_empty() { p.notice { "No request has all of that." } }
     }
 }

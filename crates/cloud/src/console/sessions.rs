@@ -1,106 +1,167 @@
 //! The list of sessions, with its filters in the address: every view is a link.
 
-use axum::extract::{Query, RawQuery as Address, State};
+use std::collections::HashSet;
+
+use axum::extract::{Query, State};
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use maud::{Markup, html};
 
-use super::html::{duration, page, time};
-use super::viewer;
+use super::html::{duration, page, short, time};
+use super::{Viewer, chart, filters, page_of, viewer};
 use crate::api::query::RawQuery;
+use crate::clock::now_ms;
 use crate::state::AppState;
 use crate::store::SessionSummary;
+
+/// Columns one can sort by: name in the address and in the table.
+const SORTS: [(&str, &str); 3] =
+    [("requests", "Requests"), ("attacks", "Attacks"), ("denied", "Denied")];
+/// Time that the chart shows where none is asked for, ms.
+const CHART_MS: u64 = 86_400_000;
 
 pub(super) async fn list(
     State(state): State<AppState>,
     headers: HeaderMap,
     Query(raw): Query<RawQuery>,
-    Address(address): Address,
 ) -> Result<Markup, Response> {
-    viewer(&state, &headers).await?;
-    let query = raw.sessions().map_err(IntoResponse::into_response)?;
-    let found = state
-        .read(move |store| store.sessions(&query))
+    let viewer = viewer(&state, &headers).await?;
+    let query = raw.sessions().map_err(page_of)?;
+    let now = now_ms();
+    let to = query.filter.to.unwrap_or(now);
+    let from = query.filter.from.unwrap_or_else(|| to.saturating_sub(CHART_MS));
+    let (found, activity, denylist) = state
+        .read(move |store| {
+            Ok((store.sessions(&query)?, store.activity(from, to)?, store.denylist(now)?))
+        })
         .await
-        .map_err(IntoResponse::into_response)?;
-    let filters = [
-        ("from", "From (RFC 3339)", &raw.from),
-        ("to", "To", &raw.to),
-        ("application", "Application", &raw.application),
-        ("host", "Host", &raw.host),
-        ("ip", "IP", &raw.ip),
-        ("user", "User", &raw.user),
-        ("role", "Role", &raw.role),
-        ("status", "Status (403, 4xx)", &raw.status),
-        ("method", "Method", &raw.method),
-        ("attack", "Attack", &raw.attack),
-        ("endpoint", "Endpoint", &raw.endpoint),
-        ("session", "Session id", &raw.session),
-    ];
-    let filtered = filters.iter().any(|(_, _, value)| !value.is_empty());
+        .map_err(page_of)?;
+    let denied: HashSet<String> = denylist.into_iter().map(|entry| entry.session).collect();
+    let is_filtered = !filters::parts(&raw).is_empty() || !raw.cursor.is_empty();
+    if found.sessions.is_empty() && !is_filtered {
+        return Ok(page("First start", "/", viewer, &first_start(&state, &headers, viewer)));
+    }
     Ok(page(
         "Sessions",
+        "/",
+        viewer,
         &html! {
-            h1 { (found.total) @if found.total == 1 { " session" } @else { " sessions" } }
-            form.filters {
-                @for (name, label, value) in filters {
-                    label { (label) input name=(name) value=(value); }
-                }
-                button { "Filter" }
-                @if filtered { a href="/" { "Clear" } }
+            div.title {
+                h1 { (found.total) @if found.total == 1 { " session" } @else { " sessions" } }
+                button.plain data-refresh="10" hidden { "Refreshing" }
             }
-            @if found.sessions.is_empty() && !filtered { (first_start()) } @else { (table(&found.sessions)) }
-            @if let Some(next) = &found.next {
-                p { a rel="next" href=(next_page(address.as_deref(), next)) { "Next page" } }
+            (filters::form(&raw))
+            div data-live {
+                (chart::activity(&activity, from, to))
+                @if found.sessions.is_empty() { p.notice { "No session has all of that." } }
+                @else { (table(&found.sessions, &raw, &denied)) }
+                nav.pages aria-label="Pages" {
+                    @if !raw.cursor.is_empty() { a href=(filters::address("/", &filters::parts(&raw))) { "First page" } }
+                    @if let Some(next) = &found.next {
+                        @let parts = [&filters::parts(&raw)[..], &[("cursor", next)]].concat();
+                        a rel="next" href=(filters::address("/", &parts)) { "Next page" }
+                    }
+                }
             }
         },
     ))
 }
 
-fn table(sessions: &[SessionSummary]) -> Markup {
+fn table(sessions: &[SessionSummary], raw: &RawQuery, denied: &HashSet<String>) -> Markup {
     html! {
-        div.scroll { table {
+        div.scroll tabindex="0" role="region" aria-label="Sessions" { table {
             thead { tr {
-                th { "Last seen (UTC)" } th { "Lasted" } th { "Session" } th { "User" } th { "Role" }
-                th.number { "Requests" } th.number { "Attacks" } th.number { "Denied" }
-                th { "IP" } th { "Host" } th { "Application" }
+                th { (sort_link(raw, "last_ts", "Last seen (UTC)")) } th { (sort_link(raw, "duration", "Lasted")) }
+                th { "Session" } th { "Status" } th { "User and role" }
+                @for (sort, name) in SORTS { th.number { (sort_link(raw, sort, name)) } }
+                th { "Endpoints" } th { "IP" } th { "Host and application" }
             } }
             tbody { @for session in sessions { tr {
                 td.time { (time(session.last_ts)) }
                 td.time { (duration(session.last_ts.saturating_sub(session.first_ts))) }
-                td { a href={ "/sessions/" (session.session) } { code { (session.session) } }
-                    br; span.quiet { (session.key) } }
-                td { (session.user.as_deref().unwrap_or_default()) }
-                td { (session.role.as_deref().unwrap_or_default()) }
+                td.time { a href={ "/sessions/" (session.session) } { code { (session.session.get(..12).unwrap_or(&session.session)) "…" } }
+                    br; span.quiet { (short(&session.key, 40)) } }
+                td { (status(session, denied)) }
+                td { (short(session.user.as_deref().unwrap_or_default(), 60)) br; span.quiet { (short(session.role.as_deref().unwrap_or_default(), 40)) } }
                 td.number { (session.requests) }
-                td.number.bad[session.attacks > 0] { (session.attacks) }
+                td.number.bad[session.attacks > 0] title=(session.attack_types.join(", ")) { (session.attacks) }
                 td.number.bad[session.denied > 0] { (session.denied) }
-                td { (session.ips.join(", ")) }
-                td { (session.hosts.join(", ")) }
-                td { (session.applications.join(", ")) }
+                td.endpoints {
+                    @for endpoint in &session.endpoints { div { code { (short(&endpoint.value, 40)) } " " span.quiet { (endpoint.count) } } }
+                    @let more = session.endpoint_count.saturating_sub(session.endpoints.len() as u64);
+                    @if more > 0 { span.quiet { "+" (more) " more" } }
+                }
+                td.time { (some(&session.ips)) }
+                td { (some(&session.hosts)) br; span.quiet { (some(&session.applications)) } }
             } } }
         } }
     }
 }
 
-/// What to put into nginx.conf, for whoever has no sessions yet.
-fn first_start() -> Markup {
+/// The first of some values, and how many more there are.
+fn some(values: &[String]) -> Markup {
     html! {
-        p { "No sessions yet. Into the " code { "http" } " block of nginx.conf belong:" }
-        pre { code {
-            "load_module modules/ngx_http_api_sessions_module.so;   # at the top of the file\n\n"
-            "api_sessions on;\n"
-            "api_sessions_export http://127.0.0.1:8700 token_file=/etc/nginx/api-sessions.token;\n"
-        } }
-        p.quiet { "The token is in the file " code { "ingest.token" } " of the data directory." }
+        @if let Some(first) = values.first() { (short(first, 45)) }
+        @if values.len() > 1 { span.quiet { " +" (values.len() - 1) " more" } }
     }
 }
 
-/// The same view, further on.
-fn next_page(address: Option<&str>, cursor: &str) -> String {
-    let kept = address.unwrap_or_default().split('&').filter(|part| !part.starts_with("cursor="));
-    let mut parts: Vec<&str> = kept.filter(|part| !part.is_empty()).collect();
-    let cursor = format!("cursor={cursor}");
-    parts.push(&cursor);
-    format!("/?{}", parts.join("&"))
+/// Whether the session is denied now, was, or neither.
+pub(super) fn status(session: &SessionSummary, denied: &HashSet<String>) -> Markup {
+    html! {
+        @if denied.contains(&session.session) { span.badge.bad { "denied" } }
+        @else if session.denied > 0 { span.badge { "was denied" } }
+        @else { span.badge.good { "active" } }
+    }
+}
+
+fn sort_link(raw: &RawQuery, sort: &'static str, name: &str) -> Markup {
+    let current = if raw.sort.is_empty() { "-last_ts" } else { raw.sort.as_str() };
+    let is_down = current == format!("-{sort}") || (current == sort && raw.order != "asc");
+    let is_up = current == sort && raw.order == "asc";
+    let plain = RawQuery { order: String::new(), ..raw.clone() };
+    let address = if is_down {
+        let up = RawQuery { sort: sort.to_owned(), ..plain };
+        filters::with("/", &up, "order", "asc")
+    } else {
+        filters::with("/", &plain, "sort", &format!("-{sort}"))
+    };
+    html! { a.sort href=(address) { (name) @if is_down { " ↓" } @else if is_up { " ↑" } } }
+}
+
+/// What to put into nginx.conf, for whoever has no sessions yet.
+fn first_start(state: &AppState, headers: &HeaderMap, viewer: Viewer) -> Markup {
+    let host = headers.get("host").and_then(|host| host.to_str().ok());
+    let url =
+        format!("http://{}", host.map_or_else(|| state.config.listen.to_string(), short_host));
+    // An admin may see what the file on this machine holds; nobody else.
+    let token = viewer.is_admin.then(|| state.ingest_token()).flatten();
+    html! {
+        h1 { "No sessions yet" }
+        p { "This cloud is ready. Three steps make a node report to it:" }
+        ol {
+            li { "Put the ingest token where the master process of NGINX can read it, and nobody else:"
+                pre { code data-copy { "install -m 600 /dev/null /etc/nginx/api-sessions.token\n"
+                    "echo " (token.as_deref().unwrap_or("TOKEN")) " > /etc/nginx/api-sessions.token" } }
+                @if token.is_none() { p.quiet { "The token is in the file " code { "ingest.token" } " of the data directory; or "
+                    code { "api-sessions-cloud token create --role ingest" } " makes another." } } }
+            li { "Into nginx.conf:"
+                pre { code data-copy {
+                    "load_module modules/ngx_http_api_sessions_module.so;   # at the top of the file\n\n"
+                    "http {\n"
+                    "    api_sessions on;\n"
+                    "    api_sessions_export " (url) " token_file=/etc/nginx/api-sessions.token sync=on\n"
+                    "        spool=/var/lib/nginx/api-sessions;\n"
+                    "    api_sessions_detect on;\n"
+                    "    api_sessions_deny on;\n"
+                    "    …\n"
+                    "}" } } }
+            li { code { "nginx -t && nginx -s reload" } ", and send a request. This page then shows its session." }
+        }
+        p data-refresh-page="5" {}
+    }
+}
+
+fn short_host(host: &str) -> String {
+    short(host, 200)
 }

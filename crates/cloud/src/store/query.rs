@@ -248,12 +248,19 @@ pub struct SessionSummary {
     pub applications: Vec<String>,
     /// Types of attack, likewise.
     pub attack_types: Vec<String>,
+    /// Endpoints, most requests first, at most [`MAX_ENDPOINTS`], with their counts.
+    pub endpoints: Vec<Counted>,
+    /// How many endpoints there are, those not listed included.
+    pub endpoint_count: u64,
     /// Days it has parts on, oldest first.
     pub days: Vec<String>,
 }
 
 /// Most values of one kind in a [`SessionSummary`].
 pub const MAX_LISTED: usize = 10;
+
+/// Most endpoints in a [`SessionSummary`].
+pub const MAX_ENDPOINTS: usize = 3;
 
 /// A day's part of a session.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -271,6 +278,22 @@ pub struct Part {
     /// Number of denied requests.
     pub denied: u64,
 }
+
+/// Requests of all sessions in a stretch of time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Activity {
+    /// Its begin, ms since 1970; it lasts [`ACTIVITY_MS`].
+    pub ts: u64,
+    /// Number of requests.
+    pub requests: u64,
+    /// Number of malicious requests.
+    pub attacks: u64,
+    /// Number of denied requests.
+    pub denied: u64,
+}
+
+/// Length of an [`Activity`], ms.
+pub const ACTIVITY_MS: u64 = 300_000;
 
 /// How often a value occurs in a session.
 #[derive(Debug, Clone, PartialEq, Serialize)]

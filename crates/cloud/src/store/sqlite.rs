@@ -1,5 +1,6 @@
 //! The embedded store: SQLite, one file a UTC day, so that a day goes by deleting a file.
 
+mod activity;
 mod body;
 mod candidate;
 mod content;
@@ -25,8 +26,8 @@ use self::days::{DayFile, Days, lock};
 use self::writer::Job;
 use super::query::Filter;
 use super::{
-    Batch, Day, DayHealth, Page, Records, Reply, RequestQuery, SessionDetail, SessionPage,
-    SessionQuery, StoreError, StoreHealth, StoredRequest,
+    Activity, Batch, Day, DayHealth, Page, Records, Reply, RequestQuery, SessionDetail,
+    SessionPage, SessionQuery, StoreError, StoreHealth, StoredRequest,
 };
 
 /// Batches that wait for the writer; more wait in their senders.
@@ -57,6 +58,11 @@ impl SqliteStore {
         let days = Arc::new(Days::find(dir).map_err(|error| {
             StoreError::Unavailable(format!("cannot read {}: {error}", dir.display()))
         })?);
+        for file in days.all() {
+            if let Err(error) = schema::bring_up_to_date(&file.path, schema::DAY) {
+                tracing::warn!(day = %file.day, %error, "an older file is read as it is");
+            }
+        }
         let (jobs, queue) = std::sync::mpsc::sync_channel(WAITING);
         let write_error = Arc::new(Mutex::new(None));
         let thread = std::thread::Builder::new()
@@ -162,6 +168,14 @@ impl Records for SqliteStore {
 
     fn request(&self, id: &str) -> Result<Option<StoredRequest>, StoreError> {
         Ok(requests::by_id(&self.days.all(), id))
+    }
+
+    fn activity(&self, from: u64, to: u64) -> Result<Vec<Activity>, StoreError> {
+        let filter = Filter { from: Some(from), to: Some(to), ..Filter::default() };
+        let days = self.days_of(&filter);
+        let of_day =
+            |file: &Arc<DayFile>| file.peek(|connection| activity::read(connection, from, to));
+        Ok(days.iter().filter_map(of_day).flatten().collect())
     }
 
     fn drop_before(&self, first: Day) -> Result<Vec<Day>, StoreError> {

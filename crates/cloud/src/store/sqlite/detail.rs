@@ -9,7 +9,9 @@ use rusqlite::{Connection, OptionalExtension};
 use super::body::Resolve;
 use super::days::{DayFile, Key, Strings};
 use super::facets::{Facets, Kind, OTHER};
-use crate::store::query::{Counted, MAX_LISTED, Part, SessionDetail, SessionSummary};
+use crate::store::query::{
+    Counted, MAX_ENDPOINTS, MAX_LISTED, Part, SessionDetail, SessionSummary,
+};
 
 /// What is shown for values beyond the limit of values kept.
 const OTHER_TEXT: &str = "(other)";
@@ -22,6 +24,8 @@ pub(super) struct DayPart {
     key: String,
     source: &'static str,
     counts: Vec<(u8, String, u64)>,
+    /// How many endpoints it has.
+    endpoints: u64,
 }
 
 /// Reads the part of `session` from one day.
@@ -66,6 +70,8 @@ pub(super) fn read_part(
                     2 => "ip_ua",
                     _ => "ip",
                 },
+                endpoints: facets.0.iter().filter(|entry| entry.0.0 == Kind::Endpoint as u8).count()
+                    as u64,
                 counts: texts(facets, &mut strings, all_values),
             })
         })
@@ -74,7 +80,8 @@ pub(super) fn read_part(
 
 /// Strings of the counts; for a list only of the values that a list shows.
 fn texts(facets: Facets, strings: &mut Strings<'_>, all: bool) -> Vec<(u8, String, u64)> {
-    let listed = [Kind::Ip, Kind::Host, Kind::Application, Kind::Attack].map(|kind| kind as u8);
+    let listed = [Kind::Ip, Kind::Host, Kind::Application, Kind::Attack, Kind::Endpoint];
+    let listed = listed.map(|kind| kind as u8);
     let mut wanted = facets.0;
     if !all {
         wanted.retain(|((kind, string), _)| listed.contains(kind) && *string != OTHER);
@@ -107,6 +114,7 @@ pub(super) fn detail(session: &str, parts: Vec<DayPart>) -> Option<SessionDetail
     };
     let mut counts: HashMap<(u8, String), u64> = HashMap::new();
     let mut listed = Vec::with_capacity(parts.len());
+    let mut endpoint_count = 0;
     // Oldest first: the newest user, role and key are what stays.
     for part in parts {
         summary.first_ts = summary.first_ts.min(part.part.first_ts);
@@ -119,6 +127,7 @@ pub(super) fn detail(session: &str, parts: Vec<DayPart>) -> Option<SessionDetail
         summary.key = part.key;
         summary.source = part.source.to_owned();
         summary.days.push(part.part.day.clone());
+        endpoint_count = endpoint_count.max(part.endpoints);
         for (kind, text, count) in part.counts {
             *counts.entry((kind, text)).or_default() += count;
         }
@@ -152,6 +161,9 @@ pub(super) fn detail(session: &str, parts: Vec<DayPart>) -> Option<SessionDetail
     summary.hosts = first("host");
     summary.applications = first("application");
     summary.attack_types = first("attack");
+    let endpoints = by.get("endpoint").map(Vec::as_slice).unwrap_or_default();
+    summary.endpoints = endpoints.iter().take(MAX_ENDPOINTS).cloned().collect();
+    summary.endpoint_count = endpoint_count.max(endpoints.len() as u64);
     Some(SessionDetail { summary, parts: listed, by })
 }
 

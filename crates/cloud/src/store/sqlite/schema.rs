@@ -14,7 +14,8 @@ type Migration = &'static str;
 
 /// Tables of a day. Strings are kept once (`string`) and referred to by number. A session's
 /// `part` row is narrow, since lists scan it; what only a detail needs is in `part_detail`.
-pub(super) const DAY: &[Migration] = &[r"
+pub(super) const DAY: &[Migration] = &[
+    r"
 CREATE TABLE string (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
 CREATE TABLE part (
     id INTEGER PRIMARY KEY,
@@ -52,7 +53,18 @@ CREATE TABLE content (request INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE batch (
     key TEXT PRIMARY KEY, requests INTEGER NOT NULL, days INTEGER NOT NULL
 ) WITHOUT ROWID;
-"];
+",
+    r"
+CREATE TABLE activity (
+    ts INTEGER PRIMARY KEY,
+    requests INTEGER NOT NULL,
+    attacks INTEGER NOT NULL,
+    denied INTEGER NOT NULL
+);
+-- Of an older file: what its requests tell without being read.
+INSERT INTO activity SELECT ts / 300000 * 300000, count(*), 0, 0 FROM request GROUP BY 1;
+",
+];
 
 /// Tables of what is not bound to a day.
 pub(super) const CONTROL: &[Migration] = &[r"
@@ -121,6 +133,16 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "query_only", true)?;
     tune(&connection)?;
     Ok(connection)
+}
+
+/// Brings the tables of a file up to date that is only read otherwise. A file that cannot be written
+/// is read as it is.
+pub(super) fn bring_up_to_date(path: &Path, migrations: &[Migration]) -> rusqlite::Result<()> {
+    let version: u32 = open_reader(path)?.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if (version as usize) < migrations.len() {
+        open(path, migrations)?;
+    }
+    Ok(())
 }
 
 fn tune(connection: &Connection) -> rusqlite::Result<()> {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use super::activity;
 use super::body::Intern;
 use super::days::{Days, Key, lock};
 use super::part;
@@ -243,6 +244,7 @@ impl Writer<'_> {
             known: &mut file.known,
             marks: BTreeMap::new(),
         };
+        activity::store(&transaction, &requests)?;
         part::store(&mut strings, &days, day, requests)?;
         mark(&days, &strings.marks)?;
         transaction.commit()?;

@@ -1,0 +1,259 @@
+//! Denied sessions: now, and in any past period.
+
+use std::collections::HashMap;
+
+use axum::Form;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::{Redirect, Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::html::{encoded, page, short, time};
+use super::{Viewer, admin, page_of, viewer};
+use crate::api::denylist::Deny;
+use crate::clock::{now_ms, parse_ms};
+use crate::error::AppError;
+use crate::state::AppState;
+use crate::store::DenyChange;
+
+/// How long: name and seconds; none is for good.
+const DURATIONS: [(&str, &str); 6] = [
+    ("1 hour", "3600"),
+    ("1 day", "86400"),
+    ("7 days", "604800"),
+    ("30 days", "2592000"),
+    ("1 year", "31536000"),
+    ("for good", ""),
+];
+
+/// A time in which a session was denied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Period {
+    session: String,
+    since: u64,
+    until: Option<u64>,
+    by: String,
+    removed_by: Option<String>,
+    reason: String,
+    applications: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Past {
+    from: String,
+    to: String,
+}
+
+pub(super) async fn list(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    Query(past): Query<Past>,
+) -> Result<Markup, Response> {
+    let viewer = viewer(&state, &headers).await?;
+    let (from, to) = (moment(&past.from).map_err(page_of)?, moment(&past.to).map_err(page_of)?);
+    let history = state.read(|store| store.deny_history(None)).await.map_err(page_of)?;
+    let now = now_ms();
+    let mut periods = periods(history);
+    let is_now = from.is_none() && to.is_none();
+    let (from, to) = if is_now { (now, now) } else { (from.unwrap_or(0), to.unwrap_or(u64::MAX)) };
+    periods.retain(|period| period.since <= to && period.until.is_none_or(|until| until > from));
+    Ok(page(
+        "Denylist",
+        "/denylist",
+        viewer,
+        &html! {
+            h1 { "Denylist" }
+            form.filters method="get" action="/denylist" {
+                label { "Denied from (UTC)" input name="from" value=(past.from) placeholder="now"; }
+                label { "to (UTC)" input name="to" value=(past.to) placeholder="2026-11-23T10:00:00Z"; }
+                button { "Show" }
+                @if !is_now { a href="/denylist" { "Now" } }
+            }
+            @if periods.is_empty() { p.notice { @if is_now { "No session is denied now." } @else { "No session was denied then." } } }
+            @else { (table(&periods, viewer, is_now)) }
+            @if viewer.is_admin {
+                h2 { "Deny a session" }
+                (form(""))
+            }
+        },
+    ))
+}
+
+/// A time that is asked for; empty: none is.
+fn moment(text: &str) -> Result<Option<u64>, AppError> {
+    match text.trim() {
+        "" => Ok(None),
+        text => {
+            let wrong = || AppError::bad_request("times are milliseconds since 1970 or RFC 3339");
+            parse_ms(text).map(Some).ok_or_else(wrong)
+        }
+    }
+}
+
+fn table(periods: &[Period], viewer: Viewer, is_now: bool) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Denied sessions" { table {
+            thead { tr { th { "Session" } th { "Since (UTC)" } th { "Until (UTC)" } th { "By" } th { "Why" } th { "Applications" } @if viewer.is_admin && is_now { th { "Action" } } } }
+            tbody { @for period in periods { tr {
+                td { a href={ "/sessions/" (period.session) } { code { (short(&period.session, 64)) } } }
+                td.time { (time(period.since)) }
+                td.time { @match period.until { Some(until) => (time(until)), None => "for good" }
+                    @if let Some(by) = &period.removed_by { br; span.quiet { "taken off by " (short(by, 60)) } } }
+                td { (short(&period.by, 60)) }
+                td { (short(&period.reason, 200)) }
+                td { @if period.applications.is_empty() { "all" } @else { (short(&period.applications.join(", "), 120)) } }
+                @if viewer.is_admin && is_now { td { form method="post" action="/denylist/remove" {
+                    input type="hidden" name="session" value=(period.session);
+                    button.plain { "Take off" }
+                } } }
+            } } }
+        } }
+    }
+}
+
+/// Form that denies a session.
+pub(super) fn form(session: &str) -> Markup {
+    html! {
+        form.filters method="post" action="/denylist" {
+            @if session.is_empty() { label.wide { "Session id" input name="session" required pattern="[0-9a-f]{32}" title="32 hexadecimal digits"; } }
+            @else { input type="hidden" name="session" value=(session); }
+            label { "For how long" select name="seconds" { @for (name, seconds) in DURATIONS { option value=(seconds) { (name) } } } }
+            label { "Applications (all if empty)" input name="applications" placeholder="shop, blog"; }
+            label.wide { "Reason" input name="reason" maxlength="256"; }
+            button.danger { "Deny" }
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Wanted {
+    session: String,
+    seconds: String,
+    applications: String,
+    reason: String,
+}
+
+pub(super) async fn add(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    Form(wanted): Form<Wanted>,
+) -> Result<Redirect, Response> {
+    let identity = admin(&state, &headers).await?;
+    let seconds = wanted.seconds.trim();
+    let deny = Deny {
+        session: wanted.session.trim().to_owned(),
+        seconds: if seconds.is_empty() {
+            None
+        } else {
+            let wrong = |_| page_of(AppError::bad_request("seconds: a number is accepted"));
+            Some(seconds.parse().map_err(wrong)?)
+        },
+        applications: wanted
+            .applications
+            .split(',')
+            .map(|name| name.trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .collect(),
+        reason: Some(wanted.reason.trim().to_owned()).filter(|reason| !reason.is_empty()),
+    };
+    let entry = deny.entry(&identity.name, now_ms()).map_err(page_of)?;
+    let back = format!("/sessions/{}", entry.session);
+    let session = entry.session.clone();
+    let known = state
+        .change(move |store| {
+            store.deny(&entry)?;
+            store.session(&entry.session)
+        })
+        .await
+        .map_err(page_of)?;
+    tracing::info!(%session, by = %identity.name, "session denied");
+    Ok(Redirect::to(if known.is_some() { &back } else { "/denylist" }))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Removed {
+    session: String,
+    /// `session`: back to its page, else to the list.
+    #[serde(default)]
+    back: String,
+}
+
+pub(super) async fn remove(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    Form(removed): Form<Removed>,
+) -> Result<Redirect, Response> {
+    let identity = admin(&state, &headers).await?;
+    tracing::info!(session = %removed.session, by = %identity.name, "session no longer denied");
+    let (session, back) = match removed.back.as_str() {
+        "session" => (removed.session.clone(), format!("/sessions/{}", encoded(&removed.session))),
+        _ => (removed.session, "/denylist".to_owned()),
+    };
+    state
+        .change(move |store| store.undeny(&session, &identity.name, now_ms()))
+        .await
+        .map_err(page_of)?;
+    Ok(Redirect::to(&back))
+}
+
+/// From what was added and removed, newest first, to when what was denied, newest first.
+fn periods(history: Vec<DenyChange>) -> Vec<Period> {
+    let mut all: Vec<Period> = Vec::new();
+    let mut open: HashMap<String, usize> = HashMap::new();
+    for change in history.into_iter().rev() {
+        let entry = change.entry;
+        // A new entry, and a removal, end what was before.
+        if let Some(before) = open.remove(&entry.session).and_then(|at| all.get_mut(at))
+            && before.until.is_none_or(|until| until > change.ts)
+        {
+            before.until = Some(change.ts);
+            if change.action == "remove" {
+                before.removed_by = Some(change.by.clone());
+            }
+        }
+        if change.action == "add" {
+            open.insert(entry.session.clone(), all.len());
+            all.push(Period {
+                session: entry.session,
+                since: change.ts,
+                until: entry.until,
+                by: change.by,
+                removed_by: None,
+                reason: entry.reason.unwrap_or_default(),
+                applications: entry.applications,
+            });
+        }
+    }
+    all.reverse();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use api_sessions_wire::DenyEntry;
+
+    use super::*;
+
+    fn change(ts: u64, action: &str, until: Option<u64>) -> DenyChange {
+        let entry = DenyEntry { session: "s".into(), until, ..DenyEntry::default() };
+        DenyChange { ts, action: action.into(), by: "me".into(), entry }
+    }
+
+    #[test]
+    fn periods_end_by_time_by_removal_and_by_the_next_entry() {
+        let history = vec![
+            change(40, "add", None),
+            change(30, "add", Some(35)),
+            change(20, "remove", None),
+            change(10, "add", Some(100)),
+        ];
+        let all: Vec<_> = periods(history)
+            .into_iter()
+            .map(|p| (p.since, p.until, p.removed_by.is_some()))
+            .collect();
+        assert_eq!(all, [(40, None, false), (30, Some(35), false), (10, Some(20), true)]);
+    }
+}

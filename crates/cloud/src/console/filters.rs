@@ -1,0 +1,107 @@
+//! Filters, as a form and in addresses.
+
+use maud::{Markup, html};
+
+use super::html::encoded;
+use crate::api::query::RawQuery;
+use crate::clock::{now_ms, rfc3339};
+
+/// Times to choose from: name, and milliseconds back from now.
+const PRESETS: [(&str, u64); 5] = [
+    ("15 min", 900_000),
+    ("1 hour", 3_600_000),
+    ("24 hours", 86_400_000),
+    ("3 days", 259_200_000),
+    ("7 days", 604_800_000),
+];
+
+/// Names and values of a question that are not empty, but for the cursor.
+pub(super) fn parts(raw: &RawQuery) -> Vec<(&'static str, &str)> {
+    let all = [
+        ("from", &raw.from),
+        ("to", &raw.to),
+        ("application", &raw.application),
+        ("host", &raw.host),
+        ("ip", &raw.ip),
+        ("user", &raw.user),
+        ("role", &raw.role),
+        ("status", &raw.status),
+        ("method", &raw.method),
+        ("attack", &raw.attack),
+        ("endpoint", &raw.endpoint),
+        ("session", &raw.session),
+        ("denied", &raw.denied),
+        ("sort", &raw.sort),
+        ("order", &raw.order),
+        ("limit", &raw.limit),
+    ];
+    all.into_iter().filter(|(_, value)| !value.is_empty()).map(|(n, v)| (n, v.as_str())).collect()
+}
+
+/// Address of the same view with one value changed; with an empty one, without it.
+pub(super) fn with(path: &str, raw: &RawQuery, name: &'static str, value: &str) -> String {
+    let mut parts = parts(raw);
+    parts.retain(|(other, _)| *other != name);
+    if !value.is_empty() {
+        parts.push((name, value));
+    }
+    address(path, &parts)
+}
+
+/// Address of a path with a query.
+pub(super) fn address(path: &str, parts: &[(&str, &str)]) -> String {
+    let query: Vec<String> =
+        parts.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
+}
+
+/// The form above a list of sessions.
+pub(super) fn form(raw: &RawQuery) -> Markup {
+    let text = [
+        ("application", "Application", &raw.application),
+        ("host", "Host", &raw.host),
+        ("user", "User", &raw.user),
+        ("role", "Role", &raw.role),
+        ("ip", "IP", &raw.ip),
+        ("attack", "Attack type", &raw.attack),
+        ("status", "Response code", &raw.status),
+        ("method", "Method", &raw.method),
+        ("session", "Session id", &raw.session),
+    ];
+    let set =
+        parts(raw).iter().filter(|(name, _)| !matches!(*name, "sort" | "order" | "limit")).count();
+    html! {
+        nav.presets aria-label="Time" {
+            @for (name, back) in PRESETS {
+                @let from = rfc3339(now_ms().saturating_sub(back) / 60_000 * 60_000);
+                a href=(with("/", &RawQuery { to: String::new(), ..raw.clone() }, "from", &from)) { (name) }
+            }
+            a href=(with("/", &RawQuery { to: String::new(), ..raw.clone() }, "from", "")) { "All" }
+            span.gap {}
+            a href=(with("/", raw, "attack", if raw.attack == "any" { "" } else { "any" })) aria-pressed=(raw.attack == "any") role="button" { "Only with attacks" }
+            a href=(with("/", raw, "denied", if raw.denied == "true" { "" } else { "true" })) aria-pressed=(raw.denied == "true") role="button" { "Only denied" }
+        }
+        form.filters action="/" method="get" role="search" {
+            label.wide { "Endpoint requested" input name="endpoint" value=(raw.endpoint) placeholder="/login"; }
+            @for (name, label, value) in text { label { (label) input name=(name) value=(value); } }
+            label { "From (UTC)" input name="from" value=(raw.from) placeholder="2026-11-23T10:00:00Z"; }
+            label { "To (UTC)" input name="to" value=(raw.to); }
+            @if !raw.denied.is_empty() { input type="hidden" name="denied" value=(raw.denied); }
+            @if !raw.sort.is_empty() { input type="hidden" name="sort" value=(raw.sort); }
+            button { "Filter" }
+            @if set > 0 { a href="/" { "Clear" } }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_is_a_link_that_can_be_changed() {
+        let raw = RawQuery { user: "a&b".into(), cursor: "x".into(), ..RawQuery::default() };
+        assert_eq!(with("/", &raw, "status", "4xx"), "/?user=a%26b&status=4xx");
+        assert_eq!(with("/", &raw, "user", ""), "/");
+    }
+}

@@ -1,0 +1,64 @@
+//! Nodes: how they are, and which settings they have taken.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::html::{duration, page, short, size, time};
+use super::{page_of, viewer};
+use crate::clock::now_ms;
+use crate::nodes::Node;
+use crate::state::AppState;
+
+/// A node polls at least this often, ms; one that does not is away.
+const AWAY_MS: u64 = 60_000;
+
+pub(super) async fn list(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+) -> Result<Markup, Response> {
+    let viewer = viewer(&state, &headers).await?;
+    let version = state.read(|store| store.version()).await.map_err(page_of)?;
+    let nodes = state.nodes.all();
+    Ok(page(
+        "Nodes",
+        "/nodes",
+        viewer,
+        &html! {
+            div.title { h1 { "Nodes" } button.plain data-refresh="10" hidden { "Refreshing" } }
+            div data-live {
+                @if nodes.is_empty() {
+                    p.notice { "No node has asked for settings yet. Nodes that have " code { "sync=on" } " in "
+                        code { "api_sessions_export" } " are listed here." }
+                } @else { (table(&nodes, &version)) }
+            }
+        },
+    ))
+}
+
+/// Nodes and the version of settings that each has.
+pub(super) fn table(nodes: &[Node], version: &str) -> Markup {
+    let now = now_ms();
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Nodes" { table {
+            thead { tr { th { "Node" } th { "Last seen (UTC)" } th { "Module" } th { "Settings" } th.number { "Records/s" } th.number { "Queue" } th.number { "Spool" } th.number { "Dropped" } th.number { "Sessions" } } }
+            tbody { @for node in nodes { tr {
+                @let number = |name: &str| node.counters.get(name).and_then(Value::as_u64);
+                @let silent = now.saturating_sub(node.last_seen);
+                td { (short(&node.node, 80)) }
+                td.time { (time(node.last_seen)) @if silent > AWAY_MS { br; span.badge.bad { "silent for " (duration(silent)) } } }
+                td { (short(node.module.as_deref().unwrap_or("–"), 40)) }
+                td { @if let Some(error) = &node.error { span.badge.bad { "refused" } " " (short(error, 300)) }
+                    @else if node.version == version { span.badge.good { "up to date" } }
+                    @else { span.badge { "taking" } } }
+                td.number { (node.rate.map_or("–".to_owned(), |rate| format!("{rate:.1}"))) }
+                td.number { (number("queue_bytes").map_or("–".to_owned(), size)) }
+                td.number { (number("spool_bytes").map_or("–".to_owned(), size)) }
+                td.number.bad[number("records_dropped_total").is_some_and(|n| n > 0)] { (number("records_dropped_total").map_or("–".to_owned(), |n| n.to_string())) }
+                td.number { (number("sessions_in_use").map_or("–".to_owned(), |n| n.to_string())) }
+            } } }
+        } }
+    }
+}

@@ -1,0 +1,274 @@
+//! Keys and context parameters that nodes take: their order, what they mean, how they leave the node.
+
+use api_sessions_engine::point::{NoVariables, Point, Scratch};
+use api_sessions_engine::session::builtin;
+use api_sessions_wire::{ParamType, Parameter, ParameterExport, ParameterSet};
+use axum::Form;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{Redirect, Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::html::{page, short, visible};
+use super::sample::{MAX_BYTES, Sample};
+use super::{Viewer, admin, nodes, page_of, viewer};
+use crate::api::parameters::check;
+use crate::clock::now_ms;
+use crate::error::AppError;
+use crate::state::AppState;
+
+const TYPES: [(&str, &str); 3] = [("context", "context"), ("user", "user"), ("role", "role")];
+const EXPORTS: [(&str, &str); 3] =
+    [("hashed", "hashed"), ("plain", "in clear"), ("off", "not exported")];
+const USES: [(&str, &str); 2] = [("0", "context"), ("1", "group sessions by it")];
+/// Where a value can be, for whoever adds one: beginning of a point, and what belongs behind it.
+const SOURCES: [(&str, &str); 15] = [
+    ("request.header.", "header: its name"),
+    ("request.cookie.", "cookie: its name"),
+    ("request.query.", "query argument: its name"),
+    ("request.path", "segment of the path: [0]"),
+    ("request.body.form.", "field of a form: its name"),
+    ("request.body.multipart.", "field of a multipart form: its name"),
+    ("request.body.json.", "value in a JSON body: its path"),
+    ("request.ip", "client address"),
+    ("request.host", "host"),
+    ("request.method", "method"),
+    ("response.header.", "header of the response: its name"),
+    ("response.cookie.", "cookie that the response sets: its name"),
+    ("response.status", "status of the response"),
+    ("response.body.json.", "value in a JSON response: its path"),
+    ("", "I write the point myself"),
+];
+const DECODERS: [(&str, &str); 8] = [
+    ("", "as it is"),
+    (".jwt.payload.sub", "claim of a JWT"),
+    (".jwt.header.kid", "header of a JWT"),
+    (".bearer", "without \"Bearer\""),
+    (".basic.user", "user of Basic credentials"),
+    (".base64", "base64"),
+    (".json.", "JSON inside"),
+    (".urldecode", "percent-decoded"),
+];
+
+pub(super) async fn show(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+) -> Result<Markup, Response> {
+    let viewer = viewer(&state, &headers).await?;
+    let (set, version) =
+        state.read(|store| Ok((store.parameters()?, store.version()?))).await.map_err(page_of)?;
+    let all = state.nodes.all();
+    Ok(page(
+        "Parameters",
+        "/parameters",
+        viewer,
+        &html! {
+            h1 { "Session context parameters" }
+            p { "Nodes with " code { "sync=on" } " take these without a reload, before those of their nginx.conf, in this order. "
+                "What a node's nginx.conf hashes or masks stays hidden, whatever is said here." }
+            (editor(&set, viewer))
+            @if viewer.is_admin { (adder()) }
+            h2 { "Which nodes have them" }
+            @if all.is_empty() { p.notice { "No node has asked yet." } } @else { (nodes::table(&all, &version)) }
+            h2 { "The built-in set" }
+            p.quiet { "Tried behind all keys, in this order, unless a location says " code { "api_sessions_builtin_keys off" } "." }
+            ol.builtin { @for entry in builtin::TABLE { li { code { (entry.name) } } } }
+        },
+    ))
+}
+
+fn editor(set: &ParameterSet, viewer: Viewer) -> Markup {
+    html! {
+        form method="post" action="/parameters" data-parameters {
+            div.scroll tabindex="0" role="region" aria-label="Parameters" { table {
+                thead { tr { th { "Order" } th { "Point" } th { "Name" } th { "Use" } th { "Type" } th { "Export" } th { "Remove" } } }
+                tbody { @for (at, parameter) in set.parameters.iter().enumerate() { (row(parameter, viewer, at)) } }
+            } }
+            @if set.parameters.is_empty() { p.notice data-none { "None yet: nodes use their nginx.conf and the built-in set." } }
+            template data-row { (row(&Parameter::default(), viewer, 0)) }
+            @if viewer.is_admin { p { button { "Save for all nodes" } span.quiet data-changed hidden { " Not saved yet." } } }
+        }
+    }
+}
+
+fn row(parameter: &Parameter, viewer: Viewer, at: usize) -> Markup {
+    let export = match parameter.export {
+        ParameterExport::Hashed => "hashed",
+        ParameterExport::Plain => "plain",
+        ParameterExport::Off => "off",
+    };
+    let kind = match parameter.kind {
+        ParamType::User => "user",
+        ParamType::Role => "role",
+        _ => "context",
+    };
+    let is_fixed = !viewer.is_admin;
+    html! {
+        tr draggable=[viewer.is_admin.then_some("true")] {
+            td.move { @if viewer.is_admin { span.grip aria-hidden="true" { "⠿" } " "
+                button.plain type="button" data-up aria-label="Up" { "↑" } button.plain type="button" data-down aria-label="Down" { "↓" } }
+                @else { (at + 1) } }
+            td { input.point name="point" value=(parameter.point) required maxlength="512" aria-label="Point" disabled[is_fixed]; }
+            td { input name="name" value=(parameter.name.as_deref().unwrap_or_default()) maxlength="64" placeholder="as the point" aria-label="Name" disabled[is_fixed]; }
+            td { (choice("group", "Use", &USES, if parameter.group { "1" } else { "0" }, is_fixed)) }
+            td { (choice("type", "Type", &TYPES, kind, is_fixed)) }
+            td { (choice("export", "Export", &EXPORTS, export, is_fixed)) }
+            td { @if viewer.is_admin { button.plain type="button" data-remove aria-label="Remove" { "✕" } } }
+        }
+    }
+}
+
+fn choice(name: &str, label: &str, all: &[(&str, &str)], now: &str, is_fixed: bool) -> Markup {
+    html! {
+        select name=(name) aria-label=(label) disabled[is_fixed] {
+            @for (value, text) in all { option value=(value) selected[*value == now] { (text) } }
+        }
+    }
+}
+
+fn adder() -> Markup {
+    html! {
+        h2 { "Add one" }
+        form.card data-adder method="post" action="/parameters/preview" {
+            div.filters {
+                label { "Where it is" select name="source" { @for (value, text) in SOURCES { option value=(value) { (text) } } } }
+                label { "Name or path" input name="rest" placeholder="X-User"; }
+                label { "Decoded" select name="decoder" { @for (value, text) in DECODERS { option value=(value) { (text) } } } }
+                label.wide { "Point" input.point name="point" maxlength="512"; }
+            }
+            label { "A sample request, to see what would be read of it"
+                textarea name="sample" rows="7" maxlength=(MAX_BYTES) spellcheck="false" {
+                    "GET /cart?item=7 HTTP/1.1\nHost: shop.example.com\nX-User: anna\nCookie: sid=abc123\n\n" } }
+            output data-preview aria-live="polite" { "" }
+            p { button type="button" data-add { "Add to the list" } }
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Previewed {
+    point: String,
+    sample: String,
+}
+
+/// What a point is, and what it reads of a sample.
+pub(super) async fn preview(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    Form(previewed): Form<Previewed>,
+) -> Result<Markup, Response> {
+    admin(&state, &headers).await?;
+    if previewed.sample.len() > MAX_BYTES {
+        return Err(page_of(AppError::too_large("the sample is too long")));
+    }
+    let point = match Point::parse(&previewed.point, &mut NoVariables) {
+        Ok(point) => point,
+        Err(error) => return Ok(html! { p.bad { (visible(&error.to_string())) } }),
+    };
+    let sample = Sample::parse(&previewed.sample);
+    let mut scratch = Scratch::default();
+    let value =
+        point.read(&sample, &mut scratch).map(|value| String::from_utf8_lossy(value).into_owned());
+    let needs = point.needs();
+    Ok(html! {
+        @match value {
+            Some(value) => p { "Reads " code { (short(&value, 400)) } }
+            None if needs.response || needs.response_body => p.quiet { "A point of the response: a sample request has none." }
+            None => p.quiet { "Nothing of that in the sample." }
+        }
+        @if point.is_whole_credential() { p.quiet { "A whole credential: nodes always hash it." } }
+    })
+}
+
+pub(super) async fn save(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    Form(fields): Form<Vec<(String, String)>>,
+) -> Result<Redirect, Response> {
+    let identity = admin(&state, &headers).await?;
+    let set = set(fields);
+    check(&set).map_err(page_of)?;
+    for parameter in &set.parameters {
+        let wrong = |error| page_of(AppError::bad_request(format!("{error}")));
+        Point::parse(&parameter.point, &mut NoVariables).map_err(wrong)?;
+    }
+    let (kept, by) = (set.clone(), identity.name.clone());
+    state.change(move |store| store.set_parameters(&kept, &by, now_ms())).await.map_err(page_of)?;
+    tracing::info!(parameters = set.parameters.len(), by = %identity.name, "parameters changed");
+    Ok(Redirect::to("/parameters"))
+}
+
+/// Rows of the form, in the order they are sent. Each begins with its point.
+fn set(fields: Vec<(String, String)>) -> ParameterSet {
+    let mut parameters: Vec<Parameter> = Vec::new();
+    for (name, value) in fields {
+        let value = value.trim().to_owned();
+        if name == "point" {
+            parameters.push(Parameter { point: value, ..Parameter::default() });
+            continue;
+        }
+        let Some(last) = parameters.last_mut() else { continue };
+        match (name.as_str(), value.as_str()) {
+            ("name", "") => {}
+            ("name", _) => last.name = Some(value),
+            ("group", use_) => last.group = use_ == "1",
+            ("type", "user") => last.kind = ParamType::User,
+            ("type", "role") => last.kind = ParamType::Role,
+            ("export", "plain") => last.export = ParameterExport::Plain,
+            ("export", "off") => last.export = ParameterExport::Off,
+            _ => {}
+        }
+    }
+    ParameterSet { parameters }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_become_parameters_in_their_order() {
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let set = set(vec![
+            field("point", "request.cookie.sid "),
+            field("name", ""),
+            field("group", "1"),
+            field("type", "context"),
+            field("export", "hashed"),
+            field("point", "request.header.X-User"),
+            field("name", "login"),
+            field("group", "0"),
+            field("type", "user"),
+            field("export", "plain"),
+        ]);
+        assert_eq!(set.parameters.len(), 2);
+        assert_eq!(
+            (set.parameters[0].point.as_str(), set.parameters[0].group),
+            ("request.cookie.sid", true)
+        );
+        assert_eq!(set.parameters[0].name, None);
+        assert_eq!(
+            (set.parameters[1].kind, set.parameters[1].export),
+            (ParamType::User, ParameterExport::Plain)
+        );
+    }
+
+    #[test]
+    fn a_pasted_request_is_read_as_a_node_would() {
+        let sample = Sample::parse(
+            "POST https://a.example/x/y?q=a%20b HTTP/1.1\r\nHost: a.example:8\r\nCookie: sid=1\r\nContent-Type: application/json\r\n\r\n{\"a\":{\"b\":2}}",
+        );
+        for (point, value) in [
+            ("request.query.q", "a b"),
+            ("request.path[1]", "y"),
+            ("request.cookie.sid", "1"),
+            ("request.body.json.a.b", "2"),
+            ("request.host", "a.example"),
+        ] {
+            let point = Point::parse(point, &mut NoVariables).unwrap();
+            assert_eq!(point.read(&sample, &mut Scratch::default()), Some(value.as_bytes()));
+        }
+    }
+}

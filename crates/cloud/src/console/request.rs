@@ -1,0 +1,108 @@
+//! One request: all that is known of it, and a malicious one's full content, shown as text.
+
+use api_sessions_wire::{FullRequest, Param, ParamType, Record};
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use maud::{Markup, html};
+
+use super::html::{page, size, visible};
+use super::{page_of, viewer};
+use crate::error::AppError;
+use crate::state::AppState;
+
+pub(super) async fn open(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Markup, Response> {
+    let viewer = viewer(&state, &headers).await?;
+    let found = state.read(move |store| store.request(&id)).await.map_err(page_of)?;
+    let Some(request) = found else {
+        return Err(page_of(AppError::not_found("there is no such request")));
+    };
+    let record = &request.record;
+    let outlier = state.usual.outlier(record, &request.endpoint);
+    let of = |kind: fn(ParamType) -> bool| -> Vec<&Param<'_>> {
+        record.params.iter().filter(|param| kind(param.kind)).collect()
+    };
+    Ok(page(
+        "Request",
+        "/",
+        viewer,
+        &html! {
+            p { a href={ "/sessions/" (record.session) } { "← Session " code { (record.session) } } }
+            h1 { (visible(&record.method)) " " (visible(&record.path)) }
+            @if !record.attacks.is_empty() {
+                p { @for attack in &record.attacks { span.badge.bad { (visible(attack)) } " " } }
+            }
+            dl.facts {
+                div { dt { "Time (UTC)" } dd { (crate::clock::rfc3339(record.ts)) } }
+                div { dt { "Response code" } dd.bad[record.status >= 400] { (record.status) } }
+                div { dt { "Took" } dd { (record.time_ms) " ms"
+                    @if let Some(upstream) = record.upstream_ms { span.quiet { " (upstream " (upstream) " ms)" } }
+                    @if let Some(usual) = outlier.time_ms { span.bad { " ▲ usual: " (usual) " ms" } } } }
+                div { dt { "Sizes" } dd { (size(record.request_bytes)) " in, " (size(record.response_bytes)) " out"
+                    @if let Some(usual) = outlier.response_bytes { span.bad { " ▲ usual: " (size(usual)) } } } }
+                div { dt { "What the node did" } dd { @if record.denied { span.badge.bad { "denied" } } @else { "let it pass" } } }
+                (text("Host", record.host.as_deref()))
+                (text("IP", Some(&record.ip)))
+                (text("User-Agent", record.ua.as_deref()))
+                (text("Application", record.app.as_deref()))
+                (text("User", record.user.as_deref()))
+                (text("Role", record.role.as_deref()))
+                (text("Protocol", record.proto.as_deref()))
+                (text("Scheme", record.scheme.as_deref()))
+                (text("Endpoint", Some(&request.endpoint)))
+                (text("Node", Some(&record.node)))
+                (text("Request id", Some(&record.id)))
+            }
+            (parameters("Session parameters", &of(|kind| kind == ParamType::Session), record))
+            (parameters("Context parameters", &of(|kind| kind != ParamType::Session), record))
+            @if let Some(full) = &record.request { (content(full)) }
+        },
+    ))
+}
+
+fn text(name: &str, value: Option<&str>) -> Markup {
+    html! { @if let Some(value) = value { div { dt { (name) } dd { (visible(value)) } } } }
+}
+
+fn parameters(heading: &str, params: &[&Param<'_>], record: &Record<'_>) -> Markup {
+    html! {
+        @if !params.is_empty() {
+            h2 { (heading) }
+            div.scroll tabindex="0" role="region" aria-label=(heading) { table {
+                thead { tr { th { "Name" } th { "Value" } th { "Type" } } }
+                tbody { @for param in params { tr {
+                    td { (visible(&param.name)) @if param.name == record.key { span.quiet { " identified the session" } } }
+                    td { @if param.hashed { code.quiet { (param.value) } " " span.badge { "hashed" } } @else { span.text { (visible(&param.value)) } }
+                        @if param.truncated { " " span.badge { "cut" } } }
+                    td { (kind(param.kind)) }
+                } } }
+            } }
+        }
+    }
+}
+
+fn kind(kind: ParamType) -> &'static str {
+    match kind {
+        ParamType::Session => "session",
+        ParamType::Context => "context",
+        ParamType::User => "user",
+        ParamType::Role => "role",
+    }
+}
+
+fn content(full: &FullRequest<'_>) -> Markup {
+    html! {
+        h2 { "Full content" }
+        p.quiet { "As the client sent it, without what is to be hidden." @if full.truncated { " Something was cut at a limit." } }
+        pre.content tabindex="0" {
+            (visible(&full.line)) "\n"
+            @for (name, value) in &full.headers { (visible(name)) ": " (visible(value)) "\n" }
+            @if let Some(body) = &full.body { "\n" (visible(body)) }
+            @if let Some(body) = &full.body_base64 { "\n" span.quiet { "(not text; base64)" } "\n" (visible(body)) }
+        }
+    }
+}

@@ -1,0 +1,274 @@
+// The Console as a person uses it: Chromium against the real cloud, with data that came through the real
+// module. Pictures go to build/screenshots. Run by scripts/test-console.
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+import { World, eventually, send } from "./world.mjs";
+
+const PICTURES = process.env.SCREENSHOTS;
+mkdirSync(PICTURES, { recursive: true });
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
+const HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>";
+const BIDI = "evil\u202egnp.exe\u0007";
+
+const world = await World.start();
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+});
+const problems = [];
+let page;
+
+async function open(options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  const opened = await context.newPage();
+  opened.on("console", (message) => { if (message.type() === "error") problems.push(`console: ${message.text()}`); });
+  opened.on("pageerror", (error) => problems.push(`page: ${error}`));
+  opened.on("dialog", (dialog) => { problems.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
+  return opened;
+}
+
+/** A picture, and what axe says of the page. */
+async function look(name) {
+  await page.screenshot({ path: `${PICTURES}/${name}.png`, fullPage: true });
+  // Past the page's own policy: the tool is not part of it.
+  const found = await page.evaluate(async (source) => { const run = new Function(`${source}; return axe.run(document, { resultTypes: ["violations"] });`); return run(); }, AXE).catch(() => null);
+  if (found) return check(name, found);
+  const session = await page.context().newCDPSession(page);
+  await session.send("Page.setBypassCSP", { enabled: true });
+  await page.reload();
+  await page.addScriptTag({ content: AXE });
+  check(name, await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] })));
+  await session.send("Page.setBypassCSP", { enabled: false });
+  await session.detach();
+}
+
+function check(name, { violations }) {
+  for (const { id, help, nodes } of violations) problems.push(`axe, ${name}: ${id}: ${help}: ${nodes.map((node) => node.html.slice(0, 120)).join(" | ")}`);
+}
+
+const steps = [];
+const step = (name, run) => steps.push([name, run]);
+const text = (selector) => page.locator(selector).innerText();
+
+step("a stranger is asked for a token, and a wrong one is refused", async () => {
+  page = await open();
+  await page.goto(world.url);
+  await page.getByLabel("Viewer or admin token").fill("wrong");
+  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByText("not known").waitFor();
+  problems.length = 0; // Chromium tells of the 401 that was wanted.
+  await page.getByLabel("Viewer or admin token").fill(world.admin);
+  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByText("No sessions yet").waitFor();
+  assert(!page.url().includes("token"));
+});
+
+step("the first start says what to put into nginx.conf, with address and token", async () => {
+  const shown = await text("main");
+  assert(shown.includes(`api_sessions_export ${world.url}`), shown);
+  assert(shown.includes(readFileSync(`${world.dir}/data/ingest.token`, "utf8").trim()));
+  await look("first-start");
+});
+
+step("sessions appear by themselves once there is traffic", async () => {
+  await world.startNginx();
+  const anna = { cookie: "sid=anna-1", "x-user": "anna", "x-role": "admin", "x-secret": "hidden-canary", "user-agent": "Mozilla/5.0 (Test)" };
+  for (let n = 0; n < 45; n += 1) await send(world.port, `/users/${n}`, { headers: anna });
+  await send(world.port, "/missing?q=x%20y", { headers: anna });
+  await send(world.port, "/search?q=1%27%20OR%20%271%27%3D%271", { headers: { ...anna, cookie: "sid=mallory", "x-user": HOSTILE } });
+  await send(world.port, "/upload", { method: "POST", headers: { cookie: "sid=mallory", "content-type": "application/json", "x-user": Buffer.from(BIDI, "utf8").toString("latin1").replace("\u0007", "") }, body: JSON.stringify({ name: `${HOSTILE} ; cat /etc/passwd ${BIDI}`, long: "A".repeat(8192) }) });
+  for (let n = 0; n < 12; n += 1) await send(world.port, `/items/${n}/view`, { headers: { cookie: `sid=s-${n}`, "x-user": `user-${n}`, host: `shop-${n % 3}.example.com` } });
+  await send(world.port, `/${"long/".repeat(60)}end`, { headers: { cookie: "sid=s-1", "x-user": "user-1" } });
+  await eventually("they are stored", async () => (await world.ask("/v1/sessions")).total === 14);
+  await page.getByRole("heading", { name: "14 sessions" }).waitFor();
+  await look("sessions-1280-light");
+});
+
+step("filters narrow the list, live in the address, and can be cleared", async () => {
+  await page.getByLabel("User").fill("anna");
+  await page.getByRole("button", { name: "Filter" }).click();
+  await page.getByRole("heading", { name: "1 session" }).waitFor();
+  assert(page.url().includes("user=anna"));
+  await page.getByRole("link", { name: "Clear" }).click();
+  await page.getByRole("heading", { name: "14 sessions" }).waitFor();
+  await page.getByRole("button", { name: "Only with attacks" }).click();
+  await page.getByRole("heading", { name: "1 session" }).waitFor();
+  await page.getByRole("link", { name: "Clear" }).click();
+  await page.getByLabel("Endpoint requested").fill("/missing");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "1 session" }).waitFor();
+  await page.getByRole("link", { name: "1 hour" }).click();
+  assert(page.url().includes("from=") && page.url().includes("endpoint="));
+  await page.getByRole("link", { name: "Clear" }).click();
+  await page.getByRole("link", { name: "Requests" }).click();
+  assert(page.url().includes("sort=-requests"));
+  assert((await text("tbody tr:first-child")).includes("anna"));
+  assert((await text("tbody tr:first-child")).includes("/users/{int}"));
+});
+
+step("refreshing can be paused", async () => {
+  const button = page.getByRole("button", { name: "Refreshing – pause" });
+  await button.click();
+  await page.getByRole("button", { name: "Paused – refresh" }).click();
+  await page.getByRole("button", { name: "Refreshing – pause" }).waitFor();
+});
+
+step("a session shows who it was and what they did; figures filter the list", async () => {
+  await page.locator("tbody tr:first-child a[href^='/sessions/']").click();
+  await page.getByRole("heading", { name: "Requests" }).waitFor();
+  const shown = await text("main");
+  for (const part of ["anna", "admin", "46", "sid", "a key of your configuration", "98 %"]) assert(shown.includes(part), `${part} in ${shown}`);
+  await look("session-1280-light");
+  await page.getByRole("complementary").getByRole("link", { name: "404" }).click();
+  await page.getByText("status: 404").waitFor();
+  assert.equal(await page.locator("section tbody tr").count(), 1);
+  await page.getByTitle("Remove this filter").click();
+  const download = page.waitForEvent("download");
+  await page.getByRole("link", { name: "CSV" }).click();
+  assert((await download).suggestedFilename().endsWith(".csv"));
+});
+
+step("a malicious request shows its content as text, and what is hidden stays hidden", async () => {
+  await page.goto(`${world.url}/?attack=any`);
+  await page.locator("tbody tr:first-child a[href^='/sessions/']").click();
+  await page.getByRole("link", { name: "POST /upload" }).click();
+  await page.getByRole("heading", { name: "Full content" }).waitFor();
+  const shown = await text("main");
+  assert(shown.includes("<script>alert(1)</script>") && shown.includes("command_injection"), shown);
+  assert(!shown.includes("\u202e") && shown.includes("U+202E"), "bidirectional overrides are written out");
+  assert.equal(await page.locator("main script, main img").count(), 0);
+  await look("request-1280-light");
+  await page.goto(`${world.url}/?user=anna`);
+  await page.locator("tbody tr:first-child a[href^='/sessions/']").click();
+  await page.locator("section tbody tr:first-child a").first().click();
+  const record = await text("main");
+  assert(record.includes("hashed") && record.includes("secret") && !record.includes("hidden-canary"), record);
+});
+
+step("a session is denied on every node, and let in again", async () => {
+  await page.goto(`${world.url}/?attack=any`);
+  await page.locator("tbody tr:first-child a[href^='/sessions/']").click();
+  await page.getByText("Deny this session").click();
+  await page.getByLabel("For how long").selectOption({ label: "1 day" });
+  await page.getByLabel("Reason").fill("an attacker");
+  await page.getByRole("button", { name: "Deny" }).click();
+  await page.getByText("Denied since").waitFor();
+  const ask = () => send(world.port, "/again", { headers: { cookie: "sid=mallory" } });
+  await eventually("the node refuses it", async () => (await ask()).status === 403);
+  await page.getByRole("link", { name: "Denylist" }).click();
+  await page.getByText("an attacker").waitFor();
+  await look("denylist-1280-light");
+  await page.getByRole("button", { name: "Take off" }).click();
+  await page.getByText("No session is denied now").waitFor();
+  await eventually("the node lets it in", async () => (await ask()).status === 200);
+  await page.getByLabel("Denied from").fill(new Date(Date.now() - 3600e3).toISOString());
+  await page.getByRole("button", { name: "Show" }).click();
+  await page.getByText("taken off by").waitFor();
+  await page.goto(`${world.url}/?denied=true`);
+  await page.getByText("was denied").waitFor();
+});
+
+step("a parameter is added with a preview, ordered, saved, and taken by the node", async () => {
+  await page.getByRole("link", { name: "Parameters" }).click();
+  await page.getByLabel("Name or path").fill("X-User");
+  await page.getByText("Reads anna").waitFor();
+  await page.getByRole("button", { name: "Add to the list" }).click();
+  const row = page.locator("tbody tr").filter({ has: page.locator("[name=point]") });
+  await row.last().getByLabel("Name").fill("who");
+  await row.last().getByLabel("Type").selectOption("user");
+  await page.getByLabel("Where it is").selectOption("request.cookie.");
+  await page.getByLabel("Name or path").fill("sid");
+  await page.getByText("Reads abc123").waitFor();
+  await page.getByRole("button", { name: "Add to the list" }).click();
+  await row.last().getByLabel("Use").selectOption("1");
+  await row.last().getByLabel("Up").click();
+  assert.equal(await row.first().getByLabel("Point").inputValue(), "request.cookie.sid");
+  await row.first().locator(".grip").dragTo(row.last().locator(".grip"), { targetPosition: { x: 2, y: 14 } });
+  assert.equal(await row.last().getByLabel("Point").inputValue(), "request.cookie.sid");
+  await page.getByRole("button", { name: "Save for all nodes" }).click();
+  await page.getByText("None yet").waitFor({ state: "detached" });
+  const status = () => send(world.port, "/status").then((answer) => JSON.parse(answer.body).settings?.parameters?.parameters ?? []);
+  const taken = await eventually("the node has them", async () => { const all = await status(); return all.length === 2 && all; });
+  assert.deepEqual(taken.map((one) => [one.point, one.name ?? "", one.group]), [["request.header.X-User", "who", false], ["request.cookie.sid", "", true]]);
+  await page.getByLabel("Name or path").fill("a b");
+  assert.equal(await page.locator("[data-adder] [name=point]").inputValue(), "request.header[\"a b\"]");
+  await page.getByLabel("Point").last().fill("request.cookies.x");
+  await page.getByText("is not known").waitFor();
+  await look("parameters-1280-light");
+});
+
+step("nodes say how they are", async () => {
+  await page.getByRole("link", { name: "Nodes" }).click();
+  await page.getByText("edge-1").waitFor();
+  await eventually("it is up to date", async () => { await page.reload(); return (await text("main")).includes("up to date"); });
+  await look("nodes-1280-light");
+});
+
+step("a viewer reads and changes nothing, and another site cannot post", async () => {
+  const { spawnSync } = await import("node:child_process");
+  const made = spawnSync(process.env.API_SESSIONS_CLOUD, ["token", "create", "--role", "viewer", "--data", `${world.dir}/data`], { encoding: "utf8" });
+  const before = page;
+  page = await open();
+  await page.goto(`${world.url}/login?token=${made.stdout.trim()}`);
+  await page.getByText("read only").waitFor();
+  await page.getByRole("link", { name: "Parameters" }).click();
+  assert.equal(await page.getByRole("button", { name: "Save" }).count(), 0);
+  const cookie = (await page.context().cookies()).map((one) => `${one.name}=${one.value}`).join("; ");
+  const body = "session=00000000000000000000000000000000&seconds=60";
+  const form = { "content-type": "application/x-www-form-urlencoded" };
+  const viewer = await send(world.cloudPort, "/denylist", { method: "POST", headers: { ...form, cookie, "sec-fetch-site": "same-origin" }, body });
+  assert.equal(viewer.status, 403);
+  const admin = { ...form, cookie: `api_sessions_token=${world.admin}` };
+  for (const site of [{ "sec-fetch-site": "cross-site" }, { origin: "http://evil.example" }, {}]) {
+    assert.equal((await send(world.cloudPort, "/denylist", { method: "POST", headers: { ...admin, ...site }, body })).status, 403);
+  }
+  await page.context().close();
+  page = before;
+});
+
+step("it is readable in the dark and on a phone", async () => {
+  const views = [["sessions", "/"], ["session", null], ["parameters", "/parameters"]];
+  const cookies = await page.context().cookies();
+  const session = (await world.ask("/v1/sessions?attack=any")).sessions[0].session;
+  for (const [theme, width] of [["dark", 1280], ["light", 400], ["dark", 400]]) {
+    const before = page;
+    page = await open({ viewport: { width, height: 900 }, colorScheme: theme });
+    await page.context().addCookies(cookies);
+    for (const [name, path] of views) {
+      await page.goto(world.url + (path ?? `/sessions/${session}`));
+      await look(`${name}-${width}-${theme}`);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert(wide <= 0, `${name} is ${wide} px too wide at ${width}`);
+    }
+    await page.context().close();
+    page = before;
+  }
+});
+
+step("logging out forgets", async () => {
+  await page.goto(world.url);
+  await page.getByRole("button", { name: "Log out" }).click();
+  await page.getByLabel("Viewer or admin token").waitFor();
+  await page.goto(`${world.url}/nodes`);
+  await page.getByLabel("Viewer or admin token").waitFor();
+});
+
+let failed = 0;
+for (const [name, run] of steps) {
+  problems.length = 0;
+  try {
+    await run();
+    assert.deepEqual(problems.filter((text) => !text.includes("401 (Unauthorized)")), []);
+    console.log(`ok - ${name}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAILED - ${name}\n${error.stack ?? error}`);
+    await page?.screenshot({ path: `${PICTURES}/failed-${failed}.png`, fullPage: true }).catch(() => {});
+  }
+}
+await browser.close();
+await world.end();
+console.log(`${steps.length - failed} of ${steps.length} steps of the Console passed`);
+process.exit(failed ? 1 : 0);
