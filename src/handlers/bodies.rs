@@ -36,11 +36,17 @@ impl Capture {
         }
     }
 
-    /// Replaces the bytes by their decoded form, cut at the same limit.
+    /// Replaces the bytes by their decoded form, cut at the same limit. What cannot be decoded here is
+    /// left alone: neither read by points nor exported, since nobody could say what is hidden in it.
     fn decode(&mut self, encoding: &[u8], limit: usize) {
         use std::io::Read;
-        let gzip = [&b"gzip"[..], b"x-gzip"].iter().any(|name| encoding.eq_ignore_ascii_case(name));
-        if !gzip || self.bytes.is_empty() {
+        let is = |names: &[&[u8]]| names.iter().any(|name| encoding.eq_ignore_ascii_case(name));
+        if self.bytes.is_empty() || is(&[b"identity", b""]) {
+            return;
+        }
+        if !is(&[b"gzip", b"x-gzip"]) {
+            self.bytes.clear();
+            self.cut = true;
             return;
         }
         let mut decoded = Vec::new();

@@ -1,7 +1,8 @@
 //! Values in JSON documents (RFC 8259), found by scanning for the asked path, without a tree.
 //!
 //! One pass, linear in the document's length, no recursion. Of a member that is written twice the
-//! first counts. A document that was cut off yields what lies complete before the cut.
+//! last counts, as in what applications use. A document that was cut off yields what lies complete
+//! before the cut.
 
 /// Deepest nesting that is scanned; what lies deeper is not found.
 pub const MAX_DEPTH: u32 = 128;
@@ -49,22 +50,28 @@ impl<'d> Scanner<'d> {
         (self.peek()? == byte).then(|| self.rest = &self.rest[1..])
     }
 
-    /// Moves to the value of a member of the object that starts here.
+    /// Moves to the value of a member of the object that starts here; to the last one of that name.
     fn enter_member(&mut self, wanted: &[u8]) -> Option<()> {
         self.eat(b'{')?;
-        if self.peek()? == b'}' {
-            return None;
-        }
-        loop {
-            let name = self.string()?;
-            self.eat(b':')?;
+        let mut found = None;
+        // Ends with the object, or where the document ends or breaks.
+        while let Some(name) = self.member() {
             if is_text(name, wanted) {
-                return Some(());
+                found = Some(self.rest);
             }
-            self.skip_value()?;
-            // Either another member follows, or the object ends without the wanted one.
-            self.eat(b',')?;
+            if self.skip_value().and_then(|()| self.eat(b',')).is_none() {
+                break;
+            }
         }
+        self.rest = found?;
+        Some(())
+    }
+
+    /// The name of the member that starts here; then its value starts.
+    fn member(&mut self) -> Option<&'d [u8]> {
+        let name = self.string()?;
+        self.eat(b':')?;
+        Some(name)
     }
 
     /// Moves to an element of the array that starts here.

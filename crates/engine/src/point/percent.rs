@@ -2,15 +2,29 @@
 
 use super::MAX_VALUE_BYTES;
 
-/// Decodes `input`; borrowed as it is where nothing is encoded. A `%` that no two hexadecimal digits
-/// follow stays, as browsers and most frameworks have it.
+/// Decodes `input`, up to [`MAX_VALUE_BYTES`]; borrowed as it is where nothing is encoded. A `%` that no
+/// two hexadecimal digits follow stays, as browsers and most frameworks have it.
 pub fn decode<'v>(input: &'v [u8], plus: bool, buffer: &'v mut Vec<u8>) -> Option<&'v [u8]> {
+    decode_up_to(MAX_VALUE_BYTES, input, plus, buffer)
+}
+
+/// As [`decode`], all of it: for looking whether something is in there.
+pub fn decode_whole<'v>(input: &'v [u8], plus: bool, buffer: &'v mut Vec<u8>) -> Option<&'v [u8]> {
+    decode_up_to(usize::MAX, input, plus, buffer)
+}
+
+fn decode_up_to<'v>(
+    most: usize,
+    input: &'v [u8],
+    plus: bool,
+    buffer: &'v mut Vec<u8>,
+) -> Option<&'v [u8]> {
     let first = if plus { memchr::memchr2(b'%', b'+', input) } else { memchr::memchr(b'%', input) };
     let Some(first) = first else { return Some(input) };
     buffer.clear();
-    buffer.extend_from_slice(&input[..first.min(MAX_VALUE_BYTES)]);
+    buffer.extend_from_slice(&input[..first.min(most)]);
     for byte in (Decoded { rest: &input[first..], plus }) {
-        if buffer.len() >= MAX_VALUE_BYTES {
+        if buffer.len() >= most {
             break;
         }
         buffer.push(byte);

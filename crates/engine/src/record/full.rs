@@ -50,7 +50,7 @@ pub(super) fn full_request<'r, X: Exchange + ?Sized>(
     if let Some(body) = exchange.body(Side::Request) {
         full.truncated |= !body.complete;
         let reads_body = hidden.iter().any(|point| point.needs().request_body);
-        if reads_body || secrets.hidden_in(body.bytes) {
+        if reads_body || secrets.shown_in(body.bytes) {
             full.body = Some(Cow::Borrowed(HIDDEN));
         } else if let Ok(plain) = std::str::from_utf8(body.bytes) {
             full.body = Some(Cow::Borrowed(plain));
@@ -81,7 +81,7 @@ fn line<X: Exchange + ?Sized>(
         if at > 0 {
             line.push(b'/');
         }
-        let hide = at > 0 && reads_segment(at - 1) || secrets.hidden_in(segment);
+        let hide = at > 0 && reads_segment(at - 1) || secrets.shown_in(segment);
         line.extend_from_slice(if hide { HIDDEN.as_bytes() } else { segment });
     }
     for (at, (name, value)) in query::pairs(exchange.query()).enumerate() {
@@ -90,10 +90,10 @@ fn line<X: Exchange + ?Sized>(
             Source::Query { name: known, .. } => percent::equals(name, true, known),
             _ => false,
         });
-        let hide_name = secrets.hidden_in(name);
+        let hide_name = secrets.shown_in(name);
         line.extend_from_slice(if hide_name { HIDDEN.as_bytes() } else { name });
         line.push(b'=');
-        let hide = read || secrets.hidden_in(value);
+        let hide = read || secrets.shown_in(value);
         line.extend_from_slice(if hide { HIDDEN.as_bytes() } else { value });
     }
     if !origin.proto.is_empty() {
@@ -101,7 +101,7 @@ fn line<X: Exchange + ?Sized>(
         line.extend_from_slice(origin.proto);
     }
     // A value may span parts: then all of it goes.
-    if secrets.hidden_in(&line) { HIDDEN.as_bytes().to_vec() } else { line }
+    if secrets.shown_in(&line) { HIDDEN.as_bytes().to_vec() } else { line }
 }
 
 fn header<'v>(name: &[u8], value: &'v [u8], hidden: &[&Point], secrets: &Secrets) -> Cow<'v, str> {
@@ -117,7 +117,7 @@ fn header<'v>(name: &[u8], value: &'v [u8], hidden: &[&Point], secrets: &Secrets
     if name.eq_ignore_ascii_case(b"cookie") {
         return cookies(value, hidden, secrets);
     }
-    if secrets.hidden_in(value) {
+    if secrets.shown_in(value) {
         return Cow::Borrowed(HIDDEN);
     }
     text(value, MAX_LINE_BYTES)
@@ -133,13 +133,13 @@ fn cookies<'v>(value: &'v [u8], hidden: &[&Point], secrets: &Secrets) -> Cow<'v,
         let read = hidden
             .iter()
             .any(|point| matches!(point.source(), Source::Cookie(known) if **known == *name));
-        let hide_name = secrets.hidden_in(name);
+        let hide_name = secrets.shown_in(name);
         shown.extend_from_slice(if hide_name { HIDDEN.as_bytes() } else { name });
         shown.push(b'=');
-        let hide = read || secrets.hidden_in(value);
+        let hide = read || secrets.shown_in(value);
         shown.extend_from_slice(if hide { HIDDEN.as_bytes() } else { value });
     }
-    if secrets.hidden_in(&shown) {
+    if secrets.shown_in(&shown) {
         return Cow::Borrowed(HIDDEN);
     }
     Cow::Owned(String::from_utf8_lossy(&shown).into_owned())

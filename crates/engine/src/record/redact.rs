@@ -47,41 +47,47 @@ impl Secrets {
         })
     }
 
-    /// Whether a text shows one of the values, as it is or percent-encoded.
+    /// Whether a text shows one of the values, in any form that a request may carry it in: as it is,
+    /// percent-encoded once or twice, in base64 at any alignment and in both alphabets, with JSON escapes.
     pub(super) fn shown_in(&self, text: &[u8]) -> bool {
-        if self.ends.is_empty() {
+        if self.ends.is_empty() || text.is_empty() {
             return false;
         }
-        if self.found_in(text) {
+        if self.shown_plainly(text) {
             return true;
         }
         if memchr::memchr2(b'%', b'+', text).is_none() {
             return false;
         }
-        let mut buffer = Vec::new();
+        let (mut once, mut twice) = (Vec::new(), Vec::new());
         [false, true].into_iter().any(|plus| {
-            percent::decode(text, plus, &mut buffer).is_some_and(|decoded| self.found_in(decoded))
+            let Some(once) = percent::decode_whole(text, plus, &mut once) else { return false };
+            if self.shown_plainly(once) {
+                return true;
+            }
+            memchr::memchr(b'%', once).is_some()
+                && percent::decode_whole(once, plus, &mut twice)
+                    .is_some_and(|twice| self.shown_plainly(twice))
         })
     }
 
-    /// As [`Secrets::shown_in`], in all encodings that a request may carry: percent-encoding twice,
-    /// base64 at any alignment and in both alphabets, JSON escapes.
-    pub(super) fn hidden_in(&self, text: &[u8]) -> bool {
-        if self.ends.is_empty() || text.is_empty() {
-            return false;
-        }
-        if self.shown_in(text) {
-            return true;
-        }
-        let mut buffer = Vec::new();
-        if percent::decode(text, true, &mut buffer).is_some_and(|once| self.shown_in(once)) {
-            return true;
-        }
-        if memchr::memchr(b'\\', text).is_some() && self.found_in(&unescaped(text)) {
-            return true;
-        }
+    /// As [`Secrets::shown_in`], but for percent-encoding.
+    fn shown_plainly(&self, text: &[u8]) -> bool {
+        self.found_in(text)
+            || (memchr::memchr(b'\\', text).is_some() && self.found_in(&unescaped(text)))
+            || self.found_in_base64(text)
+    }
+
+    fn found_in_base64(&self, text: &[u8]) -> bool {
+        let mut longest = None;
         self.iter().filter(|value| value.len() >= MIN_SEARCHED_BYTES).any(|value| {
-            base64_cores(value).iter().any(|core| memmem::find(text, core.as_bytes()).is_some())
+            // Hardly any text has as many characters of the alphabet in a row.
+            let needed = core_len(value.len());
+            let longest = *longest.get_or_insert_with(|| longest_base64(text));
+            longest >= needed
+                && base64_cores(value)
+                    .iter()
+                    .any(|core| memmem::find(text, core.as_bytes()).is_some())
         })
     }
 
@@ -117,7 +123,9 @@ impl Secrets {
             }
             let mut buffer = Vec::new();
             // Encoded semicolons count: some servers decode before they look.
-            let Some(decoded) = percent::decode(segment, false, &mut buffer) else { continue };
+            let Some(decoded) = percent::decode_whole(segment, false, &mut buffer) else {
+                continue;
+            };
             let id = decoded.split(|byte| *byte == b';').skip(1).any(is_id_parameter);
             let name = segment.split(|byte| matches!(byte, b';' | b'%')).next().unwrap_or_default();
             if id && !self.shown_in(name) {
@@ -135,6 +143,22 @@ impl Secrets {
         }
         Cow::Owned(out)
     }
+}
+
+/// Length of the shortest of a value's [`base64_cores`], or less.
+fn core_len(value_len: usize) -> usize {
+    (value_len * 8 / 6).saturating_sub(2)
+}
+
+/// Most characters of base64, of either alphabet, in a row.
+fn longest_base64(text: &[u8]) -> usize {
+    let (mut longest, mut run) = (0, 0);
+    for byte in text {
+        let is_base64 = byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+        run = if is_base64 { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    longest
 }
 
 /// What a value looks like inside base64, wherever in it the value begins: for each of the three
@@ -216,6 +240,21 @@ mod tests {
         }
         for text in ["", "s3cret", "142", "value"] {
             assert!(!secrets.shown_in(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_found_however_far_into_a_text_it_stands() {
+        let secrets = secrets(&["s3cret/value"]);
+        let text = format!("{}%20s3cret%2Fvalue%20{}", "x".repeat(10_000), "y".repeat(10));
+        assert!(secrets.shown_in(text.as_bytes()));
+    }
+
+    #[test]
+    fn no_core_is_shorter_than_what_is_looked_for() {
+        for len in MIN_SEARCHED_BYTES..60 {
+            let cores = base64_cores(&vec![b'k'; len]);
+            assert!(cores.iter().all(|core| core.len() >= core_len(len)), "{len}");
         }
     }
 

@@ -121,3 +121,20 @@ proptest! {
         let _ = find(&bytes, &path(&["a", "0"]), &mut buffer);
     }
 }
+
+#[test]
+fn of_a_member_that_is_written_twice_the_last_counts_as_for_applications() {
+    let read = |document: &str, path: &[&str]| {
+        let path: Vec<Step> =
+            path.iter().map(|name| Step::Member(name.as_bytes().into())).collect();
+        let mut buffer = Vec::new();
+        find(document.as_bytes(), &path, &mut buffer)
+            .map(|v| String::from_utf8(v.to_vec()).unwrap())
+    };
+    assert_eq!(read(r#"{"a":1,"b":2,"a":3}"#, &["a"]).as_deref(), Some("3"));
+    assert_eq!(read(r#"{"a":{"b":1},"a":{"b":2}}"#, &["a", "b"]).as_deref(), Some("2"));
+    // The application sees no `b` either.
+    assert_eq!(read(r#"{"a":{"b":1},"a":{}}"#, &["a", "b"]), None);
+    // Cut: what was seen.
+    assert_eq!(read(r#"{"a":1,"b":[1,2"#, &["a"]).as_deref(), Some("1"));
+}

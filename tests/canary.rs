@@ -1,0 +1,189 @@
+//! What is to be hidden is nowhere in clear: unique secrets in every source and encoding, benign and
+//! malicious, and then a search of all that left the process.
+
+mod harness;
+
+use std::fs;
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use harness::{Nginx, eventually, get, raw};
+
+/// Where a secret is hidden: point and directive, and how a request carries it.
+const SOURCES: &[(&str, &str)] = &[
+    ("context_param request.header.X-Secret hash", "header"),
+    ("session_key request.cookie.sid", "cookie"),
+    ("session_key request.query.token export=off", "query"),
+    ("api_sessions_mask request.body.form.password", "form"),
+    ("api_sessions_mask request.body.json.card.number", "json"),
+    ("context_param request.body.multipart.pin hash", "multipart"),
+    ("context_param request.header.Authorization.jwt.payload.email hash", "jwt"),
+    ("context_param request.header.Authorization.basic.user hash", "basic"),
+    ("api_sessions_mask request.path[1]", "path"),
+];
+
+/// How the secret stands somewhere else in the same request.
+const ELSEWHERE: &[&str] = &["as it is", "percent", "base64", "json", "nowhere"];
+
+fn percent(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+}
+
+fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("\\u{byte:04x}")).collect()
+}
+
+/// A request with the secret in its source, and in another place in another form.
+fn request(source: &str, elsewhere: &str, secret: &str, attack: &str) -> Vec<u8> {
+    let other = match elsewhere {
+        "as it is" => secret.to_owned(),
+        "percent" => percent(secret),
+        "base64" => STANDARD.encode(format!("user={secret};x")),
+        "json" => format!("{{\"a\":\"{}\"}}", escaped(secret)),
+        _ => "nothing".to_owned(),
+    };
+    let (mut path, mut query) =
+        ("/plain".to_owned(), format!("q={}&ref={}", attack, percent(&other)));
+    let mut headers = format!(
+        "User-Agent: agent {other}\r\nReferer: https://e.example/?back={}\r\nX-Other: {other}\r\n",
+        percent(&other)
+    );
+    let (mut content_type, mut body) = ("text/plain", format!("note {other} end"));
+    match source {
+        "header" => headers += &format!("X-Secret: {secret}\r\n"),
+        "cookie" => headers += &format!("Cookie: a=b; sid={secret}; c=d\r\n"),
+        "query" => query += &format!("&token={secret}"),
+        "form" => {
+            (content_type, body) = (
+                "application/x-www-form-urlencoded",
+                format!("user=x&password={}&note={}", percent(secret), percent(&other)),
+            )
+        }
+        "json" => {
+            (content_type, body) = (
+                "application/json",
+                format!(
+                    "{{\"card\":{{\"number\":\"{}\"}},\"note\":\"{}\"}}",
+                    escaped(secret),
+                    other.replace('"', "'")
+                ),
+            )
+        }
+        "multipart" => {
+            (content_type, body) = (
+                "multipart/form-data; boundary=b",
+                format!(
+                    "--b\r\nContent-Disposition: form-data; name=\"pin\"\r\n\r\n{secret}\r\n--b\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\n{other}\r\n--b--\r\n"
+                ),
+            )
+        }
+        "jwt" => {
+            headers += &format!(
+                "Authorization: Bearer eyJhbGciOiJub25lIn0.{}.c2ln\r\n",
+                URL_SAFE_NO_PAD.encode(format!("{{\"email\":\"{secret}\"}}"))
+            )
+        }
+        "basic" => {
+            headers +=
+                &format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("{secret}:pass")))
+        }
+        "path" => path = format!("/p/{secret}/x"),
+        _ => unreachable!(),
+    }
+    format!(
+        "POST {path}?{query} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{headers}Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// What a secret looks like to whoever searches for it.
+fn forms(secret: &str) -> Vec<String> {
+    let mut forms =
+        vec![secret.to_owned(), percent(secret), percent(secret).to_uppercase(), escaped(secret)];
+    for shift in 0..3 {
+        // Without the characters that share bits with what stands around.
+        let encoded = STANDARD.encode([&vec![b'x'; shift], secret.as_bytes()].concat());
+        let whole = encoded.trim_end_matches('=');
+        let core = &whole[[0, 2, 3][shift]..whole.len() - 1];
+        forms.push(core.to_owned());
+        forms.push(core.replace('+', "-").replace('/', "_"));
+    }
+    forms
+}
+
+fn files(directory: &Path, out: &mut Vec<(String, Vec<u8>)>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, out);
+        } else {
+            out.push((path.display().to_string(), fs::read(&path).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn no_secret_is_in_batches_spool_log_or_status() {
+    let directives: String =
+        SOURCES.iter().map(|(directive, _)| format!("{directive};\n")).collect();
+    // Nobody listens: all records go to the spool, which is what a batch is made of.
+    let nginx = Nginx::start_with(
+        "worker_processes 1;",
+        &format!(
+            "access_log off; map $arg_q $bad {{ default 0; attack 1; }} api_sessions_attack marked $bad; api_sessions_detect on;
+            api_sessions on; api_sessions_export http://127.0.0.1:1 node=n flush=10ms spool=DIR/spool:64m;
+            {directives}
+            context_param request.query.ref name=ref; context_param request.header.X-Other name=other;
+            server {{ listen 127.0.0.1:PORT; location / {{ proxy_pass http://127.0.0.1:PORT/up; }}
+            location /up {{ api_sessions off; return 200 up; }}
+            location /status {{ api_sessions off; api_sessions_status; }} }}"
+        ),
+    );
+    let mut secrets = Vec::new();
+    for (number, (_, source)) in SOURCES.iter().enumerate() {
+        for (way, elsewhere) in ELSEWHERE.iter().enumerate() {
+            for attack in ["fine", "attack"] {
+                let secret = format!("Zk{number}q{way}{attack}Canary7351");
+                let answer = raw(nginx.port, &request(source, elsewhere, &secret, attack));
+                assert!(
+                    answer.starts_with(b"HTTP/1.1 200"),
+                    "{}",
+                    String::from_utf8_lossy(&answer)
+                );
+                secrets.push((secret, format!("{source}, elsewhere {elsewhere}, {attack}")));
+            }
+        }
+    }
+    let count = secrets.len() as u64;
+    let status = eventually("all are spooled", || {
+        let status = get(nginx.port, "/status", &[]);
+        (status.json()["export"]["records_spooled_total"] == count).then_some(status)
+    });
+    let mut left = vec![("status".to_owned(), status.body.into_bytes())];
+    let directory = nginx.finish();
+    let log = fs::read_to_string(directory.path().join("error.log")).unwrap();
+    // NGINX's own lines quote requests; ours must not.
+    let ours: String = log.lines().filter(|line| line.contains("api_sessions")).collect();
+    left.push(("error log".to_owned(), ours.into_bytes()));
+    files(&directory.path().join("spool"), &mut left);
+    let spooled: usize = left.iter().map(|(_, bytes)| bytes.len()).sum();
+    assert!(spooled > 50_000, "the search has something to search: {spooled}");
+    let mut hits = Vec::new();
+    for (secret, what) in &secrets {
+        for form in forms(secret) {
+            let form = form.as_bytes();
+            for (place, bytes) in &left {
+                if let Some(at) = bytes.windows(form.len()).position(|window| window == form) {
+                    let around = String::from_utf8_lossy(
+                        &bytes[at.saturating_sub(60)..(at + form.len() + 20).min(bytes.len())],
+                    )
+                    .into_owned();
+                    hits.push(format!("{what}: in {place}: …{around}…"));
+                }
+            }
+        }
+    }
+    assert!(hits.is_empty(), "{} hits:\n{}", hits.len(), hits.join("\n"));
+}
