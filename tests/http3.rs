@@ -1,0 +1,90 @@
+//! HTTP/3, where there is no `Host` header: with an NGINX that has it.
+
+mod harness;
+
+use std::process::Command;
+use std::sync::Arc;
+
+use harness::{Cloud, Nginx, built, eventually, free_port, get};
+
+/// Trusts the certificate of the test alone.
+fn client(certificate: &[u8]) -> quinn::Endpoint {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate.to_vec().into()).expect("a certificate");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("TLS 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"h3".to_vec()];
+    let quic = quinn::crypto::rustls::QuicClientConfig::try_from(tls).expect("a configuration");
+    let address = "127.0.0.1:0".parse().expect("an address");
+    let mut endpoint = quinn::Endpoint::client(address).expect("a socket");
+    endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(quic)));
+    endpoint
+}
+
+async fn ask(port: u16, certificate: &[u8]) -> u16 {
+    let endpoint = client(certificate);
+    let address = ([127, 0, 0, 1], port).into();
+    let connection = endpoint.connect(address, "api.example.com").expect("a connection");
+    let connection = connection.await.expect("connected");
+    let (mut driver, mut sender) =
+        h3::client::new(h3_quinn::Connection::new(connection)).await.expect("HTTP/3");
+    let driver = async move { std::future::poll_fn(|cx| driver.poll_close(cx)).await };
+    let asked = async move {
+        let request = http::Request::get("https://api.example.com/h3?q=1")
+            .header("cookie", "first=1")
+            .header("cookie", "sid=abc")
+            .body(())
+            .expect("a request");
+        let mut stream = sender.send_request(request).await.expect("sent");
+        stream.finish().await.expect("finished");
+        let answer = stream.recv_response().await.expect("an answer");
+        while stream.recv_data().await.expect("data").is_some() {}
+        answer.status().as_u16()
+    };
+    let driver = tokio::spawn(driver);
+    let status = asked.await;
+    driver.abort();
+    status
+}
+
+#[test]
+fn http3_requests_have_a_host_without_its_header_and_one_record() {
+    let version = Command::new(built("API_SESSIONS_NGINX")).arg("-V").output().expect("nginx");
+    if !String::from_utf8_lossy(&version.stderr).contains("http_v3_module") {
+        eprintln!("skipped: this NGINX has no HTTP/3");
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let key = rcgen::generate_simple_self_signed(["api.example.com".to_owned()]).unwrap();
+    std::fs::write(directory.path().join("c.pem"), key.cert.pem()).unwrap();
+    std::fs::write(directory.path().join("c.key"), key.signing_key.serialize_pem()).unwrap();
+    let cloud = Cloud::start();
+    let port = free_port();
+    let nginx = Nginx::start_in(
+        directory,
+        "worker_processes 1;",
+        &format!(
+            "api_sessions on; api_sessions_export {}; session_key request.cookie.sid name=sid; context_param request.host name=host;
+            server {{ listen 127.0.0.1:PORT; location / {{ return 200 ok; }} }}
+            server {{ listen 127.0.0.1:{port} quic; ssl_certificate DIR/c.pem; ssl_certificate_key DIR/c.key; location / {{ return 200 ok; }} }}",
+            cloud.export()
+        ),
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    assert_eq!(runtime.block_on(ask(port, key.cert.der())), 200);
+    get(nginx.port, "/h1", &[("Cookie", "sid=abc")]);
+    let session = cloud.sessions(2).remove(0);
+    assert_eq!(session["requests"], 2, "the same session as over HTTP/1.1");
+    let records = cloud.records(session["session"].as_str().unwrap(), 2);
+    let record = eventually("its record", || records.iter().find(|record| record["path"] == "/h3"));
+    assert_eq!(
+        (&record["proto"], &record["host"]),
+        (&"HTTP/3.0".into(), &"api.example.com".into())
+    );
+    let host = record["params"].as_array().unwrap().iter().find(|param| param["name"] == "host");
+    assert_eq!(host.unwrap()["value"], "api.example.com");
+}
