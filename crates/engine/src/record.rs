@@ -3,6 +3,7 @@
 mod encode;
 mod full;
 mod limits;
+mod line;
 mod redact;
 
 pub use encode::{Encoder, Facts, Settings};

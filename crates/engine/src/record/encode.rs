@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use api_sessions_wire::{FullRequest, MAX_RECORD_BYTES, Param, ParamType, Record};
 
-use super::ContextParam;
 use super::full::{Origin, full_request};
 use super::limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES, MAX_VALUE_BYTES, cut, text};
 use super::redact::Secrets;
+use super::{ContextParam, line};
 use crate::point::{Exchange, Point, Scratch, Side};
 use crate::session::{Hasher, KeyExport, Keys, Resolution, SessionKey};
 
@@ -133,13 +133,13 @@ impl Encoder {
         }
 
         line.clear();
-        serde_json::to_writer(&mut *line, &record).ok()?;
+        line::write(&record, line);
         if line.len() >= MAX_RECORD_BYTES && record.request.is_some() {
             // Without the content rather than not at all.
             let cut = FullRequest { truncated: true, ..FullRequest::default() };
             record.request = Some(cut);
             line.clear();
-            serde_json::to_writer(&mut *line, &record).ok()?;
+            line::write(&record, line);
         }
         line.push(b'\n');
         (line.len() <= MAX_RECORD_BYTES).then_some(&**line)

@@ -83,6 +83,9 @@ impl Secrets {
         self.iter().filter(|value| value.len() >= MIN_SEARCHED_BYTES).any(|value| {
             // Hardly any text has as many characters of the alphabet in a row.
             let needed = core_len(value.len());
+            if text.len() < needed {
+                return false;
+            }
             let longest = *longest.get_or_insert_with(|| longest_base64(text));
             longest >= needed
                 && base64_cores(value)
