@@ -24,7 +24,7 @@ use sync::Sync;
 
 /// How often the event loop looks at what is to be logged, milliseconds.
 const TICK_MS: usize = 1000;
-/// Ticks between two looks at the table's evictions.
+/// Ticks between two warnings of evictions.
 const TICKS_A_WARNING: u32 = 60;
 
 static WORKER: EventLoopCell<Worker> = EventLoopCell::empty();
@@ -36,7 +36,8 @@ pub(crate) struct Worker {
     /// In the first worker, where the configuration says so.
     sync: Option<Sync>,
     live_evictions: Cell<u64>,
-    ticks: Cell<u32>,
+    /// Ticks until evictions may be warned of again.
+    quiet: Cell<u32>,
     _ticker: Ticker,
 }
 
@@ -95,7 +96,7 @@ pub(crate) fn start(cycle: *mut ngx_cycle_t) {
         export,
         sync,
         live_evictions: Cell::new(table.stats().evicted_live),
-        ticks: Cell::new(0),
+        quiet: Cell::new(0),
         _ticker: Ticker::start(TICK_MS, tick),
     });
 }
@@ -153,25 +154,30 @@ fn tick() {
         // The next generation asks for itself, and may ask another cloud.
         sync.stop();
     }
-    let ticks = worker.ticks.get().wrapping_add(1);
-    worker.ticks.set(ticks);
-    if ticks.is_multiple_of(TICKS_A_WARNING) && process::is_first_worker() {
-        warn_of_evictions(worker, cycle);
+    if !process::is_first_worker() {
+        return;
+    }
+    match worker.quiet.get() {
+        0 if warn_of_evictions(worker, cycle) => worker.quiet.set(TICKS_A_WARNING),
+        0 => {}
+        quiet => worker.quiet.set(quiet - 1),
     }
 }
 
-fn warn_of_evictions(worker: &Worker, cycle: *mut ngx_cycle_t) {
-    let Some(table) = MainConf::current().and_then(MainConf::table) else { return };
+/// At once, and then at most once a minute. Whether there was something to warn of.
+fn warn_of_evictions(worker: &Worker, cycle: *mut ngx_cycle_t) -> bool {
+    let Some(table) = MainConf::current().and_then(MainConf::table) else { return false };
     let stats = table.stats();
     let more = stats.evicted_live.saturating_sub(worker.live_evictions.replace(stats.evicted_live));
     if more > 0 {
         log_warn!(
             cycle,
-            "api_sessions: zone too small: {more} sessions in use made room for others in the last minute ({} of {} in use)",
+            "api_sessions: zone too small: {more} sessions in use made room for others since the last look ({} of {} in use)",
             stats.in_use,
             stats.capacity
         );
     }
+    more > 0
 }
 
 fn log_notes(cycle: *mut ngx_cycle_t, notes: &Receiver<Note>) {

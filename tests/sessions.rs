@@ -207,6 +207,33 @@ fn variables_work_where_nginx_evaluates_variables() {
 }
 
 #[test]
+fn every_variable_has_its_value_in_headers_maps_logs_and_for_the_upstream() {
+    let nginx = Nginx::start_with(
+        "worker_processes 1;",
+        "api_sessions on; session_key request.header.A name=a; api_sessions_attack test $arg_bad;
+        context_param request.header.X-User type=user; context_param request.header.X-Role type=role hash;
+        log_format all '$api_session_id|$api_session_key|$api_session_source|$api_session_requests|$api_session_age|$api_session_attacks|$api_session_denied|$api_session_user|$api_session_role';
+        map $api_session_user $known { default no; anna yes; }
+        access_log DIR/session.log all;
+        server { listen 127.0.0.1:PORT; add_header X-All '$api_session_key $api_session_source $api_session_requests $api_session_user';
+            location / { proxy_pass http://127.0.0.1:PORT/echo; proxy_set_header X-Seen '$api_session_attacks $known'; proxy_hide_header X-All; }
+            location /echo { api_sessions off; access_log off; return 200 $http_x_seen; } }",
+    );
+    let headers = [("A", "x"), ("X-User", "anna"), ("X-Role", "admin")];
+    get(nginx.port, "/one?bad=1", &headers);
+    let answer = get(nginx.port, "/two", &headers);
+    assert_eq!(answer.header("X-All"), Some("a key 2 anna"));
+    // The first request's attack is known, this one's not yet.
+    assert_eq!(answer.body, "1 yes");
+    let line = eventually("two lines", || nginx.lines("session.log").get(1).cloned());
+    let fields: Vec<&str> = line.split('|').collect();
+    assert_eq!(&fields[1..=3], ["a", "key", "2"]);
+    assert_eq!((fields[0].len(), &fields[5..8]), (32, &["1", "0", "anna"][..]), "{line}");
+    assert!(fields[4] == "0" || fields[4] == "1", "{line}");
+    assert_eq!(fields[8].len(), 32, "hashed: {line}");
+}
+
+#[test]
 fn a_token_of_a_login_response_ties_the_requests_together() {
     let nginx = Nginx::start(
         "api_sessions on; access_log DIR/session.log session;

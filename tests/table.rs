@@ -179,3 +179,33 @@ fn a_zone_that_is_full_refuses_nobody() {
     assert!(table["sessions_in_use"].as_u64().unwrap() <= capacity, "{table}");
     assert!(table["evicted_provisional_total"].as_u64().unwrap() > 0, "{table}");
 }
+
+#[test]
+fn sessions_in_use_that_have_to_go_are_warned_of_once() {
+    let nginx = Nginx::start_with(
+        "worker_processes 1;",
+        "api_sessions on; api_sessions_zone tiny:256k; session_key request.header.S;
+        server { listen 127.0.0.1:PORT; location / { return 200 ok; }
+        location /status { api_sessions off; api_sessions_status; } }",
+    );
+    let status = || get(nginx.port, "/status", &[]).json()["table"].clone();
+    let capacity = status()["sessions_capacity"].as_u64().unwrap();
+    // Twice each, so that they count as in use.
+    for number in 0..2 * capacity {
+        let session = number.to_string();
+        for _ in 0..2 {
+            assert_eq!(get(nginx.port, "/", &[("S", &session)]).status, 200);
+        }
+    }
+    assert!(status()["evicted_live_total"].as_u64().unwrap() > 0);
+    let warnings = || nginx.error_log().matches("zone too small").count();
+    harness::eventually("a warning", || (warnings() > 0).then_some(()));
+    for number in 0..capacity {
+        let session = format!("more {number}");
+        for _ in 0..2 {
+            get(nginx.port, "/", &[("S", &session)]);
+        }
+    }
+    std::thread::sleep(std::time::Duration::from_millis(2500));
+    assert_eq!(warnings(), 1, "at most once a minute");
+}
