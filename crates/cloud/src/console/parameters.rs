@@ -178,7 +178,7 @@ pub(super) async fn preview(
             None if needs.response || needs.response_body => p.quiet { "A point of the response: a sample request has none." }
             None => p.quiet { "Nothing of that in the sample." }
         }
-        @if point.is_whole_credential() { p.quiet { "A whole credential: nodes always hash it." } }
+        @if point.is_whole_credential() || builtin::covers(&point) { p.quiet { "A live credential: nodes always hash it." } }
     })
 }
 

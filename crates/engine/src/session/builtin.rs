@@ -1,10 +1,12 @@
 //! The built-in set of session keys: tried after the operator's own, the first that yields a value wins.
 
+mod covers;
 mod jwt;
 mod lookup;
 mod table;
 mod value;
 
+pub use covers::covers;
 pub use lookup::find;
 pub use table::{Entry, Group, KNOWN_UNUSED, Rule, TABLE};
 

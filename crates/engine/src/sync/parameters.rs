@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::MAX_PARAMETERS_BYTES;
 use crate::point::{NoVariables, Point, PointError};
 use crate::record::ContextParam;
-use crate::session::{KeyExport, SessionKey};
+use crate::session::{KeyExport, SessionKey, builtin};
 
 /// Most keys and context parameters of a document.
 const MAX_PARAMETERS: usize = 256;
@@ -90,9 +90,10 @@ impl CloudSettings {
         {
             return Err(BadParameters::Name(parameter.point.clone()));
         }
-        // A whole credential never leaves in clear by what someone clicked.
+        // A live credential never leaves in clear by what someone clicked.
+        let is_credential = point.is_whole_credential() || builtin::covers(&point);
         let export = match parameter.export {
-            ParameterExport::Plain if point.is_whole_credential() => ParameterExport::Hashed,
+            ParameterExport::Plain if is_credential => ParameterExport::Hashed,
             export => export,
         };
         let is_context =
@@ -130,7 +131,8 @@ mod tests {
     #[test]
     fn groups_are_keys_and_others_context() {
         let settings =
-            set(r#"{"point":"request.cookie.sid","name":"sid","group":true,"export":"plain"},
+            set(r#"{"point":"request.cookie.tenant","name":"sid","group":true,"export":"plain"},
+            {"point":"request.cookie.PHPSESSID","name":"php","group":true,"export":"plain"},
             {"point":"request.header.X-User","type":"user","export":"hashed"},
             {"point":"request.header.X-Login","type":"user","group":true,"export":"hashed"},
             {"point":"request.query.q","export":"plain"},
@@ -139,7 +141,11 @@ mod tests {
         let keys: Vec<_> = settings.keys.iter().map(|key| (&*key.name, key.export)).collect();
         assert_eq!(
             keys,
-            [("sid", KeyExport::Plain), ("request.header.X-Login", KeyExport::Hashed)]
+            [
+                ("sid", KeyExport::Plain),
+                ("php", KeyExport::Hashed),
+                ("request.header.X-Login", KeyExport::Hashed)
+            ]
         );
         let params: Vec<_> =
             settings.params.iter().map(|param| (&*param.name, param.kind, param.hash)).collect();

@@ -166,7 +166,7 @@ impl<'x> Cookies<'x> {
     }
 }
 
-fn without_prefix(name: &[u8]) -> &[u8] {
+pub(super) fn without_prefix(name: &[u8]) -> &[u8] {
     for prefix in [&b"__Host-"[..], b"__Secure-"] {
         if let Some((head, rest)) = name.split_at_checked(prefix.len())
             && head.eq_ignore_ascii_case(prefix)
