@@ -331,3 +331,19 @@ fn the_token_is_nowhere_to_be_seen() {
     let status = get(nginx.port, "/status", &[]);
     assert!(!status.body.contains(&token));
 }
+
+#[test]
+fn more_workers_than_processors_have_a_ring_each_that_outlives_them() {
+    let mut cloud = Cloud::start();
+    cloud.kill();
+    let nginx = Nginx::start_with("worker_processes 12;", &http(&cloud.export()));
+    ask(&nginx, 60);
+    for pid in nginx.workers() {
+        harness::signal(pid, "KILL");
+    }
+    eventually("new workers", || (nginx.workers().len() == 12).then_some(()));
+    cloud.run();
+    stored(&cloud, 60);
+    let log = nginx.error_log().replace("[alert]", "").replace("exited on signal 9", "");
+    fs::write(nginx.path("error.log"), log).unwrap();
+}

@@ -182,7 +182,8 @@ impl MainConf {
             self.denylist = Some(zone::add(cf, &name, size, DenylistZone::default())?);
         }
         if let Some(export) = self.export() {
-            let (name, size) = (format!("{name}_queue"), QueueZone::size(export.queue));
+            let (name, size) =
+                (format!("{name}_queue"), QueueZone::size(export.queue, cf.workers()));
             self.queue = Some(zone::add(cf, &name, size, QueueZone::new(export.queue))?);
         }
         if self.export().is_some_and(|export| export.sync) {

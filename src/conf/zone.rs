@@ -131,8 +131,8 @@ impl QueueZone {
         Self { ring_bytes, attached: Cell::new(None) }
     }
 
-    pub(super) fn size(ring_bytes: usize) -> usize {
-        crate::nginx::shared::queue_zone_bytes(ring_bytes)
+    pub(super) fn size(ring_bytes: usize, workers: Option<usize>) -> usize {
+        crate::nginx::shared::queue_zone_bytes(ring_bytes, workers)
     }
 
     pub(crate) fn queue(&self) -> Option<QueueRegion> {

@@ -165,6 +165,16 @@ impl Conf<'_> {
         std::str::from_utf8(name.as_bytes()).ok().map(str::to_owned)
     }
 
+    /// `worker_processes`, if it was read by now.
+    pub(crate) fn workers(&self) -> Option<usize> {
+        // SAFETY: the core module's configuration is there before the first directive is read.
+        unsafe {
+            let contexts = (*(*self.raw).cycle).conf_ctx.cast::<*mut ffi::ngx_core_conf_t>();
+            let core = (*contexts.add(ffi::ngx_core_module.index)).as_ref()?;
+            usize::try_from(core.worker_processes).ok().filter(|workers| *workers > 0)
+        }
+    }
+
     /// Name of the machine, as NGINX knows it.
     pub(crate) fn hostname(&self) -> String {
         // SAFETY: set by ngx_init_cycle before the configuration is read; lives in the cycle's pool.

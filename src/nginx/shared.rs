@@ -47,12 +47,15 @@ pub(crate) fn settings_zone_bytes() -> usize {
     bytes + overhead(bytes)
 }
 
-/// Size of a zone for the queue: a ring for each processor and generation of workers. Memory that no
-/// ring uses is never touched.
-pub(crate) fn queue_zone_bytes(ring_bytes: usize) -> usize {
+/// Size of a zone for the queue: a ring for each worker of each generation that may run at once. Memory
+/// that no ring uses is never touched.
+pub(crate) fn queue_zone_bytes(ring_bytes: usize, workers: Option<usize>) -> usize {
     // SAFETY: set at the start of main().
     let processors = usize::try_from(unsafe { ngx_ncpu }).unwrap_or(1).max(1);
-    let bytes = QueueRegion::bytes(GENERATIONS * processors + 1, ring_bytes);
+    // `worker_processes` may stand behind the http block, or be "auto".
+    // Rounded, so that some more of them do not make another zone of it.
+    let workers = workers.unwrap_or(processors).max(processors).next_power_of_two();
+    let bytes = QueueRegion::bytes(GENERATIONS * workers + 1, ring_bytes);
     bytes + overhead(bytes)
 }
 
