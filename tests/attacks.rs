@@ -2,7 +2,7 @@
 
 mod harness;
 
-use harness::{Cloud, Nginx, get, request};
+use harness::{Cloud, Nginx, get, next_millisecond, request};
 
 #[test]
 fn a_marked_request_arrives_in_full_without_its_secrets() {
@@ -27,6 +27,7 @@ fn a_marked_request_arrives_in_full_without_its_secrets() {
     ];
     let target = "/login?q=1'%20OR%20'1&s=secret-session-4711";
     request(nginx.port, "POST", target, &headers, "user=x&password=hunter2");
+    next_millisecond();
     get(nginx.port, "/benign?q=1", &headers[..1]);
 
     let session = cloud.sessions(2).remove(0);
@@ -67,6 +68,7 @@ fn a_body_that_hides_nothing_is_exported_within_its_limit() {
         cloud.export()
     ));
     request(nginx.port, "POST", "/short", &[], "{\"a\":1}");
+    next_millisecond();
     let long = "x".repeat(100_000);
     request(nginx.port, "POST", "/long", &[], &long);
     let session = cloud.sessions(2).remove(0);

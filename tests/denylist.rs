@@ -2,7 +2,7 @@
 
 mod harness;
 
-use harness::{Answer, Cloud, Nginx, eventually, get, request};
+use harness::{Answer, Cloud, Nginx, eventually, get, next_millisecond, request};
 use serde_json::json;
 
 const SERVER: &str = "api_sessions on; session_key request.header.S; api_sessions_application $http_app;
@@ -96,7 +96,9 @@ fn records_say_what_was_denied() {
     let nginx = Nginx::start(&format!("api_sessions_export {}; {SERVER}", cloud.export()));
     let bad = session(&nginx, "bad");
     post(&nginx, &json!({ "session": bad }));
+    next_millisecond();
     get(nginx.port, "/", &[("S", "bad")]);
+    next_millisecond();
     get(nginx.port, "/dry", &[("S", "bad")]);
     let records = cloud.records(&bad, 3);
     let seen: Vec<_> =

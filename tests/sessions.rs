@@ -2,7 +2,7 @@
 
 mod harness;
 
-use harness::{Nginx, eventually, get, raw, request};
+use harness::{Nginx, eventually, get, next_millisecond, raw, request};
 
 /// Server that shows the session of each request.
 const SHOW: &str = "add_header X-Session $api_session_id; add_header X-Key $api_session_key;
@@ -246,9 +246,12 @@ fn a_token_of_a_login_response_ties_the_requests_together() {
             return 200 '{\"user\":\"u\",\"auth\":{\"token\":\"tok-4711\"}}'; } }",
     );
     get(nginx.port, "/login", &[]);
+    next_millisecond();
     get(nginx.port, "/list?token=tok-4711", &[]);
+    next_millisecond();
     get(nginx.port, "/item", &[("Authorization", "Bearer tok-4711")]);
     let json = [("Content-Type", "application/json")];
+    next_millisecond();
     request(nginx.port, "POST", "/order", &json, r#"{"n":1,"token":"tok-4711"}"#);
     let lines = four_lines(&nginx);
     let field = |line: &String, at: usize| line.split(' ').nth(at).unwrap().to_owned();

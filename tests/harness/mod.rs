@@ -51,3 +51,8 @@ pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
 pub(crate) fn built(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run scripts/test"))
 }
+
+/// So that a request has a later `ts` than the one before, whichever worker takes it.
+pub(crate) fn next_millisecond() {
+    std::thread::sleep(Duration::from_millis(5));
+}
