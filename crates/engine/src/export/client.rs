@@ -47,7 +47,7 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(settings: &Settings) -> Self {
-        let agent = agent(settings.ca_pem.as_deref());
+        let agent = agent(settings.endpoint.records(), settings.ca_pem.as_deref());
         Self {
             agent,
             url: settings.endpoint.records().to_owned(),
@@ -128,9 +128,12 @@ fn compress(lines: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
 }
 
 /// An agent that keeps one connection. No proxy, no redirects: what is sent goes where the operator
-/// said. Trusts the PEM certificates, else the system's.
-pub(crate) fn agent(ca_pem: Option<&[u8]>) -> Agent {
-    let tls = TlsConfig::builder().root_certs(roots(ca_pem)).build();
+/// said. Trusts the PEM certificates, else the system's, which are megabytes: they are read where the
+/// address needs them.
+pub(crate) fn agent(url: &str, ca_pem: Option<&[u8]>) -> Agent {
+    let is_tls = url.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"));
+    let roots = if is_tls { roots(ca_pem) } else { RootCerts::Specific(Arc::default()) };
+    let tls = TlsConfig::builder().root_certs(roots).build();
     Agent::config_builder()
         .tls_config(tls)
         .http_status_as_error(false)

@@ -65,7 +65,7 @@ impl Poller {
         notes: Notes,
         stop: Arc<AtomicBool>,
     ) -> Self {
-        let agent = agent(settings.export.ca_pem.as_deref());
+        let agent = agent(&settings.url, settings.export.ca_pem.as_deref());
         Self { settings, state, agent, notes, stop, version: String::new(), error: None }
     }
 
