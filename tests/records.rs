@@ -155,11 +155,7 @@ fn a_killed_worker_loses_no_record() {
     eventually("new workers", || (nginx.workers().len() == 2).then_some(()));
     cloud.run();
     assert_eq!(cloud.sessions(count)[0]["requests"], count);
-    let log = nginx
-        .error_log()
-        .replace("[alert]", "[killed by the test]")
-        .replace("exited on signal 9", "");
-    std::fs::write(nginx.path("error.log"), log).unwrap();
+    nginx.forgive_kills();
 }
 
 #[test]

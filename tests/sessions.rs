@@ -306,12 +306,7 @@ fn a_worker_that_is_killed_takes_nothing_with_it() {
         (now.len() == 2 && now != workers).then_some(())
     });
     assert_eq!(show(&nginx, "/", &[]).requests, before + 1);
-    // NGINX says itself that a worker was killed: that line is no fault.
-    let log = nginx
-        .error_log()
-        .replace("[alert]", "[killed by the test]")
-        .replace("exited on signal 9", "");
-    std::fs::write(nginx.path("error.log"), log).unwrap();
+    nginx.forgive_kills();
 }
 
 /// (NGINX's own reload in that mode leaves it without connections to accept.)

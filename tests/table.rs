@@ -18,15 +18,6 @@ fn requests(nginx: &Nginx, session: &str) -> u64 {
         .unwrap_or_else(|| panic!("{answer:?}"))
 }
 
-/// NGINX says itself that a worker was killed, and that it took a lock of a zone from it: that is no fault.
-fn forgive_kills(nginx: &Nginx) {
-    let log = nginx
-        .error_log()
-        .replace("[alert]", "[killed by the test]")
-        .replace("exited on signal 9", "");
-    std::fs::write(nginx.path("error.log"), log).unwrap();
-}
-
 #[test]
 fn workers_killed_at_any_moment_under_load_stop_nobody_and_counts_stay_sound() {
     let nginx = Nginx::start(&format!(
@@ -79,7 +70,7 @@ fn workers_killed_at_any_moment_under_load_stop_nobody_and_counts_stay_sound() {
     assert!(answered > 0 && recovered <= deaths as u64);
     // Counted and killed before the answer: more. Fewer only where a death took half a session.
     assert!(counted >= answered || recovered > 0, "{counted} of {answered}");
-    forgive_kills(&nginx);
+    nginx.forgive_kills();
 }
 
 #[test]
