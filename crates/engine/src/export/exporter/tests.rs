@@ -96,6 +96,21 @@ fn serve(
                 let _ = writer.write_all(b"\x00\xff nothing like HTTP\r\n\r\n");
                 return;
             }
+            "drip" => {
+                for byte in b"HTTP/1.1 200 OK\r\n" {
+                    if writer.write_all(&[*byte]).is_err() {
+                        return;
+                    }
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+                return;
+            }
+            "half" => {
+                stored.lock().unwrap().insert(name, body);
+                let _ =
+                    writer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of it");
+                return;
+            }
             "store, then close" => {
                 stored.lock().unwrap().insert(name, body);
                 return;
@@ -198,6 +213,21 @@ fn every_line_arrives_once_whatever_the_receiver_does_first() {
             assert_eq!(receiver.lines(), lines, "{script:?}");
         }
     }
+}
+
+#[test]
+fn an_answer_that_drips_or_breaks_off_loses_and_doubles_nothing() {
+    let receiver = FakeCloud::start(&["drip", "half", "drip"]);
+    let mut running =
+        start_with(Settings { timeout: Duration::from_millis(300), ..settings(&receiver.url) });
+    let mut lines = running.push(3);
+    running.wait_until_empty();
+    lines.extend(running.push(3));
+    running.wait_until_empty();
+    assert_eq!(running.region.stats().sent, 6);
+    running.finish();
+    lines.sort();
+    assert_eq!(receiver.lines(), lines);
 }
 
 #[test]
