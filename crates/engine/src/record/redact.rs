@@ -23,6 +23,8 @@ const ID_PARAMETERS: &[&[u8]] = &[b"jsessionid", b"phpsessid", b"sid", b"session
 pub(super) struct Secrets {
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    /// Length of the shortest: no text that is shorter shows one, since every encoding makes longer.
+    shortest: usize,
 }
 
 impl Secrets {
@@ -33,6 +35,10 @@ impl Secrets {
 
     pub(super) fn add(&mut self, value: &[u8]) {
         if !value.is_empty() && !self.iter().any(|known| known == value) {
+            self.shortest = match self.ends.is_empty() {
+                true => value.len(),
+                false => self.shortest.min(value.len()),
+            };
             self.bytes.extend_from_slice(value);
             self.ends.push(self.bytes.len());
         }
@@ -50,7 +56,7 @@ impl Secrets {
     /// Whether a text shows one of the values, in any form that a request may carry it in: as it is,
     /// percent-encoded once or twice, in base64 at any alignment and in both alphabets, with JSON escapes.
     pub(super) fn shown_in(&self, text: &[u8]) -> bool {
-        if self.ends.is_empty() || text.is_empty() {
+        if self.ends.is_empty() || text.len() < self.shortest {
             return false;
         }
         if self.shown_plainly(text) {
