@@ -30,6 +30,7 @@ async fn ask(port: u16, certificate: &[u8]) -> u16 {
     let address = ([127, 0, 0, 1], port).into();
     let connection = endpoint.connect(address, "api.example.com").expect("a connection");
     let connection = connection.await.expect("connected");
+    let closing = connection.clone();
     let (mut driver, mut sender) =
         h3::client::new(h3_quinn::Connection::new(connection)).await.expect("HTTP/3");
     let driver = async move { std::future::poll_fn(|cx| driver.poll_close(cx)).await };
@@ -48,6 +49,9 @@ async fn ask(port: u16, certificate: &[u8]) -> u16 {
     let driver = tokio::spawn(driver);
     let status = asked.await;
     driver.abort();
+    // Said and acknowledged: an NGINX that is to end waits for the connections it knows of.
+    closing.close(0u32.into(), b"");
+    endpoint.wait_idle().await;
     status
 }
 

@@ -38,9 +38,12 @@ impl Cloud {
             .stderr(Stdio::null())
             .spawn()
             .expect("the cloud starts");
-        self.child = Some(child);
-        let port = self.port;
-        eventually("the cloud listens", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+        let child = self.child.insert(child);
+        eventually("the cloud listens", || {
+            let ended = child.try_wait().expect("a status");
+            assert!(ended.is_none(), "the cloud ended with {ended:?}");
+            std::net::TcpStream::connect(("127.0.0.1", self.port)).ok()
+        });
     }
 
     /// Ends it, as a power cut would.

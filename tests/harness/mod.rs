@@ -12,7 +12,7 @@ pub(crate) use cloud::Cloud;
 pub(crate) use http::{Answer, get, raw, request};
 pub(crate) use nginx::{Daemon, Nginx, Tested, check, check_in, check_whole, signal};
 
-use std::net::TcpListener;
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -22,13 +22,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A port of 127.0.0.1 that is free now, and that no other test of this process gets.
 ///
 /// Below the kernel's own range: a port of that may become the source of somebody's connection before
-/// the server listens on it.
+/// the server listens on it. It is asked for by connecting, not by listening: a process that another test
+/// forks just then would have the listening socket too, and keep it until its `exec`.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = (std::process::id() * 97 % 20_000) as u16;
     loop {
         let port = 10_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        if TcpStream::connect(("127.0.0.1", port)).is_err() {
             return port;
         }
     }
