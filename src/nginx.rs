@@ -15,6 +15,7 @@ pub(crate) mod log;
 pub(crate) mod phase;
 pub(crate) mod process;
 pub(crate) mod request;
+pub(crate) mod request_id;
 pub(crate) mod response;
 pub(crate) mod shared;
 pub(crate) mod thread;

@@ -209,3 +209,42 @@ fn the_status_page_speaks_json_and_prometheus() {
     }
     assert_eq!(request(nginx.port, "DELETE", "/status", &[], "").status, 405);
 }
+
+#[test]
+fn a_request_id_is_the_same_for_all_who_ask_and_never_given_twice() {
+    let cloud = Cloud::start();
+    let nginx = Nginx::start(&format!(
+        "api_sessions on; api_sessions_export {}; session_key request.header.S;
+        log_format id '$request_id'; access_log DIR/ids.log id;
+        server {{ listen 127.0.0.1:PORT; add_header X-Id $request_id; error_page 404 =200 /found;
+        location /found {{ return 200 found; }}
+        location /proxied {{ proxy_set_header X-Id $request_id; proxy_pass http://127.0.0.1:PORT/up; }}
+        location /up {{ api_sessions off; access_log off; add_header X-Up 1; return 200 $http_x_id; }} }}",
+        cloud.export()
+    ));
+    // More than the operating system is asked for at a time, in old and new workers.
+    let mut ids = std::collections::BTreeSet::new();
+    for round in 0..700 {
+        let path = if round % 7 == 0 { "/proxied" } else { "/missing" };
+        let answer = get(nginx.port, path, &[("S", "a")]);
+        let id = answer.header("X-Id").unwrap().to_owned();
+        assert_eq!(id.len(), 32);
+        assert!(id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')), "{id}");
+        if path == "/proxied" {
+            assert_eq!(answer.body.trim(), id, "the upstream's");
+        }
+        assert!(ids.insert(id), "twice");
+        if round == 350 {
+            nginx.reload("add_header X-Id", "add_header X-Id");
+        }
+    }
+    let logged = eventually("all lines of the log", || {
+        Some(nginx.lines("ids.log")).filter(|lines| lines.len() == 700)
+    });
+    assert_eq!(logged.into_iter().collect::<std::collections::BTreeSet<_>>(), ids);
+    let session = cloud.sessions(700).remove(0);
+    let path = format!("/v1/sessions/{}/requests?limit=1000", session["session"].as_str().unwrap());
+    let requests = cloud.get(&path).json()["requests"].as_array().unwrap().clone();
+    let recorded = requests.iter().map(|record| record["id"].as_str().unwrap().to_owned());
+    assert_eq!(recorded.collect::<std::collections::BTreeSet<_>>(), ids);
+}

@@ -14,6 +14,7 @@ use super::zone::{DenylistZone, QueueZone, SettingsZone, TableZone, ZoneSettings
 use crate::nginx::conf::{Conf, current_main_conf};
 use crate::nginx::process;
 use crate::nginx::request::Request;
+use crate::nginx::request_id;
 use crate::nginx::variable::{IndexedVariable, PointVariables};
 use crate::nginx::zone::{self, InPool};
 
@@ -184,6 +185,8 @@ impl MainConf {
         if let Some(export) = self.export() {
             let (name, size) =
                 (format!("{name}_queue"), QueueZone::size(export.queue, cf.workers()));
+            // Each record has one.
+            request_id::make_cheap(cf);
             self.queue = Some(zone::add(cf, &name, size, QueueZone::new(export.queue))?);
         }
         if self.export().is_some_and(|export| export.sync) {

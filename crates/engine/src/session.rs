@@ -8,7 +8,7 @@ mod ip;
 mod resolve;
 
 pub use hash::{Hasher, Namespace, ParameterHash};
-pub use id::{BadSessionId, SessionId};
+pub use id::{BadSessionId, SessionId, hex};
 pub use resolve::{Keys, Resolution, Stage, resolve};
 
 use crate::point::Point;

@@ -15,7 +15,7 @@ impl SessionId {
 }
 
 /// Lower-case hexadecimal digits of 16 bytes.
-pub(super) fn hex(bytes: &[u8; 16]) -> [u8; 32] {
+pub fn hex(bytes: &[u8; 16]) -> [u8; 32] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [0; 32];
     for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
