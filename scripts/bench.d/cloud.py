@@ -1,0 +1,89 @@
+"""What the cloud does with records: how fast it takes them, what they weigh, how fast it answers."""
+import http.client
+import json
+import os
+import re
+import subprocess
+import time
+from statistics import median
+
+from nginx import HERTZ, free_port
+
+# One filter each, as an analyst would set it.
+LISTS = ["", "attack=any", "status=5xx", "method=POST", "host=shop.example.com", "user=user-77", "role=admin",
+         "ip=198.51.100.7", "endpoint=checkout", "denied=true", "sort=requests", "sort=duration"]
+
+
+class Cloud:
+    def __init__(self, binary, work):
+        self.binary, self.data, self.port = binary, os.path.join(work, "cloud"), free_port()
+        self.process = subprocess.Popen(
+            [binary, "--listen", f"127.0.0.1:{self.port}", "--data", self.data],
+            stdout=subprocess.DEVNULL, stderr=open(os.path.join(work, "cloud.log"), "w"))
+        for _ in range(200):
+            try:
+                http.client.HTTPConnection("127.0.0.1", self.port, timeout=5).request("GET", "/healthz")
+                break
+            except OSError:
+                time.sleep(0.05)
+        self.token = open(os.path.join(self.data, "admin.token")).read().strip()
+
+    def cpu(self):
+        fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / HERTZ
+
+    def rss_kb(self):
+        return int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{self.process.pid}/status").read()).group(1))
+
+    def fill(self, requests, seed):
+        """Records a second, and CPU seconds of the cloud for a million of them."""
+        before, begun = self.cpu(), time.monotonic()
+        subprocess.run([self.binary, "generate", "--url", f"http://127.0.0.1:{self.port}", "--data", self.data,
+                        "--requests", str(requests), "--sessions", "20000", "--days", "6", "--seed", str(seed)],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return requests / (time.monotonic() - begun), (self.cpu() - before) / requests * 1e6
+
+    def ask(self, path):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        begun = time.monotonic()
+        connection.request("GET", path, headers={"Authorization": f"Bearer {self.token}"})
+        answer = connection.getresponse()
+        body = answer.read()
+        took = (time.monotonic() - begun) * 1000
+        if answer.status != 200:
+            raise SystemExit(f"{path}: {answer.status} {body[:200]}")
+        return took, json.loads(body)
+
+    def median_ms(self, path):
+        self.ask(path)
+        return median(self.ask(path)[0] for _ in range(5))
+
+    def disk(self):
+        return sum(os.path.getsize(os.path.join(self.data, name)) for name in os.listdir(self.data))
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+
+
+def figures(binary, work, say, sizes):
+    cloud = Cloud(binary, work)
+    try:
+        report, stored = [], 0
+        for size in sizes:
+            say(f"cloud: {size - stored:,} records more")
+            rate, seconds = cloud.fill(size - stored, size)
+            stored = size
+            say("cloud: its answers")
+            lists = {query or "all": cloud.median_ms(f"/v1/sessions?limit=50&{query}") for query in LISTS}
+            session = cloud.ask("/v1/sessions?limit=1&sort=requests")[1]["sessions"][0]["session"]
+            report.append({
+                "records": size, "records_a_second": rate, "cpu_seconds_a_million": seconds,
+                "records_a_second_of_one_core": 1e6 / seconds, "bytes_a_record": cloud.disk() / size,
+                "rss_kb": cloud.rss_kb(), "lists_ms": lists,
+                "detail_ms": cloud.median_ms(f"/v1/sessions/{session}"),
+                "requests_ms": cloud.median_ms(f"/v1/sessions/{session}/requests?limit=100"),
+            })
+        return report
+    finally:
+        cloud.stop()
