@@ -251,12 +251,15 @@ pub(super) fn with_parameter(
     then: impl FnOnce(&[u8]),
 ) {
     let (Some(worker), Some(main)) = (worker::current(), MainConf::of(r)) else { return };
+    let analysis = conf.analysis(main);
+    if !analysis.params().iter().any(|param| param.kind == kind) {
+        return;
+    }
     let (Some(state), Some(hasher)) = (State::of(r), main.hasher()) else { return };
     let Ok(bodies) = state.bodies.try_borrow() else { return };
     let stage = if state.over.get() { Stage::Log } else { Stage::Access };
     let view = bodies.view(r, main.variables(), stage);
     let Ok(mut buffers) = worker.buffers.try_borrow_mut() else { return };
-    let analysis = conf.analysis(main);
     for param in analysis.params().iter().filter(|param| param.kind == kind) {
         if let Some(value) = param.point.read(&view, &mut buffers.scratch) {
             if param.hash {

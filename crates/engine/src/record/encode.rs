@@ -163,7 +163,12 @@ impl Encoder {
         }
         let own = settings.keys.own;
         for (at, key) in own.iter().enumerate() {
-            if let Some(value) = key.point.read(exchange, scratch) {
+            let value = match resolution.own {
+                // Read already.
+                Some(own) if at == own => Some(found),
+                _ => key.point.read(exchange, scratch),
+            };
+            if let Some(value) = value {
                 if key.export != KeyExport::Plain {
                     self.secrets.add(value);
                 }

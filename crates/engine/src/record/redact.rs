@@ -85,15 +85,9 @@ impl Secrets {
     }
 
     fn found_in_base64(&self, text: &[u8]) -> bool {
-        let mut longest = None;
         self.iter().filter(|value| value.len() >= MIN_SEARCHED_BYTES).any(|value| {
             // Hardly any text has as many characters of the alphabet in a row.
-            let needed = core_len(value.len());
-            if text.len() < needed {
-                return false;
-            }
-            let longest = *longest.get_or_insert_with(|| longest_base64(text));
-            longest >= needed
+            has_base64_run(text, core_len(value.len()))
                 && base64_cores(value)
                     .iter()
                     .any(|core| memmem::find(text, core.as_bytes()).is_some())
@@ -159,15 +153,19 @@ fn core_len(value_len: usize) -> usize {
     (value_len * 8 / 6).saturating_sub(2)
 }
 
-/// Most characters of base64, of either alphabet, in a row.
-fn longest_base64(text: &[u8]) -> usize {
-    let (mut longest, mut run) = (0, 0);
-    for byte in text {
-        let is_base64 = byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
-        run = if is_base64 { run + 1 } else { 0 };
-        longest = longest.max(run);
+/// Whether so many characters of base64, of either alphabet, stand in a row. Looks at the last of so many
+/// first, and goes on behind the one that is none: of usual texts at few of them.
+fn has_base64_run(text: &[u8], len: usize) -> bool {
+    let is_base64 =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+    let mut rest = text;
+    while let Some(run) = rest.get(..len) {
+        match run.iter().rposition(|byte| !is_base64(byte)) {
+            Some(at) => rest = &rest[at + 1..],
+            None => return true,
+        }
     }
-    longest
+    false
 }
 
 /// What a value looks like inside base64, wherever in it the value begins: for each of the three
@@ -257,6 +255,15 @@ mod tests {
         let secrets = secrets(&["s3cret/value"]);
         let text = format!("{}%20s3cret%2Fvalue%20{}", "x".repeat(10_000), "y".repeat(10));
         assert!(secrets.shown_in(text.as_bytes()));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_run_is_found_where_there_is_one(text in "[a-c+/. -]{0,40}", len in 1usize..12) {
+            let runs = text.split(['.', ' ']);
+            let expected = runs.map(str::len).any(|run| run >= len);
+            assert_eq!(has_base64_run(text.as_bytes(), len), expected);
+        }
     }
 
     #[test]

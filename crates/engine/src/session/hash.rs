@@ -39,33 +39,51 @@ impl ParameterHash {
 
 /// BLAKE3 in keyed mode, with a key for each purpose derived from the secret once.
 pub struct Hasher {
-    session: blake3::Hasher,
-    parameter: blake3::Hasher,
+    session: [u8; 32],
+    parameter: [u8; 32],
 }
+
+/// Values up to this length, namespace included, are hashed in one go, without a state that grows.
+const SHORT: usize = 256;
 
 impl Hasher {
     /// Nodes that share the secret give the same ids.
     pub fn new(secret: &[u8]) -> Self {
-        let keyed = |context| blake3::Hasher::new_keyed(&blake3::derive_key(context, secret));
-        Self { session: keyed(SESSION_CONTEXT), parameter: keyed(PARAMETER_CONTEXT) }
+        let key = |context| blake3::derive_key(context, secret);
+        Self { session: key(SESSION_CONTEXT), parameter: key(PARAMETER_CONTEXT) }
     }
 
     /// Id of the session that `value` names.
     pub fn session_id(&self, namespace: Namespace, value: &[u8]) -> SessionId {
-        SessionId(finish(self.session.clone().update(namespace.as_bytes()).update(value)))
+        let namespace = namespace.as_bytes();
+        let mut short = [0; SHORT];
+        let len = namespace.len() + value.len();
+        let hash = match short.get_mut(..len) {
+            Some(short) => {
+                let (first, second) = short.split_at_mut(namespace.len());
+                first.copy_from_slice(namespace);
+                second.copy_from_slice(value);
+                blake3::keyed_hash(&self.session, short)
+            }
+            None => {
+                let mut hasher = blake3::Hasher::new_keyed(&self.session);
+                hasher.update(namespace).update(value).finalize()
+            }
+        };
+        SessionId(first_half(&hash))
     }
 
     /// What a hashed parameter is exported as.
     pub fn parameter(&self, value: &[u8]) -> ParameterHash {
-        ParameterHash(hex(&finish(self.parameter.clone().update(value))))
+        ParameterHash(hex(&first_half(&blake3::keyed_hash(&self.parameter, value))))
     }
 }
 
 /// The first 16 bytes.
-fn finish(hasher: &mut blake3::Hasher) -> [u8; 16] {
-    let mut id = [0; 16];
-    hasher.finalize_xof().fill(&mut id);
-    id
+fn first_half(hash: &blake3::Hash) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(hash.as_bytes().split_at(16).0);
+    half
 }
 
 #[cfg(test)]
@@ -82,6 +100,14 @@ mod tests {
             (Namespace::Ip, "2001:db8:1:2::/64", "d2fca54db3329bb92d20d17d4818ffd0"),
         ] {
             assert_eq!(hasher.session_id(namespace, value.as_bytes()).to_string(), id, "{value}");
+        }
+        // Computed the same way: neither way of hashing is the only one that is right.
+        for len in [SHORT - 7, SHORT - 6, SHORT - 5, 1025] {
+            let value = vec![b'v'; len];
+            let mut whole = blake3::Hasher::new_keyed(&hasher.session);
+            whole.update(b"value\0").update(&value);
+            let id = SessionId(first_half(&whole.finalize()));
+            assert_eq!(hasher.session_id(Namespace::Value, &value), id, "{len}");
         }
         assert_eq!(
             hasher.parameter(b"alice@example.com").as_str(),

@@ -35,6 +35,8 @@ pub struct Resolution<'k> {
     pub source: Source,
     /// Label of the key.
     pub label: &'k str,
+    /// Place among the operator's keys, if it was one of them.
+    pub own: Option<usize>,
     /// The entry of the built-in set, if it was one.
     pub builtin: Option<&'static Entry>,
     /// The key was in the response: the application vouches for the session.
@@ -53,7 +55,7 @@ pub fn resolve<'k, X: Exchange + ?Sized>(
     found: &mut Vec<u8>,
 ) -> Resolution<'k> {
     found.clear();
-    for key in keys.own {
+    for (at, key) in keys.own.iter().enumerate() {
         let needs = key.point.needs();
         if stage == Stage::Access && (needs.response || needs.response_body) {
             continue;
@@ -63,7 +65,14 @@ pub fn resolve<'k, X: Exchange + ?Sized>(
             let id = hasher.session_id(Namespace::Value, found);
             let from_response = needs.response || needs.response_body;
             let label = &key.name;
-            return Resolution { id, source: Source::Key, label, builtin: None, from_response };
+            return Resolution {
+                id,
+                source: Source::Key,
+                label,
+                own: Some(at),
+                builtin: None,
+                from_response,
+            };
         }
     }
     if keys.builtin
@@ -74,6 +83,7 @@ pub fn resolve<'k, X: Exchange + ?Sized>(
             id,
             source: Source::Builtin,
             label: entry.name,
+            own: None,
             builtin: Some(entry),
             from_response: false,
         };
@@ -88,12 +98,20 @@ pub fn resolve<'k, X: Exchange + ?Sized>(
             id,
             source: Source::IpUa,
             label: "ip_ua",
+            own: None,
             builtin: None,
             from_response: false,
         };
     }
     let id = hasher.session_id(Namespace::Ip, found);
-    Resolution { id, source: Source::Ip, label: "ip", builtin: None, from_response: false }
+    Resolution {
+        id,
+        source: Source::Ip,
+        label: "ip",
+        own: None,
+        builtin: None,
+        from_response: false,
+    }
 }
 
 #[cfg(test)]
