@@ -121,8 +121,8 @@ fn is_escaped(byte: u8) -> bool {
 }
 
 /// A string with its quotes (RFC 8259, 7).
+#[inline]
 fn string(text: &str, out: &mut Vec<u8>) {
-    out.reserve(text.len() + 2);
     out.push(b'"');
     if any_escaped(text.as_bytes()) {
         escape(text.as_bytes(), out);
@@ -132,17 +132,20 @@ fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Blocks first, then words, then what is left, byte by byte.
+/// Blocks first, then words, of which the last lies over the one before where the text does not end with
+/// a word; a text shorter than that byte by byte. None has a branch in it, so that it is one comparison of
+/// vectors.
 #[inline]
 fn any_escaped(text: &[u8]) -> bool {
+    let any = |bytes: &[u8]| bytes.iter().fold(false, |any, byte| any | is_escaped(*byte));
     let (blocks, rest) = text.as_chunks::<BLOCK>();
-    let (words, rest) = rest.as_chunks::<8>();
-    // Without a branch in it, so that it is one comparison of vectors.
-    let in_block =
-        |block: &[u8; BLOCK]| block.iter().fold(false, |any, byte| any | is_escaped(*byte));
-    blocks.iter().any(in_block)
-        || words.iter().any(|word| any_in_word(u64::from_ne_bytes(*word)))
-        || rest.iter().any(|byte| is_escaped(*byte))
+    if blocks.iter().any(|block| any(block)) {
+        return true;
+    }
+    let Some(last) = text.last_chunk::<8>() else { return any(text) };
+    let words = rest.as_chunks::<8>().0;
+    words.iter().any(|word| any_in_word(u64::from_ne_bytes(*word)))
+        || any_in_word(u64::from_ne_bytes(*last))
 }
 
 /// Of eight bytes at once (the usual trick: a borrow reaches the top bit of a byte that is too small).
