@@ -32,10 +32,10 @@ BODY = ('[[{"items":[%s],"user":{"name":"bench","id":"user-]] .. id .. [["}}]]'
 
 class Load:
     def __init__(self, name, peers, path="/", rounds=4, sessions=20000, method="GET", workers=1,
-                 attack="", rate=None, h2=False, connections=8, why=""):
+                 attack="", rate=None, h2=False, connections=8, zone="16m", why=""):
         self.name, self.peers, self.path, self.rounds = name, peers, path, rounds
         self.sessions, self.method, self.workers, self.attack = sessions, method, workers, attack
-        self.rate, self.h2, self.connections, self.why = rate, h2, connections, why
+        self.rate, self.h2, self.connections, self.zone, self.why = rate, h2, connections, zone, why
 
     def script(self, work):
         post = self.method == "POST"
@@ -94,7 +94,7 @@ def full():
         Load("proxied", main + ["lua"], path="/proxied", why="an upstream's answer of 1 KB"),
         Load("body", main + ["body_key"], path="/proxied", method="POST",
              why="1 KB of JSON to the upstream; body_key reads its session from it"),
-        Load("million", ["bare", "limit_req", "module"], sessions=1000000, rounds=3,
+        Load("million", ["bare", "limit_req", "module"], sessions=1000000, rounds=3, zone="160m",
              why="1,000,000 sessions, a zone of 160 MB"),
         Load("http2", main, h2=True, why="HTTP/2 over TLS, 4 streams on each of 8 connections"),
         Load("malicious", main + ["detect"], attack="%27%20OR%201=1--%20", rounds=3,

@@ -68,7 +68,7 @@ def run_load(load, work, fill, upstream_port, counted):
     api = f"upstream api {{ server 127.0.0.1:{upstream_port}; keepalive 16; }}\n"
     try:
         for name in load.peers:
-            main, http = peers.text(name, fill)
+            main, http = peers.text(name, fill | {"zone": load.zone})
             servers[name] = Nginx(BINARY, work, name, main, api + http, locations(name, upstream_port),
                                   load.workers, load.h2)
         for name in counted:

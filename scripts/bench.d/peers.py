@@ -10,17 +10,17 @@ ACCESS_LOG = r"""log_format summary escape=json '{"id":"$request_id","ts":"$msec
 access_log {work}/access.json summary buffer=64k flush=1s;"""
 
 # A key and a table alone.
-LIMIT_REQ = """limit_req_zone $cookie_sid zone=sessions:160m rate=1000000r/s;
+LIMIT_REQ = """limit_req_zone $cookie_sid zone=sessions:{zone} rate=1000000r/s;
 limit_req zone=sessions burst=1000000 nodelay;"""
 
-SESSIONS = """api_sessions on; api_sessions_zone api_sessions:160m;
+SESSIONS = """api_sessions on; api_sessions_zone api_sessions:{zone};
 session_key request.cookie.sid; context_param request.query.u name=u;"""
 BODY_KEY = "session_key request.body.json.user.id name=user;"
-EXPORT = "api_sessions_export {sink} token_file={work}/token node=bench;"
+EXPORT = "api_sessions_export {sink} token_file={work}/token node=bench queue=64m;"
 OURS = "load_module {module};"
 
 # Key, counter in shared memory, JSON, batches from a timer.
-LUA = r"""lua_shared_dict sessions 160m;
+LUA = r"""lua_shared_dict sessions {zone};
 init_worker_by_lua_block { queue = {}; sending = false }
 log_by_lua_block {
   local v = ngx.var
@@ -84,7 +84,7 @@ def is_ours(name):
 
 
 def text(name, fill):
-    """Main and http lines of a peer; `fill` holds work, sink, sink_port and module."""
+    """Main and http lines of a peer; `fill` holds work, sink, sink_port, module and zone."""
     lines = []
     for part in ALL[name]:
         for key, value in fill.items():

@@ -1,12 +1,12 @@
 //! From a finished request to its line.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
-use api_sessions_wire::{FullRequest, MAX_RECORD_BYTES, Param, ParamType, Record};
+use api_sessions_wire::{FullRequest, MAX_RECORD_BYTES, ParamType};
 
 use super::full::{Origin, full_request};
-use super::limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES, MAX_VALUE_BYTES, cut, text};
+use super::limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES, MAX_VALUE_BYTES, cut};
+use super::line::{Line, Shown, Value};
 use super::redact::Secrets;
 use super::{ContextParam, line};
 use crate::point::{Exchange, Point, Scratch, Side};
@@ -88,58 +88,60 @@ impl Encoder {
     ) -> Option<&[u8]> {
         self.read_values(settings, resolution, found, exchange, scratch);
         let Self { values, reads, secrets, line } = self;
-        let field = |bytes| secrets.hide(text(bytes, MAX_FIELD_BYTES));
+        let field = |bytes| secrets.hide(cut(bytes, MAX_FIELD_BYTES));
         let present = |bytes: Option<_>| bytes.map(field).filter(|text| !text.is_empty());
         let path = secrets.hide_in_path(exchange.path());
-        let mut record = Record {
-            id: text(facts.id, MAX_FIELD_BYTES),
+        let session = resolution.id.to_hex();
+        let params = || {
+            reads.iter().map(|read| {
+                let value = values.get(read.value.clone()).unwrap_or_default();
+                shown(read, value, settings, resolution, secrets)
+            })
+        };
+        let named = |kind| {
+            let is_named = reads.iter().any(|read| meaning(read, settings, resolution).1 == kind);
+            let first = || params().find(|param| param.kind == kind);
+            is_named.then(first).flatten().map(|param| param.value)
+        };
+        let mut fields = Line {
+            id: cut(facts.id, MAX_FIELD_BYTES),
             ts: facts.ts,
-            node: Cow::Borrowed(facts.node),
-            session: Cow::Owned(String::new()),
-            key: Cow::Borrowed(resolution.label),
+            node: facts.node.as_bytes(),
+            session: &session,
+            key: resolution.label.as_bytes(),
             source: resolution.source,
             app: present(facts.app),
-            ip: text(exchange.ip(), MAX_FIELD_BYTES),
+            ip: cut(exchange.ip(), MAX_FIELD_BYTES),
             ua: present(exchange.header(Side::Request, b"user-agent")),
             host: present(exchange.host()),
             method: field(exchange.method()),
-            path: text(&path, MAX_PATH_BYTES),
+            path: cut(&path, MAX_PATH_BYTES),
             proto: present(Some(facts.proto)),
-            scheme: Some(Cow::Borrowed(facts.scheme)),
+            scheme: Some(facts.scheme.as_bytes()),
             status: facts.status,
             time_ms: facts.time_ms,
             upstream_ms: facts.upstream_ms,
             request_bytes: facts.request_bytes,
             response_bytes: facts.response_bytes,
+            user: named(ParamType::User),
+            role: named(ParamType::Role),
+            attacks: facts.attacks,
             denied: facts.denied,
-            ..Record::default()
+            request: None,
         };
-        let session = resolution.id.to_hex();
-        record.session = text(&session, session.len());
-        record.params = reads
-            .iter()
-            .map(|read| param(read, &values[read.value.clone()], settings, resolution, secrets))
-            .collect();
-        let named = |kind| {
-            let first = record.params.iter().find(|param| param.kind == kind);
-            first.map(|param| param.value.clone())
-        };
-        record.user = named(ParamType::User);
-        record.role = named(ParamType::Role);
         if !facts.attacks.is_empty() {
-            record.attacks = facts.attacks.iter().map(|kind| Cow::Borrowed(*kind)).collect();
             let origin = Origin { proto: facts.proto };
-            record.request = Some(full_request(exchange, origin, &hidden(settings), secrets));
+            fields.request = Some(full_request(exchange, origin, &hidden(settings), secrets));
         }
 
         line.clear();
-        line::write(&record, line);
-        if line.len() >= MAX_RECORD_BYTES && record.request.is_some() {
+        line::write(&fields, params(), line);
+        if line.len() >= MAX_RECORD_BYTES && fields.request.is_some() {
             // Without the content rather than not at all.
             let cut = FullRequest { truncated: true, ..FullRequest::default() };
-            record.request = Some(cut);
+            fields.request = Some(cut);
             line.clear();
-            line::write(&record, line);
+            line::write(&fields, params(), line);
         }
         line.push(b'\n');
         (line.len() <= MAX_RECORD_BYTES).then_some(&**line)
@@ -209,17 +211,16 @@ fn hidden<'s>(settings: &Settings<'s>) -> Vec<&'s Point> {
         .collect()
 }
 
-fn param<'p>(
+/// Name and type of a parameter, and whether it is hashed.
+fn meaning<'p>(
     read: &Read,
-    value: &'p [u8],
     settings: &Settings<'p>,
     resolution: &Resolution<'p>,
-    secrets: &Secrets,
-) -> Param<'p> {
+) -> (&'p str, ParamType, bool) {
     let own = settings.keys.own;
     let session =
         |key: &'p SessionKey| (&*key.name, ParamType::Session, key.export != KeyExport::Plain);
-    let (name, kind, hashed) = match read.of {
+    match read.of {
         None => (resolution.label, ParamType::Session, true),
         Some(at) => match own.get(at) {
             Some(key) => session(key),
@@ -228,16 +229,27 @@ fn param<'p>(
                 None => ("", ParamType::Context, true),
             },
         },
-    };
+    }
+}
+
+fn shown<'p>(
+    read: &Read,
+    value: &'p [u8],
+    settings: &Settings<'p>,
+    resolution: &Resolution<'p>,
+    secrets: &Secrets,
+) -> Shown<'p> {
+    let (name, kind, hashed) = meaning(read, settings, resolution);
+    let name = name.as_bytes();
     if hashed {
-        let value = Cow::Owned(settings.hasher.parameter(value).as_str().to_owned());
-        return Param { name: Cow::Borrowed(name), value, kind, hashed, truncated: false };
+        let value = Value::Hash(settings.hasher.parameter(value));
+        return Shown { name, value, kind, hashed, truncated: false };
     }
     // Hidden before it is cut: a cut may leave half of what is to be hidden.
-    let shown = if secrets.shown_in(value) { super::redact::HIDDEN.as_bytes() } else { value };
-    let truncated = cut(shown, MAX_VALUE_BYTES).len() < shown.len();
-    let value = text(shown, MAX_VALUE_BYTES);
-    Param { name: Cow::Borrowed(name), value, kind, hashed, truncated }
+    let shown = secrets.hide(value);
+    let value = cut(shown, MAX_VALUE_BYTES);
+    let truncated = value.len() < shown.len();
+    Shown { name, value: Value::Text(value), kind, hashed, truncated }
 }
 
 #[cfg(test)]

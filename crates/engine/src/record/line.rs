@@ -1,53 +1,109 @@
 //! Writing a record as its line of JSON: the same bytes as `serde_json`, which looks at each byte of a text
 //! by itself, in a fifth of its time.
 
-use api_sessions_wire::{FullRequest, Param, ParamType, Record};
+use api_sessions_wire::{FullRequest, ParamType, Source};
+
+use crate::session::ParameterHash;
 
 /// Bytes that are looked at together; one vector register.
 const BLOCK: usize = 32;
 
+/// What [`api_sessions_wire::Record`] holds, in the bytes of the request: what is not UTF-8 becomes U+FFFD
+/// where it is written.
+#[derive(Default)]
+pub(super) struct Line<'l> {
+    pub(super) id: &'l [u8],
+    pub(super) ts: u64,
+    pub(super) node: &'l [u8],
+    pub(super) session: &'l [u8],
+    pub(super) key: &'l [u8],
+    pub(super) source: Source,
+    pub(super) app: Option<&'l [u8]>,
+    pub(super) ip: &'l [u8],
+    pub(super) ua: Option<&'l [u8]>,
+    pub(super) host: Option<&'l [u8]>,
+    pub(super) method: &'l [u8],
+    pub(super) path: &'l [u8],
+    pub(super) proto: Option<&'l [u8]>,
+    pub(super) scheme: Option<&'l [u8]>,
+    pub(super) status: u16,
+    pub(super) time_ms: u64,
+    pub(super) upstream_ms: Option<u64>,
+    pub(super) request_bytes: u64,
+    pub(super) response_bytes: u64,
+    pub(super) user: Option<Value<'l>>,
+    pub(super) role: Option<Value<'l>>,
+    pub(super) attacks: &'l [&'l str],
+    pub(super) denied: bool,
+    pub(super) request: Option<FullRequest<'l>>,
+}
+
+/// A parameter as it is shown.
+pub(super) struct Shown<'p> {
+    pub(super) name: &'p [u8],
+    pub(super) value: Value<'p>,
+    pub(super) kind: ParamType,
+    pub(super) hashed: bool,
+    pub(super) truncated: bool,
+}
+
+/// Value of a parameter.
+pub(super) enum Value<'v> {
+    Text(&'v [u8]),
+    Hash(ParameterHash),
+}
+
+impl Value<'_> {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Value::Text(text) => text,
+            Value::Hash(hash) => hash.as_bytes(),
+        }
+    }
+}
+
 /// Appends a record, without a newline.
-pub(super) fn write(record: &Record<'_>, out: &mut Vec<u8>) {
-    text(br#"{"id":"#, &record.id, out);
-    number(br#","ts":"#, record.ts, out);
-    text(br#","node":"#, &record.node, out);
-    text(br#","session":"#, &record.session, out);
-    text(br#","key":"#, &record.key, out);
-    text(br#","source":"#, record.source.as_str(), out);
-    optional(br#","app":"#, record.app.as_deref(), out);
-    text(br#","ip":"#, &record.ip, out);
-    optional(br#","ua":"#, record.ua.as_deref(), out);
-    optional(br#","host":"#, record.host.as_deref(), out);
-    text(br#","method":"#, &record.method, out);
-    text(br#","path":"#, &record.path, out);
-    optional(br#","proto":"#, record.proto.as_deref(), out);
-    optional(br#","scheme":"#, record.scheme.as_deref(), out);
-    number(br#","status":"#, record.status.into(), out);
-    number(br#","time_ms":"#, record.time_ms, out);
-    if let Some(upstream_ms) = record.upstream_ms {
+pub(super) fn write<'p>(
+    line: &Line<'_>,
+    params: impl Iterator<Item = Shown<'p>>,
+    out: &mut Vec<u8>,
+) {
+    text(br#"{"id":"#, line.id, out);
+    number(br#","ts":"#, line.ts, out);
+    text(br#","node":"#, line.node, out);
+    text(br#","session":"#, line.session, out);
+    text(br#","key":"#, line.key, out);
+    text(br#","source":"#, line.source.as_str().as_bytes(), out);
+    optional(br#","app":"#, line.app, out);
+    text(br#","ip":"#, line.ip, out);
+    optional(br#","ua":"#, line.ua, out);
+    optional(br#","host":"#, line.host, out);
+    text(br#","method":"#, line.method, out);
+    text(br#","path":"#, line.path, out);
+    optional(br#","proto":"#, line.proto, out);
+    optional(br#","scheme":"#, line.scheme, out);
+    number(br#","status":"#, line.status.into(), out);
+    number(br#","time_ms":"#, line.time_ms, out);
+    if let Some(upstream_ms) = line.upstream_ms {
         number(br#","upstream_ms":"#, upstream_ms, out);
     }
-    number(br#","request_bytes":"#, record.request_bytes, out);
-    number(br#","response_bytes":"#, record.response_bytes, out);
-    optional(br#","user":"#, record.user.as_deref(), out);
-    optional(br#","role":"#, record.role.as_deref(), out);
-    if !record.params.is_empty() {
-        list(br#","params":["#, &record.params, out, write_param);
-    }
-    if !record.attacks.is_empty() {
-        list(br#","attacks":["#, &record.attacks, out, |kind, out| string(kind, out));
-    }
-    flag(br#","denied":"#, record.denied, out);
-    if let Some(request) = &record.request {
+    number(br#","request_bytes":"#, line.request_bytes, out);
+    number(br#","response_bytes":"#, line.response_bytes, out);
+    optional(br#","user":"#, line.user.as_ref().map(Value::as_bytes), out);
+    optional(br#","role":"#, line.role.as_ref().map(Value::as_bytes), out);
+    list(br#","params":["#, params, out, |param, out| write_param(&param, out));
+    list(br#","attacks":["#, line.attacks.iter(), out, |kind, out| string(kind.as_bytes(), out));
+    flag(br#","denied":"#, line.denied, out);
+    if let Some(request) = &line.request {
         out.extend_from_slice(br#","request":"#);
         write_full(request, out);
     }
     out.push(b'}');
 }
 
-fn write_param(param: &Param<'_>, out: &mut Vec<u8>) {
-    text(br#"{"name":"#, &param.name, out);
-    text(br#","value":"#, &param.value, out);
+fn write_param(param: &Shown<'_>, out: &mut Vec<u8>) {
+    text(br#"{"name":"#, param.name, out);
+    text(br#","value":"#, param.value.as_bytes(), out);
     out.extend_from_slice(match param.kind {
         ParamType::Session => br#","type":"session""#,
         ParamType::Context => br#","type":"context""#,
@@ -62,29 +118,32 @@ fn write_param(param: &Param<'_>, out: &mut Vec<u8>) {
 }
 
 fn write_full(request: &FullRequest<'_>, out: &mut Vec<u8>) {
-    text(br#"{"line":"#, &request.line, out);
-    list(br#","headers":["#, &request.headers, out, |(name, value), out| {
-        out.push(b'[');
-        string(name, out);
+    text(br#"{"line":"#, request.line.as_bytes(), out);
+    // A list that is empty is written all the same.
+    out.extend_from_slice(br#","headers":["#);
+    for (at, (name, value)) in request.headers.iter().enumerate() {
+        out.extend_from_slice(if at == 0 { b"[" } else { b",[" });
+        string(name.as_bytes(), out);
         out.push(b',');
-        string(value, out);
+        string(value.as_bytes(), out);
         out.push(b']');
-    });
-    optional(br#","body":"#, request.body.as_deref(), out);
-    optional(br#","body_base64":"#, request.body_base64.as_deref(), out);
+    }
+    out.push(b']');
+    optional(br#","body":"#, request.body.as_deref().map(str::as_bytes), out);
+    optional(br#","body_base64":"#, request.body_base64.as_deref().map(str::as_bytes), out);
     flag(br#","truncated":"#, request.truncated, out);
     out.push(b'}');
 }
 
 /// A member: what stands before its value, as it is written, then the value.
 #[inline]
-fn text(before: &[u8], value: &str, out: &mut Vec<u8>) {
+fn text(before: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(before);
     string(value, out);
 }
 
 #[inline]
-fn optional(before: &[u8], value: Option<&str>, out: &mut Vec<u8>) {
+fn optional(before: &[u8], value: Option<&[u8]>, out: &mut Vec<u8>) {
     if let Some(value) = value {
         text(before, value, out);
     }
@@ -103,31 +162,38 @@ fn flag(before: &[u8], value: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(if value { b"true" } else { b"false" });
 }
 
-/// `before` ends with the opening bracket.
-fn list<T>(before: &[u8], items: &[T], out: &mut Vec<u8>, write: impl Fn(&T, &mut Vec<u8>)) {
+/// A member that is left out where there are no items. `before` ends with the opening bracket.
+fn list<T>(
+    before: &[u8],
+    mut items: impl Iterator<Item = T>,
+    out: &mut Vec<u8>,
+    write: impl Fn(T, &mut Vec<u8>),
+) {
+    let Some(first) = items.next() else { return };
     out.extend_from_slice(before);
-    for (at, item) in items.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
+    write(first, out);
+    for item in items {
+        out.push(b',');
         write(item, out);
     }
     out.push(b']');
 }
 
+/// Stands in a string as it is: ASCII that JSON does not escape. What goes on to be looked at closely need
+/// not be escaped.
 #[inline]
-fn is_escaped(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
+fn is_plain(byte: u8) -> bool {
+    (0x20..0x80).contains(&byte) && byte != b'"' && byte != b'\\'
 }
 
 /// A string with its quotes (RFC 8259, 7).
 #[inline]
-fn string(text: &str, out: &mut Vec<u8>) {
+fn string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
-    if any_escaped(text.as_bytes()) {
-        escape(text.as_bytes(), out);
+    if all_plain(text) {
+        out.extend_from_slice(text);
     } else {
-        out.extend_from_slice(text.as_bytes());
+        escape(&String::from_utf8_lossy(text), out);
     }
     out.push(b'"');
 }
@@ -136,32 +202,32 @@ fn string(text: &str, out: &mut Vec<u8>) {
 /// a word; a text shorter than that byte by byte. None has a branch in it, so that it is one comparison of
 /// vectors.
 #[inline]
-fn any_escaped(text: &[u8]) -> bool {
-    let any = |bytes: &[u8]| bytes.iter().fold(false, |any, byte| any | is_escaped(*byte));
+fn all_plain(text: &[u8]) -> bool {
+    let all = |bytes: &[u8]| bytes.iter().fold(true, |all, byte| all & is_plain(*byte));
     let (blocks, rest) = text.as_chunks::<BLOCK>();
-    if blocks.iter().any(|block| any(block)) {
-        return true;
+    if !blocks.iter().all(|block| all(block)) {
+        return false;
     }
-    let Some(last) = text.last_chunk::<8>() else { return any(text) };
+    let Some(last) = text.last_chunk::<8>() else { return all(text) };
     let words = rest.as_chunks::<8>().0;
-    words.iter().any(|word| any_in_word(u64::from_ne_bytes(*word)))
-        || any_in_word(u64::from_ne_bytes(*last))
+    words.iter().all(|word| plain_word(u64::from_ne_bytes(*word)))
+        && plain_word(u64::from_ne_bytes(*last))
 }
 
-/// Of eight bytes at once (the usual trick: a borrow reaches the top bit of a byte that is too small).
-/// May say yes for a byte beyond ASCII beside one that is escaped, never no for one that is.
+/// Of eight bytes at once (the usual trick: a borrow reaches the top bit of a byte that is too small). May
+/// say no beside a byte that is not plain, never yes for one.
 #[inline]
-fn any_in_word(word: u64) -> bool {
+fn plain_word(word: u64) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const TOPS: u64 = 0x8080_8080_8080_8080;
-    let less = |word: u64, than: u64| word.wrapping_sub(ONES * than) & !word & TOPS;
+    let less = |word: u64, than: u64| word.wrapping_sub(ONES * than) & !word;
     let is = |byte: u8| less(word ^ (ONES * u64::from(byte)), 1);
-    (less(word, 0x20) | is(b'"') | is(b'\\')) != 0
+    (less(word, 0x20) | is(b'"') | is(b'\\') | word) & TOPS == 0
 }
 
 #[cold]
-fn escape(bytes: &[u8], out: &mut Vec<u8>) {
-    for byte in bytes {
+fn escape(text: &str, out: &mut Vec<u8>) {
+    for byte in text.bytes() {
         match byte {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
@@ -176,14 +242,14 @@ fn escape(bytes: &[u8], out: &mut Vec<u8>) {
                 out.extend(digit(byte >> 4));
                 out.extend(digit(byte & 15));
             }
-            _ => out.push(*byte),
+            _ => out.push(byte),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use api_sessions_wire::Source;
+    use api_sessions_wire::{Param, Record};
     use proptest::prelude::*;
 
     use super::*;
@@ -239,8 +305,39 @@ mod tests {
                 user: options[5].clone(), role: options[6].clone(), params, attacks, denied, request,
             };
             let mut line = Vec::new();
-            write(&record, &mut line);
+            let some = |text: &'_ Option<std::borrow::Cow<'static, str>>| text.clone();
+            let optional = options.iter().map(some).collect::<Vec<_>>();
+            let bytes = |at: usize| optional[at].as_deref().map(str::as_bytes);
+            let kinds: Vec<&str> = record.attacks.iter().map(|kind| &**kind).collect();
+            let fields = Line {
+                id: record.id.as_bytes(), ts: record.ts, node: record.node.as_bytes(),
+                session: record.session.as_bytes(), key: record.key.as_bytes(), source: record.source,
+                app: bytes(0), ip: record.ip.as_bytes(), ua: bytes(1), host: bytes(2),
+                method: record.method.as_bytes(), path: record.path.as_bytes(), proto: bytes(3),
+                scheme: bytes(4), status: record.status, time_ms: record.time_ms,
+                upstream_ms: record.upstream_ms, request_bytes: record.request_bytes,
+                response_bytes: record.response_bytes, user: bytes(5).map(Value::Text),
+                role: bytes(6).map(Value::Text), attacks: &kinds, denied: record.denied,
+                request: record.request.clone(),
+            };
+            let params = record.params.iter().map(|param| Shown {
+                name: param.name.as_bytes(), value: Value::Text(param.value.as_bytes()), kind: param.kind,
+                hashed: param.hashed, truncated: param.truncated,
+            });
+            write(&fields, params, &mut line);
             prop_assert_eq!(String::from_utf8(line).unwrap(), serde_json::to_string(&record).unwrap());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn bytes_that_are_not_utf8_break_no_string(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let mut line = Vec::new();
+            string(&bytes, &mut line);
+            let read: String = serde_json::from_slice(&line).unwrap();
+            prop_assert_eq!(read, String::from_utf8_lossy(&bytes));
         }
     }
 }

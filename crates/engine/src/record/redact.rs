@@ -104,8 +104,8 @@ impl Secrets {
     }
 
     /// The text, or a placeholder where it shows one of the values.
-    pub(super) fn hide<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
-        if self.shown_in(text.as_bytes()) { Cow::Borrowed(HIDDEN) } else { text }
+    pub(super) fn hide<'t>(&self, text: &'t [u8]) -> &'t [u8] {
+        if self.shown_in(text) { HIDDEN.as_bytes() } else { text }
     }
 
     /// The path without segments that show one of the values, and without ids in path parameters.

@@ -32,6 +32,11 @@ pub struct ParameterHash([u8; 32]);
 
 impl ParameterHash {
     /// The digits.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The digits.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }

@@ -70,6 +70,15 @@ impl Worker {
         self.update(id, now_ms, &outcome.arrival, |session| session.settle(outcome))
     }
 
+    /// The session will be needed soon: the processor may fetch it meanwhile.
+    #[inline]
+    pub fn expect(&self, id: SessionId) {
+        let place = self.table.place(&id);
+        if let Some(set) = self.table.set(place.set) {
+            set.prefetch(&place);
+        }
+    }
+
     /// Takes back what [`Worker::count`] added, for a request that turned out to belong to another
     /// session. A session whose only request it was is gone.
     pub fn uncount(&self, id: SessionId) {

@@ -1,4 +1,4 @@
-use api_sessions_wire::Source;
+use api_sessions_wire::{Record, Source};
 use proptest::prelude::*;
 
 use super::*;
