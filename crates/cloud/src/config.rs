@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Deserialize;
 
-use crate::store::Day;
+use crate::store::{Day, StoreKind};
 
 /// Where it listens if nothing is said: this machine alone.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8700";
@@ -27,9 +27,18 @@ pub struct Options {
     /// ./api-sessions-data]
     #[arg(long, env = "API_SESSIONS_CLOUD_DATA", value_name = "DIR", global = true)]
     pub data: Option<PathBuf>,
-    /// Where sessions are kept: `sqlite` (in --data) [default: sqlite]
+    /// Where sessions are kept: `sqlite` (in --data), or
+    /// `clickhouse:http[s]://[user@]host:port[/database][?cluster=name]` [default: sqlite]
     #[arg(long, env = "API_SESSIONS_CLOUD_STORE", value_name = "STORE", global = true)]
     pub store: Option<String>,
+    /// File that holds the password of ClickHouse's user
+    #[arg(
+        long,
+        env = "API_SESSIONS_CLOUD_CLICKHOUSE_PASSWORD_FILE",
+        value_name = "FILE",
+        global = true
+    )]
+    pub clickhouse_password_file: Option<PathBuf>,
     /// Full UTC days that are kept beside today, such as `7d` [default: 7d]
     #[arg(long, env = "API_SESSIONS_CLOUD_RETENTION", value_name = "DAYS", global = true)]
     pub retention: Option<String>,
@@ -51,6 +60,7 @@ struct FileOptions {
     listen: Option<String>,
     data: Option<PathBuf>,
     store: Option<String>,
+    clickhouse_password_file: Option<PathBuf>,
     retention: Option<String>,
     log_format: Option<String>,
     log: Option<String>,
@@ -63,6 +73,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Directory of the store and the token files.
     pub data: PathBuf,
+    /// Where sessions are kept.
+    pub store: StoreKind,
     /// Full days kept beside today.
     pub retention_days: u32,
     /// The log is JSON.
@@ -88,8 +100,14 @@ impl Config {
         };
         let listen = options.listen.or(file.listen).unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
         let store = options.store.or(file.store).unwrap_or_else(|| "sqlite".to_owned());
-        if store != "sqlite" {
-            return Err(ConfigError(format!("store: `{store}`: only `sqlite` is known")));
+        let mut store = StoreKind::parse(&store).map_err(|what| {
+            // Without what may be a password.
+            let shown = store.split('@').next_back().unwrap_or_default();
+            ConfigError(format!("store: `{shown}`: {what}"))
+        })?;
+        let password_file = options.clickhouse_password_file.or(file.clickhouse_password_file);
+        if let StoreKind::ClickHouse(options) = &mut store {
+            options.password_file = password_file;
         }
         let retention = options.retention.or(file.retention);
         let format = options.log_format.or(file.log_format);
@@ -98,6 +116,7 @@ impl Config {
                 ConfigError(format!("listen: `{listen}`: an address and a port, {DEFAULT_LISTEN}"))
             })?,
             data: options.data.or(file.data).unwrap_or_else(default_data),
+            store,
             retention_days: match retention {
                 Some(text) => read_days(&text)?,
                 None => DEFAULT_RETENTION_DAYS,

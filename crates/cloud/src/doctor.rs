@@ -6,8 +6,9 @@ use std::path::Path;
 use crate::auth;
 use crate::clock::{now_ms, rfc3339};
 use crate::config::Config;
+use crate::store::clickhouse::{ClickHouseOptions, ClickHouseStore};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Control, Day, Records, Role};
+use crate::store::{Day, Role, Store, StoreKind};
 use crate::tokens::{ADMIN_FILE, INGEST_FILE};
 
 /// Free disk space below which it warns, bytes.
@@ -47,14 +48,37 @@ pub fn examine(config: &Config) -> Findings {
     let mut findings = Findings::default();
     disk(&mut findings, &config.data);
     clock(&mut findings);
-    match SqliteStore::open(&config.data) {
-        Ok(store) => {
-            days(&mut findings, &store);
-            tokens(&mut findings, &store, &config.data);
+    match &config.store {
+        StoreKind::Sqlite => match SqliteStore::open(&config.data) {
+            Ok(store) => {
+                store.verify();
+                days(&mut findings, &store);
+                tokens(&mut findings, &store, &config.data);
+            }
+            Err(error) => findings.add(false, "store", error.to_string()),
+        },
+        StoreKind::ClickHouse(options) => {
+            if let Err(error) = clickhouse(&mut findings, options, &config.data) {
+                findings.add(false, "store", error);
+            }
         }
-        Err(error) => findings.add(false, "store", error.to_string()),
     }
     findings
+}
+
+fn clickhouse(
+    findings: &mut Findings,
+    options: &ClickHouseOptions,
+    data: &Path,
+) -> Result<(), String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    let opening = ClickHouseStore::open(options, runtime.handle());
+    let store = runtime.block_on(opening).map_err(|error| error.to_string())?;
+    let version = store.server_version().map_err(|error| error.to_string())?;
+    findings.add(true, "store", format!("ClickHouse {version} at {options:?}"));
+    days(findings, &store);
+    tokens(findings, &store, data);
+    Ok(())
 }
 
 fn disk(findings: &mut Findings, data: &Path) {
@@ -83,8 +107,7 @@ fn clock(findings: &mut Findings) {
     findings.add(now > PAST, "clock", rfc3339(now));
 }
 
-fn days(findings: &mut Findings, store: &SqliteStore) {
-    store.verify();
+fn days(findings: &mut Findings, store: &dyn Store) {
     let health = store.health();
     let tomorrow = Day(Day::of(now_ms()).0 + 1).to_string();
     findings.add(true, "store", format!("{} days", health.days.len()));
@@ -101,7 +124,7 @@ fn days(findings: &mut Findings, store: &SqliteStore) {
     }
 }
 
-fn tokens(findings: &mut Findings, store: &SqliteStore, data: &Path) {
+fn tokens(findings: &mut Findings, store: &dyn Store, data: &Path) {
     let known = match store.tokens() {
         Ok(known) => known,
         Err(error) => return findings.add(false, "tokens", error.to_string()),

@@ -10,8 +10,7 @@ use api_sessions_cloud::config::Config;
 use api_sessions_cloud::doctor;
 use api_sessions_cloud::generate;
 use api_sessions_cloud::server::Server;
-use api_sessions_cloud::store::Control;
-use api_sessions_cloud::store::sqlite::SqliteStore;
+use api_sessions_cloud::store;
 use api_sessions_cloud::tokens;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
@@ -56,10 +55,12 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
             writeln!(out, "{} records in {seconds:.1} s: {rate:.0} a second", done.records)?;
         }
         Some(Command::Token(command)) => {
-            let store = SqliteStore::open(&config.data)?;
+            let runtime = tokio::runtime::Runtime::new()?;
+            let opening = store::open(&config.store, &config.data, runtime.handle());
+            let store = runtime.block_on(opening)?;
             match command {
                 TokenCommand::Create { role, label } => {
-                    writeln!(out, "{}", tokens::create(&store, role, &label)?)?;
+                    writeln!(out, "{}", tokens::create(&*store, role, &label)?)?;
                 }
                 TokenCommand::List => {
                     for token in store.tokens()? {

@@ -11,8 +11,7 @@ use crate::config::Config;
 use crate::retention;
 use crate::router::router;
 use crate::state::AppState;
-use crate::store::sqlite::SqliteStore;
-use crate::store::{Store, StoreError};
+use crate::store::{self, StoreError};
 use crate::tokens;
 
 /// How long requests may go on once the server is to end.
@@ -45,8 +44,15 @@ impl Server {
     /// # Errors
     /// [`StartError`]
     pub async fn start(config: Config) -> Result<Server, StartError> {
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.data)?);
-        let admin = tokens::first(&*store, &config.data)?;
+        let handle = tokio::runtime::Handle::current();
+        let store = store::open(&config.store, &config.data, &handle).await?;
+        let admin = {
+            let (store, data) = (Arc::clone(&store), config.data.clone());
+            // Stores block.
+            tokio::task::spawn_blocking(move || tokens::first(&*store, &data))
+                .await
+                .map_err(|error| StoreError::Unavailable(error.to_string()))??
+        };
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|error| StartError::Listen(config.listen, error))?;

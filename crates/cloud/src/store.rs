@@ -2,10 +2,15 @@
 //!
 //! Calls block; the HTTP side runs them on the blocking pool (see [`crate::state::AppState::read`]).
 
+pub mod clickhouse;
 pub mod control;
 pub mod cursor;
+mod open;
+mod parts;
 pub mod query;
 pub mod sqlite;
+
+pub use open::{StoreKind, open};
 
 use api_sessions_wire::Record;
 
@@ -33,6 +38,8 @@ pub struct NewRequest {
     pub record: Record<'static>,
     /// Shape of its path ([`crate::shape::endpoint`]).
     pub endpoint: String,
+    /// Line of the batch it came in, from 0.
+    pub line: u32,
 }
 
 /// A batch to be stored once.

@@ -1,6 +1,7 @@
 //! The tokens of a first start, and making more.
 
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use crate::auth;
@@ -29,6 +30,11 @@ pub fn create(store: &dyn Store, role: Role, label: &str) -> Result<String, Stor
 /// [`StoreError`]; a file that cannot be written.
 pub fn first(store: &dyn Store, data: &Path) -> Result<Option<String>, StoreError> {
     if store.tokens()?.is_empty() {
+        // There is none yet where the store is elsewhere.
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+        made.map_err(|error| {
+            StoreError::Unavailable(format!("cannot make {}: {error}", data.display()))
+        })?;
         for (role, name) in [(Role::Ingest, INGEST_FILE), (Role::Admin, ADMIN_FILE)] {
             let token = auth::new_token()?;
             // The file first: a token that counts but is nowhere would be no use.

@@ -69,7 +69,7 @@ impl Usual {
     /// Learns from requests that were stored.
     pub fn learn(&self, requests: &[NewRequest]) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for NewRequest { record, endpoint } in requests {
+        for NewRequest { record, endpoint, .. } in requests {
             let host = record.host.as_deref().unwrap_or_default().to_owned();
             let key = (host, endpoint.clone());
             if all.len() >= MAX_ENDPOINTS && !all.contains_key(&key) {
@@ -106,7 +106,7 @@ mod tests {
 
     fn request(time_ms: u64, response_bytes: u64) -> NewRequest {
         let record = Record { time_ms, response_bytes, ..Record::default() };
-        NewRequest { record, endpoint: "/a".into() }
+        NewRequest { record, endpoint: "/a".into(), line: 0 }
     }
 
     #[test]

@@ -87,6 +87,9 @@ fn old_days_go() {
     let expired = cloud.post(&[record(3, 3, json!({"ts": now - 9 * DAY}))]);
     assert_eq!((expired.status, expired.json()["expired"].clone()), (200, json!(1)));
     assert_eq!(cloud.ask("/v1/sessions")["total"], 2);
+    if support::clickhouse().is_some() {
+        return;
+    }
     let dir = cloud.stop();
     // As if it had been off for some days: the day before the oldest kept.
     let days: Vec<_> = std::fs::read_dir(dir.path())
@@ -104,6 +107,10 @@ fn old_days_go() {
 
 #[test]
 fn a_corrupt_day_leaves_the_others_served() {
+    if support::clickhouse().is_some() {
+        // It has no files of its own.
+        return;
+    }
     let cloud = Cloud::start();
     let yesterday = now_ms() - DAY;
     cloud.post(&[record(1, 1, json!({"ts": yesterday})), record(2, 2, json!({"ts": now_ms()}))]);

@@ -58,7 +58,8 @@ pub fn parse(body: &[u8], cut: bool, period: Period) -> Parsed {
         if line.is_empty() {
             continue;
         }
-        let result = match read_line(line, period) {
+        let number = u32::try_from(n).unwrap_or(u32::MAX);
+        let result = match read_line(line, number, period) {
             // Said as it is, not as JSON that ends too early.
             Err(_) if cut && lines.peek().is_none() => Err("the batch is cut here".into()),
             other => other,
@@ -78,7 +79,7 @@ pub fn parse(body: &[u8], cut: bool, period: Period) -> Parsed {
 }
 
 /// `None`: it is older than what is kept.
-fn read_line(line: &[u8], period: Period) -> Result<Option<NewRequest>, String> {
+fn read_line(line: &[u8], number: u32, period: Period) -> Result<Option<NewRequest>, String> {
     if line.len() > MAX_RECORD_BYTES {
         return Err(format!("longer than {MAX_RECORD_BYTES} bytes"));
     }
@@ -109,7 +110,7 @@ fn read_line(line: &[u8], period: Period) -> Result<Option<NewRequest>, String> 
         return Ok(None);
     }
     let endpoint = shape::endpoint(&record.path);
-    Ok(Some(NewRequest { record: owned::record(record), endpoint }))
+    Ok(Some(NewRequest { record: owned::record(record), endpoint, line: number }))
 }
 
 #[cfg(test)]

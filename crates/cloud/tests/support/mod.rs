@@ -10,6 +10,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
+/// Address of the ClickHouse that all tests are to use, such as `http://127.0.0.1:8123`; without: the
+/// embedded store.
+pub fn clickhouse() -> Option<String> {
+    std::env::var("API_SESSIONS_TEST_CLICKHOUSE").ok().filter(|url| !url.is_empty())
+}
+
 /// A running server; ends when dropped.
 pub struct Cloud {
     pub url: String,
@@ -48,9 +54,21 @@ impl Cloud {
     }
 
     pub fn start_in(dir: TempDir) -> Cloud {
+        let store = clickhouse().map(|url| {
+            // One database for each directory, so that a second start finds the first one's.
+            let name = dir.path().file_name().unwrap().to_string_lossy();
+            let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+            format!("clickhouse:{url}/test_{name}")
+        });
+        Cloud::start_with(dir, store)
+    }
+
+    /// With that `--store`.
+    pub fn start_with(dir: TempDir, store: Option<String>) -> Cloud {
         let config = Config::load(Options {
             listen: Some("127.0.0.1:0".into()),
             data: Some(dir.path().to_owned()),
+            store,
             ..Options::default()
         })
         .unwrap();

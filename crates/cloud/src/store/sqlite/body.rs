@@ -295,6 +295,7 @@ mod tests {
                 ..Record::default()
             },
             endpoint: if flag { words[8 % words.len()].clone() } else { "/e".into() },
+            line: 0,
         }
     }
 

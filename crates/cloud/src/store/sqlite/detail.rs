@@ -1,6 +1,5 @@
 //! What a session's parts tell of it: the row of a list, and the counts of a detail.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use rusqlite::types::ValueRef;
@@ -8,25 +7,9 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::body::Resolve;
 use super::days::{DayFile, Key, Strings};
-use super::facets::{Facets, Kind, OTHER};
-use crate::store::query::{
-    Counted, MAX_ENDPOINTS, MAX_LISTED, Part, SessionDetail, SessionSummary,
-};
-
-/// What is shown for values beyond the limit of values kept.
-const OTHER_TEXT: &str = "(other)";
-
-/// One day part, as far as its day knows.
-pub(super) struct DayPart {
-    part: Part,
-    user: Option<String>,
-    role: Option<String>,
-    key: String,
-    source: &'static str,
-    counts: Vec<(u8, String, u64)>,
-    /// How many endpoints it has.
-    endpoints: u64,
-}
+use super::facets::{Facets, OTHER};
+use crate::store::parts::{DayPart, Kind, OTHER_TEXT, detail};
+use crate::store::query::{MAX_LISTED, Part, SessionDetail};
 
 /// Reads the part of `session` from one day.
 pub(super) fn read_part(
@@ -69,7 +52,8 @@ pub(super) fn read_part(
                     1 => "builtin",
                     2 => "ip_ua",
                     _ => "ip",
-                },
+                }
+                .to_owned(),
                 endpoints: facets.0.iter().filter(|entry| entry.0.0 == Kind::Endpoint as u8).count()
                     as u64,
                 counts: texts(facets, &mut strings, all_values),
@@ -79,7 +63,7 @@ pub(super) fn read_part(
 }
 
 /// Strings of the counts; for a list only of the values that a list shows.
-fn texts(facets: Facets, strings: &mut Strings<'_>, all: bool) -> Vec<(u8, String, u64)> {
+fn texts(facets: Facets, strings: &mut Strings<'_>, all: bool) -> Vec<(Kind, String, u64)> {
     let listed = [Kind::Ip, Kind::Host, Kind::Application, Kind::Attack, Kind::Endpoint];
     let listed = listed.map(|kind| kind as u8);
     let mut wanted = facets.0;
@@ -98,73 +82,12 @@ fn texts(facets: Facets, strings: &mut Strings<'_>, all: bool) -> Vec<(u8, Strin
     wanted
         .into_iter()
         .filter_map(|((kind, string), count)| {
+            let kind = Kind::ALL.iter().find(|entry| entry.0 as u8 == kind)?.0;
             let text =
                 if string == OTHER { OTHER_TEXT.to_owned() } else { strings.resolve(string)? };
             Some((kind, text, count))
         })
         .collect()
-}
-
-/// Puts the parts of a session together; `None`: there are none.
-pub(super) fn detail(session: &str, parts: Vec<DayPart>) -> Option<SessionDetail> {
-    let mut summary = SessionSummary {
-        session: session.to_owned(),
-        first_ts: u64::MAX,
-        ..SessionSummary::default()
-    };
-    let mut counts: HashMap<(u8, String), u64> = HashMap::new();
-    let mut listed = Vec::with_capacity(parts.len());
-    let mut endpoint_count = 0;
-    // Oldest first: the newest user, role and key are what stays.
-    for part in parts {
-        summary.first_ts = summary.first_ts.min(part.part.first_ts);
-        summary.last_ts = summary.last_ts.max(part.part.last_ts);
-        summary.requests += part.part.requests;
-        summary.attacks += part.part.attacks;
-        summary.denied += part.part.denied;
-        summary.user = part.user.or(summary.user);
-        summary.role = part.role.or(summary.role);
-        summary.key = part.key;
-        summary.source = part.source.to_owned();
-        summary.days.push(part.part.day.clone());
-        endpoint_count = endpoint_count.max(part.endpoints);
-        for (kind, text, count) in part.counts {
-            *counts.entry((kind, text)).or_default() += count;
-        }
-        listed.push(part.part);
-    }
-    if listed.is_empty() {
-        return None;
-    }
-    let mut by: BTreeMap<String, Vec<Counted>> =
-        Kind::ALL.iter().map(|(_, name)| ((*name).to_owned(), Vec::new())).collect();
-    for ((kind, value), count) in counts {
-        let name = Kind::ALL.iter().find(|entry| entry.0 as u8 == kind).map(|entry| entry.1);
-        if let Some(values) = name.and_then(|name| by.get_mut(name)) {
-            let share = count as f64 / summary.requests.max(1) as f64;
-            values.push(Counted { value, count, share });
-        }
-    }
-    for values in by.values_mut() {
-        values.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
-    }
-    let first = |name: &str| -> Vec<String> {
-        by.get(name)
-            .into_iter()
-            .flatten()
-            .filter(|counted| counted.value != OTHER_TEXT)
-            .take(MAX_LISTED)
-            .map(|counted| counted.value.clone())
-            .collect()
-    };
-    summary.ips = first("ip");
-    summary.hosts = first("host");
-    summary.applications = first("application");
-    summary.attack_types = first("attack");
-    let endpoints = by.get("endpoint").map(Vec::as_slice).unwrap_or_default();
-    summary.endpoints = endpoints.iter().take(MAX_ENDPOINTS).cloned().collect();
-    summary.endpoint_count = endpoint_count.max(endpoints.len() as u64);
-    Some(SessionDetail { summary, parts: listed, by })
 }
 
 /// A session from all its days.

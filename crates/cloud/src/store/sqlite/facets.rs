@@ -1,51 +1,9 @@
 //! How often each value occurs in a day part, kept in its row as one blob.
 
 use super::body::{byte, number, read_number};
+use crate::store::parts::{Kind, MAX_VALUES};
 
-/// What a value is a value of. The numbers are in the files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub(super) enum Kind {
-    Application = 1,
-    Host = 2,
-    Ip = 3,
-    User = 4,
-    Role = 5,
-    Status = 6,
-    Method = 7,
-    Attack = 8,
-    Endpoint = 9,
-    Ua = 10,
-    Key = 11,
-}
-
-impl Kind {
-    /// All of them, with their names in a detail.
-    pub(super) const ALL: [(Kind, &str); 11] = [
-        (Kind::Application, "application"),
-        (Kind::Host, "host"),
-        (Kind::Ip, "ip"),
-        (Kind::User, "user"),
-        (Kind::Role, "role"),
-        (Kind::Status, "status"),
-        (Kind::Method, "method"),
-        (Kind::Attack, "attack"),
-        (Kind::Endpoint, "endpoint"),
-        (Kind::Ua, "ua"),
-        (Kind::Key, "key"),
-    ];
-
-    /// Sessions are found by it.
-    pub(super) const fn is_searched(self) -> bool {
-        !matches!(self, Kind::Ua | Kind::Key)
-    }
-}
-
-/// Most values of one kind that a part counts one by one; the others are counted together, under
-/// the number [`OTHER`]. They are still found by a filter.
-pub(super) const MAX_VALUES: usize = 300;
-
-/// Stands for all values beyond [`MAX_VALUES`].
+/// Stands for all values beyond [`MAX_VALUES`]. They are still found by a filter.
 pub(super) const OTHER: i64 = 0;
 
 /// Counts by kind and string number, in that order.

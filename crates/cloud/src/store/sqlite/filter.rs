@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use rusqlite::params;
 
 use super::candidate::Candidate;
-use super::facets::Kind;
+use crate::store::parts::Kind;
 use crate::store::query::{ANY_ATTACK, Filter, contains_ignore_case};
 
 /// Filters of a question, a bit each.

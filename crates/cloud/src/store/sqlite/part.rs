@@ -5,8 +5,9 @@ use rusqlite::{OptionalExtension, params};
 
 use super::body::{self, Intern};
 use super::days::{Days, Key};
-use super::facets::{Facets, Kind};
+use super::facets::Facets;
 use super::writer::{DayStrings, other_days};
+use crate::store::parts::Kind;
 use crate::store::{Day, NewRequest};
 
 /// Day facets a writer remembers to have written.

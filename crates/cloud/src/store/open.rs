@@ -1,0 +1,51 @@
+//! Which store it is.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use super::clickhouse::{ClickHouseOptions, ClickHouseStore};
+use super::sqlite::SqliteStore;
+use super::{Store, StoreError};
+
+/// Where sessions are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum StoreKind {
+    /// In files of the data directory.
+    #[default]
+    Sqlite,
+    /// In ClickHouse.
+    ClickHouse(ClickHouseOptions),
+}
+
+impl StoreKind {
+    /// Reads `sqlite` or `clickhouse:URL`.
+    ///
+    /// # Errors
+    /// What it may be.
+    pub fn parse(text: &str) -> Result<StoreKind, String> {
+        match text.split_once(':') {
+            None if text == "sqlite" => Ok(StoreKind::Sqlite),
+            Some(("clickhouse", url)) => ClickHouseOptions::parse(url).map(StoreKind::ClickHouse),
+            _ => Err("expected `sqlite` or `clickhouse:http://host:8123/database`".into()),
+        }
+    }
+}
+
+/// Opens the store; `data` is the data directory.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn open(
+    kind: &StoreKind,
+    data: &Path,
+    handle: &Handle,
+) -> Result<Arc<dyn Store>, StoreError> {
+    match kind {
+        StoreKind::Sqlite => Ok(Arc::new(SqliteStore::open(data)?)),
+        StoreKind::ClickHouse(options) => {
+            Ok(Arc::new(ClickHouseStore::open(options, handle).await?))
+        }
+    }
+}
