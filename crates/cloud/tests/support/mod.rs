@@ -221,3 +221,62 @@ pub fn record(n: u32, id: u32, more: Value) -> Value {
     }
     record
 }
+
+/// A way to a server that can be closed: what is under way on it is cut.
+pub struct Way {
+    pub address: std::net::SocketAddr,
+    open: std::sync::Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Way {
+    pub fn to(target: String) -> Way {
+        use std::sync::atomic::Ordering::Relaxed;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let open = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let is_open = open.clone();
+        let pass =
+            move |mut from: std::net::TcpStream,
+                  mut to: std::net::TcpStream,
+                  is_open: std::sync::Arc<std::sync::atomic::AtomicBool>| {
+                use std::io::{Read, Write};
+                let _ = from.set_read_timeout(Some(std::time::Duration::from_millis(20)));
+                let mut buffer = [0; 16384];
+                while is_open.load(Relaxed) {
+                    match from.read(&mut buffer) {
+                        Ok(0) => break,
+                        Ok(n) if to.write_all(&buffer[..n]).is_ok() => {}
+                        Err(error)
+                            if matches!(
+                                error.kind(),
+                                std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                            ) => {}
+                        _ => break,
+                    }
+                }
+                let _ = from.shutdown(std::net::Shutdown::Both);
+                let _ = to.shutdown(std::net::Shutdown::Both);
+            };
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                if !is_open.load(Relaxed) {
+                    continue;
+                }
+                let Ok(server) = std::net::TcpStream::connect(&target) else { continue };
+                let (back, forth) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                let (one, two) = (is_open.clone(), is_open.clone());
+                std::thread::spawn(move || pass(client, server, one));
+                std::thread::spawn(move || pass(back, forth, two));
+            }
+        });
+        Way { address, open }
+    }
+
+    pub fn close(&self) {
+        self.open.store(false, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    pub fn open(&self) {
+        self.open.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}

@@ -95,9 +95,9 @@ impl ClickHouseStore {
         known.last
     }
 
-    fn changed<T>(&self, value: T) -> T {
+    /// What was read a moment ago is no longer so.
+    fn forget(&self) {
         lock(&self.known).forget();
-        value
     }
 
     fn change(
@@ -113,7 +113,8 @@ impl ClickHouseStore {
             "entry": entry,
         });
         self.connection.insert("deny_change", &[row])?;
-        Ok(self.changed(()))
+        self.forget();
+        Ok(())
     }
 
     /// The entry in force of each session, or of one.
@@ -137,7 +138,8 @@ impl Control for ClickHouseStore {
             "revoked": 0,
         });
         self.connection.insert("token", &[row])?;
-        Ok(self.changed(id))
+        self.forget();
+        Ok(id)
     }
 
     fn find_token(&self, hash: &[u8; 32]) -> Result<Option<TokenInfo>, StoreError> {
@@ -172,7 +174,8 @@ impl Control for ClickHouseStore {
             "id": id, "hash": "", "role": "", "label": "", "created": now_ms(), "revoked": 1,
         });
         self.connection.insert("token", &[row])?;
-        Ok(self.changed(true))
+        self.forget();
+        Ok(true)
     }
 
     fn denylist(&self, now: u64) -> Result<Vec<DenyEntry>, StoreError> {
@@ -219,7 +222,8 @@ impl Control for ClickHouseStore {
             "seq": self.next(), "ts": now, "author": by, "document": write(set)?,
         });
         self.connection.insert("parameters", &[row])?;
-        Ok(self.changed(()))
+        self.forget();
+        Ok(())
     }
 
     fn version(&self) -> Result<String, StoreError> {

@@ -74,6 +74,13 @@ impl Predicates {
         met
     }
 
+    /// Whether a session may be looked for whose parts that meet some filter by value meet `met`: what its
+    /// other parts can add are filters by their own numbers.
+    pub(super) fn may_be_met(&self, met: u32) -> bool {
+        let by_value = (1u32 << self.values.len()) - 1;
+        met & by_value == by_value
+    }
+
     /// Whether a session that meets `met` is looked for.
     pub(super) fn all_met(&self, met: u32, denied: i64) -> bool {
         met == self.all && self.denied.is_none_or(|want| want == (denied > 0))

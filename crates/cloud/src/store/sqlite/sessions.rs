@@ -25,6 +25,9 @@ pub(super) struct Found {
 
 /// What a scan of one day gives.
 struct DayFound {
+    day: Day,
+    /// Only parts that meet some filter were looked at.
+    partial: bool,
     total: u64,
     newest: i64,
     top: Top,
@@ -62,7 +65,11 @@ pub(super) fn find(
     let (mut total, mut newest) = (0, 0);
     let mut top = top;
     let mut several: HashMap<Vec<u8>, Candidate> = HashMap::new();
+    let mut partial = Vec::new();
     for day in scanned {
+        if day.partial {
+            partial.push(day.day);
+        }
         total += day.total;
         newest = newest.max(day.newest);
         for candidate in day.top.into_vec() {
@@ -77,7 +84,13 @@ pub(super) fn find(
             }
         }
     }
+    several.retain(|_, candidate| predicates.may_be_met(candidate.met));
+    for file in days.iter().filter(|file| partial.contains(&file.day)) {
+        file.read(|connection| complete(connection, file.day, query, &top, &mut several));
+    }
     for candidate in several.into_values() {
+        // A part that was added may be newer than all that were looked at before.
+        newest = newest.max(candidate.last_ts);
         if predicates.all_met(candidate.met, candidate.denied) {
             total += 1;
             top.offer(candidate);
@@ -85,6 +98,57 @@ pub(super) fn find(
     }
     let (page, more) = top.into_page();
     Ok(Found { total, page, more, newest })
+}
+
+/// Adds the parts of a day that meet no filter to the sessions that others let be found: what a session
+/// holds is all of it.
+fn complete(
+    connection: &Connection,
+    day: Day,
+    query: &SessionQuery,
+    top: &Top,
+    several: &mut HashMap<Vec<u8>, Candidate>,
+) -> rusqlite::Result<()> {
+    let predicates = Predicates::new(&query.filter);
+    let mut statement =
+        connection.prepare_cached(&format!("{} WHERE session = ?", select(query)))?;
+    for (session, candidate) in several.iter_mut() {
+        if candidate.parts.iter().any(|(known, _)| *known == day) {
+            continue;
+        }
+        let session = String::from_utf8_lossy(session);
+        let mut rows = statement.query([Key(&session)])?;
+        if let Some(row) = rows.next()? {
+            let mut part = read(connection, row, top.as_of())?;
+            part.met |= predicates.met_by_part(&query.filter, &part);
+            part.parts.push((day, row.get(0)?));
+            candidate.merge(part);
+        }
+    }
+    Ok(())
+}
+
+/// A part as far as the columns of [`select`] tell.
+fn read(
+    connection: &Connection,
+    row: &rusqlite::Row<'_>,
+    as_of: Option<i64>,
+) -> rusqlite::Result<Candidate> {
+    let mut candidate = Candidate {
+        session: Vec::new(),
+        last_ts: row.get(3)?,
+        first_ts: row.get(4)?,
+        requests: row.get(5)?,
+        attacks: row.get(6)?,
+        denied: row.get(7)?,
+        met: 0,
+        value: 0,
+        parts: Vec::new(),
+    };
+    if let Some(as_of) = as_of.filter(|as_of| candidate.last_ts > *as_of) {
+        candidate.last_ts = last_before(connection, row.get(0)?, as_of)?;
+    }
+    Ok(candidate)
 }
 
 /// The statement that reads parts: only of the columns that the question needs, since it may go
@@ -109,7 +173,7 @@ fn scan(
     predicates: &Predicates,
     top: Top,
 ) -> rusqlite::Result<DayFound> {
-    let mut found = DayFound { total: 0, newest: 0, top, several: Vec::new() };
+    let mut found = DayFound { day, partial: false, total: 0, newest: 0, top, several: Vec::new() };
     let sets = Sets::load(connection, predicates)?;
     let as_of = found.top.as_of();
     let columns = select(query);
@@ -120,20 +184,8 @@ fn scan(
         if !several && !sets.all_met(met) {
             return Ok(());
         }
-        let mut candidate = Candidate {
-            session: Vec::new(),
-            last_ts: row.get(3)?,
-            first_ts: row.get(4)?,
-            requests: row.get(5)?,
-            attacks: row.get(6)?,
-            denied: row.get(7)?,
-            met,
-            value: 0,
-            parts: Vec::new(),
-        };
-        if let Some(as_of) = as_of.filter(|as_of| candidate.last_ts > *as_of) {
-            candidate.last_ts = last_before(connection, id, as_of)?;
-        }
+        let mut candidate = read(connection, row, as_of)?;
+        candidate.met = met;
         candidate.met |= predicates.met_by_part(&query.filter, &candidate);
         found.newest = found.newest.max(candidate.last_ts);
         if several {
@@ -161,8 +213,10 @@ fn scan(
     }
     // "Not denied" must see all parts of a session.
     let few = sets.few().filter(|_| query.filter.denied != Some(false));
+    let mut found_partial = false;
     match few {
         Some(ids) => {
+            found_partial = true;
             // Parts of sessions of several days matter even where only one filter is met.
             let mut statement = connection.prepare_cached(&format!("{columns} WHERE id = ?"))?;
             for id in ids {
@@ -184,6 +238,7 @@ fn scan(
             }
         }
     }
+    found.partial = found_partial;
     Ok(found)
 }
 
