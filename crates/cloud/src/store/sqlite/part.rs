@@ -1,7 +1,7 @@
 //! Writing requests into the parts of their sessions.
 
 use rusqlite::types::ValueRef;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Statement, params};
 
 use super::body::{self, Intern};
 use super::days::{Days, Key};
@@ -40,6 +40,9 @@ pub(super) fn store(
         .sort_by(|a, b| (&a.record.session, a.record.ts).cmp(&(&b.record.session, b.record.ts)));
     let mut ids = Vec::with_capacity(requests.len());
     let mut bytes = Vec::with_capacity(512);
+    let transaction = strings.transaction;
+    let mut into_request =
+        transaction.prepare_cached("INSERT INTO request (part, ts, body) VALUES (?, ?, ?)")?;
     for session in requests.chunk_by(|a, b| a.record.session == b.record.session) {
         let Some(first) = session.first() else { continue };
         let name = &*first.record.session;
@@ -48,7 +51,7 @@ pub(super) fn store(
             None => create(strings, days, day, name)?,
         };
         for request in session {
-            let row = insert(strings, &part, request, &mut bytes)?;
+            let row = insert(strings, &mut into_request, &part, request, &mut bytes)?;
             ids.push((id_hash(&request.record.id), row));
             count(strings, &mut part, request)?;
         }
@@ -135,16 +138,14 @@ fn create(
 
 fn insert(
     strings: &mut DayStrings<'_>,
+    into_request: &mut Statement<'_>,
     part: &Part,
     request: &NewRequest,
     bytes: &mut Vec<u8>,
 ) -> rusqlite::Result<i64> {
     bytes.clear();
     body::encode(request, strings, bytes)?;
-    strings
-        .transaction
-        .prepare_cached("INSERT INTO request (part, ts, body) VALUES (?, ?, ?)")?
-        .execute(params![part.id, request.record.ts as i64, &*bytes])?;
+    into_request.execute(params![part.id, request.record.ts as i64, &*bytes])?;
     let row = strings.transaction.last_insert_rowid();
     if let Some(content) = &request.record.request {
         strings

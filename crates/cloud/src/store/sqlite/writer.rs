@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use ahash::RandomState;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::activity;
@@ -108,8 +109,8 @@ pub(super) struct DayWriter {
 /// What a day's writer remembers of its file.
 #[derive(Default)]
 pub(super) struct Known {
-    strings: HashMap<String, i64>,
-    pub(super) facets: HashSet<(u8, i64)>,
+    strings: HashMap<String, i64, RandomState>,
+    pub(super) facets: HashSet<(u8, i64), RandomState>,
 }
 
 /// A transaction with the strings that are known.
