@@ -111,6 +111,10 @@ impl Connection {
         if let Some(password) = password {
             bare = bare.with_password(password);
         }
+        if options.cluster.is_some() {
+            // Answered is on the shard, not in a queue before it.
+            bare = bare.with_setting("insert_distributed_sync", "1");
+        }
         let client = bare.clone().with_database(&options.database);
         let tables = Tables::new(options);
         Ok(Connection { bare, client, tables, handle })
