@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::json;
-use support::{batch, record, token};
+use support::{SmallDisk, batch, record, token};
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_api-sessions-cloud"));
@@ -122,4 +122,40 @@ fn what_is_wrong_is_said() {
     let doctor = run(dir.path(), &["doctor"]);
     assert!(!doctor.status.success());
     assert!(String::from_utf8_lossy(&doctor.stdout).contains("BAD"));
+}
+
+#[test]
+fn a_disk_that_became_read_only_is_read_and_said() {
+    let Some(disk) = SmallDisk::of("16m") else {
+        return eprintln!("skipped: no small file system");
+    };
+    let data = disk.path().join("data");
+    let post = |link: &str| {
+        let url = format!("{}/v1/records", link.split("/login").next().unwrap());
+        let ingest = format!("Bearer {}", token(&data, "ingest"));
+        let body = batch(&[record(1, 1, json!({}))]);
+        let mut answer = agent().post(&url).header("authorization", &ingest).send(&body).unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
+    };
+    let (mut child, link) = start(&data);
+    assert_eq!(post(&link).0, 200);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    disk.remount("ro");
+    let (mut child, link) = start(&data);
+    let base = link.split("/login").next().unwrap();
+    let admin = format!("Bearer {}", token(&data, "admin"));
+    let (status, said) = post(&link);
+    assert!(status == 503 && said.contains("read"), "{status} {said}");
+    let url = format!("{base}/v1/sessions");
+    let mut answer = agent().get(&url).header("authorization", &admin).call().unwrap();
+    let page: serde_json::Value =
+        serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
+    assert_eq!(page["total"], 1);
+    let doctor = run(&data, &["doctor"]);
+    assert!(!doctor.status.success());
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(said.contains("BAD  disk") && said.contains("Read-only"), "{said}");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

@@ -7,7 +7,7 @@ use std::io::Write;
 
 use api_sessions_cloud::clock::now_ms;
 use serde_json::{Value, json};
-use support::{Cloud, batch, record, session};
+use support::{Cloud, SmallDisk, batch, record, session};
 
 const DAY: u64 = 86_400_000;
 
@@ -194,4 +194,44 @@ fn csv_is_whole_and_safe() {
     let users = reader.headers().unwrap().iter().position(|name| name == "user").unwrap();
     assert!(rows.iter().all(|row| row[users].starts_with("'=")));
     assert_eq!(cloud.get("/v1/sessions/none/requests.csv").status, 404);
+}
+
+#[test]
+fn a_full_disk_is_said_serves_what_is_there_and_takes_batches_again_once_it_is_not() {
+    let Some(disk) = SmallDisk::of("6m").filter(|_| support::clickhouse().is_none()) else {
+        return eprintln!("skipped: no small file system, or a store elsewhere");
+    };
+    let dir = tempfile::tempdir_in(disk.path()).unwrap();
+    let cloud = Cloud::start_in(dir);
+    let ua = "x".repeat(900);
+    let mut taken = 0;
+    let full = (0..60).find_map(|n| {
+        let lines: Vec<_> = (0..200)
+            .map(|line| record(n, n * 200 + line, json!({ "ua": format!("{ua}{n}-{line}") })))
+            .collect();
+        let answer = cloud.post(&lines);
+        match answer.status {
+            200 => taken += 200,
+            _ => return Some((answer, lines)),
+        }
+        None
+    });
+    let (answer, lines) = full.expect("the disk is full");
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert!(answer.json()["detail"].as_str().unwrap().contains("full"), "{}", answer.text());
+    let stored = |cloud: &Cloud| -> u64 {
+        let list = cloud.ask("/v1/sessions?limit=1000");
+        list["sessions"].as_array().unwrap().iter().map(|s| s["requests"].as_u64().unwrap()).sum()
+    };
+    assert_eq!(
+        stored(&cloud),
+        taken,
+        "what was acknowledged is served, the rest is not there by half"
+    );
+    assert!(cloud.get("/metrics").text().contains("api_sessions_cloud_store_writable 0"));
+    disk.remount("size=64m");
+    let again = cloud.post(&lines);
+    assert_eq!(again.status, 200, "{}", again.text());
+    assert_eq!(stored(&cloud), taken + 200);
+    drop(cloud.stop());
 }

@@ -280,3 +280,33 @@ impl Way {
         self.open.store(true, std::sync::atomic::Ordering::Relaxed);
     }
 }
+
+/// A small file system of its own; `None`: this user may not mount one.
+pub struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    pub fn of(size: &str) -> Option<SmallDisk> {
+        let dir = tempfile::tempdir().unwrap();
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "none"])
+            .arg(dir.path())
+            .status();
+        mounted.is_ok_and(|status| status.success()).then_some(SmallDisk(dir))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn remount(&self, options: &str) {
+        let mut mount = std::process::Command::new("mount");
+        let mounted = mount.args(["-o", &format!("remount,{options}")]).arg(self.0.path()).status();
+        assert!(mounted.unwrap().success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
