@@ -2,7 +2,7 @@
 
 mod harness;
 
-use harness::{Cloud, Nginx, eventually, get, request};
+use harness::{Cloud, Nginx, check_prometheus, eventually, get, request};
 use serde_json::json;
 
 #[test]
@@ -205,8 +205,10 @@ fn the_status_page_speaks_json_and_prometheus() {
         get(nginx.port, "/status", &[("Accept", "text/plain;version=0.0.4")]),
     ] {
         assert!(prometheus.header("content-type").unwrap().starts_with("text/plain"));
+        check_prometheus(&prometheus.body);
         assert!(prometheus.body.contains("\n# TYPE api_sessions_records_sent_total counter\napi_sessions_records_sent_total 1\n"), "{}", prometheus.body);
     }
+    check_prometheus(&cloud.get("/metrics").body);
     assert_eq!(request(nginx.port, "DELETE", "/status", &[], "").status, 405);
 }
 

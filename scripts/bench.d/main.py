@@ -31,7 +31,7 @@ def say(text):
 
 def locations(name, upstream_port):
     own = "location = /bench-status { api_sessions off; api_sessions_status; }" if peers.is_ours(name) else ""
-    return f"""location / {{ return 200 "ok"; }} {own}
+    return f"""location / {{ empty_gif; }} {own}
         location /proxied {{ proxy_pass http://api; proxy_http_version 1.1; proxy_set_header Connection ""; }}"""
 
 

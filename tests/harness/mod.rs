@@ -7,10 +7,12 @@
 mod cloud;
 mod http;
 mod nginx;
+mod prometheus;
 
 pub(crate) use cloud::Cloud;
 pub(crate) use http::{Answer, get, raw, request};
 pub(crate) use nginx::{Daemon, Nginx, Tested, check, check_in, check_whole, signal};
+pub(crate) use prometheus::check as check_prometheus;
 
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU16, Ordering};

@@ -15,10 +15,12 @@ mod sessions;
 mod sql;
 mod writer;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
+use percent_encoding::percent_decode_str;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -80,8 +82,8 @@ impl ClickHouseOptions {
             }
         }
         let decoded = |text: &str| {
-            percent_decode(text)
-                .ok_or_else(|| wrong("user or password is not percent-encoded UTF-8"))
+            let text = percent_decode_str(text).decode_utf8();
+            text.map(Cow::into_owned).map_err(|_| wrong("user or password is not UTF-8"))
         };
         let user = decoded(url.username())?;
         let password = url.password().map(decoded).transpose()?;
@@ -104,21 +106,6 @@ fn is_name(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with(|first: char| first.is_ascii_digit())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-fn percent_decode(text: &str) -> Option<String> {
-    let mut bytes = text.bytes();
-    let mut out = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'%' => {
-                let digits = [bytes.next()?, bytes.next()?];
-                out.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
-            }
-            other => out.push(other),
-        }
-    }
-    String::from_utf8(out).ok()
 }
 
 /// A store in ClickHouse.
