@@ -4,7 +4,7 @@
 use api_sessions_engine::detect::{AttackKinds, detect};
 use api_sessions_engine::point::cookie;
 use api_sessions_engine::record::{Facts, Settings};
-use api_sessions_engine::session::{Resolution, SessionId, Stage, resolve};
+use api_sessions_engine::session::{Resolution, SessionId, Stage, resolve_with};
 use api_sessions_engine::table::{self, Arrival, Outcome};
 use api_sessions_wire::ParamType;
 
@@ -157,7 +157,8 @@ fn resolved<'c>(
     // A point may read a variable of ours: it gets nothing, rather than a resolution without end.
     let mut buffers = worker.buffers.try_borrow_mut().ok()?;
     let Buffers { scratch, found, .. } = &mut *buffers;
-    Some(resolve(analysis.keys(), &view, stage, hasher, scratch, found))
+    let id = |namespace, value: &[u8]| state.ids.session_id(hasher, namespace, value);
+    Some(resolve_with(analysis.keys(), &view, stage, id, scratch, found))
 }
 
 /// Counts the request in its session; takes it out of another where it was counted before.

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::ptr;
 
-use api_sessions_engine::session::SessionId;
+use api_sessions_engine::session::{IdMemo, SessionId};
 use api_sessions_engine::table::Snapshot;
 use api_sessions_wire::Source;
 
@@ -29,6 +29,8 @@ pub(super) struct Counted {
 pub(crate) struct State {
     pub(super) counted: Cell<Option<Counted>>,
     pub(super) bodies: RefCell<BodyPair>,
+    /// The id that its value gave.
+    pub(super) ids: IdMemo,
     /// Whether the denylist has its session, once it was asked.
     pub(super) denied: Cell<Option<bool>>,
     /// The log phase has begun: the response is there to be read.

@@ -5,11 +5,13 @@ pub mod builtin;
 mod hash;
 mod id;
 mod ip;
+mod memo;
 mod resolve;
 
 pub use hash::{Hasher, Namespace, ParameterHash};
 pub use id::{BadSessionId, SessionId, hex};
-pub use resolve::{Keys, Resolution, Stage, resolve};
+pub use memo::IdMemo;
+pub use resolve::{Keys, Resolution, Stage, resolve, resolve_with};
 
 use crate::point::Point;
 

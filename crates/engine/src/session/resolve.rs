@@ -54,6 +54,19 @@ pub fn resolve<'k, X: Exchange + ?Sized>(
     scratch: &mut Scratch,
     found: &mut Vec<u8>,
 ) -> Resolution<'k> {
+    let id = |namespace, value: &[u8]| hasher.session_id(namespace, value);
+    resolve_with(keys, exchange, stage, id, scratch, found)
+}
+
+/// As [`resolve`], with ids from `id`.
+pub fn resolve_with<'k, X: Exchange + ?Sized>(
+    keys: Keys<'k>,
+    exchange: &X,
+    stage: Stage,
+    id: impl Fn(Namespace, &[u8]) -> SessionId,
+    scratch: &mut Scratch,
+    found: &mut Vec<u8>,
+) -> Resolution<'k> {
     found.clear();
     for (at, key) in keys.own.iter().enumerate() {
         let needs = key.point.needs();
@@ -62,7 +75,7 @@ pub fn resolve<'k, X: Exchange + ?Sized>(
         }
         if let Some(value) = key.point.read(exchange, scratch) {
             found.extend_from_slice(value);
-            let id = hasher.session_id(Namespace::Value, found);
+            let id = id(Namespace::Value, found);
             let from_response = needs.response || needs.response_body;
             let label = &key.name;
             return Resolution {
@@ -78,7 +91,7 @@ pub fn resolve<'k, X: Exchange + ?Sized>(
     if keys.builtin
         && let Some(entry) = builtin::find(exchange, scratch, found)
     {
-        let id = hasher.session_id(Namespace::Value, found);
+        let id = id(Namespace::Value, found);
         return Resolution {
             id,
             source: Source::Builtin,
@@ -93,7 +106,7 @@ pub fn resolve<'k, X: Exchange + ?Sized>(
     if let Some(agent) = agent.filter(|agent| !agent.is_empty()) {
         found.push(b'\n');
         found.extend_from_slice(agent);
-        let id = hasher.session_id(Namespace::IpUa, found);
+        let id = id(Namespace::IpUa, found);
         return Resolution {
             id,
             source: Source::IpUa,
@@ -103,7 +116,7 @@ pub fn resolve<'k, X: Exchange + ?Sized>(
             from_response: false,
         };
     }
-    let id = hasher.session_id(Namespace::Ip, found);
+    let id = id(Namespace::Ip, found);
     Resolution {
         id,
         source: Source::Ip,
