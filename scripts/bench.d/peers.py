@@ -16,7 +16,7 @@ limit_req zone=sessions burst=1000000 nodelay;"""
 SESSIONS = """api_sessions on; api_sessions_zone api_sessions:{zone};
 session_key request.cookie.sid; context_param request.query.u name=u;"""
 BODY_KEY = "session_key request.body.json.user.id name=user;"
-EXPORT = "api_sessions_export {sink} token_file={work}/token node=bench queue=64m;"
+EXPORT = "api_sessions_export {sink} token_file={work}/token node=bench queue=16m;"
 OURS = "load_module {module};"
 
 # Key, counter in shared memory, JSON, batches from a timer.
