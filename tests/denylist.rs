@@ -105,3 +105,21 @@ fn records_say_what_was_denied() {
         records.iter().map(|r| (r["status"].as_u64(), r["denied"].as_bool())).collect();
     assert_eq!(seen, [(Some(200), Some(false)), (Some(403), Some(true)), (Some(200), Some(true))]);
 }
+
+#[test]
+fn what_the_denylist_says_of_one_application_does_not_count_for_the_next() {
+    let nginx = Nginx::start(
+        "api_sessions on; session_key request.header.S; add_header X-Session $api_session_id always;
+        server { listen 127.0.0.1:PORT; api_sessions_deny on; root DIR;
+            location / { api_sessions_application a; try_files /none /b; }
+            location /b { api_sessions_application b; proxy_pass http://127.0.0.1:PORT/up; }
+            location /up { api_sessions off; return 200 up; }
+            location /control { api_sessions off; api_sessions_control; } }",
+    );
+    let bad = session(&nginx, "bad");
+    post(&nginx, &json!({ "session": bad, "applications": ["b"] }));
+    assert_eq!(get(nginx.port, "/b", &[("S", "bad")]).status, 403);
+    // The request is of application "a" first, then of "b".
+    assert_eq!(get(nginx.port, "/", &[("S", "bad")]).status, 403);
+    assert_eq!(get(nginx.port, "/", &[("S", "good")]).status, 200);
+}

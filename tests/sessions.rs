@@ -321,3 +321,22 @@ fn single_process_mode_works() {
     assert_eq!(show(&nginx, "/", &[]).requests, 1);
     assert_eq!(show(&nginx, "/", &[]).requests, 2);
 }
+
+#[test]
+fn an_application_that_is_named_by_the_session_does_not_count_a_request_a_hundred_times() {
+    let nginx = Nginx::start(&format!(
+        "map $api_session_source $application {{ key keyed; default other; }}
+        api_sessions on; session_key request.header.S; {SHOW}
+        api_sessions_application $application$api_session_id;
+        server {{ listen 127.0.0.1:PORT;
+            location / {{ proxy_pass http://127.0.0.1:PORT/up; }}
+            location /returned {{ return 200 returned; }}
+            location /up {{ api_sessions off; return 200 up; }} }}"
+    ));
+    for (target, expected) in [("/", 1), ("/", 2), ("/returned", 3), ("/", 4)] {
+        let shown = show(&nginx, target, &[("S", "anna")]);
+        assert_eq!(shown.requests, expected, "{target}");
+    }
+    let log = nginx.error_log();
+    assert!(!log.contains("cycle while evaluating"), "{log}");
+}

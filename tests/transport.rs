@@ -290,7 +290,13 @@ fn responses_reach_the_client_as_they_were_and_are_read_by_the_rules() {
             gzip(&json),
             Some("tok-1"),
         ),
-        ("/br", "Content-Type: application/json\r\nContent-Encoding: br\r\n", json.clone(), None),
+        (
+            // A stream of brotli may hold the text as it is.
+            "/br",
+            "Content-Type: application/json\r\nContent-Encoding: br\r\n",
+            [b"\x0b\x08\x80", &json[..], b"\x03"].concat(),
+            None,
+        ),
         (
             "/problem",
             "Content-Type: application/problem+json; charset=utf-8\r\n",
@@ -518,4 +524,40 @@ fn every_place_that_many_values_can_come_from_has_an_answer() {
     assert_eq!(big["truncated"], true);
     // A request that is answered before it is whole.
     request(nginx.port, "GET", "/../..//x", &[], "");
+}
+
+#[test]
+fn nginx_may_compress_or_inflate_what_a_point_of_a_response_body_reads() {
+    let json = br#"{"token":"tok-1","fill":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}"#;
+    let cloud = Cloud::start();
+    let compressed = gzip(json);
+    let upstream = Upstream::start(move |stream, head| {
+        let is_gzip = head.contains("/inflated");
+        let (encoding, body) =
+            if is_gzip { ("Content-Encoding: gzip\r\n", &compressed[..]) } else { ("", &json[..]) };
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{encoding}Content-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
+        let _ = stream.write_all(&[head.as_bytes(), body].concat());
+    });
+    let up = upstream.port;
+    let more = format!(
+        "location /compressed {{ gzip on; gzip_types application/json; gzip_min_length 1; gzip_http_version 1.0;
+            proxy_pass http://127.0.0.1:{up}; }}
+        location /inflated {{ gunzip on; proxy_pass http://127.0.0.1:{up}; }}"
+    );
+    let nginx = nginx(&cloud, &upstream, &more);
+    for (target, accept, encoded) in
+        [("/compressed", "Accept-Encoding: gzip\r\n", true), ("/inflated", "", false)]
+    {
+        let head = format!(
+            "GET {target} HTTP/1.1\r\nHost: h\r\nS: x\r\nConnection: close\r\n{accept}\r\n"
+        );
+        let answer = raw(nginx.port, head.as_bytes());
+        let text = String::from_utf8_lossy(&answer);
+        assert_eq!(text.contains("Content-Encoding: gzip"), encoded, "{text}");
+        let record = record(&cloud, target);
+        assert_eq!(param(&record, "token").as_deref(), Some("tok-1"), "{target}: {record:#}");
+    }
 }

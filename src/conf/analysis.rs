@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use api_sessions_engine::point::{Needs, Point};
+use api_sessions_engine::point::{MediaType, Needs, Point};
 use api_sessions_engine::record::ContextParam;
 use api_sessions_engine::session::{Keys, SessionKey};
 use api_sessions_engine::sync::CloudSettings;
@@ -17,8 +17,6 @@ pub(crate) struct Analysis {
     builtin: bool,
     params: Rc<Vec<ContextParam>>,
     needs: Needs,
-    /// What the keys alone need.
-    key_needs: Needs,
 }
 
 impl Analysis {
@@ -32,11 +30,11 @@ impl Analysis {
     ) -> Self {
         let keys = cloud.map_or_else(|| keys.clone(), |cloud| before(&cloud.keys, &keys));
         let params = cloud.map_or_else(|| params.clone(), |cloud| before(&cloud.params, &params));
-        let key_needs = keys.iter().fold(Needs::default(), |needs, key| needs | key.point.needs());
-        let points = params.iter().map(|param| &param.point).chain(masks);
-        let mut needs = points.fold(key_needs, |needs, point| needs | point.needs());
+        let points = keys.iter().map(|key| &key.point);
+        let points = points.chain(params.iter().map(|param| &param.point)).chain(masks);
+        let mut needs = points.fold(Needs::default(), |needs, point| needs | point.needs());
         needs.request_body |= needs_request_body;
-        Self { generation, keys, builtin, params, needs, key_needs }
+        Self { generation, keys, builtin, params, needs }
     }
 
     #[inline]
@@ -54,10 +52,10 @@ impl Analysis {
         self.needs
     }
 
-    /// A key reads the request's body.
+    /// A key can read request bodies of that type.
     #[inline]
-    pub(super) fn keys_read_body(&self) -> bool {
-        self.key_needs.request_body
+    pub(super) fn keys_read_body_of(&self, media_type: MediaType) -> bool {
+        self.keys.iter().any(|key| key.point.reads_body_of(media_type))
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use api_sessions_engine::detect::AttackKinds;
-use api_sessions_engine::point::Point;
+use api_sessions_engine::point::{MediaType, Point};
 use api_sessions_engine::record::ContextParam;
 use api_sessions_engine::session::SessionKey;
 use api_sessions_engine::sync::CloudSettings;
@@ -162,9 +162,9 @@ impl LocationConf {
         self.deny.unwrap_or(Deny::Off)
     }
 
-    /// Bodies that a key reads are to be read before the request is passed on.
+    /// A body of that type is to be read before the request is passed on, since a key may be in it.
     #[inline]
-    pub(crate) fn prereads(&self, main: &MainConf) -> bool {
-        self.preread.unwrap_or(false) && self.analysis(main).keys_read_body()
+    pub(crate) fn prereads(&self, main: &MainConf, media_type: MediaType) -> bool {
+        self.preread.unwrap_or(false) && self.analysis(main).keys_read_body_of(media_type)
     }
 }

@@ -1,8 +1,10 @@
 //! The access phase: the request joins its session, and is let through or not.
 
+use api_sessions_engine::point::MediaType;
 use ngx::ffi::ngx_int_t;
 
 use super::journey;
+use super::state::State;
 use crate::conf::{Deny, LocationConf, MainConf};
 use crate::nginx::body::{self, DECLINED, Prereader};
 use crate::nginx::phase::PhaseHandler;
@@ -26,7 +28,7 @@ impl PhaseHandler for Access {
             return DECLINED;
         }
         let Some(main) = MainConf::of(r) else { return DECLINED };
-        if conf.prereads(main) && body::is_announced(r) && !body::is_taken(r) {
+        if wants_body(r, conf, main) {
             // The phases run again once the body is there.
             return body::preread::<Prereading>(r);
         }
@@ -45,9 +47,24 @@ impl PhaseHandler for Access {
     }
 }
 
-/// The body passes the request-body filter while it is read: nothing is left to do.
+/// A key may be in a body that nobody has taken yet. Says so once a request, whatever becomes of it.
+fn wants_body(r: Request<'_>, conf: &LocationConf, main: &MainConf) -> bool {
+    body::is_announced(r)
+        && !body::is_taken(r)
+        && conf.prereads(main, MediaType::of(r.content_type()))
+        && State::of_or_new(r).is_some_and(|state| !state.preread.replace(true))
+}
+
+/// The body has passed the request-body filter while it was read.
 struct Prereading;
 
 impl Prereader for Prereading {
-    fn read(_r: Request<'_>) {}
+    fn read(r: Request<'_>) {
+        let (Some(conf), Some(state)) = (r.location::<LocationConf>(), State::of(r)) else {
+            return;
+        };
+        if let Ok(mut bodies) = state.bodies.try_borrow_mut() {
+            bodies.decode_request(r, conf.body_size());
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Bodies, observed as they pass by: nothing is buffered, delayed or changed.
 
-use api_sessions_engine::point::{Body, Needs};
+use api_sessions_engine::point::{Body, MediaType, Needs};
 use api_sessions_engine::session::Stage;
 
 use super::state::State;
@@ -18,6 +18,19 @@ pub(super) struct Capture {
     cut: bool,
     /// The last buffer was seen.
     ended: bool,
+    /// The bytes are what they were compressed from.
+    decoded: bool,
+}
+
+/// How gzip begins.
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+fn is_identity(encoding: &[u8]) -> bool {
+    encoding.is_empty() || encoding.eq_ignore_ascii_case(b"identity")
+}
+
+fn is_gzip(encoding: &[u8]) -> bool {
+    encoding.eq_ignore_ascii_case(b"gzip") || encoding.eq_ignore_ascii_case(b"x-gzip")
 }
 
 impl Capture {
@@ -36,19 +49,33 @@ impl Capture {
         }
     }
 
-    /// Replaces the bytes by their decoded form, cut at the same limit. What cannot be decoded here is
-    /// left alone: neither read by points nor exported, since nobody could say what is hidden in it.
-    fn decode(&mut self, encoding: &[u8], limit: usize) {
+    /// Decodes a request's body as its `Content-Encoding` says, once. What cannot be decoded here is left
+    /// alone: neither read by points nor exported, since nobody could say what is hidden in it.
+    fn decode_request(&mut self, encoding: &[u8], limit: usize) {
+        if std::mem::replace(&mut self.decoded, true) || is_identity(encoding) {
+            return;
+        }
+        if is_gzip(encoding) { self.gunzip(limit) } else { self.leave_alone() }
+    }
+
+    /// Decodes a response's body. Its header does not tell what passed here: NGINX's own `gzip` sets it
+    /// when it compresses what has passed, and `gunzip` takes it away. The bytes do: no JSON text begins
+    /// as gzip does (RFC 1952, 2.3.1; RFC 8259, 2).
+    fn decode_response(&mut self, encoding: &[u8], limit: usize) {
+        if std::mem::replace(&mut self.decoded, true) {
+            return;
+        }
+        let first = self.bytes.trim_ascii_start().first();
+        if self.bytes.starts_with(&GZIP_MAGIC) {
+            self.gunzip(limit);
+        } else if !is_identity(encoding) && !matches!(first, Some(b'{' | b'[')) {
+            self.leave_alone();
+        }
+    }
+
+    /// Replaces the bytes by what they decode to, cut at the same limit.
+    fn gunzip(&mut self, limit: usize) {
         use std::io::Read;
-        let is = |names: &[&[u8]]| names.iter().any(|name| encoding.eq_ignore_ascii_case(name));
-        if self.bytes.is_empty() || is(&[b"identity", b""]) {
-            return;
-        }
-        if !is(&[b"gzip", b"x-gzip"]) {
-            self.bytes.clear();
-            self.cut = true;
-            return;
-        }
         let mut decoded = Vec::new();
         let reader = flate2::bufread::MultiGzDecoder::new(&self.bytes[..]);
         // An error (cut input, broken stream) leaves what could be decoded before it.
@@ -59,6 +86,11 @@ impl Capture {
         }
         self.cut |= failed;
         self.bytes = decoded;
+    }
+
+    fn leave_alone(&mut self) {
+        self.cut |= !self.bytes.is_empty();
+        self.bytes.clear();
     }
 
     pub(super) fn body<'b>(&'b self, content_type: &'b [u8]) -> Option<Body<'b>> {
@@ -76,44 +108,47 @@ pub(crate) struct Bodies;
 impl Observer for Bodies {
     fn request_body(r: Request<'_>, chunks: Chunks<'_>) {
         // A subrequest has the main request's body.
-        let Some(conf) = wanted(r, |needs| needs.request_body) else { return };
-        let Some(state) = State::of_or_new(r) else { return };
-        if let Ok(mut bodies) = state.bodies.try_borrow_mut() {
-            bodies.request.take(chunks, conf.body_size());
-        }
+        let Some(conf) = observing(r, |needs| needs.request_body) else { return };
+        watch(r, conf, |bodies| bodies.request.take(chunks, conf.body_size()));
     }
 
     fn response_body(r: Request<'_>, chunks: Chunks<'_>) {
-        let Some(conf) = wanted(r, |needs| needs.response_body) else { return };
+        let Some(conf) = observing(r, |needs| needs.response_body) else { return };
         // What is not JSON is not looked at: neither event streams nor downloads nor upgrades.
+        let is_json = |content_type| MediaType::of(content_type) == MediaType::Json;
         if r.is_upgrade() || !r.response_content_type().is_some_and(is_json) {
             return;
         }
-        let Some(state) = State::of_or_new(r) else { return };
-        if let Ok(mut bodies) = state.bodies.try_borrow_mut() {
-            bodies.response.take(chunks, conf.body_size());
-        }
+        watch(r, conf, |bodies| bodies.response.take(chunks, conf.body_size()));
     }
 }
 
+/// The settings of the main request's location, if something there wants that body.
 #[inline]
-fn wanted<'r>(r: Request<'r>, wants: impl Fn(Needs) -> bool) -> Option<&'r LocationConf> {
+fn observing<'r>(r: Request<'r>, wants: impl Fn(Needs) -> bool) -> Option<&'r LocationConf> {
     if !r.is_main() {
         return None;
     }
     let conf = r.location::<LocationConf>()?;
     let needs = conf.analysis(MainConf::of(r)?).needs();
-    (wants(needs) && conf.is_enabled(r)).then_some(conf)
+    wants(needs).then_some(conf)
 }
 
-/// `application/json` and `application/…+json` (RFC 6838, structured syntax suffix).
-fn is_json(content_type: &[u8]) -> bool {
-    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    let ends_with = |suffix: &[u8]| {
-        essence.len() >= suffix.len()
-            && essence[essence.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
+/// Lets `look` see the bodies of a request that is looked at. A body may come in thousands of pieces:
+/// whether it is was evaluated at the first.
+fn watch(r: Request<'_>, conf: &LocationConf, look: impl FnOnce(&mut BodyPair)) {
+    let Some(state) = State::of_or_new(r) else { return };
+    let is_watched = match state.watched.get() {
+        Some((under, is_watched)) if std::ptr::eq(under, conf) => is_watched,
+        _ => {
+            let is_watched = conf.is_enabled(r);
+            state.watched.set(Some((conf, is_watched)));
+            is_watched
+        }
     };
-    ends_with(b"/json") || ends_with(b"+json")
+    if is_watched && let Ok(mut bodies) = state.bodies.try_borrow_mut() {
+        look(&mut bodies);
+    }
 }
 
 /// Both bodies of an exchange.
@@ -136,13 +171,20 @@ impl BodyPair {
         View::new(r, variables, stage, request, response)
     }
 
-    /// Decodes what is compressed, once, in the log phase.
-    pub(super) fn decode(&mut self, r: Request<'_>, limit: usize) {
-        if let Some(encoding) = r.header_in(b"content-encoding") {
-            self.request.decode(encoding, limit);
+    /// Decodes the request's body, if it is compressed, once all of it was seen.
+    pub(super) fn decode_request(&mut self, r: Request<'_>, limit: usize) {
+        if !self.request.bytes.is_empty() {
+            let encoding = r.header_in(b"content-encoding").unwrap_or_default();
+            self.request.decode_request(encoding, limit);
         }
-        if let Some(encoding) = r.header_out(b"content-encoding") {
-            self.response.decode(encoding, limit);
+    }
+
+    /// Decodes both, in the log phase.
+    pub(super) fn decode(&mut self, r: Request<'_>, limit: usize) {
+        self.decode_request(r, limit);
+        if !self.response.bytes.is_empty() {
+            let encoding = r.header_out(b"content-encoding").unwrap_or_default();
+            self.response.decode_response(encoding, limit);
         }
     }
 }

@@ -99,7 +99,7 @@ fn list(r: Request<'_>, writer: &DenyWriter) -> ngx_int_t {
 }
 
 fn remove(r: Request<'_>, writer: &DenyWriter) -> ngx_int_t {
-    let query = r.unparsed_uri().split(|byte| *byte == b'?').nth(1).unwrap_or_default();
+    let (_, query) = r.target();
     let session = api_sessions_engine::point::query::find(query, b"session", 0)
         .and_then(|id| std::str::from_utf8(id).ok()?.parse::<SessionId>().ok());
     let Some(session) = session else {

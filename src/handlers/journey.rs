@@ -8,7 +8,7 @@ use api_sessions_engine::session::{Resolution, SessionId, Stage, resolve_with};
 use api_sessions_engine::table::{self, Arrival, Outcome};
 use api_sessions_wire::ParamType;
 
-use super::state::{Counted, State};
+use super::state::{Counted, State, Verdict};
 use crate::conf::{Analysis, Deny, LocationConf, MainConf};
 use crate::nginx::process;
 use crate::nginx::request::Request;
@@ -20,6 +20,9 @@ pub(super) fn arrive(r: Request<'_>, conf: &LocationConf) -> Option<Counted> {
     let state = State::of_or_new(r)?;
     if let Some(counted) = state.counted.get().filter(|counted| counted.is_under(conf)) {
         return Some(counted);
+    }
+    if state.joining.get() {
+        return None;
     }
     let (worker, main) = (worker::current()?, MainConf::of(r)?);
     let analysis = conf.analysis(main);
@@ -38,12 +41,14 @@ pub(super) fn is_denied(r: Request<'_>, conf: &LocationConf, session: SessionId)
     else {
         return false;
     };
-    if let Some(denied) = state.denied.get() {
-        return denied;
+    if let Some(verdict) = state.verdict.get()
+        && (verdict.denied || state.over.get() || std::ptr::eq(verdict.under, conf))
+    {
+        return verdict.denied;
     }
     let application = conf.application(r).unwrap_or_default();
     let denied = denylist.lookup(&session, application, process::now_ms());
-    state.denied.set(Some(denied));
+    state.verdict.set(Some(Verdict { denied, under: conf }));
     denied
 }
 
@@ -56,7 +61,7 @@ pub(super) fn finish(r: Request<'_>) {
     if !conf.is_enabled(r) {
         // A location that is not looked at has answered: as if the request had never arrived.
         if let Some(counted) = State::of(r).and_then(|state| state.counted.take()) {
-            hand.uncount(counted.session);
+            uncount(hand, &counted);
         }
         return;
     }
@@ -82,14 +87,14 @@ pub(super) fn finish(r: Request<'_>) {
         status: r.logged_status(),
         bytes_in: r.request_length(),
         bytes_out: r.bytes_sent(),
-        denied: state.denied.get() == Some(true),
+        count: counted.snapshot.is_none(),
+        denied: state.is_denied(),
         attacks: u32::from(!attacks.is_empty()),
         detected: !detected.is_empty(),
         confirmed: resolution.from_response || is_issued(r, worker),
         user_hash: if user.is_empty() { 0 } else { hand.table().text_hash(&user) },
         user: &user,
         role: &role,
-        ..Outcome::default()
     };
     let snapshot = hand.settle(counted.session, process::now_ms(), &outcome);
     state.counted.set(Some(Counted { snapshot: snapshot.or(counted.snapshot), ..counted }));
@@ -173,13 +178,15 @@ fn join(
         Some(before) if before.session == resolution.id => before.snapshot,
         before => {
             if let Some(before) = before {
-                hand.uncount(before.session);
+                uncount(hand, &before);
             }
             if !state.over.get() {
                 // Another session, another answer; once there was a response, it stays what it was.
-                state.denied.set(None);
+                state.verdict.set(None);
             }
+            state.joining.set(true);
             let arrival = arrival(r, conf, hand, resolution);
+            state.joining.set(false);
             hand.count(resolution.id, process::now_ms(), &arrival)
         }
     };
@@ -187,6 +194,13 @@ fn join(
         Counted { session: resolution.id, source: resolution.source, snapshot, under: conf };
     state.counted.set(Some(counted));
     counted
+}
+
+/// Takes the request out of a session that it was counted in: where its set's lock was busy, it was not.
+fn uncount(hand: &table::Worker, counted: &Counted) {
+    if counted.snapshot.is_some() {
+        hand.uncount(counted.session);
+    }
 }
 
 fn arrival(
@@ -224,7 +238,7 @@ fn record(
         upstream_ms: r.upstream_ms(),
         request_bytes: r.request_length(),
         response_bytes: r.bytes_sent(),
-        denied: state.denied.get() == Some(true),
+        denied: state.is_denied(),
         attacks,
     };
     let settings =

@@ -23,6 +23,15 @@ pub(super) struct Counted {
     pub(super) under: *const LocationConf,
 }
 
+/// What the denylist said.
+#[derive(Clone, Copy)]
+pub(super) struct Verdict {
+    pub(super) denied: bool,
+    /// Address of the location's settings it was asked under: entries count for some applications, and
+    /// a redirect may lead into another one.
+    pub(super) under: *const LocationConf,
+}
+
 /// State of a main request. Only shared references to it exist, so its parts are cells: a variable may
 /// be asked for while a point that reads a variable is being evaluated.
 #[derive(Default)]
@@ -31,8 +40,15 @@ pub(crate) struct State {
     pub(super) bodies: RefCell<BodyPair>,
     /// The id that its value gave.
     pub(super) ids: IdMemo,
-    /// Whether the denylist has its session, once it was asked.
-    pub(super) denied: Cell<Option<bool>>,
+    /// What the denylist said of its session, once it was asked.
+    pub(super) verdict: Cell<Option<Verdict>>,
+    /// Its session is being joined: who asks for it meanwhile (a variable in the text of
+    /// `api_sessions_application`) gets nothing, rather than counting the request once more.
+    pub(super) joining: Cell<bool>,
+    /// Its body was asked for in the access phase.
+    pub(super) preread: Cell<bool>,
+    /// Whether its bodies are looked at in the location with settings of that address.
+    pub(super) watched: Cell<Option<(*const LocationConf, bool)>>,
     /// The log phase has begun: the response is there to be read.
     pub(super) over: Cell<bool>,
 }
@@ -45,6 +61,11 @@ impl State {
     pub(super) fn of_or_new(r: Request<'_>) -> Option<&State> {
         let r = r.main();
         context::find(r).or_else(|| context::attach(r, State::default()))
+    }
+
+    /// The request is refused, or would be in dry run.
+    pub(super) fn is_denied(&self) -> bool {
+        self.verdict.get().is_some_and(|verdict| verdict.denied)
     }
 }
 

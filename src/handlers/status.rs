@@ -34,7 +34,7 @@ impl ContentHandler for Status {
 
 /// `?format=prometheus`, or a client that accepts text and not JSON, as Prometheus does.
 fn wants_prometheus(r: Request<'_>) -> bool {
-    let query = r.unparsed_uri().split(|byte| *byte == b'?').nth(1).unwrap_or_default();
+    let (_, query) = r.target();
     match api_sessions_engine::point::query::find(query, b"format", 0) {
         Some(format) => format == b"prometheus",
         None => r.header_in(b"accept").is_some_and(|accept| {

@@ -26,18 +26,9 @@ impl<'v> View<'v> {
         request_body: Option<Body<'v>>,
         response_body: Option<Body<'v>>,
     ) -> Self {
-        let (path, query) = split(request.unparsed_uri());
+        let (path, query) = request.target();
         let with_response = stage == Stage::Log;
         Self { request, variables, path, query, with_response, request_body, response_body }
-    }
-}
-
-/// Path and query of a request target as it was sent, without a fragment.
-fn split(target: &[u8]) -> (&[u8], &[u8]) {
-    let target = target.split(|byte| *byte == b'#').next().unwrap_or_default();
-    match target.iter().position(|byte| *byte == b'?') {
-        Some(at) => (&target[..at], &target[at + 1..]),
-        None => (target, &[]),
     }
 }
 

@@ -46,10 +46,11 @@ unsafe extern "C" fn done<P: Prereader>(raw: *mut ngx_http_request_t) {
     }
 }
 
-/// The body is being read, or was.
+/// The body is being read, or was, or is thrown away as it comes: then a read calls back at once without
+/// one (`ngx_http_read_client_request_body`).
 pub(crate) fn is_taken(r: Request<'_>) -> bool {
     // SAFETY: alive for the handler.
-    unsafe { !(*r.as_ptr()).request_body.is_null() }
+    unsafe { !(*r.as_ptr()).request_body.is_null() || (*r.as_ptr()).discard_body() != 0 }
 }
 
 /// The request has a body to read.

@@ -150,9 +150,19 @@ impl<'r> Request<'r> {
 
     /// Request target as the client sent it.
     #[inline]
-    pub(crate) fn unparsed_uri(self) -> &'r [u8] {
+    fn unparsed_uri(self) -> &'r [u8] {
         // SAFETY: a string in request memory.
         unsafe { bytes(&self.get().unparsed_uri) }
+    }
+
+    /// Path and query of the request target as it was sent, without a fragment.
+    pub(crate) fn target(self) -> (&'r [u8], &'r [u8]) {
+        let target = self.unparsed_uri();
+        let target = target.split(|byte| *byte == b'#').next().unwrap_or_default();
+        match target.iter().position(|byte| *byte == b'?') {
+            Some(at) => (&target[..at], &target[at + 1..]),
+            None => (target, &[]),
+        }
     }
 
     /// `$server_protocol`; empty for HTTP/0.9 and garbage.

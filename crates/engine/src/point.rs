@@ -9,6 +9,7 @@ mod decoder;
 mod exchange;
 mod grammar;
 pub mod json;
+pub(crate) mod media_type;
 pub(crate) mod multipart;
 mod parse;
 pub mod percent;
@@ -21,6 +22,7 @@ pub mod testing;
 
 pub use decoder::{Decoder, decode_base64, jwt_part, strip_scheme};
 pub use exchange::{Body, Exchange, Side, VariableCompiler, VariableId};
+pub use media_type::MediaType;
 pub use parse::PointError;
 pub use scratch::Scratch;
 pub use source::{Needs, NoVariables, Source};
@@ -59,6 +61,11 @@ impl Point {
     /// The parts of an exchange that must have been seen for the point to yield a value.
     pub fn needs(&self) -> Needs {
         self.source.needs()
+    }
+
+    /// Whether it can yield a value of a request body of that type.
+    pub fn reads_body_of(&self, media_type: MediaType) -> bool {
+        self.source.reads_body_of(media_type)
     }
 
     /// The value is a whole credential: `Authorization`, `Proxy-Authorization`, `Cookie` or

@@ -1,7 +1,7 @@
 //! The values of a request, one by one.
 
 use super::MAX_FIELDS;
-use crate::point::{Body, Exchange, Side, cookie, json, multipart, query};
+use crate::point::{Body, Exchange, MediaType, Side, cookie, json, media_type, multipart, query};
 
 /// Where a value stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,29 +139,20 @@ fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
 }
 
 fn in_body(body: &Body<'_>, unescaped: &mut Vec<u8>, give: &mut Give<'_>) -> bool {
-    let essence = body.content_type.split(|byte| *byte == b';').next().unwrap_or_default();
-    let essence = essence.trim_ascii();
-    let is = |other: &[u8]| essence.eq_ignore_ascii_case(other);
-    let ends_with = |suffix: &[u8]| {
-        let start = essence.len().checked_sub(suffix.len());
-        start.is_some_and(|start| essence[start..].eq_ignore_ascii_case(suffix))
-    };
-    if is(b"application/x-www-form-urlencoded") {
-        arguments(body.bytes, give)
-    } else if ends_with(b"/json") || ends_with(b"+json") {
-        json::strings(body.bytes, unescaped, &mut |is_name, text| {
+    match MediaType::of(body.content_type) {
+        MediaType::Form => arguments(body.bytes, give),
+        MediaType::Json => json::strings(body.bytes, unescaped, &mut |is_name, text| {
             give(if is_name { Place::Name } else { Place::Text }, text)
-        })
-    } else if is(b"multipart/form-data") {
-        multipart::parts(body, &mut |content| give(Place::Text, content))
-    } else if is(b"application/octet-stream")
-        || starts_with(essence, b"image/")
-        || starts_with(essence, b"video/")
-        || starts_with(essence, b"audio/")
-        || starts_with(essence, b"application/grpc")
-    {
-        true
-    } else {
-        give(Place::Whole, body.bytes)
+        }),
+        MediaType::Multipart => multipart::parts(body, &mut |content| give(Place::Text, content)),
+        MediaType::Other if is_opaque(media_type::essence(body.content_type)) => true,
+        MediaType::Other | MediaType::Unstated => give(Place::Whole, body.bytes),
     }
+}
+
+/// Bytes that nobody reads as text.
+fn is_opaque(essence: &[u8]) -> bool {
+    const PREFIXES: &[&[u8]] =
+        &[b"application/octet-stream", b"image/", b"video/", b"audio/", b"application/grpc"];
+    PREFIXES.iter().any(|prefix| starts_with(essence, prefix))
 }

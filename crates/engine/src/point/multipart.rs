@@ -1,6 +1,7 @@
 //! Fields of a multipart/form-data body (RFC 7578), found on the bytes that were looked at.
 
 use super::exchange::Body;
+use super::media_type::MediaType;
 
 /// Longest boundary (RFC 2046, 5.1.1).
 const MAX_BOUNDARY_BYTES: usize = 70;
@@ -60,8 +61,7 @@ pub(crate) fn parts(body: &Body<'_>, take: &mut dyn FnMut(&[u8]) -> bool) -> boo
 
 /// `\r\n--boundary`.
 fn delimiter(content_type: &[u8]) -> Option<Vec<u8>> {
-    let essence = content_type.split(|byte| *byte == b';').next()?.trim_ascii();
-    if !essence.eq_ignore_ascii_case(b"multipart/form-data") {
+    if MediaType::of(content_type) != MediaType::Multipart {
         return None;
     }
     let (_, boundary) = (Parameters { rest: content_type })

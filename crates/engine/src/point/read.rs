@@ -1,6 +1,7 @@
 //! Reading a point's value.
 
-use super::exchange::{Body, Exchange, Side};
+use super::exchange::{Exchange, Side};
+use super::media_type::MediaType;
 use super::scratch::Scratch;
 use super::source::Source;
 use super::{MAX_VALUE_BYTES, Point, cookie, json, percent, query};
@@ -61,14 +62,21 @@ impl Source {
                 percent::decode(segment, false, buffer)
             }
             Source::Form(name) => {
-                let body = exchange.body(Side::Request).filter(is_form)?;
+                let body = exchange.body(Side::Request)?;
+                if MediaType::of(body.content_type) != MediaType::Form {
+                    return None;
+                }
                 percent::decode(query::find(body.bytes, name, 0)?, true, buffer)
             }
             Source::Multipart(name) => {
                 super::multipart::field(&exchange.body(Side::Request)?, name)
             }
             Source::Json { side, path } => {
-                let body = exchange.body(*side).filter(may_be_json)?;
+                let body = exchange.body(*side)?;
+                match MediaType::of(body.content_type) {
+                    MediaType::Json | MediaType::Unstated => {}
+                    _ => return None,
+                }
                 json::find(body.bytes, path, buffer)
             }
             Source::Ip => Some(exchange.ip()),
@@ -126,22 +134,4 @@ fn response_cookie<'v, X: Exchange + ?Sized>(exchange: &'v X, wanted: &[u8]) -> 
         found.is_none()
     });
     found
-}
-
-fn essence<'b>(body: &Body<'b>) -> &'b [u8] {
-    body.content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
-}
-
-fn is_form(body: &Body<'_>) -> bool {
-    essence(body).eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
-}
-
-/// JSON by its type (RFC 6839: `+json`), or of no stated type: clients forget it.
-fn may_be_json(body: &Body<'_>) -> bool {
-    let essence = essence(body);
-    let ends_with = |suffix: &[u8]| {
-        essence.len() >= suffix.len()
-            && essence[essence.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
-    };
-    essence.is_empty() || ends_with(b"/json") || ends_with(b"+json")
 }

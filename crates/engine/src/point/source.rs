@@ -4,6 +4,7 @@ use std::ops::BitOr;
 
 use super::exchange::{Side, VariableCompiler, VariableId};
 use super::json::Path;
+use super::media_type::MediaType;
 
 /// Where a value is taken from. Names of headers are lower-case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +89,18 @@ impl Source {
                 Needs { response: true, ..none }
             }
             _ => none,
+        }
+    }
+
+    /// Whether it can yield a value of a request body of that type.
+    pub(super) fn reads_body_of(&self, media_type: MediaType) -> bool {
+        match self {
+            Source::Form(_) => media_type == MediaType::Form,
+            Source::Multipart(_) => media_type == MediaType::Multipart,
+            Source::Json { side: Side::Request, .. } => {
+                matches!(media_type, MediaType::Json | MediaType::Unstated)
+            }
+            _ => false,
         }
     }
 
