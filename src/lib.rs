@@ -89,7 +89,7 @@ unsafe impl RequestState for handlers::State {}
 
 /// What `load_module` looks up by name. `ngx_modules!` writes an empty order, which would put our
 /// filters in front of all others; in front of the copy filter in the list means behind it in the
-/// chain: response bodies arrive in memory, before gzip.
+/// chain: response bodies arrive before gzip, and in memory but for what `sendfile` sends from a file.
 mod exported {
     use std::ffi::{CStr, c_char};
     use std::ptr;
@@ -158,7 +158,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         }
         // SAFETY: this is postconfiguration.
         let hooked = unsafe {
-            if main.observes_bodies() {
+            if main.observes_bodies() || filter::was_installed() {
                 filter::install::<handlers::Bodies>();
             }
             phase::on_access::<handlers::Access>(cf)

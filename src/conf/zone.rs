@@ -3,12 +3,12 @@
 use std::cell::Cell;
 use std::ffi::CStr;
 
-use api_sessions_engine::table::{Denylist, DocumentRegion, QueueRegion, Table};
+use api_sessions_engine::table::{self, Denylist, DocumentRegion, QueueRegion, Table};
 
 use super::MainConf;
 use super::options::{once, option, size, time_ms};
 use crate::nginx::conf::{Conf, Directive};
-use crate::nginx::zone::{self, Region, ZoneContent};
+use crate::nginx::zone::{self, Region, Tag, ZoneContent};
 
 /// Longest name of a zone, bytes.
 const MAX_NAME_BYTES: usize = 64;
@@ -16,6 +16,11 @@ const MAX_NAME_BYTES: usize = 64;
 const MAX_ZONE_BYTES: usize = 1 << 36;
 /// Shortest and longest `inactive=`, milliseconds.
 const INACTIVE_MS: std::ops::RangeInclusive<u64> = 1_000..=30 * 24 * 3_600_000;
+
+static TABLE: Tag = Tag::new();
+static DENYLIST: Tag = Tag::new();
+static QUEUE: Tag = Tag::new();
+static SETTINGS: Tag = Tag::new();
 
 /// `name:size [inactive=time]`.
 pub(crate) struct ZoneSettings {
@@ -47,7 +52,7 @@ impl Directive for Zone {
         }
         let mut settings = ZoneSettings {
             name: name.to_owned(),
-            size: size(bytes, zone::smallest()..=MAX_ZONE_BYTES)?,
+            size: size(bytes, zone::smallest(table::MIN_BYTES)..=MAX_ZONE_BYTES)?,
             ..ZoneSettings::default()
         };
         for word in options {
@@ -79,6 +84,7 @@ impl TableZone {
 
 impl ZoneContent for TableZone {
     const WHAT: &'static str = "api_sessions: session table";
+    const TAG: &'static Tag = &TABLE;
 
     fn attach(&self, region: Region, _fresh: bool) -> Result<(), String> {
         let table = crate::nginx::shared::table(region, self.inactive_ms)?;
@@ -108,6 +114,7 @@ impl DenylistZone {
 
 impl ZoneContent for DenylistZone {
     const WHAT: &'static str = "api_sessions: denylist";
+    const TAG: &'static Tag = &DENYLIST;
 
     fn attach(&self, region: Region, _fresh: bool) -> Result<(), String> {
         let denylist = crate::nginx::shared::denylist(region)?;
@@ -142,6 +149,7 @@ impl QueueZone {
 
 impl ZoneContent for QueueZone {
     const WHAT: &'static str = "api_sessions: record queue";
+    const TAG: &'static Tag = &QUEUE;
 
     fn attach(&self, region: Region, _fresh: bool) -> Result<(), String> {
         let queue = crate::nginx::shared::queue(region, self.ring_bytes)?;
@@ -173,6 +181,7 @@ impl SettingsZone {
 
 impl ZoneContent for SettingsZone {
     const WHAT: &'static str = "api_sessions: settings";
+    const TAG: &'static Tag = &SETTINGS;
 
     fn attach(&self, region: Region, _fresh: bool) -> Result<(), String> {
         let settings = crate::nginx::shared::settings(region)?;

@@ -1,7 +1,6 @@
 //! A repeating timer of the event loop.
 
 use std::ffi::c_void;
-use std::ptr;
 
 use ngx::ffi::{ngx_add_timer, ngx_connection_t, ngx_del_timer, ngx_event_t, ngx_exiting};
 
@@ -11,8 +10,9 @@ use super::process;
 /// Fires every `interval_ms` until dropped. It is cancelable, so that it never keeps an exiting worker
 /// alive (`ngx_event_no_timers_left`).
 pub(crate) struct Ticker {
-    // Boxed: NGINX keeps the addresses of the event and of its `data`.
-    inner: Box<Inner>,
+    /// Of a box that is freed with the ticker: NGINX keeps the addresses of the event and of its `data`, so
+    /// it is only reached by pointers.
+    inner: *mut Inner,
 }
 
 #[repr(C)]
@@ -28,27 +28,31 @@ impl Ticker {
     pub(crate) fn start(interval_ms: usize, tick: fn()) -> Self {
         // SAFETY: both are plain C data for which all zeroes is the initial state.
         let (connection, event) = unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
-        let mut inner = Box::new(Inner { connection, event, interval_ms, tick });
-        inner.connection.fd = -1;
-        inner.event.handler = Some(on_timer);
-        inner.event.set_cancelable(1);
-        // SAFETY: `ngx_cycle` is valid in a worker.
-        inner.event.log = unsafe { (*process::cycle()).log };
-        let raw: *mut Inner = &mut *inner;
-        inner.event.data = raw.cast::<c_void>();
-        // SAFETY: the event lives in the box until the ticker is dropped, which removes the timer.
-        unsafe { ngx_add_timer(&raw mut (*raw).event, interval_ms) };
+        let inner = Box::into_raw(Box::new(Inner { connection, event, interval_ms, tick }));
+        // SAFETY: just made, and freed only when the ticker is dropped, which removes the timer.
+        // `ngx_cycle` is valid in a worker.
+        unsafe {
+            (*inner).connection.fd = -1;
+            (*inner).event.handler = Some(on_timer);
+            (*inner).event.set_cancelable(1);
+            (*inner).event.log = (*process::cycle()).log;
+            (*inner).event.data = inner.cast::<c_void>();
+            ngx_add_timer(&raw mut (*inner).event, interval_ms);
+        }
         Self { inner }
     }
 }
 
 impl Drop for Ticker {
     fn drop(&mut self) {
-        if self.inner.event.timer_set() != 0 {
-            // SAFETY: the timer is in NGINX's tree, and this is the event-loop thread.
-            unsafe { ngx_del_timer(&mut self.inner.event) };
+        // SAFETY: the box of `start`, once; if the timer is set it is in NGINX's tree, and this is the
+        // event-loop thread.
+        unsafe {
+            if (*self.inner).event.timer_set() != 0 {
+                ngx_del_timer(&raw mut (*self.inner).event);
+            }
+            drop(Box::from_raw(self.inner));
         }
-        self.inner.event.data = ptr::null_mut();
     }
 }
 

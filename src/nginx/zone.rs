@@ -3,6 +3,7 @@
 use std::ffi::c_void;
 use std::ops::Deref;
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicU8;
 
 use ngx::ffi::{
     self, NGX_ERROR, NGX_LOG_EMERG, NGX_LOG_NOTICE, NGX_OK, ngx_int_t, ngx_pagesize,
@@ -11,7 +12,6 @@ use ngx::ffi::{
 
 use super::conf::Conf;
 use super::guard::guard;
-use crate::MODULE;
 
 /// The memory of a zone: contiguous, page-aligned, all zero when new, shared by every process that
 /// is forked after it was made.
@@ -35,12 +35,26 @@ pub(crate) trait ZoneContent: Sized {
 
     /// What the zone is, for messages: `session table`.
     const WHAT: &'static str;
+
+    /// Its address tells zones of this content from all others (`ngx_shared_memory_add`): one that gets the
+    /// name of another after a reload is not taken for it. One static a content, not only one a text.
+    const TAG: &'static Tag;
 }
 
-/// Smallest zone that NGINX can manage, with something left in it.
-pub(crate) fn smallest() -> usize {
+/// Something with an address of its own; never written to. Not of size zero, and not constant memory, which
+/// a compiler may merge.
+pub(crate) struct Tag(AtomicU8);
+
+impl Tag {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU8::new(0))
+    }
+}
+
+/// Smallest zone that NGINX can manage, with so many bytes left in it.
+pub(crate) fn smallest(bytes: usize) -> usize {
     // SAFETY: set at the start of main().
-    8 * unsafe { ngx_pagesize }
+    (bytes + overhead(bytes)).max(8 * unsafe { ngx_pagesize })
 }
 
 /// Adds a zone to the configuration. `content` gets its memory when the configuration is taken.
@@ -52,10 +66,10 @@ pub(crate) fn add<C: ZoneContent>(
 ) -> Result<InPool<C>, String> {
     let content = NonNull::new(cf.pool().allocate(content)).ok_or("out of memory")?;
     let mut name = cf.intern(name).ok_or("out of memory")?;
-    // SAFETY: the name lives in the cycle's pool; the tag is the address of our module.
+    // SAFETY: the name lives in the cycle's pool; the tag is an address that is only compared.
     unsafe {
-        let zone =
-            ngx_shared_memory_add(cf.as_ptr(), &mut name, size, MODULE.get().cast_mut().cast());
+        let tag = (&raw const C::TAG.0).cast_mut().cast();
+        let zone = ngx_shared_memory_add(cf.as_ptr(), &mut name, size, tag);
         let zone = zone.as_mut().ok_or("the zone could not be added")?;
         if !zone.data.is_null() {
             return Err(format!("zone \"{}\" is already in use", name.to_str().unwrap_or("?")));

@@ -27,6 +27,8 @@ pub(super) struct Export {
     thread: JoinHandle<()>,
     budget: Duration,
     node: String,
+    /// The queue, where it is no other process's to go on with.
+    private: Option<QueueRegion>,
 }
 
 impl Export {
@@ -38,9 +40,20 @@ impl Export {
             let hand = region.join(process::slot(), process::pid());
             hand.claim().map(|ends| (hand, ends))
         };
+        let is_shared = shared_region.is_some();
+        let mut private_region = None;
         let (hand, (producer, consumer)) = match shared_region.and_then(claim) {
             Some(claimed) => claimed,
-            None => claim(private()?).ok_or("no ring of a queue")?,
+            None => {
+                if is_shared {
+                    log_warn!(
+                        process::cycle(),
+                        "api_sessions: export: former workers that still drain hold all queues: the records of this one wait in memory that ends with it"
+                    );
+                }
+                let region = *private_region.insert(private()?);
+                claim(region).ok_or("no ring of a queue")?
+            }
         };
         let keeper = keeper(conf, main);
         let settings = conf.settings();
@@ -61,7 +74,9 @@ impl Export {
         .map_err(|error| format!("cannot start a thread: {error}"))?;
         let producer = RefCell::new(producer);
         let node = conf.node.clone();
-        Ok((Self { producer, notes, stop, done, thread, budget, node }, to_log))
+        let export =
+            Self { producer, notes, stop, done, thread, budget, node, private: private_region };
+        Ok((export, to_log))
     }
 
     #[inline]
@@ -92,13 +107,17 @@ impl Export {
                 // The file stays mapped (-z nodelete); the thread ends with the process. Its queue is
                 // taken over by the next worker.
                 log_warn!(cycle, "api_sessions: export: the last batch was not answered in time");
-                std::mem::forget(self.thread);
+                drop(self.thread);
             }
             _ => {
                 if self.thread.join().is_err() {
                     log_error!(cycle, "api_sessions: the export thread has failed");
                 }
             }
+        }
+        let lost = self.private.map_or(0, |queue| queue.waiting().0);
+        if lost > 0 {
+            log_warn!(cycle, "api_sessions: export: {lost} records could not be sent and are lost");
         }
     }
 }

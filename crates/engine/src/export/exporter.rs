@@ -391,7 +391,7 @@ impl Exporter {
     fn put_off(&mut self, origin: Origin, reason: &str, after: Option<Duration>) {
         self.counters_of(origin).retried();
         if !std::mem::replace(&mut self.away, true) {
-            let url = self.settings.endpoint.records();
+            let url = self.settings.endpoint.shown();
             let kept = if self.spool.is_some() { "spooled" } else { "kept" };
             let text = format!("export: {url}: {reason}; records are {kept} and sent again");
             self.notes.add(Severity::Warning, text);
@@ -426,6 +426,13 @@ impl Exporter {
         }
         if let Some(lane) = &self.spool {
             self.hand.region().set_spool_bytes(lane.spool.bytes());
+        }
+        let left: u64 = self.queues.iter().map(|queue| queue.consumer.waiting().0).sum();
+        if left > 0 {
+            let text = format!(
+                "export: {left} records could not be handed over in time; they wait in memory for the next workers that have the same queue"
+            );
+            self.notes.add(Severity::Warning, text);
         }
         for queue in self.queues {
             queue.consumer.release();

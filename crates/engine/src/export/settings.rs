@@ -86,6 +86,11 @@ impl Endpoint {
         self.sync.as_deref()
     }
 
+    /// As it may stand in a log: a query may hold a password.
+    pub fn shown(&self) -> &str {
+        self.records.split('?').next().unwrap_or_default()
+    }
+
     /// Where batches are posted.
     pub fn records(&self) -> &str {
         &self.records
@@ -106,6 +111,7 @@ mod tests {
             ("http://h:8123/?query=INSERT%20x", "http://h:8123/?query=INSERT%20x"),
         ] {
             assert_eq!(Endpoint::parse(url).unwrap().records(), records);
+            assert!(!Endpoint::parse(url).unwrap().shown().contains('?'));
         }
         for bad in
             ["", "off", "h:80", "ftp://h", "http://", "http://u:p@h", "http://h/#f", "http://a b"]

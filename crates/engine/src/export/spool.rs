@@ -170,7 +170,7 @@ impl Spool {
             // What this exporter itself works on is given up like any other.
             self.writer.take_if(|writer| writer.path() == path);
             self.reader.take_if(|reader| reader.path() == path);
-            let Some(oldest) = Reader::open(&path)? else { continue };
+            let Ok(Some(oldest)) = Reader::open(&path) else { continue };
             lost.records += oldest.count();
             lost.segments += 1;
             fs::remove_file(&path)?;
@@ -188,19 +188,23 @@ impl Spool {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             all => all?,
         };
+        // One that cannot be opened (of another user, say) does not hold back those behind it.
+        let mut failure = None;
         for (name, _) in &all {
-            if let Some(reader) = Reader::open(&self.settings.path.join(name))? {
+            match Reader::open(&self.settings.path.join(name)) {
+                Ok(Some(reader)) => return Ok(Some(reader)),
+                Ok(None) => {}
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        if let Some(writer) = self.writer.take() {
+            let path = writer.path().to_owned();
+            drop(writer);
+            if let Some(reader) = Reader::open(&path)? {
                 return Ok(Some(reader));
             }
         }
-        match self.writer.take() {
-            Some(writer) => {
-                let path = writer.path().to_owned();
-                drop(writer);
-                Reader::open(&path)
-            }
-            None => Ok(None),
-        }
+        failure.map_or(Ok(None), Err)
     }
 }
 

@@ -11,7 +11,7 @@ use ureq::http::{HeaderValue, StatusCode, header};
 use super::MAX_PARAMETERS_BYTES;
 use super::parameters::{BadParameters, CloudSettings, Text};
 use crate::export::{Backoff, Notes, Settings, Severity, agent};
-use crate::table::{DenyWriter, DocumentRegion};
+use crate::table::{DenyError, DenyWriter, DocumentRegion, PublishError};
 
 /// Seconds that the cloud may take to have something new. Short, so that the Console knows how a node
 /// is; a change is answered at once all the same.
@@ -41,6 +41,14 @@ pub struct SyncState {
     pub settings: DocumentRegion,
     /// The node's figures, as a JSON object, for the Console.
     pub counters: Box<dyn Fn() -> String + Send>,
+}
+
+/// Why a document was not taken.
+enum NotTaken {
+    /// It never will be.
+    Bad(String),
+    /// Another process writes just now: the poller of the generation before, in a reload.
+    Busy(String),
 }
 
 /// Polls.
@@ -145,26 +153,34 @@ impl Poller {
             Ok(()) => {
                 self.error = None;
                 self.version = document.version;
+                Ok(())
             }
             // Its version is noted: the same document need not come again and again.
-            Err(reason) => self.refuse(Some(document.version), reason),
+            Err(NotTaken::Bad(reason)) => {
+                self.refuse(Some(document.version), reason);
+                Ok(())
+            }
+            // Not noted, so that it comes again.
+            Err(NotTaken::Busy(reason)) => Err(reason),
         }
-        Ok(())
     }
 
-    /// All of a document, or nothing of it.
-    fn take(&self, document: &SyncDocument) -> Result<(), String> {
+    /// All of a document, or nothing of it; where it cannot be written just now, the rest next time.
+    fn take(&self, document: &SyncDocument) -> Result<(), NotTaken> {
         let version = document.version.clone();
         let checked = CloudSettings::new(version.clone(), &document.parameters);
-        checked.map_err(|error| error.to_string())?;
+        checked.map_err(|error| NotTaken::Bad(error.to_string()))?;
         let text = Text { version, parameters: document.parameters.clone() };
-        let text = serde_json::to_vec(&text).map_err(|error| error.to_string())?;
+        let text = serde_json::to_vec(&text).map_err(|error| NotTaken::Bad(error.to_string()))?;
         if text.len() > MAX_PARAMETERS_BYTES {
-            return Err(BadParameters::TooLarge.to_string());
+            return Err(NotTaken::Bad(BadParameters::TooLarge.to_string()));
         }
         if let Some(deny) = &self.state.deny {
             let synced = deny.replace_from_cloud(&document.denylist);
-            let synced = synced.map_err(|error| error.to_string())?;
+            let synced = synced.map_err(|error| match error {
+                DenyError::Busy => NotTaken::Busy(error.to_string()),
+                _ => NotTaken::Bad(error.to_string()),
+            })?;
             if synced.refused > 0 {
                 let text = format!(
                     "sync: {} of {} entries of the denylist were not taken: bad, or no room",
@@ -177,7 +193,10 @@ impl Poller {
         let same = self.state.settings.read().is_some_and(|(_, before)| before == text);
         if !same {
             let published = self.state.settings.publish(&text, self.settings.pid);
-            published.map_err(|error| error.to_string())?;
+            published.map_err(|error| match error {
+                PublishError::Busy => NotTaken::Busy(error.to_string()),
+                _ => NotTaken::Bad(error.to_string()),
+            })?;
         }
         Ok(())
     }

@@ -136,6 +136,19 @@ impl DocumentRegion {
         Ok(generation)
     }
 
+    /// As a process that publishes and takes its time over it; until what is returned is dropped.
+    #[cfg(test)]
+    pub(crate) fn hold_as_publisher(self, pid: u32) -> impl Drop {
+        struct Held(DocumentRegion);
+        impl Drop for Held {
+            fn drop(&mut self) {
+                self.0.header().publisher.store(0, Release);
+            }
+        }
+        self.header().publisher.store(pid, Release);
+        Held(self)
+    }
+
     fn header(&self) -> &Header {
         // SAFETY: `attach` checked the length; the header is all atomics.
         unsafe { self.base.cast::<Header>().as_ref() }

@@ -141,14 +141,11 @@ impl QueueRegion {
 
     /// Records and bytes that wait in rings: what is lost where nginx ends for good.
     pub fn waiting(&self) -> (u64, u64) {
-        let mut bytes = Vec::new();
-        for index in 0..self.rings {
-            let ring = self.ring(index);
-            if ring.header().owner.load(Acquire) != 0 {
-                ring.copy_waiting(&mut bytes);
-            }
-        }
-        (memchr::memchr_iter(b'\n', &bytes).count() as u64, bytes.len() as u64)
+        (0..self.rings)
+            .map(|index| self.ring(index))
+            .filter(|ring| ring.header().owner.load(Acquire) != 0)
+            .map(|ring| ring.waiting())
+            .fold((0, 0), |(records, bytes), (more, longer)| (records + more, bytes + longer))
     }
 
     /// What waits in all rings.

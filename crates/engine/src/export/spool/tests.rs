@@ -170,3 +170,17 @@ proptest! {
 }
 
 const HEADER_BYTES: usize = segment::HEADER as usize;
+
+#[test]
+fn a_segment_that_cannot_be_opened_holds_back_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut spool = spool(directory.path(), 1 << 20);
+    let kept = batch("kept", "1\n");
+    put(&mut spool, &kept);
+    // Older, and no file: not even root can open it for reading and writing.
+    fs::create_dir(directory.path().join("spool/000000000000000001-1-1.spool")).unwrap();
+    let mut lost = Lost::default();
+    assert_eq!(spool.next(&mut lost).unwrap().as_ref(), Some(&kept));
+    spool.done().unwrap();
+    assert!(spool.next(&mut lost).is_err(), "what is left is told");
+}

@@ -45,6 +45,10 @@ struct Running {
 }
 
 fn start(url: &str) -> Running {
+    start_with(url, testing::document_region(MAX_PARAMETERS_BYTES))
+}
+
+fn start_with(url: &str, region: DocumentRegion) -> Running {
     let export = Settings {
         endpoint: Endpoint::parse("http://127.0.0.1:1").unwrap(),
         token: Some("secret-token".to_owned()),
@@ -59,7 +63,6 @@ fn start(url: &str) -> Running {
     };
     let settings = SyncSettings { export, url: url.to_owned(), pid: std::process::id() };
     let deny = testing::denylist(1 << 20).join(1, std::process::id());
-    let region = testing::document_region(MAX_PARAMETERS_BYTES);
     let state = SyncState {
         deny: Some(deny),
         settings: region,
@@ -152,4 +155,21 @@ fn what_was_taken_stays_while_the_cloud_is_away() {
     let notes = running.finish();
     assert!(notes.iter().any(|note| note.text.contains("answered 500")), "{notes:?}");
     assert!(notes.iter().all(|note| !note.text.contains("secret-token")));
+}
+
+#[test]
+fn a_document_that_could_not_be_written_just_then_is_asked_for_again() {
+    let (url, heads) = cloud(&[
+        r#"200 {"version":"a","denylist":[],"parameters":{"parameters":[{"point":"request.ip"}]}}"#,
+    ]);
+    let region = testing::document_region(MAX_PARAMETERS_BYTES);
+    let other = region.hold_as_publisher(std::process::id());
+    let running = start_with(&url, region);
+    running.wait_for(|_| !heads.lock().unwrap().is_empty());
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(region.generation(), 0);
+    drop(other);
+    running.wait_for(|running| running.region.generation() == 1);
+    let notes = running.finish();
+    assert!(notes.iter().any(|note| note.text.contains("is publishing")), "{notes:?}");
 }

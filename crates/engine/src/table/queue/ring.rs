@@ -113,27 +113,32 @@ impl Ring {
         unsafe { self.base.cast::<RingHeader>().as_ref() }
     }
 
-    /// Appends what waits. For the master, once no worker is left to write or read.
-    pub(super) fn copy_waiting(&self, out: &mut Vec<u8>) {
+    /// Records and bytes that wait. For whoever moves the tail, or once nobody is left to.
+    pub(super) fn waiting(&self) -> (u64, u64) {
         let header = self.header();
         let tail = header.tail.load(Acquire);
         let len = header.writer.head.load(Acquire).wrapping_sub(tail) as usize;
+        let len = len.min(self.bytes);
         // SAFETY: nobody moves the tail; a position that makes no sense reads within the ring.
-        unsafe { self.copy(tail, len.min(self.bytes), out) }
+        let (front, back) = unsafe { self.slices(tail, len) };
+        let lines = |bytes| memchr::memchr_iter(b'\n', bytes).count() as u64;
+        (lines(front) + lines(back), len as u64)
     }
 
-    /// Appends bytes from a position on.
+    /// Bytes from a position on: up to the ring's end, then from its beginning.
     ///
     /// # Safety
-    /// They lie between tail and head, and nobody moves the tail meanwhile.
-    unsafe fn copy(&self, from: u64, len: usize, out: &mut Vec<u8>) {
+    /// They lie between tail and head, and nobody moves the tail while they are looked at.
+    unsafe fn slices(&self, from: u64, len: usize) -> (&[u8], &[u8]) {
         let (place, room) = self.at(from);
         let front = len.min(room);
         // SAFETY: the bytes between tail and head are written, and are not written again before the
         // tail moves.
         unsafe {
-            out.extend_from_slice(std::slice::from_raw_parts(place, front));
-            out.extend_from_slice(std::slice::from_raw_parts(self.at(0).0, len - front));
+            (
+                std::slice::from_raw_parts(place, front),
+                std::slice::from_raw_parts(self.at(0).0, len - front),
+            )
         }
     }
 
@@ -194,6 +199,11 @@ impl Consumer {
     /// Nothing waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Records and bytes that wait.
+    pub fn waiting(&self) -> (u64, u64) {
+        self.0.waiting()
     }
 
     /// What is counted of this ring.
@@ -260,6 +270,8 @@ impl Consumer {
 
     fn copy(&self, from: u64, len: usize, out: &mut Vec<u8>) {
         // SAFETY: only this consumer moves the tail.
-        unsafe { self.0.copy(from, len, out) }
+        let (front, back) = unsafe { self.0.slices(from, len) };
+        out.extend_from_slice(front);
+        out.extend_from_slice(back);
     }
 }
