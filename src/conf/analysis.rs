@@ -7,16 +7,20 @@ use api_sessions_engine::point::{MediaType, Needs, Point};
 use api_sessions_engine::record::ContextParam;
 use api_sessions_engine::session::{Keys, SessionKey};
 use api_sessions_engine::sync::CloudSettings;
+use api_sessions_wire::ParamType;
 
 /// In force in one location until the cloud's settings change.
 #[derive(Default)]
 pub(crate) struct Analysis {
-    /// Of the cloud's settings that are in it.
     pub(super) generation: u64,
     keys: Rc<Vec<SessionKey>>,
     builtin: bool,
     params: Rc<Vec<ContextParam>>,
     needs: Needs,
+    settles_on_arrival: bool,
+    /// Types that a context parameter has, other than `context`.
+    has_user: bool,
+    has_role: bool,
 }
 
 impl Analysis {
@@ -34,12 +38,44 @@ impl Analysis {
         let points = points.chain(params.iter().map(|param| &param.point)).chain(masks);
         let mut needs = points.fold(Needs::default(), |needs, point| needs | point.needs());
         needs.request_body |= needs_request_body;
-        Self { generation, keys, builtin, params, needs }
+        let has = |kind| params.iter().any(|param| param.kind == kind);
+        Self {
+            generation,
+            builtin,
+            needs,
+            settles_on_arrival: Keys { own: &keys, builtin }.settle_on_arrival(),
+            has_user: has(ParamType::User),
+            has_role: has(ParamType::Role),
+            keys,
+            params,
+        }
     }
 
     #[inline]
     pub(crate) fn keys(&self) -> Keys<'_> {
         Keys { own: &self.keys, builtin: self.builtin }
+    }
+
+    /// Of the cloud's settings that are in it.
+    #[inline]
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What the keys yield in the access phase is what they yield in the end.
+    #[inline]
+    pub(crate) fn settles_on_arrival(&self) -> bool {
+        self.settles_on_arrival
+    }
+
+    /// Some context parameter names the user, or the role.
+    #[inline]
+    pub(crate) fn names(&self, kind: ParamType) -> bool {
+        match kind {
+            ParamType::User => self.has_user,
+            ParamType::Role => self.has_role,
+            ParamType::Session | ParamType::Context => false,
+        }
     }
 
     #[inline]

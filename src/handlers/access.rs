@@ -3,7 +3,7 @@
 use api_sessions_engine::point::MediaType;
 use ngx::ffi::ngx_int_t;
 
-use super::journey;
+use super::journey::{self, Moment};
 use super::state::State;
 use crate::conf::{Deny, LocationConf, MainConf};
 use crate::nginx::body::{self, DECLINED, Prereader};
@@ -32,7 +32,7 @@ impl PhaseHandler for Access {
             // The phases run again once the body is there.
             return body::preread::<Prereading>(r);
         }
-        let Some(counted) = journey::arrive(r, conf) else { return DECLINED };
+        let Some(counted) = journey::arrive(r, conf, Moment::Access) else { return DECLINED };
         match conf.deny() {
             Deny::Off => DECLINED,
             Deny::DryRun => {

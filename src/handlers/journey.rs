@@ -8,15 +8,24 @@ use api_sessions_engine::session::{Resolution, SessionId, Stage, resolve_with};
 use api_sessions_engine::table::{self, Arrival, Outcome};
 use api_sessions_wire::ParamType;
 
-use super::state::{Counted, State, Verdict};
+use super::state::{Counted, Settled, State, Verdict};
 use crate::conf::{Analysis, Deny, LocationConf, MainConf};
 use crate::nginx::process;
 use crate::nginx::request::Request;
 use crate::worker::{self, Buffers, Worker};
 
-/// The request joins its session: in the access phase, or where a variable asks before. Again after a
-/// redirect inside NGINX, since another location may have other keys; it is counted once all the same.
-pub(super) fn arrive(r: Request<'_>, conf: &LocationConf) -> Option<Counted> {
+/// When a request joins its session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// A variable is asked for, maybe before other modules have had their say (realip).
+    Asked,
+    /// The access phase.
+    Access,
+}
+
+/// The request joins its session. Again after a redirect inside NGINX, since another location may have other
+/// keys; it is counted once all the same.
+pub(super) fn arrive(r: Request<'_>, conf: &LocationConf, moment: Moment) -> Option<Counted> {
     let state = State::of_or_new(r)?;
     if let Some(counted) = state.counted.get().filter(|counted| counted.is_under(conf)) {
         return Some(counted);
@@ -27,7 +36,9 @@ pub(super) fn arrive(r: Request<'_>, conf: &LocationConf) -> Option<Counted> {
     let (worker, main) = (worker::current()?, MainConf::of(r)?);
     let analysis = conf.analysis(main);
     let resolution = resolved(r, &analysis, main, worker, state, Stage::Access)?;
-    Some(join(r, conf, main.hand()?, state, &resolution))
+    let settled = (moment == Moment::Access && analysis.settles_on_arrival())
+        .then(|| Settled { found_by: resolution.found_by, generation: analysis.generation() });
+    Some(join(r, conf, main.hand()?, state, &resolution, settled))
 }
 
 /// Whether the denylist has the session, where requests are denied or would be. What the access phase
@@ -75,8 +86,12 @@ pub(super) fn finish(r: Request<'_>) {
     }
     // The key's value goes into the record: it is read again, and stays in the buffers until then.
     let analysis = conf.analysis(main);
-    let Some(resolution) = resolved(r, &analysis, main, worker, state, Stage::Log) else { return };
-    let counted = join(r, conf, hand, state, &resolution);
+    let Some(resolution) = settled(conf, &analysis, worker, state)
+        .or_else(|| resolved(r, &analysis, main, worker, state, Stage::Log))
+    else {
+        return;
+    };
+    let counted = join(r, conf, hand, state, &resolution, None);
     let detected = detected(r, conf, main, worker, state);
     let attacks = attacks(r, conf, detected);
     let (mut user, mut role) = (Vec::new(), Vec::new());
@@ -91,7 +106,8 @@ pub(super) fn finish(r: Request<'_>) {
         denied: state.is_denied(),
         attacks: u32::from(!attacks.is_empty()),
         detected: !detected.is_empty(),
-        confirmed: resolution.from_response || is_issued(r, worker),
+        confirmed: resolution.from_response
+            || (resolution.found_by.is_key() && is_issued(r, worker)),
         user_hash: if user.is_empty() { 0 } else { hand.table().text_hash(&user) },
         user: &user,
         role: &role,
@@ -135,16 +151,33 @@ fn detected(
     state: &State,
 ) -> AttackKinds {
     let wanted = conf.detect();
+    if wanted.is_empty() {
+        return wanted;
+    }
     let (Ok(bodies), Ok(mut buffers)) =
         (state.bodies.try_borrow(), worker.buffers.try_borrow_mut())
     else {
         return AttackKinds::default();
     };
-    if wanted.is_empty() {
-        return wanted;
-    }
     let view = bodies.view(r, main.variables(), Stage::Log);
     detect(&view, wanted, &mut buffers.detection)
+}
+
+/// What the access phase has resolved, where nothing that came since can have changed it; the key's value is
+/// in the buffers again.
+fn settled<'c>(
+    conf: &LocationConf,
+    analysis: &'c Analysis,
+    worker: &Worker,
+    state: &State,
+) -> Option<Resolution<'c>> {
+    let counted = state.counted.get().filter(|counted| counted.is_under(conf))?;
+    let settled = counted.settled.filter(|it| it.generation == analysis.generation())?;
+    let mut buffers = worker.buffers.try_borrow_mut().ok()?;
+    if settled.found_by.is_key() && !state.ids.recall(counted.session, &mut buffers.found) {
+        return None;
+    }
+    Resolution::again(analysis.keys(), counted.session, settled.found_by)
 }
 
 /// Which session, as far as is known at that stage.
@@ -173,6 +206,7 @@ fn join(
     hand: &table::Worker,
     state: &State,
     resolution: &Resolution<'_>,
+    settled: Option<Settled>,
 ) -> Counted {
     let snapshot = match state.counted.get() {
         Some(before) if before.session == resolution.id => before.snapshot,
@@ -190,8 +224,8 @@ fn join(
             hand.count(resolution.id, process::now_ms(), &arrival)
         }
     };
-    let counted =
-        Counted { session: resolution.id, source: resolution.source, snapshot, under: conf };
+    let source = resolution.found_by.source();
+    let counted = Counted { session: resolution.id, source, snapshot, under: conf, settled };
     state.counted.set(Some(counted));
     counted
 }
@@ -211,7 +245,7 @@ fn arrival(
 ) -> Arrival {
     let application = conf.application(r).unwrap_or_default();
     let application_hash = hand.table().text_hash(application);
-    Arrival { source: resolution.source, ip: r.client_ip(), application_hash }
+    Arrival { source: resolution.found_by.source(), ip: r.client_ip(), application_hash }
 }
 
 /// Writes the record and queues it for the exporter.
@@ -270,7 +304,7 @@ pub(super) fn with_parameter(
 ) {
     let (Some(worker), Some(main)) = (worker::current(), MainConf::of(r)) else { return };
     let analysis = conf.analysis(main);
-    if !analysis.params().iter().any(|param| param.kind == kind) {
+    if !analysis.names(kind) {
         return;
     }
     let (Some(state), Some(hasher)) = (State::of(r), main.hasher()) else { return };

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::ptr;
 
-use api_sessions_engine::session::{IdMemo, SessionId};
+use api_sessions_engine::session::{FoundBy, IdMemo, SessionId};
 use api_sessions_engine::table::Snapshot;
 use api_sessions_wire::Source;
 
@@ -21,6 +21,16 @@ pub(super) struct Counted {
     pub(super) snapshot: Option<Snapshot>,
     /// Address of the location's settings it was resolved under: a redirect changes them.
     pub(super) under: *const LocationConf,
+    /// How it was resolved, where nothing that is still to come can resolve it otherwise.
+    pub(super) settled: Option<Settled>,
+}
+
+/// A resolution that stands.
+#[derive(Clone, Copy)]
+pub(super) struct Settled {
+    pub(super) found_by: FoundBy,
+    /// Of the cloud's settings it was resolved under.
+    pub(super) generation: u64,
 }
 
 /// What the denylist said.

@@ -6,7 +6,7 @@ use std::ffi::CStr;
 
 use api_sessions_wire::ParamType;
 
-use super::journey;
+use super::journey::{self, Moment};
 use super::state::Counted;
 use crate::conf::LocationConf;
 use crate::nginx::conf::Conf;
@@ -31,7 +31,7 @@ pub(crate) fn add_all(cf: Conf<'_>) -> Option<()> {
 fn session<'r>(r: Request<'r>) -> Option<(Request<'r>, &'r LocationConf, Counted)> {
     let r = r.main();
     let conf = r.location::<LocationConf>().filter(|conf| conf.is_enabled(r))?;
-    let counted = journey::arrive(r, conf)?;
+    let counted = journey::arrive(r, conf, Moment::Asked)?;
     Some((r, conf, counted))
 }
 

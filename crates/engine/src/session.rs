@@ -11,7 +11,7 @@ mod resolve;
 pub use hash::{Hasher, Namespace, ParameterHash};
 pub use id::{BadSessionId, SessionId, hex};
 pub use memo::IdMemo;
-pub use resolve::{Keys, Resolution, Stage, resolve, resolve_with};
+pub use resolve::{FoundBy, Keys, Resolution, Stage, resolve, resolve_with};
 
 use crate::point::Point;
 

@@ -65,6 +65,13 @@ pub struct Needs {
     pub response_body: bool,
 }
 
+impl Needs {
+    /// Anything of the response.
+    pub fn has_response(self) -> bool {
+        self.response || self.response_body
+    }
+}
+
 impl BitOr for Needs {
     type Output = Needs;
 

@@ -10,7 +10,7 @@ use super::line::{Line, Shown, Value};
 use super::redact::Secrets;
 use super::{ContextParam, line};
 use crate::point::{Exchange, Point, Scratch, Side};
-use crate::session::{Hasher, KeyExport, Keys, Resolution, SessionKey};
+use crate::session::{FoundBy, Hasher, KeyExport, Keys, Resolution, SessionKey};
 
 /// What a record says of a request, besides its session and parameters.
 #[derive(Debug, Clone, Copy, Default)]
@@ -109,7 +109,7 @@ impl Encoder {
             node: facts.node.as_bytes(),
             session: &session,
             key: resolution.label.as_bytes(),
-            source: resolution.source,
+            source: resolution.found_by.source(),
             app: present(facts.app),
             ip: cut(exchange.ip(), MAX_FIELD_BYTES),
             ua: present(exchange.header(Side::Request, b"user-agent")),
@@ -117,7 +117,7 @@ impl Encoder {
             method: field(exchange.method()),
             path: cut(&path, MAX_PATH_BYTES),
             proto: present(Some(facts.proto)),
-            scheme: Some(facts.scheme.as_bytes()),
+            scheme: Some(facts.scheme),
             status: facts.status,
             time_ms: facts.time_ms,
             upstream_ms: facts.upstream_ms,
@@ -159,13 +159,13 @@ impl Encoder {
         self.values.clear();
         self.reads.clear();
         self.secrets.clear();
-        if resolution.builtin.is_some() {
+        if let FoundBy::Builtin(_) = resolution.found_by {
             self.keep(None, found);
             self.secrets.add(found);
         }
         let own = settings.keys.own;
         for (at, key) in own.iter().enumerate() {
-            let value = match resolution.own {
+            let value = match resolution.found_by.own() {
                 // Read already.
                 Some(own) if at == own => Some(found),
                 _ => key.point.read(exchange, scratch),

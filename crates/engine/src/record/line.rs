@@ -10,12 +10,12 @@ const BLOCK: usize = 32;
 
 /// What [`api_sessions_wire::Record`] holds, in the bytes of the request: what is not UTF-8 becomes U+FFFD
 /// where it is written.
-#[derive(Default)]
 pub(super) struct Line<'l> {
     pub(super) id: &'l [u8],
     pub(super) ts: u64,
     pub(super) node: &'l [u8],
-    pub(super) session: &'l [u8],
+    /// Digits.
+    pub(super) session: &'l [u8; 32],
     pub(super) key: &'l [u8],
     pub(super) source: Source,
     pub(super) app: Option<&'l [u8]>,
@@ -25,7 +25,7 @@ pub(super) struct Line<'l> {
     pub(super) method: &'l [u8],
     pub(super) path: &'l [u8],
     pub(super) proto: Option<&'l [u8]>,
-    pub(super) scheme: Option<&'l [u8]>,
+    pub(super) scheme: Option<&'static str>,
     pub(super) status: u16,
     pub(super) time_ms: u64,
     pub(super) upstream_ms: Option<u64>,
@@ -71,9 +71,9 @@ pub(super) fn write<'p>(
     text(br#"{"id":"#, line.id, out);
     number(br#","ts":"#, line.ts, out);
     text(br#","node":"#, line.node, out);
-    text(br#","session":"#, line.session, out);
+    unescaped(br#","session":""#, line.session, out);
     text(br#","key":"#, line.key, out);
-    text(br#","source":"#, line.source.as_str().as_bytes(), out);
+    unescaped(br#","source":""#, line.source.as_str().as_bytes(), out);
     optional(br#","app":"#, line.app, out);
     text(br#","ip":"#, line.ip, out);
     optional(br#","ua":"#, line.ua, out);
@@ -81,7 +81,9 @@ pub(super) fn write<'p>(
     text(br#","method":"#, line.method, out);
     text(br#","path":"#, line.path, out);
     optional(br#","proto":"#, line.proto, out);
-    optional(br#","scheme":"#, line.scheme, out);
+    if let Some(scheme) = line.scheme {
+        unescaped(br#","scheme":""#, scheme.as_bytes(), out);
+    }
     number(br#","status":"#, line.status.into(), out);
     number(br#","time_ms":"#, line.time_ms, out);
     if let Some(upstream_ms) = line.upstream_ms {
@@ -103,7 +105,10 @@ pub(super) fn write<'p>(
 
 fn write_param(param: &Shown<'_>, out: &mut Vec<u8>) {
     text(br#"{"name":"#, param.name, out);
-    text(br#","value":"#, param.value.as_bytes(), out);
+    match &param.value {
+        Value::Text(value) => text(br#","value":"#, value, out),
+        Value::Hash(hash) => unescaped(br#","value":""#, hash.as_bytes(), out),
+    }
     out.extend_from_slice(match param.kind {
         ParamType::Session => br#","type":"session""#,
         ParamType::Context => br#","type":"context""#,
@@ -140,6 +145,14 @@ fn write_full(request: &FullRequest<'_>, out: &mut Vec<u8>) {
 fn text(before: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(before);
     string(value, out);
+}
+
+/// As [`text`], for digits and words of ours, which nothing in JSON stands for. `before` ends with the quote.
+#[inline]
+fn unescaped(before: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(before);
+    out.extend_from_slice(value);
+    out.push(b'"');
 }
 
 #[inline]
@@ -253,6 +266,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::session::hex;
 
     fn text() -> impl Strategy<Value = std::borrow::Cow<'static, str>> {
         prop_oneof!["[a-z/]{0,80}", "[\\x00-\\x7f]{0,80}", any::<String>(),].prop_map(Into::into)
@@ -295,12 +309,14 @@ mod tests {
             params in proptest::collection::vec(param(), 0..4),
             attacks in proptest::collection::vec(text(), 0..3),
             request in proptest::option::of(full()),
+            (session, scheme) in (any::<[u8; 16]>(), prop_oneof![Just("http"), Just("https")]),
         ) {
+            let session = hex(&session);
             let record = Record {
-                id: texts[0].clone(), ts: numbers[0], node: texts[1].clone(), session: texts[2].clone(),
+                id: texts[0].clone(), ts: numbers[0], node: texts[1].clone(), session: String::from_utf8(session.to_vec()).unwrap().into(),
                 key: texts[3].clone(), source, app: options[0].clone(), ip: texts[4].clone(),
                 ua: options[1].clone(), host: options[2].clone(), method: texts[5].clone(),
-                path: texts[0].clone(), proto: options[3].clone(), scheme: options[4].clone(), status,
+                path: texts[0].clone(), proto: options[3].clone(), scheme: Some(scheme.into()), status,
                 time_ms: numbers[1], upstream_ms, request_bytes: numbers[2], response_bytes: numbers[3],
                 user: options[5].clone(), role: options[6].clone(), params, attacks, denied, request,
             };
@@ -311,10 +327,10 @@ mod tests {
             let kinds: Vec<&str> = record.attacks.iter().map(|kind| &**kind).collect();
             let fields = Line {
                 id: record.id.as_bytes(), ts: record.ts, node: record.node.as_bytes(),
-                session: record.session.as_bytes(), key: record.key.as_bytes(), source: record.source,
+                session: &session, key: record.key.as_bytes(), source: record.source,
                 app: bytes(0), ip: record.ip.as_bytes(), ua: bytes(1), host: bytes(2),
                 method: record.method.as_bytes(), path: record.path.as_bytes(), proto: bytes(3),
-                scheme: bytes(4), status: record.status, time_ms: record.time_ms,
+                scheme: Some(scheme), status: record.status, time_ms: record.time_ms,
                 upstream_ms: record.upstream_ms, request_bytes: record.request_bytes,
                 response_bytes: record.response_bytes, user: bytes(5).map(Value::Text),
                 role: bytes(6).map(Value::Text), attacks: &kinds, denied: record.denied,

@@ -22,6 +22,17 @@ struct Known {
 }
 
 impl IdMemo {
+    /// Writes the value whose id is remembered into `out`, if it is this one.
+    pub fn recall(&self, id: SessionId, out: &mut Vec<u8>) -> bool {
+        let known = self.0.get().filter(|known| known.id == id);
+        let Some(value) = known.as_ref().and_then(|known| known.value.get(..known.len)) else {
+            return false;
+        };
+        out.clear();
+        out.extend_from_slice(value);
+        true
+    }
+
     /// The id that `value` names, as [`Hasher::session_id`].
     #[inline]
     pub fn session_id(&self, hasher: &Hasher, namespace: Namespace, value: &[u8]) -> SessionId {
@@ -55,6 +66,8 @@ mod tests {
             for value in values {
                 let id = memo.session_id(&hasher, namespace, value);
                 assert_eq!(id, hasher.session_id(namespace, value), "{value:?}");
+                let mut recalled = Vec::new();
+                assert!(!memo.recall(id, &mut recalled) || recalled == *value);
             }
         }
     }

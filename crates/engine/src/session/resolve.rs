@@ -6,7 +6,7 @@ use super::builtin::{self, Entry};
 use super::hash::{Hasher, Namespace};
 use super::id::SessionId;
 use super::{SessionKey, ip};
-use crate::point::{Exchange, Scratch, Side};
+use crate::point::{Exchange, Needs, Scratch, Side, Source as PointSource};
 
 /// The keys that apply to a request.
 #[derive(Debug, Clone, Copy)]
@@ -31,16 +31,77 @@ pub enum Stage {
 pub struct Resolution<'k> {
     /// Its id.
     pub id: SessionId,
-    /// Which kind of key identified it.
-    pub source: Source,
+    /// Which key identified it.
+    pub found_by: FoundBy,
     /// Label of the key.
     pub label: &'k str,
-    /// Place among the operator's keys, if it was one of them.
-    pub own: Option<usize>,
-    /// The entry of the built-in set, if it was one.
-    pub builtin: Option<&'static Entry>,
     /// The key was in the response: the application vouches for the session.
     pub from_response: bool,
+}
+
+/// What identified a session.
+#[derive(Debug, Clone, Copy)]
+pub enum FoundBy {
+    /// A key of the operator: its place among them.
+    Own(usize),
+    /// An entry of the built-in set.
+    Builtin(&'static Entry),
+    /// Address and `User-Agent`.
+    IpUa,
+    /// The address alone.
+    Ip,
+}
+
+impl FoundBy {
+    /// Which kind of key it is.
+    pub fn source(self) -> Source {
+        match self {
+            FoundBy::Own(_) => Source::Key,
+            FoundBy::Builtin(_) => Source::Builtin,
+            FoundBy::IpUa => Source::IpUa,
+            FoundBy::Ip => Source::Ip,
+        }
+    }
+
+    /// Its place among the operator's keys, if it is one of them.
+    pub fn own(self) -> Option<usize> {
+        match self {
+            FoundBy::Own(at) => Some(at),
+            _ => None,
+        }
+    }
+
+    /// Something that the client was given, or made up; not where it comes from.
+    pub fn is_key(self) -> bool {
+        matches!(self, FoundBy::Own(_) | FoundBy::Builtin(_))
+    }
+}
+
+impl<'k> Resolution<'k> {
+    /// The resolution that gave `id` by a key, under the same keys.
+    pub fn again(keys: Keys<'k>, id: SessionId, found_by: FoundBy) -> Option<Self> {
+        let (label, from_response) = match found_by {
+            FoundBy::Own(at) => {
+                let key = keys.own.get(at)?;
+                (&*key.name, key.point.needs().has_response())
+            }
+            FoundBy::Builtin(entry) => (entry.name, false),
+            FoundBy::IpUa => ("ip_ua", false),
+            FoundBy::Ip => ("ip", false),
+        };
+        Some(Self { id, found_by, label, from_response })
+    }
+}
+
+impl Keys<'_> {
+    /// Whether what they yield when a request arrives is what they will yield when it is over: none reads a
+    /// body, the response, or a variable of NGINX.
+    pub fn settle_on_arrival(&self) -> bool {
+        self.own.iter().all(|key| {
+            key.point.needs() == Needs::default()
+                && !matches!(key.point.source(), PointSource::Variable(_))
+        })
+    }
 }
 
 /// Tries the operator's keys in their order, then the built-in set, then IP and `User-Agent`, then IP.
@@ -68,62 +129,48 @@ pub fn resolve_with<'k, X: Exchange + ?Sized>(
     found: &mut Vec<u8>,
 ) -> Resolution<'k> {
     found.clear();
+    let (namespace, found_by) = find(keys, exchange, stage, scratch, found);
+    let id = id(namespace, found);
+    // `find` names keys that are there.
+    Resolution::again(keys, id, found_by).unwrap_or(Resolution {
+        id,
+        found_by,
+        label: "",
+        from_response: false,
+    })
+}
+
+/// The first key that yields a value, which is left in `found`.
+fn find<X: Exchange + ?Sized>(
+    keys: Keys<'_>,
+    exchange: &X,
+    stage: Stage,
+    scratch: &mut Scratch,
+    found: &mut Vec<u8>,
+) -> (Namespace, FoundBy) {
     for (at, key) in keys.own.iter().enumerate() {
-        let needs = key.point.needs();
-        if stage == Stage::Access && (needs.response || needs.response_body) {
+        if stage == Stage::Access && key.point.needs().has_response() {
             continue;
         }
         if let Some(value) = key.point.read(exchange, scratch) {
             found.extend_from_slice(value);
-            let id = id(Namespace::Value, found);
-            let from_response = needs.response || needs.response_body;
-            let label = &key.name;
-            return Resolution {
-                id,
-                source: Source::Key,
-                label,
-                own: Some(at),
-                builtin: None,
-                from_response,
-            };
+            return (Namespace::Value, FoundBy::Own(at));
         }
     }
     if keys.builtin
         && let Some(entry) = builtin::find(exchange, scratch, found)
     {
-        let id = id(Namespace::Value, found);
-        return Resolution {
-            id,
-            source: Source::Builtin,
-            label: entry.name,
-            own: None,
-            builtin: Some(entry),
-            from_response: false,
-        };
+        return (Namespace::Value, FoundBy::Builtin(entry));
     }
     ip::write_counted(exchange.ip(), found);
     let agent = exchange.header(Side::Request, b"user-agent").map(<[u8]>::trim_ascii);
-    if let Some(agent) = agent.filter(|agent| !agent.is_empty()) {
-        found.push(b'\n');
-        found.extend_from_slice(agent);
-        let id = id(Namespace::IpUa, found);
-        return Resolution {
-            id,
-            source: Source::IpUa,
-            label: "ip_ua",
-            own: None,
-            builtin: None,
-            from_response: false,
-        };
-    }
-    let id = id(Namespace::Ip, found);
-    Resolution {
-        id,
-        source: Source::Ip,
-        label: "ip",
-        own: None,
-        builtin: None,
-        from_response: false,
+    match agent.filter(|agent| !agent.is_empty()) {
+        Some(agent) => {
+            found.push(b'\n');
+            found.extend_from_slice(agent);
+            (Namespace::IpUa, FoundBy::IpUa)
+        }
+        None => (Namespace::Ip, FoundBy::Ip),
     }
 }
 

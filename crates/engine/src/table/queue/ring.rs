@@ -178,7 +178,9 @@ impl Producer {
         // the ring's end, `back` from its beginning.
         unsafe {
             std::ptr::copy_nonoverlapping(front.as_ptr(), place, front.len());
-            std::ptr::copy_nonoverlapping(back.as_ptr(), self.0.at(0).0, back.len());
+            if !back.is_empty() {
+                std::ptr::copy_nonoverlapping(back.as_ptr(), self.0.at(0).0, back.len());
+            }
         }
         header.writer.head.store(head.wrapping_add(line.len() as u64), Release);
         add(&header.writer.queued, 1);
