@@ -7,6 +7,7 @@
 mod access;
 mod bodies;
 mod control;
+mod digits;
 mod journey;
 mod log;
 mod state;

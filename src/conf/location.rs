@@ -13,6 +13,7 @@ use super::MainConf;
 use super::analysis::Analysis;
 use super::attack::Attack;
 use super::deny::Deny;
+use crate::nginx::evaluation::When;
 use crate::nginx::request::Request;
 use crate::nginx::variable::ComplexValue;
 
@@ -122,11 +123,11 @@ impl LocationConf {
 
     /// Whether this request is looked at.
     #[inline]
-    pub(crate) fn is_enabled(&self, r: Request<'_>) -> bool {
+    pub(crate) fn is_enabled(&self, r: Request<'_>, when: When) -> bool {
         match &self.enabled {
             None | Some(Switch::Off) => false,
             Some(Switch::On) => true,
-            Some(Switch::Variable(value)) => value.is_true(r),
+            Some(Switch::Variable(value)) => value.is_true(r, when),
         }
     }
 
@@ -136,8 +137,8 @@ impl LocationConf {
     }
 
     #[inline]
-    pub(crate) fn application<'r>(&self, r: Request<'r>) -> Option<&'r [u8]> {
-        self.application.as_ref()?.evaluate(r)
+    pub(crate) fn application<'r>(&self, r: Request<'r>, when: When) -> Option<&'r [u8]> {
+        self.application.as_ref()?.evaluate(r, when)
     }
 
     #[inline]

@@ -7,6 +7,7 @@ use super::journey::{self, Moment};
 use super::state::State;
 use crate::conf::{Deny, LocationConf, MainConf};
 use crate::nginx::body::{self, DECLINED, Prereader};
+use crate::nginx::evaluation::When;
 use crate::nginx::phase::PhaseHandler;
 use crate::nginx::request::Request;
 use crate::nginx::response;
@@ -24,7 +25,7 @@ impl PhaseHandler for Access {
             return DECLINED;
         }
         let Some(conf) = r.location::<LocationConf>() else { return DECLINED };
-        if !conf.is_enabled(r) {
+        if !conf.is_enabled(r, When::Early) {
             return DECLINED;
         }
         let Some(main) = MainConf::of(r) else { return DECLINED };
@@ -49,7 +50,7 @@ impl PhaseHandler for Access {
 
 /// A key may be in a body that nobody has taken yet. Says so once a request, whatever becomes of it.
 fn wants_body(r: Request<'_>, conf: &LocationConf, main: &MainConf) -> bool {
-    body::is_announced(r)
+    r.has_body()
         && !body::is_taken(r)
         && conf.prereads(main, MediaType::of(r.content_type()))
         && State::of_or_new(r).is_some_and(|state| !state.preread.replace(true))

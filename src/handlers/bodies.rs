@@ -6,6 +6,7 @@ use api_sessions_engine::session::Stage;
 use super::state::State;
 use super::view::View;
 use crate::conf::{LocationConf, MainConf};
+use crate::nginx::evaluation::When;
 use crate::nginx::filter::{Chunks, Observer};
 use crate::nginx::request::Request;
 use crate::nginx::variable::PointVariables;
@@ -141,7 +142,7 @@ fn watch(r: Request<'_>, conf: &LocationConf, look: impl FnOnce(&mut BodyPair)) 
     let is_watched = match state.watched.get() {
         Some((under, is_watched)) if std::ptr::eq(under, conf) => is_watched,
         _ => {
-            let is_watched = conf.is_enabled(r);
+            let is_watched = conf.is_enabled(r, When::Early);
             state.watched.set(Some((conf, is_watched)));
             is_watched
         }
@@ -149,6 +150,12 @@ fn watch(r: Request<'_>, conf: &LocationConf, look: impl FnOnce(&mut BodyPair)) 
     if is_watched && let Ok(mut bodies) = state.bodies.try_borrow_mut() {
         look(&mut bodies);
     }
+}
+
+/// A body that was announced and that nobody read, as where NGINX answers by itself: not even a byte of it was
+/// looked at, which is to be said.
+fn unseen(r: Request<'_>) -> Option<Body<'_>> {
+    r.has_body().then(|| Body { bytes: &[], content_type: r.content_type(), complete: false })
 }
 
 /// Both bodies of an exchange.
@@ -166,7 +173,7 @@ impl BodyPair {
         variables: &'v PointVariables,
         stage: Stage,
     ) -> View<'v> {
-        let request = self.request.body(r.content_type());
+        let request = self.request.body(r.content_type()).or_else(|| unseen(r));
         let response = self.response.body(r.response_content_type().unwrap_or_default());
         View::new(r, variables, stage, request, response)
     }

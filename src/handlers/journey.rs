@@ -10,6 +10,7 @@ use api_sessions_wire::ParamType;
 
 use super::state::{Counted, Settled, State, Verdict};
 use crate::conf::{Analysis, Deny, LocationConf, MainConf};
+use crate::nginx::evaluation::When;
 use crate::nginx::process;
 use crate::nginx::request::Request;
 use crate::worker::{self, Buffers, Worker};
@@ -44,20 +45,18 @@ pub(super) fn arrive(r: Request<'_>, conf: &LocationConf, moment: Moment) -> Opt
 /// Whether the denylist has the session, where requests are denied or would be. What the access phase
 /// decided on stays what the record says.
 pub(super) fn is_denied(r: Request<'_>, conf: &LocationConf, session: SessionId) -> bool {
+    let Some(state) = State::of(r) else { return false };
     if conf.deny() == Deny::Off {
-        return false;
+        // Where it was refused somewhere else, that is an error page's location.
+        return state.is_denied();
     }
-    let (Some(denylist), Some(state)) =
-        (MainConf::of(r).and_then(MainConf::denylist), State::of(r))
-    else {
-        return false;
-    };
+    let Some(denylist) = MainConf::of(r).and_then(MainConf::denylist) else { return false };
     if let Some(verdict) = state.verdict.get()
         && (verdict.denied || state.over.get() || std::ptr::eq(verdict.under, conf))
     {
         return verdict.denied;
     }
-    let application = conf.application(r).unwrap_or_default();
+    let application = conf.application(r, state.when()).unwrap_or_default();
     let denied = denylist.lookup(&session, application, process::now_ms());
     state.verdict.set(Some(Verdict { denied, under: conf }));
     denied
@@ -69,7 +68,7 @@ pub(super) fn finish(r: Request<'_>) {
     let (Some(worker), Some(main)) = (worker::current(), MainConf::of(r)) else { return };
     let Some(hand) = main.hand() else { return };
     let Some(conf) = r.location::<LocationConf>() else { return };
-    if !conf.is_enabled(r) {
+    if !conf.is_enabled(r, When::Over) {
         // A location that is not looked at has answered: as if the request had never arrived.
         if let Some(counted) = State::of(r).and_then(|state| state.counted.take()) {
             uncount(hand, &counted);
@@ -98,7 +97,7 @@ pub(super) fn finish(r: Request<'_>) {
     with_parameter(r, conf, ParamType::User, |value| user.extend_from_slice(value));
     with_parameter(r, conf, ParamType::Role, |value| role.extend_from_slice(value));
     let outcome = Outcome {
-        arrival: arrival(r, conf, hand, &resolution),
+        arrival: arrival(r, conf, hand, &resolution, When::Over),
         status: r.logged_status(),
         bytes_in: r.request_length(),
         bytes_out: r.bytes_sent(),
@@ -131,7 +130,7 @@ fn is_issued(r: Request<'_>, worker: &Worker) -> bool {
 
 /// Types of attack: what the operator's variables say, then what was detected, each once.
 fn attacks<'c>(r: Request<'_>, conf: &'c LocationConf, detected: AttackKinds) -> Vec<&'c str> {
-    let marks = conf.attacks().iter().filter(|attack| attack.when.is_true(r));
+    let marks = conf.attacks().iter().filter(|attack| attack.when.is_true(r, When::Over));
     let marks = marks.map(|attack| -> &'c str { &attack.kind });
     let mut attacks: Vec<&str> = Vec::new();
     for kind in marks.chain(detected.iter().map(|kind| -> &'c str { kind.as_str() })) {
@@ -219,7 +218,7 @@ fn join(
                 state.verdict.set(None);
             }
             state.joining.set(true);
-            let arrival = arrival(r, conf, hand, resolution);
+            let arrival = arrival(r, conf, hand, resolution, state.when());
             state.joining.set(false);
             hand.count(resolution.id, process::now_ms(), &arrival)
         }
@@ -242,8 +241,9 @@ fn arrival(
     conf: &LocationConf,
     hand: &table::Worker,
     resolution: &Resolution<'_>,
+    when: When,
 ) -> Arrival {
-    let application = conf.application(r).unwrap_or_default();
+    let application = conf.application(r, when).unwrap_or_default();
     let application_hash = hand.table().text_hash(application);
     Arrival { source: resolution.found_by.source(), ip: r.client_ip(), application_hash }
 }
@@ -264,7 +264,7 @@ fn record(
         id: main.request_id().and_then(|id| id.evaluate(r)).unwrap_or_default(),
         ts: start_ms,
         node,
-        app: conf.application(r),
+        app: conf.application(r, When::Over),
         proto: r.protocol(),
         scheme: if r.is_tls() { "https" } else { "http" },
         status: r.logged_status(),

@@ -10,6 +10,7 @@ use api_sessions_wire::Source;
 use super::bodies::BodyPair;
 use crate::conf::LocationConf;
 use crate::nginx::context;
+use crate::nginx::evaluation::When;
 use crate::nginx::request::Request;
 
 /// The session that a request was counted in.
@@ -71,6 +72,11 @@ impl State {
     pub(super) fn of_or_new(r: Request<'_>) -> Option<&State> {
         let r = r.main();
         context::find(r).or_else(|| context::attach(r, State::default()))
+    }
+
+    /// Whether what variables say is final.
+    pub(super) fn when(&self) -> When {
+        if self.over.get() { When::Over } else { When::Early }
     }
 
     /// The request is refused, or would be in dry run.

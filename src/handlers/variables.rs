@@ -6,10 +6,12 @@ use std::ffi::CStr;
 
 use api_sessions_wire::ParamType;
 
+use super::digits::Digits;
 use super::journey::{self, Moment};
-use super::state::Counted;
+use super::state::{Counted, State};
 use crate::conf::LocationConf;
 use crate::nginx::conf::Conf;
+use crate::nginx::evaluation::When;
 use crate::nginx::process;
 use crate::nginx::request::Request;
 use crate::nginx::variable::{self, Getter, Output};
@@ -30,24 +32,14 @@ pub(crate) fn add_all(cf: Conf<'_>) -> Option<()> {
 /// The session of the main request, if the module looks at it.
 fn session<'r>(r: Request<'r>) -> Option<(Request<'r>, &'r LocationConf, Counted)> {
     let r = r.main();
-    let conf = r.location::<LocationConf>().filter(|conf| conf.is_enabled(r))?;
+    let when = State::of(r).map_or(When::Early, State::when);
+    let conf = r.location::<LocationConf>().filter(|conf| conf.is_enabled(r, when))?;
     let counted = journey::arrive(r, conf, Moment::Asked)?;
     Some((r, conf, counted))
 }
 
 fn number(output: Output<'_>, number: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut rest = number;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    output.text(&digits[at..]);
+    output.text(Digits::of(number).as_bytes());
 }
 
 struct Id;

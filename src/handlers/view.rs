@@ -1,8 +1,12 @@
 //! A request as points see it.
 
+use std::cell::OnceCell;
+
 use api_sessions_engine::point::{Body, Exchange, Side, VariableId};
 use api_sessions_engine::session::Stage;
 
+use super::digits::Digits;
+use crate::nginx::evaluation::When;
 use crate::nginx::request::Request;
 use crate::nginx::variable::PointVariables;
 
@@ -16,6 +20,7 @@ pub(super) struct View<'v> {
     with_response: bool,
     request_body: Option<Body<'v>>,
     response_body: Option<Body<'v>>,
+    content_length: OnceCell<Digits>,
 }
 
 impl<'v> View<'v> {
@@ -28,7 +33,22 @@ impl<'v> View<'v> {
     ) -> Self {
         let (path, query) = request.target();
         let with_response = stage == Stage::Log;
-        Self { request, variables, path, query, with_response, request_body, response_body }
+        Self {
+            request,
+            variables,
+            path,
+            query,
+            with_response,
+            request_body,
+            response_body,
+            content_length: OnceCell::new(),
+        }
+    }
+
+    /// In digits, written when somebody asks.
+    fn content_length(&self) -> Option<&[u8]> {
+        let length = self.request.content_length_out()?;
+        Some(self.content_length.get_or_init(|| Digits::of(length)).as_bytes())
     }
 }
 
@@ -43,7 +63,7 @@ impl Exchange for View<'_> {
                 }
             }
             Side::Response if self.with_response => {
-                // NGINX keeps these beside the list.
+                // NGINX keeps some beside the list.
                 if let Some(value) = self.request.response_content_type()
                     && !each(b"Content-Type", value)
                 {
@@ -53,6 +73,14 @@ impl Exchange for View<'_> {
                     if !each(name, value) {
                         return;
                     }
+                }
+                if let Some(value) = self.request.location_out()
+                    && !each(b"Location", value)
+                {
+                    return;
+                }
+                if let Some(value) = self.content_length() {
+                    each(b"Content-Length", value);
                 }
             }
             Side::Response => {}
@@ -112,6 +140,7 @@ impl Exchange for View<'_> {
     }
 
     fn variable(&self, id: VariableId) -> Option<&[u8]> {
-        self.variables.evaluate(self.request, id)
+        let when = if self.with_response { When::Over } else { When::Early };
+        self.variables.evaluate(self.request, when, id)
     }
 }

@@ -53,15 +53,6 @@ pub(crate) fn is_taken(r: Request<'_>) -> bool {
     unsafe { !(*r.as_ptr()).request_body.is_null() || (*r.as_ptr()).discard_body() != 0 }
 }
 
-/// The request has a body to read.
-pub(crate) fn is_announced(r: Request<'_>) -> bool {
-    // SAFETY: alive for the handler.
-    unsafe {
-        let headers = &(*r.as_ptr()).headers_in;
-        headers.content_length_n > 0 || headers.chunked() != 0
-    }
-}
-
 /// A content handler that wants the whole body.
 pub(crate) trait BodyReader {
     /// Called once the body is there; `None` where it is longer than asked for. Returns what a

@@ -5,12 +5,14 @@ use std::marker::PhantomData;
 use std::ptr;
 
 use ngx::ffi::{
-    NGX_HTTP_SATISFY_ANY, ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_core_srv_conf_t,
-    ngx_http_request_t, ngx_http_upstream_state_t, ngx_module_t,
+    NGX_HTTP_SATISFY_ANY, ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t,
+    ngx_http_core_module, ngx_http_core_srv_conf_t, ngx_http_request_t, ngx_http_upstream_state_t,
+    ngx_http_variable_value_t, ngx_module_t,
 };
 
 use super::conf::{LocationLevel, MainLevel};
 use super::headers::{self, Headers, bytes, known};
+use super::refused;
 use crate::MODULE;
 
 /// A live request; `'r` is the time of the handler that got it. What it hands out lives in request
@@ -65,6 +67,39 @@ impl<'r> Request<'r> {
     pub(crate) fn main_conf<T: MainLevel>(self) -> Option<&'r T> {
         // SAFETY: `T` is what our create function made.
         unsafe { slot(self.get().main_conf, MODULE.get()) }
+    }
+
+    /// Another module's main configuration; null where it has none.
+    pub(super) fn module_main_conf<T>(self, module: *const ngx_module_t) -> *const T {
+        // SAFETY: one slot for each http module; only the address is handed out.
+        unsafe {
+            let slots = self.get().main_conf;
+            if slots.is_null() { ptr::null() } else { (*slots.add((*module).ctx_index)).cast() }
+        }
+    }
+
+    /// The values of variables with an index, as far as they were evaluated.
+    pub(super) fn variables(self) -> &'r [ngx_http_variable_value_t] {
+        let core: *const ngx_http_core_main_conf_t =
+            self.module_main_conf(&raw const ngx_http_core_module);
+        let values = self.get().variables;
+        // SAFETY: a request has as many values as the configuration has variables (`ngx_http_alloc_request`).
+        unsafe {
+            match core.as_ref() {
+                Some(core) if !values.is_null() => {
+                    std::slice::from_raw_parts(values, core.variables.nelts)
+                }
+                _ => &[],
+            }
+        }
+    }
+
+    /// Makes the values what [`Self::variables`] gave before.
+    pub(super) fn restore_variables(self, values: &[ngx_http_variable_value_t]) {
+        // SAFETY: as many as there are; no reference to them is alive.
+        unsafe {
+            ptr::copy_nonoverlapping(values.as_ptr(), (*self.raw).variables, values.len());
+        }
     }
 
     /// `satisfy any` is in force here.
@@ -142,10 +177,41 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// `$request_method`; empty where the request line was not understood.
+    /// `$request_method`; where the request line was not understood, its first word if that may be one.
     pub(crate) fn method(self) -> &'r [u8] {
         // SAFETY: a string in request memory.
-        unsafe { bytes(&self.get().method_name) }
+        let method = unsafe { bytes(&self.get().method_name) };
+        if method.is_empty() { refused::method(self.request_line()) } else { method }
+    }
+
+    /// `$request`; empty where not even its end was found.
+    fn request_line(self) -> &'r [u8] {
+        // SAFETY: a string in request memory.
+        unsafe { bytes(&self.get().request_line) }
+    }
+
+    /// The client has announced a body. Its header says so still when NGINX has thrown the body away, and
+    /// counts its length as 0.
+    pub(crate) fn has_body(self) -> bool {
+        let headers = &self.get().headers_in;
+        // SAFETY: null or a header of this request.
+        let length = unsafe { known(headers.content_length) };
+        length.is_some_and(|length| length != b"0") || headers.chunked() != 0
+    }
+
+    /// `Location` of the response where NGINX has taken it off the list, to make it absolute on its way out
+    /// (`ngx_http_header_filter`).
+    pub(crate) fn location_out(self) -> Option<&'r [u8]> {
+        // SAFETY: null or a header of this response.
+        unsafe {
+            let header = self.get().headers_out.location.as_ref()?;
+            (header.hash == 0).then(|| bytes(&header.value))
+        }
+    }
+
+    /// `Content-Length` of the response, which NGINX keeps as a number.
+    pub(crate) fn content_length_out(self) -> Option<u64> {
+        u64::try_from(self.get().headers_out.content_length_n).ok()
     }
 
     /// Request target as the client sent it.
@@ -155,9 +221,13 @@ impl<'r> Request<'r> {
         unsafe { bytes(&self.get().unparsed_uri) }
     }
 
-    /// Path and query of the request target as it was sent, without a fragment.
+    /// Path and query of the request target as it was sent, without a fragment; also of one that NGINX
+    /// refused.
     pub(crate) fn target(self) -> (&'r [u8], &'r [u8]) {
-        let target = self.unparsed_uri();
+        let mut target = self.unparsed_uri();
+        if target.is_empty() {
+            target = refused::target(self.request_line());
+        }
         let target = target.split(|byte| *byte == b'#').next().unwrap_or_default();
         match target.iter().position(|byte| *byte == b'?') {
             Some(at) => (&target[..at], &target[at + 1..]),

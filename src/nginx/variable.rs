@@ -12,6 +12,7 @@ use ngx::ffi::{
 };
 
 use super::conf::{Conf, c_string};
+use super::evaluation::{Unsettled, When, without_traces};
 use super::guard::guard;
 use super::headers::bytes;
 use super::request::Request;
@@ -88,7 +89,10 @@ unsafe extern "C" fn get<G: Getter>(
 }
 
 /// A compiled text with variables.
-pub(crate) struct ComplexValue(ngx_http_complex_value_t);
+pub(crate) struct ComplexValue {
+    compiled: ngx_http_complex_value_t,
+    unsettled: Unsettled,
+}
 
 impl ComplexValue {
     /// Compiles `text`, which is copied into the cycle's pool.
@@ -105,28 +109,30 @@ impl ComplexValue {
             if ngx_http_compile_complex_value(&mut compile) != NGX_OK as ngx_int_t {
                 return Err(format!("\"{text}\" is not a valid text with variables"));
             }
-            Ok(Self(value.assume_init()))
+            Ok(Self { compiled: value.assume_init(), unsettled: Unsettled::default() })
         }
     }
 
     /// The value for this request; `None` where it is empty or could not be evaluated.
     #[inline]
-    pub(crate) fn evaluate<'r>(&self, r: Request<'r>) -> Option<&'r [u8]> {
+    pub(crate) fn evaluate<'r>(&self, r: Request<'r>, when: When) -> Option<&'r [u8]> {
         let mut text = ngx_str_t { len: 0, data: std::ptr::null_mut() };
         // SAFETY: the function only reads the compiled value (its parameter is not const by age), and
         // writes a string in request or configuration memory.
-        unsafe {
-            let compiled = (&raw const self.0).cast_mut();
-            if ngx_http_complex_value(r.as_ptr(), compiled, &mut text) != NGX_OK as ngx_int_t {
-                return None;
-            }
-            Some(bytes(&text)).filter(|text| !text.is_empty())
+        let evaluated = without_traces(r, when, &self.unsettled, || unsafe {
+            let compiled = (&raw const self.compiled).cast_mut();
+            ngx_http_complex_value(r.as_ptr(), compiled, &mut text)
+        });
+        if evaluated != NGX_OK as ngx_int_t {
+            return None;
         }
+        // SAFETY: as above.
+        Some(unsafe { bytes(&text) }).filter(|text| !text.is_empty())
     }
 
     /// Neither empty nor `0`.
-    pub(crate) fn is_true(&self, r: Request<'_>) -> bool {
-        self.evaluate(r).is_some_and(|value| value != b"0")
+    pub(crate) fn is_true(&self, r: Request<'_>, when: When) -> bool {
+        self.evaluate(r, when).is_some_and(|value| value != b"0")
     }
 }
 
@@ -163,8 +169,13 @@ pub(crate) struct PointVariables(Vec<ComplexValue>);
 
 impl PointVariables {
     #[inline]
-    pub(crate) fn evaluate<'r>(&self, r: Request<'r>, id: VariableId) -> Option<&'r [u8]> {
-        self.0.get(id.0 as usize)?.evaluate(r)
+    pub(crate) fn evaluate<'r>(
+        &self,
+        r: Request<'r>,
+        when: When,
+        id: VariableId,
+    ) -> Option<&'r [u8]> {
+        self.0.get(id.0 as usize)?.evaluate(r, when)
     }
 }
 

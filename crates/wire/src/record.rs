@@ -42,11 +42,11 @@ pub struct Record<'a> {
     /// Host, as NGINX sees it.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Cow<'a, str>>,
-    /// Request method; empty where the request line could not be parsed.
-    #[serde(borrow)]
+    /// Request method; left out where the request line could not be understood.
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
     pub method: Cow<'a, str>,
-    /// Path as the client sent it, up to the `?`, with identifiers cut out.
-    #[serde(borrow)]
+    /// Path as the client sent it, up to the `?`, with identifiers cut out; left out as the method is.
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
     pub path: Cow<'a, str>,
     /// `HTTP/1.1`, `HTTP/2.0`, …
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]

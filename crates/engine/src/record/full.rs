@@ -50,7 +50,9 @@ pub(super) fn full_request<'r, X: Exchange + ?Sized>(
     if let Some(body) = exchange.body(Side::Request) {
         full.truncated |= !body.complete;
         let reads_body = hidden.iter().any(|point| point.needs().request_body);
-        if reads_body || secrets.shown_in(body.bytes) {
+        if body.bytes.is_empty() {
+            // Nothing of it was seen.
+        } else if reads_body || secrets.shown_in(body.bytes) {
             full.body = Some(Cow::Borrowed(HIDDEN));
         } else if let Ok(plain) = std::str::from_utf8(body.bytes) {
             full.body = Some(Cow::Borrowed(plain));

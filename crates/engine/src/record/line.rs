@@ -22,8 +22,8 @@ pub(super) struct Line<'l> {
     pub(super) ip: &'l [u8],
     pub(super) ua: Option<&'l [u8]>,
     pub(super) host: Option<&'l [u8]>,
-    pub(super) method: &'l [u8],
-    pub(super) path: &'l [u8],
+    pub(super) method: Option<&'l [u8]>,
+    pub(super) path: Option<&'l [u8]>,
     pub(super) proto: Option<&'l [u8]>,
     pub(super) scheme: Option<&'static str>,
     pub(super) status: u16,
@@ -78,8 +78,8 @@ pub(super) fn write<'p>(
     text(br#","ip":"#, line.ip, out);
     optional(br#","ua":"#, line.ua, out);
     optional(br#","host":"#, line.host, out);
-    text(br#","method":"#, line.method, out);
-    text(br#","path":"#, line.path, out);
+    optional(br#","method":"#, line.method, out);
+    optional(br#","path":"#, line.path, out);
     optional(br#","proto":"#, line.proto, out);
     if let Some(scheme) = line.scheme {
         unescaped(br#","scheme":""#, scheme.as_bytes(), out);
@@ -272,6 +272,10 @@ mod tests {
         prop_oneof!["[a-z/]{0,80}", "[\\x00-\\x7f]{0,80}", any::<String>(),].prop_map(Into::into)
     }
 
+    fn some_text(text: &str) -> Option<&[u8]> {
+        (!text.is_empty()).then_some(text.as_bytes())
+    }
+
     fn param() -> impl Strategy<Value = Param<'static>> {
         let kind = prop_oneof![
             Just(ParamType::Session),
@@ -329,7 +333,7 @@ mod tests {
                 id: record.id.as_bytes(), ts: record.ts, node: record.node.as_bytes(),
                 session: &session, key: record.key.as_bytes(), source: record.source,
                 app: bytes(0), ip: record.ip.as_bytes(), ua: bytes(1), host: bytes(2),
-                method: record.method.as_bytes(), path: record.path.as_bytes(), proto: bytes(3),
+                method: some_text(&record.method), path: some_text(&record.path), proto: bytes(3),
                 scheme: Some(scheme), status: record.status, time_ms: record.time_ms,
                 upstream_ms: record.upstream_ms, request_bytes: record.request_bytes,
                 response_bytes: record.response_bytes, user: bytes(5).map(Value::Text),
