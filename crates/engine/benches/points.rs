@@ -12,12 +12,16 @@ use api_sessions_engine::point::{NoVariables, Point, Scratch};
 const ROUNDS: usize = 21;
 const TIMES: u32 = 20_000;
 
-fn measure(what: &str, bar: Option<f64>, mut work: impl FnMut()) {
+fn measure(what: &str, bar: Option<f64>, work: impl FnMut()) {
+    measure_times(TIMES, what, bar, work);
+}
+
+fn measure_times(times: u32, what: &str, bar: Option<f64>, mut work: impl FnMut()) {
     let mut rounds: Vec<f64> = (0..ROUNDS)
         .map(|_| {
             let start = Instant::now();
-            (0..TIMES).for_each(|_| work());
-            start.elapsed().as_nanos() as f64 / f64::from(TIMES)
+            (0..times).for_each(|_| work());
+            start.elapsed().as_nanos() as f64 / f64::from(times)
         })
         .collect();
     rounds.sort_by(f64::total_cmp);
@@ -67,4 +71,42 @@ fn main() {
     measure("detectors, all types, the whole request", None, || {
         black_box(detect(black_box(&exchange), AttackKinds::all(), &mut workspace));
     });
+    hostile(&mut workspace);
+}
+
+/// What somebody can make of a request whose only aim is to be expensive: two arguments of 8 KB, and a body of
+/// 16 KB, of the same text.
+fn hostile(workspace: &mut Workspace) {
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut noise = |alphabet: &[u8]| -> String {
+        (0..8192)
+            .map(|_| {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                char::from(alphabet[(random % alphabet.len() as u64) as usize])
+            })
+            .collect()
+    };
+    let texts = [
+        ("letters", noise(b"abcdefghijklmnopqrstuvwxyz")),
+        ("words of rules", noise(b"etcpasswdselect/.\\${}<>'\"()=;:|&-%# ")),
+        ("steps up", "../".repeat(2730)),
+        ("tags", "<a ".repeat(2730)),
+        ("quotes", "'\"".repeat(4096)),
+        ("comments", "/*".repeat(4096)),
+        ("brackets", "((".repeat(4096)),
+        ("templates", "${".repeat(4096)),
+        ("percent of percent", "%2525".repeat(1638)),
+        ("entities", "&#x3c;".repeat(1365)),
+        ("numbers and signs", "1-1+".repeat(2048)),
+    ];
+    for (name, text) in &texts {
+        let target = format!("/x?a={text}&b={text}");
+        let exchange =
+            FakeExchange::get(&target).header("Cookie", text).body("text/plain", &text.repeat(2));
+        measure_times(3, &format!("detectors, 40 KB of {name}"), None, || {
+            black_box(detect(black_box(&exchange), AttackKinds::all(), workspace));
+        });
+    }
 }
