@@ -32,6 +32,18 @@ pub struct Body<'a> {
     pub complete: bool,
 }
 
+impl<'a> Body<'a> {
+    /// `Content-Type` without parameters.
+    pub(crate) fn essence(&self) -> &'a [u8] {
+        self.content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
+    }
+
+    /// Urlencoded, by its type.
+    pub(crate) fn is_form(&self) -> bool {
+        self.essence().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+    }
+}
+
 /// One request and its response, as the server sees them.
 ///
 /// Nothing here allocates on the heap of the process (the module may use the request's pool). Before

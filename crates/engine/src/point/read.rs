@@ -61,7 +61,7 @@ impl Source {
                 percent::decode(segment, false, buffer)
             }
             Source::Form(name) => {
-                let body = exchange.body(Side::Request).filter(is_form)?;
+                let body = exchange.body(Side::Request).filter(Body::is_form)?;
                 percent::decode(query::find(body.bytes, name, 0)?, true, buffer)
             }
             Source::Multipart(name) => {
@@ -128,17 +128,9 @@ fn response_cookie<'v, X: Exchange + ?Sized>(exchange: &'v X, wanted: &[u8]) -> 
     found
 }
 
-fn essence<'b>(body: &Body<'b>) -> &'b [u8] {
-    body.content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
-}
-
-fn is_form(body: &Body<'_>) -> bool {
-    essence(body).eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
-}
-
 /// JSON by its type (RFC 6839: `+json`), or of no stated type: clients forget it.
 fn may_be_json(body: &Body<'_>) -> bool {
-    let essence = essence(body);
+    let essence = body.essence();
     let ends_with = |suffix: &[u8]| {
         essence.len() >= suffix.len()
             && essence[essence.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
