@@ -21,6 +21,29 @@ const SOURCES: &[(&str, &str)] = &[
     ("context_param request.header.Authorization.jwt.payload.email hash", "jwt"),
     ("context_param request.header.Authorization.basic.user hash", "basic"),
     ("api_sessions_mask request.path[1]", "path"),
+    ("session_key $cookie_one:$cookie_two", "composite"),
+];
+
+/// Live credentials that nobody asked to hide: how the target and the headers of an attack carry them. The
+/// session is another's: of a key above, or of an earlier entry of the built-in set.
+const LIVE: &[(&str, &str)] = &[
+    ("/x", "Cookie: PHPSESSID=LIVE; theme=dark"),
+    ("/x", "Cookie: sid=another-session; connect.sid=s%3ALIVE.signature"),
+    ("/x", "Cookie: laravel_session=LIVE; CFID=LIVE; CFTOKEN=LIVE"),
+    ("/x", "Cookie: next-auth.session-token.0=\"LIVE\""),
+    ("/x", "Cookie: token=eyJhbGciOiJub25lIn0.eyJpc3MiOiJpIn0.LIVE"),
+    ("/x?next=eyJhbGciOiJub25lIn0.eyJpc3MiOiJpIn0.LIVE", "A: b"),
+    ("/x?access_token=LIVE", "X-Session-Id: another-session"),
+    ("/x?back=%2Fy%3Fsid%3DLIVE", "A: b"),
+    ("/shop;jsessionid=LIVE/x", "A: b"),
+    ("/shop%3BJSESSIONID=LIVE/x", "A: b"),
+    ("/x", "Referer: https://e.example/?a=1&access_token=LIVE"),
+    ("/x", "Authorization: Bearer LIVE"),
+    ("/x", "Proxy-Authorization: Basic LIVE"),
+    ("/x", "X-Anything: bearer LIVE"),
+    ("/x", "X-Auth-Token: LIVE"),
+    ("/x", "X-Api-Key: LIVE"),
+    ("/x", "Set-Cookie: a=LIVE"),
 ];
 
 /// How the secret stands somewhere else in the same request.
@@ -53,6 +76,7 @@ fn request(source: &str, elsewhere: &str, secret: &str, attack: &str) -> Vec<u8>
     match source {
         "header" => headers += &format!("X-Secret: {secret}\r\n"),
         "cookie" => headers += &format!("Cookie: a=b; sid={secret}; c=d\r\n"),
+        "composite" => headers += &format!("Cookie: ONE={secret}; two={secret}2\r\n"),
         "query" => query += &format!("&token={secret}"),
         "form" => {
             (content_type, body) = (
@@ -155,6 +179,17 @@ fn no_secret_is_in_batches_spool_log_or_status() {
                 secrets.push((secret, format!("{source}, elsewhere {elsewhere}, {attack}")));
             }
         }
+    }
+    for (number, (target, header)) in LIVE.iter().enumerate() {
+        let secret = format!("Lv{number}qCanary7351Live");
+        let target = target.replace("LIVE", &secret);
+        let q = if target.contains('?') { "&q=attack" } else { "?q=attack" };
+        let header = header.replace("LIVE", &secret);
+        let request =
+            format!("GET {target}{q} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{header}\r\n\r\n");
+        let answer = raw(nginx.port, request.as_bytes());
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "{target} {header}");
+        secrets.push((secret, format!("live, {target} {header}")));
     }
     let count = secrets.len() as u64;
     let status = eventually("all are spooled", || {

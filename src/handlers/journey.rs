@@ -279,9 +279,7 @@ fn record(
         Settings { keys: analysis.keys(), params: analysis.params(), masks: conf.masks(), hasher };
     let Ok(mut buffers) = worker.buffers.try_borrow_mut() else { return };
     let Buffers { scratch, found, encoder, .. } = &mut *buffers;
-    if let Some(line) = encoder.encode(&facts, &settings, resolution, found, &view, scratch) {
-        worker.send(line);
-    }
+    worker.send(encoder.encode(&facts, &settings, resolution, found, &view, scratch));
 }
 
 /// The key of the session, for `$api_session_key`.

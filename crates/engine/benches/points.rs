@@ -104,7 +104,7 @@ fn hostile(workspace: &mut Workspace) {
     for (name, text) in &texts {
         let target = format!("/x?a={text}&b={text}");
         let exchange =
-            FakeExchange::get(&target).header("Cookie", text).body("text/plain", &text.repeat(2));
+            FakeExchange::get(&target).header("Cookie", text).body("text/plain", text.repeat(2));
         measure_times(3, &format!("detectors, 40 KB of {name}"), None, || {
             black_box(detect(black_box(&exchange), AttackKinds::all(), workspace));
         });

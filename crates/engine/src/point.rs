@@ -12,6 +12,7 @@ pub mod json;
 pub(crate) mod media_type;
 pub(crate) mod multipart;
 mod parse;
+mod parts;
 pub mod percent;
 pub mod query;
 mod read;
@@ -24,6 +25,7 @@ pub use decoder::{Decoder, decode_base64, jwt_part, strip_scheme};
 pub use exchange::{Body, Exchange, Side, VariableCompiler, VariableId};
 pub use media_type::MediaType;
 pub use parse::PointError;
+pub use parts::Part;
 pub use scratch::Scratch;
 pub use source::{Needs, NoVariables, Source};
 
@@ -40,6 +42,7 @@ pub struct Point {
     text: String,
     source: Source,
     decoders: Vec<Decoder>,
+    parts: Box<[Part]>,
 }
 
 impl Point {
@@ -56,6 +59,11 @@ impl Point {
     /// What is done to the value, in order.
     pub fn decoders(&self) -> &[Decoder] {
         &self.decoders
+    }
+
+    /// What of a request an NGINX complex value is made of, as far as its text says.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
     }
 
     /// The parts of an exchange that must have been seen for the point to yield a value.

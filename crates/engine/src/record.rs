@@ -4,7 +4,10 @@ mod encode;
 mod full;
 mod limits;
 mod line;
-mod redact;
+mod path;
+mod places;
+mod read;
+mod secrets;
 
 pub use encode::{Encoder, Facts, Settings};
 pub use limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES, MAX_VALUE_BYTES};

@@ -1,10 +1,14 @@
-//! What reading a request allocates: nothing beyond its limits, and nothing at all once buffers are warm.
+//! What reading a request and writing its record allocate: nothing beyond limits, and nothing at all once
+//! buffers are warm.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use api_sessions_engine::point::testing::FakeExchange;
 use api_sessions_engine::point::{MAX_VALUE_BYTES, NoVariables, Point, Scratch};
+use api_sessions_engine::record::{ContextParam, Encoder, Facts, Settings};
+use api_sessions_engine::session::{Hasher, KeyExport, Keys, SessionKey, Stage, resolve};
+use api_sessions_wire::ParamType;
 use proptest::prelude::*;
 
 thread_local! {
@@ -105,4 +109,76 @@ fn warm_buffers_are_all_that_reading_needs() {
     };
     read();
     assert_eq!(allocated(read), 0);
+}
+
+/// One record and the encoder's own bytes for it.
+fn encode_with(masks: &[&str], attacks: &[&str], exchange: &FakeExchange) -> impl FnMut() -> usize {
+    let point = |text: &str| Point::parse(text, &mut NoVariables).unwrap();
+    let masks: Vec<Point> = masks.iter().map(|text| point(text)).collect();
+    let own = [SessionKey {
+        point: point("request.cookie.sid"),
+        name: "sid".into(),
+        export: KeyExport::Hashed,
+    }];
+    let params = [ContextParam {
+        point: point("request.header.X-A"),
+        name: "a".into(),
+        kind: ParamType::User,
+        hash: false,
+    }];
+    let attacks: Vec<String> = attacks.iter().map(|kind| (*kind).to_owned()).collect();
+    let (exchange, hasher) = (exchange.clone(), Hasher::new(&[7; 32]));
+    let (mut encoder, mut scratch) = (Encoder::default(), Scratch::default());
+    move || {
+        let keys = Keys { own: &own, builtin: true };
+        let mut found = Vec::new();
+        let resolution = resolve(keys, &exchange, Stage::Log, &hasher, &mut scratch, &mut found);
+        let settings = Settings { keys, params: &params, masks: &masks, hasher: &hasher };
+        let attacks: Vec<&str> = attacks.iter().map(String::as_str).collect();
+        let facts = Facts { attacks: &attacks, ..Facts::default() };
+        allocated(|| {
+            let line =
+                encoder.encode(&facts, &settings, &resolution, &found, &exchange, &mut scratch);
+            std::hint::black_box(line.len());
+        })
+    }
+}
+
+#[test]
+fn a_record_in_which_nothing_is_to_be_hidden_allocates_nothing() {
+    let long = "Mozilla/5.0 (X11; Linux x86_64; rv:126.0) Gecko/20100101 Firefox/126.0 ".repeat(20);
+    for (target, cookie, agent) in [
+        ("/api/v1/items/4711?q=1", "theme=dark; sid=0123456789abcdef0123456789abcdef", "curl/8.0"),
+        ("/a", "sid=q7w8", &*long),
+        // Decoded once a text, and looked for in base64: in buffers that are used again.
+        ("/a", "sid=q7w8", "x%20y+%2520\\u0041 QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo="),
+        (&*"/abcx".repeat(1600), "sid=q7w8", "x"),
+    ] {
+        let exchange = FakeExchange::get(target)
+            .header("Cookie", cookie)
+            .header("X-A", "anna.anders+%20\\n")
+            .header("User-Agent", agent);
+        let mut encode = encode_with(&["request.header.X-B"], &[], &exchange);
+        encode();
+        assert_eq!(encode(), 0, "{target} {cookie} {agent}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_content_makes_a_record_allocate_more_than_some_times_its_size(
+        text in "(abcx|[;=&/+%]|%2[0-9a-f]|\\\\u0041|eyJ|\\.|sid=){0,4000}",
+        secret in "[a-z]{1,6}",
+    ) {
+        let exchange = FakeExchange::get(&format!("/{text}?{text}"))
+            .header("Cookie", &text)
+            .header("X-B", &secret)
+            .header("X-C", &text)
+            .body("application/x-www-form-urlencoded", &text);
+        let mut encode = encode_with(&["request.header.X-B"], &["sqli"], &exchange);
+        let bytes = encode();
+        prop_assert!(bytes <= 64 * 1024 + 60 * text.len(), "{bytes} for {}", text.len());
+    }
 }

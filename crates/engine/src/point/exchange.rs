@@ -1,5 +1,7 @@
 //! What a point can see: one request and, later, its response.
 
+use super::media_type::MediaType;
+
 /// Which half of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
@@ -30,6 +32,13 @@ pub struct Body<'a> {
     pub content_type: &'a [u8],
     /// False where the body went on after `bytes`.
     pub complete: bool,
+}
+
+impl Body<'_> {
+    /// By its type.
+    pub(crate) fn is_form(&self) -> bool {
+        MediaType::of(self.content_type) == MediaType::Form
+    }
 }
 
 /// One request and its response, as the server sees them.

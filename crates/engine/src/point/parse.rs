@@ -3,7 +3,7 @@
 use super::exchange::{Side, VariableCompiler};
 use super::grammar::{Word, words};
 use super::json::{MAX_STEPS, Path, Step};
-use super::{Decoder, MAX_DECODERS, MAX_POINT_BYTES, Point, Source};
+use super::{Decoder, MAX_DECODERS, MAX_POINT_BYTES, Part, Point, Source};
 
 /// Why a text is not a point. Each message names the word and says what would be accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +55,8 @@ impl Point {
                 .compile(text)
                 .map_err(|reason| PointError::Variable { point: text.to_owned(), reason })?;
             let source = Source::Variable(id);
-            return Ok(Point { text: text.to_owned(), source, decoders: Vec::new() });
+            let parts = Part::of(text);
+            return Ok(Point { text: text.to_owned(), source, decoders: Vec::new(), parts });
         }
         let words = words(text)?;
         let mut parser = Parser { text, words: &words, at: 0 };
@@ -67,7 +68,7 @@ impl Point {
             }
             decoders.push(parser.decoder()?);
         }
-        Ok(Point { text: text.to_owned(), source, decoders })
+        Ok(Point { text: text.to_owned(), source, decoders, parts: Box::default() })
     }
 }
 

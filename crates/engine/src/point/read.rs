@@ -1,6 +1,6 @@
 //! Reading a point's value.
 
-use super::exchange::{Exchange, Side};
+use super::exchange::{Body, Exchange, Side};
 use super::media_type::MediaType;
 use super::scratch::Scratch;
 use super::source::Source;
@@ -62,10 +62,7 @@ impl Source {
                 percent::decode(segment, false, buffer)
             }
             Source::Form(name) => {
-                let body = exchange.body(Side::Request)?;
-                if MediaType::of(body.content_type) != MediaType::Form {
-                    return None;
-                }
+                let body = exchange.body(Side::Request).filter(Body::is_form)?;
                 percent::decode(query::find(body.bytes, name, 0)?, true, buffer)
             }
             Source::Multipart(name) => {

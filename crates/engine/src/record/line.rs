@@ -3,10 +3,13 @@
 
 use api_sessions_wire::{FullRequest, ParamType, Source};
 
+use super::limits::cut;
 use crate::session::ParameterHash;
 
 /// Bytes that are looked at together; one vector register.
 const BLOCK: usize = 32;
+/// Longest value in clear of a record that would be too long otherwise.
+const SHORT_VALUE_BYTES: usize = 16;
 
 /// What [`api_sessions_wire::Record`] holds, in the bytes of the request: what is not UTF-8 becomes U+FFFD
 /// where it is written.
@@ -45,6 +48,18 @@ pub(super) struct Shown<'p> {
     pub(super) kind: ParamType,
     pub(super) hashed: bool,
     pub(super) truncated: bool,
+}
+
+impl Shown<'_> {
+    /// With no more of a value in clear than a few bytes.
+    pub(super) fn cut_short(self) -> Self {
+        let truncated = matches!(self.value, Value::Text(text) if text.len() > SHORT_VALUE_BYTES);
+        let value = match self.value {
+            Value::Text(text) => Value::Text(cut(text, SHORT_VALUE_BYTES)),
+            hash => hash,
+        };
+        Self { value, truncated: self.truncated | truncated, ..self }
+    }
 }
 
 /// Value of a parameter.

@@ -1,12 +1,18 @@
 //! The built-in set of session keys: tried after the operator's own, the first that yields a value wins.
 
 mod covers;
+mod credentials;
 mod jwt;
 mod lookup;
 mod table;
 mod value;
 
 pub use covers::covers;
+pub use credentials::{
+    credential_argument_in, is_credential_argument, is_credential_cookie, is_credential_header,
+    is_credentials,
+};
+pub use jwt::find_token;
 pub use lookup::find;
 pub use table::{Entry, Group, KNOWN_UNUSED, Rule, TABLE};
 

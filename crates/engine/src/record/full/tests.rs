@@ -3,7 +3,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use super::*;
 use crate::point::testing::FakeExchange;
-use crate::point::{NoVariables, Scratch};
+use crate::point::{NoVariables, Point, Scratch};
 
 const CANARY: &str = "Canary/7f3a+\u{e9}\"x";
 
@@ -23,7 +23,12 @@ fn full(point: &str, exchange: &FakeExchange) -> String {
         secrets.add(value);
     }
     secrets.add(CANARY.as_bytes());
-    let full = full_request(exchange, Origin { proto: b"HTTP/1.1" }, &[&point], &secrets);
+    let full = full_request(
+        exchange,
+        Origin { proto: b"HTTP/1.1" },
+        &Places::new([&point].into_iter()),
+        &mut secrets,
+    );
     serde_json::to_string(&full).unwrap()
 }
 
