@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod error;
 pub mod generate;
 pub mod ingest;
+pub mod json;
 pub mod metrics;
 pub mod nodes;
 pub mod retention;

@@ -138,8 +138,8 @@ fn tokens_may_do_what_their_role_says() {
     for (method, path, body) in [
         ("GET", "/v1/sessions", ""),
         ("GET", "/v1/denylist", ""),
-        ("POST", "/v1/denylist", r#"{"session":"a"}"#),
-        ("PUT", "/v1/parameters", "{}"),
+        ("POST", "/v1/denylist", r#"{"session":"0123456789abcdef0123456789abcdef"}"#),
+        ("PUT", "/v1/parameters", r#"{"parameters":[]}"#),
         ("GET", "/metrics", ""),
     ] {
         let status = |token: &str| cloud.send(method, path, token, &[], body.as_bytes()).status;
