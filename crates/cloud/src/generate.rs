@@ -303,7 +303,7 @@ mod tests {
         for n in 0..2000 {
             traffic.write(f64::from(n) / 2000.0, &mut body);
         }
-        let parsed = parse(body.as_bytes(), false, Period { oldest: 0, now: now_ms() });
+        let parsed = parse(body.as_bytes(), false, Period { oldest: 0, now: now_ms() }).unwrap();
         assert_eq!((parsed.requests.len(), parsed.errors.len()), (2000, 0));
         let sessions: std::collections::HashSet<_> =
             parsed.requests.iter().map(|request| &request.record.session).collect();

@@ -49,6 +49,9 @@ pub struct Batch {
     pub key: Option<String>,
     /// Its good lines.
     pub requests: Vec<NewRequest>,
+    /// Of a batch that was cut on the way: how many of its lines came. When it comes again under the same
+    /// key, the lines from this one on are new, and those before are not.
+    pub cut: Option<u32>,
 }
 
 /// What became of a batch.

@@ -189,6 +189,11 @@ pub fn batch(lines: &[Value]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
+/// Now, ms since 1970.
+pub fn now() -> u64 {
+    now_ms()
+}
+
 /// A session id of `n`.
 pub fn session(n: u32) -> String {
     format!("{n:032x}")
