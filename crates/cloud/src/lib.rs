@@ -14,6 +14,7 @@ pub mod console;
 pub mod csv;
 pub mod doctor;
 pub mod error;
+pub mod extract;
 pub mod generate;
 pub mod ingest;
 pub mod json;

@@ -14,7 +14,7 @@ pub use open::{StoreKind, open};
 
 use api_sessions_wire::Record;
 
-pub use control::{Control, DenyChange, Role, TokenInfo};
+pub use control::{Control, DenyChange, HistoryQuery, Role, TokenInfo};
 pub use query::{
     Activity, Counted, Day, Filter, Page, Part, RequestQuery, SessionDetail, SessionPage,
     SessionQuery, SessionSummary, Sort, StatusFilter, StoredRequest,

@@ -176,3 +176,24 @@ fn a_typo_changed_things_silently() {
     let none = json!({"parameters": []}).to_string();
     assert_eq!(change(&cloud, "PUT", "/v1/parameters", &none), 200);
 }
+
+#[test]
+fn a_history_ended_at_a_thousand_changes() {
+    let cloud = Cloud::start();
+    for n in 1..=7 {
+        let body = json!({"session": session(n)}).to_string();
+        assert_eq!(change(&cloud, "POST", "/v1/denylist", &body), 201);
+    }
+    let (mut seen, mut path) = (Vec::new(), "/v1/denylist-history?limit=3".to_owned());
+    loop {
+        let page = cloud.ask(&path);
+        let changes = page["history"].as_array().unwrap();
+        seen.extend(changes.iter().map(|change| change["session"].clone()));
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/v1/denylist-history?limit=3&cursor={next}");
+    }
+    let wanted: Vec<_> = (1..=7).rev().map(|n| json!(session(n))).collect();
+    assert_eq!(seen, wanted);
+    assert_eq!(cloud.get("/v1/denylist-history?cursor=zz").status, 400);
+    assert_eq!(cloud.get("/v1/denylist-history?limit=0").status, 400);
+}

@@ -3,18 +3,20 @@
 use api_sessions_engine::session::SessionId;
 use api_sessions_engine::table::denylist::{APPLICATION_BYTES, APPLICATIONS, REASON_BYTES};
 use api_sessions_wire::DenyEntry;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 
+use super::query::{MAX_LIMIT, limit};
 use crate::auth::Identity;
 use crate::clock::now_ms;
 use crate::error::AppError;
+use crate::extract::{Nothing, Path, Query};
 use crate::ingest::body;
 use crate::json;
 use crate::state::AppState;
-use crate::store::DenyChange;
+use crate::store::{DenyChange, HistoryQuery};
 
 /// Longest body, bytes.
 const MAX_BODY: usize = 64 << 10;
@@ -82,7 +84,10 @@ impl Deny {
 }
 
 /// Sessions that are denied now.
-pub async fn list(State(state): State<AppState>) -> Result<Json<Denylist>, AppError> {
+pub async fn list(
+    State(state): State<AppState>,
+    _: Query<Nothing>,
+) -> Result<Json<Denylist>, AppError> {
     let denylist = state.read(|store| store.denylist(now_ms())).await?;
     Ok(Json(Denylist { denylist }))
 }
@@ -108,31 +113,61 @@ pub async fn remove(
     Extension(identity): Extension<Identity>,
     Path(session): Path<String>,
 ) -> Result<StatusCode, AppError> {
-    tracing::info!(%session, by = %identity.name, "session no longer denied");
-    match state.change(move |store| store.undeny(&session, &identity.name, now_ms())).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(AppError::not_found("the session is not on the denylist")),
+    if !take_off(&state, session, identity).await? {
+        return Err(AppError::not_found("the session is not on the denylist"));
     }
+    Ok(StatusCode::NO_CONTENT)
 }
 
-/// Query string of the history.
-#[derive(Debug, Deserialize)]
-pub struct HistoryQuery {
-    session: Option<String>,
+/// Takes a session off, for the API and the Console; `false` if it was not on.
+///
+/// # Errors
+/// What the store says.
+pub async fn take_off(
+    state: &AppState,
+    session: String,
+    identity: Identity,
+) -> Result<bool, AppError> {
+    let (of, by) = (session.clone(), identity.name.clone());
+    let was_on = state.change(move |store| store.undeny(&of, &by, now_ms())).await?;
+    // What was on is an id; what was not may be any text.
+    if was_on {
+        tracing::info!(%session, by = %identity.name, "session no longer denied");
+    }
+    Ok(was_on)
+}
+
+/// Query string of the history; empty values count as absent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawHistoryQuery {
+    session: String,
+    limit: String,
+    cursor: String,
 }
 
 /// What was added and removed.
 #[derive(Debug, Serialize)]
 pub struct History {
     history: Vec<DenyChange>,
+    next: Option<String>,
 }
 
 /// What was added and removed, newest first.
 pub async fn history(
     State(state): State<AppState>,
-    Query(query): Query<HistoryQuery>,
+    Query(raw): Query<RawHistoryQuery>,
 ) -> Result<Json<History>, AppError> {
-    let session = query.session.filter(|session| !session.is_empty());
-    let history = state.read(move |store| store.deny_history(session.as_deref())).await?;
-    Ok(Json(History { history }))
+    let given = |text: String| Some(text).filter(|text| !text.is_empty());
+    let query = HistoryQuery {
+        session: given(raw.session),
+        limit: limit(&raw.limit)?.unwrap_or(MAX_LIMIT),
+        cursor: given(raw.cursor),
+    };
+    let query = query.unseal()?;
+    let page = state.read(move |store| {
+        let page = store.deny_history(&query)?;
+        Ok(History { next: query.seal(page.next), history: page.items })
+    });
+    page.await.map(Json)
 }

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::auth::Identity;
 use crate::clock::now_ms;
 use crate::error::AppError;
+use crate::extract::{Nothing, Query};
 use crate::ingest::body;
 use crate::json::{self, Object};
 use crate::state::AppState;
@@ -58,7 +59,10 @@ impl From<NewSet> for ParameterSet {
 }
 
 /// What is in force.
-pub async fn get(State(state): State<AppState>) -> Result<Json<ParameterSet>, AppError> {
+pub async fn get(
+    State(state): State<AppState>,
+    _: Query<Nothing>,
+) -> Result<Json<ParameterSet>, AppError> {
     state.read(|store| store.parameters()).await.map(Json)
 }
 

@@ -3,7 +3,6 @@
 use api_sessions_engine::point::{NoVariables, Point, Scratch};
 use api_sessions_engine::session::builtin;
 use api_sessions_wire::{ParamType, Parameter, ParameterExport, ParameterSet};
-use axum::Form;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{Redirect, Response};
@@ -16,6 +15,7 @@ use super::{Viewer, admin, nodes, page_of, viewer};
 use crate::api::parameters::check;
 use crate::clock::now_ms;
 use crate::error::AppError;
+use crate::extract::Form;
 use crate::state::AppState;
 
 const TYPES: [(&str, &str); 3] = [("context", "context"), ("user", "user"), ("role", "role")];
