@@ -23,7 +23,7 @@ pub struct Server {
     state: AppState,
     /// Where it listens.
     pub address: SocketAddr,
-    /// The first admin token, if its file is still there.
+    /// The first admin token, if it was made now.
     pub admin: Option<String>,
 }
 
@@ -62,7 +62,8 @@ impl Server {
         Ok(Server { listener, state, address, admin })
     }
 
-    /// The link that logs in to the Console.
+    /// Address of the Console. The token is in it once only, at the first start: what is printed is kept in
+    /// logs.
     pub fn console_link(&self) -> String {
         match &self.admin {
             Some(token) => format!("http://{}/login?token={token}", self.address),
