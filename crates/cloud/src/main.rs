@@ -112,7 +112,7 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
             }
             tracing::info!("stopping");
         };
-        server.serve(stop).await?;
+        server.serve(stop).await;
         tracing::info!("stopped");
         Ok(())
     })
