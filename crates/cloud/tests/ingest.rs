@@ -43,7 +43,9 @@ fn the_retry_of_a_cut_batch_lost_the_lines_behind_the_cut() {
     assert!((1..400).contains(&first), "{first}");
     // Cut again, later: only what is beyond the first cut is new.
     let second = counts(&post(&cloud, "t", &whole[..whole.len() * 3 / 4])).0;
-    assert!(second > 0 && first + second < 400, "{first} {second}");
+    // ClickHouse takes those before it once more, and replaces them.
+    let twice = if support::clickhouse().is_some() { first } else { 0 };
+    assert!(second > twice && first + second < 400 + twice, "{first} {second}");
     let cloud = Cloud::start_in(cloud.stop());
     post(&cloud, "t", &whole);
     assert_eq!(requests_of(&cloud, 1), 400);

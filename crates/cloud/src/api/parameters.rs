@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 
 use api_sessions_engine::point::{NoVariables, Point};
+use api_sessions_engine::sync::{CloudSettings, MAX_PARAMETERS_BYTES};
 use api_sessions_wire::{ParamType, Parameter, ParameterExport, ParameterSet};
 use axum::extract::{Request, State};
 use axum::{Extension, Json};
@@ -22,6 +23,8 @@ use crate::state::AppState;
 const MAX_BODY: usize = 256 << 10;
 /// Most parameters.
 pub const MAX_PARAMETERS: usize = 64;
+/// Longest version of a document, which a node keeps beside the parameters, bytes.
+const MAX_VERSION: usize = 256;
 /// Longest name, bytes.
 const MAX_NAME: usize = 64;
 
@@ -112,7 +115,18 @@ pub fn check(set: &ParameterSet) -> Result<(), AppError> {
             return wrong("it is neither a key nor exported");
         }
     }
-    Ok(())
+    as_a_node_would(set)
+}
+
+/// The last word is a node's own: what is more to its rules than is told above, with the place.
+fn as_a_node_would(set: &ParameterSet) -> Result<(), AppError> {
+    let document = serde_json::json!({ "version": "", "parameters": set }).to_string();
+    if document.len() + MAX_VERSION > MAX_PARAMETERS_BYTES {
+        let text = format!("parameters: at most {MAX_PARAMETERS_BYTES} bytes as JSON");
+        return Err(AppError::bad_request(text));
+    }
+    let read = CloudSettings::parse(document.as_bytes());
+    read.map(drop).map_err(|error| AppError::bad_request(error.to_string()))
 }
 
 fn bad_name(name: &str) -> bool {

@@ -109,7 +109,7 @@ fn row(parameter: &Parameter, viewer: Viewer, at: usize) -> Markup {
             td.move { @if viewer.is_admin { span.grip aria-hidden="true" { "⠿" } " "
                 button.plain type="button" data-up aria-label="Up" { "↑" } button.plain type="button" data-down aria-label="Down" { "↓" } }
                 @else { (at + 1) } }
-            td { input.point name="point" value=(parameter.point) required maxlength="512" aria-label="Point" disabled[is_fixed]; }
+            td { input.point name="point" value=(parameter.point) required maxlength="1024" aria-label="Point" disabled[is_fixed]; }
             td { input name="name" value=(parameter.name.as_deref().unwrap_or_default()) maxlength="64" placeholder="as the point" aria-label="Name" disabled[is_fixed]; }
             td { (choice("group", "Use", &USES, if parameter.group { "1" } else { "0" }, is_fixed)) }
             td { (choice("type", "Type", &TYPES, kind, is_fixed)) }
@@ -135,7 +135,7 @@ fn adder() -> Markup {
                 label { "Where it is" select name="source" { @for (value, text) in SOURCES { option value=(value) { (text) } } } }
                 label { "Name or path" input name="rest" placeholder="X-User"; }
                 label { "Decoded" select name="decoder" { @for (value, text) in DECODERS { option value=(value) { (text) } } } }
-                label.wide { "Point" input.point name="point" maxlength="512"; }
+                label.wide { "Point" input.point name="point" maxlength="1024"; }
             }
             label { "A sample request, to see what would be read of it"
                 textarea name="sample" rows="7" maxlength=(MAX_BYTES) spellcheck="false" {
