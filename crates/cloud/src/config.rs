@@ -1,9 +1,10 @@
 //! What can be configured: by flags, by the environment, by a file; the first that says it counts.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::Deserialize;
 
 use crate::store::{Day, StoreKind};
@@ -17,7 +18,12 @@ pub const DEFAULT_RETENTION_DAYS: u32 = 7;
 /// Most days that can be kept.
 const MAX_RETENTION_DAYS: u32 = 366;
 
-/// Options as flags or environment.
+/// Paths may be empty here: an empty variable counts as unset.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
+/// Options as flags or environment. An empty value counts as none: service managers set variables so.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Options {
     /// Address and port to listen on [default: 127.0.0.1:8700]
@@ -25,7 +31,7 @@ pub struct Options {
     pub listen: Option<String>,
     /// Directory of the embedded store and the token files [default: $STATE_DIRECTORY, else
     /// ./api-sessions-data]
-    #[arg(long, env = "API_SESSIONS_CLOUD_DATA", value_name = "DIR", global = true)]
+    #[arg(long, env = "API_SESSIONS_CLOUD_DATA", value_name = "DIR", value_parser = path(), global = true)]
     pub data: Option<PathBuf>,
     /// Where sessions are kept: `sqlite` (in --data), or
     /// `clickhouse:http[s]://[user@]host:port[/database][?cluster=name]` [default: sqlite]
@@ -36,6 +42,7 @@ pub struct Options {
         long,
         env = "API_SESSIONS_CLOUD_CLICKHOUSE_PASSWORD_FILE",
         value_name = "FILE",
+        value_parser = path(),
         global = true
     )]
     pub clickhouse_password_file: Option<PathBuf>,
@@ -49,7 +56,7 @@ pub struct Options {
     #[arg(long, env = "API_SESSIONS_CLOUD_LOG", value_name = "FILTER", global = true)]
     pub log: Option<String>,
     /// TOML file with any of these options, by the same names
-    #[arg(long, env = "API_SESSIONS_CLOUD_CONFIG", value_name = "FILE", global = true)]
+    #[arg(long, env = "API_SESSIONS_CLOUD_CONFIG", value_name = "FILE", value_parser = path(), global = true)]
     pub config: Option<PathBuf>,
 }
 
@@ -61,9 +68,17 @@ struct FileOptions {
     data: Option<PathBuf>,
     store: Option<String>,
     clickhouse_password_file: Option<PathBuf>,
-    retention: Option<String>,
+    retention: Option<FileDays>,
     log_format: Option<String>,
     log: Option<String>,
+}
+
+/// Days in a file: a number, or as the flag.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a number of days is accepted, such as 7 or \"7d\"")]
+enum FileDays {
+    Number(u32),
+    Text(String),
 }
 
 /// A configuration in force.
@@ -88,12 +103,30 @@ pub struct Config {
 #[error("{0}")]
 pub struct ConfigError(String);
 
+impl Options {
+    fn without_empty(self) -> Options {
+        let text = |value: Option<String>| value.filter(|value| !value.is_empty());
+        let path = |value: Option<PathBuf>| value.filter(|value| !value.as_os_str().is_empty());
+        Options {
+            listen: text(self.listen),
+            data: path(self.data),
+            store: text(self.store),
+            clickhouse_password_file: path(self.clickhouse_password_file),
+            retention: text(self.retention),
+            log_format: text(self.log_format),
+            log: text(self.log),
+            config: path(self.config),
+        }
+    }
+}
+
 impl Config {
     /// Puts flags, environment, file and defaults together.
     ///
     /// # Errors
     /// [`ConfigError`] names the option and what it may be.
     pub fn load(options: Options) -> Result<Config, ConfigError> {
+        let options = options.without_empty();
         let file = match &options.config {
             Some(path) => read_file(path)?,
             None => FileOptions::default(),
@@ -109,12 +142,13 @@ impl Config {
         if let StoreKind::ClickHouse(options) = &mut store {
             options.password_file = password_file;
         }
-        let retention = options.retention.or(file.retention);
+        let retention = options.retention.or(file.retention.map(|days| match days {
+            FileDays::Number(days) => days.to_string(),
+            FileDays::Text(text) => text,
+        }));
         let format = options.log_format.or(file.log_format);
         Ok(Config {
-            listen: listen.parse().map_err(|_| {
-                ConfigError(format!("listen: `{listen}`: an address and a port, {DEFAULT_LISTEN}"))
-            })?,
+            listen: read_listen(&listen)?,
             data: options.data.or(file.data).unwrap_or_else(default_data),
             store,
             retention_days: match retention {
@@ -152,6 +186,17 @@ fn read_file(path: &Path) -> Result<FileOptions, ConfigError> {
     toml::from_str(&text).map_err(|error| wrong(&error))
 }
 
+/// An address or a name, and a port. Of a name's addresses the first of IPv4 counts, else the first.
+fn read_listen(text: &str) -> Result<SocketAddr, ConfigError> {
+    let wrong = || {
+        let wanted = format!("an address or name and a port, such as {DEFAULT_LISTEN}");
+        ConfigError(format!("listen: `{text}`: {wanted}"))
+    };
+    let all: Vec<SocketAddr> = text.to_socket_addrs().map_err(|_| wrong())?.collect();
+    let four = all.iter().find(|address| address.is_ipv4());
+    four.or(all.first()).copied().ok_or_else(wrong)
+}
+
 fn read_days(text: &str) -> Result<u32, ConfigError> {
     text.strip_suffix('d')
         .unwrap_or(text)
@@ -182,6 +227,20 @@ mod tests {
         assert_eq!((config.retention_days, config.listen.port()), (3, 2));
         std::fs::write(&path, "retenton = \"3d\"\n").unwrap();
         assert!(Config::load(options).unwrap_err().to_string().contains("retenton"));
+    }
+
+    #[test]
+    fn a_name_is_listened_on_and_days_may_be_a_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.toml");
+        std::fs::write(&path, "retention = 3\nlisten = \"localhost:1\"\n").unwrap();
+        let options =
+            Options { config: Some(path.clone()), log: Some(String::new()), ..Options::default() };
+        let config = Config::load(options.clone()).unwrap();
+        assert_eq!((config.retention_days, config.log.as_str()), (3, "info"));
+        assert!(config.listen.ip().is_loopback());
+        std::fs::write(&path, "retention = true\n").unwrap();
+        assert!(Config::load(options).unwrap_err().to_string().contains("7d"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::clock::rfc3339;
+use crate::clock::rfc3339_ms;
 use crate::store::StoredRequest;
 
 const COLUMNS: [&str; 22] = [
@@ -30,17 +30,23 @@ const COLUMNS: [&str; 22] = [
     "parameters",
 ];
 
-/// A cell that no spreadsheet takes for a formula.
+/// A cell that no spreadsheet takes for a formula: not with blanks in front either, nor with the wide forms
+/// of the signs, that some read as the signs themselves.
 fn cell(text: &str) -> Cow<'_, str> {
-    match text.as_bytes().first() {
-        Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n') => Cow::Owned(format!("'{text}")),
-        _ => Cow::Borrowed(text),
+    let is_blank = |c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}';
+    let is_sign = |c: char| "=+-@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}".contains(c);
+    let begins = text.starts_with(['\t', '\r', '\n']);
+    if begins || text.trim_start_matches(is_blank).starts_with(is_sign) {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
     }
 }
 
 /// Lines of `requests`, with the head line where `head` is set.
 pub fn render(requests: &[StoredRequest], head: bool) -> Vec<u8> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut builder = csv::WriterBuilder::new();
+    let mut writer = builder.terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     if head {
         // Neither writes nor lengths fail: it is memory, and all lines are as long.
         let _ = writer.write_record(COLUMNS);
@@ -54,7 +60,7 @@ pub fn render(requests: &[StoredRequest], head: bool) -> Vec<u8> {
         let params: Vec<_> =
             record.params.iter().map(|param| format!("{}={}", param.name, param.value)).collect();
         let _ = writer.write_record([
-            rfc3339(record.ts),
+            rfc3339_ms(record.ts),
             cell(&record.id).into_owned(),
             cell(&record.session).into_owned(),
             cell(&record.node).into_owned(),
@@ -89,7 +95,21 @@ mod tests {
 
     #[test]
     fn no_cell_is_a_formula() {
-        for bad in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
+        for bad in [
+            "=1+1",
+            "+1",
+            "-1",
+            "@SUM(A1)",
+            "\t=1",
+            "\r=1",
+            " =1",
+            "\u{a0}=1",
+            "\u{feff}=1",
+            "＝1",
+            "＋1",
+            "－1",
+            " ＠A1",
+        ] {
             let request = StoredRequest {
                 record: Record {
                     id: bad.into(),
@@ -105,8 +125,12 @@ mod tests {
             let text = render(&[request], true);
             let mut reader = csv::Reader::from_reader(&*text);
             for cell in reader.records().next().unwrap().unwrap().iter() {
-                assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell:?}");
+                assert!(
+                    cell.is_empty() || cell.starts_with(|c: char| c == '\'' || c.is_alphanumeric()),
+                    "{cell:?}"
+                );
             }
+            assert!(text.ends_with(b"\r\n"));
         }
     }
 }

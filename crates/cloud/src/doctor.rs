@@ -8,7 +8,7 @@ use crate::clock::{now_ms, rfc3339};
 use crate::config::Config;
 use crate::store::clickhouse::{ClickHouseOptions, ClickHouseStore};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Day, Role, Store, StoreKind};
+use crate::store::{self, Day, Role, Store, StoreKind};
 use crate::tokens::{ADMIN_FILE, INGEST_FILE};
 
 /// Free disk space below which it warns, bytes.
@@ -48,6 +48,10 @@ pub fn examine(config: &Config) -> Findings {
     let mut findings = Findings::default();
     disk(&mut findings, &config.data);
     clock(&mut findings);
+    if let Err(error) = store::is_there(&config.store, &config.data) {
+        findings.add(false, "store", error.to_string());
+        return findings;
+    }
     match &config.store {
         StoreKind::Sqlite => match SqliteStore::open(&config.data) {
             Ok(store) => {

@@ -19,6 +19,19 @@ pub struct AppError {
     pub detail: String,
 }
 
+/// Longest detail, bytes: it may quote what a client sent.
+const MAX_DETAIL: usize = 500;
+
+/// `text` as it may stand in an answer and in the log: at most so many bytes, on one line.
+pub fn brief(text: &str, most: usize) -> String {
+    let end = (0..=most.min(text.len())).rfind(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let mut brief = text.get(..end).unwrap_or_default().replace(char::is_control, "\u{fffd}");
+    if end < text.len() {
+        brief.push('…');
+    }
+    brief
+}
+
 /// Body of an error.
 #[derive(Debug, Serialize)]
 struct ErrorBody<'a> {
@@ -29,7 +42,7 @@ struct ErrorBody<'a> {
 impl AppError {
     /// Any error.
     pub fn new(status: StatusCode, error: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, error, detail: detail.into() }
+        Self { status, error, detail: brief(&detail.into(), MAX_DETAIL) }
     }
 
     /// 400
@@ -92,5 +105,17 @@ impl IntoResponse for AppError {
             response.headers_mut().insert(name, value);
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_sent_is_cut_and_stays_on_its_line() {
+        assert_eq!(brief("a\nb", 10), "a\u{fffd}b");
+        assert_eq!(brief("aé", 2), "a…");
+        assert_eq!(AppError::bad_request("x".repeat(9999)).detail.chars().count(), 501);
     }
 }

@@ -28,7 +28,7 @@ pub struct Generate {
     #[arg(long, default_value_t = 20)]
     pub length: u64,
     /// Days the requests are spread over, up to now
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, value_parser = read_days)]
     pub days: f64,
     /// Connections
     #[arg(long, default_value_t = 4)]
@@ -42,6 +42,11 @@ pub struct Generate {
     /// Seed: the same seed gives the same traffic
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+}
+
+fn read_days(text: &str) -> Result<f64, String> {
+    let days = text.parse().ok().filter(|days| (0.0..=366.0).contains(days));
+    days.ok_or_else(|| "a number from 0 to 366 is accepted".to_owned())
 }
 
 /// What was done.
@@ -303,7 +308,7 @@ mod tests {
         for n in 0..2000 {
             traffic.write(f64::from(n) / 2000.0, &mut body);
         }
-        let parsed = parse(body.as_bytes(), false, Period { oldest: 0, now: now_ms() });
+        let parsed = parse(body.as_bytes(), false, Period { oldest: 0, now: now_ms() }).unwrap();
         assert_eq!((parsed.requests.len(), parsed.errors.len()), (2000, 0));
         let sessions: std::collections::HashSet<_> =
             parsed.requests.iter().map(|request| &request.record.session).collect();

@@ -3,3 +3,4 @@
 pub mod batch;
 pub mod body;
 pub mod owned;
+pub mod room;

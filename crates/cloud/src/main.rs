@@ -8,6 +8,7 @@ use api_sessions_cloud::cli::{Cli, Command, TokenCommand};
 use api_sessions_cloud::clock::rfc3339;
 use api_sessions_cloud::config::Config;
 use api_sessions_cloud::doctor;
+use api_sessions_cloud::error::brief;
 use api_sessions_cloud::generate;
 use api_sessions_cloud::server::Server;
 use api_sessions_cloud::store;
@@ -15,6 +16,9 @@ use api_sessions_cloud::tokens;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+
+/// Bytes of a token's label that are listed.
+const MAX_LABEL: usize = 200;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -55,6 +59,10 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
             writeln!(out, "{} records in {seconds:.1} s: {rate:.0} a second", done.records)?;
         }
         Some(Command::Token(command)) => {
+            // A mistyped directory is told, and not filled.
+            if !matches!(command, TokenCommand::Create { .. }) {
+                store::is_there(&config.store, &config.data)?;
+            }
             let runtime = tokio::runtime::Runtime::new()?;
             let opening = store::open(&config.store, &config.data, runtime.handle());
             let store = runtime.block_on(opening)?;
@@ -65,7 +73,8 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
                 TokenCommand::List => {
                     for token in store.tokens()? {
                         let (role, created) = (token.role.as_str(), rfc3339(token.created));
-                        writeln!(out, "{}\t{role}\t{created}\t{}", token.id, token.label)?;
+                        let label = brief(&token.label, MAX_LABEL);
+                        writeln!(out, "{}\t{role}\t{created}\t{label}", token.id)?;
                     }
                 }
                 TokenCommand::Revoke { id } => {
@@ -88,6 +97,10 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         let mut out = std::io::stdout();
         // Whoever has read the link may close the pipe.
         let _ = writeln!(out, "Console: {}", server.console_link());
+        if server.admin.is_none() {
+            let file = data.join(tokens::ADMIN_FILE);
+            let _ = writeln!(out, "Its admin token: {}", file.display());
+        }
         let _ = writeln!(out, "Token of the nodes: {}", data.join(tokens::INGEST_FILE).display());
         tracing::info!(address = %server.address, data = %data.display(), "listening");
         let (mut term, mut int) =
@@ -99,7 +112,7 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
             }
             tracing::info!("stopping");
         };
-        server.serve(stop).await?;
+        server.serve(stop).await;
         tracing::info!("stopped");
         Ok(())
     })

@@ -28,6 +28,11 @@ impl Metrics {
         self.expired.fetch_add(expired, Relaxed);
     }
 
+    /// Lines of a batch of which none was good.
+    pub fn rejected(&self, lines: u64) {
+        self.rejected.fetch_add(lines, Relaxed);
+    }
+
     /// A batch was not taken.
     pub fn batch_error(&self) {
         self.batch_errors.fetch_add(1, Relaxed);

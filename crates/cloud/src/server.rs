@@ -3,27 +3,26 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 
 use crate::config::Config;
+use crate::connections::{self, Limits};
 use crate::retention;
 use crate::router::router;
 use crate::state::AppState;
 use crate::store::{self, StoreError};
 use crate::tokens;
 
-/// How long requests may go on once the server is to end.
-const GRACE: Duration = Duration::from_secs(10);
-
 /// A server that listens but does not serve yet.
 pub struct Server {
     listener: TcpListener,
     state: AppState,
+    /// What connections may do.
+    pub limits: Limits,
     /// Where it listens.
     pub address: SocketAddr,
-    /// The first admin token, if its file is still there.
+    /// The first admin token, if it was made now.
     pub admin: Option<String>,
 }
 
@@ -59,10 +58,11 @@ impl Server {
         let address = listener.local_addr().unwrap_or(config.listen);
         let state = AppState::new(store, config);
         retention::enforce(&state).await;
-        Ok(Server { listener, state, address, admin })
+        Ok(Server { listener, state, limits: Limits::of_system(), address, admin })
     }
 
-    /// The link that logs in to the Console.
+    /// Address of the Console. The token is in it once only, at the first start: what is printed is kept in
+    /// logs.
     pub fn console_link(&self) -> String {
         match &self.admin {
             Some(token) => format!("http://{}/login?token={token}", self.address),
@@ -71,34 +71,17 @@ impl Server {
     }
 
     /// Serves until `stop`, then lets requests end, and what was taken reach the disk.
-    ///
-    /// # Errors
-    /// The listener fails.
-    pub async fn serve(
-        self,
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> std::io::Result<()> {
+    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) {
         let state = self.state.clone();
         let cleaning = tokio::spawn(retention::run(state.clone()));
         let stopped = async move {
             stop.await;
             state.stopping.send_replace(true);
         };
-        let mut stopping = self.state.stopping.subscribe();
-        let serving =
-            axum::serve(self.listener, router(self.state)).with_graceful_shutdown(stopped);
-        let late = async move {
-            let _ = stopping.wait_for(|stopping| *stopping).await;
-            tokio::time::sleep(GRACE).await;
-        };
-        let result = tokio::select! {
-            result = serving.into_future() => result,
-            () = late => {
-                tracing::warn!("requests were still running and are cut");
-                Ok(())
-            }
-        };
+        let stopping = self.state.stopping.subscribe();
+        let stopper = tokio::spawn(stopped);
+        connections::serve(self.listener, router(self.state), self.limits, stopping).await;
+        stopper.abort();
         cleaning.abort();
-        result
     }
 }

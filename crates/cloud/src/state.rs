@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::error::AppError;
+use crate::ingest::room::Room;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::store::{Store, StoreError};
 use crate::usual::Usual;
-
-/// Batches that are inflated and read at a time: bounds memory.
-const BATCHES: usize = 8;
 
 /// Shared by all handlers.
 #[derive(Clone)]
@@ -34,8 +32,8 @@ pub struct Inner {
     pub changed: watch::Sender<()>,
     /// `true` once the server is to end.
     pub stopping: watch::Sender<bool>,
-    /// Batches that may be read now.
-    pub batches: Semaphore,
+    /// Room for batches.
+    pub room: Room,
 }
 
 impl std::ops::Deref for AppState {
@@ -57,7 +55,7 @@ impl AppState {
             usual: Usual::default(),
             changed: watch::Sender::new(()),
             stopping: watch::Sender::new(false),
-            batches: Semaphore::new(BATCHES),
+            room: Room::default(),
         }))
     }
 

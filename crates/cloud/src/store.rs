@@ -10,11 +10,11 @@ mod parts;
 pub mod query;
 pub mod sqlite;
 
-pub use open::{StoreKind, open};
+pub use open::{StoreKind, is_there, open};
 
 use api_sessions_wire::Record;
 
-pub use control::{Control, DenyChange, Role, TokenInfo};
+pub use control::{Control, DenyChange, HistoryQuery, Role, TokenInfo};
 pub use query::{
     Activity, Counted, Day, Filter, Page, Part, RequestQuery, SessionDetail, SessionPage,
     SessionQuery, SessionSummary, Sort, StatusFilter, StoredRequest,
@@ -49,6 +49,9 @@ pub struct Batch {
     pub key: Option<String>,
     /// Its good lines.
     pub requests: Vec<NewRequest>,
+    /// Of a batch that was cut on the way: how many of its lines came. When it comes again under the same
+    /// key, the lines from this one on are new, and those before are not.
+    pub cut: Option<u32>,
 }
 
 /// What became of a batch.

@@ -23,28 +23,34 @@ pub fn create(store: &dyn Store, role: Role, label: &str) -> Result<String, Stor
     Ok(token)
 }
 
-/// Makes the first tokens, where there are none, and leaves them in files for this user alone.
-/// Gives the admin token if its file is still there and the token still counts.
+/// Makes the first token of each role that a cloud cannot do without, where there is none of it (all were
+/// made by hand, were revoked, or a first start ended half-way), and leaves it in a file for this user
+/// alone. Gives the admin token if it was made now.
 ///
 /// # Errors
 /// [`StoreError`]; a file that cannot be written.
 pub fn first(store: &dyn Store, data: &Path) -> Result<Option<String>, StoreError> {
-    if store.tokens()?.is_empty() {
+    let known = store.tokens()?;
+    let mut admin = None;
+    for (role, name) in [(Role::Ingest, INGEST_FILE), (Role::Admin, ADMIN_FILE)] {
+        if known.iter().any(|token| token.role == role) {
+            continue;
+        }
         // There is none yet where the store is elsewhere.
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
         made.map_err(|error| {
             StoreError::Unavailable(format!("cannot make {}: {error}", data.display()))
         })?;
-        for (role, name) in [(Role::Ingest, INGEST_FILE), (Role::Admin, ADMIN_FILE)] {
-            let token = auth::new_token()?;
-            // The file first: a token that counts but is nowhere would be no use.
-            write_private(&data.join(name), &token)?;
-            store.add_token(&auth::hash(&token), role, "first start")?;
+        let token = auth::new_token()?;
+        // The file first: a token that counts but is nowhere would be no use. One in a file that does not
+        // count is written over by the next start.
+        write_private(&data.join(name), &token)?;
+        store.add_token(&auth::hash(&token), role, "first start")?;
+        if role == Role::Admin {
+            admin = Some(token);
         }
     }
-    let Ok(token) = std::fs::read_to_string(data.join(ADMIN_FILE)) else { return Ok(None) };
-    let token = token.trim().to_owned();
-    Ok(store.find_token(&auth::hash(&token))?.map(|_| token))
+    Ok(admin)
 }
 
 fn write_private(path: &Path, token: &str) -> Result<(), StoreError> {

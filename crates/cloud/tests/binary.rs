@@ -27,7 +27,7 @@ fn start(data: &Path) -> (Child, String) {
         .unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let link = line.trim().strip_prefix("Console: ").unwrap().to_owned();
+    let link = line.trim().strip_prefix("Console: ").unwrap().trim_end_matches('/').to_owned();
     (child, link)
 }
 
@@ -158,4 +158,90 @@ fn a_disk_that_became_read_only_is_read_and_said() {
     assert!(said.contains("BAD  disk") && said.contains("Read-only"), "{said}");
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn a_token_made_before_the_first_start_left_the_others_unmade() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    assert!(run(&data, &["token", "create", "--role", "viewer"]).status.success());
+    let (mut child, link) = start(&data);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(link.contains("/login?token="), "{link}");
+    assert!(data.join("ingest.token").exists() && data.join("admin.token").exists());
+    let list = String::from_utf8(run(&data, &["token", "list"]).stdout).unwrap();
+    assert_eq!(list.lines().count(), 3, "{list}");
+    // Those of a role that has one stay; the one that is missing is made.
+    let admin = list.lines().find(|line| line.contains("admin")).unwrap();
+    let number = admin.split('\t').next().unwrap();
+    let before = token(&data, "ingest");
+    assert!(run(&data, &["token", "revoke", number]).status.success());
+    let (mut child, link) = start(&data);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(link.contains(&token(&data, "admin")), "{link}");
+    assert_eq!(token(&data, "ingest"), before);
+}
+
+#[test]
+fn the_admin_token_was_printed_at_every_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let said = || {
+        let (mut child, link) = start(dir.path());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        link
+    };
+    assert!(said().contains("/login?token=ast_"));
+    assert!(!said().contains("token"), "the second start");
+}
+
+#[test]
+fn looking_made_a_store_where_there_was_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("mistyped");
+    for arguments in [&["doctor"][..], &["token", "list"], &["token", "revoke", "1"]] {
+        let done = run(&data, arguments);
+        let said = [done.stdout, done.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(!done.status.success() && said.contains("mistyped"), "{arguments:?}: {said}");
+        assert!(!data.exists(), "{arguments:?}");
+        let done = run(dir.path(), arguments);
+        assert!(!done.status.success(), "{arguments:?}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_label_wrote_lines_of_its_own_into_the_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let create = ["token", "create", "--role", "viewer", "--label", "a\n9\tadmin\u{1b}[2J"];
+    assert!(run(dir.path(), &create).status.success());
+    let list = String::from_utf8(run(dir.path(), &["token", "list"]).stdout).unwrap();
+    assert_eq!(list.lines().count(), 1, "{list}");
+    assert!(!list.contains('\u{1b}'));
+}
+
+#[test]
+fn days_that_are_no_number_were_generated() {
+    let dir = tempfile::tempdir().unwrap();
+    for days in ["nan", "inf", "-1"] {
+        let done = run(dir.path(), &["generate", &format!("--days={days}")]);
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(!done.status.success() && said.contains("--days"), "{days}: {said}");
+    }
+}
+
+#[test]
+fn an_empty_variable_was_a_mistake() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = program();
+    for name in ["LISTEN", "STORE", "RETENTION", "LOG", "LOG_FORMAT", "CONFIG", "DATA"] {
+        command.env(format!("API_SESSIONS_CLOUD_{name}"), "");
+    }
+    let done = command.args(["token", "create", "--role", "viewer"]);
+    let done = done.current_dir(dir.path()).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(dir.path().join("api-sessions-data/control.db").exists());
 }

@@ -1,28 +1,25 @@
-//! `/v1/denylist`: which sessions nodes refuse.
+//! `/v1/denylist`: which sessions nodes refuse. What is taken here is what they can keep.
 
+use api_sessions_engine::session::SessionId;
+use api_sessions_engine::table::denylist::{APPLICATION_BYTES, APPLICATIONS, REASON_BYTES};
 use api_sessions_wire::DenyEntry;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 
+use super::query::{MAX_LIMIT, limit};
 use crate::auth::Identity;
 use crate::clock::now_ms;
 use crate::error::AppError;
+use crate::extract::{Nothing, Path, Query};
 use crate::ingest::body;
+use crate::json;
 use crate::state::AppState;
-use crate::store::DenyChange;
+use crate::store::{DenyChange, HistoryQuery};
 
 /// Longest body, bytes.
 const MAX_BODY: usize = 64 << 10;
-/// Longest session id, bytes.
-const MAX_SESSION: usize = 128;
-/// Longest reason, bytes.
-const MAX_REASON: usize = 1024;
-/// Most applications of an entry.
-const MAX_APPLICATIONS: usize = 64;
-/// Longest name of an application, bytes.
-const MAX_APPLICATION: usize = 256;
 /// Longest time of an entry that ends, seconds: a hundred years.
 const MAX_SECONDS: u64 = 100 * 366 * 86_400;
 
@@ -34,6 +31,7 @@ pub struct Denylist {
 
 /// Body of a POST, as of `api_sessions_control`.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Deny {
     /// Session id.
     pub session: String,
@@ -49,28 +47,30 @@ pub struct Deny {
 }
 
 impl Deny {
-    /// The entry it asks for.
+    /// The entry it asks for, by the rules of a node: one that it could not keep would be on the list
+    /// here and denied nowhere.
     ///
     /// # Errors
     /// 400 where a value is out of its limits.
     pub fn entry(self, by: &str, now: u64) -> Result<DenyEntry, AppError> {
-        let wrong = |text: &str| Err(AppError::bad_request(text));
-        if self.session.is_empty()
-            || self.session.len() > MAX_SESSION
-            || !self.session.bytes().all(|byte| byte.is_ascii_graphic())
-        {
-            return wrong("session: a session id is needed");
+        let wrong = |text: String| Err(AppError::bad_request(text));
+        if self.session.parse::<SessionId>().is_err() {
+            return wrong("session: 32 lower-case hexadecimal digits are accepted".to_owned());
         }
         if self.seconds.is_some_and(|seconds| seconds == 0 || seconds > MAX_SECONDS) {
-            return wrong("seconds: 1 up to a hundred years; leave it out for good");
+            return wrong("seconds: 1 up to a hundred years; leave it out for good".to_owned());
         }
-        if self.applications.len() > MAX_APPLICATIONS
-            || self.applications.iter().any(|name| name.is_empty() || name.len() > MAX_APPLICATION)
+        let bytes: usize = self.applications.iter().map(String::len).sum();
+        if self.applications.len() > APPLICATIONS
+            || bytes > APPLICATION_BYTES
+            || self.applications.iter().any(String::is_empty)
         {
-            return wrong("applications: at most 64 names of 1 to 256 bytes");
+            return wrong(format!(
+                "applications: at most {APPLICATIONS} names, {APPLICATION_BYTES} bytes in all, none empty"
+            ));
         }
-        if self.reason.as_ref().is_some_and(|reason| reason.len() > MAX_REASON) {
-            return wrong("reason: at most 1024 bytes");
+        if self.reason.as_ref().is_some_and(|reason| reason.len() > REASON_BYTES) {
+            return wrong(format!("reason: at most {REASON_BYTES} bytes"));
         }
         Ok(DenyEntry {
             session: self.session,
@@ -84,7 +84,10 @@ impl Deny {
 }
 
 /// Sessions that are denied now.
-pub async fn list(State(state): State<AppState>) -> Result<Json<Denylist>, AppError> {
+pub async fn list(
+    State(state): State<AppState>,
+    _: Query<Nothing>,
+) -> Result<Json<Denylist>, AppError> {
     let denylist = state.read(|store| store.denylist(now_ms())).await?;
     Ok(Json(Denylist { denylist }))
 }
@@ -96,8 +99,7 @@ pub async fn add(
     request: Request,
 ) -> Result<(StatusCode, Json<DenyEntry>), AppError> {
     let sent = body::read(request.into_body(), MAX_BODY).await?;
-    let deny: Deny =
-        serde_json::from_slice(&sent).map_err(|error| AppError::bad_request(error.to_string()))?;
+    let deny: Deny = json::object(&sent)?;
     let entry = deny.entry(&identity.name, now_ms())?;
     let kept = entry.clone();
     state.change(move |store| store.deny(&kept)).await?;
@@ -111,31 +113,61 @@ pub async fn remove(
     Extension(identity): Extension<Identity>,
     Path(session): Path<String>,
 ) -> Result<StatusCode, AppError> {
-    tracing::info!(%session, by = %identity.name, "session no longer denied");
-    match state.change(move |store| store.undeny(&session, &identity.name, now_ms())).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(AppError::not_found("the session is not on the denylist")),
+    if !take_off(&state, session, identity).await? {
+        return Err(AppError::not_found("the session is not on the denylist"));
     }
+    Ok(StatusCode::NO_CONTENT)
 }
 
-/// Query string of the history.
-#[derive(Debug, Deserialize)]
-pub struct HistoryQuery {
-    session: Option<String>,
+/// Takes a session off, for the API and the Console; `false` if it was not on.
+///
+/// # Errors
+/// What the store says.
+pub async fn take_off(
+    state: &AppState,
+    session: String,
+    identity: Identity,
+) -> Result<bool, AppError> {
+    let (of, by) = (session.clone(), identity.name.clone());
+    let was_on = state.change(move |store| store.undeny(&of, &by, now_ms())).await?;
+    // What was on is an id; what was not may be any text.
+    if was_on {
+        tracing::info!(%session, by = %identity.name, "session no longer denied");
+    }
+    Ok(was_on)
+}
+
+/// Query string of the history; empty values count as absent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawHistoryQuery {
+    session: String,
+    limit: String,
+    cursor: String,
 }
 
 /// What was added and removed.
 #[derive(Debug, Serialize)]
 pub struct History {
     history: Vec<DenyChange>,
+    next: Option<String>,
 }
 
 /// What was added and removed, newest first.
 pub async fn history(
     State(state): State<AppState>,
-    Query(query): Query<HistoryQuery>,
+    Query(raw): Query<RawHistoryQuery>,
 ) -> Result<Json<History>, AppError> {
-    let session = query.session.filter(|session| !session.is_empty());
-    let history = state.read(move |store| store.deny_history(session.as_deref())).await?;
-    Ok(Json(History { history }))
+    let given = |text: String| Some(text).filter(|text| !text.is_empty());
+    let query = HistoryQuery {
+        session: given(raw.session),
+        limit: limit(&raw.limit)?.unwrap_or(MAX_LIMIT),
+        cursor: given(raw.cursor),
+    };
+    let query = query.unseal()?;
+    let page = state.read(move |store| {
+        let page = store.deny_history(&query)?;
+        Ok(History { next: query.seal(page.next), history: page.items })
+    });
+    page.await.map(Json)
 }

@@ -5,6 +5,7 @@ use axum::extract::State;
 use serde::Serialize;
 
 use crate::error::AppError;
+use crate::extract::{Nothing, Query};
 use crate::nodes::Node;
 use crate::state::AppState;
 
@@ -17,7 +18,10 @@ pub struct NodeList {
 }
 
 /// All of them.
-pub async fn list(State(state): State<AppState>) -> Result<Json<NodeList>, AppError> {
+pub async fn list(
+    State(state): State<AppState>,
+    _: Query<Nothing>,
+) -> Result<Json<NodeList>, AppError> {
     let version = state.read(|store| store.version()).await?;
     Ok(Json(NodeList { version, nodes: state.nodes.all() }))
 }

@@ -15,9 +15,10 @@ pub const MAX_LIMIT: usize = 1000;
 /// Longest value of a filter, bytes.
 pub const MAX_VALUE: usize = 1024;
 
-/// A query string as it comes; empty values count as absent, as a form sends them.
+/// A query string as it comes; empty values count as absent, as a form sends them. A name that is not
+/// known is a mistake that is told: a filter spelt wrong would find everything.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct RawQuery {
     pub from: String,
@@ -57,6 +58,16 @@ fn optional<T>(
         return Err(wrong(name, "too long"));
     }
     read(text).map(Some).ok_or_else(|| wrong(name, expected))
+}
+
+/// How many items a page may have.
+///
+/// # Errors
+/// 400, saying what is accepted.
+pub fn limit(text: &str) -> Result<Option<usize>, AppError> {
+    optional("limit", text, &format!("a number from 1 to {MAX_LIMIT}"), |text| {
+        text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit))
+    })
 }
 
 impl RawQuery {
@@ -113,13 +124,14 @@ impl RawQuery {
             Some(descending) => !descending,
             None => self.ascending()?.unwrap_or(false),
         };
-        Ok(SessionQuery {
+        let query = SessionQuery {
             filter: self.filter()?,
             sort: sort.unwrap_or_default(),
             ascending,
             limit: self.limit()?,
             cursor: self.cursor(),
-        })
+        };
+        Ok(query.unseal()?)
     }
 
     /// A page of a session's requests.
@@ -127,13 +139,14 @@ impl RawQuery {
     /// # Errors
     /// 400, naming the parameter and what it may be.
     pub fn requests(&self, session: String) -> Result<RequestQuery, AppError> {
-        Ok(RequestQuery {
+        let query = RequestQuery {
             session,
             filter: self.filter()?,
             descending: !self.ascending()?.unwrap_or(true),
             limit: self.limit()?,
             cursor: self.cursor(),
-        })
+        };
+        Ok(query.unseal()?)
     }
 
     fn ascending(&self) -> Result<Option<bool>, AppError> {
@@ -145,11 +158,7 @@ impl RawQuery {
     }
 
     fn limit(&self) -> Result<usize, AppError> {
-        let expected = format!("a number from 1 to {MAX_LIMIT}");
-        let limit = optional("limit", &self.limit, &expected, |text| {
-            text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit))
-        })?;
-        Ok(limit.unwrap_or(DEFAULT_LIMIT))
+        Ok(limit(&self.limit)?.unwrap_or(DEFAULT_LIMIT))
     }
 
     fn cursor(&self) -> Option<String> {

@@ -1,19 +1,24 @@
 //! `POST /v1/records`
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use serde::Serialize;
+use tokio::sync::SemaphorePermit;
 
 use crate::clock::now_ms;
 use crate::error::AppError;
-use crate::ingest::batch::{self, LineError, Period};
-use crate::ingest::body;
+use crate::ingest::batch::{self, LineError, Parsed, Period};
+use crate::ingest::body::{self, Encoding, Inflated};
 use crate::state::AppState;
 use crate::store::{Batch, StoreError};
 
 /// Longest `Idempotency-Key`, bytes.
 pub const MAX_KEY: usize = 256;
+
+/// To how many times its size a compressed batch inflates, at most, as a rule.
+const USUAL_RATIO: usize = 16;
 
 /// What became of a batch.
 #[derive(Debug, Serialize)]
@@ -66,18 +71,14 @@ async fn take(state: &AppState, request: Request) -> Result<Json<Answer>, AppErr
         },
     };
     let encoding = body::encoding(&head.headers)?;
-    let sent = body::read(sent, body::MAX_SENT).await?;
-    let _permit = state.batches.acquire().await.map_err(|_| AppError::unavailable("stopping"))?;
-    let now = now_ms();
-    let period = Period { oldest: state.config.first_day(now).start(), now };
-    let parsed = tokio::task::spawn_blocking(move || {
-        let (lines, cut) = body::inflate(sent, encoding)?;
-        Ok::<_, AppError>(batch::parse(&lines, cut, period))
-    })
-    .await
-    .map_err(|error| AppError::unavailable(format!("reading failed: {error}")))??;
-
+    // Held until the batch is durable: what waits for the writer is in memory too.
+    let (parsed, _room) = {
+        let _arriving = state.room.to_arrive(&head.headers).await?;
+        let sent = body::read(sent, body::MAX_SENT).await?;
+        parse(state, sent, encoding).await?
+    };
     if parsed.requests.is_empty() && parsed.expired == 0 {
+        state.metrics.rejected(parsed.rejected);
         return Err(match parsed.errors.first() {
             None => AppError::bad_request("the batch is empty"),
             Some(first) => AppError::new(
@@ -92,11 +93,12 @@ async fn take(state: &AppState, request: Request) -> Result<Json<Answer>, AppErr
     }
     let (reply, durable) = tokio::sync::oneshot::channel();
     let store = std::sync::Arc::clone(&state.store);
-    let requests = parsed.requests;
+    let (requests, cut) = (parsed.requests, parsed.cut);
     state.usual.learn(&requests);
     // Where the writer is behind, this waits: so the nodes do.
     tokio::task::spawn_blocking(move || {
-        store.append(Batch { key, requests }, Box::new(move |result| drop(reply.send(result))));
+        let batch = Batch { key, requests, cut };
+        store.append(batch, Box::new(move |result| drop(reply.send(result))));
     })
     .await
     .map_err(|error| AppError::unavailable(format!("storing failed: {error}")))?;
@@ -110,4 +112,35 @@ async fn take(state: &AppState, request: Request) -> Result<Json<Answer>, AppErr
         expired: parsed.expired,
         errors: parsed.errors,
     }))
+}
+
+/// Inflates and reads a body, in the room that it takes. How much a compressed one takes is known when it is
+/// inflated: it gets room for what is usual, and begins again with room for the most where that was too little.
+async fn parse<'a>(
+    state: &'a AppState,
+    sent: Bytes,
+    encoding: Encoding,
+) -> Result<(Parsed, SemaphorePermit<'a>), AppError> {
+    let usual = match encoding {
+        Encoding::Identity => sent.len(),
+        Encoding::Gzip => sent.len().saturating_mul(USUAL_RATIO).max(1 << 20),
+    };
+    for limit in [usual.min(body::MAX_INFLATED), body::MAX_INFLATED] {
+        let room = state.room.to_inflate(limit).await?;
+        let now = now_ms();
+        let period = Period { oldest: state.config.first_day(now).start(), now };
+        let sent = sent.clone();
+        let parsed =
+            tokio::task::spawn_blocking(move || match body::inflate(sent, encoding, limit)? {
+                Inflated::Whole(lines) => batch::parse(&lines, false, period).map(Some),
+                Inflated::Cut(lines) => batch::parse(&lines, true, period).map(Some),
+                Inflated::Longer => Ok(None),
+            })
+            .await
+            .map_err(|error| AppError::unavailable(format!("reading failed: {error}")))??;
+        if let Some(parsed) = parsed {
+            return Ok((parsed, room));
+        }
+    }
+    Err(body::too_long())
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::query::{MAX_LIMIT, RawQuery};
 use crate::csv;
 use crate::error::AppError;
+use crate::extract::{Path, Query};
 use crate::state::AppState;
 use crate::store::{RequestQuery, StoredRequest};
 
@@ -29,7 +30,8 @@ pub async fn list(
     let query = query.requests(session)?;
     let page = state
         .read(move |store| {
-            let page = store.requests(&query)?;
+            let mut page = store.requests(&query)?;
+            page.next = query.seal(page.next);
             let known = !page.items.is_empty() || store.session(&query.session)?.is_some();
             Ok(known.then_some(page))
         })

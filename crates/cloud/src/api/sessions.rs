@@ -1,10 +1,11 @@
 //! `GET /v1/sessions`, `GET /v1/sessions/{id}`
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 
 use super::query::RawQuery;
 use crate::error::AppError;
+use crate::extract::{Path, Query};
 use crate::state::AppState;
 use crate::store::{SessionDetail, SessionPage};
 
@@ -14,7 +15,11 @@ pub async fn list(
     Query(query): Query<RawQuery>,
 ) -> Result<Json<SessionPage>, AppError> {
     let query = query.sessions()?;
-    state.read(move |store| store.sessions(&query)).await.map(Json)
+    let page = state.read(move |store| {
+        let page = store.sessions(&query)?;
+        Ok(SessionPage { next: query.seal(page.next), ..page })
+    });
+    page.await.map(Json)
 }
 
 /// One session.

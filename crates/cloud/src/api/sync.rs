@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use api_sessions_wire::SyncDocument;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use crate::clock::now_ms;
 use crate::error::AppError;
+use crate::extract::Query;
 use crate::state::AppState;
 
 /// How long a poll waits for a change where the node does not say, seconds. Below the 30 s after

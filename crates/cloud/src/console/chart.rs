@@ -2,7 +2,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::html::{short, time};
+use super::html::{encoded, short, time};
 use crate::store::query::ACTIVITY_MS;
 use crate::store::{Activity, StoredRequest};
 
@@ -88,7 +88,7 @@ pub(super) fn timeline(requests: &[StoredRequest]) -> Markup {
                     @let x = (record.ts - from) as f64 / span * (WIDTH as f64 - 10.0) + 3.0;
                     @let height = 12.0 + (record.time_ms as f64).ln_1p() / scale * (HEIGHT as f64 - 14.0);
                     @let class = if !record.attacks.is_empty() { "attacks" } else if record.denied { "denied" } else if record.status >= 400 { "errors" } else { "requests" };
-                    a href={ "/requests/" (record.id) } tabindex="-1" aria-hidden="true" {
+                    a href={ "/requests/" (encoded(&record.id)) } tabindex="-1" aria-hidden="true" {
                         title { (time(record.ts)) " " (record.method) " " (short(&record.path, 80)) " " (record.status) }
                         rect class=(class) x=(format!("{x:.1}")) y=(format!("{:.1}", HEIGHT as f64 - height)) width="4" height=(format!("{height:.1}")) {}
                     }

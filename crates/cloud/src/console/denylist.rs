@@ -2,20 +2,23 @@
 
 use std::collections::HashMap;
 
-use axum::Form;
-use axum::extract::{Query, State};
+use api_sessions_wire::DenyEntry;
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::filters::address;
 use super::html::{encoded, page, short, time};
 use super::{Viewer, admin, page_of, viewer};
-use crate::api::denylist::Deny;
+use crate::api::denylist::{Deny, take_off};
+use crate::api::query::MAX_LIMIT;
 use crate::clock::{now_ms, parse_ms};
 use crate::error::AppError;
+use crate::extract::{Form, Query};
 use crate::state::AppState;
-use crate::store::DenyChange;
+use crate::store::{DenyChange, HistoryQuery, Store, StoreError};
 
 /// How long: name and seconds; none is for good.
 const DURATIONS: [(&str, &str); 6] = [
@@ -26,6 +29,12 @@ const DURATIONS: [(&str, &str); 6] = [
     ("1 year", "31536000"),
     ("for good", ""),
 ];
+
+/// Rows of a page.
+const PER_PAGE: usize = 500;
+
+/// Changes that are looked at for a past time.
+const MAX_CHANGES: usize = 100_000;
 
 /// A time in which a session was denied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,10 +49,11 @@ struct Period {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Past {
     from: String,
     to: String,
+    page: String,
 }
 
 pub(super) async fn list(
@@ -53,12 +63,21 @@ pub(super) async fn list(
 ) -> Result<Markup, Response> {
     let viewer = viewer(&state, &headers).await?;
     let (from, to) = (moment(&past.from).map_err(page_of)?, moment(&past.to).map_err(page_of)?);
-    let history = state.read(|store| store.deny_history(None)).await.map_err(page_of)?;
-    let now = now_ms();
-    let mut periods = periods(history);
+    let at: usize = past.page.parse().unwrap_or(1).max(1);
     let is_now = from.is_none() && to.is_none();
-    let (from, to) = if is_now { (now, now) } else { (from.unwrap_or(0), to.unwrap_or(u64::MAX)) };
-    periods.retain(|period| period.since <= to && period.until.is_none_or(|until| until > from));
+    let (periods, is_all) = state
+        .read(move |store| match is_now {
+            true => Ok((now(store)?, true)),
+            false => then(store, from.unwrap_or(0), to.unwrap_or(u64::MAX)),
+        })
+        .await
+        .map_err(page_of)?;
+    let shown = periods.get((at - 1).saturating_mul(PER_PAGE)..).unwrap_or_default();
+    let shown = shown.get(..PER_PAGE).unwrap_or(shown);
+    let other = |page: usize| {
+        let page = page.to_string();
+        address("/denylist", &[("from", &past.from), ("to", &past.to), ("page", &page)])
+    };
     Ok(page(
         "Denylist",
         "/denylist",
@@ -72,13 +91,51 @@ pub(super) async fn list(
                 @if !is_now { a href="/denylist" { "Now" } }
             }
             @if periods.is_empty() { p.notice { @if is_now { "No session is denied now." } @else { "No session was denied then." } } }
-            @else { (table(&periods, viewer, is_now)) }
+            @else {
+                p.quiet { (periods.len()) " in all" @if !is_all { ", and older ones that are not looked at" } }
+                (table(shown, viewer, is_now))
+                nav.pages aria-label="Pages" {
+                    @if at > 1 { a href=(other(at - 1)) { "Page before" } }
+                    @if periods.len() > at.saturating_mul(PER_PAGE) { a rel="next" href=(other(at + 1)) { "Next page" } }
+                }
+            }
             @if viewer.is_admin {
                 h2 { "Deny a session" }
                 (form(""))
             }
         },
     ))
+}
+
+/// Sessions that are denied now, as the nodes have them.
+fn now(store: &dyn Store) -> Result<Vec<Period>, StoreError> {
+    let period = |entry: DenyEntry| Period {
+        session: entry.session,
+        since: entry.since,
+        until: entry.until,
+        by: entry.by.unwrap_or_default(),
+        removed_by: None,
+        reason: entry.reason.unwrap_or_default(),
+        applications: entry.applications,
+    };
+    Ok(store.denylist(now_ms())?.into_iter().map(period).collect())
+}
+
+/// When what was denied between two moments, and whether the whole history was looked at.
+fn then(store: &dyn Store, from: u64, to: u64) -> Result<(Vec<Period>, bool), StoreError> {
+    let mut query = HistoryQuery { limit: MAX_LIMIT, ..HistoryQuery::default() };
+    let mut history = Vec::new();
+    loop {
+        let page = store.deny_history(&query)?;
+        history.extend(page.items);
+        query.cursor = page.next;
+        if query.cursor.is_none() || history.len() >= MAX_CHANGES {
+            break;
+        }
+    }
+    let mut periods = periods(history);
+    periods.retain(|period| period.since <= to && period.until.is_none_or(|until| until > from));
+    Ok((periods, query.cursor.is_none()))
 }
 
 /// A time that is asked for; empty: none is.
@@ -97,7 +154,7 @@ fn table(periods: &[Period], viewer: Viewer, is_now: bool) -> Markup {
         div.scroll tabindex="0" role="region" aria-label="Denied sessions" { table {
             thead { tr { th { "Session" } th { "Since (UTC)" } th { "Until (UTC)" } th { "By" } th { "Why" } th { "Applications" } @if viewer.is_admin && is_now { th { "Action" } } } }
             tbody { @for period in periods { tr {
-                td { a href={ "/sessions/" (period.session) } { code { (short(&period.session, 64)) } } }
+                td { a href={ "/sessions/" (encoded(&period.session)) } { code { (short(&period.session, 64)) } } }
                 td.time { (time(period.since)) }
                 td.time { @match period.until { Some(until) => (time(until)), None => "for good" }
                     @if let Some(by) = &period.removed_by { br; span.quiet { "taken off by " (short(by, 60)) } } }
@@ -187,15 +244,11 @@ pub(super) async fn remove(
     Form(removed): Form<Removed>,
 ) -> Result<Redirect, Response> {
     let identity = admin(&state, &headers).await?;
-    tracing::info!(session = %removed.session, by = %identity.name, "session no longer denied");
     let (session, back) = match removed.back.as_str() {
         "session" => (removed.session.clone(), format!("/sessions/{}", encoded(&removed.session))),
         _ => (removed.session, "/denylist".to_owned()),
     };
-    state
-        .change(move |store| store.undeny(&session, &identity.name, now_ms()))
-        .await
-        .map_err(page_of)?;
+    take_off(&state, session, identity).await.map_err(page_of)?;
     Ok(Redirect::to(&back))
 }
 
@@ -233,8 +286,6 @@ fn periods(history: Vec<DenyChange>) -> Vec<Period> {
 
 #[cfg(test)]
 mod tests {
-    use api_sessions_wire::DenyEntry;
-
     use super::*;
 
     fn change(ts: u64, action: &str, until: Option<u64>) -> DenyChange {

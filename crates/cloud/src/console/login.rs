@@ -1,7 +1,6 @@
 //! Logging in by the link that the first start prints, or by a form.
 
-use axum::Form;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{DOCTYPE, html};
@@ -9,6 +8,7 @@ use serde::Deserialize;
 
 use crate::auth::{self, Access};
 use crate::error::AppError;
+use crate::extract::{Form, Query};
 use crate::state::AppState;
 
 #[derive(Deserialize)]
@@ -22,6 +22,9 @@ pub(super) async fn by_link(
     State(state): State<AppState>,
     Query(login): Query<Login>,
 ) -> Result<Response, AppError> {
+    if login.token.is_empty() {
+        return Ok(form(false).into_response());
+    }
     enter(&state, &login.token).await
 }
 

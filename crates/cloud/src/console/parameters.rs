@@ -3,7 +3,6 @@
 use api_sessions_engine::point::{NoVariables, Point, Scratch};
 use api_sessions_engine::session::builtin;
 use api_sessions_wire::{ParamType, Parameter, ParameterExport, ParameterSet};
-use axum::Form;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{Redirect, Response};
@@ -16,6 +15,7 @@ use super::{Viewer, admin, nodes, page_of, viewer};
 use crate::api::parameters::check;
 use crate::clock::now_ms;
 use crate::error::AppError;
+use crate::extract::Form;
 use crate::state::AppState;
 
 const TYPES: [(&str, &str); 3] = [("context", "context"), ("user", "user"), ("role", "role")];
@@ -109,7 +109,7 @@ fn row(parameter: &Parameter, viewer: Viewer, at: usize) -> Markup {
             td.move { @if viewer.is_admin { span.grip aria-hidden="true" { "⠿" } " "
                 button.plain type="button" data-up aria-label="Up" { "↑" } button.plain type="button" data-down aria-label="Down" { "↓" } }
                 @else { (at + 1) } }
-            td { input.point name="point" value=(parameter.point) required maxlength="512" aria-label="Point" disabled[is_fixed]; }
+            td { input.point name="point" value=(parameter.point) required maxlength="1024" aria-label="Point" disabled[is_fixed]; }
             td { input name="name" value=(parameter.name.as_deref().unwrap_or_default()) maxlength="64" placeholder="as the point" aria-label="Name" disabled[is_fixed]; }
             td { (choice("group", "Use", &USES, if parameter.group { "1" } else { "0" }, is_fixed)) }
             td { (choice("type", "Type", &TYPES, kind, is_fixed)) }
@@ -135,7 +135,7 @@ fn adder() -> Markup {
                 label { "Where it is" select name="source" { @for (value, text) in SOURCES { option value=(value) { (text) } } } }
                 label { "Name or path" input name="rest" placeholder="X-User"; }
                 label { "Decoded" select name="decoder" { @for (value, text) in DECODERS { option value=(value) { (text) } } } }
-                label.wide { "Point" input.point name="point" maxlength="512"; }
+                label.wide { "Point" input.point name="point" maxlength="1024"; }
             }
             label { "A sample request, to see what would be read of it"
                 textarea name="sample" rows="7" maxlength=(MAX_BYTES) spellcheck="false" {
@@ -190,10 +190,6 @@ pub(super) async fn save(
     let identity = admin(&state, &headers).await?;
     let set = set(fields);
     check(&set).map_err(page_of)?;
-    for parameter in &set.parameters {
-        let wrong = |error| page_of(AppError::bad_request(format!("{error}")));
-        Point::parse(&parameter.point, &mut NoVariables).map_err(wrong)?;
-    }
     let (kept, by) = (set.clone(), identity.name.clone());
     state.change(move |store| store.set_parameters(&kept, &by, now_ms())).await.map_err(page_of)?;
     tracing::info!(parameters = set.parameters.len(), by = %identity.name, "parameters changed");

@@ -1,14 +1,15 @@
 //! One request: all that is known of it, and a malicious one's full content, shown as text.
 
 use api_sessions_wire::{FullRequest, Param, ParamType, Record};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::html::{page, size, visible};
+use super::html::{encoded, page, size, visible};
 use super::{page_of, viewer};
 use crate::error::AppError;
+use crate::extract::Path;
 use crate::state::AppState;
 
 pub(super) async fn open(
@@ -31,7 +32,7 @@ pub(super) async fn open(
         "/",
         viewer,
         &html! {
-            p { a href={ "/sessions/" (record.session) } { "← Session " code { (record.session) } } }
+            p { a href={ "/sessions/" (encoded(&record.session)) } { "← Session " code { (record.session) } } }
             h1 { (visible(&record.method)) " " (visible(&record.path)) }
             @if !record.attacks.is_empty() {
                 p { @for attack in &record.attacks { span.badge.bad { (visible(attack)) } " " } }

@@ -2,17 +2,19 @@
 
 use std::collections::HashSet;
 
+use api_sessions_engine::session::SessionId;
 use api_sessions_wire::DenyEntry;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::html::{duration, page, short, size, time, visible};
+use super::html::{duration, encoded, page, short, size, time, visible};
 use super::{Viewer, chart, filters, page_of, sessions, viewer};
 use crate::api::query::{MAX_LIMIT, RawQuery};
 use crate::clock::now_ms;
 use crate::error::AppError;
+use crate::extract::{Path, Query};
 use crate::state::AppState;
 use crate::store::{RequestQuery, SessionDetail, StoredRequest};
 
@@ -43,7 +45,8 @@ pub(super) async fn open(
         .read(move |store| {
             let denied = store.denylist(now_ms())?;
             let denied = denied.into_iter().find(|entry| entry.session == query.session);
-            let requests = store.requests(&query)?;
+            let mut requests = store.requests(&query)?;
+            requests.next = query.seal(requests.next);
             Ok((store.session(&query.session)?, requests, store.requests(&whole)?, denied))
         })
         .await
@@ -52,7 +55,7 @@ pub(super) async fn open(
         return Err(page_of(AppError::not_found("there is no such session")));
     };
     let summary = &detail.summary;
-    let path = format!("/sessions/{}", summary.session);
+    let path = format!("/sessions/{}", encoded(&summary.session));
     let filtered = filters::parts(&raw);
     Ok(page(
         "Session",
@@ -139,6 +142,8 @@ fn actions(viewer: Viewer, session: &str, denied: Option<&DenyEntry>) -> Markup 
                     input type="hidden" name="back" value="session";
                     button.plain { "Take off the denylist" }
                 }
+            } @else if session.parse::<SessionId>().is_err() {
+                p.quiet { "Nodes know sessions by 32 hexadecimal digits: this one cannot be denied." }
             } @else {
                 details.deny { summary { "Deny this session" }
                     (super::denylist::form(session))
@@ -174,7 +179,7 @@ fn table(state: &AppState, requests: &[StoredRequest]) -> Markup {
             tbody { @for request in requests { @let record = &request.record;
                 @let outlier = state.usual.outlier(record, &request.endpoint); tr {
                 td.time { (time(record.ts)) }
-                td { a href={ "/requests/" (record.id) } { (short(&record.method, 20)) " " (short(&record.path, 120)) }
+                td { a href={ "/requests/" (encoded(&record.id)) } { (short(&record.method, 20)) " " (short(&record.path, 120)) }
                     @if let Some(host) = &record.host { br; span.quiet { (short(host, 60)) } } }
                 td.number.bad[record.status >= 400] { (record.status) }
                 td.number.bad[outlier.time_ms.is_some()] title=[outlier.time_ms.map(|usual| format!("usual here: {usual} ms"))] {

@@ -2,15 +2,16 @@
 
 use std::collections::HashSet;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::html::{duration, page, short, time};
+use super::html::{duration, encoded, page, short, time};
 use super::{Viewer, chart, filters, page_of, viewer};
 use crate::api::query::RawQuery;
 use crate::clock::now_ms;
+use crate::extract::Query;
 use crate::state::AppState;
 use crate::store::SessionSummary;
 
@@ -32,7 +33,9 @@ pub(super) async fn list(
     let from = query.filter.from.unwrap_or_else(|| to.saturating_sub(CHART_MS));
     let (found, activity, denylist) = state
         .read(move |store| {
-            Ok((store.sessions(&query)?, store.activity(from, to)?, store.denylist(now)?))
+            let mut found = store.sessions(&query)?;
+            found.next = query.seal(found.next);
+            Ok((found, store.activity(from, to)?, store.denylist(now)?))
         })
         .await
         .map_err(page_of)?;
@@ -79,7 +82,7 @@ fn table(sessions: &[SessionSummary], raw: &RawQuery, denied: &HashSet<String>) 
             tbody { @for session in sessions { tr {
                 td.time { (time(session.last_ts)) }
                 td.time { (duration(session.last_ts.saturating_sub(session.first_ts))) }
-                td.time { a href={ "/sessions/" (session.session) } { code { (session.session.get(..12).unwrap_or(&session.session)) "…" } }
+                td.time { a href={ "/sessions/" (encoded(&session.session)) } { code { (session.session.get(..12).unwrap_or(&session.session)) "…" } }
                     br; span.quiet { (short(&session.key, 40)) } }
                 td { (status(session, denied)) }
                 td { (short(session.user.as_deref().unwrap_or_default(), 60)) br; span.quiet { (short(session.role.as_deref().unwrap_or_default(), 40)) } }

@@ -47,41 +47,66 @@ pub enum Encoding {
     Gzip,
 }
 
-/// Reads `Content-Encoding`.
+/// Reads `Content-Encoding`: names in letters of either case, and `x-gzip` is gzip (RFC 9110).
 ///
 /// # Errors
 /// 415 for all but gzip.
 pub fn encoding(headers: &HeaderMap) -> Result<Encoding, AppError> {
-    match headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes()) {
-        None | Some(b"" | b"identity") => Ok(Encoding::Identity),
-        Some(value) if value.eq_ignore_ascii_case(b"gzip") => Ok(Encoding::Gzip),
-        Some(_) => Err(AppError::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_encoding",
-            "Content-Encoding may be gzip or absent",
-        )),
+    let mut found = Encoding::Identity;
+    let values = headers.get_all(header::CONTENT_ENCODING).iter();
+    for name in values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')) {
+        let name = name.trim_ascii().to_ascii_lowercase();
+        match (name.as_slice(), found) {
+            (b"" | b"identity", _) => {}
+            (b"gzip" | b"x-gzip", Encoding::Identity) => found = Encoding::Gzip,
+            _ => {
+                return Err(AppError::new(
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    "unsupported_encoding",
+                    "Content-Encoding: gzip is accepted, or none",
+                ));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What became of a body.
+#[derive(Debug)]
+pub enum Inflated {
+    /// All of it.
+    Whole(Bytes),
+    /// What came before it was cut or damaged.
+    Cut(Bytes),
+    /// It is longer than was allowed.
+    Longer,
+}
+
+/// Inflates a body to at most `limit` bytes.
+///
+/// # Errors
+/// 400 where it is no gzip at all.
+pub fn inflate(sent: Bytes, encoding: Encoding, limit: usize) -> Result<Inflated, AppError> {
+    if encoding == Encoding::Identity {
+        return Ok(if sent.len() > limit { Inflated::Longer } else { Inflated::Whole(sent) });
+    }
+    // What comes before the damage is used: each good line is stored.
+    let mut inflated = Vec::new();
+    let damaged =
+        MultiGzDecoder::new(&*sent).take(limit as u64 + 1).read_to_end(&mut inflated).is_err();
+    match damaged {
+        _ if inflated.len() > limit => Ok(Inflated::Longer),
+        true if inflated.is_empty() => {
+            Err(AppError::bad_request("the body is not gzip, as Content-Encoding says it is"))
+        }
+        true => Ok(Inflated::Cut(inflated.into())),
+        false => Ok(Inflated::Whole(inflated.into())),
     }
 }
 
-/// A body inflated, and whether it was cut or damaged on the way.
-///
-/// # Errors
-/// 413 where it inflates to more than [`MAX_INFLATED`].
-pub fn inflate(sent: Bytes, encoding: Encoding) -> Result<(Bytes, bool), AppError> {
-    if encoding == Encoding::Identity {
-        return Ok((sent, false));
-    }
-    // What comes before the damage is used: each good line is stored.
-    let mut inflated = Vec::with_capacity(sent.len().saturating_mul(4).min(MAX_INFLATED));
-    let damaged = MultiGzDecoder::new(&*sent)
-        .take(MAX_INFLATED as u64 + 1)
-        .read_to_end(&mut inflated)
-        .is_err();
-    if inflated.len() > MAX_INFLATED {
-        let detail = format!("the body inflates to more than {MAX_INFLATED} bytes");
-        return Err(AppError::too_large(detail));
-    }
-    Ok((inflated.into(), damaged))
+/// What is said of a body that inflates to more than [`MAX_INFLATED`].
+pub fn too_long() -> AppError {
+    AppError::too_large(format!("the body inflates to more than {MAX_INFLATED} bytes"))
 }
 
 #[cfg(test)]
@@ -100,17 +125,19 @@ mod tests {
     fn a_bomb_is_refused() {
         let bomb = gzip(&vec![0; MAX_INFLATED + 1]);
         assert!(bomb.len() < MAX_SENT);
-        let error = inflate(bomb.into(), Encoding::Gzip).unwrap_err();
-        assert_eq!(error.status, StatusCode::PAYLOAD_TOO_LARGE);
+        let inflated = inflate(bomb.into(), Encoding::Gzip, MAX_INFLATED).unwrap();
+        assert!(matches!(inflated, Inflated::Longer));
     }
 
     #[test]
     fn a_cut_body_keeps_its_beginning() {
         let whole: String = (0..5000).map(|n| format!("line {}\n", n * 7919 % 10_007)).collect();
         let sent = gzip(whole.as_bytes());
-        let (inflated, damaged) =
-            inflate(sent[..sent.len() * 9 / 10].to_vec().into(), Encoding::Gzip).unwrap();
-        assert!(damaged && !inflated.is_empty());
+        let half = sent[..sent.len() * 9 / 10].to_vec().into();
+        let Ok(Inflated::Cut(inflated)) = inflate(half, Encoding::Gzip, MAX_INFLATED) else {
+            panic!("it is cut");
+        };
+        assert!(!inflated.is_empty());
         assert!(whole.as_bytes().starts_with(&inflated));
     }
 }

@@ -3,7 +3,7 @@
 use api_sessions_wire::{DenyEntry, ParameterSet};
 use serde::Serialize;
 
-use super::StoreError;
+use super::{Page, StoreError, cursor};
 
 /// What a token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
@@ -60,8 +60,38 @@ pub struct DenyChange {
     pub entry: DenyEntry,
 }
 
-/// A page of the denylist's history, newest first.
-pub const MAX_HISTORY: usize = 1000;
+/// A page of the denylist's history that is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// Of this session alone.
+    pub session: Option<String>,
+    /// Most changes in the page.
+    pub limit: usize,
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+}
+
+impl HistoryQuery {
+    /// A cursor as clients get it: it goes with this question alone.
+    pub fn seal(&self, next: Option<String>) -> Option<String> {
+        next.map(|next| cursor::seal(&self.question(), &next))
+    }
+
+    /// With the store's own cursor, where a client gave one that [`Self::seal`] made.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`]: it is of another question.
+    pub fn unseal(mut self) -> Result<Self, StoreError> {
+        if let Some(sealed) = &self.cursor {
+            self.cursor = Some(cursor::unseal(&self.question(), sealed)?);
+        }
+        Ok(self)
+    }
+
+    fn question(&self) -> String {
+        format!("{:?}", self.session)
+    }
+}
 
 /// Tokens, denylist, parameters.
 pub trait Control: Send + Sync {
@@ -101,11 +131,11 @@ pub trait Control: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     fn undeny(&self, session: &str, by: &str, now: u64) -> Result<bool, StoreError>;
-    /// What was added and removed, newest first, at most [`MAX_HISTORY`]; of one session or all.
+    /// What was added and removed, newest first.
     ///
     /// # Errors
     /// [`StoreError`]
-    fn deny_history(&self, session: Option<&str>) -> Result<Vec<DenyChange>, StoreError>;
+    fn deny_history(&self, query: &HistoryQuery) -> Result<Page<DenyChange>, StoreError>;
 
     /// Keys and context parameters in force.
     ///

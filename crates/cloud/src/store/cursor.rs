@@ -29,9 +29,33 @@ pub fn open(kind: &str, cursor: &str) -> Option<Vec<String>> {
     (fields.next()? == kind).then(|| fields.collect())
 }
 
+/// Hexadecimal digits of the stamp in front of a sealed cursor.
+const STAMP: usize = 16;
+
+/// Of which question a cursor is: one of another sort or filter would give a page that fits neither.
+fn stamp(question: &str) -> String {
+    let hash = blake3::hash(question.as_bytes());
+    hash.to_hex().chars().take(STAMP).collect()
+}
+
+/// A store's cursor as clients get it: it goes with `question` alone.
+pub fn seal(question: &str, cursor: &str) -> String {
+    stamp(question) + cursor
+}
+
+/// The store's cursor in one that a client gave back.
+///
+/// # Errors
+/// [`StoreError::Invalid`]: it is none, or of another question.
+pub fn unseal(question: &str, sealed: &str) -> Result<String, StoreError> {
+    sealed.strip_prefix(&*stamp(question)).map(str::to_owned).ok_or_else(wrong)
+}
+
 /// What is said of a cursor that is none.
 pub fn wrong() -> StoreError {
-    StoreError::Invalid("cursor: not one that this list gave".into())
+    StoreError::Invalid(
+        "cursor: not one that this list gave, with these filters and in this order".into(),
+    )
 }
 
 #[cfg(test)]
@@ -43,6 +67,13 @@ mod tests {
         let cursor = make("s", &["-5", "a b"]);
         assert_eq!(open("s", &cursor), Some(vec!["-5".into(), "a b".into()]));
         assert_eq!(open("r", &cursor), None);
+    }
+
+    #[test]
+    fn a_sealed_cursor_goes_with_its_question() {
+        let sealed = seal("by time", "abc");
+        assert_eq!(unseal("by time", &sealed).unwrap(), "abc");
+        assert!(unseal("by size", &sealed).is_err() && unseal("by time", "abc").is_err());
     }
 
     proptest::proptest! {

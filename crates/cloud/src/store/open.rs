@@ -33,7 +33,20 @@ impl StoreKind {
     }
 }
 
-/// Opens the store; `data` is the data directory.
+/// Whether there is a store already: who only looks makes none. ClickHouse is asked when it is opened.
+///
+/// # Errors
+/// [`StoreError::Invalid`]: there is none in the data directory.
+pub fn is_there(kind: &StoreKind, data: &Path) -> Result<(), StoreError> {
+    match kind {
+        StoreKind::Sqlite if !data.join("control.db").exists() => {
+            Err(StoreError::Invalid(format!("there is no store in {}", data.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Opens the store; `data` is the data directory, and a store is made in it where there is none.
 ///
 /// # Errors
 /// [`StoreError`]

@@ -6,6 +6,8 @@ use std::fmt;
 use api_sessions_wire::Record;
 use serde::Serialize;
 
+use super::{StoreError, cursor};
+
 /// Milliseconds of a day.
 pub const DAY_MS: u64 = 86_400_000;
 
@@ -180,6 +182,28 @@ pub struct SessionQuery {
     pub cursor: Option<String>,
 }
 
+impl SessionQuery {
+    /// A cursor as clients get it: it goes with this question alone.
+    pub fn seal(&self, next: Option<String>) -> Option<String> {
+        next.map(|next| cursor::seal(&self.question(), &next))
+    }
+
+    /// With the store's own cursor, where a client gave one that [`Self::seal`] made.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`]: it is of another question.
+    pub fn unseal(mut self) -> Result<Self, StoreError> {
+        if let Some(sealed) = &self.cursor {
+            self.cursor = Some(cursor::unseal(&self.question(), sealed)?);
+        }
+        Ok(self)
+    }
+
+    fn question(&self) -> String {
+        format!("{:?}", (&self.filter, self.sort, self.ascending))
+    }
+}
+
 /// A page of one session's requests that is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestQuery {
@@ -193,6 +217,28 @@ pub struct RequestQuery {
     pub limit: usize,
     /// `next` of the page before.
     pub cursor: Option<String>,
+}
+
+impl RequestQuery {
+    /// A cursor as clients get it: it goes with this question alone.
+    pub fn seal(&self, next: Option<String>) -> Option<String> {
+        next.map(|next| cursor::seal(&self.question(), &next))
+    }
+
+    /// With the store's own cursor, where a client gave one that [`Self::seal`] made.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`]: it is of another question.
+    pub fn unseal(mut self) -> Result<Self, StoreError> {
+        if let Some(sealed) = &self.cursor {
+            self.cursor = Some(cursor::unseal(&self.question(), sealed)?);
+        }
+        Ok(self)
+    }
+
+    fn question(&self) -> String {
+        format!("{:?}", (&self.session, &self.filter, self.descending))
+    }
 }
 
 /// One page of an answer.

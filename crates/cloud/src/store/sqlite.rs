@@ -9,6 +9,7 @@ mod days;
 mod detail;
 mod facets;
 mod filter;
+mod once;
 mod part;
 mod requests;
 mod schema;

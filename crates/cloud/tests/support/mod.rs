@@ -5,6 +5,7 @@ use std::path::Path;
 
 use api_sessions_cloud::clock::now_ms;
 use api_sessions_cloud::config::{Config, Options};
+use api_sessions_cloud::connections::Limits;
 use api_sessions_cloud::server::Server;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -65,6 +66,14 @@ impl Cloud {
 
     /// With that `--store`.
     pub fn start_with(dir: TempDir, store: Option<String>) -> Cloud {
+        Cloud::start_as(dir, store, None)
+    }
+
+    pub fn start_limited(limits: Limits) -> Cloud {
+        Cloud::start_as(tempfile::tempdir().unwrap(), None, Some(limits))
+    }
+
+    fn start_as(dir: TempDir, store: Option<String>, limits: Option<Limits>) -> Cloud {
         let config = Config::load(Options {
             listen: Some("127.0.0.1:0".into()),
             data: Some(dir.path().to_owned()),
@@ -81,10 +90,11 @@ impl Cloud {
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let server = Server::start(config).await.unwrap();
+                let mut server = Server::start(config).await.unwrap();
+                server.limits = limits.unwrap_or(server.limits);
                 ready.send(server.address).unwrap();
                 let stopped = async move { drop(stopped.await) };
-                server.serve(stopped).await.unwrap();
+                server.serve(stopped).await;
             });
         });
         let address = started.recv().expect("the server starts");
@@ -187,6 +197,11 @@ pub fn token(dir: &Path, role: &str) -> String {
 
 pub fn batch(lines: &[Value]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// Now, ms since 1970.
+pub fn now() -> u64 {
+    now_ms()
 }
 
 /// A session id of `n`.

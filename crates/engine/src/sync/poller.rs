@@ -58,9 +58,9 @@ pub struct Poller {
     agent: Agent,
     notes: Notes,
     stop: Arc<AtomicBool>,
-    /// Of the last document, taken or not.
+    /// Of the last document, taken in full or not.
     version: String,
-    /// Why the last document was not taken.
+    /// Why the last document was not taken in full.
     error: Option<String>,
 }
 
@@ -165,16 +165,10 @@ impl Poller {
         }
     }
 
-    /// All of a document, or nothing of it; where it cannot be written just now, the rest next time.
+    /// The denylist first: what an analyst denies must not hang on whether the parameters beside it can be
+    /// used. Of the parameters all are taken, or those before stay; where something cannot be written just
+    /// now, the rest next time.
     fn take(&self, document: &SyncDocument) -> Result<(), NotTaken> {
-        let version = document.version.clone();
-        let checked = CloudSettings::new(version.clone(), &document.parameters);
-        checked.map_err(|error| NotTaken::Bad(error.to_string()))?;
-        let text = Text { version, parameters: document.parameters.clone() };
-        let text = serde_json::to_vec(&text).map_err(|error| NotTaken::Bad(error.to_string()))?;
-        if text.len() > MAX_PARAMETERS_BYTES {
-            return Err(NotTaken::Bad(BadParameters::TooLarge.to_string()));
-        }
         if let Some(deny) = &self.state.deny {
             let synced = deny.replace_from_cloud(&document.denylist);
             let synced = synced.map_err(|error| match error {
@@ -190,6 +184,14 @@ impl Poller {
                 self.note(Severity::Error, text);
             }
         }
+        let version = document.version.clone();
+        let checked = CloudSettings::new(version.clone(), &document.parameters);
+        checked.map_err(|error| NotTaken::Bad(error.to_string()))?;
+        let text = Text { version, parameters: document.parameters.clone() };
+        let text = serde_json::to_vec(&text).map_err(|error| NotTaken::Bad(error.to_string()))?;
+        if text.len() > MAX_PARAMETERS_BYTES {
+            return Err(NotTaken::Bad(BadParameters::TooLarge.to_string()));
+        }
         let same = self.state.settings.read().is_some_and(|(_, before)| before == text);
         if !same {
             let published = self.state.settings.publish(&text, self.settings.pid);
@@ -203,7 +205,7 @@ impl Poller {
 
     fn refuse(&mut self, version: Option<String>, reason: String) {
         if self.error.as_ref() != Some(&reason) {
-            let text = format!("sync: a document of the cloud is not taken: {reason}");
+            let text = format!("sync: a document of the cloud is not taken in full: {reason}");
             self.note(Severity::Error, text);
         }
         self.error = Some(reason);

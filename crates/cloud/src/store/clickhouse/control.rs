@@ -9,8 +9,7 @@ use serde_json::json;
 use super::ClickHouseStore;
 use super::sql::{Sql, lock};
 use crate::clock::now_ms;
-use crate::store::control::MAX_HISTORY;
-use crate::store::{Control, DenyChange, Role, StoreError, TokenInfo};
+use crate::store::{Control, DenyChange, HistoryQuery, Page, Role, StoreError, TokenInfo, cursor};
 
 /// How long an answer is taken for known: so soon another process's change is in force here.
 const FRESH: Duration = Duration::from_millis(500);
@@ -55,6 +54,7 @@ impl From<TokenRow> for TokenInfo {
 
 #[derive(Deserialize)]
 struct ChangeRow {
+    seq: u64,
     ts: u64,
     action: String,
     author: String,
@@ -196,19 +196,32 @@ impl Control for ClickHouseStore {
         Ok(true)
     }
 
-    fn deny_history(&self, session: Option<&str>) -> Result<Vec<DenyChange>, StoreError> {
-        let mut sql = Sql::new("SELECT ts, action, author, entry FROM deny_change FINAL WHERE 1");
-        if let Some(session) = session {
+    fn deny_history(&self, query: &HistoryQuery) -> Result<Page<DenyChange>, StoreError> {
+        let columns = "seq, ts, action, author, entry";
+        let mut sql = Sql::new(format!("SELECT {columns} FROM deny_change FINAL WHERE 1"));
+        if let Some(session) = &query.session {
             sql = sql.add(" AND session = ?", [session.into()]);
         }
-        let sql = sql.add(&format!(" ORDER BY seq DESC LIMIT {MAX_HISTORY}"), []);
-        let rows: Vec<ChangeRow> = self.connection.rows(sql)?;
-        rows.into_iter()
-            .map(|row| {
-                let entry = read(&row.entry)?;
-                Ok(DenyChange { ts: row.ts, action: row.action, by: row.author, entry })
-            })
-            .collect()
+        if let Some(text) = &query.cursor {
+            let before: u64 = match cursor::open("g", text).as_deref() {
+                Some([seq]) => seq.parse().map_err(|_| cursor::wrong())?,
+                _ => return Err(cursor::wrong()),
+            };
+            sql = sql.add(" AND seq < ?", [before.into()]);
+        }
+        // One more than the page, to know whether there is another page.
+        let sql = sql.add(&format!(" ORDER BY seq DESC LIMIT {}", query.limit + 1), []);
+        let mut rows: Vec<ChangeRow> = self.connection.rows(sql)?;
+        let more = rows.len() > query.limit;
+        rows.truncate(query.limit);
+        let last = rows.last().filter(|_| more);
+        let next = last.map(|row| cursor::make("g", &[&row.seq.to_string()]));
+        let change = |row: ChangeRow| {
+            let entry = read(&row.entry)?;
+            Ok(DenyChange { ts: row.ts, action: row.action, by: row.author, entry })
+        };
+        let items: Result<Vec<_>, StoreError> = rows.into_iter().map(change).collect();
+        Ok(Page { items: items?, next })
     }
 
     fn parameters(&self) -> Result<ParameterSet, StoreError> {

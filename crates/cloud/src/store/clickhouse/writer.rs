@@ -89,7 +89,10 @@ async fn store(connection: &Connection, batches: &[Batch]) -> Result<Vec<Stored>
             Some(_) => Stored { stored: 0, duplicates: requests },
             None => {
                 new.push(n);
-                known.insert(name.clone(), requests);
+                // One that was cut comes again: the same lines replace themselves, the others are new.
+                if batch.cut.is_none() {
+                    known.insert(name.clone(), requests);
+                }
                 Stored { stored: requests, duplicates: 0 }
             }
         };
@@ -111,7 +114,7 @@ async fn store(connection: &Connection, batches: &[Batch]) -> Result<Vec<Stored>
     let marks: Vec<NewBatch<'_>> = new
         .iter()
         .filter_map(of_batch)
-        .filter(|(_, batch)| batch.key.is_some())
+        .filter(|(_, batch)| batch.key.is_some() && batch.cut.is_none())
         .map(|(name, batch)| NewBatch {
             day: day.clone(),
             key: name,

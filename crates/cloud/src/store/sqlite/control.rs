@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::SqliteStore;
 use super::days::lock;
-use crate::store::StoreError;
-use crate::store::control::{Control, DenyChange, MAX_HISTORY, Role, TokenInfo};
+use crate::store::control::{Control, DenyChange, HistoryQuery, Role, TokenInfo};
+use crate::store::{Page, StoreError, cursor};
 
 fn error(error: rusqlite::Error) -> StoreError {
     StoreError::Unavailable(format!("control.db: {error}"))
@@ -147,23 +147,38 @@ impl Control for SqliteStore {
         })
     }
 
-    fn deny_history(&self, session: Option<&str>) -> Result<Vec<DenyChange>, StoreError> {
-        self.control(|connection| {
+    fn deny_history(&self, query: &HistoryQuery) -> Result<Page<DenyChange>, StoreError> {
+        let before: i64 = match &query.cursor {
+            None => i64::MAX,
+            Some(text) => match cursor::open("h", text).as_deref() {
+                Some([id]) => id.parse().map_err(|_| cursor::wrong())?,
+                _ => return Err(cursor::wrong()),
+            },
+        };
+        // One more than the page, to know whether there is another page.
+        let most = query.limit as i64 + 1;
+        let mut found: Vec<(i64, DenyChange)> = self.control(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT ts, action, by, entry FROM deny_history
-                     WHERE ?1 IS NULL OR session = ?1 ORDER BY id DESC LIMIT ?2",
+                    "SELECT ts, action, by, entry, id FROM deny_history
+                     WHERE (?1 IS NULL OR session = ?1) AND id < ?2 ORDER BY id DESC LIMIT ?3",
                 )?
-                .query_map(params![session, MAX_HISTORY as i64], |row| {
-                    Ok(DenyChange {
+                .query_map(params![query.session, before, most], |row| {
+                    let change = DenyChange {
                         ts: row.get::<_, i64>(0)? as u64,
                         action: row.get(1)?,
                         by: row.get(2)?,
                         entry: from_json(row.get_ref(3)?.as_str()?)?,
-                    })
+                    };
+                    Ok((row.get(4)?, change))
                 })?
                 .collect()
-        })
+        })?;
+        let more = found.len() > query.limit;
+        found.truncate(query.limit);
+        let last = found.last().filter(|_| more);
+        let next = last.map(|(id, _)| cursor::make("h", &[&id.to_string()]));
+        Ok(Page { items: found.into_iter().map(|(_, change)| change).collect(), next })
     }
 
     fn parameters(&self) -> Result<ParameterSet, StoreError> {

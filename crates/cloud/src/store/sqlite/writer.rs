@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ahash::RandomState;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::activity;
 use super::body::Intern;
 use super::days::{Days, Key, lock};
+use super::once::Arriving;
 use super::part;
 use super::schema;
 use crate::store::{Batch, Day, NewRequest, Reply, StoreError, Stored};
@@ -157,6 +158,7 @@ struct Portion {
     batch: usize,
     /// Days the whole batch has.
     days: usize,
+    cut: Option<u32>,
     requests: Vec<NewRequest>,
 }
 
@@ -175,7 +177,8 @@ impl Writer<'_> {
             }
             let days = by_day.len();
             for (day, requests) in by_day {
-                let portion = Portion { key: batch.key.clone(), batch: n, days, requests };
+                let (key, cut) = (batch.key.clone(), batch.cut);
+                let portion = Portion { key, batch: n, days, cut, requests };
                 portions.entry(day).or_default().push(portion);
             }
         }
@@ -221,24 +224,17 @@ impl Writer<'_> {
             Transaction::new_unchecked(&file.connection, TransactionBehavior::Immediate)?;
         let mut outcome = Vec::with_capacity(portions.len());
         let mut requests = Vec::new();
-        for portion in portions {
+        for mut portion in portions {
             let n = portion.requests.len() as u64;
-            let new = match &portion.key {
-                Some(key) if known_elsewhere(&days, day, key) => false,
-                Some(key) => {
-                    transaction
-                        .prepare_cached("INSERT OR IGNORE INTO batch VALUES (?, ?, ?)")?
-                        .execute(params![key, n as i64, portion.days as i64])?
-                        > 0
-                }
-                None => true,
-            };
-            if new {
-                outcome.push((portion.batch, Stored { stored: n, duplicates: 0 }));
-                requests.extend(portion.requests);
-            } else {
-                outcome.push((portion.batch, Stored { stored: 0, duplicates: n }));
+            match &portion.key {
+                Some(key) if known_elsewhere(&days, day, key) => portion.requests.clear(),
+                Some(key) => Arriving { key, days: portion.days, cut: portion.cut }
+                    .keep_new(&transaction, &mut portion.requests)?,
+                None => {}
             }
+            let stored = portion.requests.len() as u64;
+            outcome.push((portion.batch, Stored { stored, duplicates: n - stored }));
+            requests.extend(portion.requests);
         }
         let mut strings = DayStrings {
             transaction: &transaction,

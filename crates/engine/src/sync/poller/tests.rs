@@ -121,16 +121,18 @@ fn documents_are_taken_and_polls_say_which() {
 }
 
 #[test]
-fn a_document_that_is_wrong_changes_nothing_and_is_reported() {
+fn parameters_that_are_wrong_stay_as_before_and_hold_back_no_denylist() {
     let (url, heads) = cloud(&[
-        r#"200 {"version":"a","denylist":[{"session":"11111111111111111111111111111111"}]}"#,
-        r#"200 {"version":"b","denylist":[],"parameters":{"parameters":[{"point":"no.such"}]}}"#,
+        r#"200 {"version":"a","denylist":[{"session":"11111111111111111111111111111111"}],"parameters":{"parameters":[{"point":"request.ip"}]}}"#,
+        r#"200 {"version":"b","denylist":[{"session":"22222222222222222222222222222222"}],"parameters":{"parameters":[{"point":"no.such"}]}}"#,
         "304 ",
     ]);
     let running = start(&url);
     running.wait_for(|_| heads.lock().unwrap().len() > 3);
-    assert!(running.denies(ONE), "nothing of the wrong document is in force");
+    assert!(running.denies(TWO) && !running.denies(ONE), "the denylist is in force");
     assert_eq!(running.region.generation(), 1);
+    let (_, text) = running.region.read().unwrap();
+    assert_eq!(CloudSettings::parse(&text).unwrap().params[0].name, "request.ip");
     let notes = running.finish();
     assert!(notes.len() == 1 && notes[0].text.contains("no.such"), "{notes:?}");
     let head = heads.lock().unwrap()[3].to_lowercase();

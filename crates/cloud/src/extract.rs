@@ -1,0 +1,70 @@
+//! What handlers take out of a request. As axum's own, but what is wrong is told as everywhere here:
+//! `{error, detail}`.
+
+use axum::extract::rejection::{FormRejection, PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::AppError;
+use crate::ingest::body::READ_TIME;
+
+/// A query string.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = AppError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AppError> {
+        let read = axum::extract::Query::from_request_parts(parts, state).await;
+        let wrong = |error: QueryRejection| AppError::bad_request(error.body_text());
+        read.map(|axum::extract::Query(value)| Query(value)).map_err(wrong)
+    }
+}
+
+/// The query string of a path that takes none.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// What stands for the names in a route.
+#[derive(Debug)]
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = AppError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AppError> {
+        let read = axum::extract::Path::from_request_parts(parts, state).await;
+        let wrong = |error: PathRejection| AppError::bad_request(error.body_text());
+        read.map(|axum::extract::Path(value)| Path(value)).map_err(wrong)
+    }
+}
+
+/// A form that is posted.
+#[derive(Debug)]
+pub struct Form<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
+    type Rejection = AppError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, AppError> {
+        let reading = axum::extract::Form::from_request(request, state);
+        let late =
+            |_| AppError::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the form took too long");
+        let read = tokio::time::timeout(READ_TIME, reading).await.map_err(late)?;
+        read.map(|axum::extract::Form(value)| Form(value)).map_err(|error: FormRejection| {
+            let text = error.body_text();
+            match error.status() {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                    AppError::new(error.status(), "unsupported_media_type", text)
+                }
+                StatusCode::PAYLOAD_TOO_LARGE => AppError::too_large(text),
+                _ => AppError::bad_request(text),
+            }
+        })
+    }
+}

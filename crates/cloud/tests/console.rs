@@ -1,0 +1,62 @@
+//! The Console's pages, as a browser gets them.
+
+mod support;
+
+use serde_json::json;
+use support::{Cloud, record, session};
+
+fn post(cloud: &Cloud, path: &str, form: &str) -> u16 {
+    let kind = [("content-type", "application/x-www-form-urlencoded")];
+    cloud.send("POST", path, &cloud.admin, &kind, form.as_bytes()).status
+}
+
+#[test]
+fn the_denylist_page_hid_sessions_that_are_denied_behind_a_thousand_changes() {
+    if support::clickhouse().is_some() {
+        // A thousand changes would take it minutes; its pages are tested with the history's.
+        return;
+    }
+    let cloud = Cloud::start();
+    let deny = |n: u32| post(&cloud, "/denylist", &format!("session={}&seconds=", session(n)));
+    assert_eq!(deny(7), 303);
+    for _ in 0..505 {
+        assert_eq!(deny(8), 303);
+        assert_eq!(post(&cloud, "/denylist/remove", &format!("session={}", session(8))), 303);
+    }
+    let page = cloud.get("/denylist").text();
+    assert!(page.contains(&session(7)) && !page.contains(&session(8)));
+    let past = cloud.get("/denylist?from=1").text();
+    assert!(past.contains(&session(8)) && past.contains("page=2"));
+    assert!(cloud.get("/denylist?from=1&page=2").text().contains(&session(7)));
+}
+
+#[test]
+fn ids_were_put_into_links_as_they_are() {
+    let cloud = Cloud::start();
+    cloud.post(&[record(1, 1, json!({"session": "a/b?c#d", "id": "e/f?g"}))]);
+    let list = cloud.get("/").text();
+    assert!(list.contains("href=\"/sessions/a%2Fb%3Fc%23d\""), "{list}");
+    let page = cloud.get("/sessions/a%2Fb%3Fc%23d");
+    assert_eq!(page.status, 200);
+    let page = page.text();
+    assert!(page.contains("href=\"/requests/e%2Ff%3Fg\""), "{page}");
+    assert!(page.contains("href=\"/v1/sessions/a%2Fb%3Fc%23d/requests.csv\""), "{page}");
+    let one = cloud.get("/requests/e%2Ff%3Fg").text();
+    assert!(one.contains("href=\"/sessions/a%2Fb%3Fc%23d\""), "{one}");
+}
+
+#[test]
+fn sessions_that_nodes_cannot_deny_were_offered_to_be_denied() {
+    let cloud = Cloud::start();
+    cloud.post(&[record(1, 1, json!({})), record(2, 2, json!({"session": "not hex"}))]);
+    let offers = |path: String| cloud.get(&path).text().contains("Deny this session");
+    assert!(offers(format!("/sessions/{}", session(1))));
+    assert!(!offers("/sessions/not%20hex".into()));
+}
+
+#[test]
+fn the_login_page_was_an_error() {
+    let cloud = Cloud::start();
+    assert_eq!(cloud.send("GET", "/login", "", &[], b"").status, 200);
+    assert_eq!(cloud.send("GET", "/login?token=wrong", "", &[], b"").status, 401);
+}

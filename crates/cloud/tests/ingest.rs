@@ -1,0 +1,144 @@
+//! Batches that are cut, too much, or odd: what is answered, and what is stored.
+
+mod support;
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+use support::{Answer, Cloud, batch, record, session};
+
+fn gzip(raw: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(raw).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn lines(count: u32) -> Vec<Value> {
+    (0..count)
+        .map(|n| record(1, n, json!({"ua": format!("agent {}", n.wrapping_mul(2_654_435_761))})))
+        .collect()
+}
+
+fn post(cloud: &Cloud, key: &str, sent: &[u8]) -> Value {
+    let headers = [("idempotency-key", key), ("content-encoding", "gzip")];
+    let answer = cloud.post_with(&headers, sent);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+fn counts(answer: &Value) -> (u64, u64) {
+    let count = |name: &str| answer[name].as_u64().unwrap();
+    (count("stored"), count("duplicates"))
+}
+
+fn requests_of(cloud: &Cloud, n: u32) -> u64 {
+    cloud.ask(&format!("/v1/sessions/{}", session(n)))["requests"].as_u64().unwrap()
+}
+
+#[test]
+fn the_retry_of_a_cut_batch_lost_the_lines_behind_the_cut() {
+    let cloud = Cloud::start();
+    let whole = gzip(batch(&lines(400)).as_bytes());
+    let first = counts(&post(&cloud, "t", &whole[..whole.len() / 2])).0;
+    assert!((1..400).contains(&first), "{first}");
+    // Cut again, later: only what is beyond the first cut is new.
+    let second = counts(&post(&cloud, "t", &whole[..whole.len() * 3 / 4])).0;
+    // ClickHouse takes those before it once more, and replaces them.
+    let twice = if support::clickhouse().is_some() { first } else { 0 };
+    assert!(second > twice && first + second < 400 + twice, "{first} {second}");
+    let cloud = Cloud::start_in(cloud.stop());
+    post(&cloud, "t", &whole);
+    assert_eq!(requests_of(&cloud, 1), 400);
+    assert_eq!(counts(&post(&cloud, "t", &whole)), (0, 400));
+    assert_eq!(counts(&post(&cloud, "t", &whole[..whole.len() / 2])).0, 0);
+    assert_eq!(requests_of(&cloud, 1), 400);
+}
+
+#[test]
+fn the_retry_of_a_batch_cut_between_two_days_lost_the_second_day() {
+    let cloud = Cloud::start();
+    let mut all = lines(400);
+    for line in &mut all[..200] {
+        line["ts"] = json!(line["ts"].as_u64().unwrap() - 86_400_000);
+    }
+    let whole = gzip(batch(&all).as_bytes());
+    post(&cloud, "t", &whole[..whole.len() / 3]);
+    post(&cloud, "t", &whole);
+    assert_eq!(requests_of(&cloud, 1), 400);
+    assert_eq!(counts(&post(&cloud, "t", &whole)), (0, 400));
+    assert_eq!(requests_of(&cloud, 1), 400);
+}
+
+#[test]
+fn a_batch_of_a_million_tiny_lines_took_gigabytes() {
+    let cloud = Cloud::start();
+    let line = format!("{{\"id\":\"a\",\"session\":\"s\",\"ts\":{}}}\n", support::now());
+    let gzipped = [("content-encoding", "gzip")];
+    let answer = cloud.post_with(&gzipped, &gzip(line.repeat(60_000).as_bytes()));
+    assert_eq!((answer.status, &answer.json()["error"]), (413, &json!("too_large")));
+    let half = cloud.post_with(&gzipped, &gzip(line.repeat(30_000).as_bytes()));
+    assert_eq!(half.json()["stored"], 30_000);
+    // Lists inside of records cost as much.
+    let mut body = String::new();
+    for n in 0..4 {
+        body += &record(1, n, json!({"attacks": vec![""; 200_000]})).to_string();
+        body.push('\n');
+    }
+    assert_eq!(cloud.post_with(&[], body.as_bytes()).status, 413);
+}
+
+#[test]
+fn what_a_record_holds_came_back_without_end() {
+    let cloud = Cloud::start();
+    let bad = format!("{{\"ts\":\"{}\"}}\n", "x".repeat(900_000));
+    let said = |answer: &Answer| assert!(answer.body.len() < 1000, "{}", answer.body.len());
+    said(&cloud.post_with(&[], bad.as_bytes()));
+    let with_good = format!("{bad}{}\n", record(1, 1, json!({})));
+    let answer = cloud.post_with(&[], with_good.as_bytes());
+    assert_eq!(answer.json()["stored"], 1);
+    said(&answer);
+    let deny = format!("{{\"session\":{{\"{}\":1}}}}", "y".repeat(50_000));
+    said(&cloud.send("POST", "/v1/denylist", &cloud.admin, &[], deny.as_bytes()));
+}
+
+#[test]
+fn lines_that_are_lists_were_taken_for_records() {
+    let cloud = Cloud::start();
+    let list = format!("[\"a\",{},\"n\",\"s\"]\n", support::now());
+    let answer = cloud.post_with(&[], list.as_bytes());
+    assert_eq!(answer.status, 422);
+    assert!(answer.json()["detail"].as_str().unwrap().contains('{'), "{}", answer.text());
+}
+
+#[test]
+fn a_body_that_is_not_gzip_was_called_empty() {
+    let cloud = Cloud::start();
+    let answer = cloud.post_with(&[("content-encoding", "gzip")], b"no gzip at all");
+    assert_eq!(answer.status, 400);
+    assert!(answer.json()["detail"].as_str().unwrap().contains("gzip"), "{}", answer.text());
+}
+
+#[test]
+fn names_of_encodings_were_case_sensitive_and_x_gzip_unknown() {
+    let cloud = Cloud::start();
+    let line = batch(&[record(1, 1, json!({}))]);
+    let plain = cloud.post_with(&[("content-encoding", "Identity")], line.as_bytes());
+    assert_eq!(plain.status, 200, "{}", plain.text());
+    let zipped = cloud.post_with(&[("content-encoding", "X-GZIP")], &gzip(line.as_bytes()));
+    assert_eq!(zipped.status, 200, "{}", zipped.text());
+}
+
+#[test]
+fn lines_of_a_batch_without_a_good_one_were_not_counted() {
+    let cloud = Cloud::start();
+    assert_eq!(cloud.post_with(&[], b"bad\nbad\n").status, 422);
+    let metrics = cloud.get("/metrics").text();
+    assert!(metrics.contains("api_sessions_cloud_records_rejected_total 2"), "{metrics}");
+}
+
+#[test]
+fn a_byte_order_mark_lost_the_first_line() {
+    let cloud = Cloud::start();
+    let body = format!("\u{feff}{}\n", record(1, 1, json!({})));
+    assert_eq!(cloud.post_with(&[], body.as_bytes()).json()["stored"], 1);
+}
