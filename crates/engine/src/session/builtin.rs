@@ -3,11 +3,13 @@
 mod covers;
 mod jwt;
 mod lookup;
+mod repeated;
 mod table;
 mod value;
 
 pub use covers::covers;
 pub use lookup::find;
+pub use repeated::is_repeated;
 pub use table::{Entry, Group, KNOWN_UNUSED, Rule, TABLE};
 
 /// Shortest value that identifies a session, bytes.
