@@ -7,7 +7,7 @@ use api_sessions_engine::record::ContextParam;
 use api_sessions_engine::session::{KeyExport, SessionKey};
 use api_sessions_wire::ParamType;
 
-use super::options::{once, option};
+use super::options::{once_word, option};
 use super::{LocationConf, MainConf};
 use crate::nginx::conf::{Conf, Directive};
 use crate::nginx::variable::PointCompiler;
@@ -29,8 +29,8 @@ impl Directive for SessionKeyDirective {
         let (mut name, mut export) = (None, None);
         for word in options {
             match option(word, &["name", "export"]) {
-                Some(("name", value)) => once(&mut name, label(value)?)?,
-                Some((_, value)) => once(
+                Some(("name", value)) => once_word(&mut name, label(value)?, word)?,
+                Some((_, value)) => once_word(
                     &mut export,
                     match value {
                         "hashed" => KeyExport::Hashed,
@@ -42,6 +42,7 @@ impl Directive for SessionKeyDirective {
                             ));
                         }
                     },
+                    word,
                 )?,
                 None => {
                     return Err(format!(
@@ -69,10 +70,10 @@ impl Directive for ContextParamDirective {
         let (mut name, mut kind, mut hash) = (None, None, None);
         for word in options {
             match (*word, option(word, &["name", "type"])) {
-                ("hash", _) => once(&mut hash, true)?,
-                ("plain", _) => once(&mut hash, false)?,
-                (_, Some(("name", value))) => once(&mut name, label(value)?)?,
-                (_, Some((_, value))) => once(
+                ("hash", _) => once_word(&mut hash, true, word)?,
+                ("plain", _) => once_word(&mut hash, false, word)?,
+                (_, Some(("name", value))) => once_word(&mut name, label(value)?, word)?,
+                (_, Some((_, value))) => once_word(
                     &mut kind,
                     match value {
                         "context" => ParamType::Context,
@@ -84,6 +85,7 @@ impl Directive for ContextParamDirective {
                             ));
                         }
                     },
+                    word,
                 )?,
                 (other, None) => {
                     return Err(format!(
