@@ -27,7 +27,7 @@ pub type Path = Box<[Step]>;
 /// Objects, arrays and null yield nothing, nor does anything in what is no JSON.
 pub fn find<'v>(document: &'v [u8], path: &[Step], buffer: &'v mut Vec<u8>) -> Option<&'v [u8]> {
     let document = without_mark(document);
-    let value = find_in_part(document, path, buffer)?;
+    let value = Scanner { rest: document, is_part: false }.find(path, buffer)?;
     // Last: most documents that are asked do not have the value.
     grammar::is_document(document).then_some(value)
 }
@@ -39,14 +39,7 @@ pub fn find_in_part<'v>(
     path: &[Step],
     buffer: &'v mut Vec<u8>,
 ) -> Option<&'v [u8]> {
-    let mut scanner = Scanner { rest: without_mark(part) };
-    for step in path {
-        match step {
-            Step::Member(name) => scanner.enter_member(name)?,
-            Step::Element(index) => scanner.enter_element(*index)?,
-        }
-    }
-    scanner.scalar(buffer)
+    Scanner { rest: without_mark(part), is_part: true }.find(path, buffer)
 }
 
 /// A byte order mark is not JSON, but some clients send one.
@@ -56,9 +49,24 @@ fn without_mark(document: &[u8]) -> &[u8] {
 
 struct Scanner<'d> {
     rest: &'d [u8],
+    /// Nobody looks at the grammar of it all.
+    is_part: bool,
 }
 
 impl<'d> Scanner<'d> {
+    fn find<'v>(mut self, path: &[Step], buffer: &'v mut Vec<u8>) -> Option<&'v [u8]>
+    where
+        'd: 'v,
+    {
+        for step in path {
+            match step {
+                Step::Member(name) => self.enter_member(name)?,
+                Step::Element(index) => self.enter_element(*index)?,
+            }
+        }
+        self.scalar(buffer)
+    }
+
     fn peek(&mut self) -> Option<u8> {
         while let Some((byte, behind)) = self.rest.split_first() {
             if !grammar::is_blank(*byte) {
@@ -123,7 +131,8 @@ impl<'d> Scanner<'d> {
 
     /// A string's bytes between its quotes, still escaped.
     fn string(&mut self) -> Option<&'d [u8]> {
-        self.quoted().filter(|text| !grammar::has_controls(text))
+        let text = self.quoted()?;
+        (!self.is_part || !grammar::has_controls(text)).then_some(text)
     }
 
     /// As [`Scanner::string`], whatever stands between the quotes.
@@ -197,7 +206,7 @@ pub(crate) fn strings(
     buffer: &mut Vec<u8>,
     take: &mut dyn FnMut(bool, &[u8]) -> bool,
 ) -> bool {
-    let mut scanner = Scanner { rest: document };
+    let mut scanner = Scanner { rest: document, is_part: true };
     while let Some(at) = memchr::memchr(b'"', scanner.rest) {
         scanner.rest = &scanner.rest[at..];
         let behind = &scanner.rest[1..];

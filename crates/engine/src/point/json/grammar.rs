@@ -49,18 +49,28 @@ pub(super) fn has_controls(text: &[u8]) -> bool {
     text.iter().fold(false, |found, byte| found | (*byte < b' '))
 }
 
-/// Bytes that do not merely stand for themselves in a string.
-const SPECIAL: [bool; 256] = {
-    let mut special = [false; 256];
-    let mut byte = 0;
-    while byte < b' ' as usize {
-        special[byte] = true;
-        byte += 1;
+/// How many bytes at the start of a string stand merely for themselves: no quote, no backslash, no control
+/// character. Eight are looked at at once.
+#[inline]
+fn plain(text: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHS: u64 = ONES << 7;
+    // Marks each byte that is zero, and may mark such as are above one: the lowest mark is right.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
+    let (words, rest) = text.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let controls = word.wrapping_sub(ONES * b' ' as u64) & !word;
+        let quotes = zeros(word ^ (ONES * b'"' as u64));
+        let escapes = zeros(word ^ (ONES * b'\\' as u64));
+        let marks = (controls | quotes | escapes) & HIGHS;
+        if marks != 0 {
+            return at * 8 + marks.trailing_zeros() as usize / 8;
+        }
     }
-    special[b'"' as usize] = true;
-    special[b'\\' as usize] = true;
-    special
-};
+    let is_plain = |byte: &&u8| !matches!(**byte, b'"' | b'\\' | 0..b' ');
+    words.len() * 8 + rest.iter().take_while(is_plain).count()
+}
 
 /// The objects and arrays that are open: a bit each, 1 for an object.
 #[derive(Default)]
@@ -165,8 +175,7 @@ impl Parser<'_> {
     /// What follows the quote that opens a string, up to and with the one that closes it.
     fn string(&mut self) -> Option<()> {
         loop {
-            let at = self.rest.iter().position(|byte| SPECIAL[usize::from(*byte)])?;
-            self.rest = self.rest.get(at..)?;
+            self.rest = self.rest.get(plain(self.rest)..)?;
             match self.next()? {
                 b'"' => return Some(()),
                 b'\\' => match self.next()? {
