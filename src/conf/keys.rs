@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use api_sessions_engine::point::Point;
+use api_sessions_engine::point::{Point, Source};
 use api_sessions_engine::record::ContextParam;
 use api_sessions_engine::session::{KeyExport, SessionKey};
 use api_sessions_wire::ParamType;
@@ -25,7 +25,7 @@ impl Directive for SessionKeyDirective {
     const SYNTAX: &'static str = "point [name=label] [export=hashed|plain|off]";
 
     fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
-        let (point, options) = point(cf, words)?;
+        let (point, options) = point::<Self>(cf, words)?;
         let (mut name, mut export) = (None, None);
         for word in options {
             match option(word, &["name", "export"]) {
@@ -66,7 +66,7 @@ impl Directive for ContextParamDirective {
     const SYNTAX: &'static str = "point [name=label] [type=context|user|role] [hash|plain]";
 
     fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
-        let (point, options) = point(cf, words)?;
+        let (point, options) = point::<Self>(cf, words)?;
         let (mut name, mut kind, mut hash) = (None, None, None);
         for word in options {
             match (*word, option(word, &["name", "type"])) {
@@ -119,7 +119,7 @@ impl Directive for Mask {
     const SYNTAX: &'static str = "point";
 
     fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
-        let (point, options) = point(cf, words)?;
+        let (point, options) = point::<Self>(cf, words)?;
         if let Some(word) = options.first() {
             return Err(format!("unexpected \"{word}\": one point is accepted"));
         }
@@ -129,11 +129,17 @@ impl Directive for Mask {
 }
 
 /// Compiles the first word as a point.
-fn point<'w>(cf: Conf<'_>, words: &'w [&'w str]) -> Result<(Point, &'w [&'w str]), String> {
+fn point<'w, D: Directive>(
+    cf: Conf<'_>,
+    words: &'w [&'w str],
+) -> Result<(Point, &'w [&'w str]), String> {
     let (text, options) = words.split_first().ok_or("a point is missing")?;
     let main = cf.main_conf::<MainConf>();
     let point = Point::parse(text, &mut PointCompiler { cf, variables: &mut main.variables })
         .map_err(|error| error.to_string())?;
+    if let Source::Variable(_) = point.source() {
+        main.mentions.add(cf, D::NAME, text);
+    }
     let needs = point.needs();
     main.observes_bodies |= needs.request_body || needs.response_body;
     Ok((point, options))

@@ -21,6 +21,7 @@ mod source;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use credential::variable_names;
 pub use decoder::{Decoder, decode_base64, jwt_part, strip_scheme};
 pub use exchange::{Body, Exchange, Side, VariableCompiler, VariableId};
 pub use media_type::MediaType;

@@ -24,7 +24,7 @@ impl Point {
     fn has_credential_source(&self) -> bool {
         match &self.source {
             Source::Header { name, .. } => HEADERS.iter().any(|known| is_header(name, known)),
-            Source::Variable(_) => variables(&self.text).any(is_credential_variable),
+            Source::Variable(_) => variable_names(&self.text).any(is_credential_variable),
             _ => false,
         }
     }
@@ -47,8 +47,8 @@ fn is_credential_variable(name: &str) -> bool {
         .any(|header| HEADERS.contains(&header))
 }
 
-/// Names of the variables in a complex value: `$name` and `${name}`.
-fn variables(text: &str) -> impl Iterator<Item = &str> {
+/// Names of the variables in a complex value of NGINX: `$name` and `${name}`.
+pub fn variable_names(text: &str) -> impl Iterator<Item = &str> {
     text.split('$').skip(1).map(|behind| {
         let name = behind.strip_prefix('{').unwrap_or(behind);
         let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
