@@ -16,6 +16,7 @@ mod handlers;
 mod keys;
 mod location;
 mod main;
+mod mentions;
 mod options;
 mod secret;
 mod switches;

@@ -12,6 +12,7 @@ pub(crate) mod filter;
 pub(crate) mod guard;
 pub(crate) mod handler;
 pub(crate) mod headers;
+pub(crate) mod known;
 pub(crate) mod log;
 pub(crate) mod phase;
 pub(crate) mod process;

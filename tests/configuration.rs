@@ -58,7 +58,32 @@ fn a_wrong_word_is_named_with_file_line_and_what_is_accepted() {
             "whole credential",
             "\"hash\" or \"plain\"",
         ),
-        ("context_param request.header.X hash plain;", "is duplicate", "context_param"),
+        ("context_param request.header.X hash plain;", "\"plain\" is duplicate", "context_param"),
+        (
+            "context_param request.header.X name=a name=b;",
+            "\"name=b\" is duplicate",
+            "one of its kind",
+        ),
+        ("context_param request.header.X type=user type=role;", "\"type=role\"", "is duplicate"),
+        ("session_key request.header.X name=a name=b;", "\"name=b\" is duplicate", "session_key"),
+        ("session_key request.header.X export=off export=off;", "\"export=off\"", "is duplicate"),
+        ("session_key request.header.Exämple;", "\"Exämple\"", "letters, digits"),
+        ("context_param $http_authorization;", "$http_authorization", "\"hash\" or \"plain\""),
+        ("context_param \"x ${http_cookie}\";", "${http_cookie}", "\"hash\" or \"plain\""),
+        (
+            "context_param $sent_http_set_cookie type=user;",
+            "whole credential",
+            "\"hash\" or \"plain\"",
+        ),
+        (
+            "context_param request.header.Authorization.urldecode;",
+            "whole credential",
+            "\"hash\" or \"plain\"",
+        ),
+        ("api_sessions_zone s:1m inactive=1h inactive=2h;", "\"inactive=2h\"", "is duplicate"),
+        ("api_sessions_export http://h node=a node=b;", "\"node=b\" is duplicate", "\"node=\""),
+        ("api_sessions_export http://h:99999;", "\"http://h:99999\"", "from 1 to 65535"),
+        ("api_sessions_export http://h:0;", "\"http://h:0\"", "from 1 to 65535"),
         ("api_sessions_builtin_keys yes;", "\"yes\"", "\"on\" or \"off\" is accepted"),
         ("api_sessions_body_size 2g;", "\"2g\"", "a number"),
         ("api_sessions_preread_body 1;", "\"1\"", "\"on\" or \"off\" is accepted"),
@@ -86,11 +111,44 @@ fn a_wrong_word_is_named_with_file_line_and_what_is_accepted() {
 
 /// Variables may be defined further down, so NGINX asks for them at the end, and knows no line then.
 #[test]
-fn an_unknown_variable_is_named_by_nginx() {
-    for directive in ["api_sessions $nobody;", "session_key $nobody;", "context_param a-$nobody;"] {
-        let tested = check(directive);
-        assert!(!tested.accepted && tested.said.contains("unknown \"nobody\" variable"));
+fn of_an_unknown_variable_nobody_said_where_it_stands() {
+    for directive in [
+        "api_sessions $nobody;",
+        "session_key $nobody;",
+        "context_param a-${Nobody};",
+        "api_sessions_mask $nobody;",
+        "api_sessions_application $nobody;",
+        "api_sessions_attack sqli $nobody;",
+    ] {
+        let tested =
+            check(&format!("api_sessions on; server {{ location / {{\n{directive} }} }}\n\n"));
+        let name = directive.split(' ').next().unwrap();
+        // A clean configuration of the harness has so many lines before the test's own.
+        let line = 1 + check("api_sessions maybe;")
+            .said
+            .rsplit_once("nginx.conf:")
+            .and_then(|(_, line)| line.lines().next()?.trim().parse::<u32>().ok())
+            .unwrap();
+        let said = |line: &str| {
+            ["[emerg]", "obody\" variable", name].iter().all(|part| line.contains(part))
+        };
+        let place = format!("nginx.conf:{line}");
+        let found = tested.said.lines().find(|line| said(line) && line.ends_with(&place));
+        assert!(!tested.accepted && found.is_some(), "{directive}: {}", tested.said);
     }
+}
+
+#[test]
+fn variables_of_every_kind_are_known() {
+    let all = "$http_x $arg_y $cookie_z $sent_http_a $upstream_http_b $request_id $remote_addr \
+        $later $mapped $captured $one $1 $api_session_id $geo";
+    let tested = check(&format!(
+        "api_sessions on; context_param \"{all}\"; api_sessions_application \"{all}\";
+        server {{ location ~ ^/(?<captured>.) {{ set $later 1; session_key \"{all}\"; }}
+            if ($uri ~ (?<one>x)) {{ return 200; }} }}
+        map $uri $mapped {{ default 1; }} geo $geo {{ default 1; }}"
+    ));
+    assert!(tested.accepted && !tested.said.contains("[emerg]"), "{}", tested.said);
 }
 
 #[test]

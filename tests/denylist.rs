@@ -87,7 +87,35 @@ fn bad_orders_are_answered_clearly() {
     }
     assert_eq!(request(nginx.port, "POST", "/control", &[], &"x".repeat(100_000)).status, 413);
     assert_eq!(request(nginx.port, "DELETE", "/control", &[], "").status, 400);
-    assert_eq!(request(nginx.port, "PUT", "/control", &[], "").status, 405);
+    let refused = request(nginx.port, "PUT", "/control", &[], "");
+    assert_eq!((refused.status, refused.header("Allow")), (405, Some("GET, HEAD, POST, DELETE")));
+    let told = refused.json();
+    assert!(told["error"] == "method_not_allowed" && told["detail"].is_string(), "{told}");
+}
+
+#[test]
+fn an_order_that_says_what_nobody_understands_denied_for_good() {
+    let nginx = Nginx::start(SERVER);
+    let id = "0123456789abcdef0123456789abcdef";
+    for (body, word) in [
+        (json!({ "session": id, "secconds": 60 }), "secconds"),
+        (json!([id, 60, null, null]), "object"),
+        (json!(id), "object"),
+        (json!({ "session": id, "applications": [""] }), "applications"),
+        (json!({ "session": id, "applications": ["a\0b"] }), "applications"),
+        (json!({ "session": id, "reason": "x".repeat(257) }), "256 bytes"),
+        (json!({ "session": id, "reason": "a\0b" }), "reason"),
+    ] {
+        let answer = post(&nginx, &body);
+        assert!(answer.status == 400 && answer.body.contains(word), "{body}: {answer:?}");
+        assert_eq!(answer.json()["error"], "bad_request");
+    }
+    assert_eq!(get(nginx.port, "/control", &[]).json()["denylist"], json!([]));
+    let reason = "x".repeat(256);
+    let whole = json!({ "session": id, "seconds": null, "applications": null, "reason": reason });
+    assert_eq!(post(&nginx, &whole).status, 201);
+    let listed = get(nginx.port, "/control", &[]).json();
+    assert_eq!(listed["denylist"][0]["reason"], reason);
 }
 
 #[test]

@@ -209,7 +209,45 @@ fn the_status_page_speaks_json_and_prometheus() {
         assert!(prometheus.body.contains("\n# TYPE api_sessions_records_sent_total counter\napi_sessions_records_sent_total 1\n"), "{}", prometheus.body);
     }
     check_prometheus(&cloud.get("/metrics").body);
-    assert_eq!(request(nginx.port, "DELETE", "/status", &[], "").status, 405);
+    let refused = request(nginx.port, "DELETE", "/status", &[], "");
+    assert_eq!((refused.status, refused.header("Allow")), (405, Some("GET, HEAD")));
+    assert_eq!(refused.json()["error"], "method_not_allowed");
+}
+
+#[test]
+fn a_format_that_there_is_not_is_refused_and_accept_is_weighed() {
+    let nginx = Nginx::start(
+        "api_sessions on; server { listen 127.0.0.1:PORT; location /status { api_sessions_status; } }",
+    );
+    let refused = get(nginx.port, "/status?format=xml", &[]);
+    assert_eq!(refused.status, 400);
+    let detail = refused.json()["detail"].to_string();
+    assert!(detail.contains("json") && detail.contains("prometheus"), "{detail}");
+    let is_text = |target: &str, accept: &str| {
+        let answer = get(nginx.port, target, &[("Accept", accept)]);
+        assert_eq!(answer.status, 200);
+        answer.header("content-type").unwrap().starts_with("text/plain")
+    };
+    for accept in [
+        "text/plain",
+        "text/*",
+        "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1",
+        "application/json;q=0.2, Text/Plain;Q=0.8",
+    ] {
+        assert!(is_text("/status", accept), "{accept}");
+    }
+    for accept in [
+        "text/plain;q=0",
+        "text/plain; q=0.0, */*",
+        "*/*",
+        "application/json, text/plain, */*",
+        "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+        "image/png",
+    ] {
+        assert!(!is_text("/status", accept), "{accept}");
+    }
+    assert!(!is_text("/status?format=json", "text/plain"));
+    assert!(is_text("/status?format=prometheus", "application/json"));
 }
 
 #[test]

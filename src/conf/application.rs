@@ -3,8 +3,8 @@
 use std::ffi::CStr;
 use std::rc::Rc;
 
-use super::LocationConf;
 use super::options::{once, one};
+use super::{LocationConf, MainConf};
 use crate::nginx::conf::{Conf, Directive};
 use crate::nginx::variable::ComplexValue;
 
@@ -16,7 +16,9 @@ impl Directive for Application {
     const SYNTAX: &'static str = "value";
 
     fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
-        let value = ComplexValue::compile(cf, one(words)?)?;
+        let text = one(words)?;
+        let value = ComplexValue::compile(cf, text)?;
+        cf.main_conf::<MainConf>().mentions.add(cf, Self::NAME, text);
         once(&mut level.application, Rc::new(value))
     }
 }

@@ -40,7 +40,9 @@ impl Directive for AttackDirective {
             return Err(format!("invalid value \"{text}\": a variable is accepted"));
         }
         let when = ComplexValue::compile(cf, text)?;
-        cf.main_conf::<MainConf>().observes_bodies = true;
+        let main = cf.main_conf::<MainConf>();
+        main.observes_bodies = true;
+        main.mentions.add(cf, Self::NAME, text);
         level.attacks.push(Attack { kind: Rc::from(*kind), when })
     }
 }

@@ -81,6 +81,7 @@ impl Directive for Export {
             spool: None,
             sync: false,
         };
+        let mut named = Vec::new();
         for word in options {
             let Some((name, value)) = option(word, OPTIONS) else {
                 return Err(format!(
@@ -91,6 +92,10 @@ impl Directive for Export {
             if value.is_empty() {
                 return Err(format!("invalid parameter \"{word}\": the value is empty"));
             }
+            if named.contains(&name) {
+                return Err(format!("\"{word}\" is duplicate: one \"{name}=\" is accepted"));
+            }
+            named.push(name);
             conf.option(cf, name, value)?;
         }
         if conf.sync && conf.endpoint.sync().is_none() {

@@ -2,12 +2,12 @@
 
 use std::ffi::CStr;
 
-use api_sessions_engine::point::Point;
+use api_sessions_engine::point::{Point, Source};
 use api_sessions_engine::record::ContextParam;
 use api_sessions_engine::session::{KeyExport, SessionKey};
 use api_sessions_wire::ParamType;
 
-use super::options::{once, option};
+use super::options::{once_word, option};
 use super::{LocationConf, MainConf};
 use crate::nginx::conf::{Conf, Directive};
 use crate::nginx::variable::PointCompiler;
@@ -25,12 +25,12 @@ impl Directive for SessionKeyDirective {
     const SYNTAX: &'static str = "point [name=label] [export=hashed|plain|off]";
 
     fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
-        let (point, options) = point(cf, words)?;
+        let (point, options) = point::<Self>(cf, words)?;
         let (mut name, mut export) = (None, None);
         for word in options {
             match option(word, &["name", "export"]) {
-                Some(("name", value)) => once(&mut name, label(value)?)?,
-                Some((_, value)) => once(
+                Some(("name", value)) => once_word(&mut name, label(value)?, word)?,
+                Some((_, value)) => once_word(
                     &mut export,
                     match value {
                         "hashed" => KeyExport::Hashed,
@@ -42,6 +42,7 @@ impl Directive for SessionKeyDirective {
                             ));
                         }
                     },
+                    word,
                 )?,
                 None => {
                     return Err(format!(
@@ -65,14 +66,14 @@ impl Directive for ContextParamDirective {
     const SYNTAX: &'static str = "point [name=label] [type=context|user|role] [hash|plain]";
 
     fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
-        let (point, options) = point(cf, words)?;
+        let (point, options) = point::<Self>(cf, words)?;
         let (mut name, mut kind, mut hash) = (None, None, None);
         for word in options {
             match (*word, option(word, &["name", "type"])) {
-                ("hash", _) => once(&mut hash, true)?,
-                ("plain", _) => once(&mut hash, false)?,
-                (_, Some(("name", value))) => once(&mut name, label(value)?)?,
-                (_, Some((_, value))) => once(
+                ("hash", _) => once_word(&mut hash, true, word)?,
+                ("plain", _) => once_word(&mut hash, false, word)?,
+                (_, Some(("name", value))) => once_word(&mut name, label(value)?, word)?,
+                (_, Some((_, value))) => once_word(
                     &mut kind,
                     match value {
                         "context" => ParamType::Context,
@@ -84,6 +85,7 @@ impl Directive for ContextParamDirective {
                             ));
                         }
                     },
+                    word,
                 )?,
                 (other, None) => {
                     return Err(format!(
@@ -117,7 +119,7 @@ impl Directive for Mask {
     const SYNTAX: &'static str = "point";
 
     fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
-        let (point, options) = point(cf, words)?;
+        let (point, options) = point::<Self>(cf, words)?;
         if let Some(word) = options.first() {
             return Err(format!("unexpected \"{word}\": one point is accepted"));
         }
@@ -127,11 +129,17 @@ impl Directive for Mask {
 }
 
 /// Compiles the first word as a point.
-fn point<'w>(cf: Conf<'_>, words: &'w [&'w str]) -> Result<(Point, &'w [&'w str]), String> {
+fn point<'w, D: Directive>(
+    cf: Conf<'_>,
+    words: &'w [&'w str],
+) -> Result<(Point, &'w [&'w str]), String> {
     let (text, options) = words.split_first().ok_or("a point is missing")?;
     let main = cf.main_conf::<MainConf>();
     let point = Point::parse(text, &mut PointCompiler { cf, variables: &mut main.variables })
         .map_err(|error| error.to_string())?;
+    if let Source::Variable(_) = point.source() {
+        main.mentions.add(cf, D::NAME, text);
+    }
     let needs = point.needs();
     main.observes_bodies |= needs.request_body || needs.response_body;
     Ok((point, options))

@@ -10,6 +10,7 @@ use api_sessions_engine::table::{
 };
 
 use super::export::ExportConf;
+use super::mentions::Mentions;
 use super::zone::{DenylistZone, QueueZone, SettingsZone, TableZone, ZoneSettings};
 use crate::nginx::conf::{Conf, current_main_conf};
 use crate::nginx::process;
@@ -37,6 +38,8 @@ pub(crate) struct MainConf {
     pub(super) export: Option<Option<ExportConf>>,
     /// Complex values of points.
     pub(super) variables: PointVariables,
+    /// Variables that are to be there.
+    pub(super) mentions: Mentions,
     /// `$request_id`.
     request_id: Option<IndexedVariable>,
     table: Option<InPool<TableZone>>,
@@ -169,6 +172,7 @@ impl MainConf {
 
     /// Once all directives are read: adds the zones and looks variables up.
     pub(crate) fn complete(&mut self, cf: Conf<'_>) -> Result<(), String> {
+        self.mentions.tell_unknown(cf);
         self.request_id = IndexedVariable::find(cf, c"request_id");
         if self.export().is_some_and(|export| export.sync) {
             // Whatever the cloud may ask for one day.

@@ -36,6 +36,11 @@ pub(super) fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), String> {
     Ok(())
 }
 
+/// As [`once`], for one of several words: it is named.
+pub(super) fn once_word<T>(slot: &mut Option<T>, value: T, word: &str) -> Result<(), String> {
+    once(slot, value).map_err(|_| format!("\"{word}\" is duplicate: one of its kind is accepted"))
+}
+
 /// A size in bytes within bounds, as NGINX writes sizes.
 pub(super) fn size(text: &str, bounds: std::ops::RangeInclusive<usize>) -> Result<usize, String> {
     let size = crate::nginx::conf::parse_size(text).ok_or_else(|| {

@@ -24,7 +24,9 @@ impl Directive for Enable {
             "on" => Switch::On,
             "off" => Switch::Off,
             text if text.contains('$') => {
-                Switch::Variable(Rc::new(ComplexValue::compile(cf, text)?))
+                let value = ComplexValue::compile(cf, text)?;
+                cf.main_conf::<MainConf>().mentions.add(cf, Self::NAME, text);
+                Switch::Variable(Rc::new(value))
             }
             other => {
                 return Err(format!(

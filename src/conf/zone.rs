@@ -6,7 +6,7 @@ use std::ffi::CStr;
 use api_sessions_engine::table::{self, Denylist, DocumentRegion, QueueRegion, Table};
 
 use super::MainConf;
-use super::options::{once, option, size, time_ms};
+use super::options::{once, once_word, option, size, time_ms};
 use crate::nginx::conf::{Conf, Directive};
 use crate::nginx::zone::{self, Region, Tag, ZoneContent};
 
@@ -55,12 +55,14 @@ impl Directive for Zone {
             size: size(bytes, zone::smallest(table::MIN_BYTES)..=MAX_ZONE_BYTES)?,
             ..ZoneSettings::default()
         };
+        let mut inactive_ms = None;
         for word in options {
             let Some((_, value)) = option(word, &["inactive"]) else {
                 return Err(format!("invalid parameter \"{word}\": \"inactive=\" is accepted"));
             };
-            settings.inactive_ms = time_ms(value, INACTIVE_MS)?;
+            once_word(&mut inactive_ms, time_ms(value, INACTIVE_MS)?, word)?;
         }
+        settings.inactive_ms = inactive_ms.unwrap_or(settings.inactive_ms);
         once(&mut level.zone, settings)
     }
 }

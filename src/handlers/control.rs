@@ -1,6 +1,7 @@
 //! `api_sessions_control`: the denylist of this node, to be read and changed.
 
 use api_sessions_engine::session::SessionId;
+use api_sessions_engine::table::denylist::REASON_BYTES;
 use api_sessions_engine::table::{DenyError, DenyWriter, Origin};
 use api_sessions_wire::DenyEntry;
 use ngx::ffi::ngx_int_t;
@@ -23,25 +24,60 @@ pub(crate) struct Control;
 impl ContentHandler for Control {
     fn handle(r: Request<'_>) -> ngx_int_t {
         let Some(writer) = MainConf::of(r).and_then(MainConf::deny_hand) else {
-            return answer(r, 503, &json!({ "error": "not_ready" }));
+            return refusal(r, 503, "not_ready", "the denylist is not there");
         };
         match r.method() {
             b"GET" | b"HEAD" => list(r, writer),
             b"POST" => body::read::<Post>(r),
             b"DELETE" => remove(r, writer),
-            _ => response::METHOD_NOT_ALLOWED,
+            _ => {
+                response::add_header(r, c"Allow", c"GET, HEAD, POST, DELETE");
+                refusal(r, 405, "method_not_allowed", "GET, POST and DELETE are accepted")
+            }
         }
     }
 }
 
 /// Body of a `POST`, as of the cloud's `/v1/denylist`.
+///
+/// A field of another name is refused: with `secconds`, a session would be denied for good.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Wanted {
     session: String,
     seconds: Option<u64>,
-    #[serde(default)]
-    applications: Vec<String>,
+    applications: Option<Vec<String>>,
     reason: Option<String>,
+}
+
+impl Wanted {
+    /// Or why it is none.
+    fn parse(body: &[u8]) -> Result<Self, String> {
+        // Derived code takes `["0123…", 60]` as well.
+        if body.trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
+            return Err("a JSON object is accepted".to_owned());
+        }
+        let wanted: Self = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        if wanted.session.parse::<SessionId>().is_err() {
+            return Err("session: 32 lower-case hexadecimal digits are accepted".to_owned());
+        }
+        if wanted.seconds.is_some_and(|seconds| seconds == 0 || seconds > MAX_SECONDS) {
+            return Err("seconds: 1 up to a hundred years; leave it out for good".to_owned());
+        }
+        // A zero byte ends texts where they are kept.
+        let is_bad = |name: &String| name.is_empty() || name.contains('\0');
+        if wanted.applications.iter().flatten().any(is_bad) {
+            return Err(
+                "applications: names that are not empty are accepted; leave it out for all"
+                    .to_owned(),
+            );
+        }
+        let is_bad = |reason: &String| reason.len() > REASON_BYTES || reason.contains('\0');
+        if wanted.reason.as_ref().is_some_and(is_bad) {
+            return Err(format!("reason: at most {REASON_BYTES} bytes are accepted"));
+        }
+        Ok(wanted)
+    }
 }
 
 struct Post;
@@ -53,27 +89,19 @@ impl BodyReader for Post {
         let Some(body) = body else {
             return refusal(r, 413, "too_large", "a body of at most 64 KB is accepted");
         };
-        let wanted: Wanted = match serde_json::from_slice(&body) {
+        let wanted = match Wanted::parse(&body) {
             Ok(wanted) => wanted,
-            Err(error) => return refusal(r, 400, "bad_request", &error.to_string()),
+            Err(why) => return refusal(r, 400, "bad_request", &why),
         };
         let Some(writer) = MainConf::of(r).and_then(MainConf::deny_hand) else {
             return refusal(r, 503, "not_ready", "the denylist is not there");
         };
-        if wanted.session.parse::<SessionId>().is_err() {
-            let text = "session: 32 lower-case hexadecimal digits are accepted";
-            return refusal(r, 400, "bad_request", text);
-        }
-        if wanted.seconds.is_some_and(|seconds| seconds == 0 || seconds > MAX_SECONDS) {
-            let text = "seconds: 1 up to a hundred years; leave it out for good";
-            return refusal(r, 400, "bad_request", text);
-        }
         let now = process::now_ms();
         let entry = DenyEntry {
             session: wanted.session,
             since: now,
             until: wanted.seconds.map(|seconds| now + seconds * 1000),
-            applications: wanted.applications,
+            applications: wanted.applications.unwrap_or_default(),
             reason: wanted.reason,
             by: Some(String::from_utf8_lossy(r.remote_addr()).into_owned()),
         };

@@ -1,5 +1,7 @@
 //! `api_sessions_status`: the module's state, as JSON or as Prometheus text.
 
+mod format;
+
 use std::fmt::Write;
 
 use api_sessions_engine::session::builtin;
@@ -11,38 +13,36 @@ use crate::nginx::guard;
 use crate::nginx::handler::ContentHandler;
 use crate::nginx::request::Request;
 use crate::nginx::response;
+use format::Format;
 
 pub(crate) struct Status;
 
 impl ContentHandler for Status {
     fn handle(r: Request<'_>) -> ngx_int_t {
         if !matches!(r.method(), b"GET" | b"HEAD") {
-            return response::METHOD_NOT_ALLOWED;
+            response::add_header(r, c"Allow", c"GET, HEAD");
+            return refusal(r, 405, "method_not_allowed", "GET is accepted");
         }
-        let Some(figures) = Figures::collect(r) else {
-            return response::send(r, 503, c"application/json", b"{\"error\":\"not ready\"}\n");
+        let Some(format) = Format::wanted(r) else {
+            return refusal(r, 400, "bad_request", "format: json or prometheus is accepted");
         };
-        if wants_prometheus(r) {
-            let text = figures.prometheus();
-            response::send(r, 200, c"text/plain; version=0.0.4; charset=utf-8", text.as_bytes())
-        } else {
-            let text = figures.json();
-            response::send(r, 200, c"application/json", text.as_bytes())
+        let Some(figures) = Figures::collect(r) else {
+            return refusal(r, 503, "not_ready", "the session table is not there");
+        };
+        match format {
+            Format::Prometheus => {
+                let text = figures.prometheus();
+                let content_type = c"text/plain; version=0.0.4; charset=utf-8";
+                response::send(r, 200, content_type, text.as_bytes())
+            }
+            Format::Json => response::send(r, 200, c"application/json", figures.json().as_bytes()),
         }
     }
 }
 
-/// `?format=prometheus`, or a client that accepts text and not JSON, as Prometheus does.
-fn wants_prometheus(r: Request<'_>) -> bool {
-    let (_, query) = r.target();
-    match api_sessions_engine::point::query::find(query, b"format", 0) {
-        Some(format) => format == b"prometheus",
-        None => r.header_in(b"accept").is_some_and(|accept| {
-            let has = |word: &[u8]| accept.windows(word.len()).any(|part| part == word);
-            (has(b"text/plain") || has(b"application/openmetrics-text"))
-                && !has(b"application/json")
-        }),
-    }
+fn refusal(r: Request<'_>, status: u16, error: &str, detail: &str) -> ngx_int_t {
+    let text = format!("{}\n", json!({ "error": error, "detail": detail }));
+    response::send(r, status, c"application/json", text.as_bytes())
 }
 
 /// One figure: name, help, kind, value.

@@ -109,6 +109,23 @@ impl Conf<'_> {
         ngx::ngx_conf_log_error!(NGX_LOG_EMERG, self.raw, "{message}");
     }
 
+    /// Logs at `emerg`, with a place that was read before.
+    pub(crate) fn error_at(&self, place: &str, message: &dyn Display) {
+        // SAFETY: a context always has a log.
+        let log = unsafe { (*self.raw).log };
+        super::log::log_at!(NGX_LOG_EMERG, log, "{message} in {place}");
+    }
+
+    /// The file and line that are being read, `file:line`; empty for `-g`.
+    pub(crate) fn place(&self) -> String {
+        // SAFETY: `conf_file` is null or alive while the configuration is read; its name is in the pool.
+        unsafe {
+            let Some(file) = (*self.raw).conf_file.as_ref() else { return String::new() };
+            let name = String::from_utf8_lossy(super::headers::bytes(&file.file.name));
+            format!("{name}:{}", file.line)
+        }
+    }
+
     /// The pool of the cycle: what lives in it goes with the configuration.
     pub(crate) fn pool(&self) -> Pool {
         // SAFETY: a context always has a pool.

@@ -4,16 +4,28 @@ use std::ffi::CStr;
 use std::ptr;
 
 use ngx::ffi::{
-    NGX_DONE, NGX_ERROR, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_HTTP_NOT_ALLOWED, NGX_OK, ngx_buf_t,
-    ngx_chain_t, ngx_http_discard_request_body, ngx_http_finalize_request, ngx_http_output_filter,
-    ngx_http_send_header, ngx_int_t, ngx_pcalloc, ngx_pnalloc,
+    NGX_DONE, NGX_ERROR, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t,
+    ngx_http_discard_request_body, ngx_http_finalize_request, ngx_http_output_filter,
+    ngx_http_send_header, ngx_int_t, ngx_list_push, ngx_pcalloc, ngx_pnalloc, ngx_table_elt_t,
 };
 
 use super::conf::c_string;
 use super::request::Request;
 
-/// 405, with NGINX's own page.
-pub(crate) const METHOD_NOT_ALLOWED: ngx_int_t = NGX_HTTP_NOT_ALLOWED as ngx_int_t;
+/// Adds a header to the response, before it is sent. Without memory it is left out.
+pub(crate) fn add_header(r: Request<'_>, name: &'static CStr, value: &'static CStr) {
+    // SAFETY: a live request whose list of headers was made with it. The list keeps pointers to texts of
+    // the program; the element is written whole.
+    unsafe {
+        let header = ngx_list_push(&raw mut (*r.as_ptr()).headers_out.headers);
+        if let Some(header) = header.cast::<ngx_table_elt_t>().as_mut() {
+            *header = std::mem::zeroed();
+            header.hash = 1;
+            header.key = c_string(name);
+            header.value = c_string(value);
+        }
+    }
+}
 
 /// Sends `body` with a status and a content type, from a content handler.
 pub(crate) fn send(

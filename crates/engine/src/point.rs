@@ -5,6 +5,7 @@
 //! written into a [`Scratch`] that is used again for the next.
 
 pub mod cookie;
+mod credential;
 mod decoder;
 mod exchange;
 mod grammar;
@@ -21,6 +22,7 @@ mod source;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use credential::variable_names;
 pub use decoder::{Decoder, decode_base64, jwt_part, strip_scheme};
 pub use exchange::{Body, Exchange, Side, VariableCompiler, VariableId};
 pub use media_type::MediaType;
@@ -74,16 +76,6 @@ impl Point {
     /// Whether it can yield a value of a request body of that type.
     pub fn reads_body_of(&self, media_type: MediaType) -> bool {
         self.source.reads_body_of(media_type)
-    }
-
-    /// The value is a whole credential: `Authorization`, `Proxy-Authorization`, `Cookie` or
-    /// `Set-Cookie` as it is, or what `bearer` yields. Such a parameter must say how it is exported.
-    pub fn is_whole_credential(&self) -> bool {
-        match self.decoders.last() {
-            None => self.source.is_credential_header(),
-            Some(Decoder::Bearer) => true,
-            Some(_) => false,
-        }
     }
 }
 

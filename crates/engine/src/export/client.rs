@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use api_sessions_wire::{IDEMPOTENCY_KEY, NDJSON};
 use flate2::Compression;
@@ -91,8 +91,7 @@ fn meaning(mut response: Response<ureq::Body>) -> Answer {
     let after = response
         .headers()
         .get(header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-        .map(Duration::from_secs);
+        .and_then(|value| pause(value.to_str().ok()?.trim(), SystemTime::now()));
     // Read to its end, for the connection to be used again.
     let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
     if status == StatusCode::OK {
@@ -107,6 +106,15 @@ fn meaning(mut response: Response<ureq::Body>) -> Answer {
         StatusCode::PAYLOAD_TOO_LARGE => Answer::TooLarge,
         _ => Answer::NotNow { reason, after },
     }
+}
+
+/// What `Retry-After` asks for (RFC 9110, 10.2.3): seconds, or a date, of which one that has passed asks
+/// for nothing.
+fn pause(text: &str, now: SystemTime) -> Option<Duration> {
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    httpdate::parse_http_date(text).ok()?.duration_since(now).ok()
 }
 
 /// The beginning of an answer, without control characters.
@@ -161,4 +169,25 @@ fn roots(ca_pem: Option<&[u8]>) -> RootCerts {
             .collect(),
     };
     RootCerts::Specific(Arc::new(certificates))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_as_a_date_was_ignored() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        for (text, seconds) in [
+            ("120", Some(120)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+            ("Sunday, 06-Nov-94 08:50:37 GMT", Some(60)),
+            ("Sun Nov  6 08:50:37 1994", Some(60)),
+            ("Sun, 06 Nov 1994 08:49:36 GMT", None),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            assert_eq!(pause(text, now), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
 }

@@ -52,7 +52,7 @@ pub struct Endpoint {
 /// Not a URL that records can be sent to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "invalid URL \"{0}\": \"http://host[:port][/path]\" or \"https://…\" is accepted, without user, password or fragment"
+    "invalid URL \"{0}\": \"http://host[:port][/path]\" or \"https://…\" is accepted, with a port from 1 to 65535, without user, password or fragment"
 )]
 pub struct BadUrl(String);
 
@@ -69,6 +69,7 @@ impl Endpoint {
         let authority = uri.authority().ok_or_else(bad)?.as_str();
         let wrong = !matches!(scheme, "http" | "https")
             || uri.host().is_none_or(str::is_empty)
+            || !has_usable_port(authority)
             || authority.contains('@')
             || url.contains('#');
         if wrong {
@@ -97,6 +98,16 @@ impl Endpoint {
     }
 }
 
+/// No port, or one from 1 to 65535: the URL's own grammar takes any number.
+fn has_usable_port(authority: &str) -> bool {
+    // The colons of an IPv6 address are in brackets.
+    let behind_host = authority.rsplit(']').next().unwrap_or_default();
+    match behind_host.rsplit_once(':') {
+        Some((_, port)) => port.parse().is_ok_and(|port: u16| port > 0),
+        None => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,9 +124,20 @@ mod tests {
             assert_eq!(Endpoint::parse(url).unwrap().records(), records);
             assert!(!Endpoint::parse(url).unwrap().shown().contains('?'));
         }
-        for bad in
-            ["", "off", "h:80", "ftp://h", "http://", "http://u:p@h", "http://h/#f", "http://a b"]
-        {
+        for bad in [
+            "",
+            "off",
+            "h:80",
+            "ftp://h",
+            "http://",
+            "http://u:p@h",
+            "http://h/#f",
+            "http://a b",
+            "http://h:99999",
+            "http://h:0",
+            "http://h:",
+            "http://[::1]:0/x",
+        ] {
             assert!(Endpoint::parse(bad).is_err(), "{bad}");
         }
     }

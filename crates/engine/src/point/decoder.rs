@@ -53,6 +53,10 @@ impl Decoder {
             }
             Decoder::Base64 => decode_base64(input, output),
             Decoder::UrlDecode => percent::decode(input, false, output),
+            // Of a longer value, this is the beginning.
+            Decoder::Json(path) if input.len() == MAX_VALUE_BYTES => {
+                json::find_in_part(input, path, output)
+            }
             Decoder::Json(path) => json::find(input, path, output),
             Decoder::Jwt { part, path } => {
                 let document = decode_base64(jwt_part(input, *part)?, document)?;

@@ -1,8 +1,10 @@
 //! Values in JSON documents (RFC 8259), found by scanning for the asked path, without a tree.
 //!
-//! One pass, linear in the document's length, no recursion. Of a member that is written twice the
-//! last counts, as in what applications use. A document that was cut off yields what lies complete
-//! before the cut.
+//! Linear in the document's length, no recursion. Of a member that is written twice the last counts,
+//! as in what applications use. A document that was cut off yields what lies complete before the cut;
+//! one that is whole and does not parse yields nothing, as its application takes nothing from it.
+
+mod grammar;
 
 /// Deepest nesting that is scanned; what lies deeper is not found.
 pub const MAX_DEPTH: u32 = 128;
@@ -21,29 +23,58 @@ pub enum Step {
 /// Steps from the top of a document to a value; at least one.
 pub type Path = Box<[Step]>;
 
-/// The value at `path`: strings unescaped, numbers and booleans as their text. Objects, arrays and
-/// null yield nothing.
+/// The value at `path` in a whole document: strings unescaped, numbers and booleans as their text.
+/// Objects, arrays and null yield nothing, nor does anything in what is no JSON.
 pub fn find<'v>(document: &'v [u8], path: &[Step], buffer: &'v mut Vec<u8>) -> Option<&'v [u8]> {
-    // A byte order mark is not JSON, but some clients send one.
-    let document = document.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(document);
-    let mut scanner = Scanner { rest: document };
-    for step in path {
-        match step {
-            Step::Member(name) => scanner.enter_member(name)?,
-            Step::Element(index) => scanner.enter_element(*index)?,
-        }
-    }
-    scanner.scalar(buffer)
+    let document = without_mark(document);
+    let value = Scanner { rest: document, is_part: false }.find(path, buffer)?;
+    // Last: most documents that are asked do not have the value.
+    grammar::is_document(document).then_some(value)
+}
+
+/// As [`find`], in the first part of a document that went on: what lies complete in it, as far as it
+/// can be told.
+pub fn find_in_part<'v>(
+    part: &'v [u8],
+    path: &[Step],
+    buffer: &'v mut Vec<u8>,
+) -> Option<&'v [u8]> {
+    Scanner { rest: without_mark(part), is_part: true }.find(path, buffer)
+}
+
+/// A byte order mark is not JSON, but some clients send one.
+fn without_mark(document: &[u8]) -> &[u8] {
+    document.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(document)
 }
 
 struct Scanner<'d> {
     rest: &'d [u8],
+    /// Nobody looks at the grammar of it all.
+    is_part: bool,
 }
 
 impl<'d> Scanner<'d> {
+    fn find<'v>(mut self, path: &[Step], buffer: &'v mut Vec<u8>) -> Option<&'v [u8]>
+    where
+        'd: 'v,
+    {
+        for step in path {
+            match step {
+                Step::Member(name) => self.enter_member(name)?,
+                Step::Element(index) => self.enter_element(*index)?,
+            }
+        }
+        self.scalar(buffer)
+    }
+
     fn peek(&mut self) -> Option<u8> {
-        self.rest = self.rest.trim_ascii_start();
-        self.rest.first().copied()
+        while let Some((byte, behind)) = self.rest.split_first() {
+            if !grammar::is_blank(*byte) {
+                return Some(*byte);
+            }
+            self.rest = behind;
+        }
+        None
     }
 
     fn eat(&mut self, byte: u8) -> Option<()> {
@@ -93,17 +124,19 @@ impl<'d> Scanner<'d> {
     {
         match self.peek()? {
             b'"' => unescape(self.string()?, buffer),
-            b't' | b'f' | b'-' | b'0'..=b'9' => {
-                let text = self.bare()?;
-                let known = matches!(text, b"true" | b"false") || is_number(text);
-                known.then_some(text)
-            }
+            b't' | b'f' | b'-' | b'0'..=b'9' => self.bare(),
             _ => None,
         }
     }
 
     /// A string's bytes between its quotes, still escaped.
     fn string(&mut self) -> Option<&'d [u8]> {
+        let text = self.quoted()?;
+        (!self.is_part || !grammar::has_controls(text)).then_some(text)
+    }
+
+    /// As [`Scanner::string`], whatever stands between the quotes.
+    fn quoted(&mut self) -> Option<&'d [u8]> {
         self.eat(b'"')?;
         let text = self.rest;
         let mut at = 0;
@@ -123,19 +156,20 @@ impl<'d> Scanner<'d> {
 
     /// A number or word; it must end before the document does, else it may have been cut.
     fn bare(&mut self) -> Option<&'d [u8]> {
-        let delimiter =
-            |byte: &u8| matches!(byte, b',' | b'}' | b']') || byte.is_ascii_whitespace();
+        let delimiter = |byte: &u8| matches!(byte, b',' | b'}' | b']') || grammar::is_blank(*byte);
         let end = self.rest.iter().position(delimiter)?;
-        let text = &self.rest[..end];
-        self.rest = &self.rest[end..];
-        Some(text)
+        let (text, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        let known = matches!(text, b"true" | b"false" | b"null")
+            || grammar::number(text) == Some(text.len());
+        known.then_some(text)
     }
 
     fn skip_value(&mut self) -> Option<()> {
         match self.peek()? {
             b'"' => self.string().map(|_| ()),
             b'{' | b'[' => self.skip_nested(),
-            _ => self.bare().filter(|text| !text.is_empty()).map(|_| ()),
+            _ => self.bare().map(|_| ()),
         }
     }
 
@@ -172,22 +206,17 @@ pub(crate) fn strings(
     buffer: &mut Vec<u8>,
     take: &mut dyn FnMut(bool, &[u8]) -> bool,
 ) -> bool {
-    let mut scanner = Scanner { rest: document };
+    let mut scanner = Scanner { rest: document, is_part: true };
     while let Some(at) = memchr::memchr(b'"', scanner.rest) {
         scanner.rest = &scanner.rest[at..];
         let behind = &scanner.rest[1..];
-        let Some(escaped) = scanner.string() else { return take(false, behind) };
+        let Some(escaped) = scanner.quoted() else { return take(false, behind) };
         let is_name = scanner.peek() == Some(b':');
         if !take(is_name, unescape(escaped, buffer).unwrap_or(escaped)) {
             return false;
         }
     }
     true
-}
-
-fn is_number(text: &[u8]) -> bool {
-    text.iter().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(byte))
-        && text.iter().any(u8::is_ascii_digit)
 }
 
 /// Whether an escaped string is `wanted`.

@@ -20,8 +20,7 @@ pub(crate) fn field<'b>(body: &Body<'b>, wanted: &[u8]) -> Option<&'b [u8]> {
     }
     let mut rest = &body.bytes[start + opening.len()..];
     loop {
-        // "--" behind a delimiter closes the body.
-        rest = rest.strip_prefix(b"\r\n")?;
+        rest = behind_delimiter(rest)?;
         let end = finder.find(rest)?;
         let part = &rest[..end];
         let head_end = memchr::memmem::find(&part[..part.len().min(MAX_HEAD_BYTES)], b"\r\n\r\n")?;
@@ -41,7 +40,7 @@ pub(crate) fn parts(body: &Body<'_>, take: &mut dyn FnMut(&[u8]) -> bool) -> boo
     let opening = &delimiter[2..];
     let Some(start) = memchr::memmem::find(body.bytes, opening) else { return true };
     let mut rest = &body.bytes[start + opening.len()..];
-    while let Some(behind) = rest.strip_prefix(b"\r\n") {
+    while let Some(behind) = behind_delimiter(rest) {
         let Some(end) = finder.find(behind) else { return true };
         let part = &behind[..end];
         let head = memchr::memmem::find(&part[..part.len().min(MAX_HEAD_BYTES)], b"\r\n\r\n");
@@ -57,6 +56,13 @@ pub(crate) fn parts(body: &Body<'_>, take: &mut dyn FnMut(&[u8]) -> bool) -> boo
         rest = &behind[end + delimiter.len()..];
     }
     true
+}
+
+/// The part that begins behind a delimiter, which blanks may pad (RFC 2046, 5.1.1, transport padding);
+/// none behind the last, which ends with `--`.
+fn behind_delimiter(rest: &[u8]) -> Option<&[u8]> {
+    let padding = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    rest.get(padding..)?.strip_prefix(b"\r\n")
 }
 
 /// `\r\n--boundary`.

@@ -23,6 +23,10 @@ pub enum PointError {
     Unknown { point: String, word: String, accepted: &'static str },
     #[error("invalid point \"{point}\": behind \"{word}\", {accepted} is missing")]
     Missing { point: String, word: String, accepted: &'static str },
+    #[error(
+        "invalid point \"{point}\": no header is named \"{word}\"; letters, digits and {HEADER_MARKS} are accepted"
+    )]
+    BadHeader { point: String, word: String },
     #[error("invalid point \"{point}\": more than {MAX_DECODERS} decoders")]
     TooManyDecoders { point: String },
     #[error("invalid point \"{point}\": a path of more than {MAX_STEPS} steps")]
@@ -36,6 +40,9 @@ const REQUEST: &str =
     "\"header\", \"cookie\", \"query\", \"path\", \"body\", \"ip\", \"host\" or \"method\"";
 const RESPONSE: &str = "\"header\", \"cookie\", \"status\" or \"body\"";
 const DECODERS: &str = "\"jwt\", \"base64\", \"json\", \"urldecode\", \"bearer\" or \"basic.user\"";
+
+/// What a header's name may hold beside letters and digits (RFC 9110, 5.6.2).
+const HEADER_MARKS: &str = "!#$%&'*+-.^_`|~";
 
 impl Point {
     /// Compiles the text of a point.
@@ -134,6 +141,12 @@ impl<'t> Parser<'t> {
 
     fn header(&mut self, side: Side) -> Result<Source, PointError> {
         let mut name = self.name("the name of a header")?;
+        let is_token =
+            |byte: &u8| byte.is_ascii_alphanumeric() || HEADER_MARKS.as_bytes().contains(byte);
+        if name.is_empty() || !name.iter().all(is_token) {
+            let word = String::from_utf8_lossy(&name).into_owned();
+            return Err(PointError::BadHeader { point: self.text.to_owned(), word });
+        }
         name.make_ascii_lowercase();
         Ok(Source::Header { side, name, nth: self.index().unwrap_or(0) })
     }

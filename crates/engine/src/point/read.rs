@@ -74,7 +74,11 @@ impl Source {
                     MediaType::Json | MediaType::Unstated => {}
                     _ => return None,
                 }
-                json::find(body.bytes, path, buffer)
+                if body.complete {
+                    json::find(body.bytes, path, buffer)
+                } else {
+                    json::find_in_part(body.bytes, path, buffer)
+                }
             }
             Source::Ip => Some(exchange.ip()),
             Source::Host => exchange.host(),

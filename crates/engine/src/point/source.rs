@@ -110,11 +110,6 @@ impl Source {
             _ => false,
         }
     }
-
-    pub(super) fn is_credential_header(&self) -> bool {
-        let Source::Header { name, .. } = self else { return false };
-        [&b"authorization"[..], b"proxy-authorization", b"cookie", b"set-cookie"].contains(&&**name)
-    }
 }
 
 /// Refuses NGINX variables: for points that come from the cloud.

@@ -169,6 +169,19 @@ fn wrong_points_name_the_word_and_what_is_accepted() {
 }
 
 #[test]
+fn a_multipart_boundary_followed_by_blanks_found_nothing() {
+    let exchange = FakeExchange::get("/").body(
+        "multipart/form-data; boundary=X",
+        "--X \t\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n\
+         --X\t\r\nContent-Disposition: form-data; name=b\r\n\r\n2\r\n--X-- \r\n",
+    );
+    assert_reads(
+        &exchange,
+        &[("request.body.multipart.a", Some("1")), ("request.body.multipart.b", Some("2"))],
+    );
+}
+
+#[test]
 fn whole_credentials_are_known() {
     let whole = |text| Point::parse(text, &mut NoVariables).unwrap().is_whole_credential();
     assert!(whole("request.header.authorization"));
@@ -177,6 +190,61 @@ fn whole_credentials_are_known() {
     assert!(whole("request.header.X-Auth.bearer"));
     assert!(!whole("request.header.Authorization.jwt.payload.sub"));
     assert!(!whole("request.cookie.a"));
+}
+
+#[test]
+fn a_credential_passed_for_none_behind_a_decoder_that_leaves_it_whole() {
+    let whole = |text| Point::parse(text, &mut NoVariables).unwrap().is_whole_credential();
+    for text in [
+        "request.header.Authorization.urldecode",
+        "request.header.Authorization.base64",
+        "request.header.X.bearer.urldecode",
+        "request.body.json.a.json.b.bearer.base64",
+    ] {
+        assert!(whole(text), "{text}");
+    }
+    for text in [
+        "request.header.Authorization.basic.user",
+        "request.header.Authorization.bearer.jwt.payload.sub",
+        "request.header.Authorization.base64.json.user.urldecode",
+    ] {
+        assert!(!whole(text), "{text}");
+    }
+}
+
+#[test]
+fn a_credential_passed_for_none_through_a_variable() {
+    let whole =
+        |text| Point::parse(text, &mut AnyVariables::default()).unwrap().is_whole_credential();
+    for text in [
+        "$http_authorization",
+        "$HTTP_Authorization",
+        "${http_authorization}",
+        "x $http_authorization",
+        "$host-$http_cookie-x",
+        "$http_proxy_authorization",
+        "$sent_http_set_cookie",
+        "$upstream_http_set_cookie",
+    ] {
+        assert!(whole(text), "{text}");
+    }
+    for text in ["$cookie_a", "$http_authorization_kind", "$host", "$arg_http_cookie", "$http_x"] {
+        assert!(!whole(text), "{text}");
+    }
+}
+
+#[test]
+fn a_header_name_that_no_request_can_carry_is_refused() {
+    for (text, word) in [
+        ("request.header.Exämple", "Exämple"),
+        ("response.header[\"a b\"]", "a b"),
+        ("request.header[\"a:\"].base64", "a:"),
+    ] {
+        let error = Point::parse(text, &mut NoVariables).unwrap_err().to_string();
+        assert!(error.contains(word) && error.contains("letters, digits"), "{text}: {error}");
+    }
+    assert!(Point::parse("request.header.X_!#$%&'*+^`|~-9", &mut AnyVariables::default()).is_ok());
+    assert!(Point::parse("request.header[\"x.y\"]", &mut NoVariables).is_ok());
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod covers;
 mod credentials;
 mod jwt;
 mod lookup;
+mod repeated;
 mod table;
 mod value;
 
@@ -14,6 +15,7 @@ pub use credentials::{
 };
 pub use jwt::find_token;
 pub use lookup::find;
+pub use repeated::is_repeated;
 pub use table::{Entry, Group, KNOWN_UNUSED, Rule, TABLE};
 
 /// Shortest value that identifies a session, bytes.

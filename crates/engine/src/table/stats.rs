@@ -37,6 +37,8 @@ pub struct TableStats {
     pub detected: u64,
     /// Requests of denied sessions.
     pub denied: u64,
+    /// Requests whose session was found by a cookie that was there more than once.
+    pub duplicate_cookies: u64,
 }
 
 /// Adds to a counter of the calling worker's own.
@@ -63,6 +65,7 @@ impl TableStats {
             take(&mut sum.malicious, &slot.malicious);
             take(&mut sum.detected, &slot.detected);
             take(&mut sum.denied, &slot.denied);
+            take(&mut sum.duplicate_cookies, &slot.duplicate_cookies);
         }
         let gone = sum.evicted_idle
             + sum.evicted_live

@@ -70,6 +70,11 @@ impl Worker {
         self.update(id, now_ms, &outcome.arrival, |session| session.settle(outcome))
     }
 
+    /// A request's session was found by a cookie that was there more than once.
+    pub fn note_duplicate_cookie(&self) {
+        add(&self.owner().counters.duplicate_cookies, 1);
+    }
+
     /// The session will be needed soon: the processor may fetch it meanwhile.
     #[inline]
     pub fn expect(&self, id: SessionId) {

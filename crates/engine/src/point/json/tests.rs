@@ -19,6 +19,12 @@ fn found(document: &str, steps: &[&str]) -> Option<String> {
         .map(|value| String::from_utf8_lossy(value).into_owned())
 }
 
+fn found_in_part(document: &str, steps: &[&str]) -> Option<String> {
+    let mut buffer = Vec::new();
+    find_in_part(document.as_bytes(), &path(steps), &mut buffer)
+        .map(|value| String::from_utf8_lossy(value).into_owned())
+}
+
 #[test]
 fn values_are_found_by_their_path() {
     let document = r#" { "a" : {"b":[1, {"c":"x"}, true]}, "n":-1.5e3, "e":"q\"\u00e9\ud83d\ude00", "z":null } "#;
@@ -40,9 +46,9 @@ fn escaped_member_names_are_compared_unescaped() {
 
 #[test]
 fn a_number_at_the_cut_may_go_on_and_is_not_a_value() {
-    assert_eq!(found(r#"{"a":12"#, &["a"]), None);
-    assert_eq!(found(r#"{"a":"12"#, &["a"]), None);
-    assert_eq!(found(r#"{"a":12,"b"#, &["a"]).as_deref(), Some("12"));
+    assert_eq!(found_in_part(r#"{"a":12"#, &["a"]), None);
+    assert_eq!(found_in_part(r#"{"a":"12"#, &["a"]), None);
+    assert_eq!(found_in_part(r#"{"a":12,"b"#, &["a"]).as_deref(), Some("12"));
 }
 
 #[test]
@@ -51,6 +57,71 @@ fn deep_nesting_is_not_followed() {
     assert_eq!(found(&deep, &["a"]), None);
     let shallow = format!("{{\"x\":{}1{},\"a\":1}}", "[".repeat(100), "]".repeat(100));
     assert_eq!(found(&shallow, &["a"]).as_deref(), Some("1"));
+}
+
+/// What no application parses.
+const BROKEN: &[&str] = &[
+    r#"{"a":1-2}"#,
+    r#"{"a":01}"#,
+    r#"{"a":1.2.3}"#,
+    r#"{"a":1.}"#,
+    r#"{"a":.5}"#,
+    r#"{"a":+1}"#,
+    r#"{"a":1e}"#,
+    r#"{"a":-}"#,
+    r#"{"a":tru}"#,
+    r#"{"a":truee}"#,
+    "{\"a\":\"x\ny\"}",
+    "{\"a\":\"x\u{1}\"}",
+    "{\"a\":\u{c}1}",
+    r#"{"a":"\x"}"#,
+    r#"{"a":"\u12g4"}"#,
+    r#"{'a':1}"#,
+    r#"{a:1}"#,
+    r#"{"a" 1}"#,
+];
+
+/// Broken where the value is not.
+const BROKEN_ELSEWHERE: &[&str] = &[
+    r#"{"a":1,"a"}"#,
+    r#"{"b":bogus,"a":"x"}"#,
+    r#"{"a":"x"} trailing"#,
+    r#"{"a":"x"}}"#,
+    r#"{"a":"x",}"#,
+    r#"{"a":"x","b":[1,]}"#,
+    r#"{"a":"x","b":{]}"#,
+    r#"{"a":"x","b":[1}"#,
+    r#"{"a":"x","b":"\x"}"#,
+    r#"{"a":"x""#,
+    "{\"a\":\"x\",\"b\":\"\t\"}",
+];
+
+#[test]
+fn invalid_json_yielded_values() {
+    for document in BROKEN.iter().chain(BROKEN_ELSEWHERE) {
+        assert_eq!(found(document, &["a"]), None, "{document}");
+        assert!(serde_json::from_str::<Value>(document).is_err(), "{document}");
+    }
+    let not_utf8 = b"{\"a\":\"x\",\"b\":\"\xff\"}";
+    assert_eq!(find(not_utf8, &path(&["a"]), &mut Vec::new()), None);
+}
+
+#[test]
+fn of_a_document_that_was_cut_a_broken_value_is_none_either() {
+    for document in BROKEN {
+        assert_eq!(found_in_part(document, &["a"]), None, "{document}");
+    }
+    assert_eq!(found_in_part(r#"{"b":bogus,"a":"x""#, &["a"]), None);
+    assert_eq!(found_in_part(r#"{"a":"x","b":bogus,"c"#, &["a"]).as_deref(), Some("x"));
+}
+
+#[test]
+fn everything_that_the_grammar_has_is_read() {
+    for number in ["0", "-0", "10", "0.5", "-1.25", "1e5", "1E+05", "2.5e-3", "1e999"] {
+        assert_eq!(found(&format!("{{\"a\":{number}}}"), &["a"]).as_deref(), Some(number));
+    }
+    let document = "\u{feff} \t\r\n[ {} , [] , { \"a\" : \"\\u00e9\\/\" } , null , [ [ ] ] ] \n";
+    assert_eq!(found(document, &["2", "a"]).as_deref(), Some("é/"));
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -115,6 +186,40 @@ proptest! {
         }
     }
 
+    /// A document with one byte changed, put in or taken out: read as serde_json reads it, or not at all.
+    #[test]
+    fn of_a_damaged_document_nothing_is_read_that_serde_json_does_not_read(
+        value in any_json(),
+        at in any::<prop::sample::Index>(),
+        byte in prop::sample::select(&b"{}[]\",:.-+eE01tn \n\x01\\u\xc3"[..]),
+        how in 0..3,
+    ) {
+        let mut document = serde_json::json!({ "a": "x", "b": value }).to_string().into_bytes();
+        let at = at.index(document.len());
+        match how {
+            0 => document[at] = byte,
+            1 => document.insert(at, byte),
+            _ => drop(document.remove(at)),
+        }
+        let mut buffer = Vec::new();
+        let value = find(&document, &path(&["a"]), &mut buffer).map(<[u8]>::to_vec);
+        // Halves of surrogate pairs and numbers beyond all measure are JSON, and serde_json's
+        // `IgnoredAny` takes them where its `Value` does not.
+        let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&document).is_ok()
+            && std::str::from_utf8(&document).is_ok();
+        prop_assert!(is_json || value.is_none(), "{}", String::from_utf8_lossy(&document));
+        if let Ok(parsed) = serde_json::from_slice::<Value>(&document) {
+            let text = parsed["a"].as_str().filter(|_| parsed.is_object());
+            if !parsed["a"].is_number() {
+                let expected = match &parsed["a"] {
+                    Value::Bool(flag) => Some(flag.to_string()),
+                    _ => text.map(str::to_owned),
+                };
+                prop_assert_eq!(value, expected.map(String::into_bytes));
+            }
+        }
+    }
+
     #[test]
     fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut buffer = Vec::new();
@@ -136,5 +241,5 @@ fn of_a_member_that_is_written_twice_the_last_counts_as_for_applications() {
     // The application sees no `b` either.
     assert_eq!(read(r#"{"a":{"b":1},"a":{}}"#, &["a", "b"]), None);
     // Cut: what was seen.
-    assert_eq!(read(r#"{"a":1,"b":[1,2"#, &["a"]).as_deref(), Some("1"));
+    assert_eq!(found_in_part(r#"{"a":1,"b":[1,2"#, &["a"]).as_deref(), Some("1"));
 }

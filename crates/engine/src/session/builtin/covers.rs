@@ -22,15 +22,7 @@ pub fn covers(point: &Point) -> bool {
         Source::Cookie(name) | Source::SetCookie(name) => {
             let name = without_prefix(name);
             let lower = name.to_ascii_lowercase();
-            TABLE.iter().any(|entry| match entry.rule {
-                Rule::Cookie(known) => known.as_bytes() == lower,
-                Rule::CookieExact(known) => known.as_bytes() == name,
-                Rule::CookieLike(is) => is(&lower),
-                Rule::CookiePair(one, two) => {
-                    [one, two].iter().any(|known| known.as_bytes() == lower)
-                }
-                _ => false,
-            })
+            TABLE.iter().any(|entry| entry.rule.cookie(name, &lower).is_some())
         }
         Source::Query { name, .. } => TABLE
             .iter()

@@ -2,12 +2,18 @@
 
 use std::ops::Range;
 
+use super::value::{identifies, is_placeholder};
 use crate::point::json::{self, Step};
-use crate::point::{Scratch, decode_base64, jwt_part};
+use crate::point::{Scratch, decode_base64, jwt_part, strip_scheme};
 
 /// Looks like a JWT: three parts, of which the first begins as a JSON object in base64 does.
 pub(super) fn is_shaped(token: &[u8]) -> bool {
     token.starts_with(b"eyJ") && memchr::memchr_iter(b'.', token).count() == 2
+}
+
+/// A whole JWT, with or without `Bearer ` before it.
+pub(super) fn is_raw(value: &[u8]) -> bool {
+    is_shaped(strip_scheme(value, b"bearer").unwrap_or(value))
 }
 
 /// No token is shorter: a header with an algorithm, a payload and two dots.
@@ -62,7 +68,8 @@ pub(super) fn sub(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -> b
     claims(token, &[&["iss"], &["azp", "client_id"], &["sub"]], scratch, found)
 }
 
-/// Of each group of names, the first claim that is there; all groups must yield one.
+/// Of each group of names, the first claim that is there and no placeholder; all groups must yield one.
+/// The lengths that a value may have are those of all of them together: the `sub` of a user can be short.
 fn claims(token: &[u8], groups: &[&[&str]], scratch: &mut Scratch, found: &mut Vec<u8>) -> bool {
     found.clear();
     let Scratch { output, document, .. } = scratch;
@@ -73,9 +80,8 @@ fn claims(token: &[u8], groups: &[&[&str]], scratch: &mut Scratch, found: &mut V
         let before = found.len();
         for name in *names {
             let path = [Step::Member(name.as_bytes().into())];
-            if let Some(claim) =
-                json::find(payload, &path, output).filter(|claim| !claim.is_empty())
-            {
+            let claim = json::find(payload, &path, output).map(<[u8]>::trim_ascii);
+            if let Some(claim) = claim.filter(|claim| !is_placeholder(claim)) {
                 if before > 0 {
                     found.push(b'\n');
                 }
@@ -88,7 +94,7 @@ fn claims(token: &[u8], groups: &[&[&str]], scratch: &mut Scratch, found: &mut V
             return false;
         }
     }
-    true
+    identifies(found)
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use super::jwt;
 use super::table::{Entry, Rule, TABLE};
-use super::value::{identifies, stable_part};
+use super::value::{identifies, is_placeholder, stable_part};
 use crate::point::{Exchange, Scratch, Side, cookie, percent, query, strip_scheme};
 
 /// Longest cookie name that is compared, bytes.
-const MAX_NAME_BYTES: usize = 64;
+pub(super) const MAX_NAME_BYTES: usize = 64;
 /// Most cookies of a request that are looked at.
 const MAX_COOKIES: usize = 256;
 
@@ -20,10 +20,11 @@ pub fn find<X: Exchange + ?Sized>(
     TABLE.iter().enumerate().find_map(|(at, entry)| {
         found.clear();
         let hit = match entry.rule {
-            Rule::Cookie(_) | Rule::CookieExact(_) | Rule::CookieLike(_) => {
-                cookies.take(at, scratch, found)
-            }
             Rule::CookiePair(..) => cookies.take_pair(found),
+            Rule::Cookie(_)
+            | Rule::CookieExcept { .. }
+            | Rule::CookieExact(_)
+            | Rule::CookieLike(_) => cookies.take(at, scratch, found),
             Rule::Header(name) => take(exchange.header(Side::Request, name.as_bytes()), found),
             Rule::JwtSid => jwt_in(exchange, &cookies, |token| jwt::sid(token, scratch, found)),
             Rule::JwtSub => jwt_in(exchange, &cookies, |token| jwt::sub(token, scratch, found)),
@@ -31,7 +32,13 @@ pub fn find<X: Exchange + ?Sized>(
                 let token = authorization(exchange).filter(|token| !jwt::is_shaped(token));
                 take(token, found)
             }
-            Rule::PathParameter(name) => take(path_parameter(exchange.path(), name), found),
+            Rule::PathParameter(name) => {
+                // As a cookie of that name: where a client takes none, it is the same session.
+                let Scratch { output, document, .. } = scratch;
+                let raw = path_parameter(exchange.path(), name);
+                let id = raw.and_then(|raw| percent::decode(raw, false, output));
+                take(id.and_then(|id| stable_part(name.as_bytes(), id, document)), found)
+            }
             Rule::Query(name) => {
                 let raw = query::find(exchange.query(), name.as_bytes(), 0);
                 take(raw.and_then(|raw| percent::decode(raw, true, &mut scratch.output)), found)
@@ -42,7 +49,9 @@ pub fn find<X: Exchange + ?Sized>(
 }
 
 fn take(value: Option<&[u8]>, found: &mut Vec<u8>) -> bool {
-    match value.map(<[u8]>::trim_ascii).filter(|value| identifies(value)) {
+    // A JWT changes whenever it is refreshed: its claims count, or nothing of it.
+    let counts = |value: &&[u8]| identifies(value) && !jwt::is_raw(value);
+    match value.map(<[u8]>::trim_ascii).filter(counts) {
         Some(value) => {
             found.extend_from_slice(value);
             true
@@ -57,13 +66,44 @@ fn authorization<X: Exchange + ?Sized>(exchange: &X) -> Option<&[u8]> {
     strip_scheme(value, b"bearer").or_else(|| strip_scheme(value, b"token"))
 }
 
-fn jwt_in<'x, X: Exchange + ?Sized>(
-    exchange: &'x X,
-    cookies: &Cookies<'x>,
-    read: impl FnMut(&[u8]) -> bool,
+/// The JWT of `Authorization`, then each in a cookie, until one is read.
+fn jwt_in<X: Exchange + ?Sized>(
+    exchange: &X,
+    cookies: &Cookies<'_>,
+    mut read: impl FnMut(&[u8]) -> bool,
 ) -> bool {
     let bearer = authorization(exchange).filter(|token| jwt::is_shaped(token));
-    bearer.into_iter().chain(cookies.jwt).any(read)
+    if bearer.is_some_and(&mut read) {
+        return true;
+    }
+    let mut hit = false;
+    if cookies.have_jwt {
+        each_cookie(exchange, &mut |_, value| {
+            hit = jwt::is_shaped(value) && read(value);
+            !hit
+        });
+    }
+    hit
+}
+
+/// Calls `each` with name and value of every cookie that is looked at, until it returns `false`.
+pub(super) fn each_cookie<'x, X: Exchange + ?Sized>(
+    exchange: &'x X,
+    each: &mut dyn FnMut(&'x [u8], &'x [u8]) -> bool,
+) {
+    let mut left = MAX_COOKIES;
+    exchange.headers(Side::Request, &mut |name, value| {
+        if name.eq_ignore_ascii_case(b"cookie") {
+            for (name, value) in cookie::pairs(value).take(left) {
+                left -= 1;
+                if !each(name, value) {
+                    left = 0;
+                    break;
+                }
+            }
+        }
+        left > 0
+    });
 }
 
 /// Value of `;name=value` behind a path segment (RFC 3986, 3.3).
@@ -83,53 +123,37 @@ struct Cookies<'x> {
     /// The cookies of all entries after it that may be asked for when its value does not identify.
     others: Vec<(usize, &'x [u8])>,
     pair: [Option<&'x [u8]>; 2],
-    /// The first that looks like a JWT.
-    jwt: Option<&'x [u8]>,
+    /// Some look like a JWT.
+    have_jwt: bool,
 }
 
 impl<'x> Cookies<'x> {
     fn collect<X: Exchange + ?Sized>(exchange: &'x X) -> Self {
         let mut all = Self::default();
-        let mut seen = 0;
-        exchange.headers(Side::Request, &mut |name, value| {
-            if name.eq_ignore_ascii_case(b"cookie") {
-                for (name, value) in cookie::pairs(value).take(MAX_COOKIES - seen) {
-                    seen += 1;
-                    all.look(name, value);
-                }
-            }
-            seen < MAX_COOKIES
+        each_cookie(exchange, &mut |name, value| {
+            all.look(name, value);
+            true
         });
         all
     }
 
     fn look(&mut self, name: &'x [u8], value: &'x [u8]) {
-        if self.jwt.is_none() && jwt::is_shaped(value) {
-            self.jwt = Some(value);
-        }
+        self.have_jwt |= jwt::is_shaped(value);
         let name = without_prefix(name);
         let mut buffer = [0; MAX_NAME_BYTES];
         let Some(lower) = buffer.get_mut(..name.len()) else { return };
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
         for (at, entry) in TABLE.iter().enumerate() {
-            let hit = match entry.rule {
-                Rule::Cookie(known) => *lower == *known.as_bytes(),
-                Rule::CookieExact(known) => name == known.as_bytes(),
-                Rule::CookieLike(like) => like(lower),
-                Rule::CookiePair(one, two) => {
-                    for (slot, known) in self.pair.iter_mut().zip([one, two]) {
-                        if slot.is_none() && *lower == *known.as_bytes() {
-                            *slot = Some(value);
-                        }
+            match (entry.rule.cookie(name, lower), entry.rule) {
+                (None, _) => {}
+                (Some(place), Rule::CookiePair(..)) => {
+                    if let Some(slot) = self.pair.get_mut(place) {
+                        slot.get_or_insert(value);
                     }
-                    false
+                    return;
                 }
-                _ => false,
-            };
-            if hit {
-                self.keep(at, value);
-                return;
+                (Some(_), _) => return self.keep(at, value),
             }
         }
     }
@@ -159,6 +183,9 @@ impl<'x> Cookies<'x> {
 
     fn take_pair(&self, found: &mut Vec<u8>) -> bool {
         let [Some(one), Some(two)] = self.pair else { return false };
+        if is_placeholder(one) || is_placeholder(two) {
+            return false;
+        }
         found.extend_from_slice(one);
         found.push(b':');
         found.extend_from_slice(two);

@@ -44,6 +44,13 @@ pub enum Rule {
     Header(&'static str),
     /// A cookie; lower-case name, compared without case and without `__Host-` or `__Secure-`.
     Cookie(&'static str),
+    /// As [`Rule::Cookie`], but for one way to write it, which has an entry of its own.
+    CookieExcept {
+        /// Lower-case name.
+        name: &'static str,
+        /// What is not meant.
+        except: &'static str,
+    },
     /// A cookie of exactly that name, but for `__Host-` and `__Secure-`.
     CookieExact(&'static str),
     /// A cookie whose lower-case name satisfies the predicate.
@@ -62,6 +69,31 @@ pub enum Rule {
     Query(&'static str),
 }
 
+impl Rule {
+    /// Whether it is about cookies by name.
+    pub(super) fn is_cookie(self) -> bool {
+        matches!(
+            self,
+            Cookie(_) | CookieExcept { .. } | CookieExact(_) | CookieLike(_) | CookiePair(..)
+        )
+    }
+
+    /// Which of the rule's cookies has that name, which comes in lower case too: of a pair 0 or 1, else 0.
+    #[inline]
+    pub(super) fn cookie(self, name: &[u8], lower: &[u8]) -> Option<usize> {
+        let is = |known: &str| *lower == *known.as_bytes();
+        let hit = match self {
+            Cookie(known) => is(known),
+            CookieExcept { name: known, except } => is(known) && name != except.as_bytes(),
+            CookieExact(known) => name == known.as_bytes(),
+            CookieLike(like) => like(lower),
+            CookiePair(one, two) => return [one, two].into_iter().position(is),
+            _ => false,
+        };
+        hit.then_some(0)
+    }
+}
+
 /// One line of the set.
 #[derive(Debug)]
 pub struct Entry {
@@ -78,7 +110,7 @@ const fn entry(group: Group, name: &'static str, rule: Rule) -> Entry {
 }
 
 use Group::{GenericCookie, OpaqueCookie, OpaqueToken, SessionHeader, Url};
-use Rule::{Cookie, CookieExact, CookieLike, CookiePair, Header, Query};
+use Rule::{Cookie, CookieExact, CookieExcept, CookieLike, CookiePair, Header, Query};
 
 /// The set, in order.
 pub static TABLE: &[Entry] = &[
@@ -89,7 +121,8 @@ pub static TABLE: &[Entry] = &[
     entry(OpaqueCookie, ".AspNetCore.Session", Cookie(".aspnetcore.session")),
     entry(OpaqueCookie, "connect.sid", Cookie("connect.sid")),
     entry(OpaqueCookie, "sails.sid", Cookie("sails.sid")),
-    entry(OpaqueCookie, "sessionid", Cookie("sessionid")),
+    // Django; `sessionId` may be anybody's.
+    entry(OpaqueCookie, "sessionid", CookieExcept { name: "sessionid", except: "sessionId" }),
     // Spring; the lower-case one is Flask's, with the state inside.
     entry(OpaqueCookie, "SESSION", CookieExact("SESSION")),
     entry(OpaqueCookie, "MoodleSession", Cookie("moodlesession")),

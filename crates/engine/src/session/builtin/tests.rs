@@ -12,11 +12,14 @@ fn cookie(text: &str) -> Option<(&'static str, String)> {
     found(&FakeExchange::get("/").header("Cookie", text))
 }
 
-fn bearer(payload: &str) -> FakeExchange {
+fn jwt(payload: &str) -> String {
     use base64::Engine;
     let part = |text| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
-    let token = format!("{}.{}.{}", part(r#"{"alg":"none"}"#), part(payload), part("signature"));
-    FakeExchange::get("/").header("Authorization", format!("Bearer {token}"))
+    format!("{}.{}.{}", part(r#"{"alg":"none"}"#), part(payload), part("signature"))
+}
+
+fn bearer(payload: &str) -> FakeExchange {
+    FakeExchange::get("/").header("Authorization", format!("Bearer {}", jwt(payload)))
 }
 
 #[test]
@@ -28,7 +31,7 @@ fn every_entry_finds_its_value() {
             Rule::Cookie(name) => {
                 FakeExchange::get("/").header("cookie", format!("{}={value}", name.to_uppercase()))
             }
-            Rule::CookieExact(name) => {
+            Rule::CookieExact(name) | Rule::CookieExcept { name, .. } => {
                 FakeExchange::get("/").header("cookie", format!("{name}={value}"))
             }
             Rule::CookieLike(_) => {
@@ -53,9 +56,8 @@ fn every_entry_finds_its_value() {
         };
         let (name, got) =
             found(&exchange).unwrap_or_else(|| panic!("{} finds nothing", entry.name));
-        // The lower-case form of two names meets an entry before them.
-        let same = name == entry.name || entry.name.eq_ignore_ascii_case(name);
-        assert!(same, "{} found {name}", entry.name);
+        // No row is in the shadow of one before it.
+        assert_eq!(name, entry.name);
         assert!(got.contains(value), "{got}");
     }
 }
@@ -111,6 +113,11 @@ fn the_first_of_two_cookies_of_one_name_counts() {
 fn cfid_and_cftoken_count_as_a_pair_alone() {
     assert_eq!(cookie("CFID=1234567890"), None);
     assert_eq!(cookie("CFTOKEN=1; CFID=123456789").unwrap().1, "123456789:1");
+    for pair in
+        ["CFID=0;CFTOKEN=deleted", "CFID=;CFTOKEN=0123456789", "CFID=123456789; CFTOKEN=Null"]
+    {
+        assert_eq!(cookie(pair), None, "{pair}");
+    }
 }
 
 #[test]
@@ -118,14 +125,117 @@ fn claims_need_their_issuer() {
     assert_eq!(found(&bearer(r#"{"sid":"0123456789"}"#)), None);
     assert_eq!(found(&bearer(r#"{"iss":"i","sub":"u"}"#)), None);
     assert_eq!(found(&bearer(r#"{"iss":"i","jti":"0123456789"}"#)), None);
-    let both = found(&bearer(r#"{"iss":"i","client_id":"c","sub":"u","sid":"s"}"#)).unwrap();
-    assert_eq!(both, ("jwt.sid", "i\ns".to_owned()));
+    let both = r#"{"iss":"issuer","client_id":"c","sub":"u","sid":"s"}"#;
+    assert_eq!(found(&bearer(both)).unwrap(), ("jwt.sid", "issuer\ns".to_owned()));
+}
+
+#[test]
+fn claims_that_stand_for_nothing_became_keys() {
+    for payload in [
+        r#"{"iss":"https://issuer.example","sid":"null"}"#,
+        r#"{"iss":"https://issuer.example","sid":"0"}"#,
+        r#"{"iss":"https://issuer.example","sid":0}"#,
+        r#"{"iss":"https://issuer.example","sid":" None "}"#,
+        r#"{"iss":"i","sid":"short"}"#,
+        r#"{"iss":"https://issuer.example","azp":"app","sub":"anonymous"}"#,
+        r#"{"iss":"https://issuer.example","azp":"undefined","sub":"1041"}"#,
+        r#"{"iss":"null","azp":"application","sub":"1041"}"#,
+    ] {
+        assert_eq!(found(&bearer(payload)), None, "{payload}");
+    }
+    // A short number of a user is none of them.
+    let user = r#"{"iss":"https://issuer.example","azp":"-","client_id":"app","sub":1041}"#;
+    let expected = "https://issuer.example\napp\n1041".to_owned();
+    assert_eq!(found(&bearer(user)), Some(("jwt.sub", expected)));
+    let long = format!(r#"{{"iss":"i","sid":"{}"}}"#, "x".repeat(4096));
+    assert_eq!(found(&bearer(&long)), None);
 }
 
 #[test]
 fn a_raw_jwt_is_never_a_key() {
     let exchange = bearer(r#"{"sub":"user-without-issuer"}"#);
     assert_eq!(found(&exchange), None);
+    let token = jwt(r#"{"sub":"user-without-issuer","jti":"0123456789"}"#);
+    for (header, value) in [
+        ("X-Auth-Token", token.clone()),
+        ("X-Access-Token", format!("Bearer {token}")),
+        ("X-Session-Token", token.clone()),
+        ("Cookie", format!("__session={token}")),
+        ("Cookie", format!("JSESSIONID={token}")),
+        ("Cookie", format!("connect.sid={token}")),
+    ] {
+        assert_eq!(
+            found(&FakeExchange::get("/").header(header, &value)),
+            None,
+            "{header}: {value}"
+        );
+    }
+    for target in [format!("/?access_token={token}"), format!("/a;jsessionid={token}")] {
+        assert_eq!(found(&FakeExchange::get(&target)), None, "{target}");
+    }
+}
+
+#[test]
+fn of_two_cookies_with_a_jwt_the_second_was_not_looked_at() {
+    let without = jwt(r#"{"sub":"nobody"}"#);
+    let with = jwt(r#"{"iss":"issuer","sid":"0123456789"}"#);
+    let expected = Some(("jwt.sid", "issuer\n0123456789".to_owned()));
+    assert_eq!(cookie(&format!("id={without}; x={with}")), expected);
+    let split = FakeExchange::get("/")
+        .header("Authorization", format!("Bearer {without}"))
+        .header("Cookie", format!("id={without}"))
+        .header("Cookie", format!("x={with}"));
+    assert_eq!(found(&split), expected);
+}
+
+#[test]
+fn a_session_in_the_path_did_not_meet_the_one_in_the_cookie() {
+    let expected = cookie("JSESSIONID=0123456789ABCDEF.node1").unwrap().1;
+    for target in [
+        "/a;jsessionid=0123456789ABCDEF",
+        "/a;jsessionid=0123456789ABCDEF.node1/b",
+        "/a;JSESSIONID=0123456789ABCDEF!1",
+        "/a;jsessionid=%30123456789ABCDE%46.node2",
+    ] {
+        assert_eq!(found(&FakeExchange::get(target)).unwrap(), (";jsessionid=", expected.clone()));
+    }
+}
+
+#[test]
+fn session_id_has_its_own_place_by_its_spelling() {
+    assert_eq!(cookie("sessionid=0123456789").unwrap().0, "sessionid");
+    assert_eq!(cookie("SESSIONID=0123456789").unwrap().0, "sessionid");
+    assert_eq!(cookie("__Host-sessionId=0123456789").unwrap().0, "sessionId");
+}
+
+#[test]
+fn a_cookie_that_is_there_twice_is_noticed() {
+    let repeated = |text: &str| {
+        let exchange = FakeExchange::get("/").header("Cookie", text);
+        let entry = find(&exchange, &mut Scratch::default(), &mut Vec::new()).unwrap();
+        is_repeated(&exchange, entry)
+    };
+    for text in [
+        "PHPSESSID=first-first; PHPSESSID=second-second",
+        "PHPSESSID=first-first; a=b; __Host-phpsessid=first-first",
+        "wordpress_logged_in_1=first-first; wordpress_logged_in_1=second-second",
+        "CFID=123456789; CFTOKEN=987654321; CFTOKEN=1",
+    ] {
+        assert!(repeated(text), "{text}");
+    }
+    for text in [
+        "PHPSESSID=first-first; sid=second-second; sid=second-second",
+        "wordpress_logged_in_1=first-first; wordpress_logged_in_2=second-second",
+        "CFID=123456789; CFTOKEN=987654321",
+        "sessionid=first-first; sessionId=second-second",
+        "sid=first-first; SID=second-second",
+    ] {
+        assert!(!repeated(text), "{text}");
+    }
+    let header =
+        FakeExchange::get("/").header("X-Session-Id", "0123456789").header("Cookie", "a=b; a=b");
+    let entry = find(&header, &mut Scratch::default(), &mut Vec::new()).unwrap();
+    assert!(!is_repeated(&header, entry));
 }
 
 #[test]

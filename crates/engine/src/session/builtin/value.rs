@@ -1,24 +1,44 @@
 //! Which values identify a session, and which part of them.
 
+use super::jwt;
 use super::{MAX_VALUE_BYTES, MIN_VALUE_BYTES};
 use crate::point::percent;
 
 /// What applications put where there is no session: else all who send one would be one session.
-/// (Shorter placeholders fall to [`MIN_VALUE_BYTES`].)
-const PLACEHOLDERS: &[&[u8]] = &[b"undefined", b"anonymous"];
+const PLACEHOLDERS: &[&[u8]] = &[
+    b"",
+    b"null",
+    b"undefined",
+    b"none",
+    b"deleted",
+    b"guest",
+    b"anonymous",
+    b"true",
+    b"false",
+    b"0",
+    b"-",
+];
+
+/// Empty, or one of the words that stand for nothing.
+pub(super) fn is_placeholder(value: &[u8]) -> bool {
+    PLACEHOLDERS.iter().any(|placeholder| value.eq_ignore_ascii_case(placeholder))
+}
 
 /// Long enough, short enough, and no placeholder.
 pub(super) fn identifies(value: &[u8]) -> bool {
-    (MIN_VALUE_BYTES..=MAX_VALUE_BYTES).contains(&value.len())
-        && !PLACEHOLDERS.iter().any(|placeholder| value.eq_ignore_ascii_case(placeholder))
+    (MIN_VALUE_BYTES..=MAX_VALUE_BYTES).contains(&value.len()) && !is_placeholder(value)
 }
 
-/// The part of a cookie that stays the same during a session.
+/// The part of a cookie, or of a path parameter, that stays the same during a session.
 pub(super) fn stable_part<'v>(
     lower_case_name: &[u8],
     value: &'v [u8],
     buffer: &'v mut Vec<u8>,
 ) -> Option<&'v [u8]> {
+    if jwt::is_raw(value) {
+        // What is cut off may be what shows it, and what is left is the same for all users.
+        return None;
+    }
     match lower_case_name {
         // Behind a dot or an exclamation mark stands the node: a fail-over changes it.
         b"jsessionid" => value.split(|byte| matches!(byte, b'.' | b'!')).next(),

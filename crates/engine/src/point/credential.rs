@@ -1,0 +1,57 @@
+//! Which points yield a whole credential: such a parameter must say how it is exported.
+
+use super::{Decoder, Point, Source};
+
+/// Headers that are a credential from end to end, as NGINX's variables spell them.
+const HEADERS: &[&str] = &["authorization", "proxy_authorization", "cookie", "set_cookie"];
+/// What stands before a header's name in a variable's.
+const VARIABLE_PREFIXES: &[&str] = &["http_", "sent_http_", "upstream_http_"];
+
+impl Point {
+    /// The value holds a whole credential: `Authorization`, `Proxy-Authorization`, `Cookie` or
+    /// `Set-Cookie`, also through a variable of NGINX, or what `bearer` yields.
+    pub fn is_whole_credential(&self) -> bool {
+        // A decoder that picks a part leaves the rest of the credential behind.
+        let picks = |decoder: &Decoder| match decoder {
+            Decoder::Jwt { .. } | Decoder::Json(_) | Decoder::BasicUser => true,
+            Decoder::Base64 | Decoder::UrlDecode | Decoder::Bearer => false,
+        };
+        let whole = self.decoders.iter().rposition(picks).map_or(0, |last| last + 1);
+        let bearer = self.decoders.iter().skip(whole).any(|decoder| *decoder == Decoder::Bearer);
+        bearer || (whole == 0 && self.has_credential_source())
+    }
+
+    fn has_credential_source(&self) -> bool {
+        match &self.source {
+            Source::Header { name, .. } => HEADERS.iter().any(|known| is_header(name, known)),
+            Source::Variable(_) => variable_names(&self.text).any(is_credential_variable),
+            _ => false,
+        }
+    }
+}
+
+fn is_header(lower_case_name: &[u8], known: &str) -> bool {
+    lower_case_name.len() == known.len()
+        && lower_case_name
+            .iter()
+            .zip(known.bytes())
+            .all(|(byte, known)| *byte == known || (*byte == b'-' && known == b'_'))
+}
+
+/// Names of variables have no case.
+fn is_credential_variable(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    VARIABLE_PREFIXES
+        .iter()
+        .filter_map(|prefix| name.strip_prefix(prefix))
+        .any(|header| HEADERS.contains(&header))
+}
+
+/// Names of the variables in a complex value of NGINX: `$name` and `${name}`.
+pub fn variable_names(text: &str) -> impl Iterator<Item = &str> {
+    text.split('$').skip(1).map(|behind| {
+        let name = behind.strip_prefix('{').unwrap_or(behind);
+        let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        name.get(..end.unwrap_or(name.len())).unwrap_or_default()
+    })
+}
