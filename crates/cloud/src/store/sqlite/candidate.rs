@@ -155,9 +155,9 @@ impl Top {
         }
     }
 
-    /// All of them, in no order.
-    pub(super) fn into_vec(self) -> Vec<Candidate> {
-        self.heap.into_iter().map(|ranked| ranked.0).collect()
+    /// Offers all of them to another.
+    pub(super) fn offer_to(&self, other: &mut Top) {
+        self.heap.iter().for_each(|ranked| other.offer(ranked.0));
     }
 
     /// The page in order, and whether there is another after it.

@@ -56,11 +56,17 @@ pub(super) fn store(
 ) -> rusqlite::Result<()> {
     // By part, so that each part's numbers are changed once and its requests lie side by side.
     let mut order = Vec::with_capacity(requests.len());
+    let mut created = Vec::new();
     for (n, request) in requests.iter().enumerate() {
-        let part = find_or_create(day, days, &request.record.session)?;
+        let part = find_or_create(day, &request.record.session, &mut created)?;
         order.push((part, request.record.ts, n));
     }
     order.sort_unstable();
+    let names: Vec<&str> = created.iter().map(|(_, session)| *session).collect();
+    let several = other_days(days, day.day, &names, &mut day.marks);
+    for ((part, _), several) in created.iter().zip(several) {
+        day.parts.rows.part(day.transaction, *part)?.several_days = several;
+    }
     let mut indexes = Indexes::default();
     let mut bytes = Vec::with_capacity(512);
     let transaction = day.transaction;
@@ -125,10 +131,10 @@ pub(super) fn shorten(hash: i64) -> u64 {
     (hash as u64 ^ 1 << 63) >> 24
 }
 
-fn find_or_create(
+fn find_or_create<'a>(
     day: &mut DayTransaction<'_>,
-    days: &Days,
-    session: &str,
+    session: &'a str,
+    created: &mut Vec<(i64, &'a str)>,
 ) -> rusqlite::Result<i64> {
     let key = session_key(session);
     if let Some(known) = day.parts.known.get(&key) {
@@ -142,14 +148,14 @@ fn find_or_create(
     let part = match found {
         Some(part) => part,
         None => {
-            let several_days = other_days(days, day.day, session, &mut day.marks);
             transaction
                 .prepare_cached("INSERT INTO part VALUES (NULL, ?)")?
                 .execute([Key(session)])?;
             let part = transaction.last_insert_rowid();
             day.parts.rows.create(transaction, part, key)?;
             *day.parts.rows.part(transaction, part)? =
-                Numbers { first: u64::MAX, several_days, ..Numbers::default() };
+                Numbers { first: u64::MAX, ..Numbers::default() };
+            created.push((part, session));
             part
         }
     };

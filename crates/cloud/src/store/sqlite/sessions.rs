@@ -64,36 +64,56 @@ pub(super) fn find(days: &[Arc<DayFile>], query: &SessionQuery) -> Result<Found,
 
     let (mut total, mut newest) = (0, 0);
     let mut top = top;
-    let most = scanned.iter().map(|day| day.several.len()).sum();
-    let mut several: HashMap<SessionKey, Candidate, RandomState> =
-        HashMap::with_capacity_and_hasher(most, RandomState::default());
-    let mut partial = Vec::new();
-    for day in scanned {
+    for day in &scanned {
         total += day.total;
         newest = newest.max(day.newest);
-        for candidate in day.top.into_vec() {
-            top.offer(candidate);
-        }
-        for candidate in day.several {
-            several
-                .entry(candidate.session)
-                .and_modify(|known| known.merge(&candidate))
-                .or_insert(candidate);
-        }
-        partial.extend(day.partial.map(|seen| (day.day, seen)));
+        day.top.offer_to(&mut top);
     }
-    several.retain(|_, candidate| predicates.may_be_met(candidate.met));
-    complete(days, query, &predicates, &partial, top.as_of(), &mut several);
-    for candidate in several.into_values() {
+    let mut several = merge(&scanned, threads);
+    several.retain(|candidate| predicates.may_be_met(candidate.met));
+    complete(days, query, &predicates, &scanned, top.as_of(), &mut several);
+    for candidate in several {
         // A part that was added may be newer than all that were looked at before.
         newest = newest.max(candidate.last_ts);
         if predicates.all_met(candidate.met, candidate.denied) {
             total += 1;
-            top.offer(candidate);
+            if top.may_take(&candidate) {
+                top.offer(candidate);
+            }
         }
     }
     let (page, more) = top.into_page();
     Ok(Found { total, page, more, newest })
+}
+
+/// Sessions of several days, each from its parts. Keys are spread evenly, so each thread takes those of its
+/// own remainder.
+fn merge(scanned: &[DayFound], threads: usize) -> Vec<Candidate> {
+    let share = |n: usize| {
+        let most = scanned.iter().map(|day| day.several.len()).max().unwrap_or_default() / threads;
+        let mut known: HashMap<SessionKey, usize, RandomState> =
+            HashMap::with_capacity_and_hasher(most, RandomState::default());
+        let mut merged: Vec<Candidate> = Vec::with_capacity(most);
+        for candidate in scanned.iter().flat_map(|day| &day.several) {
+            let [.., last] = candidate.session;
+            if usize::from(last) % threads != n {
+                continue;
+            }
+            let at = *known.entry(candidate.session).or_insert(merged.len());
+            match merged.get_mut(at) {
+                Some(known) => known.merge(candidate),
+                None => merged.push(*candidate),
+            }
+        }
+        merged
+    };
+    std::thread::scope(|scope| {
+        let share = &share;
+        let others: Vec<_> = (1..threads).map(|n| scope.spawn(move || share(n))).collect();
+        let mut all = share(0);
+        all.extend(others.into_iter().flat_map(|other| other.join().unwrap_or_default()));
+        all
+    })
 }
 
 /// Adds the parts of days that meet no filter to the sessions that others let be found: what a session
@@ -102,32 +122,32 @@ fn complete(
     days: &[Arc<DayFile>],
     query: &SessionQuery,
     predicates: &Predicates,
-    partial: &[(Day, HashSet<SessionKey, RandomState>)],
+    scanned: &[DayFound],
     as_of: Option<i64>,
-    several: &mut HashMap<SessionKey, Candidate, RandomState>,
+    several: &mut [Candidate],
 ) {
-    if partial.is_empty() || several.is_empty() {
+    if several.is_empty() || scanned.iter().all(|day| day.partial.is_none()) {
         return;
     }
-    let names: Vec<(SessionKey, String)> = several
-        .iter()
-        .filter_map(|(key, candidate)| Some((*key, session_of(days, candidate)?)))
-        .collect();
+    let names: Vec<_> = several.iter().map(|candidate| session_of(days, candidate)).collect();
     for file in days {
-        let Some((_, seen)) = partial.iter().find(|(day, _)| *day == file.day) else { continue };
+        let of_day = scanned.iter().find(|day| day.day == file.day);
+        let Some(seen) = of_day.and_then(|day| day.partial.as_ref()) else { continue };
         file.read(|connection| {
-            for (key, name) in names.iter().filter(|(key, _)| !seen.contains(key)) {
+            for (candidate, name) in several.iter_mut().zip(&names) {
+                let Some(name) = name.as_ref().filter(|_| !seen.contains(&candidate.session))
+                else {
+                    continue;
+                };
                 let Some(part) = find_part(connection, name)? else { continue };
                 let Some(numbers) = numbers::of_part(connection, part)? else { continue };
-                let mut found = Candidate::of(file.day, part, *key, &numbers);
+                let mut found = Candidate::of(file.day, part, candidate.session, &numbers);
                 if let Some(as_of) = as_of.filter(|as_of| found.last_ts > *as_of) {
-                    found.last_ts = timeline::last_before(connection, &[part], as_of)?
-                        .first()
-                        .copied()
-                        .unwrap_or(NOT_YET);
+                    let last = timeline::last_before(connection, &[part], as_of)?;
+                    found.last_ts = last.first().copied().unwrap_or(NOT_YET);
                 }
                 found.met = predicates.met_by_part(&query.filter, &found);
-                several.entry(*key).and_modify(|known| known.merge(&found));
+                candidate.merge(&found);
             }
             Ok(())
         });

@@ -321,28 +321,48 @@ fn known_elsewhere(days: &Days, day: Day, key: &str) -> bool {
     found >= of
 }
 
-/// The session's parts of other days, that do not know yet that they are not alone. `true`: it has
-/// parts on other days.
+/// For each of the sessions, whether it has parts on other days. Those that do not know yet that they are not
+/// alone are to be marked.
 pub(super) fn other_days(
     days: &Days,
     day: Day,
-    session: &str,
+    sessions: &[&str],
     marks: &mut BTreeMap<Day, Vec<i64>>,
-) -> bool {
-    let mut any = false;
+) -> Vec<bool> {
+    let mut any = vec![false; sessions.len()];
+    if sessions.is_empty() {
+        return any;
+    }
     for file in days.all() {
         if file.day == day {
             continue;
         }
-        let found = file.peek(|connection| {
-            let Some(part) = find_part(connection, session)? else { return Ok(None) };
-            Ok(numbers::of_part(connection, part)?.map(|numbers| (part, numbers.several_days)))
-        });
-        if let Some(Some((id, marked))) = found {
-            any = true;
-            if !marked {
-                marks.entry(file.day).or_default().push(id);
+        // Of all sessions at once: taking and leaving the file's lock costs more than looking.
+        let found = file.read(|connection| {
+            let mut parts = Vec::new();
+            for (n, session) in sessions.iter().enumerate() {
+                parts.extend(find_part(connection, session)?.map(|part| (part, n)));
             }
+            parts.sort_unstable();
+            let mut unmarked = Vec::new();
+            for of_row in parts.chunk_by(|a, b| numbers::place(a.0).0 == numbers::place(b.0).0) {
+                let Some((first, _)) = of_row.first() else { continue };
+                let row = numbers::load(connection, numbers::place(*first).0)?;
+                let alone = |part: i64| {
+                    row.get(numbers::place(part).1).is_none_or(|numbers| !numbers.several_days)
+                };
+                unmarked.extend(of_row.iter().map(|(part, _)| *part).filter(|part| alone(*part)));
+            }
+            Ok((parts, unmarked))
+        });
+        let Some((parts, unmarked)) = found else { continue };
+        for (_, n) in parts {
+            if let Some(any) = any.get_mut(n) {
+                *any = true;
+            }
+        }
+        if !unmarked.is_empty() {
+            marks.entry(file.day).or_default().extend(unmarked);
         }
     }
     any
