@@ -91,7 +91,7 @@ impl Predicates {
 pub(super) struct Sets(Vec<Vec<u64>>);
 
 /// Up to this many parts are looked up; a scan of all takes as long as a few hundred rows.
-const FEW: u32 = 1_000;
+pub(super) const FEW: usize = 1_000;
 
 fn holds(words: &[u64], part: i64) -> bool {
     let at = usize::try_from(part).unwrap_or_default();
@@ -132,7 +132,8 @@ impl Sets {
     /// The parts that meet at least one filter, if there are filters and few such parts. A part
     /// that meets none cannot help its session.
     pub(super) fn few(&self) -> Option<Vec<i64>> {
-        let count: u32 = self.0.iter().flatten().map(|word| word.count_ones()).sum();
+        let ones = |word: &u64| word.count_ones() as usize;
+        let count: usize = self.0.iter().flatten().map(ones).sum();
         if self.0.is_empty() || count > FEW {
             return None;
         }
