@@ -9,11 +9,16 @@ mod days;
 mod detail;
 mod facets;
 mod filter;
+mod numbers;
 mod once;
 mod part;
+mod postings;
 mod requests;
+mod runs;
 mod schema;
 mod sessions;
+mod timeline;
+mod upgrade;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -61,7 +66,7 @@ impl SqliteStore {
         })?);
         for file in days.all() {
             if let Err(error) = schema::bring_up_to_date(&file.path, schema::DAY) {
-                tracing::warn!(day = %file.day, %error, "an older file is read as it is");
+                tracing::warn!(day = %file.day, %error, "an older file could not be brought up to date");
             }
         }
         let (jobs, queue) = std::sync::mpsc::sync_channel(WAITING);
@@ -141,21 +146,17 @@ impl Records for SqliteStore {
     fn sessions(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
         let days = self.days_of(&query.filter);
         let found = sessions::find(&days, query)?;
-        let next =
-            if found.more { candidate::after(&found.page, query, found.newest) } else { None };
-        let sessions = found
-            .page
-            .iter()
-            .filter_map(|candidate| {
-                let session = String::from_utf8_lossy(&candidate.session);
-                let own: Vec<_> = days
-                    .iter()
-                    .filter(|file| candidate.parts.iter().any(|(day, _)| *day == file.day))
-                    .cloned()
-                    .collect();
-                detail::session(&own, &session, false).map(|detail| detail.summary)
-            })
-            .collect();
+        let mut sessions = Vec::with_capacity(found.page.len());
+        let mut next = None;
+        for candidate in &found.page {
+            let Some(session) = sessions::session_of(&days, candidate) else { continue };
+            if found.more {
+                next = Some(candidate::after(candidate, &session, query, found.newest));
+            }
+            let mut own = days.clone();
+            own.retain(|file| candidate.several || file.day == candidate.day);
+            sessions.extend(detail::session(&own, &session, false).map(|detail| detail.summary));
+        }
         Ok(SessionPage { total: found.total, sessions, next })
     }
 

@@ -24,13 +24,28 @@ pub(super) trait Resolve {
     fn resolve(&mut self, id: i64) -> Option<String>;
 }
 
-/// Writes `request` into `out`.
+/// Numbers of a request's strings; 0: it has none.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Words {
+    pub(super) key: i64,
+    pub(super) ip: i64,
+    pub(super) method: i64,
+    pub(super) endpoint: i64,
+    pub(super) app: i64,
+    pub(super) ua: i64,
+    pub(super) host: i64,
+    pub(super) role: i64,
+    pub(super) user: i64,
+}
+
+/// Writes `request` into `out`; gives the numbers of its strings, so that they are looked up once.
 pub(super) fn encode<I: Intern>(
     request: &NewRequest,
     strings: &mut I,
     out: &mut Vec<u8>,
-) -> Result<(), I::Error> {
+) -> Result<Words, I::Error> {
     let record = &request.record;
+    let mut words = Words::default();
     out.push(LAYOUT);
     let literal_path = record.path != request.endpoint;
     out.push(
@@ -41,27 +56,34 @@ pub(super) fn encode<I: Intern>(
             | (record.source as u8) << 4,
     );
     text(out, &record.id);
-    for word in [&record.node, &record.key, &record.ip, &record.method] {
-        number(out, as_u64(strings.intern(word)?));
+    number(out, as_u64(strings.intern(&record.node)?));
+    for (word, id) in [
+        (&record.key, &mut words.key),
+        (&record.ip, &mut words.ip),
+        (&record.method, &mut words.method),
+    ] {
+        *id = strings.intern(word)?;
+        number(out, as_u64(*id));
     }
-    number(out, as_u64(strings.intern(&request.endpoint)?));
+    words.endpoint = strings.intern(&request.endpoint)?;
+    number(out, as_u64(words.endpoint));
     if literal_path {
         text(out, &record.path);
     }
-    let optional =
-        [&record.app, &record.ua, &record.host, &record.proto, &record.scheme, &record.role];
-    for word in optional {
-        number(
-            out,
-            match word {
-                Some(word) => as_u64(strings.intern(word)?),
-                None => 0,
-            },
-        );
-    }
-    match &record.user {
-        Some(user) => number(out, as_u64(strings.intern(user)?)),
-        None => number(out, 0),
+    let (mut proto, mut scheme) = (0, 0);
+    for (word, id) in [
+        (&record.app, &mut words.app),
+        (&record.ua, &mut words.ua),
+        (&record.host, &mut words.host),
+        (&record.proto, &mut proto),
+        (&record.scheme, &mut scheme),
+        (&record.role, &mut words.role),
+        (&record.user, &mut words.user),
+    ] {
+        if let Some(word) = word {
+            *id = strings.intern(word)?;
+        }
+        number(out, as_u64(*id));
     }
     for n in [u64::from(record.status), record.time_ms, record.request_bytes, record.response_bytes]
     {
@@ -80,7 +102,7 @@ pub(super) fn encode<I: Intern>(
         number(out, as_u64(strings.intern(&param.name)?));
         text(out, &param.value);
     }
-    Ok(())
+    Ok(words)
 }
 
 /// Reads what [`encode`] wrote, without `session`, `ts` and the full content, which are kept

@@ -3,15 +3,17 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use super::numbers::{Numbers, SessionKey, session_key};
 use super::sessions::{NOT_YET, sort_value};
 use crate::store::cursor;
 use crate::store::query::{SessionQuery, Sort};
 use crate::store::{Day, StoreError};
 
 /// A session that may be on the page.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate {
-    pub(super) session: Vec<u8>,
+    /// Also orders sessions with equal sort values.
+    pub(super) session: SessionKey,
     pub(super) first_ts: i64,
     pub(super) last_ts: i64,
     pub(super) requests: i64,
@@ -19,22 +21,42 @@ pub(super) struct Candidate {
     pub(super) denied: i64,
     /// Which filters it meets, a bit each.
     pub(super) met: u32,
+    /// It has parts on several days.
+    pub(super) several: bool,
     /// What orders it: smaller is earlier on the page.
     pub(super) value: i64,
-    /// Its day parts.
-    pub(super) parts: Vec<(Day, i64)>,
+    /// One of its parts.
+    pub(super) day: Day,
+    pub(super) part: i64,
 }
 
 impl Candidate {
+    /// A part as far as its numbers tell.
+    pub(super) fn of(day: Day, part: i64, session: SessionKey, numbers: &Numbers) -> Candidate {
+        let start = day.start();
+        Candidate {
+            session,
+            first_ts: (start + numbers.first) as i64,
+            last_ts: (start + numbers.last) as i64,
+            requests: numbers.requests as i64,
+            attacks: numbers.attacks as i64,
+            denied: numbers.denied as i64,
+            met: 0,
+            several: numbers.several_days,
+            value: 0,
+            day,
+            part,
+        }
+    }
+
     /// Adds the part of another day.
-    pub(super) fn merge(&mut self, other: Candidate) {
+    pub(super) fn merge(&mut self, other: &Candidate) {
         self.first_ts = self.first_ts.min(other.first_ts);
         self.last_ts = self.last_ts.max(other.last_ts);
         self.requests += other.requests;
         self.attacks += other.attacks;
         self.denied += other.denied;
         self.met |= other.met;
-        self.parts.extend(other.parts);
     }
 }
 
@@ -44,7 +66,7 @@ struct Ranked(Candidate);
 
 impl Ord for Ranked {
     fn cmp(&self, other: &Self) -> Ordering {
-        (self.0.value, &self.0.session).cmp(&(other.0.value, &other.0.session))
+        (self.0.value, self.0.session).cmp(&(other.0.value, other.0.session))
     }
 }
 
@@ -69,7 +91,7 @@ pub(super) struct Top {
     limit: usize,
     sort: Sort,
     ascending: bool,
-    after: Option<(i64, Vec<u8>)>,
+    after: Option<(i64, SessionKey)>,
     as_of: Option<i64>,
 }
 
@@ -82,8 +104,7 @@ impl Top {
             None => (None, None),
             Some(text) => match cursor::open("s", text).as_deref() {
                 Some([value, session, as_of]) => {
-                    let session = session.clone().into_bytes();
-                    (Some((number(value)?, session)), Some(number(as_of)?))
+                    (Some((number(value)?, session_key(session))), Some(number(as_of)?))
                 }
                 _ => return Err(cursor::wrong()),
             },
@@ -122,7 +143,7 @@ impl Top {
     pub(super) fn offer(&mut self, mut candidate: Candidate) {
         candidate.value = self.value(&candidate);
         let after = self.after.as_ref().is_none_or(|(value, session)| {
-            (candidate.value, &candidate.session) > (*value, session)
+            (candidate.value, candidate.session) > (*value, *session)
         });
         if !after || candidate.last_ts == NOT_YET {
             return;
@@ -134,9 +155,9 @@ impl Top {
         }
     }
 
-    /// All of them, in no order.
-    pub(super) fn into_vec(self) -> Vec<Candidate> {
-        self.heap.into_iter().map(|ranked| ranked.0).collect()
+    /// Offers all of them to another.
+    pub(super) fn offer_to(&self, other: &mut Top) {
+        self.heap.iter().for_each(|ranked| other.offer(ranked.0));
     }
 
     /// The page in order, and whether there is another after it.
@@ -150,12 +171,10 @@ impl Top {
     }
 }
 
-/// Cursor of what comes after `page`, which `query` asked for; `newest` is the time of the newest
-/// request there is.
-pub(super) fn after(page: &[Candidate], query: &SessionQuery, newest: i64) -> Option<String> {
-    let last = page.last()?;
+/// Cursor of what comes after `last`, whose id is `session`, on a page that `query` asked for; `newest` is
+/// the time of the newest request there is.
+pub(super) fn after(last: &Candidate, session: &str, query: &SessionQuery, newest: i64) -> String {
     let known = query.cursor.as_deref().and_then(|text| cursor::open("s", text)?.pop());
     let as_of = known.unwrap_or_else(|| newest.to_string());
-    let session = String::from_utf8_lossy(&last.session);
-    Some(cursor::make("s", &[&last.value.to_string(), &session, &as_of]))
+    cursor::make("s", &[&last.value.to_string(), session, &as_of])
 }

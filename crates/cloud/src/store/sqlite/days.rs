@@ -121,7 +121,10 @@ impl DayFile {
         let idle = lock(&self.idle).pop();
         let result = match idle {
             Some(connection) => Ok(connection),
-            None => schema::open_reader(&self.path),
+            None => schema::open_reader(&self.path).and_then(|connection| {
+                schema::check(&connection, schema::DAY)?;
+                Ok(connection)
+            }),
         }
         .and_then(|connection| Ok((read(&connection)?, connection)));
         match result {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::body::Resolve;
-use super::days::{DayFile, Key, Strings};
-use super::facets::{Facets, OTHER};
+use super::days::{DayFile, Strings, find_part};
+use super::facets::{self, Count, OTHER};
+use super::numbers;
 use crate::store::parts::{DayPart, Kind, OTHER_TEXT, detail};
 use crate::store::query::{MAX_LISTED, Part, SessionDetail};
 
@@ -18,61 +18,47 @@ pub(super) fn read_part(
     session: &str,
     all_values: bool,
 ) -> rusqlite::Result<Option<DayPart>> {
+    let Some(part) = find_part(connection, session)? else { return Ok(None) };
+    let Some(numbers) = numbers::of_part(connection, part)? else { return Ok(None) };
     let mut strings = Strings::new(connection);
-    connection
-        .prepare_cached(
-            "SELECT first_ts, last_ts, requests, attacks, denied, user, role, key, source, facets
-             FROM part JOIN part_detail ON part_detail.id = part.id WHERE session = ?",
-        )?
-        .query_row([Key(session)], |row| {
-            let mut optional = |at: usize| -> rusqlite::Result<Option<String>> {
-                let id: Option<i64> = row.get(at)?;
-                Ok(id.and_then(|id| strings.resolve(id)))
-            };
-            let (user, role) = (optional(5)?, optional(6)?);
-            let key = optional(7)?.unwrap_or_default();
-            let facets = match row.get_ref(9)? {
-                ValueRef::Blob(bytes) => Facets::read(bytes),
-                _ => Facets::default(),
-            };
-            Ok(DayPart {
-                part: Part {
-                    day: file.day.to_string(),
-                    first_ts: row.get::<_, i64>(0)? as u64,
-                    last_ts: row.get::<_, i64>(1)? as u64,
-                    requests: row.get::<_, i64>(2)? as u64,
-                    attacks: row.get::<_, i64>(3)? as u64,
-                    denied: row.get::<_, i64>(4)? as u64,
-                },
-                user,
-                role,
-                key,
-                source: match row.get(8)? {
-                    0i64 => "key",
-                    1 => "builtin",
-                    2 => "ip_ua",
-                    _ => "ip",
-                }
-                .to_owned(),
-                endpoints: facets.0.iter().filter(|entry| entry.0.0 == Kind::Endpoint as u8).count()
-                    as u64,
-                counts: texts(facets, &mut strings, all_values),
-            })
-        })
-        .optional()
+    let mut word = |id: u64| (id != 0).then(|| strings.resolve(id as i64)).flatten();
+    let (user, role, key) = (word(numbers.user), word(numbers.role), word(numbers.key));
+    let counts = facets::of_part(connection, part)?;
+    let start = file.day.start();
+    Ok(Some(DayPart {
+        part: Part {
+            day: file.day.to_string(),
+            first_ts: start + numbers.first,
+            last_ts: start + numbers.last,
+            requests: numbers.requests,
+            attacks: numbers.attacks,
+            denied: numbers.denied,
+        },
+        user,
+        role,
+        key: key.unwrap_or_default(),
+        source: match numbers.source {
+            0 => "key",
+            1 => "builtin",
+            2 => "ip_ua",
+            _ => "ip",
+        }
+        .to_owned(),
+        endpoints: counts.iter().filter(|count| count.0 == Kind::Endpoint as u8).count() as u64,
+        counts: texts(counts, &mut strings, all_values),
+    }))
 }
 
 /// Strings of the counts; for a list only of the values that a list shows.
-fn texts(facets: Facets, strings: &mut Strings<'_>, all: bool) -> Vec<(Kind, String, u64)> {
+fn texts(mut wanted: Vec<Count>, strings: &mut Strings<'_>, all: bool) -> Vec<(Kind, String, u64)> {
     let listed = [Kind::Ip, Kind::Host, Kind::Application, Kind::Attack, Kind::Endpoint];
     let listed = listed.map(|kind| kind as u8);
-    let mut wanted = facets.0;
     if !all {
-        wanted.retain(|((kind, string), _)| listed.contains(kind) && *string != OTHER);
-        wanted.sort_by_key(|((kind, _), count)| (*kind, std::cmp::Reverse(*count)));
+        wanted.retain(|(kind, string, _)| listed.contains(kind) && *string != OTHER);
+        wanted.sort_by_key(|(kind, _, count)| (*kind, std::cmp::Reverse(*count)));
         let (mut kind, mut of_kind) = (0, 0);
-        wanted.retain(|entry| {
-            if std::mem::replace(&mut kind, entry.0.0) != entry.0.0 {
+        wanted.retain(|count| {
+            if std::mem::replace(&mut kind, count.0) != count.0 {
                 of_kind = 0;
             }
             of_kind += 1;
@@ -81,10 +67,12 @@ fn texts(facets: Facets, strings: &mut Strings<'_>, all: bool) -> Vec<(Kind, Str
     }
     wanted
         .into_iter()
-        .filter_map(|((kind, string), count)| {
+        .filter_map(|(kind, string, count)| {
             let kind = Kind::ALL.iter().find(|entry| entry.0 as u8 == kind)?.0;
-            let text =
-                if string == OTHER { OTHER_TEXT.to_owned() } else { strings.resolve(string)? };
+            let text = match string {
+                OTHER => OTHER_TEXT.to_owned(),
+                string => strings.resolve(string as i64)?,
+            };
             Some((kind, text, count))
         })
         .collect()

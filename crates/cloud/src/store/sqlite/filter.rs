@@ -1,9 +1,9 @@
 //! Filters over the parts of a day: which parts meet which filter, as bit sets.
 
 use rusqlite::Connection;
-use rusqlite::params;
 
 use super::candidate::Candidate;
+use super::postings;
 use crate::store::parts::Kind;
 use crate::store::query::{ANY_ATTACK, Filter, contains_ignore_case};
 
@@ -87,59 +87,41 @@ impl Predicates {
     }
 }
 
-/// Parts of a day that meet each filter by value.
-pub(super) struct Sets(Vec<Bits>);
+/// Parts of a day that meet each filter by value, a set of bits for each.
+pub(super) struct Sets(Vec<Vec<u64>>);
 
-#[derive(Default)]
-struct Bits {
-    words: Vec<u64>,
-    count: usize,
+/// Up to this many parts are looked up; a scan of all takes as long as a few hundred rows.
+pub(super) const FEW: usize = 1_000;
+
+fn holds(words: &[u64], part: i64) -> bool {
+    let at = usize::try_from(part).unwrap_or_default();
+    words.get(at / 64).is_some_and(|word| word & (1 << (at % 64)) != 0)
 }
-
-impl Bits {
-    fn insert(&mut self, part: i64) {
-        let at = usize::try_from(part).unwrap_or_default();
-        if at / 64 >= self.words.len() {
-            self.words.resize(at / 64 + 1, 0);
-        }
-        if let Some(word) = self.words.get_mut(at / 64) {
-            let bit = 1 << (at % 64);
-            self.count += usize::from(*word & bit == 0);
-            *word |= bit;
-        }
-    }
-
-    fn holds(&self, part: i64) -> bool {
-        let at = usize::try_from(part).unwrap_or_default();
-        self.words.get(at / 64).is_some_and(|word| word & (1 << (at % 64)) != 0)
-    }
-}
-
-/// Up to this many parts are looked up one by one; a scan reads about ten in the same time.
-const FEW: usize = 20_000;
 
 impl Sets {
     /// Finds the parts that meet each filter by value.
     pub(super) fn load(connection: &Connection, predicates: &Predicates) -> rusqlite::Result<Sets> {
         let mut sets = Vec::new();
         for (kind, values) in &predicates.values {
-            let mut bits = Bits::default();
+            let mut words = Vec::new();
             for string in strings(connection, *kind, values)? {
-                let mut statement = connection
-                    .prepare_cached("SELECT part FROM posting WHERE kind = ? AND string = ?")?;
-                let mut rows = statement.query(params![*kind as u8, string])?;
-                while let Some(row) = rows.next()? {
-                    bits.insert(row.get(0)?);
-                }
+                postings::read(connection, *kind as u8, string, |first, bits| {
+                    let end = first + bits.len();
+                    if words.len() < end {
+                        words.resize(end, 0);
+                    }
+                    let row = words.iter_mut().skip(first);
+                    row.zip(bits).for_each(|(word, bits)| *word |= bits);
+                })?;
             }
-            sets.push(bits);
+            sets.push(words);
         }
         Ok(Sets(sets))
     }
 
     /// Bits of the filters that a part meets.
     pub(super) fn met(&self, part: i64) -> u32 {
-        self.0.iter().enumerate().fold(0, |met, (n, bits)| met | u32::from(bits.holds(part)) << n)
+        self.0.iter().enumerate().fold(0, |met, (n, set)| met | u32::from(holds(set, part)) << n)
     }
 
     /// Whether `met` has all filters by value.
@@ -150,19 +132,16 @@ impl Sets {
     /// The parts that meet at least one filter, if there are filters and few such parts. A part
     /// that meets none cannot help its session.
     pub(super) fn few(&self) -> Option<Vec<i64>> {
-        if self.0.is_empty() || self.0.iter().map(|bits| bits.count).sum::<usize>() > FEW {
+        let ones = |word: &u64| word.count_ones() as usize;
+        let count: usize = self.0.iter().flatten().map(ones).sum();
+        if self.0.is_empty() || count > FEW {
             return None;
         }
-        let words = self.0.iter().map(|bits| bits.words.len()).max().unwrap_or_default();
-        let mut parts = Vec::new();
-        for n in 0..words {
-            let mut word = self.0.iter().fold(0, |all, bits| all | bits.words.get(n).unwrap_or(&0));
-            while word != 0 {
-                parts.push((n * 64) as i64 + i64::from(word.trailing_zeros()));
-                word &= word - 1;
-            }
+        let mut all = vec![0; self.0.iter().map(Vec::len).max().unwrap_or_default()];
+        for set in &self.0 {
+            all.iter_mut().zip(set).for_each(|(all, set)| *all |= set);
         }
-        Some(parts)
+        Some(postings::ones(&all).map(|part| part as i64).collect())
     }
 }
 

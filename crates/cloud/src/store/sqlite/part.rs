@@ -1,68 +1,117 @@
 //! Writing requests into the parts of their sessions.
 
-use rusqlite::types::ValueRef;
+use std::collections::{HashMap, HashSet};
+
+use ahash::RandomState;
 use rusqlite::{OptionalExtension, Statement, params};
 
-use super::body::{self, Intern};
+use super::body::{self, Intern, Words};
 use super::days::{Days, Key};
-use super::facets::Facets;
-use super::writer::{DayStrings, other_days};
+use super::facets;
+use super::numbers::{Numbers, Rows, SessionKey, of_day, session_key};
+use super::postings::Added;
+use super::runs::{self, Entry, Index};
+use super::writer::{DayTransaction, other_days};
+use crate::store::NewRequest;
 use crate::store::parts::Kind;
-use crate::store::{Day, NewRequest};
 
 /// Day facets a writer remembers to have written.
 const KNOWN_FACETS: usize = 100_000;
 
-/// A session's part of a day while it is being added to.
-struct Part {
-    id: i64,
-    first_ts: i64,
-    last_ts: i64,
-    requests: i64,
-    attacks: i64,
-    denied: i64,
-    user: Option<i64>,
-    role: Option<i64>,
-    key: i64,
-    source: i64,
-    facets: Facets,
+/// Sessions a writer remembers the parts of.
+const KNOWN_PARTS: usize = 50_000;
+
+/// Values of a part that are remembered to be in its postings.
+const KNOWN_VALUES: usize = 64;
+
+/// Parts of a day that is written.
+#[derive(Default)]
+pub(super) struct Parts {
+    known: HashMap<SessionKey, Known, RandomState>,
+    facets: HashSet<u64, RandomState>,
+    pub(super) rows: Rows,
+}
+
+/// What is remembered of a part, so that nothing is read for the next request of its session.
+struct Known {
+    part: i64,
+    /// Values that its postings have.
+    posted: Vec<u64>,
+}
+
+/// What requests add to the indexes.
+#[derive(Default)]
+struct Indexes {
+    ids: Vec<Entry>,
+    timeline: Vec<Entry>,
+    facets: Vec<Entry>,
+    postings: Added,
 }
 
 /// Stores requests of `day`, and counts them in their sessions.
 pub(super) fn store(
-    strings: &mut DayStrings<'_>,
+    day: &mut DayTransaction<'_>,
     days: &Days,
-    day: Day,
-    mut requests: Vec<NewRequest>,
+    requests: &[NewRequest],
 ) -> rusqlite::Result<()> {
-    // By session: each part is read and written once, and its requests lie side by side.
-    requests
-        .sort_by(|a, b| (&a.record.session, a.record.ts).cmp(&(&b.record.session, b.record.ts)));
-    let mut ids = Vec::with_capacity(requests.len());
+    // By part, so that each part's numbers are changed once and its requests lie side by side.
+    let mut order = Vec::with_capacity(requests.len());
+    let mut created = Vec::new();
+    for (n, request) in requests.iter().enumerate() {
+        let part = find_or_create(day, &request.record.session, &mut created)?;
+        order.push((part, request.record.ts, n));
+    }
+    order.sort_unstable();
+    let names: Vec<&str> = created.iter().map(|(_, session)| *session).collect();
+    let several = other_days(days, day.day, &names, &mut day.marks);
+    for ((part, _), several) in created.iter().zip(several) {
+        day.parts.rows.part(day.transaction, *part)?.several_days = several;
+    }
+    let mut indexes = Indexes::default();
     let mut bytes = Vec::with_capacity(512);
-    let transaction = strings.transaction;
+    let transaction = day.transaction;
     let mut into_request =
         transaction.prepare_cached("INSERT INTO request (part, ts, body) VALUES (?, ?, ?)")?;
-    for session in requests.chunk_by(|a, b| a.record.session == b.record.session) {
-        let Some(first) = session.first() else { continue };
-        let name = &*first.record.session;
-        let mut part = match load(strings, name)? {
-            Some(part) => part,
-            None => create(strings, days, day, name)?,
+    for of_part in order.chunk_by(|a, b| a.0 == b.0) {
+        let Some((part, _, first)) = of_part.first() else { continue };
+        let Some(session) = requests.get(*first).map(|request| &request.record.session) else {
+            continue;
         };
-        for request in session {
-            let row = insert(strings, &mut into_request, &part, request, &mut bytes)?;
-            ids.push((id_hash(&request.record.id), row));
-            count(strings, &mut part, request)?;
+        let mut numbers = *day.parts.rows.part(transaction, *part)?;
+        let counted = indexes.facets.len();
+        // Out of the map, so that strings can be looked up meanwhile.
+        let mut posted = day
+            .parts
+            .known
+            .get_mut(&session_key(session))
+            .map(|known| std::mem::take(&mut known.posted))
+            .unwrap_or_default();
+        for request in of_part.iter().filter_map(|(_, _, n)| requests.get(*n)) {
+            let (row, words) = insert(day, &mut into_request, *part, request, &mut bytes)?;
+            let record = &request.record;
+            indexes.ids.push(Entry { a: shorten(id_hash(&record.id)), b: row as u64, c: 0 });
+            let time = of_day(record.ts);
+            indexes.timeline.push(Entry { a: *part as u64, b: time, c: row as u64 });
+            count(day, *part, &mut numbers, request, words, &mut posted, &mut indexes)?;
         }
-        save(strings, &part, &mut bytes)?;
+        if let Some(added) = indexes.facets.get_mut(counted..) {
+            added.sort_unstable();
+        }
+        if let Some(known) = day.parts.known.get_mut(&session_key(session)) {
+            known.posted = posted;
+        }
+        *day.parts.rows.part(transaction, *part)? = numbers;
     }
-    // In order of the index: its pages are touched once each.
+    let Indexes { mut ids, timeline, facets, postings } = indexes;
     ids.sort_unstable();
-    let mut statement =
-        strings.transaction.prepare_cached("INSERT INTO request_id VALUES (?, ?)")?;
-    for (hash, row) in ids {
-        statement.execute(params![hash, row])?;
+    runs::add(transaction, Index::Ids, ids.into_iter().map(Ok))?;
+    runs::add(transaction, Index::Timeline, timeline.into_iter().map(Ok))?;
+    let summed = facets::Summed::new(facets.into_iter().map(Ok));
+    runs::add(transaction, Index::Facets, summed)?;
+    postings.save(transaction)?;
+    day.parts.rows.save(transaction)?;
+    if day.parts.known.len() > KNOWN_PARTS {
+        day.parts.known.clear();
     }
     Ok(())
 }
@@ -76,176 +125,137 @@ pub(super) fn id_hash(id: &str) -> i64 {
     }
 }
 
-fn load(strings: &DayStrings<'_>, session: &str) -> rusqlite::Result<Option<Part>> {
-    strings
-        .transaction
-        .prepare_cached(
-            "SELECT part.id, first_ts, last_ts, requests, attacks, denied,
-                    user, role, key, source, facets
-             FROM part JOIN part_detail ON part_detail.id = part.id WHERE session = ?",
-        )?
-        .query_row([Key(session)], |row| {
-            Ok(Part {
-                id: row.get(0)?,
-                first_ts: row.get(1)?,
-                last_ts: row.get(2)?,
-                requests: row.get(3)?,
-                attacks: row.get(4)?,
-                denied: row.get(5)?,
-                user: row.get(6)?,
-                role: row.get(7)?,
-                key: row.get(8)?,
-                source: row.get(9)?,
-                facets: match row.get_ref(10)? {
-                    ValueRef::Blob(bytes) => Facets::read(bytes),
-                    _ => Facets::default(),
-                },
-            })
-        })
-        .optional()
+/// An [`id_hash`] as it is kept: 40 bits, which tell a day's requests apart but for a few, and those are told
+/// apart by their ids. In the order of hashes.
+pub(super) fn shorten(hash: i64) -> u64 {
+    (hash as u64 ^ 1 << 63) >> 24
 }
 
-fn create(
-    strings: &mut DayStrings<'_>,
-    days: &Days,
-    day: Day,
-    session: &str,
-) -> rusqlite::Result<Part> {
-    let several = other_days(days, day, session, &mut strings.marks);
-    strings
-        .transaction
-        .prepare_cached("INSERT INTO part VALUES (NULL, ?, 0, 0, 0, 0, 0, ?)")?
-        .execute(params![Key(session), several])?;
-    let id = strings.transaction.last_insert_rowid();
-    strings
-        .transaction
-        .prepare_cached("INSERT INTO part_detail VALUES (?, NULL, NULL, 0, 0, x'')")?
-        .execute([id])?;
-    Ok(Part {
-        id,
-        first_ts: i64::MAX,
-        last_ts: 0,
-        requests: 0,
-        attacks: 0,
-        denied: 0,
-        user: None,
-        role: None,
-        key: 0,
-        source: 0,
-        facets: Facets::default(),
-    })
+fn find_or_create<'a>(
+    day: &mut DayTransaction<'_>,
+    session: &'a str,
+    created: &mut Vec<(i64, &'a str)>,
+) -> rusqlite::Result<i64> {
+    let key = session_key(session);
+    if let Some(known) = day.parts.known.get(&key) {
+        return Ok(known.part);
+    }
+    let transaction = day.transaction;
+    let found = transaction
+        .prepare_cached("SELECT id FROM part WHERE session = ?")?
+        .query_row([Key(session)], |row| row.get(0))
+        .optional()?;
+    let part = match found {
+        Some(part) => part,
+        None => {
+            transaction
+                .prepare_cached("INSERT INTO part VALUES (NULL, ?)")?
+                .execute([Key(session)])?;
+            let part = transaction.last_insert_rowid();
+            day.parts.rows.create(transaction, part, key)?;
+            *day.parts.rows.part(transaction, part)? =
+                Numbers { first: u64::MAX, ..Numbers::default() };
+            created.push((part, session));
+            part
+        }
+    };
+    day.parts.known.insert(key, Known { part, posted: Vec::new() });
+    Ok(part)
 }
 
 fn insert(
-    strings: &mut DayStrings<'_>,
+    day: &mut DayTransaction<'_>,
     into_request: &mut Statement<'_>,
-    part: &Part,
+    part: i64,
     request: &NewRequest,
     bytes: &mut Vec<u8>,
-) -> rusqlite::Result<i64> {
+) -> rusqlite::Result<(i64, Words)> {
     bytes.clear();
-    body::encode(request, strings, bytes)?;
-    into_request.execute(params![part.id, request.record.ts as i64, &*bytes])?;
-    let row = strings.transaction.last_insert_rowid();
+    let words = body::encode(request, day, bytes)?;
+    into_request.execute(params![part, request.record.ts as i64, &*bytes])?;
+    let row = day.transaction.last_insert_rowid();
     if let Some(content) = &request.record.request {
-        strings
-            .transaction
+        day.transaction
             .prepare_cached("INSERT INTO content VALUES (?, ?)")?
             .execute(params![row, super::content::pack(content)])?;
     }
-    Ok(row)
+    Ok((row, words))
 }
 
 fn count(
-    strings: &mut DayStrings<'_>,
-    part: &mut Part,
+    day: &mut DayTransaction<'_>,
+    part: i64,
+    numbers: &mut Numbers,
     request: &NewRequest,
+    words: Words,
+    posted: &mut Vec<u64>,
+    indexes: &mut Indexes,
 ) -> rusqlite::Result<()> {
     let record = &request.record;
-    let ts = record.ts as i64;
-    part.requests += 1;
-    part.attacks += i64::from(!record.attacks.is_empty());
-    part.denied += i64::from(record.denied);
-    part.first_ts = part.first_ts.min(ts);
-    let newest = ts >= part.last_ts;
-    part.last_ts = part.last_ts.max(ts);
-
+    let time = of_day(record.ts);
+    numbers.requests += 1;
+    numbers.attacks += u64::from(!record.attacks.is_empty());
+    numbers.denied += u64::from(record.denied);
+    numbers.first = numbers.first.min(time);
+    let newest = time >= numbers.last;
+    numbers.last = numbers.last.max(time);
+    if words.user != 0 && (newest || numbers.user == 0) {
+        numbers.user = words.user as u64;
+    }
+    if words.role != 0 && (newest || numbers.role == 0) {
+        numbers.role = words.role as u64;
+    }
+    if newest {
+        numbers.key = words.key as u64;
+        numbers.source = record.source as u64;
+    }
     let mut status = [0u8; 5];
-    let status = decimal(record.status, &mut status);
+    let status = day.intern(decimal(record.status, &mut status))?;
     let single = [
-        (Kind::Application, record.app.as_deref()),
-        (Kind::Host, record.host.as_deref()),
-        (Kind::Ip, Some(&*record.ip)),
-        (Kind::User, record.user.as_deref()),
-        (Kind::Role, record.role.as_deref()),
-        (Kind::Status, Some(status)),
-        (Kind::Method, Some(&*record.method)),
-        (Kind::Endpoint, Some(&*request.endpoint)),
-        (Kind::Ua, record.ua.as_deref()),
-        (Kind::Key, Some(&*record.key)),
+        (Kind::Application, words.app),
+        (Kind::Host, words.host),
+        (Kind::Ip, words.ip),
+        (Kind::User, words.user),
+        (Kind::Role, words.role),
+        (Kind::Status, status),
+        (Kind::Method, words.method),
+        (Kind::Endpoint, words.endpoint),
+        (Kind::Ua, words.ua),
+        (Kind::Key, words.key),
     ];
-    let attacks = record.attacks.iter().map(|attack| (Kind::Attack, Some(&**attack)));
-    for (kind, value) in single.into_iter().chain(attacks) {
-        let Some(value) = value else { continue };
-        let string = strings.intern(value)?;
-        match kind {
-            Kind::User if newest || part.user.is_none() => part.user = Some(string),
-            Kind::Role if newest || part.role.is_none() => part.role = Some(string),
-            Kind::Key if newest => {
-                part.key = string;
-                part.source = record.source as i64;
+    let mut add = |day: &mut DayTransaction<'_>, kind: Kind, string: i64| {
+        let entry = facets::entry(part, kind, string);
+        indexes.facets.push(entry);
+        if kind.is_searched() && !posted.contains(&entry.b) {
+            if posted.len() < KNOWN_VALUES {
+                posted.push(entry.b);
             }
-            _ => {}
+            indexes.postings.add(kind as u8, string, part);
+            return note(day, kind, string, entry.b);
         }
-        if part.facets.add(kind, string) && kind.is_searched() {
-            post(strings, part.id, kind, string)?;
-        }
+        Ok(())
+    };
+    for (kind, string) in single.into_iter().filter(|(_, string)| *string != 0) {
+        add(day, kind, string)?;
+    }
+    for attack in &record.attacks {
+        let string = day.intern(attack)?;
+        add(day, Kind::Attack, string)?;
     }
     Ok(())
 }
 
-/// Makes the part findable by a value.
-fn post(strings: &mut DayStrings<'_>, part: i64, kind: Kind, string: i64) -> rusqlite::Result<()> {
-    strings
-        .transaction
-        .prepare_cached("INSERT OR IGNORE INTO posting VALUES (?, ?, ?)")?
-        .execute(params![kind as u8, string, part])?;
-    if strings.known.facets.len() >= KNOWN_FACETS {
-        strings.known.facets.clear();
+/// The day has the value.
+fn note(day: &mut DayTransaction<'_>, kind: Kind, string: i64, value: u64) -> rusqlite::Result<()> {
+    if day.parts.facets.len() >= KNOWN_FACETS {
+        day.parts.facets.clear();
     }
-    if strings.known.facets.insert((kind as u8, string)) {
-        strings
-            .transaction
+    // Only the names of endpoints are searched; the others are found as they are.
+    if kind == Kind::Endpoint && day.parts.facets.insert(value) {
+        day.transaction
             .prepare_cached("INSERT OR IGNORE INTO facet VALUES (?, ?)")?
             .execute(params![kind as u8, string])?;
     }
-    Ok(())
-}
-
-fn save(strings: &DayStrings<'_>, part: &Part, bytes: &mut Vec<u8>) -> rusqlite::Result<()> {
-    strings
-        .transaction
-        .prepare_cached(
-            "UPDATE part SET first_ts = ?, last_ts = ?, requests = ?, attacks = ?, denied = ?
-             WHERE id = ?",
-        )?
-        .execute(params![
-            part.first_ts,
-            part.last_ts,
-            part.requests,
-            part.attacks,
-            part.denied,
-            part.id
-        ])?;
-    bytes.clear();
-    part.facets.write(bytes);
-    strings
-        .transaction
-        .prepare_cached(
-            "UPDATE part_detail SET user = ?, role = ?, key = ?, source = ?, facets = ?
-             WHERE id = ?",
-        )?
-        .execute(params![part.user, part.role, part.key, part.source, &*bytes, part.id])?;
     Ok(())
 }
 

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::body;
 use super::content;
 use super::days::{DayFile, Strings, find_part, key_text};
-use super::part::id_hash;
-use crate::store::query::{RequestQuery, StoredRequest};
+use super::part::{id_hash, shorten};
+use super::runs::{self, Index};
+use super::timeline::Timeline;
+use crate::store::query::{DAY_MS, RequestQuery, StoredRequest};
 use crate::store::{Day, Page, StoreError, cursor};
 
 /// Where a page begins: after this request.
@@ -47,7 +49,8 @@ pub(super) fn page(
     for file in days {
         let after = after.filter(|after| Day::of(after.ts as u64) == file.day);
         let wanted = query.limit + 1 - found.len();
-        let of_day = file.read(|connection| read_day(connection, query, after, wanted));
+        let of_day =
+            file.read(|connection| read_day(connection, query, file.day.start(), after, wanted));
         found.extend(of_day.unwrap_or_default());
         if found.len() > query.limit {
             break;
@@ -71,37 +74,42 @@ fn read_cursor(text: &str) -> Option<After> {
 fn read_day(
     connection: &Connection,
     query: &RequestQuery,
+    day_start: u64,
     after: Option<After>,
     wanted: usize,
 ) -> rusqlite::Result<Vec<(i64, StoredRequest)>> {
     let Some(part) = find_part(connection, &query.session)? else { return Ok(Vec::new()) };
     let mut strings = Strings::new(connection);
-    let from = query.filter.from.unwrap_or(0).min(i64::MAX as u64) as i64;
-    let to = query.filter.to.unwrap_or(u64::MAX).min(i64::MAX as u64) as i64;
-    let (sql, start) = if query.descending {
-        (
-            "SELECT id, ts, body FROM request
-             WHERE part = ? AND ts BETWEEN ? AND ? AND (ts, id) < (?, ?) ORDER BY ts DESC, id DESC",
-            After { ts: i64::MAX, row: i64::MAX },
-        )
-    } else {
-        (
-            "SELECT id, ts, body FROM request
-             WHERE part = ? AND ts BETWEEN ? AND ? AND (ts, id) > (?, ?) ORDER BY ts, id",
-            After { ts: -1, row: -1 },
-        )
+    // What of the day is asked for, in ms of the day.
+    let of_day = |ts: u64| ts.max(day_start).saturating_sub(day_start).min(DAY_MS);
+    let from = of_day(query.filter.from.unwrap_or(0));
+    let to = of_day(query.filter.to.unwrap_or(u64::MAX));
+    let end = if query.descending { (to, u64::MAX >> 1) } else { (from, 0) };
+    let start = match after {
+        None => end,
+        Some(After { ts, row }) => {
+            let after = (of_day(ts as u64), row as u64);
+            if query.descending { after.min(end) } else { after.max(end) }
+        }
     };
-    let start = after.unwrap_or(start);
-    let (from, to) =
-        if query.descending { (from, to.min(start.ts)) } else { (from.max(start.ts), to) };
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![part, from, to, start.ts, start.row])?;
+    let after = after.map(|after| (of_day(after.ts as u64), after.row));
+    let mut timeline = Timeline::new(connection, part, query.descending, start)?;
+    let mut statement = connection.prepare_cached("SELECT ts, body FROM request WHERE id = ?")?;
     let mut found = Vec::new();
     while found.len() < wanted {
-        let Some(row) = rows.next()? else { break };
-        let request = read_request(row.get(1)?, row.get_ref(2)?, &query.session, &mut strings)?;
+        let Some((time, row)) = timeline.next()? else { break };
+        if !(from..=to).contains(&time) {
+            break;
+        }
+        // The cursor's own.
+        if after == Some((time, row)) {
+            continue;
+        }
+        let request = statement.query_row([row], |columns| {
+            read_request(columns.get(0)?, columns.get_ref(1)?, &query.session, &mut strings)
+        })?;
         if query.filter.matches(&request) {
-            found.push((row.get(0)?, request));
+            found.push((row, request));
         }
     }
     Ok(found)
@@ -134,23 +142,25 @@ pub(super) fn by_id(days: &[Arc<DayFile>], id: &str) -> Option<StoredRequest> {
 
 fn read_by_id(connection: &Connection, id: &str) -> rusqlite::Result<Option<StoredRequest>> {
     let mut strings = Strings::new(connection);
-    let mut statement = connection.prepare_cached(
-        "SELECT request.id, ts, body, session FROM request_id
-         JOIN request ON request.id = request_id.request
-         JOIN part ON part.id = request.part
-         WHERE hash = ?",
-    )?;
-    let mut rows = statement.query([id_hash(id)])?;
-    while let Some(row) = rows.next()? {
-        let session = key_text(row.get_ref(3)?);
-        let mut request = read_request(row.get(1)?, row.get_ref(2)?, &session, &mut strings)?;
+    let hash = shorten(id_hash(id));
+    for entry in runs::of(connection, &runs::load(connection, Index::Ids)?, hash)? {
+        let row = entry.b as i64;
+        let mut request = connection
+            .prepare_cached(
+                "SELECT ts, body, session FROM request JOIN part ON part.id = request.part
+                 WHERE request.id = ?",
+            )?
+            .query_row([row], |columns| {
+                let session = key_text(columns.get_ref(2)?);
+                read_request(columns.get(0)?, columns.get_ref(1)?, &session, &mut strings)
+            })?;
         if request.record.id != id {
             continue;
         }
         if request.has_content {
             request.record.request = connection
                 .prepare_cached("SELECT body FROM content WHERE request = ?")?
-                .query_row([row.get::<_, i64>(0)?], |row| {
+                .query_row([row], |row| {
                     Ok(content::unpack(row.get_ref(0)?.as_blob().unwrap_or_default()))
                 })
                 .optional()?

@@ -9,13 +9,25 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-/// A step from one version of a file's tables to the next.
-type Migration = &'static str;
+use super::upgrade;
 
-/// Tables of a day. Strings are kept once (`string`) and referred to by number. A session's
-/// `part` row is narrow, since lists scan it; what only a detail needs is in `part_detail`.
+/// A step from one version of a file's tables to the next.
+pub(super) enum Migration {
+    /// Statements.
+    Sql(&'static str),
+    /// What statements do not say.
+    Code(fn(&Connection) -> rusqlite::Result<()>),
+}
+
+/// Tables of a day. Strings are kept once (`string`) and referred to by number.
+///
+/// What a commit writes for each record decides how fast records are stored: no table but `request` has a
+/// row for each, and none has keys that come in no order, since each would touch a page of its own. See
+/// [`super::runs`], [`super::numbers`], [`super::postings`]; before version 3 these were plain tables and
+/// indexes.
 pub(super) const DAY: &[Migration] = &[
-    r"
+    Migration::Sql(
+        r"
 CREATE TABLE string (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
 CREATE TABLE part (
     id INTEGER PRIMARY KEY,
@@ -54,7 +66,9 @@ CREATE TABLE batch (
     key TEXT PRIMARY KEY, requests INTEGER NOT NULL, days INTEGER NOT NULL
 ) WITHOUT ROWID;
 ",
-    r"
+    ),
+    Migration::Sql(
+        r"
 CREATE TABLE activity (
     ts INTEGER PRIMARY KEY,
     requests INTEGER NOT NULL,
@@ -64,10 +78,13 @@ CREATE TABLE activity (
 -- Of an older file: what its requests tell without being read.
 INSERT INTO activity SELECT ts / 300000 * 300000, count(*), 0, 0 FROM request GROUP BY 1;
 ",
+    ),
+    Migration::Code(upgrade::to_sets_and_runs),
 ];
 
 /// Tables of what is not bound to a day.
-pub(super) const CONTROL: &[Migration] = &[r"
+pub(super) const CONTROL: &[Migration] = &[Migration::Sql(
+    r"
 CREATE TABLE token (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     hash BLOB NOT NULL UNIQUE,
@@ -95,7 +112,8 @@ CREATE TABLE parameters (
 );
 CREATE TABLE change (id INTEGER PRIMARY KEY CHECK (id = 1), life TEXT NOT NULL, n INTEGER NOT NULL);
 INSERT INTO change VALUES (1, lower(hex(randomblob(4))), 0);
-"];
+",
+)];
 
 /// How long a statement waits for another process (a subcommand beside the server).
 const BUSY: Duration = Duration::from_secs(5);
@@ -136,13 +154,30 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// Brings the tables of a file up to date that is only read otherwise. A file that cannot be written
-/// is read as it is.
+/// is not read: [`check`] says why.
 pub(super) fn bring_up_to_date(path: &Path, migrations: &[Migration]) -> rusqlite::Result<()> {
     let version: u32 = open_reader(path)?.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if (version as usize) < migrations.len() {
         open(path, migrations)?;
     }
     Ok(())
+}
+
+/// An error where the tables of a file are not those that this version reads.
+pub(super) fn check(connection: &Connection, migrations: &[Migration]) -> rusqlite::Result<()> {
+    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if (version as usize) < migrations.len() {
+        return Err(other_version(format!(
+            "its tables are of version {version} and could not be brought up to {}",
+            migrations.len()
+        )));
+    }
+    Ok(())
+}
+
+fn other_version(text: String) -> rusqlite::Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_SCHEMA);
+    rusqlite::Error::SqliteFailure(code, Some(text))
 }
 
 fn tune(connection: &Connection) -> rusqlite::Result<()> {
@@ -157,17 +192,17 @@ fn migrate(connection: &mut Connection, migrations: &[Migration]) -> rusqlite::R
     let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let version = version as usize;
     if version > migrations.len() {
-        return Err(rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_SCHEMA),
-            Some(format!(
-                "made by a newer version of api-sessions-cloud (tables {version}, this one knows {})",
-                migrations.len()
-            )),
-        ));
+        return Err(other_version(format!(
+            "made by a newer version of api-sessions-cloud (tables {version}, this one knows {})",
+            migrations.len()
+        )));
     }
     for (n, step) in migrations.iter().enumerate().skip(version) {
         let transaction = connection.transaction()?;
-        transaction.execute_batch(step)?;
+        match step {
+            Migration::Sql(statements) => transaction.execute_batch(statements)?,
+            Migration::Code(code) => code(&transaction)?,
+        }
         transaction.pragma_update(None, "user_version", n as u32 + 1)?;
         transaction.commit()?;
     }

@@ -1,16 +1,19 @@
-//! The list of sessions: each day is scanned or looked up by itself, the days are merged here.
+//! The list of sessions: each day is scanned by itself, the days are merged here.
 //!
-//! Parts of sessions that live on one day alone (nearly all) go straight into the page; the others
-//! are first put together.
+//! Parts of sessions that live on one day alone go straight into the page; the others are first put
+//! together. Ids of sessions are read for the page alone: until then a session is its key.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use rusqlite::Connection;
-use rusqlite::types::ValueRef;
+use ahash::RandomState;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::candidate::{Candidate, Top};
-use super::days::{DayFile, Key};
-use super::filter::{Predicates, Sets};
+use super::days::{DayFile, find_part, key_text};
+use super::filter::{FEW, Predicates, Sets};
+use super::numbers::{self, Numbers, PARTS, SessionKey};
+use super::timeline;
 use crate::store::query::{SessionQuery, Sort};
 use crate::store::{Day, StoreError};
 
@@ -26,8 +29,8 @@ pub(super) struct Found {
 /// What a scan of one day gives.
 struct DayFound {
     day: Day,
-    /// Only parts that meet some filter were looked at.
-    partial: bool,
+    /// Only parts that meet some filter were looked at: these are the ones of sessions of several days.
+    partial: Option<HashSet<SessionKey, RandomState>>,
     total: u64,
     newest: i64,
     top: Top,
@@ -35,22 +38,19 @@ struct DayFound {
 }
 
 /// Finds a page of sessions.
-pub(super) fn find(
-    days: &[std::sync::Arc<DayFile>],
-    query: &SessionQuery,
-) -> Result<Found, StoreError> {
+pub(super) fn find(days: &[Arc<DayFile>], query: &SessionQuery) -> Result<Found, StoreError> {
     let predicates = Predicates::new(&query.filter);
     let top = Top::new(query)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
     let next = std::sync::atomic::AtomicUsize::new(0);
-    let scanned: Vec<DayFound> = std::thread::scope(|scope| {
+    let mut scanned: Vec<DayFound> = std::thread::scope(|scope| {
         let work = || {
             let mut found = Vec::new();
             loop {
                 let n = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 let Some(file) = days.get(n) else { return found };
                 found.extend(file.read(|connection| {
-                    scan(connection, file.day, query, &predicates, top.clone())
+                    Scan::new(connection, file.day, query, &predicates, top.clone())?.run(false)
                 }));
             }
         };
@@ -62,201 +62,263 @@ pub(super) fn find(
         found
     });
 
-    let (mut total, mut newest) = (0, 0);
-    let mut top = top;
-    let mut several: HashMap<Vec<u8>, Candidate> = HashMap::new();
-    let mut partial = Vec::new();
-    for day in scanned {
-        if day.partial {
-            partial.push(day.day);
-        }
-        total += day.total;
-        newest = newest.max(day.newest);
-        for candidate in day.top.into_vec() {
-            top.offer(candidate);
-        }
-        for candidate in day.several {
-            match several.get_mut(&candidate.session) {
-                Some(known) => known.merge(candidate),
-                None => {
-                    several.insert(candidate.session.clone(), candidate);
-                }
+    // Where other days have many sessions to be completed, reading a day through is faster.
+    if scanned.iter().map(|day| day.several.len()).sum::<usize>() > FEW {
+        for day in scanned.iter_mut().filter(|day| day.partial.is_some()) {
+            let whole = days.iter().find(|file| file.day == day.day).and_then(|file| {
+                file.read(|connection| {
+                    Scan::new(connection, file.day, query, &predicates, top.clone())?.run(true)
+                })
+            });
+            if let Some(whole) = whole {
+                *day = whole;
             }
         }
     }
-    several.retain(|_, candidate| predicates.may_be_met(candidate.met));
-    for file in days.iter().filter(|file| partial.contains(&file.day)) {
-        file.read(|connection| complete(connection, file.day, query, &top, &mut several));
+
+    let (mut total, mut newest) = (0, 0);
+    let mut top = top;
+    for day in &scanned {
+        total += day.total;
+        newest = newest.max(day.newest);
+        day.top.offer_to(&mut top);
     }
-    for candidate in several.into_values() {
+    let mut several = merge(&scanned, threads);
+    several.retain(|candidate| predicates.may_be_met(candidate.met));
+    complete(days, query, &predicates, &scanned, top.as_of(), &mut several);
+    for candidate in several {
         // A part that was added may be newer than all that were looked at before.
         newest = newest.max(candidate.last_ts);
         if predicates.all_met(candidate.met, candidate.denied) {
             total += 1;
-            top.offer(candidate);
+            if top.may_take(&candidate) {
+                top.offer(candidate);
+            }
         }
     }
     let (page, more) = top.into_page();
     Ok(Found { total, page, more, newest })
 }
 
-/// Adds the parts of a day that meet no filter to the sessions that others let be found: what a session
-/// holds is all of it.
-fn complete(
-    connection: &Connection,
-    day: Day,
-    query: &SessionQuery,
-    top: &Top,
-    several: &mut HashMap<Vec<u8>, Candidate>,
-) -> rusqlite::Result<()> {
-    let predicates = Predicates::new(&query.filter);
-    let mut statement =
-        connection.prepare_cached(&format!("{} WHERE session = ?", select(query)))?;
-    for (session, candidate) in several.iter_mut() {
-        if candidate.parts.iter().any(|(known, _)| *known == day) {
-            continue;
-        }
-        let session = String::from_utf8_lossy(session);
-        let mut rows = statement.query([Key(&session)])?;
-        if let Some(row) = rows.next()? {
-            let mut part = read(connection, row, top.as_of())?;
-            part.met |= predicates.met_by_part(&query.filter, &part);
-            part.parts.push((day, row.get(0)?));
-            candidate.merge(part);
-        }
-    }
-    Ok(())
-}
-
-/// A part as far as the columns of [`select`] tell.
-fn read(
-    connection: &Connection,
-    row: &rusqlite::Row<'_>,
-    as_of: Option<i64>,
-) -> rusqlite::Result<Candidate> {
-    let mut candidate = Candidate {
-        session: Vec::new(),
-        last_ts: row.get(3)?,
-        first_ts: row.get(4)?,
-        requests: row.get(5)?,
-        attacks: row.get(6)?,
-        denied: row.get(7)?,
-        met: 0,
-        value: 0,
-        parts: Vec::new(),
-    };
-    if let Some(as_of) = as_of.filter(|as_of| candidate.last_ts > *as_of) {
-        candidate.last_ts = last_before(connection, row.get(0)?, as_of)?;
-    }
-    Ok(candidate)
-}
-
-/// The statement that reads parts: only of the columns that the question needs, since it may go
-/// over all parts of a day.
-fn select(query: &SessionQuery) -> String {
-    let (sort, filter) = (query.sort, &query.filter);
-    let column = |name: &'static str, needed: bool| if needed { name } else { "0" };
-    let period = filter.from.is_some() || filter.to.is_some();
-    format!(
-        "SELECT id, several_days, session, last_ts, {}, {}, {}, {} FROM part",
-        column("first_ts", matches!(sort, Sort::FirstTs | Sort::Duration) || period),
-        column("requests", sort == Sort::Requests),
-        column("attacks", sort == Sort::Attacks || filter.attack.is_some()),
-        column("denied", sort == Sort::Denied || filter.denied.is_some()),
-    )
-}
-
-fn scan(
-    connection: &Connection,
-    day: Day,
-    query: &SessionQuery,
-    predicates: &Predicates,
-    top: Top,
-) -> rusqlite::Result<DayFound> {
-    let mut found = DayFound { day, partial: false, total: 0, newest: 0, top, several: Vec::new() };
-    let sets = Sets::load(connection, predicates)?;
-    let as_of = found.top.as_of();
-    let columns = select(query);
-    let mut visit = |row: &rusqlite::Row<'_>| -> rusqlite::Result<()> {
-        let id: i64 = row.get(0)?;
-        let several: bool = row.get(1)?;
-        let met = sets.met(id);
-        if !several && !sets.all_met(met) {
-            return Ok(());
-        }
-        let mut candidate = read(connection, row, as_of)?;
-        candidate.met = met;
-        candidate.met |= predicates.met_by_part(&query.filter, &candidate);
-        found.newest = found.newest.max(candidate.last_ts);
-        if several {
-            candidate.session = key_bytes(row.get_ref(2)?);
-            candidate.parts.push((day, id));
-            found.several.push(candidate);
-        } else if predicates.all_met(candidate.met, candidate.denied) {
-            found.total += 1;
-            // Most rows are not on this page: their ids are not copied.
-            if found.top.may_take(&candidate) {
-                candidate.session = key_bytes(row.get_ref(2)?);
-                candidate.parts.push((day, id));
-                found.top.offer(candidate);
+/// Sessions of several days, each from its parts. Keys are spread evenly, so each thread takes those of its
+/// own remainder.
+fn merge(scanned: &[DayFound], threads: usize) -> Vec<Candidate> {
+    let share = |n: usize| {
+        let most = scanned.iter().map(|day| day.several.len()).max().unwrap_or_default() / threads;
+        let mut known: HashMap<SessionKey, usize, RandomState> =
+            HashMap::with_capacity_and_hasher(most, RandomState::default());
+        let mut merged: Vec<Candidate> = Vec::with_capacity(most);
+        for candidate in scanned.iter().flat_map(|day| &day.several) {
+            let [.., last] = candidate.session;
+            if usize::from(last) % threads != n {
+                continue;
+            }
+            let at = *known.entry(candidate.session).or_insert(merged.len());
+            match merged.get_mut(at) {
+                Some(known) => known.merge(candidate),
+                None => merged.push(*candidate),
             }
         }
-        Ok(())
+        merged
     };
-    if let Some(session) = &query.filter.session {
-        let mut statement = connection.prepare_cached(&format!("{columns} WHERE session = ?"))?;
-        let mut rows = statement.query([Key(session)])?;
-        while let Some(row) = rows.next()? {
-            visit(row)?;
-        }
-        return Ok(found);
+    std::thread::scope(|scope| {
+        let share = &share;
+        let others: Vec<_> = (1..threads).map(|n| scope.spawn(move || share(n))).collect();
+        let mut all = share(0);
+        all.extend(others.into_iter().flat_map(|other| other.join().unwrap_or_default()));
+        all
+    })
+}
+
+/// Adds the parts of days that meet no filter to the sessions that others let be found: what a session
+/// holds is all of it.
+fn complete(
+    days: &[Arc<DayFile>],
+    query: &SessionQuery,
+    predicates: &Predicates,
+    scanned: &[DayFound],
+    as_of: Option<i64>,
+    several: &mut [Candidate],
+) {
+    if several.is_empty() || scanned.iter().all(|day| day.partial.is_none()) {
+        return;
     }
-    // "Not denied" must see all parts of a session.
-    let few = sets.few().filter(|_| query.filter.denied != Some(false));
-    let mut found_partial = false;
-    match few {
-        Some(ids) => {
-            found_partial = true;
-            // Parts of sessions of several days matter even where only one filter is met.
-            let mut statement = connection.prepare_cached(&format!("{columns} WHERE id = ?"))?;
-            for id in ids {
-                let mut rows = statement.query([id])?;
+    let names: Vec<_> = several.iter().map(|candidate| session_of(days, candidate)).collect();
+    for file in days {
+        let of_day = scanned.iter().find(|day| day.day == file.day);
+        let Some(seen) = of_day.and_then(|day| day.partial.as_ref()) else { continue };
+        file.read(|connection| {
+            for (candidate, name) in several.iter_mut().zip(&names) {
+                let Some(name) = name.as_ref().filter(|_| !seen.contains(&candidate.session))
+                else {
+                    continue;
+                };
+                let Some(part) = find_part(connection, name)? else { continue };
+                let Some(numbers) = numbers::of_part(connection, part)? else { continue };
+                let mut found = Candidate::of(file.day, part, candidate.session, &numbers);
+                if let Some(as_of) = as_of.filter(|as_of| found.last_ts > *as_of) {
+                    let last = timeline::last_before(connection, &[part], as_of)?;
+                    found.last_ts = last.first().copied().unwrap_or(NOT_YET);
+                }
+                found.met = predicates.met_by_part(&query.filter, &found);
+                candidate.merge(&found);
+            }
+            Ok(())
+        });
+    }
+}
+
+/// The id of a session that was found.
+pub(super) fn session_of(days: &[Arc<DayFile>], candidate: &Candidate) -> Option<String> {
+    let file = days.iter().find(|file| file.day == candidate.day)?;
+    file.peek(|connection| {
+        connection
+            .prepare_cached("SELECT session FROM part WHERE id = ?")?
+            .query_row([candidate.part], |row| Ok(key_text(row.get_ref(0)?)))
+            .optional()
+    })?
+}
+
+/// A scan of one day.
+struct Scan<'a> {
+    connection: &'a Connection,
+    query: &'a SessionQuery,
+    predicates: &'a Predicates,
+    sets: Sets,
+    as_of: Option<i64>,
+    found: DayFound,
+    /// Parts with requests that are newer than the first page.
+    late: Vec<Candidate>,
+    /// Keys of the row's sessions, once one is needed.
+    keys: Option<(i64, Vec<SessionKey>)>,
+}
+
+impl<'a> Scan<'a> {
+    fn new(
+        connection: &'a Connection,
+        day: Day,
+        query: &'a SessionQuery,
+        predicates: &'a Predicates,
+        top: Top,
+    ) -> rusqlite::Result<Scan<'a>> {
+        Ok(Scan {
+            connection,
+            query,
+            predicates,
+            sets: Sets::load(connection, predicates)?,
+            as_of: top.as_of(),
+            found: DayFound { day, partial: None, total: 0, newest: 0, top, several: Vec::new() },
+            late: Vec::new(),
+            keys: None,
+        })
+    }
+
+    /// `whole`: of all parts, even if few meet a filter.
+    fn run(mut self, whole: bool) -> rusqlite::Result<DayFound> {
+        if let Some(session) = &self.query.filter.session {
+            if let Some(part) = find_part(self.connection, session)?
+                && let Some(numbers) = numbers::of_part(self.connection, part)?
+            {
+                self.visit(part, &numbers)?;
+            }
+            return self.end();
+        }
+        // "Not denied" must see all parts of a session.
+        match self.sets.few().filter(|_| !whole && self.query.filter.denied != Some(false)) {
+            Some(parts) => {
+                self.found.partial = Some(HashSet::default());
+                for of_row in parts.chunk_by(|a, b| a / PARTS == b / PARTS) {
+                    let Some(first) = of_row.first() else { continue };
+                    let row = numbers::load(self.connection, first / PARTS)?;
+                    for part in of_row {
+                        if let Some(numbers) = row.get(numbers::place(*part).1) {
+                            self.visit(*part, numbers)?;
+                        }
+                    }
+                }
+                let seen = self.found.several.iter().chain(&self.late);
+                self.found.partial = Some(seen.map(|candidate| candidate.session).collect());
+            }
+            None => {
+                // Parts are made in about the order of time: the page fills at once, and what comes
+                // after is mostly not on it.
+                let mut statement = self.connection.prepare_cached(if self.query.ascending {
+                    "SELECT id, numbers FROM part_numbers ORDER BY id"
+                } else {
+                    "SELECT id, numbers FROM part_numbers ORDER BY id DESC"
+                })?;
+                let mut rows = statement.query([])?;
                 while let Some(row) = rows.next()? {
-                    visit(row)?;
+                    let first = row.get::<_, i64>(0)? * PARTS;
+                    let bytes = row.get_ref(1)?.as_blob().unwrap_or_default();
+                    for (part, numbers) in (first..).zip(numbers::decode(bytes)) {
+                        self.visit(part, &numbers)?;
+                    }
                 }
             }
         }
-        None => {
-            // Parts are made in about the order of time: the page fills at once, and what comes
-            // after is mostly not on it.
-            let order = if query.ascending { "ASC" } else { "DESC" };
-            let mut statement =
-                connection.prepare_cached(&format!("{columns} ORDER BY id {order}"))?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                visit(row)?;
+        self.end()
+    }
+
+    fn visit(&mut self, part: i64, numbers: &Numbers) -> rusqlite::Result<()> {
+        let met = self.sets.met(part);
+        if numbers.requests == 0 || !(numbers.several_days || self.sets.all_met(met)) {
+            return Ok(());
+        }
+        let mut candidate = Candidate::of(self.found.day, part, SessionKey::default(), numbers);
+        candidate.met = met;
+        if self.as_of.is_some_and(|as_of| candidate.last_ts > as_of) {
+            candidate.session = self.key(part)?;
+            self.late.push(candidate);
+            return Ok(());
+        }
+        self.take(candidate)
+    }
+
+    /// Takes a part whose numbers are as of the first page.
+    fn take(&mut self, mut candidate: Candidate) -> rusqlite::Result<()> {
+        candidate.met |= self.predicates.met_by_part(&self.query.filter, &candidate);
+        self.found.newest = self.found.newest.max(candidate.last_ts);
+        if candidate.several {
+            candidate.session = self.key(candidate.part)?;
+            self.found.several.push(candidate);
+        } else if self.predicates.all_met(candidate.met, candidate.denied) {
+            self.found.total += 1;
+            // Most are not on this page: their keys are not read.
+            if self.found.top.may_take(&candidate) {
+                candidate.session = self.key(candidate.part)?;
+                self.found.top.offer(candidate);
             }
         }
+        Ok(())
     }
-    found.partial = found_partial;
-    Ok(found)
-}
 
-/// Time of the part's newest request up to `as_of`; [`NOT_YET`]: there was none.
-fn last_before(connection: &Connection, part: i64, as_of: i64) -> rusqlite::Result<i64> {
-    let last: Option<i64> = connection
-        .prepare_cached("SELECT max(ts) FROM request WHERE part = ? AND ts <= ?")?
-        .query_row([part, as_of], |row| row.get(0))?;
-    Ok(last.unwrap_or(NOT_YET))
+    fn key(&mut self, part: i64) -> rusqlite::Result<SessionKey> {
+        let (row, at) = numbers::place(part);
+        let keys = match &self.keys {
+            Some((known, keys)) if *known == row => keys,
+            _ => &self.keys.insert((row, numbers::keys(self.connection, row)?)).1,
+        };
+        keys.get(at).copied().ok_or_else(super::requests::damaged)
+    }
+
+    fn end(mut self) -> rusqlite::Result<DayFound> {
+        let mut late = std::mem::take(&mut self.late);
+        if let Some(as_of) = self.as_of.filter(|_| !late.is_empty()) {
+            late.sort_unstable_by_key(|candidate| candidate.part);
+            let parts: Vec<i64> = late.iter().map(|candidate| candidate.part).collect();
+            let times = timeline::last_before(self.connection, &parts, as_of)?;
+            for (mut candidate, last_ts) in late.into_iter().zip(times) {
+                candidate.last_ts = last_ts;
+                self.take(candidate)?;
+            }
+        }
+        Ok(self.found)
+    }
 }
 
 /// Sort value of a session that began after the first page was asked for.
 pub(super) const NOT_YET: i64 = i64::MIN + 1;
-
-/// Bytes that order sessions with equal sort values.
-fn key_bytes(value: ValueRef<'_>) -> Vec<u8> {
-    super::days::key_text(value).into_bytes()
-}
 
 /// The value that sorts, of a candidate.
 pub(super) fn sort_value(sort: Sort, candidate: &Candidate) -> i64 {

@@ -1,7 +1,7 @@
 //! The thread that writes day files: takes all batches that wait, writes them in one transaction a
 //! day, and answers them when that is on the disk (group commit).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,9 +11,10 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::activity;
 use super::body::Intern;
-use super::days::{Days, Key, lock};
+use super::days::{Days, find_part, lock};
+use super::numbers::{self, Rows};
 use super::once::Arriving;
-use super::part;
+use super::part::{self, Parts};
 use super::schema;
 use crate::store::{Batch, Day, NewRequest, Reply, StoreError, Stored};
 
@@ -42,7 +43,7 @@ const KNOWN_STRINGS: usize = 100_000;
 /// Page cache of a day that is written, KiB.
 const CACHE_KIB: i64 = 64 * 1024;
 
-/// Pages of the write-ahead log after which it is copied into the file: 64 MiB.
+/// Pages of the write-ahead log after which it is copied into the file: 32 MiB.
 const CHECKPOINT_PAGES: i64 = 8192;
 
 /// Pause after which an idle thread folds its write-ahead logs into the files.
@@ -104,29 +105,25 @@ struct Writer<'a> {
 /// One day, open for writing.
 pub(super) struct DayWriter {
     connection: Connection,
-    known: Known,
-}
-
-/// What a day's writer remembers of its file.
-#[derive(Default)]
-pub(super) struct Known {
     strings: HashMap<String, i64, RandomState>,
-    pub(super) facets: HashSet<(u8, i64), RandomState>,
+    parts: Parts,
 }
 
-/// A transaction with the strings that are known.
-pub(super) struct DayStrings<'a> {
+/// A transaction of a day, with what is remembered of its file.
+pub(super) struct DayTransaction<'a> {
+    pub(super) day: Day,
     pub(super) transaction: &'a Transaction<'a>,
-    pub(super) known: &'a mut Known,
+    strings: &'a mut HashMap<String, i64, RandomState>,
+    pub(super) parts: &'a mut Parts,
     /// Parts of other days that are to be told that they are not alone.
     pub(super) marks: BTreeMap<Day, Vec<i64>>,
 }
 
-impl Intern for DayStrings<'_> {
+impl Intern for DayTransaction<'_> {
     type Error = rusqlite::Error;
 
     fn intern(&mut self, text: &str) -> rusqlite::Result<i64> {
-        if let Some(id) = self.known.strings.get(text) {
+        if let Some(id) = self.strings.get(text) {
             return Ok(*id);
         }
         let found = self
@@ -143,10 +140,10 @@ impl Intern for DayStrings<'_> {
                 self.transaction.last_insert_rowid()
             }
         };
-        if self.known.strings.len() >= KNOWN_STRINGS {
-            self.known.strings.clear();
+        if self.strings.len() >= KNOWN_STRINGS {
+            self.strings.clear();
         }
-        self.known.strings.insert(text.to_owned(), id);
+        self.strings.insert(text.to_owned(), id);
         Ok(id)
     }
 }
@@ -195,8 +192,6 @@ impl Writer<'_> {
                     }
                 }
                 Err(error) => {
-                    // Its caches may know numbers that were rolled back.
-                    self.open.remove(&day);
                     let text = format!("cannot write {}: {error}", self.days.path(day).display());
                     for batch in batches {
                         if let Some((_, result)) = replies.get_mut(batch) {
@@ -219,7 +214,8 @@ impl Writer<'_> {
         portions: Vec<Portion>,
     ) -> rusqlite::Result<Vec<(usize, Stored)>> {
         let days = Arc::clone(self.days);
-        let file = self.open_day(day)?;
+        // Out of the map until all is well: after an error its caches may know what was rolled back.
+        let mut file = self.take_day(day)?;
         let transaction =
             Transaction::new_unchecked(&file.connection, TransactionBehavior::Immediate)?;
         let mut outcome = Vec::with_capacity(portions.len());
@@ -236,33 +232,56 @@ impl Writer<'_> {
             outcome.push((portion.batch, Stored { stored, duplicates: n - stored }));
             requests.extend(portion.requests);
         }
-        let mut strings = DayStrings {
+        let mut writing = DayTransaction {
+            day,
             transaction: &transaction,
-            known: &mut file.known,
+            strings: &mut file.strings,
+            parts: &mut file.parts,
             marks: BTreeMap::new(),
         };
         activity::store(&transaction, &requests)?;
-        part::store(&mut strings, &days, day, requests)?;
-        mark(&days, &strings.marks)?;
+        part::store(&mut writing, &days, &requests)?;
+        let marks = writing.marks;
+        self.mark(&marks)?;
         transaction.commit()?;
         self.days.add(day);
+        self.open.insert(day, file);
         Ok(outcome)
     }
 
-    fn open_day(&mut self, day: Day) -> rusqlite::Result<&mut DayWriter> {
-        if !self.open.contains_key(&day) {
-            while self.open.len() >= OPEN_DAYS {
-                self.open.pop_first();
-            }
-            let connection = schema::open(&self.days.path(day), schema::DAY)?;
-            connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-            connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-            connection.pragma_update(None, "journal_size_limit", 0)?;
-            let known = Known::default();
-            self.open.insert(day, DayWriter { connection, known });
+    /// A day to be written, which is put back into `open` after that.
+    fn take_day(&mut self, day: Day) -> rusqlite::Result<DayWriter> {
+        if let Some(file) = self.open.remove(&day) {
+            return Ok(file);
         }
-        // It is there: see above.
-        self.open.get_mut(&day).ok_or(rusqlite::Error::InvalidQuery)
+        while self.open.len() >= OPEN_DAYS {
+            self.open.pop_first();
+        }
+        let connection = schema::open(&self.days.path(day), schema::DAY)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        connection.pragma_update(None, "journal_size_limit", 0)?;
+        Ok(DayWriter { connection, strings: HashMap::default(), parts: Parts::default() })
+    }
+
+    /// Tells parts of other days that they are not alone. Done before the new part is durable: a mark
+    /// too many costs a look-up, one too few would count a session twice.
+    fn mark(&mut self, marks: &BTreeMap<Day, Vec<i64>>) -> rusqlite::Result<()> {
+        for (day, parts) in marks {
+            let connection = schema::open(&self.days.path(*day), schema::DAY)?;
+            let transaction =
+                Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
+            let mut rows = Rows::default();
+            for part in parts {
+                rows.part(&transaction, *part)?.several_days = true;
+                if let Some(open) = self.open.get_mut(day) {
+                    open.parts.rows.forget(*part);
+                }
+            }
+            rows.save(&transaction)?;
+            transaction.commit()?;
+        }
+        Ok(())
     }
 
     fn checkpoint(&self) {
@@ -298,47 +317,49 @@ fn known_elsewhere(days: &Days, day: Day, key: &str) -> bool {
     found >= of
 }
 
-/// The session's parts of other days, that do not know yet that they are not alone. `true`: it has
-/// parts on other days.
+/// For each of the sessions, whether it has parts on other days. Those that do not know yet that they are not
+/// alone are to be marked.
 pub(super) fn other_days(
     days: &Days,
     day: Day,
-    session: &str,
+    sessions: &[&str],
     marks: &mut BTreeMap<Day, Vec<i64>>,
-) -> bool {
-    let mut any = false;
+) -> Vec<bool> {
+    let mut any = vec![false; sessions.len()];
+    if sessions.is_empty() {
+        return any;
+    }
     for file in days.all() {
         if file.day == day {
             continue;
         }
-        let found = file.peek(|connection| {
-            connection
-                .prepare_cached("SELECT id, several_days FROM part WHERE session = ?")?
-                .query_row([Key(session)], |row| Ok((row.get(0)?, row.get::<_, bool>(1)?)))
-                .optional()
-        });
-        if let Some(Some((id, marked))) = found {
-            any = true;
-            if !marked {
-                marks.entry(file.day).or_default().push(id);
+        // Of all sessions at once: taking and leaving the file's lock costs more than looking.
+        let found = file.read(|connection| {
+            let mut parts = Vec::new();
+            for (n, session) in sessions.iter().enumerate() {
+                parts.extend(find_part(connection, session)?.map(|part| (part, n)));
             }
+            parts.sort_unstable();
+            let mut unmarked = Vec::new();
+            for of_row in parts.chunk_by(|a, b| numbers::place(a.0).0 == numbers::place(b.0).0) {
+                let Some((first, _)) = of_row.first() else { continue };
+                let row = numbers::load(connection, numbers::place(*first).0)?;
+                let alone = |part: i64| {
+                    row.get(numbers::place(part).1).is_none_or(|numbers| !numbers.several_days)
+                };
+                unmarked.extend(of_row.iter().map(|(part, _)| *part).filter(|part| alone(*part)));
+            }
+            Ok((parts, unmarked))
+        });
+        let Some((parts, unmarked)) = found else { continue };
+        for (_, n) in parts {
+            if let Some(any) = any.get_mut(n) {
+                *any = true;
+            }
+        }
+        if !unmarked.is_empty() {
+            marks.entry(file.day).or_default().extend(unmarked);
         }
     }
     any
-}
-
-/// Tells parts of other days that they are not alone. Done before the new part is durable: a mark
-/// too many costs a look-up, one too few would count a session twice.
-fn mark(days: &Days, marks: &BTreeMap<Day, Vec<i64>>) -> rusqlite::Result<()> {
-    for (day, parts) in marks {
-        let connection = schema::open(&days.path(*day), schema::DAY)?;
-        let transaction = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
-        for part in parts {
-            transaction
-                .prepare_cached("UPDATE part SET several_days = 1 WHERE id = ?")?
-                .execute([part])?;
-        }
-        transaction.commit()?;
-    }
-    Ok(())
 }
