@@ -86,6 +86,7 @@ fn a_wrong_word_is_named_with_file_line_and_what_is_accepted() {
         ("api_sessions_export http://h:0;", "\"http://h:0\"", "from 1 to 65535"),
         ("api_sessions_builtin_keys yes;", "\"yes\"", "\"on\" or \"off\" is accepted"),
         ("api_sessions_body_size 2g;", "\"2g\"", "a number"),
+        ("session_key $api_session_id;", "\"$api_session_id\"", "not of this module is accepted"),
         ("api_sessions_preread_body 1;", "\"1\"", "\"on\" or \"off\" is accepted"),
         (
             "api_sessions_attack sqli;",
@@ -141,7 +142,7 @@ fn of_an_unknown_variable_nobody_said_where_it_stands() {
 #[test]
 fn variables_of_every_kind_are_known() {
     let all = "$http_x $arg_y $cookie_z $sent_http_a $upstream_http_b $request_id $remote_addr \
-        $later $mapped $captured $one $1 $api_session_id $geo";
+        $later $mapped $captured $one $1 $geo";
     let tested = check(&format!(
         "api_sessions on; context_param \"{all}\"; api_sessions_application \"{all}\";
         server {{ location ~ ^/(?<captured>.) {{ set $later 1; session_key \"{all}\"; }}

@@ -26,6 +26,14 @@ impl Directive for SessionKeyDirective {
 
     fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
         let (point, options) = point::<Self>(cf, words)?;
+        if let Source::Variable(_) = point.source()
+            && point.as_str().contains("api_session_")
+        {
+            return Err(format!(
+                "invalid key \"{}\": what says which session a request is of cannot decide it; a variable that is not of this module is accepted",
+                point.as_str()
+            ));
+        }
         let (mut name, mut export) = (None, None);
         for word in options {
             match option(word, &["name", "export"]) {

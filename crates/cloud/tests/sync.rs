@@ -119,7 +119,7 @@ fn points_that_no_node_can_parse_were_taken() {
         ("request.path[x]", "[number]"),
         ("request.ip.jwt", "missing"),
         ("$cookie_sid", "variable"),
-        ("request.header[\"a\u{1}\"]", "control"),
+        ("request.header[\"a\u{1}\"]", "header"),
     ] {
         let body = json!({"parameters": [{"point": "request.ip"}, {"point": point}]}).to_string();
         let detail = refused(&cloud, "PUT", "/v1/parameters", &body);
