@@ -4,6 +4,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use super::answers::first_half;
 use super::*;
 use crate::export::{Endpoint, Note, SpoolSettings, Stop, mailbox, notes};
 use crate::table::{Producer, QueueRegion, testing};

@@ -1,0 +1,130 @@
+//! What an answer of the cloud does to its batch (contract §4).
+
+use std::time::{Duration, Instant};
+
+use super::super::client::Answer;
+use super::super::courier::Parcel;
+use super::super::note::Severity;
+use super::{Exporter, Origin, lines};
+
+impl Exporter {
+    /// What an answer does to its batch (contract §4). A batch is named by where it starts, so one that
+    /// is made shorter keeps its name: the longer one was stored nowhere.
+    pub(super) fn answered(&mut self, parcel: Parcel, answer: &Answer) {
+        let Some(origin) = self.flight.take() else { return };
+        let batch = &parcel.lines;
+        match answer {
+            Answer::Stored => {
+                if origin != Origin::Nowhere {
+                    self.counters_of(origin).sent(lines(batch), batch.len() as u64);
+                }
+                self.advance(origin, batch.len());
+                self.succeeded(origin);
+            }
+            Answer::TooLarge => match (first_half(batch), origin) {
+                (Some(end), Origin::Queue(number)) => {
+                    if let Some(queue) = self.queue(number) {
+                        queue.consumer.shorten(end);
+                    }
+                    // Half a batch need not wait to become a whole one.
+                    self.again(origin, parcel, end);
+                    return;
+                }
+                (Some(end), Origin::Spool) => {
+                    self.again(origin, parcel, end);
+                    return;
+                }
+                (_, Origin::Nowhere) => {}
+                (None, _) => self.refused(origin, batch, "does not take a record of that size"),
+            },
+            Answer::Refused(_) if origin == Origin::Nowhere => {}
+            Answer::Refused(reason) => self.refused(origin, batch, reason),
+            Answer::NotNow { reason, after } => self.put_off(origin, reason, *after),
+        }
+        self.spare = parcel.lines;
+    }
+
+    /// The first half of a batch, at once.
+    fn again(&mut self, origin: Origin, mut parcel: Parcel, end: usize) {
+        parcel.lines.truncate(end);
+        self.hand_over(parcel, origin);
+    }
+
+    fn advance(&mut self, origin: Origin, bytes: usize) {
+        match origin {
+            Origin::Queue(number) => {
+                if let Some(queue) = self.queue(number) {
+                    queue.consumer.advance(bytes);
+                }
+            }
+            Origin::Spool => {
+                // Not noted on disk: it is sent again under its name.
+                let _ = self.spool.as_mut().map(|lane| lane.advance(bytes));
+            }
+            Origin::Nowhere => {}
+        }
+    }
+
+    fn succeeded(&mut self, origin: Origin) {
+        self.refusing = false;
+        let failures = self.attempts_of(origin).map_or(0, |attempts| {
+            let before = attempts.backoff.failures();
+            attempts.backoff.success();
+            attempts.at = Instant::now();
+            before
+        });
+        if failures == 0 && origin != Origin::Nowhere {
+            return;
+        }
+        // The cloud is back: what else was put off need not wait any longer.
+        let now = Instant::now();
+        self.queues.iter_mut().for_each(|queue| queue.attempts.at = now);
+        if let Some(lane) = &mut self.spool {
+            lane.attempts.at = now;
+        }
+        if std::mem::replace(&mut self.away, false) {
+            self.notes.add(Severity::Notice, "export: the cloud takes records again");
+        }
+    }
+
+    /// Told once, until a batch is stored again: the counter tells the rest.
+    fn refused(&mut self, origin: Origin, batch: &[u8], reason: &str) {
+        let count = lines(batch);
+        self.counters_of(origin).refused(count);
+        self.advance(origin, batch.len());
+        if !std::mem::replace(&mut self.refusing, true) {
+            let text = format!(
+                "export: the cloud {reason}; {count} records are dropped, and more if it goes on"
+            );
+            self.notes.add(Severity::Error, text);
+        }
+    }
+
+    fn put_off(&mut self, origin: Origin, reason: &str, after: Option<Duration>) {
+        self.counters_of(origin).retried();
+        if !std::mem::replace(&mut self.away, true) {
+            let url = self.settings.endpoint.shown();
+            let kept = if self.spool.is_some() { "spooled" } else { "kept" };
+            let text = format!("export: {url}: {reason}; records are {kept} and sent again");
+            self.notes.add(Severity::Warning, text);
+        }
+        if let Some(attempts) = self.attempts_of(origin) {
+            attempts.failed(after);
+        }
+        if let Origin::Queue(number) = origin
+            && let Some(at) = self.queues.iter().position(|queue| queue.number == number)
+        {
+            self.spool_first(at);
+        }
+    }
+}
+
+/// End of about the first half of a batch, in whole lines; `None` for a single line.
+pub(super) fn first_half(batch: &[u8]) -> Option<usize> {
+    let middle = batch.len() / 2;
+    let end = match memchr::memrchr(b'\n', &batch[..middle]) {
+        Some(at) => at + 1,
+        None => memchr::memchr(b'\n', batch)? + 1,
+    };
+    (end < batch.len()).then_some(end)
+}
