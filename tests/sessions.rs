@@ -340,3 +340,23 @@ fn an_application_that_is_named_by_the_session_does_not_count_a_request_a_hundre
     let log = nginx.error_log();
     assert!(!log.contains("cycle while evaluating"), "{log}");
 }
+
+#[test]
+fn a_session_cookie_that_is_there_twice_was_not_counted() {
+    let nginx = Nginx::start(
+        "api_sessions on; add_header X-Session $api_session_id;
+        server { listen 127.0.0.1:PORT; location / { return 200 $api_session_key; }
+            location /status { api_sessions off; api_sessions_status; } }",
+    );
+    let ask = |cookies: &str| {
+        get(nginx.port, "/x", &[("Cookie", cookies)]).header("X-Session").unwrap().to_owned()
+    };
+    let first = ask("PHPSESSID=first-first; theme=dark");
+    assert_eq!(ask("PHPSESSID=first-first; theme=dark; phpsessid=second-second"), first);
+    ask("theme=dark; theme=light; PHPSESSID=first-first");
+    let counted =
+        || get(nginx.port, "/status", &[]).json()["table"]["duplicate_cookies_total"].as_u64();
+    eventually("it is counted, once", || (counted() == Some(1)).then_some(()));
+    let text = get(nginx.port, "/status?format=prometheus", &[]).body;
+    assert!(text.contains("\napi_sessions_duplicate_cookies_total 1\n"), "{text}");
+}

@@ -4,7 +4,7 @@
 use api_sessions_engine::detect::{AttackKinds, detect};
 use api_sessions_engine::point::cookie;
 use api_sessions_engine::record::{Facts, Settings};
-use api_sessions_engine::session::{Resolution, SessionId, Stage, resolve_with};
+use api_sessions_engine::session::{FoundBy, Resolution, SessionId, Stage, builtin, resolve_with};
 use api_sessions_engine::table::{self, Arrival, Outcome};
 use api_sessions_wire::ParamType;
 
@@ -91,6 +91,9 @@ pub(super) fn finish(r: Request<'_>) {
         return;
     };
     let counted = join(r, conf, hand, state, &resolution, None);
+    if is_cookie_repeated(r, main, state, &resolution) {
+        hand.note_duplicate_cookie();
+    }
     let detected = detected(r, conf, main, worker, state);
     let attacks = attacks(r, conf, detected);
     let (mut user, mut role) = (Vec::new(), Vec::new());
@@ -126,6 +129,18 @@ fn is_issued(r: Request<'_>, worker: &Worker) -> bool {
         .filter(|(name, _)| name.eq_ignore_ascii_case(b"set-cookie"))
         .filter_map(|(_, value)| cookie::set_cookie(value))
         .any(|(_, value)| value == buffers.found)
+}
+
+/// The cookie of the built-in set that identified the session is there more than once.
+fn is_cookie_repeated(
+    r: Request<'_>,
+    main: &MainConf,
+    state: &State,
+    resolution: &Resolution<'_>,
+) -> bool {
+    let FoundBy::Builtin(entry) = resolution.found_by else { return false };
+    let Ok(bodies) = state.bodies.try_borrow() else { return false };
+    builtin::is_repeated(&bodies.view(r, main.variables(), Stage::Log), entry)
 }
 
 /// Types of attack: what the operator's variables say, then what was detected, each once.

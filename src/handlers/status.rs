@@ -98,6 +98,12 @@ impl Figures {
                 stats.detected,
             ),
             ("requests_denied_total", "Requests of denied sessions.", counter, stats.denied),
+            (
+                "duplicate_cookies_total",
+                "Requests whose session was found by a cookie that was there more than once.",
+                counter,
+                stats.duplicate_cookies,
+            ),
             ("panics_total", "Panics caught in this worker.", counter, guard::panics()),
         ];
         let queue = main.queue().map(|queue| queue.stats()).unwrap_or_default();
