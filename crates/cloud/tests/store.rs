@@ -134,6 +134,72 @@ fn a_corrupt_day_leaves_the_others_served() {
 }
 
 #[test]
+fn a_damaged_day_was_told_of_at_the_first_question_and_its_sessions_were_said_not_to_exist() {
+    if support::clickhouse().is_some() {
+        return;
+    }
+    let cloud = Cloud::start();
+    let yesterday = now_ms() - DAY;
+    cloud.post(&[record(1, 1, json!({"ts": yesterday})), record(2, 2, json!({"ts": now_ms()}))]);
+    let dir = cloud.stop();
+    let file = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("day-"))
+        .min()
+        .unwrap();
+    std::fs::write(file, b"this is no database, but long enough to be looked at".repeat(200))
+        .unwrap();
+    let cloud = Cloud::start_in(dir);
+    assert!(cloud.get("/metrics").text().contains("api_sessions_cloud_store_days_broken 1"));
+    for path in [format!("/v1/sessions/{}", session(1)), format!("/v1/requests/{:032x}", 1)] {
+        let answer = cloud.get(&path);
+        assert_eq!(answer.status, 503, "{path}: {}", answer.text());
+        assert!(answer.json()["detail"].as_str().unwrap().contains("cannot be read"));
+    }
+    assert_eq!(cloud.get(&format!("/v1/sessions/{}", session(2))).status, 200);
+}
+
+#[test]
+fn a_session_that_goes_on_is_taken_though_yesterday_cannot_be_written() {
+    if support::clickhouse().is_some() {
+        return;
+    }
+    let cloud = Cloud::start();
+    let yesterday = now_ms() - DAY;
+    cloud.post(&[record(1, 1, json!({"ts": yesterday}))]);
+    let dir = cloud.stop();
+    let file = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.file_name().unwrap().to_string_lossy().starts_with("day-"))
+        .unwrap();
+    // Of a version to come: it is not written to.
+    rusqlite::Connection::open(file).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let cloud = Cloud::start_in(dir);
+    let answer = cloud.post(&[record(1, 2, json!({"ts": now_ms()})), record(2, 3, json!({}))]);
+    assert_eq!(
+        (answer.status, answer.json()["stored"].clone()),
+        (200, json!(2)),
+        "{}",
+        answer.text()
+    );
+    // Yesterday's part was not told of today's: both are shown, rather than none.
+    let shown = ids(&cloud.ask("/v1/sessions"));
+    assert!([1, 2].iter().all(|n| shown.contains(&session(*n))), "{shown:?}");
+}
+
+#[test]
+fn a_type_that_is_there_twice_counts_once() {
+    let cloud = Cloud::start();
+    cloud.post(&[record(1, 1, json!({"attacks": ["sqli", "sqli", "xss"]}))]);
+    let detail = cloud.ask(&format!("/v1/sessions/{}", session(1)));
+    let attacks = detail["by"]["attack"].as_array().unwrap();
+    assert_eq!(attacks.len(), 2);
+    assert!(attacks.iter().all(|counted| counted["count"] == 1 && counted["share"] == 1.0));
+}
+
+#[test]
 fn a_batch_over_midnight_is_stored_once() {
     let cloud = Cloud::start();
     let now = now_ms();

@@ -1,6 +1,7 @@
 //! Lines to requests: each good line counts, each bad one is told.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use api_sessions_wire::{MAX_RECORD_BYTES, Record};
 use serde::Serialize;
@@ -97,11 +98,16 @@ pub fn parse(body: &[u8], cut: bool, period: Period) -> Result<Parsed, AppError>
             parsed.cut = Some(number.saturating_add(1));
         }
         match result {
-            Ok(Some(request)) => {
+            Ok(Some(mut request)) => {
                 items += items_of(&request.record);
                 if items > MAX_ITEMS {
                     let what = "parameters, attacks and headers in a batch";
                     return Err(AppError::too_large(format!("more than {MAX_ITEMS} {what}")));
+                }
+                if request.record.attacks.len() > 1 {
+                    // A type counts once a request, however often it was found.
+                    let mut kinds = HashSet::new();
+                    request.record.attacks.retain(|kind| kinds.insert(kind.clone()));
                 }
                 parsed.requests.push(request);
             }

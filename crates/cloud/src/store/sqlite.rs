@@ -26,7 +26,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use self::days::{DayFile, Days, lock};
 use self::writer::Job;
@@ -68,6 +68,10 @@ impl SqliteStore {
             if let Err(error) = schema::bring_up_to_date(&file.path, schema::DAY) {
                 tracing::warn!(day = %file.day, %error, "an older file could not be brought up to date");
             }
+            // A first look, so that damage is known before somebody asks.
+            file.peek(|connection| {
+                connection.query_row("SELECT id FROM part LIMIT 1", [], |_| Ok(())).optional()
+            });
         }
         let (jobs, queue) = std::sync::mpsc::sync_channel(WAITING);
         let write_error = Arc::new(Mutex::new(None));
@@ -95,6 +99,17 @@ impl SqliteStore {
                     connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
                 if found == "ok" { Ok(()) } else { Err(requests::damaged()) }
             });
+        }
+    }
+
+    /// Nothing was found; but what is asked for may be in a day that cannot be read.
+    fn absent<T>(&self) -> Result<Option<T>, StoreError> {
+        let broken = |file: &Arc<DayFile>| file.error().map(|error| (file.day, error));
+        match self.days.all().iter().find_map(broken) {
+            Some((day, error)) => Err(StoreError::Unavailable(format!(
+                "not found, but {day} cannot be read, where it may be: {error}"
+            ))),
+            None => Ok(None),
         }
     }
 
@@ -161,7 +176,8 @@ impl Records for SqliteStore {
     }
 
     fn session(&self, session: &str) -> Result<Option<SessionDetail>, StoreError> {
-        Ok(detail::session(&self.days.all(), session, true))
+        detail::session(&self.days.all(), session, true)
+            .map_or_else(|| self.absent(), |found| Ok(Some(found)))
     }
 
     fn requests(&self, query: &RequestQuery) -> Result<Page<StoredRequest>, StoreError> {
@@ -169,7 +185,7 @@ impl Records for SqliteStore {
     }
 
     fn request(&self, id: &str) -> Result<Option<StoredRequest>, StoreError> {
-        Ok(requests::by_id(&self.days.all(), id))
+        requests::by_id(&self.days.all(), id).map_or_else(|| self.absent(), |found| Ok(Some(found)))
     }
 
     fn activity(&self, from: u64, to: u64) -> Result<Vec<Activity>, StoreError> {

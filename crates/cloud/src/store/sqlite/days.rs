@@ -25,7 +25,14 @@ pub(super) struct DayFile {
     pub(super) day: Day,
     pub(super) path: PathBuf,
     idle: Mutex<Vec<Connection>>,
-    error: Mutex<Option<String>>,
+    error: Mutex<Option<DayError>>,
+}
+
+/// Why a day could not be read.
+struct DayError {
+    text: String,
+    /// The file is damaged: not only out of reach for a while.
+    is_damage: bool,
 }
 
 /// Locks; what a thread that panicked left is still whole, since each change is one step.
@@ -129,7 +136,8 @@ impl DayFile {
         .and_then(|connection| Ok((read(&connection)?, connection)));
         match result {
             Ok((value, connection)) => {
-                *lock(&self.error) = None;
+                // A damaged page stays damaged, though others can be read.
+                lock(&self.error).take_if(|error| !error.is_damage);
                 let mut idle = lock(&self.idle);
                 if idle.len() < IDLE {
                     idle.push(connection);
@@ -138,9 +146,15 @@ impl DayFile {
             }
             // The connection goes, and its transaction with it.
             Err(error) => {
+                use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
                 let text = error.to_string();
                 tracing::error!(day = %self.day, error = %text, "a day cannot be read");
-                *lock(&self.error) = Some(text);
+                let is_damage =
+                    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase));
+                let mut known = lock(&self.error);
+                if is_damage || known.is_none() {
+                    *known = Some(DayError { text, is_damage });
+                }
                 None
             }
         }
@@ -148,7 +162,7 @@ impl DayFile {
 
     /// Why it could not be read last time.
     pub(super) fn error(&self) -> Option<String> {
-        lock(&self.error).clone()
+        lock(&self.error).as_ref().map(|error| error.text.clone())
     }
 
     /// Bytes on disk.

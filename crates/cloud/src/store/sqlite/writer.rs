@@ -2,6 +2,7 @@
 //! day, and answers them when that is on the disk (group commit).
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -37,8 +38,26 @@ const GATHER: Duration = Duration::from_millis(50);
 /// older.
 const OPEN_DAYS: usize = 2;
 
-/// Strings a day's writer remembers the numbers of.
-const KNOWN_STRINGS: usize = 100_000;
+/// Bytes of the strings that a day's writer remembers the numbers of, with what the map takes for each.
+const KNOWN_BYTES: usize = 16 << 20;
+const ENTRY_BYTES: usize = 64;
+
+/// Strings and their numbers in a day's file, as many as fit.
+#[derive(Default)]
+pub(super) struct KnownStrings {
+    numbers: HashMap<String, i64, RandomState>,
+    bytes: usize,
+}
+
+impl KnownStrings {
+    fn insert(&mut self, text: &str, number: i64) {
+        if self.bytes > KNOWN_BYTES {
+            *self = Self::default();
+        }
+        self.bytes += text.len() + ENTRY_BYTES;
+        self.numbers.insert(text.to_owned(), number);
+    }
+}
 
 /// Page cache of a day that is written, KiB.
 const CACHE_KIB: i64 = 64 * 1024;
@@ -105,7 +124,7 @@ struct Writer<'a> {
 /// One day, open for writing.
 pub(super) struct DayWriter {
     connection: Connection,
-    strings: HashMap<String, i64, RandomState>,
+    strings: KnownStrings,
     parts: Parts,
 }
 
@@ -113,7 +132,7 @@ pub(super) struct DayWriter {
 pub(super) struct DayTransaction<'a> {
     pub(super) day: Day,
     pub(super) transaction: &'a Transaction<'a>,
-    strings: &'a mut HashMap<String, i64, RandomState>,
+    strings: &'a mut KnownStrings,
     pub(super) parts: &'a mut Parts,
     /// Parts of other days that are to be told that they are not alone.
     pub(super) marks: BTreeMap<Day, Vec<i64>>,
@@ -123,7 +142,7 @@ impl Intern for DayTransaction<'_> {
     type Error = rusqlite::Error;
 
     fn intern(&mut self, text: &str) -> rusqlite::Result<i64> {
-        if let Some(id) = self.strings.get(text) {
+        if let Some(id) = self.strings.numbers.get(text) {
             return Ok(*id);
         }
         let found = self
@@ -140,10 +159,7 @@ impl Intern for DayTransaction<'_> {
                 self.transaction.last_insert_rowid()
             }
         };
-        if self.strings.len() >= KNOWN_STRINGS {
-            self.strings.clear();
-        }
-        self.strings.insert(text.to_owned(), id);
+        self.strings.insert(text, id);
         Ok(id)
     }
 }
@@ -242,7 +258,7 @@ impl Writer<'_> {
         activity::store(&transaction, &requests)?;
         part::store(&mut writing, &days, &requests)?;
         let marks = writing.marks;
-        self.mark(&marks)?;
+        self.mark(&marks);
         transaction.commit()?;
         self.days.add(day);
         self.open.insert(day, file);
@@ -261,27 +277,24 @@ impl Writer<'_> {
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.pragma_update(None, "journal_size_limit", 0)?;
-        Ok(DayWriter { connection, strings: HashMap::default(), parts: Parts::default() })
+        Ok(DayWriter { connection, strings: KnownStrings::default(), parts: Parts::default() })
     }
 
     /// Tells parts of other days that they are not alone. Done before the new part is durable: a mark
-    /// too many costs a look-up, one too few would count a session twice.
-    fn mark(&mut self, marks: &BTreeMap<Day, Vec<i64>>) -> rusqlite::Result<()> {
+    /// too many costs a look-up, one too few counts a session twice. A day that cannot be written to is no
+    /// reason to refuse the records of another.
+    fn mark(&mut self, marks: &BTreeMap<Day, Vec<i64>>) {
         for (day, parts) in marks {
-            let connection = schema::open(&self.days.path(*day), schema::DAY)?;
-            let transaction =
-                Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
-            let mut rows = Rows::default();
-            for part in parts {
-                rows.part(&transaction, *part)?.several_days = true;
-                if let Some(open) = self.open.get_mut(day) {
-                    open.parts.rows.forget(*part);
-                }
+            if let Err(error) = mark_day(&self.days.path(*day), parts) {
+                tracing::error!(
+                    %day, %error,
+                    "a day cannot be written to: its sessions that went on are counted as others"
+                );
             }
-            rows.save(&transaction)?;
-            transaction.commit()?;
+            if let Some(open) = self.open.get_mut(day) {
+                parts.iter().for_each(|part| open.parts.rows.forget(*part));
+            }
         }
-        Ok(())
     }
 
     fn checkpoint(&self) {
@@ -292,6 +305,17 @@ impl Writer<'_> {
             }
         }
     }
+}
+
+fn mark_day(path: &Path, parts: &[i64]) -> rusqlite::Result<()> {
+    let connection = schema::open(path, schema::DAY)?;
+    let transaction = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
+    let mut rows = Rows::default();
+    for part in parts {
+        rows.part(&transaction, *part)?.several_days = true;
+    }
+    rows.save(&transaction)?;
+    transaction.commit()
 }
 
 /// Whether all days of a batch of this key are among the days other than `day`: then it came
