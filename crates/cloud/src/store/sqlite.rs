@@ -9,6 +9,8 @@ mod days;
 mod detail;
 mod facets;
 mod filter;
+mod late;
+mod mark;
 mod numbers;
 mod once;
 mod part;
@@ -166,7 +168,7 @@ impl Records for SqliteStore {
         for candidate in &found.page {
             let Some(session) = sessions::session_of(&days, candidate) else { continue };
             if found.more {
-                next = Some(candidate::after(candidate, &session, query, found.newest));
+                next = Some(candidate::after(candidate, &session, &found.mark));
             }
             let mut own = days.clone();
             own.retain(|file| candidate.several || file.day == candidate.day);

@@ -3,8 +3,9 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use super::mark::Mark;
 use super::numbers::{Numbers, SessionKey, session_key};
-use super::sessions::{NOT_YET, sort_value};
+use super::sessions::sort_value;
 use crate::store::cursor;
 use crate::store::query::{SessionQuery, Sort};
 use crate::store::{Day, StoreError};
@@ -47,6 +48,17 @@ impl Candidate {
             day,
             part,
         }
+    }
+
+    /// None of its requests was there when the first page was made.
+    pub(super) fn set_not_yet(&mut self) {
+        // Merged with a part that was there, these leave it as it is.
+        (self.first_ts, self.last_ts) = (i64::MAX, i64::MIN);
+        (self.requests, self.attacks, self.denied) = (0, 0, 0);
+    }
+
+    pub(super) fn is_not_yet(&self) -> bool {
+        self.requests <= 0
     }
 
     /// Adds the part of another day.
@@ -92,7 +104,7 @@ pub(super) struct Top {
     sort: Sort,
     ascending: bool,
     after: Option<(i64, SessionKey)>,
-    as_of: Option<i64>,
+    mark: Option<Mark>,
 }
 
 impl Top {
@@ -100,12 +112,13 @@ impl Top {
     /// The cursor is not of this list.
     pub(super) fn new(query: &SessionQuery) -> Result<Top, StoreError> {
         let number = |text: &str| text.parse::<i64>().map_err(|_| cursor::wrong());
-        let (after, as_of) = match &query.cursor {
+        let (after, mark) = match &query.cursor {
             None => (None, None),
             Some(text) => match cursor::open("s", text).as_deref() {
-                Some([value, session, as_of]) => {
-                    (Some((number(value)?, session_key(session))), Some(number(as_of)?))
-                }
+                Some([value, session, mark]) => (
+                    Some((number(value)?, session_key(session))),
+                    Some(Mark::parse(mark).ok_or_else(cursor::wrong)?),
+                ),
                 _ => return Err(cursor::wrong()),
             },
         };
@@ -115,14 +128,13 @@ impl Top {
             sort: query.sort,
             ascending: query.ascending,
             after,
-            as_of: as_of.filter(|_| query.sort == Sort::LastTs),
+            mark,
         })
     }
 
-    /// Where pages are ordered by the newest request: the time of the first page. Requests that
-    /// came since do not move a session, so that none is shown twice and none is left out.
-    pub(super) fn as_of(&self) -> Option<i64> {
-        self.as_of
+    /// Where this is not the first page: what there was when that was made.
+    pub(super) fn mark(&self) -> Option<&Mark> {
+        self.mark.as_ref()
     }
 
     fn value(&self, candidate: &Candidate) -> i64 {
@@ -133,8 +145,7 @@ impl Top {
     /// Whether it can be on the page, as far as its value tells.
     pub(super) fn may_take(&self, candidate: &Candidate) -> bool {
         let value = self.value(candidate);
-        candidate.last_ts != NOT_YET
-            && self.after.as_ref().is_none_or(|(after, _)| value >= *after)
+        self.after.as_ref().is_none_or(|(after, _)| value >= *after)
             && (self.heap.len() <= self.limit
                 || self.heap.peek().is_none_or(|last| value <= last.0.value))
     }
@@ -145,7 +156,7 @@ impl Top {
         let after = self.after.as_ref().is_none_or(|(value, session)| {
             (candidate.value, candidate.session) > (*value, *session)
         });
-        if !after || candidate.last_ts == NOT_YET {
+        if !after {
             return;
         }
         self.heap.push(Ranked(candidate));
@@ -171,10 +182,8 @@ impl Top {
     }
 }
 
-/// Cursor of what comes after `last`, whose id is `session`, on a page that `query` asked for; `newest` is
-/// the time of the newest request there is.
-pub(super) fn after(last: &Candidate, session: &str, query: &SessionQuery, newest: i64) -> String {
-    let known = query.cursor.as_deref().and_then(|text| cursor::open("s", text)?.pop());
-    let as_of = known.unwrap_or_else(|| newest.to_string());
-    cursor::make("s", &[&last.value.to_string(), session, &as_of])
+/// Cursor of what comes after `last`, whose id is `session`; `mark` is what there was when the first page
+/// was made.
+pub(super) fn after(last: &Candidate, session: &str, mark: &Mark) -> String {
+    cursor::make("s", &[&last.value.to_string(), session, &mark.to_text()])
 }

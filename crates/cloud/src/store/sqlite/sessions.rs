@@ -12,8 +12,9 @@ use rusqlite::{Connection, OptionalExtension};
 use super::candidate::{Candidate, Top};
 use super::days::{DayFile, find_part, key_text};
 use super::filter::{FEW, Predicates, Sets};
+use super::late::{Late, Need};
+use super::mark::{self, Mark, Seen};
 use super::numbers::{self, Numbers, PARTS, SessionKey};
-use super::timeline;
 use crate::store::query::{SessionQuery, Sort};
 use crate::store::{Day, StoreError};
 
@@ -22,8 +23,8 @@ pub(super) struct Found {
     pub(super) total: u64,
     pub(super) page: Vec<Candidate>,
     pub(super) more: bool,
-    /// Time of the newest request of all that match.
-    pub(super) newest: i64,
+    /// What there was when the first page was made.
+    pub(super) mark: Mark,
 }
 
 /// What a scan of one day gives.
@@ -32,15 +33,20 @@ struct DayFound {
     /// Only parts that meet some filter were looked at: these are the ones of sessions of several days.
     partial: Option<HashSet<SessionKey, RandomState>>,
     total: u64,
-    newest: i64,
     top: Top,
     several: Vec<Candidate>,
+    newest_row: i64,
+    /// What came to it since the first page was made.
+    late: Option<Late>,
 }
 
 /// Finds a page of sessions.
 pub(super) fn find(days: &[Arc<DayFile>], query: &SessionQuery) -> Result<Found, StoreError> {
     let predicates = Predicates::new(&query.filter);
     let top = Top::new(query)?;
+    let seen = |file: &DayFile| top.mark().map_or(Seen::All, |mark| mark.seen(file.day));
+    let days: Vec<_> = days.iter().filter(|file| seen(file) != Seen::Nothing).cloned().collect();
+    let days = &days[..];
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
     let next = std::sync::atomic::AtomicUsize::new(0);
     let mut scanned: Vec<DayFound> = std::thread::scope(|scope| {
@@ -76,19 +82,19 @@ pub(super) fn find(days: &[Arc<DayFile>], query: &SessionQuery) -> Result<Found,
         }
     }
 
-    let (mut total, mut newest) = (0, 0);
+    let mark = top.mark().cloned();
+    let newest_rows = scanned.iter().map(|day| (day.day, day.newest_row));
+    let mark = mark.unwrap_or_else(|| Mark::new(newest_rows));
+    let mut total = 0;
     let mut top = top;
     for day in &scanned {
         total += day.total;
-        newest = newest.max(day.newest);
         day.top.offer_to(&mut top);
     }
     let mut several = merge(&scanned, threads);
     several.retain(|candidate| predicates.may_be_met(candidate.met));
-    complete(days, query, &predicates, &scanned, top.as_of(), &mut several);
-    for candidate in several {
-        // A part that was added may be newer than all that were looked at before.
-        newest = newest.max(candidate.last_ts);
+    complete(days, query, &predicates, &scanned, &mut several);
+    for candidate in several.into_iter().filter(|candidate| !candidate.is_not_yet()) {
         if predicates.all_met(candidate.met, candidate.denied) {
             total += 1;
             if top.may_take(&candidate) {
@@ -97,7 +103,7 @@ pub(super) fn find(days: &[Arc<DayFile>], query: &SessionQuery) -> Result<Found,
         }
     }
     let (page, more) = top.into_page();
-    Ok(Found { total, page, more, newest })
+    Ok(Found { total, page, more, mark })
 }
 
 /// Sessions of several days, each from its parts. Keys are spread evenly, so each thread takes those of its
@@ -137,7 +143,6 @@ fn complete(
     query: &SessionQuery,
     predicates: &Predicates,
     scanned: &[DayFound],
-    as_of: Option<i64>,
     several: &mut [Candidate],
 ) {
     if several.is_empty() || scanned.iter().all(|day| day.partial.is_none()) {
@@ -146,7 +151,8 @@ fn complete(
     let names: Vec<_> = several.iter().map(|candidate| session_of(days, candidate)).collect();
     for file in days {
         let of_day = scanned.iter().find(|day| day.day == file.day);
-        let Some(seen) = of_day.and_then(|day| day.partial.as_ref()) else { continue };
+        let Some(of_day) = of_day else { continue };
+        let Some(seen) = &of_day.partial else { continue };
         file.read(|connection| {
             for (candidate, name) in several.iter_mut().zip(&names) {
                 let Some(name) = name.as_ref().filter(|_| !seen.contains(&candidate.session))
@@ -156,9 +162,17 @@ fn complete(
                 let Some(part) = find_part(connection, name)? else { continue };
                 let Some(numbers) = numbers::of_part(connection, part)? else { continue };
                 let mut found = Candidate::of(file.day, part, candidate.session, &numbers);
-                if let Some(as_of) = as_of.filter(|as_of| found.last_ts > *as_of) {
-                    let last = timeline::last_before(connection, &[part], as_of)?;
-                    found.last_ts = last.first().copied().unwrap_or(NOT_YET);
+                if let Some(late) = &of_day.late
+                    && !late.take_away(&mut found)
+                {
+                    late.look_up(
+                        connection,
+                        file.day.start() as i64,
+                        std::slice::from_mut(&mut found),
+                    )?;
+                }
+                if found.is_not_yet() {
+                    continue;
                 }
                 found.met = predicates.met_by_part(&query.filter, &found);
                 candidate.merge(&found);
@@ -185,10 +199,9 @@ struct Scan<'a> {
     query: &'a SessionQuery,
     predicates: &'a Predicates,
     sets: Sets,
-    as_of: Option<i64>,
     found: DayFound,
-    /// Parts with requests that are newer than the first page.
-    late: Vec<Candidate>,
+    /// Parts whose times are to be looked up without what came late.
+    unsettled: Vec<Candidate>,
     /// Keys of the row's sessions, once one is needed.
     keys: Option<(i64, Vec<SessionKey>)>,
 }
@@ -201,14 +214,29 @@ impl<'a> Scan<'a> {
         predicates: &'a Predicates,
         top: Top,
     ) -> rusqlite::Result<Scan<'a>> {
+        let newest_row = mark::newest_row(connection)?;
+        let seen = top.mark().map_or(Seen::All, |mark| mark.seen(day));
+        let late = match seen {
+            Seen::UpTo(row) if row < newest_row => {
+                Some(Late::load(connection, row, Need::of(query))?)
+            }
+            _ => None,
+        };
         Ok(Scan {
             connection,
             query,
             predicates,
             sets: Sets::load(connection, predicates)?,
-            as_of: top.as_of(),
-            found: DayFound { day, partial: None, total: 0, newest: 0, top, several: Vec::new() },
-            late: Vec::new(),
+            found: DayFound {
+                day,
+                partial: None,
+                total: 0,
+                top,
+                several: Vec::new(),
+                newest_row,
+                late,
+            },
+            unsettled: Vec::new(),
             keys: None,
         })
     }
@@ -236,7 +264,7 @@ impl<'a> Scan<'a> {
                         }
                     }
                 }
-                let seen = self.found.several.iter().chain(&self.late);
+                let seen = self.found.several.iter().chain(&self.unsettled);
                 self.found.partial = Some(seen.map(|candidate| candidate.session).collect());
             }
             None => {
@@ -267,9 +295,11 @@ impl<'a> Scan<'a> {
         }
         let mut candidate = Candidate::of(self.found.day, part, SessionKey::default(), numbers);
         candidate.met = met;
-        if self.as_of.is_some_and(|as_of| candidate.last_ts > as_of) {
+        if let Some(late) = &self.found.late
+            && !late.take_away(&mut candidate)
+        {
             candidate.session = self.key(part)?;
-            self.late.push(candidate);
+            self.unsettled.push(candidate);
             return Ok(());
         }
         self.take(candidate)
@@ -277,8 +307,14 @@ impl<'a> Scan<'a> {
 
     /// Takes a part whose numbers are as of the first page.
     fn take(&mut self, mut candidate: Candidate) -> rusqlite::Result<()> {
-        candidate.met |= self.predicates.met_by_part(&self.query.filter, &candidate);
-        self.found.newest = self.found.newest.max(candidate.last_ts);
+        if candidate.is_not_yet() {
+            // Of a session of several days it is one part that is known, all the same.
+            if !candidate.several {
+                return Ok(());
+            }
+        } else {
+            candidate.met |= self.predicates.met_by_part(&self.query.filter, &candidate);
+        }
         if candidate.several {
             candidate.session = self.key(candidate.part)?;
             self.found.several.push(candidate);
@@ -303,22 +339,16 @@ impl<'a> Scan<'a> {
     }
 
     fn end(mut self) -> rusqlite::Result<DayFound> {
-        let mut late = std::mem::take(&mut self.late);
-        if let Some(as_of) = self.as_of.filter(|_| !late.is_empty()) {
-            late.sort_unstable_by_key(|candidate| candidate.part);
-            let parts: Vec<i64> = late.iter().map(|candidate| candidate.part).collect();
-            let times = timeline::last_before(self.connection, &parts, as_of)?;
-            for (mut candidate, last_ts) in late.into_iter().zip(times) {
-                candidate.last_ts = last_ts;
-                self.take(candidate)?;
-            }
+        let mut unsettled = std::mem::take(&mut self.unsettled);
+        if let Some(late) = self.found.late.take_if(|_| !unsettled.is_empty()) {
+            unsettled.sort_unstable_by_key(|candidate| candidate.part);
+            late.look_up(self.connection, self.found.day.start() as i64, &mut unsettled)?;
+            self.found.late = Some(late);
+            unsettled.into_iter().try_for_each(|candidate| self.take(candidate))?;
         }
         Ok(self.found)
     }
 }
-
-/// Sort value of a session that began after the first page was asked for.
-pub(super) const NOT_YET: i64 = i64::MIN + 1;
 
 /// The value that sorts, of a candidate.
 pub(super) fn sort_value(sort: Sort, candidate: &Candidate) -> i64 {
@@ -328,6 +358,6 @@ pub(super) fn sort_value(sort: Sort, candidate: &Candidate) -> i64 {
         Sort::Requests => candidate.requests,
         Sort::Attacks => candidate.attacks,
         Sort::Denied => candidate.denied,
-        Sort::Duration => candidate.last_ts - candidate.first_ts,
+        Sort::Duration => candidate.last_ts.saturating_sub(candidate.first_ts),
     }
 }

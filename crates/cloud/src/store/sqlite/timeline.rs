@@ -2,9 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::numbers::of_day;
 use super::runs::{self, Entry, Index, Walk};
-use super::sessions::NOT_YET;
 
 /// Requests of one part in order, from a place on.
 pub(super) struct Timeline<'a> {
@@ -56,45 +54,56 @@ impl<'a> Timeline<'a> {
     }
 }
 
-/// Time (ms since 1970) of the newest request up to `as_of` of each of the parts, which are in order;
-/// [`NOT_YET`]: there was none.
-pub(super) fn last_before(
+/// Time (ms of the day) of the newest request of each of the parts, which are in order, among the
+/// requests up to `row`.
+pub(super) fn last_up_to(
     connection: &Connection,
-    parts: &[i64],
-    as_of: i64,
-) -> rusqlite::Result<Vec<i64>> {
-    let mut last = vec![NOT_YET; parts.len()];
-    // The day is that of any of its requests.
-    let Some(start) = connection
-        .prepare_cached("SELECT ts FROM request LIMIT 1")?
-        .query_map([], |row| row.get::<_, i64>(0))?
-        .next()
-        .transpose()?
-        .map(|ts| ts - of_day(ts as u64) as i64)
-    else {
-        return Ok(last);
-    };
-    let Ok(time) = u64::try_from(as_of.saturating_sub(start)) else { return Ok(last) };
+    parts: &[u64],
+    row: u64,
+) -> rusqlite::Result<Vec<Option<u64>>> {
+    let mut last = vec![None; parts.len()];
     // One walk a run for all parts: those of one moment lie in few of its chunks.
     for run in runs::load(connection, Index::Timeline)? {
         let mut walk: Option<Walk<'_>> = None;
-        for (part, last) in parts.iter().zip(&mut last) {
-            let part = *part as u64;
-            if !run.may_hold(part) {
-                continue;
-            }
-            let place = Entry { a: part, b: time, c: u64::MAX >> 1 };
+        for (part, last) in parts.iter().zip(&mut last).filter(|(part, _)| run.may_hold(**part)) {
+            let end = Entry { a: *part, b: u64::MAX >> 1, c: 0 };
             let walk = match &mut walk {
                 Some(walk) => {
-                    walk.move_down(place)?;
+                    walk.move_down(end)?;
                     walk
                 }
-                None => walk.insert(Walk::down(connection, &run, place)?),
+                None => walk.insert(Walk::down(connection, &run, end)?),
             };
-            if let Some(entry) = walk.get().filter(|entry| entry.a == part) {
-                *last = (*last).max(start + entry.b as i64);
+            while let Some(entry) = walk.get().filter(|entry| entry.a == *part) {
+                if entry.c <= row {
+                    *last = (*last).max(Some(entry.b));
+                    break;
+                }
+                walk.next_down()?;
             }
         }
     }
     Ok(last)
+}
+
+/// As [`last_up_to`], of the oldest request.
+pub(super) fn first_up_to(
+    connection: &Connection,
+    parts: &[u64],
+    row: u64,
+) -> rusqlite::Result<Vec<Option<u64>>> {
+    let mut first: Vec<Option<u64>> = vec![None; parts.len()];
+    for run in runs::load(connection, Index::Timeline)? {
+        for (part, first) in parts.iter().zip(&mut first).filter(|(part, _)| run.may_hold(**part)) {
+            let mut walk = Walk::up(connection, &run, Entry { a: *part, b: 0, c: 0 })?;
+            while let Some(entry) = walk.get().filter(|entry| entry.a == *part) {
+                if entry.c <= row {
+                    *first = Some(first.map_or(entry.b, |first| first.min(entry.b)));
+                    break;
+                }
+                walk.next_up()?;
+            }
+        }
+    }
+    Ok(first)
 }

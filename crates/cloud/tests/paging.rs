@@ -1,0 +1,136 @@
+//! Pages of a list are of one list, whatever comes in between two of them: newer records, records that
+//! nodes had kept for hours, sessions and days that were not there before.
+
+mod support;
+
+use api_sessions_cloud::clock::now_ms;
+use api_sessions_cloud::ingest::batch::{Period, parse};
+use api_sessions_cloud::store::{
+    self, Batch, Filter, SessionQuery, Sort, Store, StoreKind, query::DAY_MS,
+};
+use proptest::prelude::*;
+use serde_json::json;
+use support::{batch, clickhouse, record};
+
+/// A request of a session, so long before now.
+#[derive(Debug, Clone)]
+struct Request {
+    session: u32,
+    ago_ms: u64,
+    attacked: bool,
+    denied: bool,
+}
+
+/// Of the last `days`; many at the same moments.
+fn request(sessions: std::ops::Range<u32>, days: u64) -> impl Strategy<Value = Request> {
+    let ago = prop_oneof![3 => 0..5_000u64, 1 => (0..days).prop_map(|day| day * DAY_MS + 100)];
+    (sessions, ago, proptest::bool::weighted(0.3), proptest::bool::weighted(0.2)).prop_map(
+        |(session, ago_ms, attacked, denied)| Request { session, ago_ms, attacked, denied },
+    )
+}
+
+fn requests(
+    sessions: std::ops::Range<u32>,
+    days: u64,
+    most: usize,
+) -> impl Strategy<Value = Vec<Request>> {
+    prop::collection::vec(request(sessions, days), 0..most)
+}
+
+fn append(store: &dyn Store, now: u64, requests: &[Request], next_id: &mut u32) {
+    let lines: Vec<_> = requests
+        .iter()
+        .map(|request| {
+            *next_id += 1;
+            let mut more = json!({"ts": now - request.ago_ms, "denied": request.denied});
+            if request.attacked {
+                more["attacks"] = json!(["sqli"]);
+            }
+            record(request.session, *next_id, more)
+        })
+        .collect();
+    let period = Period { oldest: 0, now: now_ms() };
+    let requests = parse(batch(&lines).as_bytes(), false, period).unwrap().requests;
+    let (reply, answer) = std::sync::mpsc::channel();
+    store.append(
+        Batch { key: None, requests, cut: None },
+        Box::new(move |result| drop(reply.send(result))),
+    );
+    answer.recv().unwrap().unwrap();
+}
+
+fn ids(store: &dyn Store, query: &SessionQuery) -> (Vec<String>, Option<String>) {
+    let page = store.sessions(query).unwrap();
+    (page.sessions.into_iter().map(|found| found.session).collect(), page.next)
+}
+
+/// Each question finds what the ones before it left.
+fn check(store: &dyn Store, first: &[Request], between: &[Vec<Request>]) {
+    let (now, mut next_id) = (now_ms(), 0);
+    append(store, now, first, &mut next_id);
+    for sort in
+        [Sort::LastTs, Sort::FirstTs, Sort::Requests, Sort::Attacks, Sort::Denied, Sort::Duration]
+    {
+        for ascending in [false, true] {
+            let filters = [
+                Filter::default(),
+                Filter { attack: Some("any".into()), ..Filter::default() },
+                Filter { from: Some(now_ms() - 2_500), ..Filter::default() },
+            ];
+            let filter = filters[(sort as usize + usize::from(ascending)) % 3].clone();
+            let all = SessionQuery { filter, sort, ascending, limit: 1_000, cursor: None };
+            let (wanted, _) = ids(store, &all);
+            let mut query = SessionQuery { limit: 3, ..all };
+            let (mut found, mut next) = ids(store, &query);
+            let mut between = between.iter();
+            while next.is_some() {
+                if let Some(more) = between.next() {
+                    append(store, now, more, &mut next_id);
+                }
+                query.cursor = next;
+                let (page, after) = ids(store, &query);
+                found.extend(page);
+                next = after;
+            }
+            assert_eq!(found, wanted, "{query:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 30, ..ProptestConfig::default() })]
+    #[test]
+    fn pages_lost_sessions_that_late_records_moved(
+        first in requests(0..20, 2, 60),
+        between in prop::collection::vec(requests(0..40, 9, 20), 0..4),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let store = runtime
+            .block_on(store::open(&StoreKind::Sqlite, dir.path(), runtime.handle()))
+            .unwrap();
+        check(&*store, &first, &between);
+    }
+}
+
+#[test]
+fn clickhouse_keeps_its_pages_too() {
+    let Some(url) = clickhouse() else { return eprintln!("skipped: no ClickHouse") };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let kind = StoreKind::parse(&format!("clickhouse:{url}/paging_{:x}", now_ms())).unwrap();
+    let store = runtime.block_on(store::open(&kind, dir.path(), runtime.handle())).unwrap();
+    let of = |n: u32| Request {
+        session: n * 7 % 20,
+        ago_ms: u64::from(n * 137 % 5_000),
+        attacked: n.is_multiple_of(3),
+        denied: n.is_multiple_of(4),
+    };
+    let first: Vec<_> = (0..60).map(of).collect();
+    let between: Vec<Vec<_>> = (1..5)
+        .map(|n| {
+            (0..20).map(|i| Request { session: (n * 20 + i) * 11 % 30, ..of(n * 31 + i) }).collect()
+        })
+        .collect();
+    check(&*store, &first, &between);
+}
