@@ -307,6 +307,30 @@ fn rows_without_their_mark_are_not_there_twice() {
 }
 
 #[test]
+fn tables_of_version_1_are_brought_up_to_date() {
+    let Some(url) = clickhouse() else { return eprintln!("skipped: no ClickHouse") };
+    let name = format!("older_{:x}", now_ms());
+    let store = format!("clickhouse:{url}/{name}");
+    let cloud = Cloud::start_with(tempfile::tempdir().unwrap(), Some(store.clone()));
+    assert_eq!(cloud.post(&[record(1, 1, json!({}))]).status, 200);
+    let mut dir = cloud.stop();
+    let agent: ureq::Agent = ureq::Agent::config_builder().build().into();
+    for statement in [
+        format!("ALTER TABLE {name}.request DROP COLUMN arrived"),
+        format!("TRUNCATE TABLE {name}.schema_version"),
+        format!("INSERT INTO {name}.schema_version VALUES (1)"),
+    ] {
+        agent.post(&url).send(&statement).unwrap();
+    }
+    for life in 2..4 {
+        let cloud = Cloud::start_with(dir, Some(store.clone()));
+        assert_eq!(cloud.post(&[record(life, life, json!({}))]).status, 200);
+        assert_eq!(cloud.ask("/v1/sessions")["total"], life);
+        dir = cloud.stop();
+    }
+}
+
+#[test]
 fn a_server_that_is_away_is_said_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -42,11 +42,12 @@ pub(super) struct NewRow<'r> {
     attacks: Vec<&'r str>,
     denied: u8,
     content: String,
+    arrived: u64,
 }
 
 impl<'r> NewRow<'r> {
-    /// Of a batch, whose name it carries.
-    pub(super) fn new(batch: &'r str, request: &'r NewRequest) -> Self {
+    /// Of a batch, whose name it carries, and which arrived then (ms since 1970).
+    pub(super) fn new(batch: &'r str, request: &'r NewRequest, arrived: u64) -> Self {
         let NewRequest { record, endpoint, line } = request;
         let content = record.request.as_ref().and_then(|full| serde_json::to_string(full).ok());
         NewRow {
@@ -79,6 +80,7 @@ impl<'r> NewRow<'r> {
             attacks: record.attacks.iter().map(|kind| &**kind).collect(),
             denied: record.denied.into(),
             content: content.unwrap_or_default(),
+            arrived,
         }
     }
 }

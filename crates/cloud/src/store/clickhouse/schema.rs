@@ -10,7 +10,7 @@ use super::sql::{Connection, Sql};
 use crate::store::StoreError;
 
 /// Version of these tables.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// First year and month of servers that know `LowCardinality`, codecs, data-skipping indexes and
 /// `fsync_after_insert` without asking.
@@ -31,7 +31,7 @@ const REQUEST: &str = "(
     host Nullable(String), method {word}, path String, endpoint String, proto Nullable(String),
     scheme Nullable(String), status UInt16, time_ms UInt64, upstream_ms Nullable(UInt64),
     request_bytes UInt64, response_bytes UInt64, user Nullable(String), role Nullable(String),
-    params String, attacks Array(String), denied UInt8, content String{index}
+    params String, attacks Array(String), denied UInt8, content String, arrived UInt64 DEFAULT 0{index}
 )";
 const BATCH: &str = "(day Date, key String, requests UInt32)";
 const TOKEN: &str =
@@ -116,6 +116,27 @@ impl Tables {
             .into()
     }
 
+    /// What tables of version 1 lack: when a request arrived, ms since 1970, by which pages of a list keep
+    /// their order; 0 for what had arrived before.
+    fn arrived(&self) -> (Sql, Vec<String>) {
+        let there = Sql::new("SELECT count() AS there FROM system.columns WHERE name = 'arrived'")
+            .add(
+                " AND table = ? AND database = ?",
+                ["request".into(), self.database.as_str().into()],
+            );
+        // The table that hands on must come last: it asks the others for the column.
+        let tables =
+            if self.cluster.is_some() { &["request_local", "request"][..] } else { &["request"] };
+        let add = |table: &&str| {
+            format!(
+                "ALTER TABLE {}.{table}{} ADD COLUMN arrived UInt64 DEFAULT 0",
+                self.database,
+                self.on_cluster()
+            )
+        };
+        (there, tables.iter().map(add).collect())
+    }
+
     /// Condition on `system.parts` for the table of requests.
     pub(super) fn parts_of_request(&self) -> String {
         let local = if self.cluster.is_some() { "_local" } else { "" };
@@ -149,15 +170,41 @@ pub(super) async fn make(connection: &Connection) -> Result<(), StoreError> {
         .rows_async(Sql::new("SELECT max(version) AS version FROM schema_version"))
         .await?;
     match made.first().map_or(0, |made| made.version) {
-        0 => {
-            let first = [serde_json::json!({ "version": VERSION })];
-            connection.insert_async("schema_version", &first).await
-        }
         VERSION => Ok(()),
+        older if older < VERSION => {
+            add_arrived(connection).await?;
+            let now = [serde_json::json!({ "version": VERSION })];
+            connection.insert_async("schema_version", &now).await
+        }
         newer => Err(StoreError::Unavailable(format!(
             "clickhouse: made by a newer version of api-sessions-cloud (tables {newer}, this one knows {VERSION})"
         ))),
     }
+}
+
+/// Brings tables of version 1 to version 2.
+async fn add_arrived(connection: &Connection) -> Result<(), StoreError> {
+    #[derive(Deserialize)]
+    struct Columns {
+        there: u64,
+    }
+    let (ask, statements) = connection.tables.arrived();
+    let is_there = async || -> Result<bool, StoreError> {
+        let columns: Vec<Columns> = connection.rows_async(ask.clone()).await?;
+        Ok(columns.first().is_some_and(|columns| columns.there > 0))
+    };
+    if is_there().await? {
+        return Ok(());
+    }
+    for statement in statements {
+        // Another process may have been faster, which is an error only in its words.
+        if let Err(error) = connection.run_async(Sql::new(statement)).await
+            && !is_there().await?
+        {
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -198,6 +245,15 @@ mod tests {
             tables(Some("main")).drop_day("2026-11-24")[0]
                 .contains("d.request_local ON CLUSTER main DROP")
         );
+    }
+
+    #[test]
+    fn the_table_that_hands_on_gets_its_new_column_last() {
+        let (_, statements) = tables(Some("main")).arrived();
+        assert_eq!(statements.len(), 2);
+        assert!(statements[0].starts_with("ALTER TABLE d.request_local ON CLUSTER main ADD"));
+        assert!(statements[1].starts_with("ALTER TABLE d.request ON CLUSTER main ADD"));
+        assert_eq!(tables(None).arrived().1.len(), 1);
     }
 
     #[test]

@@ -25,7 +25,19 @@ struct Found {
 #[derive(Deserialize)]
 struct Total {
     total: u64,
+}
+
+#[derive(Deserialize)]
+struct Newest {
     newest: u64,
+}
+
+/// When the newest request arrived.
+fn newest(connection: &Connection, wanted: &Filter) -> Result<u64, StoreError> {
+    let table = &connection.tables.request;
+    let sql = Sql::new(format!("SELECT max(arrived) AS newest FROM {table} WHERE "));
+    let newest: Vec<Newest> = connection.rows(sql.then(filter::days(wanted)))?;
+    Ok(newest.first().map_or(0, |newest| newest.newest))
 }
 
 pub(super) fn page(
@@ -36,12 +48,13 @@ pub(super) fn page(
         None => None,
         Some(text) => Some(read_cursor(text).ok_or_else(cursor::wrong)?),
     };
-    // Requests that came since the first page do not move a session.
-    let as_of = after.as_ref().map(|after| after.as_of).filter(|_| query.sort == Sort::LastTs);
+    // What comes after the first page is on none of its pages, and moves no session.
+    let as_of = match &after {
+        Some(after) => after.as_of,
+        None => newest(connection, &query.filter)?,
+    };
     let sessions = sessions(&connection.tables.request, &query.filter, as_of);
-    let total = Sql::new("SELECT count() AS total, max(last_ts) AS newest FROM (")
-        .then(sessions.clone())
-        .add(")", []);
+    let total = Sql::new("SELECT count() AS total FROM (").then(sessions.clone()).add(")", []);
     let total: Vec<Total> = connection.rows(total)?;
     let total =
         total.first().ok_or_else(|| StoreError::Unavailable("clickhouse: no total".into()))?;
@@ -57,7 +70,7 @@ pub(super) fn page(
     };
     let mut sql = Sql::new(format!("SELECT session, toInt64({value}) AS value FROM ("))
         .then(sessions)
-        .add(") WHERE last_ts > 0", []);
+        .add(") WHERE 1", []);
     if let Some(after) = &after {
         let place = [after.value.into(), after.value.into(), Value::from(&after.session)];
         sql = sql.add(&format!(" AND (value {beyond} ? OR (value = ? AND session > ?))"), place);
@@ -69,7 +82,6 @@ pub(super) fn page(
     let more = found.len() > query.limit;
     found.truncate(query.limit);
     let next = found.last().filter(|_| more).map(|last| {
-        let as_of = after.as_ref().map_or(total.newest, |after| after.as_of);
         cursor::make("c", &[&last.value.to_string(), &last.session, &as_of.to_string()])
     });
     let ids: Vec<String> = found.into_iter().map(|found| found.session).collect();
@@ -93,24 +105,20 @@ fn read_cursor(text: &str) -> Option<After> {
     }
 }
 
-/// Sessions that match, a row each with their figures.
-fn sessions(table: &str, wanted: &Filter, as_of: Option<u64>) -> Sql {
+/// Sessions that match, a row each with their figures, of what had arrived at `as_of`.
+fn sessions(table: &str, wanted: &Filter, as_of: u64) -> Sql {
     let mut conditions = filter::by_value(wanted);
     conditions.extend(wanted.endpoint.as_deref().map(filter::endpoint));
     // Parts: what each day knows of a session.
-    let newest = match as_of {
-        Some(as_of) => Sql::new("").add("maxIf(ts, ts <= ?)", [as_of.into()]),
-        None => Sql::new("max(ts)"),
-    };
-    let mut parts = Sql::new("SELECT session, min(ts) AS part_first, ").then(newest).add(
-        " AS part_last, count() AS part_requests, countIf(notEmpty(attacks)) AS part_attacks, \
-         sum(denied) AS part_denied",
-        [],
+    let mut parts = Sql::new(
+        "SELECT session, min(ts) AS part_first, max(ts) AS part_last, count() AS part_requests, \
+         countIf(notEmpty(attacks)) AS part_attacks, sum(denied) AS part_denied",
     );
     for (n, condition) in conditions.iter().enumerate() {
         parts = parts.add(", max(", []).then(condition.clone()).add(&format!(") AS met_{n}"), []);
     }
     parts = parts.add(&format!(" FROM {table} FINAL WHERE "), []).then(filter::days(wanted));
+    parts = parts.add(" AND arrived <= ?", [as_of.into()]);
     if let Some(session) = &wanted.session {
         parts = parts.add(" AND session = ?", [session.into()]);
     }

@@ -99,12 +99,13 @@ async fn store(connection: &Connection, batches: &[Batch]) -> Result<Vec<Stored>
         names.push(name);
         stored.push(answer);
     }
+    let arrived = now_ms();
     let of_batch = |n: &usize| names.get(*n).zip(batches.get(*n));
     let rows: Vec<NewRow<'_>> = new
         .iter()
         .filter_map(of_batch)
         .flat_map(|(name, batch)| {
-            batch.requests.iter().map(move |request| NewRow::new(name, request))
+            batch.requests.iter().map(move |request| NewRow::new(name, request, arrived))
         })
         .collect();
     if rows.is_empty() {
