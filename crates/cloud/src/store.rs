@@ -10,7 +10,7 @@ mod parts;
 pub mod query;
 pub mod sqlite;
 
-pub use open::{StoreKind, is_there, open};
+pub use open::{StoreKind, drop_before, is_there, open};
 
 use api_sessions_wire::Record;
 

@@ -5,6 +5,7 @@ mod body;
 mod candidate;
 mod content;
 mod control;
+mod control_file;
 mod days;
 mod detail;
 mod facets;
@@ -13,6 +14,7 @@ mod numbers;
 mod once;
 mod part;
 mod postings;
+mod reader;
 mod requests;
 mod runs;
 mod schema;
@@ -21,13 +23,14 @@ mod timeline;
 mod upgrade;
 mod writer;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::OptionalExtension;
 
+use self::control_file::ControlFile;
 use self::days::{DayFile, Days, lock};
 use self::writer::Job;
 use super::query::Filter;
@@ -42,7 +45,7 @@ const WAITING: usize = 256;
 /// The embedded store.
 pub struct SqliteStore {
     days: Arc<Days>,
-    control: Mutex<Connection>,
+    control: Mutex<ControlFile>,
     write_error: Arc<Mutex<Option<String>>>,
     jobs: Option<SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
@@ -53,17 +56,16 @@ impl SqliteStore {
     ///
     /// # Errors
     /// The directory or `control.db` cannot be made or read. A day that cannot be read is no
-    /// error: the others are served.
+    /// error: the others are served. Nor is a disk that cannot be written to, where all is made
+    /// already: it is read.
     pub fn open(dir: &Path) -> Result<SqliteStore, StoreError> {
         make_dir(dir).map_err(|error| {
             StoreError::Unavailable(format!("cannot make {}: {error}", dir.display()))
         })?;
-        let path: PathBuf = dir.join("control.db");
-        let control = schema::open(&path, schema::CONTROL)
+        let path = dir.join("control.db");
+        let control = ControlFile::open(path.clone())
             .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
-        let days = Arc::new(Days::find(dir).map_err(|error| {
-            StoreError::Unavailable(format!("cannot read {}: {error}", dir.display()))
-        })?);
+        let days = Arc::new(find(dir)?);
         for file in days.all() {
             if let Err(error) = schema::bring_up_to_date(&file.path, schema::DAY) {
                 tracing::warn!(day = %file.day, %error, "an older file could not be brought up to date");
@@ -129,6 +131,21 @@ impl SqliteStore {
             None => Err(job),
         }
     }
+}
+
+/// Deletes the days before `first` in `dir`, where there are any; gives the days that went.
+///
+/// For a start: opening a store may need the room that they take.
+///
+/// # Errors
+/// They cannot be found or deleted.
+pub fn drop_before(dir: &Path, first: Day) -> Result<Vec<Day>, StoreError> {
+    if dir.exists() { find(dir)?.drop_before(first) } else { Ok(Vec::new()) }
+}
+
+fn find(dir: &Path) -> Result<Days, StoreError> {
+    Days::find(dir)
+        .map_err(|error| StoreError::Unavailable(format!("cannot read {}: {error}", dir.display())))
 }
 
 /// What is in there is for this user alone.
@@ -214,7 +231,10 @@ impl Records for SqliteStore {
                     error: file.error(),
                 })
                 .collect(),
-            write_error: lock(&self.write_error).clone(),
+            write_error: lock(&self.control)
+                .state_now()
+                .map(|why| format!("control.db: {why}"))
+                .or_else(|| lock(&self.write_error).clone()),
         }
     }
 }

@@ -8,6 +8,7 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, ToSql};
 
 use super::body::{Resolve, hex, unhex};
+use super::reader::{Reader, beside};
 use super::schema;
 use crate::store::{Day, StoreError};
 
@@ -24,7 +25,7 @@ pub(super) struct Days {
 pub(super) struct DayFile {
     pub(super) day: Day,
     pub(super) path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Reader>>,
     error: Mutex<Option<DayError>>,
 }
 
@@ -69,6 +70,18 @@ impl Days {
         open.entry(day).or_insert_with(|| Arc::new(DayFile::new(day, self.path(day))));
     }
 
+    /// Opens the file of `day` for writing, and makes it where it is not there.
+    pub(super) fn open_to_write(&self, day: Day) -> rusqlite::Result<Connection> {
+        // What this process has open of a file since its disk was read-only is read-only for all
+        // connections.
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = open.get(&day) {
+            lock(&file.idle).clear();
+        }
+        drop(open);
+        schema::open(&self.path(day), schema::DAY)
+    }
+
     /// All days, oldest first.
     pub(super) fn all(&self) -> Vec<Arc<DayFile>> {
         self.open.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
@@ -81,15 +94,14 @@ impl Days {
             self.open.write().unwrap_or_else(PoisonError::into_inner).remove(&file.day);
             lock(&file.idle).clear();
             for suffix in ["-wal", "-shm", ""] {
-                let mut path = file.path.clone().into_os_string();
-                path.push(suffix);
+                let path = beside(&file.path, suffix);
                 match std::fs::remove_file(&path) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                         // Found again, and tried again, at the next round.
                         self.add(file.day);
                         return Err(StoreError::Unavailable(format!(
                             "cannot delete {}: {error}",
-                            PathBuf::from(path).display()
+                            path.display()
                         )));
                     }
                     _ => {}
@@ -125,22 +137,25 @@ impl DayFile {
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Option<T> {
-        let idle = lock(&self.idle).pop();
+        let idle = lock(&self.idle).pop().filter(Reader::is_current);
+        if idle.is_none() && self.is_empty() {
+            return None;
+        }
         let result = match idle {
-            Some(connection) => Ok(connection),
-            None => schema::open_reader(&self.path).and_then(|connection| {
-                schema::check(&connection, schema::DAY)?;
-                Ok(connection)
+            Some(reader) => Ok(reader),
+            None => Reader::open(&self.path).and_then(|reader| {
+                reader.read(|connection| schema::check(connection, schema::DAY))?;
+                Ok(reader)
             }),
         }
-        .and_then(|connection| Ok((read(&connection)?, connection)));
+        .and_then(|reader| Ok((reader.read(read)?, reader)));
         match result {
-            Ok((value, connection)) => {
+            Ok((value, reader)) => {
                 // A damaged page stays damaged, though others can be read.
                 lock(&self.error).take_if(|error| !error.is_damage);
                 let mut idle = lock(&self.idle);
                 if idle.len() < IDLE {
-                    idle.push(connection);
+                    idle.push(reader);
                 }
                 Some(value)
             }
@@ -169,12 +184,13 @@ impl DayFile {
     pub(super) fn bytes(&self) -> u64 {
         ["", "-wal"]
             .iter()
-            .filter_map(|suffix| {
-                let mut path = self.path.clone().into_os_string();
-                path.push(suffix);
-                Some(std::fs::metadata(path).ok()?.len())
-            })
+            .filter_map(|suffix| Some(std::fs::metadata(beside(&self.path, suffix)).ok()?.len()))
             .sum()
+    }
+
+    /// It was made, but the disk was full before anything was in it.
+    fn is_empty(&self) -> bool {
+        self.path.exists() && self.bytes() == 0
     }
 }
 
@@ -231,5 +247,22 @@ impl Resolve for Strings<'_> {
             .ok()?;
         self.known.insert(id, text.clone());
         Some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_a_full_disk_left_empty_is_no_broken_day() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("day-2026-11-23.db");
+        std::fs::write(&path, "").unwrap();
+        let file = DayFile::new(Day::parse("2026-11-23").unwrap(), path.clone());
+        let look = || file.peek(|connection| find_part(connection, "s"));
+        assert!(look().is_none() && file.error().is_none());
+        std::fs::write(&path, "no database").unwrap();
+        assert!(look().is_none() && file.error().is_some());
     }
 }

@@ -2,7 +2,6 @@
 //! day, and answers them when that is on the disk (group commit).
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -16,7 +15,6 @@ use super::days::{Days, find_part, lock};
 use super::numbers::{self, Rows};
 use super::once::Arriving;
 use super::part::{self, Parts};
-use super::schema;
 use crate::store::{Batch, Day, NewRequest, Reply, StoreError, Stored};
 
 /// Work for the thread.
@@ -273,7 +271,7 @@ impl Writer<'_> {
         while self.open.len() >= OPEN_DAYS {
             self.open.pop_first();
         }
-        let connection = schema::open(&self.days.path(day), schema::DAY)?;
+        let connection = self.days.open_to_write(day)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.pragma_update(None, "journal_size_limit", 0)?;
@@ -285,7 +283,7 @@ impl Writer<'_> {
     /// reason to refuse the records of another.
     fn mark(&mut self, marks: &BTreeMap<Day, Vec<i64>>) {
         for (day, parts) in marks {
-            if let Err(error) = mark_day(&self.days.path(*day), parts) {
+            if let Err(error) = mark_day(self.days, *day, parts) {
                 tracing::error!(
                     %day, %error,
                     "a day cannot be written to: its sessions that went on are counted as others"
@@ -307,8 +305,8 @@ impl Writer<'_> {
     }
 }
 
-fn mark_day(path: &Path, parts: &[i64]) -> rusqlite::Result<()> {
-    let connection = schema::open(path, schema::DAY)?;
+fn mark_day(days: &Days, day: Day, parts: &[i64]) -> rusqlite::Result<()> {
+    let connection = days.open_to_write(day)?;
     let transaction = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
     let mut rows = Rows::default();
     for part in parts {
