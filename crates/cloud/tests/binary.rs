@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::json;
-use support::{SmallDisk, batch, record, session, token};
+use support::{SmallDisk, batch, day_files, record, session, token};
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_api-sessions-cloud"));
@@ -270,9 +270,7 @@ fn days_that_are_over_kept_a_full_disk_full() {
     assert_eq!(Client::of(&link, &data).store(1).0, 200);
     stop(child);
     // It was off for long.
-    let day = std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path());
-    let day = day.into_iter().find(|path| path.to_string_lossy().contains("/day-")).unwrap();
-    std::fs::rename(day, data.join("day-2020-01-01.db")).unwrap();
+    std::fs::rename(day_files(&data).remove(0), data.join("day-2020-01-01.db")).unwrap();
     fill(&disk);
     let (child, link) = start(&data);
     let client = Client::of(&link, &data);

@@ -7,7 +7,7 @@ use std::io::Write;
 
 use api_sessions_cloud::clock::now_ms;
 use serde_json::{Value, json};
-use support::{Cloud, SmallDisk, batch, record, session};
+use support::{Cloud, SmallDisk, batch, damage_oldest_day, day_files, record, session};
 
 const DAY: u64 = 86_400_000;
 
@@ -92,13 +92,7 @@ fn old_days_go() {
     }
     let dir = cloud.stop();
     // As if it had been off for some days: the day before the oldest kept.
-    let days: Vec<_> = std::fs::read_dir(dir.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "db"))
-        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("day-"))
-        .collect();
-    let oldest = days.iter().min().unwrap();
+    let oldest = day_files(dir.path()).remove(0);
     std::fs::rename(oldest, dir.path().join("day-2020-01-01.db")).unwrap();
     let cloud = Cloud::start_in(dir);
     assert_eq!(cloud.ask("/v1/sessions")["total"], 1);
@@ -115,14 +109,7 @@ fn a_corrupt_day_leaves_the_others_served() {
     let yesterday = now_ms() - DAY;
     cloud.post(&[record(1, 1, json!({"ts": yesterday})), record(2, 2, json!({"ts": now_ms()}))]);
     let dir = cloud.stop();
-    let mut days: Vec<_> = std::fs::read_dir(dir.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("day-"))
-        .collect();
-    days.sort();
-    std::fs::write(&days[0], b"this is no database, but long enough to be looked at".repeat(200))
-        .unwrap();
+    damage_oldest_day(dir.path());
     let cloud = Cloud::start_in(dir);
     assert_eq!(ids(&cloud.ask("/v1/sessions")), [session(2)]);
     let bad = cloud.post(&[record(1, 3, json!({"ts": yesterday}))]);
@@ -142,14 +129,7 @@ fn a_damaged_day_was_told_of_at_the_first_question_and_its_sessions_were_said_no
     let yesterday = now_ms() - DAY;
     cloud.post(&[record(1, 1, json!({"ts": yesterday})), record(2, 2, json!({"ts": now_ms()}))]);
     let dir = cloud.stop();
-    let file = std::fs::read_dir(dir.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("day-"))
-        .min()
-        .unwrap();
-    std::fs::write(file, b"this is no database, but long enough to be looked at".repeat(200))
-        .unwrap();
+    damage_oldest_day(dir.path());
     let cloud = Cloud::start_in(dir);
     assert!(cloud.get("/metrics").text().contains("api_sessions_cloud_store_days_broken 1"));
     for path in [format!("/v1/sessions/{}", session(1)), format!("/v1/requests/{:032x}", 1)] {
@@ -169,11 +149,7 @@ fn a_session_that_goes_on_is_taken_though_yesterday_cannot_be_written() {
     let yesterday = now_ms() - DAY;
     cloud.post(&[record(1, 1, json!({"ts": yesterday}))]);
     let dir = cloud.stop();
-    let file = std::fs::read_dir(dir.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|path| path.file_name().unwrap().to_string_lossy().starts_with("day-"))
-        .unwrap();
+    let file = day_files(dir.path()).remove(0);
     // Of a version to come: it is not written to.
     rusqlite::Connection::open(file).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let cloud = Cloud::start_in(dir);

@@ -237,6 +237,26 @@ pub fn record(n: u32, id: u32, more: Value) -> Value {
     record
 }
 
+/// Day files of the embedded store, oldest first.
+pub fn day_files(dir: &Path) -> Vec<std::path::PathBuf> {
+    let mut days: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "db"))
+        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("day-"))
+        .collect();
+    days.sort();
+    days
+}
+
+/// Writes over the file of the oldest day; gives the day.
+pub fn damage_oldest_day(dir: &Path) -> String {
+    let file = day_files(dir).remove(0);
+    std::fs::write(&file, b"this is no database, but long enough to be looked at".repeat(200))
+        .unwrap();
+    file.file_stem().unwrap().to_string_lossy().trim_start_matches("day-").to_owned()
+}
+
 /// A way to a server that can be closed: what is under way on it is cut.
 pub struct Way {
     pub address: std::net::SocketAddr,
