@@ -141,6 +141,52 @@ fn a_damaged_day_was_told_of_at_the_first_question_and_its_sessions_were_said_no
 }
 
 #[test]
+fn answers_did_not_say_that_a_day_is_missing() {
+    if support::clickhouse().is_some() {
+        return;
+    }
+    let cloud = Cloud::start();
+    let now = now_ms();
+    let of_session_2 = [record(2, 2, json!({"ts": now - DAY})), record(2, 3, json!({"ts": now}))];
+    cloud.post(&[record(1, 1, json!({"ts": now - DAY}))]);
+    cloud.post(&of_session_2);
+    let detail = format!("/v1/sessions/{}", session(2));
+    let requests = format!("{detail}/requests");
+    let (csv, page) = (format!("{requests}.csv"), format!("/sessions/{}", session(2)));
+    for path in ["/v1/sessions", &detail, &requests] {
+        assert!(cloud.ask(path).get("incomplete").is_none(), "{path}: nothing is missing");
+    }
+    assert_eq!(cloud.get(&csv).header("x-incomplete-days"), "");
+    let dir = cloud.stop();
+    let day = damage_oldest_day(dir.path());
+    let cloud = Cloud::start_in(dir);
+    for path in ["/v1/sessions", &detail, &requests] {
+        assert_eq!(cloud.ask(path)["incomplete"], json!([day]), "{path}");
+    }
+    assert_eq!(cloud.get(&csv).header("x-incomplete-days"), day);
+    for path in ["/", &page] {
+        let text = cloud.get(path).text();
+        assert!(text.contains("Not complete") && text.contains(&day), "{path}");
+    }
+    // Where the damaged day is not asked for, nothing is missing.
+    let today = format!("from={}", now / DAY * DAY);
+    for path in [format!("/v1/sessions?{today}"), format!("{requests}?{today}")] {
+        assert!(cloud.ask(&path).get("incomplete").is_none(), "{path}");
+    }
+    assert_eq!(cloud.get(&format!("{csv}?{today}")).header("x-incomplete-days"), "");
+    // What is nowhere else may be there: a program can tell this from a store that is away.
+    let unknown = cloud.get(&format!("/v1/sessions/{}", session(1)));
+    assert_eq!((unknown.status, unknown.json()["error"].clone()), (503, json!("damaged")));
+    let refused = cloud.post(&of_session_2);
+    assert_eq!((refused.status, refused.json()["error"].clone()), (503, json!("damaged")));
+    // No session is left: that is no first start.
+    std::fs::remove_file(&day_files(cloud.data())[1]).unwrap();
+    let dir = cloud.stop();
+    let cloud = Cloud::start_in(dir);
+    assert!(cloud.get("/").text().contains("Not complete"));
+}
+
+#[test]
 fn a_session_that_goes_on_is_taken_though_yesterday_cannot_be_written() {
     if support::clickhouse().is_some() {
         return;

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::html::{duration, encoded, page, short, size, time, visible};
+use super::html::{duration, encoded, incomplete, page, short, size, time, visible};
 use super::{Viewer, chart, filters, page_of, sessions, viewer};
 use crate::api::query::{MAX_LIMIT, RawQuery};
 use crate::clock::now_ms;
@@ -63,6 +63,7 @@ pub(super) async fn open(
         viewer,
         &html! {
             h1 { "Session " code data-copy { (summary.session) } }
+            (incomplete(&detail.incomplete))
             (facts(&detail, denied.as_ref()))
             (actions(viewer, &summary.session, denied.as_ref()))
             (chart::timeline(&timeline.items))

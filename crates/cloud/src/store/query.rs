@@ -248,6 +248,8 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Cursor of the next page; `None`: this was the last.
     pub next: Option<String>,
+    /// Days whose file could not be read, or not all of it: `2026-11-23`.
+    pub incomplete: Vec<String>,
 }
 
 /// One page of sessions.
@@ -259,6 +261,9 @@ pub struct SessionPage {
     pub sessions: Vec<SessionSummary>,
     /// Cursor of the next page; `None`: this was the last.
     pub next: Option<String>,
+    /// Days whose file could not be read, or not all of it: `2026-11-23`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub incomplete: Vec<String>,
 }
 
 /// A session in a list.
@@ -363,6 +368,9 @@ pub struct SessionDetail {
     /// Counts and shares by `attack`, `ip`, `method`, `status`, `user`, `role`, `host`,
     /// `endpoint`, `application`, `ua`, `key`; most requests first.
     pub by: BTreeMap<String, Vec<Counted>>,
+    /// Days whose file could not be read, or not all of it: `2026-11-23`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub incomplete: Vec<String>,
 }
 
 /// A request as it is kept.

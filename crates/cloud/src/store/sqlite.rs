@@ -31,7 +31,7 @@ use std::thread::JoinHandle;
 use rusqlite::OptionalExtension;
 
 use self::control_file::ControlFile;
-use self::days::{DayFile, Days, lock};
+use self::days::{DayFile, Days, absent, incomplete, lock};
 use self::writer::Job;
 use super::query::Filter;
 use super::{
@@ -67,7 +67,7 @@ impl SqliteStore {
             .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
         let days = Arc::new(find(dir)?);
         for file in days.all() {
-            if let Err(error) = schema::bring_up_to_date(&file.path, schema::DAY) {
+            if let Err(error) = file.bring_up_to_date() {
                 tracing::warn!(day = %file.day, %error, "an older file could not be brought up to date");
             }
             // A first look, so that damage is known before somebody asks.
@@ -101,17 +101,6 @@ impl SqliteStore {
                     connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
                 if found == "ok" { Ok(()) } else { Err(requests::damaged()) }
             });
-        }
-    }
-
-    /// Nothing was found; but what is asked for may be in a day that cannot be read.
-    fn absent<T>(&self) -> Result<Option<T>, StoreError> {
-        let broken = |file: &Arc<DayFile>| file.error().map(|error| (file.day, error));
-        match self.days.all().iter().find_map(broken) {
-            Some((day, error)) => Err(StoreError::Unavailable(format!(
-                "not found, but {day} cannot be read, where it may be: {error}"
-            ))),
-            None => Ok(None),
         }
     }
 
@@ -189,20 +178,24 @@ impl Records for SqliteStore {
             own.retain(|file| candidate.several || file.day == candidate.day);
             sessions.extend(detail::session(&own, &session, false).map(|detail| detail.summary));
         }
-        Ok(SessionPage { total: found.total, sessions, next })
+        Ok(SessionPage { total: found.total, sessions, next, incomplete: incomplete(&days) })
     }
 
     fn session(&self, session: &str) -> Result<Option<SessionDetail>, StoreError> {
-        detail::session(&self.days.all(), session, true)
-            .map_or_else(|| self.absent(), |found| Ok(Some(found)))
+        let days = self.days.all();
+        match detail::session(&days, session, true) {
+            Some(found) => Ok(Some(SessionDetail { incomplete: incomplete(&days), ..found })),
+            None => absent(&days),
+        }
     }
 
     fn requests(&self, query: &RequestQuery) -> Result<Page<StoredRequest>, StoreError> {
-        requests::page(&self.days.all(), query)
+        requests::page(&self.days_of(&query.filter), query)
     }
 
     fn request(&self, id: &str) -> Result<Option<StoredRequest>, StoreError> {
-        requests::by_id(&self.days.all(), id).map_or_else(|| self.absent(), |found| Ok(Some(found)))
+        let days = self.days.all();
+        requests::by_id(&days, id).map_or_else(|| absent(&days), |found| Ok(Some(found)))
     }
 
     fn activity(&self, from: u64, to: u64) -> Result<Vec<Activity>, StoreError> {

@@ -181,7 +181,8 @@ impl Control for SqliteStore {
         found.truncate(query.limit);
         let last = found.last().filter(|_| more);
         let next = last.map(|(id, _)| cursor::make("h", &[&id.to_string()]));
-        Ok(Page { items: found.into_iter().map(|(_, change)| change).collect(), next })
+        let items = found.into_iter().map(|(_, change)| change).collect();
+        Ok(Page { items, next, incomplete: Vec::new() })
     }
 
     fn parameters(&self) -> Result<ParameterSet, StoreError> {

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::activity;
 use super::body::Intern;
-use super::days::{Days, find_part, lock};
+use super::days::{Days, find_part, is_damage, lock};
 use super::numbers::{self, Rows};
 use super::once::Arriving;
 use super::part::{self, Parts};
@@ -209,7 +209,10 @@ impl Writer<'_> {
                     let text = format!("cannot write {}: {error}", self.days.path(day).display());
                     for batch in batches {
                         if let Some((_, result)) = replies.get_mut(batch) {
-                            *result = Err(StoreError::Unavailable(text.clone()));
+                            *result = Err(match is_damage(&error) {
+                                true => StoreError::Damaged(text.clone()),
+                                false => StoreError::Unavailable(text.clone()),
+                            });
                         }
                     }
                     failure = Some(text);
