@@ -18,6 +18,7 @@ mod reader;
 mod requests;
 mod runs;
 mod schema;
+mod seldom;
 mod sessions;
 mod timeline;
 mod upgrade;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, ToSql};
@@ -11,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, ToSql};
 use super::body::{Resolve, hex, unhex};
 use super::reader::{Reader, beside};
 use super::schema;
+use super::seldom::Seldom;
 use crate::store::{Day, StoreError};
 
 /// Idle connections kept for each day.
@@ -35,6 +37,8 @@ struct Known {
     path: PathBuf,
     idle: Mutex<Vec<Reader>>,
     error: Mutex<Option<DayError>>,
+    /// When the log told of an error.
+    told: Mutex<Seldom>,
     /// It was deleted.
     is_gone: AtomicBool,
 }
@@ -153,6 +157,7 @@ impl Known {
             path,
             idle: Mutex::default(),
             error: Mutex::default(),
+            told: Mutex::default(),
             is_gone: AtomicBool::new(false),
         })
     }
@@ -216,9 +221,11 @@ impl DayFile {
             Err(_) if known.is_gone.load(Relaxed) => None,
             // The connection goes, and its transaction with it.
             Err(error) => {
-                let text = error.to_string();
-                tracing::error!(day = %self.day, error = %text, "a day cannot be read");
                 self.failed.store(true, Relaxed);
+                let text = error.to_string();
+                if let Some(left_out) = lock(&known.told).tell(Instant::now()) {
+                    tracing::error!(day = %self.day, error = %text, left_out, "a day cannot be read");
+                }
                 let is_damage = is_damage(&error);
                 let mut known = lock(&known.error);
                 // What was found to be damaged stays so; of other errors, the last counts.
