@@ -6,11 +6,13 @@ pub mod clickhouse;
 pub mod control;
 pub mod cursor;
 mod open;
+mod paged;
 mod parts;
 pub mod query;
 pub mod sqlite;
 
 pub use open::{StoreKind, drop_before, is_there, open};
+pub use paged::Paged;
 
 use api_sessions_wire::Record;
 

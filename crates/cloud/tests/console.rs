@@ -68,9 +68,7 @@ fn a_session_that_was_denied_while_a_day_is_damaged_was_answered_with_an_error()
     }
     let cloud = Cloud::start();
     cloud.post(&[record(1, 1, json!({"ts": support::now() - 86_400_000}))]);
-    let dir = cloud.stop();
-    support::damage_oldest_day(dir.path());
-    let cloud = Cloud::start_in(dir);
+    let (cloud, _) = cloud.with_damaged_day();
     // Whether the session is known cannot be said: it may have been on that day.
     let deny = format!("session={}&seconds=", session(9));
     assert_eq!(post(&cloud, "/denylist", &deny), 303);

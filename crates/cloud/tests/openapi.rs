@@ -126,9 +126,7 @@ fn answers_that_lack_a_day_are_as_described() {
     let cloud = Cloud::start();
     let yesterday = json!({"ts": support::now() - 86_400_000});
     cloud.post(&[record(1, 1, yesterday), record(1, 2, json!({}))]);
-    let dir = cloud.stop();
-    let day = support::damage_oldest_day(dir.path());
-    let cloud = Cloud::start_in(dir);
+    let (cloud, day) = cloud.with_damaged_day();
     let document = cloud.ask("/openapi.json");
     for path in ["/v1/sessions", "/v1/sessions/{id}", "/v1/sessions/{id}/requests"] {
         let answer = cloud.ask(&path.replace("{id}", &session(1)));

@@ -7,7 +7,7 @@ use std::io::Write;
 
 use api_sessions_cloud::clock::now_ms;
 use serde_json::{Value, json};
-use support::{Cloud, SmallDisk, batch, damage_oldest_day, day_files, record, session};
+use support::{Cloud, SmallDisk, batch, day_files, record, session};
 
 const DAY: u64 = 86_400_000;
 
@@ -108,9 +108,7 @@ fn a_corrupt_day_leaves_the_others_served() {
     let cloud = Cloud::start();
     let yesterday = now_ms() - DAY;
     cloud.post(&[record(1, 1, json!({"ts": yesterday})), record(2, 2, json!({"ts": now_ms()}))]);
-    let dir = cloud.stop();
-    damage_oldest_day(dir.path());
-    let cloud = Cloud::start_in(dir);
+    let (cloud, _) = cloud.with_damaged_day();
     assert_eq!(ids(&cloud.ask("/v1/sessions")), [session(2)]);
     let bad = cloud.post(&[record(1, 3, json!({"ts": yesterday}))]);
     assert_eq!(bad.status, 503, "{}", bad.text());
@@ -128,9 +126,7 @@ fn a_damaged_day_was_told_of_at_the_first_question_and_its_sessions_were_said_no
     let cloud = Cloud::start();
     let yesterday = now_ms() - DAY;
     cloud.post(&[record(1, 1, json!({"ts": yesterday})), record(2, 2, json!({"ts": now_ms()}))]);
-    let dir = cloud.stop();
-    damage_oldest_day(dir.path());
-    let cloud = Cloud::start_in(dir);
+    let (cloud, _) = cloud.with_damaged_day();
     assert!(cloud.get("/metrics").text().contains("api_sessions_cloud_store_days_broken 1"));
     for path in [format!("/v1/sessions/{}", session(1)), format!("/v1/requests/{:032x}", 1)] {
         let answer = cloud.get(&path);
@@ -157,9 +153,7 @@ fn answers_did_not_say_that_a_day_is_missing() {
         assert!(cloud.ask(path).get("incomplete").is_none(), "{path}: nothing is missing");
     }
     assert_eq!(cloud.get(&csv).header("x-incomplete-days"), "");
-    let dir = cloud.stop();
-    let day = damage_oldest_day(dir.path());
-    let cloud = Cloud::start_in(dir);
+    let (cloud, day) = cloud.with_damaged_day();
     for path in ["/v1/sessions", &detail, &requests] {
         assert_eq!(cloud.ask(path)["incomplete"], json!([day]), "{path}");
     }

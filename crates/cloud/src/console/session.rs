@@ -16,7 +16,7 @@ use crate::clock::now_ms;
 use crate::error::AppError;
 use crate::extract::{Path, Query};
 use crate::state::AppState;
-use crate::store::{RequestQuery, SessionDetail, StoredRequest};
+use crate::store::{Paged, RequestQuery, SessionDetail, StoredRequest};
 
 /// Values of one kind that are shown; the API gives them all.
 const SHOWN: usize = 8;

@@ -13,7 +13,7 @@ use crate::api::query::RawQuery;
 use crate::clock::now_ms;
 use crate::extract::Query;
 use crate::state::AppState;
-use crate::store::SessionSummary;
+use crate::store::{Paged, SessionSummary};
 
 /// Columns one can sort by: name in the address and in the table.
 const SORTS: [(&str, &str); 3] =

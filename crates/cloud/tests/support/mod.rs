@@ -118,6 +118,16 @@ impl Cloud {
         self.dir.take().unwrap()
     }
 
+    /// Starts it again with the file of its oldest day damaged; gives the day.
+    pub fn with_damaged_day(self) -> (Cloud, String) {
+        let dir = self.stop();
+        let file = day_files(dir.path()).remove(0);
+        std::fs::write(&file, b"this is no database, but long enough to be looked at".repeat(200))
+            .unwrap();
+        let day = file.file_stem().unwrap().to_string_lossy().trim_start_matches("day-").to_owned();
+        (Cloud::start_in(dir), day)
+    }
+
     fn end(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
@@ -247,14 +257,6 @@ pub fn day_files(dir: &Path) -> Vec<std::path::PathBuf> {
         .collect();
     days.sort();
     days
-}
-
-/// Writes over the file of the oldest day; gives the day.
-pub fn damage_oldest_day(dir: &Path) -> String {
-    let file = day_files(dir).remove(0);
-    std::fs::write(&file, b"this is no database, but long enough to be looked at".repeat(200))
-        .unwrap();
-    file.file_stem().unwrap().to_string_lossy().trim_start_matches("day-").to_owned()
 }
 
 /// A way to a server that can be closed: what is under way on it is cut.
