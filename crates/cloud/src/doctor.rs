@@ -115,6 +115,9 @@ fn days(findings: &mut Findings, store: &dyn Store) {
     let health = store.health();
     let tomorrow = Day(Day::of(now_ms()).0 + 1).to_string();
     findings.add(true, "store", format!("{} days", health.days.len()));
+    if let Some(error) = health.write_error {
+        findings.add(false, "store", format!("can only be read: {error}"));
+    }
     for day in health.days {
         match day.error {
             Some(error) => findings.add(false, "store", format!("{}: {error}", day.day)),

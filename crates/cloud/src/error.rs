@@ -84,6 +84,10 @@ impl From<StoreError> for AppError {
                 tracing::error!(error = %detail, "store");
                 Self::unavailable(detail)
             }
+            StoreError::Damaged(detail) => {
+                tracing::error!(error = %detail, "store");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "damaged", detail)
+            }
         }
     }
 }

@@ -38,12 +38,13 @@ pub enum StartError {
 }
 
 impl Server {
-    /// Opens the store, makes the first tokens, deletes what is too old, and listens.
+    /// Deletes what is too old, opens the store, makes the first tokens, and listens.
     ///
     /// # Errors
     /// [`StartError`]
     pub async fn start(config: Config) -> Result<Server, StartError> {
         let handle = tokio::runtime::Handle::current();
+        let dropped = retention::before_opening(&config).await;
         let store = store::open(&config.store, &config.data, &handle).await?;
         let admin = {
             let (store, data) = (Arc::clone(&store), config.data.clone());
@@ -57,6 +58,7 @@ impl Server {
             .map_err(|error| StartError::Listen(config.listen, error))?;
         let address = listener.local_addr().unwrap_or(config.listen);
         let state = AppState::new(store, config);
+        state.metrics.dropped(dropped);
         retention::enforce(&state).await;
         Ok(Server { listener, state, limits: Limits::of_system(), address, admin })
     }

@@ -6,11 +6,13 @@ pub mod clickhouse;
 pub mod control;
 pub mod cursor;
 mod open;
+mod paged;
 mod parts;
 pub mod query;
 pub mod sqlite;
 
-pub use open::{StoreKind, is_there, open};
+pub use open::{StoreKind, drop_before, is_there, open};
+pub use paged::Paged;
 
 use api_sessions_wire::Record;
 
@@ -23,9 +25,12 @@ pub use query::{
 /// What can go wrong in a store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It cannot be written or read now: disk full, read-only, corrupt, not reachable.
+    /// It cannot be written or read now: disk full, read-only, not reachable.
     #[error("{0}")]
     Unavailable(String),
+    /// The file of a day is damaged: it stays so.
+    #[error("{0}")]
+    Damaged(String),
     /// The question itself is wrong, such as a cursor that this store did not make.
     #[error("{0}")]
     Invalid(String),

@@ -4,11 +4,11 @@ mod support;
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::json;
-use support::{SmallDisk, batch, record, token};
+use support::{SmallDisk, batch, day_files, record, session, token};
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_api-sessions-cloud"));
@@ -124,40 +124,161 @@ fn what_is_wrong_is_said() {
     assert!(String::from_utf8_lossy(&doctor.stdout).contains("BAD"));
 }
 
+/// A cloud as its clients see it.
+struct Client {
+    base: String,
+    data: PathBuf,
+}
+
+impl Client {
+    fn of(link: &str, data: &Path) -> Client {
+        Client { base: link.split("/login").next().unwrap().to_owned(), data: data.to_owned() }
+    }
+
+    fn post(&self, path: &str, role: &str, body: &str) -> (u16, String) {
+        let bearer = format!("Bearer {}", token(&self.data, role));
+        let url = format!("{}{path}", self.base);
+        let mut answer = agent().post(&url).header("authorization", &bearer).send(body).unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
+    }
+
+    /// Stores a request of session `n`.
+    fn store(&self, n: u32) -> (u16, String) {
+        self.post("/v1/records", "ingest", &batch(&[record(n, n, json!({}))]))
+    }
+
+    fn deny(&self) -> u16 {
+        let entry = json!({"session": session(1), "seconds": 60});
+        self.post("/v1/denylist", "admin", &entry.to_string()).0
+    }
+
+    fn get(&self, path: &str) -> String {
+        let bearer = format!("Bearer {}", token(&self.data, "admin"));
+        let url = format!("{}{path}", self.base);
+        let mut answer = agent().get(&url).header("authorization", &bearer).call().unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.body_mut().read_to_string().unwrap()
+    }
+
+    fn sessions(&self) -> u64 {
+        let page: serde_json::Value = serde_json::from_str(&self.get("/v1/sessions")).unwrap();
+        page["total"].as_u64().unwrap()
+    }
+
+    fn is_writable(&self) -> bool {
+        self.get("/metrics").contains("\napi_sessions_cloud_store_writable 1\n")
+    }
+}
+
+fn kill(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// As `systemctl stop` does it.
+fn stop(mut child: Child) {
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert!(child.wait().unwrap().success());
+}
+
+/// Whether there is a write-ahead log.
+fn has_log(data: &Path) -> bool {
+    let mut files = std::fs::read_dir(data).unwrap();
+    files.any(|entry| entry.unwrap().file_name().to_string_lossy().ends_with("-wal"))
+}
+
 #[test]
 fn a_disk_that_became_read_only_is_read_and_said() {
+    for (end, is_clean) in [(kill as fn(Child), false), (stop, true)] {
+        let Some(disk) = SmallDisk::of("16m") else {
+            return eprintln!("skipped: no small file system");
+        };
+        let data = disk.path().join("data");
+        let (child, link) = start(&data);
+        assert_eq!(Client::of(&link, &data).store(1).0, 200);
+        end(child);
+        // After a clean stop, what SQLite needs to read is not there and cannot be made.
+        assert_eq!(has_log(&data), !is_clean);
+        disk.remount("ro");
+        let (child, link) = start(&data);
+        let client = Client::of(&link, &data);
+        let (status, said) = client.store(2);
+        assert!(status == 503 && said.contains(&data.display().to_string()), "{status} {said}");
+        assert_eq!((client.sessions(), client.deny()), (1, 503));
+        client.get(&format!("/v1/sessions/{}", session(1)));
+        assert!(!client.is_writable());
+        let doctor = run(&data, &["doctor"]);
+        assert!(!doctor.status.success());
+        let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+        assert!(said.contains("BAD  disk") && said.contains("Read-only"), "{said}");
+        assert!(said.contains("can only be read: control.db"), "{said}");
+
+        // No start is needed.
+        disk.remount("rw");
+        assert_eq!((client.store(2).0, client.deny()), (200, 201));
+        assert_eq!(client.sessions(), 2);
+        assert!(client.is_writable());
+        kill(child);
+    }
+}
+
+/// Fills the disk to its last byte.
+fn fill(disk: &SmallDisk) -> PathBuf {
+    use std::io::Write;
+    let path = disk.path().join("filler");
+    let mut file = std::fs::File::create(&path).unwrap();
+    for size in [1 << 16, 4096, 1] {
+        while file.write_all(&vec![0; size]).is_ok() {}
+    }
+    path
+}
+
+#[test]
+fn a_cloud_did_not_start_on_a_full_disk() {
     let Some(disk) = SmallDisk::of("16m") else {
         return eprintln!("skipped: no small file system");
     };
     let data = disk.path().join("data");
-    let post = |link: &str| {
-        let url = format!("{}/v1/records", link.split("/login").next().unwrap());
-        let ingest = format!("Bearer {}", token(&data, "ingest"));
-        let body = batch(&[record(1, 1, json!({}))]);
-        let mut answer = agent().post(&url).header("authorization", &ingest).send(&body).unwrap();
-        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
-    };
-    let (mut child, link) = start(&data);
-    assert_eq!(post(&link).0, 200);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    disk.remount("ro");
-    let (mut child, link) = start(&data);
-    let base = link.split("/login").next().unwrap();
-    let admin = format!("Bearer {}", token(&data, "admin"));
-    let (status, said) = post(&link);
-    assert!(status == 503 && said.contains("read"), "{status} {said}");
-    let url = format!("{base}/v1/sessions");
-    let mut answer = agent().get(&url).header("authorization", &admin).call().unwrap();
-    let page: serde_json::Value =
-        serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
-    assert_eq!(page["total"], 1);
+    let (child, link) = start(&data);
+    assert_eq!(Client::of(&link, &data).store(1).0, 200);
+    stop(child);
+    let filler = fill(&disk);
+    let (child, link) = start(&data);
+    let client = Client::of(&link, &data);
+    let (status, said) = client.store(2);
+    assert!(status == 503 && said.contains("day-"), "{status} {said}");
+    assert_eq!((client.sessions(), client.deny()), (1, 503));
+    assert!(!client.is_writable());
     let doctor = run(&data, &["doctor"]);
-    assert!(!doctor.status.success());
     let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
-    assert!(said.contains("BAD  disk") && said.contains("Read-only"), "{said}");
-    child.kill().unwrap();
-    child.wait().unwrap();
+    assert!(said.contains("BAD  disk") && said.contains("can only be read"), "{said}");
+
+    std::fs::remove_file(filler).unwrap();
+    assert_eq!((client.store(2).0, client.deny()), (200, 201));
+    assert_eq!(client.sessions(), 2);
+    assert!(client.is_writable());
+    kill(child);
+}
+
+#[test]
+fn days_that_are_over_kept_a_full_disk_full() {
+    let Some(disk) = SmallDisk::of("16m") else {
+        return eprintln!("skipped: no small file system");
+    };
+    let data = disk.path().join("data");
+    let (child, link) = start(&data);
+    assert_eq!(Client::of(&link, &data).store(1).0, 200);
+    stop(child);
+    // It was off for long.
+    std::fs::rename(day_files(&data).remove(0), data.join("day-2020-01-01.db")).unwrap();
+    fill(&disk);
+    let (child, link) = start(&data);
+    let client = Client::of(&link, &data);
+    // Where `control.db` had been opened first, it could only be read.
+    assert!(client.is_writable());
+    assert_eq!((client.deny(), client.sessions()), (201, 0));
+    assert!(client.get("/metrics").contains("api_sessions_cloud_days_dropped_total 1"));
+    kill(child);
 }
 
 #[test]

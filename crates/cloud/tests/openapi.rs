@@ -119,6 +119,29 @@ fn answers_are_as_described() {
 }
 
 #[test]
+fn answers_that_lack_a_day_are_as_described() {
+    if support::clickhouse().is_some() {
+        return;
+    }
+    let cloud = Cloud::start();
+    let yesterday = json!({"ts": support::now() - 86_400_000});
+    cloud.post(&[record(1, 1, yesterday), record(1, 2, json!({}))]);
+    let (cloud, day) = cloud.with_damaged_day();
+    let document = cloud.ask("/openapi.json");
+    for path in ["/v1/sessions", "/v1/sessions/{id}", "/v1/sessions/{id}/requests"] {
+        let answer = cloud.ask(&path.replace("{id}", &session(1)));
+        assert_eq!(answer["incomplete"], json!([day]), "{path}");
+        let described = &document["paths"][path]["get"]["responses"]["200"]["content"];
+        check(&document, &described["application/json"]["schema"], &answer, path);
+    }
+    let csv = cloud.get(&format!("/v1/sessions/{}/requests.csv", session(1)));
+    let described = &document["paths"]["/v1/sessions/{id}/requests.csv"]["get"]["responses"];
+    for name in described["200"]["headers"].as_object().unwrap().keys() {
+        assert_eq!(csv.header(name), day);
+    }
+}
+
+#[test]
 fn every_described_path_is_there_and_guarded() {
     let cloud = Cloud::start();
     let document = cloud.ask("/openapi.json");

@@ -7,7 +7,7 @@ use std::io::Write;
 
 use api_sessions_cloud::clock::now_ms;
 use serde_json::{Value, json};
-use support::{Cloud, SmallDisk, batch, record, session};
+use support::{Cloud, SmallDisk, batch, day_files, record, session};
 
 const DAY: u64 = 86_400_000;
 
@@ -92,13 +92,7 @@ fn old_days_go() {
     }
     let dir = cloud.stop();
     // As if it had been off for some days: the day before the oldest kept.
-    let days: Vec<_> = std::fs::read_dir(dir.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "db"))
-        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("day-"))
-        .collect();
-    let oldest = days.iter().min().unwrap();
+    let oldest = day_files(dir.path()).remove(0);
     std::fs::rename(oldest, dir.path().join("day-2020-01-01.db")).unwrap();
     let cloud = Cloud::start_in(dir);
     assert_eq!(cloud.ask("/v1/sessions")["total"], 1);
@@ -114,16 +108,7 @@ fn a_corrupt_day_leaves_the_others_served() {
     let cloud = Cloud::start();
     let yesterday = now_ms() - DAY;
     cloud.post(&[record(1, 1, json!({"ts": yesterday})), record(2, 2, json!({"ts": now_ms()}))]);
-    let dir = cloud.stop();
-    let mut days: Vec<_> = std::fs::read_dir(dir.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("day-"))
-        .collect();
-    days.sort();
-    std::fs::write(&days[0], b"this is no database, but long enough to be looked at".repeat(200))
-        .unwrap();
-    let cloud = Cloud::start_in(dir);
+    let (cloud, _) = cloud.with_damaged_day();
     assert_eq!(ids(&cloud.ask("/v1/sessions")), [session(2)]);
     let bad = cloud.post(&[record(1, 3, json!({"ts": yesterday}))]);
     assert_eq!(bad.status, 503, "{}", bad.text());
@@ -141,16 +126,7 @@ fn a_damaged_day_was_told_of_at_the_first_question_and_its_sessions_were_said_no
     let cloud = Cloud::start();
     let yesterday = now_ms() - DAY;
     cloud.post(&[record(1, 1, json!({"ts": yesterday})), record(2, 2, json!({"ts": now_ms()}))]);
-    let dir = cloud.stop();
-    let file = std::fs::read_dir(dir.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("day-"))
-        .min()
-        .unwrap();
-    std::fs::write(file, b"this is no database, but long enough to be looked at".repeat(200))
-        .unwrap();
-    let cloud = Cloud::start_in(dir);
+    let (cloud, _) = cloud.with_damaged_day();
     assert!(cloud.get("/metrics").text().contains("api_sessions_cloud_store_days_broken 1"));
     for path in [format!("/v1/sessions/{}", session(1)), format!("/v1/requests/{:032x}", 1)] {
         let answer = cloud.get(&path);
@@ -158,6 +134,50 @@ fn a_damaged_day_was_told_of_at_the_first_question_and_its_sessions_were_said_no
         assert!(answer.json()["detail"].as_str().unwrap().contains("cannot be read"));
     }
     assert_eq!(cloud.get(&format!("/v1/sessions/{}", session(2))).status, 200);
+}
+
+#[test]
+fn answers_did_not_say_that_a_day_is_missing() {
+    if support::clickhouse().is_some() {
+        return;
+    }
+    let cloud = Cloud::start();
+    let now = now_ms();
+    let of_session_2 = [record(2, 2, json!({"ts": now - DAY})), record(2, 3, json!({"ts": now}))];
+    cloud.post(&[record(1, 1, json!({"ts": now - DAY}))]);
+    cloud.post(&of_session_2);
+    let detail = format!("/v1/sessions/{}", session(2));
+    let requests = format!("{detail}/requests");
+    let (csv, page) = (format!("{requests}.csv"), format!("/sessions/{}", session(2)));
+    for path in ["/v1/sessions", &detail, &requests] {
+        assert!(cloud.ask(path).get("incomplete").is_none(), "{path}: nothing is missing");
+    }
+    assert_eq!(cloud.get(&csv).header("x-incomplete-days"), "");
+    let (cloud, day) = cloud.with_damaged_day();
+    for path in ["/v1/sessions", &detail, &requests] {
+        assert_eq!(cloud.ask(path)["incomplete"], json!([day]), "{path}");
+    }
+    assert_eq!(cloud.get(&csv).header("x-incomplete-days"), day);
+    for path in ["/", &page] {
+        let text = cloud.get(path).text();
+        assert!(text.contains("Not complete") && text.contains(&day), "{path}");
+    }
+    // Where the damaged day is not asked for, nothing is missing.
+    let today = format!("from={}", now / DAY * DAY);
+    for path in [format!("/v1/sessions?{today}"), format!("{requests}?{today}")] {
+        assert!(cloud.ask(&path).get("incomplete").is_none(), "{path}");
+    }
+    assert_eq!(cloud.get(&format!("{csv}?{today}")).header("x-incomplete-days"), "");
+    // What is nowhere else may be there: a program can tell this from a store that is away.
+    let unknown = cloud.get(&format!("/v1/sessions/{}", session(1)));
+    assert_eq!((unknown.status, unknown.json()["error"].clone()), (503, json!("damaged")));
+    let refused = cloud.post(&of_session_2);
+    assert_eq!((refused.status, refused.json()["error"].clone()), (503, json!("damaged")));
+    // No session is left: that is no first start.
+    std::fs::remove_file(&day_files(cloud.data())[1]).unwrap();
+    let dir = cloud.stop();
+    let cloud = Cloud::start_in(dir);
+    assert!(cloud.get("/").text().contains("Not complete"));
 }
 
 #[test]
@@ -169,11 +189,7 @@ fn a_session_that_goes_on_is_taken_though_yesterday_cannot_be_written() {
     let yesterday = now_ms() - DAY;
     cloud.post(&[record(1, 1, json!({"ts": yesterday}))]);
     let dir = cloud.stop();
-    let file = std::fs::read_dir(dir.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|path| path.file_name().unwrap().to_string_lossy().starts_with("day-"))
-        .unwrap();
+    let file = day_files(dir.path()).remove(0);
     // Of a version to come: it is not written to.
     rusqlite::Connection::open(file).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let cloud = Cloud::start_in(dir);

@@ -16,7 +16,7 @@ use crate::extract::{Nothing, Path, Query};
 use crate::ingest::body;
 use crate::json;
 use crate::state::AppState;
-use crate::store::{DenyChange, HistoryQuery};
+use crate::store::{DenyChange, HistoryQuery, Paged};
 
 /// Longest body, bytes.
 const MAX_BODY: usize = 64 << 10;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::clock::parse_ms;
 use crate::error::AppError;
-use crate::store::{Filter, RequestQuery, SessionQuery, Sort, StatusFilter};
+use crate::store::{Filter, Paged, RequestQuery, SessionQuery, Sort, StatusFilter};
 
 /// Items in a page that asks for no number.
 pub const DEFAULT_LIMIT: usize = 50;

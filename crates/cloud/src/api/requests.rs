@@ -1,10 +1,13 @@
 //! `GET /v1/sessions/{id}/requests`, the same as `.csv`, `GET /v1/requests/{id}`
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use serde::Serialize;
 
 use super::query::{MAX_LIMIT, RawQuery};
@@ -12,13 +15,18 @@ use crate::csv;
 use crate::error::AppError;
 use crate::extract::{Path, Query};
 use crate::state::AppState;
-use crate::store::{RequestQuery, StoredRequest};
+use crate::store::{Paged, RequestQuery, StoredRequest};
+
+/// Header of a download: days that it may lack something of.
+const INCOMPLETE: HeaderName = HeaderName::from_static("x-incomplete-days");
 
 /// A page of requests.
 #[derive(Debug, Serialize)]
 pub struct RequestPage {
     requests: Vec<StoredRequest>,
     next: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    incomplete: Vec<String>,
 }
 
 /// A page of a session's requests.
@@ -37,7 +45,7 @@ pub async fn list(
         })
         .await?
         .ok_or_else(|| AppError::not_found("there is no such session"))?;
-    Ok(Json(RequestPage { requests: page.items, next: page.next }))
+    Ok(Json(RequestPage { requests: page.items, next: page.next, incomplete: page.incomplete }))
 }
 
 /// All of a session's requests that match, as CSV, page after page while it is sent.
@@ -57,33 +65,47 @@ pub async fn download(
         .filter(|letter| letter.is_ascii_alphanumeric())
         .take(64)
         .collect();
-    let first = Some((query, true));
-    let lines = futures_util::stream::try_unfold(first, move |step| {
-        let state = state.clone();
+    let (text, next, incomplete) = page(&state, query, true).await?;
+    let mut headers = HeaderMap::new();
+    let disposition = format!("attachment; filename=\"session-{name}.csv\"");
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, &disposition),
+        (INCOMPLETE, &incomplete.join(", ")),
+    ] {
+        if let Some(value) = HeaderValue::from_str(value).ok().filter(|value| !value.is_empty()) {
+            headers.insert(name, value);
+        }
+    }
+    let told = Arc::new(incomplete);
+    let rest = futures_util::stream::try_unfold(next, move |next| {
+        let (state, told) = (state.clone(), Arc::clone(&told));
         async move {
-            let Some((query, first)) = step else { return Ok::<_, AppError>(None) };
-            let (text, next) = page(&state, query, first).await?;
-            Ok(Some((text, next.map(|query| (query, false)))))
+            let Some(query) = next else { return Ok::<_, AppError>(None) };
+            let (text, next, incomplete) = page(&state, query, false).await?;
+            match incomplete.iter().find(|day| !told.contains(day)) {
+                // What the head did not tell of is not left out: the download is cut.
+                Some(day) => Err(AppError::unavailable(format!("{day} cannot be read any more"))),
+                None => Ok(Some((text, next))),
+            }
         }
     });
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"session-{name}.csv\"")),
-    ];
-    Ok((headers, Body::from_stream(lines)).into_response())
+    let first = futures_util::stream::iter([Ok(text)]);
+    Ok((headers, Body::from_stream(first.chain(rest))).into_response())
 }
 
+/// A page as CSV, the question for the next one, and the days that it may lack something of.
 async fn page(
     state: &AppState,
     mut query: RequestQuery,
     first: bool,
-) -> Result<(Vec<u8>, Option<RequestQuery>), AppError> {
+) -> Result<(Vec<u8>, Option<RequestQuery>, Vec<String>), AppError> {
     state
         .read(move |store| {
             let page = store.requests(&query)?;
             let text = csv::render(&page.items, first);
             query.cursor = page.next;
-            Ok((text, query.cursor.is_some().then_some(query)))
+            Ok((text, query.cursor.is_some().then_some(query), page.incomplete))
         })
         .await
 }

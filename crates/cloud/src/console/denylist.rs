@@ -219,15 +219,11 @@ pub(super) async fn add(
     let entry = deny.entry(&identity.name, now_ms()).map_err(page_of)?;
     let back = format!("/sessions/{}", entry.session);
     let session = entry.session.clone();
-    let known = state
-        .change(move |store| {
-            store.deny(&entry)?;
-            store.session(&entry.session)
-        })
-        .await
-        .map_err(page_of)?;
+    state.change(move |store| store.deny(&entry)).await.map_err(page_of)?;
     tracing::info!(%session, by = %identity.name, "session denied");
-    Ok(Redirect::to(if known.is_some() { &back } else { "/denylist" }))
+    // It is denied, whatever is known of it: a day that cannot be read is no reason to say otherwise.
+    let known = state.read(move |store| store.session(&session)).await;
+    Ok(Redirect::to(if matches!(known, Ok(Some(_))) { &back } else { "/denylist" }))
 }
 
 #[derive(Debug, Deserialize)]

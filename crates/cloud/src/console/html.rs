@@ -45,6 +45,15 @@ pub(super) fn page(title: &str, at: &str, viewer: Viewer, content: &Markup) -> M
     }
 }
 
+/// That days are missing from what is shown, where some are.
+pub(super) fn incomplete(days: &[String]) -> Markup {
+    html! {
+        @if !days.is_empty() {
+            p.notice.bad { "Not complete: what is kept of " (days.join(", ")) " (UTC) cannot be read, or not all of it." }
+        }
+    }
+}
+
 /// A moment, to the second; milliseconds since 1970.
 pub(super) fn time(ts: u64) -> String {
     let text = crate::clock::rfc3339(ts);

@@ -9,14 +9,14 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::html::{duration, encoded, page, short, size, time, visible};
+use super::html::{duration, encoded, incomplete, page, short, size, time, visible};
 use super::{Viewer, chart, filters, page_of, sessions, viewer};
 use crate::api::query::{MAX_LIMIT, RawQuery};
 use crate::clock::now_ms;
 use crate::error::AppError;
 use crate::extract::{Path, Query};
 use crate::state::AppState;
-use crate::store::{RequestQuery, SessionDetail, StoredRequest};
+use crate::store::{Paged, RequestQuery, SessionDetail, StoredRequest};
 
 /// Values of one kind that are shown; the API gives them all.
 const SHOWN: usize = 8;
@@ -63,6 +63,7 @@ pub(super) async fn open(
         viewer,
         &html! {
             h1 { "Session " code data-copy { (summary.session) } }
+            (incomplete(&detail.incomplete))
             (facts(&detail, denied.as_ref()))
             (actions(viewer, &summary.session, denied.as_ref()))
             (chart::timeline(&timeline.items))

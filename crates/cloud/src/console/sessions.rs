@@ -7,13 +7,13 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::html::{duration, encoded, page, short, time};
+use super::html::{duration, encoded, incomplete, page, short, time};
 use super::{Viewer, chart, filters, page_of, viewer};
 use crate::api::query::RawQuery;
 use crate::clock::now_ms;
 use crate::extract::Query;
 use crate::state::AppState;
-use crate::store::SessionSummary;
+use crate::store::{Paged, SessionSummary};
 
 /// Columns one can sort by: name in the address and in the table.
 const SORTS: [(&str, &str); 3] =
@@ -41,7 +41,7 @@ pub(super) async fn list(
         .map_err(page_of)?;
     let denied: HashSet<String> = denylist.into_iter().map(|entry| entry.session).collect();
     let is_filtered = !filters::parts(&raw).is_empty() || !raw.cursor.is_empty();
-    if found.sessions.is_empty() && !is_filtered {
+    if found.sessions.is_empty() && found.incomplete.is_empty() && !is_filtered {
         return Ok(page("First start", "/", viewer, &first_start(&state, &headers, viewer)));
     }
     Ok(page(
@@ -55,6 +55,7 @@ pub(super) async fn list(
             }
             (filters::form(&raw))
             div data-live {
+                (incomplete(&found.incomplete))
                 (chart::activity(&activity, from, to))
                 @if found.sessions.is_empty() { p.notice { "No session has all of that." } }
                 @else { (table(&found.sessions, &raw, &denied)) }

@@ -3,7 +3,7 @@
 use api_sessions_wire::{DenyEntry, ParameterSet};
 use serde::Serialize;
 
-use super::{Page, StoreError, cursor};
+use super::{Page, Paged, StoreError};
 
 /// What a token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
@@ -71,25 +71,13 @@ pub struct HistoryQuery {
     pub cursor: Option<String>,
 }
 
-impl HistoryQuery {
-    /// A cursor as clients get it: it goes with this question alone.
-    pub fn seal(&self, next: Option<String>) -> Option<String> {
-        next.map(|next| cursor::seal(&self.question(), &next))
-    }
-
-    /// With the store's own cursor, where a client gave one that [`Self::seal`] made.
-    ///
-    /// # Errors
-    /// [`StoreError::Invalid`]: it is of another question.
-    pub fn unseal(mut self) -> Result<Self, StoreError> {
-        if let Some(sealed) = &self.cursor {
-            self.cursor = Some(cursor::unseal(&self.question(), sealed)?);
-        }
-        Ok(self)
-    }
-
+impl Paged for HistoryQuery {
     fn question(&self) -> String {
         format!("{:?}", self.session)
+    }
+
+    fn cursor(&mut self) -> &mut Option<String> {
+        &mut self.cursor
     }
 }
 

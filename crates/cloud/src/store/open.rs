@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use super::clickhouse::{ClickHouseOptions, ClickHouseStore};
-use super::sqlite::SqliteStore;
-use super::{Store, StoreError};
+use super::sqlite::{self, SqliteStore};
+use super::{Day, Store, StoreError};
 
 /// Where sessions are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -43,6 +43,18 @@ pub fn is_there(kind: &StoreKind, data: &Path) -> Result<(), StoreError> {
             Err(StoreError::Invalid(format!("there is no store in {}", data.display())))
         }
         _ => Ok(()),
+    }
+}
+
+/// Deletes the days before `first` of a store that is not open yet: a full disk may have no room to open it.
+/// Gives the days that went. ClickHouse is asked once it is open.
+///
+/// # Errors
+/// [`StoreError`]
+pub fn drop_before(kind: &StoreKind, data: &Path, first: Day) -> Result<Vec<Day>, StoreError> {
+    match kind {
+        StoreKind::Sqlite => sqlite::drop_before(data, first),
+        StoreKind::ClickHouse(_) => Ok(Vec::new()),
     }
 }
 

@@ -122,5 +122,5 @@ pub(crate) fn detail(session: &str, parts: Vec<DayPart>) -> Option<SessionDetail
     let endpoints = by.get("endpoint").map(Vec::as_slice).unwrap_or_default();
     summary.endpoints = endpoints.iter().take(MAX_ENDPOINTS).cloned().collect();
     summary.endpoint_count = endpoint_count.max(endpoints.len() as u64);
-    Some(SessionDetail { summary, parts: listed, by })
+    Some(SessionDetail { summary, parts: listed, by, incomplete: Vec::new() })
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use api_sessions_wire::Record;
 use serde::Serialize;
 
-use super::{StoreError, cursor};
+use super::Paged;
 
 /// Milliseconds of a day.
 pub const DAY_MS: u64 = 86_400_000;
@@ -182,25 +182,13 @@ pub struct SessionQuery {
     pub cursor: Option<String>,
 }
 
-impl SessionQuery {
-    /// A cursor as clients get it: it goes with this question alone.
-    pub fn seal(&self, next: Option<String>) -> Option<String> {
-        next.map(|next| cursor::seal(&self.question(), &next))
-    }
-
-    /// With the store's own cursor, where a client gave one that [`Self::seal`] made.
-    ///
-    /// # Errors
-    /// [`StoreError::Invalid`]: it is of another question.
-    pub fn unseal(mut self) -> Result<Self, StoreError> {
-        if let Some(sealed) = &self.cursor {
-            self.cursor = Some(cursor::unseal(&self.question(), sealed)?);
-        }
-        Ok(self)
-    }
-
+impl Paged for SessionQuery {
     fn question(&self) -> String {
         format!("{:?}", (&self.filter, self.sort, self.ascending))
+    }
+
+    fn cursor(&mut self) -> &mut Option<String> {
+        &mut self.cursor
     }
 }
 
@@ -219,25 +207,13 @@ pub struct RequestQuery {
     pub cursor: Option<String>,
 }
 
-impl RequestQuery {
-    /// A cursor as clients get it: it goes with this question alone.
-    pub fn seal(&self, next: Option<String>) -> Option<String> {
-        next.map(|next| cursor::seal(&self.question(), &next))
-    }
-
-    /// With the store's own cursor, where a client gave one that [`Self::seal`] made.
-    ///
-    /// # Errors
-    /// [`StoreError::Invalid`]: it is of another question.
-    pub fn unseal(mut self) -> Result<Self, StoreError> {
-        if let Some(sealed) = &self.cursor {
-            self.cursor = Some(cursor::unseal(&self.question(), sealed)?);
-        }
-        Ok(self)
-    }
-
+impl Paged for RequestQuery {
     fn question(&self) -> String {
         format!("{:?}", (&self.session, &self.filter, self.descending))
+    }
+
+    fn cursor(&mut self) -> &mut Option<String> {
+        &mut self.cursor
     }
 }
 
@@ -248,6 +224,8 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Cursor of the next page; `None`: this was the last.
     pub next: Option<String>,
+    /// Days whose file could not be read, or not all of it: `2026-11-23`.
+    pub incomplete: Vec<String>,
 }
 
 /// One page of sessions.
@@ -259,6 +237,9 @@ pub struct SessionPage {
     pub sessions: Vec<SessionSummary>,
     /// Cursor of the next page; `None`: this was the last.
     pub next: Option<String>,
+    /// Days whose file could not be read, or not all of it: `2026-11-23`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub incomplete: Vec<String>,
 }
 
 /// A session in a list.
@@ -363,6 +344,9 @@ pub struct SessionDetail {
     /// Counts and shares by `attack`, `ip`, `method`, `status`, `user`, `role`, `host`,
     /// `endpoint`, `application`, `ua`, `key`; most requests first.
     pub by: BTreeMap<String, Vec<Counted>>,
+    /// Days whose file could not be read, or not all of it: `2026-11-23`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub incomplete: Vec<String>,
 }
 
 /// A request as it is kept.

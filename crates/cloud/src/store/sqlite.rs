@@ -5,6 +5,7 @@ mod body;
 mod candidate;
 mod content;
 mod control;
+mod control_file;
 mod days;
 mod detail;
 mod facets;
@@ -15,22 +16,25 @@ mod numbers;
 mod once;
 mod part;
 mod postings;
+mod reader;
 mod requests;
 mod runs;
 mod schema;
+mod seldom;
 mod sessions;
 mod timeline;
 mod upgrade;
 mod writer;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::OptionalExtension;
 
-use self::days::{DayFile, Days, lock};
+use self::control_file::ControlFile;
+use self::days::{DayFile, Days, absent, incomplete, lock};
 use self::writer::Job;
 use super::query::Filter;
 use super::{
@@ -44,7 +48,7 @@ const WAITING: usize = 256;
 /// The embedded store.
 pub struct SqliteStore {
     days: Arc<Days>,
-    control: Mutex<Connection>,
+    control: Mutex<ControlFile>,
     write_error: Arc<Mutex<Option<String>>>,
     jobs: Option<SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
@@ -55,19 +59,18 @@ impl SqliteStore {
     ///
     /// # Errors
     /// The directory or `control.db` cannot be made or read. A day that cannot be read is no
-    /// error: the others are served.
+    /// error: the others are served. Nor is a disk that cannot be written to, where all is made
+    /// already: it is read.
     pub fn open(dir: &Path) -> Result<SqliteStore, StoreError> {
         make_dir(dir).map_err(|error| {
             StoreError::Unavailable(format!("cannot make {}: {error}", dir.display()))
         })?;
-        let path: PathBuf = dir.join("control.db");
-        let control = schema::open(&path, schema::CONTROL)
+        let path = dir.join("control.db");
+        let control = ControlFile::open(path.clone())
             .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
-        let days = Arc::new(Days::find(dir).map_err(|error| {
-            StoreError::Unavailable(format!("cannot read {}: {error}", dir.display()))
-        })?);
+        let days = Arc::new(find(dir)?);
         for file in days.all() {
-            if let Err(error) = schema::bring_up_to_date(&file.path, schema::DAY) {
+            if let Err(error) = file.bring_up_to_date() {
                 tracing::warn!(day = %file.day, %error, "an older file could not be brought up to date");
             }
             // A first look, so that damage is known before somebody asks.
@@ -104,17 +107,6 @@ impl SqliteStore {
         }
     }
 
-    /// Nothing was found; but what is asked for may be in a day that cannot be read.
-    fn absent<T>(&self) -> Result<Option<T>, StoreError> {
-        let broken = |file: &Arc<DayFile>| file.error().map(|error| (file.day, error));
-        match self.days.all().iter().find_map(broken) {
-            Some((day, error)) => Err(StoreError::Unavailable(format!(
-                "not found, but {day} cannot be read, where it may be: {error}"
-            ))),
-            None => Ok(None),
-        }
-    }
-
     /// Days that `filter` can match in.
     fn days_of(&self, filter: &Filter) -> Vec<Arc<DayFile>> {
         let mut days = self.days.all();
@@ -131,6 +123,21 @@ impl SqliteStore {
             None => Err(job),
         }
     }
+}
+
+/// Deletes the days before `first` in `dir`, where there are any; gives the days that went.
+///
+/// For a start: opening a store may need the room that they take.
+///
+/// # Errors
+/// They cannot be found or deleted.
+pub fn drop_before(dir: &Path, first: Day) -> Result<Vec<Day>, StoreError> {
+    if dir.exists() { find(dir)?.drop_before(first) } else { Ok(Vec::new()) }
+}
+
+fn find(dir: &Path) -> Result<Days, StoreError> {
+    Days::find(dir)
+        .map_err(|error| StoreError::Unavailable(format!("cannot read {}: {error}", dir.display())))
 }
 
 /// What is in there is for this user alone.
@@ -174,20 +181,24 @@ impl Records for SqliteStore {
             own.retain(|file| candidate.several || file.day == candidate.day);
             sessions.extend(detail::session(&own, &session, false).map(|detail| detail.summary));
         }
-        Ok(SessionPage { total: found.total, sessions, next })
+        Ok(SessionPage { total: found.total, sessions, next, incomplete: incomplete(&days) })
     }
 
     fn session(&self, session: &str) -> Result<Option<SessionDetail>, StoreError> {
-        detail::session(&self.days.all(), session, true)
-            .map_or_else(|| self.absent(), |found| Ok(Some(found)))
+        let days = self.days.all();
+        match detail::session(&days, session, true) {
+            Some(found) => Ok(Some(SessionDetail { incomplete: incomplete(&days), ..found })),
+            None => absent(&days),
+        }
     }
 
     fn requests(&self, query: &RequestQuery) -> Result<Page<StoredRequest>, StoreError> {
-        requests::page(&self.days.all(), query)
+        requests::page(&self.days_of(&query.filter), query)
     }
 
     fn request(&self, id: &str) -> Result<Option<StoredRequest>, StoreError> {
-        requests::by_id(&self.days.all(), id).map_or_else(|| self.absent(), |found| Ok(Some(found)))
+        let days = self.days.all();
+        requests::by_id(&days, id).map_or_else(|| absent(&days), |found| Ok(Some(found)))
     }
 
     fn activity(&self, from: u64, to: u64) -> Result<Vec<Activity>, StoreError> {
@@ -216,7 +227,10 @@ impl Records for SqliteStore {
                     error: file.error(),
                 })
                 .collect(),
-            write_error: lock(&self.write_error).clone(),
+            write_error: lock(&self.control)
+                .state_now()
+                .map(|why| format!("control.db: {why}"))
+                .or_else(|| lock(&self.write_error).clone()),
         }
     }
 }

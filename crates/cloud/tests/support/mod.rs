@@ -118,6 +118,16 @@ impl Cloud {
         self.dir.take().unwrap()
     }
 
+    /// Starts it again with the file of its oldest day damaged; gives the day.
+    pub fn with_damaged_day(self) -> (Cloud, String) {
+        let dir = self.stop();
+        let file = day_files(dir.path()).remove(0);
+        std::fs::write(&file, b"this is no database, but long enough to be looked at".repeat(200))
+            .unwrap();
+        let day = file.file_stem().unwrap().to_string_lossy().trim_start_matches("day-").to_owned();
+        (Cloud::start_in(dir), day)
+    }
+
     fn end(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
@@ -235,6 +245,18 @@ pub fn record(n: u32, id: u32, more: Value) -> Value {
         record[name] = value.clone();
     }
     record
+}
+
+/// Day files of the embedded store, oldest first.
+pub fn day_files(dir: &Path) -> Vec<std::path::PathBuf> {
+    let mut days: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "db"))
+        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("day-"))
+        .collect();
+    days.sort();
+    days
 }
 
 /// A way to a server that can be closed: what is under way on it is cut.

@@ -221,7 +221,7 @@ impl Control for ClickHouseStore {
             Ok(DenyChange { ts: row.ts, action: row.action, by: row.author, entry })
         };
         let items: Result<Vec<_>, StoreError> = rows.into_iter().map(change).collect();
-        Ok(Page { items: items?, next })
+        Ok(Page { items: items?, next, incomplete: Vec::new() })
     }
 
     fn parameters(&self) -> Result<ParameterSet, StoreError> {

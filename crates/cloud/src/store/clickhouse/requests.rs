@@ -30,7 +30,8 @@ pub(super) fn page(
         .last()
         .filter(|_| more)
         .map(|row| cursor::make("q", &[&row.ts.to_string(), &row.batch, &row.line.to_string()]));
-    Ok(Page { items: rows.into_iter().map(StoredRequest::from).collect(), next })
+    let items = rows.into_iter().map(StoredRequest::from).collect();
+    Ok(Page { items, next, incomplete: Vec::new() })
 }
 
 fn read_cursor(text: &str) -> Option<(u64, String, u64)> {

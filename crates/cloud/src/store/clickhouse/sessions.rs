@@ -91,7 +91,7 @@ pub(super) fn page(
         .map(|detail| (detail.summary.session.clone(), detail.summary))
         .collect();
     let sessions = ids.iter().filter_map(|id| by_id.remove(id)).collect();
-    Ok(SessionPage { total: total.total, sessions, next })
+    Ok(SessionPage { total: total.total, sessions, next, incomplete: Vec::new() })
 }
 
 fn read_cursor(text: &str) -> Option<After> {

@@ -54,21 +54,24 @@ fn record_change(
 }
 
 impl SqliteStore {
-    fn control<T>(
+    fn read_control<T>(
         &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let mut connection = lock(&self.control);
-        let transaction = connection.transaction().map_err(error)?;
-        let value = work(&transaction).map_err(error)?;
-        transaction.commit().map_err(error)?;
-        Ok(value)
+        lock(&self.control).read(read).map_err(error)
+    }
+
+    fn change_control<T>(
+        &self,
+        change: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        lock(&self.control).change(change).map_err(error)
     }
 }
 
 impl Control for SqliteStore {
     fn add_token(&self, hash: &[u8; 32], role: Role, label: &str) -> Result<i64, StoreError> {
-        self.control(|connection| {
+        self.change_control(|connection| {
             connection.execute(
                 "INSERT INTO token (hash, role, label, created) VALUES (?, ?, ?, ?)",
                 params![hash, role.as_str(), label, crate::clock::now_ms() as i64],
@@ -78,7 +81,7 @@ impl Control for SqliteStore {
     }
 
     fn find_token(&self, hash: &[u8; 32]) -> Result<Option<TokenInfo>, StoreError> {
-        self.control(|connection| {
+        self.read_control(|connection| {
             connection
                 .prepare_cached("SELECT id, role, label, created FROM token WHERE hash = ?")?
                 .query_row([hash], token)
@@ -87,7 +90,7 @@ impl Control for SqliteStore {
     }
 
     fn tokens(&self) -> Result<Vec<TokenInfo>, StoreError> {
-        self.control(|connection| {
+        self.read_control(|connection| {
             connection
                 .prepare("SELECT id, role, label, created FROM token ORDER BY id")?
                 .query_map([], token)?
@@ -96,13 +99,13 @@ impl Control for SqliteStore {
     }
 
     fn revoke_token(&self, id: i64) -> Result<bool, StoreError> {
-        self.control(|connection| {
+        self.change_control(|connection| {
             Ok(connection.execute("DELETE FROM token WHERE id = ?", [id])? > 0)
         })
     }
 
     fn denylist(&self, now: u64) -> Result<Vec<DenyEntry>, StoreError> {
-        self.control(|connection| {
+        self.read_control(|connection| {
             connection
                 .prepare_cached(
                     "SELECT entry FROM deny WHERE until IS NULL OR until > ?
@@ -115,7 +118,7 @@ impl Control for SqliteStore {
 
     fn deny(&self, entry: &DenyEntry) -> Result<(), StoreError> {
         let text = json(entry)?;
-        self.control(|connection| {
+        self.change_control(|connection| {
             // What has ended is history.
             connection.execute("DELETE FROM deny WHERE until <= ?", [entry.since as i64])?;
             connection.execute(
@@ -134,7 +137,7 @@ impl Control for SqliteStore {
     }
 
     fn undeny(&self, session: &str, by: &str, now: u64) -> Result<bool, StoreError> {
-        self.control(|connection| {
+        self.change_control(|connection| {
             let entry: Option<String> = connection
                 .query_row("DELETE FROM deny WHERE session = ? RETURNING entry", [session], |row| {
                     row.get(0)
@@ -157,7 +160,7 @@ impl Control for SqliteStore {
         };
         // One more than the page, to know whether there is another page.
         let most = query.limit as i64 + 1;
-        let mut found: Vec<(i64, DenyChange)> = self.control(|connection| {
+        let mut found: Vec<(i64, DenyChange)> = self.read_control(|connection| {
             connection
                 .prepare_cached(
                     "SELECT ts, action, by, entry, id FROM deny_history
@@ -178,11 +181,12 @@ impl Control for SqliteStore {
         found.truncate(query.limit);
         let last = found.last().filter(|_| more);
         let next = last.map(|(id, _)| cursor::make("h", &[&id.to_string()]));
-        Ok(Page { items: found.into_iter().map(|(_, change)| change).collect(), next })
+        let items = found.into_iter().map(|(_, change)| change).collect();
+        Ok(Page { items, next, incomplete: Vec::new() })
     }
 
     fn parameters(&self) -> Result<ParameterSet, StoreError> {
-        self.control(|connection| {
+        self.read_control(|connection| {
             connection
                 .prepare_cached("SELECT document FROM parameters ORDER BY id DESC LIMIT 1")?
                 .query_row([], |row| from_json(row.get_ref(0)?.as_str()?))
@@ -193,7 +197,7 @@ impl Control for SqliteStore {
 
     fn set_parameters(&self, set: &ParameterSet, by: &str, now: u64) -> Result<(), StoreError> {
         let text = json(set)?;
-        self.control(|connection| {
+        self.change_control(|connection| {
             connection.execute(
                 "INSERT INTO parameters (ts, by, document) VALUES (?, ?, ?)",
                 params![now as i64, by, text],
@@ -203,7 +207,7 @@ impl Control for SqliteStore {
     }
 
     fn version(&self) -> Result<String, StoreError> {
-        self.control(|connection| {
+        self.read_control(|connection| {
             connection
                 .prepare_cached("SELECT life || '-' || n FROM change")?
                 .query_row([], |row| row.get(0))

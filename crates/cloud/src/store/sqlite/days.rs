@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, ToSql};
 
 use super::body::{Resolve, hex, unhex};
+use super::reader::{Reader, beside};
 use super::schema;
+use super::seldom::Seldom;
 use crate::store::{Day, StoreError};
 
 /// Idle connections kept for each day.
@@ -17,15 +21,26 @@ const IDLE: usize = 4;
 /// All days on disk.
 pub(super) struct Days {
     dir: PathBuf,
-    open: RwLock<BTreeMap<Day, Arc<DayFile>>>,
+    open: RwLock<BTreeMap<Day, Arc<Known>>>,
 }
 
-/// One day on disk.
+/// One day on disk, as one question sees it.
 pub(super) struct DayFile {
     pub(super) day: Day,
-    pub(super) path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+    known: Arc<Known>,
+    /// This question could not read it.
+    failed: AtomicBool,
+}
+
+/// What is known of a day, for all questions.
+struct Known {
+    path: PathBuf,
+    idle: Mutex<Vec<Reader>>,
     error: Mutex<Option<DayError>>,
+    /// When the log told of an error.
+    told: Mutex<Seldom>,
+    /// It was deleted.
+    is_gone: AtomicBool,
 }
 
 /// Why a day could not be read.
@@ -52,7 +67,7 @@ impl Days {
                 .and_then(|name| name.strip_prefix("day-")?.strip_suffix(".db"))
                 .and_then(Day::parse);
             if let Some(day) = day {
-                open.insert(day, Arc::new(DayFile::new(day, path)));
+                open.insert(day, Known::new(path));
             }
         }
         Ok(Days { dir: dir.to_owned(), open: RwLock::new(open) })
@@ -66,12 +81,25 @@ impl Days {
     /// The day was written for the first time.
     pub(super) fn add(&self, day: Day) {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        open.entry(day).or_insert_with(|| Arc::new(DayFile::new(day, self.path(day))));
+        open.entry(day).or_insert_with(|| Known::new(self.path(day)));
     }
 
-    /// All days, oldest first.
+    /// Opens the file of `day` for writing, and makes it where it is not there.
+    pub(super) fn open_to_write(&self, day: Day) -> rusqlite::Result<Connection> {
+        // What this process has open of a file since its disk was read-only is read-only for all
+        // connections.
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = open.get(&day) {
+            lock(&known.idle).clear();
+        }
+        drop(open);
+        schema::open(&self.path(day), schema::DAY)
+    }
+
+    /// All days, oldest first, for one question.
     pub(super) fn all(&self) -> Vec<Arc<DayFile>> {
-        self.open.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        open.iter().map(|(day, known)| Arc::new(DayFile::new(*day, Arc::clone(known)))).collect()
     }
 
     /// Deletes the files of the days before `first`.
@@ -79,17 +107,17 @@ impl Days {
         let old: Vec<_> = self.all().into_iter().filter(|file| file.day < first).collect();
         for file in &old {
             self.open.write().unwrap_or_else(PoisonError::into_inner).remove(&file.day);
-            lock(&file.idle).clear();
+            file.known.is_gone.store(true, Relaxed);
+            lock(&file.known.idle).clear();
             for suffix in ["-wal", "-shm", ""] {
-                let mut path = file.path.clone().into_os_string();
-                path.push(suffix);
+                let path = beside(&file.known.path, suffix);
                 match std::fs::remove_file(&path) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                         // Found again, and tried again, at the next round.
                         self.add(file.day);
                         return Err(StoreError::Unavailable(format!(
                             "cannot delete {}: {error}",
-                            PathBuf::from(path).display()
+                            path.display()
                         )));
                     }
                     _ => {}
@@ -100,9 +128,49 @@ impl Days {
     }
 }
 
+/// Whether a file is damaged: not only out of reach for a while.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+}
+
+/// Days of a question that its answer may lack something of.
+pub(super) fn incomplete(days: &[Arc<DayFile>]) -> Vec<String> {
+    let missing = days.iter().filter(|file| file.why_incomplete().is_some());
+    missing.map(|file| file.day.to_string()).collect()
+}
+
+/// Nothing was found; but what was asked for may be in a day that cannot be read.
+pub(super) fn absent<T>(days: &[Arc<DayFile>]) -> Result<Option<T>, StoreError> {
+    let text =
+        |why: &StoreError| format!("not found, but a day cannot be read, where it may be: {why}");
+    match days.iter().find_map(|file| file.why_incomplete()) {
+        None => Ok(None),
+        Some(why @ StoreError::Damaged(_)) => Err(StoreError::Damaged(text(&why))),
+        Some(why) => Err(StoreError::Unavailable(text(&why))),
+    }
+}
+
+impl Known {
+    fn new(path: PathBuf) -> Arc<Self> {
+        Arc::new(Self {
+            path,
+            idle: Mutex::default(),
+            error: Mutex::default(),
+            told: Mutex::default(),
+            is_gone: AtomicBool::new(false),
+        })
+    }
+}
+
 impl DayFile {
-    fn new(day: Day, path: PathBuf) -> Self {
-        Self { day, path, idle: Mutex::default(), error: Mutex::default() }
+    fn new(day: Day, known: Arc<Known>) -> Self {
+        Self { day, known, failed: AtomicBool::new(false) }
+    }
+
+    /// Brings its tables up to date.
+    pub(super) fn bring_up_to_date(&self) -> rusqlite::Result<()> {
+        schema::bring_up_to_date(&self.known.path, schema::DAY)
     }
 
     /// Reads with a connection of its own, in one transaction: what a page shows belongs together.
@@ -125,34 +193,43 @@ impl DayFile {
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Option<T> {
-        let idle = lock(&self.idle).pop();
+        let known = &self.known;
+        let idle = lock(&known.idle).pop().filter(Reader::is_current);
+        if idle.is_none() && self.is_empty() {
+            lock(&known.error).take_if(|error| !error.is_damage);
+            return None;
+        }
         let result = match idle {
-            Some(connection) => Ok(connection),
-            None => schema::open_reader(&self.path).and_then(|connection| {
-                schema::check(&connection, schema::DAY)?;
-                Ok(connection)
+            Some(reader) => Ok(reader),
+            None => Reader::open(&known.path).and_then(|reader| {
+                reader.read(|connection| schema::check(connection, schema::DAY))?;
+                Ok(reader)
             }),
         }
-        .and_then(|connection| Ok((read(&connection)?, connection)));
+        .and_then(|reader| Ok((reader.read(read)?, reader)));
         match result {
-            Ok((value, connection)) => {
+            Ok((value, reader)) => {
                 // A damaged page stays damaged, though others can be read.
-                lock(&self.error).take_if(|error| !error.is_damage);
-                let mut idle = lock(&self.idle);
+                lock(&known.error).take_if(|error| !error.is_damage);
+                let mut idle = lock(&known.idle);
                 if idle.len() < IDLE {
-                    idle.push(connection);
+                    idle.push(reader);
                 }
                 Some(value)
             }
+            // It went while it was read.
+            Err(_) if known.is_gone.load(Relaxed) => None,
             // The connection goes, and its transaction with it.
             Err(error) => {
-                use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+                self.failed.store(true, Relaxed);
                 let text = error.to_string();
-                tracing::error!(day = %self.day, error = %text, "a day cannot be read");
-                let is_damage =
-                    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase));
-                let mut known = lock(&self.error);
-                if is_damage || known.is_none() {
+                if let Some(left_out) = lock(&known.told).tell(Instant::now()) {
+                    tracing::error!(day = %self.day, error = %text, left_out, "a day cannot be read");
+                }
+                let is_damage = is_damage(&error);
+                let mut known = lock(&known.error);
+                // What was found to be damaged stays so; of other errors, the last counts.
+                if is_damage || known.as_ref().is_none_or(|known| !known.is_damage) {
                     *known = Some(DayError { text, is_damage });
                 }
                 None
@@ -162,7 +239,20 @@ impl DayFile {
 
     /// Why it could not be read last time.
     pub(super) fn error(&self) -> Option<String> {
-        lock(&self.error).as_ref().map(|error| error.text.clone())
+        lock(&self.known.error).as_ref().map(|error| error.text.clone())
+    }
+
+    /// Why an answer may not have all that is in it: this question could not read it, or it is known to be
+    /// damaged.
+    fn why_incomplete(&self) -> Option<StoreError> {
+        let error = lock(&self.known.error);
+        if error.as_ref().is_some_and(|error| error.is_damage) {
+            let text = error.as_ref().map(|error| error.text.as_str()).unwrap_or_default();
+            return Some(StoreError::Damaged(format!("{}: {text}", self.day)));
+        }
+        let text = error.as_ref().map_or("it could not be read", |error| error.text.as_str());
+        let failed = self.failed.load(Relaxed);
+        failed.then(|| StoreError::Unavailable(format!("{}: {text}", self.day)))
     }
 
     /// Bytes on disk.
@@ -170,11 +260,14 @@ impl DayFile {
         ["", "-wal"]
             .iter()
             .filter_map(|suffix| {
-                let mut path = self.path.clone().into_os_string();
-                path.push(suffix);
-                Some(std::fs::metadata(path).ok()?.len())
+                Some(std::fs::metadata(beside(&self.known.path, suffix)).ok()?.len())
             })
             .sum()
+    }
+
+    /// It was made, but the disk was full before anything was in it.
+    fn is_empty(&self) -> bool {
+        self.known.path.exists() && self.bytes() == 0
     }
 }
 
@@ -231,5 +324,68 @@ impl Resolve for Strings<'_> {
             .ok()?;
         self.known.insert(id, text.clone());
         Some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_a_full_disk_left_empty_is_no_broken_day() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("day-2026-11-23.db");
+        std::fs::write(&path, "").unwrap();
+        let file = DayFile::new(Day::parse("2026-11-23").unwrap(), Known::new(path.clone()));
+        let look = || file.peek(|connection| find_part(connection, "s"));
+        assert!(look().is_none() && file.error().is_none());
+        std::fs::write(&path, "no database").unwrap();
+        assert!(look().is_none() && file.error().is_some());
+    }
+    #[test]
+    fn what_is_not_damage_is_forgotten_with_the_next_good_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let day = Day::parse("2026-11-23").unwrap();
+        let days = Days::find(dir.path()).unwrap();
+        drop(days.open_to_write(day).unwrap());
+        days.add(day);
+        let fail = |code: i32| {
+            let question = days.all();
+            let error = rusqlite::ffi::Error::new(code);
+            let failed = question[0].peek(|_| {
+                Err::<(), _>(rusqlite::Error::SqliteFailure(error, Some(code.to_string())))
+            });
+            assert!(failed.is_none());
+            assert_eq!(incomplete(&question), ["2026-11-23"], "of this question it stays true");
+        };
+        let is_well = || {
+            let question = days.all();
+            question[0].peek(|connection| find_part(connection, "s")).unwrap();
+            incomplete(&question).is_empty() && question[0].error().is_none()
+        };
+        fail(rusqlite::ffi::SQLITE_IOERR);
+        assert!(is_well());
+        // The last of other errors is told, and damage before all.
+        fail(rusqlite::ffi::SQLITE_IOERR);
+        fail(rusqlite::ffi::SQLITE_BUSY);
+        assert_eq!(days.all()[0].error().unwrap(), rusqlite::ffi::SQLITE_BUSY.to_string());
+        fail(rusqlite::ffi::SQLITE_CORRUPT);
+        fail(rusqlite::ffi::SQLITE_BUSY);
+        assert!(!is_well());
+        assert_eq!(days.all()[0].error().unwrap(), rusqlite::ffi::SQLITE_CORRUPT.to_string());
+        assert!(matches!(absent::<()>(&days.all()), Err(StoreError::Damaged(_))));
+    }
+
+    #[test]
+    fn a_day_that_is_deleted_while_it_is_read_is_not_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let day = Day::parse("2026-11-23").unwrap();
+        let days = Days::find(dir.path()).unwrap();
+        drop(days.open_to_write(day).unwrap());
+        days.add(day);
+        let question = days.all();
+        days.drop_before(Day(day.0 + 1)).unwrap();
+        assert!(question[0].peek(|connection| find_part(connection, "s")).is_none());
+        assert!(incomplete(&question).is_empty());
     }
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::body;
 use super::content;
-use super::days::{DayFile, Strings, find_part, key_text};
+use super::days::{DayFile, Strings, find_part, incomplete, key_text};
 use super::part::{id_hash, shorten};
 use super::runs::{self, Index};
 use super::timeline::Timeline;
@@ -21,7 +21,7 @@ struct After {
     row: i64,
 }
 
-/// A page of a session's requests.
+/// A page of a session's requests; `days` are those that its filter can match in.
 pub(super) fn page(
     days: &[Arc<DayFile>],
     query: &RequestQuery,
@@ -30,23 +30,21 @@ pub(super) fn page(
         None => None,
         Some(text) => Some(read_cursor(text).ok_or_else(cursor::wrong)?),
     };
-    let mut days: Vec<_> = days
+    let mut wanted: Vec<_> = days
         .iter()
         .filter(|file| {
-            query.filter.from.is_none_or(|from| file.day >= Day::of(from))
-                && query.filter.to.is_none_or(|to| file.day <= Day::of(to))
-                && after.is_none_or(|after| {
-                    let day = Day::of(after.ts as u64);
-                    if query.descending { file.day <= day } else { file.day >= day }
-                })
+            after.is_none_or(|after| {
+                let day = Day::of(after.ts as u64);
+                if query.descending { file.day <= day } else { file.day >= day }
+            })
         })
         .collect();
     if query.descending {
-        days.reverse();
+        wanted.reverse();
     }
     // One more than the page, to know whether there is another page.
     let mut found: Vec<(i64, StoredRequest)> = Vec::new();
-    for file in days {
+    for file in wanted {
         let after = after.filter(|after| Day::of(after.ts as u64) == file.day);
         let wanted = query.limit + 1 - found.len();
         let of_day =
@@ -61,7 +59,8 @@ pub(super) fn page(
     let next = found.last().filter(|_| more).map(|(row, request)| {
         cursor::make("r", &[&request.record.ts.to_string(), &row.to_string()])
     });
-    Ok(Page { items: found.into_iter().map(|(_, request)| request).collect(), next })
+    let items = found.into_iter().map(|(_, request)| request).collect();
+    Ok(Page { items, next, incomplete: incomplete(days) })
 }
 
 fn read_cursor(text: &str) -> Option<After> {

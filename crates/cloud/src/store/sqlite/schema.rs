@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::reader::Reader;
 use super::upgrade;
 
 /// A step from one version of a file's tables to the next.
@@ -142,9 +143,8 @@ fn make_private(path: &Path) {
     let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
 }
 
-/// Opens a file for reading.
-pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+/// Opens a file for reading: [`Reader`] knows how.
+pub(super) fn open_reader(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "cache_size", -16_384)?;
@@ -156,19 +156,38 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 /// Brings the tables of a file up to date that is only read otherwise. A file that cannot be written
 /// is not read: [`check`] says why.
 pub(super) fn bring_up_to_date(path: &Path, migrations: &[Migration]) -> rusqlite::Result<()> {
-    let version: u32 = open_reader(path)?.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if (version as usize) < migrations.len() {
+    if (Reader::open(path)?.read(version)? as usize) < migrations.len() {
         open(path, migrations)?;
     }
     Ok(())
 }
 
+/// The version of a file's tables.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
 /// An error where the tables of a file are not those that this version reads.
 pub(super) fn check(connection: &Connection, migrations: &[Migration]) -> rusqlite::Result<()> {
-    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let version = version(connection)?;
     if (version as usize) < migrations.len() {
         return Err(other_version(format!(
             "its tables are of version {version} and could not be brought up to {}",
+            migrations.len()
+        )));
+    }
+    Ok(())
+}
+
+/// An error where the tables of a file are of a version to come.
+pub(super) fn check_not_newer(
+    connection: &Connection,
+    migrations: &[Migration],
+) -> rusqlite::Result<()> {
+    let version = version(connection)?;
+    if version as usize > migrations.len() {
+        return Err(other_version(format!(
+            "made by a newer version of api-sessions-cloud (tables {version}, this one knows {})",
             migrations.len()
         )));
     }
@@ -189,14 +208,8 @@ fn tune(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn migrate(connection: &mut Connection, migrations: &[Migration]) -> rusqlite::Result<()> {
-    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let version = version as usize;
-    if version > migrations.len() {
-        return Err(other_version(format!(
-            "made by a newer version of api-sessions-cloud (tables {version}, this one knows {})",
-            migrations.len()
-        )));
-    }
+    check_not_newer(connection, migrations)?;
+    let version = version(connection)? as usize;
     for (n, step) in migrations.iter().enumerate().skip(version) {
         let transaction = connection.transaction()?;
         match step {

@@ -2,7 +2,6 @@
 //! day, and answers them when that is on the disk (group commit).
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -12,11 +11,11 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::activity;
 use super::body::Intern;
-use super::days::{Days, find_part, lock};
+use super::days::{Days, find_part, is_damage, lock};
 use super::numbers::{self, Rows};
 use super::once::Arriving;
 use super::part::{self, Parts};
-use super::schema;
+use super::seldom::Seldom;
 use crate::store::{Batch, Day, NewRequest, Reply, StoreError, Stored};
 
 /// Work for the thread.
@@ -70,7 +69,7 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// Runs until all senders are gone; what is waiting then is still written.
 pub(super) fn run(jobs: &Receiver<Job>, days: &Arc<Days>, failure: &Arc<Mutex<Option<String>>>) {
-    let mut writer = Writer { days, open: BTreeMap::new(), failure };
+    let mut writer = Writer { days, open: BTreeMap::new(), failure, unmarked: BTreeMap::new() };
     let mut idle = false;
     let mut last_write = Duration::ZERO;
     loop {
@@ -100,6 +99,7 @@ pub(super) fn run(jobs: &Receiver<Job>, days: &Arc<Days>, failure: &Arc<Mutex<Op
                     writer.append(std::mem::take(&mut group));
                     size = 0;
                     writer.open.retain(|open, _| *open >= day);
+                    writer.unmarked.retain(|unmarked, _| *unmarked >= day);
                     let _ = reply.send(days.drop_before(day));
                 }
             }
@@ -119,6 +119,8 @@ struct Writer<'a> {
     days: &'a Arc<Days>,
     open: BTreeMap<Day, DayWriter>,
     failure: &'a Arc<Mutex<Option<String>>>,
+    /// Days that could not be marked.
+    unmarked: BTreeMap<Day, Seldom>,
 }
 
 /// One day, open for writing.
@@ -211,7 +213,10 @@ impl Writer<'_> {
                     let text = format!("cannot write {}: {error}", self.days.path(day).display());
                     for batch in batches {
                         if let Some((_, result)) = replies.get_mut(batch) {
-                            *result = Err(StoreError::Unavailable(text.clone()));
+                            *result = Err(match is_damage(&error) {
+                                true => StoreError::Damaged(text.clone()),
+                                false => StoreError::Unavailable(text.clone()),
+                            });
                         }
                     }
                     failure = Some(text);
@@ -273,7 +278,7 @@ impl Writer<'_> {
         while self.open.len() >= OPEN_DAYS {
             self.open.pop_first();
         }
-        let connection = schema::open(&self.days.path(day), schema::DAY)?;
+        let connection = self.days.open_to_write(day)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.pragma_update(None, "journal_size_limit", 0)?;
@@ -285,9 +290,11 @@ impl Writer<'_> {
     /// reason to refuse the records of another.
     fn mark(&mut self, marks: &BTreeMap<Day, Vec<i64>>) {
         for (day, parts) in marks {
-            if let Err(error) = mark_day(&self.days.path(*day), parts) {
+            if let Err(error) = mark_day(self.days, *day, parts)
+                && let Some(left_out) = self.unmarked.entry(*day).or_default().tell(Instant::now())
+            {
                 tracing::error!(
-                    %day, %error,
+                    %day, %error, left_out,
                     "a day cannot be written to: its sessions that went on are counted as others"
                 );
             }
@@ -307,8 +314,8 @@ impl Writer<'_> {
     }
 }
 
-fn mark_day(path: &Path, parts: &[i64]) -> rusqlite::Result<()> {
-    let connection = schema::open(path, schema::DAY)?;
+fn mark_day(days: &Days, day: Day, parts: &[i64]) -> rusqlite::Result<()> {
+    let connection = days.open_to_write(day)?;
     let transaction = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
     let mut rows = Rows::default();
     for part in parts {
@@ -386,4 +393,74 @@ pub(super) fn other_days(
         }
     }
     any
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where the log goes.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+            lock(&self.0).extend_from_slice(text);
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_day_that_cannot_be_marked_is_told_once_for_many_transactions() {
+        let dir = tempfile::tempdir().unwrap();
+        let day = Day::parse("2026-11-23").unwrap();
+        let other = Day(day.0 + 1);
+        let days = Arc::new(Days::find(dir.path()).unwrap());
+        for day in [day, other] {
+            std::fs::write(days.path(day), "no database".repeat(1000)).unwrap();
+        }
+        let failure = Arc::default();
+        let (open, unmarked) = (BTreeMap::new(), BTreeMap::new());
+        let mut writer = Writer { days: &days, open, failure: &failure, unmarked };
+        let lines = Lines::default();
+        let log = lines.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || log.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            for _ in 0..50 {
+                writer.mark(&BTreeMap::from([(day, vec![1])]));
+            }
+            writer.mark(&BTreeMap::from([(other, vec![1])]));
+        });
+        let log = String::from_utf8(lock(&lines.0).clone()).unwrap();
+        assert_eq!(log.matches("cannot be written to").count(), 2, "{log}");
+    }
+
+    #[test]
+    fn strings_in_memory_are_bounded_by_their_bytes() {
+        let mut known = KnownStrings::default();
+        let long = "x".repeat(10_000);
+        for n in 0..3 * KNOWN_BYTES as i64 / 10_000 {
+            known.insert(&format!("{long}{n}"), n);
+            let held: usize = known.numbers.keys().map(String::len).sum();
+            assert!(held <= KNOWN_BYTES + long.len() + 10, "{held}");
+        }
+        // What comes often is there again at once, with its number.
+        known.insert("often", 7);
+        assert_eq!(known.numbers.get("often"), Some(&7));
+    }
+
+    #[test]
+    fn short_strings_are_bounded_by_what_the_map_takes_for_each() {
+        let mut known = KnownStrings::default();
+        let most = KNOWN_BYTES / ENTRY_BYTES + 1;
+        for n in 0..most as i64 + 1000 {
+            known.insert(&n.to_string(), n);
+        }
+        assert!(known.numbers.len() < most, "{}", known.numbers.len());
+    }
 }
