@@ -200,7 +200,9 @@ fn body<'b>(body: &Body<'b>, places: &Places<'_>, secrets: &mut Secrets) -> Cow<
     }
     // `[hidden]` stands in place of all that a form's names give away.
     let hide = match body.is_form() {
-        true => secrets.shown_in(&shown) || builtin::find_token(&shown).is_some(),
+        true => {
+            secrets.shown_in_body(&shown, body.complete) || builtin::find_token(&shown).is_some()
+        }
         false => secrets.credential_in_body(&shown, body.complete),
     };
     if hide { hidden } else { Cow::Owned(shown) }

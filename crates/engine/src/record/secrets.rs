@@ -65,12 +65,19 @@ impl Secrets {
         })
     }
 
-    /// As [`Secrets::credential_in`], for a body: also in UTF-16, in base64 of several lines, and with a
-    /// value that its end cut off.
+    /// As [`Secrets::credential_in`], for a body.
     pub(super) fn credential_in_body(&mut self, body: &[u8], complete: bool) -> bool {
-        if self.credential_in(body) {
-            return true;
-        }
+        self.credential_in(body) || self.shown_only_in_body(body, complete)
+    }
+
+    /// As [`Secrets::shown_in`], for a body.
+    pub(super) fn shown_in_body(&mut self, body: &[u8], complete: bool) -> bool {
+        self.shown_in(body) || self.shown_only_in_body(body, complete)
+    }
+
+    /// What bodies have beside the forms of any text: UTF-16, base64 of several lines, and a value that the
+    /// end cut off.
+    fn shown_only_in_body(&mut self, body: &[u8], complete: bool) -> bool {
         let Self { needles, forms } = self;
         if forms.joined(body).is_some_and(|joined| needles.found_in(joined)) {
             return true;

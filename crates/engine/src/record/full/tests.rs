@@ -124,3 +124,25 @@ fn what_is_not_to_be_hidden_is_shown_as_it_was_sent() {
     assert_eq!(STANDARD.decode(full.body_base64.unwrap().as_bytes()).unwrap(), b"\xff\x00binary");
     assert!(full.body.is_none() && !full.truncated);
 }
+
+#[test]
+fn a_form_was_shown_with_half_of_a_hidden_value_at_its_cut_or_with_one_in_lines_of_base64() {
+    let form = "application/x-www-form-urlencoded";
+    let encoded = STANDARD.encode(CANARY);
+    let in_lines = format!("a=1&z={}\r\n{}", &encoded[..8], &encoded[8..]);
+    for (body, cut) in [
+        (format!("x={}&z=Canary/7", percent(CANARY)), true),
+        ("z=%43anary%2f7".into(), true),
+        (in_lines, false),
+    ] {
+        let exchange =
+            FakeExchange { request_body_cut: cut, ..FakeExchange::get("/").body(form, &body) };
+        let shown = full("request.query.none", &exchange);
+        assert!(shown.contains("\"body\":\"[hidden]\""), "{body}: {shown}");
+    }
+    let exchange = FakeExchange {
+        request_body_cut: true,
+        ..FakeExchange::get("/").body(form, format!("x={}&z=Can", percent(CANARY)))
+    };
+    assert!(full("request.query.none", &exchange).contains("x=[hidden]&z=Can"));
+}
