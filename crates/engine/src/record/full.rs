@@ -97,17 +97,21 @@ fn line<X: Exchange + ?Sized>(
     if secrets.shown_in(&line) { HIDDEN.as_bytes().to_vec() } else { line }
 }
 
-/// Argument by argument, of a query or of a form.
+/// Argument by argument, of a query or of a form. What stands between arguments stays as it was sent: empty
+/// ones, and those without a value.
 fn arguments(query: &[u8], places: &Places<'_>, secrets: &mut Secrets, out: &mut Vec<u8>) {
     let mut items = Items::of(query, query::pairs(query).count(), secrets);
-    for (at, (name, value)) in query::pairs(query).enumerate() {
+    for (at, piece) in query.split(|byte| *byte == b'&').enumerate() {
         if at > 0 {
             out.push(b'&');
         }
+        let Some((name, value)) = query::pairs(piece).next() else { continue };
         out.extend_from_slice(items.name(name));
-        out.push(b'=');
-        let is_known = places.argument(name) || builtin::is_credential_argument(name);
-        out.extend_from_slice(items.value(value, is_known));
+        if name.len() < piece.len() {
+            out.push(b'=');
+            let is_known = places.argument(name) || builtin::is_credential_argument(name);
+            out.extend_from_slice(items.value(value, is_known));
+        }
     }
 }
 

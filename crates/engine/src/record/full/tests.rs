@@ -146,3 +146,16 @@ fn a_form_was_shown_with_half_of_a_hidden_value_at_its_cut_or_with_one_in_lines_
     };
     assert!(full("request.query.none", &exchange).contains("x=[hidden]&z=Can"));
 }
+
+#[test]
+fn a_query_lost_its_empty_arguments_and_got_values_that_were_not_sent() {
+    for (query, expected) in [
+        ("&&a&&b=&c==1&", "&&a&&b=&c==1&"),
+        ("pin=42&&a&pin&=x&pin=", "pin=[hidden]&&a&pin&=x&pin=[hidden]"),
+        ("&", "&"),
+    ] {
+        let shown = full("request.query.pin", &FakeExchange::get(&format!("/x?{query}")));
+        let full: FullRequest<'_> = serde_json::from_str(&shown).unwrap();
+        assert_eq!(full.line, format!("GET /x?{expected} HTTP/1.1"));
+    }
+}
