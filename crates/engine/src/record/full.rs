@@ -52,7 +52,8 @@ pub(super) fn full_request<'r, X: Exchange + ?Sized>(
         }
         full.truncated |= value.len() > MAX_LINE_BYTES;
         let value = header(name, value, places, secrets);
-        full.headers.push((text(secrets.hide(name), MAX_LINE_BYTES), value));
+        let name = if secrets.credential_in(name) { HIDDEN.as_bytes() } else { name };
+        full.headers.push((text(name, MAX_LINE_BYTES), value));
         true
     });
     if let Some(seen) = exchange.body(Side::Request) {
@@ -169,7 +170,7 @@ impl<'s> Items<'s> {
     }
 
     fn name<'t>(&mut self, name: &'t [u8]) -> &'t [u8] {
-        let hide = self.shows && (self.many || self.secrets.shown_in(name));
+        let hide = self.shows && (self.many || self.secrets.credential_in(name));
         if hide { HIDDEN.as_bytes() } else { name }
     }
 

@@ -86,12 +86,8 @@ impl Secrets {
         !complete && forms.any(body, plus, |form| needles.begun_at_end(form))
     }
 
-    /// The text, or a placeholder where it shows one of the values.
-    pub(super) fn hide<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
-        if self.shown_in(text) { HIDDEN.as_bytes() } else { text }
-    }
-
-    /// As [`Secrets::hide`]; a token is no part of what every record shows, whoever sent it there.
+    /// The text, or a placeholder where it shows one of the values or a token: which is no part of what every
+    /// record shows, whoever sent it there.
     pub(super) fn hide_field<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
         let hide = self.shown_in(text) || builtin::find_token(text).is_some();
         if hide { HIDDEN.as_bytes() } else { text }

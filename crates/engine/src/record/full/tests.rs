@@ -159,3 +159,17 @@ fn a_query_lost_its_empty_arguments_and_got_values_that_were_not_sent() {
         assert_eq!(full.line, format!("GET /x?{expected} HTTP/1.1"));
     }
 }
+
+#[test]
+fn a_token_was_shown_as_the_name_of_an_argument_a_cookie_or_a_header() {
+    let token = "eyJhbGciOiJub25lIn0.eyJhIjoxfQ.c2ln";
+    let exchange = FakeExchange::get(&format!("/x?{token}&b=1&{}=2", percent(token)))
+        .header("Cookie", format!("{token}=1; b=2"))
+        .header(token, "x")
+        .body("application/x-www-form-urlencoded", format!("{token}=1&b=3"));
+    let shown = full("request.query.none", &exchange);
+    assert!(!shown.contains(token) && !shown.contains(&percent(token)), "{shown}");
+    for kept in ["[hidden]&b=1&[hidden]=2", "[hidden]=1; b=2", "[hidden]=1&b=3"] {
+        assert!(shown.contains(kept), "{kept}: {shown}");
+    }
+}
