@@ -3,7 +3,7 @@
 //! Three nets. The places that hidden points read from go as a whole: that header, cookie, argument, path
 //! segment or body, however short the value. So do the places of live credentials, whether or not one of
 //! them identified the session. Then every text is searched for the hidden values, as they are,
-//! percent-encoded, in base64 and JSON-escaped, and for tokens; where one is found, the text around it
+//! percent-encoded, in base64, JSON-escaped and in references of HTML, and for tokens; where one is found, the text around it
 //! goes. More is cut, never less.
 //!
 //! A list (arguments, cookies) is searched as one text first. Only where that shows something is each of

@@ -7,6 +7,7 @@
 mod base64;
 mod forms;
 mod needles;
+mod references;
 
 use forms::Forms;
 use needles::Needles;
@@ -45,7 +46,8 @@ impl Secrets {
     }
 
     /// Whether a text shows one of the values, in any form that a request may carry it in: as it is,
-    /// percent-encoded once or twice, in base64 at any alignment and in both alphabets, with JSON escapes.
+    /// percent-encoded once or twice, in base64 at any alignment and in both alphabets, with JSON escapes, with
+    /// HTML's character references or `%uXXXX`.
     #[inline]
     pub(super) fn shown_in(&mut self, text: &[u8]) -> bool {
         let Self { needles, forms } = self;

@@ -15,6 +15,14 @@ fn json(text: &str) -> String {
     text.chars().map(|c| format!("\\u{:04x}", c as u32)).collect()
 }
 
+fn html(text: &str) -> String {
+    text.chars().map(|c| format!("&#{};", c as u32)).collect()
+}
+
+fn javascript(text: &str) -> String {
+    text.encode_utf16().map(|unit| format!("%u{unit:04x}")).collect()
+}
+
 fn full(point: &str, exchange: &FakeExchange) -> String {
     let point = Point::parse(point, &mut NoVariables).unwrap();
     let mut secrets = Secrets::default();
@@ -36,6 +44,7 @@ fn full(point: &str, exchange: &FakeExchange) -> String {
 fn leaks(text: &str) -> bool {
     let mut forms =
         vec![CANARY.to_owned(), percent(CANARY), percent(CANARY).to_lowercase(), json(CANARY)];
+    forms.extend([html(CANARY), javascript(CANARY), CANARY.replace('"', "&quot;")]);
     for before in ["", "a", "ab"] {
         for engine in [&STANDARD, &URL_SAFE_NO_PAD] {
             let encoded = engine.encode(format!("{before}{CANARY}zz"));
@@ -69,6 +78,9 @@ fn a_canary_in_any_place_and_encoding_is_hidden() {
         b64("x"),
         b64("xy"),
         jwt,
+        html(CANARY),
+        javascript(CANARY),
+        CANARY.replace('"', "&quot;"),
     ];
     for form in &forms {
         let encoded = percent(form);
