@@ -52,8 +52,7 @@ pub(super) fn full_request<'r, X: Exchange + ?Sized>(
         }
         full.truncated |= value.len() > MAX_LINE_BYTES;
         let value = header(name, value, places, secrets);
-        let name = if secrets.credential_in(name) { HIDDEN.as_bytes() } else { name };
-        full.headers.push((text(name, MAX_LINE_BYTES), value));
+        full.headers.push((text(secrets.without_credentials(name), MAX_LINE_BYTES), value));
         true
     });
     if let Some(seen) = exchange.body(Side::Request) {
@@ -83,7 +82,7 @@ fn line<X: Exchange + ?Sized>(
     places: &Places<'_>,
     secrets: &mut Secrets,
 ) -> Vec<u8> {
-    let mut line = exchange.method().to_vec();
+    let mut line = secrets.without_credentials(exchange.method()).to_vec();
     line.push(b' ');
     line.extend_from_slice(&path::hide(exchange.path(), &places.segments(), secrets));
     if !exchange.query().is_empty() {
@@ -92,7 +91,7 @@ fn line<X: Exchange + ?Sized>(
     }
     if !origin.proto.is_empty() {
         line.push(b' ');
-        line.extend_from_slice(origin.proto);
+        line.extend_from_slice(secrets.without_credentials(origin.proto));
     }
     // A value may span parts: then all of it goes.
     if secrets.shown_in(&line) { HIDDEN.as_bytes().to_vec() } else { line }
@@ -170,8 +169,11 @@ impl<'s> Items<'s> {
     }
 
     fn name<'t>(&mut self, name: &'t [u8]) -> &'t [u8] {
-        let hide = self.shows && (self.many || self.secrets.credential_in(name));
-        if hide { HIDDEN.as_bytes() } else { name }
+        match self.shows {
+            true if self.many => HIDDEN.as_bytes(),
+            true => self.secrets.without_credentials(name),
+            false => name,
+        }
     }
 
     fn value<'t>(&mut self, value: &'t [u8], is_known: bool) -> &'t [u8] {

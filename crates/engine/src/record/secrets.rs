@@ -67,6 +67,11 @@ impl Secrets {
         })
     }
 
+    /// The text, or a placeholder where it shows one of the values or a live credential.
+    pub(super) fn without_credentials<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
+        if self.credential_in(text) { HIDDEN.as_bytes() } else { text }
+    }
+
     /// As [`Secrets::credential_in`], for a body.
     pub(super) fn credential_in_body(&mut self, body: &[u8], complete: bool) -> bool {
         self.credential_in(body) || self.shown_only_in_body(body, complete)
