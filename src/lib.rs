@@ -22,9 +22,10 @@ use ngx::ffi::{
 
 use crate::conf::{COMMANDS, LocationConf, MainConf};
 use crate::handlers::variables;
-use crate::nginx::conf::{Conf, LocationLevel, MainLevel};
+use crate::nginx::conf::{Conf, LocationLevel, MainLevel, main_conf};
 use crate::nginx::context::RequestState;
 use crate::nginx::guard::guard;
+use crate::nginx::log::log_error;
 use crate::nginx::{filter, phase};
 
 /// Address of the module, by which NGINX and we find its configuration and contexts.
@@ -64,7 +65,7 @@ pub(crate) static mut ngx_http_api_sessions_module: ngx_module_t = ngx_module_t 
     commands: (&raw const COMMANDS).cast_mut().cast(),
     type_: NGX_HTTP_MODULE as ngx_uint_t,
     init_master: None,
-    init_module: None,
+    init_module: Some(init_module),
     init_process: Some(init_process),
     init_thread: None,
     exit_thread: None,
@@ -167,6 +168,21 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         match hooked {
             Some(()) => NGX_OK as ngx_int_t,
             None => NGX_ERROR as ngx_int_t,
+        }
+    })
+}
+
+/// In the master, as the last step of taking a configuration: `ngx_cycle` is still the one before.
+unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    guard(NGX_ERROR as ngx_int_t, || {
+        // SAFETY: NGINX calls with the cycle whose configuration it has just read.
+        let main = unsafe { main_conf::<MainConf>(cycle) };
+        match main.map_or(Ok(()), MainConf::take_effect) {
+            Ok(()) => NGX_OK as ngx_int_t,
+            Err(message) => {
+                log_error!(cycle, "api_sessions: {message}");
+                NGX_ERROR as ngx_int_t
+            }
         }
     })
 }

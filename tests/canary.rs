@@ -47,7 +47,8 @@ const LIVE: &[(&str, &str)] = &[
 ];
 
 /// How the secret stands somewhere else in the same request.
-const ELSEWHERE: &[&str] = &["as it is", "percent", "base64", "json", "nowhere"];
+const ELSEWHERE: &[&str] =
+    &["as it is", "percent", "base64", "json", "html", "javascript", "nowhere"];
 
 fn percent(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02x}")).collect()
@@ -57,6 +58,10 @@ fn escaped(text: &str) -> String {
     text.bytes().map(|byte| format!("\\u{byte:04x}")).collect()
 }
 
+fn referred(text: &str) -> String {
+    text.bytes().map(|byte| format!("&#{byte};")).collect()
+}
+
 /// A request with the secret in its source, and in another place in another form.
 fn request(source: &str, elsewhere: &str, secret: &str, attack: &str) -> Vec<u8> {
     let other = match elsewhere {
@@ -64,6 +69,8 @@ fn request(source: &str, elsewhere: &str, secret: &str, attack: &str) -> Vec<u8>
         "percent" => percent(secret),
         "base64" => STANDARD.encode(format!("user={secret};x")),
         "json" => format!("{{\"a\":\"{}\"}}", escaped(secret)),
+        "html" => referred(secret),
+        "javascript" => escaped(secret).replace('\\', "%"),
         _ => "nothing".to_owned(),
     };
     let (mut path, mut query) =
@@ -126,6 +133,7 @@ fn request(source: &str, elsewhere: &str, secret: &str, attack: &str) -> Vec<u8>
 fn forms(secret: &str) -> Vec<String> {
     let mut forms =
         vec![secret.to_owned(), percent(secret), percent(secret).to_uppercase(), escaped(secret)];
+    forms.extend([referred(secret), escaped(secret).replace('\\', "%")]);
     for shift in 0..3 {
         // Without the characters that share bits with what stands around.
         let encoded = STANDARD.encode([&vec![b'x'; shift], secret.as_bytes()].concat());

@@ -200,12 +200,16 @@ fn the_status_page_speaks_json_and_prometheus() {
     });
     assert_eq!(status["table"]["sessions_in_use"], 1);
     assert_eq!(status["builtin_keys"][1]["name"], "PHPSESSID");
+    for parser in ["sqli", "xss"] {
+        assert_eq!(status["table"][format!("detector_panics_{parser}_total")], 0);
+    }
     for prometheus in [
         get(nginx.port, "/status?format=prometheus", &[]),
         get(nginx.port, "/status", &[("Accept", "text/plain;version=0.0.4")]),
     ] {
         assert!(prometheus.header("content-type").unwrap().starts_with("text/plain"));
         check_prometheus(&prometheus.body);
+        assert!(prometheus.body.contains("\napi_sessions_detector_panics_sqli_total 0\n"));
         assert!(prometheus.body.contains("\n# TYPE api_sessions_records_sent_total counter\napi_sessions_records_sent_total 1\n"), "{}", prometheus.body);
     }
     check_prometheus(&cloud.get("/metrics").body);

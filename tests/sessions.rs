@@ -2,6 +2,8 @@
 
 mod harness;
 
+use std::fs;
+
 use harness::{Nginx, eventually, get, next_millisecond, raw, request};
 
 /// Server that shows the session of each request.
@@ -291,6 +293,32 @@ fn a_reload_keeps_sessions_and_another_size_begins_anew_and_says_so() {
     let third = show(&nginx, "/", &[]);
     assert!(third.requests == 1 && third.session != first.session);
     assert!(nginx.error_log().contains("it starts empty"), "{}", nginx.error_log());
+}
+
+#[test]
+fn a_reload_that_fails_left_its_idle_time_to_the_workers_that_stay() {
+    let nginx = Nginx::start(&format!(
+        "api_sessions on; api_sessions_zone s:1m inactive=1h; {SHOW}
+        server {{ listen 127.0.0.1:PORT; return 204; }}"
+    ));
+    let idle = std::time::Duration::from_millis(1200);
+    assert_eq!(show(&nginx, "/", &[]).requests, 1);
+    // An address that is nobody's (RFC 5737): NGINX finds out after it has made the zones.
+    let path = nginx.path("nginx.conf");
+    let conf = fs::read_to_string(&path).unwrap();
+    let listen = "listen 192.0.2.1:9; listen 127.0.0.1:";
+    let broken = conf.replace("inactive=1h", "inactive=1s").replace("listen 127.0.0.1:", listen);
+    fs::write(&path, broken).unwrap();
+    nginx.signal("HUP");
+    let is_refused = |line: &str| line.contains("[emerg]") && line.contains("192.0.2.1:9");
+    eventually("the reload fails", || nginx.error_log().lines().any(is_refused).then_some(()));
+    nginx.forgive(is_refused);
+    std::thread::sleep(idle);
+    assert_eq!(show(&nginx, "/", &[]).requests, 2);
+    // One that succeeds changes it.
+    nginx.reload(listen, "listen 127.0.0.1:");
+    std::thread::sleep(idle);
+    assert_eq!(show(&nginx, "/", &[]).requests, 1);
 }
 
 #[test]

@@ -95,6 +95,11 @@ impl MainConf {
         self.table.as_ref()?.table()
     }
 
+    /// The configuration is in force, and no reload that brought it can fail any more.
+    pub(crate) fn take_effect(&self) -> Result<(), String> {
+        self.table.as_ref().map_or(Ok(()), |zone| zone.take_effect())
+    }
+
     /// This process' hand on the table. The master never asks, so each process takes its own after the
     /// fork; in single-process mode, each configuration does.
     #[inline]

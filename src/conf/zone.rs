@@ -82,14 +82,24 @@ impl TableZone {
     pub(crate) fn table(&self) -> Option<Table> {
         self.attached.get().map(|(_, table)| table)
     }
+
+    /// The configuration is in force: from now on, its `inactive=` counts, for all who use the zone.
+    pub(super) fn take_effect(&self) -> Result<(), String> {
+        let Some((region, _)) = self.attached.get() else { return Ok(()) };
+        crate::nginx::shared::table(region, self.inactive_ms).map(|_| ())
+    }
 }
 
 impl ZoneContent for TableZone {
     const WHAT: &'static str = "api_sessions: session table";
     const TAG: &'static Tag = &TABLE;
 
-    fn attach(&self, region: Region, _fresh: bool) -> Result<(), String> {
-        let table = crate::nginx::shared::table(region, self.inactive_ms)?;
+    fn attach(&self, region: Region, before: Option<&Self>) -> Result<(), String> {
+        let table = match before.and_then(TableZone::table) {
+            // `inactive=` waits for `take_effect`.
+            Some(table) => table,
+            None => crate::nginx::shared::table(region, self.inactive_ms)?,
+        };
         self.attached.set(Some((region, table)));
         Ok(())
     }
@@ -118,7 +128,7 @@ impl ZoneContent for DenylistZone {
     const WHAT: &'static str = "api_sessions: denylist";
     const TAG: &'static Tag = &DENYLIST;
 
-    fn attach(&self, region: Region, _fresh: bool) -> Result<(), String> {
+    fn attach(&self, region: Region, _before: Option<&Self>) -> Result<(), String> {
         let denylist = crate::nginx::shared::denylist(region)?;
         self.attached.set(Some((region, denylist)));
         Ok(())
@@ -153,7 +163,7 @@ impl ZoneContent for QueueZone {
     const WHAT: &'static str = "api_sessions: record queue";
     const TAG: &'static Tag = &QUEUE;
 
-    fn attach(&self, region: Region, _fresh: bool) -> Result<(), String> {
+    fn attach(&self, region: Region, _before: Option<&Self>) -> Result<(), String> {
         let queue = crate::nginx::shared::queue(region, self.ring_bytes)?;
         self.attached.set(Some((region, queue)));
         Ok(())
@@ -185,7 +195,7 @@ impl ZoneContent for SettingsZone {
     const WHAT: &'static str = "api_sessions: settings";
     const TAG: &'static Tag = &SETTINGS;
 
-    fn attach(&self, region: Region, _fresh: bool) -> Result<(), String> {
+    fn attach(&self, region: Region, _before: Option<&Self>) -> Result<(), String> {
         let settings = crate::nginx::shared::settings(region)?;
         self.attached.set(Some((region, settings)));
         Ok(())

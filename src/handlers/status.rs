@@ -4,6 +4,7 @@ mod format;
 
 use std::fmt::Write;
 
+use api_sessions_engine::detect::ParserPanics;
 use api_sessions_engine::session::builtin;
 use ngx::ffi::ngx_int_t;
 use serde_json::{Value, json};
@@ -60,6 +61,7 @@ impl Figures {
     fn collect(r: Request<'_>) -> Option<Self> {
         let main = MainConf::of(r)?;
         let stats = main.table()?.stats();
+        let parsers = ParserPanics::count();
         let (gauge, counter) = ("gauge", "counter");
         let table = vec![
             ("sessions_in_use", "Sessions in the table.", gauge, stats.in_use),
@@ -105,6 +107,18 @@ impl Figures {
                 stats.duplicate_cookies,
             ),
             ("panics_total", "Panics caught in this worker.", counter, guard::panics()),
+            (
+                "detector_panics_sqli_total",
+                "Panics in the parser of SQL, caught in this worker: what it would have found is not.",
+                counter,
+                parsers.sqli,
+            ),
+            (
+                "detector_panics_xss_total",
+                "Panics in the parser of markup, caught in this worker: what it would have found is not.",
+                counter,
+                parsers.xss,
+            ),
         ];
         let queue = main.queue().map(|queue| queue.stats()).unwrap_or_default();
         let export = vec![

@@ -226,10 +226,19 @@ pub(crate) unsafe fn http_main_conf(
 ///
 /// The reference is for one hook or handler: in single-process mode a reload replaces the cycle.
 pub(crate) fn current_main_conf<T: MainLevel>() -> Option<&'static T> {
+    // SAFETY: the cycle in force has its configuration.
+    unsafe { main_conf(ffi::ngx_cycle) }
+}
+
+/// As [`current_main_conf`], of another cycle.
+///
+/// # Safety
+/// The cycle's configuration was read, and lives for as long as the hook that asks.
+pub(crate) unsafe fn main_conf<T: MainLevel>(cycle: *mut ffi::ngx_cycle_t) -> Option<&'static T> {
     // SAFETY: `conf_ctx` has a slot for each module; the slot of ngx_http_module is its context or
     // null; `T` is what our create function made.
     unsafe {
-        let http = *(*ffi::ngx_cycle).conf_ctx.add(ffi::ngx_http_module.index);
+        let http = *(*cycle).conf_ctx.add(ffi::ngx_http_module.index);
         let http = http.cast::<ngx_http_conf_ctx_t>().as_ref()?;
         (*http.main_conf.add((*MODULE.get()).ctx_index)).cast::<T>().as_ref()
     }

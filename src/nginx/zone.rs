@@ -26,9 +26,10 @@ pub(crate) trait ZoneContent: Sized {
     /// Called in the master once the memory exists, also by `nginx -t`, also while workers of the
     /// generation before use the same memory: it must not reset what is in there.
     ///
-    /// `fresh` is false where a reload re-uses the zone (same name, size and module). Returns a
-    /// message for the error log, if there is one.
-    fn attach(&self, region: Region, fresh: bool) -> Result<(), String>;
+    /// `before` is the same of the configuration in force, where a reload re-uses the zone (same name, size
+    /// and module). The reload may still fail, and then that configuration stays in force: nothing that
+    /// its workers see may change here. Returns a message for the error log, if there is one.
+    fn attach(&self, region: Region, before: Option<&Self>) -> Result<(), String>;
 
     /// Where [`Self::attach`] found the memory, for the next cycle to find it again.
     fn region(&self) -> Option<Region>;
@@ -87,11 +88,12 @@ extern "C" fn init<C: ZoneContent>(zone: *mut ngx_shm_zone_t, old: *mut c_void) 
         // SAFETY: the zone's memory and log exist when NGINX calls init.
         let (shm, log) = unsafe { (&(*zone).shm, (*zone).shm.log) };
         let name = shm.name.to_str().unwrap_or("?");
-        let (region, fresh) = match old.and_then(C::region) {
-            Some(region) => (region, false),
+        let before = old.filter(|old| old.region().is_some());
+        let region = match before.and_then(C::region) {
+            Some(region) => region,
             // SAFETY: a new zone, initialised by ngx_init_zone_pool.
             None => match unsafe { take_all(shm.addr.cast()) } {
-                Some(region) => (region, true),
+                Some(region) => region,
                 None => {
                     ngx::ngx_log_error!(
                         NGX_LOG_EMERG,
@@ -103,7 +105,7 @@ extern "C" fn init<C: ZoneContent>(zone: *mut ngx_shm_zone_t, old: *mut c_void) 
                 }
             },
         };
-        if fresh && reloading() {
+        if before.is_none() && reloading() {
             ngx::ngx_log_error!(
                 NGX_LOG_NOTICE,
                 log,
@@ -111,7 +113,7 @@ extern "C" fn init<C: ZoneContent>(zone: *mut ngx_shm_zone_t, old: *mut c_void) 
                 C::WHAT
             );
         }
-        match content.attach(region, fresh) {
+        match content.attach(region, before) {
             Ok(()) => NGX_OK as ngx_int_t,
             Err(message) => {
                 ngx::ngx_log_error!(NGX_LOG_EMERG, log, "{} zone \"{name}\": {message}", C::WHAT);

@@ -133,12 +133,16 @@ impl Nginx {
     /// zone from it (`ngx_unlock_mutexes`): in a test that kills workers, those lines are no fault. All
     /// others still are.
     pub(crate) fn forgive_kills(&self) {
-        let is_fault = |line: &&str| {
-            !line.contains("exited on signal 9") && !line.contains("shared memory zone")
-                || line.contains("[emerg]")
-        };
+        self.forgive(|line| {
+            (line.contains("exited on signal 9") || line.contains("shared memory zone"))
+                && !line.contains("[emerg]")
+        });
+    }
+
+    /// Takes lines out of the error log that the test is about.
+    pub(crate) fn forgive(&self, is_expected: impl Fn(&str) -> bool) {
         let log = self.error_log();
-        let kept: Vec<&str> = log.lines().filter(is_fault).collect();
+        let kept: Vec<&str> = log.lines().filter(|line| !is_expected(line)).collect();
         fs::write(self.path("error.log"), kept.join("\n") + "\n").expect("written");
     }
 

@@ -9,7 +9,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     match Point::parse(text, &mut NoVariables) {
         Ok(point) => {
             assert_eq!(point.as_str(), text);
-            let exchange = FakeExchange::get("/a/b?c=d&e=f").header("Cookie", "a=b").header("X", "y");
+            let exchange =
+                FakeExchange::get("/a/b?c=d&e=f").header("Cookie", "a=b").header("X", "y");
             let _ = point.read(&exchange, &mut Scratch::default());
         }
         Err(error) => assert!(!error.to_string().is_empty()),

@@ -25,6 +25,8 @@ pub struct FakeExchange {
     pub status: Option<u16>,
     /// Body of the request and its type.
     pub request_body: Option<(Vec<u8>, Vec<u8>)>,
+    /// The body of the request went on behind what was seen of it.
+    pub request_body_cut: bool,
     /// Body of the response and its type.
     pub response_body: Option<(Vec<u8>, Vec<u8>)>,
     /// Complex values by handle.
@@ -111,12 +113,12 @@ impl Exchange for FakeExchange {
     }
 
     fn body(&self, side: Side) -> Option<Body<'_>> {
-        let body = match side {
-            Side::Request => &self.request_body,
-            Side::Response => &self.response_body,
+        let (body, cut) = match side {
+            Side::Request => (&self.request_body, self.request_body_cut),
+            Side::Response => (&self.response_body, false),
         };
         let (bytes, content_type) = body.as_ref()?;
-        Some(Body { bytes, content_type, complete: true })
+        Some(Body { bytes, content_type, complete: !cut })
     }
 
     fn variable(&self, id: VariableId) -> Option<&[u8]> {

@@ -3,7 +3,7 @@
 //! Three nets. The places that hidden points read from go as a whole: that header, cookie, argument, path
 //! segment or body, however short the value. So do the places of live credentials, whether or not one of
 //! them identified the session. Then every text is searched for the hidden values, as they are,
-//! percent-encoded, in base64 and JSON-escaped, and for tokens; where one is found, the text around it
+//! percent-encoded, in base64, JSON-escaped and in references of HTML, and for tokens; where one is found, the text around it
 //! goes. More is cut, never less.
 //!
 //! A list (arguments, cookies) is searched as one text first. Only where that shows something is each of
@@ -52,7 +52,7 @@ pub(super) fn full_request<'r, X: Exchange + ?Sized>(
         }
         full.truncated |= value.len() > MAX_LINE_BYTES;
         let value = header(name, value, places, secrets);
-        full.headers.push((text(secrets.hide(name), MAX_LINE_BYTES), value));
+        full.headers.push((text(secrets.without_credentials(name), MAX_LINE_BYTES), value));
         true
     });
     if let Some(seen) = exchange.body(Side::Request) {
@@ -82,7 +82,7 @@ fn line<X: Exchange + ?Sized>(
     places: &Places<'_>,
     secrets: &mut Secrets,
 ) -> Vec<u8> {
-    let mut line = exchange.method().to_vec();
+    let mut line = secrets.without_credentials(exchange.method()).to_vec();
     line.push(b' ');
     line.extend_from_slice(&path::hide(exchange.path(), &places.segments(), secrets));
     if !exchange.query().is_empty() {
@@ -91,23 +91,27 @@ fn line<X: Exchange + ?Sized>(
     }
     if !origin.proto.is_empty() {
         line.push(b' ');
-        line.extend_from_slice(origin.proto);
+        line.extend_from_slice(secrets.without_credentials(origin.proto));
     }
     // A value may span parts: then all of it goes.
     if secrets.shown_in(&line) { HIDDEN.as_bytes().to_vec() } else { line }
 }
 
-/// Argument by argument, of a query or of a form.
+/// Argument by argument, of a query or of a form. What stands between arguments stays as it was sent: empty
+/// ones, and those without a value.
 fn arguments(query: &[u8], places: &Places<'_>, secrets: &mut Secrets, out: &mut Vec<u8>) {
     let mut items = Items::of(query, query::pairs(query).count(), secrets);
-    for (at, (name, value)) in query::pairs(query).enumerate() {
+    for (at, piece) in query.split(|byte| *byte == b'&').enumerate() {
         if at > 0 {
             out.push(b'&');
         }
+        let Some((name, value)) = query::pairs(piece).next() else { continue };
         out.extend_from_slice(items.name(name));
-        out.push(b'=');
-        let is_known = places.argument(name) || builtin::is_credential_argument(name);
-        out.extend_from_slice(items.value(value, is_known));
+        if name.len() < piece.len() {
+            out.push(b'=');
+            let is_known = places.argument(name) || builtin::is_credential_argument(name);
+            out.extend_from_slice(items.value(value, is_known));
+        }
     }
 }
 
@@ -165,8 +169,11 @@ impl<'s> Items<'s> {
     }
 
     fn name<'t>(&mut self, name: &'t [u8]) -> &'t [u8] {
-        let hide = self.shows && (self.many || self.secrets.shown_in(name));
-        if hide { HIDDEN.as_bytes() } else { name }
+        match self.shows {
+            true if self.many => HIDDEN.as_bytes(),
+            true => self.secrets.without_credentials(name),
+            false => name,
+        }
     }
 
     fn value<'t>(&mut self, value: &'t [u8], is_known: bool) -> &'t [u8] {
@@ -200,7 +207,9 @@ fn body<'b>(body: &Body<'b>, places: &Places<'_>, secrets: &mut Secrets) -> Cow<
     }
     // `[hidden]` stands in place of all that a form's names give away.
     let hide = match body.is_form() {
-        true => secrets.shown_in(&shown) || builtin::find_token(&shown).is_some(),
+        true => {
+            secrets.shown_in_body(&shown, body.complete) || builtin::find_token(&shown).is_some()
+        }
         false => secrets.credential_in_body(&shown, body.complete),
     };
     if hide { hidden } else { Cow::Owned(shown) }

@@ -7,6 +7,7 @@
 mod base64;
 mod forms;
 mod needles;
+mod references;
 
 use forms::Forms;
 use needles::Needles;
@@ -45,7 +46,8 @@ impl Secrets {
     }
 
     /// Whether a text shows one of the values, in any form that a request may carry it in: as it is,
-    /// percent-encoded once or twice, in base64 at any alignment and in both alphabets, with JSON escapes.
+    /// percent-encoded once or twice, in base64 at any alignment and in both alphabets, with JSON escapes, with
+    /// HTML's character references or `%uXXXX`.
     #[inline]
     pub(super) fn shown_in(&mut self, text: &[u8]) -> bool {
         let Self { needles, forms } = self;
@@ -65,12 +67,24 @@ impl Secrets {
         })
     }
 
-    /// As [`Secrets::credential_in`], for a body: also in UTF-16, in base64 of several lines, and with a
-    /// value that its end cut off.
+    /// The text, or a placeholder where it shows one of the values or a live credential.
+    pub(super) fn without_credentials<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
+        if self.credential_in(text) { HIDDEN.as_bytes() } else { text }
+    }
+
+    /// As [`Secrets::credential_in`], for a body.
     pub(super) fn credential_in_body(&mut self, body: &[u8], complete: bool) -> bool {
-        if self.credential_in(body) {
-            return true;
-        }
+        self.credential_in(body) || self.shown_only_in_body(body, complete)
+    }
+
+    /// As [`Secrets::shown_in`], for a body.
+    pub(super) fn shown_in_body(&mut self, body: &[u8], complete: bool) -> bool {
+        self.shown_in(body) || self.shown_only_in_body(body, complete)
+    }
+
+    /// What bodies have beside the forms of any text: UTF-16, base64 of several lines, and a value that the
+    /// end cut off.
+    fn shown_only_in_body(&mut self, body: &[u8], complete: bool) -> bool {
         let Self { needles, forms } = self;
         if forms.joined(body).is_some_and(|joined| needles.found_in(joined)) {
             return true;
@@ -79,12 +93,8 @@ impl Secrets {
         !complete && forms.any(body, plus, |form| needles.begun_at_end(form))
     }
 
-    /// The text, or a placeholder where it shows one of the values.
-    pub(super) fn hide<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
-        if self.shown_in(text) { HIDDEN.as_bytes() } else { text }
-    }
-
-    /// As [`Secrets::hide`]; a token is no part of what every record shows, whoever sent it there.
+    /// The text, or a placeholder where it shows one of the values or a token: which is no part of what every
+    /// record shows, whoever sent it there.
     pub(super) fn hide_field<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
         let hide = self.shown_in(text) || builtin::find_token(text).is_some();
         if hide { HIDDEN.as_bytes() } else { text }

@@ -15,6 +15,14 @@ fn json(text: &str) -> String {
     text.chars().map(|c| format!("\\u{:04x}", c as u32)).collect()
 }
 
+fn html(text: &str) -> String {
+    text.chars().map(|c| format!("&#{};", c as u32)).collect()
+}
+
+fn javascript(text: &str) -> String {
+    text.encode_utf16().map(|unit| format!("%u{unit:04x}")).collect()
+}
+
 fn full(point: &str, exchange: &FakeExchange) -> String {
     let point = Point::parse(point, &mut NoVariables).unwrap();
     let mut secrets = Secrets::default();
@@ -36,6 +44,7 @@ fn full(point: &str, exchange: &FakeExchange) -> String {
 fn leaks(text: &str) -> bool {
     let mut forms =
         vec![CANARY.to_owned(), percent(CANARY), percent(CANARY).to_lowercase(), json(CANARY)];
+    forms.extend([html(CANARY), javascript(CANARY), CANARY.replace('"', "&quot;")]);
     for before in ["", "a", "ab"] {
         for engine in [&STANDARD, &URL_SAFE_NO_PAD] {
             let encoded = engine.encode(format!("{before}{CANARY}zz"));
@@ -69,6 +78,9 @@ fn a_canary_in_any_place_and_encoding_is_hidden() {
         b64("x"),
         b64("xy"),
         jwt,
+        html(CANARY),
+        javascript(CANARY),
+        CANARY.replace('"', "&quot;"),
     ];
     for form in &forms {
         let encoded = percent(form);
@@ -123,4 +135,54 @@ fn what_is_not_to_be_hidden_is_shown_as_it_was_sent() {
     assert_eq!(full.headers, [("Host".into(), "example.com".into())]);
     assert_eq!(STANDARD.decode(full.body_base64.unwrap().as_bytes()).unwrap(), b"\xff\x00binary");
     assert!(full.body.is_none() && !full.truncated);
+}
+
+#[test]
+fn a_form_was_shown_with_half_of_a_hidden_value_at_its_cut_or_with_one_in_lines_of_base64() {
+    let form = "application/x-www-form-urlencoded";
+    let encoded = STANDARD.encode(CANARY);
+    let in_lines = format!("a=1&z={}\r\n{}", &encoded[..8], &encoded[8..]);
+    for (body, cut) in [
+        (format!("x={}&z=Canary/7", percent(CANARY)), true),
+        ("z=%43anary%2f7".into(), true),
+        (in_lines, false),
+    ] {
+        let exchange =
+            FakeExchange { request_body_cut: cut, ..FakeExchange::get("/").body(form, &body) };
+        let shown = full("request.query.none", &exchange);
+        assert!(shown.contains("\"body\":\"[hidden]\""), "{body}: {shown}");
+    }
+    let exchange = FakeExchange {
+        request_body_cut: true,
+        ..FakeExchange::get("/").body(form, format!("x={}&z=Can", percent(CANARY)))
+    };
+    assert!(full("request.query.none", &exchange).contains("x=[hidden]&z=Can"));
+}
+
+#[test]
+fn a_query_lost_its_empty_arguments_and_got_values_that_were_not_sent() {
+    for (query, expected) in [
+        ("&&a&&b=&c==1&", "&&a&&b=&c==1&"),
+        ("pin=42&&a&pin&=x&pin=", "pin=[hidden]&&a&pin&=x&pin=[hidden]"),
+        ("&", "&"),
+    ] {
+        let shown = full("request.query.pin", &FakeExchange::get(&format!("/x?{query}")));
+        let full: FullRequest<'_> = serde_json::from_str(&shown).unwrap();
+        assert_eq!(full.line, format!("GET /x?{expected} HTTP/1.1"));
+    }
+}
+
+#[test]
+fn a_token_was_shown_as_a_method_or_the_name_of_an_argument_a_cookie_or_a_header() {
+    let token = "eyJhbGciOiJub25lIn0.eyJhIjoxfQ.c2ln";
+    let mut exchange = FakeExchange::get(&format!("/x?{token}&b=1&{}=2", percent(token)))
+        .header("Cookie", format!("{token}=1; b=2"))
+        .header(token, "x")
+        .body("application/x-www-form-urlencoded", format!("{token}=1&b=3"));
+    exchange.method = token.into();
+    let shown = full("request.query.none", &exchange);
+    assert!(!shown.contains(token) && !shown.contains(&percent(token)), "{shown}");
+    for kept in ["[hidden]&b=1&[hidden]=2", "[hidden]=1; b=2", "[hidden]=1&b=3"] {
+        assert!(shown.contains(kept), "{kept}: {shown}");
+    }
 }

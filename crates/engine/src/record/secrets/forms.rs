@@ -1,5 +1,6 @@
 //! What a text stands for: decoded once for all that is looked for in it.
 
+use super::references;
 use crate::point::percent;
 
 /// Buffers of decoded texts, used again.
@@ -12,7 +13,7 @@ pub(super) struct Forms {
 
 impl Forms {
     /// Whether `found` says yes to any form: the text as it is, percent-decoded once or twice, if `plus` with
-    /// `+` as a space too, and each of them with the escapes of JSON resolved.
+    /// `+` as a space too, and each of them with the escapes of JSON resolved, and with the references of HTML.
     pub(super) fn any(
         &mut self,
         text: &[u8],
@@ -23,7 +24,8 @@ impl Forms {
             return true;
         }
         // Nearly always there is nothing to decode.
-        memchr::memchr3(b'%', b'+', b'\\', text).is_some()
+        (memchr::memchr3(b'%', b'&', b'\\', text).is_some()
+            || plus && memchr::memchr(b'+', text).is_some())
             && self.any_decoded(text, plus, &mut found)
     }
 
@@ -69,10 +71,15 @@ fn found_unescaped(
     buffer: &mut Vec<u8>,
     found: &mut dyn FnMut(&[u8]) -> bool,
 ) -> bool {
-    memchr::memchr(b'\\', text).is_some() && {
+    let in_json = memchr::memchr(b'\\', text).is_some() && {
         unescape(text, buffer);
         found(buffer)
-    }
+    };
+    in_json
+        || references::may_be_in(text) && {
+            references::resolve(text, buffer);
+            found(buffer)
+        }
 }
 
 /// Resolves the escapes of JSON strings wherever they stand.
@@ -115,6 +122,19 @@ fn unescape(text: &[u8], out: &mut Vec<u8>) {
 
 /// The character that `\uXXXX` stands for, or two of them as a surrogate pair, and what follows.
 fn character(text: &[u8]) -> Option<(char, &[u8])> {
+    surrogates(text, |text| {
+        let (digits, behind) = text.strip_prefix(b"\\u")?.split_at_checked(4)?;
+        let is_hex = digits.iter().all(u8::is_ascii_hexdigit);
+        let digits = std::str::from_utf8(digits).ok().filter(|_| is_hex)?;
+        Some((u32::from_str_radix(digits, 16).ok()?, behind))
+    })
+}
+
+/// The character of one unit of UTF-16 or of two, and what follows; `unit` reads one.
+pub(super) fn surrogates(
+    text: &[u8],
+    unit: impl Fn(&[u8]) -> Option<(u32, &[u8])>,
+) -> Option<(char, &[u8])> {
     let (first, behind) = unit(text)?;
     if let Some(character) = char::from_u32(first) {
         return Some((character, behind));
@@ -123,13 +143,6 @@ fn character(text: &[u8]) -> Option<(char, &[u8])> {
     let pair = [u16::try_from(first).ok()?, u16::try_from(second).ok()?];
     let character = char::decode_utf16(pair).next()?.ok()?;
     Some((character, behind))
-}
-
-fn unit(text: &[u8]) -> Option<(u32, &[u8])> {
-    let (digits, behind) = text.strip_prefix(b"\\u")?.split_at_checked(4)?;
-    let is_hex = digits.iter().all(u8::is_ascii_hexdigit);
-    let digits = std::str::from_utf8(digits).ok().filter(|_| is_hex)?;
-    Some((u32::from_str_radix(digits, 16).ok()?, behind))
 }
 
 #[cfg(test)]

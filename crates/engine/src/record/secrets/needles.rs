@@ -13,6 +13,9 @@ const MIN_SEARCHED_BYTES: usize = 4;
 /// where it stands whole, and a parameter cut at its limit shows no piece of one that began before.
 const MAX_SEARCHED_BYTES: usize = 512;
 
+/// Longest escape of one character: two of UTF-16.
+const MAX_ESCAPE_BYTES: usize = 12;
+
 /// Values, each once. Buffers are used again.
 #[derive(Debug, Default)]
 pub(super) struct Needles {
@@ -120,8 +123,17 @@ impl Needles {
         })
     }
 
-    /// Whether a text ends with the beginning of one of the values: it may have been cut there.
+    /// Whether a text ends with the beginning of one of the values: it may have been cut there, within an
+    /// escape too.
     pub(super) fn begun_at_end(&self, text: &[u8]) -> bool {
+        let last = text.len().saturating_sub(MAX_ESCAPE_BYTES);
+        let tail = text.get(last..).unwrap_or_default();
+        self.ends(text)
+            || memchr::memchr3_iter(b'%', b'\\', b'&', tail)
+                .any(|at| text.get(..last + at).is_some_and(|text| self.ends(text)))
+    }
+
+    fn ends(&self, text: &[u8]) -> bool {
         let Some(last) = text.last() else { return false };
         self.list.iter().filter_map(|needle| self.bytes.get(needle.value.clone())).any(|value| {
             let ends = memchr::memchr_iter(*last, value).map(|at| at + 1);

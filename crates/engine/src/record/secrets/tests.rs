@@ -59,5 +59,30 @@ fn bodies_are_searched_in_utf16_in_lines_and_at_their_cut() {
         assert!(secrets.credential_in_body(cut.as_bytes(), false), "{cut}");
         assert!(!secrets.credential_in_body(cut.as_bytes(), true), "{cut}");
     }
+    for cut in
+        ["x=%73%33cre%7", "s3cre%", r"s3cre\u007", r"s3cre\", "s3c&#x72;&#x65;&#", "s3cre%u00"]
+    {
+        assert!(secrets.credential_in_body(cut.as_bytes(), false), "{cut}");
+        assert!(!secrets.credential_in_body(cut.as_bytes(), true), "{cut}");
+    }
     assert!(!secrets.credential_in_body(b"no secret", false));
+}
+
+#[test]
+fn a_value_is_found_in_references_of_html_and_javascript() {
+    let mut secrets = secrets(&["s3cret/v&\"l<ue", "key-\u{1F600}"]);
+    for text in [
+        "s3cret/v&amp;&quot;l&lt;ue",
+        "x=&#115;3cret&#47;v&&#x22l&ltue",
+        "%u0073%u0033cret/v&\"l<ue",
+        "s3cret%252Fv%26amp;%22l%26lt%3Bue",
+        "a&#107;ey-&#128512;",
+        "%u006bey-%ud83d%ude00",
+        "ke&#121;-%F0%9F%98%80",
+    ] {
+        assert!(secrets.shown_in(text.as_bytes()), "{text}");
+    }
+    for text in ["s3cret/v&amp;amp;\"l<ue", "key-&#128513;", "a=1&b=2"] {
+        assert!(!secrets.shown_in(text.as_bytes()), "{text}");
+    }
 }

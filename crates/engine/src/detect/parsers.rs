@@ -1,0 +1,70 @@
+//! The parsers of libinjection. They are not ours: a panic in one costs its finding, never the request, and
+//! is counted.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub(super) static SQLI: Parser =
+    Parser::new(|text| libinjectionrs::detect_sqli(text).is_injection());
+pub(super) static XSS: Parser = Parser::new(|text| libinjectionrs::detect_xss(text).is_injection());
+
+/// Panics caught in this process since it started, by the type of attack that was looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParserPanics {
+    /// SQL injection.
+    pub sqli: u64,
+    /// Cross-site scripting.
+    pub xss: u64,
+}
+
+impl ParserPanics {
+    /// Up to now.
+    pub fn count() -> Self {
+        Self { sqli: SQLI.panics(), xss: XSS.panics() }
+    }
+}
+
+/// One of them.
+pub(super) struct Parser {
+    is_injection: fn(&[u8]) -> bool,
+    panics: AtomicU64,
+}
+
+impl Parser {
+    const fn new(is_injection: fn(&[u8]) -> bool) -> Self {
+        Self { is_injection, panics: AtomicU64::new(0) }
+    }
+
+    /// Whether it takes the text for an attack.
+    pub(super) fn finds(&self, text: &[u8]) -> bool {
+        catch_unwind(AssertUnwindSafe(|| (self.is_injection)(text))).unwrap_or_else(|_| {
+            self.panics.fetch_add(1, Ordering::Relaxed);
+            false
+        })
+    }
+
+    fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_costs_its_finding_and_is_counted_where_it_happened() {
+        let (broken, whole) = (Parser::new(|text| text[0] == b'x'), Parser::new(|_| true));
+        assert!(broken.finds(b"x") && broken.panics() == 0);
+        assert!(!broken.finds(b"") && !broken.finds(b""));
+        assert!(broken.finds(b"x") && whole.finds(b""));
+        assert_eq!((broken.panics(), whole.panics()), (2, 0));
+    }
+
+    #[test]
+    fn both_parsers_are_those_of_their_type() {
+        assert!(SQLI.finds(b"1' OR '1'='1") && XSS.finds(b"<script>alert(1)</script>"));
+        assert!(!SQLI.finds(b"<p>") && !XSS.finds(b"1' OR '1'='1"));
+        assert_eq!(ParserPanics::count(), ParserPanics { sqli: 0, xss: 0 });
+    }
+}
