@@ -104,7 +104,7 @@ pub(super) fn finish(r: Request<'_>) {
         status: r.logged_status(),
         bytes_in: r.request_length(),
         bytes_out: r.bytes_sent(),
-        count: counted.snapshot.is_none(),
+        count: counted.standing.is_none(),
         denied: state.is_denied(),
         attacks: u32::from(!attacks.is_empty()),
         detected: !detected.is_empty(),
@@ -114,8 +114,8 @@ pub(super) fn finish(r: Request<'_>) {
         user: &user,
         role: &role,
     };
-    let snapshot = hand.settle(counted.session, process::now_ms(), &outcome);
-    state.counted.set(Some(Counted { snapshot: snapshot.or(counted.snapshot), ..counted }));
+    let standing = hand.settle(counted.session, process::now_ms(), &outcome);
+    state.counted.set(Some(Counted { standing: standing.or(counted.standing), ..counted }));
     if let Some(node) = worker.node() {
         let what = (conf, &*analysis, &resolution);
         record(r, what, main, worker, state, (node, &attacks));
@@ -222,8 +222,8 @@ fn join(
     resolution: &Resolution<'_>,
     settled: Option<Settled>,
 ) -> Counted {
-    let snapshot = match state.counted.get() {
-        Some(before) if before.session == resolution.id => before.snapshot,
+    let standing = match state.counted.get() {
+        Some(before) if before.session == resolution.id => before.standing,
         before => {
             if let Some(before) = before {
                 uncount(hand, &before);
@@ -239,14 +239,14 @@ fn join(
         }
     };
     let source = resolution.found_by.source();
-    let counted = Counted { session: resolution.id, source, snapshot, under: conf, settled };
+    let counted = Counted { session: resolution.id, source, standing, under: conf, settled };
     state.counted.set(Some(counted));
     counted
 }
 
 /// Takes the request out of a session that it was counted in: where its set's lock was busy, it was not.
 fn uncount(hand: &table::Worker, counted: &Counted) {
-    if counted.snapshot.is_some() {
+    if counted.standing.is_some() {
         hand.uncount(counted.session);
     }
 }

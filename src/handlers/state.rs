@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::ptr;
 
 use api_sessions_engine::session::{FoundBy, IdMemo, SessionId};
-use api_sessions_engine::table::Snapshot;
+use api_sessions_engine::table::Standing;
 use api_sessions_wire::Source;
 
 use super::bodies::BodyPair;
@@ -19,7 +19,7 @@ pub(super) struct Counted {
     pub(super) session: SessionId,
     pub(super) source: Source,
     /// Of the table, right after counting; `None` where its lock was busy.
-    pub(super) snapshot: Option<Snapshot>,
+    pub(super) standing: Option<Standing>,
     /// Address of the location's settings it was resolved under: a redirect changes them.
     pub(super) under: *const LocationConf,
     /// How it was resolved, where nothing that is still to come can resolve it otherwise.

@@ -80,8 +80,8 @@ struct Requests;
 impl Getter for Requests {
     const NAME: &'static CStr = c"api_session_requests";
     fn get(r: Request<'_>, output: Output<'_>) {
-        if let Some(snapshot) = session(r).and_then(|(_, _, counted)| counted.snapshot) {
-            number(output, snapshot.requests);
+        if let Some(standing) = session(r).and_then(|(_, _, counted)| counted.standing) {
+            number(output, standing.requests);
         }
     }
 }
@@ -91,8 +91,8 @@ struct Age;
 impl Getter for Age {
     const NAME: &'static CStr = c"api_session_age";
     fn get(r: Request<'_>, output: Output<'_>) {
-        if let Some(snapshot) = session(r).and_then(|(_, _, counted)| counted.snapshot) {
-            number(output, process::now_ms().saturating_sub(snapshot.first_seen_ms) / 1000);
+        if let Some(standing) = session(r).and_then(|(_, _, counted)| counted.standing) {
+            number(output, process::now_ms().saturating_sub(standing.first_seen_ms) / 1000);
         }
     }
 }
@@ -102,8 +102,8 @@ struct Attacks;
 impl Getter for Attacks {
     const NAME: &'static CStr = c"api_session_attacks";
     fn get(r: Request<'_>, output: Output<'_>) {
-        if let Some(snapshot) = session(r).and_then(|(_, _, counted)| counted.snapshot) {
-            number(output, snapshot.attacks.into());
+        if let Some(standing) = session(r).and_then(|(_, _, counted)| counted.standing) {
+            number(output, standing.attacks.into());
         }
     }
 }

@@ -29,6 +29,7 @@ mod layout;
 mod lock;
 mod order;
 mod owner;
+mod place;
 mod queue;
 mod region;
 mod set;
@@ -53,13 +54,16 @@ pub use document::{DocumentRegion, PublishError};
 pub use owner::MAX_SLOTS;
 pub use queue::{Consumer, Counters, Producer, PushError, QueueHand, QueueRegion, QueueStats};
 pub use region::{Attached, MIN_BYTES, TableError};
-pub use snapshot::{Arrival, Outcome, ROLE_BYTES, Snapshot, TEXT_BYTES};
+pub use snapshot::{Arrival, Outcome, ROLE_BYTES, Snapshot, Standing, TEXT_BYTES};
 pub use stats::TableStats;
 pub use worker::{LOCK_WAIT, Worker};
 
 use layout::{Owner, Set};
 use region::Region;
 use set::{Client, Place};
+
+/// How far a session's second way is from its first: any number without a common divisor with the ways.
+const FAR: u64 = 7;
 
 /// Times a reader tries to find a set at rest.
 const READ_TRIES: u32 = 1000;
@@ -135,12 +139,15 @@ impl Table {
 
     #[inline]
     fn place(&self, id: &SessionId) -> Place {
-        let hash = self.hash(&id.0);
-        // The high half picks the set, whatever their number; the tag is of the low half.
+        let id = entry::id_words(id);
+        let hash = place::hash(id, self.hash_key);
+        // The high half picks the set, whatever their number; tag and way are of the low half, each
+        // of bits of its own.
         let set = ((hash >> 32) * u64::from(self.region.sets())) >> 32;
-        // Of other bits than the tag.
-        let way = ((hash >> 16 & 0xffff) * layout::WAYS as u64) >> 16;
-        Place { set: set as u32, tag: hash as u8, way: way as u8, id: entry::id_words(id) }
+        let ways = layout::WAYS as u64;
+        let way = ((hash >> 16 & 0xffff) * ways) >> 16;
+        let second = if way + FAR < ways { way + FAR } else { way + FAR - ways };
+        Place { set: set as u32, tag: hash as u8, way: way as u8, second: second as u8, id }
     }
 
     #[inline]

@@ -2,24 +2,44 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-const LOW_BITS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-const ONES: u64 = 0x0101_0101_0101_0101;
-
 /// A bit for each way whose byte is `byte`.
 #[inline]
 pub(crate) fn equal(bytes: &[AtomicU64; 2], byte: u8) -> u32 {
-    let half = |word: &AtomicU64| equal_in(word.load(Ordering::Relaxed), byte);
-    half(&bytes[0]) | half(&bytes[1]) << 8
+    equal_in([bytes[0].load(Ordering::Relaxed), bytes[1].load(Ordering::Relaxed)], byte)
 }
 
+/// One comparison and one move: SSE2 is part of x86-64.
+#[cfg(target_arch = "x86_64")]
 #[inline]
-fn equal_in(word: u64, byte: u8) -> u32 {
-    let differing = word ^ (ONES * u64::from(byte));
-    // Exact: the high bit of each byte that is zero, and of no other.
-    let zero = !(((differing & LOW_BITS) + LOW_BITS) | differing | LOW_BITS);
-    // Gathers the eight high bits in the top byte.
-    ((zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32
+fn equal_in(words: [u64; 2], byte: u8) -> u32 {
+    use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8};
+    // SAFETY: these need SSE2 and nothing else.
+    unsafe {
+        let lanes = _mm_set_epi64x(words[1] as i64, words[0] as i64);
+        _mm_movemask_epi8(_mm_cmpeq_epi8(lanes, _mm_set1_epi8(byte as i8))) as u32
+    }
 }
+
+/// Eight bytes at a time in ordinary registers.
+#[cfg(any(not(target_arch = "x86_64"), test))]
+mod portable {
+    const LOW_BITS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    const ONES: u64 = 0x0101_0101_0101_0101;
+
+    pub(super) fn equal_in(words: [u64; 2], byte: u8) -> u32 {
+        half(words[0], byte) | half(words[1], byte) << 8
+    }
+
+    fn half(word: u64, byte: u8) -> u32 {
+        let differing = word ^ (ONES * u64::from(byte));
+        // Exact: the high bit of each byte that is zero, and of no other.
+        let zero = !(((differing & LOW_BITS) + LOW_BITS) | differing | LOW_BITS);
+        // Gathers the eight high bits in the top byte.
+        ((zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32
+    }
+}
+#[cfg(not(target_arch = "x86_64"))]
+use portable::equal_in;
 
 /// Sets the byte of `way` (0 to 15). For the holder of the set's lock.
 #[inline]
@@ -51,6 +71,8 @@ mod tests {
             }
             let expected = lanes.iter().enumerate().filter(|(_, byte)| **byte == wanted).map(|(way, _)| 1u32 << way).sum::<u32>();
             prop_assert_eq!(equal(&bytes, wanted), expected);
+            let words = bytes.map(|word| word.into_inner());
+            prop_assert_eq!(portable::equal_in(words, wanted), expected);
         }
     }
 }

@@ -147,8 +147,7 @@ impl Denylist {
 
     #[inline]
     fn place(&self, id: [u64; 2]) -> Place {
-        let bytes = (u128::from(id[0]) | u128::from(id[1]) << 64).to_le_bytes();
-        let hash = SipHasher13::new_with_keys(self.hash_key[0], self.hash_key[1]).hash(&bytes);
+        let hash = super::place::hash(id, self.hash_key);
         let buckets = self.region.heads().len() as u64;
         let bucket = (((hash >> 32) * buckets) >> 32) as usize;
         Place { bucket, id, sign: 1 << (hash & 15) }

@@ -13,18 +13,23 @@
 //! | 12 | user's hash |
 //! | 13 to 15 | user, then role |
 //!
-//! Counting a request writes the first line of 64 bytes only, unless the address changed.
+//! Counting a request writes the first line of 64 bytes only, unless the address changed. The words are
+//! changed where they lie: a copy of all of them, in and out, would be most of what an operation takes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use api_sessions_wire::Source;
 
 use super::layout::{Entry, WORDS};
-use super::snapshot::{Snapshot, TEXT_BYTES};
+use super::snapshot::{Arrival, Outcome, Snapshot, Standing, TEXT_BYTES};
 use crate::session::SessionId;
 
 const TIME_BITS: u32 = 48;
 const TIME_MAX: u64 = (1 << TIME_BITS) - 1;
+/// Where word 2 has its flags.
+const FLAGS_AT: u32 = 56;
+/// The source in word 2.
+const SOURCE_MASK: u64 = 0xff << TIME_BITS;
 const CONFIRMED: u8 = 1;
 const TEXT_CUT: u8 = 2;
 
@@ -55,6 +60,15 @@ fn network_of([low, high]: [u64; 2]) -> u64 {
 fn halves(bytes: &[u8; 16]) -> [u64; 2] {
     let both = u128::from_le_bytes(*bytes);
     [both as u64, (both >> 64) as u64]
+}
+
+/// What a request changes in its session.
+#[derive(Clone, Copy)]
+pub(crate) struct Change<'a> {
+    /// As it arrived.
+    pub(crate) arrival: &'a Arrival,
+    /// As it ended; `None`: it has only arrived.
+    pub(crate) outcome: Option<&'a Outcome<'a>>,
 }
 
 /// The words of a session, as a copy.
@@ -95,7 +109,7 @@ impl Words {
 
     pub(crate) fn snapshot(&self) -> Snapshot {
         let words = &self.0;
-        let flags = (words[2] >> 56) as u8;
+        let flags = (words[2] >> FLAGS_AT) as u8;
         Snapshot {
             first_seen_ms: words[2] & TIME_MAX,
             last_seen_ms: words[3] & TIME_MAX,
@@ -168,11 +182,98 @@ impl Entry {
         }
     }
 
+    /// Makes it a session that begins.
     #[inline]
-    pub(crate) fn store(&self, new: &Words) {
-        let store = |(word, new): (&AtomicU64, &u64)| word.store(*new, Ordering::Relaxed);
-        self.0.iter().zip(&new.0).for_each(store);
+    pub(crate) fn begin(&self, id: [u64; 2], now_ms: u64) {
+        let time = now_ms.min(TIME_MAX);
+        let words = [id[0], id[1], time, time];
+        let zeros = std::iter::repeat(0);
+        let store = |(word, new): (&AtomicU64, u64)| word.store(new, Ordering::Relaxed);
+        self.0.iter().zip(words.into_iter().chain(zeros)).for_each(store);
     }
+
+    /// Adds a request to the words that are each good alone: a writer that dies between them leaves a
+    /// session whose last request is counted in part, and nothing to repair. The rest is
+    /// [`Entry::identified`]'s. How the session stands now, and whether it is confirmed.
+    #[inline(always)]
+    pub(crate) fn add(&self, now_ms: u64, change: &Change<'_>) -> (Standing, bool) {
+        let get = |word: usize| self.0[word].load(Ordering::Relaxed);
+        let put = |word: usize, old: u64, new: u64| {
+            if old != new {
+                self.0[word].store(new, Ordering::Relaxed);
+            }
+        };
+        let [about, seen, requests, application] = [get(2), get(3), get(4), get(7)];
+        // An entry that went while its request ran begins again with that request.
+        let counts = change.outcome.is_none_or(|outcome| outcome.count || requests == 0);
+        let requests = requests.wrapping_add(u64::from(counts));
+        self.0[4].store(requests, Ordering::Relaxed);
+        let last = later(seen & TIME_MAX, now_ms).min(TIME_MAX);
+        self.0[3].store(seen & !TIME_MAX | last, Ordering::Relaxed);
+        let confirmed = requests > 1 || change.outcome.is_some_and(|outcome| outcome.confirmed);
+        let source = u64::from(source_to_byte(change.arrival.source)) << TIME_BITS;
+        let flag = u64::from(CONFIRMED) << FLAGS_AT;
+        let now = about & !SOURCE_MASK | source | if confirmed { flag } else { 0 };
+        put(2, about, now);
+        put(7, application, change.arrival.application_hash);
+        let mut attacks = get(6);
+        if let Some(outcome) = change.outcome {
+            let errors = get(5);
+            let is = |class: u16| u32::from(outcome.status / 100 == class);
+            put(5, errors, add_pair(errors, is(4), is(5)));
+            let more = add_pair(attacks, outcome.attacks, u32::from(outcome.denied));
+            put(6, attacks, more);
+            attacks = more;
+            let [bytes_in, bytes_out] = [get(8), get(9)];
+            put(8, bytes_in, bytes_in.saturating_add(outcome.bytes_in));
+            put(9, bytes_out, bytes_out.saturating_add(outcome.bytes_out));
+        }
+        let standing =
+            Standing { first_seen_ms: about & TIME_MAX, requests, attacks: attacks as u32 };
+        (standing, now & flag != 0)
+    }
+
+    /// The words as they are, and as they are to be with what makes sense only as a whole: the address,
+    /// and what is known of the user. `None`: nothing of that changes.
+    #[inline(always)]
+    pub(crate) fn identified(&self, change: &Change<'_>) -> Option<(Words, Words)> {
+        let [low, high] = halves(&change.arrival.ip);
+        let get = |word: usize| self.0[word].load(Ordering::Relaxed);
+        let same = (get(WHOLE) ^ low) | (get(WHOLE + 1) ^ high) == 0;
+        let knows_user = change.outcome.is_some_and(|outcome| {
+            outcome.user_hash != 0 || !outcome.user.is_empty() || !outcome.role.is_empty()
+        });
+        if same && !knows_user { None } else { self.identify(change) }
+    }
+
+    #[cold]
+    fn identify(&self, change: &Change<'_>) -> Option<(Words, Words)> {
+        let old = self.load();
+        let mut session = old.snapshot();
+        session.identify(change.arrival, change.outcome);
+        let new = Words::new([old.0[0], old.0[1]], &session);
+        new.is_whole_change(&old).then_some((old, new))
+    }
+}
+
+/// Longest step back of the clock that is taken for the difference between two workers' cached
+/// times, milliseconds; a longer one was set by somebody.
+const CLOCK_SKEW_MS: u64 = 60_000;
+
+#[inline]
+fn later(last_seen_ms: u64, now_ms: u64) -> u64 {
+    if now_ms >= last_seen_ms || last_seen_ms - now_ms > CLOCK_SKEW_MS {
+        now_ms
+    } else {
+        last_seen_ms
+    }
+}
+
+/// Adds to the two counters of a word, each of which stops at its end.
+#[inline]
+fn add_pair(pair: u64, low: u32, high: u32) -> u64 {
+    let [old_low, old_high] = [pair as u32, (pair >> 32) as u32];
+    u64::from(old_low.saturating_add(low)) | u64::from(old_high.saturating_add(high)) << 32
 }
 
 fn text_words(text: &[u8; TEXT_BYTES]) -> [u64; 3] {

@@ -20,7 +20,7 @@ pub(crate) const ALIGN: usize = 64;
 /// Marks a zone that [`super::Table::attach`] has initialised.
 pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"apisess\x01");
 /// Changes with every change of this file or of what the words of an entry mean.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// Start of the zone. All but `magic` and `inactive_ms` is written once, before workers exist.
 #[repr(C, align(64))]

@@ -48,17 +48,14 @@ impl SetLock {
         Self { word: AtomicU32::new(0), version: AtomicU32::new(0), whole: AtomicU32::new(0) }
     }
 
-    /// Takes the lock, or gives up when `patience` ends.
+    /// Takes the lock if it is free.
     #[inline]
-    pub(crate) fn acquire(&self, token: u32, patience: &mut impl Patience) -> Option<Acquired> {
-        if self.swap(0, token).is_ok() {
-            return Some(Acquired::Free);
-        }
-        self.acquire_slowly(token, patience)
+    pub(crate) fn try_acquire(&self, token: u32) -> bool {
+        self.swap(0, token).is_ok()
     }
 
-    #[cold]
-    fn acquire_slowly(&self, token: u32, patience: &mut impl Patience) -> Option<Acquired> {
+    /// Takes the lock, or gives up when `patience` ends.
+    pub(crate) fn acquire(&self, token: u32, patience: &mut impl Patience) -> Option<Acquired> {
         loop {
             match self.swap(0, token) {
                 Ok(_) => return Some(Acquired::Free),

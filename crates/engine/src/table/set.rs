@@ -6,10 +6,10 @@
 use std::sync::atomic::Ordering;
 
 use super::bytes;
-use super::entry::Words;
+use super::entry::{Change, Words};
 use super::layout::{Entry, Set, SetHead, WAYS, WORDS};
 use super::order::Order;
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, Standing};
 
 const ALL: u32 = (1 << WAYS) - 1;
 /// Bits of a half of [`SetHead::ways`].
@@ -29,6 +29,9 @@ pub(crate) struct Place {
     pub(crate) tag: u8,
     /// The way it gets if that is free.
     pub(crate) way: u8,
+    /// The way it gets if that is free and the first is not. It is one of the two so often that both are
+    /// fetched before the head has said which.
+    pub(crate) second: u8,
     pub(crate) id: [u64; 2],
 }
 
@@ -54,15 +57,6 @@ pub(crate) enum Room {
     Live,
 }
 
-/// What [`Set::update`] found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// The session.
-    Hit,
-    /// None, and room as told.
-    Inserted(Room),
-}
-
 impl SetHead {
     #[inline]
     pub(crate) fn used(&self) -> u32 {
@@ -86,11 +80,7 @@ impl SetHead {
 
     #[inline]
     fn touch(&self, way: u32) {
-        let word = self.order.load(Ordering::Relaxed);
-        let touched = Order::from_word(word).touch(way).word();
-        if touched != word {
-            self.order.store(touched, Ordering::Relaxed);
-        }
+        self.order.store(self.order().touch(way).word(), Ordering::Relaxed);
     }
 
     /// Makes `way` free. One store: it is free or it is not.
@@ -107,15 +97,17 @@ impl Set {
         &self.entries[(way as usize).min(WAYS - 1)]
     }
 
-    /// Has the processor fetch what an operation on `place` will need: the head, and the entry where
-    /// the session is most likely. The two waits for memory, which are most of the cost with many
-    /// sessions, become one.
+    /// Has the processor fetch what an operation on `place` will need: the head, and the entries where
+    /// the session most likely is (nine in ten, in a zone filled to 60 %). The two waits for memory,
+    /// which are most of the cost with many sessions, become one.
     #[inline]
     pub(crate) fn prefetch(&self, place: &Place) {
         prefetch(&raw const self.head);
-        let entry = self.entry(u32::from(place.way));
-        prefetch(&raw const entry.0[0]);
-        prefetch(&raw const entry.0[WORDS / 2]);
+        for way in [place.way, place.second] {
+            let entry = self.entry(u32::from(way));
+            prefetch(&raw const entry.0[0]);
+            prefetch(&raw const entry.0[WORDS / 2]);
+        }
     }
 
     /// The way of the session at `place`.
@@ -132,98 +124,93 @@ impl Set {
         None
     }
 
-    /// Applies `change` to the session at `place`, which begins at `now_ms` if it is not there or
-    /// has been idle for longer than `inactive_ms`.
-    #[inline]
-    pub(crate) fn update(
+    /// Applies `change` to the session at `place`. `Err`: there is none, or (its way) one that has been
+    /// idle for longer than `inactive_ms`.
+    #[inline(always)]
+    pub(crate) fn hit(
         &self,
         place: &Place,
         now_ms: u64,
         inactive_ms: u64,
-        client: Client,
-        change: impl FnOnce(&mut Snapshot),
-    ) -> (Found, Snapshot) {
-        self.head.lock.begin_change();
-        let result = match self.find(place) {
-            Some(way) if !is_idle(self.entry(way), now_ms, inactive_ms) => {
-                (Found::Hit, self.hit(way, place, now_ms, client, change))
-            }
-            Some(way) => {
-                self.head.free(way);
-                (Found::Inserted(Room::Idle), self.insert(way, place, now_ms, client, change))
-            }
-            None => {
-                let (way, room) = self.room(place, now_ms, inactive_ms, client);
-                (Found::Inserted(room), self.insert(way, place, now_ms, client, change))
-            }
-        };
-        self.head.lock.end_change();
-        result
-    }
-
-    #[inline]
-    fn hit(
-        &self,
-        way: u32,
-        place: &Place,
-        now_ms: u64,
-        client: Client,
-        change: impl FnOnce(&mut Snapshot),
-    ) -> Snapshot {
+        client: impl Fn() -> Client,
+        change: &Change<'_>,
+    ) -> Result<Standing, Option<u32>> {
+        let way = self.find(place).ok_or(None)?;
         let entry = self.entry(way);
-        let old = entry.load();
-        let mut session = old.snapshot();
-        session.last_seen_ms = later(session.last_seen_ms, now_ms);
-        change(&mut session);
-        let new = Words::new(place.id, &session);
-        // Every other word is good alone: a writer that dies between them leaves a session whose
-        // last request is counted in part, and nothing to repair.
-        let whole = new.is_whole_change(&old);
-        if whole {
-            self.head.lock.begin_whole(way + 1);
+        if is_idle(entry, now_ms, inactive_ms) {
+            return Err(Some(way));
         }
-        entry.store_changed(&old, &new);
-        if whole {
-            bytes::put(&self.head.clients, way, client.byte);
+        self.head.lock.begin_change();
+        let (standing, is_confirmed) = entry.add(now_ms, change);
+        if let Some((old, new)) = entry.identified(change) {
+            self.head.lock.begin_whole(way + 1);
+            entry.store_changed(&old, &new);
+            bytes::put(&self.head.clients, way, client().byte);
             self.head.lock.end_whole();
         }
-        let confirmed = u32::from(session.confirmed) << way;
-        if self.head.confirmed() & 1 << way != confirmed {
+        let confirmed = u32::from(is_confirmed) << way;
+        if self.head.confirmed() & confirmed != confirmed {
             self.head.set_ways(self.head.used(), self.head.confirmed() | confirmed);
         }
         self.head.touch(way);
-        session
+        self.head.lock.end_change();
+        Ok(standing)
+    }
+
+    /// Where [`Set::hit`] found none that lives, a session begins at `now_ms`: in the way of the `idle` one,
+    /// else where there is room.
+    pub(crate) fn miss(
+        &self,
+        idle: Option<u32>,
+        place: &Place,
+        now_ms: u64,
+        inactive_ms: u64,
+        client: Client,
+        change: &Change<'_>,
+    ) -> (Room, Standing) {
+        self.head.lock.begin_change();
+        let (way, room) = match idle {
+            Some(way) => {
+                self.head.free(way);
+                (way, Room::Idle)
+            }
+            None => self.room(place, now_ms, inactive_ms, client),
+        };
+        let standing = self.insert(way, place, now_ms, client, change);
+        self.head.lock.end_change();
+        (room, standing)
     }
 
     /// Writes a new session into a free way. The way is in use only once all of it is there.
-    #[inline]
     fn insert(
         &self,
         way: u32,
         place: &Place,
         now_ms: u64,
         client: Client,
-        change: impl FnOnce(&mut Snapshot),
-    ) -> Snapshot {
-        let mut session = Snapshot::new(now_ms);
-        change(&mut session);
-        self.entry(way).store(&Words::new(place.id, &session));
+        change: &Change<'_>,
+    ) -> Standing {
+        let entry = self.entry(way);
+        entry.begin(place.id, now_ms);
+        let (standing, is_confirmed) = entry.add(now_ms, change);
+        if let Some((old, new)) = entry.identified(change) {
+            entry.store_changed(&old, &new);
+        }
         bytes::put(&self.head.tags, way, place.tag);
         bytes::put(&self.head.clients, way, client.byte);
         self.head.touch(way);
-        let confirmed = u32::from(session.confirmed) << way;
+        let confirmed = u32::from(is_confirmed) << way;
         self.head.set_ways(self.head.used() | 1 << way, self.head.confirmed() | confirmed);
-        session
+        standing
     }
 
     /// A free way, made free if need be.
-    #[inline]
     fn room(&self, place: &Place, now_ms: u64, inactive_ms: u64, client: Client) -> (u32, Room) {
         let used = self.head.used();
         if used != ALL {
-            let wanted = u32::from(place.way);
-            let is_free = used >> wanted & 1 == 0;
-            return (if is_free { wanted } else { (!used).trailing_zeros() }, Room::Free);
+            let ways = [place.way, place.second].map(u32::from);
+            let wanted = ways.into_iter().find(|way| used >> way & 1 == 0);
+            return (wanted.unwrap_or((!used).trailing_zeros()), Room::Free);
         }
         let (way, room) = self.victim(now_ms, inactive_ms, client);
         self.head.free(way);
@@ -298,19 +285,6 @@ impl Set {
         }
         self.head.lock.repaired();
         (used & !self.head.used()).count_ones()
-    }
-}
-
-/// Longest step back of the clock that is taken for the difference between two workers' cached
-/// times, milliseconds; a longer one was set by somebody.
-const CLOCK_SKEW_MS: u64 = 60_000;
-
-#[inline]
-fn later(last_seen_ms: u64, now_ms: u64) -> u64 {
-    if now_ms >= last_seen_ms || last_seen_ms - now_ms > CLOCK_SKEW_MS {
-        now_ms
-    } else {
-        last_seen_ms
     }
 }
 

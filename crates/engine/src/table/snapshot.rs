@@ -47,6 +47,17 @@ pub struct Outcome<'a> {
     pub role: &'a [u8],
 }
 
+/// What variables tell of a session, with the request that was just counted in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// First request, milliseconds since 1970.
+    pub first_seen_ms: u64,
+    /// Requests.
+    pub requests: u64,
+    /// Attacks (stops at `u32::MAX`).
+    pub attacks: u32,
+}
+
 /// A session as it was at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Snapshot {
@@ -86,6 +97,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    #[cfg(test)]
     pub(super) fn new(now_ms: u64) -> Self {
         Self { first_seen_ms: now_ms, last_seen_ms: now_ms, ..Self::default() }
     }
@@ -101,33 +113,10 @@ impl Snapshot {
         self.text.get(start..start + usize::from(self.role_len)).unwrap_or_default()
     }
 
-    /// One more request, at `now_ms`.
-    #[inline]
-    pub(super) fn arrive(&mut self, arrival: &Arrival, count: bool) {
-        self.source = arrival.source;
+    /// Who was seen: the address, and what is known of the user.
+    pub(super) fn identify(&mut self, arrival: &Arrival, outcome: Option<&Outcome<'_>>) {
         self.ip = arrival.ip;
-        self.application_hash = arrival.application_hash;
-        if count {
-            self.requests = self.requests.saturating_add(1);
-        }
-        self.confirmed |= self.requests > 1;
-    }
-
-    /// The request's end.
-    #[inline]
-    pub(super) fn settle(&mut self, outcome: &Outcome<'_>) {
-        // An entry that went while its request ran begins again with that request.
-        self.arrive(&outcome.arrival, outcome.count || self.requests == 0);
-        self.confirmed |= outcome.confirmed;
-        match outcome.status {
-            400..500 => self.client_errors = self.client_errors.saturating_add(1),
-            500..600 => self.server_errors = self.server_errors.saturating_add(1),
-            _ => {}
-        }
-        self.attacks = self.attacks.saturating_add(outcome.attacks);
-        self.denied = self.denied.saturating_add(u32::from(outcome.denied));
-        self.bytes_in = self.bytes_in.saturating_add(outcome.bytes_in);
-        self.bytes_out = self.bytes_out.saturating_add(outcome.bytes_out);
+        let Some(outcome) = outcome else { return };
         if outcome.user_hash != 0 {
             self.user_hash = outcome.user_hash;
         }
@@ -160,6 +149,12 @@ impl Snapshot {
 mod tests {
     use super::*;
 
+    impl Snapshot {
+        fn learn(&mut self, outcome: &Outcome<'_>) {
+            self.identify(&outcome.arrival, Some(outcome));
+        }
+    }
+
     fn with(user: &'static [u8], role: &'static [u8]) -> Outcome<'static> {
         Outcome { user, role, ..Outcome::default() }
     }
@@ -167,9 +162,9 @@ mod tests {
     #[test]
     fn the_last_known_user_and_role_stay() {
         let mut session = Snapshot::new(1);
-        session.settle(&with(b"anna@example.com", b""));
-        session.settle(&with(b"", b"admin"));
-        session.settle(&with(b"", b""));
+        session.learn(&with(b"anna@example.com", b""));
+        session.learn(&with(b"", b"admin"));
+        session.learn(&with(b"", b""));
         assert_eq!((session.user(), session.role()), (&b"anna@example.com"[..], &b"admin"[..]));
         assert!(!session.text_cut);
     }
@@ -177,10 +172,10 @@ mod tests {
     #[test]
     fn a_long_text_is_cut_and_says_so() {
         let mut session = Snapshot::new(1);
-        session.settle(&with(&[b'u'; 300], b"administrator"));
+        session.learn(&with(&[b'u'; 300], b"administrator"));
         assert_eq!((session.user(), session.role()), (&[b'u'; 16][..], &b"administ"[..]));
         assert!(session.text_cut);
-        session.settle(&with(b"u", b"r"));
+        session.learn(&with(b"u", b"r"));
         assert!(!session.text_cut);
     }
 }

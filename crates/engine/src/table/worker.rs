@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Table;
+use super::entry::Change;
 use super::layout::{Owner, Set};
 use super::lock::Acquired;
 use super::owner::{Token, Waiter};
-use super::set::{Found, Place, Room};
-use super::snapshot::{Arrival, Outcome, Snapshot};
+use super::set::{Place, Room};
+use super::snapshot::{Arrival, Outcome, Standing};
 use super::stats::add;
 use crate::session::SessionId;
 
@@ -52,13 +53,13 @@ impl Worker {
     /// Counts a request that arrived at `now_ms` (milliseconds since 1970). The session, this
     /// request included; it begins with this request if there is none, or none within `inactive`.
     /// `None`: its set stayed locked for [`LOCK_WAIT`], and the request is not counted.
-    pub fn count(&self, id: SessionId, now_ms: u64, arrival: &Arrival) -> Option<Snapshot> {
-        self.update(id, now_ms, arrival, |session| session.arrive(arrival, true))
+    pub fn count(&self, id: SessionId, now_ms: u64, arrival: &Arrival) -> Option<Standing> {
+        self.update(id, now_ms, &Change { arrival, outcome: None })
     }
 
     /// Adds what became of a request at `now_ms` (milliseconds since 1970). The session with it.
     /// `None` as for [`Worker::count`].
-    pub fn settle(&self, id: SessionId, now_ms: u64, outcome: &Outcome<'_>) -> Option<Snapshot> {
+    pub fn settle(&self, id: SessionId, now_ms: u64, outcome: &Outcome<'_>) -> Option<Standing> {
         let counters = &self.owner().counters;
         if outcome.attacks > 0 {
             add(&counters.malicious, 1);
@@ -67,7 +68,7 @@ impl Worker {
         if outcome.denied {
             add(&counters.denied, 1);
         }
-        self.update(id, now_ms, &outcome.arrival, |session| session.settle(outcome))
+        self.update(id, now_ms, &Change { arrival: &outcome.arrival, outcome: Some(outcome) })
     }
 
     /// A request's session was found by a cookie that was there more than once.
@@ -94,35 +95,48 @@ impl Worker {
         add(&self.owner().counters.taken_back, u64::from(gone));
     }
 
-    #[inline]
-    fn update(
-        &self,
-        id: SessionId,
-        now_ms: u64,
-        arrival: &Arrival,
-        change: impl FnOnce(&mut Snapshot),
-    ) -> Option<Snapshot> {
+    /// Always inline: what an arrival cannot change is not in its code.
+    #[inline(always)]
+    fn update(&self, id: SessionId, now_ms: u64, change: &Change<'_>) -> Option<Standing> {
         let place = self.table.place(&id);
         self.table.set(place.set)?.prefetch(&place);
-        let client = self.table.client(&arrival.ip);
+        let client = || self.table.client(&change.arrival.ip);
         let inactive_ms = self.table.inactive_ms();
         let set = self.lock(&place)?;
-        let (found, session) = set.update(&place, now_ms, inactive_ms, client, change);
+        let standing = match set.hit(&place, now_ms, inactive_ms, client, change) {
+            Ok(standing) => {
+                set.head.lock.release();
+                add(&self.owner().counters.hits, 1);
+                standing
+            }
+            Err(idle) => self.begin(set, idle, &place, now_ms, change),
+        };
+        Some(standing)
+    }
+
+    /// A session begins in a set, whose lock is held and given back.
+    #[cold]
+    fn begin(
+        &self,
+        set: &Set,
+        idle: Option<u32>,
+        place: &Place,
+        now_ms: u64,
+        change: &Change<'_>,
+    ) -> Standing {
+        let client = self.table.client(&change.arrival.ip);
+        let inactive_ms = self.table.inactive_ms();
+        let (room, standing) = set.miss(idle, place, now_ms, inactive_ms, client, change);
         set.head.lock.release();
         let counters = &self.owner().counters;
-        match found {
-            Found::Hit => add(&counters.hits, 1),
-            Found::Inserted(room) => {
-                add(&counters.inserts, 1);
-                match room {
-                    Room::Free => {}
-                    Room::Idle => add(&counters.evicted_idle, 1),
-                    Room::Provisional => add(&counters.evicted_provisional, 1),
-                    Room::Live => add(&counters.evicted_live, 1),
-                }
-            }
+        add(&counters.inserts, 1);
+        match room {
+            Room::Free => {}
+            Room::Idle => add(&counters.evicted_idle, 1),
+            Room::Provisional => add(&counters.evicted_provisional, 1),
+            Room::Live => add(&counters.evicted_live, 1),
         }
-        Some(session)
+        standing
     }
 
     #[inline]
@@ -131,12 +145,17 @@ impl Worker {
         let owner = self.owner();
         // Before the lock: a successor must know where to look whenever this process dies.
         owner.set.store(place.set + 1, Ordering::Release);
+        if set.head.lock.try_acquire(self.token.0) { Some(set) } else { self.wait_for(set) }
+    }
+
+    #[cold]
+    fn wait_for<'s>(&self, set: &'s Set) -> Option<&'s Set> {
         let mut patience = Waiter::new(LOCK_WAIT, |slot| Some(&self.table.owner(slot).life));
         match set.head.lock.acquire(self.token.0, &mut patience) {
             Some(Acquired::Free) => {}
             Some(dead) => self.mend(set, dead),
             None => {
-                add(&owner.counters.lock_busy, 1);
+                add(&self.owner().counters.lock_busy, 1);
                 return None;
             }
         }

@@ -13,7 +13,7 @@ use super::super::owner::{Life, MAX_SLOTS};
 use super::super::region::{Attached, TableError, fill_random};
 
 const MAGIC: u64 = u64::from_be_bytes(*b"apideny\x01");
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Bytes of the smallest piece of text.
 pub(super) const UNIT_BYTES: usize = 16;

@@ -61,7 +61,7 @@ fn work(table: &Table, ledger: &Ledger, ids: &[SessionId], slot: u16, seed: u64)
             status: 404,
             ..Outcome::default()
         };
-        let seen = match random.below(8) {
+        match random.below(8) {
             0..6 => {
                 begun[session].fetch_add(1, Ordering::Relaxed);
                 let seen = if random.below(2) == 0 {
@@ -70,17 +70,16 @@ fn work(table: &Table, ledger: &Ledger, ids: &[SessionId], slot: u16, seed: u64)
                     worker.settle(ids[session], now, &outcome)
                 };
                 counted[session].fetch_add(u64::from(seen.is_some()), Ordering::Relaxed);
-                seen
             }
             6 => {
                 // Sessions that come and go, and fill what is left of the sets.
                 let passing = id(1 << 40 | random.below(9 * SETS as u64));
                 worker.count(passing, now, &arrival);
                 worker.uncount(passing);
-                None
             }
-            _ => table.get(ids[session], now),
-        };
+            _ => {}
+        }
+        let seen = table.get(ids[session], now);
         if seen.is_some_and(|session| !is_whole(&session)) {
             ledger.torn.store(1, Ordering::Relaxed);
         }

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::thread;
 
+use api_sessions_wire::Source;
 use proptest::prelude::*;
 
 use super::memory::Zone;
 use crate::session::SessionId;
 use crate::table::layout::WAYS;
-use crate::table::{Arrival, Attached, Outcome, Snapshot, Table, TableError, TableStats};
+use crate::table::{Arrival, Attached, Outcome, Snapshot, Standing, Table, TableError, TableStats};
 
 const INACTIVE: u64 = 1000;
 
@@ -64,7 +65,8 @@ fn a_request_is_counted_and_settled() {
     let table = zone.attach(INACTIVE).unwrap().0;
     let worker = table.join(0, 1);
     let first = worker.count(id(1), 100, &from(1)).unwrap();
-    assert_eq!((first.requests, first.first_seen_ms, first.confirmed), (1, 100, false));
+    assert_eq!(first, Standing { requests: 1, first_seen_ms: 100, attacks: 0 });
+    assert!(!table.get(id(1), 100).unwrap().confirmed);
     let outcome = Outcome {
         arrival: from(2),
         status: 404,
@@ -77,7 +79,8 @@ fn a_request_is_counted_and_settled() {
         ..Outcome::default()
     };
     worker.settle(id(1), 150, &outcome).unwrap();
-    worker.settle(id(1), 160, &Outcome { status: 502, count: true, ..outcome }).unwrap();
+    let last = worker.settle(id(1), 160, &Outcome { status: 502, count: true, ..outcome });
+    assert_eq!(last, Some(Standing { requests: 2, first_seen_ms: 100, attacks: 4 }));
     let session = table.get(id(1), 160).unwrap();
     let expected = Snapshot {
         first_seen_ms: 100,
@@ -102,10 +105,12 @@ fn a_request_is_counted_and_settled() {
 #[test]
 fn the_clock_may_differ_between_workers_and_may_be_set() {
     let zone = Zone::of_sets(1);
-    let worker = zone.attach(u64::MAX).unwrap().0.join(0, 1);
-    worker.count(id(1), 1_000_000, &from(1)).unwrap();
-    assert_eq!(worker.count(id(1), 999_000, &from(1)).unwrap().last_seen_ms, 1_000_000);
-    assert_eq!(worker.count(id(1), 500_000, &from(1)).unwrap().last_seen_ms, 500_000);
+    let table = zone.attach(u64::MAX).unwrap().0;
+    let worker = table.join(0, 1);
+    for (now, last_seen) in [(1_000_000, 1_000_000), (999_000, 1_000_000), (500_000, 500_000)] {
+        worker.count(id(1), now, &from(1)).unwrap();
+        assert_eq!(table.get(id(1), now).unwrap().last_seen_ms, last_seen);
+    }
 }
 
 #[test]
@@ -117,7 +122,8 @@ fn an_idle_session_begins_anew() {
     assert_eq!(worker.count(id(1), 1100, &from(1)).unwrap().requests, 2);
     assert_eq!(table.get(id(1), 2101), None);
     let again = worker.count(id(1), 2101, &from(1)).unwrap();
-    assert_eq!((again.requests, again.first_seen_ms, again.confirmed), (1, 2101, false));
+    assert_eq!((again.requests, again.first_seen_ms), (1, 2101));
+    assert!(!table.get(id(1), 2101).unwrap().confirmed);
     let stats = stats(&table);
     assert_eq!((stats.inserts, stats.evicted_idle, stats.in_use), (2, 1, 1));
 }
@@ -212,21 +218,73 @@ fn workers_count_exactly() {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Count(u64),
+    Count(u64, Arrival),
     Uncount(u64),
-    Settle { session: u64, count: bool, status: u16, bytes: u64 },
+    Settle(u64, Outcome<'static>),
     Pass(u64),
+}
+
+/// Few addresses and applications, so that they often stay and often change.
+fn arrival() -> impl Strategy<Value = Arrival> {
+    let source = prop_oneof![Just(Source::Ip), Just(Source::IpUa), Just(Source::Key)];
+    (0..3u8, 0..3u64, source).prop_map(|(client, application_hash, source)| Arrival {
+        source,
+        application_hash,
+        ..from(client)
+    })
+}
+
+fn outcome() -> impl Strategy<Value = Outcome<'static>> {
+    let text = || prop_oneof![2 => Just(&b""[..]), 1 => Just(&b"anna"[..]), 1 => Just(&b"b"[..])];
+    let most = || prop_oneof![0..3u32, Just(u32::MAX)];
+    (
+        (arrival(), any::<bool>(), any::<bool>(), 200..600u16, any::<bool>()),
+        (any::<u64>(), 0..1000u64, most(), 0..3u64, text(), text()),
+    )
+        .prop_map(|((arrival, count, confirmed, status, denied), rest)| {
+            let (bytes_in, bytes_out, attacks, user_hash, user, role) = rest;
+            Outcome {
+                arrival,
+                count,
+                confirmed,
+                status,
+                attacks,
+                detected: false,
+                denied,
+                bytes_in,
+                bytes_out,
+                user_hash,
+                user,
+                role,
+            }
+        })
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        (0..12u64).prop_map(Step::Count),
+        (0..12u64, arrival()).prop_map(|(session, arrival)| Step::Count(session, arrival)),
         (0..12u64).prop_map(Step::Uncount),
-        (0..12u64, any::<bool>(), 200..600u16, any::<u64>()).prop_map(
-            |(session, count, status, bytes)| Step::Settle { session, count, status, bytes }
-        ),
+        (0..12u64, outcome()).prop_map(|(session, outcome)| Step::Settle(session, outcome)),
         (0..700u64).prop_map(Step::Pass),
     ]
+}
+
+/// What a request adds to a session, in plain words.
+fn add(session: &mut Snapshot, arrival: &Arrival, outcome: Option<&Outcome<'_>>) {
+    let counts = outcome.is_none_or(|outcome| outcome.count || session.requests == 0);
+    session.requests += u64::from(counts);
+    session.confirmed |= session.requests > 1;
+    session.source = arrival.source;
+    session.application_hash = arrival.application_hash;
+    session.identify(arrival, outcome);
+    let Some(outcome) = outcome else { return };
+    session.confirmed |= outcome.confirmed;
+    session.client_errors += u32::from(outcome.status / 100 == 4);
+    session.server_errors += u32::from(outcome.status / 100 == 5);
+    session.attacks = session.attacks.saturating_add(outcome.attacks);
+    session.denied += u32::from(outcome.denied);
+    session.bytes_in = session.bytes_in.saturating_add(outcome.bytes_in);
+    session.bytes_out += outcome.bytes_out;
 }
 
 proptest! {
@@ -241,34 +299,24 @@ proptest! {
         let mut model: HashMap<u64, Snapshot> = HashMap::new();
         let mut now = 1;
         for step in steps {
-            let session = |number: u64, now: u64| -> Snapshot {
+            let mut count = |number: u64, now: u64, arrival: &Arrival, outcome: Option<&Outcome<'_>>| {
                 let known = model.get(&number).copied().filter(|known| now - known.last_seen_ms <= INACTIVE);
                 let mut session = known.unwrap_or_else(|| Snapshot::new(now));
                 session.last_seen_ms = now;
-                session
+                add(&mut session, arrival, outcome);
+                model.insert(number, session);
+                let Snapshot { first_seen_ms, requests, attacks, .. } = session;
+                Some(Standing { first_seen_ms, requests, attacks })
             };
             match step {
                 Step::Pass(ms) => now += ms,
-                Step::Count(number) => {
-                    let mut expected = session(number, now);
-                    expected.requests += 1;
-                    expected.confirmed |= expected.requests > 1;
-                    expected.ip = from(number as u8).ip;
-                    prop_assert_eq!(worker.count(id(number), now, &from(number as u8)), Some(expected));
-                    model.insert(number, expected);
+                Step::Count(number, arrival) => {
+                    let expected = count(number, now, &arrival, None);
+                    prop_assert_eq!(worker.count(id(number), now, &arrival), expected);
                 }
-                Step::Settle { session: number, count, status, bytes } => {
-                    let mut expected = session(number, now);
-                    expected.requests += u64::from(count || expected.requests == 0);
-                    expected.confirmed |= expected.requests > 1;
-                    expected.client_errors += u32::from(status / 100 == 4);
-                    expected.server_errors += u32::from(status / 100 == 5);
-                    expected.bytes_in = expected.bytes_in.saturating_add(bytes);
-                    expected.ip = from(number as u8).ip;
-                    let arrival = from(number as u8);
-                    let outcome = Outcome { arrival, count, status, bytes_in: bytes, ..Outcome::default() };
-                    prop_assert_eq!(worker.settle(id(number), now, &outcome), Some(expected));
-                    model.insert(number, expected);
+                Step::Settle(number, outcome) => {
+                    let expected = count(number, now, &outcome.arrival, Some(&outcome));
+                    prop_assert_eq!(worker.settle(id(number), now, &outcome), expected);
                 }
                 Step::Uncount(number) => {
                     worker.uncount(id(number));
