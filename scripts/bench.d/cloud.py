@@ -38,12 +38,35 @@ class Cloud:
         return int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{self.process.pid}/status").read()).group(1))
 
     def fill(self, requests, seed):
-        """Records a second, and CPU seconds of the cloud for a million of them."""
+        """Sends records, and looks on: their rate, the cloud's CPU and memory, how long nothing was stored at
+        worst, and what a list takes meanwhile."""
         before, begun = self.cpu(), time.monotonic()
-        subprocess.run([self.binary, "generate", "--url", f"http://127.0.0.1:{self.port}", "--data", self.data,
-                        "--requests", str(requests), "--sessions", "20000", "--days", "6", "--seed", str(seed)],
-                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return requests / (time.monotonic() - begun), (self.cpu() - before) / requests * 1e6
+        first, memory, lists, stall = self.stored(), [], [], 0
+        known, since = first, begun
+        generator = subprocess.Popen(
+            [self.binary, "generate", "--url", f"http://127.0.0.1:{self.port}", "--data", self.data,
+             "--requests", str(requests), "--sessions", "20000", "--days", "6", "--seed", str(seed)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while generator.poll() is None:
+            time.sleep(0.1)
+            stored, now = self.stored(), time.monotonic()
+            stall = max(stall, now - since)
+            if stored != known:
+                known, since = stored, now
+            if now - begun > len(memory) * 2 + 2:
+                memory.append((stored - first, self.rss_kb()))
+                lists.append(self.ask("/v1/sessions?limit=50")[0])
+        if generator.returncode != 0:
+            raise SystemExit("the generator failed")
+        return {"records_a_second": requests / (time.monotonic() - begun),
+                "cpu_seconds_a_million": (self.cpu() - before) / requests * 1e6, "memory": memory,
+                "longest_pause_ms": stall * 1000, "lists_meanwhile_ms": [median(lists), max(lists)] if lists else [0, 0]}
+
+    def stored(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {self.token}"})
+        text = connection.getresponse().read().decode()
+        return int(re.search(r"^api_sessions_cloud_records_stored_total (\d+)", text, re.M).group(1))
 
     def ask(self, path):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -74,14 +97,14 @@ def figures(binary, work, say, sizes):
         report, stored = [], 0
         for size in sizes:
             say(f"cloud: {size - stored:,} records more")
-            rate, seconds = cloud.fill(size - stored, size)
+            filled = cloud.fill(size - stored, size)
             stored = size
             say("cloud: its answers")
             lists = {query or "all": cloud.median_ms(f"/v1/sessions?limit=50&{query}") for query in LISTS}
             session = cloud.ask("/v1/sessions?limit=1&sort=requests")[1]["sessions"][0]["session"]
             report.append({
-                "records": size, "records_a_second": rate, "cpu_seconds_a_million": seconds,
-                "records_a_second_of_one_core": 1e6 / seconds, "bytes_a_record": cloud.disk() / size,
+                "records": size, **filled,
+                "records_a_second_of_one_core": 1e6 / filled["cpu_seconds_a_million"], "bytes_a_record": cloud.disk() / size,
                 "rss_kb": cloud.rss_kb(), "lists_ms": lists,
                 "detail_ms": cloud.median_ms(f"/v1/sessions/{session}"),
                 "requests_ms": cloud.median_ms(f"/v1/sessions/{session}/requests?limit=100"),

@@ -83,6 +83,11 @@ def show(report):
         print(f"\ncloud, {size['records']:,} records (SQLite): taken at {size['records_a_second']:,.0f} a second beside the "
               f"generator, {size['records_a_second_of_one_core']:,.0f} a second of one core's CPU; "
               f"{size['bytes_a_record']:.0f} bytes a record on disk; RSS {size['rss_kb'] / 1024:.0f} MB")
+        if size["memory"]:
+            at = lambda share: size["memory"][int((len(size["memory"]) - 1) * share)]
+            memory = ", ".join("{1:.0f} MB after {0:,}".format(at(n / 4)[0], at(n / 4)[1] / 1024) for n in range(5))
+            print(f"  meanwhile: RSS {memory}; nothing stored for {size['longest_pause_ms']:.0f} ms at worst; a list "
+                  "in {0:.0f} ms, {1:.0f} ms at worst".format(*size["lists_meanwhile_ms"]))
         lists = ", ".join(f"{name} {ms:.0f}" for name, ms in size["lists_ms"].items())
         print(f"  lists, ms: {lists}\n  a session {size['detail_ms']:.0f} ms, its requests {size['requests_ms']:.0f} ms")
     show_bars(report.get("cloud_bars", {}))

@@ -15,6 +15,7 @@ mod mark;
 mod numbers;
 mod once;
 mod part;
+mod pool;
 mod postings;
 mod reader;
 mod requests;

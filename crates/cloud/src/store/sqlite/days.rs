@@ -10,24 +10,24 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, ToSql};
 
 use super::body::{Resolve, hex, unhex};
+use super::pool::Pool;
 use super::reader::{Reader, beside};
 use super::schema;
 use super::seldom::Seldom;
 use crate::store::{Day, StoreError};
 
-/// Idle connections kept for each day.
-const IDLE: usize = 4;
-
 /// All days on disk.
 pub(super) struct Days {
     dir: PathBuf,
     open: RwLock<BTreeMap<Day, Arc<Known>>>,
+    pool: Arc<Pool>,
 }
 
 /// One day on disk, as one question sees it.
 pub(super) struct DayFile {
     pub(super) day: Day,
     known: Arc<Known>,
+    pool: Arc<Pool>,
     /// This question could not read it.
     failed: AtomicBool,
 }
@@ -35,7 +35,6 @@ pub(super) struct DayFile {
 /// What is known of a day, for all questions.
 struct Known {
     path: PathBuf,
-    idle: Mutex<Vec<Reader>>,
     error: Mutex<Option<DayError>>,
     /// When the log told of an error.
     told: Mutex<Seldom>,
@@ -70,7 +69,7 @@ impl Days {
                 open.insert(day, Known::new(path));
             }
         }
-        Ok(Days { dir: dir.to_owned(), open: RwLock::new(open) })
+        Ok(Days { dir: dir.to_owned(), open: RwLock::new(open), pool: Arc::default() })
     }
 
     /// The file of `day`, whether there is one or not.
@@ -88,18 +87,17 @@ impl Days {
     pub(super) fn open_to_write(&self, day: Day) -> rusqlite::Result<Connection> {
         // What this process has open of a file since its disk was read-only is read-only for all
         // connections.
-        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = open.get(&day) {
-            lock(&known.idle).clear();
-        }
-        drop(open);
+        self.pool.close(day);
         schema::open(&self.path(day), schema::DAY)
     }
 
     /// All days, oldest first, for one question.
     pub(super) fn all(&self) -> Vec<Arc<DayFile>> {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        open.iter().map(|(day, known)| Arc::new(DayFile::new(*day, Arc::clone(known)))).collect()
+        let file = |(day, known): (&Day, &Arc<Known>)| {
+            Arc::new(DayFile::new(*day, Arc::clone(known), Arc::clone(&self.pool)))
+        };
+        open.iter().map(file).collect()
     }
 
     /// Deletes the files of the days before `first`.
@@ -108,7 +106,7 @@ impl Days {
         for file in &old {
             self.open.write().unwrap_or_else(PoisonError::into_inner).remove(&file.day);
             file.known.is_gone.store(true, Relaxed);
-            lock(&file.known.idle).clear();
+            self.pool.close(file.day);
             for suffix in ["-wal", "-shm", ""] {
                 let path = beside(&file.known.path, suffix);
                 match std::fs::remove_file(&path) {
@@ -155,7 +153,6 @@ impl Known {
     fn new(path: PathBuf) -> Arc<Self> {
         Arc::new(Self {
             path,
-            idle: Mutex::default(),
             error: Mutex::default(),
             told: Mutex::default(),
             is_gone: AtomicBool::new(false),
@@ -164,8 +161,8 @@ impl Known {
 }
 
 impl DayFile {
-    fn new(day: Day, known: Arc<Known>) -> Self {
-        Self { day, known, failed: AtomicBool::new(false) }
+    fn new(day: Day, known: Arc<Known>, pool: Arc<Pool>) -> Self {
+        Self { day, known, pool, failed: AtomicBool::new(false) }
     }
 
     /// Brings its tables up to date.
@@ -194,7 +191,7 @@ impl DayFile {
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Option<T> {
         let known = &self.known;
-        let idle = lock(&known.idle).pop().filter(Reader::is_current);
+        let idle = self.pool.take(self.day);
         if idle.is_none() && self.is_empty() {
             lock(&known.error).take_if(|error| !error.is_damage);
             return None;
@@ -211,9 +208,8 @@ impl DayFile {
             Ok((value, reader)) => {
                 // A damaged page stays damaged, though others can be read.
                 lock(&known.error).take_if(|error| !error.is_damage);
-                let mut idle = lock(&known.idle);
-                if idle.len() < IDLE {
-                    idle.push(reader);
+                if !known.is_gone.load(Relaxed) {
+                    self.pool.put(self.day, reader);
                 }
                 Some(value)
             }
@@ -336,7 +332,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("day-2026-11-23.db");
         std::fs::write(&path, "").unwrap();
-        let file = DayFile::new(Day::parse("2026-11-23").unwrap(), Known::new(path.clone()));
+        let file = DayFile::new(
+            Day::parse("2026-11-23").unwrap(),
+            Known::new(path.clone()),
+            Arc::default(),
+        );
         let look = || file.peek(|connection| find_part(connection, "s"));
         assert!(look().is_none() && file.error().is_none());
         std::fs::write(&path, "no database").unwrap();

@@ -116,6 +116,10 @@ INSERT INTO change VALUES (1, lower(hex(randomblob(4))), 0);
 ",
 )];
 
+/// Page cache of a connection that reads, KiB. With four times as much no list was faster: what is read once is
+/// in the kernel's cache.
+const READER_CACHE_KIB: i64 = 4 * 1024;
+
 /// How long a statement waits for another process (a subcommand beside the server).
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -147,7 +151,7 @@ fn make_private(path: &Path) {
 pub(super) fn open_reader(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
-    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     connection.pragma_update(None, "query_only", true)?;
     tune(&connection)?;
     Ok(connection)

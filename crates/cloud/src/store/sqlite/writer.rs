@@ -59,7 +59,7 @@ impl KnownStrings {
 }
 
 /// Page cache of a day that is written, KiB.
-const CACHE_KIB: i64 = 64 * 1024;
+const CACHE_KIB: i64 = 24 * 1024;
 
 /// Pages of the write-ahead log after which it is copied into the file: 32 MiB.
 const CHECKPOINT_PAGES: i64 = 8192;
