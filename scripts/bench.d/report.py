@@ -86,10 +86,11 @@ def show(report):
         if size["memory"]:
             at = lambda share: size["memory"][int((len(size["memory"]) - 1) * share)]
             memory = ", ".join("{1:.0f} MB after {0:,}".format(at(n / 4)[0], at(n / 4)[1] / 1024) for n in range(5))
-            print(f"  meanwhile: RSS {memory}; nothing stored for {size['longest_pause_ms']:.0f} ms at worst; a list "
-                  "in {0:.0f} ms, {1:.0f} ms at worst".format(*size["lists_meanwhile_ms"]))
+            print(f"  meanwhile: RSS {memory}; nothing stored for {size['longest_pause_ms']:.0f} ms at worst")
         lists = ", ".join(f"{name} {ms:.0f}" for name, ms in size["lists_ms"].items())
         print(f"  lists, ms: {lists}\n  a session {size['detail_ms']:.0f} ms, its requests {size['requests_ms']:.0f} ms")
+        if "lists_meanwhile_ms" in size:
+            print("  while a million more arrive: a list in {0:.0f} ms, {1:.0f} ms at worst".format(*size["lists_meanwhile_ms"]))
     show_bars(report.get("cloud_bars", {}))
 
 

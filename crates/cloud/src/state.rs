@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::config::Config;
 use crate::error::AppError;
@@ -11,6 +11,10 @@ use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::store::{Store, StoreError};
 use crate::usual::Usual;
+
+/// Lists of sessions that are made at a time: each uses all processors, and memory for the sessions that it
+/// puts together from several days. More wait.
+const LISTS: usize = 2;
 
 /// Shared by all handlers.
 #[derive(Clone)]
@@ -34,6 +38,8 @@ pub struct Inner {
     pub stopping: watch::Sender<bool>,
     /// Room for batches.
     pub room: Room,
+    /// Lists that may be made now.
+    lists: Arc<Semaphore>,
 }
 
 impl std::ops::Deref for AppState {
@@ -56,6 +62,7 @@ impl AppState {
             changed: watch::Sender::new(()),
             stopping: watch::Sender::new(false),
             room: Room::default(),
+            lists: Arc::new(Semaphore::new(LISTS)),
         }))
     }
 
@@ -80,6 +87,25 @@ impl AppState {
             Ok(result) => result.map_err(AppError::from),
             Err(error) => Err(AppError::unavailable(format!("the store failed: {error}"))),
         }
+    }
+
+    /// As [`AppState::read`], for lists of sessions: few are made at a time.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn list<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        let place = Arc::clone(&self.lists).acquire_owned().await;
+        let place = place.map_err(|_| AppError::unavailable("the server is ending"))?;
+        self.read(move |store| {
+            let result = work(store);
+            // Not before the work is done, though whoever asked may be gone.
+            drop(place);
+            result
+        })
+        .await
     }
 
     /// As [`AppState::read`], for what changes the denylist or the parameters: nodes are told.

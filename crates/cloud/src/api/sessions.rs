@@ -15,7 +15,7 @@ pub async fn list(
     Query(query): Query<RawQuery>,
 ) -> Result<Json<SessionPage>, AppError> {
     let query = query.sessions()?;
-    let page = state.read(move |store| {
+    let page = state.list(move |store| {
         let page = store.sessions(&query)?;
         Ok(SessionPage { next: query.seal(page.next), ..page })
     });

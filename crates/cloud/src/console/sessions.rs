@@ -32,7 +32,7 @@ pub(super) async fn list(
     let to = query.filter.to.unwrap_or(now);
     let from = query.filter.from.unwrap_or_else(|| to.saturating_sub(CHART_MS));
     let (found, activity, denylist) = state
-        .read(move |store| {
+        .list(move |store| {
             let mut found = store.sessions(&query)?;
             found.next = query.seal(found.next);
             Ok((found, store.activity(from, to)?, store.denylist(now)?))
