@@ -38,12 +38,16 @@ pub enum StartError {
 }
 
 impl Server {
-    /// Deletes what is too old, opens the store, makes the first tokens, and listens.
+    /// Listens, deletes what is too old, opens the store, and makes the first tokens.
     ///
     /// # Errors
     /// [`StartError`]
     pub async fn start(config: Config) -> Result<Server, StartError> {
         let handle = tokio::runtime::Handle::current();
+        // First of all: where another serves already, nothing of its data is touched.
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|error| StartError::Listen(config.listen, error))?;
         let dropped = retention::before_opening(&config).await;
         let store = store::open(&config.store, &config.data, &handle).await?;
         let admin = {
@@ -53,9 +57,6 @@ impl Server {
                 .await
                 .map_err(|error| StoreError::Unavailable(error.to_string()))??
         };
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .map_err(|error| StartError::Listen(config.listen, error))?;
         let address = listener.local_addr().unwrap_or(config.listen);
         let state = AppState::new(store, config);
         state.metrics.dropped(dropped);

@@ -1,6 +1,7 @@
 //! What every request handler can reach.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
@@ -15,6 +16,9 @@ use crate::usual::Usual;
 /// Lists of sessions that are made at a time: each uses all processors, and memory for the sessions that it
 /// puts together from several days. More wait.
 const LISTS: usize = 2;
+
+/// How long one waits for its turn.
+const LIST_WAIT: Duration = Duration::from_secs(30);
 
 /// Shared by all handlers.
 #[derive(Clone)]
@@ -97,8 +101,11 @@ impl AppState {
         &self,
         work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, AppError> {
-        let place = Arc::clone(&self.lists).acquire_owned().await;
-        let place = place.map_err(|_| AppError::unavailable("the server is ending"))?;
+        let place = Arc::clone(&self.lists).acquire_owned();
+        let place = tokio::time::timeout(LIST_WAIT, place).await;
+        let Ok(Ok(place)) = place else {
+            return Err(AppError::unavailable("too many lists are asked for at a time"));
+        };
         self.read(move |store| {
             let result = work(store);
             // Not before the work is done, though whoever asked may be gone.

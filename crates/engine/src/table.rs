@@ -3,8 +3,8 @@
 //! # The session table
 //!
 //! Sets of fifteen fixed records. A set is half a page: one line (lock, order of use, a byte of hash
-//! for each session) and the entries of 128 bytes. That makes 7,680 sessions a megabyte, three lines
-//! and one page of memory an operation, and no lock that sessions of different sets share.
+//! for each session) and the entries of 128 bytes. That makes 7,680 sessions a megabyte, the
+//! lines of one page an operation, and no lock that sessions of different sets share.
 //!
 //! - **Exact**: every update happens under the lock of its set ([`lock`]), whoever makes it.
 //! - **Bounded**: full is never an error. In a full set the new session takes the place of one that

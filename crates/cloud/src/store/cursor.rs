@@ -58,6 +58,13 @@ pub fn wrong() -> StoreError {
     )
 }
 
+/// What is said of a cursor after which too much has come to tell what its list was.
+pub fn too_old() -> StoreError {
+    StoreError::Invalid(
+        "cursor: too many requests have come since its list began: ask for the list anew".into(),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -33,8 +33,8 @@ const SOURCE_MASK: u64 = 0xff << TIME_BITS;
 const CONFIRMED: u8 = 1;
 const TEXT_CUT: u8 = 2;
 
-/// First word that makes sense only together with its neighbours (address, user and role): that of
-/// the address.
+/// First word that makes sense only together with its neighbours (address, user and role), whose readers
+/// would see half an address after the death of a writer: that of the address.
 const WHOLE: usize = 10;
 
 /// The id's two words.
@@ -130,16 +130,6 @@ impl Words {
             user_len: (words[3] >> TIME_BITS) as u8,
             role_len: (words[3] >> 56) as u8,
         }
-    }
-
-    /// Whether the way from `old` to this one passes states that are no session: those of its
-    /// readers who find it after the death of the writer, who would see half an address.
-    #[inline]
-    pub(crate) fn is_whole_change(&self, old: &Self) -> bool {
-        let lengths = (self.0[3] ^ old.0[3]) >> TIME_BITS;
-        // Without a call of memcmp.
-        let differing = |word: usize| self.0[word] ^ old.0[word];
-        (WHOLE..WORDS).map(differing).fold(lengths, |all, one| all | one) != 0
     }
 }
 
@@ -252,7 +242,7 @@ impl Entry {
         let mut session = old.snapshot();
         session.identify(change.arrival, change.outcome);
         let new = Words::new([old.0[0], old.0[1]], &session);
-        new.is_whole_change(&old).then_some((old, new))
+        (new != old).then_some((old, new))
     }
 }
 

@@ -3,7 +3,7 @@
 //! No allocation, no logging, no callback, nothing that can panic: a holder that stops for any
 //! reason but death would keep fifteen sessions from being counted.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 
 use super::bytes;
 use super::entry::{Change, Words};
@@ -87,6 +87,8 @@ impl SetHead {
     #[inline]
     fn free(&self, way: u32) {
         self.set_ways(self.used() & !(1 << way), self.confirmed() & !(1 << way));
+        // What is written into it next comes after that, whenever the writer dies.
+        fence(Ordering::Release);
     }
 }
 

@@ -208,8 +208,10 @@ impl DayFile {
             Ok((value, reader)) => {
                 // A damaged page stays damaged, though others can be read.
                 lock(&known.error).take_if(|error| !error.is_damage);
-                if !known.is_gone.load(Relaxed) {
-                    self.pool.put(self.day, reader);
+                self.pool.put(self.day, reader);
+                // Looked at after that: whoever deletes the day says so first, and closes then.
+                if known.is_gone.load(Relaxed) {
+                    self.pool.close(self.day);
                 }
                 Some(value)
             }
@@ -231,6 +233,16 @@ impl DayFile {
                 None
             }
         }
+    }
+
+    /// Whether this question lacks it.
+    pub(super) fn is_missing(&self) -> bool {
+        self.failed.load(Relaxed)
+    }
+
+    /// This question does without it.
+    pub(super) fn leave_out(&self) {
+        self.failed.store(true, Relaxed);
     }
 
     /// Why it could not be read last time.

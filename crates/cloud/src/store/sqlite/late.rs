@@ -96,23 +96,34 @@ impl Late {
             || self.need.first && candidate.first_ts >= came.first)
     }
 
-    /// Looks up the times of candidates, which are in the order of their parts.
+    /// Looks up the times of candidates, which are in the order of their parts: of each those that what
+    /// came may have changed.
     pub(super) fn look_up(
         &self,
         connection: &Connection,
         day_start: i64,
         candidates: &mut [Candidate],
     ) -> rusqlite::Result<()> {
-        let parts: Vec<u64> = candidates.iter().map(|candidate| candidate.part as u64).collect();
+        let up_to = self.up_to as u64;
+        let came = |candidate: &Candidate| self.parts.get(&candidate.part);
+        let part = |candidate: &&mut Candidate| candidate.part as u64;
         if self.need.last {
-            let found = timeline::last_up_to(connection, &parts, self.up_to as u64)?;
-            for (candidate, time) in candidates.iter_mut().zip(found) {
+            let is_late = |candidate: &&mut Candidate| {
+                came(candidate).is_some_and(|came| candidate.last_ts <= came.last)
+            };
+            let late: Vec<_> = candidates.iter_mut().filter(is_late).collect();
+            let found = timeline::last_up_to(connection, late.iter().map(part), up_to)?;
+            for (candidate, time) in late.into_iter().zip(found) {
                 candidate.last_ts = time.map_or(candidate.last_ts, |time| day_start + time as i64);
             }
         }
         if self.need.first {
-            let found = timeline::first_up_to(connection, &parts, self.up_to as u64)?;
-            for (candidate, time) in candidates.iter_mut().zip(found) {
+            let is_late = |candidate: &&mut Candidate| {
+                came(candidate).is_some_and(|came| candidate.first_ts >= came.first)
+            };
+            let late: Vec<_> = candidates.iter_mut().filter(is_late).collect();
+            let found = timeline::first_up_to(connection, late.iter().map(part), up_to)?;
+            for (candidate, time) in late.into_iter().zip(found) {
                 candidate.first_ts =
                     time.map_or(candidate.first_ts, |time| day_start + time as i64);
             }

@@ -10,9 +10,12 @@ use crate::store::Day;
 /// Days in a mark; what comes for older ones moves sessions between pages. Cursors stay short.
 const DAYS: usize = 60;
 
-/// The newest request (its row) of each day, when the first page was made.
+/// In the text, for the row of a day that could not be read.
+const MISSING: &str = "-";
+
+/// The newest request (its row) of each day, when the first page was made; `None`: the day could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Mark(BTreeMap<Day, i64>);
+pub(super) struct Mark(BTreeMap<Day, Option<i64>>);
 
 /// What a page may know of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +26,14 @@ pub(super) enum Seen {
     UpTo(i64),
     /// Nothing: the day was not there.
     Nothing,
+    /// Nothing: the day could not be read when the first page was made.
+    Missing,
 }
 
 impl Mark {
     /// Of the days, each with its newest row.
-    pub(super) fn new(days: impl IntoIterator<Item = (Day, i64)>) -> Mark {
-        let mut days: BTreeMap<Day, i64> = days.into_iter().collect();
+    pub(super) fn new(days: impl IntoIterator<Item = (Day, Option<i64>)>) -> Mark {
+        let mut days: BTreeMap<Day, Option<i64>> = days.into_iter().collect();
         while days.len() > DAYS {
             days.pop_first();
         }
@@ -39,7 +44,11 @@ impl Mark {
     pub(super) fn parse(text: &str) -> Option<Mark> {
         let day = |text: &str| {
             let (day, row) = text.split_once(':')?;
-            Some((Day(day.parse().ok()?), row.parse().ok()?))
+            let row = match row {
+                MISSING => None,
+                row => Some(row.parse().ok().filter(|row: &i64| *row >= 0)?),
+            };
+            Some((Day(day.parse().ok()?), row))
         };
         let days: Option<BTreeMap<_, _>> =
             text.split(',').filter(|text| !text.is_empty()).map(day).collect();
@@ -47,15 +56,17 @@ impl Mark {
     }
 
     pub(super) fn to_text(&self) -> String {
+        let row = |row: &Option<i64>| row.map_or(MISSING.to_owned(), |row| row.to_string());
         let days: Vec<String> =
-            self.0.iter().map(|(day, row)| format!("{}:{row}", day.0)).collect();
+            self.0.iter().map(|(day, newest)| format!("{}:{}", day.0, row(newest))).collect();
         days.join(",")
     }
 
     /// What the page may know of `day`.
     pub(super) fn seen(&self, day: Day) -> Seen {
         match (self.0.get(&day), self.0.first_key_value()) {
-            (Some(row), _) => Seen::UpTo(*row),
+            (Some(Some(row)), _) => Seen::UpTo(*row),
+            (Some(None), _) => Seen::Missing,
             (None, Some((first, _))) if day < *first && self.0.len() == DAYS => Seen::All,
             (None, _) => Seen::Nothing,
         }
@@ -76,21 +87,23 @@ mod tests {
     #[test]
     fn a_mark_survives_its_text() {
         for days in [0, 1, 7, 60] {
-            let mark = Mark::new((0..days).map(|n| (Day(20_000 + n * 2), i64::from(n) * 1_000)));
+            let row = |n: u32| (n % 7 != 3).then_some(i64::from(n) * 1_000);
+            let mark = Mark::new((0..days).map(|n| (Day(20_000 + n * 2), row(n))));
             assert_eq!(Mark::parse(&mark.to_text()), Some(mark));
         }
-        for bad in ["x", "1", "1:x", "-1:1", "1:1;2:2"] {
+        for bad in ["x", "1", "1:x", "-1:1", "1:1;2:2", "1:-5"] {
             assert_eq!(Mark::parse(bad), None, "{bad}");
         }
     }
 
     #[test]
     fn days_that_were_not_there_are_not_shown_and_old_ones_are() {
-        let mark = Mark::new([(Day(10), 5), (Day(12), 6)]);
+        let mark = Mark::new([(Day(10), Some(5)), (Day(12), Some(6)), (Day(14), None)]);
         assert_eq!(mark.seen(Day(12)), Seen::UpTo(6));
+        assert_eq!(mark.seen(Day(14)), Seen::Missing);
         // Made since, by records that came days late.
         assert_eq!([9, 11, 13].map(|day| mark.seen(Day(day))), [Seen::Nothing; 3]);
-        let many = Mark::new((0..100).map(|n| (Day(n), 1)));
+        let many = Mark::new((0..100).map(|n| (Day(n), Some(1))));
         assert_eq!(many.seen(Day(39)), Seen::All);
         assert_eq!(many.seen(Day(40)), Seen::UpTo(1));
         assert!(many.to_text().len() < 1_000);

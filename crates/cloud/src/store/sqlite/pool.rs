@@ -1,5 +1,6 @@
 //! Connections that read and wait for the next question.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::days::lock;
@@ -9,38 +10,39 @@ use crate::store::Day;
 /// Connections kept for each day.
 const OF_A_DAY: usize = 4;
 
-/// Connections kept in all. Each has a page cache and open files, and there may be many days.
-const IN_ALL: usize = 64;
+/// Connections kept beyond one for each day. Each has a page cache and open files. One is always kept: who
+/// stores a batch, or makes a list, asks all days in turn, and there may be hundreds.
+const SPARE: usize = 64;
 
-/// Idle connections, those that waited longest first.
+/// Idle connections of each day.
 #[derive(Default)]
-pub(super) struct Pool(Mutex<Vec<(Day, Reader)>>);
+pub(super) struct Pool(Mutex<BTreeMap<Day, Vec<Reader>>>);
 
 impl Pool {
     /// One that reads the day as it is now.
     pub(super) fn take(&self, day: Day) -> Option<Reader> {
-        let mut idle = lock(&self.0);
-        let at = idle.iter().rposition(|(of, _)| *of == day)?;
-        let (_, reader) = idle.remove(at);
-        drop(idle);
-        Some(reader).filter(Reader::is_current)
+        let reader = lock(&self.0).get_mut(&day).and_then(Vec::pop);
+        reader.filter(Reader::is_current)
     }
 
     /// Keeps one for the next question.
     pub(super) fn put(&self, day: Day, reader: Reader) {
         let mut idle = lock(&self.0);
-        if idle.iter().filter(|(of, _)| *of == day).count() >= OF_A_DAY {
-            return;
+        let spare: usize = idle.values().map(|of_day| of_day.len().saturating_sub(1)).sum();
+        let of_day = idle.entry(day).or_default();
+        if of_day.is_empty() || of_day.len() < OF_A_DAY && spare < SPARE {
+            of_day.push(reader);
+        } else {
+            // Closing takes a while: not under the lock.
+            drop(idle);
+            drop(reader);
         }
-        if idle.len() >= IN_ALL {
-            idle.remove(0);
-        }
-        idle.push((day, reader));
     }
 
     /// Closes those of a day.
     pub(super) fn close(&self, day: Day) {
-        lock(&self.0).retain(|(of, _)| *of != day);
+        let closed = lock(&self.0).remove(&day);
+        drop(closed);
     }
 }
 
@@ -56,17 +58,24 @@ mod tests {
         drop(schema::open(&path, schema::DAY).unwrap());
         let reader = || Reader::open(&path).unwrap();
         let pool = Pool::default();
-        for day in 0..40 {
+        for day in 0..100 {
             for _ in 0..6 {
                 pool.put(Day(day), reader());
             }
         }
-        assert_eq!(lock(&pool.0).len(), IN_ALL);
-        assert!(pool.take(Day(0)).is_none(), "it waited longest");
-        for _ in 0..OF_A_DAY {
-            assert!(pool.take(Day(39)).is_some());
+        let count = || lock(&pool.0).values().map(Vec::len).sum::<usize>();
+        assert_eq!(count(), 100 + SPARE);
+        // All days asked in turn, again and again: each has its connection.
+        for _ in 0..3 {
+            for day in 0..100 {
+                let reader = pool.take(Day(day)).expect("one is kept");
+                pool.put(Day(day), reader);
+            }
         }
-        assert!(pool.take(Day(39)).is_none());
+        for _ in 0..OF_A_DAY {
+            assert!(pool.take(Day(0)).is_some());
+        }
+        assert!(pool.take(Day(0)).is_none());
         pool.close(Day(38));
         assert!(pool.take(Day(38)).is_none() && pool.take(Day(37)).is_some());
     }

@@ -16,7 +16,10 @@ use super::late::{Late, Need};
 use super::mark::{self, Mark, Seen};
 use super::numbers::{self, Numbers, PARTS, SessionKey};
 use crate::store::query::{SessionQuery, Sort};
-use crate::store::{Day, StoreError};
+use crate::store::{Day, StoreError, cursor};
+
+/// Requests that may have come since the first page: they are read for each page after it.
+const MAX_LATE: i64 = 5_000_000;
 
 /// What a scan of all days gives.
 pub(super) struct Found {
@@ -36,6 +39,8 @@ struct DayFound {
     top: Top,
     several: Vec<Candidate>,
     newest_row: i64,
+    /// The newest row that the list knows of: that of the first page.
+    up_to: i64,
     /// What came to it since the first page was made.
     late: Option<Late>,
 }
@@ -45,8 +50,27 @@ pub(super) fn find(days: &[Arc<DayFile>], query: &SessionQuery) -> Result<Found,
     let predicates = Predicates::new(&query.filter);
     let top = Top::new(query)?;
     let seen = |file: &DayFile| top.mark().map_or(Seen::All, |mark| mark.seen(file.day));
-    let days: Vec<_> = days.iter().filter(|file| seen(file) != Seen::Nothing).cloned().collect();
-    let days = &days[..];
+    let mut shown = Vec::with_capacity(days.len());
+    let mut late = 0;
+    for file in days {
+        match seen(file) {
+            Seen::Nothing => continue,
+            Seen::Missing => {
+                file.leave_out();
+                continue;
+            }
+            Seen::UpTo(row) => {
+                let newest = file.peek(mark::newest_row).unwrap_or_default();
+                late += newest.saturating_sub(row).max(0);
+            }
+            Seen::All => {}
+        }
+        shown.push(Arc::clone(file));
+    }
+    if late > MAX_LATE {
+        return Err(cursor::too_old());
+    }
+    let days = &shown[..];
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
     let next = std::sync::atomic::AtomicUsize::new(0);
     let mut scanned: Vec<DayFound> = std::thread::scope(|scope| {
@@ -83,8 +107,11 @@ pub(super) fn find(days: &[Arc<DayFile>], query: &SessionQuery) -> Result<Found,
     }
 
     let mark = top.mark().cloned();
-    let newest_rows = scanned.iter().map(|day| (day.day, day.newest_row));
-    let mark = mark.unwrap_or_else(|| Mark::new(newest_rows));
+    let mark = mark.unwrap_or_else(|| {
+        let known = scanned.iter().map(|day| (day.day, Some(day.newest_row)));
+        let missing = days.iter().filter(|file| file.is_missing()).map(|file| (file.day, None));
+        Mark::new(known.chain(missing))
+    });
     let mut total = 0;
     let mut top = top;
     for day in &scanned {
@@ -154,6 +181,12 @@ fn complete(
         let Some(of_day) = of_day else { continue };
         let Some(seen) = &of_day.partial else { continue };
         file.read(|connection| {
+            // What came since the scan is not on this page either.
+            let late = match mark::newest_row(connection)? > of_day.newest_row {
+                true => Some(Late::load(connection, of_day.up_to, Need::of(query))?),
+                false => None,
+            };
+            let late = late.as_ref().or(of_day.late.as_ref());
             for (candidate, name) in several.iter_mut().zip(&names) {
                 let Some(name) = name.as_ref().filter(|_| !seen.contains(&candidate.session))
                 else {
@@ -162,7 +195,7 @@ fn complete(
                 let Some(part) = find_part(connection, name)? else { continue };
                 let Some(numbers) = numbers::of_part(connection, part)? else { continue };
                 let mut found = Candidate::of(file.day, part, candidate.session, &numbers);
-                if let Some(late) = &of_day.late
+                if let Some(late) = late
                     && !late.take_away(&mut found)
                 {
                     late.look_up(
@@ -216,11 +249,13 @@ impl<'a> Scan<'a> {
     ) -> rusqlite::Result<Scan<'a>> {
         let newest_row = mark::newest_row(connection)?;
         let seen = top.mark().map_or(Seen::All, |mark| mark.seen(day));
-        let late = match seen {
-            Seen::UpTo(row) if row < newest_row => {
-                Some(Late::load(connection, row, Need::of(query))?)
-            }
-            _ => None,
+        let up_to = match seen {
+            Seen::UpTo(row) => row,
+            _ => newest_row,
+        };
+        let late = match up_to < newest_row {
+            true => Some(Late::load(connection, up_to, Need::of(query))?),
+            false => None,
         };
         Ok(Scan {
             connection,
@@ -234,6 +269,7 @@ impl<'a> Scan<'a> {
                 top,
                 several: Vec::new(),
                 newest_row,
+                up_to,
                 late,
             },
             unsettled: Vec::new(),

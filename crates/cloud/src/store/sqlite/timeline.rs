@@ -58,9 +58,10 @@ impl<'a> Timeline<'a> {
 /// requests up to `row`.
 pub(super) fn last_up_to(
     connection: &Connection,
-    parts: &[u64],
+    parts: impl Iterator<Item = u64>,
     row: u64,
 ) -> rusqlite::Result<Vec<Option<u64>>> {
+    let parts: Vec<u64> = parts.collect();
     let mut last = vec![None; parts.len()];
     // One walk a run for all parts: those of one moment lie in few of its chunks.
     for run in runs::load(connection, Index::Timeline)? {
@@ -89,9 +90,10 @@ pub(super) fn last_up_to(
 /// As [`last_up_to`], of the oldest request.
 pub(super) fn first_up_to(
     connection: &Connection,
-    parts: &[u64],
+    parts: impl Iterator<Item = u64>,
     row: u64,
 ) -> rusqlite::Result<Vec<Option<u64>>> {
+    let parts: Vec<u64> = parts.collect();
     let mut first: Vec<Option<u64>> = vec![None; parts.len()];
     for run in runs::load(connection, Index::Timeline)? {
         for (part, first) in parts.iter().zip(&mut first).filter(|(part, _)| run.may_hold(**part)) {

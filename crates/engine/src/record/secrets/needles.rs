@@ -13,8 +13,8 @@ const MIN_SEARCHED_BYTES: usize = 4;
 /// where it stands whole, and a parameter cut at its limit shows no piece of one that began before.
 const MAX_SEARCHED_BYTES: usize = 512;
 
-/// Longest escape of one character: two of UTF-16.
-const MAX_ESCAPE_BYTES: usize = 12;
+/// Longest escape of one character that is looked for at the end of a text: numbers may begin with zeros.
+const MAX_ESCAPE_BYTES: usize = 64;
 
 /// Values, each once. Buffers are used again.
 #[derive(Debug, Default)]
