@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::config::Config;
 use crate::connections::{self, Limits};
@@ -37,6 +37,17 @@ pub enum StartError {
     Listen(SocketAddr, std::io::Error),
 }
 
+/// Connections that wait to be taken.
+const BACKLOG: u32 = 1024;
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As for every server: the connections of the one before do not hold the address.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
 impl Server {
     /// Listens, deletes what is too old, opens the store, and makes the first tokens.
     ///
@@ -44,10 +55,10 @@ impl Server {
     /// [`StartError`]
     pub async fn start(config: Config) -> Result<Server, StartError> {
         let handle = tokio::runtime::Handle::current();
-        // First of all: where another serves already, nothing of its data is touched.
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .map_err(|error| StartError::Listen(config.listen, error))?;
+        let no_listener = |error| StartError::Listen(config.listen, error);
+        // First of all: where another serves already, nothing of its data is touched. Connections are taken
+        // once there is an answer to give.
+        let socket = bind(config.listen).map_err(no_listener)?;
         let dropped = retention::before_opening(&config).await;
         let store = store::open(&config.store, &config.data, &handle).await?;
         let admin = {
@@ -57,6 +68,7 @@ impl Server {
                 .await
                 .map_err(|error| StoreError::Unavailable(error.to_string()))??
         };
+        let listener = socket.listen(BACKLOG).map_err(no_listener)?;
         let address = listener.local_addr().unwrap_or(config.listen);
         let state = AppState::new(store, config);
         state.metrics.dropped(dropped);
