@@ -78,7 +78,7 @@ pub(super) fn finish(r: Request<'_>) {
     let Some(state) = State::of_or_new(r) else { return };
     state.over.set(true);
     if let Some(counted) = state.counted.get() {
-        hand.expect(counted.session);
+        hand.prefetch(counted.session);
     }
     if let Ok(mut bodies) = state.bodies.try_borrow_mut() {
         bodies.decode(r, conf.body_size());

@@ -76,9 +76,9 @@ impl Worker {
         add(&self.owner().counters.duplicate_cookies, 1);
     }
 
-    /// The session will be needed soon: the processor may fetch it meanwhile.
+    /// The session will be needed soon: has the processor fetch it meanwhile.
     #[inline]
-    pub fn expect(&self, id: SessionId) {
+    pub fn prefetch(&self, id: SessionId) {
         let place = self.table.place(&id);
         if let Some(set) = self.table.set(place.set) {
             set.prefetch(&place);
