@@ -236,7 +236,8 @@ impl Entry {
         if same && !knows_user { None } else { self.identify(change) }
     }
 
-    #[cold]
+    /// Out of line: arrivals of a known address do without it.
+    #[inline(never)]
     fn identify(&self, change: &Change<'_>) -> Option<(Words, Words)> {
         let old = self.load();
         let mut session = old.snapshot();

@@ -103,6 +103,19 @@ fn a_request_is_counted_and_settled() {
 }
 
 #[test]
+fn a_text_that_fits_now_was_still_told_to_be_cut() {
+    let zone = Zone::of_sets(1);
+    let table = zone.attach(INACTIVE).unwrap().0;
+    let worker = table.join(0, 1);
+    // What is kept of both is the same.
+    for (role, is_cut) in [(&b"administrator"[..], true), (b"administ", false)] {
+        worker.settle(id(1), 1, &Outcome { role, ..Outcome::default() }).unwrap();
+        let session = table.get(id(1), 1).unwrap();
+        assert_eq!((session.role(), session.text_cut), (&b"administ"[..], is_cut));
+    }
+}
+
+#[test]
 fn the_clock_may_differ_between_workers_and_may_be_set() {
     let zone = Zone::of_sets(1);
     let table = zone.attach(u64::MAX).unwrap().0;
