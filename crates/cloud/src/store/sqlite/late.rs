@@ -104,28 +104,26 @@ impl Late {
         day_start: i64,
         candidates: &mut [Candidate],
     ) -> rusqlite::Result<()> {
-        let up_to = self.up_to as u64;
+        let ts = |time: u64| day_start + time as i64;
         let came = |candidate: &Candidate| self.parts.get(&candidate.part);
-        let part = |candidate: &&mut Candidate| candidate.part as u64;
         if self.need.last {
-            let is_late = |candidate: &&mut Candidate| {
+            let changed = |candidate: &&mut Candidate| {
                 came(candidate).is_some_and(|came| candidate.last_ts <= came.last)
             };
-            let late: Vec<_> = candidates.iter_mut().filter(is_late).collect();
-            let found = timeline::last_up_to(connection, late.iter().map(part), up_to)?;
-            for (candidate, time) in late.into_iter().zip(found) {
-                candidate.last_ts = time.map_or(candidate.last_ts, |time| day_start + time as i64);
+            let changed: Vec<_> = candidates.iter_mut().filter(changed).collect();
+            let parts = changed.iter().map(|candidate| candidate.part as u64);
+            let found = timeline::last_up_to(connection, parts, self.up_to as u64)?;
+            for (candidate, time) in changed.into_iter().zip(found) {
+                candidate.last_ts = time.map_or(candidate.last_ts, ts);
             }
         }
         if self.need.first {
-            let is_late = |candidate: &&mut Candidate| {
-                came(candidate).is_some_and(|came| candidate.first_ts >= came.first)
-            };
-            let late: Vec<_> = candidates.iter_mut().filter(is_late).collect();
-            let found = timeline::first_up_to(connection, late.iter().map(part), up_to)?;
-            for (candidate, time) in late.into_iter().zip(found) {
-                candidate.first_ts =
-                    time.map_or(candidate.first_ts, |time| day_start + time as i64);
+            // Few: what comes late is seldom older than all that was there.
+            for candidate in candidates {
+                if came(candidate).is_some_and(|came| candidate.first_ts >= came.first) {
+                    let time = timeline::first_up_to(connection, candidate.part, self.up_to)?;
+                    candidate.first_ts = time.map_or(candidate.first_ts, ts);
+                }
             }
         }
         Ok(())

@@ -49,27 +49,7 @@ struct DayFound {
 pub(super) fn find(days: &[Arc<DayFile>], query: &SessionQuery) -> Result<Found, StoreError> {
     let predicates = Predicates::new(&query.filter);
     let top = Top::new(query)?;
-    let seen = |file: &DayFile| top.mark().map_or(Seen::All, |mark| mark.seen(file.day));
-    let mut shown = Vec::with_capacity(days.len());
-    let mut late = 0;
-    for file in days {
-        match seen(file) {
-            Seen::Nothing => continue,
-            Seen::Missing => {
-                file.leave_out();
-                continue;
-            }
-            Seen::UpTo(row) => {
-                let newest = file.peek(mark::newest_row).unwrap_or_default();
-                late += newest.saturating_sub(row).max(0);
-            }
-            Seen::All => {}
-        }
-        shown.push(Arc::clone(file));
-    }
-    if late > MAX_LATE {
-        return Err(cursor::too_old());
-    }
+    let shown = shown(days, top.mark())?;
     let days = &shown[..];
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
     let next = std::sync::atomic::AtomicUsize::new(0);
@@ -131,6 +111,32 @@ pub(super) fn find(days: &[Arc<DayFile>], query: &SessionQuery) -> Result<Found,
     }
     let (page, more) = top.into_page();
     Ok(Found { total, page, more, mark })
+}
+
+/// The days that a page is made of.
+///
+/// # Errors
+/// Too much has come since the first page.
+fn shown(days: &[Arc<DayFile>], mark: Option<&Mark>) -> Result<Vec<Arc<DayFile>>, StoreError> {
+    let Some(mark) = mark else { return Ok(days.to_vec()) };
+    let mut shown = Vec::with_capacity(days.len());
+    let mut came = 0;
+    for file in days {
+        match mark.seen(file.day) {
+            Seen::Nothing => continue,
+            Seen::Missing => {
+                file.leave_out();
+                continue;
+            }
+            Seen::UpTo(row) => {
+                let newest = file.peek(mark::newest_row).unwrap_or_default();
+                came += newest.saturating_sub(row).max(0);
+            }
+            Seen::All => {}
+        }
+        shown.push(Arc::clone(file));
+    }
+    if came > MAX_LATE { Err(cursor::too_old()) } else { Ok(shown) }
 }
 
 /// Sessions of several days, each from its parts. Keys are spread evenly, so each thread takes those of its
@@ -395,5 +401,67 @@ pub(super) fn sort_value(sort: Sort, candidate: &Candidate) -> i64 {
         Sort::Attacks => candidate.attacks,
         Sort::Denied => candidate.denied,
         Sort::Duration => candidate.last_ts.saturating_sub(candidate.first_ts),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema;
+    use super::*;
+    use crate::ingest::batch::{Period, parse};
+    use crate::store::sqlite::SqliteStore;
+    use crate::store::{Batch, Records};
+
+    /// A store with three sessions of one day, and that day.
+    fn store(dir: &std::path::Path) -> (SqliteStore, Day) {
+        let store = SqliteStore::open(dir).unwrap();
+        let now = crate::clock::now_ms();
+        let line = |n: u32| {
+            format!(
+                r#"{{"id":"{n:032x}","ts":{now},"node":"n","session":"{n:032x}","key":"k","source":"ip","ip":"192.0.2.1","method":"GET","path":"/","status":200,"time_ms":1,"request_bytes":1,"response_bytes":1,"params":[],"attacks":[],"denied":false}}"#
+            )
+        };
+        let lines = [line(1), line(2), line(3)].join("\n");
+        let period = Period { oldest: 0, now };
+        let requests = parse(lines.as_bytes(), false, period).unwrap().requests;
+        assert_eq!(requests.len(), 3);
+        let (reply, answer) = std::sync::mpsc::channel();
+        store.append(
+            Batch { key: None, requests, cut: None },
+            Box::new(move |result| drop(reply.send(result))),
+        );
+        answer.recv().unwrap().unwrap();
+        (store, Day::of(now))
+    }
+
+    fn page(store: &SqliteStore, mark: &str) -> Result<crate::store::SessionPage, StoreError> {
+        let cursor = cursor::make("s", &[&i64::MIN.to_string(), "", mark]);
+        store.sessions(&SessionQuery { limit: 10, cursor: Some(cursor), ..SessionQuery::default() })
+    }
+
+    #[test]
+    fn a_page_does_not_read_all_that_came_since_a_cursor_of_long_ago() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, day) = store(dir.path());
+        assert_eq!(page(&store, &format!("{}:3", day.0)).unwrap().total, 3);
+        assert_eq!(page(&store, &format!("{}:2", day.0)).unwrap().total, 2);
+        let file = dir.path().join(format!("day-{day}.db"));
+        schema::open(&file, schema::DAY)
+            .unwrap()
+            .execute("UPDATE request SET id = ? WHERE id = 3", [MAX_LATE + 3])
+            .unwrap();
+        assert_eq!(page(&store, &format!("{}:3", day.0)).unwrap().total, 2);
+        let error = page(&store, &format!("{}:2", day.0)).unwrap_err();
+        assert!(matches!(&error, StoreError::Invalid(text) if text.contains("anew")), "{error}");
+    }
+
+    #[test]
+    fn a_day_that_the_first_page_could_not_read_stays_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, day) = store(dir.path());
+        let found = page(&store, &format!("{}:-", day.0)).unwrap();
+        assert_eq!((found.total, found.incomplete), (0, vec![day.to_string()]));
+        // Of other lists it is none.
+        assert!(page(&store, &format!("{}:3", day.0)).unwrap().incomplete.is_empty());
     }
 }

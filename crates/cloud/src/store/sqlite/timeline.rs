@@ -87,25 +87,17 @@ pub(super) fn last_up_to(
     Ok(last)
 }
 
-/// As [`last_up_to`], of the oldest request.
+/// As [`last_up_to`], of the oldest request of one part.
 pub(super) fn first_up_to(
     connection: &Connection,
-    parts: impl Iterator<Item = u64>,
-    row: u64,
-) -> rusqlite::Result<Vec<Option<u64>>> {
-    let parts: Vec<u64> = parts.collect();
-    let mut first: Vec<Option<u64>> = vec![None; parts.len()];
-    for run in runs::load(connection, Index::Timeline)? {
-        for (part, first) in parts.iter().zip(&mut first).filter(|(part, _)| run.may_hold(**part)) {
-            let mut walk = Walk::up(connection, &run, Entry { a: *part, b: 0, c: 0 })?;
-            while let Some(entry) = walk.get().filter(|entry| entry.a == *part) {
-                if entry.c <= row {
-                    *first = Some(first.map_or(entry.b, |first| first.min(entry.b)));
-                    break;
-                }
-                walk.next_up()?;
-            }
+    part: i64,
+    row: i64,
+) -> rusqlite::Result<Option<u64>> {
+    let mut timeline = Timeline::new(connection, part, false, (0, 0))?;
+    while let Some((time, at)) = timeline.next()? {
+        if at <= row {
+            return Ok(Some(time));
         }
     }
-    Ok(first)
+    Ok(None)
 }
