@@ -128,3 +128,43 @@ impl AppState {
         Ok(value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::config::Options;
+    use crate::store::sqlite::SqliteStore;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn any_number_of_lists_were_made_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(dir.path()).unwrap());
+        let state = AppState::new(store, Config::load(Options::default()).unwrap());
+        let (begun, begins) = mpsc::channel();
+        let lists: Vec<_> = (0..3)
+            .map(|_| {
+                let (state, begun) = (state.clone(), begun.clone());
+                let (end, ended) = mpsc::channel::<()>();
+                let work = move |_: &dyn Store| {
+                    begun.send(()).unwrap();
+                    let _ = ended.recv();
+                    Ok(())
+                };
+                (end, tokio::spawn(async move { state.list(work).await }))
+            })
+            .collect();
+        tokio::task::block_in_place(|| (0..LISTS).for_each(|_| begins.recv().unwrap()));
+        // Other questions do not wait for lists.
+        state.read(|_| Ok(())).await.unwrap();
+        // Whoever asked is gone; the work is not done.
+        lists.iter().for_each(|(_, asked)| asked.abort());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(begins.try_recv().is_err() && state.lists.available_permits() == 0);
+        drop(lists);
+        while state.lists.available_permits() < LISTS {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}

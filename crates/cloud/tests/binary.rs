@@ -187,16 +187,23 @@ fn has_log(data: &Path) -> bool {
     files.any(|entry| entry.unwrap().file_name().to_string_lossy().ends_with("-wal"))
 }
 
+/// A small disk with the data of a cloud that kept one session and has ended.
+fn small_disk(end: fn(Child)) -> Option<(SmallDisk, PathBuf)> {
+    let Some(disk) = SmallDisk::of("16m") else {
+        eprintln!("skipped: no small file system");
+        return None;
+    };
+    let data = disk.path().join("data");
+    let (child, link) = start(&data);
+    assert_eq!(Client::of(&link, &data).store(1).0, 200);
+    end(child);
+    Some((disk, data))
+}
+
 #[test]
 fn a_disk_that_became_read_only_is_read_and_said() {
     for (end, is_clean) in [(kill as fn(Child), false), (stop, true)] {
-        let Some(disk) = SmallDisk::of("16m") else {
-            return eprintln!("skipped: no small file system");
-        };
-        let data = disk.path().join("data");
-        let (child, link) = start(&data);
-        assert_eq!(Client::of(&link, &data).store(1).0, 200);
-        end(child);
+        let Some((disk, data)) = small_disk(end) else { return };
         // After a clean stop, what SQLite needs to read is not there and cannot be made.
         assert_eq!(has_log(&data), !is_clean);
         disk.remount("ro");
@@ -235,13 +242,7 @@ fn fill(disk: &SmallDisk) -> PathBuf {
 
 #[test]
 fn a_cloud_did_not_start_on_a_full_disk() {
-    let Some(disk) = SmallDisk::of("16m") else {
-        return eprintln!("skipped: no small file system");
-    };
-    let data = disk.path().join("data");
-    let (child, link) = start(&data);
-    assert_eq!(Client::of(&link, &data).store(1).0, 200);
-    stop(child);
+    let Some((disk, data)) = small_disk(stop) else { return };
     let filler = fill(&disk);
     let (child, link) = start(&data);
     let client = Client::of(&link, &data);
@@ -262,13 +263,7 @@ fn a_cloud_did_not_start_on_a_full_disk() {
 
 #[test]
 fn days_that_are_over_kept_a_full_disk_full() {
-    let Some(disk) = SmallDisk::of("16m") else {
-        return eprintln!("skipped: no small file system");
-    };
-    let data = disk.path().join("data");
-    let (child, link) = start(&data);
-    assert_eq!(Client::of(&link, &data).store(1).0, 200);
-    stop(child);
+    let Some((disk, data)) = small_disk(stop) else { return };
     // It was off for long.
     std::fs::rename(day_files(&data).remove(0), data.join("day-2020-01-01.db")).unwrap();
     fill(&disk);
@@ -278,6 +273,24 @@ fn days_that_are_over_kept_a_full_disk_full() {
     assert!(client.is_writable());
     assert_eq!((client.deny(), client.sessions()), (201, 0));
     assert!(client.get("/metrics").contains("api_sessions_cloud_days_dropped_total 1"));
+    kill(child);
+}
+
+#[test]
+fn a_second_start_deleted_days_that_the_first_serves() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let (child, link) = start(&data);
+    assert_eq!(Client::of(&link, &data).store(1).0, 200);
+    // The first keeps it as long as it was told to; the second was told something else.
+    let old = data.join("day-2020-01-01.db");
+    std::fs::copy(day_files(&data).remove(0), &old).unwrap();
+    let address = link.trim_start_matches("http://").split('/').next().unwrap().to_owned();
+    let second = program().args(["--listen", &address, "--data"]).arg(&data).output().unwrap();
+    assert!(!second.status.success());
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(said.contains(&format!("cannot listen on {address}")), "{said}");
+    assert!(old.exists());
     kill(child);
 }
 

@@ -101,14 +101,8 @@ fn old_days_go() {
 
 #[test]
 fn a_corrupt_day_leaves_the_others_served() {
-    if support::clickhouse().is_some() {
-        // It has no files of its own.
-        return;
-    }
-    let cloud = Cloud::start();
+    let Some((cloud, _)) = Cloud::start_with_damaged_day() else { return };
     let yesterday = now_ms() - DAY;
-    cloud.post(&[record(1, 1, json!({"ts": yesterday})), record(2, 2, json!({"ts": now_ms()}))]);
-    let (cloud, _) = cloud.with_damaged_day();
     assert_eq!(ids(&cloud.ask("/v1/sessions")), [session(2)]);
     let bad = cloud.post(&[record(1, 3, json!({"ts": yesterday}))]);
     assert_eq!(bad.status, 503, "{}", bad.text());
@@ -120,13 +114,7 @@ fn a_corrupt_day_leaves_the_others_served() {
 
 #[test]
 fn a_damaged_day_was_told_of_at_the_first_question_and_its_sessions_were_said_not_to_exist() {
-    if support::clickhouse().is_some() {
-        return;
-    }
-    let cloud = Cloud::start();
-    let yesterday = now_ms() - DAY;
-    cloud.post(&[record(1, 1, json!({"ts": yesterday})), record(2, 2, json!({"ts": now_ms()}))]);
-    let (cloud, _) = cloud.with_damaged_day();
+    let Some((cloud, _)) = Cloud::start_with_damaged_day() else { return };
     assert!(cloud.get("/metrics").text().contains("api_sessions_cloud_store_days_broken 1"));
     for path in [format!("/v1/sessions/{}", session(1)), format!("/v1/requests/{:032x}", 1)] {
         let answer = cloud.get(&path);

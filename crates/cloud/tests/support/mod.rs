@@ -118,6 +118,18 @@ impl Cloud {
         self.dir.take().unwrap()
     }
 
+    /// With session 1 of yesterday, whose file is damaged, and session 2 of today. `None`: the store has no
+    /// files of its own.
+    pub fn start_with_damaged_day() -> Option<(Cloud, String)> {
+        if clickhouse().is_some() {
+            return None;
+        }
+        let cloud = Cloud::start();
+        let yesterday = json!({"ts": now_ms() - 86_400_000});
+        cloud.post(&[record(1, 1, yesterday), record(2, 2, json!({"ts": now_ms()}))]);
+        Some(cloud.with_damaged_day())
+    }
+
     /// Starts it again with the file of its oldest day damaged; gives the day.
     pub fn with_damaged_day(self) -> (Cloud, String) {
         let dir = self.stop();
