@@ -6,9 +6,10 @@
 //! - [`handlers`]: what happens to a request; its way is in `handlers/journey.rs`, top to bottom
 //! - [`worker`]: what a worker process owns: its buffers, its queue, its exporter
 
-mod conf;
-mod handlers;
-mod nginx;
+mod directives;
+mod ffi;
+mod request;
+mod status;
 mod worker;
 
 use std::ffi::{c_char, c_void};
@@ -20,13 +21,13 @@ use ngx::ffi::{
     ngx_cycle_t, ngx_http_module_t, ngx_int_t, ngx_module_t, ngx_uint_t,
 };
 
-use crate::conf::{COMMANDS, LocationConf, MainConf};
-use crate::handlers::variables;
-use crate::nginx::conf::{Conf, LocationLevel, MainLevel, main_conf};
-use crate::nginx::context::RequestState;
-use crate::nginx::guard::guard;
-use crate::nginx::log::log_error;
-use crate::nginx::{filter, phase};
+use crate::directives::{COMMANDS, LocationConf, MainConf};
+use crate::ffi::conf::{Conf, LocationLevel, MainLevel, main_conf};
+use crate::ffi::context::RequestState;
+use crate::ffi::guard::guard;
+use crate::ffi::log::log_error;
+use crate::ffi::{filter, phase};
+use crate::request::variables;
 
 /// Address of the module, by which NGINX and we find its configuration and contexts.
 pub(crate) struct Module;
@@ -86,7 +87,7 @@ unsafe impl MainLevel for MainConf {}
 // SAFETY: `create_loc_conf` makes this one.
 unsafe impl LocationLevel for LocationConf {}
 // SAFETY: the module keeps no other.
-unsafe impl RequestState for handlers::State {}
+unsafe impl RequestState for request::State {}
 
 /// What `load_module` looks up by name. `ngx_modules!` writes an empty order, which would put our
 /// filters in front of all others; in front of the copy filter in the list means behind it in the
@@ -160,10 +161,10 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         // SAFETY: this is postconfiguration.
         let hooked = unsafe {
             if main.observes_bodies() || filter::was_installed() {
-                filter::install::<handlers::Bodies>();
+                filter::install::<request::Bodies>();
             }
-            phase::on_access::<handlers::Access>(cf)
-                .and_then(|()| phase::first_on_log::<handlers::Log>(cf))
+            phase::on_access::<request::Access>(cf)
+                .and_then(|()| phase::first_on_log::<request::Log>(cf))
         };
         match hooked {
             Some(()) => NGX_OK as ngx_int_t,

@@ -8,17 +8,17 @@ mod sync;
 use std::cell::{Cell, RefCell};
 use std::sync::mpsc::Receiver;
 
-use api_sessions_engine::detect::{self, Workspace};
-use api_sessions_engine::export::{Note, Severity};
-use api_sessions_engine::point::Scratch;
-use api_sessions_engine::record::Encoder;
+use api_sessions_agent::export::{Note, Severity};
+use api_sessions_agent::record::Encoder;
+use api_sessions_detect::Workspace;
+use api_sessions_extract::Scratch;
 use ngx::ffi::ngx_cycle_t;
 
-use crate::conf::MainConf;
-use crate::nginx::cell::EventLoopCell;
-use crate::nginx::log::{log_error, log_notice, log_warn};
-use crate::nginx::process::{self, ProcessKind};
-use crate::nginx::timer::Ticker;
+use crate::directives::MainConf;
+use crate::ffi::cell::EventLoopCell;
+use crate::ffi::log::{log_error, log_notice, log_warn};
+use crate::ffi::process::{self, ProcessKind};
+use crate::ffi::timer::Ticker;
 use export::Export;
 use sync::Sync;
 
@@ -88,7 +88,7 @@ pub(crate) fn start(cycle: *mut ngx_cycle_t) {
         );
     }
     if main.detects() {
-        detect::prepare();
+        api_sessions_detect::prepare();
     }
     let (export, sync) = start_threads(cycle, main);
     WORKER.set(Worker {

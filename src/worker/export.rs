@@ -6,15 +6,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use api_sessions_engine::export::{Exporter, Note, Notes, Severity, Stop, mailbox, notes};
-use api_sessions_engine::sync::Keeper;
-use api_sessions_engine::table::{Producer, QueueRegion};
+use api_sessions_agent::export::{Exporter, Note, Notes, Severity, Stop, mailbox, notes};
+use api_sessions_agent::sync::Keeper;
+use api_sessions_shm::{Producer, QueueRegion};
 use ngx::ffi::ngx_cycle_t;
 
-use crate::conf::{ExportConf, MainConf};
-use crate::nginx::log::{log_error, log_warn};
-use crate::nginx::process::{self, ProcessKind};
-use crate::nginx::{shared, thread};
+use crate::directives::{ExportConf, MainConf};
+use crate::ffi::log::{log_error, log_warn};
+use crate::ffi::process::{self, ProcessKind};
+use crate::ffi::{shared, thread};
 
 /// Time an exporter has beyond its own budget before it is left behind.
 const GRACE: Duration = Duration::from_millis(200);

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use api_sessions_engine::export::Notes;
-use api_sessions_engine::sync::{Poller, SyncSettings, SyncState};
+use api_sessions_agent::export::Notes;
+use api_sessions_agent::sync::{Poller, SyncSettings, SyncState};
 use serde_json::json;
 
-use crate::conf::{ExportConf, MainConf};
-use crate::nginx::{process, thread};
+use crate::directives::{ExportConf, MainConf};
+use crate::ffi::{process, thread};
 
 /// Ends when it is dropped: nothing that the cloud answers later is taken. Nobody waits for the thread,
 /// which may be waiting for the cloud.

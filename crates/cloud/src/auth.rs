@@ -10,7 +10,7 @@ use axum::response::Response;
 
 use crate::error::AppError;
 use crate::state::AppState;
-use crate::store::{Role, StoreError};
+use api_sessions_store::{Role, StoreError};
 
 /// Cookie of the Console.
 pub const COOKIE: &str = "api_sessions_token";

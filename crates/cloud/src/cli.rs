@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Options;
 use crate::generate::Generate;
-use crate::store::Role;
+use api_sessions_store::Role;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 /// The small cloud of API Sessions for NGINX: takes batches of records from nodes, keeps a week of
 /// sessions, answers questions about them, and serves the Console.
@@ -43,7 +44,7 @@ pub enum TokenCommand {
     /// Make a token and print it, and nothing else
     Create {
         /// ingest: post records and sync; viewer: read; admin: all
-        #[arg(long)]
+        #[arg(long, value_parser = role_parser())]
         role: Role,
         /// What it is for
         #[arg(long, default_value = "")]
@@ -56,4 +57,9 @@ pub enum TokenCommand {
         /// Its number in the list
         id: i64,
     },
+}
+
+fn role_parser() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(Role::ALL.map(Role::as_str))
+        .try_map(|word| Role::parse(&word).ok_or("unknown role"))
 }

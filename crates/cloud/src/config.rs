@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::Deserialize;
 
-use crate::store::{Day, StoreKind};
+use api_sessions_store::{Day, StoreKind};
 
 /// Where it listens if nothing is said: this machine alone.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8700";

@@ -26,7 +26,7 @@ use maud::html;
 use crate::auth::{self, Access, Identity};
 use crate::error::AppError;
 use crate::state::AppState;
-use crate::store::Role;
+use api_sessions_store::Role;
 
 /// Nothing from elsewhere, nothing inline, in nobody's frame.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::clock::rfc3339_ms;
-use crate::store::StoredRequest;
+use api_sessions_store::StoredRequest;
+use api_sessions_store::clock::rfc3339_ms;
 
 const COLUMNS: [&str; 22] = [
     "time",
@@ -89,7 +89,7 @@ pub fn render(requests: &[StoredRequest], head: bool) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use api_sessions_wire::Record;
+    use api_sessions_protocol::Record;
 
     use super::*;
 

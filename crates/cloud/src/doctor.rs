@@ -4,12 +4,12 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::auth;
-use crate::clock::{now_ms, rfc3339};
 use crate::config::Config;
-use crate::store::clickhouse::{ClickHouseOptions, ClickHouseStore};
-use crate::store::sqlite::SqliteStore;
-use crate::store::{self, Day, Role, Store, StoreKind};
 use crate::tokens::{ADMIN_FILE, INGEST_FILE};
+use api_sessions_store::clickhouse::{ClickHouseOptions, ClickHouseStore};
+use api_sessions_store::clock::{now_ms, rfc3339};
+use api_sessions_store::sqlite::SqliteStore;
+use api_sessions_store::{Day, Role, Store, StoreKind};
 
 /// Free disk space below which it warns, bytes.
 const LOW_DISK: u64 = 1 << 30;
@@ -48,7 +48,7 @@ pub fn examine(config: &Config) -> Findings {
     let mut findings = Findings::default();
     disk(&mut findings, &config.data);
     clock(&mut findings);
-    if let Err(error) = store::is_there(&config.store, &config.data) {
+    if let Err(error) = api_sessions_store::is_there(&config.store, &config.data) {
         findings.add(false, "store", error.to_string());
         return findings;
     }

@@ -5,7 +5,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::store::StoreError;
+use api_sessions_store::StoreError;
 
 /// An answer that is an error.
 #[derive(Debug, thiserror::Error)]

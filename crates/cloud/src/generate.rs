@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::clock::now_ms;
+use api_sessions_store::clock::now_ms;
 
 /// What is generated.
 #[derive(Debug, Clone, clap::Args)]
@@ -111,8 +111,8 @@ fn connection(
         let mut request = agent
             .post(&url)
             .header("authorization", format!("Bearer {token}"))
-            .header("content-type", api_sessions_wire::NDJSON)
-            .header(api_sessions_wire::IDEMPOTENCY_KEY, format!("generate-{n}-{life}-{done}"));
+            .header("content-type", api_sessions_protocol::NDJSON)
+            .header(api_sessions_protocol::IDEMPOTENCY_KEY, format!("generate-{n}-{life}-{done}"));
         let bytes = if options.plain {
             body.into_bytes()
         } else {

@@ -2,5 +2,4 @@
 
 pub mod batch;
 pub mod body;
-pub mod owned;
 pub mod room;

@@ -1,14 +1,13 @@
 //! `api-sessions-cloud`: takes batches of records from nodes, keeps a week of sessions, answers
 //! questions about them, hands the denylist and the parameters back, and serves the Console.
 //!
-//! A batch's way: [`api::records`] → [`ingest`] → [`store`]. A question's way: [`router`] →
-//! [`auth`] → [`api`] or [`console`] → [`store`].
+//! A batch's way: [`api::records`] → [`ingest`] → [`api_sessions_store`]. A question's way: [`router`] →
+//! [`auth`] → [`api`] or [`console`] → [`api_sessions_store`].
 #![forbid(unsafe_code)]
 
 pub mod api;
 pub mod auth;
 pub mod cli;
-pub mod clock;
 pub mod config;
 pub mod connections;
 pub mod console;
@@ -24,8 +23,6 @@ pub mod nodes;
 pub mod retention;
 pub mod router;
 pub mod server;
-pub mod shape;
 pub mod state;
-pub mod store;
 pub mod tokens;
 pub mod usual;

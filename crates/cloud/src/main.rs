@@ -5,14 +5,13 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use api_sessions_cloud::cli::{Cli, Command, TokenCommand};
-use api_sessions_cloud::clock::rfc3339;
 use api_sessions_cloud::config::Config;
 use api_sessions_cloud::doctor;
 use api_sessions_cloud::error::brief;
 use api_sessions_cloud::generate;
 use api_sessions_cloud::server::Server;
-use api_sessions_cloud::store;
 use api_sessions_cloud::tokens;
+use api_sessions_store::clock::rfc3339;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -61,10 +60,10 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Some(Command::Token(command)) => {
             // A mistyped directory is told, and not filled.
             if !matches!(command, TokenCommand::Create { .. }) {
-                store::is_there(&config.store, &config.data)?;
+                api_sessions_store::is_there(&config.store, &config.data)?;
             }
             let runtime = tokio::runtime::Runtime::new()?;
-            let opening = store::open(&config.store, &config.data, runtime.handle());
+            let opening = api_sessions_store::open(&config.store, &config.data, runtime.handle());
             let store = runtime.block_on(opening)?;
             match command {
                 TokenCommand::Create { role, label } => {

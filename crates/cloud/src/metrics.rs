@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::store::StoreHealth;
+use api_sessions_store::StoreHealth;
 
 /// Counters since start.
 #[derive(Debug, Default)]

@@ -61,15 +61,15 @@ impl Nodes {
             let value = value.get(..value.len().min(MAX_REPORT))?;
             Some(String::from_utf8_lossy(value).into_owned()).filter(|value| !value.is_empty())
         };
-        let counters = text(api_sessions_wire::SYNC_COUNTERS)
+        let counters = text(api_sessions_protocol::SYNC_COUNTERS)
             .and_then(|text| serde_json::from_str(&text).ok())
             .unwrap_or_default();
         let node = Node {
             node: name.to_owned(),
             last_seen: now,
             version: version.to_owned(),
-            module: text(api_sessions_wire::SYNC_MODULE),
-            error: text(api_sessions_wire::SYNC_ERROR),
+            module: text(api_sessions_protocol::SYNC_MODULE),
+            error: text(api_sessions_protocol::SYNC_ERROR),
             counters,
             rate: None,
         };

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::clock::now_ms;
 use crate::config::Config;
 use crate::state::AppState;
-use crate::store::{self, Day, StoreError};
+use api_sessions_store::clock::now_ms;
+use api_sessions_store::{Day, StoreError};
 
 /// How often it is looked. A day is over at midnight UTC, and goes within this.
 const EVERY: Duration = Duration::from_secs(60);
@@ -16,7 +16,7 @@ pub async fn before_opening(config: &Config) -> usize {
     let (kind, data) = (config.store.clone(), config.data.clone());
     let first = config.first_day(now_ms());
     // Files are deleted: that may take a while.
-    let work = move || store::drop_before(&kind, &data, first);
+    let work = move || api_sessions_store::drop_before(&kind, &data, first);
     let result = tokio::task::spawn_blocking(work).await;
     told(result.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string()))))
 }

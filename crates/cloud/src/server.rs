@@ -11,8 +11,8 @@ use crate::connections::{self, Limits};
 use crate::retention;
 use crate::router::router;
 use crate::state::AppState;
-use crate::store::{self, StoreError};
 use crate::tokens;
+use api_sessions_store::StoreError;
 
 /// A server that listens but does not serve yet.
 pub struct Server {
@@ -60,7 +60,7 @@ impl Server {
         // once there is an answer to give.
         let socket = bind(config.listen).map_err(no_listener)?;
         let dropped = retention::before_opening(&config).await;
-        let store = store::open(&config.store, &config.data, &handle).await?;
+        let store = api_sessions_store::open(&config.store, &config.data, &handle).await?;
         let admin = {
             let (store, data) = (Arc::clone(&store), config.data.clone());
             // Stores block.

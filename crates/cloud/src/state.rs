@@ -10,8 +10,8 @@ use crate::error::AppError;
 use crate::ingest::room::Room;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
-use crate::store::{Store, StoreError};
 use crate::usual::Usual;
+use api_sessions_store::{Store, StoreError};
 
 /// Lists of sessions that are made at a time: each uses all processors, and memory for the sessions that it
 /// puts together from several days. More wait.
@@ -135,7 +135,7 @@ mod tests {
 
     use super::*;
     use crate::config::Options;
-    use crate::store::sqlite::SqliteStore;
+    use api_sessions_store::sqlite::SqliteStore;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn any_number_of_lists_were_made_at_a_time() {

@@ -5,7 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use crate::auth;
-use crate::store::{Role, Store, StoreError};
+use api_sessions_store::{Role, Store, StoreError};
 
 /// File of the ingest token, in the data directory.
 pub const INGEST_FILE: &str = "ingest.token";

@@ -11,9 +11,9 @@ use std::sync::{Mutex, PoisonError};
 
 use ahash::RandomState;
 
-use api_sessions_wire::Record;
+use api_sessions_protocol::Record;
 
-use crate::store::NewRequest;
+use api_sessions_store::NewRequest;
 
 /// Most endpoints remembered.
 const MAX_ENDPOINTS: usize = 20_000;

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use api_sessions_cloud::clock::now_ms;
 use api_sessions_cloud::ingest::batch::{Period, parse};
-use api_sessions_cloud::store::{
+use api_sessions_store::clock::now_ms;
+use api_sessions_store::{
     self, Batch, Day, Filter, RequestQuery, SessionQuery, SessionSummary, Sort, StatusFilter,
     Store, StoreKind, Stored, StoredRequest,
 };
@@ -138,7 +138,7 @@ fn both_engines_give_the_same_answers() {
     let dir = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let open = |kind: &StoreKind| -> Arc<dyn Store> {
-        runtime.block_on(store::open(kind, dir.path(), runtime.handle())).unwrap()
+        runtime.block_on(api_sessions_store::open(kind, dir.path(), runtime.handle())).unwrap()
     };
     let name = format!("engines_{:x}", now_ms());
     let kind = StoreKind::parse(&format!("clickhouse:{url}/{name}")).unwrap();
@@ -335,7 +335,10 @@ fn a_server_that_is_away_is_said_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let kind = StoreKind::parse("clickhouse:http://127.0.0.1:1/x").unwrap();
-    let error = runtime.block_on(store::open(&kind, dir.path(), runtime.handle())).err().unwrap();
+    let error = runtime
+        .block_on(api_sessions_store::open(&kind, dir.path(), runtime.handle()))
+        .err()
+        .unwrap();
     assert!(error.to_string().starts_with("clickhouse: "), "{error}");
 
     // A server that goes away while the cloud runs: the nodes are told to keep their records.

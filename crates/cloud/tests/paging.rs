@@ -3,9 +3,9 @@
 
 mod support;
 
-use api_sessions_cloud::clock::now_ms;
 use api_sessions_cloud::ingest::batch::{Period, parse};
-use api_sessions_cloud::store::{
+use api_sessions_store::clock::now_ms;
+use api_sessions_store::{
     self, Batch, Filter, SessionQuery, Sort, Store, StoreKind, query::DAY_MS,
 };
 use proptest::prelude::*;
@@ -107,7 +107,7 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let store = runtime
-            .block_on(store::open(&StoreKind::Sqlite, dir.path(), runtime.handle()))
+            .block_on(api_sessions_store::open(&StoreKind::Sqlite, dir.path(), runtime.handle()))
             .unwrap();
         check(&*store, &first, &between);
     }
@@ -119,7 +119,8 @@ fn clickhouse_keeps_its_pages_too() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let kind = StoreKind::parse(&format!("clickhouse:{url}/paging_{:x}", now_ms())).unwrap();
-    let store = runtime.block_on(store::open(&kind, dir.path(), runtime.handle())).unwrap();
+    let store =
+        runtime.block_on(api_sessions_store::open(&kind, dir.path(), runtime.handle())).unwrap();
     let of = |n: u32| Request {
         session: n * 7 % 20,
         ago_ms: u64::from(n * 137 % 5_000),

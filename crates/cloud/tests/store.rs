@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use api_sessions_cloud::clock::now_ms;
+use api_sessions_store::clock::now_ms;
 use serde_json::{Value, json};
 use support::{Cloud, SmallDisk, batch, day_files, record, session};
 

@@ -59,8 +59,8 @@ fn a_change_wakes_a_waiting_node() {
 fn what_nodes_report_is_listed() {
     let cloud = Cloud::start();
     let headers = [
-        (api_sessions_wire::SYNC_ERROR, "parameters[0]: no such decoder"),
-        (api_sessions_wire::SYNC_COUNTERS, r#"{"dropped": 3}"#),
+        (api_sessions_protocol::SYNC_ERROR, "parameters[0]: no such decoder"),
+        (api_sessions_protocol::SYNC_COUNTERS, r#"{"dropped": 3}"#),
     ];
     cloud.send("GET", "/v1/sync?node=n1&version=old", &cloud.ingest, &headers, b"");
     let nodes = cloud.ask("/v1/nodes");

@@ -1,8 +1,8 @@
 //! `/v1/denylist`: which sessions nodes refuse. What is taken here is what they can keep.
 
-use api_sessions_engine::session::SessionId;
-use api_sessions_engine::table::denylist::{APPLICATION_BYTES, APPLICATIONS, REASON_BYTES};
-use api_sessions_wire::DenyEntry;
+use api_sessions_protocol::DenyEntry;
+use api_sessions_protocol::SessionId;
+use api_sessions_protocol::limits::{DENY_APPLICATION_BYTES, DENY_APPLICATIONS, DENY_REASON_BYTES};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use super::query::{MAX_LIMIT, limit};
 use crate::auth::Identity;
-use crate::clock::now_ms;
 use crate::error::AppError;
 use crate::extract::{Nothing, Path, Query};
 use crate::ingest::body;
 use crate::json;
 use crate::state::AppState;
-use crate::store::{DenyChange, HistoryQuery, Paged};
+use api_sessions_store::clock::now_ms;
+use api_sessions_store::{DenyChange, HistoryQuery, Paged};
 
 /// Longest body, bytes.
 const MAX_BODY: usize = 64 << 10;
@@ -61,16 +61,16 @@ impl Deny {
             return wrong("seconds: 1 up to a hundred years; leave it out for good".to_owned());
         }
         let bytes: usize = self.applications.iter().map(String::len).sum();
-        if self.applications.len() > APPLICATIONS
-            || bytes > APPLICATION_BYTES
+        if self.applications.len() > DENY_APPLICATIONS
+            || bytes > DENY_APPLICATION_BYTES
             || self.applications.iter().any(String::is_empty)
         {
             return wrong(format!(
-                "applications: at most {APPLICATIONS} names, {APPLICATION_BYTES} bytes in all, none empty"
+                "applications: at most {DENY_APPLICATIONS} names, {DENY_APPLICATION_BYTES} bytes in all, none empty"
             ));
         }
-        if self.reason.as_ref().is_some_and(|reason| reason.len() > REASON_BYTES) {
-            return wrong(format!("reason: at most {REASON_BYTES} bytes"));
+        if self.reason.as_ref().is_some_and(|reason| reason.len() > DENY_REASON_BYTES) {
+            return wrong(format!("reason: at most {DENY_REASON_BYTES} bytes"));
         }
         Ok(DenyEntry {
             session: self.session,

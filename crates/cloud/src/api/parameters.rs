@@ -4,20 +4,20 @@
 
 use std::collections::HashSet;
 
-use api_sessions_engine::point::{NoVariables, Point};
-use api_sessions_engine::sync::{CloudSettings, MAX_PARAMETERS_BYTES};
-use api_sessions_wire::{ParamType, Parameter, ParameterExport, ParameterSet};
+use api_sessions_extract::{CloudSettings, MAX_PARAMETERS_BYTES};
+use api_sessions_extract::{NoVariables, Point};
+use api_sessions_protocol::{ParamType, Parameter, ParameterExport, ParameterSet};
 use axum::extract::{Request, State};
 use axum::{Extension, Json};
 use serde::Deserialize;
 
 use crate::auth::Identity;
-use crate::clock::now_ms;
 use crate::error::AppError;
 use crate::extract::{Nothing, Query};
 use crate::ingest::body;
 use crate::json::{self, Object};
 use crate::state::AppState;
+use api_sessions_store::clock::now_ms;
 
 /// Longest body, bytes.
 const MAX_BODY: usize = 256 << 10;

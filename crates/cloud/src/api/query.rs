@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use crate::clock::parse_ms;
 use crate::error::AppError;
-use crate::store::{Filter, Paged, RequestQuery, SessionQuery, Sort, StatusFilter};
+use api_sessions_store::clock::parse_ms;
+use api_sessions_store::{Filter, Paged, RequestQuery, SessionQuery, Sort, StatusFilter};
 
 /// Items in a page that asks for no number.
 pub const DEFAULT_LIMIT: usize = 50;

@@ -7,12 +7,12 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use tokio::sync::SemaphorePermit;
 
-use crate::clock::now_ms;
 use crate::error::AppError;
 use crate::ingest::batch::{self, LineError, Parsed, Period};
 use crate::ingest::body::{self, Encoding, Inflated};
 use crate::state::AppState;
-use crate::store::{Batch, StoreError};
+use api_sessions_store::clock::now_ms;
+use api_sessions_store::{Batch, StoreError};
 
 /// Longest `Idempotency-Key`, bytes.
 pub const MAX_KEY: usize = 256;
@@ -58,7 +58,7 @@ pub async fn post(
 
 async fn take(state: &AppState, request: Request) -> Result<Json<Answer>, AppError> {
     let (head, sent) = request.into_parts();
-    let key = match head.headers.get(api_sessions_wire::IDEMPOTENCY_KEY) {
+    let key = match head.headers.get(api_sessions_protocol::IDEMPOTENCY_KEY) {
         None => None,
         Some(key) => match key.to_str() {
             Ok("") => None,

@@ -15,7 +15,7 @@ use crate::csv;
 use crate::error::AppError;
 use crate::extract::{Path, Query};
 use crate::state::AppState;
-use crate::store::{Paged, RequestQuery, StoredRequest};
+use api_sessions_store::{Paged, RequestQuery, StoredRequest};
 
 /// Header of a download: days that it may lack something of.
 const INCOMPLETE: HeaderName = HeaderName::from_static("x-incomplete-days");

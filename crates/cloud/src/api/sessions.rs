@@ -7,7 +7,7 @@ use super::query::RawQuery;
 use crate::error::AppError;
 use crate::extract::{Path, Query};
 use crate::state::AppState;
-use crate::store::{Paged, SessionDetail, SessionPage};
+use api_sessions_store::{Paged, SessionDetail, SessionPage};
 
 /// A page of sessions.
 pub async fn list(

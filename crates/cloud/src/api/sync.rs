@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use api_sessions_wire::SyncDocument;
+use api_sessions_protocol::SyncDocument;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use crate::clock::now_ms;
 use crate::error::AppError;
 use crate::extract::Query;
 use crate::state::AppState;
+use api_sessions_store::clock::now_ms;
 
 /// How long a poll waits for a change where the node does not say, seconds. Below the 30 s after
 /// which proxies give up.

@@ -3,8 +3,8 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::html::{encoded, short, time};
-use crate::store::query::ACTIVITY_MS;
-use crate::store::{Activity, StoredRequest};
+use api_sessions_store::query::ACTIVITY_MS;
+use api_sessions_store::{Activity, StoredRequest};
 
 /// Size of a picture, in its own units.
 const WIDTH: u64 = 1000;

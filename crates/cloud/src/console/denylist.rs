@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use api_sessions_wire::DenyEntry;
+use api_sessions_protocol::DenyEntry;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{Redirect, Response};
@@ -14,11 +14,11 @@ use super::html::{encoded, page, short, time};
 use super::{Viewer, admin, page_of, viewer};
 use crate::api::denylist::{Deny, take_off};
 use crate::api::query::MAX_LIMIT;
-use crate::clock::{now_ms, parse_ms};
 use crate::error::AppError;
 use crate::extract::{Form, Query};
 use crate::state::AppState;
-use crate::store::{DenyChange, HistoryQuery, Store, StoreError};
+use api_sessions_store::clock::{now_ms, parse_ms};
+use api_sessions_store::{DenyChange, HistoryQuery, Store, StoreError};
 
 /// How long: name and seconds; none is for good.
 const DURATIONS: [(&str, &str); 6] = [

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::html::encoded;
 use crate::api::query::RawQuery;
-use crate::clock::{now_ms, rfc3339};
+use api_sessions_store::clock::{now_ms, rfc3339};
 
 /// Times to choose from: name, and milliseconds back from now.
 const PRESETS: [(&str, u64); 5] = [

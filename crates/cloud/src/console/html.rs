@@ -56,7 +56,7 @@ pub(super) fn incomplete(days: &[String]) -> Markup {
 
 /// A moment, to the second; milliseconds since 1970.
 pub(super) fn time(ts: u64) -> String {
-    let text = crate::clock::rfc3339(ts);
+    let text = api_sessions_store::clock::rfc3339(ts);
     text.get(..19).map_or(text.clone(), |seconds| seconds.replace('T', " "))
 }
 

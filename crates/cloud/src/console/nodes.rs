@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::html::{duration, page, short, size, time};
 use super::{page_of, viewer};
-use crate::clock::now_ms;
 use crate::nodes::Node;
 use crate::state::AppState;
+use api_sessions_store::clock::now_ms;
 
 /// A node polls at least this often, ms; one that does not is away.
 const AWAY_MS: u64 = 60_000;

@@ -1,8 +1,8 @@
 //! Keys and context parameters that nodes take: their order, what they mean, how they leave the node.
 
-use api_sessions_engine::point::{NoVariables, Point, Scratch};
-use api_sessions_engine::session::builtin;
-use api_sessions_wire::{ParamType, Parameter, ParameterExport, ParameterSet};
+use api_sessions_extract::builtin;
+use api_sessions_extract::{NoVariables, Point, Scratch};
+use api_sessions_protocol::{ParamType, Parameter, ParameterExport, ParameterSet};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{Redirect, Response};
@@ -13,10 +13,10 @@ use super::html::{page, short, visible};
 use super::sample::{MAX_BYTES, Sample};
 use super::{Viewer, admin, nodes, page_of, viewer};
 use crate::api::parameters::check;
-use crate::clock::now_ms;
 use crate::error::AppError;
 use crate::extract::Form;
 use crate::state::AppState;
+use api_sessions_store::clock::now_ms;
 
 const TYPES: [(&str, &str); 3] = [("context", "context"), ("user", "user"), ("role", "role")];
 const EXPORTS: [(&str, &str); 3] =

@@ -1,6 +1,6 @@
 //! One request: all that is known of it, and a malicious one's full content, shown as text.
 
-use api_sessions_wire::{FullRequest, Param, ParamType, Record};
+use api_sessions_protocol::{FullRequest, Param, ParamType, Record};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -38,7 +38,7 @@ pub(super) async fn open(
                 p { @for attack in &record.attacks { span.badge.bad { (visible(attack)) } " " } }
             }
             dl.facts {
-                div { dt { "Time (UTC)" } dd { (crate::clock::rfc3339(record.ts)) } }
+                div { dt { "Time (UTC)" } dd { (api_sessions_store::clock::rfc3339(record.ts)) } }
                 div { dt { "Response code" } dd.bad[record.status >= 400] { (record.status) } }
                 div { dt { "Took" } dd { (record.time_ms) " ms"
                     @if let Some(upstream) = record.upstream_ms { span.quiet { " (upstream " (upstream) " ms)" } }

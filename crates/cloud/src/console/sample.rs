@@ -1,6 +1,6 @@
 //! A request that somebody pasted, as points see one: for the preview.
 
-use api_sessions_engine::point::{Body, Exchange, Side, VariableId};
+use api_sessions_extract::{Body, Exchange, Side, VariableId};
 
 /// Longest request that is looked at, bytes.
 pub(super) const MAX_BYTES: usize = 64 * 1024;

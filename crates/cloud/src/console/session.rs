@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use api_sessions_engine::session::SessionId;
-use api_sessions_wire::DenyEntry;
+use api_sessions_protocol::DenyEntry;
+use api_sessions_protocol::SessionId;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -12,11 +12,11 @@ use maud::{Markup, html};
 use super::html::{duration, encoded, incomplete, page, short, size, time, visible};
 use super::{Viewer, chart, filters, page_of, sessions, viewer};
 use crate::api::query::{MAX_LIMIT, RawQuery};
-use crate::clock::now_ms;
 use crate::error::AppError;
 use crate::extract::{Path, Query};
 use crate::state::AppState;
-use crate::store::{Paged, RequestQuery, SessionDetail, StoredRequest};
+use api_sessions_store::clock::now_ms;
+use api_sessions_store::{Paged, RequestQuery, SessionDetail, StoredRequest};
 
 /// Values of one kind that are shown; the API gives them all.
 const SHOWN: usize = 8;

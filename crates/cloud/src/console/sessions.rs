@@ -10,10 +10,10 @@ use maud::{Markup, html};
 use super::html::{duration, encoded, incomplete, page, short, time};
 use super::{Viewer, chart, filters, page_of, viewer};
 use crate::api::query::RawQuery;
-use crate::clock::now_ms;
 use crate::extract::Query;
 use crate::state::AppState;
-use crate::store::{Paged, SessionSummary};
+use api_sessions_store::clock::now_ms;
+use api_sessions_store::{Paged, SessionSummary};
 
 /// Columns one can sort by: name in the address and in the table.
 const SORTS: [(&str, &str); 3] =

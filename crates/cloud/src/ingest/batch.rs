@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use api_sessions_wire::{MAX_RECORD_BYTES, Record};
+use api_sessions_protocol::{MAX_RECORD_BYTES, Record};
 use serde::Serialize;
 
-use super::owned;
 use crate::error::{AppError, brief};
-use crate::shape;
-use crate::store::NewRequest;
+use api_sessions_store::NewRequest;
+use api_sessions_store::shape;
 
 /// Bad lines of a batch that are told one by one.
 pub const MAX_TOLD: usize = 20;
@@ -165,7 +164,7 @@ fn read_line(line: &[u8], number: u32, period: Period) -> Result<Option<NewReque
         return Ok(None);
     }
     let endpoint = shape::endpoint(&record.path);
-    Ok(Some(NewRequest { record: owned::record(record), endpoint, line: number }))
+    Ok(Some(NewRequest { record: record.into_owned(), endpoint, line: number }))
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use api_sessions_cloud::clock::now_ms;
 use api_sessions_cloud::config::{Config, Options};
 use api_sessions_cloud::connections::Limits;
 use api_sessions_cloud::server::Server;
+use api_sessions_store::clock::now_ms;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;

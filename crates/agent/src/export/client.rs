@@ -1,0 +1,193 @@
+//! One attempt to hand over a batch, and what its answer means (contract §4).
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use api_sessions_protocol::{IDEMPOTENCY_KEY, NDJSON};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use ureq::Agent;
+use ureq::http::{Response, StatusCode, header};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+
+use super::settings::Settings;
+
+/// Of an answer's body, what is read at most.
+const MAX_ANSWER_BYTES: u64 = 64 * 1024;
+/// Of an answer's body, what is told at most.
+const MAX_TOLD_CHARS: usize = 200;
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// Durably stored.
+    Stored,
+    /// The batch itself is bad: it would never be taken.
+    Refused(String),
+    /// To be sent again in halves.
+    TooLarge,
+    /// To be kept and tried again.
+    NotNow {
+        reason: String,
+        /// `Retry-After`.
+        after: Option<Duration>,
+    },
+}
+
+pub(super) struct Client {
+    agent: Agent,
+    url: String,
+    authorization: Option<String>,
+    gzip: bool,
+    timeout: Duration,
+    /// Reused from batch to batch.
+    compressed: Vec<u8>,
+}
+
+impl Client {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let agent = agent(settings.endpoint.records(), settings.ca_pem.as_deref());
+        Self {
+            agent,
+            url: settings.endpoint.records().to_owned(),
+            authorization: settings.token.as_ref().map(|token| format!("Bearer {token}")),
+            gzip: settings.gzip,
+            timeout: settings.timeout,
+            compressed: Vec::new(),
+        }
+    }
+
+    /// Posts lines under a name, within `limit` and the configured timeout.
+    pub(super) fn post(&mut self, name: &str, lines: &[u8], limit: Option<Duration>) -> Answer {
+        let timeout = limit.map_or(self.timeout, |limit| limit.min(self.timeout));
+        let mut request = self
+            .agent
+            .post(&self.url)
+            .header(header::CONTENT_TYPE, NDJSON)
+            .header(IDEMPOTENCY_KEY, name)
+            .config()
+            .timeout_global(Some(timeout))
+            .build();
+        if let Some(authorization) = &self.authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        let body = match self.gzip.then(|| compress(lines, &mut self.compressed)) {
+            Some(Ok(())) => {
+                request = request.header(header::CONTENT_ENCODING, "gzip");
+                &self.compressed[..]
+            }
+            _ => lines,
+        };
+        match request.send(body) {
+            Ok(response) => meaning(response),
+            Err(error) => Answer::NotNow { reason: error.to_string(), after: None },
+        }
+    }
+}
+
+fn meaning(mut response: Response<ureq::Body>) -> Answer {
+    let status = response.status();
+    let after = response
+        .headers()
+        .get(header::RETRY_AFTER)
+        .and_then(|value| pause(value.to_str().ok()?.trim(), SystemTime::now()));
+    // Read to its end, for the connection to be used again.
+    let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
+    if status == StatusCode::OK {
+        return Answer::Stored;
+    }
+    let told = body.map(|body| told(&body)).unwrap_or_default();
+    let reason = format!("answered {}{told}", status.as_u16());
+    match status {
+        StatusCode::BAD_REQUEST
+        | StatusCode::UNSUPPORTED_MEDIA_TYPE
+        | StatusCode::UNPROCESSABLE_ENTITY => Answer::Refused(reason),
+        StatusCode::PAYLOAD_TOO_LARGE => Answer::TooLarge,
+        _ => Answer::NotNow { reason, after },
+    }
+}
+
+/// What `Retry-After` asks for (RFC 9110, 10.2.3): seconds, or a date, of which one that has passed asks
+/// for nothing.
+fn pause(text: &str, now: SystemTime) -> Option<Duration> {
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    httpdate::parse_http_date(text).ok()?.duration_since(now).ok()
+}
+
+/// The beginning of an answer, without control characters.
+fn told(body: &[u8]) -> String {
+    let text: String = String::from_utf8_lossy(body)
+        .chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .take(MAX_TOLD_CHARS)
+        .collect();
+    let text = text.trim();
+    if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
+fn compress(lines: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
+    out.clear();
+    let mut encoder = GzEncoder::new(out, Compression::fast());
+    encoder.write_all(lines)?;
+    encoder.finish().map(|_| ())
+}
+
+/// An agent that keeps one connection. No proxy, no redirects: what is sent goes where the operator
+/// said. Trusts the PEM certificates, else the system's, which are megabytes: they are read where the
+/// address needs them.
+pub(crate) fn agent(url: &str, ca_pem: Option<&[u8]>) -> Agent {
+    let is_tls = url.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"));
+    let roots = if is_tls { roots(ca_pem) } else { RootCerts::Specific(Arc::default()) };
+    let tls = TlsConfig::builder().root_certs(roots).build();
+    Agent::config_builder()
+        .tls_config(tls)
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .max_idle_connections(1)
+        .user_agent(concat!("api-sessions-nginx/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .new_agent()
+}
+
+/// The operator's certificates, else the system's.
+fn roots(ca_pem: Option<&[u8]>) -> RootCerts {
+    let certificates: Vec<Certificate<'static>> = match ca_pem {
+        Some(pem) => parse_pem(pem)
+            .filter_map(|item| match item {
+                Ok(PemItem::Certificate(certificate)) => Some(certificate),
+                _ => None,
+            })
+            .collect(),
+        None => rustls_native_certs::load_native_certs()
+            .certs
+            .into_iter()
+            .map(|der| Certificate::from_der(der.as_ref()).to_owned())
+            .collect(),
+    };
+    RootCerts::Specific(Arc::new(certificates))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_as_a_date_was_ignored() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        for (text, seconds) in [
+            ("120", Some(120)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+            ("Sunday, 06-Nov-94 08:50:37 GMT", Some(60)),
+            ("Sun Nov  6 08:50:37 1994", Some(60)),
+            ("Sun, 06 Nov 1994 08:49:36 GMT", None),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            assert_eq!(pause(text, now), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+}

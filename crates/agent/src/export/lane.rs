@@ -1,0 +1,166 @@
+//! Where batches come from, and when the next attempt from there is due.
+
+use std::time::{Duration, Instant};
+
+use super::backoff::Backoff;
+use super::settings::Settings;
+use super::spool::{Lost, Spool, Spooled};
+use api_sessions_shm::Consumer;
+
+/// How often a spool that was empty is looked into: others may have left something.
+const LOOK: Duration = Duration::from_secs(1);
+/// Time without attempts to write after one that failed.
+const BROKEN: Duration = Duration::from_secs(5);
+
+/// Attempts from one place: a batch that fails there holds nothing else back.
+pub(super) struct Attempts {
+    pub(super) backoff: Backoff,
+    pub(super) at: Instant,
+}
+
+impl Attempts {
+    pub(super) fn new() -> Self {
+        Self { backoff: Backoff::default(), at: Instant::now() }
+    }
+
+    /// Failing, and not to be tried yet.
+    pub(super) fn is_pausing(&self, now: Instant) -> bool {
+        now < self.at
+    }
+
+    pub(super) fn failed(&mut self, after: Option<Duration>) {
+        self.at = Instant::now() + self.backoff.failure(after);
+    }
+}
+
+/// A ring, of this worker or adopted.
+pub(super) struct Queue {
+    /// Tells queues of one exporter apart.
+    pub(super) number: u64,
+    pub(super) consumer: Consumer,
+    pub(super) attempts: Attempts,
+    /// When it was first seen not empty.
+    waiting_since: Option<Instant>,
+}
+
+impl Queue {
+    pub(super) fn new(number: u64, consumer: Consumer) -> Self {
+        Self { number, consumer, attempts: Attempts::new(), waiting_since: None }
+    }
+
+    /// A full batch waits, or its first record has waited long enough.
+    pub(super) fn is_due(&mut self, now: Instant, settings: &Settings) -> bool {
+        let waiting = self.consumer.len();
+        if waiting == 0 {
+            self.waiting_since = None;
+            return false;
+        }
+        let since = *self.waiting_since.get_or_insert(now);
+        waiting >= settings.batch || now.duration_since(since) >= settings.flush
+    }
+
+    /// So full that it cannot wait for an answer.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.consumer.len() > self.consumer.capacity() / 2
+    }
+
+    /// A batch is taken: the next one's time begins.
+    pub(super) fn restart_clock(&mut self) {
+        self.waiting_since = None;
+    }
+}
+
+/// The spool, and the batch of it that is being sent.
+pub(super) struct SpoolLane {
+    pub(super) spool: Spool,
+    pub(super) attempts: Attempts,
+    /// What is left of the batch on top.
+    current: Option<Spooled>,
+    look_at: Instant,
+    /// Not to be written to before.
+    broken_until: Option<Instant>,
+    /// It could not be read, and that was told.
+    unreadable: bool,
+}
+
+impl SpoolLane {
+    pub(super) fn new(spool: Spool) -> Self {
+        let attempts = Attempts::new();
+        let look_at = attempts.at;
+        Self { spool, attempts, current: None, look_at, broken_until: None, unreadable: false }
+    }
+
+    /// The batch to be sent next, if there is one.
+    ///
+    /// # Errors
+    /// As the file system has them, once; the next look is after a pause.
+    pub(super) fn current(&mut self, lost: &mut Lost) -> std::io::Result<Option<&Spooled>> {
+        let now = Instant::now();
+        if self.current.is_none() && now >= self.look_at {
+            match self.spool.next(lost) {
+                Ok(Some(batch)) => {
+                    self.unreadable = false;
+                    self.current = Some(batch);
+                }
+                Ok(None) => self.look_at = now + LOOK,
+                Err(error) => {
+                    self.look_at = now + BROKEN;
+                    if !std::mem::replace(&mut self.unreadable, true) {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(self.current.as_ref())
+    }
+
+    /// The first bytes of the batch on top are dealt with.
+    pub(super) fn advance(&mut self, bytes: usize) -> std::io::Result<()> {
+        let Some(mut batch) = self.current.take() else { return Ok(()) };
+        if bytes < batch.lines.len() {
+            batch.name = name_behind(&batch.name, bytes);
+            batch.lines.drain(..bytes);
+            self.current = Some(batch);
+            return Ok(());
+        }
+        self.look_at = Instant::now();
+        self.spool.done()
+    }
+
+    pub(super) fn is_broken(&self, now: Instant) -> bool {
+        self.broken_until.is_some_and(|until| now < until)
+    }
+
+    /// Whether this is news.
+    pub(super) fn broke(&mut self) -> bool {
+        self.broken_until.replace(Instant::now() + BROKEN).is_none()
+    }
+
+    /// Whether this is news.
+    pub(super) fn works(&mut self) -> bool {
+        self.look_at = Instant::now();
+        self.broken_until.take().is_some()
+    }
+}
+
+/// Name of the batch that begins that many bytes behind the one named: as its ring would have named
+/// it (`…-position`).
+fn name_behind(name: &str, bytes: usize) -> String {
+    let position =
+        name.rsplit_once('-').and_then(|(front, at)| Some((front, at.parse::<u64>().ok()?)));
+    match position {
+        Some((front, at)) => format!("{front}-{}", at.wrapping_add(bytes as u64)),
+        None => format!("{name}-{bytes}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_of_a_batch_is_named_as_the_ring_names_it() {
+        assert_eq!(name_behind("node-0123456789abcdef-100", 20), "node-0123456789abcdef-120");
+        assert_eq!(name_behind("other", 20), "other-20");
+    }
+}

@@ -1,0 +1,13 @@
+//! The request summary: one line of NDJSON, owned and bounded, with nothing borrowed from the server.
+
+mod encode;
+mod full;
+mod limits;
+mod line;
+mod path;
+mod places;
+mod read;
+mod secrets;
+
+pub use encode::{Encoder, Facts, Settings};
+pub use limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES, MAX_VALUE_BYTES};

@@ -1,0 +1,159 @@
+//! From a finished request to its line.
+
+use api_sessions_protocol::{FullRequest, MAX_RECORD_BYTES, ParamType};
+
+use super::full::{Origin, full_request};
+use super::limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES, cut};
+use super::line::{Line, Shown};
+use super::places::Places;
+use super::read::Values;
+use super::secrets::{HIDDEN, Secrets};
+use super::{line, path};
+use crate::session::{Hasher, Keys, Resolution};
+use api_sessions_extract::{ContextParam, KeyExport};
+use api_sessions_extract::{Exchange, Point, Scratch, Side};
+
+/// What a record says of a request, besides its session and parameters.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Facts<'f> {
+    /// `$request_id`.
+    pub id: &'f [u8],
+    /// Start of the request, milliseconds since 1970.
+    pub ts: u64,
+    /// Name of the node.
+    pub node: &'f str,
+    /// Application.
+    pub app: Option<&'f [u8]>,
+    /// Protocol.
+    pub proto: &'f [u8],
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// Response status.
+    pub status: u16,
+    /// Milliseconds.
+    pub time_ms: u64,
+    /// Milliseconds.
+    pub upstream_ms: Option<u64>,
+    /// Bytes.
+    pub request_bytes: u64,
+    /// Bytes.
+    pub response_bytes: u64,
+    /// Refused by the denylist, or would have been.
+    pub denied: bool,
+    /// Types of attack; with any, the full content goes into the record.
+    pub attacks: &'f [&'f str],
+}
+
+/// What the location says of records.
+#[derive(Clone, Copy)]
+pub struct Settings<'s> {
+    /// Keys that apply.
+    pub keys: Keys<'s>,
+    /// Context parameters.
+    pub params: &'s [ContextParam],
+    /// Points whose values nobody may see.
+    pub masks: &'s [Point],
+    /// Hashes parameters.
+    pub hasher: &'s Hasher,
+}
+
+/// Writes records. Its buffers are used again from record to record.
+#[derive(Default)]
+pub struct Encoder {
+    values: Values,
+    secrets: Secrets,
+    line: Vec<u8>,
+}
+
+impl Encoder {
+    /// The record of a request as one line, newline included, at most [`MAX_RECORD_BYTES`] long: one that
+    /// would be longer goes without its content, then with its parameters' values cut short. So none is
+    /// ever dropped for its length here.
+    ///
+    /// `found` is the value that identified the session.
+    pub fn encode<X: Exchange + ?Sized>(
+        &mut self,
+        facts: &Facts<'_>,
+        settings: &Settings<'_>,
+        resolution: &Resolution<'_>,
+        found: &[u8],
+        exchange: &X,
+        scratch: &mut Scratch,
+    ) -> &[u8] {
+        let Self { values, secrets, line } = self;
+        values.read(settings, resolution, found, exchange, scratch, secrets);
+        // Hidden before it is cut: a cut may leave half of what is to be hidden.
+        let mut field = |bytes| cut(secrets.hide_field(bytes), MAX_FIELD_BYTES);
+        let mut present = |bytes: Option<_>| bytes.map(&mut field).filter(|text| !text.is_empty());
+        let (app, proto) = (present(facts.app), present(Some(facts.proto)));
+        let ua = present(exchange.header(Side::Request, b"user-agent"));
+        let host = present(exchange.host().map(|host| placeholder(values.host, host)));
+        let method = present(Some(exchange.method()));
+        let ip = present(Some(placeholder(values.ip, exchange.ip()))).unwrap_or_default();
+        let path = path::hide(exchange.path(), &values.segments, secrets);
+        let session = resolution.id.to_hex();
+        let params = || values.shown(settings, resolution);
+        let mut fields = Line {
+            id: cut(facts.id, MAX_FIELD_BYTES),
+            ts: facts.ts,
+            node: facts.node.as_bytes(),
+            session: &session,
+            key: resolution.label.as_bytes(),
+            source: resolution.found_by.source(),
+            app,
+            ip,
+            ua,
+            host,
+            method,
+            path: Some(cut(&path, MAX_PATH_BYTES)).filter(|path| !path.is_empty()),
+            proto,
+            scheme: Some(facts.scheme),
+            status: facts.status,
+            time_ms: facts.time_ms,
+            upstream_ms: facts.upstream_ms,
+            request_bytes: facts.request_bytes,
+            response_bytes: facts.response_bytes,
+            user: values.named(ParamType::User, settings, resolution),
+            role: values.named(ParamType::Role, settings, resolution),
+            attacks: facts.attacks,
+            denied: facts.denied,
+            request: None,
+        };
+        if !facts.attacks.is_empty() {
+            let origin = Origin { proto: facts.proto };
+            let places = Places::new(hidden(settings));
+            fields.request = Some(full_request(exchange, origin, &places, secrets));
+        }
+
+        line.clear();
+        line::write(&fields, params(), line);
+        if line.len() >= MAX_RECORD_BYTES {
+            // Without the content rather than not at all.
+            fields.request =
+                fields.request.map(|_| FullRequest { truncated: true, ..FullRequest::default() });
+            line.clear();
+            line::write(&fields, params(), line);
+        }
+        if line.len() >= MAX_RECORD_BYTES {
+            // Hundreds of parameters of thousands of bytes that JSON escapes, each.
+            line.clear();
+            line::write(&fields, params().map(Shown::cut_short), line);
+        }
+        line.push(b'\n');
+        line
+    }
+}
+
+fn placeholder(hide: bool, text: &[u8]) -> &[u8] {
+    if hide { HIDDEN.as_bytes() } else { text }
+}
+
+/// Points whose values nobody may see in clear.
+fn hidden<'s>(settings: &Settings<'s>) -> impl Iterator<Item = &'s Point> {
+    let keys = settings.keys.own.iter().filter(|key| key.export != KeyExport::Plain);
+    let params = settings.params.iter().filter(|param| param.hash);
+    keys.map(|key| &key.point).chain(params.map(|param| &param.point)).chain(settings.masks)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! The path as it may be seen.
+
+use std::borrow::Cow;
+
+use super::secrets::{HIDDEN, Secrets};
+use api_sessions_extract::builtin;
+use api_sessions_extract::percent;
+
+/// Most segments of a path that are looked at one by one; of a longer one that shows something, nothing is
+/// left. So no path is expensive, and none that people use is that long.
+const MAX_SEGMENTS: usize = 64;
+
+/// The path without the segments that hidden points read, without those that show something hidden, and
+/// without ids in path parameters.
+///
+/// `hidden` are places of segments, from 0 behind the first slash.
+pub(super) fn hide<'p>(path: &'p [u8], hidden: &[u32], secrets: &mut Secrets) -> Cow<'p, [u8]> {
+    // Where an id in a parameter may be, and an encoded semicolon: some servers decode before they look.
+    let is_plain = memchr::memchr3(b';', b'%', b'(', path).is_none();
+    if is_plain
+        && hidden.is_empty()
+        && !secrets.shown_in(path)
+        && builtin::find_token(path).is_none()
+        && !(secrets.has_short() && split(path).any(|segment| secrets.are(segment)))
+    {
+        return Cow::Borrowed(path);
+    }
+    hide_segments(path, hidden, secrets)
+}
+
+#[cold]
+fn hide_segments<'p>(path: &'p [u8], hidden: &[u32], secrets: &mut Secrets) -> Cow<'p, [u8]> {
+    let nothing = || Cow::Borrowed(&b"/[hidden]"[..]);
+    let shows = secrets.credential_in(path);
+    let is_long = split(path).nth(MAX_SEGMENTS).is_some();
+    if is_long && shows {
+        return nothing();
+    }
+    // A value may show in the whole and in no segment: it spans some.
+    let mut found = !shows;
+    let mut out = Vec::with_capacity(path.len());
+    let mut buffers = [Vec::new(), Vec::new()];
+    for (at, segment) in split(path).enumerate() {
+        if at > 0 {
+            out.push(b'/');
+        }
+        let is_read =
+            at.checked_sub(1).is_some_and(|at| hidden.iter().any(|nth| *nth as usize == at));
+        let rest = match parameters(segment, &mut buffers) {
+            _ if is_read => None,
+            // Not searched again where the whole showed nothing, but for what is only a whole segment.
+            false if shows && secrets.credential_in(segment) => None,
+            false if secrets.has_short() && secrets.are(segment) => None,
+            false => Some(segment),
+            true => {
+                let name = segment.split(|byte| matches!(byte, b';' | b'%' | b'(')).next();
+                let name = name.filter(|name| !secrets.credential_in(name));
+                out.extend_from_slice(name.unwrap_or_default());
+                if name.is_some_and(|name| !name.is_empty()) {
+                    out.push(b';');
+                }
+                None
+            }
+        };
+        found |= rest.is_none();
+        out.extend_from_slice(rest.unwrap_or(HIDDEN.as_bytes()));
+    }
+    if !found || secrets.credential_in(&out) { nothing() } else { Cow::Owned(out) }
+}
+
+fn split(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|byte| *byte == b'/')
+}
+
+/// Whether a segment carries a session id in a parameter (`;jsessionid=`), in a query whose `?` is encoded,
+/// or in ASP.NET's parentheses (`(S(id))`), encoded once or twice.
+fn parameters(segment: &[u8], [once, twice]: &mut [Vec<u8>; 2]) -> bool {
+    let has_id = |text: &[u8]| {
+        let in_parentheses = text.starts_with(b"(")
+            && [b"S(", b"F(", b"s(", b"f("]
+                .iter()
+                .any(|open| memchr::memmem::find(text, *open).is_some());
+        in_parentheses
+            || text.split(|byte| matches!(byte, b';' | b'?' | b'&' | b'#')).skip(1).any(|piece| {
+                let name = piece.split(|byte| *byte == b'=').next().unwrap_or_default();
+                builtin::is_credential_argument(name.trim_ascii())
+            })
+    };
+    if has_id(segment) {
+        return true;
+    }
+    if memchr::memchr(b'%', segment).is_none() {
+        return false;
+    }
+    let Some(once) = percent::decode_whole(segment, false, once) else { return true };
+    has_id(once) || percent::decode_whole(once, false, twice).is_none_or(has_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hidden(path: &str, segments: &[u32], values: &[&str]) -> String {
+        let mut secrets = Secrets::default();
+        secrets.clear();
+        values.iter().for_each(|value| secrets.add(value.as_bytes()));
+        String::from_utf8_lossy(&hide(path.as_bytes(), segments, &mut secrets)).into_owned()
+    }
+
+    #[test]
+    fn paths_lose_the_segments_that_show_it_and_ids_in_parameters() {
+        for (path, shown) in [
+            ("/a/b", "/a/b"),
+            ("/a/tok-1234/b", "/a/[hidden]/b"),
+            ("/a/tok%2D1234/b", "/a/[hidden]/b"),
+            ("/users/7/x7", "/users/[hidden]/x7"),
+            ("/shop;jsessionid=ABC;v=1/x", "/shop;[hidden]/x"),
+            ("/shop%3BjSessionId=ABC", "/shop;[hidden]"),
+            ("/shop%253BjSessionId=ABC", "/shop;[hidden]"),
+            ("/shop;color=red", "/shop;color=red"),
+            ("/a%20b/c", "/a%20b/c"),
+            ("/x%3Faccess_token=abc", "/x;[hidden]"),
+            ("/(S(lit3py55t21z5v55vlm25s55))/page.aspx", "/[hidden]/page.aspx"),
+            ("/f(x)/(draft)", "/f(x)/(draft)"),
+            ("/verify/eyJhbGciOiJub25lIn0.eyJhIjoxfQ.c2ln/x", "/verify/[hidden]/x"),
+        ] {
+            assert_eq!(hidden(path, &[], &["tok-1234", "7"]), shown);
+        }
+        assert_eq!(hidden("/a/tok/1234/b", &[], &["tok/1234"]), "/[hidden]");
+    }
+
+    #[test]
+    fn a_segment_that_a_hidden_point_reads_goes_however_it_is_written() {
+        assert_eq!(hidden("/u/%207%20/x", &[1], &["7"]), "/u/[hidden]/x");
+    }
+
+    #[test]
+    fn a_path_of_very_many_segments_is_hidden_as_a_whole() {
+        let path = "/abcx".repeat(MAX_SEGMENTS + 1);
+        assert_eq!(hidden(&path, &[], &["abcx"]), "/[hidden]");
+        assert_eq!(hidden(&path, &[], &["abcy"]), path);
+    }
+}

@@ -1,0 +1,77 @@
+//! Places that hidden points read from: they go as a whole, however short the value and whatever is made
+//! of it.
+
+use api_sessions_extract::{Part, Point, Side, Source, percent};
+
+/// Points whose values nobody may see in clear.
+pub(super) struct Places<'p>(Vec<&'p Point>);
+
+impl<'p> Places<'p> {
+    pub(super) fn new(points: impl Iterator<Item = &'p Point>) -> Self {
+        Self(points.collect())
+    }
+
+    fn any(&self, source: impl Fn(&Source) -> bool, part: impl Fn(&Part) -> bool) -> bool {
+        self.0.iter().any(|point| source(point.source()) || point.parts().iter().any(&part))
+    }
+
+    pub(super) fn header(&self, name: &[u8]) -> bool {
+        let is_host = name.eq_ignore_ascii_case(b"host");
+        self.any(
+            |source| match source {
+                Source::Header { side: Side::Request, name: known, .. } => {
+                    name.eq_ignore_ascii_case(known)
+                }
+                Source::Host => is_host,
+                _ => false,
+            },
+            |part| part.is_header(name) || is_host && *part == Part::Host,
+        )
+    }
+
+    /// Also one that the response sets.
+    pub(super) fn cookie(&self, name: &[u8]) -> bool {
+        self.any(
+            |source| match source {
+                Source::Cookie(known) | Source::SetCookie(known) => {
+                    name.eq_ignore_ascii_case(known)
+                }
+                _ => false,
+            },
+            |part| matches!(part, Part::Cookie(known) if name.eq_ignore_ascii_case(known)),
+        )
+    }
+
+    /// `name` as it is sent.
+    pub(super) fn argument(&self, name: &[u8]) -> bool {
+        self.any(
+            |source| {
+                matches!(source, Source::Query { name: known, .. } if percent::equals(name, true, known))
+            },
+            |part| match part {
+                Part::Argument(known) => name.eq_ignore_ascii_case(known),
+                Part::Arguments => true,
+                _ => false,
+            },
+        )
+    }
+
+    pub(super) fn body(&self) -> bool {
+        self.any(
+            |source| {
+                matches!(source, Source::Form(_) | Source::Multipart(_))
+                    || matches!(source, Source::Json { side: Side::Request, .. })
+            },
+            |part| *part == Part::Body,
+        )
+    }
+
+    /// Places of path segments.
+    pub(super) fn segments(&self) -> Vec<u32> {
+        let segment = |point: &&Point| match point.source() {
+            Source::Path(nth) => Some(*nth),
+            _ => None,
+        };
+        self.0.iter().filter_map(segment).collect()
+    }
+}

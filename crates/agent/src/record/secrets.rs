@@ -1,0 +1,105 @@
+//! Keeping what is to be hidden out of everything that is exported.
+//!
+//! A value that a key or parameter hashes, or that a mask hides, may stand elsewhere as well: in a path
+//! segment, in another parameter, in the `User-Agent`. Where it is found, all of the text around it
+//! goes: more is cut, never less.
+
+mod base64;
+mod forms;
+mod needles;
+mod references;
+
+use forms::Forms;
+use needles::Needles;
+
+use api_sessions_extract::builtin;
+
+/// What stands in place of something hidden.
+pub(super) const HIDDEN: &str = "[hidden]";
+
+/// The values of one request that nobody may see. Buffers are used again.
+#[derive(Debug, Default)]
+pub(super) struct Secrets {
+    needles: Needles,
+    forms: Forms,
+}
+
+impl Secrets {
+    pub(super) fn clear(&mut self) {
+        self.needles.clear();
+    }
+
+    pub(super) fn add(&mut self, value: &[u8]) {
+        self.needles.add(value);
+    }
+
+    /// One is too short to be searched for: it counts where it is a whole text.
+    pub(super) fn has_short(&self) -> bool {
+        self.needles.has_short()
+    }
+
+    /// Whether a text is one of the values, however it is encoded.
+    pub(super) fn are(&mut self, text: &[u8]) -> bool {
+        let Self { needles, forms } = self;
+        let plus = needles.have_spaces();
+        needles.may_be_in(text) && forms.any(text, plus, |form| needles.are(form))
+    }
+
+    /// Whether a text shows one of the values, in any form that a request may carry it in: as it is,
+    /// percent-encoded once or twice, in base64 at any alignment and in both alphabets, with JSON escapes, with
+    /// HTML's character references or `%uXXXX`.
+    #[inline]
+    pub(super) fn shown_in(&mut self, text: &[u8]) -> bool {
+        let Self { needles, forms } = self;
+        let plus = needles.have_spaces();
+        needles.may_be_in(text) && forms.any(text, plus, |form| needles.found_in(form))
+    }
+
+    /// As [`Secrets::shown_in`], and whether it shows what is a live credential by its looks or by its name:
+    /// a JWT, the argument of a URL.
+    pub(super) fn credential_in(&mut self, text: &[u8]) -> bool {
+        let Self { needles, forms } = self;
+        let plus = needles.have_spaces();
+        forms.any(text, plus, |form| {
+            needles.found_in(form)
+                || builtin::find_token(form).is_some()
+                || builtin::credential_argument_in(form)
+        })
+    }
+
+    /// The text, or a placeholder where it shows one of the values or a live credential.
+    pub(super) fn without_credentials<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
+        if self.credential_in(text) { HIDDEN.as_bytes() } else { text }
+    }
+
+    /// As [`Secrets::credential_in`], for a body.
+    pub(super) fn credential_in_body(&mut self, body: &[u8], complete: bool) -> bool {
+        self.credential_in(body) || self.shown_only_in_body(body, complete)
+    }
+
+    /// As [`Secrets::shown_in`], for a body.
+    pub(super) fn shown_in_body(&mut self, body: &[u8], complete: bool) -> bool {
+        self.shown_in(body) || self.shown_only_in_body(body, complete)
+    }
+
+    /// What bodies have beside the forms of any text: UTF-16, base64 of several lines, and a value that the
+    /// end cut off.
+    fn shown_only_in_body(&mut self, body: &[u8], complete: bool) -> bool {
+        let Self { needles, forms } = self;
+        if forms.joined(body).is_some_and(|joined| needles.found_in(joined)) {
+            return true;
+        }
+        let plus = needles.have_spaces();
+        !complete && forms.any(body, plus, |form| needles.begun_at_end(form))
+    }
+
+    /// The text, or a placeholder where it shows one of the values or a token: which is no part of what every
+    /// record shows, whoever sent it there.
+    pub(super) fn hide_field<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
+        let hide = self.shown_in(text) || builtin::find_token(text).is_some();
+        if hide { HIDDEN.as_bytes() } else { text }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! Keyed hashing of session keys and parameters (contract §3).
+
+use api_sessions_protocol::{SessionId, hex};
+
+const SESSION_CONTEXT: &str = "api-sessions session id v1";
+const PARAMETER_CONTEXT: &str = "api-sessions parameter v1";
+
+/// What a session's value is: equal values meet within one namespace alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Namespace {
+    /// A value of a key, whichever key it is.
+    Value,
+    /// Source IP, newline, `User-Agent`.
+    IpUa,
+    /// Source IP.
+    Ip,
+}
+
+impl Namespace {
+    fn as_bytes(self) -> &'static [u8] {
+        match self {
+            Namespace::Value => b"value\0",
+            Namespace::IpUa => b"ip+ua\0",
+            Namespace::Ip => b"ip\0",
+        }
+    }
+}
+
+/// Hash of a parameter: 32 lower-case hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParameterHash([u8; 32]);
+
+impl ParameterHash {
+    /// The digits.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// BLAKE3 in keyed mode, with a key for each purpose derived from the secret once.
+pub struct Hasher {
+    session: [u8; 32],
+    parameter: [u8; 32],
+}
+
+/// Values up to this length, namespace included, are hashed in one go, without a state that grows.
+const SHORT: usize = 256;
+
+impl Hasher {
+    /// Nodes that share the secret give the same ids.
+    pub fn new(secret: &[u8]) -> Self {
+        let key = |context| blake3::derive_key(context, secret);
+        Self { session: key(SESSION_CONTEXT), parameter: key(PARAMETER_CONTEXT) }
+    }
+
+    /// Id of the session that `value` names.
+    pub fn session_id(&self, namespace: Namespace, value: &[u8]) -> SessionId {
+        let namespace = namespace.as_bytes();
+        let mut short = [0; SHORT];
+        let len = namespace.len() + value.len();
+        let hash = match short.get_mut(..len) {
+            Some(short) => {
+                let (first, second) = short.split_at_mut(namespace.len());
+                first.copy_from_slice(namespace);
+                second.copy_from_slice(value);
+                blake3::keyed_hash(&self.session, short)
+            }
+            None => {
+                let mut hasher = blake3::Hasher::new_keyed(&self.session);
+                hasher.update(namespace).update(value).finalize()
+            }
+        };
+        SessionId(first_half(&hash))
+    }
+
+    /// What a hashed parameter is exported as.
+    pub fn parameter(&self, value: &[u8]) -> ParameterHash {
+        ParameterHash(hex(&first_half(&blake3::keyed_hash(&self.parameter, value))))
+    }
+}
+
+/// The first 16 bytes.
+fn first_half(hash: &blake3::Hash) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(hash.as_bytes().split_at(16).0);
+    half
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Computed with the reference implementation's Python binding (`blake3` on PyPI).
+    #[test]
+    fn ids_are_those_of_the_contract() {
+        let hasher = Hasher::new(&[b's'; 32]);
+        for (namespace, value, id) in [
+            (Namespace::Value, "alice-token", "f4eb067d0fdfdb58567e34a9ba198c9d"),
+            (Namespace::IpUa, "192.0.2.1\ncurl/8.0", "5f340665313c137e1b1b2d280bd300b4"),
+            (Namespace::Ip, "2001:db8:1:2::/64", "d2fca54db3329bb92d20d17d4818ffd0"),
+        ] {
+            assert_eq!(hasher.session_id(namespace, value.as_bytes()).to_string(), id, "{value}");
+        }
+        // Computed the same way: neither way of hashing is the only one that is right.
+        for len in [SHORT - 7, SHORT - 6, SHORT - 5, 1025] {
+            let value = vec![b'v'; len];
+            let mut whole = blake3::Hasher::new_keyed(&hasher.session);
+            whole.update(b"value\0").update(&value);
+            let id = SessionId(first_half(&whole.finalize()));
+            assert_eq!(hasher.session_id(Namespace::Value, &value), id, "{len}");
+        }
+        assert_eq!(
+            hasher.parameter(b"alice@example.com").as_str(),
+            "8750a8a51af04e3181ebec8f70a1d042"
+        );
+    }
+
+    #[test]
+    fn ids_survive_text() {
+        let id = SessionId([0x0f; 16]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for bad in ["", "0F", &"0F".repeat(16), &"g".repeat(32), &"0".repeat(33)] {
+            assert!(bad.parse::<SessionId>().is_err(), "{bad}");
+        }
+    }
+}

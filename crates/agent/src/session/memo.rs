@@ -1,0 +1,74 @@
+//! The id that a request's value gave before: a session is resolved when the request arrives and once more
+//! when it is over, nearly always from the same value.
+
+use std::cell::Cell;
+
+use super::hash::{Hasher, Namespace};
+use api_sessions_protocol::SessionId;
+
+/// Longest value that is remembered: usual tokens and UUIDs, bytes.
+const MAX_BYTES: usize = 48;
+
+/// Remembers one id. Of one request: who has another secret must not meet it.
+#[derive(Default)]
+pub struct IdMemo(Cell<Option<Known>>);
+
+#[derive(Clone, Copy)]
+struct Known {
+    namespace: Namespace,
+    len: usize,
+    value: [u8; MAX_BYTES],
+    id: SessionId,
+}
+
+impl IdMemo {
+    /// Writes the value whose id is remembered into `out`, if it is this one.
+    pub fn recall(&self, id: SessionId, out: &mut Vec<u8>) -> bool {
+        let known = self.0.get().filter(|known| known.id == id);
+        let Some(value) = known.as_ref().and_then(|known| known.value.get(..known.len)) else {
+            return false;
+        };
+        out.clear();
+        out.extend_from_slice(value);
+        true
+    }
+
+    /// The id that `value` names, as [`Hasher::session_id`].
+    #[inline]
+    pub fn session_id(&self, hasher: &Hasher, namespace: Namespace, value: &[u8]) -> SessionId {
+        if let Some(known) = self.0.get()
+            && known.namespace == namespace
+            && known.value.get(..known.len) == Some(value)
+        {
+            return known.id;
+        }
+        let id = hasher.session_id(namespace, value);
+        let mut known = Known { namespace, len: value.len(), value: [0; MAX_BYTES], id };
+        if let Some(room) = known.value.get_mut(..value.len()) {
+            room.copy_from_slice(value);
+            self.0.set(Some(known));
+        }
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_never_gives_another_id_than_the_hasher() {
+        let (hasher, memo) = (Hasher::new(&[7; 32]), IdMemo::default());
+        let long = [b'l'; MAX_BYTES + 1];
+        let values: &[&[u8]] =
+            &[b"a", b"a", b"ab", b"a\0", b"", &long, &long[1..], &long, &long[1..], b"a"];
+        for namespace in [Namespace::Value, Namespace::Ip, Namespace::IpUa] {
+            for value in values {
+                let id = memo.session_id(&hasher, namespace, value);
+                assert_eq!(id, hasher.session_id(namespace, value), "{value:?}");
+                let mut recalled = Vec::new();
+                assert!(!memo.recall(id, &mut recalled) || recalled == *value);
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The order in which keys are tried.
+
+use api_sessions_protocol::Source;
+
+use super::hash::{Hasher, Namespace};
+use super::ip;
+use api_sessions_extract::SessionKey;
+use api_sessions_extract::builtin::{self, Entry};
+use api_sessions_extract::{Exchange, Needs, Scratch, Side, Source as PointSource};
+use api_sessions_protocol::SessionId;
+
+/// The keys that apply to a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Keys<'k> {
+    /// The operator's, in order of priority.
+    pub own: &'k [SessionKey],
+    /// Whether the built-in set follows.
+    pub builtin: bool,
+}
+
+/// How much of the exchange is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The request's line and headers, and its body where it was read before.
+    Access,
+    /// All of it: the session is settled.
+    Log,
+}
+
+/// The session of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Resolution<'k> {
+    /// Its id.
+    pub id: SessionId,
+    /// Which key identified it.
+    pub found_by: FoundBy,
+    /// Label of the key.
+    pub label: &'k str,
+    /// The key was in the response: the application vouches for the session.
+    pub from_response: bool,
+}
+
+/// What identified a session.
+#[derive(Debug, Clone, Copy)]
+pub enum FoundBy {
+    /// A key of the operator: its place among them.
+    Own(usize),
+    /// An entry of the built-in set.
+    Builtin(&'static Entry),
+    /// Address and `User-Agent`.
+    IpUa,
+    /// The address alone.
+    Ip,
+}
+
+impl FoundBy {
+    /// Which kind of key it is.
+    pub fn source(self) -> Source {
+        match self {
+            FoundBy::Own(_) => Source::Key,
+            FoundBy::Builtin(_) => Source::Builtin,
+            FoundBy::IpUa => Source::IpUa,
+            FoundBy::Ip => Source::Ip,
+        }
+    }
+
+    /// Its place among the operator's keys, if it is one of them.
+    pub fn own(self) -> Option<usize> {
+        match self {
+            FoundBy::Own(at) => Some(at),
+            _ => None,
+        }
+    }
+
+    /// Something that the client was given, or made up; not where it comes from.
+    pub fn is_key(self) -> bool {
+        matches!(self, FoundBy::Own(_) | FoundBy::Builtin(_))
+    }
+}
+
+impl<'k> Resolution<'k> {
+    /// The resolution that gave `id` by a key, under the same keys.
+    pub fn again(keys: Keys<'k>, id: SessionId, found_by: FoundBy) -> Option<Self> {
+        let (label, from_response) = match found_by {
+            FoundBy::Own(at) => {
+                let key = keys.own.get(at)?;
+                (&*key.name, key.point.needs().has_response())
+            }
+            FoundBy::Builtin(entry) => (entry.name, false),
+            FoundBy::IpUa => ("ip_ua", false),
+            FoundBy::Ip => ("ip", false),
+        };
+        Some(Self { id, found_by, label, from_response })
+    }
+}
+
+impl Keys<'_> {
+    /// Whether what they yield when a request arrives is what they will yield when it is over: none reads a
+    /// body, the response, or a variable of NGINX.
+    pub fn settle_on_arrival(&self) -> bool {
+        self.own.iter().all(|key| {
+            key.point.needs() == Needs::default()
+                && !matches!(key.point.source(), PointSource::Variable(_))
+        })
+    }
+}
+
+/// Tries the operator's keys in their order, then the built-in set, then IP and `User-Agent`, then IP.
+///
+/// `found` is overwritten with the value that identified the session; `scratch` is only worked in.
+pub fn resolve<'k, X: Exchange + ?Sized>(
+    keys: Keys<'k>,
+    exchange: &X,
+    stage: Stage,
+    hasher: &Hasher,
+    scratch: &mut Scratch,
+    found: &mut Vec<u8>,
+) -> Resolution<'k> {
+    let id = |namespace, value: &[u8]| hasher.session_id(namespace, value);
+    resolve_with(keys, exchange, stage, id, scratch, found)
+}
+
+/// As [`resolve`], with ids from `id`.
+pub fn resolve_with<'k, X: Exchange + ?Sized>(
+    keys: Keys<'k>,
+    exchange: &X,
+    stage: Stage,
+    id: impl Fn(Namespace, &[u8]) -> SessionId,
+    scratch: &mut Scratch,
+    found: &mut Vec<u8>,
+) -> Resolution<'k> {
+    found.clear();
+    let (namespace, found_by) = find(keys, exchange, stage, scratch, found);
+    let id = id(namespace, found);
+    // `find` names keys that are there.
+    Resolution::again(keys, id, found_by).unwrap_or(Resolution {
+        id,
+        found_by,
+        label: "",
+        from_response: false,
+    })
+}
+
+/// The first key that yields a value, which is left in `found`.
+fn find<X: Exchange + ?Sized>(
+    keys: Keys<'_>,
+    exchange: &X,
+    stage: Stage,
+    scratch: &mut Scratch,
+    found: &mut Vec<u8>,
+) -> (Namespace, FoundBy) {
+    for (at, key) in keys.own.iter().enumerate() {
+        if stage == Stage::Access && key.point.needs().has_response() {
+            continue;
+        }
+        if let Some(value) = key.point.read(exchange, scratch) {
+            found.extend_from_slice(value);
+            return (Namespace::Value, FoundBy::Own(at));
+        }
+    }
+    if keys.builtin
+        && let Some(entry) = builtin::find(exchange, scratch, found)
+    {
+        return (Namespace::Value, FoundBy::Builtin(entry));
+    }
+    ip::write_counted(exchange.ip(), found);
+    let agent = exchange.header(Side::Request, b"user-agent").map(<[u8]>::trim_ascii);
+    match agent.filter(|agent| !agent.is_empty()) {
+        Some(agent) => {
+            found.push(b'\n');
+            found.extend_from_slice(agent);
+            (Namespace::IpUa, FoundBy::IpUa)
+        }
+        None => (Namespace::Ip, FoundBy::Ip),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! The long poll of `GET /v1/sync`, by one worker of a node.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use api_sessions_protocol::{SYNC_COUNTERS, SYNC_ERROR, SYNC_MODULE, SyncDocument};
+use ureq::Agent;
+use ureq::http::{HeaderValue, StatusCode, header};
+
+use crate::export::{Backoff, Notes, Settings, Severity, agent};
+use api_sessions_extract::MAX_PARAMETERS_BYTES;
+use api_sessions_extract::{BadParameters, CloudSettings, ParametersText};
+use api_sessions_shm::{DenyError, DenyWriter, DocumentRegion, PublishError};
+
+/// Seconds that the cloud may take to have something new. Short, so that the Console knows how a node
+/// is; a change is answered at once all the same.
+const WAIT: u64 = 10;
+/// Longest document, bytes: a denylist of 100,000 entries with their reasons.
+const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
+/// Longest error that is reported, bytes.
+const MAX_ERROR_BYTES: usize = 500;
+/// How often a poller that pauses looks whether it is to stop.
+const STEP: Duration = Duration::from_millis(100);
+
+/// What a poller needs.
+pub struct SyncSettings {
+    /// Of the export: the cloud's address, token, certificates.
+    pub export: Settings,
+    /// Where it is: `{url}/v1/sync`.
+    pub url: String,
+    /// This process.
+    pub pid: u32,
+}
+
+/// Where what it takes goes.
+pub struct SyncState {
+    /// The denylist, if some location asks for it.
+    pub deny: Option<DenyWriter>,
+    /// Keys and context parameters.
+    pub settings: DocumentRegion,
+    /// The node's figures, as a JSON object, for the Console.
+    pub counters: Box<dyn Fn() -> String + Send>,
+}
+
+/// Why a document was not taken.
+enum NotTaken {
+    /// It never will be.
+    Bad(String),
+    /// Another process writes just now: the poller of the generation before, in a reload.
+    Busy(String),
+}
+
+/// Polls.
+pub struct Poller {
+    settings: SyncSettings,
+    state: SyncState,
+    agent: Agent,
+    notes: Notes,
+    stop: Arc<AtomicBool>,
+    /// Of the last document, taken in full or not.
+    version: String,
+    /// Why the last document was not taken in full.
+    error: Option<String>,
+}
+
+impl Poller {
+    /// A poller that ends soon after `stop` is set, and changes nothing from then on. TLS roots are
+    /// read here.
+    pub fn new(
+        settings: SyncSettings,
+        state: SyncState,
+        notes: Notes,
+        stop: Arc<AtomicBool>,
+    ) -> Self {
+        let agent = agent(&settings.url, settings.export.ca_pem.as_deref());
+        Self { settings, state, agent, notes, stop, version: String::new(), error: None }
+    }
+
+    /// Until it is stopped.
+    pub fn run(mut self) {
+        let mut backoff = Backoff::default();
+        while !self.is_stopped() {
+            match self.poll() {
+                Ok(()) => {
+                    if backoff.failures() > 0 {
+                        self.note(Severity::Notice, "sync: the cloud answers again".to_owned());
+                    }
+                    backoff.success();
+                }
+                Err(reason) => {
+                    if backoff.failures() == 0 {
+                        let url = &self.settings.url;
+                        let text =
+                            format!("sync: {url}: {reason}; what was taken before stays in force");
+                        self.note(Severity::Warning, text);
+                    }
+                    self.pause(backoff.failure(None));
+                }
+            }
+        }
+    }
+
+    /// One poll. Nothing new is no error; neither is a document that is not taken.
+    fn poll(&mut self) -> Result<(), String> {
+        let timeout = self.settings.export.timeout + Duration::from_secs(WAIT);
+        let mut request = self
+            .agent
+            .get(&self.settings.url)
+            .query("node", &self.settings.export.node)
+            .query("version", &self.version)
+            .query("wait", WAIT.to_string())
+            .header(SYNC_MODULE, env!("CARGO_PKG_VERSION"))
+            .config()
+            .timeout_global(Some(timeout))
+            .build();
+        if let Some(token) = &self.settings.export.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Ok(counters) = HeaderValue::try_from((self.state.counters)()) {
+            request = request.header(SYNC_COUNTERS, counters);
+        }
+        let error = self.error.as_deref().map(printable);
+        if let Some(error) = error.and_then(|error| HeaderValue::try_from(error).ok()) {
+            request = request.header(SYNC_ERROR, error);
+        }
+        let mut response = request.call().map_err(|error| error.to_string())?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_MODIFIED => return Ok(()),
+            status => return Err(format!("answered {}", status.as_u16())),
+        }
+        let body = response.body_mut().with_config().limit(MAX_DOCUMENT_BYTES).read_to_vec();
+        if self.is_stopped() {
+            return Ok(());
+        }
+        let body = match body {
+            Ok(body) => body,
+            Err(ureq::Error::BodyExceedsLimit(_)) => {
+                self.refuse(None, format!("it is larger than {MAX_DOCUMENT_BYTES} bytes"));
+                return Err("the document is too large".to_owned());
+            }
+            Err(error) => return Err(error.to_string()),
+        };
+        let document: SyncDocument = match serde_json::from_slice(&body) {
+            Ok(document) => document,
+            Err(error) => {
+                self.refuse(None, format!("it does not parse: {error}"));
+                return Err(format!("the document does not parse: {error}"));
+            }
+        };
+        match self.take(&document) {
+            Ok(()) => {
+                self.error = None;
+                self.version = document.version;
+                Ok(())
+            }
+            // Its version is noted: the same document need not come again and again.
+            Err(NotTaken::Bad(reason)) => {
+                self.refuse(Some(document.version), reason);
+                Ok(())
+            }
+            // Not noted, so that it comes again.
+            Err(NotTaken::Busy(reason)) => Err(reason),
+        }
+    }
+
+    /// The denylist first: what an analyst denies must not hang on whether the parameters beside it can be
+    /// used. Of the parameters all are taken, or those before stay; where something cannot be written just
+    /// now, the rest next time.
+    fn take(&self, document: &SyncDocument) -> Result<(), NotTaken> {
+        if let Some(deny) = &self.state.deny {
+            let synced = deny.replace_from_cloud(&document.denylist);
+            let synced = synced.map_err(|error| match error {
+                DenyError::Busy => NotTaken::Busy(error.to_string()),
+                _ => NotTaken::Bad(error.to_string()),
+            })?;
+            if synced.refused > 0 {
+                let text = format!(
+                    "sync: {} of {} entries of the denylist were not taken: bad, or no room",
+                    synced.refused,
+                    document.denylist.len()
+                );
+                self.note(Severity::Error, text);
+            }
+        }
+        let version = document.version.clone();
+        let checked = CloudSettings::new(version.clone(), &document.parameters);
+        checked.map_err(|error| NotTaken::Bad(error.to_string()))?;
+        let text = ParametersText { version, parameters: document.parameters.clone() };
+        let text = serde_json::to_vec(&text).map_err(|error| NotTaken::Bad(error.to_string()))?;
+        if text.len() > MAX_PARAMETERS_BYTES {
+            return Err(NotTaken::Bad(BadParameters::TooLarge.to_string()));
+        }
+        let same = self.state.settings.read().is_some_and(|(_, before)| before == text);
+        if !same {
+            let published = self.state.settings.publish(&text, self.settings.pid);
+            published.map_err(|error| match error {
+                PublishError::Busy => NotTaken::Busy(error.to_string()),
+                _ => NotTaken::Bad(error.to_string()),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, version: Option<String>, reason: String) {
+        if self.error.as_ref() != Some(&reason) {
+            let text = format!("sync: a document of the cloud is not taken in full: {reason}");
+            self.note(Severity::Error, text);
+        }
+        self.error = Some(reason);
+        if let Some(version) = version {
+            self.version = version;
+        }
+    }
+
+    fn note(&self, severity: Severity, text: String) {
+        self.notes.add(severity, text);
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    fn pause(&self, mut left: Duration) {
+        while !left.is_zero() && !self.is_stopped() {
+            std::thread::sleep(left.min(STEP));
+            left = left.saturating_sub(STEP);
+        }
+    }
+}
+
+/// As it may stand in a header.
+fn printable(text: &str) -> String {
+    let plain = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
+    text.chars().map(plain).take(MAX_ERROR_BYTES).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use super::*;
+use crate::export::{Endpoint, Note, notes};
+use api_sessions_protocol::SessionId;
+use api_sessions_shm::testing;
+
+/// Answers each poll with the next of its answers, the last one again and again; keeps the heads.
+fn cloud(answers: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1/sync", listener.local_addr().unwrap());
+    let heads: Arc<Mutex<Vec<String>>> = Arc::default();
+    let into = heads.clone();
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let mut stream = stream.unwrap();
+            let mut head = String::new();
+            let mut reader = BufReader::new(stream.try_clone().unwrap().take(100_000));
+            while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
+            into.lock().unwrap().push(head);
+            let (status, body) =
+                answers.get(number).or(answers.last()).unwrap().split_once(' ').unwrap();
+            if number >= answers.len() {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    });
+    (url, heads)
+}
+
+struct Running {
+    deny: DenyWriter,
+    region: DocumentRegion,
+    stop: Arc<AtomicBool>,
+    notes: std::sync::mpsc::Receiver<Note>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+fn start(url: &str) -> Running {
+    start_with(url, testing::document_region(MAX_PARAMETERS_BYTES))
+}
+
+fn start_with(url: &str, region: DocumentRegion) -> Running {
+    let export = Settings {
+        endpoint: Endpoint::parse("http://127.0.0.1:1").unwrap(),
+        token: Some("secret-token".to_owned()),
+        node: "a node".to_owned(),
+        flush: Duration::ZERO,
+        batch: 1,
+        gzip: false,
+        timeout: Duration::from_secs(5),
+        ca_pem: None,
+        shutdown: Duration::ZERO,
+        spool: None,
+    };
+    let settings = SyncSettings { export, url: url.to_owned(), pid: std::process::id() };
+    let deny = testing::denylist(1 << 20).join(1, std::process::id());
+    let state = SyncState {
+        deny: Some(deny),
+        settings: region,
+        counters: Box::new(|| "{\"records_sent_total\":7}".to_owned()),
+    };
+    let (to_log, notes) = notes();
+    let stop = Arc::<AtomicBool>::default();
+    let poller = Poller::new(settings, state, to_log, stop.clone());
+    Running { deny, region, stop, notes, thread: std::thread::spawn(move || poller.run()) }
+}
+
+impl Running {
+    #[track_caller]
+    fn wait_for(&self, what: impl Fn(&Self) -> bool) {
+        let start = Instant::now();
+        while !what(self) {
+            assert!(start.elapsed() < Duration::from_secs(20), "it does not happen");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn denies(&self, session: &str) -> bool {
+        self.deny.list().lookup(&session.parse::<SessionId>().unwrap(), b"", 1)
+    }
+
+    fn finish(self) -> Vec<Note> {
+        self.stop.store(true, Ordering::Release);
+        self.thread.join().unwrap();
+        self.notes.try_iter().collect()
+    }
+}
+
+const ONE: &str = "11111111111111111111111111111111";
+const TWO: &str = "22222222222222222222222222222222";
+
+#[test]
+fn documents_are_taken_and_polls_say_which() {
+    let (url, heads) = cloud(&[
+        r#"200 {"version":"a","denylist":[{"session":"11111111111111111111111111111111"}]}"#,
+        r#"200 {"version":"b","denylist":[{"session":"22222222222222222222222222222222"}],"parameters":{"parameters":[{"point":"request.ip"}]}}"#,
+        "304 ",
+    ]);
+    let running = start(&url);
+    running.wait_for(|running| running.denies(TWO) && !running.denies(ONE));
+    running.wait_for(|running| running.region.generation() == 2);
+    let (_, text) = running.region.read().unwrap();
+    assert_eq!(CloudSettings::parse(&text).unwrap().params[0].name, "request.ip");
+    running.wait_for(|_| heads.lock().unwrap().len() > 3);
+    assert_eq!(running.finish(), []);
+    let heads = heads.lock().unwrap();
+    assert!(heads[0].starts_with("GET /v1/sync?node=a%20node&version=&wait=10 "), "{}", heads[0]);
+    assert!(heads[3].contains("version=b&"), "{}", heads[3]);
+    let lower = heads[0].to_lowercase();
+    assert!(lower.contains("authorization: bearer secret-token"));
+    assert!(lower.contains("api-sessions-counters: {\"records_sent_total\":7}"));
+}
+
+#[test]
+fn parameters_that_are_wrong_stay_as_before_and_hold_back_no_denylist() {
+    let (url, heads) = cloud(&[
+        r#"200 {"version":"a","denylist":[{"session":"11111111111111111111111111111111"}],"parameters":{"parameters":[{"point":"request.ip"}]}}"#,
+        r#"200 {"version":"b","denylist":[{"session":"22222222222222222222222222222222"}],"parameters":{"parameters":[{"point":"no.such"}]}}"#,
+        "304 ",
+    ]);
+    let running = start(&url);
+    running.wait_for(|_| heads.lock().unwrap().len() > 3);
+    assert!(running.denies(TWO) && !running.denies(ONE), "the denylist is in force");
+    assert_eq!(running.region.generation(), 1);
+    let (_, text) = running.region.read().unwrap();
+    assert_eq!(CloudSettings::parse(&text).unwrap().params[0].name, "request.ip");
+    let notes = running.finish();
+    assert!(notes.len() == 1 && notes[0].text.contains("no.such"), "{notes:?}");
+    let head = heads.lock().unwrap()[3].to_lowercase();
+    assert!(
+        head.contains("version=b&") && head.contains("api-sessions-error: parameter \"no.such\""),
+        "{head}"
+    );
+}
+
+#[test]
+fn what_was_taken_stays_while_the_cloud_is_away() {
+    let (url, _) = cloud(&[
+        r#"200 {"version":"a","denylist":[{"session":"11111111111111111111111111111111"}]}"#,
+        "500 no",
+        "200 garbage",
+        "304 ",
+    ]);
+    let running = start(&url);
+    running.wait_for(|running| running.denies(ONE));
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(running.denies(ONE));
+    let notes = running.finish();
+    assert!(notes.iter().any(|note| note.text.contains("answered 500")), "{notes:?}");
+    assert!(notes.iter().all(|note| !note.text.contains("secret-token")));
+}
+
+#[test]
+fn a_document_that_could_not_be_written_just_then_is_asked_for_again() {
+    let (url, heads) = cloud(&[
+        r#"200 {"version":"a","denylist":[],"parameters":{"parameters":[{"point":"request.ip"}]}}"#,
+    ]);
+    let region = testing::document_region(MAX_PARAMETERS_BYTES);
+    let other = region.hold_as_publisher(std::process::id());
+    let running = start_with(&url, region);
+    running.wait_for(|_| !heads.lock().unwrap().is_empty());
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(region.generation(), 0);
+    drop(other);
+    running.wait_for(|running| running.region.generation() == 1);
+    let notes = running.finish();
+    assert!(notes.iter().any(|note| note.text.contains("is publishing")), "{notes:?}");
+}

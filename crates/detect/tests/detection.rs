@@ -1,0 +1,174 @@
+//! The detectors against the corpus: what they find, and what they must leave alone.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use api_sessions_detect::{AttackKind, AttackKinds, Workspace, detect};
+use api_sessions_extract::testing::FakeExchange;
+use proptest::prelude::*;
+
+/// Least share of attacks of a type that must be found, and most benign values that may be marked.
+/// docs/detection.md has the figures; raise these when they get better.
+const LEAST_FOUND: f64 = 0.95;
+const MOST_MARKED: f64 = 0.01;
+
+fn unescaped(text: &str) -> String {
+    let (mut out, mut chars) = (String::new(), text.chars());
+    while let Some(c) = chars.next() {
+        match (c, if c == '\\' { chars.next() } else { None }) {
+            ('\\', Some('r')) => out.push('\r'),
+            ('\\', Some('n')) => out.push('\n'),
+            ('\\', Some('t')) => out.push('\t'),
+            ('\\', Some('0')) => out.push('\0'),
+            ('\\', Some(other)) => out.push(other),
+            (c, _) => out.push(c),
+        }
+    }
+    out
+}
+
+/// As a browser encodes an argument, but for what is encoded already.
+fn encoded(value: &str) -> String {
+    value.bytes().fold(String::new(), |mut out, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'%' => {
+                out.push(byte as char)
+            }
+            _ => write!(out, "%{byte:02X}").unwrap(),
+        }
+        out
+    })
+}
+
+fn exchange(place: &str, value: &str) -> FakeExchange {
+    let json = |text: &str| serde_json::to_string(text).unwrap();
+    let post = |content_type: &str, body: String| FakeExchange {
+        method: b"POST".to_vec(),
+        request_body: Some((body.into(), content_type.into())),
+        ..FakeExchange::get("/things")
+    };
+    let body = match place {
+        "path" => return FakeExchange::get(value),
+        "arg" => return FakeExchange::get(&format!("/search?lang=en&q={}", encoded(value))),
+        "name" => return FakeExchange::get(&format!("/search?{}=x", encoded(value))),
+        "cookie" => {
+            return FakeExchange::get("/")
+                .header("Cookie", format!("theme=dark; v={}", value.replace(';', "%3B")));
+        }
+        "ua" => return FakeExchange::get("/").header("User-Agent", value),
+        "header" => return FakeExchange::get("/").header("X-Value", value),
+        "json" => ("application/json", format!("{{\"id\":1,\"text\":{}}}", json(value))),
+        "jsonname" => {
+            ("application/json; charset=utf-8", format!("{{\"a\":{{{}:1}}}}", json(value)))
+        }
+        "form" => (
+            "application/x-www-form-urlencoded",
+            format!("id=1&text={}", encoded(&value.replace('%', "%25"))),
+        ),
+        "body" => ("application/xml", value.to_owned()),
+        other => panic!("no such place: {other}"),
+    };
+    post(body.0, body.1)
+}
+
+fn found(place: &str, value: &str) -> AttackKinds {
+    detect(&exchange(place, value), AttackKinds::all(), &mut Workspace::default())
+}
+
+fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
+    text.lines().filter(|line| !line.is_empty() && !line.starts_with("# "))
+}
+
+#[test]
+fn attacks_of_each_type_are_found() {
+    let mut counts: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
+    for line in lines(include_str!("corpus/attacks.txt")) {
+        let (kind, rest) = line.split_once(' ').unwrap();
+        let (place, value) = rest.split_once(' ').unwrap();
+        let wanted: AttackKind = kind.parse().unwrap();
+        let hit = found(place, &unescaped(value)).has(wanted);
+        let (all, hits) = counts.entry(kind).or_default();
+        *all += 1;
+        *hits += u32::from(hit);
+        if !hit {
+            println!("not found: {line}");
+        }
+    }
+    assert_eq!(counts.len(), AttackKind::ALL.len());
+    for (kind, (all, hits)) in counts {
+        let share = f64::from(hits) / f64::from(all);
+        println!("{kind}: {hits} of {all}");
+        assert!(share >= LEAST_FOUND, "{kind}: {hits} of {all}");
+    }
+}
+
+#[test]
+fn what_is_benign_is_left_alone() {
+    let (mut all, mut marked) = (0_u32, 0_u32);
+    for line in lines(include_str!("corpus/benign.txt")) {
+        let (place, value) = line.split_once(' ').unwrap();
+        let found: Vec<_> =
+            found(place, &unescaped(value)).iter().map(AttackKind::as_str).collect();
+        all += 1;
+        if !found.is_empty() {
+            marked += 1;
+            println!("{found:?}: {line}");
+        }
+    }
+    println!("{marked} of {all} marked");
+    assert!(f64::from(marked) <= MOST_MARKED * f64::from(all), "{marked} of {all}");
+}
+
+#[test]
+fn a_type_that_is_not_wanted_is_not_found() {
+    let exchange = exchange("arg", "1' OR '1'='1");
+    let wanted = AttackKind::Xss.into();
+    assert!(detect(&exchange, wanted, &mut Workspace::default()).is_empty());
+}
+
+#[test]
+fn a_multipart_field_and_the_name_of_a_file_are_looked_at() {
+    for part in [
+        "Content-Disposition: form-data; name=\"q\"\r\n\r\n<script>alert(1)</script>",
+        "Content-Disposition: form-data; name=\"f\"; filename=\"<script>alert(1)</script>\"\r\n\r\nx",
+    ] {
+        let body = format!("--b\r\n{part}\r\n--b--\r\n");
+        let exchange = FakeExchange {
+            request_body: Some((body.into(), b"multipart/form-data; boundary=b".to_vec())),
+            ..FakeExchange::get("/")
+        };
+        assert!(
+            detect(&exchange, AttackKinds::all(), &mut Workspace::default()).has(AttackKind::Xss)
+        );
+    }
+}
+
+#[test]
+fn ten_thousand_arguments_are_not_looked_at_forever() {
+    let query = "a=b&".repeat(10_000) + "q=<script>alert(1)</script>";
+    let exchange = FakeExchange::get(&format!("/?{query}"));
+    assert!(detect(&exchange, AttackKinds::all(), &mut Workspace::default()).is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Nor does anything that anyone sends.
+    #[test]
+    fn no_bytes_do_harm(
+        path in proptest::collection::vec(any::<u8>(), 0..200),
+        query in "[a-z=&%0-9'\"<>();/*#${}. -]{0,200}",
+        cookie in proptest::collection::vec(any::<u8>(), 0..200),
+        body in proptest::collection::vec(any::<u8>(), 0..400),
+        kind in prop_oneof![
+            Just("application/json"), Just("multipart/form-data; boundary=x"),
+            Just("application/x-www-form-urlencoded"), Just("text/xml"), Just("")],
+    ) {
+        let exchange = FakeExchange {
+            path,
+            request_body: Some((body, kind.into())),
+            ..FakeExchange::get(&format!("/?{query}")).header("Cookie", cookie)
+        };
+        let _ = detect(&exchange, AttackKinds::all(), &mut Workspace::default());
+    }
+}

@@ -1,0 +1,32 @@
+//! Two cookies of one name: the first counts, and that there was another is counted.
+
+use super::lookup::{MAX_NAME_BYTES, each_cookie, without_prefix};
+use super::table::Entry;
+use crate::Exchange;
+
+/// Whether the cookie that `entry` was found in is there more than once. Asked only once a session was
+/// found so: others need not look for it.
+pub fn is_repeated<X: Exchange + ?Sized>(exchange: &X, entry: &Entry) -> bool {
+    if !entry.rule.is_cookie() {
+        return false;
+    }
+    // Of a pair, both may be.
+    let mut first: [Option<&[u8]>; 2] = [None; 2];
+    let mut repeated = false;
+    each_cookie(exchange, &mut |name, _| {
+        let name = without_prefix(name);
+        let mut buffer = [0; MAX_NAME_BYTES];
+        let Some(lower) = buffer.get_mut(..name.len()) else { return true };
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        let place = entry.rule.cookie(name, lower);
+        match place.and_then(|place| first.get_mut(place)) {
+            None => {}
+            Some(slot @ None) => *slot = Some(name),
+            // A pattern has many names.
+            Some(Some(first)) => repeated |= first.eq_ignore_ascii_case(name),
+        }
+        !repeated
+    });
+    repeated
+}

@@ -1,0 +1,55 @@
+//! Which values identify a session, and which part of them.
+
+use super::jwt;
+use super::{MAX_VALUE_BYTES, MIN_VALUE_BYTES};
+use crate::percent;
+
+/// What applications put where there is no session: else all who send one would be one session.
+const PLACEHOLDERS: &[&[u8]] = &[
+    b"",
+    b"null",
+    b"undefined",
+    b"none",
+    b"deleted",
+    b"guest",
+    b"anonymous",
+    b"true",
+    b"false",
+    b"0",
+    b"-",
+];
+
+/// Empty, or one of the words that stand for nothing.
+pub(super) fn is_placeholder(value: &[u8]) -> bool {
+    PLACEHOLDERS.iter().any(|placeholder| value.eq_ignore_ascii_case(placeholder))
+}
+
+/// Long enough, short enough, and no placeholder.
+pub(super) fn identifies(value: &[u8]) -> bool {
+    (MIN_VALUE_BYTES..=MAX_VALUE_BYTES).contains(&value.len()) && !is_placeholder(value)
+}
+
+/// The part of a cookie, or of a path parameter, that stays the same during a session.
+pub(super) fn stable_part<'v>(
+    lower_case_name: &[u8],
+    value: &'v [u8],
+    buffer: &'v mut Vec<u8>,
+) -> Option<&'v [u8]> {
+    if jwt::is_raw(value) {
+        // What is cut off may be what shows it, and what is left is the same for all users.
+        return None;
+    }
+    match lower_case_name {
+        // Behind a dot or an exclamation mark stands the node: a fail-over changes it.
+        b"jsessionid" => value.split(|byte| matches!(byte, b'.' | b'!')).next(),
+        // `s:ID.signature`, percent-encoded.
+        b"connect.sid" => {
+            let decoded = percent::decode(value, false, buffer)?;
+            match decoded.strip_prefix(b"s:") {
+                Some(signed) => signed.split(|byte| *byte == b'.').next(),
+                None => Some(decoded),
+            }
+        }
+        _ => Some(value),
+    }
+}

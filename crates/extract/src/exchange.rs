@@ -1,0 +1,89 @@
+//! What a point can see: one request and, later, its response.
+
+use super::media_type::MediaType;
+
+/// Which half of an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// What the client sent.
+    Request,
+    /// What it was answered.
+    Response,
+}
+
+/// Handle of a complex value that the server compiled at configuration time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct VariableId(pub u32);
+
+/// Compiles the text of a point that begins with `$` or contains one.
+///
+/// The module does it with `ngx_http_compile_complex_value`; tests with a map.
+pub trait VariableCompiler {
+    /// Returns a handle for [`Exchange::variable`], or why the text is not a complex value.
+    fn compile(&mut self, text: &str) -> Result<VariableId, String>;
+}
+
+/// The part of a body that was looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Body<'a> {
+    /// Its first bytes, at most `api_sessions_body_size`, already decompressed.
+    pub bytes: &'a [u8],
+    /// `Content-Type`, with parameters, as it was sent; empty where there is none.
+    pub content_type: &'a [u8],
+    /// False where the body went on after `bytes`.
+    pub complete: bool,
+}
+
+impl Body<'_> {
+    /// By its type.
+    pub fn is_form(&self) -> bool {
+        MediaType::of(self.content_type) == MediaType::Form
+    }
+}
+
+/// One request and its response, as the server sees them.
+///
+/// Nothing here allocates on the heap of the process (the module may use the request's pool). Before
+/// the response exists, its side yields nothing.
+pub trait Exchange {
+    /// Calls `each` with name and value of every header of that side, in order of arrival, until it
+    /// returns `false`. Names come in the case they were sent in.
+    fn headers<'a>(&'a self, side: Side, each: &mut dyn FnMut(&'a [u8], &'a [u8]) -> bool);
+
+    /// The first header of that lower-case name. The default walks [`Exchange::headers`]; a server
+    /// that keeps pointers to known headers answers faster.
+    fn header<'a>(&'a self, side: Side, lower_case_name: &[u8]) -> Option<&'a [u8]> {
+        let mut found = None;
+        self.headers(side, &mut |name, value| {
+            if name.eq_ignore_ascii_case(lower_case_name) {
+                found = Some(value);
+            }
+            found.is_none()
+        });
+        found
+    }
+
+    /// Request method.
+    fn method(&self) -> &[u8];
+
+    /// Host as the server sees it: without port, lower-case, also where no `Host` header exists.
+    fn host(&self) -> Option<&[u8]>;
+
+    /// Client address as text, after `realip`.
+    fn ip(&self) -> &[u8];
+
+    /// Path as the client sent it, undecoded, up to the `?`.
+    fn path(&self) -> &[u8];
+
+    /// Query as the client sent it, without the `?`; empty where there is none.
+    fn query(&self) -> &[u8];
+
+    /// Response status, once there is one.
+    fn status(&self) -> Option<u16>;
+
+    /// What was seen of a body, once it was seen.
+    fn body(&self, side: Side) -> Option<Body<'_>>;
+
+    /// Value of a complex value; `None` where it is empty or could not be evaluated.
+    fn variable(&self, id: VariableId) -> Option<&[u8]>;
+}

@@ -1,0 +1,293 @@
+//! Values in JSON documents (RFC 8259), found by scanning for the asked path, without a tree.
+//!
+//! Linear in the document's length, no recursion. Of a member that is written twice the last counts,
+//! as in what applications use. A document that was cut off yields what lies complete before the cut;
+//! one that is whole and does not parse yields nothing, as its application takes nothing from it.
+
+mod grammar;
+
+/// Deepest nesting that is scanned; what lies deeper is not found.
+pub const MAX_DEPTH: u32 = 128;
+/// Most steps of a path.
+pub const MAX_STEPS: usize = 32;
+
+/// One step into a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Member of an object.
+    Member(Box<[u8]>),
+    /// Element of an array, from 0.
+    Element(u32),
+}
+
+/// Steps from the top of a document to a value; at least one.
+pub type Path = Box<[Step]>;
+
+/// The value at `path` in a whole document: strings unescaped, numbers and booleans as their text.
+/// Objects, arrays and null yield nothing, nor does anything in what is no JSON.
+pub fn find<'v>(document: &'v [u8], path: &[Step], buffer: &'v mut Vec<u8>) -> Option<&'v [u8]> {
+    let document = without_mark(document);
+    let value = Scanner { rest: document, is_part: false }.find(path, buffer)?;
+    // Last: most documents that are asked do not have the value.
+    grammar::is_document(document).then_some(value)
+}
+
+/// As [`find`], in the first part of a document that went on: what lies complete in it, as far as it
+/// can be told.
+pub fn find_in_part<'v>(
+    part: &'v [u8],
+    path: &[Step],
+    buffer: &'v mut Vec<u8>,
+) -> Option<&'v [u8]> {
+    Scanner { rest: without_mark(part), is_part: true }.find(path, buffer)
+}
+
+/// A byte order mark is not JSON, but some clients send one.
+fn without_mark(document: &[u8]) -> &[u8] {
+    document.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(document)
+}
+
+struct Scanner<'d> {
+    rest: &'d [u8],
+    /// Nobody looks at the grammar of it all.
+    is_part: bool,
+}
+
+impl<'d> Scanner<'d> {
+    fn find<'v>(mut self, path: &[Step], buffer: &'v mut Vec<u8>) -> Option<&'v [u8]>
+    where
+        'd: 'v,
+    {
+        for step in path {
+            match step {
+                Step::Member(name) => self.enter_member(name)?,
+                Step::Element(index) => self.enter_element(*index)?,
+            }
+        }
+        self.scalar(buffer)
+    }
+
+    fn peek(&mut self) -> Option<u8> {
+        while let Some((byte, behind)) = self.rest.split_first() {
+            if !grammar::is_blank(*byte) {
+                return Some(*byte);
+            }
+            self.rest = behind;
+        }
+        None
+    }
+
+    fn eat(&mut self, byte: u8) -> Option<()> {
+        (self.peek()? == byte).then(|| self.rest = &self.rest[1..])
+    }
+
+    /// Moves to the value of a member of the object that starts here; to the last one of that name.
+    fn enter_member(&mut self, wanted: &[u8]) -> Option<()> {
+        self.eat(b'{')?;
+        let mut found = None;
+        // Ends with the object, or where the document ends or breaks.
+        while let Some(name) = self.member() {
+            if is_text(name, wanted) {
+                found = Some(self.rest);
+            }
+            if self.skip_value().and_then(|()| self.eat(b',')).is_none() {
+                break;
+            }
+        }
+        self.rest = found?;
+        Some(())
+    }
+
+    /// The name of the member that starts here; then its value starts.
+    fn member(&mut self) -> Option<&'d [u8]> {
+        let name = self.string()?;
+        self.eat(b':')?;
+        Some(name)
+    }
+
+    /// Moves to an element of the array that starts here.
+    fn enter_element(&mut self, index: u32) -> Option<()> {
+        self.eat(b'[')?;
+        if self.peek()? == b']' {
+            return None;
+        }
+        for _ in 0..index {
+            self.skip_value()?;
+            self.eat(b',')?;
+        }
+        Some(())
+    }
+
+    fn scalar<'v>(&mut self, buffer: &'v mut Vec<u8>) -> Option<&'v [u8]>
+    where
+        'd: 'v,
+    {
+        match self.peek()? {
+            b'"' => unescape(self.string()?, buffer),
+            b't' | b'f' | b'-' | b'0'..=b'9' => self.bare(),
+            _ => None,
+        }
+    }
+
+    /// A string's bytes between its quotes, still escaped.
+    fn string(&mut self) -> Option<&'d [u8]> {
+        let text = self.quoted()?;
+        (!self.is_part || !grammar::has_controls(text)).then_some(text)
+    }
+
+    /// As [`Scanner::string`], whatever stands between the quotes.
+    fn quoted(&mut self) -> Option<&'d [u8]> {
+        self.eat(b'"')?;
+        let text = self.rest;
+        let mut at = 0;
+        loop {
+            at += memchr::memchr2(b'"', b'\\', &text[at..])?;
+            if text[at] == b'"' {
+                self.rest = &text[at + 1..];
+                return Some(&text[..at]);
+            }
+            // A backslash and what it escapes.
+            at += 2;
+            if at > text.len() {
+                return None;
+            }
+        }
+    }
+
+    /// A number or word; it must end before the document does, else it may have been cut.
+    fn bare(&mut self) -> Option<&'d [u8]> {
+        let delimiter = |byte: &u8| matches!(byte, b',' | b'}' | b']') || grammar::is_blank(*byte);
+        let end = self.rest.iter().position(delimiter)?;
+        let (text, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        let known = matches!(text, b"true" | b"false" | b"null")
+            || grammar::number(text) == Some(text.len());
+        known.then_some(text)
+    }
+
+    fn skip_value(&mut self) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.string().map(|_| ()),
+            b'{' | b'[' => self.skip_nested(),
+            _ => self.bare().map(|_| ()),
+        }
+    }
+
+    /// Skips an object or array by counting brackets outside strings.
+    fn skip_nested(&mut self) -> Option<()> {
+        let mut depth = 0_u32;
+        loop {
+            let at =
+                self.rest.iter().position(|b| matches!(b, b'"' | b'{' | b'}' | b'[' | b']'))?;
+            self.rest = &self.rest[at..];
+            match self.rest[0] {
+                b'"' => {
+                    self.string()?;
+                    continue;
+                }
+                b'{' | b'[' => depth += 1,
+                _ => depth -= 1,
+            }
+            self.rest = &self.rest[1..];
+            if depth == 0 {
+                return Some(());
+            }
+            if depth > MAX_DEPTH {
+                return None;
+            }
+        }
+    }
+}
+
+/// Hands out every string of a document, names of members and values, unescaped, until `take` has
+/// enough. Whether it wants more. Of a document that is cut, the beginning of its last string too.
+pub fn strings(
+    document: &[u8],
+    buffer: &mut Vec<u8>,
+    take: &mut dyn FnMut(bool, &[u8]) -> bool,
+) -> bool {
+    let mut scanner = Scanner { rest: document, is_part: true };
+    while let Some(at) = memchr::memchr(b'"', scanner.rest) {
+        scanner.rest = &scanner.rest[at..];
+        let behind = &scanner.rest[1..];
+        let Some(escaped) = scanner.quoted() else { return take(false, behind) };
+        let is_name = scanner.peek() == Some(b':');
+        if !take(is_name, unescape(escaped, buffer).unwrap_or(escaped)) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether an escaped string is `wanted`.
+fn is_text(escaped: &[u8], wanted: &[u8]) -> bool {
+    if memchr::memchr(b'\\', escaped).is_none() {
+        return escaped == wanted;
+    }
+    // Escapes make a string longer, never shorter; at most sixfold (`\u0041`).
+    if escaped.len() < wanted.len() || escaped.len() > wanted.len() * 6 {
+        return false;
+    }
+    let mut buffer = Vec::new();
+    unescape(escaped, &mut buffer) == Some(wanted)
+}
+
+/// Resolves the escapes of a string; borrowed as it is where there are none.
+fn unescape<'v>(escaped: &'v [u8], buffer: &'v mut Vec<u8>) -> Option<&'v [u8]> {
+    let Some(first) = memchr::memchr(b'\\', escaped) else { return Some(escaped) };
+    buffer.clear();
+    buffer.extend_from_slice(&escaped[..first]);
+    let mut rest = &escaped[first..];
+    while let Some((byte, behind)) = rest.split_first() {
+        if buffer.len() > super::MAX_VALUE_BYTES {
+            break;
+        }
+        if *byte != b'\\' {
+            buffer.push(*byte);
+            rest = behind;
+            continue;
+        }
+        let (escape, behind) = behind.split_first()?;
+        rest = behind;
+        match escape {
+            b'"' | b'\\' | b'/' => buffer.push(*escape),
+            b'b' => buffer.push(8),
+            b'f' => buffer.push(12),
+            b'n' => buffer.push(b'\n'),
+            b'r' => buffer.push(b'\r'),
+            b't' => buffer.push(b'\t'),
+            b'u' => {
+                let (character, behind) = code_point(rest)?;
+                rest = behind;
+                buffer.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            _ => return None,
+        }
+    }
+    Some(buffer)
+}
+
+/// The character of `XXXX`, or of `XXXX\uXXXX` where that is a surrogate pair.
+fn code_point(rest: &[u8]) -> Option<(char, &[u8])> {
+    let (high, behind) = unit(rest)?;
+    if !(0xD800..0xE000).contains(&high) {
+        return Some((char::from_u32(high)?, behind));
+    }
+    let (low, behind) = unit(behind.strip_prefix(b"\\u")?)?;
+    if high >= 0xDC00 || !(0xDC00..0xE000).contains(&low) {
+        return None;
+    }
+    let scalar = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+    Some((char::from_u32(scalar)?, behind))
+}
+
+fn unit(rest: &[u8]) -> Option<(u32, &[u8])> {
+    let (digits, behind) = rest.split_at_checked(4)?;
+    let value = digits
+        .iter()
+        .try_fold(0, |value, digit| Some(value << 4 | (*digit as char).to_digit(16)?))?;
+    Some((value, behind))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! Keys and context parameters as the cloud writes them, and as a node uses them.
+
+use api_sessions_protocol::{ParamType, Parameter, ParameterExport, ParameterSet};
+use serde::{Deserialize, Serialize};
+
+use crate::{ContextParam, KeyExport, SessionKey, builtin};
+use crate::{NoVariables, Point, PointError};
+
+/// Longest text of keys and context parameters, bytes.
+pub const MAX_PARAMETERS_BYTES: usize = 256 << 10;
+/// Most keys and context parameters of a document.
+const MAX_PARAMETERS: usize = 256;
+/// Longest name, bytes.
+const MAX_NAME_BYTES: usize = 128;
+
+/// What a node made of a document.
+#[derive(Debug, Default)]
+pub struct CloudSettings {
+    /// Version of the document.
+    pub version: String,
+    /// Keys, in order of priority: before those of nginx.conf.
+    pub keys: Vec<SessionKey>,
+    /// Context parameters: before those of nginx.conf.
+    pub params: Vec<ContextParam>,
+}
+
+/// The text in shared memory.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParametersText {
+    /// Version of the document.
+    pub version: String,
+    /// As the cloud wrote them.
+    #[serde(default)]
+    pub parameters: ParameterSet,
+}
+
+/// Why a document changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadParameters {
+    /// Not the text of a document.
+    #[error("it does not parse: {0}")]
+    Json(String),
+    /// More than can be read for each request.
+    #[error("{0} parameters, of which {MAX_PARAMETERS} are accepted")]
+    TooMany(usize),
+    /// More than there is memory for.
+    #[error("its parameters are larger than {MAX_PARAMETERS_BYTES} bytes")]
+    TooLarge,
+    /// A point that is none.
+    #[error("parameter \"{point}\": {error}")]
+    Point {
+        /// As it was written.
+        point: String,
+        /// What is wrong.
+        error: PointError,
+    },
+    /// A name that is none.
+    #[error("parameter \"{0}\": a name has 1 to {MAX_NAME_BYTES} bytes without control characters")]
+    Name(String),
+}
+
+impl CloudSettings {
+    /// Reads the text that a poller has published.
+    ///
+    /// # Errors
+    /// [`BadParameters`].
+    pub fn parse(text: &[u8]) -> Result<Self, BadParameters> {
+        let text: ParametersText =
+            serde_json::from_slice(text).map_err(|error| BadParameters::Json(error.to_string()))?;
+        Self::new(text.version, &text.parameters)
+    }
+
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// [`BadParameters`].
+    pub fn new(version: String, set: &ParameterSet) -> Result<Self, BadParameters> {
+        if set.parameters.len() > MAX_PARAMETERS {
+            return Err(BadParameters::TooMany(set.parameters.len()));
+        }
+        let mut settings = Self { version, ..Self::default() };
+        for parameter in &set.parameters {
+            settings.add(parameter)?;
+        }
+        Ok(settings)
+    }
+
+    fn add(&mut self, parameter: &Parameter) -> Result<(), BadParameters> {
+        // Variables are the operator's: what they hold is not the Console's to ask for.
+        let point = Point::parse(&parameter.point, &mut NoVariables)
+            .map_err(|error| BadParameters::Point { point: parameter.point.clone(), error })?;
+        let name = parameter.name.clone().unwrap_or_else(|| parameter.point.clone());
+        if name.is_empty()
+            || name.len() > MAX_NAME_BYTES && parameter.name.is_some()
+            || name.chars().any(char::is_control)
+        {
+            return Err(BadParameters::Name(parameter.point.clone()));
+        }
+        // A live credential never leaves in clear by what someone clicked.
+        let is_credential = point.is_whole_credential() || builtin::covers(&point);
+        let export = match parameter.export {
+            ParameterExport::Plain if is_credential => ParameterExport::Hashed,
+            export => export,
+        };
+        let is_context =
+            !parameter.group || matches!(parameter.kind, ParamType::User | ParamType::Role);
+        if is_context && export != ParameterExport::Off {
+            self.params.push(ContextParam {
+                point: point.clone(),
+                name: name.clone(),
+                kind: parameter.kind,
+                hash: export == ParameterExport::Hashed,
+            });
+        }
+        if parameter.group {
+            let export = match export {
+                ParameterExport::Hashed => KeyExport::Hashed,
+                ParameterExport::Plain => KeyExport::Plain,
+                ParameterExport::Off => KeyExport::Off,
+            };
+            self.keys.push(SessionKey { point, name, export });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(json: &str) -> Result<CloudSettings, BadParameters> {
+        CloudSettings::parse(
+            format!("{{\"version\":\"v1\",\"parameters\":{{\"parameters\":[{json}]}}}}").as_bytes(),
+        )
+    }
+
+    #[test]
+    fn groups_are_keys_and_others_context() {
+        let settings =
+            set(r#"{"point":"request.cookie.tenant","name":"sid","group":true,"export":"plain"},
+            {"point":"request.cookie.PHPSESSID","name":"php","group":true,"export":"plain"},
+            {"point":"request.header.X-User","type":"user","export":"hashed"},
+            {"point":"request.header.X-Login","type":"user","group":true,"export":"hashed"},
+            {"point":"request.query.q","export":"plain"},
+            {"point":"request.header.Authorization","export":"plain"}"#)
+            .unwrap();
+        let keys: Vec<_> = settings.keys.iter().map(|key| (&*key.name, key.export)).collect();
+        assert_eq!(
+            keys,
+            [
+                ("sid", KeyExport::Plain),
+                ("php", KeyExport::Hashed),
+                ("request.header.X-Login", KeyExport::Hashed)
+            ]
+        );
+        let params: Vec<_> =
+            settings.params.iter().map(|param| (&*param.name, param.kind, param.hash)).collect();
+        assert_eq!(
+            params,
+            [
+                ("request.header.X-User", ParamType::User, true),
+                ("request.header.X-Login", ParamType::User, true),
+                ("request.query.q", ParamType::Context, false),
+                ("request.header.Authorization", ParamType::Context, true),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (json, named) in [
+            (r#"{"point":"request.cookies.sid"}"#, "request.cookies.sid"),
+            (r#"{"point":"$http_authorization"}"#, "$http_authorization"),
+            (r#"{"point":"request.ip","name":""}"#, "request.ip"),
+            (r#"{"point":7}"#, "does not parse"),
+        ] {
+            let error = set(json).unwrap_err().to_string();
+            assert!(error.contains(named), "{json}: {error}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What the NGINX module and `api-sessions-cloud` say to each other, and nothing else.
+//!
+//! Nodes post [`Record`]s, one JSON object a line (`application/x-ndjson`), to `/v1/records`, and
+//! long-poll `/v1/sync` for a [`SyncDocument`]: the denylist and the keys and context parameters
+//! that the Console manages.
+#![forbid(unsafe_code)]
+
+pub mod limits;
+mod record;
+mod session_id;
+mod sync;
+
+pub use record::{FullRequest, Param, ParamType, Record, Source};
+pub use session_id::{BadSessionId, SessionId, hex};
+pub use sync::{DenyEntry, Parameter, ParameterExport, ParameterSet, SyncDocument, SyncReport};
+
+/// Content type of a batch of records.
+pub const NDJSON: &str = "application/x-ndjson";
+
+/// Header that makes a batch idempotent: node, worker life and batch number.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Longest line (one record, with the full content of a malicious request) in bytes.
+/// A node never writes a longer one, and the cloud refuses it.
+pub const MAX_RECORD_BYTES: usize = 1 << 20;
+
+/// Header of a node's sync poll: why it did not take the newest document ([`SyncReport::error`]).
+pub const SYNC_ERROR: &str = "api-sessions-error";
+
+/// Header of a node's sync poll: its counters, one JSON object of names and numbers, for the
+/// Console's list of nodes.
+pub const SYNC_COUNTERS: &str = "api-sessions-counters";
+
+/// Header of a node's sync poll: version of the module.
+pub const SYNC_MODULE: &str = "api-sessions-module";

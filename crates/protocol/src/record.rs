@@ -1,0 +1,287 @@
+//! One request, as a node reports it.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+/// The record of one request: one JSON object on one line. Absent values are left out.
+///
+/// It borrows on the node, where it is serialised straight out of request memory, and owns in the
+/// cloud (`Record<'static>`), where it is parsed.
+///
+/// What is missing reads as empty, so that an older node's record is still taken; whoever takes it
+/// checks what it cannot do without.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record<'a> {
+    /// NGINX's `$request_id`: 32 lower-case hex digits.
+    #[serde(borrow)]
+    pub id: Cow<'a, str>,
+    /// Start of the request, milliseconds since 1970 (UTC).
+    pub ts: u64,
+    /// Name of the node that served the request.
+    #[serde(borrow)]
+    pub node: Cow<'a, str>,
+    /// Session id: 32 lower-case hex digits.
+    #[serde(borrow)]
+    pub session: Cow<'a, str>,
+    /// Label of the key that identified the session.
+    #[serde(borrow)]
+    pub key: Cow<'a, str>,
+    /// Where that key came from.
+    pub source: Source,
+    /// Application (`api_sessions_application`).
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<Cow<'a, str>>,
+    /// Client address, as NGINX sees it (after `realip`).
+    #[serde(borrow)]
+    pub ip: Cow<'a, str>,
+    /// `User-Agent`.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub ua: Option<Cow<'a, str>>,
+    /// Host, as NGINX sees it.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Cow<'a, str>>,
+    /// Request method; left out where the request line could not be understood.
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
+    pub method: Cow<'a, str>,
+    /// Path as the client sent it, up to the `?`, with identifiers cut out; left out as the method is.
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
+    pub path: Cow<'a, str>,
+    /// `HTTP/1.1`, `HTTP/2.0`, …
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub proto: Option<Cow<'a, str>>,
+    /// `http` or `https`.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<Cow<'a, str>>,
+    /// Response status.
+    pub status: u16,
+    /// Time from the first byte of the request to the log phase, milliseconds.
+    pub time_ms: u64,
+    /// Time until the upstream's response was received, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_ms: Option<u64>,
+    /// Size of the request (line, headers, body), bytes.
+    pub request_bytes: u64,
+    /// Bytes sent to the client.
+    pub response_bytes: u64,
+    /// Value of the first parameter of type `user`.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Cow<'a, str>>,
+    /// Value of the first parameter of type `role`.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Cow<'a, str>>,
+    /// Session and context parameters.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub params: Vec<Param<'a>>,
+    /// Types of attack; empty for a request that is not malicious.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub attacks: Vec<Cow<'a, str>>,
+    /// The request was answered by the denylist (or would have been, in dry run).
+    #[serde(default)]
+    pub denied: bool,
+    /// Full content of a malicious request.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<FullRequest<'a>>,
+}
+
+/// How the session of a request was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// One of the operator's own `session_key`s.
+    Key,
+    /// The built-in set.
+    Builtin,
+    /// Source IP and `User-Agent`.
+    IpUa,
+    /// Source IP alone.
+    #[default]
+    Ip,
+}
+
+impl Source {
+    /// The word used on the wire and in `$api_session_source`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Source::Key => "key",
+            Source::Builtin => "builtin",
+            Source::IpUa => "ip_ua",
+            Source::Ip => "ip",
+        }
+    }
+}
+
+/// One parameter of a request: what identified the session, or what the operator asked to see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Param<'a> {
+    /// Label the operator gave it, or its point.
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// Value, or its keyed hash (32 lower-case hex digits).
+    #[serde(borrow)]
+    pub value: Cow<'a, str>,
+    /// What it means.
+    #[serde(rename = "type")]
+    pub kind: ParamType,
+    /// The value is a hash.
+    pub hashed: bool,
+    /// The value was longer than the limit and is cut.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+/// Meaning of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ParamType {
+    /// It identified the session.
+    Session,
+    /// Context for whoever reads the session.
+    #[default]
+    Context,
+    /// The user's name or id.
+    User,
+    /// The user's role.
+    Role,
+}
+
+/// Full content of a malicious request, with what is to be hidden already cut or hashed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FullRequest<'a> {
+    /// Request line.
+    #[serde(borrow)]
+    pub line: Cow<'a, str>,
+    /// Headers in the order they came.
+    #[serde(borrow)]
+    pub headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// Body, where it is UTF-8.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Cow<'a, str>>,
+    /// Body in base64, where it is not UTF-8.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub body_base64: Option<Cow<'a, str>>,
+    /// Something was cut at a limit.
+    #[serde(default)]
+    pub truncated: bool,
+}
+
+fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
+    Cow::Owned(text.into_owned())
+}
+
+fn owned_option(text: Option<Cow<'_, str>>) -> Option<Cow<'static, str>> {
+    text.map(owned)
+}
+
+impl Record<'_> {
+    /// The record with strings of its own.
+    pub fn into_owned(self) -> Record<'static> {
+        Record {
+            id: owned(self.id),
+            ts: self.ts,
+            node: owned(self.node),
+            session: owned(self.session),
+            key: owned(self.key),
+            source: self.source,
+            app: owned_option(self.app),
+            ip: owned(self.ip),
+            ua: owned_option(self.ua),
+            host: owned_option(self.host),
+            method: owned(self.method),
+            path: owned(self.path),
+            proto: owned_option(self.proto),
+            scheme: owned_option(self.scheme),
+            status: self.status,
+            time_ms: self.time_ms,
+            upstream_ms: self.upstream_ms,
+            request_bytes: self.request_bytes,
+            response_bytes: self.response_bytes,
+            user: owned_option(self.user),
+            role: owned_option(self.role),
+            params: self.params.into_iter().map(Param::into_owned).collect(),
+            attacks: self.attacks.into_iter().map(owned).collect(),
+            denied: self.denied,
+            request: self.request.map(FullRequest::into_owned),
+        }
+    }
+}
+
+impl Param<'_> {
+    fn into_owned(self) -> Param<'static> {
+        Param {
+            name: owned(self.name),
+            value: owned(self.value),
+            kind: self.kind,
+            hashed: self.hashed,
+            truncated: self.truncated,
+        }
+    }
+}
+
+impl FullRequest<'_> {
+    /// The content with strings of its own.
+    pub fn into_owned(self) -> FullRequest<'static> {
+        FullRequest {
+            line: owned(self.line),
+            headers: self
+                .headers
+                .into_iter()
+                .map(|(name, value)| (owned(name), owned(value)))
+                .collect(),
+            body: owned_option(self.body),
+            body_base64: owned_option(self.body_base64),
+            truncated: self.truncated,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minimal() -> Record<'static> {
+        Record {
+            id: "0123456789abcdef0123456789abcdef".into(),
+            ts: 1_700_000_000_123,
+            node: "n1".into(),
+            session: "00112233445566778899aabbccddeeff".into(),
+            key: "ip".into(),
+            source: Source::Ip,
+            ip: "192.0.2.1".into(),
+            method: "GET".into(),
+            path: "/".into(),
+            status: 200,
+            ..Record::default()
+        }
+    }
+
+    #[test]
+    fn absent_values_are_left_out() {
+        let line = serde_json::to_string(&minimal()).unwrap();
+        for absent in ["app", "ua", "user", "params", "attacks", "\"request\"", "upstream_ms"] {
+            assert!(!line.contains(absent), "{absent} in {line}");
+        }
+        assert!(line.contains("\"denied\":false"));
+    }
+
+    #[test]
+    fn a_record_survives_the_way_to_the_cloud() {
+        let mut record = minimal();
+        record.params.push(Param {
+            name: "sid".into(),
+            value: "quote \" and \u{1F600}".into(),
+            kind: ParamType::Session,
+            hashed: true,
+            truncated: false,
+        });
+        record.request = Some(FullRequest {
+            line: "GET / HTTP/1.1".into(),
+            headers: vec![("Host".into(), "a\nb".into())],
+            ..FullRequest::default()
+        });
+        let line = serde_json::to_string(&record).unwrap();
+        assert!(!line.contains('\n'));
+        assert_eq!(serde_json::from_str::<Record<'_>>(&line).unwrap(), record);
+    }
+}

@@ -1,0 +1,262 @@
+//! Tables, and how they come to be. What today's servers have and old ones lack is used where it is there.
+//!
+//! `request` is a ReplacingMergeTree whose key ends with batch and line: the same line stored twice is one
+//! row once parts are merged, and one row for whoever reads with `FINAL` before that.
+
+use serde::Deserialize;
+
+use super::ClickHouseOptions;
+use super::sql::{Connection, Sql};
+use crate::StoreError;
+
+/// Version of these tables.
+const VERSION: u32 = 2;
+
+/// First year and month of servers that know `LowCardinality`, codecs, data-skipping indexes and
+/// `fsync_after_insert` without asking.
+const MODERN: (u32, u32) = (21, 3);
+
+/// Names of the tables that statements read and write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tables {
+    database: String,
+    cluster: Option<String>,
+    pub(super) request: String,
+    pub(super) batch: String,
+}
+
+const REQUEST: &str = "(
+    day Date, session String, ts UInt64, batch String, line UInt32,
+    id String, node String, key {word}, source {word}, app Nullable(String), ip String, ua Nullable(String),
+    host Nullable(String), method {word}, path String, endpoint String, proto Nullable(String),
+    scheme Nullable(String), status UInt16, time_ms UInt64, upstream_ms Nullable(UInt64),
+    request_bytes UInt64, response_bytes UInt64, user Nullable(String), role Nullable(String),
+    params String, attacks Array(String), denied UInt8, content String, arrived UInt64 DEFAULT 0{index}
+)";
+const BATCH: &str = "(day Date, key String, requests UInt32)";
+const TOKEN: &str =
+    "(id Int64, hash String, role String, label String, created UInt64, revoked UInt8)";
+const DENY_CHANGE: &str =
+    "(seq UInt64, ts UInt64, action String, author String, session String, entry String)";
+const PARAMETERS: &str = "(seq UInt64, ts UInt64, author String, document String)";
+const SCHEMA_VERSION: &str = "(version UInt32)";
+
+impl Tables {
+    pub(super) fn new(options: &ClickHouseOptions) -> Tables {
+        Tables {
+            database: options.database.clone(),
+            cluster: options.cluster.clone(),
+            request: "request".into(),
+            batch: "batch".into(),
+        }
+    }
+
+    fn on_cluster(&self) -> String {
+        self.cluster.as_ref().map(|name| format!(" ON CLUSTER {name}")).unwrap_or_default()
+    }
+
+    /// Statements that make database and tables; `modern`: the server knows what old ones do not.
+    pub(super) fn statements(&self, modern: bool) -> Vec<String> {
+        let (database, on_cluster) = (&self.database, self.on_cluster());
+        let word = if modern { "LowCardinality(String)" } else { "String" };
+        let index =
+            if modern { ",\n    INDEX id_bloom id TYPE bloom_filter GRANULARITY 4" } else { "" };
+        let request = REQUEST.replace("{word}", word).replace("{index}", index);
+        // Acknowledged is on the disk; elsewhere replicas are what outlives a power cut.
+        let settings = if modern { " SETTINGS fsync_after_insert = 1" } else { "" };
+        let mut all = vec![format!("CREATE DATABASE IF NOT EXISTS {database}{on_cluster}")];
+        let mut table = |name: &str, columns: &str, kind: &str, order: &str, shard: &str| {
+            let (partition, shared) = match name {
+                "request" | "batch" => (" PARTITION BY day", false),
+                _ => ("", true),
+            };
+            let Some(cluster) = &self.cluster else {
+                all.push(format!(
+                    "CREATE TABLE IF NOT EXISTS {database}.{name} {columns} ENGINE = {kind}{partition} ORDER BY {order}{settings}"
+                ));
+                return;
+            };
+            // What is small and asked for by all is a copy on each server, whichever its shard.
+            let (local, path) = match shared {
+                true => (name.to_owned(), "/clickhouse/tables/all/{database}/{table}"),
+                false => (format!("{name}_local"), "/clickhouse/tables/{shard}/{database}/{table}"),
+            };
+            let replica = if shared { "{shard}-{replica}" } else { "{replica}" };
+            all.push(format!(
+                "CREATE TABLE IF NOT EXISTS {database}.{local}{on_cluster} {columns} ENGINE = Replicated{kind}('{path}', '{replica}'){partition} ORDER BY {order}{settings}"
+            ));
+            if !shared {
+                all.push(format!(
+                    "CREATE TABLE IF NOT EXISTS {database}.{name}{on_cluster} {columns} ENGINE = Distributed({cluster}, {database}, {local}, cityHash64({shard}))",
+                    columns = columns.replace(index, "")
+                ));
+            }
+        };
+        let replacing = "ReplacingMergeTree";
+        table("request", &request, replacing, "(session, ts, batch, line)", "session");
+        table("batch", BATCH, replacing, "key", "key");
+        table("token", TOKEN, replacing, "(id, revoked)", "");
+        table("deny_change", DENY_CHANGE, replacing, "(session, seq)", "");
+        table("parameters", PARAMETERS, replacing, "seq", "");
+        table("schema_version", SCHEMA_VERSION, replacing, "version", "");
+        all
+    }
+
+    /// Deletes a day of both tables that have days.
+    pub(super) fn drop_day(&self, day: &str) -> Vec<String> {
+        let on_cluster = self.on_cluster();
+        let local = if self.cluster.is_some() { "_local" } else { "" };
+        ["request", "batch"]
+            .map(|name| {
+                format!(
+                    "ALTER TABLE {}.{name}{local}{on_cluster} DROP PARTITION '{day}'",
+                    self.database
+                )
+            })
+            .into()
+    }
+
+    /// What tables of version 1 lack: when a request arrived, ms since 1970, by which pages of a list keep
+    /// their order; 0 for what had arrived before.
+    fn arrived(&self) -> Vec<(Sql, Sql)> {
+        let there = Sql::new("SELECT count() AS there FROM system.columns WHERE name = 'arrived'");
+        // The table that hands on must come last: it asks the others for the column.
+        let tables =
+            if self.cluster.is_some() { &["request_local", "request"][..] } else { &["request"] };
+        let step = |table: &&str| {
+            let names = [(*table).into(), self.database.as_str().into()];
+            let add = format!(
+                "ALTER TABLE {}.{table}{} ADD COLUMN arrived UInt64 DEFAULT 0",
+                self.database,
+                self.on_cluster()
+            );
+            (there.clone().add(" AND table = ? AND database = ?", names), Sql::new(add))
+        };
+        tables.iter().map(step).collect()
+    }
+
+    /// Condition on `system.parts` for the table of requests.
+    pub(super) fn parts_of_request(&self) -> String {
+        let local = if self.cluster.is_some() { "_local" } else { "" };
+        format!("active AND database = '{}' AND table = 'request{local}'", self.database)
+    }
+}
+
+/// `26.9.2.1` is of year 26, month 9.
+fn year_month(version: &str) -> (u32, u32) {
+    let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// Makes what is not there.
+pub(super) async fn make(connection: &Connection) -> Result<(), StoreError> {
+    #[derive(Deserialize)]
+    struct Server {
+        version: String,
+    }
+    #[derive(Deserialize)]
+    struct Made {
+        version: u32,
+    }
+    let unbound = connection.unbound();
+    let server: Vec<Server> = unbound.rows_async(Sql::new("SELECT version() AS version")).await?;
+    let version = server.first().map(|server| server.version.as_str()).unwrap_or_default();
+    for statement in connection.tables.statements(year_month(version) >= MODERN) {
+        unbound.run_async(Sql::new(statement)).await?;
+    }
+    let made: Vec<Made> = connection
+        .rows_async(Sql::new("SELECT max(version) AS version FROM schema_version"))
+        .await?;
+    match made.first().map_or(0, |made| made.version) {
+        VERSION => Ok(()),
+        older if older < VERSION => {
+            add_arrived(connection).await?;
+            let now = [serde_json::json!({ "version": VERSION })];
+            connection.insert_async("schema_version", &now).await
+        }
+        newer => Err(StoreError::Unavailable(format!(
+            "clickhouse: made by a newer version of api-sessions-cloud (tables {newer}, this one knows {VERSION})"
+        ))),
+    }
+}
+
+/// Brings tables of version 1 to version 2.
+async fn add_arrived(connection: &Connection) -> Result<(), StoreError> {
+    #[derive(Deserialize)]
+    struct Columns {
+        there: u64,
+    }
+    let is_there = async |ask: &Sql| -> Result<bool, StoreError> {
+        let columns: Vec<Columns> = connection.rows_async(ask.clone()).await?;
+        Ok(columns.first().is_some_and(|columns| columns.there > 0))
+    };
+    for (ask, add) in connection.tables.arrived() {
+        if is_there(&ask).await? {
+            continue;
+        }
+        // Another process may have been faster, which is an error only in its words.
+        if let Err(error) = connection.run_async(add).await
+            && !is_there(&ask).await?
+        {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tables(cluster: Option<&str>) -> Tables {
+        let cluster = cluster.map(str::to_owned);
+        Tables::new(&ClickHouseOptions { database: "d".into(), cluster, ..Default::default() })
+    }
+
+    #[test]
+    fn one_server_has_plain_tables() {
+        let all = tables(None).statements(false);
+        assert_eq!(all.len(), 7);
+        assert!(all.iter().all(|text| !text.contains("CLUSTER") && !text.contains("Replicated")));
+        assert!(all.iter().all(|text| !text.contains("LowCardinality") && !text.contains('{')));
+        assert!(all[1].contains(
+            "ENGINE = ReplacingMergeTree PARTITION BY day ORDER BY (session, ts, batch, line)"
+        ));
+    }
+
+    #[test]
+    fn a_cluster_has_replicas_and_shards_by_session() {
+        let all = tables(Some("main")).statements(true);
+        assert!(all.iter().all(|text| text.contains(" ON CLUSTER main")), "{all:#?}");
+        let distributed: Vec<_> = all.iter().filter(|text| text.contains("Distributed")).collect();
+        assert_eq!(distributed.len(), 2);
+        assert!(
+            distributed[0]
+                .ends_with("ENGINE = Distributed(main, d, request_local, cityHash64(session))")
+        );
+        assert!(!distributed[0].contains("INDEX"), "an index is the local table's");
+        assert!(all.iter().any(|text| {
+            text.contains("'/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}'")
+        }));
+        assert!(
+            tables(Some("main")).drop_day("2026-11-24")[0]
+                .contains("d.request_local ON CLUSTER main DROP")
+        );
+    }
+
+    #[test]
+    fn the_table_that_hands_on_gets_its_new_column_last() {
+        let steps = tables(Some("main")).arrived();
+        let texts: Vec<_> = steps.iter().map(|(_, add)| format!("{add:?}")).collect();
+        assert_eq!(texts.len(), 2);
+        assert!(texts[0].contains("ALTER TABLE d.request_local ON CLUSTER main ADD"));
+        assert!(texts[1].contains("ALTER TABLE d.request ON CLUSTER main ADD"));
+        assert_eq!(tables(None).arrived().len(), 1);
+    }
+
+    #[test]
+    fn versions_compare() {
+        assert!(year_month("18.16.1") < MODERN && year_month("26.9.2.1") >= MODERN);
+        assert_eq!(year_month("?"), (0, 0));
+    }
+}

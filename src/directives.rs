@@ -1,0 +1,30 @@
+//! The directives (contract §1): what may be written, what it means, and how levels inherit.
+//!
+//! One structure a level: [`MainConf`] for what exists once in `http`, [`LocationConf`] for what may
+//! be written in `http`, `server` and `location`. Words are turned into compiled points, numbers and
+//! complex values here, once; a request only reads.
+#![forbid(unsafe_code)]
+
+mod analysis;
+mod application;
+mod attack;
+mod commands;
+mod content_handlers;
+mod deny;
+mod detect;
+mod export;
+mod keys;
+mod location;
+mod main;
+mod mentions;
+mod options;
+mod secret;
+mod switches;
+mod zone;
+
+pub(crate) use analysis::Analysis;
+pub(crate) use commands::COMMANDS;
+pub(crate) use deny::Deny;
+pub(crate) use export::ExportConf;
+pub(crate) use location::LocationConf;
+pub(crate) use main::MainConf;

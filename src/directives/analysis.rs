@@ -1,0 +1,104 @@
+//! What is read of a request in a location: the keys and context parameters of the cloud, then those
+//! of nginx.conf, and the parts of an exchange that they and the masks need.
+
+use std::rc::Rc;
+
+use api_sessions_agent::session::Keys;
+use api_sessions_extract::CloudSettings;
+use api_sessions_extract::ContextParam;
+use api_sessions_extract::SessionKey;
+use api_sessions_extract::{MediaType, Needs, Point};
+use api_sessions_protocol::ParamType;
+
+/// In force in one location until the cloud's settings change.
+#[derive(Default)]
+pub(crate) struct Analysis {
+    pub(super) generation: u64,
+    keys: Rc<Vec<SessionKey>>,
+    builtin: bool,
+    params: Rc<Vec<ContextParam>>,
+    needs: Needs,
+    settles_on_arrival: bool,
+    /// Types that a context parameter has, other than `context`.
+    has_user: bool,
+    has_role: bool,
+}
+
+impl Analysis {
+    pub(super) fn new(
+        generation: u64,
+        cloud: Option<&CloudSettings>,
+        (keys, builtin): (Rc<Vec<SessionKey>>, bool),
+        params: Rc<Vec<ContextParam>>,
+        masks: &[Point],
+        needs_request_body: bool,
+    ) -> Self {
+        let keys = cloud.map_or_else(|| keys.clone(), |cloud| before(&cloud.keys, &keys));
+        let params = cloud.map_or_else(|| params.clone(), |cloud| before(&cloud.params, &params));
+        let points = keys.iter().map(|key| &key.point);
+        let points = points.chain(params.iter().map(|param| &param.point)).chain(masks);
+        let mut needs = points.fold(Needs::default(), |needs, point| needs | point.needs());
+        needs.request_body |= needs_request_body;
+        let has = |kind| params.iter().any(|param| param.kind == kind);
+        Self {
+            generation,
+            builtin,
+            needs,
+            settles_on_arrival: Keys { own: &keys, builtin }.settle_on_arrival(),
+            has_user: has(ParamType::User),
+            has_role: has(ParamType::Role),
+            keys,
+            params,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn keys(&self) -> Keys<'_> {
+        Keys { own: &self.keys, builtin: self.builtin }
+    }
+
+    /// Of the cloud's settings that are in it.
+    #[inline]
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What the keys yield in the access phase is what they yield in the end.
+    #[inline]
+    pub(crate) fn settles_on_arrival(&self) -> bool {
+        self.settles_on_arrival
+    }
+
+    /// Some context parameter names the user, or the role.
+    #[inline]
+    pub(crate) fn names(&self, kind: ParamType) -> bool {
+        match kind {
+            ParamType::User => self.has_user,
+            ParamType::Role => self.has_role,
+            ParamType::Session | ParamType::Context => false,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn params(&self) -> &[ContextParam] {
+        &self.params
+    }
+
+    #[inline]
+    pub(crate) fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    /// A key can read request bodies of that type.
+    #[inline]
+    pub(super) fn keys_read_body_of(&self, media_type: MediaType) -> bool {
+        self.keys.iter().any(|key| key.point.reads_body_of(media_type))
+    }
+}
+
+fn before<T: Clone>(first: &[T], rest: &Rc<Vec<T>>) -> Rc<Vec<T>> {
+    if first.is_empty() {
+        return rest.clone();
+    }
+    Rc::new(first.iter().chain(rest.iter()).cloned().collect())
+}

@@ -1,0 +1,48 @@
+//! `api_sessions_attack`.
+
+use std::ffi::CStr;
+use std::rc::Rc;
+
+use super::LocationConf;
+use super::MainConf;
+use crate::ffi::conf::{Conf, Directive};
+use crate::ffi::variable::ComplexValue;
+
+/// Longest name of an attack type.
+const MAX_TYPE_BYTES: usize = 64;
+
+/// Marks requests as malicious.
+pub(crate) struct Attack {
+    /// Type of attack.
+    pub(crate) kind: Rc<str>,
+    /// Neither empty nor `0` when the request is logged: it was one.
+    pub(crate) when: ComplexValue,
+}
+
+pub(super) struct AttackDirective;
+
+impl Directive for AttackDirective {
+    type Level = LocationConf;
+    const NAME: &'static CStr = c"api_sessions_attack";
+    const SYNTAX: &'static str = "type $variable";
+
+    fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
+        let [kind, text] = words else {
+            return Err("a type and a variable are accepted".to_owned());
+        };
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+        if kind.is_empty() || kind.len() > MAX_TYPE_BYTES || !kind.bytes().all(plain) {
+            return Err(format!(
+                "invalid type \"{kind}\": 1 to {MAX_TYPE_BYTES} letters, digits, \"_\", \"-\" and \".\" are accepted"
+            ));
+        }
+        if !text.contains('$') {
+            return Err(format!("invalid value \"{text}\": a variable is accepted"));
+        }
+        let when = ComplexValue::compile(cf, text)?;
+        let main = cf.main_conf::<MainConf>();
+        main.observes_bodies = true;
+        main.mentions.add(cf, Self::NAME, text);
+        level.attacks.push(Attack { kind: Rc::from(*kind), when })
+    }
+}

@@ -1,0 +1,45 @@
+//! `api_sessions_status` and `api_sessions_control`: locations that the module answers.
+
+use std::ffi::CStr;
+
+use super::{LocationConf, MainConf};
+use crate::ffi::conf::{Conf, Directive};
+use crate::ffi::handler;
+use crate::status;
+
+pub(super) struct Status;
+
+impl Directive for Status {
+    type Level = LocationConf;
+    const NAME: &'static CStr = c"api_sessions_status";
+    const SYNTAX: &'static str = "";
+
+    fn set(cf: Conf<'_>, words: &[&str], _level: &mut LocationConf) -> Result<(), String> {
+        no_words(words)?;
+        cf.main_conf::<MainConf>().used = true;
+        handler::set::<status::Status>(cf)
+    }
+}
+
+pub(super) struct Control;
+
+impl Directive for Control {
+    type Level = LocationConf;
+    const NAME: &'static CStr = c"api_sessions_control";
+    const SYNTAX: &'static str = "";
+
+    fn set(cf: Conf<'_>, words: &[&str], _level: &mut LocationConf) -> Result<(), String> {
+        no_words(words)?;
+        let main = cf.main_conf::<MainConf>();
+        main.used = true;
+        main.denies = true;
+        handler::set::<status::Control>(cf)
+    }
+}
+
+fn no_words(words: &[&str]) -> Result<(), String> {
+    match words.first() {
+        Some(word) => Err(format!("unexpected \"{word}\": no values are accepted")),
+        None => Ok(()),
+    }
+}

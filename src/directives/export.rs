@@ -1,0 +1,199 @@
+//! `api_sessions_export`.
+
+use std::ffi::CStr;
+use std::time::Duration;
+
+use api_sessions_agent::export::{Endpoint, Settings, SpoolSettings};
+
+use super::MainConf;
+use super::options::{offset, on_off, once, option, size, time_ms};
+use super::secret::read_file;
+use crate::ffi::conf::{Conf, Directive};
+
+/// Longest token, and longest file of CA certificates, bytes.
+const MAX_TOKEN_BYTES: u64 = 4096;
+const MAX_CA_BYTES: u64 = 4 << 20;
+/// Longest name of a node, bytes.
+const MAX_NODE_BYTES: usize = 128;
+const OPTIONS: &[&str] = &[
+    "token_file",
+    "node",
+    "queue",
+    "flush",
+    "batch",
+    "spool",
+    "compression",
+    "timeout",
+    "ca_file",
+    "shutdown",
+    "sync",
+];
+
+/// Where records go, and how.
+pub(crate) struct ExportConf {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) token: Option<String>,
+    pub(crate) node: String,
+    /// Bytes of memory for the records of one worker.
+    pub(crate) queue: usize,
+    pub(crate) flush_ms: u64,
+    /// Bytes of one batch, before compression.
+    pub(crate) batch: usize,
+    pub(crate) gzip: bool,
+    pub(crate) timeout_ms: u64,
+    /// PEM certificates to trust instead of the system's.
+    pub(crate) ca_pem: Option<Vec<u8>>,
+    pub(crate) shutdown_ms: u64,
+    pub(crate) spool: Option<SpoolSettings>,
+    /// Denylist, keys and parameters are taken from there.
+    pub(crate) sync: bool,
+}
+
+pub(super) struct Export;
+
+impl Directive for Export {
+    type Level = MainConf;
+    const NAME: &'static CStr = c"api_sessions_export";
+    const SYNTAX: &'static str = "url|off [token_file=path] [node=name] [queue=size] [flush=time] \
+        [batch=size] [spool=path[:max_size]] [compression=gzip|off] [timeout=time] [ca_file=path] \
+        [shutdown=time] [sync=on|off]";
+
+    fn set(cf: Conf<'_>, words: &[&str], level: &mut MainConf) -> Result<(), String> {
+        let (url, options) = words.split_first().ok_or("a URL is missing")?;
+        if *url == "off" {
+            return match options.first() {
+                Some(word) => Err(format!("unexpected \"{word}\" behind \"off\"")),
+                None => once(&mut level.export, None),
+            };
+        }
+        let endpoint = Endpoint::parse(url).map_err(|error| error.to_string())?;
+        let mut conf = ExportConf {
+            endpoint,
+            token: None,
+            node: cf.hostname(),
+            queue: 4 << 20,
+            flush_ms: 1_000,
+            batch: 1 << 20,
+            gzip: false,
+            timeout_ms: 10_000,
+            ca_pem: None,
+            shutdown_ms: 1_000,
+            spool: None,
+            sync: false,
+        };
+        let mut named = Vec::new();
+        for word in options {
+            let Some((name, value)) = option(word, OPTIONS) else {
+                return Err(format!(
+                    "invalid parameter \"{word}\": \"{}=\" are accepted",
+                    OPTIONS.join("=\", \"")
+                ));
+            };
+            if value.is_empty() {
+                return Err(format!("invalid parameter \"{word}\": the value is empty"));
+            }
+            if named.contains(&name) {
+                return Err(format!("\"{word}\" is duplicate: one \"{name}=\" is accepted"));
+            }
+            named.push(name);
+            conf.option(cf, name, value)?;
+        }
+        if conf.sync && conf.endpoint.sync().is_none() {
+            return Err(format!(
+                "\"sync=on\" asks api-sessions-cloud: a URL without a query is accepted, not \"{url}\""
+            ));
+        }
+        once(&mut level.export, Some(conf))
+    }
+}
+
+impl ExportConf {
+    fn option(&mut self, cf: Conf<'_>, name: &str, value: &str) -> Result<(), String> {
+        match name {
+            "token_file" => {
+                let path = cf.full_name(value).ok_or("out of memory")?;
+                self.token = Some(token(&path)?);
+            }
+            "node" => {
+                if value.len() > MAX_NODE_BYTES || value.chars().any(char::is_control) {
+                    return Err(format!(
+                        "invalid node \"{value}\": at most {MAX_NODE_BYTES} bytes without control characters are accepted"
+                    ));
+                }
+                self.node = value.to_owned();
+            }
+            "queue" => self.queue = size(value, 64 << 10..=1 << 30)?,
+            "flush" => self.flush_ms = time_ms(value, 10..=3_600_000)?,
+            "batch" => self.batch = size(value, 4 << 10..=16 << 20)?,
+            "spool" => {
+                let (path, max_bytes) = spool(value)?;
+                let path = cf.add_directory(path).ok_or("the directory cannot be added")?;
+                self.spool = Some(SpoolSettings { path: path.into(), max_bytes });
+            }
+            "compression" => {
+                self.gzip = match value {
+                    "gzip" => true,
+                    "off" => false,
+                    other => {
+                        return Err(format!(
+                            "invalid compression \"{other}\": \"gzip\" or \"off\" is accepted"
+                        ));
+                    }
+                }
+            }
+            "timeout" => self.timeout_ms = time_ms(value, 100..=600_000)?,
+            "ca_file" => {
+                let path = cf.full_name(value).ok_or("out of memory")?;
+                let pem = read_file(&path, MAX_CA_BYTES)?;
+                if !pem.windows(27).any(|line| line == b"-----BEGIN CERTIFICATE-----") {
+                    return Err(format!("\"{path}\" holds no PEM certificate"));
+                }
+                self.ca_pem = Some(pem);
+            }
+            // NGINX kills a worker about 1.5 s after "stop" (ngx_master_process_cycle).
+            "shutdown" => self.shutdown_ms = time_ms(value, 0..=60_000)?,
+            _ => self.sync = on_off(value)?,
+        }
+        Ok(())
+    }
+}
+
+/// `path[:max_size]`: what follows the last colon is a size, with `g` too.
+fn spool(value: &str) -> Result<(&str, u64), String> {
+    let (path, max_size) = match value.rsplit_once(':') {
+        Some((path, max_size)) => (path, max_size),
+        None => (value, "512m"),
+    };
+    if path.is_empty() {
+        return Err(format!("invalid spool \"{value}\": \"path[:max_size]\" is accepted"));
+    }
+    offset(max_size, 1 << 20..=1 << 44).map(|bytes| (path, bytes))
+}
+
+/// The token itself is never shown, whatever is wrong with it.
+fn token(path: &str) -> Result<String, String> {
+    let bytes = read_file(path, MAX_TOKEN_BYTES)?;
+    let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(format!("\"{path}\" holds no token: one line of visible ASCII is accepted"));
+    }
+    Ok(text.to_owned())
+}
+
+impl ExportConf {
+    /// What an exporter thread needs, by value.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            endpoint: self.endpoint.clone(),
+            token: self.token.clone(),
+            node: self.node.clone(),
+            flush: Duration::from_millis(self.flush_ms),
+            batch: self.batch,
+            gzip: self.gzip,
+            timeout: Duration::from_millis(self.timeout_ms),
+            ca_pem: self.ca_pem.clone(),
+            shutdown: Duration::from_millis(self.shutdown_ms),
+            spool: self.spool.clone(),
+        }
+    }
+}

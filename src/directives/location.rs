@@ -1,0 +1,171 @@
+//! What may be written in `http`, `server` and `location`, and how it is inherited.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use api_sessions_detect::AttackKinds;
+use api_sessions_extract::CloudSettings;
+use api_sessions_extract::ContextParam;
+use api_sessions_extract::SessionKey;
+use api_sessions_extract::{MediaType, Point};
+
+use super::MainConf;
+use super::analysis::Analysis;
+use super::attack::Attack;
+use super::deny::Deny;
+use crate::ffi::evaluation::When;
+use crate::ffi::request::Request;
+use crate::ffi::variable::ComplexValue;
+
+/// Default of `api_sessions_body_size`, bytes.
+const BODY_SIZE: usize = 16 * 1024;
+
+/// `api_sessions`.
+#[derive(Clone)]
+pub(crate) enum Switch {
+    Off,
+    On,
+    Variable(Rc<ComplexValue>),
+}
+
+/// A repeatable directive: inherited as a whole, only if none is written on the current level.
+pub(crate) struct Repeated<T>(Option<Rc<Vec<T>>>);
+
+impl<T> Default for Repeated<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T> Repeated<T> {
+    /// Adds one more of the current level.
+    pub(super) fn push(&mut self, item: T) -> Result<(), String> {
+        let list = self.0.get_or_insert_with(Default::default);
+        // Lists are shared by `inherit` alone, after every level has been read.
+        Rc::get_mut(list).ok_or("the level is complete already")?.push(item);
+        Ok(())
+    }
+
+    fn inherit(&mut self, above: &Self) {
+        if self.0.is_none() {
+            self.0 = above.0.clone();
+        }
+    }
+
+    fn shared(&self) -> Rc<Vec<T>> {
+        self.0.clone().unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn as_slice(&self) -> &[T] {
+        self.0.as_deref().map_or(&[], Vec::as_slice)
+    }
+}
+
+/// One level's settings; after [`LocationConf::merge`], those in force in a location.
+#[derive(Default)]
+pub(crate) struct LocationConf {
+    pub(super) enabled: Option<Switch>,
+    pub(super) own_keys: Repeated<SessionKey>,
+    pub(super) builtin: Option<bool>,
+    pub(super) params: Repeated<ContextParam>,
+    pub(super) masks: Repeated<Point>,
+    pub(super) application: Option<Rc<ComplexValue>>,
+    pub(super) body_size: Option<usize>,
+    pub(super) preread: Option<bool>,
+    pub(super) deny: Option<Deny>,
+    pub(super) attacks: Repeated<Attack>,
+    pub(super) detect: Option<AttackKinds>,
+    /// Made once a level is complete, and again with new settings of the cloud.
+    analysis: RefCell<Rc<Analysis>>,
+}
+
+impl LocationConf {
+    /// Fills what this level does not say from the level above (`merge_loc_conf`).
+    pub(crate) fn merge(&mut self, above: &Self) {
+        self.enabled = self.enabled.take().or_else(|| above.enabled.clone());
+        self.own_keys.inherit(&above.own_keys);
+        self.builtin = self.builtin.or(above.builtin);
+        self.params.inherit(&above.params);
+        self.masks.inherit(&above.masks);
+        self.application = self.application.take().or_else(|| above.application.clone());
+        self.body_size = self.body_size.or(above.body_size);
+        self.preread = self.preread.or(above.preread);
+        self.deny = self.deny.or(above.deny);
+        self.attacks.inherit(&above.attacks);
+        self.detect = self.detect.or(above.detect);
+        self.analysis = RefCell::new(Rc::new(self.analyse(0, None)));
+    }
+
+    fn analyse(&self, generation: u64, cloud: Option<&CloudSettings>) -> Analysis {
+        // The full content of a malicious request has its body.
+        let needs_body = !self.attacks.as_slice().is_empty() || !self.detect().is_empty();
+        let keys = (self.own_keys.shared(), self.builtin.unwrap_or(true));
+        Analysis::new(generation, cloud, keys, self.params.shared(), self.masks(), needs_body)
+    }
+
+    /// What is read of a request here. To be asked once for each step of a request: the cloud may
+    /// change it in between.
+    #[inline]
+    pub(crate) fn analysis(&self, main: &MainConf) -> Rc<Analysis> {
+        let current = self.analysis.borrow().clone();
+        if current.generation == main.settings_generation() {
+            return current;
+        }
+        let (generation, cloud) = main.cloud_settings();
+        if current.generation == generation {
+            return current;
+        }
+        let new = Rc::new(self.analyse(generation, cloud.as_deref()));
+        self.analysis.replace(new.clone());
+        new
+    }
+
+    /// Whether this request is looked at.
+    #[inline]
+    pub(crate) fn is_enabled(&self, r: Request<'_>, when: When) -> bool {
+        match &self.enabled {
+            None | Some(Switch::Off) => false,
+            Some(Switch::On) => true,
+            Some(Switch::Variable(value)) => value.is_true(r, when),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn masks(&self) -> &[Point] {
+        self.masks.as_slice()
+    }
+
+    #[inline]
+    pub(crate) fn application<'r>(&self, r: Request<'r>, when: When) -> Option<&'r [u8]> {
+        self.application.as_ref()?.evaluate(r, when)
+    }
+
+    #[inline]
+    pub(crate) fn body_size(&self) -> usize {
+        self.body_size.unwrap_or(BODY_SIZE)
+    }
+
+    /// How requests are marked as malicious.
+    #[inline]
+    pub(crate) fn attacks(&self) -> &[Attack] {
+        self.attacks.as_slice()
+    }
+
+    /// What the module's own detectors look for.
+    #[inline]
+    pub(crate) fn detect(&self) -> AttackKinds {
+        self.detect.unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn deny(&self) -> Deny {
+        self.deny.unwrap_or(Deny::Off)
+    }
+
+    /// A body of that type is to be read before the request is passed on, since a key may be in it.
+    #[inline]
+    pub(crate) fn prereads(&self, main: &MainConf, media_type: MediaType) -> bool {
+        self.preread.unwrap_or(false) && self.analysis(main).keys_read_body_of(media_type)
+    }
+}

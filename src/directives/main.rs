@@ -1,0 +1,207 @@
+//! What exists once in the `http` block.
+
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+
+use api_sessions_agent::session::Hasher;
+use api_sessions_extract::CloudSettings;
+use api_sessions_shm::{DenyWriter, Denylist, DocumentRegion, QueueRegion, Table, Worker};
+
+use super::export::ExportConf;
+use super::mentions::Mentions;
+use super::zone::{DenylistZone, QueueZone, SettingsZone, TableZone, ZoneSettings};
+use crate::ffi::conf::{Conf, current_main_conf};
+use crate::ffi::process;
+use crate::ffi::request::Request;
+use crate::ffi::request_id;
+use crate::ffi::variable::{IndexedVariable, PointVariables};
+use crate::ffi::zone::{self, InPool};
+
+/// The `http` block's settings and the memory that comes of them.
+#[derive(Default)]
+pub(crate) struct MainConf {
+    /// Some location uses the module. Without, it adds no handler, no zone and no thread.
+    pub(super) used: bool,
+    /// Some point, or the full content of a malicious request, needs a body.
+    pub(super) observes_bodies: bool,
+    /// Some location has detectors.
+    pub(super) detects: bool,
+    /// Some location denies sessions or controls the denylist.
+    pub(super) denies: bool,
+    /// `api_sessions_zone`.
+    pub(super) zone: Option<ZoneSettings>,
+    /// `api_sessions_secret`.
+    pub(super) secret: Option<Vec<u8>>,
+    /// `api_sessions_export`; `Some(None)` is `off`.
+    pub(super) export: Option<Option<ExportConf>>,
+    /// Complex values of points.
+    pub(super) variables: PointVariables,
+    /// Variables that are to be there.
+    pub(super) mentions: Mentions,
+    /// `$request_id`.
+    request_id: Option<IndexedVariable>,
+    table: Option<InPool<TableZone>>,
+    denylist: Option<InPool<DenylistZone>>,
+    queue: Option<InPool<QueueZone>>,
+    settings: Option<InPool<SettingsZone>>,
+    /// This process' reading of the cloud's settings, and their generation.
+    cloud: RefCell<(u64, Option<Rc<CloudSettings>>)>,
+    hasher: OnceCell<Hasher>,
+    hand: OnceCell<Worker>,
+    deny_hand: OnceCell<DenyWriter>,
+}
+
+impl MainConf {
+    /// Of the cycle in force.
+    pub(crate) fn current() -> Option<&'static MainConf> {
+        current_main_conf()
+    }
+
+    /// Of the request's cycle.
+    #[inline]
+    pub(crate) fn of<'r>(r: Request<'r>) -> Option<&'r MainConf> {
+        r.main_conf()
+    }
+
+    pub(crate) fn is_used(&self) -> bool {
+        self.used
+    }
+
+    pub(crate) fn detects(&self) -> bool {
+        self.detects
+    }
+
+    pub(crate) fn observes_bodies(&self) -> bool {
+        self.observes_bodies
+    }
+
+    pub(crate) fn variables(&self) -> &PointVariables {
+        &self.variables
+    }
+
+    pub(crate) fn request_id(&self) -> Option<IndexedVariable> {
+        self.request_id
+    }
+
+    pub(crate) fn export(&self) -> Option<&ExportConf> {
+        self.export.as_ref()?.as_ref()
+    }
+
+    /// The session table, once the configuration was taken.
+    #[inline]
+    pub(crate) fn table(&self) -> Option<Table> {
+        self.table.as_ref()?.table()
+    }
+
+    /// The configuration is in force, and no reload that brought it can fail any more.
+    pub(crate) fn take_effect(&self) -> Result<(), String> {
+        self.table.as_ref().map_or(Ok(()), |zone| zone.take_effect())
+    }
+
+    /// This process' hand on the table. The master never asks, so each process takes its own after the
+    /// fork; in single-process mode, each configuration does.
+    #[inline]
+    pub(crate) fn hand(&self) -> Option<&Worker> {
+        if self.hand.get().is_none() {
+            let hand = self.table()?.join(process::slot(), process::pid());
+            return Some(self.hand.get_or_init(|| hand));
+        }
+        self.hand.get()
+    }
+
+    /// The denied sessions, if a location asks for them.
+    #[inline]
+    pub(crate) fn denylist(&self) -> Option<Denylist> {
+        self.denylist.as_ref()?.denylist()
+    }
+
+    /// This process' hand on the denylist, as [`MainConf::hand`].
+    pub(crate) fn deny_hand(&self) -> Option<&DenyWriter> {
+        let denylist = self.denylist()?;
+        Some(self.deny_hand.get_or_init(|| denylist.join(process::slot(), process::pid())))
+    }
+
+    /// The record queue, if records are exported.
+    pub(crate) fn queue(&self) -> Option<QueueRegion> {
+        self.queue.as_ref()?.queue()
+    }
+
+    /// The cloud's settings, if they are taken.
+    pub(crate) fn settings(&self) -> Option<DocumentRegion> {
+        self.settings.as_ref()?.settings()
+    }
+
+    /// Changes with the cloud's settings; 0 where there are none.
+    #[inline]
+    pub(crate) fn settings_generation(&self) -> u64 {
+        match &self.settings {
+            None => 0,
+            Some(zone) => zone.settings().map_or(0, |settings| settings.generation()),
+        }
+    }
+
+    /// The cloud's settings and their generation. Such that make no sense, which a poller does not
+    /// publish, leave those before in force.
+    pub(crate) fn cloud_settings(&self) -> (u64, Option<Rc<CloudSettings>>) {
+        let mut known = self.cloud.borrow_mut();
+        if let Some((generation, text)) = self.settings().and_then(|settings| settings.read())
+            && known.0 != generation
+        {
+            known.0 = generation;
+            if let Ok(settings) = CloudSettings::parse(&text) {
+                known.1 = Some(Rc::new(settings));
+            }
+        }
+        known.clone()
+    }
+
+    /// Hashes with the operator's secret, else with the zone's.
+    #[inline]
+    pub(crate) fn hasher(&self) -> Option<&Hasher> {
+        if let Some(hasher) = self.hasher.get() {
+            return Some(hasher);
+        }
+        let hasher = match &self.secret {
+            Some(secret) => Hasher::new(secret),
+            None => Hasher::new(self.table()?.zone_secret()),
+        };
+        Some(self.hasher.get_or_init(|| hasher))
+    }
+
+    /// The secret is the zone's: it does not survive a restart.
+    pub(crate) fn has_own_secret(&self) -> bool {
+        self.secret.is_some()
+    }
+
+    /// Once all directives are read: adds the zones and looks variables up.
+    pub(crate) fn complete(&mut self, cf: Conf<'_>) -> Result<(), String> {
+        self.mentions.tell_unknown(cf);
+        self.request_id = IndexedVariable::find(cf, c"request_id");
+        if self.export().is_some_and(|export| export.sync) {
+            // Whatever the cloud may ask for one day.
+            self.observes_bodies = true;
+            self.denies = true;
+        }
+        let settings = self.zone.take().unwrap_or_default();
+        let (name, size) = (&settings.name, settings.size);
+        self.table = Some(zone::add(cf, name, size, TableZone::new(&settings))?);
+        if self.denies {
+            let (name, size) = (format!("{name}_denylist"), DenylistZone::SIZE);
+            self.denylist = Some(zone::add(cf, &name, size, DenylistZone::default())?);
+        }
+        if let Some(export) = self.export() {
+            let (name, size) =
+                (format!("{name}_queue"), QueueZone::size(export.queue, cf.workers()));
+            // Each record has one.
+            request_id::make_cheap(cf);
+            self.queue = Some(zone::add(cf, &name, size, QueueZone::new(export.queue))?);
+        }
+        if self.export().is_some_and(|export| export.sync) {
+            let name = format!("{name}_settings");
+            let zone = SettingsZone::default();
+            self.settings = Some(zone::add(cf, &name, SettingsZone::size(), zone)?);
+        }
+        self.zone = Some(settings);
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+//! `api_sessions_secret`.
+
+use std::ffi::CStr;
+
+use super::MainConf;
+use super::options::{once, one};
+use crate::ffi::conf::{Conf, Directive};
+
+/// Shortest secret, bytes: the key size of BLAKE3.
+const MIN_SECRET_BYTES: usize = 32;
+/// Longest file that is read as a secret, bytes.
+const MAX_SECRET_BYTES: u64 = 64 * 1024;
+
+pub(super) struct Secret;
+
+impl Directive for Secret {
+    type Level = MainConf;
+    const NAME: &'static CStr = c"api_sessions_secret";
+    const SYNTAX: &'static str = "path";
+
+    fn set(cf: Conf<'_>, words: &[&str], level: &mut MainConf) -> Result<(), String> {
+        let path = cf.full_name(one(words)?).ok_or("out of memory")?;
+        let secret = read_file(&path, MAX_SECRET_BYTES)?;
+        if secret.len() < MIN_SECRET_BYTES {
+            return Err(format!(
+                "\"{path}\" holds {} bytes: {MIN_SECRET_BYTES} or more are accepted",
+                secret.len()
+            ));
+        }
+        once(&mut level.secret, secret)
+    }
+}
+
+/// Reads a small file as the master, which may be root where the workers are not.
+pub(super) fn read_file(path: &str, most: u64) -> Result<Vec<u8>, String> {
+    use std::io::Read;
+    let failed = |error| format!("cannot read \"{path}\": {error}");
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > most {
+        return Err(format!("\"{path}\" is longer than {most} bytes"));
+    }
+    Ok(bytes)
+}

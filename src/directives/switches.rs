@@ -1,0 +1,78 @@
+//! Directives of one small value each.
+
+use std::ffi::CStr;
+use std::rc::Rc;
+
+use super::MainConf;
+use super::location::{LocationConf, Switch};
+use super::options::{on_off, once, one, size};
+use crate::ffi::conf::{Conf, Directive};
+use crate::ffi::variable::ComplexValue;
+
+/// Most of a body that may be looked at: it is copied, once, for each such request.
+const MAX_BODY_SIZE: usize = 1 << 20;
+
+pub(super) struct Enable;
+
+impl Directive for Enable {
+    type Level = LocationConf;
+    const NAME: &'static CStr = c"api_sessions";
+    const SYNTAX: &'static str = "on|off|$variable";
+
+    fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
+        let switch = match one(words)? {
+            "on" => Switch::On,
+            "off" => Switch::Off,
+            text if text.contains('$') => {
+                let value = ComplexValue::compile(cf, text)?;
+                cf.main_conf::<MainConf>().mentions.add(cf, Self::NAME, text);
+                Switch::Variable(Rc::new(value))
+            }
+            other => {
+                return Err(format!(
+                    "invalid value \"{other}\": \"on\", \"off\" or a variable is accepted"
+                ));
+            }
+        };
+        if !matches!(switch, Switch::Off) {
+            cf.main_conf::<MainConf>().used = true;
+        }
+        once(&mut level.enabled, switch)
+    }
+}
+
+pub(super) struct BuiltinKeys;
+
+impl Directive for BuiltinKeys {
+    type Level = LocationConf;
+    const NAME: &'static CStr = c"api_sessions_builtin_keys";
+    const SYNTAX: &'static str = "on|off";
+
+    fn set(_cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
+        once(&mut level.builtin, on_off(one(words)?)?)
+    }
+}
+
+pub(super) struct PrereadBody;
+
+impl Directive for PrereadBody {
+    type Level = LocationConf;
+    const NAME: &'static CStr = c"api_sessions_preread_body";
+    const SYNTAX: &'static str = "on|off";
+
+    fn set(_cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
+        once(&mut level.preread, on_off(one(words)?)?)
+    }
+}
+
+pub(super) struct BodySize;
+
+impl Directive for BodySize {
+    type Level = LocationConf;
+    const NAME: &'static CStr = c"api_sessions_body_size";
+    const SYNTAX: &'static str = "size";
+
+    fn set(_cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
+        once(&mut level.body_size, size(one(words)?, 0..=MAX_BODY_SIZE)?)
+    }
+}

@@ -1,0 +1,207 @@
+//! `api_sessions_zone`, and the zones that come with it.
+
+use std::cell::Cell;
+use std::ffi::CStr;
+
+use api_sessions_shm::{Denylist, DocumentRegion, QueueRegion, Table};
+
+use super::MainConf;
+use super::options::{once, once_word, option, size, time_ms};
+use crate::ffi::conf::{Conf, Directive};
+use crate::ffi::zone::{self, Region, Tag, ZoneContent};
+
+/// Longest name of a zone, bytes.
+const MAX_NAME_BYTES: usize = 64;
+/// Largest zone, bytes.
+const MAX_ZONE_BYTES: usize = 1 << 36;
+/// Shortest and longest `inactive=`, milliseconds.
+const INACTIVE_MS: std::ops::RangeInclusive<u64> = 1_000..=30 * 24 * 3_600_000;
+
+static TABLE: Tag = Tag::new();
+static DENYLIST: Tag = Tag::new();
+static QUEUE: Tag = Tag::new();
+static SETTINGS: Tag = Tag::new();
+
+/// `name:size [inactive=time]`.
+pub(crate) struct ZoneSettings {
+    pub(super) name: String,
+    pub(super) size: usize,
+    inactive_ms: u64,
+}
+
+impl Default for ZoneSettings {
+    fn default() -> Self {
+        Self { name: "api_sessions".to_owned(), size: 16 << 20, inactive_ms: 24 * 3_600_000 }
+    }
+}
+
+pub(super) struct Zone;
+
+impl Directive for Zone {
+    type Level = MainConf;
+    const NAME: &'static CStr = c"api_sessions_zone";
+    const SYNTAX: &'static str = "name:size [inactive=time]";
+
+    fn set(_cf: Conf<'_>, words: &[&str], level: &mut MainConf) -> Result<(), String> {
+        let (spec, options) = words.split_first().ok_or("a name and a size are missing")?;
+        let refused = || format!("invalid zone \"{spec}\": \"name:size\" is accepted");
+        let (name, bytes) = spec.split_once(':').ok_or_else(refused)?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+        if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(plain) {
+            return Err(refused());
+        }
+        let mut settings = ZoneSettings {
+            name: name.to_owned(),
+            size: size(bytes, zone::smallest(api_sessions_shm::MIN_BYTES)..=MAX_ZONE_BYTES)?,
+            ..ZoneSettings::default()
+        };
+        let mut inactive_ms = None;
+        for word in options {
+            let Some((_, value)) = option(word, &["inactive"]) else {
+                return Err(format!("invalid parameter \"{word}\": \"inactive=\" is accepted"));
+            };
+            once_word(&mut inactive_ms, time_ms(value, INACTIVE_MS)?, word)?;
+        }
+        settings.inactive_ms = inactive_ms.unwrap_or(settings.inactive_ms);
+        once(&mut level.zone, settings)
+    }
+}
+
+/// The session table.
+pub(crate) struct TableZone {
+    inactive_ms: u64,
+    attached: Cell<Option<(Region, Table)>>,
+}
+
+impl TableZone {
+    pub(super) fn new(settings: &ZoneSettings) -> Self {
+        Self { inactive_ms: settings.inactive_ms, attached: Cell::new(None) }
+    }
+
+    /// There once the configuration is taken.
+    pub(crate) fn table(&self) -> Option<Table> {
+        self.attached.get().map(|(_, table)| table)
+    }
+
+    /// The configuration is in force: from now on, its `inactive=` counts, for all who use the zone.
+    pub(super) fn take_effect(&self) -> Result<(), String> {
+        let Some((region, _)) = self.attached.get() else { return Ok(()) };
+        crate::ffi::shared::table(region, self.inactive_ms).map(|_| ())
+    }
+}
+
+impl ZoneContent for TableZone {
+    const WHAT: &'static str = "api_sessions: session table";
+    const TAG: &'static Tag = &TABLE;
+
+    fn attach(&self, region: Region, before: Option<&Self>) -> Result<(), String> {
+        let table = match before.and_then(TableZone::table) {
+            // `inactive=` waits for `take_effect`.
+            Some(table) => table,
+            None => crate::ffi::shared::table(region, self.inactive_ms)?,
+        };
+        self.attached.set(Some((region, table)));
+        Ok(())
+    }
+
+    fn region(&self) -> Option<Region> {
+        self.attached.get().map(|(region, _)| region)
+    }
+}
+
+/// The denied sessions.
+#[derive(Default)]
+pub(crate) struct DenylistZone {
+    attached: Cell<Option<(Region, Denylist)>>,
+}
+
+impl DenylistZone {
+    /// 8 MB, which hold more than 100,000 entries, and what NGINX takes of a zone for itself.
+    pub(super) const SIZE: usize = (8 << 20) + (256 << 10);
+
+    pub(crate) fn denylist(&self) -> Option<Denylist> {
+        self.attached.get().map(|(_, denylist)| denylist)
+    }
+}
+
+impl ZoneContent for DenylistZone {
+    const WHAT: &'static str = "api_sessions: denylist";
+    const TAG: &'static Tag = &DENYLIST;
+
+    fn attach(&self, region: Region, _before: Option<&Self>) -> Result<(), String> {
+        let denylist = crate::ffi::shared::denylist(region)?;
+        self.attached.set(Some((region, denylist)));
+        Ok(())
+    }
+
+    fn region(&self) -> Option<Region> {
+        self.attached.get().map(|(region, _)| region)
+    }
+}
+
+/// Records on their way to the exporter threads: one ring a worker.
+pub(crate) struct QueueZone {
+    ring_bytes: usize,
+    attached: Cell<Option<(Region, QueueRegion)>>,
+}
+
+impl QueueZone {
+    pub(super) fn new(ring_bytes: usize) -> Self {
+        Self { ring_bytes, attached: Cell::new(None) }
+    }
+
+    pub(super) fn size(ring_bytes: usize, workers: Option<usize>) -> usize {
+        crate::ffi::shared::queue_zone_bytes(ring_bytes, workers)
+    }
+
+    pub(crate) fn queue(&self) -> Option<QueueRegion> {
+        self.attached.get().map(|(_, queue)| queue)
+    }
+}
+
+impl ZoneContent for QueueZone {
+    const WHAT: &'static str = "api_sessions: record queue";
+    const TAG: &'static Tag = &QUEUE;
+
+    fn attach(&self, region: Region, _before: Option<&Self>) -> Result<(), String> {
+        let queue = crate::ffi::shared::queue(region, self.ring_bytes)?;
+        self.attached.set(Some((region, queue)));
+        Ok(())
+    }
+
+    fn region(&self) -> Option<Region> {
+        self.attached.get().map(|(region, _)| region)
+    }
+}
+
+/// Keys and context parameters of the cloud.
+#[derive(Default)]
+pub(crate) struct SettingsZone {
+    attached: Cell<Option<(Region, DocumentRegion)>>,
+}
+
+impl SettingsZone {
+    pub(super) fn size() -> usize {
+        crate::ffi::shared::settings_zone_bytes()
+    }
+
+    #[inline]
+    pub(crate) fn settings(&self) -> Option<DocumentRegion> {
+        self.attached.get().map(|(_, settings)| settings)
+    }
+}
+
+impl ZoneContent for SettingsZone {
+    const WHAT: &'static str = "api_sessions: settings";
+    const TAG: &'static Tag = &SETTINGS;
+
+    fn attach(&self, region: Region, _before: Option<&Self>) -> Result<(), String> {
+        let settings = crate::ffi::shared::settings(region)?;
+        self.attached.set(Some((region, settings)));
+        Ok(())
+    }
+
+    fn region(&self) -> Option<Region> {
+        self.attached.get().map(|(region, _)| region)
+    }
+}

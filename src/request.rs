@@ -1,0 +1,19 @@
+//! What happens to a request.
+//!
+//! Each handler is thin: it asks whether the module has a say here, and hands over to [`journey`],
+//! where one request's way can be read from top to bottom.
+#![forbid(unsafe_code)]
+
+mod access;
+mod bodies;
+mod digits;
+mod journey;
+mod log;
+mod state;
+pub(crate) mod variables;
+mod view;
+
+pub(crate) use access::Access;
+pub(crate) use bodies::Bodies;
+pub(crate) use log::Log;
+pub(crate) use state::State;

@@ -1,0 +1,71 @@
+//! The access phase: the request joins its session, and is let through or not.
+
+use api_sessions_extract::MediaType;
+use ngx::ffi::ngx_int_t;
+
+use super::journey::{self, Moment};
+use super::state::State;
+use crate::directives::{Deny, LocationConf, MainConf};
+use crate::ffi::body::{self, DECLINED, Prereader};
+use crate::ffi::evaluation::When;
+use crate::ffi::phase::PhaseHandler;
+use crate::ffi::request::Request;
+use crate::ffi::response;
+
+/// Runs 0 to n times a request: not at all after a `return` of the rewrite phase, again after each
+/// redirect inside NGINX. It never says "allow" (NGX_OK): under `satisfy any` that would skip the
+/// site's authentication.
+pub(crate) struct Access;
+
+impl PhaseHandler for Access {
+    const NEUTRAL: ngx_int_t = DECLINED;
+
+    fn handle(r: Request<'_>) -> ngx_int_t {
+        if !r.is_main() {
+            return DECLINED;
+        }
+        let Some(conf) = r.location::<LocationConf>() else { return DECLINED };
+        if !conf.is_enabled(r, When::Early) {
+            return DECLINED;
+        }
+        let Some(main) = MainConf::of(r) else { return DECLINED };
+        if wants_body(r, conf, main) {
+            // The phases run again once the body is there.
+            return body::preread::<Prereading>(r);
+        }
+        let Some(counted) = journey::arrive(r, conf, Moment::Access) else { return DECLINED };
+        match conf.deny() {
+            Deny::Off => DECLINED,
+            Deny::DryRun => {
+                journey::is_denied(r, conf, counted.session);
+                DECLINED
+            }
+            Deny::On { status } if journey::is_denied(r, conf, counted.session) => {
+                response::refuse(r, status)
+            }
+            Deny::On { .. } => DECLINED,
+        }
+    }
+}
+
+/// A key may be in a body that nobody has taken yet. Says so once a request, whatever becomes of it.
+fn wants_body(r: Request<'_>, conf: &LocationConf, main: &MainConf) -> bool {
+    r.has_body()
+        && !body::is_taken(r)
+        && conf.prereads(main, MediaType::of(r.content_type()))
+        && State::of_or_new(r).is_some_and(|state| !state.preread.replace(true))
+}
+
+/// The body has passed the request-body filter while it was read.
+struct Prereading;
+
+impl Prereader for Prereading {
+    fn read(r: Request<'_>) {
+        let (Some(conf), Some(state)) = (r.location::<LocationConf>(), State::of(r)) else {
+            return;
+        };
+        if let Ok(mut bodies) = state.bodies.try_borrow_mut() {
+            bodies.decode_request(r, conf.body_size());
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! One request's way through the module, from top to bottom: it arrives and joins its session
+//! ([`arrive`]), is answered, and is settled, recorded and sent ([`finish`]).
+
+use api_sessions_agent::record::{Facts, Settings};
+use api_sessions_agent::session::{FoundBy, Resolution, Stage, resolve_with};
+use api_sessions_detect::{AttackKinds, detect};
+use api_sessions_extract::builtin;
+use api_sessions_extract::cookie;
+use api_sessions_protocol::ParamType;
+use api_sessions_protocol::SessionId;
+use api_sessions_shm::{Arrival, Outcome};
+
+use super::state::{Counted, Settled, State, Verdict};
+use crate::directives::{Analysis, Deny, LocationConf, MainConf};
+use crate::ffi::evaluation::When;
+use crate::ffi::process;
+use crate::ffi::request::Request;
+use crate::worker::{self, Buffers, Worker};
+
+/// When a request joins its session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// A variable is asked for, maybe before other modules have had their say (realip).
+    Asked,
+    /// The access phase.
+    Access,
+}
+
+/// The request joins its session. Again after a redirect inside NGINX, since another location may have other
+/// keys; it is counted once all the same.
+pub(super) fn arrive(r: Request<'_>, conf: &LocationConf, moment: Moment) -> Option<Counted> {
+    let state = State::of_or_new(r)?;
+    if let Some(counted) = state.counted.get().filter(|counted| counted.is_under(conf)) {
+        return Some(counted);
+    }
+    if state.joining.get() {
+        return None;
+    }
+    let (worker, main) = (worker::current()?, MainConf::of(r)?);
+    let analysis = conf.analysis(main);
+    let resolution = resolved(r, &analysis, main, worker, state, Stage::Access)?;
+    let settled = (moment == Moment::Access && analysis.settles_on_arrival())
+        .then(|| Settled { found_by: resolution.found_by, generation: analysis.generation() });
+    Some(join(r, conf, main.hand()?, state, &resolution, settled))
+}
+
+/// Whether the denylist has the session, where requests are denied or would be. What the access phase
+/// decided on stays what the record says.
+pub(super) fn is_denied(r: Request<'_>, conf: &LocationConf, session: SessionId) -> bool {
+    let Some(state) = State::of(r) else { return false };
+    if conf.deny() == Deny::Off {
+        // Where it was refused somewhere else, that is an error page's location.
+        return state.is_denied();
+    }
+    let Some(denylist) = MainConf::of(r).and_then(MainConf::denylist) else { return false };
+    if let Some(verdict) = state.verdict.get()
+        && (verdict.denied || state.over.get() || std::ptr::eq(verdict.under, conf))
+    {
+        return verdict.denied;
+    }
+    let application = conf.application(r, state.when()).unwrap_or_default();
+    let denied = denylist.lookup(&session, application, process::now_ms());
+    state.verdict.set(Some(Verdict { denied, under: conf }));
+    denied
+}
+
+/// The request is over: its session is settled by the written order of keys, it is counted where it
+/// was not, and its record is sent.
+pub(super) fn finish(r: Request<'_>) {
+    let (Some(worker), Some(main)) = (worker::current(), MainConf::of(r)) else { return };
+    let Some(hand) = main.hand() else { return };
+    let Some(conf) = r.location::<LocationConf>() else { return };
+    if !conf.is_enabled(r, When::Over) {
+        // A location that is not looked at has answered: as if the request had never arrived.
+        if let Some(counted) = State::of(r).and_then(|state| state.counted.take()) {
+            uncount(hand, &counted);
+        }
+        return;
+    }
+    let Some(state) = State::of_or_new(r) else { return };
+    state.over.set(true);
+    if let Some(counted) = state.counted.get() {
+        hand.prefetch(counted.session);
+    }
+    if let Ok(mut bodies) = state.bodies.try_borrow_mut() {
+        bodies.decode(r, conf.body_size());
+    }
+    // The key's value goes into the record: it is read again, and stays in the buffers until then.
+    let analysis = conf.analysis(main);
+    let Some(resolution) = settled(conf, &analysis, worker, state)
+        .or_else(|| resolved(r, &analysis, main, worker, state, Stage::Log))
+    else {
+        return;
+    };
+    let counted = join(r, conf, hand, state, &resolution, None);
+    if is_cookie_repeated(r, main, state, &resolution) {
+        hand.note_duplicate_cookie();
+    }
+    let detected = detected(r, conf, main, worker, state);
+    let attacks = attacks(r, conf, detected);
+    let (mut user, mut role) = (Vec::new(), Vec::new());
+    with_parameter(r, conf, ParamType::User, |value| user.extend_from_slice(value));
+    with_parameter(r, conf, ParamType::Role, |value| role.extend_from_slice(value));
+    let outcome = Outcome {
+        arrival: arrival(r, conf, hand, &resolution, When::Over),
+        status: r.logged_status(),
+        bytes_in: r.request_length(),
+        bytes_out: r.bytes_sent(),
+        count: counted.standing.is_none(),
+        denied: state.is_denied(),
+        attacks: u32::from(!attacks.is_empty()),
+        detected: !detected.is_empty(),
+        confirmed: resolution.from_response
+            || (resolution.found_by.is_key() && is_issued(r, worker)),
+        user_hash: if user.is_empty() { 0 } else { hand.table().text_hash(&user) },
+        user: &user,
+        role: &role,
+    };
+    let standing = hand.settle(counted.session, process::now_ms(), &outcome);
+    state.counted.set(Some(Counted { standing: standing.or(counted.standing), ..counted }));
+    if let Some(node) = worker.node() {
+        let what = (conf, &*analysis, &resolution);
+        record(r, what, main, worker, state, (node, &attacks));
+    }
+}
+
+/// The application issues the very value that identifies the session: it knows it, nobody made it up.
+fn is_issued(r: Request<'_>, worker: &Worker) -> bool {
+    let Ok(buffers) = worker.buffers.try_borrow() else { return false };
+    r.headers_out()
+        .filter(|(name, _)| name.eq_ignore_ascii_case(b"set-cookie"))
+        .filter_map(|(_, value)| cookie::set_cookie(value))
+        .any(|(_, value)| value == buffers.found)
+}
+
+/// The cookie of the built-in set that identified the session is there more than once.
+fn is_cookie_repeated(
+    r: Request<'_>,
+    main: &MainConf,
+    state: &State,
+    resolution: &Resolution<'_>,
+) -> bool {
+    let FoundBy::Builtin(entry) = resolution.found_by else { return false };
+    let Ok(bodies) = state.bodies.try_borrow() else { return false };
+    builtin::is_repeated(&bodies.view(r, main.variables(), Stage::Log), entry)
+}
+
+/// Types of attack: what the operator's variables say, then what was detected, each once.
+fn attacks<'c>(r: Request<'_>, conf: &'c LocationConf, detected: AttackKinds) -> Vec<&'c str> {
+    let marks = conf.attacks().iter().filter(|attack| attack.when.is_true(r, When::Over));
+    let marks = marks.map(|attack| -> &'c str { &attack.kind });
+    let mut attacks: Vec<&str> = Vec::new();
+    for kind in marks.chain(detected.iter().map(|kind| -> &'c str { kind.as_str() })) {
+        if !attacks.contains(&kind) {
+            attacks.push(kind);
+        }
+    }
+    attacks
+}
+
+/// What the module's own detectors find.
+fn detected(
+    r: Request<'_>,
+    conf: &LocationConf,
+    main: &MainConf,
+    worker: &Worker,
+    state: &State,
+) -> AttackKinds {
+    let wanted = conf.detect();
+    if wanted.is_empty() {
+        return wanted;
+    }
+    let (Ok(bodies), Ok(mut buffers)) =
+        (state.bodies.try_borrow(), worker.buffers.try_borrow_mut())
+    else {
+        return AttackKinds::default();
+    };
+    let view = bodies.view(r, main.variables(), Stage::Log);
+    detect(&view, wanted, &mut buffers.detection)
+}
+
+/// What the access phase has resolved, where nothing that came since can have changed it; the key's value is
+/// in the buffers again.
+fn settled<'c>(
+    conf: &LocationConf,
+    analysis: &'c Analysis,
+    worker: &Worker,
+    state: &State,
+) -> Option<Resolution<'c>> {
+    let counted = state.counted.get().filter(|counted| counted.is_under(conf))?;
+    let settled = counted.settled.filter(|it| it.generation == analysis.generation())?;
+    let mut buffers = worker.buffers.try_borrow_mut().ok()?;
+    if settled.found_by.is_key() && !state.ids.recall(counted.session, &mut buffers.found) {
+        return None;
+    }
+    Resolution::again(analysis.keys(), counted.session, settled.found_by)
+}
+
+/// Which session, as far as is known at that stage.
+fn resolved<'c>(
+    r: Request<'_>,
+    analysis: &'c Analysis,
+    main: &MainConf,
+    worker: &Worker,
+    state: &State,
+    stage: Stage,
+) -> Option<Resolution<'c>> {
+    let hasher = main.hasher()?;
+    let bodies = state.bodies.try_borrow().ok()?;
+    let view = bodies.view(r, main.variables(), stage);
+    // A point may read a variable of ours: it gets nothing, rather than a resolution without end.
+    let mut buffers = worker.buffers.try_borrow_mut().ok()?;
+    let Buffers { scratch, found, .. } = &mut *buffers;
+    let id = |namespace, value: &[u8]| state.ids.session_id(hasher, namespace, value);
+    Some(resolve_with(analysis.keys(), &view, stage, id, scratch, found))
+}
+
+/// Counts the request in its session; takes it out of another where it was counted before.
+fn join(
+    r: Request<'_>,
+    conf: &LocationConf,
+    hand: &api_sessions_shm::Worker,
+    state: &State,
+    resolution: &Resolution<'_>,
+    settled: Option<Settled>,
+) -> Counted {
+    let standing = match state.counted.get() {
+        Some(before) if before.session == resolution.id => before.standing,
+        before => {
+            if let Some(before) = before {
+                uncount(hand, &before);
+            }
+            if !state.over.get() {
+                // Another session, another answer; once there was a response, it stays what it was.
+                state.verdict.set(None);
+            }
+            state.joining.set(true);
+            let arrival = arrival(r, conf, hand, resolution, state.when());
+            state.joining.set(false);
+            hand.count(resolution.id, process::now_ms(), &arrival)
+        }
+    };
+    let source = resolution.found_by.source();
+    let counted = Counted { session: resolution.id, source, standing, under: conf, settled };
+    state.counted.set(Some(counted));
+    counted
+}
+
+/// Takes the request out of a session that it was counted in: where its set's lock was busy, it was not.
+fn uncount(hand: &api_sessions_shm::Worker, counted: &Counted) {
+    if counted.standing.is_some() {
+        hand.uncount(counted.session);
+    }
+}
+
+fn arrival(
+    r: Request<'_>,
+    conf: &LocationConf,
+    hand: &api_sessions_shm::Worker,
+    resolution: &Resolution<'_>,
+    when: When,
+) -> Arrival {
+    let application = conf.application(r, when).unwrap_or_default();
+    let application_hash = hand.table().text_hash(application);
+    Arrival { source: resolution.found_by.source(), ip: r.client_ip(), application_hash }
+}
+
+/// Writes the record and queues it for the exporter.
+fn record(
+    r: Request<'_>,
+    (conf, analysis, resolution): (&LocationConf, &Analysis, &Resolution<'_>),
+    main: &MainConf,
+    worker: &Worker,
+    state: &State,
+    (node, attacks): (&str, &[&str]),
+) {
+    let (Some(hasher), Ok(bodies)) = (main.hasher(), state.bodies.try_borrow()) else { return };
+    let view = bodies.view(r, main.variables(), Stage::Log);
+    let start_ms = r.start_ms();
+    let facts = Facts {
+        id: main.request_id().and_then(|id| id.evaluate(r)).unwrap_or_default(),
+        ts: start_ms,
+        node,
+        app: conf.application(r, When::Over),
+        proto: r.protocol(),
+        scheme: if r.is_tls() { "https" } else { "http" },
+        status: r.logged_status(),
+        time_ms: process::now_ms().saturating_sub(start_ms),
+        upstream_ms: r.upstream_ms(),
+        request_bytes: r.request_length(),
+        response_bytes: r.bytes_sent(),
+        denied: state.is_denied(),
+        attacks,
+    };
+    let settings =
+        Settings { keys: analysis.keys(), params: analysis.params(), masks: conf.masks(), hasher };
+    let Ok(mut buffers) = worker.buffers.try_borrow_mut() else { return };
+    let Buffers { scratch, found, encoder, .. } = &mut *buffers;
+    worker.send(encoder.encode(&facts, &settings, resolution, found, &view, scratch));
+}
+
+/// The key of the session, for `$api_session_key`.
+pub(super) fn with_label(r: Request<'_>, conf: &LocationConf, then: impl FnOnce(&str)) {
+    let (Some(worker), Some(main)) = (worker::current(), MainConf::of(r)) else { return };
+    let Some(state) = State::of(r) else { return };
+    let stage = if state.over.get() { Stage::Log } else { Stage::Access };
+    let analysis = conf.analysis(main);
+    if let Some(resolution) = resolved(r, &analysis, main, worker, state, stage) {
+        then(resolution.label);
+    }
+}
+
+/// The first context parameter of a type, as it is exported, for `$api_session_user` and `_role`.
+pub(super) fn with_parameter(
+    r: Request<'_>,
+    conf: &LocationConf,
+    kind: ParamType,
+    then: impl FnOnce(&[u8]),
+) {
+    let (Some(worker), Some(main)) = (worker::current(), MainConf::of(r)) else { return };
+    let analysis = conf.analysis(main);
+    if !analysis.names(kind) {
+        return;
+    }
+    let (Some(state), Some(hasher)) = (State::of(r), main.hasher()) else { return };
+    let Ok(bodies) = state.bodies.try_borrow() else { return };
+    let stage = if state.over.get() { Stage::Log } else { Stage::Access };
+    let view = bodies.view(r, main.variables(), stage);
+    let Ok(mut buffers) = worker.buffers.try_borrow_mut() else { return };
+    for param in analysis.params().iter().filter(|param| param.kind == kind) {
+        if let Some(value) = param.point.read(&view, &mut buffers.scratch) {
+            if param.hash {
+                then(hasher.parameter(value).as_str().as_bytes());
+            } else {
+                then(value);
+            }
+            return;
+        }
+    }
+}

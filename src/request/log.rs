@@ -1,0 +1,22 @@
+//! The log phase: once a main request, also for those that ended before the access phase.
+
+use ngx::ffi::ngx_int_t;
+
+use super::journey;
+use crate::ffi::body::DECLINED;
+use crate::ffi::phase::PhaseHandler;
+use crate::ffi::request::Request;
+
+/// First of the log phase's handlers, so that `access_log` writes the settled session.
+pub(crate) struct Log;
+
+impl PhaseHandler for Log {
+    const NEUTRAL: ngx_int_t = DECLINED;
+
+    fn handle(r: Request<'_>) -> ngx_int_t {
+        if r.is_main() {
+            journey::finish(r);
+        }
+        DECLINED
+    }
+}

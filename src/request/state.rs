@@ -1,0 +1,94 @@
+//! What is remembered of a request between its phases.
+
+use std::cell::{Cell, RefCell};
+use std::ptr;
+
+use api_sessions_agent::session::{FoundBy, IdMemo};
+use api_sessions_protocol::SessionId;
+use api_sessions_protocol::Source;
+use api_sessions_shm::Standing;
+
+use super::bodies::BodyPair;
+use crate::directives::LocationConf;
+use crate::ffi::context;
+use crate::ffi::evaluation::When;
+use crate::ffi::request::Request;
+
+/// The session that a request was counted in.
+#[derive(Clone, Copy)]
+pub(super) struct Counted {
+    pub(super) session: SessionId,
+    pub(super) source: Source,
+    /// Of the table, right after counting; `None` where its lock was busy.
+    pub(super) standing: Option<Standing>,
+    /// Address of the location's settings it was resolved under: a redirect changes them.
+    pub(super) under: *const LocationConf,
+    /// How it was resolved, where nothing that is still to come can resolve it otherwise.
+    pub(super) settled: Option<Settled>,
+}
+
+/// A resolution that stands.
+#[derive(Clone, Copy)]
+pub(super) struct Settled {
+    pub(super) found_by: FoundBy,
+    /// Of the cloud's settings it was resolved under.
+    pub(super) generation: u64,
+}
+
+/// What the denylist said.
+#[derive(Clone, Copy)]
+pub(super) struct Verdict {
+    pub(super) denied: bool,
+    /// Address of the location's settings it was asked under: entries count for some applications, and
+    /// a redirect may lead into another one.
+    pub(super) under: *const LocationConf,
+}
+
+/// State of a main request. Only shared references to it exist, so its parts are cells: a variable may
+/// be asked for while a point that reads a variable is being evaluated.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(super) counted: Cell<Option<Counted>>,
+    pub(super) bodies: RefCell<BodyPair>,
+    /// The id that its value gave.
+    pub(super) ids: IdMemo,
+    /// What the denylist said of its session, once it was asked.
+    pub(super) verdict: Cell<Option<Verdict>>,
+    /// Its session is being joined: who asks for it meanwhile (a variable in the text of
+    /// `api_sessions_application`) gets nothing, rather than counting the request once more.
+    pub(super) joining: Cell<bool>,
+    /// Its body was asked for in the access phase.
+    pub(super) preread: Cell<bool>,
+    /// Whether its bodies are looked at in the location with settings of that address.
+    pub(super) watched: Cell<Option<(*const LocationConf, bool)>>,
+    /// The log phase has begun: the response is there to be read.
+    pub(super) over: Cell<bool>,
+}
+
+impl State {
+    pub(super) fn of(r: Request<'_>) -> Option<&State> {
+        context::find(r.main())
+    }
+
+    pub(super) fn of_or_new(r: Request<'_>) -> Option<&State> {
+        let r = r.main();
+        context::find(r).or_else(|| context::attach(r, State::default()))
+    }
+
+    /// Whether what variables say is final.
+    pub(super) fn when(&self) -> When {
+        if self.over.get() { When::Over } else { When::Early }
+    }
+
+    /// The request is refused, or would be in dry run.
+    pub(super) fn is_denied(&self) -> bool {
+        self.verdict.get().is_some_and(|verdict| verdict.denied)
+    }
+}
+
+impl Counted {
+    /// Still the location that the request is in.
+    pub(super) fn is_under(&self, conf: &LocationConf) -> bool {
+        ptr::eq(self.under, conf)
+    }
+}

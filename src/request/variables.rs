@@ -1,0 +1,145 @@
+//! `$api_session_*`: usable wherever NGINX evaluates variables, before the access phase too.
+//!
+//! Where a variable is asked for before the access phase, the request joins its session then.
+
+use std::ffi::CStr;
+
+use api_sessions_protocol::ParamType;
+
+use super::digits::Digits;
+use super::journey::{self, Moment};
+use super::state::{Counted, State};
+use crate::directives::LocationConf;
+use crate::ffi::conf::Conf;
+use crate::ffi::evaluation::When;
+use crate::ffi::process;
+use crate::ffi::request::Request;
+use crate::ffi::variable::{self, Getter, Output};
+
+/// Adds all of them, from `preconfiguration`.
+pub(crate) fn add_all(cf: Conf<'_>) -> Option<()> {
+    variable::add::<Id>(cf)?;
+    variable::add::<Key>(cf)?;
+    variable::add::<SourceName>(cf)?;
+    variable::add::<Requests>(cf)?;
+    variable::add::<Age>(cf)?;
+    variable::add::<Attacks>(cf)?;
+    variable::add::<Denied>(cf)?;
+    variable::add::<User>(cf)?;
+    variable::add::<Role>(cf)
+}
+
+/// The session of the main request, if the module looks at it.
+fn session<'r>(r: Request<'r>) -> Option<(Request<'r>, &'r LocationConf, Counted)> {
+    let r = r.main();
+    let when = State::of(r).map_or(When::Early, State::when);
+    let conf = r.location::<LocationConf>().filter(|conf| conf.is_enabled(r, when))?;
+    let counted = journey::arrive(r, conf, Moment::Asked)?;
+    Some((r, conf, counted))
+}
+
+fn number(output: Output<'_>, number: u64) {
+    output.text(Digits::of(number).as_bytes());
+}
+
+struct Id;
+
+impl Getter for Id {
+    const NAME: &'static CStr = c"api_session_id";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        if let Some((_, _, counted)) = session(r) {
+            output.text(&counted.session.to_hex());
+        }
+    }
+}
+
+struct Key;
+
+impl Getter for Key {
+    const NAME: &'static CStr = c"api_session_key";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        if let Some((r, conf, _)) = session(r) {
+            journey::with_label(r, conf, |label| output.text(label.as_bytes()));
+        }
+    }
+}
+
+struct SourceName;
+
+impl Getter for SourceName {
+    const NAME: &'static CStr = c"api_session_source";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        if let Some((_, _, counted)) = session(r) {
+            output.constant(counted.source.as_str());
+        }
+    }
+}
+
+struct Requests;
+
+impl Getter for Requests {
+    const NAME: &'static CStr = c"api_session_requests";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        if let Some(standing) = session(r).and_then(|(_, _, counted)| counted.standing) {
+            number(output, standing.requests);
+        }
+    }
+}
+
+struct Age;
+
+impl Getter for Age {
+    const NAME: &'static CStr = c"api_session_age";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        if let Some(standing) = session(r).and_then(|(_, _, counted)| counted.standing) {
+            number(output, process::now_ms().saturating_sub(standing.first_seen_ms) / 1000);
+        }
+    }
+}
+
+struct Attacks;
+
+impl Getter for Attacks {
+    const NAME: &'static CStr = c"api_session_attacks";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        if let Some(standing) = session(r).and_then(|(_, _, counted)| counted.standing) {
+            number(output, standing.attacks.into());
+        }
+    }
+}
+
+struct Denied;
+
+impl Getter for Denied {
+    const NAME: &'static CStr = c"api_session_denied";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        if let Some((r, conf, counted)) = session(r) {
+            let denied = journey::is_denied(r, conf, counted.session);
+            output.constant(if denied { "1" } else { "0" });
+        }
+    }
+}
+
+struct User;
+
+impl Getter for User {
+    const NAME: &'static CStr = c"api_session_user";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        named_parameter(r, ParamType::User, output);
+    }
+}
+
+struct Role;
+
+impl Getter for Role {
+    const NAME: &'static CStr = c"api_session_role";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        named_parameter(r, ParamType::Role, output);
+    }
+}
+
+fn named_parameter(r: Request<'_>, kind: ParamType, output: Output<'_>) {
+    if let Some((r, conf, _)) = session(r) {
+        journey::with_parameter(r, conf, kind, |value| output.text(value));
+    }
+}

@@ -1,0 +1,146 @@
+//! A request as points see it.
+
+use std::cell::OnceCell;
+
+use api_sessions_agent::session::Stage;
+use api_sessions_extract::{Body, Exchange, Side, VariableId};
+
+use super::digits::Digits;
+use crate::ffi::evaluation::When;
+use crate::ffi::request::Request;
+use crate::ffi::variable::PointVariables;
+
+/// One request and what is known of its response at this moment.
+pub(super) struct View<'v> {
+    request: Request<'v>,
+    variables: &'v PointVariables,
+    path: &'v [u8],
+    query: &'v [u8],
+    /// Set in the log phase: before, the response is not complete.
+    with_response: bool,
+    request_body: Option<Body<'v>>,
+    response_body: Option<Body<'v>>,
+    content_length: OnceCell<Digits>,
+}
+
+impl<'v> View<'v> {
+    pub(super) fn new(
+        request: Request<'v>,
+        variables: &'v PointVariables,
+        stage: Stage,
+        request_body: Option<Body<'v>>,
+        response_body: Option<Body<'v>>,
+    ) -> Self {
+        let (path, query) = request.target();
+        let with_response = stage == Stage::Log;
+        Self {
+            request,
+            variables,
+            path,
+            query,
+            with_response,
+            request_body,
+            response_body,
+            content_length: OnceCell::new(),
+        }
+    }
+
+    /// In digits, written when somebody asks.
+    fn content_length(&self) -> Option<&[u8]> {
+        let length = self.request.content_length_out()?;
+        Some(self.content_length.get_or_init(|| Digits::of(length)).as_bytes())
+    }
+}
+
+impl Exchange for View<'_> {
+    fn headers<'a>(&'a self, side: Side, each: &mut dyn FnMut(&'a [u8], &'a [u8]) -> bool) {
+        match side {
+            Side::Request => {
+                for (name, value) in self.request.headers_in() {
+                    if !each(name, value) {
+                        return;
+                    }
+                }
+            }
+            Side::Response if self.with_response => {
+                // NGINX keeps some beside the list.
+                if let Some(value) = self.request.response_content_type()
+                    && !each(b"Content-Type", value)
+                {
+                    return;
+                }
+                for (name, value) in self.request.headers_out() {
+                    if !each(name, value) {
+                        return;
+                    }
+                }
+                if let Some(value) = self.request.location_out()
+                    && !each(b"Location", value)
+                {
+                    return;
+                }
+                if let Some(value) = self.content_length() {
+                    each(b"Content-Length", value);
+                }
+            }
+            Side::Response => {}
+        }
+    }
+
+    #[inline]
+    fn header<'a>(&'a self, side: Side, lower_case_name: &[u8]) -> Option<&'a [u8]> {
+        if side == Side::Request {
+            // NGINX keeps pointers to these.
+            match lower_case_name {
+                b"user-agent" => return self.request.user_agent(),
+                b"authorization" => return self.request.authorization(),
+                _ => {}
+            }
+            return self.request.header_in(lower_case_name);
+        }
+        let mut found = None;
+        self.headers(side, &mut |name, value| {
+            if name.eq_ignore_ascii_case(lower_case_name) {
+                found = Some(value);
+            }
+            found.is_none()
+        });
+        found
+    }
+
+    fn method(&self) -> &[u8] {
+        self.request.method()
+    }
+
+    fn host(&self) -> Option<&[u8]> {
+        self.request.host()
+    }
+
+    fn ip(&self) -> &[u8] {
+        self.request.remote_addr()
+    }
+
+    fn path(&self) -> &[u8] {
+        self.path
+    }
+
+    fn query(&self) -> &[u8] {
+        self.query
+    }
+
+    fn status(&self) -> Option<u16> {
+        if self.with_response { self.request.response_status() } else { None }
+    }
+
+    fn body(&self, side: Side) -> Option<Body<'_>> {
+        match side {
+            Side::Request => self.request_body,
+            Side::Response => self.response_body,
+        }
+    }
+
+    fn variable(&self, id: VariableId) -> Option<&[u8]> {
+        let when = if self.with_response { When::Over } else { When::Early };
+        self.variables.evaluate(self.request, when, id)
+    }
+}

@@ -1,0 +1,159 @@
+//! `api_sessions_control`: the denylist of this node, to be read and changed.
+
+use api_sessions_protocol::DenyEntry;
+use api_sessions_protocol::SessionId;
+use api_sessions_protocol::limits::DENY_REASON_BYTES;
+use api_sessions_shm::{DenyError, DenyWriter, Origin};
+use ngx::ffi::ngx_int_t;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::directives::MainConf;
+use crate::ffi::body::{self, BodyReader};
+use crate::ffi::handler::ContentHandler;
+use crate::ffi::process;
+use crate::ffi::request::Request;
+use crate::ffi::response;
+
+/// Longest time of an entry that ends, seconds: a hundred years.
+const MAX_SECONDS: u64 = 100 * 366 * 86_400;
+
+/// `GET` lists, `POST` adds, `DELETE ?session=ID` removes.
+pub(crate) struct Control;
+
+impl ContentHandler for Control {
+    fn handle(r: Request<'_>) -> ngx_int_t {
+        let Some(writer) = MainConf::of(r).and_then(MainConf::deny_hand) else {
+            return refusal(r, 503, "not_ready", "the denylist is not there");
+        };
+        match r.method() {
+            b"GET" | b"HEAD" => list(r, writer),
+            b"POST" => body::read::<Post>(r),
+            b"DELETE" => remove(r, writer),
+            _ => {
+                response::add_header(r, c"Allow", c"GET, HEAD, POST, DELETE");
+                refusal(r, 405, "method_not_allowed", "GET, POST and DELETE are accepted")
+            }
+        }
+    }
+}
+
+/// Body of a `POST`, as of the cloud's `/v1/denylist`.
+///
+/// A field of another name is refused: with `secconds`, a session would be denied for good.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    session: String,
+    seconds: Option<u64>,
+    applications: Option<Vec<String>>,
+    reason: Option<String>,
+}
+
+impl Wanted {
+    /// Or why it is none.
+    fn parse(body: &[u8]) -> Result<Self, String> {
+        // Derived code takes `["0123…", 60]` as well.
+        if body.trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
+            return Err("a JSON object is accepted".to_owned());
+        }
+        let wanted: Self = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        if wanted.session.parse::<SessionId>().is_err() {
+            return Err("session: 32 lower-case hexadecimal digits are accepted".to_owned());
+        }
+        if wanted.seconds.is_some_and(|seconds| seconds == 0 || seconds > MAX_SECONDS) {
+            return Err("seconds: 1 up to a hundred years; leave it out for good".to_owned());
+        }
+        // A zero byte ends texts where they are kept.
+        let is_bad = |name: &String| name.is_empty() || name.contains('\0');
+        if wanted.applications.iter().flatten().any(is_bad) {
+            return Err(
+                "applications: names that are not empty are accepted; leave it out for all"
+                    .to_owned(),
+            );
+        }
+        let is_bad = |reason: &String| reason.len() > DENY_REASON_BYTES || reason.contains('\0');
+        if wanted.reason.as_ref().is_some_and(is_bad) {
+            return Err(format!("reason: at most {DENY_REASON_BYTES} bytes are accepted"));
+        }
+        Ok(wanted)
+    }
+}
+
+struct Post;
+
+impl BodyReader for Post {
+    const LIMIT: usize = 64 * 1024;
+
+    fn handle(r: Request<'_>, body: Option<Vec<u8>>) -> ngx_int_t {
+        let Some(body) = body else {
+            return refusal(r, 413, "too_large", "a body of at most 64 KB is accepted");
+        };
+        let wanted = match Wanted::parse(&body) {
+            Ok(wanted) => wanted,
+            Err(why) => return refusal(r, 400, "bad_request", &why),
+        };
+        let Some(writer) = MainConf::of(r).and_then(MainConf::deny_hand) else {
+            return refusal(r, 503, "not_ready", "the denylist is not there");
+        };
+        let now = process::now_ms();
+        let entry = DenyEntry {
+            session: wanted.session,
+            since: now,
+            until: wanted.seconds.map(|seconds| now + seconds * 1000),
+            applications: wanted.applications.unwrap_or_default(),
+            reason: wanted.reason,
+            by: Some(String::from_utf8_lossy(r.remote_addr()).into_owned()),
+        };
+        match writer.insert(&entry, now) {
+            Ok(()) => answer(r, 201, &json!(entry)),
+            Err(error) => failure(r, &error),
+        }
+    }
+}
+
+fn list(r: Request<'_>, writer: &DenyWriter) -> ngx_int_t {
+    let mut entries = Vec::new();
+    writer.list().list(process::now_ms(), &mut |entry, origin| {
+        let origin = match origin {
+            Origin::Local => "node",
+            Origin::Cloud => "cloud",
+        };
+        let mut entry = json!(entry);
+        entry["origin"] = json!(origin);
+        entries.push(entry);
+    });
+    answer(r, 200, &json!({ "denylist": entries }))
+}
+
+fn remove(r: Request<'_>, writer: &DenyWriter) -> ngx_int_t {
+    let (_, query) = r.target();
+    let session = api_sessions_extract::query::find(query, b"session", 0)
+        .and_then(|id| std::str::from_utf8(id).ok()?.parse::<SessionId>().ok());
+    let Some(session) = session else {
+        let text = "?session= with 32 lower-case hexadecimal digits is accepted";
+        return refusal(r, 400, "bad_request", text);
+    };
+    match writer.remove(&session, Origin::Local) {
+        Ok(true) => answer(r, 200, &json!({ "removed": session.to_string() })),
+        Ok(false) => refusal(r, 404, "not_found", "this node does not deny the session"),
+        Err(error) => failure(r, &error),
+    }
+}
+
+fn failure(r: Request<'_>, error: &DenyError) -> ngx_int_t {
+    let status = match error {
+        DenyError::Busy => 503,
+        DenyError::Full => 507,
+        _ => 400,
+    };
+    refusal(r, status, "not_taken", &error.to_string())
+}
+
+fn refusal(r: Request<'_>, status: u16, error: &str, detail: &str) -> ngx_int_t {
+    answer(r, status, &json!({ "error": error, "detail": detail }))
+}
+
+fn answer(r: Request<'_>, status: u16, document: &serde_json::Value) -> ngx_int_t {
+    response::send(r, status, c"application/json", format!("{document}\n").as_bytes())
+}
