@@ -13,13 +13,13 @@ mod content_handlers;
 mod deny;
 mod detect;
 mod export;
+mod flags;
 mod keys;
 mod location;
 mod main;
-mod mentions;
 mod options;
 mod secret;
-mod switches;
+mod variable_refs;
 mod zone;
 
 pub(crate) use analysis::Analysis;

@@ -3,20 +3,19 @@
 //! The rest of the module speaks of requests, headers, zones and timers in these types. All of it
 //! runs on one thread, the event loop of a worker (or the master while it reads configuration).
 
+mod bad_request_line;
 pub(crate) mod body;
-pub(crate) mod cell;
+pub(crate) mod catch_unwind;
 pub(crate) mod conf;
 pub(crate) mod context;
 pub(crate) mod evaluation;
 pub(crate) mod filter;
-pub(crate) mod guard;
 pub(crate) mod handler;
 pub(crate) mod headers;
-pub(crate) mod known;
 pub(crate) mod log;
 pub(crate) mod phase;
 pub(crate) mod process;
-mod refused;
+pub(crate) mod process_local;
 pub(crate) mod request;
 pub(crate) mod request_id;
 pub(crate) mod response;
@@ -24,4 +23,5 @@ pub(crate) mod shared;
 pub(crate) mod thread;
 pub(crate) mod timer;
 pub(crate) mod variable;
+pub(crate) mod variable_index;
 pub(crate) mod zone;

@@ -22,9 +22,9 @@ use ngx::ffi::{
 };
 
 use crate::directives::{COMMANDS, LocationConf, MainConf};
+use crate::ffi::catch_unwind::guard;
 use crate::ffi::conf::{Conf, LocationLevel, MainLevel, main_conf};
 use crate::ffi::context::RequestState;
-use crate::ffi::guard::guard;
 use crate::ffi::log::log_error;
 use crate::ffi::{filter, phase};
 use crate::request::variables;

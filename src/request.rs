@@ -7,7 +7,7 @@
 mod access;
 mod bodies;
 mod digits;
-mod journey;
+mod lifecycle;
 mod log;
 mod state;
 pub(crate) mod variables;

@@ -11,7 +11,7 @@ use ngx::ffi::ngx_int_t;
 use serde_json::{Value, json};
 
 use crate::directives::MainConf;
-use crate::ffi::guard;
+use crate::ffi::catch_unwind;
 use crate::ffi::handler::ContentHandler;
 use crate::ffi::request::Request;
 use crate::ffi::response;
@@ -108,7 +108,7 @@ impl Figures {
                 counter,
                 stats.duplicate_cookies,
             ),
-            ("panics_total", "Panics caught in this worker.", counter, guard::panics()),
+            ("panics_total", "Panics caught in this worker.", counter, catch_unwind::panics()),
             (
                 "detector_panics_sqli_total",
                 "Panics in the parser of SQL, caught in this worker: what it would have found is not.",

@@ -3,24 +3,24 @@
 #![forbid(unsafe_code)]
 
 mod export;
-mod sync;
+mod poller;
 
 use std::cell::{Cell, RefCell};
 use std::sync::mpsc::Receiver;
 
-use api_sessions_agent::export::{Note, Severity};
-use api_sessions_agent::record::Encoder;
+use api_sessions_agent::export::{LogEvent, Severity};
+use api_sessions_agent::record::RecordEncoder;
 use api_sessions_detect::Workspace;
 use api_sessions_extract::Scratch;
 use ngx::ffi::ngx_cycle_t;
 
 use crate::directives::MainConf;
-use crate::ffi::cell::EventLoopCell;
 use crate::ffi::log::{log_error, log_notice, log_warn};
 use crate::ffi::process::{self, ProcessKind};
+use crate::ffi::process_local::EventLoopCell;
 use crate::ffi::timer::Ticker;
 use export::Export;
-use sync::Sync;
+use poller::Sync;
 
 /// How often the event loop looks at what is to be logged, milliseconds.
 const TICK_MS: usize = 1000;
@@ -47,7 +47,7 @@ pub(crate) struct Buffers {
     pub(crate) scratch: Scratch,
     /// The value that identified the session.
     pub(crate) found: Vec<u8>,
-    pub(crate) encoder: Encoder,
+    pub(crate) encoder: RecordEncoder,
     pub(crate) detection: Workspace,
 }
 
@@ -180,7 +180,7 @@ fn warn_of_evictions(worker: &Worker, cycle: *mut ngx_cycle_t) -> bool {
     more > 0
 }
 
-fn log_notes(cycle: *mut ngx_cycle_t, notes: &Receiver<Note>) {
+fn log_notes(cycle: *mut ngx_cycle_t, notes: &Receiver<LogEvent>) {
     for note in notes.try_iter() {
         let text = &note.text;
         match note.severity {

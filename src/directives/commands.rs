@@ -11,9 +11,9 @@ use super::content_handlers::{Control, Status};
 use super::deny::DenyDirective;
 use super::detect::Detect;
 use super::export::Export;
+use super::flags::{BodySize, BuiltinKeys, Enable, PrereadBody};
 use super::keys::{ContextParamDirective, Mask, SessionKeyDirective};
 use super::secret::Secret;
-use super::switches::{BodySize, BuiltinKeys, Enable, PrereadBody};
 use super::zone::Zone;
 use crate::ffi::conf::command;
 

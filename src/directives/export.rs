@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::time::Duration;
 
-use api_sessions_agent::export::{Endpoint, Settings, SpoolSettings};
+use api_sessions_agent::export::{Endpoint, ExportSettings, SpoolSettings};
 
 use super::MainConf;
 use super::options::{offset, on_off, once, option, size, time_ms};
@@ -182,8 +182,8 @@ fn token(path: &str) -> Result<String, String> {
 
 impl ExportConf {
     /// What an exporter thread needs, by value.
-    pub(crate) fn settings(&self) -> Settings {
-        Settings {
+    pub(crate) fn settings(&self) -> ExportSettings {
+        ExportSettings {
             endpoint: self.endpoint.clone(),
             token: self.token.clone(),
             node: self.node.clone(),

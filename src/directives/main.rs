@@ -5,10 +5,12 @@ use std::rc::Rc;
 
 use api_sessions_agent::session::Hasher;
 use api_sessions_extract::CloudSettings;
-use api_sessions_shm::{DenyWriter, Denylist, DocumentRegion, QueueRegion, Table, Worker};
+use api_sessions_shm::{
+    Denylist, DenylistWriter, RecordQueue, SessionTable, SharedConfig, TableHandle,
+};
 
 use super::export::ExportConf;
-use super::mentions::Mentions;
+use super::variable_refs::Mentions;
 use super::zone::{DenylistZone, QueueZone, SettingsZone, TableZone, ZoneSettings};
 use crate::ffi::conf::{Conf, current_main_conf};
 use crate::ffi::process;
@@ -47,8 +49,8 @@ pub(crate) struct MainConf {
     /// This process' reading of the cloud's settings, and their generation.
     cloud: RefCell<(u64, Option<Rc<CloudSettings>>)>,
     hasher: OnceCell<Hasher>,
-    hand: OnceCell<Worker>,
-    deny_hand: OnceCell<DenyWriter>,
+    hand: OnceCell<TableHandle>,
+    deny_hand: OnceCell<DenylistWriter>,
 }
 
 impl MainConf {
@@ -89,7 +91,7 @@ impl MainConf {
 
     /// The session table, once the configuration was taken.
     #[inline]
-    pub(crate) fn table(&self) -> Option<Table> {
+    pub(crate) fn table(&self) -> Option<SessionTable> {
         self.table.as_ref()?.table()
     }
 
@@ -101,7 +103,7 @@ impl MainConf {
     /// This process' hand on the table. The master never asks, so each process takes its own after the
     /// fork; in single-process mode, each configuration does.
     #[inline]
-    pub(crate) fn hand(&self) -> Option<&Worker> {
+    pub(crate) fn hand(&self) -> Option<&TableHandle> {
         if self.hand.get().is_none() {
             let hand = self.table()?.join(process::slot(), process::pid());
             return Some(self.hand.get_or_init(|| hand));
@@ -116,18 +118,18 @@ impl MainConf {
     }
 
     /// This process' hand on the denylist, as [`MainConf::hand`].
-    pub(crate) fn deny_hand(&self) -> Option<&DenyWriter> {
+    pub(crate) fn deny_hand(&self) -> Option<&DenylistWriter> {
         let denylist = self.denylist()?;
         Some(self.deny_hand.get_or_init(|| denylist.join(process::slot(), process::pid())))
     }
 
     /// The record queue, if records are exported.
-    pub(crate) fn queue(&self) -> Option<QueueRegion> {
+    pub(crate) fn queue(&self) -> Option<RecordQueue> {
         self.queue.as_ref()?.queue()
     }
 
     /// The cloud's settings, if they are taken.
-    pub(crate) fn settings(&self) -> Option<DocumentRegion> {
+    pub(crate) fn settings(&self) -> Option<SharedConfig> {
         self.settings.as_ref()?.settings()
     }
 

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::ffi::CStr;
 
-use api_sessions_shm::{Denylist, DocumentRegion, QueueRegion, Table};
+use api_sessions_shm::{Denylist, RecordQueue, SessionTable, SharedConfig};
 
 use super::MainConf;
 use super::options::{once, once_word, option, size, time_ms};
@@ -70,7 +70,7 @@ impl Directive for Zone {
 /// The session table.
 pub(crate) struct TableZone {
     inactive_ms: u64,
-    attached: Cell<Option<(Region, Table)>>,
+    attached: Cell<Option<(Region, SessionTable)>>,
 }
 
 impl TableZone {
@@ -79,7 +79,7 @@ impl TableZone {
     }
 
     /// There once the configuration is taken.
-    pub(crate) fn table(&self) -> Option<Table> {
+    pub(crate) fn table(&self) -> Option<SessionTable> {
         self.attached.get().map(|(_, table)| table)
     }
 
@@ -142,7 +142,7 @@ impl ZoneContent for DenylistZone {
 /// Records on their way to the exporter threads: one ring a worker.
 pub(crate) struct QueueZone {
     ring_bytes: usize,
-    attached: Cell<Option<(Region, QueueRegion)>>,
+    attached: Cell<Option<(Region, RecordQueue)>>,
 }
 
 impl QueueZone {
@@ -154,7 +154,7 @@ impl QueueZone {
         crate::ffi::shared::queue_zone_bytes(ring_bytes, workers)
     }
 
-    pub(crate) fn queue(&self) -> Option<QueueRegion> {
+    pub(crate) fn queue(&self) -> Option<RecordQueue> {
         self.attached.get().map(|(_, queue)| queue)
     }
 }
@@ -177,7 +177,7 @@ impl ZoneContent for QueueZone {
 /// Keys and context parameters of the cloud.
 #[derive(Default)]
 pub(crate) struct SettingsZone {
-    attached: Cell<Option<(Region, DocumentRegion)>>,
+    attached: Cell<Option<(Region, SharedConfig)>>,
 }
 
 impl SettingsZone {
@@ -186,7 +186,7 @@ impl SettingsZone {
     }
 
     #[inline]
-    pub(crate) fn settings(&self) -> Option<DocumentRegion> {
+    pub(crate) fn settings(&self) -> Option<SharedConfig> {
         self.attached.get().map(|(_, settings)| settings)
     }
 }

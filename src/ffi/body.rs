@@ -6,7 +6,7 @@ use ngx::ffi::{
     ngx_http_request_t, ngx_int_t,
 };
 
-use super::guard::guard;
+use super::catch_unwind::guard;
 use super::request::Request;
 
 /// Starts reading; `read` is called with the request when all of it is there, before the phases run

@@ -11,7 +11,7 @@ use ngx::ffi::{
     ngx_uint_t,
 };
 
-use super::guard::guard;
+use super::catch_unwind::guard;
 use crate::MODULE;
 
 /// `NGX_CONF_ERROR`: the message has been logged already.

@@ -75,7 +75,7 @@ pub(crate) fn attach<'r, T: RequestState>(r: Request<'r>, state: T) -> Option<&'
 }
 
 unsafe extern "C" fn drop_state<T>(data: *mut c_void) {
-    super::guard::guard((), || {
+    super::catch_unwind::guard((), || {
         // SAFETY: called once by ngx_destroy_pool with what `attach` wrote.
         unsafe { ptr::drop_in_place(data.cast::<T>()) }
     });

@@ -7,7 +7,7 @@ use ngx::ffi::{
     ngx_http_top_request_body_filter, ngx_int_t,
 };
 
-use super::guard::guard;
+use super::catch_unwind::guard;
 use super::request::Request;
 
 type Next = Option<unsafe extern "C" fn(*mut ngx_http_request_t, *mut ngx_chain_t) -> ngx_int_t>;

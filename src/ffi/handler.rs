@@ -5,8 +5,8 @@ use ngx::ffi::{
     ngx_http_core_module, ngx_http_request_t, ngx_int_t,
 };
 
+use super::catch_unwind::guard;
 use super::conf::Conf;
-use super::guard::guard;
 use super::request::Request;
 
 /// Answers the requests of a location.

@@ -6,8 +6,8 @@ use ngx::ffi::{
     ngx_http_request_t, ngx_int_t,
 };
 
+use super::catch_unwind::guard;
 use super::conf::http_main_conf;
-use super::guard::guard;
 use super::request::Request;
 
 /// What runs in a phase, for main requests and subrequests alike.

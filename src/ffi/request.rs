@@ -10,9 +10,9 @@ use ngx::ffi::{
     ngx_http_variable_value_t, ngx_module_t,
 };
 
+use super::bad_request_line;
 use super::conf::{LocationLevel, MainLevel};
 use super::headers::{self, Headers, bytes, known};
-use super::refused;
 use crate::MODULE;
 
 /// A live request; `'r` is the time of the handler that got it. What it hands out lives in request
@@ -181,7 +181,7 @@ impl<'r> Request<'r> {
     pub(crate) fn method(self) -> &'r [u8] {
         // SAFETY: a string in request memory.
         let method = unsafe { bytes(&self.get().method_name) };
-        if method.is_empty() { refused::method(self.request_line()) } else { method }
+        if method.is_empty() { bad_request_line::method(self.request_line()) } else { method }
     }
 
     /// `$request`; empty where not even its end was found.
@@ -226,7 +226,7 @@ impl<'r> Request<'r> {
     pub(crate) fn target(self) -> (&'r [u8], &'r [u8]) {
         let mut target = self.unparsed_uri();
         if target.is_empty() {
-            target = refused::target(self.request_line());
+            target = bad_request_line::target(self.request_line());
         }
         let target = target.split(|byte| *byte == b'#').next().unwrap_or_default();
         match target.iter().position(|byte| *byte == b'?') {

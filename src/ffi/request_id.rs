@@ -12,8 +12,8 @@ use ngx::ffi::{
     ngx_http_request_t, ngx_http_variable_t, ngx_http_variable_value_t, ngx_int_t, ngx_pnalloc,
 };
 
+use super::catch_unwind::guard;
 use super::conf::{Conf, http_main_conf};
-use super::guard::guard;
 use super::headers::bytes;
 
 const NAME: &[u8] = b"request_id";

@@ -4,7 +4,7 @@ use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 
 use api_sessions_extract::MAX_PARAMETERS_BYTES;
-use api_sessions_shm::{Denylist, DocumentRegion, QueueRegion, Table};
+use api_sessions_shm::{Denylist, RecordQueue, SessionTable, SharedConfig};
 use ngx::ffi::ngx_ncpu;
 
 use super::zone::{Region, overhead};
@@ -13,10 +13,10 @@ use super::zone::{Region, overhead};
 const GENERATIONS: usize = 3;
 
 /// The session table in a zone.
-pub(crate) fn table(region: Region, inactive_ms: u64) -> Result<Table, String> {
+pub(crate) fn table(region: Region, inactive_ms: u64) -> Result<SessionTable, String> {
     // SAFETY: a zone's memory is zero when new, page-aligned, mapped as long as a process that has the
     // handle from the configuration, and attached to by the master alone.
-    unsafe { Table::attach(region.base, region.len, inactive_ms) }
+    unsafe { SessionTable::attach(region.base, region.len, inactive_ms) }
         .map(|(table, _)| table)
         .map_err(|error| error.to_string())
 }
@@ -30,20 +30,20 @@ pub(crate) fn denylist(region: Region) -> Result<Denylist, String> {
 }
 
 /// The record queue in a zone.
-pub(crate) fn queue(region: Region, ring_bytes: usize) -> Result<QueueRegion, String> {
+pub(crate) fn queue(region: Region, ring_bytes: usize) -> Result<RecordQueue, String> {
     // SAFETY: as above.
-    unsafe { QueueRegion::attach(region.base, region.len, ring_bytes) }.map_err(|e| e.to_string())
+    unsafe { RecordQueue::attach(region.base, region.len, ring_bytes) }.map_err(|e| e.to_string())
 }
 
 /// The cloud's settings in a zone.
-pub(crate) fn settings(region: Region) -> Result<DocumentRegion, String> {
+pub(crate) fn settings(region: Region) -> Result<SharedConfig, String> {
     // SAFETY: as above.
-    unsafe { DocumentRegion::attach(region.base, region.len) }.map_err(|error| error.to_string())
+    unsafe { SharedConfig::attach(region.base, region.len) }.map_err(|error| error.to_string())
 }
 
 /// Size of a zone for the cloud's settings.
 pub(crate) fn settings_zone_bytes() -> usize {
-    let bytes = DocumentRegion::bytes(MAX_PARAMETERS_BYTES);
+    let bytes = SharedConfig::bytes(MAX_PARAMETERS_BYTES);
     bytes + overhead(bytes)
 }
 
@@ -55,17 +55,17 @@ pub(crate) fn queue_zone_bytes(ring_bytes: usize, workers: Option<usize>) -> usi
     // `worker_processes` may stand behind the http block, or be "auto".
     // Rounded, so that some more of them do not make another zone of it.
     let workers = workers.unwrap_or(processors).max(processors).next_power_of_two();
-    let bytes = QueueRegion::bytes(GENERATIONS * workers + 1, ring_bytes);
+    let bytes = RecordQueue::bytes(GENERATIONS * workers + 1, ring_bytes);
     bytes + overhead(bytes)
 }
 
 /// A queue of this process alone, never given back: for a worker that finds no free ring, and for
 /// single-process mode, where a reload unmaps zones under a running exporter.
-pub(crate) fn private_queue(ring_bytes: usize) -> Option<QueueRegion> {
-    let len = QueueRegion::bytes(1, ring_bytes);
+pub(crate) fn private_queue(ring_bytes: usize) -> Option<RecordQueue> {
+    let len = RecordQueue::bytes(1, ring_bytes);
     let layout = Layout::from_size_align(len, 64).ok()?;
     // SAFETY: the size is not 0.
     let base = NonNull::new(unsafe { alloc_zeroed(layout) })?;
     // SAFETY: zeroed, aligned to 64, and never freed.
-    unsafe { QueueRegion::attach(base, len, ring_bytes) }.ok()
+    unsafe { RecordQueue::attach(base, len, ring_bytes) }.ok()
 }

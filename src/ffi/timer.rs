@@ -4,7 +4,7 @@ use std::ffi::c_void;
 
 use ngx::ffi::{ngx_add_timer, ngx_connection_t, ngx_del_timer, ngx_event_t, ngx_exiting};
 
-use super::guard::guard;
+use super::catch_unwind::guard;
 use super::process;
 
 /// Fires every `interval_ms` until dropped. It is cancelable, so that it never keeps an exiting worker

@@ -11,9 +11,9 @@ use ngx::ffi::{
     ngx_http_variable_value_t, ngx_int_t, ngx_pnalloc, ngx_str_t, ngx_uint_t,
 };
 
+use super::catch_unwind::guard;
 use super::conf::{Conf, c_string};
 use super::evaluation::{Unsettled, When, without_traces};
-use super::guard::guard;
 use super::headers::bytes;
 use super::request::Request;
 

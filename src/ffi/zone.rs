@@ -10,8 +10,8 @@ use ngx::ffi::{
     ngx_shared_memory_add, ngx_shm_zone_t, ngx_slab_alloc, ngx_slab_pool_t,
 };
 
+use super::catch_unwind::guard;
 use super::conf::Conf;
-use super::guard::guard;
 
 /// The memory of a zone: contiguous, page-aligned, all zero when new, shared by every process that
 /// is forked after it was made.

@@ -3,7 +3,7 @@
 use api_sessions_extract::MediaType;
 use ngx::ffi::ngx_int_t;
 
-use super::journey::{self, Moment};
+use super::lifecycle::{self, Moment};
 use super::state::State;
 use crate::directives::{Deny, LocationConf, MainConf};
 use crate::ffi::body::{self, DECLINED, Prereader};
@@ -33,14 +33,14 @@ impl PhaseHandler for Access {
             // The phases run again once the body is there.
             return body::preread::<Prereading>(r);
         }
-        let Some(counted) = journey::arrive(r, conf, Moment::Access) else { return DECLINED };
+        let Some(counted) = lifecycle::arrive(r, conf, Moment::Access) else { return DECLINED };
         match conf.deny() {
             Deny::Off => DECLINED,
             Deny::DryRun => {
-                journey::is_denied(r, conf, counted.session);
+                lifecycle::is_denied(r, conf, counted.session);
                 DECLINED
             }
-            Deny::On { status } if journey::is_denied(r, conf, counted.session) => {
+            Deny::On { status } if lifecycle::is_denied(r, conf, counted.session) => {
                 response::refuse(r, status)
             }
             Deny::On { .. } => DECLINED,

@@ -1,6 +1,6 @@
 //! Bodies, observed as they pass by: nothing is buffered, delayed or changed.
 
-use api_sessions_agent::session::Stage;
+use api_sessions_agent::session::Phase;
 use api_sessions_extract::{Body, MediaType, Needs};
 
 use super::state::State;
@@ -171,11 +171,11 @@ impl BodyPair {
         &'v self,
         r: Request<'v>,
         variables: &'v PointVariables,
-        stage: Stage,
+        phase: Phase,
     ) -> View<'v> {
         let request = self.request.body(r.content_type()).or_else(|| unseen(r));
         let response = self.response.body(r.response_content_type().unwrap_or_default());
-        View::new(r, variables, stage, request, response)
+        View::new(r, variables, phase, request, response)
     }
 
     /// Decodes the request's body, if it is compressed, once all of it was seen.

@@ -2,7 +2,7 @@
 
 use ngx::ffi::ngx_int_t;
 
-use super::journey;
+use super::lifecycle;
 use crate::ffi::body::DECLINED;
 use crate::ffi::phase::PhaseHandler;
 use crate::ffi::request::Request;
@@ -15,7 +15,7 @@ impl PhaseHandler for Log {
 
     fn handle(r: Request<'_>) -> ngx_int_t {
         if r.is_main() {
-            journey::finish(r);
+            lifecycle::finish(r);
         }
         DECLINED
     }

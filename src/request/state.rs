@@ -6,7 +6,7 @@ use std::ptr;
 use api_sessions_agent::session::{FoundBy, IdMemo};
 use api_sessions_protocol::SessionId;
 use api_sessions_protocol::Source;
-use api_sessions_shm::Standing;
+use api_sessions_shm::SessionCounters;
 
 use super::bodies::BodyPair;
 use crate::directives::LocationConf;
@@ -20,7 +20,7 @@ pub(super) struct Counted {
     pub(super) session: SessionId,
     pub(super) source: Source,
     /// Of the table, right after counting; `None` where its lock was busy.
-    pub(super) standing: Option<Standing>,
+    pub(super) standing: Option<SessionCounters>,
     /// Address of the location's settings it was resolved under: a redirect changes them.
     pub(super) under: *const LocationConf,
     /// How it was resolved, where nothing that is still to come can resolve it otherwise.

@@ -7,7 +7,7 @@ use std::ffi::CStr;
 use api_sessions_protocol::ParamType;
 
 use super::digits::Digits;
-use super::journey::{self, Moment};
+use super::lifecycle::{self, Moment};
 use super::state::{Counted, State};
 use crate::directives::LocationConf;
 use crate::ffi::conf::Conf;
@@ -34,7 +34,7 @@ fn session<'r>(r: Request<'r>) -> Option<(Request<'r>, &'r LocationConf, Counted
     let r = r.main();
     let when = State::of(r).map_or(When::Early, State::when);
     let conf = r.location::<LocationConf>().filter(|conf| conf.is_enabled(r, when))?;
-    let counted = journey::arrive(r, conf, Moment::Asked)?;
+    let counted = lifecycle::arrive(r, conf, Moment::Asked)?;
     Some((r, conf, counted))
 }
 
@@ -59,7 +59,7 @@ impl Getter for Key {
     const NAME: &'static CStr = c"api_session_key";
     fn get(r: Request<'_>, output: Output<'_>) {
         if let Some((r, conf, _)) = session(r) {
-            journey::with_label(r, conf, |label| output.text(label.as_bytes()));
+            lifecycle::with_label(r, conf, |label| output.text(label.as_bytes()));
         }
     }
 }
@@ -114,7 +114,7 @@ impl Getter for Denied {
     const NAME: &'static CStr = c"api_session_denied";
     fn get(r: Request<'_>, output: Output<'_>) {
         if let Some((r, conf, counted)) = session(r) {
-            let denied = journey::is_denied(r, conf, counted.session);
+            let denied = lifecycle::is_denied(r, conf, counted.session);
             output.constant(if denied { "1" } else { "0" });
         }
     }
@@ -140,6 +140,6 @@ impl Getter for Role {
 
 fn named_parameter(r: Request<'_>, kind: ParamType, output: Output<'_>) {
     if let Some((r, conf, _)) = session(r) {
-        journey::with_parameter(r, conf, kind, |value| output.text(value));
+        lifecycle::with_parameter(r, conf, kind, |value| output.text(value));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use api_sessions_agent::session::Stage;
+use api_sessions_agent::session::Phase;
 use api_sessions_extract::{Body, Exchange, Side, VariableId};
 
 use super::digits::Digits;
@@ -27,12 +27,12 @@ impl<'v> View<'v> {
     pub(super) fn new(
         request: Request<'v>,
         variables: &'v PointVariables,
-        stage: Stage,
+        phase: Phase,
         request_body: Option<Body<'v>>,
         response_body: Option<Body<'v>>,
     ) -> Self {
         let (path, query) = request.target();
-        let with_response = stage == Stage::Log;
+        let with_response = phase == Phase::Log;
         Self {
             request,
             variables,

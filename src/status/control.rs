@@ -3,7 +3,7 @@
 use api_sessions_protocol::DenyEntry;
 use api_sessions_protocol::SessionId;
 use api_sessions_protocol::limits::DENY_REASON_BYTES;
-use api_sessions_shm::{DenyError, DenyWriter, Origin};
+use api_sessions_shm::{DenyError, DenylistWriter, EntryOrigin};
 use ngx::ffi::ngx_int_t;
 use serde::Deserialize;
 use serde_json::json;
@@ -112,12 +112,12 @@ impl BodyReader for Post {
     }
 }
 
-fn list(r: Request<'_>, writer: &DenyWriter) -> ngx_int_t {
+fn list(r: Request<'_>, writer: &DenylistWriter) -> ngx_int_t {
     let mut entries = Vec::new();
     writer.list().list(process::now_ms(), &mut |entry, origin| {
         let origin = match origin {
-            Origin::Local => "node",
-            Origin::Cloud => "cloud",
+            EntryOrigin::Local => "node",
+            EntryOrigin::Cloud => "cloud",
         };
         let mut entry = json!(entry);
         entry["origin"] = json!(origin);
@@ -126,7 +126,7 @@ fn list(r: Request<'_>, writer: &DenyWriter) -> ngx_int_t {
     answer(r, 200, &json!({ "denylist": entries }))
 }
 
-fn remove(r: Request<'_>, writer: &DenyWriter) -> ngx_int_t {
+fn remove(r: Request<'_>, writer: &DenylistWriter) -> ngx_int_t {
     let (_, query) = r.target();
     let session = api_sessions_extract::query::find(query, b"session", 0)
         .and_then(|id| std::str::from_utf8(id).ok()?.parse::<SessionId>().ok());
@@ -134,7 +134,7 @@ fn remove(r: Request<'_>, writer: &DenyWriter) -> ngx_int_t {
         let text = "?session= with 32 lower-case hexadecimal digits is accepted";
         return refusal(r, 400, "bad_request", text);
     };
-    match writer.remove(&session, Origin::Local) {
+    match writer.remove(&session, EntryOrigin::Local) {
         Ok(true) => answer(r, 200, &json!({ "removed": session.to_string() })),
         Ok(false) => refusal(r, 404, "not_found", "this node does not deny the session"),
         Err(error) => failure(r, &error),

@@ -6,9 +6,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use api_sessions_agent::export::{Exporter, Note, Notes, Severity, Stop, mailbox, notes};
-use api_sessions_agent::sync::Keeper;
-use api_sessions_shm::{Producer, QueueRegion};
+use api_sessions_agent::export::{
+    Exporter, LogEvent, LogSender, Severity, Stop, log_channel, mailbox,
+};
+use api_sessions_agent::remote_config::StateFile;
+use api_sessions_shm::{Producer, RecordQueue};
 use ngx::ffi::ngx_cycle_t;
 
 use crate::directives::{ExportConf, MainConf};
@@ -21,22 +23,22 @@ const GRACE: Duration = Duration::from_millis(200);
 
 pub(super) struct Export {
     producer: RefCell<Producer>,
-    notes: Receiver<Note>,
+    notes: Receiver<LogEvent>,
     stop: Stop,
     done: Receiver<()>,
     thread: JoinHandle<()>,
     budget: Duration,
     node: String,
     /// The queue, where it is no other process's to go on with.
-    private: Option<QueueRegion>,
+    private: Option<RecordQueue>,
 }
 
 impl Export {
     /// The notes' other end is for whoever else works beside the event loop.
-    pub(super) fn start(conf: &ExportConf, main: &MainConf) -> Result<(Self, Notes), String> {
+    pub(super) fn start(conf: &ExportConf, main: &MainConf) -> Result<(Self, LogSender), String> {
         let private = || shared::private_queue(conf.queue).ok_or("no memory for a queue");
         let shared_region = main.queue().filter(|_| process::kind() == ProcessKind::Worker);
-        let claim = |region: QueueRegion| {
+        let claim = |region: RecordQueue| {
             let hand = region.join(process::slot(), process::pid());
             hand.claim().map(|ends| (hand, ends))
         };
@@ -58,7 +60,7 @@ impl Export {
         let keeper = keeper(conf, main);
         let settings = conf.settings();
         let budget = settings.shutdown + GRACE;
-        let (to_log, notes) = notes();
+        let (to_log, notes) = log_channel();
         let (stop, mailbox) = mailbox();
         let (finished, done) = channel();
         let thread_notes = to_log.clone();
@@ -85,7 +87,7 @@ impl Export {
     }
 
     #[inline]
-    pub(super) fn notes(&self) -> &Receiver<Note> {
+    pub(super) fn notes(&self) -> &Receiver<LogEvent> {
         &self.notes
     }
 
@@ -124,10 +126,10 @@ impl Export {
 
 /// Beside the spool, the first worker keeps a copy of the denylist; here it is put in force again,
 /// before the first request.
-fn keeper(conf: &ExportConf, main: &MainConf) -> Option<Keeper> {
+fn keeper(conf: &ExportConf, main: &MainConf) -> Option<StateFile> {
     let spool = conf.spool.as_ref().filter(|_| process::is_first_worker())?;
     let deny = main.deny_hand()?;
-    let mut keeper = Keeper::new(&spool.path, *deny, main.settings());
+    let mut keeper = StateFile::new(&spool.path, *deny, main.settings());
     if let Err(error) = keeper.restore(process::now_ms(), process::pid()) {
         let path = spool.path.display();
         log_error!(

@@ -6,8 +6,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use api_sessions_agent::record::{Encoder, Facts, Settings};
-use api_sessions_agent::session::{Hasher, Keys, Stage, resolve};
+use api_sessions_agent::record::{RecordEncoder, RecordOptions, RequestMeta};
+use api_sessions_agent::session::{Hasher, Keys, Phase, resolve};
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::testing::FakeExchange;
 use api_sessions_extract::{KeyExport, SessionKey};
@@ -58,17 +58,18 @@ fn measure(what: &str, times: u32, case: &Case) {
     let keys = Keys { own: &case.own, builtin: true };
     let (mut scratch, mut found) = (Scratch::default(), Vec::new());
     let exchange = &case.exchange;
-    let resolution = resolve(keys, exchange, Stage::Log, &hasher, &mut scratch, &mut found);
-    let settings = Settings { keys, params: &case.params, masks: &case.masks, hasher: &hasher };
-    let facts = Facts {
+    let resolution = resolve(keys, exchange, Phase::Log, &hasher, &mut scratch, &mut found);
+    let settings =
+        RecordOptions { keys, params: &case.params, masks: &case.masks, hasher: &hasher };
+    let facts = RequestMeta {
         id: b"0123456789abcdef0123456789abcdef",
         node: "edge-1",
         proto: b"HTTP/1.1",
         scheme: "https",
         attacks: case.attacks,
-        ..Facts::default()
+        ..RequestMeta::default()
     };
-    let mut encoder = Encoder::default();
+    let mut encoder = RecordEncoder::default();
     let mut rounds: Vec<f64> = (0..ROUNDS)
         .map(|_| {
             let start = Instant::now();

@@ -9,5 +9,5 @@ mod places;
 mod read;
 mod secrets;
 
-pub use encode::{Encoder, Facts, Settings};
+pub use encode::{RecordEncoder, RecordOptions, RequestMeta};
 pub use limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES, MAX_VALUE_BYTES};

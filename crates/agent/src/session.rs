@@ -8,4 +8,4 @@ mod resolve;
 
 pub use hash::{Hasher, Namespace, ParameterHash};
 pub use memo::IdMemo;
-pub use resolve::{FoundBy, Keys, Resolution, Stage, resolve, resolve_with};
+pub use resolve::{FoundBy, Keys, Phase, Resolution, resolve, resolve_with};

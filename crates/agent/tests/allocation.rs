@@ -4,8 +4,8 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use api_sessions_agent::record::{Encoder, Facts, Settings};
-use api_sessions_agent::session::{Hasher, Keys, Stage, resolve};
+use api_sessions_agent::record::{RecordEncoder, RecordOptions, RequestMeta};
+use api_sessions_agent::session::{Hasher, Keys, Phase, resolve};
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::testing::FakeExchange;
 use api_sessions_extract::{KeyExport, SessionKey};
@@ -130,14 +130,14 @@ fn encode_with(masks: &[&str], attacks: &[&str], exchange: &FakeExchange) -> imp
     }];
     let attacks: Vec<String> = attacks.iter().map(|kind| (*kind).to_owned()).collect();
     let (exchange, hasher) = (exchange.clone(), Hasher::new(&[7; 32]));
-    let (mut encoder, mut scratch) = (Encoder::default(), Scratch::default());
+    let (mut encoder, mut scratch) = (RecordEncoder::default(), Scratch::default());
     move || {
         let keys = Keys { own: &own, builtin: true };
         let mut found = Vec::new();
-        let resolution = resolve(keys, &exchange, Stage::Log, &hasher, &mut scratch, &mut found);
-        let settings = Settings { keys, params: &params, masks: &masks, hasher: &hasher };
+        let resolution = resolve(keys, &exchange, Phase::Log, &hasher, &mut scratch, &mut found);
+        let settings = RecordOptions { keys, params: &params, masks: &masks, hasher: &hasher };
         let attacks: Vec<&str> = attacks.iter().map(String::as_str).collect();
-        let facts = Facts { attacks: &attacks, ..Facts::default() };
+        let facts = RequestMeta { attacks: &attacks, ..RequestMeta::default() };
         allocated(|| {
             let line =
                 encoder.encode(&facts, &settings, &resolution, &found, &exchange, &mut scratch);

@@ -20,7 +20,7 @@ use std::thread;
 
 use api_sessions_protocol::DenyEntry;
 use api_sessions_protocol::SessionId;
-use api_sessions_shm::{Arrival, Denylist, Outcome, Table, Worker};
+use api_sessions_shm::{Denylist, RequestEnd, RequestStart, SessionTable, TableHandle};
 use rival::Rival;
 
 /// Bars of issue 4.
@@ -96,7 +96,7 @@ fn together(workers: u64, run: impl Fn(u64) -> f64 + Sync) -> f64 {
     }) / workers as f64
 }
 
-fn join(table: Table, slot: u64) -> Worker {
+fn join(table: SessionTable, slot: u64) -> TableHandle {
     table.join(slot as u16, std::process::id())
 }
 
@@ -108,12 +108,13 @@ fn sessions(effort: &Effort) {
         // 60 % of the room, as is advised; few sets fill up.
         let bytes = (1 << 20) + (sessions as usize * 2048 / 15) * 10 / 6;
         // SAFETY: shared, zeroed, never unmapped, and used by this table only.
-        let table =
-            unsafe { Table::attach(memory::shared(bytes), bytes, u64::MAX) }.expect("zone").0;
+        let table = unsafe { SessionTable::attach(memory::shared(bytes), bytes, u64::MAX) }
+            .expect("zone")
+            .0;
         let rival = Rival::new(sessions as usize);
         let worker = join(table, 0);
         for session in 0..sessions {
-            worker.count(id(session), 1, &Arrival::default());
+            worker.count(id(session), 1, &RequestStart::default());
             rival.count(&id(session));
         }
         let memory = memory::read_ns(bytes, effort.operations);
@@ -126,7 +127,7 @@ fn sessions(effort: &Effort) {
                 ours.push(together(workers, |slot| {
                     let worker = join(table, slot);
                     let count = |id| {
-                        black_box(worker.count(id, 2, &Arrival::default()));
+                        black_box(worker.count(id, 2, &RequestStart::default()));
                     };
                     time(sessions, effort.operations, seed(slot), count)
                 }));
@@ -137,14 +138,14 @@ fn sessions(effort: &Effort) {
                 }));
                 both.push(together(workers, |slot| {
                     let worker = join(table, slot);
-                    let outcome = Outcome {
+                    let outcome = RequestEnd {
                         status: 200,
                         bytes_in: 400,
                         bytes_out: 4000,
-                        ..Outcome::default()
+                        ..RequestEnd::default()
                     };
                     time(sessions, effort.operations, seed(slot), |id| {
-                        black_box(worker.count(id, 2, &Arrival::default()));
+                        black_box(worker.count(id, 2, &RequestStart::default()));
                         black_box(worker.settle(id, 2, &outcome));
                     })
                 }));
@@ -168,7 +169,8 @@ fn sessions(effort: &Effort) {
 fn room() {
     let bytes = 16 << 20;
     // SAFETY: shared, zeroed, never unmapped, and used by this table only.
-    let table = unsafe { Table::attach(memory::shared(bytes), bytes, u64::MAX) }.expect("zone").0;
+    let table =
+        unsafe { SessionTable::attach(memory::shared(bytes), bytes, u64::MAX) }.expect("zone").0;
     let per_mb = table.stats().capacity as f64 / 16.0;
     let verdict = if per_mb >= BAR_PER_MB { "held" } else { "MISSED" };
     println!("sessions a MB in 16 MB: {per_mb:.0} (bar: at least {BAR_PER_MB:.0}, {verdict})");

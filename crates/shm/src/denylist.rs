@@ -30,7 +30,7 @@ use super::region::{Attached, TableError};
 use api_sessions_protocol::SessionId;
 use layout::Region;
 
-pub use write::{DenyError, DenyWriter, Synced};
+pub use write::{DenyError, DenylistWriter, Synced};
 
 /// Times a lookup starts again.
 pub const LOOKUP_TRIES: u32 = 16;
@@ -39,7 +39,7 @@ pub const BY_BYTES: usize = 64;
 
 /// Whose an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Origin {
+pub enum EntryOrigin {
     /// Added on this node (`api_sessions_control`).
     Local,
     /// Taken from the cloud.
@@ -48,7 +48,7 @@ pub enum Origin {
 
 /// The denylist's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct DenyStats {
+pub struct DenylistStats {
     /// Entries there is room for.
     pub capacity: u64,
     /// Entries, those included whose time is over and that nobody has purged.
@@ -79,13 +79,13 @@ pub struct Denylist {
 
 impl Denylist {
     /// Makes a denylist of zeroed memory, or takes over the one that is there. As with
-    /// [`super::Table::attach`], memory beyond the header is not touched.
+    /// [`super::SessionTable::attach`], memory beyond the header is not touched.
     ///
     /// # Errors
     /// Where the memory cannot be a denylist, or is one of another length or version.
     ///
     /// # Safety
-    /// As for [`super::Table::attach`].
+    /// As for [`super::SessionTable::attach`].
     pub unsafe fn attach(base: NonNull<u8>, len: usize) -> Result<(Self, Attached), TableError> {
         // SAFETY: the same contract.
         let (region, attached) = unsafe { Region::attach(base, len)? };
@@ -96,8 +96,8 @@ impl Denylist {
 
     /// A hand to write with: for each worker after fork, with its `ngx_process_slot` and process id.
     /// Lookups need none.
-    pub fn join(&self, slot: u16, pid: u32) -> DenyWriter {
-        DenyWriter::join(*self, slot, pid)
+    pub fn join(&self, slot: u16, pid: u32) -> DenylistWriter {
+        DenylistWriter::join(*self, slot, pid)
     }
 
     /// Whether `session` is denied at `now_ms` (milliseconds since 1970) in `application` (empty:
@@ -113,7 +113,7 @@ impl Denylist {
 
     /// Hands out each entry that is in force at `now_ms`, in no order. An entry that is replaced
     /// meanwhile may come twice. Takes no lock; `take` may do what it likes.
-    pub fn list(&self, now_ms: u64, take: &mut dyn FnMut(DenyEntry, Origin)) {
+    pub fn list(&self, now_ms: u64, take: &mut dyn FnMut(DenyEntry, EntryOrigin)) {
         for cell in 0..self.region.cells().len() {
             let entry = lookup::read_entry(self, cell as u32);
             if let Some(entry) = entry.filter(|entry| entry.is_in_force(now_ms)) {
@@ -129,8 +129,8 @@ impl Denylist {
     }
 
     /// Counters.
-    pub fn stats(&self) -> DenyStats {
-        DenyStats {
+    pub fn stats(&self) -> DenylistStats {
+        DenylistStats {
             capacity: self.region.cells().len() as u64,
             entries: u64::from(self.region.header().entries.load(Ordering::Relaxed)),
             text_capacity: self.region.text_units() as u64 * layout::UNIT_BYTES as u64,
@@ -141,7 +141,7 @@ impl Denylist {
 
     #[inline]
     fn place(&self, id: [u64; 2]) -> Place {
-        let hash = super::place::hash(id, self.hash_key);
+        let hash = super::hash::hash(id, self.hash_key);
         let buckets = self.region.heads().len() as u64;
         let bucket = (((hash >> 32) * buckets) >> 32) as usize;
         Place { bucket, id, sign: 1 << (hash & 15) }

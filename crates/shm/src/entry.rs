@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use api_sessions_protocol::Source;
 
 use super::layout::{Entry, WORDS};
-use super::snapshot::{Arrival, Outcome, Snapshot, Standing, TEXT_BYTES};
+use super::snapshot::{RequestEnd, RequestStart, SessionCounters, Snapshot, TEXT_BYTES};
 use api_sessions_protocol::SessionId;
 
 const TIME_BITS: u32 = 48;
@@ -66,9 +66,9 @@ fn halves(bytes: &[u8; 16]) -> [u64; 2] {
 #[derive(Clone, Copy)]
 pub(crate) struct Change<'a> {
     /// As it arrived.
-    pub(crate) arrival: &'a Arrival,
+    pub(crate) arrival: &'a RequestStart,
     /// As it ended; `None`: it has only arrived.
-    pub(crate) outcome: Option<&'a Outcome<'a>>,
+    pub(crate) outcome: Option<&'a RequestEnd<'a>>,
 }
 
 /// The words of a session, as a copy.
@@ -186,7 +186,7 @@ impl Entry {
     /// session whose last request is counted in part, and nothing to repair. The rest is
     /// [`Entry::identified`]'s. How the session stands now, and whether it is confirmed.
     #[inline(always)]
-    pub(crate) fn add(&self, now_ms: u64, change: &Change<'_>) -> (Standing, bool) {
+    pub(crate) fn add(&self, now_ms: u64, change: &Change<'_>) -> (SessionCounters, bool) {
         let get = |word: usize| self.0[word].load(Ordering::Relaxed);
         let put = |word: usize, old: u64, new: u64| {
             if old != new {
@@ -219,7 +219,7 @@ impl Entry {
             put(9, bytes_out, bytes_out.saturating_add(outcome.bytes_out));
         }
         let standing =
-            Standing { first_seen_ms: about & TIME_MAX, requests, attacks: attacks as u32 };
+            SessionCounters { first_seen_ms: about & TIME_MAX, requests, attacks: attacks as u32 };
         (standing, now & flag != 0)
     }
 

@@ -17,7 +17,7 @@ pub(crate) const WORDS: usize = 16;
 /// Alignment of the zone, which is that of its parts.
 pub(crate) const ALIGN: usize = 64;
 
-/// Marks a zone that [`super::Table::attach`] has initialised.
+/// Marks a zone that [`super::SessionTable::attach`] has initialised.
 pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"apisess\x01");
 /// Changes with every change of this file or of what the words of an entry mean.
 pub(crate) const VERSION: u32 = 4;

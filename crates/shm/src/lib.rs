@@ -24,23 +24,23 @@
 mod atomics;
 mod bytes;
 pub mod denylist;
-mod document;
 mod entry;
+mod handle;
+mod hash;
 mod layout;
 mod lock;
 mod order;
 mod owner;
-mod place;
-mod queue;
+mod record_queue;
 mod region;
 mod set;
+mod shared_config;
 mod snapshot;
 mod stats;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
 mod tests;
-mod worker;
 
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
@@ -49,14 +49,16 @@ use siphasher::sip::SipHasher13;
 
 use api_sessions_protocol::SessionId;
 
-pub use denylist::{DenyError, DenyStats, DenyWriter, Denylist, Origin, Synced};
-pub use document::{DocumentRegion, PublishError};
+pub use denylist::{DenyError, Denylist, DenylistStats, DenylistWriter, EntryOrigin, Synced};
+pub use handle::{LOCK_WAIT, TableHandle};
 pub use owner::MAX_SLOTS;
-pub use queue::{Consumer, Counters, Producer, PushError, QueueHand, QueueRegion, QueueStats};
+pub use record_queue::{
+    Consumer, Counters, Producer, PushError, QueueHandle, QueueStats, RecordQueue,
+};
 pub use region::{Attached, MIN_BYTES, TableError};
-pub use snapshot::{Arrival, Outcome, ROLE_BYTES, Snapshot, Standing, TEXT_BYTES};
+pub use shared_config::{PublishError, SharedConfig};
+pub use snapshot::{ROLE_BYTES, RequestEnd, RequestStart, SessionCounters, Snapshot, TEXT_BYTES};
 pub use stats::TableStats;
-pub use worker::{LOCK_WAIT, Worker};
 
 use layout::{Owner, Set};
 use region::Region;
@@ -70,12 +72,12 @@ const READ_TRIES: u32 = 1000;
 
 /// The session table: a handle to a zone that all workers share.
 #[derive(Clone, Copy)]
-pub struct Table {
+pub struct SessionTable {
     region: Region,
     hash_key: [u64; 2],
 }
 
-impl Table {
+impl SessionTable {
     /// Makes a table of zeroed memory, or takes over the one that is there. `inactive_ms` is the
     /// idle time after which a session begins anew; it may differ from that of the last time.
     /// Memory beyond the header is not touched.
@@ -103,8 +105,8 @@ impl Table {
 
     /// A worker begins: after fork, with its `ngx_process_slot` and process id. Repairs what the
     /// slot's last process left locked.
-    pub fn join(&self, slot: u16, pid: u32) -> Worker {
-        Worker::join(*self, slot, pid)
+    pub fn join(&self, slot: u16, pid: u32) -> TableHandle {
+        TableHandle::join(*self, slot, pid)
     }
 
     /// 32 random bytes, made with the zone: the secret of ids where none is configured.
@@ -140,7 +142,7 @@ impl Table {
     #[inline]
     fn place(&self, id: &SessionId) -> Place {
         let id = entry::id_words(id);
-        let hash = place::hash(id, self.hash_key);
+        let hash = hash::hash(id, self.hash_key);
         // The high half picks the set, whatever their number; tag and way are of the low half, each
         // of bits of its own.
         let set = ((hash >> 32) * u64::from(self.region.sets())) >> 32;

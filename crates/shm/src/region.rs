@@ -45,7 +45,7 @@ pub enum TableError {
     NoRandom,
 }
 
-/// What [`super::Table::attach`] found.
+/// What [`super::SessionTable::attach`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attached {
     /// Zeros: the table is new.
@@ -72,7 +72,7 @@ unsafe impl Sync for Region {}
 
 impl Region {
     /// # Safety
-    /// As for [`super::Table::attach`].
+    /// As for [`super::SessionTable::attach`].
     pub(super) unsafe fn attach(
         base: NonNull<u8>,
         len: usize,

@@ -9,7 +9,7 @@ use super::bytes;
 use super::entry::{Change, Words};
 use super::layout::{Entry, Set, SetHead, WAYS, WORDS};
 use super::order::Order;
-use super::snapshot::{Snapshot, Standing};
+use super::snapshot::{SessionCounters, Snapshot};
 
 const ALL: u32 = (1 << WAYS) - 1;
 /// Bits of a half of [`SetHead::ways`].
@@ -136,7 +136,7 @@ impl Set {
         inactive_ms: u64,
         client: impl Fn() -> Client,
         change: &Change<'_>,
-    ) -> Result<Standing, Option<u32>> {
+    ) -> Result<SessionCounters, Option<u32>> {
         let way = self.find(place).ok_or(None)?;
         let entry = self.entry(way);
         if is_idle(entry, now_ms, inactive_ms) {
@@ -169,7 +169,7 @@ impl Set {
         inactive_ms: u64,
         client: Client,
         change: &Change<'_>,
-    ) -> (Room, Standing) {
+    ) -> (Room, SessionCounters) {
         self.head.lock.begin_change();
         let (way, room) = match idle {
             Some(way) => {
@@ -191,7 +191,7 @@ impl Set {
         now_ms: u64,
         client: Client,
         change: &Change<'_>,
-    ) -> Standing {
+    ) -> SessionCounters {
         let entry = self.entry(way);
         entry.begin(place.id, now_ms);
         let (standing, is_confirmed) = entry.add(now_ms, change);

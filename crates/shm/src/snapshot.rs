@@ -9,20 +9,20 @@ pub const ROLE_BYTES: usize = 8;
 
 /// What is known of a request when it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Arrival {
+pub struct RequestStart {
     /// How its session was found.
     pub source: Source,
     /// Client address; IPv4 as `::ffff:a.b.c.d`.
     pub ip: [u8; 16],
-    /// [`super::Table::text_hash`] of its application; 0: none.
+    /// [`super::SessionTable::text_hash`] of its application; 0: none.
     pub application_hash: u64,
 }
 
 /// What is known of a request when it is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Outcome<'a> {
+pub struct RequestEnd<'a> {
     /// As at arrival, for the session that the request turned out to belong to.
-    pub arrival: Arrival,
+    pub arrival: RequestStart,
     /// The request has not been counted for this session yet.
     pub count: bool,
     /// The application vouches for the session: its key was seen in a response.
@@ -39,7 +39,7 @@ pub struct Outcome<'a> {
     pub bytes_in: u64,
     /// Bytes sent to the client.
     pub bytes_out: u64,
-    /// [`super::Table::text_hash`] of the user; 0: not known from this request, the last one stays.
+    /// [`super::SessionTable::text_hash`] of the user; 0: not known from this request, the last one stays.
     pub user_hash: u64,
     /// The user; empty: not known from this request, the last one stays.
     pub user: &'a [u8],
@@ -49,7 +49,7 @@ pub struct Outcome<'a> {
 
 /// What variables tell of a session, with the request that was just counted in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Standing {
+pub struct SessionCounters {
     /// First request, milliseconds since 1970.
     pub first_seen_ms: u64,
     /// Requests.
@@ -114,7 +114,7 @@ impl Snapshot {
     }
 
     /// Who was seen: the address, and what is known of the user.
-    pub(super) fn identify(&mut self, arrival: &Arrival, outcome: Option<&Outcome<'_>>) {
+    pub(super) fn identify(&mut self, arrival: &RequestStart, outcome: Option<&RequestEnd<'_>>) {
         self.ip = arrival.ip;
         let Some(outcome) = outcome else { return };
         if outcome.user_hash != 0 {
@@ -150,13 +150,13 @@ mod tests {
     use super::*;
 
     impl Snapshot {
-        fn learn(&mut self, outcome: &Outcome<'_>) {
+        fn learn(&mut self, outcome: &RequestEnd<'_>) {
             self.identify(&outcome.arrival, Some(outcome));
         }
     }
 
-    fn with(user: &'static [u8], role: &'static [u8]) -> Outcome<'static> {
-        Outcome { user, role, ..Outcome::default() }
+    fn with(user: &'static [u8], role: &'static [u8]) -> RequestEnd<'static> {
+        RequestEnd { user, role, ..RequestEnd::default() }
     }
 
     #[test]

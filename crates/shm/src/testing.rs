@@ -3,7 +3,7 @@
 use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 
-use super::{Denylist, DocumentRegion, QueueRegion};
+use super::{Denylist, RecordQueue, SharedConfig};
 
 /// Zeroed memory that is never given back.
 fn memory(len: usize) -> NonNull<u8> {
@@ -13,17 +13,17 @@ fn memory(len: usize) -> NonNull<u8> {
 }
 
 /// A record queue.
-pub fn queue_region(rings: usize, ring_bytes: usize) -> QueueRegion {
-    let len = QueueRegion::bytes(rings, ring_bytes);
+pub fn record_queue(rings: usize, ring_bytes: usize) -> RecordQueue {
+    let len = RecordQueue::bytes(rings, ring_bytes);
     // SAFETY: zeroed, aligned, and never freed.
-    unsafe { QueueRegion::attach(memory(len), len, ring_bytes) }.expect("a region")
+    unsafe { RecordQueue::attach(memory(len), len, ring_bytes) }.expect("a region")
 }
 
 /// A shared configuration.
-pub fn document_region(room: usize) -> DocumentRegion {
-    let len = DocumentRegion::bytes(room);
+pub fn shared_config(room: usize) -> SharedConfig {
+    let len = SharedConfig::bytes(room);
     // SAFETY: as above.
-    unsafe { DocumentRegion::attach(memory(len), len) }.expect("a region")
+    unsafe { SharedConfig::attach(memory(len), len) }.expect("a region")
 }
 
 /// An empty denylist.

@@ -9,8 +9,8 @@ mod oracle;
 mod request;
 
 use api_sessions_extract::Scratch;
-use api_sessions_agent::record::{Encoder, Facts, Settings};
-use api_sessions_agent::session::{Hasher, Keys, Stage, resolve};
+use api_sessions_agent::record::{RecordEncoder, RequestMeta, RecordOptions};
+use api_sessions_agent::session::{Hasher, Keys, Phase, resolve};
 use api_sessions_protocol::{MAX_RECORD_BYTES, Record};
 use oracle::Oracle;
 use request::{JWT, LIVE, Request};
@@ -21,16 +21,16 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let hasher = Hasher::new(&[7; 32]);
     let keys = Keys { own: &request.keys, builtin: request.builtin };
     let (mut scratch, mut found) = (Scratch::default(), Vec::new());
-    let resolution = resolve(keys, exchange, Stage::Log, &hasher, &mut scratch, &mut found);
+    let resolution = resolve(keys, exchange, Phase::Log, &hasher, &mut scratch, &mut found);
     let settings =
-        Settings { keys, params: &request.params, masks: &request.masks, hasher: &hasher };
-    let facts = Facts {
+        RecordOptions { keys, params: &request.params, masks: &request.masks, hasher: &hasher };
+    let facts = RequestMeta {
         attacks: &["sqli"],
         app: Some(&request.app),
         proto: &request.proto,
-        ..Facts::default()
+        ..RequestMeta::default()
     };
-    let mut encoder = Encoder::default();
+    let mut encoder = RecordEncoder::default();
     let line =
         encoder.encode(&facts, &settings, &resolution, &found, exchange, &mut scratch).to_vec();
     // Nothing is left in the buffers that would change the next one.

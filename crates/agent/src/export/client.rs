@@ -11,7 +11,7 @@ use ureq::Agent;
 use ureq::http::{Response, StatusCode, header};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
-use super::settings::Settings;
+use super::settings::ExportSettings;
 
 /// Of an answer's body, what is read at most.
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
@@ -46,7 +46,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &ExportSettings) -> Self {
         let agent = agent(settings.endpoint.records(), settings.ca_pem.as_deref());
         Self {
             agent,

@@ -7,15 +7,15 @@ use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::batch_source::{Attempts, Queue, SpoolLane};
 use super::client::Answer;
-use super::courier::{Courier, Parcel};
-use super::lane::{Attempts, Queue, SpoolLane};
+use super::log_event::{LogSender, Severity};
 use super::mailbox::{Event, Mailbox};
-use super::note::{Notes, Severity};
-use super::settings::Settings;
+use super::settings::ExportSettings;
 use super::spool::{Lost, Spool};
-use crate::sync::Keeper;
-use api_sessions_shm::{Consumer, Counters, QueueHand};
+use super::uplink::{Batch, Uplink};
+use crate::remote_config::StateFile;
+use api_sessions_shm::{Consumer, Counters, QueueHandle};
 
 /// How often the queue is looked at. The event loop wakes nobody: a sleeping thread costs it nothing.
 const TICK: Duration = Duration::from_millis(50);
@@ -24,12 +24,12 @@ const ADOPTION: Duration = Duration::from_secs(1);
 
 /// Sends what a worker queues, and what dead workers have left.
 pub struct Exporter {
-    settings: Settings,
-    hand: QueueHand,
+    settings: ExportSettings,
+    hand: QueueHandle,
     /// The first is this worker's own.
     queues: Vec<Queue>,
     spool: Option<SpoolLane>,
-    courier: Courier,
+    courier: Uplink,
     events: Receiver<Event>,
     /// Where the batch came from that the courier has.
     flight: Option<Origin>,
@@ -39,8 +39,8 @@ pub struct Exporter {
     next_number: u64,
     /// Memory of the last parcel.
     spare: Vec<u8>,
-    notes: Notes,
-    keeper: Option<Keeper>,
+    notes: LogSender,
+    keeper: Option<StateFile>,
     /// The cloud does not answer, or not well; it was told.
     away: bool,
     /// The last batch that was answered was refused for good.
@@ -63,13 +63,13 @@ impl Exporter {
     /// # Errors
     /// No second thread could be started.
     pub fn new(
-        mut settings: Settings,
-        hand: QueueHand,
+        mut settings: ExportSettings,
+        hand: QueueHandle,
         consumer: Consumer,
         mailbox: Mailbox,
-        notes: Notes,
+        notes: LogSender,
     ) -> io::Result<Self> {
-        let courier = Courier::start(&settings, mailbox.sender)?;
+        let courier = Uplink::start(&settings, mailbox.sender)?;
         let spool = settings.spool.clone();
         if let Some(spool) = &spool {
             // A batch has to fit, with others.
@@ -97,7 +97,7 @@ impl Exporter {
 
     /// Keeps a copy of the denylist on the side.
     #[must_use]
-    pub fn keeping(self, keeper: Option<Keeper>) -> Self {
+    pub fn keeping(self, keeper: Option<StateFile>) -> Self {
         Self { keeper, ..self }
     }
 
@@ -121,11 +121,11 @@ impl Exporter {
         if now >= self.adopt_at {
             self.adopt_at = now + ADOPTION;
             self.adopt();
-            self.keep(Keeper::keep);
+            self.keep(StateFile::keep);
         }
     }
 
-    fn keep(&mut self, how: fn(&mut Keeper, u64) -> io::Result<()>) {
+    fn keep(&mut self, how: fn(&mut StateFile, u64) -> io::Result<()>) {
         let Some(keeper) = &mut self.keeper else { return };
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         if let Err(error) = how(keeper, u64::try_from(now_ms).unwrap_or_default()) {
@@ -245,7 +245,7 @@ impl Exporter {
         queue.consumer.take(self.settings.batch, &mut lines);
         queue.restart_clock();
         let name = self.settings.batch_name(&queue.consumer.batch_name());
-        self.hand_over(Parcel { name, lines, limit }, Origin::Queue(self.queues[at].number))
+        self.hand_over(Batch { name, lines, limit }, Origin::Queue(self.queues[at].number))
     }
 
     fn dispatch_spooled(&mut self) -> bool {
@@ -277,7 +277,7 @@ impl Exporter {
             self.notes.add(Severity::Error, text);
         }
         match name {
-            Some(name) => self.hand_over(Parcel { name, lines, limit: None }, Origin::Spool),
+            Some(name) => self.hand_over(Batch { name, lines, limit: None }, Origin::Spool),
             None => {
                 self.spare = lines;
                 false
@@ -285,7 +285,7 @@ impl Exporter {
         }
     }
 
-    fn hand_over(&mut self, parcel: Parcel, origin: Origin) -> bool {
+    fn hand_over(&mut self, parcel: Batch, origin: Origin) -> bool {
         match self.courier.send(parcel) {
             Ok(()) => {
                 self.flight = Some(origin);
@@ -302,7 +302,7 @@ impl Exporter {
     /// The last round, within the time that a worker has to end: what can be sent is sent, the rest is
     /// spooled. What is left then stays in shared memory, for the workers of the next generation.
     fn drain(mut self) {
-        self.keep(Keeper::keep_now);
+        self.keep(StateFile::keep_now);
         let now = Instant::now();
         let deadline = now + self.settings.shutdown;
         let until = match self.spool {

@@ -3,13 +3,13 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::client::Answer;
-use super::courier::Parcel;
+use super::uplink::Batch;
 
 pub(super) enum Event {
     /// The worker ends.
     Stop,
     /// What became of a batch.
-    Answered(Parcel, Answer),
+    Answered(Batch, Answer),
 }
 
 /// An exporter's end of the channel that tells it what happens.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::spool::SpoolSettings;
 
-/// Settings of `api_sessions_export`, by value: an exporter outlives the configuration it came from.
+/// ExportSettings of `api_sessions_export`, by value: an exporter outlives the configuration it came from.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct ExportSettings {
     /// Where to.
     pub endpoint: Endpoint,
     /// Bearer token.
@@ -29,7 +29,7 @@ pub struct Settings {
     pub spool: Option<SpoolSettings>,
 }
 
-impl Settings {
+impl ExportSettings {
     /// Name of a batch among those of all nodes.
     pub(super) fn batch_name(&self, name: &str) -> String {
         format!("{}-{name}", token(&self.node))

@@ -15,7 +15,7 @@ use api_sessions_extract::{Exchange, Point, Scratch, Side};
 
 /// What a record says of a request, besides its session and parameters.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Facts<'f> {
+pub struct RequestMeta<'f> {
     /// `$request_id`.
     pub id: &'f [u8],
     /// Start of the request, milliseconds since 1970.
@@ -46,7 +46,7 @@ pub struct Facts<'f> {
 
 /// What the location says of records.
 #[derive(Clone, Copy)]
-pub struct Settings<'s> {
+pub struct RecordOptions<'s> {
     /// Keys that apply.
     pub keys: Keys<'s>,
     /// Context parameters.
@@ -59,13 +59,13 @@ pub struct Settings<'s> {
 
 /// Writes records. Its buffers are used again from record to record.
 #[derive(Default)]
-pub struct Encoder {
+pub struct RecordEncoder {
     values: Values,
     secrets: Secrets,
     line: Vec<u8>,
 }
 
-impl Encoder {
+impl RecordEncoder {
     /// The record of a request as one line, newline included, at most [`MAX_RECORD_BYTES`] long: one that
     /// would be longer goes without its content, then with its parameters' values cut short. So none is
     /// ever dropped for its length here.
@@ -73,8 +73,8 @@ impl Encoder {
     /// `found` is the value that identified the session.
     pub fn encode<X: Exchange + ?Sized>(
         &mut self,
-        facts: &Facts<'_>,
-        settings: &Settings<'_>,
+        facts: &RequestMeta<'_>,
+        settings: &RecordOptions<'_>,
         resolution: &Resolution<'_>,
         found: &[u8],
         exchange: &X,
@@ -149,7 +149,7 @@ fn placeholder(hide: bool, text: &[u8]) -> &[u8] {
 }
 
 /// Points whose values nobody may see in clear.
-fn hidden<'s>(settings: &Settings<'s>) -> impl Iterator<Item = &'s Point> {
+fn hidden<'s>(settings: &RecordOptions<'s>) -> impl Iterator<Item = &'s Point> {
     let keys = settings.keys.own.iter().filter(|key| key.export != KeyExport::Plain);
     let params = settings.params.iter().filter(|param| param.hash);
     keys.map(|key| &key.point).chain(params.map(|param| &param.point)).chain(settings.masks)

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use api_sessions_protocol::ParamType;
 
-use super::encode::Settings;
+use super::encode::RecordOptions;
 use super::limits::{MAX_VALUE_BYTES, cut};
 use super::line::{Shown, Value};
 use super::secrets::Secrets;
@@ -43,7 +43,7 @@ impl Values {
     /// Reads all parameters once, and collects what is to be hidden.
     pub(super) fn read<X: Exchange + ?Sized>(
         &mut self,
-        settings: &Settings<'_>,
+        settings: &RecordOptions<'_>,
         resolution: &Resolution<'_>,
         found: &[u8],
         exchange: &X,
@@ -108,7 +108,7 @@ impl Values {
         }
     }
 
-    fn keep(&mut self, of: Option<usize>, value: &[u8], hash: bool, settings: &Settings<'_>) {
+    fn keep(&mut self, of: Option<usize>, value: &[u8], hash: bool, settings: &RecordOptions<'_>) {
         let hash = hash.then(|| settings.hasher.parameter(value));
         let start = self.bytes.len();
         if hash.is_none() {
@@ -151,7 +151,7 @@ impl Values {
     /// Parameters as they are shown.
     pub(super) fn shown<'v>(
         &'v self,
-        settings: &Settings<'v>,
+        settings: &RecordOptions<'v>,
         resolution: &Resolution<'v>,
     ) -> impl Iterator<Item = Shown<'v>> {
         let (settings, resolution) = (*settings, *resolution);
@@ -181,7 +181,7 @@ impl Values {
     pub(super) fn named<'v>(
         &'v self,
         kind: ParamType,
-        settings: &Settings<'v>,
+        settings: &RecordOptions<'v>,
         resolution: &Resolution<'v>,
     ) -> Option<Value<'v>> {
         // Hardly any location names one.
@@ -218,7 +218,7 @@ fn add_host<X: Exchange + ?Sized>(exchange: &X, secrets: &mut Secrets) {
 /// Name and type of a parameter.
 fn meaning<'p>(
     read: &Read,
-    settings: &Settings<'p>,
+    settings: &RecordOptions<'p>,
     resolution: &Resolution<'p>,
 ) -> (&'p str, ParamType) {
     let own = settings.keys.own;

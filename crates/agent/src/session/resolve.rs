@@ -20,7 +20,7 @@ pub struct Keys<'k> {
 
 /// How much of the exchange is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum Phase {
     /// The request's line and headers, and its body where it was read before.
     Access,
     /// All of it: the session is settled.
@@ -111,26 +111,26 @@ impl Keys<'_> {
 pub fn resolve<'k, X: Exchange + ?Sized>(
     keys: Keys<'k>,
     exchange: &X,
-    stage: Stage,
+    phase: Phase,
     hasher: &Hasher,
     scratch: &mut Scratch,
     found: &mut Vec<u8>,
 ) -> Resolution<'k> {
     let id = |namespace, value: &[u8]| hasher.session_id(namespace, value);
-    resolve_with(keys, exchange, stage, id, scratch, found)
+    resolve_with(keys, exchange, phase, id, scratch, found)
 }
 
 /// As [`resolve`], with ids from `id`.
 pub fn resolve_with<'k, X: Exchange + ?Sized>(
     keys: Keys<'k>,
     exchange: &X,
-    stage: Stage,
+    phase: Phase,
     id: impl Fn(Namespace, &[u8]) -> SessionId,
     scratch: &mut Scratch,
     found: &mut Vec<u8>,
 ) -> Resolution<'k> {
     found.clear();
-    let (namespace, found_by) = find(keys, exchange, stage, scratch, found);
+    let (namespace, found_by) = find(keys, exchange, phase, scratch, found);
     let id = id(namespace, found);
     // `find` names keys that are there.
     Resolution::again(keys, id, found_by).unwrap_or(Resolution {
@@ -145,12 +145,12 @@ pub fn resolve_with<'k, X: Exchange + ?Sized>(
 fn find<X: Exchange + ?Sized>(
     keys: Keys<'_>,
     exchange: &X,
-    stage: Stage,
+    phase: Phase,
     scratch: &mut Scratch,
     found: &mut Vec<u8>,
 ) -> (Namespace, FoundBy) {
     for (at, key) in keys.own.iter().enumerate() {
-        if stage == Stage::Access && key.point.needs().has_response() {
+        if phase == Phase::Access && key.point.needs().has_response() {
             continue;
         }
         if let Some(value) = key.point.read(exchange, scratch) {

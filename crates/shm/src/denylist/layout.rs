@@ -88,7 +88,7 @@ unsafe impl Sync for Region {}
 
 impl Region {
     /// # Safety
-    /// As for [`super::super::Table::attach`].
+    /// As for [`super::super::SessionTable::attach`].
     pub(super) unsafe fn attach(
         base: NonNull<u8>,
         len: usize,

@@ -6,7 +6,7 @@ use api_sessions_protocol::DenyEntry;
 
 use super::layout::Cell;
 use super::text::Text;
-use super::{Denylist, Origin, Place};
+use super::{Denylist, EntryOrigin, Place};
 use api_sessions_protocol::SessionId;
 
 /// Longest chain that is followed: with a keyed hash none comes near it.
@@ -171,8 +171,8 @@ impl Copied {
         self.fields.is_in_force(now_ms)
     }
 
-    pub(super) fn origin(&self) -> Origin {
-        if self.fields.mark() == 0 { Origin::Local } else { Origin::Cloud }
+    pub(super) fn origin(&self) -> EntryOrigin {
+        if self.fields.mark() == 0 { EntryOrigin::Local } else { EntryOrigin::Cloud }
     }
 
     pub(super) fn into_wire(self) -> DenyEntry {

@@ -9,7 +9,7 @@ use api_sessions_protocol::DenyEntry;
 use super::layout::{Cell, UNIT_BYTES};
 use super::lookup::{Fields, Link, read_text, since_word, until_word};
 use super::text::Text;
-use super::{Denylist, Origin, Place, bits};
+use super::{Denylist, EntryOrigin, Place, bits};
 use crate::entry::id_words;
 use crate::lock::Acquired;
 use crate::owner::{Life, MAX_SLOTS, Token, Waiter};
@@ -38,7 +38,7 @@ pub enum DenyError {
     Busy,
 }
 
-/// What [`DenyWriter::replace_from_cloud`] did.
+/// What [`DenylistWriter::replace_from_cloud`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Synced {
     /// Entries in force now.
@@ -51,7 +51,7 @@ pub struct Synced {
 
 /// A process's hand to write with. Its threads may share it.
 #[derive(Clone, Copy)]
-pub struct DenyWriter {
+pub struct DenylistWriter {
     list: Denylist,
     token: Token,
 }
@@ -67,7 +67,7 @@ impl Drop for Locked<'_> {
     }
 }
 
-impl DenyWriter {
+impl DenylistWriter {
     pub(super) fn join(list: Denylist, slot: u16, pid: u32) -> Self {
         let slot = slot % MAX_SLOTS;
         let token = list.region.header().lives[usize::from(slot)].begin(slot, pid);
@@ -96,10 +96,10 @@ impl DenyWriter {
     ///
     /// # Errors
     /// [`DenyError::Busy`].
-    pub fn remove(&self, session: &SessionId, origin: Origin) -> Result<bool, DenyError> {
+    pub fn remove(&self, session: &SessionId, origin: EntryOrigin) -> Result<bool, DenyError> {
         let place = self.list.place(id_words(session));
         let locked = self.lock().ok_or(DenyError::Busy)?;
-        Ok(locked.remove(&place, |mark| (mark == 0) == (origin == Origin::Local)))
+        Ok(locked.remove(&place, |mark| (mark == 0) == (origin == EntryOrigin::Local)))
     }
 
     /// Removes entries whose time is over at `now_ms`. How many went.

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::denylist::Denylist;
-use crate::{Snapshot, Table};
+use crate::{SessionTable, Snapshot};
 use api_sessions_protocol::SessionId;
 
 /// All sessions, after their sets were found in order.
-pub(super) fn sessions(table: &Table) -> Vec<(SessionId, Snapshot)> {
+pub(super) fn sessions(table: &SessionTable) -> Vec<(SessionId, Snapshot)> {
     let mut all = Vec::new();
     for number in 0..table.region.sets() {
         let set = table.set(number).unwrap();

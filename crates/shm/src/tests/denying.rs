@@ -8,7 +8,7 @@ use api_sessions_protocol::DenyEntry;
 use proptest::prelude::*;
 
 use super::memory::Zone;
-use crate::{Attached, DenyError, Denylist, Origin, TableError};
+use crate::{Attached, DenyError, Denylist, EntryOrigin, TableError};
 use api_sessions_protocol::SessionId;
 
 fn id(number: u64) -> SessionId {
@@ -22,7 +22,7 @@ fn entry(number: u64) -> DenyEntry {
 fn listed(list: &Denylist, now: u64) -> BTreeMap<(String, bool), DenyEntry> {
     let mut all = BTreeMap::new();
     list.list(now, &mut |entry, origin| {
-        all.insert((entry.session.clone(), origin == Origin::Local), entry);
+        all.insert((entry.session.clone(), origin == EntryOrigin::Local), entry);
     });
     all
 }
@@ -60,8 +60,8 @@ fn what_is_denied_is_told_in_full() {
     assert!(!list.lookup(&id(2), b"shop", 1));
     assert_eq!(listed(&list, 99).into_values().collect::<Vec<_>>(), [denied]);
     assert!(listed(&list, 100).is_empty());
-    assert_eq!(writer.remove(&id(1), Origin::Local), Ok(true));
-    assert_eq!(writer.remove(&id(1), Origin::Local), Ok(false));
+    assert_eq!(writer.remove(&id(1), EntryOrigin::Local), Ok(true));
+    assert_eq!(writer.remove(&id(1), EntryOrigin::Local), Ok(false));
     assert!(!list.lookup(&id(1), b"shop", 1));
     assert_eq!((list.stats().entries, list.stats().text_in_use), (0, 0));
 }
@@ -83,7 +83,7 @@ fn a_sync_replaces_what_the_cloud_said_and_nothing_else() {
     let synced = writer.replace_from_cloud(&[entry(3), bad, entry(4)]).unwrap();
     assert_eq!((synced.taken, synced.removed, synced.refused), (2, 2, 1));
     denied([true, false, true, true]);
-    writer.remove(&id(1), Origin::Local).unwrap();
+    writer.remove(&id(1), EntryOrigin::Local).unwrap();
     denied([false, false, true, true]);
     // Marks go round.
     for _ in 0..if cfg!(miri) { 1 } else { 70_000 } {
@@ -115,7 +115,7 @@ fn eight_megabytes_hold_a_hundred_thousand_entries() {
 
     // A whole new document fits, though not beside the old one.
     for number in 0..=capacity {
-        writer.remove(&id(number), Origin::Local).unwrap();
+        writer.remove(&id(number), EntryOrigin::Local).unwrap();
     }
     let document = |from: u64| -> Vec<_> { (from..from + 100_000).map(entry).collect() };
     assert_eq!(writer.replace_from_cloud(&document(0)).unwrap().taken, 100_000);
@@ -184,7 +184,7 @@ fn readers_see_the_old_or_the_new() {
             let name = if round % 2 == 0 { "b" } else { "a longer name than before" };
             writer.insert(&with(round % 8, name), 1).unwrap();
             writer.insert(&entry(100 + round % 20), 1).unwrap();
-            writer.remove(&id(100 + (round + 7) % 20), Origin::Local).unwrap();
+            writer.remove(&id(100 + (round + 7) % 20), EntryOrigin::Local).unwrap();
         }
         done.store(true, Ordering::Relaxed);
     });
@@ -243,7 +243,7 @@ proptest! {
                     model.insert((entry.session.clone(), true), entry);
                 }
                 Step::Remove(number, local) => {
-                    let origin = if local { Origin::Local } else { Origin::Cloud };
+                    let origin = if local { EntryOrigin::Local } else { EntryOrigin::Cloud };
                     writer.remove(&id(number), origin).unwrap();
                     model.remove(&(id(number).to_string(), local));
                 }
@@ -267,7 +267,7 @@ proptest! {
         }
         writer.replace_from_cloud(&[]).unwrap();
         for number in 0..20 {
-            writer.remove(&id(number), Origin::Local).unwrap();
+            writer.remove(&id(number), EntryOrigin::Local).unwrap();
         }
         prop_assert_eq!((list.stats().entries, list.stats().text_in_use), (0, 0));
     }

@@ -2,7 +2,7 @@
 
 use super::memory::Zone;
 use super::sessions::{from, id};
-use crate::{Arrival, Table, Worker};
+use crate::{RequestStart, SessionTable, TableHandle};
 
 /// Ten million forged ids with `API_SESSIONS_FULL=1`; ten times the room for every day.
 fn forged() -> u64 {
@@ -10,7 +10,7 @@ fn forged() -> u64 {
 }
 
 /// A table with `share` per cent of its room taken by confirmed sessions of many clients.
-fn settled(table: &Table, worker: &Worker, percent: u64) -> u64 {
+fn settled(table: &SessionTable, worker: &TableHandle, percent: u64) -> u64 {
     let sessions = table.stats().capacity * percent / 100;
     for session in 0..sessions {
         let arrival = client(session);
@@ -20,10 +20,10 @@ fn settled(table: &Table, worker: &Worker, percent: u64) -> u64 {
     sessions
 }
 
-fn client(session: u64) -> Arrival {
+fn client(session: u64) -> RequestStart {
     let mut ip = [0; 16];
     ip[..8].copy_from_slice(&(0x2001_0db8_0000_0000 | session).to_be_bytes());
-    Arrival { ip, ..Arrival::default() }
+    RequestStart { ip, ..RequestStart::default() }
 }
 
 /// Zones of a share: each has a random key, and in one of them chance can fill a few sets more.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::memory::Zone;
 use super::process::{Random, deaths, torture};
 use super::{check, sessions::id};
-use crate::{Arrival, Outcome, Snapshot, Table};
+use crate::{RequestEnd, RequestStart, SessionTable, Snapshot};
 use api_sessions_protocol::SessionId;
 
 const SLOTS: u16 = 4;
@@ -40,7 +40,7 @@ fn is_steady(session: usize) -> bool {
     session.is_multiple_of(2)
 }
 
-fn work(table: &Table, ledger: &Ledger, ids: &[SessionId], slot: u16, seed: u64) {
+fn work(table: &SessionTable, ledger: &Ledger, ids: &[SessionId], slot: u16, seed: u64) {
     let worker = table.join(slot, std::process::id());
     let mut random = Random(seed);
     let (begun, counted) = (&ledger.begun[usize::from(slot)], &ledger.counted[usize::from(slot)]);
@@ -51,15 +51,15 @@ fn work(table: &Table, ledger: &Ledger, ids: &[SessionId], slot: u16, seed: u64)
         // Sessions with an even number keep their address and user.
         let mould = 1 + random.below(200) as u8;
         let mould = if is_steady(session) { 1 + session as u8 } else { mould };
-        let arrival = Arrival { ip: [mould; 16], ..Arrival::default() };
+        let arrival = RequestStart { ip: [mould; 16], ..RequestStart::default() };
         let user = [mould; 16];
-        let outcome = Outcome {
+        let outcome = RequestEnd {
             arrival,
             count: true,
             user: &user[..usize::from(mould % 8 + 5)],
             user_hash: u64::from(mould),
             status: 404,
-            ..Outcome::default()
+            ..RequestEnd::default()
         };
         match random.below(8) {
             0..6 => {
@@ -104,7 +104,7 @@ fn workers_may_die_at_any_instruction() {
     let workers: Vec<_> = (0..SLOTS).map(|slot| table.join(slot, std::process::id())).collect();
     let busy = table.stats().lock_busy;
     for number in 0..1000 {
-        workers[0].count(id(1 << 41 | number), 9_000_000, &Arrival::default()).unwrap();
+        workers[0].count(id(1 << 41 | number), 9_000_000, &RequestStart::default()).unwrap();
         workers[0].uncount(id(1 << 41 | number));
     }
     let stats = table.stats();
@@ -140,7 +140,7 @@ fn memory_that_no_session_needs_is_not_touched() {
     let table = zone.attach(1).unwrap().0;
     assert!(zone.resident_pages() <= 1);
     let worker = table.join(1000, 1);
-    worker.count(id(1), 1, &Arrival::default()).unwrap();
+    worker.count(id(1), 1, &RequestStart::default()).unwrap();
     table.join(1000, 2);
     table.stats();
     // Header and slots, and one set.

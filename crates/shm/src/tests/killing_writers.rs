@@ -7,7 +7,7 @@ use api_sessions_protocol::DenyEntry;
 use super::memory::Zone;
 use super::process::{Random, deaths, torture};
 use super::{check, sessions::id};
-use crate::{DenyError, Denylist, Origin};
+use crate::{DenyError, Denylist, EntryOrigin};
 
 /// Sessions that are denied at any time, by entries that are replaced all the time.
 const LASTING: u64 = 6;
@@ -50,7 +50,7 @@ fn work(list: &Denylist, shared: &Shared, slot: u16, seed: u64) {
         let _: Result<(), DenyError> = match random.below(30) {
             0..12 => writer.insert(&entry(random.below(LASTING), mould), 1),
             12..18 => writer.insert(&entry(100 + random.below(30), mould), 1),
-            18..25 => writer.remove(&id(100 + random.below(30)), Origin::Local).map(drop),
+            18..25 => writer.remove(&id(100 + random.below(30)), EntryOrigin::Local).map(drop),
             25..29 => {
                 let document: Vec<_> =
                     (0..random.below(12)).map(|at| entry(200 + at, mould)).collect();
@@ -95,7 +95,7 @@ fn writers_may_die_at_any_instruction() {
     writer.replace_from_cloud(&[]).unwrap();
     check::denylist(&list);
     for number in 0..200 {
-        writer.remove(&id(number), Origin::Local).unwrap();
+        writer.remove(&id(number), EntryOrigin::Local).unwrap();
     }
     check::denylist(&list);
     let stats = list.stats();

@@ -4,7 +4,7 @@
 use std::ptr::NonNull;
 
 use crate::layout::{SETS_AT, Set};
-use crate::{Attached, Denylist, Table, TableError};
+use crate::{Attached, Denylist, SessionTable, TableError};
 
 pub(super) struct Zone {
     base: NonNull<u8>,
@@ -25,9 +25,9 @@ impl Zone {
     }
 
     /// The handle must not outlive the zone.
-    pub(super) fn attach(&self, inactive_ms: u64) -> Result<(Table, Attached), TableError> {
+    pub(super) fn attach(&self, inactive_ms: u64) -> Result<(SessionTable, Attached), TableError> {
         // SAFETY: zeroed at first, ours alone, and freed after the handles (by the tests' order).
-        unsafe { Table::attach(self.base, self.len, inactive_ms) }
+        unsafe { SessionTable::attach(self.base, self.len, inactive_ms) }
     }
 
     /// As a denylist instead.
@@ -37,9 +37,9 @@ impl Zone {
     }
 
     /// The same memory under another length.
-    pub(super) fn attach_shorter(&self) -> Result<(Table, Attached), TableError> {
+    pub(super) fn attach_shorter(&self) -> Result<(SessionTable, Attached), TableError> {
         // SAFETY: as above.
-        unsafe { Table::attach(self.base, self.len - size_of::<Set>(), 1) }
+        unsafe { SessionTable::attach(self.base, self.len - size_of::<Set>(), 1) }
     }
 
     /// Pages that the kernel had to give.

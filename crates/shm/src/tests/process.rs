@@ -1,4 +1,4 @@
-//! Worker processes that a test starts and kills.
+//! TableHandle processes that a test starts and kills.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};

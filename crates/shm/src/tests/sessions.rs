@@ -8,7 +8,10 @@ use proptest::prelude::*;
 
 use super::memory::Zone;
 use crate::layout::WAYS;
-use crate::{Arrival, Attached, Outcome, Snapshot, Standing, Table, TableError, TableStats};
+use crate::{
+    Attached, RequestEnd, RequestStart, SessionCounters, SessionTable, Snapshot, TableError,
+    TableStats,
+};
 use api_sessions_protocol::SessionId;
 
 const INACTIVE: u64 = 1000;
@@ -19,13 +22,13 @@ pub(super) fn id(number: u64) -> SessionId {
     SessionId(id)
 }
 
-pub(super) fn from(client: u8) -> Arrival {
+pub(super) fn from(client: u8) -> RequestStart {
     let mut ip = [0; 16];
     ip[10..].copy_from_slice(&[0xff, 0xff, 192, 0, 2, client]);
-    Arrival { ip, ..Arrival::default() }
+    RequestStart { ip, ..RequestStart::default() }
 }
 
-fn stats(table: &Table) -> TableStats {
+fn stats(table: &SessionTable) -> TableStats {
     table.stats()
 }
 
@@ -65,9 +68,9 @@ fn a_request_is_counted_and_settled() {
     let table = zone.attach(INACTIVE).unwrap().0;
     let worker = table.join(0, 1);
     let first = worker.count(id(1), 100, &from(1)).unwrap();
-    assert_eq!(first, Standing { requests: 1, first_seen_ms: 100, attacks: 0 });
+    assert_eq!(first, SessionCounters { requests: 1, first_seen_ms: 100, attacks: 0 });
     assert!(!table.get(id(1), 100).unwrap().confirmed);
-    let outcome = Outcome {
+    let outcome = RequestEnd {
         arrival: from(2),
         status: 404,
         attacks: 2,
@@ -76,11 +79,11 @@ fn a_request_is_counted_and_settled() {
         bytes_out: 20,
         user_hash: 5,
         user: b"anna",
-        ..Outcome::default()
+        ..RequestEnd::default()
     };
     worker.settle(id(1), 150, &outcome).unwrap();
-    let last = worker.settle(id(1), 160, &Outcome { status: 502, count: true, ..outcome });
-    assert_eq!(last, Some(Standing { requests: 2, first_seen_ms: 100, attacks: 4 }));
+    let last = worker.settle(id(1), 160, &RequestEnd { status: 502, count: true, ..outcome });
+    assert_eq!(last, Some(SessionCounters { requests: 2, first_seen_ms: 100, attacks: 4 }));
     let session = table.get(id(1), 160).unwrap();
     let expected = Snapshot {
         first_seen_ms: 100,
@@ -109,7 +112,7 @@ fn a_text_that_fits_now_was_still_told_to_be_cut() {
     let worker = table.join(0, 1);
     // What is kept of both is the same.
     for (role, is_cut) in [(&b"administrator"[..], true), (b"administ", false)] {
-        worker.settle(id(1), 1, &Outcome { role, ..Outcome::default() }).unwrap();
+        worker.settle(id(1), 1, &RequestEnd { role, ..RequestEnd::default() }).unwrap();
         let session = table.get(id(1), 1).unwrap();
         assert_eq!((session.role(), session.text_cut), (&b"administ"[..], is_cut));
     }
@@ -164,18 +167,18 @@ fn idle_goes_first_then_provisional_then_the_least_recently_used() {
     let worker = table.join(0, 1);
     let ways = WAYS as u64;
     // Each from its own client; 0 idle, 1 to 12 confirmed in order, 13 and 14 provisional.
-    worker.settle(id(0), 0, &Outcome { confirmed: true, ..Outcome::default() }).unwrap();
+    worker.settle(id(0), 0, &RequestEnd { confirmed: true, ..RequestEnd::default() }).unwrap();
     for session in 1..ways {
         let arrival = from(session as u8);
-        let outcome = Outcome { arrival, confirmed: session < 13, ..Outcome::default() };
+        let outcome = RequestEnd { arrival, confirmed: session < 13, ..RequestEnd::default() };
         worker.settle(id(session), 900, &outcome).unwrap();
     }
-    let gone = |table: &Table, now| -> Vec<u64> {
+    let gone = |table: &SessionTable, now| -> Vec<u64> {
         (0..ways).filter(|session| table.get(id(*session), now).is_none()).collect()
     };
     let confirm = |number: u64| {
         let arrival = from(number as u8);
-        let outcome = Outcome { arrival, confirmed: true, ..Outcome::default() };
+        let outcome = RequestEnd { arrival, confirmed: true, ..RequestEnd::default() };
         worker.settle(id(number), 1001, &outcome).unwrap();
     };
     confirm(100);
@@ -198,7 +201,11 @@ fn a_client_with_its_share_pushes_out_its_own() {
     // The flood confirms each of its ids with a second request.
     for session in 0..12 {
         let arrival = from(session as u8);
-        worker.settle(id(session), 1, &Outcome { arrival, confirmed: true, ..Outcome::default() });
+        worker.settle(
+            id(session),
+            1,
+            &RequestEnd { arrival, confirmed: true, ..RequestEnd::default() },
+        );
     }
     for session in 1000..if cfg!(miri) { 1040 } else { 3000 } {
         worker.count(id(session), 2, &from(99)).unwrap();
@@ -231,23 +238,23 @@ fn workers_count_exactly() {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Count(u64, Arrival),
+    Count(u64, RequestStart),
     Uncount(u64),
-    Settle(u64, Outcome<'static>),
+    Settle(u64, RequestEnd<'static>),
     Pass(u64),
 }
 
 /// Few addresses and applications, so that they often stay and often change.
-fn arrival() -> impl Strategy<Value = Arrival> {
+fn arrival() -> impl Strategy<Value = RequestStart> {
     let source = prop_oneof![Just(Source::Ip), Just(Source::IpUa), Just(Source::Key)];
-    (0..3u8, 0..3u64, source).prop_map(|(client, application_hash, source)| Arrival {
+    (0..3u8, 0..3u64, source).prop_map(|(client, application_hash, source)| RequestStart {
         source,
         application_hash,
         ..from(client)
     })
 }
 
-fn outcome() -> impl Strategy<Value = Outcome<'static>> {
+fn outcome() -> impl Strategy<Value = RequestEnd<'static>> {
     let text = || prop_oneof![2 => Just(&b""[..]), 1 => Just(&b"anna"[..]), 1 => Just(&b"b"[..])];
     let most = || prop_oneof![0..3u32, Just(u32::MAX)];
     (
@@ -256,7 +263,7 @@ fn outcome() -> impl Strategy<Value = Outcome<'static>> {
     )
         .prop_map(|((arrival, count, confirmed, status, denied), rest)| {
             let (bytes_in, bytes_out, attacks, user_hash, user, role) = rest;
-            Outcome {
+            RequestEnd {
                 arrival,
                 count,
                 confirmed,
@@ -283,7 +290,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// What a request adds to a session, in plain words.
-fn add(session: &mut Snapshot, arrival: &Arrival, outcome: Option<&Outcome<'_>>) {
+fn add(session: &mut Snapshot, arrival: &RequestStart, outcome: Option<&RequestEnd<'_>>) {
     let counts = outcome.is_none_or(|outcome| outcome.count || session.requests == 0);
     session.requests += u64::from(counts);
     session.confirmed |= session.requests > 1;
@@ -312,14 +319,14 @@ proptest! {
         let mut model: HashMap<u64, Snapshot> = HashMap::new();
         let mut now = 1;
         for step in steps {
-            let mut count = |number: u64, now: u64, arrival: &Arrival, outcome: Option<&Outcome<'_>>| {
+            let mut count = |number: u64, now: u64, arrival: &RequestStart, outcome: Option<&RequestEnd<'_>>| {
                 let known = model.get(&number).copied().filter(|known| now - known.last_seen_ms <= INACTIVE);
                 let mut session = known.unwrap_or_else(|| Snapshot::new(now));
                 session.last_seen_ms = now;
                 add(&mut session, arrival, outcome);
                 model.insert(number, session);
                 let Snapshot { first_seen_ms, requests, attacks, .. } = session;
-                Some(Standing { first_seen_ms, requests, attacks })
+                Some(SessionCounters { first_seen_ms, requests, attacks })
             };
             match step {
                 Step::Pass(ms) => now += ms,

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use super::super::client::Answer;
-use super::super::courier::Parcel;
-use super::super::note::Severity;
+use super::super::log_event::Severity;
+use super::super::uplink::Batch;
 use super::{Exporter, Origin, lines};
 
 impl Exporter {
     /// What an answer does to its batch (contract §4). A batch is named by where it starts, so one that
     /// is made shorter keeps its name: the longer one was stored nowhere.
-    pub(super) fn answered(&mut self, parcel: Parcel, answer: &Answer) {
+    pub(super) fn answered(&mut self, parcel: Batch, answer: &Answer) {
         let Some(origin) = self.flight.take() else { return };
         let batch = &parcel.lines;
         match answer {
@@ -45,7 +45,7 @@ impl Exporter {
     }
 
     /// The first half of a batch, at once.
-    fn again(&mut self, origin: Origin, mut parcel: Parcel, end: usize) {
+    fn again(&mut self, origin: Origin, mut parcel: Batch, end: usize) {
         parcel.lines.truncate(end);
         self.hand_over(parcel, origin);
     }

@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 
 use super::answers::first_half;
 use super::*;
-use crate::export::{Endpoint, Note, SpoolSettings, Stop, mailbox, notes};
-use api_sessions_shm::{Producer, QueueRegion, testing};
+use crate::export::{Endpoint, LogEvent, SpoolSettings, Stop, log_channel, mailbox};
+use api_sessions_shm::{Producer, RecordQueue, testing};
 
 /// What the receiver is told to answer to its n-th request; 200 behind the end.
 type Script = &'static [&'static str];
@@ -130,12 +130,12 @@ struct Running {
     producer: Producer,
     stop: Stop,
     thread: JoinHandle<()>,
-    notes: std::sync::mpsc::Receiver<Note>,
-    region: QueueRegion,
+    notes: std::sync::mpsc::Receiver<LogEvent>,
+    region: RecordQueue,
 }
 
-fn settings(url: &str) -> Settings {
-    Settings {
+fn settings(url: &str) -> ExportSettings {
+    ExportSettings {
         endpoint: Endpoint::parse(url).unwrap(),
         token: Some("secret-token".to_owned()),
         node: "node 1".to_owned(),
@@ -151,14 +151,14 @@ fn settings(url: &str) -> Settings {
 
 fn start(url: &str, gzip: bool, shutdown_ms: u64) -> Running {
     let shutdown = Duration::from_millis(shutdown_ms);
-    start_with(Settings { gzip, shutdown, ..settings(url) })
+    start_with(ExportSettings { gzip, shutdown, ..settings(url) })
 }
 
-fn start_with(settings: Settings) -> Running {
-    let region = testing::queue_region(4, 64 * 1024);
+fn start_with(settings: ExportSettings) -> Running {
+    let region = testing::record_queue(4, 64 * 1024);
     let hand = region.join(1, std::process::id());
     let (producer, consumer) = hand.claim().unwrap();
-    let (notes, receiver) = notes();
+    let (notes, receiver) = log_channel();
     let (stop, mailbox) = mailbox();
     let thread = std::thread::spawn(move || {
         Exporter::new(settings, hand, consumer, mailbox, notes).unwrap().run();
@@ -183,7 +183,7 @@ impl Running {
         }
     }
 
-    fn finish(self) -> Vec<Note> {
+    fn finish(self) -> Vec<LogEvent> {
         drop(self.stop);
         self.thread.join().unwrap();
         self.notes.try_iter().collect()
@@ -219,8 +219,10 @@ fn every_line_arrives_once_whatever_the_receiver_does_first() {
 #[test]
 fn an_answer_that_drips_or_breaks_off_loses_and_doubles_nothing() {
     let receiver = FakeCloud::start(&["drip", "half", "drip"]);
-    let mut running =
-        start_with(Settings { timeout: Duration::from_millis(300), ..settings(&receiver.url) });
+    let mut running = start_with(ExportSettings {
+        timeout: Duration::from_millis(300),
+        ..settings(&receiver.url)
+    });
     let mut lines = running.push(3);
     running.wait_until_empty();
     lines.extend(running.push(3));
@@ -330,9 +332,9 @@ fn nobody() -> String {
     format!("http://{}", listener.local_addr().unwrap())
 }
 
-fn with_spool(url: &str, directory: &std::path::Path) -> Settings {
+fn with_spool(url: &str, directory: &std::path::Path) -> ExportSettings {
     let path = directory.join("spool");
-    Settings { spool: Some(SpoolSettings { path, max_bytes: 1 << 20 }), ..settings(url) }
+    ExportSettings { spool: Some(SpoolSettings { path, max_bytes: 1 << 20 }), ..settings(url) }
 }
 
 #[test]
@@ -381,7 +383,7 @@ fn a_cloud_that_hangs_fills_the_spool_and_not_the_queue() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let directory = tempfile::tempdir().unwrap();
-    let mut running = start_with(Settings {
+    let mut running = start_with(ExportSettings {
         timeout: Duration::from_secs(600),
         shutdown: Duration::from_millis(300),
         ..with_spool(&url, directory.path())

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::record::limits::MAX_VALUE_BYTES;
-use crate::session::{Stage, resolve};
+use crate::session::{Phase, resolve};
 use api_sessions_extract::SessionKey;
 use api_sessions_extract::testing::AnyVariables;
 use api_sessions_extract::testing::FakeExchange;
@@ -78,11 +78,17 @@ fn record_of<X: Exchange>(
     let hasher = Hasher::new(&[1; 32]);
     let (mut scratch, mut found) = Default::default();
     let keys = Keys { own, builtin: true };
-    let resolution = resolve(keys, x, Stage::Log, &hasher, &mut scratch, &mut found);
-    let settings = Settings { keys, params, masks, hasher: &hasher };
-    let facts =
-        Facts { id: b"00ff", node: "n", scheme: "http", status: 200, attacks, ..Facts::default() };
-    let mut encoder = Encoder::default();
+    let resolution = resolve(keys, x, Phase::Log, &hasher, &mut scratch, &mut found);
+    let settings = RecordOptions { keys, params, masks, hasher: &hasher };
+    let facts = RequestMeta {
+        id: b"00ff",
+        node: "n",
+        scheme: "http",
+        status: 200,
+        attacks,
+        ..RequestMeta::default()
+    };
+    let mut encoder = RecordEncoder::default();
     let line = encoder.encode(&facts, &settings, &resolution, &found, x, &mut scratch);
     assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
     String::from_utf8(line.to_vec()).unwrap()

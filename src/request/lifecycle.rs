@@ -1,14 +1,14 @@
 //! One request's way through the module, from top to bottom: it arrives and joins its session
 //! ([`arrive`]), is answered, and is settled, recorded and sent ([`finish`]).
 
-use api_sessions_agent::record::{Facts, Settings};
-use api_sessions_agent::session::{FoundBy, Resolution, Stage, resolve_with};
+use api_sessions_agent::record::{RecordOptions, RequestMeta};
+use api_sessions_agent::session::{FoundBy, Phase, Resolution, resolve_with};
 use api_sessions_detect::{AttackKinds, detect};
 use api_sessions_extract::builtin;
 use api_sessions_extract::cookie;
 use api_sessions_protocol::ParamType;
 use api_sessions_protocol::SessionId;
-use api_sessions_shm::{Arrival, Outcome};
+use api_sessions_shm::{RequestEnd, RequestStart};
 
 use super::state::{Counted, Settled, State, Verdict};
 use crate::directives::{Analysis, Deny, LocationConf, MainConf};
@@ -38,7 +38,7 @@ pub(super) fn arrive(r: Request<'_>, conf: &LocationConf, moment: Moment) -> Opt
     }
     let (worker, main) = (worker::current()?, MainConf::of(r)?);
     let analysis = conf.analysis(main);
-    let resolution = resolved(r, &analysis, main, worker, state, Stage::Access)?;
+    let resolution = resolved(r, &analysis, main, worker, state, Phase::Access)?;
     let settled = (moment == Moment::Access && analysis.settles_on_arrival())
         .then(|| Settled { found_by: resolution.found_by, generation: analysis.generation() });
     Some(join(r, conf, main.hand()?, state, &resolution, settled))
@@ -88,7 +88,7 @@ pub(super) fn finish(r: Request<'_>) {
     // The key's value goes into the record: it is read again, and stays in the buffers until then.
     let analysis = conf.analysis(main);
     let Some(resolution) = settled(conf, &analysis, worker, state)
-        .or_else(|| resolved(r, &analysis, main, worker, state, Stage::Log))
+        .or_else(|| resolved(r, &analysis, main, worker, state, Phase::Log))
     else {
         return;
     };
@@ -101,7 +101,7 @@ pub(super) fn finish(r: Request<'_>) {
     let (mut user, mut role) = (Vec::new(), Vec::new());
     with_parameter(r, conf, ParamType::User, |value| user.extend_from_slice(value));
     with_parameter(r, conf, ParamType::Role, |value| role.extend_from_slice(value));
-    let outcome = Outcome {
+    let outcome = RequestEnd {
         arrival: arrival(r, conf, hand, &resolution, When::Over),
         status: r.logged_status(),
         bytes_in: r.request_length(),
@@ -142,7 +142,7 @@ fn is_cookie_repeated(
 ) -> bool {
     let FoundBy::Builtin(entry) = resolution.found_by else { return false };
     let Ok(bodies) = state.bodies.try_borrow() else { return false };
-    builtin::is_repeated(&bodies.view(r, main.variables(), Stage::Log), entry)
+    builtin::is_repeated(&bodies.view(r, main.variables(), Phase::Log), entry)
 }
 
 /// Types of attack: what the operator's variables say, then what was detected, each once.
@@ -175,7 +175,7 @@ fn detected(
     else {
         return AttackKinds::default();
     };
-    let view = bodies.view(r, main.variables(), Stage::Log);
+    let view = bodies.view(r, main.variables(), Phase::Log);
     detect(&view, wanted, &mut buffers.detection)
 }
 
@@ -196,30 +196,30 @@ fn settled<'c>(
     Resolution::again(analysis.keys(), counted.session, settled.found_by)
 }
 
-/// Which session, as far as is known at that stage.
+/// Which session, as far as is known at that phase.
 fn resolved<'c>(
     r: Request<'_>,
     analysis: &'c Analysis,
     main: &MainConf,
     worker: &Worker,
     state: &State,
-    stage: Stage,
+    phase: Phase,
 ) -> Option<Resolution<'c>> {
     let hasher = main.hasher()?;
     let bodies = state.bodies.try_borrow().ok()?;
-    let view = bodies.view(r, main.variables(), stage);
+    let view = bodies.view(r, main.variables(), phase);
     // A point may read a variable of ours: it gets nothing, rather than a resolution without end.
     let mut buffers = worker.buffers.try_borrow_mut().ok()?;
     let Buffers { scratch, found, .. } = &mut *buffers;
     let id = |namespace, value: &[u8]| state.ids.session_id(hasher, namespace, value);
-    Some(resolve_with(analysis.keys(), &view, stage, id, scratch, found))
+    Some(resolve_with(analysis.keys(), &view, phase, id, scratch, found))
 }
 
 /// Counts the request in its session; takes it out of another where it was counted before.
 fn join(
     r: Request<'_>,
     conf: &LocationConf,
-    hand: &api_sessions_shm::Worker,
+    hand: &api_sessions_shm::TableHandle,
     state: &State,
     resolution: &Resolution<'_>,
     settled: Option<Settled>,
@@ -247,7 +247,7 @@ fn join(
 }
 
 /// Takes the request out of a session that it was counted in: where its set's lock was busy, it was not.
-fn uncount(hand: &api_sessions_shm::Worker, counted: &Counted) {
+fn uncount(hand: &api_sessions_shm::TableHandle, counted: &Counted) {
     if counted.standing.is_some() {
         hand.uncount(counted.session);
     }
@@ -256,13 +256,13 @@ fn uncount(hand: &api_sessions_shm::Worker, counted: &Counted) {
 fn arrival(
     r: Request<'_>,
     conf: &LocationConf,
-    hand: &api_sessions_shm::Worker,
+    hand: &api_sessions_shm::TableHandle,
     resolution: &Resolution<'_>,
     when: When,
-) -> Arrival {
+) -> RequestStart {
     let application = conf.application(r, when).unwrap_or_default();
     let application_hash = hand.table().text_hash(application);
-    Arrival { source: resolution.found_by.source(), ip: r.client_ip(), application_hash }
+    RequestStart { source: resolution.found_by.source(), ip: r.client_ip(), application_hash }
 }
 
 /// Writes the record and queues it for the exporter.
@@ -275,9 +275,9 @@ fn record(
     (node, attacks): (&str, &[&str]),
 ) {
     let (Some(hasher), Ok(bodies)) = (main.hasher(), state.bodies.try_borrow()) else { return };
-    let view = bodies.view(r, main.variables(), Stage::Log);
+    let view = bodies.view(r, main.variables(), Phase::Log);
     let start_ms = r.start_ms();
-    let facts = Facts {
+    let facts = RequestMeta {
         id: main.request_id().and_then(|id| id.evaluate(r)).unwrap_or_default(),
         ts: start_ms,
         node,
@@ -292,8 +292,12 @@ fn record(
         denied: state.is_denied(),
         attacks,
     };
-    let settings =
-        Settings { keys: analysis.keys(), params: analysis.params(), masks: conf.masks(), hasher };
+    let settings = RecordOptions {
+        keys: analysis.keys(),
+        params: analysis.params(),
+        masks: conf.masks(),
+        hasher,
+    };
     let Ok(mut buffers) = worker.buffers.try_borrow_mut() else { return };
     let Buffers { scratch, found, encoder, .. } = &mut *buffers;
     worker.send(encoder.encode(&facts, &settings, resolution, found, &view, scratch));
@@ -303,9 +307,9 @@ fn record(
 pub(super) fn with_label(r: Request<'_>, conf: &LocationConf, then: impl FnOnce(&str)) {
     let (Some(worker), Some(main)) = (worker::current(), MainConf::of(r)) else { return };
     let Some(state) = State::of(r) else { return };
-    let stage = if state.over.get() { Stage::Log } else { Stage::Access };
+    let phase = if state.over.get() { Phase::Log } else { Phase::Access };
     let analysis = conf.analysis(main);
-    if let Some(resolution) = resolved(r, &analysis, main, worker, state, stage) {
+    if let Some(resolution) = resolved(r, &analysis, main, worker, state, phase) {
         then(resolution.label);
     }
 }
@@ -324,8 +328,8 @@ pub(super) fn with_parameter(
     }
     let (Some(state), Some(hasher)) = (State::of(r), main.hasher()) else { return };
     let Ok(bodies) = state.bodies.try_borrow() else { return };
-    let stage = if state.over.get() { Stage::Log } else { Stage::Access };
-    let view = bodies.view(r, main.variables(), stage);
+    let phase = if state.over.get() { Phase::Log } else { Phase::Access };
+    let view = bodies.view(r, main.variables(), phase);
     let Ok(mut buffers) = worker.buffers.try_borrow_mut() else { return };
     for param in analysis.params().iter().filter(|param| param.kind == kind) {
         if let Some(value) = param.point.read(&view, &mut buffers.scratch) {

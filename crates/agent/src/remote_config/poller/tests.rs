@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use super::*;
-use crate::export::{Endpoint, Note, notes};
+use crate::export::{Endpoint, LogEvent, log_channel};
 use api_sessions_protocol::SessionId;
 use api_sessions_shm::testing;
 
@@ -37,19 +37,19 @@ fn cloud(answers: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String>>>) 
 }
 
 struct Running {
-    deny: DenyWriter,
-    region: DocumentRegion,
+    deny: DenylistWriter,
+    region: SharedConfig,
     stop: Arc<AtomicBool>,
-    notes: std::sync::mpsc::Receiver<Note>,
+    notes: std::sync::mpsc::Receiver<LogEvent>,
     thread: std::thread::JoinHandle<()>,
 }
 
 fn start(url: &str) -> Running {
-    start_with(url, testing::document_region(MAX_PARAMETERS_BYTES))
+    start_with(url, testing::shared_config(MAX_PARAMETERS_BYTES))
 }
 
-fn start_with(url: &str, region: DocumentRegion) -> Running {
-    let export = Settings {
+fn start_with(url: &str, region: SharedConfig) -> Running {
+    let export = ExportSettings {
         endpoint: Endpoint::parse("http://127.0.0.1:1").unwrap(),
         token: Some("secret-token".to_owned()),
         node: "a node".to_owned(),
@@ -68,7 +68,7 @@ fn start_with(url: &str, region: DocumentRegion) -> Running {
         settings: region,
         counters: Box::new(|| "{\"records_sent_total\":7}".to_owned()),
     };
-    let (to_log, notes) = notes();
+    let (to_log, notes) = log_channel();
     let stop = Arc::<AtomicBool>::default();
     let poller = Poller::new(settings, state, to_log, stop.clone());
     Running { deny, region, stop, notes, thread: std::thread::spawn(move || poller.run()) }
@@ -88,7 +88,7 @@ impl Running {
         self.deny.list().lookup(&session.parse::<SessionId>().unwrap(), b"", 1)
     }
 
-    fn finish(self) -> Vec<Note> {
+    fn finish(self) -> Vec<LogEvent> {
         self.stop.store(true, Ordering::Release);
         self.thread.join().unwrap();
         self.notes.try_iter().collect()
@@ -164,7 +164,7 @@ fn a_document_that_could_not_be_written_just_then_is_asked_for_again() {
     let (url, heads) = cloud(&[
         r#"200 {"version":"a","denylist":[],"parameters":{"parameters":[{"point":"request.ip"}]}}"#,
     ]);
-    let region = testing::document_region(MAX_PARAMETERS_BYTES);
+    let region = testing::shared_config(MAX_PARAMETERS_BYTES);
     let other = region.hold_as_publisher(std::process::id());
     let running = start_with(&url, region);
     running.wait_for(|_| !heads.lock().unwrap().is_empty());

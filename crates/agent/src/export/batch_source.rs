@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
-use super::settings::Settings;
+use super::settings::ExportSettings;
 use super::spool::{Lost, Spool, Spooled};
 use api_sessions_shm::Consumer;
 
@@ -49,7 +49,7 @@ impl Queue {
     }
 
     /// A full batch waits, or its first record has waited long enough.
-    pub(super) fn is_due(&mut self, now: Instant, settings: &Settings) -> bool {
+    pub(super) fn is_due(&mut self, now: Instant, settings: &ExportSettings) -> bool {
         let waiting = self.consumer.len();
         if waiting == 0 {
             self.waiting_since = None;

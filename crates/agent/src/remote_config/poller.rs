@@ -8,10 +8,10 @@ use api_sessions_protocol::{SYNC_COUNTERS, SYNC_ERROR, SYNC_MODULE, SyncDocument
 use ureq::Agent;
 use ureq::http::{HeaderValue, StatusCode, header};
 
-use crate::export::{Backoff, Notes, Settings, Severity, agent};
+use crate::export::{Backoff, ExportSettings, LogSender, Severity, agent};
 use api_sessions_extract::MAX_PARAMETERS_BYTES;
 use api_sessions_extract::{BadParameters, CloudSettings, ParametersText};
-use api_sessions_shm::{DenyError, DenyWriter, DocumentRegion, PublishError};
+use api_sessions_shm::{DenyError, DenylistWriter, PublishError, SharedConfig};
 
 /// Seconds that the cloud may take to have something new. Short, so that the Console knows how a node
 /// is; a change is answered at once all the same.
@@ -26,7 +26,7 @@ const STEP: Duration = Duration::from_millis(100);
 /// What a poller needs.
 pub struct SyncSettings {
     /// Of the export: the cloud's address, token, certificates.
-    pub export: Settings,
+    pub export: ExportSettings,
     /// Where it is: `{url}/v1/sync`.
     pub url: String,
     /// This process.
@@ -36,9 +36,9 @@ pub struct SyncSettings {
 /// Where what it takes goes.
 pub struct SyncState {
     /// The denylist, if some location asks for it.
-    pub deny: Option<DenyWriter>,
+    pub deny: Option<DenylistWriter>,
     /// Keys and context parameters.
-    pub settings: DocumentRegion,
+    pub settings: SharedConfig,
     /// The node's figures, as a JSON object, for the Console.
     pub counters: Box<dyn Fn() -> String + Send>,
 }
@@ -56,7 +56,7 @@ pub struct Poller {
     settings: SyncSettings,
     state: SyncState,
     agent: Agent,
-    notes: Notes,
+    notes: LogSender,
     stop: Arc<AtomicBool>,
     /// Of the last document, taken in full or not.
     version: String,
@@ -70,7 +70,7 @@ impl Poller {
     pub fn new(
         settings: SyncSettings,
         state: SyncState,
-        notes: Notes,
+        notes: LogSender,
         stop: Arc<AtomicBool>,
     ) -> Self {
         let agent = agent(&settings.url, settings.export.ca_pem.as_deref());

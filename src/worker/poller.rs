@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use api_sessions_agent::export::Notes;
-use api_sessions_agent::sync::{Poller, SyncSettings, SyncState};
+use api_sessions_agent::export::LogSender;
+use api_sessions_agent::remote_config::{Poller, SyncSettings, SyncState};
 use serde_json::json;
 
 use crate::directives::{ExportConf, MainConf};
@@ -16,7 +16,11 @@ use crate::ffi::{process, thread};
 pub(super) struct Sync(Arc<AtomicBool>);
 
 impl Sync {
-    pub(super) fn start(conf: &ExportConf, main: &MainConf, notes: Notes) -> Result<Self, String> {
+    pub(super) fn start(
+        conf: &ExportConf,
+        main: &MainConf,
+        notes: LogSender,
+    ) -> Result<Self, String> {
         let url = conf.endpoint.sync().ok_or("no address to ask")?.to_owned();
         let settings = SyncSettings { export: conf.settings(), url, pid: process::pid() };
         let state = SyncState {

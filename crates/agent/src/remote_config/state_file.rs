@@ -10,7 +10,7 @@ use api_sessions_protocol::DenyEntry;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use api_sessions_shm::{DenyWriter, DocumentRegion, Origin};
+use api_sessions_shm::{DenylistWriter, EntryOrigin, SharedConfig};
 
 /// Name of the copy, in the directory of the spool.
 const FILE: &str = "denylist.json";
@@ -20,10 +20,10 @@ const MAX_FILE_BYTES: u64 = 256 << 20;
 const PAUSE: Duration = Duration::from_secs(30);
 
 /// Keeps the copy.
-pub struct Keeper {
+pub struct StateFile {
     path: PathBuf,
-    deny: DenyWriter,
-    settings: Option<DocumentRegion>,
+    deny: DenylistWriter,
+    settings: Option<SharedConfig>,
     /// What the copy on disk holds.
     kept: (u32, u64),
     /// Not before: a large list is not written each second.
@@ -44,9 +44,9 @@ struct Copy {
     settings: Option<Box<RawValue>>,
 }
 
-impl Keeper {
+impl StateFile {
     /// Keeps a copy in that directory.
-    pub fn new(directory: &Path, deny: DenyWriter, settings: Option<DocumentRegion>) -> Self {
+    pub fn new(directory: &Path, deny: DenylistWriter, settings: Option<SharedConfig>) -> Self {
         let path = directory.join(FILE);
         Self { path, deny, settings, kept: (0, 0), next: Instant::now(), failing: false }
     }
@@ -95,7 +95,7 @@ impl Keeper {
         self.keep_now(now_ms)
     }
 
-    /// As [`Keeper::keep`], for the last time: without a pause after the last one.
+    /// As [`StateFile::keep`], for the last time: without a pause after the last one.
     ///
     /// # Errors
     /// As the file system has them.
@@ -127,8 +127,8 @@ impl Keeper {
     fn write(&self, now_ms: u64) -> io::Result<()> {
         let mut copy = Copy::default();
         self.deny.list().list(now_ms, &mut |entry, origin| match origin {
-            Origin::Local => copy.node.push(entry),
-            Origin::Cloud => copy.cloud.push(entry),
+            EntryOrigin::Local => copy.node.push(entry),
+            EntryOrigin::Cloud => copy.cloud.push(entry),
         });
         let text = self.settings.and_then(|region| region.read());
         copy.settings =
@@ -166,12 +166,12 @@ mod tests {
         }
     }
 
-    fn keeper(directory: &Path) -> Keeper {
+    fn keeper(directory: &Path) -> StateFile {
         let deny = testing::denylist(1 << 20).join(1, std::process::id());
-        Keeper::new(directory, deny, Some(testing::document_region(1024)))
+        StateFile::new(directory, deny, Some(testing::shared_config(1024)))
     }
 
-    fn entries(keeper: &Keeper) -> Vec<(String, Origin)> {
+    fn entries(keeper: &StateFile) -> Vec<(String, EntryOrigin)> {
         let mut all = Vec::new();
         keeper.deny.list().list(1, &mut |entry, origin| all.push((entry.session, origin)));
         all.sort_by(|one, other| one.0.cmp(&other.0));

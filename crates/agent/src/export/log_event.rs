@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// Notes that wait at most; more are dropped, since the counters tell the same.
+/// LogSender that wait at most; more are dropped, since the counters tell the same.
 const CAPACITY: usize = 32;
 
 /// How bad it is.
@@ -18,7 +18,7 @@ pub enum Severity {
 
 /// One line for the error log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
+pub struct LogEvent {
     /// How bad it is.
     pub severity: Severity,
     /// What happened, without a trailing period.
@@ -27,18 +27,18 @@ pub struct Note {
 
 /// The exporter's end.
 #[derive(Debug, Clone)]
-pub struct Notes(SyncSender<Note>);
+pub struct LogSender(SyncSender<LogEvent>);
 
 /// A channel of notes from an exporter to the event loop.
-pub fn notes() -> (Notes, Receiver<Note>) {
+pub fn log_channel() -> (LogSender, Receiver<LogEvent>) {
     let (sender, receiver) = sync_channel(CAPACITY);
-    (Notes(sender), receiver)
+    (LogSender(sender), receiver)
 }
 
-impl Notes {
+impl LogSender {
     /// Leaves a note.
     pub fn add(&self, severity: Severity, text: impl Into<String>) {
         // Full: the event loop is behind, or gone. Nobody waits for it.
-        let _ = self.0.try_send(Note { severity, text: text.into() });
+        let _ = self.0.try_send(LogEvent { severity, text: text.into() });
     }
 }

@@ -9,26 +9,26 @@ use std::time::Duration;
 
 use super::client::{Answer, Client};
 use super::mailbox::Event;
-use super::settings::Settings;
+use super::settings::ExportSettings;
 
 /// A batch under its name.
 #[derive(Debug, Default)]
-pub(super) struct Parcel {
+pub(super) struct Batch {
     pub(super) name: String,
     pub(super) lines: Vec<u8>,
     /// Shorter than the configured timeout, where the worker is ending.
     pub(super) limit: Option<Duration>,
 }
 
-pub(super) struct Courier(SyncSender<Parcel>);
+pub(super) struct Uplink(SyncSender<Batch>);
 
-impl Courier {
+impl Uplink {
     /// Inherits signal mask and priority of the calling thread. TLS roots are read on the new one. It
     /// ends when the courier is dropped, after the batch that it has; nobody waits for that.
     ///
     /// # Errors
     /// No thread could be started.
-    pub(super) fn start(settings: &Settings, answers: Sender<Event>) -> io::Result<Self> {
+    pub(super) fn start(settings: &ExportSettings, answers: Sender<Event>) -> io::Result<Self> {
         // One that is being sent is taken off at once.
         let (sender, parcels) = sync_channel(1);
         let settings = settings.clone();
@@ -39,14 +39,14 @@ impl Courier {
     }
 
     /// Takes a batch; its answer comes as an event.
-    pub(super) fn send(&self, parcel: Parcel) -> Result<(), Parcel> {
+    pub(super) fn send(&self, parcel: Batch) -> Result<(), Batch> {
         self.0.try_send(parcel).map_err(|error| match error {
             TrySendError::Full(parcel) | TrySendError::Disconnected(parcel) => parcel,
         })
     }
 }
 
-fn deliver(settings: &Settings, parcels: &Receiver<Parcel>, answers: &Sender<Event>) {
+fn deliver(settings: &ExportSettings, parcels: &Receiver<Batch>, answers: &Sender<Event>) {
     let mut client = Client::new(settings);
     for parcel in parcels {
         let post = || client.post(&parcel.name, &parcel.lines, parcel.limit);

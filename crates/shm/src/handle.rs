@@ -5,13 +5,13 @@ use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::Table;
+use super::SessionTable;
 use super::entry::Change;
 use super::layout::{Owner, Set};
 use super::lock::Acquired;
 use super::owner::{Token, Waiter};
 use super::set::{Place, Room};
-use super::snapshot::{Arrival, Outcome, Standing};
+use super::snapshot::{RequestEnd, RequestStart, SessionCounters};
 use super::stats::add;
 use api_sessions_protocol::SessionId;
 
@@ -20,14 +20,14 @@ use api_sessions_protocol::SessionId;
 pub const LOCK_WAIT: Duration = Duration::from_micros(200);
 
 /// A worker process's hand on the table: one for its event loop, not to be shared between threads.
-pub struct Worker {
-    table: Table,
+pub struct TableHandle {
+    table: SessionTable,
     token: Token,
     one_thread: PhantomData<Cell<()>>,
 }
 
-impl Worker {
-    pub(super) fn join(table: Table, slot: u16, pid: u32) -> Self {
+impl TableHandle {
+    pub(super) fn join(table: SessionTable, slot: u16, pid: u32) -> Self {
         let slot = slot % super::owner::MAX_SLOTS;
         let owner = table.owner(slot);
         let token = owner.life.begin(slot, pid);
@@ -46,20 +46,30 @@ impl Worker {
     }
 
     /// The table.
-    pub fn table(&self) -> Table {
+    pub fn table(&self) -> SessionTable {
         self.table
     }
 
     /// Counts a request that arrived at `now_ms` (milliseconds since 1970). The session, this
     /// request included; it begins with this request if there is none, or none within `inactive`.
     /// `None`: its set stayed locked for [`LOCK_WAIT`], and the request is not counted.
-    pub fn count(&self, id: SessionId, now_ms: u64, arrival: &Arrival) -> Option<Standing> {
+    pub fn count(
+        &self,
+        id: SessionId,
+        now_ms: u64,
+        arrival: &RequestStart,
+    ) -> Option<SessionCounters> {
         self.update(id, now_ms, &Change { arrival, outcome: None })
     }
 
     /// Adds what became of a request at `now_ms` (milliseconds since 1970). The session with it.
-    /// `None` as for [`Worker::count`].
-    pub fn settle(&self, id: SessionId, now_ms: u64, outcome: &Outcome<'_>) -> Option<Standing> {
+    /// `None` as for [`TableHandle::count`].
+    pub fn settle(
+        &self,
+        id: SessionId,
+        now_ms: u64,
+        outcome: &RequestEnd<'_>,
+    ) -> Option<SessionCounters> {
         let counters = &self.owner().counters;
         if outcome.attacks > 0 {
             add(&counters.malicious, 1);
@@ -85,7 +95,7 @@ impl Worker {
         }
     }
 
-    /// Takes back what [`Worker::count`] added, for a request that turned out to belong to another
+    /// Takes back what [`TableHandle::count`] added, for a request that turned out to belong to another
     /// session. A session whose only request it was is gone.
     pub fn uncount(&self, id: SessionId) {
         let place = self.table.place(&id);
@@ -97,7 +107,7 @@ impl Worker {
 
     /// Always inline: what an arrival cannot change is not in its code.
     #[inline(always)]
-    fn update(&self, id: SessionId, now_ms: u64, change: &Change<'_>) -> Option<Standing> {
+    fn update(&self, id: SessionId, now_ms: u64, change: &Change<'_>) -> Option<SessionCounters> {
         let place = self.table.place(&id);
         self.table.set(place.set)?.prefetch(&place);
         let client = || self.table.client(&change.arrival.ip);
@@ -123,7 +133,7 @@ impl Worker {
         place: &Place,
         now_ms: u64,
         change: &Change<'_>,
-    ) -> Standing {
+    ) -> SessionCounters {
         let client = self.table.client(&change.arrival.ip);
         let inactive_ms = self.table.inactive_ms();
         let (room, standing) = set.miss(idle, place, now_ms, inactive_ms, client, change);

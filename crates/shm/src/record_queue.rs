@@ -33,16 +33,16 @@ struct RegionHeader {
 
 /// All rings. A handle is an address; copies are the same region.
 #[derive(Clone, Copy)]
-pub struct QueueRegion {
+pub struct RecordQueue {
     base: NonNull<u8>,
     rings: usize,
     ring_bytes: usize,
 }
 
 // SAFETY: all access goes through atomics; ring bytes are handed over by `head` and `tail`.
-unsafe impl Send for QueueRegion {}
+unsafe impl Send for RecordQueue {}
 // SAFETY: as above.
-unsafe impl Sync for QueueRegion {}
+unsafe impl Sync for RecordQueue {}
 
 /// The queue's figures, added up over all rings since the region was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -88,7 +88,7 @@ impl QueueStats {
     }
 }
 
-impl QueueRegion {
+impl RecordQueue {
     /// Bytes of a region of that many rings.
     pub const fn bytes(rings: usize, ring_bytes: usize) -> usize {
         size_of::<RegionHeader>()
@@ -98,7 +98,7 @@ impl QueueRegion {
     /// Makes a region of memory that is all zero, or finds the one that is there.
     ///
     /// # Safety
-    /// As [`super::Table::attach`].
+    /// As [`super::SessionTable::attach`].
     ///
     /// # Errors
     /// Too little memory for one ring, or a region with rings of another size.
@@ -128,10 +128,10 @@ impl QueueRegion {
     }
 
     /// A hand for the calling process, after fork, with its `ngx_process_slot` and process id.
-    pub fn join(&self, slot: u16, pid: u32) -> QueueHand {
+    pub fn join(&self, slot: u16, pid: u32) -> QueueHandle {
         let lives = &self.header().lives;
         let slot = slot % MAX_SLOTS;
-        QueueHand { region: *self, token: lives[usize::from(slot)].begin(slot, pid) }
+        QueueHandle { region: *self, token: lives[usize::from(slot)].begin(slot, pid) }
     }
 
     /// Bytes in the spool, told by an exporter.
@@ -190,14 +190,14 @@ impl QueueRegion {
 
 /// A process' hand on the region.
 #[derive(Clone, Copy)]
-pub struct QueueHand {
-    region: QueueRegion,
+pub struct QueueHandle {
+    region: RecordQueue,
     token: Token,
 }
 
-impl QueueHand {
+impl QueueHandle {
     /// The region.
-    pub fn region(&self) -> QueueRegion {
+    pub fn region(&self) -> RecordQueue {
         self.region
     }
 
@@ -224,7 +224,7 @@ impl QueueHand {
     }
 
     /// The rings of workers that died, now read by this process. Each is given back, for
-    /// [`QueueHand::claim`], by [`Consumer::release`] once it is empty.
+    /// [`QueueHandle::claim`], by [`Consumer::release`] once it is empty.
     pub fn adopt(&self) -> Vec<Consumer> {
         let me = self.token.0;
         let orphan = |ring: &Ring| {

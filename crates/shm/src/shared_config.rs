@@ -29,16 +29,16 @@ struct Header {
 
 /// The region: a handle; copies are the same.
 #[derive(Clone, Copy)]
-pub struct DocumentRegion {
+pub struct SharedConfig {
     base: NonNull<u8>,
     /// Bytes of one buffer.
     room: usize,
 }
 
 // SAFETY: all access goes through atomics.
-unsafe impl Send for DocumentRegion {}
+unsafe impl Send for SharedConfig {}
 // SAFETY: as above.
-unsafe impl Sync for DocumentRegion {}
+unsafe impl Sync for SharedConfig {}
 
 /// Why a text was not published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +51,7 @@ pub enum PublishError {
     Busy,
 }
 
-impl DocumentRegion {
+impl SharedConfig {
     /// Bytes of a region for texts of that length.
     pub const fn bytes(room: usize) -> usize {
         size_of::<Header>() + 2 * room.next_multiple_of(64)
@@ -60,7 +60,7 @@ impl DocumentRegion {
     /// Makes a region of memory that is all zero, or finds the one that is there.
     ///
     /// # Safety
-    /// As [`super::Table::attach`].
+    /// As [`super::SessionTable::attach`].
     ///
     /// # Errors
     /// Too little memory, or something else is there.
@@ -139,7 +139,7 @@ impl DocumentRegion {
     /// As a process that publishes and takes its time over it; until what is returned is dropped.
     #[cfg(any(test, feature = "testing"))]
     pub fn hold_as_publisher(self, pid: u32) -> impl Drop {
-        struct Held(DocumentRegion);
+        struct Held(SharedConfig);
         impl Drop for Held {
             fn drop(&mut self) {
                 self.0.header().publisher.store(0, Release);
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_last_text_is_read_and_a_longer_one_refused() {
-        let region = testing::document_region(256);
+        let region = testing::shared_config(256);
         assert_eq!((region.generation(), region.read()), (0, None));
         assert_eq!(region.publish(b"one", 1), Ok(1));
         assert_eq!(region.publish(b"a longer text", 1), Ok(2));
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_publisher_that_died_keeps_nobody_out_and_one_that_lives_does() {
-        let region = testing::document_region(256);
+        let region = testing::shared_config(256);
         region.header().publisher.store(std::process::id(), Relaxed);
         assert_eq!(region.publish(b"x", 1), Err(PublishError::Busy));
         region.header().publisher.store(0x7fff_fff0, Relaxed);
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_reader_never_sees_half_a_text() {
-        let region = testing::document_region(4096);
+        let region = testing::shared_config(4096);
         let done = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {

@@ -6,7 +6,7 @@ use std::ffi::CStr;
 use api_sessions_extract::variable_names;
 
 use crate::ffi::conf::Conf;
-use crate::ffi::known::is_known_variable;
+use crate::ffi::variable_index::is_known_variable;
 
 /// One variable in one directive.
 struct Mention {

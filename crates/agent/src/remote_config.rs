@@ -2,10 +2,10 @@
 //!
 //! One thread of one worker long-polls `GET /v1/sync` ([`Poller`]); what it takes goes into shared
 //! memory, where all workers see it with their next request. A copy is kept beside the spool
-//! ([`Keeper`]), so that the denylist is in force again as soon as nginx is, cloud or no cloud.
+//! ([`StateFile`]), so that the denylist is in force again as soon as nginx is, cloud or no cloud.
 
-mod keeper;
 mod poller;
+mod state_file;
 
-pub use keeper::Keeper;
 pub use poller::{Poller, SyncSettings, SyncState};
+pub use state_file::StateFile;

@@ -7,19 +7,19 @@ use super::*;
 struct Memory(Vec<u128>);
 
 impl Memory {
-    fn region(rings: usize, ring_bytes: usize) -> (Self, QueueRegion) {
-        let len = QueueRegion::bytes(rings, ring_bytes);
+    fn region(rings: usize, ring_bytes: usize) -> (Self, RecordQueue) {
+        let len = RecordQueue::bytes(rings, ring_bytes);
         let mut memory = Self(vec![0; len / 16 + 8]);
         let region = memory.attach(len, ring_bytes).unwrap();
         (memory, region)
     }
 
-    fn attach(&mut self, len: usize, ring_bytes: usize) -> Result<QueueRegion, TableError> {
+    fn attach(&mut self, len: usize, ring_bytes: usize) -> Result<RecordQueue, TableError> {
         let base = self.0.as_mut_ptr().cast::<u8>();
         let base = NonNull::new(base).unwrap();
         let aligned = base.align_offset(64);
         // SAFETY: zeroed, 64 bytes longer than `len`, and kept beside the region.
-        unsafe { QueueRegion::attach(base.add(aligned), len, ring_bytes) }
+        unsafe { RecordQueue::attach(base.add(aligned), len, ring_bytes) }
     }
 }
 
@@ -120,7 +120,7 @@ fn a_process_id_that_is_used_again_does_not_strand_a_ring() {
 #[test]
 fn another_ring_size_is_another_layout() {
     let (mut memory, _) = Memory::region(2, 64);
-    let len = QueueRegion::bytes(2, 64);
+    let len = RecordQueue::bytes(2, 64);
     assert_eq!(
         memory.attach(len, 128).err(),
         Some(TableError::OtherLayout { found: 0, expected: 1 })
