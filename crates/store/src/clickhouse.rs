@@ -15,10 +15,10 @@ mod sessions;
 mod sql;
 mod writer;
 
+use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Mutex;
 
 use percent_encoding::percent_decode_str;
 use tokio::runtime::Handle;
@@ -182,7 +182,7 @@ impl Records for ClickHouseStore {
     }
 
     fn health(&self) -> StoreHealth {
-        let write_error = sql::lock(&self.write_error).clone();
+        let write_error = self.write_error.lock().clone();
         match activity::days(&self.connection) {
             Ok(days) => StoreHealth { days, write_error },
             Err(error) => {

@@ -1,15 +1,15 @@
-//! What is not bound to a day: tokens, the denylist and its history, parameters.
+//! Data that retention does not delete: tokens, the denylist and its history, parameters.
 
 use api_sessions_protocol::{DenyEntry, ParameterSet};
 use serde::Serialize;
 
-use super::{Page, Paged, StoreError};
+use super::{HistoryQuery, Page, StoreError};
 
 /// What a token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Post records and sync: for nodes.
+    /// Post records and sync; for nodes.
     Ingest,
     /// Read.
     Viewer,
@@ -21,7 +21,7 @@ impl Role {
     /// All of them.
     pub const ALL: [Role; 3] = [Role::Ingest, Role::Viewer, Role::Admin];
 
-    /// The word it is stored and shown as.
+    /// Its name in storage and output.
     pub const fn as_str(self) -> &'static str {
         match self {
             Role::Ingest => "ingest",
@@ -30,20 +30,20 @@ impl Role {
         }
     }
 
-    /// Reads [`Role::as_str`].
+    /// Parses [`Role::as_str`].
     pub fn parse(text: &str) -> Option<Role> {
         Self::ALL.into_iter().find(|role| role.as_str() == text)
     }
 }
 
-/// A token, of which only the hash is kept.
+/// A token; only its hash is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TokenInfo {
-    /// Number by which it is revoked.
+    /// Id, used to revoke it.
     pub id: i64,
-    /// What it may do.
+    /// Permissions.
     pub role: Role,
-    /// What it is for.
+    /// Description.
     pub label: String,
     /// Milliseconds since 1970.
     pub created: u64,
@@ -63,35 +63,14 @@ pub struct DenyChange {
     pub entry: DenyEntry,
 }
 
-/// A page of the denylist's history that is asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HistoryQuery {
-    /// Of this session alone.
-    pub session: Option<String>,
-    /// Most changes in the page.
-    pub limit: usize,
-    /// `next` of the page before.
-    pub cursor: Option<String>,
-}
-
-impl Paged for HistoryQuery {
-    fn question(&self) -> String {
-        format!("{:?}", self.session)
-    }
-
-    fn cursor(&mut self) -> &mut Option<String> {
-        &mut self.cursor
-    }
-}
-
 /// Tokens, denylist, parameters.
 pub trait Control: Send + Sync {
-    /// Keeps a token by its hash; gives its number.
+    /// Stores the hash of a token and returns its id.
     ///
     /// # Errors
     /// [`StoreError`]
     fn add_token(&self, hash: &[u8; 32], role: Role, label: &str) -> Result<i64, StoreError>;
-    /// The token of this hash.
+    /// The token with this hash.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -101,7 +80,7 @@ pub trait Control: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     fn tokens(&self) -> Result<Vec<TokenInfo>, StoreError>;
-    /// Revokes one; `false` if there is none of that number.
+    /// Revokes a token; `false` if there is none with this id.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -112,17 +91,22 @@ pub trait Control: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     fn denylist(&self, now: u64) -> Result<Vec<DenyEntry>, StoreError>;
-    /// Denies a session, or changes how it is denied.
+    /// Entries of those among `sessions` that are denied at `now` (ms since 1970), in no particular order.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn denied(&self, sessions: &[&str], now: u64) -> Result<Vec<DenyEntry>, StoreError>;
+    /// Denies a session or replaces its entry.
     ///
     /// # Errors
     /// [`StoreError`]
     fn deny(&self, entry: &DenyEntry) -> Result<(), StoreError>;
-    /// Takes a session off; `false` if it was not on.
+    /// Removes a session; `false` if it was not denied.
     ///
     /// # Errors
     /// [`StoreError`]
     fn undeny(&self, session: &str, by: &str, now: u64) -> Result<bool, StoreError>;
-    /// What was added and removed, newest first.
+    /// Additions and removals, newest first.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -133,7 +117,7 @@ pub trait Control: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     fn parameters(&self) -> Result<ParameterSet, StoreError>;
-    /// Puts others in force.
+    /// Replaces the keys and context parameters.
     ///
     /// # Errors
     /// [`StoreError`]

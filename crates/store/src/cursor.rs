@@ -1,92 +1,71 @@
-//! Opaque cursors: the place of the last item of a page, as hex so that nothing needs escaping.
+//! Encoding of cursors: a fingerprint of the query, then the position, both in hexadecimal.
 
-use super::StoreError;
+use crate::StoreError;
 
-/// Makes one of `kind` from its fields.
-pub fn make(kind: &str, fields: &[&str]) -> String {
-    let mut text = kind.to_owned();
-    for field in fields {
-        text.push('\0');
-        text.push_str(field);
-    }
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+/// Longest cursor that is read, bytes.
+const MAX_BYTES: usize = 4096;
+
+/// Length of the fingerprint, hexadecimal digits.
+const FINGERPRINT_DIGITS: usize = 16;
+
+fn query_fingerprint(identity: &str) -> String {
+    blake3::hash(identity.as_bytes()).to_hex().chars().take(FINGERPRINT_DIGITS).collect()
 }
 
-/// Longest cursor that is read.
-const MAX: usize = 4096;
-
-/// The fields of one of `kind`; `None`: it is none.
-pub fn open(kind: &str, cursor: &str) -> Option<Vec<String>> {
-    if cursor.len() > MAX || cursor.len() % 2 == 1 || !cursor.is_ascii() {
-        return None;
-    }
-    let bytes: Option<Vec<u8>> = (0..cursor.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(cursor.get(at..at + 2)?, 16).ok())
-        .collect();
-    let text = String::from_utf8(bytes?).ok()?;
-    let mut fields = text.split('\0').map(str::to_owned);
-    (fields.next()? == kind).then(|| fields.collect())
+/// Encodes `position` for the query with this `identity`.
+pub(crate) fn sign(identity: &str, position: &[&str]) -> String {
+    let mut cursor = query_fingerprint(identity);
+    cursor.extend(position.join("\0").bytes().map(|byte| format!("{byte:02x}")));
+    cursor
 }
 
-/// Hexadecimal digits of the stamp in front of a sealed cursor.
-const STAMP: usize = 16;
-
-/// Of which question a cursor is: one of another sort or filter would give a page that fits neither.
-fn stamp(question: &str) -> String {
-    let hash = blake3::hash(question.as_bytes());
-    hash.to_hex().chars().take(STAMP).collect()
-}
-
-/// A store's cursor as clients get it: it goes with `question` alone.
-pub fn seal(question: &str, cursor: &str) -> String {
-    stamp(question) + cursor
-}
-
-/// The store's cursor in one that a client gave back.
+/// Decodes a cursor made by [`sign`] for the same `identity`.
 ///
 /// # Errors
-/// [`StoreError::Invalid`]: it is none, or of another question.
-pub fn unseal(question: &str, sealed: &str) -> Result<String, StoreError> {
-    sealed.strip_prefix(&*stamp(question)).map(str::to_owned).ok_or_else(wrong)
+/// [`StoreError::Invalid`]
+pub(crate) fn verify(identity: &str, cursor: &str) -> Result<Vec<String>, StoreError> {
+    decode(identity, cursor).ok_or_else(invalid)
 }
 
-/// What is said of a cursor that is none.
-pub fn wrong() -> StoreError {
-    StoreError::Invalid(
-        "cursor: not one that this list gave, with these filters and in this order".into(),
-    )
+fn decode(identity: &str, cursor: &str) -> Option<Vec<String>> {
+    if cursor.len() > MAX_BYTES {
+        return None;
+    }
+    let digits = cursor.strip_prefix(&*query_fingerprint(identity))?;
+    if !digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+        || digits.len() % 2 == 1
+    {
+        return None;
+    }
+    let bytes: Option<Vec<u8>> = (0..digits.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok())
+        .collect();
+    let text = String::from_utf8(bytes?).ok()?;
+    Some(text.split('\0').map(str::to_owned).collect())
 }
 
-/// What is said of a cursor after which too much has come to tell what its list was.
-pub fn too_old() -> StoreError {
-    StoreError::Invalid(
-        "cursor: too many requests have come since its list began: ask for the list anew".into(),
-    )
+/// The error for a cursor that the query did not produce.
+pub(crate) fn invalid() -> StoreError {
+    StoreError::Invalid("cursor: not from this list with these filters and this order".into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_cursor_is_of_its_kind() {
-        let cursor = make("s", &["-5", "a b"]);
-        assert_eq!(open("s", &cursor), Some(vec!["-5".into(), "a b".into()]));
-        assert_eq!(open("r", &cursor), None);
-    }
-
-    #[test]
-    fn a_sealed_cursor_goes_with_its_question() {
-        let sealed = seal("by time", "abc");
-        assert_eq!(unseal("by time", &sealed).unwrap(), "abc");
-        assert!(unseal("by size", &sealed).is_err() && unseal("by time", "abc").is_err());
-    }
-
     proptest::proptest! {
         #[test]
-        fn anything_else_is_none_and_no_panic(text in ".{0,40}") {
-            let _ = open("s", &text);
+        fn a_position_survives_encoding(position in proptest::collection::vec("[^\0]{0,9}", 1..4)) {
+            let fields: Vec<&str> = position.iter().map(String::as_str).collect();
+            let cursor = sign("q", &fields);
+            assert_eq!(verify("q", &cursor).unwrap(), position);
+            assert!(verify("r", &cursor).is_err());
+        }
+
+        #[test]
+        fn anything_else_is_an_error(text in "[0-9a-f]{0,40}|.{0,40}") {
+            assert!(verify("q", &text).is_err());
         }
     }
 }

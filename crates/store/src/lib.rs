@@ -1,95 +1,64 @@
-//! Where sessions are kept: what every storage engine offers, in words that are no engine's own.
+//! Storage of sessions and their requests: one interface, two engines (SQLite and ClickHouse).
 //!
-//! Calls block; the HTTP side runs them on the blocking pool (see [`AppState::read`]).
+//! Calls block; the HTTP server runs them on its blocking pool.
 
 #![forbid(unsafe_code)]
 
 pub mod clickhouse;
 pub mod clock;
 pub mod control;
-pub mod cursor;
+mod cursor;
+mod day;
+mod model;
 mod open;
-mod paged;
-mod parts;
+pub mod path_template;
 pub mod query;
-pub mod shape;
+mod session_days;
 pub mod sqlite;
 
 pub use open::{StoreKind, drop_before, is_there, open};
-pub use paged::Paged;
 
-use api_sessions_protocol::Record;
-
-pub use control::{Control, DenyChange, HistoryQuery, Role, TokenInfo};
-pub use query::{
-    Activity, Counted, Day, Filter, Page, Part, RequestQuery, SessionDetail, SessionPage,
-    SessionQuery, SessionSummary, Sort, StatusFilter, StoredRequest,
+pub use control::{Control, DenyChange, Role, TokenInfo};
+pub use day::{DAY_MS, Day};
+pub use model::{
+    ACTIVITY_MS, Activity, Batch, DayHealth, MAX_ENDPOINTS, MAX_LISTED, MAX_TOTAL, NewRequest,
+    Page, SessionDay, SessionDetail, SessionPage, SessionSummary, StoreHealth, Stored,
+    StoredRequest, ValueCount,
 };
+pub use query::{Filter, HistoryQuery, Paged, RequestQuery, SessionQuery, Sort, StatusFilter};
 
-/// What can go wrong in a store.
+/// Errors of a store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It cannot be written or read now: disk full, read-only, not reachable.
+    /// Temporarily not readable or writable: disk full, read-only, server unreachable.
     #[error("{0}")]
     Unavailable(String),
-    /// The file of a day is damaged: it stays so.
+    /// A file is damaged. Retrying does not help.
     #[error("{0}")]
     Damaged(String),
-    /// The question itself is wrong, such as a cursor that this store did not make.
+    /// The query is invalid, such as a cursor from another list.
     #[error("{0}")]
     Invalid(String),
 }
 
-/// A record with what the cloud derives from it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NewRequest {
-    /// As the node sent it.
-    pub record: Record<'static>,
-    /// Shape of its path ([`crate::shape::endpoint`]).
-    pub endpoint: String,
-    /// Line of the batch it came in, from 0.
-    pub line: u32,
-}
-
-/// A batch to be stored once.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// `Idempotency-Key`; a batch without one is stored each time it comes.
-    pub key: Option<String>,
-    /// Its good lines.
-    pub requests: Vec<NewRequest>,
-    /// Of a batch that was cut on the way: how many of its lines came. When it comes again under the same
-    /// key, the lines from this one on are new, and those before are not.
-    pub cut: Option<u32>,
-}
-
-/// What became of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Stored {
-    /// Requests made durable by this call.
-    pub stored: u64,
-    /// Requests that an earlier batch of the same key had brought.
-    pub duplicates: u64,
-}
-
-/// Answers an [`Records::append`]: called once, from any thread, when the batch is durable or lost.
+/// Callback of [`Records::append`]: called once, from any thread, when the batch is durable or failed.
 pub type Reply = Box<dyn FnOnce(Result<Stored, StoreError>) + Send>;
 
 /// Sessions and their requests.
 pub trait Records: Send + Sync {
-    /// Takes a batch; `reply` is called once it is durable. Many batches share one flush to disk.
+    /// Stores a batch and calls `reply` once it is durable. Batches may share one flush to disk.
     fn append(&self, batch: Batch, reply: Reply);
-    /// Sessions that match, one page of them.
+    /// One page of the sessions that match.
     ///
     /// # Errors
     /// [`StoreError`]
     fn sessions(&self, query: &SessionQuery) -> Result<SessionPage, StoreError>;
-    /// One session with its counts; `None` if there is no such session.
+    /// One session with its counts; `None` if it does not exist.
     ///
     /// # Errors
     /// [`StoreError`]
     fn session(&self, session: &str) -> Result<Option<SessionDetail>, StoreError>;
-    /// Requests of one session in the order they began.
+    /// Requests of one session in the order they started.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -99,41 +68,20 @@ pub trait Records: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     fn request(&self, id: &str) -> Result<Option<StoredRequest>, StoreError>;
-    /// What went on between two moments (ms since 1970), oldest first; nothing for stretches without
-    /// requests.
+    /// Activity between two times (ms since 1970), oldest first. Intervals without requests are absent.
     ///
     /// # Errors
     /// [`StoreError`]
     fn activity(&self, from: u64, to: u64) -> Result<Vec<Activity>, StoreError>;
-    /// Deletes the days before `first`; gives the days that went.
+    /// Deletes the days before `first` and returns them.
     ///
     /// # Errors
     /// [`StoreError`]
     fn drop_before(&self, first: Day) -> Result<Vec<Day>, StoreError>;
-    /// What it holds and how it is, for `/metrics` and `doctor`.
+    /// Size and health, for `/metrics` and `doctor`.
     fn health(&self) -> StoreHealth;
 }
 
-/// State of a store.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct StoreHealth {
-    /// Days that are served.
-    pub days: Vec<DayHealth>,
-    /// Why the last write failed; empty while writing works.
-    pub write_error: Option<String>,
-}
-
-/// State of one day.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct DayHealth {
-    /// `2026-11-23`
-    pub day: String,
-    /// Bytes on disk, write-ahead log included.
-    pub bytes: u64,
-    /// Why it cannot be served.
-    pub error: Option<String>,
-}
-
-/// All that the cloud keeps.
+/// Everything the cloud stores.
 pub trait Store: Records + Control {}
 impl<T: Records + Control> Store for T {}

@@ -10,10 +10,10 @@ mod days;
 mod detail;
 mod facets;
 mod filter;
+mod idempotency;
 mod late;
 mod mark;
 mod numbers;
-mod once;
 mod part;
 mod pool;
 mod postings;
@@ -21,25 +21,26 @@ mod reader;
 mod requests;
 mod runs;
 mod schema;
-mod seldom;
 mod sessions;
+mod throttle;
 mod timeline;
 mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex};
+
+use parking_lot::Mutex;
 use std::thread::JoinHandle;
 
 use rusqlite::OptionalExtension;
 
 use self::control_file::ControlFile;
-use self::days::{DayFile, Days, absent, incomplete, lock};
+use self::days::{DayFile, Days, absent, incomplete};
 use self::writer::Job;
-use super::query::Filter;
 use super::{
-    Activity, Batch, Day, DayHealth, Page, Records, Reply, RequestQuery, SessionDetail,
-    SessionPage, SessionQuery, StoreError, StoreHealth, StoredRequest,
+    Activity, Batch, Day, DayHealth, Filter, MAX_TOTAL, Page, Records, Reply, RequestQuery,
+    SessionDetail, SessionPage, SessionQuery, StoreError, StoreHealth, StoredRequest,
 };
 
 /// Batches that wait for the writer; more wait in their senders.
@@ -175,13 +176,19 @@ impl Records for SqliteStore {
         for candidate in &found.page {
             let Some(session) = sessions::session_of(&days, candidate) else { continue };
             if found.more {
-                next = Some(candidate::after(candidate, &session, &found.mark));
+                next = Some(candidate::after(query, candidate, &session, &found.mark));
             }
             let mut own = days.clone();
             own.retain(|file| candidate.several || file.day == candidate.day);
             sessions.extend(detail::session(&own, &session, false).map(|detail| detail.summary));
         }
-        Ok(SessionPage { total: found.total, sessions, next, incomplete: incomplete(&days) })
+        Ok(SessionPage {
+            total: found.total.min(MAX_TOTAL),
+            total_is_lower_bound: found.total > MAX_TOTAL,
+            sessions,
+            next,
+            incomplete: incomplete(&days),
+        })
     }
 
     fn session(&self, session: &str) -> Result<Option<SessionDetail>, StoreError> {
@@ -227,10 +234,12 @@ impl Records for SqliteStore {
                     error: file.error(),
                 })
                 .collect(),
-            write_error: lock(&self.control)
+            write_error: self
+                .control
+                .lock()
                 .state_now()
                 .map(|why| format!("control.db: {why}"))
-                .or_else(|| lock(&self.write_error).clone()),
+                .or_else(|| self.write_error.lock().clone()),
         }
     }
 }

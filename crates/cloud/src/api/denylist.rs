@@ -16,7 +16,7 @@ use crate::ingest::body;
 use crate::json;
 use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
-use api_sessions_store::{DenyChange, HistoryQuery, Paged};
+use api_sessions_store::{DenyChange, HistoryQuery};
 
 /// Longest body, bytes.
 const MAX_BODY: usize = 64 << 10;
@@ -164,10 +164,9 @@ pub async fn history(
         limit: limit(&raw.limit)?.unwrap_or(MAX_LIMIT),
         cursor: given(raw.cursor),
     };
-    let query = query.unseal()?;
     let page = state.read(move |store| {
         let page = store.deny_history(&query)?;
-        Ok(History { next: query.seal(page.next), history: page.items })
+        Ok(History { next: page.next, history: page.items })
     });
     page.await.map(Json)
 }

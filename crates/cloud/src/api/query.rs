@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::error::AppError;
 use api_sessions_store::clock::parse_ms;
-use api_sessions_store::{Filter, Paged, RequestQuery, SessionQuery, Sort, StatusFilter};
+use api_sessions_store::{Filter, RequestQuery, SessionQuery, Sort, StatusFilter};
 
 /// Items in a page that asks for no number.
 pub const DEFAULT_LIMIT: usize = 50;
@@ -124,14 +124,13 @@ impl RawQuery {
             Some(descending) => !descending,
             None => self.ascending()?.unwrap_or(false),
         };
-        let query = SessionQuery {
+        Ok(SessionQuery {
             filter: self.filter()?,
             sort: sort.unwrap_or_default(),
             ascending,
             limit: self.limit()?,
             cursor: self.cursor(),
-        };
-        Ok(query.unseal()?)
+        })
     }
 
     /// A page of a session's requests.
@@ -139,14 +138,13 @@ impl RawQuery {
     /// # Errors
     /// 400, naming the parameter and what it may be.
     pub fn requests(&self, session: String) -> Result<RequestQuery, AppError> {
-        let query = RequestQuery {
+        Ok(RequestQuery {
             session,
             filter: self.filter()?,
             descending: !self.ascending()?.unwrap_or(true),
             limit: self.limit()?,
             cursor: self.cursor(),
-        };
-        Ok(query.unseal()?)
+        })
     }
 
     fn ascending(&self) -> Result<Option<bool>, AppError> {

@@ -15,7 +15,7 @@ use crate::csv;
 use crate::error::AppError;
 use crate::extract::{Path, Query};
 use crate::state::AppState;
-use api_sessions_store::{Paged, RequestQuery, StoredRequest};
+use api_sessions_store::{RequestQuery, StoredRequest};
 
 /// Header of a download: days that it may lack something of.
 const INCOMPLETE: HeaderName = HeaderName::from_static("x-incomplete-days");
@@ -38,8 +38,7 @@ pub async fn list(
     let query = query.requests(session)?;
     let page = state
         .read(move |store| {
-            let mut page = store.requests(&query)?;
-            page.next = query.seal(page.next);
+            let page = store.requests(&query)?;
             let known = !page.items.is_empty() || store.session(&query.session)?.is_some();
             Ok(known.then_some(page))
         })

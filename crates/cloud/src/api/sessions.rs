@@ -7,7 +7,7 @@ use super::query::RawQuery;
 use crate::error::AppError;
 use crate::extract::{Path, Query};
 use crate::state::AppState;
-use api_sessions_store::{Paged, SessionDetail, SessionPage};
+use api_sessions_store::{SessionDetail, SessionPage};
 
 /// A page of sessions.
 pub async fn list(
@@ -15,11 +15,7 @@ pub async fn list(
     Query(query): Query<RawQuery>,
 ) -> Result<Json<SessionPage>, AppError> {
     let query = query.sessions()?;
-    let page = state.list(move |store| {
-        let page = store.sessions(&query)?;
-        Ok(SessionPage { next: query.seal(page.next), ..page })
-    });
-    page.await.map(Json)
+    state.list(move |store| store.sessions(&query)).await.map(Json)
 }
 
 /// One session.

@@ -3,7 +3,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::html::{encoded, short, time};
-use api_sessions_store::query::ACTIVITY_MS;
+use api_sessions_store::ACTIVITY_MS;
 use api_sessions_store::{Activity, StoredRequest};
 
 /// Size of a picture, in its own units.

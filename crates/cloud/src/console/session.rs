@@ -16,7 +16,7 @@ use crate::error::AppError;
 use crate::extract::{Path, Query};
 use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
-use api_sessions_store::{Paged, RequestQuery, SessionDetail, StoredRequest};
+use api_sessions_store::{RequestQuery, SessionDetail, StoredRequest};
 
 /// Values of one kind that are shown; the API gives them all.
 const SHOWN: usize = 8;
@@ -43,10 +43,8 @@ pub(super) async fn open(
     let whole = RequestQuery { limit: MAX_LIMIT, cursor: None, ..query.clone() };
     let (detail, requests, timeline, denied) = state
         .read(move |store| {
-            let denied = store.denylist(now_ms())?;
-            let denied = denied.into_iter().find(|entry| entry.session == query.session);
-            let mut requests = store.requests(&query)?;
-            requests.next = query.seal(requests.next);
+            let denied = store.denied(&[query.session.as_str()], now_ms())?.pop();
+            let requests = store.requests(&query)?;
             Ok((store.session(&query.session)?, requests, store.requests(&whole)?, denied))
         })
         .await

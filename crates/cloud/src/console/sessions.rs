@@ -12,8 +12,8 @@ use super::{Viewer, chart, filters, page_of, viewer};
 use crate::api::query::RawQuery;
 use crate::extract::Query;
 use crate::state::AppState;
+use api_sessions_store::SessionSummary;
 use api_sessions_store::clock::now_ms;
-use api_sessions_store::{Paged, SessionSummary};
 
 /// Columns one can sort by: name in the address and in the table.
 const SORTS: [(&str, &str); 3] =
@@ -33,9 +33,11 @@ pub(super) async fn list(
     let from = query.filter.from.unwrap_or_else(|| to.saturating_sub(CHART_MS));
     let (found, activity, denylist) = state
         .list(move |store| {
-            let mut found = store.sessions(&query)?;
-            found.next = query.seal(found.next);
-            Ok((found, store.activity(from, to)?, store.denylist(now)?))
+            let found = store.sessions(&query)?;
+            let shown: Vec<&str> =
+                found.sessions.iter().map(|summary| summary.session.as_str()).collect();
+            let denied = store.denied(&shown, now)?;
+            Ok((found, store.activity(from, to)?, denied))
         })
         .await
         .map_err(page_of)?;
@@ -50,7 +52,10 @@ pub(super) async fn list(
         viewer,
         &html! {
             div.title {
-                h1 { (found.total) @if found.total == 1 { " session" } @else { " sessions" } }
+                h1 {
+                    @if found.total_is_lower_bound { "More than 10,000" } @else { (found.total) }
+                    @if found.total == 1 { " session" } @else { " sessions" }
+                }
                 button.plain data-refresh="10" hidden { "Refreshing" }
             }
             (filters::form(&raw))

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::error::{AppError, brief};
 use api_sessions_store::NewRequest;
-use api_sessions_store::shape;
+use api_sessions_store::path_template;
 
 /// Bad lines of a batch that are told one by one.
 pub const MAX_TOLD: usize = 20;
@@ -163,7 +163,7 @@ fn read_line(line: &[u8], number: u32, period: Period) -> Result<Option<NewReque
     if record.ts < period.oldest {
         return Ok(None);
     }
-    let endpoint = shape::endpoint(&record.path);
+    let endpoint = path_template::endpoint(&record.path);
     Ok(Some(NewRequest { record: record.into_owned(), endpoint, line: number }))
 }
 

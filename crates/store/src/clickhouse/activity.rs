@@ -3,8 +3,7 @@
 use serde::Deserialize;
 
 use super::sql::{Connection, Sql, Value};
-use crate::query::ACTIVITY_MS;
-use crate::{Activity, Day, DayHealth, StoreError};
+use crate::{ACTIVITY_MS, Activity, Day, DayHealth, StoreError};
 
 #[derive(Deserialize)]
 struct Stretch {

@@ -7,9 +7,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::ClickHouseStore;
-use super::sql::{Sql, lock};
+use super::sql::Sql;
 use crate::clock::now_ms;
-use crate::{Control, DenyChange, HistoryQuery, Page, Role, StoreError, TokenInfo, cursor};
+use crate::query::{HistoryQuery, Paged};
+use crate::{Control, DenyChange, Page, Role, StoreError, TokenInfo, cursor};
 
 /// How long an answer is taken for known: so soon another process's change is in force here.
 const FRESH: Duration = Duration::from_millis(500);
@@ -87,7 +88,7 @@ impl ClickHouseStore {
     /// A number larger than all before: by the clock, in microseconds. Of changes that two processes make
     /// at once, the clocks of their machines decide.
     fn next(&self) -> u64 {
-        let mut known = lock(&self.known);
+        let mut known = self.known.lock();
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX));
@@ -97,7 +98,7 @@ impl ClickHouseStore {
 
     /// What was read a moment ago is no longer so.
     fn forget(&self) {
-        lock(&self.known).forget();
+        self.known.lock().forget();
     }
 
     fn change(
@@ -117,11 +118,14 @@ impl ClickHouseStore {
         Ok(())
     }
 
-    /// The entry in force of each session, or of one.
-    fn entries(&self, session: Option<&str>) -> Result<Vec<DenyEntry>, StoreError> {
+    /// The current entry of each session, or of the given ones.
+    fn entries(&self, sessions: Option<&[String]>) -> Result<Vec<DenyEntry>, StoreError> {
         let mut sql = Sql::new("SELECT argMax(entry, seq) AS text FROM deny_change WHERE 1");
-        if let Some(session) = session {
-            sql = sql.add(" AND session = ?", [session.into()]);
+        if let Some(sessions) = sessions {
+            if sessions.is_empty() {
+                return Ok(Vec::new());
+            }
+            sql = sql.add(" AND session IN ", []).list(sessions);
         }
         let sql = sql.add(" GROUP BY session HAVING argMax(action, seq) = 'add'", []);
         let rows: Vec<Text> = self.connection.rows(sql)?;
@@ -143,7 +147,7 @@ impl Control for ClickHouseStore {
     }
 
     fn find_token(&self, hash: &[u8; 32]) -> Result<Option<TokenInfo>, StoreError> {
-        if let Some((when, found)) = lock(&self.known).tokens.get(hash)
+        if let Some((when, found)) = self.known.lock().tokens.get(hash)
             && when.elapsed() < FRESH
         {
             return Ok(found.clone());
@@ -152,7 +156,7 @@ impl Control for ClickHouseStore {
         let sql = Sql::new(TOKENS).add(" AND hash = ?", [(&hex(hash)).into()]);
         let rows: Vec<TokenRow> = self.connection.rows(sql)?;
         let found = rows.into_iter().next().map(TokenInfo::from);
-        let mut known = lock(&self.known);
+        let mut known = self.known.lock();
         if known.tokens.len() >= MAX_TOKENS {
             known.tokens.clear();
         }
@@ -185,13 +189,22 @@ impl Control for ClickHouseStore {
         Ok(entries)
     }
 
+    fn denied(&self, sessions: &[&str], now: u64) -> Result<Vec<DenyEntry>, StoreError> {
+        let sessions: Vec<String> = sessions.iter().map(|session| (*session).to_owned()).collect();
+        let mut entries = self.entries(Some(&sessions))?;
+        entries.retain(|entry| entry.until.is_none_or(|until| until > now));
+        Ok(entries)
+    }
+
     fn deny(&self, entry: &DenyEntry) -> Result<(), StoreError> {
         let by = entry.by.as_deref().unwrap_or_default();
         self.change("add", by, entry.since, &entry.session, &write(entry)?)
     }
 
     fn undeny(&self, session: &str, by: &str, now: u64) -> Result<bool, StoreError> {
-        let Some(entry) = self.entries(Some(session))?.pop() else { return Ok(false) };
+        let Some(entry) = self.entries(Some(&[session.to_owned()]))?.pop() else {
+            return Ok(false);
+        };
         self.change("remove", by, now, session, &write(&entry)?)?;
         Ok(true)
     }
@@ -202,10 +215,10 @@ impl Control for ClickHouseStore {
         if let Some(session) = &query.session {
             sql = sql.add(" AND session = ?", [session.into()]);
         }
-        if let Some(text) = &query.cursor {
-            let before: u64 = match cursor::open("g", text).as_deref() {
-                Some([seq]) => seq.parse().map_err(|_| cursor::wrong())?,
-                _ => return Err(cursor::wrong()),
+        if let Some(position) = query.verify_cursor("clickhouse")? {
+            let before: u64 = match position.as_slice() {
+                [seq] => seq.parse().map_err(|_| cursor::invalid())?,
+                _ => return Err(cursor::invalid()),
             };
             sql = sql.add(" AND seq < ?", [before.into()]);
         }
@@ -215,7 +228,7 @@ impl Control for ClickHouseStore {
         let more = rows.len() > query.limit;
         rows.truncate(query.limit);
         let last = rows.last().filter(|_| more);
-        let next = last.map(|row| cursor::make("g", &[&row.seq.to_string()]));
+        let next = last.map(|row| query.sign_cursor("clickhouse", &[&row.seq.to_string()]));
         let change = |row: ChangeRow| {
             let entry = read(&row.entry)?;
             Ok(DenyChange { ts: row.ts, action: row.action, by: row.author, entry })
@@ -240,7 +253,7 @@ impl Control for ClickHouseStore {
     }
 
     fn version(&self) -> Result<String, StoreError> {
-        if let Some((when, version)) = &lock(&self.known).version
+        if let Some((when, version)) = &self.known.lock().version
             && when.elapsed() < FRESH
         {
             return Ok(version.clone());
@@ -253,7 +266,7 @@ impl Control for ClickHouseStore {
             parts.extend(rows.into_iter().map(|row| row.text));
         }
         let version = parts.join("-");
-        lock(&self.known).version = Some((when, version.clone()));
+        self.known.lock().version = Some((when, version.clone()));
         Ok(version)
     }
 }

@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::filter;
 use super::sql::{Connection, Sql};
-use crate::parts::{DayPart, Kind, MAX_VALUES, OTHER_TEXT, detail};
-use crate::query::{Filter, MAX_LISTED, Part};
+use crate::session_days::{Kind, MAX_VALUES, OTHER_TEXT, SessionDayCounts, detail};
+use crate::{Filter, MAX_LISTED, SessionDay};
 use crate::{SessionDetail, StoreError};
 
 #[derive(Deserialize)]
@@ -87,7 +87,7 @@ pub(super) fn read(
     for row in counts {
         by_part.entry((row.session.clone(), row.part_day.clone())).or_default().push(row);
     }
-    let mut of_session: HashMap<&str, Vec<DayPart>> = HashMap::new();
+    let mut of_session: HashMap<&str, Vec<SessionDayCounts>> = HashMap::new();
     // Oldest first: the newest user, role and key are what stays.
     parts.sort_by(|a, b| a.part_day.cmp(&b.part_day));
     for part in &parts {
@@ -101,7 +101,7 @@ pub(super) fn read(
         .collect())
 }
 
-fn day_part(row: &PartRow, counts: Vec<CountRow>, all_values: bool) -> DayPart {
+fn day_part(row: &PartRow, counts: Vec<CountRow>, all_values: bool) -> SessionDayCounts {
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let mut endpoints = 0;
     let mut values = Vec::new();
@@ -116,8 +116,8 @@ fn day_part(row: &PartRow, counts: Vec<CountRow>, all_values: bool) -> DayPart {
             values.push((kind.0, OTHER_TEXT.to_owned(), count.total - shown));
         }
     }
-    DayPart {
-        part: Part {
+    SessionDayCounts {
+        part: SessionDay {
             day: row.part_day.clone(),
             first_ts: row.first_ts,
             last_ts: row.last_ts,

@@ -2,8 +2,8 @@
 
 use super::sql::{Sql, Value};
 use crate::Day;
+use crate::path_template;
 use crate::query::{ANY_ATTACK, Filter};
-use crate::shape;
 
 /// The days that a filter can match in, as a condition that partitions are chosen by.
 pub(super) fn days(filter: &Filter) -> Sql {
@@ -46,7 +46,7 @@ pub(super) fn by_value(filter: &Filter) -> Vec<Sql> {
 
 /// Of sessions: an endpoint's shape holds it, as it is or as a shape.
 pub(super) fn endpoint(part: &str) -> Sql {
-    let shape = shape::endpoint(part);
+    let shape = path_template::endpoint(part);
     Sql::new("").add(
         "(positionCaseInsensitive(endpoint, ?) > 0 OR positionCaseInsensitive(endpoint, ?) > 0)",
         [part.into(), Value::Text(shape)],

@@ -3,8 +3,8 @@
 use super::filter;
 use super::row::{COLUMNS, Row};
 use super::sql::{Connection, Sql, Value};
-use crate::query::{RequestQuery, StoredRequest};
-use crate::{Page, StoreError, cursor};
+use crate::query::{Paged, RequestQuery};
+use crate::{Page, StoreError, StoredRequest, cursor};
 
 pub(super) fn page(
     connection: &Connection,
@@ -14,8 +14,8 @@ pub(super) fn page(
     let mut sql = Sql::new(format!("SELECT {COLUMNS} FROM {table} FINAL WHERE "))
         .then(filter::on_request(&query.filter))
         .add(" AND session = ?", [(&query.session).into()]);
-    if let Some(text) = &query.cursor {
-        let (ts, batch, line) = read_cursor(text).ok_or_else(cursor::wrong)?;
+    if let Some(position) = query.verify_cursor("clickhouse")? {
+        let (ts, batch, line) = read_position(&position).ok_or_else(cursor::invalid)?;
         let beyond = if query.descending { "<" } else { ">" };
         let place = [ts.into(), Value::Text(batch), line.into()];
         sql = sql.add(&format!(" AND (ts, batch, line) {beyond} (?, ?, ?)"), place);
@@ -26,16 +26,16 @@ pub(super) fn page(
     let mut rows: Vec<Row> = connection.rows(sql)?;
     let more = rows.len() > query.limit;
     rows.truncate(query.limit);
-    let next = rows
-        .last()
-        .filter(|_| more)
-        .map(|row| cursor::make("q", &[&row.ts.to_string(), &row.batch, &row.line.to_string()]));
+    let next = rows.last().filter(|_| more).map(|row| {
+        let position = [&row.ts.to_string(), &row.batch, &row.line.to_string()];
+        query.sign_cursor("clickhouse", &position.map(String::as_str))
+    });
     let items = rows.into_iter().map(StoredRequest::from).collect();
     Ok(Page { items, next, incomplete: Vec::new() })
 }
 
-fn read_cursor(text: &str) -> Option<(u64, String, u64)> {
-    match cursor::open("q", text)?.as_slice() {
+fn read_position(position: &[String]) -> Option<(u64, String, u64)> {
+    match position {
         [ts, batch, line] => Some((ts.parse().ok()?, batch.clone(), line.parse().ok()?)),
         _ => None,
     }

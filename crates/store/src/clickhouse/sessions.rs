@@ -6,14 +6,13 @@ use serde::Deserialize;
 
 use super::sql::{Connection, Sql, Value};
 use super::{detail, filter};
-use crate::query::{ANY_ATTACK, Filter, SessionQuery, Sort};
-use crate::{SessionPage, StoreError, cursor};
+use crate::query::{ANY_ATTACK, Filter, Paged, SessionQuery, Sort};
+use crate::{MAX_TOTAL, SessionPage, StoreError, cursor};
 
-/// The end of the page before.
+/// Position of the last item of the previous page.
 struct After {
     value: i64,
     session: String,
-    as_of: u64,
 }
 
 #[derive(Deserialize)]
@@ -27,34 +26,19 @@ struct Total {
     total: u64,
 }
 
-#[derive(Deserialize)]
-struct Newest {
-    newest: u64,
-}
-
-/// When the newest request arrived.
-fn newest(connection: &Connection, wanted: &Filter) -> Result<u64, StoreError> {
-    let table = &connection.tables.request;
-    let sql = Sql::new(format!("SELECT max(arrived) AS newest FROM {table} WHERE "));
-    let newest: Vec<Newest> = connection.rows(sql.then(filter::days(wanted)))?;
-    Ok(newest.first().map_or(0, |newest| newest.newest))
-}
-
 pub(super) fn page(
     connection: &Connection,
     query: &SessionQuery,
 ) -> Result<SessionPage, StoreError> {
-    let after = match &query.cursor {
+    let after = match query.verify_cursor("clickhouse")? {
         None => None,
-        Some(text) => Some(read_cursor(text).ok_or_else(cursor::wrong)?),
+        Some(position) => Some(read_position(&position).ok_or_else(cursor::invalid)?),
     };
-    // What comes after the first page is on none of its pages, and moves no session.
-    let as_of = match &after {
-        Some(after) => after.as_of,
-        None => newest(connection, &query.filter)?,
-    };
-    let sessions = sessions(&connection.tables.request, &query.filter, as_of);
-    let total = Sql::new("SELECT count() AS total FROM (").then(sessions.clone()).add(")", []);
+    let sessions = sessions(&connection.tables.request, &query.filter);
+    let most = MAX_TOTAL + 1;
+    let total = Sql::new("SELECT count() AS total FROM (SELECT 1 FROM (")
+        .then(sessions.clone())
+        .add(&format!(") LIMIT {most})"), []);
     let total: Vec<Total> = connection.rows(total)?;
     let total =
         total.first().ok_or_else(|| StoreError::Unavailable("clickhouse: no total".into()))?;
@@ -81,9 +65,10 @@ pub(super) fn page(
     let mut found: Vec<Found> = connection.rows(sql)?;
     let more = found.len() > query.limit;
     found.truncate(query.limit);
-    let next = found.last().filter(|_| more).map(|last| {
-        cursor::make("c", &[&last.value.to_string(), &last.session, &as_of.to_string()])
-    });
+    let next = found
+        .last()
+        .filter(|_| more)
+        .map(|last| query.sign_cursor("clickhouse", &[&last.value.to_string(), &last.session]));
     let ids: Vec<String> = found.into_iter().map(|found| found.session).collect();
     let details = detail::read(connection, &ids, &query.filter, false)?;
     let mut by_id: HashMap<String, _> = details
@@ -91,22 +76,24 @@ pub(super) fn page(
         .map(|detail| (detail.summary.session.clone(), detail.summary))
         .collect();
     let sessions = ids.iter().filter_map(|id| by_id.remove(id)).collect();
-    Ok(SessionPage { total: total.total, sessions, next, incomplete: Vec::new() })
+    Ok(SessionPage {
+        total: total.total.min(MAX_TOTAL),
+        total_is_lower_bound: total.total > MAX_TOTAL,
+        sessions,
+        next,
+        incomplete: Vec::new(),
+    })
 }
 
-fn read_cursor(text: &str) -> Option<After> {
-    match cursor::open("c", text)?.as_slice() {
-        [value, session, as_of] => Some(After {
-            value: value.parse().ok()?,
-            session: session.clone(),
-            as_of: as_of.parse().ok()?,
-        }),
+fn read_position(position: &[String]) -> Option<After> {
+    match position {
+        [value, session] => Some(After { value: value.parse().ok()?, session: session.clone() }),
         _ => None,
     }
 }
 
-/// Sessions that match, a row each with their figures, of what had arrived at `as_of`.
-fn sessions(table: &str, wanted: &Filter, as_of: u64) -> Sql {
+/// The sessions that match, one row each, with their counts.
+fn sessions(table: &str, wanted: &Filter) -> Sql {
     let mut conditions = filter::by_value(wanted);
     conditions.extend(wanted.endpoint.as_deref().map(filter::endpoint));
     // Parts: what each day knows of a session.
@@ -118,7 +105,6 @@ fn sessions(table: &str, wanted: &Filter, as_of: u64) -> Sql {
         parts = parts.add(", max(", []).then(condition.clone()).add(&format!(") AS met_{n}"), []);
     }
     parts = parts.add(&format!(" FROM {table} FINAL WHERE "), []).then(filter::days(wanted));
-    parts = parts.add(" AND arrived <= ?", [as_of.into()]);
     if let Some(session) = &wanted.session {
         parts = parts.add(" AND session = ?", [session.into()]);
     }

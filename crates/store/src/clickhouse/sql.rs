@@ -1,6 +1,5 @@
 //! Asking the server: statements with values bound to them, answers as rows of JSON.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clickhouse::{Client, Compression};
@@ -201,8 +200,4 @@ async fn patiently<T>(
             Err(StoreError::Unavailable(format!("clickhouse: no answer within {PATIENCE:?}")))
         }
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,13 +1,15 @@
 //! The task that inserts: all batches that wait go in one statement, which is what ClickHouse likes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::Receiver;
 
 use super::row::NewRow;
-use super::sql::{Connection, Sql, lock};
+use super::sql::{Connection, Sql};
 use crate::clock::now_ms;
 use crate::{Batch, Day, Reply, StoreError, Stored};
 
@@ -37,7 +39,7 @@ pub(super) async fn run(
         let (batches, replies): (Vec<_>, Vec<_>) =
             jobs.into_iter().map(|job| (job.batch, job.reply)).unzip();
         let result = store(&connection, &batches).await;
-        *lock(&write_error) = result.as_ref().err().map(ToString::to_string);
+        *write_error.lock() = result.as_ref().err().map(ToString::to_string);
         match result {
             Ok(all) => replies.into_iter().zip(all).for_each(|(reply, stored)| reply(Ok(stored))),
             Err(error) => {

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Transaction, params};
 
-use crate::NewRequest;
-use crate::query::{ACTIVITY_MS, Activity};
+use crate::{ACTIVITY_MS, Activity, NewRequest};
 
 /// Counts requests of a day, in the transaction that stores them.
 pub(super) fn store(

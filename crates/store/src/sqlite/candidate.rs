@@ -7,7 +7,7 @@ use super::mark::Mark;
 use super::numbers::{Numbers, SessionKey, session_key};
 use super::sessions::sort_value;
 use crate::cursor;
-use crate::query::{SessionQuery, Sort};
+use crate::query::{Paged, SessionQuery, Sort};
 use crate::{Day, StoreError};
 
 /// A session that may be on the page.
@@ -111,16 +111,14 @@ impl Top {
     /// # Errors
     /// The cursor is not of this list.
     pub(super) fn new(query: &SessionQuery) -> Result<Top, StoreError> {
-        let number = |text: &str| text.parse::<i64>().map_err(|_| cursor::wrong());
-        let (after, mark) = match &query.cursor {
+        let number = |text: &str| text.parse::<i64>().map_err(|_| cursor::invalid());
+        let (after, mark) = match query.verify_cursor("sqlite")?.as_deref() {
             None => (None, None),
-            Some(text) => match cursor::open("s", text).as_deref() {
-                Some([value, session, mark]) => (
-                    Some((number(value)?, session_key(session))),
-                    Some(Mark::parse(mark).ok_or_else(cursor::wrong)?),
-                ),
-                _ => return Err(cursor::wrong()),
-            },
+            Some([value, session, mark]) => (
+                Some((number(value)?, session_key(session))),
+                Some(Mark::parse(mark).ok_or_else(cursor::invalid)?),
+            ),
+            Some(_) => return Err(cursor::invalid()),
         };
         Ok(Top {
             heap: BinaryHeap::new(),
@@ -184,6 +182,6 @@ impl Top {
 
 /// Cursor of what comes after `last`, whose id is `session`; `mark` is what there was when the first page
 /// was made.
-pub(super) fn after(last: &Candidate, session: &str, mark: &Mark) -> String {
-    cursor::make("s", &[&last.value.to_string(), session, &mark.to_text()])
+pub(super) fn after(query: &SessionQuery, last: &Candidate, session: &str, mark: &Mark) -> String {
+    query.sign_cursor("sqlite", &[&last.value.to_string(), session, &mark.to_text()])
 }

@@ -4,8 +4,8 @@ use api_sessions_protocol::{DenyEntry, ParameterSet};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::SqliteStore;
-use super::days::lock;
-use crate::control::{Control, DenyChange, HistoryQuery, Role, TokenInfo};
+use crate::control::{Control, DenyChange, Role, TokenInfo};
+use crate::query::{HistoryQuery, Paged};
 use crate::{Page, StoreError, cursor};
 
 fn error(error: rusqlite::Error) -> StoreError {
@@ -58,14 +58,14 @@ impl SqliteStore {
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        lock(&self.control).read(read).map_err(error)
+        self.control.lock().read(read).map_err(error)
     }
 
     fn change_control<T>(
         &self,
         change: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        lock(&self.control).change(change).map_err(error)
+        self.control.lock().change(change).map_err(error)
     }
 }
 
@@ -116,6 +116,25 @@ impl Control for SqliteStore {
         })
     }
 
+    fn denied(&self, sessions: &[&str], now: u64) -> Result<Vec<DenyEntry>, StoreError> {
+        self.read_control(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT entry FROM deny WHERE session = ? AND (until IS NULL OR until > ?)",
+            )?;
+            let mut entries = Vec::new();
+            for session in sessions {
+                entries.extend(
+                    statement
+                        .query_row(params![session, now as i64], |row| {
+                            from_json(row.get_ref(0)?.as_str()?)
+                        })
+                        .optional()?,
+                );
+            }
+            Ok(entries)
+        })
+    }
+
     fn deny(&self, entry: &DenyEntry) -> Result<(), StoreError> {
         let text = json(entry)?;
         self.change_control(|connection| {
@@ -151,12 +170,10 @@ impl Control for SqliteStore {
     }
 
     fn deny_history(&self, query: &HistoryQuery) -> Result<Page<DenyChange>, StoreError> {
-        let before: i64 = match &query.cursor {
+        let before: i64 = match query.verify_cursor("sqlite")?.as_deref() {
             None => i64::MAX,
-            Some(text) => match cursor::open("h", text).as_deref() {
-                Some([id]) => id.parse().map_err(|_| cursor::wrong())?,
-                _ => return Err(cursor::wrong()),
-            },
+            Some([id]) => id.parse().map_err(|_| cursor::invalid())?,
+            Some(_) => return Err(cursor::invalid()),
         };
         // One more than the page, to know whether there is another page.
         let most = query.limit as i64 + 1;
@@ -180,7 +197,7 @@ impl Control for SqliteStore {
         let more = found.len() > query.limit;
         found.truncate(query.limit);
         let last = found.last().filter(|_| more);
-        let next = last.map(|(id, _)| cursor::make("h", &[&id.to_string()]));
+        let next = last.map(|(id, _)| query.sign_cursor("sqlite", &[&id.to_string()]));
         let items = found.into_iter().map(|(_, change)| change).collect();
         Ok(Page { items, next, incomplete: Vec::new() })
     }

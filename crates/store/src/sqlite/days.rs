@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
+use parking_lot::{Mutex, RwLock};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, ToSql};
 
@@ -13,7 +14,7 @@ use super::body::{Resolve, hex, unhex};
 use super::pool::Pool;
 use super::reader::{Reader, beside};
 use super::schema;
-use super::seldom::Seldom;
+use super::throttle::Throttle;
 use crate::{Day, StoreError};
 
 /// All days on disk.
@@ -37,7 +38,7 @@ struct Known {
     path: PathBuf,
     error: Mutex<Option<DayError>>,
     /// When the log told of an error.
-    told: Mutex<Seldom>,
+    told: Mutex<Throttle>,
     /// It was deleted.
     is_gone: AtomicBool,
 }
@@ -47,11 +48,6 @@ struct DayError {
     text: String,
     /// The file is damaged: not only out of reach for a while.
     is_damage: bool,
-}
-
-/// Locks; what a thread that panicked left is still whole, since each change is one step.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Days {
@@ -79,7 +75,7 @@ impl Days {
 
     /// The day was written for the first time.
     pub(super) fn add(&self, day: Day) {
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.write();
         open.entry(day).or_insert_with(|| Known::new(self.path(day)));
     }
 
@@ -93,7 +89,7 @@ impl Days {
 
     /// All days, oldest first, for one question.
     pub(super) fn all(&self) -> Vec<Arc<DayFile>> {
-        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        let open = self.open.read();
         let file = |(day, known): (&Day, &Arc<Known>)| {
             Arc::new(DayFile::new(*day, Arc::clone(known), Arc::clone(&self.pool)))
         };
@@ -104,7 +100,7 @@ impl Days {
     pub(super) fn drop_before(&self, first: Day) -> Result<Vec<Day>, StoreError> {
         let old: Vec<_> = self.all().into_iter().filter(|file| file.day < first).collect();
         for file in &old {
-            self.open.write().unwrap_or_else(PoisonError::into_inner).remove(&file.day);
+            self.open.write().remove(&file.day);
             file.known.is_gone.store(true, Relaxed);
             self.pool.close(file.day);
             for suffix in ["-wal", "-shm", ""] {
@@ -193,7 +189,7 @@ impl DayFile {
         let known = &self.known;
         let idle = self.pool.take(self.day);
         if idle.is_none() && self.is_empty() {
-            lock(&known.error).take_if(|error| !error.is_damage);
+            known.error.lock().take_if(|error| !error.is_damage);
             return None;
         }
         let result = match idle {
@@ -207,7 +203,7 @@ impl DayFile {
         match result {
             Ok((value, reader)) => {
                 // A damaged page stays damaged, though others can be read.
-                lock(&known.error).take_if(|error| !error.is_damage);
+                known.error.lock().take_if(|error| !error.is_damage);
                 self.pool.put(self.day, reader);
                 // Looked at after that: whoever deletes the day says so first, and closes then.
                 if known.is_gone.load(Relaxed) {
@@ -221,11 +217,11 @@ impl DayFile {
             Err(error) => {
                 self.failed.store(true, Relaxed);
                 let text = error.to_string();
-                if let Some(left_out) = lock(&known.told).tell(Instant::now()) {
+                if let Some(left_out) = known.told.lock().tell(Instant::now()) {
                     tracing::error!(day = %self.day, error = %text, left_out, "a day cannot be read");
                 }
                 let is_damage = is_damage(&error);
-                let mut known = lock(&known.error);
+                let mut known = known.error.lock();
                 // What was found to be damaged stays so; of other errors, the last counts.
                 if is_damage || known.as_ref().is_none_or(|known| !known.is_damage) {
                     *known = Some(DayError { text, is_damage });
@@ -247,13 +243,13 @@ impl DayFile {
 
     /// Why it could not be read last time.
     pub(super) fn error(&self) -> Option<String> {
-        lock(&self.known.error).as_ref().map(|error| error.text.clone())
+        self.known.error.lock().as_ref().map(|error| error.text.clone())
     }
 
     /// Why an answer may not have all that is in it: this question could not read it, or it is known to be
     /// damaged.
     fn why_incomplete(&self) -> Option<StoreError> {
-        let error = lock(&self.known.error);
+        let error = self.known.error.lock();
         if error.as_ref().is_some_and(|error| error.is_damage) {
             let text = error.as_ref().map(|error| error.text.as_str()).unwrap_or_default();
             return Some(StoreError::Damaged(format!("{}: {text}", self.day)));

@@ -8,8 +8,8 @@ use super::body::Resolve;
 use super::days::{DayFile, Strings, find_part};
 use super::facets::{self, Count, OTHER};
 use super::numbers;
-use crate::parts::{DayPart, Kind, OTHER_TEXT, detail};
-use crate::query::{MAX_LISTED, Part, SessionDetail};
+use crate::session_days::{Kind, OTHER_TEXT, SessionDayCounts, detail};
+use crate::{MAX_LISTED, SessionDay, SessionDetail};
 
 /// Reads the part of `session` from one day.
 pub(super) fn read_part(
@@ -17,7 +17,7 @@ pub(super) fn read_part(
     file: &DayFile,
     session: &str,
     all_values: bool,
-) -> rusqlite::Result<Option<DayPart>> {
+) -> rusqlite::Result<Option<SessionDayCounts>> {
     let Some(part) = find_part(connection, session)? else { return Ok(None) };
     let Some(numbers) = numbers::of_part(connection, part)? else { return Ok(None) };
     let mut strings = Strings::new(connection);
@@ -25,8 +25,8 @@ pub(super) fn read_part(
     let (user, role, key) = (word(numbers.user), word(numbers.role), word(numbers.key));
     let counts = facets::of_part(connection, part)?;
     let start = file.day.start();
-    Ok(Some(DayPart {
-        part: Part {
+    Ok(Some(SessionDayCounts {
+        part: SessionDay {
             day: file.day.to_string(),
             first_ts: start + numbers.first,
             last_ts: start + numbers.last,

@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 
 use super::runs::{self, Entry, Index};
-use crate::parts::{Kind, MAX_VALUES};
+use crate::session_days::{Kind, MAX_VALUES};
 
 /// Stands for all values beyond [`MAX_VALUES`]. They are still found by a filter. It sorts after
 /// every string.

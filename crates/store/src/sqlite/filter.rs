@@ -4,8 +4,8 @@ use rusqlite::Connection;
 
 use super::candidate::Candidate;
 use super::postings;
-use crate::parts::Kind;
 use crate::query::{ANY_ATTACK, Filter, contains_ignore_case};
+use crate::session_days::Kind;
 
 /// Filters of a question, a bit each.
 pub(super) struct Predicates {
@@ -48,7 +48,7 @@ impl Predicates {
         }
         if let Some(endpoint) = &filter.endpoint {
             // `/users/42` finds `/users/{int}` too.
-            let texts = vec![endpoint.clone(), crate::shape::endpoint(endpoint)];
+            let texts = vec![endpoint.clone(), crate::path_template::endpoint(endpoint)];
             values.push((Kind::Endpoint, Values::Holds(texts)));
         }
         let period = filter.from.is_some() || filter.to.is_some();

@@ -9,7 +9,7 @@ use ahash::RandomState;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::body::{number, read_number, unhex};
-use crate::query::DAY_MS;
+use crate::DAY_MS;
 
 /// Parts in a row. With more, a commit writes more that did not change; with fewer, it writes more rows.
 pub(super) const PARTS: i64 = 128;

@@ -13,7 +13,7 @@ use super::postings::Added;
 use super::runs::{self, Entry, Index};
 use super::writer::{DayTransaction, other_days};
 use crate::NewRequest;
-use crate::parts::Kind;
+use crate::session_days::Kind;
 
 /// Day facets a writer remembers to have written.
 const KNOWN_FACETS: usize = 100_000;

@@ -1,9 +1,8 @@
 //! Connections that read and wait for the next question.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
-use super::days::lock;
 use super::reader::Reader;
 use crate::Day;
 
@@ -21,13 +20,13 @@ pub(super) struct Pool(Mutex<BTreeMap<Day, Vec<Reader>>>);
 impl Pool {
     /// One that reads the day as it is now.
     pub(super) fn take(&self, day: Day) -> Option<Reader> {
-        let reader = lock(&self.0).get_mut(&day).and_then(Vec::pop);
+        let reader = self.0.lock().get_mut(&day).and_then(Vec::pop);
         reader.filter(Reader::is_current)
     }
 
     /// Keeps one for the next question.
     pub(super) fn put(&self, day: Day, reader: Reader) {
-        let mut idle = lock(&self.0);
+        let mut idle = self.0.lock();
         let spare: usize = idle.values().map(|of_day| of_day.len().saturating_sub(1)).sum();
         let of_day = idle.entry(day).or_default();
         if of_day.is_empty() || of_day.len() < OF_A_DAY && spare < SPARE {
@@ -41,7 +40,7 @@ impl Pool {
 
     /// Closes those of a day.
     pub(super) fn close(&self, day: Day) {
-        let closed = lock(&self.0).remove(&day);
+        let closed = self.0.lock().remove(&day);
         drop(closed);
     }
 }
@@ -63,7 +62,7 @@ mod tests {
                 pool.put(Day(day), reader());
             }
         }
-        let count = || lock(&pool.0).values().map(Vec::len).sum::<usize>();
+        let count = || pool.0.lock().values().map(Vec::len).sum::<usize>();
         assert_eq!(count(), 100 + SPARE);
         // All days asked in turn, again and again: each has its connection.
         for _ in 0..3 {

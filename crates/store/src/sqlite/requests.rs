@@ -11,8 +11,8 @@ use super::days::{DayFile, Strings, find_part, incomplete, key_text};
 use super::part::{id_hash, shorten};
 use super::runs::{self, Index};
 use super::timeline::Timeline;
-use crate::query::{DAY_MS, RequestQuery, StoredRequest};
-use crate::{Day, Page, StoreError, cursor};
+use crate::query::{Paged, RequestQuery};
+use crate::{DAY_MS, Day, Page, StoreError, StoredRequest, cursor};
 
 /// Where a page begins: after this request.
 #[derive(Clone, Copy)]
@@ -26,9 +26,9 @@ pub(super) fn page(
     days: &[Arc<DayFile>],
     query: &RequestQuery,
 ) -> Result<Page<StoredRequest>, StoreError> {
-    let after = match &query.cursor {
+    let after = match query.verify_cursor("sqlite")? {
         None => None,
-        Some(text) => Some(read_cursor(text).ok_or_else(cursor::wrong)?),
+        Some(position) => Some(read_position(&position).ok_or_else(cursor::invalid)?),
     };
     let mut wanted: Vec<_> = days
         .iter()
@@ -57,15 +57,15 @@ pub(super) fn page(
     let more = found.len() > query.limit;
     found.truncate(query.limit);
     let next = found.last().filter(|_| more).map(|(row, request)| {
-        cursor::make("r", &[&request.record.ts.to_string(), &row.to_string()])
+        query.sign_cursor("sqlite", &[&request.record.ts.to_string(), &row.to_string()])
     });
     let items = found.into_iter().map(|(_, request)| request).collect();
     Ok(Page { items, next, incomplete: incomplete(days) })
 }
 
-fn read_cursor(text: &str) -> Option<After> {
-    match cursor::open("r", text).as_deref() {
-        Some([ts, row]) => Some(After { ts: ts.parse().ok()?, row: row.parse().ok()? }),
+fn read_position(position: &[String]) -> Option<After> {
+    match position {
+        [ts, row] => Some(After { ts: ts.parse().ok()?, row: row.parse().ok()? }),
         _ => None,
     }
 }

@@ -16,10 +16,14 @@ use super::late::{Late, Need};
 use super::mark::{self, Mark, Seen};
 use super::numbers::{self, Numbers, PARTS, SessionKey};
 use crate::query::{SessionQuery, Sort};
-use crate::{Day, StoreError, cursor};
+use crate::{Day, StoreError};
 
 /// Requests that may have come since the first page: they are read for each page after it.
 const MAX_LATE: i64 = 5_000_000;
+
+fn too_old() -> StoreError {
+    StoreError::Invalid("cursor: too many requests since the first page; start again".into())
+}
 
 /// What a scan of all days gives.
 pub(super) struct Found {
@@ -136,7 +140,7 @@ fn shown(days: &[Arc<DayFile>], mark: Option<&Mark>) -> Result<Vec<Arc<DayFile>>
         }
         shown.push(Arc::clone(file));
     }
-    if came > MAX_LATE { Err(cursor::too_old()) } else { Ok(shown) }
+    if came > MAX_LATE { Err(too_old()) } else { Ok(shown) }
 }
 
 /// Sessions of several days, each from its parts. Keys are spread evenly, so each thread takes those of its
@@ -410,6 +414,7 @@ mod tests {
 
     use super::super::schema;
     use super::*;
+    use crate::query::Paged;
     use crate::sqlite::SqliteStore;
     use crate::{Batch, NewRequest, Records};
 
@@ -438,8 +443,9 @@ mod tests {
     }
 
     fn page(store: &SqliteStore, mark: &str) -> Result<crate::SessionPage, StoreError> {
-        let cursor = cursor::make("s", &[&i64::MIN.to_string(), "", mark]);
-        store.sessions(&SessionQuery { limit: 10, cursor: Some(cursor), ..SessionQuery::default() })
+        let query = SessionQuery { limit: 10, ..SessionQuery::default() };
+        let cursor = Some(query.sign_cursor("sqlite", &[&i64::MIN.to_string(), "", mark]));
+        store.sessions(&SessionQuery { cursor, ..query })
     }
 
     #[test]
@@ -455,7 +461,10 @@ mod tests {
             .unwrap();
         assert_eq!(page(&store, &format!("{}:3", day.0)).unwrap().total, 2);
         let error = page(&store, &format!("{}:2", day.0)).unwrap_err();
-        assert!(matches!(&error, StoreError::Invalid(text) if text.contains("anew")), "{error}");
+        assert!(
+            matches!(&error, StoreError::Invalid(text) if text.contains("start again")),
+            "{error}"
+        );
     }
 
     #[test]

@@ -2,8 +2,10 @@
 //! day, and answers them when that is on the disk (group commit).
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex};
+
+use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
 use ahash::RandomState;
@@ -11,11 +13,11 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::activity;
 use super::body::Intern;
-use super::days::{Days, find_part, is_damage, lock};
+use super::days::{Days, find_part, is_damage};
+use super::idempotency::Arriving;
 use super::numbers::{self, Rows};
-use super::once::Arriving;
 use super::part::{self, Parts};
-use super::seldom::Seldom;
+use super::throttle::Throttle;
 use crate::{Batch, Day, NewRequest, Reply, StoreError, Stored};
 
 /// Work for the thread.
@@ -120,7 +122,7 @@ struct Writer<'a> {
     open: BTreeMap<Day, DayWriter>,
     failure: &'a Arc<Mutex<Option<String>>>,
     /// Days that could not be marked.
-    unmarked: BTreeMap<Day, Seldom>,
+    unmarked: BTreeMap<Day, Throttle>,
 }
 
 /// One day, open for writing.
@@ -223,7 +225,7 @@ impl Writer<'_> {
                 }
             }
         }
-        *lock(self.failure) = failure;
+        *self.failure.lock() = failure;
         for (reply, result) in replies {
             reply(result);
         }
@@ -405,7 +407,7 @@ mod tests {
 
     impl std::io::Write for Lines {
         fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-            lock(&self.0).extend_from_slice(text);
+            self.0.lock().extend_from_slice(text);
             Ok(text.len())
         }
 
@@ -436,7 +438,7 @@ mod tests {
             }
             writer.mark(&BTreeMap::from([(other, vec![1])]));
         });
-        let log = String::from_utf8(lock(&lines.0).clone()).unwrap();
+        let log = String::from_utf8(lines.0.lock().clone()).unwrap();
         assert_eq!(log.matches("cannot be written to").count(), 2, "{log}");
     }
 

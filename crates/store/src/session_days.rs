@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::query::{Counted, MAX_ENDPOINTS, MAX_LISTED, Part, SessionDetail, SessionSummary};
+use crate::{MAX_ENDPOINTS, MAX_LISTED, SessionDay, SessionDetail, SessionSummary, ValueCount};
 
 /// What a value is a value of. The numbers are in the files of the
 /// embedded store.
@@ -52,8 +52,8 @@ pub(crate) const OTHER_TEXT: &str = "(other)";
 pub(crate) const MAX_VALUES: usize = 300;
 
 /// One day part, as far as its day knows.
-pub(crate) struct DayPart {
-    pub(crate) part: Part,
+pub(crate) struct SessionDayCounts {
+    pub(crate) part: SessionDay,
     pub(crate) user: Option<String>,
     pub(crate) role: Option<String>,
     pub(crate) key: String,
@@ -64,7 +64,7 @@ pub(crate) struct DayPart {
 }
 
 /// Puts the parts of a session together; `None`: there are none.
-pub(crate) fn detail(session: &str, parts: Vec<DayPart>) -> Option<SessionDetail> {
+pub(crate) fn detail(session: &str, parts: Vec<SessionDayCounts>) -> Option<SessionDetail> {
     let mut summary = SessionSummary {
         session: session.to_owned(),
         first_ts: u64::MAX,
@@ -94,13 +94,13 @@ pub(crate) fn detail(session: &str, parts: Vec<DayPart>) -> Option<SessionDetail
     if listed.is_empty() {
         return None;
     }
-    let mut by: BTreeMap<String, Vec<Counted>> =
+    let mut by: BTreeMap<String, Vec<ValueCount>> =
         Kind::ALL.iter().map(|(_, name)| ((*name).to_owned(), Vec::new())).collect();
     for ((kind, value), count) in counts {
         let name = Kind::ALL.iter().find(|entry| entry.0 == kind).map(|entry| entry.1);
         if let Some(values) = name.and_then(|name| by.get_mut(name)) {
             let share = count as f64 / summary.requests.max(1) as f64;
-            values.push(Counted { value, count, share });
+            values.push(ValueCount { value, count, share });
         }
     }
     for values in by.values_mut() {

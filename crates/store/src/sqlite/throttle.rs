@@ -7,12 +7,12 @@ const PAUSE: Duration = Duration::from_secs(60);
 
 /// When something was told last, and how often it was left out since.
 #[derive(Debug, Default)]
-pub(super) struct Seldom {
+pub(super) struct Throttle {
     told: Option<Instant>,
     left_out: u64,
 }
 
-impl Seldom {
+impl Throttle {
     /// `Some`: it is to be told now, with how often it was left out before.
     pub(super) fn tell(&mut self, now: Instant) -> Option<u64> {
         if self.told.is_some_and(|told| now.duration_since(told) < PAUSE) {
@@ -30,7 +30,7 @@ mod tests {
 
     #[test]
     fn what_was_left_out_is_counted() {
-        let mut seldom = Seldom::default();
+        let mut seldom = Throttle::default();
         let start = Instant::now();
         let told = [0, 1, 59, 60, 61, 200].map(|s| seldom.tell(start + Duration::from_secs(s)));
         assert_eq!(told, [Some(0), None, None, Some(2), None, Some(1)]);
