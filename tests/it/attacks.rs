@@ -1,22 +1,38 @@
 //! Malicious requests: marked by a variable, exported in full, with what is to be hidden hidden.
 
-mod harness;
-
-use harness::{Cloud, Nginx, get, next_millisecond, request};
+use crate::harness::{Cloud, Nginx, get, next_millisecond, request};
 
 #[test]
 fn a_marked_request_arrives_in_full_without_its_secrets() {
     let cloud = Cloud::start();
-    let nginx = Nginx::start(&format!(
-        "map $arg_q $sqli {{ default 0; ~OR 1; }} map $http_x_bot $bot {{ default 0; yes scanner; }}
-        api_sessions on; api_sessions_export {}; session_key request.cookie.sid;
-        context_param request.header.X-Card hash; api_sessions_mask request.body.form.password;
-        api_sessions_attack sqli $sqli; api_sessions_attack bot $bot;
-        server {{ listen 127.0.0.1:PORT; location / {{ proxy_pass http://127.0.0.1:PORT/up; }}
-            location /up {{ api_sessions off; return 200 up; }}
-            location /status {{ api_sessions off; api_sessions_status; }} }}",
-        cloud.export()
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                map $arg_q $sqli {{ default 0; ~OR 1; }}
+                map $http_x_bot $bot {{ default 0; yes scanner; }}
+                api_sessions on;
+                api_sessions_export {};
+                session_key request.cookie.sid;
+                context_param request.header.X-Card hash;
+                api_sessions_mask request.body.form.password;
+                api_sessions_attack sqli $sqli;
+                api_sessions_attack bot $bot;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    location / {{ proxy_pass http://127.0.0.1:PORT/up; }}
+                    location /up {{
+                        api_sessions off;
+                        return 200 up;
+                    }}
+                    location /status {{
+                        api_sessions off;
+                        api_sessions_status;
+                    }}
+                }}
+            ",
+            cloud.export()
+        ))
+        .start();
     let headers = [
         ("Cookie", "sid=secret-session-4711; theme=dark"),
         ("X-Card", "4111111111111111"),
@@ -60,13 +76,25 @@ fn a_marked_request_arrives_in_full_without_its_secrets() {
 #[test]
 fn a_body_that_hides_nothing_is_exported_within_its_limit() {
     let cloud = Cloud::start();
-    let nginx = Nginx::start(&format!(
-        "api_sessions on; api_sessions_export {}; api_sessions_attack any $request_method;
-        api_sessions_body_size 64;
-        server {{ listen 127.0.0.1:PORT; location / {{ proxy_pass http://127.0.0.1:PORT/up; }}
-            location /up {{ api_sessions off; return 200 up; }} }}",
-        cloud.export()
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_export {};
+                api_sessions_attack any $request_method;
+                api_sessions_body_size 64;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    location / {{ proxy_pass http://127.0.0.1:PORT/up; }}
+                    location /up {{
+                        api_sessions off;
+                        return 200 up;
+                    }}
+                }}
+            ",
+            cloud.export()
+        ))
+        .start();
     request(nginx.port, "POST", "/short", &[], "{\"a\":1}");
     next_millisecond();
     let long = "x".repeat(100_000);

@@ -1,18 +1,25 @@
 //! The Console, over HTTP, with data that came through the module.
 
-mod harness;
-
-use harness::{Cloud, Nginx, get};
+use crate::harness::{Cloud, Nginx, get};
 
 #[test]
 fn an_analyst_logs_in_lists_sessions_and_opens_one() {
     let cloud = Cloud::start();
-    let nginx = Nginx::start(&format!(
-        "api_sessions on; api_sessions_export {}; session_key request.header.S name=sid;
-        context_param request.header.X-User type=user;
-        server {{ listen 127.0.0.1:PORT; return 200 ok; }}",
-        cloud.export()
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_export {};
+                session_key request.header.S name=sid;
+                context_param request.header.X-User type=user;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    return 200 ok;
+                }}
+            ",
+            cloud.export()
+        ))
+        .start();
     let hostile = "<script>alert(1)</script>\"'&";
     get(nginx.port, "/a/<b>?x", &[("S", "one"), ("X-User", hostile)]);
     get(nginx.port, "/c", &[("S", "two")]);

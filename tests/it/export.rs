@@ -1,18 +1,25 @@
 //! The way of records under faults: what was answered is stored once.
 
-mod harness;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use harness::{Cloud, Nginx, eventually, get, request};
+use crate::harness::{Cloud, Nginx, eventually, get, request, skip};
 
-const SERVER: &str = "api_sessions on; session_key request.header.S;
-    server { listen 127.0.0.1:PORT; location / { return 200 ok; }
-    location /status { api_sessions off; api_sessions_status; } }";
+const SERVER: &str = "
+    api_sessions on;
+    session_key request.header.S;
+    server {
+        listen 127.0.0.1:PORT;
+        location / { return 200 ok; }
+        location /status {
+            api_sessions off;
+            api_sessions_status;
+        }
+    }
+";
 
 fn http(export: &str) -> String {
     format!("api_sessions_export {export}; {SERVER}")
@@ -40,7 +47,7 @@ fn the_spool_keeps_records_over_an_end_of_nginx() {
     let mut cloud = Cloud::start();
     cloud.kill();
     let conf = http(&format!("{} spool=spooled:16m", cloud.export()));
-    let nginx = Nginx::start(&conf);
+    let nginx = Nginx::builder().http(&conf).start();
     ask(&nginx, 60);
     eventually("they are spooled", || {
         (exported(&nginx, "records_spooled_total") == 60).then_some(())
@@ -51,7 +58,7 @@ fn the_spool_keeps_records_over_an_end_of_nginx() {
     let log = fs::read_to_string(directory.path().join("error.log")).unwrap();
     assert!(!log.contains("are lost"), "{log}");
     cloud.run();
-    let nginx = Nginx::start_in(directory, "worker_processes 1;", &conf);
+    let nginx = Nginx::builder().directory(directory).workers(1).http(&conf).start();
     stored(&cloud, 100);
     eventually("the spool is empty", || (exported(&nginx, "spool_bytes") == 0).then_some(()));
 }
@@ -60,7 +67,7 @@ fn the_spool_keeps_records_over_an_end_of_nginx() {
 fn without_a_spool_what_is_lost_at_the_end_is_said() {
     let mut cloud = Cloud::start();
     cloud.kill();
-    let nginx = Nginx::start(&http(&cloud.export()));
+    let nginx = Nginx::builder().http(&http(&cloud.export())).start();
     ask(&nginx, 7);
     let directory = nginx.finish();
     let log = fs::read_to_string(directory.path().join("error.log")).unwrap();
@@ -78,7 +85,12 @@ fn workers_without_privileges_write_the_spool() {
     fs::copy(cloud.ingest_token_file(), &token).unwrap();
     let export =
         format!("{} token_file={} flush=50ms spool=DIR/spool", cloud.url(), token.display());
-    let nginx = Nginx::start_as(directory, "nobody nogroup", &http(&export));
+    let nginx = Nginx::builder()
+        .directory(directory)
+        .user("nobody nogroup")
+        .workers(1)
+        .http(&http(&export))
+        .start();
     ask(&nginx, 5);
     eventually("they are spooled", || {
         (exported(&nginx, "records_spooled_total") == 5).then_some(())
@@ -104,12 +116,11 @@ fn a_full_disk_is_told_once_and_hurts_nobody() {
         .arg(&disk)
         .status();
     if !mounted.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: a tmpfs cannot be mounted here");
-        return;
+        return skip("a tmpfs cannot be mounted here");
     }
     let unmount = Unmount(disk);
     let export = format!("{} spool=DIR/disk/spool:16m", cloud.export());
-    let nginx = Nginx::start_in(directory, "worker_processes 1;", &http(&export));
+    let nginx = Nginx::builder().directory(directory).workers(1).http(&http(&export)).start();
     // More than 64 kB of records.
     ask(&nginx, 400);
     eventually("the disk is full", || (exported(&nginx, "spool_errors_total") > 0).then_some(()));
@@ -132,7 +143,9 @@ impl Drop for Unmount {
 #[test]
 fn a_cloud_killed_while_it_takes_batches_stores_each_record_once() {
     let mut cloud = Cloud::start();
-    let nginx = Nginx::start(&http(&format!("{} spool=DIR/spool:16m timeout=1s", cloud.export())));
+    let nginx = Nginx::builder()
+        .http(&http(&format!("{} spool=DIR/spool:16m timeout=1s", cloud.export())))
+        .start();
     let port = nginx.port;
     let load = std::thread::spawn(move || {
         (0..1500).filter(|_| get(port, "/", &[("S", "x")]).status == 200).count() as u64
@@ -152,15 +165,21 @@ fn tls_front(cloud: &Cloud, directory: &Path, name: &str) -> Nginx {
         fs::copy(directory.join(format!("{name}.{file}")), front.path().join(format!("c.{file}")))
             .unwrap();
     }
-    Nginx::start_in(
-        front,
-        "worker_processes 1;",
-        &format!(
-            "server {{ listen 127.0.0.1:PORT ssl; ssl_certificate DIR/c.pem; ssl_certificate_key DIR/c.key;
-            location / {{ proxy_pass {}; }} }}",
+    Nginx::builder()
+        .directory(front)
+        .workers(1)
+        .http(&format!(
+            "
+                server {{
+                    listen 127.0.0.1:PORT ssl;
+                    ssl_certificate DIR/c.pem;
+                    ssl_certificate_key DIR/c.key;
+                    location / {{ proxy_pass {}; }}
+                }}
+            ",
             cloud.url()
-        ),
-    )
+        ))
+        .start()
 }
 
 /// `ca.pem`, and certificates of 127.0.0.1 (`good`), expired, of another name, of another CA.
@@ -202,15 +221,15 @@ fn certificates_are_verified_and_a_wrong_one_costs_no_record() {
     for wrong in ["expired", "other-name", "unknown"] {
         let front = tls_front(&cloud, directory.path(), wrong);
         let good = tls_front(&cloud, directory.path(), "good");
-        let nginx = Nginx::start_with(
-            "worker_processes 1;",
-            &http(&format!(
+        let nginx = Nginx::builder()
+            .workers(1)
+            .http(&http(&format!(
                 "https://127.0.0.1:{} token_file={} flush=50ms ca_file={}",
                 front.port,
                 cloud.ingest_token_file(),
                 ca.display()
-            )),
-        );
+            )))
+            .start();
         ask(&nginx, 3);
         let log = eventually("a word about it", || {
             let log = nginx.error_log();
@@ -264,7 +283,9 @@ fn any_receiver_of_ndjson_takes_records() {
         }
     });
     let query = "query=INSERT%20INTO%20requests%20FORMAT%20JSONEachRow";
-    let nginx = Nginx::start(&http(&format!("http://127.0.0.1:{port}/?{query} flush=50ms")));
+    let nginx = Nginx::builder()
+        .http(&http(&format!("http://127.0.0.1:{port}/?{query} flush=50ms")))
+        .start();
     request(nginx.port, "GET", "/a?b=c", &[("S", "x")], "");
     let (head, body) = eventually("a batch", || got.lock().unwrap().first().cloned());
     assert!(head.starts_with(&format!("POST /?{query} HTTP/1.1\r\n")), "{head}");
@@ -287,10 +308,10 @@ fn weight(pid: u32) -> (u64, usize) {
 fn reloads_leave_neither_workers_nor_memory_nor_descriptors_behind() {
     let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", hanging.local_addr().unwrap());
-    let nginx = Nginx::start_with(
-        "worker_processes 1;",
-        &http(&format!("{url} flush=10ms shutdown=50ms spool=DIR/spool:1m")),
-    );
+    let nginx = Nginx::builder()
+        .workers(1)
+        .http(&http(&format!("{url} flush=10ms shutdown=50ms spool=DIR/spool:1m")))
+        .start();
     let reload = || {
         ask(&nginx, 1);
         let before = nginx.workers();
@@ -317,7 +338,7 @@ fn reloads_leave_neither_workers_nor_memory_nor_descriptors_behind() {
 #[test]
 fn the_token_is_nowhere_to_be_seen() {
     let cloud = Cloud::start();
-    let nginx = Nginx::start(&http(&cloud.export()));
+    let nginx = Nginx::builder().http(&http(&cloud.export())).start();
     ask(&nginx, 1);
     stored(&cloud, 1);
     let token = fs::read_to_string(cloud.ingest_token_file()).unwrap().trim().to_owned();
@@ -336,13 +357,13 @@ fn the_token_is_nowhere_to_be_seen() {
 fn more_workers_than_processors_have_a_ring_each_that_outlives_them() {
     let mut cloud = Cloud::start();
     cloud.kill();
-    let nginx = Nginx::start_with("worker_processes 12;", &http(&cloud.export()));
+    let nginx = Nginx::builder().workers(12).http(&http(&cloud.export())).start();
     ask(&nginx, 60);
     for pid in nginx.workers() {
-        harness::signal(pid, "KILL");
+        crate::harness::signal(pid, "KILL");
     }
     eventually("new workers", || (nginx.workers().len() == 12).then_some(()));
     cloud.run();
     stored(&cloud, 60);
-    nginx.forgive_kills();
+    nginx.expect_kills();
 }

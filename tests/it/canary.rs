@@ -1,14 +1,12 @@
 //! What is to be hidden is nowhere in clear: unique secrets in every source and encoding, benign and
 //! malicious, and then a search of all that left the process.
 
-mod harness;
-
 use std::fs;
 use std::path::Path;
 
+use crate::harness::{Nginx, eventually, get, raw};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use harness::{Nginx, eventually, get, raw};
 
 /// Where a secret is hidden: point and directive, and how a request carries it.
 const SOURCES: &[(&str, &str)] = &[
@@ -161,18 +159,34 @@ fn no_secret_is_in_batches_spool_log_or_status() {
     let directives: String =
         SOURCES.iter().map(|(directive, _)| format!("{directive};\n")).collect();
     // Nobody listens: all records go to the spool, which is what a batch is made of.
-    let nginx = Nginx::start_with(
-        "worker_processes 1;",
-        &format!(
-            "access_log off; map $arg_q $bad {{ default 0; attack 1; }} api_sessions_attack marked $bad; api_sessions_detect on;
-            api_sessions on; api_sessions_export http://127.0.0.1:1 node=n flush=10ms spool=DIR/spool:64m;
-            {directives}
-            context_param request.query.ref name=ref; context_param request.header.X-Other name=other;
-            server {{ listen 127.0.0.1:PORT; location / {{ proxy_pass http://127.0.0.1:PORT/up; }}
-            location /up {{ api_sessions off; return 200 up; }}
-            location /status {{ api_sessions off; api_sessions_status; }} }}"
-        ),
-    );
+    let nginx = Nginx::builder()
+        .workers(1)
+        .http(&format!(
+            "
+                access_log off;
+                map $arg_q $bad {{ default 0; attack 1; }}
+                api_sessions_attack marked $bad;
+                api_sessions_detect on;
+                api_sessions on;
+                api_sessions_export http://127.0.0.1:1 node=n flush=10ms spool=DIR/spool:64m;
+                {directives}
+                context_param request.query.ref name=ref;
+                context_param request.header.X-Other name=other;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    location / {{ proxy_pass http://127.0.0.1:PORT/up; }}
+                    location /up {{
+                        api_sessions off;
+                        return 200 up;
+                    }}
+                    location /status {{
+                        api_sessions off;
+                        api_sessions_status;
+                    }}
+                }}
+            "
+        ))
+        .start();
     let mut secrets = Vec::new();
     for (number, (_, source)) in SOURCES.iter().enumerate() {
         for (way, elsewhere) in ELSEWHERE.iter().enumerate() {

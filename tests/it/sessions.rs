@@ -1,10 +1,8 @@
 //! Which session a request belongs to, over HTTP.
 
-mod harness;
-
 use std::fs;
 
-use harness::{Nginx, eventually, get, next_millisecond, raw, request};
+use crate::harness::{Nginx, eventually, get, next_millisecond, raw, request};
 
 /// Server that shows the session of each request.
 const SHOW: &str = "add_header X-Session $api_session_id; add_header X-Key $api_session_key;
@@ -44,15 +42,22 @@ fn keys_are_tried_in_the_order_of_the_contract_and_ids_are_its() {
     let secret = [b'k'; 40];
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("secret"), secret).unwrap();
-    let nginx = Nginx::start_in(
-        directory,
-        "worker_processes 2;",
-        &format!(
-            "api_sessions on; api_sessions_secret DIR/secret; {SHOW}
-            session_key request.header.X-Sid name=sid; session_key $arg_t name=argument;
-            server {{ listen 127.0.0.1:PORT; return 204; }}"
-        ),
-    );
+    let nginx = Nginx::builder()
+        .directory(directory)
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_secret DIR/secret;
+                {SHOW}
+                session_key request.header.X-Sid name=sid;
+                session_key $arg_t name=argument;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    return 204;
+                }}
+            "
+        ))
+        .start();
     type Headers = &'static [(&'static str, &'static str)];
     let cases: [(&str, Headers, &str, &str, &str, &str); 6] = [
         ("/?t=two", &[("X-Sid", "one")], "sid", "key", "value", "one"),
@@ -74,14 +79,32 @@ fn keys_are_tried_in_the_order_of_the_contract_and_ids_are_its() {
 
 #[test]
 fn levels_inherit_keys_as_proxy_set_header_does() {
-    let nginx = Nginx::start(&format!(
-        "api_sessions on; session_key request.header.A name=http; {SHOW}
-        server {{ listen 127.0.0.1:PORT;
-            location /plain {{ return 204; }}
-            location /own {{ session_key request.header.B name=location; return 204; }}
-            location /none {{ api_sessions_builtin_keys off; session_key request.header.C; return 204; }}
-            location /off {{ api_sessions off; return 200 \"[$api_session_id]\"; }} }}"
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            r#"
+                api_sessions on;
+                session_key request.header.A name=http;
+                {SHOW}
+                server {{
+                    listen 127.0.0.1:PORT;
+                    location /plain {{ return 204; }}
+                    location /own {{
+                        session_key request.header.B name=location;
+                        return 204;
+                    }}
+                    location /none {{
+                        api_sessions_builtin_keys off;
+                        session_key request.header.C;
+                        return 204;
+                    }}
+                    location /off {{
+                        api_sessions off;
+                        return 200 "[$api_session_id]";
+                    }}
+                }}
+            "#
+        ))
+        .start();
     let headers = [("A", "aaa"), ("B", "bbb"), ("Cookie", "PHPSESSID=0123456789")];
     assert_eq!(show(&nginx, "/plain", &headers).key, "http");
     assert_eq!(show(&nginx, "/own", &headers).key, "location");
@@ -91,10 +114,18 @@ fn levels_inherit_keys_as_proxy_set_header_does() {
 
 #[test]
 fn a_variable_switches_analysis() {
-    let nginx = Nginx::start(
-        "map $http_x_watch $watch { default $http_x_watch; } api_sessions $watch;
-        server { listen 127.0.0.1:PORT; return 200 \"[$api_session_source]\"; }",
-    );
+    let nginx = Nginx::builder()
+        .http(
+            r#"
+                map $http_x_watch $watch { default $http_x_watch; }
+                api_sessions $watch;
+                server {
+                    listen 127.0.0.1:PORT;
+                    return 200 "[$api_session_source]";
+                }
+            "#,
+        )
+        .start();
     assert_eq!(get(nginx.port, "/", &[("X-Watch", "1")]).body, "[ip]");
     for off in [&[("X-Watch", "0")][..], &[]] {
         assert_eq!(get(nginx.port, "/", off).body, "[]");
@@ -103,10 +134,19 @@ fn a_variable_switches_analysis() {
 
 #[test]
 fn requests_are_counted_over_all_workers() {
-    let nginx = Nginx::start(&format!(
-        "api_sessions on; session_key request.header.A; {SHOW}
-        server {{ listen 127.0.0.1:PORT; return 204; }}"
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                session_key request.header.A;
+                {SHOW}
+                server {{
+                    listen 127.0.0.1:PORT;
+                    return 204;
+                }}
+            "
+        ))
+        .start();
     let mut seen: Vec<u64> = (0..50).map(|_| show(&nginx, "/", &[("A", "x")]).requests).collect();
     seen.sort_unstable();
     assert_eq!(seen, (1..=50).collect::<Vec<_>>());
@@ -119,23 +159,59 @@ fn a_request_is_counted_once_whatever_nginx_does_inside() {
     std::fs::write(directory.path().join("html/index.html"), "index").unwrap();
     std::fs::write(directory.path().join("html/page.shtml"), "<!--#include virtual=\"/part\" -->")
         .unwrap();
-    let nginx = Nginx::start_in(
-        directory,
-        "worker_processes 1;",
-        "api_sessions on; session_key request.header.A; access_log DIR/session.log session;
-        server { listen 127.0.0.1:PORT; root DIR/html; ssi_types text/plain;
-            error_page 404 /error; location /error { return 404 gone; }
-            location /try { try_files /none @named; } location @named { return 200 named; }
-            location /upstream { api_sessions off; access_log off; return 200 up; }
-            location /auth { auth_request /check; proxy_pass http://127.0.0.1:PORT/upstream; }
-            location /check { internal; proxy_pass http://127.0.0.1:PORT/upstream; }
-            location /mirror { mirror /copy; proxy_pass http://127.0.0.1:PORT/upstream; }
-            location /copy { internal; proxy_pass http://127.0.0.1:PORT/upstream; }
-            location /page.shtml { ssi on; } location /part { return 200 part; }
-            location /post { post_action /after; return 200 post; }
-            location /after { internal; proxy_pass http://127.0.0.1:PORT/upstream; }
-            location /denied { deny all; } location /rewritten { rewrite ^ /part last; } }",
-    );
+    let nginx = Nginx::builder()
+        .directory(directory)
+        .workers(1)
+        .http(
+            "
+                api_sessions on;
+                session_key request.header.A;
+                access_log DIR/session.log session;
+                server {
+                    listen 127.0.0.1:PORT;
+                    root DIR/html;
+                    ssi_types text/plain;
+                    error_page 404 /error;
+                    location /error { return 404 gone; }
+                    location /try { try_files /none @named; }
+                    location @named { return 200 named; }
+                    location /upstream {
+                        api_sessions off;
+                        access_log off;
+                        return 200 up;
+                    }
+                    location /auth {
+                        auth_request /check;
+                        proxy_pass http://127.0.0.1:PORT/upstream;
+                    }
+                    location /check {
+                        internal;
+                        proxy_pass http://127.0.0.1:PORT/upstream;
+                    }
+                    location /mirror {
+                        mirror /copy;
+                        proxy_pass http://127.0.0.1:PORT/upstream;
+                    }
+                    location /copy {
+                        internal;
+                        proxy_pass http://127.0.0.1:PORT/upstream;
+                    }
+                    location /page.shtml { ssi on; }
+                    location /part { return 200 part; }
+                    location /post {
+                        post_action /after;
+                        return 200 post;
+                    }
+                    location /after {
+                        internal;
+                        proxy_pass http://127.0.0.1:PORT/upstream;
+                    }
+                    location /denied { deny all; }
+                    location /rewritten { rewrite ^ /part last; }
+                }
+            ",
+        )
+        .start();
     let targets = [
         "/",
         "/missing",
@@ -165,11 +241,19 @@ fn four_lines(nginx: &Nginx) -> Vec<String> {
 
 #[test]
 fn what_ends_before_the_access_phase_still_has_a_session() {
-    let nginx = Nginx::start_with(
-        "worker_processes 1;",
-        "api_sessions on; access_log DIR/session.log session;
-        server { listen 127.0.0.1:PORT; location /moved { return 301 /; } }",
-    );
+    let nginx = Nginx::builder()
+        .workers(1)
+        .http(
+            "
+                api_sessions on;
+                access_log DIR/session.log session;
+                server {
+                    listen 127.0.0.1:PORT;
+                    location /moved { return 301 /; }
+                }
+            ",
+        )
+        .start();
     get(nginx.port, "/moved", &[]);
     raw(nginx.port, b"GARBAGE\r\n\r\n");
     raw(nginx.port, b"GET / HTTP/1.1\r\n\r\n");
@@ -182,19 +266,36 @@ fn what_ends_before_the_access_phase_still_has_a_session() {
 
 #[test]
 fn variables_work_where_nginx_evaluates_variables() {
-    let nginx = Nginx::start(
-        "api_sessions on; session_key request.header.A;
+    let nginx = Nginx::builder().http(r#"
+        api_sessions on;
+        session_key request.header.A;
         limit_req_zone $api_session_id zone=sessions:1m rate=1r/m;
         map $api_session_requests $second { default no; 2 yes; }
-        server { listen 127.0.0.1:PORT;
+        server {
+            listen 127.0.0.1:PORT;
             set $early $api_session_id;
-            location /limited { limit_req zone=sessions; proxy_pass http://127.0.0.1:PORT/echo; }
-            location /if { if ($api_session_source = key) { return 200 key; } return 200 other; }
+            location /limited {
+                limit_req zone=sessions;
+                proxy_pass http://127.0.0.1:PORT/echo;
+            }
+            location /if {
+                if ($api_session_source = key) { return 200 key; }
+                return 200 other;
+            }
             location /map { return 200 $second; }
-            location /rewrite { return 200 \"$early $api_session_id $api_session_age $api_session_attacks $api_session_denied\"; }
-            location /header { proxy_pass http://127.0.0.1:PORT/echo; proxy_set_header X-Id $api_session_id; }
-            location /echo { api_sessions off; return 200 $http_x_id; } }",
-    );
+            location /rewrite {
+                return 200 "$early $api_session_id $api_session_age $api_session_attacks $api_session_denied";
+            }
+            location /header {
+                proxy_pass http://127.0.0.1:PORT/echo;
+                proxy_set_header X-Id $api_session_id;
+            }
+            location /echo {
+                api_sessions off;
+                return 200 $http_x_id;
+            }
+        }
+    "#).start();
     let a = [("A", "x")];
     assert_eq!(get(nginx.port, "/map", &a).body, "no");
     assert_eq!(get(nginx.port, "/map", &a).body, "yes");
@@ -210,17 +311,30 @@ fn variables_work_where_nginx_evaluates_variables() {
 
 #[test]
 fn every_variable_has_its_value_in_headers_maps_logs_and_for_the_upstream() {
-    let nginx = Nginx::start_with(
-        "worker_processes 1;",
-        "api_sessions on; session_key request.header.A name=a; api_sessions_attack test $arg_bad;
-        context_param request.header.X-User type=user; context_param request.header.X-Role type=role hash;
+    let nginx = Nginx::builder().workers(1).http("
+        api_sessions on;
+        session_key request.header.A name=a;
+        api_sessions_attack test $arg_bad;
+        context_param request.header.X-User type=user;
+        context_param request.header.X-Role type=role hash;
         log_format all '$api_session_id|$api_session_key|$api_session_source|$api_session_requests|$api_session_age|$api_session_attacks|$api_session_denied|$api_session_user|$api_session_role';
         map $api_session_user $known { default no; anna yes; }
         access_log DIR/session.log all;
-        server { listen 127.0.0.1:PORT; add_header X-All '$api_session_key $api_session_source $api_session_requests $api_session_user';
-            location / { proxy_pass http://127.0.0.1:PORT/echo; proxy_set_header X-Seen '$api_session_attacks $known'; proxy_hide_header X-All; }
-            location /echo { api_sessions off; access_log off; return 200 $http_x_seen; } }",
-    );
+        server {
+            listen 127.0.0.1:PORT;
+            add_header X-All '$api_session_key $api_session_source $api_session_requests $api_session_user';
+            location / {
+                proxy_pass http://127.0.0.1:PORT/echo;
+                proxy_set_header X-Seen '$api_session_attacks $known';
+                proxy_hide_header X-All;
+            }
+            location /echo {
+                api_sessions off;
+                access_log off;
+                return 200 $http_x_seen;
+            }
+        }
+    ").start();
     let headers = [("A", "x"), ("X-User", "anna"), ("X-Role", "admin")];
     get(nginx.port, "/one?bad=1", &headers);
     let answer = get(nginx.port, "/two", &headers);
@@ -237,16 +351,34 @@ fn every_variable_has_its_value_in_headers_maps_logs_and_for_the_upstream() {
 
 #[test]
 fn a_token_of_a_login_response_ties_the_requests_together() {
-    let nginx = Nginx::start(
-        "api_sessions on; access_log DIR/session.log session;
-        session_key response.body.json.auth.token name=issued; session_key request.query.token name=query;
-        session_key request.header.Authorization.bearer name=bearer; session_key request.body.json.token name=body;
-        server { listen 127.0.0.1:PORT; location / { proxy_pass http://127.0.0.1:PORT/api/; }
-        location /api/ { api_sessions off; access_log off; default_type application/json;
-            return 200 '{\"ok\":true}'; }
-        location /api/login { api_sessions off; access_log off; default_type application/json;
-            return 200 '{\"user\":\"u\",\"auth\":{\"token\":\"tok-4711\"}}'; } }",
-    );
+    let nginx = Nginx::builder()
+        .http(
+            r#"
+                api_sessions on;
+                access_log DIR/session.log session;
+                session_key response.body.json.auth.token name=issued;
+                session_key request.query.token name=query;
+                session_key request.header.Authorization.bearer name=bearer;
+                session_key request.body.json.token name=body;
+                server {
+                    listen 127.0.0.1:PORT;
+                    location / { proxy_pass http://127.0.0.1:PORT/api/; }
+                    location /api/ {
+                        api_sessions off;
+                        access_log off;
+                        default_type application/json;
+                        return 200 '{"ok":true}';
+                    }
+                    location /api/login {
+                        api_sessions off;
+                        access_log off;
+                        default_type application/json;
+                        return 200 '{"user":"u","auth":{"token":"tok-4711"}}';
+                    }
+                }
+            "#,
+        )
+        .start();
     get(nginx.port, "/login", &[]);
     next_millisecond();
     get(nginx.port, "/list?token=tok-4711", &[]);
@@ -264,13 +396,30 @@ fn a_token_of_a_login_response_ties_the_requests_together() {
 
 #[test]
 fn a_body_is_known_in_the_access_phase_where_it_is_read_before() {
-    let nginx = Nginx::start(
-        "api_sessions on; session_key request.body.form.user name=user;
-        server { listen 127.0.0.1:PORT;
-            location /pre { api_sessions_preread_body on; proxy_pass http://127.0.0.1:PORT/echo; proxy_set_header X-Key $api_session_key; }
-            location /late { proxy_pass http://127.0.0.1:PORT/echo; proxy_set_header X-Key $api_session_key; }
-            location /echo { api_sessions off; return 200 $http_x_key; } }",
-    );
+    let nginx = Nginx::builder()
+        .http(
+            "
+                api_sessions on;
+                session_key request.body.form.user name=user;
+                server {
+                    listen 127.0.0.1:PORT;
+                    location /pre {
+                        api_sessions_preread_body on;
+                        proxy_pass http://127.0.0.1:PORT/echo;
+                        proxy_set_header X-Key $api_session_key;
+                    }
+                    location /late {
+                        proxy_pass http://127.0.0.1:PORT/echo;
+                        proxy_set_header X-Key $api_session_key;
+                    }
+                    location /echo {
+                        api_sessions off;
+                        return 200 $http_x_key;
+                    }
+                }
+            ",
+        )
+        .start();
     let form = [("Content-Type", "application/x-www-form-urlencoded")];
     assert_eq!(request(nginx.port, "POST", "/pre", &form, "user=anna&x=1").body, "user");
     // Larger than memory buffers: a temporary file is no obstacle.
@@ -281,9 +430,19 @@ fn a_body_is_known_in_the_access_phase_where_it_is_read_before() {
 
 #[test]
 fn a_reload_keeps_sessions_and_another_size_begins_anew_and_says_so() {
-    let nginx = Nginx::start(&format!(
-        "api_sessions on; api_sessions_zone s:1m; {SHOW} server {{ listen 127.0.0.1:PORT; return 204; }}"
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_zone s:1m;
+                {SHOW}
+                server {{
+                    listen 127.0.0.1:PORT;
+                    return 204;
+                }}
+            "
+        ))
+        .start();
     let first = show(&nginx, "/", &[]);
     nginx.reload("worker_processes 2;", "worker_processes 1;");
     let second = show(&nginx, "/", &[]);
@@ -297,10 +456,19 @@ fn a_reload_keeps_sessions_and_another_size_begins_anew_and_says_so() {
 
 #[test]
 fn a_reload_that_fails_left_its_idle_time_to_the_workers_that_stay() {
-    let nginx = Nginx::start(&format!(
-        "api_sessions on; api_sessions_zone s:1m inactive=1h; {SHOW}
-        server {{ listen 127.0.0.1:PORT; return 204; }}"
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_zone s:1m inactive=1h;
+                {SHOW}
+                server {{
+                    listen 127.0.0.1:PORT;
+                    return 204;
+                }}
+            "
+        ))
+        .start();
     let idle = std::time::Duration::from_millis(1200);
     assert_eq!(show(&nginx, "/", &[]).requests, 1);
     // An address that is nobody's (RFC 5737): NGINX finds out after it has made the zones.
@@ -312,7 +480,7 @@ fn a_reload_that_fails_left_its_idle_time_to_the_workers_that_stay() {
     nginx.signal("HUP");
     let is_refused = |line: &str| line.contains("[emerg]") && line.contains("192.0.2.1:9");
     eventually("the reload fails", || nginx.error_log().lines().any(is_refused).then_some(()));
-    nginx.forgive(is_refused);
+    nginx.expect_log(is_refused);
     std::thread::sleep(idle);
     assert_eq!(show(&nginx, "/", &[]).requests, 2);
     // One that succeeds changes it.
@@ -323,44 +491,73 @@ fn a_reload_that_fails_left_its_idle_time_to_the_workers_that_stay() {
 
 #[test]
 fn a_worker_that_is_killed_takes_nothing_with_it() {
-    let nginx = Nginx::start(&format!(
-        "api_sessions on; {SHOW} server {{ listen 127.0.0.1:PORT; return 204; }}"
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                {SHOW}
+                server {{
+                    listen 127.0.0.1:PORT;
+                    return 204;
+                }}
+            "
+        ))
+        .start();
     let before = show(&nginx, "/", &[]).requests;
     let workers = nginx.workers();
-    harness::signal(workers[0], "KILL");
+    crate::harness::signal(workers[0], "KILL");
     eventually("another worker", || {
         let now = nginx.workers();
         (now.len() == 2 && now != workers).then_some(())
     });
     assert_eq!(show(&nginx, "/", &[]).requests, before + 1);
-    nginx.forgive_kills();
+    nginx.expect_kills();
 }
 
 /// (NGINX's own reload in that mode leaves it without connections to accept.)
 #[test]
 fn single_process_mode_works() {
-    let nginx = Nginx::start_with(
-        "master_process off;",
-        &format!(
-            "api_sessions on; api_sessions_zone s:1m; {SHOW} server {{ listen 127.0.0.1:PORT; return 204; }}"
-        ),
-    );
+    let nginx = Nginx::builder()
+        .workers(1)
+        .main("master_process off;")
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_zone s:1m;
+                {SHOW}
+                server {{
+                    listen 127.0.0.1:PORT;
+                    return 204;
+                }}
+            "
+        ))
+        .start();
     assert_eq!(show(&nginx, "/", &[]).requests, 1);
     assert_eq!(show(&nginx, "/", &[]).requests, 2);
 }
 
 #[test]
 fn an_application_that_is_named_by_the_session_does_not_count_a_request_a_hundred_times() {
-    let nginx = Nginx::start(&format!(
-        "map $api_session_source $application {{ key keyed; default other; }}
-        api_sessions on; session_key request.header.S; {SHOW}
-        api_sessions_application $application$api_session_id;
-        server {{ listen 127.0.0.1:PORT;
-            location / {{ proxy_pass http://127.0.0.1:PORT/up; }}
-            location /returned {{ return 200 returned; }}
-            location /up {{ api_sessions off; return 200 up; }} }}"
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                map $api_session_source $application {{ key keyed; default other; }}
+                api_sessions on;
+                session_key request.header.S;
+                {SHOW}
+                api_sessions_application $application$api_session_id;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    location / {{ proxy_pass http://127.0.0.1:PORT/up; }}
+                    location /returned {{ return 200 returned; }}
+                    location /up {{
+                        api_sessions off;
+                        return 200 up;
+                    }}
+                }}
+            "
+        ))
+        .start();
     for (target, expected) in [("/", 1), ("/", 2), ("/returned", 3), ("/", 4)] {
         let shown = show(&nginx, target, &[("S", "anna")]);
         assert_eq!(shown.requests, expected, "{target}");
@@ -371,11 +568,22 @@ fn an_application_that_is_named_by_the_session_does_not_count_a_request_a_hundre
 
 #[test]
 fn a_session_cookie_that_is_there_twice_was_not_counted() {
-    let nginx = Nginx::start(
-        "api_sessions on; add_header X-Session $api_session_id;
-        server { listen 127.0.0.1:PORT; location / { return 200 $api_session_key; }
-            location /status { api_sessions off; api_sessions_status; } }",
-    );
+    let nginx = Nginx::builder()
+        .http(
+            "
+                api_sessions on;
+                add_header X-Session $api_session_id;
+                server {
+                    listen 127.0.0.1:PORT;
+                    location / { return 200 $api_session_key; }
+                    location /status {
+                        api_sessions off;
+                        api_sessions_status;
+                    }
+                }
+            ",
+        )
+        .start();
     let ask = |cookies: &str| {
         get(nginx.port, "/x", &[("Cookie", cookies)]).header("X-Session").unwrap().to_owned()
     };

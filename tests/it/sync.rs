@@ -1,17 +1,33 @@
 //! What comes from the cloud reaches running nodes, and stays.
 
-mod harness;
-
-use harness::{Answer, Cloud, Nginx, eventually, get, request, signal};
+use crate::harness::{Answer, Cloud, Nginx, eventually, get, request, signal};
 use serde_json::json;
 
-const SERVER: &str = "api_sessions on; session_key request.header.S name=s;
-    server { listen 127.0.0.1:PORT;
-    location / { api_sessions_deny on; proxy_pass http://127.0.0.1:PORT/up; proxy_set_header X-Id $api_session_id; }
-    location /up { api_sessions off; return 200 $http_x_id; }
-    location /control { api_sessions off; api_sessions_control; }
-    location /key { return 200 $api_session_key; }
-    location /status { api_sessions off; api_sessions_status; } }";
+const SERVER: &str = "
+    api_sessions on;
+    session_key request.header.S name=s;
+    server {
+        listen 127.0.0.1:PORT;
+        location / {
+            api_sessions_deny on;
+            proxy_pass http://127.0.0.1:PORT/up;
+            proxy_set_header X-Id $api_session_id;
+        }
+        location /up {
+            api_sessions off;
+            return 200 $http_x_id;
+        }
+        location /control {
+            api_sessions off;
+            api_sessions_control;
+        }
+        location /key { return 200 $api_session_key; }
+        location /status {
+            api_sessions off;
+            api_sessions_status;
+        }
+    }
+";
 
 fn http(cloud: &Cloud, more: &str) -> String {
     format!("api_sessions_export {} sync=on {more}; {SERVER}", cloud.export())
@@ -44,7 +60,7 @@ fn deny(cloud: &Cloud, session: &str) {
 #[test]
 fn a_session_denied_in_the_cloud_is_denied_by_all_workers_until_it_is_not() {
     let cloud = Cloud::start();
-    let nginx = Nginx::start(&http(&cloud, ""));
+    let nginx = Nginx::builder().http(&http(&cloud, "")).start();
     let session = get(nginx.port, "/", &[("S", "x")]).body;
     deny(&cloud, &session);
     eventually_all(&nginx, 403);
@@ -57,7 +73,7 @@ fn a_session_denied_in_the_cloud_is_denied_by_all_workers_until_it_is_not() {
     eventually_all(&nginx, 403);
     assert_eq!(ask(&cloud, "DELETE", &format!("/v1/denylist/{session}"), "").status / 100, 2);
     eventually_all(&nginx, 200);
-    nginx.forgive_kills();
+    nginx.expect_kills();
 }
 
 #[test]
@@ -68,7 +84,7 @@ fn the_denylist_is_in_force_after_a_restart_without_the_cloud() {
     std::fs::write(directory.path().join("secret"), [b's'; 32]).unwrap();
     let conf = http(&cloud, "spool=DIR/spool");
     let conf = format!("api_sessions_secret DIR/secret; {conf}");
-    let nginx = Nginx::start_in(directory, "worker_processes 2;", &conf);
+    let nginx = Nginx::builder().directory(directory).http(&conf).start();
     let (one, two) =
         (get(nginx.port, "/", &[("S", "x")]).body, get(nginx.port, "/", &[("S", "y")]).body);
     deny(&cloud, &one);
@@ -79,7 +95,7 @@ fn the_denylist_is_in_force_after_a_restart_without_the_cloud() {
     let conf = std::fs::read_to_string(nginx.path("nginx.conf")).unwrap();
     let directory = nginx.finish();
     cloud.kill();
-    let nginx = Nginx::start_again(directory, &conf);
+    let nginx = Nginx::builder().directory(directory).full_config(&conf).start();
     assert_eq!(get(nginx.port, "/", &[("S", "x")]).status, 403, "the first request of all");
     assert_eq!(get(nginx.port, "/", &[("S", "y")]).status, 403);
     assert_eq!(get(nginx.port, "/", &[("S", "z")]).status, 200);
@@ -106,7 +122,7 @@ fn key(nginx: &Nginx) -> Vec<String> {
 #[test]
 fn keys_and_parameters_reach_running_workers_and_come_first() {
     let cloud = Cloud::start();
-    let nginx = Nginx::start(&http(&cloud, ""));
+    let nginx = Nginx::builder().http(&http(&cloud, "")).start();
     assert_eq!(key(&nginx), ["s"]);
     put(
         &cloud,
@@ -146,7 +162,7 @@ fn keys_and_parameters_reach_running_workers_and_come_first() {
 #[test]
 fn a_point_that_is_none_is_refused_by_the_cloud_and_reaches_no_node() {
     let cloud = Cloud::start();
-    let nginx = Nginx::start(&http(&cloud, ""));
+    let nginx = Nginx::builder().http(&http(&cloud, "")).start();
     put(&cloud, &json!([{ "point": "request.header.T", "group": true }]));
     eventually("the cloud's key", || (key(&nginx) == ["request.header.T"]).then_some(()));
     let bad =

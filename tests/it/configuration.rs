@@ -1,11 +1,8 @@
 //! What may be written, and what a wrong word is answered with.
 
-mod harness;
-
 use std::fs;
 
-use harness::check;
-use harness::{Nginx, get};
+use crate::harness::{Nginx, get};
 
 #[test]
 fn a_wrong_word_is_named_with_file_line_and_what_is_accepted() {
@@ -101,11 +98,12 @@ fn a_wrong_word_is_named_with_file_line_and_what_is_accepted() {
         ("api_sessions_mask request.body.xml.a;", "\"xml\"", "\"json\""),
     ];
     for (directive, word, accepted) in cases {
-        let tested = check(directive);
-        assert!(!tested.accepted, "accepted: {directive}");
-        let message = tested.said.lines().find(|line| line.contains("[emerg]")).unwrap_or_default();
+        let tested = Nginx::builder().http(directive).check();
+        assert!(!tested.ok, "accepted: {directive}");
+        let message =
+            tested.stderr.lines().find(|line| line.contains("[emerg]")).unwrap_or_default();
         for part in [word, accepted, "nginx.conf:"] {
-            assert!(message.contains(part), "{directive}\n  lacks {part}\n  in {}", tested.said);
+            assert!(message.contains(part), "{directive}\n  lacks {part}\n  in {}", tested.stderr);
         }
     }
 }
@@ -121,12 +119,15 @@ fn of_an_unknown_variable_nobody_said_where_it_stands() {
         "api_sessions_application $nobody;",
         "api_sessions_attack sqli $nobody;",
     ] {
-        let tested =
-            check(&format!("api_sessions on; server {{ location / {{\n{directive} }} }}\n\n"));
+        let tested = Nginx::builder()
+            .http(&format!("api_sessions on; server {{ location / {{\n{directive} }} }}\n\n"))
+            .check();
         let name = directive.split(' ').next().unwrap();
         // A clean configuration of the harness has so many lines before the test's own.
-        let line = 1 + check("api_sessions maybe;")
-            .said
+        let line = 1 + Nginx::builder()
+            .http("api_sessions maybe;")
+            .check()
+            .stderr
             .rsplit_once("nginx.conf:")
             .and_then(|(_, line)| line.lines().next()?.trim().parse::<u32>().ok())
             .unwrap();
@@ -134,8 +135,8 @@ fn of_an_unknown_variable_nobody_said_where_it_stands() {
             ["[emerg]", "obody\" variable", name].iter().all(|part| line.contains(part))
         };
         let place = format!("nginx.conf:{line}");
-        let found = tested.said.lines().find(|line| said(line) && line.ends_with(&place));
-        assert!(!tested.accepted && found.is_some(), "{directive}: {}", tested.said);
+        let found = tested.stderr.lines().find(|line| said(line) && line.ends_with(&place));
+        assert!(!tested.ok && found.is_some(), "{directive}: {}", tested.stderr);
     }
 }
 
@@ -143,13 +144,25 @@ fn of_an_unknown_variable_nobody_said_where_it_stands() {
 fn variables_of_every_kind_are_known() {
     let all = "$http_x $arg_y $cookie_z $sent_http_a $upstream_http_b $request_id $remote_addr \
         $later $mapped $captured $one $1 $geo";
-    let tested = check(&format!(
-        "api_sessions on; context_param \"{all}\"; api_sessions_application \"{all}\";
-        server {{ location ~ ^/(?<captured>.) {{ set $later 1; session_key \"{all}\"; }}
-            if ($uri ~ (?<one>x)) {{ return 200; }} }}
-        map $uri $mapped {{ default 1; }} geo $geo {{ default 1; }}"
-    ));
-    assert!(tested.accepted && !tested.said.contains("[emerg]"), "{}", tested.said);
+    let tested = Nginx::builder()
+        .http(&format!(
+            r#"
+                api_sessions on;
+                context_param "{all}";
+                api_sessions_application "{all}";
+                server {{
+                    location ~ ^/(?<captured>.) {{
+                        set $later 1;
+                        session_key "{all}";
+                    }}
+                    if ($uri ~ (?<one>x)) {{ return 200; }}
+                }}
+                map $uri $mapped {{ default 1; }}
+                geo $geo {{ default 1; }}
+            "#
+        ))
+        .check();
+    assert!(tested.ok && !tested.stderr.contains("[emerg]"), "{}", tested.stderr);
 }
 
 #[test]
@@ -164,9 +177,11 @@ fn a_secret_that_is_too_short_and_a_token_that_is_none_are_refused_without_showi
             "one line of visible ASCII is accepted",
         ),
     ] {
-        let tested = harness::check_in(&directory, directive);
-        assert!(!tested.accepted && tested.said.contains(accepted), "{}", tested.said);
-        assert!(!tested.said.contains("short-secret") && !tested.said.contains("words-of-token"));
+        let tested = Nginx::builder().http(directive).check_in(&directory);
+        assert!(!tested.ok && tested.stderr.contains(accepted), "{}", tested.stderr);
+        assert!(
+            !tested.stderr.contains("short-secret") && !tested.stderr.contains("words-of-token")
+        );
     }
 }
 
@@ -175,39 +190,56 @@ fn everything_of_the_contract_is_accepted_on_each_of_its_levels() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("secret"), [b's'; 32]).unwrap();
     fs::write(directory.path().join("token"), "abc\n").unwrap();
-    let anywhere = "api_sessions on; session_key request.header.A; session_key request.cookie.b \
-        name=b export=plain; session_key $arg_c export=off; context_param request.query.d name=d \
-        type=role hash; context_param request.header.Authorization plain; \
-        api_sessions_builtin_keys off; api_sessions_application app-$host; api_sessions_body_size 32k; \
-        api_sessions_preread_body on; api_sessions_mask request.query.password;";
+    let anywhere = "
+        api_sessions on;
+        session_key request.header.A;
+        session_key request.cookie.b name=b export=plain;
+        session_key $arg_c export=off;
+        context_param request.query.d name=d type=role hash;
+        context_param request.header.Authorization plain;
+        api_sessions_builtin_keys off;
+        api_sessions_application app-$host;
+        api_sessions_body_size 32k;
+        api_sessions_preread_body on;
+        api_sessions_mask request.query.password;
+    ";
     let params: String =
         (0..64).map(|n| format!("context_param request.header.X-{n} name=p{n};")).collect();
     let conf = format!(
-        "api_sessions_zone s:1m inactive=1h; api_sessions_secret DIR/secret;
-        api_sessions_export http://127.0.0.1:1/base token_file=DIR/token node=n queue=1m flush=2s
-            batch=64k compression=gzip timeout=5s shutdown=500ms sync=off spool=DIR/spool:1g;
-        {anywhere}
-        server {{ listen 127.0.0.1:PORT; {anywhere}
-            location / {{ {anywhere} }} location /p {{ {params} }} location /s {{ api_sessions_status; }} }}"
+        "
+            api_sessions_zone s:1m inactive=1h;
+            api_sessions_secret DIR/secret;
+            api_sessions_export http://127.0.0.1:1/base token_file=DIR/token node=n queue=1m flush=2s batch=64k compression=gzip timeout=5s shutdown=500ms sync=off spool=DIR/spool:1g;
+            {anywhere}
+            server {{
+                listen 127.0.0.1:PORT;
+                {anywhere}
+                location / {{ {anywhere} }}
+                location /p {{ {params} }}
+                location /s {{ api_sessions_status; }}
+            }}
+        "
     );
-    let tested = harness::check_in(&directory, &conf);
-    assert!(tested.accepted, "{}", tested.said);
+    let tested = Nginx::builder().http(&conf).check_in(&directory);
+    assert!(tested.ok, "{}", tested.stderr);
 }
 
 #[test]
 fn a_configuration_without_http_loads() {
     let directory = tempfile::tempdir().unwrap();
-    let module = harness::built("API_SESSIONS_MODULE");
+    let module = crate::harness::built("API_SESSIONS_MODULE");
     let dir = directory.path().display();
     let conf =
         format!("load_module {module}; pid {dir}/pid; error_log {dir}/error.log; events {{}}");
-    let tested = harness::check_whole(&directory, &conf);
-    assert!(tested.accepted, "{}", tested.said);
+    let tested = Nginx::builder().full_config(&conf).check_in(&directory);
+    assert!(tested.ok, "{}", tested.stderr);
 }
 
 #[test]
 fn a_module_that_is_only_loaded_does_nothing() {
-    let nginx = Nginx::start("server { listen 127.0.0.1:PORT; return 200 \"[$api_session_id]\"; }");
+    let nginx = Nginx::builder()
+        .http("server { listen 127.0.0.1:PORT; return 200 \"[$api_session_id]\"; }")
+        .start();
     assert_eq!(get(nginx.port, "/", &[]).body, "[]");
     assert!(!nginx.error_log().contains("api_sessions"));
 }
@@ -226,24 +258,33 @@ fn the_examples_load() {
             .unwrap()
             .replace(
                 "modules/ngx_http_api_sessions_module.so",
-                &harness::built("API_SESSIONS_MODULE"),
+                &crate::harness::built("API_SESSIONS_MODULE"),
             )
             .replace("/etc/nginx", &dir)
             .replace("/var/log/nginx", &dir)
             .replace("/var/lib/nginx", &dir)
-            .replace("listen 80;", &format!("listen 127.0.0.1:{};", harness::free_port()));
-        let tested = harness::check_whole(&directory, &format!("pid {dir}/pid; {conf}"));
-        assert!(tested.accepted, "{name}: {}", tested.said);
+            .replace("listen 80;", &format!("listen 127.0.0.1:{};", crate::harness::free_port()));
+        let tested =
+            Nginx::builder().full_config(&format!("pid {dir}/pid; {conf}")).check_in(&directory);
+        assert!(tested.ok, "{name}: {}", tested.stderr);
     }
 }
 
 #[test]
 fn testing_a_configuration_beside_a_running_nginx_changes_nothing() {
-    let nginx = Nginx::start(
-        "api_sessions on; server { listen 127.0.0.1:PORT; return 200 $api_session_requests; }",
-    );
+    let nginx = Nginx::builder()
+        .http(
+            "
+                api_sessions on;
+                server {
+                    listen 127.0.0.1:PORT;
+                    return 200 $api_session_requests;
+                }
+            ",
+        )
+        .start();
     assert_eq!(get(nginx.port, "/", &[]).body, "1");
-    let output = std::process::Command::new(harness::built("API_SESSIONS_NGINX"))
+    let output = std::process::Command::new(crate::harness::built("API_SESSIONS_NGINX"))
         .args(["-t", "-c"])
         .arg(nginx.path("nginx.conf"))
         .arg("-p")

@@ -1,10 +1,8 @@
 //! Requests that NGINX refuses by itself, or answers without reading them: they are the ones to know about.
 
-mod harness;
-
 use std::collections::HashMap;
 
-use harness::{Cloud, Nginx, eventually, raw, request};
+use crate::harness::{Cloud, Nginx, eventually, raw, request};
 use serde_json::Value;
 
 /// All records, by status and path.
@@ -29,11 +27,20 @@ fn full(cloud: &Cloud, record: &Value) -> Value {
 #[test]
 fn a_request_line_that_nginx_refuses_is_recorded_and_looked_at_as_it_was_sent() {
     let cloud = Cloud::start();
-    let nginx = Nginx::start(&format!(
-        "api_sessions on; api_sessions_detect on; api_sessions_export {};
-        server {{ listen 127.0.0.1:PORT; location / {{ return 200; }} }}",
-        cloud.export()
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_detect on;
+                api_sessions_export {};
+                server {{
+                    listen 127.0.0.1:PORT;
+                    location / {{ return 200; }}
+                }}
+            ",
+            cloud.export()
+        ))
+        .start();
     let cases = [
         ("GET /../../etc/passwd HTTP/1.1", "GET", "/../../etc/passwd", true),
         ("GET /%2e%2e/%2e%2e/etc/passwd?a=b HTTP/1.1", "GET", "/%2e%2e/%2e%2e/etc/passwd", true),
@@ -60,11 +67,20 @@ fn a_request_line_that_nginx_refuses_is_recorded_and_looked_at_as_it_was_sent() 
 #[test]
 fn a_body_that_nobody_read_is_said_to_be_cut() {
     let cloud = Cloud::start();
-    let nginx = Nginx::start(&format!(
-        "api_sessions on; api_sessions_attack test 1$uri; api_sessions_export {};
-        server {{ listen 127.0.0.1:PORT; location / {{ return 403; }} }}",
-        cloud.export()
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_attack test 1$uri;
+                api_sessions_export {};
+                server {{
+                    listen 127.0.0.1:PORT;
+                    location / {{ return 403; }}
+                }}
+            ",
+            cloud.export()
+        ))
+        .start();
     let form = [("Content-Type", "application/x-www-form-urlencoded")];
     assert_eq!(request(nginx.port, "POST", "/sent", &form, "q=12345").status, 403);
     assert_eq!(request(nginx.port, "GET", "/none", &[], "").status, 403);

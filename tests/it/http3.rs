@@ -1,11 +1,9 @@
 //! HTTP/3, where there is no `Host` header: with an NGINX that has it.
 
-mod harness;
-
 use std::process::Command;
 use std::sync::Arc;
 
-use harness::{Cloud, Nginx, built, eventually, free_port, get};
+use crate::harness::{Cloud, Nginx, built, eventually, free_port, get, skip};
 
 /// Trusts the certificate of the test alone.
 fn client(certificate: &[u8]) -> quinn::Endpoint {
@@ -59,8 +57,7 @@ async fn ask(port: u16, certificate: &[u8]) -> u16 {
 fn http3_requests_have_a_host_without_its_header_and_one_record() {
     let version = Command::new(built("API_SESSIONS_NGINX")).arg("-V").output().expect("nginx");
     if !String::from_utf8_lossy(&version.stderr).contains("http_v3_module") {
-        eprintln!("skipped: this NGINX has no HTTP/3");
-        return;
+        return skip("this NGINX has no HTTP/3");
     }
     let directory = tempfile::tempdir().unwrap();
     let key = rcgen::generate_simple_self_signed(["api.example.com".to_owned()]).unwrap();
@@ -68,16 +65,29 @@ fn http3_requests_have_a_host_without_its_header_and_one_record() {
     std::fs::write(directory.path().join("c.key"), key.signing_key.serialize_pem()).unwrap();
     let cloud = Cloud::start();
     let port = free_port();
-    let nginx = Nginx::start_in(
-        directory,
-        "worker_processes 1;",
-        &format!(
-            "api_sessions on; api_sessions_export {}; session_key request.cookie.sid name=sid; context_param request.host name=host;
-            server {{ listen 127.0.0.1:PORT; location / {{ return 200 ok; }} }}
-            server {{ listen 127.0.0.1:{port} quic; ssl_certificate DIR/c.pem; ssl_certificate_key DIR/c.key; location / {{ return 200 ok; }} }}",
+    let nginx = Nginx::builder()
+        .directory(directory)
+        .workers(1)
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_export {};
+                session_key request.cookie.sid name=sid;
+                context_param request.host name=host;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    location / {{ return 200 ok; }}
+                }}
+                server {{
+                    listen 127.0.0.1:{port} quic;
+                    ssl_certificate DIR/c.pem;
+                    ssl_certificate_key DIR/c.key;
+                    location / {{ return 200 ok; }}
+                }}
+            ",
             cloud.export()
-        ),
-    );
+        ))
+        .start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     assert_eq!(runtime.block_on(ask(port, key.cert.der())), 200);
     get(nginx.port, "/h1", &[("Cookie", "sid=abc")]);

@@ -1,20 +1,47 @@
 //! Sessions that are denied.
 
-mod harness;
-
-use harness::{Answer, Cloud, Nginx, eventually, get, next_millisecond, request};
+use crate::harness::{Answer, Cloud, Nginx, eventually, get, next_millisecond, request};
 use serde_json::json;
 
-const SERVER: &str = "api_sessions on; session_key request.header.S; api_sessions_application $http_app;
+const SERVER: &str = "
+    api_sessions on;
+    session_key request.header.S;
+    api_sessions_application $http_app;
     add_header X-Session $api_session_id always;
-    server { listen 127.0.0.1:PORT; api_sessions_deny on;
+    server {
+        listen 127.0.0.1:PORT;
+        api_sessions_deny on;
         location / { proxy_pass http://127.0.0.1:PORT/up; }
-        location /teapot { api_sessions_deny on status=418; proxy_pass http://127.0.0.1:PORT/up; }
-        location /dry { api_sessions_deny dry_run; proxy_pass http://127.0.0.1:PORT/up; proxy_set_header X-Denied $api_session_denied; }
-        location /off { api_sessions_deny off; proxy_pass http://127.0.0.1:PORT/up; }
-        location /any { satisfy any; allow all; proxy_pass http://127.0.0.1:PORT/up; }
-        location /up { api_sessions off; return 200 up$http_x_denied; }
-        location /control { api_sessions off; allow 127.0.0.1; deny all; api_sessions_control; } }";
+        location /teapot {
+            api_sessions_deny on status=418;
+            proxy_pass http://127.0.0.1:PORT/up;
+        }
+        location /dry {
+            api_sessions_deny dry_run;
+            proxy_pass http://127.0.0.1:PORT/up;
+            proxy_set_header X-Denied $api_session_denied;
+        }
+        location /off {
+            api_sessions_deny off;
+            proxy_pass http://127.0.0.1:PORT/up;
+        }
+        location /any {
+            satisfy any;
+            allow all;
+            proxy_pass http://127.0.0.1:PORT/up;
+        }
+        location /up {
+            api_sessions off;
+            return 200 up$http_x_denied;
+        }
+        location /control {
+            api_sessions off;
+            allow 127.0.0.1;
+            deny all;
+            api_sessions_control;
+        }
+    }
+";
 
 fn post(nginx: &Nginx, body: &serde_json::Value) -> Answer {
     request(nginx.port, "POST", "/control", &[], &body.to_string())
@@ -26,7 +53,7 @@ fn session(nginx: &Nginx, name: &str) -> String {
 
 #[test]
 fn a_denied_session_is_refused_everywhere_it_should_be_and_nobody_else() {
-    let nginx = Nginx::start(SERVER);
+    let nginx = Nginx::builder().http(SERVER).start();
     let bad = session(&nginx, "bad");
     let answer = post(&nginx, &json!({ "session": bad, "reason": "test" }));
     assert_eq!((answer.status, answer.json()["session"].as_str()), (201, Some(bad.as_str())));
@@ -51,7 +78,7 @@ fn a_denied_session_is_refused_everywhere_it_should_be_and_nobody_else() {
 
 #[test]
 fn an_entry_may_end_and_may_count_for_some_applications() {
-    let nginx = Nginx::start(SERVER);
+    let nginx = Nginx::builder().http(SERVER).start();
     let bad = session(&nginx, "bad");
     post(&nginx, &json!({ "session": bad, "applications": ["shop"], "seconds": 2 }));
     assert_eq!(get(nginx.port, "/", &[("S", "bad"), ("App", "shop")]).status, 403);
@@ -63,7 +90,7 @@ fn an_entry_may_end_and_may_count_for_some_applications() {
 
 #[test]
 fn a_reload_keeps_the_denylist() {
-    let nginx = Nginx::start(SERVER);
+    let nginx = Nginx::builder().http(SERVER).start();
     let directory = nginx.path("");
     assert!(directory.exists());
     let bad = session(&nginx, "bad");
@@ -74,7 +101,7 @@ fn a_reload_keeps_the_denylist() {
 
 #[test]
 fn bad_orders_are_answered_clearly() {
-    let nginx = Nginx::start(SERVER);
+    let nginx = Nginx::builder().http(SERVER).start();
     for (body, word) in [
         ("", "EOF"),
         ("{", "EOF"),
@@ -95,7 +122,7 @@ fn bad_orders_are_answered_clearly() {
 
 #[test]
 fn an_order_that_says_what_nobody_understands_denied_for_good() {
-    let nginx = Nginx::start(SERVER);
+    let nginx = Nginx::builder().http(SERVER).start();
     let id = "0123456789abcdef0123456789abcdef";
     for (body, word) in [
         (json!({ "session": id, "secconds": 60 }), "secconds"),
@@ -121,7 +148,8 @@ fn an_order_that_says_what_nobody_understands_denied_for_good() {
 #[test]
 fn records_say_what_was_denied() {
     let cloud = Cloud::start();
-    let nginx = Nginx::start(&format!("api_sessions_export {}; {SERVER}", cloud.export()));
+    let nginx =
+        Nginx::builder().http(&format!("api_sessions_export {}; {SERVER}", cloud.export())).start();
     let bad = session(&nginx, "bad");
     post(&nginx, &json!({ "session": bad }));
     next_millisecond();
@@ -136,14 +164,36 @@ fn records_say_what_was_denied() {
 
 #[test]
 fn what_the_denylist_says_of_one_application_does_not_count_for_the_next() {
-    let nginx = Nginx::start(
-        "api_sessions on; session_key request.header.S; add_header X-Session $api_session_id always;
-        server { listen 127.0.0.1:PORT; api_sessions_deny on; root DIR;
-            location / { api_sessions_application a; try_files /none /b; }
-            location /b { api_sessions_application b; proxy_pass http://127.0.0.1:PORT/up; }
-            location /up { api_sessions off; return 200 up; }
-            location /control { api_sessions off; api_sessions_control; } }",
-    );
+    let nginx = Nginx::builder()
+        .http(
+            "
+                api_sessions on;
+                session_key request.header.S;
+                add_header X-Session $api_session_id always;
+                server {
+                    listen 127.0.0.1:PORT;
+                    api_sessions_deny on;
+                    root DIR;
+                    location / {
+                        api_sessions_application a;
+                        try_files /none /b;
+                    }
+                    location /b {
+                        api_sessions_application b;
+                        proxy_pass http://127.0.0.1:PORT/up;
+                    }
+                    location /up {
+                        api_sessions off;
+                        return 200 up;
+                    }
+                    location /control {
+                        api_sessions off;
+                        api_sessions_control;
+                    }
+                }
+            ",
+        )
+        .start();
     let bad = session(&nginx, "bad");
     post(&nginx, &json!({ "session": bad, "applications": ["b"] }));
     assert_eq!(get(nginx.port, "/b", &[("S", "bad")]).status, 403);

@@ -1,14 +1,12 @@
 //! `api_sessions_preread_body on`: bodies that are read before they are passed on.
 
-mod harness;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use crate::harness::{Nginx, eventually, get, raw, request};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use harness::{Nginx, eventually, get, raw, request};
 use serde_json::json;
 
 fn post(nginx: &Nginx, target: &str, headers: &str, body: &[u8]) -> String {
@@ -23,14 +21,25 @@ fn post(nginx: &Nginx, target: &str, headers: &str, body: &[u8]) -> String {
 fn a_body_that_is_thrown_away_is_not_read_again_and_again() {
     // Answered by a `return` before the access phase, with a body that is still on its way; then the
     // not-modified filter says 412, and its error page goes through the access phase.
-    let nginx = Nginx::start(
-        "api_sessions on; session_key request.body.json.user;
-        server { listen 127.0.0.1:PORT; api_sessions_preread_body on;
-            error_page 412 416 = /sorry;
-            location /thrown { return 200 hello; }
-            location /sorry { empty_gif; }
-            location /up { api_sessions off; return 200 up; } }",
-    );
+    let nginx = Nginx::builder()
+        .http(
+            "
+                api_sessions on;
+                session_key request.body.json.user;
+                server {
+                    listen 127.0.0.1:PORT;
+                    api_sessions_preread_body on;
+                    error_page 412 416 = /sorry;
+                    location /thrown { return 200 hello; }
+                    location /sorry { empty_gif; }
+                    location /up {
+                        api_sessions off;
+                        return 200 up;
+                    }
+                }
+            ",
+        )
+        .start();
     for condition in ["If-Match: \"x\"", "If-Unmodified-Since: Mon, 01 Jan 1990 00:00:00 GMT"] {
         let mut stream = TcpStream::connect(("127.0.0.1", nginx.port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -49,12 +58,25 @@ fn a_body_that_is_thrown_away_is_not_read_again_and_again() {
 
 #[test]
 fn only_types_that_a_key_can_read_are_waited_for() {
-    let nginx = Nginx::start(
-        "api_sessions on; session_key request.body.form.user name=user;
-        server { listen 127.0.0.1:PORT; api_sessions_preread_body on; proxy_request_buffering off; proxy_http_version 1.1;
-            location / { proxy_pass http://127.0.0.1:PORT/up; }
-            location /up { api_sessions off; return 200 up; } }",
-    );
+    let nginx = Nginx::builder()
+        .http(
+            "
+                api_sessions on;
+                session_key request.body.form.user name=user;
+                server {
+                    listen 127.0.0.1:PORT;
+                    api_sessions_preread_body on;
+                    proxy_request_buffering off;
+                    proxy_http_version 1.1;
+                    location / { proxy_pass http://127.0.0.1:PORT/up; }
+                    location /up {
+                        api_sessions off;
+                        return 200 up;
+                    }
+                }
+            ",
+        )
+        .start();
     for (content_type, is_waited_for) in [
         ("application/x-www-form-urlencoded", true),
         ("application/json", false),
@@ -76,14 +98,29 @@ fn only_types_that_a_key_can_read_are_waited_for() {
 
 #[test]
 fn a_denied_session_does_not_get_by_with_a_compressed_body() {
-    let nginx = Nginx::start(
-        "api_sessions on; session_key request.body.json.user name=user;
-        add_header X-Session $api_session_id always;
-        server { listen 127.0.0.1:PORT; api_sessions_preread_body on; api_sessions_deny on;
-            location / { proxy_pass http://127.0.0.1:PORT/up; }
-            location /up { api_sessions off; return 200 up; }
-            location /control { api_sessions off; api_sessions_control; } }",
-    );
+    let nginx = Nginx::builder()
+        .http(
+            "
+                api_sessions on;
+                session_key request.body.json.user name=user;
+                add_header X-Session $api_session_id always;
+                server {
+                    listen 127.0.0.1:PORT;
+                    api_sessions_preread_body on;
+                    api_sessions_deny on;
+                    location / { proxy_pass http://127.0.0.1:PORT/up; }
+                    location /up {
+                        api_sessions off;
+                        return 200 up;
+                    }
+                    location /control {
+                        api_sessions off;
+                        api_sessions_control;
+                    }
+                }
+            ",
+        )
+        .start();
     let body = br#"{"user":"mallory"}"#;
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(body).unwrap();

@@ -1,23 +1,35 @@
 //! What arrives in the cloud.
 
-mod harness;
-
-use harness::{Cloud, Nginx, check_prometheus, eventually, get, request};
+use crate::harness::{Cloud, Nginx, check_prometheus, eventually, get, request};
 use serde_json::json;
 
 #[test]
 fn a_request_arrives_with_all_that_the_contract_says() {
     let cloud = Cloud::start();
-    let nginx = Nginx::start(&format!(
-        "api_sessions on; api_sessions_export {}; api_sessions_application shop-$host;
-        session_key request.header.X-Sid name=sid; session_key request.cookie.open export=plain;
-        session_key request.cookie.silent export=off;
-        context_param request.query.q name=search; context_param request.header.X-User type=user;
-        context_param request.header.X-Role type=role hash;
-        server {{ listen 127.0.0.1:PORT; location / {{ proxy_pass http://127.0.0.1:PORT/up; }}
-        location /up {{ api_sessions off; return 201 fine; }} }}",
-        cloud.export()
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_export {};
+                api_sessions_application shop-$host;
+                session_key request.header.X-Sid name=sid;
+                session_key request.cookie.open export=plain;
+                session_key request.cookie.silent export=off;
+                context_param request.query.q name=search;
+                context_param request.header.X-User type=user;
+                context_param request.header.X-Role type=role hash;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    location / {{ proxy_pass http://127.0.0.1:PORT/up; }}
+                    location /up {{
+                        api_sessions off;
+                        return 201 fine;
+                    }}
+                }}
+            ",
+            cloud.export()
+        ))
+        .start();
     let headers = [
         ("X-Sid", "session-one"),
         ("Cookie", "open=visible; silent=invisible"),
@@ -60,12 +72,26 @@ fn a_request_arrives_with_all_that_the_contract_says() {
 #[test]
 fn one_request_is_one_record_and_sessions_hold_them_in_order() {
     let cloud = Cloud::start();
-    let nginx = Nginx::start(&format!(
-        "api_sessions on; api_sessions_export {}; session_key request.header.S;
-        server {{ listen 127.0.0.1:PORT; error_page 404 /lost; location /lost {{ return 404 lost; }}
-        location /ok {{ return 200 ok; }} location /silent {{ api_sessions off; return 200 silent; }} }}",
-        cloud.export()
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_export {};
+                session_key request.header.S;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    error_page 404 /lost;
+                    location /lost {{ return 404 lost; }}
+                    location /ok {{ return 200 ok; }}
+                    location /silent {{
+                        api_sessions off;
+                        return 200 silent;
+                    }}
+                }}
+            ",
+            cloud.export()
+        ))
+        .start();
     for round in 0..20 {
         for session in ["a", "b", "c"] {
             get(nginx.port, &format!("/ok/{round}"), &[("S", session)]);
@@ -90,10 +116,19 @@ fn one_request_is_one_record_and_sessions_hold_them_in_order() {
 fn a_cloud_that_is_away_hurts_nobody_and_gets_everything_later() {
     let mut cloud = Cloud::start();
     let export = cloud.export();
-    let nginx = Nginx::start(&format!(
-        "api_sessions on; api_sessions_export {export}; session_key request.header.S;
-        server {{ listen 127.0.0.1:PORT; return 200 ok; }}"
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_export {export};
+                session_key request.header.S;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    return 200 ok;
+                }}
+            "
+        ))
+        .start();
     cloud.kill();
     for _ in 0..30 {
         assert_eq!(get(nginx.port, "/", &[("S", "x")]).status, 200);
@@ -119,15 +154,21 @@ fn a_wrong_token_costs_no_data() {
     let cloud = Cloud::start();
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("token"), "wrong").unwrap();
-    let nginx = Nginx::start_in(
-        directory,
-        "worker_processes 1;",
-        &format!(
-            "api_sessions on; api_sessions_export {} token_file=DIR/token node=n flush=50ms;
-            server {{ listen 127.0.0.1:PORT; return 200 ok; }}",
+    let nginx = Nginx::builder()
+        .directory(directory)
+        .workers(1)
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_export {} token_file=DIR/token node=n flush=50ms;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    return 200 ok;
+                }}
+            ",
             cloud.url()
-        ),
-    );
+        ))
+        .start();
     get(nginx.port, "/", &[]);
     eventually("a word about it", || nginx.error_log().contains("answered 401").then_some(()));
     assert!(!nginx.error_log().contains("Bearer") && !nginx.error_log().contains("wrong"));
@@ -139,33 +180,51 @@ fn a_wrong_token_costs_no_data() {
 #[test]
 fn a_killed_worker_loses_no_record() {
     let mut cloud = Cloud::start();
-    let nginx = Nginx::start(&format!(
-        "api_sessions on; api_sessions_export {}; session_key request.header.S;
-        server {{ listen 127.0.0.1:PORT; return 200 ok; }}",
-        cloud.export()
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_export {};
+                session_key request.header.S;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    return 200 ok;
+                }}
+            ",
+            cloud.export()
+        ))
+        .start();
     cloud.kill();
     for _ in 0..40 {
         get(nginx.port, "/", &[("S", "x")]);
     }
     for pid in nginx.workers() {
-        harness::signal(pid, "KILL");
+        crate::harness::signal(pid, "KILL");
     }
     let count = 40;
     eventually("new workers", || (nginx.workers().len() == 2).then_some(()));
     cloud.run();
     assert_eq!(cloud.sessions(count)[0]["requests"], count);
-    nginx.forgive_kills();
+    nginx.expect_kills();
 }
 
 #[test]
 fn reloads_under_load_lose_and_double_nothing() {
     let cloud = Cloud::start();
-    let nginx = Nginx::start(&format!(
-        "api_sessions on; api_sessions_export {}; session_key request.header.S;
-        server {{ listen 127.0.0.1:PORT; return 200 ok; }}",
-        cloud.export()
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_export {};
+                session_key request.header.S;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    return 200 ok;
+                }}
+            ",
+            cloud.export()
+        ))
+        .start();
     let port = nginx.port;
     let load = std::thread::spawn(move || {
         (0..400).filter(|_| get(port, "/", &[("S", "x")]).status == 200).count()
@@ -186,12 +245,23 @@ fn reloads_under_load_lose_and_double_nothing() {
 #[test]
 fn the_status_page_speaks_json_and_prometheus() {
     let cloud = Cloud::start();
-    let nginx = Nginx::start(&format!(
-        "api_sessions on; api_sessions_export {};
-        server {{ listen 127.0.0.1:PORT; location / {{ return 200 ok; }}
-        location /status {{ api_sessions off; api_sessions_status; }} }}",
-        cloud.export()
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_export {};
+                server {{
+                    listen 127.0.0.1:PORT;
+                    location / {{ return 200 ok; }}
+                    location /status {{
+                        api_sessions off;
+                        api_sessions_status;
+                    }}
+                }}
+            ",
+            cloud.export()
+        ))
+        .start();
     get(nginx.port, "/", &[]);
     cloud.sessions(1);
     let status = eventually("the record is counted as sent", || {
@@ -220,9 +290,17 @@ fn the_status_page_speaks_json_and_prometheus() {
 
 #[test]
 fn a_format_that_there_is_not_is_refused_and_accept_is_weighed() {
-    let nginx = Nginx::start(
-        "api_sessions on; server { listen 127.0.0.1:PORT; location /status { api_sessions_status; } }",
-    );
+    let nginx = Nginx::builder()
+        .http(
+            "
+                api_sessions on;
+                server {
+                    listen 127.0.0.1:PORT;
+                    location /status { api_sessions_status; }
+                }
+            ",
+        )
+        .start();
     let refused = get(nginx.port, "/status?format=xml", &[]);
     assert_eq!(refused.status, 400);
     let detail = refused.json()["detail"].to_string();
@@ -257,15 +335,34 @@ fn a_format_that_there_is_not_is_refused_and_accept_is_weighed() {
 #[test]
 fn a_request_id_is_the_same_for_all_who_ask_and_never_given_twice() {
     let cloud = Cloud::start();
-    let nginx = Nginx::start(&format!(
-        "api_sessions on; api_sessions_export {}; session_key request.header.S;
-        log_format id '$request_id'; access_log DIR/ids.log id;
-        server {{ listen 127.0.0.1:PORT; add_header X-Id $request_id; error_page 404 =200 /found;
-        location /found {{ return 200 found; }}
-        location /proxied {{ proxy_set_header X-Id $request_id; proxy_pass http://127.0.0.1:PORT/up; }}
-        location /up {{ api_sessions off; access_log off; add_header X-Up 1; return 200 $http_x_id; }} }}",
-        cloud.export()
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_export {};
+                session_key request.header.S;
+                log_format id '$request_id';
+                access_log DIR/ids.log id;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    add_header X-Id $request_id;
+                    error_page 404 =200 /found;
+                    location /found {{ return 200 found; }}
+                    location /proxied {{
+                        proxy_set_header X-Id $request_id;
+                        proxy_pass http://127.0.0.1:PORT/up;
+                    }}
+                    location /up {{
+                        api_sessions off;
+                        access_log off;
+                        add_header X-Up 1;
+                        return 200 $http_x_id;
+                    }}
+                }}
+            ",
+            cloud.export()
+        ))
+        .start();
     // More than the operating system is asked for at a time, in old and new workers.
     let mut ids = std::collections::BTreeSet::new();
     for round in 0..700 {

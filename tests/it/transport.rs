@@ -1,13 +1,11 @@
 //! Whatever way requests and responses take, not a byte of them changes, and each is recorded once.
 
-mod harness;
-
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use harness::{Cloud, Nginx, eventually, free_port, get, raw, request};
+use crate::harness::{Cloud, Nginx, eventually, free_port, get, raw, request};
 use serde_json::Value;
 
 /// Heads and bodies.
@@ -91,21 +89,49 @@ fn serve(
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
 
 fn nginx(cloud: &Cloud, upstream: &Upstream, more: &str) -> Nginx {
-    Nginx::start(&format!(
-        "api_sessions on; api_sessions_export {}; session_key request.header.S;
-        context_param request.body.json.user name=user; context_param request.body.form.user name=user;
-        context_param request.body.multipart.user name=user; context_param response.body.json.token name=token;
-        context_param response.header.X-Up name=up; context_param response.cookie.sid name=set hash;
-        client_max_body_size 10m; proxy_http_version 1.1;
-        server {{ listen 127.0.0.1:PORT; {more}
-        location / {{ proxy_pass http://127.0.0.1:{up}; }}
-        location /stream {{ proxy_pass http://127.0.0.1:{up}; proxy_request_buffering off; proxy_buffering off; }}
-        location /ws {{ proxy_pass http://127.0.0.1:{up}; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; }}
-        location /off {{ api_sessions off; proxy_pass http://127.0.0.1:{up}; }}
-        location /off-stream {{ api_sessions off; proxy_pass http://127.0.0.1:{up}; proxy_request_buffering off; }} }}",
-        cloud.export(),
-        up = upstream.port
-    ))
+    Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_export {};
+                session_key request.header.S;
+                context_param request.body.json.user name=user;
+                context_param request.body.form.user name=user;
+                context_param request.body.multipart.user name=user;
+                context_param response.body.json.token name=token;
+                context_param response.header.X-Up name=up;
+                context_param response.cookie.sid name=set hash;
+                client_max_body_size 10m;
+                proxy_http_version 1.1;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    {more}
+                    location / {{ proxy_pass http://127.0.0.1:{up}; }}
+                    location /stream {{
+                        proxy_pass http://127.0.0.1:{up};
+                        proxy_request_buffering off;
+                        proxy_buffering off;
+                    }}
+                    location /ws {{
+                        proxy_pass http://127.0.0.1:{up};
+                        proxy_set_header Upgrade $http_upgrade;
+                        proxy_set_header Connection upgrade;
+                    }}
+                    location /off {{
+                        api_sessions off;
+                        proxy_pass http://127.0.0.1:{up};
+                    }}
+                    location /off-stream {{
+                        api_sessions off;
+                        proxy_pass http://127.0.0.1:{up};
+                        proxy_request_buffering off;
+                    }}
+                }}
+            ",
+            cloud.export(),
+            up = upstream.port
+        ))
+        .start()
 }
 
 /// The record of the only request of that path.
@@ -458,14 +484,28 @@ fn http2_requests_have_their_host_their_split_cookies_and_one_record() {
     let cloud = Cloud::start();
     let upstream = Upstream::plain(OK);
     let port = free_port();
-    let nginx = Nginx::start(&format!(
-        "api_sessions on; api_sessions_export {}; session_key request.cookie.sid name=sid;
-        context_param request.host name=host; context_param request.body.json.user name=user; context_param request.cookie.third name=third;
-        server {{ listen 127.0.0.1:PORT; return 200; }}
-        server {{ listen 127.0.0.1:{port} http2; location / {{ proxy_pass http://127.0.0.1:{}; }} }}",
-        cloud.export(),
-        upstream.port
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_export {};
+                session_key request.cookie.sid name=sid;
+                context_param request.host name=host;
+                context_param request.body.json.user name=user;
+                context_param request.cookie.third name=third;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    return 200;
+                }}
+                server {{
+                    listen 127.0.0.1:{port} http2;
+                    location / {{ proxy_pass http://127.0.0.1:{}; }}
+                }}
+            ",
+            cloud.export(),
+            upstream.port
+        ))
+        .start();
     let head = fields(&[
         (":method", "POST"),
         (":scheme", "http"),
@@ -504,12 +544,23 @@ fn http2_requests_have_their_host_their_split_cookies_and_one_record() {
 #[test]
 fn every_place_that_many_values_can_come_from_has_an_answer() {
     let cloud = Cloud::start();
-    let nginx = Nginx::start(&format!(
-        "large_client_header_buffers 8 128k; api_sessions on; api_sessions_export {}; session_key request.cookie.last name=last;
-        context_param request.query.a name=a; context_param request.header.X-Big name=big;
-        server {{ listen 127.0.0.1:PORT; return 200 ok; }}",
-        cloud.export()
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                large_client_header_buffers 8 128k;
+                api_sessions on;
+                api_sessions_export {};
+                session_key request.cookie.last name=last;
+                context_param request.query.a name=a;
+                context_param request.header.X-Big name=big;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    return 200 ok;
+                }}
+            ",
+            cloud.export()
+        ))
+        .start();
     let cookies: String =
         (0..10_000).map(|n| format!("c{n}=v; ")).collect::<String>() + "last=found";
     let big = "b".repeat(100_000);
@@ -543,9 +594,19 @@ fn nginx_may_compress_or_inflate_what_a_point_of_a_response_body_reads() {
     });
     let up = upstream.port;
     let more = format!(
-        "location /compressed {{ gzip on; gzip_types application/json; gzip_min_length 1; gzip_http_version 1.0;
-            proxy_pass http://127.0.0.1:{up}; }}
-        location /inflated {{ gunzip on; proxy_pass http://127.0.0.1:{up}; }}"
+        "
+            location /compressed {{
+                gzip on;
+                gzip_types application/json;
+                gzip_min_length 1;
+                gzip_http_version 1.0;
+                proxy_pass http://127.0.0.1:{up};
+            }}
+            location /inflated {{
+                gunzip on;
+                proxy_pass http://127.0.0.1:{up};
+            }}
+        "
     );
     let nginx = nginx(&cloud, &upstream, &more);
     for (target, accept, encoded) in

@@ -1,20 +1,40 @@
 //! `api_sessions_detect`: what is found in real requests, and what a WAF beside the module says.
 
-mod harness;
-
-use harness::{Cloud, Nginx, check, eventually, get, request};
+use crate::harness::{Cloud, Nginx, eventually, get, request, skip};
 use serde_json::Value;
 
 fn start(cloud: &Cloud, detect: &str) -> Nginx {
-    Nginx::start(&format!(
-        "api_sessions on; api_sessions_export {}; session_key request.header.S; {detect}
-        server {{ listen 127.0.0.1:PORT; location / {{ proxy_pass http://127.0.0.1:PORT/up; }}
-        location /sqli {{ api_sessions_detect on sqli; proxy_pass http://127.0.0.1:PORT/up; }}
-        location /off {{ api_sessions_detect off; proxy_pass http://127.0.0.1:PORT/up; }}
-        location /status {{ api_sessions off; api_sessions_status; }}
-        location /up {{ api_sessions off; return 200 ok; }} }}",
-        cloud.export()
-    ))
+    Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_export {};
+                session_key request.header.S;
+                {detect}
+                server {{
+                    listen 127.0.0.1:PORT;
+                    location / {{ proxy_pass http://127.0.0.1:PORT/up; }}
+                    location /sqli {{
+                        api_sessions_detect on sqli;
+                        proxy_pass http://127.0.0.1:PORT/up;
+                    }}
+                    location /off {{
+                        api_sessions_detect off;
+                        proxy_pass http://127.0.0.1:PORT/up;
+                    }}
+                    location /status {{
+                        api_sessions off;
+                        api_sessions_status;
+                    }}
+                    location /up {{
+                        api_sessions off;
+                        return 200 ok;
+                    }}
+                }}
+            ",
+            cloud.export()
+        ))
+        .start()
 }
 
 /// The one record of a session of that many requests.
@@ -83,10 +103,10 @@ fn wrong_words_are_named() {
         ("api_sessions_detect on sqlinjection;", "\"sqlinjection\""),
         ("api_sessions_detect off sqli;", "\"sqli\" behind \"off\""),
     ] {
-        let tested = check(directive);
-        assert!(!tested.accepted && tested.said.contains(word), "{}", tested.said);
+        let tested = Nginx::builder().http(directive).check();
+        assert!(!tested.ok && tested.stderr.contains(word), "{}", tested.stderr);
     }
-    assert!(check("api_sessions_detect on sqli xss scanner;").accepted);
+    assert!(Nginx::builder().http("api_sessions_detect on sqli xss scanner;").check().ok);
 }
 
 /// With Debian's ModSecurity beside the module, where it is installed for the NGINX under test.
@@ -94,28 +114,41 @@ fn wrong_words_are_named() {
 fn what_modsecurity_blocks_is_recorded_in_its_session() {
     let module = "/usr/lib/nginx/modules/ngx_http_modsecurity_module.so";
     if !std::path::Path::new(module).exists()
-        || harness::built("API_SESSIONS_NGINX") != "/usr/sbin/nginx"
+        || crate::harness::built("API_SESSIONS_NGINX") != "/usr/sbin/nginx"
     {
-        eprintln!("skipped: {module} is not there, or for another NGINX");
-        return;
+        return skip("needs Debian's NGINX with its ModSecurity module");
     }
     let cloud = Cloud::start();
     let rule = "SecRuleEngine On\\nSecRule ARGS \\\"@contains attack\\\" \\\"id:1,phase:1,deny,status:403\\\"";
-    let nginx = Nginx::start_with(
-        &format!("load_module {module};"),
-        &format!(
-            "api_sessions on; api_sessions_export {}; session_key request.header.S;
-            map $status $blocked {{ 403 1; default 0; }}
-            server {{ listen 127.0.0.1:PORT; modsecurity on;
-            modsecurity_rules '{rule}';
-            api_sessions_attack waf $blocked;
-            location / {{ proxy_pass http://127.0.0.1:PORT/up; }}
-            location /up {{ modsecurity off; api_sessions off; return 200 ok; }} }}",
-            cloud.export()
+    let nginx = Nginx::builder()
+        .workers(1)
+        .main(&format!("load_module {module};"))
+        .http(
+            &format!(
+                "
+                    api_sessions on;
+                    api_sessions_export {};
+                    session_key request.header.S;
+                    map $status $blocked {{ 403 1; default 0; }}
+                    server {{
+                        listen 127.0.0.1:PORT;
+                        modsecurity on;
+                        modsecurity_rules '{rule}';
+                        api_sessions_attack waf $blocked;
+                        location / {{ proxy_pass http://127.0.0.1:PORT/up; }}
+                        location /up {{
+                            modsecurity off;
+                            api_sessions off;
+                            return 200 ok;
+                        }}
+                    }}
+                ",
+                cloud.export()
+            )
+            .replace("\\n", "\n")
+            .replace("\\\"", "\""),
         )
-        .replace("\\n", "\n")
-        .replace("\\\"", "\""),
-    );
+        .start();
     assert_eq!(get(nginx.port, "/fine", &[("S", "x")]).status, 200);
     assert_eq!(get(nginx.port, "/bad?q=attack", &[("S", "x")]).status, 403);
     let session = cloud.sessions(2).remove(0);

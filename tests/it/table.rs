@@ -1,10 +1,8 @@
 //! The session table under a real NGINX: killed workers, upgrades, helpers, privileges.
 
-mod harness;
-
 use std::time::{Duration, Instant};
 
-use harness::{Daemon, Nginx, eventually, get, signal};
+use crate::harness::{Daemon, Nginx, eventually, get, signal};
 
 const SHOW: &str =
     "add_header X-Requests $api_session_requests; add_header X-Session $api_session_id;";
@@ -20,10 +18,23 @@ fn requests(nginx: &Nginx, session: &str) -> u64 {
 
 #[test]
 fn workers_killed_at_any_moment_under_load_stop_nobody_and_counts_stay_sound() {
-    let nginx = Nginx::start(&format!(
-        "api_sessions on; session_key request.header.S; {SHOW}
-        server {{ listen 127.0.0.1:PORT; location / {{ return 204; }} location /status {{ api_sessions off; api_sessions_status; }} }}"
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                session_key request.header.S;
+                {SHOW}
+                server {{
+                    listen 127.0.0.1:PORT;
+                    location / {{ return 204; }}
+                    location /status {{
+                        api_sessions off;
+                        api_sessions_status;
+                    }}
+                }}
+            "
+        ))
+        .start();
     let deaths = if std::env::var_os("API_SESSIONS_FULL").is_some() { 300 } else { 25 };
     let port = nginx.port;
     let stop = std::sync::atomic::AtomicBool::new(false);
@@ -70,15 +81,22 @@ fn workers_killed_at_any_moment_under_load_stop_nobody_and_counts_stay_sound() {
     assert!(answered > 0 && recovered <= deaths as u64);
     // Counted and killed before the answer: more. Fewer only where a death took half a session.
     assert!(counted >= answered || recovered > 0, "{counted} of {answered}");
-    nginx.forgive_kills();
+    nginx.expect_kills();
 }
 
 #[test]
 fn a_binary_upgrade_serves_on() {
     let nginx = Daemon::start(&format!(
-        "api_sessions on; session_key request.header.S; {SHOW}
-        api_sessions_export http://127.0.0.1:1 flush=1s shutdown=100ms;
-        server {{ listen 127.0.0.1:PORT; return 204; }}"
+        "
+            api_sessions on;
+            session_key request.header.S;
+            {SHOW}
+            api_sessions_export http://127.0.0.1:1 flush=1s shutdown=100ms;
+            server {{
+                listen 127.0.0.1:PORT;
+                return 204;
+            }}
+        "
     ));
     let ask = |session| {
         let answer = get(nginx.port, "/", &[("S", session)]);
@@ -103,14 +121,22 @@ fn a_binary_upgrade_serves_on() {
 
 #[test]
 fn cache_helpers_do_nothing_of_ours() {
-    let nginx = Nginx::start_with(
-        "worker_processes 1;",
-        &format!(
-            "proxy_cache_path DIR/cache keys_zone=cache:1m; api_sessions on; session_key request.header.S; {SHOW}
-            api_sessions_export http://127.0.0.1:1 flush=1s;
-            server {{ listen 127.0.0.1:PORT; location / {{ return 204; }} }}"
-        ),
-    );
+    let nginx = Nginx::builder()
+        .workers(1)
+        .http(&format!(
+            "
+                proxy_cache_path DIR/cache keys_zone=cache:1m;
+                api_sessions on;
+                session_key request.header.S;
+                {SHOW}
+                api_sessions_export http://127.0.0.1:1 flush=1s;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    location / {{ return 204; }}
+                }}
+            "
+        ))
+        .start();
     assert_eq!(requests(&nginx, "a"), 1);
     // Worker, cache manager, and for a minute the cache loader: one of them has an exporter.
     let threads =
@@ -122,10 +148,20 @@ fn cache_helpers_do_nothing_of_ours() {
 #[test]
 fn a_large_zone_starts_at_once_and_takes_no_memory_before_it_is_used() {
     let start = Instant::now();
-    let nginx = Nginx::start(&format!(
-        "api_sessions on; api_sessions_zone s:512m; session_key request.header.S; {SHOW}
-        server {{ listen 127.0.0.1:PORT; return 204; }}"
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_zone s:512m;
+                session_key request.header.S;
+                {SHOW}
+                server {{
+                    listen 127.0.0.1:PORT;
+                    return 204;
+                }}
+            "
+        ))
+        .start();
     assert_eq!(requests(&nginx, "a"), 1);
     println!("a zone of 512 MB: first answer after {:?}", start.elapsed());
     let status = std::fs::read_to_string(format!("/proc/{}/status", nginx.master())).unwrap();
@@ -143,24 +179,47 @@ fn an_unprivileged_user_on_a_tree_it_cannot_write_is_enough() {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(directory.path().join("secret"), PermissionsExt::from_mode(0o600))
         .unwrap();
-    let nginx = Nginx::start_as(
-        directory,
-        "nobody nogroup",
-        &format!(
-            "api_sessions on; api_sessions_secret DIR/secret; session_key request.header.S; {SHOW}
-            api_sessions_export http://127.0.0.1:1 flush=1s;
-            server {{ listen 127.0.0.1:PORT; return 204; }}"
-        ),
-    );
+    let nginx = Nginx::builder()
+        .directory(directory)
+        .user("nobody nogroup")
+        .workers(1)
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_secret DIR/secret;
+                session_key request.header.S;
+                {SHOW}
+                api_sessions_export http://127.0.0.1:1 flush=1s;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    return 204;
+                }}
+            "
+        ))
+        .start();
     assert_eq!(requests(&nginx, "a"), 1);
 }
 
 #[test]
 fn a_zone_that_is_full_refuses_nobody() {
-    let nginx = Nginx::start(&format!(
-        "api_sessions on; api_sessions_zone s:256k; session_key $arg_s; {SHOW}
-        server {{ listen 127.0.0.1:PORT; location / {{ return 204; }} location /status {{ api_sessions off; api_sessions_status; }} }}"
-    ));
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_zone s:256k;
+                session_key $arg_s;
+                {SHOW}
+                server {{
+                    listen 127.0.0.1:PORT;
+                    location / {{ return 204; }}
+                    location /status {{
+                        api_sessions off;
+                        api_sessions_status;
+                    }}
+                }}
+            "
+        ))
+        .start();
     let status = || get(nginx.port, "/status", &[]).json()["table"].clone();
     let capacity = status()["sessions_capacity"].as_u64().unwrap();
     for number in 0..capacity * 2 {
@@ -173,12 +232,24 @@ fn a_zone_that_is_full_refuses_nobody() {
 
 #[test]
 fn sessions_in_use_that_have_to_go_are_warned_of_once() {
-    let nginx = Nginx::start_with(
-        "worker_processes 1;",
-        "api_sessions on; api_sessions_zone tiny:256k; session_key request.header.S;
-        server { listen 127.0.0.1:PORT; location / { return 200 ok; }
-        location /status { api_sessions off; api_sessions_status; } }",
-    );
+    let nginx = Nginx::builder()
+        .workers(1)
+        .http(
+            "
+                api_sessions on;
+                api_sessions_zone tiny:256k;
+                session_key request.header.S;
+                server {
+                    listen 127.0.0.1:PORT;
+                    location / { return 200 ok; }
+                    location /status {
+                        api_sessions off;
+                        api_sessions_status;
+                    }
+                }
+            ",
+        )
+        .start();
     let status = || get(nginx.port, "/status", &[]).json()["table"].clone();
     let capacity = status()["sessions_capacity"].as_u64().unwrap();
     // Twice each, so that they count as in use.
@@ -190,7 +261,7 @@ fn sessions_in_use_that_have_to_go_are_warned_of_once() {
     }
     assert!(status()["evicted_live_total"].as_u64().unwrap() > 0);
     let warnings = || nginx.error_log().matches("zone too small").count();
-    harness::eventually("a warning", || (warnings() > 0).then_some(()));
+    crate::harness::eventually("a warning", || (warnings() > 0).then_some(()));
     for number in 0..capacity {
         let session = format!("more {number}");
         for _ in 0..2 {

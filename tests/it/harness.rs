@@ -1,31 +1,35 @@
-//! A real NGINX with the module, and a real cloud, for one test each.
+//! A real NGINX with the module and a real cloud, started by each test for itself.
 //!
-//! `scripts/test` says where the binaries are:
+//! `scripts/test` passes the paths of the binaries in
 //! `API_SESSIONS_NGINX`, `API_SESSIONS_MODULE`, `API_SESSIONS_CLOUD`.
-#![allow(dead_code, unused_imports)] // each test file uses its own part
 
+mod builder;
 mod cloud;
+mod daemon;
 mod http;
 mod nginx;
 mod prometheus;
+mod skip;
 
 pub(crate) use cloud::Cloud;
+pub(crate) use daemon::Daemon;
 pub(crate) use http::{Answer, get, raw, request};
-pub(crate) use nginx::{Daemon, Nginx, Tested, check, check_in, check_whole, signal};
+pub(crate) use nginx::{Nginx, signal};
 pub(crate) use prometheus::check as check_prometheus;
+pub(crate) use skip::skip;
 
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-/// Longest wait for something that must happen.
+/// Longest wait for an event that must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A port of 127.0.0.1 that is free now, and that no other test of this process gets.
+/// A free port of 127.0.0.1 that no other test of this process gets.
 ///
-/// Below the kernel's own range: a port of that may become the source of somebody's connection before
-/// the server listens on it. It is asked for by connecting, not by listening: a process that another test
-/// forks just then would have the listening socket too, and keep it until its `exec`.
+/// It is below the ephemeral range, whose ports may become the source of a connection before the server
+/// listens. The check connects instead of listening: a child that another test forks at that moment would
+/// inherit the listening socket and hold it until its `exec`.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = (std::process::id() * 97 % 20_000) as u16;
@@ -37,7 +41,7 @@ pub(crate) fn free_port() -> u16 {
     }
 }
 
-/// Asks again and again until there is an answer.
+/// Polls until there is an answer.
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
@@ -50,12 +54,12 @@ pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
     }
 }
 
-/// Path of a binary or file that `scripts/test` has built.
+/// Path of a binary that `scripts/test` has built.
 pub(crate) fn built(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run scripts/test"))
 }
 
-/// So that a request has a later `ts` than the one before, whichever worker takes it.
+/// Waits until the next request must have a later `ts`, whichever worker takes it.
 pub(crate) fn next_millisecond() {
     std::thread::sleep(Duration::from_millis(5));
 }

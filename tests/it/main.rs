@@ -1,0 +1,20 @@
+//! Integration tests: the module in a real NGINX, reporting to a real cloud.
+
+mod harness;
+
+mod attacks;
+mod canary;
+mod configuration;
+mod console;
+mod denylist;
+mod detect;
+mod export;
+mod http3;
+mod preread;
+mod records;
+mod refused;
+mod sessions;
+mod sync;
+mod table;
+mod traces;
+mod transport;
