@@ -17,8 +17,7 @@ as_root() {
     fi
 }
 
-# Installs Debian packages that are not there yet. Services do not start: a server of NGINX on port 80
-# is nobody's wish here.
+# Installs missing Debian packages. Their services do not start: NGINX would take port 80.
 apt_install() {
     local missing=() package
     for package in "$@"; do
@@ -39,7 +38,8 @@ apt_install() {
     [ -z "$failed" ] || die "apt-get could not install ${missing[*]}"
 }
 
-# Cargo of at least the version the workspace asks for; by rustup where there is none.
+# Cargo of at least the workspace's rust-version: the one present, else Debian's if it is new enough
+# (Debian 13 with backports, or later), else rustup's. Says which and why before a long installation.
 ensure_rust() {
     local wanted have
     wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -1)
@@ -48,7 +48,14 @@ ensure_rust() {
     if [ -n "$have" ] && printf '%s\n%s\n' "$wanted" "$have" | sort -V -C; then
         return
     fi
-    say "installing Rust (found ${have:-none}, $wanted or later is needed)"
+    local offered
+    offered=$(apt-cache policy cargo 2>/dev/null | sed -n 's/^ *Candidate: \([0-9.]*\).*/\1/p')
+    if [ -n "$offered" ] && printf '%s\n%s\n' "$wanted" "$offered" | sort -V -C; then
+        say "installing Rust $offered from apt (found ${have:-none}, $wanted or later is needed)"
+        apt_install cargo rustc rustfmt rust-clippy
+        return
+    fi
+    say "installing Rust with rustup (found ${have:-none}, apt has ${offered:-none}, $wanted or later is needed)"
     apt_install curl ca-certificates
     curl --proto '=https' --tlsv1.2 -fsS https://sh.rustup.rs |
         sh -s -- -y --profile minimal --component clippy,rustfmt --default-toolchain stable >&2
@@ -68,7 +75,7 @@ free_port() {
     die "no free port was found"
 }
 
-# Waits until a URL answers, or a process has ended.
+# Waits until a URL answers; fails when the process ends first.
 wait_for_url() {
     local url=$1 pid=$2
     for _ in $(seq 200); do

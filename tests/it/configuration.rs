@@ -284,13 +284,7 @@ fn testing_a_configuration_beside_a_running_nginx_changes_nothing() {
         )
         .start();
     assert_eq!(get(nginx.port, "/", &[]).body, "1");
-    let output = std::process::Command::new(crate::harness::built("API_SESSIONS_NGINX"))
-        .args(["-t", "-c"])
-        .arg(nginx.path("nginx.conf"))
-        .arg("-p")
-        .arg(nginx.path(""))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tested = nginx.check();
+    assert!(tested.ok, "{}", tested.stderr);
     assert_eq!(get(nginx.port, "/", &[]).body, "2");
 }

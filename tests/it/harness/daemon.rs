@@ -19,7 +19,9 @@ impl Daemon {
     #[track_caller]
     pub(crate) fn start(http: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let (port, config) = NginxBuilder::new().workers(1).http(http).render(directory.path());
+        // A binary upgrade starts the new master without the environment, and a sanitizer needs these.
+        let builder = NginxBuilder::new().workers(1).main("env LD_PRELOAD; env ASAN_OPTIONS;");
+        let (port, config) = builder.http(http).render(directory.path());
         write_config(directory.path(), &config.replace("daemon off;", "daemon on;"));
         let status = command(directory.path()).stderr(Stdio::null()).status().expect("nginx runs");
         let daemon = Self { directory, port };

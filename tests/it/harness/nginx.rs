@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::builder::{NginxBuilder, command, write_config};
+use super::builder::{ConfigTest, NginxBuilder, check_config, command, write_config};
 use super::eventually;
 
 /// A running NGINX. When it is dropped, it ends gracefully, and its error log must be clean.
@@ -53,6 +53,11 @@ impl Nginx {
             nginx.path("nginx.pid").exists().then_some(())
         });
         nginx
+    }
+
+    /// Runs `nginx -t` with the configuration of this NGINX, beside it.
+    pub(crate) fn check(&self) -> ConfigTest {
+        check_config(self.directory.path())
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
