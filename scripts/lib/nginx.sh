@@ -1,15 +1,15 @@
-# Finding an NGINX and the sources it was built from: sourced after common.sh.
+# Finds an NGINX and the sources it was built from. Sourced after common.sh.
 
 nginx_version() { "$1" -v 2>&1 | sed -n 's#^nginx version: nginx/\([0-9.]*\).*#\1#p'; }
 
 source_version() { sed -n 's/^#define NGINX_VERSION *"\(.*\)"/\1/p' "$1/src/core/nginx.h" 2>/dev/null; }
 
-# Prints the build directory (objs) of sources configured as the given binary was. Only `configure` is
-# run, in a copy under build/; it is kept for the next time.
+# Prints the build directory (objs) of sources that are configured as the given binary was. Runs only
+# `configure`, in a copy under build/, which later calls reuse.
 configured_sources() {
     local nginx=$1 version source copy
     version=$(nginx_version "$nginx")
-    [ -n "$version" ] || die "$nginx does not say its version: is it NGINX?"
+    [ -n "$version" ] || die "$nginx prints no NGINX version"
     if [ -n "${NGINX_SOURCE_DIR:-}" ]; then
         source=$NGINX_SOURCE_DIR
     else

@@ -17,6 +17,21 @@ pub fn clickhouse() -> Option<String> {
     std::env::var("API_SESSIONS_TEST_CLICKHOUSE").ok().filter(|url| !url.is_empty())
 }
 
+/// Reports that the current test cannot run on this machine; the test returns after it.
+///
+/// The line also goes to the file that `API_SESSIONS_SKIPS` names, which `scripts/test` prints at its end:
+/// a skipped test never counts as passed. A test that another run of `scripts/test` covers, with the other
+/// engine, is not reported.
+pub fn skip(reason: &str) {
+    let thread = std::thread::current();
+    let line = format!("SKIPPED {}: {reason}\n", thread.name().unwrap_or("a test"));
+    eprint!("{line}");
+    if let Some(path) = std::env::var_os("API_SESSIONS_SKIPS") {
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        file.and_then(|mut file| std::io::Write::write_all(&mut file, line.as_bytes())).unwrap();
+    }
+}
+
 /// A running server; ends when dropped.
 pub struct Cloud {
     pub url: String,
@@ -340,7 +355,11 @@ impl SmallDisk {
             .args(["-t", "tmpfs", "-o", &format!("size={size}"), "none"])
             .arg(dir.path())
             .status();
-        mounted.is_ok_and(|status| status.success()).then_some(SmallDisk(dir))
+        if !mounted.is_ok_and(|status| status.success()) {
+            skip("a tmpfs cannot be mounted here");
+            return None;
+        }
+        Some(SmallDisk(dir))
     }
 
     pub fn path(&self) -> &Path {
