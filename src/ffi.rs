@@ -24,4 +24,5 @@ pub(crate) mod thread;
 pub(crate) mod timer;
 pub(crate) mod variable;
 pub(crate) mod variable_index;
+pub(crate) mod worker_user;
 pub(crate) mod zone;

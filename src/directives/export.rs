@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::time::Duration;
 
-use api_sessions_agent::export::{Endpoint, ExportSettings, SpoolSettings};
+use api_sessions_agent::export::{Endpoint, ExportHeader, ExportSettings, SpoolSettings};
 
 use super::MainConf;
 use super::options::{offset, on_off, once, option, size, time_ms};
@@ -13,10 +13,14 @@ use crate::ffi::conf::{Conf, Directive};
 /// Longest token, and longest file of CA certificates, bytes.
 const MAX_TOKEN_BYTES: u64 = 4096;
 const MAX_CA_BYTES: u64 = 4 << 20;
+/// Longest file of headers, bytes.
+const MAX_HEADERS_BYTES: u64 = 16 << 10;
 /// Longest name of a node, bytes.
 const MAX_NODE_BYTES: usize = 128;
 const OPTIONS: &[&str] = &[
     "token_file",
+    "header",
+    "header_file",
     "node",
     "queue",
     "flush",
@@ -33,6 +37,7 @@ const OPTIONS: &[&str] = &[
 pub(crate) struct ExportConf {
     pub(crate) endpoint: Endpoint,
     pub(crate) token: Option<String>,
+    pub(crate) headers: Vec<ExportHeader>,
     pub(crate) node: String,
     /// Bytes of memory for the records of one worker.
     pub(crate) queue: usize,
@@ -54,7 +59,7 @@ pub(super) struct Export;
 impl Directive for Export {
     type Level = MainConf;
     const NAME: &'static CStr = c"api_sessions_export";
-    const SYNTAX: &'static str = "url|off [token_file=path] [node=name] [queue=size] [flush=time] \
+    const SYNTAX: &'static str = "url|off [token_file=path] [header=\"name: value\"] [header_file=path] [node=name] [queue=size] [flush=time] \
         [batch=size] [spool=path[:max_size]] [compression=gzip|off] [timeout=time] [ca_file=path] \
         [shutdown=time] [sync=on|off]";
 
@@ -70,6 +75,7 @@ impl Directive for Export {
         let mut conf = ExportConf {
             endpoint,
             token: None,
+            headers: Vec::new(),
             node: cf.hostname(),
             queue: 4 << 20,
             flush_ms: 1_000,
@@ -92,12 +98,13 @@ impl Directive for Export {
             if value.is_empty() {
                 return Err(format!("invalid parameter \"{word}\": the value is empty"));
             }
-            if named.contains(&name) {
+            if name != "header" && named.contains(&name) {
                 return Err(format!("\"{word}\" is duplicate: one \"{name}=\" is accepted"));
             }
             named.push(name);
             conf.option(cf, name, value)?;
         }
+        conf.check_headers()?;
         if conf.sync && conf.endpoint.sync().is_none() {
             return Err(format!(
                 "\"sync=on\" asks api-sessions-cloud: a URL without a query is accepted, not \"{url}\""
@@ -108,11 +115,35 @@ impl Directive for Export {
 }
 
 impl ExportConf {
+    /// Each header once: a receiver would take the first, or the last, or both.
+    fn check_headers(&self) -> Result<(), String> {
+        let mut names: Vec<&str> = self.headers.iter().map(ExportHeader::name).collect();
+        if self.token.is_some() && names.contains(&"authorization") {
+            return Err(
+                "\"token_file=\" and a header \"Authorization\" are duplicate: one of them is expected".to_owned(),
+            );
+        }
+        names.sort_unstable();
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(format!("header \"{}\" is duplicate", pair[0])),
+            None => Ok(()),
+        }
+    }
+
     fn option(&mut self, cf: Conf<'_>, name: &str, value: &str) -> Result<(), String> {
         match name {
             "token_file" => {
                 let path = cf.full_name(value).ok_or("out of memory")?;
                 self.token = Some(token(&path)?);
+            }
+            "header" => {
+                let header = ExportHeader::parse(value)
+                    .map_err(|error| format!("invalid parameter \"header=\": {error}"))?;
+                self.headers.push(header);
+            }
+            "header_file" => {
+                let path = cf.full_name(value).ok_or("out of memory")?;
+                self.headers.extend(header_file(&path)?);
             }
             "node" => {
                 if value.len() > MAX_NODE_BYTES || value.chars().any(char::is_control) {
@@ -127,7 +158,7 @@ impl ExportConf {
             "batch" => self.batch = size(value, 4 << 10..=16 << 20)?,
             "spool" => {
                 let (path, max_bytes) = spool(value)?;
-                let path = cf.add_directory(path).ok_or("the directory cannot be added")?;
+                let path = cf.directory_name(path).ok_or("out of memory")?;
                 self.spool = Some(SpoolSettings { path: path.into(), max_bytes });
             }
             "compression" => {
@@ -170,6 +201,19 @@ fn spool(value: &str) -> Result<(&str, u64), String> {
     offset(max_size, 1 << 20..=1 << 44).map(|bytes| (path, bytes))
 }
 
+/// One header a line; empty lines and those that begin with `#` are passed over. Values are never shown.
+fn header_file(path: &str) -> Result<Vec<ExportHeader>, String> {
+    let bytes = read_file(path, MAX_HEADERS_BYTES)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| format!("\"{path}\" is not text"))?;
+    let lines = text.lines().enumerate().map(|(n, line)| (n + 1, line.trim()));
+    lines
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(n, line)| {
+            ExportHeader::parse(line).map_err(|error| format!("\"{path}\" line {n}: {error}"))
+        })
+        .collect()
+}
+
 /// The token itself is never shown, whatever is wrong with it.
 fn token(path: &str) -> Result<String, String> {
     let bytes = read_file(path, MAX_TOKEN_BYTES)?;
@@ -186,6 +230,7 @@ impl ExportConf {
         ExportSettings {
             endpoint: self.endpoint.clone(),
             token: self.token.clone(),
+            headers: self.headers.clone(),
             node: self.node.clone(),
             flush: Duration::from_millis(self.flush_ms),
             batch: self.batch,

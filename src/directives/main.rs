@@ -194,9 +194,10 @@ impl MainConf {
         if let Some(export) = self.export() {
             let (name, size) =
                 (format!("{name}_queue"), QueueZone::size(export.queue, cf.workers()));
+            let spool = export.spool.as_ref().map(|spool| (spool.path.clone(), cf.core()));
             // Each record has one.
             request_id::make_cheap(cf);
-            self.queue = Some(zone::add(cf, &name, size, QueueZone::new(export.queue))?);
+            self.queue = Some(zone::add(cf, &name, size, QueueZone::new(export.queue, spool))?);
         }
         if self.export().is_some_and(|export| export.sync) {
             let name = format!("{name}_settings");

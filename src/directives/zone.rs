@@ -2,12 +2,16 @@
 
 use std::cell::Cell;
 use std::ffi::CStr;
+use std::path::PathBuf;
 
 use api_sessions_shm::{Denylist, RecordQueue, SessionTable, SharedConfig};
 
 use super::MainConf;
 use super::options::{once, once_word, option, size, time_ms};
 use crate::ffi::conf::{Conf, Directive};
+use crate::ffi::log::log_warn;
+use crate::ffi::process;
+use crate::ffi::worker_user::{CoreConf, is_configuration_test};
 use crate::ffi::zone::{self, Region, Tag, ZoneContent};
 
 /// Longest name of a zone, bytes.
@@ -142,12 +146,14 @@ impl ZoneContent for DenylistZone {
 /// Records on their way to the exporter threads: one ring a worker.
 pub(crate) struct QueueZone {
     ring_bytes: usize,
+    /// Where records wait that cannot be sent, and whose workers write there.
+    spool: Option<(PathBuf, CoreConf)>,
     attached: Cell<Option<(Region, RecordQueue)>>,
 }
 
 impl QueueZone {
-    pub(super) fn new(ring_bytes: usize) -> Self {
-        Self { ring_bytes, attached: Cell::new(None) }
+    pub(super) fn new(ring_bytes: usize, spool: Option<(PathBuf, CoreConf)>) -> Self {
+        Self { ring_bytes, spool, attached: Cell::new(None) }
     }
 
     pub(super) fn size(ring_bytes: usize, workers: Option<usize>) -> usize {
@@ -157,6 +163,19 @@ impl QueueZone {
     pub(crate) fn queue(&self) -> Option<RecordQueue> {
         self.attached.get().map(|(_, queue)| queue)
     }
+
+    /// Here `user` is known, and a failed reload leaves the running configuration in force. A test by
+    /// another user than the one that starts NGINX only warns: it cannot know who will.
+    fn provide_spool(&self) -> Result<(), String> {
+        let Some((path, core)) = &self.spool else { return Ok(()) };
+        match core.worker_user().provide_directory(path) {
+            Err(message) if is_configuration_test() => {
+                log_warn!(process::cycle(), "api_sessions_export: spool {message}");
+                Ok(())
+            }
+            provided => provided.map_err(|message| format!("spool {message}")),
+        }
+    }
 }
 
 impl ZoneContent for QueueZone {
@@ -164,6 +183,7 @@ impl ZoneContent for QueueZone {
     const TAG: &'static Tag = &QUEUE;
 
     fn attach(&self, region: Region, _before: Option<&Self>) -> Result<(), String> {
+        self.provide_spool()?;
         let queue = crate::ffi::shared::queue(region, self.ring_bytes)?;
         self.attached.set(Some((region, queue)));
         Ok(())

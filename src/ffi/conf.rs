@@ -12,6 +12,7 @@ use ngx::ffi::{
 };
 
 use super::catch_unwind::guard;
+use super::worker_user::CoreConf;
 use crate::MODULE;
 
 /// `NGX_CONF_ERROR`: the message has been logged already.
@@ -158,28 +159,26 @@ impl Conf<'_> {
         std::str::from_utf8(name.as_bytes()).ok().map(str::to_owned)
     }
 
-    /// Adds a directory that the master makes, and gives to the user that workers run as
-    /// (`ngx_add_path`, `ngx_create_paths`: as for `proxy_temp_path`, also by `nginx -t`). Its absolute
-    /// path, relative to the prefix.
-    pub(crate) fn add_directory(&self, path: &str) -> Option<String> {
+    /// Absolute path of a directory named in the configuration, relative to the prefix of NGINX
+    /// (`ngx_conf_full_name`), as NGINX's own temporary paths are.
+    pub(crate) fn directory_name(&self, path: &str) -> Option<String> {
         let mut name = self.intern(path)?;
-        // SAFETY: `name` is NUL-terminated and in the cycle's pool; the path is in the pool too, zeroed,
-        // and NGINX keeps it for as long as the cycle. A name that was added before is merely checked.
-        unsafe {
-            if ffi::ngx_conf_full_name((*self.raw).cycle, &mut name, 0) != ffi::NGX_OK as isize {
-                return None;
-            }
-            let path = ffi::ngx_pcalloc((*self.raw).pool, size_of::<ffi::ngx_path_t>());
-            let mut path = path.cast::<ffi::ngx_path_t>();
-            let place = path.as_mut()?;
-            place.name = name;
-            place.conf_file = (*(*self.raw).conf_file).file.name.data;
-            place.line = (*(*self.raw).conf_file).line;
-            if ffi::ngx_add_path(self.raw, &mut path) != ffi::NGX_OK as isize {
-                return None;
-            }
+        // SAFETY: `name` is NUL-terminated and in the cycle's pool, as the function asks.
+        let rc = unsafe { ffi::ngx_conf_full_name((*self.raw).cycle, &mut name, 0) };
+        if rc != ffi::NGX_OK as isize {
+            return None;
         }
         std::str::from_utf8(name.as_bytes()).ok().map(str::to_owned)
+    }
+
+    /// The core module's configuration of this cycle.
+    pub(crate) fn core(&self) -> CoreConf {
+        // SAFETY: made before the first directive is read, and alive as long as the cycle; read by what
+        // lives in the cycle alone.
+        unsafe {
+            let contexts = (*(*self.raw).cycle).conf_ctx.cast::<*const ffi::ngx_core_conf_t>();
+            CoreConf::new(*contexts.add(ffi::ngx_core_module.index))
+        }
     }
 
     /// `worker_processes`, if it was read by now.

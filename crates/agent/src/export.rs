@@ -16,9 +16,9 @@ mod spool;
 mod uplink;
 
 pub(crate) use backoff::Backoff;
-pub(crate) use client::agent;
+pub(crate) use client::{agent, explain};
 pub use exporter::Exporter;
 pub use log_event::{LogEvent, LogSender, Severity, log_channel};
 pub use mailbox::{Mailbox, Stop, mailbox};
-pub use settings::{BadUrl, Endpoint, ExportSettings};
+pub use settings::{BadHeader, BadUrl, Endpoint, ExportHeader, ExportSettings};
 pub use spool::SpoolSettings;

@@ -1,6 +1,9 @@
 //! One attempt to hand over a batch, and what its answer means (contract §4).
 
+mod transport;
+
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -8,10 +11,14 @@ use api_sessions_protocol::{IDEMPOTENCY_KEY, NDJSON};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use ureq::Agent;
-use ureq::http::{Response, StatusCode, header};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::config::Config;
+use ureq::http::{HeaderName, HeaderValue, Response, StatusCode, Uri, header};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{Connector, NextTimeout, TcpConnector};
 
-use super::settings::ExportSettings;
+use super::settings::{Endpoint, ExportSettings};
+pub(crate) use transport::explain;
+use transport::{TlsConnector, UnixConnector};
 
 /// Of an answer's body, what is read at most.
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
@@ -36,9 +43,10 @@ pub(super) enum Answer {
 }
 
 pub(super) struct Client {
-    agent: Agent,
+    /// Or why there is none.
+    agent: Result<Agent, String>,
     url: String,
-    authorization: Option<String>,
+    headers: Vec<(HeaderName, HeaderValue)>,
     gzip: bool,
     timeout: Duration,
     /// Reused from batch to batch.
@@ -47,11 +55,10 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(settings: &ExportSettings) -> Self {
-        let agent = agent(settings.endpoint.records(), settings.ca_pem.as_deref());
         Self {
-            agent,
+            agent: agent(&settings.endpoint, settings.ca_pem.as_deref()),
             url: settings.endpoint.records().to_owned(),
-            authorization: settings.token.as_ref().map(|token| format!("Bearer {token}")),
+            headers: settings.headers(),
             gzip: settings.gzip,
             timeout: settings.timeout,
             compressed: Vec::new(),
@@ -61,16 +68,19 @@ impl Client {
     /// Posts lines under a name, within `limit` and the configured timeout.
     pub(super) fn post(&mut self, name: &str, lines: &[u8], limit: Option<Duration>) -> Answer {
         let timeout = limit.map_or(self.timeout, |limit| limit.min(self.timeout));
-        let mut request = self
-            .agent
+        let agent = match &self.agent {
+            Ok(agent) => agent,
+            Err(reason) => return Answer::NotNow { reason: reason.clone(), after: None },
+        };
+        let mut request = agent
             .post(&self.url)
             .header(header::CONTENT_TYPE, NDJSON)
             .header(IDEMPOTENCY_KEY, name)
             .config()
             .timeout_global(Some(timeout))
             .build();
-        if let Some(authorization) = &self.authorization {
-            request = request.header(header::AUTHORIZATION, authorization);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
         }
         let body = match self.gzip.then(|| compress(lines, &mut self.compressed)) {
             Some(Ok(())) => {
@@ -81,7 +91,7 @@ impl Client {
         };
         match request.send(body) {
             Ok(response) => meaning(response),
-            Err(error) => Answer::NotNow { reason: error.to_string(), after: None },
+            Err(error) => Answer::NotNow { reason: explain(&error), after: None },
         }
     }
 }
@@ -94,7 +104,7 @@ fn meaning(mut response: Response<ureq::Body>) -> Answer {
         .and_then(|value| pause(value.to_str().ok()?.trim(), SystemTime::now()));
     // Read to its end, for the connection to be used again.
     let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
-    if status == StatusCode::OK {
+    if status.is_success() {
         return Answer::Stored;
     }
     let told = body.map(|body| told(&body)).unwrap_or_default();
@@ -135,40 +145,42 @@ fn compress(lines: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
     encoder.finish().map(|_| ())
 }
 
-/// An agent that keeps one connection. No proxy, no redirects: what is sent goes where the operator
-/// said. Trusts the PEM certificates, else the system's, which are megabytes: they are read where the
-/// address needs them.
-pub(crate) fn agent(url: &str, ca_pem: Option<&[u8]>) -> Agent {
-    let is_tls = url.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"));
-    let roots = if is_tls { roots(ca_pem) } else { RootCerts::Specific(Arc::default()) };
-    let tls = TlsConfig::builder().root_certs(roots).build();
-    Agent::config_builder()
-        .tls_config(tls)
+/// An agent that keeps one connection. No proxy, no redirects: batches go to the configured address alone.
+/// TLS roots are read only for an `https` address: the system's are megabytes.
+pub(crate) fn agent(endpoint: &Endpoint, ca_pem: Option<&[u8]>) -> Result<Agent, String> {
+    let tls = match endpoint.is_tls() {
+        true => Some(Arc::new(transport::tls_config(ca_pem)?)),
+        false => None,
+    };
+    let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .proxy(None)
         .max_idle_connections(1)
         .user_agent(concat!("api-sessions-nginx/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .new_agent()
+        .build();
+    let connector = UnixConnector(endpoint.socket().map(Path::to_owned))
+        .chain(TcpConnector::default())
+        .chain(TlsConnector(tls));
+    Ok(match endpoint.socket() {
+        Some(_) => Agent::with_parts(config, connector, NoResolver),
+        None => Agent::with_parts(config, connector, DefaultResolver::default()),
+    })
 }
 
-/// The operator's certificates, else the system's.
-fn roots(ca_pem: Option<&[u8]>) -> RootCerts {
-    let certificates: Vec<Certificate<'static>> = match ca_pem {
-        Some(pem) => parse_pem(pem)
-            .filter_map(|item| match item {
-                Ok(PemItem::Certificate(certificate)) => Some(certificate),
-                _ => None,
-            })
-            .collect(),
-        None => rustls_native_certs::load_native_certs()
-            .certs
-            .into_iter()
-            .map(|der| Certificate::from_der(der.as_ref()).to_owned())
-            .collect(),
-    };
-    RootCerts::Specific(Arc::new(certificates))
+/// For a Unix-domain socket: there is no host to look up.
+#[derive(Debug)]
+struct NoResolver;
+
+impl Resolver for NoResolver {
+    fn resolve(
+        &self,
+        _uri: &Uri,
+        _config: &Config,
+        _timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        Ok(self.empty())
+    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,21 @@
 //! Where an exporter sends to, and how.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use ureq::http::{HeaderName, HeaderValue, header};
 
 use super::spool::SpoolSettings;
 
-/// ExportSettings of `api_sessions_export`, by value: an exporter outlives the configuration it came from.
+/// Settings of `api_sessions_export`, by value: an exporter outlives the configuration it came from.
 #[derive(Debug, Clone)]
 pub struct ExportSettings {
     /// Where to.
     pub endpoint: Endpoint,
     /// Bearer token.
     pub token: Option<String>,
+    /// Further headers of each batch and sync request.
+    pub headers: Vec<ExportHeader>,
     /// Name of the node.
     pub node: String,
     /// Longest time that a record waits for others, if the cloud takes it.
@@ -30,6 +35,17 @@ pub struct ExportSettings {
 }
 
 impl ExportSettings {
+    /// All headers that the operator configured, `Authorization` of the token included.
+    pub(crate) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        let bearer = self.token.as_ref().and_then(|token| {
+            let mut value = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
+            value.set_sensitive(true);
+            Some((header::AUTHORIZATION, value))
+        });
+        let named = self.headers.iter().map(|header| (header.name.clone(), header.value.clone()));
+        bearer.into_iter().chain(named).collect()
+    }
+
     /// Name of a batch among those of all nodes.
     pub(super) fn batch_name(&self, name: &str) -> String {
         format!("{}-{name}", token(&self.node))
@@ -42,28 +58,96 @@ fn token(name: &str) -> String {
     name.chars().map(|c| if allowed(c) { c } else { '_' }).collect()
 }
 
+/// A header that the operator adds to each request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportHeader {
+    name: HeaderName,
+    value: HeaderValue,
+}
+
+/// Not a header that can be added. The value is not shown: it may be a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadHeader {
+    /// No colon, or a name or value with characters that no header has.
+    #[error("\"Name: value\" expected, in visible ASCII")]
+    Syntax,
+    /// The exporter sets it itself.
+    #[error("header \"{0}\" is set by the exporter")]
+    Reserved(String),
+}
+
+impl ExportHeader {
+    /// Reads `Name: value`.
+    ///
+    /// # Errors
+    /// [`BadHeader`].
+    pub fn parse(line: &str) -> Result<Self, BadHeader> {
+        let (name, value) = line.split_once(':').ok_or(BadHeader::Syntax)?;
+        let name: HeaderName = name.trim().parse().map_err(|_| BadHeader::Syntax)?;
+        let mut value = HeaderValue::from_str(value.trim()).map_err(|_| BadHeader::Syntax)?;
+        if value.is_empty() {
+            return Err(BadHeader::Syntax);
+        }
+        let reserved = [
+            header::CONTENT_TYPE,
+            header::CONTENT_ENCODING,
+            header::CONTENT_LENGTH,
+            header::TRANSFER_ENCODING,
+            header::CONNECTION,
+        ];
+        let is_own = name.as_str() == api_sessions_protocol::IDEMPOTENCY_KEY
+            || name.as_str().starts_with("api-sessions-");
+        if reserved.contains(&name) || is_own {
+            return Err(BadHeader::Reserved(name.to_string()));
+        }
+        value.set_sensitive(true);
+        Ok(Self { name, value })
+    }
+
+    /// Lower-case name.
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+}
+
 /// A receiver of batches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     records: String,
     sync: Option<String>,
+    socket: Option<PathBuf>,
 }
 
 /// Not a URL that records can be sent to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "invalid URL \"{0}\": \"http://host[:port][/path]\" or \"https://…\" is accepted, with a port from 1 to 65535, without user, password or fragment"
+    "invalid URL \"{0}\": \"http://host[:port][/path]\", \"https://…\" or \"unix:/path[:/path]\" expected, with a port from 1 to 65535, without user, password or fragment (credentials go into \"header_file=\")"
 )]
 pub struct BadUrl(String);
 
+/// Path of the API that takes batches.
+const RECORDS: &str = "/v1/records";
+
 impl Endpoint {
-    /// `{url}/v1/records`; a URL with a query is used as it is, for receivers that take NDJSON at an
-    /// address of their own (`http://host:8123/?query=INSERT…`).
+    /// `{url}/v1/records`. A URL that ends so is used as it is, and so is one with a query, for receivers
+    /// that take NDJSON at an address of their own (`http://host:8123/?query=INSERT…`). A Unix-domain
+    /// socket is `unix:/path`, with a URI after another colon as in `proxy_pass`.
     ///
     /// # Errors
     /// Another scheme, no host, credentials or a fragment.
     pub fn parse(url: &str) -> Result<Self, BadUrl> {
-        let bad = || BadUrl(url.to_owned());
+        let bad = || BadUrl(without_credentials(url));
+        let (url, socket) = match url.strip_prefix("unix:") {
+            Some(rest) => {
+                let (path, uri) = rest.split_once(':').unwrap_or((rest, ""));
+                if !path.starts_with('/') || !(uri.is_empty() || uri.starts_with('/')) {
+                    return Err(bad());
+                }
+                // As NGINX names the host of such an upstream.
+                (format!("http://localhost{uri}"), Some(PathBuf::from(path)))
+            }
+            None => (url.to_owned(), None),
+        };
         let uri: ureq::http::Uri = url.parse().map_err(|_| bad())?;
         let scheme = uri.scheme_str().ok_or_else(bad)?;
         let authority = uri.authority().ok_or_else(bad)?.as_str();
@@ -76,10 +160,15 @@ impl Endpoint {
             return Err(bad());
         }
         if uri.query().is_some() {
-            return Ok(Self { records: url.to_owned(), sync: None });
+            return Ok(Self { records: url, sync: None, socket });
         }
         let base = url.trim_end_matches('/');
-        Ok(Self { records: format!("{base}/v1/records"), sync: Some(format!("{base}/v1/sync")) })
+        let base = base.strip_suffix(RECORDS).unwrap_or(base);
+        Ok(Self {
+            records: format!("{base}{RECORDS}"),
+            sync: Some(format!("{base}/v1/sync")),
+            socket,
+        })
     }
 
     /// Where denylist and settings are polled; none for a URL with a query.
@@ -87,14 +176,40 @@ impl Endpoint {
         self.sync.as_deref()
     }
 
-    /// As it may stand in a log: a query may hold a password.
-    pub fn shown(&self) -> &str {
-        self.records.split('?').next().unwrap_or_default()
+    /// For logs, without a query, which may hold a password.
+    pub fn shown(&self) -> String {
+        let url = self.records.split('?').next().unwrap_or_default();
+        match &self.socket {
+            Some(path) => {
+                let uri = url.strip_prefix("http://localhost").unwrap_or_default();
+                format!("unix:{}:{uri}", path.display())
+            }
+            None => url.to_owned(),
+        }
     }
 
     /// Where batches are posted.
     pub fn records(&self) -> &str {
         &self.records
+    }
+
+    /// The Unix-domain socket, where it is one.
+    pub fn socket(&self) -> Option<&Path> {
+        self.socket.as_deref()
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        self.records.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"))
+    }
+}
+
+/// A URL as it may stand in an error: what is before an `@` may be a password.
+fn without_credentials(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme + 3 <= at => {
+            format!("{}…{}", &url[..scheme + 3], &url[at..])
+        }
+        _ => url.to_owned(),
     }
 }
 
@@ -120,6 +235,10 @@ mod tests {
             ("https://c.example.com/base", "https://c.example.com/base/v1/records"),
             ("http://[::1]:1", "http://[::1]:1/v1/records"),
             ("http://h:8123/?query=INSERT%20x", "http://h:8123/?query=INSERT%20x"),
+            ("http://h/v1/records", "http://h/v1/records"),
+            ("http://h/base/v1/records/", "http://h/base/v1/records"),
+            ("unix:/run/cloud.sock", "http://localhost/v1/records"),
+            ("unix:/run/cloud.sock:/base", "http://localhost/base/v1/records"),
         ] {
             assert_eq!(Endpoint::parse(url).unwrap().records(), records);
             assert!(!Endpoint::parse(url).unwrap().shown().contains('?'));
@@ -137,8 +256,31 @@ mod tests {
             "http://h:0",
             "http://h:",
             "http://[::1]:0/x",
+            "unix:run/cloud.sock",
+            "unix:/run/cloud.sock:base",
+            "unix:",
         ] {
             assert!(Endpoint::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_url_was_shown_in_the_error() {
+        let error = Endpoint::parse("https://user:secret@host/").unwrap_err().to_string();
+        assert!(!error.contains("secret"), "{error}");
+        assert!(error.contains("@host"), "{error}");
+    }
+
+    #[test]
+    fn headers_are_checked_and_never_shown() {
+        let header = ExportHeader::parse("DD-API-KEY: abc").unwrap();
+        assert_eq!(header.name(), "dd-api-key");
+        assert!(!format!("{header:?}").contains("abc"));
+        for bad in ["", "X", "X:", "X: \u{1}", "a b: c", ": v"] {
+            assert_eq!(ExportHeader::parse(bad), Err(BadHeader::Syntax), "{bad:?}");
+        }
+        for own in ["Content-Type: x", "Idempotency-Key: x", "Content-Encoding: x"] {
+            assert!(matches!(ExportHeader::parse(own), Err(BadHeader::Reserved(_))), "{own}");
         }
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use api_sessions_protocol::{SYNC_COUNTERS, SYNC_ERROR, SYNC_MODULE, SyncDocument};
 use ureq::Agent;
-use ureq::http::{HeaderValue, StatusCode, header};
+use ureq::http::{HeaderValue, StatusCode};
 
-use crate::export::{Backoff, ExportSettings, LogSender, Severity, agent};
+use crate::export::{Backoff, ExportSettings, LogSender, Severity, agent, explain};
 use api_sessions_extract::MAX_PARAMETERS_BYTES;
 use api_sessions_extract::{BadParameters, CloudSettings, ParametersText};
 use api_sessions_shm::{DenyError, DenylistWriter, PublishError, SharedConfig};
@@ -55,7 +55,8 @@ enum NotTaken {
 pub struct Poller {
     settings: SyncSettings,
     state: SyncState,
-    agent: Agent,
+    /// Or why there is none.
+    agent: Result<Agent, String>,
     notes: LogSender,
     stop: Arc<AtomicBool>,
     /// Of the last document, taken in full or not.
@@ -73,7 +74,7 @@ impl Poller {
         notes: LogSender,
         stop: Arc<AtomicBool>,
     ) -> Self {
-        let agent = agent(&settings.url, settings.export.ca_pem.as_deref());
+        let agent = agent(&settings.export.endpoint, settings.export.ca_pem.as_deref());
         Self { settings, state, agent, notes, stop, version: String::new(), error: None }
     }
 
@@ -104,8 +105,8 @@ impl Poller {
     /// One poll. Nothing new is no error; neither is a document that is not taken.
     fn poll(&mut self) -> Result<(), String> {
         let timeout = self.settings.export.timeout + Duration::from_secs(WAIT);
-        let mut request = self
-            .agent
+        let agent = self.agent.as_ref().map_err(String::clone)?;
+        let mut request = agent
             .get(&self.settings.url)
             .query("node", &self.settings.export.node)
             .query("version", &self.version)
@@ -114,8 +115,8 @@ impl Poller {
             .config()
             .timeout_global(Some(timeout))
             .build();
-        if let Some(token) = &self.settings.export.token {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        for (name, value) in self.settings.export.headers() {
+            request = request.header(name, value);
         }
         if let Ok(counters) = HeaderValue::try_from((self.state.counters)()) {
             request = request.header(SYNC_COUNTERS, counters);
@@ -124,7 +125,7 @@ impl Poller {
         if let Some(error) = error.and_then(|error| HeaderValue::try_from(error).ok()) {
             request = request.header(SYNC_ERROR, error);
         }
-        let mut response = request.call().map_err(|error| error.to_string())?;
+        let mut response = request.call().map_err(|error| explain(&error))?;
         match response.status() {
             StatusCode::OK => {}
             StatusCode::NOT_MODIFIED => return Ok(()),
