@@ -88,7 +88,7 @@ impl Directive for Export {
             sync: false,
         };
         let mut named = Vec::new();
-        for word in options {
+        for word in &join_quoted(options) {
             let Some((name, value)) = option(word, OPTIONS) else {
                 return Err(format!(
                     "invalid parameter \"{word}\": \"{}=\" are accepted",
@@ -199,6 +199,29 @@ fn spool(value: &str) -> Result<(&str, u64), String> {
         return Err(format!("invalid spool \"{value}\": \"path[:max_size]\" is accepted"));
     }
     offset(max_size, 1 << 20..=1 << 44).map(|bytes| (path, bytes))
+}
+
+/// `header="Name: value"`: to NGINX a quote inside a word is an ordinary character, which makes two words.
+fn join_quoted(words: &[&str]) -> Vec<String> {
+    const OPEN: &str = "header=\"";
+    let is_closed = |word: &str| word.len() > OPEN.len() && word.ends_with('"');
+    let mut joined: Vec<String> = Vec::new();
+    for word in words {
+        match joined.last_mut() {
+            Some(last) if last.starts_with(OPEN) && !is_closed(last) => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => joined.push((*word).to_owned()),
+        }
+    }
+    for word in &mut joined {
+        let value = word.strip_prefix(OPEN).and_then(|value| value.strip_suffix('"'));
+        if let Some(value) = value {
+            *word = format!("header={value}");
+        }
+    }
+    joined
 }
 
 /// One header a line; empty lines and those that begin with `#` are passed over. Values are never shown.

@@ -99,6 +99,64 @@ fn workers_without_privileges_write_the_spool() {
     stored(&cloud, 5);
 }
 
+#[test]
+fn a_configuration_test_took_the_spool_from_the_running_nginx() {
+    use std::os::unix::fs::MetadataExt;
+    let cloud = Cloud::start();
+    let directory = tempfile::tempdir().unwrap();
+    set_mode(directory.path(), 0o755);
+    let token = directory.path().join("token");
+    fs::copy(cloud.ingest_token_file(), &token).unwrap();
+    let spool = directory.path().join("spool");
+    let export = format!(
+        "{} token_file={} flush=50ms spool={}",
+        cloud.url(),
+        token.display(),
+        spool.display()
+    );
+    // A test makes nothing.
+    let tested = Nginx::builder().http(&http(&export)).check();
+    assert!(tested.ok, "{}", tested.stderr);
+    assert!(!spool.exists());
+    let nginx = Nginx::builder()
+        .directory(directory)
+        .user("nobody nogroup")
+        .workers(1)
+        .http(&http(&export))
+        .start();
+    let owner = fs::metadata(&spool).unwrap().uid();
+    assert_ne!(owner, 0);
+    // A test as another user changes no owner, and says what would be wrong.
+    let other = tempfile::tempdir().unwrap();
+    let tested = Nginx::builder().user("daemon daemon").http(&http(&export)).check_in(&other);
+    assert!(tested.ok, "{}", tested.stderr);
+    assert!(
+        tested.stderr.contains("[warn]") && tested.stderr.contains("\"daemon\""),
+        "{}",
+        tested.stderr
+    );
+    assert_eq!(fs::metadata(&spool).unwrap().uid(), owner);
+    ask(&nginx, 1);
+    stored(&cloud, 1);
+}
+
+#[test]
+fn an_unwritable_spool_is_an_error_at_start_that_names_the_owner() {
+    let directory = tempfile::tempdir().unwrap();
+    set_mode(directory.path(), 0o755);
+    fs::create_dir(directory.path().join("spool")).unwrap();
+    let log = Nginx::builder()
+        .directory(directory)
+        .user("nobody nogroup")
+        .http(&http("http://127.0.0.1:9 spool=DIR/spool"))
+        .start_fails();
+    assert!(
+        log.contains("[emerg]") && log.contains("cannot be written to by the workers"),
+        "{log}"
+    );
+    assert!(log.contains("belongs to uid 0") && log.contains("\"nobody\""), "{log}");
+}
+
 fn set_mode(path: &Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -247,45 +305,136 @@ fn certificates_are_verified_and_a_wrong_one_costs_no_record() {
     stored(&cloud, 9);
 }
 
+/// A certificate of 127.0.0.1 signed by itself: `name.pem` and `name.key`.
+fn self_signed(directory: &Path, name: &str, is_ca: bool, host: &str, last_year: i32) {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+    let mut params = CertificateParams::new([host.to_owned()]).unwrap();
+    if is_ca {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    }
+    let day = |year| time::Date::from_ordinal_date(year, 1).unwrap().midnight().assume_utc();
+    params.not_before = day(2000);
+    params.not_after = day(last_year);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    fs::write(directory.join(format!("{name}.pem")), certificate.pem()).unwrap();
+    fs::write(directory.join(format!("{name}.key")), key.serialize_pem()).unwrap();
+}
+
+#[test]
+fn a_self_signed_certificate_named_in_ca_file_was_refused() {
+    let cloud = Cloud::start();
+    let directory = tempfile::tempdir().unwrap();
+    // As `openssl req -x509` makes them (CA:TRUE), and without.
+    for (name, is_ca) in [("ca-true", true), ("ca-false", false)] {
+        self_signed(directory.path(), name, is_ca, "127.0.0.1", 2100);
+        let front = tls_front(&cloud, directory.path(), name);
+        let nginx = Nginx::builder()
+            .workers(1)
+            .http(&to_front(&cloud, &front, directory.path(), name))
+            .start();
+        ask(&nginx, 3);
+        eventually("they arrive", || (exported(&nginx, "records_sent_total") == 3).then_some(()));
+    }
+    stored(&cloud, 6);
+}
+
+fn to_front(cloud: &Cloud, front: &Nginx, directory: &Path, ca: &str) -> String {
+    http(&format!(
+        "https://127.0.0.1:{} token_file={} flush=50ms ca_file={}",
+        front.port,
+        cloud.ingest_token_file(),
+        directory.join(format!("{ca}.pem")).display()
+    ))
+}
+
+#[test]
+fn a_pinned_certificate_still_needs_its_name_and_its_time_and_messages_say_what_to_do() {
+    let cloud = Cloud::start();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    self_signed(path, "good", true, "127.0.0.1", 2100);
+    self_signed(path, "other", true, "127.0.0.1", 2100);
+    self_signed(path, "expired", true, "127.0.0.1", 2001);
+    self_signed(path, "elsewhere", true, "elsewhere.example", 2100);
+    for (presented, named, cure) in [
+        ("expired", "expired", "renew"),
+        ("elsewhere", "elsewhere", "use a host in the URL that the certificate names"),
+        ("good", "other", "ca_file="),
+    ] {
+        let front = tls_front(&cloud, path, presented);
+        let nginx =
+            Nginx::builder().workers(1).http(&to_front(&cloud, &front, path, named)).start();
+        ask(&nginx, 1);
+        let log = eventually("a word about it", || {
+            let log = nginx.error_log();
+            log.contains("records are kept and sent again").then_some(log)
+        });
+        assert!(log.contains(cure), "{presented}: {log}");
+        assert_eq!(exported(&nginx, "records_sent_total"), 0, "{presented}");
+    }
+    // No TLS at all there.
+    let nginx = Nginx::builder()
+        .workers(1)
+        .http(&http(&format!(
+            "https://{} token_file={} flush=50ms",
+            cloud.url().trim_start_matches("http://"),
+            cloud.ingest_token_file()
+        )))
+        .start();
+    ask(&nginx, 1);
+    eventually("a word about it", || nginx.error_log().contains("else use http://").then_some(()));
+}
+
 /// Heads and bodies of requests.
 type Got = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
-#[test]
-fn any_receiver_of_ndjson_takes_records() {
+/// Takes one request a connection, and answers it with `status`.
+fn receive(mut stream: impl Read + Write, status: u16, got: &Got) {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    let head = loop {
+        let n = stream.read(&mut buffer).unwrap();
+        bytes.extend_from_slice(&buffer[..n]);
+        if let Some(at) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
+            break at + 4;
+        }
+        if n == 0 {
+            return;
+        }
+    };
+    let text = String::from_utf8(bytes[..head].to_vec()).unwrap();
+    let length = text.to_lowercase();
+    let length = length.split("content-length: ").nth(1).unwrap();
+    let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
+    while bytes.len() < head + length {
+        let n = stream.read(&mut buffer).unwrap();
+        bytes.extend_from_slice(&buffer[..n]);
+    }
+    got.lock().unwrap().push((text, bytes[head..].to_vec()));
+    let content_length = if status == 204 { "" } else { "Content-Length: 0\r\n" };
+    let answer = format!("HTTP/1.1 {status} Taken\r\nConnection: close\r\n{content_length}\r\n");
+    stream.write_all(answer.as_bytes()).unwrap();
+}
+
+/// A receiver that answers each batch with `status`; its address, and what it got.
+fn receiver(status: u16) -> (String, Got) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let address = listener.local_addr().unwrap().to_string();
     let got: Got = Arc::default();
     let into = got.clone();
     std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut bytes = Vec::new();
-            let mut buffer = [0; 4096];
-            let head = loop {
-                let n = stream.read(&mut buffer).unwrap();
-                bytes.extend_from_slice(&buffer[..n]);
-                if let Some(at) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
-                    break at + 4;
-                }
-            };
-            let text = String::from_utf8(bytes[..head].to_vec()).unwrap();
-            let length = text.to_lowercase();
-            let length = length.split("content-length: ").nth(1).unwrap();
-            let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
-            while bytes.len() < head + length {
-                let n = stream.read(&mut buffer).unwrap();
-                bytes.extend_from_slice(&buffer[..n]);
-            }
-            into.lock().unwrap().push((text, bytes[head..].to_vec()));
-            stream
-                .write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-                .unwrap();
-        }
+        listener.incoming().for_each(|stream| receive(stream.unwrap(), status, &into));
     });
+    (address, got)
+}
+
+#[test]
+fn any_receiver_of_ndjson_takes_records() {
+    let (address, got) = receiver(200);
     let query = "query=INSERT%20INTO%20requests%20FORMAT%20JSONEachRow";
-    let nginx = Nginx::builder()
-        .http(&http(&format!("http://127.0.0.1:{port}/?{query} flush=50ms")))
-        .start();
+    let nginx =
+        Nginx::builder().http(&http(&format!("http://{address}/?{query} flush=50ms"))).start();
     request(nginx.port, "GET", "/a?b=c", &[("S", "x")], "");
     let (head, body) = eventually("a batch", || got.lock().unwrap().first().cloned());
     assert!(head.starts_with(&format!("POST /?{query} HTTP/1.1\r\n")), "{head}");
@@ -293,6 +442,96 @@ fn any_receiver_of_ndjson_takes_records() {
     assert!(!head.to_lowercase().contains("authorization"));
     let record: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(record["path"], "/a");
+}
+
+#[test]
+fn a_batch_answered_with_201_202_or_204_was_sent_for_ever() {
+    for status in [201, 202, 204] {
+        let (address, got) = receiver(status);
+        let nginx = Nginx::builder()
+            .workers(1)
+            .http(&http(&format!("http://{address} flush=10ms spool=DIR/spool:1m")))
+            .start();
+        ask(&nginx, 2);
+        eventually("both count as sent", || {
+            (exported(&nginx, "records_sent_total") == 2).then_some(())
+        });
+        // Time in which it was posted again before.
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        let lines = |body: &[u8]| body.iter().filter(|byte| **byte == b'\n').count();
+        let records: usize = got.lock().unwrap().iter().map(|(_, body)| lines(body)).sum();
+        assert_eq!(records, 2, "{status}");
+        assert_eq!(exported(&nginx, "export_retries_total"), 0, "{status}");
+        assert_eq!(exported(&nginx, "spool_bytes"), 0, "{status}");
+    }
+}
+
+#[test]
+fn headers_of_other_receivers_are_sent_and_their_values_shown_nowhere() {
+    let (address, got) = receiver(202);
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(
+        directory.path().join("headers"),
+        "# of the file\nAuthorization: Splunk 6f1ed002-secret\n\nX-Scope-OrgID: tenant 1\n",
+    )
+    .unwrap();
+    let nginx = Nginx::builder().directory(directory).workers(1).http(&http(&format!(
+            "http://{address}/v1/records flush=10ms header=\"DD-API-KEY: key-secret\" \"header=X-Two: 2\" header_file=headers"
+        ))).start();
+    ask(&nginx, 1);
+    let (head, _) = eventually("a batch", || got.lock().unwrap().first().cloned());
+    let lower = head.to_lowercase();
+    assert!(lower.starts_with("post /v1/records http/1.1\r\n"), "{head}");
+    for header in [
+        "authorization: splunk 6f1ed002-secret\r\n",
+        "x-scope-orgid: tenant 1\r\n",
+        "dd-api-key: key-secret\r\n",
+        "x-two: 2\r\n",
+    ] {
+        assert!(lower.contains(header), "{header} in {head}");
+    }
+    let log = nginx.error_log();
+    assert!(!log.contains("key-secret") && !log.contains("002-secret"), "{log}");
+}
+
+#[test]
+fn a_socket_of_a_sidecar_takes_records() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("sidecar.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let got: Got = Arc::default();
+    let into = got.clone();
+    std::thread::spawn(move || {
+        listener.incoming().for_each(|stream| receive(stream.unwrap(), 200, &into));
+    });
+    let nginx = Nginx::builder()
+        .http(&http(&format!("unix:{}:/base flush=10ms", socket.display())))
+        .start();
+    ask(&nginx, 1);
+    eventually("sent", || (exported(&nginx, "records_sent_total") == 1).then_some(()));
+    let (head, _) = got.lock().unwrap()[0].clone();
+    assert!(head.starts_with("POST /base/v1/records HTTP/1.1\r\n"), "{head}");
+    assert!(head.to_lowercase().contains("host: localhost\r\n"), "{head}");
+}
+
+#[test]
+fn export_headers_that_cannot_be_are_configuration_errors() {
+    for (words, expected) in [
+        ("header=X", "\"Name: value\" expected"),
+        ("\"header=Content-Type: x\"", "\"content-type\" is set by the exporter"),
+        ("\"header=A: 1\" \"header=a: 2\"", "header \"a\" is duplicate"),
+        ("header_file=nowhere", "cannot read"),
+        ("token_file=token \"header=Authorization: Basic x\"", "\"token_file=\" and a header"),
+        ("sync=maybe", "invalid value \"maybe\""),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("token"), "abc").unwrap();
+        let tested = Nginx::builder()
+            .http(&format!("api_sessions_export http://h {words}; {SERVER}"))
+            .check_in(&directory);
+        assert!(!tested.ok, "{words}");
+        assert!(tested.stderr.contains(expected), "{words}: {}", tested.stderr);
+    }
 }
 
 /// Resident memory in kB, and open file descriptors.

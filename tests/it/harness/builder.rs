@@ -75,6 +75,17 @@ impl<'a> NginxBuilder<'a> {
         Nginx::spawn(directory, port, &config)
     }
 
+    /// Starts an NGINX that must refuse to; its error log.
+    #[track_caller]
+    pub(crate) fn start_fails(mut self) -> String {
+        let directory = self.take_directory();
+        let (_, config) = self.render(directory.path());
+        write_config(directory.path(), &config);
+        let output = command(directory.path()).output().expect("nginx runs");
+        assert!(!output.status.success(), "nginx has started");
+        fs::read_to_string(directory.path().join("error.log")).unwrap_or_default()
+    }
+
     /// Runs `nginx -t`.
     #[track_caller]
     pub(crate) fn check(mut self) -> ConfigTest {

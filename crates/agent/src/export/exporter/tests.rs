@@ -138,6 +138,7 @@ fn settings(url: &str) -> ExportSettings {
     ExportSettings {
         endpoint: Endpoint::parse(url).unwrap(),
         token: Some("secret-token".to_owned()),
+        headers: Vec::new(),
         node: "node 1".to_owned(),
         flush: Duration::from_millis(10),
         batch: 4096,

@@ -52,6 +52,7 @@ fn start_with(url: &str, region: SharedConfig) -> Running {
     let export = ExportSettings {
         endpoint: Endpoint::parse("http://127.0.0.1:1").unwrap(),
         token: Some("secret-token".to_owned()),
+        headers: Vec::new(),
         node: "a node".to_owned(),
         flush: Duration::ZERO,
         batch: 1,
