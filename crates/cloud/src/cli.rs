@@ -1,6 +1,9 @@
 //! The command line.
 
-use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::config::Options;
 use crate::generate::Generate;
@@ -32,10 +35,29 @@ pub enum Command {
     /// Make, list and revoke tokens; a running server knows at once
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Look at store, disk, clock and tokens; exit code 1 if something is wrong
-    Doctor,
+    /// Check store, disk, clock and tokens, or whether a module fits an NGINX; exit code 1 if something is wrong
+    Doctor(Doctor),
     /// Post generated traffic to a running cloud (token: DIR/ingest.token)
     Generate(Generate),
+    /// Print a completion script for a shell
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: Shell,
+    },
+    /// Print the manual page, in roff
+    #[command(hide = true)]
+    Manual,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Check only whether the module fits this NGINX binary
+    #[arg(long, value_name = "BINARY")]
+    pub nginx: Option<PathBuf>,
+    /// The module; by default the one in the binary's module directory
+    #[arg(long, value_name = "FILE", requires = "nginx")]
+    pub module: Option<PathBuf>,
 }
 
 /// What to do with tokens.

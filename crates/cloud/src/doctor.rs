@@ -1,4 +1,6 @@
-//! `api-sessions-cloud doctor`: looks at store, disk, clock and tokens, and says what is wrong.
+//! `api-sessions-cloud doctor`: checks store, disk, clock and tokens, or whether a module fits an NGINX.
+
+mod module_fit;
 
 use std::io::Write;
 use std::path::Path;
@@ -43,7 +45,12 @@ impl Findings {
     }
 }
 
-/// Looks at everything.
+/// Checks whether `module` fits the NGINX binary; without one, the module in the binary's module directory.
+pub fn examine_module(nginx: &Path, module: Option<&Path>) -> Findings {
+    module_fit::examine(nginx, module)
+}
+
+/// Checks everything of this cloud.
 pub fn examine(config: &Config) -> Findings {
     let mut findings = Findings::default();
     disk(&mut findings, &config.data);

@@ -12,7 +12,7 @@ use api_sessions_cloud::generate;
 use api_sessions_cloud::server::Server;
 use api_sessions_cloud::tokens;
 use api_sessions_store::clock::rfc3339;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -35,13 +35,20 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let mut out = std::io::stdout();
     match cli.command {
         None | Some(Command::Serve) => serve(config)?,
-        Some(Command::Doctor) => {
-            let findings = doctor::examine(&config);
+        Some(Command::Doctor(what)) => {
+            let findings = match &what.nginx {
+                Some(nginx) => doctor::examine_module(nginx, what.module.as_deref()),
+                None => doctor::examine(&config),
+            };
             findings.print(&mut out)?;
             if !findings.is_good() {
                 return Ok(ExitCode::FAILURE);
             }
         }
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Cli::command(), "api-sessions-cloud", &mut out);
+        }
+        Some(Command::Manual) => clap_mangen::Man::new(Cli::command()).render(&mut out)?,
         Some(Command::Generate(options)) => {
             let path = config.data.join(tokens::INGEST_FILE);
             let token = std::fs::read_to_string(&path)

@@ -1,0 +1,381 @@
+//! Whether a module fits an NGINX binary: the checks of `load_module` (`ngx_add_module`) and of the dynamic
+//! loader, made on the two files without running either.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use object::read::elf::ElfFile64;
+use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget};
+
+use super::Findings;
+
+/// File name of the module.
+const MODULE_FILE: &str = "ngx_http_api_sessions_module.so";
+
+/// Words of `NGX_MODULE_SIGNATURE` (src/core/ngx_module.h) after the sizes, in order. Empty: always equal.
+const SIGNATURE_OPTIONS: [&str; 34] = [
+    "kqueue",
+    "IOCP",
+    "--with-file-aio",
+    "sendfile(SF_NODISKIO)",
+    "eventfd",
+    "epoll",
+    "TCP keepalive options",
+    "IPv6",
+    "",
+    "",
+    "accept filters",
+    "",
+    "setfib",
+    "TCP fast open",
+    "Unix-domain sockets",
+    "variadic macros",
+    "",
+    "--with-http_v3_module",
+    "openat",
+    "atomic operations",
+    "POSIX semaphores",
+    "--with-threads",
+    "PCRE (--without-pcre)",
+    "--with-http_ssl_module",
+    "",
+    "gzip (--without-http_gzip_module)",
+    "",
+    "X-Forwarded-For (proxy, geo or realip module)",
+    "--with-http_realip_module",
+    "headers module",
+    "--with-http_dav_module",
+    "cache (--without-http-cache)",
+    "upstream zone (--without-http_upstream_zone_module)",
+    "--with-compat",
+];
+
+/// What an NGINX binary says of itself.
+#[derive(Debug, PartialEq, Eq)]
+struct Nginx {
+    /// `nginx/1.22.1`, or the name and version of a derivative.
+    name: String,
+    signature: String,
+    is_musl: bool,
+}
+
+/// What a module demands.
+#[derive(Debug, PartialEq, Eq)]
+struct Module {
+    /// `ngx_module_t.version`: 1022001 for 1.22.1.
+    version: u64,
+    signature: String,
+    /// Newest version of glibc's symbols that the module uses.
+    glibc: Option<(u32, u32)>,
+}
+
+/// Checks whether `module` can be loaded by `nginx`.
+pub(super) fn examine(nginx_path: &Path, module_path: Option<&Path>) -> Findings {
+    let mut findings = Findings::default();
+    let nginx = match fs::read(nginx_path).map_err(|error| error.to_string()) {
+        Ok(bytes) => match read_nginx(&bytes) {
+            Ok(nginx) => Some((nginx, bytes)),
+            Err(error) => return findings.with_error("nginx", nginx_path, &error),
+        },
+        Err(error) => return findings.with_error("nginx", nginx_path, &error),
+    };
+    let Some((nginx, bytes)) = nginx else { return findings };
+    findings.add(true, "nginx", format!("{}: {}", nginx_path.display(), nginx.name));
+    let module_path =
+        module_path.map_or_else(|| modules_directory(&bytes).join(MODULE_FILE), Path::to_path_buf);
+    let module = fs::read(&module_path)
+        .map_err(|error| error.to_string())
+        .and_then(|bytes| read_module(&bytes));
+    match module {
+        Ok(module) => compare(&mut findings, &nginx, &module, host_glibc()),
+        Err(error) => return findings.with_error("module", &module_path, &error),
+    }
+    findings
+}
+
+impl Findings {
+    fn with_error(mut self, subject: &'static str, path: &Path, error: &str) -> Self {
+        self.add(false, subject, format!("{}: {error}", path.display()));
+        self
+    }
+}
+
+fn compare(findings: &mut Findings, nginx: &Nginx, module: &Module, host: Option<(u32, u32)>) {
+    let version = dotted(module.version);
+    match nginx.name.strip_prefix("nginx/") {
+        Some(have) if have == version => {
+            findings.add(true, "version", format!("the module is built for NGINX {version}"));
+        }
+        Some(have) => findings.add(
+            false,
+            "version",
+            format!(
+                "the module is built for NGINX {version}, the binary is {have}: install the package \
+                 of this Debian release, or build for this binary: NGINX=PATH scripts/build"
+            ),
+        ),
+        None => findings.add(
+            false,
+            "version",
+            format!(
+                "the binary is {}, a derivative with its own ABI: build for it: NGINX=PATH \
+                 NGINX_SOURCE_DIR=DIR scripts/build",
+                nginx.name
+            ),
+        ),
+    }
+    if nginx.signature == module.signature {
+        findings.add(true, "signature", "the same build options");
+    } else {
+        findings.add(
+            false,
+            "signature",
+            format!(
+                "built with different options ({}): build both with --with-compat, or build the \
+                 module from the binary's configured sources (NGINX_SOURCE_DIR)",
+                differences(&nginx.signature, &module.signature)
+            ),
+        );
+    }
+    match (nginx.is_musl, module.glibc, host) {
+        (true, Some(_), _) => findings.add(
+            false,
+            "libc",
+            "the binary uses musl, the module glibc: build the module on the system of the binary",
+        ),
+        (_, Some(needed), Some(have)) if needed > have => findings.add(
+            false,
+            "libc",
+            format!(
+                "the module needs glibc {}.{}, this system has {}.{}: install the package of this \
+                 release, or build on it",
+                needed.0, needed.1, have.0, have.1
+            ),
+        ),
+        (_, Some((major, minor)), _) => {
+            findings.add(true, "libc", format!("glibc {major}.{minor} or later"));
+        }
+        (_, None, _) => findings.add(true, "libc", "no glibc symbols"),
+    }
+}
+
+/// Which options differ between two signatures, in words.
+fn differences(nginx: &str, module: &str) -> String {
+    let (Some((sizes, ours)), Some((their_sizes, theirs))) =
+        (nginx.rsplit_once(','), module.rsplit_once(','))
+    else {
+        return "unreadable signature".to_owned();
+    };
+    let mut words = Vec::new();
+    if sizes != their_sizes {
+        words.push(format!("sizes of pointers and atomics {sizes} and {their_sizes}"));
+    }
+    for (n, (ours, theirs)) in ours.chars().zip(theirs.chars()).enumerate() {
+        if ours != theirs {
+            let name = SIGNATURE_OPTIONS.get(n).copied().unwrap_or_default();
+            let with = if ours == '1' { "only the binary has" } else { "only the module has" };
+            words.push(format!("{with} {name}"));
+        }
+    }
+    words.join(", ")
+}
+
+/// `1022001` as `1.22.1`.
+fn dotted(version: u64) -> String {
+    format!("{}.{}.{}", version / 1_000_000, version / 1000 % 1000, version % 1000)
+}
+
+fn read_nginx(bytes: &[u8]) -> Result<Nginx, String> {
+    let file = parse(bytes)?;
+    let name = text_after(bytes, b"nginx version: ")
+        .filter(|name| !name.is_empty())
+        .ok_or("not an NGINX binary: no version")?;
+    let signature = find_signature(bytes).ok_or("not an NGINX binary: no module signature")?;
+    let is_musl = file
+        .section_by_name(".interp")
+        .and_then(|section| section.data().ok())
+        .is_some_and(|interpreter| find(interpreter, b"ld-musl").is_some());
+    Ok(Nginx { name, signature, is_musl })
+}
+
+fn read_module(bytes: &[u8]) -> Result<Module, String> {
+    let file = parse(bytes)?;
+    // `ngx_modules` is an array of pointers, `ngx_module_t` has its version behind five words and the
+    // signature's address after it.
+    let modules = file
+        .dynamic_symbols()
+        .find(|symbol| symbol.name() == Ok("ngx_modules"))
+        .ok_or("not an NGINX module: no symbol ngx_modules")?;
+    let module = pointer_at(&file, modules.address()).ok_or("ngx_modules is empty")?;
+    let version = word_at(&file, module + 40).ok_or("no module version")?;
+    let signature = pointer_at(&file, module + 48)
+        .and_then(|address| bytes_at(&file, address, 64))
+        .and_then(find_signature)
+        .ok_or("no module signature")?;
+    Ok(Module { version, signature, glibc: newest_glibc(bytes) })
+}
+
+type Elf<'d> = ElfFile64<'d, object::Endianness>;
+
+fn parse(bytes: &[u8]) -> Result<Elf<'_>, String> {
+    Elf::parse(bytes).map_err(|_| "not a 64-bit ELF file".to_owned())
+}
+
+/// The address that the loader writes to `address`.
+fn pointer_at(file: &Elf<'_>, address: u64) -> Option<u64> {
+    let mut relocations = file.dynamic_relocations()?;
+    let (_, relocation) = relocations.find(|(at, _)| *at == address)?;
+    let base = match relocation.target() {
+        RelocationTarget::Symbol(index) => file.dynamic_symbol_table_address(index)?,
+        _ => 0,
+    };
+    base.checked_add_signed(relocation.addend()).filter(|target| *target != 0)
+}
+
+trait DynamicSymbols {
+    fn dynamic_symbol_table_address(&self, index: object::SymbolIndex) -> Option<u64>;
+}
+
+impl DynamicSymbols for Elf<'_> {
+    fn dynamic_symbol_table_address(&self, index: object::SymbolIndex) -> Option<u64> {
+        self.dynamic_symbols().find(|symbol| symbol.index() == index).map(|symbol| symbol.address())
+    }
+}
+
+fn bytes_at<'d>(file: &Elf<'d>, address: u64, len: u64) -> Option<&'d [u8]> {
+    file.sections().find_map(|section| {
+        let end = section.address().checked_add(section.size())?;
+        let within = section.address() <= address && address < end;
+        let len = len.min(end.checked_sub(address)?);
+        if within { section.data_range(address, len).ok().flatten() } else { None }
+    })
+}
+
+fn word_at(file: &Elf<'_>, address: u64) -> Option<u64> {
+    let bytes: [u8; 8] = bytes_at(file, address, 8)?.try_into().ok()?;
+    Some(if file.is_little_endian() {
+        u64::from_le_bytes(bytes)
+    } else {
+        u64::from_be_bytes(bytes)
+    })
+}
+
+/// A signature: three sizes, then digits of 0 and 1.
+fn find_signature(bytes: &[u8]) -> Option<String> {
+    let is_size = |byte: &u8| byte.is_ascii_digit();
+    bytes.windows(6).enumerate().find_map(|(at, window)| {
+        let [a, b',', b, b',', c, b','] = window else { return None };
+        if ![a, b, c].into_iter().all(is_size) {
+            return None;
+        }
+        let flags = bytes.get(at + 6..)?;
+        let len = flags.iter().take_while(|byte| matches!(byte, b'0' | b'1')).count();
+        let whole = bytes.get(at..at + 6 + len).filter(|_| (30..=60).contains(&len))?;
+        Some(String::from_utf8_lossy(whole).into_owned())
+    })
+}
+
+/// The newest version among names such as `GLIBC_2.34`.
+fn newest_glibc(bytes: &[u8]) -> Option<(u32, u32)> {
+    let mut newest = None;
+    let mut rest = bytes;
+    while let Some(at) = find(rest, b"GLIBC_") {
+        rest = rest.get(at + 6..).unwrap_or_default();
+        let text: String = rest
+            .iter()
+            .take(8)
+            .take_while(|byte| byte.is_ascii_digit() || **byte == b'.')
+            .map(|byte| char::from(*byte))
+            .collect();
+        let mut numbers = text.split('.').map(|number| number.parse::<u32>().ok());
+        if let (Some(Some(major)), Some(Some(minor))) = (numbers.next(), numbers.next()) {
+            newest = newest.max(Some((major, minor)));
+        }
+    }
+    newest
+}
+
+/// The version of this system's glibc: that of the library this process is linked to.
+fn host_glibc() -> Option<(u32, u32)> {
+    let maps = fs::read_to_string("/proc/self/maps").ok()?;
+    let library = maps
+        .lines()
+        .filter_map(|line| line.split_whitespace().last())
+        .find(|path| path.ends_with("/libc.so.6"))?;
+    newest_glibc(&fs::read(library).ok()?)
+}
+
+/// Where `load_module modules/…` looks: `--modules-path`, else `modules` below `--prefix`.
+fn modules_directory(bytes: &[u8]) -> PathBuf {
+    let option = |name: &[u8]| {
+        text_after(bytes, name)
+            .and_then(|text| text.split(' ').next().map(str::to_owned))
+            .filter(|text| !text.is_empty())
+    };
+    match option(b"--modules-path=") {
+        Some(path) => PathBuf::from(path),
+        None => PathBuf::from(option(b"--prefix=").unwrap_or_else(|| "/usr/local/nginx".into()))
+            .join("modules"),
+    }
+}
+
+/// The printable text after `mark`, at most to the end of its line.
+fn text_after(bytes: &[u8], mark: &[u8]) -> Option<String> {
+    let rest = bytes.get(find(bytes, mark)? + mark.len()..)?;
+    let len = rest.iter().take_while(|byte| (b' '..=b'~').contains(*byte)).count();
+    rest.get(..len).map(|text| String::from_utf8_lossy(text).into_owned())
+}
+
+fn find(bytes: &[u8], mark: &[u8]) -> Option<usize> {
+    memchr::memmem::find(bytes, mark)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMPAT: &str = "8,4,8,0011111111010111001111111111111111";
+
+    fn lines(
+        nginx: &str,
+        module: (u64, &str, (u32, u32)),
+        host: (u32, u32),
+    ) -> Vec<(bool, String)> {
+        let nginx = Nginx { name: nginx.into(), signature: COMPAT.into(), is_musl: false };
+        let module =
+            Module { version: module.0, signature: module.1.into(), glibc: Some(module.2) };
+        let mut findings = Findings::default();
+        compare(&mut findings, &nginx, &module, Some(host));
+        findings.0.into_iter().map(|(good, _, text)| (good, text)).collect()
+    }
+
+    #[test]
+    fn equal_version_signature_and_an_older_libc_fit() {
+        let found = lines("nginx/1.22.1", (1_022_001, COMPAT, (2, 34)), (2, 36));
+        assert!(found.iter().all(|(good, _)| *good), "{found:?}");
+    }
+
+    #[test]
+    fn each_difference_is_named_with_its_cure() {
+        let other = "8,4,8,0011111111010111001110111111111110";
+        let found = lines("nginx/1.28.3", (1_022_001, other, (2, 41)), (2, 36));
+        let bad: Vec<&str> =
+            found.iter().filter(|(good, _)| !good).map(|(_, text)| text.as_str()).collect();
+        assert_eq!(bad.len(), 3, "{found:?}");
+        assert!(bad[0].contains("1.22.1") && bad[0].contains("1.28.3"), "{}", bad[0]);
+        assert!(
+            bad[1].contains("only the binary has --with-threads")
+                && bad[1].contains("--with-compat"),
+            "{}",
+            bad[1]
+        );
+        assert!(bad[2].contains("2.41") && bad[2].contains("2.36"), "{}", bad[2]);
+    }
+
+    #[test]
+    fn files_that_are_neither_are_refused_with_a_reason() {
+        assert_eq!(read_nginx(b"#!/bin/sh").unwrap_err(), "not a 64-bit ELF file");
+        let this = fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert!(read_module(&this).unwrap_err().contains("not an NGINX module"));
+    }
+}
