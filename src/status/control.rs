@@ -1,5 +1,6 @@
 //! `api_sessions_control`: the denylist of this node, to be read and changed.
 
+use api_sessions_agent::remote_config::StateFile;
 use api_sessions_protocol::DenyEntry;
 use api_sessions_protocol::SessionId;
 use api_sessions_protocol::limits::DENY_REASON_BYTES;
@@ -106,7 +107,12 @@ impl BodyReader for Post {
             by: Some(String::from_utf8_lossy(r.remote_addr()).into_owned()),
         };
         match writer.insert(&entry, now) {
-            Ok(()) => answer(r, 201, &json!(entry)),
+            Ok(()) => match persist(r, writer) {
+                Ok(()) => answer(r, 201, &json!(entry)),
+                Err(why) => {
+                    refusal(r, 503, "not_durable", &format!("denied until NGINX restarts: {why}"))
+                }
+            },
             Err(error) => failure(r, &error),
         }
     }
@@ -135,10 +141,24 @@ fn remove(r: Request<'_>, writer: &DenylistWriter) -> ngx_int_t {
         return refusal(r, 400, "bad_request", text);
     };
     match writer.remove(&session, EntryOrigin::Local) {
-        Ok(true) => answer(r, 200, &json!({ "removed": session.to_string() })),
+        Ok(true) => match persist(r, writer) {
+            Ok(()) => answer(r, 200, &json!({ "removed": session.to_string() })),
+            Err(why) => {
+                refusal(r, 503, "not_durable", &format!("removed until NGINX restarts: {why}"))
+            }
+        },
         Ok(false) => refusal(r, 404, "not_found", "this node does not deny the session"),
         Err(error) => failure(r, &error),
     }
+}
+
+/// What is acknowledged survives whatever ends NGINX, if there is a directory to keep it in (`spool=`).
+fn persist(r: Request<'_>, writer: &DenylistWriter) -> Result<(), String> {
+    let Some(main) = MainConf::of(r) else { return Ok(()) };
+    let Some(spool) = main.export().and_then(|export| export.spool.as_ref()) else { return Ok(()) };
+    StateFile::new(&spool.path, *writer, main.settings())
+        .persist(process::now_ms())
+        .map_err(|error| format!("\"{}\" cannot be written to: {error}", spool.path.display()))
 }
 
 fn failure(r: Request<'_>, error: &DenyError) -> ngx_int_t {

@@ -201,3 +201,41 @@ fn what_the_denylist_says_of_one_application_does_not_count_for_the_next() {
     assert_eq!(get(nginx.port, "/", &[("S", "bad")]).status, 403);
     assert_eq!(get(nginx.port, "/", &[("S", "good")]).status, 200);
 }
+
+#[test]
+fn a_denial_that_was_acknowledged_was_lost_when_nginx_was_killed_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("secret"), [7; 32]).unwrap();
+    let http = format!(
+        "api_sessions_secret DIR/secret; api_sessions_export http://127.0.0.1:9 spool=DIR/spool; {SERVER}"
+    );
+    let start = |directory| Nginx::builder().directory(directory).http(&http).start();
+    let nginx = start(directory);
+    let (bad, good) = (session(&nginx, "bad"), session(&nginx, "good"));
+    for id in [&bad, &good] {
+        assert_eq!(post(&nginx, &json!({ "session": id })).status, 201);
+    }
+    let removed = request(nginx.port, "DELETE", &format!("/control?session={good}"), &[], "");
+    assert_eq!(removed.status, 200);
+    let nginx = start(nginx.kill_all());
+    assert_eq!(get(nginx.port, "/", &[("S", "bad")]).status, 403);
+    assert_eq!(get(nginx.port, "/", &[("S", "good")]).status, 200);
+}
+
+#[test]
+fn a_denial_that_cannot_be_kept_is_not_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let http = format!("api_sessions_export http://127.0.0.1:9 spool=DIR/spool; {SERVER}");
+    let nginx = Nginx::builder().directory(directory).http(&http).start();
+    let bad = session(&nginx, "bad");
+    // A directory in the place of the copy: nothing can be renamed over it.
+    let copy = nginx.path("spool").join("denylist.json");
+    let _ = std::fs::remove_file(&copy);
+    std::fs::create_dir(&copy).unwrap();
+    let answer = post(&nginx, &json!({ "session": bad }));
+    assert_eq!((answer.status, answer.json()["error"].as_str()), (503, Some("not_durable")));
+    assert!(answer.body.contains("denied until NGINX restarts"), "{}", answer.body);
+    // In force all the same.
+    assert_eq!(get(nginx.port, "/", &[("S", "bad")]).status, 403);
+    std::fs::remove_dir(&copy).unwrap();
+}

@@ -121,6 +121,20 @@ impl Nginx {
         });
     }
 
+    /// Kills master and workers at once, as a loss of power would; the directory is left.
+    #[track_caller]
+    pub(crate) fn kill_all(mut self) -> TempDir {
+        let workers = self.workers();
+        // The master first: it would start new workers.
+        for pid in std::iter::once(self.master()).chain(workers) {
+            signal(pid, "KILL");
+        }
+        let _ = self.child.wait();
+        self.ended = true;
+        let _ = fs::remove_file(self.path("nginx.pid"));
+        std::mem::replace(&mut self.directory, tempfile::tempdir().expect("a directory"))
+    }
+
     /// Ends gracefully, checks the error log, and returns the directory.
     #[track_caller]
     pub(crate) fn finish(mut self) -> TempDir {

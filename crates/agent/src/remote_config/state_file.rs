@@ -14,6 +14,8 @@ use api_sessions_shm::{DenylistWriter, EntryOrigin, SharedConfig};
 
 /// Name of the copy, in the directory of the spool.
 const FILE: &str = "denylist.json";
+/// Held while a copy is made and written, so that an older one never replaces a newer one.
+const LOCK: &str = "denylist.lock";
 /// Larger files are not read, bytes: more than the denylist holds.
 const MAX_FILE_BYTES: u64 = 256 << 20;
 /// Time without an attempt after one that failed.
@@ -119,12 +121,28 @@ impl StateFile {
         }
     }
 
+    /// Writes a copy now, whether or not another process has written one. It is durable when this returns: a
+    /// denial may then be acknowledged. Blocks for as long as the disk takes.
+    ///
+    /// # Errors
+    /// As the file system has them.
+    pub fn persist(&self, now_ms: u64) -> io::Result<()> {
+        self.write(now_ms)
+    }
+
     fn state(&self) -> (u32, u64) {
         let settings = self.settings.map_or(0, |region| region.generation());
         (self.deny.list().changes(), settings)
     }
 
     fn write(&self, now_ms: u64) -> io::Result<()> {
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(directory)?;
+        let mut options = OpenOptions::new();
+        let lock = options.write(true).create(true).truncate(false).mode(0o600);
+        // Dropped, and with it released, when the copy is written.
+        let lock = lock.open(directory.join(LOCK))?;
+        lock.lock()?;
         let mut copy = Copy::default();
         self.deny.list().list(now_ms, &mut |entry, origin| match origin {
             EntryOrigin::Local => copy.node.push(entry),
@@ -133,10 +151,6 @@ impl StateFile {
         let text = self.settings.and_then(|region| region.read());
         copy.settings =
             text.and_then(|(_, text)| RawValue::from_string(String::from_utf8(text).ok()?).ok());
-        if let Some(directory) = self.path.parent() {
-            fs::create_dir_all(directory)?;
-        }
-        // One writer at a time (the first worker); another generation's has another name.
         let new = self.path.with_extension(format!("{}.new", std::process::id()));
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
@@ -145,7 +159,9 @@ impl StateFile {
             serde_json::to_writer(&mut out, &copy)?;
             out.flush()?;
             out.get_ref().sync_all()?;
-            fs::rename(&new, &self.path)
+            fs::rename(&new, &self.path)?;
+            // The name too survives a loss of power.
+            File::open(directory)?.sync_all()
         })();
         result.inspect_err(|_| {
             let _ = fs::remove_file(&new);
