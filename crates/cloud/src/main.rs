@@ -98,6 +98,7 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     start_log(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        ignore_reload_signals()?;
         let data = config.data.clone();
         let server = Server::start(config).await?;
         let mut out = std::io::stdout();
@@ -122,6 +123,23 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+/// SIGHUP and SIGUSR1 would end the process (signal(7)); daemons are sent them to reload and to reopen logs.
+fn ignore_reload_signals() -> std::io::Result<()> {
+    let (mut hangup, mut user1) =
+        (signal(SignalKind::hangup())?, signal(SignalKind::user_defined1())?);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => {
+                    tracing::info!("SIGHUP ignored: tokens take effect at once, options need a restart");
+                }
+                _ = user1.recv() => tracing::info!("SIGUSR1 ignored: the log is standard error"),
+            }
+        }
+    });
+    Ok(())
 }
 
 fn start_log(config: &Config) -> Result<(), Box<dyn std::error::Error>> {

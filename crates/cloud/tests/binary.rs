@@ -67,6 +67,25 @@ fn what_was_acknowledged_survives_sigkill() {
 }
 
 #[test]
+fn a_reload_signal_ended_the_cloud() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut child, link) = start(dir.path());
+    let base = link.split("/login").next().unwrap().to_owned();
+    for name in ["HUP", "USR1", "HUP"] {
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+    // A signal that ends the process does so within microseconds.
+    for _ in 0..20 {
+        assert_eq!(agent().get(format!("{base}/healthz")).call().unwrap().status(), 200);
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert!(child.try_wait().unwrap().is_none());
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn the_first_start_makes_tokens_and_a_link_that_logs_in() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("deep/data");
