@@ -68,7 +68,7 @@ impl Figures {
         let table = vec![
             ("sessions_in_use", "Sessions in the table.", gauge, stats.in_use),
             ("sessions_capacity", "Sessions there is room for.", gauge, stats.capacity),
-            ("sessions_created_total", "Sessions that were created.", counter, stats.inserts),
+            ("sessions_created_total", "Sessions that were created.", counter, stats.created),
             ("evicted_idle_total", "Idle sessions that made room.", counter, stats.evicted_idle),
             (
                 "evicted_provisional_total",
@@ -92,7 +92,7 @@ impl Figures {
                 "lock_recoveries_total",
                 "Sets emptied after a process died while it held them.",
                 counter,
-                stats.sets_recovered,
+                stats.lock_recoveries,
             ),
             ("requests_malicious_total", "Malicious requests.", counter, stats.malicious),
             (

@@ -165,7 +165,7 @@ impl MainConf {
         }
         let hasher = match &self.secret {
             Some(secret) => Hasher::new(secret),
-            None => Hasher::new(self.table()?.zone_secret()),
+            None => Hasher::new(&self.table()?.zone_secret()),
         };
         Some(self.hasher.get_or_init(|| hasher))
     }

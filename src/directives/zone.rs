@@ -89,8 +89,10 @@ impl TableZone {
 
     /// The configuration is in force: from now on, its `inactive=` counts, for all who use the zone.
     pub(super) fn take_effect(&self) -> Result<(), String> {
-        let Some((region, _)) = self.attached.get() else { return Ok(()) };
-        crate::ffi::shared::table(region, self.inactive_ms).map(|_| ())
+        if let Some(table) = self.table() {
+            table.set_inactive_ms(self.inactive_ms);
+        }
+        Ok(())
     }
 }
 

@@ -4,41 +4,44 @@ use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 
 use api_sessions_extract::MAX_PARAMETERS_BYTES;
-use api_sessions_shm::{Denylist, RecordQueue, SessionTable, SharedConfig};
+use api_sessions_shm::{Denylist, RecordQueue, Region, SessionTable, SharedConfig};
 use ngx::ffi::ngx_ncpu;
 
-use super::zone::{Region, overhead};
+use super::zone::{self, overhead};
 
 /// Generations of workers that can have a ring each at the same time.
 const GENERATIONS: usize = 3;
 
+/// The memory of a zone as the structures take it.
+fn region(zone: zone::Region) -> Region {
+    // SAFETY: a zone's memory is zero when new, mapped as long as any process has a handle from the
+    // configuration, at the same address in all of them (they are forked), used by the structure that
+    // the zone's tag names and nothing else, and attached to by the master alone.
+    unsafe { Region::new(zone.base, zone.len) }
+}
+
 /// The session table in a zone.
-pub(crate) fn table(region: Region, inactive_ms: u64) -> Result<SessionTable, String> {
-    // SAFETY: a zone's memory is zero when new, page-aligned, mapped as long as a process that has the
-    // handle from the configuration, and attached to by the master alone.
-    unsafe { SessionTable::attach(region.base, region.len, inactive_ms) }
-        .map(|(table, _)| table)
-        .map_err(|error| error.to_string())
+pub(crate) fn table(zone: zone::Region, inactive_ms: u64) -> Result<SessionTable, String> {
+    let attached = SessionTable::attach(region(zone), inactive_ms);
+    attached.map(|(table, _)| table).map_err(|error| error.to_string())
 }
 
 /// The denylist in a zone.
-pub(crate) fn denylist(region: Region) -> Result<Denylist, String> {
-    // SAFETY: as above.
-    unsafe { Denylist::attach(region.base, region.len) }
-        .map(|(denylist, _)| denylist)
-        .map_err(|error| error.to_string())
+pub(crate) fn denylist(zone: zone::Region) -> Result<Denylist, String> {
+    let attached = Denylist::attach(region(zone));
+    attached.map(|(denylist, _)| denylist).map_err(|error| error.to_string())
 }
 
 /// The record queue in a zone.
-pub(crate) fn queue(region: Region, ring_bytes: usize) -> Result<RecordQueue, String> {
-    // SAFETY: as above.
-    unsafe { RecordQueue::attach(region.base, region.len, ring_bytes) }.map_err(|e| e.to_string())
+pub(crate) fn queue(zone: zone::Region, ring_bytes: usize) -> Result<RecordQueue, String> {
+    let attached = RecordQueue::attach(region(zone), ring_bytes);
+    attached.map(|(queue, _)| queue).map_err(|error| error.to_string())
 }
 
 /// The cloud's settings in a zone.
-pub(crate) fn settings(region: Region) -> Result<SharedConfig, String> {
-    // SAFETY: as above.
-    unsafe { SharedConfig::attach(region.base, region.len) }.map_err(|error| error.to_string())
+pub(crate) fn settings(zone: zone::Region) -> Result<SharedConfig, String> {
+    let attached = SharedConfig::attach(region(zone));
+    attached.map(|(settings, _)| settings).map_err(|error| error.to_string())
 }
 
 /// Size of a zone for the cloud's settings.
@@ -66,6 +69,7 @@ pub(crate) fn private_queue(ring_bytes: usize) -> Option<RecordQueue> {
     let layout = Layout::from_size_align(len, 64).ok()?;
     // SAFETY: the size is not 0.
     let base = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-    // SAFETY: zeroed, aligned to 64, and never freed.
-    unsafe { RecordQueue::attach(base, len, ring_bytes) }.ok()
+    // SAFETY: zeroed, never freed, and known to nobody else.
+    let region = unsafe { Region::new(base, len) };
+    RecordQueue::attach(region, ring_bytes).ok().map(|(queue, _)| queue)
 }

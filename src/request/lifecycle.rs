@@ -94,7 +94,7 @@ pub(super) fn finish(r: Request<'_>) {
     };
     let counted = join(r, conf, hand, state, &resolution, None);
     if is_cookie_repeated(r, main, state, &resolution) {
-        hand.note_duplicate_cookie();
+        hand.count_duplicate_cookie();
     }
     let detected = detected(r, conf, main, worker, state);
     let attacks = attacks(r, conf, detected);
@@ -116,7 +116,7 @@ pub(super) fn finish(r: Request<'_>) {
         user: &user,
         role: &role,
     };
-    let standing = hand.settle(counted.session, process::now_ms(), &outcome);
+    let standing = hand.record_outcome(counted.session, process::now_ms(), &outcome);
     state.counted.set(Some(Counted { standing: standing.or(counted.standing), ..counted }));
     if let Some(node) = worker.node() {
         let what = (conf, &*analysis, &resolution);
@@ -249,7 +249,7 @@ fn join(
 /// Takes the request out of a session that it was counted in: where its set's lock was busy, it was not.
 fn uncount(hand: &api_sessions_shm::TableHandle, counted: &Counted) {
     if counted.standing.is_some() {
-        hand.uncount(counted.session);
+        hand.undo_count(counted.session);
     }
 }
 

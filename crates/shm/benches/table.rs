@@ -1,12 +1,12 @@
-//! The session table beside a tree and an LRU list under one lock, which is how NGINX's own
-//! `limit_req` keeps its states; and lookups in the denylist.
+//! The session table compared with a tree and an LRU list under one lock, as in NGINX's `limit_req`; and
+//! lookups in the denylist.
 //!
-//! `cargo bench -p api-sessions-engine --bench table [-- 1000 100000 1000000]`. Steady state: every operation finds its
-//! session, at random, and counts a request. Rounds of both take turns; medians are printed. Two
-//! workers are two threads, each in its own process slot: the table cannot tell.
+//! `cargo bench -p api-sessions-shm --bench table [-- 1000 100000 1000000]`. In the steady
+//! state every operation finds a random session and counts a request. Rounds of both alternate; medians
+//! are printed. Two workers are two threads with a process slot each.
 //!
-//! The last column is what the machine takes at the moment for one read at random of as much memory
-//! as the table's, where each read depends on the last: no table is faster than that with cold data.
+//! The last column is the current cost of one random read of as much memory, where each read depends on
+//! the last: a lower bound for any table with cold data.
 
 #![allow(missing_docs, unused_crate_dependencies)]
 
@@ -18,12 +18,11 @@ mod rival;
 use std::hint::black_box;
 use std::thread;
 
-use api_sessions_protocol::DenyEntry;
-use api_sessions_protocol::SessionId;
-use api_sessions_shm::{Denylist, RequestEnd, RequestStart, SessionTable, TableHandle};
+use api_sessions_protocol::{DenyEntry, SessionId};
+use api_sessions_shm::{Denylist, Region, RequestEnd, RequestStart, SessionTable, TableHandle};
 use rival::Rival;
 
-/// Bars of issue 4.
+/// Targets.
 const BAR_NS: f64 = 150.0;
 const BAR_GROWTH: f64 = 3.0;
 const BAR_LOOKUP_NS: f64 = 50.0;
@@ -100,17 +99,21 @@ fn join(table: SessionTable, slot: u64) -> TableHandle {
     table.join(slot as u16, std::process::id())
 }
 
+fn region(bytes: usize) -> Region {
+    // SAFETY: shared, zeroed, never unmapped, and used by one structure only.
+    unsafe { Region::new(memory::shared(bytes), bytes) }
+}
+
 fn sessions(effort: &Effort) {
-    println!("sessions   workers   table ns   tree+LRU ns   ratio   count+settle ns   one read ns");
+    println!(
+        "sessions   workers   table ns   tree+LRU ns   ratio   count+outcome ns   one read ns"
+    );
     let mut alone = Vec::new();
     let mut last = 0.0;
     for &sessions in &effort.sizes {
         // 60 % of the room, as is advised; few sets fill up.
         let bytes = (1 << 20) + (sessions as usize * 2048 / 15) * 10 / 6;
-        // SAFETY: shared, zeroed, never unmapped, and used by this table only.
-        let table = unsafe { SessionTable::attach(memory::shared(bytes), bytes, u64::MAX) }
-            .expect("zone")
-            .0;
+        let table = SessionTable::attach(region(bytes), u64::MAX).expect("zone").0;
         let rival = Rival::new(sessions as usize);
         let worker = join(table, 0);
         for session in 0..sessions {
@@ -146,7 +149,7 @@ fn sessions(effort: &Effort) {
                     };
                     time(sessions, effort.operations, seed(slot), |id| {
                         black_box(worker.count(id, 2, &RequestStart::default()));
-                        black_box(worker.settle(id, 2, &outcome));
+                        black_box(worker.record_outcome(id, 2, &outcome));
                     })
                 }));
             }
@@ -166,11 +169,9 @@ fn sessions(effort: &Effort) {
     bar("cost growth from fewest to most sessions", growth, BAR_GROWTH);
 }
 
-fn room() {
+fn capacity() {
     let bytes = 16 << 20;
-    // SAFETY: shared, zeroed, never unmapped, and used by this table only.
-    let table =
-        unsafe { SessionTable::attach(memory::shared(bytes), bytes, u64::MAX) }.expect("zone").0;
+    let table = SessionTable::attach(region(bytes), u64::MAX).expect("zone").0;
     let per_mb = table.stats().capacity as f64 / 16.0;
     let verdict = if per_mb >= BAR_PER_MB { "held" } else { "MISSED" };
     println!("sessions a MB in 16 MB: {per_mb:.0} (bar: at least {BAR_PER_MB:.0}, {verdict})");
@@ -178,8 +179,7 @@ fn room() {
 
 fn denylist(effort: &Effort) {
     let bytes = 8 << 20;
-    // SAFETY: shared, zeroed, never unmapped, and used by this list only.
-    let list = unsafe { Denylist::attach(memory::shared(bytes), bytes) }.expect("region").0;
+    let list = Denylist::attach(region(bytes)).expect("region").0;
     let lookups = |sessions: u64, offset: u64| {
         let time = |round| {
             time(sessions, effort.operations, round, |mut session| {
@@ -214,6 +214,6 @@ fn bar(what: &str, value: f64, bar: f64) {
 fn main() {
     let effort = Effort::new();
     sessions(&effort);
-    room();
+    capacity();
     denylist(&effort);
 }

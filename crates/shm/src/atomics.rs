@@ -1,5 +1,4 @@
-//! The atomics of the lock protocol, in one place: the model checker (`tests/table_loom.rs`) compiles
-//! `lock.rs` once more with its own.
+//! The atomics of [`crate::robust_lock`], which the model checker (`tests/loom.rs`) replaces with its own.
 
 pub(crate) use std::hint::spin_loop;
 pub(crate) use std::sync::atomic::{AtomicU32, Ordering, fence};

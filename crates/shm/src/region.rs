@@ -1,182 +1,229 @@
-//! The raw memory of the table, and all of the table's `unsafe`.
+//! A piece of shared memory, and how a structure takes possession of it.
+//!
+//! Every structure of this crate starts with a [`RegionHeader`]. Zeroed memory becomes a new structure;
+//! memory that already holds one of the same kind, version and size is used as it is.
 
 use std::ptr::NonNull;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::layout::{ALIGN, Header, MAGIC, Owner, Owners, SETS_AT, Set, VERSION, WAYS};
+/// Alignment of a region, bytes: a cache line.
+pub(crate) const ALIGN: usize = 64;
 
-/// Why memory cannot be a table.
+/// Why a structure cannot use a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TableError {
-    /// Room for not even one set, or one entry of a denylist.
+pub enum AttachError {
+    /// The region cannot hold even the smallest structure.
     #[error("the zone is too small: {given} bytes, at least {needed} are needed")]
     TooSmall {
-        /// Length given.
+        /// Length given, bytes.
         given: usize,
-        /// Smallest length.
+        /// Smallest length, bytes.
         needed: usize,
     },
-    /// More sets than can be numbered.
+    /// The region has more elements than can be numbered.
     #[error("the zone is too large: {0} bytes")]
     TooLarge(usize),
     /// The address is not a multiple of 64.
-    #[error("the zone's memory is not aligned to 64 bytes")]
+    #[error("the zone is not aligned to 64 bytes")]
     Misaligned,
-    /// Initialised by something else, or by another version of the module.
-    #[error(
-        "the zone was made by something else or another version of the module (layout {found}, not {expected})"
-    )]
+    /// The region holds something else, or was initialised by another version of the module.
+    #[error("the zone has layout {found}, this module needs layout {expected}")]
     OtherLayout {
-        /// Layout version found; 0 where it is no table at all.
+        /// Layout version found; 0 if the region holds another structure.
         found: u32,
         /// Layout version of this build.
         expected: u32,
     },
-    /// The zone was initialised with another length.
-    #[error("the zone was made for {found} bytes and is {given}")]
-    OtherLength {
-        /// Length it was made for.
+    /// The region was initialised for another size.
+    #[error("the zone was created for {found} bytes, not for {given}")]
+    OtherSize {
+        /// Size found, bytes.
         found: u64,
-        /// Length given.
+        /// Size given, bytes.
         given: u64,
     },
     /// getrandom(2) failed.
-    #[error("no random numbers from the kernel")]
+    #[error("the kernel provides no random numbers")]
     NoRandom,
 }
 
-/// What [`super::SessionTable::attach`] found.
+/// What [`Region`] held when a structure attached to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attached {
-    /// Zeros: the table is new.
+    /// Zeros: the structure is new.
     Fresh,
-    /// A table, with whatever it holds.
+    /// The structure, with its contents.
     Existing,
 }
 
-/// Smallest zone, bytes.
-pub const MIN_BYTES: usize = SETS_AT + size_of::<Set>();
-
-/// The zone as its parts.
-#[derive(Clone, Copy)]
-pub(super) struct Region {
-    base: NonNull<u8>,
-    sets: u32,
-}
-
-// SAFETY: the memory outlives every handle (contract of `Region::attach`), and after `attach` all
-// that is written in it are atomics.
-unsafe impl Send for Region {}
-// SAFETY: as above.
-unsafe impl Sync for Region {}
+/// Memory for one structure, shared by every process that is forked after it was mapped.
+#[derive(Debug)]
+pub struct Region(Memory);
 
 impl Region {
+    /// Describes the `len` bytes at `base`.
+    ///
     /// # Safety
-    /// As for [`super::SessionTable::attach`].
-    pub(super) unsafe fn attach(
-        base: NonNull<u8>,
-        len: usize,
-        inactive_ms: u64,
-    ) -> Result<(Self, Attached), TableError> {
-        if !base.addr().get().is_multiple_of(ALIGN) {
-            return Err(TableError::Misaligned);
+    /// - The bytes are all zero, or hold what a structure of this crate has written to them.
+    /// - They stay mapped for as long as any handle made of this region exists, at the same address in
+    ///   all processes that use such a handle.
+    /// - Nothing else accesses them.
+    /// - No two processes attach to zeroed bytes at the same time.
+    pub unsafe fn new(base: NonNull<u8>, len: usize) -> Self {
+        Self(Memory { base, len })
+    }
+
+    /// Length in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len
+    }
+
+    /// Initialises zeroed memory with `initialise`, or verifies the structure that is there. Touches
+    /// the first `needed` bytes at most.
+    ///
+    /// # Errors
+    /// See [`AttachError`]. Zeroed memory whose initialisation fails counts as zeroed.
+    pub(crate) fn attach<H: Header>(
+        self,
+        needed: usize,
+        initialise: impl FnOnce(&H) -> Result<(), AttachError>,
+    ) -> Result<(Memory, Attached), AttachError> {
+        let Self(memory) = self;
+        if !memory.base.addr().get().is_multiple_of(ALIGN) {
+            return Err(AttachError::Misaligned);
         }
-        let sets = len.checked_sub(SETS_AT).map_or(0, |bytes| bytes / size_of::<Set>());
-        if sets == 0 {
-            return Err(TableError::TooSmall { given: len, needed: MIN_BYTES });
+        if memory.len < needed.max(size_of::<H>()) {
+            return Err(AttachError::TooSmall { given: memory.len, needed });
         }
-        let sets = u32::try_from(sets).ok().filter(|sets| *sets < u32::MAX);
-        let region = Self { base, sets: sets.ok_or(TableError::TooLarge(len))? };
-        let attached = match region.header().magic.load(Ordering::Acquire) {
-            0 => {
-                // SAFETY: nobody has seen the zone yet (no magic), so the header is ours alone.
-                unsafe { region.initialise(len as u64)? };
-                Attached::Fresh
-            }
-            MAGIC => {
-                region.check(len as u64)?;
-                Attached::Existing
-            }
-            _ => return Err(TableError::OtherLayout { found: 0, expected: VERSION }),
-        };
-        region.header().inactive_ms.store(inactive_ms, Ordering::Relaxed);
-        Ok((region, attached))
-    }
-
-    /// # Safety
-    /// No other reference to the header exists, in this or another process.
-    unsafe fn initialise(&self, len: u64) -> Result<(), TableError> {
-        let mut random = [0u8; 48];
-        fill_random(&mut random)?;
-        let (secret, keys) = random.split_at(32);
-        // SAFETY: in bounds and aligned (checked by `attach`), and exclusive (contract).
-        let header = unsafe { self.base.cast::<Header>().as_mut() };
-        header.secret.copy_from_slice(secret);
-        for (word, bytes) in header.hash_key.iter_mut().zip(keys.as_chunks::<8>().0) {
-            *word.get_mut() = u64::from_ne_bytes(*bytes);
-        }
-        *header.version.get_mut() = VERSION;
-        *header.sets.get_mut() = self.sets;
-        *header.bytes.get_mut() = len;
-        // Last: a zone without it is as if never touched.
-        header.magic.store(MAGIC, Ordering::Release);
-        Ok(())
-    }
-
-    fn check(&self, given: u64) -> Result<(), TableError> {
-        let header = self.header();
-        let found = header.version.load(Ordering::Relaxed);
-        if found != VERSION {
-            return Err(TableError::OtherLayout { found, expected: VERSION });
-        }
-        let found = header.bytes.load(Ordering::Relaxed);
-        if found != given || header.sets.load(Ordering::Relaxed) != self.sets {
-            return Err(TableError::OtherLength { found, given });
-        }
-        Ok(())
-    }
-
-    #[inline]
-    pub(super) fn header(&self) -> &Header {
-        // SAFETY: in bounds and aligned (`attach`); shared data in it are atomics, the rest is
-        // written before anybody else has a reference.
-        unsafe { self.base.cast::<Header>().as_ref() }
-    }
-
-    #[inline]
-    pub(super) fn owners(&self) -> &Owners {
-        // SAFETY: `attach` checked that the length covers `SETS_AT` bytes, of which these are some; the alignment of the base is checked, and an owner holds atomics only.
-        unsafe { self.base.byte_add(size_of::<Header>()).cast::<Owners>().as_ref() }
-    }
-
-    #[inline]
-    pub(super) fn owner(&self, slot: u16) -> &Owner {
-        let owners = self.owners();
-        &owners[usize::from(slot) % owners.len()]
-    }
-
-    #[inline]
-    pub(super) fn sets(&self) -> u32 {
-        self.sets
-    }
-
-    pub(super) fn capacity(&self) -> u64 {
-        u64::from(self.sets) * WAYS as u64
-    }
-
-    #[inline]
-    pub(super) fn set(&self, number: u32) -> Option<&Set> {
-        let at = SETS_AT + number as usize * size_of::<Set>();
-        // SAFETY: `number` is less than the sets that `attach` found room for; a set holds atomics
-        // only, and all zeros are a valid one.
-        (number < self.sets).then(|| unsafe { self.base.byte_add(at).cast::<Set>().as_ref() })
+        // SAFETY: the length was checked.
+        let header = unsafe { memory.get::<H>(0) };
+        let attached = header
+            .region()
+            .attach(H::MAGIC, H::VERSION, memory.len as u64, || initialise(header))?;
+        Ok((memory, attached))
     }
 }
 
-/// Fills `bytes` from getrandom(2).
-pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), TableError> {
-    // SAFETY: the pointer and the length are those of a slice that is ours to write.
-    let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
-    // Up to 256 bytes come whole or not at all, once the kernel's generator is ready.
-    if usize::try_from(got) == Ok(bytes.len()) { Ok(()) } else { Err(TableError::NoRandom) }
+/// The start of every region. All zero: not initialised.
+#[repr(C)]
+pub(crate) struct RegionHeader {
+    magic: AtomicU64,
+    bytes: AtomicU64,
+    version: AtomicU32,
+}
+
+impl RegionHeader {
+    fn attach(
+        &self,
+        magic: u64,
+        version: u32,
+        given: u64,
+        initialise: impl FnOnce() -> Result<(), AttachError>,
+    ) -> Result<Attached, AttachError> {
+        match self.magic.load(Ordering::Acquire) {
+            0 => {
+                initialise()?;
+                self.version.store(version, Ordering::Relaxed);
+                self.bytes.store(given, Ordering::Relaxed);
+                // Last: a region without it counts as untouched.
+                self.magic.store(magic, Ordering::Release);
+                Ok(Attached::Fresh)
+            }
+            found if found == magic => {
+                let found = self.version.load(Ordering::Relaxed);
+                if found != version {
+                    return Err(AttachError::OtherLayout { found, expected: version });
+                }
+                let found = self.bytes.load(Ordering::Relaxed);
+                if found != given {
+                    return Err(AttachError::OtherSize { found, given });
+                }
+                Ok(Attached::Existing)
+            }
+            _ => Err(AttachError::OtherLayout { found: 0, expected: version }),
+        }
+    }
+}
+
+/// The header of a structure; its first field is a [`RegionHeader`].
+pub(crate) trait Header: Shared {
+    /// Distinguishes the structure from all others.
+    const MAGIC: u64;
+    /// Changes with the layout of the structure and with the meaning of its fields.
+    const VERSION: u32;
+
+    fn region(&self) -> &RegionHeader;
+}
+
+/// What may lie in shared memory.
+///
+/// # Safety
+/// All fields are atomics, all zeros are a valid value, and the alignment is at most [`ALIGN`].
+pub(crate) unsafe trait Shared {}
+
+// SAFETY: an atomic.
+unsafe impl Shared for AtomicU64 {}
+
+/// The memory of an attached region: what the handles of a structure are made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Memory {
+    base: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: the memory outlives every handle (contract of `Region::new`) and is accessed through atomics,
+// except for the bytes of a ring, which `Producer` and `Consumer` hand over.
+unsafe impl Send for Memory {}
+// SAFETY: as above.
+unsafe impl Sync for Memory {}
+
+impl Memory {
+    /// The value at `offset`.
+    ///
+    /// # Safety
+    /// `offset` is a multiple of the alignment of `T`, and the value ends within the region.
+    #[inline]
+    pub(crate) unsafe fn get<T: Shared>(&self, offset: usize) -> &T {
+        debug_assert!(offset + size_of::<T>() <= self.len);
+        // SAFETY: in bounds and aligned (contract); all zeros are valid and all changes atomic (`Shared`).
+        unsafe { self.base.byte_add(offset).cast::<T>().as_ref() }
+    }
+
+    /// `count` values from `offset` on.
+    ///
+    /// # Safety
+    /// As for [`Memory::get`], for all of them.
+    #[inline]
+    pub(crate) unsafe fn slice<T: Shared>(&self, offset: usize, count: usize) -> &[T] {
+        debug_assert!(offset + count * size_of::<T>() <= self.len);
+        // SAFETY: as for `get`.
+        unsafe {
+            let first = self.base.byte_add(offset).cast::<T>();
+            std::slice::from_raw_parts(first.as_ptr(), count)
+        }
+    }
+
+    /// The address of the byte at `offset`.
+    ///
+    /// # Safety
+    /// `offset` is within the region.
+    #[inline]
+    pub(crate) unsafe fn pointer(&self, offset: usize) -> NonNull<u8> {
+        debug_assert!(offset <= self.len);
+        // SAFETY: the same contract.
+        unsafe { self.base.byte_add(offset) }
+    }
+}
+
+/// Fills `words` with random numbers of the kernel.
+pub(crate) fn fill_random(words: &[AtomicU64]) -> Result<(), AttachError> {
+    for word in words {
+        word.store(getrandom::u64().map_err(|_| AttachError::NoRandom)?, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// Loads each of `words`.
+pub(crate) fn load<const N: usize>(words: &[AtomicU64; N]) -> [u64; N] {
+    std::array::from_fn(|word| words[word].load(Ordering::Relaxed))
 }

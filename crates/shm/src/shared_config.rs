@@ -1,93 +1,85 @@
-//! A text that all workers read and one of them replaces: the settings that come from the cloud.
+//! A text that all workers read and one of them replaces: the configuration from the cloud.
 //!
-//! Two buffers: a new text is written into the one that is not in force, then one store puts it in
-//! force. A reader copies and looks whether it was overtaken, which takes two new texts in the time of
-//! one copy; the checksum tells then. Nobody waits.
+//! There are two buffers. A new text is written into the inactive one, then one store activates it. A reader
+//! copies the text and checks that it was not overwritten, which takes two publications during one copy; the
+//! checksum catches that. Neither side waits.
 
-use std::ptr::NonNull;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64, fence};
 
-use super::owner::process_exists;
-use super::region::TableError;
+use crate::process::process_exists;
+use crate::region::{AttachError, Attached, Header, Memory, Region, RegionHeader, Shared};
 
-/// "apidocu" and a version.
-const MAGIC: u64 = u64::from_le_bytes(*b"apidocu1");
 /// Bytes of a word of a buffer.
 const WORD: usize = size_of::<u64>();
 
+/// Start of the region; two buffers follow.
 #[repr(C, align(64))]
-struct Header {
-    magic: AtomicU64,
-    /// How many texts were published. The last is in buffer `generation % 2`.
+struct ConfigHeader {
+    region: RegionHeader,
+    /// Number of publications. The last text is in buffer `generation % 2`.
     generation: AtomicU64,
-    lens: [AtomicU64; 2],
-    sums: [AtomicU64; 2],
-    /// Process that publishes; 0 for none.
+    lengths: [AtomicU64; 2],
+    checksums: [AtomicU64; 2],
+    /// Id of the process that publishes; 0: none.
     publisher: AtomicU32,
 }
 
-/// The region: a handle; copies are the same.
-#[derive(Clone, Copy)]
-pub struct SharedConfig {
-    base: NonNull<u8>,
-    /// Bytes of one buffer.
-    room: usize,
+// SAFETY: atomics only, aligned to 64 bytes.
+unsafe impl Shared for ConfigHeader {}
+
+impl Header for ConfigHeader {
+    const MAGIC: u64 = u64::from_be_bytes(*b"apiconf\x01");
+    const VERSION: u32 = 2;
+
+    fn region(&self) -> &RegionHeader {
+        &self.region
+    }
 }
 
-// SAFETY: all access goes through atomics.
-unsafe impl Send for SharedConfig {}
-// SAFETY: as above.
-unsafe impl Sync for SharedConfig {}
+/// The shared text. Copies refer to the same region.
+#[derive(Clone, Copy)]
+pub struct SharedConfig {
+    memory: Memory,
+    /// Bytes of one buffer.
+    capacity: usize,
+}
 
 /// Why a text was not published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
-    /// Longer than a buffer.
+    /// The text is longer than a buffer.
     #[error("it is larger than {0} bytes")]
     TooLarge(usize),
-    /// Another process is at it.
+    /// Another process is publishing.
     #[error("another process is publishing")]
     Busy,
 }
 
 impl SharedConfig {
-    /// Bytes of a region for texts of that length.
-    pub const fn bytes(room: usize) -> usize {
-        size_of::<Header>() + 2 * room.next_multiple_of(64)
+    /// Bytes of a region for texts of up to `capacity` bytes.
+    pub const fn bytes(capacity: usize) -> usize {
+        size_of::<ConfigHeader>() + 2 * capacity.next_multiple_of(64)
     }
 
-    /// Makes a region of memory that is all zero, or finds the one that is there.
-    ///
-    /// # Safety
-    /// As [`super::SessionTable::attach`].
+    /// Creates an empty configuration in a zeroed region, or uses the one that is there.
     ///
     /// # Errors
-    /// Too little memory, or something else is there.
-    pub unsafe fn attach(base: NonNull<u8>, len: usize) -> Result<Self, TableError> {
-        let room = len.saturating_sub(size_of::<Header>()) / 2 / 64 * 64;
-        if room == 0 {
-            return Err(TableError::TooSmall { given: len, needed: Self::bytes(64) });
-        }
-        let region = Self { base, room };
-        match region.header().magic.load(Acquire) {
-            MAGIC => Ok(region),
-            0 => {
-                region.header().magic.store(MAGIC, Release);
-                Ok(region)
-            }
-            _ => Err(TableError::OtherLayout { found: 0, expected: 1 }),
-        }
+    /// See [`AttachError`].
+    pub fn attach(region: Region) -> Result<(Self, Attached), AttachError> {
+        let capacity = region.len().saturating_sub(size_of::<ConfigHeader>()) / 2 / 64 * 64;
+        let (memory, attached) = region.attach(Self::bytes(64), |_: &ConfigHeader| Ok(()))?;
+        Ok((Self { memory, capacity }, attached))
     }
 
-    /// Changes with each text; 0 as long as there is none.
+    /// A number that changes with each text; 0: none was published.
     #[inline]
     pub fn generation(&self) -> u64 {
         self.header().generation.load(Acquire)
     }
 
-    /// The text in force and its generation. `None`: there is none, or it was replaced meanwhile, which
-    /// the next look will see.
+    /// The active text and its generation. `None`: there is none, or it was replaced during the copy, which
+    /// the next call resolves.
     pub fn read(&self) -> Option<(u64, Vec<u8>)> {
         let header = self.header();
         let generation = self.generation();
@@ -95,114 +87,112 @@ impl SharedConfig {
             return None;
         }
         let buffer = (generation % 2) as usize;
-        let len = usize::try_from(header.lens[buffer].load(Relaxed)).ok()?;
-        let sum = header.sums[buffer].load(Relaxed);
+        let len = usize::try_from(header.lengths[buffer].load(Relaxed)).ok()?;
+        let checksum = header.checksums[buffer].load(Relaxed);
         let words = self.words(buffer).get(..len.div_ceil(WORD))?;
         let mut text: Vec<u8> =
             words.iter().flat_map(|word| word.load(Relaxed).to_ne_bytes()).collect();
         text.truncate(len);
         fence(Acquire);
-        (u64::from(crc32fast::hash(&text)) == sum && self.generation() == generation)
+        (u64::from(crc32fast::hash(&text)) == checksum && self.generation() == generation)
             .then_some((generation, text))
     }
 
-    /// Puts a text in force, for all processes at once.
+    /// Activates a text for all processes at once. Returns its generation.
     ///
     /// # Errors
-    /// [`PublishError`]; the text before stays in force.
+    /// See [`PublishError`]; the previous text stays active.
     pub fn publish(&self, text: &[u8], pid: u32) -> Result<u64, PublishError> {
-        if text.len() > self.room {
-            return Err(PublishError::TooLarge(self.room));
+        if text.len() > self.capacity {
+            return Err(PublishError::TooLarge(self.capacity));
         }
         let header = self.header();
-        if let Err(holder) = header.publisher.compare_exchange(0, pid, AcqRel, Relaxed)
-            && (holder == pid
-                || process_exists(holder)
-                || header.publisher.compare_exchange(holder, pid, AcqRel, Relaxed).is_err())
+        if let Err(publisher) = header.publisher.compare_exchange(0, pid, AcqRel, Relaxed)
+            && (publisher == pid
+                || process_exists(publisher)
+                || header.publisher.compare_exchange(publisher, pid, AcqRel, Relaxed).is_err())
         {
             return Err(PublishError::Busy);
         }
         let generation = self.generation() + 1;
         let buffer = (generation % 2) as usize;
         for (word, bytes) in self.words(buffer).iter().zip(text.chunks(WORD)) {
-            let mut whole = [0; WORD];
-            whole[..bytes.len()].copy_from_slice(bytes);
-            word.store(u64::from_ne_bytes(whole), Relaxed);
+            let mut padded = [0; WORD];
+            padded[..bytes.len()].copy_from_slice(bytes);
+            word.store(u64::from_ne_bytes(padded), Relaxed);
         }
-        header.lens[buffer].store(text.len() as u64, Relaxed);
-        header.sums[buffer].store(u64::from(crc32fast::hash(text)), Relaxed);
+        header.lengths[buffer].store(text.len() as u64, Relaxed);
+        header.checksums[buffer].store(u64::from(crc32fast::hash(text)), Relaxed);
         header.generation.store(generation, Release);
         header.publisher.store(0, Release);
         Ok(generation)
     }
 
-    /// As a process that publishes and takes its time over it; until what is returned is dropped.
+    /// Marks process `pid` as publishing until the returned guard is dropped.
     #[cfg(any(test, feature = "testing"))]
     pub fn hold_as_publisher(self, pid: u32) -> impl Drop {
-        struct Held(SharedConfig);
-        impl Drop for Held {
+        struct Publishing(SharedConfig);
+        impl Drop for Publishing {
             fn drop(&mut self) {
                 self.0.header().publisher.store(0, Release);
             }
         }
         self.header().publisher.store(pid, Release);
-        Held(self)
+        Publishing(self)
     }
 
-    fn header(&self) -> &Header {
-        // SAFETY: `attach` checked the length; the header is all atomics.
-        unsafe { self.base.cast::<Header>().as_ref() }
+    fn header(&self) -> &ConfigHeader {
+        // SAFETY: the region is long enough and starts with the header.
+        unsafe { self.memory.get(0) }
     }
 
     fn words(&self, buffer: usize) -> &[AtomicU64] {
-        // SAFETY: `attach` counted two buffers of `room` bytes, a multiple of 64, behind the header.
-        unsafe {
-            let at = self.base.byte_add(size_of::<Header>() + buffer * self.room);
-            std::slice::from_raw_parts(at.cast::<AtomicU64>().as_ptr(), self.room / WORD)
-        }
+        let offset = size_of::<ConfigHeader>() + buffer * self.capacity;
+        // SAFETY: two buffers of `capacity` bytes, a multiple of 64, follow the header.
+        unsafe { self.memory.slice(offset, self.capacity / WORD) }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing;
     use super::*;
+    use crate::testing;
 
     #[test]
-    fn the_last_text_is_read_and_a_longer_one_refused() {
-        let region = testing::shared_config(256);
-        assert_eq!((region.generation(), region.read()), (0, None));
-        assert_eq!(region.publish(b"one", 1), Ok(1));
-        assert_eq!(region.publish(b"a longer text", 1), Ok(2));
-        assert_eq!(region.read(), Some((2, b"a longer text".to_vec())));
-        assert_eq!(region.publish(&[b'x'; 257], 1), Err(PublishError::TooLarge(256)));
-        assert_eq!(region.publish(b"", 1), Ok(3));
-        assert_eq!(region.read(), Some((3, Vec::new())));
+    fn the_last_text_is_read_and_one_that_is_too_long_is_refused() {
+        let config = testing::shared_config(256);
+        assert_eq!((config.generation(), config.read()), (0, None));
+        assert_eq!(config.publish(b"one", 1), Ok(1));
+        assert_eq!(config.publish(b"a longer text", 1), Ok(2));
+        assert_eq!(config.read(), Some((2, b"a longer text".to_vec())));
+        assert_eq!(config.publish(&[b'x'; 257], 1), Err(PublishError::TooLarge(256)));
+        assert_eq!(config.publish(b"", 1), Ok(3));
+        assert_eq!(config.read(), Some((3, Vec::new())));
     }
 
     #[test]
-    fn a_publisher_that_died_keeps_nobody_out_and_one_that_lives_does() {
-        let region = testing::shared_config(256);
-        region.header().publisher.store(std::process::id(), Relaxed);
-        assert_eq!(region.publish(b"x", 1), Err(PublishError::Busy));
-        region.header().publisher.store(0x7fff_fff0, Relaxed);
-        assert_eq!(region.publish(b"x", 1), Ok(1));
+    fn a_dead_publisher_excludes_nobody_and_a_living_one_does() {
+        let config = testing::shared_config(256);
+        config.header().publisher.store(std::process::id(), Relaxed);
+        assert_eq!(config.publish(b"x", 1), Err(PublishError::Busy));
+        config.header().publisher.store(0x7fff_fff0, Relaxed);
+        assert_eq!(config.publish(b"x", 1), Ok(1));
     }
 
     #[test]
     fn a_reader_never_sees_half_a_text() {
-        let region = testing::shared_config(4096);
+        let config = testing::shared_config(4096);
         let done = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                for number in 0..20_000_u32 {
+                for number in 0..if cfg!(miri) { 20 } else { 20_000_u32 } {
                     let text = vec![b'a' + (number % 26) as u8; 1 + (number as usize * 7) % 4000];
-                    region.publish(&text, 1).unwrap();
+                    config.publish(&text, 1).unwrap();
                 }
                 done.store(true, Release);
             });
             while !done.load(Acquire) {
-                if let Some((_, text)) = region.read() {
+                if let Some((_, text)) = config.read() {
                     assert!(text.iter().all(|byte| *byte == text[0]));
                 }
             }

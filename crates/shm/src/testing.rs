@@ -1,33 +1,38 @@
-//! Shared memory of one process, for the tests of others.
+//! Shared memory within one process, for tests.
 
 use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 
-use super::{Denylist, RecordQueue, SharedConfig};
+use crate::{Denylist, RecordQueue, Region, SharedConfig};
 
-/// Zeroed memory that is never given back.
-fn memory(len: usize) -> NonNull<u8> {
+/// A zeroed region that is never freed.
+fn region(len: usize) -> Region {
     let layout = Layout::from_size_align(len, 64).expect("a layout");
     // SAFETY: the size is not zero.
-    NonNull::new(unsafe { alloc_zeroed(layout) }).expect("memory")
+    let base = NonNull::new(unsafe { alloc_zeroed(layout) }).expect("memory");
+    // SAFETY: zeroed, never freed, and known to nobody else.
+    unsafe { Region::new(base, len) }
 }
 
-/// A record queue.
+/// An empty record queue.
 pub fn record_queue(rings: usize, ring_bytes: usize) -> RecordQueue {
-    let len = RecordQueue::bytes(rings, ring_bytes);
-    // SAFETY: zeroed, aligned, and never freed.
-    unsafe { RecordQueue::attach(memory(len), len, ring_bytes) }.expect("a region")
+    let region = region(RecordQueue::bytes(rings, ring_bytes));
+    RecordQueue::attach(region, ring_bytes).expect("a queue").0
 }
 
-/// A shared configuration.
-pub fn shared_config(room: usize) -> SharedConfig {
-    let len = SharedConfig::bytes(room);
-    // SAFETY: as above.
-    unsafe { SharedConfig::attach(memory(len), len) }.expect("a region")
+/// An empty shared configuration.
+pub fn shared_config(capacity: usize) -> SharedConfig {
+    SharedConfig::attach(region(SharedConfig::bytes(capacity))).expect("a configuration").0
 }
 
 /// An empty denylist.
 pub fn denylist(len: usize) -> Denylist {
-    // SAFETY: as above.
-    unsafe { Denylist::attach(memory(len), len) }.expect("a denylist").0
+    Denylist::attach(region(len)).expect("a denylist").0
+}
+
+/// Few cases under Miri, which also has no files to persist failures in.
+#[cfg(test)]
+pub(crate) fn proptest_config() -> proptest::prelude::ProptestConfig {
+    let cases = if cfg!(miri) { 3 } else { 256 };
+    proptest::prelude::ProptestConfig { cases, failure_persistence: None, ..Default::default() }
 }

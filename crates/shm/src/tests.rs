@@ -1,15 +1,14 @@
-//! The table and the denylist over memory of the test's own (also under miri), and with workers that
-//! are killed.
+//! The table and the denylist in memory of the test (also under Miri), and with workers that are killed.
 
-mod check;
-mod denying;
 #[cfg(not(miri))] // no fork(2)
+mod child_process;
+mod denylist;
+#[cfg(not(miri))] // too long
 mod flood;
+mod invariants;
 #[cfg(not(miri))]
-mod killing;
+mod killed_denylist_writers;
 #[cfg(not(miri))]
-mod killing_writers;
-mod memory;
-#[cfg(not(miri))]
-mod process;
-mod sessions;
+mod killed_workers;
+mod session_table;
+mod zone;

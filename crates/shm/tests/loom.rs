@@ -1,30 +1,30 @@
-//! The lock of a set, its recovery and its readers, in every interleaving that C11 allows.
+//! The robust lock, its recovery and its readers, in every interleaving that C11 allows.
 //!
-//! `lock.rs` is compiled once more, with loom's atomics. A death is a thread that stops where it is;
-//! that it is known to be dead is a flag, which whoever has joined it raises, as `waitpid` and the
-//! next life of its slot do in NGINX.
+//! `robust_lock.rs` is compiled once more, with loom's atomics. A death is a thread that stops between two
+//! steps. The thread that joined it sets a flag that proves the death, as `waitpid` and the reuse of its
+//! slot do in NGINX.
 
 #![allow(dead_code, unreachable_pub)]
 
-#[path = "../src/lock.rs"]
-mod lock;
+#[path = "../src/robust_lock.rs"]
+mod robust_lock;
 
-/// What `lock.rs` takes from its parent.
+/// What `robust_lock.rs` imports from its parent.
 mod atomics {
     pub(crate) use loom::hint::spin_loop;
     pub(crate) use loom::sync::atomic::{AtomicU32, Ordering, fence};
 }
 
-use lock::{Acquired, Patience, SetLock};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use loom::thread;
+use robust_lock::{Acquired, RobustLock, WaitPolicy};
 
 const DOOMED: u32 = 1;
 
-/// A session of two words that make sense only together, and of a counter.
+/// A session of two words that are valid only together, and of a counter.
 struct Zone {
-    lock: SetLock,
+    lock: RobustLock,
     halves: [AtomicU32; 2],
     count: AtomicU32,
     is_over: AtomicBool,
@@ -35,49 +35,49 @@ struct Waits<'a> {
     left: u32,
 }
 
-impl Patience for Waits<'_> {
+impl WaitPolicy for Waits<'_> {
     fn wait(&mut self) -> bool {
         thread::yield_now();
         self.left = self.left.saturating_sub(1);
         self.left > 0
     }
 
-    fn is_dead(&mut self, token: u32) -> bool {
-        token == DOOMED && self.zone.is_over.load(Ordering::Acquire)
+    fn is_dead(&mut self, owner: u32) -> bool {
+        owner == DOOMED && self.zone.is_over.load(Ordering::Acquire)
     }
 }
 
 impl Zone {
     fn new() -> Arc<Self> {
         Arc::new(Self {
-            lock: SetLock::new(),
+            lock: RobustLock::new(),
             halves: [AtomicU32::new(0), AtomicU32::new(0)],
             count: AtomicU32::new(0),
             is_over: AtomicBool::new(false),
         })
     }
 
-    fn acquire(&self, token: u32, waits: u32) -> Option<Acquired> {
-        let got = self.lock.acquire(token, &mut Waits { zone: self, left: waits })?;
-        if let Acquired::FromDead { whole } = got {
-            if whole != 0 {
+    fn acquire(&self, owner: u32, waits: u32) -> Option<Acquired> {
+        let got = self.lock.acquire(owner, &mut Waits { zone: self, left: waits })?;
+        if let Acquired::OwnerDied { multi_word } = got {
+            if multi_word != 0 {
                 self.halves.iter().for_each(|half| half.store(0, Ordering::Relaxed));
             }
-            self.lock.repaired();
+            self.lock.make_consistent();
         }
         Some(got)
     }
 
-    /// One update, as `Set::hit` does it; the writer dies before its `last`-th step.
-    fn update(&self, token: u32, value: u32, last: u32) {
-        if last == 0 || self.acquire(token, u32::MAX).is_none() {
+    /// One update, as in `Set::hit`; the writer dies before step number `last`.
+    fn update(&self, owner: u32, value: u32, last: u32) {
+        if last == 0 || self.acquire(owner, u32::MAX).is_none() {
             return;
         }
         let one = || self.lock.begin_change();
-        let two = || self.lock.begin_whole(1);
+        let two = || self.lock.begin_multi_word(1);
         let three = || self.halves[0].store(value, Ordering::Relaxed);
         let four = || self.halves[1].store(value, Ordering::Relaxed);
-        let five = || self.lock.end_whole();
+        let five = || self.lock.end_multi_word();
         let six = || {
             let count = self.count.load(Ordering::Relaxed);
             self.count.store(count + 1, Ordering::Relaxed);
@@ -88,9 +88,9 @@ impl Zone {
         steps.iter().take(last as usize - 1).for_each(|step| step());
     }
 
-    /// One update without a note, as `Set::insert` does it.
-    fn change(&self, token: u32, value: u32) {
-        if self.acquire(token, u32::MAX).is_some() {
+    /// One update without a note, as in `Set::insert`.
+    fn change(&self, owner: u32, value: u32) {
+        if self.acquire(owner, u32::MAX).is_some() {
             self.lock.begin_change();
             self.halves.iter().for_each(|half| half.store(value, Ordering::Relaxed));
             self.lock.end_change();
@@ -98,14 +98,14 @@ impl Zone {
         }
     }
 
-    /// What a reader without the lock sees: `None` while a change is under way.
+    /// Reads without the lock. `None`: a change is in progress.
     fn read(&self) -> Option<(u32, u32)> {
         let load = |half: &AtomicU32| half.load(Ordering::Relaxed);
         self.lock.read(1, || (load(&self.halves[0]), load(&self.halves[1])))
     }
 }
 
-/// All steps: the writer lives.
+/// All steps: the writer survives.
 const ALL: u32 = 9;
 
 #[test]
@@ -123,7 +123,7 @@ fn updates_exclude_each_other() {
 }
 
 #[test]
-fn readers_see_a_whole_or_nothing() {
+fn readers_see_a_complete_change_or_nothing() {
     loom::model(|| {
         let zone = Zone::new();
         let writer = zone.clone();
@@ -147,7 +147,7 @@ fn a_death_at_any_step_is_repaired_once() {
             zone.update(2, 5, ALL);
             let doomed = zone.clone();
             thread::spawn(move || doomed.update(DOOMED, 9, last)).join().unwrap();
-            // From here on its death is known, to each when it looks.
+            // From here on each thread may learn of the death.
             let heir = zone.clone();
             let heir = thread::spawn(move || {
                 heir.is_over.store(true, Ordering::Release);
@@ -161,7 +161,7 @@ fn a_death_at_any_step_is_repaired_once() {
                 zone.lock.release();
             }
             let heirs = [Some(heir.join().unwrap()), got];
-            let repairs = |got: &Option<Acquired>| matches!(got, Some(Acquired::FromDead { .. }));
+            let repairs = |got: &Option<Acquired>| matches!(got, Some(Acquired::OwnerDied { .. }));
             // It held the lock unless it died before its first step or after its last.
             let expected = usize::from((1..ALL).contains(&last));
             assert_eq!(heirs.iter().filter(|got| repairs(got)).count(), expected);
@@ -169,14 +169,14 @@ fn a_death_at_any_step_is_repaired_once() {
                 assert_eq!(one, two);
                 assert!([0, 5, 9].contains(&one));
             }
-            assert!(zone.read().is_some(), "the version is even again");
-            assert_eq!(zone.lock.holder(), 0);
+            assert!(zone.read().is_some(), "the sequence counter is even again");
+            assert_eq!(zone.lock.owner(), 0);
         });
     }
 }
 
 #[test]
-fn readers_during_a_repair_see_a_whole_or_nothing() {
+fn readers_during_a_repair_see_a_complete_change_or_nothing() {
     for last in 1..=ALL {
         loom::model(move || {
             let zone = Zone::new();
@@ -195,20 +195,20 @@ fn readers_during_a_repair_see_a_whole_or_nothing() {
     }
 }
 
-/// Who begins its life and then takes the lock must not be taken for dead by one who sees the lock
-/// taken but, the memory being weak, not yet the life.
+/// A process that registers and then acquires the lock must not count as dead for one that sees the lock
+/// word but, with weakly ordered memory, not yet the registration.
 #[test]
-fn a_living_holder_is_not_taken_for_dead() {
+fn a_living_owner_does_not_count_as_dead() {
     struct Lives<'a>(&'a AtomicU32, u32);
-    impl Patience for Lives<'_> {
+    impl WaitPolicy for Lives<'_> {
         fn wait(&mut self) -> bool {
             thread::yield_now();
             self.1 -= 1;
             self.1 > 0
         }
 
-        fn is_dead(&mut self, token: u32) -> bool {
-            token == DOOMED && self.0.load(Ordering::Acquire) == 0
+        fn is_dead(&mut self, owner: u32) -> bool {
+            owner == DOOMED && self.0.load(Ordering::Acquire) == 0
         }
     }
     loom::model(|| {
@@ -222,7 +222,7 @@ fn a_living_holder_is_not_taken_for_dead() {
             }
         });
         let got = zone.lock.acquire(2, &mut Lives(&life, 3));
-        assert!(!matches!(got, Some(Acquired::FromDead { .. })));
+        assert!(!matches!(got, Some(Acquired::OwnerDied { .. })));
         if got.is_some() {
             zone.lock.release();
         }
@@ -231,7 +231,7 @@ fn a_living_holder_is_not_taken_for_dead() {
 }
 
 #[test]
-fn nobody_waits_for_ever_for_a_holder_that_is_not_known_to_be_dead() {
+fn a_wait_for_an_owner_not_known_to_be_dead_ends() {
     loom::model(|| {
         let zone = Zone::new();
         let doomed = zone.clone();

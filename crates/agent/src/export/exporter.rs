@@ -15,7 +15,7 @@ use super::settings::ExportSettings;
 use super::spool::{Lost, Spool};
 use super::uplink::{Batch, Uplink};
 use crate::remote_config::StateFile;
-use api_sessions_shm::{Consumer, Counters, QueueHandle};
+use api_sessions_shm::{Consumer, ExportCounters, QueueHandle};
 
 /// How often the queue is looked at. The event loop wakes nobody: a sleeping thread costs it nothing.
 const TICK: Duration = Duration::from_millis(50);
@@ -149,7 +149,7 @@ impl Exporter {
             }
         }
         if let Some(lane) = &self.spool {
-            self.hand.region().set_spool_bytes(lane.spool.bytes());
+            self.hand.queue().set_spool_bytes(lane.spool.bytes());
         }
     }
 
@@ -318,7 +318,7 @@ impl Exporter {
             {}
         }
         if let Some(lane) = &self.spool {
-            self.hand.region().set_spool_bytes(lane.spool.bytes());
+            self.hand.queue().set_spool_bytes(lane.spool.bytes());
         }
         let left: u64 = self.queues.iter().map(|queue| queue.consumer.waiting().0).sum();
         if left > 0 {
@@ -369,11 +369,11 @@ impl Exporter {
     }
 
     /// This worker's own.
-    fn counters(&self) -> Counters<'_> {
+    fn counters(&self) -> ExportCounters<'_> {
         self.queues[0].consumer.counters()
     }
 
-    fn counters_of(&self, origin: Origin) -> Counters<'_> {
+    fn counters_of(&self, origin: Origin) -> ExportCounters<'_> {
         let is_it = |queue: &&Queue| origin == Origin::Queue(queue.number);
         self.queues.iter().find(is_it).unwrap_or(&self.queues[0]).consumer.counters()
     }

@@ -171,15 +171,15 @@ impl Poller {
     /// now, the rest next time.
     fn take(&self, document: &SyncDocument) -> Result<(), NotTaken> {
         if let Some(deny) = &self.state.deny {
-            let synced = deny.replace_from_cloud(&document.denylist);
-            let synced = synced.map_err(|error| match error {
+            let summary = deny.replace_from_cloud(&document.denylist);
+            let summary = summary.map_err(|error| match error {
                 DenyError::Busy => NotTaken::Busy(error.to_string()),
                 _ => NotTaken::Bad(error.to_string()),
             })?;
-            if synced.refused > 0 {
+            if summary.rejected > 0 {
                 let text = format!(
                     "sync: {} of {} entries of the denylist were not taken: bad, or no room",
-                    synced.refused,
+                    summary.rejected,
                     document.denylist.len()
                 );
                 self.note(Severity::Error, text);

@@ -74,8 +74,8 @@ impl StateFile {
         for entry in &copy.node {
             taken += usize::from(self.deny.insert(entry, now_ms).is_ok());
         }
-        if let Ok(synced) = self.deny.replace_from_cloud(&copy.cloud) {
-            taken += usize::try_from(synced.taken).unwrap_or_default();
+        if let Ok(summary) = self.deny.replace_from_cloud(&copy.cloud) {
+            taken += usize::try_from(summary.applied).unwrap_or_default();
         }
         if let (Some(region), Some(text)) = (self.settings, &copy.settings) {
             // What no longer fits is taken from the cloud again.

@@ -1,35 +1,34 @@
-//! An entry's applications, reason and author, as the words of the text heap.
+//! An entry's applications, reason and author, as words of the text heap.
 //!
-//! With applications: their number, a hash of each for the lookup, then the texts. Texts end with a
-//! zero byte: reason, author, applications.
+//! With applications, the text starts with their number and a hash of each, for lookups. Reason, author and
+//! applications follow, each with a zero byte at the end.
 
 use api_sessions_protocol::DenyEntry;
-
 use api_sessions_protocol::limits::{DENY_APPLICATION_BYTES, DENY_APPLICATIONS, DENY_REASON_BYTES};
 
-use super::BY_BYTES;
+use crate::limits::DENY_AUTHOR_BYTES;
 
-/// Longest text with all of it, words of 8 bytes.
+/// Words of 8 bytes of the longest text.
 pub(super) const WORDS: usize = (8
     + DENY_APPLICATIONS * 8
     + DENY_APPLICATION_BYTES
     + DENY_APPLICATIONS
     + DENY_REASON_BYTES
-    + BY_BYTES
+    + DENY_AUTHOR_BYTES
     + 2)
 .div_ceil(8);
 
-/// A text on its way.
+/// A copy of a text outside the heap.
 pub(super) struct Text {
     words: [u64; WORDS],
     bytes: usize,
-    /// It begins with hashes.
+    /// It starts with the hashes of applications.
     pub(super) has_applications: bool,
 }
 
 impl Text {
-    /// The text of `entry`; without reason and author if not `complete`. `None`: too many
-    /// applications, or too long ones.
+    /// The text of `entry`; without reason and author unless `complete`. `None`: the applications are too
+    /// many or too long.
     pub(super) fn new(
         entry: &DenyEntry,
         complete: bool,
@@ -51,7 +50,7 @@ impl Text {
         let (reason, by) = if complete { (&entry.reason, &entry.by) } else { (&None, &None) };
         if has_applications || reason.is_some() || by.is_some() {
             text.push_text(reason.as_deref().unwrap_or(""), DENY_REASON_BYTES);
-            text.push_text(by.as_deref().unwrap_or(""), BY_BYTES);
+            text.push_text(by.as_deref().unwrap_or(""), DENY_AUTHOR_BYTES);
             for name in applications {
                 text.push_text(name, DENY_APPLICATION_BYTES);
             }
@@ -71,13 +70,13 @@ impl Text {
         self.bytes
     }
 
-    /// What lies in the heap.
+    /// The words in the heap.
     pub(super) fn words(&self) -> impl Iterator<Item = u64> + '_ {
         self.words.iter().copied().take(self.bytes.div_ceil(8))
     }
 
-    /// Puts reason, author and applications into `entry`.
-    pub(super) fn tell(&self, entry: &mut DenyEntry) {
+    /// Sets reason, author and applications of `entry`.
+    pub(super) fn write_to(&self, entry: &mut DenyEntry) {
         let bytes: Vec<u8> = self.words().flat_map(u64::to_ne_bytes).take(self.bytes).collect();
         let hashes = if self.has_applications { 8 + 8 * self.words[0] as usize } else { 0 };
         let mut texts = bytes.get(hashes..).unwrap_or_default().split(|byte| *byte == 0);
@@ -100,10 +99,10 @@ impl Text {
         }
     }
 
-    /// Cut at a character's end; a zero byte, which ends a text, becomes a space.
+    /// Appends at most `longest` bytes of whole characters. A zero byte, which ends a text, becomes a space.
     fn push_text(&mut self, text: &str, longest: usize) {
-        let cut = (0..=longest.min(text.len())).rfind(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        for byte in text.bytes().take(cut) {
+        let end = (0..=longest.min(text.len())).rfind(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        for byte in text.bytes().take(end) {
             self.push(&[if byte == 0 { b' ' } else { byte }]);
         }
         self.push(&[0]);
@@ -114,30 +113,30 @@ impl Text {
 mod tests {
     use super::*;
 
-    fn round(entry: &DenyEntry, complete: bool) -> DenyEntry {
+    fn round_trip(entry: &DenyEntry, complete: bool) -> DenyEntry {
         let text = Text::new(entry, complete, |_| 7).unwrap();
         let copy = Text::from_words(text.words(), text.len(), text.has_applications);
-        let mut told = DenyEntry::default();
-        copy.tell(&mut told);
-        told
+        let mut read = DenyEntry::default();
+        copy.write_to(&mut read);
+        read
     }
 
     #[test]
-    fn texts_come_back() {
+    fn texts_survive_the_heap() {
         let entry = DenyEntry {
             applications: vec!["shop".into(), "".into(), "api".into()],
             reason: Some("credential stuffing, see T-1".into()),
             by: Some("anna".into()),
             ..DenyEntry::default()
         };
-        assert_eq!(round(&entry, true), entry);
+        assert_eq!(round_trip(&entry, true), entry);
         let expected = DenyEntry { reason: None, by: None, ..entry.clone() };
-        assert_eq!(round(&entry, false), expected);
+        assert_eq!(round_trip(&entry, false), expected);
         assert_eq!(Text::new(&DenyEntry::default(), true, |_| 7).unwrap().len(), 0);
     }
 
     #[test]
-    fn long_texts_are_cut_at_a_character_and_the_longest_fits() {
+    fn long_texts_are_truncated_to_whole_characters_and_the_longest_fits() {
         let entry = DenyEntry {
             applications: vec![
                 "a".repeat(DENY_APPLICATION_BYTES / DENY_APPLICATIONS);
@@ -147,10 +146,10 @@ mod tests {
             by: Some("b".repeat(100)),
             ..DenyEntry::default()
         };
-        let told = round(&entry, true);
-        assert_eq!(told.applications, entry.applications);
-        assert_eq!(told.reason, Some("é".repeat(DENY_REASON_BYTES / 2)));
-        assert_eq!(told.by, Some("b".repeat(BY_BYTES)));
+        let read = round_trip(&entry, true);
+        assert_eq!(read.applications, entry.applications);
+        assert_eq!(read.reason, Some("é".repeat(DENY_REASON_BYTES / 2)));
+        assert_eq!(read.by, Some("b".repeat(DENY_AUTHOR_BYTES)));
         let many = DenyEntry { applications: vec!["a".into(); 17], ..DenyEntry::default() };
         assert!(Text::new(&many, true, |_| 7).is_none());
     }

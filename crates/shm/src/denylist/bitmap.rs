@@ -1,4 +1,4 @@
-//! Which cells and units of text are taken. Written by the holder of the lock only.
+//! Bitmaps of taken cells and text units, written by the owner of the lock only.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,7 +24,7 @@ pub(super) fn set(bits: &[AtomicU64], first: usize, count: usize, to: bool) {
     }
 }
 
-/// First of `count` clear bits in a row, looked for from `from` on and then from the start.
+/// First of `count` consecutive clear bits, searched from `from` to the end, then from the start.
 pub(super) fn find_clear(bits: &[AtomicU64], count: usize, from: usize) -> Option<usize> {
     let end = bits.len() * WORD;
     let from = if from < end { from } else { 0 };
@@ -64,10 +64,10 @@ mod tests {
     use super::*;
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(crate::testing::proptest_config())]
 
         #[test]
-        fn a_run_is_found_where_there_is_one(
+        fn a_run_of_clear_bits_is_found_if_there_is_one(
             words in proptest::collection::vec(prop_oneof![Just(0), Just(u64::MAX), any::<u64>()], 1..4),
             count in 1usize..70,
             from in 0usize..300,

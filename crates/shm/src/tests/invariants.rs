@@ -1,17 +1,17 @@
-//! What must hold in a zone at rest, whatever happened to it.
+//! Invariants of a zone that no process is changing.
 
 use std::collections::BTreeSet;
 
-use crate::denylist::Denylist;
-use crate::{SessionTable, Snapshot};
 use api_sessions_protocol::SessionId;
 
-/// All sessions, after their sets were found in order.
+use crate::{Denylist, SessionTable, Snapshot, hash};
+
+/// All sessions of the table, whose sets are checked.
 pub(super) fn sessions(table: &SessionTable) -> Vec<(SessionId, Snapshot)> {
     let mut all = Vec::new();
-    for number in 0..table.region.sets() {
+    for number in 0..table.sets() {
         let set = table.set(number).unwrap();
-        assert_eq!(set.head.lock.holder(), 0, "set {number} is locked");
+        assert_eq!(set.head.lock.owner(), 0, "set {number} is locked");
         assert!(set.head.order().is_permutation());
         assert_eq!(set.head.confirmed() & !set.head.used(), 0);
         let mut ids = BTreeSet::new();
@@ -19,12 +19,11 @@ pub(super) fn sessions(table: &SessionTable) -> Vec<(SessionId, Snapshot)> {
             if set.head.used() >> way & 1 == 0 {
                 continue;
             }
-            let [low, high] = entry.id();
-            let id = SessionId((u128::from(low) | u128::from(high) << 64).to_le_bytes());
+            let id = hash::id_from_words(entry.id());
             assert!(ids.insert(id), "twice in set {number}: {id}");
-            let place = table.place(&id);
-            assert_eq!(place.set, number);
-            assert_eq!(set.find(&place), Some(way as u32), "the tag does not lead to it");
+            let slot = table.slot(&id);
+            assert_eq!(slot.set, number);
+            assert_eq!(set.find(&slot), Some(way as u32), "not found by its tag");
             let session = entry.load().snapshot();
             assert!(session.first_seen_ms <= session.last_seen_ms);
             assert!(session.requests > 0);
@@ -34,7 +33,7 @@ pub(super) fn sessions(table: &SessionTable) -> Vec<(SessionId, Snapshot)> {
     all
 }
 
-/// Compares what is linked with what is taken.
+/// Compares the linked cells and texts with the taken ones.
 pub(super) fn denylist(list: &Denylist) {
     let (cells, units) = list.linked();
     let stats = list.stats();

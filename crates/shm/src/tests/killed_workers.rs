@@ -1,20 +1,21 @@
-//! Workers killed at any instruction: whoever lives goes on, and counts stay right.
+//! Workers killed at any instruction: the others continue, and counts stay right.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::memory::Zone;
-use super::process::{Random, deaths, torture};
-use super::{check, sessions::id};
+use super::child_process::{Random, deaths, torture};
+use super::invariants;
+use super::session_table::id;
+use super::zone::Zone;
 use crate::{RequestEnd, RequestStart, SessionTable, Snapshot};
 use api_sessions_protocol::SessionId;
 
 const SLOTS: u16 = 4;
 const SETS: usize = 4;
-/// Sessions whose requests are written down, three a set.
+/// Sessions whose requests are recorded, three per set.
 const LEDGER: usize = 3 * SETS;
 
-/// What the workers did, in memory that outlives them: of each slot and session, requests begun and
-/// requests counted. And whether a worker saw what cannot be.
+/// What the workers did, in memory that outlives them: per slot and session the requests begun and the
+/// requests counted, and whether a worker read an impossible session.
 #[repr(C)]
 struct Ledger {
     begun: [[AtomicU64; LEDGER]; SLOTS as usize],
@@ -23,8 +24,8 @@ struct Ledger {
     torn: AtomicU64,
 }
 
-/// Address, user and hash are of one mould: halves of two would show.
-fn is_whole(session: &Snapshot) -> bool {
+/// Address, user and hash are derived from one number, so a mixture of two is recognised.
+fn is_consistent(session: &Snapshot) -> bool {
     let same = |bytes: &[u8]| bytes.windows(2).all(|pair| pair[0] == pair[1]);
     let user = session.user();
     same(&session.ip)
@@ -35,7 +36,7 @@ fn is_whole(session: &Snapshot) -> bool {
         && session.requests > 0
 }
 
-/// Sessions of which nothing changes that makes sense only as a whole: no death loses them.
+/// Sessions whose address and user never change, which no death removes.
 fn is_steady(session: usize) -> bool {
     session.is_multiple_of(2)
 }
@@ -48,16 +49,15 @@ fn work(table: &SessionTable, ledger: &Ledger, ids: &[SessionId], slot: u16, see
     while ledger.stop.load(Ordering::Relaxed) == 0 {
         now += random.below(2);
         let session = random.below(LEDGER as u64) as usize;
-        // Sessions with an even number keep their address and user.
-        let mould = 1 + random.below(200) as u8;
-        let mould = if is_steady(session) { 1 + session as u8 } else { mould };
-        let arrival = RequestStart { ip: [mould; 16], ..RequestStart::default() };
-        let user = [mould; 16];
+        let number = 1 + random.below(200) as u8;
+        let number = if is_steady(session) { 1 + session as u8 } else { number };
+        let arrival = RequestStart { ip: [number; 16], ..RequestStart::default() };
+        let user = [number; 16];
         let outcome = RequestEnd {
             arrival,
             count: true,
-            user: &user[..usize::from(mould % 8 + 5)],
-            user_hash: u64::from(mould),
+            user: &user[..usize::from(number % 8 + 5)],
+            user_hash: u64::from(number),
             status: 404,
             ..RequestEnd::default()
         };
@@ -67,20 +67,20 @@ fn work(table: &SessionTable, ledger: &Ledger, ids: &[SessionId], slot: u16, see
                 let seen = if random.below(2) == 0 {
                     worker.count(ids[session], now, &arrival)
                 } else {
-                    worker.settle(ids[session], now, &outcome)
+                    worker.record_outcome(ids[session], now, &outcome)
                 };
                 counted[session].fetch_add(u64::from(seen.is_some()), Ordering::Relaxed);
             }
             6 => {
-                // Sessions that come and go, and fill what is left of the sets.
+                // Short sessions that fill the rest of the sets.
                 let passing = id(1 << 40 | random.below(9 * SETS as u64));
                 worker.count(passing, now, &arrival);
-                worker.uncount(passing);
+                worker.undo_count(passing);
             }
             _ => {}
         }
         let seen = table.get(ids[session], now);
-        if seen.is_some_and(|session| !is_whole(&session)) {
+        if seen.is_some_and(|session| !is_consistent(&session)) {
             ledger.torn.store(1, Ordering::Relaxed);
         }
     }
@@ -94,22 +94,22 @@ fn workers_may_die_at_any_instruction() {
     let memory = Zone::new(size_of::<Ledger>());
     // SAFETY: zeroed, large enough, aligned to a page, and atomics only.
     let ledger = unsafe { memory.base().cast::<Ledger>().as_ref() };
-    let in_set = |set: u32| (0..).map(id).filter(move |id| table.place(id).set == set).take(3);
+    let in_set = |set: u32| (0..).map(id).filter(move |id| table.slot(id).set == set).take(3);
     let ids: Vec<SessionId> = (0..SETS as u32).flat_map(in_set).collect();
 
     torture(SLOTS, deaths, &ledger.stop, |slot, seed| work(&table, ledger, &ids, slot, seed));
 
-    assert_eq!(ledger.torn.load(Ordering::Relaxed), 0, "a session of two halves was seen");
-    // The next lives of all slots free what the last ones left.
+    assert_eq!(ledger.torn.load(Ordering::Relaxed), 0, "a torn session was read");
+    // The next process of each slot releases what the last one left locked.
     let workers: Vec<_> = (0..SLOTS).map(|slot| table.join(slot, std::process::id())).collect();
     let busy = table.stats().lock_busy;
     for number in 0..1000 {
         workers[0].count(id(1 << 41 | number), 9_000_000, &RequestStart::default()).unwrap();
-        workers[0].uncount(id(1 << 41 | number));
+        workers[0].undo_count(id(1 << 41 | number));
     }
     let stats = table.stats();
     assert_eq!(stats.lock_busy, busy);
-    let all = check::sessions(&table);
+    let all = invariants::sessions(&table);
 
     let mut short = 0;
     for (session, id) in ids.iter().enumerate() {
@@ -119,23 +119,23 @@ fn workers_may_die_at_any_instruction() {
         let found = all.iter().find(|(other, _)| other == id).map(|(_, session)| *session);
         let requests = found.map_or(0, |session| session.requests);
         assert!(requests <= sum(&ledger.begun), "{requests} counted of {}", sum(&ledger.begun));
-        assert!(found.is_none_or(|session| is_whole(&session)));
+        assert!(found.is_none_or(|session| is_consistent(&session)));
         let is_short = requests < sum(&ledger.counted);
         assert!(!(is_short && is_steady(session)), "{requests} of {}", sum(&ledger.counted));
         short += u64::from(is_short);
     }
-    // A session misses requests only if it was dropped, and then that was counted, unless the one
-    // who did so died as well before it had counted it.
+    // A session lacks requests only if it was removed. That is counted, unless the worker that repaired
+    // its set was killed before it counted.
     println!("{deaths} deaths, {short} of {LEDGER} ledger sessions short: {stats:?}");
-    assert!(short <= stats.sessions_lost + (deaths as u64).div_ceil(100), "{short} {stats:?}");
-    assert!(stats.sets_recovered > 0, "no kill hit a critical section: {stats:?}");
-    assert!(stats.sessions_lost <= stats.sets_recovered);
+    assert!(short <= stats.lost + (deaths as u64).div_ceil(100), "{short} {stats:?}");
+    assert!(stats.lock_recoveries > 0, "no kill hit a critical section: {stats:?}");
+    assert!(stats.lost <= stats.lock_recoveries);
     assert_eq!(stats.evicted_idle, 0);
     assert!(stats.in_use.abs_diff(all.len() as u64) <= deaths as u64);
 }
 
 #[test]
-fn memory_that_no_session_needs_is_not_touched() {
+fn memory_without_sessions_is_not_touched() {
     let zone = Zone::new(512 << 20);
     let table = zone.attach(1).unwrap().0;
     assert!(zone.resident_pages() <= 1);
@@ -143,7 +143,7 @@ fn memory_that_no_session_needs_is_not_touched() {
     worker.count(id(1), 1, &RequestStart::default()).unwrap();
     table.join(1000, 2);
     table.stats();
-    // Header and slots, and one set.
+    // Header, slots and one set.
     assert!(zone.resident_pages() <= 34 + 2, "{}", zone.resident_pages());
 
     let zone = Zone::new(8 << 20);

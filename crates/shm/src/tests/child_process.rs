@@ -1,11 +1,11 @@
-//! TableHandle processes that a test starts and kills.
+//! Worker processes that a test starts and kills.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// Deaths of a kill test: some hundred, or thousands with `API_SESSIONS_FULL=1`.
+/// Kills per test: hundreds, or thousands with `API_SESSIONS_FULL=1`.
 pub(super) fn deaths() -> usize {
     if std::env::var_os("API_SESSIONS_FULL").is_some() { 6000 } else { 400 }
 }
@@ -22,10 +22,10 @@ impl Random {
     }
 }
 
-/// Runs `child` in a process of its own, until it returns or is killed.
+/// Runs `child` in a new process until it returns or is killed.
 pub(super) fn start(child: impl FnOnce()) -> libc::pid_t {
-    // SAFETY: the child runs `child`, which takes no lock that another thread of this process may
-    // hold but the allocator's (which fork(2) hands over in order), and leaves without atexit.
+    // SAFETY: the only lock that `child` can share with another thread of this process is the
+    // allocator's, which fork(2) leaves consistent, and the child skips exit handlers.
     unsafe {
         match libc::fork() {
             0 => {
@@ -40,22 +40,22 @@ pub(super) fn start(child: impl FnOnce()) -> libc::pid_t {
     }
 }
 
-/// Whether the child is over, of itself and well.
+/// Waits for the child. Whether it exited successfully.
 pub(super) fn wait(pid: libc::pid_t) -> bool {
     let mut status = 0;
-    // SAFETY: waits for a child of ours; the status is ours to write.
+    // SAFETY: the pointer is to a local variable.
     assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
     libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
 }
 
-/// SIGKILL.
+/// Sends SIGKILL.
 pub(super) fn kill(pid: libc::pid_t) {
-    // SAFETY: a child of ours that nobody has waited for, so the id is still its own.
+    // SAFETY: a child that was not waited for, so the id is not reused.
     assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0);
 }
 
-/// Keeps `slots` workers running `work(slot, seed)` while it kills one after the other, `deaths`
-/// times; then raises `stop` and waits for all.
+/// Runs `work(slot, seed)` in `slots` workers and kills one after the other, `deaths` times, each time
+/// starting its successor. Then sets `stop` and waits for all.
 pub(super) fn torture(slots: u16, deaths: usize, stop: &AtomicU64, work: impl Fn(u16, u64)) {
     let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ u64::from(std::process::id()));
     let seed = std::cell::Cell::new(1u64);
@@ -70,9 +70,9 @@ pub(super) fn torture(slots: u16, deaths: usize, stop: &AtomicU64, work: impl Fn
         let slot = random.below(u64::from(slots)) as u16;
         let pid = &mut pids[usize::from(slot)];
         kill(*pid);
-        // The master is slow at times: a zombie for a while, then nobody at all.
+        // A master may be slow: the worker is a zombie for a while, then its slot is empty for a while.
         thread::sleep(Duration::from_micros(random.below(3) * random.below(400)));
-        assert!(!wait(*pid), "a worker ended before its time");
+        assert!(!wait(*pid), "a worker ended early");
         thread::sleep(Duration::from_micros(random.below(3) * random.below(400)));
         *pid = begin(slot);
     }

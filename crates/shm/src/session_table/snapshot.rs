@@ -1,53 +1,11 @@
-//! What is told to the table, and what it tells.
+//! A session as the table returns it.
 
 use api_sessions_protocol::Source;
 
-/// Bytes of a session's user and role that the table keeps, together.
-pub const TEXT_BYTES: usize = 24;
-/// Bytes of a role that the table keeps; a user has the rest.
-pub const ROLE_BYTES: usize = 8;
+use super::request::{RequestEnd, RequestStart};
+use crate::limits::{ROLE_BYTES, TEXT_BYTES};
 
-/// What is known of a request when it arrives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RequestStart {
-    /// How its session was found.
-    pub source: Source,
-    /// Client address; IPv4 as `::ffff:a.b.c.d`.
-    pub ip: [u8; 16],
-    /// [`super::SessionTable::text_hash`] of its application; 0: none.
-    pub application_hash: u64,
-}
-
-/// What is known of a request when it is logged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RequestEnd<'a> {
-    /// As at arrival, for the session that the request turned out to belong to.
-    pub arrival: RequestStart,
-    /// The request has not been counted for this session yet.
-    pub count: bool,
-    /// The application vouches for the session: its key was seen in a response.
-    pub confirmed: bool,
-    /// Status of the response; 400 to 499 and 500 to 599 count as errors.
-    pub status: u16,
-    /// Attacks to add.
-    pub attacks: u32,
-    /// The module's own detectors found some of them.
-    pub detected: bool,
-    /// The denylist answered it, or would have in dry run.
-    pub denied: bool,
-    /// Size of the request.
-    pub bytes_in: u64,
-    /// Bytes sent to the client.
-    pub bytes_out: u64,
-    /// [`super::SessionTable::text_hash`] of the user; 0: not known from this request, the last one stays.
-    pub user_hash: u64,
-    /// The user; empty: not known from this request, the last one stays.
-    pub user: &'a [u8],
-    /// The user's role; empty: not known from this request, the last one stays.
-    pub role: &'a [u8],
-}
-
-/// What variables tell of a session, with the request that was just counted in it.
+/// The counters of a session that variables show, including the request that was just counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SessionCounters {
     /// First request, milliseconds since 1970.
@@ -85,51 +43,51 @@ pub struct Snapshot {
     pub user_hash: u64,
     /// Hash of the last application; 0: none.
     pub application_hash: u64,
-    /// How the session was last found.
+    /// How the last request found the session.
     pub source: Source,
-    /// More than one request, or vouched for by the application.
+    /// More than one request, or confirmed by the application.
     pub confirmed: bool,
-    /// User or role did not fit and is cut.
+    /// User or role is truncated.
     pub text_cut: bool,
-    pub(super) text: [u8; TEXT_BYTES],
-    pub(super) user_len: u8,
-    pub(super) role_len: u8,
+    pub(crate) text: [u8; TEXT_BYTES],
+    pub(crate) user_len: u8,
+    pub(crate) role_len: u8,
 }
 
 impl Snapshot {
     #[cfg(test)]
-    pub(super) fn new(now_ms: u64) -> Self {
+    pub(crate) fn new(now_ms: u64) -> Self {
         Self { first_seen_ms: now_ms, last_seen_ms: now_ms, ..Self::default() }
     }
 
-    /// Last known user, cut at [`TEXT_BYTES`] less the role; empty: none.
+    /// Last known user, truncated to [`TEXT_BYTES`] less the role; empty: none.
     pub fn user(&self) -> &[u8] {
         self.text.get(..usize::from(self.user_len)).unwrap_or_default()
     }
 
-    /// Last known role, cut at [`ROLE_BYTES`]; empty: none.
+    /// Last known role, truncated to [`ROLE_BYTES`]; empty: none.
     pub fn role(&self) -> &[u8] {
         let start = usize::from(self.user_len);
         self.text.get(start..start + usize::from(self.role_len)).unwrap_or_default()
     }
 
-    /// Who was seen: the address, and what is known of the user.
-    pub(super) fn identify(&mut self, arrival: &RequestStart, outcome: Option<&RequestEnd<'_>>) {
-        self.ip = arrival.ip;
-        let Some(outcome) = outcome else { return };
-        if outcome.user_hash != 0 {
-            self.user_hash = outcome.user_hash;
+    /// Sets the client's address and, as far as the request reveals it, the user.
+    pub(crate) fn identify(&mut self, start: &RequestStart, end: Option<&RequestEnd<'_>>) {
+        self.ip = start.ip;
+        let Some(end) = end else { return };
+        if end.user_hash != 0 {
+            self.user_hash = end.user_hash;
         }
-        if !outcome.user.is_empty() || !outcome.role.is_empty() {
-            self.set_text(outcome.user, outcome.role);
+        if !end.user.is_empty() || !end.role.is_empty() {
+            self.set_text(end.user, end.role);
         }
     }
 
-    /// Keeps what is new of user and role beside what is known.
+    /// Sets user and role; an empty one leaves the known one in place.
     fn set_text(&mut self, user: &[u8], role: &[u8]) {
         let known = *self;
-        let keep_or = |new: &'_ [u8], old: &'_ [u8]| new.is_empty() && !old.is_empty();
-        let (kept_user, kept_role) = (keep_or(user, known.user()), keep_or(role, known.role()));
+        let keeps = |new: &'_ [u8], old: &'_ [u8]| new.is_empty() && !old.is_empty();
+        let (kept_user, kept_role) = (keeps(user, known.user()), keeps(role, known.role()));
         let user = if kept_user { known.user() } else { user };
         let role = if kept_role { known.role() } else { role };
         let role_len = role.len().min(ROLE_BYTES);
@@ -150,8 +108,8 @@ mod tests {
     use super::*;
 
     impl Snapshot {
-        fn learn(&mut self, outcome: &RequestEnd<'_>) {
-            self.identify(&outcome.arrival, Some(outcome));
+        fn learn(&mut self, end: &RequestEnd<'_>) {
+            self.identify(&end.arrival, Some(end));
         }
     }
 
@@ -170,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_cut_and_says_so() {
+    fn a_long_text_is_truncated_and_flagged() {
         let mut session = Snapshot::new(1);
         session.learn(&with(&[b'u'; 300], b"administrator"));
         assert_eq!((session.user(), session.role()), (&[b'u'; 16][..], &b"administ"[..]));

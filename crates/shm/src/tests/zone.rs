@@ -1,10 +1,10 @@
-//! A zone in a test's own memory: shared with the test's children, as NGINX's zones are, or plain
-//! under miri.
+//! A zone in memory of the test: shared with its child processes, as NGINX's zones are, or plain memory
+//! under Miri.
 
 use std::ptr::NonNull;
 
-use crate::layout::{SETS_AT, Set};
-use crate::{Attached, Denylist, SessionTable, TableError};
+use crate::session_table::layout::{SETS_AT, Set};
+use crate::{AttachError, Attached, Denylist, Region, SessionTable};
 
 pub(super) struct Zone {
     base: NonNull<u8>,
@@ -24,25 +24,28 @@ impl Zone {
         self.base
     }
 
+    fn region(&self, len: usize) -> Region {
+        // SAFETY: zeroed at first, accessed by this zone's handles only, and unmapped after them (by the
+        // order of the tests).
+        unsafe { Region::new(self.base, len) }
+    }
+
     /// The handle must not outlive the zone.
-    pub(super) fn attach(&self, inactive_ms: u64) -> Result<(SessionTable, Attached), TableError> {
-        // SAFETY: zeroed at first, ours alone, and freed after the handles (by the tests' order).
-        unsafe { SessionTable::attach(self.base, self.len, inactive_ms) }
+    pub(super) fn attach(&self, inactive_ms: u64) -> Result<(SessionTable, Attached), AttachError> {
+        SessionTable::attach(self.region(self.len), inactive_ms)
     }
 
-    /// As a denylist instead.
-    pub(super) fn attach_denylist(&self) -> Result<(Denylist, Attached), TableError> {
-        // SAFETY: as above.
-        unsafe { Denylist::attach(self.base, self.len) }
+    /// Attaches a denylist instead.
+    pub(super) fn attach_denylist(&self) -> Result<(Denylist, Attached), AttachError> {
+        Denylist::attach(self.region(self.len))
     }
 
-    /// The same memory under another length.
-    pub(super) fn attach_shorter(&self) -> Result<(SessionTable, Attached), TableError> {
-        // SAFETY: as above.
-        unsafe { SessionTable::attach(self.base, self.len - size_of::<Set>(), 1) }
+    /// The same memory with another length.
+    pub(super) fn attach_shorter(&self) -> Result<(SessionTable, Attached), AttachError> {
+        SessionTable::attach(self.region(self.len - size_of::<Set>()), 1)
     }
 
-    /// Pages that the kernel had to give.
+    /// Pages that were touched.
     #[cfg(not(miri))]
     pub(super) fn resident_pages(&self) -> usize {
         let mut pages = vec![0u8; self.len.div_ceil(4096)];

@@ -1,26 +1,26 @@
-//! A byte for each way, in two words of a set's head, compared all at once.
+//! A byte for each way, in two words, compared all at once.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A bit for each way whose byte is `byte`.
+/// A mask with a bit for each way whose byte is `byte`.
 #[inline]
-pub(crate) fn equal(bytes: &[AtomicU64; 2], byte: u8) -> u32 {
+pub(super) fn equal(bytes: &[AtomicU64; 2], byte: u8) -> u32 {
     equal_in([bytes[0].load(Ordering::Relaxed), bytes[1].load(Ordering::Relaxed)], byte)
 }
 
-/// One comparison and one move: SSE2 is part of x86-64.
+/// One comparison and one move.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn equal_in(words: [u64; 2], byte: u8) -> u32 {
     use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8};
-    // SAFETY: these need SSE2 and nothing else.
+    // SAFETY: they need SSE2, which is part of x86-64.
     unsafe {
         let lanes = _mm_set_epi64x(words[1] as i64, words[0] as i64);
         _mm_movemask_epi8(_mm_cmpeq_epi8(lanes, _mm_set1_epi8(byte as i8))) as u32
     }
 }
 
-/// Eight bytes at a time in ordinary registers.
+/// Eight bytes at a time in general-purpose registers.
 #[cfg(any(not(target_arch = "x86_64"), test))]
 mod portable {
     const LOW_BITS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
@@ -32,7 +32,7 @@ mod portable {
 
     fn half(word: u64, byte: u8) -> u32 {
         let differing = word ^ (ONES * u64::from(byte));
-        // Exact: the high bit of each byte that is zero, and of no other.
+        // The high bit of each zero byte, and of no other.
         let zero = !(((differing & LOW_BITS) + LOW_BITS) | differing | LOW_BITS);
         // Gathers the eight high bits in the top byte.
         ((zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32
@@ -41,9 +41,9 @@ mod portable {
 #[cfg(not(target_arch = "x86_64"))]
 use portable::equal_in;
 
-/// Sets the byte of `way` (0 to 15). For the holder of the set's lock.
+/// Sets the byte of `way` (0 to 15). Only the owner of the set's lock calls it.
 #[inline]
-pub(crate) fn put(bytes: &[AtomicU64; 2], way: u32, byte: u8) {
+pub(super) fn put(bytes: &[AtomicU64; 2], way: u32, byte: u8) {
     let word = &bytes[usize::from(way & 8 != 0)];
     let shift = (way & 7) * 8;
     let old = word.load(Ordering::Relaxed);
@@ -60,8 +60,10 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(crate::testing::proptest_config())]
+
         #[test]
-        fn each_equal_byte_is_found_and_no_other(
+        fn exactly_the_equal_bytes_are_found(
             wanted in prop_oneof![Just(0u8), Just(1), Just(0x80), Just(0xff)],
             lanes in proptest::array::uniform16(prop_oneof![Just(0u8), Just(1), Just(0x7f), Just(0x80), Just(0x81), Just(0xff), any::<u8>()]),
         ) {

@@ -1,15 +1,14 @@
-//! The denylist: a map of sessions for readers, whatever writers do.
+//! The denylist behaves like a map of sessions, whatever writers do.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use api_sessions_protocol::DenyEntry;
+use api_sessions_protocol::{DenyEntry, SessionId};
 use proptest::prelude::*;
 
-use super::memory::Zone;
-use crate::{Attached, DenyError, Denylist, EntryOrigin, TableError};
-use api_sessions_protocol::SessionId;
+use super::zone::Zone;
+use crate::{AttachError, Attached, DenyError, Denylist, EntryOrigin};
 
 fn id(number: u64) -> SessionId {
     SessionId(u128::from(number).to_be_bytes())
@@ -32,7 +31,7 @@ fn small() -> Zone {
 }
 
 #[test]
-fn what_is_denied_is_told_in_full() {
+fn an_entry_is_applied_and_listed_in_full() {
     let zone = small();
     let (list, attached) = zone.attach_denylist().unwrap();
     assert_eq!(attached, Attached::Fresh);
@@ -67,7 +66,7 @@ fn what_is_denied_is_told_in_full() {
 }
 
 #[test]
-fn a_sync_replaces_what_the_cloud_said_and_nothing_else() {
+fn a_document_replaces_the_entries_of_the_cloud_and_no_others() {
     let zone = small();
     let list = zone.attach_denylist().unwrap().0;
     let writer = list.join(0, 1);
@@ -76,16 +75,16 @@ fn a_sync_replaces_what_the_cloud_said_and_nothing_else() {
         let found: Vec<bool> = (1..5).map(|number| list.lookup(&id(number), b"", 2)).collect();
         assert_eq!(found, expected);
     };
-    let synced = writer.replace_from_cloud(&[entry(1), entry(2), entry(3)]).unwrap();
-    assert_eq!((synced.taken, synced.removed, synced.refused), (3, 0, 0));
+    let summary = writer.replace_from_cloud(&[entry(1), entry(2), entry(3)]).unwrap();
+    assert_eq!((summary.applied, summary.removed, summary.rejected), (3, 0, 0));
     denied([true, true, true, false]);
     let bad = DenyEntry { session: "x".into(), ..DenyEntry::default() };
-    let synced = writer.replace_from_cloud(&[entry(3), bad, entry(4)]).unwrap();
-    assert_eq!((synced.taken, synced.removed, synced.refused), (2, 2, 1));
+    let summary = writer.replace_from_cloud(&[entry(3), bad, entry(4)]).unwrap();
+    assert_eq!((summary.applied, summary.removed, summary.rejected), (2, 2, 1));
     denied([true, false, true, true]);
     writer.remove(&id(1), EntryOrigin::Local).unwrap();
     denied([false, false, true, true]);
-    // Marks go round.
+    // Marks wrap around.
     for _ in 0..if cfg!(miri) { 1 } else { 70_000 } {
         writer.replace_from_cloud(&[entry(4)]).unwrap();
     }
@@ -109,23 +108,23 @@ fn eight_megabytes_hold_a_hundred_thousand_entries() {
     let capacity = list.stats().capacity;
     (100_000..capacity).for_each(|number| writer.insert(&entry(number), 1).unwrap());
     assert_eq!(writer.insert(&entry(capacity), 9), Err(DenyError::Full));
-    // What is over makes room.
+    // Expired entries make room.
     writer.insert(&entry(capacity), 10).unwrap();
     assert_eq!(list.stats().entries, capacity - 50_000 + 1);
 
-    // A whole new document fits, though not beside the old one.
+    // A new document fits, although not next to the old one.
     for number in 0..=capacity {
         writer.remove(&id(number), EntryOrigin::Local).unwrap();
     }
     let document = |from: u64| -> Vec<_> { (from..from + 100_000).map(entry).collect() };
-    assert_eq!(writer.replace_from_cloud(&document(0)).unwrap().taken, 100_000);
-    let synced = writer.replace_from_cloud(&document(50_000)).unwrap();
-    assert_eq!((synced.taken, synced.removed, synced.refused), (100_000, 50_000, 0));
+    assert_eq!(writer.replace_from_cloud(&document(0)).unwrap().applied, 100_000);
+    let summary = writer.replace_from_cloud(&document(50_000)).unwrap();
+    assert_eq!((summary.applied, summary.removed, summary.rejected), (100_000, 50_000, 0));
     assert!((50_000..150_000).all(|number| list.lookup(&id(number), b"", 1)));
 }
 
 #[test]
-fn without_room_for_the_reason_the_session_is_still_denied() {
+fn a_session_is_denied_even_if_its_reason_does_not_fit() {
     let zone = Zone::new(16 << 10);
     let list = zone.attach_denylist().unwrap().0;
     let writer = list.join(0, 1);
@@ -139,23 +138,23 @@ fn without_room_for_the_reason_the_session_is_still_denied() {
 }
 
 #[test]
-fn what_cannot_be_kept_is_refused() {
-    assert!(matches!(Zone::new(8192).attach_denylist(), Err(TableError::TooSmall { .. })));
+fn invalid_regions_and_entries_are_refused() {
+    assert!(matches!(Zone::new(8192).attach_denylist(), Err(AttachError::TooSmall { .. })));
     let zone = small();
     let writer = zone.attach_denylist().unwrap().0.join(0, 1);
     let many = DenyEntry { applications: vec!["a".into(); 17], ..entry(1) };
     assert_eq!(writer.insert(&many, 1), Err(DenyError::TooManyApplications));
     assert!(matches!(
         zone.attach(1),
-        Err(TableError::TooSmall { .. } | TableError::OtherLayout { .. })
+        Err(AttachError::TooSmall { .. } | AttachError::OtherLayout { .. })
     ));
 }
 
-/// A reader never misses an entry that is replaced all the time among others that come and go.
+/// A reader never misses an entry that is constantly replaced among others that come and go.
 #[test]
-fn readers_see_the_old_or_the_new() {
+fn readers_see_the_old_or_the_new_entry() {
     let rounds = if cfg!(miri) { 30 } else { 30_000 };
-    // One lot: long chains, cells reused at once.
+    // One lot: long chains, free cells reused at once.
     let zone = Zone::new(13 << 10);
     let list = zone.attach_denylist().unwrap().0;
     let writer = list.join(0, std::process::id());
@@ -225,10 +224,10 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: if cfg!(miri) { 2 } else { 256 }, ..ProptestConfig::default() })]
+    #![proptest_config(crate::testing::proptest_config())]
 
     #[test]
-    fn it_is_two_maps(steps in proptest::collection::vec(step(), 0..if cfg!(miri) { 10 } else { 60 })) {
+    fn it_behaves_like_two_maps(steps in proptest::collection::vec(step(), 0..if cfg!(miri) { 10 } else { 60 })) {
         let zone = Zone::new(64 << 10);
         let list = zone.attach_denylist().unwrap().0;
         let writer = list.join(0, 1);
@@ -248,8 +247,8 @@ proptest! {
                     model.remove(&(id(number).to_string(), local));
                 }
                 Step::Sync(document) => {
-                    let synced = writer.replace_from_cloud(&document).unwrap();
-                    prop_assert_eq!(synced.refused, 0);
+                    let summary = writer.replace_from_cloud(&document).unwrap();
+                    prop_assert_eq!(summary.rejected, 0);
                     model.retain(|(_, local), _| *local);
                     model.extend(document.into_iter().map(|entry| ((entry.session.clone(), false), entry)));
                 }

@@ -1,6 +1,6 @@
 //! The sixteen words of a session.
 //!
-//! | words | hold |
+//! | words | contents |
 //! | --- | --- |
 //! | 0, 1 | id |
 //! | 2 | first seen (48 bits), source (8), flags (8) |
@@ -13,40 +13,36 @@
 //! | 12 | user's hash |
 //! | 13 to 15 | user, then role |
 //!
-//! Counting a request writes the first line of 64 bytes only, unless the address changed. The words are
-//! changed where they lie: a copy of all of them, in and out, would be most of what an operation takes.
+//! Counting a request writes only the first cache line unless the address changes. The words are updated
+//! in place: copying all of them in and out would dominate the cost of an operation.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use api_sessions_protocol::Source;
 
 use super::layout::{Entry, WORDS};
-use super::snapshot::{RequestEnd, RequestStart, SessionCounters, Snapshot, TEXT_BYTES};
-use api_sessions_protocol::SessionId;
+use super::request::Change;
+use super::snapshot::{SessionCounters, Snapshot};
+use crate::hash::words as halves;
+use crate::limits::{CLOCK_SKEW_MS, TEXT_BYTES};
 
 const TIME_BITS: u32 = 48;
 const TIME_MAX: u64 = (1 << TIME_BITS) - 1;
-/// Where word 2 has its flags.
+/// Position of the flags in word 2.
 const FLAGS_AT: u32 = 56;
-/// The source in word 2.
+/// Bits of the source in word 2.
 const SOURCE_MASK: u64 = 0xff << TIME_BITS;
 const CONFIRMED: u8 = 1;
 const TEXT_CUT: u8 = 2;
 
-/// First word that makes sense only together with its neighbours (address, user and role), whose readers
-/// would see half an address after the death of a writer: that of the address.
-const WHOLE: usize = 10;
+/// First word of the address. It and the words after it are valid only together: if a writer died between
+/// them, readers would see half an address.
+const ADDRESS: usize = 10;
 
-/// The id's two words.
+/// What counts as one client: an IPv4 address, or the /64 of an IPv6 address, which one client usually
+/// has to itself.
 #[inline]
-pub(crate) fn id_words(id: &SessionId) -> [u64; 2] {
-    halves(&id.0)
-}
-
-/// Who counts as one client: an IPv4 address, or the /64 of an IPv6 address, all of which is one
-/// client's to use up.
-#[inline]
-pub(crate) fn network(ip: &[u8; 16]) -> u64 {
+pub(super) fn network(ip: &[u8; 16]) -> u64 {
     network_of(halves(ip))
 }
 
@@ -56,27 +52,12 @@ fn network_of([low, high]: [u64; 2]) -> u64 {
     if low == 0 { high } else { low }
 }
 
-#[inline]
-fn halves(bytes: &[u8; 16]) -> [u64; 2] {
-    let both = u128::from_le_bytes(*bytes);
-    [both as u64, (both >> 64) as u64]
-}
-
-/// What a request changes in its session.
-#[derive(Clone, Copy)]
-pub(crate) struct Change<'a> {
-    /// As it arrived.
-    pub(crate) arrival: &'a RequestStart,
-    /// As it ended; `None`: it has only arrived.
-    pub(crate) outcome: Option<&'a RequestEnd<'a>>,
-}
-
-/// The words of a session, as a copy.
+/// A copy of the words of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Words([u64; WORDS]);
 
 impl Words {
-    pub(crate) fn new(id: [u64; 2], session: &Snapshot) -> Self {
+    pub(super) fn new(id: [u64; 2], session: &Snapshot) -> Self {
         let mut words = [0; WORDS];
         let flag = |is: bool, flag: u8| if is { flag } else { 0 };
         let flags = flag(session.confirmed, CONFIRMED) | flag(session.text_cut, TEXT_CUT);
@@ -135,7 +116,7 @@ impl Words {
 
 impl Entry {
     #[inline]
-    pub(crate) fn is(&self, id: [u64; 2]) -> bool {
+    pub(super) fn is(&self, id: [u64; 2]) -> bool {
         self.0[0].load(Ordering::Relaxed) == id[0] && self.0[1].load(Ordering::Relaxed) == id[1]
     }
 
@@ -144,16 +125,16 @@ impl Entry {
         [self.0[0].load(Ordering::Relaxed), self.0[1].load(Ordering::Relaxed)]
     }
 
-    /// [`network`] of the last client.
-    pub(crate) fn network(&self) -> u64 {
+    /// The [`network`] of the last client.
+    pub(super) fn network(&self) -> u64 {
         network_of([
-            self.0[WHOLE].load(Ordering::Relaxed),
-            self.0[WHOLE + 1].load(Ordering::Relaxed),
+            self.0[ADDRESS].load(Ordering::Relaxed),
+            self.0[ADDRESS + 1].load(Ordering::Relaxed),
         ])
     }
 
     #[inline]
-    pub(crate) fn last_seen_ms(&self) -> u64 {
+    pub(super) fn last_seen_ms(&self) -> u64 {
         self.0[3].load(Ordering::Relaxed) & TIME_MAX
     }
 
@@ -162,9 +143,9 @@ impl Entry {
         Words(std::array::from_fn(|word| self.0[word].load(Ordering::Relaxed)))
     }
 
-    /// Stores what differs from `old`, which is what lies here.
+    /// Stores the words that differ from `old`, the current ones.
     #[inline]
-    pub(crate) fn store_changed(&self, old: &Words, new: &Words) {
+    pub(super) fn store_changed(&self, old: &Words, new: &Words) {
         for ((word, old), new) in self.0.iter().zip(&old.0).zip(&new.0) {
             if old != new {
                 word.store(*new, Ordering::Relaxed);
@@ -172,9 +153,9 @@ impl Entry {
         }
     }
 
-    /// Makes it a session that begins.
+    /// Starts a session without requests.
     #[inline]
-    pub(crate) fn begin(&self, id: [u64; 2], now_ms: u64) {
+    pub(super) fn begin(&self, id: [u64; 2], now_ms: u64) {
         let time = now_ms.min(TIME_MAX);
         let words = [id[0], id[1], time, time];
         let zeros = std::iter::repeat(0);
@@ -182,11 +163,11 @@ impl Entry {
         self.0.iter().zip(words.into_iter().chain(zeros)).for_each(store);
     }
 
-    /// Adds a request to the words that are each good alone: a writer that dies between them leaves a
-    /// session whose last request is counted in part, and nothing to repair. The rest is
-    /// [`Entry::identified`]'s. How the session stands now, and whether it is confirmed.
+    /// Adds a request to the words that are valid independently of each other: a writer that dies between
+    /// them leaves a session whose last request is counted in part, and nothing to repair. The other
+    /// words are left to [`Entry::identified`]. Returns the counters, and whether the session is confirmed.
     #[inline(always)]
-    pub(crate) fn add(&self, now_ms: u64, change: &Change<'_>) -> (SessionCounters, bool) {
+    pub(super) fn add(&self, now_ms: u64, change: &Change<'_>) -> (SessionCounters, bool) {
         let get = |word: usize| self.0[word].load(Ordering::Relaxed);
         let put = |word: usize, old: u64, new: u64| {
             if old != new {
@@ -194,62 +175,58 @@ impl Entry {
             }
         };
         let [about, seen, requests, application] = [get(2), get(3), get(4), get(7)];
-        // An entry that went while its request ran begins again with that request.
-        let counts = change.outcome.is_none_or(|outcome| outcome.count || requests == 0);
+        // An entry evicted while its request ran starts over with that request.
+        let counts = change.end.is_none_or(|end| end.count || requests == 0);
         let requests = requests.wrapping_add(u64::from(counts));
         self.0[4].store(requests, Ordering::Relaxed);
         let last = later(seen & TIME_MAX, now_ms).min(TIME_MAX);
         self.0[3].store(seen & !TIME_MAX | last, Ordering::Relaxed);
-        let confirmed = requests > 1 || change.outcome.is_some_and(|outcome| outcome.confirmed);
-        let source = u64::from(source_to_byte(change.arrival.source)) << TIME_BITS;
+        let confirmed = requests > 1 || change.end.is_some_and(|end| end.confirmed);
+        let source = u64::from(source_to_byte(change.start.source)) << TIME_BITS;
         let flag = u64::from(CONFIRMED) << FLAGS_AT;
         let now = about & !SOURCE_MASK | source | if confirmed { flag } else { 0 };
         put(2, about, now);
-        put(7, application, change.arrival.application_hash);
+        put(7, application, change.start.application_hash);
         let mut attacks = get(6);
-        if let Some(outcome) = change.outcome {
+        if let Some(end) = change.end {
             let errors = get(5);
-            let is = |class: u16| u32::from(outcome.status / 100 == class);
+            let is = |class: u16| u32::from(end.status / 100 == class);
             put(5, errors, add_pair(errors, is(4), is(5)));
-            let more = add_pair(attacks, outcome.attacks, u32::from(outcome.denied));
+            let more = add_pair(attacks, end.attacks, u32::from(end.denied));
             put(6, attacks, more);
             attacks = more;
             let [bytes_in, bytes_out] = [get(8), get(9)];
-            put(8, bytes_in, bytes_in.saturating_add(outcome.bytes_in));
-            put(9, bytes_out, bytes_out.saturating_add(outcome.bytes_out));
+            put(8, bytes_in, bytes_in.saturating_add(end.bytes_in));
+            put(9, bytes_out, bytes_out.saturating_add(end.bytes_out));
         }
-        let standing =
+        let counters =
             SessionCounters { first_seen_ms: about & TIME_MAX, requests, attacks: attacks as u32 };
-        (standing, now & flag != 0)
+        (counters, now & flag != 0)
     }
 
-    /// The words as they are, and as they are to be with what makes sense only as a whole: the address,
-    /// and what is known of the user. `None`: nothing of that changes.
+    /// The words as they are, and as they are to be with the request's address and user, which are valid
+    /// only together. `None`: none of these changes.
     #[inline(always)]
-    pub(crate) fn identified(&self, change: &Change<'_>) -> Option<(Words, Words)> {
-        let [low, high] = halves(&change.arrival.ip);
+    pub(super) fn identified(&self, change: &Change<'_>) -> Option<(Words, Words)> {
+        let [low, high] = halves(&change.start.ip);
         let get = |word: usize| self.0[word].load(Ordering::Relaxed);
-        let same = (get(WHOLE) ^ low) | (get(WHOLE + 1) ^ high) == 0;
-        let knows_user = change.outcome.is_some_and(|outcome| {
-            outcome.user_hash != 0 || !outcome.user.is_empty() || !outcome.role.is_empty()
-        });
+        let same = (get(ADDRESS) ^ low) | (get(ADDRESS + 1) ^ high) == 0;
+        let knows_user = change
+            .end
+            .is_some_and(|end| end.user_hash != 0 || !end.user.is_empty() || !end.role.is_empty());
         if same && !knows_user { None } else { self.identify(change) }
     }
 
-    /// Out of line: arrivals of a known address do without it.
+    /// Out of line: requests from a known address do not need it.
     #[inline(never)]
     fn identify(&self, change: &Change<'_>) -> Option<(Words, Words)> {
         let old = self.load();
         let mut session = old.snapshot();
-        session.identify(change.arrival, change.outcome);
+        session.identify(change.start, change.end);
         let new = Words::new([old.0[0], old.0[1]], &session);
         (new != old).then_some((old, new))
     }
 }
-
-/// Longest step back of the clock that is taken for the difference between two workers' cached
-/// times, milliseconds; a longer one was set by somebody.
-const CLOCK_SKEW_MS: u64 = 60_000;
 
 #[inline]
 fn later(last_seen_ms: u64, now_ms: u64) -> u64 {
@@ -260,7 +237,7 @@ fn later(last_seen_ms: u64, now_ms: u64) -> u64 {
     }
 }
 
-/// Adds to the two counters of a word, each of which stops at its end.
+/// Adds to the two saturating counters of a word.
 #[inline]
 fn add_pair(pair: u64, low: u32, high: u32) -> u64 {
     let [old_low, old_high] = [pair as u32, (pair >> 32) as u32];

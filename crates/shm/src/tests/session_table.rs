@@ -1,18 +1,17 @@
-//! What a session is: counts, times, eviction.
+//! Counts, times and eviction of sessions.
 
 use std::collections::HashMap;
 use std::thread;
 
-use api_sessions_protocol::Source;
+use api_sessions_protocol::{SessionId, Source};
 use proptest::prelude::*;
 
-use super::memory::Zone;
-use crate::layout::WAYS;
+use super::zone::Zone;
+use crate::session_table::layout::WAYS;
 use crate::{
-    Attached, RequestEnd, RequestStart, SessionCounters, SessionTable, Snapshot, TableError,
+    AttachError, Attached, RequestEnd, RequestStart, SessionCounters, SessionTable, Snapshot,
     TableStats,
 };
-use api_sessions_protocol::SessionId;
 
 const INACTIVE: u64 = 1000;
 
@@ -33,25 +32,25 @@ fn stats(table: &SessionTable) -> TableStats {
 }
 
 #[test]
-fn a_zone_is_made_once() {
+fn a_zone_is_initialised_once() {
     let zone = Zone::of_sets(2);
     let (table, attached) = zone.attach(INACTIVE).unwrap();
     assert_eq!(attached, Attached::Fresh);
     assert_eq!(table.stats().capacity, 2 * WAYS as u64);
-    let secret = *table.zone_secret();
+    let secret = table.zone_secret();
     assert_ne!(secret, [0; 32]);
     table.join(0, 1).count(id(1), 5, &from(1)).unwrap();
 
     let (again, attached) = zone.attach(INACTIVE).unwrap();
     assert_eq!(attached, Attached::Existing);
-    assert_eq!(*again.zone_secret(), secret);
+    assert_eq!(again.zone_secret(), secret);
     assert_eq!(again.get(id(1), 5).unwrap().requests, 1);
-    assert!(matches!(zone.attach_shorter(), Err(TableError::OtherLength { .. })));
+    assert!(matches!(zone.attach_shorter(), Err(AttachError::OtherSize { .. })));
 }
 
 #[test]
-fn memory_that_is_no_table_is_refused() {
-    assert!(matches!(Zone::new(4096).attach(1), Err(TableError::TooSmall { given: 4096, .. })));
+fn a_region_that_is_too_small_is_refused() {
+    assert!(matches!(Zone::new(4096).attach(1), Err(AttachError::TooSmall { given: 4096, .. })));
 }
 
 #[test]
@@ -63,7 +62,7 @@ fn two_zones_differ() {
 }
 
 #[test]
-fn a_request_is_counted_and_settled() {
+fn a_request_is_counted_and_its_outcome_recorded() {
     let zone = Zone::of_sets(2);
     let table = zone.attach(INACTIVE).unwrap().0;
     let worker = table.join(0, 1);
@@ -81,8 +80,9 @@ fn a_request_is_counted_and_settled() {
         user: b"anna",
         ..RequestEnd::default()
     };
-    worker.settle(id(1), 150, &outcome).unwrap();
-    let last = worker.settle(id(1), 160, &RequestEnd { status: 502, count: true, ..outcome });
+    worker.record_outcome(id(1), 150, &outcome).unwrap();
+    let last =
+        worker.record_outcome(id(1), 160, &RequestEnd { status: 502, count: true, ..outcome });
     assert_eq!(last, Some(SessionCounters { requests: 2, first_seen_ms: 100, attacks: 4 }));
     let session = table.get(id(1), 160).unwrap();
     let expected = Snapshot {
@@ -106,13 +106,13 @@ fn a_request_is_counted_and_settled() {
 }
 
 #[test]
-fn a_text_that_fits_now_was_still_told_to_be_cut() {
+fn a_text_that_fits_again_was_still_flagged_as_truncated() {
     let zone = Zone::of_sets(1);
     let table = zone.attach(INACTIVE).unwrap().0;
     let worker = table.join(0, 1);
-    // What is kept of both is the same.
+    // The table keeps the same bytes of both.
     for (role, is_cut) in [(&b"administrator"[..], true), (b"administ", false)] {
-        worker.settle(id(1), 1, &RequestEnd { role, ..RequestEnd::default() }).unwrap();
+        worker.record_outcome(id(1), 1, &RequestEnd { role, ..RequestEnd::default() }).unwrap();
         let session = table.get(id(1), 1).unwrap();
         assert_eq!((session.role(), session.text_cut), (&b"administ"[..], is_cut));
     }
@@ -130,7 +130,7 @@ fn the_clock_may_differ_between_workers_and_may_be_set() {
 }
 
 #[test]
-fn an_idle_session_begins_anew() {
+fn an_idle_session_starts_over() {
     let zone = Zone::of_sets(1);
     let table = zone.attach(INACTIVE).unwrap().0;
     let worker = table.join(0, 1);
@@ -141,23 +141,23 @@ fn an_idle_session_begins_anew() {
     assert_eq!((again.requests, again.first_seen_ms), (1, 2101));
     assert!(!table.get(id(1), 2101).unwrap().confirmed);
     let stats = stats(&table);
-    assert_eq!((stats.inserts, stats.evicted_idle, stats.in_use), (2, 1, 1));
+    assert_eq!((stats.created, stats.evicted_idle, stats.in_use), (2, 1, 1));
 }
 
 #[test]
-fn a_request_that_belongs_elsewhere_leaves_no_trace() {
+fn a_request_of_another_session_leaves_no_trace() {
     let zone = Zone::of_sets(1);
     let table = zone.attach(INACTIVE).unwrap().0;
     let worker = table.join(0, 1);
     worker.count(id(1), 100, &from(1)).unwrap();
-    worker.uncount(id(1));
+    worker.undo_count(id(1));
     assert_eq!(table.get(id(1), 100), None);
     worker.count(id(2), 100, &from(1)).unwrap();
     worker.count(id(2), 100, &from(1)).unwrap();
-    worker.uncount(id(2));
+    worker.undo_count(id(2));
     assert_eq!(table.get(id(2), 100).unwrap().requests, 1);
-    worker.uncount(id(3));
-    assert_eq!((stats(&table).in_use, stats(&table).taken_back), (1, 1));
+    worker.undo_count(id(3));
+    assert_eq!((stats(&table).in_use, stats(&table).undone), (1, 1));
 }
 
 #[test]
@@ -166,12 +166,14 @@ fn idle_goes_first_then_provisional_then_the_least_recently_used() {
     let table = zone.attach(INACTIVE).unwrap().0;
     let worker = table.join(0, 1);
     let ways = WAYS as u64;
-    // Each from its own client; 0 idle, 1 to 12 confirmed in order, 13 and 14 provisional.
-    worker.settle(id(0), 0, &RequestEnd { confirmed: true, ..RequestEnd::default() }).unwrap();
+    // Each has its own client; 0 is idle, 1 to 12 are confirmed in this order, 13 and 14 are provisional.
+    worker
+        .record_outcome(id(0), 0, &RequestEnd { confirmed: true, ..RequestEnd::default() })
+        .unwrap();
     for session in 1..ways {
         let arrival = from(session as u8);
         let outcome = RequestEnd { arrival, confirmed: session < 13, ..RequestEnd::default() };
-        worker.settle(id(session), 900, &outcome).unwrap();
+        worker.record_outcome(id(session), 900, &outcome).unwrap();
     }
     let gone = |table: &SessionTable, now| -> Vec<u64> {
         (0..ways).filter(|session| table.get(id(*session), now).is_none()).collect()
@@ -179,7 +181,7 @@ fn idle_goes_first_then_provisional_then_the_least_recently_used() {
     let confirm = |number: u64| {
         let arrival = from(number as u8);
         let outcome = RequestEnd { arrival, confirmed: true, ..RequestEnd::default() };
-        worker.settle(id(number), 1001, &outcome).unwrap();
+        worker.record_outcome(id(number), 1001, &outcome).unwrap();
     };
     confirm(100);
     assert_eq!((gone(&table, 1001), stats(&table).evicted_idle), (vec![0], 1));
@@ -194,18 +196,15 @@ fn idle_goes_first_then_provisional_then_the_least_recently_used() {
 }
 
 #[test]
-fn a_client_with_its_share_pushes_out_its_own() {
+fn a_client_with_its_share_of_a_set_replaces_its_own_sessions() {
     let zone = Zone::of_sets(1);
     let table = zone.attach(INACTIVE).unwrap().0;
     let worker = table.join(0, 1);
-    // The flood confirms each of its ids with a second request.
+    // The flood confirms each id with a second request.
     for session in 0..12 {
         let arrival = from(session as u8);
-        worker.settle(
-            id(session),
-            1,
-            &RequestEnd { arrival, confirmed: true, ..RequestEnd::default() },
-        );
+        let end = RequestEnd { arrival, confirmed: true, ..RequestEnd::default() };
+        worker.record_outcome(id(session), 1, &end);
     }
     for session in 1000..if cfg!(miri) { 1040 } else { 3000 } {
         worker.count(id(session), 2, &from(99)).unwrap();
@@ -239,12 +238,12 @@ fn workers_count_exactly() {
 #[derive(Debug, Clone)]
 enum Step {
     Count(u64, RequestStart),
-    Uncount(u64),
-    Settle(u64, RequestEnd<'static>),
+    Undo(u64),
+    Outcome(u64, RequestEnd<'static>),
     Pass(u64),
 }
 
-/// Few addresses and applications, so that they often stay and often change.
+/// Few addresses and applications, so that they often stay the same and often change.
 fn arrival() -> impl Strategy<Value = RequestStart> {
     let source = prop_oneof![Just(Source::Ip), Just(Source::IpUa), Just(Source::Key)];
     (0..3u8, 0..3u64, source).prop_map(|(client, application_hash, source)| RequestStart {
@@ -283,13 +282,13 @@ fn outcome() -> impl Strategy<Value = RequestEnd<'static>> {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         (0..12u64, arrival()).prop_map(|(session, arrival)| Step::Count(session, arrival)),
-        (0..12u64).prop_map(Step::Uncount),
-        (0..12u64, outcome()).prop_map(|(session, outcome)| Step::Settle(session, outcome)),
+        (0..12u64).prop_map(Step::Undo),
+        (0..12u64, outcome()).prop_map(|(session, outcome)| Step::Outcome(session, outcome)),
         (0..700u64).prop_map(Step::Pass),
     ]
 }
 
-/// What a request adds to a session, in plain words.
+/// The model: what a request adds to a session.
 fn add(session: &mut Snapshot, arrival: &RequestStart, outcome: Option<&RequestEnd<'_>>) {
     let counts = outcome.is_none_or(|outcome| outcome.count || session.requests == 0);
     session.requests += u64::from(counts);
@@ -308,11 +307,11 @@ fn add(session: &mut Snapshot, arrival: &RequestStart, outcome: Option<&RequestE
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: if cfg!(miri) { 4 } else { 256 }, ..ProptestConfig::default() })]
+    #![proptest_config(crate::testing::proptest_config())]
 
-    /// Twelve sessions fit into one set: nothing is evicted, and the table is a map.
+    /// Twelve sessions fit in one set: nothing is evicted, and the table behaves like a map.
     #[test]
-    fn it_is_a_map(steps in proptest::collection::vec(step(), 0..if cfg!(miri) { 20 } else { 300 })) {
+    fn it_behaves_like_a_map(steps in proptest::collection::vec(step(), 0..if cfg!(miri) { 20 } else { 300 })) {
         let zone = Zone::of_sets(1);
         let table = zone.attach(INACTIVE).unwrap().0;
         let worker = table.join(9, 1);
@@ -334,12 +333,12 @@ proptest! {
                     let expected = count(number, now, &arrival, None);
                     prop_assert_eq!(worker.count(id(number), now, &arrival), expected);
                 }
-                Step::Settle(number, outcome) => {
+                Step::Outcome(number, outcome) => {
                     let expected = count(number, now, &outcome.arrival, Some(&outcome));
-                    prop_assert_eq!(worker.settle(id(number), now, &outcome), expected);
+                    prop_assert_eq!(worker.record_outcome(id(number), now, &outcome), expected);
                 }
-                Step::Uncount(number) => {
-                    worker.uncount(id(number));
+                Step::Undo(number) => {
+                    worker.undo_count(id(number));
                     if let Some(known) = model.get_mut(&number) {
                         known.requests -= 1;
                         if known.requests == 0 {

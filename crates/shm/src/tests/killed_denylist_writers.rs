@@ -1,15 +1,16 @@
-//! Writers of the denylist killed at any instruction: no entry is torn, none leaks.
+//! Denylist writers killed at any instruction: no entry is torn and no memory leaks.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use api_sessions_protocol::DenyEntry;
 
-use super::memory::Zone;
-use super::process::{Random, deaths, torture};
-use super::{check, sessions::id};
+use super::child_process::{Random, deaths, torture};
+use super::invariants;
+use super::session_table::id;
+use super::zone::Zone;
 use crate::{DenyError, Denylist, EntryOrigin};
 
-/// Sessions that are denied at any time, by entries that are replaced all the time.
+/// Sessions that are always denied, by entries that are constantly replaced.
 const LASTING: u64 = 6;
 
 #[repr(C)]
@@ -19,10 +20,10 @@ struct Shared {
     torn: AtomicU64,
 }
 
-/// Reason and author tell the mould of each other.
-fn entry(number: u64, mould: u64) -> DenyEntry {
-    let letter = char::from(b'a' + (mould % 26) as u8);
-    let long = String::from(letter).repeat((mould % 90) as usize + 1);
+/// Applications, reason and author are derived from one variant.
+fn entry(number: u64, variant: u64) -> DenyEntry {
+    let letter = char::from(b'a' + (variant % 26) as u8);
+    let long = String::from(letter).repeat((variant % 90) as usize + 1);
     DenyEntry {
         session: id(number).to_string(),
         applications: vec!["all".into(), long.clone()],
@@ -32,8 +33,8 @@ fn entry(number: u64, mould: u64) -> DenyEntry {
     }
 }
 
-/// Reason and author go together when there is no room for them.
-fn is_whole(entry: &DenyEntry) -> bool {
+/// An entry that did not fit has neither reason nor author.
+fn is_consistent(entry: &DenyEntry) -> bool {
     let [all, long] = entry.applications.as_slice() else { return false };
     let by: String = long.chars().take(60).collect();
     let texts = (entry.reason.as_ref(), entry.by.as_ref());
@@ -45,15 +46,15 @@ fn work(list: &Denylist, shared: &Shared, slot: u16, seed: u64) {
     let writer = list.join(slot, std::process::id());
     let mut random = Random(seed);
     while shared.stop.load(Ordering::Relaxed) == 0 {
-        let mould = random.below(1000);
-        // Busy is an answer: its holder may be a zombie.
+        let variant = random.below(1000);
+        // Busy is expected: the owner of the lock may be a zombie.
         let _: Result<(), DenyError> = match random.below(30) {
-            0..12 => writer.insert(&entry(random.below(LASTING), mould), 1),
-            12..18 => writer.insert(&entry(100 + random.below(30), mould), 1),
+            0..12 => writer.insert(&entry(random.below(LASTING), variant), 1),
+            12..18 => writer.insert(&entry(100 + random.below(30), variant), 1),
             18..25 => writer.remove(&id(100 + random.below(30)), EntryOrigin::Local).map(drop),
             25..29 => {
                 let document: Vec<_> =
-                    (0..random.below(12)).map(|at| entry(200 + at, mould)).collect();
+                    (0..random.below(12)).map(|at| entry(200 + at, variant)).collect();
                 writer.replace_from_cloud(&document).map(drop)
             }
             _ => {
@@ -63,7 +64,7 @@ fn work(list: &Denylist, shared: &Shared, slot: u16, seed: u64) {
                     }
                 }
                 list.list(1, &mut |entry, _| {
-                    if !is_whole(&entry) {
+                    if !is_consistent(&entry) {
                         shared.torn.store(1, Ordering::Relaxed);
                     }
                 });
@@ -75,7 +76,7 @@ fn work(list: &Denylist, shared: &Shared, slot: u16, seed: u64) {
 
 #[test]
 fn writers_may_die_at_any_instruction() {
-    // One lot of cells: full at times, each cell reused at once.
+    // One lot of cells: sometimes full, each free cell reused at once.
     let zone = Zone::new(16 << 10);
     let list = zone.attach_denylist().unwrap().0;
     let memory = Zone::new(size_of::<Shared>());
@@ -86,18 +87,18 @@ fn writers_may_die_at_any_instruction() {
 
     torture(3, deaths(), &shared.stop, |slot, seed| work(&list, shared, slot, seed));
 
-    assert_eq!(shared.missed.load(Ordering::Relaxed), 0, "an entry was missed by a reader");
-    assert_eq!(shared.torn.load(Ordering::Relaxed), 0, "an entry of two halves was seen");
+    assert_eq!(shared.missed.load(Ordering::Relaxed), 0, "a reader missed an entry");
+    assert_eq!(shared.torn.load(Ordering::Relaxed), 0, "a reader saw a torn entry");
     for slot in 0..3 {
         list.join(slot, std::process::id());
     }
-    // Takes over from whoever died last, and finds room for all.
+    // Takes over from a dead writer.
     writer.replace_from_cloud(&[]).unwrap();
-    check::denylist(&list);
+    invariants::denylist(&list);
     for number in 0..200 {
         writer.remove(&id(number), EntryOrigin::Local).unwrap();
     }
-    check::denylist(&list);
+    invariants::denylist(&list);
     let stats = list.stats();
     println!("{stats:?}");
     assert_eq!((stats.entries, stats.text_in_use), (0, 0));

@@ -1,0 +1,128 @@
+//! Counters in shared memory, each declared once.
+//!
+//! A declaration of [`metrics!`] yields the atomics, their sum over all processes, and the name, kind and
+//! help text under which the status handler and the cloud see each value.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A value with its description.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// Name in JSON; in Prometheus it has a prefix.
+    pub name: &'static str,
+    /// One sentence.
+    pub help: &'static str,
+    /// Whether it can go down.
+    pub kind: MetricKind,
+    /// Whether the node reports it to the cloud with each poll.
+    pub reported: bool,
+    /// The value.
+    pub value: u64,
+}
+
+/// Type of a metric, as in Prometheus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Only ever grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+}
+
+impl MetricKind {
+    /// The word of a Prometheus `# TYPE` line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+        }
+    }
+}
+
+/// Adds to a counter that no other process writes: no locked instruction is needed.
+#[inline]
+pub(crate) fn add(counter: &AtomicU64, by: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
+}
+
+/// Declares the metrics of a structure, in the order in which they are shown. Each line has a source:
+///
+/// - `event_loop`: a counter written by the event loop of one worker,
+/// - `exporter`: a counter written by the exporter thread that reads the same ring,
+/// - `gauge` and `counter`: computed from the structure when it is asked.
+///
+/// `reported` marks what a node reports to the cloud.
+macro_rules! metrics {
+    (@kind gauge) => { $crate::metrics::MetricKind::Gauge };
+    (@kind $source:ident) => { $crate::metrics::MetricKind::Counter };
+
+    (@reported) => { false };
+    (@reported reported) => { true };
+
+    // Sorts the counters by source.
+    (@sort [$($event_loop:ident)*] [$($exporter:ident)*] $structs:tt event_loop $field:ident $($rest:tt)*) => {
+        metrics! { @sort [$($event_loop)* $field] [$($exporter)*] $structs $($rest)* }
+    };
+    (@sort [$($event_loop:ident)*] [$($exporter:ident)*] $structs:tt exporter $field:ident $($rest:tt)*) => {
+        metrics! { @sort [$($event_loop)*] [$($exporter)* $field] $structs $($rest)* }
+    };
+    (@sort $event_loop:tt $exporter:tt $structs:tt gauge $field:ident $($rest:tt)*) => {
+        metrics! { @sort $event_loop $exporter $structs $($rest)* }
+    };
+    (@sort $event_loop:tt $exporter:tt $structs:tt counter $field:ident $($rest:tt)*) => {
+        metrics! { @sort $event_loop $exporter $structs $($rest)* }
+    };
+    (@sort $event_loop:tt $exporter:tt [$Stats:ident $EventLoop:tt $Exporter:tt]) => {
+        metrics! { @atomics $Stats add_event_loop $EventLoop $event_loop }
+        metrics! { @atomics $Stats add_exporter $Exporter $exporter }
+    };
+
+    (@atomics $Stats:ident $add:ident [] []) => {};
+    (@atomics $Stats:ident $add:ident [$Counters:ident] [$($field:ident)*]) => {
+        #[doc = concat!("Counters in shared memory, of which [`", stringify!($Stats), "`] is the sum.")]
+        #[repr(C)]
+        pub(crate) struct $Counters {
+            $(pub(crate) $field: std::sync::atomic::AtomicU64,)*
+        }
+
+        impl $Stats {
+            fn $add(&mut self, counters: &$Counters) {
+                $(self.$field += counters.$field.load(std::sync::atomic::Ordering::Relaxed);)*
+            }
+        }
+    };
+
+    (
+        $(#[$doc:meta])*
+        pub struct $Stats:ident $(event_loop($EventLoop:ident))? $(exporter($Exporter:ident))?;
+
+        $($source:ident $field:ident $name:literal: $help:literal $($reported:ident)?;)*
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        pub struct $Stats {
+            $(#[doc = $help] pub $field: u64,)*
+        }
+
+        impl $Stats {
+            /// All values with their descriptions, in the order in which they are shown.
+            pub fn metrics(&self) -> impl Iterator<Item = $crate::Metric> + use<> {
+                [$($crate::Metric {
+                    name: $name,
+                    help: $help,
+                    kind: metrics!(@kind $source),
+                    reported: metrics!(@reported $($reported)?),
+                    value: self.$field,
+                },)*]
+                .into_iter()
+            }
+        }
+
+        metrics! {
+            @sort [] []
+            [$Stats [$($EventLoop)?] [$($Exporter)?]]
+            $($source $field)*
+        }
+    };
+}
+pub(crate) use metrics;

@@ -1,0 +1,186 @@
+//! One worker's access to the table.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::sync::atomic::Ordering;
+
+use api_sessions_protocol::SessionId;
+
+use super::SessionTable;
+use super::layout::{Set, WorkerSlot};
+use super::request::{Change, RequestEnd, RequestStart};
+use super::set::{EvictionKind, SlotRef};
+use super::snapshot::SessionCounters;
+use crate::limits::{MAX_PROCESSES, SET_LOCK_WAIT};
+use crate::metrics::add;
+use crate::process::{LockWait, OwnerId};
+use crate::robust_lock::Acquired;
+
+/// A worker's handle of the table: one for its event loop, not shared between threads.
+pub struct TableHandle {
+    table: SessionTable,
+    owner: OwnerId,
+    _not_sync: PhantomData<Cell<()>>,
+}
+
+impl TableHandle {
+    pub(super) fn join(table: SessionTable, slot: u16, pid: u32) -> Self {
+        let slot = slot % MAX_PROCESSES;
+        let worker = table.worker(slot);
+        let owner = worker.process.register(slot, pid);
+        let handle = Self { table, owner, _not_sync: PhantomData };
+        // The slot's previous process is dead. It recorded the only set that it can have left locked.
+        if let Some(set) = worker.set.load(Ordering::Relaxed).checked_sub(1)
+            && let Some(set) = table.set(set)
+            && let Some(dead) = OwnerId::from_word(set.head.lock.owner())
+            && dead.slot() == slot
+            && dead != owner
+            && let Some(acquired) = set.head.lock.take_over(dead.word(), owner.word())
+        {
+            handle.repair(set, acquired);
+            set.head.lock.release();
+        }
+        handle
+    }
+
+    /// The table.
+    pub fn table(&self) -> SessionTable {
+        self.table
+    }
+
+    /// Counts a request that arrived at `now_ms` (milliseconds since 1970). A session starts with this
+    /// request if there is none, or none within `inactive`. Returns the session's counters including the
+    /// request. `None`: the set stayed locked for [`SET_LOCK_WAIT`], and the request is not counted.
+    pub fn count(
+        &self,
+        id: SessionId,
+        now_ms: u64,
+        start: &RequestStart,
+    ) -> Option<SessionCounters> {
+        self.update(id, now_ms, &Change { start, end: None })
+    }
+
+    /// Adds the outcome of a request that ended at `now_ms` (milliseconds since 1970). Returns as
+    /// [`TableHandle::count`].
+    pub fn record_outcome(
+        &self,
+        id: SessionId,
+        now_ms: u64,
+        end: &RequestEnd<'_>,
+    ) -> Option<SessionCounters> {
+        let counters = &self.worker().counters;
+        if end.attacks > 0 {
+            add(&counters.malicious, 1);
+            add(&counters.detected, u64::from(end.detected));
+        }
+        if end.denied {
+            add(&counters.denied, 1);
+        }
+        self.update(id, now_ms, &Change { start: &end.arrival, end: Some(end) })
+    }
+
+    /// Counts a request whose session was found by a cookie that it sent more than once.
+    pub fn count_duplicate_cookie(&self) {
+        add(&self.worker().counters.duplicate_cookies, 1);
+    }
+
+    /// Prefetches a session that is needed soon.
+    #[inline]
+    pub fn prefetch(&self, id: SessionId) {
+        let slot = self.table.slot(&id);
+        if let Some(set) = self.table.set(slot.set) {
+            set.prefetch(&slot);
+        }
+    }
+
+    /// Reverses [`TableHandle::count`] for a request that belongs to another session. A session without
+    /// another request is removed.
+    pub fn undo_count(&self, id: SessionId) {
+        let slot = self.table.slot(&id);
+        let Some(set) = self.lock(&slot) else { return };
+        let removed = set.undo(&slot);
+        set.head.lock.release();
+        add(&self.worker().counters.undone, u64::from(removed));
+    }
+
+    /// Inlined, so that the code of [`TableHandle::count`] contains nothing about outcomes.
+    #[inline(always)]
+    fn update(&self, id: SessionId, now_ms: u64, change: &Change<'_>) -> Option<SessionCounters> {
+        let slot = self.table.slot(&id);
+        self.table.set(slot.set)?.prefetch(&slot);
+        let client = || self.table.client(&change.start.ip);
+        let inactive_ms = self.table.inactive_ms();
+        let set = self.lock(&slot)?;
+        let counters = match set.hit(&slot, now_ms, inactive_ms, client, change) {
+            Ok(counters) => {
+                set.head.lock.release();
+                counters
+            }
+            Err(idle) => self.begin(set, idle, &slot, now_ms, change),
+        };
+        Some(counters)
+    }
+
+    /// Starts a session in a locked set and releases the lock.
+    #[cold]
+    fn begin(
+        &self,
+        set: &Set,
+        idle: Option<u32>,
+        slot: &SlotRef,
+        now_ms: u64,
+        change: &Change<'_>,
+    ) -> SessionCounters {
+        let client = self.table.client(&change.start.ip);
+        let inactive_ms = self.table.inactive_ms();
+        let (evicted, session) = set.miss(idle, slot, now_ms, inactive_ms, client, change);
+        set.head.lock.release();
+        let counters = &self.worker().counters;
+        add(&counters.created, 1);
+        match evicted {
+            None => {}
+            Some(EvictionKind::Idle) => add(&counters.evicted_idle, 1),
+            Some(EvictionKind::Provisional) => add(&counters.evicted_provisional, 1),
+            Some(EvictionKind::Live) => add(&counters.evicted_live, 1),
+        }
+        session
+    }
+
+    #[inline]
+    fn lock(&self, slot: &SlotRef) -> Option<&Set> {
+        let set = self.table.set(slot.set)?;
+        // Before the lock: the next process in this slot must find the set whenever this one dies.
+        self.worker().set.store(slot.set + 1, Ordering::Release);
+        if set.head.lock.try_acquire(self.owner.word()) { Some(set) } else { self.wait_for(set) }
+    }
+
+    #[cold]
+    fn wait_for<'s>(&self, set: &'s Set) -> Option<&'s Set> {
+        let slot_of = |owner: OwnerId| &self.table.worker(owner.slot()).process;
+        let mut policy = LockWait::new(SET_LOCK_WAIT, slot_of);
+        match set.head.lock.acquire(self.owner.word(), &mut policy) {
+            Some(acquired) => self.repair(set, acquired),
+            None => {
+                add(&self.worker().counters.lock_busy, 1);
+                return None;
+            }
+        }
+        Some(set)
+    }
+
+    /// Repairs a set that was acquired from a dead owner.
+    #[cold]
+    fn repair(&self, set: &Set, acquired: Acquired) {
+        if let Acquired::OwnerDied { multi_word } = acquired {
+            let lost = set.repair(multi_word);
+            let counters = &self.worker().counters;
+            add(&counters.lock_recoveries, 1);
+            add(&counters.lost, u64::from(lost));
+        }
+    }
+
+    #[inline]
+    fn worker(&self) -> &WorkerSlot {
+        self.table.worker(self.owner.slot())
+    }
+}
