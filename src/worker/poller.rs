@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use api_sessions_agent::export::LogSender;
 use api_sessions_agent::remote_config::{Poller, SyncSettings, SyncState};
-use serde_json::json;
+use serde_json::{Map, Value};
 
 use crate::directives::{ExportConf, MainConf};
 use crate::ffi::{process, thread};
@@ -54,19 +54,13 @@ fn counters(main: &MainConf) -> Box<dyn Fn() -> String + Send> {
     Box::new(move || {
         let table = table.map(|table| table.stats()).unwrap_or_default();
         let queue = queue.map(|queue| queue.stats()).unwrap_or_default();
-        let denied = denylist.map(|denylist| denylist.stats().entries).unwrap_or_default();
-        json!({
-            "sessions_in_use": table.in_use,
-            "sessions_capacity": table.capacity,
-            "evicted_live_total": table.evicted_live,
-            "records_queued_total": queue.queued,
-            "records_sent_total": queue.sent,
-            "queue_bytes": queue.used,
-            "queue_capacity_bytes": queue.capacity,
-            "spool_bytes": queue.spool_bytes,
-            "records_dropped_total": queue.dropped(),
-            "denylist_entries": denied,
-        })
-        .to_string()
+        let denylist = denylist.map(|denylist| denylist.stats()).unwrap_or_default();
+        let metrics = table.metrics().chain(queue.metrics()).chain(denylist.metrics());
+        let mut counters: Map<_, _> = metrics
+            .filter(|metric| metric.reported)
+            .map(|metric| (metric.name.to_owned(), metric.value.into()))
+            .collect();
+        counters.insert("records_dropped_total".to_owned(), queue.dropped().into());
+        Value::Object(counters).to_string()
     })
 }

@@ -126,3 +126,26 @@ macro_rules! metrics {
     };
 }
 pub(crate) use metrics;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{DenylistStats, QueueStats, TableStats};
+
+    #[test]
+    fn names_are_unique_and_only_those_of_counters_end_with_total() {
+        let metrics: Vec<Metric> = TableStats::default()
+            .metrics()
+            .chain(QueueStats::default().metrics())
+            .chain(DenylistStats::default().metrics())
+            .collect();
+        let names: BTreeSet<_> = metrics.iter().map(|metric| metric.name).collect();
+        assert_eq!(names.len(), metrics.len());
+        for metric in metrics {
+            let is_counter = metric.kind == MetricKind::Counter;
+            assert_eq!(metric.name.ends_with("_total"), is_counter, "{}", metric.name);
+        }
+    }
+}
