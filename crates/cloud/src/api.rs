@@ -1,12 +1,10 @@
-//! The HTTP API, one file a resource. [`crate::router`] says which path leads where.
+//! The query API, one file per resource. [`crate::routes`] maps paths to handlers.
 
+pub mod csv;
 pub mod denylist;
-pub mod nodes;
 pub mod openapi;
 pub mod operation;
 pub mod parameters;
 pub mod query;
-pub mod records;
 pub mod requests;
 pub mod sessions;
-pub mod sync;

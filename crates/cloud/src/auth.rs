@@ -6,18 +6,22 @@
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
+use crate::console;
 use crate::error::AppError;
+use crate::routes::Audience;
 use crate::state::AppState;
 use api_sessions_store::{Role, StoreError};
 
 /// Cookie of the Console.
 pub const COOKIE: &str = "api_sessions_token";
 
-/// What a route asks for.
+/// The access that a route requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
+    /// No token.
+    Public,
     /// Ingest and admin tokens.
     Ingest,
     /// Viewer and admin tokens.
@@ -27,9 +31,10 @@ pub enum Access {
 }
 
 impl Access {
-    /// Whether a token of `role` has it.
+    /// Whether a token of `role` has this access.
     pub const fn allows(self, role: Role) -> bool {
         match self {
+            Access::Public => true,
             Access::Ingest => matches!(role, Role::Ingest | Role::Admin),
             Access::Read => matches!(role, Role::Viewer | Role::Admin),
             Access::Change => matches!(role, Role::Admin),
@@ -95,11 +100,11 @@ pub async fn identify(state: &AppState, token: &str) -> Result<Option<Identity>,
     }))
 }
 
-/// Whose token the request carries.
+/// The identity behind a request.
 ///
 /// # Errors
-/// 401: it carries none, or one that is unknown. 403: the cookie came with another site's request.
-pub async fn authenticate(
+/// 401: no token, or an unknown one. 403: the cookie came with a request from another site.
+async fn authenticate(
     state: &AppState,
     method: &Method,
     headers: &HeaderMap,
@@ -109,13 +114,13 @@ pub async fn authenticate(
         None => {
             let token = cookie(headers);
             if token.is_some() && !method.is_safe() && !same_origin(headers) {
-                return Err(AppError::forbidden("another site may not do this"));
+                return Err(AppError::forbidden("requests from another site are refused"));
             }
             token
         }
     };
-    let token = token.ok_or_else(|| AppError::unauthorized("a token is needed"))?;
-    identify(state, token).await?.ok_or_else(|| AppError::unauthorized("the token is unknown"))
+    let token = token.ok_or_else(|| AppError::unauthorized("a token is required"))?;
+    identify(state, token).await?.ok_or_else(|| AppError::unauthorized("unknown token"))
 }
 
 /// Whether a browser sends it from a page of ours.
@@ -132,20 +137,39 @@ fn same_origin(headers: &HeaderMap) -> bool {
     }
 }
 
-/// Lets a request through that has `access`.
+/// The layer in front of every route: authenticates, checks the access that the route requires, and leaves
+/// the [`Identity`] in the request's extensions.
 pub async fn guard(
-    State((state, access)): State<(AppState, Access)>,
+    State((state, access, audience)): State<(AppState, Access, Audience)>,
     mut request: Request,
     next: Next,
-) -> Result<Response, AppError> {
-    let identity = authenticate(&state, request.method(), request.headers()).await?;
+) -> Response {
+    if access == Access::Public {
+        return next.run(request).await;
+    }
+    match authorize(&state, access, request.method(), request.headers()).await {
+        Ok(identity) => {
+            request.extensions_mut().insert(identity);
+            next.run(request).await
+        }
+        Err(error) if audience == Audience::Console => console::refusal(error),
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn authorize(
+    state: &AppState,
+    access: Access,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Identity, AppError> {
+    let identity = authenticate(state, method, headers).await?;
     if !access.allows(identity.role) {
         state.metrics.denied();
         let role = identity.role.as_str();
         return Err(AppError::forbidden(format!("a token of role {role} may not do this")));
     }
-    request.extensions_mut().insert(identity);
-    Ok(next.run(request).await)
+    Ok(identity)
 }
 
 #[cfg(test)]

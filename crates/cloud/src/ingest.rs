@@ -1,5 +1,7 @@
-//! From the bytes of a batch to requests that can be stored.
+//! Ingest: from the bytes of a batch to stored requests.
 
+pub mod baseline;
 pub mod batch;
 pub mod body;
-pub mod room;
+pub mod memory_budget;
+pub mod records;

@@ -1,8 +1,8 @@
-//! `api-sessions-cloud`: takes batches of records from nodes, keeps a week of sessions, answers
-//! questions about them, hands the denylist and the parameters back, and serves the Console.
+//! `api-sessions-cloud`: stores the records that nodes report, answers queries about them, distributes the
+//! denylist and the parameters to the nodes, and serves the Console.
 //!
-//! A batch's way: [`api::records`] → [`ingest`] → [`api_sessions_store`]. A question's way: [`router`] →
-//! [`auth`] → [`api`] or [`console`] → [`api_sessions_store`].
+//! A batch: [`ingest`] → [`api_sessions_store`]. A query: [`routes`] → [`auth`] → [`api`] or [`console`] →
+//! [`api_sessions_store`]. A poll of a node: [`routes`] → [`auth`] → [`node_control`].
 #![forbid(unsafe_code)]
 
 pub mod api;
@@ -11,18 +11,16 @@ pub mod cli;
 pub mod config;
 pub mod connections;
 pub mod console;
-pub mod csv;
 pub mod doctor;
 pub mod error;
-pub mod extract;
+pub mod extractors;
 pub mod generate;
 pub mod ingest;
 pub mod json;
 pub mod metrics;
-pub mod nodes;
+pub mod node_control;
 pub mod retention;
-pub mod router;
+pub mod routes;
 pub mod server;
 pub mod state;
 pub mod tokens;
-pub mod usual;

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use crate::config::Config;
 use crate::connections::{self, Limits};
 use crate::retention;
-use crate::router::router;
+use crate::routes::router;
 use crate::state::AppState;
 use crate::tokens;
 use api_sessions_store::StoreError;

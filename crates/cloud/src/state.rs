@@ -7,10 +7,10 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::config::Config;
 use crate::error::AppError;
-use crate::ingest::room::Room;
+use crate::ingest::baseline::Baseline;
+use crate::ingest::memory_budget::MemoryBudget;
 use crate::metrics::Metrics;
-use crate::nodes::Nodes;
-use crate::usual::Usual;
+use crate::node_control::registry::NodeRegistry;
 use api_sessions_store::{Store, StoreError};
 
 /// Lists of sessions that are made at a time: each uses all processors, and memory for the sessions that it
@@ -33,15 +33,15 @@ pub struct Inner {
     /// Counters.
     pub metrics: Metrics,
     /// Nodes that sync.
-    pub nodes: Nodes,
+    pub nodes: NodeRegistry,
     /// What is usual at endpoints.
-    pub usual: Usual,
+    pub baseline: Baseline,
     /// Wakes long polls: the denylist or the parameters changed.
     pub changed: watch::Sender<()>,
     /// `true` once the server is to end.
     pub stopping: watch::Sender<bool>,
     /// Room for batches.
-    pub room: Room,
+    pub memory: MemoryBudget,
     /// Lists that may be made now.
     lists: Arc<Semaphore>,
 }
@@ -61,11 +61,11 @@ impl AppState {
             store,
             config,
             metrics: Metrics::default(),
-            nodes: Nodes::default(),
-            usual: Usual::default(),
+            nodes: NodeRegistry::default(),
+            baseline: Baseline::default(),
             changed: watch::Sender::new(()),
             stopping: watch::Sender::new(false),
-            room: Room::default(),
+            memory: MemoryBudget::default(),
             lists: Arc::new(Semaphore::new(LISTS)),
         }))
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::query::{MAX_LIMIT, limit};
 use crate::auth::Identity;
 use crate::error::AppError;
-use crate::extract::{Nothing, Path, Query};
+use crate::extractors::{Nothing, Path, Query};
 use crate::ingest::body;
 use crate::json;
 use crate::state::AppState;

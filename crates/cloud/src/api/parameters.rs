@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::auth::Identity;
 use crate::error::AppError;
-use crate::extract::{Nothing, Query};
+use crate::extractors::{Nothing, Query};
 use crate::ingest::body;
 use crate::json::{self, Object};
 use crate::state::AppState;

@@ -10,10 +10,10 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use serde::Serialize;
 
+use super::csv;
 use super::query::{MAX_LIMIT, RawQuery};
-use crate::csv;
 use crate::error::AppError;
-use crate::extract::{Path, Query};
+use crate::extractors::{Path, Query};
 use crate::state::AppState;
 use api_sessions_store::{RequestQuery, StoredRequest};
 

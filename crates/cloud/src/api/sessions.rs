@@ -5,7 +5,7 @@ use axum::extract::State;
 
 use super::query::RawQuery;
 use crate::error::AppError;
-use crate::extract::{Path, Query};
+use crate::extractors::{Path, Query};
 use crate::state::AppState;
 use api_sessions_store::{SessionDetail, SessionPage};
 

@@ -3,19 +3,20 @@
 use std::collections::HashMap;
 
 use api_sessions_protocol::DenyEntry;
+use axum::Extension;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::{Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::filters::address;
 use super::html::{encoded, page, short, time};
-use super::{Viewer, admin, page_of, viewer};
+use super::{Viewer, error_page};
 use crate::api::denylist::{Deny, take_off};
 use crate::api::query::MAX_LIMIT;
+use crate::auth::Identity;
 use crate::error::AppError;
-use crate::extract::{Form, Query};
+use crate::extractors::{Form, Query};
 use crate::state::AppState;
 use api_sessions_store::clock::{now_ms, parse_ms};
 use api_sessions_store::{DenyChange, HistoryQuery, Store, StoreError};
@@ -50,19 +51,19 @@ struct Period {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Past {
+pub(crate) struct Past {
     from: String,
     to: String,
     page: String,
 }
 
-pub(super) async fn list(
+pub(crate) async fn list(
     State(state): State<AppState>,
-    headers: HeaderMap,
+    viewer: Viewer,
     Query(past): Query<Past>,
 ) -> Result<Markup, Response> {
-    let viewer = viewer(&state, &headers).await?;
-    let (from, to) = (moment(&past.from).map_err(page_of)?, moment(&past.to).map_err(page_of)?);
+    let (from, to) =
+        (moment(&past.from).map_err(error_page)?, moment(&past.to).map_err(error_page)?);
     let at: usize = past.page.parse().unwrap_or(1).max(1);
     let is_now = from.is_none() && to.is_none();
     let (periods, is_all) = state
@@ -71,7 +72,7 @@ pub(super) async fn list(
             false => then(store, from.unwrap_or(0), to.unwrap_or(u64::MAX)),
         })
         .await
-        .map_err(page_of)?;
+        .map_err(error_page)?;
     let shown = periods.get((at - 1).saturating_mul(PER_PAGE)..).unwrap_or_default();
     let shown = shown.get(..PER_PAGE).unwrap_or(shown);
     let other = |page: usize| {
@@ -186,26 +187,25 @@ pub(super) fn form(session: &str) -> Markup {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     session: String,
     seconds: String,
     applications: String,
     reason: String,
 }
 
-pub(super) async fn add(
+pub(crate) async fn add(
     State(state): State<AppState>,
-    headers: HeaderMap,
+    Extension(identity): Extension<Identity>,
     Form(wanted): Form<Wanted>,
 ) -> Result<Redirect, Response> {
-    let identity = admin(&state, &headers).await?;
     let seconds = wanted.seconds.trim();
     let deny = Deny {
         session: wanted.session.trim().to_owned(),
         seconds: if seconds.is_empty() {
             None
         } else {
-            let wrong = |_| page_of(AppError::bad_request("seconds: a number is accepted"));
+            let wrong = |_| error_page(AppError::bad_request("seconds: a number is accepted"));
             Some(seconds.parse().map_err(wrong)?)
         },
         applications: wanted
@@ -216,10 +216,10 @@ pub(super) async fn add(
             .collect(),
         reason: Some(wanted.reason.trim().to_owned()).filter(|reason| !reason.is_empty()),
     };
-    let entry = deny.entry(&identity.name, now_ms()).map_err(page_of)?;
+    let entry = deny.entry(&identity.name, now_ms()).map_err(error_page)?;
     let back = format!("/sessions/{}", entry.session);
     let session = entry.session.clone();
-    state.change(move |store| store.deny(&entry)).await.map_err(page_of)?;
+    state.change(move |store| store.deny(&entry)).await.map_err(error_page)?;
     tracing::info!(%session, by = %identity.name, "session denied");
     // It is denied, whatever is known of it: a day that cannot be read is no reason to say otherwise.
     let known = state.read(move |store| store.session(&session)).await;
@@ -227,24 +227,23 @@ pub(super) async fn add(
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Removed {
+pub(crate) struct Removed {
     session: String,
     /// `session`: back to its page, else to the list.
     #[serde(default)]
     back: String,
 }
 
-pub(super) async fn remove(
+pub(crate) async fn remove(
     State(state): State<AppState>,
-    headers: HeaderMap,
+    Extension(identity): Extension<Identity>,
     Form(removed): Form<Removed>,
 ) -> Result<Redirect, Response> {
-    let identity = admin(&state, &headers).await?;
     let (session, back) = match removed.back.as_str() {
         "session" => (removed.session.clone(), format!("/sessions/{}", encoded(&removed.session))),
         _ => (removed.session, "/denylist".to_owned()),
     };
-    take_off(&state, session, identity).await.map_err(page_of)?;
+    take_off(&state, session, identity).await.map_err(error_page)?;
     Ok(Redirect::to(&back))
 }
 

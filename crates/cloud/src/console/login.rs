@@ -8,17 +8,17 @@ use serde::Deserialize;
 
 use crate::auth::{self, Access};
 use crate::error::AppError;
-use crate::extract::{Form, Query};
+use crate::extractors::{Form, Query};
 use crate::state::AppState;
 
 #[derive(Deserialize)]
-pub(super) struct Login {
+pub(crate) struct Login {
     #[serde(default)]
     token: String,
 }
 
 /// The link has the token in the address; the cookie takes it out of there.
-pub(super) async fn by_link(
+pub(crate) async fn by_link(
     State(state): State<AppState>,
     Query(login): Query<Login>,
 ) -> Result<Response, AppError> {
@@ -29,7 +29,7 @@ pub(super) async fn by_link(
 }
 
 /// The form does not: a token in an address may be kept in histories.
-pub(super) async fn by_form(
+pub(crate) async fn by_form(
     State(state): State<AppState>,
     Form(login): Form<Login>,
 ) -> Result<Response, AppError> {
@@ -70,7 +70,7 @@ fn form(is_refused: bool) -> maud::Markup {
 }
 
 /// Forgets the cookie.
-pub(super) async fn logout() -> Response {
+pub(crate) async fn logout() -> Response {
     let cookie = format!("{}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0", auth::COOKIE);
     ([(header::SET_COOKIE, cookie)], Redirect::to("/login")).into_response()
 }

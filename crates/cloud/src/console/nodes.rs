@@ -1,26 +1,24 @@
 //! Nodes: how they are, and which settings they have taken.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use maud::{Markup, html};
 use serde_json::Value;
 
 use super::html::{duration, page, short, size, time};
-use super::{page_of, viewer};
-use crate::nodes::Node;
+use super::{Viewer, error_page};
+use crate::node_control::registry::Node;
 use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
 
 /// A node polls at least this often, ms; one that does not is away.
 const AWAY_MS: u64 = 60_000;
 
-pub(super) async fn list(
+pub(crate) async fn list(
     State(state): State<AppState>,
-    headers: HeaderMap,
+    viewer: Viewer,
 ) -> Result<Markup, Response> {
-    let viewer = viewer(&state, &headers).await?;
-    let version = state.read(|store| store.version()).await.map_err(page_of)?;
+    let version = state.read(|store| store.version()).await.map_err(error_page)?;
     let nodes = state.nodes.all();
     Ok(page(
         "Nodes",

@@ -3,18 +3,19 @@
 use api_sessions_extract::builtin;
 use api_sessions_extract::{NoVariables, Point, Scratch};
 use api_sessions_protocol::{ParamType, Parameter, ParameterExport, ParameterSet};
+use axum::Extension;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::{Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::html::{page, short, visible};
 use super::sample::{MAX_BYTES, Sample};
-use super::{Viewer, admin, nodes, page_of, viewer};
+use super::{Viewer, error_page, nodes};
 use crate::api::parameters::check;
+use crate::auth::Identity;
 use crate::error::AppError;
-use crate::extract::Form;
+use crate::extractors::Form;
 use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
 
@@ -51,13 +52,14 @@ const DECODERS: [(&str, &str); 8] = [
     (".urldecode", "percent-decoded"),
 ];
 
-pub(super) async fn show(
+pub(crate) async fn show(
     State(state): State<AppState>,
-    headers: HeaderMap,
+    viewer: Viewer,
 ) -> Result<Markup, Response> {
-    let viewer = viewer(&state, &headers).await?;
-    let (set, version) =
-        state.read(|store| Ok((store.parameters()?, store.version()?))).await.map_err(page_of)?;
+    let (set, version) = state
+        .read(|store| Ok((store.parameters()?, store.version()?)))
+        .await
+        .map_err(error_page)?;
     let all = state.nodes.all();
     Ok(page(
         "Parameters",
@@ -148,20 +150,15 @@ fn adder() -> Markup {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Previewed {
+pub(crate) struct Previewed {
     point: String,
     sample: String,
 }
 
 /// What a point is, and what it reads of a sample.
-pub(super) async fn preview(
-    State(state): State<AppState>,
-    headers: HeaderMap,
-    Form(previewed): Form<Previewed>,
-) -> Result<Markup, Response> {
-    admin(&state, &headers).await?;
+pub(crate) async fn preview(Form(previewed): Form<Previewed>) -> Result<Markup, Response> {
     if previewed.sample.len() > MAX_BYTES {
-        return Err(page_of(AppError::too_large("the sample is too long")));
+        return Err(error_page(AppError::too_large("the sample is too long")));
     }
     let point = match Point::parse(&previewed.point, &mut NoVariables) {
         Ok(point) => point,
@@ -182,16 +179,18 @@ pub(super) async fn preview(
     })
 }
 
-pub(super) async fn save(
+pub(crate) async fn save(
     State(state): State<AppState>,
-    headers: HeaderMap,
+    Extension(identity): Extension<Identity>,
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Result<Redirect, Response> {
-    let identity = admin(&state, &headers).await?;
     let set = set(fields);
-    check(&set).map_err(page_of)?;
+    check(&set).map_err(error_page)?;
     let (kept, by) = (set.clone(), identity.name.clone());
-    state.change(move |store| store.set_parameters(&kept, &by, now_ms())).await.map_err(page_of)?;
+    state
+        .change(move |store| store.set_parameters(&kept, &by, now_ms()))
+        .await
+        .map_err(error_page)?;
     tracing::info!(parameters = set.parameters.len(), by = %identity.name, "parameters changed");
     Ok(Redirect::to("/parameters"))
 }

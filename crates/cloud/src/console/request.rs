@@ -2,28 +2,26 @@
 
 use api_sessions_protocol::{FullRequest, Param, ParamType, Record};
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use maud::{Markup, html};
 
 use super::html::{encoded, page, size, visible};
-use super::{page_of, viewer};
+use super::{Viewer, error_page};
 use crate::error::AppError;
-use crate::extract::Path;
+use crate::extractors::Path;
 use crate::state::AppState;
 
-pub(super) async fn open(
+pub(crate) async fn open(
     State(state): State<AppState>,
-    headers: HeaderMap,
+    viewer: Viewer,
     Path(id): Path<String>,
 ) -> Result<Markup, Response> {
-    let viewer = viewer(&state, &headers).await?;
-    let found = state.read(move |store| store.request(&id)).await.map_err(page_of)?;
+    let found = state.read(move |store| store.request(&id)).await.map_err(error_page)?;
     let Some(request) = found else {
-        return Err(page_of(AppError::not_found("there is no such request")));
+        return Err(error_page(AppError::not_found("there is no such request")));
     };
     let record = &request.record;
-    let outlier = state.usual.outlier(record, &request.endpoint);
+    let outlier = state.baseline.outlier(record, &request.endpoint);
     let of = |kind: fn(ParamType) -> bool| -> Vec<&Param<'_>> {
         record.params.iter().filter(|param| kind(param.kind)).collect()
     };

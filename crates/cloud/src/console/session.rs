@@ -5,15 +5,14 @@ use std::collections::HashSet;
 use api_sessions_protocol::DenyEntry;
 use api_sessions_protocol::SessionId;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use maud::{Markup, html};
 
 use super::html::{duration, encoded, incomplete, page, short, size, time, visible};
-use super::{Viewer, chart, filters, page_of, sessions, viewer};
+use super::{Viewer, chart, error_page, filters, sessions};
 use crate::api::query::{MAX_LIMIT, RawQuery};
 use crate::error::AppError;
-use crate::extract::{Path, Query};
+use crate::extractors::{Path, Query};
 use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{RequestQuery, SessionDetail, StoredRequest};
@@ -32,14 +31,13 @@ const KINDS: [(&str, &str, &str); 8] = [
     ("endpoint", "endpoint", "Endpoints"),
 ];
 
-pub(super) async fn open(
+pub(crate) async fn open(
     State(state): State<AppState>,
-    headers: HeaderMap,
+    viewer: Viewer,
     Path(id): Path<String>,
     Query(raw): Query<RawQuery>,
 ) -> Result<Markup, Response> {
-    let viewer = viewer(&state, &headers).await?;
-    let query = raw.requests(id.clone()).map_err(page_of)?;
+    let query = raw.requests(id.clone()).map_err(error_page)?;
     let whole = RequestQuery { limit: MAX_LIMIT, cursor: None, ..query.clone() };
     let (detail, requests, timeline, denied) = state
         .read(move |store| {
@@ -48,9 +46,9 @@ pub(super) async fn open(
             Ok((store.session(&query.session)?, requests, store.requests(&whole)?, denied))
         })
         .await
-        .map_err(page_of)?;
+        .map_err(error_page)?;
     let Some(detail) = detail else {
-        return Err(page_of(AppError::not_found("there is no such session")));
+        return Err(error_page(AppError::not_found("there is no such session")));
     };
     let summary = &detail.summary;
     let path = format!("/sessions/{}", encoded(&summary.session));
@@ -176,7 +174,7 @@ fn table(state: &AppState, requests: &[StoredRequest]) -> Markup {
                 th { "Time (UTC)" } th { "Request" } th.number { "Code" } th.number { "Time" } th.number { "Size" } th { "Attacks" }
             } }
             tbody { @for request in requests { @let record = &request.record;
-                @let outlier = state.usual.outlier(record, &request.endpoint); tr {
+                @let outlier = state.baseline.outlier(record, &request.endpoint); tr {
                 td.time { (time(record.ts)) }
                 td { a href={ "/requests/" (encoded(&record.id)) } { (short(&record.method, 20)) " " (short(&record.path, 120)) }
                     @if let Some(host) = &record.host { br; span.quiet { (short(host, 60)) } } }

@@ -8,9 +8,9 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use super::html::{duration, encoded, incomplete, page, short, time};
-use super::{Viewer, chart, filters, page_of, viewer};
+use super::{Viewer, chart, error_page, filters};
 use crate::api::query::RawQuery;
-use crate::extract::Query;
+use crate::extractors::Query;
 use crate::state::AppState;
 use api_sessions_store::SessionSummary;
 use api_sessions_store::clock::now_ms;
@@ -21,13 +21,13 @@ const SORTS: [(&str, &str); 3] =
 /// Time that the chart shows where none is asked for, ms.
 const CHART_MS: u64 = 86_400_000;
 
-pub(super) async fn list(
+pub(crate) async fn list(
     State(state): State<AppState>,
+    viewer: Viewer,
     headers: HeaderMap,
     Query(raw): Query<RawQuery>,
 ) -> Result<Markup, Response> {
-    let viewer = viewer(&state, &headers).await?;
-    let query = raw.sessions().map_err(page_of)?;
+    let query = raw.sessions().map_err(error_page)?;
     let now = now_ms();
     let to = query.filter.to.unwrap_or(now);
     let from = query.filter.from.unwrap_or_else(|| to.saturating_sub(CHART_MS));
@@ -40,7 +40,7 @@ pub(super) async fn list(
             Ok((found, store.activity(from, to)?, denied))
         })
         .await
-        .map_err(page_of)?;
+        .map_err(error_page)?;
     let denied: HashSet<String> = denylist.into_iter().map(|entry| entry.session).collect();
     let is_filtered = !filters::parts(&raw).is_empty() || !raw.cursor.is_empty();
     if found.sessions.is_empty() && found.incomplete.is_empty() && !is_filtered {

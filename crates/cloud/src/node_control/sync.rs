@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use crate::error::AppError;
-use crate::extract::Query;
+use crate::extractors::Query;
 use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
 

@@ -1,13 +1,11 @@
 //! What must hold over days, restarts, damage and data that comes in meanwhile.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::io::Write;
 
+use crate::support::{Cloud, SmallDisk, batch, day_files, embedded_store_only, record, session};
 use api_sessions_store::clock::now_ms;
 use serde_json::{Value, json};
-use support::{Cloud, SmallDisk, batch, day_files, record, session};
 
 const DAY: u64 = 86_400_000;
 
@@ -88,7 +86,7 @@ fn old_days_go() {
     let expired = cloud.post(&[record(3, 3, json!({"ts": now - 9 * DAY}))]);
     assert_eq!((expired.status, expired.json()["expired"].clone()), (200, json!(1)));
     assert_eq!(cloud.ask("/v1/sessions")["total"], 2);
-    if support::clickhouse().is_some() {
+    if !embedded_store_only() {
         return;
     }
     let dir = cloud.stop();
@@ -127,7 +125,7 @@ fn a_damaged_day_was_told_of_at_the_first_question_and_its_sessions_were_said_no
 
 #[test]
 fn answers_did_not_say_that_a_day_is_missing() {
-    if support::clickhouse().is_some() {
+    if !embedded_store_only() {
         return;
     }
     let cloud = Cloud::start();
@@ -171,7 +169,7 @@ fn answers_did_not_say_that_a_day_is_missing() {
 
 #[test]
 fn a_session_that_goes_on_is_taken_though_yesterday_cannot_be_written() {
-    if support::clickhouse().is_some() {
+    if !embedded_store_only() {
         return;
     }
     let cloud = Cloud::start();
@@ -269,7 +267,7 @@ fn csv_is_whole_and_safe() {
 
 #[test]
 fn a_full_disk_is_said_serves_what_is_there_and_takes_batches_again_once_it_is_not() {
-    let Some(disk) = SmallDisk::of("6m").filter(|_| support::clickhouse().is_none()) else {
+    let Some(disk) = SmallDisk::of("6m").filter(|_| crate::support::clickhouse().is_none()) else {
         return;
     };
     let dir = tempfile::tempdir_in(disk.path()).unwrap();

@@ -1,9 +1,7 @@
 //! The HTTP API, as a client sees it.
 
-mod support;
-
+use crate::support::{Cloud, batch, record, session};
 use serde_json::json;
-use support::{Cloud, batch, record, session};
 
 #[test]
 fn what_is_posted_is_found() {

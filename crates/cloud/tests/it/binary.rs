@@ -1,14 +1,12 @@
 //! The program itself: first start, subcommands, signals.
 
-mod support;
-
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use crate::support::{SmallDisk, batch, day_files, record, session, token};
 use serde_json::json;
-use support::{SmallDisk, batch, day_files, record, session, token};
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_api-sessions-cloud"));

@@ -5,8 +5,8 @@ use axum::extract::State;
 use serde::Serialize;
 
 use crate::error::AppError;
-use crate::extract::{Nothing, Query};
-use crate::nodes::Node;
+use crate::extractors::{Nothing, Query};
+use crate::node_control::registry::Node;
 use crate::state::AppState;
 
 /// Nodes that sync.

@@ -1,13 +1,11 @@
 //! Clients that hold connections and do not speak.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use crate::support::Cloud;
 use api_sessions_cloud::connections::Limits;
-use support::Cloud;
 
 fn connect(cloud: &Cloud) -> TcpStream {
     let stream = TcpStream::connect(cloud.url.strip_prefix("http://").unwrap()).unwrap();
@@ -68,7 +66,7 @@ fn there_was_no_end_to_connections() {
 fn what_is_under_way_is_answered_before_the_end() {
     let cloud = Cloud::start_limited(Limits { most: 10, head: Duration::from_secs(60), ..LIMITS });
     let mut slow = connect(&cloud);
-    let line = support::batch(&[support::record(1, 1, serde_json::json!({}))]);
+    let line = crate::support::batch(&[crate::support::record(1, 1, serde_json::json!({}))]);
     let head = format!(
         "POST /v1/records HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n",
         cloud.ingest,

@@ -1,11 +1,9 @@
 //! Batches that are cut, too much, or odd: what is answered, and what is stored.
 
-mod support;
-
 use std::io::Write;
 
+use crate::support::{Answer, Cloud, batch, record, session};
 use serde_json::{Value, json};
-use support::{Answer, Cloud, batch, record, session};
 
 fn gzip(raw: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
@@ -44,7 +42,7 @@ fn the_retry_of_a_cut_batch_lost_the_lines_behind_the_cut() {
     // Cut again, later: only what is beyond the first cut is new.
     let second = counts(&post(&cloud, "t", &whole[..whole.len() * 3 / 4])).0;
     // ClickHouse takes those before it once more, and replaces them.
-    let twice = if support::clickhouse().is_some() { first } else { 0 };
+    let twice = if crate::support::clickhouse().is_some() { first } else { 0 };
     assert!(second > twice && first + second < 400 + twice, "{first} {second}");
     let cloud = Cloud::start_in(cloud.stop());
     post(&cloud, "t", &whole);
@@ -72,7 +70,7 @@ fn the_retry_of_a_batch_cut_between_two_days_lost_the_second_day() {
 #[test]
 fn a_batch_of_a_million_tiny_lines_took_gigabytes() {
     let cloud = Cloud::start();
-    let line = format!("{{\"id\":\"a\",\"session\":\"s\",\"ts\":{}}}\n", support::now());
+    let line = format!("{{\"id\":\"a\",\"session\":\"s\",\"ts\":{}}}\n", crate::support::now());
     let gzipped = [("content-encoding", "gzip")];
     let answer = cloud.post_with(&gzipped, &gzip(line.repeat(60_000).as_bytes()));
     assert_eq!((answer.status, &answer.json()["error"]), (413, &json!("too_large")));
@@ -104,7 +102,7 @@ fn what_a_record_holds_came_back_without_end() {
 #[test]
 fn lines_that_are_lists_were_taken_for_records() {
     let cloud = Cloud::start();
-    let list = format!("[\"a\",{},\"n\",\"s\"]\n", support::now());
+    let list = format!("[\"a\",{},\"n\",\"s\"]\n", crate::support::now());
     let answer = cloud.post_with(&[], list.as_bytes());
     assert_eq!(answer.status, 422);
     assert!(answer.json()["detail"].as_str().unwrap().contains('{'), "{}", answer.text());

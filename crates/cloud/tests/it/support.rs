@@ -1,19 +1,19 @@
 //! A real server on a free port, and a client that speaks to it.
-#![allow(dead_code, unreachable_pub)]
 
 use std::path::Path;
 
 use api_sessions_cloud::config::{Config, Options};
 use api_sessions_cloud::connections::Limits;
 use api_sessions_cloud::server::Server;
+use api_sessions_store::Role;
 use api_sessions_store::clock::now_ms;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
-/// Address of the ClickHouse that all tests are to use, such as `http://127.0.0.1:8123`; without: the
-/// embedded store.
-pub fn clickhouse() -> Option<String> {
+/// URL of the ClickHouse server that all tests use, such as `http://127.0.0.1:8123`; without one, they use the
+/// embedded store. `scripts/test` runs the tests once with each.
+pub(crate) fn clickhouse() -> Option<String> {
     std::env::var("API_SESSIONS_TEST_CLICKHOUSE").ok().filter(|url| !url.is_empty())
 }
 
@@ -22,7 +22,7 @@ pub fn clickhouse() -> Option<String> {
 /// The line also goes to the file that `API_SESSIONS_SKIPS` names, which `scripts/test` prints at its end:
 /// a skipped test never counts as passed. A test that another run of `scripts/test` covers, with the other
 /// engine, is not reported.
-pub fn skip(reason: &str) {
+pub(crate) fn skip(reason: &str) {
     let thread = std::thread::current();
     let line = format!("SKIPPED {}: {reason}\n", thread.name().unwrap_or("a test"));
     eprint!("{line}");
@@ -32,44 +32,63 @@ pub fn skip(reason: &str) {
     }
 }
 
+/// For tests of ClickHouse alone: its URL. Without one, the run over ClickHouse covers the test.
+pub(crate) fn clickhouse_only() -> Option<String> {
+    let url = clickhouse();
+    if url.is_none() {
+        eprintln!("left to the run over ClickHouse");
+    }
+    url
+}
+
+/// For tests of the embedded store alone: `false` in the run over ClickHouse.
+pub(crate) fn embedded_store_only() -> bool {
+    let is_embedded = clickhouse().is_none();
+    if !is_embedded {
+        eprintln!("left to the run over the embedded store");
+    }
+    is_embedded
+}
+
 /// A running server; ends when dropped.
-pub struct Cloud {
-    pub url: String,
-    pub admin: String,
-    pub ingest: String,
-    pub dir: Option<TempDir>,
+pub(crate) struct Cloud {
+    pub(crate) url: String,
+    pub(crate) admin: String,
+    pub(crate) ingest: String,
+    pub(crate) dir: Option<TempDir>,
+    store: Option<String>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 /// An answer.
-pub struct Answer {
-    pub status: u16,
-    pub body: Vec<u8>,
-    pub headers: Vec<(String, String)>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|header| header.0 == name).map_or("", |header| &header.1)
     }
 }
 
 impl Cloud {
-    pub fn start() -> Cloud {
+    pub(crate) fn start() -> Cloud {
         Cloud::start_in(tempfile::tempdir().unwrap())
     }
 
-    pub fn start_in(dir: TempDir) -> Cloud {
+    pub(crate) fn start_in(dir: TempDir) -> Cloud {
         let store = clickhouse().map(|url| {
             // One database for each directory, so that a second start finds the first one's.
             let name = dir.path().file_name().unwrap().to_string_lossy();
@@ -80,11 +99,11 @@ impl Cloud {
     }
 
     /// With that `--store`.
-    pub fn start_with(dir: TempDir, store: Option<String>) -> Cloud {
+    pub(crate) fn start_with(dir: TempDir, store: Option<String>) -> Cloud {
         Cloud::start_as(dir, store, None)
     }
 
-    pub fn start_limited(limits: Limits) -> Cloud {
+    pub(crate) fn start_limited(limits: Limits) -> Cloud {
         Cloud::start_as(tempfile::tempdir().unwrap(), None, Some(limits))
     }
 
@@ -92,7 +111,7 @@ impl Cloud {
         let config = Config::load(Options {
             listen: Some("127.0.0.1:0".into()),
             data: Some(dir.path().to_owned()),
-            store,
+            store: store.clone(),
             ..Options::default()
         })
         .unwrap();
@@ -118,24 +137,43 @@ impl Cloud {
             admin: token(dir.path(), "admin"),
             ingest: token(dir.path(), "ingest"),
             dir: Some(dir),
+            store,
             stop: Some(stop),
             thread: Some(thread),
         }
     }
 
-    pub fn data(&self) -> &Path {
+    /// A token of `role`.
+    pub(crate) fn token(&self, role: Role) -> String {
+        match role {
+            Role::Ingest => self.ingest.clone(),
+            Role::Admin => self.admin.clone(),
+            Role::Viewer => {
+                let mut command =
+                    std::process::Command::new(env!("CARGO_BIN_EXE_api-sessions-cloud"));
+                command.env_clear().arg("--data").arg(self.data());
+                command.args(self.store.iter().flat_map(|store| ["--store", store]));
+                let output =
+                    command.args(["token", "create", "--role", "viewer"]).output().unwrap();
+                assert!(output.status.success(), "{output:?}");
+                String::from_utf8(output.stdout).unwrap().trim().to_owned()
+            }
+        }
+    }
+
+    pub(crate) fn data(&self) -> &Path {
         self.dir.as_ref().unwrap().path()
     }
 
     /// Ends the server as SIGTERM does; its data stay.
-    pub fn stop(mut self) -> TempDir {
+    pub(crate) fn stop(mut self) -> TempDir {
         self.end();
         self.dir.take().unwrap()
     }
 
     /// With session 1 of yesterday, whose file is damaged, and session 2 of today. `None`: the store has no
     /// files of its own.
-    pub fn start_with_damaged_day() -> Option<(Cloud, String)> {
+    pub(crate) fn start_with_damaged_day() -> Option<(Cloud, String)> {
         if clickhouse().is_some() {
             return None;
         }
@@ -146,7 +184,7 @@ impl Cloud {
     }
 
     /// Starts it again with the file of its oldest day damaged; gives the day.
-    pub fn with_damaged_day(self) -> (Cloud, String) {
+    pub(crate) fn with_damaged_day(self) -> (Cloud, String) {
         let dir = self.stop();
         let file = day_files(dir.path()).remove(0);
         std::fs::write(&file, b"this is no database, but long enough to be looked at".repeat(200))
@@ -162,7 +200,7 @@ impl Cloud {
         }
     }
 
-    pub fn send(
+    pub(crate) fn send(
         &self,
         method: &str,
         path: &str,
@@ -202,22 +240,22 @@ impl Cloud {
         }
     }
 
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &self.admin, &[], b"")
     }
 
     /// A JSON answer that must be 200.
-    pub fn ask(&self, path: &str) -> Value {
+    pub(crate) fn ask(&self, path: &str) -> Value {
         let answer = self.get(path);
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         answer.json()
     }
 
-    pub fn post(&self, lines: &[Value]) -> Answer {
+    pub(crate) fn post(&self, lines: &[Value]) -> Answer {
         self.post_with(&[], batch(lines).as_bytes())
     }
 
-    pub fn post_with(&self, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) fn post_with(&self, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         self.send("POST", "/v1/records", &self.ingest, headers, body)
     }
 }
@@ -228,26 +266,26 @@ impl Drop for Cloud {
     }
 }
 
-pub fn token(dir: &Path, role: &str) -> String {
+pub(crate) fn token(dir: &Path, role: &str) -> String {
     std::fs::read_to_string(dir.join(format!("{role}.token"))).unwrap().trim().to_owned()
 }
 
-pub fn batch(lines: &[Value]) -> String {
+pub(crate) fn batch(lines: &[Value]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// Now, ms since 1970.
-pub fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     now_ms()
 }
 
 /// A session id of `n`.
-pub fn session(n: u32) -> String {
+pub(crate) fn session(n: u32) -> String {
     format!("{n:032x}")
 }
 
 /// A record of session `n`; `more` is added to it.
-pub fn record(n: u32, id: u32, more: Value) -> Value {
+pub(crate) fn record(n: u32, id: u32, more: Value) -> Value {
     let mut record = json!({
         "id": format!("{id:032x}"),
         "ts": now_ms() - 3_600_000 + u64::from(id),
@@ -275,7 +313,7 @@ pub fn record(n: u32, id: u32, more: Value) -> Value {
 }
 
 /// Day files of the embedded store, oldest first.
-pub fn day_files(dir: &Path) -> Vec<std::path::PathBuf> {
+pub(crate) fn day_files(dir: &Path) -> Vec<std::path::PathBuf> {
     let mut days: Vec<_> = std::fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -287,13 +325,13 @@ pub fn day_files(dir: &Path) -> Vec<std::path::PathBuf> {
 }
 
 /// A way to a server that can be closed: what is under way on it is cut.
-pub struct Way {
-    pub address: std::net::SocketAddr,
+pub(crate) struct Way {
+    pub(crate) address: std::net::SocketAddr,
     open: std::sync::Arc<std::sync::atomic::AtomicBool>,
 }
 
 impl Way {
-    pub fn to(target: String) -> Way {
+    pub(crate) fn to(target: String) -> Way {
         use std::sync::atomic::Ordering::Relaxed;
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -336,20 +374,20 @@ impl Way {
         Way { address, open }
     }
 
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.open.store(false, std::sync::atomic::Ordering::Relaxed);
     }
 
-    pub fn open(&self) {
+    pub(crate) fn open(&self) {
         self.open.store(true, std::sync::atomic::Ordering::Relaxed);
     }
 }
 
 /// A small file system of its own; `None`: this user may not mount one.
-pub struct SmallDisk(TempDir);
+pub(crate) struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    pub fn of(size: &str) -> Option<SmallDisk> {
+    pub(crate) fn of(size: &str) -> Option<SmallDisk> {
         let dir = tempfile::tempdir().unwrap();
         let mounted = std::process::Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={size}"), "none"])
@@ -362,11 +400,11 @@ impl SmallDisk {
         Some(SmallDisk(dir))
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn remount(&self, options: &str) {
+    pub(crate) fn remount(&self, options: &str) {
         let mut mount = std::process::Command::new("mount");
         let mounted = mount.args(["-o", &format!("remount,{options}")]).arg(self.0.path()).status();
         assert!(mounted.unwrap().success());

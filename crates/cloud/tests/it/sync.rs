@@ -1,11 +1,9 @@
 //! What nodes are told, and how soon.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::{Cloud, session};
 use serde_json::json;
-use support::{Cloud, session};
 
 fn change(cloud: &Cloud, method: &str, path: &str, body: &str) -> u16 {
     cloud.send(method, path, &cloud.admin, &[], body.as_bytes()).status

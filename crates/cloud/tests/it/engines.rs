@@ -1,12 +1,11 @@
 //! Both engines are asked the same questions and must give the same answers; and what only ClickHouse does:
 //! several processes over one database. Without `API_SESSIONS_TEST_CLICKHOUSE` there is nothing to compare.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::{Cloud, batch, clickhouse_only, record, session};
 use api_sessions_cloud::ingest::batch::{Period, parse};
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{
@@ -14,7 +13,6 @@ use api_sessions_store::{
     Store, StoreKind, Stored, StoredRequest,
 };
 use serde_json::{Value, json};
-use support::{Cloud, batch, clickhouse, record, session};
 
 const DAY: u64 = 86_400_000;
 
@@ -134,7 +132,7 @@ fn all_requests(store: &dyn Store, query: &RequestQuery) -> Vec<StoredRequest> {
 
 #[test]
 fn both_engines_give_the_same_answers() {
-    let Some(url) = clickhouse() else { return eprintln!("skipped: no ClickHouse") };
+    let Some(url) = clickhouse_only() else { return };
     let dir = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let open = |kind: &StoreKind| -> Arc<dyn Store> {
@@ -223,7 +221,7 @@ fn eventually(what: &str, mut ask: impl FnMut() -> bool) {
 
 #[test]
 fn two_processes_over_one_database_are_one_cloud() {
-    let Some(url) = clickhouse() else { return eprintln!("skipped: no ClickHouse") };
+    let Some(url) = clickhouse_only() else { return };
     let store = format!("clickhouse:{url}/pair_{:x}", now_ms());
     let one = Cloud::start_with(tempfile::tempdir().unwrap(), Some(store.clone()));
     let shared = tempfile::tempdir().unwrap();
@@ -289,7 +287,7 @@ fn two_processes_over_one_database_are_one_cloud() {
 
 #[test]
 fn rows_without_their_mark_are_not_there_twice() {
-    let Some(url) = clickhouse() else { return eprintln!("skipped: no ClickHouse") };
+    let Some(url) = clickhouse_only() else { return };
     let name = format!("marks_{:x}", now_ms());
     let cloud =
         Cloud::start_with(tempfile::tempdir().unwrap(), Some(format!("clickhouse:{url}/{name}")));
@@ -308,7 +306,7 @@ fn rows_without_their_mark_are_not_there_twice() {
 
 #[test]
 fn tables_of_version_1_are_brought_up_to_date() {
-    let Some(url) = clickhouse() else { return eprintln!("skipped: no ClickHouse") };
+    let Some(url) = clickhouse_only() else { return };
     let name = format!("older_{:x}", now_ms());
     let store = format!("clickhouse:{url}/{name}");
     let cloud = Cloud::start_with(tempfile::tempdir().unwrap(), Some(store.clone()));
@@ -342,9 +340,9 @@ fn a_server_that_is_away_is_said_and_loses_nothing() {
     assert!(error.to_string().starts_with("clickhouse: "), "{error}");
 
     // A server that goes away while the cloud runs: the nodes are told to keep their records.
-    let Some(url) = clickhouse() else { return eprintln!("skipped: no ClickHouse") };
+    let Some(url) = clickhouse_only() else { return };
     let target = url.strip_prefix("http://").unwrap().to_owned();
-    let way = support::Way::to(target);
+    let way = crate::support::Way::to(target);
     let store = format!("clickhouse:http://{}/away_{:x}", way.address, now_ms());
     let cloud = Cloud::start_with(tempfile::tempdir().unwrap(), Some(store));
     assert_eq!(cloud.post(&[record(1, 1, json!({}))]).status, 200);

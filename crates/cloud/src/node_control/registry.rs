@@ -1,9 +1,9 @@
 //! Nodes that sync, for the Console: kept in memory, since a node that lives polls again at once.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use axum::http::HeaderMap;
+use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -51,9 +51,9 @@ impl Node {
 
 /// All nodes.
 #[derive(Debug, Default)]
-pub struct Nodes(Mutex<BTreeMap<String, Node>>);
+pub struct NodeRegistry(Mutex<BTreeMap<String, Node>>);
 
-impl Nodes {
+impl NodeRegistry {
     /// A node polls.
     pub fn seen(&self, name: &str, version: &str, headers: &HeaderMap, now: u64) {
         let text = |header: &str| {
@@ -73,7 +73,7 @@ impl Nodes {
             counters,
             rate: None,
         };
-        let mut nodes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut nodes = self.0.lock();
         let node = match nodes.get(name) {
             Some(before) => Node { rate: node.rate_since(before), ..node },
             None => node,
@@ -89,6 +89,6 @@ impl Nodes {
 
     /// All of them, by name.
     pub fn all(&self) -> Vec<Node> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.0.lock().values().cloned().collect()
     }
 }

@@ -1,0 +1,12 @@
+//! Style sheet and script, embedded in the binary.
+
+use axum::http::header;
+use axum::response::IntoResponse;
+
+pub(crate) async fn style() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("style.css"))
+}
+
+pub(crate) async fn script() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("app.js"))
+}

@@ -1,0 +1,158 @@
+//! `POST /v1/records`
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use serde::Serialize;
+use tokio::sync::SemaphorePermit;
+
+use super::batch::{self, LineError, Parsed, Period};
+use super::body::{self, Encoding, Inflated};
+use crate::error::AppError;
+use crate::state::AppState;
+use api_sessions_store::clock::now_ms;
+use api_sessions_store::{Batch, StoreError};
+
+/// Longest `Idempotency-Key`, bytes.
+pub const MAX_KEY: usize = 256;
+
+/// Compression ratio assumed when memory for a compressed batch is reserved.
+const TYPICAL_RATIO: usize = 16;
+
+/// Outcome of a batch.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    /// Records made durable by this request.
+    stored: u64,
+    /// Records already stored under the same `Idempotency-Key`.
+    duplicates: u64,
+    /// Invalid lines.
+    rejected: u64,
+    /// Records older than the retention.
+    expired: u64,
+    /// The first invalid lines.
+    errors: Vec<LineError>,
+}
+
+/// Stores a batch; answers 200 once it is durable.
+pub async fn post(
+    State(state): State<AppState>,
+    request: Request,
+) -> Result<Json<Answer>, AppError> {
+    let result = ingest(&state, request).await;
+    match &result {
+        Ok(Json(answer)) => {
+            state.metrics.batch(answer.stored, answer.duplicates, answer.rejected, answer.expired);
+            if answer.rejected > 0 {
+                tracing::warn!(rejected = answer.rejected, first = ?answer.errors.first(), "invalid lines");
+            }
+        }
+        Err(error) => {
+            state.metrics.batch_error();
+            tracing::warn!(status = error.status.as_u16(), detail = %error.detail, "batch refused");
+        }
+    }
+    result
+}
+
+async fn ingest(state: &AppState, request: Request) -> Result<Json<Answer>, AppError> {
+    let (head, sent) = request.into_parts();
+    let key = idempotency_key(&head.headers)?;
+    let encoding = body::encoding(&head.headers)?;
+    // Held until the batch is durable: a batch queued for the writer occupies memory too.
+    let (parsed, _memory) = {
+        let _receiving = state.memory.for_receiving(&head.headers).await?;
+        let sent = body::read(sent, body::MAX_SENT).await?;
+        parse(state, sent, encoding).await?
+    };
+    if parsed.requests.is_empty() && parsed.expired == 0 {
+        state.metrics.rejected(parsed.rejected);
+        return Err(no_valid_line(&parsed));
+    }
+    let is_cut = parsed.cut.is_some();
+    let samples = state.baseline.samples(&parsed.requests);
+    let stored = append(state, Batch { key, requests: parsed.requests, cut: parsed.cut }).await?;
+    // A failed or repeated batch teaches nothing, so that no request counts twice. A truncated batch is sent
+    // again, and learned then.
+    if stored.stored > 0 && !is_cut {
+        state.baseline.learn(&samples);
+    }
+    Ok(Json(Answer {
+        stored: stored.stored,
+        duplicates: stored.duplicates,
+        rejected: parsed.rejected,
+        expired: parsed.expired,
+        errors: parsed.errors,
+    }))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, AppError> {
+    let Some(key) = headers.get(api_sessions_protocol::IDEMPOTENCY_KEY) else { return Ok(None) };
+    match key.to_str() {
+        Ok("") => Ok(None),
+        Ok(key) if key.len() <= MAX_KEY => Ok(Some(key.to_owned())),
+        _ => {
+            let expected = format!("Idempotency-Key: at most {MAX_KEY} ASCII characters");
+            Err(AppError::bad_request(expected))
+        }
+    }
+}
+
+fn no_valid_line(parsed: &Parsed) -> AppError {
+    let Some(first) = parsed.errors.first() else {
+        return AppError::bad_request("the batch is empty");
+    };
+    AppError::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "no_good_line",
+        format!("all {} lines are invalid; line {}: {}", parsed.rejected, first.line, first.reason),
+    )
+}
+
+/// Stores a batch and waits until it is durable.
+async fn append(state: &AppState, batch: Batch) -> Result<api_sessions_store::Stored, AppError> {
+    let (reply, durable) = tokio::sync::oneshot::channel();
+    let store = std::sync::Arc::clone(&state.store);
+    // Blocks while the writer's queue is full, which slows the nodes down.
+    tokio::task::spawn_blocking(move || {
+        store.append(batch, Box::new(move |result| drop(reply.send(result))));
+    })
+    .await
+    .map_err(|error| AppError::unavailable(format!("storing failed: {error}")))?;
+    let stored = durable
+        .await
+        .unwrap_or_else(|_| Err(StoreError::Unavailable("the writer has stopped".into())))?;
+    Ok(stored)
+}
+
+/// Decompresses and parses a body within the memory budget. The decompressed size is unknown in advance:
+/// memory for a typical ratio is reserved first, and for the maximum if that is not enough.
+async fn parse<'a>(
+    state: &'a AppState,
+    sent: Bytes,
+    encoding: Encoding,
+) -> Result<(Parsed, SemaphorePermit<'a>), AppError> {
+    let typical = match encoding {
+        Encoding::Identity => sent.len(),
+        Encoding::Gzip => sent.len().saturating_mul(TYPICAL_RATIO).max(1 << 20),
+    };
+    for limit in [typical.min(body::MAX_INFLATED), body::MAX_INFLATED] {
+        let memory = state.memory.for_inflating(limit).await?;
+        let now = now_ms();
+        let period = Period { oldest: state.config.first_day(now).start(), now };
+        let sent = sent.clone();
+        let parsed =
+            tokio::task::spawn_blocking(move || match body::inflate(sent, encoding, limit)? {
+                Inflated::Whole(lines) => batch::parse(&lines, false, period).map(Some),
+                Inflated::Cut(lines) => batch::parse(&lines, true, period).map(Some),
+                Inflated::Longer => Ok(None),
+            })
+            .await
+            .map_err(|error| AppError::unavailable(format!("parsing failed: {error}")))??;
+        if let Some(parsed) = parsed {
+            return Ok((parsed, memory));
+        }
+    }
+    Err(body::too_long())
+}

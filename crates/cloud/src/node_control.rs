@@ -1,0 +1,5 @@
+//! Nodes: what they receive from the cloud, and what they report.
+
+pub mod nodes;
+pub mod registry;
+pub mod sync;

@@ -1,0 +1,17 @@
+//! Integration tests: the server over its HTTP interface, and the program.
+//!
+//! `scripts/test` runs them with the embedded store and with ClickHouse (see [`support::clickhouse`]).
+
+mod api;
+mod baseline;
+mod binary;
+mod connections;
+mod console;
+mod engines;
+mod ingest;
+mod openapi;
+mod paging;
+mod routes;
+mod store;
+mod support;
+mod sync;
