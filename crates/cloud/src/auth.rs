@@ -165,7 +165,7 @@ async fn authorize(
 ) -> Result<Identity, AppError> {
     let identity = authenticate(state, method, headers).await?;
     if !access.allows(identity.role) {
-        state.metrics.denied();
+        state.metrics.forbidden();
         let role = identity.role.as_str();
         return Err(AppError::forbidden(format!("a token of role {role} may not do this")));
     }

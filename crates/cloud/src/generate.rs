@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -132,28 +133,10 @@ fn connection(
     Ok(())
 }
 
-/// A small generator of numbers (SplitMix64): the same seed gives the same traffic anywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.next() % n.max(1)
-    }
-
-    /// Small numbers far more often than large ones.
-    fn pick<'a>(&mut self, words: &[&'a str]) -> &'a str {
-        let n = words.len() as u64;
-        let at = self.below(n).min(self.below(n));
-        words.get(at as usize).copied().unwrap_or_default()
-    }
+/// Small indices far more often than large ones.
+fn pick<'a>(random: &mut Rng, words: &[&'a str]) -> &'a str {
+    let at = random.usize(..words.len()).min(random.usize(..words.len()));
+    words.get(at).copied().unwrap_or_default()
 }
 
 struct Visitor {
@@ -167,7 +150,7 @@ struct Visitor {
 }
 
 struct Traffic {
-    random: Random,
+    random: Rng,
     alive: VecDeque<Visitor>,
     most: usize,
     length: u64,
@@ -194,7 +177,7 @@ impl Traffic {
     fn new(options: &Generate, n: u64, of: u64) -> Traffic {
         let span = (options.days * 86_400_000.0).max(1.0);
         Traffic {
-            random: Random(options.seed.wrapping_mul(1_000_003).wrapping_add(n)),
+            random: Rng::with_seed(options.seed.wrapping_mul(1_000_003).wrapping_add(n)),
             alive: VecDeque::new(),
             most: options.sessions.div_ceil(of as usize).max(1),
             length: options.length.max(1),
@@ -205,15 +188,15 @@ impl Traffic {
 
     fn visitor(&mut self) -> Visitor {
         let random = &mut self.random;
-        let (app, host) = HOSTS[random.below(3) as usize % HOSTS.len()];
+        let (app, host) = HOSTS[random.usize(..HOSTS.len())];
         Visitor {
-            session: [random.next(), random.next()],
-            user: random.below(1_000_000),
-            ip: 0x0a00_0000 | random.below(1 << 20) as u32,
-            ua: random.pick(&UAS),
+            session: [random.u64(..), random.u64(..)],
+            user: random.u64(..1_000_000),
+            ip: 0x0a00_0000 | random.u32(..1 << 20),
+            ua: pick(random, &UAS),
             app,
             host,
-            left: 1 + random.below(2 * self.length - 1),
+            left: random.u64(1..2 * self.length),
         }
     }
 
@@ -225,10 +208,10 @@ impl Traffic {
         }
         let random = &mut self.random;
         // The one that waits longest, or one near it.
-        let near = random.below(8.min(self.alive.len() as u64)) as usize;
+        let near = random.usize(..8.min(self.alive.len()));
         let Some(mut visitor) = self.alive.remove(near) else { return };
-        let (a, b) = (random.below(20_000), random.next());
-        let path = match random.below(8).min(random.below(8)) {
+        let (a, b) = (random.u64(..20_000), random.u64(..));
+        let path = match random.u64(..8).min(random.u64(..8)) {
             0 => format!("/v1/items/{a}"),
             1 => "/v1/items".to_owned(),
             2 => format!("/v1/users/{}/orders", visitor.user),
@@ -243,7 +226,7 @@ impl Traffic {
         let _ = write!(
             out,
             r#"{{"id":"{:016x}{b:016x}","ts":{ts},"node":"edge-{}","session":"{:016x}{:016x}","key":"sid","source":"key","app":"{}","ip":"{}.{}.{}.{}","ua":"{}","host":"{}","method":"{}","path":"{path}","proto":"HTTP/2.0","scheme":"https","status":{},"time_ms":{},"upstream_ms":{},"request_bytes":{},"response_bytes":{a},"user":"user{}","role":"{}","params":[{{"name":"sid","value":"{:016x}{:016x}","type":"session","hashed":true}},{{"name":"user","value":"user{}","type":"user","hashed":false}}]"#,
-            random.next(),
+            random.u64(..),
             ip[3] % 4,
             visitor.session[0],
             visitor.session[1],
@@ -254,8 +237,8 @@ impl Traffic {
             ip[3],
             visitor.ua,
             visitor.host,
-            random.pick(&METHODS),
-            random.pick(&STATUSES),
+            pick(random, &METHODS),
+            pick(random, &STATUSES),
             a % 300,
             a % 290,
             300 + a % 700,
@@ -265,11 +248,11 @@ impl Traffic {
             visitor.session[0],
             visitor.user,
         );
-        if random.below(200) == 0 {
+        if random.u64(..200) == 0 {
             let _ = write!(
                 out,
                 r#","attacks":["{}"],"denied":{},"request":{{"line":"GET {path}?q=1%27+or+1=1 HTTP/2.0","headers":[["host","{}"],["user-agent","{}"]],"truncated":false}}}}"#,
-                random.pick(&ATTACKS),
+                pick(random, &ATTACKS),
                 a % 4 == 0,
                 visitor.host,
                 visitor.ua,

@@ -1,102 +1,113 @@
-//! Counters, as Prometheus text.
+//! Metrics of the cloud, in Prometheus text format 0.0.4.
 
-use std::fmt::Write;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use prometheus_client::encoding::prometheus_text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Metric, Registry};
 
 use api_sessions_store::StoreHealth;
 
-/// Counters since start.
-#[derive(Debug, Default)]
+/// Counters since start, and gauges that are set for each scrape.
+#[derive(Debug)]
 pub struct Metrics {
-    batches: AtomicU64,
-    batch_errors: AtomicU64,
-    stored: AtomicU64,
-    duplicates: AtomicU64,
-    rejected: AtomicU64,
-    expired: AtomicU64,
-    denied: AtomicU64,
-    days_dropped: AtomicU64,
+    registry: Registry,
+    batches: Counter,
+    batch_errors: Counter,
+    stored: Counter,
+    duplicates: Counter,
+    rejected: Counter,
+    expired: Counter,
+    forbidden: Counter,
+    days_dropped: Counter,
+    store_days: Gauge,
+    store_days_broken: Gauge,
+    store_bytes: Gauge,
+    store_writable: Gauge,
+    nodes: Gauge,
+}
+
+/// The encoder appends `_total` to counters and a period to the help text.
+fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        let mut all = Registry::with_prefix("api_sessions_cloud");
+        let all = &mut all;
+        Metrics {
+            batches: register(all, "batches", "Batches answered with 200"),
+            batch_errors: register(all, "batch_errors", "Batches refused"),
+            stored: register(all, "records_stored", "Records stored"),
+            duplicates: register(
+                all,
+                "records_duplicate",
+                "Records already stored under the same Idempotency-Key",
+            ),
+            rejected: register(all, "records_rejected", "Invalid records"),
+            expired: register(all, "records_expired", "Records older than the retention"),
+            forbidden: register(all, "forbidden", "Requests with a token of the wrong role"),
+            days_dropped: register(all, "days_dropped", "Days deleted"),
+            store_days: register(all, "store_days", "Days stored"),
+            store_days_broken: register(all, "store_days_broken", "Days that cannot be read"),
+            store_bytes: register(all, "store_bytes", "Bytes on disk"),
+            store_writable: register(all, "store_writable", "1 if the last write succeeded"),
+            nodes: register(all, "nodes", "Nodes that have synced since start"),
+            registry: std::mem::take(all),
+        }
+    }
 }
 
 impl Metrics {
-    /// A batch was answered with 200.
+    /// Counts a batch answered with 200.
     pub fn batch(&self, stored: u64, duplicates: u64, rejected: u64, expired: u64) {
-        self.batches.fetch_add(1, Relaxed);
-        self.stored.fetch_add(stored, Relaxed);
-        self.duplicates.fetch_add(duplicates, Relaxed);
-        self.rejected.fetch_add(rejected, Relaxed);
-        self.expired.fetch_add(expired, Relaxed);
+        self.batches.inc();
+        self.stored.inc_by(stored);
+        self.duplicates.inc_by(duplicates);
+        self.rejected.inc_by(rejected);
+        self.expired.inc_by(expired);
     }
 
-    /// Lines of a batch of which none was good.
+    /// Counts the lines of a batch without a valid one.
     pub fn rejected(&self, lines: u64) {
-        self.rejected.fetch_add(lines, Relaxed);
+        self.rejected.inc_by(lines);
     }
 
-    /// A batch was not taken.
+    /// Counts a refused batch.
     pub fn batch_error(&self) {
-        self.batch_errors.fetch_add(1, Relaxed);
+        self.batch_errors.inc();
     }
 
-    /// A token of the wrong role was shown.
-    pub fn denied(&self) {
-        self.denied.fetch_add(1, Relaxed);
+    /// Counts a request with a token of the wrong role.
+    pub fn forbidden(&self) {
+        self.forbidden.inc();
     }
 
-    /// Days were deleted.
+    /// Counts deleted days.
     pub fn dropped(&self, days: usize) {
-        self.days_dropped.fetch_add(days as u64, Relaxed);
+        self.days_dropped.inc_by(days as u64);
     }
 
-    /// All of it, text format 0.0.4.
-    pub fn render(&self, health: &StoreHealth, nodes: usize) -> String {
-        let mut text = String::new();
+    /// Renders all metrics.
+    ///
+    /// # Errors
+    /// [`std::fmt::Error`], which writing to a string does not return.
+    pub fn render(&self, health: &StoreHealth, nodes: usize) -> Result<String, std::fmt::Error> {
         let bytes: u64 = health.days.iter().map(|day| day.bytes).sum();
-        let broken = health.days.iter().filter(|day| day.error.is_some()).count() as u64;
-        let load = |counter: &AtomicU64| counter.load(Relaxed);
-        for (name, kind, help, value) in [
-            ("batches_total", "counter", "Batches answered with 200.", load(&self.batches)),
-            ("batch_errors_total", "counter", "Batches not taken.", load(&self.batch_errors)),
-            ("records_stored_total", "counter", "Records stored.", load(&self.stored)),
-            (
-                "records_duplicate_total",
-                "counter",
-                "Records that an earlier batch had brought.",
-                load(&self.duplicates),
-            ),
-            ("records_rejected_total", "counter", "Bad records.", load(&self.rejected)),
-            (
-                "records_expired_total",
-                "counter",
-                "Records older than what is kept.",
-                load(&self.expired),
-            ),
-            (
-                "forbidden_total",
-                "counter",
-                "Requests with a token of the wrong role.",
-                load(&self.denied),
-            ),
-            ("days_dropped_total", "counter", "Days deleted.", load(&self.days_dropped)),
-            ("store_days", "gauge", "Days kept.", health.days.len() as u64),
-            ("store_days_broken", "gauge", "Days that cannot be served.", broken),
-            ("store_bytes", "gauge", "Bytes on disk.", bytes),
-            (
-                "store_writable",
-                "gauge",
-                "1 while the last write worked.",
-                u64::from(health.write_error.is_none()),
-            ),
-            ("nodes", "gauge", "Nodes that have synced since start.", nodes as u64),
-        ] {
-            // Writing to a string cannot fail.
-            let _ = write!(
-                text,
-                "# HELP api_sessions_cloud_{name} {help}\n\
-                 # TYPE api_sessions_cloud_{name} {kind}\n\
-                 api_sessions_cloud_{name} {value}\n"
-            );
-        }
-        text
+        let broken = health.days.iter().filter(|day| day.error.is_some()).count();
+        self.store_days.set(gauge(health.days.len() as u64));
+        self.store_days_broken.set(gauge(broken as u64));
+        self.store_bytes.set(gauge(bytes));
+        self.store_writable.set(i64::from(health.write_error.is_none()));
+        self.nodes.set(gauge(nodes as u64));
+        let mut text = String::new();
+        prometheus_text::encode(&mut text, &self.registry)?;
+        Ok(text)
     }
+}
+
+fn gauge(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }

@@ -15,6 +15,9 @@ pub async fn healthz() -> &'static str {
 /// Counters for Prometheus.
 pub async fn metrics(State(state): State<AppState>) -> Result<impl IntoResponse, AppError> {
     let health = state.read(|store| Ok(store.health())).await?;
-    let text = state.metrics.render(&health, state.nodes.all().len());
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text))
+    let text = state
+        .metrics
+        .render(&health, state.nodes.len())
+        .map_err(|error| AppError::unavailable(error.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }

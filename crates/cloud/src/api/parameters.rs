@@ -2,8 +2,7 @@
 //!
 //! A point is read by what a node reads it with, so that nodes refuse no set that was taken here.
 
-use std::collections::HashSet;
-
+use ahash::AHashSet;
 use api_sessions_extract::{CloudSettings, MAX_PARAMETERS_BYTES};
 use api_sessions_extract::{NoVariables, Point};
 use api_sessions_protocol::{ParamType, Parameter, ParameterExport, ParameterSet};
@@ -93,7 +92,7 @@ pub fn check(set: &ParameterSet) -> Result<(), AppError> {
     if set.parameters.len() > MAX_PARAMETERS {
         return Err(AppError::bad_request(format!("at most {MAX_PARAMETERS} parameters")));
     }
-    let mut names = HashSet::new();
+    let mut names = AHashSet::new();
     for (n, parameter) in set.parameters.iter().enumerate() {
         let wrong = |text: &str| {
             Err(AppError::bad_request(format!("parameters[{n}] ({}): {text}", parameter.point)))

@@ -1,7 +1,6 @@
 //! Denied sessions: now, and in any past period.
 
-use std::collections::HashMap;
-
+use ahash::AHashMap;
 use api_sessions_protocol::DenyEntry;
 use axum::Extension;
 use axum::extract::State;
@@ -250,7 +249,7 @@ pub(crate) async fn remove(
 /// From what was added and removed, newest first, to when what was denied, newest first.
 fn periods(history: Vec<DenyChange>) -> Vec<Period> {
     let mut all: Vec<Period> = Vec::new();
-    let mut open: HashMap<String, usize> = HashMap::new();
+    let mut open: AHashMap<String, usize> = AHashMap::new();
     for change in history.into_iter().rev() {
         let entry = change.entry;
         // A new entry, and a removal, end what was before.

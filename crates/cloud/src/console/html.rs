@@ -1,6 +1,7 @@
 //! What all pages have around them, and how values are written.
 
 use maud::{DOCTYPE, Markup, html};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
 use super::Viewer;
 
@@ -111,16 +112,12 @@ pub(super) fn short(text: &str, most: usize) -> String {
     visible
 }
 
-/// As it may stand in a query string.
-pub(super) fn encoded(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(byte as char);
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-        out
-    })
+/// Everything but the unreserved characters of RFC 3986.
+const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Percent-encodes `text` for a path segment or a query string.
+pub(super) fn encoded(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, &RESERVED)
 }
 
 #[cfg(test)]
@@ -132,7 +129,7 @@ mod tests {
         assert_eq!(visible("plain é\n"), "plain é\n");
         assert_eq!(visible("a\u{202e}b\0"), "a⟨U+202E⟩b⟨U+0000⟩");
         assert_eq!(short("abcdef", 3), "abc…");
-        assert_eq!(encoded("a b&ü"), "a%20b%26%C3%BC");
+        assert_eq!(encoded("a b&ü").to_string(), "a%20b%26%C3%BC");
     }
 
     #[test]

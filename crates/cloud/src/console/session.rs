@@ -1,7 +1,6 @@
 //! One session: its figures, and its requests in order.
 
-use std::collections::HashSet;
-
+use ahash::AHashSet;
 use api_sessions_protocol::DenyEntry;
 use api_sessions_protocol::SessionId;
 use axum::extract::State;
@@ -92,7 +91,7 @@ pub(crate) async fn open(
 
 fn facts(detail: &SessionDetail, denied: Option<&DenyEntry>) -> Markup {
     let summary = &detail.summary;
-    let now: HashSet<String> = denied.map(|entry| entry.session.clone()).into_iter().collect();
+    let now: AHashSet<String> = denied.map(|entry| entry.session.clone()).into_iter().collect();
     html! {
         dl.facts {
             div { dt { "Status" } dd { (sessions::status(summary, &now)) } }

@@ -1,7 +1,6 @@
 //! The list of sessions, with its filters in the address: every view is a link.
 
-use std::collections::HashSet;
-
+use ahash::AHashSet;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -41,7 +40,7 @@ pub(crate) async fn list(
         })
         .await
         .map_err(error_page)?;
-    let denied: HashSet<String> = denylist.into_iter().map(|entry| entry.session).collect();
+    let denied: AHashSet<String> = denylist.into_iter().map(|entry| entry.session).collect();
     let is_filtered = !filters::parts(&raw).is_empty() || !raw.cursor.is_empty();
     if found.sessions.is_empty() && found.incomplete.is_empty() && !is_filtered {
         return Ok(page("First start", "/", viewer, &first_start(&state, &headers, viewer)));
@@ -76,7 +75,7 @@ pub(crate) async fn list(
     ))
 }
 
-fn table(sessions: &[SessionSummary], raw: &RawQuery, denied: &HashSet<String>) -> Markup {
+fn table(sessions: &[SessionSummary], raw: &RawQuery, denied: &AHashSet<String>) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Sessions" { table {
             thead { tr {
@@ -116,7 +115,7 @@ fn some(values: &[String]) -> Markup {
 }
 
 /// Whether the session is denied now, was, or neither.
-pub(super) fn status(session: &SessionSummary, denied: &HashSet<String>) -> Markup {
+pub(super) fn status(session: &SessionSummary, denied: &AHashSet<String>) -> Markup {
     html! {
         @if denied.contains(&session.session) { span.badge.bad { "denied" } }
         @else if session.denied > 0 { span.badge { "was denied" } }

@@ -7,9 +7,7 @@
 //! bounds its memory, and CLOCK eviction drops rarely used endpoints: a flood of one-time names neither stops
 //! learning nor evicts endpoints in regular use.
 
-use std::collections::HashMap;
-
-use ahash::RandomState;
+use ahash::{AHashMap, RandomState};
 use parking_lot::Mutex;
 
 use api_sessions_protocol::Record;
@@ -79,7 +77,7 @@ struct ClockEntry {
 /// evicted.
 #[derive(Debug, Default)]
 struct Endpoints {
-    by_name: HashMap<u64, usize, RandomState>,
+    by_name: AHashMap<u64, usize>,
     entries: Vec<ClockEntry>,
     hand: usize,
 }

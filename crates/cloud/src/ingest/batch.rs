@@ -1,8 +1,8 @@
 //! Lines to requests: each good line counts, each bad one is told.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
+use ahash::AHashSet;
 use api_sessions_protocol::{MAX_RECORD_BYTES, Record};
 use serde::Serialize;
 
@@ -105,7 +105,7 @@ pub fn parse(body: &[u8], cut: bool, period: Period) -> Result<Parsed, AppError>
                 }
                 if request.record.attacks.len() > 1 {
                     // A type counts once a request, however often it was found.
-                    let mut kinds = HashSet::new();
+                    let mut kinds = AHashSet::new();
                     request.record.attacks.retain(|kind| kinds.insert(kind.clone()));
                 }
                 parsed.requests.push(request);

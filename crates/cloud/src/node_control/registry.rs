@@ -87,6 +87,16 @@ impl NodeRegistry {
         nodes.insert(name.to_owned(), node);
     }
 
+    /// Number of nodes.
+    pub fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+
+    /// Whether no node has polled.
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().is_empty()
+    }
+
     /// All of them, by name.
     pub fn all(&self) -> Vec<Node> {
         self.0.lock().values().cloned().collect()

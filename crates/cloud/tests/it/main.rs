@@ -12,6 +12,7 @@ mod ingest;
 mod openapi;
 mod paging;
 mod routes;
+mod snapshots;
 mod store;
 mod support;
 mod sync;

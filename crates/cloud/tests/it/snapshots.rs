@@ -1,0 +1,133 @@
+//! Snapshots of pages, metrics and error bodies: a change of any of them shows in the diff of a commit.
+//!
+//! `INSTA_UPDATE=always cargo test -p api-sessions-cloud --test it snapshots` rewrites them.
+
+use serde_json::json;
+
+use crate::support::{Cloud, embedded_store_only, now, record, session};
+
+/// Replaces times, which differ in every run (in links too), and drops charts, whose coordinates depend on them.
+fn stable(page: &str) -> String {
+    let mut text = String::new();
+    let mut rest = page;
+    while let Some((before, chart)) = rest.split_once("<figure class=\"chart\">") {
+        text += &before.replace("%3A", ":");
+        text += "<figure/>";
+        rest = chart.split_once("</figure>").unwrap().1;
+    }
+    text += &rest.replace("%3A", ":");
+    // 2026-11-26 10:00:00, with a T or a space, and longer forms of it.
+    let is_time = |at: &[u8]| {
+        at.len() >= 16
+            && b"0000-00-00 00:00".iter().zip(at).all(|(form, byte)| match form {
+                b'0' => byte.is_ascii_digit(),
+                b' ' => matches!(byte, b' ' | b'T'),
+                other => byte == other,
+            })
+    };
+    let mut stable = String::new();
+    let mut rest = text.as_str();
+    while let Some(first) = rest.chars().next() {
+        if is_time(rest.as_bytes()) {
+            stable += "[time]";
+            rest = rest[16..].trim_start_matches(|c: char| c.is_ascii_digit() || ":.".contains(c));
+            rest = rest.strip_prefix('Z').unwrap_or(rest);
+        } else {
+            stable.push(first);
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    stable.replace("><", ">\n<")
+}
+
+#[test]
+fn times_are_no_part_of_a_snapshot() {
+    assert_eq!(stable("<a>2026-11-26 10:00:00</a>"), "<a>[time]</a>");
+    assert_eq!(stable("é 2026-11-26T10:00:00.123Z 7"), "é [time] 7");
+}
+
+#[test]
+fn pages_of_the_console() {
+    let cloud = Cloud::start();
+    let content = json!({"line": "GET /<script> HTTP/1.1", "headers": [["Host", "shop.example"]],
+        "body": "a=\u{202e}1", "truncated": true});
+    let start = now() - 3_600_000;
+    cloud.post(&[
+        record(1, 1, json!({"ts": start, "user": "<b>ann</b>", "role": "buyer", "app": "shop"})),
+        record(
+            1,
+            2,
+            json!({"ts": start + 1500, "status": 403, "attacks": ["sqli"], "denied": true, "upstream_ms": 3,
+            "params": [{"name": "sid", "value": "00112233", "type": "session", "hashed": true},
+                       {"name": "plan", "value": "gold", "type": "context", "hashed": false}],
+            "request": content}),
+        ),
+        record(2, 3, json!({"ts": start + 1600, "host": "api.example"})),
+    ]);
+    let deny = json!({"session": session(1), "seconds": 60, "reason": "scraper"}).to_string();
+    cloud.send("POST", "/v1/denylist", &cloud.admin, &[], deny.as_bytes());
+    let set = json!({"parameters": [{"point": "request.header.X-User", "name": "user",
+        "type": "user", "export": "plain"}]});
+    cloud.send("PUT", "/v1/parameters", &cloud.admin, &[], set.to_string().as_bytes());
+    let page = |path: &str| stable(&cloud.get(path).text());
+    insta::assert_snapshot!("sessions", page("/?host=shop.example"));
+    insta::assert_snapshot!("session", page(&format!("/sessions/{}", session(1))));
+    insta::assert_snapshot!("request", page(&format!("/requests/{:032x}", 2)));
+    insta::assert_snapshot!("denylist", page("/denylist"));
+    insta::assert_snapshot!("parameters", page("/parameters"));
+    insta::assert_snapshot!("not_found", page("/requests/nothing"));
+    insta::assert_snapshot!("login", cloud.send("GET", "/login", "", &[], b"").text());
+    let viewer = cloud.token(api_sessions_store::Role::Viewer);
+    let refused = cloud.send("POST", "/denylist", &viewer, &[], b"");
+    insta::assert_snapshot!("forbidden", stable(&refused.text()));
+}
+
+#[test]
+fn metrics() {
+    if !embedded_store_only() {
+        return;
+    }
+    let cloud = Cloud::start();
+    cloud.post(&[record(1, 1, json!({})), record(1, 2, json!({}))]);
+    cloud.post_with(&[], b"bad\n");
+    let metrics = cloud.get("/metrics");
+    assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
+    let is_size = |line: &str| line.starts_with("api_sessions_cloud_store_bytes ");
+    let lines = metrics.text();
+    let lines = lines.lines().map(|line| if is_size(line) { "[bytes on disk]" } else { line });
+    insta::assert_snapshot!("metrics", lines.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn error_bodies() {
+    let cloud = Cloud::start();
+    let id = session(1);
+    let by_path = format!("/v1/denylist/{id}");
+    let mut bodies = String::new();
+    for (method, path, token, body) in [
+        ("GET", "/v1/sessions", "", ""),
+        ("GET", "/v1/sessions", "wrong", ""),
+        ("GET", "/v1/sessions", &cloud.ingest, ""),
+        ("GET", "/v1/sessions?status=abc", &cloud.admin, ""),
+        ("GET", "/v1/sessions?from=soon", &cloud.admin, ""),
+        ("GET", "/v1/sessions?limit=0", &cloud.admin, ""),
+        ("GET", "/v1/sessions?sort=x", &cloud.admin, ""),
+        ("GET", "/v1/sessions?cursor=zz", &cloud.admin, ""),
+        ("GET", "/v1/sessions?colour=red", &cloud.admin, ""),
+        ("GET", "/v1/sessions/none", &cloud.admin, ""),
+        ("GET", "/v1/requests/none", &cloud.admin, ""),
+        ("GET", "/v1/none", &cloud.admin, ""),
+        ("DELETE", "/v1/sessions", &cloud.admin, ""),
+        ("DELETE", &by_path, &cloud.admin, ""),
+        ("POST", "/v1/denylist", &cloud.admin, r#"{"session":"abc"}"#),
+        ("POST", "/v1/denylist", &cloud.admin, "[]"),
+        ("PUT", "/v1/parameters", &cloud.admin, r#"{"parameters":[{"point":"request.nothing"}]}"#),
+        ("POST", "/v1/records", &cloud.ingest, ""),
+        ("POST", "/v1/records", &cloud.ingest, "bad\n"),
+        ("POST", "/v1/records", &cloud.admin, r#"{"id":"a","session":"s"}"#),
+    ] {
+        let answer = cloud.send(method, path, token, &[], body.as_bytes());
+        bodies += &format!("{method} {path} {body}\n{} {}\n\n", answer.status, answer.text());
+    }
+    insta::assert_snapshot!("error_bodies", bodies.replace("\n\n\n", "\n\n"));
+}
