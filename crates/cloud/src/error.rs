@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use api_sessions_store::StoreError;
 
@@ -33,9 +34,13 @@ pub fn brief(text: &str, most: usize) -> String {
 }
 
 /// Body of an error.
-#[derive(Debug, Serialize)]
-struct ErrorBody<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
+pub struct ErrorBody<'a> {
+    /// A word for programs, such as `not_found`, `unavailable` or `damaged` (a file cannot be read; retrying does
+    /// not help).
     error: &'a str,
+    /// A sentence for people.
     detail: &'a str,
 }
 

@@ -89,7 +89,7 @@ pub fn table() -> Vec<Route> {
         api(PUT, "/v1/parameters", Change, parameters::put),
         api(GET, "/v1/nodes", Read, nodes::list),
         api(GET, "/metrics", Read, operation::metrics),
-        api(GET, "/openapi.json", Read, openapi::document),
+        api(GET, "/openapi.json", Read, openapi::serve),
         api(GET, "/healthz", Public, operation::healthz),
 
         page(GET, "/", Read, console::sessions::list),

@@ -4,37 +4,43 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-/// The record of one request: one JSON object on one line. Absent values are left out.
+/// The record of one request: one JSON object on a line, without the members that have no value.
 ///
-/// It borrows on the node, where it is serialised straight out of request memory, and owns in the
-/// cloud (`Record<'static>`), where it is parsed.
-///
-/// What is missing reads as empty, so that an older node's record is still taken; whoever takes it
-/// checks what it cannot do without.
+/// Missing members parse as empty, so that records of older nodes are accepted; the cloud checks the members
+/// it requires.
+// Borrows from the line it is parsed from. Nodes write records with a writer of their own.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Record<'a> {
     /// NGINX's `$request_id`: 32 lower-case hex digits.
     #[serde(borrow)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub id: Cow<'a, str>,
     /// Start of the request, milliseconds since 1970 (UTC).
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub ts: u64,
     /// Name of the node that served the request.
     #[serde(borrow)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub node: Cow<'a, str>,
     /// Session id: 32 lower-case hex digits.
     #[serde(borrow)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub session: Cow<'a, str>,
     /// Label of the key that identified the session.
     #[serde(borrow)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub key: Cow<'a, str>,
     /// Where that key came from.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub source: Source,
     /// Application (`api_sessions_application`).
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub app: Option<Cow<'a, str>>,
     /// Client address, as NGINX sees it (after `realip`).
     #[serde(borrow)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub ip: Cow<'a, str>,
     /// `User-Agent`.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -55,15 +61,19 @@ pub struct Record<'a> {
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub scheme: Option<Cow<'a, str>>,
     /// Response status.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status: u16,
     /// Time from the first byte of the request to the log phase, milliseconds.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub time_ms: u64,
     /// Time until the upstream's response was received, milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_ms: Option<u64>,
     /// Size of the request (line, headers, body), bytes.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub request_bytes: u64,
     /// Bytes sent to the client.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub response_bytes: u64,
     /// Value of the first parameter of type `user`.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -79,6 +89,7 @@ pub struct Record<'a> {
     pub attacks: Vec<Cow<'a, str>>,
     /// The request was answered by the denylist (or would have been, in dry run).
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub denied: bool,
     /// Full content of a malicious request.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -86,6 +97,7 @@ pub struct Record<'a> {
 }
 
 /// How the session of a request was found.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -113,6 +125,7 @@ impl Source {
 }
 
 /// One parameter of a request: what identified the session, or what the operator asked to see.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Param<'a> {
     /// Label the operator gave it, or its point.
@@ -132,6 +145,7 @@ pub struct Param<'a> {
 }
 
 /// Meaning of a parameter.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ParamType {
@@ -147,6 +161,7 @@ pub enum ParamType {
 }
 
 /// Full content of a malicious request, with what is to be hidden already cut or hashed.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FullRequest<'a> {
     /// Request line.
@@ -163,6 +178,7 @@ pub struct FullRequest<'a> {
     pub body_base64: Option<Cow<'a, str>>,
     /// Something was cut at a limit.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub truncated: bool,
 }
 

@@ -2,34 +2,39 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Answer of `GET /v1/sync`: all of it, each time; `304` where nothing changed since `version`.
+/// The settings of all nodes, always complete.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SyncDocument {
-    /// Opaque to the node: given back as `?version=` with the next poll.
+    /// Opaque; the node sends it as `version` with its next poll.
     pub version: String,
-    /// Sessions to be denied.
+    /// Denied sessions.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub denylist: Vec<DenyEntry>,
-    /// Keys and context parameters that come before those of nginx.conf.
+    /// Keys and context parameters, which take precedence over those of nginx.conf.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub parameters: ParameterSet,
 }
 
-/// One denied session. Also the body of `POST /v1/denylist` and of `api_sessions_control`.
+/// A denied session.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct DenyEntry {
     /// Session id: 32 lower-case hex digits.
     pub session: String,
-    /// Milliseconds since 1970 at which it was added.
+    /// Time it was added, milliseconds since 1970.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub since: u64,
-    /// Milliseconds since 1970 at which it ends; absent: for good.
+    /// Time it expires, milliseconds since 1970; absent: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<u64>,
-    /// Applications it counts for; empty: all.
+    /// Applications it applies to; empty: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub applications: Vec<String>,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Who added it.
@@ -37,20 +42,23 @@ pub struct DenyEntry {
     pub by: Option<String>,
 }
 
-/// Keys and context parameters managed in the Console (`GET`/`PUT /v1/parameters`).
+/// Keys and context parameters managed in the cloud.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ParameterSet {
     /// In order of priority.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub parameters: Vec<Parameter>,
 }
 
 /// One key or context parameter.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Parameter {
-    /// Where the value is (contract §2). NGINX variables are not accepted from the cloud.
+    /// Point that reads the value. Points with NGINX variables are not allowed here.
     pub point: String,
-    /// Label; the point where left out.
+    /// Label; by default the point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Meaning as a context parameter: `context`, `user` or `role`.
@@ -65,6 +73,7 @@ pub struct Parameter {
 }
 
 /// How a value leaves the node.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ParameterExport {

@@ -50,7 +50,7 @@ pub struct TokenInfo {
 }
 
 /// One entry of the denylist's history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct DenyChange {
     /// Milliseconds since 1970.
     pub ts: u64,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use api_sessions_protocol::Record;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A record and the values the cloud derives from it.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,18 +50,20 @@ pub struct Page<T> {
 }
 
 /// One page of sessions.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct SessionPage {
-    /// Sessions that match, on all pages; at most [`MAX_TOTAL`].
+    /// Sessions that match, on all pages; at most 10,000.
+    #[schema(maximum = 10_000)]
     pub total: u64,
-    /// More than [`MAX_TOTAL`] sessions match.
+    /// More than 10,000 sessions match. Absent otherwise.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub total_is_lower_bound: bool,
     /// Sessions in order.
     pub sessions: Vec<SessionSummary>,
     /// Cursor of the next page; `None` on the last.
+    #[schema(required = true)]
     pub next: Option<String>,
-    /// Days that could not be read completely: `2026-11-23`.
+    /// Days that could not be read completely: `2026-11-23`. Absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub incomplete: Vec<String>,
 }
@@ -69,7 +72,7 @@ pub struct SessionPage {
 pub const MAX_TOTAL: u64 = 10_000;
 
 /// A session in a list.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct SessionSummary {
     /// Session id.
     pub session: String,
@@ -93,7 +96,7 @@ pub struct SessionSummary {
     pub key: String,
     /// Where the key came from (`key`, `builtin`, `ip_ua`, `ip`).
     pub source: String,
-    /// Client addresses, most requests first; at most [`MAX_LISTED`].
+    /// Client addresses, most requests first; at most 10.
     pub ips: Vec<String>,
     /// Hosts, in the same order and number.
     pub hosts: Vec<String>,
@@ -101,7 +104,7 @@ pub struct SessionSummary {
     pub applications: Vec<String>,
     /// Attack types, in the same order and number.
     pub attack_types: Vec<String>,
-    /// Endpoints, most requests first, at most [`MAX_ENDPOINTS`], with their counts.
+    /// Endpoints, most requests first, at most 3, with their counts.
     pub endpoints: Vec<ValueCount>,
     /// Number of distinct endpoints, including those not listed.
     pub endpoint_count: u64,
@@ -116,7 +119,7 @@ pub const MAX_LISTED: usize = 10;
 pub const MAX_ENDPOINTS: usize = 3;
 
 /// Counts of a session on one day.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct SessionDay {
     /// `2026-11-23`
     pub day: String,
@@ -149,7 +152,7 @@ pub struct Activity {
 pub const ACTIVITY_MS: u64 = 300_000;
 
 /// How often a value occurs in a session.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ValueCount {
     /// The value; `(other)` for all values beyond the limit.
     pub value: String,
@@ -160,7 +163,7 @@ pub struct ValueCount {
 }
 
 /// One session in full.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct SessionDetail {
     /// The same values as in a list.
     #[serde(flatten)]
@@ -170,20 +173,20 @@ pub struct SessionDetail {
     /// Counts and shares by `attack`, `ip`, `method`, `status`, `user`, `role`, `host`,
     /// `endpoint`, `application`, `ua`, `key`; most requests first.
     pub by: BTreeMap<String, Vec<ValueCount>>,
-    /// Days that could not be read completely: `2026-11-23`.
+    /// Days that could not be read completely: `2026-11-23`. Absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub incomplete: Vec<String>,
 }
 
 /// A stored request.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct StoredRequest {
     /// The record as the node sent it; lists omit the full content.
     #[serde(flatten)]
     pub record: Record<'static>,
-    /// Template of its path ([`crate::path_template`]).
+    /// Template of its path, such as `/users/{int}`.
     pub endpoint: String,
-    /// Full content is stored; [`crate::Records::request`] returns it.
+    /// Full content is stored; `/v1/requests/{id}` returns it.
     pub has_content: bool,
 }
 

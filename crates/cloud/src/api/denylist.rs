@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::query::{MAX_LIMIT, limit};
 use crate::auth::Identity;
@@ -23,25 +24,25 @@ const MAX_BODY: usize = 64 << 10;
 /// Longest time of an entry that ends, seconds: a hundred years.
 const MAX_SECONDS: u64 = 100 * 366 * 86_400;
 
-/// Sessions that are denied.
-#[derive(Debug, Serialize)]
+/// Denied sessions.
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Denylist {
     denylist: Vec<DenyEntry>,
 }
 
-/// Body of a POST, as of `api_sessions_control`.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// A session to deny; also the body of `api_sessions_control`.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Deny {
     /// Session id.
     pub session: String,
-    /// For how long; absent: for good.
+    /// Duration in seconds; absent: permanent.
     #[serde(default)]
     pub seconds: Option<u64>,
-    /// Applications it counts for; empty: all.
+    /// Applications it applies to; empty: all.
     #[serde(default)]
     pub applications: Vec<String>,
-    /// Why.
+    /// Reason.
     #[serde(default)]
     pub reason: Option<String>,
 }
@@ -83,7 +84,12 @@ impl Deny {
     }
 }
 
-/// Sessions that are denied now.
+/// Sessions currently denied.
+#[utoipa::path(
+    get,
+    path = "/v1/denylist",
+    responses((status = 200, description = "The denylist.", body = Denylist))
+)]
 pub async fn list(
     State(state): State<AppState>,
     _: Query<Nothing>,
@@ -92,7 +98,17 @@ pub async fn list(
     Ok(Json(Denylist { denylist }))
 }
 
-/// Denies a session.
+/// Denies a session, or replaces its entry.
+#[utoipa::path(
+    post,
+    path = "/v1/denylist",
+    request_body = Deny,
+    responses(
+        (status = 201, description = "The session is denied.", body = DenyEntry),
+        (status = 408, description = "The body took too long."),
+        (status = 413, description = "The body is too large.")
+    )
+)]
 pub async fn add(
     State(state): State<AppState>,
     Extension(identity): Extension<Identity>,
@@ -107,7 +123,16 @@ pub async fn add(
     Ok((StatusCode::CREATED, Json(entry)))
 }
 
-/// Takes a session off.
+/// Removes a session from the denylist.
+#[utoipa::path(
+    delete,
+    path = "/v1/denylist/{session}",
+    params(("session" = String, Path, description = "Session id.")),
+    responses(
+        (status = 204, description = "The session is no longer denied."),
+        (status = 404, description = "The session is not on the denylist.")
+    )
+)]
 pub async fn remove(
     State(state): State<AppState>,
     Extension(identity): Extension<Identity>,
@@ -119,7 +144,7 @@ pub async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Takes a session off, for the API and the Console; `false` if it was not on.
+/// Removes a session, for the API and the Console; `false` if it was not on the denylist.
 ///
 /// # Errors
 /// What the store says.
@@ -137,23 +162,37 @@ pub async fn take_off(
     Ok(was_on)
 }
 
-/// Query string of the history; empty values count as absent.
-#[derive(Debug, Default, Deserialize)]
+/// Query string of the history; an empty value counts as absent.
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct RawHistoryQuery {
+    /// Session id.
     session: String,
+    /// Items per page.
+    #[param(value_type = u32, minimum = 1, maximum = 1000, default = 1000)]
     limit: String,
+    /// `next` of the previous page.
     cursor: String,
 }
 
-/// What was added and removed.
-#[derive(Debug, Serialize)]
+/// A page of the denylist's history.
+#[derive(Debug, Serialize, ToSchema)]
 pub struct History {
+    /// Additions and removals, newest first.
     history: Vec<DenyChange>,
+    /// Cursor of the next page; null on the last.
+    #[schema(required = true)]
     next: Option<String>,
 }
 
-/// What was added and removed, newest first.
+/// Additions to and removals from the denylist, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/denylist-history",
+    params(RawHistoryQuery),
+    responses((status = 200, description = "A page of the history.", body = History))
+)]
 pub async fn history(
     State(state): State<AppState>,
     Query(raw): Query<RawHistoryQuery>,

@@ -8,11 +8,21 @@ use crate::error::AppError;
 use crate::state::AppState;
 
 /// Liveness.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    responses((status = 200, description = "The server is running.", body = String, content_type = "text/plain"))
+)]
 pub async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Counters for Prometheus.
+/// Metrics in Prometheus text format.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    responses((status = 200, description = "Metrics.", body = String, content_type = "text/plain"))
+)]
 pub async fn metrics(State(state): State<AppState>) -> Result<impl IntoResponse, AppError> {
     let health = state.read(|store| Ok(store.health())).await?;
     let text = state

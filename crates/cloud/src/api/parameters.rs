@@ -60,7 +60,12 @@ impl From<NewSet> for ParameterSet {
     }
 }
 
-/// What is in force.
+/// Keys and context parameters that nodes apply.
+#[utoipa::path(
+    get,
+    path = "/v1/parameters",
+    responses((status = 200, description = "The parameters.", body = ParameterSet))
+)]
 pub async fn get(
     State(state): State<AppState>,
     _: Query<Nothing>,
@@ -68,7 +73,17 @@ pub async fn get(
     state.read(|store| store.parameters()).await.map(Json)
 }
 
-/// Puts others in force.
+/// Replaces all keys and context parameters.
+#[utoipa::path(
+    put,
+    path = "/v1/parameters",
+    request_body = ParameterSet,
+    responses(
+        (status = 200, description = "The parameters now in effect.", body = ParameterSet),
+        (status = 408, description = "The body took too long."),
+        (status = 413, description = "The body is too large.")
+    )
+)]
 pub async fn put(
     State(state): State<AppState>,
     Extension(identity): Extension<Identity>,

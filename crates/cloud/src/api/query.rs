@@ -1,6 +1,7 @@
 //! Query strings of lists: what a client may write, checked, and turned into a store's question.
 
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::error::AppError;
 use api_sessions_store::clock::parse_ms;
@@ -15,28 +16,46 @@ pub const MAX_LIMIT: usize = 1000;
 /// Longest value of a filter, bytes.
 pub const MAX_VALUE: usize = 1024;
 
-/// A query string as it comes; empty values count as absent, as a form sends them. A name that is not
-/// known is a mistake that is told: a filter spelt wrong would find everything.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// The query string of a list. An empty value counts as absent, since forms send empty fields. An unknown name
+/// is an error: a misspelt filter would match everything.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
-#[allow(missing_docs)]
+#[into_params(parameter_in = Query)]
 pub struct RawQuery {
+    /// Earliest time: milliseconds since 1970 or RFC 3339.
     pub from: String,
+    /// Latest time.
     pub to: String,
+    /// Exact match.
     pub application: String,
+    /// Exact match.
     pub host: String,
+    /// Exact match.
     pub ip: String,
+    /// Exact match.
     pub user: String,
+    /// Exact match.
     pub role: String,
+    /// Such as `403` or `4xx`.
     pub status: String,
+    /// Exact match.
     pub method: String,
+    /// Attack type, or `any`.
     pub attack: String,
+    /// Part of an endpoint; `/users/42` also finds `/users/{int}`.
     pub endpoint: String,
+    /// Session id.
     pub session: String,
+    /// `true` or `false`.
     pub denied: String,
+    /// `last_ts`, `first_ts`, `requests`, `attacks`, `denied` or `duration`; prefixed with `-`, largest first.
     pub sort: String,
+    /// `asc` or `desc`.
     pub order: String,
+    /// Items per page.
+    #[param(value_type = u32, minimum = 1, maximum = 1000, default = 50)]
     pub limit: String,
+    /// `next` of the previous page.
     pub cursor: String,
 }
 

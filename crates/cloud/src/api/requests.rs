@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::csv;
 use super::query::{MAX_LIMIT, RawQuery};
@@ -21,15 +22,28 @@ use api_sessions_store::{RequestQuery, StoredRequest};
 const INCOMPLETE: HeaderName = HeaderName::from_static("x-incomplete-days");
 
 /// A page of requests.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct RequestPage {
+    /// Requests in order, without their full content.
     requests: Vec<StoredRequest>,
+    /// Cursor of the next page; null on the last.
+    #[schema(required = true)]
     next: Option<String>,
+    /// Days that could not be read completely: `2026-11-23`. Absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     incomplete: Vec<String>,
 }
 
-/// A page of a session's requests.
+/// Requests of a session, in order.
+#[utoipa::path(
+    get,
+    path = "/v1/sessions/{id}/requests",
+    params(("id" = String, Path, description = "Session id."), RawQuery),
+    responses(
+        (status = 200, description = "A page of requests.", body = RequestPage),
+        (status = 404, description = "No such session.")
+    )
+)]
 pub async fn list(
     State(state): State<AppState>,
     Path(session): Path<String>,
@@ -47,7 +61,27 @@ pub async fn list(
     Ok(Json(RequestPage { requests: page.items, next: page.next, incomplete: page.incomplete }))
 }
 
-/// All of a session's requests that match, as CSV, page after page while it is sent.
+/// All requests of a session that match, as CSV.
+///
+/// The response is streamed page by page.
+#[utoipa::path(
+    get,
+    path = "/v1/sessions/{id}/requests.csv",
+    params(("id" = String, Path, description = "Session id."), RawQuery),
+    responses(
+        (
+            status = 200,
+            description = "The requests.",
+            body = String,
+            content_type = "text/csv",
+            headers((
+                "x-incomplete-days" = String,
+                description = "Days that could not be read completely, separated by commas. Absent if there are none."
+            ))
+        ),
+        (status = 404, description = "No such session.")
+    )
+)]
 pub async fn download(
     State(state): State<AppState>,
     Path(session): Path<String>,
@@ -109,7 +143,16 @@ async fn page(
         .await
 }
 
-/// One request in full.
+/// One request with its full content.
+#[utoipa::path(
+    get,
+    path = "/v1/requests/{id}",
+    params(("id" = String, Path, description = "NGINX's `$request_id`.")),
+    responses(
+        (status = 200, description = "The request.", body = StoredRequest),
+        (status = 404, description = "No such request.")
+    )
+)]
 pub async fn detail(
     State(state): State<AppState>,
     Path(id): Path<String>,

@@ -9,7 +9,13 @@ use crate::extractors::{Path, Query};
 use crate::state::AppState;
 use api_sessions_store::{SessionDetail, SessionPage};
 
-/// A page of sessions.
+/// Sessions that match.
+#[utoipa::path(
+    get,
+    path = "/v1/sessions",
+    params(RawQuery),
+    responses((status = 200, description = "A page of sessions.", body = SessionPage))
+)]
 pub async fn list(
     State(state): State<AppState>,
     Query(query): Query<RawQuery>,
@@ -18,7 +24,16 @@ pub async fn list(
     state.list(move |store| store.sessions(&query)).await.map(Json)
 }
 
-/// One session.
+/// One session, its days and its counts.
+#[utoipa::path(
+    get,
+    path = "/v1/sessions/{id}",
+    params(("id" = String, Path, description = "Session id.")),
+    responses(
+        (status = 200, description = "The session.", body = SessionDetail),
+        (status = 404, description = "No such session.")
+    )
+)]
 pub async fn detail(
     State(state): State<AppState>,
     Path(session): Path<String>,

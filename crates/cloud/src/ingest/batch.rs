@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use ahash::AHashSet;
 use api_sessions_protocol::{MAX_RECORD_BYTES, Record};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::error::{AppError, brief};
 use api_sessions_store::NewRequest;
@@ -45,10 +46,10 @@ pub struct Parsed {
     pub cut: Option<u32>,
 }
 
-/// A bad line.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+/// An invalid line.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LineError {
-    /// From 1.
+    /// Its number, from 1.
     pub line: u64,
     /// What is wrong with it.
     pub reason: String,

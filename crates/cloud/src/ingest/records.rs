@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use tokio::sync::SemaphorePermit;
+use utoipa::ToSchema;
 
 use super::batch::{self, LineError, Parsed, Period};
 use super::body::{self, Encoding, Inflated};
@@ -21,7 +22,8 @@ pub const MAX_KEY: usize = 256;
 const TYPICAL_RATIO: usize = 16;
 
 /// Outcome of a batch.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Batch)]
 pub struct Answer {
     /// Records made durable by this request.
     stored: u64,
@@ -35,7 +37,25 @@ pub struct Answer {
     errors: Vec<LineError>,
 }
 
-/// Stores a batch; answers 200 once it is durable.
+/// Stores a batch of records, one JSON object per line.
+///
+/// 200 means durable. Invalid lines are skipped and reported.
+#[utoipa::path(
+    post,
+    path = "/v1/records",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "A batch sent again under the same key is stored once."),
+        ("Content-Encoding" = Option<String>, Header, description = "`gzip`, `x-gzip` or `identity`.")
+    ),
+    request_body(content = String, content_type = "application/x-ndjson"),
+    responses(
+        (status = 200, description = "The batch is durable.", body = Answer),
+        (status = 408, description = "The body took too long."),
+        (status = 413, description = "The batch is too large or has too many lines; send it in halves."),
+        (status = 415, description = "The Content-Encoding is not supported."),
+        (status = 422, description = "No line is valid.")
+    )
+)]
 pub async fn post(
     State(state): State<AppState>,
     request: Request,

@@ -3,21 +3,28 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::error::AppError;
 use crate::extractors::{Nothing, Query};
 use crate::node_control::registry::Node;
 use crate::state::AppState;
 
-/// Nodes that sync.
-#[derive(Debug, Serialize)]
+/// Nodes that have synced since the cloud started.
+#[derive(Debug, Serialize, ToSchema)]
 pub struct NodeList {
-    /// Version of the sync document that nodes should have.
+    /// Current version of the sync document.
     version: String,
+    /// Nodes by name.
     nodes: Vec<Node>,
 }
 
-/// All of them.
+/// Nodes that have synced since the cloud started.
+#[utoipa::path(
+    get,
+    path = "/v1/nodes",
+    responses((status = 200, description = "The nodes.", body = NodeList))
+)]
 pub async fn list(
     State(state): State<AppState>,
     _: Query<Nothing>,

@@ -6,6 +6,7 @@ use axum::http::HeaderMap;
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 /// Most nodes remembered; the one not seen for longest goes.
 pub const MAX_NODES: usize = 10_000;
@@ -14,7 +15,7 @@ pub const MAX_NODES: usize = 10_000;
 const MAX_REPORT: usize = 8192;
 
 /// What is known of a node.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct Node {
     /// Its name.
     pub node: String,
@@ -29,6 +30,7 @@ pub struct Node {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Its counters.
+    #[schema(value_type = Object)]
     pub counters: Map<String, Value>,
     /// Records a second that it sent between its last two polls.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::error::AppError;
 use crate::extractors::Query;
@@ -28,16 +29,32 @@ const MAX_NAME: usize = 256;
 const OTHERS: Duration = Duration::from_secs(1);
 
 /// Query string of a poll.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Poll {
+    /// Name of the node.
     #[serde(default)]
     node: String,
+    /// Version of the document that the node applies.
     #[serde(default)]
     version: String,
+    /// Seconds to wait for a change.
+    #[param(minimum = 0, maximum = 60, default = 25)]
     wait: Option<u64>,
 }
 
-/// Waits until there is something else than `version`.
+/// Denylist and parameters for a node, once they differ from `version`.
+///
+/// A long poll: without a change it answers 304 after `wait` seconds.
+#[utoipa::path(
+    get,
+    path = "/v1/sync",
+    params(Poll),
+    responses(
+        (status = 200, description = "The current document.", body = SyncDocument),
+        (status = 304, description = "No change.")
+    )
+)]
 pub async fn poll(
     State(state): State<AppState>,
     Query(poll): Query<Poll>,

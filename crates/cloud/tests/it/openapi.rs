@@ -1,56 +1,110 @@
 //! The description of the API against the API: every answer is as described, and nothing that is
 //! described is not there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::{Cloud, embedded_store_only, record, session};
 use api_sessions_cloud::auth::Access;
 use api_sessions_cloud::routes::{Audience, table};
 use serde_json::{Value, json};
 
-/// Checks `value` against `schema`; also that it has nothing that is not described.
-fn check(document: &Value, schema: &Value, value: &Value, place: &str) {
-    if let Some(name) = schema["$ref"].as_str() {
-        let name = name.strip_prefix("#/components/schemas/").unwrap();
-        let schema = &document["components"]["schemas"][name];
-        assert!(schema.is_object(), "{place}: no schema {name}");
-        return check(document, schema, value, place);
+/// The schema that a `$ref` points to, or `schema` itself.
+fn resolved<'a>(document: &'a Value, schema: &'a Value, place: &str) -> &'a Value {
+    let Some(name) = schema["$ref"].as_str() else { return schema };
+    let name = name.strip_prefix("#/components/schemas/").unwrap();
+    let schema = &document["components"]["schemas"][name];
+    assert!(schema.is_object(), "{place}: no schema {name}");
+    schema
+}
+
+/// The properties of an object, and the names of those required; of all its parts, if it has several.
+fn properties<'a>(
+    document: &'a Value,
+    schema: &'a Value,
+    place: &str,
+) -> (BTreeMap<&'a str, &'a Value>, BTreeSet<&'a str>) {
+    let schema = resolved(document, schema, place);
+    let mut all: BTreeMap<_, _> = schema["properties"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, schema)| (name.as_str(), schema))
+        .collect();
+    let mut required: BTreeSet<_> =
+        schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        let (more, also) = properties(document, part, place);
+        all.extend(more);
+        required.extend(also);
     }
+    (all, required)
+}
+
+/// Checks `value` against `schema`, and that it has no member that is not described. Covers the keywords that
+/// the document uses, and fails on a schema without any of them.
+fn check(document: &Value, schema: &Value, value: &Value, place: &str) {
+    let schema = resolved(document, schema, place);
     if let Some(choices) = schema["oneOf"].as_array() {
-        let choice = if value.is_null() { choices.last() } else { choices.first() };
+        let choice = choices.iter().find(|choice| (choice["type"] == "null") == value.is_null());
         return check(document, choice.unwrap(), value, place);
     }
-    let right = match schema["type"].as_str().unwrap() {
-        "string" => value.is_string(),
-        "integer" => value.is_u64(),
-        "number" => value.is_number(),
-        "boolean" => value.is_boolean(),
-        "null" => value.is_null(),
-        "array" => value.is_array(),
-        "object" => value.is_object(),
-        other => panic!("{place}: type {other}"),
-    };
-    assert!(right, "{place}: {value} is not {schema}");
+    if schema["allOf"].is_null() {
+        let types: Vec<_> = match &schema["type"] {
+            Value::Array(types) => types.iter().filter_map(Value::as_str).collect(),
+            one => one.as_str().into_iter().collect(),
+        };
+        assert!(!types.is_empty(), "{place}: {schema} has no type");
+        let is_of = |name: &&str| match *name {
+            "string" => value.is_string(),
+            "integer" => value.is_u64(),
+            "number" => value.is_number(),
+            "boolean" => value.is_boolean(),
+            "null" => value.is_null(),
+            "array" => value.is_array(),
+            "object" => value.is_object(),
+            other => panic!("{place}: type {other}"),
+        };
+        assert!(types.iter().any(is_of), "{place}: {value} is not {schema}");
+    }
     if let Some(words) = schema["enum"].as_array() {
         assert!(words.contains(value), "{place}: {value}");
     }
+    let items = schema["prefixItems"].as_array();
     for (n, item) in value.as_array().into_iter().flatten().enumerate() {
-        check(document, &schema["items"], item, &format!("{place}[{n}]"));
+        let schema = items.and_then(|items| items.get(n)).unwrap_or(&schema["items"]);
+        check(document, schema, item, &format!("{place}[{n}]"));
     }
     let Some(object) = value.as_object() else { return };
-    for name in schema["required"].as_array().into_iter().flatten() {
-        assert!(object.contains_key(name.as_str().unwrap()), "{place}: {name} is missing");
+    let (described, required) = properties(document, schema, place);
+    for name in required {
+        assert!(object.contains_key(name), "{place}: {name} is missing");
     }
-    if schema.get("properties").is_none() && schema.get("additionalProperties").is_none() {
+    let additional = schema.get("additionalProperties");
+    if described.is_empty() && additional.is_none() {
         return;
     }
     for (name, value) in object {
         let place = format!("{place}.{name}");
-        match schema["properties"].get(name).or_else(|| schema.get("additionalProperties")) {
+        match described.get(name.as_str()).copied().or(additional) {
             Some(schema) => check(document, schema, value, &place),
             None => panic!("{place} is not described"),
         }
     }
+}
+
+#[test]
+#[should_panic(expected = "x.b is not described")]
+fn a_member_that_is_not_described_is_found() {
+    let parts = json!([{"type": "object", "properties": {"a": {"type": "string"}}}]);
+    check(&json!({}), &json!({"allOf": parts}), &json!({"a": "", "b": 1}), "x");
+}
+
+#[test]
+#[should_panic(expected = "a is missing")]
+fn a_required_member_that_is_missing_is_found() {
+    let schema =
+        json!({"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}});
+    check(&json!({}), &schema, &json!({}), "x");
 }
 
 #[test]
@@ -163,7 +217,7 @@ fn every_described_path_is_there_and_guarded() {
 
 #[test]
 fn the_document_describes_the_routes_of_the_api_and_their_access() {
-    let document: Value = serde_json::from_str(api_sessions_cloud::api::openapi::DOCUMENT).unwrap();
+    let document = serde_json::to_value(api_sessions_cloud::api::openapi::document()).unwrap();
     let routes: BTreeMap<_, _> = table()
         .into_iter()
         .filter(|route| route.audience == Audience::Api)

@@ -2,7 +2,7 @@
 //!
 //! `INSTA_UPDATE=always cargo test -p api-sessions-cloud --test it snapshots` rewrites them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Cloud, embedded_store_only, now, record, session};
 
@@ -130,4 +130,52 @@ fn error_bodies() {
         bodies += &format!("{method} {path} {body}\n{} {}\n\n", answer.status, answer.text());
     }
     insta::assert_snapshot!("error_bodies", bodies.replace("\n\n\n", "\n\n"));
+}
+
+/// A line for each operation and for each member of a schema.
+fn digest(document: &Value) -> String {
+    let mut text = String::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let empty = Vec::new();
+            let parameters = operation["parameters"].as_array().unwrap_or(&empty);
+            let parameters: Vec<_> =
+                parameters.iter().map(|one| one["name"].as_str().unwrap()).collect();
+            let responses: Vec<_> =
+                operation["responses"].as_object().unwrap().keys().map(String::as_str).collect();
+            text += &format!(
+                "{method} {path} ({}) {}: {}\n",
+                parameters.join(", "),
+                responses.join(" "),
+                operation["summary"].as_str().unwrap(),
+            );
+        }
+    }
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        let one = std::slice::from_ref(schema);
+        for part in schema["allOf"].as_array().map_or(one, Vec::as_slice) {
+            if let Some(base) = part["$ref"].as_str() {
+                text += &format!("{name} extends {}\n", base.rsplit('/').next().unwrap());
+            }
+            if let Some(words) = part["enum"].as_array() {
+                text += &format!("{name}: {}\n", Value::from(words.clone()));
+            }
+            let required = part["required"].as_array();
+            for (member, schema) in part["properties"].as_object().into_iter().flatten() {
+                let is_required = required.is_some_and(|all| all.contains(&json!(member)));
+                let kind =
+                    ["type", "$ref", "oneOf"].iter().find_map(|key| schema.get(key)).unwrap();
+                let kind = kind.to_string().replace("#/components/schemas/", "");
+                let mark = if is_required { "" } else { "?" };
+                text += &format!("{name}.{member}{mark}: {kind}\n");
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn openapi() {
+    let document = serde_json::to_value(api_sessions_cloud::api::openapi::document()).unwrap();
+    insta::assert_snapshot!("openapi", digest(&document));
 }
