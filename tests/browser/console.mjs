@@ -57,7 +57,7 @@ step("a stranger is asked for a token, and a wrong one is refused", async () => 
   await page.goto(world.url);
   await page.getByLabel("Viewer or admin token").fill("wrong");
   await page.getByRole("button", { name: "Log in" }).click();
-  await page.getByText("not known").waitFor();
+  await page.getByText("This token is unknown").waitFor();
   problems.length = 0; // Chromium tells of the 401 that was wanted.
   await page.getByLabel("Viewer or admin token").fill(world.admin);
   await page.getByRole("button", { name: "Log in" }).click();
@@ -119,7 +119,7 @@ step("a session shows who it was and what they did; figures filter the list", as
   await page.locator("tbody tr:first-child a[href^='/sessions/']").click();
   await page.getByRole("heading", { name: "Requests" }).waitFor();
   const shown = await text("main");
-  for (const part of ["anna", "admin", "46", "sid", "a key of your configuration", "98 %"]) assert(shown.includes(part), `${part} in ${shown}`);
+  for (const part of ["anna", "admin", "46", "sid", "a configured session key", "98 %"]) assert(shown.includes(part), `${part} in ${shown}`);
   await look("session-1280-light");
   await page.getByRole("complementary").getByRole("link", { name: "404" }).click();
   await page.getByText("status: 404").waitFor();
@@ -151,7 +151,7 @@ step("a session is denied on every node, and let in again", async () => {
   await page.goto(`${world.url}/?attack=any`);
   await page.locator("tbody tr:first-child a[href^='/sessions/']").click();
   await page.getByText("Deny this session").click();
-  await page.getByLabel("For how long").selectOption({ label: "1 day" });
+  await page.getByLabel("Duration").selectOption({ label: "1 day" });
   await page.getByLabel("Reason").fill("an attacker");
   await page.getByRole("button", { name: "Deny" }).click();
   await page.getByText("Denied since").waitFor();
@@ -160,12 +160,12 @@ step("a session is denied on every node, and let in again", async () => {
   await page.getByRole("link", { name: "Denylist" }).click();
   await page.getByText("an attacker").waitFor();
   await look("denylist-1280-light");
-  await page.getByRole("button", { name: "Take off" }).click();
-  await page.getByText("No session is denied now").waitFor();
+  await page.getByRole("button", { name: "Remove" }).click();
+  await page.getByText("No session is denied").waitFor();
   await eventually("the node lets it in", async () => (await ask()).status === 200);
   await page.getByLabel("Denied from").fill(new Date(Date.now() - 3600e3).toISOString());
   await page.getByRole("button", { name: "Show" }).click();
-  await page.getByText("taken off by").waitFor();
+  await page.getByText("removed by").waitFor();
   await page.goto(`${world.url}/?denied=true`);
   await page.getByText("was denied").waitFor();
 });
@@ -178,7 +178,7 @@ step("a parameter is added with a preview, ordered, saved, and taken by the node
   const row = page.locator("tbody tr").filter({ has: page.locator("[name=point]") });
   await row.last().getByLabel("Name").fill("who");
   await row.last().getByLabel("Type").selectOption("user");
-  await page.getByLabel("Where it is").selectOption("request.cookie.");
+  await page.getByLabel("Source").selectOption("request.cookie.");
   await page.getByLabel("Name or path").fill("sid");
   await page.getByText("Reads abc123").waitFor();
   await page.getByRole("button", { name: "Add to the list" }).click();

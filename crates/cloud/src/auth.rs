@@ -1,7 +1,7 @@
-//! Who asks, and what they may do.
+//! Authentication and authorization.
 //!
-//! A token comes as `Authorization: Bearer`, or in the cookie that logging in to the Console sets.
-//! Only hashes of tokens are kept; a token is 32 random bytes, so a plain hash of it is enough.
+//! A token is sent as `Authorization: Bearer`, or in the cookie set by the login to the Console. Only hashes are
+//! stored; a token is 32 random bytes, so an unsalted hash is sufficient.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, header};
@@ -14,7 +14,7 @@ use crate::routes::Audience;
 use crate::state::AppState;
 use api_sessions_store::{Role, StoreError};
 
-/// Cookie of the Console.
+/// Name of the Console's cookie.
 pub const COOKIE: &str = "api_sessions_token";
 
 /// The access that a route requires.
@@ -42,28 +42,28 @@ impl Access {
     }
 }
 
-/// Who asks; in the extensions of a request that was let through.
+/// The owner of the token; in the extensions of every authorized request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// What the token may do.
+    /// Role of the token.
     pub role: Role,
-    /// For histories: label and number of the token.
+    /// Label and number of the token, for histories.
     pub name: String,
 }
 
-/// A new token.
+/// Generates a token.
 ///
 /// # Errors
-/// The operating system has no randomness.
+/// The operating system provides no random bytes.
 pub fn new_token() -> Result<String, StoreError> {
     let mut raw = [0u8; 32];
     getrandom::fill(&mut raw)
-        .map_err(|error| StoreError::Unavailable(format!("no randomness: {error}")))?;
+        .map_err(|error| StoreError::Unavailable(format!("no random bytes: {error}")))?;
     let digits: String = raw.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(format!("ast_{digits}"))
 }
 
-/// What is kept of a token.
+/// The hash of a token, as stored.
 pub fn hash(token: &str) -> [u8; 32] {
     blake3::derive_key("api-sessions-cloud token v1", token.as_bytes())
 }
@@ -87,10 +87,10 @@ pub fn cookie(headers: &HeaderMap) -> Option<&str> {
         .map(|(_, token)| token)
 }
 
-/// Whose token it is; `None`: nobody's.
+/// The identity of a token; `None` if it is unknown.
 ///
 /// # Errors
-/// [`AppError`] where the store cannot say.
+/// [`AppError`] if the store is unavailable.
 pub async fn identify(state: &AppState, token: &str) -> Result<Option<Identity>, AppError> {
     let hash = hash(token);
     let found = state.read(move |store| store.find_token(&hash)).await?;
@@ -123,7 +123,7 @@ async fn authenticate(
     identify(state, token).await?.ok_or_else(|| AppError::unauthorized("unknown token"))
 }
 
-/// Whether a browser sends it from a page of ours.
+/// Whether a browser sent the request from one of the Console's own pages.
 fn same_origin(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match text("sec-fetch-site") {
@@ -186,27 +186,35 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_found() {
+    fn tokens_are_found_in_header_and_cookie() {
         assert_eq!(bearer(&headers(&[("authorization", "bearer  x")])), Some("x"));
         assert_eq!(bearer(&headers(&[("authorization", "Basic x")])), None);
         let with = headers(&[("cookie", "a=b; api_sessions_token=t; c=d")]);
         assert_eq!(cookie(&with), Some("t"));
-        assert_ne!(new_token().unwrap(), new_token().unwrap());
     }
 
     #[test]
-    fn another_site_is_told_from_ours() {
+    fn a_token_has_256_random_bits() {
+        let token = new_token().unwrap();
+        let digits = token.strip_prefix("ast_").unwrap();
+        assert!(digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        assert_ne!(token, new_token().unwrap());
+    }
+
+    #[test]
+    fn requests_from_another_site_are_recognized() {
         assert!(same_origin(&headers(&[("sec-fetch-site", "same-origin")])));
         assert!(!same_origin(&headers(&[("sec-fetch-site", "cross-site")])));
-        let ours = [("origin", "http://127.0.0.1:8700"), ("host", "127.0.0.1:8700")];
-        assert!(same_origin(&headers(&ours)));
+        let own = [("origin", "http://127.0.0.1:8700"), ("host", "127.0.0.1:8700")];
+        assert!(same_origin(&headers(&own)));
         assert!(!same_origin(&headers(&[("origin", "http://evil"), ("host", "127.0.0.1")])));
         assert!(!same_origin(&headers(&[])));
     }
 
     #[test]
-    fn roles() {
+    fn roles_have_the_access_of_the_contract() {
         for (access, ingest, viewer, admin) in [
+            (Access::Public, true, true, true),
             (Access::Ingest, true, false, true),
             (Access::Read, false, true, true),
             (Access::Change, false, false, true),

@@ -10,34 +10,34 @@ use crate::generate::Generate;
 use api_sessions_store::Role;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-/// The small cloud of API Sessions for NGINX: takes batches of records from nodes, keeps a week of
-/// sessions, answers questions about them, and serves the Console.
+/// The cloud of API Sessions for NGINX: stores the records that nodes report, answers queries about sessions,
+/// distributes the denylist, and serves the Console.
 ///
-/// Without a subcommand it serves. It needs no configuration: the first start makes an ingest
-/// token (DIR/ingest.token, for api_sessions_export token_file=) and an admin token
-/// (DIR/admin.token), and prints a link that logs in to the Console.
+/// Without a subcommand it serves, and needs no configuration: the first start creates an ingest token
+/// (DIR/ingest.token, for api_sessions_export token_file=) and an admin token (DIR/admin.token), and prints a
+/// link that logs in to the Console.
 #[derive(Debug, Parser)]
 #[command(name = "api-sessions-cloud", version)]
 pub struct Cli {
-    /// Options of serving and of all subcommands.
+    /// Options of the server and of all subcommands.
     #[command(flatten)]
     pub options: Options,
-    /// What to do; serve if absent.
+    /// Subcommand; `serve` if absent.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What to do.
+/// Subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve (the default)
     Serve,
-    /// Make, list and revoke tokens; a running server knows at once
+    /// Create, list and revoke tokens; a running server applies changes at once
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Check store, disk, clock and tokens, or whether a module fits an NGINX; exit code 1 if something is wrong
+    /// Check store, disk, clock and tokens, or whether a module fits an NGINX; exits with 1 on a problem
     Doctor(Doctor),
-    /// Post generated traffic to a running cloud (token: DIR/ingest.token)
+    /// Post generated traffic to a running cloud, with the token in DIR/ingest.token
     Generate(Generate),
     /// Print a completion script for a shell
     Completions {
@@ -52,27 +52,27 @@ pub enum Command {
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// Check only whether the module fits this NGINX binary
+    /// Only check whether the module fits this NGINX binary
     #[arg(long, value_name = "BINARY")]
     pub nginx: Option<PathBuf>,
-    /// The module; by default the one in the binary's module directory
+    /// Module; by default the one in the module directory of the binary
     #[arg(long, value_name = "FILE", requires = "nginx")]
     pub module: Option<PathBuf>,
 }
 
-/// What to do with tokens.
+/// Subcommands of `token`.
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
-    /// Make a token and print it, and nothing else
+    /// Create a token and print it, and nothing else
     Create {
-        /// ingest: post records and sync; viewer: read; admin: all
+        /// ingest: post records and sync; viewer: read; admin: everything
         #[arg(long, value_parser = role_parser())]
         role: Role,
-        /// What it is for
+        /// Description
         #[arg(long, default_value = "")]
         label: String,
     },
-    /// List tokens (not the tokens themselves: only hashes are kept)
+    /// List tokens (without their values: only hashes are stored)
     List,
     /// Revoke a token
     Revoke {

@@ -1,4 +1,4 @@
-//! What can be configured: by flags, by the environment, by a file; the first that says it counts.
+//! Configuration from flags, environment and file, in this order of precedence.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -9,21 +9,22 @@ use serde::Deserialize;
 
 use api_sessions_store::{Day, StoreKind};
 
-/// Where it listens if nothing is said: this machine alone.
+/// Default address: loopback only.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8700";
 
-/// Days that are kept if nothing is said.
+/// Default retention, days.
 pub const DEFAULT_RETENTION_DAYS: u32 = 7;
 
-/// Most days that can be kept.
+/// Longest retention, days.
 const MAX_RETENTION_DAYS: u32 = 366;
 
-/// Paths may be empty here: an empty variable counts as unset.
+/// Accepts an empty path, which counts as unset (clap's own parser refuses it).
 fn path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
 }
 
-/// Options as flags or environment. An empty value counts as none: service managers set variables so.
+/// Options from flags and environment. An empty value counts as unset, since service managers export empty
+/// variables.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Options {
     /// Address and port to listen on [default: 127.0.0.1:8700]
@@ -33,11 +34,11 @@ pub struct Options {
     /// ./api-sessions-data]
     #[arg(long, env = "API_SESSIONS_CLOUD_DATA", value_name = "DIR", value_parser = path(), global = true)]
     pub data: Option<PathBuf>,
-    /// Where sessions are kept: `sqlite` (in --data), or
+    /// Store: `sqlite` (in --data), or
     /// `clickhouse:http[s]://[user@]host:port[/database][?cluster=name]` [default: sqlite]
     #[arg(long, env = "API_SESSIONS_CLOUD_STORE", value_name = "STORE", global = true)]
     pub store: Option<String>,
-    /// File that holds the password of ClickHouse's user
+    /// File with the password of the ClickHouse user
     #[arg(
         long,
         env = "API_SESSIONS_CLOUD_CLICKHOUSE_PASSWORD_FILE",
@@ -46,21 +47,21 @@ pub struct Options {
         global = true
     )]
     pub clickhouse_password_file: Option<PathBuf>,
-    /// Full UTC days that are kept beside today, such as `7d` [default: 7d]
+    /// Full UTC days kept in addition to the current one, such as `7d` [default: 7d]
     #[arg(long, env = "API_SESSIONS_CLOUD_RETENTION", value_name = "DAYS", global = true)]
     pub retention: Option<String>,
-    /// Format of the log on stderr: `text` or `json` [default: text]
+    /// Log format on stderr: `text` or `json` [default: text]
     #[arg(long, env = "API_SESSIONS_CLOUD_LOG_FORMAT", value_name = "FORMAT", global = true)]
     pub log_format: Option<String>,
-    /// What is logged, such as `info` or `api_sessions_cloud=debug` [default: info]
+    /// Log filter, such as `info` or `api_sessions_cloud=debug` [default: info]
     #[arg(long, env = "API_SESSIONS_CLOUD_LOG", value_name = "FILTER", global = true)]
     pub log: Option<String>,
-    /// TOML file with any of these options, by the same names
+    /// TOML file with any of these options, under the same names
     #[arg(long, env = "API_SESSIONS_CLOUD_CONFIG", value_name = "FILE", value_parser = path(), global = true)]
     pub config: Option<PathBuf>,
 }
 
-/// Options in a file. An unknown name is a mistake that is told.
+/// Options from a file. An unknown name is an error.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 struct FileOptions {
@@ -73,32 +74,32 @@ struct FileOptions {
     log: Option<String>,
 }
 
-/// Days in a file: a number, or as the flag.
+/// Retention in a file: a number, or a string as for the flag.
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "a number of days is accepted, such as 7 or \"7d\"")]
+#[serde(untagged, expecting = "a number of days, such as 7 or \"7d\", is expected")]
 enum FileDays {
     Number(u32),
     Text(String),
 }
 
-/// A configuration in force.
+/// The effective configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where it listens.
+    /// Address to listen on.
     pub listen: SocketAddr,
     /// Directory of the store and the token files.
     pub data: PathBuf,
-    /// Where sessions are kept.
+    /// Store.
     pub store: StoreKind,
-    /// Full days kept beside today.
+    /// Full days kept in addition to the current one.
     pub retention_days: u32,
-    /// The log is JSON.
+    /// Log in JSON.
     pub log_json: bool,
-    /// What is logged.
+    /// Log filter.
     pub log: String,
 }
 
-/// What is wrong with a configuration.
+/// An invalid configuration.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(String);
@@ -121,10 +122,10 @@ impl Options {
 }
 
 impl Config {
-    /// Puts flags, environment, file and defaults together.
+    /// Merges flags, environment, file and defaults.
     ///
     /// # Errors
-    /// [`ConfigError`] names the option and what it may be.
+    /// [`ConfigError`] names the option and the valid values.
     pub fn load(options: Options) -> Result<Config, ConfigError> {
         let options = options.without_empty();
         let file = match &options.config {
@@ -134,9 +135,9 @@ impl Config {
         let listen = options.listen.or(file.listen).unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
         let store = options.store.or(file.store).unwrap_or_else(|| "sqlite".to_owned());
         let mut store = StoreKind::parse(&store).map_err(|what| {
-            // Without what may be a password.
+            // Everything up to an `@` may contain a password.
             let shown = store.split('@').next_back().unwrap_or_default();
-            ConfigError(format!("store: `{shown}`: {what}"))
+            ConfigError(format!("invalid value \"{shown}\" of store: {what}"))
         })?;
         let password_file = options.clickhouse_password_file.or(file.clickhouse_password_file);
         if let StoreKind::ClickHouse(options) = &mut store {
@@ -159,17 +160,21 @@ impl Config {
                 None | Some("text") => false,
                 Some("json") => true,
                 Some(other) => {
-                    return Err(ConfigError(format!("log-format: `{other}`: text or json")));
+                    return Err(invalid("log-format", other, "\"text\" or \"json\""));
                 }
             },
             log: options.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
         })
     }
 
-    /// The oldest day that is kept at `now` (ms since 1970).
+    /// The oldest day within the retention at `now` (ms since 1970).
     pub fn first_day(&self, now: u64) -> Day {
         Day(Day::of(now).0.saturating_sub(self.retention_days))
     }
+}
+
+fn invalid(name: &str, value: &str, expected: &str) -> ConfigError {
+    ConfigError(format!("invalid value \"{value}\" of {name}: {expected} is expected"))
 }
 
 fn default_data() -> PathBuf {
@@ -186,11 +191,11 @@ fn read_file(path: &Path) -> Result<FileOptions, ConfigError> {
     toml::from_str(&text).map_err(|error| wrong(&error))
 }
 
-/// An address or a name, and a port. Of a name's addresses the first of IPv4 counts, else the first.
+/// Parses an address or host name with a port. A name resolves to its first IPv4 address, or else to its first
+/// address.
 fn read_listen(text: &str) -> Result<SocketAddr, ConfigError> {
     let wrong = || {
-        let wanted = format!("an address or name and a port, such as {DEFAULT_LISTEN}");
-        ConfigError(format!("listen: `{text}`: {wanted}"))
+        invalid("listen", text, &format!("an address or name and a port, such as {DEFAULT_LISTEN}"))
     };
     let all: Vec<SocketAddr> = text.to_socket_addrs().map_err(|_| wrong())?.collect();
     let four = all.iter().find(|address| address.is_ipv4());
@@ -204,8 +209,8 @@ fn read_days(text: &str) -> Result<u32, ConfigError> {
         .ok()
         .filter(|days| (1..=MAX_RETENTION_DAYS).contains(days))
         .ok_or_else(|| {
-            let range = format!("1d to {MAX_RETENTION_DAYS}d");
-            ConfigError(format!("retention: `{text}`: {range}"))
+            let range = format!("a number of days from 1d to {MAX_RETENTION_DAYS}d");
+            invalid("retention", text, &range)
         })
 }
 
@@ -214,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flag_comes_before_the_file() {
+    fn a_flag_takes_precedence_over_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("c.toml");
         std::fs::write(&path, "retention = \"3d\"\nlisten = \"127.0.0.1:1\"\n").unwrap();
@@ -230,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_listened_on_and_days_may_be_a_number() {
+    fn listen_takes_a_host_name_and_retention_a_number() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("c.toml");
         std::fs::write(&path, "retention = 3\nlisten = \"localhost:1\"\n").unwrap();
@@ -244,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn errors_name_the_option() {
         for (options, word) in [
             (Options { retention: Some("0d".into()), ..Options::default() }, "retention"),
             (Options { retention: Some("week".into()), ..Options::default() }, "retention"),
@@ -252,7 +257,8 @@ mod tests {
             (Options { store: Some("mysql".into()), ..Options::default() }, "store"),
             (Options { log_format: Some("xml".into()), ..Options::default() }, "log-format"),
         ] {
-            assert!(Config::load(options).unwrap_err().to_string().starts_with(word));
+            let error = Config::load(options).unwrap_err().to_string();
+            assert!(error.starts_with("invalid value \"") && error.contains(word), "{error}");
         }
     }
 }

@@ -1,7 +1,10 @@
-//! Connections: how many there are, how long one may be silent, and how they end.
+//! Connections: their number, their timeouts, and graceful shutdown.
 //!
-//! Whoever connects has no token yet. A connection that does not send a request's head in time is closed, the
-//! first one and between requests alike, and no more are taken than there is room for: more wait to be accepted.
+//! Clients are unauthenticated when they connect, so a connection that does not send a complete header in time
+//! is closed, for the first request and between requests alike. Connections beyond the limit wait to be accepted.
+//!
+//! hyper-util's `GracefulShutdown` would wait for a connection that has sent half of a header until its timeout;
+//! here only connections with a request in flight are waited for.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -24,67 +27,68 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// Most connections, where the operating system allows as many: each node holds two.
-const MOST: usize = 10_000;
+/// Maximum number of connections, if the limit of open files allows it. Each node holds two.
+const MAX_CONNECTIONS: usize = 10_000;
 
-/// Fewest connections, however few files may be open.
-const FEWEST: usize = 64;
+/// Number of connections allowed whatever the limit of open files.
+const MIN_CONNECTIONS: usize = 64;
 
-/// Longest wait for a request's head.
-const HEAD: Duration = Duration::from_secs(30);
+/// Longest wait for a request's header.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long requests may go on once the server is to end.
+/// Time that requests in flight have to complete during shutdown.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How long a connection without a request stays, once the server is to end: what was answered is still sent.
+/// Time that an idle connection has during shutdown, so that a response already written is still sent.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// Pause where no connection can be accepted: too many files are open.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Pause after a failed accept, such as with too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What connections may do.
+/// Limits of connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Most of them.
-    pub most: usize,
-    /// Longest wait for a request's head.
-    pub head: Duration,
-    /// How long requests may go on once the server is to end.
+    /// Maximum number of connections.
+    pub connections: usize,
+    /// Longest wait for a request's header.
+    pub header_timeout: Duration,
+    /// Time that requests in flight have to complete during shutdown.
     pub grace: Duration,
 }
 
 impl Limits {
-    /// As many connections as files may be open, but for half of them, which is for the store. As many files
-    /// may be open as the administrator allows.
+    /// Raises the limit of open files to its hard limit, and allows half of it for connections; the rest is for
+    /// the store.
     pub fn of_system() -> Limits {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         let limit = getrlimit(Resource::Nofile);
         let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
         let files = if raised.is_ok() { limit.maximum } else { limit.current };
         let files = files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
-        Limits { most: (files / 2).clamp(FEWEST, MOST), head: HEAD, grace: GRACE }
+        let connections = (files / 2).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS);
+        Limits { connections, header_timeout: HEADER_TIMEOUT, grace: GRACE }
     }
 }
 
-/// Serves until `stopping`, then lets requests end.
+/// Serves until `stopping` is true, then completes the requests in flight.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: Limits,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let room = Arc::new(Semaphore::new(limits.most));
+    let permits = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     let stop = stopping.clone();
     loop {
         tokio::select! {
             _ = stopping.wait_for(|stopping| *stopping) => break,
-            accepted = accept(&listener, &room) => {
-                if let Some((stream, place)) = accepted {
+            accepted = accept(&listener, &permits) => {
+                if let Some((stream, permit)) = accepted {
                     let (router, stop) = (router.clone(), stop.clone());
                     connections.spawn(async move {
                         connection(stream, router, limits, stop).await;
-                        drop(place);
+                        drop(permit);
                     });
                 }
             }
@@ -95,23 +99,23 @@ pub async fn serve(
     while connections.join_next().await.is_some() {}
 }
 
-/// The next connection, once there is room for it.
+/// The next connection, once the limit allows it.
 async fn accept(
     listener: &TcpListener,
-    room: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
 ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(room).acquire_owned().await.ok()?;
+    let permit = Arc::clone(permits).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _)) => Some((stream, place)),
+        Ok((stream, _)) => Some((stream, permit)),
         Err(error) => {
-            tracing::warn!(%error, "a connection was not accepted");
-            sleep(PAUSE).await;
+            tracing::warn!(%error, "cannot accept a connection");
+            sleep(ACCEPT_PAUSE).await;
             None
         }
     }
 }
 
-/// One connection, to its end.
+/// Serves one connection until it closes.
 async fn connection(
     stream: TcpStream,
     router: Router,
@@ -119,55 +123,55 @@ async fn connection(
     mut stopping: watch::Receiver<bool>,
 ) {
     let _ = stream.set_nodelay(true);
-    let busy = Busy::default();
-    let service = Counted { inner: TowerToHyperService::new(router), busy: busy.clone() };
+    let in_flight = InFlight::default();
+    let service = Counted { inner: TowerToHyperService::new(router), in_flight: in_flight.clone() };
     let mut builder = http1::Builder::new();
-    let builder = builder.timer(TokioTimer::new()).header_read_timeout(limits.head);
+    let builder = builder.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
-    // An error is the client's: it went away, it was silent for too long, it does not speak HTTP.
+    // Errors are the client's: a disconnect, a timeout, invalid HTTP.
     tokio::select! {
         _ = connection.as_mut() => return,
         _ = stopping.wait_for(|stopping| *stopping) => {}
     }
     connection.as_mut().graceful_shutdown();
-    if !busy.is_busy() && timeout(LINGER, connection.as_mut()).await.is_ok() {
+    if !in_flight.any() && timeout(LINGER, connection.as_mut()).await.is_ok() {
         return;
     }
-    // One that is silent, or has sent half of a head, is not waited for.
-    if busy.is_busy() && timeout(limits.grace, connection).await.is_err() {
-        tracing::warn!("a request was still running and is cut");
+    // A silent connection, or half of a header, is not waited for.
+    if in_flight.any() && timeout(limits.grace, connection).await.is_err() {
+        tracing::warn!("request aborted at the end of the grace period");
     }
 }
 
-/// Requests of a connection that are under way, until the last byte of the answer.
+/// Number of a connection's requests in flight, until the last byte of the response.
 #[derive(Debug, Clone, Default)]
-struct Busy(Arc<AtomicUsize>);
+struct InFlight(Arc<AtomicUsize>);
 
-impl Busy {
-    fn enter(&self) -> Running {
+impl InFlight {
+    fn enter(&self) -> InFlightGuard {
         self.0.fetch_add(1, Ordering::Relaxed);
-        Running(self.clone())
+        InFlightGuard(self.clone())
     }
 
-    fn is_busy(&self) -> bool {
+    fn any(&self) -> bool {
         self.0.load(Ordering::Relaxed) > 0
     }
 }
 
-/// One that is under way.
-struct Running(Busy);
+/// Counts one request in flight until it is dropped.
+struct InFlightGuard(InFlight);
 
-impl Drop for Running {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// The routes, with a count of what is under way.
+/// The router, counting requests in flight.
 struct Counted {
     inner: TowerToHyperService<Router>,
-    busy: Busy,
+    in_flight: InFlight,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Counted {
@@ -176,19 +180,19 @@ impl hyper::service::Service<Request<Incoming>> for Counted {
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let running = self.busy.enter();
-        let answer = hyper::service::Service::call(&self.inner, request);
+        let guard = self.in_flight.enter();
+        let response = hyper::service::Service::call(&self.inner, request);
         Box::pin(async move {
-            let response = answer.await?;
-            Ok(response.map(|body| Body::new(CountedBody { body, _running: running })))
+            let response = response.await?;
+            Ok(response.map(|body| Body::new(CountedBody { body, _guard: guard })))
         })
     }
 }
 
-/// The body of an answer; while it is there, the request is under way.
+/// A response body; its request is in flight until it is dropped.
 struct CountedBody {
     body: Body,
-    _running: Running,
+    _guard: InFlightGuard,
 }
 
 impl HttpBody for CountedBody {

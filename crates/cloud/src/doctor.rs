@@ -16,10 +16,10 @@ use api_sessions_store::{Day, Role, Store, StoreKind};
 /// Free disk space below which it warns, bytes.
 const LOW_DISK: u64 = 1 << 30;
 
-/// 2024-01-01: a clock before it is wrong.
-const PAST: u64 = 1_704_067_200_000;
+/// 2024-01-01: an earlier clock is wrong, ms since 1970.
+const EARLIEST_NOW: u64 = 1_704_067_200_000;
 
-/// What was found.
+/// Results of the checks.
 #[derive(Debug, Default)]
 pub struct Findings(Vec<(bool, &'static str, String)>);
 
@@ -28,15 +28,15 @@ impl Findings {
         self.0.push((good, subject, text.into()));
     }
 
-    /// Nothing is wrong.
+    /// Whether no check failed.
     pub fn is_good(&self) -> bool {
         self.0.iter().all(|finding| finding.0)
     }
 
-    /// One line each.
+    /// Prints a line for each check.
     ///
     /// # Errors
-    /// `out` cannot be written.
+    /// Writing to `out` fails.
     pub fn print(&self, out: &mut impl Write) -> std::io::Result<()> {
         for (good, subject, text) in &self.0 {
             writeln!(out, "{:4} {subject}: {text}", if *good { "ok" } else { "BAD" })?;
@@ -50,7 +50,7 @@ pub fn examine_module(nginx: &Path, module: Option<&Path>) -> Findings {
     module_fit::examine(nginx, module)
 }
 
-/// Checks everything of this cloud.
+/// Checks the cloud with this configuration.
 pub fn examine(config: &Config) -> Findings {
     let mut findings = Findings::default();
     disk(&mut findings, &config.data);
@@ -100,7 +100,7 @@ fn disk(findings: &mut Findings, data: &Path) {
     });
     let _ = std::fs::remove_file(&probe);
     match write {
-        Ok(()) => findings.add(true, "disk", format!("{} can be written", data.display())),
+        Ok(()) => findings.add(true, "disk", format!("{} is writable", data.display())),
         Err(error) => findings.add(false, "disk", format!("{}: {error}", data.display())),
     }
     match rustix::fs::statvfs(data) {
@@ -115,7 +115,7 @@ fn disk(findings: &mut Findings, data: &Path) {
 
 fn clock(findings: &mut Findings) {
     let now = now_ms();
-    findings.add(now > PAST, "clock", rfc3339(now));
+    findings.add(now > EARLIEST_NOW, "clock", rfc3339(now));
 }
 
 fn days(findings: &mut Findings, store: &dyn Store) {
@@ -123,13 +123,17 @@ fn days(findings: &mut Findings, store: &dyn Store) {
     let tomorrow = Day(Day::of(now_ms()).0 + 1).to_string();
     findings.add(true, "store", format!("{} days", health.days.len()));
     if let Some(error) = health.write_error {
-        findings.add(false, "store", format!("can only be read: {error}"));
+        findings.add(false, "store", format!("read-only: {error}"));
     }
     for day in health.days {
         match day.error {
             Some(error) => findings.add(false, "store", format!("{}: {error}", day.day)),
             None if day.day > tomorrow => {
-                findings.add(false, "clock", format!("there are records of {}", day.day));
+                findings.add(
+                    false,
+                    "clock",
+                    format!("the store has records of {}, in the future", day.day),
+                );
             }
             None => {
                 findings.add(true, "store", format!("{}: {} MiB", day.day, day.bytes >> 20));
@@ -149,11 +153,12 @@ fn tokens(findings: &mut Findings, store: &dyn Store, data: &Path) {
     }
     for name in [INGEST_FILE, ADMIN_FILE] {
         let path = data.join(name);
-        // Whoever moved it elsewhere did well.
+        // It may have been moved.
         let Ok(token) = std::fs::read_to_string(&path) else { continue };
-        let counts = store.find_token(&auth::hash(token.trim())).is_ok_and(|found| found.is_some());
-        let state = if counts { "counts" } else { "was revoked: delete the file" };
-        findings.add(counts, "tokens", format!("{name} {state}"));
+        let is_valid =
+            store.find_token(&auth::hash(token.trim())).is_ok_and(|found| found.is_some());
+        let state = if is_valid { "is valid" } else { "was revoked: delete the file" };
+        findings.add(is_valid, "tokens", format!("{name} {state}"));
         use std::os::unix::fs::PermissionsExt;
         let mode = std::fs::metadata(&path).map_or(0, |meta| meta.permissions().mode() & 0o777);
         findings.add(mode & 0o077 == 0, "tokens", format!("{name} has mode {mode:o}"));

@@ -1,4 +1,4 @@
-//! Errors as clients see them: `{error, detail}` with the fitting status.
+//! Errors as clients see them: JSON `{error, detail}` and a status.
 
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -8,24 +8,24 @@ use utoipa::ToSchema;
 
 use api_sessions_store::StoreError;
 
-/// An answer that is an error.
+/// An error response.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}: {detail}")]
 pub struct AppError {
-    /// Its status.
+    /// Status.
     pub status: StatusCode,
-    /// One word for programs.
+    /// A word for programs.
     pub error: &'static str,
-    /// One sentence for people.
+    /// A sentence for people.
     pub detail: String,
 }
 
-/// Longest detail, bytes: it may quote what a client sent.
+/// Longest detail, bytes: a detail may quote the request.
 const MAX_DETAIL: usize = 500;
 
-/// `text` as it may stand in an answer and in the log: at most so many bytes, on one line.
-pub fn brief(text: &str, most: usize) -> String {
-    let end = (0..=most.min(text.len())).rfind(|at| text.is_char_boundary(*at)).unwrap_or(0);
+/// Makes `text` safe to quote in a response or in the log: at most `max` bytes, without control characters.
+pub fn brief(text: &str, max: usize) -> String {
+    let end = (0..=max.min(text.len())).rfind(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let mut brief = text.get(..end).unwrap_or_default().replace(char::is_control, "\u{fffd}");
     if end < text.len() {
         brief.push('…');
@@ -45,7 +45,7 @@ pub struct ErrorBody<'a> {
 }
 
 impl AppError {
-    /// Any error.
+    /// An error of any status.
     pub fn new(status: StatusCode, error: &'static str, detail: impl Into<String>) -> Self {
         Self { status, error, detail: brief(&detail.into(), MAX_DETAIL) }
     }
@@ -75,7 +75,7 @@ impl AppError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
     }
 
-    /// 503: nodes keep their records and come again.
+    /// 503: nodes keep their records and retry.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
     }
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_client_sent_is_cut_and_stays_on_its_line() {
+    fn a_quoted_request_is_cut_and_stays_on_one_line() {
         assert_eq!(brief("a\nb", 10), "a\u{fffd}b");
         assert_eq!(brief("aé", 2), "a…");
         assert_eq!(AppError::bad_request("x".repeat(9999)).detail.chars().count(), 501);

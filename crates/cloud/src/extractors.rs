@@ -1,5 +1,4 @@
-//! What handlers take out of a request. As axum's own, but what is wrong is told as everywhere here:
-//! `{error, detail}`.
+//! axum's extractors, with the error body of this API: `{error, detail}`.
 
 use axum::extract::rejection::{FormRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -25,12 +24,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// The query string of a path that takes none.
+/// The query string of a route without parameters: any is an error.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Nothing {}
+pub struct NoQuery {}
 
-/// What stands for the names in a route.
+/// Path parameters.
 #[derive(Debug)]
 pub struct Path<T>(pub T);
 
@@ -44,7 +43,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// A form that is posted.
+/// A posted form.
 #[derive(Debug)]
 pub struct Form<T>(pub T);
 

@@ -1,5 +1,4 @@
-//! Realistic traffic for trying out and for measuring: sessions that begin, go on and end, posted
-//! as a node would.
+//! Realistic traffic for trials and benchmarks: sessions that begin, continue and end, posted as a node does.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -13,56 +12,56 @@ use flate2::write::GzEncoder;
 
 use api_sessions_store::clock::now_ms;
 
-/// What is generated.
+/// Options of `generate`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Generate {
-    /// Address of the cloud
+    /// URL of the cloud
     #[arg(long, default_value = "http://127.0.0.1:8700")]
     pub url: String,
-    /// Requests in all
+    /// Total number of requests
     #[arg(long, default_value_t = 100_000)]
     pub requests: u64,
-    /// Sessions that are alive at a time, over all connections
+    /// Concurrent sessions, over all connections
     #[arg(long, default_value_t = 5_000)]
     pub sessions: usize,
-    /// Requests of a session, about
+    /// Average requests per session
     #[arg(long, default_value_t = 20)]
     pub length: u64,
-    /// Days the requests are spread over, up to now
+    /// Days over which the requests are spread, up to now
     #[arg(long, default_value_t = 1.0, value_parser = read_days)]
     pub days: f64,
     /// Connections
     #[arg(long, default_value_t = 4)]
     pub connections: u64,
-    /// Records in a batch
+    /// Records per batch
     #[arg(long, default_value_t = 1_000)]
     pub batch: u64,
     /// Do not compress batches
     #[arg(long)]
     pub plain: bool,
-    /// Seed: the same seed gives the same traffic
+    /// Seed; the same seed generates the same traffic
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 }
 
 fn read_days(text: &str) -> Result<f64, String> {
     let days = text.parse().ok().filter(|days| (0.0..=366.0).contains(days));
-    days.ok_or_else(|| "a number from 0 to 366 is accepted".to_owned())
+    days.ok_or_else(|| "a number from 0 to 366 is expected".to_owned())
 }
 
-/// What was done.
+/// Outcome of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Done {
-    /// Records that the cloud took.
+    /// Records that the cloud accepted.
     pub records: u64,
-    /// In this time.
+    /// Elapsed time.
     pub time: Duration,
 }
 
-/// Generates traffic and posts it with `token`; `progress` is called now and then.
+/// Generates traffic and posts it with `token`. Calls `progress` after each batch with the number of records sent.
 ///
 /// # Errors
-/// The cloud did not answer with 200.
+/// The cloud answers with another status than 200, or cannot be reached.
 pub fn run(
     options: &Generate,
     token: &str,
@@ -79,7 +78,7 @@ pub fn run(
             })
             .collect();
         for thread in threads {
-            thread.join().map_err(|_| "a thread failed".to_owned())??;
+            thread.join().map_err(|_| "a thread panicked".to_owned())??;
         }
         Ok(Done { records: sent.load(Relaxed), time: start.elapsed() })
     })
@@ -152,7 +151,7 @@ struct Visitor {
 struct Traffic {
     random: Rng,
     alive: VecDeque<Visitor>,
-    most: usize,
+    max_alive: usize,
     length: u64,
     start: f64,
     span: f64,
@@ -179,7 +178,7 @@ impl Traffic {
         Traffic {
             random: Rng::with_seed(options.seed.wrapping_mul(1_000_003).wrapping_add(n)),
             alive: VecDeque::new(),
-            most: options.sessions.div_ceil(of as usize).max(1),
+            max_alive: options.sessions.div_ceil(of as usize).max(1),
             length: options.length.max(1),
             start: now_ms() as f64 - span,
             span,
@@ -200,14 +199,14 @@ impl Traffic {
         }
     }
 
-    /// Writes the line of one request; `at`: 0 is the oldest, 1 is now.
+    /// Appends the record of one request; `at` is its time, from 0 (oldest) to 1 (now).
     fn write(&mut self, at: f64, out: &mut String) {
-        if self.alive.len() < self.most {
+        if self.alive.len() < self.max_alive {
             let visitor = self.visitor();
             self.alive.push_back(visitor);
         }
         let random = &mut self.random;
-        // The one that waits longest, or one near it.
+        // One of the visitors idle for longest.
         let near = random.usize(..8.min(self.alive.len()));
         let Some(mut visitor) = self.alive.remove(near) else { return };
         let (a, b) = (random.u64(..20_000), random.u64(..));
@@ -274,7 +273,7 @@ mod tests {
     use crate::ingest::batch::{Period, parse};
 
     #[test]
-    fn every_line_is_good() {
+    fn every_generated_record_is_valid() {
         let options = Generate {
             url: String::new(),
             requests: 1,

@@ -1,12 +1,11 @@
-//! Bodies that people and their programs write: JSON objects, and nothing that looks a little like one.
+//! Strict parsing of JSON bodies.
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 
 use crate::error::AppError;
 
-/// A JSON object. What serde makes for a struct also takes a list of its fields in their order; nobody
-/// who sends one means that.
+/// A JSON object. A derived `Deserialize` also accepts an array of the fields in order, which this type refuses.
 #[derive(Debug)]
 pub struct Object<T>(pub T);
 
@@ -30,12 +29,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// Reads a body that must be an object.
+/// Parses a body that must be an object.
 ///
 /// # Errors
-/// 400, saying what was expected where.
+/// 400, naming what was expected and where.
 pub fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, AppError> {
     serde_json::from_slice(body)
         .map(|Object(value)| value)
-        .map_err(|error| AppError::bad_request(format!("the body: {error}")))
+        .map_err(|error| AppError::bad_request(format!("invalid body: {error}")))
 }

@@ -1,4 +1,4 @@
-//! The program: reads the command line, and serves or does what the subcommand says.
+//! The program: parses the command line, and serves or runs a subcommand.
 #![forbid(unsafe_code)]
 
 use std::io::Write;
@@ -16,7 +16,7 @@ use clap::{CommandFactory, Parser};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// Bytes of a token's label that are listed.
+/// Longest label in the list of tokens, bytes.
 const MAX_LABEL: usize = 200;
 
 fn main() -> ExitCode {
@@ -62,10 +62,10 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
             let done = generate::run(&options, token.trim(), &progress)?;
             let seconds = done.time.as_secs_f64();
             let rate = done.records as f64 / seconds;
-            writeln!(out, "{} records in {seconds:.1} s: {rate:.0} a second", done.records)?;
+            writeln!(out, "{} records in {seconds:.1} s: {rate:.0}/s", done.records)?;
         }
         Some(Command::Token(command)) => {
-            // A mistyped directory is told, and not filled.
+            // A mistyped directory is an error; no store is created in it.
             if !matches!(command, TokenCommand::Create { .. }) {
                 api_sessions_store::is_there(&config.store, &config.data)?;
             }
@@ -85,7 +85,7 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
                 }
                 TokenCommand::Revoke { id } => {
                     if !store.revoke_token(id)? {
-                        return Err(format!("there is no token {id}").into());
+                        return Err(format!("no token {id}").into());
                     }
                 }
             }
@@ -102,13 +102,13 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         let data = config.data.clone();
         let server = Server::start(config).await?;
         let mut out = std::io::stdout();
-        // Whoever has read the link may close the pipe.
+        // The reader of the link may close the pipe.
         let _ = writeln!(out, "Console: {}", server.console_link());
         if server.admin.is_none() {
             let file = data.join(tokens::ADMIN_FILE);
-            let _ = writeln!(out, "Its admin token: {}", file.display());
+            let _ = writeln!(out, "Admin token: {}", file.display());
         }
-        let _ = writeln!(out, "Token of the nodes: {}", data.join(tokens::INGEST_FILE).display());
+        let _ = writeln!(out, "Ingest token: {}", data.join(tokens::INGEST_FILE).display());
         tracing::info!(address = %server.address, data = %data.display(), "listening");
         let (mut term, mut int) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

@@ -1,4 +1,4 @@
-//! Starting, serving, ending.
+//! Start, operation and shutdown of the server.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -14,57 +14,56 @@ use crate::state::AppState;
 use crate::tokens;
 use api_sessions_store::StoreError;
 
-/// A server that listens but does not serve yet.
+/// A server that is ready to serve.
 pub struct Server {
     listener: TcpListener,
     state: AppState,
-    /// What connections may do.
+    /// Limits of connections.
     pub limits: Limits,
-    /// Where it listens.
+    /// Address it listens on.
     pub address: SocketAddr,
-    /// The first admin token, if it was made now.
+    /// The admin token, if this start created it.
     pub admin: Option<String>,
 }
 
-/// Why it does not start.
+/// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The store.
+    /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The address.
+    /// The address cannot be bound.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
 }
 
-/// Connections that wait to be taken.
+/// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // As for every server: the connections of the one before do not hold the address.
+    // Connections of a previous process in TIME_WAIT do not block the address.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(socket)
 }
 
 impl Server {
-    /// Listens, deletes what is too old, opens the store, and makes the first tokens.
+    /// Binds the address, deletes expired days, opens the store, and creates the initial tokens.
     ///
     /// # Errors
     /// [`StartError`]
     pub async fn start(config: Config) -> Result<Server, StartError> {
         let handle = tokio::runtime::Handle::current();
         let no_listener = |error| StartError::Listen(config.listen, error);
-        // First of all: where another serves already, nothing of its data is touched. Connections are taken
-        // once there is an answer to give.
+        // Bind first: if another server owns the address, its data stays untouched. Connections are accepted
+        // once the store is open.
         let socket = bind(config.listen).map_err(no_listener)?;
         let dropped = retention::before_opening(&config).await;
         let store = api_sessions_store::open(&config.store, &config.data, &handle).await?;
         let admin = {
             let (store, data) = (Arc::clone(&store), config.data.clone());
-            // Stores block.
-            tokio::task::spawn_blocking(move || tokens::first(&*store, &data))
+            tokio::task::spawn_blocking(move || tokens::create_initial(&*store, &data))
                 .await
                 .map_err(|error| StoreError::Unavailable(error.to_string()))??
         };
@@ -76,8 +75,7 @@ impl Server {
         Ok(Server { listener, state, limits: Limits::of_system(), address, admin })
     }
 
-    /// Address of the Console. The token is in it once only, at the first start: what is printed is kept in
-    /// logs.
+    /// URL of the Console. Only the first start includes the token, since logs keep what is printed.
     pub fn console_link(&self) -> String {
         match &self.admin {
             Some(token) => format!("http://{}/login?token={token}", self.address),
@@ -85,7 +83,7 @@ impl Server {
         }
     }
 
-    /// Serves until `stop`, then lets requests end, and what was taken reach the disk.
+    /// Serves until `stop`, then completes the requests in flight.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) {
         let state = self.state.clone();
         let cleaning = tokio::spawn(retention::run(state.clone()));

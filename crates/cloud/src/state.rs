@@ -1,4 +1,4 @@
-//! What every request handler can reach.
+//! State shared by all request handlers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,36 +13,36 @@ use crate::metrics::Metrics;
 use crate::node_control::registry::NodeRegistry;
 use api_sessions_store::{Store, StoreError};
 
-/// Lists of sessions that are made at a time: each uses all processors, and memory for the sessions that it
-/// puts together from several days. More wait.
-const LISTS: usize = 2;
+/// Maximum concurrent session-list queries: each uses all processors, and memory for the sessions it merges.
+/// Further queries wait.
+const MAX_CONCURRENT_LISTS: usize = 2;
 
-/// How long one waits for its turn.
+/// Longest wait for one of them.
 const LIST_WAIT: Duration = Duration::from_secs(30);
 
 /// Shared by all handlers.
 #[derive(Clone)]
 pub struct AppState(Arc<Inner>);
 
-/// What [`AppState`] points to.
+/// The state behind [`AppState`].
 pub struct Inner {
-    /// All that is kept.
+    /// The store.
     pub store: Arc<dyn Store>,
-    /// As configured.
+    /// Configuration.
     pub config: Config,
-    /// Counters.
+    /// Metrics.
     pub metrics: Metrics,
     /// Nodes that sync.
     pub nodes: NodeRegistry,
-    /// What is usual at endpoints.
+    /// Baselines of endpoints.
     pub baseline: Baseline,
-    /// Wakes long polls: the denylist or the parameters changed.
+    /// Wakes long polls after a change of the denylist or the parameters.
     pub changed: watch::Sender<()>,
-    /// `true` once the server is to end.
+    /// `true` once the server shuts down.
     pub stopping: watch::Sender<bool>,
-    /// Room for batches.
+    /// Memory budget of ingest.
     pub memory: MemoryBudget,
-    /// Lists that may be made now.
+    /// Permits for session-list queries.
     lists: Arc<Semaphore>,
 }
 
@@ -55,7 +55,7 @@ impl std::ops::Deref for AppState {
 }
 
 impl AppState {
-    /// Of a store, as configured.
+    /// The state of a server with this store.
     pub fn new(store: Arc<dyn Store>, config: Config) -> AppState {
         AppState(Arc::new(Inner {
             store,
@@ -66,21 +66,20 @@ impl AppState {
             changed: watch::Sender::new(()),
             stopping: watch::Sender::new(false),
             memory: MemoryBudget::default(),
-            lists: Arc::new(Semaphore::new(LISTS)),
+            lists: Arc::new(Semaphore::new(MAX_CONCURRENT_LISTS)),
         }))
     }
 
-    /// The ingest token of the first start, if its file is still there: for an admin's eyes.
+    /// The initial ingest token, if its file still exists. Only to be shown to an admin.
     pub fn ingest_token(&self) -> Option<String> {
         let path = self.config.data.join("ingest.token");
         std::fs::read_to_string(path).ok().map(|token| token.trim().to_owned())
     }
 
-    /// Asks the store, off the threads that serve connections. The way for the API and the Console
-    /// alike.
+    /// Queries the store on the blocking pool.
     ///
     /// # Errors
-    /// What the store says.
+    /// The error of the store.
     pub async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
@@ -93,32 +92,31 @@ impl AppState {
         }
     }
 
-    /// As [`AppState::read`], for lists of sessions: few are made at a time.
+    /// As [`AppState::read`], for session lists, of which few run concurrently.
     ///
     /// # Errors
-    /// What the store says.
+    /// The error of the store; 503 after waiting too long.
     pub async fn list<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, AppError> {
-        let place = Arc::clone(&self.lists).acquire_owned();
-        let place = tokio::time::timeout(LIST_WAIT, place).await;
-        let Ok(Ok(place)) = place else {
-            return Err(AppError::unavailable("too many lists are asked for at a time"));
+        let permit = Arc::clone(&self.lists).acquire_owned();
+        let Ok(Ok(permit)) = tokio::time::timeout(LIST_WAIT, permit).await else {
+            return Err(AppError::unavailable("too many concurrent list queries"));
         };
         self.read(move |store| {
             let result = work(store);
-            // Not before the work is done, though whoever asked may be gone.
-            drop(place);
+            // Held until the query ends, even if the client has disconnected.
+            drop(permit);
             result
         })
         .await
     }
 
-    /// As [`AppState::read`], for what changes the denylist or the parameters: nodes are told.
+    /// As [`AppState::read`], for a change of the denylist or the parameters; wakes the nodes that poll.
     ///
     /// # Errors
-    /// What the store says.
+    /// The error of the store.
     pub async fn change<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
@@ -138,7 +136,7 @@ mod tests {
     use api_sessions_store::sqlite::SqliteStore;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn any_number_of_lists_were_made_at_a_time() {
+    async fn session_lists_ran_in_any_number() {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(SqliteStore::open(dir.path()).unwrap());
         let state = AppState::new(store, Config::load(Options::default()).unwrap());
@@ -155,15 +153,17 @@ mod tests {
                 (end, tokio::spawn(async move { state.list(work).await }))
             })
             .collect();
-        tokio::task::block_in_place(|| (0..LISTS).for_each(|_| begins.recv().unwrap()));
-        // Other questions do not wait for lists.
+        tokio::task::block_in_place(|| {
+            (0..MAX_CONCURRENT_LISTS).for_each(|_| begins.recv().unwrap())
+        });
+        // Other queries do not wait for lists.
         state.read(|_| Ok(())).await.unwrap();
-        // Whoever asked is gone; the work is not done.
+        // The clients are gone; the queries still run.
         lists.iter().for_each(|(_, asked)| asked.abort());
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(begins.try_recv().is_err() && state.lists.available_permits() == 0);
         drop(lists);
-        while state.lists.available_permits() < LISTS {
+        while state.lists.available_permits() < MAX_CONCURRENT_LISTS {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

@@ -1,4 +1,4 @@
-//! The tokens of a first start, and making more.
+//! Creation of tokens.
 
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
@@ -7,13 +7,13 @@ use std::path::Path;
 use crate::auth;
 use api_sessions_store::{Role, Store, StoreError};
 
-/// File of the ingest token, in the data directory.
+/// File of the initial ingest token, in the data directory.
 pub const INGEST_FILE: &str = "ingest.token";
 
-/// File of the admin token, in the data directory.
+/// File of the initial admin token, in the data directory.
 pub const ADMIN_FILE: &str = "admin.token";
 
-/// Makes a token and keeps its hash.
+/// Creates a token and stores its hash.
 ///
 /// # Errors
 /// [`StoreError`]
@@ -23,27 +23,26 @@ pub fn create(store: &dyn Store, role: Role, label: &str) -> Result<String, Stor
     Ok(token)
 }
 
-/// Makes the first token of each role that a cloud cannot do without, where there is none of it (all were
-/// made by hand, were revoked, or a first start ended half-way), and leaves it in a file for this user
-/// alone. Gives the admin token if it was made now.
+/// Creates an ingest and an admin token if the store has none of that role, and writes each to a file that only
+/// this user can read. Returns the admin token if it was created.
 ///
 /// # Errors
-/// [`StoreError`]; a file that cannot be written.
-pub fn first(store: &dyn Store, data: &Path) -> Result<Option<String>, StoreError> {
+/// [`StoreError`], also if a file cannot be written.
+pub fn create_initial(store: &dyn Store, data: &Path) -> Result<Option<String>, StoreError> {
     let known = store.tokens()?;
     let mut admin = None;
     for (role, name) in [(Role::Ingest, INGEST_FILE), (Role::Admin, ADMIN_FILE)] {
         if known.iter().any(|token| token.role == role) {
             continue;
         }
-        // There is none yet where the store is elsewhere.
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
-        made.map_err(|error| {
-            StoreError::Unavailable(format!("cannot make {}: {error}", data.display()))
+        // With a remote store, the data directory may not exist yet.
+        let created = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+        created.map_err(|error| {
+            StoreError::Unavailable(format!("cannot create {}: {error}", data.display()))
         })?;
         let token = auth::new_token()?;
-        // The file first: a token that counts but is nowhere would be no use. One in a file that does not
-        // count is written over by the next start.
+        // The file first: after a crash in between, the next start overwrites a file with an unknown token,
+        // whereas a valid token without a file would be lost.
         write_private(&data.join(name), &token)?;
         store.add_token(&auth::hash(&token), role, "first start")?;
         if role == Role::Admin {

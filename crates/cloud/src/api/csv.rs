@@ -30,8 +30,8 @@ const COLUMNS: [&str; 22] = [
     "parameters",
 ];
 
-/// A cell that no spreadsheet takes for a formula: not with blanks in front either, nor with the wide forms
-/// of the signs, that some read as the signs themselves.
+/// A cell that no spreadsheet evaluates as a formula, even after leading blanks or with the full-width forms of
+/// the signs, which some spreadsheets accept.
 fn cell(text: &str) -> Cow<'_, str> {
     let is_blank = |c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}';
     let is_sign = |c: char| "=+-@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}".contains(c);
@@ -43,12 +43,12 @@ fn cell(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Lines of `requests`, with the head line where `head` is set.
+/// Renders `requests`, preceded by the header line if `head` is set.
 pub fn render(requests: &[StoredRequest], head: bool) -> Vec<u8> {
     let mut builder = csv::WriterBuilder::new();
     let mut writer = builder.terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     if head {
-        // Neither writes nor lengths fail: it is memory, and all lines are as long.
+        // Writing to memory does not fail, nor do lines of equal length.
         let _ = writer.write_record(COLUMNS);
     }
     for request in requests {

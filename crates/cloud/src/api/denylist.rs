@@ -1,4 +1,4 @@
-//! `/v1/denylist`: which sessions nodes refuse. What is taken here is what they can keep.
+//! `/v1/denylist`: the sessions that nodes deny. Entries are held to the limits of the nodes.
 
 use api_sessions_protocol::DenyEntry;
 use api_sessions_protocol::SessionId;
@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::query::{MAX_LIMIT, limit};
 use crate::auth::Identity;
 use crate::error::AppError;
-use crate::extractors::{Nothing, Path, Query};
+use crate::extractors::{NoQuery, Path, Query};
 use crate::ingest::body;
 use crate::json;
 use crate::state::AppState;
@@ -21,7 +21,7 @@ use api_sessions_store::{DenyChange, HistoryQuery};
 
 /// Longest body, bytes.
 const MAX_BODY: usize = 64 << 10;
-/// Longest time of an entry that ends, seconds: a hundred years.
+/// Longest duration of a temporary entry, seconds: a hundred years.
 const MAX_SECONDS: u64 = 100 * 366 * 86_400;
 
 /// Denied sessions.
@@ -48,18 +48,18 @@ pub struct Deny {
 }
 
 impl Deny {
-    /// The entry it asks for, by the rules of a node: one that it could not keep would be on the list
-    /// here and denied nowhere.
+    /// The entry, checked against the limits of the nodes: a node ignores an entry that it cannot hold, so the
+    /// session would be listed here and denied nowhere.
     ///
     /// # Errors
-    /// 400 where a value is out of its limits.
+    /// 400 if a value exceeds its limit.
     pub fn entry(self, by: &str, now: u64) -> Result<DenyEntry, AppError> {
         let wrong = |text: String| Err(AppError::bad_request(text));
         if self.session.parse::<SessionId>().is_err() {
-            return wrong("session: 32 lower-case hexadecimal digits are accepted".to_owned());
+            return wrong("session: 32 lower-case hexadecimal digits are expected".to_owned());
         }
         if self.seconds.is_some_and(|seconds| seconds == 0 || seconds > MAX_SECONDS) {
-            return wrong("seconds: 1 up to a hundred years; leave it out for good".to_owned());
+            return wrong("seconds: a number from 1 to a hundred years is expected, or none for a permanent entry".to_owned());
         }
         let bytes: usize = self.applications.iter().map(String::len).sum();
         if self.applications.len() > DENY_APPLICATIONS
@@ -67,11 +67,11 @@ impl Deny {
             || self.applications.iter().any(String::is_empty)
         {
             return wrong(format!(
-                "applications: at most {DENY_APPLICATIONS} names, {DENY_APPLICATION_BYTES} bytes in all, none empty"
+                "applications: at most {DENY_APPLICATIONS} names of together {DENY_APPLICATION_BYTES} bytes are allowed, none empty"
             ));
         }
         if self.reason.as_ref().is_some_and(|reason| reason.len() > DENY_REASON_BYTES) {
-            return wrong(format!("reason: at most {DENY_REASON_BYTES} bytes"));
+            return wrong(format!("reason: at most {DENY_REASON_BYTES} bytes are allowed"));
         }
         Ok(DenyEntry {
             session: self.session,
@@ -92,7 +92,7 @@ impl Deny {
 )]
 pub async fn list(
     State(state): State<AppState>,
-    _: Query<Nothing>,
+    _: Query<NoQuery>,
 ) -> Result<Json<Denylist>, AppError> {
     let denylist = state.read(|store| store.denylist(now_ms())).await?;
     Ok(Json(Denylist { denylist }))
@@ -138,7 +138,7 @@ pub async fn remove(
     Extension(identity): Extension<Identity>,
     Path(session): Path<String>,
 ) -> Result<StatusCode, AppError> {
-    if !take_off(&state, session, identity).await? {
+    if !remove_entry(&state, session, identity).await? {
         return Err(AppError::not_found("the session is not on the denylist"));
     }
     Ok(StatusCode::NO_CONTENT)
@@ -147,15 +147,15 @@ pub async fn remove(
 /// Removes a session, for the API and the Console; `false` if it was not on the denylist.
 ///
 /// # Errors
-/// What the store says.
-pub async fn take_off(
+/// The error of the store.
+pub async fn remove_entry(
     state: &AppState,
     session: String,
     identity: Identity,
 ) -> Result<bool, AppError> {
     let (of, by) = (session.clone(), identity.name.clone());
     let was_on = state.change(move |store| store.undeny(&of, &by, now_ms())).await?;
-    // What was on is an id; what was not may be any text.
+    // An id that was not on the list may be any text, which does not belong into the log.
     if was_on {
         tracing::info!(%session, by = %identity.name, "session no longer denied");
     }

@@ -1,6 +1,6 @@
-//! `/v1/parameters`: keys and context parameters that nodes take.
+//! `/v1/parameters`: keys and context parameters that nodes apply.
 //!
-//! A point is read by what a node reads it with, so that nodes refuse no set that was taken here.
+//! Points are parsed with the nodes' own parser, so that no node rejects a set that was accepted here.
 
 use ahash::AHashSet;
 use api_sessions_extract::{CloudSettings, MAX_PARAMETERS_BYTES};
@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::auth::Identity;
 use crate::error::AppError;
-use crate::extractors::{Nothing, Query};
+use crate::extractors::{NoQuery, Query};
 use crate::ingest::body;
 use crate::json::{self, Object};
 use crate::state::AppState;
@@ -20,22 +20,21 @@ use api_sessions_store::clock::now_ms;
 
 /// Longest body, bytes.
 const MAX_BODY: usize = 256 << 10;
-/// Most parameters.
+/// Largest number of parameters.
 pub const MAX_PARAMETERS: usize = 64;
-/// Longest version of a document, which a node keeps beside the parameters, bytes.
+/// Longest version of a sync document, which a node stores with the parameters, bytes.
 const MAX_VERSION: usize = 256;
 /// Longest name, bytes.
 const MAX_NAME: usize = 64;
 
-/// Body of a PUT. What is not known is a mistake that is told: a field spelt wrong would change something
-/// else than was meant.
+/// Body of a PUT. Unknown fields are errors: a misspelt one would silently keep its default.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewSet {
     parameters: Vec<Object<NewParameter>>,
 }
 
-/// A parameter in it.
+/// A parameter of the body.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewParameter {
@@ -68,7 +67,7 @@ impl From<NewSet> for ParameterSet {
 )]
 pub async fn get(
     State(state): State<AppState>,
-    _: Query<Nothing>,
+    _: Query<NoQuery>,
 ) -> Result<Json<ParameterSet>, AppError> {
     state.read(|store| store.parameters()).await.map(Json)
 }
@@ -99,13 +98,15 @@ pub async fn put(
     Ok(Json(set))
 }
 
-/// Whether a set can be put in force.
+/// Validates a set.
 ///
 /// # Errors
 /// 400, naming the parameter.
 pub fn check(set: &ParameterSet) -> Result<(), AppError> {
     if set.parameters.len() > MAX_PARAMETERS {
-        return Err(AppError::bad_request(format!("at most {MAX_PARAMETERS} parameters")));
+        return Err(AppError::bad_request(format!(
+            "at most {MAX_PARAMETERS} parameters are allowed"
+        )));
     }
     let mut names = AHashSet::new();
     for (n, parameter) in set.parameters.iter().enumerate() {
@@ -113,30 +114,31 @@ pub fn check(set: &ParameterSet) -> Result<(), AppError> {
             Err(AppError::bad_request(format!("parameters[{n}] ({}): {text}", parameter.point)))
         };
         if let Err(error) = Point::parse(&parameter.point, &mut NoVariables) {
-            // It names the point.
             return Err(AppError::bad_request(format!("parameters[{n}]: {error}")));
         }
         if parameter.name.as_deref().is_some_and(bad_name) {
-            return wrong("name: 1 to 64 bytes, no control characters");
+            return wrong("name: 1 to 64 bytes without control characters are expected");
         }
         if !names.insert(parameter.name.as_deref().unwrap_or(&parameter.point)) {
-            return wrong("its name is there twice");
+            return wrong("its name is duplicate");
         }
         if parameter.kind == ParamType::Session {
-            return wrong("type: context, user or role; `group` makes it a session key");
+            return wrong(
+                "type: context, user or role is expected; `group` makes it a session key",
+            );
         }
         if !parameter.group && parameter.export == ParameterExport::Off {
-            return wrong("it is neither a key nor exported");
+            return wrong("a parameter that is not exported must be a key");
         }
     }
-    as_a_node_would(set)
+    check_as_node(set)
 }
 
-/// The last word is a node's own: what is more to its rules than is told above, with the place.
-fn as_a_node_would(set: &ParameterSet) -> Result<(), AppError> {
+/// Checks the rest with the nodes' own parser.
+fn check_as_node(set: &ParameterSet) -> Result<(), AppError> {
     let document = serde_json::json!({ "version": "", "parameters": set }).to_string();
     if document.len() + MAX_VERSION > MAX_PARAMETERS_BYTES {
-        let text = format!("parameters: at most {MAX_PARAMETERS_BYTES} bytes as JSON");
+        let text = format!("parameters: at most {MAX_PARAMETERS_BYTES} bytes of JSON are allowed");
         return Err(AppError::bad_request(text));
     }
     let read = CloudSettings::parse(document.as_bytes());
@@ -152,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_there_once() {
+    fn names_are_unique() {
         let parameter = Parameter { point: "request.ip".into(), ..Parameter::default() };
         let mut set = ParameterSet { parameters: vec![parameter.clone()] };
         assert!(check(&set).is_ok());

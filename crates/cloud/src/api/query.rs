@@ -1,4 +1,4 @@
-//! Query strings of lists: what a client may write, checked, and turned into a store's question.
+//! Query strings of lists: parsing and validation.
 
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -7,10 +7,10 @@ use crate::error::AppError;
 use api_sessions_store::clock::parse_ms;
 use api_sessions_store::{Filter, RequestQuery, SessionQuery, Sort, StatusFilter};
 
-/// Items in a page that asks for no number.
+/// Default number of items per page.
 pub const DEFAULT_LIMIT: usize = 50;
 
-/// Most items in a page.
+/// Largest number of items per page.
 pub const MAX_LIMIT: usize = 1000;
 
 /// Longest value of a filter, bytes.
@@ -60,7 +60,7 @@ pub struct RawQuery {
 }
 
 fn wrong(name: &str, expected: &str) -> AppError {
-    AppError::bad_request(format!("{name}: {expected}"))
+    AppError::bad_request(format!("invalid value of {name}: {expected}"))
 }
 
 fn optional<T>(
@@ -74,28 +74,28 @@ fn optional<T>(
         return Ok(None);
     }
     if text.len() > MAX_VALUE {
-        return Err(wrong(name, "too long"));
+        return Err(wrong(name, &format!("longer than {MAX_VALUE} bytes")));
     }
     read(text).map(Some).ok_or_else(|| wrong(name, expected))
 }
 
-/// How many items a page may have.
+/// Parses the number of items per page.
 ///
 /// # Errors
-/// 400, saying what is accepted.
+/// 400, naming the valid range.
 pub fn limit(text: &str) -> Result<Option<usize>, AppError> {
-    optional("limit", text, &format!("a number from 1 to {MAX_LIMIT}"), |text| {
+    optional("limit", text, &format!("a number from 1 to {MAX_LIMIT} expected"), |text| {
         text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit))
     })
 }
 
 impl RawQuery {
-    /// The filters.
+    /// Parses the filters.
     ///
     /// # Errors
-    /// 400, naming the parameter and what it may be.
+    /// 400, naming the parameter and its valid values.
     pub fn filter(&self) -> Result<Filter, AppError> {
-        let time = "milliseconds since 1970 or RFC 3339";
+        let time = "milliseconds since 1970 or RFC 3339 expected";
         let word = |name, text| optional(name, text, "", |text| Some(text.to_owned()));
         Ok(Filter {
             from: optional("from", &self.from, time, parse_ms)?,
@@ -105,29 +105,39 @@ impl RawQuery {
             ip: word("ip", &self.ip)?,
             user: word("user", &self.user)?,
             role: word("role", &self.role)?,
-            status: optional("status", &self.status, "such as 403 or 4xx", StatusFilter::parse)?,
+            status: optional(
+                "status",
+                &self.status,
+                "a status such as 403 or 4xx expected",
+                StatusFilter::parse,
+            )?,
             method: word("method", &self.method)?,
             attack: word("attack", &self.attack)?,
             endpoint: word("endpoint", &self.endpoint)?,
             session: word("session", &self.session)?,
-            denied: optional("denied", &self.denied, "true or false", |text| match text {
-                "true" | "1" | "yes" | "on" => Some(true),
-                "false" | "0" | "no" | "off" => Some(false),
-                _ => None,
-            })?,
+            denied: optional(
+                "denied",
+                &self.denied,
+                "true or false expected",
+                |text| match text {
+                    "true" | "1" | "yes" | "on" => Some(true),
+                    "false" | "0" | "no" | "off" => Some(false),
+                    _ => None,
+                },
+            )?,
         })
     }
 
-    /// A page of sessions.
+    /// Parses a query for sessions.
     ///
     /// # Errors
-    /// 400, naming the parameter and what it may be.
+    /// 400, naming the parameter and its valid values.
     pub fn sessions(&self) -> Result<SessionQuery, AppError> {
         let (sort, descending) = match self.sort.strip_prefix('-') {
             Some(sort) => (sort, Some(true)),
             None => (self.sort.as_str(), None),
         };
-        let expected = "last_ts, first_ts, requests, attacks, denied or duration";
+        let expected = "last_ts, first_ts, requests, attacks, denied or duration expected";
         let sort = optional("sort", sort, expected, |text| {
             Some(match text {
                 "last_ts" => Sort::LastTs,
@@ -152,10 +162,10 @@ impl RawQuery {
         })
     }
 
-    /// A page of a session's requests.
+    /// Parses a query for a session's requests.
     ///
     /// # Errors
-    /// 400, naming the parameter and what it may be.
+    /// 400, naming the parameter and its valid values.
     pub fn requests(&self, session: String) -> Result<RequestQuery, AppError> {
         Ok(RequestQuery {
             session,
@@ -167,7 +177,7 @@ impl RawQuery {
     }
 
     fn ascending(&self) -> Result<Option<bool>, AppError> {
-        optional("order", &self.order, "asc or desc", |text| match text {
+        optional("order", &self.order, "asc or desc expected", |text| match text {
             "asc" => Some(true),
             "desc" => Some(false),
             _ => None,

@@ -18,7 +18,7 @@ use crate::extractors::{Path, Query};
 use crate::state::AppState;
 use api_sessions_store::{RequestQuery, StoredRequest};
 
-/// Header of a download: days that it may lack something of.
+/// Header of a download: days that could not be read completely.
 const INCOMPLETE: HeaderName = HeaderName::from_static("x-incomplete-days");
 
 /// A page of requests.
@@ -57,7 +57,7 @@ pub async fn list(
             Ok(known.then_some(page))
         })
         .await?
-        .ok_or_else(|| AppError::not_found("there is no such session"))?;
+        .ok_or_else(|| AppError::not_found("no such session"))?;
     Ok(Json(RequestPage { requests: page.items, next: page.next, incomplete: page.incomplete }))
 }
 
@@ -90,7 +90,7 @@ pub async fn download(
     let mut query = query.requests(session.clone())?;
     query.limit = MAX_LIMIT;
     let known = state.read(move |store| store.session(&session)).await?;
-    let known = known.ok_or_else(|| AppError::not_found("there is no such session"))?;
+    let known = known.ok_or_else(|| AppError::not_found("no such session"))?;
     let name: String = known
         .summary
         .session
@@ -110,15 +110,15 @@ pub async fn download(
             headers.insert(name, value);
         }
     }
-    let told = Arc::new(incomplete);
+    let announced = Arc::new(incomplete);
     let rest = futures_util::stream::try_unfold(next, move |next| {
-        let (state, told) = (state.clone(), Arc::clone(&told));
+        let (state, announced) = (state.clone(), Arc::clone(&announced));
         async move {
             let Some(query) = next else { return Ok::<_, AppError>(None) };
             let (text, next, incomplete) = page(&state, query, false).await?;
-            match incomplete.iter().find(|day| !told.contains(day)) {
-                // What the head did not tell of is not left out: the download is cut.
-                Some(day) => Err(AppError::unavailable(format!("{day} cannot be read any more"))),
+            match incomplete.iter().find(|day| !announced.contains(day)) {
+                // The header did not announce this day, so the download is aborted rather than incomplete.
+                Some(day) => Err(AppError::unavailable(format!("{day} is no longer readable"))),
                 None => Ok(Some((text, next))),
             }
         }
@@ -127,7 +127,7 @@ pub async fn download(
     Ok((headers, Body::from_stream(first.chain(rest))).into_response())
 }
 
-/// A page as CSV, the question for the next one, and the days that it may lack something of.
+/// A page as CSV, the query for the next one, and the days that could not be read completely.
 async fn page(
     state: &AppState,
     mut query: RequestQuery,
@@ -161,5 +161,5 @@ pub async fn detail(
         .read(move |store| store.request(&id))
         .await?
         .map(Json)
-        .ok_or_else(|| AppError::not_found("there is no such request"))
+        .ok_or_else(|| AppError::not_found("no such request"))
 }

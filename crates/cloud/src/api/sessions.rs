@@ -42,5 +42,5 @@ pub async fn detail(
         .read(move |store| store.session(&session))
         .await?
         .map(Json)
-        .ok_or_else(|| AppError::not_found("there is no such session"))
+        .ok_or_else(|| AppError::not_found("no such session"))
 }

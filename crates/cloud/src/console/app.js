@@ -1,7 +1,7 @@
 "use strict";
-// Comfort for the Console: copying, refreshing, ordering, a preview. Without it all can be read and done.
+// Convenience for the Console: copying, refreshing, ordering, a preview. Every page works without it.
 
-// Copy: what has data-copy gets a button.
+// Copy: elements with data-copy get a button.
 for (const element of document.querySelectorAll("[data-copy]")) {
   const button = document.createElement("button");
   button.type = "button";
@@ -12,7 +12,7 @@ for (const element of document.querySelectorAll("[data-copy]")) {
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      // Without https there is no clipboard: the text is selected instead.
+      // Browsers offer no clipboard on plain HTTP: select the text instead.
       getSelection().selectAllChildren(element);
     }
     button.textContent = "Copied";
@@ -21,7 +21,7 @@ for (const element of document.querySelectorAll("[data-copy]")) {
   element.after(button);
 }
 
-// Refresh: the part marked data-live is fetched again every so many seconds, until it is paused.
+// Refresh: reloads the element with data-live periodically, until paused.
 const refresh = document.querySelector("[data-refresh]");
 const live = document.querySelector("[data-live]");
 if (refresh && live) {
@@ -48,14 +48,14 @@ if (refresh && live) {
       const title = page.querySelector("h1");
       if (fresh && !live.contains(document.activeElement)) live.replaceChildren(...fresh.childNodes);
       if (title) document.querySelector("h1").textContent = title.textContent;
-    } catch { /* the cloud is away: tried again */ }
+    } catch { /* unreachable: the next refresh retries */ }
   }
   setInterval(() => { if (!paused && !document.hidden) load(); }, Number(refresh.dataset.refresh) * 1000);
 }
 const wait = document.querySelector("[data-refresh-page]");
 if (wait) setTimeout(() => location.reload(), Number(wait.dataset.refreshPage) * 1000);
 
-// Parameters: order by dragging and by buttons, remove, add with a preview.
+// Parameters: reorder by dragging or buttons, remove, add with a preview.
 const editor = document.querySelector("[data-parameters]");
 if (editor) {
   const body = editor.querySelector("tbody");
@@ -96,7 +96,7 @@ if (editor) {
     const field = (name) => adder.elements.namedItem(name);
     const compose = () => {
       const rest = field("rest").value.trim();
-      // A name with dots, brackets or spaces is quoted; a path is written as it is.
+      // Names with dots, brackets or spaces are quoted; paths are not.
       const source = field("source").value;
       const isName = source.endsWith(".") && !source.includes("json");
       const quoted = isName && /[.[\] ]/.test(rest) ? `["${rest}"]` : rest;

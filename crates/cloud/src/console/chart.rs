@@ -1,4 +1,4 @@
-//! Pictures of numbers over time, drawn as SVG on the server.
+//! Charts, rendered as SVG on the server.
 
 use maud::{Markup, PreEscaped, html};
 
@@ -6,13 +6,13 @@ use super::html::{encoded, short, time};
 use api_sessions_store::ACTIVITY_MS;
 use api_sessions_store::{Activity, StoredRequest};
 
-/// Size of a picture, in its own units.
+/// Size of a chart in SVG units.
 const WIDTH: u64 = 1000;
 const HEIGHT: u64 = 90;
-/// Most bars of a chart.
+/// Largest number of bars.
 const BARS: u64 = 120;
 
-/// Requests and attacks between two moments, as bars that link to their time.
+/// Requests and attacks between two times, as bars that link to their interval.
 pub(super) fn activity(all: &[Activity], from: u64, to: u64) -> Markup {
     let span = to.saturating_sub(from).max(ACTIVITY_MS);
     let step = span.div_ceil(BARS).div_ceil(ACTIVITY_MS) * ACTIVITY_MS;
@@ -31,12 +31,12 @@ pub(super) fn activity(all: &[Activity], from: u64, to: u64) -> Markup {
     let attacks: u64 = bars.iter().map(|bar| bar.attacks).sum();
     let width = WIDTH as f64 / count as f64;
     let height = |n: u64| {
-        // What is there is seen, however little it is.
+        // Any value above zero stays visible.
         let share = n as f64 / most as f64 * HEIGHT as f64;
         if n > 0 { share.max(2.0) } else { 0.0 }
     };
     let summary = format!(
-        "{requests} requests, {attacks} of them malicious, from {} to {} UTC",
+        "{requests} requests, {attacks} malicious, from {} to {} UTC",
         time(from),
         time(to)
     );
@@ -54,7 +54,7 @@ pub(super) fn activity(all: &[Activity], from: u64, to: u64) -> Markup {
                     }
                 }
             }
-            figcaption.quiet { (summary) ". All traffic; most in " (super::html::duration(step)) ": " (most) "." }
+            figcaption.quiet { (summary) ". All traffic; at most in " (super::html::duration(step)) ": " (most) "." }
         }
     }
 }
@@ -70,7 +70,7 @@ fn rect(class: &str, x: f64, width: f64, height: f64) -> Markup {
     }
 }
 
-/// A session's requests over time: one line each, higher the longer it took.
+/// Requests of a session over time: a line each, its height by the time taken.
 pub(super) fn timeline(requests: &[StoredRequest]) -> Markup {
     let (Some(first), Some(last)) = (requests.first(), requests.last()) else {
         return html! {};
@@ -95,7 +95,7 @@ pub(super) fn timeline(requests: &[StoredRequest]) -> Markup {
                 }
             }
             figcaption.quiet {
-                (time(from)) " to " (time(to)) " UTC; height: time taken. "
+                (time(from)) " to " (time(to)) " UTC; height: response time. "
                 span.key.attacks { "attack" } " " span.key.denied { "denied" } " " span.key.errors { "error" } " " span.key.requests { "other" }
             }
         }

@@ -1,4 +1,4 @@
-//! Denied sessions: now, and in any past period.
+//! The denylist, now and in the past.
 
 use ahash::AHashMap;
 use api_sessions_protocol::DenyEntry;
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::filters::address;
 use super::html::{encoded, page, short, time};
 use super::{Viewer, error_page};
-use crate::api::denylist::{Deny, take_off};
+use crate::api::denylist::{Deny, remove_entry};
 use crate::api::query::MAX_LIMIT;
 use crate::auth::Identity;
 use crate::error::AppError;
@@ -20,23 +20,23 @@ use crate::state::AppState;
 use api_sessions_store::clock::{now_ms, parse_ms};
 use api_sessions_store::{DenyChange, HistoryQuery, Store, StoreError};
 
-/// How long: name and seconds; none is for good.
+/// Durations to choose from: label and seconds; without seconds it is permanent.
 const DURATIONS: [(&str, &str); 6] = [
     ("1 hour", "3600"),
     ("1 day", "86400"),
     ("7 days", "604800"),
     ("30 days", "2592000"),
     ("1 year", "31536000"),
-    ("for good", ""),
+    ("permanently", ""),
 ];
 
-/// Rows of a page.
+/// Rows per page.
 const PER_PAGE: usize = 500;
 
-/// Changes that are looked at for a past time.
+/// Changes read for a past period; older ones are left out.
 const MAX_CHANGES: usize = 100_000;
 
-/// A time in which a session was denied.
+/// A period in which a session was denied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Period {
     session: String,
@@ -50,7 +50,7 @@ struct Period {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Past {
+pub(crate) struct PeriodQuery {
     from: String,
     to: String,
     page: String,
@@ -59,16 +59,16 @@ pub(crate) struct Past {
 pub(crate) async fn list(
     State(state): State<AppState>,
     viewer: Viewer,
-    Query(past): Query<Past>,
+    Query(query): Query<PeriodQuery>,
 ) -> Result<Markup, Response> {
     let (from, to) =
-        (moment(&past.from).map_err(error_page)?, moment(&past.to).map_err(error_page)?);
-    let at: usize = past.page.parse().unwrap_or(1).max(1);
+        (parse_time(&query.from).map_err(error_page)?, parse_time(&query.to).map_err(error_page)?);
+    let at: usize = query.page.parse().unwrap_or(1).max(1);
     let is_now = from.is_none() && to.is_none();
     let (periods, is_all) = state
         .read(move |store| match is_now {
-            true => Ok((now(store)?, true)),
-            false => then(store, from.unwrap_or(0), to.unwrap_or(u64::MAX)),
+            true => Ok((denied_now(store)?, true)),
+            false => denied_between(store, from.unwrap_or(0), to.unwrap_or(u64::MAX)),
         })
         .await
         .map_err(error_page)?;
@@ -76,7 +76,7 @@ pub(crate) async fn list(
     let shown = shown.get(..PER_PAGE).unwrap_or(shown);
     let other = |page: usize| {
         let page = page.to_string();
-        address("/denylist", &[("from", &past.from), ("to", &past.to), ("page", &page)])
+        address("/denylist", &[("from", &query.from), ("to", &query.to), ("page", &page)])
     };
     Ok(page(
         "Denylist",
@@ -85,17 +85,17 @@ pub(crate) async fn list(
         &html! {
             h1 { "Denylist" }
             form.filters method="get" action="/denylist" {
-                label { "Denied from (UTC)" input name="from" value=(past.from) placeholder="now"; }
-                label { "to (UTC)" input name="to" value=(past.to) placeholder="2026-11-23T10:00:00Z"; }
+                label { "Denied from (UTC)" input name="from" value=(query.from) placeholder="now"; }
+                label { "to (UTC)" input name="to" value=(query.to) placeholder="2026-11-23T10:00:00Z"; }
                 button { "Show" }
                 @if !is_now { a href="/denylist" { "Now" } }
             }
-            @if periods.is_empty() { p.notice { @if is_now { "No session is denied now." } @else { "No session was denied then." } } }
+            @if periods.is_empty() { p.notice { @if is_now { "No session is denied." } @else { "No session was denied in this period." } } }
             @else {
-                p.quiet { (periods.len()) " in all" @if !is_all { ", and older ones that are not looked at" } }
+                p.quiet { (periods.len()) @if periods.len() == 1 { " entry" } @else { " entries" } @if !is_all { "; older ones are not searched" } }
                 (table(shown, viewer, is_now))
                 nav.pages aria-label="Pages" {
-                    @if at > 1 { a href=(other(at - 1)) { "Page before" } }
+                    @if at > 1 { a href=(other(at - 1)) { "Previous page" } }
                     @if periods.len() > at.saturating_mul(PER_PAGE) { a rel="next" href=(other(at + 1)) { "Next page" } }
                 }
             }
@@ -107,8 +107,8 @@ pub(crate) async fn list(
     ))
 }
 
-/// Sessions that are denied now, as the nodes have them.
-fn now(store: &dyn Store) -> Result<Vec<Period>, StoreError> {
+/// Sessions denied now, as nodes have them.
+fn denied_now(store: &dyn Store) -> Result<Vec<Period>, StoreError> {
     let period = |entry: DenyEntry| Period {
         session: entry.session,
         since: entry.since,
@@ -121,8 +121,12 @@ fn now(store: &dyn Store) -> Result<Vec<Period>, StoreError> {
     Ok(store.denylist(now_ms())?.into_iter().map(period).collect())
 }
 
-/// When what was denied between two moments, and whether the whole history was looked at.
-fn then(store: &dyn Store, from: u64, to: u64) -> Result<(Vec<Period>, bool), StoreError> {
+/// Periods that overlap with an interval, and whether the whole history was read.
+fn denied_between(
+    store: &dyn Store,
+    from: u64,
+    to: u64,
+) -> Result<(Vec<Period>, bool), StoreError> {
     let mut query = HistoryQuery { limit: MAX_LIMIT, ..HistoryQuery::default() };
     let mut history = Vec::new();
     loop {
@@ -138,12 +142,14 @@ fn then(store: &dyn Store, from: u64, to: u64) -> Result<(Vec<Period>, bool), St
     Ok((periods, query.cursor.is_none()))
 }
 
-/// A time that is asked for; empty: none is.
-fn moment(text: &str) -> Result<Option<u64>, AppError> {
+/// Parses an optional time.
+fn parse_time(text: &str) -> Result<Option<u64>, AppError> {
     match text.trim() {
         "" => Ok(None),
         text => {
-            let wrong = || AppError::bad_request("times are milliseconds since 1970 or RFC 3339");
+            let wrong = || {
+                AppError::bad_request("invalid time: milliseconds since 1970 or RFC 3339 expected")
+            };
             parse_ms(text).map(Some).ok_or_else(wrong)
         }
     }
@@ -152,32 +158,32 @@ fn moment(text: &str) -> Result<Option<u64>, AppError> {
 fn table(periods: &[Period], viewer: Viewer, is_now: bool) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Denied sessions" { table {
-            thead { tr { th { "Session" } th { "Since (UTC)" } th { "Until (UTC)" } th { "By" } th { "Why" } th { "Applications" } @if viewer.is_admin && is_now { th { "Action" } } } }
+            thead { tr { th { "Session" } th { "Since (UTC)" } th { "Until (UTC)" } th { "By" } th { "Reason" } th { "Applications" } @if viewer.is_admin && is_now { th { "Action" } } } }
             tbody { @for period in periods { tr {
                 td { a href={ "/sessions/" (encoded(&period.session)) } { code { (short(&period.session, 64)) } } }
                 td.time { (time(period.since)) }
-                td.time { @match period.until { Some(until) => (time(until)), None => "for good" }
-                    @if let Some(by) = &period.removed_by { br; span.quiet { "taken off by " (short(by, 60)) } } }
+                td.time { @match period.until { Some(until) => (time(until)), None => "permanent" }
+                    @if let Some(by) = &period.removed_by { br; span.quiet { "removed by " (short(by, 60)) } } }
                 td { (short(&period.by, 60)) }
                 td { (short(&period.reason, 200)) }
                 td { @if period.applications.is_empty() { "all" } @else { (short(&period.applications.join(", "), 120)) } }
                 @if viewer.is_admin && is_now { td { form method="post" action="/denylist/remove" {
                     input type="hidden" name="session" value=(period.session);
-                    button.plain { "Take off" }
+                    button.plain { "Remove" }
                 } } }
             } } }
         } }
     }
 }
 
-/// Form that denies a session.
+/// The form that denies a session.
 pub(super) fn form(session: &str) -> Markup {
     html! {
         form.filters method="post" action="/denylist" {
             @if session.is_empty() { label.wide { "Session id" input name="session" required pattern="[0-9a-f]{32}" title="32 hexadecimal digits"; } }
             @else { input type="hidden" name="session" value=(session); }
-            label { "For how long" select name="seconds" { @for (name, seconds) in DURATIONS { option value=(seconds) { (name) } } } }
-            label { "Applications (all if empty)" input name="applications" placeholder="shop, blog"; }
+            label { "Duration" select name="seconds" { @for (name, seconds) in DURATIONS { option value=(seconds) { (name) } } } }
+            label { "Applications (empty: all)" input name="applications" placeholder="shop, blog"; }
             label.wide { "Reason" input name="reason" maxlength="256"; }
             button.danger { "Deny" }
         }
@@ -186,7 +192,7 @@ pub(super) fn form(session: &str) -> Markup {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Wanted {
+pub(crate) struct DenyForm {
     session: String,
     seconds: String,
     applications: String,
@@ -196,39 +202,39 @@ pub(crate) struct Wanted {
 pub(crate) async fn add(
     State(state): State<AppState>,
     Extension(identity): Extension<Identity>,
-    Form(wanted): Form<Wanted>,
+    Form(form): Form<DenyForm>,
 ) -> Result<Redirect, Response> {
-    let seconds = wanted.seconds.trim();
+    let seconds = form.seconds.trim();
     let deny = Deny {
-        session: wanted.session.trim().to_owned(),
+        session: form.session.trim().to_owned(),
         seconds: if seconds.is_empty() {
             None
         } else {
-            let wrong = |_| error_page(AppError::bad_request("seconds: a number is accepted"));
+            let wrong = |_| error_page(AppError::bad_request("seconds: a number is expected"));
             Some(seconds.parse().map_err(wrong)?)
         },
-        applications: wanted
+        applications: form
             .applications
             .split(',')
             .map(|name| name.trim().to_owned())
             .filter(|name| !name.is_empty())
             .collect(),
-        reason: Some(wanted.reason.trim().to_owned()).filter(|reason| !reason.is_empty()),
+        reason: Some(form.reason.trim().to_owned()).filter(|reason| !reason.is_empty()),
     };
     let entry = deny.entry(&identity.name, now_ms()).map_err(error_page)?;
     let back = format!("/sessions/{}", entry.session);
     let session = entry.session.clone();
     state.change(move |store| store.deny(&entry)).await.map_err(error_page)?;
     tracing::info!(%session, by = %identity.name, "session denied");
-    // It is denied, whatever is known of it: a day that cannot be read is no reason to say otherwise.
+    // The denial succeeded even if a damaged day hides whether the session is known.
     let known = state.read(move |store| store.session(&session)).await;
     Ok(Redirect::to(if matches!(known, Ok(Some(_))) { &back } else { "/denylist" }))
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Removed {
+pub(crate) struct RemoveForm {
     session: String,
-    /// `session`: back to its page, else to the list.
+    /// `session` returns to the page of the session, anything else to the list.
     #[serde(default)]
     back: String,
 }
@@ -236,23 +242,23 @@ pub(crate) struct Removed {
 pub(crate) async fn remove(
     State(state): State<AppState>,
     Extension(identity): Extension<Identity>,
-    Form(removed): Form<Removed>,
+    Form(form): Form<RemoveForm>,
 ) -> Result<Redirect, Response> {
-    let (session, back) = match removed.back.as_str() {
-        "session" => (removed.session.clone(), format!("/sessions/{}", encoded(&removed.session))),
-        _ => (removed.session, "/denylist".to_owned()),
+    let (session, back) = match form.back.as_str() {
+        "session" => (form.session.clone(), format!("/sessions/{}", encoded(&form.session))),
+        _ => (form.session, "/denylist".to_owned()),
     };
-    take_off(&state, session, identity).await.map_err(error_page)?;
+    remove_entry(&state, session, identity).await.map_err(error_page)?;
     Ok(Redirect::to(&back))
 }
 
-/// From what was added and removed, newest first, to when what was denied, newest first.
+/// Turns a history, newest first, into the periods in which sessions were denied, newest first.
 fn periods(history: Vec<DenyChange>) -> Vec<Period> {
     let mut all: Vec<Period> = Vec::new();
     let mut open: AHashMap<String, usize> = AHashMap::new();
     for change in history.into_iter().rev() {
         let entry = change.entry;
-        // A new entry, and a removal, end what was before.
+        // A new entry and a removal both end the previous period.
         if let Some(before) = open.remove(&entry.session).and_then(|at| all.get_mut(at))
             && before.until.is_none_or(|until| until > change.ts)
         {

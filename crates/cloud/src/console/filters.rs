@@ -1,4 +1,4 @@
-//! Filters, as a form and in addresses.
+//! Filters: the form, and their place in URLs.
 
 use maud::{Markup, html};
 
@@ -6,7 +6,7 @@ use super::html::encoded;
 use crate::api::query::RawQuery;
 use api_sessions_store::clock::{now_ms, rfc3339};
 
-/// Times to choose from: name, and milliseconds back from now.
+/// Periods to choose from: label, and milliseconds before now.
 const PRESETS: [(&str, u64); 5] = [
     ("15 min", 900_000),
     ("1 hour", 3_600_000),
@@ -15,7 +15,7 @@ const PRESETS: [(&str, u64); 5] = [
     ("7 days", 604_800_000),
 ];
 
-/// Names and values of a question that are not empty, but for the cursor.
+/// The parameters that are set, without the cursor.
 pub(super) fn parts(raw: &RawQuery) -> Vec<(&'static str, &str)> {
     let all = [
         ("from", &raw.from),
@@ -38,7 +38,7 @@ pub(super) fn parts(raw: &RawQuery) -> Vec<(&'static str, &str)> {
     all.into_iter().filter(|(_, value)| !value.is_empty()).map(|(n, v)| (n, v.as_str())).collect()
 }
 
-/// Address of the same view with one value changed; with an empty one, without it.
+/// URL of the same view with one parameter changed, or removed if `value` is empty.
 pub(super) fn with(path: &str, raw: &RawQuery, name: &'static str, value: &str) -> String {
     let mut parts = parts(raw);
     parts.retain(|(other, _)| *other != name);
@@ -48,14 +48,14 @@ pub(super) fn with(path: &str, raw: &RawQuery, name: &'static str, value: &str) 
     address(path, &parts)
 }
 
-/// Address of a path with a query.
+/// URL of a path with a query string.
 pub(super) fn address(path: &str, parts: &[(&str, &str)]) -> String {
     let query: Vec<String> =
         parts.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
     if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
 }
 
-/// The form above a list of sessions.
+/// The filter form of the session list.
 pub(super) fn form(raw: &RawQuery) -> Markup {
     let text = [
         ("application", "Application", &raw.application),

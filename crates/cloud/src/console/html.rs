@@ -1,11 +1,11 @@
-//! What all pages have around them, and how values are written.
+//! The frame of all pages, and the formatting of values.
 
 use maud::{DOCTYPE, Markup, html};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
 use super::Viewer;
 
-/// Pages of the menu: address and name.
+/// Menu: path and label.
 const MENU: [(&str, &str); 4] = [
     ("/", "Sessions"),
     ("/denylist", "Denylist"),
@@ -13,8 +13,7 @@ const MENU: [(&str, &str); 4] = [
     ("/nodes", "Nodes"),
 ];
 
-/// A page of the Console; what is put into it is text unless it is markup already. `at` is the page's
-/// place in the menu.
+/// A page of the Console. `at` is the menu item that it belongs to.
 pub(super) fn page(title: &str, at: &str, viewer: Viewer, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
@@ -27,7 +26,7 @@ pub(super) fn page(title: &str, at: &str, viewer: Viewer, content: &Markup) -> M
                 script src="/app.js" defer {}
             }
             body {
-                a.skip href="#content" { "To the content" }
+                a.skip href="#content" { "Skip to content" }
                 header {
                     strong { "API Sessions" }
                     nav aria-label="Main" {
@@ -46,22 +45,22 @@ pub(super) fn page(title: &str, at: &str, viewer: Viewer, content: &Markup) -> M
     }
 }
 
-/// That days are missing from what is shown, where some are.
+/// A warning that the page may lack data of these days.
 pub(super) fn incomplete(days: &[String]) -> Markup {
     html! {
         @if !days.is_empty() {
-            p.notice.bad { "Not complete: what is kept of " (days.join(", ")) " (UTC) cannot be read, or not all of it." }
+            p.notice.bad { "Incomplete: " (days.join(", ")) " (UTC) could not be read completely." }
         }
     }
 }
 
-/// A moment, to the second; milliseconds since 1970.
+/// Formats milliseconds since 1970, to the second.
 pub(super) fn time(ts: u64) -> String {
     let text = api_sessions_store::clock::rfc3339(ts);
     text.get(..19).map_or(text.clone(), |seconds| seconds.replace('T', " "))
 }
 
-/// How long something took, in words that fit a table.
+/// Formats a duration for a table cell.
 pub(super) fn duration(ms: u64) -> String {
     match ms / 1000 {
         0 => format!("{ms} ms"),
@@ -72,7 +71,7 @@ pub(super) fn duration(ms: u64) -> String {
     }
 }
 
-/// Bytes, in words that fit a table.
+/// Formats a number of bytes for a table cell.
 pub(super) fn size(bytes: u64) -> String {
     match bytes {
         0..10_000 => format!("{bytes} B"),
@@ -82,8 +81,8 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
-/// A text of an attacker's choice as it may stand in a page: what would not be seen, or would turn what
-/// is around it, is written out (Unicode control and bidirectional formatting characters).
+/// Makes text chosen by an attacker safe to read: writes out control and bidirectional formatting characters,
+/// which are invisible or reorder the text around them.
 pub(super) fn visible(text: &str) -> String {
     let is_hidden = |c: char| {
         (c.is_control() && c != '\n' && c != '\t')
@@ -102,10 +101,10 @@ pub(super) fn visible(text: &str) -> String {
     })
 }
 
-/// As [`visible`], at most that many characters.
-pub(super) fn short(text: &str, most: usize) -> String {
+/// As [`visible`], cut to `max` characters.
+pub(super) fn short(text: &str, max: usize) -> String {
     let mut visible = visible(text);
-    if let Some((at, _)) = visible.char_indices().nth(most) {
+    if let Some((at, _)) = visible.char_indices().nth(max) {
         visible.truncate(at);
         visible.push('…');
     }
@@ -125,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_hide_or_turn_text_is_written_out() {
+    fn invisible_and_bidirectional_characters_are_written_out() {
         assert_eq!(visible("plain é\n"), "plain é\n");
         assert_eq!(visible("a\u{202e}b\0"), "a⟨U+202E⟩b⟨U+0000⟩");
         assert_eq!(short("abcdef", 3), "abc…");
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn times_and_sizes_fit_a_table() {
+    fn durations_and_sizes_are_short() {
         assert_eq!(
             [duration(5), duration(65_000), duration(3_600_000), duration(90_000_000)],
             ["5 ms", "65 s", "60 min", "25 h"]

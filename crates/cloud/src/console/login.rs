@@ -1,4 +1,4 @@
-//! Logging in by the link that the first start prints, or by a form.
+//! Login, by the link that the first start prints or by a form.
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -17,7 +17,7 @@ pub(crate) struct Login {
     token: String,
 }
 
-/// The link has the token in the address; the cookie takes it out of there.
+/// Logs in with the token in the URL, and redirects to a URL without it.
 pub(crate) async fn by_link(
     State(state): State<AppState>,
     Query(login): Query<Login>,
@@ -28,7 +28,7 @@ pub(crate) async fn by_link(
     enter(&state, &login.token).await
 }
 
-/// The form does not: a token in an address may be kept in histories.
+/// Logs in with a form, which keeps the token out of URLs and browser histories.
 pub(crate) async fn by_form(
     State(state): State<AppState>,
     Form(login): Form<Login>,
@@ -58,7 +58,7 @@ fn form(is_refused: bool) -> maud::Markup {
             }
             body { main.login {
                 h1 { "API Sessions" }
-                @if is_refused { p.notice.bad role="alert" { "That token is not known, or may not read." } }
+                @if is_refused { p.notice.bad role="alert" { "This token is unknown, or may not read." } }
                 form.card method="post" action="/login" {
                     label { "Viewer or admin token" input name="token" type="password" required autofocus autocomplete="off"; }
                     button { "Log in" }
@@ -69,7 +69,7 @@ fn form(is_refused: bool) -> maud::Markup {
     }
 }
 
-/// Forgets the cookie.
+/// Deletes the cookie.
 pub(crate) async fn logout() -> Response {
     let cookie = format!("{}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0", auth::COOKIE);
     ([(header::SET_COOKIE, cookie)], Redirect::to("/login")).into_response()

@@ -1,4 +1,4 @@
-//! Nodes: how they are, and which settings they have taken.
+//! Nodes: their state, and the settings they apply.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -11,7 +11,7 @@ use crate::node_control::registry::Node;
 use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
 
-/// A node polls at least this often, ms; one that does not is away.
+/// Longest time between two polls of a healthy node, milliseconds.
 const AWAY_MS: u64 = 60_000;
 
 pub(crate) async fn list(
@@ -28,15 +28,15 @@ pub(crate) async fn list(
             div.title { h1 { "Nodes" } button.plain data-refresh="10" hidden { "Refreshing" } }
             div data-live {
                 @if nodes.is_empty() {
-                    p.notice { "No node has asked for settings yet. Nodes that have " code { "sync=on" } " in "
-                        code { "api_sessions_export" } " are listed here." }
+                    p.notice { "No node has polled yet. Nodes with " code { "sync=on" } " in "
+                        code { "api_sessions_export" } " appear here." }
                 } @else { (table(&nodes, &version)) }
             }
         },
     ))
 }
 
-/// Nodes and the version of settings that each has.
+/// Nodes and the settings that each applies.
 pub(super) fn table(nodes: &[Node], version: &str) -> Markup {
     let now = now_ms();
     html! {
@@ -48,9 +48,9 @@ pub(super) fn table(nodes: &[Node], version: &str) -> Markup {
                 td { (short(&node.node, 80)) }
                 td.time { (time(node.last_seen)) @if silent > AWAY_MS { br; span.badge.bad { "silent for " (duration(silent)) } } }
                 td { (short(node.module.as_deref().unwrap_or("–"), 40)) }
-                td { @if let Some(error) = &node.error { span.badge.bad { "refused" } " " (short(error, 300)) }
+                td { @if let Some(error) = &node.error { span.badge.bad { "rejected" } " " (short(error, 300)) }
                     @else if node.version == version { span.badge.good { "up to date" } }
-                    @else { span.badge { "taking" } } }
+                    @else { span.badge { "pending" } } }
                 td.number { (node.rate.map_or("–".to_owned(), |rate| format!("{rate:.1}"))) }
                 td.number { (number("queue_bytes").map_or("–".to_owned(), size)) }
                 td.number { (number("spool_bytes").map_or("–".to_owned(), size)) }

@@ -1,4 +1,4 @@
-//! Keys and context parameters that nodes take: their order, what they mean, how they leave the node.
+//! Keys and context parameters that nodes apply: order, meaning and export.
 
 use api_sessions_extract::builtin;
 use api_sessions_extract::{NoVariables, Point, Scratch};
@@ -21,34 +21,34 @@ use api_sessions_store::clock::now_ms;
 
 const TYPES: [(&str, &str); 3] = [("context", "context"), ("user", "user"), ("role", "role")];
 const EXPORTS: [(&str, &str); 3] =
-    [("hashed", "hashed"), ("plain", "in clear"), ("off", "not exported")];
+    [("hashed", "hashed"), ("plain", "plain text"), ("off", "not exported")];
 const USES: [(&str, &str); 2] = [("0", "context"), ("1", "group sessions by it")];
-/// Where a value can be, for whoever adds one: beginning of a point, and what belongs behind it.
+/// Sources: start of a point, and the part that follows it.
 const SOURCES: [(&str, &str); 15] = [
-    ("request.header.", "header: its name"),
-    ("request.cookie.", "cookie: its name"),
-    ("request.query.", "query argument: its name"),
-    ("request.path", "segment of the path: [0]"),
-    ("request.body.form.", "field of a form: its name"),
-    ("request.body.multipart.", "field of a multipart form: its name"),
-    ("request.body.json.", "value in a JSON body: its path"),
+    ("request.header.", "header: name"),
+    ("request.cookie.", "cookie: name"),
+    ("request.query.", "query argument: name"),
+    ("request.path", "path segment: [0]"),
+    ("request.body.form.", "form field: name"),
+    ("request.body.multipart.", "multipart form field: name"),
+    ("request.body.json.", "value in a JSON body: path"),
     ("request.ip", "client address"),
     ("request.host", "host"),
     ("request.method", "method"),
-    ("response.header.", "header of the response: its name"),
-    ("response.cookie.", "cookie that the response sets: its name"),
-    ("response.status", "status of the response"),
-    ("response.body.json.", "value in a JSON response: its path"),
-    ("", "I write the point myself"),
+    ("response.header.", "response header: name"),
+    ("response.cookie.", "cookie set by the response: name"),
+    ("response.status", "response status"),
+    ("response.body.json.", "value in a JSON response: path"),
+    ("", "other: enter the point"),
 ];
 const DECODERS: [(&str, &str); 8] = [
-    ("", "as it is"),
-    (".jwt.payload.sub", "claim of a JWT"),
-    (".jwt.header.kid", "header of a JWT"),
-    (".bearer", "without \"Bearer\""),
+    ("", "none"),
+    (".jwt.payload.sub", "JWT claim"),
+    (".jwt.header.kid", "JWT header"),
+    (".bearer", "strip \"Bearer\""),
     (".basic.user", "user of Basic credentials"),
     (".base64", "base64"),
-    (".json.", "JSON inside"),
+    (".json.", "JSON value"),
     (".urldecode", "percent-decoded"),
 ];
 
@@ -67,14 +67,14 @@ pub(crate) async fn show(
         viewer,
         &html! {
             h1 { "Session context parameters" }
-            p { "Nodes with " code { "sync=on" } " take these without a reload, before those of their nginx.conf, in this order. "
-                "What a node's nginx.conf hashes or masks stays hidden, whatever is said here." }
+            p { "Nodes with " code { "sync=on" } " apply these without a reload, in this order, before those of their nginx.conf. "
+                "A value that the nginx.conf of a node hashes or masks stays hidden regardless." }
             (editor(&set, viewer))
             @if viewer.is_admin { (adder()) }
-            h2 { "Which nodes have them" }
-            @if all.is_empty() { p.notice { "No node has asked yet." } } @else { (nodes::table(&all, &version)) }
+            h2 { "Nodes" }
+            @if all.is_empty() { p.notice { "No node has polled yet." } } @else { (nodes::table(&all, &version)) }
             h2 { "The built-in set" }
-            p.quiet { "Tried behind all keys, in this order, unless a location says " code { "api_sessions_builtin_keys off" } "." }
+            p.quiet { "Tried after all keys, in this order, unless a location has " code { "api_sessions_builtin_keys off" } "." }
             ol.builtin { @for entry in builtin::TABLE { li { code { (entry.name) } } } }
         },
     ))
@@ -112,7 +112,7 @@ fn row(parameter: &Parameter, viewer: Viewer, at: usize) -> Markup {
                 button.plain type="button" data-up aria-label="Up" { "↑" } button.plain type="button" data-down aria-label="Down" { "↓" } }
                 @else { (at + 1) } }
             td { input.point name="point" value=(parameter.point) required maxlength="1024" aria-label="Point" disabled[is_fixed]; }
-            td { input name="name" value=(parameter.name.as_deref().unwrap_or_default()) maxlength="64" placeholder="as the point" aria-label="Name" disabled[is_fixed]; }
+            td { input name="name" value=(parameter.name.as_deref().unwrap_or_default()) maxlength="64" placeholder="the point" aria-label="Name" disabled[is_fixed]; }
             td { (choice("group", "Use", &USES, if parameter.group { "1" } else { "0" }, is_fixed)) }
             td { (choice("type", "Type", &TYPES, kind, is_fixed)) }
             td { (choice("export", "Export", &EXPORTS, export, is_fixed)) }
@@ -131,15 +131,15 @@ fn choice(name: &str, label: &str, all: &[(&str, &str)], now: &str, is_fixed: bo
 
 fn adder() -> Markup {
     html! {
-        h2 { "Add one" }
+        h2 { "Add a parameter" }
         form.card data-adder method="post" action="/parameters/preview" {
             div.filters {
-                label { "Where it is" select name="source" { @for (value, text) in SOURCES { option value=(value) { (text) } } } }
+                label { "Source" select name="source" { @for (value, text) in SOURCES { option value=(value) { (text) } } } }
                 label { "Name or path" input name="rest" placeholder="X-User"; }
-                label { "Decoded" select name="decoder" { @for (value, text) in DECODERS { option value=(value) { (text) } } } }
+                label { "Decoder" select name="decoder" { @for (value, text) in DECODERS { option value=(value) { (text) } } } }
                 label.wide { "Point" input.point name="point" maxlength="1024"; }
             }
-            label { "A sample request, to see what would be read of it"
+            label { "Sample request, to preview the value"
                 textarea name="sample" rows="7" maxlength=(MAX_BYTES) spellcheck="false" {
                     "GET /cart?item=7 HTTP/1.1\nHost: shop.example.com\nX-User: anna\nCookie: sid=abc123\n\n" } }
             output data-preview aria-live="polite" { "" }
@@ -150,21 +150,21 @@ fn adder() -> Markup {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Previewed {
+pub(crate) struct PreviewForm {
     point: String,
     sample: String,
 }
 
-/// What a point is, and what it reads of a sample.
-pub(crate) async fn preview(Form(previewed): Form<Previewed>) -> Result<Markup, Response> {
-    if previewed.sample.len() > MAX_BYTES {
+/// Previews the value that a point reads from a sample request.
+pub(crate) async fn preview(Form(form): Form<PreviewForm>) -> Result<Markup, Response> {
+    if form.sample.len() > MAX_BYTES {
         return Err(error_page(AppError::too_large("the sample is too long")));
     }
-    let point = match Point::parse(&previewed.point, &mut NoVariables) {
+    let point = match Point::parse(&form.point, &mut NoVariables) {
         Ok(point) => point,
         Err(error) => return Ok(html! { p.bad { (visible(&error.to_string())) } }),
     };
-    let sample = Sample::parse(&previewed.sample);
+    let sample = Sample::parse(&form.sample);
     let mut scratch = Scratch::default();
     let value =
         point.read(&sample, &mut scratch).map(|value| String::from_utf8_lossy(value).into_owned());
@@ -172,10 +172,10 @@ pub(crate) async fn preview(Form(previewed): Form<Previewed>) -> Result<Markup, 
     Ok(html! {
         @match value {
             Some(value) => p { "Reads " code { (short(&value, 400)) } }
-            None if needs.response || needs.response_body => p.quiet { "A point of the response: a sample request has none." }
-            None => p.quiet { "Nothing of that in the sample." }
+            None if needs.response || needs.response_body => p.quiet { "The point reads the response, which the sample does not have." }
+            None => p.quiet { "The sample has no such value." }
         }
-        @if point.is_whole_credential() || builtin::covers(&point) { p.quiet { "A live credential: nodes always hash it." } }
+        @if point.is_whole_credential() || builtin::covers(&point) { p.quiet { "This is a live credential: nodes always hash it." } }
     })
 }
 
@@ -195,7 +195,7 @@ pub(crate) async fn save(
     Ok(Redirect::to("/parameters"))
 }
 
-/// Rows of the form, in the order they are sent. Each begins with its point.
+/// Parses the rows of the form, in order. Each starts with its point.
 fn set(fields: Vec<(String, String)>) -> ParameterSet {
     let mut parameters: Vec<Parameter> = Vec::new();
     for (name, value) in fields {
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pasted_request_is_read_as_a_node_would() {
+    fn a_pasted_request_is_parsed_as_on_a_node() {
         let sample = Sample::parse(
             "POST https://a.example/x/y?q=a%20b HTTP/1.1\r\nHost: a.example:8\r\nCookie: sid=1\r\nContent-Type: application/json\r\n\r\n{\"a\":{\"b\":2}}",
         );

@@ -1,4 +1,4 @@
-//! One request: all that is known of it, and a malicious one's full content, shown as text.
+//! One request: all its values, and the full content of a malicious one as text.
 
 use api_sessions_protocol::{FullRequest, Param, ParamType, Record};
 use axum::extract::State;
@@ -18,7 +18,7 @@ pub(crate) async fn open(
 ) -> Result<Markup, Response> {
     let found = state.read(move |store| store.request(&id)).await.map_err(error_page)?;
     let Some(request) = found else {
-        return Err(error_page(AppError::not_found("there is no such request")));
+        return Err(error_page(AppError::not_found("no such request")));
     };
     let record = &request.record;
     let outlier = state.baseline.outlier(record, &request.endpoint);
@@ -38,12 +38,12 @@ pub(crate) async fn open(
             dl.facts {
                 div { dt { "Time (UTC)" } dd { (api_sessions_store::clock::rfc3339(record.ts)) } }
                 div { dt { "Response code" } dd.bad[record.status >= 400] { (record.status) } }
-                div { dt { "Took" } dd { (record.time_ms) " ms"
+                div { dt { "Response time" } dd { (record.time_ms) " ms"
                     @if let Some(upstream) = record.upstream_ms { span.quiet { " (upstream " (upstream) " ms)" } }
-                    @if let Some(usual) = outlier.time_ms { span.bad { " ▲ usual: " (usual) " ms" } } } }
+                    @if let Some(typical) = outlier.time_ms { span.bad { " ▲ typical: " (typical) " ms" } } } }
                 div { dt { "Sizes" } dd { (size(record.request_bytes)) " in, " (size(record.response_bytes)) " out"
-                    @if let Some(usual) = outlier.response_bytes { span.bad { " ▲ usual: " (size(usual)) } } } }
-                div { dt { "What the node did" } dd { @if record.denied { span.badge.bad { "denied" } } @else { "let it pass" } } }
+                    @if let Some(typical) = outlier.response_bytes { span.bad { " ▲ typical: " (size(typical)) } } } }
+                div { dt { "Action" } dd { @if record.denied { span.badge.bad { "denied" } } @else { "passed" } } }
                 (text("Host", record.host.as_deref()))
                 (text("IP", Some(&record.ip)))
                 (text("User-Agent", record.ua.as_deref()))
@@ -76,7 +76,7 @@ fn parameters(heading: &str, params: &[&Param<'_>], record: &Record<'_>) -> Mark
                 tbody { @for param in params { tr {
                     td { (visible(&param.name)) @if param.name == record.key { span.quiet { " identified the session" } } }
                     td { @if param.hashed { code.quiet { (param.value) } " " span.badge { "hashed" } } @else { span.text { (visible(&param.value)) } }
-                        @if param.truncated { " " span.badge { "cut" } } }
+                        @if param.truncated { " " span.badge { "truncated" } } }
                     td { (kind(param.kind)) }
                 } } }
             } }
@@ -96,12 +96,12 @@ fn kind(kind: ParamType) -> &'static str {
 fn content(full: &FullRequest<'_>) -> Markup {
     html! {
         h2 { "Full content" }
-        p.quiet { "As the client sent it, without what is to be hidden." @if full.truncated { " Something was cut at a limit." } }
+        p.quiet { "As the client sent it, with secrets masked." @if full.truncated { " Truncated at a limit." } }
         pre.content tabindex="0" {
             (visible(&full.line)) "\n"
             @for (name, value) in &full.headers { (visible(name)) ": " (visible(value)) "\n" }
             @if let Some(body) = &full.body { "\n" (visible(body)) }
-            @if let Some(body) = &full.body_base64 { "\n" span.quiet { "(not text; base64)" } "\n" (visible(body)) }
+            @if let Some(body) = &full.body_base64 { "\n" span.quiet { "(binary, base64)" } "\n" (visible(body)) }
         }
     }
 }

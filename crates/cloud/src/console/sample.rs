@@ -1,11 +1,11 @@
-//! A request that somebody pasted, as points see one: for the preview.
+//! A pasted request, as points read it, for the preview.
 
 use api_sessions_extract::{Body, Exchange, Side, VariableId};
 
-/// Longest request that is looked at, bytes.
+/// Longest sample, bytes.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
 
-/// A request as text: line, headers, an empty line, body. Lines may end as they like.
+/// A request as text: request line, headers, an empty line, body; with any line endings.
 #[derive(Debug, Default)]
 pub(super) struct Sample {
     method: String,
@@ -24,7 +24,7 @@ impl Sample {
         let mut line = lines.next().unwrap_or_default().split_whitespace();
         let method = line.next().unwrap_or_default().to_owned();
         let target = line.next().unwrap_or("/");
-        // An absolute target, as from a browser's tools.
+        // Browsers' developer tools copy absolute targets.
         let target = match target.split_once("://") {
             Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
             None => target,
@@ -38,7 +38,7 @@ impl Sample {
             headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|pair| &pair.1)
         };
         let content_type = named("content-type").cloned().unwrap_or_default();
-        // Bodies of forms and parts are told apart by their line ends.
+        // Multipart bodies require CR LF.
         let body = if content_type.starts_with("multipart/") {
             body.replace('\n', "\r\n")
         } else {

@@ -1,4 +1,4 @@
-//! One session: its figures, and its requests in order.
+//! One session: statistics, and its requests in order.
 
 use ahash::AHashSet;
 use api_sessions_protocol::DenyEntry;
@@ -16,9 +16,9 @@ use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{RequestQuery, SessionDetail, StoredRequest};
 
-/// Values of one kind that are shown; the API gives them all.
+/// Values shown per kind; the API returns all.
 const SHOWN: usize = 8;
-/// Kinds of values: as the API calls them, as a filter, as a heading.
+/// Kinds of values: name in the API, name of the filter, heading.
 const KINDS: [(&str, &str, &str); 8] = [
     ("attack", "attack", "Attacks"),
     ("ip", "ip", "IPs"),
@@ -47,7 +47,7 @@ pub(crate) async fn open(
         .await
         .map_err(error_page)?;
     let Some(detail) = detail else {
-        return Err(error_page(AppError::not_found("there is no such session")));
+        return Err(error_page(AppError::not_found("no such session")));
     };
     let summary = &detail.summary;
     let path = format!("/sessions/{}", encoded(&summary.session));
@@ -62,7 +62,7 @@ pub(crate) async fn open(
             (facts(&detail, denied.as_ref()))
             (actions(viewer, &summary.session, denied.as_ref()))
             (chart::timeline(&timeline.items))
-            @if timeline.next.is_some() { p.quiet { "The picture shows the first " (timeline.items.len()) " requests." } }
+            @if timeline.next.is_some() { p.quiet { "The chart shows the first " (timeline.items.len()) " requests." } }
             div.split {
                 aside aria-label="Statistics" { (figures(&detail, &path, &raw)) }
                 section {
@@ -102,7 +102,7 @@ fn facts(detail: &SessionDetail, denied: Option<&DenyEntry>) -> Markup {
             div { dt { "Denied" } dd.bad[summary.denied > 0] { (summary.denied) } }
             div { dt { "User" } dd { (visible(summary.user.as_deref().unwrap_or("–"))) } }
             div { dt { "Role" } dd { (visible(summary.role.as_deref().unwrap_or("–"))) } }
-            div { dt { "Identified by" } dd { code { (visible(&summary.key)) } " " span.quiet { (source(&summary.source)) } } }
+            div { dt { "Identified by" } dd { code { (visible(&summary.key)) } " " span.quiet { (source_label(&summary.source)) } } }
             @if detail.parts.len() > 1 {
                 div { dt { "Days" } dd { @for part in &detail.parts { div { (part.day) ": " (part.requests) " requests, " (part.attacks) " attacks" } } } }
             }
@@ -110,22 +110,22 @@ fn facts(detail: &SessionDetail, denied: Option<&DenyEntry>) -> Markup {
     }
 }
 
-fn source(source: &str) -> &str {
+fn source_label(source: &str) -> &str {
     match source {
-        "key" => "a key of your configuration",
+        "key" => "a configured session key",
         "builtin" => "the built-in set",
         "ip_ua" => "IP and User-Agent",
-        _ => "IP alone",
+        _ => "IP only",
     }
 }
 
-/// What an admin can do with it.
+/// Its denylist entry, and the actions of an admin.
 fn actions(viewer: Viewer, session: &str, denied: Option<&DenyEntry>) -> Markup {
     html! {
         @if let Some(entry) = denied {
             p.notice.bad {
                 "Denied since " (time(entry.since)) " UTC"
-                @match entry.until { Some(until) => { " until " (time(until)) " UTC" } None => { ", for good" } }
+                @match entry.until { Some(until) => { " until " (time(until)) " UTC" } None => { ", permanently" } }
                 @if !entry.applications.is_empty() { " for " (short(&entry.applications.join(", "), 200)) }
                 @if let Some(by) = &entry.by { ", by " (short(by, 80)) }
                 @if let Some(reason) = &entry.reason { ": " (short(reason, 300)) }
@@ -136,10 +136,10 @@ fn actions(viewer: Viewer, session: &str, denied: Option<&DenyEntry>) -> Markup 
                 form.inline method="post" action="/denylist/remove" {
                     input type="hidden" name="session" value=(session);
                     input type="hidden" name="back" value="session";
-                    button.plain { "Take off the denylist" }
+                    button.plain { "Remove from the denylist" }
                 }
             } @else if session.parse::<SessionId>().is_err() {
-                p.quiet { "Nodes know sessions by 32 hexadecimal digits: this one cannot be denied." }
+                p.quiet { "This session cannot be denied: its id is not 32 hexadecimal digits." }
             } @else {
                 details.deny { summary { "Deny this session" }
                     (super::denylist::form(session))
@@ -178,13 +178,13 @@ fn table(state: &AppState, requests: &[StoredRequest]) -> Markup {
                 td { a href={ "/requests/" (encoded(&record.id)) } { (short(&record.method, 20)) " " (short(&record.path, 120)) }
                     @if let Some(host) = &record.host { br; span.quiet { (short(host, 60)) } } }
                 td.number.bad[record.status >= 400] { (record.status) }
-                td.number.bad[outlier.time_ms.is_some()] title=[outlier.time_ms.map(|usual| format!("usual here: {usual} ms"))] {
+                td.number.bad[outlier.time_ms.is_some()] title=[outlier.time_ms.map(|typical| format!("typical here: {typical} ms"))] {
                     (record.time_ms) " ms" @if outlier.time_ms.is_some() { " ▲" } }
-                td.number.bad[outlier.response_bytes.is_some()] title=[outlier.response_bytes.map(|usual| format!("usual here: {}", size(usual)))] {
+                td.number.bad[outlier.response_bytes.is_some()] title=[outlier.response_bytes.map(|typical| format!("typical here: {}", size(typical)))] {
                     (size(record.response_bytes)) @if outlier.response_bytes.is_some() { " ▲" } }
                 td.bad { (record.attacks.join(", ")) @if record.denied { " denied" } }
             } } }
         } }
-        @if requests.is_empty() { p.notice { "No request has all of that." } }
+        @if requests.is_empty() { p.notice { "No request matches." } }
     }
 }

@@ -1,4 +1,4 @@
-//! The list of sessions, with its filters in the address: every view is a link.
+//! The list of sessions. Filters live in the URL, so every view is a link.
 
 use ahash::AHashSet;
 use axum::extract::State;
@@ -14,10 +14,10 @@ use crate::state::AppState;
 use api_sessions_store::SessionSummary;
 use api_sessions_store::clock::now_ms;
 
-/// Columns one can sort by: name in the address and in the table.
+/// Sortable columns: name in the URL, label.
 const SORTS: [(&str, &str); 3] =
     [("requests", "Requests"), ("attacks", "Attacks"), ("denied", "Denied")];
-/// Time that the chart shows where none is asked for, ms.
+/// Default period of the chart, milliseconds.
 const CHART_MS: u64 = 86_400_000;
 
 pub(crate) async fn list(
@@ -61,7 +61,7 @@ pub(crate) async fn list(
             div data-live {
                 (incomplete(&found.incomplete))
                 (chart::activity(&activity, from, to))
-                @if found.sessions.is_empty() { p.notice { "No session has all of that." } }
+                @if found.sessions.is_empty() { p.notice { "No session matches." } }
                 @else { (table(&found.sessions, &raw, &denied)) }
                 nav.pages aria-label="Pages" {
                     @if !raw.cursor.is_empty() { a href=(filters::address("/", &filters::parts(&raw))) { "First page" } }
@@ -99,22 +99,22 @@ fn table(sessions: &[SessionSummary], raw: &RawQuery, denied: &AHashSet<String>)
                     @let more = session.endpoint_count.saturating_sub(session.endpoints.len() as u64);
                     @if more > 0 { span.quiet { "+" (more) " more" } }
                 }
-                td.time { (some(&session.ips)) }
-                td { (some(&session.hosts)) br; span.quiet { (some(&session.applications)) } }
+                td.time { (first_of(&session.ips)) }
+                td { (first_of(&session.hosts)) br; span.quiet { (first_of(&session.applications)) } }
             } } }
         } }
     }
 }
 
-/// The first of some values, and how many more there are.
-fn some(values: &[String]) -> Markup {
+/// The first value, and the number of others.
+fn first_of(values: &[String]) -> Markup {
     html! {
         @if let Some(first) = values.first() { (short(first, 45)) }
         @if values.len() > 1 { span.quiet { " +" (values.len() - 1) " more" } }
     }
 }
 
-/// Whether the session is denied now, was, or neither.
+/// Badge: denied, was denied, or active.
 pub(super) fn status(session: &SessionSummary, denied: &AHashSet<String>) -> Markup {
     html! {
         @if denied.contains(&session.session) { span.badge.bad { "denied" } }
@@ -137,23 +137,23 @@ fn sort_link(raw: &RawQuery, sort: &'static str, name: &str) -> Markup {
     html! { a.sort href=(address) { (name) @if is_down { " ↓" } @else if is_up { " ↑" } } }
 }
 
-/// What to put into nginx.conf, for whoever has no sessions yet.
+/// Instructions for connecting a node, shown while there are no sessions.
 fn first_start(state: &AppState, headers: &HeaderMap, viewer: Viewer) -> Markup {
     let host = headers.get("host").and_then(|host| host.to_str().ok());
     let url =
         format!("http://{}", host.map_or_else(|| state.config.listen.to_string(), short_host));
-    // An admin may see what the file on this machine holds; nobody else.
+    // Only an admin may see the token.
     let token = viewer.is_admin.then(|| state.ingest_token()).flatten();
     html! {
         h1 { "No sessions yet" }
-        p { "This cloud is ready. Three steps make a node report to it:" }
+        p { "The cloud is ready. Three steps connect a node:" }
         ol {
-            li { "Put the ingest token where the master process of NGINX can read it, and nobody else:"
+            li { "Store the ingest token in a file that only root can read:"
                 pre { code data-copy { "install -m 600 /dev/null /etc/nginx/api-sessions.token\n"
                     "echo " (token.as_deref().unwrap_or("TOKEN")) " > /etc/nginx/api-sessions.token" } }
-                @if token.is_none() { p.quiet { "The token is in the file " code { "ingest.token" } " of the data directory; or "
-                    code { "api-sessions-cloud token create --role ingest" } " makes another." } } }
-            li { "Into nginx.conf:"
+                @if token.is_none() { p.quiet { "The token is in the file " code { "ingest.token" } " of the data directory; "
+                    code { "api-sessions-cloud token create --role ingest" } " creates another." } } }
+            li { "Add to nginx.conf:"
                 pre { code data-copy {
                     "load_module modules/ngx_http_api_sessions_module.so;   # at the top of the file\n\n"
                     "http {\n"
@@ -164,7 +164,7 @@ fn first_start(state: &AppState, headers: &HeaderMap, viewer: Viewer) -> Markup 
                     "    api_sessions_deny on;\n"
                     "    …\n"
                     "}" } } }
-            li { code { "nginx -t && nginx -s reload" } ", and send a request. This page then shows its session." }
+            li { code { "nginx -t && nginx -s reload" } ", then send a request. This page shows its session." }
         }
         p data-refresh-page="5" {}
     }

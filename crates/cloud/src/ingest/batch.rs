@@ -1,4 +1,4 @@
-//! Lines to requests: each good line counts, each bad one is told.
+//! Parses the lines of a batch: valid lines are stored, invalid ones are reported.
 
 use std::borrow::Cow;
 
@@ -11,38 +11,38 @@ use crate::error::{AppError, brief};
 use api_sessions_store::NewRequest;
 use api_sessions_store::path_template;
 
-/// Bad lines of a batch that are told one by one.
-pub const MAX_TOLD: usize = 20;
+/// Invalid lines of a batch that are reported one by one.
+pub const MAX_REPORTED: usize = 20;
 
 /// Longest `id` and `session`, bytes.
 const MAX_ID: usize = 128;
 
-/// Most lines of a batch. A line of 30 bytes becomes a record of 1 kB: without this, a small body would
-/// fill the memory.
+/// Largest number of lines in a batch. A line of 30 bytes becomes a record of 1 kB, so a small body could
+/// exhaust the memory otherwise.
 pub const MAX_LINES: usize = 50_000;
 
-/// Most parameters, attacks and headers in all records of a batch, for the same reason. A single line
-/// cannot hold as many, so that a batch cut in halves passes in the end.
+/// Largest number of parameters, attacks and headers in all records of a batch, for the same reason. No single
+/// line can hold as many, so repeated halving makes any batch acceptable.
 pub const MAX_ITEMS: usize = 500_000;
 
-/// Longest reason that is told, bytes: it may quote the record.
+/// Longest reported reason, bytes: a reason may quote the record.
 const MAX_REASON: usize = 200;
 
-/// How far ahead of this clock a record may be, ms.
+/// How far ahead of this clock a record may be, milliseconds.
 const MAX_AHEAD_MS: u64 = 24 * 3600 * 1000;
 
-/// A batch that was read.
+/// A parsed batch.
 #[derive(Debug, Default)]
 pub struct Parsed {
-    /// The good lines.
+    /// Valid lines.
     pub requests: Vec<NewRequest>,
-    /// Bad lines.
+    /// Number of invalid lines.
     pub rejected: u64,
-    /// Good lines older than what is kept.
+    /// Number of valid lines older than the retention.
     pub expired: u64,
-    /// The first bad lines.
+    /// The first invalid lines.
     pub errors: Vec<LineError>,
-    /// Of a batch that was cut: how many lines came whole.
+    /// For a truncated batch, the number of complete lines.
     pub cut: Option<u32>,
 }
 
@@ -51,27 +51,27 @@ pub struct Parsed {
 pub struct LineError {
     /// Its number, from 1.
     pub line: u64,
-    /// What is wrong with it.
+    /// Why it is invalid.
     pub reason: String,
 }
 
-/// The time that records may be of.
+/// The range of times that records may have.
 #[derive(Debug, Clone, Copy)]
 pub struct Period {
-    /// Older ones would be deleted at once (ms since 1970).
+    /// Start of the retention (ms since 1970).
     pub oldest: u64,
-    /// This clock (ms since 1970).
+    /// Current time (ms since 1970).
     pub now: u64,
 }
 
-/// Reads a batch, one record a line.
+/// Parses a batch of one record per line. `cut` means that the body was truncated.
 ///
 /// # Errors
-/// 413 where it has more lines than are taken at a time.
+/// 413 if the batch exceeds [`MAX_LINES`] or [`MAX_ITEMS`].
 pub fn parse(body: &[u8], cut: bool, period: Period) -> Result<Parsed, AppError> {
     let mut parsed = Parsed::default();
     let (mut count, mut items) = (0, 0);
-    // Windows programs put a byte order mark in front.
+    // Some producers on Windows write a byte order mark.
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let mut lines = body.split(|byte| *byte == b'\n').enumerate().peekable();
     while let Some((n, line)) = lines.next() {
@@ -89,12 +89,12 @@ pub fn parse(body: &[u8], cut: bool, period: Period) -> Result<Parsed, AppError>
             return Err(AppError::too_large(format!("more than {MAX_LINES} lines in a batch")));
         }
         let result = match read_line(line, number, period) {
-            // Said as it is, not as JSON that ends too early.
-            Err(_) if is_end => Err("the batch is cut here".into()),
+            // Clearer than a syntax error at the end of the line.
+            Err(_) if is_end => Err("the batch is truncated here".into()),
             other => other,
         };
         if is_end && result.is_ok() {
-            // The cut was just behind it.
+            // Truncated exactly after this line.
             parsed.cut = Some(number.saturating_add(1));
         }
         match result {
@@ -105,7 +105,7 @@ pub fn parse(body: &[u8], cut: bool, period: Period) -> Result<Parsed, AppError>
                     return Err(AppError::too_large(format!("more than {MAX_ITEMS} {what}")));
                 }
                 if request.record.attacks.len() > 1 {
-                    // A type counts once a request, however often it was found.
+                    // A type counts once per request.
                     let mut kinds = AHashSet::new();
                     request.record.attacks.retain(|kind| kinds.insert(kind.clone()));
                 }
@@ -114,7 +114,7 @@ pub fn parse(body: &[u8], cut: bool, period: Period) -> Result<Parsed, AppError>
             Ok(None) => parsed.expired += 1,
             Err(reason) => {
                 parsed.rejected += 1;
-                if parsed.errors.len() < MAX_TOLD {
+                if parsed.errors.len() < MAX_REPORTED {
                     let reason = brief(&reason, MAX_REASON);
                     parsed.errors.push(LineError { line: n as u64 + 1, reason });
                 }
@@ -129,16 +129,16 @@ fn items_of(record: &Record<'_>) -> usize {
     record.params.len() + record.attacks.len() + headers
 }
 
-/// `None`: it is older than what is kept.
+/// Parses a line; `None` if the record is older than the retention.
 fn read_line(line: &[u8], number: u32, period: Period) -> Result<Option<NewRequest>, String> {
     if line.len() > MAX_RECORD_BYTES {
         return Err(format!("longer than {MAX_RECORD_BYTES} bytes"));
     }
     if !line.starts_with(b"{") {
-        // A list of values in the order of the fields would be read as well.
-        return Err("not a JSON object: a line begins with `{`".into());
+        // A derived `Deserialize` also accepts an array of the fields in order.
+        return Err("not a JSON object: a line starts with `{`".into());
     }
-    // Bytes that are not UTF-8 do not lose the record.
+    // Invalid UTF-8 is replaced rather than losing the record.
     let text = match std::str::from_utf8(line) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => String::from_utf8_lossy(line),
@@ -152,7 +152,7 @@ fn read_line(line: &[u8], number: u32, period: Period) -> Result<Option<NewReque
             return Err(format!("`{name}` is longer than {MAX_ID} bytes"));
         }
         if value.chars().any(char::is_control) {
-            return Err(format!("`{name}` holds control characters"));
+            return Err(format!("`{name}` contains control characters"));
         }
     }
     if record.ts == 0 {
@@ -170,6 +170,8 @@ fn read_line(line: &[u8], number: u32, period: Period) -> Result<Option<NewReque
 
 #[cfg(test)]
 mod tests {
+    use proptest::strategy::Strategy;
+
     use super::*;
 
     const PERIOD: Period = Period { oldest: 1_000, now: 2_000 };
@@ -179,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn good_lines_are_not_lost() {
+    fn invalid_lines_do_not_lose_the_valid_ones() {
         let body = [
             line(1_500).as_str(),
             "",
@@ -198,12 +200,12 @@ mod tests {
         assert_eq!((parsed.rejected, parsed.expired), (5, 1));
         let lines: Vec<_> = parsed.errors.iter().map(|error| error.line).collect();
         assert_eq!(lines, [3, 4, 5, 7, 9]);
-        assert_eq!(parsed.errors[4].reason, "the batch is cut here");
+        assert_eq!(parsed.errors[4].reason, "the batch is truncated here");
         assert_eq!(parsed.cut, Some(8));
     }
 
     #[test]
-    fn a_cut_is_behind_the_last_line_that_came_whole() {
+    fn a_batch_is_cut_after_its_last_complete_line() {
         let cut = |body: &str| parse(body.as_bytes(), true, PERIOD).unwrap().cut;
         let one = line(1_500);
         assert_eq!(cut(&one), Some(1));
@@ -213,15 +215,31 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_utf8_do_not_lose_the_record() {
+    fn invalid_utf8_does_not_lose_the_record() {
         let body = b"{\"id\":\"a\",\"session\":\"s\",\"ts\":1500,\"path\":\"/\xff\"}";
         assert_eq!(parse(body, false, PERIOD).unwrap().requests[0].record.path, "/\u{fffd}");
     }
 
     proptest::proptest! {
         #[test]
-        fn nothing_panics(body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
-            let _ = parse(&body, false, PERIOD);
+        fn every_line_is_accounted_for(
+            lines in proptest::collection::vec(
+                proptest::prop_oneof![
+                    proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60),
+                    (900..2_100_u64).prop_map(|ts| line(ts).into_bytes()),
+                ],
+                0..20,
+            ),
+            cut in proptest::prelude::any::<bool>(),
+        ) {
+            let body = lines.join(&b'\n');
+            let parsed = parse(&body, cut, PERIOD).unwrap();
+            let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body);
+            let all = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+            let found = parsed.requests.len() as u64 + parsed.rejected + parsed.expired;
+            proptest::prop_assert_eq!(all.count() as u64, found);
+            proptest::prop_assert!(parsed.errors.len() as u64 == parsed.rejected.min(MAX_REPORTED as u64));
+            proptest::prop_assert_eq!(parsed.cut.is_some(), cut);
         }
     }
 }

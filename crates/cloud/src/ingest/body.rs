@@ -1,4 +1,4 @@
-//! The body of a batch: read with limits, inflated with limits.
+//! Bodies of batches, received and decompressed within limits.
 
 use std::io::Read;
 use std::time::Duration;
@@ -9,19 +9,19 @@ use flate2::read::MultiGzDecoder;
 
 use crate::error::AppError;
 
-/// Longest body, as sent, bytes.
+/// Longest body as sent, bytes.
 pub const MAX_SENT: usize = 16 << 20;
 
-/// Longest body, inflated, bytes.
+/// Longest decompressed body, bytes.
 pub const MAX_INFLATED: usize = 64 << 20;
 
-/// Longest time a body may take.
+/// Longest time to receive a body.
 pub const READ_TIME: Duration = Duration::from_secs(60);
 
-/// Reads a body of at most `limit` bytes.
+/// Receives a body of at most `limit` bytes.
 ///
 /// # Errors
-/// 413 where it is longer, 408 where it takes too long, 400 where the client went away.
+/// 413 if it is longer, 408 if it takes too long, 400 if the client disconnects.
 pub async fn read(body: Body, limit: usize) -> Result<Bytes, AppError> {
     let read = axum::body::to_bytes(body, limit);
     let timeout =
@@ -34,23 +34,23 @@ pub async fn read(body: Body, limit: usize) -> Result<Bytes, AppError> {
             }
             source = inner.source();
         }
-        AppError::bad_request(format!("the body was not read: {error}"))
+        AppError::bad_request(format!("the body is incomplete: {error}"))
     })
 }
 
-/// How a body is encoded.
+/// `Content-Encoding` of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// As it is.
+    /// None.
     Identity,
-    /// RFC 1952, several members too.
+    /// gzip (RFC 1952), with any number of members.
     Gzip,
 }
 
-/// Reads `Content-Encoding`: names in letters of either case, and `x-gzip` is gzip (RFC 9110).
+/// Parses `Content-Encoding`; names are case-insensitive, and `x-gzip` is an alias of `gzip` (RFC 9110, 8.4.1).
 ///
 /// # Errors
-/// 415 for all but gzip.
+/// 415 for anything but one gzip.
 pub fn encoding(headers: &HeaderMap) -> Result<Encoding, AppError> {
     let mut found = Encoding::Identity;
     let values = headers.get_all(header::CONTENT_ENCODING).iter();
@@ -63,7 +63,7 @@ pub fn encoding(headers: &HeaderMap) -> Result<Encoding, AppError> {
                 return Err(AppError::new(
                     StatusCode::UNSUPPORTED_MEDIA_TYPE,
                     "unsupported_encoding",
-                    "Content-Encoding: gzip is accepted, or none",
+                    "unsupported Content-Encoding: gzip or identity is expected",
                 ));
             }
         }
@@ -71,42 +71,42 @@ pub fn encoding(headers: &HeaderMap) -> Result<Encoding, AppError> {
     Ok(found)
 }
 
-/// What became of a body.
+/// A decompressed body.
 #[derive(Debug)]
 pub enum Inflated {
-    /// All of it.
+    /// Complete.
     Whole(Bytes),
-    /// What came before it was cut or damaged.
+    /// Everything before the point where it is truncated or corrupt.
     Cut(Bytes),
-    /// It is longer than was allowed.
+    /// Longer than the limit.
     Longer,
 }
 
-/// Inflates a body to at most `limit` bytes.
+/// Decompresses a body to at most `limit` bytes.
 ///
 /// # Errors
-/// 400 where it is no gzip at all.
+/// 400 if it is not gzip.
 pub fn inflate(sent: Bytes, encoding: Encoding, limit: usize) -> Result<Inflated, AppError> {
     if encoding == Encoding::Identity {
         return Ok(if sent.len() > limit { Inflated::Longer } else { Inflated::Whole(sent) });
     }
-    // What comes before the damage is used: each good line is stored.
+    // Lines before a corrupt part are still stored.
     let mut inflated = Vec::new();
     let damaged =
         MultiGzDecoder::new(&*sent).take(limit as u64 + 1).read_to_end(&mut inflated).is_err();
     match damaged {
         _ if inflated.len() > limit => Ok(Inflated::Longer),
         true if inflated.is_empty() => {
-            Err(AppError::bad_request("the body is not gzip, as Content-Encoding says it is"))
+            Err(AppError::bad_request("Content-Encoding is gzip, the body is not"))
         }
         true => Ok(Inflated::Cut(inflated.into())),
         false => Ok(Inflated::Whole(inflated.into())),
     }
 }
 
-/// What is said of a body that inflates to more than [`MAX_INFLATED`].
+/// The error for a body that decompresses to more than [`MAX_INFLATED`].
 pub fn too_long() -> AppError {
-    AppError::too_large(format!("the body inflates to more than {MAX_INFLATED} bytes"))
+    AppError::too_large(format!("the body decompresses to more than {MAX_INFLATED} bytes"))
 }
 
 #[cfg(test)]
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_is_refused() {
+    fn a_decompression_bomb_is_refused() {
         let bomb = gzip(&vec![0; MAX_INFLATED + 1]);
         assert!(bomb.len() < MAX_SENT);
         let inflated = inflate(bomb.into(), Encoding::Gzip, MAX_INFLATED).unwrap();
@@ -130,12 +130,12 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_body_keeps_its_beginning() {
+    fn a_truncated_body_keeps_its_beginning() {
         let whole: String = (0..5000).map(|n| format!("line {}\n", n * 7919 % 10_007)).collect();
         let sent = gzip(whole.as_bytes());
         let half = sent[..sent.len() * 9 / 10].to_vec().into();
         let Ok(Inflated::Cut(inflated)) = inflate(half, Encoding::Gzip, MAX_INFLATED) else {
-            panic!("it is cut");
+            panic!("not truncated");
         };
         assert!(!inflated.is_empty());
         assert!(whole.as_bytes().starts_with(&inflated));

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::error::AppError;
-use crate::extractors::{Nothing, Query};
+use crate::extractors::{NoQuery, Query};
 use crate::node_control::registry::Node;
 use crate::state::AppState;
 
@@ -27,7 +27,7 @@ pub struct NodeList {
 )]
 pub async fn list(
     State(state): State<AppState>,
-    _: Query<Nothing>,
+    _: Query<NoQuery>,
 ) -> Result<Json<NodeList>, AppError> {
     let version = state.read(|store| store.version()).await?;
     Ok(Json(NodeList { version, nodes: state.nodes.all() }))

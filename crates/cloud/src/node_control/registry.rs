@@ -1,4 +1,4 @@
-//! Nodes that sync, for the Console: kept in memory, since a node that lives polls again at once.
+//! Nodes that sync. Kept in memory: after a restart of the cloud every node polls again at once.
 
 use std::collections::BTreeMap;
 
@@ -8,37 +8,37 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-/// Most nodes remembered; the one not seen for longest goes.
+/// Largest number of nodes; the one not seen for the longest time is evicted.
 pub const MAX_NODES: usize = 10_000;
 
-/// Longest counters and errors taken, bytes.
+/// Longest counters and error of a node, bytes.
 const MAX_REPORT: usize = 8192;
 
-/// What is known of a node.
+/// A node, as it last reported.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct Node {
-    /// Its name.
+    /// Name.
     pub node: String,
-    /// Its last poll, ms since 1970.
+    /// Time of its last poll, milliseconds since 1970.
     pub last_seen: u64,
-    /// Version of the sync document in force on it.
+    /// Version of the sync document that it applies.
     pub version: String,
     /// Version of the module.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub module: Option<String>,
-    /// Why it did not take the newest document.
+    /// Why it rejected the current document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Its counters.
+    /// Counters.
     #[schema(value_type = Object)]
     pub counters: Map<String, Value>,
-    /// Records a second that it sent between its last two polls.
+    /// Records per second sent between its last two polls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
 }
 
 impl Node {
-    /// Over less than a second nothing can be said: what it was before stays.
+    /// The rate since an earlier report; over less than a second, the earlier rate.
     fn rate_since(&self, before: &Node) -> Option<f64> {
         let sent = |node: &Node| node.counters.get("records_sent_total").and_then(Value::as_u64);
         let ms = self.last_seen.saturating_sub(before.last_seen);
@@ -51,12 +51,12 @@ impl Node {
     }
 }
 
-/// All nodes.
+/// All known nodes.
 #[derive(Debug, Default)]
 pub struct NodeRegistry(Mutex<BTreeMap<String, Node>>);
 
 impl NodeRegistry {
-    /// A node polls.
+    /// Notes the poll of a node.
     pub fn seen(&self, name: &str, version: &str, headers: &HeaderMap, now: u64) {
         let text = |header: &str| {
             let value = headers.get(header)?.as_bytes();
@@ -99,7 +99,7 @@ impl NodeRegistry {
         self.0.lock().is_empty()
     }
 
-    /// All of them, by name.
+    /// All nodes, by name.
     pub fn all(&self) -> Vec<Node> {
         self.0.lock().values().cloned().collect()
     }

@@ -1,4 +1,4 @@
-//! `GET /v1/sync`: the denylist and the parameters for a node, as soon as they change.
+//! `GET /v1/sync`: denylist and parameters for a node, as soon as they change.
 
 use std::time::Duration;
 
@@ -15,18 +15,17 @@ use crate::extractors::Query;
 use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
 
-/// How long a poll waits for a change where the node does not say, seconds. Below the 30 s after
-/// which proxies give up.
+/// Default wait for a change, seconds; below the 30 s after which some proxies time out.
 pub const DEFAULT_WAIT: u64 = 25;
 
-/// Longest wait a node may ask for, seconds.
+/// Longest wait, seconds.
 pub const MAX_WAIT: u64 = 60;
 
-/// Longest name of a node and longest version, bytes.
+/// Longest node name and version, bytes.
 const MAX_NAME: usize = 256;
 
-/// How often the store is asked whether another process changed something.
-const OTHERS: Duration = Duration::from_secs(1);
+/// Interval at which the store is checked for changes by other processes.
+const RECHECK: Duration = Duration::from_secs(1);
 
 /// Query string of a poll.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -61,7 +60,9 @@ pub async fn poll(
     headers: HeaderMap,
 ) -> Result<Response, AppError> {
     if poll.node.len() > MAX_NAME || poll.version.len() > MAX_NAME {
-        return Err(AppError::bad_request("node or version is too long"));
+        return Err(AppError::bad_request(format!(
+            "node and version are limited to {MAX_NAME} bytes"
+        )));
     }
     if !poll.node.is_empty() {
         state.nodes.seen(&poll.node, &poll.version, &headers, now_ms());
@@ -77,7 +78,7 @@ pub async fn poll(
         }
         tokio::select! {
             _ = changed.changed() => {}
-            () = tokio::time::sleep(OTHERS) => {}
+            () = tokio::time::sleep(RECHECK) => {}
             () = tokio::time::sleep_until(end) => return Ok(StatusCode::NOT_MODIFIED.into_response()),
             _ = stopping.wait_for(|stopping| *stopping) => {
                 return Ok(StatusCode::NOT_MODIFIED.into_response());
@@ -89,7 +90,7 @@ pub async fn poll(
 async fn document(state: &AppState, version: String) -> Result<Response, AppError> {
     let document = state
         .read(move |store| {
-            // The version was read first: a change in between is delivered by the next poll.
+            // The version was read before the rest, so the next poll delivers a change made in between.
             Ok(SyncDocument {
                 version,
                 denylist: store.denylist(now_ms())?,

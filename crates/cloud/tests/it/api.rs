@@ -1,10 +1,10 @@
-//! The HTTP API, as a client sees it.
+//! The query API over HTTP.
 
 use crate::support::{Cloud, batch, record, session};
 use serde_json::json;
 
 #[test]
-fn what_is_posted_is_found() {
+fn posted_records_are_found() {
     let cloud = Cloud::start();
     let lines = [
         record(1, 1, json!({"user": "ann", "role": "buyer", "app": "shop"})),
@@ -130,7 +130,7 @@ fn a_batch_is_stored_once() {
 }
 
 #[test]
-fn tokens_may_do_what_their_role_says() {
+fn tokens_may_only_do_what_their_role_allows() {
     let cloud = Cloud::start();
     let one = batch(&[record(1, 1, json!({}))]);
     for (method, path, body) in [
@@ -187,7 +187,7 @@ fn errors_of_queries_paths_and_forms_were_plain_text() {
 }
 
 #[test]
-fn a_cursor_was_taken_for_another_question() {
+fn a_cursor_was_accepted_with_other_filters() {
     let cloud = Cloud::start();
     let lines: Vec<_> = (1..6).map(|n| record(n % 3 + 1, n, json!({"user": "ann"}))).collect();
     cloud.post(&lines);

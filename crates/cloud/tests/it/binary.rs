@@ -1,4 +1,4 @@
-//! The program itself: first start, subcommands, signals.
+//! The program: first start, subcommands, signals.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +14,7 @@ fn program() -> Command {
     command
 }
 
-/// Starts it; gives the child and its Console link.
+/// Starts the program; returns the process and the Console link.
 fn start(data: &Path) -> (Child, String) {
     let mut child = program()
         .args(["--listen", "127.0.0.1:0", "--data"])
@@ -38,7 +38,7 @@ fn agent() -> ureq::Agent {
 }
 
 #[test]
-fn what_was_acknowledged_survives_sigkill() {
+fn acknowledged_batches_survive_sigkill() {
     let dir = tempfile::tempdir().unwrap();
     let (mut child, link) = start(dir.path());
     let base = link.split("/login").next().unwrap().to_owned();
@@ -84,7 +84,7 @@ fn a_reload_signal_ended_the_cloud() {
 }
 
 #[test]
-fn the_first_start_makes_tokens_and_a_link_that_logs_in() {
+fn the_first_start_creates_tokens_and_a_login_link() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("deep/data");
     let (mut child, link) = start(&data);
@@ -115,33 +115,33 @@ fn the_first_start_makes_tokens_and_a_link_that_logs_in() {
     let doctor = run(&data, &["doctor"]);
     assert!(doctor.status.success(), "{}", String::from_utf8_lossy(&doctor.stdout));
 
-    // SIGTERM: it ends by itself, with success.
+    // SIGTERM ends it with success.
     let killed = Command::new("kill").arg(child.id().to_string()).status().unwrap();
     assert!(killed.success());
     assert!(child.wait().unwrap().success());
 }
 
 #[test]
-fn what_is_wrong_is_said() {
+fn startup_errors_name_their_cause() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, "x").unwrap();
     let not_a_dir = run(&file, &["--listen", "127.0.0.1:0"]);
-    let said = String::from_utf8_lossy(&not_a_dir.stderr).into_owned();
-    assert!(!not_a_dir.status.success() && said.contains("cannot make"), "{said}");
+    let output = String::from_utf8_lossy(&not_a_dir.stderr).into_owned();
+    assert!(!not_a_dir.status.success() && output.contains("cannot make"), "{output}");
     let bad = run(dir.path(), &["--retention", "never"]);
-    let said = String::from_utf8_lossy(&bad.stderr).into_owned();
-    assert!(!bad.status.success() && said.contains("retention"), "{said}");
+    let output = String::from_utf8_lossy(&bad.stderr).into_owned();
+    assert!(!bad.status.success() && output.contains("retention"), "{output}");
     std::fs::write(dir.path().join("control.db"), "x".repeat(9000)).unwrap();
     let damaged = run(dir.path(), &["--listen", "127.0.0.1:0"]);
-    let said = String::from_utf8_lossy(&damaged.stderr).into_owned();
-    assert!(!damaged.status.success() && said.contains("control.db"), "{said}");
+    let output = String::from_utf8_lossy(&damaged.stderr).into_owned();
+    assert!(!damaged.status.success() && output.contains("control.db"), "{output}");
     let doctor = run(dir.path(), &["doctor"]);
     assert!(!doctor.status.success());
     assert!(String::from_utf8_lossy(&doctor.stdout).contains("BAD"));
 }
 
-/// A cloud as its clients see it.
+/// A client of a cloud.
 struct Client {
     base: String,
     data: PathBuf,
@@ -192,7 +192,7 @@ fn kill(mut child: Child) {
     child.wait().unwrap();
 }
 
-/// As `systemctl stop` does it.
+/// Ends a process as `systemctl stop` does.
 fn stop(mut child: Child) {
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
     assert!(child.wait().unwrap().success());
@@ -204,7 +204,7 @@ fn has_log(data: &Path) -> bool {
     files.any(|entry| entry.unwrap().file_name().to_string_lossy().ends_with("-wal"))
 }
 
-/// A small disk with the data of a cloud that kept one session and has ended.
+/// A small disk with the data of a stopped cloud that has stored one session.
 fn small_disk(end: fn(Child)) -> Option<(SmallDisk, PathBuf)> {
     let disk = SmallDisk::of("16m")?;
     let data = disk.path().join("data");
@@ -215,26 +215,26 @@ fn small_disk(end: fn(Child)) -> Option<(SmallDisk, PathBuf)> {
 }
 
 #[test]
-fn a_disk_that_became_read_only_is_read_and_said() {
+fn a_read_only_disk_is_served_and_reported() {
     for (end, is_clean) in [(kill as fn(Child), false), (stop, true)] {
         let Some((disk, data)) = small_disk(end) else { return };
-        // After a clean stop, what SQLite needs to read is not there and cannot be made.
+        // After a clean stop, the files that SQLite needs for reading do not exist and cannot be created.
         assert_eq!(has_log(&data), !is_clean);
         disk.remount("ro");
         let (child, link) = start(&data);
         let client = Client::of(&link, &data);
-        let (status, said) = client.store(2);
-        assert!(status == 503 && said.contains(&data.display().to_string()), "{status} {said}");
+        let (status, output) = client.store(2);
+        assert!(status == 503 && output.contains(&data.display().to_string()), "{status} {output}");
         assert_eq!((client.sessions(), client.deny()), (1, 503));
         client.get(&format!("/v1/sessions/{}", session(1)));
         assert!(!client.is_writable());
         let doctor = run(&data, &["doctor"]);
         assert!(!doctor.status.success());
-        let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
-        assert!(said.contains("BAD  disk") && said.contains("Read-only"), "{said}");
-        assert!(said.contains("can only be read: control.db"), "{said}");
+        let output = String::from_utf8_lossy(&doctor.stdout).into_owned();
+        assert!(output.contains("BAD  disk") && output.contains("Read-only"), "{output}");
+        assert!(output.contains("read-only: control.db"), "{output}");
 
-        // No start is needed.
+        // No restart is required.
         disk.remount("rw");
         assert_eq!((client.store(2).0, client.deny()), (200, 201));
         assert_eq!(client.sessions(), 2);
@@ -243,7 +243,7 @@ fn a_disk_that_became_read_only_is_read_and_said() {
     }
 }
 
-/// Fills the disk to its last byte.
+/// Fills the disk completely.
 fn fill(disk: &SmallDisk) -> PathBuf {
     use std::io::Write;
     let path = disk.path().join("filler");
@@ -260,13 +260,13 @@ fn a_cloud_did_not_start_on_a_full_disk() {
     let filler = fill(&disk);
     let (child, link) = start(&data);
     let client = Client::of(&link, &data);
-    let (status, said) = client.store(2);
-    assert!(status == 503 && said.contains("day-"), "{status} {said}");
+    let (status, output) = client.store(2);
+    assert!(status == 503 && output.contains("day-"), "{status} {output}");
     assert_eq!((client.sessions(), client.deny()), (1, 503));
     assert!(!client.is_writable());
     let doctor = run(&data, &["doctor"]);
-    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
-    assert!(said.contains("BAD  disk") && said.contains("can only be read"), "{said}");
+    let output = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(output.contains("BAD  disk") && output.contains("read-only"), "{output}");
 
     std::fs::remove_file(filler).unwrap();
     assert_eq!((client.store(2).0, client.deny()), (200, 201));
@@ -276,14 +276,14 @@ fn a_cloud_did_not_start_on_a_full_disk() {
 }
 
 #[test]
-fn days_that_are_over_kept_a_full_disk_full() {
+fn expired_days_kept_a_full_disk_full() {
     let Some((disk, data)) = small_disk(stop) else { return };
-    // It was off for long.
+    // The cloud was stopped for a long time.
     std::fs::rename(day_files(&data).remove(0), data.join("day-2020-01-01.db")).unwrap();
     fill(&disk);
     let (child, link) = start(&data);
     let client = Client::of(&link, &data);
-    // Where `control.db` had been opened first, it could only be read.
+    // Opening `control.db` first had left it read-only.
     assert!(client.is_writable());
     assert_eq!((client.deny(), client.sessions()), (201, 0));
     assert!(client.get("/metrics").contains("api_sessions_cloud_days_dropped_total 1"));
@@ -291,25 +291,25 @@ fn days_that_are_over_kept_a_full_disk_full() {
 }
 
 #[test]
-fn a_second_start_deleted_days_that_the_first_serves() {
+fn a_second_process_deleted_days_that_the_first_serves() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let (child, link) = start(&data);
     assert_eq!(Client::of(&link, &data).store(1).0, 200);
-    // The first keeps it as long as it was told to; the second was told something else.
+    // The second process has a shorter retention.
     let old = data.join("day-2020-01-01.db");
     std::fs::copy(day_files(&data).remove(0), &old).unwrap();
     let address = link.trim_start_matches("http://").split('/').next().unwrap().to_owned();
     let second = program().args(["--listen", &address, "--data"]).arg(&data).output().unwrap();
     assert!(!second.status.success());
-    let said = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert!(said.contains(&format!("cannot listen on {address}")), "{said}");
+    let output = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(output.contains(&format!("cannot listen on {address}")), "{output}");
     assert!(old.exists());
     kill(child);
 }
 
 #[test]
-fn a_token_made_before_the_first_start_left_the_others_unmade() {
+fn a_token_created_before_the_first_start_prevented_the_others() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     assert!(run(&data, &["token", "create", "--role", "viewer"]).status.success());
@@ -320,7 +320,7 @@ fn a_token_made_before_the_first_start_left_the_others_unmade() {
     assert!(data.join("ingest.token").exists() && data.join("admin.token").exists());
     let list = String::from_utf8(run(&data, &["token", "list"]).stdout).unwrap();
     assert_eq!(list.lines().count(), 3, "{list}");
-    // Those of a role that has one stay; the one that is missing is made.
+    // Only the missing token is created.
     let admin = list.lines().find(|line| line.contains("admin")).unwrap();
     let number = admin.split('\t').next().unwrap();
     let before = token(&data, "ingest");
@@ -335,25 +335,25 @@ fn a_token_made_before_the_first_start_left_the_others_unmade() {
 #[test]
 fn the_admin_token_was_printed_at_every_start() {
     let dir = tempfile::tempdir().unwrap();
-    let said = || {
+    let output = || {
         let (mut child, link) = start(dir.path());
         child.kill().unwrap();
         child.wait().unwrap();
         link
     };
-    assert!(said().contains("/login?token=ast_"));
-    assert!(!said().contains("token"), "the second start");
+    assert!(output().contains("/login?token=ast_"));
+    assert!(!output().contains("token"), "the second start");
 }
 
 #[test]
-fn looking_made_a_store_where_there_was_none() {
+fn doctor_and_token_list_created_a_store() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("mistyped");
     for arguments in [&["doctor"][..], &["token", "list"], &["token", "revoke", "1"]] {
         let done = run(&data, arguments);
-        let said = [done.stdout, done.stderr].concat();
-        let said = String::from_utf8_lossy(&said);
-        assert!(!done.status.success() && said.contains("mistyped"), "{arguments:?}: {said}");
+        let output = [done.stdout, done.stderr].concat();
+        let output = String::from_utf8_lossy(&output);
+        assert!(!done.status.success() && output.contains("mistyped"), "{arguments:?}: {output}");
         assert!(!data.exists(), "{arguments:?}");
         let done = run(dir.path(), arguments);
         assert!(!done.status.success(), "{arguments:?}");
@@ -362,7 +362,7 @@ fn looking_made_a_store_where_there_was_none() {
 }
 
 #[test]
-fn a_label_wrote_lines_of_its_own_into_the_list() {
+fn a_label_with_line_breaks_forged_lines_of_the_token_list() {
     let dir = tempfile::tempdir().unwrap();
     let create = ["token", "create", "--role", "viewer", "--label", "a\n9\tadmin\u{1b}[2J"];
     assert!(run(dir.path(), &create).status.success());
@@ -372,17 +372,17 @@ fn a_label_wrote_lines_of_its_own_into_the_list() {
 }
 
 #[test]
-fn days_that_are_no_number_were_generated() {
+fn generate_accepted_days_that_are_not_a_number() {
     let dir = tempfile::tempdir().unwrap();
     for days in ["nan", "inf", "-1"] {
         let done = run(dir.path(), &["generate", &format!("--days={days}")]);
-        let said = String::from_utf8_lossy(&done.stderr).into_owned();
-        assert!(!done.status.success() && said.contains("--days"), "{days}: {said}");
+        let output = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(!done.status.success() && output.contains("--days"), "{days}: {output}");
     }
 }
 
 #[test]
-fn an_empty_variable_was_a_mistake() {
+fn an_empty_environment_variable_was_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = program();
     for name in ["LISTEN", "STORE", "RETENTION", "LOG", "LOG_FORMAT", "CONFIG", "DATA"] {

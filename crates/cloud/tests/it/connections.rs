@@ -1,4 +1,4 @@
-//! Clients that hold connections and do not speak.
+//! Limits and timeouts of connections, and graceful shutdown.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -13,17 +13,20 @@ fn connect(cloud: &Cloud) -> TcpStream {
     stream
 }
 
-/// Until the server closes it; what it said.
+/// Reads until the server closes the connection.
 fn rest(mut stream: TcpStream) -> String {
-    let mut said = Vec::new();
-    let _ = stream.read_to_end(&mut said).map_err(|error| {
-        assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock, "it is held open");
+    let mut output = Vec::new();
+    let _ = stream.read_to_end(&mut output).map_err(|error| {
+        assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock, "the connection stays open");
     });
-    String::from_utf8_lossy(&said).into_owned()
+    String::from_utf8_lossy(&output).into_owned()
 }
 
-const LIMITS: Limits =
-    Limits { most: 3, head: Duration::from_millis(300), grace: Duration::from_secs(10) };
+const LIMITS: Limits = Limits {
+    connections: 3,
+    header_timeout: Duration::from_millis(300),
+    grace: Duration::from_secs(10),
+};
 
 #[test]
 fn clients_without_a_token_held_connections_for_ever() {
@@ -33,14 +36,14 @@ fn clients_without_a_token_held_connections_for_ever() {
     slow.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n").unwrap();
     let mut kept = connect(&cloud);
     kept.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    let said = rest(kept);
-    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    let output = rest(kept);
+    assert!(output.starts_with("HTTP/1.1 200"), "{output}");
     rest(silent);
     rest(slow);
 }
 
 #[test]
-fn an_answer_was_kept_from_whoever_sends_no_body() {
+fn a_client_that_sends_no_body_got_no_response() {
     let cloud = Cloud::start_limited(LIMITS);
     let mut stream = connect(&cloud);
     let head = "POST /v1/records HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n";
@@ -49,22 +52,27 @@ fn an_answer_was_kept_from_whoever_sends_no_body() {
 }
 
 #[test]
-fn there_was_no_end_to_connections() {
-    let cloud = Cloud::start_limited(Limits { head: Duration::from_millis(1500), ..LIMITS });
+fn the_number_of_connections_was_unlimited() {
+    let cloud =
+        Cloud::start_limited(Limits { header_timeout: Duration::from_millis(1500), ..LIMITS });
     let held: Vec<_> = (0..3).map(|_| connect(&cloud)).collect();
     std::thread::sleep(Duration::from_millis(200));
     let start = Instant::now();
     let mut late = connect(&cloud);
     late.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-    // It is served when one of the silent ones is thrown out, and not before.
+    // It is served once a silent connection times out, and not before.
     assert!(rest(late).starts_with("HTTP/1.1 200"));
     assert!(start.elapsed() > Duration::from_millis(500), "{:?}", start.elapsed());
     drop(held);
 }
 
 #[test]
-fn what_is_under_way_is_answered_before_the_end() {
-    let cloud = Cloud::start_limited(Limits { most: 10, head: Duration::from_secs(60), ..LIMITS });
+fn requests_in_flight_complete_before_shutdown() {
+    let cloud = Cloud::start_limited(Limits {
+        connections: 10,
+        header_timeout: Duration::from_secs(60),
+        ..LIMITS
+    });
     let mut slow = connect(&cloud);
     let line = crate::support::batch(&[crate::support::record(1, 1, serde_json::json!({}))]);
     let head = format!(
@@ -77,14 +85,18 @@ fn what_is_under_way_is_answered_before_the_end() {
     let stopping = std::thread::spawn(move || drop(cloud.stop()));
     std::thread::sleep(Duration::from_millis(1000));
     slow.write_all(line.as_bytes()).unwrap();
-    let said = rest(slow);
-    assert!(said.starts_with("HTTP/1.1 200") && said.contains("\"stored\":1"), "{said}");
+    let output = rest(slow);
+    assert!(output.starts_with("HTTP/1.1 200") && output.contains("\"stored\":1"), "{output}");
     stopping.join().unwrap();
 }
 
 #[test]
-fn silent_connections_held_up_the_end() {
-    let cloud = Cloud::start_limited(Limits { most: 10, head: Duration::from_secs(60), ..LIMITS });
+fn silent_connections_delayed_shutdown() {
+    let cloud = Cloud::start_limited(Limits {
+        connections: 10,
+        header_timeout: Duration::from_secs(60),
+        ..LIMITS
+    });
     let silent = connect(&cloud);
     let mut slow = connect(&cloud);
     slow.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n").unwrap();

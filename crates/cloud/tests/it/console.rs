@@ -9,7 +9,7 @@ fn post(cloud: &Cloud, path: &str, form: &str) -> u16 {
 }
 
 #[test]
-fn the_denylist_page_hid_sessions_that_are_denied_behind_a_thousand_changes() {
+fn the_denylist_page_hid_denied_sessions_after_a_thousand_changes() {
     if !embedded_store_only() {
         return;
     }
@@ -28,7 +28,7 @@ fn the_denylist_page_hid_sessions_that_are_denied_behind_a_thousand_changes() {
 }
 
 #[test]
-fn ids_were_put_into_links_as_they_are() {
+fn ids_in_links_were_not_percent_encoded() {
     let cloud = Cloud::start();
     cloud.post(&[record(1, 1, json!({"session": "a/b?c#d", "id": "e/f?g"}))]);
     let list = cloud.get("/").text();
@@ -43,7 +43,7 @@ fn ids_were_put_into_links_as_they_are() {
 }
 
 #[test]
-fn sessions_that_nodes_cannot_deny_were_offered_to_be_denied() {
+fn the_console_offered_to_deny_sessions_that_nodes_cannot_deny() {
     let cloud = Cloud::start();
     cloud.post(&[record(1, 1, json!({})), record(2, 2, json!({"session": "not hex"}))]);
     let offers = |path: String| cloud.get(&path).text().contains("Deny this session");
@@ -59,9 +59,9 @@ fn the_login_page_was_an_error() {
 }
 
 #[test]
-fn a_session_that_was_denied_while_a_day_is_damaged_was_answered_with_an_error() {
+fn denying_a_session_failed_while_a_day_was_damaged() {
     let Some((cloud, _)) = Cloud::start_with_damaged_day() else { return };
-    // Whether the session is known cannot be said: it may have been on that day.
+    // The session may be stored in the damaged day.
     let deny = format!("session={}&seconds=", session(9));
     assert_eq!(post(&cloud, "/denylist", &deny), 303);
     assert!(cloud.get("/denylist").text().contains(&session(9)));

@@ -1,5 +1,5 @@
-//! Both engines are asked the same questions and must give the same answers; and what only ClickHouse does:
-//! several processes over one database. Without `API_SESSIONS_TEST_CLICKHOUSE` there is nothing to compare.
+//! Both engines must return the same results; and several processes over one ClickHouse database.
+//! Runs only with `API_SESSIONS_TEST_CLICKHOUSE`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 const DAY: u64 = 86_400_000;
 
-/// Numbers that are the same in each run.
+/// Random numbers, the same in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -44,7 +44,7 @@ const ATTACKS: &[&str] = &["sqli", "xss"];
 fn lines(dice: &mut Dice, now: u64, count: u64, first: u32) -> Vec<Value> {
     let mut all: Vec<Value> = (0..count)
         .map(|n| {
-            // Of five days, so that the page is not of one; no two at the same millisecond.
+            // Spread over five days; no two in the same millisecond.
             let ts = now - 4 * DAY + (n + u64::from(first)) * (4 * DAY / 2000);
             let mut more = json!({
                 "ts": ts, "path": dice.one(ENDPOINTS), "host": dice.one(HOSTS),
@@ -156,7 +156,7 @@ fn both_engines_give_the_same_answers() {
 
     for n in 0..40 {
         let query = SessionQuery {
-            // Few at first: many filters together find nothing.
+            // Few filters: many together match nothing.
             filter: if n < 6 { Filter::default() } else { filter(&mut dice, now) },
             sort: *dice.one(&[
                 Sort::LastTs,
@@ -230,7 +230,7 @@ fn two_processes_over_one_database_are_one_cloud() {
     }
     let two = Cloud::start_with(shared, Some(store));
 
-    // A batch that comes to both at once, and once more.
+    // A batch that both processes receive at once, and one of them again.
     let lines: Vec<_> = (0..200).map(|n| record(n % 5, n, json!({}))).collect();
     let body = batch(&lines);
     std::thread::scope(|scope| {
@@ -264,7 +264,7 @@ fn two_processes_over_one_database_are_one_cloud() {
         assert_eq!(ids.len(), 200);
     }
 
-    // What one denies, the other tells its nodes.
+    // A denial in one process reaches the nodes of the other.
     let version =
         two.send("GET", "/v1/sync?node=n&wait=0", &two.ingest, &[], b"").json()["version"]
             .as_str()
@@ -286,7 +286,7 @@ fn two_processes_over_one_database_are_one_cloud() {
 }
 
 #[test]
-fn rows_without_their_mark_are_not_there_twice() {
+fn rows_without_their_batch_key_are_not_duplicated() {
     let Some(url) = clickhouse_only() else { return };
     let name = format!("marks_{:x}", now_ms());
     let cloud =
@@ -295,7 +295,7 @@ fn rows_without_their_mark_are_not_there_twice() {
     let body = batch(&lines);
     let post = || cloud.post_with(&[("idempotency-key", "k")], body.as_bytes()).json();
     assert_eq!(post()["stored"], 50);
-    // As if the cloud had died between the rows and the mark.
+    // As after a crash between the rows and the batch key.
     let agent: ureq::Agent = ureq::Agent::config_builder().build().into();
     agent.post(&url).send(&format!("TRUNCATE TABLE {name}.batch")).unwrap();
     assert_eq!(post()["stored"], 50, "it cannot know");
@@ -329,7 +329,7 @@ fn tables_of_version_1_are_brought_up_to_date() {
 }
 
 #[test]
-fn a_server_that_is_away_is_said_and_loses_nothing() {
+fn an_unreachable_server_is_reported_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let kind = StoreKind::parse("clickhouse:http://127.0.0.1:1/x").unwrap();
@@ -339,7 +339,7 @@ fn a_server_that_is_away_is_said_and_loses_nothing() {
         .unwrap();
     assert!(error.to_string().starts_with("clickhouse: "), "{error}");
 
-    // A server that goes away while the cloud runs: the nodes are told to keep their records.
+    // While the server is unreachable, nodes are told to keep their records.
     let Some(url) = clickhouse_only() else { return };
     let target = url.strip_prefix("http://").unwrap().to_owned();
     let way = crate::support::Way::to(target);

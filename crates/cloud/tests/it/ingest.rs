@@ -1,4 +1,4 @@
-//! Batches that are cut, too much, or odd: what is answered, and what is stored.
+//! Truncated, oversized and malformed batches.
 
 use std::io::Write;
 
@@ -34,14 +34,14 @@ fn requests_of(cloud: &Cloud, n: u32) -> u64 {
 }
 
 #[test]
-fn the_retry_of_a_cut_batch_lost_the_lines_behind_the_cut() {
+fn the_retry_of_a_truncated_batch_lost_the_lines_after_the_cut() {
     let cloud = Cloud::start();
     let whole = gzip(batch(&lines(400)).as_bytes());
     let first = counts(&post(&cloud, "t", &whole[..whole.len() / 2])).0;
     assert!((1..400).contains(&first), "{first}");
-    // Cut again, later: only what is beyond the first cut is new.
+    // Truncated again, later: only the lines after the first cut are new.
     let second = counts(&post(&cloud, "t", &whole[..whole.len() * 3 / 4])).0;
-    // ClickHouse takes those before it once more, and replaces them.
+    // ClickHouse stores the lines before it again, replacing them.
     let twice = if crate::support::clickhouse().is_some() { first } else { 0 };
     assert!(second > twice && first + second < 400 + twice, "{first} {second}");
     let cloud = Cloud::start_in(cloud.stop());
@@ -53,7 +53,7 @@ fn the_retry_of_a_cut_batch_lost_the_lines_behind_the_cut() {
 }
 
 #[test]
-fn the_retry_of_a_batch_cut_between_two_days_lost_the_second_day() {
+fn the_retry_of_a_batch_truncated_between_two_days_lost_the_second_day() {
     let cloud = Cloud::start();
     let mut all = lines(400);
     for line in &mut all[..200] {
@@ -76,7 +76,7 @@ fn a_batch_of_a_million_tiny_lines_took_gigabytes() {
     assert_eq!((answer.status, &answer.json()["error"]), (413, &json!("too_large")));
     let half = cloud.post_with(&gzipped, &gzip(line.repeat(30_000).as_bytes()));
     assert_eq!(half.json()["stored"], 30_000);
-    // Lists inside of records cost as much.
+    // Lists within records cost as much.
     let mut body = String::new();
     for n in 0..4 {
         body += &record(1, n, json!({"attacks": vec![""; 200_000]})).to_string();
@@ -86,21 +86,21 @@ fn a_batch_of_a_million_tiny_lines_took_gigabytes() {
 }
 
 #[test]
-fn what_a_record_holds_came_back_without_end() {
+fn errors_quoted_records_of_any_length() {
     let cloud = Cloud::start();
     let bad = format!("{{\"ts\":\"{}\"}}\n", "x".repeat(900_000));
-    let said = |answer: &Answer| assert!(answer.body.len() < 1000, "{}", answer.body.len());
-    said(&cloud.post_with(&[], bad.as_bytes()));
+    let assert_short = |answer: &Answer| assert!(answer.body.len() < 1000, "{}", answer.body.len());
+    assert_short(&cloud.post_with(&[], bad.as_bytes()));
     let with_good = format!("{bad}{}\n", record(1, 1, json!({})));
     let answer = cloud.post_with(&[], with_good.as_bytes());
     assert_eq!(answer.json()["stored"], 1);
-    said(&answer);
+    assert_short(&answer);
     let deny = format!("{{\"session\":{{\"{}\":1}}}}", "y".repeat(50_000));
-    said(&cloud.send("POST", "/v1/denylist", &cloud.admin, &[], deny.as_bytes()));
+    assert_short(&cloud.send("POST", "/v1/denylist", &cloud.admin, &[], deny.as_bytes()));
 }
 
 #[test]
-fn lines_that_are_lists_were_taken_for_records() {
+fn json_arrays_were_accepted_as_records() {
     let cloud = Cloud::start();
     let list = format!("[\"a\",{},\"n\",\"s\"]\n", crate::support::now());
     let answer = cloud.post_with(&[], list.as_bytes());
@@ -127,7 +127,7 @@ fn names_of_encodings_were_case_sensitive_and_x_gzip_unknown() {
 }
 
 #[test]
-fn lines_of_a_batch_without_a_good_one_were_not_counted() {
+fn lines_of_a_batch_without_a_valid_one_were_not_counted() {
     let cloud = Cloud::start();
     assert_eq!(cloud.post_with(&[], b"bad\nbad\n").status, 422);
     let metrics = cloud.get("/metrics").text();

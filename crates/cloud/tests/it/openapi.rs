@@ -1,5 +1,4 @@
-//! The description of the API against the API: every answer is as described, and nothing that is
-//! described is not there.
+//! The OpenAPI document against the API, in both directions.
 
 use std::collections::{BTreeMap, BTreeSet};
 

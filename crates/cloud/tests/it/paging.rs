@@ -1,5 +1,5 @@
 //! Sessions that do not change appear on exactly one page of a list, in order, whatever is stored between two
-//! pages: newer records, records that nodes had kept for hours, new sessions and new days.
+//! pages: newer records, delayed records, new sessions and new days.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use api_sessions_store::{self, Batch, DAY_MS, Filter, SessionQuery, Sort, Store,
 use proptest::prelude::*;
 use serde_json::json;
 
-/// A request of a session, so long before now.
+/// A request of a session, some time before now.
 #[derive(Debug, Clone)]
 struct Request {
     session: u32,
@@ -19,7 +19,7 @@ struct Request {
     denied: bool,
 }
 
-/// Of the last `days`; many at the same moments.
+/// A request of the last `days`; many share the same time.
 fn request(sessions: std::ops::Range<u32>, days: u64) -> impl Strategy<Value = Request> {
     let ago = prop_oneof![3 => 0..5_000u64, 1 => (0..days).prop_map(|day| day * DAY_MS + 100)];
     (sessions, ago, proptest::bool::weighted(0.3), proptest::bool::weighted(0.2)).prop_map(

@@ -1,4 +1,4 @@
-//! What must hold over days, restarts, damage and data that comes in meanwhile.
+//! The store across days, restarts, damage and concurrent ingest.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -18,7 +18,7 @@ fn ids(page: &Value) -> Vec<String> {
 fn a_session_of_two_days_is_one_session_of_two_parts() {
     let cloud = Cloud::start();
     let now = now_ms();
-    // The older day comes later: both orders must tie the parts together.
+    // The older day arrives later: both orders must join the parts.
     cloud.post(&[record(1, 1, json!({"ts": now, "user": "new", "status": 403}))]);
     cloud.post(&[record(1, 2, json!({"ts": now - DAY, "user": "old", "host": "b.example"}))]);
     cloud.post(&[record(2, 3, json!({"ts": now - DAY}))]);
@@ -48,7 +48,7 @@ fn a_session_of_two_days_is_one_session_of_two_parts() {
 }
 
 #[test]
-fn pages_stay_right_while_data_comes_in() {
+fn pages_stay_consistent_while_data_arrives() {
     let cloud = Cloud::start();
     let now = now_ms() - 100_000;
     let lines: Vec<_> =
@@ -64,7 +64,7 @@ fn pages_stay_right_while_data_comes_in() {
             seen.extend(ids(&page));
             let Some(next) = page["next"].as_str() else { break };
             path = format!("/v1/sessions?limit=7&order={order}&cursor={next}");
-            // One that was shown, one that was not, and a new one.
+            // A session already listed, one not yet listed, and a new one.
             for session in [3, 27, first + n] {
                 let id = first * 100 + n * 1000 + session;
                 cloud.post(&[record(session, id, json!({"ts": now_ms() + 10 + u64::from(n)}))]);
@@ -79,7 +79,7 @@ fn pages_stay_right_while_data_comes_in() {
 }
 
 #[test]
-fn old_days_go() {
+fn expired_days_are_deleted() {
     let cloud = Cloud::start();
     let now = now_ms();
     cloud.post(&[record(1, 1, json!({"ts": now - 6 * DAY})), record(2, 2, json!({}))]);
@@ -90,7 +90,7 @@ fn old_days_go() {
         return;
     }
     let dir = cloud.stop();
-    // As if it had been off for some days: the day before the oldest kept.
+    // The day before the retention, as after a few days without the cloud.
     let oldest = day_files(dir.path()).remove(0);
     std::fs::rename(oldest, dir.path().join("day-2020-01-01.db")).unwrap();
     let cloud = Cloud::start_in(dir);
@@ -112,7 +112,7 @@ fn a_corrupt_day_leaves_the_others_served() {
 }
 
 #[test]
-fn a_damaged_day_was_told_of_at_the_first_question_and_its_sessions_were_said_not_to_exist() {
+fn a_damaged_day_was_reported_late_and_its_sessions_were_not_found() {
     let Some((cloud, _)) = Cloud::start_with_damaged_day() else { return };
     assert!(cloud.get("/metrics").text().contains("api_sessions_cloud_store_days_broken 1"));
     for path in [format!("/v1/sessions/{}", session(1)), format!("/v1/requests/{:032x}", 1)] {
@@ -124,7 +124,7 @@ fn a_damaged_day_was_told_of_at_the_first_question_and_its_sessions_were_said_no
 }
 
 #[test]
-fn answers_did_not_say_that_a_day_is_missing() {
+fn responses_did_not_mention_a_missing_day() {
     if !embedded_store_only() {
         return;
     }
@@ -147,28 +147,28 @@ fn answers_did_not_say_that_a_day_is_missing() {
     assert_eq!(cloud.get(&csv).header("x-incomplete-days"), day);
     for path in ["/", &page] {
         let text = cloud.get(path).text();
-        assert!(text.contains("Not complete") && text.contains(&day), "{path}");
+        assert!(text.contains("Incomplete") && text.contains(&day), "{path}");
     }
-    // Where the damaged day is not asked for, nothing is missing.
+    // Queries that exclude the damaged day are complete.
     let today = format!("from={}", now / DAY * DAY);
     for path in [format!("/v1/sessions?{today}"), format!("{requests}?{today}")] {
         assert!(cloud.ask(&path).get("incomplete").is_none(), "{path}");
     }
     assert_eq!(cloud.get(&format!("{csv}?{today}")).header("x-incomplete-days"), "");
-    // What is nowhere else may be there: a program can tell this from a store that is away.
+    // A session found nowhere else may be in the damaged day; the error differs from an unavailable store.
     let unknown = cloud.get(&format!("/v1/sessions/{}", session(1)));
     assert_eq!((unknown.status, unknown.json()["error"].clone()), (503, json!("damaged")));
     let refused = cloud.post(&of_session_2);
     assert_eq!((refused.status, refused.json()["error"].clone()), (503, json!("damaged")));
-    // No session is left: that is no first start.
+    // An empty list is not mistaken for a first start.
     std::fs::remove_file(&day_files(cloud.data())[1]).unwrap();
     let dir = cloud.stop();
     let cloud = Cloud::start_in(dir);
-    assert!(cloud.get("/").text().contains("Not complete"));
+    assert!(cloud.get("/").text().contains("Incomplete"));
 }
 
 #[test]
-fn a_session_that_goes_on_is_taken_though_yesterday_cannot_be_written() {
+fn a_session_continues_while_yesterday_is_not_writable() {
     if !embedded_store_only() {
         return;
     }
@@ -177,7 +177,7 @@ fn a_session_that_goes_on_is_taken_though_yesterday_cannot_be_written() {
     cloud.post(&[record(1, 1, json!({"ts": yesterday}))]);
     let dir = cloud.stop();
     let file = day_files(dir.path()).remove(0);
-    // Of a version to come: it is not written to.
+    // A file of a future version is not written.
     rusqlite::Connection::open(file).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let cloud = Cloud::start_in(dir);
     let answer = cloud.post(&[record(1, 2, json!({"ts": now_ms()})), record(2, 3, json!({}))]);
@@ -187,13 +187,13 @@ fn a_session_that_goes_on_is_taken_though_yesterday_cannot_be_written() {
         "{}",
         answer.text()
     );
-    // Yesterday's part was not told of today's: both are shown, rather than none.
+    // The parts are not joined, but both are shown.
     let shown = ids(&cloud.ask("/v1/sessions"));
     assert!([1, 2].iter().all(|n| shown.contains(&session(*n))), "{shown:?}");
 }
 
 #[test]
-fn a_type_that_is_there_twice_counts_once() {
+fn a_repeated_attack_type_counts_once() {
     let cloud = Cloud::start();
     cloud.post(&[record(1, 1, json!({"attacks": ["sqli", "sqli", "xss"]}))]);
     let detail = cloud.ask(&format!("/v1/sessions/{}", session(1)));
@@ -217,7 +217,7 @@ fn a_batch_over_midnight_is_stored_once() {
 }
 
 #[test]
-fn bad_batches_do_not_lose_good_lines() {
+fn invalid_lines_do_not_lose_valid_ones() {
     let cloud = Cloud::start();
     let good = record(1, 1, json!({}));
     let body = format!("{good}\n{{\"id\":5}}\nnot json\n{{\"id\":\"x\",\"ses");
@@ -248,7 +248,7 @@ fn bad_batches_do_not_lose_good_lines() {
 }
 
 #[test]
-fn csv_is_whole_and_safe() {
+fn csv_is_complete_and_safe_to_open() {
     let cloud = Cloud::start();
     let lines: Vec<_> = (0..2500)
         .map(|n| record(1, n, json!({"user": "=cmd|' /C calc'!A0", "ua": "a,\"b\"\nc"})))
@@ -266,7 +266,7 @@ fn csv_is_whole_and_safe() {
 }
 
 #[test]
-fn a_full_disk_is_said_serves_what_is_there_and_takes_batches_again_once_it_is_not() {
+fn a_full_disk_is_reported_and_recovers_without_a_restart() {
     let Some(disk) = SmallDisk::of("6m").filter(|_| crate::support::clickhouse().is_none()) else {
         return;
     };

@@ -1,4 +1,4 @@
-//! A real server on a free port, and a client that speaks to it.
+//! A server on a free port, and a client for it.
 
 use std::path::Path;
 
@@ -50,7 +50,7 @@ pub(crate) fn embedded_store_only() -> bool {
     is_embedded
 }
 
-/// A running server; ends when dropped.
+/// A running server, which ends when dropped.
 pub(crate) struct Cloud {
     pub(crate) url: String,
     pub(crate) admin: String,
@@ -61,7 +61,7 @@ pub(crate) struct Cloud {
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
-/// An answer.
+/// A response.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
@@ -90,7 +90,7 @@ impl Cloud {
 
     pub(crate) fn start_in(dir: TempDir) -> Cloud {
         let store = clickhouse().map(|url| {
-            // One database for each directory, so that a second start finds the first one's.
+            // One database per directory, so that a restart finds its data.
             let name = dir.path().file_name().unwrap().to_string_lossy();
             let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
             format!("clickhouse:{url}/test_{name}")
@@ -98,7 +98,7 @@ impl Cloud {
         Cloud::start_with(dir, store)
     }
 
-    /// With that `--store`.
+    /// Starts a server with this `--store`.
     pub(crate) fn start_with(dir: TempDir, store: Option<String>) -> Cloud {
         Cloud::start_as(dir, store, None)
     }
@@ -165,16 +165,16 @@ impl Cloud {
         self.dir.as_ref().unwrap().path()
     }
 
-    /// Ends the server as SIGTERM does; its data stay.
+    /// Ends the server as SIGTERM does; keeps its data.
     pub(crate) fn stop(mut self) -> TempDir {
         self.end();
         self.dir.take().unwrap()
     }
 
-    /// With session 1 of yesterday, whose file is damaged, and session 2 of today. `None`: the store has no
-    /// files of its own.
+    /// A server with session 1 yesterday, whose file is damaged, and session 2 today; `None` in the run over
+    /// ClickHouse, which has no such files.
     pub(crate) fn start_with_damaged_day() -> Option<(Cloud, String)> {
-        if clickhouse().is_some() {
+        if !embedded_store_only() {
             return None;
         }
         let cloud = Cloud::start();
@@ -183,7 +183,7 @@ impl Cloud {
         Some(cloud.with_damaged_day())
     }
 
-    /// Starts it again with the file of its oldest day damaged; gives the day.
+    /// Restarts it with the file of its oldest day damaged; returns the day.
     pub(crate) fn with_damaged_day(self) -> (Cloud, String) {
         let dir = self.stop();
         let file = day_files(dir.path()).remove(0);
@@ -244,7 +244,7 @@ impl Cloud {
         self.send("GET", path, &self.admin, &[], b"")
     }
 
-    /// A JSON answer that must be 200.
+    /// The JSON body of a response that must be 200.
     pub(crate) fn ask(&self, path: &str) -> Value {
         let answer = self.get(path);
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
@@ -279,12 +279,12 @@ pub(crate) fn now() -> u64 {
     now_ms()
 }
 
-/// A session id of `n`.
+/// Session id number `n`.
 pub(crate) fn session(n: u32) -> String {
     format!("{n:032x}")
 }
 
-/// A record of session `n`; `more` is added to it.
+/// A record of session `n`, with the members of `more`.
 pub(crate) fn record(n: u32, id: u32, more: Value) -> Value {
     let mut record = json!({
         "id": format!("{id:032x}"),
@@ -324,7 +324,7 @@ pub(crate) fn day_files(dir: &Path) -> Vec<std::path::PathBuf> {
     days
 }
 
-/// A way to a server that can be closed: what is under way on it is cut.
+/// A proxy that can be closed, which cuts its connections.
 pub(crate) struct Way {
     pub(crate) address: std::net::SocketAddr,
     open: std::sync::Arc<std::sync::atomic::AtomicBool>,
@@ -383,7 +383,7 @@ impl Way {
     }
 }
 
-/// A small file system of its own; `None`: this user may not mount one.
+/// A small file system of its own.
 pub(crate) struct SmallDisk(TempDir);
 
 impl SmallDisk {

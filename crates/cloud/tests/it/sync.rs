@@ -1,4 +1,4 @@
-//! What nodes are told, and how soon.
+//! Sync of the nodes.
 
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ fn a_change_wakes_a_waiting_node() {
         assert_eq!(change(&cloud, "POST", "/v1/denylist", &body.to_string()), 201);
         waiting.join().unwrap()
     });
-    // Not a matter of speed: without the change it would have waited for a minute.
+    // Without the change it would have waited for a minute.
     assert!(start.elapsed() < Duration::from_secs(50));
     assert_eq!(document.status, 200);
     let document = document.json();
@@ -54,7 +54,7 @@ fn a_change_wakes_a_waiting_node() {
 }
 
 #[test]
-fn what_nodes_report_is_listed() {
+fn reports_of_nodes_are_listed() {
     let cloud = Cloud::start();
     let headers = [
         (api_sessions_protocol::SYNC_ERROR, "parameters[0]: no such decoder"),
@@ -75,7 +75,7 @@ fn the_denylist_has_a_history() {
     let id = session(1);
     assert_eq!(change(&cloud, "POST", "/v1/denylist", &json!({"session": id}).to_string()), 201);
     assert_eq!(cloud.ask("/v1/denylist")["denylist"][0]["session"], json!(id));
-    assert_eq!(cloud.ask("/v1/denylist")["denylist"][0].get("until"), None, "for good");
+    assert_eq!(cloud.ask("/v1/denylist")["denylist"][0].get("until"), None, "permanent");
     assert_eq!(change(&cloud, "DELETE", &format!("/v1/denylist/{id}"), ""), 204);
     assert_eq!(change(&cloud, "DELETE", &format!("/v1/denylist/{id}"), ""), 404);
     assert_eq!(cloud.ask("/v1/denylist")["denylist"], json!([]));
@@ -89,7 +89,7 @@ fn the_denylist_has_a_history() {
 }
 
 #[test]
-fn wrong_parameters_are_refused_and_change_nothing() {
+fn invalid_parameters_are_refused_and_change_nothing() {
     let cloud = Cloud::start();
     for bad in [
         json!({"parameters": [{"point": "$cookie_sid"}]}),
@@ -102,7 +102,7 @@ fn wrong_parameters_are_refused_and_change_nothing() {
     assert_eq!(cloud.ask("/v1/parameters")["parameters"], json!([]));
 }
 
-/// Sends it as an admin; the detail of the 400 that it must be.
+/// Sends a request as an admin; returns the detail of the 400 it must get.
 fn refused(cloud: &Cloud, method: &str, path: &str, body: &str) -> String {
     let answer = cloud.send(method, path, &cloud.admin, &[], body.as_bytes());
     assert_eq!(answer.status, 400, "{body}: {}", answer.text());
@@ -110,9 +110,9 @@ fn refused(cloud: &Cloud, method: &str, path: &str, body: &str) -> String {
 }
 
 #[test]
-fn points_that_no_node_can_parse_were_taken() {
+fn points_that_no_node_can_parse_were_accepted() {
     let cloud = Cloud::start();
-    for (point, said) in [
+    for (point, expected) in [
         ("request.header.X.nosuchdecoder", "\"jwt\""),
         ("request.path[x]", "[number]"),
         ("request.ip.jwt", "missing"),
@@ -121,18 +121,18 @@ fn points_that_no_node_can_parse_were_taken() {
     ] {
         let body = json!({"parameters": [{"point": "request.ip"}, {"point": point}]}).to_string();
         let detail = refused(&cloud, "PUT", "/v1/parameters", &body);
-        assert!(detail.contains(said), "{detail}");
+        assert!(detail.contains(expected), "{detail}");
     }
     let good = json!({"parameters": [{"point": "response.cookie[\"X\"]"}]}).to_string();
     assert_eq!(change(&cloud, "PUT", "/v1/parameters", &good), 200);
 }
 
 #[test]
-fn entries_that_nodes_refuse_were_denied() {
+fn denylist_entries_beyond_the_limits_of_nodes_were_accepted() {
     let cloud = Cloud::start();
     let id = session(1);
     let names: Vec<String> = (0..17).map(|n| n.to_string()).collect();
-    for (bad, said) in [
+    for (bad, expected) in [
         (json!({"session": "abc"}), "32"),
         (json!({"session": "AB".repeat(16)}), "lower-case"),
         (json!({"session": id, "seconds": 0}), "seconds"),
@@ -141,26 +141,26 @@ fn entries_that_nodes_refuse_were_denied() {
         (json!({"session": id, "reason": "r".repeat(257)}), "256"),
     ] {
         let detail = refused(&cloud, "POST", "/v1/denylist", &bad.to_string());
-        assert!(detail.contains(said), "{detail}");
+        assert!(detail.contains(expected), "{detail}");
     }
     let most = json!({"session": id, "applications": names[1..], "reason": "r".repeat(256)});
     assert_eq!(change(&cloud, "POST", "/v1/denylist", &most.to_string()), 201);
 }
 
 #[test]
-fn a_typo_changed_things_silently() {
+fn a_misspelt_field_was_ignored() {
     let cloud = Cloud::start();
     let id = session(1);
-    for (bad, said) in
+    for (bad, expected) in
         [(json!({"session": id, "second": 60}), "second"), (json!([id, 60]), "object")]
     {
         let detail = refused(&cloud, "POST", "/v1/denylist", &bad.to_string());
-        assert!(detail.contains(said), "{detail}");
+        assert!(detail.contains(expected), "{detail}");
     }
     assert_eq!(cloud.ask("/v1/denylist")["denylist"], json!([]));
     let set = json!({"parameters": [{"point": "request.ip"}]}).to_string();
     assert_eq!(change(&cloud, "PUT", "/v1/parameters", &set), 200);
-    for (bad, said) in [
+    for (bad, expected) in [
         (json!({}), "parameters"),
         (json!([]), "object"),
         (json!([[]]), "object"),
@@ -169,7 +169,7 @@ fn a_typo_changed_things_silently() {
         (json!({"parameters": [{"point": "request.ip", "hashed": true}]}), "hashed"),
     ] {
         let detail = refused(&cloud, "PUT", "/v1/parameters", &bad.to_string());
-        assert!(detail.contains(said), "{detail}");
+        assert!(detail.contains(expected), "{detail}");
     }
     assert_eq!(cloud.ask("/v1/parameters")["parameters"].as_array().unwrap().len(), 1);
     let none = json!({"parameters": []}).to_string();
@@ -177,7 +177,7 @@ fn a_typo_changed_things_silently() {
 }
 
 #[test]
-fn a_history_ended_at_a_thousand_changes() {
+fn the_history_ended_at_a_thousand_changes() {
     let cloud = Cloud::start();
     for n in 1..=7 {
         let body = json!({"session": session(n)}).to_string();
