@@ -275,9 +275,9 @@ fn two_processes_over_one_database_are_one_cloud() {
     assert!(matches!(denied.status, 200 | 201), "{}", denied.text());
     let start = Instant::now();
     let path = format!("/v1/sync?node=n&wait=20&version={version}");
-    let told = two.send("GET", &path, &two.ingest, &[], b"").json();
+    let document = two.send("GET", &path, &two.ingest, &[], b"").json();
     assert!(start.elapsed() < Duration::from_secs(10));
-    assert_eq!(told["denylist"][0]["session"], session(1));
+    assert_eq!(document["denylist"][0]["session"], session(1));
     let path = format!("/v1/denylist/{}", session(1));
     assert!(two.send("DELETE", &path, &two.admin, &[], b"").status < 300);
     eventually("taken off everywhere", || {
@@ -349,7 +349,7 @@ fn an_unreachable_server_is_reported_and_loses_nothing() {
     way.close();
     let lines = batch(&[record(1, 2, json!({}))]);
     let post = || cloud.post_with(&[("idempotency-key", "k")], lines.as_bytes());
-    eventually("503 while it is away", || post().status == 503);
+    eventually("503 while it is unreachable", || post().status == 503);
     assert!(post().json()["detail"].as_str().unwrap().contains("clickhouse"), "{}", post().text());
     way.open();
     eventually("200 once it is back", || post().status == 200);
