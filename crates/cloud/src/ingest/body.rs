@@ -3,9 +3,10 @@
 use std::io::Read;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, StatusCode, header};
 use flate2::read::MultiGzDecoder;
+use futures_util::StreamExt;
 
 use crate::error::AppError;
 
@@ -18,24 +19,47 @@ pub const MAX_INFLATED: usize = 64 << 20;
 /// Longest time to receive a body.
 pub const READ_TIME: Duration = Duration::from_secs(60);
 
+/// Longest part of a body beyond its limit that is read and discarded, bytes.
+const MAX_DISCARDED: usize = 64 << 20;
+
 /// Receives a body of at most `limit` bytes.
 ///
 /// # Errors
 /// 413 if it is longer, 408 if it takes too long, 400 if the client disconnects.
 pub async fn read(body: Body, limit: usize) -> Result<Bytes, AppError> {
-    let read = axum::body::to_bytes(body, limit);
     let timeout =
         || AppError::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body took too long");
-    tokio::time::timeout(READ_TIME, read).await.map_err(|_| timeout())?.map_err(|error| {
-        let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-        while let Some(inner) = source {
-            if inner.to_string().contains("length limit") {
-                return AppError::too_large(format!("the body is longer than {limit} bytes"));
+    tokio::time::timeout(READ_TIME, collect(body, limit)).await.map_err(|_| timeout())?
+}
+
+/// The rest of a body that is too long is discarded: closing the connection under a client that still sends
+/// resets it, and the client never sees the 413 (RFC 9112, 9.6).
+async fn collect(body: Body, limit: usize) -> Result<Bytes, AppError> {
+    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut kept = Vec::with_capacity(if expected <= limit { expected } else { 0 });
+    let (mut received, mut chunks) = (0_usize, body.into_data_stream());
+    while let Some(chunk) = chunks.next().await {
+        let chunk = match chunk {
+            Ok(chunk) => chunk,
+            Err(_) if received > limit => break,
+            Err(error) => {
+                return Err(AppError::bad_request(format!("the body is incomplete: {error}")));
             }
-            source = inner.source();
+        };
+        received = received.saturating_add(chunk.len());
+        if received <= limit {
+            kept.extend_from_slice(&chunk);
+        } else {
+            kept = Vec::new();
+            if received - limit > MAX_DISCARDED {
+                break;
+            }
         }
-        AppError::bad_request(format!("the body is incomplete: {error}"))
-    })
+    }
+    if received > limit {
+        return Err(AppError::too_large(format!("the body is longer than {limit} bytes")));
+    }
+    Ok(kept.into())
 }
 
 /// `Content-Encoding` of a body.

@@ -1,6 +1,6 @@
 //! Truncated, oversized and malformed batches.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use crate::support::{Answer, Cloud, batch, record, session};
 use serde_json::{Value, json};
@@ -139,4 +139,29 @@ fn a_byte_order_mark_lost_the_first_line() {
     let cloud = Cloud::start();
     let body = format!("\u{feff}{}\n", record(1, 1, json!({})));
     assert_eq!(cloud.post_with(&[], body.as_bytes()).json()["stored"], 1);
+}
+
+#[test]
+fn a_client_that_sent_too_much_saw_a_reset_instead_of_413() {
+    const PIECE: usize = 64 << 10;
+    let cloud = Cloud::start();
+    let address = cloud.url.trim_start_matches("http://").to_owned();
+    let mut stream = std::net::TcpStream::connect(&address).unwrap();
+    write!(
+        stream,
+        "POST /v1/records HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        cloud.ingest,
+        (16 << 20) + 4 * PIECE
+    )
+    .unwrap();
+    stream.write_all(&vec![b' '; (16 << 20) + PIECE]).unwrap();
+    // The server knows by now that the body is too long; a closed connection shows at the second write.
+    for _ in 0..3 {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        stream.write_all(&[b' '; PIECE]).unwrap();
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }
