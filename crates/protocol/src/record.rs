@@ -4,97 +4,12 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-/// The record of one request: one JSON object on a line, without the members that have no value.
-///
-/// Missing members parse as empty, so that records of older nodes are accepted; the cloud checks the members
-/// it requires.
-// Borrows from the line it is parsed from. Nodes write records with a writer of their own.
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Record<'a> {
-    /// NGINX's `$request_id`: 32 lower-case hex digits.
-    #[serde(borrow)]
-    #[cfg_attr(feature = "openapi", schema(required = true))]
-    pub id: Cow<'a, str>,
-    /// Start of the request, milliseconds since 1970 (UTC).
-    #[cfg_attr(feature = "openapi", schema(required = true))]
-    pub ts: u64,
-    /// Name of the node that served the request.
-    #[serde(borrow)]
-    #[cfg_attr(feature = "openapi", schema(required = true))]
-    pub node: Cow<'a, str>,
-    /// Session id: 32 lower-case hex digits.
-    #[serde(borrow)]
-    #[cfg_attr(feature = "openapi", schema(required = true))]
-    pub session: Cow<'a, str>,
-    /// Label of the key that identified the session.
-    #[serde(borrow)]
-    #[cfg_attr(feature = "openapi", schema(required = true))]
-    pub key: Cow<'a, str>,
-    /// Where that key came from.
-    #[cfg_attr(feature = "openapi", schema(required = true))]
-    pub source: Source,
-    /// Application (`api_sessions_application`).
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub app: Option<Cow<'a, str>>,
-    /// Client address, as NGINX sees it (after `realip`).
-    #[serde(borrow)]
-    #[cfg_attr(feature = "openapi", schema(required = true))]
-    pub ip: Cow<'a, str>,
-    /// `User-Agent`.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub ua: Option<Cow<'a, str>>,
-    /// Host, as NGINX sees it.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<Cow<'a, str>>,
-    /// Request method; left out where the request line could not be understood.
-    #[serde(borrow, skip_serializing_if = "str::is_empty")]
-    pub method: Cow<'a, str>,
-    /// Path as the client sent it, up to the `?`, with identifiers cut out; left out as the method is.
-    #[serde(borrow, skip_serializing_if = "str::is_empty")]
-    pub path: Cow<'a, str>,
-    /// `HTTP/1.1`, `HTTP/2.0`, …
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub proto: Option<Cow<'a, str>>,
-    /// `http` or `https`.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub scheme: Option<Cow<'a, str>>,
-    /// Response status.
-    #[cfg_attr(feature = "openapi", schema(required = true))]
-    pub status: u16,
-    /// Time from the first byte of the request to the log phase, milliseconds.
-    #[cfg_attr(feature = "openapi", schema(required = true))]
-    pub time_ms: u64,
-    /// Time until the upstream's response was received, milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upstream_ms: Option<u64>,
-    /// Size of the request (line, headers, body), bytes.
-    #[cfg_attr(feature = "openapi", schema(required = true))]
-    pub request_bytes: u64,
-    /// Bytes sent to the client.
-    #[cfg_attr(feature = "openapi", schema(required = true))]
-    pub response_bytes: u64,
-    /// Value of the first parameter of type `user`.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<Cow<'a, str>>,
-    /// Value of the first parameter of type `role`.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<Cow<'a, str>>,
-    /// Session and context parameters.
-    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
-    pub params: Vec<Param<'a>>,
-    /// Types of attack; empty for a request that is not malicious.
-    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
-    pub attacks: Vec<Cow<'a, str>>,
-    /// The request was answered by the denylist (or would have been, in dry run).
-    #[serde(default)]
-    #[cfg_attr(feature = "openapi", schema(required = true))]
-    pub denied: bool,
-    /// Full content of a malicious request.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub request: Option<FullRequest<'a>>,
-}
+use crate::record_fields;
+use fields::{declare_record, owned_field};
+
+mod fields;
+
+record_fields!(declare_record);
 
 /// How the session of a request was found.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -190,41 +105,9 @@ fn owned_option(text: Option<Cow<'_, str>>) -> Option<Cow<'static, str>> {
     text.map(owned)
 }
 
-impl Record<'_> {
-    /// The record with strings of its own.
-    pub fn into_owned(self) -> Record<'static> {
-        Record {
-            id: owned(self.id),
-            ts: self.ts,
-            node: owned(self.node),
-            session: owned(self.session),
-            key: owned(self.key),
-            source: self.source,
-            app: owned_option(self.app),
-            ip: owned(self.ip),
-            ua: owned_option(self.ua),
-            host: owned_option(self.host),
-            method: owned(self.method),
-            path: owned(self.path),
-            proto: owned_option(self.proto),
-            scheme: owned_option(self.scheme),
-            status: self.status,
-            time_ms: self.time_ms,
-            upstream_ms: self.upstream_ms,
-            request_bytes: self.request_bytes,
-            response_bytes: self.response_bytes,
-            user: owned_option(self.user),
-            role: owned_option(self.role),
-            params: self.params.into_iter().map(Param::into_owned).collect(),
-            attacks: self.attacks.into_iter().map(owned).collect(),
-            denied: self.denied,
-            request: self.request.map(FullRequest::into_owned),
-        }
-    }
-}
-
 impl Param<'_> {
-    fn into_owned(self) -> Param<'static> {
+    /// The parameter with strings of its own.
+    pub fn into_owned(self) -> Param<'static> {
         Param {
             name: owned(self.name),
             value: owned(self.value),

@@ -1,160 +1,207 @@
 //! A request as a row.
 
-use api_sessions_protocol::{FullRequest, Param, Record, Source};
+use api_sessions_protocol::{FullRequest, Param, Record, Source, record_fields};
 use serde::{Deserialize, Serialize};
 
 use crate::{Day, NewRequest, StoredRequest};
 
-/// All columns that a request is made of again, but for its full content.
-pub(super) const COLUMNS: &str = "session, ts, batch, line, id, node, key, source, app, ip, ua, host, method, path, \
-    endpoint, proto, scheme, status, time_ms, upstream_ms, request_bytes, response_bytes, user, role, params, \
-    attacks, denied, notEmpty(content) AS has_content";
-
-/// A row on its way in.
-#[derive(Serialize)]
-pub(super) struct NewRow<'r> {
-    day: String,
-    session: &'r str,
-    ts: u64,
-    batch: &'r str,
-    line: u32,
-    id: &'r str,
-    node: &'r str,
-    key: &'r str,
-    source: &'static str,
-    app: Option<&'r str>,
-    ip: &'r str,
-    ua: Option<&'r str>,
-    host: Option<&'r str>,
-    method: &'r str,
-    path: &'r str,
-    endpoint: &'r str,
-    proto: Option<&'r str>,
-    scheme: Option<&'r str>,
-    status: u16,
-    time_ms: u64,
-    upstream_ms: Option<u64>,
-    request_bytes: u64,
-    response_bytes: u64,
-    user: Option<&'r str>,
-    role: Option<&'r str>,
-    params: String,
-    attacks: Vec<&'r str>,
-    denied: u8,
-    content: String,
-    arrived: u64,
+macro_rules! column_names {
+    ($($(#[$doc:meta])* $name:ident: $kind:ident;)*) => { concat!($(", ", stringify!($name)),*) };
+}
+macro_rules! column_types {
+    ($($(#[$doc:meta])* $name:ident: $kind:ident;)*) => {
+        concat!($(", ", stringify!($name), " ", column_type!($name $kind)),*)
+    };
+}
+macro_rules! column_type {
+    (key $kind:ident) => {
+        "{word}"
+    };
+    (method $kind:ident) => {
+        "{word}"
+    };
+    ($name:ident source) => {
+        "{word}"
+    };
+    ($name:ident text) => {
+        "String"
+    };
+    ($name:ident text_or_empty) => {
+        "String"
+    };
+    ($name:ident optional_text) => {
+        "Nullable(String)"
+    };
+    ($name:ident status) => {
+        "UInt16"
+    };
+    ($name:ident number) => {
+        "UInt64"
+    };
+    ($name:ident optional_number) => {
+        "Nullable(UInt64)"
+    };
+    ($name:ident flag) => {
+        "UInt8"
+    };
+    ($name:ident words) => {
+        "Array(String)"
+    };
+    ($name:ident parameters) => {
+        "String"
+    };
 }
 
-impl<'r> NewRow<'r> {
-    /// Of a batch, whose name it carries, and which arrived then (ms since 1970).
-    pub(super) fn new(batch: &'r str, request: &'r NewRequest, arrived: u64) -> Self {
-        let NewRequest { record, endpoint, line } = request;
-        let content = record.request.as_ref().and_then(|full| serde_json::to_string(full).ok());
-        NewRow {
-            day: Day::of(record.ts).to_string(),
-            session: &record.session,
-            ts: record.ts,
-            batch,
-            line: *line,
-            id: &record.id,
-            node: &record.node,
-            key: &record.key,
-            source: record.source.as_str(),
-            app: record.app.as_deref(),
-            ip: &record.ip,
-            ua: record.ua.as_deref(),
-            host: record.host.as_deref(),
-            method: &record.method,
-            path: &record.path,
-            endpoint,
-            proto: record.proto.as_deref(),
-            scheme: record.scheme.as_deref(),
-            status: record.status,
-            time_ms: record.time_ms,
-            upstream_ms: record.upstream_ms,
-            request_bytes: record.request_bytes,
-            response_bytes: record.response_bytes,
-            user: record.user.as_deref(),
-            role: record.role.as_deref(),
-            params: serde_json::to_string(&record.params).unwrap_or_default(),
-            attacks: record.attacks.iter().map(|kind| &**kind).collect(),
-            denied: record.denied.into(),
-            content: content.unwrap_or_default(),
-            arrived,
+/// All columns of which a request is read, but for its full content.
+pub(super) const COLUMNS: &str = concat!(
+    "batch, line, endpoint, notEmpty(content) AS has_content",
+    record_fields!(column_names)
+);
+
+/// The columns of a record with their types; `{word}` stands for a string of few values.
+pub(super) const RECORD_COLUMNS: &str = record_fields!(column_types);
+
+/// Type of a column on its way in.
+macro_rules! new_type {
+    (text) => { &'r str };
+    (text_or_empty) => { &'r str };
+    (optional_text) => { Option<&'r str> };
+    (source) => { &'static str };
+    (status) => { u16 };
+    (number) => { u64 };
+    (optional_number) => { Option<u64> };
+    (flag) => { u8 };
+    (words) => { Vec<&'r str> };
+    (parameters) => { String };
+}
+macro_rules! new_value {
+    (text $value:expr) => {
+        &$value
+    };
+    (text_or_empty $value:expr) => {
+        &$value
+    };
+    (optional_text $value:expr) => {
+        $value.as_deref()
+    };
+    (source $value:expr) => {
+        $value.as_str()
+    };
+    (flag $value:expr) => {
+        $value.into()
+    };
+    (words $value:expr) => {
+        $value.iter().map(|word| &**word).collect()
+    };
+    (parameters $value:expr) => {
+        serde_json::to_string(&$value).unwrap_or_default()
+    };
+    ($kind:ident $value:expr) => {
+        $value
+    };
+}
+
+/// Type of a column on its way out.
+macro_rules! row_type {
+    (text) => { String };
+    (text_or_empty) => { String };
+    (optional_text) => { Option<String> };
+    (source) => { Source };
+    (status) => { u16 };
+    (number) => { u64 };
+    (optional_number) => { Option<u64> };
+    (flag) => { u8 };
+    (words) => { Vec<String> };
+    (parameters) => { String };
+}
+macro_rules! row_value {
+    (text $value:expr) => {
+        $value.into()
+    };
+    (text_or_empty $value:expr) => {
+        $value.into()
+    };
+    (optional_text $value:expr) => {
+        $value.map(Into::into)
+    };
+    (flag $value:expr) => {
+        $value != 0
+    };
+    (words $value:expr) => {
+        $value.into_iter().map(Into::into).collect()
+    };
+    (parameters $value:expr) => {
+        parameters(&$value)
+    };
+    ($kind:ident $value:expr) => {
+        $value
+    };
+}
+
+/// Declares [`NewRow`] and [`Row`]: a column for each field of a record.
+macro_rules! declare_rows {
+    ($($(#[$doc:meta])* $name:ident: $kind:ident;)*) => {
+        /// A row on its way in.
+        #[derive(Serialize)]
+        pub(super) struct NewRow<'r> {
+            day: String,
+            batch: &'r str,
+            line: u32,
+            endpoint: &'r str,
+            $($name: new_type!($kind),)*
+            content: String,
+            arrived: u64,
         }
-    }
-}
 
-/// A row on its way out ([`COLUMNS`]).
-#[derive(Deserialize)]
-pub(super) struct Row {
-    session: String,
-    pub(super) ts: u64,
-    pub(super) batch: String,
-    pub(super) line: u32,
-    id: String,
-    node: String,
-    key: String,
-    source: Source,
-    app: Option<String>,
-    ip: String,
-    ua: Option<String>,
-    host: Option<String>,
-    method: String,
-    path: String,
-    endpoint: String,
-    proto: Option<String>,
-    scheme: Option<String>,
-    status: u16,
-    time_ms: u64,
-    upstream_ms: Option<u64>,
-    request_bytes: u64,
-    response_bytes: u64,
-    user: Option<String>,
-    role: Option<String>,
-    params: String,
-    attacks: Vec<String>,
-    denied: u8,
-    has_content: u8,
-    #[serde(default)]
-    content: String,
-}
-
-impl From<Row> for StoredRequest {
-    fn from(row: Row) -> StoredRequest {
-        let params: Vec<Param<'_>> = serde_json::from_str(&row.params).unwrap_or_default();
-        let content: Option<FullRequest<'_>> = serde_json::from_str(&row.content).ok();
-        let record = Record {
-            id: row.id.into(),
-            ts: row.ts,
-            node: row.node.into(),
-            session: row.session.into(),
-            key: row.key.into(),
-            source: row.source,
-            app: row.app.map(Into::into),
-            ip: row.ip.into(),
-            ua: row.ua.map(Into::into),
-            host: row.host.map(Into::into),
-            method: row.method.into(),
-            path: row.path.into(),
-            proto: row.proto.map(Into::into),
-            scheme: row.scheme.map(Into::into),
-            status: row.status,
-            time_ms: row.time_ms,
-            upstream_ms: row.upstream_ms,
-            request_bytes: row.request_bytes,
-            response_bytes: row.response_bytes,
-            user: row.user.map(Into::into),
-            role: row.role.map(Into::into),
-            params,
-            attacks: row.attacks.into_iter().map(Into::into).collect(),
-            denied: row.denied != 0,
-            request: content,
-        };
-        StoredRequest {
-            record: record.into_owned(),
-            endpoint: row.endpoint,
-            has_content: row.has_content != 0,
+        impl<'r> NewRow<'r> {
+            /// Of a batch, whose name it carries, and which arrived then (ms since 1970).
+            pub(super) fn new(batch: &'r str, request: &'r NewRequest, arrived: u64) -> Self {
+                let NewRequest { record, endpoint, line } = request;
+                let content = record.request.as_ref().and_then(|full| serde_json::to_string(full).ok());
+                NewRow {
+                    day: Day::of(record.ts).to_string(),
+                    batch,
+                    line: *line,
+                    endpoint,
+                    $($name: new_value!($kind record.$name),)*
+                    content: content.unwrap_or_default(),
+                    arrived,
+                }
+            }
         }
-    }
+
+        /// A row on its way out ([`COLUMNS`]).
+        #[derive(Deserialize)]
+        pub(super) struct Row {
+            pub(super) batch: String,
+            pub(super) line: u32,
+            endpoint: String,
+            has_content: u8,
+            $(pub(super) $name: row_type!($kind),)*
+            #[serde(default)]
+            content: String,
+        }
+
+        impl From<Row> for StoredRequest {
+            fn from(row: Row) -> StoredRequest {
+                StoredRequest {
+                    record: Record {
+                        $($name: row_value!($kind row.$name),)*
+                        request: serde_json::from_str::<FullRequest<'_>>(&row.content)
+                            .ok()
+                            .map(FullRequest::into_owned),
+                    },
+                    endpoint: row.endpoint,
+                    has_content: row.has_content != 0,
+                }
+            }
+        }
+    };
+}
+
+record_fields!(declare_rows);
+
+fn parameters(json: &str) -> Vec<Param<'static>> {
+    let params: Vec<Param<'_>> = serde_json::from_str(json).unwrap_or_default();
+    params.into_iter().map(Param::into_owned).collect()
 }

@@ -6,6 +6,7 @@
 use serde::Deserialize;
 
 use super::ClickHouseOptions;
+use super::row::RECORD_COLUMNS;
 use super::sql::{Connection, Sql};
 use crate::StoreError;
 
@@ -25,13 +26,10 @@ pub(super) struct Tables {
     pub(super) batch: String,
 }
 
+/// `{record}`: a column for each field of a record.
 const REQUEST: &str = "(
-    day Date, session String, ts UInt64, batch String, line UInt32,
-    id String, node String, key {word}, source {word}, app Nullable(String), ip String, ua Nullable(String),
-    host Nullable(String), method {word}, path String, endpoint String, proto Nullable(String),
-    scheme Nullable(String), status UInt16, time_ms UInt64, upstream_ms Nullable(UInt64),
-    request_bytes UInt64, response_bytes UInt64, user Nullable(String), role Nullable(String),
-    params String, attacks Array(String), denied UInt8, content String, arrived UInt64 DEFAULT 0{index}
+    day Date, batch String, line UInt32, endpoint String{record}, content String,
+    arrived UInt64 DEFAULT 0{index}
 )";
 const BATCH: &str = "(day Date, key String, requests UInt32)";
 const TOKEN: &str =
@@ -61,7 +59,10 @@ impl Tables {
         let word = if modern { "LowCardinality(String)" } else { "String" };
         let index =
             if modern { ",\n    INDEX id_bloom id TYPE bloom_filter GRANULARITY 4" } else { "" };
-        let request = REQUEST.replace("{word}", word).replace("{index}", index);
+        let request = REQUEST
+            .replace("{record}", RECORD_COLUMNS)
+            .replace("{word}", word)
+            .replace("{index}", index);
         // Acknowledged is on the disk; elsewhere replicas are what outlives a power cut.
         let settings = if modern { " SETTINGS fsync_after_insert = 1" } else { "" };
         let mut all = vec![format!("CREATE DATABASE IF NOT EXISTS {database}{on_cluster}")];
