@@ -6,12 +6,12 @@ mod export;
 mod poller;
 
 use std::cell::{Cell, RefCell};
-use std::sync::mpsc::Receiver;
 
 use api_sessions_agent::export::{LogEvent, Severity};
 use api_sessions_agent::record::RecordEncoder;
 use api_sessions_detect::Workspace;
 use api_sessions_extract::Scratch;
+use crossbeam_channel::Receiver;
 use ngx::ffi::ngx_cycle_t;
 
 use crate::directives::MainConf;

@@ -2,15 +2,14 @@
 #![forbid(unsafe_code)]
 
 use std::cell::RefCell;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use api_sessions_agent::export::{
-    Exporter, LogEvent, LogSender, Severity, Stop, log_channel, mailbox,
-};
+use api_sessions_agent::export::{Exporter, LogEvent, LogSender, Severity, log_channel};
 use api_sessions_agent::remote_config::StateFile;
+use api_sessions_agent::{Stop, stop_channel};
 use api_sessions_shm::{Producer, RecordQueue};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use ngx::ffi::ngx_cycle_t;
 
 use crate::directives::{ExportConf, MainConf};
@@ -61,11 +60,11 @@ impl Export {
         let settings = conf.settings();
         let budget = settings.shutdown + GRACE;
         let (to_log, notes) = log_channel();
-        let (stop, mailbox) = mailbox();
-        let (finished, done) = channel();
+        let (stop, stopped) = stop_channel();
+        let (finished, done) = bounded(1);
         let thread_notes = to_log.clone();
         let thread = thread::spawn("api-sessions", move || {
-            match Exporter::new(settings, hand, consumer, mailbox, thread_notes.clone()) {
+            match Exporter::new(settings, hand, consumer, stopped, thread_notes.clone()) {
                 Ok(exporter) => exporter.keeping(keeper).run(),
                 Err(error) => {
                     thread_notes.add(Severity::Error, format!("export: no thread: {error}"));

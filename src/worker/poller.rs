@@ -1,11 +1,11 @@
 //! What comes from the cloud: one thread of the first worker asks for it.
 #![forbid(unsafe_code)]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::cell::RefCell;
 
 use api_sessions_agent::export::LogSender;
 use api_sessions_agent::remote_config::{Poller, SyncSettings, SyncState};
+use api_sessions_agent::{Stop, stop_channel};
 use serde_json::{Map, Value};
 
 use crate::directives::{ExportConf, MainConf};
@@ -13,7 +13,7 @@ use crate::ffi::{process, thread};
 
 /// Ends when it is dropped: nothing that the cloud answers later is taken. Nobody waits for the thread,
 /// which may be waiting for the cloud.
-pub(super) struct Sync(Arc<AtomicBool>);
+pub(super) struct Sync(RefCell<Option<Stop>>);
 
 impl Sync {
     pub(super) fn start(
@@ -28,23 +28,16 @@ impl Sync {
             settings: main.settings().ok_or("no memory for settings")?,
             counters: counters(main),
         };
-        let stop = Arc::<AtomicBool>::default();
-        let stopped = stop.clone();
+        let (stop, stopped) = stop_channel();
         thread::spawn("api-sessions-rx", move || {
             Poller::new(settings, state, notes, stopped).run();
         })
         .map_err(|error| format!("cannot start a thread: {error}"))?;
-        Ok(Self(stop))
+        Ok(Self(RefCell::new(Some(stop))))
     }
 
     pub(super) fn stop(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
-impl Drop for Sync {
-    fn drop(&mut self) {
-        self.stop();
+        self.0.take();
     }
 }
 

@@ -4,7 +4,9 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::harness::{Cloud, Nginx, eventually, get, request, skip};
 
@@ -411,7 +413,7 @@ fn receive(mut stream: impl Read + Write, status: u16, got: &Got) {
         let n = stream.read(&mut buffer).unwrap();
         bytes.extend_from_slice(&buffer[..n]);
     }
-    got.lock().unwrap().push((text, bytes[head..].to_vec()));
+    got.lock().push((text, bytes[head..].to_vec()));
     let content_length = if status == 204 { "" } else { "Content-Length: 0\r\n" };
     let answer = format!("HTTP/1.1 {status} Taken\r\nConnection: close\r\n{content_length}\r\n");
     stream.write_all(answer.as_bytes()).unwrap();
@@ -436,7 +438,7 @@ fn any_receiver_of_ndjson_takes_records() {
     let nginx =
         Nginx::builder().http(&http(&format!("http://{address}/?{query} flush=50ms"))).start();
     request(nginx.port, "GET", "/a?b=c", &[("S", "x")], "");
-    let (head, body) = eventually("a batch", || got.lock().unwrap().first().cloned());
+    let (head, body) = eventually("a batch", || got.lock().first().cloned());
     assert!(head.starts_with(&format!("POST /?{query} HTTP/1.1\r\n")), "{head}");
     assert!(head.to_lowercase().contains("content-type: application/x-ndjson"));
     assert!(!head.to_lowercase().contains("authorization"));
@@ -459,7 +461,7 @@ fn a_batch_answered_with_201_202_or_204_was_sent_for_ever() {
         // Time in which it was posted again before.
         std::thread::sleep(std::time::Duration::from_millis(700));
         let lines = |body: &[u8]| body.iter().filter(|byte| **byte == b'\n').count();
-        let records: usize = got.lock().unwrap().iter().map(|(_, body)| lines(body)).sum();
+        let records: usize = got.lock().iter().map(|(_, body)| lines(body)).sum();
         assert_eq!(records, 2, "{status}");
         assert_eq!(exported(&nginx, "export_retries_total"), 0, "{status}");
         assert_eq!(exported(&nginx, "spool_bytes"), 0, "{status}");
@@ -479,7 +481,7 @@ fn headers_of_other_receivers_are_sent_and_their_values_shown_nowhere() {
             "http://{address}/v1/records flush=10ms header=\"DD-API-KEY: key-secret\" \"header=X-Two: 2\" header_file=headers"
         ))).start();
     ask(&nginx, 1);
-    let (head, _) = eventually("a batch", || got.lock().unwrap().first().cloned());
+    let (head, _) = eventually("a batch", || got.lock().first().cloned());
     let lower = head.to_lowercase();
     assert!(lower.starts_with("post /v1/records http/1.1\r\n"), "{head}");
     for header in [
@@ -509,7 +511,7 @@ fn a_socket_of_a_sidecar_takes_records() {
         .start();
     ask(&nginx, 1);
     eventually("sent", || (exported(&nginx, "records_sent_total") == 1).then_some(()));
-    let (head, _) = got.lock().unwrap()[0].clone();
+    let (head, _) = got.lock()[0].clone();
     assert!(head.starts_with("POST /base/v1/records HTTP/1.1\r\n"), "{head}");
     assert!(head.to_lowercase().contains("host: localhost\r\n"), "{head}");
 }

@@ -2,8 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::harness::{Cloud, Nginx, eventually, free_port, get, raw, request};
 use serde_json::Value;
@@ -82,7 +84,7 @@ fn serve(
             return;
         }
     }
-    got.lock().unwrap().push((head.clone(), bytes[head_end..].to_vec()));
+    got.lock().push((head.clone(), bytes[head_end..].to_vec()));
     answer(&mut stream, &head);
 }
 
@@ -271,7 +273,7 @@ fn request_bodies_arrive_as_they_were_sent_and_are_read_by_the_rules() {
                         answer.contains("HTTP/1.1 200 OK\r\n") && answer.ends_with("ok"),
                         "{prefix}{target}: {answer}"
                     );
-                    received.push(upstream.got.lock().unwrap().pop().unwrap().1);
+                    received.push(upstream.got.lock().pop().unwrap().1);
                 }
                 // Chunks may be cut elsewhere; the content may not.
                 assert_eq!(content(&received[0]), content(&received[1]), "{on}{target}");
@@ -451,7 +453,7 @@ fn pipelined_requests_and_a_client_that_goes_away_are_recorded_once_each() {
     let mut stream = TcpStream::connect(("127.0.0.1", nginx.port)).unwrap();
     stream.write_all(b"GET /slow HTTP/1.1\r\nHost: h\r\nS: x\r\n\r\n").unwrap();
     eventually("the upstream has it", || {
-        upstream.got.lock().unwrap().iter().any(|(head, _)| head.contains("/slow")).then_some(())
+        upstream.got.lock().iter().any(|(head, _)| head.contains("/slow")).then_some(())
     });
     drop(stream);
     assert_eq!(record(&cloud, "/slow")["status"], 499);
@@ -536,7 +538,7 @@ fn http2_requests_have_their_host_their_split_cookies_and_one_record() {
     // The same session as over HTTP/1.1.
     get(nginx.port, "/h1", &[("Cookie", "sid=abc")]);
     assert_eq!(cloud.sessions(2).len(), 1);
-    let (got, body) = upstream.got.lock().unwrap().pop().unwrap();
+    let (got, body) = upstream.got.lock().pop().unwrap();
     assert!(got.starts_with("post /h2?q=1 http/1.0"), "{got}");
     assert_eq!(body, b"{\"user\":\"anna\"}");
 }

@@ -1,6 +1,6 @@
 //! From a worker's queue to the cloud.
 //!
-//! One thread in each worker takes lines off the queue in batches; a second one, the courier, posts
+//! One thread in each worker takes lines off the queue in batches; a second one, the uplink, posts
 //! them, so that a slow cloud never keeps the first from looking after the queue. What cannot be sent
 //! goes to the spool, if there is one. Neither knows anything of NGINX, and neither logs: they leave
 //! [`LogEvent`]s, which the event loop writes to the error log.
@@ -10,7 +10,6 @@ mod batch_source;
 mod client;
 mod exporter;
 mod log_event;
-mod mailbox;
 mod settings;
 mod spool;
 mod uplink;
@@ -19,6 +18,5 @@ pub(crate) use backoff::Backoff;
 pub(crate) use client::{agent, explain};
 pub use exporter::Exporter;
 pub use log_event::{LogEvent, LogSender, Severity, log_channel};
-pub use mailbox::{Mailbox, Stop, mailbox};
 pub use settings::{BadHeader, BadUrl, Endpoint, ExportHeader, ExportSettings};
 pub use spool::SpoolSettings;

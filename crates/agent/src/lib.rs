@@ -8,3 +8,6 @@ pub mod export;
 pub mod record;
 pub mod remote_config;
 pub mod session;
+mod stop;
+
+pub use stop::{Stop, Stopped, stop_channel};

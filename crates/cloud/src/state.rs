@@ -129,7 +129,7 @@ impl AppState {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use crossbeam_channel::unbounded;
 
     use super::*;
     use crate::config::Options;
@@ -140,11 +140,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(SqliteStore::open(dir.path()).unwrap());
         let state = AppState::new(store, Config::load(Options::default()).unwrap());
-        let (begun, begins) = mpsc::channel();
+        let (begun, begins) = unbounded();
         let lists: Vec<_> = (0..3)
             .map(|_| {
                 let (state, begun) = (state.clone(), begun.clone());
-                let (end, ended) = mpsc::channel::<()>();
+                let (end, ended) = unbounded::<()>();
                 let work = move |_: &dyn Store| {
                     begun.send(()).unwrap();
                     let _ = ended.recv();

@@ -28,11 +28,11 @@ mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 
-use parking_lot::Mutex;
 use std::thread::JoinHandle;
 
+use crossbeam_channel::Sender;
+use parking_lot::Mutex;
 use rusqlite::OptionalExtension;
 
 use self::control_file::ControlFile;
@@ -51,7 +51,7 @@ pub struct SqliteStore {
     days: Arc<Days>,
     control: Mutex<ControlFile>,
     write_error: Arc<Mutex<Option<String>>>,
-    jobs: Option<SyncSender<Job>>,
+    jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -79,7 +79,7 @@ impl SqliteStore {
                 connection.query_row("SELECT id FROM part LIMIT 1", [], |_| Ok(())).optional()
             });
         }
-        let (jobs, queue) = std::sync::mpsc::sync_channel(WAITING);
+        let (jobs, queue) = crossbeam_channel::bounded(WAITING);
         let write_error = Arc::new(Mutex::new(None));
         let thread = std::thread::Builder::new()
             .name("writer".into())
@@ -217,7 +217,7 @@ impl Records for SqliteStore {
     }
 
     fn drop_before(&self, first: Day) -> Result<Vec<Day>, StoreError> {
-        let (reply, answer) = std::sync::mpsc::channel();
+        let (reply, answer) = crossbeam_channel::bounded(1);
         self.send(Job::DropBefore(first, reply)).map_err(|_| gone())?;
         answer.recv().map_err(|_| gone())?
     }

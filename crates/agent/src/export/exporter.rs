@@ -4,16 +4,17 @@
 mod answers;
 
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crossbeam_channel::{Receiver, never, select, tick};
 
 use super::batch_source::{Attempts, Queue, SpoolLane};
 use super::client::Answer;
 use super::log_event::{LogSender, Severity};
-use super::mailbox::{Event, Mailbox};
 use super::settings::ExportSettings;
 use super::spool::{Lost, Spool};
-use super::uplink::{Batch, Uplink};
+use super::uplink::{Answered, Batch, Uplink};
+use crate::Stopped;
 use crate::remote_config::StateFile;
 use api_sessions_shm::{Consumer, ExportCounters, QueueHandle};
 
@@ -29,13 +30,13 @@ pub struct Exporter {
     /// The first is this worker's own.
     queues: Vec<Queue>,
     spool: Option<SpoolLane>,
-    courier: Uplink,
-    events: Receiver<Event>,
-    /// Where the batch came from that the courier has.
+    uplink: Uplink,
+    answers: Receiver<Answered>,
+    stopped: Stopped,
+    /// Where the batch came from that the uplink has.
     flight: Option<Origin>,
     /// The lane that is asked first.
     turn: usize,
-    adopt_at: Instant,
     next_number: u64,
     /// Memory of the last parcel.
     spare: Vec<u8>,
@@ -57,7 +58,7 @@ enum Origin {
 }
 
 impl Exporter {
-    /// An exporter of this process' queue. To be called on the thread that will run it: the courier
+    /// An exporter of this process' queue. To be called on the thread that will run it: the uplink's thread
     /// inherits what that one has.
     ///
     /// # Errors
@@ -66,10 +67,10 @@ impl Exporter {
         mut settings: ExportSettings,
         hand: QueueHandle,
         consumer: Consumer,
-        mailbox: Mailbox,
+        stopped: Stopped,
         notes: LogSender,
     ) -> io::Result<Self> {
-        let courier = Uplink::start(&settings, mailbox.sender)?;
+        let (uplink, answers) = Uplink::start(&settings)?;
         let spool = settings.spool.clone();
         if let Some(spool) = &spool {
             // A batch has to fit, with others.
@@ -81,11 +82,11 @@ impl Exporter {
             hand,
             queues: vec![Queue::new(0, consumer)],
             spool: spool.map(|settings| SpoolLane::new(Spool::new(settings))),
-            courier,
-            events: mailbox.receiver,
+            uplink,
+            answers,
+            stopped,
             flight: None,
             turn: 0,
-            adopt_at: Instant::now(),
             next_number: 1,
             spare: Vec::new(),
             notes,
@@ -103,13 +104,19 @@ impl Exporter {
 
     /// Runs until it is stopped, then hands over what it can in the time allowed.
     pub fn run(mut self) {
+        let (look, second) = (tick(TICK), tick(ADOPTION));
+        self.once_a_second();
         loop {
-            match self.events.recv_timeout(TICK) {
-                Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Ok(Event::Answered(parcel, answer)) => self.answered(parcel, &answer),
-                Err(RecvTimeoutError::Timeout) => {}
+            select! {
+                recv(self.stopped.closed()) -> _ => break,
+                recv(self.answers) -> answered => match answered {
+                    Ok((parcel, answer)) => self.answered(parcel, &answer),
+                    // The thread is gone, which no code does.
+                    Err(_) => self.answers = never(),
+                },
+                recv(second) -> _ => self.once_a_second(),
+                recv(look) -> _ => {}
             }
-            self.once_a_second();
             self.relieve();
             self.dispatch();
         }
@@ -117,12 +124,8 @@ impl Exporter {
     }
 
     fn once_a_second(&mut self) {
-        let now = Instant::now();
-        if now >= self.adopt_at {
-            self.adopt_at = now + ADOPTION;
-            self.adopt();
-            self.keep(StateFile::keep);
-        }
+        self.adopt();
+        self.keep(StateFile::keep);
     }
 
     fn keep(&mut self, how: fn(&mut StateFile, u64) -> io::Result<()>) {
@@ -215,7 +218,7 @@ impl Exporter {
         result.is_ok()
     }
 
-    /// Gives the courier the next batch, if it has none: queues and spool in turn.
+    /// Gives the uplink the next batch, if it has none: queues and spool in turn.
     fn dispatch(&mut self) {
         let lanes = self.queues.len() + 1;
         for offset in 0..lanes {
@@ -286,12 +289,12 @@ impl Exporter {
     }
 
     fn hand_over(&mut self, parcel: Batch, origin: Origin) -> bool {
-        match self.courier.send(parcel) {
+        match self.uplink.send(parcel) {
             Ok(()) => {
                 self.flight = Some(origin);
                 true
             }
-            // The courier is gone, which no code does. The batch stays where it is.
+            // The uplink is gone, which no code does. The batch stays where it is.
             Err(parcel) => {
                 self.spare = parcel.lines;
                 false
@@ -345,14 +348,9 @@ impl Exporter {
                 return false;
             }
         }
-        match self.events.recv_timeout(left) {
-            Ok(Event::Answered(parcel, answer)) => {
-                self.answered(parcel, &answer);
-                !matches!(answer, Answer::NotNow { .. })
-            }
-            Ok(Event::Stop) => true,
-            Err(_) => false,
-        }
+        let Ok((parcel, answer)) = self.answers.recv_timeout(left) else { return false };
+        self.answered(parcel, &answer);
+        !matches!(answer, Answer::NotNow { .. })
     }
 
     fn queue(&mut self, number: u64) -> Option<&mut Queue> {

@@ -1,8 +1,8 @@
 //! What an exporter wants to have logged.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
-/// LogSender that wait at most; more are dropped, since the counters tell the same.
+/// Events that wait at most; more are dropped, since the counters tell the same.
 const CAPACITY: usize = 32;
 
 /// How bad it is.
@@ -27,11 +27,11 @@ pub struct LogEvent {
 
 /// The exporter's end.
 #[derive(Debug, Clone)]
-pub struct LogSender(SyncSender<LogEvent>);
+pub struct LogSender(Sender<LogEvent>);
 
 /// A channel of notes from an exporter to the event loop.
 pub fn log_channel() -> (LogSender, Receiver<LogEvent>) {
-    let (sender, receiver) = sync_channel(CAPACITY);
+    let (sender, receiver) = bounded(CAPACITY);
     (LogSender(sender), receiver)
 }
 

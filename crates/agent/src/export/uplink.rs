@@ -3,12 +3,12 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
 use super::client::{Answer, Client};
-use super::mailbox::Event;
 use super::settings::ExportSettings;
 
 /// A batch under its name.
@@ -20,41 +20,45 @@ pub(super) struct Batch {
     pub(super) limit: Option<Duration>,
 }
 
-pub(super) struct Uplink(SyncSender<Batch>);
+/// A batch, and what became of it.
+pub(super) type Answered = (Batch, Answer);
+
+pub(super) struct Uplink(Sender<Batch>);
 
 impl Uplink {
-    /// Inherits signal mask and priority of the calling thread. TLS roots are read on the new one. It
-    /// ends when the courier is dropped, after the batch that it has; nobody waits for that.
+    /// The uplink, and where its answers come. The thread inherits signal mask and priority of the calling
+    /// one; it reads TLS roots itself. It ends when the uplink is dropped, after the batch that it has; nobody
+    /// waits for that.
     ///
     /// # Errors
     /// No thread could be started.
-    pub(super) fn start(settings: &ExportSettings, answers: Sender<Event>) -> io::Result<Self> {
-        // One that is being sent is taken off at once.
-        let (sender, parcels) = sync_channel(1);
+    pub(super) fn start(settings: &ExportSettings) -> io::Result<(Self, Receiver<Answered>)> {
+        // A batch is taken off at once, and each has one answer.
+        let ((sender, batches), (answer, answers)) = (bounded(1), bounded(1));
         let settings = settings.clone();
         thread::Builder::new()
             .name("api-sessions-tx".to_owned())
-            .spawn(move || deliver(&settings, &parcels, &answers))?;
-        Ok(Self(sender))
+            .spawn(move || deliver(&settings, &batches, &answer))?;
+        Ok((Self(sender), answers))
     }
 
-    /// Takes a batch; its answer comes as an event.
-    pub(super) fn send(&self, parcel: Batch) -> Result<(), Batch> {
-        self.0.try_send(parcel).map_err(|error| match error {
-            TrySendError::Full(parcel) | TrySendError::Disconnected(parcel) => parcel,
+    /// Takes a batch.
+    pub(super) fn send(&self, batch: Batch) -> Result<(), Batch> {
+        self.0.try_send(batch).map_err(|error| match error {
+            TrySendError::Full(batch) | TrySendError::Disconnected(batch) => batch,
         })
     }
 }
 
-fn deliver(settings: &ExportSettings, parcels: &Receiver<Batch>, answers: &Sender<Event>) {
+fn deliver(settings: &ExportSettings, batches: &Receiver<Batch>, answers: &Sender<Answered>) {
     let mut client = Client::new(settings);
-    for parcel in parcels {
-        let post = || client.post(&parcel.name, &parcel.lines, parcel.limit);
+    for batch in batches {
+        let post = || client.post(&batch.name, &batch.lines, batch.limit);
         let answer = catch_unwind(AssertUnwindSafe(post)).unwrap_or_else(|_| {
             client = Client::new(settings);
             Answer::NotNow { reason: "the sender failed".to_owned(), after: None }
         });
-        if answers.send(Event::Answered(parcel, answer)).is_err() {
+        if answers.send((batch, answer)).is_err() {
             return;
         }
     }

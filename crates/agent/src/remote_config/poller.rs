@@ -1,13 +1,12 @@
 //! The long poll of `GET /v1/sync`, by one worker of a node.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use api_sessions_protocol::{SYNC_COUNTERS, SYNC_ERROR, SYNC_MODULE, SyncDocument};
 use ureq::Agent;
 use ureq::http::{HeaderValue, StatusCode};
 
+use crate::Stopped;
 use crate::export::{Backoff, ExportSettings, LogSender, Severity, agent, explain};
 use api_sessions_extract::MAX_PARAMETERS_BYTES;
 use api_sessions_extract::{BadParameters, CloudSettings, ParametersText};
@@ -20,8 +19,6 @@ const WAIT: u64 = 10;
 const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
 /// Longest error that is reported, bytes.
 const MAX_ERROR_BYTES: usize = 500;
-/// How often a poller that pauses looks whether it is to stop.
-const STEP: Duration = Duration::from_millis(100);
 
 /// What a poller needs.
 pub struct SyncSettings {
@@ -58,7 +55,7 @@ pub struct Poller {
     /// Or why there is none.
     agent: Result<Agent, String>,
     notes: LogSender,
-    stop: Arc<AtomicBool>,
+    stopped: Stopped,
     /// Of the last document, taken in full or not.
     version: String,
     /// Why the last document was not taken in full.
@@ -66,22 +63,22 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// A poller that ends soon after `stop` is set, and changes nothing from then on. TLS roots are
-    /// read here.
+    /// A poller that changes nothing once it is stopped: it ends then, at the latest when the cloud has
+    /// answered its request. TLS roots are read here.
     pub fn new(
         settings: SyncSettings,
         state: SyncState,
         notes: LogSender,
-        stop: Arc<AtomicBool>,
+        stopped: Stopped,
     ) -> Self {
         let agent = agent(&settings.export.endpoint, settings.export.ca_pem.as_deref());
-        Self { settings, state, agent, notes, stop, version: String::new(), error: None }
+        Self { settings, state, agent, notes, stopped, version: String::new(), error: None }
     }
 
     /// Until it is stopped.
     pub fn run(mut self) {
         let mut backoff = Backoff::default();
-        while !self.is_stopped() {
+        while !self.stopped.is_stopped() {
             match self.poll() {
                 Ok(()) => {
                     if backoff.failures() > 0 {
@@ -96,7 +93,7 @@ impl Poller {
                             format!("sync: {url}: {reason}; what was taken before stays in force");
                         self.note(Severity::Warning, text);
                     }
-                    self.pause(backoff.failure(None));
+                    self.stopped.wait(backoff.failure(None));
                 }
             }
         }
@@ -132,7 +129,7 @@ impl Poller {
             status => return Err(format!("answered {}", status.as_u16())),
         }
         let body = response.body_mut().with_config().limit(MAX_DOCUMENT_BYTES).read_to_vec();
-        if self.is_stopped() {
+        if self.stopped.is_stopped() {
             return Ok(());
         }
         let body = match body {
@@ -217,17 +214,6 @@ impl Poller {
 
     fn note(&self, severity: Severity, text: String) {
         self.notes.add(severity, text);
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Acquire)
-    }
-
-    fn pause(&self, mut left: Duration) {
-        while !left.is_zero() && !self.is_stopped() {
-            std::thread::sleep(left.min(STEP));
-            left = left.saturating_sub(STEP);
-        }
     }
 }
 

@@ -78,7 +78,7 @@ fn append(store: &dyn Store, key: &str, lines: &[Value]) -> Stored {
     let period = Period { oldest: 0, now: now_ms() };
     let requests = parse(batch(lines).as_bytes(), false, period).unwrap().requests;
     assert_eq!(requests.len(), lines.len());
-    let (reply, answer) = std::sync::mpsc::channel();
+    let (reply, answer) = crossbeam_channel::bounded(1);
     let batch = Batch { key: Some(key.to_owned()), requests, cut: None };
     store.append(batch, Box::new(move |result| drop(reply.send(result))));
     answer.recv().unwrap().unwrap()

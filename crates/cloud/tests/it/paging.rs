@@ -49,7 +49,7 @@ fn append(store: &dyn Store, now: u64, requests: &[Request], next_id: &mut u32) 
         .collect();
     let period = Period { oldest: 0, now: now_ms() };
     let requests = parse(batch(&lines).as_bytes(), false, period).unwrap().requests;
-    let (reply, answer) = std::sync::mpsc::channel();
+    let (reply, answer) = crossbeam_channel::bounded(1);
     store.append(
         Batch { key: None, requests, cut: None },
         Box::new(move |result| drop(reply.send(result))),

@@ -116,7 +116,7 @@ impl Cloud {
         })
         .unwrap();
         let (stop, stopped) = oneshot::channel();
-        let (ready, started) = std::sync::mpsc::channel();
+        let (ready, started) = crossbeam_channel::bounded(1);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)

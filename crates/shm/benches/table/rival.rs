@@ -1,9 +1,9 @@
 //! A tree by id and a list by last use, under one lock.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 use api_sessions_protocol::SessionId;
+use parking_lot::Mutex;
 
 #[derive(Clone, Default)]
 struct Node {
@@ -30,7 +30,7 @@ impl Rival {
     }
 
     pub(crate) fn count(&self, id: &SessionId) -> (u64, [u64; 10]) {
-        let state = &mut *self.0.lock().expect("no panic");
+        let state = &mut *self.0.lock();
         let nodes = &mut state.nodes;
         let at = *state.tree.entry(id.0).or_insert_with(|| {
             nodes.push(Node::default());

@@ -433,7 +433,7 @@ mod tests {
             line: n,
         };
         let requests = vec![request(1), request(2), request(3)];
-        let (reply, answer) = std::sync::mpsc::channel();
+        let (reply, answer) = crossbeam_channel::bounded(1);
         store.append(
             Batch { key: None, requests, cut: None },
             Box::new(move |result| drop(reply.send(result))),

@@ -3,12 +3,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-
-use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
 use ahash::RandomState;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::activity;
@@ -25,7 +24,7 @@ pub(super) enum Job {
     /// Store a batch.
     Append(Batch, Reply),
     /// Close and delete the days before this one.
-    DropBefore(Day, std::sync::mpsc::Sender<Result<Vec<Day>, StoreError>>),
+    DropBefore(Day, Sender<Result<Vec<Day>, StoreError>>),
 }
 
 /// Requests in one transaction, about: more wait for the next.

@@ -1,12 +1,15 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
 
 use super::answers::first_half;
 use super::*;
-use crate::export::{Endpoint, LogEvent, SpoolSettings, Stop, log_channel, mailbox};
+use crate::export::{Endpoint, LogEvent, SpoolSettings, log_channel};
+use crate::{Stop, stop_channel};
 use api_sessions_shm::{Producer, RecordQueue, testing};
 
 /// What the receiver is told to answer to its n-th request; 200 behind the end.
@@ -38,7 +41,7 @@ impl FakeCloud {
     }
 
     fn lines(&self) -> Vec<String> {
-        let stored = self.stored.lock().unwrap();
+        let stored = self.stored.lock();
         let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).unwrap();
         let mut lines: Vec<String> = stored
             .values()
@@ -80,7 +83,7 @@ fn serve(
         assert_eq!(headers["authorization"], "Bearer secret-token");
         let name = headers["idempotency-key"].clone();
         let nth = {
-            let mut attempts = attempts.lock().unwrap();
+            let mut attempts = attempts.lock();
             attempts.push(name.clone());
             attempts.len() - 1
         };
@@ -107,19 +110,19 @@ fn serve(
                 return;
             }
             "half" => {
-                stored.lock().unwrap().insert(name, body);
+                stored.lock().insert(name, body);
                 let _ =
                     writer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of it");
                 return;
             }
             "store, then close" => {
-                stored.lock().unwrap().insert(name, body);
+                stored.lock().insert(name, body);
                 return;
             }
             _ => {}
         }
         if answer.starts_with("200") {
-            stored.lock().unwrap().insert(name, body);
+            stored.lock().insert(name, body);
         }
         let text = format!("HTTP/1.1 {answer}\r\nContent-Length: 2\r\n\r\nno");
         writer.write_all(text.as_bytes()).unwrap();
@@ -130,7 +133,7 @@ struct Running {
     producer: Producer,
     stop: Stop,
     thread: JoinHandle<()>,
-    notes: std::sync::mpsc::Receiver<LogEvent>,
+    notes: Receiver<LogEvent>,
     region: RecordQueue,
 }
 
@@ -160,9 +163,9 @@ fn start_with(settings: ExportSettings) -> Running {
     let hand = region.join(1, std::process::id());
     let (producer, consumer) = hand.claim().unwrap();
     let (notes, receiver) = log_channel();
-    let (stop, mailbox) = mailbox();
+    let (stop, stopped) = stop_channel();
     let thread = std::thread::spawn(move || {
-        Exporter::new(settings, hand, consumer, mailbox, notes).unwrap().run();
+        Exporter::new(settings, hand, consumer, stopped, notes).unwrap().run();
     });
     Running { producer, stop, thread, notes: receiver, region }
 }
@@ -241,7 +244,7 @@ fn a_repetition_has_the_name_of_the_first_attempt() {
     running.push(3);
     running.wait_until_empty();
     running.finish();
-    let attempts = receiver.attempts.lock().unwrap();
+    let attempts = receiver.attempts.lock();
     assert_eq!(attempts.len(), 3);
     assert!(attempts.iter().all(|name| *name == attempts[0] && name.starts_with("node_1-")));
 }
@@ -364,7 +367,7 @@ fn a_batch_whose_answer_was_lost_is_stored_once_though_it_was_spooled() {
     assert_eq!(running.region.stats().spooled, 3);
     running.finish();
     assert_eq!(receiver.lines(), lines);
-    assert_eq!(receiver.stored.lock().unwrap().len(), 1);
+    assert_eq!(receiver.stored.lock().len(), 1);
 }
 
 #[test]
@@ -428,7 +431,7 @@ fn fresh_records_do_not_wait_for_a_spooled_batch_that_always_fails() {
     // Refuses for now whatever is named as the spooled batch.
     let receiver = FakeCloud::start(&["500 the spooled one"]);
     let mut running = start_with(with_spool(&receiver.url, directory.path()));
-    wait_for(|| receiver.attempts.lock().unwrap().len() == 1);
+    wait_for(|| receiver.attempts.lock().len() == 1);
     running.push(5);
     wait_for(|| running.region.stats().sent >= 5);
     running.finish();

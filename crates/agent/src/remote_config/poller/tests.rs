@@ -1,10 +1,14 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::sync::Mutex;
+use std::sync::Arc;
 use std::time::Instant;
+
+use crossbeam_channel::Receiver;
+use parking_lot::Mutex;
 
 use super::*;
 use crate::export::{Endpoint, LogEvent, log_channel};
+use crate::{Stop, stop_channel};
 use api_sessions_protocol::SessionId;
 use api_sessions_shm::testing;
 
@@ -20,7 +24,7 @@ fn cloud(answers: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String>>>) 
             let mut head = String::new();
             let mut reader = BufReader::new(stream.try_clone().unwrap().take(100_000));
             while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
-            into.lock().unwrap().push(head);
+            into.lock().push(head);
             let (status, body) =
                 answers.get(number).or(answers.last()).unwrap().split_once(' ').unwrap();
             if number >= answers.len() {
@@ -39,8 +43,8 @@ fn cloud(answers: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String>>>) 
 struct Running {
     deny: DenylistWriter,
     region: SharedConfig,
-    stop: Arc<AtomicBool>,
-    notes: std::sync::mpsc::Receiver<LogEvent>,
+    stop: Stop,
+    notes: Receiver<LogEvent>,
     thread: std::thread::JoinHandle<()>,
 }
 
@@ -70,8 +74,8 @@ fn start_with(url: &str, region: SharedConfig) -> Running {
         counters: Box::new(|| "{\"records_sent_total\":7}".to_owned()),
     };
     let (to_log, notes) = log_channel();
-    let stop = Arc::<AtomicBool>::default();
-    let poller = Poller::new(settings, state, to_log, stop.clone());
+    let (stop, stopped) = stop_channel();
+    let poller = Poller::new(settings, state, to_log, stopped);
     Running { deny, region, stop, notes, thread: std::thread::spawn(move || poller.run()) }
 }
 
@@ -90,7 +94,7 @@ impl Running {
     }
 
     fn finish(self) -> Vec<LogEvent> {
-        self.stop.store(true, Ordering::Release);
+        drop(self.stop);
         self.thread.join().unwrap();
         self.notes.try_iter().collect()
     }
@@ -111,9 +115,9 @@ fn documents_are_taken_and_polls_say_which() {
     running.wait_for(|running| running.region.generation() == 2);
     let (_, text) = running.region.read().unwrap();
     assert_eq!(CloudSettings::parse(&text).unwrap().params[0].name, "request.ip");
-    running.wait_for(|_| heads.lock().unwrap().len() > 3);
+    running.wait_for(|_| heads.lock().len() > 3);
     assert_eq!(running.finish(), []);
-    let heads = heads.lock().unwrap();
+    let heads = heads.lock();
     assert!(heads[0].starts_with("GET /v1/sync?node=a%20node&version=&wait=10 "), "{}", heads[0]);
     assert!(heads[3].contains("version=b&"), "{}", heads[3]);
     let lower = heads[0].to_lowercase();
@@ -129,14 +133,14 @@ fn parameters_that_are_wrong_stay_as_before_and_hold_back_no_denylist() {
         "304 ",
     ]);
     let running = start(&url);
-    running.wait_for(|_| heads.lock().unwrap().len() > 3);
+    running.wait_for(|_| heads.lock().len() > 3);
     assert!(running.denies(TWO) && !running.denies(ONE), "the denylist is in force");
     assert_eq!(running.region.generation(), 1);
     let (_, text) = running.region.read().unwrap();
     assert_eq!(CloudSettings::parse(&text).unwrap().params[0].name, "request.ip");
     let notes = running.finish();
     assert!(notes.len() == 1 && notes[0].text.contains("no.such"), "{notes:?}");
-    let head = heads.lock().unwrap()[3].to_lowercase();
+    let head = heads.lock()[3].to_lowercase();
     assert!(
         head.contains("version=b&") && head.contains("api-sessions-error: parameter \"no.such\""),
         "{head}"
@@ -168,7 +172,7 @@ fn a_document_that_could_not_be_written_just_then_is_asked_for_again() {
     let region = testing::shared_config(MAX_PARAMETERS_BYTES);
     let other = region.hold_as_publisher(std::process::id());
     let running = start_with(&url, region);
-    running.wait_for(|_| !heads.lock().unwrap().is_empty());
+    running.wait_for(|_| !heads.lock().is_empty());
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(region.generation(), 0);
     drop(other);
