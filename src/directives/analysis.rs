@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use api_sessions_agent::session::Keys;
+use api_sessions_agent::session::{Fallback, Keys};
 use api_sessions_extract::CloudSettings;
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::SessionKey;
@@ -16,6 +16,7 @@ pub(crate) struct Analysis {
     pub(super) generation: u64,
     keys: Rc<Vec<SessionKey>>,
     builtin: bool,
+    fallback: Fallback,
     params: Rc<Vec<ContextParam>>,
     needs: Needs,
     settles_on_arrival: bool,
@@ -28,7 +29,8 @@ impl Analysis {
     pub(super) fn new(
         generation: u64,
         cloud: Option<&CloudSettings>,
-        (keys, builtin): (Rc<Vec<SessionKey>>, bool),
+        (keys, builtin, fallback): (Rc<Vec<SessionKey>>, bool, Fallback),
+        ja4_may_change: bool,
         params: Rc<Vec<ContextParam>>,
         masks: &[Point],
         needs_request_body: bool,
@@ -39,12 +41,15 @@ impl Analysis {
         let points = points.chain(params.iter().map(|param| &param.point)).chain(masks);
         let mut needs = points.fold(Needs::default(), |needs, point| needs | point.needs());
         needs.request_body |= needs_request_body;
+        let all = Keys { own: &keys, builtin, fallback };
+        let settles_on_arrival = all.settle_on_arrival() && !(ja4_may_change && all.read_ja4());
         let has = |kind| params.iter().any(|param| param.kind == kind);
         Self {
             generation,
             builtin,
+            fallback,
             needs,
-            settles_on_arrival: Keys { own: &keys, builtin }.settle_on_arrival(),
+            settles_on_arrival,
             has_user: has(ParamType::User),
             has_role: has(ParamType::Role),
             keys,
@@ -54,7 +59,7 @@ impl Analysis {
 
     #[inline]
     pub(crate) fn keys(&self) -> Keys<'_> {
-        Keys { own: &self.keys, builtin: self.builtin }
+        Keys { own: &self.keys, builtin: self.builtin, fallback: self.fallback }
     }
 
     /// Of the cloud's settings that are in it.

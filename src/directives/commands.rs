@@ -11,7 +11,9 @@ use super::content_handlers::{Control, Status};
 use super::deny::DenyDirective;
 use super::detect::Detect;
 use super::export::Export;
+use super::fallback::FallbackDirective;
 use super::flags::{BodySize, BuiltinKeys, Enable, PrereadBody};
+use super::ja4::Ja4Directive;
 use super::keys::{ContextParamDirective, Mask, SessionKeyDirective};
 use super::secret::Secret;
 use super::zone::Zone;
@@ -22,13 +24,15 @@ const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF
 const LOCATION: u32 = NGX_HTTP_LOC_CONF;
 
 /// Ends with an empty entry, as NGINX wants it.
-pub(crate) static mut COMMANDS: [ngx_command_t; 17] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 19] = [
     command::<Enable>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Zone>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
     command::<Secret>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
     command::<Export>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
     command::<SessionKeyDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<BuiltinKeys>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
+    command::<FallbackDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
+    command::<Ja4Directive>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<ContextParamDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Application>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<BodySize>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::{KeyExport, SessionKey};
-use api_sessions_extract::{Point, Source};
+use api_sessions_extract::{Point, Source, variable_names};
 use api_sessions_protocol::ParamType;
 
 use super::options::{once_word, option};
@@ -27,7 +27,7 @@ impl Directive for SessionKeyDirective {
     fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
         let (point, options) = point::<Self>(cf, words)?;
         if let Source::Variable(_) = point.source()
-            && point.as_str().contains("api_session_")
+            && variable_names(point.as_str()).any(names_session)
         {
             return Err(format!(
                 "invalid key \"{}\": what says which session a request is of cannot decide it; a variable that is not of this module is accepted",
@@ -134,6 +134,12 @@ impl Directive for Mask {
         room(level.masks.as_slice().len())?;
         level.masks.push(point)
     }
+}
+
+/// The variable says something of the session, which it then cannot decide.
+fn names_session(variable: &str) -> bool {
+    let variable = variable.to_ascii_lowercase();
+    variable.starts_with("api_session_") && !variable.starts_with("api_session_ja4")
 }
 
 /// Compiles the first word as a point.

@@ -3,9 +3,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use api_sessions_agent::session::Fallback;
 use api_sessions_detect::AttackKinds;
 use api_sessions_extract::CloudSettings;
 use api_sessions_extract::ContextParam;
+use api_sessions_extract::Ja4Form;
 use api_sessions_extract::SessionKey;
 use api_sessions_extract::{MediaType, Point};
 
@@ -13,6 +15,7 @@ use super::MainConf;
 use super::analysis::Analysis;
 use super::attack::Attack;
 use super::deny::Deny;
+use super::ja4::Ja4Source;
 use crate::ffi::evaluation::When;
 use crate::ffi::request::Request;
 use crate::ffi::variable::ComplexValue;
@@ -68,6 +71,8 @@ pub(crate) struct LocationConf {
     pub(super) enabled: Option<Switch>,
     pub(super) own_keys: Repeated<SessionKey>,
     pub(super) builtin: Option<bool>,
+    pub(super) fallback: Option<Fallback>,
+    pub(super) ja4: Option<Ja4Source>,
     pub(super) params: Repeated<ContextParam>,
     pub(super) masks: Repeated<Point>,
     pub(super) application: Option<Rc<ComplexValue>>,
@@ -86,6 +91,8 @@ impl LocationConf {
         self.enabled = self.enabled.take().or_else(|| above.enabled.clone());
         self.own_keys.inherit(&above.own_keys);
         self.builtin = self.builtin.or(above.builtin);
+        self.fallback = self.fallback.or(above.fallback);
+        self.ja4 = self.ja4.take().or_else(|| above.ja4.clone());
         self.params.inherit(&above.params);
         self.masks.inherit(&above.masks);
         self.application = self.application.take().or_else(|| above.application.clone());
@@ -100,8 +107,11 @@ impl LocationConf {
     fn analyse(&self, generation: u64, cloud: Option<&CloudSettings>) -> Analysis {
         // The full content of a malicious request has its body.
         let needs_body = !self.attacks.as_slice().is_empty() || !self.detect().is_empty();
-        let keys = (self.own_keys.shared(), self.builtin.unwrap_or(true));
-        Analysis::new(generation, cloud, keys, self.params.shared(), self.masks(), needs_body)
+        let builtin = self.builtin.unwrap_or(true);
+        let keys = (self.own_keys.shared(), builtin, self.fallback.unwrap_or_default());
+        let (params, masks) = (self.params.shared(), self.masks());
+        let ja4_may_change = matches!(self.ja4, Some(Ja4Source::Variable(_)));
+        Analysis::new(generation, cloud, keys, ja4_may_change, params, masks, needs_body)
     }
 
     /// What is read of a request here. To be asked once for each step of a request: the cloud may
@@ -129,6 +139,12 @@ impl LocationConf {
             Some(Switch::On) => true,
             Some(Switch::Variable(value)) => value.is_true(r, when),
         }
+    }
+
+    /// JA4 of the client's TLS, by the operator's variable or of the handshake.
+    #[inline]
+    pub(crate) fn ja4<'r>(&self, r: Request<'r>, when: When, form: Ja4Form) -> Option<&'r [u8]> {
+        self.ja4.as_ref().unwrap_or(&Ja4Source::Handshake).read(r, when, form)
     }
 
     #[inline]

@@ -4,6 +4,7 @@
 
 use std::ffi::CStr;
 
+use api_sessions_extract::Ja4Form;
 use api_sessions_protocol::ParamType;
 
 use super::digits::Digits;
@@ -26,7 +27,9 @@ pub(crate) fn add_all(cf: Conf<'_>) -> Option<()> {
     variable::add::<Attacks>(cf)?;
     variable::add::<Denied>(cf)?;
     variable::add::<User>(cf)?;
-    variable::add::<Role>(cf)
+    variable::add::<Role>(cf)?;
+    variable::add::<Ja4>(cf)?;
+    variable::add::<Ja4Stable>(cf)
 }
 
 /// The session of the main request, if the module looks at it.
@@ -141,5 +144,34 @@ impl Getter for Role {
 fn named_parameter(r: Request<'_>, kind: ParamType, output: Output<'_>) {
     if let Some((r, conf, _)) = session(r) {
         lifecycle::with_parameter(r, conf, kind, |value| output.text(value));
+    }
+}
+
+struct Ja4;
+
+impl Getter for Ja4 {
+    const NAME: &'static CStr = c"api_session_ja4";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        ja4(r, Ja4Form::Plain, output);
+    }
+}
+
+struct Ja4Stable;
+
+impl Getter for Ja4Stable {
+    const NAME: &'static CStr = c"api_session_ja4_stable";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        ja4(r, Ja4Form::Stable, output);
+    }
+}
+
+/// Of the client, whether or not the module looks at the request: no session is needed for it.
+fn ja4(r: Request<'_>, form: Ja4Form, output: Output<'_>) {
+    let r = r.main();
+    let when = State::of(r).map_or(When::Early, State::when);
+    if let Some(conf) = r.location::<LocationConf>()
+        && let Some(ja4) = conf.ja4(r, when, form)
+    {
+        output.text(ja4);
     }
 }

@@ -3,9 +3,10 @@
 use std::cell::OnceCell;
 
 use api_sessions_agent::session::Phase;
-use api_sessions_extract::{Body, Exchange, Side, VariableId};
+use api_sessions_extract::{Body, Exchange, Ja4Form, Side, VariableId};
 
 use super::digits::Digits;
+use crate::directives::LocationConf;
 use crate::ffi::evaluation::When;
 use crate::ffi::request::Request;
 use crate::ffi::variable::PointVariables;
@@ -43,6 +44,10 @@ impl<'v> View<'v> {
             response_body,
             content_length: OnceCell::new(),
         }
+    }
+
+    fn when(&self) -> When {
+        if self.with_response { When::Over } else { When::Early }
     }
 
     /// In digits, written when somebody asks.
@@ -120,6 +125,10 @@ impl Exchange for View<'_> {
         self.request.remote_addr()
     }
 
+    fn ja4(&self, form: Ja4Form) -> Option<&[u8]> {
+        self.request.location::<LocationConf>()?.ja4(self.request, self.when(), form)
+    }
+
     fn path(&self) -> &[u8] {
         self.path
     }
@@ -140,7 +149,6 @@ impl Exchange for View<'_> {
     }
 
     fn variable(&self, id: VariableId) -> Option<&[u8]> {
-        let when = if self.with_response { When::Over } else { When::Early };
-        self.variables.evaluate(self.request, when, id)
+        self.variables.evaluate(self.request, self.when(), id)
     }
 }

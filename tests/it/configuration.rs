@@ -83,6 +83,19 @@ fn a_wrong_word_is_named_with_file_line_and_what_is_accepted() {
         ("api_sessions_export http://h:0;", "\"http://h:0\"", "from 1 to 65535"),
         ("api_sessions_builtin_keys yes;", "\"yes\"", "\"on\" or \"off\" is accepted"),
         ("api_sessions_body_size 2g;", "\"2g\"", "a number"),
+        ("api_sessions_fallback ua;", "\"ua\"", "\"ip_ua_ja4\", \"ip_ua\" or \"ip\" is accepted"),
+        (
+            "api_sessions_fallback ip; api_sessions_fallback ip;",
+            "is duplicate",
+            "ip_ua_ja4|ip_ua|ip",
+        ),
+        ("api_sessions_ja4 on;", "\"on\"", "a variable or \"off\" is accepted"),
+        (
+            "api_sessions on; api_sessions_ja4 $nowhere;",
+            "unknown \"nowhere\" variable",
+            "api_sessions_ja4",
+        ),
+        ("session_key request.tls.ja3;", "\"ja3\"", "\"ja4\" or \"ja4_stable\" is accepted"),
         ("session_key $api_session_id;", "\"$api_session_id\"", "not of this module is accepted"),
         ("api_sessions_preread_body 1;", "\"1\"", "\"on\" or \"off\" is accepted"),
         (

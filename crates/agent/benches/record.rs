@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use api_sessions_agent::record::{RecordEncoder, RecordOptions, RequestMeta};
-use api_sessions_agent::session::{Hasher, Keys, Phase, resolve};
+use api_sessions_agent::session::{Fallback, Hasher, Keys, Phase, resolve};
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::testing::FakeExchange;
 use api_sessions_extract::{KeyExport, SessionKey};
@@ -55,7 +55,7 @@ fn measure(what: &str, times: u32, case: &Case) {
         return;
     }
     let hasher = Hasher::new(&[7; 32]);
-    let keys = Keys { own: &case.own, builtin: true };
+    let keys = Keys { own: &case.own, builtin: true, fallback: Fallback::IpUa };
     let (mut scratch, mut found) = (Scratch::default(), Vec::new());
     let exchange = &case.exchange;
     let resolution = resolve(keys, exchange, Phase::Log, &hasher, &mut scratch, &mut found);

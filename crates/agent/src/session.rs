@@ -1,5 +1,5 @@
 //! Which session a request belongs to (contract §3): the operator's keys in their order, the built-in
-//! set, source IP and `User-Agent`, source IP alone.
+//! set, then the fallback: source IP and `User-Agent`, source IP alone, or both with JA4.
 
 mod hash;
 mod ip;
@@ -8,4 +8,4 @@ mod resolve;
 
 pub use hash::{Hasher, Namespace, ParameterHash};
 pub use memo::IdMemo;
-pub use resolve::{FoundBy, Keys, Phase, Resolution, resolve, resolve_with};
+pub use resolve::{Fallback, FoundBy, Keys, Phase, Resolution, resolve, resolve_with};

@@ -5,7 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use api_sessions_agent::record::{RecordEncoder, RecordOptions, RequestMeta};
-use api_sessions_agent::session::{Hasher, Keys, Phase, resolve};
+use api_sessions_agent::session::{Fallback, Hasher, Keys, Phase, resolve};
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::testing::FakeExchange;
 use api_sessions_extract::{KeyExport, SessionKey};
@@ -132,7 +132,7 @@ fn encode_with(masks: &[&str], attacks: &[&str], exchange: &FakeExchange) -> imp
     let (exchange, hasher) = (exchange.clone(), Hasher::new(&[7; 32]));
     let (mut encoder, mut scratch) = (RecordEncoder::default(), Scratch::default());
     move || {
-        let keys = Keys { own: &own, builtin: true };
+        let keys = Keys { own: &own, builtin: true, fallback: Fallback::IpUa };
         let mut found = Vec::new();
         let resolution = resolve(keys, &exchange, Phase::Log, &hasher, &mut scratch, &mut found);
         let settings = RecordOptions { keys, params: &params, masks: &masks, hasher: &hasher };

@@ -11,6 +11,15 @@ pub enum Side {
     Response,
 }
 
+/// A form of JA4, the fingerprint of a client's TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ja4Form {
+    /// As FoxIO specifies it.
+    Plain,
+    /// Without what changes between the connections of one client.
+    Stable,
+}
+
 /// Handle of a complex value that the server compiled at configuration time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct VariableId(pub u32);
@@ -71,6 +80,11 @@ pub trait Exchange {
 
     /// Client address as text, after `realip`.
     fn ip(&self) -> &[u8];
+
+    /// JA4 of the client's TLS; `None` where it is not known, as over plain HTTP.
+    fn ja4(&self, _form: Ja4Form) -> Option<&[u8]> {
+        None
+    }
 
     /// Path as the client sent it, undecoded, up to the `?`.
     fn path(&self) -> &[u8];

@@ -28,7 +28,7 @@ pub mod testing;
 
 pub use credential::variable_names;
 pub use decoder::{Decoder, decode_base64, jwt_part, strip_scheme};
-pub use exchange::{Body, Exchange, Side, VariableCompiler, VariableId};
+pub use exchange::{Body, Exchange, Ja4Form, Side, VariableCompiler, VariableId};
 pub use keys::{ContextParam, KeyExport, SessionKey};
 pub use media_type::MediaType;
 pub use parameters::{BadParameters, CloudSettings, MAX_PARAMETERS_BYTES, ParametersText};

@@ -1,6 +1,6 @@
 //! From words to a point.
 
-use super::exchange::{Side, VariableCompiler};
+use super::exchange::{Ja4Form, Side, VariableCompiler};
 use super::grammar::{Word, words};
 use super::json::{MAX_STEPS, Path, Step};
 use super::{Decoder, MAX_DECODERS, MAX_POINT_BYTES, Part, Point, Source};
@@ -36,8 +36,7 @@ pub enum PointError {
 }
 
 const SIDES: &str = "\"request\", \"response\" or an NGINX variable";
-const REQUEST: &str =
-    "\"header\", \"cookie\", \"query\", \"path\", \"body\", \"ip\", \"host\" or \"method\"";
+const REQUEST: &str = "\"header\", \"cookie\", \"query\", \"path\", \"body\", \"ip\", \"host\", \"method\" or \"tls\"";
 const RESPONSE: &str = "\"header\", \"cookie\", \"status\" or \"body\"";
 const DECODERS: &str = "\"jwt\", \"base64\", \"json\", \"urldecode\", \"bearer\" or \"basic.user\"";
 
@@ -113,6 +112,14 @@ impl<'t> Parser<'t> {
             "ip" => Source::Ip,
             "host" => Source::Host,
             "method" => Source::Method,
+            "tls" => {
+                const FORMS: &str = "\"ja4\" or \"ja4_stable\"";
+                match self.keyword(FORMS)? {
+                    "ja4" => Source::Ja4(Ja4Form::Plain),
+                    "ja4_stable" => Source::Ja4(Ja4Form::Stable),
+                    _ => return Err(self.unknown(FORMS)),
+                }
+            }
             "body" => {
                 const BODIES: &str = "\"form\", \"multipart\" or \"json\"";
                 match self.keyword(BODIES)? {

@@ -83,6 +83,7 @@ impl Source {
             Source::Ip => Some(exchange.ip()),
             Source::Host => exchange.host(),
             Source::Method => Some(exchange.method()),
+            Source::Ja4(form) => exchange.ja4(*form),
             Source::Status => {
                 use std::io::Write;
                 buffer.clear();

@@ -2,7 +2,7 @@
 
 use std::ops::BitOr;
 
-use super::exchange::{Side, VariableCompiler, VariableId};
+use super::exchange::{Ja4Form, Side, VariableCompiler, VariableId};
 use super::json::Path;
 use super::media_type::MediaType;
 
@@ -48,6 +48,8 @@ pub enum Source {
     Host,
     /// Method.
     Method,
+    /// JA4 of the client's TLS.
+    Ja4(Ja4Form),
     /// Response status.
     Status,
     /// An NGINX complex value.

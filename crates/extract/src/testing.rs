@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Body, Exchange, Side, VariableCompiler, VariableId};
+use super::{Body, Exchange, Ja4Form, Side, VariableCompiler, VariableId};
 
 /// What a test says an exchange is.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +17,8 @@ pub struct FakeExchange {
     pub host: Option<Vec<u8>>,
     /// Client address.
     pub ip: Vec<u8>,
+    /// JA4, plain and stable.
+    pub ja4: Option<[Vec<u8>; 2]>,
     /// Undecoded path.
     pub path: Vec<u8>,
     /// Undecoded query.
@@ -98,6 +100,14 @@ impl Exchange for FakeExchange {
 
     fn ip(&self) -> &[u8] {
         &self.ip
+    }
+
+    fn ja4(&self, form: Ja4Form) -> Option<&[u8]> {
+        let [plain, stable] = self.ja4.as_ref()?;
+        Some(match form {
+            Ja4Form::Plain => plain,
+            Ja4Form::Stable => stable,
+        })
     }
 
     fn path(&self) -> &[u8] {

@@ -79,6 +79,14 @@ fn query_and_path() {
 }
 
 #[test]
+fn the_fingerprint_of_tls() {
+    assert_reads(&FakeExchange::get("/"), &[("request.tls.ja4", None)]);
+    let ja4 = Some([b"plain".to_vec(), b"stable".to_vec()]);
+    let expected = [("request.tls.ja4", Some("plain")), ("request.tls.ja4_stable", Some("stable"))];
+    assert_reads(&FakeExchange { ja4, ..FakeExchange::get("/") }, &expected);
+}
+
+#[test]
 fn bodies() {
     let form = FakeExchange::get("/")
         .body("application/x-www-form-urlencoded; charset=utf-8", "user=J+D&pass=x%26y");

@@ -25,6 +25,8 @@ pub enum Source {
     /// Source IP alone.
     #[default]
     Ip,
+    /// Source IP, `User-Agent` and JA4 of the client's TLS.
+    IpUaJa4,
 }
 
 impl Source {
@@ -35,6 +37,7 @@ impl Source {
             Source::Builtin => "builtin",
             Source::IpUa => "ip_ua",
             Source::Ip => "ip",
+            Source::IpUaJa4 => "ip_ua_ja4",
         }
     }
 }

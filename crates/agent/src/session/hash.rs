@@ -12,6 +12,8 @@ pub enum Namespace {
     Value,
     /// Source IP, newline, `User-Agent`.
     IpUa,
+    /// Source IP, newline, `User-Agent`, newline, stable JA4.
+    IpUaJa4,
     /// Source IP.
     Ip,
 }
@@ -21,6 +23,7 @@ impl Namespace {
         match self {
             Namespace::Value => b"value\0",
             Namespace::IpUa => b"ip+ua\0",
+            Namespace::IpUaJa4 => b"ip+ua+ja4\0",
             Namespace::Ip => b"ip\0",
         }
     }

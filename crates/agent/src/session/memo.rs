@@ -62,7 +62,7 @@ mod tests {
         let long = [b'l'; MAX_BYTES + 1];
         let values: &[&[u8]] =
             &[b"a", b"a", b"ab", b"a\0", b"", &long, &long[1..], &long, &long[1..], b"a"];
-        for namespace in [Namespace::Value, Namespace::Ip, Namespace::IpUa] {
+        for namespace in [Namespace::Value, Namespace::Ip, Namespace::IpUa, Namespace::IpUaJa4] {
             for value in values {
                 let id = memo.session_id(&hasher, namespace, value);
                 assert_eq!(id, hasher.session_id(namespace, value), "{value:?}");

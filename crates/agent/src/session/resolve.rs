@@ -6,8 +6,21 @@ use super::hash::{Hasher, Namespace};
 use super::ip;
 use api_sessions_extract::SessionKey;
 use api_sessions_extract::builtin::{self, Entry};
-use api_sessions_extract::{Exchange, Needs, Scratch, Side, Source as PointSource};
+use api_sessions_extract::{Exchange, Ja4Form, Needs, Scratch, Side, Source as PointSource};
 use api_sessions_protocol::SessionId;
+
+/// What identifies a session where no key does (`api_sessions_fallback`). Where a part of it is not there, what
+/// is left of it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fallback {
+    /// Source IP, `User-Agent` and stable JA4.
+    IpUaJa4,
+    /// Source IP and `User-Agent`.
+    #[default]
+    IpUa,
+    /// Source IP.
+    Ip,
+}
 
 /// The keys that apply to a request.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +29,8 @@ pub struct Keys<'k> {
     pub own: &'k [SessionKey],
     /// Whether the built-in set follows.
     pub builtin: bool,
+    /// What follows that.
+    pub fallback: Fallback,
 }
 
 /// How much of the exchange is known.
@@ -47,6 +62,8 @@ pub enum FoundBy {
     Own(usize),
     /// An entry of the built-in set.
     Builtin(&'static Entry),
+    /// Address, `User-Agent` and JA4.
+    IpUaJa4,
     /// Address and `User-Agent`.
     IpUa,
     /// The address alone.
@@ -59,6 +76,7 @@ impl FoundBy {
         match self {
             FoundBy::Own(_) => Source::Key,
             FoundBy::Builtin(_) => Source::Builtin,
+            FoundBy::IpUaJa4 => Source::IpUaJa4,
             FoundBy::IpUa => Source::IpUa,
             FoundBy::Ip => Source::Ip,
         }
@@ -87,6 +105,7 @@ impl<'k> Resolution<'k> {
                 (&*key.name, key.point.needs().has_response())
             }
             FoundBy::Builtin(entry) => (entry.name, false),
+            FoundBy::IpUaJa4 => ("ip_ua_ja4", false),
             FoundBy::IpUa => ("ip_ua", false),
             FoundBy::Ip => ("ip", false),
         };
@@ -103,9 +122,15 @@ impl Keys<'_> {
                 && !matches!(key.point.source(), PointSource::Variable(_))
         })
     }
+
+    /// Whether the session may depend on JA4.
+    pub fn read_ja4(&self) -> bool {
+        self.fallback == Fallback::IpUaJa4
+            || self.own.iter().any(|key| matches!(key.point.source(), PointSource::Ja4(_)))
+    }
 }
 
-/// Tries the operator's keys in their order, then the built-in set, then IP and `User-Agent`, then IP.
+/// Tries the operator's keys in their order, then the built-in set, then the fallback.
 ///
 /// `found` is overwritten with the value that identified the session; `scratch` is only worked in.
 pub fn resolve<'k, X: Exchange + ?Sized>(
@@ -163,16 +188,33 @@ fn find<X: Exchange + ?Sized>(
     {
         return (Namespace::Value, FoundBy::Builtin(entry));
     }
+    find_fallback(keys.fallback, exchange, found)
+}
+
+/// Where the client is and what it looks like.
+fn find_fallback<X: Exchange + ?Sized>(
+    fallback: Fallback,
+    exchange: &X,
+    found: &mut Vec<u8>,
+) -> (Namespace, FoundBy) {
     ip::write_counted(exchange.ip(), found);
-    let agent = exchange.header(Side::Request, b"user-agent").map(<[u8]>::trim_ascii);
-    match agent.filter(|agent| !agent.is_empty()) {
-        Some(agent) => {
-            found.push(b'\n');
-            found.extend_from_slice(agent);
-            (Namespace::IpUa, FoundBy::IpUa)
-        }
-        None => (Namespace::Ip, FoundBy::Ip),
+    if fallback == Fallback::Ip {
+        return (Namespace::Ip, FoundBy::Ip);
     }
+    let agent = exchange.header(Side::Request, b"user-agent").unwrap_or_default().trim_ascii();
+    let ja4 = match fallback {
+        Fallback::IpUaJa4 => exchange.ja4(Ja4Form::Stable),
+        Fallback::IpUa | Fallback::Ip => None,
+    };
+    if agent.is_empty() && ja4.is_none() {
+        return (Namespace::Ip, FoundBy::Ip);
+    }
+    found.push(b'\n');
+    found.extend_from_slice(agent);
+    let Some(ja4) = ja4 else { return (Namespace::IpUa, FoundBy::IpUa) };
+    found.push(b'\n');
+    found.extend_from_slice(ja4);
+    (Namespace::IpUaJa4, FoundBy::IpUaJa4)
 }
 
 #[cfg(test)]

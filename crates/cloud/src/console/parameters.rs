@@ -24,7 +24,7 @@ const EXPORTS: [(&str, &str); 3] =
     [("hashed", "hashed"), ("plain", "plain text"), ("off", "not exported")];
 const USES: [(&str, &str); 2] = [("0", "context"), ("1", "group sessions by it")];
 /// Sources: start of a point, and the part that follows it.
-const SOURCES: [(&str, &str); 15] = [
+const SOURCES: [(&str, &str); 16] = [
     ("request.header.", "header: name"),
     ("request.cookie.", "cookie: name"),
     ("request.query.", "query argument: name"),
@@ -35,6 +35,7 @@ const SOURCES: [(&str, &str); 15] = [
     ("request.ip", "client address"),
     ("request.host", "host"),
     ("request.method", "method"),
+    ("request.tls.ja4", "JA4"),
     ("response.header.", "response header: name"),
     ("response.cookie.", "cookie set by the response: name"),
     ("response.status", "response status"),

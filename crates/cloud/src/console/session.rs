@@ -115,6 +115,7 @@ fn source_label(source: &str) -> &str {
         "key" => "a configured session key",
         "builtin" => "the built-in set",
         "ip_ua" => "IP and User-Agent",
+        "ip_ua_ja4" => "IP, User-Agent and JA4",
         _ => "IP only",
     }
 }

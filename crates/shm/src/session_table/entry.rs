@@ -266,6 +266,7 @@ fn source_to_byte(source: Source) -> u8 {
         Source::IpUa => 1,
         Source::Builtin => 2,
         Source::Key => 3,
+        Source::IpUaJa4 => 4,
     }
 }
 
@@ -274,6 +275,7 @@ fn source_from_byte(byte: u8) -> Source {
         1 => Source::IpUa,
         2 => Source::Builtin,
         3 => Source::Key,
+        4 => Source::IpUaJa4,
         _ => Source::Ip,
     }
 }
@@ -284,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_session_survives_its_words() {
-        for source in [Source::Ip, Source::IpUa, Source::Builtin, Source::Key] {
+        for source in [Source::Ip, Source::IpUa, Source::Builtin, Source::Key, Source::IpUaJa4] {
             let session = Snapshot {
                 first_seen_ms: TIME_MAX - 1,
                 last_seen_ms: TIME_MAX,

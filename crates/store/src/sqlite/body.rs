@@ -119,6 +119,7 @@ pub(super) fn decode<R: Resolve>(bytes: &[u8], strings: &mut R) -> Option<Stored
             0 => Source::Key,
             1 => Source::Builtin,
             2 => Source::IpUa,
+            4 => Source::IpUaJa4,
             _ => Source::Ip,
         },
         id: read_text(input)?,

@@ -41,6 +41,7 @@ pub(super) fn read_part(
             0 => "key",
             1 => "builtin",
             2 => "ip_ua",
+            4 => "ip_ua_ja4",
             _ => "ip",
         }
         .to_owned(),

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::record::limits::MAX_VALUE_BYTES;
-use crate::session::{Phase, resolve};
+use crate::session::{Fallback, Phase, resolve};
 use api_sessions_extract::SessionKey;
 use api_sessions_extract::testing::AnyVariables;
 use api_sessions_extract::testing::FakeExchange;
@@ -77,7 +77,7 @@ fn record_of<X: Exchange>(
 ) -> String {
     let hasher = Hasher::new(&[1; 32]);
     let (mut scratch, mut found) = Default::default();
-    let keys = Keys { own, builtin: true };
+    let keys = Keys { own, builtin: true, fallback: Fallback::IpUa };
     let resolution = resolve(keys, x, Phase::Log, &hasher, &mut scratch, &mut found);
     let settings = RecordOptions { keys, params, masks, hasher: &hasher };
     let facts = RequestMeta {

@@ -22,7 +22,7 @@ fn label(
 ) -> (String, SessionId) {
     let hasher = Hasher::new(b"0123456789abcdef0123456789abcdef");
     let (mut scratch, mut found) = Default::default();
-    let keys = Keys { own, builtin };
+    let keys = Keys { own, builtin, fallback: Fallback::IpUa };
     let resolution = resolve(keys, exchange, phase, &hasher, &mut scratch, &mut found);
     (resolution.label.to_owned(), resolution.id)
 }
@@ -67,4 +67,32 @@ fn a_key_of_the_response_counts_once_the_exchange_is_over() {
     let exchange = FakeExchange::get("/").header("a", "1").answered("Set-Cookie", "sid=fresh");
     assert_eq!(label(&own, true, Phase::Access, &exchange).0, "request.header.a");
     assert_eq!(label(&own, true, Phase::Log, &exchange).0, "response.cookie.sid");
+}
+
+#[test]
+fn the_fallback_is_what_there_is_of_it() {
+    let hasher = Hasher::new(b"0123456789abcdef0123456789abcdef");
+    let with_ja4 = |exchange: FakeExchange| FakeExchange {
+        ja4: Some([b"plain".to_vec(), b"stable".to_vec()]),
+        ..exchange
+    };
+    let bare = FakeExchange::get("/");
+    let agent = bare.clone().header("User-Agent", " curl ");
+    use {Fallback as F, Namespace as N};
+    for (fallback, exchange, source, namespace, value) in [
+        (F::IpUaJa4, with_ja4(agent.clone()), "ip_ua_ja4", N::IpUaJa4, "192.0.2.1\ncurl\nstable"),
+        (F::IpUaJa4, with_ja4(bare.clone()), "ip_ua_ja4", N::IpUaJa4, "192.0.2.1\n\nstable"),
+        (F::IpUaJa4, agent.clone(), "ip_ua", N::IpUa, "192.0.2.1\ncurl"),
+        (F::IpUaJa4, bare.clone(), "ip", N::Ip, "192.0.2.1"),
+        (F::IpUa, with_ja4(agent.clone()), "ip_ua", N::IpUa, "192.0.2.1\ncurl"),
+        (F::IpUa, with_ja4(bare.clone()), "ip", N::Ip, "192.0.2.1"),
+        (F::Ip, with_ja4(agent), "ip", N::Ip, "192.0.2.1"),
+    ] {
+        let (mut scratch, mut found) = Default::default();
+        let keys = Keys { own: &[], builtin: true, fallback };
+        let resolution = resolve(keys, &exchange, Phase::Access, &hasher, &mut scratch, &mut found);
+        assert_eq!(resolution.found_by.source().as_str(), source);
+        assert_eq!(resolution.label, source);
+        assert_eq!(resolution.id, hasher.session_id(namespace, value.as_bytes()), "{value}");
+    }
 }

@@ -1,0 +1,76 @@
+//! `api_sessions_ja4`: where the fingerprint of a client comes from.
+
+use std::cell::Cell;
+use std::ffi::CStr;
+use std::rc::Rc;
+
+use api_sessions_extract::Ja4Form;
+
+use super::options::{once, one};
+use super::{LocationConf, MainConf};
+use crate::ffi::conf::{Conf, Directive};
+use crate::ffi::evaluation::When;
+use crate::ffi::request::Request;
+use crate::ffi::variable::ComplexValue;
+
+/// Longest fingerprint that a variable may give, bytes; of a longer one, its first bytes.
+const MAX_BYTES: usize = 128;
+
+/// Where JA4 comes from.
+#[derive(Clone)]
+pub(crate) enum Ja4Source {
+    /// This NGINX has seen the handshake.
+    Handshake,
+    /// Something in front of it has, and says so: it gives both forms.
+    Variable(Rc<Ja4Variable>),
+}
+
+pub(crate) struct Ja4Variable {
+    value: ComplexValue,
+    /// Its value is being computed: a `map` may fall back to `$api_session_ja4`.
+    is_evaluated: Cell<bool>,
+}
+
+impl Ja4Source {
+    pub(super) fn read<'r>(&self, r: Request<'r>, when: When, form: Ja4Form) -> Option<&'r [u8]> {
+        match self {
+            Ja4Source::Variable(variable) if !variable.is_evaluated.get() => {
+                variable.is_evaluated.set(true);
+                let value = variable.value.evaluate(r, when);
+                variable.is_evaluated.set(false);
+                let value = value?.trim_ascii();
+                value.get(..value.len().min(MAX_BYTES)).filter(|value| !value.is_empty())
+            }
+            _ => of_handshake(r, form),
+        }
+    }
+}
+
+fn of_handshake(_r: Request<'_>, _form: Ja4Form) -> Option<&[u8]> {
+    None
+}
+
+pub(super) struct Ja4Directive;
+
+impl Directive for Ja4Directive {
+    type Level = LocationConf;
+    const NAME: &'static CStr = c"api_sessions_ja4";
+    const SYNTAX: &'static str = "$variable|off";
+
+    fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
+        let source = match one(words)? {
+            "off" => Ja4Source::Handshake,
+            text if text.contains('$') => {
+                let value = ComplexValue::compile(cf, text)?;
+                cf.main_conf::<MainConf>().mentions.add(cf, Self::NAME, text);
+                Ja4Source::Variable(Rc::new(Ja4Variable { value, is_evaluated: Cell::new(false) }))
+            }
+            other => {
+                return Err(format!(
+                    "invalid value \"{other}\": a variable or \"off\" is accepted"
+                ));
+            }
+        };
+        once(&mut level.ja4, source)
+    }
+}
