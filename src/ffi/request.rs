@@ -177,11 +177,18 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// `$request_method`; where the request line was not understood, its first word if that may be one.
+    /// Method that handlers see: an internal redirect (`error_page`, `X-Accel-Redirect`) makes it GET.
     pub(crate) fn method(self) -> &'r [u8] {
         // SAFETY: a string in request memory.
-        let method = unsafe { bytes(&self.get().method_name) };
-        if method.is_empty() { bad_request_line::method(self.request_line()) } else { method }
+        unsafe { bytes(&self.get().method_name) }
+    }
+
+    /// Method of the request line as the client sent it, which no redirect inside NGINX changes; where the
+    /// line was not understood, its first word if that may be a method.
+    pub(crate) fn sent_method(self) -> &'r [u8] {
+        let sent = bad_request_line::method(self.request_line());
+        // An HTTP/2 or HTTP/3 request that ended among its pseudo-headers has no line yet.
+        if sent.is_empty() { self.method() } else { sent }
     }
 
     /// `$request`; empty where not even its end was found.

@@ -114,7 +114,7 @@ impl Exchange for View<'_> {
     }
 
     fn method(&self) -> &[u8] {
-        self.request.method()
+        self.request.sent_method()
     }
 
     fn host(&self) -> Option<&[u8]> {

@@ -13,6 +13,7 @@ mod http3;
 mod ja4;
 mod preread;
 mod records;
+mod redirects;
 mod refused;
 mod sessions;
 mod sync;
