@@ -5,6 +5,7 @@
 
 mod bad_request_line;
 pub(crate) mod body;
+pub(crate) mod body_file;
 pub(crate) mod catch_unwind;
 pub(crate) mod conf;
 pub(crate) mod context;

@@ -1,10 +1,11 @@
 //! `ngx_http_api_sessions_module`: groups the requests that NGINX serves into user sessions.
 //!
 //! This file holds the statics that NGINX looks for, and the wiring of the hooks they name. Beside it:
-//! - [`nginx`]: safe wrappers over NGINX; the place for `unsafe`
-//! - [`conf`]: the directives
-//! - [`handlers`]: what happens to a request; its way is in `handlers/journey.rs`, top to bottom
-//! - [`worker`]: what a worker process owns: its buffers, its queue, its exporter
+//! - `ffi`: safe wrappers over NGINX; the place for `unsafe`
+//! - `directives`: what may be written in nginx.conf
+//! - `request`: what happens to a request; its way is in `request/lifecycle.rs`, top to bottom
+//! - `status`: locations that the module answers
+//! - `worker`: what a worker process owns: its buffers, its queue, its exporter
 
 mod directives;
 mod ffi;

@@ -6,6 +6,7 @@ use ngx::ffi::{
     ngx_http_request_t, ngx_int_t,
 };
 
+use super::body_file;
 use super::catch_unwind::guard;
 use super::request::Request;
 
@@ -17,6 +18,7 @@ use super::request::Request;
 /// borrowed from it over this call.
 pub(crate) fn preread<P: Prereader>(r: Request<'_>) -> ngx_int_t {
     let raw = r.as_ptr();
+    body_file::suit_any_handler(r);
     // SAFETY: access phase of a main request whose body nobody has read.
     unsafe {
         let rc = ngx_http_read_client_request_body(raw, Some(done::<P>));

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ptr;
 
 use ngx::ffi::{
-    NGX_HTTP_SATISFY_ANY, ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t,
+    NGX_HTTP_PUT, NGX_HTTP_SATISFY_ANY, ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t,
     ngx_http_core_module, ngx_http_core_srv_conf_t, ngx_http_request_t, ngx_http_upstream_state_t,
     ngx_http_variable_value_t, ngx_module_t,
 };
@@ -183,6 +183,12 @@ impl<'r> Request<'r> {
         unsafe { bytes(&self.get().method_name) }
     }
 
+    /// The method that handlers see is PUT.
+    #[inline]
+    pub(crate) fn is_put(self) -> bool {
+        self.get().method == NGX_HTTP_PUT as usize
+    }
+
     /// Method of the request line as the client sent it, which no redirect inside NGINX changes; where the
     /// line was not understood, its first word if that may be a method.
     pub(crate) fn sent_method(self) -> &'r [u8] {
@@ -342,7 +348,10 @@ impl<'r> Request<'r> {
 /// # Safety
 /// `T` is what the module's create function for that level made.
 #[inline]
-unsafe fn slot<'r, T>(slots: *mut *mut c_void, module: *const ngx_module_t) -> Option<&'r T> {
+pub(super) unsafe fn slot<'r, T>(
+    slots: *mut *mut c_void,
+    module: *const ngx_module_t,
+) -> Option<&'r T> {
     if slots.is_null() {
         return None;
     }

@@ -1,12 +1,13 @@
 //! The access phase: the request joins its session, and is let through or not.
 
 use api_sessions_extract::MediaType;
-use ngx::ffi::ngx_int_t;
+use ngx::ffi::{NGX_HTTP_INTERNAL_SERVER_ERROR, ngx_int_t};
 
 use super::lifecycle::{self, Moment};
 use super::state::State;
 use crate::directives::{Deny, LocationConf, MainConf};
 use crate::ffi::body::{self, DECLINED, Prereader};
+use crate::ffi::body_file;
 use crate::ffi::evaluation::When;
 use crate::ffi::phase::PhaseHandler;
 use crate::ffi::request::Request;
@@ -23,6 +24,12 @@ impl PhaseHandler for Access {
     fn handle(r: Request<'_>) -> ngx_int_t {
         if !r.is_main() {
             return DECLINED;
+        }
+        if r.is_put()
+            && State::of(r).is_some_and(|state| state.preread.get())
+            && !body_file::move_for_dav(r)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
         }
         let Some(conf) = r.location::<LocationConf>() else { return DECLINED };
         if !conf.is_enabled(r, When::Early) {

@@ -137,3 +137,75 @@ fn a_denied_session_does_not_get_by_with_a_compressed_body() {
     let answer = post(&nginx, "/", gzip, &compressed);
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
 }
+
+#[test]
+fn a_dav_put_answered_500() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("dav")).unwrap();
+    let nginx = Nginx::builder()
+        .directory(directory)
+        .http(
+            "
+                api_sessions on;
+                session_key request.body.json.token name=token;
+                api_sessions_preread_body on;
+                dav_methods PUT;
+                create_full_put_path on;
+                server {
+                    listen 127.0.0.1:PORT;
+                    root DIR/dav;
+                    add_header X-Key $api_session_key;
+                    location / { }
+                    location /one/ { client_body_in_single_buffer on; }
+                    location /only/ { client_body_in_file_only clean; }
+                    location /tried/ { try_files /nothing @dav; }
+                    location @dav { }
+                }
+            ",
+        )
+        .start();
+    let stored = |path: &str| std::fs::read(nginx.path("dav").join(path)).unwrap();
+    let large = format!(r#"{{"token":"tok12345","x":"{}"}}"#, "y".repeat(200_000));
+    let small = r#"{"token":"tok12345"}"#;
+    for prefix in ["", "one/", "only/", "tried/"] {
+        for (name, body) in [("small.json", small), ("large.json", &*large)] {
+            let path = format!("{prefix}{name}");
+            for status in [201, 204] {
+                let headers = [
+                    ("Content-Type", "application/json"),
+                    ("Date", "Mon, 01 Jan 2024 00:00:00 GMT"),
+                ];
+                let answer = request(nginx.port, "PUT", &format!("/{path}"), &headers, body);
+                assert_eq!(answer.status, status, "{path}");
+                assert_eq!(answer.header("X-Key"), Some("token"), "{path}");
+                assert_eq!(stored(&path), body.as_bytes(), "{path}");
+            }
+        }
+    }
+    let chunked = "PUT /chunked.json HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (body, expected) in
+        [("5\r\n{\"a\":\r\n2\r\n1}\r\n0\r\n\r\n", r#"{"a":1}"#), ("0\r\n\r\n", "")]
+    {
+        let answer = raw(nginx.port, &[chunked.as_bytes(), body.as_bytes()].concat());
+        assert!(answer.starts_with(b"HTTP/1.1 20"), "{}", String::from_utf8_lossy(&answer));
+        assert_eq!(stored("chunked.json"), expected.as_bytes());
+    }
+    // Temporary files are gone with their requests.
+    let left = |path: &std::path::Path| {
+        let mut left = vec![path.to_owned()];
+        let mut files = 0;
+        while let Some(path) = left.pop() {
+            for entry in std::fs::read_dir(path).unwrap().flatten() {
+                match entry.file_type().unwrap().is_dir() {
+                    true => left.push(entry.path()),
+                    false => files += 1,
+                }
+            }
+        }
+        files
+    };
+    eventually("no temporary file is left", || {
+        let temporary = nginx.path("body");
+        (!temporary.exists() || left(&temporary) == 0).then_some(())
+    });
+}
