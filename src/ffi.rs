@@ -3,7 +3,6 @@
 //! The rest of the module speaks of requests, headers, zones and timers in these types. All of it
 //! runs on one thread, the event loop of a worker (or the master while it reads configuration).
 
-mod bad_request_line;
 pub(crate) mod body;
 pub(crate) mod body_file;
 pub(crate) mod catch_unwind;

@@ -23,7 +23,7 @@ pub(crate) struct Status;
 
 impl ContentHandler for Status {
     fn handle(r: Request<'_>) -> ngx_int_t {
-        if !matches!(r.method(), b"GET" | b"HEAD") {
+        if !matches!(r.current_method(), b"GET" | b"HEAD") {
             response::add_header(r, c"Allow", c"GET, HEAD");
             return refusal(r, 405, "method_not_allowed", "GET is accepted");
         }

@@ -4,13 +4,13 @@ use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::ptr;
 
+use api_sessions_extract::RequestLine;
 use ngx::ffi::{
     NGX_HTTP_PUT, NGX_HTTP_SATISFY_ANY, ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t,
     ngx_http_core_module, ngx_http_core_srv_conf_t, ngx_http_request_t, ngx_http_upstream_state_t,
     ngx_http_variable_value_t, ngx_module_t,
 };
 
-use super::bad_request_line;
 use super::conf::{LocationLevel, MainLevel};
 use super::headers::{self, Headers, bytes, known};
 use crate::MODULE;
@@ -177,8 +177,9 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Method that handlers see: an internal redirect (`error_page`, `X-Accel-Redirect`) makes it GET.
-    pub(crate) fn method(self) -> &'r [u8] {
+    /// `$request_method`: `GET` behind `error_page` and `X-Accel-Redirect`. What the client sent is in
+    /// [`Self::line`].
+    pub(crate) fn current_method(self) -> &'r [u8] {
         // SAFETY: a string in request memory.
         unsafe { bytes(&self.get().method_name) }
     }
@@ -189,18 +190,42 @@ impl<'r> Request<'r> {
         self.get().method == NGX_HTTP_PUT as usize
     }
 
-    /// Method of the request line as the client sent it, which no redirect inside NGINX changes; where the
-    /// line was not understood, its first word if that may be a method.
-    pub(crate) fn sent_method(self) -> &'r [u8] {
-        let sent = bad_request_line::method(self.request_line());
-        // An HTTP/2 or HTTP/3 request that ended among its pseudo-headers has no line yet.
-        if sent.is_empty() { self.method() } else { sent }
+    /// The request line as the client sent it, whatever NGINX has made of the request since. Of an HTTP/2 or
+    /// HTTP/3 request that was refused before NGINX wrote a line: what its pseudo-headers said.
+    pub(crate) fn line(self) -> RequestLine<'r> {
+        let line = RequestLine::parse(self.sent_line());
+        if !line.method.is_empty() {
+            return line;
+        }
+        // SAFETY: strings in request memory.
+        let (target, protocol) =
+            unsafe { (bytes(&self.get().unparsed_uri), bytes(&self.get().http_protocol)) };
+        let method = self.current_method();
+        RequestLine { method, protocol, ..RequestLine::of_target(target) }
     }
 
-    /// `$request`; empty where not even its end was found.
-    fn request_line(self) -> &'r [u8] {
-        // SAFETY: a string in request memory.
-        unsafe { bytes(&self.get().request_line) }
+    /// `$request` (`ngx_http_variable_request_line`).
+    fn sent_line(self) -> &'r [u8] {
+        let r = self.get();
+        if !r.request_line.data.is_null() {
+            // SAFETY: a string in request memory.
+            return unsafe { bytes(&r.request_line) };
+        }
+        if r.request_start.is_null() || r.header_in.is_null() {
+            return &[];
+        }
+        // SAFETY: until the line is understood, it begins in `header_in`, which is filled up to `last`.
+        let read = unsafe {
+            let (start, last) = ((*r.header_in).start, (*r.header_in).last);
+            match start <= r.request_start && r.request_start < last {
+                true => {
+                    let len = last.offset_from_unsigned(r.request_start);
+                    std::slice::from_raw_parts(r.request_start, len)
+                }
+                false => &[],
+            }
+        };
+        read.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default()
     }
 
     /// The client has announced a body. Its header says so still when NGINX has thrown the body away, and
@@ -225,33 +250,6 @@ impl<'r> Request<'r> {
     /// `Content-Length` of the response, which NGINX keeps as a number.
     pub(crate) fn content_length_out(self) -> Option<u64> {
         u64::try_from(self.get().headers_out.content_length_n).ok()
-    }
-
-    /// Request target as the client sent it.
-    #[inline]
-    fn unparsed_uri(self) -> &'r [u8] {
-        // SAFETY: a string in request memory.
-        unsafe { bytes(&self.get().unparsed_uri) }
-    }
-
-    /// Path and query of the request target as it was sent, without a fragment; also of one that NGINX
-    /// refused.
-    pub(crate) fn target(self) -> (&'r [u8], &'r [u8]) {
-        let mut target = self.unparsed_uri();
-        if target.is_empty() {
-            target = bad_request_line::target(self.request_line());
-        }
-        let target = target.split(|byte| *byte == b'#').next().unwrap_or_default();
-        match target.iter().position(|byte| *byte == b'?') {
-            Some(at) => (&target[..at], &target[at + 1..]),
-            None => (target, &[]),
-        }
-    }
-
-    /// `$server_protocol`; empty for HTTP/0.9 and garbage.
-    pub(crate) fn protocol(self) -> &'r [u8] {
-        // SAFETY: a string in request memory.
-        unsafe { bytes(&self.get().http_protocol) }
     }
 
     /// The connection is encrypted.

@@ -282,7 +282,7 @@ fn record(
         ts: start_ms,
         node,
         app: conf.application(r, When::Over),
-        proto: r.protocol(),
+        proto: r.line().protocol,
         scheme: if r.is_tls() { "https" } else { "http" },
         status: r.logged_status(),
         time_ms: process::now_ms().saturating_sub(start_ms),

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use api_sessions_agent::session::Phase;
-use api_sessions_extract::{Body, Exchange, Ja4Form, Side, VariableId};
+use api_sessions_extract::{Body, Exchange, Ja4Form, RequestLine, Side, VariableId};
 
 use super::digits::Digits;
 use crate::directives::LocationConf;
@@ -15,8 +15,7 @@ use crate::ffi::variable::PointVariables;
 pub(super) struct View<'v> {
     request: Request<'v>,
     variables: &'v PointVariables,
-    path: &'v [u8],
-    query: &'v [u8],
+    line: RequestLine<'v>,
     /// Set in the log phase: before, the response is not complete.
     with_response: bool,
     request_body: Option<Body<'v>>,
@@ -32,13 +31,11 @@ impl<'v> View<'v> {
         request_body: Option<Body<'v>>,
         response_body: Option<Body<'v>>,
     ) -> Self {
-        let (path, query) = request.target();
         let with_response = phase == Phase::Log;
         Self {
             request,
             variables,
-            path,
-            query,
+            line: request.line(),
             with_response,
             request_body,
             response_body,
@@ -114,7 +111,11 @@ impl Exchange for View<'_> {
     }
 
     fn method(&self) -> &[u8] {
-        self.request.sent_method()
+        self.line.method
+    }
+
+    fn origin(&self) -> &[u8] {
+        self.line.origin
     }
 
     fn host(&self) -> Option<&[u8]> {
@@ -130,11 +131,11 @@ impl Exchange for View<'_> {
     }
 
     fn path(&self) -> &[u8] {
-        self.path
+        self.line.path
     }
 
     fn query(&self) -> &[u8] {
-        self.query
+        self.line.query
     }
 
     fn status(&self) -> Option<u16> {

@@ -27,7 +27,7 @@ impl ContentHandler for Control {
         let Some(writer) = MainConf::of(r).and_then(MainConf::deny_hand) else {
             return refusal(r, 503, "not_ready", "the denylist is not there");
         };
-        match r.method() {
+        match r.current_method() {
             b"GET" | b"HEAD" => list(r, writer),
             b"POST" => body::read::<Post>(r),
             b"DELETE" => remove(r, writer),
@@ -133,7 +133,7 @@ fn list(r: Request<'_>, writer: &DenylistWriter) -> ngx_int_t {
 }
 
 fn remove(r: Request<'_>, writer: &DenylistWriter) -> ngx_int_t {
-    let (_, query) = r.target();
+    let query = r.line().query;
     let session = api_sessions_extract::query::find(query, b"session", 0)
         .and_then(|id| std::str::from_utf8(id).ok()?.parse::<SessionId>().ok());
     let Some(session) = session else {

@@ -13,7 +13,7 @@ pub(super) enum Format {
 impl Format {
     /// `None`: the query asks for one that there is not.
     pub(super) fn wanted(r: Request<'_>) -> Option<Self> {
-        let (_, query) = r.target();
+        let query = r.line().query;
         match query::find(query, b"format", 0) {
             Some(b"json") => return Some(Self::Json),
             Some(b"prometheus") => return Some(Self::Prometheus),

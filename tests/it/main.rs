@@ -15,6 +15,7 @@ mod preread;
 mod records;
 mod redirects;
 mod refused;
+mod request_lines;
 mod sessions;
 mod sync;
 mod table;

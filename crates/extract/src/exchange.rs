@@ -72,8 +72,13 @@ pub trait Exchange {
         found
     }
 
-    /// Request method.
+    /// Request method, as the client sent it.
     fn method(&self) -> &[u8];
+
+    /// What stands in front of the path in the request target: [`RequestLine::origin`](super::RequestLine::origin).
+    fn origin(&self) -> &[u8] {
+        &[]
+    }
 
     /// Host as the server sees it: without port, lower-case, also where no `Host` header exists.
     fn host(&self) -> Option<&[u8]>;

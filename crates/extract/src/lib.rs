@@ -21,6 +21,7 @@ mod parts;
 pub mod percent;
 pub mod query;
 mod read;
+mod request_line;
 mod scratch;
 mod source;
 #[cfg(any(test, feature = "testing"))]
@@ -34,6 +35,7 @@ pub use media_type::MediaType;
 pub use parameters::{BadParameters, CloudSettings, MAX_PARAMETERS_BYTES, ParametersText};
 pub use parse::PointError;
 pub use parts::Part;
+pub use request_line::RequestLine;
 pub use scratch::Scratch;
 pub use source::{Needs, NoVariables, Source};
 

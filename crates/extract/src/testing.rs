@@ -19,6 +19,8 @@ pub struct FakeExchange {
     pub ip: Vec<u8>,
     /// JA4, plain and stable.
     pub ja4: Option<[Vec<u8>; 2]>,
+    /// What stands in front of the path.
+    pub origin: Vec<u8>,
     /// Undecoded path.
     pub path: Vec<u8>,
     /// Undecoded query.
@@ -92,6 +94,10 @@ impl Exchange for FakeExchange {
 
     fn method(&self) -> &[u8] {
         &self.method
+    }
+
+    fn origin(&self) -> &[u8] {
+        &self.origin
     }
 
     fn host(&self) -> Option<&[u8]> {

@@ -84,6 +84,7 @@ fn line<X: Exchange + ?Sized>(
 ) -> Vec<u8> {
     let mut line = secrets.without_credentials(exchange.method()).to_vec();
     line.push(b' ');
+    authority(exchange.origin(), places, secrets, &mut line);
     line.extend_from_slice(&path::hide(exchange.path(), &places.segments(), secrets));
     if !exchange.query().is_empty() {
         line.push(b'?');
@@ -95,6 +96,24 @@ fn line<X: Exchange + ?Sized>(
     }
     // A value may span parts: then all of it goes.
     if secrets.shown_in(&line) { HIDDEN.as_bytes().to_vec() } else { line }
+}
+
+/// Scheme and authority of a target in absolute form, without the credentials that may stand in front of the host.
+fn authority(origin: &[u8], places: &Places<'_>, secrets: &mut Secrets, out: &mut Vec<u8>) {
+    if !origin.is_empty() && places.header(b"host") {
+        out.extend_from_slice(HIDDEN.as_bytes());
+        return;
+    }
+    let host = match origin.iter().rposition(|byte| *byte == b'@') {
+        None => origin,
+        Some(at) => {
+            let scheme = origin.windows(3).position(|three| three == b"://").map_or(0, |at| at + 3);
+            out.extend_from_slice(origin.get(..scheme).unwrap_or_default());
+            out.extend_from_slice(HIDDEN.as_bytes());
+            origin.get(at..).unwrap_or_default()
+        }
+    };
+    out.extend_from_slice(secrets.without_credentials(host));
 }
 
 /// Argument by argument, of a query or of a form. What stands between arguments stays as it was sent: empty

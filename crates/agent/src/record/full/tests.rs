@@ -125,6 +125,22 @@ fn the_place_that_a_hidden_point_reads_goes_however_short_the_value() {
 }
 
 #[test]
+fn a_target_in_absolute_form_is_shown_without_its_credentials() {
+    for (origin, shown) in [
+        ("http://h.example:81", "GET http://h.example:81/a HTTP/1.1"),
+        ("http://anna:pa@ss@h.example", "GET http://[hidden]@h.example/a HTTP/1.1"),
+        ("ftp://anna@h", "GET ftp://[hidden]@h/a HTTP/1.1"),
+    ] {
+        let exchange = FakeExchange { origin: origin.into(), ..FakeExchange::get("/a") };
+        let full = full("request.query.none", &exchange);
+        let full: FullRequest<'_> = serde_json::from_str(&full).unwrap();
+        assert_eq!(full.line, shown);
+    }
+    let exchange = FakeExchange { origin: "http://h.example".into(), ..FakeExchange::get("/a") };
+    assert!(!full("request.host", &exchange).contains("h.example"));
+}
+
+#[test]
 fn what_is_not_to_be_hidden_is_shown_as_it_was_sent() {
     let exchange = FakeExchange::get("/search?q=%27%20OR%201=1--")
         .header("Host", "example.com")
