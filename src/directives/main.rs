@@ -16,7 +16,9 @@ use crate::ffi::conf::{Conf, current_main_conf};
 use crate::ffi::process;
 use crate::ffi::request::Request;
 use crate::ffi::request_id;
+use crate::ffi::thread;
 use crate::ffi::variable::{IndexedVariable, PointVariables};
+use crate::ffi::worker_user::CoreConf;
 use crate::ffi::zone::{self, InPool};
 
 /// The `http` block's settings and the memory that comes of them.
@@ -48,6 +50,8 @@ pub(crate) struct MainConf {
     settings: Option<InPool<SettingsZone>>,
     /// This process' reading of the cloud's settings, and their generation.
     cloud: RefCell<(u64, Option<Rc<CloudSettings>>)>,
+    /// Of NGINX.
+    core: Option<CoreConf>,
     hasher: OnceCell<Hasher>,
     hand: OnceCell<TableHandle>,
     deny_hand: OnceCell<DenylistWriter>,
@@ -97,6 +101,9 @@ impl MainConf {
 
     /// The configuration is in force, and no reload that brought it can fail any more.
     pub(crate) fn take_effect(&self) -> Result<(), String> {
+        if let Some(core) = self.core.filter(|_| self.export().is_some()) {
+            thread::allow_return_to(core.worker_priority());
+        }
         self.table.as_ref().map_or(Ok(()), |zone| zone.take_effect())
     }
 
@@ -178,6 +185,7 @@ impl MainConf {
     /// Once all directives are read: adds the zones and looks variables up.
     pub(crate) fn complete(&mut self, cf: Conf<'_>) -> Result<(), String> {
         self.mentions.tell_unknown(cf);
+        self.core = Some(cf.core());
         self.request_id = IndexedVariable::find(cf, c"request_id");
         if self.export().is_some_and(|export| export.sync) {
             // Whatever the cloud may ask for one day.

@@ -41,6 +41,12 @@ impl CoreConf {
         let name = name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         WorkerUser { uid: conf.user, gids, name }
     }
+
+    /// `worker_priority`: the niceness of workers.
+    pub(crate) fn worker_priority(self) -> i32 {
+        // SAFETY: the cycle lives, as `new` demands.
+        unsafe { (*self.0).priority }
+    }
 }
 
 /// The configuration is only tested (`nginx -t`): nothing may change.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -64,7 +65,8 @@ impl Export {
         let (finished, done) = bounded(1);
         let thread_notes = to_log.clone();
         let thread = thread::spawn("api-sessions", move || {
-            match Exporter::new(settings, hand, consumer, stopped, thread_notes.clone()) {
+            let priority = Arc::new(thread::ExportPriority::new());
+            match Exporter::new(settings, hand, consumer, stopped, priority, thread_notes.clone()) {
                 Ok(exporter) => exporter.keeping(keeper).run(),
                 Err(error) => {
                     thread_notes.add(Severity::Error, format!("export: no thread: {error}"));

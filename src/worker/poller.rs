@@ -30,6 +30,7 @@ impl Sync {
         };
         let (stop, stopped) = stop_channel();
         thread::spawn("api-sessions-rx", move || {
+            thread::yield_to_event_loop();
             Poller::new(settings, state, notes, stopped).run();
         })
         .map_err(|error| format!("cannot start a thread: {error}"))?;

@@ -8,8 +8,10 @@
 mod backoff;
 mod batch_source;
 mod client;
+mod delivered;
 mod exporter;
 mod log_event;
+mod pressure;
 mod settings;
 mod spool;
 mod uplink;
@@ -18,5 +20,6 @@ pub(crate) use backoff::Backoff;
 pub(crate) use client::{agent, explain};
 pub use exporter::Exporter;
 pub use log_event::{LogEvent, LogSender, Severity, log_channel};
+pub use pressure::{ThreadPriority, ThreadRole};
 pub use settings::{BadHeader, BadUrl, Endpoint, ExportHeader, ExportSettings};
 pub use spool::SpoolSettings;

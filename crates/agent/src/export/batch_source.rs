@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
+use super::pressure::Pressure;
 use super::settings::ExportSettings;
 use super::spool::{Lost, Spool, Spooled};
 use api_sessions_shm::Consumer;
@@ -59,9 +60,9 @@ impl Queue {
         waiting >= settings.batch || now.duration_since(since) >= settings.flush
     }
 
-    /// So full that it cannot wait for an answer.
-    pub(super) fn is_pressed(&self) -> bool {
-        self.consumer.len() > self.consumer.capacity() / 2
+    /// How full it is.
+    pub(super) fn pressure(&self) -> Pressure {
+        Pressure::of(self.consumer.len(), self.consumer.capacity())
     }
 
     /// A batch is taken: the next one's time begins.

@@ -1,16 +1,20 @@
-//! The thread's loop: which batch goes next, and what is done when the worker ends. What an answer does to its
-//! batch is in [`answers`].
+//! The thread's loop: which batch goes next. What an answer does to its batch is in [`answers`], what goes to the
+//! spool in [`relief`], the end of a worker in [`drain`].
 
 mod answers;
+mod drain;
+mod relief;
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, never, select, tick};
 
 use super::batch_source::{Attempts, Queue, SpoolLane};
-use super::client::Answer;
+use super::delivered::Delivered;
 use super::log_event::{LogSender, Severity};
+use super::pressure::{Pressure, Priority, ThreadPriority};
 use super::settings::ExportSettings;
 use super::spool::{Lost, Spool};
 use super::uplink::{Answered, Batch, Uplink};
@@ -18,8 +22,6 @@ use crate::Stopped;
 use crate::remote_config::StateFile;
 use api_sessions_shm::{Consumer, ExportCounters, QueueHandle};
 
-/// How often the queue is looked at. The event loop wakes nobody: a sleeping thread costs it nothing.
-const TICK: Duration = Duration::from_millis(50);
 /// How often queues of dead workers are looked for, and other things of no hurry done.
 const ADOPTION: Duration = Duration::from_secs(1);
 
@@ -33,10 +35,13 @@ pub struct Exporter {
     uplink: Uplink,
     answers: Receiver<Answered>,
     stopped: Stopped,
+    priority: Priority,
+    /// Batches that the cloud has though they were spooled: they are not sent again.
+    delivered: Delivered,
     /// Where the batch came from that the uplink has.
     flight: Option<Origin>,
     /// The lane that is asked first.
-    turn: usize,
+    lane: usize,
     next_number: u64,
     /// Memory of the last parcel.
     spare: Vec<u8>,
@@ -53,13 +58,13 @@ pub struct Exporter {
 enum Origin {
     Queue(u64),
     Spool,
-    /// It has been spooled since: if the cloud takes it now, it will know its name later.
+    /// It has been spooled since: if the cloud takes it now, its copy need not be sent.
     Nowhere,
 }
 
 impl Exporter {
     /// An exporter of this process' queue. To be called on the thread that will run it: the uplink's thread
-    /// inherits what that one has.
+    /// inherits its signal mask, and `priority` is for both.
     ///
     /// # Errors
     /// No second thread could be started.
@@ -68,9 +73,10 @@ impl Exporter {
         hand: QueueHandle,
         consumer: Consumer,
         stopped: Stopped,
+        priority: Arc<dyn ThreadPriority>,
         notes: LogSender,
     ) -> io::Result<Self> {
-        let (uplink, answers) = Uplink::start(&settings)?;
+        let (uplink, answers) = Uplink::start(&settings, priority.clone())?;
         let spool = settings.spool.clone();
         if let Some(spool) = &spool {
             // A batch has to fit, with others.
@@ -85,8 +91,10 @@ impl Exporter {
             uplink,
             answers,
             stopped,
+            priority: Priority::new(priority),
+            delivered: Delivered::default(),
             flight: None,
-            turn: 0,
+            lane: 0,
             next_number: 1,
             spare: Vec::new(),
             notes,
@@ -104,9 +112,10 @@ impl Exporter {
 
     /// Runs until it is stopped, then hands over what it can in the time allowed.
     pub fn run(mut self) {
-        let (look, second) = (tick(TICK), tick(ADOPTION));
+        let second = tick(ADOPTION);
         self.once_a_second();
         loop {
+            let pause = self.turn();
             select! {
                 recv(self.stopped.closed()) -> _ => break,
                 recv(self.answers) -> answered => match answered {
@@ -115,16 +124,42 @@ impl Exporter {
                     Err(_) => self.answers = never(),
                 },
                 recv(second) -> _ => self.once_a_second(),
-                recv(look) -> _ => {}
+                default(pause) => {}
             }
-            self.relieve();
-            self.dispatch();
         }
         self.drain();
     }
 
+    /// One round of work, at the priority that the fullest ring asks for. How long nothing more need be done.
+    fn turn(&mut self) -> Duration {
+        let pressure = self.pressure();
+        self.priority.follow(pressure);
+        let relieved = self.relieve();
+        self.dispatch();
+        if relieved {
+            Duration::ZERO
+        } else if self.can_move() {
+            pressure.pause()
+        } else {
+            Pressure::longest_pause()
+        }
+    }
+
+    /// Of the fullest ring.
+    fn pressure(&self) -> Pressure {
+        self.queues.iter().map(Queue::pressure).max().unwrap_or_default()
+    }
+
+    /// Whether a full ring could be emptied by looking at it sooner.
+    fn can_move(&self) -> bool {
+        let now = Instant::now();
+        let is_idle = self.flight.is_none() && !self.away;
+        is_idle || self.spool.as_ref().is_some_and(|lane| !lane.is_broken(now))
+    }
+
     fn once_a_second(&mut self) {
         self.adopt();
+        self.sync_spool();
         self.keep(StateFile::keep);
     }
 
@@ -156,68 +191,6 @@ impl Exporter {
         }
     }
 
-    /// Spools what cannot wait for the cloud: batches whose turn comes while attempts are pausing, and
-    /// those of a queue that fills up behind a slow answer.
-    fn relieve(&mut self) {
-        for at in 0..self.queues.len() {
-            loop {
-                let now = Instant::now();
-                let queue = &mut self.queues[at];
-                let waits = queue.attempts.is_pausing(now) && queue.is_due(now, &self.settings);
-                let is_pressed = self.flight.is_some() && queue.is_pressed();
-                if !(waits || is_pressed) || !self.spool_first(at) {
-                    break;
-                }
-            }
-        }
-    }
-
-    /// Moves the first batch of a queue to the spool. Whether it did.
-    fn spool_first(&mut self, at: usize) -> bool {
-        let Some(lane) = &mut self.spool else { return false };
-        if lane.is_broken(Instant::now()) {
-            return false;
-        }
-        let mut batch = std::mem::take(&mut self.spare);
-        let queue = &mut self.queues[at];
-        queue.consumer.take(self.settings.batch, &mut batch);
-        let name = self.settings.batch_name(&queue.consumer.batch_name());
-        let result = lane.spool.put(&name, &batch);
-        let counters = queue.consumer.counters();
-        match &result {
-            Ok(lost) => {
-                counters.spooled(lines(&batch));
-                counters.dropped_spool_full(lost.records);
-                queue.consumer.advance(batch.len());
-                queue.restart_clock();
-                if self.flight == Some(Origin::Queue(queue.number)) {
-                    self.flight = Some(Origin::Nowhere);
-                }
-                if lane.works() {
-                    self.notes.add(Severity::Notice, "export: the spool takes records again");
-                }
-                if lost.records > 0 {
-                    let count = lost.records;
-                    let text = format!(
-                        "export: the spool is full: {count} of the oldest records are dropped"
-                    );
-                    self.notes.add(Severity::Error, text);
-                }
-            }
-            Err(error) => {
-                counters.spool_failed();
-                if lane.broke() {
-                    let text = format!(
-                        "export: the spool cannot be written to: {error}; records wait in memory alone"
-                    );
-                    self.notes.add(Severity::Error, text);
-                }
-            }
-        }
-        self.spare = batch;
-        result.is_ok()
-    }
-
     /// Gives the uplink the next batch, if it has none: queues and spool in turn.
     fn dispatch(&mut self) {
         let lanes = self.queues.len() + 1;
@@ -225,7 +198,7 @@ impl Exporter {
             if self.flight.is_some() {
                 return;
             }
-            let lane = (self.turn + offset) % lanes;
+            let lane = (self.lane + offset) % lanes;
             let sent = match lane.checked_sub(1) {
                 None => self.dispatch_spooled(),
                 Some(at) => {
@@ -237,7 +210,7 @@ impl Exporter {
                 }
             };
             if sent {
-                self.turn = lane + 1;
+                self.lane = lane + 1;
             }
         }
     }
@@ -252,17 +225,30 @@ impl Exporter {
     }
 
     fn dispatch_spooled(&mut self) -> bool {
-        let Some(lane) = &mut self.spool else { return false };
+        while let Some(batch) = self.spooled() {
+            if !self.delivered.remove(&batch) {
+                return self.hand_over(batch, Origin::Spool);
+            }
+            self.counters().sent(lines(&batch.lines), batch.lines.len() as u64);
+            self.advance(Origin::Spool, batch.lines.len());
+            self.spare = batch.lines;
+        }
+        false
+    }
+
+    /// A copy of the spool's first batch, if one can be sent now.
+    fn spooled(&mut self) -> Option<Batch> {
+        let lane = self.spool.as_mut()?;
         if lane.attempts.is_pausing(Instant::now()) {
-            return false;
+            return None;
         }
         let mut lost = Lost::default();
-        let mut lines = std::mem::take(&mut self.spare);
-        let name = match lane.current(&mut lost) {
+        let batch = match lane.current(&mut lost) {
             Ok(Some(batch)) => {
+                let mut lines = std::mem::take(&mut self.spare);
                 lines.clear();
                 lines.extend_from_slice(&batch.lines);
-                Some(batch.name.clone())
+                Some(Batch { name: batch.name.clone(), lines, limit: None })
             }
             Ok(None) => None,
             Err(error) => {
@@ -279,13 +265,7 @@ impl Exporter {
             );
             self.notes.add(Severity::Error, text);
         }
-        match name {
-            Some(name) => self.hand_over(Batch { name, lines, limit: None }, Origin::Spool),
-            None => {
-                self.spare = lines;
-                false
-            }
-        }
+        batch
     }
 
     fn hand_over(&mut self, parcel: Batch, origin: Origin) -> bool {
@@ -300,57 +280,6 @@ impl Exporter {
                 false
             }
         }
-    }
-
-    /// The last round, within the time that a worker has to end: what can be sent is sent, the rest is
-    /// spooled. What is left then stays in shared memory, for the workers of the next generation.
-    fn drain(mut self) {
-        self.keep(StateFile::keep_now);
-        let now = Instant::now();
-        let deadline = now + self.settings.shutdown;
-        let until = match self.spool {
-            Some(_) => now + self.settings.shutdown / 2,
-            None => deadline,
-        };
-        let is_known_away = self.away && self.spool.is_some();
-        while !is_known_away && self.send_one_more(until) {}
-        for at in 0..self.queues.len() {
-            while !self.queues[at].consumer.is_empty()
-                && Instant::now() < deadline
-                && self.spool_first(at)
-            {}
-        }
-        if let Some(lane) = &self.spool {
-            self.hand.queue().set_spool_bytes(lane.spool.bytes());
-        }
-        let left: u64 = self.queues.iter().map(|queue| queue.consumer.waiting().0).sum();
-        if left > 0 {
-            let text = format!(
-                "export: {left} records could not be handed over in time; they wait in memory for the next workers that have the same queue"
-            );
-            self.notes.add(Severity::Warning, text);
-        }
-        for queue in self.queues {
-            queue.consumer.release();
-        }
-    }
-
-    /// One batch of a queue, or the answer to the one in flight. Whether to go on.
-    fn send_one_more(&mut self, until: Instant) -> bool {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return false;
-        }
-        if self.flight.is_none() {
-            let waiting = self.queues.iter().position(|queue| !queue.consumer.is_empty());
-            let Some(at) = waiting else { return false };
-            if !self.dispatch_queued(at, Some(left)) {
-                return false;
-            }
-        }
-        let Ok((parcel, answer)) = self.answers.recv_timeout(left) else { return false };
-        self.answered(parcel, &answer);
-        !matches!(answer, Answer::NotNow { .. })
     }
 
     fn queue(&mut self, number: u64) -> Option<&mut Queue> {

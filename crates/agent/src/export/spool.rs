@@ -6,12 +6,15 @@
 //! a killed worker, another generation or another run of nginx has left is taken over like that.
 //!
 //! - Batches keep the name of their first attempt: one that the cloud took after all is stored once.
-//! - A batch is on the disk (`fdatasync(2)`) before it leaves the queue.
+//! - A batch is on the disk (`fdatasync(2)`) before it leaves the queue. Where the queue is about to overflow,
+//!   the batch leaves it once the kernel has it: that survives the end of every process, as the queue does not,
+//!   and reaches the disk within about a second ([`Syncer`]).
 //! - The oldest segments make room for new batches beyond `max_bytes`.
 //! - Damage costs the damaged batch alone: each has a checksum, and a mark to find the next one by.
 
 mod frame;
 mod segment;
+mod syncer;
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -21,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use segment::{Next, Reader, Writer};
+use syncer::Syncer;
 
 /// Suffix of a segment's name. The rest is the time of its making, so that names sort by age.
 const SUFFIX: &str = ".spool";
@@ -40,10 +44,20 @@ pub struct SpoolSettings {
     pub max_bytes: u64,
 }
 
+/// When a batch is to be on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durable {
+    /// When [`Spool::put`] returns.
+    Now,
+    /// After the next [`Spool::sync`].
+    Soon,
+}
+
 /// One exporter's view of the spool.
 pub(super) struct Spool {
     settings: SpoolSettings,
     writer: Option<Writer>,
+    syncer: Syncer,
     reader: Option<Reader>,
     serial: u32,
 }
@@ -66,15 +80,15 @@ pub(super) struct Spooled {
 
 impl Spool {
     pub(super) fn new(settings: SpoolSettings) -> Self {
-        Self { settings, writer: None, reader: None, serial: 0 }
+        Self { settings, writer: None, syncer: Syncer::default(), reader: None, serial: 0 }
     }
 
-    /// Writes a batch. It is durable when this returns; what had to be dropped for it is told.
+    /// Writes a batch; what had to be dropped for it is told.
     ///
     /// # Errors
     /// As the file system has them; nothing of the batch remains then. A batch larger than the whole
     /// spool is [`io::ErrorKind::FileTooLarge`].
-    pub(super) fn put(&mut self, name: &str, lines: &[u8]) -> io::Result<Lost> {
+    pub(super) fn put(&mut self, name: &str, lines: &[u8], durable: Durable) -> io::Result<Lost> {
         let needed = frame::size(name, lines) + segment::HEADER;
         if needed > self.settings.max_bytes {
             return Err(io::ErrorKind::FileTooLarge.into());
@@ -84,16 +98,49 @@ impl Spool {
         let lost = self.make_room(needed)?;
         let full = self.segment_bytes();
         if self.writer.as_ref().is_some_and(|writer| writer.len() + needed > full) {
-            self.writer = None;
+            self.close_segment();
         }
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
             None => self.new_segment()?,
         };
         // A segment that a write failed in is written to no more: its end is not known.
-        writer.append(name, lines)?;
+        let before = writer.append(name, lines)?;
+        // Only the size is common to all workers.
+        drop(lock);
+        if durable == Durable::Now {
+            writer.sync(before)?;
+        }
         self.writer = Some(writer);
         Ok(lost)
+    }
+
+    /// Has what was put with [`Durable::Soon`] written to the disk, by a thread of its own.
+    ///
+    /// # Errors
+    /// What an earlier call failed with.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        if let Some(writer) = &mut self.writer {
+            self.syncer.take(writer);
+        }
+        self.syncer.failure().map_or(Ok(()), Err)
+    }
+
+    /// Waits until all is on the disk.
+    ///
+    /// # Errors
+    /// As the file system has them.
+    pub(super) fn sync_now(&mut self) -> io::Result<()> {
+        match &mut self.writer {
+            Some(writer) if writer.is_unsynced() => writer.sync_all(),
+            _ => Ok(()),
+        }
+    }
+
+    fn close_segment(&mut self) {
+        if let Some(mut writer) = self.writer.take() {
+            self.syncer.take(&mut writer);
+        }
     }
 
     /// The oldest batch that nobody else works on. The same again until [`Spool::done`].
@@ -197,7 +244,8 @@ impl Spool {
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
-        if let Some(writer) = self.writer.take() {
+        if let Some(mut writer) = self.writer.take() {
+            self.syncer.take(&mut writer);
             let path = writer.path().to_owned();
             drop(writer);
             if let Some(reader) = Reader::open(&path)? {

@@ -3,12 +3,14 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::client::{Answer, Client};
+use super::pressure::{ThreadPriority, ThreadRole};
 use super::settings::ExportSettings;
 
 /// A batch under its name.
@@ -26,19 +28,23 @@ pub(super) type Answered = (Batch, Answer);
 pub(super) struct Uplink(Sender<Batch>);
 
 impl Uplink {
-    /// The uplink, and where its answers come. The thread inherits signal mask and priority of the calling
-    /// one; it reads TLS roots itself. It ends when the uplink is dropped, after the batch that it has; nobody
+    /// The uplink, and where its answers come. The thread inherits the signal mask of the calling one; it reads
+    /// TLS roots itself. It ends when the uplink is dropped, after the batch that it has; nobody
     /// waits for that.
     ///
     /// # Errors
     /// No thread could be started.
-    pub(super) fn start(settings: &ExportSettings) -> io::Result<(Self, Receiver<Answered>)> {
+    pub(super) fn start(
+        settings: &ExportSettings,
+        priority: Arc<dyn ThreadPriority>,
+    ) -> io::Result<(Self, Receiver<Answered>)> {
         // A batch is taken off at once, and each has one answer.
         let ((sender, batches), (answer, answers)) = (bounded(1), bounded(1));
         let settings = settings.clone();
-        thread::Builder::new()
-            .name("api-sessions-tx".to_owned())
-            .spawn(move || deliver(&settings, &batches, &answer))?;
+        thread::Builder::new().name("api-sessions-tx".to_owned()).spawn(move || {
+            priority.join(ThreadRole::Uplink);
+            deliver(&settings, &batches, &answer);
+        })?;
         Ok((Self(sender), answers))
     }
 

@@ -15,7 +15,9 @@ impl Exporter {
         let batch = &parcel.lines;
         match answer {
             Answer::Stored => {
-                if origin != Origin::Nowhere {
+                if origin == Origin::Nowhere {
+                    self.delivered.add(&parcel);
+                } else {
                     self.counters_of(origin).sent(lines(batch), batch.len() as u64);
                 }
                 self.advance(origin, batch.len());
@@ -50,7 +52,7 @@ impl Exporter {
         self.hand_over(parcel, origin);
     }
 
-    fn advance(&mut self, origin: Origin, bytes: usize) {
+    pub(super) fn advance(&mut self, origin: Origin, bytes: usize) {
         match origin {
             Origin::Queue(number) => {
                 if let Some(queue) = self.queue(number) {

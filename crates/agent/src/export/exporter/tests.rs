@@ -1,3 +1,5 @@
+mod full_ring;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -158,14 +160,17 @@ fn start(url: &str, gzip: bool, shutdown_ms: u64) -> Running {
     start_with(ExportSettings { gzip, shutdown, ..settings(url) })
 }
 
+/// Bytes of a ring.
+const RING: usize = 64 * 1024;
+
 fn start_with(settings: ExportSettings) -> Running {
-    let region = testing::record_queue(4, 64 * 1024);
+    let region = testing::record_queue(4, RING);
     let hand = region.join(1, std::process::id());
     let (producer, consumer) = hand.claim().unwrap();
     let (notes, receiver) = log_channel();
     let (stop, stopped) = stop_channel();
     let thread = std::thread::spawn(move || {
-        Exporter::new(settings, hand, consumer, stopped, notes).unwrap().run();
+        Exporter::new(settings, hand, consumer, stopped, Arc::new(()), notes).unwrap().run();
     });
     Running { producer, stop, thread, notes: receiver, region }
 }

@@ -20,6 +20,7 @@ pub(super) struct Writer {
     file: File,
     path: PathBuf,
     len: u64,
+    unsynced: bool,
 }
 
 impl Writer {
@@ -28,7 +29,7 @@ impl Writer {
     pub(super) fn create(path: &Path) -> io::Result<Self> {
         let file =
             OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
-        let mut writer = Self { file, path: path.to_owned(), len: HEADER };
+        let mut writer = Self { file, path: path.to_owned(), len: HEADER, unsynced: true };
         let result = writer.file.try_lock().map_err(io::Error::from).and_then(|()| {
             writer.file.write_all(&MAGIC)?;
             writer.file.write_all(&HEADER.to_le_bytes())
@@ -48,23 +49,55 @@ impl Writer {
         self.len
     }
 
-    /// Writes a batch, durably. After an error, nothing of it remains where the file system lets us.
+    /// Writes a batch, to the kernel; the length before it. After an error, nothing of it remains where the
+    /// file system lets us, and the segment is not to be written to again.
     ///
     /// # Errors
     /// As the file system has them.
-    pub(super) fn append(&mut self, name: &str, lines: &[u8]) -> io::Result<()> {
+    pub(super) fn append(&mut self, name: &str, lines: &[u8]) -> io::Result<u64> {
         let mut bytes = Vec::with_capacity(frame::size(name, lines) as usize);
         frame::write(name, lines, &mut bytes);
-        let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
-        if let Err(error) = written {
-            let _ = self.file.set_len(self.len);
-            if self.len == HEADER {
-                let _ = std::fs::remove_file(&self.path);
-            }
-            return Err(error);
-        }
+        let before = self.len;
+        self.file.write_all(&bytes).inspect_err(|_| self.cut(before))?;
         self.len += bytes.len() as u64;
+        self.unsynced = true;
+        Ok(before)
+    }
+
+    /// Waits until all is on the disk. After an error, nothing remains of what follows `before`, as with
+    /// [`Writer::append`].
+    ///
+    /// # Errors
+    /// As the file system has them.
+    pub(super) fn sync(&mut self, before: u64) -> io::Result<()> {
+        self.sync_all().inspect_err(|_| self.cut(before))
+    }
+
+    /// Waits until all is on the disk.
+    ///
+    /// # Errors
+    /// As the file system has them.
+    pub(super) fn sync_all(&mut self) -> io::Result<()> {
+        self.file.sync_data()?;
+        self.unsynced = false;
         Ok(())
+    }
+
+    /// Whether something may not be on the disk.
+    pub(super) fn is_unsynced(&self) -> bool {
+        self.unsynced
+    }
+
+    /// Whether something may not be on the disk; who asks sees to it.
+    pub(super) fn take_unsynced(&mut self) -> bool {
+        std::mem::replace(&mut self.unsynced, false)
+    }
+
+    fn cut(&self, len: u64) {
+        let _ = self.file.set_len(len);
+        if len == HEADER {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 

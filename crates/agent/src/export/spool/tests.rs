@@ -13,7 +13,7 @@ fn batch(name: &str, lines: &str) -> Spooled {
 }
 
 fn put(spool: &mut Spool, batch: &Spooled) -> Lost {
-    spool.put(&batch.name, &batch.lines).unwrap()
+    spool.put(&batch.name, &batch.lines, Durable::Now).unwrap()
 }
 
 fn all(spool: &mut Spool) -> (Vec<Spooled>, Lost) {
@@ -95,9 +95,23 @@ fn the_oldest_make_room_and_are_counted() {
 fn a_batch_larger_than_the_spool_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let mut spool = spool(directory.path(), 1000);
-    let error = spool.put("large", &[b'x'; 1000]).unwrap_err();
+    let error = spool.put("large", &[b'x'; 1000], Durable::Now).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
-    assert!(spool.put("small", b"x\n").is_ok());
+    assert!(spool.put("small", b"x\n", Durable::Now).is_ok());
+}
+
+#[test]
+fn a_segment_on_its_way_to_the_disk_is_nobodys() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut first = spool(directory.path(), 1 << 20);
+    let batches: Vec<_> = (0..20).map(|n| batch(&format!("node-{n}"), "1\n")).collect();
+    for batch in &batches {
+        first.put(&batch.name, &batch.lines, Durable::Soon).unwrap();
+        first.sync().unwrap();
+    }
+    drop(first);
+    // The thread that waits for the disk may still do so.
+    assert_eq!(all(&mut spool(directory.path(), 1 << 20)), (batches, Lost::default()));
 }
 
 #[test]
@@ -121,7 +135,7 @@ fn a_directory_that_cannot_be_made_is_an_error_not_a_loss() {
     fs::write(directory.path().join("file"), "").unwrap();
     let path = directory.path().join("file/spool");
     let mut spool = Spool::new(SpoolSettings { path, max_bytes: 1 << 20 });
-    assert!(spool.put("a", b"1\n").is_err());
+    assert!(spool.put("a", b"1\n", Durable::Now).is_err());
     let mut lost = Lost::default();
     assert!(spool.next(&mut lost).is_err());
 }

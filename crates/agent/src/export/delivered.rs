@@ -1,0 +1,28 @@
+//! Batches that were spooled while they were in flight, and that the cloud has taken after all.
+
+use std::collections::VecDeque;
+
+use super::uplink::Batch;
+
+/// Names remembered; an older one is sent again, under the same `Idempotency-Key`.
+const MOST: usize = 1024;
+
+/// Their names and lengths, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Delivered(VecDeque<(String, usize)>);
+
+impl Delivered {
+    pub(super) fn add(&mut self, batch: &Batch) {
+        if self.0.len() == MOST {
+            self.0.pop_front();
+        }
+        self.0.push_back((batch.name.clone(), batch.lines.len()));
+    }
+
+    /// Whether the batch is one of them, which it is then no more.
+    pub(super) fn remove(&mut self, batch: &Batch) -> bool {
+        let is_it =
+            |(name, len): &(String, usize)| *name == batch.name && *len == batch.lines.len();
+        self.0.iter().position(is_it).and_then(|at| self.0.remove(at)).is_some()
+    }
+}

@@ -1,0 +1,64 @@
+//! The end of a worker.
+
+use std::time::Instant;
+
+use super::super::client::Answer;
+use super::super::log_event::Severity;
+use super::Exporter;
+use crate::remote_config::StateFile;
+
+impl Exporter {
+    /// The last round, within the time that a worker has to end: what can be sent is sent, the rest is
+    /// spooled. What is left then stays in shared memory, for the workers of the next generation.
+    pub(super) fn drain(mut self) {
+        self.keep(StateFile::keep_now);
+        let now = Instant::now();
+        let deadline = now + self.settings.shutdown;
+        let until = match self.spool {
+            Some(_) => now + self.settings.shutdown / 2,
+            None => deadline,
+        };
+        let is_known_away = self.away && self.spool.is_some();
+        while !is_known_away && self.send_one_more(until) {}
+        for at in 0..self.queues.len() {
+            while !self.queues[at].consumer.is_empty()
+                && Instant::now() < deadline
+                && self.spool_first(at)
+            {}
+        }
+        if let Some(lane) = &mut self.spool {
+            if lane.spool.sync_now().is_err() {
+                self.queues[0].consumer.counters().spool_failed();
+            }
+            self.hand.queue().set_spool_bytes(lane.spool.bytes());
+        }
+        let left: u64 = self.queues.iter().map(|queue| queue.consumer.waiting().0).sum();
+        if left > 0 {
+            let text = format!(
+                "export: {left} records could not be handed over in time; they wait in memory for the next workers that have the same queue"
+            );
+            self.notes.add(Severity::Warning, text);
+        }
+        for queue in self.queues {
+            queue.consumer.release();
+        }
+    }
+
+    /// One batch of a queue, or the answer to the one in flight. Whether to go on.
+    fn send_one_more(&mut self, until: Instant) -> bool {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return false;
+        }
+        if self.flight.is_none() {
+            let waiting = self.queues.iter().position(|queue| !queue.consumer.is_empty());
+            let Some(at) = waiting else { return false };
+            if !self.dispatch_queued(at, Some(left)) {
+                return false;
+            }
+        }
+        let Ok((parcel, answer)) = self.answers.recv_timeout(left) else { return false };
+        self.answered(parcel, &answer);
+        !matches!(answer, Answer::NotNow { .. })
+    }
+}

@@ -1,0 +1,81 @@
+//! From the rings straight to the spool: what cannot wait for the cloud.
+
+use std::time::Instant;
+
+use super::super::log_event::Severity;
+use super::super::spool::Durable;
+use super::{Exporter, Origin, lines};
+
+impl Exporter {
+    /// Spools a batch of each queue that cannot wait: whose turn comes while attempts are pausing, or that is
+    /// half full while the uplink is busy. Whether there was one.
+    pub(super) fn relieve(&mut self) -> bool {
+        let mut relieved = false;
+        for at in 0..self.queues.len() {
+            let now = Instant::now();
+            let queue = &mut self.queues[at];
+            let waits = queue.attempts.is_pausing(now) && queue.is_due(now, &self.settings);
+            let is_behind = self.flight.is_some() && queue.pressure().is_high();
+            relieved |= (waits || is_behind) && self.spool_first(at);
+        }
+        relieved
+    }
+
+    /// Moves the first batch of a queue to the spool. Whether it did.
+    pub(super) fn spool_first(&mut self, at: usize) -> bool {
+        let Some(lane) = &mut self.spool else { return false };
+        if lane.is_broken(Instant::now()) {
+            return false;
+        }
+        let mut batch = std::mem::take(&mut self.spare);
+        let queue = &mut self.queues[at];
+        // The disk may be slower than the ring fills up.
+        let durable = if queue.pressure().is_high() { Durable::Soon } else { Durable::Now };
+        queue.consumer.take(self.settings.batch, &mut batch);
+        let name = self.settings.batch_name(&queue.consumer.batch_name());
+        let result = lane.spool.put(&name, &batch, durable);
+        let counters = queue.consumer.counters();
+        match &result {
+            Ok(lost) => {
+                counters.spooled(lines(&batch));
+                counters.dropped_spool_full(lost.records);
+                queue.consumer.advance(batch.len());
+                queue.restart_clock();
+                if self.flight == Some(Origin::Queue(queue.number)) {
+                    self.flight = Some(Origin::Nowhere);
+                }
+                if lane.works() {
+                    self.notes.add(Severity::Notice, "export: the spool takes records again");
+                }
+                if lost.records > 0 {
+                    let count = lost.records;
+                    let text = format!(
+                        "export: the spool is full: {count} of the oldest records are dropped"
+                    );
+                    self.notes.add(Severity::Error, text);
+                }
+            }
+            Err(error) => {
+                counters.spool_failed();
+                if lane.broke() {
+                    let text = format!(
+                        "export: the spool cannot be written to: {error}; records wait in memory alone"
+                    );
+                    self.notes.add(Severity::Error, text);
+                }
+            }
+        }
+        self.spare = batch;
+        result.is_ok()
+    }
+
+    /// Has what was spooled in a hurry written to the disk.
+    pub(super) fn sync_spool(&mut self) {
+        let Some(Err(error)) = self.spool.as_mut().map(|lane| lane.spool.sync()) else { return };
+        self.counters().spool_failed();
+        let text = format!(
+            "export: the spool cannot be written to: {error}; records may be lost with the power"
+        );
+        self.notes.add(Severity::Error, text);
+    }
+}
