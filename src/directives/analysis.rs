@@ -7,6 +7,7 @@ use api_sessions_agent::session::{Fallback, Keys};
 use api_sessions_extract::CloudSettings;
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::SessionKey;
+use api_sessions_extract::longest_pattern_first;
 use api_sessions_extract::{MediaType, Needs, Point};
 use api_sessions_protocol::ParamType;
 
@@ -35,7 +36,11 @@ impl Analysis {
         masks: &[Point],
         needs_request_body: bool,
     ) -> Self {
-        let keys = cloud.map_or_else(|| keys.clone(), |cloud| before(&cloud.keys, &keys));
+        let mut keys = cloud.map_or_else(|| keys.clone(), |cloud| before(&cloud.keys, &keys));
+        let is_pattern = |key: &SessionKey| key.point.source().is_pattern();
+        if keys.iter().any(is_pattern) {
+            longest_pattern_first(Rc::make_mut(&mut keys).as_mut_slice());
+        }
         let params = cloud.map_or_else(|| params.clone(), |cloud| before(&cloud.params, &params));
         let points = keys.iter().map(|key| &key.point);
         let points = points.chain(params.iter().map(|param| &param.point)).chain(masks);

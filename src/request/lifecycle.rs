@@ -2,7 +2,9 @@
 //! ([`arrive`]), is answered, and is settled, recorded and sent ([`finish`]).
 
 use api_sessions_agent::record::{RecordOptions, RequestMeta};
-use api_sessions_agent::session::{FoundBy, Phase, Resolution, resolve_with};
+use api_sessions_agent::session::{
+    FoundBy, Namespace, Phase, Resolution, each_identifier, resolve_with,
+};
 use api_sessions_detect::{AttackKinds, detect};
 use api_sessions_extract::builtin;
 use api_sessions_extract::cookie;
@@ -58,10 +60,37 @@ pub(super) fn is_denied(r: Request<'_>, conf: &LocationConf, session: SessionId)
     {
         return verdict.denied;
     }
-    let application = conf.application(r, state.when()).unwrap_or_default();
-    let denied = denylist.lookup(&session, application, process::now_ms());
+    let denied = !denylist.is_empty() && {
+        let application = conf.application(r, state.when()).unwrap_or_default();
+        let now_ms = process::now_ms();
+        let is_denied = |session: &SessionId| denylist.lookup(session, application, now_ms);
+        is_denied(&session) || any_identifier(r, conf, state, is_denied)
+    };
     state.verdict.set(Some(Verdict { denied, under: conf }));
     denied
+}
+
+/// Whether one of the identifiers in a request names a session that satisfies the predicate: a client that
+/// adds another identifier does not get rid of its own.
+fn any_identifier(
+    r: Request<'_>,
+    conf: &LocationConf,
+    state: &State,
+    is_wanted: impl Fn(&SessionId) -> bool,
+) -> bool {
+    let (Some(worker), Some(main)) = (worker::current(), MainConf::of(r)) else { return false };
+    let (Some(hasher), Ok(bodies)) = (main.hasher(), state.bodies.try_borrow()) else {
+        return false;
+    };
+    let phase = if state.over.get() { Phase::Log } else { Phase::Access };
+    let view = bodies.view(r, main.variables(), phase);
+    let Ok(mut buffers) = worker.buffers.try_borrow_mut() else { return false };
+    let mut found = false;
+    let analysis = conf.analysis(main);
+    each_identifier(analysis.keys(), &view, &mut buffers.scratch, &mut |value| {
+        found = found || is_wanted(&hasher.session_id(Namespace::Value, value));
+    });
+    found
 }
 
 /// The request is over: its session is settled by the written order of keys, it is counted where it

@@ -10,6 +10,7 @@ mod denylist;
 mod detect;
 mod export;
 mod http3;
+mod identity;
 mod ja4;
 mod preread;
 mod records;

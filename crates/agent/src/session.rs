@@ -8,4 +8,6 @@ mod resolve;
 
 pub use hash::{Hasher, Namespace, ParameterHash};
 pub use memo::IdMemo;
-pub use resolve::{Fallback, FoundBy, Keys, Phase, Resolution, resolve, resolve_with};
+pub use resolve::{
+    Fallback, FoundBy, Keys, Phase, Resolution, each_identifier, resolve, resolve_with,
+};

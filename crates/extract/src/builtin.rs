@@ -1,10 +1,13 @@
 //! The built-in set of session keys: tried after the operator's own, the first that yields a value wins.
 
+mod cookies;
 mod covers;
 mod credentials;
+mod every;
 mod jwt;
 mod lookup;
 mod repeated;
+mod state;
 mod table;
 mod value;
 
@@ -13,8 +16,10 @@ pub use credentials::{
     credential_argument_in, is_credential_argument, is_credential_cookie, is_credential_header,
     is_credentials,
 };
+pub use every::each;
+pub(crate) use every::each_spelling;
 pub use jwt::find_token;
-pub use lookup::find;
+pub use lookup::{find, find_if};
 pub use repeated::is_repeated;
 pub use table::{Entry, Group, KNOWN_UNUSED, Rule, TABLE};
 

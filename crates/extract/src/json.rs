@@ -42,6 +42,12 @@ pub fn find_in_part<'v>(
     Scanner { rest: without_mark(part), is_part: true }.find(path, buffer)
 }
 
+/// Whether the bytes are an object or an array and nothing else.
+pub fn is_object_or_array(document: &[u8]) -> bool {
+    let first = document.iter().find(|byte| !grammar::is_blank(**byte));
+    matches!(first, Some(b'{' | b'[')) && grammar::is_document(document)
+}
+
 /// A byte order mark is not JSON, but some clients send one.
 fn without_mark(document: &[u8]) -> &[u8] {
     document.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(document)
@@ -217,6 +223,39 @@ pub fn strings(
         }
     }
     true
+}
+
+/// Hands out the members of a whole document's top level whose values are strings, numbers or booleans, in
+/// order, and of an array its first element if that is one: place of the name in `names`, and the value as
+/// [`find`] yields it. One pass for any number of names.
+pub fn members(
+    document: &[u8],
+    names: &[&str],
+    buffer: &mut Vec<u8>,
+    take: &mut dyn FnMut(usize, &[u8]),
+) {
+    let document = without_mark(document);
+    if !grammar::is_document(document) {
+        return;
+    }
+    let mut scanner = Scanner { rest: document, is_part: false };
+    if scanner.eat(b'{').is_none() {
+        return;
+    }
+    while let Some(name) = scanner.member() {
+        if let Some(at) = names.iter().position(|wanted| is_text(name, wanted.as_bytes())) {
+            let mut value = Scanner { ..scanner };
+            if value.peek() == Some(b'[') {
+                _ = value.enter_element(0);
+            }
+            if let Some(value) = value.scalar(buffer) {
+                take(at, value);
+            }
+        }
+        if scanner.skip_value().and_then(|()| scanner.eat(b',')).is_none() {
+            break;
+        }
+    }
 }
 
 /// Whether an escaped string is `wanted`.

@@ -2,7 +2,7 @@
 
 use api_sessions_protocol::ParamType;
 
-use crate::Point;
+use crate::{Point, Source};
 
 /// How a session key's value leaves the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,4 +38,31 @@ pub struct ContextParam {
     pub kind: ParamType,
     /// It leaves the node as a keyed hash alone.
     pub hash: bool,
+}
+
+/// Puts a pattern before another that has the same beginning and more names (`oc_*` before `o*`): the longest
+/// literal part decides, as with NGINX's locations; behind the shorter one it could never be found. All other
+/// keys stay in the order in which they are written.
+pub fn longest_pattern_first(keys: &mut [SessionKey]) {
+    for at in 1..keys.len() {
+        let wider = |other: &SessionKey| {
+            keys.get(at).is_some_and(|key| is_narrower(key.point.source(), other.point.source()))
+        };
+        if let Some(to) = keys.iter().take(at).position(wider)
+            && let Some(part) = keys.get_mut(to..=at)
+        {
+            part.rotate_right(1);
+        }
+    }
+}
+
+/// Both are patterns of one kind, and all that the one fits the other does.
+fn is_narrower(one: &Source, other: &Source) -> bool {
+    match (one, other) {
+        (Source::CookieLike(one), Source::CookieLike(other))
+        | (Source::HeaderLike(one), Source::HeaderLike(other)) => {
+            one.len() > other.len() && one.starts_with(other)
+        }
+        _ => false,
+    }
 }

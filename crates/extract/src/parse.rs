@@ -31,6 +31,10 @@ pub enum PointError {
     TooManyDecoders { point: String },
     #[error("invalid point \"{point}\": a path of more than {MAX_STEPS} steps")]
     PathTooLong { point: String },
+    #[error(
+        "invalid point \"{point}\": pattern \"{word}\"; a \"*\" is accepted at the end of a name of \"request.cookie\" and \"request.header\", and a literal name in brackets: [\"{word}\"]"
+    )]
+    BadPattern { point: String, word: String },
     #[error("invalid point \"{point}\": {reason}")]
     Variable { point: String, reason: String },
 }
@@ -100,7 +104,10 @@ impl<'t> Parser<'t> {
     fn request(&mut self) -> Result<Source, PointError> {
         Ok(match self.keyword(REQUEST)? {
             "header" => self.header(Side::Request)?,
-            "cookie" => Source::Cookie(self.name("the name of a cookie")?),
+            "cookie" => match self.pattern()? {
+                Some(begin) => Source::CookieLike(begin),
+                None => Source::Cookie(self.name("the name of a cookie")?),
+            },
             "query" => {
                 let name = self.name("the name of an argument")?;
                 Source::Query { name, nth: self.index().unwrap_or(0) }
@@ -147,7 +154,12 @@ impl<'t> Parser<'t> {
     }
 
     fn header(&mut self, side: Side) -> Result<Source, PointError> {
-        let mut name = self.name("the name of a header")?;
+        let pattern = if side == Side::Request { self.pattern()? } else { None };
+        let is_pattern = pattern.is_some();
+        let mut name = match pattern {
+            Some(begin) => begin,
+            None => self.name("the name of a header")?,
+        };
         let is_token =
             |byte: &u8| byte.is_ascii_alphanumeric() || HEADER_MARKS.as_bytes().contains(byte);
         if name.is_empty() || !name.iter().all(is_token) {
@@ -155,6 +167,9 @@ impl<'t> Parser<'t> {
             return Err(PointError::BadHeader { point: self.text.to_owned(), word });
         }
         name.make_ascii_lowercase();
+        if is_pattern {
+            return Ok(Source::HeaderLike(name));
+        }
         Ok(Source::Header { side, name, nth: self.index().unwrap_or(0) })
     }
 
@@ -200,10 +215,34 @@ impl<'t> Parser<'t> {
     fn name(&mut self, accepted: &'static str) -> Result<Box<[u8]>, PointError> {
         match self.peek() {
             Some(Word::Name(name) | Word::Quoted(name)) => {
+                self.literal()?;
                 self.at += 1;
                 Ok(name.as_bytes().into())
             }
             _ => Err(self.missing(accepted)),
+        }
+    }
+
+    /// What a name that ends in `*` begins with, if the next word is one.
+    fn pattern(&mut self) -> Result<Option<Box<[u8]>>, PointError> {
+        let Some(Word::Name(name)) = self.peek() else { return Ok(None) };
+        match name.strip_suffix('*') {
+            Some(begin) if !begin.is_empty() && !begin.contains('*') && !begin.starts_with('~') => {
+                self.at += 1;
+                Ok(Some(begin.as_bytes().into()))
+            }
+            _ => self.literal().map(|()| None),
+        }
+    }
+
+    /// The next word is no pattern: not of this grammar, nor a regular expression as NGINX writes one.
+    fn literal(&self) -> Result<(), PointError> {
+        match self.peek() {
+            Some(Word::Name(name)) if name.contains('*') || name.starts_with('~') => {
+                let (point, word) = (self.text.to_owned(), (*name).to_owned());
+                Err(PointError::BadPattern { point, word })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -220,6 +259,7 @@ impl<'t> Parser<'t> {
             match word {
                 Word::Name(_) if !steps.is_empty() && self.starts_decoder() => break,
                 Word::Name(name) | Word::Quoted(name) => {
+                    self.literal()?;
                     steps.push(Step::Member(name.as_bytes().into()));
                 }
                 Word::Index(index) => steps.push(Step::Element(*index)),

@@ -68,3 +68,18 @@ impl Iterator for Decoded<'_> {
 fn hex(digit: u8) -> Option<u8> {
     (digit as char).to_digit(16).map(|value| value as u8)
 }
+
+/// As clients encode a value: all but letters, digits and `-_.!~*'()` (`encodeURIComponent`).
+pub fn encode(input: &[u8]) -> Vec<u8> {
+    let mut encoded = Vec::with_capacity(input.len());
+    for byte in input {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(byte) {
+            encoded.push(*byte);
+        } else {
+            let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0') as u8;
+            encoded
+                .extend([b'%', digit(byte >> 4), digit(byte & 15)].map(|b| b.to_ascii_uppercase()));
+        }
+    }
+    encoded
+}

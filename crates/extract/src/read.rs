@@ -50,7 +50,9 @@ impl Source {
         match self {
             Source::Header { side, name, nth: 0 } => exchange.header(*side, name),
             Source::Header { side, name, nth } => nth_header(exchange, *side, name, *nth),
-            Source::Cookie(name) => request_cookie(exchange, name),
+            Source::HeaderLike(begin) => header_like(exchange, begin),
+            Source::Cookie(name) => request_cookie(exchange, |found| *found == **name),
+            Source::CookieLike(begin) => request_cookie(exchange, |found| found.starts_with(begin)),
             Source::SetCookie(name) => response_cookie(exchange, name),
             Source::Query { name, nth } => {
                 percent::decode(query::find(exchange.query(), name, *nth)?, true, buffer)
@@ -115,12 +117,27 @@ fn nth_header<'v, X: Exchange + ?Sized>(
     found
 }
 
-/// The first cookie of that name over all `Cookie` headers (RFC 9113, 8.2.3 allows several).
-fn request_cookie<'v, X: Exchange + ?Sized>(exchange: &'v X, wanted: &[u8]) -> Option<&'v [u8]> {
+/// The first header of the request whose name begins so.
+fn header_like<'v, X: Exchange + ?Sized>(exchange: &'v X, begin: &[u8]) -> Option<&'v [u8]> {
+    let mut found = None;
+    exchange.headers(Side::Request, &mut |name, value| {
+        if name.get(..begin.len()).is_some_and(|head| head.eq_ignore_ascii_case(begin)) {
+            found = Some(value);
+        }
+        found.is_none()
+    });
+    found
+}
+
+/// The first cookie of that kind over all `Cookie` headers (RFC 9113, 8.2.3 allows several).
+fn request_cookie<X: Exchange + ?Sized>(
+    exchange: &X,
+    is_wanted: impl Fn(&[u8]) -> bool,
+) -> Option<&[u8]> {
     let mut found = None;
     exchange.headers(Side::Request, &mut |name, value| {
         if name.eq_ignore_ascii_case(b"cookie") {
-            found = cookie::pairs(value).find(|(name, _)| *name == wanted).map(|(_, value)| value);
+            found = cookie::pairs(value).find(|(name, _)| is_wanted(name)).map(|(_, value)| value);
         }
         found.is_none()
     });

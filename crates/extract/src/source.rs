@@ -18,8 +18,12 @@ pub enum Source {
         /// Which of repeated ones, from 0.
         nth: u32,
     },
+    /// The first header of the request whose name begins so; lower-case.
+    HeaderLike(Box<[u8]>),
     /// A cookie of `Cookie`.
     Cookie(Box<[u8]>),
+    /// The first cookie of `Cookie` whose name begins so.
+    CookieLike(Box<[u8]>),
     /// A cookie of `Set-Cookie`.
     SetCookie(Box<[u8]>),
     /// A query argument; the n-th of that name.
@@ -99,6 +103,11 @@ impl Source {
             }
             _ => none,
         }
+    }
+
+    /// Whether it has more than one name.
+    pub fn is_pattern(&self) -> bool {
+        matches!(self, Source::HeaderLike(_) | Source::CookieLike(_))
     }
 
     /// Whether it can yield a value of a request body of that type.

@@ -308,3 +308,63 @@ proptest! {
         prop_assert_eq!(read("request.query.v", &exchange), Some(value.trim().to_owned()).filter(|v| !v.is_empty()));
     }
 }
+
+#[test]
+fn a_pattern_is_the_end_of_a_name_of_a_cookie_or_header() {
+    let read = |text: &str, exchange: &FakeExchange| {
+        let point = Point::parse(text, &mut NoVariables).unwrap();
+        point.read(exchange, &mut Scratch::default()).map(<[u8]>::to_vec)
+    };
+    let exchange = FakeExchange::get("/")
+        .header("X-Tenant-Id", "t1")
+        .header("Cookie", "other=1; ocqx5m6nx2xn=value; oc2=next; a*=literal");
+    assert_eq!(read("request.cookie.oc*", &exchange).unwrap(), b"value");
+    assert_eq!(read("request.header.x-tenant-*", &exchange).unwrap(), b"t1");
+    assert_eq!(read("request.cookie[\"a*\"]", &exchange).unwrap(), b"literal");
+    assert_eq!(read("request.cookie.none*", &exchange), None);
+    for text in [
+        "request.cookie.*",
+        "request.cookie.a*b",
+        "request.cookie.~^oc",
+        "request.query.a*",
+        "request.body.json.a*",
+        "response.cookie.a*",
+        "response.header.x-*",
+    ] {
+        let error = Point::parse(text, &mut NoVariables).unwrap_err().to_string();
+        assert!(error.contains("pattern") && error.contains("request.cookie"), "{text}: {error}");
+    }
+}
+
+#[test]
+fn the_longest_literal_part_of_patterns_comes_first() {
+    let key = |text: &str| SessionKey {
+        point: Point::parse(text, &mut NoVariables).unwrap(),
+        name: text.to_owned(),
+        export: KeyExport::Hashed,
+    };
+    let written =
+        ["request.cookie.o*", "request.header.x", "request.cookie.oc*", "request.cookie.ocq*"];
+    let mut keys: Vec<_> = written.into_iter().map(key).collect();
+    longest_pattern_first(&mut keys);
+    let order: Vec<_> = keys.iter().map(|key| &*key.name).collect();
+    let expected =
+        ["request.cookie.ocq*", "request.cookie.oc*", "request.cookie.o*", "request.header.x"];
+    assert_eq!(order, expected);
+}
+
+#[test]
+fn each_repetition_of_a_point_is_handed_out() {
+    let exchange = FakeExchange::get("/?k=bogus&k=real")
+        .header("A", "bogus")
+        .header("a", "Bearer real")
+        .header("Cookie", "c=bogus; c=%72eal");
+    for text in
+        ["request.header.a.bearer", "request.cookie.c", "request.cookie.c*", "request.query.k"]
+    {
+        let mut all = Vec::new();
+        let point = Point::parse(text, &mut NoVariables).unwrap();
+        point.read_each(&exchange, &mut Scratch::default(), &mut |value| all.push(value.to_vec()));
+        assert!(all.contains(&b"real".to_vec()), "{text}: {all:?}");
+    }
+}

@@ -27,6 +27,10 @@ pub enum Source {
     Ip,
     /// Source IP, `User-Agent` and JA4 of the client's TLS.
     IpUaJa4,
+    /// A value that a response of the session issued.
+    Link,
+    /// The built-in set, by what names a client rather than a user.
+    Client,
 }
 
 impl Source {
@@ -35,6 +39,8 @@ impl Source {
         match self {
             Source::Key => "key",
             Source::Builtin => "builtin",
+            Source::Link => "link",
+            Source::Client => "client",
             Source::IpUa => "ip_ua",
             Source::Ip => "ip",
             Source::IpUaJa4 => "ip_ua_ja4",

@@ -75,10 +75,16 @@ impl Denylist {
         DenylistWriter::join(*self, slot, pid)
     }
 
+    /// Whether no session is denied: nothing needs to be looked up.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.memory.header().entries.load(Ordering::Acquire) == 0
+    }
+
     /// Whether `session` is denied at `now_ms` (milliseconds since 1970) in `application`. Without an
     /// application (empty), only entries without applications count.
     pub fn lookup(&self, session: &SessionId, application: &[u8], now_ms: u64) -> bool {
-        if self.memory.header().entries.load(Ordering::Acquire) == 0 {
+        if self.is_empty() {
             return false;
         }
         let bucket = self.bucket(hash::id_words(session));

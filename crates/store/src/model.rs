@@ -94,7 +94,7 @@ pub struct SessionSummary {
     pub role: Option<String>,
     /// Label of the key that identified the session.
     pub key: String,
-    /// Where the key came from (`key`, `builtin`, `ip_ua_ja4`, `ip_ua`, `ip`).
+    /// Where the key came from (`key`, `builtin`, `link`, `client`, `ip_ua_ja4`, `ip_ua`, `ip`).
     pub source: String,
     /// Client addresses, most requests first; at most 10.
     pub ips: Vec<String>,

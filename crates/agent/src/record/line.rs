@@ -324,7 +324,7 @@ mod tests {
             options in proptest::collection::vec(proptest::option::of(text()), 7),
             numbers in proptest::collection::vec(any::<u64>(), 4),
             (status, upstream_ms, denied) in (any::<u16>(), proptest::option::of(any::<u64>()), any::<bool>()),
-            source in prop_oneof![Just(Source::Key), Just(Source::Builtin), Just(Source::IpUa), Just(Source::Ip), Just(Source::IpUaJa4)],
+            source in prop_oneof![Just(Source::Key), Just(Source::Builtin), Just(Source::IpUa), Just(Source::Ip), Just(Source::IpUaJa4), Just(Source::Link), Just(Source::Client)],
             params in proptest::collection::vec(param(), 0..4),
             attacks in proptest::collection::vec(text(), 0..3),
             request in proptest::option::of(full()),

@@ -22,6 +22,7 @@ impl<'p> Places<'p> {
                 Source::Header { side: Side::Request, name: known, .. } => {
                     name.eq_ignore_ascii_case(known)
                 }
+                Source::HeaderLike(begin) => begins(name, begin),
                 Source::Host => is_host,
                 _ => false,
             },
@@ -36,6 +37,7 @@ impl<'p> Places<'p> {
                 Source::Cookie(known) | Source::SetCookie(known) => {
                     name.eq_ignore_ascii_case(known)
                 }
+                Source::CookieLike(begin) => begins(name, begin),
                 _ => false,
             },
             |part| matches!(part, Part::Cookie(known) if name.eq_ignore_ascii_case(known)),
@@ -74,4 +76,8 @@ impl<'p> Places<'p> {
         };
         self.0.iter().filter_map(segment).collect()
     }
+}
+
+fn begins(name: &[u8], begin: &[u8]) -> bool {
+    name.get(..begin.len()).is_some_and(|head| head.eq_ignore_ascii_case(begin))
 }

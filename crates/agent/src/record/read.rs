@@ -60,6 +60,8 @@ impl Values {
             match entry.rule {
                 // Claims in one value stand nowhere like that; the token they are from is known by its looks.
                 Rule::JwtSid | Rule::JwtSub => {}
+                // All of the header is hidden by its name; the user alone would hide a word.
+                Rule::BasicUser => {}
                 Rule::CookiePair(one, two) => {
                     for name in [one, two] {
                         add_part(&Part::Cookie(name.as_bytes().into()), exchange, secrets);
@@ -132,6 +134,7 @@ impl Values {
             Source::Ip => self.ip = true,
             Source::Host => self.host = true,
             Source::Header { side: Side::Request, name, .. } => self.host |= is_host(name),
+            Source::HeaderLike(begin) => self.host |= b"host".starts_with(begin),
             Source::Variable(_) => {
                 for part in point.parts() {
                     match part {

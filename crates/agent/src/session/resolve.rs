@@ -75,6 +75,7 @@ impl FoundBy {
     pub fn source(self) -> Source {
         match self {
             FoundBy::Own(_) => Source::Key,
+            FoundBy::Builtin(entry) if entry.is_client() => Source::Client,
             FoundBy::Builtin(_) => Source::Builtin,
             FoundBy::IpUaJa4 => Source::IpUaJa4,
             FoundBy::IpUa => Source::IpUa,
@@ -127,6 +128,22 @@ impl Keys<'_> {
     pub fn read_ja4(&self) -> bool {
         self.fallback == Fallback::IpUaJa4
             || self.own.iter().any(|key| matches!(key.point.source(), PointSource::Ja4(_)))
+    }
+}
+
+/// Hands out every value that names a session in the request, whether or not it is the one that counts: each
+/// repetition, spelling and encoding. A value may come more than once.
+pub fn each_identifier<X: Exchange + ?Sized>(
+    keys: Keys<'_>,
+    exchange: &X,
+    scratch: &mut Scratch,
+    take: &mut dyn FnMut(&[u8]),
+) {
+    for key in keys.own.iter().filter(|key| !key.point.needs().has_response()) {
+        key.point.read_each(exchange, scratch, take);
+    }
+    if keys.builtin {
+        builtin::each(exchange, scratch, &mut |_, value| take(value));
     }
 }
 

@@ -114,6 +114,8 @@ fn source_label(source: &str) -> &str {
     match source {
         "key" => "a configured session key",
         "builtin" => "the built-in set",
+        "link" => "a value that a response issued",
+        "client" => "the built-in set (a client rather than a user)",
         "ip_ua" => "IP and User-Agent",
         "ip_ua_ja4" => "IP, User-Agent and JA4",
         _ => "IP only",

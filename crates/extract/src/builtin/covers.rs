@@ -1,6 +1,6 @@
 //! Whether a point reads what the set takes for a session identifier.
 
-use super::lookup::without_prefix;
+use super::cookies::without_prefix;
 use super::table::{Rule, TABLE};
 use crate::{Decoder, Point, Side, Source};
 
@@ -24,6 +24,8 @@ pub fn covers(point: &Point) -> bool {
             let lower = name.to_ascii_lowercase();
             TABLE.iter().any(|entry| entry.rule.cookie(name, &lower).is_some())
         }
+        // Whatever a pattern reads, it is asked for as an identifier is.
+        Source::CookieLike(_) => true,
         Source::Query { name, .. } => TABLE
             .iter()
             .any(|entry| matches!(entry.rule, Rule::Query(known) if known.as_bytes() == &**name)),

@@ -2,7 +2,7 @@
 //! whether or not the set is in use: in clear, none of them leaves with the content of a malicious
 //! request. Names are compared without case, and some only by a part of them: more is hidden, never less.
 
-use super::lookup::without_prefix;
+use super::cookies::without_prefix;
 use super::table::{KNOWN_UNUSED, Rule, TABLE};
 use crate::percent;
 
@@ -50,7 +50,7 @@ pub fn is_credential_cookie(name: &[u8]) -> bool {
     let is = |known: &str| lower.eq_ignore_ascii_case(known.as_bytes());
     let is_known = TABLE.iter().any(|entry| match entry.rule {
         Rule::Cookie(known) | Rule::CookieExact(known) => is(known),
-        Rule::CookieLike(like) => like(&lower),
+        Rule::CookieLike { is, .. } => is(&lower),
         Rule::CookiePair(one, two) => is(one) || is(two),
         _ => false,
     });

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::value::{identifies, is_placeholder};
-use crate::json::{self, Step};
-use crate::{Scratch, decode_base64, jwt_part, strip_scheme};
+use super::MAX_VALUE_BYTES;
+use super::value::is_placeholder;
+use crate::{Scratch, decode_base64, json, jwt_part, strip_scheme};
 
 /// Looks like a JWT: three parts, of which the first begins as a JSON object in base64 does.
 pub(super) fn is_shaped(token: &[u8]) -> bool {
@@ -58,43 +58,102 @@ pub fn find_token(text: &[u8]) -> Option<Range<usize>> {
     }
 }
 
-/// Writes `iss`, newline and `sid` to `found`.
-pub(super) fn sid(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -> bool {
-    claims(token, &[&["iss"], &["sid"]], scratch, found)
+/// Claims that name a session, best first: one login on one device.
+const SESSION: &[&str] = &["sid", "session_id", "sessionHandle", "session_state", "origin_jti"];
+/// Claims that name a user, best first.
+const USER: &[&str] = &["sub", "oid", "user_id", "uid", "id", "email"];
+/// Claims that name the client a token was issued to, best first.
+const CLIENT: &[&str] = &["azp", "client_id", "cid", "appid", "aud"];
+/// All claims that are read.
+const CLAIMS: &[&str] = &[
+    "iss",
+    "auth_time",
+    "sid",
+    "session_id",
+    "sessionHandle",
+    "session_state",
+    "origin_jti",
+    "sub",
+    "oid",
+    "user_id",
+    "uid",
+    "id",
+    "email",
+    "azp",
+    "client_id",
+    "cid",
+    "appid",
+    "aud",
+];
+
+/// The claims of one token.
+struct Claims {
+    bytes: Vec<u8>,
+    places: [Range<usize>; CLAIMS.len()],
 }
 
-/// Writes `iss`, `azp` or `client_id`, and `sub` to `found`, a newline between each.
-pub(super) fn sub(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -> bool {
-    claims(token, &[&["iss"], &["azp", "client_id"], &["sub"]], scratch, found)
-}
-
-/// Of each group of names, the first claim that is there and no placeholder; all groups must yield one.
-/// The lengths that a value may have are those of all of them together: the `sub` of a user can be short.
-fn claims(token: &[u8], groups: &[&[&str]], scratch: &mut Scratch, found: &mut Vec<u8>) -> bool {
-    found.clear();
-    let Scratch { output, document, .. } = scratch;
-    let Some(payload) = jwt_part(token, 1).and_then(|part| decode_base64(part, document)) else {
-        return false;
-    };
-    for names in groups {
-        let before = found.len();
-        for name in *names {
-            let path = [Step::Member(name.as_bytes().into())];
-            let claim = json::find(payload, &path, output).map(<[u8]>::trim_ascii);
-            if let Some(claim) = claim.filter(|claim| !is_placeholder(claim)) {
-                if before > 0 {
-                    found.push(b'\n');
-                }
-                found.extend_from_slice(claim);
-                break;
+impl Claims {
+    fn read(token: &[u8], scratch: &mut Scratch) -> Option<Self> {
+        let Scratch { output, document, .. } = scratch;
+        let payload = decode_base64(jwt_part(token, 1)?, document)?;
+        let mut claims = Self { bytes: Vec::new(), places: [const { 0..0 }; CLAIMS.len()] };
+        json::members(payload, CLAIMS, output, &mut |at, value| {
+            let value = value.trim_ascii();
+            if let Some(place) = claims.places.get_mut(at) {
+                // Of a member that is written twice the last counts.
+                let start = claims.bytes.len();
+                claims.bytes.extend_from_slice(value);
+                *place = start..claims.bytes.len();
             }
-        }
-        if found.len() == before {
-            found.clear();
-            return false;
-        }
+        });
+        Some(claims)
     }
-    identifies(found)
+
+    /// The claim, unless it stands for nothing.
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        let at = CLAIMS.iter().position(|known| *known == name)?;
+        let value = self.bytes.get(self.places.get(at)?.clone())?;
+        (!is_placeholder(value)).then_some(value)
+    }
+
+    fn first(&self, names: &[&str]) -> Option<&[u8]> {
+        names.iter().find_map(|name| self.get(name))
+    }
+}
+
+/// Writes issuer, newline and the session that the token is of: its claim, else `sub`, newline and
+/// `auth_time`, which need an issuer. Where there is no issuer, its line is empty.
+pub(super) fn sid(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -> bool {
+    let Some(claims) = Claims::read(token, scratch) else { return false };
+    let issuer = claims.get("iss");
+    let login = || Some([issuer?, claims.get("sub")?, claims.get("auth_time")?]);
+    match (claims.first(SESSION), login()) {
+        (Some(session), _) => write(&[issuer.unwrap_or_default(), session], found),
+        (None, Some(login)) => write(&login, found),
+        (None, None) => false,
+    }
+}
+
+/// Writes issuer, client and user, a newline between each; the lines of an issuer and a client that are not
+/// there are empty, so that no value of another key is equal.
+pub(super) fn sub(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -> bool {
+    let Some(claims) = Claims::read(token, scratch) else { return false };
+    let Some(user) = claims.first(USER) else { return false };
+    let issuer = claims.get("iss").unwrap_or_default();
+    let client = claims.first(CLIENT).unwrap_or_default();
+    // A user's number may be short: without anything beside it, it says what it is.
+    write(&[issuer, client, user], found)
+}
+
+fn write(lines: &[&[u8]], found: &mut Vec<u8>) -> bool {
+    found.clear();
+    for (at, line) in lines.iter().enumerate() {
+        if at > 0 {
+            found.push(b'\n');
+        }
+        found.extend_from_slice(line);
+    }
+    found.len() <= MAX_VALUE_BYTES
 }
 
 #[cfg(test)]

@@ -1,20 +1,31 @@
 //! Finding the first entry that yields a value.
 
+use super::cookies::Cookies;
 use super::jwt;
-use super::table::{Entry, Rule, TABLE};
+use super::table::{Entry, Group, Rule, TABLE};
 use super::value::{identifies, is_placeholder, stable_part};
-use crate::{Exchange, Scratch, Side, cookie, percent, query, strip_scheme};
+use crate::{Exchange, Scratch, Side, decode_base64, percent, query, strip_scheme};
 
-/// Longest cookie name that is compared, bytes.
-pub(super) const MAX_NAME_BYTES: usize = 64;
-/// Most cookies of a request that are looked at.
-const MAX_COOKIES: usize = 256;
+/// Schemes of `Authorization` whose credentials may be opaque tokens.
+const TOKEN_SCHEMES: &[&[u8]] = &[b"bearer", b"token", b"jwt", b"dpop"];
+/// Headers that may carry a JWT beside `Authorization`.
+const TOKEN_HEADERS: &[&[u8]] = &[b"x-access-token", b"x-auth-token"];
 
 /// Writes the value of the first entry that yields one to `found`.
 pub fn find<X: Exchange + ?Sized>(
     exchange: &X,
     scratch: &mut Scratch,
     found: &mut Vec<u8>,
+) -> Option<&'static Entry> {
+    find_if(exchange, scratch, found, &mut |_, _| true)
+}
+
+/// As [`find`], of the values that `accept` takes.
+pub fn find_if<X: Exchange + ?Sized>(
+    exchange: &X,
+    scratch: &mut Scratch,
+    found: &mut Vec<u8>,
+    accept: &mut dyn FnMut(&'static Entry, &[u8]) -> bool,
 ) -> Option<&'static Entry> {
     let cookies = Cookies::collect(exchange);
     TABLE.iter().enumerate().find_map(|(at, entry)| {
@@ -24,14 +35,14 @@ pub fn find<X: Exchange + ?Sized>(
             Rule::Cookie(_)
             | Rule::CookieExcept { .. }
             | Rule::CookieExact(_)
-            | Rule::CookieLike(_) => cookies.take(at, scratch, found),
+            | Rule::CookieLike { .. } => cookies.take(at, scratch, found),
             Rule::Header(name) => take(exchange.header(Side::Request, name.as_bytes()), found),
             Rule::JwtSid => jwt_in(exchange, &cookies, |token| jwt::sid(token, scratch, found)),
             Rule::JwtSub => jwt_in(exchange, &cookies, |token| jwt::sub(token, scratch, found)),
-            Rule::OpaqueAuthorization => {
-                let token = authorization(exchange).filter(|token| !jwt::is_shaped(token));
-                take(token, found)
-            }
+            Rule::OpaqueAuthorization => take(authorization(exchange).and_then(opaque), found),
+            Rule::ApiKeyAuthorization => take(authorization(exchange).and_then(api_key), found),
+            Rule::BasicUser => authorization(exchange)
+                .is_some_and(|value| basic_user(value, &mut scratch.output, found)),
             Rule::PathParameter(name) => {
                 // As a cookie of that name: where a client takes none, it is the same session.
                 let Scratch { output, document, .. } = scratch;
@@ -44,14 +55,20 @@ pub fn find<X: Exchange + ?Sized>(
                 take(raw.and_then(|raw| percent::decode(raw, true, &mut scratch.output)), found)
             }
         };
-        hit.then_some(entry)
+        (hit && accept(entry, found)).then_some(entry)
     })
 }
 
-fn take(value: Option<&[u8]>, found: &mut Vec<u8>) -> bool {
-    // A JWT changes whenever it is refreshed: its claims count, or nothing of it.
-    let counts = |value: &&[u8]| identifies(value) && !jwt::is_raw(value);
-    match value.map(<[u8]>::trim_ascii).filter(counts) {
+impl Entry {
+    /// It names a client rather than a user.
+    pub fn is_client(&self) -> bool {
+        self.group == Group::Client
+    }
+}
+
+/// Copies a value that identifies a session.
+pub(super) fn take(value: Option<&[u8]>, found: &mut Vec<u8>) -> bool {
+    match value.map(<[u8]>::trim_ascii).filter(|value| identifies(value)) {
         Some(value) => {
             found.extend_from_slice(value);
             true
@@ -60,146 +77,98 @@ fn take(value: Option<&[u8]>, found: &mut Vec<u8>) -> bool {
     }
 }
 
-/// Token of `Authorization: Bearer` or `Token`.
 fn authorization<X: Exchange + ?Sized>(exchange: &X) -> Option<&[u8]> {
-    let value = exchange.header(Side::Request, b"authorization")?.trim_ascii();
-    strip_scheme(value, b"bearer").or_else(|| strip_scheme(value, b"token"))
+    exchange.header(Side::Request, b"authorization").map(<[u8]>::trim_ascii)
 }
 
-/// The JWT of `Authorization`, then each in a cookie, until one is read.
+/// The token of one of [`TOKEN_SCHEMES`], if it is no JWT.
+pub(super) fn opaque(authorization: &[u8]) -> Option<&[u8]> {
+    let token = TOKEN_SCHEMES.iter().find_map(|scheme| strip_scheme(authorization, scheme))?;
+    (!jwt::is_shaped(token)).then_some(token)
+}
+
+/// The key of `ApiKey`.
+pub(super) fn api_key(authorization: &[u8]) -> Option<&[u8]> {
+    strip_scheme(authorization, b"apikey").or_else(|| strip_scheme(authorization, b"api-key"))
+}
+
+/// The JWT of whatever scheme, or of none.
+pub(super) fn token(authorization: &[u8]) -> &[u8] {
+    match authorization.iter().position(|byte| *byte == b' ') {
+        Some(at) => authorization.get(at..).unwrap_or_default().trim_ascii(),
+        None => authorization,
+    }
+}
+
+/// Writes what tells a user of Basic credentials (RFC 7617) from all others: the name, or where there is
+/// none, all of it.
+pub(super) fn basic_user(authorization: &[u8], buffer: &mut Vec<u8>, found: &mut Vec<u8>) -> bool {
+    let credentials =
+        strip_scheme(authorization, b"basic").and_then(|it| decode_base64(it, buffer));
+    let Some(credentials) = credentials else { return false };
+    let end = credentials.iter().position(|byte| *byte == b':').unwrap_or(credentials.len());
+    let name = credentials.get(..end).unwrap_or_default().trim_ascii();
+    let user = if is_placeholder(name) { credentials } else { name };
+    if is_placeholder(user) || user == b":" {
+        return false;
+    }
+    found.extend_from_slice(b"basic\n");
+    found.extend_from_slice(user);
+    true
+}
+
+/// The JWT of `Authorization` and of headers for tokens, then each in a cookie, until one is read.
 fn jwt_in<X: Exchange + ?Sized>(
     exchange: &X,
     cookies: &Cookies<'_>,
     mut read: impl FnMut(&[u8]) -> bool,
 ) -> bool {
-    let bearer = authorization(exchange).filter(|token| jwt::is_shaped(token));
-    if bearer.is_some_and(&mut read) {
-        return true;
-    }
     let mut hit = false;
-    if cookies.have_jwt {
-        each_cookie(exchange, &mut |_, value| {
-            hit = jwt::is_shaped(value) && read(value);
+    each_token_header(exchange, &mut |token| {
+        hit = read(token);
+        !hit
+    });
+    if !hit && cookies.may_have_jwt() {
+        cookies.each_jwt(exchange, &mut |token| {
+            hit = read(token);
             !hit
         });
     }
     hit
 }
 
-/// Calls `each` with name and value of every cookie that is looked at, until it returns `false`.
-pub(super) fn each_cookie<'x, X: Exchange + ?Sized>(
-    exchange: &'x X,
-    each: &mut dyn FnMut(&'x [u8], &'x [u8]) -> bool,
+/// Calls `each` with every JWT in a header, until it returns `false`.
+pub(super) fn each_token_header<X: Exchange + ?Sized>(
+    exchange: &X,
+    each: &mut dyn FnMut(&[u8]) -> bool,
 ) {
-    let mut left = MAX_COOKIES;
-    exchange.headers(Side::Request, &mut |name, value| {
-        if name.eq_ignore_ascii_case(b"cookie") {
-            for (name, value) in cookie::pairs(value).take(left) {
-                left -= 1;
-                if !each(name, value) {
-                    left = 0;
-                    break;
-                }
+    let first = authorization(exchange).map(token).filter(|token| jwt::is_shaped(token));
+    if first.is_some_and(|token| !each(token)) {
+        return;
+    }
+    for name in TOKEN_HEADERS {
+        if let Some(value) = exchange.header(Side::Request, name) {
+            let token = token(value.trim_ascii());
+            if jwt::is_shaped(token) && !each(token) {
+                return;
             }
         }
-        left > 0
-    });
+    }
 }
 
 /// Value of `;name=value` behind a path segment (RFC 3986, 3.3).
-fn path_parameter<'p>(path: &'p [u8], lower_case_name: &str) -> Option<&'p [u8]> {
-    memchr::memchr(b';', path)?;
-    path.split(|byte| matches!(byte, b';' | b'/')).find_map(|piece| {
-        let at = memchr::memchr(b'=', piece)?;
-        piece[..at].eq_ignore_ascii_case(lower_case_name.as_bytes()).then(|| &piece[at + 1..])
+pub(super) fn path_parameter<'p>(path: &'p [u8], lower_case_name: &str) -> Option<&'p [u8]> {
+    path_parameters(path, lower_case_name).next()
+}
+
+/// All of that name, in order.
+pub(super) fn path_parameters<'p>(
+    path: &'p [u8],
+    lower_case_name: &str,
+) -> impl Iterator<Item = &'p [u8]> {
+    let path = if memchr::memchr(b';', path).is_some() { path } else { &[] };
+    path.split(|byte| matches!(byte, b';' | b'/')).filter_map(move |piece| {
+        let (name, value) = piece.split_at_checked(memchr::memchr(b'=', piece)?)?;
+        name.eq_ignore_ascii_case(lower_case_name.as_bytes()).then(|| value.get(1..)).flatten()
     })
-}
-
-/// What one pass over the cookies found.
-#[derive(Default)]
-struct Cookies<'x> {
-    /// The cookie of the earliest entry, with that entry's place.
-    first: Option<(usize, &'x [u8])>,
-    /// The cookies of all entries after it that may be asked for when its value does not identify.
-    others: Vec<(usize, &'x [u8])>,
-    pair: [Option<&'x [u8]>; 2],
-    /// Some look like a JWT.
-    have_jwt: bool,
-}
-
-impl<'x> Cookies<'x> {
-    fn collect<X: Exchange + ?Sized>(exchange: &'x X) -> Self {
-        let mut all = Self::default();
-        each_cookie(exchange, &mut |name, value| {
-            all.look(name, value);
-            true
-        });
-        all
-    }
-
-    fn look(&mut self, name: &'x [u8], value: &'x [u8]) {
-        self.have_jwt |= jwt::is_shaped(value);
-        let name = without_prefix(name);
-        let mut buffer = [0; MAX_NAME_BYTES];
-        let Some(lower) = buffer.get_mut(..name.len()) else { return };
-        lower.copy_from_slice(name);
-        lower.make_ascii_lowercase();
-        for (at, entry) in TABLE.iter().enumerate() {
-            match (entry.rule.cookie(name, lower), entry.rule) {
-                (None, _) => {}
-                (Some(place), Rule::CookiePair(..)) => {
-                    if let Some(slot) = self.pair.get_mut(place) {
-                        slot.get_or_insert(value);
-                    }
-                    return;
-                }
-                (Some(_), _) => return self.keep(at, value),
-            }
-        }
-    }
-
-    /// The first of two cookies of one name counts.
-    fn keep(&mut self, at: usize, value: &'x [u8]) {
-        match self.first {
-            None => self.first = Some((at, value)),
-            Some((first, _)) if first == at => {}
-            Some(_) if self.others.iter().any(|(other, _)| *other == at) => {}
-            Some(_) => self.others.push((at, value)),
-        }
-    }
-
-    fn take(&self, at: usize, scratch: &mut Scratch, found: &mut Vec<u8>) -> bool {
-        let Some((_, value)) =
-            self.first.iter().chain(&self.others).find(|(entry, _)| *entry == at)
-        else {
-            return false;
-        };
-        let name = match TABLE.get(at).map(|entry| entry.rule) {
-            Some(Rule::Cookie(name)) => name.as_bytes(),
-            _ => b"",
-        };
-        take(stable_part(name, value, &mut scratch.output), found)
-    }
-
-    fn take_pair(&self, found: &mut Vec<u8>) -> bool {
-        let [Some(one), Some(two)] = self.pair else { return false };
-        if is_placeholder(one) || is_placeholder(two) {
-            return false;
-        }
-        found.extend_from_slice(one);
-        found.push(b':');
-        found.extend_from_slice(two);
-        identifies(found)
-    }
-}
-
-pub(super) fn without_prefix(name: &[u8]) -> &[u8] {
-    for prefix in [&b"__Host-"[..], b"__Secure-"] {
-        if let Some((head, rest)) = name.split_at_checked(prefix.len())
-            && head.eq_ignore_ascii_case(prefix)
-        {
-            return rest;
-        }
-    }
-    name
 }

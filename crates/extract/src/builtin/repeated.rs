@@ -1,6 +1,6 @@
 //! Two cookies of one name: the first counts, and that there was another is counted.
 
-use super::lookup::{MAX_NAME_BYTES, each_cookie, without_prefix};
+use super::cookies::{MAX_NAME_BYTES, each_cookie, without_prefix};
 use super::table::Entry;
 use crate::Exchange;
 

@@ -3,36 +3,40 @@
 /// Why an entry stands where it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
-    /// Issued by a server as *the* session, in no other traffic.
-    Protocol,
     /// Cookies that are server-issued, random, and kept for a whole visit.
     OpaqueCookie,
-    /// Says session, but is often made by the client.
-    SessionHeader,
     /// One login on one device; survives token refresh.
     JwtSid,
+    /// Common, less certain.
+    GenericCookie,
+    /// Issued by a server as *the* session, in no other traffic; but a client can make one up, so it does not
+    /// outrank a cookie.
+    Protocol,
+    /// Says session, but is often made by the client.
+    SessionHeader,
     /// Live for hours.
     OpaqueToken,
     /// Stable, but joins a user's devices.
     JwtSub,
-    /// Common, less certain.
-    GenericCookie,
     /// Works, but ids in URLs leak: always hashed, and cut from the exported path.
     Url,
+    /// A client rather than a user.
+    Client,
 }
 
 impl Group {
     /// One sentence for operators.
     pub const fn reason(self) -> &'static str {
         match self {
-            Group::Protocol => "issued by a server as the session, in no other traffic",
             Group::OpaqueCookie => "server-issued, random, kept for a whole visit",
-            Group::SessionHeader => "says session, but is often made by the client",
             Group::JwtSid => "one login on one device, survives token refresh (read, not verified)",
+            Group::GenericCookie => "common, less certain",
+            Group::Protocol => "issued by a server as the session, in no other traffic",
+            Group::SessionHeader => "says session, but is often made by the client",
             Group::OpaqueToken => "lives for hours",
             Group::JwtSub => "user-level: joins a user's devices (read, not verified)",
-            Group::GenericCookie => "common, less certain",
             Group::Url => "works, but ids in URLs leak: always hashed and cut from the path",
+            Group::Client => "client-level: names a client rather than a user",
         }
     }
 }
@@ -54,15 +58,24 @@ pub enum Rule {
     /// A cookie of exactly that name, but for `__Host-` and `__Secure-`.
     CookieExact(&'static str),
     /// A cookie whose lower-case name satisfies the predicate.
-    CookieLike(fn(&[u8]) -> bool),
+    CookieLike {
+        /// Letters that such a name begins with, in lower case.
+        first: &'static str,
+        /// The predicate.
+        is: fn(&[u8]) -> bool,
+    },
     /// Two cookies, only together.
     CookiePair(&'static str, &'static str),
-    /// Claims `iss` and `sid` of a JWT in `Authorization: Bearer`, then in cookies.
+    /// Claims that name a session, of a JWT in `Authorization`, in a header for tokens, then in cookies.
     JwtSid,
-    /// `Authorization: Bearer` or `Token` that is no JWT.
+    /// `Authorization: Bearer`, `Token`, `JWT` or `DPoP` that is no JWT.
     OpaqueAuthorization,
-    /// Claims `iss`, `azp` or `client_id`, and `sub`.
+    /// Claims that name a user.
     JwtSub,
+    /// `Authorization: ApiKey`.
+    ApiKeyAuthorization,
+    /// User of `Authorization: Basic`.
+    BasicUser,
     /// `;name=value` behind a path segment; lower-case name.
     PathParameter(&'static str),
     /// A query argument.
@@ -74,7 +87,7 @@ impl Rule {
     pub(super) fn is_cookie(self) -> bool {
         matches!(
             self,
-            Cookie(_) | CookieExcept { .. } | CookieExact(_) | CookieLike(_) | CookiePair(..)
+            Cookie(_) | CookieExcept { .. } | CookieExact(_) | CookieLike { .. } | CookiePair(..)
         )
     }
 
@@ -86,7 +99,7 @@ impl Rule {
             Cookie(known) => is(known),
             CookieExcept { name: known, except } => is(known) && name != except.as_bytes(),
             CookieExact(known) => name == known.as_bytes(),
-            CookieLike(like) => like(lower),
+            CookieLike { is, .. } => is(lower),
             CookiePair(one, two) => return [one, two].into_iter().position(is),
             _ => false,
         };
@@ -112,18 +125,24 @@ const fn entry(group: Group, name: &'static str, rule: Rule) -> Entry {
 use Group::{GenericCookie, OpaqueCookie, OpaqueToken, SessionHeader, Url};
 use Rule::{Cookie, CookieExact, CookieExcept, CookieLike, CookiePair, Header, Query};
 
+const fn like(first: &'static str, is: fn(&[u8]) -> bool) -> Rule {
+    CookieLike { first, is }
+}
+
 /// The set, in order.
-pub static TABLE: &[Entry] = &[
-    entry(Group::Protocol, "Mcp-Session-Id", Header("mcp-session-id")),
+pub static TABLE: &[Entry] = ENTRIES;
+
+const ENTRIES: &[Entry] = &[
     entry(OpaqueCookie, "PHPSESSID", Cookie("phpsessid")),
     entry(OpaqueCookie, "JSESSIONID", Cookie("jsessionid")),
+    entry(OpaqueCookie, "JSESSIONID.*", like("j", is_jenkins)),
     entry(OpaqueCookie, "ASP.NET_SessionId", Cookie("asp.net_sessionid")),
     entry(OpaqueCookie, ".AspNetCore.Session", Cookie(".aspnetcore.session")),
     entry(OpaqueCookie, "connect.sid", Cookie("connect.sid")),
     entry(OpaqueCookie, "sails.sid", Cookie("sails.sid")),
     // Django; `sessionId` may be anybody's.
     entry(OpaqueCookie, "sessionid", CookieExcept { name: "sessionid", except: "sessionId" }),
-    // Spring; the lower-case one is Flask's, with the state inside.
+    // Spring; the lower-case one is Flask's.
     entry(OpaqueCookie, "SESSION", CookieExact("SESSION")),
     entry(OpaqueCookie, "MoodleSession", Cookie("moodlesession")),
     entry(OpaqueCookie, "CraftSessionId", Cookie("craftsessionid")),
@@ -136,19 +155,31 @@ pub static TABLE: &[Entry] = &[
     entry(OpaqueCookie, "zenid", Cookie("zenid")),
     entry(OpaqueCookie, "beaker.session.id", Cookie("beaker.session.id")),
     entry(OpaqueCookie, "__session", Cookie("__session")),
+    entry(OpaqueCookie, "DokuWiki", Cookie("dokuwiki")),
+    entry(OpaqueCookie, "phpMyAdmin", Cookie("phpmyadmin")),
+    entry(OpaqueCookie, "shaarli", Cookie("shaarli")),
+    entry(OpaqueCookie, "dancer.session", Cookie("dancer.session")),
+    entry(OpaqueCookie, "trac_session", Cookie("trac_session")),
+    entry(OpaqueCookie, "AIOHTTP_SESSION", Cookie("aiohttp_session")),
+    entry(OpaqueCookie, "_gitlab_session", Cookie("_gitlab_session")),
+    entry(OpaqueCookie, "authelia_session", Cookie("authelia_session")),
+    entry(OpaqueCookie, "AUTH_SESSION_ID", Cookie("auth_session_id")),
+    entry(OpaqueCookie, "KEYCLOAK_SESSION", Cookie("keycloak_session")),
+    entry(OpaqueCookie, "xf_session", Cookie("xf_session")),
+    entry(OpaqueCookie, "fe_typo_user", Cookie("fe_typo_user")),
+    entry(OpaqueCookie, "be_typo_user", Cookie("be_typo_user")),
+    entry(OpaqueCookie, "_t", CookieExact("_t")),
     entry(OpaqueCookie, "CFID+CFTOKEN", CookiePair("cfid", "cftoken")),
-    entry(OpaqueCookie, "SESS<32 hex>", CookieLike(is_drupal)),
-    entry(OpaqueCookie, "ASPSESSIONID<8 capitals>", CookieLike(is_classic_asp)),
-    entry(OpaqueCookie, "wordpress_logged_in_*", CookieLike(is_wordpress)),
-    entry(OpaqueCookie, "wiki*_session", CookieLike(is_mediawiki)),
-    entry(SessionHeader, "X-Session-Id", Header("x-session-id")),
-    entry(SessionHeader, "Session-Id", Header("session-id")),
-    entry(SessionHeader, "X-Session-Token", Header("x-session-token")),
+    entry(OpaqueCookie, "SESS<32 hex>", like("s", is_drupal)),
+    entry(OpaqueCookie, "ASPSESSIONID<8 capitals>", like("a", is_classic_asp)),
+    entry(OpaqueCookie, "wordpress_logged_in_*", like("w", is_wordpress)),
+    entry(OpaqueCookie, "wp_woocommerce_session_*", like("w", is_woocommerce)),
+    entry(OpaqueCookie, "wiki*_session", like("w", is_mediawiki)),
+    entry(OpaqueCookie, "phpbb*_sid", like("p", is_phpbb)),
+    entry(OpaqueCookie, "SAP_SESSIONID_*", like("s", is_sap)),
+    entry(OpaqueCookie, "oc<10 or more>", like("o", is_owncloud)),
+    entry(OpaqueCookie, "<32 hex>", like("0123456789abcdef", is_joomla)),
     entry(Group::JwtSid, "jwt.sid", Rule::JwtSid),
-    entry(OpaqueToken, "X-Auth-Token", Header("x-auth-token")),
-    entry(OpaqueToken, "Authorization", Rule::OpaqueAuthorization),
-    entry(OpaqueToken, "X-Access-Token", Header("x-access-token")),
-    entry(Group::JwtSub, "jwt.sub", Rule::JwtSub),
     // Exact: `SID` is Google's, and shared by all its sites.
     entry(GenericCookie, "session_id", CookieExact("session_id")),
     entry(GenericCookie, "sessionId", CookieExact("sessionId")),
@@ -156,13 +187,62 @@ pub static TABLE: &[Entry] = &[
     entry(GenericCookie, "sid", CookieExact("sid")),
     entry(GenericCookie, "auth_session", Cookie("auth_session")),
     entry(GenericCookie, "user_session", Cookie("user_session")),
+    // Flask and Starlette keep state in it, others an identifier: its value decides.
+    entry(GenericCookie, "session", CookieExact("session")),
+    entry(Group::Protocol, "Mcp-Session-Id", Header("mcp-session-id")),
+    entry(SessionHeader, "X-Session-Id", Header("x-session-id")),
+    entry(SessionHeader, "Session-Id", Header("session-id")),
+    entry(SessionHeader, "X-Session-Token", Header("x-session-token")),
+    entry(OpaqueToken, "X-Auth-Token", Header("x-auth-token")),
+    entry(OpaqueToken, "Authorization", Rule::OpaqueAuthorization),
+    entry(OpaqueToken, "X-Access-Token", Header("x-access-token")),
+    entry(OpaqueToken, "X-Device-Id", Header("x-device-id")),
+    entry(Group::JwtSub, "jwt.sub", Rule::JwtSub),
     entry(Url, ";jsessionid=", Rule::PathParameter("jsessionid")),
     entry(Url, "?PHPSESSID=", Query("PHPSESSID")),
     entry(Url, "?session_id=", Query("session_id")),
     entry(Url, "?sessionid=", Query("sessionid")),
     entry(Url, "?sid=", Query("sid")),
     entry(Url, "?access_token=", Query("access_token")),
+    entry(Group::Client, "X-API-Key", Header("x-api-key")),
+    entry(Group::Client, "apikey", Header("apikey")),
+    entry(Group::Client, "Authorization: ApiKey", Rule::ApiKeyAuthorization),
+    entry(Group::Client, "Authorization: Basic", Rule::BasicUser),
 ];
+
+/// For each first letter of a cookie's lower-case name, the entries that it may be: a bit for each place.
+pub(super) static BY_FIRST_LETTER: [u128; 256] = by_first_letter();
+
+const fn by_first_letter() -> [u128; 256] {
+    assert!(ENTRIES.len() <= 128);
+    let mut index = [0; 256];
+    let mut at = 0;
+    while at < ENTRIES.len() {
+        let (one, two) = match ENTRIES[at].rule {
+            Cookie(name) | CookieExcept { name, .. } => (name.as_bytes(), [].as_slice()),
+            // May be spelled in capitals.
+            CookieExact(name) => (name.as_bytes(), [].as_slice()),
+            CookiePair(one, two) => (one.as_bytes(), two.as_bytes()),
+            CookieLike { first, .. } => {
+                let mut letter = 0;
+                while letter < first.len() {
+                    index[first.as_bytes()[letter] as usize] |= 1 << at;
+                    letter += 1;
+                }
+                ([].as_slice(), [].as_slice())
+            }
+            _ => ([].as_slice(), [].as_slice()),
+        };
+        if let [first, ..] = one {
+            index[first.to_ascii_lowercase() as usize] |= 1 << at;
+        }
+        if let [first, ..] = two {
+            index[first.to_ascii_lowercase() as usize] |= 1 << at;
+        }
+        at += 1;
+    }
+    index
+}
 
 /// Known, but not used: their value changes during a session, so it alone would make a session of each
 /// request.
@@ -176,7 +256,6 @@ pub static KNOWN_UNUSED: &[&str] = &[
     "koa.sess",
     "koa:sess",
     "express:sess",
-    "session",
     "next-auth.session-token",
     "authjs.session-token",
     ".AspNetCore.Cookies",
@@ -202,6 +281,35 @@ fn is_classic_asp(name: &[u8]) -> bool {
 
 fn is_wordpress(name: &[u8]) -> bool {
     name.starts_with(b"wordpress_logged_in_")
+}
+
+/// Jenkins: `JSESSIONID.` and the hash of the instance.
+fn is_jenkins(name: &[u8]) -> bool {
+    let hash = name.strip_prefix(b"jsessionid.");
+    hash.is_some_and(|hash| hash.len() >= 8 && hash.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// WooCommerce, guests too.
+fn is_woocommerce(name: &[u8]) -> bool {
+    name.starts_with(b"wp_woocommerce_session_")
+}
+
+fn is_phpbb(name: &[u8]) -> bool {
+    name.starts_with(b"phpbb") && name.ends_with(b"_sid")
+}
+
+fn is_sap(name: &[u8]) -> bool {
+    name.starts_with(b"sap_sessionid_")
+}
+
+/// Nextcloud and ownCloud: `oc` and the id of the instance.
+fn is_owncloud(name: &[u8]) -> bool {
+    name.len() >= 12 && name.starts_with(b"oc") && name.iter().all(u8::is_ascii_alphanumeric)
+}
+
+/// Joomla: 32 hexadecimal digits.
+fn is_joomla(name: &[u8]) -> bool {
+    name.len() == 32 && name.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// MediaWiki: the database's name is `wiki` or begins with it.

@@ -18,6 +18,11 @@ fn jwt(payload: &str) -> String {
     format!("{}.{}.{}", part(r#"{"alg":"none"}"#), part(payload), part("signature"))
 }
 
+fn base64(text: &str) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
 fn bearer(payload: &str) -> FakeExchange {
     FakeExchange::get("/").header("Authorization", format!("Bearer {}", jwt(payload)))
 }
@@ -34,11 +39,17 @@ fn every_entry_finds_its_value() {
             Rule::CookieExact(name) | Rule::CookieExcept { name, .. } => {
                 FakeExchange::get("/").header("cookie", format!("{name}={value}"))
             }
-            Rule::CookieLike(_) => {
+            Rule::CookieLike { .. } => {
                 let name = match entry.name {
+                    "JSESSIONID.*" => "JSESSIONID.1a2b3c4d",
                     "SESS<32 hex>" => "SSESS0123456789abcdef0123456789abcdef",
                     "ASPSESSIONID<8 capitals>" => "ASPSESSIONIDQACSTBBC",
                     "wordpress_logged_in_*" => "wordpress_logged_in_1a2b",
+                    "wp_woocommerce_session_*" => "wp_woocommerce_session_0123456789abcdef",
+                    "phpbb*_sid" => "phpbb3_ab12c_sid",
+                    "SAP_SESSIONID_*" => "SAP_SESSIONID_LQI_123",
+                    "oc<10 or more>" => "ocqx5m6nx2xn",
+                    "<32 hex>" => "0123456789abcdef0123456789abcdef",
                     _ => "wikidb_session",
                 };
                 FakeExchange::get("/").header("cookie", format!("{name}={value}"))
@@ -51,6 +62,11 @@ fn every_entry_finds_its_value() {
                 FakeExchange::get("/").header("authorization", format!("Token {value}"))
             }
             Rule::JwtSub => bearer(r#"{"iss":"i","azp":"a","sub":"0123456789abcdef"}"#),
+            Rule::ApiKeyAuthorization => {
+                FakeExchange::get("/").header("authorization", format!("ApiKey {value}"))
+            }
+            Rule::BasicUser => FakeExchange::get("/")
+                .header("authorization", format!("Basic {}", base64(&format!("{value}:password")))),
             Rule::PathParameter(name) => FakeExchange::get(&format!("/a;x=1;{name}={value}/b")),
             Rule::Query(name) => FakeExchange::get(&format!("/?a=1&{name}={value}")),
         };
@@ -66,10 +82,11 @@ fn every_entry_finds_its_value() {
 fn entries_are_tried_in_the_order_of_the_table() {
     let (name, _) = cookie("sid=generic-generic; JSESSIONID=distinct-distinct").unwrap();
     assert_eq!(name, "JSESSIONID");
-    let exchange = FakeExchange::get("/?sid=in-the-query")
-        .header("X-Session-Id", "in-a-header")
-        .header("Cookie", "session_id=in-a-generic-cookie");
+    let exchange = FakeExchange::get("/?sid=in-the-query").header("X-Session-Id", "in-a-header");
     assert_eq!(found(&exchange).unwrap().0, "X-Session-Id");
+    // Anybody can make up a header.
+    let exchange = exchange.header("Cookie", "session_id=in-a-generic-cookie");
+    assert_eq!(found(&exchange).unwrap().0, "session_id");
     assert!(TABLE.is_sorted_by_key(|entry| entry.group));
 }
 
@@ -121,10 +138,25 @@ fn cfid_and_cftoken_count_as_a_pair_alone() {
 }
 
 #[test]
-fn claims_need_their_issuer() {
-    assert_eq!(found(&bearer(r#"{"sid":"0123456789"}"#)), None);
-    assert_eq!(found(&bearer(r#"{"iss":"i","sub":"u"}"#)), None);
-    assert_eq!(found(&bearer(r#"{"iss":"i","jti":"0123456789"}"#)), None);
+fn users_behind_one_address_were_merged_for_ten_of_twelve_issuers() {
+    let label = |payload: &str| found(&bearer(payload));
+    for (payload, name, value) in [
+        (r#"{"sid":"0123456789"}"#, "jwt.sid", "\n0123456789"),
+        (r#"{"iss":"i","sub":"u"}"#, "jwt.sub", "i\n\nu"),
+        (r#"{"iss":"i","aud":"p1","user_id":"u","sub":"u"}"#, "jwt.sub", "i\np1\nu"),
+        (r#"{"iss":"i","aud":"a","sub":"u","session_id":"s-1"}"#, "jwt.sid", "i\ns-1"),
+        (r#"{"iss":"o","aud":"x","cid":"0oa1","uid":"1","sub":"u"}"#, "jwt.sub", "o\n0oa1\nu"),
+        (r#"{"iss":"z","aud":"x","appid":"app","oid":"u"}"#, "jwt.sub", "z\napp\nu"),
+        (r#"{"aud":["1","2"],"jti":"x","sub":"u"}"#, "jwt.sub", "\n1\nu"),
+        (r#"{"token_type":"access","jti":"x","user_id":7}"#, "jwt.sub", "\n\n7"),
+        (r#"{"id":"u"}"#, "jwt.sub", "\n\nu"),
+        (r#"{"iss":"i","sub":"u","auth_time":17,"azp":"a"}"#, "jwt.sid", "i\nu\n17"),
+        (r#"{"iss":"i","sub":"u","session_state":"st","sid":"s"}"#, "jwt.sid", "i\ns"),
+        (r#"{"iss":"i","sub":"u","origin_jti":"o"}"#, "jwt.sid", "i\no"),
+    ] {
+        assert_eq!(label(payload), Some((name, value.to_owned())), "{payload}");
+    }
+    assert_eq!(label(r#"{"iss":"i","jti":"0123456789"}"#), None);
     let both = r#"{"iss":"issuer","client_id":"c","sub":"u","sid":"s"}"#;
     assert_eq!(found(&bearer(both)).unwrap(), ("jwt.sid", "issuer\ns".to_owned()));
 }
@@ -136,10 +168,7 @@ fn claims_that_stand_for_nothing_became_keys() {
         r#"{"iss":"https://issuer.example","sid":"0"}"#,
         r#"{"iss":"https://issuer.example","sid":0}"#,
         r#"{"iss":"https://issuer.example","sid":" None "}"#,
-        r#"{"iss":"i","sid":"short"}"#,
         r#"{"iss":"https://issuer.example","azp":"app","sub":"anonymous"}"#,
-        r#"{"iss":"https://issuer.example","azp":"undefined","sub":"1041"}"#,
-        r#"{"iss":"null","azp":"application","sub":"1041"}"#,
     ] {
         assert_eq!(found(&bearer(payload)), None, "{payload}");
     }
@@ -147,15 +176,16 @@ fn claims_that_stand_for_nothing_became_keys() {
     let user = r#"{"iss":"https://issuer.example","azp":"-","client_id":"app","sub":1041}"#;
     let expected = "https://issuer.example\napp\n1041".to_owned();
     assert_eq!(found(&bearer(user)), Some(("jwt.sub", expected)));
+    let user = r#"{"iss":"null","azp":"undefined","sub":1041}"#;
+    assert_eq!(found(&bearer(user)), Some(("jwt.sub", "\n\n1041".to_owned())));
     let long = format!(r#"{{"iss":"i","sid":"{}"}}"#, "x".repeat(4096));
     assert_eq!(found(&bearer(&long)), None);
 }
 
 #[test]
 fn a_raw_jwt_is_never_a_key() {
-    let exchange = bearer(r#"{"sub":"user-without-issuer"}"#);
-    assert_eq!(found(&exchange), None);
-    let token = jwt(r#"{"sub":"user-without-issuer","jti":"0123456789"}"#);
+    let token = jwt(r#"{"scope":"read","jti":"0123456789"}"#);
+    assert_eq!(found(&bearer(r#"{"scope":"read","jti":"0123456789"}"#)), None);
     for (header, value) in [
         ("X-Auth-Token", token.clone()),
         ("X-Access-Token", format!("Bearer {token}")),
@@ -177,7 +207,7 @@ fn a_raw_jwt_is_never_a_key() {
 
 #[test]
 fn of_two_cookies_with_a_jwt_the_second_was_not_looked_at() {
-    let without = jwt(r#"{"sub":"nobody"}"#);
+    let without = jwt(r#"{"jti":"nobody"}"#);
     let with = jwt(r#"{"iss":"issuer","sid":"0123456789"}"#);
     let expected = Some(("jwt.sid", "issuer\n0123456789".to_owned()));
     assert_eq!(cookie(&format!("id={without}; x={with}")), expected);
@@ -246,13 +276,109 @@ fn what_is_never_a_key_is_none() {
         cf_clearance _abck ak_bmsc bm_sz datadome reese84 _px3 incap_ses_1 visid_incap_1 nlbi_1 TS01a \
         aws-waf-token AWSALB AWSELB ARRAffinity BIGipServerpool route SERVERID INGRESSCOOKIE SID HSID \
         SSID APISID NID laravel_session ci_session rack.session _rails_session PLAY_SESSION koa.sess \
-        session next-auth.session-token .AspNetCore.Cookies .ASPXAUTH _oauth2_proxy my_session my-session";
+        next-auth.session-token .AspNetCore.Cookies .ASPXAUTH _oauth2_proxy my_session my-session";
     for name in never.split_whitespace() {
         assert_eq!(cookie(&format!("{name}=0123456789abcdef")), None, "{name}");
     }
-    for name in ["X-Api-Key", "X-Request-Id", "traceparent", "X-B3-TraceId", "Idempotency-Key"] {
+    for name in ["X-Request-Id", "traceparent", "X-B3-TraceId", "Idempotency-Key"] {
         assert_eq!(found(&FakeExchange::get("/").header(name, "0123456789abcdef")), None, "{name}");
     }
-    let basic = FakeExchange::get("/").header("Authorization", "Basic dXNlcjpwYXNzd29yZA==");
-    assert_eq!(found(&basic), None);
+}
+
+#[test]
+fn a_made_up_spelling_outranked_the_cookie() {
+    for text in [
+        "phpsessid=bogusbogus1; PHPSESSID=real-real-real",
+        "__Host-PHPSESSID=bogusbogus1; PHPSESSID=real-real-real",
+        "phpsessid=bogusbogus1; __Host-PHPSESSID=real-real-real",
+    ] {
+        assert_eq!(cookie(text).unwrap().1, "real-real-real", "{text}");
+    }
+    let exchange = FakeExchange::get("/")
+        .header("Mcp-Session-Id", "bogusbogus1")
+        .header("Cookie", "PHPSESSID=real-real-real");
+    assert_eq!(found(&exchange).unwrap().0, "PHPSESSID");
+}
+
+#[test]
+fn state_in_a_cookie_made_a_session_of_each_request() {
+    let state = format!("{}.{}", base64(r#"{"userId":"64af","n":1}"#), "s".repeat(43));
+    for name in ["__session", "session", "sessionid", "PHPSESSID"] {
+        assert_eq!(cookie(&format!("{name}={state}")), None, "{name}");
+        let next = cookie(&format!("{name}={state}; sid=0123456789")).unwrap();
+        assert_eq!(next.0, "sid", "{name}");
+    }
+    assert_eq!(cookie("session=0123456789abcdef").unwrap().0, "session");
+    let sealed = "eyJhbGciOiJkaXIifQ..0123456789abcdef.0123456789abcdef.0123456789abcdef";
+    let exchange = FakeExchange::get("/").header("Authorization", format!("Bearer {sealed}"));
+    assert_eq!(found(&exchange), None);
+}
+
+#[test]
+fn tokens_of_any_scheme_and_of_supabase_are_read() {
+    let token = jwt(r#"{"iss":"i","session_id":"s-1"}"#);
+    let expected = Some(("jwt.sid", "i\ns-1".to_owned()));
+    for value in
+        [format!("DPoP {token}"), format!("JWT {token}"), format!("Token {token}"), token.clone()]
+    {
+        let exchange = FakeExchange::get("/").header("Authorization", &value);
+        assert_eq!(found(&exchange), expected, "{value}");
+    }
+    let session =
+        base64(&format!(r#"{{"access_token":"{token}","token_type":"bearer","user":1}}"#));
+    let whole = format!("sb-project-auth-token=base64-{}", session.trim_end_matches('='));
+    assert_eq!(cookie(&whole), expected);
+    let cut = whole.len() - 9;
+    let (one, two) = whole.split_at(cut);
+    let one = one.replace("auth-token=", "auth-token.0=");
+    assert_eq!(cookie(&format!("{one}; sb-project-auth-token.1={two}")), expected);
+}
+
+#[test]
+fn clients_come_below_all_sessions() {
+    let exchange = FakeExchange::get("/?sid=in-the-query").header("X-API-Key", "key-of-a-client");
+    assert_eq!(found(&exchange).unwrap().0, "?sid=");
+    let alice =
+        FakeExchange::get("/").header("Authorization", format!("Basic {}", base64("al:pw")));
+    assert_eq!(found(&alice).unwrap(), ("Authorization: Basic", "basic\nal".to_owned()));
+    let token =
+        FakeExchange::get("/").header("Authorization", format!("Basic {}", base64(":token")));
+    assert_eq!(found(&token).unwrap().1, "basic\n:token");
+    assert!(TABLE.iter().filter(|entry| entry.is_client()).count() == 4);
+}
+
+#[test]
+fn any_identifier_in_a_request_is_handed_out() {
+    let all = |exchange: &FakeExchange| {
+        let mut all = Vec::new();
+        each(exchange, &mut Scratch::default(), &mut |_, value| {
+            all.push(String::from_utf8_lossy(value).into_owned());
+        });
+        all
+    };
+    let real = "real,real0123456789";
+    for exchange in [
+        FakeExchange::get("/").header("Cookie", format!("phpsessid=bogusbogus1; PHPSESSID={real}")),
+        FakeExchange::get("/").header("Cookie", format!("PHPSESSID=bogusbogus1; PHPSESSID={real}")),
+        FakeExchange::get("/").header("Cookie", "PHPSESSID=%72eal%2creal0123456789"),
+        FakeExchange::get("/")
+            .header("Mcp-Session-Id", "bogusbogus1")
+            .header("Mcp-Session-Id", real),
+        FakeExchange::get("/")
+            .header("Authorization", format!("Bearer {real}"))
+            .header("Cookie", "sid=bogusbogus"),
+        FakeExchange::get(&format!("/?sid=bogusbogus1&sid={real}")),
+        FakeExchange::get(&format!("/;jsessionid=bogusbogus1;jsessionid={real}")),
+    ] {
+        assert!(all(&exchange).iter().any(|value| value == real), "{exchange:?}");
+    }
+    // Denied as a client sends it, which encodes; then it does not.
+    let decoded = FakeExchange::get("/").header("Cookie", format!("PHPSESSID={real}"));
+    assert!(all(&decoded).contains(&"real%2Creal0123456789".to_owned()));
+    let both = bearer(r#"{"iss":"i","sub":"user-1","sid":"sid-1234567"}"#)
+        .header("Cookie", "PHPSESSID=bogusbogus77");
+    let both = all(&both);
+    assert!(
+        both.contains(&"i\nsid-1234567".to_owned()) && both.contains(&"i\n\nuser-1".to_owned())
+    );
 }

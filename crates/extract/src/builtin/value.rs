@@ -1,6 +1,7 @@
 //! Which values identify a session, and which part of them.
 
 use super::jwt;
+use super::state::holds_state;
 use super::{MAX_VALUE_BYTES, MIN_VALUE_BYTES};
 use crate::percent;
 
@@ -25,8 +26,13 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
 }
 
 /// Long enough, short enough, and no placeholder.
-pub(super) fn identifies(value: &[u8]) -> bool {
+pub(super) fn has_length(value: &[u8]) -> bool {
     (MIN_VALUE_BYTES..=MAX_VALUE_BYTES).contains(&value.len()) && !is_placeholder(value)
+}
+
+/// As [`has_length`], and neither a JWT, whose claims count or nothing of it, nor state.
+pub(super) fn identifies(value: &[u8]) -> bool {
+    has_length(value) && !jwt::is_raw(value) && !holds_state(value)
 }
 
 /// The part of a cookie, or of a path parameter, that stays the same during a session.
@@ -39,17 +45,22 @@ pub(super) fn stable_part<'v>(
         // What is cut off may be what shows it, and what is left is the same for all users.
         return None;
     }
-    match lower_case_name {
-        // Behind a dot or an exclamation mark stands the node: a fail-over changes it.
-        b"jsessionid" => value.split(|byte| matches!(byte, b'.' | b'!')).next(),
-        // `s:ID.signature`, percent-encoded.
-        b"connect.sid" => {
-            let decoded = percent::decode(value, false, buffer)?;
-            match decoded.strip_prefix(b"s:") {
-                Some(signed) => signed.split(|byte| *byte == b'.').next(),
-                None => Some(decoded),
-            }
-        }
-        _ => Some(value),
+    let name = lower_case_name;
+    // Behind a dot or an exclamation mark stands the node: a fail-over changes it.
+    if name.starts_with(b"jsessionid") || name == b"auth_session_id" {
+        return value.split(|byte| matches!(byte, b'.' | b'!')).next();
     }
+    // `s:ID.signature`, percent-encoded.
+    if name == b"connect.sid" {
+        let decoded = percent::decode(value, false, buffer)?;
+        return match decoded.strip_prefix(b"s:") {
+            Some(signed) => signed.split(|byte| *byte == b'.').next(),
+            None => Some(decoded),
+        };
+    }
+    // `customer||expires||expiring||hash`, percent-encoded.
+    if name.starts_with(b"wp_woocommerce_session_") {
+        return percent::decode(value, false, buffer)?.split(|byte| *byte == b'|').next();
+    }
+    Some(value)
 }

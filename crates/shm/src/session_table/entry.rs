@@ -267,6 +267,8 @@ fn source_to_byte(source: Source) -> u8 {
         Source::Builtin => 2,
         Source::Key => 3,
         Source::IpUaJa4 => 4,
+        Source::Link => 5,
+        Source::Client => 6,
     }
 }
 
@@ -276,6 +278,8 @@ fn source_from_byte(byte: u8) -> Source {
         2 => Source::Builtin,
         3 => Source::Key,
         4 => Source::IpUaJa4,
+        5 => Source::Link,
+        6 => Source::Client,
         _ => Source::Ip,
     }
 }
@@ -286,7 +290,15 @@ mod tests {
 
     #[test]
     fn a_session_survives_its_words() {
-        for source in [Source::Ip, Source::IpUa, Source::Builtin, Source::Key, Source::IpUaJa4] {
+        for source in [
+            Source::Ip,
+            Source::IpUa,
+            Source::Builtin,
+            Source::Key,
+            Source::IpUaJa4,
+            Source::Link,
+            Source::Client,
+        ] {
             let session = Snapshot {
                 first_seen_ms: TIME_MAX - 1,
                 last_seen_ms: TIME_MAX,

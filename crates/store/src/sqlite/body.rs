@@ -120,6 +120,8 @@ pub(super) fn decode<R: Resolve>(bytes: &[u8], strings: &mut R) -> Option<Stored
             1 => Source::Builtin,
             2 => Source::IpUa,
             4 => Source::IpUaJa4,
+            5 => Source::Link,
+            6 => Source::Client,
             _ => Source::Ip,
         },
         id: read_text(input)?,

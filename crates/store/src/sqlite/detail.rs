@@ -42,6 +42,8 @@ pub(super) fn read_part(
             1 => "builtin",
             2 => "ip_ua",
             4 => "ip_ua_ja4",
+            5 => "link",
+            6 => "client",
             _ => "ip",
         }
         .to_owned(),

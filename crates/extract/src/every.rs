@@ -1,0 +1,94 @@
+//! Every value that a point may yield: of repeated headers, cookies and arguments each, as it is sent,
+//! decoded, and encoded.
+
+use super::builtin::each_spelling;
+use super::exchange::{Exchange, Side};
+use super::scratch::Scratch;
+use super::source::Source;
+use super::{MAX_VALUE_BYTES, Point, cookie, query};
+
+/// Most repetitions of an argument or a field that are looked at.
+const MAX_REPEATS: usize = 64;
+
+impl Point {
+    /// Hands out what [`Point::read`] yields, and what it would yield of each repetition of the same header,
+    /// cookie or argument. A value may come more than once.
+    pub fn read_each<X: Exchange + ?Sized>(
+        &self,
+        exchange: &X,
+        scratch: &mut Scratch,
+        take: &mut dyn FnMut(&[u8]),
+    ) {
+        if let Some(value) = self.read(exchange, scratch) {
+            take(value);
+        }
+        let mut offer = |raw: &[u8]| {
+            each_spelling(raw, &mut |value| {
+                if let Some(value) = self.decode(value, scratch) {
+                    take(value);
+                }
+            });
+        };
+        match self.source() {
+            Source::Header { side: Side::Request, name: wanted, .. } => {
+                exchange.headers(Side::Request, &mut |name, value| {
+                    if name.eq_ignore_ascii_case(wanted) {
+                        offer(value);
+                    }
+                    true
+                });
+            }
+            Source::HeaderLike(begin) => exchange.headers(Side::Request, &mut |name, value| {
+                if name.get(..begin.len()).is_some_and(|head| head.eq_ignore_ascii_case(begin)) {
+                    offer(value);
+                }
+                true
+            }),
+            Source::Cookie(wanted) => each_cookie(exchange, |name| *name == **wanted, &mut offer),
+            Source::CookieLike(begin) => {
+                each_cookie(exchange, |name| name.starts_with(begin), &mut offer);
+            }
+            Source::Query { name, .. } => {
+                let values = (0..).map_while(|nth| query::find(exchange.query(), name, nth));
+                values.take(MAX_REPEATS).for_each(offer);
+            }
+            Source::Form(name) => {
+                let Some(body) = exchange.body(Side::Request).filter(super::Body::is_form) else {
+                    return;
+                };
+                let values = (0..).map_while(|nth| query::find(body.bytes, name, nth));
+                values.take(MAX_REPEATS).for_each(offer);
+            }
+            _ => {}
+        }
+    }
+
+    /// What the decoders make of a value of the source.
+    fn decode<'v>(&'v self, value: &'v [u8], scratch: &'v mut Scratch) -> Option<&'v [u8]> {
+        let Scratch { value: current, output, document, carry } = scratch;
+        current.clear();
+        current.extend_from_slice(value.get(..MAX_VALUE_BYTES).unwrap_or(value).trim_ascii());
+        for decoder in self.decoders() {
+            let next = decoder.decode(current, output, document)?.trim_ascii();
+            carry.clear();
+            carry.extend_from_slice(next);
+            std::mem::swap(current, carry);
+        }
+        (!current.is_empty()).then_some(&**current)
+    }
+}
+
+fn each_cookie<X: Exchange + ?Sized>(
+    exchange: &X,
+    is_wanted: impl Fn(&[u8]) -> bool,
+    take: &mut dyn FnMut(&[u8]),
+) {
+    exchange.headers(Side::Request, &mut |name, value| {
+        if name.eq_ignore_ascii_case(b"cookie") {
+            cookie::pairs(value)
+                .filter(|(name, _)| is_wanted(name))
+                .for_each(|(_, value)| take(value));
+        }
+        true
+    });
+}
