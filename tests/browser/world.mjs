@@ -18,7 +18,7 @@ export async function eventually(what, ask, ms = 20000) {
   }
 }
 
-function freePort() {
+export function freePort() {
   return new Promise((done) => {
     const socket = createSocket();
     socket.listen(0, "127.0.0.1", () => {

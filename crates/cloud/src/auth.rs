@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use crate::console;
 use crate::error::AppError;
 use crate::routes::Audience;
+use crate::site::{Peer, Site};
 use crate::state::AppState;
 use api_sessions_store::{Role, StoreError};
 
@@ -108,13 +109,14 @@ async fn authenticate(
     state: &AppState,
     method: &Method,
     headers: &HeaderMap,
+    site: &Site,
 ) -> Result<Identity, AppError> {
     let token = match bearer(headers) {
         Some(token) => Some(token),
         None => {
             let token = cookie(headers);
-            if token.is_some() && !method.is_safe() && !same_origin(headers) {
-                return Err(AppError::forbidden("requests from another site are refused"));
+            if token.is_some() && !method.is_safe() {
+                require_own_origin(headers, site)?;
             }
             token
         }
@@ -123,37 +125,56 @@ async fn authenticate(
     identify(state, token).await?.ok_or_else(|| AppError::unauthorized("unknown token"))
 }
 
-/// Whether a browser sent the request from one of the Console's own pages.
-fn same_origin(headers: &HeaderMap) -> bool {
+/// Refuses a request that a browser did not send from one of the Console's own pages.
+///
+/// # Errors
+/// 403
+pub fn require_own_origin(headers: &HeaderMap, site: &Site) -> Result<(), AppError> {
+    if is_own_origin(headers, site) {
+        return Ok(());
+    }
+    Err(AppError::forbidden(
+        "requests from another site are refused; for a Console behind a proxy, --public-url states its address",
+    ))
+}
+
+fn is_own_origin(headers: &HeaderMap, site: &Site) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match text("sec-fetch-site") {
         Some(site) => site == "same-origin" || site == "none",
-        None => match (text("origin"), text("host")) {
-            (Some(origin), Some(host)) => {
-                origin.split_once("://").is_some_and(|(_, origin)| origin == host)
-            }
-            _ => false,
-        },
+        // Browsers send it over TLS and to loopback only.
+        None => text("origin").is_some_and(|origin| site.is_origin(origin)),
     }
 }
 
 /// The layer in front of every route: authenticates, checks the access that the route requires, and leaves
-/// the [`Identity`] in the request's extensions.
+/// the [`Identity`] and the [`Site`] in the request's extensions.
 pub async fn guard(
     State((state, access, audience)): State<(AppState, Access, Audience)>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    if access == Access::Public {
-        return next.run(request).await;
-    }
-    match authorize(&state, access, request.method(), request.headers()).await {
+    let peer = request.extensions().get::<Peer>().copied();
+    let site = Site::of(&state.config, peer, request.headers());
+    let permitted = match access {
+        Access::Public => Ok(None),
+        _ => authorize(&state, access, request.method(), request.headers(), &site).await.map(Some),
+    };
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let is_browser = accept.is_some_and(|accept| accept.contains("text/html"));
+    let response = match permitted {
         Ok(identity) => {
-            request.extensions_mut().insert(identity);
+            if let Some(identity) = identity {
+                request.extensions_mut().insert(identity);
+            }
+            request.extensions_mut().insert(site.clone());
             next.run(request).await
         }
-        Err(error) if audience == Audience::Console => console::refusal(error),
         Err(error) => error.into_response(),
+    };
+    match audience {
+        Audience::Console => console::finish(response, &site, is_browser),
+        Audience::Api => response,
     }
 }
 
@@ -162,8 +183,9 @@ async fn authorize(
     access: Access,
     method: &Method,
     headers: &HeaderMap,
+    site: &Site,
 ) -> Result<Identity, AppError> {
-    let identity = authenticate(state, method, headers).await?;
+    let identity = authenticate(state, method, headers, site).await?;
     if !access.allows(identity.role) {
         state.metrics.forbidden();
         let role = identity.role.as_str();
@@ -203,12 +225,14 @@ mod tests {
 
     #[test]
     fn requests_from_another_site_are_recognized() {
-        assert!(same_origin(&headers(&[("sec-fetch-site", "same-origin")])));
-        assert!(!same_origin(&headers(&[("sec-fetch-site", "cross-site")])));
-        let own = [("origin", "http://127.0.0.1:8700"), ("host", "127.0.0.1:8700")];
-        assert!(same_origin(&headers(&own)));
-        assert!(!same_origin(&headers(&[("origin", "http://evil"), ("host", "127.0.0.1")])));
-        assert!(!same_origin(&headers(&[])));
+        let site = Site::parse("http://127.0.0.1:8700").unwrap();
+        let is_own = |pairs| is_own_origin(&headers(pairs), &site);
+        assert!(is_own(&[("sec-fetch-site", "same-origin")]));
+        assert!(!is_own(&[("sec-fetch-site", "cross-site")]));
+        assert!(!is_own(&[("sec-fetch-site", "cross-site"), ("origin", "http://127.0.0.1:8700")]));
+        assert!(is_own(&[("origin", "http://127.0.0.1:8700")]));
+        assert!(!is_own(&[("origin", "http://evil"), ("host", "evil")]));
+        assert!(!is_own(&[]));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::Deserialize;
 
+use crate::site::{Site, TrustedProxy};
 use api_sessions_store::{Day, StoreKind};
 
 /// Default address: loopback only.
@@ -50,6 +51,20 @@ pub struct Options {
     /// Full UTC days kept in addition to the current one, such as `7d` [default: 7d]
     #[arg(long, env = "API_SESSIONS_CLOUD_RETENTION", value_name = "DAYS", global = true)]
     pub retention: Option<String>,
+    /// Address under which browsers see the Console: scheme, host and path, such as
+    /// `https://console.example/sessions/` [default: what the request says]
+    #[arg(long, env = "API_SESSIONS_CLOUD_PUBLIC_URL", value_name = "URL", global = true)]
+    pub public_url: Option<String>,
+    /// Proxy whose X-Forwarded-Proto, -Host and -Prefix headers count: a network, an address or `unix:`;
+    /// repeatable [default: none]
+    #[arg(
+        long,
+        env = "API_SESSIONS_CLOUD_TRUSTED_PROXY",
+        value_name = "CIDR",
+        value_delimiter = ',',
+        global = true
+    )]
+    pub trusted_proxy: Vec<String>,
     /// Log format on stderr: `text` or `json` [default: text]
     #[arg(long, env = "API_SESSIONS_CLOUD_LOG_FORMAT", value_name = "FORMAT", global = true)]
     pub log_format: Option<String>,
@@ -70,6 +85,8 @@ struct FileOptions {
     store: Option<String>,
     clickhouse_password_file: Option<PathBuf>,
     retention: Option<FileDays>,
+    public_url: Option<String>,
+    trusted_proxy: Option<FileList>,
     log_format: Option<String>,
     log: Option<String>,
 }
@@ -80,6 +97,23 @@ struct FileOptions {
 enum FileDays {
     Number(u32),
     Text(String),
+}
+
+/// A list in a file: several strings, or one.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a string or a list of strings is expected")]
+enum FileList {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl FileList {
+    fn into_vec(self) -> Vec<String> {
+        match self {
+            FileList::One(text) => vec![text],
+            FileList::Several(all) => all,
+        }
+    }
 }
 
 /// The effective configuration.
@@ -93,6 +127,10 @@ pub struct Config {
     pub store: StoreKind,
     /// Full days kept in addition to the current one.
     pub retention_days: u32,
+    /// Address under which browsers see the Console; without it, requests state it.
+    pub public_url: Option<Site>,
+    /// Proxies whose `X-Forwarded-*` headers count.
+    pub trusted_proxies: Vec<TrustedProxy>,
     /// Log in JSON.
     pub log_json: bool,
     /// Log filter.
@@ -114,6 +152,8 @@ impl Options {
             store: text(self.store),
             clickhouse_password_file: path(self.clickhouse_password_file),
             retention: text(self.retention),
+            public_url: text(self.public_url),
+            trusted_proxy: without_empty(self.trusted_proxy),
             log_format: text(self.log_format),
             log: text(self.log),
             config: path(self.config),
@@ -147,6 +187,11 @@ impl Config {
             FileDays::Number(days) => days.to_string(),
             FileDays::Text(text) => text,
         }));
+        let public_url = options.public_url.or(file.public_url.filter(|url| !url.is_empty()));
+        let mut proxies = options.trusted_proxy;
+        if proxies.is_empty() {
+            proxies = without_empty(file.trusted_proxy.map_or_else(Vec::new, FileList::into_vec));
+        }
         let format = options.log_format.or(file.log_format);
         Ok(Config {
             listen: read_listen(&listen)?,
@@ -156,6 +201,11 @@ impl Config {
                 Some(text) => read_days(&text)?,
                 None => DEFAULT_RETENTION_DAYS,
             },
+            public_url: public_url.map(|url| read_public_url(&url)).transpose()?,
+            trusted_proxies: proxies
+                .iter()
+                .map(|text| read_trusted_proxy(text))
+                .collect::<Result<_, _>>()?,
             log_json: match format.as_deref() {
                 None | Some("text") => false,
                 Some("json") => true,
@@ -175,6 +225,27 @@ impl Config {
 
 fn invalid(name: &str, value: &str, expected: &str) -> ConfigError {
     ConfigError(format!("invalid value \"{value}\" of {name}: {expected} is expected"))
+}
+
+fn without_empty(mut all: Vec<String>) -> Vec<String> {
+    all.retain(|text| !text.is_empty());
+    all
+}
+
+fn read_public_url(text: &str) -> Result<Site, ConfigError> {
+    Site::parse(text).map_err(|what| {
+        // Everything up to an `@` may contain a password.
+        let shown = text.split('@').next_back().unwrap_or_default();
+        let expected = "http:// or https://, a host and an optional path \
+            (letters, digits and -._~%+=:@/), such as https://console.example/sessions/,";
+        let ConfigError(error) = invalid("public-url", shown, expected);
+        ConfigError(format!("{error}: {what}"))
+    })
+}
+
+fn read_trusted_proxy(text: &str) -> Result<TrustedProxy, ConfigError> {
+    let expected = "a network such as 10.0.0.0/8, an address or \"unix:\"";
+    text.trim().parse().map_err(|()| invalid("trusted-proxy", text, expected))
 }
 
 fn default_data() -> PathBuf {
@@ -249,6 +320,28 @@ mod tests {
     }
 
     #[test]
+    fn the_public_address_comes_from_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.toml");
+        let load = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            Config::load(Options { config: Some(path.clone()), ..Options::default() })
+        };
+        let config =
+            load("public-url = \"https://a.example/x/\"\ntrusted-proxy = \"::1\"\n").unwrap();
+        assert_eq!(config.public_url.unwrap().link("/"), "/x/");
+        assert_eq!(config.trusted_proxies, ["::1".parse().unwrap()]);
+        let config = load("trusted-proxy = [\"10.0.0.0/8\", \"unix:\"]\n").unwrap();
+        assert_eq!(
+            config.trusted_proxies,
+            ["10.0.0.0/8", "unix:"].map(|text| text.parse().unwrap())
+        );
+        assert!(load("trusted-proxy = 1\n").unwrap_err().to_string().contains("list of strings"));
+        let error = load("public-url = \"https://me:word@a/\"\n").unwrap_err().to_string();
+        assert!(error.contains("a user is not possible") && !error.contains("word"), "{error}");
+    }
+
+    #[test]
     fn errors_name_the_option() {
         for (options, word) in [
             (Options { retention: Some("0d".into()), ..Options::default() }, "retention"),
@@ -256,6 +349,11 @@ mod tests {
             (Options { listen: Some("8700".into()), ..Options::default() }, "listen"),
             (Options { store: Some("mysql".into()), ..Options::default() }, "store"),
             (Options { log_format: Some("xml".into()), ..Options::default() }, "log-format"),
+            (Options { public_url: Some("a.example".into()), ..Options::default() }, "public-url"),
+            (
+                Options { trusted_proxy: vec!["10.0.0.0/33".into()], ..Options::default() },
+                "trusted-proxy",
+            ),
         ] {
             let error = Config::load(options).unwrap_err().to_string();
             assert!(error.starts_with("invalid value \"") && error.contains(word), "{error}");

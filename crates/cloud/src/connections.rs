@@ -27,6 +27,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::site::Peer;
+
 /// Maximum number of connections, if the limit of open files allows it. Each node holds two.
 const MAX_CONNECTIONS: usize = 10_000;
 
@@ -123,8 +125,10 @@ async fn connection(
     mut stopping: watch::Receiver<bool>,
 ) {
     let _ = stream.set_nodelay(true);
+    let peer = stream.peer_addr().ok().map(|address| Peer::Ip(address.ip()));
     let in_flight = InFlight::default();
-    let service = Counted { inner: TowerToHyperService::new(router), in_flight: in_flight.clone() };
+    let inner = TowerToHyperService::new(router);
+    let service = Service { inner, in_flight: in_flight.clone(), peer };
     let mut builder = http1::Builder::new();
     let builder = builder.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
@@ -168,19 +172,23 @@ impl Drop for InFlightGuard {
     }
 }
 
-/// The router, counting requests in flight.
-struct Counted {
+/// The router: counts requests in flight, and leaves the [`Peer`] in their extensions.
+struct Service {
     inner: TowerToHyperService<Router>,
     in_flight: InFlight,
+    peer: Option<Peer>,
 }
 
-impl hyper::service::Service<Request<Incoming>> for Counted {
+impl hyper::service::Service<Request<Incoming>> for Service {
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let guard = self.in_flight.enter();
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(peer);
+        }
         let response = hyper::service::Service::call(&self.inner, request);
         Box::pin(async move {
             let response = response.await?;

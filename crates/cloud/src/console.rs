@@ -23,33 +23,43 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 
 use crate::error::AppError;
+use crate::extractors::Rejection;
+use crate::site::Site;
 use viewer::Viewer;
 
 /// Own resources only, nothing inline, never framed.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
     connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Headers of every page.
-pub(crate) async fn security_headers(mut response: Response) -> Response {
-    let policy = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+/// Completes a response to a browser: policy, prefix of redirects, and a page instead of an error as JSON.
+pub(crate) fn finish(mut response: Response, site: &Site, is_browser: bool) -> Response {
+    let extensions = response.extensions();
+    let rejection = || extensions.get::<Rejection>().map(|rejection| rejection.0.clone());
+    let error = extensions.get().cloned().or_else(|| rejection().filter(|_| is_browser));
+    if let Some(error) = error {
+        response = refusal(error, site);
+    }
+    let headers = response.headers_mut();
+    headers
+        .insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    // Handlers redirect to paths of the table of routes.
+    let path = headers.get(header::LOCATION).and_then(|location| location.to_str().ok());
+    if let Some(location) = path.and_then(|path| site.link(path).parse().ok()) {
+        headers.insert(header::LOCATION, location);
+    }
     response
 }
 
 /// What a browser gets instead of a page: the login page if it has no valid token, else the error.
-pub(crate) fn refusal(error: AppError) -> Response {
-    match error.status {
-        StatusCode::UNAUTHORIZED => Redirect::to("/login").into_response(),
-        _ => error_page(error),
+fn refusal(error: AppError, site: &Site) -> Response {
+    if error.status == StatusCode::UNAUTHORIZED {
+        return Redirect::to("/login").into_response();
     }
-}
-
-fn error_page(error: AppError) -> Response {
-    let viewer = Viewer { is_admin: false };
+    let viewer = Viewer { is_admin: false, site: site.clone() };
     let content = html! {
         h1 { (error.status.as_u16()) " " (error.status.canonical_reason().unwrap_or("Error")) }
         p.notice.bad { (error.detail) }
-        p { a href="/" { "All sessions" } }
+        p { a href=(viewer.link("/")) { "All sessions" } }
     };
-    (error.status, html::page("Error", "", viewer, &content)).into_response()
+    (error.status, html::page("Error", "", &viewer, &content)).into_response()
 }

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use api_sessions_store::StoreError;
 
-/// An error response.
-#[derive(Debug, thiserror::Error)]
+/// An error response. It stays in the extensions of its response, so that the Console can show a page instead.
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{error}: {detail}")]
 pub struct AppError {
     /// Status.
@@ -113,6 +113,7 @@ impl IntoResponse for AppError {
         if let Some((name, value)) = hint {
             response.headers_mut().insert(name, value);
         }
+        response.extensions_mut().insert(self);
         response
     }
 }

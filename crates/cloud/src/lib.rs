@@ -22,5 +22,6 @@ pub mod node_control;
 pub mod retention;
 pub mod routes;
 pub mod server;
+pub mod site;
 pub mod state;
 pub mod tokens;

@@ -3,12 +3,17 @@
 //! A route exists only as a row of [`table`], a row cannot leave its access out, and [`router`] puts
 //! [`guard`] in front of every row.
 
+use std::convert::Infallible;
+
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
 
 use crate::api::{denylist, openapi, operation, parameters, requests, sessions};
 use crate::auth::{Access, guard};
@@ -16,6 +21,7 @@ use crate::console;
 use crate::error::AppError;
 use crate::ingest::records;
 use crate::node_control::{nodes, sync};
+use crate::site::{Peer, Site};
 use crate::state::AppState;
 
 /// Who a route is for, which decides the form of a refusal.
@@ -107,6 +113,7 @@ pub fn table() -> Vec<Route> {
         page(POST, "/logout", Public, console::login::logout),
         page(GET, "/style.css", Public, console::assets::style),
         page(GET, "/app.js", Public, console::assets::script),
+        page(GET, "/favicon.svg", Public, console::assets::icon),
     ]
 }
 
@@ -114,28 +121,45 @@ pub fn table() -> Vec<Route> {
 pub fn router(state: AppState) -> Router {
     let add = |router: Router<AppState>, route: Route| {
         let rule = (state.clone(), route.access, route.audience);
-        let guarded = route.handler.route_layer(from_fn_with_state(rule, guard));
-        router.route(
-            route.path,
-            match route.audience {
-                Audience::Api => guarded,
-                Audience::Console => guarded.route_layer(map_response(console::security_headers)),
-            },
-        )
+        router.route(route.path, route.handler.route_layer(from_fn_with_state(rule, guard)))
     };
-    table()
-        .into_iter()
-        .fold(Router::new(), add)
-        .fallback(|| async { AppError::not_found("no such path") })
-        .method_not_allowed_fallback(|| async {
+    let routes =
+        table().into_iter().fold(Router::new(), add).method_not_allowed_fallback(|| async {
             AppError::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method_not_allowed",
                 "this path does not support this method",
             )
+        });
+    let not_found = || async { AppError::not_found("no such path") };
+    let inner = routes.clone().fallback(not_found).with_state(state.clone());
+    routes
+        .fallback(move |state: State<AppState>, request: Request| {
+            below_prefix(state, inner, request)
         })
         .layer(map_response(response_headers))
         .with_state(state)
+}
+
+/// Serves a path that is no route as it is, but below the path of the public address: of a proxy that passes
+/// paths on unchanged.
+async fn below_prefix(
+    State(state): State<AppState>,
+    routes: Router,
+    mut request: Request,
+) -> Response {
+    let peer = request.extensions().get::<Peer>().copied();
+    let site = Site::of(&state.config, peer, request.headers());
+    let path = site.strip(request.uri().path()).map(|path| match request.uri().query() {
+        Some(query) => format!("/{}?{query}", path.trim_start_matches('/')),
+        None => format!("/{}", path.trim_start_matches('/')),
+    });
+    if let Some(uri) = path.and_then(|path| path.parse().ok()) {
+        *request.uri_mut() = uri;
+    }
+    let answer: Result<Response, Infallible> =
+        Service::call(&TowerToHyperService::new(routes), request).await;
+    answer.into_response()
 }
 
 /// Headers of every response: nothing may be cached, sniffed or sent on as a referrer.

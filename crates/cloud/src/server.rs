@@ -77,9 +77,13 @@ impl Server {
 
     /// URL of the Console. Only the first start includes the token, since logs keep what is printed.
     pub fn console_link(&self) -> String {
+        let url = |path: &str| match &self.state.config.public_url {
+            Some(site) => site.url(path),
+            None => format!("http://{}{path}", self.address),
+        };
         match &self.admin {
-            Some(token) => format!("http://{}/login?token={token}", self.address),
-            None => format!("http://{}/", self.address),
+            Some(token) => url(&format!("/login?token={token}")),
+            None => url("/"),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Style sheet and script, embedded in the binary.
+//! Style sheet, script and icon, embedded in the binary.
 
 use axum::http::header;
 use axum::response::IntoResponse;
@@ -9,4 +9,8 @@ pub(crate) async fn style() -> impl IntoResponse {
 
 pub(crate) async fn script() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("app.js"))
+}
+
+pub(crate) async fn icon() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "image/svg+xml")], include_str!("favicon.svg"))
 }

@@ -2,6 +2,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
+use super::Viewer;
 use super::html::{encoded, short, time};
 use api_sessions_store::ACTIVITY_MS;
 use api_sessions_store::{Activity, StoredRequest};
@@ -13,7 +14,7 @@ const HEIGHT: u64 = 90;
 const BARS: u64 = 120;
 
 /// Requests and attacks between two times, as bars that link to their interval.
-pub(super) fn activity(all: &[Activity], from: u64, to: u64) -> Markup {
+pub(super) fn activity(viewer: &Viewer, all: &[Activity], from: u64, to: u64) -> Markup {
     let span = to.saturating_sub(from).max(ACTIVITY_MS);
     let step = span.div_ceil(BARS).div_ceil(ACTIVITY_MS) * ACTIVITY_MS;
     let start = from / step * step;
@@ -40,13 +41,14 @@ pub(super) fn activity(all: &[Activity], from: u64, to: u64) -> Markup {
         time(from),
         time(to)
     );
+    let list = viewer.link("/");
     html! {
         figure.chart {
             svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="group" aria-label=(summary) {
                 @for (at, bar) in bars.iter().enumerate() {
                     @let x = at as f64 * width;
                     @let ts = start + at as u64 * step;
-                    a href={ "/?from=" (ts) "&to=" (ts + step) } tabindex="-1" aria-hidden="true" {
+                    a href={ (list) "?from=" (ts) "&to=" (ts + step) } tabindex="-1" aria-hidden="true" {
                         title { (time(ts)) ": " (bar.requests) " requests, " (bar.attacks) " attacks" }
                         rect.space x=(format!("{x:.1}")) y="0" width=(format!("{width:.1}")) height=(HEIGHT) {}
                         (rect("requests", x, width, height(bar.requests)))
@@ -71,7 +73,7 @@ fn rect(class: &str, x: f64, width: f64, height: f64) -> Markup {
 }
 
 /// Requests of a session over time: a line each, its height by the time taken.
-pub(super) fn timeline(requests: &[StoredRequest]) -> Markup {
+pub(super) fn timeline(viewer: &Viewer, requests: &[StoredRequest]) -> Markup {
     let (Some(first), Some(last)) = (requests.first(), requests.last()) else {
         return html! {};
     };
@@ -88,7 +90,7 @@ pub(super) fn timeline(requests: &[StoredRequest]) -> Markup {
                     @let x = (record.ts - from) as f64 / span * (WIDTH as f64 - 10.0) + 3.0;
                     @let height = 12.0 + (record.time_ms as f64).ln_1p() / scale * (HEIGHT as f64 - 14.0);
                     @let class = if !record.attacks.is_empty() { "attacks" } else if record.denied { "denied" } else if record.status >= 400 { "errors" } else { "requests" };
-                    a href={ "/requests/" (encoded(&record.id)) } tabindex="-1" aria-hidden="true" {
+                    a href=(viewer.link(&format!("/requests/{}", encoded(&record.id)))) tabindex="-1" aria-hidden="true" {
                         title { (time(record.ts)) " " (record.method) " " (short(&record.path, 80)) " " (record.status) }
                         rect class=(class) x=(format!("{x:.1}")) y=(format!("{:.1}", HEIGHT as f64 - height)) width="4" height=(format!("{height:.1}")) {}
                     }

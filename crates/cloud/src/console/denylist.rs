@@ -4,13 +4,13 @@ use ahash::AHashMap;
 use api_sessions_protocol::DenyEntry;
 use axum::Extension;
 use axum::extract::State;
-use axum::response::{Redirect, Response};
+use axum::response::Redirect;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::Viewer;
 use super::filters::address;
 use super::html::{encoded, page, short, time};
-use super::{Viewer, error_page};
 use crate::api::denylist::{Deny, remove_entry};
 use crate::api::query::MAX_LIMIT;
 use crate::auth::Identity;
@@ -60,9 +60,8 @@ pub(crate) async fn list(
     State(state): State<AppState>,
     viewer: Viewer,
     Query(query): Query<PeriodQuery>,
-) -> Result<Markup, Response> {
-    let (from, to) =
-        (parse_time(&query.from).map_err(error_page)?, parse_time(&query.to).map_err(error_page)?);
+) -> Result<Markup, AppError> {
+    let (from, to) = (parse_time(&query.from)?, parse_time(&query.to)?);
     let at: usize = query.page.parse().unwrap_or(1).max(1);
     let is_now = from.is_none() && to.is_none();
     let (periods, is_all) = state
@@ -70,30 +69,30 @@ pub(crate) async fn list(
             true => Ok((denied_now(store)?, true)),
             false => denied_between(store, from.unwrap_or(0), to.unwrap_or(u64::MAX)),
         })
-        .await
-        .map_err(error_page)?;
+        .await?;
     let shown = periods.get((at - 1).saturating_mul(PER_PAGE)..).unwrap_or_default();
     let shown = shown.get(..PER_PAGE).unwrap_or(shown);
+    let list = viewer.link("/denylist");
     let other = |page: usize| {
         let page = page.to_string();
-        address("/denylist", &[("from", &query.from), ("to", &query.to), ("page", &page)])
+        address(&list, &[("from", &query.from), ("to", &query.to), ("page", &page)])
     };
     Ok(page(
         "Denylist",
         "/denylist",
-        viewer,
+        &viewer,
         &html! {
             h1 { "Denylist" }
-            form.filters method="get" action="/denylist" {
+            form.filters method="get" action=(list) {
                 label { "Denied from (UTC)" input name="from" value=(query.from) placeholder="now"; }
                 label { "to (UTC)" input name="to" value=(query.to) placeholder="2026-11-23T10:00:00Z"; }
                 button { "Show" }
-                @if !is_now { a href="/denylist" { "Now" } }
+                @if !is_now { a href=(list) { "Now" } }
             }
             @if periods.is_empty() { p.notice { @if is_now { "No session is denied." } @else { "No session was denied in this period." } } }
             @else {
                 p.quiet { (periods.len()) @if periods.len() == 1 { " entry" } @else { " entries" } @if !is_all { "; older ones are not searched" } }
-                (table(shown, viewer, is_now))
+                (table(shown, &viewer, is_now))
                 nav.pages aria-label="Pages" {
                     @if at > 1 { a href=(other(at - 1)) { "Previous page" } }
                     @if periods.len() > at.saturating_mul(PER_PAGE) { a rel="next" href=(other(at + 1)) { "Next page" } }
@@ -101,7 +100,7 @@ pub(crate) async fn list(
             }
             @if viewer.is_admin {
                 h2 { "Deny a session" }
-                (form(""))
+                (form(&viewer, ""))
             }
         },
     ))
@@ -155,19 +154,19 @@ fn parse_time(text: &str) -> Result<Option<u64>, AppError> {
     }
 }
 
-fn table(periods: &[Period], viewer: Viewer, is_now: bool) -> Markup {
+fn table(periods: &[Period], viewer: &Viewer, is_now: bool) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Denied sessions" { table {
             thead { tr { th { "Session" } th { "Since (UTC)" } th { "Until (UTC)" } th { "By" } th { "Reason" } th { "Applications" } @if viewer.is_admin && is_now { th { "Action" } } } }
             tbody { @for period in periods { tr {
-                td { a href={ "/sessions/" (encoded(&period.session)) } { code { (short(&period.session, 64)) } } }
+                td { a href=(viewer.link(&format!("/sessions/{}", encoded(&period.session)))) { code { (short(&period.session, 64)) } } }
                 td.time { (time(period.since)) }
                 td.time { @match period.until { Some(until) => (time(until)), None => "permanent" }
                     @if let Some(by) = &period.removed_by { br; span.quiet { "removed by " (short(by, 60)) } } }
                 td { (short(&period.by, 60)) }
                 td { (short(&period.reason, 200)) }
                 td { @if period.applications.is_empty() { "all" } @else { (short(&period.applications.join(", "), 120)) } }
-                @if viewer.is_admin && is_now { td { form method="post" action="/denylist/remove" {
+                @if viewer.is_admin && is_now { td { form method="post" action=(viewer.link("/denylist/remove")) {
                     input type="hidden" name="session" value=(period.session);
                     button.plain { "Remove" }
                 } } }
@@ -177,9 +176,9 @@ fn table(periods: &[Period], viewer: Viewer, is_now: bool) -> Markup {
 }
 
 /// The form that denies a session.
-pub(super) fn form(session: &str) -> Markup {
+pub(super) fn form(viewer: &Viewer, session: &str) -> Markup {
     html! {
-        form.filters method="post" action="/denylist" {
+        form.filters method="post" action=(viewer.link("/denylist")) {
             @if session.is_empty() { label.wide { "Session id" input name="session" required pattern="[0-9a-f]{32}" title="32 hexadecimal digits"; } }
             @else { input type="hidden" name="session" value=(session); }
             label { "Duration" select name="seconds" { @for (name, seconds) in DURATIONS { option value=(seconds) { (name) } } } }
@@ -203,14 +202,14 @@ pub(crate) async fn add(
     State(state): State<AppState>,
     Extension(identity): Extension<Identity>,
     Form(form): Form<DenyForm>,
-) -> Result<Redirect, Response> {
+) -> Result<Redirect, AppError> {
     let seconds = form.seconds.trim();
     let deny = Deny {
         session: form.session.trim().to_owned(),
         seconds: if seconds.is_empty() {
             None
         } else {
-            let wrong = |_| error_page(AppError::bad_request("seconds: a number is expected"));
+            let wrong = |_| AppError::bad_request("seconds: a number is expected");
             Some(seconds.parse().map_err(wrong)?)
         },
         applications: form
@@ -221,10 +220,10 @@ pub(crate) async fn add(
             .collect(),
         reason: Some(form.reason.trim().to_owned()).filter(|reason| !reason.is_empty()),
     };
-    let entry = deny.entry(&identity.name, now_ms()).map_err(error_page)?;
+    let entry = deny.entry(&identity.name, now_ms())?;
     let back = format!("/sessions/{}", entry.session);
     let session = entry.session.clone();
-    state.change(move |store| store.deny(&entry)).await.map_err(error_page)?;
+    state.change(move |store| store.deny(&entry)).await?;
     tracing::info!(%session, by = %identity.name, "session denied");
     // The denial succeeded even if a damaged day hides whether the session is known.
     let known = state.read(move |store| store.session(&session)).await;
@@ -243,12 +242,12 @@ pub(crate) async fn remove(
     State(state): State<AppState>,
     Extension(identity): Extension<Identity>,
     Form(form): Form<RemoveForm>,
-) -> Result<Redirect, Response> {
+) -> Result<Redirect, AppError> {
     let (session, back) = match form.back.as_str() {
         "session" => (form.session.clone(), format!("/sessions/{}", encoded(&form.session))),
         _ => (form.session, "/denylist".to_owned()),
     };
-    remove_entry(&state, session, identity).await.map_err(error_page)?;
+    remove_entry(&state, session, identity).await?;
     Ok(Redirect::to(&back))
 }
 

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::Viewer;
 use super::html::encoded;
 use crate::api::query::RawQuery;
 use api_sessions_store::clock::{now_ms, rfc3339};
@@ -56,7 +57,7 @@ pub(super) fn address(path: &str, parts: &[(&str, &str)]) -> String {
 }
 
 /// The filter form of the session list.
-pub(super) fn form(raw: &RawQuery) -> Markup {
+pub(super) fn form(viewer: &Viewer, raw: &RawQuery) -> Markup {
     let text = [
         ("application", "Application", &raw.application),
         ("host", "Host", &raw.host),
@@ -70,18 +71,19 @@ pub(super) fn form(raw: &RawQuery) -> Markup {
     ];
     let set =
         parts(raw).iter().filter(|(name, _)| !matches!(*name, "sort" | "order" | "limit")).count();
+    let list = viewer.link("/");
     html! {
         nav.presets aria-label="Time" {
             @for (name, back) in PRESETS {
                 @let from = rfc3339(now_ms().saturating_sub(back) / 60_000 * 60_000);
-                a href=(with("/", &RawQuery { to: String::new(), ..raw.clone() }, "from", &from)) { (name) }
+                a href=(with(&list, &RawQuery { to: String::new(), ..raw.clone() }, "from", &from)) { (name) }
             }
-            a href=(with("/", &RawQuery { to: String::new(), ..raw.clone() }, "from", "")) { "All" }
+            a href=(with(&list, &RawQuery { to: String::new(), ..raw.clone() }, "from", "")) { "All" }
             span.gap {}
-            a href=(with("/", raw, "attack", if raw.attack == "any" { "" } else { "any" })) aria-pressed=(raw.attack == "any") role="button" { "Only with attacks" }
-            a href=(with("/", raw, "denied", if raw.denied == "true" { "" } else { "true" })) aria-pressed=(raw.denied == "true") role="button" { "Only denied" }
+            a href=(with(&list, raw, "attack", if raw.attack == "any" { "" } else { "any" })) aria-pressed=(raw.attack == "any") role="button" { "Only with attacks" }
+            a href=(with(&list, raw, "denied", if raw.denied == "true" { "" } else { "true" })) aria-pressed=(raw.denied == "true") role="button" { "Only denied" }
         }
-        form.filters action="/" method="get" role="search" {
+        form.filters action=(list) method="get" role="search" {
             label.wide { "Endpoint requested" input name="endpoint" value=(raw.endpoint) placeholder="/login"; }
             @for (name, label, value) in text { label { (label) input name=(name) value=(value); } }
             label { "From (UTC)" input name="from" value=(raw.from) placeholder="2026-11-23T10:00:00Z"; }
@@ -89,7 +91,7 @@ pub(super) fn form(raw: &RawQuery) -> Markup {
             @if !raw.denied.is_empty() { input type="hidden" name="denied" value=(raw.denied); }
             @if !raw.sort.is_empty() { input type="hidden" name="sort" value=(raw.sort); }
             button { "Filter" }
-            @if set > 0 { a href="/" { "Clear" } }
+            @if set > 0 { a href=(list) { "Clear" } }
         }
     }
 }

@@ -14,7 +14,7 @@ const MENU: [(&str, &str); 4] = [
 ];
 
 /// A page of the Console. `at` is the menu item that it belongs to.
-pub(super) fn page(title: &str, at: &str, viewer: Viewer, content: &Markup) -> Markup {
+pub(super) fn page(title: &str, at: &str, viewer: &Viewer, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -22,8 +22,9 @@ pub(super) fn page(title: &str, at: &str, viewer: Viewer, content: &Markup) -> M
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) " – API Sessions" }
-                link rel="stylesheet" href="/style.css";
-                script src="/app.js" defer {}
+                link rel="icon" type="image/svg+xml" href=(viewer.link("/favicon.svg"));
+                link rel="stylesheet" href=(viewer.link("/style.css"));
+                script src=(viewer.link("/app.js")) defer {}
             }
             body {
                 a.skip href="#content" { "Skip to content" }
@@ -31,10 +32,10 @@ pub(super) fn page(title: &str, at: &str, viewer: Viewer, content: &Markup) -> M
                     strong { "API Sessions" }
                     nav aria-label="Main" {
                         @for (address, name) in MENU {
-                            a href=(address) aria-current=[(address == at).then_some("page")] { (name) }
+                            a href=(viewer.link(address)) aria-current=[(address == at).then_some("page")] { (name) }
                         }
                     }
-                    form.out method="post" action="/logout" {
+                    form.out method="post" action=(viewer.link("/logout")) {
                         @if !viewer.is_admin { span.quiet { "read only " } }
                         button.plain { "Log out" }
                     }

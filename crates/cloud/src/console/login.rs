@@ -1,7 +1,8 @@
 //! Login, by the link that the first start prints or by a form.
 
+use axum::Extension;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{DOCTYPE, html};
 use serde::Deserialize;
@@ -9,6 +10,7 @@ use serde::Deserialize;
 use crate::auth::{self, Access};
 use crate::error::AppError;
 use crate::extractors::{Form, Query};
+use crate::site::Site;
 use crate::state::AppState;
 
 #[derive(Deserialize)]
@@ -20,33 +22,35 @@ pub(crate) struct Login {
 /// Logs in with the token in the URL, and redirects to a URL without it.
 pub(crate) async fn by_link(
     State(state): State<AppState>,
+    Extension(site): Extension<Site>,
     Query(login): Query<Login>,
 ) -> Result<Response, AppError> {
     if login.token.is_empty() {
-        return Ok(form(false).into_response());
+        return Ok(form(&site, false).into_response());
     }
-    enter(&state, &login.token).await
+    enter(&state, &site, &login.token).await
 }
 
 /// Logs in with a form, which keeps the token out of URLs and browser histories.
 pub(crate) async fn by_form(
     State(state): State<AppState>,
+    Extension(site): Extension<Site>,
     Form(login): Form<Login>,
 ) -> Result<Response, AppError> {
-    enter(&state, login.token.trim()).await
+    enter(&state, &site, login.token.trim()).await
 }
 
-async fn enter(state: &AppState, token: &str) -> Result<Response, AppError> {
+async fn enter(state: &AppState, site: &Site, token: &str) -> Result<Response, AppError> {
     match auth::identify(state, token).await? {
         Some(identity) if Access::Read.allows(identity.role) => {
-            let cookie = format!("{}={token}; Path=/; HttpOnly; SameSite=Lax", auth::COOKIE);
+            let cookie = format!("{}={token}; {}", auth::COOKIE, site.cookie_attributes());
             Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response())
         }
-        _ => Ok((StatusCode::UNAUTHORIZED, form(!token.is_empty())).into_response()),
+        _ => Ok((StatusCode::UNAUTHORIZED, form(site, !token.is_empty())).into_response()),
     }
 }
 
-fn form(is_refused: bool) -> maud::Markup {
+fn form(site: &Site, is_refused: bool) -> maud::Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -54,12 +58,13 @@ fn form(is_refused: bool) -> maud::Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { "Log in – API Sessions" }
-                link rel="stylesheet" href="/style.css";
+                link rel="icon" type="image/svg+xml" href=(site.link("/favicon.svg"));
+                link rel="stylesheet" href=(site.link("/style.css"));
             }
             body { main.login {
                 h1 { "API Sessions" }
                 @if is_refused { p.notice.bad role="alert" { "This token is unknown, or may not read." } }
-                form.card method="post" action="/login" {
+                form.card method="post" action=(site.link("/login")) {
                     label { "Viewer or admin token" input name="token" type="password" required autofocus autocomplete="off"; }
                     button { "Log in" }
                     p.quiet { "The admin token is in the file " code { "admin.token" } " of the data directory." }
@@ -69,8 +74,12 @@ fn form(is_refused: bool) -> maud::Markup {
     }
 }
 
-/// Deletes the cookie.
-pub(crate) async fn logout() -> Response {
-    let cookie = format!("{}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0", auth::COOKIE);
-    ([(header::SET_COOKIE, cookie)], Redirect::to("/login")).into_response()
+/// Deletes the cookie. Another site may not: a browser would obey the response even if it sent no cookie.
+pub(crate) async fn logout(
+    Extension(site): Extension<Site>,
+    headers: HeaderMap,
+) -> Result<Response, AppError> {
+    auth::require_own_origin(&headers, &site)?;
+    let cookie = format!("{}=; {}; Max-Age=0", auth::COOKIE, site.cookie_attributes());
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/login")).into_response())
 }

@@ -1,12 +1,12 @@
 //! Nodes: their state, and the settings they apply.
 
 use axum::extract::State;
-use axum::response::Response;
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::Viewer;
 use super::html::{duration, page, short, size, time};
-use super::{Viewer, error_page};
+use crate::error::AppError;
 use crate::node_control::registry::Node;
 use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
@@ -17,13 +17,13 @@ const AWAY_MS: u64 = 60_000;
 pub(crate) async fn list(
     State(state): State<AppState>,
     viewer: Viewer,
-) -> Result<Markup, Response> {
-    let version = state.read(|store| store.version()).await.map_err(error_page)?;
+) -> Result<Markup, AppError> {
+    let version = state.read(|store| store.version()).await?;
     let nodes = state.nodes.all();
     Ok(page(
         "Nodes",
         "/nodes",
-        viewer,
+        &viewer,
         &html! {
             div.title { h1 { "Nodes" } button.plain data-refresh="10" hidden { "Refreshing" } }
             div data-live {

@@ -5,13 +5,13 @@ use api_sessions_extract::{NoVariables, Point, Scratch};
 use api_sessions_protocol::{ParamType, Parameter, ParameterExport, ParameterSet};
 use axum::Extension;
 use axum::extract::State;
-use axum::response::{Redirect, Response};
+use axum::response::Redirect;
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::html::{page, short, visible};
 use super::sample::{MAX_BYTES, Sample};
-use super::{Viewer, error_page, nodes};
+use super::{Viewer, nodes};
 use crate::api::parameters::check;
 use crate::auth::Identity;
 use crate::error::AppError;
@@ -56,22 +56,19 @@ const DECODERS: [(&str, &str); 8] = [
 pub(crate) async fn show(
     State(state): State<AppState>,
     viewer: Viewer,
-) -> Result<Markup, Response> {
-    let (set, version) = state
-        .read(|store| Ok((store.parameters()?, store.version()?)))
-        .await
-        .map_err(error_page)?;
+) -> Result<Markup, AppError> {
+    let (set, version) = state.read(|store| Ok((store.parameters()?, store.version()?))).await?;
     let all = state.nodes.all();
     Ok(page(
         "Parameters",
         "/parameters",
-        viewer,
+        &viewer,
         &html! {
             h1 { "Session context parameters" }
             p { "Nodes with " code { "sync=on" } " apply these without a reload, in this order, before those of their nginx.conf. "
                 "A value that the nginx.conf of a node hashes or masks stays hidden regardless." }
-            (editor(&set, viewer))
-            @if viewer.is_admin { (adder()) }
+            (editor(&set, &viewer))
+            @if viewer.is_admin { (adder(&viewer)) }
             h2 { "Nodes" }
             @if all.is_empty() { p.notice { "No node has polled yet." } } @else { (nodes::table(&all, &version)) }
             h2 { "The built-in set" }
@@ -81,9 +78,9 @@ pub(crate) async fn show(
     ))
 }
 
-fn editor(set: &ParameterSet, viewer: Viewer) -> Markup {
+fn editor(set: &ParameterSet, viewer: &Viewer) -> Markup {
     html! {
-        form method="post" action="/parameters" data-parameters {
+        form method="post" action=(viewer.link("/parameters")) data-parameters {
             div.scroll tabindex="0" role="region" aria-label="Parameters" { table {
                 thead { tr { th { "Order" } th { "Point" } th { "Name" } th { "Use" } th { "Type" } th { "Export" } th { "Remove" } } }
                 tbody { @for (at, parameter) in set.parameters.iter().enumerate() { (row(parameter, viewer, at)) } }
@@ -95,7 +92,7 @@ fn editor(set: &ParameterSet, viewer: Viewer) -> Markup {
     }
 }
 
-fn row(parameter: &Parameter, viewer: Viewer, at: usize) -> Markup {
+fn row(parameter: &Parameter, viewer: &Viewer, at: usize) -> Markup {
     let export = match parameter.export {
         ParameterExport::Hashed => "hashed",
         ParameterExport::Plain => "plain",
@@ -130,10 +127,10 @@ fn choice(name: &str, label: &str, all: &[(&str, &str)], now: &str, is_fixed: bo
     }
 }
 
-fn adder() -> Markup {
+fn adder(viewer: &Viewer) -> Markup {
     html! {
         h2 { "Add a parameter" }
-        form.card data-adder method="post" action="/parameters/preview" {
+        form.card data-adder method="post" action=(viewer.link("/parameters/preview")) {
             div.filters {
                 label { "Source" select name="source" { @for (value, text) in SOURCES { option value=(value) { (text) } } } }
                 label { "Name or path" input name="rest" placeholder="X-User"; }
@@ -157,9 +154,9 @@ pub(crate) struct PreviewForm {
 }
 
 /// Previews the value that a point reads from a sample request.
-pub(crate) async fn preview(Form(form): Form<PreviewForm>) -> Result<Markup, Response> {
+pub(crate) async fn preview(Form(form): Form<PreviewForm>) -> Result<Markup, AppError> {
     if form.sample.len() > MAX_BYTES {
-        return Err(error_page(AppError::too_large("the sample is too long")));
+        return Err(AppError::too_large("the sample is too long"));
     }
     let point = match Point::parse(&form.point, &mut NoVariables) {
         Ok(point) => point,
@@ -184,14 +181,11 @@ pub(crate) async fn save(
     State(state): State<AppState>,
     Extension(identity): Extension<Identity>,
     Form(fields): Form<Vec<(String, String)>>,
-) -> Result<Redirect, Response> {
+) -> Result<Redirect, AppError> {
     let set = set(fields);
-    check(&set).map_err(error_page)?;
+    check(&set)?;
     let (kept, by) = (set.clone(), identity.name.clone());
-    state
-        .change(move |store| store.set_parameters(&kept, &by, now_ms()))
-        .await
-        .map_err(error_page)?;
+    state.change(move |store| store.set_parameters(&kept, &by, now_ms())).await?;
     tracing::info!(parameters = set.parameters.len(), by = %identity.name, "parameters changed");
     Ok(Redirect::to("/parameters"))
 }

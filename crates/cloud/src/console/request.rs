@@ -2,11 +2,10 @@
 
 use api_sessions_protocol::{FullRequest, Param, ParamType, Record};
 use axum::extract::State;
-use axum::response::Response;
 use maud::{Markup, html};
 
+use super::Viewer;
 use super::html::{encoded, page, size, visible};
-use super::{Viewer, error_page};
 use crate::error::AppError;
 use crate::extractors::Path;
 use crate::state::AppState;
@@ -15,10 +14,10 @@ pub(crate) async fn open(
     State(state): State<AppState>,
     viewer: Viewer,
     Path(id): Path<String>,
-) -> Result<Markup, Response> {
-    let found = state.read(move |store| store.request(&id)).await.map_err(error_page)?;
+) -> Result<Markup, AppError> {
+    let found = state.read(move |store| store.request(&id)).await?;
     let Some(request) = found else {
-        return Err(error_page(AppError::not_found("no such request")));
+        return Err(AppError::not_found("no such request"));
     };
     let record = &request.record;
     let outlier = state.baseline.outlier(record, &request.endpoint);
@@ -28,9 +27,9 @@ pub(crate) async fn open(
     Ok(page(
         "Request",
         "/",
-        viewer,
+        &viewer,
         &html! {
-            p { a href={ "/sessions/" (encoded(&record.session)) } { "← Session " code { (record.session) } } }
+            p { a href=(viewer.link(&format!("/sessions/{}", encoded(&record.session)))) { "← Session " code { (record.session) } } }
             h1 { (visible(&record.method)) " " (visible(&record.path)) }
             @if !record.attacks.is_empty() {
                 p { @for attack in &record.attacks { span.badge.bad { (visible(attack)) } " " } }

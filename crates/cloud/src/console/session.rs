@@ -4,11 +4,10 @@ use ahash::AHashSet;
 use api_sessions_protocol::DenyEntry;
 use api_sessions_protocol::SessionId;
 use axum::extract::State;
-use axum::response::Response;
 use maud::{Markup, html};
 
 use super::html::{duration, encoded, incomplete, page, short, size, time, visible};
-use super::{Viewer, chart, error_page, filters, sessions};
+use super::{Viewer, chart, filters, sessions};
 use crate::api::query::{MAX_LIMIT, RawQuery};
 use crate::error::AppError;
 use crate::extractors::{Path, Query};
@@ -35,8 +34,8 @@ pub(crate) async fn open(
     viewer: Viewer,
     Path(id): Path<String>,
     Query(raw): Query<RawQuery>,
-) -> Result<Markup, Response> {
-    let query = raw.requests(id.clone()).map_err(error_page)?;
+) -> Result<Markup, AppError> {
+    let query = raw.requests(id.clone())?;
     let whole = RequestQuery { limit: MAX_LIMIT, cursor: None, ..query.clone() };
     let (detail, requests, timeline, denied) = state
         .read(move |store| {
@@ -44,24 +43,25 @@ pub(crate) async fn open(
             let requests = store.requests(&query)?;
             Ok((store.session(&query.session)?, requests, store.requests(&whole)?, denied))
         })
-        .await
-        .map_err(error_page)?;
+        .await?;
     let Some(detail) = detail else {
-        return Err(error_page(AppError::not_found("no such session")));
+        return Err(AppError::not_found("no such session"));
     };
     let summary = &detail.summary;
     let path = format!("/sessions/{}", encoded(&summary.session));
+    let csv = viewer.link(&format!("/v1{path}/requests.csv"));
+    let path = viewer.link(&path);
     let filtered = filters::parts(&raw);
     Ok(page(
         "Session",
         "/",
-        viewer,
+        &viewer,
         &html! {
             h1 { "Session " code data-copy { (summary.session) } }
             (incomplete(&detail.incomplete))
             (facts(&detail, denied.as_ref()))
-            (actions(viewer, &summary.session, denied.as_ref()))
-            (chart::timeline(&timeline.items))
+            (actions(&viewer, &summary.session, denied.as_ref()))
+            (chart::timeline(&viewer, &timeline.items))
             @if timeline.next.is_some() { p.quiet { "The chart shows the first " (timeline.items.len()) " requests." } }
             div.split {
                 aside aria-label="Statistics" { (figures(&detail, &path, &raw)) }
@@ -73,9 +73,9 @@ pub(crate) async fn open(
                                 a.chip href=(filters::with(&path, &raw, name, "")) title="Remove this filter" { (name) ": " (short(value, 60)) " ✕" }
                             }
                         }
-                        a href=(filters::address(&format!("/v1{path}/requests.csv"), &filtered)) { "CSV" }
+                        a href=(filters::address(&csv, &filtered)) { "CSV" }
                     }
-                    (table(&state, &requests.items))
+                    (table(&state, &viewer, &requests.items))
                     nav.pages aria-label="Pages" {
                         @if !raw.cursor.is_empty() { a href=(filters::address(&path, &filtered)) { "First page" } }
                         @if let Some(next) = &requests.next {
@@ -123,7 +123,7 @@ fn source_label(source: &str) -> &str {
 }
 
 /// Its denylist entry, and the actions of an admin.
-fn actions(viewer: Viewer, session: &str, denied: Option<&DenyEntry>) -> Markup {
+fn actions(viewer: &Viewer, session: &str, denied: Option<&DenyEntry>) -> Markup {
     html! {
         @if let Some(entry) = denied {
             p.notice.bad {
@@ -136,7 +136,7 @@ fn actions(viewer: Viewer, session: &str, denied: Option<&DenyEntry>) -> Markup 
         }
         @if viewer.is_admin {
             @if denied.is_some() {
-                form.inline method="post" action="/denylist/remove" {
+                form.inline method="post" action=(viewer.link("/denylist/remove")) {
                     input type="hidden" name="session" value=(session);
                     input type="hidden" name="back" value="session";
                     button.plain { "Remove from the denylist" }
@@ -145,7 +145,7 @@ fn actions(viewer: Viewer, session: &str, denied: Option<&DenyEntry>) -> Markup 
                 p.quiet { "This session cannot be denied: its id is not 32 hexadecimal digits." }
             } @else {
                 details.deny { summary { "Deny this session" }
-                    (super::denylist::form(session))
+                    (super::denylist::form(viewer, session))
                 }
             }
         }
@@ -169,7 +169,7 @@ fn figures(detail: &SessionDetail, path: &str, raw: &RawQuery) -> Markup {
     }
 }
 
-fn table(state: &AppState, requests: &[StoredRequest]) -> Markup {
+fn table(state: &AppState, viewer: &Viewer, requests: &[StoredRequest]) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Requests" { table {
             thead { tr {
@@ -178,7 +178,7 @@ fn table(state: &AppState, requests: &[StoredRequest]) -> Markup {
             tbody { @for request in requests { @let record = &request.record;
                 @let outlier = state.baseline.outlier(record, &request.endpoint); tr {
                 td.time { (time(record.ts)) }
-                td { a href={ "/requests/" (encoded(&record.id)) } { (short(&record.method, 20)) " " (short(&record.path, 120)) }
+                td { a href=(viewer.link(&format!("/requests/{}", encoded(&record.id)))) { (short(&record.method, 20)) " " (short(&record.path, 120)) }
                     @if let Some(host) = &record.host { br; span.quiet { (short(host, 60)) } } }
                 td.number.bad[record.status >= 400] { (record.status) }
                 td.number.bad[outlier.time_ms.is_some()] title=[outlier.time_ms.map(|typical| format!("typical here: {typical} ms"))] {

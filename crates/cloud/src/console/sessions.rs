@@ -2,13 +2,12 @@
 
 use ahash::AHashSet;
 use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::response::Response;
 use maud::{Markup, html};
 
 use super::html::{duration, encoded, incomplete, page, short, time};
-use super::{Viewer, chart, error_page, filters};
+use super::{Viewer, chart, filters};
 use crate::api::query::RawQuery;
+use crate::error::AppError;
 use crate::extractors::Query;
 use crate::state::AppState;
 use api_sessions_store::SessionSummary;
@@ -23,10 +22,9 @@ const CHART_MS: u64 = 86_400_000;
 pub(crate) async fn list(
     State(state): State<AppState>,
     viewer: Viewer,
-    headers: HeaderMap,
     Query(raw): Query<RawQuery>,
-) -> Result<Markup, Response> {
-    let query = raw.sessions().map_err(error_page)?;
+) -> Result<Markup, AppError> {
+    let query = raw.sessions()?;
     let now = now_ms();
     let to = query.filter.to.unwrap_or(now);
     let from = query.filter.from.unwrap_or_else(|| to.saturating_sub(CHART_MS));
@@ -38,17 +36,17 @@ pub(crate) async fn list(
             let denied = store.denied(&shown, now)?;
             Ok((found, store.activity(from, to)?, denied))
         })
-        .await
-        .map_err(error_page)?;
+        .await?;
     let denied: AHashSet<String> = denylist.into_iter().map(|entry| entry.session).collect();
+    let list = viewer.link("/");
     let is_filtered = !filters::parts(&raw).is_empty() || !raw.cursor.is_empty();
     if found.sessions.is_empty() && found.incomplete.is_empty() && !is_filtered {
-        return Ok(page("First start", "/", viewer, &first_start(&state, &headers, viewer)));
+        return Ok(page("First start", "/", &viewer, &first_start(&state, &viewer)));
     }
     Ok(page(
         "Sessions",
         "/",
-        viewer,
+        &viewer,
         &html! {
             div.title {
                 h1 {
@@ -57,17 +55,17 @@ pub(crate) async fn list(
                 }
                 button.plain data-refresh="10" hidden { "Refreshing" }
             }
-            (filters::form(&raw))
+            (filters::form(&viewer, &raw))
             div data-live {
                 (incomplete(&found.incomplete))
-                (chart::activity(&activity, from, to))
+                (chart::activity(&viewer, &activity, from, to))
                 @if found.sessions.is_empty() { p.notice { "No session matches." } }
-                @else { (table(&found.sessions, &raw, &denied)) }
+                @else { (table(&viewer, &found.sessions, &raw, &denied)) }
                 nav.pages aria-label="Pages" {
-                    @if !raw.cursor.is_empty() { a href=(filters::address("/", &filters::parts(&raw))) { "First page" } }
+                    @if !raw.cursor.is_empty() { a href=(filters::address(&list, &filters::parts(&raw))) { "First page" } }
                     @if let Some(next) = &found.next {
                         @let parts = [&filters::parts(&raw)[..], &[("cursor", next)]].concat();
-                        a rel="next" href=(filters::address("/", &parts)) { "Next page" }
+                        a rel="next" href=(filters::address(&list, &parts)) { "Next page" }
                     }
                 }
             }
@@ -75,19 +73,24 @@ pub(crate) async fn list(
     ))
 }
 
-fn table(sessions: &[SessionSummary], raw: &RawQuery, denied: &AHashSet<String>) -> Markup {
+fn table(
+    viewer: &Viewer,
+    sessions: &[SessionSummary],
+    raw: &RawQuery,
+    denied: &AHashSet<String>,
+) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Sessions" { table {
             thead { tr {
-                th { (sort_link(raw, "last_ts", "Last seen (UTC)")) } th { (sort_link(raw, "duration", "Lasted")) }
+                th { (sort_link(viewer, raw, "last_ts", "Last seen (UTC)")) } th { (sort_link(viewer, raw, "duration", "Lasted")) }
                 th { "Session" } th { "Status" } th { "User and role" }
-                @for (sort, name) in SORTS { th.number { (sort_link(raw, sort, name)) } }
+                @for (sort, name) in SORTS { th.number { (sort_link(viewer, raw, sort, name)) } }
                 th { "Endpoints" } th { "IP" } th { "Host and application" }
             } }
             tbody { @for session in sessions { tr {
                 td.time { (time(session.last_ts)) }
                 td.time { (duration(session.last_ts.saturating_sub(session.first_ts))) }
-                td.time { a href={ "/sessions/" (encoded(&session.session)) } { code { (session.session.get(..12).unwrap_or(&session.session)) "…" } }
+                td.time { a href=(viewer.link(&format!("/sessions/{}", encoded(&session.session)))) { code { (session.session.get(..12).unwrap_or(&session.session)) "…" } }
                     br; span.quiet { (short(&session.key, 40)) } }
                 td { (status(session, denied)) }
                 td { (short(session.user.as_deref().unwrap_or_default(), 60)) br; span.quiet { (short(session.role.as_deref().unwrap_or_default(), 40)) } }
@@ -123,25 +126,23 @@ pub(super) fn status(session: &SessionSummary, denied: &AHashSet<String>) -> Mar
     }
 }
 
-fn sort_link(raw: &RawQuery, sort: &'static str, name: &str) -> Markup {
+fn sort_link(viewer: &Viewer, raw: &RawQuery, sort: &'static str, name: &str) -> Markup {
     let current = if raw.sort.is_empty() { "-last_ts" } else { raw.sort.as_str() };
     let is_down = current == format!("-{sort}") || (current == sort && raw.order != "asc");
     let is_up = current == sort && raw.order == "asc";
     let plain = RawQuery { order: String::new(), ..raw.clone() };
     let address = if is_down {
         let up = RawQuery { sort: sort.to_owned(), ..plain };
-        filters::with("/", &up, "order", "asc")
+        filters::with(&viewer.link("/"), &up, "order", "asc")
     } else {
-        filters::with("/", &plain, "sort", &format!("-{sort}"))
+        filters::with(&viewer.link("/"), &plain, "sort", &format!("-{sort}"))
     };
     html! { a.sort href=(address) { (name) @if is_down { " ↓" } @else if is_up { " ↑" } } }
 }
 
 /// Instructions for connecting a node, shown while there are no sessions.
-fn first_start(state: &AppState, headers: &HeaderMap, viewer: Viewer) -> Markup {
-    let host = headers.get("host").and_then(|host| host.to_str().ok());
-    let url =
-        format!("http://{}", host.map_or_else(|| state.config.listen.to_string(), short_host));
+fn first_start(state: &AppState, viewer: &Viewer) -> Markup {
+    let url = short(&viewer.site.url(""), 300);
     // Only an admin may see the token.
     let token = viewer.is_admin.then(|| state.ingest_token()).flatten();
     html! {
@@ -168,8 +169,4 @@ fn first_start(state: &AppState, headers: &HeaderMap, viewer: Viewer) -> Markup 
         }
         p data-refresh-page="5" {}
     }
-}
-
-fn short_host(host: &str) -> String {
-    short(host, 200)
 }

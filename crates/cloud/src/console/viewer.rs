@@ -5,22 +5,33 @@ use axum::http::request::Parts;
 
 use crate::auth::Identity;
 use crate::error::AppError;
+use crate::site::Site;
 use api_sessions_store::Role;
 
 /// The user of a page, as far as the page depends on it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Viewer {
     /// Forms that change something are shown.
     pub(super) is_admin: bool,
+    /// Where the browser sees the Console.
+    pub(super) site: Site,
 }
 
-/// [`crate::auth::guard`] leaves the identity; a public page has none, and no viewer.
+impl Viewer {
+    /// The path of a link to `path` of the table of routes.
+    pub(super) fn link(&self, path: &str) -> String {
+        self.site.link(path)
+    }
+}
+
+/// [`crate::auth::guard`] leaves the identity and the site; a public page has none, and no viewer.
 impl<S: Send + Sync> FromRequestParts<S> for Viewer {
     type Rejection = AppError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AppError> {
         let identity = parts.extensions.get::<Identity>();
         let identity = identity.ok_or_else(|| AppError::unauthorized("a token is required"))?;
-        Ok(Viewer { is_admin: identity.role == Role::Admin })
+        let site = parts.extensions.get::<Site>().cloned().unwrap_or_default();
+        Ok(Viewer { is_admin: identity.role == Role::Admin, site })
     }
 }

@@ -66,3 +66,14 @@ fn denying_a_session_failed_while_a_day_was_damaged() {
     assert_eq!(post(&cloud, "/denylist", &deny), 303);
     assert!(cloud.get("/denylist").text().contains(&session(9)));
 }
+
+#[test]
+fn a_browser_got_json_for_a_wrong_filter() {
+    let cloud = Cloud::start();
+    let accept = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
+    for path in ["/?colour=red", "/?status=abc", "/sessions/%ff", "/denylist?from=soon"] {
+        let answer = cloud.send("GET", path, &cloud.admin, &accept, b"");
+        assert_eq!(answer.status, 400, "{path}");
+        assert!(answer.text().contains("<h1>400 Bad Request</h1>"), "{path}: {}", answer.text());
+    }
+}

@@ -11,6 +11,7 @@ mod engines;
 mod ingest;
 mod openapi;
 mod paging;
+mod proxy;
 mod routes;
 mod snapshots;
 mod store;

@@ -7,8 +7,15 @@ use api_sessions_store::Role;
 use crate::support::{Answer, Cloud};
 
 /// The only routes that need no token.
-const PUBLIC: [&str; 6] =
-    ["GET /healthz", "GET /login", "POST /login", "POST /logout", "GET /style.css", "GET /app.js"];
+const PUBLIC: [&str; 7] = [
+    "GET /healthz",
+    "GET /login",
+    "POST /login",
+    "POST /logout",
+    "GET /style.css",
+    "GET /app.js",
+    "GET /favicon.svg",
+];
 
 fn name(route: &Route) -> String {
     format!("{} {}", route.method, route.path)

@@ -100,19 +100,23 @@ impl Cloud {
 
     /// Starts a server with this `--store`.
     pub(crate) fn start_with(dir: TempDir, store: Option<String>) -> Cloud {
-        Cloud::start_as(dir, store, None)
+        Cloud::start_as(dir, Options { store, ..Options::default() }, None)
     }
 
     pub(crate) fn start_limited(limits: Limits) -> Cloud {
-        Cloud::start_as(tempfile::tempdir().unwrap(), None, Some(limits))
+        Cloud::start_as(tempfile::tempdir().unwrap(), Options::default(), Some(limits))
     }
 
-    fn start_as(dir: TempDir, store: Option<String>, limits: Option<Limits>) -> Cloud {
+    /// Starts a server with the embedded store and these options.
+    pub(crate) fn start_configured(options: Options) -> Cloud {
+        Cloud::start_as(tempfile::tempdir().unwrap(), options, None)
+    }
+
+    fn start_as(dir: TempDir, options: Options, limits: Option<Limits>) -> Cloud {
         let config = Config::load(Options {
             listen: Some("127.0.0.1:0".into()),
             data: Some(dir.path().to_owned()),
-            store: store.clone(),
-            ..Options::default()
+            ..options.clone()
         })
         .unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -137,7 +141,7 @@ impl Cloud {
             admin: token(dir.path(), "admin"),
             ingest: token(dir.path(), "ingest"),
             dir: Some(dir),
-            store,
+            store: options.store,
             stop: Some(stop),
             thread: Some(thread),
         }

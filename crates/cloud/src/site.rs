@@ -1,0 +1,349 @@
+//! The address under which browsers see the Console: it decides links, redirects, cookies and which origin is
+//! the Console's own.
+//!
+//! `--public-url` states it. Without it, the request does: `Host`, and from a `--trusted-proxy` also
+//! `X-Forwarded-Proto`, `X-Forwarded-Host` and `X-Forwarded-Prefix`.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use axum::http::HeaderMap;
+use axum::http::uri::Authority;
+use ipnet::IpNet;
+
+use crate::config::Config;
+
+/// The other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// A TCP client.
+    Ip(IpAddr),
+    /// A client of a Unix-domain socket.
+    Unix,
+}
+
+/// Peers whose `X-Forwarded-*` headers count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrustedProxy {
+    /// All addresses of a network.
+    Network(IpNet),
+    /// Every client of a Unix-domain socket, as in NGINX's `set_real_ip_from unix:`.
+    Unix,
+}
+
+impl TrustedProxy {
+    fn includes(&self, peer: Peer) -> bool {
+        match (self, peer) {
+            (TrustedProxy::Network(network), Peer::Ip(ip)) => network.contains(&ip.to_canonical()),
+            (TrustedProxy::Unix, Peer::Unix) => true,
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for TrustedProxy {
+    type Err = ();
+
+    /// Parses `10.0.0.0/8`, `::1` or `unix:`.
+    fn from_str(text: &str) -> Result<TrustedProxy, ()> {
+        match text {
+            "unix:" => Ok(TrustedProxy::Unix),
+            _ if text.contains('/') => text.parse().map(TrustedProxy::Network).map_err(drop),
+            _ => text.parse::<IpAddr>().map(|ip| TrustedProxy::Network(ip.into())).map_err(drop),
+        }
+    }
+}
+
+/// Scheme of the Console's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    fn parse(text: &str) -> Option<Scheme> {
+        match text.to_ascii_lowercase().as_str() {
+            "http" => Some(Scheme::Http),
+            "https" => Some(Scheme::Https),
+            _ => None,
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+
+    const fn port(self) -> &'static str {
+        match self {
+            Scheme::Http => ":80",
+            Scheme::Https => ":443",
+        }
+    }
+}
+
+/// The address under which browsers see the Console.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Site {
+    /// `None` if no trusted source states it.
+    scheme: Option<Scheme>,
+    /// Host in lower case, with its port unless that is the scheme's default. Empty if the request has none.
+    host: String,
+    /// Path without its last slash: empty or `/sessions`.
+    prefix: String,
+}
+
+impl Site {
+    /// Parses a URL of scheme, host and path.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(url: &str) -> Result<Site, &'static str> {
+        let (scheme, rest) = url.split_once("://").ok_or("the scheme is missing")?;
+        let scheme = Scheme::parse(scheme).ok_or("the scheme is neither http nor https")?;
+        if rest.contains(['?', '#']) {
+            return Err("a query or fragment is not possible");
+        }
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        if host.contains('@') {
+            return Err("a user is not possible");
+        }
+        let host = host_of(host).ok_or("the host is invalid")?;
+        let prefix = prefix_of(path).ok_or("the path is invalid")?;
+        Ok(Site { scheme: Some(scheme), host: without_default_port(scheme, host), prefix })
+    }
+
+    /// The address that the configuration states, or else the request.
+    pub fn of(config: &Config, peer: Option<Peer>, headers: &HeaderMap) -> Site {
+        if let Some(site) = &config.public_url {
+            return site.clone();
+        }
+        let is_trusted = peer
+            .is_some_and(|peer| config.trusted_proxies.iter().any(|proxy| proxy.includes(peer)));
+        // Of several values, the last one is the trusted proxy's own.
+        let forwarded = |name: &str| -> Option<&str> {
+            let value = headers.get_all(name).iter().next_back().filter(|_| is_trusted)?;
+            value.to_str().ok()?.rsplit(',').next().map(str::trim)
+        };
+        let scheme = forwarded("x-forwarded-proto").and_then(Scheme::parse);
+        let own = || headers.get("host").and_then(|host| host.to_str().ok()).and_then(host_of);
+        let host = forwarded("x-forwarded-host").and_then(host_of).or_else(own);
+        let prefix = forwarded("x-forwarded-prefix").and_then(prefix_of).unwrap_or_default();
+        let host = host.unwrap_or_default();
+        let host = scheme.map_or(host.clone(), |scheme| without_default_port(scheme, host));
+        Site { scheme, host, prefix }
+    }
+
+    /// Whether browsers use TLS, as far as known.
+    pub fn is_secure(&self) -> bool {
+        self.scheme == Some(Scheme::Https)
+    }
+
+    /// The path of a link to `path`, which starts with a slash.
+    pub fn link(&self, path: &str) -> String {
+        format!("{}{path}", self.prefix)
+    }
+
+    /// The URL of `path`, which starts with a slash or is empty.
+    pub fn url(&self, path: &str) -> String {
+        let scheme = self.scheme.unwrap_or(Scheme::Http).as_str();
+        format!("{scheme}://{}{}{path}", self.host, self.prefix)
+    }
+
+    /// `path` without this site's prefix, for a proxy that passes it on.
+    pub fn strip<'a>(&self, path: &'a str) -> Option<&'a str> {
+        let rest = path.strip_prefix(&self.prefix).filter(|_| !self.prefix.is_empty())?;
+        (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+    }
+
+    /// Whether `origin`, the value of an `Origin` header, is this site.
+    pub fn is_origin(&self, origin: &str) -> bool {
+        let Some((scheme, host)) = origin.split_once("://") else { return false };
+        let (Some(scheme), Some(host)) = (Scheme::parse(scheme), host_of(host)) else {
+            return false;
+        };
+        let same = |own: &str| {
+            without_default_port(scheme, host.clone())
+                == without_default_port(scheme, own.to_owned())
+        };
+        self.scheme.is_none_or(|own| own == scheme) && !self.host.is_empty() && same(&self.host)
+    }
+
+    /// Attributes of the Console's cookie.
+    pub fn cookie_attributes(&self) -> String {
+        let secure = if self.is_secure() { "; Secure" } else { "" };
+        format!("Path={}/; HttpOnly; SameSite=Lax{secure}", self.prefix)
+    }
+}
+
+/// A host with an optional port, in lower case.
+fn host_of(text: &str) -> Option<String> {
+    let authority: Authority = text.parse().ok()?;
+    let (host, port) = (authority.host(), authority.as_str().strip_prefix(authority.host())?);
+    let is_name = |name: &str| {
+        let is_valid = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+        !name.is_empty() && name.bytes().all(is_valid)
+    };
+    let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => is_name(host),
+    };
+    let is_port = match port.strip_prefix(':') {
+        Some(number) => number.parse::<u16>().is_ok_and(|number| number > 0),
+        None => port.is_empty(),
+    };
+    (is_host && is_port).then(|| text.to_ascii_lowercase())
+}
+
+fn without_default_port(scheme: Scheme, host: String) -> String {
+    host.strip_suffix(scheme.port()).map(str::to_owned).unwrap_or(host)
+}
+
+/// A path without its last slash. Its characters are safe in links, redirects and the path of a cookie, and it
+/// cannot be taken for the host of a link (`//host`).
+fn prefix_of(path: &str) -> Option<String> {
+    let is_valid = |b: u8| b.is_ascii_alphanumeric() || b"-._~/%+=:@".contains(&b);
+    let trimmed = path.strip_suffix('/').unwrap_or(path);
+    if trimmed.is_empty() {
+        return Some(String::new());
+    }
+    let mut segments = trimmed.strip_prefix('/')?.split('/');
+    let is_safe = trimmed.bytes().all(is_valid)
+        && segments.all(|segment| !matches!(segment, "" | "." | ".."));
+    is_safe.then(|| trimmed.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::Options;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.append(*name, value.parse().unwrap());
+        }
+        map
+    }
+
+    fn config(trusted: &[&str]) -> Config {
+        let trusted_proxy = trusted.iter().map(|text| (*text).to_owned()).collect();
+        Config::load(Options { trusted_proxy, ..Options::default() }).unwrap()
+    }
+
+    const PROXY: Option<Peer> = Some(Peer::Ip(IpAddr::V4(std::net::Ipv4Addr::new(10, 1, 2, 3))));
+
+    #[test]
+    fn links_left_the_sub_path() {
+        let site = Site::parse("https://Console.Example:443/sessions/").unwrap();
+        assert_eq!(site.link("/denylist"), "/sessions/denylist");
+        assert_eq!(site.url("/login"), "https://console.example/sessions/login");
+        assert_eq!(site.cookie_attributes(), "Path=/sessions/; HttpOnly; SameSite=Lax; Secure");
+        assert!(site.is_origin("https://console.example"));
+        for other in ["http://console.example", "https://console.example:8443", "null", ""] {
+            assert!(!site.is_origin(other), "{other}");
+        }
+        let plain = Site::parse("http://[::1]:8080").unwrap();
+        assert_eq!(plain.cookie_attributes(), "Path=/; HttpOnly; SameSite=Lax");
+        assert_eq!(plain.link("/"), "/");
+        assert!(plain.is_origin("http://[::1]:8080"));
+    }
+
+    #[test]
+    fn a_public_url_without_scheme_host_or_with_more_is_refused() {
+        for wrong in [
+            "console.example",
+            "/sessions/",
+            "ftp://console.example/",
+            "https://",
+            "https:///sessions",
+            "https://a b/",
+            "https://a:port/",
+            "https://a:/",
+            "https://a:0/",
+            "https://a:70000/",
+            "https://[::1",
+            "https://[abc]/",
+            "https://user:word@a/",
+            "https://a/?x=1",
+            "https://a/#x",
+            "https://a//b/",
+            "https://a/../b",
+            "https://a/b;c",
+            "https://a/b\"c",
+            "https://a/é",
+        ] {
+            assert!(Site::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn forwarded_headers_count_from_trusted_proxies_alone() {
+        let sent = headers(&[
+            ("host", "127.0.0.1:8700"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "console.example"),
+            ("x-forwarded-prefix", "/sessions"),
+        ]);
+        let trusting = config(&["10.0.0.0/8"]);
+        let site = Site::of(&trusting, PROXY, &sent);
+        assert_eq!(site, Site::parse("https://console.example/sessions").unwrap());
+        let unknown = Site { host: "127.0.0.1:8700".into(), ..Site::default() };
+        assert_eq!(Site::of(&config(&[]), PROXY, &sent), unknown);
+        assert_eq!(Site::of(&config(&["10.1.2.4", "unix:"]), PROXY, &sent), unknown);
+        assert_eq!(Site::of(&trusting, Some(Peer::Unix), &sent), unknown);
+        assert_eq!(Site::of(&trusting, None, &sent), unknown);
+        assert_eq!(Site::of(&config(&["unix:"]), Some(Peer::Unix), &sent), site);
+        // A dual-stack listener sees IPv4 clients as mapped addresses.
+        let mapped = Some(Peer::Ip("::ffff:10.1.2.3".parse().unwrap()));
+        assert_eq!(Site::of(&trusting, mapped, &sent), site);
+    }
+
+    #[test]
+    fn a_client_forged_forwarded_headers_through_a_proxy_that_appends() {
+        let sent = headers(&[
+            ("host", "own.example"),
+            ("x-forwarded-host", "evil.example, console.example"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-prefix", "//evil.example"),
+        ]);
+        let site = Site::of(&config(&["10.0.0.0/8"]), PROXY, &sent);
+        assert_eq!(site, Site::parse("https://console.example").unwrap());
+    }
+
+    #[test]
+    fn the_scheme_of_an_origin_counts_only_where_it_is_known() {
+        let site = Site::of(&config(&[]), None, &headers(&[("host", "Console.example")]));
+        assert!(site.is_origin("http://console.example"));
+        assert!(site.is_origin("https://console.example"));
+        assert!(!site.is_origin("https://evil.example"));
+        assert!(!Site::default().is_origin("http://"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_prefix_leads_to_another_host(path in "\\PC{0,40}") {
+            let sent = headers(&[("host", "a")]);
+            let mut sent = sent;
+            if let Ok(value) = path.parse() { sent.insert("x-forwarded-prefix", value); }
+            let link = Site::of(&config(&["10.0.0.0/8"]), PROXY, &sent).link("/x");
+            prop_assert!(link.starts_with('/') && !link.starts_with("//") && link.ends_with("/x"));
+            prop_assert!(!link.contains(['\\', ';', '"', '<', ' ', '?', '#']));
+        }
+
+        #[test]
+        fn a_parsed_url_is_its_own_origin(url in "https?://[a-z0-9.:\\[\\]-]{1,20}(/[a-z./]{0,10})?") {
+            if let Ok(site) = Site::parse(&url) {
+                prop_assert_eq!(Site::parse(&site.url("")).unwrap(), site.clone());
+                let origin = url.split('/').take(3).collect::<Vec<_>>().join("/");
+                prop_assert!(site.is_origin(&origin));
+            }
+        }
+    }
+}
