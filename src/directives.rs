@@ -12,6 +12,7 @@ mod commands;
 mod content_handlers;
 mod deny;
 mod detect;
+mod dropped_headers;
 mod export;
 mod fallback;
 mod flags;

@@ -125,13 +125,18 @@ unsafe extern "C" fn create<T: Default>(cf: *mut ngx_conf_t) -> *mut c_void {
 }
 
 unsafe extern "C" fn merge_location(
-    _cf: *mut ngx_conf_t,
+    cf: *mut ngx_conf_t,
     above: *mut c_void,
     level: *mut c_void,
 ) -> *mut c_char {
     guard(usize::MAX as *mut c_char, || {
-        // SAFETY: two different structures that `create` made.
-        unsafe { (*level.cast::<LocationConf>()).merge(&*above.cast::<LocationConf>()) };
+        // SAFETY: two different structures that `create` made, and a valid context inside the http block.
+        let (cf, level, above) = unsafe {
+            let level = &mut *level.cast::<LocationConf>();
+            (Conf::from_raw(cf), level, &*above.cast::<LocationConf>())
+        };
+        level.merge(above);
+        level.warn_of_dropped_headers(cf);
         ptr::null_mut()
     })
 }

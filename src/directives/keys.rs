@@ -7,6 +7,7 @@ use api_sessions_extract::{KeyExport, SessionKey};
 use api_sessions_extract::{Point, Source, variable_names};
 use api_sessions_protocol::ParamType;
 
+use super::dropped_headers::HeaderMention;
 use super::options::{once_word, option};
 use super::{LocationConf, MainConf};
 use crate::ffi::conf::{Conf, Directive};
@@ -62,6 +63,7 @@ impl Directive for SessionKeyDirective {
         let name = name.unwrap_or_else(|| point.as_str().to_owned());
         let export = export.unwrap_or(KeyExport::Hashed);
         room(level.own_keys.as_slice().len())?;
+        level.key_headers.extend(HeaderMention::of(cf, Self::NAME, &point));
         level.own_keys.push(SessionKey { point, name, export })
     }
 }
@@ -110,6 +112,7 @@ impl Directive for ContextParamDirective {
         }
         let name = name.unwrap_or_else(|| point.as_str().to_owned());
         room(level.params.as_slice().len())?;
+        level.param_headers.extend(HeaderMention::of(cf, Self::NAME, &point));
         level.params.push(ContextParam {
             point,
             name,

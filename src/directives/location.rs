@@ -15,7 +15,9 @@ use super::MainConf;
 use super::analysis::Analysis;
 use super::attack::Attack;
 use super::deny::Deny;
+use super::dropped_headers::HeaderMention;
 use super::ja4::Ja4Source;
+use crate::ffi::conf::Conf;
 use crate::ffi::evaluation::When;
 use crate::ffi::request::Request;
 use crate::ffi::variable::ComplexValue;
@@ -55,6 +57,10 @@ impl<T> Repeated<T> {
         }
     }
 
+    fn is_written(&self) -> bool {
+        self.0.is_some()
+    }
+
     fn shared(&self) -> Rc<Vec<T>> {
         self.0.clone().unwrap_or_default()
     }
@@ -81,6 +87,9 @@ pub(crate) struct LocationConf {
     pub(super) deny: Option<Deny>,
     pub(super) attacks: Repeated<Attack>,
     pub(super) detect: Option<AttackKinds>,
+    /// Headers that the keys name, and the parameters; inherited with them.
+    pub(super) key_headers: Vec<HeaderMention>,
+    pub(super) param_headers: Vec<HeaderMention>,
     /// Made once a level is complete, and again with new settings of the cloud.
     analysis: RefCell<Rc<Analysis>>,
 }
@@ -89,6 +98,12 @@ impl LocationConf {
     /// Fills what this level does not say from the level above (`merge_loc_conf`).
     pub(crate) fn merge(&mut self, above: &Self) {
         self.enabled = self.enabled.take().or_else(|| above.enabled.clone());
+        if !self.own_keys.is_written() {
+            self.key_headers.clone_from(&above.key_headers);
+        }
+        if !self.params.is_written() {
+            self.param_headers.clone_from(&above.param_headers);
+        }
         self.own_keys.inherit(&above.own_keys);
         self.builtin = self.builtin.or(above.builtin);
         self.fallback = self.fallback.or(above.fallback);
@@ -102,6 +117,18 @@ impl LocationConf {
         self.attacks.inherit(&above.attacks);
         self.detect = self.detect.or(above.detect);
         self.analysis = RefCell::new(Rc::new(self.analyse(0, None)));
+    }
+
+    /// Warns of keys and parameters that never match in this server, where requests are looked at.
+    pub(crate) fn warn_of_dropped_headers(&self, cf: Conf<'_>) {
+        if matches!(self.enabled, None | Some(Switch::Off)) {
+            return;
+        }
+        let mut headers = self.key_headers.iter().chain(&self.param_headers).peekable();
+        if headers.peek().is_some() {
+            let server = cf.header_names();
+            headers.for_each(|header| header.warn(cf, &server));
+        }
     }
 
     fn analyse(&self, generation: u64, cloud: Option<&CloudSettings>) -> Analysis {

@@ -82,6 +82,16 @@ extern "C" fn set<D: Directive>(
     })
 }
 
+/// What a server makes of headers with unusual names.
+pub(crate) struct HeaderNames {
+    /// `underscores_in_headers`.
+    pub(crate) underscores: bool,
+    /// `ignore_invalid_headers`: they are dropped.
+    pub(crate) ignores_invalid: bool,
+    /// `file:line` of the server.
+    pub(crate) place: String,
+}
+
 impl Conf<'_> {
     /// # Safety
     /// `raw` is the context that NGINX handed to a configuration callback.
@@ -115,6 +125,34 @@ impl Conf<'_> {
         // SAFETY: a context always has a log.
         let log = unsafe { (*self.raw).log };
         super::log::log_at!(NGX_LOG_EMERG, log, "{message} in {place}");
+    }
+
+    /// Logs at `warn`, with a place that was read before.
+    pub(crate) fn warn_at(&self, place: &str, message: &dyn Display) {
+        // SAFETY: a context always has a log.
+        let log = unsafe { (*self.raw).log };
+        super::log::log_at!(NGX_LOG_WARN, log, "{message} in {place}");
+    }
+
+    /// Which names of headers the server takes whose locations are being merged. The core module has merged its
+    /// own settings by then: modules are merged in their order.
+    pub(crate) fn header_names(&self) -> HeaderNames {
+        // SAFETY: `ngx_http_merge_servers` puts the server's configurations into the context; the core module's
+        // has the file and line of its block, NUL-terminated.
+        unsafe {
+            let context = &*(*self.raw).ctx.cast::<ngx_http_conf_ctx_t>();
+            let core = *context.srv_conf.add((*(&raw const ffi::ngx_http_core_module)).ctx_index);
+            let core = &*core.cast::<ffi::ngx_http_core_srv_conf_t>();
+            let file = match core.file_name.is_null() {
+                true => String::new(),
+                false => CStr::from_ptr(core.file_name.cast()).to_string_lossy().into_owned(),
+            };
+            HeaderNames {
+                underscores: core.underscores_in_headers == 1,
+                ignores_invalid: core.ignore_invalid_headers == 1,
+                place: format!("{file}:{}", core.line),
+            }
+        }
     }
 
     /// The file and line that are being read, `file:line`; empty for `-g`.

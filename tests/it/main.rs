@@ -8,6 +8,7 @@ mod configuration;
 mod console;
 mod denylist;
 mod detect;
+mod dropped_headers;
 mod export;
 mod http3;
 mod identity;

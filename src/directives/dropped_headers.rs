@@ -1,0 +1,66 @@
+//! Points on headers that NGINX drops before any module sees them: names with other characters than letters,
+//! digits and hyphens, unless the server says otherwise.
+
+use std::cell::Cell;
+use std::ffi::CStr;
+use std::rc::Rc;
+
+use api_sessions_extract::{Point, Side, Source};
+
+use crate::ffi::conf::{Conf, HeaderNames};
+
+/// A header of the request, where a key or parameter names it.
+#[derive(Clone)]
+pub(super) struct HeaderMention(Rc<Mention>);
+
+struct Mention {
+    name: String,
+    directive: &'static CStr,
+    /// `file:line`.
+    place: String,
+    warned: Cell<bool>,
+}
+
+impl HeaderMention {
+    /// If the point reads a header of the request whose name NGINX may drop.
+    pub(super) fn of(cf: Conf<'_>, directive: &'static CStr, point: &Point) -> Option<Self> {
+        let (Source::Header { side: Side::Request, name, .. } | Source::HeaderLike(name)) =
+            point.source()
+        else {
+            return None;
+        };
+        let name = String::from_utf8_lossy(name).into_owned();
+        invalid_character(&name, false).map(|_| {
+            let (place, warned) = (cf.place(), Cell::new(false));
+            Self(Rc::new(Mention { name, directive, place, warned }))
+        })
+    }
+
+    /// Logs a warning, once, if a server with these settings drops the header.
+    pub(super) fn warn(&self, cf: Conf<'_>, server: &HeaderNames) {
+        let Mention { name, directive, place, warned } = &*self.0;
+        if !server.ignores_invalid || warned.get() {
+            return;
+        }
+        let Some(character) = invalid_character(name, server.underscores) else { return };
+        warned.set(true);
+        let directive = directive.to_string_lossy();
+        let (cause, cure) = match character {
+            '_' => ("\"underscores_in_headers\" is off", "set \"underscores_in_headers on\""),
+            _ => ("\"ignore_invalid_headers\" is on", "set \"ignore_invalid_headers off\""),
+        };
+        let of = &server.place;
+        cf.warn_at(
+            place,
+            &format_args!(
+                "NGINX drops the header \"{name}\" for its \"{character}\", so \"{directive}\" never matches: {cause} in the server at {of}; {cure} there or in \"http\", or use another header,"
+            ),
+        );
+    }
+}
+
+/// The first character for which NGINX calls a name of a header invalid (`ngx_http_parse_header_line`).
+fn invalid_character(name: &str, underscores: bool) -> Option<char> {
+    let is_valid = |c: &char| c.is_ascii_alphanumeric() || *c == '-' || underscores && *c == '_';
+    name.chars().find(|c| !is_valid(c))
+}
