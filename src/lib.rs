@@ -26,7 +26,7 @@ use crate::directives::{COMMANDS, LocationConf, MainConf};
 use crate::ffi::catch_unwind::guard;
 use crate::ffi::conf::{Conf, LocationLevel, MainLevel, main_conf};
 use crate::ffi::context::RequestState;
-use crate::ffi::log::log_error;
+use crate::ffi::log::{log_error, log_warn};
 use crate::ffi::{filter, phase};
 use crate::request::variables;
 
@@ -184,6 +184,9 @@ unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     guard(NGX_ERROR as ngx_int_t, || {
         // SAFETY: NGINX calls with the cycle whose configuration it has just read.
         let main = unsafe { main_conf::<MainConf>(cycle) };
+        for warning in main.map_or(&[][..], MainConf::warnings) {
+            log_warn!(cycle, "{warning}");
+        }
         match main.map_or(Ok(()), MainConf::take_effect) {
             Ok(()) => NGX_OK as ngx_int_t,
             Err(message) => {

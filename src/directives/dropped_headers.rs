@@ -36,13 +36,13 @@ impl HeaderMention {
         })
     }
 
-    /// Logs a warning, once, if a server with these settings drops the header.
-    pub(super) fn warn(&self, cf: Conf<'_>, server: &HeaderNames) {
+    /// What to warn of, once, if a server with these settings drops the header.
+    pub(super) fn warning(&self, server: &HeaderNames) -> Option<String> {
         let Mention { name, directive, place, warned } = &*self.0;
         if !server.ignores_invalid || warned.get() {
-            return;
+            return None;
         }
-        let Some(character) = invalid_character(name, server.underscores) else { return };
+        let character = invalid_character(name, server.underscores)?;
         warned.set(true);
         let directive = directive.to_string_lossy();
         let (cause, cure) = match character {
@@ -50,12 +50,9 @@ impl HeaderMention {
             _ => ("\"ignore_invalid_headers\" is on", "set \"ignore_invalid_headers off\""),
         };
         let of = &server.place;
-        cf.warn_at(
-            place,
-            &format_args!(
-                "NGINX drops the header \"{name}\" for its \"{character}\", so \"{directive}\" never matches: {cause} in the server at {of}; {cure} there or in \"http\", or use another header,"
-            ),
-        );
+        Some(format!(
+            "NGINX drops the header \"{name}\" for its \"{character}\", so \"{directive}\" never matches: {cause} in the server at {of}; {cure} there or in \"http\", or use another header, in {place}"
+        ))
     }
 }
 

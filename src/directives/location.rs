@@ -119,7 +119,7 @@ impl LocationConf {
         self.analysis = RefCell::new(Rc::new(self.analyse(0, None)));
     }
 
-    /// Warns of keys and parameters that never match in this server, where requests are looked at.
+    /// Notes warnings of keys and parameters that never match in this server, where requests are looked at.
     pub(crate) fn warn_of_dropped_headers(&self, cf: Conf<'_>) {
         if matches!(self.enabled, None | Some(Switch::Off)) {
             return;
@@ -127,7 +127,8 @@ impl LocationConf {
         let mut headers = self.key_headers.iter().chain(&self.param_headers).peekable();
         if headers.peek().is_some() {
             let server = cf.header_names();
-            headers.for_each(|header| header.warn(cf, &server));
+            let main = cf.main_conf::<MainConf>();
+            main.warnings.extend(headers.filter_map(|header| header.warning(&server)));
         }
     }
 

@@ -19,6 +19,7 @@ use crate::ffi::request_id;
 use crate::ffi::thread;
 use crate::ffi::variable::{IndexedVariable, PointVariables};
 use crate::ffi::worker_user::CoreConf;
+use crate::ffi::worker_user::is_configuration_test;
 use crate::ffi::zone::{self, InPool};
 
 /// The `http` block's settings and the memory that comes of them.
@@ -42,6 +43,8 @@ pub(crate) struct MainConf {
     pub(super) variables: PointVariables,
     /// Variables that are to be there.
     pub(super) mentions: Mentions,
+    /// What the operator should know of, once the log of this configuration is open.
+    pub(super) warnings: Vec<String>,
     /// `$request_id`.
     request_id: Option<IndexedVariable>,
     table: Option<InPool<TableZone>>,
@@ -97,6 +100,10 @@ impl MainConf {
     #[inline]
     pub(crate) fn table(&self) -> Option<SessionTable> {
         self.table.as_ref()?.table()
+    }
+
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The configuration is in force, and no reload that brought it can fail any more.
@@ -185,6 +192,10 @@ impl MainConf {
     /// Once all directives are read: adds the zones and looks variables up.
     pub(crate) fn complete(&mut self, cf: Conf<'_>) -> Result<(), String> {
         self.mentions.tell_unknown(cf);
+        if is_configuration_test() {
+            // Which writes to no log of that configuration.
+            self.warnings.drain(..).for_each(|warning| cf.warn(&warning));
+        }
         self.core = Some(cf.core());
         self.request_id = IndexedVariable::find(cf, c"request_id");
         if self.export().is_some_and(|export| export.sync) {

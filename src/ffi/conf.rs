@@ -127,11 +127,11 @@ impl Conf<'_> {
         super::log::log_at!(NGX_LOG_EMERG, log, "{message} in {place}");
     }
 
-    /// Logs at `warn`, with a place that was read before.
-    pub(crate) fn warn_at(&self, place: &str, message: &dyn Display) {
+    /// Logs at `warn`, to standard error and the log in force before this configuration.
+    pub(crate) fn warn(&self, message: &str) {
         // SAFETY: a context always has a log.
         let log = unsafe { (*self.raw).log };
-        super::log::log_at!(NGX_LOG_WARN, log, "{message} in {place}");
+        super::log::log_warn!(log, "{message}");
     }
 
     /// Which names of headers the server takes whose locations are being merged. The core module has merged its
@@ -141,7 +141,7 @@ impl Conf<'_> {
         // has the file and line of its block, NUL-terminated.
         unsafe {
             let context = &*(*self.raw).ctx.cast::<ngx_http_conf_ctx_t>();
-            let core = *context.srv_conf.add((*(&raw const ffi::ngx_http_core_module)).ctx_index);
+            let core = *context.srv_conf.add(ffi::ngx_http_core_module.ctx_index);
             let core = &*core.cast::<ffi::ngx_http_core_srv_conf_t>();
             let file = match core.file_name.is_null() {
                 true => String::new(),

@@ -75,6 +75,14 @@ fn settings_of_each_server_count_and_only_where_requests_are_looked_at() {
 }
 
 #[test]
+fn the_warning_is_in_the_error_log_of_the_configuration_once() {
+    let conf = config("session_key request.header.session_id;", "", "");
+    let nginx = Nginx::builder().http(&conf).start();
+    let log = nginx.error_log();
+    assert_eq!(log.matches("NGINX drops the header").count(), 1, "{log}");
+}
+
+#[test]
 fn with_underscores_on_the_header_identifies_the_session() {
     let nginx = Nginx::builder()
         .http(
