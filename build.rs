@@ -15,10 +15,10 @@ fn main() {
         println!("cargo::rustc-cfg=nginx_linked_headers");
     }
     println!(
-        "cargo::rustc-check-cfg=cfg(nginx_feature, values(\"http_v3\", \"http_v2\", \"ssl\"))"
+        "cargo::rustc-check-cfg=cfg(nginx_feature, values(\"http_ssl\", \"http_v3\", \"http_v2\", \"ssl\"))"
     );
     for feature in std::env::var("DEP_NGINX_FEATURES").unwrap_or_default().split([',', ' ']) {
-        if matches!(feature, "http_v3" | "http_v2" | "ssl") {
+        if matches!(feature, "http_ssl" | "http_v3" | "http_v2" | "ssl") {
             println!("cargo::rustc-cfg=nginx_feature=\"{feature}\"");
         }
     }

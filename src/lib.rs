@@ -11,6 +11,7 @@ mod directives;
 mod ffi;
 mod request;
 mod status;
+mod tls;
 mod worker;
 
 use std::ffi::{c_char, c_void};
@@ -164,6 +165,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
             conf.error(&format_args!("api_sessions: {message}"));
             return NGX_ERROR as ngx_int_t;
         }
+        tls::observe(conf);
         // SAFETY: this is postconfiguration.
         let hooked = unsafe {
             if main.observes_bodies() || filter::was_installed() {

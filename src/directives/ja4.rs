@@ -12,6 +12,7 @@ use crate::ffi::conf::{Conf, Directive};
 use crate::ffi::evaluation::When;
 use crate::ffi::request::Request;
 use crate::ffi::variable::ComplexValue;
+use crate::tls;
 
 /// Longest fingerprint that a variable may give, bytes; of a longer one, its first bytes.
 const MAX_BYTES: usize = 128;
@@ -46,8 +47,12 @@ impl Ja4Source {
     }
 }
 
-fn of_handshake(_r: Request<'_>, _form: Ja4Form) -> Option<&[u8]> {
-    None
+fn of_handshake(r: Request<'_>, form: Ja4Form) -> Option<&[u8]> {
+    let fingerprint = tls::fingerprint(r)?;
+    Some(match form {
+        Ja4Form::Plain => &fingerprint.ja4,
+        Ja4Form::Stable => &fingerprint.stable,
+    })
 }
 
 pub(super) struct Ja4Directive;

@@ -120,6 +120,13 @@ impl Conf<'_> {
         ngx::ngx_conf_log_error!(NGX_LOG_EMERG, self.raw, "{message}");
     }
 
+    /// Logs at `notice`.
+    pub(crate) fn notice(&self, message: &dyn Display) {
+        // SAFETY: a context always has a log.
+        let log = unsafe { (*self.raw).log };
+        super::log::log_notice!(log, "{message}");
+    }
+
     /// Logs at `emerg`, with a place that was read before.
     pub(crate) fn error_at(&self, place: &str, message: &dyn Display) {
         // SAFETY: a context always has a log.

@@ -16,6 +16,7 @@ use crate::ffi::evaluation::When;
 use crate::ffi::process;
 use crate::ffi::request::Request;
 use crate::ffi::variable::{self, Getter, Output};
+use crate::tls;
 
 /// Adds all of them, from `preconfiguration`.
 pub(crate) fn add_all(cf: Conf<'_>) -> Option<()> {
@@ -29,7 +30,8 @@ pub(crate) fn add_all(cf: Conf<'_>) -> Option<()> {
     variable::add::<User>(cf)?;
     variable::add::<Role>(cf)?;
     variable::add::<Ja4>(cf)?;
-    variable::add::<Ja4Stable>(cf)
+    variable::add::<Ja4Stable>(cf)?;
+    variable::add::<Ja4Raw>(cf)
 }
 
 /// The session of the main request, if the module looks at it.
@@ -162,6 +164,18 @@ impl Getter for Ja4Stable {
     const NAME: &'static CStr = c"api_session_ja4_stable";
     fn get(r: Request<'_>, output: Output<'_>) {
         ja4(r, Ja4Form::Stable, output);
+    }
+}
+
+struct Ja4Raw;
+
+/// Of the handshake, whatever `api_sessions_ja4` says: the raw form is not passed on.
+impl Getter for Ja4Raw {
+    const NAME: &'static CStr = c"api_session_ja4_raw";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        if let Some(fingerprint) = tls::fingerprint(r.main()).filter(|it| !it.raw.is_empty()) {
+            output.text(&fingerprint.raw);
+        }
     }
 }
 

@@ -74,6 +74,7 @@ fn http3_requests_have_a_host_without_its_header_and_one_record() {
                 api_sessions_export {};
                 session_key request.cookie.sid name=sid;
                 context_param request.host name=host;
+                context_param ja4:$api_session_ja4$api_session_ja4_raw name=ja4;
                 server {{
                     listen 127.0.0.1:PORT;
                     location / {{ return 200 ok; }}
@@ -101,4 +102,6 @@ fn http3_requests_have_a_host_without_its_header_and_one_record() {
     );
     let host = record["params"].as_array().unwrap().iter().find(|param| param["name"] == "host");
     assert_eq!(host.unwrap()["value"], "api.example.com");
+    let ja4 = record["params"].as_array().unwrap().iter().find(|param| param["name"] == "ja4");
+    assert_eq!(ja4.unwrap()["value"], "ja4:", "NGINX needs the callback itself over QUIC");
 }

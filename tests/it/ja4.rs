@@ -1,3 +1,8 @@
 //! JA4: what a client's TLS says of who it is.
 
+mod clients;
 mod fallback;
+mod handshakes;
+mod oracle;
+mod relay;
+mod server;
