@@ -1,6 +1,7 @@
 //! The values of a request, one by one.
 
 use super::MAX_FIELDS;
+use super::finding::{Input, Source};
 use api_sessions_extract::{
     Body, Exchange, MediaType, Side, cookie, json, media_type, multipart, query,
 };
@@ -84,44 +85,54 @@ const SKIPPED_PREFIX: &[u8] = b"sec-";
 pub(super) fn each<X: Exchange + ?Sized>(
     exchange: &X,
     buffers: &mut Buffers,
-    take: &mut dyn FnMut(Place, &[u8]) -> bool,
+    take: &mut dyn FnMut(Input<'_>) -> bool,
 ) {
     let mut left = MAX_FIELDS;
-    let mut give = |place: Place, value: &[u8]| {
-        if value.is_empty() {
+    let mut give = |input: Input<'_>| {
+        if input.value.is_empty() {
             return true;
         }
         left = left.saturating_sub(1);
-        left > 0 && take(place, value)
+        left > 0 && take(input)
     };
-    let _ = give(Place::Path, exchange.path())
-        && arguments(exchange.query(), &mut give)
+    let _ = give(unnamed(Source::Path, Place::Path, exchange.path()))
+        && arguments(Source::Query, exchange.query(), &mut give)
         && headers(exchange, &mut give)
         && exchange
             .body(Side::Request)
             .is_none_or(|body| in_body(&body, &mut buffers.unescaped, &mut give));
 }
 
-type Give<'g> = dyn FnMut(Place, &[u8]) -> bool + 'g;
+type Give<'g> = dyn FnMut(Input<'_>) -> bool + 'g;
 
-fn arguments(query: &[u8], give: &mut Give<'_>) -> bool {
-    query::pairs(query).all(|(name, value)| give(Place::Name, name) && give(Place::Argument, value))
+fn unnamed(source: Source, place: Place, value: &[u8]) -> Input<'_> {
+    Input { source, place, name: b"", value }
+}
+
+fn arguments(source: Source, query: &[u8], give: &mut Give<'_>) -> bool {
+    query::pairs(query).all(|(name, value)| {
+        give(Input { source, place: Place::Name, name, value: name })
+            && give(Input { source, place: Place::Argument, name, value })
+    })
 }
 
 fn headers<X: Exchange + ?Sized>(exchange: &X, give: &mut Give<'_>) -> bool {
     let mut go_on = true;
     exchange.headers(Side::Request, &mut |name, value| {
         let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+        let header = |place| Input { source: Source::Header, place, name, value };
         go_on = if is(b"cookie") {
-            cookie::pairs(value).all(|(_, value)| give(Place::Cookie, value))
+            cookie::pairs(value).all(|(name, value)| {
+                give(Input { source: Source::Cookie, place: Place::Cookie, name, value })
+            })
         } else if is(b"user-agent") {
-            give(Place::Agent, value)
+            give(header(Place::Agent))
         } else if is(b"referer") {
-            referer(value, give)
+            referer(name, value, give)
         } else if SKIPPED.iter().any(|skipped| is(skipped)) || starts_with(name, SKIPPED_PREFIX) {
             true
         } else {
-            give(Place::Header, value)
+            give(header(Place::Header))
         };
         go_on
     });
@@ -129,11 +140,16 @@ fn headers<X: Exchange + ?Sized>(exchange: &X, give: &mut Give<'_>) -> bool {
 }
 
 /// A URL: what an application reads of it are its arguments.
-fn referer(value: &[u8], give: &mut Give<'_>) -> bool {
-    match memchr::memchr(b'?', value) {
-        Some(at) => give(Place::Path, &value[..at]) && arguments(&value[at + 1..], give),
-        None => give(Place::Path, value),
-    }
+fn referer(name: &[u8], url: &[u8], give: &mut Give<'_>) -> bool {
+    let (path, query) = match memchr::memchr(b'?', url) {
+        Some(at) => (&url[..at], &url[at + 1..]),
+        None => (url, &url[..0]),
+    };
+    let part = |place, value| Input { source: Source::Header, place, name, value };
+    give(part(Place::Path, path))
+        && query::pairs(query).all(|(argument, value)| {
+            give(part(Place::Name, argument)) && give(part(Place::Argument, value))
+        })
 }
 
 fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
@@ -142,13 +158,18 @@ fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
 
 fn in_body(body: &Body<'_>, unescaped: &mut Vec<u8>, give: &mut Give<'_>) -> bool {
     match MediaType::of(body.content_type) {
-        MediaType::Form => arguments(body.bytes, give),
+        MediaType::Form => arguments(Source::Form, body.bytes, give),
         MediaType::Json => json::strings(body.bytes, unescaped, &mut |is_name, text| {
-            give(if is_name { Place::Name } else { Place::Text }, text)
+            let place = if is_name { Place::Name } else { Place::Text };
+            give(unnamed(Source::Json, place, text))
         }),
-        MediaType::Multipart => multipart::parts(body, &mut |content| give(Place::Text, content)),
+        MediaType::Multipart => multipart::parts(body, &mut |content| {
+            give(unnamed(Source::Multipart, Place::Text, content))
+        }),
         MediaType::Other if is_opaque(media_type::essence(body.content_type)) => true,
-        MediaType::Other | MediaType::Unstated => give(Place::Whole, body.bytes),
+        MediaType::Other | MediaType::Unstated => {
+            give(unnamed(Source::Body, Place::Whole, body.bytes))
+        }
     }
 }
 

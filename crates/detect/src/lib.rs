@@ -7,16 +7,19 @@
 //! marks and never blocks.
 
 mod fields;
+mod finding;
 mod kind;
 mod layers;
 mod parsers;
 mod rules;
 
+pub use finding::{CONTEXT_BYTES, Finding, MAX_NAME_BYTES, Source};
 pub use kind::{AttackKind, AttackKinds, UnknownKind};
 pub use parsers::ParserPanics;
 
 use api_sessions_extract::Exchange;
 use fields::Place;
+use finding::Input;
 
 /// Most values of one request that are looked at; more are left alone.
 pub const MAX_FIELDS: usize = 512;
@@ -28,9 +31,17 @@ pub const MAX_FIELD_BYTES: usize = 8 * 1024;
 pub struct Workspace {
     fields: fields::Buffers,
     layers: layers::Buffers,
+    findings: Vec<Finding>,
 }
 
-/// Looks for `wanted` in a request. What is found is a subset of it.
+impl Workspace {
+    /// What the last [`detect`] found: at most one for each type, in the order of the request.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+}
+
+/// Looks for `wanted` in a request. What is found is a subset of it; [`Workspace::findings`] says where.
 ///
 /// Costs time in proportion to the request. A bug in a parser costs its finding, never the request.
 pub fn detect<X: Exchange + ?Sized>(
@@ -39,13 +50,20 @@ pub fn detect<X: Exchange + ?Sized>(
     workspace: &mut Workspace,
 ) -> AttackKinds {
     let mut found = AttackKinds::default();
-    let Workspace { fields, layers } = workspace;
-    fields::each(exchange, fields, &mut |place, value| {
-        let value = &value[..value.len().min(MAX_FIELD_BYTES)];
-        layers::each(value, place, layers, &mut |text| {
-            let missing = wanted.without(found);
-            found = found | inspect(text, place, missing);
+    let Workspace { fields, layers, findings } = workspace;
+    findings.clear();
+    let mut index = 0;
+    fields::each(exchange, fields, &mut |input: Input<'_>| {
+        let value = &input.value[..input.value.len().min(MAX_FIELD_BYTES)];
+        let input = Input { value, ..input };
+        layers::each(value, input.place, layers, &mut |text| {
+            let new = inspect(text, input.place, wanted.without(found));
+            for kind in new.iter() {
+                findings.push(Finding::new(kind, input, index, text, 0..text.len()));
+            }
+            found = found | new;
         });
+        index += 1;
         found != wanted
     });
     found

@@ -1,0 +1,116 @@
+//! What was found, and where.
+
+use std::ops::Range;
+
+use crate::AttackKind;
+use crate::fields::Place;
+
+/// Most bytes of a name that a finding keeps.
+pub const MAX_NAME_BYTES: usize = 128;
+/// Bytes that a finding keeps before and behind the first byte of its match.
+pub const CONTEXT_BYTES: usize = 96;
+
+/// The first place in a request where an attack of one type stands.
+///
+/// [`crate::Workspace::findings`] holds at most one for each type, in the order they were found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Type of the attack.
+    pub kind: AttackKind,
+    /// Which input it stands in.
+    pub source: Source,
+    /// The match stands in the name itself (of an argument, or of a JSON member), not in its value.
+    pub in_name: bool,
+    /// Name of the argument, cookie, header, field, JSON member or XML element, as it was sent and at most
+    /// [`MAX_NAME_BYTES`] of it. Empty where the input has none, or where the match is in the name.
+    pub name: Vec<u8>,
+    /// How many inputs of the request came before this one, names and values counted apart.
+    pub index: usize,
+    /// Where the match stands in the raw value (percent-encoded as it was sent; a JSON string without its
+    /// quotes and escapes). All of the value where the match shows only in a decoded form of it.
+    pub range: Range<usize>,
+    /// The text that matched, in the decoded form in which it did, with up to [`CONTEXT_BYTES`] before
+    /// the match and behind its start. Secrets in it are still readable.
+    pub text: Vec<u8>,
+    /// Where the match stands in `text`.
+    pub matched: Range<usize>,
+}
+
+/// Kind of input, as in the `place` of a record's `evidence`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// The path.
+    Path,
+    /// The query.
+    Query,
+    /// A cookie.
+    Cookie,
+    /// A header.
+    Header,
+    /// A field of a urlencoded body.
+    Form,
+    /// A field of a multipart body, or the name of a file in it.
+    Multipart,
+    /// A string of a JSON body.
+    Json,
+    /// Text or an attribute of an XML body.
+    Xml,
+    /// A body of another type.
+    Body,
+}
+
+impl Source {
+    /// As in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::Query => "query",
+            Self::Cookie => "cookie",
+            Self::Header => "header",
+            Self::Form => "form",
+            Self::Multipart => "multipart",
+            Self::Json => "json",
+            Self::Xml => "xml",
+            Self::Body => "body",
+        }
+    }
+}
+
+/// One input of a request.
+#[derive(Clone, Copy)]
+pub(crate) struct Input<'i> {
+    pub(crate) source: Source,
+    pub(crate) place: Place,
+    pub(crate) name: &'i [u8],
+    pub(crate) value: &'i [u8],
+}
+
+impl Finding {
+    /// `at` is where the match stands in `text`, which is a form of the input's value.
+    pub(crate) fn new(
+        kind: AttackKind,
+        input: Input<'_>,
+        index: usize,
+        text: &[u8],
+        at: Range<usize>,
+    ) -> Self {
+        let start = at.start.min(text.len());
+        let end = at.end.clamp(start, text.len());
+        let from = start.saturating_sub(CONTEXT_BYTES);
+        let to = text.len().min(start + CONTEXT_BYTES);
+        let in_name = input.place == Place::Name;
+        Self {
+            kind,
+            source: input.source,
+            in_name,
+            name: match in_name {
+                true => Vec::new(),
+                false => input.name[..input.name.len().min(MAX_NAME_BYTES)].to_vec(),
+            },
+            index,
+            range: if text == input.value { start..end } else { 0..input.value.len() },
+            text: text[from..to].to_vec(),
+            matched: start - from..end.min(to) - from,
+        }
+    }
+}
