@@ -13,6 +13,7 @@ pub(crate) mod filter;
 pub(crate) mod handler;
 pub(crate) mod headers;
 pub(crate) mod log;
+pub(crate) mod open_requests;
 pub(crate) mod phase;
 pub(crate) mod process;
 pub(crate) mod process_local;

@@ -28,6 +28,7 @@ use crate::ffi::catch_unwind::guard;
 use crate::ffi::conf::{Conf, LocationLevel, MainLevel, main_conf};
 use crate::ffi::context::RequestState;
 use crate::ffi::log::{log_error, log_warn};
+use crate::ffi::open_requests::OpenLink;
 use crate::ffi::{filter, phase};
 use crate::request::variables;
 
@@ -89,7 +90,11 @@ unsafe impl MainLevel for MainConf {}
 // SAFETY: `create_loc_conf` makes this one.
 unsafe impl LocationLevel for LocationConf {}
 // SAFETY: the module keeps no other.
-unsafe impl RequestState for request::State {}
+unsafe impl RequestState for request::State {
+    fn link(&self) -> &OpenLink {
+        self.open()
+    }
+}
 
 /// What `load_module` looks up by name. `ngx_modules!` writes an empty order, which would put our
 /// filters in front of all others; in front of the copy filter in the list means behind it in the
@@ -171,7 +176,12 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
             if main.observes_bodies() || filter::was_installed() {
                 filter::install::<request::Bodies>();
             }
-            phase::on_access::<request::Access>(cf)
+            let early = match main.denies_before_rewrite() {
+                true => phase::on_rewrite::<request::ServerRewrite, request::LocationRewrite>(cf),
+                false => Some(()),
+            };
+            early
+                .and_then(|()| phase::on_access::<request::Access>(cf))
                 .and_then(|()| phase::first_on_log::<request::Log>(cf))
         };
         match hooked {

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod export;
+mod open_requests;
 mod poller;
 
 use std::cell::{Cell, RefCell};
@@ -18,8 +19,9 @@ use crate::directives::MainConf;
 use crate::ffi::log::{log_error, log_notice, log_warn};
 use crate::ffi::process::{self, ProcessKind};
 use crate::ffi::process_local::EventLoopCell;
-use crate::ffi::timer::Ticker;
+use crate::ffi::timer::Timer;
 use export::Export;
+use open_requests::OpenRequests;
 use poller::Sync;
 
 /// How often the event loop looks at what is to be logged, milliseconds.
@@ -38,7 +40,8 @@ pub(crate) struct Worker {
     live_evictions: Cell<u64>,
     /// Ticks until evictions may be warned of again.
     quiet: Cell<u32>,
-    _ticker: Ticker,
+    open: OpenRequests,
+    _ticker: Timer,
 }
 
 /// Memory that each request is worked in, used again for the next.
@@ -91,13 +94,16 @@ pub(crate) fn start(cycle: *mut ngx_cycle_t) {
         api_sessions_detect::prepare();
     }
     let (export, sync) = start_threads(cycle, main);
+    let ticker = Timer::new(tick);
+    ticker.start(TICK_MS);
     WORKER.set(Worker {
         buffers: RefCell::default(),
         export,
         sync,
         live_evictions: Cell::new(table.stats().evicted_live),
         quiet: Cell::new(0),
-        _ticker: Ticker::start(TICK_MS, tick),
+        open: OpenRequests::new(),
+        _ticker: ticker,
     });
 }
 
@@ -124,6 +130,7 @@ fn start_threads(cycle: *mut ngx_cycle_t, main: &MainConf) -> (Option<Export>, O
 pub(crate) fn stop(cycle: *mut ngx_cycle_t) {
     let Some(worker) = WORKER.take() else { return };
     drop(worker.sync);
+    open_requests::none_is_left();
     if let Some(export) = worker.export {
         export.end(cycle);
     }
@@ -141,9 +148,24 @@ pub(crate) fn farewell(cycle: *mut ngx_cycle_t) {
     }
 }
 
+/// A request is under way.
+#[inline]
+pub(crate) fn watch_open_requests() {
+    if let Some(worker) = WORKER.get() {
+        worker.open.watch();
+    }
+}
+
 /// Once a second, on the event loop.
-fn tick() {
-    let Some(worker) = WORKER.get() else { return };
+fn tick() -> Option<usize> {
+    if let Some(worker) = WORKER.get() {
+        once_a_second(worker);
+    }
+    // The exiting worker is not kept waiting for it.
+    (!process::is_exiting()).then_some(TICK_MS)
+}
+
+fn once_a_second(worker: &Worker) {
     let cycle = process::cycle();
     if let Some(export) = &worker.export {
         log_notes(cycle, export.notes());

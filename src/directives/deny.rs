@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use super::options::{once, option};
+use super::options::{once, once_word, option};
 use super::{LocationConf, MainConf};
 use crate::ffi::conf::{Conf, Directive};
 
@@ -11,45 +11,98 @@ use crate::ffi::conf::{Conf, Directive};
 pub(crate) enum Deny {
     /// Nothing: the denylist is not asked.
     Off,
-    /// They are answered with that status.
-    On { status: u16 },
+    /// They are refused.
+    On(DenyOptions),
     /// They are marked, and let through.
-    DryRun,
+    DryRun(DenyOptions),
 }
+
+/// How requests are refused.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DenyOptions {
+    /// Status of the answer.
+    pub(crate) status: u16,
+    /// Requests that are under way when their session is denied are cut.
+    pub(crate) closes_connections: bool,
+    /// The denylist is asked before the directives of the rewrite module run, too.
+    pub(crate) before_rewrite: bool,
+}
+
+const OPTIONS: &[&str] = &["status", "connections", "phase"];
 
 pub(super) struct DenyDirective;
 
 impl Directive for DenyDirective {
     type Level = LocationConf;
     const NAME: &'static CStr = c"api_sessions_deny";
-    const SYNTAX: &'static str = "off|on [status=403]|dry_run";
+    const SYNTAX: &'static str =
+        "off|on|dry_run [status=403] [connections=close|keep] [phase=access|rewrite]";
 
     fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
-        let deny = match words {
-            ["off"] => Deny::Off,
-            ["dry_run"] => Deny::DryRun,
-            ["on"] => Deny::On { status: 403 },
-            ["on", word] => Deny::On { status: status(word)? },
-            [] => return Err("a value is missing".to_owned()),
-            ["on", _, extra, ..] | ["off" | "dry_run", extra, ..] => {
-                return Err(format!("unexpected \"{extra}\""));
-            }
-            [other, ..] => {
+        let (mode, options) = words.split_first().ok_or("a value is missing")?;
+        let deny = match *mode {
+            "off" => match options.first() {
+                Some(extra) => return Err(format!("unexpected \"{extra}\"")),
+                None => Deny::Off,
+            },
+            "on" => Deny::On(DenyOptions::parse(options)?),
+            "dry_run" => Deny::DryRun(DenyOptions::parse(options)?),
+            other => {
                 return Err(format!(
                     "invalid value \"{other}\": \"off\", \"on\" or \"dry_run\" is accepted"
                 ));
             }
         };
-        if deny != Deny::Off {
-            cf.main_conf::<MainConf>().denies = true;
+        let main = cf.main_conf::<MainConf>();
+        if let Deny::On(options) | Deny::DryRun(options) = deny {
+            main.denies = true;
+            main.denies_before_rewrite |= options.before_rewrite;
         }
         once(&mut level.deny, deny)
     }
 }
 
-fn status(word: &str) -> Result<u16, String> {
-    let refused =
-        || format!("invalid parameter \"{word}\": \"status=\" with 400 to 599 is accepted");
-    let (_, value) = option(word, &["status"]).ok_or_else(refused)?;
-    value.parse().ok().filter(|code| (400..=599).contains(code)).ok_or_else(refused)
+impl DenyOptions {
+    fn parse(words: &[&str]) -> Result<Self, String> {
+        let (mut status, mut closes, mut before_rewrite) = (None, None, None);
+        for word in words {
+            let Some((name, value)) = option(word, OPTIONS) else {
+                return Err(format!(
+                    "invalid parameter \"{word}\": \"{}=\" are accepted",
+                    OPTIONS.join("=\", \"")
+                ));
+            };
+            match name {
+                "status" => once_word(&mut status, parse_status(word, value)?, word)?,
+                "connections" => {
+                    once_word(&mut closes, one_of(word, value, ["keep", "close"])?, word)?;
+                }
+                _ => {
+                    let early = one_of(word, value, ["access", "rewrite"])?;
+                    once_word(&mut before_rewrite, early, word)?;
+                }
+            }
+        }
+        Ok(Self {
+            status: status.unwrap_or(403),
+            closes_connections: closes.unwrap_or(true),
+            before_rewrite: before_rewrite.unwrap_or(false),
+        })
+    }
+}
+
+fn parse_status(word: &str, value: &str) -> Result<u16, String> {
+    let status = value.parse().ok().filter(|code| (400..=599).contains(code));
+    status.ok_or_else(|| {
+        format!("invalid parameter \"{word}\": \"status=\" with 400 to 599 is accepted")
+    })
+}
+
+/// Whether the value is the second of the two.
+fn one_of(word: &str, value: &str, [first, second]: [&str; 2]) -> Result<bool, String> {
+    match value {
+        value if value == first => Ok(false),
+        value if value == second => Ok(true),
+        _ => Err(format!("invalid parameter \"{word}\": \"{first}\" or \"{second}\" is accepted")),
+    }
 }

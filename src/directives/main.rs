@@ -33,6 +33,8 @@ pub(crate) struct MainConf {
     pub(super) detects: bool,
     /// Some location denies sessions or controls the denylist.
     pub(super) denies: bool,
+    /// Some location does before the rewrite module's directives run.
+    pub(super) denies_before_rewrite: bool,
     /// `api_sessions_zone`.
     pub(super) zone: Option<ZoneSettings>,
     /// `api_sessions_secret`.
@@ -78,6 +80,10 @@ impl MainConf {
 
     pub(crate) fn detects(&self) -> bool {
         self.detects
+    }
+
+    pub(crate) fn denies_before_rewrite(&self) -> bool {
+        self.denies_before_rewrite
     }
 
     pub(crate) fn observes_bodies(&self) -> bool {

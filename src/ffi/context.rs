@@ -5,6 +5,7 @@ use std::ptr;
 
 use ngx::ffi::{ngx_http_request_t, ngx_pool_cleanup_add};
 
+use super::open_requests::OpenLink;
 use super::request::Request;
 use crate::MODULE;
 
@@ -12,7 +13,10 @@ use crate::MODULE;
 ///
 /// # Safety
 /// One type alone may say so: `find` trusts it.
-pub(crate) unsafe trait RequestState {}
+pub(crate) unsafe trait RequestState {
+    /// Its place among the requests that are under way.
+    fn link(&self) -> &OpenLink;
+}
 
 /// The module's state of the main request, if it made one.
 ///
@@ -55,7 +59,8 @@ unsafe fn recover<'r, T>(raw: *mut ngx_http_request_t, slot: *mut *mut c_void) -
     None
 }
 
-/// Gives the request a state, dropped with its pool; `None` when memory ran out.
+/// Gives the main request a state, dropped with its pool; it is among those under way from now on. `None` when
+/// memory ran out.
 pub(crate) fn attach<'r, T: RequestState>(r: Request<'r>, state: T) -> Option<&'r T> {
     const { assert!(align_of::<T>() <= 16, "NGINX's pools align to 16 bytes") };
     let raw = r.as_ptr();
@@ -70,6 +75,8 @@ pub(crate) fn attach<'r, T: RequestState>(r: Request<'r>, state: T) -> Option<&'
         data.write(state);
         (*cleanup).handler = Some(drop_state::<T>);
         *(*raw).ctx.add((*MODULE.get()).ctx_index) = data.cast();
+        // The pool is destroyed before the request's memory is used again (`ngx_http_free_request`).
+        (*data).link().open(raw);
         Some(&*data)
     }
 }

@@ -3,6 +3,7 @@
 use ngx::ffi::{
     ngx_array_push, ngx_conf_t, ngx_http_core_main_conf_t, ngx_http_core_module,
     ngx_http_handler_pt, ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_LOG_PHASE,
+    ngx_http_phases_NGX_HTTP_REWRITE_PHASE, ngx_http_phases_NGX_HTTP_SERVER_REWRITE_PHASE,
     ngx_http_request_t, ngx_int_t,
 };
 
@@ -33,6 +34,21 @@ unsafe extern "C" fn run<H: PhaseHandler>(r: *mut ngx_http_request_t) -> ngx_int
 pub(crate) unsafe fn on_access<H: PhaseHandler>(cf: *mut ngx_conf_t) -> Option<()> {
     // SAFETY: as the caller says.
     unsafe { push(cf, ngx_http_phases_NGX_HTTP_ACCESS_PHASE as usize, Some(run::<H>)) }
+}
+
+/// Adds `S` to the server-rewrite phase and `L` to the rewrite phase: before the rewrite module, which registers
+/// earlier.
+///
+/// # Safety
+/// `cf` is the configuration context that `postconfiguration` got.
+pub(crate) unsafe fn on_rewrite<S: PhaseHandler, L: PhaseHandler>(
+    cf: *mut ngx_conf_t,
+) -> Option<()> {
+    // SAFETY: as the caller says.
+    unsafe {
+        push(cf, ngx_http_phases_NGX_HTTP_SERVER_REWRITE_PHASE as usize, Some(run::<S>))?;
+        push(cf, ngx_http_phases_NGX_HTTP_REWRITE_PHASE as usize, Some(run::<L>))
+    }
 }
 
 /// Puts `H` first in the log phase, so that a session is settled before `access_log` writes

@@ -49,6 +49,11 @@ impl<'r> Request<'r> {
         ptr::eq(self.get().main, self.raw)
     }
 
+    /// After a redirect inside NGINX.
+    pub(crate) fn is_internal(self) -> bool {
+        self.get().internal() != 0
+    }
+
     /// The request that the client sent.
     #[inline]
     pub(crate) fn main(self) -> Request<'r> {
@@ -332,6 +337,11 @@ impl<'r> Request<'r> {
             }
             sum
         }
+    }
+
+    /// The header of the response was sent, or is on its way.
+    pub(crate) fn has_response_begun(self) -> bool {
+        self.get().header_sent() != 0
     }
 
     /// The request switched protocols (WebSocket and the like).

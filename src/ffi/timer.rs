@@ -1,16 +1,16 @@
-//! A repeating timer of the event loop.
+//! A timer of the event loop.
 
 use std::ffi::c_void;
 
-use ngx::ffi::{ngx_add_timer, ngx_connection_t, ngx_del_timer, ngx_event_t, ngx_exiting};
+use ngx::ffi::{ngx_add_timer, ngx_connection_t, ngx_del_timer, ngx_event_t};
 
 use super::catch_unwind::guard;
 use super::process;
 
-/// Fires every `interval_ms` until dropped. It is cancelable, so that it never keeps an exiting worker
-/// alive (`ngx_event_no_timers_left`).
-pub(crate) struct Ticker {
-    /// Of a box that is freed with the ticker: NGINX keeps the addresses of the event and of its `data`, so
+/// Runs a function after a time, and again after as many milliseconds as that returns. It is cancelable, so that
+/// it never keeps an exiting worker alive (`ngx_event_no_timers_left`).
+pub(crate) struct Timer {
+    /// Of a box that is freed with the timer: NGINX keeps the addresses of the event and of its `data`, so
     /// it is only reached by pointers.
     inner: *mut Inner,
 }
@@ -20,32 +20,47 @@ struct Inner {
     /// `ngx_event_ident` reads `data` as a connection when debug logging is on.
     connection: ngx_connection_t,
     event: ngx_event_t,
-    interval_ms: usize,
-    tick: fn(),
+    run: fn() -> Option<usize>,
 }
 
-impl Ticker {
-    pub(crate) fn start(interval_ms: usize, tick: fn()) -> Self {
+impl Timer {
+    /// A timer that is not set.
+    pub(crate) fn new(run: fn() -> Option<usize>) -> Self {
         // SAFETY: both are plain C data for which all zeroes is the initial state.
         let (connection, event) = unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
-        let inner = Box::into_raw(Box::new(Inner { connection, event, interval_ms, tick }));
-        // SAFETY: just made, and freed only when the ticker is dropped, which removes the timer.
-        // `ngx_cycle` is valid in a worker.
+        let inner = Box::into_raw(Box::new(Inner { connection, event, run }));
+        // SAFETY: just made, and freed only when the timer is dropped. `ngx_cycle` is valid in a worker.
         unsafe {
             (*inner).connection.fd = -1;
             (*inner).event.handler = Some(on_timer);
             (*inner).event.set_cancelable(1);
             (*inner).event.log = (*process::cycle()).log;
             (*inner).event.data = inner.cast::<c_void>();
-            ngx_add_timer(&raw mut (*inner).event, interval_ms);
         }
         Self { inner }
     }
+
+    /// Sets it, unless it is set.
+    #[inline]
+    pub(crate) fn start(&self, after_ms: usize) {
+        // SAFETY: the box of `new`; event-loop thread.
+        unsafe {
+            if (*self.inner).event.timer_set() == 0 {
+                ngx_add_timer(&raw mut (*self.inner).event, after_ms);
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_set(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { (*self.inner).event.timer_set() != 0 }
+    }
 }
 
-impl Drop for Ticker {
+impl Drop for Timer {
     fn drop(&mut self) {
-        // SAFETY: the box of `start`, once; if the timer is set it is in NGINX's tree, and this is the
+        // SAFETY: the box of `new`, once; if the timer is set it is in NGINX's tree, and this is the
         // event-loop thread.
         unsafe {
             if (*self.inner).event.timer_set() != 0 {
@@ -58,17 +73,14 @@ impl Drop for Ticker {
 
 extern "C" fn on_timer(event: *mut ngx_event_t) {
     guard((), || {
-        // SAFETY: set in `start`; the box outlives the timer.
-        let (tick, interval) = unsafe {
-            let inner = (*event).data.cast::<Inner>();
-            ((*inner).tick, (*inner).interval_ms)
-        };
-        tick();
+        // SAFETY: set in `new`; the box outlives the timer.
+        let run = unsafe { (*(*event).data.cast::<Inner>()).run };
+        let again = run();
         // SAFETY: as above. In single-process mode the log belongs to a cycle that a reload replaces.
         unsafe {
             (*event).log = (*process::cycle()).log;
-            if ngx_exiting == 0 {
-                ngx_add_timer(event, interval);
+            if let Some(after_ms) = again {
+                ngx_add_timer(event, after_ms);
             }
         }
     });

@@ -4,7 +4,7 @@ use api_sessions_extract::MediaType;
 use ngx::ffi::{NGX_HTTP_INTERNAL_SERVER_ERROR, ngx_int_t};
 
 use super::lifecycle::{self, Moment};
-use super::state::State;
+use super::state::{Counted, State};
 use crate::directives::{Deny, LocationConf, MainConf};
 use crate::ffi::body::{self, DECLINED, Prereader};
 use crate::ffi::body_file;
@@ -41,17 +41,20 @@ impl PhaseHandler for Access {
             return body::preread::<Prereading>(r);
         }
         let Some(counted) = lifecycle::arrive(r, conf, Moment::Access) else { return DECLINED };
-        match conf.deny() {
-            Deny::Off => DECLINED,
-            Deny::DryRun => {
-                lifecycle::is_denied(r, conf, counted.session);
-                DECLINED
-            }
-            Deny::On { status } if lifecycle::is_denied(r, conf, counted.session) => {
-                response::refuse(r, status)
-            }
-            Deny::On { .. } => DECLINED,
+        match refusal(r, conf, &counted) {
+            Some(status) => response::refuse(r, status),
+            None => DECLINED,
         }
+    }
+}
+
+/// The status that a request is refused with, if its session is denied. In dry run it is only marked.
+pub(super) fn refusal(r: Request<'_>, conf: &LocationConf, counted: &Counted) -> Option<u16> {
+    let (Deny::On(_) | Deny::DryRun(_)) = conf.deny() else { return None };
+    let is_denied = lifecycle::is_denied(r, conf, counted.session);
+    match conf.deny() {
+        Deny::On(options) if is_denied => Some(options.status),
+        _ => None,
     }
 }
 

@@ -12,7 +12,9 @@ use super::bodies::BodyPair;
 use crate::directives::LocationConf;
 use crate::ffi::context;
 use crate::ffi::evaluation::When;
+use crate::ffi::open_requests::OpenLink;
 use crate::ffi::request::Request;
+use crate::worker;
 
 /// The session that a request was counted in.
 #[derive(Clone, Copy)]
@@ -61,6 +63,8 @@ pub(crate) struct State {
     pub(super) preread: Cell<bool>,
     /// Whether its bodies are looked at in the location with settings of that address.
     pub(super) watched: Cell<Option<(*const LocationConf, bool)>>,
+    /// Its place among the requests that are under way.
+    open: OpenLink,
     /// The log phase has begun: the response is there to be read.
     pub(super) over: Cell<bool>,
 }
@@ -72,7 +76,15 @@ impl State {
 
     pub(super) fn of_or_new(r: Request<'_>) -> Option<&State> {
         let r = r.main();
-        context::find(r).or_else(|| context::attach(r, State::default()))
+        context::find(r).or_else(|| {
+            let state = context::attach(r, State::default())?;
+            worker::watch_open_requests();
+            Some(state)
+        })
+    }
+
+    pub(crate) fn open(&self) -> &OpenLink {
+        &self.open
     }
 
     /// Whether what variables say is final.

@@ -107,6 +107,15 @@ fn a_wrong_word_is_named_with_file_line_and_what_is_accepted() {
         ("api_sessions_attack sqli yes;", "\"yes\"", "a variable is accepted"),
         ("api_sessions_deny maybe;", "\"maybe\"", "\"off\", \"on\" or \"dry_run\" is accepted"),
         ("api_sessions_deny on status=200;", "\"status=200\"", "400 to 599 is accepted"),
+        ("api_sessions_deny on phase=content;", "\"phase=content\"", "\"access\" or \"rewrite\""),
+        (
+            "api_sessions_deny dry_run connections=cut;",
+            "\"connections=cut\"",
+            "\"keep\" or \"close\"",
+        ),
+        ("api_sessions_deny on phase=access phase=access;", "\"phase=access\"", "is duplicate"),
+        ("api_sessions_deny on code=403;", "\"code=403\"", "\"status=\", \"connections=\""),
+        ("api_sessions_deny off status=403;", "\"status=403\"", "unexpected"),
         ("api_sessions_application;", "a value is missing", "api_sessions_application value"),
         ("api_sessions_mask request.body.xml.a;", "\"xml\"", "\"json\""),
     ];

@@ -33,7 +33,7 @@ pub use record_queue::{
 };
 pub use region::{AttachError, Attached, Region};
 pub use session_table::{
-    MIN_BYTES, RequestEnd, RequestStart, SessionCounters, SessionTable, Snapshot, TableHandle,
-    TableStats,
+    MIN_BYTES, OpenCounts, RequestEnd, RequestStart, SessionCounters, SessionTable, Snapshot,
+    TableHandle, TableStats,
 };
 pub use shared_config::{PublishError, SharedConfig};

@@ -38,7 +38,7 @@ pub use handle::TableHandle;
 pub use layout::MIN_BYTES;
 pub use request::{RequestEnd, RequestStart};
 pub use snapshot::{SessionCounters, Snapshot};
-pub use stats::TableStats;
+pub use stats::{OpenCounts, TableStats};
 
 /// Distance of a session's second way from its first; coprime with the number of ways.
 const SECOND_WAY: u64 = 7;
@@ -88,7 +88,15 @@ impl SessionTable {
     /// Metrics of all workers.
     pub fn stats(&self) -> TableStats {
         let counters = self.memory.workers().iter().map(|worker| &worker.counters);
-        TableStats::sum(self.memory.capacity(), counters)
+        let mut stats = TableStats::sum(self.memory.capacity(), counters);
+        for worker in self.memory.workers() {
+            let open = worker.open.load(Ordering::Relaxed);
+            // A killed worker has left what it counted last.
+            if open != 0 && worker.process.is_alive() {
+                stats.add_open(OpenCounts::from_word(open));
+            }
+        }
+        stats
     }
 
     /// Reads a session without a lock. `None`: there is none, or every attempt met a change of its set.

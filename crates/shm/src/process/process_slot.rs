@@ -21,6 +21,12 @@ impl ProcessSlot {
         OwnerId::new(slot, epoch)
     }
 
+    /// Whether the last process that registered still runs.
+    pub(crate) fn is_alive(&self) -> bool {
+        let word = self.0.load(Ordering::Acquire);
+        word != 0 && process_exists(word as u32)
+    }
+
     /// Whether `owner`, a process of this slot, is known to be dead. With `ask_kernel`, a process whose
     /// slot was not reused is looked up by its id.
     pub(crate) fn is_dead(&self, owner: OwnerId, ask_kernel: bool) -> bool {

@@ -11,6 +11,7 @@ use super::layout::{Set, WorkerSlot};
 use super::request::{Change, RequestEnd, RequestStart};
 use super::set::{EvictionKind, SlotRef};
 use super::snapshot::SessionCounters;
+use super::stats::OpenCounts;
 use crate::limits::{MAX_PROCESSES, SET_LOCK_WAIT};
 use crate::metrics::add;
 use crate::process::{LockWait, OwnerId};
@@ -27,6 +28,7 @@ impl TableHandle {
     pub(super) fn join(table: SessionTable, slot: u16, pid: u32) -> Self {
         let slot = slot % MAX_PROCESSES;
         let worker = table.worker(slot);
+        worker.open.store(0, Ordering::Relaxed);
         let owner = worker.process.register(slot, pid);
         let handle = Self { table, owner, _not_sync: PhantomData };
         // The slot's previous process is dead. It recorded the only set that it can have left locked.
@@ -41,6 +43,16 @@ impl TableHandle {
             set.head.lock.release();
         }
         handle
+    }
+
+    /// Says how many requests have been open for long in this process.
+    pub fn set_open(&self, counts: &OpenCounts) {
+        self.worker().open.store(counts.to_word(), Ordering::Relaxed);
+    }
+
+    /// Counts a request that was cut since its session was denied.
+    pub fn count_cut(&self) {
+        add(&self.worker().counters.cut, 1);
     }
 
     /// The table.

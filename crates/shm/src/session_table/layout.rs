@@ -42,6 +42,8 @@ pub(super) struct WorkerSlot {
     /// repairs it.
     pub(super) set: AtomicU32,
     pub(super) counters: TableCounters,
+    /// [`super::stats::OpenCounts`].
+    pub(super) open: AtomicU64,
 }
 
 type WorkerSlots = [WorkerSlot; MAX_PROCESSES as usize];
@@ -93,7 +95,7 @@ unsafe impl Shared for Set {}
 
 impl Header for TableHeader {
     const MAGIC: u64 = u64::from_be_bytes(*b"apisess\x01");
-    const VERSION: u32 = 5;
+    const VERSION: u32 = 6;
 
     fn region(&self) -> &RegionHeader {
         &self.region

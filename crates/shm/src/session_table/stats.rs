@@ -2,6 +2,33 @@
 
 use crate::metrics::metrics;
 
+/// Requests of one worker that have been open for a while, by what keeps them open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OpenCounts {
+    /// On connections that switched protocols.
+    pub upgraded: u64,
+    /// With a response that has begun.
+    pub streaming: u64,
+    /// Others.
+    pub other: u64,
+}
+
+/// Bits of each count in one word: more than a worker has connections.
+const OPEN_BITS: u32 = 21;
+
+impl OpenCounts {
+    pub(super) fn to_word(self) -> u64 {
+        let most = (1 << OPEN_BITS) - 1;
+        let counts = [self.upgraded, self.streaming, self.other];
+        counts.iter().fold(0, |word, count| word << OPEN_BITS | (*count).min(most))
+    }
+
+    pub(super) fn from_word(word: u64) -> Self {
+        let count = |place: u32| word >> (place * OPEN_BITS) & ((1 << OPEN_BITS) - 1);
+        Self { upgraded: count(2), streaming: count(1), other: count(0) }
+    }
+}
+
 metrics! {
     /// The table's state, summed over all workers since the zone was created. The death of a worker may
     /// leave each counter one off.
@@ -18,6 +45,10 @@ metrics! {
     event_loop malicious "requests_malicious_total": "Malicious requests.";
     event_loop detected "requests_detected_total": "Of those, such that the module's own detectors marked.";
     event_loop denied "requests_denied_total": "Requests of denied sessions.";
+    event_loop cut "requests_cut_total": "Requests that were under way when their session was denied, and were cut.";
+    gauge open_upgraded "requests_open_upgraded": "Requests open for more than 10 s on connections that switched protocols (WebSocket).";
+    gauge open_streaming "requests_open_streaming": "Requests open for more than 10 s whose response has begun (downloads, events).";
+    gauge open_other "requests_open_other": "Other requests open for more than 10 s.";
     event_loop duplicate_cookies "duplicate_cookies_total": "Requests whose session was found by a cookie that was there more than once.";
     event_loop undone "sessions_undone_total": "Sessions removed because their only request belongs to another session.";
     event_loop lost "sessions_lost_total": "Sessions removed because a process died while it changed them.";
@@ -31,5 +62,25 @@ impl TableStats {
         let removed = evicted + sum.undone + sum.lost;
         sum.in_use = sum.created.saturating_sub(removed).min(capacity);
         sum
+    }
+
+    pub(super) fn add_open(&mut self, open: OpenCounts) {
+        self.open_upgraded += open.upgraded;
+        self.open_streaming += open.streaming;
+        self.open_other += open.other;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_open_requests_fit_in_a_word() {
+        let counts = OpenCounts { upgraded: 1, streaming: (1 << OPEN_BITS) - 1, other: 3 };
+        assert_eq!(OpenCounts::from_word(counts.to_word()), counts);
+        let many = OpenCounts { upgraded: u64::MAX, ..counts };
+        let most = OpenCounts { upgraded: (1 << OPEN_BITS) - 1, ..counts };
+        assert_eq!(OpenCounts::from_word(many.to_word()), most);
     }
 }

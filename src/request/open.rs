@@ -1,0 +1,51 @@
+//! A request that is under way: what it waits for, and whether it may go on.
+
+use super::lifecycle;
+use super::state::State;
+use crate::directives::{Deny, LocationConf, MainConf};
+use crate::ffi::evaluation::When;
+use crate::ffi::request::Request;
+
+/// What keeps a request open.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OpenKind {
+    /// It switched protocols (WebSocket).
+    Upgraded,
+    /// Its response has begun.
+    Streaming,
+    /// Anything else: its body is read, or the upstream has not answered.
+    Other,
+}
+
+pub(crate) fn open_kind(r: Request<'_>) -> OpenKind {
+    if r.is_upgrade() {
+        OpenKind::Upgraded
+    } else if r.has_response_begun() {
+        OpenKind::Streaming
+    } else {
+        OpenKind::Other
+    }
+}
+
+/// The denylist has changed while the request was under way: whether it is to be cut. Its record says that it was
+/// denied then; in dry run, it says so and goes on.
+pub(crate) fn is_denied_meanwhile(r: Request<'_>) -> bool {
+    let Some(conf) = r.location::<LocationConf>() else { return false };
+    let (Deny::On(options) | Deny::DryRun(options)) = conf.deny() else { return false };
+    let Some(state) = State::of(r) else { return false };
+    if !options.closes_connections || state.over.get() || state.is_denied() {
+        return false;
+    }
+    let Some(counted) = state.counted.get() else { return false };
+    if !conf.is_enabled(r, When::Early) {
+        return false;
+    }
+    // What the access phase decided was right then.
+    state.verdict.set(None);
+    let is_denied = lifecycle::is_denied(r, conf, counted.session);
+    let is_cut = is_denied && matches!(conf.deny(), Deny::On(_));
+    if is_cut && let Some(hand) = MainConf::of(r).and_then(MainConf::hand) {
+        hand.count_cut();
+    }
+    is_cut
+}

@@ -1,0 +1,50 @@
+//! The rewrite phases: a request that `return` or a redirect ends there is refused before that, where
+//! `api_sessions_deny … phase=rewrite` says so.
+
+use ngx::ffi::ngx_int_t;
+
+use super::access::refusal;
+use super::lifecycle::{self, Moment};
+use crate::directives::{Deny, LocationConf};
+use crate::ffi::body::DECLINED;
+use crate::ffi::evaluation::When;
+use crate::ffi::phase::PhaseHandler;
+use crate::ffi::request::Request;
+
+/// Before the directives of `server`. After a redirect inside NGINX, the request has passed here already: where an
+/// `error_page` leads, only the location decides.
+pub(crate) struct ServerRewrite;
+
+impl PhaseHandler for ServerRewrite {
+    const NEUTRAL: ngx_int_t = DECLINED;
+
+    fn handle(r: Request<'_>) -> ngx_int_t {
+        if r.is_internal() { DECLINED } else { check(r) }
+    }
+}
+
+/// Before the directives of the location.
+pub(crate) struct LocationRewrite;
+
+impl PhaseHandler for LocationRewrite {
+    const NEUTRAL: ngx_int_t = DECLINED;
+
+    fn handle(r: Request<'_>) -> ngx_int_t {
+        check(r)
+    }
+}
+
+/// With what is known of the session by now: of the request, without its body.
+fn check(r: Request<'_>) -> ngx_int_t {
+    if !r.is_main() {
+        return DECLINED;
+    }
+    let Some(conf) = r.location::<LocationConf>() else { return DECLINED };
+    let (Deny::On(options) | Deny::DryRun(options)) = conf.deny() else { return DECLINED };
+    if !options.before_rewrite || !conf.is_enabled(r, When::Early) {
+        return DECLINED;
+    }
+    let counted = lifecycle::arrive(r, conf, Moment::Asked);
+    let status = counted.and_then(|counted| refusal(r, conf, &counted));
+    status.map_or(DECLINED, |status| status as ngx_int_t)
+}

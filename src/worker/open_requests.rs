@@ -1,0 +1,84 @@
+//! Looks after the requests that are under way: ends those whose session was denied meanwhile, and counts the
+//! old ones. Its timer runs only while there are any.
+#![forbid(unsafe_code)]
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+
+use api_sessions_shm::OpenCounts;
+
+use crate::directives::MainConf;
+use crate::ffi::open_requests::{Then, cut_each, each, is_any};
+use crate::ffi::process;
+use crate::ffi::timer::Timer;
+use crate::request::{OpenKind, is_denied_meanwhile, open_kind};
+
+/// How often a worker looks, milliseconds: a denial ends open requests within about that time.
+const INTERVAL_MS: usize = 500;
+/// Age from which an open request is counted, milliseconds.
+const OLD_MS: u64 = 10_000;
+
+pub(super) struct OpenRequests {
+    timer: Timer,
+    /// [`api_sessions_shm::Denylist::changes`] when requests were last looked at.
+    changes: Cell<u32>,
+}
+
+impl OpenRequests {
+    pub(super) fn new() -> Self {
+        Self { timer: Timer::new(look), changes: Cell::new(0) }
+    }
+
+    /// A request joins those under way: before it is looked up in the denylist, so that no denial falls between
+    /// that and the next look.
+    #[inline]
+    pub(super) fn watch(&self) {
+        if !self.timer.is_set() {
+            self.changes.set(changes());
+            self.timer.start(INTERVAL_MS);
+        }
+    }
+}
+
+fn changes() -> u32 {
+    let denylist = MainConf::current().and_then(MainConf::denylist);
+    denylist.map_or(0, |denylist| denylist.changes())
+}
+
+fn look() -> Option<usize> {
+    let worker = super::current()?;
+    let changes = changes();
+    if worker.open.changes.replace(changes) != changes {
+        cut_each(|r| if is_denied_meanwhile(r) { Then::Cut } else { Then::Keep });
+    }
+    publish(&counts());
+    is_any().then_some(INTERVAL_MS)
+}
+
+fn counts() -> OpenCounts {
+    let mut counts = OpenCounts::default();
+    let now_ms = process::now_ms();
+    each(|r| {
+        if now_ms.saturating_sub(r.start_ms()) < OLD_MS {
+            return ControlFlow::Break(());
+        }
+        match open_kind(r) {
+            OpenKind::Upgraded => counts.upgraded += 1,
+            OpenKind::Streaming => counts.streaming += 1,
+            OpenKind::Other => counts.other += 1,
+        }
+        ControlFlow::Continue(())
+    });
+    counts
+}
+
+fn publish(counts: &OpenCounts) {
+    if let Some(hand) = MainConf::current().and_then(MainConf::hand) {
+        hand.set_open(counts);
+    }
+}
+
+/// The worker ends.
+pub(super) fn none_is_left() {
+    publish(&OpenCounts::default());
+}

@@ -1,0 +1,95 @@
+//! Requests that end in the rewrite phases, before the access phase.
+
+use serde_json::json;
+
+use crate::harness::{Cloud, Nginx, raw};
+
+const SERVERS: &str = "
+    server {
+        listen 127.0.0.1:PORT;
+        server_name access;
+        api_sessions_deny on;
+        location / { return 200 $api_session_id; }
+    }
+    server {
+        listen 127.0.0.1:PORT;
+        server_name whole;
+        api_sessions_deny on phase=rewrite;
+        return 301 https://elsewhere$request_uri;
+    }
+    server {
+        listen 127.0.0.1:PORT;
+        server_name server;
+        api_sessions_deny on status=418 phase=rewrite;
+        error_page 418 /page;
+        rewrite ^/moved /new redirect;
+        if ($arg_stop) { return 410; }
+        location / { return 200 ok; }
+        location = /page { api_sessions_deny off; return 200 page; }
+    }
+    server {
+        listen 127.0.0.1:PORT;
+        server_name locations;
+        location / { return 200 ok; }
+        location /refused { api_sessions_deny on phase=rewrite; return 200 ok; }
+        location /redirect { api_sessions_deny on phase=rewrite; rewrite ^ /x redirect; }
+        location /dry { api_sessions_deny dry_run phase=rewrite; return 200 ok; }
+    }
+    server {
+        listen 127.0.0.1:PORT;
+        server_name control;
+        location / { api_sessions off; api_sessions_control; }
+    }
+";
+
+/// Status and body.
+fn ask(nginx: &Nginx, host: &str, target: &str, session: &str) -> (u16, String) {
+    send(nginx, &format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nS: {session}\r\n"), "")
+}
+
+fn send(nginx: &Nginx, head: &str, body: &str) -> (u16, String) {
+    let length = body.len();
+    let text = format!("{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+    let answer = String::from_utf8_lossy(&raw(nginx.port, text.as_bytes())).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+#[test]
+fn requests_that_end_in_the_rewrite_phase_were_never_refused() {
+    let cloud = Cloud::start();
+    let http = format!(
+        "api_sessions on; session_key request.header.S; api_sessions_export {}; {SERVERS}",
+        cloud.export()
+    );
+    let nginx = Nginx::builder().http(&http).start();
+    let (_, bad) = ask(&nginx, "access", "/id", "bad");
+    let body = json!({ "session": bad }).to_string();
+    assert_eq!(send(&nginx, "POST / HTTP/1.1\r\nHost: control\r\n", &body).0, 201);
+    // The default asks in the access phase, which such a request does not reach.
+    assert_eq!(ask(&nginx, "access", "/return", "bad").0, 200);
+    let refused = [
+        ("whole", "/everything", 403, 301),
+        ("server", "/go", 418, 200),
+        ("server", "/moved", 418, 302),
+        ("server", "/if?stop=1", 418, 410),
+        ("locations", "/refused", 403, 200),
+        ("locations", "/redirect", 403, 302),
+        ("locations", "/dry", 200, 200),
+    ];
+    for (host, target, for_bad, for_good) in refused {
+        let (status, body) = ask(&nginx, host, target, "bad");
+        assert_eq!(status, for_bad, "{host}{target}");
+        // The page of a refused request is not refused once more.
+        assert_eq!(body == "page", host == "server", "{host}{target}: {body}");
+        let (status, body) = ask(&nginx, host, target, "good");
+        assert_eq!(status, for_good, "{host}{target}");
+        assert_ne!(body, "page");
+    }
+    assert_eq!(ask(&nginx, "locations", "/", "bad").0, 200, "nothing is denied there");
+    for record in cloud.records(&bad, 3 + refused.len()) {
+        let path = record["path"].as_str().unwrap();
+        let is_denied = refused.iter().any(|case| case.1.split('?').next() == Some(path));
+        assert_eq!(record["denied"], is_denied, "{record:#}");
+    }
+}
