@@ -4,5 +4,6 @@ mod clients;
 mod fallback;
 mod handshakes;
 mod oracle;
+mod records;
 mod relay;
 mod server;

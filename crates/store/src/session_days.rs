@@ -20,11 +20,12 @@ pub(crate) enum Kind {
     Endpoint = 9,
     Ua = 10,
     Key = 11,
+    Ja4 = 12,
 }
 
 impl Kind {
     /// All of them, with their names in a detail.
-    pub(crate) const ALL: [(Kind, &str); 11] = [
+    pub(crate) const ALL: [(Kind, &str); 12] = [
         (Kind::Application, "application"),
         (Kind::Host, "host"),
         (Kind::Ip, "ip"),
@@ -36,6 +37,7 @@ impl Kind {
         (Kind::Endpoint, "endpoint"),
         (Kind::Ua, "ua"),
         (Kind::Key, "key"),
+        (Kind::Ja4, "ja4"),
     ];
 
     /// Sessions are found by it.

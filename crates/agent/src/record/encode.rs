@@ -11,7 +11,7 @@ use super::secrets::{HIDDEN, Secrets};
 use super::{line, path};
 use crate::session::{Hasher, Keys, Resolution};
 use api_sessions_extract::{ContextParam, KeyExport};
-use api_sessions_extract::{Exchange, Point, Scratch, Side};
+use api_sessions_extract::{Exchange, Ja4Form, Point, Scratch, Side};
 
 /// What a record says of a request, besides its session and parameters.
 #[derive(Debug, Clone, Copy, Default)]
@@ -90,6 +90,7 @@ impl RecordEncoder {
         let host = present(exchange.host().map(|host| placeholder(values.host, host)));
         let method = present(Some(exchange.method()));
         let ip = present(Some(placeholder(values.ip, exchange.ip()))).unwrap_or_default();
+        let ja4 = present(exchange.ja4(Ja4Form::Plain));
         let path = path::hide(exchange.path(), &values.segments, secrets);
         let session = resolution.id.to_hex();
         let params = || values.shown(settings, resolution);
@@ -108,6 +109,7 @@ impl RecordEncoder {
             path: Some(cut(&path, MAX_PATH_BYTES)).filter(|path| !path.is_empty()),
             proto,
             scheme: Some(facts.scheme),
+            ja4,
             status: facts.status,
             time_ms: facts.time_ms,
             upstream_ms: facts.upstream_ms,

@@ -29,6 +29,7 @@ pub(super) struct Line<'l> {
     pub(super) path: Option<&'l [u8]>,
     pub(super) proto: Option<&'l [u8]>,
     pub(super) scheme: Option<&'static str>,
+    pub(super) ja4: Option<&'l [u8]>,
     pub(super) status: u16,
     pub(super) time_ms: u64,
     pub(super) upstream_ms: Option<u64>,
@@ -99,6 +100,7 @@ pub(super) fn write<'p>(
     if let Some(scheme) = line.scheme {
         unescaped(br#","scheme":""#, scheme.as_bytes(), out);
     }
+    optional(br#","ja4":"#, line.ja4, out);
     number(br#","status":"#, line.status.into(), out);
     number(br#","time_ms":"#, line.time_ms, out);
     if let Some(upstream_ms) = line.upstream_ms {
@@ -335,7 +337,7 @@ mod tests {
                 id: texts[0].clone(), ts: numbers[0], node: texts[1].clone(), session: String::from_utf8(session.to_vec()).unwrap().into(),
                 key: texts[3].clone(), source, app: options[0].clone(), ip: texts[4].clone(),
                 ua: options[1].clone(), host: options[2].clone(), method: texts[5].clone(),
-                path: texts[0].clone(), proto: options[3].clone(), scheme: Some(scheme.into()), status,
+                path: texts[0].clone(), proto: options[3].clone(), scheme: Some(scheme.into()), ja4: options[4].clone(), status,
                 time_ms: numbers[1], upstream_ms, request_bytes: numbers[2], response_bytes: numbers[3],
                 user: options[5].clone(), role: options[6].clone(), params, attacks, denied, request,
             };
@@ -349,7 +351,7 @@ mod tests {
                 session: &session, key: record.key.as_bytes(), source: record.source,
                 app: bytes(0), ip: record.ip.as_bytes(), ua: bytes(1), host: bytes(2),
                 method: some_text(&record.method), path: some_text(&record.path), proto: bytes(3),
-                scheme: Some(scheme), status: record.status, time_ms: record.time_ms,
+                scheme: Some(scheme), ja4: bytes(4), status: record.status, time_ms: record.time_ms,
                 upstream_ms: record.upstream_ms, request_bytes: record.request_bytes,
                 response_bytes: record.response_bytes, user: bytes(5).map(Value::Text),
                 role: bytes(6).map(Value::Text), attacks: &kinds, denied: record.denied,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use api_sessions_store::StoredRequest;
 use api_sessions_store::clock::rfc3339_ms;
 
-const COLUMNS: [&str; 22] = [
+const COLUMNS: [&str; 23] = [
     "time",
     "id",
     "session",
@@ -28,6 +28,7 @@ const COLUMNS: [&str; 22] = [
     "attacks",
     "denied",
     "parameters",
+    "ja4",
 ];
 
 /// A cell that no spreadsheet evaluates as a formula, even after leading blanks or with the full-width forms of
@@ -82,6 +83,7 @@ pub fn render(requests: &[StoredRequest], head: bool) -> Vec<u8> {
             cell(&attacks).into_owned(),
             record.denied.to_string(),
             cell(&params.join("; ")).into_owned(),
+            text(&record.ja4),
         ]);
     }
     writer.into_inner().unwrap_or_default()

@@ -40,6 +40,8 @@ pub struct RawQuery {
     pub status: String,
     /// Exact match.
     pub method: String,
+    /// JA4 of the client's TLS; exact match.
+    pub ja4: String,
     /// Attack type, or `any`.
     pub attack: String,
     /// Part of an endpoint; `/users/42` also finds `/users/{int}`.
@@ -112,6 +114,7 @@ impl RawQuery {
                 StatusFilter::parse,
             )?,
             method: word("method", &self.method)?,
+            ja4: word("ja4", &self.ja4)?,
             attack: word("attack", &self.attack)?,
             endpoint: word("endpoint", &self.endpoint)?,
             session: word("session", &self.session)?,

@@ -28,6 +28,7 @@ pub(super) fn parts(raw: &RawQuery) -> Vec<(&'static str, &str)> {
         ("role", &raw.role),
         ("status", &raw.status),
         ("method", &raw.method),
+        ("ja4", &raw.ja4),
         ("attack", &raw.attack),
         ("endpoint", &raw.endpoint),
         ("session", &raw.session),
@@ -67,6 +68,7 @@ pub(super) fn form(viewer: &Viewer, raw: &RawQuery) -> Markup {
         ("attack", "Attack type", &raw.attack),
         ("status", "Response code", &raw.status),
         ("method", "Method", &raw.method),
+        ("ja4", "JA4", &raw.ja4),
         ("session", "Session id", &raw.session),
     ];
     let set =

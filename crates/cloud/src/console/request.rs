@@ -51,6 +51,7 @@ pub(crate) async fn open(
                 (text("Role", record.role.as_deref()))
                 (text("Protocol", record.proto.as_deref()))
                 (text("Scheme", record.scheme.as_deref()))
+                (text("JA4", record.ja4.as_deref()))
                 (text("Endpoint", Some(&request.endpoint)))
                 (text("Node", Some(&record.node)))
                 (text("Request id", Some(&record.id)))

@@ -62,7 +62,7 @@ fn posted_records_are_found() {
 fn filters_find_sessions_alone_and_together() {
     let cloud = Cloud::start();
     cloud.post(&[
-        record(1, 1, json!({"user": "ann", "role": "buyer", "app": "shop"})),
+        record(1, 1, json!({"user": "ann", "role": "buyer", "app": "shop", "ja4": "t13d"})),
         record(1, 2, json!({"status": 403, "method": "POST", "attacks": ["sqli"], "denied": true})),
         record(2, 3, json!({"host": "api.example", "path": "/orders/2026-01-02", "status": 404})),
         record(3, 4, json!({"status": 500})),
@@ -74,6 +74,9 @@ fn filters_find_sessions_alone_and_together() {
         ("ip=192.0.2.3", vec![3]),
         ("user=ann", vec![1]),
         ("role=buyer", vec![1]),
+        ("ja4=t13d", vec![1]),
+        ("ja4=t12d", vec![]),
+        ("ja4=t13d&status=5xx", vec![]),
         ("status=403", vec![1]),
         ("status=4xx", vec![2, 1]),
         ("status=5xx", vec![3]),
@@ -100,9 +103,13 @@ fn filters_find_sessions_alone_and_together() {
         let wanted: Vec<_> = wanted.into_iter().map(|n| json!(session(n))).collect();
         assert_eq!(got, wanted, "{query}");
     }
-    for (query, total) in
-        [("status=403", 1), ("method=GET", 1), ("attack=any&method=GET", 0), ("from=1&to=2", 0)]
-    {
+    for (query, total) in [
+        ("status=403", 1),
+        ("ja4=t13d", 1),
+        ("method=GET", 1),
+        ("attack=any&method=GET", 0),
+        ("from=1&to=2", 0),
+    ] {
         let answer = cloud.ask(&format!("/v1/sessions/{}/requests?{query}", session(1)));
         assert_eq!(answer["requests"].as_array().unwrap().len(), total, "{query}");
     }

@@ -58,6 +58,9 @@ fn lines(dice: &mut Dice, now: u64, count: u64, first: u32) -> Vec<Value> {
                 fields.insert("user".into(), json!(dice.one(user)));
                 fields.insert("role".into(), json!(dice.one(&["admin", "buyer"])));
             }
+            if dice.below(3) > 0 {
+                fields.insert("ja4".into(), json!(dice.one(&["t13d", "t12i"])));
+            }
             if dice.below(2) == 0 {
                 fields.insert("app".into(), json!(dice.one(&["shop", "blog"])));
             }
@@ -99,6 +102,7 @@ fn filter(dice: &mut Dice, now: u64) -> Filter {
             if n.is_multiple_of(2) { StatusFilter::Code(404) } else { StatusFilter::Class(4) }
         }),
         method: text(dice.maybe(&"POST")),
+        ja4: text(dice.maybe(&"t12i")),
         attack: text(dice.maybe(if dice.0.is_multiple_of(2) { &"any" } else { &"sqli" })),
         endpoint: text(dice.maybe(dice.0).map(|n| &["/users/9", "cart", "a'b\\"][n as usize % 3])),
         session: dice.maybe(session((dice.0 % 60) as u32)).filter(|_| dice.0.is_multiple_of(3)),
@@ -315,6 +319,7 @@ fn tables_of_version_1_are_brought_up_to_date() {
     let agent: ureq::Agent = ureq::Agent::config_builder().build().into();
     for statement in [
         format!("ALTER TABLE {name}.request DROP COLUMN arrived"),
+        format!("ALTER TABLE {name}.request DROP COLUMN ja4"),
         format!("TRUNCATE TABLE {name}.schema_version"),
         format!("INSERT INTO {name}.schema_version VALUES (1)"),
     ] {
@@ -322,8 +327,9 @@ fn tables_of_version_1_are_brought_up_to_date() {
     }
     for life in 2..4 {
         let cloud = Cloud::start_with(dir, Some(store.clone()));
-        assert_eq!(cloud.post(&[record(life, life, json!({}))]).status, 200);
+        assert_eq!(cloud.post(&[record(life, life, json!({"ja4": "t13d"}))]).status, 200);
         assert_eq!(cloud.ask("/v1/sessions")["total"], life);
+        assert_eq!(cloud.ask("/v1/sessions?ja4=t13d")["total"], life - 1);
         dir = cloud.stop();
     }
 }

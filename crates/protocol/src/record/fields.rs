@@ -48,6 +48,8 @@ macro_rules! record_fields {
             proto: optional_text;
             /// `http` or `https`.
             scheme: optional_text;
+            /// JA4 of the client's TLS, or what a CDN says it is.
+            ja4: optional_text;
             /// Response status.
             status: status;
             /// Time from the first byte of the request to the log phase, milliseconds.

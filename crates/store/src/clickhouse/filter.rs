@@ -27,6 +27,7 @@ pub(super) fn by_value(filter: &Filter) -> Vec<Sql> {
         ("user", &filter.user),
         ("role", &filter.role),
         ("method", &filter.method),
+        ("ja4", &filter.ja4),
     ] {
         if let Some(value) = value {
             // Of what may be NULL too: a condition is never NULL itself.

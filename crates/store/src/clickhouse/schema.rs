@@ -10,7 +10,7 @@ use super::row::RECORD_COLUMNS;
 use super::sql::{Connection, Sql};
 use crate::StoreError;
 
-/// Version of these tables.
+/// Version of these tables. A column more is none: it is added where it is not there.
 const VERSION: u32 = 2;
 
 /// First year and month of servers that know `LowCardinality`, codecs, data-skipping indexes and
@@ -117,23 +117,16 @@ impl Tables {
             .into()
     }
 
-    /// What tables of version 1 lack: when a request arrived, ms since 1970, by which pages of a list keep
-    /// their order; 0 for what had arrived before.
-    fn arrived(&self) -> Vec<(Sql, Sql)> {
-        let there = Sql::new("SELECT count() AS there FROM system.columns WHERE name = 'arrived'");
-        // The table that hands on must come last: it asks the others for the column.
-        let tables =
-            if self.cluster.is_some() { &["request_local", "request"][..] } else { &["request"] };
-        let step = |table: &&str| {
-            let names = [(*table).into(), self.database.as_str().into()];
-            let add = format!(
-                "ALTER TABLE {}.{table}{} ADD COLUMN arrived UInt64 DEFAULT 0",
-                self.database,
-                self.on_cluster()
-            );
-            (there.clone().add(" AND table = ? AND database = ?", names), Sql::new(add))
-        };
-        tables.iter().map(step).collect()
+    /// Tables of requests, in the order in which they get new columns: the one that hands on must come last,
+    /// since it asks the others for them.
+    fn of_requests(&self) -> &'static [&'static str] {
+        if self.cluster.is_some() { &["request_local", "request"] } else { &["request"] }
+    }
+
+    /// Adds a column to a table.
+    fn add_column(&self, table: &str, column: &str) -> Sql {
+        let (database, on_cluster) = (&self.database, self.on_cluster());
+        Sql::new(format!("ALTER TABLE {database}.{table}{on_cluster} ADD COLUMN {column}"))
     }
 
     /// Condition on `system.parts` for the table of requests.
@@ -162,44 +155,62 @@ pub(super) async fn make(connection: &Connection) -> Result<(), StoreError> {
     let unbound = connection.unbound();
     let server: Vec<Server> = unbound.rows_async(Sql::new("SELECT version() AS version")).await?;
     let version = server.first().map(|server| server.version.as_str()).unwrap_or_default();
-    for statement in connection.tables.statements(year_month(version) >= MODERN) {
+    let modern = year_month(version) >= MODERN;
+    for statement in connection.tables.statements(modern) {
         unbound.run_async(Sql::new(statement)).await?;
     }
     let made: Vec<Made> = connection
         .rows_async(Sql::new("SELECT max(version) AS version FROM schema_version"))
         .await?;
-    match made.first().map_or(0, |made| made.version) {
-        VERSION => Ok(()),
-        older if older < VERSION => {
-            add_arrived(connection).await?;
-            let now = [serde_json::json!({ "version": VERSION })];
-            connection.insert_async("schema_version", &now).await
-        }
-        newer => Err(StoreError::Unavailable(format!(
-            "clickhouse: made by a newer version of api-sessions-cloud (tables {newer}, this one knows {VERSION})"
-        ))),
+    let made = made.first().map_or(0, |made| made.version);
+    if made > VERSION {
+        return Err(StoreError::Unavailable(format!(
+            "clickhouse: made by a newer version of api-sessions-cloud (tables {made}, this one knows {VERSION})"
+        )));
     }
+    let word = if modern { "LowCardinality(String)" } else { "String" };
+    add_columns(connection, word).await?;
+    if made < VERSION {
+        let now = [serde_json::json!({ "version": VERSION })];
+        connection.insert_async("schema_version", &now).await?;
+    }
+    Ok(())
 }
 
-/// Brings tables of version 1 to version 2.
-async fn add_arrived(connection: &Connection) -> Result<(), StoreError> {
+/// Columns that tables of older versions may lack, name and type: fields of a record, and when a request arrived, ms
+/// since 1970, by which pages of a list keep their order; 0 for what had arrived before.
+fn columns(word: &str) -> Vec<String> {
+    let of_record = RECORD_COLUMNS.split(", ").filter(|column| !column.is_empty());
+    let of_record = of_record.map(|column| column.replace("{word}", word));
+    of_record.chain(["arrived UInt64 DEFAULT 0".to_owned()]).collect()
+}
+
+/// Adds the columns that are not there: what was stored before has no value in them.
+async fn add_columns(connection: &Connection, word: &str) -> Result<(), StoreError> {
     #[derive(Deserialize)]
-    struct Columns {
-        there: u64,
+    struct Column {
+        name: String,
     }
-    let is_there = async |ask: &Sql| -> Result<bool, StoreError> {
-        let columns: Vec<Columns> = connection.rows_async(ask.clone()).await?;
-        Ok(columns.first().is_some_and(|columns| columns.there > 0))
-    };
-    for (ask, add) in connection.tables.arrived() {
-        if is_there(&ask).await? {
-            continue;
-        }
-        // Another process may have been faster, which is an error only in its words.
-        if let Err(error) = connection.run_async(add).await
-            && !is_there(&ask).await?
-        {
-            return Err(error);
+    let tables = &connection.tables;
+    for table in tables.of_requests() {
+        let named = [(*table).into(), tables.database.as_str().into()];
+        let ask = Sql::new("SELECT name FROM system.columns WHERE 1")
+            .add(" AND table = ? AND database = ?", named);
+        let known = async || -> Result<Vec<Column>, StoreError> {
+            connection.rows_async(ask.clone()).await
+        };
+        let there = known().await?;
+        for column in columns(word) {
+            let is_it = |known: &Column| column.split(' ').next() == Some(known.name.as_str());
+            if there.iter().any(is_it) {
+                continue;
+            }
+            // Another process may have been faster, which is an error only in its words.
+            if let Err(error) = connection.run_async(tables.add_column(table, &column)).await
+                && !known().await?.iter().any(is_it)
+            {
+                return Err(error);
+            }
         }
     }
     Ok(())
@@ -247,12 +258,21 @@ mod tests {
 
     #[test]
     fn the_table_that_hands_on_gets_its_new_column_last() {
-        let steps = tables(Some("main")).arrived();
-        let texts: Vec<_> = steps.iter().map(|(_, add)| format!("{add:?}")).collect();
-        assert_eq!(texts.len(), 2);
-        assert!(texts[0].contains("ALTER TABLE d.request_local ON CLUSTER main ADD"));
-        assert!(texts[1].contains("ALTER TABLE d.request ON CLUSTER main ADD"));
-        assert_eq!(tables(None).arrived().len(), 1);
+        let tables_of = |cluster| tables(cluster).of_requests();
+        assert_eq!(tables_of(Some("main")), ["request_local", "request"]);
+        assert_eq!(tables_of(None), ["request"]);
+        let add = tables(Some("main")).add_column("request", "ja4 Nullable(String)");
+        assert!(
+            format!("{add:?}").contains("ALTER TABLE d.request ON CLUSTER main ADD COLUMN ja4")
+        );
+    }
+
+    #[test]
+    fn each_field_of_a_record_has_a_column() {
+        let all = columns("String");
+        assert!(all.contains(&"ja4 Nullable(String)".to_owned()));
+        assert!(all.contains(&"key String".to_owned()));
+        assert!(all.iter().all(|column| column.split(' ').count() >= 2), "{all:?}");
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub struct Filter {
     pub status: Option<StatusFilter>,
     /// Method, exactly.
     pub method: Option<String>,
+    /// JA4, exactly.
+    pub ja4: Option<String>,
     /// Attack type, exactly; [`ANY_ATTACK`] for any.
     pub attack: Option<String>,
     /// Substring of the endpoint, ASCII case-insensitive.
@@ -92,6 +94,7 @@ impl Filter {
             && same(&self.user, record.user.as_deref())
             && same(&self.role, record.role.as_deref())
             && same(&self.method, Some(&record.method))
+            && same(&self.ja4, record.ja4.as_deref())
             && self.status.is_none_or(|status| status.matches(record.status))
             && self.denied.is_none_or(|denied| record.denied == denied)
             && self.attack.as_deref().is_none_or(|want| {

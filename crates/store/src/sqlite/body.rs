@@ -8,7 +8,7 @@ use api_sessions_protocol::{Param, ParamType, Record, Source};
 use crate::{NewRequest, StoredRequest};
 
 /// Version of this layout, the first byte.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 
 /// Gives a string its number.
 pub(super) trait Intern {
@@ -33,6 +33,7 @@ pub(super) struct Words {
     pub(super) endpoint: i64,
     pub(super) app: i64,
     pub(super) ua: i64,
+    pub(super) ja4: i64,
     pub(super) host: i64,
     pub(super) role: i64,
     pub(super) user: i64,
@@ -74,6 +75,7 @@ pub(super) fn encode<I: Intern>(
     for (word, id) in [
         (&record.app, &mut words.app),
         (&record.ua, &mut words.ua),
+        (&record.ja4, &mut words.ja4),
         (&record.host, &mut words.host),
         (&record.proto, &mut proto),
         (&record.scheme, &mut scheme),
@@ -109,7 +111,9 @@ pub(super) fn encode<I: Intern>(
 /// elsewhere. `None`: the bytes are damaged.
 pub(super) fn decode<R: Resolve>(bytes: &[u8], strings: &mut R) -> Option<StoredRequest> {
     let input = &mut { bytes };
-    if byte(input)? != LAYOUT {
+    // The first layout has no JA4.
+    let layout = byte(input)?;
+    if !(1..=LAYOUT).contains(&layout) {
         return None;
     }
     let flags = byte(input)?;
@@ -135,6 +139,9 @@ pub(super) fn decode<R: Resolve>(bytes: &[u8], strings: &mut R) -> Option<Stored
     record.path = if flags & 4 != 0 { read_text(input)? } else { Cow::Owned(endpoint.clone()) };
     record.app = optional_word(input, strings)?;
     record.ua = optional_word(input, strings)?;
+    if layout > 1 {
+        record.ja4 = optional_word(input, strings)?;
+    }
     record.host = optional_word(input, strings)?;
     record.proto = optional_word(input, strings)?;
     record.scheme = optional_word(input, strings)?;

@@ -32,6 +32,7 @@ impl Predicates {
             (Kind::User, &filter.user),
             (Kind::Role, &filter.role),
             (Kind::Method, &filter.method),
+            (Kind::Ja4, &filter.ja4),
         ] {
             if let Some(value) = value {
                 values.push((kind, Values::Is(value.clone())));

@@ -221,6 +221,7 @@ fn count(
         (Kind::Method, words.method),
         (Kind::Endpoint, words.endpoint),
         (Kind::Ua, words.ua),
+        (Kind::Ja4, words.ja4),
         (Kind::Key, words.key),
     ];
     let mut add = |day: &mut DayTransaction<'_>, kind: Kind, string: i64| {
