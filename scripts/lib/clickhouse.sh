@@ -1,20 +1,21 @@
-# A ClickHouse for tests, on loopback, ended by id: sourced, not run. Needs common.sh.
+# ClickHouse for tests, on loopback, ended by id: sourced, not run. Needs common.sh.
 
-clickhouse_pid=
+clickhouse_pid= clickhouse_cluster=
 
-# Debian's server (18.16), with files of its own. Sets clickhouse_pid and clickhouse_url.
-start_clickhouse() {
-    local dir=$1 http tcp
-    http=$(free_port) tcp=$(free_port)
+# write_clickhouse DIR HOST HTTP TCP [REMOTE_SERVERS]: the files of one of Debian's servers (18.16), and
+# DIR/start, which runs it and leaves its id in DIR/pid.
+write_clickhouse() {
+    local dir=$1 host=$2 http=$3 tcp=$4 remote_servers=${5:-}
     mkdir -p "$dir/data" "$dir/tmp"
     cat >"$dir/config.xml" <<XML
 <?xml version="1.0"?>
 <yandex>
     <logger><level>warning</level><log>$dir/log</log><errorlog>$dir/err</errorlog></logger>
-    <listen_host>127.0.0.1</listen_host><http_port>$http</http_port><tcp_port>$tcp</tcp_port>
+    <listen_host>$host</listen_host><http_port>$http</http_port><tcp_port>$tcp</tcp_port>
     <path>$dir/data/</path><tmp_path>$dir/tmp/</tmp_path><mark_cache_size>67108864</mark_cache_size>
     <users_config>$dir/users.xml</users_config>
     <default_profile>default</default_profile><default_database>default</default_database>
+    $remote_servers
 </yandex>
 XML
     cat >"$dir/users.xml" <<XML
@@ -22,15 +23,57 @@ XML
 <yandex>
     <profiles><default></default></profiles>
     <users><default>
-        <password></password><networks><ip>127.0.0.1</ip></networks>
+        <password></password><networks><ip>127.0.0.0/8</ip></networks>
         <profile>default</profile><quota>default</quota>
     </default></users>
     <quotas><default></default></quotas>
 </yandex>
 XML
-    PATH=$PATH:/usr/sbin clickhouse-server --config-file="$dir/config.xml" >"$dir/out" 2>&1 </dev/null &
+    cat >"$dir/start" <<SH
+#!/bin/sh
+echo \$\$ >"$dir/pid"
+PATH=\$PATH:/usr/sbin exec clickhouse-server --config-file="$dir/config.xml" >>"$dir/out" 2>&1 </dev/null
+SH
+    chmod +x "$dir/start"
+}
+
+# One server. Sets clickhouse_pid and clickhouse_url.
+start_clickhouse() {
+    local dir=$1 http
+    http=$(free_port)
+    write_clickhouse "$dir" 127.0.0.1 "$http" "$(free_port)"
+    "$dir/start" &
     clickhouse_pid=$! clickhouse_url=http://127.0.0.1:$http
     wait_for_url "$clickhouse_url/" "$clickhouse_pid" || { cat "$dir/out" "$dir/err" >&2; die "ClickHouse did not start"; }
+}
+
+# Four servers without a Keeper, two shards of two replicas, in DIR/1 to DIR/4: 127.0.0.2 to 127.0.0.5, on the
+# same ports, as servers of a cluster have them. (127.0.0.1 is what each takes for itself.) The cluster is
+# called main. Sets clickhouse_url and clickhouse_cluster.
+start_clickhouse_cluster() {
+    local dir=$1 http tcp n shards=
+    http=$(free_port) tcp=$(free_port)
+    for n in 1 2 3 4; do
+        case $n in 1 | 3) shards+='<shard><internal_replication>false</internal_replication>' ;; esac
+        shards+="<replica><host>127.0.0.$((n + 1))</host><port>$tcp</port></replica>"
+        case $n in 2 | 4) shards+='</shard>' ;; esac
+    done
+    clickhouse_cluster=$dir clickhouse_url=http://127.0.0.2:$http
+    for n in 1 2 3 4; do
+        write_clickhouse "$dir/$n" "127.0.0.$((n + 1))" "$http" "$tcp" "<remote_servers><main>$shards</main></remote_servers>"
+        "$dir/$n/start" &
+        wait_for_url "http://127.0.0.$((n + 1)):$http/" "$!" || { cat "$dir/$n/out" "$dir/$n/err" >&2; die "ClickHouse $n did not start"; }
+    done
+}
+
+stop_clickhouse_cluster() {
+    local pid
+    [ -n "$clickhouse_cluster" ] || return 0
+    for pid in "$clickhouse_cluster"/*/pid; do
+        [ -e "$pid" ] && kill -TERM "$(cat "$pid")" 2>/dev/null || true
+    done
+    wait
+    clickhouse_cluster=
 }
 
 # Today's engine, from PyPI. Fails where that cannot be had.

@@ -5,6 +5,7 @@
 //! are, so that a batch that comes twice, even through two processes at once, is one.
 
 mod activity;
+mod cluster;
 mod control;
 mod detail;
 mod filter;
@@ -24,6 +25,7 @@ use percent_encoding::percent_decode_str;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use self::cluster::Cluster;
 use self::control::Known;
 use self::sql::{Connection, Sql};
 use self::writer::Job;
@@ -127,7 +129,18 @@ impl ClickHouseStore {
         handle: &Handle,
     ) -> Result<ClickHouseStore, StoreError> {
         let connection = Connection::new(options, handle.clone())?;
-        schema::make(&connection).await?;
+        let connection = match &options.cluster {
+            None => {
+                schema::make(&connection).await?;
+                connection
+            }
+            Some(name) => {
+                let cluster = Cluster::read(&connection, name).await?;
+                cluster.make(&connection).await?;
+                handle.spawn(cluster.clone().keep_up(connection.clone()));
+                connection.to_cluster(cluster)
+            }
+        };
         let (jobs, queue) = mpsc::channel(WAITING);
         let write_error = std::sync::Arc::new(Mutex::new(None));
         handle.spawn(writer::run(queue, connection.clone(), write_error.clone()));

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::support::{Cloud, batch, clickhouse_only, record, session};
+use crate::support::{
+    Cloud, batch, clickhouse_only, clickhouse_store, record, session, single_clickhouse_only,
+};
 use api_sessions_cloud::ingest::batch::{Period, parse};
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{
@@ -143,7 +145,7 @@ fn both_engines_give_the_same_answers() {
         runtime.block_on(api_sessions_store::open(kind, dir.path(), runtime.handle())).unwrap()
     };
     let name = format!("engines_{:x}", now_ms());
-    let kind = StoreKind::parse(&format!("clickhouse:{url}/{name}")).unwrap();
+    let kind = StoreKind::parse(&clickhouse_store(&url, &name)).unwrap();
     let (sqlite, clickhouse) = (open(&StoreKind::Sqlite), open(&kind));
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let now = now_ms();
@@ -226,7 +228,7 @@ fn eventually(what: &str, mut ask: impl FnMut() -> bool) {
 #[test]
 fn two_processes_over_one_database_are_one_cloud() {
     let Some(url) = clickhouse_only() else { return };
-    let store = format!("clickhouse:{url}/pair_{:x}", now_ms());
+    let store = clickhouse_store(&url, &format!("pair_{:x}", now_ms()));
     let one = Cloud::start_with(tempfile::tempdir().unwrap(), Some(store.clone()));
     let shared = tempfile::tempdir().unwrap();
     for name in ["admin.token", "ingest.token"] {
@@ -291,7 +293,7 @@ fn two_processes_over_one_database_are_one_cloud() {
 
 #[test]
 fn rows_without_their_batch_key_are_not_duplicated() {
-    let Some(url) = clickhouse_only() else { return };
+    let Some(url) = single_clickhouse_only() else { return };
     let name = format!("marks_{:x}", now_ms());
     let cloud =
         Cloud::start_with(tempfile::tempdir().unwrap(), Some(format!("clickhouse:{url}/{name}")));
@@ -310,7 +312,7 @@ fn rows_without_their_batch_key_are_not_duplicated() {
 
 #[test]
 fn tables_of_version_1_are_brought_up_to_date() {
-    let Some(url) = clickhouse_only() else { return };
+    let Some(url) = single_clickhouse_only() else { return };
     let name = format!("older_{:x}", now_ms());
     let store = format!("clickhouse:{url}/{name}");
     let cloud = Cloud::start_with(tempfile::tempdir().unwrap(), Some(store.clone()));

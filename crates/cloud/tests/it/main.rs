@@ -5,6 +5,7 @@
 mod api;
 mod baseline;
 mod binary;
+mod cluster;
 mod connections;
 mod console;
 mod engines;

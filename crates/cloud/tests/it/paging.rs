@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{batch, clickhouse_only, record, session};
+use crate::support::{batch, clickhouse_only, clickhouse_store, record, session};
 use api_sessions_cloud::ingest::batch::{Period, parse};
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{self, Batch, DAY_MS, Filter, SessionQuery, Sort, Store, StoreKind};
@@ -121,7 +121,8 @@ fn clickhouse_pages_show_each_unchanged_session_once() {
     let Some(url) = clickhouse_only() else { return };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let kind = StoreKind::parse(&format!("clickhouse:{url}/paging_{:x}", now_ms())).unwrap();
+    let kind =
+        StoreKind::parse(&clickhouse_store(&url, &format!("paging_{:x}", now_ms()))).unwrap();
     let store =
         runtime.block_on(api_sessions_store::open(&kind, dir.path(), runtime.handle())).unwrap();
     let of = |n: u32| Request {

@@ -1,6 +1,6 @@
 //! A server on a free port, and a client for it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use api_sessions_cloud::config::{Config, Options};
 use api_sessions_cloud::connections::Limits;
@@ -15,6 +15,18 @@ use tokio::sync::oneshot;
 /// embedded store. `scripts/test` runs the tests once with each.
 pub(crate) fn clickhouse() -> Option<String> {
     std::env::var("API_SESSIONS_TEST_CLICKHOUSE").ok().filter(|url| !url.is_empty())
+}
+
+/// Directory of the ClickHouse cluster that all tests use; `start_clickhouse_cluster` in
+/// `scripts/lib/clickhouse.sh` makes it.
+pub(crate) fn cluster() -> Option<PathBuf> {
+    std::env::var_os("API_SESSIONS_TEST_CLUSTER").map(PathBuf::from)
+}
+
+/// `--store` of a database on a ClickHouse server, or on its cluster where the tests use one.
+pub(crate) fn clickhouse_store(url: &str, database: &str) -> String {
+    let cluster = if cluster().is_some() { "?cluster=main" } else { "" };
+    format!("clickhouse:{url}/{database}{cluster}")
 }
 
 /// Reports that the current test cannot run on this machine; the test returns after it.
@@ -39,6 +51,15 @@ pub(crate) fn clickhouse_only() -> Option<String> {
         eprintln!("left to the run over ClickHouse");
     }
     url
+}
+
+/// For tests that change the tables of a server behind the cloud's back: its URL, if it is the only one.
+pub(crate) fn single_clickhouse_only() -> Option<String> {
+    if cluster().is_some() {
+        eprintln!("left to the run over one server");
+        return None;
+    }
+    clickhouse_only()
 }
 
 /// For tests of the embedded store alone: `false` in the run over ClickHouse.
@@ -93,7 +114,7 @@ impl Cloud {
             // One database per directory, so that a restart finds its data.
             let name = dir.path().file_name().unwrap().to_string_lossy();
             let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-            format!("clickhouse:{url}/test_{name}")
+            clickhouse_store(&url, &format!("test_{name}"))
         });
         Cloud::start_with(dir, store)
     }

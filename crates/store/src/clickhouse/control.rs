@@ -82,7 +82,7 @@ fn write<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
 
 /// Tokens that count: no row revokes them.
 const TOKENS: &str = "SELECT id, role, label, created FROM token FINAL WHERE revoked = 0 \
-    AND id NOT IN (SELECT id FROM token WHERE revoked = 1)";
+    AND id GLOBAL NOT IN (SELECT id FROM token WHERE revoked = 1)";
 
 impl ClickHouseStore {
     /// A number larger than all before: by the clock, in microseconds. Of changes that two processes make

@@ -108,10 +108,10 @@ fn sessions(table: &str, wanted: &Filter) -> Sql {
     if let Some(session) = &wanted.session {
         parts = parts.add(" AND session = ?", [session.into()]);
     }
-    // Only sessions that may match are grouped at all.
+    // Only sessions that may match are grouped at all. In a cluster their ids are found once for all shards.
     for condition in &conditions {
         parts = parts
-            .add(&format!(" AND session IN (SELECT session FROM {table} WHERE "), [])
+            .add(&format!(" AND session GLOBAL IN (SELECT session FROM {table} WHERE "), [])
             .then(filter::days(wanted))
             .add(" AND ", [])
             .then(condition.clone())

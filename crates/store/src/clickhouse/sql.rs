@@ -1,18 +1,24 @@
 //! Asking the server: statements with values bound to them, answers as rows of JSON.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use clickhouse::query::Query;
 use clickhouse::{Client, Compression};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
 use super::ClickHouseOptions;
+use super::cluster::Cluster;
 use super::schema::Tables;
 use crate::StoreError;
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest wait for a sign of life.
+const PING: Duration = Duration::from_secs(3);
 
 /// A value in a statement.
 #[derive(Debug, Clone, Serialize)]
@@ -66,6 +72,11 @@ impl Sql {
         self
     }
 
+    /// Adds the values of the `?` in what was added before.
+    pub(super) fn bound(self, values: impl IntoIterator<Item = Value>) -> Sql {
+        self.add("", values)
+    }
+
     /// Adds a list for `IN`.
     pub(super) fn list(self, texts: &[String]) -> Sql {
         let marks = vec!["?"; texts.len()].join(", ");
@@ -76,27 +87,35 @@ impl Sql {
     pub(super) fn then(self, other: Sql) -> Sql {
         self.add(&other.text, other.values)
     }
+
+    fn query(&self, client: &Client) -> Query {
+        self.values.iter().fold(client.query(&self.text), |query, value| query.bind(value))
+    }
 }
 
-/// The server, and the names of its tables.
+/// The server or servers, and the names of their tables.
 #[derive(Clone)]
 pub(super) struct Connection {
-    bare: Client,
+    /// Without an address.
     client: Client,
+    urls: Arc<[String]>,
+    /// Which of `urls` is asked first: the last that answered.
+    current: Arc<AtomicUsize>,
     pub(super) tables: Tables,
+    /// The cluster whose servers these are.
+    pub(super) cluster: Option<Arc<Cluster>>,
     handle: Handle,
 }
 
 impl Connection {
     pub(super) fn new(options: &ClickHouseOptions, handle: Handle) -> Result<Self, StoreError> {
-        let mut bare = Client::default()
-            .with_url(&options.url)
+        let mut client = Client::default()
             .with_compression(Compression::None)
             // An error in the middle of an answer is a status, not a line among the rows.
             .with_setting("wait_end_of_query", "1")
             .with_setting("output_format_json_quote_64bit_integers", "0");
         if !options.user.is_empty() {
-            bare = bare.with_user(&options.user);
+            client = client.with_user(&options.user);
         }
         let password = match &options.password_file {
             Some(path) => {
@@ -108,20 +127,84 @@ impl Connection {
             None => options.password.clone(),
         };
         if let Some(password) = password {
-            bare = bare.with_password(password);
+            client = client.with_password(password);
         }
-        if options.cluster.is_some() {
-            // Answered is on the shard, not in a queue before it.
-            bare = bare.with_setting("insert_distributed_sync", "1");
-        }
-        let client = bare.clone().with_database(&options.database);
+        let client = client.with_database(&options.database);
+        let urls = Arc::new([options.url.clone()]);
         let tables = Tables::new(options);
-        Ok(Connection { bare, client, tables, handle })
+        Ok(Connection { client, urls, current: Arc::default(), tables, cluster: None, handle })
     }
 
-    /// One that speaks of no database: to make it.
+    /// One to all servers of a cluster. What is inserted is on the shard before that is answered, not in a
+    /// queue on the way to it.
+    pub(super) fn to_cluster(&self, cluster: Cluster) -> Connection {
+        let connection = cluster.connect(self).with_setting("insert_distributed_sync", "1");
+        Connection { cluster: Some(Arc::new(cluster)), ..connection }
+    }
+
+    /// One without a database: to make it.
     pub(super) fn unbound(&self) -> Connection {
-        Connection { client: self.bare.clone(), ..self.clone() }
+        Connection { client: self.client.clone().with_database("default"), ..self.clone() }
+    }
+
+    /// One that asks other servers.
+    pub(super) fn with_urls<'u>(&self, urls: impl IntoIterator<Item = &'u str>) -> Connection {
+        let urls = urls.into_iter().map(str::to_owned).collect();
+        Connection { urls, current: Arc::default(), ..self.clone() }
+    }
+
+    /// One with another setting of the server.
+    pub(super) fn with_setting(&self, name: &str, value: &str) -> Connection {
+        Connection { client: self.client.clone().with_setting(name, value), ..self.clone() }
+    }
+
+    /// A connection to each server of the cluster, or to the one server.
+    pub(super) fn servers(&self) -> Vec<Connection> {
+        self.urls.iter().map(|url| self.with_urls([&**url])).collect()
+    }
+
+    /// The address that is asked first at the beginning.
+    pub(super) fn first_url(&self) -> &str {
+        self.urls.first().map_or("", String::as_str)
+    }
+
+    /// Whether a server answers.
+    pub(super) async fn ping(&self) -> Result<(), StoreError> {
+        let ask = self.unbound();
+        match tokio::time::timeout(PING, ask.run_async(Sql::new("SELECT 1"))).await {
+            Ok(answer) => answer,
+            Err(_) => Err(StoreError::Unavailable(format!("no answer within {PING:?}"))),
+        }
+    }
+
+    /// Does `work` with the server that answered last, and with the next one where there is no connection to
+    /// it. What is inserted twice replaces itself.
+    async fn with_server<T, W>(&self, work: impl Fn(Client) -> W) -> Result<T, StoreError>
+    where
+        W: Future<Output = Result<T, clickhouse::error::Error>>,
+    {
+        let count = self.urls.len();
+        let first = self.current.load(Ordering::Relaxed);
+        for attempt in 0.. {
+            let at = (first + attempt) % count.max(1);
+            let Some(url) = self.urls.get(at) else { break };
+            let work = work(self.client.clone().with_url(url));
+            match tokio::time::timeout(PATIENCE, work).await {
+                Ok(Ok(value)) => {
+                    self.current.store(at, Ordering::Relaxed);
+                    return Ok(value);
+                }
+                Ok(Err(clickhouse::error::Error::Network(_))) if attempt + 1 < count => {}
+                Ok(Err(error)) => {
+                    return Err(StoreError::Unavailable(format!("clickhouse: {error}")));
+                }
+                Err(_) => {
+                    let error = format!("clickhouse: no answer within {PATIENCE:?}");
+                    return Err(StoreError::Unavailable(error));
+                }
+            }
+        }
+        Err(StoreError::Unavailable("clickhouse: no server".into()))
     }
 
     /// Rows of an answer. Blocks.
@@ -133,12 +216,11 @@ impl Connection {
         &self,
         sql: Sql,
     ) -> Result<Vec<T>, StoreError> {
-        let mut query = self.client.query(&sql.text);
-        for value in &sql.values {
-            query = query.bind(value);
-        }
-        let ask = async { query.fetch_bytes("JSONEachRow")?.collect().await };
-        let answer = patiently(ask).await?;
+        let answer = self
+            .with_server(async |client| {
+                sql.query(&client).fetch_bytes("JSONEachRow")?.collect().await
+            })
+            .await?;
         answer
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
@@ -157,11 +239,7 @@ impl Connection {
     }
 
     pub(super) async fn run_async(&self, sql: Sql) -> Result<(), StoreError> {
-        let mut query = self.client.query(&sql.text);
-        for value in &sql.values {
-            query = query.bind(value);
-        }
-        patiently(query.execute()).await
+        self.with_server(|client| sql.query(&client).execute()).await
     }
 
     /// Inserts rows. Blocks.
@@ -181,23 +259,27 @@ impl Connection {
             lines.push(b'\n');
         }
         let statement = format!("INSERT INTO {table} FORMAT JSONEachRow");
-        let send = async {
-            let mut insert = self.client.insert_formatted_with(statement);
-            insert.send(lines.into()).await?;
-            insert.end().await
-        };
-        patiently(send).await
-    }
-}
-
-async fn patiently<T>(
-    work: impl Future<Output = Result<T, clickhouse::error::Error>>,
-) -> Result<T, StoreError> {
-    match tokio::time::timeout(PATIENCE, work).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(StoreError::Unavailable(format!("clickhouse: {error}"))),
-        Err(_) => {
-            Err(StoreError::Unavailable(format!("clickhouse: no answer within {PATIENCE:?}")))
+        let lines = bytes::Bytes::from(lines);
+        let result = self.send(&statement, &lines).await;
+        // A replica that is away refuses the rows for all; the others take them now, and it gets them from
+        // the server's queue on disk when it is back.
+        match (&result, &self.cluster) {
+            (Err(_), Some(cluster)) if cluster.can_queue(self).await => {
+                self.with_setting("insert_distributed_sync", "0").send(&statement, &lines).await
+            }
+            _ => result,
         }
+    }
+
+    async fn send(&self, statement: &str, lines: &bytes::Bytes) -> Result<(), StoreError> {
+        self.with_server(|client| {
+            let mut insert = client.insert_formatted_with(statement);
+            let lines = lines.clone();
+            async {
+                insert.send(lines).await?;
+                insert.end().await.map(|_| ())
+            }
+        })
+        .await
     }
 }
