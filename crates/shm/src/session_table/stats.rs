@@ -43,7 +43,7 @@ metrics! {
     event_loop lock_busy "lock_busy_total": "Requests not counted since a lock was held for too long.";
     event_loop lock_recoveries "lock_recoveries_total": "Sets emptied after a process died while it held them.";
     event_loop malicious "requests_malicious_total": "Malicious requests.";
-    event_loop detected "requests_detected_total": "Of those, such that the module's own detectors marked.";
+    event_loop detected "requests_detected_total": "Malicious requests flagged by the built-in detectors.";
     event_loop denied "requests_denied_total": "Requests of denied sessions.";
     event_loop cut "requests_cut_total": "Requests that were under way when their session was denied, and were cut.";
     gauge open_upgraded "requests_open_upgraded": "Requests open for more than 10 s on connections that switched protocols (WebSocket).";
