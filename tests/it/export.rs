@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::harness::{Cloud, Nginx, eventually, get, request, skip};
+use crate::harness::{Cloud, Nginx, built, eventually, get, request, skip};
 
 const SERVER: &str = "
     api_sessions on;
@@ -514,6 +514,51 @@ fn a_socket_of_a_sidecar_takes_records() {
     let (head, _) = got.lock()[0].clone();
     assert!(head.starts_with("POST /base/v1/records HTTP/1.1\r\n"), "{head}");
     assert!(head.to_lowercase().contains("host: localhost\r\n"), "{head}");
+}
+
+#[test]
+fn node_proxy_and_cloud_meet_on_a_socket() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let listen = format!("unix:{}", path("cloud.sock"));
+    let mut cloud = std::process::Command::new(built("API_SESSIONS_CLOUD"))
+        .args(["--listen", &listen, "--trusted-proxy", "unix:", "--data", &path("data")])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let token = eventually("the cloud starts", || {
+        std::os::unix::net::UnixStream::connect(path("cloud.sock")).ok()?;
+        fs::read_to_string(path("data/admin.token")).ok().filter(|token| token.ends_with('\n'))
+    });
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_export {listen} token_file={} flush=10ms;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    location / {{ return 200 ok; }}
+                    location /console/ {{
+                        api_sessions off;
+                        proxy_pass http://{listen}:/;
+                        proxy_set_header X-Forwarded-Prefix /console;
+                    }}
+                }}
+            ",
+            path("data/ingest.token")
+        ))
+        .start();
+    get(nginx.port, "/", &[]);
+    let bearer = format!("Bearer {}", token.trim());
+    eventually("the record is in the cloud", || {
+        let answer = get(nginx.port, "/console/v1/sessions", &[("Authorization", &bearer)]);
+        (answer.status == 200 && answer.json()["total"] == 1).then_some(())
+    });
+    let login = get(nginx.port, "/console/nodes", &[]);
+    assert!(login.header("location").unwrap().ends_with("/console/login"), "{login:?}");
+    cloud.kill().unwrap();
+    cloud.wait().unwrap();
 }
 
 #[test]

@@ -155,7 +155,7 @@ pub async fn guard(
     next: Next,
 ) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
-    let site = Site::of(&state.config, peer, request.headers());
+    let site = Site::of(&state.config(), peer, request.headers());
     let permitted = match access {
         Access::Public => Ok(None),
         _ => authorize(&state, access, request.method(), request.headers(), &site).await.map(Some),

@@ -7,11 +7,17 @@ use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::Deserialize;
 
+use tracing_subscriber::EnvFilter;
+
+use crate::listener::Address;
 use crate::site::{Site, TrustedProxy};
 use api_sessions_store::{Day, StoreKind};
 
 /// Default address: loopback only.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8700";
+
+/// Default permissions of a Unix-domain socket: as NGINX's own. Requests need a token regardless.
+const DEFAULT_SOCKET_MODE: u32 = 0o666;
 
 /// Default retention, days.
 pub const DEFAULT_RETENTION_DAYS: u32 = 7;
@@ -28,9 +34,12 @@ fn path() -> impl TypedValueParser<Value = PathBuf> {
 /// variables.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Options {
-    /// Address and port to listen on [default: 127.0.0.1:8700]
+    /// Address and port to listen on, or `unix:` and the path of a socket [default: 127.0.0.1:8700]
     #[arg(long, env = "API_SESSIONS_CLOUD_LISTEN", value_name = "ADDRESS", global = true)]
     pub listen: Option<String>,
+    /// Permissions of the socket of `--listen unix:`, in octal [default: 666]
+    #[arg(long, env = "API_SESSIONS_CLOUD_SOCKET_MODE", value_name = "MODE", global = true)]
+    pub socket_mode: Option<String>,
     /// Directory of the embedded store and the token files [default: $STATE_DIRECTORY, else
     /// ./api-sessions-data]
     #[arg(long, env = "API_SESSIONS_CLOUD_DATA", value_name = "DIR", value_parser = path(), global = true)]
@@ -65,12 +74,15 @@ pub struct Options {
         global = true
     )]
     pub trusted_proxy: Vec<String>,
-    /// Log format on stderr: `text` or `json` [default: text]
+    /// Log format: `text` or `json` [default: text]
     #[arg(long, env = "API_SESSIONS_CLOUD_LOG_FORMAT", value_name = "FORMAT", global = true)]
     pub log_format: Option<String>,
     /// Log filter, such as `info` or `api_sessions_cloud=debug` [default: info]
     #[arg(long, env = "API_SESSIONS_CLOUD_LOG", value_name = "FILTER", global = true)]
     pub log: Option<String>,
+    /// File to log to; SIGUSR1 reopens it [default: standard error]
+    #[arg(long, env = "API_SESSIONS_CLOUD_LOG_FILE", value_name = "FILE", value_parser = path(), global = true)]
+    pub log_file: Option<PathBuf>,
     /// TOML file with any of these options, under the same names
     #[arg(long, env = "API_SESSIONS_CLOUD_CONFIG", value_name = "FILE", value_parser = path(), global = true)]
     pub config: Option<PathBuf>,
@@ -81,6 +93,7 @@ pub struct Options {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 struct FileOptions {
     listen: Option<String>,
+    socket_mode: Option<String>,
     data: Option<PathBuf>,
     store: Option<String>,
     clickhouse_password_file: Option<PathBuf>,
@@ -89,6 +102,7 @@ struct FileOptions {
     trusted_proxy: Option<FileList>,
     log_format: Option<String>,
     log: Option<String>,
+    log_file: Option<PathBuf>,
 }
 
 /// Retention in a file: a number, or a string as for the flag.
@@ -120,7 +134,9 @@ impl FileList {
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Address to listen on.
-    pub listen: SocketAddr,
+    pub listen: Address,
+    /// Permissions of a Unix-domain socket.
+    pub socket_mode: u32,
     /// Directory of the store and the token files.
     pub data: PathBuf,
     /// Store.
@@ -133,8 +149,10 @@ pub struct Config {
     pub trusted_proxies: Vec<TrustedProxy>,
     /// Log in JSON.
     pub log_json: bool,
-    /// Log filter.
+    /// Log filter, as [`EnvFilter`] parses it.
     pub log: String,
+    /// File to log to; `None`: standard error.
+    pub log_file: Option<PathBuf>,
 }
 
 /// An invalid configuration.
@@ -148,6 +166,7 @@ impl Options {
         let path = |value: Option<PathBuf>| value.filter(|value| !value.as_os_str().is_empty());
         Options {
             listen: text(self.listen),
+            socket_mode: text(self.socket_mode),
             data: path(self.data),
             store: text(self.store),
             clickhouse_password_file: path(self.clickhouse_password_file),
@@ -156,6 +175,7 @@ impl Options {
             trusted_proxy: without_empty(self.trusted_proxy),
             log_format: text(self.log_format),
             log: text(self.log),
+            log_file: path(self.log_file),
             config: path(self.config),
         }
     }
@@ -192,9 +212,19 @@ impl Config {
         if proxies.is_empty() {
             proxies = without_empty(file.trusted_proxy.map_or_else(Vec::new, FileList::into_vec));
         }
+        let log = options.log.or(file.log).unwrap_or_else(|| "info".to_owned());
+        if EnvFilter::try_new(&log).is_err() {
+            return Err(invalid(
+                "log",
+                &log,
+                "a filter such as \"info\" or \"api_sessions_cloud=debug\"",
+            ));
+        }
+        let mode = options.socket_mode.or(file.socket_mode);
         let format = options.log_format.or(file.log_format);
         Ok(Config {
             listen: read_listen(&listen)?,
+            socket_mode: mode.map_or(Ok(DEFAULT_SOCKET_MODE), |mode| read_mode(&mode))?,
             data: options.data.or(file.data).unwrap_or_else(default_data),
             store,
             retention_days: match retention {
@@ -213,8 +243,40 @@ impl Config {
                     return Err(invalid("log-format", other, "\"text\" or \"json\""));
                 }
             },
-            log: options.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+            log,
+            log_file: options.log_file.or(file.log_file),
         })
+    }
+
+    /// The filter of the log.
+    pub fn log_filter(&self) -> EnvFilter {
+        EnvFilter::new(&self.log)
+    }
+
+    /// Options that differ from those of `old` but take effect only at start.
+    pub fn fixed_changes(&self, old: &Config) -> Vec<&'static str> {
+        let is_changed = [
+            ("listen", self.listen != old.listen),
+            ("socket-mode", self.socket_mode != old.socket_mode),
+            ("data", self.data != old.data),
+            ("store", self.store != old.store),
+            ("log-format", self.log_json != old.log_json),
+            ("log-file", self.log_file != old.log_file),
+        ];
+        is_changed.into_iter().filter(|(_, is)| *is).map(|(option, _)| option).collect()
+    }
+
+    /// This configuration, with the options of `old` that take effect only at start.
+    #[must_use]
+    pub fn with_fixed_of(self, old: &Config) -> Config {
+        let old = old.clone();
+        Config {
+            retention_days: self.retention_days,
+            public_url: self.public_url,
+            trusted_proxies: self.trusted_proxies,
+            log: self.log,
+            ..old
+        }
     }
 
     /// The oldest day within the retention at `now` (ms since 1970).
@@ -262,15 +324,28 @@ fn read_file(path: &Path) -> Result<FileOptions, ConfigError> {
     toml::from_str(&text).map_err(|error| wrong(&error))
 }
 
-/// Parses an address or host name with a port. A name resolves to its first IPv4 address, or else to its first
+/// Parses `unix:` and a path, or an address or host name with a port. A name resolves to its first IPv4 address, or else to its first
 /// address.
-fn read_listen(text: &str) -> Result<SocketAddr, ConfigError> {
+fn read_listen(text: &str) -> Result<Address, ConfigError> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        let expected = "\"unix:\" and an absolute path of at most 107 bytes";
+        return Address::unix(path).ok_or_else(|| invalid("listen", text, expected));
+    }
     let wrong = || {
-        invalid("listen", text, &format!("an address or name and a port, such as {DEFAULT_LISTEN}"))
+        invalid(
+            "listen",
+            text,
+            &format!("an address or name and a port, such as {DEFAULT_LISTEN}, or unix:/path"),
+        )
     };
     let all: Vec<SocketAddr> = text.to_socket_addrs().map_err(|_| wrong())?.collect();
     let four = all.iter().find(|address| address.is_ipv4());
-    four.or(all.first()).copied().ok_or_else(wrong)
+    four.or(all.first()).copied().map(Address::Tcp).ok_or_else(wrong)
+}
+
+fn read_mode(text: &str) -> Result<u32, ConfigError> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+    mode.ok_or_else(|| invalid("socket-mode", text, "an octal number of at most 777, such as 660,"))
 }
 
 fn read_days(text: &str) -> Result<u32, ConfigError> {
@@ -300,7 +375,7 @@ mod tests {
             ..Options::default()
         };
         let config = Config::load(options.clone()).unwrap();
-        assert_eq!((config.retention_days, config.listen.port()), (3, 2));
+        assert_eq!((config.retention_days, config.listen.to_string().as_str()), (3, "127.0.0.1:2"));
         std::fs::write(&path, "retenton = \"3d\"\n").unwrap();
         assert!(Config::load(options).unwrap_err().to_string().contains("retenton"));
     }
@@ -314,7 +389,8 @@ mod tests {
             Options { config: Some(path.clone()), log: Some(String::new()), ..Options::default() };
         let config = Config::load(options.clone()).unwrap();
         assert_eq!((config.retention_days, config.log.as_str()), (3, "info"));
-        assert!(config.listen.ip().is_loopback());
+        let Address::Tcp(listen) = config.listen else { panic!("{}", config.listen) };
+        assert!(listen.ip().is_loopback());
         std::fs::write(&path, "retention = true\n").unwrap();
         assert!(Config::load(options).unwrap_err().to_string().contains("7d"));
     }
@@ -347,6 +423,10 @@ mod tests {
             (Options { retention: Some("0d".into()), ..Options::default() }, "retention"),
             (Options { retention: Some("week".into()), ..Options::default() }, "retention"),
             (Options { listen: Some("8700".into()), ..Options::default() }, "listen"),
+            (Options { listen: Some("unix:s".into()), ..Options::default() }, "listen"),
+            (Options { listen: Some("unix:".into()), ..Options::default() }, "listen"),
+            (Options { socket_mode: Some("888".into()), ..Options::default() }, "socket-mode"),
+            (Options { log: Some("a=b=c".into()), ..Options::default() }, "log"),
             (Options { store: Some("mysql".into()), ..Options::default() }, "store"),
             (Options { log_format: Some("xml".into()), ..Options::default() }, "log-format"),
             (Options { public_url: Some("a.example".into()), ..Options::default() }, "public-url"),

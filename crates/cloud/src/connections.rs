@@ -22,11 +22,12 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::listener::{Listener, Stream};
 use crate::site::Peer;
 
 /// Maximum number of connections, if the limit of open files allows it. Each node holds two.
@@ -74,7 +75,7 @@ impl Limits {
 
 /// Serves until `stopping` is true, then completes the requests in flight.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Listener,
     router: Router,
     limits: Limits,
     mut stopping: watch::Receiver<bool>,
@@ -86,10 +87,13 @@ pub async fn serve(
         tokio::select! {
             _ = stopping.wait_for(|stopping| *stopping) => break,
             accepted = accept(&listener, &permits) => {
-                if let Some((stream, permit)) = accepted {
+                if let Some((stream, peer, permit)) = accepted {
                     let (router, stop) = (router.clone(), stop.clone());
                     connections.spawn(async move {
-                        connection(stream, router, limits, stop).await;
+                        match stream {
+                            Stream::Tcp(stream) => connection(stream, peer, router, limits, stop).await,
+                            Stream::Unix(stream) => connection(stream, peer, router, limits, stop).await,
+                        }
                         drop(permit);
                     });
                 }
@@ -103,12 +107,12 @@ pub async fn serve(
 
 /// The next connection, once the limit allows it.
 async fn accept(
-    listener: &TcpListener,
+    listener: &Listener,
     permits: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(Stream, Peer, OwnedSemaphorePermit)> {
     let permit = Arc::clone(permits).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _)) => Some((stream, permit)),
+        Ok((stream, peer)) => Some((stream, peer, permit)),
         Err(error) => {
             tracing::warn!(%error, "cannot accept a connection");
             sleep(ACCEPT_PAUSE).await;
@@ -119,13 +123,12 @@ async fn accept(
 
 /// Serves one connection until it closes.
 async fn connection(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
     router: Router,
     limits: Limits,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let _ = stream.set_nodelay(true);
-    let peer = stream.peer_addr().ok().map(|address| Peer::Ip(address.ip()));
     let in_flight = InFlight::default();
     let inner = TowerToHyperService::new(router);
     let service = Service { inner, in_flight: in_flight.clone(), peer };
@@ -176,7 +179,7 @@ impl Drop for InFlightGuard {
 struct Service {
     inner: TowerToHyperService<Router>,
     in_flight: InFlight,
-    peer: Option<Peer>,
+    peer: Peer,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Service {
@@ -186,9 +189,7 @@ impl hyper::service::Service<Request<Incoming>> for Service {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let guard = self.in_flight.enter();
-        if let Some(peer) = self.peer {
-            request.extensions_mut().insert(peer);
-        }
+        request.extensions_mut().insert(self.peer);
         let response = hyper::service::Service::call(&self.inner, request);
         Box::pin(async move {
             let response = response.await?;

@@ -3,5 +3,6 @@
 pub mod baseline;
 pub mod batch;
 pub mod body;
+pub mod cut_batches;
 pub mod memory_budget;
 pub mod records;

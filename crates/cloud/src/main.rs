@@ -5,16 +5,17 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use api_sessions_cloud::cli::{Cli, Command, TokenCommand};
-use api_sessions_cloud::config::Config;
+use api_sessions_cloud::config::{Config, Options};
 use api_sessions_cloud::doctor;
 use api_sessions_cloud::error::brief;
 use api_sessions_cloud::generate;
+use api_sessions_cloud::log::Log;
+use api_sessions_cloud::reload::Signals;
 use api_sessions_cloud::server::Server;
 use api_sessions_cloud::tokens;
 use api_sessions_store::clock::rfc3339;
 use clap::{CommandFactory, Parser};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 /// Longest label in the list of tokens, bytes.
 const MAX_LABEL: usize = 200;
@@ -31,10 +32,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let config = Config::load(cli.options)?;
+    let config = Config::load(cli.options.clone())?;
     let mut out = std::io::stdout();
     match cli.command {
-        None | Some(Command::Serve) => serve(config)?,
+        None | Some(Command::Serve) => serve(config, cli.options)?,
         Some(Command::Doctor(what)) => {
             let findings = match &what.nginx {
                 Some(nginx) => doctor::examine_module(nginx, what.module.as_deref()),
@@ -94,17 +95,21 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
-    start_log(&config)?;
+fn serve(config: Config, options: Options) -> Result<(), Box<dyn std::error::Error>> {
+    let log = Log::start(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        ignore_reload_signals()?;
+        // Before the server starts: these signals would end the process.
+        let signals = Signals::register()?;
         let data = config.data.clone();
         let server = Server::start(config).await?;
         let mut out = std::io::stdout();
         // The reader of the link may close the pipe.
-        let _ = writeln!(out, "Console: {}", server.console_link());
-        if server.admin.is_none() {
+        let _ = match server.console_link() {
+            Some(link) => writeln!(out, "Console: {link}"),
+            None => writeln!(out, "Console: through a proxy to {}", server.address),
+        };
+        if server.admin.is_none() || server.console_link().is_none() {
             let file = data.join(tokens::ADMIN_FILE);
             let _ = writeln!(out, "Admin token: {}", file.display());
         }
@@ -119,35 +124,10 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
             }
             tracing::info!("stopping");
         };
+        let obeying = tokio::spawn(signals.obey(server.state(), options, log));
         server.serve(stop).await;
+        obeying.abort();
         tracing::info!("stopped");
         Ok(())
     })
-}
-
-/// SIGHUP and SIGUSR1 would end the process (signal(7)); daemons are sent them to reload and to reopen logs.
-fn ignore_reload_signals() -> std::io::Result<()> {
-    let (mut hangup, mut user1) =
-        (signal(SignalKind::hangup())?, signal(SignalKind::user_defined1())?);
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = hangup.recv() => {
-                    tracing::info!("SIGHUP ignored: tokens take effect at once, options need a restart");
-                }
-                _ = user1.recv() => tracing::info!("SIGUSR1 ignored: the log is standard error"),
-            }
-        }
-    });
-    Ok(())
-}
-
-fn start_log(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
-    let filter = EnvFilter::try_new(&config.log).map_err(|error| format!("log: {error}"))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.log_json {
-        true => log.json().init(),
-        false => log.with_ansi(false).init(),
-    }
-    Ok(())
 }

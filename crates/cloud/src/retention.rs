@@ -23,7 +23,7 @@ pub async fn before_opening(config: &Config) -> usize {
 
 /// Deletes expired days once.
 pub async fn enforce(state: &AppState) {
-    let first = state.config.first_day(now_ms());
+    let first = state.config().first_day(now_ms());
     let days = log(state.read(move |store| store.drop_before(first)).await);
     state.metrics.dropped(days);
 }

@@ -149,7 +149,7 @@ async fn below_prefix(
     mut request: Request,
 ) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
-    let site = Site::of(&state.config, peer, request.headers());
+    let site = Site::of(&state.config(), peer, request.headers());
     let path = site.strip(request.uri().path()).map(|path| match request.uri().query() {
         Some(query) => format!("/{}?{query}", path.trim_start_matches('/')),
         None => format!("/{}", path.trim_start_matches('/')),

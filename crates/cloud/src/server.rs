@@ -1,13 +1,11 @@
 //! Start, operation and shutdown of the server.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
-
-use tokio::net::{TcpListener, TcpSocket};
 
 use crate::config::Config;
 use crate::connections::{self, Limits};
+use crate::listener::{Address, Bound, Listener};
 use crate::retention;
 use crate::routes::router;
 use crate::state::AppState;
@@ -16,12 +14,12 @@ use api_sessions_store::StoreError;
 
 /// A server that is ready to serve.
 pub struct Server {
-    listener: TcpListener,
+    listener: Listener,
     state: AppState,
     /// Limits of connections.
     pub limits: Limits,
     /// Address it listens on.
-    pub address: SocketAddr,
+    pub address: Address,
     /// The admin token, if this start created it.
     pub admin: Option<String>,
 }
@@ -34,18 +32,7 @@ pub enum StartError {
     Store(#[from] StoreError),
     /// The address cannot be bound.
     #[error("cannot listen on {0}: {1}")]
-    Listen(SocketAddr, std::io::Error),
-}
-
-/// Connections that wait to be accepted.
-const BACKLOG: u32 = 1024;
-
-fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // Connections of a previous process in TIME_WAIT do not block the address.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    Ok(socket)
+    Listen(Address, std::io::Error),
 }
 
 impl Server {
@@ -55,10 +42,10 @@ impl Server {
     /// [`StartError`]
     pub async fn start(config: Config) -> Result<Server, StartError> {
         let handle = tokio::runtime::Handle::current();
-        let no_listener = |error| StartError::Listen(config.listen, error);
+        let no_listener = |error| StartError::Listen(config.listen.clone(), error);
         // Bind first: if another server owns the address, its data stays untouched. Connections are accepted
         // once the store is open.
-        let socket = bind(config.listen).map_err(no_listener)?;
+        let bound = Bound::to(&config.listen, config.socket_mode).await.map_err(no_listener)?;
         let dropped = retention::before_opening(&config).await;
         let store = api_sessions_store::open(&config.store, &config.data, &handle).await?;
         let admin = {
@@ -67,23 +54,30 @@ impl Server {
                 .await
                 .map_err(|error| StoreError::Unavailable(error.to_string()))??
         };
-        let listener = socket.listen(BACKLOG).map_err(no_listener)?;
-        let address = listener.local_addr().unwrap_or(config.listen);
+        let listener = bound.listen().map_err(no_listener)?;
+        let address = listener.address().unwrap_or_else(|_| config.listen.clone());
         let state = AppState::new(store, config);
         state.metrics.dropped(dropped);
         retention::enforce(&state).await;
         Ok(Server { listener, state, limits: Limits::of_system(), address, admin })
     }
 
-    /// URL of the Console. Only the first start includes the token, since logs keep what is printed.
-    pub fn console_link(&self) -> String {
-        let url = |path: &str| match &self.state.config.public_url {
-            Some(site) => site.url(path),
-            None => format!("http://{}{path}", self.address),
+    /// The state behind all handlers.
+    pub fn state(&self) -> AppState {
+        self.state.clone()
+    }
+
+    /// URL of the Console; `None` if browsers reach it through a proxy of unknown address. Only the first start
+    /// includes the token, since logs keep what is printed.
+    pub fn console_link(&self) -> Option<String> {
+        let path = match &self.admin {
+            Some(token) => format!("/login?token={token}"),
+            None => "/".to_owned(),
         };
-        match &self.admin {
-            Some(token) => url(&format!("/login?token={token}")),
-            None => url("/"),
+        match (&self.state.config().public_url, &self.address) {
+            (Some(site), _) => Some(site.url(&path)),
+            (None, Address::Tcp(address)) => Some(format!("http://{address}{path}")),
+            (None, Address::Unix(_)) => None,
         }
     }
 

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::Config;
 use crate::error::AppError;
 use crate::ingest::baseline::Baseline;
+use crate::ingest::cut_batches::CutBatches;
 use crate::ingest::memory_budget::MemoryBudget;
 use crate::metrics::Metrics;
 use crate::node_control::registry::NodeRegistry;
@@ -28,14 +30,15 @@ pub struct AppState(Arc<Inner>);
 pub struct Inner {
     /// The store.
     pub store: Arc<dyn Store>,
-    /// Configuration.
-    pub config: Config,
+    config: RwLock<Arc<Config>>,
     /// Metrics.
     pub metrics: Metrics,
     /// Nodes that sync.
     pub nodes: NodeRegistry,
     /// Baselines of endpoints.
     pub baseline: Baseline,
+    /// Truncated batches.
+    pub cut_batches: CutBatches,
     /// Wakes long polls after a change of the denylist or the parameters.
     pub changed: watch::Sender<()>,
     /// `true` once the server shuts down.
@@ -59,10 +62,11 @@ impl AppState {
     pub fn new(store: Arc<dyn Store>, config: Config) -> AppState {
         AppState(Arc::new(Inner {
             store,
-            config,
+            config: RwLock::new(Arc::new(config)),
             metrics: Metrics::default(),
             nodes: NodeRegistry::default(),
             baseline: Baseline::default(),
+            cut_batches: CutBatches::default(),
             changed: watch::Sender::new(()),
             stopping: watch::Sender::new(false),
             memory: MemoryBudget::default(),
@@ -70,9 +74,19 @@ impl AppState {
         }))
     }
 
+    /// The configuration.
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read())
+    }
+
+    /// Replaces the configuration.
+    pub fn set_config(&self, config: Config) {
+        *self.config.write() = Arc::new(config);
+    }
+
     /// The initial ingest token, if its file still exists. Only to be shown to an admin.
     pub fn ingest_token(&self) -> Option<String> {
-        let path = self.config.data.join("ingest.token");
+        let path = self.config().data.join("ingest.token");
         std::fs::read_to_string(path).ok().map(|token| token.trim().to_owned())
     }
 

@@ -53,7 +53,7 @@ struct Annotations;
 /// Name of the security scheme.
 const TOKEN: &str = "token";
 
-/// Parameters of lists that these paths ignore.
+/// Parameters of lists that these paths refuse or ignore.
 const IGNORED: [(&str, &[&str]); 2] = [
     ("/v1/sessions/{id}/requests", &["sort", "session"]),
     ("/v1/sessions/{id}/requests.csv", &["sort", "session", "limit", "cursor"]),

@@ -170,6 +170,12 @@ impl RawQuery {
     /// # Errors
     /// 400, naming the parameter and its valid values.
     pub fn requests(&self, session: String) -> Result<RequestQuery, AppError> {
+        if !self.sort.is_empty() {
+            return Err(wrong(
+                "sort",
+                "requests are in the order of their time, order=asc or order=desc",
+            ));
+        }
         Ok(RequestQuery {
             session,
             filter: self.filter()?,

@@ -90,13 +90,16 @@ async fn ingest(state: &AppState, request: Request) -> Result<Json<Answer>, AppE
         state.metrics.rejected(parsed.rejected);
         return Err(no_valid_line(&parsed));
     }
-    let is_cut = parsed.cut.is_some();
+    let cut = parsed.cut;
     let samples = state.baseline.samples(&parsed.requests);
-    let stored = append(state, Batch { key, requests: parsed.requests, cut: parsed.cut }).await?;
-    // A failed or repeated batch teaches nothing, so that no request counts twice. A truncated batch is sent
-    // again, and learned then.
-    if stored.stored > 0 && !is_cut {
-        state.baseline.learn(&samples);
+    let lines: Vec<u32> = parsed.requests.iter().map(|request| request.line).collect();
+    let stored = append(state, Batch { key: key.clone(), requests: parsed.requests, cut }).await?;
+    // A failed or repeated batch teaches nothing, and the retry of a truncated one only its remaining lines, so
+    // that no request counts twice.
+    if stored.stored > 0 {
+        let learned = key.map_or(0, |key| state.cut_batches.advance(&key, cut));
+        let new = lines.partition_point(|line| *line < learned);
+        state.baseline.learn(samples.get(new..).unwrap_or_default());
     }
     Ok(Json(Answer {
         stored: stored.stored,
@@ -160,7 +163,7 @@ async fn parse<'a>(
     for limit in [typical.min(body::MAX_INFLATED), body::MAX_INFLATED] {
         let memory = state.memory.for_inflating(limit).await?;
         let now = now_ms();
-        let period = Period { oldest: state.config.first_day(now).start(), now };
+        let period = Period { oldest: state.config().first_day(now).start(), now };
         let sent = sent.clone();
         let parsed =
             tokio::task::spawn_blocking(move || match body::inflate(sent, encoding, limit)? {

@@ -212,3 +212,14 @@ fn a_cursor_was_accepted_with_other_filters() {
         }
     }
 }
+
+#[test]
+fn sort_was_ignored_for_requests() {
+    let cloud = Cloud::start();
+    cloud.post(&[record(1, 1, json!({}))]);
+    for end in ["requests", "requests.csv"] {
+        let answer = cloud.get(&format!("/v1/sessions/{}/{end}?sort=-requests", session(1)));
+        assert_eq!(answer.status, 400, "{end}");
+        assert!(answer.json()["detail"].as_str().unwrap().contains("order=asc"), "{end}");
+    }
+}

@@ -35,3 +35,35 @@ fn stored_requests_train_the_baseline() {
     assert_eq!(cloud.post_with(&KEY, batch_of(60).as_bytes()).json()["stored"], 60);
     assert!(is_learned(&cloud));
 }
+
+#[test]
+fn a_truncated_batch_that_nobody_retried_did_not_train_the_baseline() {
+    let cloud = Cloud::start();
+    let headers = [KEY[0], ("content-encoding", "gzip")];
+    assert_eq!(cloud.post_with(&headers, &gzip(&batch_of(60), 50)).json()["stored"], 50);
+    assert!(is_learned(&cloud));
+}
+
+#[test]
+fn the_retry_of_a_truncated_batch_trained_the_baseline_twice() {
+    let cloud = Cloud::start();
+    let headers = [KEY[0], ("content-encoding", "gzip")];
+    let body = batch_of(25);
+    assert_eq!(cloud.post_with(&headers, &gzip(&body, 20)).json()["stored"], 20);
+    assert_eq!(cloud.post_with(&headers, &gzip(&body, 25)).status, 200);
+    assert!(!is_learned(&cloud), "25 requests were learned as 45");
+}
+
+/// A gzip body of which only the first `lines` lines arrive.
+fn gzip(text: &str, lines: usize) -> Vec<u8> {
+    use std::io::Write;
+    let end = text.match_indices('\n').nth(lines - 1).unwrap().0 + 1;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&text.as_bytes()[..end]).unwrap();
+    if end == text.len() {
+        return encoder.finish().unwrap();
+    }
+    // A flushed block can be read without the end of the stream.
+    encoder.flush().unwrap();
+    encoder.get_ref().clone()
+}

@@ -14,6 +14,7 @@ mod openapi;
 mod paging;
 mod proxy;
 mod routes;
+mod signals;
 mod snapshots;
 mod store;
 mod support;

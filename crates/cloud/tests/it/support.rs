@@ -151,7 +151,7 @@ impl Cloud {
             runtime.block_on(async {
                 let mut server = Server::start(config).await.unwrap();
                 server.limits = limits.unwrap_or(server.limits);
-                ready.send(server.address).unwrap();
+                ready.send(server.address.clone()).unwrap();
                 let stopped = async move { drop(stopped.await) };
                 server.serve(stopped).await;
             });

@@ -1,0 +1,57 @@
+//! Signals of a running server: SIGHUP loads the configuration again, SIGUSR1 reopens the log.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::config::{Config, Options};
+use crate::log::Log;
+use crate::state::AppState;
+
+/// SIGHUP and SIGUSR1, which end a process that does not handle them (signal(7)).
+pub struct Signals {
+    hangup: Signal,
+    user1: Signal,
+}
+
+impl Signals {
+    /// Handles the signals from now on; they take effect in [`Signals::obey`].
+    ///
+    /// # Errors
+    /// As sigaction(2).
+    pub fn register() -> std::io::Result<Signals> {
+        Ok(Signals {
+            hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+        })
+    }
+
+    /// Obeys them until the task is aborted. `options` are those of the command line and the environment.
+    pub async fn obey(mut self, state: AppState, options: Options, log: Log) {
+        loop {
+            tokio::select! {
+                _ = self.hangup.recv() => match reload(&state, options.clone(), &log) {
+                    Ok(()) => tracing::info!("configuration reloaded"),
+                    Err(error) => {
+                        tracing::error!(%error, "reload failed, the previous configuration stays");
+                    }
+                },
+                _ = self.user1.recv() => match log.reopen() {
+                    Ok(true) => tracing::info!("log reopened"),
+                    Ok(false) => tracing::info!("SIGUSR1 ignored: the log is standard error"),
+                    Err(error) => tracing::error!(%error, "log not reopened"),
+                },
+            }
+        }
+    }
+}
+
+/// Loads the configuration, and applies all of it that a running server can change, or nothing.
+fn reload(state: &AppState, options: Options, log: &Log) -> Result<(), String> {
+    let new = Config::load(options).map_err(|error| error.to_string())?;
+    log.set_filter(new.log_filter())?;
+    let old = state.config();
+    for option in new.fixed_changes(&old) {
+        tracing::warn!(option, "the change takes effect after a restart");
+    }
+    state.set_config(new.with_fixed_of(&old));
+    Ok(())
+}
