@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use api_sessions_detect::ParserPanics;
 use api_sessions_extract::builtin;
-use api_sessions_shm::{Metric, MetricKind};
+use api_sessions_shm::{Metric, MetricKind, RecordQueue};
 use ngx::ffi::ngx_int_t;
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ impl Figures {
     fn collect(r: Request<'_>) -> Option<Self> {
         let main = MainConf::of(r)?;
         let table = main.table()?.stats().metrics().chain(panics()).collect();
-        let queue = main.queue().map(|queue| queue.stats()).unwrap_or_default();
+        let queue = RecordQueue::stats_of(main.queues());
         let denylist = main.denylist().map(|denylist| denylist.stats()).unwrap_or_default();
         let node = main.export().map(|export| export.node.clone());
         // As the cloud wrote it, with its version; null until there was one.

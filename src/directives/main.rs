@@ -52,6 +52,8 @@ pub(crate) struct MainConf {
     table: Option<InPool<TableZone>>,
     denylist: Option<InPool<DenylistZone>>,
     queue: Option<InPool<QueueZone>>,
+    /// Queues of former configurations that hold records still.
+    former_queues: Vec<InPool<QueueZone>>,
     settings: Option<InPool<SettingsZone>>,
     /// This process' reading of the cloud's settings, and their generation.
     cloud: RefCell<(u64, Option<Rc<CloudSettings>>)>,
@@ -143,6 +145,11 @@ impl MainConf {
         Some(self.deny_hand.get_or_init(|| denylist.join(process::slot(), process::pid())))
     }
 
+    /// All queues that hold records: the first is that of this configuration.
+    pub(crate) fn queues(&self) -> impl Iterator<Item = RecordQueue> {
+        self.queue.iter().chain(&self.former_queues).filter_map(|zone| zone.queue())
+    }
+
     /// The record queue, if records are exported.
     pub(crate) fn queue(&self) -> Option<RecordQueue> {
         self.queue.as_ref()?.queue()
@@ -217,12 +224,11 @@ impl MainConf {
             self.denylist = Some(zone::add(cf, &name, size, DenylistZone::default())?);
         }
         if let Some(export) = self.export() {
-            let (name, size) =
-                (format!("{name}_queue"), QueueZone::size(export.queue, cf.workers()));
             let spool = export.spool.as_ref().map(|spool| (spool.path.clone(), cf.core()));
+            let queue = QueueZone::new(name, export.queue, cf.workers(), spool);
             // Each record has one.
             request_id::make_cheap(cf);
-            self.queue = Some(zone::add(cf, &name, size, QueueZone::new(export.queue, spool))?);
+            self.add_queue(cf, queue)?;
         }
         if self.export().is_some_and(|export| export.sync) {
             let name = format!("{name}_settings");
@@ -230,6 +236,20 @@ impl MainConf {
             self.settings = Some(zone::add(cf, &name, SettingsZone::size(), zone)?);
         }
         self.zone = Some(settings);
+        Ok(())
+    }
+
+    /// Adds the queue, and those in force that have other sizes and are in use: workers of this configuration send
+    /// what those before could not.
+    fn add_queue(&mut self, cf: Conf<'_>, queue: QueueZone) -> Result<(), String> {
+        let in_force = cf.main_conf_in_force::<Self>();
+        let zones = in_force.iter().flat_map(|main| main.queue.iter().chain(&main.former_queues));
+        for zone in zones.filter(|zone| zone.name != queue.name && zone.is_in_use()) {
+            let former = zone::add(cf, &zone.name, zone.size, zone.former())?;
+            self.former_queues.push(former);
+        }
+        let (name, size) = (queue.name.clone(), queue.size);
+        self.queue = Some(zone::add(cf, &name, size, queue)?);
         Ok(())
     }
 }

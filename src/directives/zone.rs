@@ -147,6 +147,8 @@ impl ZoneContent for DenylistZone {
 
 /// Records on their way to the exporter threads: one ring a worker.
 pub(crate) struct QueueZone {
+    pub(super) name: String,
+    pub(super) size: usize,
     ring_bytes: usize,
     /// Where records wait that cannot be sent, and whose workers write there.
     spool: Option<(PathBuf, CoreConf)>,
@@ -154,12 +156,29 @@ pub(crate) struct QueueZone {
 }
 
 impl QueueZone {
-    pub(super) fn new(ring_bytes: usize, spool: Option<(PathBuf, CoreConf)>) -> Self {
-        Self { ring_bytes, spool, attached: Cell::new(None) }
+    /// Its name tells its sizes: a reload that changes them makes another zone, beside which this one can go on
+    /// until it is empty.
+    pub(super) fn new(
+        zone_name: &str,
+        ring_bytes: usize,
+        workers: Option<usize>,
+        spool: Option<(PathBuf, CoreConf)>,
+    ) -> Self {
+        let size = crate::ffi::shared::queue_zone_bytes(ring_bytes, workers);
+        let name = format!("{zone_name}_queue_{size}_{ring_bytes}");
+        Self { name, size, ring_bytes, spool, attached: Cell::new(None) }
     }
 
-    pub(super) fn size(ring_bytes: usize, workers: Option<usize>) -> usize {
-        crate::ffi::shared::queue_zone_bytes(ring_bytes, workers)
+    /// The same zone in the next configuration, which has another queue: nothing is added to it any more.
+    pub(super) fn former(&self) -> Self {
+        let Self { size, ring_bytes, .. } = *self;
+        let (name, attached) = (self.name.clone(), Cell::new(None));
+        Self { name, size, ring_bytes, spool: None, attached }
+    }
+
+    /// A worker has a ring in it, or has left one that is not empty.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.queue().is_some_and(|queue| queue.is_in_use())
     }
 
     pub(crate) fn queue(&self) -> Option<RecordQueue> {

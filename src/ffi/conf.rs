@@ -243,6 +243,19 @@ impl Conf<'_> {
         String::from_utf8_lossy(name).into_owned()
     }
 
+    /// The module's main configuration that is in force while this one is read: in a reload.
+    pub(crate) fn main_conf_in_force<T: MainLevel>(&self) -> Option<&'static T> {
+        // SAFETY: the old cycle outlives the reading of the new configuration, which alone may ask; the first
+        // one is an empty one without `conf_ctx` (ngx_is_init_cycle).
+        unsafe {
+            let old = (*(*self.raw).cycle).old_cycle;
+            if old.is_null() || (*old).conf_ctx.is_null() {
+                return None;
+            }
+            main_conf(old)
+        }
+    }
+
     /// The module's main configuration, while the `http` block is being read.
     pub(crate) fn main_conf<'c, T: MainLevel>(self) -> &'c mut T
     where

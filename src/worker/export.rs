@@ -59,6 +59,11 @@ impl Export {
         };
         let keeper = keeper(conf, main);
         let settings = conf.settings();
+        let join = |queue: RecordQueue| queue.join(process::slot(), process::pid());
+        let former: Vec<_> = match is_shared {
+            true => main.queues().skip(1).map(join).collect(),
+            false => Vec::new(),
+        };
         let budget = settings.shutdown + GRACE;
         let (to_log, notes) = log_channel();
         let (stop, stopped) = stop_channel();
@@ -67,7 +72,7 @@ impl Export {
         let thread = thread::spawn("api-sessions", move || {
             let priority = Arc::new(thread::ExportPriority::new());
             match Exporter::new(settings, hand, consumer, stopped, priority, thread_notes.clone()) {
-                Ok(exporter) => exporter.keeping(keeper).run(),
+                Ok(exporter) => exporter.keeping(keeper).adopting_from(former).run(),
                 Err(error) => {
                     thread_notes.add(Severity::Error, format!("export: no thread: {error}"));
                 }

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use api_sessions_agent::export::LogSender;
 use api_sessions_agent::remote_config::{Poller, SyncSettings, SyncState};
 use api_sessions_agent::{Stop, stop_channel};
+use api_sessions_shm::RecordQueue;
 use serde_json::{Map, Value};
 
 use crate::directives::{ExportConf, MainConf};
@@ -44,10 +45,11 @@ impl Sync {
 
 /// The node's figures for the Console. Counters of shared memory, read from any thread.
 fn counters(main: &MainConf) -> Box<dyn Fn() -> String + Send> {
-    let (table, queue, denylist) = (main.table(), main.queue(), main.denylist());
+    let (table, denylist) = (main.table(), main.denylist());
+    let queues: Vec<_> = main.queues().collect();
     Box::new(move || {
         let table = table.map(|table| table.stats()).unwrap_or_default();
-        let queue = queue.map(|queue| queue.stats()).unwrap_or_default();
+        let queue = RecordQueue::stats_of(queues.iter().copied());
         let denylist = denylist.map(|denylist| denylist.stats()).unwrap_or_default();
         let metrics = table.metrics().chain(queue.metrics()).chain(denylist.metrics());
         let mut counters: Map<_, _> = metrics

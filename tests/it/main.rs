@@ -19,6 +19,7 @@ mod preread;
 mod records;
 mod redirects;
 mod refused;
+mod reloaded_queue;
 mod request_lines;
 mod sessions;
 mod sync;

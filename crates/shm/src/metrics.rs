@@ -105,6 +105,11 @@ macro_rules! metrics {
         }
 
         impl $Stats {
+            #[allow(dead_code, reason = "not every structure exists more than once")]
+            fn add(&mut self, other: &Self) {
+                $(self.$field += other.$field;)*
+            }
+
             /// All values with their descriptions, in the order in which they are shown.
             pub fn metrics(&self) -> impl Iterator<Item = $crate::Metric> + use<> {
                 [$($crate::Metric {

@@ -99,6 +99,16 @@ impl RecordQueue {
             .fold((0, 0), |(records, bytes), (more, longer)| (records + more, bytes + longer))
     }
 
+    /// Whether a process has a ring, or has left one that is not empty.
+    pub fn is_in_use(&self) -> bool {
+        (0..self.rings).any(|index| self.ring(index).header().owner.load(Acquire) != 0)
+    }
+
+    /// Metrics of several queues together; the spool is that of the first.
+    pub fn stats_of(queues: impl Iterator<Item = Self>) -> QueueStats {
+        queues.map(|queue| queue.stats()).reduce(QueueStats::with).unwrap_or_default()
+    }
+
     /// Metrics of all rings.
     pub fn stats(&self) -> QueueStats {
         let spool_bytes = self.header().spool_bytes.load(Relaxed);

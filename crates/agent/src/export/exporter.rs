@@ -29,6 +29,8 @@ const ADOPTION: Duration = Duration::from_secs(1);
 pub struct Exporter {
     settings: ExportSettings,
     hand: QueueHandle,
+    /// Of queues of former configurations.
+    former: Vec<QueueHandle>,
     /// The first is this worker's own.
     queues: Vec<Queue>,
     spool: Option<SpoolLane>,
@@ -86,6 +88,7 @@ impl Exporter {
         Ok(Self {
             settings,
             hand,
+            former: Vec::new(),
             queues: vec![Queue::new(0, consumer)],
             spool: spool.map(|settings| SpoolLane::new(Spool::new(settings))),
             uplink,
@@ -108,6 +111,12 @@ impl Exporter {
     #[must_use]
     pub fn keeping(self, keeper: Option<StateFile>) -> Self {
         Self { keeper, ..self }
+    }
+
+    /// Sends what is left in queues of former configurations, too, once their workers have ended.
+    #[must_use]
+    pub fn adopting_from(self, former: Vec<QueueHandle>) -> Self {
+        Self { former, ..self }
     }
 
     /// Runs until it is stopped, then hands over what it can in the time allowed.
@@ -173,9 +182,11 @@ impl Exporter {
     }
 
     fn adopt(&mut self) {
-        for consumer in self.hand.adopt() {
-            self.queues.push(Queue::new(self.next_number, consumer));
-            self.next_number += 1;
+        for hand in std::iter::once(&self.hand).chain(&self.former) {
+            for consumer in hand.adopt() {
+                self.queues.push(Queue::new(self.next_number, consumer));
+                self.next_number += 1;
+            }
         }
         // An adopted queue that is empty is free for the next worker.
         let mut at = 1;

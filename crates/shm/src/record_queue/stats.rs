@@ -32,6 +32,12 @@ impl QueueStats {
             + self.dropped_damaged
     }
 
+    /// Counts the rings of another queue, too.
+    pub(super) fn with(mut self, other: Self) -> Self {
+        self.add(&Self { spool_bytes: 0, ..other });
+        self
+    }
+
     pub(super) fn add_ring(&mut self, producer: &ProducerCounters, consumer: &ConsumerCounters) {
         self.add_event_loop(producer);
         self.add_exporter(consumer);

@@ -35,7 +35,7 @@ impl Exporter {
         let left: u64 = self.queues.iter().map(|queue| queue.consumer.waiting().0).sum();
         if left > 0 {
             let text = format!(
-                "export: {left} records could not be handed over in time; they wait in memory for the next workers that have the same queue"
+                "export: {left} records could not be handed over in time; they wait in memory for the next workers that export"
             );
             self.notes.add(Severity::Warning, text);
         }
