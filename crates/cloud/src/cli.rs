@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use crate::config::Options;
 use crate::generate::Generate;
-use api_sessions_store::Role;
+use api_sessions_store::{Role, StoreKind};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 /// The cloud of API Sessions for NGINX: stores the records that nodes report, answers queries about sessions,
@@ -37,6 +37,8 @@ pub enum Command {
     Token(TokenCommand),
     /// Check store, disk, clock and tokens, or whether a module fits an NGINX; exits with 1 on a problem
     Doctor(Doctor),
+    /// Copy sessions, denylist and parameters to another store, such as from files to ClickHouse
+    Copy(Copy),
     /// Post generated traffic to a running cloud, with the token in DIR/ingest.token
     Generate(Generate),
     /// Print a completion script for a shell
@@ -58,6 +60,17 @@ pub struct Doctor {
     /// Module; by default the one in the module directory of the binary
     #[arg(long, value_name = "FILE", requires = "nginx")]
     pub module: Option<PathBuf>,
+}
+
+/// Arguments of `copy`.
+#[derive(Debug, Args)]
+pub struct Copy {
+    /// Store to read: sqlite (in DIR) or clickhouse:URL
+    #[arg(long, value_name = "STORE", value_parser = StoreKind::parse)]
+    pub from: StoreKind,
+    /// Store to write: sqlite (in DIR) or clickhouse:URL
+    #[arg(long, value_name = "STORE", value_parser = StoreKind::parse)]
+    pub to: StoreKind,
 }
 
 /// Subcommands of `token`.

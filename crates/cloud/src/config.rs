@@ -130,6 +130,13 @@ impl FileList {
     }
 }
 
+fn with_password_file(mut kind: StoreKind, file: Option<&Path>) -> StoreKind {
+    if let StoreKind::ClickHouse(options) = &mut kind {
+        options.password_file = file.map(Path::to_owned);
+    }
+    kind
+}
+
 /// The effective configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -141,6 +148,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Store.
     pub store: StoreKind,
+    /// Password of the ClickHouse user, of this store and of those that `copy` names.
+    pub clickhouse_password_file: Option<PathBuf>,
     /// Full days kept in addition to the current one.
     pub retention_days: u32,
     /// Address under which browsers see the Console; without it, requests state it.
@@ -194,15 +203,13 @@ impl Config {
         };
         let listen = options.listen.or(file.listen).unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
         let store = options.store.or(file.store).unwrap_or_else(|| "sqlite".to_owned());
-        let mut store = StoreKind::parse(&store).map_err(|what| {
+        let store = StoreKind::parse(&store).map_err(|what| {
             // Everything up to an `@` may contain a password.
             let shown = store.split('@').next_back().unwrap_or_default();
             ConfigError(format!("invalid value \"{shown}\" of store: {what}"))
         })?;
         let password_file = options.clickhouse_password_file.or(file.clickhouse_password_file);
-        if let StoreKind::ClickHouse(options) = &mut store {
-            options.password_file = password_file;
-        }
+        let store = with_password_file(store, password_file.as_deref());
         let retention = options.retention.or(file.retention.map(|days| match days {
             FileDays::Number(days) => days.to_string(),
             FileDays::Text(text) => text,
@@ -227,6 +234,7 @@ impl Config {
             socket_mode: mode.map_or(Ok(DEFAULT_SOCKET_MODE), |mode| read_mode(&mode))?,
             data: options.data.or(file.data).unwrap_or_else(default_data),
             store,
+            clickhouse_password_file: password_file,
             retention_days: match retention {
                 Some(text) => read_days(&text)?,
                 None => DEFAULT_RETENTION_DAYS,
@@ -246,6 +254,11 @@ impl Config {
             log,
             log_file: options.log_file.or(file.log_file),
         })
+    }
+
+    /// A store that an argument names, with the password of the configuration.
+    pub fn with_password(&self, kind: StoreKind) -> StoreKind {
+        with_password_file(kind, self.clickhouse_password_file.as_deref())
     }
 
     /// The filter of the log.

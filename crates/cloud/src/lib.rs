@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod connections;
 pub mod console;
+pub mod copy;
 pub mod doctor;
 pub mod error;
 pub mod extractors;

@@ -4,8 +4,9 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use api_sessions_cloud::cli::{Cli, Command, TokenCommand};
+use api_sessions_cloud::cli::{Cli, Command, Copy, TokenCommand};
 use api_sessions_cloud::config::{Config, Options};
+use api_sessions_cloud::copy;
 use api_sessions_cloud::doctor;
 use api_sessions_cloud::error::brief;
 use api_sessions_cloud::generate;
@@ -13,6 +14,7 @@ use api_sessions_cloud::log::Log;
 use api_sessions_cloud::reload::Signals;
 use api_sessions_cloud::server::Server;
 use api_sessions_cloud::tokens;
+use api_sessions_store::StoreKind;
 use api_sessions_store::clock::rfc3339;
 use clap::{CommandFactory, Parser};
 use tokio::signal::unix::{SignalKind, signal};
@@ -65,6 +67,7 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
             let rate = done.records as f64 / seconds;
             writeln!(out, "{} records in {seconds:.1} s: {rate:.0}/s", done.records)?;
         }
+        Some(Command::Copy(stores)) => copy_store(&config, stores)?,
         Some(Command::Token(command)) => {
             // A mistyped directory is an error; no store is created in it.
             if !matches!(command, TokenCommand::Create { .. }) {
@@ -93,6 +96,35 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn copy_store(config: &Config, stores: Copy) -> Result<(), Box<dyn std::error::Error>> {
+    if stores.from == stores.to {
+        return Err("--from and --to are the same store".into());
+    }
+    api_sessions_store::is_there(&stores.from, &config.data)?;
+    let destination = match &stores.to {
+        StoreKind::Sqlite => "sqlite".to_owned(),
+        StoreKind::ClickHouse(options) => format!("{options:?}"),
+    };
+    let runtime = tokio::runtime::Runtime::new()?;
+    let open = |kind| {
+        let kind = config.with_password(kind);
+        runtime.block_on(api_sessions_store::open(&kind, &config.data, runtime.handle()))
+    };
+    let (from, to) = (open(stores.from)?, open(stores.to)?);
+    let mut tell = |progress: &copy::Progress, total: u64| {
+        let (sessions, requests) = (progress.sessions, progress.requests);
+        let _ = writeln!(std::io::stderr(), "{sessions} sessions of {total}, {requests} requests");
+    };
+    let done = copy::run(&*from, &*to, &config.data, &destination, &mut tell)?;
+    writeln!(
+        std::io::stdout(),
+        "copied {} sessions with {} requests; tokens are not copied: create them in the new store",
+        done.sessions,
+        done.requests
+    )?;
+    Ok(())
 }
 
 fn serve(config: Config, options: Options) -> Result<(), Box<dyn std::error::Error>> {

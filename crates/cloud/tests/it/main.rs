@@ -8,6 +8,7 @@ mod binary;
 mod cluster;
 mod connections;
 mod console;
+mod copy;
 mod engines;
 mod ingest;
 mod openapi;
