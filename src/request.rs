@@ -6,6 +6,7 @@
 
 mod access;
 mod bodies;
+mod capture;
 mod digits;
 mod lifecycle;
 mod log;

@@ -8,7 +8,7 @@ use api_sessions_extract::CloudSettings;
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::SessionKey;
 use api_sessions_extract::longest_pattern_first;
-use api_sessions_extract::{MediaType, Needs, Point};
+use api_sessions_extract::{MediaType, Needs, Point, Side};
 use api_sessions_protocol::ParamType;
 
 /// In force in one location until the cloud's settings change.
@@ -102,7 +102,22 @@ impl Analysis {
     /// A key can read request bodies of that type.
     #[inline]
     pub(super) fn keys_read_body_of(&self, media_type: MediaType) -> bool {
-        self.keys.iter().any(|key| key.point.reads_body_of(media_type))
+        self.keys.iter().any(|key| key.point.reads_body_of(Side::Request, media_type))
+    }
+
+    /// Points of keys and parameters that read bodies of that side.
+    pub(crate) fn body_points(&self, side: Side) -> impl Iterator<Item = &Point> {
+        let keys = self.keys.iter().map(|key| &key.point);
+        let points = keys.chain(self.params.iter().map(|param| &param.point));
+        points.filter(move |point| match side {
+            Side::Request => point.needs().request_body,
+            Side::Response => point.needs().response_body,
+        })
+    }
+
+    /// One of them reads JSON.
+    pub(crate) fn reads_json(&self, side: Side) -> bool {
+        self.body_points(side).any(|point| point.reads_body_of(side, MediaType::Json))
     }
 }
 

@@ -12,7 +12,7 @@ use super::deny::DenyDirective;
 use super::detect::Detect;
 use super::export::Export;
 use super::fallback::FallbackDirective;
-use super::flags::{BodySize, BuiltinKeys, Enable, PrereadBody};
+use super::flags::{BodySize, BuiltinKeys, Enable, JsonTypesDirective, PrereadBody};
 use super::ja4::Ja4Directive;
 use super::keys::{ContextParamDirective, Mask, SessionKeyDirective};
 use super::secret::Secret;
@@ -24,7 +24,7 @@ const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF
 const LOCATION: u32 = NGX_HTTP_LOC_CONF;
 
 /// Ends with an empty entry, as NGINX wants it.
-pub(crate) static mut COMMANDS: [ngx_command_t; 19] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 20] = [
     command::<Enable>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Zone>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
     command::<Secret>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
@@ -36,6 +36,7 @@ pub(crate) static mut COMMANDS: [ngx_command_t; 19] = [
     command::<ContextParamDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Application>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<BodySize>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
+    command::<JsonTypesDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<PrereadBody>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Mask>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<AttackDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),

@@ -3,6 +3,8 @@
 use std::ffi::CStr;
 use std::rc::Rc;
 
+use api_sessions_extract::JsonTypes;
+
 use super::MainConf;
 use super::location::{LocationConf, Switch};
 use super::options::{on_off, once, one, size};
@@ -62,6 +64,18 @@ impl Directive for PrereadBody {
 
     fn set(_cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
         once(&mut level.preread, on_off(one(words)?)?)
+    }
+}
+
+pub(super) struct JsonTypesDirective;
+
+impl Directive for JsonTypesDirective {
+    type Level = LocationConf;
+    const NAME: &'static CStr = c"api_sessions_json_types";
+    const SYNTAX: &'static str = "type ...|any";
+
+    fn set(_cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
+        once(&mut level.json_types, Rc::new(JsonTypes::parse(words)?))
     }
 }
 

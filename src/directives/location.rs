@@ -9,7 +9,7 @@ use api_sessions_extract::CloudSettings;
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::Ja4Form;
 use api_sessions_extract::SessionKey;
-use api_sessions_extract::{MediaType, Point};
+use api_sessions_extract::{JsonTypes, MediaType, Point};
 
 use super::MainConf;
 use super::analysis::Analysis;
@@ -83,6 +83,7 @@ pub(crate) struct LocationConf {
     pub(super) masks: Repeated<Point>,
     pub(super) application: Option<Rc<ComplexValue>>,
     pub(super) body_size: Option<usize>,
+    pub(super) json_types: Option<Rc<JsonTypes>>,
     pub(super) preread: Option<bool>,
     pub(super) deny: Option<Deny>,
     pub(super) attacks: Repeated<Attack>,
@@ -112,6 +113,7 @@ impl LocationConf {
         self.masks.inherit(&above.masks);
         self.application = self.application.take().or_else(|| above.application.clone());
         self.body_size = self.body_size.or(above.body_size);
+        self.json_types = self.json_types.take().or_else(|| above.json_types.clone());
         self.preread = self.preread.or(above.preread);
         self.deny = self.deny.or(above.deny);
         self.attacks.inherit(&above.attacks);
@@ -207,9 +209,20 @@ impl LocationConf {
         self.deny.unwrap_or(Deny::Off)
     }
 
-    /// A body of that type is to be read before the request is passed on, since a key may be in it.
+    /// Which bodies are read as JSON.
     #[inline]
-    pub(crate) fn prereads(&self, main: &MainConf, media_type: MediaType) -> bool {
-        self.preread.unwrap_or(false) && self.analysis(main).keys_read_body_of(media_type)
+    pub(crate) fn json_types(&self) -> &JsonTypes {
+        self.json_types.as_deref().unwrap_or(&JsonTypes::Json)
+    }
+
+    /// A body of that type is to be read before the request is passed on, since a key may be in it.
+    pub(crate) fn prereads(&self, main: &MainConf, content_type: &[u8]) -> bool {
+        if !self.preread.unwrap_or(false) {
+            return false;
+        }
+        let analysis = self.analysis(main);
+        analysis.keys_read_body_of(MediaType::of(content_type))
+            || self.json_types().may_be_json(content_type)
+                && analysis.keys_read_body_of(MediaType::Json)
     }
 }

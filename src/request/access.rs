@@ -1,6 +1,5 @@
 //! The access phase: the request joins its session, and is let through or not.
 
-use api_sessions_extract::MediaType;
 use ngx::ffi::{NGX_HTTP_INTERNAL_SERVER_ERROR, ngx_int_t};
 
 use super::lifecycle::{self, Moment};
@@ -62,7 +61,7 @@ pub(super) fn refusal(r: Request<'_>, conf: &LocationConf, counted: &Counted) ->
 fn wants_body(r: Request<'_>, conf: &LocationConf, main: &MainConf) -> bool {
     r.has_body()
         && !body::is_taken(r)
-        && conf.prereads(main, MediaType::of(r.content_type()))
+        && conf.prereads(main, r.content_type())
         && State::of_or_new(r).is_some_and(|state| !state.preread.replace(true))
 }
 

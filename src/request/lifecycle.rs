@@ -12,6 +12,7 @@ use api_sessions_protocol::ParamType;
 use api_sessions_protocol::SessionId;
 use api_sessions_shm::{RequestEnd, RequestStart};
 
+use super::capture::Unread;
 use super::state::{Counted, Settled, State, Verdict};
 use crate::directives::{Analysis, Deny, LocationConf, MainConf};
 use crate::ffi::evaluation::When;
@@ -125,6 +126,9 @@ pub(super) fn finish(r: Request<'_>) {
     if is_cookie_repeated(r, main, state, &resolution) {
         hand.count_duplicate_cookie();
     }
+    if analysis.needs().has_bodies() {
+        count_unread(r, conf, &analysis, hand, main, worker, state);
+    }
     let detected = detected(r, conf, main, worker, state);
     let attacks = attacks(r, conf, detected);
     let (mut user, mut role) = (Vec::new(), Vec::new());
@@ -150,6 +154,32 @@ pub(super) fn finish(r: Request<'_>) {
     if let Some(node) = worker.node() {
         let what = (conf, &*analysis, &resolution);
         record(r, what, main, worker, state, (node, &attacks));
+    }
+}
+
+/// Counts bodies that keys and parameters could not read, by reason.
+fn count_unread(
+    r: Request<'_>,
+    conf: &LocationConf,
+    analysis: &Analysis,
+    hand: &api_sessions_shm::TableHandle,
+    main: &MainConf,
+    worker: &Worker,
+    state: &State,
+) {
+    let (Ok(bodies), Ok(mut buffers)) =
+        (state.bodies.try_borrow(), worker.buffers.try_borrow_mut())
+    else {
+        return;
+    };
+    let view = bodies.view(r, main.variables(), Phase::Log);
+    let unread = bodies.unread(&view, analysis, conf.json_types(), &mut buffers.scratch);
+    for unread in unread.into_iter().flatten() {
+        match unread {
+            Unread::Type => hand.count_unread_type(),
+            Unread::Encoding => hand.count_unread_encoding(),
+            Unread::Size => hand.count_unread_size(),
+        }
     }
 }
 

@@ -47,6 +47,14 @@ impl<'v> View<'v> {
         if self.with_response { When::Over } else { When::Early }
     }
 
+    /// `Content-Type`; empty where there is none.
+    pub(super) fn content_type(&self, side: Side) -> &[u8] {
+        match side {
+            Side::Request => self.request.content_type(),
+            Side::Response => self.request.response_content_type().unwrap_or_default(),
+        }
+    }
+
     /// In digits, written when somebody asks.
     fn content_length(&self) -> Option<&[u8]> {
         let length = self.request.content_length_out()?;

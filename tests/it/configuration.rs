@@ -31,6 +31,10 @@ fn a_wrong_word_is_named_with_file_line_and_what_is_accepted() {
         ("api_sessions_export http://h spool=/s:much;", "\"much\"", "a number with an optional"),
         ("api_sessions_export http://h sync=1;", "\"1\"", "\"on\" or \"off\" is accepted"),
         ("api_sessions_export off now;", "\"now\"", "off"),
+        ("api_sessions_json_types;", "a media type", "type ...|any"),
+        ("api_sessions_json_types json;", "\"json\"", "\"any\" is accepted"),
+        ("api_sessions_json_types any text/plain;", "\"any\"", "alone"),
+        ("api_sessions_json_types any; api_sessions_json_types any;", "is duplicate", "json_types"),
         ("session_key;", "a point is missing", "session_key point"),
         ("session_key request.heder.X;", "\"heder\"", "\"header\", \"cookie\""),
         ("session_key request.header.X label=x;", "\"label=x\"", "\"name=\" or \"export=\""),
@@ -222,6 +226,7 @@ fn everything_of_the_contract_is_accepted_on_each_of_its_levels() {
         api_sessions_builtin_keys off;
         api_sessions_application app-$host;
         api_sessions_body_size 32k;
+        api_sessions_json_types text/plain;
         api_sessions_preread_body on;
         api_sessions_mask request.query.password;
     ";

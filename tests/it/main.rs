@@ -14,6 +14,7 @@ mod export;
 mod http3;
 mod identity;
 mod ja4;
+mod json_types;
 mod open_requests;
 mod preread;
 mod records;

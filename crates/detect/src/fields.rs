@@ -156,13 +156,19 @@ fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
     name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
+fn in_json(body: &Body<'_>, unescaped: &mut Vec<u8>, give: &mut Give<'_>) -> bool {
+    json::strings(body.bytes, unescaped, &mut |is_name, text| {
+        let place = if is_name { Place::Name } else { Place::Text };
+        give(unnamed(Source::Json, place, text))
+    })
+}
+
 fn in_body(body: &Body<'_>, unescaped: &mut Vec<u8>, give: &mut Give<'_>) -> bool {
     match MediaType::of(body.content_type) {
+        // A body of no stated type may be anything.
+        kind if body.json && kind != MediaType::Unstated => in_json(body, unescaped, give),
         MediaType::Form => arguments(Source::Form, body.bytes, give),
-        MediaType::Json => json::strings(body.bytes, unescaped, &mut |is_name, text| {
-            let place = if is_name { Place::Name } else { Place::Text };
-            give(unnamed(Source::Json, place, text))
-        }),
+        MediaType::Json => in_json(body, unescaped, give),
         MediaType::Multipart => multipart::parts(body, &mut |content| {
             give(unnamed(Source::Multipart, Place::Text, content))
         }),

@@ -1,5 +1,6 @@
 //! What a point can see: one request and, later, its response.
 
+use super::json_types::JsonTypes;
 use super::media_type::MediaType;
 
 /// Which half of an exchange.
@@ -41,12 +42,19 @@ pub struct Body<'a> {
     pub content_type: &'a [u8],
     /// False where the body went on after `bytes`.
     pub complete: bool,
+    /// It is read as JSON ([`JsonTypes::is_json`]).
+    pub json: bool,
 }
 
-impl Body<'_> {
-    /// By its type.
+impl<'a> Body<'a> {
+    /// With what these types say of it.
+    pub fn new(bytes: &'a [u8], content_type: &'a [u8], complete: bool, types: &JsonTypes) -> Self {
+        Self { bytes, content_type, complete, json: types.is_json(content_type, bytes) }
+    }
+
+    /// Read as a form, by its type.
     pub fn is_form(&self) -> bool {
-        MediaType::of(self.content_type) == MediaType::Form
+        !self.json && MediaType::of(self.content_type) == MediaType::Form
     }
 }
 

@@ -13,6 +13,7 @@ mod every;
 mod exchange;
 mod grammar;
 pub mod json;
+mod json_types;
 mod keys;
 pub mod media_type;
 pub mod multipart;
@@ -31,6 +32,7 @@ pub mod testing;
 pub use credential::variable_names;
 pub use decoder::{Decoder, decode_base64, jwt_part, strip_scheme};
 pub use exchange::{Body, Exchange, Ja4Form, Side, VariableCompiler, VariableId};
+pub use json_types::{JsonTypes, begins_as_json};
 pub use keys::{ContextParam, KeyExport, SessionKey, longest_pattern_first};
 pub use media_type::MediaType;
 pub use parameters::{BadParameters, CloudSettings, MAX_PARAMETERS_BYTES, ParametersText};
@@ -82,9 +84,9 @@ impl Point {
         self.source.needs()
     }
 
-    /// Whether it can yield a value of a request body of that type.
-    pub fn reads_body_of(&self, media_type: MediaType) -> bool {
-        self.source.reads_body_of(media_type)
+    /// Whether it can yield a value of a body of that type.
+    pub fn reads_body_of(&self, side: Side, media_type: MediaType) -> bool {
+        self.source.reads_body_of(side, media_type)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Reading a point's value.
 
 use super::exchange::{Body, Exchange, Side};
-use super::media_type::MediaType;
 use super::scratch::Scratch;
 use super::source::Source;
 use super::{MAX_VALUE_BYTES, Point, cookie, json, percent, query};
@@ -71,11 +70,7 @@ impl Source {
                 super::multipart::field(&exchange.body(Side::Request)?, name)
             }
             Source::Json { side, path } => {
-                let body = exchange.body(*side)?;
-                match MediaType::of(body.content_type) {
-                    MediaType::Json | MediaType::Unstated => {}
-                    _ => return None,
-                }
+                let body = exchange.body(*side).filter(|body| body.json)?;
                 if body.complete {
                     json::find(body.bytes, path, buffer)
                 } else {

@@ -72,6 +72,11 @@ pub struct Needs {
 }
 
 impl Needs {
+    /// A body.
+    pub fn has_bodies(self) -> bool {
+        self.request_body || self.response_body
+    }
+
     /// Anything of the response.
     pub fn has_response(self) -> bool {
         self.response || self.response_body
@@ -110,13 +115,13 @@ impl Source {
         matches!(self, Source::HeaderLike(_) | Source::CookieLike(_))
     }
 
-    /// Whether it can yield a value of a request body of that type.
-    pub(super) fn reads_body_of(&self, media_type: MediaType) -> bool {
+    /// Whether it can yield a value of a body of that type.
+    pub(super) fn reads_body_of(&self, of: Side, media_type: MediaType) -> bool {
         match self {
-            Source::Form(_) => media_type == MediaType::Form,
-            Source::Multipart(_) => media_type == MediaType::Multipart,
-            Source::Json { side: Side::Request, .. } => {
-                matches!(media_type, MediaType::Json | MediaType::Unstated)
+            Source::Form(_) => of == Side::Request && media_type == MediaType::Form,
+            Source::Multipart(_) => of == Side::Request && media_type == MediaType::Multipart,
+            Source::Json { side, .. } => {
+                of == *side && matches!(media_type, MediaType::Json | MediaType::Unstated)
             }
             _ => false,
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Body, Exchange, Ja4Form, Side, VariableCompiler, VariableId};
+use super::{Body, Exchange, Ja4Form, JsonTypes, Side, VariableCompiler, VariableId};
 
 /// What a test says an exchange is.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +33,8 @@ pub struct FakeExchange {
     pub request_body_cut: bool,
     /// Body of the response and its type.
     pub response_body: Option<(Vec<u8>, Vec<u8>)>,
+    /// Which bodies are JSON.
+    pub json_types: JsonTypes,
     /// Complex values by handle.
     pub variables: HashMap<u32, Vec<u8>>,
 }
@@ -134,7 +136,7 @@ impl Exchange for FakeExchange {
             Side::Response => (&self.response_body, false),
         };
         let (bytes, content_type) = body.as_ref()?;
-        Some(Body { bytes, content_type, complete: !cut })
+        Some(Body::new(bytes, content_type, !cut, &self.json_types))
     }
 
     fn variable(&self, id: VariableId) -> Option<&[u8]> {

@@ -1,6 +1,6 @@
 //! A pasted request, as points read it, for the preview.
 
-use api_sessions_extract::{Body, Exchange, Side, VariableId};
+use api_sessions_extract::{Body, Exchange, JsonTypes, Side, VariableId};
 
 /// Longest sample, bytes.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
@@ -83,11 +83,8 @@ impl Exchange for Sample {
 
     fn body(&self, side: Side) -> Option<Body<'_>> {
         let (bytes, content_type) = (self.body.as_bytes(), self.content_type.as_bytes());
-        (side == Side::Request && !bytes.is_empty()).then_some(Body {
-            bytes,
-            content_type,
-            complete: true,
-        })
+        let body = Body::new(bytes, content_type, true, &JsonTypes::default());
+        (side == Side::Request && !bytes.is_empty()).then_some(body)
     }
 
     fn variable(&self, _id: VariableId) -> Option<&[u8]> {

@@ -96,6 +96,21 @@ impl TableHandle {
         add(&self.worker().counters.duplicate_cookies, 1);
     }
 
+    /// Counts a body that a key or parameter could have read but for its type.
+    pub fn count_unread_type(&self) {
+        add(&self.worker().counters.unread_type, 1);
+    }
+
+    /// Counts a body that a key or parameter could have read but for its content encoding.
+    pub fn count_unread_encoding(&self) {
+        add(&self.worker().counters.unread_encoding, 1);
+    }
+
+    /// Counts a body that a key or parameter could have read but for its size.
+    pub fn count_unread_size(&self) {
+        add(&self.worker().counters.unread_size, 1);
+    }
+
     /// Prefetches a session that is needed soon.
     #[inline]
     pub fn prefetch(&self, id: SessionId) {

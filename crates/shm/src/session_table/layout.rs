@@ -78,7 +78,7 @@ pub(crate) struct Set {
 
 const _: () = {
     assert!(size_of::<TableHeader>() == 128);
-    assert!(size_of::<WorkerSlot>() == 128);
+    assert!(size_of::<WorkerSlot>() == 192);
     assert!(size_of::<SetHead>() == 128);
     assert!(size_of::<Entry>() == 128);
     // 7,680 sessions per megabyte.

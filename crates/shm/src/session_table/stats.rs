@@ -50,6 +50,9 @@ metrics! {
     gauge open_streaming "requests_open_streaming": "Requests open for more than 10 s whose response has begun (downloads, events).";
     gauge open_other "requests_open_other": "Other requests open for more than 10 s.";
     event_loop duplicate_cookies "duplicate_cookies_total": "Requests whose session was found by a cookie that was there more than once.";
+    event_loop unread_type "bodies_unread_type_total": "Bodies that begin as JSON and that a key or parameter did not read for their type.";
+    event_loop unread_encoding "bodies_unread_encoding_total": "Bodies that a key or parameter did not read for their content encoding.";
+    event_loop unread_size "bodies_unread_size_total": "Bodies that a key or parameter did not find in the part that is looked at.";
     event_loop undone "sessions_undone_total": "Sessions removed because their only request belongs to another session.";
     event_loop lost "sessions_lost_total": "Sessions removed because a process died while it changed them.";
 }
