@@ -1,85 +1,29 @@
-//! Reading the configuration: words, messages, memory, files, numbers.
+//! Reading the configuration: words, messages, memory and files.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::CStr;
 use std::fmt::Display;
 use std::marker::PhantomData;
 use std::ptr;
 
 use ngx::core::Pool;
-use ngx::ffi::{
-    self, NGX_LOG_EMERG, ngx_command_t, ngx_conf_t, ngx_http_conf_ctx_t, ngx_module_t, ngx_str_t,
-    ngx_uint_t,
-};
+use ngx::ffi::{self, NGX_LOG_EMERG, ngx_conf_t, ngx_http_conf_ctx_t, ngx_str_t};
 
-use super::catch_unwind::guard;
 use super::worker_user::CoreConf;
 use crate::MODULE;
 
-/// `NGX_CONF_ERROR`: the message has been logged already.
-const CONF_ERROR: *mut c_char = usize::MAX as *mut c_char;
+mod directive;
+mod levels;
+mod units;
+
+pub(crate) use directive::{Directive, command};
+pub(crate) use levels::{LocationLevel, MainLevel, current_main_conf, http_main_conf, main_conf};
+pub(crate) use units::{parse_offset, parse_size, parse_time_ms};
 
 /// The configuration that is being read, at one directive.
 #[derive(Clone, Copy)]
 pub(crate) struct Conf<'a> {
     raw: *mut ngx_conf_t,
     lifetime: PhantomData<&'a ()>,
-}
-
-/// One directive: its name, where it may stand, and what it does with its words.
-pub(crate) trait Directive {
-    /// The structure of the level it is written in.
-    type Level;
-    /// The directive's name.
-    const NAME: &'static CStr;
-    /// What follows the name, for messages: `name:size [inactive=time]`.
-    const SYNTAX: &'static str;
-    /// Takes the words after the name. An error is shown with file, line and directive.
-    fn set(cf: Conf<'_>, words: &[&str], level: &mut Self::Level) -> Result<(), String>;
-}
-
-/// The table entry of a directive.
-pub(crate) const fn command<D: Directive>(contexts: u32, offset: usize) -> ngx_command_t {
-    ngx_command_t {
-        name: c_string(D::NAME),
-        // Words are counted by the directive itself: its message says what would be accepted.
-        type_: (contexts | ffi::NGX_CONF_ANY) as ngx_uint_t,
-        set: Some(set::<D>),
-        conf: offset,
-        offset: 0,
-        post: ptr::null_mut(),
-    }
-}
-
-/// An `ngx_str_t` over a C string of the program.
-pub(crate) const fn c_string(text: &'static CStr) -> ngx_str_t {
-    ngx_str_t { len: text.count_bytes(), data: text.as_ptr() as *mut u8 }
-}
-
-extern "C" fn set<D: Directive>(
-    cf: *mut ngx_conf_t,
-    _command: *mut ngx_command_t,
-    level: *mut c_void,
-) -> *mut c_char {
-    guard(CONF_ERROR, || {
-        // SAFETY: NGINX calls with a valid context, and with the structure of `D`'s level, which our
-        // create functions made; configuration is read by one thread, without re-entry here.
-        let (cf, level) = unsafe { (Conf::from_raw(cf), &mut *level.cast::<D::Level>()) };
-        let words = match cf.words() {
-            Ok(words) => words,
-            Err(word) => {
-                cf.error(&format_args!("\"{word}\" is not UTF-8"));
-                return CONF_ERROR;
-            }
-        };
-        match D::set(cf, &words[1..], level) {
-            Ok(()) => ptr::null_mut(),
-            Err(message) => {
-                let name = D::NAME.to_string_lossy();
-                cf.error(&format_args!("{message}, in \"{name}\" ({name} {};)", D::SYNTAX));
-                CONF_ERROR
-            }
-        }
-    })
 }
 
 /// What a server makes of headers with unusual names.
@@ -90,6 +34,11 @@ pub(crate) struct HeaderNames {
     pub(crate) ignores_invalid: bool,
     /// `file:line` of the server.
     pub(crate) place: String,
+}
+
+/// An `ngx_str_t` over a C string of the program.
+pub(crate) const fn c_string(text: &'static CStr) -> ngx_str_t {
+    ngx_str_t { len: text.count_bytes(), data: text.as_ptr() as *mut u8 }
 }
 
 impl Conf<'_> {
@@ -265,83 +214,4 @@ impl Conf<'_> {
         // thread, and none holds this reference while asking for it again.
         unsafe { &mut *http_main_conf(self.raw, MODULE.get()).cast::<T>() }
     }
-}
-
-/// `ngx_http_conf_get_module_main_conf`.
-///
-/// # Safety
-/// `cf` is a context inside the `http` block.
-pub(crate) unsafe fn http_main_conf(
-    cf: *mut ngx_conf_t,
-    module: *const ngx_module_t,
-) -> *mut c_void {
-    // SAFETY: as the caller says; every http module has a slot at its ctx_index.
-    unsafe { *(*(*cf).ctx.cast::<ngx_http_conf_ctx_t>()).main_conf.add((*module).ctx_index) }
-}
-
-/// The module's main configuration in the cycle in force; `None` without an `http` block.
-///
-/// The reference is for one hook or handler: in single-process mode a reload replaces the cycle.
-pub(crate) fn current_main_conf<T: MainLevel>() -> Option<&'static T> {
-    // SAFETY: the cycle in force has its configuration.
-    unsafe { main_conf(ffi::ngx_cycle) }
-}
-
-/// As [`current_main_conf`], of another cycle.
-///
-/// # Safety
-/// The cycle's configuration was read, and lives for as long as the hook that asks.
-pub(crate) unsafe fn main_conf<T: MainLevel>(cycle: *mut ffi::ngx_cycle_t) -> Option<&'static T> {
-    // SAFETY: `conf_ctx` has a slot for each module; the slot of ngx_http_module is its context or
-    // null; `T` is what our create function made.
-    unsafe {
-        let http = *(*cycle).conf_ctx.add(ffi::ngx_http_module.index);
-        let http = http.cast::<ngx_http_conf_ctx_t>().as_ref()?;
-        (*http.main_conf.add((*MODULE.get()).ctx_index)).cast::<T>().as_ref()
-    }
-}
-
-/// The structure that the module's `create_main_conf` makes.
-///
-/// # Safety
-/// Only that structure may say so.
-pub(crate) unsafe trait MainLevel {}
-
-/// The structure that the module's `create_loc_conf` makes.
-///
-/// # Safety
-/// Only that structure may say so.
-pub(crate) unsafe trait LocationLevel {}
-
-/// `16m`, `512k`, `4096`: bytes (`ngx_parse_size`).
-pub(crate) fn parse_size(text: &str) -> Option<usize> {
-    if text.is_empty() {
-        return None;
-    }
-    let mut line = ngx_str_t { len: text.len(), data: text.as_ptr().cast_mut() };
-    // SAFETY: the function reads `len` bytes, of which there is at least one, and changes nothing.
-    let size = unsafe { ffi::ngx_parse_size(&mut line) };
-    usize::try_from(size).ok()
-}
-
-/// `2g`, `16m`, `4096`: bytes of files (`ngx_parse_offset`).
-pub(crate) fn parse_offset(text: &str) -> Option<u64> {
-    if text.is_empty() {
-        return None;
-    }
-    let mut line = ngx_str_t { len: text.len(), data: text.as_ptr().cast_mut() };
-    // SAFETY: as above.
-    let size = unsafe { ffi::ngx_parse_offset(&mut line) };
-    u64::try_from(size).ok()
-}
-
-/// `24h`, `500ms`, `1m 30s`: milliseconds (`ngx_parse_time`).
-pub(crate) fn parse_time_ms(text: &str) -> Option<u64> {
-    if text.is_empty() {
-        return None;
-    }
-    let mut line = ngx_str_t { len: text.len(), data: text.as_ptr().cast_mut() };
-    // SAFETY: as above.
-    let ms = unsafe { ffi::ngx_parse_time(&mut line, 0) };
-    u64::try_from(ms).ok()
 }
