@@ -1,31 +1,31 @@
-//! The embedded store: SQLite, one file a UTC day, so that a day goes by deleting a file.
+//! The embedded store: SQLite. A UTC day is one or more segments, files with some of its requests, so that a day
+//! goes by deleting files. docs/store.md describes the files.
 
 mod activity;
-mod body;
-mod candidate;
+mod bloom;
+mod codec;
 mod content;
 mod control;
 mod control_file;
-mod days;
 mod detail;
-mod facets;
 mod filter;
 mod idempotency;
-mod late;
-mod mark;
-mod numbers;
+mod index;
+mod live;
 mod part;
 mod pool;
-mod postings;
 mod reader;
 mod requests;
-mod runs;
+mod row;
 mod schema;
+mod seal;
+mod segment;
 mod sessions;
+mod strings;
 mod throttle;
-mod timeline;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -33,10 +33,10 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::Sender;
 use parking_lot::Mutex;
-use rusqlite::OptionalExtension;
 
+use self::codec::session_key;
 use self::control_file::ControlFile;
-use self::days::{DayFile, Days, absent, incomplete};
+use self::segment::{Segment, Segments, absent, incomplete};
 use self::writer::Job;
 use super::{
     Activity, Batch, Day, DayHealth, Filter, MAX_TOTAL, Page, Records, Reply, RequestQuery,
@@ -48,7 +48,7 @@ const WAITING: usize = 256;
 
 /// The embedded store.
 pub struct SqliteStore {
-    days: Arc<Days>,
+    segments: Segments,
     control: Mutex<ControlFile>,
     write_error: Arc<Mutex<Option<String>>>,
     jobs: Option<Sender<Job>>,
@@ -63,20 +63,26 @@ impl SqliteStore {
     /// error: the others are served. Nor is a disk that cannot be written to, where all is made
     /// already: it is read.
     pub fn open(dir: &Path) -> Result<SqliteStore, StoreError> {
+        Self::open_with_segments_of(dir, writer::FULL_REQUESTS)
+    }
+
+    /// As [`SqliteStore::open`], with another number of requests at which a segment is closed. For tests.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    #[doc(hidden)]
+    pub fn open_with_segments_of(dir: &Path, requests: u64) -> Result<SqliteStore, StoreError> {
         make_dir(dir).map_err(|error| {
             StoreError::Unavailable(format!("cannot make {}: {error}", dir.display()))
         })?;
         let path = dir.join("control.db");
         let control = ControlFile::open(path.clone())
             .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
-        let days = Arc::new(find(dir)?);
-        for file in days.all() {
-            if let Err(error) = file.bring_up_to_date() {
-                tracing::warn!(day = %file.day, %error, "an older file could not be brought up to date");
-            }
+        let segments = Segments::find(dir)?;
+        for segment in segments.list() {
             // A first look, so that damage is known before somebody asks.
-            file.peek(|connection| {
-                connection.query_row("SELECT id FROM part LIMIT 1", [], |_| Ok(())).optional()
+            segment.peek(|connection| {
+                connection.query_row("SELECT count(*) FROM segment", [], |_| Ok(()))
             });
         }
         let (jobs, queue) = crossbeam_channel::bounded(WAITING);
@@ -84,12 +90,12 @@ impl SqliteStore {
         let thread = std::thread::Builder::new()
             .name("writer".into())
             .spawn({
-                let (days, write_error) = (Arc::clone(&days), Arc::clone(&write_error));
-                move || writer::run(&queue, &days, &write_error)
+                let (segments, write_error) = (segments.clone(), Arc::clone(&write_error));
+                move || writer::run(&queue, &segments, requests, &write_error)
             })
             .map_err(|error| StoreError::Unavailable(format!("no thread: {error}")))?;
         Ok(SqliteStore {
-            days,
+            segments,
             control: Mutex::new(control),
             write_error,
             jobs: Some(jobs),
@@ -97,10 +103,10 @@ impl SqliteStore {
         })
     }
 
-    /// Reads through every day file, so that [`Records::health`] tells of damage. Takes a while.
+    /// Reads through every file, so that [`Records::health`] tells of damage. Takes a while.
     pub fn verify(&self) {
-        for file in self.days.all() {
-            file.peek(|connection| {
+        for segment in self.segments.all() {
+            segment.peek(|connection| {
                 let found: String =
                     connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
                 if found == "ok" { Ok(()) } else { Err(requests::damaged()) }
@@ -108,14 +114,14 @@ impl SqliteStore {
         }
     }
 
-    /// Days that `filter` can match in.
-    fn days_of(&self, filter: &Filter) -> Vec<Arc<DayFile>> {
-        let mut days = self.days.all();
-        days.retain(|file| {
-            filter.from.is_none_or(|from| file.day >= Day::of(from))
-                && filter.to.is_none_or(|to| file.day <= Day::of(to))
+    /// Segments that `filter` can match in.
+    fn segments_of(&self, filter: &Filter) -> Vec<Segment> {
+        let mut segments = self.segments.all();
+        segments.retain(|segment| {
+            filter.from.is_none_or(|from| segment.id.day >= Day::of(from))
+                && filter.to.is_none_or(|to| segment.id.day <= Day::of(to))
         });
-        days
+        segments
     }
 
     fn send(&self, job: Job) -> Result<(), Job> {
@@ -133,12 +139,7 @@ impl SqliteStore {
 /// # Errors
 /// They cannot be found or deleted.
 pub fn drop_before(dir: &Path, first: Day) -> Result<Vec<Day>, StoreError> {
-    if dir.exists() { find(dir)?.drop_before(first) } else { Ok(Vec::new()) }
-}
-
-fn find(dir: &Path) -> Result<Days, StoreError> {
-    Days::find(dir)
-        .map_err(|error| StoreError::Unavailable(format!("cannot read {}: {error}", dir.display())))
+    if dir.exists() { Segments::find(dir)?.drop_before(first) } else { Ok(Vec::new()) }
 }
 
 /// What is in there is for this user alone.
@@ -169,51 +170,49 @@ impl Records for SqliteStore {
     }
 
     fn sessions(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
-        let days = self.days_of(&query.filter);
-        let found = sessions::find(&days, query)?;
-        let mut sessions = Vec::with_capacity(found.page.len());
-        let mut next = None;
-        for candidate in &found.page {
-            let Some(session) = sessions::session_of(&days, candidate) else { continue };
-            if found.more {
-                next = Some(candidate::after(query, candidate, &session, &found.mark));
-            }
-            let mut own = days.clone();
-            own.retain(|file| candidate.several || file.day == candidate.day);
-            sessions.extend(detail::session(&own, &session, false).map(|detail| detail.summary));
-        }
+        let segments = self.segments_of(&query.filter);
+        let found = sessions::find(&segments, query)?;
+        let of_key = |key| detail::session(&segments, key, false).map(|detail| detail.summary);
         Ok(SessionPage {
             total: found.total.min(MAX_TOTAL),
             total_is_lower_bound: found.total > MAX_TOTAL,
-            sessions,
-            next,
-            incomplete: incomplete(&days),
+            sessions: found.page.iter().filter_map(of_key).collect(),
+            next: found.next,
+            incomplete: incomplete(&segments),
         })
     }
 
     fn session(&self, session: &str) -> Result<Option<SessionDetail>, StoreError> {
-        let days = self.days.all();
-        match detail::session(&days, session, true) {
-            Some(found) => Ok(Some(SessionDetail { incomplete: incomplete(&days), ..found })),
-            None => absent(&days),
+        let segments = self.segments.all();
+        match detail::session(&segments, &session_key(session), true) {
+            Some(found) => Ok(Some(SessionDetail { incomplete: incomplete(&segments), ..found })),
+            None => absent(&segments),
         }
     }
 
     fn requests(&self, query: &RequestQuery) -> Result<Page<StoredRequest>, StoreError> {
-        requests::page(&self.days_of(&query.filter), query)
+        requests::page(&self.segments_of(&query.filter), query)
     }
 
     fn request(&self, id: &str) -> Result<Option<StoredRequest>, StoreError> {
-        let days = self.days.all();
-        requests::by_id(&days, id).map_or_else(|| absent(&days), |found| Ok(Some(found)))
+        let segments = self.segments.all();
+        requests::by_id(&segments, id).map_or_else(|| absent(&segments), |found| Ok(Some(found)))
     }
 
     fn activity(&self, from: u64, to: u64) -> Result<Vec<Activity>, StoreError> {
         let filter = Filter { from: Some(from), to: Some(to), ..Filter::default() };
-        let days = self.days_of(&filter);
-        let of_day =
-            |file: &Arc<DayFile>| file.peek(|connection| activity::read(connection, from, to));
-        Ok(days.iter().filter_map(of_day).flatten().collect())
+        let segments = self.segments_of(&filter);
+        let mut all: BTreeMap<u64, Activity> = BTreeMap::new();
+        let of_segment =
+            |segment: &Segment| segment.peek(|connection| activity::read(connection, from, to));
+        for found in segments.iter().filter_map(of_segment).flatten() {
+            let sum =
+                all.entry(found.ts).or_insert(Activity { ts: found.ts, ..Activity::default() });
+            sum.requests += found.requests;
+            sum.attacks += found.attacks;
+            sum.denied += found.denied;
+        }
+        Ok(all.into_values().collect())
     }
 
     fn drop_before(&self, first: Day) -> Result<Vec<Day>, StoreError> {
@@ -223,17 +222,18 @@ impl Records for SqliteStore {
     }
 
     fn health(&self) -> StoreHealth {
+        let mut days: BTreeMap<Day, DayHealth> = BTreeMap::new();
+        for segment in self.segments.list() {
+            let day = days.entry(segment.id.day).or_insert_with(|| DayHealth {
+                day: segment.id.day.to_string(),
+                ..DayHealth::default()
+            });
+            day.bytes += segment.bytes();
+            let error = segment.error().map(|error| format!("day-{}.db: {error}", segment.id));
+            day.error = day.error.take().or(error);
+        }
         StoreHealth {
-            days: self
-                .days
-                .all()
-                .iter()
-                .map(|file| DayHealth {
-                    day: file.day.to_string(),
-                    bytes: file.bytes(),
-                    error: file.error(),
-                })
-                .collect(),
+            days: days.into_values().collect(),
             write_error: self
                 .control
                 .lock()

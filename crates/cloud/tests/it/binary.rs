@@ -279,7 +279,12 @@ fn a_cloud_did_not_start_on_a_full_disk() {
 fn expired_days_kept_a_full_disk_full() {
     let Some((disk, data)) = small_disk(stop) else { return };
     // The cloud was stopped for a long time.
-    std::fs::rename(day_files(&data).remove(0), data.join("day-2020-01-01.db")).unwrap();
+    std::fs::rename(day_files(&data).remove(0), data.join("day-2020-01-01.0001.db")).unwrap();
+    // As large as a day is.
+    let mut day =
+        std::fs::File::options().append(true).open(data.join("day-2020-01-01.0001.db")).unwrap();
+    std::io::Write::write_all(&mut day, &[0; 1 << 18]).unwrap();
+    drop(day);
     fill(&disk);
     let (child, link) = start(&data);
     let client = Client::of(&link, &data);
@@ -297,7 +302,7 @@ fn a_second_process_deleted_days_that_the_first_serves() {
     let (child, link) = start(&data);
     assert_eq!(Client::of(&link, &data).store(1).0, 200);
     // The second process has a shorter retention.
-    let old = data.join("day-2020-01-01.db");
+    let old = data.join("day-2020-01-01.0001.db");
     std::fs::copy(day_files(&data).remove(0), &old).unwrap();
     let address = link.trim_start_matches("http://").split('/').next().unwrap().to_owned();
     let second = program().args(["--listen", &address, "--data"]).arg(&data).output().unwrap();

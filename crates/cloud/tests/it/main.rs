@@ -11,6 +11,7 @@ mod console;
 mod copy;
 mod engines;
 mod ingest;
+mod model;
 mod openapi;
 mod paging;
 mod proxy;

@@ -92,10 +92,10 @@ fn expired_days_are_deleted() {
     let dir = cloud.stop();
     // The day before the retention, as after a few days without the cloud.
     let oldest = day_files(dir.path()).remove(0);
-    std::fs::rename(oldest, dir.path().join("day-2020-01-01.db")).unwrap();
+    std::fs::rename(oldest, dir.path().join("day-2020-01-01.0001.db")).unwrap();
     let cloud = Cloud::start_in(dir);
     assert_eq!(cloud.ask("/v1/sessions")["total"], 1);
-    assert!(!cloud.data().join("day-2020-01-01.db").exists());
+    assert!(!cloud.data().join("day-2020-01-01.0001.db").exists());
 }
 
 #[test]

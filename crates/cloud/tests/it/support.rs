@@ -214,7 +214,8 @@ impl Cloud {
         let file = day_files(dir.path()).remove(0);
         std::fs::write(&file, b"this is no database, but long enough to be looked at".repeat(200))
             .unwrap();
-        let day = file.file_stem().unwrap().to_string_lossy().trim_start_matches("day-").to_owned();
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let day = name.trim_start_matches("day-").split('.').next().unwrap().to_owned();
         (Cloud::start_in(dir), day)
     }
 

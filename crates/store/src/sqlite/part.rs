@@ -1,277 +1,327 @@
-//! Writing requests into the parts of their sessions.
+//! Parts of sessions: what one segment has of a session, as far as a list needs it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use ahash::RandomState;
-use rusqlite::{OptionalExtension, Statement, params};
+use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::body::{self, Intern, Words};
-use super::days::{Days, Key};
-use super::facets;
-use super::numbers::{Numbers, Rows, SessionKey, of_day, session_key};
-use super::postings::Added;
-use super::runs::{self, Entry, Index};
-use super::writer::{DayTransaction, other_days};
-use crate::NewRequest;
-use crate::session_days::Kind;
+use super::codec::{Facet, Key, unpack_counts};
+use super::filter::{Predicates, Wanted};
+use super::index::{Index, Linked};
+use super::live::{Live, LiveSession, Numbers};
+use super::requests::damaged;
+use super::segment::Segment;
+use crate::Day;
 
-/// Day facets a writer remembers to have written.
-const KNOWN_FACETS: usize = 100_000;
-
-/// Sessions a writer remembers the parts of.
-const KNOWN_PARTS: usize = 50_000;
-
-/// Values of a part that are remembered to be in its postings.
-const KNOWN_VALUES: usize = 64;
-
-/// Parts of a day that is written.
-#[derive(Default)]
-pub(super) struct Parts {
-    known: HashMap<SessionKey, Known, RandomState>,
-    facets: HashSet<u64, RandomState>,
-    pub(super) rows: Rows,
+/// A part of a session. A list may have hundreds of thousands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub(super) key: Key,
+    pub(super) day: Day,
+    /// Start of its oldest and of its newest request, ms since the day began.
+    first: u32,
+    last: u32,
+    pub(super) requests: u32,
+    pub(super) attacks: u32,
+    pub(super) denied: u32,
+    /// The filters by value that it meets, a bit each.
+    pub(super) met: u32,
 }
 
-/// What is remembered of a part, so that nothing is read for the next request of its session.
-struct Known {
-    part: i64,
-    /// Values that its postings have.
-    posted: Vec<u64>,
-}
-
-/// What requests add to the indexes.
-#[derive(Default)]
-struct Indexes {
-    ids: Vec<Entry>,
-    timeline: Vec<Entry>,
-    facets: Vec<Entry>,
-    postings: Added,
-}
-
-/// Stores requests of `day`, and counts them in their sessions.
-pub(super) fn store(
-    day: &mut DayTransaction<'_>,
-    days: &Days,
-    requests: &[NewRequest],
-) -> rusqlite::Result<()> {
-    // By part, so that each part's numbers are changed once and its requests lie side by side.
-    let mut order = Vec::with_capacity(requests.len());
-    let mut created = Vec::new();
-    for (n, request) in requests.iter().enumerate() {
-        let part = find_or_create(day, &request.record.session, &mut created)?;
-        order.push((part, request.record.ts, n));
-    }
-    order.sort_unstable();
-    let names: Vec<&str> = created.iter().map(|(_, session)| *session).collect();
-    let several = other_days(days, day.day, &names, &mut day.marks);
-    for ((part, _), several) in created.iter().zip(several) {
-        day.parts.rows.part(day.transaction, *part)?.several_days = several;
-    }
-    let mut indexes = Indexes::default();
-    let mut bytes = Vec::with_capacity(512);
-    let transaction = day.transaction;
-    let mut into_request =
-        transaction.prepare_cached("INSERT INTO request (part, ts, body) VALUES (?, ?, ?)")?;
-    for of_part in order.chunk_by(|a, b| a.0 == b.0) {
-        let Some((part, _, first)) = of_part.first() else { continue };
-        let Some(session) = requests.get(*first).map(|request| &request.record.session) else {
-            continue;
-        };
-        let mut numbers = *day.parts.rows.part(transaction, *part)?;
-        let counted = indexes.facets.len();
-        // Out of the map, so that strings can be looked up meanwhile.
-        let mut posted = day
-            .parts
-            .known
-            .get_mut(&session_key(session))
-            .map(|known| std::mem::take(&mut known.posted))
-            .unwrap_or_default();
-        for request in of_part.iter().filter_map(|(_, _, n)| requests.get(*n)) {
-            let (row, words) = insert(day, &mut into_request, *part, request, &mut bytes)?;
-            let record = &request.record;
-            indexes.ids.push(Entry { a: shorten(id_hash(&record.id)), b: row as u64, c: 0 });
-            let time = of_day(record.ts);
-            indexes.timeline.push(Entry { a: *part as u64, b: time, c: row as u64 });
-            count(day, *part, &mut numbers, request, words, &mut posted, &mut indexes)?;
+impl Part {
+    fn new(key: Key, day: Day, numbers: &Numbers) -> Part {
+        let short = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let start = day.start();
+        Part {
+            key,
+            day,
+            first: short(numbers.first.saturating_sub(start)),
+            last: short(numbers.last.saturating_sub(start)),
+            requests: short(numbers.requests),
+            attacks: short(numbers.attacks),
+            denied: short(numbers.denied),
+            met: 0,
         }
-        if let Some(added) = indexes.facets.get_mut(counted..) {
-            added.sort_unstable();
+    }
+
+    /// Start of its oldest request, ms since 1970.
+    pub(super) fn first(&self) -> u64 {
+        self.day.start() + u64::from(self.first)
+    }
+
+    /// Start of its newest request, ms since 1970.
+    pub(super) fn last(&self) -> u64 {
+        self.day.start() + u64::from(self.last)
+    }
+}
+
+/// Up to this many sessions of a closed segment are looked up; more are found by reading all of them.
+const FEW: usize = 500;
+
+/// What a scan of a segment finds.
+pub(super) trait Found {
+    /// A session that is in this segment alone and matches the filters by value.
+    fn alone(&mut self, part: Part);
+    /// A part of a session that is in other segments too.
+    fn linked(&mut self, part: Part);
+}
+
+/// Keys of the parts that a scan saw; `None`: all of the segment.
+pub(super) type Seen = Option<HashSet<Key, RandomState>>;
+
+/// Looks through a segment. `None`: it cannot be read.
+pub(super) fn scan(
+    segment: &Segment,
+    predicates: &Predicates,
+    found: &mut impl Found,
+) -> Option<Seen> {
+    let linked = segment.linked();
+    match segment.index()? {
+        Index::Open(live) => {
+            scan_live(&live.read(), segment.id.day, &linked, predicates, found);
+            Some(None)
         }
-        if let Some(known) = day.parts.known.get_mut(&session_key(session)) {
-            known.posted = posted;
-        }
-        *day.parts.rows.part(transaction, *part)? = numbers;
-    }
-    let Indexes { mut ids, timeline, facets, postings } = indexes;
-    ids.sort_unstable();
-    runs::add(transaction, Index::Ids, ids.into_iter().map(Ok))?;
-    runs::add(transaction, Index::Timeline, timeline.into_iter().map(Ok))?;
-    let summed = facets::Summed::new(facets.into_iter().map(Ok));
-    runs::add(transaction, Index::Facets, summed)?;
-    postings.save(transaction)?;
-    day.parts.rows.save(transaction)?;
-    if day.parts.known.len() > KNOWN_PARTS {
-        day.parts.known.clear();
-    }
-    Ok(())
-}
-
-/// What a request is found by: the first half of its id, or a hash of an id of another form.
-pub(super) fn id_hash(id: &str) -> i64 {
-    let half = |raw: &[u8]| raw.iter().take(8).fold(0i64, |n, byte| n << 8 | i64::from(*byte));
-    match body::unhex(id) {
-        Some(raw) => half(&raw),
-        None => half(blake3::hash(id.as_bytes()).as_bytes()),
-    }
-}
-
-/// An [`id_hash`] as it is kept: 40 bits, which tell a day's requests apart but for a few, and those are told
-/// apart by their ids. In the order of hashes.
-pub(super) fn shorten(hash: i64) -> u64 {
-    (hash as u64 ^ 1 << 63) >> 24
-}
-
-fn find_or_create<'a>(
-    day: &mut DayTransaction<'_>,
-    session: &'a str,
-    created: &mut Vec<(i64, &'a str)>,
-) -> rusqlite::Result<i64> {
-    let key = session_key(session);
-    if let Some(known) = day.parts.known.get(&key) {
-        return Ok(known.part);
-    }
-    let transaction = day.transaction;
-    let found = transaction
-        .prepare_cached("SELECT id FROM part WHERE session = ?")?
-        .query_row([Key(session)], |row| row.get(0))
-        .optional()?;
-    let part = match found {
-        Some(part) => part,
-        None => {
-            transaction
-                .prepare_cached("INSERT INTO part VALUES (NULL, ?)")?
-                .execute([Key(session)])?;
-            let part = transaction.last_insert_rowid();
-            day.parts.rows.create(transaction, part, key)?;
-            *day.parts.rows.part(transaction, part)? =
-                Numbers { first: u64::MAX, ..Numbers::default() };
-            created.push((part, session));
-            part
-        }
-    };
-    day.parts.known.insert(key, Known { part, posted: Vec::new() });
-    Ok(part)
-}
-
-fn insert(
-    day: &mut DayTransaction<'_>,
-    into_request: &mut Statement<'_>,
-    part: i64,
-    request: &NewRequest,
-    bytes: &mut Vec<u8>,
-) -> rusqlite::Result<(i64, Words)> {
-    bytes.clear();
-    let words = body::encode(request, day, bytes)?;
-    into_request.execute(params![part, request.record.ts as i64, &*bytes])?;
-    let row = day.transaction.last_insert_rowid();
-    if let Some(content) = &request.record.request {
-        day.transaction
-            .prepare_cached("INSERT INTO content VALUES (?, ?)")?
-            .execute(params![row, super::content::pack(content)])?;
-    }
-    Ok((row, words))
-}
-
-fn count(
-    day: &mut DayTransaction<'_>,
-    part: i64,
-    numbers: &mut Numbers,
-    request: &NewRequest,
-    words: Words,
-    posted: &mut Vec<u64>,
-    indexes: &mut Indexes,
-) -> rusqlite::Result<()> {
-    let record = &request.record;
-    let time = of_day(record.ts);
-    numbers.requests += 1;
-    numbers.attacks += u64::from(!record.attacks.is_empty());
-    numbers.denied += u64::from(record.denied);
-    numbers.first = numbers.first.min(time);
-    let newest = time >= numbers.last;
-    numbers.last = numbers.last.max(time);
-    if words.user != 0 && (newest || numbers.user == 0) {
-        numbers.user = words.user as u64;
-    }
-    if words.role != 0 && (newest || numbers.role == 0) {
-        numbers.role = words.role as u64;
-    }
-    if newest {
-        numbers.key = words.key as u64;
-        numbers.source = record.source as u64;
-    }
-    let mut status = [0u8; 5];
-    let status = day.intern(decimal(record.status, &mut status))?;
-    let single = [
-        (Kind::Application, words.app),
-        (Kind::Host, words.host),
-        (Kind::Ip, words.ip),
-        (Kind::User, words.user),
-        (Kind::Role, words.role),
-        (Kind::Status, status),
-        (Kind::Method, words.method),
-        (Kind::Endpoint, words.endpoint),
-        (Kind::Ua, words.ua),
-        (Kind::Ja4, words.ja4),
-        (Kind::Key, words.key),
-    ];
-    let mut add = |day: &mut DayTransaction<'_>, kind: Kind, string: i64| {
-        let entry = facets::entry(part, kind, string);
-        indexes.facets.push(entry);
-        if kind.is_searched() && !posted.contains(&entry.b) {
-            if posted.len() < KNOWN_VALUES {
-                posted.push(entry.b);
+        Index::Closed(closed) => segment.read(|connection| {
+            let day = segment.id.day;
+            let sets = Sets::load(connection, predicates, closed.sessions)?;
+            match sets.few().filter(|_| predicates.has_values()) {
+                Some(few) => scan_few(connection, day, &linked, &sets, &few, found).map(Some),
+                None => scan_all(connection, day, &linked, &sets, predicates, found).map(|()| None),
             }
-            indexes.postings.add(kind as u8, string, part);
-            return note(day, kind, string, entry.b);
+        }),
+    }
+}
+
+fn scan_live(
+    live: &Live,
+    day: Day,
+    linked: &Linked,
+    predicates: &Predicates,
+    found: &mut impl Found,
+) {
+    let wanted = predicates.of_live(live);
+    for (id, session) in (1u32..).zip(&live.sessions) {
+        let part = part_of_live(day, session, &wanted);
+        if linked.has(id) {
+            found.linked(part);
+        } else if part.met == predicates.all_values() {
+            found.alone(part);
         }
-        Ok(())
+    }
+}
+
+fn part_of_live(day: Day, session: &LiveSession, wanted: &Wanted) -> Part {
+    let met = |(n, values): (usize, &Vec<Facet>)| u32::from(session.has_one_of(values)) << n;
+    let met = wanted.iter().enumerate().map(met).fold(0, |all, bit| all | bit);
+    Part { met, ..Part::new(session.key, day, &session.numbers) }
+}
+
+const PART: &str = "SELECT session, first_ts, last_ts, requests, attacks, denied, id FROM session";
+
+fn read_part(row: &Row<'_>, day: Day) -> rusqlite::Result<Part> {
+    let number = |at| row.get::<_, i64>(at).map(|n| n as u64);
+    let numbers = Numbers {
+        first: number(1)?,
+        last: number(2)?,
+        requests: number(3)?,
+        attacks: number(4)?,
+        denied: number(5)?,
+        ..Numbers::default()
     };
-    for (kind, string) in single.into_iter().filter(|(_, string)| *string != 0) {
-        add(day, kind, string)?;
-    }
-    for attack in &record.attacks {
-        let string = day.intern(attack)?;
-        add(day, Kind::Attack, string)?;
+    Ok(Part::new(row.get(0)?, day, &numbers))
+}
+
+fn scan_all(
+    connection: &Connection,
+    day: Day,
+    linked: &Linked,
+    sets: &Sets,
+    predicates: &Predicates,
+    found: &mut impl Found,
+) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare_cached("SELECT sessions FROM session_list ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    let mut id = 0;
+    while let Some(row) = rows.next()? {
+        let (summaries, _) = row.get_ref(0)?.as_blob().unwrap_or_default().as_chunks();
+        for summary in summaries {
+            id += 1;
+            let met = sets.met(id);
+            if linked.has(id) {
+                found.linked(Part { met, ..unpack(summary, day) });
+            } else if met == predicates.all_values() {
+                found.alone(Part { met, ..unpack(summary, day) });
+            }
+        }
     }
     Ok(())
 }
 
-/// The day has the value.
-fn note(day: &mut DayTransaction<'_>, kind: Kind, string: i64, value: u64) -> rusqlite::Result<()> {
-    if day.parts.facets.len() >= KNOWN_FACETS {
-        day.parts.facets.clear();
+/// Bytes of a session in `session_list`.
+pub(super) const SUMMARY: usize = 36;
+
+/// A session as it is in `session_list`, where all sessions of a segment are read at once: its key, then times
+/// (ms since the day began) and counts, 4 bytes each, little-endian.
+pub(super) fn pack(session: &LiveSession, day: Day) -> [u8; SUMMARY] {
+    let part = Part::new(session.key, day, &session.numbers);
+    let mut packed = [0; SUMMARY];
+    let (key, rest) = packed.split_at_mut(part.key.len());
+    key.copy_from_slice(&part.key);
+    let fields = [part.first, part.last, part.requests, part.attacks, part.denied];
+    for (to, field) in rest.chunks_exact_mut(4).zip(fields) {
+        to.copy_from_slice(&field.to_le_bytes());
     }
-    // Only the names of endpoints are searched; the others are found as they are.
-    if kind == Kind::Endpoint && day.parts.facets.insert(value) {
-        day.transaction
-            .prepare_cached("INSERT OR IGNORE INTO facet VALUES (?, ?)")?
-            .execute(params![kind as u8, string])?;
-    }
-    Ok(())
+    packed
 }
 
-/// A status in decimal, without an allocation.
-pub(super) fn decimal(mut n: u16, buffer: &mut [u8; 5]) -> &str {
-    let mut at = buffer.len();
-    loop {
-        at -= 1;
-        if let Some(digit) = buffer.get_mut(at) {
-            *digit = b'0' + (n % 10) as u8;
-        }
-        n /= 10;
-        if n == 0 {
-            break;
-        }
+/// Reads [`pack`].
+fn unpack(packed: &[u8; SUMMARY], day: Day) -> Part {
+    let (key, rest) = packed.split_at(16);
+    let mut fields = rest.as_chunks().0.iter().map(|field| u32::from_le_bytes(*field));
+    let mut next = || fields.next().unwrap_or_default();
+    Part {
+        key: key.try_into().unwrap_or_default(),
+        day,
+        first: next(),
+        last: next(),
+        requests: next(),
+        attacks: next(),
+        denied: next(),
+        met: 0,
     }
-    std::str::from_utf8(buffer.get(at..).unwrap_or_default()).unwrap_or_default()
+}
+
+fn scan_few(
+    connection: &Connection,
+    day: Day,
+    linked: &Linked,
+    sets: &Sets,
+    few: &[u32],
+    found: &mut impl Found,
+) -> rusqlite::Result<HashSet<Key, RandomState>> {
+    let mut seen = HashSet::default();
+    let mut statement = connection.prepare_cached(&format!("{PART} WHERE id = ?"))?;
+    for id in few {
+        let met = sets.met(*id);
+        if !linked.has(*id) {
+            if met.count_ones() as usize == sets.0.len() {
+                let part = statement.query_row([id], |row| read_part(row, day))?;
+                found.alone(Part { met, ..part });
+            }
+            continue;
+        }
+        let part = statement.query_row([id], |row| read_part(row, day))?;
+        seen.insert(part.key);
+        found.linked(Part { met, ..part });
+    }
+    Ok(seen)
+}
+
+/// The part of a session in a segment that was not scanned, or not all of it.
+pub(super) fn look_up(
+    segment: &Segment,
+    key: &Key,
+    predicates: &Predicates,
+    wanted: &mut Option<Wanted>,
+) -> Option<Part> {
+    let day = segment.id.day;
+    match segment.index()? {
+        Index::Open(live) => {
+            let live = live.read();
+            let session = live.session(*live.by_key.get(key)?)?;
+            let wanted = wanted.get_or_insert_with(|| predicates.of_live(&live));
+            Some(part_of_live(day, session, wanted))
+        }
+        Index::Closed(closed) if !closed.bloom.may_have(key) => None,
+        Index::Closed(_) => segment
+            .peek(|connection| {
+                let found = connection
+                    .prepare_cached(&format!("{PART} WHERE session = ?"))?
+                    .query_row([key], |row| Ok((row.get::<_, u32>(6)?, read_part(row, day)?)))
+                    .optional()?;
+                let Some((id, part)) = found else { return Ok(None) };
+                if !predicates.has_values() {
+                    return Ok(Some(part));
+                }
+                let wanted = match wanted {
+                    Some(wanted) => wanted,
+                    None => wanted.insert(predicates.of_file(connection)?),
+                };
+                let counts = counts(connection, id)?;
+                let mut met = 0;
+                for (n, values) in wanted.iter().enumerate() {
+                    let has = counts.iter().any(|count| values.binary_search(&count.0).is_ok());
+                    met |= u32::from(has) << n;
+                }
+                Ok(Some(Part { met, ..part }))
+            })
+            .flatten(),
+    }
+}
+
+/// How often a session of a closed segment has each value.
+pub(super) fn counts(connection: &Connection, id: u32) -> rusqlite::Result<super::codec::Counts> {
+    let bytes: Vec<u8> = connection
+        .prepare_cached("SELECT counts FROM session_count WHERE session = ?")?
+        .query_row([id], |row| row.get(0))?;
+    unpack_counts(&bytes).ok_or_else(damaged)
+}
+
+/// Sessions of a closed segment that meet each filter by value, a set of bits for each.
+struct Sets(Vec<Vec<u64>>);
+
+impl Sets {
+    fn load(
+        connection: &Connection,
+        predicates: &Predicates,
+        sessions: u32,
+    ) -> rusqlite::Result<Sets> {
+        let mut sets = Vec::new();
+        if !predicates.has_values() {
+            return Ok(Sets(sets));
+        }
+        let mut statement = connection.prepare_cached(
+            "SELECT session FROM session_value WHERE kind = ? AND value BETWEEN ? AND ?",
+        )?;
+        for values in predicates.of_file(connection)? {
+            let mut set = vec![0u64; sessions as usize / 64 + 1];
+            // A row of values without a gap is one look-up.
+            for run in values.chunk_by(|a, b| a.to_bits() + 1 == b.to_bits()) {
+                let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+                let mut rows = statement.query((first.kind(), first.string(), last.string()))?;
+                while let Some(row) = rows.next()? {
+                    let id: u32 = row.get(0)?;
+                    if let Some(word) = set.get_mut(id as usize / 64) {
+                        *word |= 1 << (id % 64);
+                    }
+                }
+            }
+            sets.push(set);
+        }
+        Ok(Sets(sets))
+    }
+
+    fn met(&self, id: u32) -> u32 {
+        let has = |set: &Vec<u64>| {
+            set.get(id as usize / 64).is_some_and(|word| word & (1 << (id % 64)) != 0)
+        };
+        self.0.iter().enumerate().fold(0, |met, (n, set)| met | u32::from(has(set)) << n)
+    }
+
+    /// The sessions that meet some filter, if they are few.
+    fn few(&self) -> Option<Vec<u32>> {
+        let words = self.0.first().map_or(0, Vec::len);
+        let union: Vec<u64> = (0..words)
+            .map(|at| self.0.iter().fold(0, |all, set| all | set.get(at).copied().unwrap_or(0)))
+            .collect();
+        let count: u32 = union.iter().map(|word| word.count_ones()).sum();
+        (count as usize <= FEW).then(|| {
+            let ids = 0..words as u32 * 64;
+            ids.filter(|id| {
+                union.get(*id as usize / 64).is_some_and(|word| word & (1 << (id % 64)) != 0)
+            })
+            .collect()
+        })
+    }
 }

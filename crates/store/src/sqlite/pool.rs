@@ -4,33 +4,33 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 
 use super::reader::Reader;
-use crate::Day;
+use super::segment::SegmentId;
 
-/// Connections kept for each day.
-const OF_A_DAY: usize = 4;
+/// Connections kept for each segment.
+const OF_A_SEGMENT: usize = 4;
 
-/// Connections kept beyond one for each day. Each has a page cache and open files. One is always kept: who
-/// stores a batch, or makes a list, asks all days in turn, and there may be hundreds.
+/// Connections kept beyond one for each segment. Each has a page cache and open files. One is always kept: who
+/// stores a batch, or makes a list, asks all segments in turn, and there may be hundreds.
 const SPARE: usize = 64;
 
-/// Idle connections of each day.
+/// Idle connections of each segment.
 #[derive(Default)]
-pub(super) struct Pool(Mutex<BTreeMap<Day, Vec<Reader>>>);
+pub(super) struct Pool(Mutex<BTreeMap<SegmentId, Vec<Reader>>>);
 
 impl Pool {
-    /// One that reads the day as it is now.
-    pub(super) fn take(&self, day: Day) -> Option<Reader> {
-        let reader = self.0.lock().get_mut(&day).and_then(Vec::pop);
+    /// One that reads the segment as it is now.
+    pub(super) fn take(&self, id: SegmentId) -> Option<Reader> {
+        let reader = self.0.lock().get_mut(&id).and_then(Vec::pop);
         reader.filter(Reader::is_current)
     }
 
     /// Keeps one for the next question.
-    pub(super) fn put(&self, day: Day, reader: Reader) {
+    pub(super) fn put(&self, id: SegmentId, reader: Reader) {
         let mut idle = self.0.lock();
-        let spare: usize = idle.values().map(|of_day| of_day.len().saturating_sub(1)).sum();
-        let of_day = idle.entry(day).or_default();
-        if of_day.is_empty() || of_day.len() < OF_A_DAY && spare < SPARE {
-            of_day.push(reader);
+        let spare: usize = idle.values().map(|of_segment| of_segment.len().saturating_sub(1)).sum();
+        let of_segment = idle.entry(id).or_default();
+        if of_segment.is_empty() || of_segment.len() < OF_A_SEGMENT && spare < SPARE {
+            of_segment.push(reader);
         } else {
             // Closing takes a while: not under the lock.
             drop(idle);
@@ -38,9 +38,9 @@ impl Pool {
         }
     }
 
-    /// Closes those of a day.
-    pub(super) fn close(&self, day: Day) {
-        let closed = self.0.lock().remove(&day);
+    /// Closes those of a segment.
+    pub(super) fn close(&self, id: SegmentId) {
+        let closed = self.0.lock().remove(&id);
         drop(closed);
     }
 }
@@ -49,17 +49,19 @@ impl Pool {
 mod tests {
     use super::super::schema;
     use super::*;
+    use crate::Day;
 
     #[test]
-    fn connections_of_many_days_are_bounded() {
+    fn connections_of_many_segments_are_bounded() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.db");
-        drop(schema::open(&path, schema::DAY).unwrap());
+        drop(schema::open(&path, schema::CONTROL).unwrap());
         let reader = || Reader::open(&path).unwrap();
         let pool = Pool::default();
+        let id = |n: u32| SegmentId { day: Day(n / 3), number: n % 3 };
         for day in 0..100 {
             for _ in 0..6 {
-                pool.put(Day(day), reader());
+                pool.put(id(day), reader());
             }
         }
         let count = || pool.0.lock().values().map(Vec::len).sum::<usize>();
@@ -67,15 +69,15 @@ mod tests {
         // All days asked in turn, again and again: each has its connection.
         for _ in 0..3 {
             for day in 0..100 {
-                let reader = pool.take(Day(day)).expect("one is kept");
-                pool.put(Day(day), reader);
+                let reader = pool.take(id(day)).expect("one is kept");
+                pool.put(id(day), reader);
             }
         }
-        for _ in 0..OF_A_DAY {
-            assert!(pool.take(Day(0)).is_some());
+        for _ in 0..OF_A_SEGMENT {
+            assert!(pool.take(id(0)).is_some());
         }
-        assert!(pool.take(Day(0)).is_none());
-        pool.close(Day(38));
-        assert!(pool.take(Day(38)).is_none() && pool.take(Day(37)).is_some());
+        assert!(pool.take(id(0)).is_none());
+        pool.close(id(38));
+        assert!(pool.take(id(38)).is_none() && pool.take(id(37)).is_some());
     }
 }

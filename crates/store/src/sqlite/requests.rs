@@ -1,130 +1,133 @@
 //! Requests of a session in order, and one request by its id.
 
-use std::sync::Arc;
-
-use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::body;
+use super::codec::{Id, Key, session_key};
 use super::content;
-use super::days::{DayFile, Strings, find_part, incomplete, key_text};
-use super::part::{id_hash, shorten};
-use super::runs::{self, Index};
-use super::timeline::Timeline;
+use super::index::Index;
+use super::row::{self, SELECT};
+use super::segment::{Segment, SegmentId, incomplete};
+use super::strings::Strings;
 use crate::query::{Paged, RequestQuery};
-use crate::{DAY_MS, Day, Page, StoreError, StoredRequest, cursor};
+use crate::{Day, Page, StoreError, StoredRequest, cursor};
 
-/// Where a page begins: after this request.
-#[derive(Clone, Copy)]
-struct After {
-    ts: i64,
-    row: i64,
-}
+/// Where a request is in the order of its session.
+type Place = (u64, SegmentId, u32);
 
-/// A page of a session's requests; `days` are those that its filter can match in.
+/// A page of a session's requests; `segments` are those that its filter can match in.
 pub(super) fn page(
-    days: &[Arc<DayFile>],
+    segments: &[Segment],
     query: &RequestQuery,
 ) -> Result<Page<StoredRequest>, StoreError> {
     let after = match query.verify_cursor("sqlite")? {
         None => None,
         Some(position) => Some(read_position(&position).ok_or_else(cursor::invalid)?),
     };
-    let mut wanted: Vec<_> = days
+    let key = session_key(&query.session);
+    let mut wanted: Vec<&Segment> = segments
         .iter()
-        .filter(|file| {
-            after.is_none_or(|after| {
-                let day = Day::of(after.ts as u64);
-                if query.descending { file.day <= day } else { file.day >= day }
+        .filter(|segment| {
+            after.is_none_or(|(ts, ..)| {
+                let day = Day::of(ts);
+                if query.descending { segment.id.day <= day } else { segment.id.day >= day }
             })
         })
         .collect();
     if query.descending {
         wanted.reverse();
     }
-    // One more than the page, to know whether there is another page.
-    let mut found: Vec<(i64, StoredRequest)> = Vec::new();
-    for file in wanted {
-        let after = after.filter(|after| Day::of(after.ts as u64) == file.day);
-        let wanted = query.limit + 1 - found.len();
-        let of_day =
-            file.read(|connection| read_day(connection, query, file.day.start(), after, wanted));
-        found.extend(of_day.unwrap_or_default());
+    // One more than the page, to know whether there is another page. Segments of a day overlap.
+    let mut found: Vec<(Place, StoredRequest)> = Vec::new();
+    for of_day in wanted.chunk_by(|a, b| a.id.day == b.id.day) {
+        let mut requests: Vec<_> = of_day
+            .iter()
+            .filter_map(|segment| read_segment(segment, query, &key, after))
+            .flatten()
+            .collect();
+        requests.sort_by_key(|(place, _)| *place);
+        if query.descending {
+            requests.reverse();
+        }
+        found.extend(requests);
         if found.len() > query.limit {
             break;
         }
     }
     let more = found.len() > query.limit;
     found.truncate(query.limit);
-    let next = found.last().filter(|_| more).map(|(row, request)| {
-        query.sign_cursor("sqlite", &[&request.record.ts.to_string(), &row.to_string()])
+    let next = found.last().filter(|_| more).map(|((ts, segment, row), _)| {
+        query.sign_cursor(
+            "sqlite",
+            &[&ts.to_string(), &segment.number.to_string(), &row.to_string()],
+        )
     });
     let items = found.into_iter().map(|(_, request)| request).collect();
-    Ok(Page { items, next, incomplete: incomplete(days) })
+    Ok(Page { items, next, incomplete: incomplete(segments) })
 }
 
-fn read_position(position: &[String]) -> Option<After> {
+fn read_position(position: &[String]) -> Option<Place> {
     match position {
-        [ts, row] => Some(After { ts: ts.parse().ok()?, row: row.parse().ok()? }),
+        [ts, number, row] => {
+            let ts = ts.parse().ok()?;
+            let id = SegmentId { day: Day::of(ts), number: number.parse().ok()? };
+            Some((ts, id, row.parse().ok()?))
+        }
         _ => None,
     }
 }
 
-fn read_day(
-    connection: &Connection,
+/// The requests of a segment that come next, no more than one page and one.
+fn read_segment(
+    segment: &Segment,
     query: &RequestQuery,
-    day_start: u64,
-    after: Option<After>,
-    wanted: usize,
-) -> rusqlite::Result<Vec<(i64, StoredRequest)>> {
-    let Some(part) = find_part(connection, &query.session)? else { return Ok(Vec::new()) };
-    let mut strings = Strings::new(connection);
-    // What of the day is asked for, in ms of the day.
-    let of_day = |ts: u64| ts.max(day_start).saturating_sub(day_start).min(DAY_MS);
-    let from = of_day(query.filter.from.unwrap_or(0));
-    let to = of_day(query.filter.to.unwrap_or(u64::MAX));
-    let end = if query.descending { (to, u64::MAX >> 1) } else { (from, 0) };
-    let start = match after {
-        None => end,
-        Some(After { ts, row }) => {
-            let after = (of_day(ts as u64), row as u64);
-            if query.descending { after.min(end) } else { after.max(end) }
+    key: &Key,
+    after: Option<Place>,
+) -> Option<Vec<(Place, StoredRequest)>> {
+    let session = segment.find(key)?;
+    let of_live = match segment.index()? {
+        Index::Open(live) => {
+            let live = live.read();
+            let start = segment.id.day.start();
+            let requests = &live.session(session)?.requests;
+            Some(requests.iter().map(|(time, row)| (start + u64::from(*time), *row)).collect())
         }
+        Index::Closed(_) => None,
     };
-    let after = after.map(|after| (of_day(after.ts as u64), after.row));
-    let mut timeline = Timeline::new(connection, part, query.descending, start)?;
-    let mut statement = connection.prepare_cached("SELECT ts, body FROM request WHERE id = ?")?;
-    let mut found = Vec::new();
-    while found.len() < wanted {
-        let Some((time, row)) = timeline.next()? else { break };
-        if !(from..=to).contains(&time) {
-            break;
+    segment.read(|connection| {
+        let mut places: Vec<(u64, u32)> = match of_live {
+            Some(places) => places,
+            None => connection
+                .prepare_cached("SELECT ts, row FROM request WHERE session = ? ORDER BY ts, row")?
+                .query_map([session], |row| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?)))?
+                .collect::<rusqlite::Result<_>>()?,
+        };
+        if query.descending {
+            places.reverse();
         }
-        // The cursor's own.
-        if after == Some((time, row)) {
-            continue;
+        let (from, to) = (query.filter.from.unwrap_or(0), query.filter.to.unwrap_or(u64::MAX));
+        let mut strings = Strings::new(connection);
+        let mut statement = connection.prepare_cached(&SELECT)?;
+        let mut found = Vec::new();
+        for (ts, row) in places {
+            let place = (ts, segment.id, row);
+            let is_next = after.is_none_or(|after| match query.descending {
+                true => place < after,
+                false => place > after,
+            });
+            if !is_next || !(from..=to).contains(&ts) {
+                continue;
+            }
+            let mut request = statement.query_row([row], |row| row::read(row, &mut strings))?;
+            request.record.session = query.session.clone().into();
+            if query.filter.matches(&request) {
+                found.push((place, request));
+                if found.len() > query.limit {
+                    break;
+                }
+            }
         }
-        let request = statement.query_row([row], |columns| {
-            read_request(columns.get(0)?, columns.get_ref(1)?, &query.session, &mut strings)
-        })?;
-        if query.filter.matches(&request) {
-            found.push((row, request));
-        }
-    }
-    Ok(found)
-}
-
-fn read_request(
-    ts: i64,
-    bytes: ValueRef<'_>,
-    session: &str,
-    strings: &mut Strings<'_>,
-) -> rusqlite::Result<StoredRequest> {
-    let mut request =
-        body::decode(bytes.as_blob().unwrap_or_default(), strings).ok_or_else(damaged)?;
-    request.record.ts = ts as u64;
-    request.record.session = session.to_owned().into();
-    Ok(request)
+        Ok(found)
+    })
 }
 
 pub(super) fn damaged() -> rusqlite::Error {
@@ -135,37 +138,45 @@ pub(super) fn damaged() -> rusqlite::Error {
 }
 
 /// One request with its full content.
-pub(super) fn by_id(days: &[Arc<DayFile>], id: &str) -> Option<StoredRequest> {
-    days.iter().rev().find_map(|file| file.read(|connection| read_by_id(connection, id)).flatten())
+pub(super) fn by_id(segments: &[Segment], id: &str) -> Option<StoredRequest> {
+    segments.iter().rev().find_map(|segment| {
+        let is_open = matches!(segment.index()?, Index::Open(_));
+        segment.read(|connection| read_by_id(connection, id, is_open)).flatten()
+    })
 }
 
-fn read_by_id(connection: &Connection, id: &str) -> rusqlite::Result<Option<StoredRequest>> {
+/// While a segment is open, it has no index of ids: it is read through.
+fn read_by_id(
+    connection: &Connection,
+    id: &str,
+    is_open: bool,
+) -> rusqlite::Result<Option<StoredRequest>> {
+    let sql = match is_open {
+        true => "SELECT row, session FROM request WHERE id = ?",
+        false => {
+            "SELECT row, session FROM request WHERE substr(id, 1, 5) = substr(?1, 1, 5) AND id = ?1"
+        }
+    };
+    let found: Option<(u32, u32)> = connection
+        .prepare_cached(sql)?
+        .query_row([Id(id)], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((row, session)) = found else { return Ok(None) };
     let mut strings = Strings::new(connection);
-    let hash = shorten(id_hash(id));
-    for entry in runs::of(connection, &runs::load(connection, Index::Ids)?, hash)? {
-        let row = entry.b as i64;
-        let mut request = connection
-            .prepare_cached(
-                "SELECT ts, body, session FROM request JOIN part ON part.id = request.part
-                 WHERE request.id = ?",
-            )?
-            .query_row([row], |columns| {
-                let session = key_text(columns.get_ref(2)?);
-                read_request(columns.get(0)?, columns.get_ref(1)?, &session, &mut strings)
-            })?;
-        if request.record.id != id {
-            continue;
-        }
-        if request.has_content {
-            request.record.request = connection
-                .prepare_cached("SELECT body FROM content WHERE request = ?")?
-                .query_row([row], |row| {
-                    Ok(content::unpack(row.get_ref(0)?.as_blob().unwrap_or_default()))
-                })
-                .optional()?
-                .flatten();
-        }
-        return Ok(Some(request));
+    let mut request =
+        connection.prepare_cached(&SELECT)?.query_row([row], |row| row::read(row, &mut strings))?;
+    let session: String = connection
+        .prepare_cached("SELECT ifnull(name, lower(hex(session))) FROM session WHERE id = ?")?
+        .query_row([session], |row| row.get(0))?;
+    request.record.session = session.into();
+    if request.has_content {
+        request.record.request = connection
+            .prepare_cached("SELECT body FROM content WHERE request = ?")?
+            .query_row([row], |row| {
+                Ok(content::unpack(row.get_ref(0)?.as_blob().unwrap_or_default()))
+            })
+            .optional()?
+            .flatten();
     }
-    Ok(None)
+    Ok(Some(request))
 }

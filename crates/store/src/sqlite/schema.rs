@@ -1,29 +1,41 @@
 //! The files of the embedded store, their tables, and how they are opened.
 //!
-//! `control.db` keeps what is not bound to a day; `day-2026-11-23.db` keeps one UTC day.
+//! `control.db` keeps what is not bound to a day; `day-2026-11-23.0001.db` is a segment of one UTC day.
 //! `user_version` is the version of a file's tables; [`migrate`] brings an older file up to date.
 
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::reader::Reader;
+use super::row;
 
-/// Tables of a day. Strings are kept once (`string`) and referred to by number.
-///
-/// What a commit writes for each record decides how fast records are stored: no table but `request` has a
-/// row for each, and none has keys that come in no order, since each would touch a page of its own. See
-/// [`super::runs`], [`super::numbers`], [`super::postings`].
-pub(super) const DAY: &[&str] = &[r"
-CREATE TABLE string (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
-CREATE TABLE facet (kind INTEGER, string INTEGER, PRIMARY KEY (kind, string)) WITHOUT ROWID;
+/// Tables of a segment, docs/store.md. While it is open, it gets rows in `string`, `session` (number and id),
+/// `request`, `content`, `batch`, `link` and `activity` alone, always at their ends; [`super::seal`] adds the
+/// others and the indexes.
+pub(super) static SEGMENT: LazyLock<[String; 1]> = LazyLock::new(|| {
+    let (columns, view) = (row::DEFINITIONS, row::VIEW);
+    [format!(
+        "
+CREATE TABLE segment (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+CREATE TABLE string (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE session (
+    id INTEGER PRIMARY KEY, session BLOB NOT NULL, name TEXT,
+    first_ts INTEGER, last_ts INTEGER,
+    requests INTEGER, attacks INTEGER, denied INTEGER,
+    key INTEGER, source INTEGER,
+    user INTEGER, user_ts INTEGER, role INTEGER, role_ts INTEGER
+);
+CREATE TABLE session_list (id INTEGER PRIMARY KEY, sessions BLOB NOT NULL);
+CREATE TABLE session_count (session INTEGER PRIMARY KEY, counts BLOB NOT NULL);
+CREATE TABLE session_value (
+    kind INTEGER, value INTEGER, session INTEGER, PRIMARY KEY (kind, value, session)
+) WITHOUT ROWID;
+CREATE TABLE link (session INTEGER NOT NULL, day INTEGER NOT NULL, number INTEGER NOT NULL, other INTEGER NOT NULL);
 CREATE TABLE request (
-    id INTEGER PRIMARY KEY,
-    part INTEGER NOT NULL,
-    ts INTEGER NOT NULL,
-    body BLOB NOT NULL
+    row INTEGER PRIMARY KEY{columns}, endpoint INTEGER NOT NULL, content INTEGER NOT NULL
 );
 CREATE TABLE content (request INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE batch (
@@ -35,33 +47,24 @@ CREATE TABLE activity (
     attacks INTEGER NOT NULL,
     denied INTEGER NOT NULL
 );
--- An index of sorted runs, see runs.rs.
-CREATE TABLE run (
-    id INTEGER PRIMARY KEY,
-    kind INTEGER NOT NULL,
-    level INTEGER NOT NULL,
-    entries INTEGER NOT NULL,
-    first INTEGER NOT NULL,
-    last INTEGER NOT NULL,
-    first_chunk INTEGER NOT NULL,
-    last_chunk INTEGER NOT NULL
-);
-CREATE TABLE chunk (
-    id INTEGER PRIMARY KEY,
-    run INTEGER NOT NULL,
-    a INTEGER NOT NULL,
-    b INTEGER NOT NULL,
-    data BLOB NOT NULL
-);
-CREATE INDEX chunk_key ON chunk (run, a, b);
-CREATE TABLE part_numbers (id INTEGER PRIMARY KEY, numbers BLOB NOT NULL);
-CREATE TABLE part_keys (id INTEGER PRIMARY KEY, keys BLOB NOT NULL);
-CREATE TABLE posting (
-    kind INTEGER, string INTEGER, span INTEGER, parts BLOB NOT NULL,
-    PRIMARY KEY (kind, string, span)
-) WITHOUT ROWID;
-CREATE TABLE part (id INTEGER PRIMARY KEY, session NOT NULL UNIQUE);
-"];
+CREATE VIEW requests AS SELECT {view}
+    (SELECT text FROM string WHERE id = r.endpoint) AS endpoint FROM request r;
+CREATE VIEW sessions AS SELECT
+    ifnull(s.name, lower(hex(s.session))) AS session,
+    strftime('%Y-%m-%d %H:%M:%f', min(r.ts) / 1000.0, 'unixepoch') AS first,
+    strftime('%Y-%m-%d %H:%M:%f', max(r.ts) / 1000.0, 'unixepoch') AS last,
+    count(*) AS requests, count(r.attacks) AS attacks, sum(r.denied) AS denied,
+    group_concat(DISTINCT (SELECT text FROM string WHERE id = r.user)) AS users,
+    group_concat(DISTINCT (SELECT text FROM string WHERE id = r.ip)) AS ips
+    FROM request r JOIN session s ON s.id = r.session GROUP BY r.session;
+CREATE VIEW endpoints AS SELECT
+    (SELECT text FROM string WHERE id = method) AS method,
+    (SELECT text FROM string WHERE id = endpoint) AS endpoint, count(*) AS requests,
+    sum(status >= 500) AS errors, round(avg(time_ms), 1) AS average_ms, max(time_ms) AS longest_ms
+    FROM request r GROUP BY r.method, r.endpoint;
+"
+    )]
+});
 
 /// Tables of what is not bound to a day.
 pub(super) const CONTROL: &[&str] = &[r"
@@ -94,15 +97,15 @@ CREATE TABLE change (id INTEGER PRIMARY KEY CHECK (id = 1), life TEXT NOT NULL, 
 INSERT INTO change VALUES (1, lower(hex(randomblob(4))), 0);
 "];
 
-/// Page cache of a connection that reads, KiB. With four times as much no list was faster: what is read once is
-/// in the kernel's cache.
-const READER_CACHE_KIB: i64 = 4 * 1024;
+/// Page cache of a connection that reads, KiB: there may be hundreds, and what is read once is in the kernel's
+/// cache.
+const READER_CACHE_KIB: i64 = 256;
 
 /// How long a statement waits for another process (a subcommand beside the server).
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Opens a file for writing, makes it where it is not there, and brings its tables up to date.
-pub(super) fn open(path: &Path, migrations: &[&str]) -> rusqlite::Result<Connection> {
+pub(super) fn open(path: &Path, migrations: &[impl AsRef<str>]) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -135,22 +138,16 @@ pub(super) fn open_reader(path: &Path, flags: OpenFlags) -> rusqlite::Result<Con
     Ok(connection)
 }
 
-/// Brings the tables of a file up to date that is only read otherwise. A file that cannot be written
-/// is not read: [`check`] says why.
-pub(super) fn bring_up_to_date(path: &Path, migrations: &[&str]) -> rusqlite::Result<()> {
-    if (Reader::open(path)?.read(version)? as usize) < migrations.len() {
-        open(path, migrations)?;
-    }
-    Ok(())
-}
-
 /// The version of a file's tables.
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
 /// An error where the tables of a file are not those that this version reads.
-pub(super) fn check(connection: &Connection, migrations: &[&str]) -> rusqlite::Result<()> {
+pub(super) fn check(
+    connection: &Connection,
+    migrations: &[impl AsRef<str>],
+) -> rusqlite::Result<()> {
     let version = version(connection)?;
     if (version as usize) < migrations.len() {
         return Err(other_version(format!(
@@ -164,7 +161,7 @@ pub(super) fn check(connection: &Connection, migrations: &[&str]) -> rusqlite::R
 /// An error where the tables of a file are of a version to come.
 pub(super) fn check_not_newer(
     connection: &Connection,
-    migrations: &[&str],
+    migrations: &[impl AsRef<str>],
 ) -> rusqlite::Result<()> {
     let version = version(connection)?;
     if version as usize > migrations.len() {
@@ -189,12 +186,12 @@ fn tune(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result<()> {
+fn migrate(connection: &mut Connection, migrations: &[impl AsRef<str>]) -> rusqlite::Result<()> {
     check_not_newer(connection, migrations)?;
     let version = version(connection)? as usize;
     for (n, step) in migrations.iter().enumerate().skip(version) {
         let transaction = connection.transaction()?;
-        transaction.execute_batch(step)?;
+        transaction.execute_batch(step.as_ref())?;
         transaction.pragma_update(None, "user_version", n as u32 + 1)?;
         transaction.commit()?;
     }

@@ -1,22 +1,25 @@
-//! The thread that writes day files: takes all batches that wait, writes them in one transaction a
-//! day, and answers them when that is on the disk (group commit).
+//! The thread that writes: takes all batches that wait, writes them in one transaction a day, and answers
+//! them when that is on the disk (group commit).
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ahash::RandomState;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use parking_lot::Mutex;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use parking_lot::{Mutex, RwLock};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::activity;
-use super::body::Intern;
-use super::days::{Days, find_part, is_damage};
+use super::codec::{Key, session_key, unhex};
+use super::content;
 use super::idempotency::Arriving;
-use super::numbers::{self, Rows};
-use super::part::{self, Parts};
-use super::throttle::Throttle;
+use super::index::{Index, Link};
+use super::live::{Facts, Live};
+use super::row::{self, Intern};
+use super::seal::{Full, Sealer};
+use super::segment::{SegmentId, Segments, is_damage};
 use crate::{Batch, Day, NewRequest, Reply, StoreError, Stored};
 
 /// Work for the thread.
@@ -34,43 +37,35 @@ const GROUP: usize = 20_000;
 /// last one took: a node alone hardly waits, many nodes share their flushes.
 const GATHER: Duration = Duration::from_millis(50);
 
-/// Days kept open for writing. Late records are of yesterday, hardly ever
-/// older.
-const OPEN_DAYS: usize = 2;
+/// A segment is closed when it has so many requests.
+pub(super) const FULL_REQUESTS: u64 = 500_000;
 
-/// Bytes of the strings that a day's writer remembers the numbers of, with what the map takes for each.
-const KNOWN_BYTES: usize = 16 << 20;
-const ENTRY_BYTES: usize = 64;
+/// A segment is closed when its index takes so much memory, bytes, about.
+const FULL_BYTES: usize = 28 << 20;
 
-/// Strings and their numbers in a day's file, as many as fit.
-#[derive(Default)]
-pub(super) struct KnownStrings {
-    numbers: HashMap<String, i64, RandomState>,
-    bytes: usize,
-}
+/// Days whose newest segments stay open; those of others are closed, the one written longest ago first.
+const OPEN_DAYS: usize = 8;
 
-impl KnownStrings {
-    fn insert(&mut self, text: &str, number: i64) {
-        if self.bytes > KNOWN_BYTES {
-            *self = Self::default();
-        }
-        self.bytes += text.len() + ENTRY_BYTES;
-        self.numbers.insert(text.to_owned(), number);
-    }
-}
+/// Bytes that the indexes of all open segments may take, about.
+const OPEN_BYTES: usize = 36 << 20;
 
-/// Page cache of a day that is written, KiB.
-const CACHE_KIB: i64 = 24 * 1024;
+/// Page cache of a segment that is written, KiB: rows come at the ends of the tables.
+const CACHE_KIB: i64 = 4 * 1024;
 
-/// Pages of the write-ahead log after which it is copied into the file: 32 MiB.
-const CHECKPOINT_PAGES: i64 = 8192;
+/// Pages of the write-ahead log after which it is copied into the file: 16 MiB.
+const CHECKPOINT_PAGES: i64 = 4096;
 
 /// Pause after which an idle thread folds its write-ahead logs into the files.
 const IDLE: Duration = Duration::from_secs(30);
 
 /// Runs until all senders are gone; what is waiting then is still written.
-pub(super) fn run(jobs: &Receiver<Job>, days: &Arc<Days>, failure: &Arc<Mutex<Option<String>>>) {
-    let mut writer = Writer { days, open: BTreeMap::new(), failure, unmarked: BTreeMap::new() };
+pub(super) fn run(
+    jobs: &Receiver<Job>,
+    segments: &Segments,
+    full_requests: u64,
+    failure: &Arc<Mutex<Option<String>>>,
+) {
+    let mut writer = Writer::new(segments, full_requests, failure);
     let mut idle = false;
     let mut last_write = Duration::ZERO;
     loop {
@@ -100,8 +95,7 @@ pub(super) fn run(jobs: &Receiver<Job>, days: &Arc<Days>, failure: &Arc<Mutex<Op
                     writer.append(std::mem::take(&mut group));
                     size = 0;
                     writer.open.retain(|open, _| *open >= day);
-                    writer.unmarked.retain(|unmarked, _| *unmarked >= day);
-                    let _ = reply.send(days.drop_before(day));
+                    let _ = reply.send(segments.drop_before(day));
                 }
             }
             if size < GROUP {
@@ -116,55 +110,82 @@ pub(super) fn run(jobs: &Receiver<Job>, days: &Arc<Days>, failure: &Arc<Mutex<Op
     writer.checkpoint();
 }
 
-struct Writer<'a> {
-    days: &'a Arc<Days>,
-    open: BTreeMap<Day, DayWriter>,
-    failure: &'a Arc<Mutex<Option<String>>>,
-    /// Days that could not be marked.
-    unmarked: BTreeMap<Day, Throttle>,
-}
-
-/// One day, open for writing.
-pub(super) struct DayWriter {
+/// The newest segment of a day, open for writing.
+struct OpenSegment {
+    id: SegmentId,
     connection: Connection,
-    strings: KnownStrings,
-    parts: Parts,
+    live: Arc<RwLock<Live>>,
+    /// The number of the transaction that wrote to it last.
+    used: u64,
 }
 
-/// A transaction of a day, with what is remembered of its file.
-pub(super) struct DayTransaction<'a> {
-    pub(super) day: Day,
-    pub(super) transaction: &'a Transaction<'a>,
-    strings: &'a mut KnownStrings,
-    pub(super) parts: &'a mut Parts,
-    /// Parts of other days that are to be told that they are not alone.
-    pub(super) marks: BTreeMap<Day, Vec<i64>>,
+/// New strings of a transaction, beside those of the segment's index.
+struct NewStrings<'a> {
+    live: &'a Live,
+    transaction: &'a Transaction<'a>,
+    new: HashMap<Box<str>, u32, RandomState>,
+    /// The session and row of the request that is being stored.
+    session: u32,
+    row: u32,
+    /// Last parameters of sessions, see [`LiveSession::params`].
+    params: HashMap<u32, (u64, u32), RandomState>,
 }
 
-impl Intern for DayTransaction<'_> {
-    type Error = rusqlite::Error;
+/// Parameters of so many bytes are stored again and again.
+const SHORT_PARAMS: usize = 6;
 
-    fn intern(&mut self, text: &str) -> rusqlite::Result<i64> {
-        if let Some(id) = self.strings.numbers.get(text) {
+impl Intern for NewStrings<'_> {
+    fn intern(&mut self, text: &str) -> rusqlite::Result<u32> {
+        if let Some(id) = self.live.strings.get(text).or_else(|| self.new.get(text)) {
             return Ok(*id);
         }
-        let found = self
-            .transaction
-            .prepare_cached("SELECT id FROM string WHERE text = ?")?
-            .query_row([text], |row| row.get(0))
-            .optional()?;
-        let id = match found {
-            Some(id) => id,
-            None => {
-                self.transaction
-                    .prepare_cached("INSERT INTO string (text) VALUES (?)")?
-                    .execute([text])?;
-                self.transaction.last_insert_rowid()
-            }
-        };
-        self.strings.insert(text, id);
+        let id = number(self.live.strings.len() + self.new.len() + 1)?;
+        self.transaction
+            .prepare_cached("INSERT INTO string (id, text) VALUES (?, ?)")?
+            .execute(params![id, text])?;
+        self.new.insert(text.into(), id);
         Ok(id)
     }
+
+    fn same_params(&mut self, packed: &[u8]) -> Option<u32> {
+        if packed.len() <= SHORT_PARAMS {
+            return None;
+        }
+        let hash = self.live.strings.hasher().hash_one(packed);
+        let of_live = || self.live.session(self.session)?.params;
+        match self.params.get(&self.session).copied().or_else(of_live) {
+            Some((known, row)) if known == hash => Some(row),
+            _ => {
+                self.params.insert(self.session, (hash, self.row));
+                None
+            }
+        }
+    }
+}
+
+/// A number of a string, a session or a row.
+fn number(n: usize) -> rusqlite::Result<u32> {
+    u32::try_from(n).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, n as i64))
+}
+
+/// What a transaction adds to a segment's index.
+#[derive(Default)]
+struct Added {
+    strings: Vec<(Box<str>, u32)>,
+    sessions: Vec<Key>,
+    links: Vec<Link>,
+    params: Vec<(u32, (u64, u32))>,
+    endpoints: Vec<(u32, usize)>,
+    facts: Vec<Facts>,
+}
+
+struct Writer<'a> {
+    segments: &'a Segments,
+    full_requests: u64,
+    open: BTreeMap<Day, OpenSegment>,
+    failure: &'a Arc<Mutex<Option<String>>>,
+    sealer: Sealer,
+    transactions: u64,
 }
 
 /// What of a batch goes into one day.
@@ -179,6 +200,21 @@ struct Portion {
 }
 
 impl Writer<'_> {
+    fn new<'a>(
+        segments: &'a Segments,
+        full_requests: u64,
+        failure: &'a Arc<Mutex<Option<String>>>,
+    ) -> Writer<'a> {
+        let (open, sealer) = (BTreeMap::new(), Sealer::new());
+        Writer { segments, full_requests, open, failure, sealer, transactions: 0 }
+    }
+
+    /// The file that records of a day go to.
+    fn path_of(&self, day: Day) -> PathBuf {
+        let id = self.segments.newest(day).map_or(SegmentId { day, number: 1 }, |newest| newest.id);
+        self.segments.path(id)
+    }
+
     fn append(&mut self, group: Vec<(Batch, Reply)>) {
         if group.is_empty() {
             return;
@@ -211,7 +247,7 @@ impl Writer<'_> {
                     }
                 }
                 Err(error) => {
-                    let text = format!("cannot write {}: {error}", self.days.path(day).display());
+                    let text = format!("cannot write {}: {error}", self.path_of(day).display());
                     for batch in batches {
                         if let Some((_, result)) = replies.get_mut(batch) {
                             *result = Err(match is_damage(&error) {
@@ -235,73 +271,108 @@ impl Writer<'_> {
         day: Day,
         portions: Vec<Portion>,
     ) -> rusqlite::Result<Vec<(usize, Stored)>> {
-        let days = Arc::clone(self.days);
-        // Out of the map until all is well: after an error its caches may know what was rolled back.
-        let mut file = self.take_day(day)?;
+        // Out of the map until all is well.
+        let mut file = self.take_open(day)?;
+        if self.transactions == 0 {
+            self.adopt();
+        }
+        self.transactions += 1;
+        file.used = self.transactions;
         let transaction =
             Transaction::new_unchecked(&file.connection, TransactionBehavior::Immediate)?;
         let mut outcome = Vec::with_capacity(portions.len());
         let mut requests = Vec::new();
         for mut portion in portions {
             let n = portion.requests.len() as u64;
-            match &portion.key {
-                Some(key) if known_elsewhere(&days, day, key) => portion.requests.clear(),
-                Some(key) => Arriving { key, days: portion.days, cut: portion.cut }
-                    .keep_new(&transaction, &mut portion.requests)?,
-                None => {}
+            if let Some(key) = &portion.key {
+                Arriving { key, segment: file.id, days: portion.days, cut: portion.cut }.keep_new(
+                    &transaction,
+                    self.segments,
+                    &mut portion.requests,
+                )?;
             }
             let stored = portion.requests.len() as u64;
             outcome.push((portion.batch, Stored { stored, duplicates: n - stored }));
             requests.extend(portion.requests);
         }
-        let mut writing = DayTransaction {
-            day,
-            transaction: &transaction,
-            strings: &mut file.strings,
-            parts: &mut file.parts,
-            marks: BTreeMap::new(),
-        };
         activity::store(&transaction, &requests)?;
-        part::store(&mut writing, &days, &requests)?;
-        let marks = writing.marks;
-        self.mark(&marks);
+        let added = insert(self.segments, file.id, &file.live.read(), &transaction, &requests)?;
         transaction.commit()?;
-        self.days.add(day);
-        self.open.insert(day, file);
+        let segment = self.segments.add(file.id, Arc::clone(&file.live));
+        self.segments.link(file.id, &added.links);
+        let is_full = {
+            let mut live = file.live.write();
+            added.apply(&mut live, &requests);
+            live.requests >= self.full_requests || live.bytes >= FULL_BYTES
+        };
+        match is_full {
+            true => {
+                self.sealer.seal(Full { segment, connection: file.connection, live: file.live })
+            }
+            false => drop(self.open.insert(day, file)),
+        }
+        self.close_some();
         Ok(outcome)
     }
 
-    /// A day to be written, which is put back into `open` after that.
-    fn take_day(&mut self, day: Day) -> rusqlite::Result<DayWriter> {
+    /// The open segment of a day, which is put back into `open` after it was written.
+    fn take_open(&mut self, day: Day) -> rusqlite::Result<OpenSegment> {
         if let Some(file) = self.open.remove(&day) {
             return Ok(file);
         }
-        while self.open.len() >= OPEN_DAYS {
-            self.open.pop_first();
+        let mut id = SegmentId { day, number: 1 };
+        let mut live = Arc::new(RwLock::new(Live::new(day.start())));
+        if let Some(newest) = self.segments.newest(day) {
+            // Asked first: what is not in work now and is open after that, is open.
+            let in_work = self.sealer.has(newest.id);
+            match newest.index() {
+                Some(Index::Open(known)) if !in_work => (id, live) = (newest.id, known),
+                Some(_) => id = SegmentId { day, number: newest.id.number + 1 },
+                None => id = newest.id,
+            }
         }
-        let connection = self.days.open_to_write(day)?;
+        let connection = self.segments.open_to_write(id)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.pragma_update(None, "journal_size_limit", 0)?;
-        Ok(DayWriter { connection, strings: KnownStrings::default(), parts: Parts::default() })
+        // It could not be read before, or an error came after all was on the disk.
+        let rows: i64 =
+            connection
+                .query_row("SELECT ifnull(max(row), 0) FROM request", [], |row| row.get(0))?;
+        let known = live.read().requests;
+        if known != rows as u64 {
+            *live.write() = Live::load(&connection, day.start())?;
+        }
+        Ok(OpenSegment { id, connection, live, used: 0 })
     }
 
-    /// Tells parts of other days that they are not alone. Done before the new part is durable: a mark
-    /// too many costs a look-up, one too few counts a session twice. A day that cannot be written to is no
-    /// reason to refuse the records of another.
-    fn mark(&mut self, marks: &BTreeMap<Day, Vec<i64>>) {
-        for (day, parts) in marks {
-            if let Err(error) = mark_day(self.days, *day, parts)
-                && let Some(left_out) = self.unmarked.entry(*day).or_default().tell(Instant::now())
-            {
-                tracing::error!(
-                    %day, %error, left_out,
-                    "a day cannot be written to: its sessions that went on are counted as others"
-                );
+    /// Closes what was about to be closed when the last process ended.
+    fn adopt(&mut self) {
+        for segment in self.segments.list() {
+            let is_newest =
+                self.segments.newest(segment.id.day).is_some_and(|newest| newest.id == segment.id);
+            if let Some(Index::Open(live)) = segment.index().filter(|_| !is_newest) {
+                match self.segments.open_to_write(segment.id) {
+                    Ok(connection) => self.sealer.seal(Full { segment, connection, live }),
+                    Err(error) => {
+                        tracing::warn!(segment = %segment.id, %error, "not closed; it stays open")
+                    }
+                }
             }
-            if let Some(open) = self.open.get_mut(day) {
-                parts.iter().for_each(|part| open.parts.rows.forget(*part));
+        }
+    }
+
+    /// Closes the segments that were written longest ago while too many are open.
+    fn close_some(&mut self) {
+        loop {
+            let bytes: usize = self.open.values().map(|file| file.live.read().bytes).sum();
+            if self.open.len() <= 1 || self.open.len() <= OPEN_DAYS && bytes <= OPEN_BYTES {
+                return;
             }
+            let oldest = self.open.iter().min_by_key(|(_, file)| file.used).map(|(day, _)| *day);
+            let Some(file) = oldest.and_then(|day| self.open.remove(&day)) else { return };
+            let segment = self.segments.add(file.id, Arc::clone(&file.live));
+            self.sealer.seal(Full { segment, connection: file.connection, live: file.live });
         }
     }
 
@@ -315,153 +386,112 @@ impl Writer<'_> {
     }
 }
 
-fn mark_day(days: &Days, day: Day, parts: &[i64]) -> rusqlite::Result<()> {
-    let connection = days.open_to_write(day)?;
-    let transaction = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
-    let mut rows = Rows::default();
-    for part in parts {
-        rows.part(&transaction, *part)?.several_days = true;
-    }
-    rows.save(&transaction)?;
-    transaction.commit()
-}
-
-/// Whether all days of a batch of this key are among the days other than `day`: then it came
-/// before, whatever is in it now. A batch that a crash cut between two days is not complete, and
-/// its missing day is still taken.
-fn known_elsewhere(days: &Days, day: Day, key: &str) -> bool {
-    let (mut found, mut of) = (0, i64::MAX);
-    for file in days.all() {
-        if file.day == day {
-            continue;
+/// Stores requests; gives what they add to the index.
+fn insert(
+    segments: &Segments,
+    id: SegmentId,
+    live: &Live,
+    transaction: &Transaction<'_>,
+    requests: &[NewRequest],
+) -> rusqlite::Result<Added> {
+    let mut added = Added { facts: Vec::with_capacity(requests.len()), ..Added::default() };
+    let mut strings = NewStrings {
+        live,
+        transaction,
+        new: HashMap::default(),
+        session: 0,
+        row: 0,
+        params: HashMap::default(),
+    };
+    let mut new_sessions: HashMap<Key, u32, RandomState> = HashMap::default();
+    let mut into_request = transaction.prepare_cached(row::INSERT.as_str())?;
+    for (n, request) in requests.iter().enumerate() {
+        let record = &request.record;
+        let key = session_key(&record.session);
+        let session = match live.by_key.get(&key).or_else(|| new_sessions.get(&key)) {
+            Some(session) => *session,
+            None => {
+                let session = number(live.sessions.len() + new_sessions.len() + 1)?;
+                let name = unhex(&record.session).is_none().then_some(&*record.session);
+                transaction
+                    .prepare_cached("INSERT INTO session (id, session, name) VALUES (?, ?, ?)")?
+                    .execute(params![session, key, name])?;
+                new_sessions.insert(key, session);
+                added.sessions.push(key);
+                session
+            }
+        };
+        let row = number(live.requests as usize + n + 1)?;
+        (strings.session, strings.row) = (session, row);
+        let words = row::insert(&mut into_request, row, session, request, &mut strings)?;
+        if let Some(full) = &record.request {
+            transaction
+                .prepare_cached("INSERT INTO content VALUES (?, ?)")?
+                .execute(params![row, content::pack(full)])?;
         }
-        let here = file.peek(|connection| {
-            connection
-                .prepare_cached("SELECT days FROM batch WHERE key = ?")?
-                .query_row([key], |row| row.get::<_, i64>(0))
-                .optional()
+        let mut attacks = Vec::new();
+        for attack in &record.attacks {
+            attacks.push(strings.intern(attack)?);
+        }
+        if !live.endpoints.contains_key(&words.endpoint) {
+            added.endpoints.push((words.endpoint, n));
+        }
+        added.facts.push(Facts {
+            denied: record.denied,
+            status: record.status,
+            attacks,
+            ..Facts::new(session, record.ts, row, &words)
         });
-        if let Some(Some(days)) = here {
-            found += 1;
-            of = of.min(days);
-        }
     }
-    found >= of
+    added.strings.extend(strings.new);
+    added.params.extend(strings.params);
+    added.links = find_links(segments, id, &new_sessions);
+    let mut into_link = transaction.prepare_cached("INSERT INTO link VALUES (?, ?, ?, ?)")?;
+    for Link { session, segment, other } in &added.links {
+        into_link.execute(params![session, segment.day.0, segment.number, other])?;
+    }
+    Ok(added)
 }
 
-/// For each of the sessions, whether it has parts on other days. Those that do not know yet that they are not
-/// alone are to be marked.
-pub(super) fn other_days(
-    days: &Days,
-    day: Day,
-    sessions: &[&str],
-    marks: &mut BTreeMap<Day, Vec<i64>>,
-) -> Vec<bool> {
-    let mut any = vec![false; sessions.len()];
+/// Parts that new sessions of a segment have in others. A segment that cannot be read is left out: it is no
+/// reason to refuse records.
+fn find_links(
+    segments: &Segments,
+    id: SegmentId,
+    sessions: &HashMap<Key, u32, RandomState>,
+) -> Vec<Link> {
+    let mut links = Vec::new();
     if sessions.is_empty() {
-        return any;
+        return links;
     }
-    for file in days.all() {
-        if file.day == day {
-            continue;
-        }
-        // Of all sessions at once: taking and leaving the file's lock costs more than looking.
-        let found = file.read(|connection| {
-            let mut parts = Vec::new();
-            for (n, session) in sessions.iter().enumerate() {
-                parts.extend(find_part(connection, session)?.map(|part| (part, n)));
-            }
-            parts.sort_unstable();
-            let mut unmarked = Vec::new();
-            for of_row in parts.chunk_by(|a, b| numbers::place(a.0).0 == numbers::place(b.0).0) {
-                let Some((first, _)) = of_row.first() else { continue };
-                let row = numbers::load(connection, numbers::place(*first).0)?;
-                let alone = |part: i64| {
-                    row.get(numbers::place(part).1).is_none_or(|numbers| !numbers.several_days)
-                };
-                unmarked.extend(of_row.iter().map(|(part, _)| *part).filter(|part| alone(*part)));
-            }
-            Ok((parts, unmarked))
-        });
-        let Some((parts, unmarked)) = found else { continue };
-        for (_, n) in parts {
-            if let Some(any) = any.get_mut(n) {
-                *any = true;
-            }
-        }
-        if !unmarked.is_empty() {
-            marks.entry(file.day).or_default().extend(unmarked);
-        }
+    for segment in segments.list().iter().filter(|segment| segment.id != id) {
+        let found = segment.find_all(sessions.keys());
+        links.extend(found.into_iter().filter_map(|(key, other)| {
+            Some(Link { session: *sessions.get(&key)?, segment: segment.id, other })
+        }));
     }
-    any
+    links
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Where the log goes.
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl std::io::Write for Lines {
-        fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().extend_from_slice(text);
-            Ok(text.len())
+impl Added {
+    fn apply(&self, live: &mut Live, requests: &[NewRequest]) {
+        for (text, id) in &self.strings {
+            live.add_string(*id, text.clone());
         }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
+        for key in &self.sessions {
+            let id = live.sessions.len() as u32 + 1;
+            live.add_session(id, *key);
         }
-    }
-
-    #[test]
-    fn a_day_that_cannot_be_marked_is_told_once_for_many_transactions() {
-        let dir = tempfile::tempdir().unwrap();
-        let day = Day::parse("2026-11-23").unwrap();
-        let other = Day(day.0 + 1);
-        let days = Arc::new(Days::find(dir.path()).unwrap());
-        for day in [day, other] {
-            std::fs::write(days.path(day), "no database".repeat(1000)).unwrap();
-        }
-        let failure = Arc::default();
-        let (open, unmarked) = (BTreeMap::new(), BTreeMap::new());
-        let mut writer = Writer { days: &days, open, failure: &failure, unmarked };
-        let lines = Lines::default();
-        let log = lines.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_ansi(false).with_writer(move || log.clone()).finish();
-        tracing::subscriber::with_default(subscriber, || {
-            for _ in 0..50 {
-                writer.mark(&BTreeMap::from([(day, vec![1])]));
+        for (id, n) in &self.endpoints {
+            if let Some(request) = requests.get(*n) {
+                live.add_endpoint(*id, &request.endpoint);
             }
-            writer.mark(&BTreeMap::from([(other, vec![1])]));
-        });
-        let log = String::from_utf8(lines.0.lock().clone()).unwrap();
-        assert_eq!(log.matches("cannot be written to").count(), 2, "{log}");
-    }
-
-    #[test]
-    fn strings_in_memory_are_bounded_by_their_bytes() {
-        let mut known = KnownStrings::default();
-        let long = "x".repeat(10_000);
-        for n in 0..3 * KNOWN_BYTES as i64 / 10_000 {
-            known.insert(&format!("{long}{n}"), n);
-            let held: usize = known.numbers.keys().map(String::len).sum();
-            assert!(held <= KNOWN_BYTES + long.len() + 10, "{held}");
         }
-        // What comes often is there again at once, with its number.
-        known.insert("often", 7);
-        assert_eq!(known.numbers.get("often"), Some(&7));
-    }
-
-    #[test]
-    fn short_strings_are_bounded_by_what_the_map_takes_for_each() {
-        let mut known = KnownStrings::default();
-        let most = KNOWN_BYTES / ENTRY_BYTES + 1;
-        for n in 0..most as i64 + 1000 {
-            known.insert(&n.to_string(), n);
+        self.facts.iter().for_each(|facts| live.add(facts));
+        for (session, params) in &self.params {
+            if let Some(session) = live.sessions.get_mut((*session as usize).wrapping_sub(1)) {
+                session.params = Some(*params);
+            }
         }
-        assert!(known.numbers.len() < most, "{}", known.numbers.len());
     }
 }

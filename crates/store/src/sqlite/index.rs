@@ -1,0 +1,115 @@
+//! What answers questions about a segment: of an open one, what is in memory; of a closed one, what is known of its
+//! file.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::bloom::Bloom;
+use super::live::Live;
+use super::requests::damaged;
+use super::segment::SegmentId;
+use crate::Day;
+
+/// What answers questions about a segment.
+#[derive(Clone)]
+pub(super) enum Index {
+    Open(Arc<RwLock<Live>>),
+    Closed(Arc<Closed>),
+}
+
+/// A closed segment.
+#[derive(Debug)]
+pub(super) struct Closed {
+    /// How many sessions it has.
+    pub(super) sessions: u32,
+    /// Start of its oldest and of its newest request, ms since 1970.
+    pub(super) first: u64,
+    pub(super) last: u64,
+    /// Its sessions and batches.
+    pub(super) bloom: Bloom,
+}
+
+/// A session's part in another segment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Link {
+    /// Number of the session here.
+    pub(super) session: u32,
+    pub(super) segment: SegmentId,
+    /// Its number there.
+    pub(super) other: u32,
+}
+
+impl Index {
+    /// Reads the index of a segment of this day, and its links.
+    pub(super) fn load(connection: &Connection, day: Day) -> rusqlite::Result<(Index, Vec<Link>)> {
+        let index = match load_closed(connection)? {
+            Some(closed) => Index::Closed(Arc::new(closed)),
+            None => Index::Open(Arc::new(RwLock::new(Live::load(connection, day.start())?))),
+        };
+        Ok((index, load_links(connection)?))
+    }
+
+    /// Times of the oldest and of the newest request, ms since 1970.
+    pub(super) fn times(&self) -> (u64, u64) {
+        match self {
+            Index::Open(live) => {
+                let live = live.read();
+                (live.first, live.last)
+            }
+            Index::Closed(closed) => (closed.first, closed.last),
+        }
+    }
+}
+
+/// Sessions of a segment that are in other segments too.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Linked(Vec<u64>);
+
+impl Linked {
+    pub(super) fn insert(&mut self, session: u32) {
+        let at = session as usize / 64;
+        if self.0.len() <= at {
+            self.0.resize(at + 1, 0);
+        }
+        if let Some(word) = self.0.get_mut(at) {
+            *word |= 1 << (session % 64);
+        }
+    }
+
+    pub(super) fn has(&self, session: u32) -> bool {
+        self.0.get(session as usize / 64).is_some_and(|word| word & (1 << (session % 64)) != 0)
+    }
+}
+
+fn load_closed(connection: &Connection) -> rusqlite::Result<Option<Closed>> {
+    let number = |name: &str| {
+        connection
+            .prepare_cached("SELECT value FROM segment WHERE name = ?")?
+            .query_row([name], |row| row.get::<_, i64>(0))
+    };
+    let bloom: Option<Vec<u8>> = connection
+        .prepare_cached("SELECT value FROM segment WHERE name = 'bloom'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    let Some(bloom) = bloom else { return Ok(None) };
+    Ok(Some(Closed {
+        sessions: u32::try_from(number("sessions")?).map_err(|_| damaged())?,
+        first: number("first_ts")? as u64,
+        last: number("last_ts")? as u64,
+        bloom: Bloom::from_bytes(&bloom).ok_or_else(damaged)?,
+    }))
+}
+
+fn load_links(connection: &Connection) -> rusqlite::Result<Vec<Link>> {
+    let mut links = Vec::new();
+    let mut statement = connection.prepare("SELECT session, day, number, other FROM link")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let day = Day(row.get(1)?);
+        let segment = SegmentId { day, number: row.get(2)? };
+        links.push(Link { session: row.get(0)?, segment, other: row.get(3)? });
+    }
+    Ok(links)
+}
