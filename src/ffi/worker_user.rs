@@ -110,7 +110,7 @@ impl WorkerUser {
     }
 
     fn check(&self, path: &Path, found: &Metadata) -> Result<(), String> {
-        if !self.may(found, 0o3) {
+        if !self.may(path, found, 0o3) {
             return Err(format!(
                 "\"{}\" cannot be written to by the workers: it belongs to uid {} (mode {:o}), they run as \"{}\" (uid {}): chown or chmod it",
                 path.display(),
@@ -122,7 +122,7 @@ impl WorkerUser {
         }
         for parent in path.ancestors().skip(1) {
             let Ok(found) = fs::metadata(parent) else { continue };
-            if !self.may(&found, 0o1) {
+            if !self.may(parent, &found, 0o1) {
                 return Err(format!(
                     "\"{}\" cannot be reached by the workers: \"{}\" belongs to uid {} (mode {:o}), they run as \"{}\" (uid {})",
                     path.display(),
@@ -137,8 +137,9 @@ impl WorkerUser {
         Ok(())
     }
 
-    /// Whether the mode bits (`rwx` of one class) are granted (path_resolution(7)).
-    fn may(&self, found: &Metadata, bits: u32) -> bool {
+    /// Whether the mode bits (`rwx` of one class) are granted (path_resolution(7)), or an access control list may
+    /// grant them: what it says is believed to be what the operator wants.
+    fn may(&self, path: &Path, found: &Metadata, bits: u32) -> bool {
         let shift = if self.uid == 0 {
             return true;
         } else if found.uid() == self.uid {
@@ -148,6 +149,17 @@ impl WorkerUser {
         } else {
             0
         };
-        found.mode() >> shift & bits == bits
+        found.mode() >> shift & bits == bits || has_acl(path)
     }
+}
+
+/// Whether the path has an access control list beyond its mode (acl(5)).
+fn has_acl(path: &Path) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_encoded_bytes()) else { return false };
+    // SAFETY: two C strings; with a size of 0, only the size of the value is asked for.
+    let size = unsafe {
+        let name = c"system.posix_acl_access".as_ptr();
+        libc::getxattr(path.as_ptr(), name, std::ptr::null_mut(), 0)
+    };
+    size > 0
 }

@@ -101,6 +101,49 @@ fn workers_without_privileges_write_the_spool() {
     stored(&cloud, 5);
 }
 
+/// `setfacl -m u:nobody:rwx`, as the kernel keeps it: version, then tag, permissions and id of each entry.
+fn grant_to_nobody(path: &Path) {
+    const NONE: u32 = u32::MAX;
+    let entries: [(u16, u16, u32); 5] =
+        [(1, 7, NONE), (2, 7, 65_534), (4, 0, NONE), (16, 7, NONE), (32, 0, NONE)];
+    let mut acl = 2_u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in entries {
+        acl.extend_from_slice(&tag.to_le_bytes());
+        acl.extend_from_slice(&permissions.to_le_bytes());
+        acl.extend_from_slice(&id.to_le_bytes());
+    }
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::setxattr(path, "system.posix_acl_access", &acl, flags).unwrap();
+}
+
+#[test]
+fn a_spool_that_an_access_control_list_grants_stopped_the_start() {
+    let mut cloud = Cloud::start();
+    cloud.kill();
+    let directory = tempfile::tempdir().unwrap();
+    let spool = directory.path().join("spool");
+    fs::create_dir(&spool).unwrap();
+    set_mode(&spool, 0o700);
+    // The way there is granted in the same manner.
+    set_mode(directory.path(), 0o700);
+    grant_to_nobody(directory.path());
+    grant_to_nobody(&spool);
+    let token = directory.path().join("token");
+    fs::copy(cloud.ingest_token_file(), &token).unwrap();
+    let export =
+        format!("{} token_file={} flush=50ms spool=DIR/spool", cloud.url(), token.display());
+    let nginx = Nginx::builder()
+        .directory(directory)
+        .user("nobody nogroup")
+        .workers(1)
+        .http(&http(&export))
+        .start();
+    ask(&nginx, 5);
+    eventually("they are spooled", || {
+        (exported(&nginx, "records_spooled_total") == 5).then_some(())
+    });
+}
+
 #[test]
 fn a_configuration_test_took_the_spool_from_the_running_nginx() {
     use std::os::unix::fs::MetadataExt;
@@ -507,7 +550,7 @@ fn a_socket_of_a_sidecar_takes_records() {
         listener.incoming().for_each(|stream| receive(stream.unwrap(), 200, &into));
     });
     let nginx = Nginx::builder()
-        .http(&http(&format!("unix:{}:/base flush=10ms", socket.display())))
+        .http(&http(&format!("http://unix:{}:/base flush=10ms", socket.display())))
         .start();
     ask(&nginx, 1);
     eventually("sent", || (exported(&nginx, "records_sent_total") == 1).then_some(()));

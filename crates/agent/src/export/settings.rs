@@ -131,13 +131,15 @@ const RECORDS: &str = "/v1/records";
 impl Endpoint {
     /// `{url}/v1/records`. A URL that ends so is used as it is, and so is one with a query, for receivers
     /// that take NDJSON at an address of their own (`http://host:8123/?query=INSERT…`). A Unix-domain
-    /// socket is `unix:/path`, with a URI after another colon as in `proxy_pass`.
+    /// socket is `unix:/path`, with a URI after another colon, or the same behind `http://` as in `proxy_pass`.
     ///
     /// # Errors
     /// Another scheme, no host, credentials or a fragment.
     pub fn parse(url: &str) -> Result<Self, BadUrl> {
         let bad = || BadUrl(without_credentials(url));
-        let (url, socket) = match url.strip_prefix("unix:") {
+        let in_proxy_pass = url.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("http://"));
+        let bare = in_proxy_pass.map_or(url, |scheme| &url[scheme.len()..]);
+        let (url, socket) = match bare.strip_prefix("unix:") {
             Some(rest) => {
                 let (path, uri) = rest.split_once(':').unwrap_or((rest, ""));
                 if !path.starts_with('/') || !(uri.is_empty() || uri.starts_with('/')) {
@@ -239,6 +241,10 @@ mod tests {
             ("http://h/base/v1/records/", "http://h/base/v1/records"),
             ("unix:/run/cloud.sock", "http://localhost/v1/records"),
             ("unix:/run/cloud.sock:/base", "http://localhost/base/v1/records"),
+            ("http://unix:/run/cloud.sock", "http://localhost/v1/records"),
+            ("HTTP://unix:/run/cloud.sock:/", "http://localhost/v1/records"),
+            ("http://unix:/run/cloud.sock:/base?q=1", "http://localhost/base?q=1"),
+            ("http://unix/base", "http://unix/base/v1/records"),
         ] {
             assert_eq!(Endpoint::parse(url).unwrap().records(), records);
             assert!(!Endpoint::parse(url).unwrap().shown().contains('?'));
@@ -259,6 +265,9 @@ mod tests {
             "unix:run/cloud.sock",
             "unix:/run/cloud.sock:base",
             "unix:",
+            "http://unix:",
+            "http://unix:run/cloud.sock",
+            "https://unix:/run/cloud.sock",
         ] {
             assert!(Endpoint::parse(bad).is_err(), "{bad}");
         }
