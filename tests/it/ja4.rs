@@ -1,5 +1,6 @@
 //! JA4: what a client's TLS says of who it is.
 
+mod chromium;
 mod clients;
 mod fallback;
 mod handshakes;

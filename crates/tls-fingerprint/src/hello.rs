@@ -42,8 +42,8 @@ impl<'h> ClientHello<'h> {
     /// (`SSL_CTX_set_msg_callback`). `None` where it is none or its lengths do not fit: a TLS library
     /// refuses such a handshake.
     ///
-    /// What is inside an extension is read as far as it goes. Whether it is well-formed is left to the
-    /// TLS library, which may not look into an extension it does not support.
+    /// A list inside an extension that does not fit it counts as empty. Whether an extension is well-formed is left
+    /// to the TLS library, which may not look into one that it does not support.
     pub fn parse(message: &'h [u8]) -> Option<Self> {
         let mut message = Reader(message);
         if message.u8()? != CLIENT_HELLO {

@@ -8,9 +8,9 @@ mod encodings;
 mod oracle;
 mod request;
 
-use api_sessions_extract::Scratch;
-use api_sessions_agent::record::{RecordEncoder, RequestMeta, RecordOptions};
+use api_sessions_agent::record::{RecordEncoder, RecordOptions, RequestMeta};
 use api_sessions_agent::session::{Hasher, Keys, Phase, resolve};
+use api_sessions_extract::Scratch;
 use api_sessions_protocol::{MAX_RECORD_BYTES, Record};
 use oracle::Oracle;
 use request::{JWT, LIVE, Request};

@@ -1,9 +1,9 @@
 //! A request of the fuzzer's, with a value in it that a point hides.
 
-use api_sessions_extract::testing::{AnyVariables, FakeExchange};
-use api_sessions_extract::{Point, Scratch};
 use api_sessions_extract::ContextParam;
+use api_sessions_extract::testing::{AnyVariables, FakeExchange};
 use api_sessions_extract::{KeyExport, SessionKey};
+use api_sessions_extract::{Point, Scratch};
 use api_sessions_protocol::ParamType;
 
 use crate::encodings;
