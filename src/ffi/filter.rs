@@ -40,7 +40,7 @@ pub(crate) unsafe fn install<O: Observer>() {
 }
 
 /// The chains of this process have the observer, or had it under a configuration before. A reload that
-/// fails late leaves its chains to the workers that are forked anew for the old configuration, so what
+/// fails late leaves its chains to workers that are forked later for the old configuration, so what
 /// was observed once stays observed.
 static WAS_INSTALLED: AtomicBool = AtomicBool::new(false);
 

@@ -178,7 +178,7 @@ unsafe fn cut(request: *mut ngx_http_request_t) {
     }
 }
 
-/// Reading and writing fail now: whoever waits for one of them sees it (`ngx_http_request_handler`).
+/// Reading and writing fail now, which ends whatever waits for them (`ngx_http_request_handler`).
 ///
 /// # Safety
 /// As [`cut`], for the connection of a stream, which outlives its request.

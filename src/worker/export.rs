@@ -34,7 +34,7 @@ pub(super) struct Export {
 }
 
 impl Export {
-    /// The notes' other end is for whoever else works beside the event loop.
+    /// The other end of the notes, for other threads beside the event loop.
     pub(super) fn start(conf: &ExportConf, main: &MainConf) -> Result<(Self, LogSender), String> {
         let private = || shared::private_queue(conf.queue).ok_or("no memory for a queue");
         let shared_region = main.queue().filter(|_| process::kind() == ProcessKind::Worker);

@@ -127,7 +127,7 @@ fn request(source: &str, elsewhere: &str, secret: &str, attack: &str) -> Vec<u8>
     .into_bytes()
 }
 
-/// What a secret looks like to whoever searches for it.
+/// The forms in which a secret could leave.
 fn forms(secret: &str) -> Vec<String> {
     let mut forms =
         vec![secret.to_owned(), percent(secret), percent(secret).to_uppercase(), escaped(secret)];

@@ -75,7 +75,7 @@ pub struct Param<'a> {
 pub enum ParamType {
     /// It identified the session.
     Session,
-    /// Context for whoever reads the session.
+    /// Context for readers of the session.
     #[default]
     Context,
     /// The user's name or id.

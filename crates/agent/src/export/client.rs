@@ -22,7 +22,7 @@ use transport::{TlsConnector, UnixConnector};
 
 /// Of an answer's body, what is read at most.
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
-/// Of an answer's body, what is told at most.
+/// Most bytes of an answer's body that the log shows.
 const MAX_TOLD_CHARS: usize = 200;
 
 /// What became of an attempt.

@@ -1,7 +1,7 @@
 //! Records on disk, for as long as the cloud is away.
 //!
 //! A directory of segments, written by all workers and shared by them: each exporter appends batches to
-//! a segment of its own, and whoever has the time sends the oldest segment that nobody works on. A
+//! a segment of its own, and any process with time to spare sends the oldest segment that nobody works on. A
 //! segment is worked on by who holds its lock (`flock(2)`), which the kernel takes from the dead: what
 //! a killed worker, another generation or another run of nginx has left is taken over like that.
 //!
@@ -83,7 +83,7 @@ impl Spool {
         Self { settings, writer: None, syncer: Syncer::default(), reader: None, serial: 0 }
     }
 
-    /// Writes a batch; what had to be dropped for it is told.
+    /// Writes a batch, and reports what was dropped to make room for it.
     ///
     /// # Errors
     /// As the file system has them; nothing of the batch remains then. A batch larger than the whole

@@ -94,7 +94,7 @@ impl Secrets {
     }
 
     /// The text, or a placeholder where it shows one of the values or a token: which is no part of what every
-    /// record shows, whoever sent it there.
+    /// record shows, no matter who sent it.
     pub(super) fn hide_field<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
         let hide = self.shown_in(text) || builtin::find_token(text).is_some();
         if hide { HIDDEN.as_bytes() } else { text }

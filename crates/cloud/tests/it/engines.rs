@@ -347,7 +347,7 @@ fn an_unreachable_server_is_reported_and_loses_nothing() {
         .unwrap();
     assert!(error.to_string().starts_with("clickhouse: "), "{error}");
 
-    // While the server is unreachable, nodes are told to keep their records.
+    // While the server is unreachable, nodes keep their records.
     let Some(url) = clickhouse_only() else { return };
     let target = url.strip_prefix("http://").unwrap().to_owned();
     let way = crate::support::Way::to(target);

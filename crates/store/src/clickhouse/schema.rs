@@ -1,7 +1,7 @@
 //! Tables, and how they come to be. What today's servers have and old ones lack is used where it is there.
 //!
 //! `request` is a ReplacingMergeTree whose key ends with batch and line: the same line stored twice is one
-//! row once parts are merged, and one row for whoever reads with `FINAL` before that.
+//! row once parts are merged, and reads use `FINAL` until then.
 
 use serde::Deserialize;
 

@@ -97,7 +97,7 @@ impl ControlFile {
         }
     }
 
-    /// Opens it anew where it could only be read: after a pause, or when another wrote to it.
+    /// Opens it again if it was read-only: after a pause, or when another wrote to it.
     fn look_again(&mut self, pause: Duration) -> rusqlite::Result<()> {
         let is_time = match &self.state {
             State::Writable(_) => false,

@@ -104,7 +104,7 @@ fn read_numbers(connection: &Connection, id: u32) -> rusqlite::Result<Numbers> {
         })
 }
 
-/// Most values of a kind that are told.
+/// Most values of a kind in an answer.
 fn most(all_values: bool) -> usize {
     if all_values { MAX_VALUES } else { MAX_LISTED }
 }

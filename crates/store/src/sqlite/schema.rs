@@ -179,7 +179,7 @@ fn other_version(text: String) -> rusqlite::Error {
 }
 
 fn tune(connection: &Connection) -> rusqlite::Result<()> {
-    // Plans do not depend on bound values: else a statement is prepared anew for each of them,
+    // Plans do not depend on bound values: else each of them prepares the statement again,
     // which is a quarter of the time that storing takes.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(64);

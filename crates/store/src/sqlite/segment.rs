@@ -285,7 +285,7 @@ impl Segment {
         self.peek(|connection| {
             connection.prepare_cached("BEGIN")?.execute([])?;
             let value = read(connection)?;
-            // Not ROLLBACK: that would have every cached statement prepared anew.
+            // Not ROLLBACK: after that every cached statement is prepared again.
             connection.prepare_cached("COMMIT")?.execute([])?;
             Ok(value)
         })
@@ -315,7 +315,7 @@ impl Segment {
                 // A damaged page stays damaged, though others can be read.
                 known.error.lock().take_if(|error| !error.is_damage);
                 self.shared.pool.put(self.id, reader);
-                // Looked at after that: whoever deletes the segment says so first, and closes then.
+                // Checked after that: a deletion sets the flag first and then closes.
                 if known.is_gone.load(Relaxed) {
                     self.shared.pool.close(self.id);
                 }
@@ -461,7 +461,7 @@ mod tests {
         };
         fail(rusqlite::ffi::SQLITE_IOERR);
         assert!(is_well());
-        // The last of other errors is told, and damage before all.
+        // Damage is reported first, else the last error.
         fail(rusqlite::ffi::SQLITE_IOERR);
         fail(rusqlite::ffi::SQLITE_BUSY);
         let error = || segments.list()[0].error().unwrap();

@@ -1,4 +1,4 @@
-//! What goes wrong with every transaction is told once a minute.
+//! Logs an error of every transaction once a minute.
 
 use std::time::{Duration, Instant};
 

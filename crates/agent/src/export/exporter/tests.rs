@@ -14,7 +14,7 @@ use crate::export::{Endpoint, LogEvent, SpoolSettings, log_channel};
 use crate::{Stop, stop_channel};
 use api_sessions_shm::{Producer, RecordQueue, testing};
 
-/// What the receiver is told to answer to its n-th request; 200 behind the end.
+/// Status of the receiver's n-th answer; 200 after the last.
 type Script = &'static [&'static str];
 
 /// A receiver that misbehaves by a script, and stores batches by their name.

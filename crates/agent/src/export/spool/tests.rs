@@ -196,5 +196,5 @@ fn a_segment_that_cannot_be_opened_holds_back_no_other() {
     let mut lost = Lost::default();
     assert_eq!(spool.next(&mut lost).unwrap().as_ref(), Some(&kept));
     spool.done().unwrap();
-    assert!(spool.next(&mut lost).is_err(), "what is left is told");
+    assert!(spool.next(&mut lost).is_err(), "records are left");
 }
