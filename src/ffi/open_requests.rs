@@ -16,6 +16,10 @@ pub(crate) struct OpenLink {
     behind: Cell<*const OpenLink>,
 }
 
+/// RFC 9114, 8.1; what a stream of HTTP/2 is reset with, too.
+#[cfg(nginx_feature = "http_v3")]
+const H3_INTERNAL_ERROR: usize = 0x102;
+
 /// What is done with a request that was looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Then {
@@ -167,6 +171,8 @@ unsafe fn cut(request: *mut ngx_http_request_t) {
         }
         #[cfg(nginx_feature = "http_v3")]
         if !(*c).quic.is_null() {
+            // At once, also where NGINX waits for the upstream.
+            ngx::ffi::ngx_quic_reset_stream(c, H3_INTERNAL_ERROR);
             (*c).set_error(1);
             (*(*c).read).set_error(1);
             (*(*c).write).set_error(1);

@@ -3,7 +3,8 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use crate::harness::{Cloud, Nginx, built, eventually, free_port, get, skip};
+use crate::harness::{Cloud, Nginx, built, eventually, free_port, get, request, skip};
+use crate::open_requests;
 
 /// Trusts the certificate of the test alone.
 fn client(certificate: &[u8]) -> quinn::Endpoint {
@@ -23,46 +24,72 @@ fn client(certificate: &[u8]) -> quinn::Endpoint {
     endpoint
 }
 
-async fn ask(port: u16, certificate: &[u8]) -> u16 {
+type Sender = h3::client::SendRequest<h3_quinn::OpenStreams, bytes::Bytes>;
+
+/// Runs `ask` on a connection of its own.
+async fn connected<T>(port: u16, certificate: &[u8], ask: impl AsyncFnOnce(Sender) -> T) -> T {
     let endpoint = client(certificate);
     let address = ([127, 0, 0, 1], port).into();
     let connection = endpoint.connect(address, "api.example.com").expect("a connection");
     let connection = connection.await.expect("connected");
     let closing = connection.clone();
-    let (mut driver, mut sender) =
-        h3::client::new(h3_quinn::Connection::new(connection)).await.expect("HTTP/3");
-    let driver = async move { std::future::poll_fn(|cx| driver.poll_close(cx)).await };
-    let asked = async move {
-        let request = http::Request::get("https://api.example.com/h3?q=1")
-            .header("cookie", "first=1")
-            .header("cookie", "sid=abc")
-            .body(())
-            .expect("a request");
-        let mut stream = sender.send_request(request).await.expect("sent");
-        stream.finish().await.expect("finished");
-        let answer = stream.recv_response().await.expect("an answer");
-        while stream.recv_data().await.expect("data").is_some() {}
-        answer.status().as_u16()
-    };
-    let driver = tokio::spawn(driver);
-    let status = asked.await;
+    let (mut driver, sender) =
+        // NGINX takes a request that ends with a frame of grease for one that breaks off.
+        h3::client::builder()
+            .send_grease(false)
+            .build(h3_quinn::Connection::new(connection))
+            .await
+            .expect("HTTP/3");
+    let driver =
+        tokio::spawn(async move { std::future::poll_fn(|cx| driver.poll_close(cx)).await });
+    let answer = ask(sender).await;
     driver.abort();
     // Said and acknowledged: an NGINX that is to end waits for the connections it knows of.
     closing.close(0u32.into(), b"");
     endpoint.wait_idle().await;
-    status
+    answer
 }
 
-#[test]
-fn http3_requests_have_a_host_without_its_header_and_one_record() {
+fn get_request(path: &str, sid: &str) -> http::Request<()> {
+    http::Request::get(format!("https://api.example.com{path}"))
+        .header("cookie", "first=1")
+        .header("cookie", format!("sid={sid}"))
+        .body(())
+        .expect("a request")
+}
+
+async fn ask(mut sender: Sender) -> u16 {
+    let mut stream = sender.send_request(get_request("/h3?q=1", "abc")).await.expect("sent");
+    stream.finish().await.expect("finished");
+    let answer = stream.recv_response().await.expect("an answer");
+    while stream.recv_data().await.expect("data").is_some() {}
+    answer.status().as_u16()
+}
+
+fn has_http3() -> bool {
     let version = Command::new(built("API_SESSIONS_NGINX")).arg("-V").output().expect("nginx");
-    if !String::from_utf8_lossy(&version.stderr).contains("http_v3_module") {
-        return skip("this NGINX has no HTTP/3");
-    }
+    String::from_utf8_lossy(&version.stderr).contains("http_v3_module")
+}
+
+/// A directory with a certificate, and the certificate.
+fn certified() -> (tempfile::TempDir, rcgen::CertifiedKey<rcgen::KeyPair>) {
     let directory = tempfile::tempdir().unwrap();
     let key = rcgen::generate_simple_self_signed(["api.example.com".to_owned()]).unwrap();
     std::fs::write(directory.path().join("c.pem"), key.cert.pem()).unwrap();
     std::fs::write(directory.path().join("c.key"), key.signing_key.serialize_pem()).unwrap();
+    (directory, key)
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+#[test]
+fn http3_requests_have_a_host_without_its_header_and_one_record() {
+    if !has_http3() {
+        return skip("this NGINX has no HTTP/3");
+    }
+    let (directory, key) = certified();
     let cloud = Cloud::start();
     let port = free_port();
     let nginx = Nginx::builder()
@@ -89,8 +116,7 @@ fn http3_requests_have_a_host_without_its_header_and_one_record() {
             cloud.export()
         ))
         .start();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    assert_eq!(runtime.block_on(ask(port, key.cert.der())), 200);
+    assert_eq!(runtime().block_on(connected(port, key.cert.der(), ask)), 200);
     get(nginx.port, "/h1", &[("Cookie", "sid=abc")]);
     let session = cloud.sessions(2).remove(0);
     assert_eq!(session["requests"], 2, "the same session as over HTTP/1.1");
@@ -104,4 +130,59 @@ fn http3_requests_have_a_host_without_its_header_and_one_record() {
     assert_eq!(host.unwrap()["value"], "api.example.com");
     let ja4 = record["params"].as_array().unwrap().iter().find(|param| param["name"] == "ja4");
     assert_eq!(ja4.unwrap()["value"], "ja4:", "NGINX needs the callback itself over QUIC");
+}
+
+#[test]
+fn a_stream_of_a_denied_session_went_on_over_http3() {
+    if !has_http3() {
+        return skip("this NGINX has no HTTP/3");
+    }
+    let (directory, key) = certified();
+    let (port, upstream) = (free_port(), open_requests::upstream());
+    let cloud = Cloud::start();
+    let nginx = Nginx::builder()
+        .directory(directory)
+        .workers(1)
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_export {};
+                api_sessions_deny on;
+                session_key request.cookie.sid;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    location / {{ return 200 $api_session_id; }}
+                    location = /control {{ api_sessions off; api_sessions_control; }}
+                }}
+                server {{
+                    listen 127.0.0.1:{port} quic;
+                    ssl_certificate DIR/c.pem;
+                    ssl_certificate_key DIR/c.key;
+                    location / {{ proxy_pass http://127.0.0.1:{upstream}; proxy_buffering off; }}
+                }}
+            ",
+            cloud.export()
+        ))
+        .start();
+    let bad = get(nginx.port, "/", &[("Cookie", "sid=bad")]).body;
+    runtime().block_on(connected(port, key.cert.der(), async |mut sender: Sender| {
+        let mut streams = Vec::new();
+        for sid in ["bad", "good"] {
+            let mut stream = sender.send_request(get_request("/events", sid)).await.expect("sent");
+            stream.finish().await.expect("finished");
+            stream.recv_response().await.expect("an answer");
+            assert!(stream.recv_data().await.expect("data").is_some());
+            streams.push(stream);
+        }
+        let body = format!("{{\"session\":\"{bad}\"}}");
+        assert_eq!(request(nginx.port, "POST", "/control", &[], &body).status, 201);
+        while let Ok(data) = streams[0].recv_data().await {
+            assert!(data.is_some(), "the stream has ended as if it were complete");
+        }
+        for _ in 0..20 {
+            assert!(streams[1].recv_data().await.expect("data").is_some());
+        }
+    }));
+    let records = cloud.records(&bad, 2);
+    assert_eq!(records.iter().filter(|record| record["denied"] == true).count(), 1);
 }

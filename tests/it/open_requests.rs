@@ -12,7 +12,7 @@ use crate::harness::{Cloud, Nginx, eventually, fields, frame, free_port, get, re
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Answers events, a WebSocket, or nothing, for as long as the connection lives.
-fn upstream() -> u16 {
+pub(crate) fn upstream() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
