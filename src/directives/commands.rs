@@ -12,9 +12,11 @@ use super::deny::DenyDirective;
 use super::detect::Detect;
 use super::export::Export;
 use super::fallback::FallbackDirective;
-use super::flags::{BodySize, BuiltinKeys, Enable, JsonTypesDirective, PrereadBody};
+use super::flags::{
+    BodySize, BuiltinKeys, Enable, FullContentDirective, JsonTypesDirective, PrereadBody,
+};
 use super::ja4::Ja4Directive;
-use super::keys::{ContextParamDirective, Mask, SessionKeyDirective};
+use super::keys::{ContextParamDirective, Mask, SessionKeyDirective, Show};
 use super::secret::Secret;
 use super::zone::Zone;
 use crate::ffi::conf::command;
@@ -24,7 +26,7 @@ const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF
 const LOCATION: u32 = NGX_HTTP_LOC_CONF;
 
 /// Ends with an empty entry, as NGINX wants it.
-pub(crate) static mut COMMANDS: [ngx_command_t; 20] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 22] = [
     command::<Enable>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Zone>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
     command::<Secret>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
@@ -39,6 +41,8 @@ pub(crate) static mut COMMANDS: [ngx_command_t; 20] = [
     command::<JsonTypesDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<PrereadBody>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Mask>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
+    command::<Show>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
+    command::<FullContentDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<AttackDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<DenyDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Detect>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),

@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::rc::Rc;
 
+use api_sessions_agent::record::FullContent;
 use api_sessions_extract::JsonTypes;
 
 use super::MainConf;
@@ -52,6 +53,27 @@ impl Directive for BuiltinKeys {
 
     fn set(_cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
         once(&mut level.builtin, on_off(one(words)?)?)
+    }
+}
+
+pub(super) struct FullContentDirective;
+
+impl Directive for FullContentDirective {
+    type Level = LocationConf;
+    const NAME: &'static CStr = c"api_sessions_full_content";
+    const SYNTAX: &'static str = "redacted|all";
+
+    fn set(_cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
+        let content = match one(words)? {
+            "redacted" => FullContent::Redacted,
+            "all" => FullContent::All,
+            other => {
+                return Err(format!(
+                    "invalid value \"{other}\": \"redacted\" or \"all\" is accepted"
+                ));
+            }
+        };
+        once(&mut level.content, content)
     }
 }
 

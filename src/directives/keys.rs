@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::{KeyExport, SessionKey};
-use api_sessions_extract::{Point, Source, variable_names};
+use api_sessions_extract::{Point, Side, Source, variable_names};
 use api_sessions_protocol::ParamType;
 
 use super::dropped_headers::HeaderMention;
@@ -143,6 +143,35 @@ impl Directive for Mask {
 fn names_session(variable: &str) -> bool {
     let variable = variable.to_ascii_lowercase();
     variable.starts_with("api_session_") && !variable.starts_with("api_session_ja4")
+}
+
+pub(super) struct Show;
+
+impl Directive for Show {
+    type Level = LocationConf;
+    const NAME: &'static CStr = c"api_sessions_show";
+    const SYNTAX: &'static str = "point";
+
+    fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
+        let (point, options) = point::<Self>(cf, words)?;
+        if let Some(word) = options.first() {
+            return Err(format!("unexpected \"{word}\": one point is accepted"));
+        }
+        let is_place = match point.source() {
+            Source::Header { side, .. } | Source::Json { side, .. } => *side == Side::Request,
+            Source::Cookie(_) | Source::Query { .. } | Source::Path(_) => true,
+            Source::Form(_) | Source::Multipart(_) => true,
+            _ => false,
+        };
+        if !is_place || !point.decoders().is_empty() {
+            return Err(format!(
+                "invalid point \"{}\": a header, cookie, query argument, path segment or body field of the request, without decoders, is accepted",
+                point.as_str()
+            ));
+        }
+        room(level.shown.as_slice().len())?;
+        level.shown.push(point)
+    }
 }
 
 /// Compiles the first word as a point.

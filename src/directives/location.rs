@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use api_sessions_agent::record::FullContent;
 use api_sessions_agent::session::Fallback;
 use api_sessions_detect::AttackKinds;
 use api_sessions_extract::CloudSettings;
@@ -81,6 +82,8 @@ pub(crate) struct LocationConf {
     pub(super) ja4: Option<Ja4Source>,
     pub(super) params: Repeated<ContextParam>,
     pub(super) masks: Repeated<Point>,
+    pub(super) shown: Repeated<Point>,
+    pub(super) content: Option<FullContent>,
     pub(super) application: Option<Rc<ComplexValue>>,
     pub(super) body_size: Option<usize>,
     pub(super) json_types: Option<Rc<JsonTypes>>,
@@ -111,6 +114,8 @@ impl LocationConf {
         self.ja4 = self.ja4.take().or_else(|| above.ja4.clone());
         self.params.inherit(&above.params);
         self.masks.inherit(&above.masks);
+        self.shown.inherit(&above.shown);
+        self.content = self.content.or(above.content);
         self.application = self.application.take().or_else(|| above.application.clone());
         self.body_size = self.body_size.or(above.body_size);
         self.json_types = self.json_types.take().or_else(|| above.json_types.clone());
@@ -180,6 +185,18 @@ impl LocationConf {
     #[inline]
     pub(crate) fn masks(&self) -> &[Point] {
         self.masks.as_slice()
+    }
+
+    /// What is shown of a malicious request whatever it looks like.
+    #[inline]
+    pub(crate) fn shown(&self) -> &[Point] {
+        self.shown.as_slice()
+    }
+
+    /// How much of a malicious request is shown.
+    #[inline]
+    pub(crate) fn content(&self) -> FullContent {
+        self.content.unwrap_or_default()
     }
 
     #[inline]

@@ -355,6 +355,8 @@ fn record(
         keys: analysis.keys(),
         params: analysis.params(),
         masks: conf.masks(),
+        shown: conf.shown(),
+        content: conf.content(),
         hasher,
     };
     let Ok(mut buffers) = worker.buffers.try_borrow_mut() else { return };

@@ -42,6 +42,50 @@ const LIVE: &[(&str, &str)] = &[
     ("/x", "X-Auth-Token: LIVE"),
     ("/x", "X-Api-Key: LIVE"),
     ("/x", "Set-Cookie: a=LIVE"),
+    ("/x", "X-Functions-Key: LIVE"),
+    ("/x", "Ocp-Apim-Subscription-Key: LIVE"),
+    ("/x", "X-MS-CLIENT-PRINCIPAL: LIVE"),
+    ("/x", "X-Whatever: LIVE"),
+    (
+        "/x",
+        "Sec-WebSocket-Protocol: base64url.bearer.authorization.k8s.io.LIVE, base64.binary.k8s.io",
+    ),
+    ("/x", "Cookie: ocqx5m6nx2xn=LIVE; theme=dark"),
+    ("/x", "Cookie: CASTGC=\"LIVE\"; _t=LIVE; access=LIVE"),
+    ("/x?password=LIVE", "A: b"),
+    ("/x?user%5Bpassword%5D=LIVE&a=1", "A: b"),
+    ("/x?api%255Fkey=LIVE", "A: b"),
+    ("/x?code=LIVE&state=LIVE", "A: b"),
+    ("/x?X-Amz-Signature=LIVE", "A: b"),
+    ("/x?next=%2Fcb%3Fcode%3DLIVE", "A: b"),
+    ("/x?next=https%3A%2F%2Fu%3ALIVE%40h%2F", "A: b"),
+    ("/x", "Referer: https://e.example/cb?code=LIVE&page=2"),
+    ("/x", "X-Original-URL: /cb?reset_token=LIVE"),
+    ("/bot123456789:AAEhBOweik6ad9rLIVE/getMe", "A: b"),
+    ("/files/LIVE0k29fL1mQ7z/x", "A: b"),
+];
+
+/// As [`LIVE`], in bodies: the type, and what carries it.
+const BODIES: &[(&str, &str)] = &[
+    ("application/json", r#"{"a":{"password":"LIVE"},"q":"attack"}"#),
+    ("application/json", r#"{"\u0070assword":"LIVE","password":"LIVE"}"#),
+    ("application/json", r#"{"payload":"{\"client_secret\":\"LIVE\"}"}"#),
+    ("application/json", r#"[{"name":"otp","value":"LIVE"}]"#),
+    ("text/plain", r#"{"token":"LIVE"}"#),
+    ("", r#"{"credentials":{"x":["LIVE"]}}"#),
+    ("application/x-www-form-urlencoded", "a=1&client_secret=LIVE&b=2"),
+    ("application/x-www-form-urlencoded", "payload=%7B%22pin%22%3A+%22LIVE%22%7D"),
+    ("application/x-www-form-urlencoded", "SAMLResponse=LIVE&RelayState=x"),
+    (
+        "multipart/form-data; boundary=b",
+        "--b\r\nContent-Disposition: form-data; name=\"user[pass]\"\r\n\r\nLIVE\r\n--b--\r\n",
+    ),
+    ("text/xml", "<a><wsse:Password Type=\"LIVE\">LIVE</wsse:Password><b apiKey='LIVE'/></a>"),
+    ("application/soap+xml", "<a><password><![CDATA[LIVE]]></password></a>"),
+    ("text/plain", "curl -H 'Authorization: Bearer LIVE' https://u:LIVE@h/"),
+    ("application/graphql", "mutation { login(password: \"LIVE\") { id } }"),
+    ("application/x-protobuf", "\u{1}LIVE"),
+    ("application/json", r#"{"broken": LIVE"#),
 ];
 
 /// How the secret stands somewhere else in the same request.
@@ -213,7 +257,27 @@ fn no_secret_is_in_batches_spool_log_or_status() {
         assert!(answer.starts_with(b"HTTP/1.1 200"), "{target} {header}");
         secrets.push((secret, format!("live, {target} {header}")));
     }
-    let count = secrets.len() as u64;
+    for (number, (kind, body)) in BODIES.iter().enumerate() {
+        for encoded in [false, true] {
+            let secret = format!("Bd{number}q{}Canary7351", u8::from(encoded));
+            let body = body.replace("LIVE", &secret);
+            let (kind, body) = match encoded {
+                true => ("application/json", format!("{{\"blob\":\"{}\"}}", STANDARD.encode(body))),
+                false => (*kind, body),
+            };
+            let request = format!(
+                "POST /x?q=attack HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let answer = raw(nginx.port, request.as_bytes());
+            assert!(answer.starts_with(b"HTTP/1.1 200"), "{kind} {body}");
+            // In base64 nothing says of which type it is: what is secret by its type alone is not known there.
+            if !encoded || number < BODIES.len() - 2 {
+                secrets.push((secret, format!("body {number}, {kind} {body}")));
+            }
+        }
+    }
+    let count = secrets.len() as u64 + 2;
     let status = eventually("all are spooled", || {
         let status = get(nginx.port, "/status", &[]);
         (status.json()["export"]["records_spooled_total"] == count).then_some(status)

@@ -122,6 +122,14 @@ fn a_wrong_word_is_named_with_file_line_and_what_is_accepted() {
         ("api_sessions_deny off status=403;", "\"status=403\"", "unexpected"),
         ("api_sessions_application;", "a value is missing", "api_sessions_application value"),
         ("api_sessions_mask request.body.xml.a;", "\"xml\"", "\"json\""),
+        ("api_sessions_show request.ip;", "\"request.ip\"", "a header, cookie"),
+        ("api_sessions_show response.header.x;", "\"response.header.x\"", "of the request"),
+        (
+            "api_sessions_show request.query.a.base64;",
+            "\"request.query.a.base64\"",
+            "without decoders",
+        ),
+        ("api_sessions_full_content some;", "\"some\"", "\"redacted\" or \"all\""),
     ];
     for (directive, word, accepted) in cases {
         let tested = Nginx::builder().http(directive).check();
@@ -229,6 +237,8 @@ fn everything_of_the_contract_is_accepted_on_each_of_its_levels() {
         api_sessions_json_types text/plain;
         api_sessions_preread_body on;
         api_sessions_mask request.query.password;
+        api_sessions_show request.body.json.order.code;
+        api_sessions_full_content all;
     ";
     let params: String =
         (0..64).map(|n| format!("context_param request.header.X-{n} name=p{n};")).collect();

@@ -1,4 +1,4 @@
-//! What a record costs: `cargo bench -p api-sessions-engine --bench record --features testing`.
+//! What a record costs: `cargo bench -p api-sessions-agent --bench record --features testing`.
 //!
 //! Usual requests, which each worker writes thousands of a second; and requests made to be expensive to
 //! search for what is to be hidden, of the most bytes that NGINX takes by default. Median of rounds.
@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use api_sessions_agent::record::{RecordEncoder, RecordOptions, RequestMeta};
+use api_sessions_agent::record::{FullContent, RecordEncoder, RecordOptions, RequestMeta};
 use api_sessions_agent::session::{Fallback, Hasher, Keys, Phase, resolve};
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::testing::FakeExchange;
@@ -59,8 +59,14 @@ fn measure(what: &str, times: u32, case: &Case) {
     let (mut scratch, mut found) = (Scratch::default(), Vec::new());
     let exchange = &case.exchange;
     let resolution = resolve(keys, exchange, Phase::Log, &hasher, &mut scratch, &mut found);
-    let settings =
-        RecordOptions { keys, params: &case.params, masks: &case.masks, hasher: &hasher };
+    let settings = RecordOptions {
+        keys,
+        params: &case.params,
+        masks: &case.masks,
+        shown: &[],
+        content: FullContent::Redacted,
+        hasher: &hasher,
+    };
     let facts = RequestMeta {
         id: b"0123456789abcdef0123456789abcdef",
         node: "edge-1",

@@ -6,6 +6,7 @@
 
 pub mod export;
 pub mod record;
+mod redact;
 pub mod remote_config;
 pub mod session;
 mod stop;

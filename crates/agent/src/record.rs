@@ -5,9 +5,16 @@ mod full;
 mod limits;
 mod line;
 mod path;
-mod places;
+pub(crate) mod places;
 mod read;
-mod secrets;
+pub(crate) mod secrets;
 
 pub use encode::{RecordEncoder, RecordOptions, RequestMeta};
+pub use full::FullContent;
 pub use limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES, MAX_VALUE_BYTES};
+pub(crate) use secrets::HIDDEN;
+
+/// Makes ready what is made once in a process, so that no request waits for it.
+pub fn prepare() {
+    crate::redact::names::prepare();
+}

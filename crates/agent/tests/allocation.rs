@@ -4,7 +4,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use api_sessions_agent::record::{RecordEncoder, RecordOptions, RequestMeta};
+use api_sessions_agent::record::{FullContent, RecordEncoder, RecordOptions, RequestMeta};
 use api_sessions_agent::session::{Fallback, Hasher, Keys, Phase, resolve};
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::testing::FakeExchange;
@@ -135,7 +135,14 @@ fn encode_with(masks: &[&str], attacks: &[&str], exchange: &FakeExchange) -> imp
         let keys = Keys { own: &own, builtin: true, fallback: Fallback::IpUa };
         let mut found = Vec::new();
         let resolution = resolve(keys, &exchange, Phase::Log, &hasher, &mut scratch, &mut found);
-        let settings = RecordOptions { keys, params: &params, masks: &masks, hasher: &hasher };
+        let settings = RecordOptions {
+            keys,
+            params: &params,
+            masks: &masks,
+            shown: &[],
+            content: FullContent::Redacted,
+            hasher: &hasher,
+        };
         let attacks: Vec<&str> = attacks.iter().map(String::as_str).collect();
         let facts = RequestMeta { attacks: &attacks, ..RequestMeta::default() };
         allocated(|| {

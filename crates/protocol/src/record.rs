@@ -100,6 +100,10 @@ pub struct FullRequest<'a> {
     /// Body in base64, where it is not UTF-8.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub body_base64: Option<Cow<'a, str>>,
+    /// Why nothing of the body is shown, where that is so: `unparsed` (it is not what its type says) or `whole` (what
+    /// is to be hidden cannot be cut out).
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<Cow<'a, str>>,
     /// Something was cut at a limit.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
@@ -139,6 +143,7 @@ impl FullRequest<'_> {
                 .collect(),
             body: owned_option(self.body),
             body_base64: owned_option(self.body_base64),
+            hidden: owned_option(self.hidden),
             truncated: self.truncated,
         }
     }

@@ -2,7 +2,7 @@
 
 use api_sessions_protocol::{FullRequest, MAX_RECORD_BYTES, ParamType};
 
-use super::full::{Origin, full_request};
+use super::full::{FullContent, Rule, full_request};
 use super::limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES, cut};
 use super::line::{Line, Shown};
 use super::places::Places;
@@ -53,6 +53,10 @@ pub struct RecordOptions<'s> {
     pub params: &'s [ContextParam],
     /// Points whose values nobody may see.
     pub masks: &'s [Point],
+    /// Points whose values are shown in the content of a malicious request, whatever they look like.
+    pub shown: &'s [Point],
+    /// How much of a malicious request is shown.
+    pub content: FullContent,
     /// Hashes parameters.
     pub hasher: &'s Hasher,
 }
@@ -91,7 +95,7 @@ impl RecordEncoder {
         let method = present(Some(exchange.method()));
         let ip = present(Some(placeholder(values.ip, exchange.ip()))).unwrap_or_default();
         let ja4 = present(exchange.ja4(Ja4Form::Plain));
-        let path = path::hide(exchange.path(), &values.segments, secrets);
+        let path = path::hide(exchange.path(), &values.segments, &values.shown_segments, secrets);
         let session = resolution.id.to_hex();
         let params = || values.shown(settings, resolution);
         let mut fields = Line {
@@ -122,9 +126,16 @@ impl RecordEncoder {
             request: None,
         };
         if !facts.attacks.is_empty() {
-            let origin = Origin { proto: facts.proto };
-            let places = Places::new(hidden(settings));
-            fields.request = Some(full_request(exchange, origin, &places, secrets));
+            let hidden = Places::new(hidden(settings));
+            let shown = Places::new(settings.shown.iter());
+            let rule = Rule {
+                content: settings.content,
+                proto: facts.proto,
+                hasher: settings.hasher,
+                hidden: &hidden,
+                shown: &shown,
+            };
+            fields.request = Some(full_request(exchange, &rule, secrets));
         }
 
         line.clear();

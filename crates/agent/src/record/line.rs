@@ -153,6 +153,7 @@ fn write_full(request: &FullRequest<'_>, out: &mut Vec<u8>) {
     out.push(b']');
     optional(br#","body":"#, request.body.as_deref().map(str::as_bytes), out);
     optional(br#","body_base64":"#, request.body_base64.as_deref().map(str::as_bytes), out);
+    optional(br#","hidden":"#, request.hidden.as_deref().map(str::as_bytes), out);
     flag(br#","truncated":"#, request.truncated, out);
     out.push(b'}');
 }
@@ -307,14 +308,17 @@ mod tests {
 
     fn full() -> impl Strategy<Value = FullRequest<'static>> {
         let headers = proptest::collection::vec((text(), text()), 0..4);
-        (text(), headers, proptest::option::of(text()), proptest::option::of(text()), any::<bool>())
-            .prop_map(|(line, headers, body, body_base64, truncated)| FullRequest {
+        let option = || proptest::option::of(text());
+        (text(), headers, option(), option(), option(), any::<bool>()).prop_map(
+            |(line, headers, body, body_base64, hidden, truncated)| FullRequest {
                 line,
                 headers,
                 body,
                 body_base64,
+                hidden,
                 truncated,
-            })
+            },
+        )
     }
 
     proptest! {

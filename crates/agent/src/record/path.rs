@@ -3,35 +3,77 @@
 use std::borrow::Cow;
 
 use super::secrets::{HIDDEN, Secrets};
+use crate::redact::{looks, names};
 use api_sessions_extract::builtin;
 use api_sessions_extract::percent;
 
 /// Most segments of a path that are looked at one by one; of a longer one that shows something, nothing is
 /// left. So no path is expensive, and none that people use is that long.
 const MAX_SEGMENTS: usize = 64;
+/// Behind one of these stands the digest of a public object.
+const OF_DIGESTS: &[&[u8]] = &[
+    b"commit",
+    b"commits",
+    b"tree",
+    b"blob",
+    b"blobs",
+    b"raw",
+    b"archive",
+    b"sha",
+    b"compare",
+    b"objects",
+    b"manifests",
+    b"digests",
+    b"hashes",
+    b"tx",
+    b"block",
+    b"ipfs",
+];
 
 /// The path without the segments that hidden points read, without those that show something hidden, and
 /// without ids in path parameters.
 ///
-/// `hidden` are places of segments, from 0 behind the first slash.
-pub(super) fn hide<'p>(path: &'p [u8], hidden: &[u32], secrets: &mut Secrets) -> Cow<'p, [u8]> {
+/// `hidden` and `shown` are places of segments, from 0 behind the first slash: what a shown one has is not judged
+/// by its looks.
+pub(super) fn hide<'p>(
+    path: &'p [u8],
+    hidden: &[u32],
+    shown: &[u32],
+    secrets: &mut Secrets,
+) -> Cow<'p, [u8]> {
     // Where an id in a parameter may be, and an encoded semicolon: some servers decode before they look.
     let is_plain = memchr::memchr3(b';', b'%', b'(', path).is_none();
     if is_plain
         && hidden.is_empty()
         && !secrets.shown_in(path)
         && builtin::find_token(path).is_none()
+        && !has_long_secret(path)
         && !(secrets.has_short() && split(path).any(|segment| secrets.are(segment)))
     {
         return Cow::Borrowed(path);
     }
-    hide_segments(path, hidden, secrets)
+    hide_segments(path, hidden, shown, secrets)
+}
+
+/// A segment looks like a secret. Of usual paths, this looks for slashes alone: few segments are as long.
+#[inline]
+fn has_long_secret(path: &[u8]) -> bool {
+    path.len() >= looks::MIN_SECRET_SEGMENT
+        && split(path).any(|segment| {
+            segment.len() >= looks::MIN_SECRET_SEGMENT && looks::is_secret_segment(segment)
+        })
 }
 
 #[cold]
-fn hide_segments<'p>(path: &'p [u8], hidden: &[u32], secrets: &mut Secrets) -> Cow<'p, [u8]> {
+fn hide_segments<'p>(
+    path: &'p [u8],
+    hidden: &[u32],
+    shown: &[u32],
+    secrets: &mut Secrets,
+) -> Cow<'p, [u8]> {
     let nothing = || Cow::Borrowed(&b"/[hidden]"[..]);
-    let shows = secrets.credential_in(path);
+    // What a document says of itself beside its name is not judged: only segments are.
+    let shows = secrets.credential_in(path) || has_long_secret(path);
     let is_long = split(path).nth(MAX_SEGMENTS).is_some();
     if is_long && shows {
         return nothing();
@@ -40,14 +82,15 @@ fn hide_segments<'p>(path: &'p [u8], hidden: &[u32], secrets: &mut Secrets) -> C
     let mut found = !shows;
     let mut out = Vec::with_capacity(path.len());
     let mut buffers = [Vec::new(), Vec::new()];
+    let mut before = &b""[..];
     for (at, segment) in split(path).enumerate() {
         if at > 0 {
             out.push(b'/');
         }
-        let is_read =
-            at.checked_sub(1).is_some_and(|at| hidden.iter().any(|nth| *nth as usize == at));
+        let is_read = is_at(hidden, at);
         let rest = match parameters(segment, &mut buffers) {
             _ if is_read => None,
+            false if is_secret(segment, before, &mut buffers) && !is_at(shown, at) => None,
             // Not searched again where the whole showed nothing, but for what is only a whole segment.
             false if shows && secrets.credential_in(segment) => None,
             false if secrets.has_short() && secrets.are(segment) => None,
@@ -62,10 +105,30 @@ fn hide_segments<'p>(path: &'p [u8], hidden: &[u32], secrets: &mut Secrets) -> C
                 None
             }
         };
+        before = segment;
         found |= rest.is_none();
         out.extend_from_slice(rest.unwrap_or(HIDDEN.as_bytes()));
     }
     if !found || secrets.credential_in(&out) { nothing() } else { Cow::Owned(out) }
+}
+
+/// Whether a segment, counted with what stands before the first slash, is at one of the places.
+fn is_at(places: &[u32], at: usize) -> bool {
+    at.checked_sub(1).is_some_and(|at| places.iter().any(|nth| *nth as usize == at))
+}
+
+/// By its looks, as it is or decoded; not the digest of a commit or of a file behind a word that says so.
+fn is_secret(segment: &[u8], before: &[u8], [once, _]: &mut [Vec<u8>; 2]) -> bool {
+    if segment.len() < looks::MIN_SECRET_SEGMENT {
+        return false;
+    }
+    let is_digest = segment.iter().all(u8::is_ascii_hexdigit);
+    if is_digest && OF_DIGESTS.contains(&before) {
+        return false;
+    }
+    looks::is_secret_segment(segment)
+        || memchr::memchr(b'%', segment).is_some()
+            && percent::decode_whole(segment, false, once).is_some_and(looks::is_secret_segment)
 }
 
 fn split(path: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -83,7 +146,8 @@ fn parameters(segment: &[u8], [once, twice]: &mut [Vec<u8>; 2]) -> bool {
         in_parentheses
             || text.split(|byte| matches!(byte, b';' | b'?' | b'&' | b'#')).skip(1).any(|piece| {
                 let name = piece.split(|byte| *byte == b'=').next().unwrap_or_default();
-                builtin::is_credential_argument(name.trim_ascii())
+                let name = name.trim_ascii();
+                builtin::is_credential_argument(name) || names::class(name) == names::Class::Secret
             })
     };
     if has_id(segment) {
@@ -104,7 +168,7 @@ mod tests {
         let mut secrets = Secrets::default();
         secrets.clear();
         values.iter().for_each(|value| secrets.add(value.as_bytes()));
-        String::from_utf8_lossy(&hide(path.as_bytes(), segments, &mut secrets)).into_owned()
+        String::from_utf8_lossy(&hide(path.as_bytes(), segments, &[], &mut secrets)).into_owned()
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Places that hidden points read from: they go as a whole, however short the value and whatever is made
 //! of it.
 
+use api_sessions_extract::json::Step;
 use api_sessions_extract::{Part, Point, Side, Source, percent};
 
 /// Points whose values nobody may see in clear.
-pub(super) struct Places<'p>(Vec<&'p Point>);
+pub(crate) struct Places<'p>(Vec<&'p Point>);
 
 impl<'p> Places<'p> {
-    pub(super) fn new(points: impl Iterator<Item = &'p Point>) -> Self {
+    pub(crate) fn new(points: impl Iterator<Item = &'p Point>) -> Self {
         Self(points.collect())
     }
 
@@ -15,7 +16,7 @@ impl<'p> Places<'p> {
         self.0.iter().any(|point| source(point.source()) || point.parts().iter().any(&part))
     }
 
-    pub(super) fn header(&self, name: &[u8]) -> bool {
+    pub(crate) fn header(&self, name: &[u8]) -> bool {
         let is_host = name.eq_ignore_ascii_case(b"host");
         self.any(
             |source| match source {
@@ -31,7 +32,7 @@ impl<'p> Places<'p> {
     }
 
     /// Also one that the response sets.
-    pub(super) fn cookie(&self, name: &[u8]) -> bool {
+    pub(crate) fn cookie(&self, name: &[u8]) -> bool {
         self.any(
             |source| match source {
                 Source::Cookie(known) | Source::SetCookie(known) => {
@@ -45,7 +46,7 @@ impl<'p> Places<'p> {
     }
 
     /// `name` as it is sent.
-    pub(super) fn argument(&self, name: &[u8]) -> bool {
+    pub(crate) fn argument(&self, name: &[u8]) -> bool {
         self.any(
             |source| {
                 matches!(source, Source::Query { name: known, .. } if percent::equals(name, true, known))
@@ -58,7 +59,7 @@ impl<'p> Places<'p> {
         )
     }
 
-    pub(super) fn body(&self) -> bool {
+    pub(crate) fn body(&self) -> bool {
         self.any(
             |source| {
                 matches!(source, Source::Form(_) | Source::Multipart(_))
@@ -68,8 +69,39 @@ impl<'p> Places<'p> {
         )
     }
 
+    /// The body as a whole.
+    pub(crate) fn whole_body(&self) -> bool {
+        self.any(|_| false, |part| *part == Part::Body)
+    }
+
+    /// A field of a urlencoded body; `name` as it is sent.
+    pub(crate) fn field(&self, name: &[u8]) -> bool {
+        let is = |source: &Source| matches!(source, Source::Form(known) if percent::equals(name, true, known));
+        self.any(is, |_| false)
+    }
+
+    /// A field of a multipart body.
+    pub(crate) fn multipart(&self, name: &[u8]) -> bool {
+        self.any(|source| matches!(source, Source::Multipart(known) if name == &**known), |_| false)
+    }
+
+    /// Some point reads a JSON body.
+    pub(crate) fn has_json(&self) -> bool {
+        self.any(|source| matches!(source, Source::Json { side: Side::Request, .. }), |_| false)
+    }
+
+    /// A value that lies so many steps deep in a JSON body, where `is_step` says yes to each step and its number.
+    pub(crate) fn json(&self, depth: usize, is_step: &mut dyn FnMut(&Step, usize) -> bool) -> bool {
+        self.0.iter().any(|point| match point.source() {
+            Source::Json { side: Side::Request, path } => {
+                path.len() == depth && path.iter().enumerate().all(|(at, step)| is_step(step, at))
+            }
+            _ => false,
+        })
+    }
+
     /// Places of path segments.
-    pub(super) fn segments(&self) -> Vec<u32> {
+    pub(crate) fn segments(&self) -> Vec<u32> {
         let segment = |point: &&Point| match point.source() {
             Source::Path(nth) => Some(*nth),
             _ => None,

@@ -33,6 +33,8 @@ pub(super) struct Values {
     reads: Vec<Read>,
     /// Places of path segments that a hidden point has read.
     pub(super) segments: Vec<u32>,
+    /// Places of path segments that are shown whatever they look like.
+    pub(super) shown_segments: Vec<u32>,
     /// A hidden point has read the host.
     pub(super) host: bool,
     /// A hidden point has read the client's address.
@@ -53,9 +55,17 @@ impl Values {
         self.bytes.clear();
         self.reads.clear();
         self.segments.clear();
+        self.shown_segments.clear();
+        self.shown_segments.extend(settings.shown.iter().filter_map(
+            |point| match point.source() {
+                Source::Path(nth) => Some(*nth),
+                _ => None,
+            },
+        ));
         (self.host, self.ip) = (false, false);
         secrets.clear();
         if let FoundBy::Builtin(entry) = resolution.found_by {
+            secrets.show_hash_of(found);
             self.keep(None, found, true, settings);
             match entry.rule {
                 // Claims in one value stand nowhere like that; the token they are from is known by its looks.

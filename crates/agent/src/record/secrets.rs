@@ -12,35 +12,54 @@ mod references;
 use forms::Forms;
 use needles::Needles;
 
+pub(crate) use references::resolve as resolve_references;
+
 use api_sessions_extract::builtin;
 
 /// What stands in place of something hidden.
-pub(super) const HIDDEN: &str = "[hidden]";
+pub(crate) const HIDDEN: &str = "[hidden]";
 
 /// The values of one request that nobody may see. Buffers are used again.
 #[derive(Debug, Default)]
-pub(super) struct Secrets {
+pub(crate) struct Secrets {
     needles: Needles,
     forms: Forms,
+    /// Those whose hash is exported anyway.
+    hashed: Vec<u8>,
+    hashed_list: Vec<std::ops::Range<usize>>,
 }
 
 impl Secrets {
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.needles.clear();
+        self.hashed.clear();
+        self.hashed_list.clear();
     }
 
-    pub(super) fn add(&mut self, value: &[u8]) {
+    /// The hash of the value is exported as a parameter: where the value is a whole text, it may stand there too.
+    pub(crate) fn show_hash_of(&mut self, value: &[u8]) {
+        let start = self.hashed.len();
+        self.hashed.extend_from_slice(value);
+        self.hashed_list.push(start..self.hashed.len());
+    }
+
+    /// Whether a text is a value whose hash is exported.
+    pub(crate) fn is_hashed(&self, text: &[u8]) -> bool {
+        self.hashed_list.iter().any(|value| self.hashed.get(value.clone()) == Some(text))
+    }
+
+    pub(crate) fn add(&mut self, value: &[u8]) {
         self.needles.add(value);
     }
 
     /// One is too short to be searched for: it counts where it is a whole text.
-    pub(super) fn has_short(&self) -> bool {
+    pub(crate) fn has_short(&self) -> bool {
         self.needles.has_short()
     }
 
     /// Whether a text is one of the values, however it is encoded.
-    pub(super) fn are(&mut self, text: &[u8]) -> bool {
-        let Self { needles, forms } = self;
+    pub(crate) fn are(&mut self, text: &[u8]) -> bool {
+        let Self { needles, forms, .. } = self;
         let plus = needles.have_spaces();
         needles.may_be_in(text) && forms.any(text, plus, |form| needles.are(form))
     }
@@ -49,16 +68,16 @@ impl Secrets {
     /// percent-encoded once or twice, in base64 at any alignment and in both alphabets, with JSON escapes, with
     /// HTML's character references or `%uXXXX`.
     #[inline]
-    pub(super) fn shown_in(&mut self, text: &[u8]) -> bool {
-        let Self { needles, forms } = self;
+    pub(crate) fn shown_in(&mut self, text: &[u8]) -> bool {
+        let Self { needles, forms, .. } = self;
         let plus = needles.have_spaces();
         needles.may_be_in(text) && forms.any(text, plus, |form| needles.found_in(form))
     }
 
     /// As [`Secrets::shown_in`], and whether it shows what is a live credential by its looks or by its name:
     /// a JWT, the argument of a URL.
-    pub(super) fn credential_in(&mut self, text: &[u8]) -> bool {
-        let Self { needles, forms } = self;
+    pub(crate) fn credential_in(&mut self, text: &[u8]) -> bool {
+        let Self { needles, forms, .. } = self;
         let plus = needles.have_spaces();
         forms.any(text, plus, |form| {
             needles.found_in(form)
@@ -67,25 +86,31 @@ impl Secrets {
         })
     }
 
+    /// Whether `found` says yes to what a text stands for in any form but the text itself.
+    pub(crate) fn derived(&mut self, text: &[u8], mut found: impl FnMut(&[u8]) -> bool) -> bool {
+        let mut is_first = true;
+        self.forms.any(text, false, |form| !std::mem::take(&mut is_first) && found(form))
+    }
+
     /// The text, or a placeholder where it shows one of the values or a live credential.
-    pub(super) fn without_credentials<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
+    pub(crate) fn without_credentials<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
         if self.credential_in(text) { HIDDEN.as_bytes() } else { text }
     }
 
     /// As [`Secrets::credential_in`], for a body.
-    pub(super) fn credential_in_body(&mut self, body: &[u8], complete: bool) -> bool {
+    pub(crate) fn credential_in_body(&mut self, body: &[u8], complete: bool) -> bool {
         self.credential_in(body) || self.shown_only_in_body(body, complete)
     }
 
     /// As [`Secrets::shown_in`], for a body.
-    pub(super) fn shown_in_body(&mut self, body: &[u8], complete: bool) -> bool {
+    pub(crate) fn shown_in_body(&mut self, body: &[u8], complete: bool) -> bool {
         self.shown_in(body) || self.shown_only_in_body(body, complete)
     }
 
     /// What bodies have beside the forms of any text: UTF-16, base64 of several lines, and a value that the
     /// end cut off.
     fn shown_only_in_body(&mut self, body: &[u8], complete: bool) -> bool {
-        let Self { needles, forms } = self;
+        let Self { needles, forms, .. } = self;
         if forms.joined(body).is_some_and(|joined| needles.found_in(joined)) {
             return true;
         }
@@ -95,7 +120,7 @@ impl Secrets {
 
     /// The text, or a placeholder where it shows one of the values or a token: which is no part of what every
     /// record shows, no matter who sent it.
-    pub(super) fn hide_field<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
+    pub(crate) fn hide_field<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
         let hide = self.shown_in(text) || builtin::find_token(text).is_some();
         if hide { HIDDEN.as_bytes() } else { text }
     }

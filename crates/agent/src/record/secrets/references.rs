@@ -19,7 +19,7 @@ pub(super) fn may_be_in(text: &[u8]) -> bool {
 }
 
 /// Writes the text with what they stand for.
-pub(super) fn resolve(text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn resolve(text: &[u8], out: &mut Vec<u8>) {
     out.clear();
     let mut rest = text;
     while let Some(at) = memchr::memchr2(b'&', b'%', rest) {

@@ -1,0 +1,108 @@
+//! What is known to be harmless or plain is shown; what is secret by its name or its looks is cut out
+//! ([`crate::redact`]).
+
+use std::borrow::Cow;
+
+use super::super::limits::text;
+use super::super::path;
+use super::super::secrets::{HIDDEN, Secrets};
+use super::{MAX_LINE_BYTES, Rule, authority};
+use crate::redact::{Arguments, Cuts, Redactor, body as redact_body};
+use api_sessions_extract::{Body, Exchange};
+
+/// Nothing of a body is shown, since it could not be read.
+const UNPARSED: &str = "unparsed";
+/// Nothing of a body is shown, since hidden values remain, or more than can be cut out.
+const WHOLE: &str = "whole";
+
+fn redactor<'r>(rule: &Rule<'r>, secrets: &'r mut Secrets) -> Redactor<'r> {
+    Redactor { secrets, hasher: rule.hasher, hidden: rule.hidden, shown: rule.shown }
+}
+
+pub(super) fn line<X: Exchange + ?Sized>(
+    exchange: &X,
+    rule: &Rule<'_>,
+    secrets: &mut Secrets,
+) -> Vec<u8> {
+    let mut line = secrets.without_credentials(exchange.method()).to_vec();
+    line.push(b' ');
+    authority(exchange.origin(), rule.hidden, secrets, &mut line);
+    let (hidden, shown) = (rule.hidden.segments(), rule.shown.segments());
+    line.extend_from_slice(&path::hide(exchange.path(), &hidden, &shown, secrets));
+    if !exchange.query().is_empty() {
+        line.push(b'?');
+        let mut cuts = Cuts::default();
+        redactor(rule, secrets).arguments(exchange.query(), Arguments::Query, 0, &mut cuts);
+        apply(&mut cuts, exchange.query(), &mut line);
+    }
+    if !rule.proto.is_empty() {
+        line.push(b' ');
+        line.extend_from_slice(secrets.without_credentials(rule.proto));
+    }
+    // A value may span parts: then all of it goes.
+    if secrets.shown_in(&line) { HIDDEN.as_bytes().to_vec() } else { line }
+}
+
+pub(super) fn header<'v>(
+    name: &[u8],
+    value: &'v [u8],
+    rule: &Rule<'_>,
+    secrets: &mut Secrets,
+) -> Cow<'v, str> {
+    let mut cuts = Cuts::default();
+    redactor(rule, secrets).header(name, value, &mut cuts);
+    if cuts.is_empty() {
+        return match secrets.shown_in(value) {
+            true => Cow::Borrowed(HIDDEN),
+            false => text(value, MAX_LINE_BYTES),
+        };
+    }
+    let mut shown = Vec::with_capacity(value.len());
+    apply(&mut cuts, value, &mut shown);
+    if secrets.shown_in(&shown) {
+        return Cow::Borrowed(HIDDEN);
+    }
+    Cow::Owned(text(&shown, MAX_LINE_BYTES).into_owned())
+}
+
+/// What is shown of a body, and why it is not where nothing is.
+pub(super) fn body<'b>(
+    body: &Body<'b>,
+    rule: &Rule<'_>,
+    secrets: &mut Secrets,
+) -> (Cow<'b, [u8]>, Option<&'static str>) {
+    let hidden = |why| (Cow::Borrowed(HIDDEN.as_bytes()), why);
+    if body.bytes.is_empty() {
+        return (Cow::Borrowed(body.bytes), None);
+    }
+    if rule.hidden.whole_body() {
+        return hidden(None);
+    }
+    let mut cuts = Cuts::default();
+    if !redact_body(&mut redactor(rule, secrets), body, &mut cuts) {
+        return hidden(Some(UNPARSED));
+    }
+    if cuts.has_too_many() {
+        return hidden(Some(WHOLE));
+    }
+    let shown = match cuts.is_empty() {
+        true => Cow::Borrowed(body.bytes),
+        false => {
+            let mut shown = Vec::with_capacity(body.bytes.len());
+            apply(&mut cuts, body.bytes, &mut shown);
+            Cow::Owned(shown)
+        }
+    };
+    if secrets.shown_in_body(&shown, body.complete) {
+        return hidden(Some(WHOLE));
+    }
+    (shown, None)
+}
+
+/// The text without its places; nothing of it where there are too many.
+fn apply(cuts: &mut Cuts, text: &[u8], out: &mut Vec<u8>) {
+    match cuts.has_too_many() {
+        true => out.extend_from_slice(HIDDEN.as_bytes()),
+        false => cuts.apply(text, out),
+    }
+}

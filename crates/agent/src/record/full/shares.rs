@@ -1,0 +1,191 @@
+//! How many names of secrets are shown and how many harmless ones are hidden, by place: the bounds of
+//! docs/redaction.md.
+
+use super::tests::shown;
+use super::*;
+use api_sessions_extract::testing::FakeExchange;
+
+/// The names of the field case F01, from bug reports on logs that showed them.
+const F01: Names = Names {
+    headers: "Ocp-Apim-Subscription-Key X-Functions-Key X-Auth-Key DD-APPLICATION-KEY X-Honeycomb-Team X-JFrog-Art-Api \
+        X-MS-CLIENT-PRINCIPAL X-Auth X-Session X-Ticket X-Api-Key X-Vault-Token",
+    cookies: "ocqx5m6nx2xn 0123456789abcdef0123456789abcdef fe_typo_user phpMyAdmin _t frontend MYSAPSSO2 iPlanetDirectoryPro \
+        ObSSOCookie CASTGC TGC user_credentials mellon-cookie VouchCookie __ac cf_clearance splunkd_8000 \
+        wordpress_sec_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa _identity access refresh ticket password JSESSIONID.1a2b3c4d PHPSESSID",
+    arguments: "password token api_key apikey client_secret code X-Amz-Signature X-Amz-Security-Token accessToken ticket \
+        reset_token SAMLResponse access_token",
+    fields: "password client_secret apiKey token refreshToken otp access_token cvv sid new_password",
+};
+
+/// Names of other products, which the rules were not written for one by one.
+const OTHERS: Names = Names {
+    headers: "X-Gitlab-Token PRIVATE-TOKEN JOB-TOKEN X-Shopify-Access-Token X-Hub-Signature-256 X-Slack-Signature \
+        Stripe-Signature X-Twilio-Signature X-Parse-Application-Id X-Parse-Master-Key X-Parse-Session-Token X-Algolia-API-Key \
+        X-Figma-Token X-Postmark-Server-Token X-Goog-Api-Key X-Goog-IAP-JWT-Assertion Cf-Access-Jwt-Assertion \
+        CF-Access-Client-Secret X-Amz-Security-Token X-Plex-Token X-Emby-Token X-Redmine-API-Key X-Riot-Token \
+        X-CMC_PRO_API_KEY X-MBX-APIKEY CB-ACCESS-SIGN CB-ACCESS-PASSPHRASE X-Killbill-ApiSecret Circle-Token \
+        X-TYK-Authorization X-RapidAPI-Key Fastly-Key X-Rollbar-Access-Token X-Sentry-Auth X-Nextcloud-Session \
+        X-Forwarded-Access-Token X-Remote-User-Token OC-RequestToken X-XSRF-TOKEN X-Chef-Signature apikey AccessKey \
+        X-Amzn-Oidc-Data Grafana-Credential X-Consul-Token X-Nomad-Token X-Etcd-Auth X-ClickHouse-Key X-Influx-Secret",
+    cookies: "remember_user_token _gitlab_session grafana_session JSESSIONID_JIRA seraph.rememberme.cookie atlassian.xsrf.token \
+        confluence.login crowd.token_key SonarQubeJWT JWT-SESSION XSRF-TOKEN nc_token nc_session_id oc_sessionPassphrase \
+        roundcube_sessauth ZM_AUTH_TOKEN zbx_sessionid cacti _redmine_session mattermost MMAUTHTOKEN MMCSRF rc_token \
+        rabbitmq_m pma_auth pmaAuth-1 adminer_sid _harbor_session portainer_api_key authelia_session authentik_session \
+        KEYCLOAK_IDENTITY KEYCLOAK_SESSION AUTH_SESSION_ID KC_RESTART SSESSa1b2 EPiServerLogin .ASPXAUTH FedAuth rtFa \
+        ESTSAUTH ESTSAUTHPERSISTENT SSO_TOKEN LtpaToken2 DomAuthSessId SMSESSION OAMAuthnCookie PD-H-SESSION-ID \
+        ORA_WWV_APP_100 laravel_token remember_web_59ba symfony REMEMBERME typo3_be_user be_typo_user sylius_session magento \
+        form_key X-Magento-Vary mage-cache-sessid PrestaShop-a1 bigcommerce SHOP_SESSION_TOKEN _secure_session_id cart_sig \
+        __cf_bm __Host-next-auth.csrf-token sb-access-token supabase-auth-token __clerk_db_jwt __client_uat \
+        appSession auth0 a0:state _vercel_jwt login_hash user_token",
+    arguments: "private_token rss_token feed_token hapikey wstoken sesskey oauth_token oauth_verifier oauth_signature id_token_hint \
+        client_assertion assertion SAMLart RelayStateToken wresult oobCode X-Goog-Signature X-Goog-Credential X-Amz-Credential \
+        AWSAccessKeyId Signature sig hdnea authkey auth_token app_secret jwt otp pin passcode pwd user_pass pass1 \
+        new_password_confirmation magic_link_token invite_token confirmation_token unlock_token security_code \
+        verification_code access-key accesskey secretKey signature subscription-key key code user_code device_code \
+        code_verifier csrfmiddlewaretoken authenticity_token _csrf_token _wpnonce __RequestVerificationToken sessionid \
+        jsessionid PHPSESSID CFTOKEN pgtIou ticket passwd pw logintoken crumb X-Plex-Token api-key apiSecret",
+    fields: "currentPassword user[password] passphrase privateKey secret_access_key sessionToken refresh_token idToken bearer \
+        accountNumber card_number cardNumber cvc cvv2 pin_code iban ssn securityAnswer mnemonic seedPhrase mfa_code totp \
+        webhook_secret signing_secret encryptionKey licenseKey client_assertion backup_code credentials.value \
+        auth.secret password_hash db_password smtpPass aws_secret_access_key connectionString authHash recoveryCode",
+};
+
+/// Names and values that say nothing about anybody.
+const HARMLESS: &[(&str, &str)] = &[
+    ("keyword", "shoes"),
+    ("keywords", "red shoes"),
+    ("author", "Jane Doe"),
+    ("authors", "Jane Doe"),
+    ("sort_key", "created_at"),
+    ("sortKey", "price"),
+    ("country_code", "DE"),
+    ("zip_code", "12345-6789"),
+    ("zip", "SW1A 1AA"),
+    ("postal_code", "K1A 0B1"),
+    ("status_code", "404"),
+    ("page", "2"),
+    ("pinned", "true"),
+    ("monkey", "capuchin"),
+    ("passenger", "John Smith"),
+    ("passengers", "3"),
+    ("date", "2024-01-02"),
+    ("from", "2024-01-02T03:04:05Z"),
+    ("id", "550e8400-e29b-41d4-a716-446655440000"),
+    ("slug", "how-to-build-a-house-in-2024"),
+    ("q", "SELECT the best laptop under 1000"),
+    ("lang", "en-US"),
+    ("currency", "EUR"),
+    ("limit", "100"),
+    ("offset", "4000"),
+    ("order", "desc"),
+    ("fields", "id,name,email"),
+    ("email", "alice@example.com"),
+    ("username", "alice"),
+    ("user_id", "10234567"),
+    ("object_id", "507f1f77bcf86cd799439011"),
+    ("title", "A walk in the park"),
+    ("description", "The quick brown fox jumps over the lazy dog."),
+    ("phone", "+49 30 1234567"),
+    ("city", "München"),
+    ("price", "19.99"),
+    ("quantity", "3"),
+    ("color", "dark blue"),
+    ("size", "XL"),
+    ("category", "home/garden"),
+    ("tag", "sale"),
+    ("format", "json"),
+    ("callback", "handleResponse"),
+    ("redirect", "/account/orders"),
+    ("url", "https://example.com/about?page=2"),
+    ("version", "2.3.1"),
+    ("timezone", "Europe/Berlin"),
+    ("lat", "52.5200"),
+    ("lon", "13.4050"),
+    ("token_type", "bearer"),
+    ("grant_type", "authorization_code"),
+    ("response_type", "code"),
+    ("max_tokens", "256"),
+    ("session_count", "12"),
+    ("primary_key", "id"),
+    ("key", "name"),
+    ("error_code", "E1001"),
+    ("product_code", "ABC-1234"),
+    ("sku", "TSHIRT-RED-XL"),
+    ("isbn", "978-3-16-148410-0"),
+    ("filter", "status eq active"),
+    ("compass", "north"),
+    ("secretary", "Mary Major"),
+    ("cursor", "eyJpZCI6MTIzLCJvIjoicHJldiJ9"),
+];
+
+struct Names {
+    headers: &'static str,
+    cookies: &'static str,
+    arguments: &'static str,
+    fields: &'static str,
+}
+
+const VALUES: &[&str] = &["Zq000000000000000000000000000007", "k7Qx-29fLm3", "hunter2secret"];
+
+fn text(content: FullContent, exchange: &FakeExchange) -> String {
+    let mut secrets = Secrets::default();
+    secrets.clear();
+    serde_json::to_string(&shown(&[], &[], content, exchange, &mut secrets)).unwrap()
+}
+
+fn with(place: &str, name: &str, value: &str) -> FakeExchange {
+    let get = FakeExchange::get("/x");
+    let form = "application/x-www-form-urlencoded";
+    match place {
+        "headers" => get.header(name, value),
+        "cookies" => get.header("Cookie", format!("{name}={value}")),
+        "arguments" => FakeExchange::get(&format!("/x?a=1&{name}={}", value.replace(' ', "+"))),
+        "forms" => get.body(form, format!("a=1&{name}={}", value.replace(' ', "+"))),
+        _ => get.body("application/json", serde_json::json!({"a": 1, name: value}).to_string()),
+    }
+}
+
+#[test]
+fn of_real_names_at_most_two_in_a_hundred_are_shown() {
+    for (set, names) in [("F01", F01), ("others", OTHERS)] {
+        for value in VALUES {
+            let (mut clear, mut all, mut of_all) = (Vec::new(), 0, 0);
+            let Names { headers, cookies, arguments, fields } = &names;
+            for (place, list) in [
+                ("headers", headers),
+                ("cookies", cookies),
+                ("arguments", arguments),
+                ("forms", fields),
+                ("json", fields),
+            ] {
+                for name in list.split_whitespace() {
+                    all += 1;
+                    let known = text(FullContent::All, &with(place, name, value));
+                    of_all += usize::from(known.contains(value));
+                    if text(FullContent::Redacted, &with(place, name, value)).contains(value) {
+                        clear.push(format!("{place} {name}"));
+                    }
+                }
+            }
+            println!(
+                "{set}, {value}: {} of {all} in clear: {clear:?}; by known names {of_all}",
+                clear.len()
+            );
+            assert!(clear.len() * 50 <= all, "{set}: {} of {all} in clear: {clear:?}", clear.len());
+        }
+    }
+}
+
+#[test]
+fn of_harmless_names_at_most_five_in_a_hundred_are_hidden() {
+    for place in ["arguments", "forms", "json"] {
+        let is_hidden = |name: &str, value: &str| {
+            let shown = text(FullContent::Redacted, &with(place, name, value));
+            shown.contains("[hash:") || shown.contains("[hidden]")
+        };
+        let hidden: Vec<_> =
+            HARMLESS.iter().filter(|(name, value)| is_hidden(name, value)).collect();
+        println!("{place}: {} of {} hidden: {hidden:?}", hidden.len(), HARMLESS.len());
+        assert!(hidden.len() * 20 <= HARMLESS.len(), "{place}: {hidden:?}");
+    }
+}

@@ -1,0 +1,63 @@
+//! Base64 that stands for a text.
+
+use ::base64::engine::DecodePaddingMode;
+use ::base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use ::base64::{Engine, alphabet};
+
+use super::plain::is_plain;
+
+/// Shortest base64 that is decoded.
+const MIN_BYTES: usize = 16;
+
+const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(true);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, CONFIG);
+
+/// The engine that reads it.
+fn engine(run: &[u8]) -> Option<&'static GeneralPurpose> {
+    let body = run.trim_ascii_end();
+    let is = |others: [u8; 2]| {
+        body.iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'=' || others.contains(byte))
+    };
+    if run.len() < MIN_BYTES {
+        None
+    } else if is(*b"+/") {
+        Some(&STANDARD)
+    } else if is(*b"-_") {
+        Some(&URL_SAFE)
+    } else {
+        None
+    }
+}
+
+/// The text, if it is one.
+pub(crate) fn text_of(run: &[u8]) -> Option<Vec<u8>> {
+    let text = engine(run)?.decode(run.trim_ascii_end()).ok()?;
+    let is_text = |byte: &u8| !byte.is_ascii_control() || byte.is_ascii_whitespace();
+    (std::str::from_utf8(&text).is_ok() && text.iter().all(is_text)).then_some(text)
+}
+
+/// In the same alphabet, with padding where there was some.
+pub(crate) fn again(text: &[u8], as_before: &[u8]) -> Vec<u8> {
+    let encoded = engine(as_before).unwrap_or(&STANDARD).encode(text).into_bytes();
+    let before = as_before.trim_ascii_end();
+    match before.ends_with(b"=") || before.len().is_multiple_of(4) {
+        true => encoded,
+        false => encoded.into_iter().filter(|byte| *byte != b'=').collect(),
+    }
+}
+
+/// `name:password`, as Basic authentication has it (RFC 7617); not `offset:10`.
+pub(crate) fn is_user_and_password(text: &[u8]) -> bool {
+    let mut halves = text.splitn(2, |byte| *byte == b':');
+    let (Some(user), Some(password)) = (halves.next(), halves.next()) else { return false };
+    let has_blank = text.iter().any(u8::is_ascii_whitespace);
+    !has_blank
+        && !user.is_empty()
+        && !password.starts_with(b"//")
+        && !is_plain(password)
+        && user.iter().all(|byte| byte.is_ascii_alphanumeric() || b"@._-+".contains(byte))
+}

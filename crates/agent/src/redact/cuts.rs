@@ -1,0 +1,235 @@
+//! Places that are cut out of a text, and what stands there instead.
+
+use crate::record::HIDDEN;
+use crate::session::ParameterHash;
+
+/// Most places of one text; of one that has more, nothing is left.
+const MAX_CUTS: usize = 1000;
+
+/// What stands in a place.
+#[derive(Debug, Clone)]
+pub(crate) enum Mark {
+    /// `[hidden]`.
+    Hidden,
+    /// `[hash:…]`: equal values are recognised.
+    Hash(ParameterHash),
+    /// Another text, with its own secrets cut out already.
+    Text(Box<[u8]>),
+}
+
+#[derive(Debug, Clone)]
+struct Cut {
+    start: usize,
+    end: usize,
+    mark: Mark,
+    /// The quote around it, where it stands in place of a number of JSON.
+    quote: Option<Box<[u8]>>,
+}
+
+/// Places of one text.
+#[derive(Debug, Default)]
+pub(crate) struct Cuts {
+    list: Vec<Cut>,
+    has_too_many: bool,
+}
+
+impl Cuts {
+    pub(crate) fn push(&mut self, start: usize, end: usize, mark: Mark) {
+        self.add(Cut { start, end, mark, quote: None });
+    }
+
+    pub(crate) fn push_quoted(&mut self, start: usize, end: usize, mark: Mark) {
+        self.add(Cut { start, end, mark, quote: Some(Box::new(*b"\"")) });
+    }
+
+    fn add(&mut self, cut: Cut) {
+        if self.list.len() >= MAX_CUTS {
+            self.has_too_many = true;
+        } else if cut.start <= cut.end {
+            self.list.push(cut);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty() && !self.has_too_many
+    }
+
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.list.truncate(len);
+    }
+
+    /// Takes the places from the `first` on.
+    pub(crate) fn split_off(&mut self, first: usize) -> Self {
+        let list = self.list.split_off(first.min(self.list.len()));
+        Self { list, has_too_many: false }
+    }
+
+    /// Adds the places of another.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.list.append(&mut other.list);
+        self.has_too_many |= other.has_too_many;
+    }
+
+    /// There were more than fit.
+    pub(crate) fn has_too_many(&self) -> bool {
+        self.has_too_many
+    }
+
+    /// Moves the places from the `first` on, which are those of what `raw` stands for, to where they are in
+    /// `raw`, behind `base` other bytes. `unit` is how many bytes of `raw` stand for how many. What is cut
+    /// is never less than a unit.
+    pub(crate) fn translate(&mut self, first: usize, base: usize, raw: &[u8], encoding: Encoding) {
+        let Encoding { unit, encode } = encoding;
+        self.merge(first);
+        let Some(cuts) = self.list.get_mut(first..) else { return };
+        let (mut at, mut decoded) = (0, 0);
+        let mut next = |wanted: usize, round_up: bool| {
+            while at < raw.len() && decoded < wanted {
+                let (len, stands_for) = unit(raw.get(at..).unwrap_or_default());
+                if decoded + stands_for > wanted && !round_up {
+                    break;
+                }
+                at += len.max(1);
+                decoded += stands_for;
+            }
+            at.min(raw.len())
+        };
+        for cut in cuts {
+            cut.start = base + next(cut.start, false);
+            cut.end = base + next(cut.end, true);
+            if let Some(quote) = &mut cut.quote {
+                *quote = encode(quote).into();
+            }
+            if let Mark::Text(text) = &mut cut.mark {
+                *text = encode(text).into();
+            }
+        }
+    }
+
+    /// Moves the places from the `first` on.
+    pub(crate) fn shift(&mut self, first: usize, by: usize) {
+        for cut in self.list.get_mut(first..).unwrap_or_default() {
+            cut.start += by;
+            cut.end += by;
+        }
+    }
+
+    /// In order, and each byte in one place at most, from the `first` on.
+    fn merge(&mut self, first: usize) {
+        let Some(cuts) = self.list.get_mut(first..) else { return };
+        cuts.sort_by_key(|cut| (cut.start, usize::MAX - cut.end));
+        let mut kept = first;
+        for at in first..self.list.len() {
+            let Some(cut) = self.list.get(at).cloned() else { break };
+            let last = kept.checked_sub(1).filter(|last| *last >= first);
+            match last.and_then(|last| self.list.get_mut(last)) {
+                Some(last) if cut.start < last.end || cut.start == last.start => {
+                    if cut.end > last.end {
+                        // Neither's value alone.
+                        (last.end, last.mark) = (cut.end, Mark::Hidden);
+                    }
+                }
+                _ => {
+                    if let Some(place) = self.list.get_mut(kept) {
+                        *place = cut;
+                    }
+                    kept += 1;
+                }
+            }
+        }
+        self.list.truncate(kept);
+    }
+
+    /// Appends the text without its places.
+    pub(crate) fn apply(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        self.merge(0);
+        let mut from = 0;
+        for cut in &self.list {
+            out.extend_from_slice(text.get(from..cut.start).unwrap_or_default());
+            let quote = cut.quote.as_deref().unwrap_or_default();
+            out.extend_from_slice(quote);
+            match &cut.mark {
+                Mark::Hidden => out.extend_from_slice(HIDDEN.as_bytes()),
+                Mark::Hash(hash) => {
+                    out.extend_from_slice(HASH_START);
+                    out.extend_from_slice(hash.as_bytes());
+                    out.push(b']');
+                }
+                Mark::Text(text) => out.extend_from_slice(text),
+            }
+            out.extend_from_slice(quote);
+            from = cut.end;
+        }
+        out.extend_from_slice(text.get(from..).unwrap_or_default());
+    }
+}
+
+/// What stands before the digits of a hash.
+pub(crate) const HASH_START: &[u8] = b"[hash:";
+
+/// How a text stands in another.
+#[derive(Clone, Copy)]
+pub(crate) struct Encoding {
+    /// How many bytes at the start stand for how many.
+    pub(crate) unit: fn(&[u8]) -> (usize, usize),
+    pub(crate) encode: fn(&[u8]) -> Vec<u8>,
+}
+
+/// Percent-encoding (RFC 3986).
+pub(crate) const PERCENT: Encoding = Encoding { unit: percent_unit, encode: percent_encode };
+
+fn percent_unit(rest: &[u8]) -> (usize, usize) {
+    match rest {
+        [b'%', one, two, ..] if one.is_ascii_hexdigit() && two.is_ascii_hexdigit() => (3, 1),
+        _ => (1, 1),
+    }
+}
+
+/// All but what no query needs encoded.
+fn percent_encode(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() * 2);
+    for byte in text {
+        if byte.is_ascii_alphanumeric() || b"-_.~[]:".contains(byte) {
+            out.push(*byte);
+        } else {
+            out.push(b'%');
+            out.extend(
+                [byte >> 4, byte & 15]
+                    .iter()
+                    .filter_map(|half| b"0123456789ABCDEF".get(usize::from(*half))),
+            );
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_cut_once_and_what_is_around_stays() {
+        let mut cuts = Cuts::default();
+        for (start, end) in [(8, 10), (2, 4), (2, 4), (3, 5), (9, 9)] {
+            cuts.push(start, end, Mark::Hidden);
+        }
+        let mut out = Vec::new();
+        cuts.apply(b"0123456789ab", &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), "01[hidden]567[hidden]ab");
+    }
+
+    #[test]
+    fn places_are_moved_to_what_stands_for_them() {
+        let mut cuts = Cuts::default();
+        // `bc` of `abcd`.
+        cuts.push(1, 3, Mark::Hidden);
+        cuts.translate(0, 2, b"%61b%63d", PERCENT);
+        let mut out = Vec::new();
+        cuts.apply(b"x=%61b%63d", &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), "x=%61[hidden]d");
+    }
+}

@@ -1,0 +1,117 @@
+//! multipart/form-data (RFC 7578) and other multipart bodies: a secret part loses its content.
+
+use super::cuts::{Cuts, Mark};
+use super::text::{Redactor, argument_class};
+
+/// Longest boundary (RFC 2046, 5.1.1).
+const MAX_BOUNDARY_BYTES: usize = 70;
+
+/// Adds the places of a body that are secret. False where it is no such body.
+pub(super) fn cut(
+    r: &mut Redactor<'_>,
+    body: &[u8],
+    content_type: &[u8],
+    is_complete: bool,
+    cuts: &mut Cuts,
+) -> bool {
+    let Some(boundary) = parameter(content_type, b"boundary") else { return false };
+    if boundary.is_empty() || boundary.len() > MAX_BOUNDARY_BYTES {
+        return false;
+    }
+    let delimiter = [b"--", boundary].concat();
+    let finder = memchr::memmem::Finder::new(&delimiter);
+    let Some(mut at) = finder.find(body) else { return body.is_empty() };
+    // What stands before the first part.
+    shifted(cuts, 0, |cuts| r.free(body.get(..at).unwrap_or_default(), cuts));
+    loop {
+        at += delimiter.len();
+        let rest = body.get(at..).unwrap_or_default();
+        if rest.starts_with(b"--") {
+            shifted(cuts, at + 2, |cuts| r.free(rest.get(2..).unwrap_or_default(), cuts));
+            return true;
+        }
+        let end = finder.find(rest).map(|end| at + end);
+        let part = body.get(at..end.unwrap_or(body.len())).unwrap_or_default();
+        if !self::part(r, part, at, cuts) {
+            if is_complete {
+                return false;
+            }
+            // The head of it is cut.
+            cuts.push(at, at + part.len(), Mark::Hidden);
+        }
+        match end {
+            Some(end) => at = end,
+            None => return !is_complete,
+        }
+    }
+}
+
+/// One part, from behind its delimiter to the next. False where it has no head.
+fn part(r: &mut Redactor<'_>, part: &[u8], base: usize, cuts: &mut Cuts) -> bool {
+    let blank = |line: &[u8]| memchr::memmem::find(part, line).map(|at| (at, at + line.len()));
+    let Some((head_end, start)) = blank(b"\r\n\r\n").or_else(|| blank(b"\n\n")) else {
+        return false;
+    };
+    let head = part.get(..head_end).unwrap_or_default();
+    let content = part.get(start..).unwrap_or_default();
+    let content = content.strip_suffix(b"\n").unwrap_or(content);
+    let content = content.strip_suffix(b"\r").unwrap_or(content);
+    let mut name = &b""[..];
+    let mut from = 0;
+    for line in head.split(|byte| *byte == b'\n') {
+        let is_disposition =
+            line.get(..20).is_some_and(|start| start.eq_ignore_ascii_case(b"content-disposition:"));
+        if is_disposition {
+            name = parameter(line, b"name").unwrap_or_default();
+            if let Some(file) = parameter(line, b"filename") {
+                let at = base + from + offset(line, file);
+                shifted(cuts, at, |cuts| r.free(file, cuts));
+            }
+        } else {
+            shifted(cuts, base + from, |cuts| r.free(line, cuts));
+        }
+        from += line.len() + 1;
+    }
+    if !name.is_empty() {
+        let at = base + offset(part, name);
+        shifted(cuts, at, |cuts| r.free(name, cuts));
+    }
+    let hidden = r.hidden.multipart(name);
+    let shown = r.shown.multipart(name);
+    shifted(cuts, base + start, |cuts| match (hidden, shown) {
+        (true, _) => cuts.push(0, content.len(), Mark::Hidden),
+        (_, true) => r.only_hidden(content, cuts),
+        _ => r.value(content, argument_class(name), 0, cuts),
+    });
+    true
+}
+
+fn shifted(cuts: &mut Cuts, by: usize, add: impl FnOnce(&mut Cuts)) {
+    let first = cuts.len();
+    add(cuts);
+    cuts.shift(first, by);
+}
+
+/// Where a slice of a text begins in it.
+fn offset(text: &[u8], slice: &[u8]) -> usize {
+    (slice.as_ptr() as usize).saturating_sub(text.as_ptr() as usize)
+}
+
+/// A parameter of a header: `; name="value"` or `; name=value`.
+fn parameter<'h>(header: &'h [u8], wanted: &[u8]) -> Option<&'h [u8]> {
+    let mut rest = header;
+    loop {
+        rest = rest.get(memchr::memchr(b';', rest)? + 1..)?;
+        let equals = memchr::memchr(b'=', rest)?;
+        let name = rest.get(..equals)?.trim_ascii();
+        let value = rest.get(equals + 1..)?;
+        let value = match value.strip_prefix(b"\"") {
+            Some(quoted) => quoted.get(..memchr::memchr(b'"', quoted).unwrap_or(quoted.len()))?,
+            None => value.get(..memchr::memchr(b';', value).unwrap_or(value.len()))?.trim_ascii(),
+        };
+        if name.eq_ignore_ascii_case(wanted) {
+            return Some(value);
+        }
+        rest = rest.get(equals + 1 + offset(rest.get(equals + 1..)?, value) + value.len()..)?;
+    }
+}
