@@ -71,6 +71,9 @@ fn server(cloud: &Cloud, upstream: u16, second: u16) -> String {
                 location /buffered/ {{ proxy_pass http://127.0.0.1:{upstream}; }}
                 location /ignore/ {{ proxy_pass http://127.0.0.1:{upstream}; proxy_ignore_client_abort on; proxy_buffering off; }}
                 location /file/ {{ alias DIR/; limit_rate 20k; }}
+                location /direct/ {{ proxy_pass http://127.0.0.1:{upstream}; proxy_request_buffering off; }}
+                location /asked/ {{ auth_request /poll; {proxy} }}
+                location = /basic {{ api_sessions off; stub_status; }}
                 location = /id {{ return 200 $api_session_id; }}
                 location = /control {{ api_sessions off; api_sessions_control; }}
                 location = /status {{ api_sessions off; api_sessions_status; }}
@@ -181,6 +184,41 @@ fn next_frame(stream: &mut TcpStream) -> (u8, u8, u32, Vec<u8>) {
     stream.read_exact(&mut payload).unwrap();
     let number = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
     (head[3], head[4], number, payload)
+}
+
+#[test]
+fn requests_that_wait_for_something_else_than_an_answer_are_cut_as_well() {
+    let cloud = Cloud::start();
+    let nginx = nginx(&cloud, free_port());
+    let bad = session(&nginx, "bad");
+    let uploads = ["/upload", "/direct/upload"].map(|path| {
+        let mut stream = TcpStream::connect(("127.0.0.1", nginx.port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            stream,
+            "POST {path} HTTP/1.1\r\nHost: h\r\nS: bad\r\nContent-Length: 1000000\r\n\r\nxxx"
+        )
+        .unwrap();
+        stream
+    });
+    let asked = open(&nginx, "/asked/poll", "bad");
+    // All have passed the access phase, or are in it.
+    eventually("all are under way", || {
+        let table = status(&nginx);
+        (table["sessions_in_use"] == 1
+            && get(nginx.port, "/basic", &[]).body.contains("Active connections: 4"))
+        .then_some(())
+    });
+    deny(&nginx, &bad);
+    for stream in uploads.into_iter().chain([asked]) {
+        assert_cut(stream, "a request that waits");
+    }
+    let records = cloud.records(&bad, 4);
+    for record in records.iter().filter(|record| record["path"] != "/id") {
+        assert_eq!(record["denied"], true, "{record:#}");
+        let status = record["status"].as_u64().unwrap();
+        assert!(matches!(status, 400 | 499), "{record:#}");
+    }
 }
 
 #[test]
