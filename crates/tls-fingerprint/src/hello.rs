@@ -4,6 +4,8 @@
 const CLIENT_HELLO: u8 = 1;
 /// Length of `random`, bytes.
 const RANDOM_BYTES: usize = 32;
+/// Room for the extensions of a browser.
+const USUAL_EXTENSIONS: usize = 24;
 /// Longest `legacy_session_id`, bytes.
 const MAX_SESSION_ID_BYTES: usize = 32;
 
@@ -72,6 +74,7 @@ impl<'h> ClientHello<'h> {
         if !body.0.is_empty() {
             return None;
         }
+        hello.extensions.reserve(USUAL_EXTENSIONS);
         while !extensions.0.is_empty() {
             let (kind, data) = (extensions.u16()?, extensions.vec16()?);
             if !is_grease(kind) {

@@ -1,5 +1,7 @@
 //! From a ClientHello to JA4.
 
+use std::ops::Range;
+
 use sha2::{Digest, Sha256};
 
 use crate::hello::{ClientHello, extension};
@@ -10,6 +12,10 @@ pub const JA4_BYTES: usize = 36;
 /// of a browser.
 pub const MAX_RAW_BYTES: usize = 8 * 1024;
 
+/// Length of JA4_a, bytes.
+const HEAD_BYTES: usize = 10;
+/// Of a number and the comma behind it.
+const NUMBER_BYTES: usize = 5;
 /// Digits of a hash.
 const HASH_DIGITS: usize = 12;
 /// Greatest count that is shown.
@@ -44,68 +50,61 @@ pub struct Fingerprint {
 impl Fingerprint {
     /// The fingerprint of a client over TCP, from its handshake message; see [`ClientHello::parse`].
     pub fn of_client_hello(message: &[u8]) -> Option<Self> {
-        let hello = ClientHello::parse(message)?;
-        let mut ciphers = hello.ciphers.clone();
-        ciphers.sort_unstable();
-        let mut text = Vec::with_capacity(512);
-        write_list(&ciphers, &mut text);
-        let cipher_hash = hash(&text);
-
-        let ja4 = Part { extensions: &hello.extensions, protocol: protocol(hello.first_protocol) };
-        let stable: Vec<u16> =
-            hello.extensions.iter().copied().filter(|kind| !UNSTABLE.contains(kind)).collect();
-        let stable = Part { extensions: &stable, protocol: NO_PROTOCOL };
-
-        let mut extensions = Vec::with_capacity(512);
-        let stable = {
-            stable.write_extensions(&hello, &mut extensions);
-            join(&stable.head(&hello), &cipher_hash, &hash(&extensions))
+        let mut hello = ClientHello::parse(message)?;
+        let is_named = hello.extensions.contains(&extension::SERVER_NAME);
+        let is_unstable = |kind: &&u16| UNSTABLE.contains(*kind);
+        let unstable = hello.extensions.iter().filter(is_unstable).count();
+        let head = |extensions: usize, protocol: [u8; 2]| -> [u8; HEAD_BYTES] {
+            let [v1, v2] = version(hello.supported_version.unwrap_or(hello.legacy_version));
+            let sni = if is_named { b'd' } else { b'i' };
+            let [c1, c2] = count(hello.ciphers.len());
+            let [e1, e2] = count(extensions);
+            let [p1, p2] = protocol;
+            [b't', v1, v2, sni, c1, c2, e1, e2, p1, p2]
         };
-        extensions.clear();
-        ja4.write_extensions(&hello, &mut extensions);
-        let head = ja4.head(&hello);
-        let raw = [&head, b"_".as_slice(), &text, b"_", &extensions];
-        let fits = raw.iter().map(|part| part.len()).sum::<usize>() <= MAX_RAW_BYTES;
+        let plain_head = head(hello.extensions.len(), protocol(hello.first_protocol));
+        let stable_head = head(hello.extensions.len() - unstable, NO_PROTOCOL);
+
+        hello.ciphers.sort_unstable();
+        hello.extensions.sort_unstable();
+        hello.extensions.retain(|kind| !matches!(*kind, extension::SERVER_NAME | extension::ALPN));
+        let numbers =
+            hello.ciphers.len() + hello.extensions.len() + hello.signature_algorithms.len();
+        let mut raw = Vec::with_capacity(HEAD_BYTES + 2 + NUMBER_BYTES * numbers);
+        raw.extend_from_slice(&plain_head);
+        raw.push(b'_');
+        let ciphers = write_list(hello.ciphers.iter(), &mut raw);
+        raw.push(b'_');
+        let extensions = write_list(hello.extensions.iter(), &mut raw);
+        let signatures = raw.len();
+        if !hello.signature_algorithms.is_empty() {
+            raw.push(b'_');
+            write_list(hello.signature_algorithms.iter(), &mut raw);
+        }
+        let (lists, signatures) = raw.split_at(signatures);
+        let ciphers = hash(&lists[ciphers], b"");
+        let plain = hash(&lists[extensions], signatures);
+        let stable = if unstable == 0 {
+            plain
+        } else {
+            hello.extensions.retain(|kind| !UNSTABLE.contains(kind));
+            let mut list = Vec::with_capacity(NUMBER_BYTES * hello.extensions.len());
+            write_list(hello.extensions.iter(), &mut list);
+            hash(&list, signatures)
+        };
+        if raw.len() > MAX_RAW_BYTES {
+            raw = Vec::new();
+        }
         Some(Self {
-            ja4: join(&head, &cipher_hash, &hash(&extensions)),
-            stable,
-            raw: if fits { raw.concat().into() } else { Box::default() },
+            ja4: join(&plain_head, &ciphers, &plain),
+            stable: join(&stable_head, &ciphers, &stable),
+            raw: raw.into(),
         })
     }
 }
 
-/// Extensions as they were sent, and the two characters of ALPN.
-struct Part<'h> {
-    extensions: &'h [u16],
-    protocol: [u8; 2],
-}
-
-impl Part<'_> {
-    /// JA4_a.
-    fn head(&self, hello: &ClientHello<'_>) -> [u8; 10] {
-        let [v1, v2] = version(hello.supported_version.unwrap_or(hello.legacy_version));
-        let sni = if self.extensions.contains(&extension::SERVER_NAME) { b'd' } else { b'i' };
-        let [c1, c2] = count(hello.ciphers.len());
-        let [e1, e2] = count(self.extensions.len());
-        let [p1, p2] = self.protocol;
-        [b't', v1, v2, sni, c1, c2, e1, e2, p1, p2]
-    }
-
-    /// What JA4_c is the hash of.
-    fn write_extensions(&self, hello: &ClientHello<'_>, out: &mut Vec<u8>) {
-        let is_hashed = |kind: &u16| !matches!(*kind, extension::SERVER_NAME | extension::ALPN);
-        let mut extensions: Vec<u16> = self.extensions.iter().copied().filter(is_hashed).collect();
-        extensions.sort_unstable();
-        write_list(&extensions, out);
-        if !hello.signature_algorithms.is_empty() {
-            out.push(b'_');
-            write_list(&hello.signature_algorithms, out);
-        }
-    }
-}
-
 fn join(
-    head: &[u8; 10],
+    head: &[u8; HEAD_BYTES],
     ciphers: &[u8; HASH_DIGITS],
     extensions: &[u8; HASH_DIGITS],
 ) -> [u8; JA4_BYTES] {
@@ -152,22 +151,24 @@ fn digit(half: u8) -> u8 {
     DIGITS[usize::from(half & 0x0f)]
 }
 
-/// `002f,0035`.
-fn write_list(numbers: &[u16], out: &mut Vec<u8>) {
-    for (at, number) in numbers.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
+/// Appends `002f,0035`; where that is.
+fn write_list<'n>(numbers: impl Iterator<Item = &'n u16>, out: &mut Vec<u8>) -> Range<usize> {
+    let start = out.len();
+    for number in numbers {
         let [high, low] = number.to_be_bytes();
-        out.extend([digit(high >> 4), digit(high), digit(low >> 4), digit(low)]);
+        out.extend_from_slice(&[digit(high >> 4), digit(high), digit(low >> 4), digit(low), b',']);
     }
+    if out.len() > start {
+        out.pop();
+    }
+    start..out.len()
 }
 
-/// The first digits of SHA-256; zeros for an empty list.
-fn hash(list: &[u8]) -> [u8; HASH_DIGITS] {
+/// The first digits of SHA-256 of a list and what is behind it; zeros for an empty one.
+fn hash(list: &[u8], behind: &[u8]) -> [u8; HASH_DIGITS] {
     let mut digits = [b'0'; HASH_DIGITS];
-    if !list.is_empty() {
-        let hash = Sha256::digest(list);
+    if !list.is_empty() || !behind.is_empty() {
+        let hash = Sha256::new().chain_update(list).chain_update(behind).finalize();
         for (pair, byte) in digits.chunks_exact_mut(2).zip(hash) {
             pair.copy_from_slice(&[digit(byte >> 4), digit(byte)]);
         }
