@@ -118,7 +118,7 @@ impl Figures {
 }
 
 /// Counters of this worker alone.
-fn panics() -> [Metric; 3] {
+fn panics() -> [Metric; 2] {
     let parsers = ParserPanics::count();
     let counter = |name, help, value| Metric {
         name,
@@ -133,11 +133,6 @@ fn panics() -> [Metric; 3] {
             "detector_panics_sqli_total",
             "Panics in the parser of SQL, caught in this worker: what it would have found is not.",
             parsers.sqli,
-        ),
-        counter(
-            "detector_panics_xss_total",
-            "Panics in the parser of markup, caught in this worker: what it would have found is not.",
-            parsers.xss,
         ),
     ]
 }

@@ -1,10 +1,11 @@
 //! The values of a request, one by one.
 
+mod json;
+mod xml;
+
 use super::MAX_FIELDS;
 use super::finding::{Input, Source};
-use api_sessions_extract::{
-    Body, Exchange, MediaType, Side, cookie, json, media_type, multipart, query,
-};
+use api_sessions_extract::{Body, Exchange, MediaType, Side, cookie, media_type, multipart, query};
 
 /// Where a value stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,28 +23,30 @@ pub(super) enum Place {
     Header,
     /// A string of a JSON body, or a field of a multipart body.
     Text,
-    /// A body of another type, as it is.
+    /// A body of text of another type, as it is.
     Whole,
+    /// A body whose values are handed out by themselves, for what is in none of them.
+    Raw,
+    /// A JSON body, for the operators among its names.
+    Object,
+    /// What a link that led here held.
+    Link,
 }
 
 impl Place {
-    /// A value that an application might put into SQL or HTML.
-    pub(super) fn is_value(self) -> bool {
-        !matches!(self, Self::Name | Self::Whole | Self::Agent)
-    }
-
     pub(super) fn is_encoded(self) -> bool {
-        matches!(self, Self::Path | Self::Argument | Self::Name | Self::Cookie)
+        matches!(self, Self::Path | Self::Argument | Self::Name | Self::Cookie | Self::Link)
     }
 
     pub(super) fn has_plus(self) -> bool {
-        matches!(self, Self::Argument | Self::Name)
+        matches!(self, Self::Argument | Self::Name | Self::Link)
     }
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     unescaped: Vec<u8>,
+    name: Vec<u8>,
 }
 
 /// Headers whose values are structured by protocol, or long and opaque: nothing of an application's.
@@ -95,12 +98,10 @@ pub(super) fn each<X: Exchange + ?Sized>(
         left = left.saturating_sub(1);
         left > 0 && take(input)
     };
-    let _ = give(unnamed(Source::Path, Place::Path, exchange.path()))
+    let _ = path(exchange.path(), &mut give)
         && arguments(Source::Query, exchange.query(), &mut give)
         && headers(exchange, &mut give)
-        && exchange
-            .body(Side::Request)
-            .is_none_or(|body| in_body(&body, &mut buffers.unescaped, &mut give));
+        && exchange.body(Side::Request).is_none_or(|body| in_body(&body, buffers, &mut give));
 }
 
 type Give<'g> = dyn FnMut(Input<'_>) -> bool + 'g;
@@ -109,9 +110,22 @@ fn unnamed(source: Source, place: Place, value: &[u8]) -> Input<'_> {
     Input { source, place, name: b"", value }
 }
 
+/// The path as a whole, and from the first segment on that holds more than a name.
+fn path(path: &[u8], give: &mut Give<'_>) -> bool {
+    if !give(unnamed(Source::Path, Place::Path, path)) {
+        return false;
+    }
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-_.~+:@,".contains(byte);
+    let Some(first) = path.iter().position(|byte| !is_plain(byte)) else { return true };
+    let start = memchr::memrchr(b'/', &path[..first]).map_or(0, |slash| slash + 1);
+    give(unnamed(Source::Path, Place::Cookie, &path[start..]))
+}
+
 fn arguments(source: Source, query: &[u8], give: &mut Give<'_>) -> bool {
     query::pairs(query).all(|(name, value)| {
-        give(Input { source, place: Place::Name, name, value: name })
+        let place = if value.is_empty() { Place::Argument } else { Place::Name };
+        // Behind a lone name nobody sees that it is none.
+        give(Input { source, place, name: b"", value: name })
             && give(Input { source, place: Place::Argument, name, value })
     })
 }
@@ -146,37 +160,87 @@ fn referer(name: &[u8], url: &[u8], give: &mut Give<'_>) -> bool {
         None => (url, &url[..0]),
     };
     let part = |place, value| Input { source: Source::Header, place, name, value };
-    give(part(Place::Path, path))
-        && query::pairs(query).all(|(argument, value)| {
-            give(part(Place::Name, argument)) && give(part(Place::Argument, value))
-        })
+    give(part(Place::Link, path))
+        && query::pairs(query).all(|(_, value)| give(part(Place::Link, value)))
 }
 
 fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
     name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
-fn in_json(body: &Body<'_>, unescaped: &mut Vec<u8>, give: &mut Give<'_>) -> bool {
-    json::strings(body.bytes, unescaped, &mut |is_name, text| {
-        let place = if is_name { Place::Name } else { Place::Text };
-        give(unnamed(Source::Json, place, text))
-    })
-}
-
-fn in_body(body: &Body<'_>, unescaped: &mut Vec<u8>, give: &mut Give<'_>) -> bool {
+fn in_body(body: &Body<'_>, buffers: &mut Buffers, give: &mut Give<'_>) -> bool {
     match MediaType::of(body.content_type) {
         // A body of no stated type may be anything.
-        kind if body.json && kind != MediaType::Unstated => in_json(body, unescaped, give),
-        MediaType::Form => arguments(Source::Form, body.bytes, give),
-        MediaType::Json => in_json(body, unescaped, give),
-        MediaType::Multipart => multipart::parts(body, &mut |content| {
-            give(unnamed(Source::Multipart, Place::Text, content))
-        }),
+        kind if body.json && kind != MediaType::Unstated => in_json(body.bytes, buffers, give),
+        MediaType::Form if !looks_like(body.bytes, b"{<") => form(body.bytes, give),
+        MediaType::Json => in_json(body.bytes, buffers, give),
+        MediaType::Multipart => in_multipart(body, give),
         MediaType::Other if is_opaque(media_type::essence(body.content_type)) => true,
-        MediaType::Other | MediaType::Unstated => {
-            give(unnamed(Source::Body, Place::Whole, body.bytes))
+        MediaType::Form | MediaType::Other | MediaType::Unstated => {
+            untyped(body.bytes, buffers, give)
         }
     }
+}
+
+/// The first byte that is no blank is one of these.
+fn looks_like(bytes: &[u8], first: &[u8]) -> bool {
+    bytes.trim_ascii_start().first().is_some_and(|byte| first.contains(byte))
+}
+
+/// By what it looks like.
+fn untyped(bytes: &[u8], buffers: &mut Buffers, give: &mut Give<'_>) -> bool {
+    if looks_like(bytes, b"{[") {
+        return in_json(bytes, buffers, give);
+    }
+    if looks_like(bytes, b"<") || bytes.starts_with(b"+ADw") || bytes.contains(&0) {
+        return in_xml(bytes, give);
+    }
+    let name = bytes
+        .iter()
+        .take(64)
+        .take_while(|byte| byte.is_ascii_alphanumeric() || b"_-.[]%".contains(byte))
+        .count();
+    let is_form = name > 0 && bytes.get(name) == Some(&b'=');
+    (!is_form || form(bytes, give)) && give(unnamed(Source::Body, Place::Whole, bytes))
+}
+
+/// Some clients post what is no form under the type of one: a single name without a value.
+fn form(bytes: &[u8], give: &mut Give<'_>) -> bool {
+    if !bytes.contains(&b'=') {
+        return give(Input {
+            source: Source::Form,
+            place: Place::Argument,
+            name: b"",
+            value: bytes,
+        });
+    }
+    arguments(Source::Form, bytes, give)
+}
+
+fn in_json(bytes: &[u8], buffers: &mut Buffers, give: &mut Give<'_>) -> bool {
+    let has_operators =
+        memchr::memchr(b'$', bytes).is_some() || memchr::memmem::find(bytes, b"\\u0024").is_some();
+    let Buffers { unescaped, name } = buffers;
+    (!has_operators || give(unnamed(Source::Json, Place::Object, bytes)))
+        && json::strings(bytes, unescaped, name, &mut |name, is_name, value| {
+            let place = if is_name { Place::Name } else { Place::Text };
+            give(Input { source: Source::Json, place, name, value })
+        })
+}
+
+fn in_xml(bytes: &[u8], give: &mut Give<'_>) -> bool {
+    give(unnamed(Source::Xml, Place::Raw, bytes))
+        && xml::values(bytes, &mut |name, value| {
+            give(Input { source: Source::Xml, place: Place::Text, name, value })
+        })
+}
+
+fn in_multipart(body: &Body<'_>, give: &mut Give<'_>) -> bool {
+    let mut any = false;
+    multipart::parts(body, &mut |value| {
+        any = true;
+        give(unnamed(Source::Multipart, Place::Text, value))
+    }) && (any || give(unnamed(Source::Body, Place::Whole, body.bytes)))
 }
 
 /// Bytes that nobody reads as text.

@@ -6,9 +6,9 @@ use std::ops::{BitAnd, BitOr};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum AttackKind {
-    /// SQL injection (libinjection).
+    /// SQL injection.
     Sqli,
-    /// Cross-site scripting (libinjection).
+    /// Cross-site scripting.
     Xss,
     /// Path traversal, and files that only it would ask for.
     PathTraversal,
@@ -24,6 +24,12 @@ pub enum AttackKind {
     Xxe,
     /// Line breaks that would become headers of a response.
     HeaderInjection,
+    /// What changes a filter of a directory.
+    LdapInjection,
+    /// Server-side includes and edge-side includes.
+    SsiInjection,
+    /// Commands of mail servers, and headers of mails.
+    MailInjection,
     /// Tools that look for weak spots, by their names and by what they ask for.
     Scanner,
 }
@@ -39,7 +45,7 @@ fn accepted() -> String {
 
 impl AttackKind {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Sqli,
         Self::Xss,
         Self::PathTraversal,
@@ -49,6 +55,9 @@ impl AttackKind {
         Self::NosqlInjection,
         Self::Xxe,
         Self::HeaderInjection,
+        Self::LdapInjection,
+        Self::SsiInjection,
+        Self::MailInjection,
         Self::Scanner,
     ];
 
@@ -64,6 +73,9 @@ impl AttackKind {
             Self::NosqlInjection => "nosql_injection",
             Self::Xxe => "xxe",
             Self::HeaderInjection => "header_injection",
+            Self::LdapInjection => "ldap_injection",
+            Self::SsiInjection => "ssi_injection",
+            Self::MailInjection => "mail_injection",
             Self::Scanner => "scanner",
         }
     }

@@ -1,43 +1,56 @@
 //! The module's own attack detectors (`api_sessions_detect`), for those who have no WAF.
 //!
 //! Every value of a request is looked at as the application would see it: path, query, cookies,
-//! headers, and the part of the body that was observed, decoded layer by layer ([`fields`], [`layers`]).
-//! SQL injection and cross-site scripting are left to libinjection, which parses instead of matching;
-//! all other types are a small table of expressions ([`rules`]) that run in linear time. A detector
-//! marks and never blocks.
+//! headers, and the part of the body that was observed ([`fields`]), as it came and in each form that
+//! its bytes hint at ([`forms`]). One pass says which detectors can find anything in it ([`class`]);
+//! each of those reads it in steps that are counted and bounded ([`view`], [`find`]). A detector marks
+//! and never blocks.
+#![forbid(unsafe_code)]
 
+mod class;
 mod fields;
+mod find;
 mod finding;
+mod forms;
 mod kind;
-mod layers;
 mod parsers;
-mod rules;
+mod view;
 
 pub use finding::{CONTEXT_BYTES, Finding, MAX_NAME_BYTES, Source};
 pub use kind::{AttackKind, AttackKinds, UnknownKind};
 pub use parsers::ParserPanics;
 
 use api_sessions_extract::Exchange;
+use class::Mask;
 use fields::Place;
 use finding::Input;
+use view::View;
 
 /// Most values of one request that are looked at; more are left alone.
 pub const MAX_FIELDS: usize = 512;
 /// Bytes of one value that are looked at.
-pub const MAX_FIELD_BYTES: usize = 8 * 1024;
+pub const MAX_FIELD_BYTES: usize = 256 * 1024;
 
 /// Memory that requests are looked at in, used again from one to the next.
 #[derive(Debug, Default)]
 pub struct Workspace {
     fields: fields::Buffers,
-    layers: layers::Buffers,
+    forms: forms::Buffers,
+    low: Vec<u8>,
+    tokens: find::Tokens,
     findings: Vec<Finding>,
+    steps: usize,
 }
 
 impl Workspace {
     /// What the last [`detect`] found: at most one for each type, in the order of the request.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// Steps that the detectors of the last [`detect`] took, a measure of what it cost.
+    pub fn steps(&self) -> usize {
+        self.steps
     }
 }
 
@@ -50,76 +63,89 @@ pub fn detect<X: Exchange + ?Sized>(
     workspace: &mut Workspace,
 ) -> AttackKinds {
     let mut found = AttackKinds::default();
-    let Workspace { fields, layers, findings } = workspace;
+    let Workspace { fields, forms, low, tokens, findings, steps } = workspace;
     findings.clear();
+    *steps = 0;
     let mut index = 0;
     fields::each(exchange, fields, &mut |input: Input<'_>| {
         let value = &input.value[..input.value.len().min(MAX_FIELD_BYTES)];
         let input = Input { value, ..input };
-        layers::each(value, input.place, layers, &mut |text| {
-            let new = inspect(text, input.place, wanted.without(found));
-            for kind in new.iter() {
-                findings.push(Finding::new(kind, input, index, text, 0..text.len()));
+        let mut give = |kind: AttackKind, text: &[u8], at| {
+            if !found.has(kind) {
+                findings.push(Finding::new(kind, input, index, text, at));
+                found = found | kind.into();
             }
-            found = found | new;
+        };
+        forms::each(value, input.place, forms, &mut |text, mask, is_decoded| {
+            if !mask.has(NEEDED)
+                && !matches!(input.place, Place::Path | Place::Agent)
+                && !is_worth_it(text, mask)
+            {
+                return;
+            }
+            low.clear();
+            low.extend(text.iter().map(u8::to_ascii_lowercase));
+            let view = View::new(low, mask, input.place, is_decoded);
+            find::each(&view, wanted, tokens, &mut |kind, at| give(kind, text, at));
+            *steps += view.steps();
         });
+        if input.place == Place::Argument
+            && wanted.has(AttackKind::NosqlInjection)
+            && has_operator(input.name)
+        {
+            combine(input, forms, low);
+            let view = View::new(low, Mask::of(low), Place::Argument, false);
+            if let Some(at) = find::operator(&view) {
+                give(AttackKind::NosqlInjection, low, at);
+            }
+        }
         index += 1;
-        found != wanted
+        wanted.without(found) != AttackKinds::default()
     });
     found
 }
 
+/// Classes of bytes without which there is nothing to find, but in a path or a `User-Agent`.
+const NEEDED: Mask = Mask::QUOTE
+    .and(Mask::ANGLE)
+    .and(Mask::PAREN)
+    .and(Mask::BRACE)
+    .and(Mask::DOLLAR)
+    .and(Mask::SLASH)
+    .and(Mask::BACKSLASH)
+    .and(Mask::SEPARATOR)
+    .and(Mask::LINE)
+    .and(Mask::SIGN)
+    .and(Mask::CONTROL)
+    .and(Mask::COLON)
+    .and(Mask::BRACKET);
+
+/// Words without any sign that are an attack: SQL behind a number, a host that is called back.
+fn is_worth_it(text: &[u8], mask: Mask) -> bool {
+    mask.has(Mask::BLANK) && text.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-')
+        || mask.has(Mask::DASH)
+            && (memchr::memmem::find(text, b" -").is_some()
+                || memchr::memmem::find(text, b"--").is_some())
+        || mask.has(Mask::DOT) && text.len() > 8
+}
+
+/// `[$`, encoded or not.
+fn has_operator(name: &[u8]) -> bool {
+    memchr::memchr(b'$', name).is_some() || memchr::memmem::find(name, b"%24").is_some()
+}
+
+/// `name=value`, decoded and in lower case.
+fn combine(input: Input<'_>, forms: &mut forms::Buffers, low: &mut Vec<u8>) {
+    low.clear();
+    low.extend_from_slice(forms.url(input.name));
+    low.push(b'=');
+    low.extend_from_slice(forms.url(input.value));
+    low.make_ascii_lowercase();
+}
+
 /// Makes ready what is made once in a process, so that no request waits for it.
 pub fn prepare() {
-    rules::prepare();
-}
-
-/// One value in one of its decoded forms.
-fn inspect(text: &[u8], place: Place, wanted: AttackKinds) -> AttackKinds {
-    let mut found = rules::matching(text, place) & wanted;
-    if place.is_value() && is_suspicious(text) {
-        // Names of fields and structured headers are no place for markup or SQL.
-        if wanted.has(AttackKind::Sqli) && can_break_out(text) && parsers::SQLI.finds(text) {
-            found = found | AttackKind::Sqli.into();
-        }
-        if wanted.has(AttackKind::Xss) && parsers::XSS.finds(text) {
-            found = found | AttackKind::Xss.into();
-        }
-    }
-    found
-}
-
-/// Holds what a value needs to become more than a value. libinjection finds prose (`1 and 2 or 3`,
-/// `50% off -- today only`) suspicious that has nothing of it.
-fn can_break_out(text: &[u8]) -> bool {
-    let has = |word: &[u8]| text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
-    text.iter().any(|byte| matches!(byte, b'\'' | b'"' | b'=' | b'(' | b';' | b'#' | b'`'))
-        || memchr::memmem::find(text, b"/*").is_some()
-        || has(b"union") && has(b"select")
-}
-
-/// Holds a byte that neither SQL injection nor markup can do without. Most values do not.
-fn is_suspicious(text: &[u8]) -> bool {
-    text.iter().any(|byte| {
-        matches!(
-            byte,
-            b'\''
-                | b'"'
-                | b'`'
-                | b'<'
-                | b'>'
-                | b'='
-                | b'('
-                | b';'
-                | b'#'
-                | b'*'
-                | b':'
-                | b'|'
-                | b'&'
-                | b'\\'
-                | 0
-        ) || byte.is_ascii_whitespace()
-    }) || memchr::memmem::find(text, b"--").is_some()
+    find::prepare();
 }
 
 #[cfg(test)]

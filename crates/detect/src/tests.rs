@@ -46,3 +46,189 @@ fn a_finding_says_where_its_match_stands() {
     detect(&FakeExchange::get("/"), AttackKinds::all(), &mut workspace);
     assert!(workspace.findings().is_empty());
 }
+
+/// What somebody can make of 16 KB whose only aim is to be expensive.
+fn hostile() -> impl Iterator<Item = Vec<u8>> {
+    const UNITS: &[&str] = &[
+        "'",
+        "\"'",
+        "' or ",
+        "1 or 1=",
+        "(",
+        ")(",
+        ")(a=",
+        "(&(",
+        "((select ",
+        "union select ",
+        "/*",
+        "/**/",
+        "--",
+        ";",
+        ";ls ",
+        "|id",
+        "`",
+        "$(",
+        "${",
+        "${${",
+        "${a:",
+        "}",
+        "{{",
+        "{",
+        "{%",
+        "#{",
+        "<",
+        "<a ",
+        "<a b=",
+        "<a on",
+        "<script",
+        "on",
+        " onx=",
+        "onload=",
+        "javascript:",
+        "../",
+        "..\\",
+        "./",
+        "/",
+        "\\",
+        "/etc/",
+        "/etc/passwd",
+        "=/etc/passwd",
+        "\n",
+        "\r\n",
+        "\na ",
+        "\nto:",
+        "\nget ",
+        "$",
+        "$ne",
+        "{$ne:",
+        "[$ne]",
+        "db.",
+        "db.a.",
+        "this.",
+        "||",
+        "&&",
+        "&",
+        "&#",
+        "&#x3c;",
+        "&lt",
+        "%",
+        "%25",
+        "%2525",
+        "\\u00",
+        "\\u0041",
+        "+AD",
+        "+ADw-",
+        "0x2f",
+        "\u{ff07}",
+        "\u{e9}",
+        "'+'",
+        "a'+'b",
+        "a<b>c",
+        "<!--",
+        "<!--#",
+        "<!doctype ",
+        "<!entity ",
+        "<xsl:",
+        "eval(",
+        "alert(",
+        "system(",
+        "chr(",
+        "expression(",
+        "select ",
+        "a,",
+        "a b ",
+        "1-1+",
+        ":",
+        "http:",
+        "a",
+        "A",
+        " ",
+        "\0",
+        "<?php",
+        "java.lang.",
+        "()",
+        "() {",
+        "case when ",
+        "if(",
+        "select char(1)+",
+        "\t",
+        "or",
+        "x'or",
+        "union",
+        "a@b\n",
+        "bcc:",
+        "(a=*)",
+        "*",
+    ];
+    UNITS.iter().map(|unit| unit.bytes().cycle().take(16 * 1024).collect())
+}
+
+#[test]
+fn steps_are_bounded_by_the_length_of_a_value() {
+    use crate::view::{FREE_STEPS, STEPS_PER_BYTE};
+    for (value, content_type) in hostile().flat_map(|value| {
+        [
+            ("text/plain", ""),
+            ("application/json", "{\"a\":\""),
+            ("application/x-www-form-urlencoded", "a="),
+        ]
+        .map(|(kind, head)| ([head.as_bytes(), &value].concat(), kind))
+    }) {
+        let exchange = FakeExchange::get("/").body(content_type, &value);
+        let mut workspace = Workspace::default();
+        detect(&exchange, AttackKinds::all(), &mut workspace);
+        // A value may be handed out twice, and each form of it is looked at by itself.
+        let most = 2 * forms::MAX_FORMS * (value.len() * STEPS_PER_BYTE + FREE_STEPS);
+        assert!(
+            workspace.steps() <= most,
+            "{} steps for {} bytes of {:?}",
+            workspace.steps(),
+            value.len(),
+            String::from_utf8_lossy(&value[..24])
+        );
+    }
+}
+
+#[test]
+fn padding_hides_nothing() {
+    for padding in ["a", "word ", "0", "\u{e9}"] {
+        let text = padding.repeat(60_000 / padding.len()) + "\"><script>alert(1)</script>";
+        for body in [
+            FakeExchange::get("/").body("application/json", format!("{{\"a\":{text:?}}}")),
+            FakeExchange::get("/").body("application/x-www-form-urlencoded", format!("a={text}")),
+            FakeExchange::get("/").body("text/plain", &text),
+        ] {
+            let found = detect(&body, AttackKind::Xss.into(), &mut Workspace::default());
+            assert!(found.has(AttackKind::Xss), "{padding:?}");
+        }
+    }
+}
+
+#[test]
+fn a_body_without_a_type_is_read_by_its_first_byte() {
+    for (body, kind) in [
+        ("{\"a\":\"1' or '1'='1\"}", AttackKind::Sqli),
+        ("a=1&b=%3Cscript%3Ealert(1)%3C/script%3E", AttackKind::Xss),
+        ("<r><a>&lt;img src=x onerror=alert(1)&gt;</a></r>", AttackKind::Xss),
+        ("<!DOCTYPE a [<!ENTITY b SYSTEM \"file:///x\">]><a>&b;</a>", AttackKind::Xxe),
+        ("1' union select null, version() --", AttackKind::Sqli),
+    ] {
+        let exchange = FakeExchange::get("/").body("", body);
+        let found = detect(&exchange, AttackKinds::all(), &mut Workspace::default());
+        assert!(found.has(kind), "{body}");
+    }
+}
+
+#[test]
+fn a_match_names_its_member_or_element() {
+    let mut workspace = Workspace::default();
+    for (kind, body, name) in [
+        ("application/json", "{\"x\":{\"note\":\"<script>alert(1)</script>\"}}", "note"),
+        ("text/xml", "<r><note>&lt;script>alert(1)&lt;/script></note></r>", "note"),
+        ("application/x-www-form-urlencoded", "x=1&note=<script>alert(1)</script>", "note"),
+    ] {
+        let exchange = FakeExchange::get("/").body(kind, body);
+        assert!(detect(&exchange, AttackKind::Xss.into(), &mut workspace).has(AttackKind::Xss));
+        assert_eq!(workspace.findings()[0].name, name.as_bytes(), "{kind}");
+    }
+}

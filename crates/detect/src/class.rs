@@ -1,0 +1,98 @@
+//! Classes of bytes: one pass over a value says which detectors can find anything in it.
+
+/// Which classes of bytes a value holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Mask(u32);
+
+impl Mask {
+    /// `'`, `"`, backtick.
+    pub(crate) const QUOTE: Self = Self(1);
+    /// `<` and `>`.
+    pub(crate) const ANGLE: Self = Self(1 << 1);
+    /// `(` and `)`.
+    pub(crate) const PAREN: Self = Self(1 << 2);
+    /// `{` and `}`.
+    pub(crate) const BRACE: Self = Self(1 << 3);
+    /// `$`.
+    pub(crate) const DOLLAR: Self = Self(1 << 4);
+    /// `/`.
+    pub(crate) const SLASH: Self = Self(1 << 5);
+    /// `\`.
+    pub(crate) const BACKSLASH: Self = Self(1 << 6);
+    /// `;`, `|` and `&`.
+    pub(crate) const SEPARATOR: Self = Self(1 << 7);
+    /// CR and LF.
+    pub(crate) const LINE: Self = Self(1 << 8);
+    /// `=`, `*`, `#`, `@`, `!`, `,`: what only code is made of, and now and then a sentence.
+    pub(crate) const SIGN: Self = Self(1 << 9);
+    /// `%`.
+    pub(crate) const PERCENT: Self = Self(1 << 10);
+    /// Control characters but for tabs and line breaks.
+    pub(crate) const CONTROL: Self = Self(1 << 11);
+    /// Bytes of 0x80 and up.
+    pub(crate) const HIGH: Self = Self(1 << 12);
+    /// `:`.
+    pub(crate) const COLON: Self = Self(1 << 13);
+    /// Blanks.
+    pub(crate) const BLANK: Self = Self(1 << 14);
+    /// `[` and `]`.
+    pub(crate) const BRACKET: Self = Self(1 << 15);
+
+    /// `-`.
+    pub(crate) const DASH: Self = Self(1 << 16);
+    /// `.`.
+    pub(crate) const DOT: Self = Self(1 << 17);
+    /// `+`.
+    pub(crate) const PLUS: Self = Self(1 << 18);
+
+    /// None.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// Of a value.
+    pub(crate) fn of(value: &[u8]) -> Self {
+        Self(value.iter().fold(0, |mask, byte| mask | CLASSES[usize::from(*byte)]))
+    }
+
+    /// Holds any of these classes.
+    pub(crate) const fn has(self, any: Self) -> bool {
+        self.0 & any.0 != 0
+    }
+
+    /// Both.
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+static CLASSES: [u32; 256] = classes();
+
+const fn classes() -> [u32; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'\'' | b'"' | b'`' => Mask::QUOTE.0,
+            b'<' | b'>' => Mask::ANGLE.0,
+            b'(' | b')' => Mask::PAREN.0,
+            b'{' | b'}' => Mask::BRACE.0,
+            b'[' | b']' => Mask::BRACKET.0,
+            b'$' => Mask::DOLLAR.0,
+            b'/' => Mask::SLASH.0,
+            b'\\' => Mask::BACKSLASH.0,
+            b';' | b'|' | b'&' => Mask::SEPARATOR.0,
+            b'\r' | b'\n' => Mask::LINE.0,
+            b'=' | b'*' | b'#' | b'@' | b'!' | b',' => Mask::SIGN.0,
+            b'%' => Mask::PERCENT.0,
+            b':' => Mask::COLON.0,
+            b'-' => Mask::DASH.0,
+            b'.' => Mask::DOT.0,
+            b'+' => Mask::PLUS.0,
+            b' ' | b'\t' => Mask::BLANK.0,
+            0..0x20 | 0x7F => Mask::CONTROL.0,
+            0x80.. => Mask::HIGH.0,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
+}

@@ -1,0 +1,159 @@
+//! The detectors: one module for each type of attack. Each takes a [`View`] and says where its first match stands.
+
+mod code;
+mod html;
+mod js;
+mod ldap;
+mod lines;
+mod nosql;
+mod path;
+mod scanner;
+mod shell;
+mod sql;
+mod ssi;
+mod template;
+mod words;
+mod xxe;
+
+use std::ops::Range;
+
+use crate::class::Mask;
+use crate::fields::Place;
+use crate::kind::{AttackKind, AttackKinds};
+use crate::view::View;
+
+pub(crate) use sql::Tokens;
+
+/// A detector, and what a value must hold for it: one of these classes of bytes.
+type Detector = (AttackKind, Mask, fn(&View<'_>) -> Option<Range<usize>>);
+
+/// Programs and classes are named without any sign.
+const ANY: Mask = Mask::NONE;
+
+const DETECTORS: &[Detector] = &[
+    (
+        AttackKind::Xss,
+        Mask::ANGLE.and(Mask::QUOTE).and(Mask::PAREN).and(Mask::COLON).and(Mask::SIGN),
+        html::find,
+    ),
+    (AttackKind::Xss, Mask::PAREN.and(Mask::QUOTE).and(Mask::SIGN), js::find),
+    (AttackKind::PathTraversal, Mask::SLASH.and(Mask::BACKSLASH).and(Mask::COLON), path::find),
+    (AttackKind::CommandInjection, ANY, shell::find),
+    (AttackKind::CommandInjection, ANY, code::find),
+    (
+        AttackKind::TemplateInjection,
+        Mask::BRACE.and(Mask::ANGLE).and(Mask::DOLLAR).and(Mask::SIGN),
+        template::find,
+    ),
+    (AttackKind::JndiInjection, Mask::DOLLAR.and(Mask::PERCENT), template::find_jndi),
+    (
+        AttackKind::NosqlInjection,
+        Mask::DOLLAR.and(Mask::QUOTE).and(Mask::PAREN).and(Mask::BRACE),
+        nosql::find,
+    ),
+    (AttackKind::LdapInjection, Mask::PAREN.and(Mask::COLON), ldap::find),
+    (AttackKind::SsiInjection, Mask::ANGLE, ssi::find),
+    (AttackKind::Xxe, Mask::ANGLE, xxe::find),
+    (AttackKind::HeaderInjection, Mask::LINE, lines::find_header),
+    (AttackKind::MailInjection, Mask::LINE, lines::find_mail),
+];
+
+/// What a `User-Agent` holds that is more than names and versions.
+const IN_AGENT: Mask = Mask::QUOTE
+    .and(Mask::ANGLE)
+    .and(Mask::DOLLAR)
+    .and(Mask::BRACE)
+    .and(Mask::BACKSLASH)
+    .and(Mask::PERCENT)
+    .and(Mask::LINE)
+    .and(Mask::CONTROL);
+/// What a path holds that is more than segments.
+const IN_PATH: Mask = IN_AGENT
+    .and(Mask::PAREN)
+    .and(Mask::SEPARATOR)
+    .and(Mask::SIGN)
+    .and(Mask::BLANK)
+    .and(Mask::COLON)
+    .and(Mask::HIGH);
+
+/// Looks for `wanted` in one form of a value.
+pub(crate) fn each(
+    view: &View<'_>,
+    wanted: AttackKinds,
+    tokens: &mut Tokens,
+    found: &mut dyn FnMut(AttackKind, Range<usize>),
+) {
+    let mut missing = wanted;
+    let mut give = |missing: &mut AttackKinds, kind: AttackKind, at: Range<usize>| {
+        *missing = missing.without(kind.into());
+        found(kind, at);
+    };
+    if missing.has(AttackKind::Scanner)
+        && is_for(AttackKind::Scanner, view.place)
+        && let Some(at) = scanner::find(view)
+    {
+        give(&mut missing, AttackKind::Scanner, at);
+    }
+    let simple = match view.place {
+        Place::Agent => !view.mask.has(IN_AGENT),
+        Place::Path => !view.mask.has(IN_PATH),
+        _ => false,
+    };
+    if simple {
+        // A product with its version, a path of plain segments.
+        if view.place == Place::Path
+            && missing.has(AttackKind::PathTraversal)
+            && let Some(at) = path::find(view)
+        {
+            give(&mut missing, AttackKind::PathTraversal, at);
+        }
+        return;
+    }
+    for (kind, mask, detector) in DETECTORS {
+        view.begin();
+        if (*mask == ANY || view.mask.has(*mask))
+            && missing.has(*kind)
+            && is_for(*kind, view.place)
+            && let Some(at) = detector(view)
+        {
+            give(&mut missing, *kind, at);
+        }
+    }
+    view.begin();
+    if missing.has(AttackKind::Sqli)
+        && is_for(AttackKind::Sqli, view.place)
+        && let Some(at) = sql::find(view, tokens)
+    {
+        give(&mut missing, AttackKind::Sqli, at);
+    }
+}
+
+/// `name[$op]=value` of a query or form.
+pub(crate) fn operator(view: &View<'_>) -> Option<Range<usize>> {
+    nosql::argument(view)
+}
+
+/// Builds the tables of all detectors, so that no request waits for them.
+pub(crate) fn prepare() {
+    code::prepare();
+    js::prepare();
+    path::prepare();
+    scanner::prepare();
+    shell::prepare();
+    template::prepare();
+}
+
+/// Which types are looked for in which places.
+fn is_for(kind: AttackKind, place: Place) -> bool {
+    use AttackKind::{
+        CommandInjection, HeaderInjection, JndiInjection, NosqlInjection, Scanner,
+        TemplateInjection, Xss, Xxe,
+    };
+    match place {
+        Place::Object => kind == NosqlInjection,
+        Place::Link => matches!(kind, Xss | JndiInjection | HeaderInjection | TemplateInjection),
+        Place::Raw => matches!(kind, Xxe | JndiInjection | CommandInjection),
+        Place::Name => !matches!(kind, Scanner),
+        _ => true,
+    }
+}

@@ -1,0 +1,244 @@
+//! Code of PHP, Java, Python, Node, Ruby, Perl and ASP, by what only it has.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
+use crate::fields::Place;
+use crate::view::{View, is_word};
+
+/// Always code that does something to its host.
+const ALWAYS: &[&str] = &[
+    "<?php",
+    "<?=",
+    "<%@",
+    "<%!",
+    "runtime.getruntime",
+    "java.lang.runtime",
+    "java.lang.processbuilder",
+    "processbuilder(",
+    "java.lang.system",
+    "java.lang.class",
+    "javax.script",
+    "child_process",
+    "process.mainmodule",
+    "shell_exec",
+    "passthru(",
+    "proc_open",
+    "pcntl_exec",
+    "$_get[",
+    "$_post[",
+    "$_request[",
+    "$_cookie[",
+    "$_server[",
+    "$_session[",
+    "$_get{",
+    "$_files[",
+    "$globals[",
+    "php_sapi_name",
+    "phpinfo",
+    "auto_prepend_file",
+    "allow_url_include",
+    "base64_decode(",
+    "str_rot13(",
+    "create_function(",
+    "preg_replace(\"/.*/e",
+    "call_user_func",
+    "os.system(",
+    "os.popen(",
+    "subprocess.",
+    "__import__(",
+    "kernel.exec",
+    "io.popen",
+    "getclass().",
+    "class.classloader",
+    "class.module",
+    "org.apache.",
+    "com.sun.org",
+    "commons.collections",
+    "invokertransformer",
+    "ysoserial",
+    "org.springframework",
+    "javax.naming",
+    "objectinputstream",
+    "rmi://",
+    "wscript.shell",
+    "server.createobject",
+    "xmldecoder",
+    "file_put_contents(",
+    "file_get_contents(",
+    "fsockopen(",
+    "move_uploaded_file",
+    "gzinflate(",
+    "posix_getpwuid",
+    "chr(101)",
+    "rO0ABQ",
+    "execfile(",
+    "eval(compile",
+    "perl -e",
+    "process.binding",
+    "constructor.constructor",
+    "__proto__",
+    "constructor.prototype",
+    "constructor[prototype]",
+    "ldap_connect(",
+    "require('fs')",
+    "require(\"fs\")",
+    "require('child",
+    "globalthis.process",
+    "process.env",
+    "process.exit",
+    "_$$nd_func$$_",
+    "nodejs.",
+    "open3",
+    "%x{",
+    "`#{",
+    "new file(",
+    "new java.",
+];
+/// Functions that are code where something is called in them, or a variable is handed to them.
+const CALLS: &[&str] = &[
+    "system(",
+    "exec(",
+    "popen(",
+    "eval(",
+    "assert(",
+    "include(",
+    "require(",
+    "include_once(",
+    "readfile(",
+    "print(",
+    "die(",
+    "md5(",
+    "var_dump(",
+    "print_r(",
+    "print `",
+    "chr(",
+    "highlight_file(",
+    "show_source(",
+    "exit(",
+    "fopen(",
+    "unlink(",
+    "opendir(",
+    "ini_get(",
+    "ini_set(",
+    "putenv(",
+    "spawn(",
+    "load(",
+    "glob(",
+    "echo(",
+];
+
+static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(ALWAYS.iter().chain(CALLS))
+        .ok()
+});
+
+/// Builds the table, so that no request waits for it.
+pub(crate) fn prepare() {
+    LazyLock::force(&WORDS);
+}
+
+pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
+    // People show each other code; what is run by a server is short, or alone.
+    if view.place == Place::Agent
+        && !view.mask.has(
+            crate::class::Mask::ANGLE
+                .and(crate::class::Mask::QUOTE)
+                .and(crate::class::Mask::DOLLAR),
+        )
+    {
+        return None;
+    }
+    let is_text = matches!(view.place, Place::Text | Place::Whole | Place::Raw);
+    let lines = if is_text { memchr::memchr_iter(b'\n', view.low).take(8).count() } else { 0 };
+    if view.is_prose || lines >= 3 {
+        return None;
+    }
+    let words = WORDS.as_ref()?;
+    words.find_iter(view.low).take_while(|_| !view.is_spent()).find_map(|found| {
+        view.spend(8);
+        let at = found.start();
+        let begins_word = at == 0 || !is_word(view.at(at)) || !is_word(view.at(at - 1));
+        if !begins_word {
+            return None;
+        }
+        let is_code = if found.pattern().as_usize() < ALWAYS.len() {
+            true
+        } else {
+            called(view, at, found.end())
+        };
+        is_code.then(|| found.range())
+    })
+}
+
+/// A call that is handed what attacks hand over, in a place where a statement can begin.
+fn called(view: &View<'_>, at: usize, inside: usize) -> bool {
+    let before = view.before_blanks(at);
+    let starts = before == 0
+        || matches!(
+            view.at(before - 1),
+            b';' | b'{'
+                | b'}'
+                | b'('
+                | b'@'
+                | b'\''
+                | b'"'
+                | b'='
+                | b'|'
+                | b'&'
+                | b'`'
+                | b'>'
+                | b'.'
+                | b'!'
+                | b'+'
+                | b'\n'
+        );
+    if !starts {
+        return false;
+    }
+    let argument = view.behind_blanks(inside);
+    let window = view.window(argument, 48);
+    view.spend(window.len());
+    let has = |text: &[u8]| memchr::memmem::find(window, text).is_some();
+    let name = &view.low[at..inside];
+    let first = view.at(argument);
+    match name {
+        b"system(" | b"exec(" | b"popen(" | b"spawn(" => {
+            matches!(first, b'\'' | b'"' | b'$' | b'`')
+                || has(b"/")
+                || super::words::COMMANDS.binary_search(&view.word(argument)).is_ok()
+        }
+        b"eval(" | b"assert(" | b"include(" | b"require(" | b"include_once(" => {
+            has(b"$_")
+                || has(b"base64")
+                || has(b"chr(")
+                || has(b"system")
+                || has(b"http://")
+                || has(b"../")
+                || has(b"php")
+        }
+        b"echo(" => has(b"exec") || has(b"system"),
+        b"chr(" => memchr::memmem::find(view.window(at, 40), b").chr(").is_some(),
+        b"print(" | b"die(" | b"var_dump(" | b"print_r(" | b"exit(" | b"md5(" => {
+            // A probe that prints what it has worked out, and nothing else.
+            (has(b"md5(")
+                || has(b"`")
+                || has(b"scandir")
+                || has(b"$_")
+                || first.is_ascii_digit() && has(b"*"))
+                && !matches!(view.place, Place::Text)
+                || name == b"print(" && has(b"md5(")
+        }
+        b"print `" => true,
+        _ => {
+            matches!(first, b'\'' | b'"' | b'$')
+                && (has(b"/") || has(b"$_") || has(b".."))
+                && view.low.len() < 200
+        }
+    }
+}

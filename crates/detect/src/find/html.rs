@@ -1,0 +1,462 @@
+//! Markup that runs something: elements, event handlers, attributes with scripts for URLs. Tags open as the HTML
+//! standard has it (13.2.5.6); a prefix before the name makes it XML of another kind, and no HTML.
+
+use std::ops::Range;
+
+use crate::fields::Place;
+use crate::view::{View, is_space, is_word};
+
+/// Longest tag that is read.
+const MAX_TAG: usize = 2048;
+
+const URL_ATTRIBUTES: &[&[u8]] = &[
+    b"action",
+    b"attributename",
+    b"background",
+    b"by",
+    b"code",
+    b"codebase",
+    b"content",
+    b"data",
+    b"dynsrc",
+    b"folder",
+    b"formaction",
+    b"from",
+    b"href",
+    b"lowsrc",
+    b"manifest",
+    b"poster",
+    b"src",
+    b"srcdoc",
+    b"srcset",
+    b"to",
+    b"values",
+    b"xlink:href",
+    b"url",
+];
+
+pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
+    if view.place == Place::Raw {
+        return None;
+    }
+    scheme(view, 0)
+        .then(|| 0..view.low.len().min(48))
+        .or_else(|| tags(view))
+        .or_else(|| broken_out(view))
+        .or_else(|| style(view))
+}
+
+fn tags(view: &View<'_>) -> Option<Range<usize>> {
+    for at in view.each(b'<') {
+        // A fence or span of Markdown around a bare tag shows it.
+        let is_shown = at > 0 && view.at(at - 1) == b'`' || is_fenced(view);
+        if !is_shown && tag(view, at) {
+            return Some(at..(at + 48).min(view.low.len()));
+        }
+    }
+    None
+}
+
+/// Text with code of Markdown in it.
+fn is_fenced(view: &View<'_>) -> bool {
+    view.is_prose && view.low.len() < 65536 && matches!(view.place, Place::Text | Place::Whole) && {
+        view.spend(view.low.len() / 16);
+        view.find(b"```").is_some()
+    }
+}
+
+fn tag(view: &View<'_>, at: usize) -> bool {
+    let mut start = at + 1;
+    // Filters that remove what they know once: `<scr<script>ipt>`, `<%00script`, `</script`.
+    while matches!(view.at(start), b'/' | 0x01..=0x1F | b' ' | b'<' | b'%')
+        && start < at + 6
+        && start < view.low.len()
+    {
+        start += 1;
+    }
+    let gap = start > at + 1;
+    let window = view.window(start, 24);
+    let length = window
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        .count();
+    view.spend(length + 1);
+    let name = &window[..length];
+    if name.is_empty() {
+        // `<!--><script`, `<?xml:namespace` and `<![CDATA[` carry no name.
+        return view.starts(at, b"<!--[if")
+            || view.starts(at, b"<?import")
+            || view.starts(at, b"<%=%22");
+    }
+    let next = view.at(start + length);
+    if next == b':' {
+        return false;
+    }
+    let ends = matches!(next, 0 | b'>' | b'/' | b'<' | b'\'' | b'"' | b'+' | b'%')
+        || is_space(next)
+        || next == b'\\';
+    let is_closing = view.at(at + 1) == b'/';
+    if name == b"script" && ends {
+        // `</script>` closes what stands around the value.
+        if is_closing {
+            return !view.is_prose
+                && (!matches!(view.place, Place::Text | Place::Whole)
+                    || view.find_within(start, 64, b"<").is_some());
+        }
+        return !gap || view.at(at + 1) != b' ' || !view.is_prose;
+    }
+    if !name[0].is_ascii_alphabetic() || !ends && next != b'=' {
+        return false;
+    }
+    if (view.at(at + 1) == b' ' || view.at(at + 1) == b'%')
+        && next != b'/'
+        && !name.starts_with(b"img")
+    {
+        return false;
+    }
+    let behind = view.window(start + length, 200);
+    let has = |text: &[u8]| memchr::memmem::find(behind, text).is_some();
+    let loads = match name {
+        b"iframe" | b"frame" => {
+            has(b"srcdoc")
+                || has(b"javascript:")
+                || has(b"data:")
+                || !has(b"https://") && !is_closing && !has(b"\"//")
+        }
+        b"meta" => {
+            has(b"http-equiv")
+                && (has(b"refresh") || has(b"utf-7") || has(b"set-cookie") || has(b"link"))
+        }
+        b"object" | b"embed" | b"applet" => {
+            has(b"data=")
+                || has(b"src=")
+                || has(b"code=")
+                || has(b"classid")
+                || has(b"allowscriptaccess")
+        }
+        b"base" => has(b"href"),
+        b"link" => {
+            has(b"rel=")
+                && (has(b"import") || has(b"stylesheet"))
+                && !matches!(view.place, Place::Text | Place::Whole)
+        }
+        b"style" => {
+            has(b"@import")
+                || has(b"expression(")
+                || has(b"-moz-binding")
+                || has(b"javascript:")
+                || has(b"onload")
+                || has(b"@keyframes") && has(b"on")
+        }
+        b"xml" => has(b"src=") || has(b"id=") && has(b"cdata"),
+        b"marquee" | b"html" | b"img" | b"body" => has(b"javascript:"),
+        b"isindex" | b"bgsound" | b"xss" | b"layer" | b"frameset" | b"portal" => true,
+        _ => false,
+    };
+    loads || attributes(view, start + length)
+}
+
+/// Event handlers and scripts among the attributes that begin there.
+fn attributes(view: &View<'_>, start: usize) -> bool {
+    let window = view.window(start, MAX_TAG);
+    let mut at = 0;
+    let mut is_start = false;
+    while at < window.len() {
+        let byte = window[at];
+        if byte == b'>' && !is_start && at > 0 {
+            break;
+        }
+        let opens = is_space(byte)
+            || matches!(
+                byte,
+                b'/' | b'"' | b'\'' | b'`' | b'<' | b'>' | 0 | b'+' | b'%' | b'\\' | 0x01..=0x1F
+            );
+        if is_start && !opens {
+            let (name, behind) = attribute(window, at);
+            if let Some(value) = equals(window, behind) {
+                view.spend(value + 4 - at);
+                if is_handler(name) && has_script(&window[value..])
+                    || URL_ATTRIBUTES.contains(&name)
+                        && (scheme(view, start + value)
+                            || scheme(view, start + value + 1)
+                            || name == b"srcdoc")
+                    || name == b"values"
+                        && memchr::memmem::find(
+                            &window[value..(value + 100).min(window.len())],
+                            b"javascript:",
+                        )
+                        .is_some()
+                    || name == b"content"
+                        && memchr::memmem::find(
+                            &window[value..(value + 100).min(window.len())],
+                            b"javascript:",
+                        )
+                        .is_some()
+                    || name == b"style" && is_style(&window[value..])
+                    || name == b"attributename"
+                        && memchr::memmem::find(
+                            &window[value..(value + 20).min(window.len())],
+                            b"on",
+                        )
+                        .is_some()
+                {
+                    return true;
+                }
+                at = value;
+                is_start = false;
+                continue;
+            }
+            at = behind.max(at + 1);
+            is_start = false;
+            continue;
+        }
+        is_start = opens;
+        at += 1;
+    }
+    view.spend(at);
+    false
+}
+
+/// Name and where it ends.
+fn attribute(window: &[u8], at: usize) -> (&[u8], usize) {
+    let length = window[at..]
+        .iter()
+        .take(32)
+        .take_while(|byte| is_word(**byte) || matches!(byte, b':' | b'-'))
+        .count();
+    (&window[at..at + length], at + length)
+}
+
+/// Behind the `=`, which blanks and control characters may pad.
+fn equals(window: &[u8], at: usize) -> Option<usize> {
+    let blank = |byte: &u8| *byte <= b' ';
+    let at = at + window[at..].iter().take(16).take_while(|byte| blank(byte)).count();
+    (window.get(at) == Some(&b'=')).then_some(())?;
+    let at = at + 1;
+    Some(at + window[at..].iter().take(16).take_while(|byte| blank(byte)).count())
+}
+
+fn is_handler(name: &[u8]) -> bool {
+    name.len() > 4
+        && name.starts_with(b"on")
+        && name[2..].iter().all(|byte| byte.is_ascii_alphanumeric())
+        || name.starts_with(b"fscommand")
+        || name.starts_with(b"seeksegmenttime")
+}
+
+/// A value that can be a statement.
+fn has_script(value: &[u8]) -> bool {
+    let window = &value[..value.len().min(200)];
+    let end = window
+        .iter()
+        .position(|byte| *byte == b'>')
+        .unwrap_or(window.len())
+        .max(1)
+        .min(window.len());
+    window.first().is_some_and(u8::is_ascii_digit)
+        || window[..end]
+            .iter()
+            .any(|byte| matches!(byte, b'(' | b'=' | b'.' | b'`' | b'\\' | b'&' | b'+'))
+}
+
+/// `javascript:`, `vbscript:`, `data:text/html`, with control characters and blanks anywhere.
+fn scheme(view: &View<'_>, at: usize) -> bool {
+    let mut buffer = [0; 20];
+    let mut length = 0;
+    for byte in view.window(at, 60) {
+        if length == buffer.len() {
+            break;
+        }
+        if *byte > b' '
+            && *byte < 0x7F
+            && !(length == 0 && matches!(byte, b'"' | b'\'' | b'`' | b'='))
+        {
+            buffer[length] = *byte;
+            length += 1;
+        }
+    }
+    view.spend(20);
+    let text = &buffer[..length];
+    text.starts_with(b"javascript:") && (at > 0 || is_run(view))
+        || text.starts_with(b"vbscript:")
+        || text.starts_with(b"livescript:")
+        || text.starts_with(b"data:text/html")
+        || text.starts_with(b"data:image/svg+xml") && view.find_within(at, 200, b"script").is_some()
+        || text.starts_with(b"data:application/x") && view.place != Place::Text
+        || text.starts_with(b"feed:javascript")
+        || text.starts_with(b"mocha:")
+}
+
+/// Not `javascript:void(0)`.
+fn is_run(view: &View<'_>) -> bool {
+    let statement = view.window(0, 120);
+    statement
+        .iter()
+        .skip(11)
+        .any(|byte| matches!(byte, b'(' | b'=' | b'`' | b'/' | b'%' | b'[' | b'+'))
+        && !view.starts(0, b"javascript:void(0)")
+        && !(view.is_prose && view.at(11) == b' ')
+}
+
+/// An attribute's value that is closed, with a handler behind it; a tag whose opening is not in the value.
+fn broken_out(view: &View<'_>) -> Option<Range<usize>> {
+    for (at, _) in memchr::memmem::find_iter(view.low, b"on").map(|at| (at, ())) {
+        if view.is_spent() {
+            return None;
+        }
+        if at > 0
+            && !(is_space(view.at(at - 1))
+                || matches!(view.at(at - 1), b'"' | b'\'' | b'/' | b'`' | b'>' | b';' | 0 | b'+'))
+        {
+            continue;
+        }
+        let window = view.window(at, 400);
+        let (name, behind) = attribute(window, 0);
+        view.spend(name.len() + 1);
+        if !is_handler(name) || !EVENTS.iter().any(|event| name[2..].starts_with(event)) {
+            continue;
+        }
+        if let Some(value) = equals(window, behind) {
+            let before = view.before_blanks(at);
+            // `onclick="…"` in prose and code is inside a tag, or no break-out.
+            let breaks = at == 0
+                || view.low[before.saturating_sub(40)..at]
+                    .iter()
+                    .any(|byte| matches!(byte, b'"' | b'\'' | b'`' | b'>'));
+            let run = has_call(&window[value..]);
+            if (breaks || !matches!(view.place, Place::Text | Place::Whole))
+                && run
+                && !view.is_prose
+            {
+                return Some(at..(at + 48).min(view.low.len()));
+            }
+        }
+    }
+    None
+}
+
+const EVENTS: &[&[u8]] = &[
+    b"abort",
+    b"activate",
+    b"after",
+    b"animation",
+    b"auxclick",
+    b"bef",
+    b"begin",
+    b"blur",
+    b"bounce",
+    b"can",
+    b"cell",
+    b"change",
+    b"click",
+    b"close",
+    b"cont",
+    b"copy",
+    b"cue",
+    b"cut",
+    b"data",
+    b"dblclick",
+    b"drag",
+    b"drop",
+    b"dur",
+    b"emptied",
+    b"end",
+    b"error",
+    b"finish",
+    b"focus",
+    b"form",
+    b"fullscreen",
+    b"gesture",
+    b"got",
+    b"hash",
+    b"help",
+    b"input",
+    b"invalid",
+    b"key",
+    b"layout",
+    b"load",
+    b"lose",
+    b"lost",
+    b"media",
+    b"message",
+    b"mouse",
+    b"move",
+    b"mutation",
+    b"off",
+    b"on",
+    b"orientation",
+    b"out",
+    b"page",
+    b"paste",
+    b"pause",
+    b"play",
+    b"pointer",
+    b"pop",
+    b"progress",
+    b"property",
+    b"rate",
+    b"ready",
+    b"repeat",
+    b"reset",
+    b"resize",
+    b"result",
+    b"reverse",
+    b"row",
+    b"scroll",
+    b"search",
+    b"seek",
+    b"select",
+    b"show",
+    b"slot",
+    b"stalled",
+    b"start",
+    b"stop",
+    b"storage",
+    b"submit",
+    b"suspend",
+    b"syncrestored",
+    b"time",
+    b"toggle",
+    b"touch",
+    b"track",
+    b"transition",
+    b"unhandled",
+    b"unload",
+    b"url",
+    b"volume",
+    b"waiting",
+    b"webkit",
+    b"wheel",
+    b"zoom",
+];
+
+fn has_call(value: &[u8]) -> bool {
+    value[..value.len().min(200)].iter().any(|byte| matches!(byte, b'(' | b'`' | b'=' | b'\\'))
+}
+
+/// Style sheets that run something.
+fn style(view: &View<'_>) -> Option<Range<usize>> {
+    if matches!(view.place, Place::Text | Place::Whole) && view.is_prose {
+        return None;
+    }
+    let at = view
+        .find(b"expression(")
+        .or_else(|| view.find(b"-moz-binding"))
+        .or_else(|| view.find(b"behavior:url("))?;
+    let before = &view.low[at.saturating_sub(40)..at];
+    let is_style = view.low[at..].starts_with(b"-moz")
+        || view.low[at..].starts_with(b"beh")
+        || memchr::memchr(b':', before).is_some();
+    (is_style || at == 0).then(|| at..at + 12)
+}
+
+fn is_style(value: &[u8]) -> bool {
+    let window = &value[..value.len().min(300)];
+    let has = |text: &[u8]| memchr::memmem::find(window, text).is_some();
+    has(b"expression") && has(b"(")
+        || has(b"javascript:")
+        || has(b"-moz-binding")
+        || has(b"behavio")
+        || has(b"binding:")
+        || has(b"expre/")
+}

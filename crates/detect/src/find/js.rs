@@ -1,0 +1,240 @@
+//! JavaScript without markup: what closes a string of a script and calls something, and what only runs in a page.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
+use crate::fields::Place;
+use crate::view::{View, is_word};
+
+/// What is called in a page to show, send or run something.
+const SINKS: &[&str] = &[
+    "alert",
+    "prompt",
+    "confirm",
+    "eval",
+    "settimeout",
+    "setinterval",
+    "document.write",
+    "document.cookie",
+    "document.domain",
+    "document.location",
+    "window.location",
+    "location.href",
+    "location=",
+    "location.replace",
+    "fromcharcode",
+    "atob",
+    "innerhtml",
+    "createelement('script",
+    "createelement(\"script",
+    "document.body.append",
+    "constructor.constructor",
+    "document[",
+    "window[",
+    "self[",
+    "top[",
+    "this[",
+    "globalthis[",
+    "parent[",
+    "frames[",
+    "import(",
+    "fetch(",
+    "new function",
+    "function(",
+    "constructor(",
+    "setimmediate",
+    "execscript",
+    "print(",
+    "document.forms",
+    "xmlhttprequest",
+    "window.open",
+    "window.name",
+    "importscripts",
+    "localstorage",
+    "sessionstorage",
+    "onerror=",
+    "throw",
+];
+
+static WORDS: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(SINKS).ok());
+
+/// Builds the table, so that no request waits for it.
+pub(crate) fn prepare() {
+    LazyLock::force(&WORDS);
+}
+
+pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
+    if matches!(view.place, Place::Raw | Place::Agent) || view.is_prose {
+        return None;
+    }
+    let words = WORDS.as_ref()?;
+    let is_text = matches!(view.place, Place::Text | Place::Whole);
+    if is_text && memchr::memchr_iter(b'\n', view.low).take(4).count() >= 3 {
+        // Code that people show each other.
+        return None;
+    }
+    let breaks = breaks_out(view);
+    words.find_iter(view.low).take_while(|_| !view.is_spent()).find_map(|found| {
+        view.spend(4);
+        let (at, end) = (found.start(), found.end());
+        if at > 0 && is_word(view.at(at - 1)) && is_word(view.at(at)) {
+            return None;
+        }
+        is_run(view, SINKS[found.pattern().as_usize()], at, end, breaks, is_text).then_some(at..end)
+    })
+}
+
+/// The value begins with what ends a string, a block or a comment of a script.
+fn breaks_out(view: &View<'_>) -> bool {
+    let head = view.window(0, 48);
+    let quotes = head.iter().position(|byte| matches!(byte, b'\'' | b'"' | b'`'));
+    quotes.is_some_and(|at| {
+        let next = view.behind_blanks(at + 1);
+        matches!(
+            view.at(next),
+            b';' | b'+'
+                | b'-'
+                | b')'
+                | b'}'
+                | b'*'
+                | b'/'
+                | b'^'
+                | b'|'
+                | b'&'
+                | b','
+                | b'%'
+                | b'.'
+                | b'['
+                | b']'
+                | b'?'
+                | b'<'
+                | b'>'
+                | b'='
+                | b'\n'
+        )
+    }) || matches!(
+        head.first(),
+        Some(
+            b';' | b')'
+                | b'}'
+                | b'-'
+                | b'+'
+                | b'*'
+                | b'^'
+                | b'|'
+                | b','
+                | b']'
+                | b'/'
+                | b'\\'
+                | b'('
+                | b'?'
+        )
+    )
+}
+
+fn is_run(view: &View<'_>, word: &str, at: usize, end: usize, breaks: bool, is_text: bool) -> bool {
+    let next = view.behind_blanks(end);
+    let byte = view.at(next);
+    let is_start = at == 0 || view.low[..at].iter().all(|byte| !byte.is_ascii_alphanumeric());
+    match word {
+        "alert" | "prompt" | "confirm" => {
+            let handed = view.starts(next, b".call(")
+                || view.starts(next, b".apply(")
+                || view.starts(next, b"?.(");
+            let called = handed
+                || byte == b'('
+                || byte == b'`'
+                || view.starts(next, b".call")
+                || view.starts(next, b".apply")
+                || view.starts(next, b".bind")
+                || view.starts(next, b"&lpar");
+            let inner = view.behind_blanks(next + 1);
+            let short = view.low.len() <= 64;
+            let argument = view.window(inner, 40);
+            let tell = argument.starts_with(b"document")
+                || argument.starts_with(b"window")
+                || argument.starts_with(b"location")
+                || argument.starts_with(b"origin")
+                || argument.starts_with(b"string.from")
+                || argument.starts_with(b"/")
+                || argument.starts_with(b"atob")
+                || argument.first().is_some_and(u8::is_ascii_digit)
+                || argument.starts_with(b"'xss")
+                || argument.starts_with(b"\"xss")
+                || argument.starts_with(b"`");
+            called && (tell || handed || breaks || is_start && !is_text || byte == b'`' && short)
+                || breaks
+                    && matches!(byte, b')' | b']' | b'(' | b',')
+                    && at > 0
+                    && matches!(view.at(at - 1), b'(' | b'[' | b'=')
+        }
+        "eval" | "settimeout" | "setinterval" | "setimmediate" | "execscript" | "import("
+        | "fetch(" | "new function" | "function(" | "constructor(" | "print(" | "importscripts"
+        | "window.open" => {
+            let called =
+                word.ends_with('(') || matches!(byte, b'(' | b'`') || view.starts(next, b"?.(");
+            let inner = view.window(next + usize::from(byte == b'('), 60);
+            let has = |text: &[u8]| memchr::memmem::find(inner, text).is_some();
+            called
+                && (breaks && word != "function(" && (word != "print(" || view.at(0) != b'(')
+                    || has(b"atob(")
+                    || has(b"fromcharcode")
+                    || has(b"alert")
+                    || has(b"location.")
+                    || has(b"document.cookie")
+                    || has(b"name)") && word == "eval"
+                    || has(b"unescape("))
+        }
+        "document.cookie" | "document.domain" => {
+            (breaks || !is_text)
+                || view.low.len() < 200 && (at > 0 && matches!(view.at(at - 1), b'+' | b'(' | b'='))
+        }
+        "document.write"
+        | "document.body.append"
+        | "innerhtml"
+        | "createelement('script"
+        | "createelement(\"script"
+        | "xmlhttprequest"
+        | "document.forms"
+        | "localstorage"
+        | "sessionstorage" => {
+            breaks
+                || !is_text
+                    && (matches!(byte, b'(' | b'=' | b'l' | b'.') || word.starts_with("create"))
+        }
+        "document.location" | "window.location" | "location.href" | "location="
+        | "location.replace" | "window.name" => {
+            let assigns =
+                matches!(byte, b'=' | b'(') && view.at(next + 1) != b'=' || word.ends_with('=');
+            let inner = view.window(next, 60);
+            let has = |text: &[u8]| memchr::memmem::find(inner, text).is_some();
+            assigns
+                && (breaks
+                    || has(b"javascript")
+                    || has(b"cookie")
+                    || has(b"name") && !is_text
+                    || !is_text && word != "location="
+                    || word == "location=" && (has(b"'http") || has(b"\"http")))
+        }
+        "fromcharcode" => {
+            byte == b'(' && (breaks || !is_text || view.find_within(0, 128, b"eval").is_some())
+        }
+        "atob" => byte == b'(' && breaks,
+        "constructor.constructor" => true,
+        "document[" | "window[" | "self[" | "top[" | "this[" | "globalthis[" | "parent["
+        | "frames[" => {
+            matches!(byte, b'\'' | b'"' | b'`' | b'/' | b'0'..=b'9' | b'(')
+                && (view.find_within(next, 80, b"(").is_some()
+                    || view.find_within(next, 10, b"cookie").is_some())
+        }
+        "onerror=" => {
+            view.find_within(next, 24, b"alert").is_some()
+                || view.find_within(next, 24, b"eval").is_some()
+        }
+        "throw" => view.find_within(0, 64, b"onerror").is_some(),
+        _ => false,
+    }
+}

@@ -1,0 +1,110 @@
+//! LDAP filters (RFC 4515): what closes the filter a value stands in and goes on, and whole filters.
+
+use std::ops::Range;
+
+use crate::view::View;
+
+pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
+    if let Some(at) = extensible(view) {
+        return Some(at);
+    }
+    let mut open = 0_usize;
+    let mut starred = false;
+    for (at, byte) in view.low.iter().enumerate() {
+        match byte {
+            b'*' => starred = true,
+            b'(' => {
+                if is_group(view, at) {
+                    return Some(at..(at + 32).min(view.low.len()));
+                }
+                open += 1;
+            }
+            b')' if open > 0 => open -= 1,
+            b')' => {
+                if view.is_spent() {
+                    return None;
+                }
+                if goes_on(view, at + 1, starred) {
+                    return Some(at..(at + 32).min(view.low.len()));
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// `(&(attr=`, `(|(attr=`, `(!(attr=`.
+fn is_group(view: &View<'_>, at: usize) -> bool {
+    let operator = view.behind_blanks(at + 1);
+    if !matches!(view.at(operator), b'&' | b'|' | b'!')
+        || view.at(operator + 1) == view.at(operator)
+    {
+        return false;
+    }
+    let mut next = view.behind_blanks(operator + 1);
+    for _ in 0..4 {
+        match view.at(next) {
+            b'(' => match view.at(next + 1) {
+                b'&' | b'|' | b'!' => next += 2,
+                _ => return condition(view, next + 1),
+            },
+            _ => break,
+        }
+    }
+    false
+}
+
+/// Behind a parenthesis that closes nothing in this value.
+fn goes_on(view: &View<'_>, at: usize, starred: bool) -> bool {
+    let mut next = at;
+    let mut opened = false;
+    while next < at + 12 {
+        match view.at(next) {
+            b'(' => opened = true,
+            b')' | b'&' | b'|' | b'!' | b' ' | b'*' => {}
+            _ => break,
+        }
+        next += 1;
+    }
+    view.spend(next - at + 1);
+    if opened {
+        let group = view.low[at..next].iter().any(|byte| matches!(byte, b'&' | b'|' | b'!'));
+        let is_end = matches!(view.at(next), 0 | b'\'' | b'%') || next >= view.low.len();
+        return condition(view, next) || group && is_end;
+    }
+    // `*))%00`: the rest of the filter is cut off.
+    starred
+        && (next >= view.low.len() || view.at(next) == 0)
+        && view.low[at..next].iter().any(|byte| matches!(byte, b')' | b'|' | b'&'))
+}
+
+/// `attr=`, `attr>=`, `attr~=`, `attr:rule:=`, not followed by another `=`.
+fn condition(view: &View<'_>, at: usize) -> bool {
+    let window = view.window(at, 48);
+    let length = window
+        .iter()
+        .take_while(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b';' | b'.' | b':' | b'_')
+        })
+        .count();
+    view.spend(length + 1);
+    if length == 0 || !window[0].is_ascii_alphabetic() {
+        return false;
+    }
+    match (view.at(at + length), view.at(at + length + 1)) {
+        (b'=', next) => next != b'=' && next != b'>' && next != b' ',
+        (b'~' | b'<' | b'>', b'=') => true,
+        _ => false,
+    }
+}
+
+/// `userPassword:2.5.13.18:=123`: a matching rule by its number.
+fn extensible(view: &View<'_>) -> Option<Range<usize>> {
+    let at = view.find(b":=")?;
+    let from = at.saturating_sub(40);
+    let rule = memchr::memrchr(b':', &view.low[from..at])? + from;
+    let oid = &view.low[rule + 1..at];
+    let is_oid = oid.len() > 4 && oid.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    (is_oid || oid == b"dn" && view.mask.has(crate::class::Mask::PAREN)).then(|| rule..at + 2)
+}

@@ -1,0 +1,181 @@
+//! What a line break in a value begins: a header, a response, a request, a mail header, a command of a mail server.
+
+use std::ops::Range;
+
+use crate::fields::Place;
+use crate::view::View;
+
+/// Line breaks that are looked behind.
+const MAX_LINES: usize = 64;
+
+/// Starts of lines, but for the first, and where the break before them begins.
+fn starts<'v>(view: &'v View<'_>) -> impl Iterator<Item = (usize, usize)> + 'v {
+    memchr::memchr2_iter(b'\n', b'\r', view.low)
+        .filter(|at| !(view.at(*at) == b'\r' && view.at(at + 1) == b'\n'))
+        .take(MAX_LINES)
+        .map(|at| (at, view.behind_blanks(at + 1)))
+}
+
+/// People write and paste lines: only in places that hold one line, in text that was encoded again, or behind a
+/// short first line is a break an attempt.
+fn may_inject(view: &View<'_>, first_break: usize) -> bool {
+    let lines = memchr::memchr_iter(b'\n', view.low).take(MAX_LINES).count();
+    match view.place {
+        Place::Text | Place::Whole | Place::Raw => {
+            (view.is_decoded || first_break <= 64 && lines <= 12) && !view.is_prose
+        }
+        _ => true,
+    }
+}
+
+const HEADERS: &[&[u8]] = &[
+    b"access-control-allow-origin",
+    b"cache-control",
+    b"connection",
+    b"content-disposition",
+    b"content-encoding",
+    b"content-length",
+    b"content-type",
+    b"cookie",
+    b"host",
+    b"last-modified",
+    b"link",
+    b"location",
+    b"refresh",
+    b"set-cookie",
+    b"transfer-encoding",
+    b"user-agent",
+    b"x-forwarded-for",
+    b"x-forwarded-host",
+    b"x-xss-protection",
+];
+const METHODS: &[&[u8]] =
+    &[b"connect", b"delete", b"get", b"head", b"options", b"patch", b"post", b"put", b"trace"];
+
+pub(super) fn find_header(view: &View<'_>) -> Option<Range<usize>> {
+    let (first, _) = starts(view).next()?;
+    // A message from its first line on is a message, quoted.
+    let is_message = view.starts(0, b"http/") || header_at(view, 0) || request_line(view, 0);
+    if is_message && !view.is_decoded || !may_inject(view, first) {
+        return None;
+    }
+    starts(view).find_map(|(at, line)| {
+        let found = header_at(view, line)
+            || view.starts(line, b"http/1.")
+            || view.starts(line, b"http/2")
+            || request_line(view, line)
+            || view.starts(line, b"<html>")
+                && !matches!(view.place, Place::Text | Place::Whole | Place::Raw);
+        found.then(|| at..(line + 32).min(view.low.len()))
+    })
+}
+
+/// `name:`, one that changes what a response is.
+fn header_at(view: &View<'_>, at: usize) -> bool {
+    let window = view.window(at, 40);
+    let length =
+        window.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
+    view.spend(length + 1);
+    let name = &window[..length];
+    let known = HEADERS.binary_search(&name).is_ok()
+        // One of the attacker's own.
+        || !matches!(view.place, Place::Text | Place::Whole | Place::Raw) && name.starts_with(b"x-") && name.len() > 3;
+    known && view.at(view.behind_blanks(at + length)) == b':'
+}
+
+/// `GET /path HTTP/1.1`.
+fn request_line(view: &View<'_>, at: usize) -> bool {
+    let method = view.word(at);
+    METHODS.contains(&method)
+        && view.at(at + method.len()) == b' '
+        && view.find_within(at, 256, b" http/").is_some()
+}
+
+/// Headers of a mail that add receivers or content.
+const MAIL_HEADERS: &[&[u8]] = &[
+    b"bcc",
+    b"cc",
+    b"content-transfer-encoding",
+    b"content-type",
+    b"from",
+    b"mime-version",
+    b"reply-to",
+    b"return-path",
+    b"sender",
+    b"subject",
+    b"to",
+];
+
+pub(super) fn find_mail(view: &View<'_>) -> Option<Range<usize>> {
+    let (first, _) = starts(view).next()?;
+    if !may_inject(view, first) {
+        return None;
+    }
+    let head = &view.low[..first];
+    let is_address = memchr::memchr(b'@', head).is_some() && head.len() <= 128;
+    starts(view).find_map(|(at, line)| {
+        let found = command(view, line) || mail_header(view, line, is_address);
+        found.then(|| at..(line + 32).min(view.low.len()))
+    })
+}
+
+fn mail_header(view: &View<'_>, at: usize, is_address: bool) -> bool {
+    let window = view.window(at, 32);
+    let length =
+        window.iter().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'-').count();
+    let name = &window[..length];
+    if view.at(at + length) != b':' || !MAIL_HEADERS.contains(&name) {
+        return false;
+    }
+    let line = view.window(at + length, 128);
+    view.spend(line.len());
+    let end = memchr::memchr2(b'\r', b'\n', line).unwrap_or(line.len());
+    let has_receiver = memchr::memchr(b'@', &line[..end]).is_some();
+    match name {
+        b"bcc" => has_receiver,
+        b"cc" | b"to" | b"reply-to" | b"from" | b"sender" | b"return-path" => {
+            has_receiver && is_address
+        }
+        _ => is_address,
+    }
+}
+
+/// A whole command of SMTP (RFC 5321), IMAP (RFC 9051) or POP3 (RFC 1939).
+fn command(view: &View<'_>, at: usize) -> bool {
+    let word = view.word(at);
+    let behind = at + word.len();
+    let argument = view.behind_blanks(behind);
+    let line_ends = matches!(view.at(behind), b'\r' | b'\n') || behind >= view.low.len();
+    let next_is_digit = view.at(argument).is_ascii_digit();
+    match word {
+        b"rcpt" => return view.starts(argument, b"to:") || view.starts(argument, b"to "),
+        b"mail" => return view.starts(argument, b"from:") || view.starts(argument, b"from "),
+        b"ehlo" | b"helo" | b"vrfy" | b"expn" => return !line_ends,
+        b"data" | b"quit" | b"rset" | b"noop" | b"stat" | b"capa" | b"starttls" => {
+            return line_ends;
+        }
+        b"retr" | b"dele" | b"top" | b"uidl" => return next_is_digit,
+        b"auth" => return view.starts(argument, b"login") || view.starts(argument, b"plain"),
+        _ => {}
+    }
+    // IMAP: a tag, then its command.
+    if word.is_empty() || word.len() > 8 || line_ends {
+        return false;
+    }
+    let has_digit = word.iter().any(u8::is_ascii_digit);
+    let verb = view.word(argument);
+    let end = argument + verb.len();
+    let verb_ends_line = matches!(view.at(end), b'\r' | b'\n') || end >= view.low.len();
+    let target = view.behind_blanks(end);
+    match verb {
+        b"capability" | b"logout" | b"noop" | b"expunge" | b"check" | b"close" => {
+            verb_ends_line && (has_digit || word.len() == 1)
+        }
+        b"login" | b"authenticate" | b"select" | b"examine" | b"create" | b"delete" | b"rename"
+        | b"subscribe" | b"unsubscribe" | b"list" | b"lsub" | b"status" | b"append" | b"search"
+        | b"copy" => has_digit && !verb_ends_line,
+        b"fetch" | b"store" => view.at(target).is_ascii_digit() || view.at(target) == b'*',
+        b"uid" => has_digit,
+        _ => false,
+    }
+}

@@ -1,0 +1,340 @@
+//! Operators of document databases where a value is expected, and statements in their JavaScript.
+
+use std::ops::Range;
+
+use crate::fields::Place;
+use crate::view::{View, is_word};
+
+const OPERATORS: &[&[u8]] = &[
+    b"all",
+    b"and",
+    b"elemmatch",
+    b"eq",
+    b"exists",
+    b"expr",
+    b"func",
+    b"gt",
+    b"gte",
+    b"in",
+    b"lt",
+    b"lte",
+    b"mod",
+    b"ne",
+    b"nin",
+    b"nor",
+    b"not",
+    b"options",
+    b"or",
+    b"regex",
+    b"size",
+    b"type",
+    b"where",
+];
+
+/// Parts of names of what a login compares.
+const CREDENTIALS: &[&[u8]] =
+    &[b"user", b"login", b"mail", b"pass", b"pwd", b"token", b"otp", b"secret", b"uname"];
+
+pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
+    if view.place == Place::Raw {
+        return None;
+    }
+    operator(view).or_else(|| statement(view))
+}
+
+fn operator(view: &View<'_>) -> Option<Range<usize>> {
+    view.each(b'$').find_map(|at| {
+        let word = view.word(at + 1);
+        if OPERATORS.binary_search(&word).is_err() {
+            return None;
+        }
+        let end = at + 1 + word.len();
+        let found = match view.place {
+            // `user[$ne]=`: the value is judged by [`argument`], which hands name and value in one.
+            Place::Name => false,
+            _ => in_object(view, at, word, end),
+        };
+        found.then_some(at..end)
+    })
+}
+
+/// `{"$ne": …}` in a value: an object with an operator for its first key, which compares with what is always so.
+fn in_object(view: &View<'_>, at: usize, word: &[u8], end: usize) -> bool {
+    let mut before = view.before_blanks(at);
+    let quoted = before > 0 && matches!(view.at(before - 1), b'"' | b'\'');
+    if quoted {
+        before = view.before_blanks(before - 1);
+    }
+    let opener = if before == 0 { 0 } else { view.at(before - 1) };
+    if opener == b'[' && view.at(end) == b']' {
+        return bracketed(view, before - 1, word, end + 1);
+    }
+    if !matches!(opener, b'{' | b',' | b'[' | 0) {
+        return false;
+    }
+    let mut next = end;
+    next += usize::from(quoted && matches!(view.at(next), b'"' | b'\''));
+    next = view.behind_blanks(next);
+    if word == b"where" && view.at(next) == b'[' {
+        return true;
+    }
+    if view.at(next) != b':' {
+        return false;
+    }
+    let value = view.behind_blanks(next + 1);
+    let name = key_before(view, before.saturating_sub(1));
+    compares(view, word, value, name, quoted)
+}
+
+/// The key whose object opens there.
+fn key_before<'t>(view: &View<'t>, open: usize) -> &'t [u8] {
+    let mut at = view.before_blanks(open);
+    if at > 0 && view.at(at - 1) == b':' {
+        at = view.before_blanks(at - 1);
+        if at > 0 && matches!(view.at(at - 1), b'"' | b'\'') {
+            at -= 1;
+        }
+        return view.word_before(at);
+    }
+    b""
+}
+
+/// Whether an operator with that operand lets anything through that a value would not.
+fn compares(view: &View<'_>, word: &[u8], value: usize, name: &[u8], quoted: bool) -> bool {
+    let first = view.at(value);
+    let empty = view.starts(value, b"\"\"") || view.starts(value, b"''");
+    let null = view.starts(value, b"null") || view.starts(value, b"undefined");
+    let is_credential = is_credential(name);
+    let string = matches!(first, b'"' | b'\'');
+    match word {
+        b"where" | b"func" => {
+            string
+                || view.starts(value, b"function")
+                || view.starts(value, b"this")
+                || view.starts(value, b"sleep")
+                || view.starts(value, b"return")
+                || first.is_ascii_digit()
+        }
+        b"gt" | b"gte" => empty || null || is_credential || !quoted && string,
+        b"ne" | b"not" => {
+            empty
+                || null && name.is_empty()
+                || is_credential
+                || is_trivial(view, value)
+                || !quoted && view.place == Place::Argument
+        }
+        b"regex" => is_credential || catches_all(view, value + usize::from(string)) || !quoted,
+        b"nin" => view.starts(view.behind_blanks(value + 1), b"]") || is_credential || !quoted,
+        b"lt" | b"lte" => is_credential && !first.is_ascii_digit() || view.starts(value, b"\"~"),
+        b"in" | b"exists" => is_secret(name),
+        b"or" | b"nor" => {
+            let inner = view.behind_blanks(value + 1);
+            first == b'[' && (view.starts(inner, b"{}") || view.starts(inner, b"{ }")) || !quoted
+        }
+        _ => false,
+    }
+}
+
+/// `name[$op]=value`.
+pub(crate) fn argument(view: &View<'_>) -> Option<Range<usize>> {
+    let open = view.find(b"[$")?;
+    let word = view.word(open + 2);
+    let end = open + 2 + word.len();
+    if OPERATORS.binary_search(&word).is_err() || view.at(end) != b']' {
+        return None;
+    }
+    bracketed(view, open, word, end + 1).then(|| open..end + 1)
+}
+
+fn bracketed(view: &View<'_>, open: usize, word: &[u8], end: usize) -> bool {
+    // The field: `a` of `a[$ne]`, `b` of `a[b][$ne]`.
+    let mut at = open;
+    if at > 0 && view.at(at - 1) == b']' {
+        at -= 1;
+    }
+    let name = view.word_before(at);
+    let head = &view.low[..open];
+    // Filter languages of Strapi, LoopBack and others have a root of their own.
+    let is_filter = [&b"filters"[..], b"filter", b"where", b"query", b"_where", b"populate"]
+        .iter()
+        .any(|root| head.starts_with(root));
+    let equals = view.from(end).iter().take(32).position(|byte| *byte == b'=').map(|at| end + at);
+    let value = equals.map_or(view.low.len(), |at| at + 1);
+    let is_credential = is_credential(name) && !is_filter;
+    let rest = view.window(value, 64);
+    let empty = rest.is_empty();
+    let one =
+        matches!(rest, b"1" | b"-1" | b"a" | b"x" | b"foo" | b"bar" | b"toto" | b"test" | b"xyz");
+    match word {
+        b"where" | b"func" => {
+            equals.is_none_or(|_| !rest.starts_with(b"{") && !rest.starts_with(b"["))
+        }
+        b"ne" => is_credential || empty || one && !is_filter,
+        b"gt" | b"gte" => is_credential || empty && !is_filter,
+        b"regex" => is_credential || catches_all(view, value) || !is_filter,
+        b"not" => is_credential || catches_all(view, value),
+        b"nin" => is_credential,
+        b"exists" | b"lt" | b"lte" | b"in" => is_secret(name) && !is_filter,
+        _ => false,
+    }
+}
+
+fn is_credential(name: &[u8]) -> bool {
+    CREDENTIALS.iter().any(|part| memchr::memmem::find(name, part).is_some())
+}
+
+/// What nobody searches by.
+fn is_secret(name: &[u8]) -> bool {
+    [&b"pass"[..], b"pwd", b"token", b"otp", b"secret"]
+        .iter()
+        .any(|part| memchr::memmem::find(name, part).is_some())
+}
+
+/// `.*`, `^a`, `.{5}` and the like.
+fn catches_all(view: &View<'_>, at: usize) -> bool {
+    let at = at + usize::from(view.at(at) == b'/');
+    let text = view.window(at, 16);
+    let text = text.strip_prefix(b"^").unwrap_or(text);
+    text.starts_with(b".*")
+        || text.starts_with(b".{")
+        || text.starts_with(b".+")
+        || text.starts_with(b".)")
+        || text.len() < view.window(at, 16).len()
+            && (text.get(1).is_none_or(|byte| matches!(byte, b'"' | b'\'' | b'.' | b'/'))
+                || text.first() == Some(&b'['))
+}
+
+fn is_trivial(view: &View<'_>, at: usize) -> bool {
+    let at = at + usize::from(matches!(view.at(at), b'"' | b'\''));
+    let text = view.window(at, 8);
+    [&b"1"[..], b"-1", b"a", b"x", b"foo", b"bar", b"null\""].iter().any(|word| {
+        text.strip_prefix(*word).is_some_and(|rest| rest.first().is_none_or(|byte| !is_word(*byte)))
+    })
+}
+
+/// JavaScript that a query evaluates.
+fn statement(view: &View<'_>) -> Option<Range<usize>> {
+    if view.is_prose {
+        return None;
+    }
+    for start in memchr::memmem::find_iter(view.low, b"db.").take(16) {
+        let begins = start == 0 || !is_word(view.at(start - 1)) && view.at(start - 1) != b'.';
+        let name = view.word(start + 3);
+        let method = start + 4 + name.len();
+        let word = view.word(method);
+        let calls = view.at(method + word.len()) == b'(';
+        let known = [
+            &b"insert"[..],
+            b"find",
+            b"remove",
+            b"drop",
+            b"update",
+            b"delete",
+            b"count",
+            b"dropdatabase",
+            b"aggregate",
+            b"save",
+            b"insertone",
+            b"insertmany",
+            b"findone",
+        ]
+        .contains(&word);
+        let own = matches!(
+            name,
+            b"dropdatabase"
+                | b"getcollectionnames"
+                | b"version"
+                | b"getname"
+                | b"eval"
+                | b"getmongo"
+                | b"adduser"
+                | b"shutdownserver"
+        );
+        let alone = !matches!(view.place, Place::Text | Place::Whole) || view.low.len() < 120;
+        if begins
+            && alone
+            && (!name.is_empty() && calls && known
+                || own && view.at(start + 3 + name.len()) == b'(')
+        {
+            return Some(start..method + word.len());
+        }
+    }
+    if view.starts(0, b"this.")
+        && [&b".match("[..], b"==", b"!="]
+            .iter()
+            .any(|text| view.find_within(5, 48, text).is_some())
+    {
+        return Some(0..view.low.len().min(48));
+    }
+    for quote in view
+        .low
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| matches!(byte, b'\'' | b'"' | b';' | b'|' | b'&'))
+        .map(|(at, _)| at)
+    {
+        if view.is_spent() {
+            return None;
+        }
+        let is_quote = view.at(quote) != b';';
+        let mut next = view.behind_blanks(quote + 1);
+        // Whatever closes what the value stands in.
+        for _ in 0..4 {
+            match view.at(next) {
+                b'}' | b')' | b';' | b',' | b'|' | b'&' => next = view.behind_blanks(next + 1),
+                _ => break,
+            }
+        }
+        let word = view.word(next);
+        let behind = next + word.len();
+        let found = match word {
+            b"return" => {
+                let value = view.behind_blanks(behind);
+                let operand = view.word(value);
+                matches!(operand, b"true" | b"this" | b"1")
+                    || operand.is_empty() && matches!(view.at(value), b'\'' | b'"') && is_quote
+            }
+            b"this" => {
+                view.at(behind) == b'.'
+                    && (view.find_within(behind, 48, b"==").is_some()
+                        || view.find_within(behind, 48, b"!=").is_some()
+                        || view.find_within(behind, 48, b".match(").is_some()
+                        || view.find_within(behind, 48, b"[").is_some()
+                        || view.find_within(behind, 48, b".length").is_some())
+            }
+            b"while" => view.starts(behind, b"(true)") || view.starts(behind, b"(1)"),
+            b"sleep" => {
+                view.at(behind) == b'('
+                    && view.at(behind + 1).is_ascii_digit()
+                    && is_quote
+                    && view.at(quote) != b'|'
+                    && view.at(quote) != b'&'
+            }
+            b"it" => view.starts(behind, b"=new%20date") || view.starts(behind, b"=new date"),
+            b"var" => view.find_within(behind, 40, b"new date()").is_some(),
+            b"1" | b"0" => {
+                view.starts(view.behind_blanks(behind), b"==") && is_quote && next > quote + 2
+            }
+            _ => false,
+        };
+        if found {
+            return Some(quote..behind);
+        }
+        if matches!(view.at(quote), b'\'' | b'"') && double_equals(view, quote) {
+            return Some(quote..(quote + 16).min(view.low.len()));
+        }
+    }
+    None
+}
+
+/// `'a'=='a`, `'=='`: JavaScript's comparison behind `||` or `&&`.
+fn double_equals(view: &View<'_>, quote: usize) -> bool {
+    let operator = view.behind_blanks(quote + 1);
+    if !(view.starts(operator, b"||") || view.starts(operator, b"&&")) {
+        return false;
+    }
+    let operand = view.behind_blanks(operator + 2);
+    view.find_within(operand, 24, b"==").is_some()
+        || view.find_within(operand, 24, b"!=").is_some()
+            && matches!(view.at(operand), b'\'' | b'"')
+}

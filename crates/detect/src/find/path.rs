@@ -1,0 +1,272 @@
+//! Paths that leave the directory they begin in, files that only an attack asks for, and schemes that read files.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+
+use super::words;
+use crate::class::Mask;
+use crate::fields::Place;
+use crate::view::View;
+
+static FILES: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .kind(Some(AhoCorasickKind::DFA))
+        .match_kind(MatchKind::LeftmostFirst)
+        .build(words::FILES)
+        .ok()
+});
+
+/// Builds the table, so that no request waits for it.
+pub(crate) fn prepare() {
+    LazyLock::force(&FILES);
+}
+
+pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
+    share(view).or_else(|| scheme(view)).or_else(|| climbing(view)).or_else(|| sensitive(view))
+}
+
+/// `\\\\host\\c$\\`: the share of a whole disk.
+fn share(view: &View<'_>) -> Option<Range<usize>> {
+    if !view.starts(0, b"\\\\") && !view.starts(0, b"//") {
+        return None;
+    }
+    let at = view.find_within(2, 80, b"$\\").or_else(|| view.find_within(2, 80, b"$/"))?;
+    Some(0..at + 2)
+}
+
+/// Wrappers of PHP and Java, at the start of a value or of what is assigned in it.
+fn scheme(view: &View<'_>) -> Option<Range<usize>> {
+    let colon = view.find(b":")?;
+    let start = view.low[..colon]
+        .iter()
+        .rposition(|byte| !byte.is_ascii_alphanumeric() && *byte != b'.')
+        .map_or(0, |at| at + 1);
+    let is_start = start == 0
+        || matches!(view.at(start - 1), b'=' | b'/' | b'\\' | b'"' | b'\'' | b':' | b'@');
+    let name = &view.low[start..colon];
+    let has_slashes = view.starts(colon, b"://") || view.starts(colon, b":\\\\");
+    let found = is_start
+        && match name {
+            b"php" | b"expect" | b"phar" | b"glob" | b"zlib" | b"compress.zlib"
+            | b"compress.bzip2" | b"ogg" | b"rar" | b"ssh2.shell" | b"ssh2.exec" | b"gopher"
+            | b"dict" | b"ldapi" | b"netdoc" | b"zip" => has_slashes || name == b"netdoc",
+            b"jar" => view.find_within(colon, 200, b"!/").is_some() || view.starts(colon, b":http"),
+            b"file" => {
+                (view.starts(colon, b":///")
+                    || view.starts(colon, b":/")
+                    || view.starts(colon, b":\\"))
+                    && !matches!(view.place, Place::Text | Place::Whole | Place::Raw)
+            }
+            b"data" => {
+                view.starts(colon, b"://")
+                    || view.find_within(colon, 64, b"pd9wah").is_some()
+                    || view.find_within(colon, 64, b"<?").is_some()
+            }
+            b"http" | b"https" => remote(view, colon),
+            _ => false,
+        };
+    found.then(|| start..(colon + 32).min(view.low.len()))
+}
+
+/// A script elsewhere, with a `?` or NUL that cuts off what is appended; metadata of a cloud.
+fn remote(view: &View<'_>, colon: usize) -> bool {
+    let rest = view.window(colon + 3, 300);
+    view.spend(rest.len());
+    let end = rest.strip_suffix(b"?").or_else(|| rest.strip_suffix(b"\0"));
+    let is_script = end.is_some_and(|url| {
+        [&b".txt"[..], b".php", b".gif", b".jpg", b".asp", b".aspx", b".jsp"]
+            .iter()
+            .any(|suffix| url.ends_with(suffix))
+    });
+    let hosts: &[&[u8]] = &[
+        b"169.254.169.254",
+        b"metadata.google.internal",
+        b"100.100.100.200",
+        b"[::ffff:a9fe",
+        b"2852039166",
+    ];
+    is_script || hosts.iter().any(|host| rest.starts_with(host))
+}
+
+fn ends_path(byte: u8) -> bool {
+    byte <= b' ' && byte != 0
+        || matches!(
+            byte,
+            b'"' | b'\'' | b'<' | b'>' | b'|' | b'=' | b'&' | b'?' | b',' | b'(' | b')' | b'`'
+        )
+}
+
+/// Steps up that are not balanced by steps down.
+fn climbing(view: &View<'_>) -> Option<Range<usize>> {
+    view.find(b"..")?;
+    let mut start = 0;
+    for end in 0..=view.low.len() {
+        let is_end = view.low.get(end).is_none_or(|byte| ends_path(*byte));
+        if !is_end {
+            continue;
+        }
+        if end - start >= 3 && climbs(view, start, end) {
+            return Some(start..end);
+        }
+        start = end + 1;
+    }
+    None
+}
+
+fn climbs(view: &View<'_>, start: usize, end: usize) -> bool {
+    let run = &view.low[start..end];
+    view.spend(run.len());
+    let (mut depth, mut lowest, mut ups) = (0_i32, 0_i32, 0_u32);
+    let mut last_up = 0;
+    let (mut mixed, mut at) = (false, 0);
+    for segment in run.split(|byte| matches!(byte, b'/' | b'\\')) {
+        let length = segment.len();
+        let has_separator = at + length < run.len() || at > 0;
+        let bare =
+            segment.split(|byte| matches!(byte, b';' | 0 | b':' | b'%')).next().unwrap_or_default();
+        mixed |= bare.len() < length && bare.len() >= 2 && bare.iter().all(|byte| *byte == b'.');
+        let dots = bare.len();
+        if (2..=8).contains(&dots) && bare.iter().all(|byte| *byte == b'.') && has_separator {
+            depth -= 1;
+            ups += 1;
+            last_up = at + length;
+        } else if segment.iter().any(|byte| byte.is_ascii_alphanumeric()) {
+            depth += 1;
+        }
+        lowest = lowest.min(depth);
+        at += length + 1;
+    }
+    if ups == 0 {
+        // `./\\/././\\/./`: nothing but ways to write nothing.
+        return start == 0
+            && run.len() >= 8
+            && run.contains(&b'\\')
+            && run.iter().take(8).all(|byte| matches!(byte, b'.' | b'/' | b'\\'))
+            && view.place != Place::Text;
+    }
+    let below = lowest.unsigned_abs();
+    let target = &run[last_up.min(run.len())..];
+    let is_target = is_sensitive(target);
+    if view.place == Place::Path {
+        return below >= 1 || mixed || view.is_decoded || is_target;
+    }
+    let is_value = start == 0 || matches!(view.at(start - 1), b'=' | b':');
+    let alone = is_value && (end == view.low.len() || start > 0 || ups >= 3 && !view.is_prose);
+    (is_target && (ups >= 2 || !view.is_prose))
+        // Rooted, and above the root: no relative link.
+        || run.starts_with(b"/") && start == 0 && below >= 1 && !view.is_prose
+        || alone
+            && (below >= 3
+                || ups >= 3 && mixed
+                || below >= 2 && (view.is_decoded || view.mask.has(Mask::CONTROL)))
+        || alone && below >= 2 && view.mask.has(Mask::BACKSLASH)
+}
+
+fn is_sensitive(target: &[u8]) -> bool {
+    let Some(files) = FILES.as_ref() else { return false };
+    let mut plain = [0_u8; 96];
+    let target = squeezed(&target[..target.len().min(96)], &mut plain);
+    files.is_match(target)
+}
+
+/// With one `/` for each run of separators, dots and doubled marks between segments.
+fn squeezed<'p>(path: &[u8], out: &'p mut [u8; 96]) -> &'p [u8] {
+    let mut length = 0;
+    let mut at = 0;
+    while at < path.len() && length < out.len() {
+        let byte = path[at];
+        if matches!(byte, b'/' | b'\\') {
+            while at < path.len()
+                && (matches!(path[at], b'/' | b'\\')
+                    || path[at] == b'.' && matches!(path.get(at + 1), Some(b'/' | b'\\')))
+            {
+                at += 1;
+            }
+            out[length] = b'/';
+        } else {
+            out[length] = byte;
+            at += 1;
+        }
+        length += 1;
+    }
+    &out[..length]
+}
+
+/// A file that is asked for by its whole path.
+fn sensitive(view: &View<'_>) -> Option<Range<usize>> {
+    if !view.mask.has(Mask::SLASH.and(Mask::BACKSLASH)) {
+        return None;
+    }
+    let files = FILES.as_ref()?;
+    let is_plain = !view.mask.has(Mask::BACKSLASH)
+        && view.find(b"//").is_none()
+        && view.find(b"/./").is_none();
+    if is_plain {
+        return files
+            .find_iter(view.low)
+            .take(64)
+            .find_map(|found| is_rooted(view, found.start()).then(|| found.range()));
+    }
+    // Written in a roundabout way: by the start of the value only.
+    let mut out = [0; 96];
+    let start = view.low.iter().take(40).position(|byte| matches!(byte, b'/' | b'\\'))?;
+    let path = squeezed(view.window(start, 96), &mut out);
+    view.spend(96);
+    let found = files.find(path)?;
+    let head = &view.low[..start];
+    let is_start = start == 0
+        || head.ends_with(b":") && start <= 5
+        || matches!(view.at(start - 1), b'=' | b'"' | b'\'');
+    (found.start() <= 1 && is_start && !view.is_prose)
+        .then(|| start..view.low.len().min(start + 96))
+        .or_else(|| {
+            files
+                .find_iter(view.low)
+                .take(64)
+                .find_map(|found| is_rooted(view, found.start()).then(|| found.range()))
+        })
+}
+
+/// The path begins there, and so does the value, or what is assigned in it.
+fn is_rooted(view: &View<'_>, at: usize) -> bool {
+    if view.is_prose || view.place == Place::Raw {
+        return false;
+    }
+    if at == 0 {
+        return true;
+    }
+    let before = view.at(at - 1);
+    // `/home/anna/.ssh/id_rsa`: a file that is secret wherever it stands.
+    let head = &view.low[..at];
+    let is_hidden = view.starts(at, b"/.") || view.starts(at, b"id_rsa");
+    if is_hidden
+        && matches!(head[0], b'/' | b'~')
+        && view.place != Place::Path
+        && !head.iter().any(|byte| ends_path(*byte))
+    {
+        return true;
+    }
+    // `cat /etc/passwd`
+    if before == b' ' && words::COMMANDS.binary_search(&view.word_before(at - 1)).is_ok() {
+        return true;
+    }
+    match view.place {
+        Place::Path => {
+            matches!(before, b'/' | b'\\' | b':' | b';') || view.at(at) == b'/' && at <= 24
+        }
+        Place::Agent => false,
+        Place::Text | Place::Whole => {
+            matches!(before, b'=' | b':' | b'@') || before == b'/' && view.at(at) != b'/' && at < 3
+        }
+        _ => {
+            matches!(before, b'=' | b':' | b'"' | b'\'' | b'(' | b'@' | b',' | 0)
+                || matches!(before, b'/' | b'\\')
+                    && view.low[..at - 1].iter().all(|byte| {
+                        matches!(byte, b'/' | b'\\' | b'.' | b':')
+                            || byte.is_ascii_alphabetic() && at < 4
+                    })
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! Commands of a shell: a separator, a known program, and what looks like an argument, or the end.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
+use super::words::{BARE, COMMANDS};
+use crate::class::Mask;
+use crate::fields::Place;
+use crate::view::{View, is_word};
+
+const ALWAYS: &[&str] = &[
+    "${ifs}",
+    "$ifs",
+    "/dev/tcp/",
+    "/dev/udp/",
+    "{ifs}",
+    "cmd.exe /c",
+    "cmd.exe+/c",
+    "cmd /c ",
+    "powershell -e",
+    "powershell.exe -",
+    "/bin/sh -",
+    "/bin/bash -",
+    "/usr/bin/id",
+    "/bin/id",
+    "/bin/cat ",
+    "/bin/cat+",
+    "/usr/bin/wget",
+    "/usr/bin/curl",
+    "nc -e ",
+    "bash -i >&",
+    "%comspec%",
+    "powershell -n",
+    "powershell -c",
+    "/bin/ls",
+    "xp_cmdshell",
+    "start-process",
+    "invoke-expression",
+    "downloadstring(",
+];
+
+static MARKERS: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(ALWAYS).ok());
+
+/// Builds the table, so that no request waits for it.
+pub(crate) fn prepare() {
+    LazyLock::force(&MARKERS);
+}
+
+/// Separators that are looked behind.
+const MAX_SEPARATORS: usize = 512;
+
+pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
+    if view.place == Place::Agent
+        && !view.mask.has(Mask::BRACE)
+        && !view.mask.has(Mask::DOLLAR.and(Mask::QUOTE).and(Mask::LINE))
+    {
+        return None;
+    }
+    shellshock(view).or_else(|| marker(view)).or_else(|| separated(view)).or_else(|| whole(view))
+}
+
+/// `() { :; };` (CVE-2014-6271).
+fn shellshock(view: &View<'_>) -> Option<Range<usize>> {
+    if !view.mask.has(Mask::BRACE) {
+        return None;
+    }
+    memchr::memmem::find_iter(view.low, b"()").take(16).find_map(|at| {
+        let brace = view.behind_blanks(at + 2);
+        let inner = view.behind_blanks(brace + 1);
+        let short = view.at(brace) == b'{' && matches!(view.at(inner), b':' | b'_' | b';')
+            || view.starts(brace, b"{ (a)=>");
+        (short && view.find_within(inner, 32, b"}").is_some()).then(|| at..brace + 1)
+    })
+}
+
+/// What nothing but a shell is for.
+fn marker(view: &View<'_>) -> Option<Range<usize>> {
+    if view.place == Place::Raw {
+        return None;
+    }
+
+    if view.is_prose {
+        return None;
+    }
+    MARKERS.as_ref()?.find(view.low).map(|found| found.range())
+}
+
+/// A command behind a separator, where a value was expected before it.
+fn separated(view: &View<'_>) -> Option<Range<usize>> {
+    if view.place == Place::Raw {
+        return None;
+    }
+    let mut seen = 0;
+    let mut at = 0;
+    while at < view.low.len() && seen < MAX_SEPARATORS && !view.is_spent() {
+        let length = match view.at(at) {
+            b';' | b'|' | b'&' | b'`' => 1,
+            b'\n' | b'\r'
+                if !matches!(view.place, Place::Text | Place::Whole) || view.is_decoded =>
+            {
+                1
+            }
+            b'$' | b'<' | b'>' if view.at(at + 1) == b'(' => 2,
+            b'%' if view.starts(at, b"%0a") || view.starts(at, b"%0d") => 3,
+            b'(' if at == 0 => 1,
+            _ => {
+                at += 1;
+                continue;
+            }
+        };
+        let byte = view.at(at);
+        seen += 1;
+        // A statement of a program, and its next line.
+        if byte == b';'
+            && matches!(view.at(at + 1), b'\n' | b'\r')
+            && matches!(view.place, Place::Text | Place::Whole)
+        {
+            at += 1;
+            continue;
+        }
+        // `&name=` of a query, `&nbsp;` of HTML.
+        if let Some(end) = command(view, at + length, byte)
+            && is_injected(view, at, byte)
+        {
+            return Some(at..end);
+        }
+        at += length;
+    }
+    None
+}
+
+/// What stands before the separator is a value, not a command line or a sentence.
+fn is_injected(view: &View<'_>, at: usize, separator: u8) -> bool {
+    let head = view.low[..at].trim_ascii_start();
+    let from = head.len().saturating_sub(200);
+    let line = &head[from..];
+    view.spend(line.len());
+    let first = first_word(head);
+    if is_command(first)
+        && head.get(first.len()).is_some_and(|byte| matches!(byte, b' ' | b';'))
+        && first.len() > 1
+    {
+        // Someone's command line. That of an attack asks for something.
+        return reads_secrets(view, at);
+    }
+    if head.starts_with(b"$ ") || head.starts_with(b"# ") {
+        return false;
+    }
+    let words = line
+        .split(|byte| *byte == b' ')
+        .filter(|word| word.len() > 1 && word.iter().all(u8::is_ascii_alphabetic))
+        .count();
+    if separator == b'`' && matches!(view.place, Place::Text | Place::Whole) && words > 0 {
+        return false;
+    }
+    let most = match view.place {
+        Place::Text | Place::Whole => 2,
+        _ => 3,
+    };
+    !view.is_prose && words <= most || reads_secrets(view, at) && words <= 12
+}
+
+fn reads_secrets(view: &View<'_>, at: usize) -> bool {
+    [&b"/etc/passwd"[..], b"/etc/shadow", b"/dev/tcp", b"| bash", b"|bash", b"| sh", b"|sh"]
+        .iter()
+        .any(|text| view.find_within(at, 300, text).is_some())
+        && !view.is_prose
+}
+
+fn first_word(text: &[u8]) -> &[u8] {
+    &text[..text.iter().take(24).take_while(|byte| is_word(**byte)).count()]
+}
+
+/// Where the command that begins there ends, with what makes it one.
+fn command(view: &View<'_>, at: usize, separator: u8) -> Option<usize> {
+    let mut at = view.behind_blanks(at);
+    // More separators, negations, a subshell.
+    for _ in 0..4 {
+        match view.at(at) {
+            b'+' | b'|' | b'&' | b'(' | b'{' | b'!' | b';' | b'`' | b'\n' | b'\r' | b'"'
+            | b'\'' => at = view.behind_blanks(at + 1),
+            b'$' if view.at(at + 1) == b'(' => at = view.behind_blanks(at + 2),
+            _ => break,
+        }
+    }
+    let mut buffer = [0; 48];
+    let (name, behind) = program(view, at, &mut buffer);
+    if name.is_empty() || !is_command(name) {
+        return None;
+    }
+    let next = view.at(behind);
+    let blank = matches!(next, b' ' | b'\t' | b'+' | b'<' | b'>' | b'$');
+    let argument = view.behind_blanks(behind + usize::from(next == b'+'));
+    if next == b',' {
+        // `;base64,` of a data URL; `{cat,/etc/passwd}`.
+        return (view.at(at.wrapping_sub(1)) == b'{').then_some(behind);
+    }
+    let is_end = argument >= view.low.len()
+        || matches!(
+            view.at(argument),
+            b';' | b'|'
+                | b'&'
+                | b'`'
+                | b')'
+                | b'#'
+                | b'\n'
+                | b'\r'
+                | 0
+                | b'}'
+                | b'"'
+                | b'\''
+                | b'%'
+                | b'\\'
+        );
+    if is_end && next != b'=' && next != b'(' {
+        let ok = BARE.contains(&name) || separator == b'`' || separator == b'$';
+        // `&id`, `&w`, `&set` are arguments of a URL.
+        let is_argument = separator == b'&' && view.place == Place::Path;
+        return (ok && !is_argument && !(separator == b'&' && next == b';')).then_some(behind);
+    }
+    if !blank {
+        return None;
+    }
+    looks_like_argument(view, argument, name).then_some(argument)
+}
+
+fn looks_like_argument(view: &View<'_>, at: usize, name: &[u8]) -> bool {
+    let window = view.window(at, 64);
+    view.spend(window.len());
+    let word_end = window
+        .iter()
+        .position(|byte| matches!(byte, b' ' | b';' | b'|' | b'&' | b')' | b'\n'))
+        .unwrap_or(window.len());
+    let word = &window[..word_end];
+    let first = word.first().copied().unwrap_or(0);
+    let has = |any: &[u8]| word.iter().any(|byte| any.contains(byte));
+    match first {
+        b'-' | b'/' | b'$' | b'~' | b'>' | b'<' | b'*' | b'?' | b'\\' | b'{' => {
+            return word.len() > 1 || matches!(first, b'*' | b'/' | b'~' | b'>' | b'<');
+        }
+        b'%' | b'"' | b'\'' => {
+            return matches!(
+                name,
+                b"echo" | b"print" | b"printf" | b"type" | b"cat" | b"net" | b"bash" | b"sh"
+            );
+        }
+        _ => {}
+    }
+    match name {
+        b"sleep" | b"timeout" | b"kill" => first.is_ascii_digit(),
+        b"ping" | b"nslookup" | b"dig" | b"telnet" | b"ssh" | b"host" | b"curl" | b"wget"
+        | b"nc" | b"ncat" | b"tracert" | b"traceroute" | b"whois" | b"ftp" => {
+            has(b"./:") || word.eq_ignore_ascii_case(b"localhost")
+        }
+        b"net" => matches!(word, b"user" | b"localgroup" | b"share" | b"view" | b"start" | b"stop"),
+        b"echo" | b"printf" => {
+            word_end == window.len() || !matches!(window[word_end], b' ') || has(b"$%\\`")
+        }
+        b"cat" | b"less" | b"more" | b"head" | b"tail" | b"type" | b"rm" | b"ls" | b"dir"
+        | b"del" | b"strings" | b"nl" | b"tac" | b"base64" | b"touch" | b"cp" | b"mv"
+        | b"chmod" | b"file" | b"find" | b"grep" => {
+            has(b"./\\*?$:") || word_end == window.len() && word.len() > 1 && view.low.len() <= 20
+        }
+        b"python" | b"python3" | b"perl" | b"php" | b"ruby" | b"node" | b"bash" | b"sh" => {
+            has(b"./")
+        }
+        b"uname" | b"whoami" | b"id" => word_end == window.len(),
+        b"which" | b"sudo" | b"env" | b"xargs" | b"time" | b"nohup" => is_command(word),
+        b"reg" => matches!(word, b"add" | b"query" | b"delete"),
+        _ => false,
+    }
+}
+
+/// The program's name without its directory, quotes, backslashes and `$@`; where it ends.
+fn program<'b>(view: &View<'_>, at: usize, out: &'b mut [u8; 48]) -> (&'b [u8], usize) {
+    let mut length = 0;
+    let mut end = at;
+    let window = view.window(at, 64);
+    view.spend(8);
+    let mut index = 0;
+    while let Some(byte) = window.get(index) {
+        match byte {
+            b'/' | b'?' if *byte == b'/' || length > 0 => {
+                length = if *byte == b'/' { 0 } else { length }
+            }
+            b'\'' | b'"' | b'\\' | b'^' => {}
+            b'$' if matches!(window.get(index + 1), Some(b'@' | b'*' | b'!' | b'1'..=b'9')) => {
+                index += 1
+            }
+            byte if is_word(*byte) || *byte == b'.' => {
+                if length == out.len() {
+                    break;
+                }
+                out[length] = *byte;
+                length += 1;
+            }
+            _ => break,
+        }
+        index += 1;
+        end = at + index;
+    }
+    (&out[..length], end)
+}
+
+fn is_command(name: &[u8]) -> bool {
+    let name = name.strip_suffix(b".exe").unwrap_or(name);
+    COMMANDS.binary_search(&name).is_ok()
+}
+
+/// A value that is a command line from its first byte: only with an argument that is worth it.
+fn whole(view: &View<'_>) -> Option<Range<usize>> {
+    if view.place == Place::Raw || view.is_prose || view.low.len() > 512 {
+        return None;
+    }
+    let mut buffer = [0; 48];
+    let (name, end) = program(view, 0, &mut buffer);
+    if !is_command(name) || name.len() < 2 {
+        return None;
+    }
+    let argument = view.behind_blanks(end);
+    let rest = view.window(argument, 256);
+    let has = |text: &[u8]| memchr::memmem::find(rest, text).is_some();
+    let reads = matches!(
+        name,
+        b"cat"
+            | b"head"
+            | b"tail"
+            | b"less"
+            | b"more"
+            | b"tac"
+            | b"nl"
+            | b"strings"
+            | b"type"
+            | b"base64"
+            | b"od"
+            | b"xxd"
+            | b"grep"
+            | b"ls"
+            | b"dir"
+            | b"find"
+            | b"cp"
+            | b"ln"
+    ) && (has(b"/etc/")
+        || has(b"/proc/")
+        || has(b"c:\\")
+        || has(b"/var/log")
+        || has(b"~/.ssh"));
+    let loads = matches!(name, b"wget" | b"curl" | b"fetch" | b"lynx" | b"certutil")
+        && (has(b"http://") || has(b"https://") || has(b"ftp://"))
+        && !matches!(view.place, Place::Text | Place::Whole);
+    let starts = matches!(
+        name,
+        b"nc"
+            | b"ncat"
+            | b"netcat"
+            | b"bash"
+            | b"sh"
+            | b"python"
+            | b"python3"
+            | b"perl"
+            | b"php"
+            | b"ruby"
+    ) && (rest.starts_with(b"-e")
+        || rest.starts_with(b"-c ")
+        || rest.starts_with(b"-i")
+        || rest.starts_with(b"-r ")
+        || rest.starts_with(b"-l"));
+    let windows = matches!(
+        name,
+        b"net" | b"reg" | b"wmic" | b"cmd" | b"cmd.exe" | b"powershell" | b"powershell.exe"
+    ) && (rest.starts_with(b"/c")
+        || rest.starts_with(b"user")
+        || rest.starts_with(b"add hk")
+        || rest.starts_with(b"-"));
+    let slashed =
+        view.starts(0, b"/bin/") || view.starts(0, b"/usr/bin/") || view.starts(0, b"/sbin/");
+    let pings = name.starts_with(b"ping")
+        && rest.first() == Some(&b'-')
+        && rest.iter().take(12).any(u8::is_ascii_digit);
+    (pings || reads || loads || starts || windows || slashed).then_some(0..view.low.len().min(64))
+}

@@ -1,0 +1,91 @@
+//! SQL: a value is cut into tokens, and the tokens are read as what they would be behind a quote or a number.
+//!
+//! Sentences cannot be read so: two words that are none of SQL's side by side end a reading.
+
+mod rules;
+mod token;
+
+pub(crate) use token::Tokens;
+
+use std::ops::Range;
+
+use crate::class::Mask;
+use crate::fields::Place;
+use crate::view::View;
+
+/// Longest value that libinjection reads.
+const MAX_PARSED: usize = 512;
+
+pub(super) fn find(view: &View<'_>, tokens: &mut Tokens) -> Option<Range<usize>> {
+    const SIGNS: Mask =
+        Mask::QUOTE.and(Mask::PAREN).and(Mask::SEPARATOR).and(Mask::SIGN).and(Mask::ANGLE);
+    if matches!(view.place, Place::Raw | Place::Name) {
+        return None;
+    }
+    let has_signs = view.mask.has(SIGNS) || view.find(b"--").is_some();
+    // Without any sign, only `1 or true`, `1 union select null`, `1 order by 9`.
+    let is_numeric = view.at(0).is_ascii_digit() || view.at(0) == b'-';
+    if !(has_signs || is_numeric && view.mask.has(Mask::BLANK) || view.find(b"union").is_some()) {
+        return None;
+    }
+    if view.place == Place::Agent && !view.mask.has(Mask::QUOTE) && view.find(b"select").is_none() {
+        return None;
+    }
+    token::cut(view, tokens);
+    if let Some(at) = rules::find(view, tokens.all()) {
+        return Some(at);
+    }
+    (parses(view)).then(|| 0..view.low.len().min(64))
+}
+
+/// libinjection marks prose and code: it is asked only where a quote, a number or a parenthesis at the start is
+/// followed by what a value does not hold.
+fn parses(view: &View<'_>) -> bool {
+    if view.low.len() > MAX_PARSED || view.is_prose || view.place == Place::Path {
+        return false;
+    }
+    let head = view.window(0, 24);
+    let Some(quote) = head.iter().position(|byte| matches!(byte, b'\'' | b'"')) else {
+        return false;
+    };
+    let plain = head[..quote].iter().all(|byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b'%')
+    });
+    let mut next = view.behind_blanks(quote + 1);
+    while view.at(next) == b')' && next < quote + 12 {
+        next += 1;
+    }
+    let next = view.behind_blanks(next);
+    let goes_on = matches!(
+        view.at(next),
+        b'|' | b'&' | b'-' | b'+' | b'#' | b';' | b'=' | b'<' | b'>' | b'*' | b'^' | b'/' | b'%'
+    ) || [
+        &b"or"[..],
+        b"and",
+        b"union",
+        b"having",
+        b"xor",
+        b"order",
+        b"group",
+        b"like",
+        b"in",
+        b"between",
+        b"rlike",
+        b"limit",
+        b"into",
+        b"is",
+        b"not",
+        b"div",
+        b"mod",
+    ]
+    .contains(&view.word(next));
+    let odd = view.low.iter().filter(|byte| **byte == view.at(quote)).count() % 2 == 1;
+    view.spend(view.low.len() * 2);
+    let is_json = matches!(view.at(0), b'{' | b'[' | b'<');
+    plain
+        && goes_on
+        && odd
+        && !is_json
+        && !view.place.eq(&Place::Header)
+        && crate::parsers::SQLI.finds(view.low)
+}

@@ -1,0 +1,72 @@
+//! Document types and entities that make an XML parser read something else.
+
+use std::ops::Range;
+
+use crate::fields::Place;
+use crate::view::View;
+
+/// Longest part of a declaration that is read.
+const WINDOW: usize = 512;
+
+pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
+    view.each(b'<').find_map(|at| {
+        let found = if view.starts(at, b"<!doctype") {
+            doctype(view, at)
+        } else if view.starts(at, b"<!entity") {
+            entity(view, at)
+        } else {
+            view.starts(at, b"<xi:include")
+                || view.starts(at, b"<xinclude:include")
+                || (view.starts(at, b"<?xml-stylesheet")
+                    && view.find_within(at, 200, b"href").is_some()
+                    && matches!(view.place, Place::Raw))
+                || (view.starts(at, b"<xsl:") && view.find_within(at, 300, b"document(").is_some())
+                || (view.starts(at, b"<xsl:")
+                    && view.find_within(at, 300, b"system-property(").is_some())
+        };
+        found.then(|| at..(at + 48).min(view.low.len()))
+    })
+}
+
+/// An external one, but for those that the W3C publishes; one that declares entities.
+fn doctype(view: &View<'_>, at: usize) -> bool {
+    let window = view.window(at, WINDOW);
+    view.spend(window.len());
+    let end = window.iter().position(|byte| matches!(byte, b'>' | b'[')).unwrap_or(window.len());
+    let head = &window[..end];
+    let has = |text: &[u8]| memchr::memmem::find(head, text).is_some();
+    let is_known = [
+        &b"w3c"[..],
+        b"w3.org",
+        b"ietf",
+        b"java.sun.com",
+        b"apple",
+        b"oasis-open",
+        b"wapforum",
+        b"mybatis",
+        b"hibernate",
+    ]
+    .iter()
+    .any(|owner| has(owner))
+        || has(b"html") && !has(b"://");
+    if (has(b" system") || has(b" public") || has(b"\tsystem") || has(b"\nsystem")) && !is_known {
+        return has(b"\"") || has(b"'");
+    }
+    // Declarations of its own, in a body that a parser reads.
+    let inner = &window[end..];
+    inner.first() == Some(&b'[')
+        && memchr::memmem::find(inner, b"<!").is_some()
+        && (matches!(view.place, Place::Raw | Place::Whole)
+            || memchr::memmem::find(inner, b"<!entity").is_some())
+}
+
+fn entity(view: &View<'_>, at: usize) -> bool {
+    let window = view.window(at, 256);
+    view.spend(window.len());
+    let end = memchr::memchr(b'>', window).unwrap_or(window.len());
+    let head = &window[..end];
+    let has = |text: &[u8]| memchr::memmem::find(head, text).is_some();
+    has(b"system") || has(b"public") || has(b"%") || matches!(view.place, Place::Raw | Place::Whole)
+        // An entity made of entities.
+        || has(b"&") && !has(b"&#")
+}

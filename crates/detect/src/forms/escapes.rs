@@ -1,0 +1,234 @@
+//! Escapes of URLs, HTML and programming languages. None of them is strict: what does not parse stays.
+
+/// Percent-decoded as in a URL, `%uXXXX` as well.
+pub(super) fn url(text: &[u8], plus: bool, out: &mut Vec<u8>) {
+    out.clear();
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'%' => match escape(&text[at + 1..]) {
+                Some((code, length)) => {
+                    push(code, length > 2, out);
+                    at += 1 + length;
+                    continue;
+                }
+                None => out.push(b'%'),
+            },
+            b'+' if plus => out.push(b' '),
+            byte => out.push(*byte),
+        }
+        at += 1;
+    }
+}
+
+pub(super) fn percent(text: &[u8], out: &mut Vec<u8>) -> bool {
+    url(text, false, out);
+    true
+}
+
+/// `XX` or `uXXXX`.
+fn escape(rest: &[u8]) -> Option<(u32, usize)> {
+    match rest.first()? {
+        b'u' | b'U' => Some((hex(rest.get(1..5)?)?, 5)),
+        _ => Some((hex(rest.get(..2)?)?, 2)),
+    }
+}
+
+fn hex(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0_u32, |value, digit| Some(value << 4 | (*digit as char).to_digit(16)?))
+}
+
+/// A byte, or a character in UTF-8.
+fn push(code: u32, is_character: bool, out: &mut Vec<u8>) {
+    match (is_character, char::from_u32(code)) {
+        (true, Some(character)) => {
+            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        _ => out.push(code as u8),
+    }
+}
+
+const NAMED: &[(&[u8], u8)] = &[
+    (b"amp", b'&'),
+    (b"apos", b'\''),
+    (b"bsol", b'\\'),
+    (b"colon", b':'),
+    (b"equals", b'='),
+    (b"grave", b'`'),
+    (b"gt", b'>'),
+    (b"lpar", b'('),
+    (b"lt", b'<'),
+    (b"newline", b'\n'),
+    (b"quot", b'"'),
+    (b"rpar", b')'),
+    (b"semi", b';'),
+    (b"sol", b'/'),
+    (b"tab", b'\t'),
+];
+
+/// Character references of HTML, also without their semicolon.
+pub(super) fn entities(text: &[u8], out: &mut Vec<u8>) -> bool {
+    if memchr::memchr(b'&', text).is_none() {
+        return false;
+    }
+    out.clear();
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        if *byte == b'&'
+            && let Some((code, length)) = reference(&text[at + 1..])
+        {
+            push(code, code > 0x7F, out);
+            at += 1 + length;
+            at += usize::from(text.get(at) == Some(&b';'));
+            continue;
+        }
+        out.push(*byte);
+        at += 1;
+    }
+    true
+}
+
+/// Behind the `&`: code point and length, without the semicolon.
+fn reference(rest: &[u8]) -> Option<(u32, usize)> {
+    if let [b'#', digits @ ..] = rest {
+        let (radix, skip) =
+            if matches!(digits.first(), Some(b'x' | b'X')) { (16, 1) } else { (10, 0) };
+        let digits = &digits[skip..];
+        let count =
+            digits.iter().take(12).take_while(|byte| (**byte as char).is_digit(radix)).count();
+        if count == 0 {
+            return None;
+        }
+        let code = digits[..count].iter().try_fold(0_u32, |value, digit| {
+            value.checked_mul(radix)?.checked_add((*digit as char).to_digit(radix)?)
+        })?;
+        return Some((code, 1 + skip + count));
+    }
+    NAMED.iter().find_map(|(name, byte)| {
+        let found = rest.get(..name.len())?.eq_ignore_ascii_case(name);
+        found.then_some((u32::from(*byte), name.len()))
+    })
+}
+
+/// `\u003c`, `\x3c`, `\74`, and `0x2f` where a path has it.
+pub(super) fn backslashes(text: &[u8], out: &mut Vec<u8>) -> bool {
+    out.clear();
+    let mut at = 0;
+    let mut changed = false;
+    while let Some(byte) = text.get(at) {
+        let rest = &text[at + 1..];
+        let found = (*byte == b'\\')
+            .then(|| match rest.first()? {
+                b'u' | b'U' => match rest.get(1)? {
+                    b'{' => {
+                        let end = rest.iter().take(10).position(|byte| *byte == b'}')?;
+                        Some((hex(&rest[2..end])?, end + 1))
+                    }
+                    _ => Some((hex(rest.get(1..5)?)?, 5)),
+                },
+                b'x' | b'X' => Some((hex(rest.get(1..3)?)?, 3)),
+                b'0'..=b'3' => {
+                    let digits =
+                        rest.iter().take(3).take_while(|byte| (b'0'..b'8').contains(byte)).count();
+                    let value = rest[..digits]
+                        .iter()
+                        .fold(0, |value, digit| value << 3 | u32::from(digit - b'0'));
+                    (digits > 1 && value < 0x80).then_some((value, digits))
+                }
+                b'n' => Some((u32::from(b'\n'), 1)),
+                b'r' => Some((u32::from(b'\r'), 1)),
+                b't' => Some((u32::from(b'\t'), 1)),
+                b'"' => Some((u32::from(b'"'), 1)),
+                _ => None,
+            })
+            .flatten();
+        match found {
+            Some((code, length)) => {
+                push(code, code > 0x7F, out);
+                at += 1 + length;
+                changed = true;
+            }
+            None => {
+                out.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    changed
+}
+
+/// Constants put together: `"Ex"&"e"`, `'al'+'ert'`, `'a'.'b'`, `'c''at'` become one word.
+pub(super) fn joined(text: &[u8], out: &mut Vec<u8>) -> bool {
+    out.clear();
+    let mut at = 0;
+    let mut changed = false;
+    while let Some(byte) = text.get(at) {
+        if matches!(byte, b'\'' | b'"') && at > 0 && text[at - 1].is_ascii_alphanumeric() {
+            let mut next = at + 1;
+            while text.get(next) == Some(&b' ') && next < at + 4 {
+                next += 1;
+            }
+            if matches!(text.get(next), Some(b'+' | b'&' | b'.')) {
+                next += 1;
+            }
+            while text.get(next) == Some(&b' ') && next < at + 8 {
+                next += 1;
+            }
+            let goes_on = text.get(next + 1).is_some_and(u8::is_ascii_alphanumeric);
+            if text.get(next) == Some(byte) && goes_on {
+                at = next + 1;
+                changed = true;
+                continue;
+            }
+        }
+        out.push(*byte);
+        at += 1;
+    }
+    changed
+}
+
+/// `0x2e`, `0x2f` and `0x5c` in a path.
+pub(super) fn hexadecimal(text: &[u8], out: &mut Vec<u8>) -> bool {
+    if memchr::memmem::find(text, b"0x").is_none() {
+        return false;
+    }
+    out.clear();
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        let plain = match text.get(at..at + 4) {
+            Some(b"0x2e" | b"0x2E") => Some(b'.'),
+            Some(b"0x2f" | b"0x2F") => Some(b'/'),
+            Some(b"0x5c" | b"0x5C") => Some(b'\\'),
+            _ => None,
+        };
+        out.push(plain.unwrap_or(*byte));
+        at += if plain.is_some() { 4 } else { 1 };
+    }
+    true
+}
+
+/// Tags within words, which a filter takes out: `o<x>nfocus`.
+pub(super) fn untagged(text: &[u8], out: &mut Vec<u8>) -> bool {
+    out.clear();
+    let mut at = 0;
+    let mut changed = false;
+    while let Some(byte) = text.get(at) {
+        if *byte == b'<' && at > 0 && text[at - 1].is_ascii_alphabetic() {
+            let end = text[at..].iter().take(10).position(|byte| *byte == b'>');
+            if let Some(end) = end
+                && end > 1
+                && text
+                    .get(at + end + 1)
+                    .is_some_and(|next| next.is_ascii_alphabetic() || *next == b'(')
+                && text[at + 1].is_ascii_alphabetic()
+            {
+                at += end + 1;
+                changed = true;
+                continue;
+            }
+        }
+        out.push(*byte);
+        at += 1;
+    }
+    changed
+}

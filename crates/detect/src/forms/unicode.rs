@@ -1,0 +1,105 @@
+//! Characters that lax decoders take for ASCII.
+
+/// Overlong UTF-8, full-width forms, typographic quotes, and the characters that are CR and LF cut to a byte.
+pub(super) fn folded(text: &[u8], out: &mut Vec<u8>) -> bool {
+    out.clear();
+    let mut at = 0;
+    let mut changed = false;
+    while let Some(byte) = text.get(at) {
+        match fold(&text[at..]) {
+            Some((plain, length)) => {
+                out.push(plain);
+                at += length;
+                changed = true;
+            }
+            None => {
+                out.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    changed
+}
+
+fn fold(rest: &[u8]) -> Option<(u8, usize)> {
+    Some(match *rest {
+        // Two bytes for seven bits, also with a second byte that is none of UTF-8.
+        [lead @ 0xC0..=0xC1, next, ..] => ((lead & 1) << 6 | (next & 0x3F), 2),
+        [0xE0, 0x80 | 0x81, next @ 0x80..=0xBF, ..] => ((rest[1] & 1) << 6 | (next & 0x3F), 3),
+        [0xF0, 0x80, 0x80 | 0x81, next @ 0x80..=0xBF, ..] => {
+            ((rest[2] & 1) << 6 | (next & 0x3F), 4)
+        }
+        [0xF8, 0x80, 0x80, 0x80, next @ 0x80..=0xBF, ..] => (next & 0x3F, 5),
+        [0xFC, 0x80, 0x80, 0x80, 0x80, next @ 0x80..=0xBF, ..] => (next & 0x3F, 6),
+        [0xEF, 0xBC, next @ 0x81..=0xBF, ..] => (next - 0x81 + b'!', 3),
+        [0xEF, 0xBD, next @ 0x80..=0x9E, ..] => (next - 0x80 + b'`', 3),
+        // U+560A and U+560D, U+010A and U+010D.
+        [0xE5, 0x98, 0x8A, ..] => (b'\n', 3),
+        [0xE5, 0x98, 0x8D, ..] => (b'\r', 3),
+        [0xE5, 0x98, 0xBC, ..] => (b'<', 3),
+        [0xE5, 0x98, 0xBE, ..] => (b'>', 3),
+        [0xC4, 0x8A, ..] => (b'\n', 2),
+        [0xC4, 0x8D, ..] => (b'\r', 2),
+        [0xCA, 0xB9 | 0xBA | 0xBC, ..] => (b'\'', 2),
+        [0xE2, 0x80, 0x98 | 0x99, ..] => (b'\'', 3),
+        [0xE2, 0x80, 0x9C | 0x9D, ..] => (b'"', 3),
+        [0xE2, 0x88, 0x95, ..] => (b'/', 3),
+        [0xE2, 0x88, 0x96, ..] => (b'\\', 3),
+        [0xC2, 0xA0, ..] => (b' ', 2),
+        _ => return None,
+    })
+}
+
+/// Without NUL bytes: UTF-16 becomes ASCII, and `\0` hides nothing.
+pub(super) fn without_nul(text: &[u8], out: &mut Vec<u8>) -> bool {
+    out.clear();
+    out.extend(text.iter().filter(|byte| **byte != 0));
+    out.len() < text.len()
+}
+
+/// UTF-7 (RFC 2152), where it hides ASCII.
+pub(super) fn utf7(text: &[u8], out: &mut Vec<u8>) -> bool {
+    if memchr::memmem::find(text, b"+AD").is_none() && memchr::memmem::find(text, b"+AC").is_none()
+    {
+        return false;
+    }
+    out.clear();
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        at += 1;
+        if *byte != b'+' {
+            out.push(*byte);
+            continue;
+        }
+        let length = text[at..].iter().take_while(|byte| sextet(**byte).is_some()).count();
+        shifted(&text[at..at + length], out);
+        at += length;
+        at += usize::from(text.get(at) == Some(&b'-'));
+    }
+    true
+}
+
+/// The ASCII among the UTF-16 of a shifted sequence.
+fn shifted(sequence: &[u8], out: &mut Vec<u8>) {
+    let (mut bits, mut count) = (0_u32, 0);
+    for value in sequence.iter().filter_map(|byte| sextet(*byte)) {
+        bits = (bits << 6 | value) & 0x3F_FFFF;
+        count += 6;
+        if count >= 16 {
+            count -= 16;
+            let unit = bits >> count & 0xFFFF;
+            out.push(if unit < 0x80 { unit as u8 } else { b'?' });
+        }
+    }
+}
+
+fn sextet(byte: u8) -> Option<u32> {
+    Some(u32::from(match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    }))
+}
