@@ -14,6 +14,7 @@ pub(crate) mod handler;
 pub(crate) mod headers;
 pub(crate) mod log;
 pub(crate) mod open_requests;
+pub(crate) mod peek;
 pub(crate) mod phase;
 pub(crate) mod process;
 pub(crate) mod process_local;

@@ -10,6 +10,7 @@ mod capture;
 mod digits;
 mod lifecycle;
 mod log;
+mod look;
 mod open;
 mod rewrite;
 mod state;

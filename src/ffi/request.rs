@@ -242,6 +242,12 @@ impl<'r> Request<'r> {
         length.is_some_and(|length| length != b"0") || headers.chunked() != 0
     }
 
+    /// `Content-Length` of the request; `None` where it is chunked or has no body. 0 once NGINX has thrown the body
+    /// away.
+    pub(crate) fn content_length(self) -> Option<usize> {
+        usize::try_from(self.get().headers_in.content_length_n).ok()
+    }
+
     /// `Location` of the response where NGINX has taken it off the list, to make it absolute on its way out
     /// (`ngx_http_header_filter`).
     pub(crate) fn location_out(self) -> Option<&'r [u8]> {

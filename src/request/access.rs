@@ -3,11 +3,13 @@
 use ngx::ffi::{NGX_HTTP_INTERNAL_SERVER_ERROR, ngx_int_t};
 
 use super::lifecycle::{self, Moment};
+use super::look::BodyLook;
 use super::state::{Counted, State};
 use crate::directives::{Deny, LocationConf, MainConf};
 use crate::ffi::body::{self, DECLINED, Prereader};
 use crate::ffi::body_file;
 use crate::ffi::evaluation::When;
+use crate::ffi::peek::{self, Look};
 use crate::ffi::phase::PhaseHandler;
 use crate::ffi::request::Request;
 use crate::ffi::response;
@@ -35,9 +37,9 @@ impl PhaseHandler for Access {
             return DECLINED;
         }
         let Some(main) = MainConf::of(r) else { return DECLINED };
-        if wants_body(r, conf, main) {
+        if let Some(rc) = wait_for_body(r, conf, main) {
             // The phases run again once the body is there.
-            return body::preread::<Prereading>(r);
+            return rc;
         }
         let Some(counted) = lifecycle::arrive(r, conf, Moment::Access) else { return DECLINED };
         match refusal(r, conf, &counted) {
@@ -63,6 +65,31 @@ fn wants_body(r: Request<'_>, conf: &LocationConf, main: &MainConf) -> bool {
         && !body::is_taken(r)
         && conf.prereads(main, r.content_type())
         && State::of_or_new(r).is_some_and(|state| !state.preread.replace(true))
+}
+
+/// Has a body read that a key may be in. What the handler returns, if it cannot go on.
+fn wait_for_body(r: Request<'_>, conf: &LocationConf, main: &MainConf) -> Option<ngx_int_t> {
+    let begun = State::of(r).and_then(|state| state.look.take());
+    let mut look = match begun {
+        Some(look) => look,
+        None if !wants_body(r, conf, main) => return None,
+        None if !peek::is_possible(r) => return Some(body::preread::<Prereading>(r)),
+        None => Box::new(BodyLook::new(r, conf.body_size())),
+    };
+    let state = State::of(r)?;
+    match peek::look(r, &mut *look) {
+        Look::Failed(rc) => return Some(rc),
+        Look::Waiting(rc) => {
+            state.look.set(Some(look));
+            return Some(rc);
+        }
+        Look::Done => {}
+    }
+    if let Ok(mut bodies) = state.bodies.try_borrow_mut() {
+        let complete = look.is_complete();
+        bodies.looked_at(r, look.body, complete, conf.body_size());
+    }
+    None
 }
 
 /// The body has passed the request-body filter while it was read.

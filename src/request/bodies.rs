@@ -94,6 +94,19 @@ impl BodyPair {
         View::new(r, variables, phase, request, response)
     }
 
+    /// Takes what was seen of the request's body before anything read it. What passes the filter later counts
+    /// instead.
+    pub(super) fn looked_at(
+        &mut self,
+        r: Request<'_>,
+        body: Vec<u8>,
+        complete: bool,
+        limit: usize,
+    ) {
+        self.request = Capture::looked_at(body, complete);
+        self.decode_request(r, limit);
+    }
+
     /// Decodes the request's body, if it is compressed, once all of it was seen.
     pub(super) fn decode_request(&mut self, r: Request<'_>, limit: usize) {
         let encoding = r.header_in(b"content-encoding").unwrap_or_default();

@@ -19,6 +19,8 @@ pub(super) struct Capture {
     decoded: bool,
     /// They could not be decoded.
     undecodable: bool,
+    /// The bytes were looked at before they pass here.
+    to_pass: bool,
     /// Of a response: whether it is kept, once its first byte was seen.
     kept: Option<bool>,
     /// Of a response that is not kept: it begins as JSON all the same.
@@ -45,6 +47,11 @@ pub(super) enum Unread {
 }
 
 impl Capture {
+    /// The beginning of a body that is still to pass.
+    pub(super) fn looked_at(bytes: Vec<u8>, complete: bool) -> Self {
+        Self { bytes, cut: !complete, ended: complete, to_pass: true, ..Self::default() }
+    }
+
     /// Copies what still fits.
     pub(super) fn take(&mut self, chunks: Chunks<'_>, limit: usize) {
         for chunk in chunks {
@@ -85,6 +92,9 @@ impl Capture {
     }
 
     fn take_chunk(&mut self, chunk: &Chunk<'_>, limit: usize) {
+        if self.to_pass {
+            *self = Self::default();
+        }
         self.ended |= chunk.last;
         self.cut |= chunk.in_file;
         if chunk.bytes.is_empty() || self.cut {

@@ -9,6 +9,7 @@ use api_sessions_protocol::Source;
 use api_sessions_shm::SessionCounters;
 
 use super::bodies::BodyPair;
+use super::look::BodyLook;
 use crate::directives::LocationConf;
 use crate::ffi::context;
 use crate::ffi::evaluation::When;
@@ -59,6 +60,8 @@ pub(crate) struct State {
     /// Its session is being joined: who asks for it meanwhile (a variable in the text of
     /// `api_sessions_application`) gets nothing, rather than counting the request once more.
     pub(super) joining: Cell<bool>,
+    /// Its body is being looked at, and the client has not sent enough of it.
+    pub(super) look: Cell<Option<Box<BodyLook>>>,
     /// Its body was asked for in the access phase.
     pub(super) preread: Cell<bool>,
     /// Whether its bodies are looked at in the location with settings of that address.

@@ -17,6 +17,7 @@ mod ja4;
 mod json_types;
 mod open_requests;
 mod preread;
+mod preread_streams;
 mod records;
 mod redirects;
 mod refused;

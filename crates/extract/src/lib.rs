@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod builtin;
+mod chunked;
 pub mod cookie;
 mod credential;
 mod decoder;
@@ -29,6 +30,7 @@ mod source;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use chunked::ChunkedDecoder;
 pub use credential::variable_names;
 pub use decoder::{Decoder, decode_base64, jwt_part, strip_scheme};
 pub use exchange::{Body, Exchange, Ja4Form, Side, VariableCompiler, VariableId};
