@@ -81,9 +81,12 @@ impl SqliteStore {
         let segments = Segments::find(dir)?;
         for segment in segments.list() {
             // A first look, so that damage is known before somebody asks.
-            segment.peek(|connection| {
-                connection.query_row("SELECT count(*) FROM segment", [], |_| Ok(()))
-            });
+            let missing = segment.peek(schema::missing_columns);
+            if missing.is_some_and(|missing| !missing.is_empty())
+                && let Err(error) = segments.open_to_write(segment.id)
+            {
+                tracing::warn!(segment = %segment.id, %error, "of an older version, and not brought up to date");
+            }
         }
         let (jobs, queue) = crossbeam_channel::bounded(WAITING);
         let write_error = Arc::new(Mutex::new(None));

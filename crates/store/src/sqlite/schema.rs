@@ -16,7 +16,7 @@ use super::row;
 /// `request`, `content`, `batch`, `link` and `activity` alone, always at their ends; [`super::seal`] adds the
 /// others and the indexes.
 pub(super) static SEGMENT: LazyLock<[String; 1]> = LazyLock::new(|| {
-    let (columns, view) = (row::DEFINITIONS, row::VIEW);
+    let columns = row::DEFINITIONS;
     [format!(
         "
 CREATE TABLE segment (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
@@ -47,8 +47,6 @@ CREATE TABLE activity (
     attacks INTEGER NOT NULL,
     denied INTEGER NOT NULL
 );
-CREATE VIEW requests AS SELECT {view}
-    (SELECT text FROM string WHERE id = r.endpoint) AS endpoint FROM request r;
 CREATE VIEW sessions AS SELECT
     ifnull(s.name, lower(hex(s.session))) AS session,
     strftime('%Y-%m-%d %H:%M:%f', min(r.ts) / 1000.0, 'unixepoch') AS first,
@@ -62,9 +60,45 @@ CREATE VIEW endpoints AS SELECT
     (SELECT text FROM string WHERE id = endpoint) AS endpoint, count(*) AS requests,
     sum(status >= 500) AS errors, round(avg(time_ms), 1) AS average_ms, max(time_ms) AS longest_ms
     FROM request r GROUP BY r.method, r.endpoint;
-"
+{}",
+        requests_view()
     )]
 });
+
+fn requests_view() -> String {
+    format!(
+        "CREATE VIEW requests AS SELECT {}
+         (SELECT text FROM string WHERE id = r.endpoint) AS endpoint FROM request r;",
+        row::VIEW
+    )
+}
+
+/// Columns that the requests of an older version lack: fields of records that are new since.
+pub(super) fn missing_columns(connection: &Connection) -> rusqlite::Result<Vec<&'static str>> {
+    let there: Vec<String> = connection
+        .prepare("SELECT name FROM pragma_table_info('request')")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let all = row::DEFINITIONS.split(", ").filter(|column| !column.is_empty());
+    let is_there = |column: &&str| {
+        let name = column.split(' ').next().unwrap_or_default();
+        there.iter().any(|known| known == name)
+    };
+    Ok(all.filter(|column| !is_there(column)).collect())
+}
+
+/// Opens a segment for writing, makes it where it is not there, and adds the columns that it lacks.
+pub(super) fn open_segment(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = open(path, &*SEGMENT)?;
+    let missing = missing_columns(&connection)?;
+    if !missing.is_empty() {
+        let add = |column: &&str| format!("ALTER TABLE request ADD COLUMN {column};");
+        let add: String = missing.iter().map(add).collect();
+        let view = requests_view();
+        connection.execute_batch(&format!("BEGIN; DROP VIEW requests; {add} {view} COMMIT;"))?;
+    }
+    Ok(connection)
+}
 
 /// Tables of what is not bound to a day.
 pub(super) const CONTROL: &[&str] = &[r"
