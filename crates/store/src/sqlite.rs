@@ -127,6 +127,19 @@ impl SqliteStore {
         segments
     }
 
+    fn list(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
+        let segments = self.segments_of(&query.filter);
+        let found = sessions::find(&segments, query)?;
+        let of_key = |key| detail::session(&segments, key, false).map(|detail| detail.summary);
+        Ok(SessionPage {
+            total: found.total.min(MAX_TOTAL),
+            total_is_lower_bound: found.total > MAX_TOTAL,
+            sessions: found.page.iter().filter_map(of_key).collect(),
+            next: found.next,
+            incomplete: incomplete(&segments),
+        })
+    }
+
     fn send(&self, job: Job) -> Result<(), Job> {
         match &self.jobs {
             Some(jobs) => jobs.send(job).map_err(|error| error.0),
@@ -173,16 +186,9 @@ impl Records for SqliteStore {
     }
 
     fn sessions(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
-        let segments = self.segments_of(&query.filter);
-        let found = sessions::find(&segments, query)?;
-        let of_key = |key| detail::session(&segments, key, false).map(|detail| detail.summary);
-        Ok(SessionPage {
-            total: found.total.min(MAX_TOTAL),
-            total_is_lower_bound: found.total > MAX_TOTAL,
-            sessions: found.page.iter().filter_map(of_key).collect(),
-            next: found.next,
-            incomplete: incomplete(&segments),
-        })
+        // A list takes memory that the allocator keeps for the thread: those that end pass it on.
+        std::thread::scope(|scope| scope.spawn(|| self.list(query)).join())
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("the list failed".into())))
     }
 
     fn session(&self, session: &str) -> Result<Option<SessionDetail>, StoreError> {

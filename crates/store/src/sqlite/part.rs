@@ -69,10 +69,11 @@ pub(super) trait Found {
 /// Keys of the parts that a scan saw; `None`: all of the segment.
 pub(super) type Seen = Option<HashSet<Key, RandomState>>;
 
-/// Looks through a segment. `None`: it cannot be read.
+/// Looks through a segment; `whole`: at all of its sessions, even if few meet a filter. `None`: it cannot be read.
 pub(super) fn scan(
     segment: &Segment,
     predicates: &Predicates,
+    whole: bool,
     found: &mut impl Found,
 ) -> Option<Seen> {
     let linked = segment.linked();
@@ -84,7 +85,7 @@ pub(super) fn scan(
         Index::Closed(closed) => segment.read(|connection| {
             let day = segment.id.day;
             let sets = Sets::load(connection, predicates, closed.sessions)?;
-            match sets.few().filter(|_| predicates.has_values()) {
+            match sets.few().filter(|_| predicates.has_values() && !whole) {
                 Some(few) => scan_few(connection, day, &linked, &sets, &few, found).map(Some),
                 None => scan_all(connection, day, &linked, &sets, predicates, found).map(|()| None),
             }
@@ -116,7 +117,9 @@ fn part_of_live(day: Day, session: &LiveSession, wanted: &Wanted) -> Part {
     Part { met, ..Part::new(session.key, day, &session.numbers) }
 }
 
-const PART: &str = "SELECT session, first_ts, last_ts, requests, attacks, denied, id FROM session";
+const BY_ID: &str =
+    "SELECT session, first_ts, last_ts, requests, attacks, denied, id FROM session WHERE id = ?";
+const BY_KEY: &str = "SELECT session, first_ts, last_ts, requests, attacks, denied, id FROM session WHERE session = ?";
 
 fn read_part(row: &Row<'_>, day: Day) -> rusqlite::Result<Part> {
     let number = |at| row.get::<_, i64>(at).map(|n| n as u64);
@@ -201,7 +204,7 @@ fn scan_few(
     found: &mut impl Found,
 ) -> rusqlite::Result<HashSet<Key, RandomState>> {
     let mut seen = HashSet::default();
-    let mut statement = connection.prepare_cached(&format!("{PART} WHERE id = ?"))?;
+    let mut statement = connection.prepare_cached(BY_ID)?;
     for id in few {
         let met = sets.met(*id);
         if !linked.has(*id) {
@@ -237,7 +240,7 @@ pub(super) fn look_up(
         Index::Closed(_) => segment
             .peek(|connection| {
                 let found = connection
-                    .prepare_cached(&format!("{PART} WHERE session = ?"))?
+                    .prepare_cached(BY_KEY)?
                     .query_row([key], |row| Ok((row.get::<_, u32>(6)?, read_part(row, day)?)))
                     .optional()?;
                 let Some((id, part)) = found else { return Ok(None) };

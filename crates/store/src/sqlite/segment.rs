@@ -409,5 +409,4 @@ fn find_session(connection: &Connection, key: &Key) -> rusqlite::Result<Option<u
 }
 
 #[cfg(test)]
-#[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use super::codec::{Key, hex, session_key, unhex};
 use super::filter::{Predicates, Wanted};
+use super::index::Index;
 use super::part::{self, Found, Part, Seen};
 use super::segment::Segment;
 use crate::query::{Paged, SessionQuery, Sort};
@@ -163,6 +164,12 @@ impl Found for List<'_> {
     }
 }
 
+/// Whether many sessions of a closed segment met a filter. Then all of the next one is looked at, too: to look
+/// up what other segments have of them would take longer.
+fn is_whole_file(segment: &Segment, seen: &Seen) -> bool {
+    seen.is_none() && matches!(segment.index(), Some(Index::Closed(_)))
+}
+
 /// What a session is sorted by.
 fn value<'p>(query: &SessionQuery, parts: impl Iterator<Item = &'p Part> + Clone) -> i64 {
     let sum =
@@ -221,6 +228,7 @@ impl<'a> List<'a> {
             .map(|(n, segment)| (bound(segment).unwrap_or(i64::MIN), n))
             .collect();
         order.sort_unstable();
+        let mut is_broad = false;
         for (bound, n) in order {
             let is_enough = self.total + self.sure.len() as u64 > MAX_TOTAL
                 && self.alone.len() > self.query.limit
@@ -230,9 +238,10 @@ impl<'a> List<'a> {
                 break;
             }
             let Some(segment) = segments.get(n) else { continue };
-            if let Some(seen) = part::scan(segment, self.predicates, self)
+            if let Some(seen) = part::scan(segment, self.predicates, is_broad, self)
                 && let Some(entry) = scanned.seen.get_mut(n)
             {
+                is_broad |= is_whole_file(segment, &seen);
                 *entry = Some(seen);
             }
         }
@@ -246,11 +255,14 @@ impl<'a> List<'a> {
         let (query, predicates, after) = (self.query, self.predicates, self.after);
         let work = || {
             let mut list = List::new(query, predicates, after);
-            let mut seen = Vec::new();
+            let (mut seen, mut is_broad) = (Vec::new(), false);
             loop {
                 let n = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 let Some(segment) = segments.get(n) else { return (list, seen) };
-                seen.extend(part::scan(segment, predicates, &mut list).map(|seen| (n, seen)));
+                if let Some(of_segment) = part::scan(segment, predicates, is_broad, &mut list) {
+                    is_broad |= is_whole_file(segment, &of_segment);
+                    seen.push((n, of_segment));
+                }
             }
         };
         let found = std::thread::scope(|scope| {

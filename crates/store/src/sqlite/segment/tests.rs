@@ -44,7 +44,7 @@ fn what_is_not_damage_is_forgotten_with_the_next_good_read() {
     };
     fail(rusqlite::ffi::SQLITE_IOERR);
     assert!(is_well());
-    // The last of other errors is told, and damage before all.
+    // Damage is reported first, else the last error.
     fail(rusqlite::ffi::SQLITE_IOERR);
     fail(rusqlite::ffi::SQLITE_BUSY);
     let error = || segments.list()[0].error().unwrap();
