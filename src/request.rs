@@ -8,6 +8,7 @@ mod access;
 mod bodies;
 mod capture;
 mod digits;
+mod follow;
 mod lifecycle;
 mod log;
 mod look;
@@ -19,6 +20,7 @@ mod view;
 
 pub(crate) use access::Access;
 pub(crate) use bodies::Bodies;
+pub(crate) use follow::Issuing;
 pub(crate) use log::Log;
 pub(crate) use open::{OpenKind, is_denied_meanwhile, open_kind};
 pub(crate) use rewrite::{LocationRewrite, ServerRewrite};

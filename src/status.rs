@@ -53,6 +53,7 @@ struct Figures {
     table: Vec<Metric>,
     export: Vec<Metric>,
     denylist: Vec<Metric>,
+    links: Vec<Metric>,
     node: Option<String>,
     settings: Option<Value>,
 }
@@ -63,6 +64,7 @@ impl Figures {
         let table = main.table()?.stats().metrics().chain(panics()).collect();
         let queue = RecordQueue::stats_of(main.queues());
         let denylist = main.denylist().map(|denylist| denylist.stats()).unwrap_or_default();
+        let links = main.links().map(|links| links.stats()).unwrap_or_default();
         let node = main.export().map(|export| export.node.clone());
         // As the cloud wrote it, with its version; null until there was one.
         let text = main.settings().map(|settings| settings.read().map(|(_, text)| text));
@@ -73,6 +75,7 @@ impl Figures {
             table,
             export: queue.metrics().collect(),
             denylist: denylist.metrics().collect(),
+            links: links.metrics().collect(),
             node,
             settings,
         })
@@ -95,6 +98,7 @@ impl Figures {
             "table": object(&self.table),
             "export": object(&self.export),
             "denylist": object(&self.denylist),
+            "links": object(&self.links),
             "settings": self.settings,
             "builtin_keys": builtin,
             "builtin_keys_unused": builtin::KNOWN_UNUSED,
@@ -104,7 +108,8 @@ impl Figures {
 
     fn prometheus(&self) -> String {
         let mut text = String::new();
-        for metric in self.table.iter().chain(&self.export).chain(&self.denylist) {
+        for metric in self.table.iter().chain(&self.export).chain(&self.denylist).chain(&self.links)
+        {
             let Metric { name, help, kind, value, .. } = metric;
             let kind = kind.name();
             // Writing to a string does not fail.

@@ -13,12 +13,12 @@ use super::detect::Detect;
 use super::export::Export;
 use super::fallback::FallbackDirective;
 use super::flags::{
-    BodySize, BuiltinKeys, Enable, FullContentDirective, JsonTypesDirective, PrereadBody,
+    BodySize, BuiltinKeys, Enable, Follow, FullContentDirective, JsonTypesDirective, PrereadBody,
 };
 use super::ja4::Ja4Directive;
 use super::keys::{ContextParamDirective, Mask, SessionKeyDirective, Show};
 use super::secret::Secret;
-use super::zone::Zone;
+use super::zone::{Links, Zone};
 use crate::ffi::conf::command;
 
 const MAIN: u32 = NGX_HTTP_MAIN_CONF;
@@ -26,12 +26,14 @@ const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF
 const LOCATION: u32 = NGX_HTTP_LOC_CONF;
 
 /// Ends with an empty entry, as NGINX wants it.
-pub(crate) static mut COMMANDS: [ngx_command_t; 22] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 24] = [
     command::<Enable>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Zone>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
     command::<Secret>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
     command::<Export>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
     command::<SessionKeyDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
+    command::<Links>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
+    command::<Follow>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<BuiltinKeys>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<FallbackDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Ja4Directive>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),

@@ -77,6 +77,18 @@ impl Directive for FullContentDirective {
     }
 }
 
+pub(super) struct Follow;
+
+impl Directive for Follow {
+    type Level = LocationConf;
+    const NAME: &'static CStr = c"api_sessions_follow";
+    const SYNTAX: &'static str = "on|off";
+
+    fn set(_cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
+        once(&mut level.follow, on_off(one(words)?)?)
+    }
+}
+
 pub(super) struct PrereadBody;
 
 impl Directive for PrereadBody {

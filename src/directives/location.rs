@@ -88,6 +88,7 @@ pub(crate) struct LocationConf {
     pub(super) body_size: Option<usize>,
     pub(super) json_types: Option<Rc<JsonTypes>>,
     pub(super) preread: Option<bool>,
+    pub(super) follow: Option<bool>,
     pub(super) deny: Option<Deny>,
     pub(super) attacks: Repeated<Attack>,
     pub(super) detect: Option<AttackKinds>,
@@ -120,6 +121,7 @@ impl LocationConf {
         self.body_size = self.body_size.or(above.body_size);
         self.json_types = self.json_types.take().or_else(|| above.json_types.clone());
         self.preread = self.preread.or(above.preread);
+        self.follow = self.follow.or(above.follow);
         self.deny = self.deny.or(above.deny);
         self.attacks.inherit(&above.attacks);
         self.detect = self.detect.or(above.detect);
@@ -219,6 +221,12 @@ impl LocationConf {
     #[inline]
     pub(crate) fn detect(&self) -> AttackKinds {
         self.detect.unwrap_or_default()
+    }
+
+    /// What responses issue is followed.
+    #[inline]
+    pub(crate) fn follows(&self) -> bool {
+        self.follow.unwrap_or(true)
     }
 
     #[inline]

@@ -6,12 +6,13 @@ use std::rc::Rc;
 use api_sessions_agent::session::Hasher;
 use api_sessions_extract::CloudSettings;
 use api_sessions_shm::{
-    Denylist, DenylistWriter, RecordQueue, SessionTable, SharedConfig, TableHandle,
+    Denylist, DenylistWriter, LinkHandle, Links, RecordQueue, SessionTable, SharedConfig,
+    TableHandle,
 };
 
 use super::export::ExportConf;
 use super::variable_refs::Mentions;
-use super::zone::{DenylistZone, QueueZone, SettingsZone, TableZone, ZoneSettings};
+use super::zone::{DenylistZone, LinksZone, QueueZone, SettingsZone, TableZone, ZoneSettings};
 use crate::ffi::conf::{Conf, current_main_conf};
 use crate::ffi::process;
 use crate::ffi::request::Request;
@@ -37,6 +38,8 @@ pub(crate) struct MainConf {
     pub(super) denies_before_rewrite: bool,
     /// `api_sessions_zone`.
     pub(super) zone: Option<ZoneSettings>,
+    /// `api_sessions_links`, bytes.
+    pub(super) links_bytes: Option<usize>,
     /// `api_sessions_secret`.
     pub(super) secret: Option<Vec<u8>>,
     /// `api_sessions_export`; `Some(None)` is `off`.
@@ -51,6 +54,7 @@ pub(crate) struct MainConf {
     request_id: Option<IndexedVariable>,
     table: Option<InPool<TableZone>>,
     denylist: Option<InPool<DenylistZone>>,
+    links: Option<InPool<LinksZone>>,
     queue: Option<InPool<QueueZone>>,
     /// Queues of former configurations that hold records still.
     former_queues: Vec<InPool<QueueZone>>,
@@ -62,6 +66,7 @@ pub(crate) struct MainConf {
     hasher: OnceCell<Hasher>,
     hand: OnceCell<TableHandle>,
     deny_hand: OnceCell<DenylistWriter>,
+    link_hand: OnceCell<LinkHandle>,
 }
 
 impl MainConf {
@@ -119,6 +124,9 @@ impl MainConf {
         if let Some(core) = self.core.filter(|_| self.export().is_some()) {
             thread::allow_return_to(core.worker_priority());
         }
+        if let Some(links) = &self.links {
+            links.take_effect();
+        }
         self.table.as_ref().map_or(Ok(()), |zone| zone.take_effect())
     }
 
@@ -148,6 +156,21 @@ impl MainConf {
     /// All queues that hold records: the first is that of this configuration.
     pub(crate) fn queues(&self) -> impl Iterator<Item = RecordQueue> {
         self.queue.iter().chain(&self.former_queues).filter_map(|zone| zone.queue())
+    }
+
+    /// The links, once the configuration was taken.
+    pub(crate) fn links(&self) -> Option<Links> {
+        self.links.as_ref()?.links()
+    }
+
+    /// This process' hand on the links, as [`MainConf::hand`].
+    #[inline]
+    pub(crate) fn link_hand(&self) -> Option<&LinkHandle> {
+        if self.link_hand.get().is_none() {
+            let hand = self.links()?.join(process::slot(), process::pid());
+            return Some(self.link_hand.get_or_init(|| hand));
+        }
+        self.link_hand.get()
     }
 
     /// The record queue, if records are exported.
@@ -219,6 +242,9 @@ impl MainConf {
         let settings = self.zone.take().unwrap_or_default();
         let (name, size) = (&settings.name, settings.size);
         self.table = Some(zone::add(cf, name, size, TableZone::new(&settings))?);
+        let (links, size) =
+            (LinksZone::new(&settings), self.links_bytes.unwrap_or(LinksZone::SIZE));
+        self.links = Some(zone::add(cf, &format!("{name}_links"), size, links)?);
         if self.denies {
             let (name, size) = (format!("{name}_denylist"), DenylistZone::SIZE);
             self.denylist = Some(zone::add(cf, &name, size, DenylistZone::default())?);

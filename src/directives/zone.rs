@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use api_sessions_shm::{Denylist, RecordQueue, SessionTable, SharedConfig};
 
 use super::MainConf;
-use super::options::{once, once_word, option, size, time_ms};
+use super::options::{once, once_word, one, option, size, time_ms};
 use crate::ffi::conf::{Conf, Directive};
 use crate::ffi::log::log_warn;
 use crate::ffi::process;
@@ -23,6 +23,7 @@ const INACTIVE_MS: std::ops::RangeInclusive<u64> = 1_000..=30 * 24 * 3_600_000;
 
 static TABLE: Tag = Tag::new();
 static DENYLIST: Tag = Tag::new();
+static LINKS: Tag = Tag::new();
 static QUEUE: Tag = Tag::new();
 static SETTINGS: Tag = Tag::new();
 
@@ -107,6 +108,64 @@ impl ZoneContent for TableZone {
             None => crate::ffi::shared::table(region, self.inactive_ms)?,
         };
         self.attached.set(Some((region, table)));
+        Ok(())
+    }
+
+    fn region(&self) -> Option<Region> {
+        self.attached.get().map(|(region, _)| region)
+    }
+}
+
+/// `api_sessions_links`.
+pub(super) struct Links;
+
+impl Directive for Links {
+    type Level = MainConf;
+    const NAME: &'static CStr = c"api_sessions_links";
+    const SYNTAX: &'static str = "size";
+
+    fn set(_cf: Conf<'_>, words: &[&str], level: &mut MainConf) -> Result<(), String> {
+        let smallest = zone::smallest(api_sessions_shm::MIN_LINK_BYTES);
+        once(&mut level.links_bytes, size(one(words)?, smallest..=MAX_ZONE_BYTES)?)
+    }
+}
+
+/// Which session an issued value belongs to.
+pub(crate) struct LinksZone {
+    inactive_s: u32,
+    attached: Cell<Option<(Region, api_sessions_shm::Links)>>,
+}
+
+impl LinksZone {
+    /// 230,000 values, 32 bytes each.
+    pub(super) const SIZE: usize = 8 << 20;
+
+    pub(super) fn new(table: &ZoneSettings) -> Self {
+        // A link lives as long as its session.
+        let inactive_s = u32::try_from(table.inactive_ms / 1000).unwrap_or(u32::MAX);
+        Self { inactive_s, attached: Cell::new(None) }
+    }
+
+    #[inline]
+    pub(crate) fn links(&self) -> Option<api_sessions_shm::Links> {
+        self.attached.get().map(|(_, links)| links)
+    }
+
+    /// As [`TableZone::take_effect`].
+    pub(super) fn take_effect(&self) {
+        if let Some(links) = self.links() {
+            links.set_inactive_s(self.inactive_s);
+        }
+    }
+}
+
+impl ZoneContent for LinksZone {
+    const WHAT: &'static str = "api_sessions: links";
+    const TAG: &'static Tag = &LINKS;
+
+    fn attach(&self, region: Region, _before: Option<&Self>) -> Result<(), String> {
+        let links = crate::ffi::shared::links(region, self.inactive_s)?;
+        self.attached.set(Some((region, links)));
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ngx::ffi::{
     NGX_ERROR, ngx_chain_t, ngx_http_request_t, ngx_http_top_body_filter,
-    ngx_http_top_request_body_filter, ngx_int_t,
+    ngx_http_top_header_filter, ngx_http_top_request_body_filter, ngx_int_t,
 };
 
 use super::catch_unwind::guard;
@@ -16,6 +16,35 @@ type Next = Option<unsafe extern "C" fn(*mut ngx_http_request_t, *mut ngx_chain_
 /// master, read by the event loop of the processes forked from it.
 static mut NEXT_BODY: Next = None;
 static mut NEXT_REQUEST_BODY: Next = None;
+
+type NextHeader = Option<unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t>;
+
+/// As [`NEXT_BODY`].
+static mut NEXT_HEADER: NextHeader = None;
+
+/// Watches responses before their headers are sent; changes nothing.
+pub(crate) trait HeaderObserver {
+    fn response_header(r: Request<'_>);
+}
+
+/// Puts the observer in front of the chain of header filters.
+///
+/// # Safety
+/// As for [`install`].
+pub(crate) unsafe fn install_header<O: HeaderObserver>() {
+    // SAFETY: as for `install`.
+    unsafe {
+        NEXT_HEADER = ngx_http_top_header_filter;
+        ngx_http_top_header_filter = Some(header::<O>);
+    }
+}
+
+unsafe extern "C" fn header<O: HeaderObserver>(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: NGINX calls with a live request.
+    guard((), || unsafe { O::response_header(Request::from_raw(r)) });
+    // SAFETY: the next filter, with what NGINX gave us.
+    unsafe { NEXT_HEADER.map_or(NGX_ERROR as ngx_int_t, |next| next(r)) }
+}
 
 /// Watches buffers that pass by; changes nothing.
 pub(crate) trait Observer {

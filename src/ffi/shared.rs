@@ -4,7 +4,7 @@ use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 
 use api_sessions_extract::MAX_PARAMETERS_BYTES;
-use api_sessions_shm::{Denylist, RecordQueue, Region, SessionTable, SharedConfig};
+use api_sessions_shm::{Denylist, Links, RecordQueue, Region, SessionTable, SharedConfig};
 use ngx::ffi::ngx_ncpu;
 
 use super::zone::{self, overhead};
@@ -24,6 +24,12 @@ fn region(zone: zone::Region) -> Region {
 pub(crate) fn table(zone: zone::Region, inactive_ms: u64) -> Result<SessionTable, String> {
     let attached = SessionTable::attach(region(zone), inactive_ms);
     attached.map(|(table, _)| table).map_err(|error| error.to_string())
+}
+
+/// The links in a zone.
+pub(crate) fn links(zone: zone::Region, inactive_s: u32) -> Result<Links, String> {
+    let attached = Links::attach(region(zone), inactive_s);
+    attached.map(|(links, _)| links).map_err(|error| error.to_string())
 }
 
 /// The denylist in a zone.

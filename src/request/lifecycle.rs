@@ -3,7 +3,7 @@
 
 use api_sessions_agent::record::{RecordOptions, RequestMeta};
 use api_sessions_agent::session::{
-    FoundBy, Namespace, Phase, Resolution, each_identifier, resolve_with,
+    FoundBy, Label, Namespace, Phase, Resolution, each_identifier, resolve_with,
 };
 use api_sessions_detect::{AttackKinds, detect};
 use api_sessions_extract::builtin;
@@ -13,6 +13,7 @@ use api_sessions_protocol::SessionId;
 use api_sessions_shm::{RequestEnd, RequestStart};
 
 use super::capture::Unread;
+use super::follow;
 use super::state::{Counted, Settled, State, Verdict};
 use crate::directives::{Analysis, Deny, LocationConf, MainConf};
 use crate::ffi::evaluation::When;
@@ -41,8 +42,9 @@ pub(super) fn arrive(r: Request<'_>, conf: &LocationConf, moment: Moment) -> Opt
     }
     let (worker, main) = (worker::current()?, MainConf::of(r)?);
     let analysis = conf.analysis(main);
-    let resolution = resolved(r, &analysis, main, worker, state, Phase::Access)?;
-    let settled = (moment == Moment::Access && analysis.settles_on_arrival())
+    let resolution = resolved(r, (conf, &analysis), main, worker, state, Phase::Access)?;
+    let stands = analysis.settles_on_arrival() && !resolution.followed;
+    let settled = (moment == Moment::Access && stands)
         .then(|| Settled { found_by: resolution.found_by, generation: analysis.generation() });
     Some(join(r, conf, main.hand()?, state, &resolution, settled))
 }
@@ -91,6 +93,9 @@ fn any_identifier(
     each_identifier(analysis.keys(), &view, &mut buffers.scratch, &mut |value| {
         found = found || is_wanted(&hasher.session_id(Namespace::Value, value));
     });
+    if let Some(follow) = follow::links(conf, main) {
+        follow.each_session(&view, &mut |session| found = found || is_wanted(&session));
+    }
     found
 }
 
@@ -117,11 +122,21 @@ pub(super) fn finish(r: Request<'_>) {
     }
     // The key's value goes into the record: it is read again, and stays in the buffers until then.
     let analysis = conf.analysis(main);
-    let Some(resolution) = settled(conf, &analysis, worker, state)
-        .or_else(|| resolved(r, &analysis, main, worker, state, Phase::Log))
+    let Some(resolution) = moved(worker, state)
+        .or_else(|| settled(conf, &analysis, worker, state))
+        .or_else(|| resolved(r, (conf, &analysis), main, worker, state, Phase::Log))
     else {
         return;
     };
+    let (mut user, mut role) = (Vec::new(), Vec::new());
+    with_parameter(r, conf, ParamType::User, |value| user.extend_from_slice(value));
+    with_parameter(r, conf, ParamType::Role, |value| role.extend_from_slice(value));
+    let resolution = follow::settle(r, (conf, &analysis), main, worker, state, resolution, &user);
+    let label = match resolution.label {
+        Label::Cookie(bytes, len) => Some(Label::Cookie(bytes, len)),
+        Label::Known(_) => None,
+    };
+    state.settled_by.set(Some((resolution.found_by, label)));
     let counted = join(r, conf, hand, state, &resolution, None);
     if is_cookie_repeated(r, main, state, &resolution) {
         hand.count_duplicate_cookie();
@@ -131,9 +146,6 @@ pub(super) fn finish(r: Request<'_>) {
     }
     let detected = detected(r, conf, main, worker, state);
     let attacks = attacks(r, conf, detected);
-    let (mut user, mut role) = (Vec::new(), Vec::new());
-    with_parameter(r, conf, ParamType::User, |value| user.extend_from_slice(value));
-    with_parameter(r, conf, ParamType::Role, |value| role.extend_from_slice(value));
     let outcome = RequestEnd {
         arrival: arrival(r, conf, hand, &resolution, When::Over),
         status: r.logged_status(),
@@ -144,6 +156,7 @@ pub(super) fn finish(r: Request<'_>) {
         attacks: u32::from(!attacks.is_empty()),
         detected: !detected.is_empty(),
         confirmed: resolution.from_response
+            || resolution.followed
             || (resolution.found_by.is_key() && is_issued(r, worker)),
         user_hash: if user.is_empty() { 0 } else { hand.table().text_hash(&user) },
         user: &user,
@@ -238,6 +251,15 @@ fn detected(
     detect(&view, wanted, &mut buffers.detection)
 }
 
+/// The session that the answer began, before it was sent.
+fn moved(worker: &Worker, state: &State) -> Option<Resolution<'static>> {
+    let early = state.early.try_borrow().ok()?;
+    let (resolution, value) = early.as_ref()?.moved.as_ref()?;
+    let mut buffers = worker.buffers.try_borrow_mut().ok()?;
+    buffers.found.clone_from(value);
+    Some(*resolution)
+}
+
 /// What the access phase has resolved, where nothing that came since can have changed it; the key's value is
 /// in the buffers again.
 fn settled<'c>(
@@ -256,9 +278,9 @@ fn settled<'c>(
 }
 
 /// Which session, as far as is known at that phase.
-fn resolved<'c>(
+pub(super) fn resolved<'c>(
     r: Request<'_>,
-    analysis: &'c Analysis,
+    (conf, analysis): (&LocationConf, &'c Analysis),
     main: &MainConf,
     worker: &Worker,
     state: &State,
@@ -271,7 +293,8 @@ fn resolved<'c>(
     let mut buffers = worker.buffers.try_borrow_mut().ok()?;
     let Buffers { scratch, found, .. } = &mut *buffers;
     let id = |namespace, value: &[u8]| state.ids.session_id(hasher, namespace, value);
-    Some(resolve_with(analysis.keys(), &view, phase, id, scratch, found))
+    let follow = follow::links(conf, main);
+    Some(resolve_with(analysis.keys(), &view, phase, id, follow, scratch, found))
 }
 
 /// Counts the request in its session; takes it out of another where it was counted before.
@@ -299,7 +322,7 @@ fn join(
             hand.count(resolution.id, process::now_ms(), &arrival)
         }
     };
-    let source = resolution.found_by.source();
+    let source = resolution.source();
     let counted = Counted { session: resolution.id, source, standing, under: conf, settled };
     state.counted.set(Some(counted));
     counted
@@ -321,7 +344,7 @@ fn arrival(
 ) -> RequestStart {
     let application = conf.application(r, when).unwrap_or_default();
     let application_hash = hand.table().text_hash(application);
-    RequestStart { source: resolution.found_by.source(), ip: r.client_ip(), application_hash }
+    RequestStart { source: resolution.source(), ip: r.client_ip(), application_hash }
 }
 
 /// Writes the record and queues it for the exporter.
@@ -370,8 +393,15 @@ pub(super) fn with_label(r: Request<'_>, conf: &LocationConf, then: impl FnOnce(
     let Some(state) = State::of(r) else { return };
     let phase = if state.over.get() { Phase::Log } else { Phase::Access };
     let analysis = conf.analysis(main);
-    if let Some(resolution) = resolved(r, &analysis, main, worker, state, phase) {
-        then(resolution.label);
+    if let Some((found_by, label)) = state.settled_by.get()
+        && let Some(counted) = state.counted.get()
+    {
+        let again = || Resolution::again(analysis.keys(), counted.session, found_by);
+        if let Some(label) = label.or_else(|| again().map(|it| it.label)) {
+            then(label.as_str());
+        }
+    } else if let Some(it) = resolved(r, (conf, &analysis), main, worker, state, phase) {
+        then(it.label.as_str());
     }
 }
 

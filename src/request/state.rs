@@ -3,10 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::ptr;
 
-use api_sessions_agent::session::{FoundBy, IdMemo};
+use api_sessions_agent::session::{FoundBy, IdMemo, Label, Resolution};
 use api_sessions_protocol::SessionId;
 use api_sessions_protocol::Source;
-use api_sessions_shm::SessionCounters;
+use api_sessions_shm::{LinkKey, SessionCounters};
 
 use super::bodies::BodyPair;
 use super::look::BodyLook;
@@ -38,6 +38,15 @@ pub(super) struct Settled {
     pub(super) generation: u64,
 }
 
+/// What was learned from the headers of a response before they were sent: the client may be quick.
+#[derive(Default)]
+pub(super) struct Early {
+    /// Issued values that are remembered.
+    pub(super) known: Vec<LinkKey>,
+    /// The session that the answer began, which the request belongs to, and the value that identifies it.
+    pub(super) moved: Option<(Resolution<'static>, Vec<u8>)>,
+}
+
 /// What the denylist said.
 #[derive(Clone, Copy)]
 pub(super) struct Verdict {
@@ -55,6 +64,10 @@ pub(crate) struct State {
     pub(super) bodies: RefCell<BodyPair>,
     /// The id that its value gave.
     pub(super) ids: IdMemo,
+    /// What it was settled by, and the label of that.
+    pub(super) settled_by: Cell<Option<(FoundBy, Option<Label<'static>>)>>,
+    /// What was learned before the response was sent.
+    pub(super) early: RefCell<Option<Early>>,
     /// What the denylist said of its session, once it was asked.
     pub(super) verdict: Cell<Option<Verdict>>,
     /// Its session is being joined: who asks for it meanwhile (a variable in the text of

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Nginx, get, request};
+use crate::harness::{Answer, Nginx, eventually, get, request};
 
 const SERVER: &str = "
     api_sessions on;
@@ -84,4 +84,204 @@ fn clients_have_a_source_of_their_own() {
     let answer = get(nginx.port, "/", &[("X-API-Key", "0123456789abcdef")]);
     assert_eq!(answer.header("X-Source"), Some("client"));
     assert_eq!(answer.header("X-Key"), Some("X-API-Key"));
+}
+
+/// An application that sets what it is asked to: `/set/VALUE` a session cookie, `/cookie/VALUE` any, `/gone` deletes.
+const APPLICATION: &str = r#"
+    api_sessions on;
+    add_header X-Session $api_session_id always;
+    add_header X-Key $api_session_key always;
+    add_header X-Source $api_session_source always;
+    access_log DIR/session.log session;
+    server {
+        listen 127.0.0.1:PORT;
+        api_sessions_deny on;
+        location / { proxy_pass http://127.0.0.1:PORT/up/; }
+        location /off/ {
+            api_sessions_follow off;
+            proxy_pass http://127.0.0.1:PORT/up/;
+        }
+        location /late/ {
+            add_header Set-Cookie "late=$arg_v; path=/";
+            proxy_pass http://127.0.0.1:PORT/up/;
+        }
+        location /user/ {
+            context_param request.header.X-User type=user;
+            proxy_pass http://127.0.0.1:PORT/up/;
+        }
+        location /up/ {
+            api_sessions off;
+            access_log off;
+            location ~ ^/up/set/(.*) {
+                add_header Set-Cookie "PHPSESSID=$1; path=/";
+                return 200;
+            }
+            location ~ ^/up/cookie/(.*) {
+                add_header Set-Cookie "$1; path=/";
+                return 200;
+            }
+            location = /up/gone {
+                add_header Set-Cookie "PHPSESSID=deleted; Max-Age=0";
+                return 200;
+            }
+            location = /up/mcp {
+                add_header Mcp-Session-Id 0f1e2d3c4b5a69788796a5b4c3d2e1f0;
+                return 200 "{}";
+            }
+            location = /up/login {
+                return 302 "/shop;jsessionid=00112233445566778899AABBCCDDEEFF?a=1";
+            }
+            return 200 up;
+        }
+        location /control {
+            api_sessions off;
+            api_sessions_control;
+        }
+        location /status {
+            api_sessions off;
+            api_sessions_status;
+        }
+    }
+"#;
+
+const OLD: &str = "PHPSESSID=oldid0123456789abcdef";
+const NEW: &str = "PHPSESSID=newid0123456789abcdef";
+
+#[track_caller]
+fn session(answer: &Answer) -> String {
+    answer.header("X-Session").expect("a session").to_owned()
+}
+
+#[track_caller]
+fn last_line(nginx: &Nginx, lines: usize) -> String {
+    eventually("a line in the log", || nginx.lines("session.log").into_iter().nth(lines - 1))
+}
+
+#[test]
+fn a_new_id_at_login_split_the_session() {
+    let nginx = Nginx::builder().http(APPLICATION).start();
+    let visit = |target: &str, cookie: &str| get(nginx.port, target, &[("Cookie", cookie)]);
+    let page = session(&visit("/", OLD));
+    assert_eq!(session(&visit("/set/newid0123456789abcdef", OLD)), page);
+    let after = visit("/", NEW);
+    assert_eq!(session(&after), page);
+    assert_eq!(after.header("X-Source"), Some("link"));
+    assert_eq!(after.header("X-Key"), Some("PHPSESSID"));
+    // A cookie of any name, and one that NGINX itself adds.
+    visit("/cookie/basket=0011223344556677889900aabb", NEW);
+    let basket = visit("/", "basket=0011223344556677889900aabb");
+    assert_eq!((session(&basket), basket.header("X-Key")), (page.clone(), Some("basket")));
+    visit("/late/?v=aabbccddeeff00112233445566", NEW);
+    let late = eventually("the value of add_header is known", || {
+        let answer = visit("/", "late=aabbccddeeff00112233445566");
+        (answer.header("X-Source") == Some("link")).then_some(answer)
+    });
+    assert_eq!(session(&late), page);
+    // A denied session is denied under each of its values.
+    let body = json!({ "session": page }).to_string();
+    assert_eq!(request(nginx.port, "POST", "/control", &[], &body).status, 201);
+    for cookie in [OLD, NEW, "basket=0011223344556677889900aabb"] {
+        assert_eq!(visit("/", cookie).status, 403, "{cookie}");
+    }
+    let other = [("Cookie", "basket=ffeeddccbbaa00998877665544"), ("User-Agent", "another")];
+    assert_eq!(get(nginx.port, "/", &other).status, 200);
+}
+
+#[test]
+fn the_request_that_begins_a_session_was_in_another() {
+    let nginx = Nginx::builder().workers(1).http(APPLICATION).start();
+    let agent = ("User-Agent", "mcp/1");
+    let page = session(&get(nginx.port, "/", &[agent]));
+    assert_eq!(session(&get(nginx.port, "/mcp", &[agent])), page);
+    let mcp = ("Mcp-Session-Id", "0f1e2d3c4b5a69788796a5b4c3d2e1f0");
+    assert_eq!(session(&get(nginx.port, "/", &[agent, mcp])), page);
+    // Somebody else with the same address and agent.
+    get(nginx.port, "/set/00112233445566778899aabbccddeeff", &[agent]);
+    let cookie = ("Cookie", "PHPSESSID=00112233445566778899aabbccddeeff");
+    let other = session(&get(nginx.port, "/", &[agent, cookie]));
+    assert_ne!(other, page);
+    assert!(last_line(&nginx, 4).contains(&other), "{}", last_line(&nginx, 4));
+    // Servlets, where the client takes no cookies.
+    let agent = ("User-Agent", "browser/1");
+    let login = session(&get(nginx.port, "/login", &[agent]));
+    let shop = "/shop;jsessionid=00112233445566778899AABBCCDDEEFF";
+    assert_eq!(session(&get(nginx.port, shop, &[agent])), login);
+}
+
+#[test]
+fn a_password_guesser_without_cookies_is_one_session() {
+    let nginx = Nginx::builder().workers(1).http(APPLICATION).start();
+    for n in 0..30 {
+        get(nginx.port, &format!("/set/{n:032x}"), &[("User-Agent", "guesser")]);
+    }
+    last_line(&nginx, 30);
+    let mut sessions: Vec<_> = nginx
+        .lines("session.log")
+        .iter()
+        .map(|line| line.split(' ').nth(2).unwrap_or_default().to_owned())
+        .collect();
+    sessions.sort();
+    sessions.dedup();
+    assert_eq!(sessions.len(), 1, "{sessions:?}");
+}
+
+#[test]
+fn nobody_follows_where_it_is_off() {
+    let nginx = Nginx::builder().http(APPLICATION).start();
+    let visit = |target: &str, cookie: &str| get(nginx.port, target, &[("Cookie", cookie)]);
+    let page = session(&visit("/off/", OLD));
+    visit("/off/set/newid0123456789abcdef", OLD);
+    assert_ne!(session(&visit("/off/", NEW)), page);
+}
+
+#[test]
+fn another_user_in_the_same_browser_was_in_the_same_session() {
+    let nginx = Nginx::builder().workers(1).http(APPLICATION).start();
+    let visit = |user: &str| get(nginx.port, "/user/", &[("Cookie", OLD), ("X-User", user)]);
+    let ann = session(&visit("ann"));
+    assert_eq!(session(&visit("")), ann);
+    visit("bob");
+    let line = last_line(&nginx, 3);
+    assert!(!line.contains(&ann), "{line}");
+    let bob = session(&visit("bob"));
+    assert_ne!(bob, ann);
+    assert!(line.contains(&bob), "{line}");
+}
+
+#[test]
+fn links_survive_reloads_and_killed_workers() {
+    let nginx = Nginx::builder().http(APPLICATION).start();
+    let visit = |target: &str, cookie: &str| get(nginx.port, target, &[("Cookie", cookie)]);
+    let page = session(&visit("/", OLD));
+    visit("/set/newid0123456789abcdef", OLD);
+    assert_eq!(session(&visit("/", NEW)), page);
+    for _ in 0..3 {
+        nginx.reload("listen", "listen");
+        assert_eq!(session(&visit("/", NEW)), page);
+    }
+    let before = nginx.workers();
+    before.iter().for_each(|pid| crate::harness::signal(*pid, "KILL"));
+    eventually("new workers", || {
+        let now = nginx.workers();
+        (now.len() == 2 && now.iter().all(|pid| !before.contains(pid))).then_some(())
+    });
+    assert_eq!(session(&visit("/", NEW)), page);
+    nginx.expect_kills();
+    let links = get(nginx.port, "/status", &[]).json()["links"].clone();
+    assert!(links["links_created_total"].as_u64().unwrap() >= 2, "{links}");
+}
+
+#[test]
+fn the_directives_say_what_they_accept() {
+    for (directive, message) in [
+        ("api_sessions_follow maybe;", "api_sessions_follow"),
+        ("api_sessions_follow on; api_sessions_follow off;", "is duplicate"),
+        ("api_sessions_links 1k;", "api_sessions_links"),
+        ("api_sessions_links huge;", "huge"),
+    ] {
+        let http = format!("api_sessions on; {directive}");
+        let check = Nginx::builder().http(&http).check();
+        assert!(!check.ok && check.stderr.contains(message), "{directive}: {}", check.stderr);
+    }
+    assert!(Nginx::builder().http("api_sessions on; api_sessions_links 4m;").check().ok);
 }

@@ -1,13 +1,17 @@
 //! Which session a request belongs to (contract §3): the operator's keys in their order, the built-in
 //! set, then the fallback: source IP and `User-Agent`, source IP alone, or both with JA4.
 
+mod follow;
 mod hash;
 mod ip;
+mod learn;
 mod memo;
 mod resolve;
 
+pub use follow::Follow;
 pub use hash::{Hasher, Namespace, ParameterHash};
+pub use learn::{Exchanged, cut, learn};
 pub use memo::IdMemo;
 pub use resolve::{
-    Fallback, FoundBy, Keys, Phase, Resolution, each_identifier, resolve, resolve_with,
+    Fallback, FoundBy, Keys, Label, Phase, Resolution, each_identifier, resolve, resolve_with,
 };

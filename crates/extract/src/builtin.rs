@@ -4,6 +4,7 @@ mod cookies;
 mod covers;
 mod credentials;
 mod every;
+mod followed;
 mod jwt;
 mod lookup;
 mod repeated;
@@ -18,6 +19,9 @@ pub use credentials::{
 };
 pub use every::each;
 pub(crate) use every::each_spelling;
+pub use followed::{
+    Class, Followed, Issued, Principal, each_brought, each_issued, followed_cookie, principal,
+};
 pub use jwt::find_token;
 pub use lookup::{find, find_if};
 pub use repeated::is_repeated;

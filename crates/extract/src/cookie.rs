@@ -44,3 +44,77 @@ fn pair(piece: &[u8]) -> Option<(&[u8], &[u8])> {
     };
     Some((name, value))
 }
+
+/// Whether a `Set-Cookie` header deletes its cookie at `now_s` (seconds since 1970): `Max-Age` of 0 or less, else
+/// an `Expires` that has passed (RFC 6265, 5.2.1 and 5.2.2).
+pub fn is_expired(header: &[u8], now_s: u32) -> bool {
+    let mut expires = None;
+    for attribute in header.split(|byte| *byte == b';').skip(1) {
+        let Some((name, value)) = pair(attribute) else { continue };
+        if name.eq_ignore_ascii_case(b"max-age") {
+            return value.first() == Some(&b'-') || value.iter().all(|byte| *byte == b'0');
+        }
+        if name.eq_ignore_ascii_case(b"expires") {
+            expires = date(value);
+        }
+    }
+    expires.is_some_and(|expires| expires <= i64::from(now_s))
+}
+
+/// Seconds since 1970 of `Thu, 01 Jan 1970 00:00:00 GMT` and of the same with dashes.
+fn date(text: &[u8]) -> Option<i64> {
+    const MONTHS: &[u8] = b"janfebmaraprmayjunjulaugsepoctnovdec";
+    let mut numbers = text
+        .split(|byte| !byte.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .skip_while(|word| !word.iter().all(u8::is_ascii_digit));
+    let number = |word: &[u8]| std::str::from_utf8(word).ok()?.parse::<i64>().ok();
+    let day = number(numbers.next()?)?;
+    let month = numbers.next()?.get(..3)?.to_ascii_lowercase();
+    let month = MONTHS.chunks(3).position(|known| known == month)? as i64 + 1;
+    let year = match number(numbers.next()?)? {
+        year @ 0..70 => 2000 + year,
+        year @ 70..100 => 1900 + year,
+        year => year,
+    };
+    if !(1..=31).contains(&day) || !(1601..=9999).contains(&year) {
+        return None;
+    }
+    let mut time = numbers.map(|word| number(word).unwrap_or(0)).take(3);
+    let mut next = || time.next().unwrap_or(0).clamp(0, 60);
+    let seconds = next() * 3600 + next() * 60 + next();
+    // Days of the proleptic Gregorian calendar, with years that begin in March.
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
+    Some(days * 86_400 + seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deleted_cookie_is_recognised() {
+        const NOW: u32 = 1_700_000_000;
+        assert_eq!(date(b"Tue, 14 Nov 2023 22:13:20 GMT"), Some(i64::from(NOW)));
+        assert_eq!(date(b"Thu, 01-Jan-1970 00:00:01 GMT"), Some(1));
+        assert_eq!(date(b"Thu, 29 Feb 2024 00:00:00 GMT"), Some(1_709_164_800));
+        for header in [
+            "a=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/",
+            "a=deleted; expires=Thu, 01-Jan-1970 00:00:01 GMT; Max-Age=0; path=/",
+            "a=b; Max-Age=0",
+            "a=b; max-age=-1; Expires=Thu, 01 Jan 2099 00:00:00 GMT",
+            "a=b; Expires=Mon, 13 Nov 2023 22:13:20 GMT",
+        ] {
+            assert!(is_expired(header.as_bytes(), NOW), "{header}");
+        }
+        for header in [
+            "a=b",
+            "a=b; Max-Age=3600; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+            "a=b; Expires=Thu, 01 Jan 2099 00:00:00 GMT",
+            "a=b; Expires=soon",
+        ] {
+            assert!(!is_expired(header.as_bytes(), NOW), "{header}");
+        }
+    }
+}

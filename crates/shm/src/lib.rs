@@ -11,6 +11,7 @@ mod atomics;
 mod denylist;
 mod hash;
 pub mod limits;
+mod links;
 mod metrics;
 mod process;
 mod record_queue;
@@ -27,6 +28,7 @@ pub use denylist::{
     DenyError, Denylist, DenylistStats, DenylistWriter, EntryOrigin, ReplaceSummary,
 };
 pub use limits::SET_LOCK_WAIT;
+pub use links::{Link, LinkFlags, LinkHandle, LinkKey, LinkStats, Links, MIN_LINK_BYTES};
 pub use metrics::{Metric, MetricKind};
 pub use record_queue::{
     Consumer, ExportCounters, Producer, PushError, QueueHandle, QueueStats, RecordQueue,

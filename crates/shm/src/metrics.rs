@@ -137,7 +137,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::{DenylistStats, QueueStats, TableStats};
+    use crate::{DenylistStats, LinkStats, QueueStats, TableStats};
 
     #[test]
     fn names_are_unique_and_only_those_of_counters_end_with_total() {
@@ -145,6 +145,7 @@ mod tests {
             .metrics()
             .chain(QueueStats::default().metrics())
             .chain(DenylistStats::default().metrics())
+            .chain(LinkStats::default().metrics())
             .collect();
         let names: BTreeSet<_> = metrics.iter().map(|metric| metric.name).collect();
         assert_eq!(names.len(), metrics.len());

@@ -3,7 +3,7 @@
 use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 
-use crate::{Denylist, RecordQueue, Region, SharedConfig};
+use crate::{Denylist, Links, RecordQueue, Region, SharedConfig};
 
 /// A zeroed region that is never freed.
 fn region(len: usize) -> Region {
@@ -28,6 +28,11 @@ pub fn shared_config(capacity: usize) -> SharedConfig {
 /// An empty denylist.
 pub fn denylist(len: usize) -> Denylist {
     Denylist::attach(region(len)).expect("a denylist").0
+}
+
+/// Empty links.
+pub fn links(len: usize) -> Links {
+    Links::attach(region(len), 86_400).expect("links").0
 }
 
 /// Few cases under Miri, which also has no files to persist failures in.

@@ -10,5 +10,6 @@ mod invariants;
 mod killed_denylist_writers;
 #[cfg(not(miri))]
 mod killed_workers;
+mod links;
 mod session_table;
 mod zone;

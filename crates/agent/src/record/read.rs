@@ -80,6 +80,10 @@ impl Values {
                 _ => secrets.add(found),
             }
         }
+        if let FoundBy::Cookie = resolution.found_by {
+            self.keep(None, found, true, settings);
+            secrets.add(found);
+        }
         let own = settings.keys.own;
         for (at, key) in own.iter().enumerate() {
             let value = match resolution.found_by.own() {
@@ -165,11 +169,11 @@ impl Values {
     pub(super) fn shown<'v>(
         &'v self,
         settings: &RecordOptions<'v>,
-        resolution: &Resolution<'v>,
+        resolution: &'v Resolution<'v>,
     ) -> impl Iterator<Item = Shown<'v>> {
-        let (settings, resolution) = (*settings, *resolution);
+        let settings = *settings;
         self.reads.iter().map(move |read| {
-            let (name, kind) = meaning(read, &settings, &resolution);
+            let (name, kind) = meaning(read, &settings, resolution);
             let name = name.as_bytes();
             if let Some(hash) = read.hash {
                 return Shown {
@@ -195,7 +199,7 @@ impl Values {
         &'v self,
         kind: ParamType,
         settings: &RecordOptions<'v>,
-        resolution: &Resolution<'v>,
+        resolution: &'v Resolution<'v>,
     ) -> Option<Value<'v>> {
         // Hardly any location names one.
         if !settings.params.iter().any(|param| param.kind == kind) {
@@ -232,11 +236,11 @@ fn add_host<X: Exchange + ?Sized>(exchange: &X, secrets: &mut Secrets) {
 fn meaning<'p>(
     read: &Read,
     settings: &RecordOptions<'p>,
-    resolution: &Resolution<'p>,
+    resolution: &'p Resolution<'p>,
 ) -> (&'p str, ParamType) {
     let own = settings.keys.own;
     match read.of {
-        None => (resolution.label, ParamType::Session),
+        None => (resolution.label.as_str(), ParamType::Session),
         Some(at) => match own.get(at) {
             Some(key) => (&*key.name, ParamType::Session),
             None => match settings.params.get(at - own.len()) {

@@ -2,6 +2,7 @@
 
 use api_sessions_protocol::Source;
 
+use super::follow::Follow;
 use super::hash::{Hasher, Namespace};
 use super::ip;
 use api_sessions_extract::SessionKey;
@@ -49,10 +50,50 @@ pub struct Resolution<'k> {
     pub id: SessionId,
     /// Which key identified it.
     pub found_by: FoundBy,
-    /// Label of the key.
-    pub label: &'k str,
+    /// Label of the key, or name of the cookie.
+    pub label: Label<'k>,
     /// The key was in the response: the application vouches for the session.
     pub from_response: bool,
+    /// A remembered value decided.
+    pub followed: bool,
+    /// Its use is still to be noted.
+    pub fresh: bool,
+}
+
+/// What a session was found by, as operators see it.
+#[derive(Debug, Clone, Copy)]
+pub enum Label<'k> {
+    /// Of a key.
+    Known(&'k str),
+    /// Name of a cookie: its first bytes, in ASCII.
+    Cookie([u8; MAX_LABEL_BYTES], u8),
+}
+
+/// Longest name of a cookie that is shown, bytes.
+const MAX_LABEL_BYTES: usize = 48;
+
+impl Label<'_> {
+    /// Of a cookie that is no key.
+    pub(super) fn cookie(name: &[u8]) -> Self {
+        let mut bytes = [0; MAX_LABEL_BYTES];
+        let mut len = 0;
+        for (to, from) in bytes.iter_mut().zip(name) {
+            *to = if from.is_ascii_graphic() { *from } else { b'?' };
+            len += 1;
+        }
+        Self::Cookie(bytes, len)
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Known(text) => text,
+            Self::Cookie(bytes, len) => {
+                let name = bytes.get(..usize::from(*len)).unwrap_or_default();
+                std::str::from_utf8(name).unwrap_or_default()
+            }
+        }
+    }
 }
 
 /// What identified a session.
@@ -62,6 +103,8 @@ pub enum FoundBy {
     Own(usize),
     /// An entry of the built-in set.
     Builtin(&'static Entry),
+    /// A cookie that was issued to the session, of any name.
+    Cookie,
     /// Address, `User-Agent` and JA4.
     IpUaJa4,
     /// Address and `User-Agent`.
@@ -77,6 +120,7 @@ impl FoundBy {
             FoundBy::Own(_) => Source::Key,
             FoundBy::Builtin(entry) if entry.is_client() => Source::Client,
             FoundBy::Builtin(_) => Source::Builtin,
+            FoundBy::Cookie => Source::Link,
             FoundBy::IpUaJa4 => Source::IpUaJa4,
             FoundBy::IpUa => Source::IpUa,
             FoundBy::Ip => Source::Ip,
@@ -93,7 +137,12 @@ impl FoundBy {
 
     /// Something that the client was given, or made up; not where it comes from.
     pub fn is_key(self) -> bool {
-        matches!(self, FoundBy::Own(_) | FoundBy::Builtin(_))
+        matches!(self, FoundBy::Own(_) | FoundBy::Builtin(_) | FoundBy::Cookie)
+    }
+
+    /// It names a client rather than a user.
+    pub fn is_client(self) -> bool {
+        matches!(self, FoundBy::Builtin(entry) if entry.is_client())
     }
 }
 
@@ -106,11 +155,19 @@ impl<'k> Resolution<'k> {
                 (&*key.name, key.point.needs().has_response())
             }
             FoundBy::Builtin(entry) => (entry.name, false),
+            // Nothing remembers its name.
+            FoundBy::Cookie => return None,
             FoundBy::IpUaJa4 => ("ip_ua_ja4", false),
             FoundBy::IpUa => ("ip_ua", false),
             FoundBy::Ip => ("ip", false),
         };
-        Some(Self { id, found_by, label, from_response })
+        let label = Label::Known(label);
+        Some(Self { id, found_by, label, from_response, followed: false, fresh: false })
+    }
+
+    /// Which kind of key decided.
+    pub fn source(&self) -> Source {
+        if self.followed { Source::Link } else { self.found_by.source() }
     }
 }
 
@@ -159,57 +216,104 @@ pub fn resolve<'k, X: Exchange + ?Sized>(
     found: &mut Vec<u8>,
 ) -> Resolution<'k> {
     let id = |namespace, value: &[u8]| hasher.session_id(namespace, value);
-    resolve_with(keys, exchange, phase, id, scratch, found)
+    resolve_with(keys, exchange, phase, id, None, scratch, found)
 }
 
-/// As [`resolve`], with ids from `id`.
+/// As [`resolve`], with ids from `id`; with `follow`, a value that was issued to a session names that session.
 pub fn resolve_with<'k, X: Exchange + ?Sized>(
     keys: Keys<'k>,
     exchange: &X,
     phase: Phase,
     id: impl Fn(Namespace, &[u8]) -> SessionId,
+    follow: Option<Follow<'_>>,
     scratch: &mut Scratch,
     found: &mut Vec<u8>,
 ) -> Resolution<'k> {
     found.clear();
-    let (namespace, found_by) = find(keys, exchange, phase, scratch, found);
-    let id = id(namespace, found);
-    // `find` names keys that are there.
-    Resolution::again(keys, id, found_by).unwrap_or(Resolution {
-        id,
-        found_by,
-        label: "",
-        from_response: false,
-    })
+    // Keys that are found are there.
+    let known = |id, found_by| {
+        Resolution::again(keys, id, found_by).unwrap_or(Resolution {
+            id,
+            found_by,
+            label: Label::Known(""),
+            from_response: false,
+            followed: false,
+            fresh: false,
+        })
+    };
+    if let Some((at, key)) = find_own(keys, exchange, phase, scratch, found) {
+        let followed = follow.and_then(|follow| follow.own(key, found, exchange));
+        let session = followed.unwrap_or_else(|| id(Namespace::Value, found));
+        let found_by = FoundBy::Own(at);
+        return Resolution { followed: followed.is_some(), ..known(session, found_by) };
+    }
+    let mut may_be_another = false;
+    if keys.builtin {
+        let lookup = follow.map(|follow| follow.lookup(exchange, scratch)).unwrap_or_default();
+        may_be_another = lookup.any_demoted || lookup.any_unknown;
+        if let Some(carrier) = lookup.carrier {
+            found.extend_from_slice(&carrier.value);
+            let (found_by, label) = match carrier.entry {
+                Some(entry) => (FoundBy::Builtin(entry), Label::Known(entry.name)),
+                None => (FoundBy::Cookie, Label::cookie(&carrier.name)),
+            };
+            let (id, fresh) = (carrier.session, carrier.fresh);
+            return Resolution { id, found_by, label, from_response: false, followed: true, fresh };
+        }
+        // What belongs to nobody names nobody.
+        let mut accept = |entry: &'static Entry, value: &[u8]| {
+            !lookup.any_demoted || !follow.is_some_and(|follow| follow.is_demoted(entry, value))
+        };
+        if let Some(entry) = builtin::find_if(exchange, scratch, found, &mut accept) {
+            let base = id(Namespace::Value, found);
+            let found_by = FoundBy::Builtin(entry);
+            let session = match follow.filter(|_| entry.is_client()) {
+                Some(follow) => {
+                    let shared = || id(Namespace::Value, &shared(found));
+                    follow.of_address(base, may_be_another, shared)
+                }
+                None => base,
+            };
+            return known(session, found_by);
+        }
+        found.clear();
+    }
+    let (namespace, found_by) = find_fallback(keys.fallback, exchange, found);
+    let base = id(namespace, found);
+    let session = match follow {
+        Some(follow) => follow.of_address(base, may_be_another, || id(namespace, &shared(found))),
+        None => base,
+    };
+    known(session, found_by)
 }
 
-/// The first key that yields a value, which is left in `found`.
-fn find<X: Exchange + ?Sized>(
-    keys: Keys<'_>,
+/// What an address that several visitors share is known by, where one of them has its own id.
+fn shared(value: &[u8]) -> Vec<u8> {
+    [value, b"\n\n"].concat()
+}
+
+/// The first of the operator's keys that yields a value, which is left in `found`.
+fn find_own<'k, X: Exchange + ?Sized>(
+    keys: Keys<'k>,
     exchange: &X,
     phase: Phase,
     scratch: &mut Scratch,
     found: &mut Vec<u8>,
-) -> (Namespace, FoundBy) {
-    for (at, key) in keys.own.iter().enumerate() {
+) -> Option<(usize, &'k SessionKey)> {
+    keys.own.iter().enumerate().find(|(_, key)| {
         if phase == Phase::Access && key.point.needs().has_response() {
-            continue;
+            return false;
         }
-        if let Some(value) = key.point.read(exchange, scratch) {
+        let value = key.point.read(exchange, scratch);
+        if let Some(value) = value {
             found.extend_from_slice(value);
-            return (Namespace::Value, FoundBy::Own(at));
         }
-    }
-    if keys.builtin
-        && let Some(entry) = builtin::find(exchange, scratch, found)
-    {
-        return (Namespace::Value, FoundBy::Builtin(entry));
-    }
-    find_fallback(keys.fallback, exchange, found)
+        value.is_some()
+    })
 }
 
 /// Where the client is and what it looks like.
-fn find_fallback<X: Exchange + ?Sized>(
+pub(super) fn find_fallback<X: Exchange + ?Sized>(
     fallback: Fallback,
     exchange: &X,
     found: &mut Vec<u8>,

@@ -126,6 +126,16 @@ fn holds(name: &[u8], part: &[u8]) -> bool {
     name.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
 }
 
+/// A cookie of that name is known to hold state, as a whole or in pieces.
+pub(super) fn holds_state_by_name(name: &[u8]) -> bool {
+    let mut buffer = [0; super::cookies::MAX_NAME_BYTES];
+    let bare = without_prefix(name);
+    let Some(lower) = buffer.get_mut(..bare.len()) else { return false };
+    lower.copy_from_slice(bare);
+    lower.make_ascii_lowercase();
+    KNOWN_UNUSED.iter().any(|known| fits(without_chunk(lower), known) || fits(lower, known))
+}
+
 /// A lower-case name fits a name or a pattern with one `*`.
 fn fits(name: &[u8], pattern: &str) -> bool {
     match pattern.split_once('*') {

@@ -3,6 +3,8 @@
 
 use std::ptr::NonNull;
 
+#[cfg(not(miri))]
+use crate::Links;
 use crate::session_table::layout::{SETS_AT, Set};
 use crate::{AttachError, Attached, Denylist, Region, SessionTable};
 
@@ -38,6 +40,12 @@ impl Zone {
     /// Attaches a denylist instead.
     pub(super) fn attach_denylist(&self) -> Result<(Denylist, Attached), AttachError> {
         Denylist::attach(self.region(self.len))
+    }
+
+    /// Attaches links instead.
+    #[cfg(not(miri))]
+    pub(super) fn attach_links(&self, inactive_s: u32) -> Result<(Links, Attached), AttachError> {
+        Links::attach(self.region(self.len), inactive_s)
     }
 
     /// The same memory with another length.

@@ -24,7 +24,7 @@ fn label(
     let (mut scratch, mut found) = Default::default();
     let keys = Keys { own, builtin, fallback: Fallback::IpUa };
     let resolution = resolve(keys, exchange, phase, &hasher, &mut scratch, &mut found);
-    (resolution.label.to_owned(), resolution.id)
+    (resolution.label.as_str().to_owned(), resolution.id)
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn the_fallback_is_what_there_is_of_it() {
         let keys = Keys { own: &[], builtin: true, fallback };
         let resolution = resolve(keys, &exchange, Phase::Access, &hasher, &mut scratch, &mut found);
         assert_eq!(resolution.found_by.source().as_str(), source);
-        assert_eq!(resolution.label, source);
+        assert_eq!(resolution.label.as_str(), source);
         assert_eq!(resolution.id, hasher.session_id(namespace, value.as_bytes()), "{value}");
     }
 }

@@ -1,0 +1,250 @@
+//! Following: what a response issues to a request of a session belongs to that session.
+//!
+//! [`Follow`] looks up what a request brings; [`super::learn`] remembers what an answer issues.
+
+use api_sessions_extract::builtin::{self, Class, Entry, Followed, Principal};
+use api_sessions_extract::{Exchange, Scratch, SessionKey, Source as PointSource};
+use api_sessions_protocol::SessionId;
+use api_sessions_shm::{Link, LinkFlags, LinkHandle, LinkKey};
+
+/// The links at one moment.
+#[derive(Clone, Copy)]
+pub struct Follow<'f> {
+    /// A worker's access to them.
+    pub handle: &'f LinkHandle,
+    /// Seconds since 1970.
+    pub now_s: u32,
+}
+
+/// What a request is known by.
+pub(super) struct Carrier {
+    pub(super) session: SessionId,
+    /// Entry of the set; `None`: another cookie.
+    pub(super) entry: Option<&'static Entry>,
+    pub(super) name: Vec<u8>,
+    pub(super) value: Vec<u8>,
+    /// Its use is still to be noted.
+    pub(super) fresh: bool,
+    class: Class,
+}
+
+/// What the links say of a request.
+#[derive(Default)]
+pub(super) struct Lookup {
+    /// The remembered value that decides.
+    pub(super) carrier: Option<Carrier>,
+    /// Some value belongs to nobody.
+    pub(super) any_demoted: bool,
+    /// It brings state that nobody remembers: whose it is cannot be told, so it is not without identity.
+    pub(super) any_unknown: bool,
+}
+
+impl Follow<'_> {
+    #[inline]
+    pub(super) fn get(&self, key: LinkKey) -> Option<Link> {
+        self.handle.links().get(key, self.now_s)
+    }
+
+    /// Name of a value that a cookie or header carries.
+    #[inline]
+    pub(super) fn key(&self, name: &[u8], value: &[u8]) -> LinkKey {
+        self.handle.links().key(name, value)
+    }
+
+    pub(super) fn key_of(&self, followed: &Followed<'_>) -> LinkKey {
+        self.key(followed.name, followed.value)
+    }
+
+    /// Of an address: what is known of a client without identity.
+    pub(super) fn address_key(&self, base: SessionId) -> LinkKey {
+        self.key(b"\x01address", &base.0)
+    }
+
+    /// The client has not brought the value before, or not lately.
+    fn is_fresh(&self, link: &Link) -> bool {
+        !link.flags.has(LinkFlags::RETURNED) || self.now_s.saturating_sub(link.used_s) >= REFRESH_S
+    }
+
+    /// A value of the set was issued to two sessions.
+    pub(super) fn is_demoted(&self, entry: &'static Entry, value: &[u8]) -> bool {
+        self.get(self.key(entry.name.as_bytes(), value)).is_some_and(|link| link.is_demoted())
+    }
+
+    /// The session of a client without identity: its only one, unless it `may_be_another`, or that of the address
+    /// itself. `shared` is the id of an address whose own id a session has.
+    pub(super) fn of_address(
+        &self,
+        base: SessionId,
+        may_be_another: bool,
+        shared: impl FnOnce() -> SessionId,
+    ) -> SessionId {
+        if self.handle.links().is_empty() {
+            return base;
+        }
+        let Some(address) = self.get(self.address_key(base)) else { return base };
+        let has_one = address.flags.has(LinkFlags::ONE);
+        if has_one && !may_be_another {
+            return address.session;
+        }
+        let has_child = has_one || address.flags.has(LinkFlags::MANY);
+        if has_child && address.flags.has(LinkFlags::TAKEN) { shared() } else { base }
+    }
+
+    /// The session of the value that one of the operator's keys has read.
+    pub(super) fn own<X: Exchange + ?Sized>(
+        &self,
+        key: &SessionKey,
+        value: &[u8],
+        exchange: &X,
+    ) -> Option<SessionId> {
+        let link = match key.point.source() {
+            // What was issued is the cookie, whatever the point makes of it.
+            PointSource::Cookie(_) | PointSource::CookieLike(_) => {
+                let mut link = None;
+                let is_wanted = |name: &[u8]| match key.point.source() {
+                    PointSource::Cookie(wanted) => name == &**wanted,
+                    PointSource::CookieLike(begin) => name.starts_with(begin),
+                    _ => false,
+                };
+                builtin::each_brought(exchange, &mut |cookie, followed| {
+                    if link.is_none() && is_wanted(cookie) {
+                        link = self.get(self.key_of(&followed));
+                    }
+                });
+                link
+            }
+            _ => self.get(self.key(b"", value)),
+        };
+        link.filter(|link| !link.is_demoted()).map(|link| link.session)
+    }
+
+    /// Hands out the session of every remembered value that a request brings.
+    pub fn each_session<X: Exchange + ?Sized>(
+        &self,
+        exchange: &X,
+        take: &mut dyn FnMut(SessionId),
+    ) {
+        builtin::each_brought(exchange, &mut |_, followed| {
+            let link = self.get(self.key_of(&followed));
+            if let Some(link) = link.filter(|link| !link.is_demoted()) {
+                take(link.session);
+            }
+        });
+    }
+
+    /// The first remembered value that a request brings, in the order of classes.
+    pub(super) fn lookup<X: Exchange + ?Sized>(
+        &self,
+        exchange: &X,
+        scratch: &mut Scratch,
+    ) -> Lookup {
+        let mut lookup = Lookup::default();
+        if self.handle.links().is_empty() {
+            return lookup;
+        }
+        let mut best: Option<(Class, SessionId)> = None;
+        builtin::each_brought(exchange, &mut |_, followed| {
+            let Some(link) = self.get(self.key_of(&followed)) else {
+                lookup.any_unknown |= followed.class == Class::State;
+                return;
+            };
+            if link.is_demoted() {
+                lookup.any_demoted = true;
+            } else if best.is_none_or(|(class, _)| followed.class < class) {
+                best = Some((followed.class, link.session));
+                lookup.carrier = Some(Carrier {
+                    session: link.session,
+                    entry: followed.entry,
+                    name: followed.name.to_vec(),
+                    value: followed.value.to_vec(),
+                    fresh: self.is_fresh(&link),
+                    class: followed.class,
+                });
+            }
+        });
+        // Another user than the session's: a proxy that keeps cookies for all its users.
+        if let Some(carrier) = &lookup.carrier
+            && self.is_of_another(carrier, exchange, scratch)
+        {
+            lookup.carrier = None;
+        }
+        lookup
+    }
+
+    /// The request names another user than the one that is known of its value's session.
+    fn is_of_another<X: Exchange + ?Sized>(
+        &self,
+        carrier: &Carrier,
+        exchange: &X,
+        scratch: &mut Scratch,
+    ) -> bool {
+        let mut name = Vec::new();
+        match builtin::principal(exchange, scratch, &mut name) {
+            None => false,
+            // Tokens are renewed: only for a value that says little of its session.
+            Some(Principal::Token) if carrier.class < Class::Other => false,
+            Some(principal) => {
+                let known = self.get(self.principal_key(principal, carrier.session));
+                known.is_some_and(|known| known.session != self.principal_id(&name))
+            }
+        }
+    }
+
+    fn principal_key(&self, principal: Principal, session: SessionId) -> LinkKey {
+        let kind: &[u8] = match principal {
+            Principal::User => b"\x01user",
+            Principal::Token => b"\x01token",
+        };
+        self.key(kind, &session.0)
+    }
+
+    /// A user's name, as it is kept in the place of a session.
+    fn principal_id(&self, name: &[u8]) -> SessionId {
+        let halves =
+            [b"\x01name1".as_slice(), b"\x01name2"].map(|kind| self.key(kind, name).hash());
+        let mut id = [0; 16];
+        for (bytes, half) in id.as_chunks_mut::<8>().0.iter_mut().zip(halves) {
+            *bytes = half.to_le_bytes();
+        }
+        SessionId(id)
+    }
+
+    /// Notes who the user of a session is, where a request says so and nobody is known.
+    pub(super) fn note_principal<X: Exchange + ?Sized>(
+        &self,
+        session: SessionId,
+        exchange: &X,
+        scratch: &mut Scratch,
+    ) {
+        let mut name = Vec::new();
+        if let Some(principal) = builtin::principal(exchange, scratch, &mut name) {
+            let id = self.principal_id(&name);
+            let renewed = principal == Principal::Token;
+            self.note(self.principal_key(principal, session), id, renewed);
+        }
+    }
+
+    /// Notes the user that a parameter names. Whether another one was known.
+    pub fn is_another_user(&self, session: SessionId, user: &[u8]) -> bool {
+        let (key, id) = (self.key(b"\x01parameter", &session.0), self.principal_id(user));
+        match self.get(key) {
+            Some(known) if known.session != id => return true,
+            Some(known) if self.now_s.saturating_sub(known.used_s) < REFRESH_S => {}
+            _ => self.note(key, id, false),
+        }
+        false
+    }
+
+    /// Keeps the first of two, unless what is kept is renewed.
+    fn note(&self, key: LinkKey, id: SessionId, renewed: bool) {
+        let now_s = self.now_s;
+        self.handle.update(key, now_s, |known| {
+            let session = known.filter(|_| !renewed).map_or(id, |known| known.session);
+            let flags = LinkFlags::RETURNED;
+            Some(Link { flags, ..Link::new(session, now_s) })
+        });
+    }
+}
+
+/// How often the time of a last use is written, seconds.
+pub(super) const REFRESH_S: u32 = 60;

@@ -1,0 +1,368 @@
+//! Learning: what an answer issues is remembered, for the session that the request was in.
+
+use api_sessions_extract::builtin::{self, Class, Entry, Issued};
+use api_sessions_extract::{Exchange, Scratch};
+use api_sessions_protocol::SessionId;
+use api_sessions_shm::{Link, LinkFlags, LinkKey};
+
+use super::follow::Follow;
+use super::hash::Namespace;
+use super::resolve::{FoundBy, Keys, Label, Resolution, find_fallback};
+
+/// Sessions that an address may have issued without seeing them again, beside one for each that it has seen.
+const MAX_PENDING: u8 = 2;
+
+/// An exchange that is over.
+pub struct Exchanged<'e, X: Exchange + ?Sized> {
+    /// Request and response.
+    pub exchange: &'e X,
+    /// The keys that applied.
+    pub keys: Keys<'e>,
+    /// Whether the session began with this request.
+    pub is_new: bool,
+    /// Id of a value.
+    pub id: &'e dyn Fn(Namespace, &[u8]) -> SessionId,
+    /// Whether there is a session of that id.
+    pub exists: &'e dyn Fn(SessionId) -> bool,
+    /// What was learned of it before; deletions too.
+    pub known: Option<&'e [LinkKey]>,
+}
+
+/// One issued value.
+struct Issue {
+    class: Class,
+    name: Vec<u8>,
+    value: Vec<u8>,
+    entry: Option<&'static Entry>,
+    key: LinkKey,
+}
+
+/// One value of the request.
+struct Brought {
+    class: Class,
+    name: Vec<u8>,
+    key: LinkKey,
+    link: Option<Link>,
+}
+
+/// Remembers what the answer issues, and adds its keys to `learned`. `Some`: the answer to a request without identity begins a session, and the
+/// request belongs to it; the value is in `found`.
+pub fn learn<X: Exchange + ?Sized>(
+    follow: Follow<'_>,
+    exchanged: &Exchanged<'_, X>,
+    resolution: &Resolution<'_>,
+    scratch: &mut Scratch,
+    found: &mut Vec<u8>,
+    learned: &mut Vec<LinkKey>,
+) -> Option<Resolution<'static>> {
+    let Exchanged { exchange, keys, .. } = *exchanged;
+    let has_identity = resolution.found_by.is_key() && !resolution.found_by.is_client();
+    if has_identity {
+        came_back(follow, exchanged, resolution);
+    }
+    let (mut issues, mut deleted) = (Vec::new(), false);
+    if keys.builtin {
+        builtin::each_issued(exchange, follow.now_s, &mut |issued| match issued {
+            Issued::Deletion => deleted = true,
+            Issued::Value(followed) => issues.push(Issue {
+                class: followed.class,
+                name: followed.name.to_vec(),
+                value: followed.value.to_vec(),
+                entry: followed.entry,
+                key: follow.key_of(&followed),
+            }),
+        });
+    }
+    for (at, key) in keys.own.iter().enumerate() {
+        // Its own session, where it settled the request.
+        if key.point.needs().has_response()
+            && resolution.found_by.own() != Some(at)
+            && let Some(value) = key.point.read(exchange, scratch)
+        {
+            let (value, key) = (value.to_vec(), follow.key(b"", value));
+            issues.push(Issue { class: Class::Set, name: Vec::new(), value, entry: None, key });
+        }
+    }
+    if let Some(known) = exchanged.known {
+        issues.retain(|issue| !known.contains(&issue.key));
+        deleted = false;
+    }
+    if issues.is_empty() && !deleted {
+        return None;
+    }
+    learned.extend(issues.iter().map(|issue| issue.key));
+    let brought = brought(follow, exchange);
+    if has_identity {
+        if deleted && !brought.is_empty() {
+            note_deletion(follow, exchanged, resolution.id);
+        }
+        continue_session(follow, exchanged, resolution, &issues, &brought, scratch);
+        return None;
+    }
+    // Somebody's, though nobody knows whose: not who has just lost an identifier.
+    let is_somebodys = brought.iter().any(|value| {
+        value.class <= Class::State || value.link.is_some_and(|link| link.is_demoted())
+    });
+    begin_session(follow, exchanged, resolution, (issues, is_somebodys), scratch, found)
+}
+
+fn brought<X: Exchange + ?Sized>(follow: Follow<'_>, exchange: &X) -> Vec<Brought> {
+    let mut all = Vec::new();
+    builtin::each_brought(exchange, &mut |_, followed| {
+        let key = follow.key_of(&followed);
+        let (class, name) = (followed.class, followed.name.to_vec());
+        all.push(Brought { class, name, key, link: follow.get(key) });
+    });
+    all
+}
+
+/// The values issued in an exchange of a session are the session's.
+fn continue_session<X: Exchange + ?Sized>(
+    follow: Follow<'_>,
+    exchanged: &Exchanged<'_, X>,
+    resolution: &Resolution<'_>,
+    issues: &[Issue],
+    brought: &[Brought],
+    scratch: &mut Scratch,
+) {
+    let session = resolution.id;
+    let of_another = |link: &Link| !link.is_demoted() && link.session != session;
+    if brought.iter().any(|value| value.link.as_ref().is_some_and(of_another)) {
+        // Values of two sessions: nothing merges.
+        return;
+    }
+    let mut linked = false;
+    for issue in issues {
+        let known = brought.iter().find(|value| value.key == issue.key);
+        if known.is_some_and(|value| value.link.is_some()) {
+            // Set again.
+            continue;
+        }
+        if known.is_none() && belongs_to_another(exchanged, issue, session) {
+            demote(follow, issue.key);
+            continue;
+        }
+        give(follow, issue.key, session);
+        linked = true;
+        for old in brought.iter().filter(|old| old.name == issue.name && old.key != issue.key) {
+            follow.handle.update(old.key, follow.now_s, |link| {
+                let link = link.filter(|link| !link.is_demoted())?;
+                Some(Link { flags: link.flags.with(LinkFlags::REPLACED), ..link })
+            });
+        }
+    }
+    if linked {
+        follow.note_principal(session, exchanged.exchange, scratch);
+    }
+}
+
+/// Somebody else has the value already: it identifies a session by itself, and that is another.
+fn belongs_to_another<X: Exchange + ?Sized>(
+    exchanged: &Exchanged<'_, X>,
+    issue: &Issue,
+    session: SessionId,
+) -> bool {
+    issue.entry.is_some() && {
+        let id = (exchanged.id)(Namespace::Value, &issue.value);
+        id != session && (exchanged.exists)(id)
+    }
+}
+
+/// The value is the session's; one that is another's is from now on nobody's.
+fn give(follow: Follow<'_>, key: LinkKey, session: SessionId) {
+    follow.handle.update(key, follow.now_s, |link| match link {
+        None => Some(Link::new(session, follow.now_s)),
+        Some(link) if link.is_demoted() => None,
+        Some(link) if link.session == session => Some(Link { used_s: follow.now_s, ..link }),
+        Some(link) => Some(Link { flags: link.flags.with(LinkFlags::DEMOTED), ..link }),
+    });
+}
+
+fn demote(follow: Follow<'_>, key: LinkKey) {
+    follow.handle.update(key, follow.now_s, |link| {
+        let link = link.unwrap_or(Link::new(SessionId([0; 16]), follow.now_s));
+        Some(Link { flags: link.flags.with(LinkFlags::DEMOTED), ..link })
+    });
+}
+
+/// A request without identity, whose answer issues values that nobody has.
+fn begin_session<X: Exchange + ?Sized>(
+    follow: Follow<'_>,
+    exchanged: &Exchanged<'_, X>,
+    resolution: &Resolution<'_>,
+    (mut issues, is_somebodys): (Vec<Issue>, bool),
+    scratch: &mut Scratch,
+    found: &mut Vec<u8>,
+) -> Option<Resolution<'static>> {
+    issues.retain(|issue| match follow.get(issue.key) {
+        Some(link) if link.is_demoted() => false,
+        Some(_) => {
+            demote(follow, issue.key);
+            false
+        }
+        None if belongs_to_another(exchanged, issue, resolution.id) => {
+            demote(follow, issue.key);
+            false
+        }
+        None => true,
+    });
+    let best = issues.iter().min_by_key(|issue| issue.class)?;
+    let base = base(exchanged, resolution, found);
+    let own = (exchanged.id)(Namespace::Value, &best.value);
+    let mut session = own;
+    let mut is_settled = false;
+    let now_s = follow.now_s;
+    follow.handle.update(follow.address_key(base), now_s, |address| {
+        let known = address.unwrap_or(Link::new(base, now_s));
+        let mut changed = Link { used_s: now_s, ..known };
+        let flags = known.flags;
+        let has_child = flags.has(LinkFlags::ONE) || flags.has(LinkFlags::MANY);
+        if !has_child && !flags.has(LinkFlags::TAKEN) {
+            // The first identity that it is given: the session goes on.
+            session = base;
+            changed.flags = flags.with(LinkFlags::TAKEN);
+            changed.pending = changed.pending.saturating_add(1);
+        } else if flags.has(LinkFlags::ONE.with(LinkFlags::DELETED)) && !is_somebodys {
+            // After a deleted identifier its only session goes on.
+            session = known.session;
+            changed.flags = flags.without(LinkFlags::DELETED);
+        } else {
+            // Another visitor, or one who keeps no cookies.
+            let most =
+                if known.returned == 0 { 1 } else { known.returned.saturating_add(MAX_PENDING) };
+            if known.pending < most {
+                is_settled = true;
+                changed.pending = known.pending.saturating_add(1);
+            }
+            if flags.has(LinkFlags::ONE) {
+                changed.flags = flags.without(LinkFlags::ONE).with(LinkFlags::MANY);
+            }
+        }
+        Some(changed)
+    });
+    for issue in &issues {
+        give(follow, issue.key, session);
+    }
+    follow.note_principal(session, exchanged.exchange, scratch);
+    if !is_settled {
+        return None;
+    }
+    found.clear();
+    found.extend_from_slice(&best.value);
+    let found_by = best.entry.map_or(FoundBy::Cookie, FoundBy::Builtin);
+    let label =
+        best.entry.map_or_else(|| Label::cookie(&best.name), |entry| Label::Known(entry.name));
+    Some(Resolution {
+        id: session,
+        found_by,
+        label,
+        from_response: true,
+        followed: true,
+        fresh: false,
+    })
+}
+
+/// The id of a client without identity: where it is and what it looks like, or its key.
+fn base<X: Exchange + ?Sized>(
+    exchanged: &Exchanged<'_, X>,
+    resolution: &Resolution<'_>,
+    found: &[u8],
+) -> SessionId {
+    if resolution.found_by.is_client() {
+        return (exchanged.id)(Namespace::Value, found);
+    }
+    address(exchanged)
+}
+
+fn address<X: Exchange + ?Sized>(exchanged: &Exchanged<'_, X>) -> SessionId {
+    let mut value = Vec::new();
+    let (namespace, _) = find_fallback(exchanged.keys.fallback, exchanged.exchange, &mut value);
+    (exchanged.id)(namespace, &value)
+}
+
+/// A session has come back from an address: the first time it brings its value, or the first request at all.
+fn came_back<X: Exchange + ?Sized>(
+    follow: Follow<'_>,
+    exchanged: &Exchanged<'_, X>,
+    resolution: &Resolution<'_>,
+) {
+    let mut is_first = false;
+    if resolution.fresh {
+        builtin::each_brought(exchanged.exchange, &mut |_, followed| {
+            let key = follow.key_of(&followed);
+            if follow.get(key).is_some_and(|link| link.session == resolution.id) {
+                is_first |= follow.handle.returned(key, follow.now_s).is_some();
+            }
+        });
+    }
+    if !is_first && !exchanged.is_new {
+        return;
+    }
+    let (base, session, now_s) = (address(exchanged), resolution.id, follow.now_s);
+    follow.handle.update(follow.address_key(base), now_s, |known| {
+        let known = known.unwrap_or(Link::new(session, now_s));
+        let mut changed = Link { used_s: now_s, ..known };
+        if is_first && known.pending > 0 {
+            changed.pending = known.pending - 1;
+            changed.returned = known.returned.saturating_add(1);
+        }
+        if known.flags.has(LinkFlags::MANY) {
+        } else if !known.flags.has(LinkFlags::ONE) {
+            changed.session = session;
+            changed.flags = changed.flags.with(LinkFlags::ONE);
+        } else if known.session != session {
+            changed.flags = changed.flags.with(LinkFlags::MANY).without(LinkFlags::ONE);
+        }
+        if session == base {
+            changed.flags = changed.flags.with(LinkFlags::TAKEN);
+        }
+        Some(changed)
+    });
+}
+
+/// The session's identifier was deleted: the next one that its address is given is its own.
+fn note_deletion<X: Exchange + ?Sized>(
+    follow: Follow<'_>,
+    exchanged: &Exchanged<'_, X>,
+    session: SessionId,
+) {
+    let key = follow.address_key(address(exchanged));
+    follow.handle.update(key, follow.now_s, |address| {
+        let address = address.filter(|it| it.flags.has(LinkFlags::ONE) && it.session == session)?;
+        Some(Link { flags: address.flags.with(LinkFlags::DELETED), ..address })
+    });
+}
+
+/// The values of a request leave the session for a new one: another user has come. Its id.
+pub fn cut<X: Exchange + ?Sized>(
+    follow: Follow<'_>,
+    exchange: &X,
+    session: SessionId,
+    user: &[u8],
+    id: &dyn Fn(Namespace, &[u8]) -> SessionId,
+) -> SessionId {
+    let mut name = session.to_hex().to_vec();
+    name.extend_from_slice(b"\nuser\n");
+    name.extend_from_slice(user);
+    let new = id(Namespace::Value, &name);
+    for value in brought(follow, exchange) {
+        follow.handle.update(value.key, follow.now_s, |link| match link {
+            Some(link) if link.is_demoted() || link.session != session => None,
+            _ => Some(Link { flags: LinkFlags::RETURNED, ..Link::new(new, follow.now_s) }),
+        });
+    }
+    // What this answer has issued was the old session's for a moment.
+    builtin::each_issued(exchange, follow.now_s, &mut |issued| {
+        if let Issued::Value(followed) = issued {
+            follow.handle.update(follow.key_of(&followed), follow.now_s, |link| {
+                let link = link.filter(|it| !it.is_demoted() && it.session == session)?;
+                Some(Link { session: new, ..link })
+            });
+        }
+    });
+    follow.is_another_user(new, user);
+    new
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,312 @@
+use std::collections::{HashMap, HashSet};
+
+use api_sessions_extract::testing::FakeExchange;
+use api_sessions_protocol::SessionId;
+use api_sessions_shm::LinkHandle;
+use proptest::prelude::*;
+
+use super::*;
+use crate::session::{Fallback, Hasher, Phase, resolve_with};
+
+/// A node: what the module does to each exchange.
+struct Node {
+    handle: LinkHandle,
+    hasher: Hasher,
+    now_s: u32,
+    sessions: HashSet<SessionId>,
+}
+
+const KEYS: Keys<'static> = Keys { own: &[], builtin: true, fallback: Fallback::IpUa };
+
+impl Node {
+    fn new() -> Self {
+        let links = api_sessions_shm::testing::links(1 << 20);
+        Self {
+            handle: links.join(0, std::process::id()),
+            hasher: Hasher::new(&[7; 32]),
+            now_s: 1_700_000_000,
+            sessions: HashSet::new(),
+        }
+    }
+
+    /// The session of an exchange, and what `$api_session_source` says.
+    fn serve(&mut self, exchange: &FakeExchange, user: &str) -> (SessionId, String, String) {
+        let (mut scratch, mut found) = Default::default();
+        let follow = Follow { handle: &self.handle, now_s: self.now_s };
+        let id = |namespace: Namespace, value: &[u8]| self.hasher.session_id(namespace, value);
+        let follows = Some(follow);
+        let mut resolution =
+            resolve_with(KEYS, exchange, Phase::Access, id, follows, &mut scratch, &mut found);
+        if !user.is_empty()
+            && resolution.found_by.is_key()
+            && follow.is_another_user(resolution.id, user.as_bytes())
+        {
+            let session = cut(follow, exchange, resolution.id, user.as_bytes(), &id);
+            resolution = Resolution { id: session, followed: true, ..resolution };
+        }
+        let exists = |session| self.sessions.contains(&session);
+        let exchanged = Exchanged {
+            exchange,
+            keys: KEYS,
+            is_new: !self.sessions.contains(&resolution.id),
+            id: &id,
+            exists: &exists,
+            known: None,
+        };
+        let mut keys = Vec::new();
+        let moved = learn(follow, &exchanged, &resolution, &mut scratch, &mut found, &mut keys);
+        let resolution = moved.unwrap_or(resolution);
+        self.sessions.insert(resolution.id);
+        let source = resolution.source().as_str().to_owned();
+        (resolution.id, source, resolution.label.as_str().to_owned())
+    }
+
+    fn session(&mut self, exchange: &FakeExchange) -> SessionId {
+        self.serve(exchange, "").0
+    }
+}
+
+fn from(agent: &str) -> FakeExchange {
+    FakeExchange::get("/").header("User-Agent", agent)
+}
+
+fn value(n: u32) -> String {
+    format!("{:016x}{n:016x}", u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
+
+#[test]
+fn a_new_id_at_login_split_the_session() {
+    let mut node = Node::new();
+    let old = format!("PHPSESSID={}", value(1));
+    let page = node.session(&from("a").header("Cookie", &old));
+    let new = format!("PHPSESSID={}", value(2));
+    let login = node.session(
+        &from("a").header("Cookie", &old).answered("Set-Cookie", format!("{new}; path=/")),
+    );
+    let (after, source, label) = node.serve(&from("a").header("Cookie", &new), "");
+    assert_eq!((page, after), (login, page));
+    assert_eq!((&*source, &*label), ("link", "PHPSESSID"));
+    // Three tabs refresh from one old value.
+    for n in 10..13 {
+        let set = format!("PHPSESSID={}", value(n));
+        node.session(&from("a").header("Cookie", &new).answered("Set-Cookie", &set));
+        assert_eq!(node.session(&from("a").header("Cookie", &set)), page);
+    }
+}
+
+#[test]
+fn the_first_answer_settles_its_own_request() {
+    let mut node = Node::new();
+    let mcp = |n| from("mcp").answered("Mcp-Session-Id", value(n));
+    let first = node.session(&mcp(1));
+    assert_eq!(node.session(&from("mcp").header("Mcp-Session-Id", value(1))), first);
+    let (second, source, label) = node.serve(&mcp(2), "");
+    assert_ne!(second, first);
+    assert_eq!((&*source, &*label), ("link", "Mcp-Session-Id"));
+    assert_eq!(node.session(&from("mcp").header("Mcp-Session-Id", value(2))), second);
+}
+
+#[test]
+fn a_client_without_cookies_was_a_session_a_request() {
+    let mut node = Node::new();
+    let guess = |n| from("guesser").answered("Set-Cookie", format!("PHPSESSID={}", value(n)));
+    let sessions: HashSet<_> = (0..50).map(|n| node.session(&guess(n))).collect();
+    assert_eq!(sessions.len(), 1);
+}
+
+#[test]
+fn values_that_two_have_are_nobodys_for_good() {
+    let mut node = Node::new();
+    let set = format!("remember_me={}", value(1));
+    let ann = from("a").header("Cookie", format!("PHPSESSID={}", value(2)));
+    let bob = from("b").header("Cookie", format!("PHPSESSID={}", value(3)));
+    let of_ann = node.session(&ann.answered("Set-Cookie", &set));
+    let of_bob = node.session(&bob.answered("Set-Cookie", &set));
+    assert_ne!(of_ann, of_bob);
+    for agent in ["a", "b", "c"] {
+        let session = node.session(&from(agent).header("Cookie", &set));
+        assert!(session != of_ann || agent == "a");
+        assert!(session != of_bob || agent == "b");
+    }
+    // A key of the set too: a cached page hands it to all.
+    let shared = format!("PHPSESSID={}", value(9));
+    for agent in ["x", "y"] {
+        node.session(&from(agent).answered("Set-Cookie", &shared));
+    }
+    let (x, y) = (from("x").header("Cookie", &shared), from("y").header("Cookie", &shared));
+    assert_ne!(node.session(&x), node.session(&y));
+}
+
+#[test]
+fn a_proxy_that_keeps_cookies_for_all_merged_its_users() {
+    let mut node = Node::new();
+    let token = |user: &str| {
+        use base64::Engine;
+        let part = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+        let payload = format!(r#"{{"iss":"i","sub":"{user}"}}"#);
+        format!("Bearer {}.{}.c2ln", part(r#"{"alg":"none"}"#), part(&payload))
+    };
+    let balancer = format!("AWSALB={}", value(1));
+    let ann = from("bff").header("Authorization", token("ann"));
+    let of_ann = node.session(&ann.clone().answered("Set-Cookie", &balancer));
+    let bob = from("bff").header("Authorization", token("bob")).header("Cookie", &balancer);
+    assert_ne!(node.session(&bob), of_ann);
+    assert_eq!(node.session(&ann.header("Cookie", &balancer)), of_ann);
+}
+
+#[test]
+fn another_user_begins_a_session_of_its_own() {
+    let mut node = Node::new();
+    let jar = |n| from("a").header("Cookie", format!("sid={}", value(n)));
+    let ann = node.serve(&jar(1), "ann").0;
+    assert_eq!(node.serve(&jar(1), "").0, ann);
+    let rotated = jar(1).answered("Set-Cookie", format!("sid={}", value(2)));
+    assert_eq!(node.serve(&rotated, "ann").0, ann);
+    let bob = node.serve(&jar(2), "bob").0;
+    assert_ne!(bob, ann);
+    assert_eq!(node.serve(&jar(2), "bob").0, bob);
+    assert_eq!(node.serve(&jar(1), "ann").0, ann);
+}
+
+#[test]
+fn an_address_goes_on_in_its_only_session_and_back() {
+    let mut node = Node::new();
+    let cookie = |n| format!("PHPSESSID={}", value(n));
+    let set = |n| format!("{}; path=/", cookie(n));
+    let anonymous = node.session(&from("a"));
+    assert_eq!(node.session(&from("a").answered("Set-Cookie", set(1))), anonymous);
+    assert_eq!(node.session(&from("a").header("Cookie", cookie(1))), anonymous);
+    // Assets without cookies, logout, and the next login.
+    assert_eq!(node.session(&from("a")), anonymous);
+    let deletion = "PHPSESSID=deleted; expires=Thu, 01-Jan-1970 00:00:01 GMT; Max-Age=0";
+    let logout = from("a").header("Cookie", cookie(1)).answered("Set-Cookie", deletion);
+    assert_eq!(node.session(&logout), anonymous);
+    assert_eq!(node.session(&from("a").answered("Set-Cookie", set(2))), anonymous);
+    assert_eq!(node.session(&from("a").header("Cookie", cookie(2))), anonymous);
+    // Somebody else: the address is shared from now on.
+    let other = node.session(&from("a").answered("Set-Cookie", set(3)));
+    assert_ne!(other, anonymous);
+    assert_eq!(node.session(&from("a").header("Cookie", cookie(3))), other);
+    let shared = node.session(&from("a"));
+    assert!(shared != other && shared != anonymous);
+}
+
+#[test]
+fn what_is_weak_or_made_up_is_not_followed() {
+    let mut node = Node::new();
+    let ann = from("a").header("Cookie", format!("PHPSESSID={}", value(1)));
+    for weak in
+        ["theme=dark", "lang=en", "next=https://example.com/a/b/1", "name=alice smith 1234567"]
+    {
+        node.session(&ann.clone().answered("Set-Cookie", weak));
+        let (_, source, _) = node.serve(&from("b").header("Cookie", weak), "");
+        assert_eq!(source, "ip_ua", "{weak}");
+    }
+    let made_up = format!("_ga={}", value(5));
+    node.session(&ann.header("Cookie", &made_up));
+    assert_eq!(node.serve(&from("c").header("Cookie", &made_up), "").1, "ip_ua");
+}
+
+/// How an application keeps its session.
+#[derive(Debug, Clone, Copy)]
+enum App {
+    /// A new identifier at login and logout.
+    AtLogin,
+    /// A new value with each answer.
+    Always,
+    /// State in a cookie: equal states are equal bytes.
+    State,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// A browser sends a request.
+    Page(u8),
+    Login(u8),
+    Logout(u8),
+    /// One of the requests under way is answered.
+    Answer(u8),
+}
+
+#[derive(Default, Clone)]
+struct Browser {
+    cookie: Option<String>,
+    user: Option<u8>,
+}
+
+/// Everybody behind one address with one User-Agent; values in no particular order.
+fn no_two_users_meet(app: App, name: &str, steps: &[Step], with_parameter: bool) {
+    let mut node = Node::new();
+    let mut browsers = vec![Browser::default(); 4];
+    let mut under_way: Vec<(Step, u8, Browser)> = Vec::new();
+    let mut users: HashMap<SessionId, u8> = HashMap::new();
+    let mut fresh = 100;
+    let ends = std::iter::repeat_n(Step::Answer(0), steps.len());
+    for step in steps.iter().copied().chain(ends) {
+        let (who, answered) = match step {
+            Step::Page(who) | Step::Login(who) | Step::Logout(who) => (who % 4, None),
+            Step::Answer(_) if under_way.is_empty() => continue,
+            Step::Answer(which) => {
+                let which = usize::from(which) % under_way.len();
+                (0, Some(under_way.remove(which)))
+            }
+        };
+        let Some((step, who, sent)) = answered else {
+            under_way.push((step, who, browsers[usize::from(who)].clone()));
+            continue;
+        };
+        let mut exchange = from("everybody");
+        if let Some(cookie) = &sent.cookie {
+            exchange = exchange.header("Cookie", format!("{name}={cookie}"));
+        }
+        let user = match step {
+            Step::Login(_) => Some(who),
+            Step::Logout(_) => None,
+            _ => sent.user,
+        };
+        fresh += 1;
+        let set = match (app, step) {
+            (App::AtLogin, Step::Page(_)) if sent.cookie.is_some() => None,
+            (App::State, _) => Some(value(user.map_or(0, |user| u32::from(user) + 1))),
+            _ => Some(value(fresh)),
+        };
+        if let Some(set) = &set {
+            exchange = exchange.answered("Set-Cookie", format!("{name}={set}; path=/"));
+        }
+        let named =
+            sent.user.filter(|_| with_parameter).map_or(String::new(), |user| user.to_string());
+        let (session, source, _) = node.serve(&exchange, &named);
+        // Of who brings nothing that is anybody's, only the address is known.
+        if let Some(user) = sent.user.filter(|_| source != "ip_ua") {
+            let known = *users.entry(session).or_insert(user);
+            assert_eq!(known, user, "two users in one session");
+        }
+        let browser = &mut browsers[usize::from(who)];
+        if let Some(set) = set {
+            *browser = Browser { cookie: Some(set), user };
+        }
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => any::<u8>().prop_map(Step::Page),
+        1 => any::<u8>().prop_map(Step::Login),
+        1 => any::<u8>().prop_map(Step::Logout),
+        5 => any::<u8>().prop_map(Step::Answer),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_sequence_of_set_cookie_parallel_requests_and_logouts_joins_two_users(
+        app in prop_oneof![Just(App::AtLogin), Just(App::Always), Just(App::State)],
+        name in prop_oneof![Just("PHPSESSID"), Just("laravel_session"), Just("whatever"), Just("session")],
+        steps in proptest::collection::vec(step(), 1..120),
+        with_parameter in any::<bool>(),
+    ) {
+        no_two_users_meet(app, name, &steps, with_parameter);
+    }
+}

@@ -1,0 +1,254 @@
+//! Values that a response issues and a client brings back: what is followed, in classes.
+
+use super::cookies::{each_cookie, entry_of, stable_value};
+use super::credentials::holds_state_by_name;
+use super::jwt;
+use super::lookup::{self, path_parameters};
+use super::table::{Entry, Group, Rule, TABLE};
+use super::value::{has_length, is_placeholder, stable_part};
+use crate::{Exchange, Scratch, Side, cookie, percent};
+
+/// How much a value says about its session, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// A cookie of the set.
+    Set,
+    /// A session header.
+    Header,
+    /// A cookie whose name is known to hold state.
+    State,
+    /// Any other cookie.
+    Other,
+    /// A cookie of a balancer or of protection against bots: no key, but it carries.
+    Balancer,
+}
+
+/// A value that is followed.
+#[derive(Debug, Clone, Copy)]
+pub struct Followed<'v> {
+    /// Its class.
+    pub class: Class,
+    /// What it is known under: the name of its cookie, or that of the entry of the set.
+    pub name: &'v [u8],
+    /// The part of it that is followed.
+    pub value: &'v [u8],
+    /// Entry of the set that it belongs to.
+    pub entry: Option<&'static Entry>,
+}
+
+/// What an answer does to a cookie.
+#[derive(Debug, Clone, Copy)]
+pub enum Issued<'v> {
+    /// Sets a value.
+    Value(Followed<'v>),
+    /// Deletes it.
+    Deletion,
+}
+
+/// Fewest characters of a strong value, and fewest different ones.
+const MIN_STRONG: (usize, usize) = (16, 8);
+/// Fewest letters of a strong value without digits.
+const MIN_LETTERS: usize = 24;
+/// Header of MCP.
+const MCP: &[u8] = b"mcp-session-id";
+/// Path parameter of servlets, followed as the cookie.
+const JSESSIONID: &str = "jsessionid";
+
+/// Hands out what a request brings that may have been issued, with the name it was sent under.
+pub fn each_brought<X: Exchange + ?Sized>(exchange: &X, take: &mut dyn FnMut(&[u8], Followed<'_>)) {
+    let mut buffer = Vec::new();
+    each_cookie(exchange, &mut |name, value| {
+        if let Some(followed) = followed_cookie(name, value, &mut buffer) {
+            take(name, followed);
+        }
+        true
+    });
+    if let Some(value) = exchange.header(Side::Request, MCP) {
+        take_header(value.trim_ascii(), &mut |followed| take(MCP, followed));
+    }
+    if memchr::memchr(b';', exchange.path()).is_some() {
+        take_path(exchange.path(), &mut |followed| take(b";jsessionid", followed));
+    }
+}
+
+/// Hands out what an answer issues, at `now_s` (seconds since 1970): `Set-Cookie`, `Mcp-Session-Id`, and
+/// `;jsessionid=` in `Location`. Whether there was anything.
+pub fn each_issued<X: Exchange + ?Sized>(
+    exchange: &X,
+    now_s: u32,
+    take: &mut dyn FnMut(Issued<'_>),
+) {
+    let mut buffer = Vec::new();
+    exchange.headers(Side::Response, &mut |name, header| {
+        if name.eq_ignore_ascii_case(b"set-cookie") {
+            if let Some((name, value)) = cookie::set_cookie(header) {
+                if is_placeholder(value) || cookie::is_expired(header, now_s) {
+                    take(Issued::Deletion);
+                } else if let Some(followed) = followed_cookie(name, value, &mut buffer) {
+                    take(Issued::Value(followed));
+                }
+            }
+        } else if name.eq_ignore_ascii_case(MCP) {
+            take_header(header.trim_ascii(), &mut |value| take(Issued::Value(value)));
+        } else if name.eq_ignore_ascii_case(b"location") {
+            let end = header.iter().position(|byte| *byte == b'?').unwrap_or(header.len());
+            let path = header.get(..end).unwrap_or_default();
+            take_path(path, &mut |value| take(Issued::Value(value)));
+        }
+        true
+    });
+}
+
+fn take_header(value: &[u8], take: &mut dyn FnMut(Followed<'_>)) {
+    if has_length(value) {
+        let entry = TABLE.iter().find(|entry| entry.group == Group::Protocol);
+        take(Followed { class: Class::Header, name: MCP, value, entry });
+    }
+}
+
+fn take_path(path: &[u8], take: &mut dyn FnMut(Followed<'_>)) {
+    let (mut decoded, mut buffer) = (Vec::new(), Vec::new());
+    for raw in path_parameters(path, JSESSIONID) {
+        if let Some(value) = percent::decode(raw, false, &mut decoded)
+            && let Some(value) = stable_part(JSESSIONID.as_bytes(), value, &mut buffer)
+            && has_length(value)
+        {
+            let entry = TABLE.iter().find(|entry| matches!(entry.rule, Rule::PathParameter(_)));
+            take(Followed { class: Class::Set, name: b"JSESSIONID", value, entry });
+        }
+    }
+}
+
+/// A cookie as it is followed: by the stable part of its value under the name of its entry, else as it is.
+pub fn followed_cookie<'v>(
+    name: &'v [u8],
+    value: &'v [u8],
+    buffer: &'v mut Vec<u8>,
+) -> Option<Followed<'v>> {
+    if let Some((at, _)) = entry_of(name)
+        && let Some(entry) = TABLE.get(at)
+        && !matches!(entry.rule, Rule::CookiePair(..))
+    {
+        if !has_length(value) {
+            return None;
+        }
+        let name = entry.name.as_bytes();
+        let value =
+            stable_value(at, value, buffer).filter(|value| has_length(value)).unwrap_or(value);
+        return Some(Followed { class: Class::Set, name, value, entry: Some(entry) });
+    }
+    if !is_strong(value) {
+        return None;
+    }
+    let class = if is_balancer(name) {
+        Class::Balancer
+    } else if holds_state_by_name(name) {
+        Class::State
+    } else {
+        Class::Other
+    };
+    Some(Followed { class, name, value, entry: None })
+}
+
+/// Hardly two visitors have it by chance, and it is nothing that people write.
+fn is_strong(value: &[u8]) -> bool {
+    if value.len() < MIN_STRONG.0 {
+        return false;
+    }
+    let mut buffer = Vec::new();
+    let Some(value) = percent::decode(value, false, &mut buffer) else { return false };
+    if value.len() < MIN_STRONG.0
+        || value.contains(&b' ')
+        || value.windows(3).any(|at| at == b"://")
+    {
+        return false;
+    }
+    let mut seen = [false; 256];
+    for byte in value {
+        if let Some(seen) = seen.get_mut(usize::from(*byte)) {
+            *seen = true;
+        }
+    }
+    let different = seen.iter().filter(|seen| **seen).count();
+    let has = |is: fn(&u8) -> bool| value.iter().any(is);
+    let letters = has(u8::is_ascii_alphabetic);
+    let mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
+    different >= MIN_STRONG.1
+        && ((letters && has(u8::is_ascii_digit)) || (mixed && value.len() >= MIN_LETTERS))
+}
+
+/// Cookies of balancers and of protection against bots, by what their lower-case names begin with.
+const BALANCERS: &[&str] = &[
+    "awsalb",
+    "awselb",
+    "arraffinity",
+    "bigip",
+    "incap_ses_",
+    "visid_incap_",
+    "nlbi_",
+    "__cf",
+    "_cfuvid",
+    "cf_clearance",
+    "_abck",
+    "ak_bmsc",
+    "bm_",
+    "datadome",
+    "reese84",
+    "_px",
+    "ts01",
+    "aws-waf-token",
+    "ingresscookie",
+    "serverid",
+    "route",
+    "applicationgatewayaffinity",
+    "citrix_ns_id",
+    "srv_id",
+];
+
+fn is_balancer(name: &[u8]) -> bool {
+    BALANCERS.iter().any(|known| {
+        name.get(..known.len()).is_some_and(|head| head.eq_ignore_ascii_case(known.as_bytes()))
+    })
+}
+
+/// Who a request says its user is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Principal {
+    /// A user: of a JWT, or of Basic credentials.
+    User,
+    /// The holder of an opaque token, which may have got a new one.
+    Token,
+}
+
+/// Writes what names the user of a request to `found`: claims of a JWT, else the user of Basic credentials, else
+/// an opaque token.
+pub fn principal<X: Exchange + ?Sized>(
+    exchange: &X,
+    scratch: &mut Scratch,
+    found: &mut Vec<u8>,
+) -> Option<Principal> {
+    let mut hit = false;
+    lookup::each_token_header(exchange, &mut |token| {
+        hit = jwt::sub(token, scratch, found);
+        !hit
+    });
+    let cookies = super::cookies::Cookies::collect(exchange);
+    if !hit && cookies.may_have_jwt() {
+        cookies.each_jwt(exchange, &mut |token| {
+            hit = jwt::sub(token, scratch, found);
+            !hit
+        });
+    }
+    if hit {
+        return Some(Principal::User);
+    }
+    let authorization = exchange.header(Side::Request, b"authorization")?.trim_ascii();
+    found.clear();
+    if lookup::basic_user(authorization, &mut scratch.output, found) {
+        return Some(Principal::User);
+    }
+    found.clear();
+    let token = lookup::opaque(authorization).or_else(|| lookup::api_key(authorization))?;
+    found.extend_from_slice(token);
+    Some(Principal::Token)
+}

@@ -1,0 +1,110 @@
+//! Links: which session a value belongs to that a response has issued, and what is known of an address.
+//!
+//! A set-associative table of 32-byte entries, in a zone that all workers share. Keys are 64-bit hashes under
+//! the zone's key, so neither names nor values are in memory. A full set is never an error: an entry goes
+//! that is expired, else one that was replaced by a newer value, else one that no client has brought back
+//! (a flood of answers to clients without cookies evicts nothing in use), else the one unused for longest.
+//! The lock of a set survives its owner ([`crate::robust_lock`]).
+
+mod entry;
+mod handle;
+mod layout;
+mod stats;
+
+use std::hash::Hasher as _;
+
+use siphasher::sip::SipHasher13;
+
+use crate::limits::SET_READ_ATTEMPTS;
+use crate::region::{self, AttachError, Attached, Region};
+use layout::{LinkSet, LinksMemory};
+
+pub use entry::{Link, LinkFlags};
+pub use handle::LinkHandle;
+pub use layout::MIN_LINK_BYTES;
+pub use stats::LinkStats;
+
+/// Name of a link: a keyed hash. Never 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LinkKey(u64);
+
+impl LinkKey {
+    /// The hash.
+    pub fn hash(self) -> u64 {
+        self.0
+    }
+}
+
+/// The links. Copies refer to the same zone.
+#[derive(Clone, Copy)]
+pub struct Links {
+    memory: LinksMemory,
+    hash_key: [u64; 2],
+}
+
+impl Links {
+    /// Creates a table in a zeroed region of at least [`MIN_LINK_BYTES`], or uses the one that is there.
+    /// An entry unused for `inactive_s` seconds is as good as absent. Touches the header only.
+    ///
+    /// # Errors
+    /// See [`AttachError`].
+    pub fn attach(region: Region, inactive_s: u32) -> Result<(Self, Attached), AttachError> {
+        let (memory, attached) = LinksMemory::attach(region, inactive_s)?;
+        let hash_key = region::load(&memory.header().hash_key);
+        Ok((Self { memory, hash_key }, attached))
+    }
+
+    /// The handle of a worker: after fork, with its `ngx_process_slot` and process id.
+    pub fn join(&self, slot: u16, pid: u32) -> LinkHandle {
+        LinkHandle::join(*self, slot, pid)
+    }
+
+    /// Seconds after which an unused entry is as good as absent, for all processes at once.
+    pub fn set_inactive_s(&self, inactive_s: u32) {
+        self.memory.set_inactive_s(inactive_s);
+    }
+
+    /// Name of a value under `kind`: equal values of two kinds have nothing in common.
+    #[inline]
+    pub fn key(&self, kind: &[u8], value: &[u8]) -> LinkKey {
+        let mut hasher = SipHasher13::new_with_keys(self.hash_key[0], self.hash_key[1]);
+        hasher.write(kind);
+        hasher.write(&[0]);
+        hasher.write(value);
+        LinkKey(hasher.finish().max(1))
+    }
+
+    /// Whether there never was an entry: nothing needs to be looked up.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.memory.is_empty()
+    }
+
+    /// Reads an entry without a lock, at `now_s` (seconds since 1970). `None`: there is none, it is expired,
+    /// or every attempt met a change of its set.
+    #[inline]
+    pub fn get(&self, key: LinkKey, now_s: u32) -> Option<Link> {
+        if self.is_empty() {
+            return None;
+        }
+        let set = self.set(key)?;
+        let link =
+            set.lock.read(SET_READ_ATTEMPTS, || set.find(key.0).map(|way| set.link(way)))??;
+        (!link.is_expired(now_s, self.memory.inactive_s())).then_some(link)
+    }
+
+    /// Metrics of all workers.
+    pub fn stats(&self) -> LinkStats {
+        self.memory.stats()
+    }
+
+    #[inline]
+    fn set(&self, key: LinkKey) -> Option<&LinkSet> {
+        self.memory.set(self.number(key))
+    }
+
+    #[inline]
+    fn number(&self, key: LinkKey) -> u32 {
+        (((key.0 >> 32) * u64::from(self.memory.sets())) >> 32) as u32
+    }
+}

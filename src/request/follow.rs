@@ -1,0 +1,136 @@
+//! Following, as the log phase does it: another user leaves the session, and what the answer issues is
+//! remembered.
+
+use api_sessions_agent::session::{Exchanged, Follow, Namespace, Phase, Resolution, cut, learn};
+use api_sessions_protocol::SessionId;
+
+use super::lifecycle;
+use super::state::{Early, State};
+use crate::directives::{Analysis, LocationConf, MainConf};
+use crate::ffi::evaluation::When;
+use crate::ffi::filter::HeaderObserver;
+use crate::ffi::process;
+use crate::ffi::request::Request;
+use crate::worker::{self, Buffers, Worker};
+
+/// The links, where the location follows.
+#[inline]
+pub(super) fn links<'m>(conf: &LocationConf, main: &'m MainConf) -> Option<Follow<'m>> {
+    if !conf.follows() {
+        return None;
+    }
+    let now_s = u32::try_from(process::now_ms() / 1000).unwrap_or(u32::MAX);
+    Some(Follow { handle: main.link_hand()?, now_s })
+}
+
+/// The header filter: what a response issues is remembered before the client has it, as far as the response is
+/// complete by then (`add_header` and `userid` come later).
+pub(crate) struct Issuing;
+
+impl HeaderObserver for Issuing {
+    fn response_header(r: Request<'_>) {
+        if r.is_main() && issues(r) {
+            learn_early(r);
+        }
+    }
+}
+
+/// The response has a header that may issue something.
+#[inline]
+fn issues(r: Request<'_>) -> bool {
+    r.headers_out().any(|(name, value)| match name.len() {
+        10 => name.eq_ignore_ascii_case(b"set-cookie"),
+        14 => name.eq_ignore_ascii_case(b"mcp-session-id"),
+        8 => name.eq_ignore_ascii_case(b"location") && value.contains(&b';'),
+        _ => false,
+    })
+}
+
+fn learn_early(r: Request<'_>) -> Option<()> {
+    let conf = r.location::<LocationConf>().filter(|conf| conf.is_enabled(r, When::Early))?;
+    let (worker, main) = (worker::current()?, MainConf::of(r)?);
+    let follow = links(conf, main)?;
+    let analysis = conf.analysis(main);
+    // Otherwise, which session it is will be known later.
+    if !analysis.settles_on_arrival() {
+        return None;
+    }
+    let state = State::of_or_new(r)?;
+    let resolution = lifecycle::resolved(r, (conf, &analysis), main, worker, state, Phase::Access)?;
+    let (table, hasher) = (main.table()?, main.hasher()?);
+    let bodies = state.bodies.try_borrow().ok()?;
+    let view = bodies.view(r, main.variables(), Phase::Log);
+    let mut buffers = worker.buffers.try_borrow_mut().ok()?;
+    let Buffers { scratch, found, .. } = &mut *buffers;
+    let now_ms = process::now_ms();
+    let id = |namespace: Namespace, value: &[u8]| hasher.session_id(namespace, value);
+    let exists = |session: SessionId| table.get(session, now_ms).is_some();
+    let is_new = is_new(state, resolution.id, exists);
+    let exchanged = Exchanged {
+        exchange: &view,
+        keys: analysis.keys(),
+        is_new,
+        id: &id,
+        exists: &exists,
+        known: None,
+    };
+    let mut early = Early::default();
+    let moved = learn(follow, &exchanged, &resolution, scratch, found, &mut early.known);
+    early.moved = moved.map(|moved| (moved, found.clone()));
+    *state.early.try_borrow_mut().ok()? = Some(early);
+    Some(())
+}
+
+/// The session began with this request.
+fn is_new(state: &State, session: SessionId, exists: impl Fn(SessionId) -> bool) -> bool {
+    match state.counted.get() {
+        Some(counted) if counted.session == session => {
+            counted.standing.is_some_and(|standing| standing.requests == 1)
+        }
+        _ => !exists(session),
+    }
+}
+
+/// The session that the request is of after all: most often the one that was resolved. Remembers what the
+/// answer issues. `user` is what a parameter says, or empty.
+pub(super) fn settle<'c>(
+    r: Request<'_>,
+    (conf, analysis): (&LocationConf, &'c Analysis),
+    main: &MainConf,
+    worker: &Worker,
+    state: &State,
+    resolution: Resolution<'c>,
+    user: &[u8],
+) -> Resolution<'c> {
+    let Some(follow) = links(conf, main) else { return resolution };
+    let (Some(table), Some(hasher)) = (main.table(), main.hasher()) else { return resolution };
+    let Ok(bodies) = state.bodies.try_borrow() else { return resolution };
+    let view = bodies.view(r, main.variables(), Phase::Log);
+    let Ok(mut buffers) = worker.buffers.try_borrow_mut() else { return resolution };
+    let Buffers { scratch, found, .. } = &mut *buffers;
+    let now_ms = process::now_ms();
+    let id = |namespace: Namespace, value: &[u8]| hasher.session_id(namespace, value);
+    let exists = |session: SessionId| table.get(session, now_ms).is_some();
+    let mut resolution = resolution;
+    let is_operators = resolution.found_by.own().is_some() && !resolution.followed;
+    if !user.is_empty()
+        && resolution.found_by.is_key()
+        && !is_operators
+        && follow.is_another_user(resolution.id, user)
+    {
+        let session = cut(follow, &view, resolution.id, user, &id);
+        resolution = Resolution { id: session, followed: true, fresh: false, ..resolution };
+    }
+    let early = state.early.take();
+    let has_moved = early.as_ref().is_some_and(|early| early.moved.is_some());
+    let exchanged = Exchanged {
+        exchange: &view,
+        keys: analysis.keys(),
+        is_new: !has_moved && is_new(state, resolution.id, exists),
+        id: &id,
+        exists: &exists,
+        known: early.as_ref().map(|early| &*early.known),
+    };
+    let mut learned = Vec::new();
+    learn(follow, &exchanged, &resolution, scratch, found, &mut learned).unwrap_or(resolution)
+}
