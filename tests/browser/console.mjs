@@ -108,6 +108,38 @@ step("filters narrow the list, live in the address, and can be cleared", async (
   assert((await text("tbody tr:first-child")).includes("/users/{int}"));
 });
 
+step("the chart has axes and a legend, and dragging selects a time", async () => {
+  await page.goto(world.url);
+  const svg = page.locator("svg[data-from]");
+  assert((await svg.locator("text.tick").count()) >= 3, "a time axis");
+  assert((await svg.locator("text.scale").count()) >= 1, "a scale");
+  const attacks = page.getByRole("button", { name: "Attacks 2" });
+  await attacks.click();
+  assert.equal(await attacks.getAttribute("aria-pressed"), "false");
+  assert.equal(await svg.locator("rect.attacks").first().isVisible(), false);
+  await attacks.click();
+  const box = await svg.boundingBox();
+  const drag = async (from, to) => {
+    await page.mouse.move(box.x + box.width * from, box.y + 60);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * to, box.y + 70, { steps: 5 });
+    await page.mouse.up();
+  };
+  await drag(0.1, 0.2);
+  await page.waitForURL(/from=.*to=/);
+  const selected = new URL(page.url()).searchParams;
+  const hours = (new Date(selected.get("to")) - new Date(selected.get("from"))) / 3600e3;
+  assert(hours > 2.2 && hours < 2.6, `a tenth of a day: ${hours}`);
+  await page.getByText("No session matches").waitFor();
+  await page.getByRole("link", { name: "Clear" }).click();
+  await page.goto(`${world.url}/?user=anna`);
+  await drag(0.95, 0.5);
+  await page.waitForURL(/from=/);
+  assert(page.url().includes("user=anna"), "the other filters stay");
+  await page.goto(`${world.url}/?sort=-requests`);
+  await page.getByRole("heading", { name: "14 sessions" }).waitFor();
+});
+
 step("refreshing can be paused", async () => {
   const button = page.getByRole("button", { name: "Refreshing – pause" });
   await button.click();
@@ -125,9 +157,40 @@ step("a session shows who it was and what they did; figures filter the list", as
   await page.getByText("status: 404").waitFor();
   assert.equal(await page.locator("section tbody tr").count(), 1);
   await page.getByTitle("Remove this filter").click();
+  await page.waitForURL((url) => !url.search);
   const download = page.waitForEvent("download");
   await page.getByRole("link", { name: "CSV" }).click();
   assert((await download).suggestedFilename().endsWith(".csv"));
+});
+
+step("requests open in place with the keyboard alone", async () => {
+  const opened = page.locator("tr.opened");
+  const heading = (path) => opened.getByRole("heading", { name: `GET ${path}`, exact: true });
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await heading("/users/0").waitFor();
+  assert((await opened.innerText()).includes("Session parameters"));
+  await look("session-opened-1280-light");
+  await page.keyboard.press("j");
+  await heading("/users/1").waitFor();
+  await page.keyboard.press("j");
+  await heading("/users/2").waitFor();
+  assert.equal(await opened.count(), 1);
+  await page.keyboard.press("k");
+  await heading("/users/1").waitFor();
+  await page.keyboard.press("Escape");
+  await opened.waitFor({ state: "detached" });
+  const focused = () => page.evaluate(() => document.activeElement.textContent);
+  assert.equal(await focused(), "GET /users/1");
+  await page.keyboard.press("k");
+  await page.keyboard.press("k");
+  assert.equal(await focused(), "GET /users/0");
+  assert.equal(await opened.count(), 0);
+  await page.getByRole("link", { name: "GET /users/3", exact: true }).click();
+  await heading("/users/3").waitFor();
+  await page.getByRole("link", { name: "GET /users/3", exact: true }).click();
+  await opened.waitFor({ state: "detached" });
+  assert(page.url().includes("/sessions/"));
 });
 
 step("a malicious request shows its content as text, and what is hidden stays hidden", async () => {
@@ -143,6 +206,7 @@ step("a malicious request shows its content as text, and what is hidden stays hi
   await page.goto(`${world.url}/?user=anna`);
   await page.locator("tbody tr:first-child a[href^='/sessions/']").click();
   await page.locator("section tbody tr:first-child a").first().click();
+  await page.locator("tr.opened dl").waitFor();
   const record = await text("main");
   assert(record.includes("hashed") && record.includes("secret") && !record.includes("hidden-canary"), record);
 });

@@ -4,8 +4,8 @@
 //! ([`crate::auth::guard`] refuses posts from other sites). The script adds convenience (copying, refreshing,
 //! drag and drop, a preview); every page works without it.
 
+mod activity_chart;
 pub(crate) mod assets;
-mod chart;
 pub(crate) mod denylist;
 mod filters;
 mod html;
@@ -16,6 +16,7 @@ pub(crate) mod request;
 mod sample;
 pub(crate) mod session;
 pub(crate) mod sessions;
+mod timeline;
 mod viewer;
 
 use axum::http::{HeaderValue, StatusCode, header};

@@ -1,5 +1,6 @@
 "use strict";
-// Convenience for the Console: copying, refreshing, ordering, a preview. Every page works without it.
+// Convenience for the Console: copying, refreshing, ordering, a preview; chart.js and requests.js follow it in the
+// same file. Every page works without it.
 
 // Copy: elements with data-copy get a button.
 for (const element of document.querySelectorAll("[data-copy]")) {
@@ -46,7 +47,8 @@ if (refresh && live) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.querySelector("[data-live]");
       const title = page.querySelector("h1");
-      if (fresh && !live.contains(document.activeElement)) live.replaceChildren(...fresh.childNodes);
+      if (fresh && !live.contains(document.activeElement) && !("dragging" in document.body.dataset)) live.replaceChildren(...fresh.childNodes);
+      document.dispatchEvent(new Event("refreshed"));
       if (title) document.querySelector("h1").textContent = title.textContent;
     } catch { /* unreachable: the next refresh retries */ }
   }

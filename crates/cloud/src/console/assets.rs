@@ -8,7 +8,10 @@ pub(crate) async fn style() -> impl IntoResponse {
 }
 
 pub(crate) async fn script() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("app.js"))
+    (
+        [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")],
+        concat!(include_str!("app.js"), include_str!("chart.js"), include_str!("requests.js")),
+    )
 }
 
 pub(crate) async fn icon() -> impl IntoResponse {

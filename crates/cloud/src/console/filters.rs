@@ -59,13 +59,15 @@ pub(super) fn address(path: &str, parts: &[(&str, &str)]) -> String {
 
 /// The filter form of the session list.
 pub(super) fn form(viewer: &Viewer, raw: &RawQuery) -> Markup {
-    let text = [
-        ("application", "Application", &raw.application),
-        ("host", "Host", &raw.host),
+    let first = [
         ("user", "User", &raw.user),
-        ("role", "Role", &raw.role),
         ("ip", "IP", &raw.ip),
         ("attack", "Attack type", &raw.attack),
+    ];
+    let more = [
+        ("application", "Application", &raw.application),
+        ("host", "Host", &raw.host),
+        ("role", "Role", &raw.role),
         ("status", "Response code", &raw.status),
         ("method", "Method", &raw.method),
         ("ja4", "JA4", &raw.ja4),
@@ -87,13 +89,17 @@ pub(super) fn form(viewer: &Viewer, raw: &RawQuery) -> Markup {
         }
         form.filters action=(list) method="get" role="search" {
             label.wide { "Endpoint requested" input name="endpoint" value=(raw.endpoint) placeholder="/login"; }
-            @for (name, label, value) in text { label { (label) input name=(name) value=(value); } }
+            @for (name, label, value) in first { label { (label) input name=(name) value=(value); } }
             label { "From (UTC)" input name="from" value=(raw.from) placeholder="2026-11-23T10:00:00Z"; }
             label { "To (UTC)" input name="to" value=(raw.to); }
             @if !raw.denied.is_empty() { input type="hidden" name="denied" value=(raw.denied); }
             @if !raw.sort.is_empty() { input type="hidden" name="sort" value=(raw.sort); }
             button { "Filter" }
             @if set > 0 { a href=(list) { "Clear" } }
+            details open[more.iter().any(|(_, _, value)| !value.is_empty())] {
+                summary { "More filters" }
+                div.filters { @for (name, label, value) in more { label { (label) input name=(name) value=(value); } } }
+            }
         }
     }
 }

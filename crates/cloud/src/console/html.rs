@@ -72,6 +72,23 @@ pub(super) fn duration(ms: u64) -> String {
     }
 }
 
+/// Formats a number in at most four characters and a letter: `950`, `1.2k`, `34M`.
+pub(super) fn abbreviated(number: u64) -> String {
+    let (unit, letter) = match number {
+        0..1000 => return number.to_string(),
+        1000..1_000_000 => (1000, "k"),
+        1_000_000..1_000_000_000 => (1_000_000, "M"),
+        _ => (1_000_000_000, "G"),
+    };
+    // Cut, not rounded: 999,999 is no million yet.
+    let (whole, tenth) = (number / unit, number % unit * 10 / unit);
+    if whole < 10 && tenth > 0 {
+        format!("{whole}.{tenth}{letter}")
+    } else {
+        format!("{whole}{letter}")
+    }
+}
+
 /// Formats a number of bytes for a table cell.
 pub(super) fn size(bytes: u64) -> String {
     match bytes {
@@ -129,6 +146,8 @@ mod tests {
         assert_eq!(visible("plain é\n"), "plain é\n");
         assert_eq!(visible("a\u{202e}b\0"), "a⟨U+202E⟩b⟨U+0000⟩");
         assert_eq!(short("abcdef", 3), "abc…");
+        let numbers = [999, 1000, 1250, 34_567, 999_999, 5_000_000].map(abbreviated);
+        assert_eq!(numbers, ["999", "1k", "1.2k", "34k", "999k", "5M"]);
         assert_eq!(encoded("a b&ü").to_string(), "a%20b%26%C3%BC");
     }
 

@@ -30,6 +30,7 @@ pub(crate) async fn open(
         &viewer,
         &html! {
             p { a href=(viewer.link(&format!("/sessions/{}", encoded(&record.session)))) { "← Session " code { (record.session) } } }
+            article data-request-detail {
             h1 { (visible(&record.method)) " " (visible(&record.path)) }
             @if !record.attacks.is_empty() {
                 p { @for attack in &record.attacks { span.badge.bad { (visible(attack)) } " " } }
@@ -45,7 +46,7 @@ pub(crate) async fn open(
                 div { dt { "Action" } dd { @if record.denied { span.badge.bad { "denied" } } @else { "passed" } } }
                 (text("Host", record.host.as_deref()))
                 (text("IP", Some(&record.ip)))
-                (text("User-Agent", record.ua.as_deref()))
+                (long("User-Agent", record.ua.as_deref()))
                 (text("Application", record.app.as_deref()))
                 (text("User", record.user.as_deref()))
                 (text("Role", record.role.as_deref()))
@@ -59,12 +60,18 @@ pub(crate) async fn open(
             (parameters("Session parameters", &of(|kind| kind == ParamType::Session), record))
             (parameters("Context parameters", &of(|kind| kind != ParamType::Session), record))
             @if let Some(full) = &record.request { (content(full)) }
+            }
         },
     ))
 }
 
 fn text(name: &str, value: Option<&str>) -> Markup {
     html! { @if let Some(value) = value { div { dt { (name) } dd { (visible(value)) } } } }
+}
+
+/// A value that is often long.
+fn long(name: &str, value: Option<&str>) -> Markup {
+    html! { @if let Some(value) = value { div.wide { dt { (name) } dd { (visible(value)) } } } }
 }
 
 fn parameters(heading: &str, params: &[&Param<'_>], record: &Record<'_>) -> Markup {

@@ -7,7 +7,7 @@ use axum::extract::State;
 use maud::{Markup, html};
 
 use super::html::{duration, encoded, incomplete, page, short, size, time, visible};
-use super::{Viewer, chart, filters, sessions};
+use super::{Viewer, filters, sessions, timeline};
 use crate::api::query::{MAX_LIMIT, RawQuery};
 use crate::error::AppError;
 use crate::extractors::{Path, Query};
@@ -37,7 +37,7 @@ pub(crate) async fn open(
 ) -> Result<Markup, AppError> {
     let query = raw.requests(id.clone())?;
     let whole = RequestQuery { limit: MAX_LIMIT, cursor: None, ..query.clone() };
-    let (detail, requests, timeline, denied) = state
+    let (detail, requests, shown, denied) = state
         .read(move |store| {
             let denied = store.denied(&[query.session.as_str()], now_ms())?.pop();
             let requests = store.requests(&query)?;
@@ -61,8 +61,8 @@ pub(crate) async fn open(
             (incomplete(&detail.incomplete))
             (facts(&detail, denied.as_ref()))
             (actions(&viewer, &summary.session, denied.as_ref()))
-            (chart::timeline(&viewer, &timeline.items))
-            @if timeline.next.is_some() { p.quiet { "The chart shows the first " (timeline.items.len()) " requests." } }
+            (timeline::draw(&viewer, &shown.items))
+            @if shown.next.is_some() { p.quiet { "The chart shows the first " (shown.items.len()) " requests." } }
             div.split {
                 aside aria-label="Statistics" { (figures(&detail, &path, &raw)) }
                 section {
@@ -75,6 +75,7 @@ pub(crate) async fn open(
                         }
                         a href=(filters::address(&csv, &filtered)) { "CSV" }
                     }
+                    p.quiet.keys data-keys hidden { kbd { "j" } " " kbd { "k" } " move, " kbd { "Enter" } " opens, " kbd { "Esc" } " closes" }
                     (table(&state, &viewer, &requests.items))
                     nav.pages aria-label="Pages" {
                         @if !raw.cursor.is_empty() { a href=(filters::address(&path, &filtered)) { "First page" } }
@@ -171,14 +172,14 @@ fn figures(detail: &SessionDetail, path: &str, raw: &RawQuery) -> Markup {
 
 fn table(state: &AppState, viewer: &Viewer, requests: &[StoredRequest]) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Requests" { table {
+        div.scroll tabindex="0" role="region" aria-label="Requests" data-requests { table {
             thead { tr {
                 th { "Time (UTC)" } th { "Request" } th.number { "Code" } th.number { "Time" } th.number { "Size" } th { "Attacks" }
             } }
             tbody { @for request in requests { @let record = &request.record;
                 @let outlier = state.baseline.outlier(record, &request.endpoint); tr {
                 td.time { (time(record.ts)) }
-                td { a href=(viewer.link(&format!("/requests/{}", encoded(&record.id)))) { (short(&record.method, 20)) " " (short(&record.path, 120)) }
+                td { a data-request href=(viewer.link(&format!("/requests/{}", encoded(&record.id)))) { (short(&record.method, 20)) " " (short(&record.path, 120)) }
                     @if let Some(host) = &record.host { br; span.quiet { (short(host, 60)) } } }
                 td.number.bad[record.status >= 400] { (record.status) }
                 td.number.bad[outlier.time_ms.is_some()] title=[outlier.time_ms.map(|typical| format!("typical here: {typical} ms"))] {

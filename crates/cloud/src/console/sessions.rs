@@ -5,7 +5,7 @@ use axum::extract::State;
 use maud::{Markup, html};
 
 use super::html::{duration, encoded, incomplete, page, short, time};
-use super::{Viewer, chart, filters};
+use super::{Viewer, activity_chart, filters};
 use crate::api::query::RawQuery;
 use crate::error::AppError;
 use crate::extractors::Query;
@@ -58,7 +58,7 @@ pub(crate) async fn list(
             (filters::form(&viewer, &raw))
             div data-live {
                 (incomplete(&found.incomplete))
-                (chart::activity(&viewer, &activity, from, to))
+                (activity_chart::draw(&activity, from, to, &list, &raw))
                 @if found.sessions.is_empty() { p.notice { "No session matches." } }
                 @else { (table(&viewer, &found.sessions, &raw, &denied)) }
                 nav.pages aria-label="Pages" {

@@ -1,0 +1,224 @@
+//! The chart of all traffic: bars over time, with axes. Positions are percentages, so that text keeps its size.
+
+use maud::{Markup, PreEscaped, html};
+
+use super::filters;
+use super::html::{abbreviated, duration, time};
+use crate::api::query::RawQuery;
+use api_sessions_store::clock::rfc3339;
+use api_sessions_store::{ACTIVITY_MS, Activity};
+
+/// Height of the bars, CSS pixels.
+const HEIGHT: f64 = 120.0;
+
+/// Space above the bars and below them, CSS pixels.
+const TOP: f64 = 8.0;
+const BOTTOM: f64 = 20.0;
+
+/// Largest number of bars.
+const BARS: u64 = 120;
+
+/// Distances between labels of the time axis, minutes.
+const TICKS: [u64; 12] = [5, 15, 30, 60, 180, 360, 720, 1440, 2880, 10_080, 20_160, 40_320];
+
+/// Largest number of labels of the time axis.
+const MAX_TICKS: u64 = 9;
+
+/// Series: class, label and value.
+type Series = (&'static str, &'static str, fn(&Activity) -> u64);
+const SERIES: [Series; 3] = [
+    ("requests", "Requests", |activity| activity.requests),
+    ("attacks", "Attacks", |activity| activity.attacks),
+    ("denied", "Denied", |activity| activity.denied),
+];
+
+/// A period cut into bars.
+struct Bars {
+    start: u64,
+    step: u64,
+    bars: Vec<Activity>,
+}
+
+impl Bars {
+    fn of(all: &[Activity], from: u64, to: u64) -> Bars {
+        let span = to.saturating_sub(from).max(ACTIVITY_MS);
+        let step = span.div_ceil(BARS).div_ceil(ACTIVITY_MS) * ACTIVITY_MS;
+        let start = from / step * step;
+        let count = (to.saturating_sub(start) / step + 1).min(BARS + 1);
+        let mut bars = vec![Activity::default(); count as usize];
+        for part in all {
+            let at = part.ts.saturating_sub(start) / step;
+            if let Some(bar) = usize::try_from(at).ok().and_then(|at| bars.get_mut(at)) {
+                bar.requests += part.requests;
+                bar.attacks += part.attacks;
+                bar.denied += part.denied;
+            }
+        }
+        Bars { start, step, bars }
+    }
+
+    fn end(&self) -> u64 {
+        self.start + self.step * self.bars.len() as u64
+    }
+
+    /// Position of a time, percent of the width.
+    fn x(&self, ts: u64) -> f64 {
+        let width = self.step * self.bars.len() as u64;
+        ts.saturating_sub(self.start) as f64 / width.max(1) as f64 * 100.0
+    }
+}
+
+/// The smallest of 1, 2 and 5 times a power of ten that is not below `most`: the top of the scale.
+fn scale(most: u64) -> u64 {
+    let mut power = 1u64;
+    loop {
+        for factor in [1, 2, 5] {
+            if power.saturating_mul(factor) >= most {
+                return power.saturating_mul(factor);
+            }
+        }
+        power = power.saturating_mul(10);
+    }
+}
+
+/// Times of the labels, and their distance.
+fn ticks(start: u64, end: u64) -> (Vec<u64>, u64) {
+    let minute = 60_000;
+    let fits = |minutes: &&u64| (end - start) / (*minutes * minute) < MAX_TICKS;
+    let step = TICKS.iter().find(fits).copied().unwrap_or(end / minute) * minute;
+    let first = start.div_ceil(step.max(1)) * step;
+    ((first..end).step_by(step.max(1) as usize).collect(), step)
+}
+
+/// Time of a label: the date at midnight, else the time of day.
+fn label(ts: u64) -> String {
+    let text = time(ts);
+    let (date, clock) = text.split_once(' ').unwrap_or((&text, ""));
+    let (clock, day) = (clock.get(..5).unwrap_or(clock), date.get(5..).unwrap_or(date));
+    if clock == "00:00" { day.to_owned() } else { clock.to_owned() }
+}
+
+/// Requests, attacks and denied requests between two times. A bar links to its interval, with the filters kept.
+pub(super) fn draw(all: &[Activity], from: u64, to: u64, list: &str, raw: &RawQuery) -> Markup {
+    let bars = Bars::of(all, from, to);
+    let most = bars.bars.iter().map(|bar| bar.requests).max().unwrap_or_default();
+    let top = scale(most.max(1));
+    let sum = |value: fn(&Activity) -> u64| bars.bars.iter().map(value).sum::<u64>();
+    let summary = format!(
+        "{} requests, {} malicious, {} denied, from {} to {} UTC",
+        sum(|bar| bar.requests),
+        sum(|bar| bar.attacks),
+        sum(|bar| bar.denied),
+        time(from),
+        time(to)
+    );
+    let (ticks, _) = ticks(bars.start, bars.end());
+    let width = 100.0 / bars.bars.len().max(1) as f64;
+    let bare = RawQuery { from: String::new(), to: String::new(), ..raw.clone() };
+    html! {
+        figure.chart { div.activity {
+            div.legend {
+                @for (class, name, value) in SERIES {
+                    button.plain.key.(class) type="button" disabled data-series=(class) aria-pressed="true" title=(sum(value)) {
+                        (name) " " strong { (abbreviated(sum(value))) } }
+                }
+                span.quiet.grow { "All traffic, in intervals of " (duration(bars.step)) ". Drag to select a time." }
+            }
+            svg role="group" aria-label=(summary) data-from=(bars.start) data-to=(bars.end())
+                data-list=(filters::address(list, &filters::parts(&bare))) {
+                @for share in [1.0, 0.5] {
+                    @let y = TOP + HEIGHT * (1.0 - share);
+                    line.grid x1="0" x2="100%" y1=(y) y2=(y) {}
+                }
+                @for (at, bar) in bars.bars.iter().enumerate() {
+                    @let ts = bars.start + at as u64 * bars.step;
+                    a href=(interval(list, &bare, ts, ts + bars.step)) tabindex="-1" aria-hidden="true" {
+                        title { (time(ts)) " UTC: " (bar.requests) " requests, " (bar.attacks) " attacks, " (bar.denied) " denied" }
+                        rect.space x=(percent(bars.x(ts))) y=(TOP) width=(percent(width)) height=(HEIGHT) {}
+                        (columns(bar, bars.x(ts), width, top))
+                    }
+                }
+                line.axis x1="0" x2="100%" y1=(TOP + HEIGHT) y2=(TOP + HEIGHT) {}
+                @for share in [1.0, 0.5] {
+                    @let value = top as f64 * share;
+                    @if value.fract() == 0.0 {
+                        text.scale x="4" y=(TOP + HEIGHT * (1.0 - share) + 12.0) { (abbreviated(value as u64)) }
+                    }
+                }
+                @for (at, ts) in ticks.iter().enumerate() {
+                    @let x = bars.x(*ts);
+                    line.axis x1=(percent(x)) x2=(percent(x)) y1=(TOP + HEIGHT) y2=(TOP + HEIGHT + 4.0) {}
+                    @if (2.0..97.0).contains(&x) {
+                        text.tick.odd[at % 2 == 1] x=(percent(x)) y=(TOP + HEIGHT + BOTTOM - 4.0) { (label(*ts)) }
+                    }
+                }
+            }
+            figcaption.hidden { (summary) }
+        } }
+    }
+}
+
+/// URL of the list in an interval.
+fn interval(list: &str, bare: &RawQuery, from: u64, to: u64) -> String {
+    let raw = RawQuery { from: rfc3339(from), to: rfc3339(to), ..bare.clone() };
+    filters::address(list, &filters::parts(&raw))
+}
+
+fn percent(value: f64) -> String {
+    format!("{value:.3}%")
+}
+
+/// The columns of a bar, the highest behind the others.
+fn columns(bar: &Activity, x: f64, width: f64, top: u64) -> Markup {
+    let mut columns = SERIES.map(|(class, _, value)| (value(bar), class));
+    columns.sort_by_key(|(value, _)| std::cmp::Reverse(*value));
+    html! {
+        @for (value, class) in columns {
+            @if value > 0 {
+                // Any value above zero stays visible.
+                @let height = (value as f64 / top as f64 * HEIGHT).max(2.0);
+                rect.(class) x=(percent(x + width * 0.1)) y=(PreEscaped(format!("{:.1}", TOP + HEIGHT - height)))
+                    width=(percent(width * 0.8)) height=(PreEscaped(format!("{height:.1}"))) {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scale_ends_at_a_round_number() {
+        for (most, top) in [(1, 1), (2, 2), (3, 5), (9, 10), (10, 10), (11, 20), (4321, 5000)] {
+            assert_eq!(scale(most), top, "{most}");
+        }
+        assert!(scale(u64::MAX) >= 1);
+    }
+
+    #[test]
+    fn labels_are_few_and_at_round_times() {
+        let day = 86_400_000;
+        for (span, step) in
+            [(900_000, 300_000), (3_600_000, 900_000), (day, 3 * 3_600_000 * 2), (7 * day, day)]
+        {
+            let start = 1_795_651_200_000 + 123_000;
+            let (all, distance) = ticks(start, start + span);
+            assert!((1..=9).contains(&all.len()), "{span}: {all:?}");
+            assert!(all.iter().all(|ts| ts % distance == 0), "{span}");
+            assert!(distance <= step, "{span}: {distance}");
+        }
+        assert_eq!(label(1_795_651_200_000), "11-26");
+        assert_eq!(label(1_795_651_200_000 + 3_600_000), "01:00");
+    }
+
+    #[test]
+    fn a_bar_dropped_the_other_filters() {
+        let raw = RawQuery { user: "anna".into(), from: "1".into(), ..RawQuery::default() };
+        let all = [Activity { ts: 0, requests: 3, attacks: 1, denied: 0 }];
+        let chart = draw(&all, 0, 3_600_000, "/x/", &raw).into_string();
+        let link = "href=\"/x/?from=1970-01-01T00%3A00%3A00Z&amp;to=1970-01-01T00%3A05%3A00Z&amp;user=anna\"";
+        assert!(chart.contains(link), "{chart}");
+        assert!(chart.contains("data-list=\"/x/?user=anna\""), "{chart}");
+    }
+}

@@ -1,0 +1,74 @@
+// Charts: dragging selects a period, the legend switches series. A bar is a link without this script, too.
+{
+  const plotOf = (event) => event.target.closest?.("svg[data-from]");
+  let drag = null;
+
+  const share = (svg, x) => {
+    const box = svg.getBoundingClientRect();
+    return Math.min(1, Math.max(0, (x - box.left) / box.width));
+  };
+  const show = () => {
+    const [left, right] = [drag.start, drag.end].sort((a, b) => a - b);
+    drag.band.setAttribute("x", `${left * 100}%`);
+    drag.band.setAttribute("width", `${(right - left) * 100}%`);
+  };
+  const end = () => {
+    drag?.band.remove();
+    drag = null;
+    delete document.body.dataset.dragging;
+  };
+
+  document.addEventListener("pointerdown", (event) => {
+    const svg = plotOf(event);
+    if (!svg || event.button !== 0 || event.pointerType === "touch") return;
+    event.preventDefault();
+    const band = document.createElementNS(svg.namespaceURI, "rect");
+    band.setAttribute("class", "band");
+    band.setAttribute("height", "100%");
+    const at = share(svg, event.clientX);
+    drag = { svg, band, start: at, end: at, x: event.clientX };
+  });
+  document.addEventListener("pointermove", (event) => {
+    if (!drag) return;
+    drag.end = share(drag.svg, event.clientX);
+    if (!drag.band.isConnected && Math.abs(event.clientX - drag.x) < 4) return;
+    // The page is not refreshed under the pointer.
+    document.body.dataset.dragging = "";
+    drag.svg.append(drag.band);
+    show();
+  });
+  document.addEventListener("pointerup", () => {
+    if (!drag?.band.isConnected) return end();
+    const { from, to, list } = drag.svg.dataset;
+    const [left, right] = [drag.start, drag.end].sort((a, b) => a - b);
+    const time = (part) => Math.round(Number(from) + (Number(to) - Number(from)) * part);
+    const next = new URL(list, location.href);
+    next.searchParams.set("from", new Date(time(left)).toISOString());
+    next.searchParams.set("to", new Date(time(right)).toISOString());
+    // The click that follows would follow the link of a bar.
+    addEventListener("click", (click) => { click.preventDefault(); click.stopPropagation(); }, { capture: true, once: true });
+    location.assign(next);
+  });
+  document.addEventListener("pointercancel", end);
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") end(); });
+  document.addEventListener("dragstart", (event) => { if (plotOf(event)) event.preventDefault(); });
+
+  // Series stay switched off when the page refreshes.
+  const hidden = new Set();
+  const apply = () => {
+    for (const button of document.querySelectorAll("button[data-series]")) {
+      const isOff = hidden.has(button.dataset.series);
+      button.disabled = false;
+      button.setAttribute("aria-pressed", String(!isOff));
+      button.closest("figure").classList.toggle(`without-${button.dataset.series}`, isOff);
+    }
+  };
+  document.addEventListener("click", (event) => {
+    const series = event.target.closest?.("button[data-series]")?.dataset.series;
+    if (!series) return;
+    if (!hidden.delete(series)) hidden.add(series);
+    apply();
+  });
+  document.addEventListener("refreshed", apply);
+  apply();
+}
