@@ -19,6 +19,10 @@ const MAX_NUMBER: usize = 19;
 /// Behind a known beginning, so many characters make a token.
 const MIN_BEHIND_PREFIX: usize = 8;
 
+/// So many layers of base64 are looked through: a run is judged as a whole and in its segments, which doubles the
+/// work of each layer.
+const MAX_LAYERS: u8 = 2;
+
 /// How tokens of known issuers begin.
 const PREFIXES: &[&[u8]] = &[
     b"ghp_",
@@ -123,8 +127,13 @@ const CARDS: &[(&[u8], &[usize])] = &[
 
 /// Hands out the places of secrets in a text, not in order, and some of them twice.
 pub(crate) fn each(text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
+    each_in(text, MAX_LAYERS, found);
+}
+
+/// `layers` of base64 are looked through.
+fn each_in(text: &[u8], layers: u8, found: &mut dyn FnMut(Range<usize>)) {
     certain(text, found);
-    runs(text, |run| judge_run(text, run, found));
+    runs(text, |run| judge_run(text, run, layers, found));
 }
 
 /// As [`each`], without what is merely random: for what is random by nature (`X-Request-Id`).
@@ -293,7 +302,7 @@ fn runs(text: &[u8], mut each: impl FnMut(Range<usize>)) {
     }
 }
 
-fn judge_run(text: &[u8], run: Range<usize>, found: &mut dyn FnMut(Range<usize>)) {
+fn judge_run(text: &[u8], run: Range<usize>, layers: u8, found: &mut dyn FnMut(Range<usize>)) {
     let bytes = text.get(run.clone()).unwrap_or_default();
     // Padding belongs to it.
     let padding =
@@ -302,7 +311,7 @@ fn judge_run(text: &[u8], run: Range<usize>, found: &mut dyn FnMut(Range<usize>)
     let mut start = run.start;
     for segment in bytes.split(|byte| *byte == b'/') {
         let end = start + segment.len();
-        if is_random(segment) && !is_readable(segment) {
+        if is_random(segment) && !is_readable(segment, layers) {
             found(start..if end == run.end { end + padding } else { end });
             any = true;
         }
@@ -314,7 +323,7 @@ fn judge_run(text: &[u8], run: Range<usize>, found: &mut dyn FnMut(Range<usize>)
     if has_variety(bytes)
         && irregular >= MIN_RANDOM_BYTES
         && irregular * 2 >= all
-        && !is_readable(bytes)
+        && !is_readable(bytes, layers)
     {
         found(run.start..run.end + padding);
     } else if any && padding > 0 {
@@ -323,9 +332,12 @@ fn judge_run(text: &[u8], run: Range<usize>, found: &mut dyn FnMut(Range<usize>)
 }
 
 /// Base64 of a text: that text is judged instead.
-fn is_readable(run: &[u8]) -> bool {
-    super::base64::text_of(run)
-        .is_some_and(|text| !super::base64::is_user_and_password(&text) && !is_in(&text))
+fn is_readable(run: &[u8], layers: u8) -> bool {
+    let Some(layers) = layers.checked_sub(1) else { return false };
+    let Some(text) = super::base64::text_of(run) else { return false };
+    let mut is_found = super::base64::is_user_and_password(&text);
+    each_in(&text, layers, &mut |_| is_found = true);
+    !is_found
 }
 
 /// Long, and neither words nor an id.

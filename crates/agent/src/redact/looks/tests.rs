@@ -65,6 +65,16 @@ fn words_ids_and_numbers_are_no_secrets() {
     }
 }
 
+/// Each layer doubled the work: 30 of them would take hours.
+#[test]
+fn base64_in_base64_many_times_took_a_time_that_doubled_with_each() {
+    use ::base64::Engine;
+    let nested = (0..30).fold("a text that is long enough".to_owned(), |text, _| {
+        ::base64::engine::general_purpose::STANDARD.encode(text)
+    });
+    assert!(nested.len() > 100_000 && is_in(nested.as_bytes()));
+}
+
 proptest::proptest! {
     #[test]
     fn any_bytes_are_judged_and_places_are_in_the_text(text in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
