@@ -5,6 +5,7 @@
 //! [`api_sessions_store`]. A poll of a node: [`routes`] → [`auth`] → [`node_control`].
 #![forbid(unsafe_code)]
 
+pub mod aggregate;
 pub mod api;
 pub mod auth;
 pub mod cli;

@@ -15,7 +15,7 @@ use axum::routing::{self, MethodRouter};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
-use crate::api::{denylist, openapi, operation, parameters, requests, sessions};
+use crate::api::{denylist, facets, openapi, operation, parameters, requests, sessions};
 use crate::auth::{Access, guard};
 use crate::console;
 use crate::error::AppError;
@@ -86,6 +86,8 @@ pub fn table() -> Vec<Route> {
         api(GET, "/v1/sessions/{id}", Read, sessions::detail),
         api(GET, "/v1/sessions/{id}/requests", Read, requests::list),
         api(GET, "/v1/sessions/{id}/requests.csv", Read, requests::download),
+        api(GET, "/v1/facets", Read, facets::list),
+        api(GET, "/v1/users", Read, facets::users),
         api(GET, "/v1/requests/{id}", Read, requests::detail),
         api(GET, "/v1/denylist", Read, denylist::list),
         api(POST, "/v1/denylist", Change, denylist::add),

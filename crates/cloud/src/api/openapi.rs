@@ -11,7 +11,7 @@ use utoipa::openapi::{
     ContentBuilder, OpenApi as Document, PathItem, Ref, RefOr, Response, ResponseBuilder,
 };
 
-use super::{denylist, operation, parameters, requests, sessions};
+use super::{denylist, facets, operation, parameters, requests, sessions};
 use crate::auth::Access;
 use crate::error::ErrorBody;
 use crate::ingest::records;
@@ -32,6 +32,8 @@ use api_sessions_store::Role;
         sync::poll,
         sessions::list,
         sessions::detail,
+        facets::list,
+        facets::users,
         requests::list,
         requests::download,
         requests::detail,
@@ -54,7 +56,9 @@ struct Annotations;
 const TOKEN: &str = "token";
 
 /// Parameters of lists that these paths refuse or ignore.
-const IGNORED: [(&str, &[&str]); 2] = [
+const IGNORED: [(&str, &[&str]); 4] = [
+    ("/v1/facets", &["sort", "order", "limit", "cursor"]),
+    ("/v1/users", &["sort", "order", "limit", "cursor"]),
     ("/v1/sessions/{id}/requests", &["sort", "session"]),
     ("/v1/sessions/{id}/requests.csv", &["sort", "session", "limit", "cursor"]),
 ];

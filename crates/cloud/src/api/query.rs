@@ -131,6 +131,24 @@ impl RawQuery {
         })
     }
 
+    /// Parses the filters of a query that has no order and no pages.
+    ///
+    /// # Errors
+    /// 400, naming the parameter and its valid values.
+    pub fn filter_alone(&self) -> Result<Filter, AppError> {
+        for (name, value) in [
+            ("sort", &self.sort),
+            ("order", &self.order),
+            ("limit", &self.limit),
+            ("cursor", &self.cursor),
+        ] {
+            if !value.is_empty() {
+                return Err(wrong(name, "filters only are expected"));
+            }
+        }
+        self.filter()
+    }
+
     /// Parses a query for sessions.
     ///
     /// # Errors

@@ -223,3 +223,38 @@ fn sort_was_ignored_for_requests() {
         assert!(answer.json()["detail"].as_str().unwrap().contains("order=asc"), "{end}");
     }
 }
+
+#[test]
+fn facets_and_users_count_sessions() {
+    let cloud = Cloud::start();
+    let of = |n: u32, id: u32, user: &str| {
+        record(n, id, json!({"user": user, "app": if n == 3 { "blog" } else { "shop" }}))
+    };
+    let attack = record(2, 20, json!({"user": "ann", "app": "shop", "attacks": ["sqli"]}));
+    cloud.post(&[of(1, 1, "ann"), of(1, 2, "ann"), of(2, 3, "ann"), of(3, 4, "bob"), attack]);
+    let answer = cloud.ask("/v1/facets");
+    assert_eq!((&answer["counted"], &answer["total"]), (&json!(3), &json!(3)));
+    let facet = |answer: &serde_json::Value, name: &str| {
+        let all = answer["facets"].as_array().unwrap();
+        all.iter().find(|facet| facet["name"] == name).map(|facet| facet["values"].clone())
+    };
+    let value = |value: &str, sessions: u32| json!({"value": value, "sessions": sessions});
+    assert_eq!(facet(&answer, "user"), Some(json!([value("ann", 2), value("bob", 1)])));
+    assert_eq!(facet(&answer, "application"), Some(json!([value("shop", 2), value("blog", 1)])));
+    assert_eq!(facet(&answer, "attack"), Some(json!([value("sqli", 1)])));
+    assert_eq!(facet(&answer, "role"), None);
+    let answer = cloud.ask("/v1/facets?user=bob");
+    assert_eq!(facet(&answer, "host"), Some(json!([value("shop.example", 1)])));
+
+    let answer = cloud.ask("/v1/users");
+    let users: Vec<_> = answer["users"].as_array().unwrap().iter().collect();
+    assert_eq!(users.len(), 2);
+    let ann = users.iter().find(|user| user["user"] == "ann").unwrap();
+    assert_eq!(
+        (&ann["sessions"], &ann["requests"], &ann["attacks"], &ann["ip_count"]),
+        (&json!(2), &json!(4), &json!(1), &json!(2))
+    );
+    for wrong in ["/v1/facets?sort=requests", "/v1/users?limit=3", "/v1/facets?colour=red"] {
+        assert_eq!(cloud.get(wrong).status, 400, "{wrong}");
+    }
+}
