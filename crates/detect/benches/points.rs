@@ -71,6 +71,18 @@ fn main() {
     measure("detectors, all types, the whole request", None, || {
         black_box(detect(black_box(&exchange), AttackKinds::all(), &mut workspace));
     });
+    let plain = FakeExchange::get("/api/v1/items/4711?page=2&sort=name&filter=open")
+        .header("Host", "api.example.com")
+        .header(
+            "User-Agent",
+            "Mozilla/5.0 (X11; Linux x86_64; rv:126.0) Gecko/20100101 Firefox/126.0",
+        )
+        .header("Accept", "application/json")
+        .header("Cookie", "theme=dark; sid=0123456789abcdef0123456789abcdef");
+    assert!(detect(&plain, AttackKinds::all(), &mut workspace).is_empty());
+    measure("detectors, all types, a GET without a body", Some(1000.0), || {
+        black_box(detect(black_box(&plain), AttackKinds::all(), &mut workspace));
+    });
     hostile(&mut workspace);
 }
 
