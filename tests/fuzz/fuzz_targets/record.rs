@@ -9,7 +9,7 @@ mod oracle;
 mod request;
 
 use api_sessions_agent::record::{FullContent, RecordEncoder, RecordOptions, RequestMeta};
-use api_sessions_agent::session::{Hasher, Keys, Phase, resolve};
+use api_sessions_agent::session::{Fallback, Hasher, Keys, Phase, resolve};
 use api_sessions_extract::Scratch;
 use api_sessions_protocol::{MAX_RECORD_BYTES, Record};
 use oracle::Oracle;
@@ -19,7 +19,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Some(request) = Request::of(data) else { return };
     let exchange = &request.exchange;
     let hasher = Hasher::new(&[7; 32]);
-    let keys = Keys { own: &request.keys, builtin: request.builtin };
+    let keys = Keys { own: &request.keys, builtin: request.builtin, fallback: Fallback::IpUa };
     let (mut scratch, mut found) = (Scratch::default(), Vec::new());
     let resolution = resolve(keys, exchange, Phase::Log, &hasher, &mut scratch, &mut found);
     let settings =
