@@ -1,4 +1,4 @@
-//! Looks after the requests that are under way: ends those whose session was denied meanwhile, and counts the
+//! Looks after the requests that are under way: ends those whose session is denied, and counts the
 //! old ones. Its timer runs only while there are any.
 #![forbid(unsafe_code)]
 

@@ -322,7 +322,7 @@ impl<'a> List<'a> {
             };
             if is_certain {
                 let Some(Reverse(place)) = certain.pop() else { break };
-                // One that came to another segment meanwhile was seen twice.
+                // A session that reached another segment in between is seen twice.
                 if !page.iter().any(|shown| shown.1 == place.1) {
                     page.push(place);
                 }
