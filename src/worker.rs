@@ -92,7 +92,7 @@ pub(crate) fn start(cycle: *mut ngx_cycle_t) {
     }
     if main.detects() {
         api_sessions_detect::prepare();
-        api_sessions_agent::record::prepare();
+        api_sessions_redact::prepare();
     }
     let (export, sync) = start_threads(cycle, main);
     let ticker = Timer::new(tick);

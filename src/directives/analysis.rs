@@ -3,12 +3,12 @@
 
 use std::rc::Rc;
 
-use api_sessions_agent::session::{Fallback, Keys};
 use api_sessions_extract::CloudSettings;
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::SessionKey;
 use api_sessions_extract::longest_pattern_first;
 use api_sessions_extract::{MediaType, Needs, Point, Side};
+use api_sessions_identity::{Fallback, Keys};
 use api_sessions_protocol::ParamType;
 
 /// In force in one location until the cloud's settings change.

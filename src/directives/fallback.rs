@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use api_sessions_agent::session::Fallback;
+use api_sessions_identity::Fallback;
 
 use super::LocationConf;
 use super::options::{once, one};

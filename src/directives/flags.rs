@@ -3,8 +3,8 @@
 use std::ffi::CStr;
 use std::rc::Rc;
 
-use api_sessions_agent::record::FullContent;
 use api_sessions_extract::JsonTypes;
+use api_sessions_redact::FullContent;
 
 use super::MainConf;
 use super::location::{LocationConf, Switch};

@@ -3,14 +3,14 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use api_sessions_agent::record::FullContent;
-use api_sessions_agent::session::Fallback;
 use api_sessions_detect::AttackKinds;
 use api_sessions_extract::CloudSettings;
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::Ja4Form;
 use api_sessions_extract::SessionKey;
 use api_sessions_extract::{JsonTypes, MediaType, Point};
+use api_sessions_identity::Fallback;
+use api_sessions_redact::FullContent;
 
 use super::MainConf;
 use super::analysis::Analysis;

@@ -3,8 +3,8 @@
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
-use api_sessions_agent::session::Hasher;
 use api_sessions_extract::CloudSettings;
+use api_sessions_identity::Hasher;
 use api_sessions_shm::{
     Denylist, DenylistWriter, LinkHandle, Links, RecordQueue, SessionTable, SharedConfig,
     TableHandle,

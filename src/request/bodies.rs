@@ -1,7 +1,7 @@
 //! Bodies, observed as they pass by: nothing is buffered, delayed or changed.
 
-use api_sessions_agent::session::Phase;
 use api_sessions_extract::{Body, Exchange, JsonTypes, MediaType, Needs, Point, Scratch, Side};
+use api_sessions_identity::Phase;
 
 use super::capture::{Capture, Head, Unread};
 use super::state::State;

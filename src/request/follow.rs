@@ -1,7 +1,7 @@
 //! Following, as the log phase does it: another user leaves the session, and what the answer issues is
 //! remembered.
 
-use api_sessions_agent::session::{Exchanged, Follow, Namespace, Phase, Resolution, cut, learn};
+use api_sessions_identity::{Exchanged, Follow, Namespace, Phase, Resolution, cut, learn};
 use api_sessions_protocol::SessionId;
 
 use super::lifecycle;

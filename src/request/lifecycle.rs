@@ -2,12 +2,12 @@
 //! ([`arrive`]), is answered, and is settled, recorded and sent ([`finish`]).
 
 use api_sessions_agent::record::{RecordOptions, RequestMeta};
-use api_sessions_agent::session::{
-    FoundBy, Label, Namespace, Phase, Resolution, each_identifier, resolve_with,
-};
 use api_sessions_detect::{AttackKinds, detect};
 use api_sessions_extract::builtin;
 use api_sessions_extract::cookie;
+use api_sessions_identity::{
+    FoundBy, Label, Namespace, Phase, Resolution, each_identifier, resolve_with,
+};
 use api_sessions_protocol::ParamType;
 use api_sessions_protocol::SessionId;
 use api_sessions_shm::{RequestEnd, RequestStart};

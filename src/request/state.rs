@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::ptr;
 
-use api_sessions_agent::session::{FoundBy, IdMemo, Label, Resolution};
+use api_sessions_identity::{FoundBy, IdMemo, Label, Resolution};
 use api_sessions_protocol::SessionId;
 use api_sessions_protocol::Source;
 use api_sessions_shm::{LinkKey, SessionCounters};

@@ -2,8 +2,8 @@
 
 use std::cell::OnceCell;
 
-use api_sessions_agent::session::Phase;
 use api_sessions_extract::{Body, Exchange, Ja4Form, RequestLine, Side, VariableId};
+use api_sessions_identity::Phase;
 
 use super::digits::Digits;
 use crate::directives::LocationConf;

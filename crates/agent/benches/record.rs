@@ -6,13 +6,14 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use api_sessions_agent::record::{FullContent, RecordEncoder, RecordOptions, RequestMeta};
-use api_sessions_agent::session::{Fallback, Hasher, Keys, Phase, resolve};
+use api_sessions_agent::record::{RecordEncoder, RecordOptions, RequestMeta};
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::testing::FakeExchange;
 use api_sessions_extract::{KeyExport, SessionKey};
 use api_sessions_extract::{NoVariables, Point, Scratch};
+use api_sessions_identity::{Fallback, Hasher, Keys, Phase, resolve};
 use api_sessions_protocol::ParamType;
+use api_sessions_redact::FullContent;
 
 const ROUNDS: usize = 21;
 

@@ -4,13 +4,14 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use api_sessions_agent::record::{FullContent, RecordEncoder, RecordOptions, RequestMeta};
-use api_sessions_agent::session::{Fallback, Hasher, Keys, Phase, resolve};
+use api_sessions_agent::record::{RecordEncoder, RecordOptions, RequestMeta};
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::testing::FakeExchange;
 use api_sessions_extract::{KeyExport, SessionKey};
 use api_sessions_extract::{MAX_VALUE_BYTES, NoVariables, Point, Scratch};
+use api_sessions_identity::{Fallback, Hasher, Keys, Phase, resolve};
 use api_sessions_protocol::ParamType;
+use api_sessions_redact::FullContent;
 use proptest::prelude::*;
 
 thread_local! {

@@ -8,8 +8,9 @@ mod encodings;
 mod oracle;
 mod request;
 
-use api_sessions_agent::record::{FullContent, RecordEncoder, RecordOptions, RequestMeta};
-use api_sessions_agent::session::{Fallback, Hasher, Keys, Phase, resolve};
+use api_sessions_agent::record::{RecordEncoder, RecordOptions, RequestMeta};
+use api_sessions_redact::FullContent;
+use api_sessions_identity::{Fallback, Hasher, Keys, Phase, resolve};
 use api_sessions_extract::Scratch;
 use api_sessions_protocol::{MAX_RECORD_BYTES, Record};
 use oracle::Oracle;

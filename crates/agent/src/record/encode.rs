@@ -2,16 +2,16 @@
 
 use api_sessions_protocol::{FullRequest, MAX_RECORD_BYTES, ParamType};
 
-use super::full::{FullContent, Rule, full_request};
-use super::limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES, cut};
+use super::limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES};
+use super::line;
 use super::line::{Line, Shown};
-use super::places::Places;
 use super::read::Values;
-use super::secrets::{HIDDEN, Secrets};
-use super::{line, path};
-use crate::session::{Hasher, Keys, Resolution};
 use api_sessions_extract::{ContextParam, KeyExport};
 use api_sessions_extract::{Exchange, Ja4Form, Point, Scratch, Side};
+use api_sessions_identity::{Hasher, Keys, Resolution};
+use api_sessions_redact::{
+    FullContent, HIDDEN, Places, Rule, Secrets, cut, full_request, hide_path,
+};
 
 /// What a record says of a request, besides its session and parameters.
 #[derive(Debug, Clone, Copy, Default)]
@@ -95,7 +95,7 @@ impl RecordEncoder {
         let method = present(Some(exchange.method()));
         let ip = present(Some(placeholder(values.ip, exchange.ip()))).unwrap_or_default();
         let ja4 = present(exchange.ja4(Ja4Form::Plain));
-        let path = path::hide(exchange.path(), &values.segments, &values.shown_segments, secrets);
+        let path = hide_path(exchange.path(), &values.segments, &values.shown_segments, secrets);
         let session = resolution.id.to_hex();
         let params = || values.shown(settings, resolution);
         let mut fields = Line {

@@ -3,8 +3,8 @@
 
 use api_sessions_protocol::{FullRequest, ParamType, Source};
 
-use super::limits::cut;
-use crate::session::ParameterHash;
+use api_sessions_identity::ParameterHash;
+use api_sessions_redact::cut;
 
 /// Bytes that are looked at together; one vector register.
 const BLOCK: usize = 32;

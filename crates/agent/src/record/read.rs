@@ -5,13 +5,13 @@ use std::ops::Range;
 use api_sessions_protocol::ParamType;
 
 use super::encode::RecordOptions;
-use super::limits::{MAX_VALUE_BYTES, cut};
+use super::limits::MAX_VALUE_BYTES;
 use super::line::{Shown, Value};
-use super::secrets::Secrets;
-use crate::session::{FoundBy, ParameterHash, Resolution};
 use api_sessions_extract::KeyExport;
 use api_sessions_extract::builtin::Rule;
 use api_sessions_extract::{Exchange, Part, Point, Scratch, Side, Source};
+use api_sessions_identity::{FoundBy, ParameterHash, Resolution};
+use api_sessions_redact::{HIDDEN, Secrets, cut};
 
 /// A part of a composite value that is shorter is no secret by itself, bytes: where a point reads it, it is
 /// hidden all the same.
@@ -185,7 +185,7 @@ impl Values {
                 };
             }
             let value = match read.value.is_empty() {
-                true => super::secrets::HIDDEN.as_bytes(),
+                true => HIDDEN.as_bytes(),
                 false => self.bytes.get(read.value.clone()).unwrap_or_default(),
             };
             let shown = cut(value, MAX_VALUE_BYTES);

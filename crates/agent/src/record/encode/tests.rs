@@ -3,11 +3,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::record::limits::MAX_VALUE_BYTES;
-use crate::session::{Fallback, Phase, resolve};
 use api_sessions_extract::SessionKey;
 use api_sessions_extract::testing::AnyVariables;
 use api_sessions_extract::testing::FakeExchange;
 use api_sessions_extract::{Body, NoVariables, VariableId};
+use api_sessions_identity::{Fallback, Phase, resolve};
 
 /// An exchange whose body goes on behind what was seen.
 struct Cut(FakeExchange);

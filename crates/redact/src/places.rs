@@ -5,10 +5,11 @@ use api_sessions_extract::json::Step;
 use api_sessions_extract::{Part, Point, Side, Source, percent};
 
 /// Points whose values nobody may see in clear.
-pub(crate) struct Places<'p>(Vec<&'p Point>);
+pub struct Places<'p>(Vec<&'p Point>);
 
 impl<'p> Places<'p> {
-    pub(crate) fn new(points: impl Iterator<Item = &'p Point>) -> Self {
+    /// Where `points` read from.
+    pub fn new(points: impl Iterator<Item = &'p Point>) -> Self {
         Self(points.collect())
     }
 

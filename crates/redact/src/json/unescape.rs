@@ -1,6 +1,6 @@
 //! Strings of JSON, of any length.
 
-use crate::redact::cuts::Encoding;
+use crate::cuts::Encoding;
 
 /// What the text between the quotes stands for; an escape that is none stands for itself.
 pub(super) fn unescape<'v>(raw: &'v [u8], buffer: &'v mut Vec<u8>) -> &'v [u8] {

@@ -6,7 +6,7 @@ use api_sessions_shm::LinkHandle;
 use proptest::prelude::*;
 
 use super::*;
-use crate::session::{Fallback, Hasher, Phase, resolve_with};
+use crate::{Fallback, Hasher, Phase, resolve_with};
 
 /// A node: what the module does to each exchange.
 struct Node {

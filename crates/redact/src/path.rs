@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::secrets::{HIDDEN, Secrets};
-use crate::redact::{looks, names};
+use crate::secrets::{HIDDEN, Secrets};
+use crate::{looks, names};
 use api_sessions_extract::builtin;
 use api_sessions_extract::percent;
 
@@ -35,7 +35,7 @@ const OF_DIGESTS: &[&[u8]] = &[
 ///
 /// `hidden` and `shown` are places of segments, from 0 behind the first slash: what a shown one has is not judged
 /// by its looks.
-pub(super) fn hide<'p>(
+pub fn hide<'p>(
     path: &'p [u8],
     hidden: &[u32],
     shown: &[u32],

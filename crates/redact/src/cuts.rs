@@ -1,7 +1,7 @@
 //! Places that are cut out of a text, and what stands there instead.
 
-use crate::record::HIDDEN;
-use crate::session::ParameterHash;
+use crate::secrets::HIDDEN;
+use api_sessions_identity::ParameterHash;
 
 /// Most places of one text; of one that has more, nothing is left.
 const MAX_CUTS: usize = 1000;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::cuts::HASH_START;
 use super::names::{Class, class};
 use super::plain::is_void;
-use crate::record::HIDDEN;
+use crate::secrets::HIDDEN;
 
 /// Longest name that is looked for.
 const MAX_NAME_BYTES: usize = 64;

@@ -11,11 +11,11 @@
 
 use std::borrow::Cow;
 
-use super::super::limits::text;
-use super::super::path;
-use super::super::places::Places;
-use super::super::secrets::{HIDDEN, Secrets};
 use super::{MAX_LINE_BYTES, Rule, authority};
+use crate::bounded::text;
+use crate::path;
+use crate::places::Places;
+use crate::secrets::{HIDDEN, Secrets};
 use api_sessions_extract::builtin;
 use api_sessions_extract::{Body, Exchange, cookie, query};
 

@@ -161,7 +161,7 @@ fn part_class(part: &[u8], before: &[u8], after: &[u8]) -> Class {
 }
 
 /// Builds what is built once in a process.
-pub(crate) fn prepare() {
+pub fn prepare() {
     words::prepare();
 }
 

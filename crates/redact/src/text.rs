@@ -5,9 +5,9 @@ use api_sessions_extract::percent;
 use super::cuts::{Cuts, Mark, PERCENT};
 use super::names::{Class, class};
 use super::{assigned, base64, json, looks, plain, xml};
-use crate::record::places::Places;
-use crate::record::secrets::Secrets;
-use crate::session::Hasher;
+use crate::places::Places;
+use crate::secrets::Secrets;
+use api_sessions_identity::Hasher;
 
 /// Deepest nesting of one encoding in another (JSON in a form, base64 in that).
 pub(super) const MAX_DEPTH: u8 = 4;

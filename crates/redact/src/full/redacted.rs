@@ -1,13 +1,14 @@
-//! What is known to be harmless or plain is shown; what is secret by its name or its looks is cut out
-//! ([`crate::redact`]).
+//! What is known to be harmless or plain is shown; what is secret by its name or its looks is cut out.
 
 use std::borrow::Cow;
 
-use super::super::limits::text;
-use super::super::path;
-use super::super::secrets::{HIDDEN, Secrets};
 use super::{MAX_LINE_BYTES, Rule, authority};
-use crate::redact::{Arguments, Cuts, Redactor, body as redact_body};
+use crate::body::body as redact_body;
+use crate::bounded::text;
+use crate::cuts::Cuts;
+use crate::path;
+use crate::secrets::{HIDDEN, Secrets};
+use crate::text::{Arguments, Redactor};
 use api_sessions_extract::{Body, Exchange};
 
 /// Nothing of a body is shown, since it could not be read.

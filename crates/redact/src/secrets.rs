@@ -17,11 +17,11 @@ pub(crate) use references::resolve as resolve_references;
 use api_sessions_extract::builtin;
 
 /// What stands in place of something hidden.
-pub(crate) const HIDDEN: &str = "[hidden]";
+pub const HIDDEN: &str = "[hidden]";
 
 /// The values of one request that nobody may see. Buffers are used again.
 #[derive(Debug, Default)]
-pub(crate) struct Secrets {
+pub struct Secrets {
     needles: Needles,
     forms: Forms,
     /// Those whose hash is exported anyway.
@@ -30,14 +30,15 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    pub(crate) fn clear(&mut self) {
+    /// Forgets the values of the request before.
+    pub fn clear(&mut self) {
         self.needles.clear();
         self.hashed.clear();
         self.hashed_list.clear();
     }
 
     /// The hash of the value is exported as a parameter: where the value is a whole text, it may stand there too.
-    pub(crate) fn show_hash_of(&mut self, value: &[u8]) {
+    pub fn show_hash_of(&mut self, value: &[u8]) {
         let start = self.hashed.len();
         self.hashed.extend_from_slice(value);
         self.hashed_list.push(start..self.hashed.len());
@@ -48,7 +49,8 @@ impl Secrets {
         self.hashed_list.iter().any(|value| self.hashed.get(value.clone()) == Some(text))
     }
 
-    pub(crate) fn add(&mut self, value: &[u8]) {
+    /// Adds a value that nobody may see.
+    pub fn add(&mut self, value: &[u8]) {
         self.needles.add(value);
     }
 
@@ -68,7 +70,7 @@ impl Secrets {
     /// percent-encoded once or twice, in base64 at any alignment and in both alphabets, with JSON escapes, with
     /// HTML's character references or `%uXXXX`.
     #[inline]
-    pub(crate) fn shown_in(&mut self, text: &[u8]) -> bool {
+    pub fn shown_in(&mut self, text: &[u8]) -> bool {
         let Self { needles, forms, .. } = self;
         let plus = needles.have_spaces();
         needles.may_be_in(text) && forms.any(text, plus, |form| needles.found_in(form))
@@ -120,7 +122,7 @@ impl Secrets {
 
     /// The text, or a placeholder where it shows one of the values or a token: which is no part of what every
     /// record shows, no matter who sent it.
-    pub(crate) fn hide_field<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
+    pub fn hide_field<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
         let hide = self.shown_in(text) || builtin::find_token(text).is_some();
         if hide { HIDDEN.as_bytes() } else { text }
     }

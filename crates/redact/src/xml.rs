@@ -3,7 +3,7 @@
 use super::cuts::{Cuts, Mark};
 use super::names::{Class, class};
 use super::text::{MAX_DEPTH, Redactor};
-use crate::record::secrets::resolve_references;
+use crate::secrets::resolve_references;
 
 /// Deepest nesting.
 const MAX_NESTING: usize = 128;

@@ -11,11 +11,11 @@ use std::borrow::Cow;
 
 use api_sessions_protocol::FullRequest;
 
-use super::limits::text;
-use super::places::Places;
-use super::secrets::{HIDDEN, Secrets};
-use crate::session::Hasher;
+use crate::bounded::text;
+use crate::places::Places;
+use crate::secrets::{HIDDEN, Secrets};
 use api_sessions_extract::{Exchange, Side};
+use api_sessions_identity::Hasher;
 
 /// Longest exported request line, and longest value of a header, bytes.
 const MAX_LINE_BYTES: usize = 16 * 1024;
@@ -35,18 +35,21 @@ pub enum FullContent {
 
 /// By which rule, and with which places of the operator's.
 #[derive(Clone, Copy)]
-pub(super) struct Rule<'p> {
-    pub(super) content: FullContent,
-    pub(super) proto: &'p [u8],
-    pub(super) hasher: &'p Hasher,
+pub struct Rule<'p> {
+    /// How much is shown.
+    pub content: FullContent,
+    /// Protocol, as the request line ends with it.
+    pub proto: &'p [u8],
+    /// Hashes what is shown as its hash.
+    pub hasher: &'p Hasher,
     /// Places of hidden points.
-    pub(super) hidden: &'p Places<'p>,
+    pub hidden: &'p Places<'p>,
     /// Places of points to be shown (`api_sessions_show`).
-    pub(super) shown: &'p Places<'p>,
+    pub shown: &'p Places<'p>,
 }
 
 /// Writes line, headers and body as they may be seen.
-pub(super) fn full_request<'r, X: Exchange + ?Sized>(
+pub fn full_request<'r, X: Exchange + ?Sized>(
     exchange: &'r X,
     rule: &Rule<'_>,
     secrets: &mut Secrets,

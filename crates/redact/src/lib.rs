@@ -1,0 +1,34 @@
+//! What of a request may be seen, in every record and in the full content of a malicious request.
+//!
+//! Two questions are answered. Where is what the operator hides: [`places`] knows where hidden points read,
+//! [`secrets`] finds their values wherever else they stand, [`path`] and [`full`] take them out. And what is
+//! secret by itself: [`names`] and [`looks`] judge; [`plain`] and [`harmless`] say what headers and cookies may
+//! show; [`text`] finds the places in values, with [`json`], [`xml`], [`multipart`] and [`assigned`] for what
+//! values are made of, and [`headers`] in headers and cookies; [`cuts`] replaces them.
+#![forbid(unsafe_code)]
+
+mod assigned;
+mod base64;
+mod body;
+mod bounded;
+mod cuts;
+mod full;
+mod harmless;
+mod headers;
+mod json;
+mod looks;
+mod multipart;
+mod names;
+mod path;
+mod places;
+mod plain;
+mod secrets;
+mod text;
+mod xml;
+
+pub use bounded::cut;
+pub use full::{FullContent, Rule, full_request};
+pub use names::prepare;
+pub use path::hide as hide_path;
+pub use places::Places;
+pub use secrets::{HIDDEN, Secrets};
