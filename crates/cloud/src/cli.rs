@@ -51,6 +51,17 @@ pub enum Command {
     Manual,
 }
 
+impl Command {
+    /// Whether it works on the store of a service.
+    pub fn uses_store(&self) -> bool {
+        match self {
+            Command::Token(_) | Command::Copy(_) | Command::Generate(_) => true,
+            Command::Doctor(doctor) => doctor.nginx.is_none(),
+            Command::Serve | Command::Completions { .. } | Command::Manual => false,
+        }
+    }
+}
+
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {

@@ -16,6 +16,9 @@ use api_sessions_store::{Day, StoreKind};
 /// Default address: loopback only.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8700";
 
+/// Configuration of the packaged service.
+const SERVICE_FILE: &str = "/etc/api-sessions/cloud.toml";
+
 /// Default permissions of a Unix-domain socket: as NGINX's own. Requests need a token regardless.
 const DEFAULT_SOCKET_MODE: u32 = 0o666;
 
@@ -83,7 +86,8 @@ pub struct Options {
     /// File to log to; SIGUSR1 reopens it [default: standard error]
     #[arg(long, env = "API_SESSIONS_CLOUD_LOG_FILE", value_name = "FILE", value_parser = path(), global = true)]
     pub log_file: Option<PathBuf>,
-    /// TOML file with any of these options, under the same names
+    /// TOML file with any of these options, under the same names [default: none for the server;
+    /// /etc/api-sessions/cloud.toml, if there is one, for subcommands without --data and --store]
     #[arg(long, env = "API_SESSIONS_CLOUD_CONFIG", value_name = "FILE", value_parser = path(), global = true)]
     pub config: Option<PathBuf>,
 }
@@ -170,6 +174,22 @@ pub struct Config {
 pub struct ConfigError(String);
 
 impl Options {
+    /// These options for a subcommand: with the file of the packaged service if nothing names a store and the file
+    /// exists. [`Config::load`] refuses one that cannot be read, since its store would be missed.
+    #[must_use]
+    pub fn of_service(self) -> Options {
+        self.with_default_file(Path::new(SERVICE_FILE))
+    }
+
+    fn with_default_file(self, file: &Path) -> Options {
+        let mut options = self.without_empty();
+        let names_store = options.data.is_some() || options.store.is_some();
+        if options.config.is_none() && !names_store && file.exists() {
+            options.config = Some(file.to_owned());
+        }
+        options
+    }
+
     fn without_empty(self) -> Options {
         let text = |value: Option<String>| value.filter(|value| !value.is_empty());
         let path = |value: Option<PathBuf>| value.filter(|value| !value.as_os_str().is_empty());
@@ -391,6 +411,29 @@ mod tests {
         assert_eq!((config.retention_days, config.listen.to_string().as_str()), (3, "127.0.0.1:2"));
         std::fs::write(&path, "retenton = \"3d\"\n").unwrap();
         assert!(Config::load(options).unwrap_err().to_string().contains("retenton"));
+    }
+
+    #[test]
+    fn subcommands_missed_the_store_of_the_service() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cloud.toml");
+        let data = |options: Options| {
+            let config = Config::load(options.with_default_file(&path)).unwrap();
+            config.data.to_str().unwrap().to_owned()
+        };
+        assert_eq!(data(Options::default()), default_data().to_str().unwrap());
+        std::fs::write(&path, "data = \"/service\"\n").unwrap();
+        assert_eq!(data(Options::default()), "/service");
+        // A store that is named is not mixed with the service's options.
+        assert_eq!(data(Options { data: Some("/other".into()), ..Options::default() }), "/other");
+        let options = Options { store: Some("sqlite".into()), ..Options::default() };
+        assert_eq!(data(options), default_data().to_str().unwrap());
+        let other = dir.path().join("other.toml");
+        std::fs::write(&other, "data = \"/third\"\n").unwrap();
+        assert_eq!(data(Options { config: Some(other), ..Options::default() }), "/third");
+        std::fs::write(&path, "data = 3\n").unwrap();
+        let wrong = Config::load(Options::default().with_default_file(&path)).unwrap_err();
+        assert!(wrong.to_string().contains("cloud.toml"), "{wrong}");
     }
 
     #[test]

@@ -11,8 +11,11 @@ use api_sessions_cloud::doctor;
 use api_sessions_cloud::error::brief;
 use api_sessions_cloud::generate;
 use api_sessions_cloud::log::Log;
+use api_sessions_cloud::manual;
+use api_sessions_cloud::owner::become_owner;
 use api_sessions_cloud::reload::Signals;
 use api_sessions_cloud::server::Server;
+use api_sessions_cloud::service_manager;
 use api_sessions_cloud::tokens;
 use api_sessions_store::StoreKind;
 use api_sessions_store::clock::rfc3339;
@@ -34,10 +37,15 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let config = Config::load(cli.options.clone())?;
+    let uses_store = cli.command.as_ref().is_some_and(Command::uses_store);
+    let options = if uses_store { cli.options.of_service() } else { cli.options };
+    let config = Config::load(options.clone())?;
+    if uses_store {
+        become_owner(&config.data)?;
+    }
     let mut out = std::io::stdout();
     match cli.command {
-        None | Some(Command::Serve) => serve(config, cli.options)?,
+        None | Some(Command::Serve) => serve(config, options)?,
         Some(Command::Doctor(what)) => {
             let findings = match &what.nginx {
                 Some(nginx) => doctor::examine_module(nginx, what.module.as_deref()),
@@ -51,7 +59,7 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "api-sessions-cloud", &mut out);
         }
-        Some(Command::Manual) => clap_mangen::Man::new(Cli::command()).render(&mut out)?,
+        Some(Command::Manual) => manual::render(Cli::command(), &mut out)?,
         Some(Command::Generate(options)) => {
             let path = config.data.join(tokens::INGEST_FILE);
             let token = std::fs::read_to_string(&path)
@@ -147,6 +155,7 @@ fn serve(config: Config, options: Options) -> Result<(), Box<dyn std::error::Err
         }
         let _ = writeln!(out, "Ingest token: {}", data.join(tokens::INGEST_FILE).display());
         tracing::info!(address = %server.address, data = %data.display(), "listening");
+        service_manager::ready();
         let (mut term, mut int) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let stop = async move {
@@ -154,6 +163,7 @@ fn serve(config: Config, options: Options) -> Result<(), Box<dyn std::error::Err
                 _ = term.recv() => {}
                 _ = int.recv() => {}
             }
+            service_manager::stopping();
             tracing::info!("stopping");
         };
         let obeying = tokio::spawn(signals.obey(server.state(), options, log));

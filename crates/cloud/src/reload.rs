@@ -4,6 +4,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, Options};
 use crate::log::Log;
+use crate::service_manager;
 use crate::state::AppState;
 
 /// SIGHUP and SIGUSR1, which end a process that does not handle them (signal(7)).
@@ -28,12 +29,19 @@ impl Signals {
     pub async fn obey(mut self, state: AppState, options: Options, log: Log) {
         loop {
             tokio::select! {
-                _ = self.hangup.recv() => match reload(&state, options.clone(), &log) {
-                    Ok(()) => tracing::info!("configuration reloaded"),
-                    Err(error) => {
-                        tracing::error!(%error, "reload failed, the previous configuration stays");
+                _ = self.hangup.recv() => {
+                    service_manager::reloading();
+                    match reload(&state, options.clone(), &log) {
+                        Ok(()) => {
+                            tracing::info!("configuration reloaded");
+                            service_manager::reloaded();
+                        }
+                        Err(error) => {
+                            tracing::error!(%error, "reload failed, the previous configuration stays");
+                            service_manager::reload_failed(&error);
+                        }
                     }
-                },
+                }
                 _ = self.user1.recv() => match log.reopen() {
                     Ok(true) => tracing::info!("log reopened"),
                     Ok(false) => tracing::info!("SIGUSR1 ignored: the log is standard error"),

@@ -16,6 +16,7 @@ mod openapi;
 mod paging;
 mod proxy;
 mod routes;
+mod service;
 mod signals;
 mod snapshots;
 mod store;
