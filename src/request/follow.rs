@@ -118,7 +118,7 @@ pub(super) fn settle<'c>(
         && !is_operators
         && follow.is_another_user(resolution.id, user)
     {
-        let session = cut(follow, &view, resolution.id, user, &id);
+        let session = cut(follow, &view, resolution.id, user, analysis.keys().fallback, &id);
         resolution = Resolution { id: session, followed: true, fresh: false, ..resolution };
     }
     let early = state.early.take();

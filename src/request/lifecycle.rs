@@ -6,7 +6,7 @@ use api_sessions_detect::{AttackKinds, detect};
 use api_sessions_extract::builtin;
 use api_sessions_extract::cookie;
 use api_sessions_identity::{
-    FoundBy, Label, Namespace, Phase, Resolution, each_identifier, resolve_with,
+    FoundBy, Label, Namespace, Phase, Resolution, address_id, each_identifier, resolve_with,
 };
 use api_sessions_protocol::ParamType;
 use api_sessions_protocol::SessionId;
@@ -94,7 +94,9 @@ fn any_identifier(
         found = found || is_wanted(&hasher.session_id(Namespace::Value, value));
     });
     if let Some(follow) = follow::links(conf, main) {
-        follow.each_session(&view, &mut |session| found = found || is_wanted(&session));
+        let id = |namespace: Namespace, value: &[u8]| hasher.session_id(namespace, value);
+        let address = || address_id(analysis.keys().fallback, &view, &id);
+        follow.each_session(&view, &address, &mut |session| found = found || is_wanted(&session));
     }
     found
 }

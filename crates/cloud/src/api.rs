@@ -8,5 +8,4 @@ pub mod operation;
 pub mod parameters;
 pub mod query;
 pub mod requests;
-pub mod rules;
 pub mod sessions;

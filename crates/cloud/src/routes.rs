@@ -15,7 +15,7 @@ use axum::routing::{self, MethodRouter};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
-use crate::api::{denylist, facets, openapi, operation, parameters, requests, rules, sessions};
+use crate::api::{denylist, facets, openapi, operation, parameters, requests, sessions};
 use crate::auth::{Access, guard};
 use crate::console;
 use crate::error::AppError;
@@ -95,8 +95,6 @@ pub fn table() -> Vec<Route> {
         api(GET, "/v1/denylist-history", Read, denylist::history),
         api(GET, "/v1/parameters", Read, parameters::get),
         api(PUT, "/v1/parameters", Change, parameters::put),
-        api(GET, "/v1/rules", Read, rules::get),
-        api(PUT, "/v1/rules", Change, rules::put),
         api(GET, "/v1/nodes", Read, nodes::list),
         api(GET, "/metrics", Read, operation::metrics),
         api(GET, "/openapi.json", Read, openapi::serve),

@@ -7,6 +7,8 @@ use api_sessions_extract::{Exchange, Scratch, SessionKey, Source as PointSource}
 use api_sessions_protocol::SessionId;
 use api_sessions_shm::{Link, LinkFlags, LinkHandle, LinkKey};
 
+use super::place::Here;
+
 /// The links at one moment.
 #[derive(Clone, Copy)]
 pub struct Follow<'f> {
@@ -33,9 +35,9 @@ pub(super) struct Carrier {
 pub(super) struct Lookup {
     /// The remembered value that decides.
     pub(super) carrier: Option<Carrier>,
-    /// Some value belongs to nobody.
+    /// Some value belongs to nobody, here or anywhere.
     pub(super) any_demoted: bool,
-    /// It brings state that nobody remembers: whose it is cannot be told, so it is not without identity.
+    /// It brings a value whose session cannot be told, so it is not without identity.
     pub(super) any_unknown: bool,
 }
 
@@ -90,12 +92,13 @@ impl Follow<'_> {
         if has_child && address.flags.has(LinkFlags::TAKEN) { shared() } else { base }
     }
 
-    /// The session of the value that one of the operator's keys has read.
+    /// The session of the value that one of the operator's keys has read. `base` is the id of the client's address.
     pub(super) fn own<X: Exchange + ?Sized>(
         &self,
         key: &SessionKey,
         value: &[u8],
         exchange: &X,
+        base: &dyn Fn() -> SessionId,
     ) -> Option<SessionId> {
         let link = match key.point.source() {
             // What was issued is the cookie, whatever the point makes of it.
@@ -108,50 +111,57 @@ impl Follow<'_> {
                 };
                 builtin::each_brought(exchange, &mut |cookie, followed| {
                     if link.is_none() && is_wanted(cookie) {
-                        link = self.get(self.key_of(&followed));
+                        link = self.here(self.key_of(&followed), base).link;
                     }
                 });
                 link
             }
-            _ => self.get(self.key(b"", value)),
+            _ => self.here(self.key(b"", value), base).link,
         };
         link.filter(|link| !link.is_demoted()).map(|link| link.session)
     }
 
-    /// Hands out the session of every remembered value that a request brings.
+    /// Hands out the session of every remembered value that a request brings. `base` is the id of the client's
+    /// address.
     pub fn each_session<X: Exchange + ?Sized>(
         &self,
         exchange: &X,
+        base: &dyn Fn() -> SessionId,
         take: &mut dyn FnMut(SessionId),
     ) {
         builtin::each_brought(exchange, &mut |_, followed| {
-            let link = self.get(self.key_of(&followed));
+            let link = self.here(self.key_of(&followed), base).link;
             if let Some(link) = link.filter(|link| !link.is_demoted()) {
                 take(link.session);
             }
         });
     }
 
-    /// The first remembered value that a request brings, in the order of classes.
+    /// The first remembered value that a request brings, in the order of classes. `base` is the id of the client's
+    /// address.
     pub(super) fn lookup<X: Exchange + ?Sized>(
         &self,
         exchange: &X,
         scratch: &mut Scratch,
+        base: &dyn Fn() -> SessionId,
     ) -> Lookup {
         let mut lookup = Lookup::default();
         if self.handle.links().is_empty() {
             return lookup;
         }
-        let mut best: Option<(Class, SessionId)> = None;
+        let mut best: Option<(bool, Class)> = None;
         builtin::each_brought(exchange, &mut |_, followed| {
-            let Some(link) = self.get(self.key_of(&followed)) else {
-                lookup.any_unknown |= followed.class == Class::State;
+            let Here { link, is_local, .. } = self.here(self.key_of(&followed), base);
+            lookup.any_demoted |= is_local;
+            let Some(link) = link else {
+                lookup.any_unknown |= is_local || followed.class == Class::State;
                 return;
             };
             if link.is_demoted() {
+                lookup.any_unknown = true;
                 lookup.any_demoted = true;
-            } else if best.is_none_or(|(class, _)| followed.class < class) {
-                best = Some((followed.class, link.session));
+            } else if best.is_none_or(|best| (is_local, followed.class) < best) {
+                best = Some((is_local, followed.class));
                 lookup.carrier = Some(Carrier {
                     session: link.session,
                     entry: followed.entry,

@@ -1,16 +1,22 @@
 //! Learning: what an answer issues is remembered, for the session that the request was in.
 
 use api_sessions_extract::builtin::{self, Class, Entry, Issued};
-use api_sessions_extract::{Exchange, Scratch};
+use api_sessions_extract::{Exchange, Scratch, Side};
 use api_sessions_protocol::SessionId;
 use api_sessions_shm::{Link, LinkFlags, LinkKey};
 
 use super::follow::Follow;
 use super::hash::Namespace;
-use super::resolve::{FoundBy, Keys, Label, Resolution, find_fallback};
+use super::place::Here;
+use super::resolve::{Fallback, FoundBy, Keys, Label, Resolution, address_id};
 
 /// Sessions that an address may have issued without seeing them again, beside one for each that it has seen.
 const MAX_PENDING: u8 = 2;
+/// More of them where the request brings cookies: the client keeps what it is given.
+const MAX_PENDING_KEPT: u8 = 8;
+
+/// Of an address with one session, whose identifier was deleted.
+const GOES_ON: LinkFlags = LinkFlags::ONE.with(LinkFlags::DELETED);
 
 /// An exchange that is over.
 pub struct Exchanged<'e, X: Exchange + ?Sized> {
@@ -35,6 +41,8 @@ struct Issue {
     value: Vec<u8>,
     entry: Option<&'static Entry>,
     key: LinkKey,
+    /// What was known of it.
+    link: Option<Link>,
 }
 
 /// One value of the request.
@@ -70,6 +78,7 @@ pub fn learn<X: Exchange + ?Sized>(
                 value: followed.value.to_vec(),
                 entry: followed.entry,
                 key: follow.key_of(&followed),
+                link: None,
             }),
         });
     }
@@ -80,7 +89,8 @@ pub fn learn<X: Exchange + ?Sized>(
             && let Some(value) = key.point.read(exchange, scratch)
         {
             let (value, key) = (value.to_vec(), follow.key(b"", value));
-            issues.push(Issue { class: Class::Set, name: Vec::new(), value, entry: None, key });
+            let (class, name, entry) = (Class::Set, Vec::new(), None);
+            issues.push(Issue { class, name, value, entry, key, link: None });
         }
     }
     if let Some(known) = exchanged.known {
@@ -91,41 +101,89 @@ pub fn learn<X: Exchange + ?Sized>(
         return None;
     }
     learned.extend(issues.iter().map(|issue| issue.key));
-    let brought = brought(follow, exchange);
-    if has_identity {
-        if deleted && !brought.is_empty() {
-            note_deletion(follow, exchanged, resolution.id);
-        }
-        continue_session(follow, exchanged, resolution, &issues, &brought, scratch);
-        return None;
-    }
+    let base = address(exchanged);
+    let brought = brought(follow, exchange, base);
     // Somebody's, though nobody knows whose: not who has just lost an identifier.
     let is_somebodys = brought.iter().any(|value| {
         value.class <= Class::State || value.link.is_some_and(|link| link.is_demoted())
     });
-    begin_session(follow, exchanged, resolution, (issues, is_somebodys), scratch, found)
+    let client = client(exchanged, resolution, found);
+    let session = if has_identity {
+        Some(resolution.id)
+    } else {
+        let address = follow.get(follow.address_key(client));
+        let goes_on = address.filter(|it| !is_somebodys && it.flags.has(GOES_ON));
+        goes_on.map(|address| address.session)
+    };
+    for issue in &mut issues {
+        look_at(follow, exchanged, issue, session, base, &brought);
+    }
+    if has_identity {
+        if deleted && !brought.is_empty() {
+            note_deletion(follow, base, resolution.id);
+        }
+        continue_session(follow, exchanged, (resolution.id, base), &issues, &brought, scratch);
+        return None;
+    }
+    // A value that is another's, or nobody's, begins nothing.
+    issues.retain(|issue| {
+        issue.link.is_none_or(|link| !link.is_demoted() && Some(link.session) == session)
+    });
+    begin_session(follow, exchanged, (client, base), &issues, is_somebodys, scratch, found)
 }
 
-fn brought<X: Exchange + ?Sized>(follow: Follow<'_>, exchange: &X) -> Vec<Brought> {
+fn brought<X: Exchange + ?Sized>(
+    follow: Follow<'_>,
+    exchange: &X,
+    base: SessionId,
+) -> Vec<Brought> {
     let mut all = Vec::new();
     builtin::each_brought(exchange, &mut |_, followed| {
-        let key = follow.key_of(&followed);
+        let Here { key, link, .. } = follow.here(follow.key_of(&followed), &|| base);
         let (class, name) = (followed.class, followed.name.to_vec());
-        all.push(Brought { class, name, key, link: follow.get(key) });
+        all.push(Brought { class, name, key, link });
     });
     all
+}
+
+/// What is known of an issued value; one that is another's is from now on nobody's, and goes on at this address if
+/// the other is elsewhere.
+fn look_at<X: Exchange + ?Sized>(
+    follow: Follow<'_>,
+    exchanged: &Exchanged<'_, X>,
+    issue: &mut Issue,
+    session: Option<SessionId>,
+    base: SessionId,
+    brought: &[Brought],
+) {
+    let key = issue.key;
+    let mut here = follow.here(key, &|| base);
+    let is_set_again = brought.iter().any(|value| value.key == here.key);
+    let is_anothers = match &here.link {
+        Some(link) => !link.is_demoted() && Some(link.session) != session,
+        None => !here.is_local && belongs_to_another(exchanged, issue, session),
+    };
+    if is_anothers && !is_set_again {
+        demote(follow, here.key);
+        // Of one elsewhere: nobody has had it here.
+        here = follow.here(key, &|| base);
+        if here.is_local && here.key != key && here.link.is_some_and(|link| !link.is_demoted()) {
+            demote(follow, here.key);
+            here = follow.here(key, &|| base);
+        }
+    }
+    (issue.key, issue.link) = (here.key, here.link);
 }
 
 /// The values issued in an exchange of a session are the session's.
 fn continue_session<X: Exchange + ?Sized>(
     follow: Follow<'_>,
     exchanged: &Exchanged<'_, X>,
-    resolution: &Resolution<'_>,
+    (session, base): (SessionId, SessionId),
     issues: &[Issue],
     brought: &[Brought],
     scratch: &mut Scratch,
 ) {
-    let session = resolution.id;
     let of_another = |link: &Link| !link.is_demoted() && link.session != session;
     if brought.iter().any(|value| value.link.as_ref().is_some_and(of_another)) {
         // Values of two sessions: nothing merges.
@@ -134,15 +192,11 @@ fn continue_session<X: Exchange + ?Sized>(
     let mut linked = false;
     for issue in issues {
         let known = brought.iter().find(|value| value.key == issue.key);
-        if known.is_some_and(|value| value.link.is_some()) {
-            // Set again.
+        let is_set_again = known.is_some_and(|value| value.link.is_some());
+        if is_set_again || issue.link.is_some_and(|link| link.is_demoted()) {
             continue;
         }
-        if known.is_none() && belongs_to_another(exchanged, issue, session) {
-            demote(follow, issue.key);
-            continue;
-        }
-        give(follow, issue.key, session);
+        give(follow, issue, session, base);
         linked = true;
         for old in brought.iter().filter(|old| old.name == issue.name && old.key != issue.key) {
             follow.handle.update(old.key, follow.now_s, |link| {
@@ -160,18 +214,19 @@ fn continue_session<X: Exchange + ?Sized>(
 fn belongs_to_another<X: Exchange + ?Sized>(
     exchanged: &Exchanged<'_, X>,
     issue: &Issue,
-    session: SessionId,
+    session: Option<SessionId>,
 ) -> bool {
     issue.entry.is_some() && {
         let id = (exchanged.id)(Namespace::Value, &issue.value);
-        id != session && (exchanged.exists)(id)
+        Some(id) != session && (exchanged.exists)(id)
     }
 }
 
-/// The value is the session's; one that is another's is from now on nobody's.
-fn give(follow: Follow<'_>, key: LinkKey, session: SessionId) {
-    follow.handle.update(key, follow.now_s, |link| match link {
-        None => Some(Link::new(session, follow.now_s)),
+/// The value is the session's; one that has become another's meanwhile is nobody's.
+fn give(follow: Follow<'_>, issue: &Issue, session: SessionId, base: SessionId) {
+    let place = follow.place(base);
+    follow.handle.update(issue.key, follow.now_s, |link| match link {
+        None => Some(Link::issued(session, follow.now_s, place)),
         Some(link) if link.is_demoted() => None,
         Some(link) if link.session == session => Some(Link { used_s: follow.now_s, ..link }),
         Some(link) => Some(Link { flags: link.flags.with(LinkFlags::DEMOTED), ..link }),
@@ -189,40 +244,30 @@ fn demote(follow: Follow<'_>, key: LinkKey) {
 fn begin_session<X: Exchange + ?Sized>(
     follow: Follow<'_>,
     exchanged: &Exchanged<'_, X>,
-    resolution: &Resolution<'_>,
-    (mut issues, is_somebodys): (Vec<Issue>, bool),
+    (client, base): (SessionId, SessionId),
+    issues: &[Issue],
+    is_somebodys: bool,
     scratch: &mut Scratch,
     found: &mut Vec<u8>,
 ) -> Option<Resolution<'static>> {
-    issues.retain(|issue| match follow.get(issue.key) {
-        Some(link) if link.is_demoted() => false,
-        Some(_) => {
-            demote(follow, issue.key);
-            false
-        }
-        None if belongs_to_another(exchanged, issue, resolution.id) => {
-            demote(follow, issue.key);
-            false
-        }
-        None => true,
-    });
     let best = issues.iter().min_by_key(|issue| issue.class)?;
-    let base = base(exchanged, resolution, found);
     let own = (exchanged.id)(Namespace::Value, &best.value);
     let mut session = own;
     let mut is_settled = false;
+    let brings_cookies = exchanged.exchange.header(Side::Request, b"cookie").is_some();
+    let kept = if brings_cookies { MAX_PENDING_KEPT } else { 0 };
     let now_s = follow.now_s;
-    follow.handle.update(follow.address_key(base), now_s, |address| {
-        let known = address.unwrap_or(Link::new(base, now_s));
+    follow.handle.update(follow.address_key(client), now_s, |address| {
+        let known = address.unwrap_or(Link::new(client, now_s));
         let mut changed = Link { used_s: now_s, ..known };
         let flags = known.flags;
         let has_child = flags.has(LinkFlags::ONE) || flags.has(LinkFlags::MANY);
         if !has_child && !flags.has(LinkFlags::TAKEN) {
             // The first identity that it is given: the session goes on.
-            session = base;
+            session = client;
             changed.flags = flags.with(LinkFlags::TAKEN);
             changed.pending = changed.pending.saturating_add(1);
-        } else if flags.has(LinkFlags::ONE.with(LinkFlags::DELETED)) && !is_somebodys {
+        } else if flags.has(GOES_ON) && !is_somebodys {
             // After a deleted identifier its only session goes on.
             session = known.session;
             changed.flags = flags.without(LinkFlags::DELETED);
@@ -230,7 +275,7 @@ fn begin_session<X: Exchange + ?Sized>(
             // Another visitor, or one who keeps no cookies.
             let most =
                 if known.returned == 0 { 1 } else { known.returned.saturating_add(MAX_PENDING) };
-            if known.pending < most {
+            if known.pending < most.saturating_add(kept) {
                 is_settled = true;
                 changed.pending = known.pending.saturating_add(1);
             }
@@ -240,8 +285,8 @@ fn begin_session<X: Exchange + ?Sized>(
         }
         Some(changed)
     });
-    for issue in &issues {
-        give(follow, issue.key, session);
+    for issue in issues {
+        give(follow, issue, session, base);
     }
     follow.note_principal(session, exchanged.exchange, scratch);
     if !is_settled {
@@ -263,7 +308,7 @@ fn begin_session<X: Exchange + ?Sized>(
 }
 
 /// The id of a client without identity: where it is and what it looks like, or its key.
-fn base<X: Exchange + ?Sized>(
+fn client<X: Exchange + ?Sized>(
     exchanged: &Exchanged<'_, X>,
     resolution: &Resolution<'_>,
     found: &[u8],
@@ -275,9 +320,7 @@ fn base<X: Exchange + ?Sized>(
 }
 
 fn address<X: Exchange + ?Sized>(exchanged: &Exchanged<'_, X>) -> SessionId {
-    let mut value = Vec::new();
-    let (namespace, _) = find_fallback(exchanged.keys.fallback, exchanged.exchange, &mut value);
-    (exchanged.id)(namespace, &value)
+    address_id(exchanged.keys.fallback, exchanged.exchange, exchanged.id)
 }
 
 /// A session has come back from an address: the first time it brings its value, or the first request at all.
@@ -289,8 +332,9 @@ fn came_back<X: Exchange + ?Sized>(
     let mut is_first = false;
     if resolution.fresh {
         builtin::each_brought(exchanged.exchange, &mut |_, followed| {
-            let key = follow.key_of(&followed);
-            if follow.get(key).is_some_and(|link| link.session == resolution.id) {
+            let Here { key, link, .. } =
+                follow.here(follow.key_of(&followed), &|| address(exchanged));
+            if link.is_some_and(|link| !link.is_demoted() && link.session == resolution.id) {
                 is_first |= follow.handle.returned(key, follow.now_s).is_some();
             }
         });
@@ -321,12 +365,8 @@ fn came_back<X: Exchange + ?Sized>(
 }
 
 /// The session's identifier was deleted: the next one that its address is given is its own.
-fn note_deletion<X: Exchange + ?Sized>(
-    follow: Follow<'_>,
-    exchanged: &Exchanged<'_, X>,
-    session: SessionId,
-) {
-    let key = follow.address_key(address(exchanged));
+fn note_deletion(follow: Follow<'_>, base: SessionId, session: SessionId) {
+    let key = follow.address_key(base);
     follow.handle.update(key, follow.now_s, |address| {
         let address = address.filter(|it| it.flags.has(LinkFlags::ONE) && it.session == session)?;
         Some(Link { flags: address.flags.with(LinkFlags::DELETED), ..address })
@@ -339,13 +379,15 @@ pub fn cut<X: Exchange + ?Sized>(
     exchange: &X,
     session: SessionId,
     user: &[u8],
+    fallback: Fallback,
     id: &dyn Fn(Namespace, &[u8]) -> SessionId,
 ) -> SessionId {
+    let base = address_id(fallback, exchange, id);
     let mut name = session.to_hex().to_vec();
     name.extend_from_slice(b"\nuser\n");
     name.extend_from_slice(user);
     let new = id(Namespace::Value, &name);
-    for value in brought(follow, exchange) {
+    for value in brought(follow, exchange, base) {
         follow.handle.update(value.key, follow.now_s, |link| match link {
             Some(link) if link.is_demoted() || link.session != session => None,
             _ => Some(Link { flags: LinkFlags::RETURNED, ..Link::new(new, follow.now_s) }),

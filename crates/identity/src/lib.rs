@@ -7,6 +7,7 @@ mod hash;
 mod ip;
 mod learn;
 mod memo;
+mod place;
 mod resolve;
 
 pub use follow::Follow;
@@ -14,5 +15,6 @@ pub use hash::{Hasher, Namespace, ParameterHash};
 pub use learn::{Exchanged, cut, learn};
 pub use memo::IdMemo;
 pub use resolve::{
-    Fallback, FoundBy, Keys, Label, Phase, Resolution, each_identifier, resolve, resolve_with,
+    Fallback, FoundBy, Keys, Label, Phase, Resolution, address_id, each_identifier, resolve,
+    resolve_with,
 };

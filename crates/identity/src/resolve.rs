@@ -241,16 +241,18 @@ pub fn resolve_with<'k, X: Exchange + ?Sized>(
             fresh: false,
         })
     };
+    let address = || address_id(keys.fallback, exchange, &id);
     if let Some((at, key)) = find_own(keys, exchange, phase, scratch, found) {
-        let followed = follow.and_then(|follow| follow.own(key, found, exchange));
+        let followed = follow.and_then(|follow| follow.own(key, found, exchange, &address));
         let session = followed.unwrap_or_else(|| id(Namespace::Value, found));
         let found_by = FoundBy::Own(at);
         return Resolution { followed: followed.is_some(), ..known(session, found_by) };
     }
     let mut may_be_another = false;
     if keys.builtin {
-        let lookup = follow.map(|follow| follow.lookup(exchange, scratch)).unwrap_or_default();
-        may_be_another = lookup.any_demoted || lookup.any_unknown;
+        let lookup =
+            follow.map(|follow| follow.lookup(exchange, scratch, &address)).unwrap_or_default();
+        may_be_another = lookup.any_unknown;
         if let Some(carrier) = lookup.carrier {
             found.extend_from_slice(&carrier.value);
             let (found_by, label) = match carrier.entry {
@@ -312,8 +314,19 @@ fn find_own<'k, X: Exchange + ?Sized>(
     })
 }
 
+/// Id of where the client is and what it looks like.
+pub fn address_id<X: Exchange + ?Sized>(
+    fallback: Fallback,
+    exchange: &X,
+    id: &dyn Fn(Namespace, &[u8]) -> SessionId,
+) -> SessionId {
+    let mut value = Vec::new();
+    let (namespace, _) = find_fallback(fallback, exchange, &mut value);
+    id(namespace, &value)
+}
+
 /// Where the client is and what it looks like.
-pub(super) fn find_fallback<X: Exchange + ?Sized>(
+fn find_fallback<X: Exchange + ?Sized>(
     fallback: Fallback,
     exchange: &X,
     found: &mut Vec<u8>,

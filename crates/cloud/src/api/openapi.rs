@@ -11,7 +11,7 @@ use utoipa::openapi::{
     ContentBuilder, OpenApi as Document, PathItem, Ref, RefOr, Response, ResponseBuilder,
 };
 
-use super::{denylist, facets, operation, parameters, requests, rules, sessions};
+use super::{denylist, facets, operation, parameters, requests, sessions};
 use crate::auth::Access;
 use crate::error::ErrorBody;
 use crate::ingest::records;
@@ -43,8 +43,6 @@ use api_sessions_store::Role;
         denylist::history,
         parameters::get,
         parameters::put,
-        rules::get,
-        rules::put,
         nodes::list,
         operation::metrics,
         operation::healthz,

@@ -41,7 +41,7 @@ impl Node {
             && resolution.found_by.is_key()
             && follow.is_another_user(resolution.id, user.as_bytes())
         {
-            let session = cut(follow, exchange, resolution.id, user.as_bytes(), &id);
+            let session = cut(follow, exchange, resolution.id, user.as_bytes(), KEYS.fallback, &id);
             resolution = Resolution { id: session, followed: true, ..resolution };
         }
         let exists = |session| self.sessions.contains(&session);
@@ -135,6 +135,87 @@ fn values_that_two_have_are_nobodys_for_good() {
     }
     let (x, y) = (from("x").header("Cookie", &shared), from("y").header("Cookie", &shared));
     assert_ne!(node.session(&x), node.session(&y));
+}
+
+#[test]
+fn an_equal_state_elsewhere_took_a_visitor_out_of_its_session() {
+    let mut node = Node::new();
+    let state = |n| format!("session={}", value(n));
+    let set = |agent, n| from(agent).answered("Set-Cookie", format!("{}; path=/", state(n)));
+    // Ann's state before she logs in is Bob's, and that after she has logged out too.
+    let of_ann = node.session(&set("ann", 1));
+    let of_bob = node.session(&set("bob", 1));
+    assert_ne!(of_ann, of_bob);
+    for _ in 0..2 {
+        for (agent, session, n) in [("ann", of_ann, 10), ("bob", of_bob, 20)] {
+            assert_eq!(node.session(&from(agent).header("Cookie", state(1))), session);
+            let login = set(agent, n).header("Cookie", state(1));
+            assert_eq!(node.session(&login), session);
+            assert_eq!(node.session(&from(agent).header("Cookie", state(n))), session);
+            let logout = set(agent, 1).header("Cookie", state(n));
+            assert_eq!(node.session(&logout), session);
+            assert_eq!(node.session(&from(agent).header("Cookie", state(1))), session);
+        }
+    }
+    // Deleted, and given again.
+    let deletion = "session=; Max-Age=0";
+    let deleted = from("bob").header("Cookie", state(20)).answered("Set-Cookie", deletion);
+    assert_eq!(node.session(&deleted), of_bob);
+    assert_eq!(node.session(&set("bob", 1)), of_bob);
+    assert_eq!(node.session(&from("bob").header("Cookie", state(1))), of_bob);
+    // Somewhere else it is nobody's.
+    let elsewhere = node.session(&from("carl").header("Cookie", state(1)));
+    assert!(elsewhere != of_ann && elsewhere != of_bob);
+    // A second one beside Ann, and beside Bob, who is not the first to have it.
+    for (agent, first, n) in [("ann", of_ann, 30), ("bob", of_bob, 40)] {
+        let other = node.session(&set(agent, n));
+        assert_ne!(node.session(&from(agent).header("Cookie", state(n))), first);
+        assert_ne!(other, first);
+        node.session(&set(agent, 1).header("Cookie", state(n)));
+        assert_ne!(node.session(&from(agent).header("Cookie", state(1))), first);
+    }
+}
+
+#[test]
+fn an_equal_state_beside_another_is_nobodys_there() {
+    let mut node = Node::new();
+    let set = format!("session={}; path=/", value(1));
+    // Both without identity; then of two sessions; then of one, and of one without identity.
+    let arrives = from("a").answered("Set-Cookie", &set);
+    let known = |n| from("b").header("Cookie", format!("PHPSESSID={}", value(n)));
+    let knowns = from("c").header("Cookie", format!("PHPSESSID={}", value(4)));
+    for (agent, answers) in [
+        ("a", [arrives.clone(), arrives]),
+        ("b", [2, 3].map(|n| known(n).answered("Set-Cookie", &set))),
+        ("c", [knowns.answered("Set-Cookie", &set), from("c").answered("Set-Cookie", &set)]),
+    ] {
+        for answer in answers {
+            node.session(&answer);
+        }
+        let brought = from(agent).header("Cookie", format!("session={}", value(1)));
+        assert_ne!(node.serve(&brought, "").1, "link", "{agent}");
+    }
+}
+
+#[test]
+fn browsers_that_come_at_the_same_moment_were_one_session() {
+    let mut node = Node::new();
+    let arrives = |n| {
+        let set = format!("PHPSESSID={}; path=/", value(n));
+        from("office").header("Cookie", "theme=dark").answered("Set-Cookie", set)
+    };
+    let sessions: HashSet<_> = (0..6).map(|n| node.session(&arrives(n))).collect();
+    assert_eq!(sessions.len(), 6);
+    let back: HashSet<_> = (0..6)
+        .map(|n| {
+            let cookie = format!("theme=dark; PHPSESSID={}", value(n));
+            node.session(&from("office").header("Cookie", cookie))
+        })
+        .collect();
+    assert_eq!(back, sessions);
+    // A client that sends a cookie and keeps none is a few sessions, not one a request.
+    let sessions: HashSet<_> = (100..200).map(|n| node.session(&arrives(n))).collect();
+    assert!(sessions.len() <= 20, "{}", sessions.len());
 }
 
 #[test]
@@ -234,8 +315,8 @@ struct Browser {
     user: Option<u8>,
 }
 
-/// Everybody behind one address with one User-Agent; values in no particular order.
-fn no_two_users_meet(app: App, name: &str, steps: &[Step], with_parameter: bool) {
+/// Everybody behind one address with one User-Agent, or two by two; values in no particular order.
+fn no_two_users_meet(app: App, name: &str, steps: &[Step], with_parameter: bool, places: u8) {
     let mut node = Node::new();
     let mut browsers = vec![Browser::default(); 4];
     let mut under_way: Vec<(Step, u8, Browser)> = Vec::new();
@@ -255,7 +336,7 @@ fn no_two_users_meet(app: App, name: &str, steps: &[Step], with_parameter: bool)
             under_way.push((step, who, browsers[usize::from(who)].clone()));
             continue;
         };
-        let mut exchange = from("everybody");
+        let mut exchange = from(["everybody", "others"][usize::from(who % places)]);
         if let Some(cookie) = &sent.cookie {
             exchange = exchange.header("Cookie", format!("{name}={cookie}"));
         }
@@ -306,7 +387,8 @@ proptest! {
         name in prop_oneof![Just("PHPSESSID"), Just("laravel_session"), Just("whatever"), Just("session")],
         steps in proptest::collection::vec(step(), 1..120),
         with_parameter in any::<bool>(),
+        places in 1_u8..3,
     ) {
-        no_two_users_meet(app, name, &steps, with_parameter);
+        no_two_users_meet(app, name, &steps, with_parameter, places);
     }
 }

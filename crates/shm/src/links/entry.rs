@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | 0 | key; 0: free |
 //! | 1, 2 | session |
-//! | 3 | last used, seconds since 1970 (32 bits), flags (16), two counters (8 each) |
+//! | 3 | last used, seconds since 1970 (32 bits), flags (16), two counters of an address (8 each) or the place of a value (16) |
 
 use api_sessions_protocol::SessionId;
 
@@ -43,7 +43,7 @@ impl LinkFlags {
 
     /// With `flags` too.
     #[must_use]
-    pub fn with(self, flags: Self) -> Self {
+    pub const fn with(self, flags: Self) -> Self {
         Self(self.0 | flags.0)
     }
 
@@ -79,6 +79,18 @@ impl Link {
     /// Of a session, used at `used_s`.
     pub fn new(session: SessionId, used_s: u32) -> Self {
         Self { session, used_s, flags: LinkFlags(0), pending: 0, returned: 0 }
+    }
+
+    /// Of a value that was issued to a session at `place`, a short hash of an address; 0: not known where.
+    pub fn issued(session: SessionId, used_s: u32, place: u16) -> Self {
+        let [pending, returned] = place.to_le_bytes();
+        Self { pending, returned, ..Self::new(session, used_s) }
+    }
+
+    /// Of a value: where it was first issued. 0: not known.
+    #[inline]
+    pub fn place(&self) -> u16 {
+        u16::from_le_bytes([self.pending, self.returned])
     }
 
     /// Belongs to nobody.

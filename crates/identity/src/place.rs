@@ -1,0 +1,57 @@
+//! A value that belongs to nobody can still be somebody's at one address.
+//!
+//! Equal states are equal bytes: two empty carts, filled in the same second. Such a value says nothing by itself.
+//! Where it was issued to one session of an address and `User-Agent` alone, it says enough there.
+
+use api_sessions_protocol::SessionId;
+use api_sessions_shm::{Link, LinkKey};
+
+use super::follow::Follow;
+
+/// What is known of a value at one address.
+pub(super) struct Here {
+    /// What is to be changed for it.
+    pub(super) key: LinkKey,
+    /// Whose it is. Demoted: nobody's.
+    pub(super) link: Option<Link>,
+    /// It belongs to nobody elsewhere.
+    pub(super) is_local: bool,
+}
+
+impl Follow<'_> {
+    /// What is known of a value at the address with the id `base`, which is computed where it is needed.
+    #[inline]
+    pub(super) fn here(&self, key: LinkKey, base: &dyn Fn() -> SessionId) -> Here {
+        match self.get(key) {
+            Some(link) if link.is_demoted() => self.local(key, &link, base()),
+            link => Here { key, link, is_local: false },
+        }
+    }
+
+    /// What is known at `base` of a value that `first` says is nobody's.
+    #[cold]
+    pub(super) fn local(&self, key: LinkKey, first: &Link, base: SessionId) -> Here {
+        if first.place() == 0 {
+            // It is not known where the first one is that it was issued to.
+            return Here { key, link: Some(*first), is_local: true };
+        }
+        let local = self.local_key(key, base);
+        let link = self.get(local).or_else(|| {
+            let is_first = first.place() == self.place(base);
+            is_first.then(|| Link::new(first.session, self.now_s))
+        });
+        Here { key: local, link, is_local: true }
+    }
+
+    /// Short hash of an address. Never 0.
+    pub(super) fn place(&self, base: SessionId) -> u16 {
+        (self.address_key(base).hash() as u16).max(1)
+    }
+
+    fn local_key(&self, key: LinkKey, base: SessionId) -> LinkKey {
+        let mut value = [0; 24];
+        value[..16].copy_from_slice(&base.0);
+        value[16..].copy_from_slice(&key.hash().to_le_bytes());
+        self.key(b"\x01here", &value)
+    }
+}

@@ -1,0 +1,41 @@
+"""The applications: how each is started, and who visits it."""
+from browser import Browser, McpClient, TokenClient
+
+# Least V of an application that is sound, well below what is measured: two cores give other orders each time.
+LEAST = {"hard": 0.85, "easy": 0.93, "nat": 0.85}
+
+
+class App:
+    """An application; `keeps`: its clients keep what they are given."""
+
+    def __init__(self, kind, script, *words, client=Browser, keeps=True, least=LEAST):
+        self.kind, self.script, self.words = kind, script, words
+        self.make, self.keeps, self.least = client, keeps, least
+
+    def client(self, port, name, address, agent, log):
+        if self.keeps:
+            return self.make(port, name, address, agent, log)
+        return self.make(port, name, address, agent, log, keeps_cookies=False)
+
+    def command(self, here, deps, directory, port):
+        """Words that start it on a port of 127.0.0.1."""
+        script = f"{here}/{self.script}"
+        programs = {"python": f"{deps}/venv/bin/python", "node": "node", "ruby": "ruby", "sh": "sh"}
+        if self.kind == "php":
+            return ["php", "-S", f"127.0.0.1:{port}", "-d", f"session.save_path={directory}", script]
+        return [programs[self.kind], script, str(port), *self.words]
+
+
+APPS = {
+    "flask": App("python", "flask_app.py"),
+    "django": App("python", "django_app.py"),
+    "django-signed": App("python", "django_app.py", "signed"),
+    "starlette": App("python", "starlette_app.py"),
+    "express-session": App("node", "express_app.js"),
+    "express-rolling": App("node", "express_app.js", "rolling"),
+    "cookie-session": App("node", "express_app.js", "cookie"),
+    "koa-session": App("node", "koa_app.js"),
+    "fastify-session": App("node", "fastify_app.js"),
+    "iron-session": App("node", "iron_app.mjs"),
+    "no-cookies": App("python", "nocookies_app.py", keeps=False, least={}),
+}
