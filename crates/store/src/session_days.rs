@@ -49,15 +49,17 @@ impl Kind {
 /// What is shown for values beyond the limit of values kept.
 pub(crate) const OTHER_TEXT: &str = "(other)";
 
-/// Most values of one kind that a day part counts one by one; the others are counted together, as
+/// Most values of one kind that a session's detail counts one by one; the others are counted together, as
 /// [`OTHER_TEXT`].
 pub(crate) const MAX_VALUES: usize = 300;
 
-/// One day part, as far as its day knows.
-pub(crate) struct SessionDayCounts {
-    pub(crate) part: SessionDay,
-    pub(crate) user: Option<String>,
-    pub(crate) role: Option<String>,
+/// A part of a session: what a day, or a segment of a day, has of it.
+pub(crate) struct SessionPart {
+    pub(crate) day: SessionDay,
+    /// The newest user and role, with the times of their requests (ms since 1970).
+    pub(crate) user: Option<(u64, String)>,
+    pub(crate) role: Option<(u64, String)>,
+    /// Of the newest request.
     pub(crate) key: String,
     pub(crate) source: String,
     pub(crate) counts: Vec<(Kind, String, u64)>,
@@ -65,48 +67,84 @@ pub(crate) struct SessionDayCounts {
     pub(crate) endpoints: u64,
 }
 
-/// Puts the parts of a session together; `None`: there are none.
-pub(crate) fn detail(session: &str, parts: Vec<SessionDayCounts>) -> Option<SessionDetail> {
+/// The later of two values; of two of the same time, the second.
+fn newer(a: Option<(u64, String)>, b: Option<(u64, String)>) -> Option<(u64, String)> {
+    match (&a, &b) {
+        (Some((a_ts, _)), Some((b_ts, _))) if a_ts > b_ts => a,
+        (_, None) => a,
+        _ => b,
+    }
+}
+
+/// Puts the parts of a session together, which come by days, oldest first; `None`: there are none.
+pub(crate) fn detail(session: &str, parts: Vec<SessionPart>) -> Option<SessionDetail> {
     let mut summary = SessionSummary {
         session: session.to_owned(),
         first_ts: u64::MAX,
         ..SessionSummary::default()
     };
     let mut counts: HashMap<(Kind, String), u64> = HashMap::new();
-    let mut listed = Vec::with_capacity(parts.len());
+    let mut listed: Vec<SessionDay> = Vec::with_capacity(parts.len());
+    let (mut user, mut role) = (None, None);
     let mut endpoint_count = 0;
-    // Oldest first: the newest user, role and key are what stays.
     for part in parts {
-        summary.first_ts = summary.first_ts.min(part.part.first_ts);
-        summary.last_ts = summary.last_ts.max(part.part.last_ts);
-        summary.requests += part.part.requests;
-        summary.attacks += part.part.attacks;
-        summary.denied += part.part.denied;
-        summary.user = part.user.or(summary.user);
-        summary.role = part.role.or(summary.role);
-        summary.key = part.key;
-        summary.source = part.source;
-        summary.days.push(part.part.day.clone());
+        let day = part.day;
+        if day.last_ts >= summary.last_ts {
+            (summary.key, summary.source) = (part.key, part.source);
+        }
+        summary.first_ts = summary.first_ts.min(day.first_ts);
+        summary.last_ts = summary.last_ts.max(day.last_ts);
+        summary.requests += day.requests;
+        summary.attacks += day.attacks;
+        summary.denied += day.denied;
+        (user, role) = (newer(user, part.user), newer(role, part.role));
         endpoint_count = endpoint_count.max(part.endpoints);
         for (kind, text, count) in part.counts {
             *counts.entry((kind, text)).or_default() += count;
         }
-        listed.push(part.part);
+        match listed.last_mut().filter(|last| last.day == day.day) {
+            None => listed.push(day),
+            Some(last) => {
+                last.first_ts = last.first_ts.min(day.first_ts);
+                last.last_ts = last.last_ts.max(day.last_ts);
+                last.requests += day.requests;
+                last.attacks += day.attacks;
+                last.denied += day.denied;
+            }
+        }
     }
+    summary.days = listed.iter().map(|day| day.day.clone()).collect();
+    (summary.user, summary.role) = (user.map(|user| user.1), role.map(|role| role.1));
     if listed.is_empty() {
         return None;
     }
     let mut by: BTreeMap<String, Vec<ValueCount>> =
         Kind::ALL.iter().map(|(_, name)| ((*name).to_owned(), Vec::new())).collect();
+    let share = |count: u64| count as f64 / summary.requests.max(1) as f64;
     for ((kind, value), count) in counts {
         let name = Kind::ALL.iter().find(|entry| entry.0 == kind).map(|entry| entry.1);
         if let Some(values) = name.and_then(|name| by.get_mut(name)) {
-            let share = count as f64 / summary.requests.max(1) as f64;
-            values.push(ValueCount { value, count, share });
+            values.push(ValueCount { value, count, share: share(count) });
         }
     }
     for values in by.values_mut() {
-        values.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
+        let order = |a: &ValueCount, b: &ValueCount| {
+            b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value))
+        };
+        values.sort_by(order);
+        let is_other = |value: &ValueCount| value.value == OTHER_TEXT;
+        if values.iter().filter(|value| !is_other(value)).count() > MAX_VALUES {
+            let (mut kept, mut other) = (0, 0);
+            values.retain(|value| {
+                kept += usize::from(!is_other(value));
+                let is_kept = !is_other(value) && kept <= MAX_VALUES;
+                other += if is_kept { 0 } else { value.count };
+                is_kept
+            });
+            let value = OTHER_TEXT.to_owned();
+            values.push(ValueCount { value, count: other, share: share(other) });
+            values.sort_by(order);
+        }
     }
     let first = |name: &str| -> Vec<String> {
         by.get(name)

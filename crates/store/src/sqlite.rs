@@ -23,6 +23,7 @@ mod segment;
 mod sessions;
 mod strings;
 mod throttle;
+mod values;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ use parking_lot::Mutex;
 use self::codec::session_key;
 use self::control_file::ControlFile;
 use self::segment::{Segment, Segments, absent, incomplete};
+use self::sessions::Limits;
 use self::writer::Job;
 use super::{
     Activity, Batch, Day, DayHealth, Filter, MAX_TOTAL, Page, Records, Reply, RequestQuery,
@@ -46,9 +48,13 @@ use super::{
 /// Batches that wait for the writer; more wait in their senders.
 const WAITING: usize = 256;
 
+/// Sessions that meet a filter are looked up one by one up to this number: more take longer than reading through all.
+const FEW: usize = 500;
+
 /// The embedded store.
 pub struct SqliteStore {
     segments: Segments,
+    limits: Limits,
     control: Mutex<ControlFile>,
     write_error: Arc<Mutex<Option<String>>>,
     jobs: Option<Sender<Job>>,
@@ -63,15 +69,21 @@ impl SqliteStore {
     /// error: the others are served. Nor is a disk that cannot be written to, where all is made
     /// already: it is read.
     pub fn open(dir: &Path) -> Result<SqliteStore, StoreError> {
-        Self::open_with_segments_of(dir, writer::FULL_REQUESTS)
+        Self::open_with_limits(dir, writer::FULL_REQUESTS, FEW, MAX_TOTAL)
     }
 
-    /// As [`SqliteStore::open`], with another number of requests at which a segment is closed. For tests.
+    /// As [`SqliteStore::open`], with other limits, so that tests meet them: requests at which a segment is closed,
+    /// sessions that a list looks up one by one, and sessions that it counts.
     ///
     /// # Errors
     /// As [`SqliteStore::open`].
     #[doc(hidden)]
-    pub fn open_with_segments_of(dir: &Path, requests: u64) -> Result<SqliteStore, StoreError> {
+    pub fn open_with_limits(
+        dir: &Path,
+        requests: u64,
+        few: usize,
+        total: u64,
+    ) -> Result<SqliteStore, StoreError> {
         make_dir(dir).map_err(|error| {
             StoreError::Unavailable(format!("cannot make {}: {error}", dir.display()))
         })?;
@@ -99,6 +111,7 @@ impl SqliteStore {
             .map_err(|error| StoreError::Unavailable(format!("no thread: {error}")))?;
         Ok(SqliteStore {
             segments,
+            limits: Limits { few, total },
             control: Mutex::new(control),
             write_error,
             jobs: Some(jobs),
@@ -129,12 +142,14 @@ impl SqliteStore {
 
     fn list(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
         let segments = self.segments_of(&query.filter);
-        let found = sessions::find(&segments, query)?;
-        let of_key = |key| detail::session(&segments, key, false).map(|detail| detail.summary);
+        let found = sessions::find(&segments, query, self.limits)?;
         Ok(SessionPage {
-            total: found.total.min(MAX_TOTAL),
-            total_is_lower_bound: found.total > MAX_TOTAL,
-            sessions: found.page.iter().filter_map(of_key).collect(),
+            total: found.total.min(self.limits.total),
+            total_is_lower_bound: found.total > self.limits.total,
+            sessions: detail::sessions(&segments, &found.page, false)
+                .into_iter()
+                .map(|detail| detail.summary)
+                .collect(),
             next: found.next,
             incomplete: incomplete(&segments),
         })
@@ -186,14 +201,12 @@ impl Records for SqliteStore {
     }
 
     fn sessions(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
-        // A list takes memory that the allocator keeps for the thread: those that end pass it on.
-        std::thread::scope(|scope| scope.spawn(|| self.list(query)).join())
-            .unwrap_or_else(|_| Err(StoreError::Unavailable("the list failed".into())))
+        self.list(query)
     }
 
     fn session(&self, session: &str) -> Result<Option<SessionDetail>, StoreError> {
         let segments = self.segments.all();
-        match detail::session(&segments, &session_key(session), true) {
+        match detail::sessions(&segments, &[session_key(session)], true).pop() {
             Some(found) => Ok(Some(SessionDetail { incomplete: incomplete(&segments), ..found })),
             None => absent(&segments),
         }

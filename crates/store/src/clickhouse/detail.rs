@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::filter;
 use super::sql::{Connection, Sql};
-use crate::session_days::{Kind, MAX_VALUES, OTHER_TEXT, SessionDayCounts, detail};
+use crate::session_days::{Kind, MAX_VALUES, OTHER_TEXT, SessionPart, detail};
 use crate::{Filter, MAX_LISTED, SessionDay};
 use crate::{SessionDetail, StoreError};
 
@@ -87,8 +87,7 @@ pub(super) fn read(
     for row in counts {
         by_part.entry((row.session.clone(), row.part_day.clone())).or_default().push(row);
     }
-    let mut of_session: HashMap<&str, Vec<SessionDayCounts>> = HashMap::new();
-    // Oldest first: the newest user, role and key are what stays.
+    let mut of_session: HashMap<&str, Vec<SessionPart>> = HashMap::new();
     parts.sort_by(|a, b| a.part_day.cmp(&b.part_day));
     for part in &parts {
         let counts =
@@ -101,8 +100,9 @@ pub(super) fn read(
         .collect())
 }
 
-fn day_part(row: &PartRow, counts: Vec<CountRow>, all_values: bool) -> SessionDayCounts {
-    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+fn day_part(row: &PartRow, counts: Vec<CountRow>, all_values: bool) -> SessionPart {
+    // There is one part of a day: any time of the day orders it.
+    let some = |text: &str| (!text.is_empty()).then(|| (row.last_ts, text.to_owned()));
     let mut endpoints = 0;
     let mut values = Vec::new();
     for count in counts {
@@ -116,8 +116,8 @@ fn day_part(row: &PartRow, counts: Vec<CountRow>, all_values: bool) -> SessionDa
             values.push((kind.0, OTHER_TEXT.to_owned(), count.total - shown));
         }
     }
-    SessionDayCounts {
-        part: SessionDay {
+    SessionPart {
+        day: SessionDay {
             day: row.part_day.clone(),
             first_ts: row.first_ts,
             last_ts: row.last_ts,

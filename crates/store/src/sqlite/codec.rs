@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::session_days::Kind;
 
-/// What identifies a session in memory and in cursors: the bytes of an id of 32 hexadecimal digits, else a hash.
+/// What identifies a session or a request in memory and in cursors: the bytes of an id of 32 hexadecimal digits, else a hash.
 pub(super) type Key = [u8; 16];
 
-/// The key of a session.
-pub(super) fn session_key(session: &str) -> Key {
-    unhex(session).unwrap_or_else(|| hash("session", session))
+/// The key of a session or a request.
+pub(super) fn session_key(id: &str) -> Key {
+    unhex(id).unwrap_or_else(|| hash("session", id))
 }
 
 /// The key of a batch in a Bloom filter.
@@ -76,6 +76,11 @@ pub(super) fn id_text(value: ValueRef<'_>) -> String {
     }
 }
 
+/// What identifies a request in memory, of its stored [`Id`].
+pub(super) fn id_key(value: ValueRef<'_>) -> Key {
+    session_key(&id_text(value))
+}
+
 /// A parameter of a request.
 #[derive(Serialize, Deserialize)]
 struct StoredParam<'a> {
@@ -133,7 +138,21 @@ pub(super) fn unpack_params(bytes: &[u8]) -> Option<Vec<Param<'static>>> {
 /// A value of a session: its kind and the number of its string (or a status), in one number that orders values
 /// by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "u32", into = "u32")]
 pub(super) struct Facet(u32);
+
+/// In files the kind comes last: small numbers of strings take few bytes.
+impl From<Facet> for u32 {
+    fn from(facet: Facet) -> u32 {
+        facet.0.rotate_left(u32::BITS - Facet::STRING_BITS)
+    }
+}
+
+impl From<u32> for Facet {
+    fn from(stored: u32) -> Facet {
+        Facet(stored.rotate_right(u32::BITS - Facet::STRING_BITS))
+    }
+}
 
 impl Facet {
     const STRING_BITS: u32 = 28;
@@ -175,6 +194,31 @@ pub(super) fn pack_counts(counts: &Counts) -> Vec<u8> {
 pub(super) fn unpack_counts(bytes: &[u8]) -> Option<Counts> {
     let (counts, rest) = postcard::take_from_bytes(bytes).ok()?;
     rest.is_empty().then_some(counts)
+}
+
+/// Numbers of sessions in order, as bytes: how much each is greater than the one before.
+pub(super) fn pack_ids(ids: impl Iterator<Item = u32>) -> Vec<u8> {
+    let (mut bytes, mut last) = (Vec::new(), 0);
+    for id in ids {
+        // A `u32` takes five bytes at most.
+        bytes.extend_from_slice(postcard::to_slice(&(id - last), &mut [0; 5]).unwrap_or_default());
+        last = id;
+    }
+    bytes
+}
+
+/// Reads [`pack_ids`]; ends with `None` where the bytes are damaged.
+pub(super) fn unpack_ids(mut bytes: &[u8]) -> impl Iterator<Item = Option<u32>> {
+    let mut last = 0u32;
+    std::iter::from_fn(move || {
+        if bytes.is_empty() {
+            return None;
+        }
+        let next = postcard::take_from_bytes::<u32>(bytes).ok();
+        let next = next.and_then(|(more, rest)| Some((last.checked_add(more)?, rest)));
+        (last, bytes) = next.unwrap_or((last, &[]));
+        Some(next.map(|(id, _)| id))
+    })
 }
 
 #[cfg(test)]

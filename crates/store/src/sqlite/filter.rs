@@ -77,9 +77,9 @@ impl Predicates {
     }
 
     /// Whether a session matches that has these parts.
-    pub(super) fn matches<'p>(&self, parts: impl Iterator<Item = &'p Part> + Clone) -> bool {
-        let met = parts.clone().fold(0, |met, part| met | part.met);
-        let any = |count: fn(&Part) -> u32| parts.clone().any(|part| count(part) > 0);
+    pub(super) fn matches(&self, parts: &[Part]) -> bool {
+        let met = parts.iter().fold(0, |met, part| met | part.met);
+        let any = |count: fn(&Part) -> u32| parts.iter().any(|part| count(part) > 0);
         met == self.all_values()
             && (!self.attacked || any(|part| part.attacks))
             && self.denied.is_none_or(|want| want == any(|part| part.denied))
@@ -87,9 +87,9 @@ impl Predicates {
     }
 
     /// Whether it was active in the period on some day.
-    fn is_in_period<'p>(&self, parts: impl Iterator<Item = &'p Part> + Clone) -> bool {
-        parts.clone().any(|part| {
-            let of_day = parts.clone().filter(|other| other.day == part.day);
+    fn is_in_period(&self, parts: &[Part]) -> bool {
+        parts.iter().any(|part| {
+            let of_day = parts.iter().filter(|other| other.day == part.day);
             let (first, last) = of_day.fold((u64::MAX, 0), |(first, last), part| {
                 (first.min(part.first()), last.max(part.last()))
             });
@@ -99,7 +99,7 @@ impl Predicates {
 
     /// Whether a session matches that has this part, whatever other parts it has.
     pub(super) fn matches_surely(&self, part: &Part) -> bool {
-        self.denied != Some(false) && self.matches(std::iter::once(part))
+        self.denied != Some(false) && self.matches(std::slice::from_ref(part))
     }
 
     /// What to look for in an open segment.
@@ -143,7 +143,10 @@ impl Predicates {
                 }
                 Values::Holds(parts) => {
                     let mut found = Vec::new();
-                    let mut statement = connection.prepare_cached(ENDPOINTS)?;
+                    let mut statement = connection.prepare_cached(
+                        "SELECT string.id, text FROM session_value JOIN string ON string.id = value
+                         WHERE kind = ?",
+                    )?;
                     let mut rows = statement.query([Kind::Endpoint as u8])?;
                     while let Some(row) = rows.next()? {
                         if holds_one(row.get_ref(1)?.as_str().unwrap_or_default(), parts) {
@@ -158,16 +161,6 @@ impl Predicates {
         self.values.iter().map(of).collect()
     }
 }
-
-/// The endpoints of a segment: the values of that kind, each looked up after the one before.
-const ENDPOINTS: &str = "
-WITH RECURSIVE endpoint (id) AS (
-    SELECT min(value) FROM session_value WHERE kind = ?1
-    UNION ALL
-    SELECT (SELECT min(value) FROM session_value WHERE kind = ?1 AND value > endpoint.id)
-    FROM endpoint WHERE endpoint.id IS NOT NULL
-)
-SELECT string.id, string.text FROM endpoint JOIN string ON string.id = endpoint.id";
 
 fn holds_one(text: &str, parts: &[String]) -> bool {
     parts.iter().any(|part| contains_ignore_case(text, part))

@@ -31,7 +31,7 @@ pub(super) struct Closed {
     pub(super) bloom: Bloom,
 }
 
-/// A session's part in another segment.
+/// A session's part in another segment, which had it earlier.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Link {
     /// Number of the session here.
@@ -63,23 +63,30 @@ impl Index {
     }
 }
 
-/// Sessions of a segment that are in other segments too.
+/// In how many other segments each session of a segment is. Never too few, as far as is known.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Linked(Vec<u64>);
+pub(super) struct Others(Vec<u8>);
 
-impl Linked {
-    pub(super) fn insert(&mut self, session: u32) {
-        let at = session as usize / 64;
+impl Others {
+    /// A session is in one more segment.
+    pub(super) fn add(&mut self, session: u32) {
+        let at = session as usize;
         if self.0.len() <= at {
             self.0.resize(at + 1, 0);
         }
-        if let Some(word) = self.0.get_mut(at) {
-            *word |= 1 << (session % 64);
+        if let Some(others) = self.0.get_mut(at) {
+            *others = others.saturating_add(1);
         }
     }
 
-    pub(super) fn has(&self, session: u32) -> bool {
-        self.0.get(session as usize / 64).is_some_and(|word| word & (1 << (session % 64)) != 0)
+    /// In how many others a session is.
+    pub(super) fn of(&self, session: u32) -> usize {
+        match self.0.get(session as usize) {
+            None => 0,
+            // Perhaps more.
+            Some(&u8::MAX) => usize::MAX,
+            Some(others) => usize::from(*others),
+        }
     }
 }
 
@@ -102,7 +109,7 @@ fn load_closed(connection: &Connection) -> rusqlite::Result<Option<Closed>> {
     }))
 }
 
-fn load_links(connection: &Connection) -> rusqlite::Result<Vec<Link>> {
+pub(super) fn load_links(connection: &Connection) -> rusqlite::Result<Vec<Link>> {
     let mut links = Vec::new();
     let mut statement = connection.prepare("SELECT session, day, number, other FROM link")?;
     let mut rows = statement.query([])?;

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use ahash::RandomState;
 use rusqlite::Connection;
 
-use super::codec::{Counts, Facet, Key};
+use super::bloom::Bloom;
+use super::codec::{Counts, Facet, Key, id_key};
 use super::row::{self, Column};
 use crate::session_days::Kind;
 
@@ -61,21 +62,10 @@ pub(super) struct LiveSession {
     pub(super) params: Option<(u64, u32)>,
 }
 
-impl LiveSession {
-    /// Whether some request has one of the values, which are in order.
-    pub(super) fn has_one_of(&self, values: &[Facet]) -> bool {
-        let has = |value: &Facet| self.counts.binary_search_by_key(value, |count| count.0).is_ok();
-        if values.len() <= self.counts.len() {
-            values.iter().any(has)
-        } else {
-            self.counts.iter().any(|(value, _)| values.binary_search(value).is_ok())
-        }
-    }
-}
-
 /// What a request adds to the index. Strings are numbers, 0: none.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
+    pub(super) id: Key,
     pub(super) session: u32,
     pub(super) ts: u64,
     pub(super) row: u32,
@@ -104,6 +94,8 @@ pub(super) struct Live {
     pub(super) strings: HashMap<Box<str>, u32, RandomState>,
     /// Which of the strings are endpoints.
     pub(super) endpoints: HashMap<u32, Box<str>, RandomState>,
+    /// Ids of requests, for each [`BLOCK`] rows.
+    ids: Vec<Bloom>,
     pub(super) requests: u64,
     pub(super) first: u64,
     pub(super) last: u64,
@@ -115,7 +107,10 @@ pub(super) struct Live {
 const STRING: usize = 64;
 const SESSION: usize = 240;
 const VALUE: usize = 12;
-const REQUEST: usize = 12;
+const REQUEST: usize = 14;
+
+/// Rows that are read through for an id.
+const BLOCK: u32 = 4096;
 
 impl Live {
     /// Of a segment without requests, whose day begins at `day_start`.
@@ -141,7 +136,7 @@ impl Live {
         }
         let mut statement = connection.prepare(
             "SELECT row, session, ts, denied, source, user, role, key, status, app, host, ip,
-                    method, endpoint, ua, ja4, attacks FROM request ORDER BY row",
+                    method, endpoint, ua, ja4, attacks, id FROM request ORDER BY row",
         )?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -152,6 +147,7 @@ impl Live {
                 live.add_endpoint(endpoint, text);
             }
             live.add(&Facts {
+                id: id_key(row.get_ref(17)?),
                 row: row.get(0)?,
                 session: row.get(1)?,
                 ts: row.get::<_, i64>(2)? as u64,
@@ -197,10 +193,23 @@ impl Live {
         self.sessions.get((id as usize).checked_sub(1)?)
     }
 
+    /// Where a request with this id may be: the first and the last row of each place.
+    pub(super) fn rows_of_id(&self, id: &Key) -> Vec<(u32, u32)> {
+        let blocks = (0u32..).zip(&self.ids).filter(|(_, ids)| ids.may_have(id));
+        blocks.map(|(n, _)| (n * BLOCK, n * BLOCK + BLOCK - 1)).collect()
+    }
+
     /// Counts a request in its session.
     pub(super) fn add(&mut self, facts: &Facts) {
         let at = (facts.session as usize).wrapping_sub(1);
         let Some(session) = self.sessions.get_mut(at) else { return };
+        let block = (facts.row / BLOCK) as usize;
+        if self.ids.len() <= block {
+            self.ids.resize_with(block + 1, || Bloom::with_capacity(BLOCK as usize));
+        }
+        if let Some(ids) = self.ids.get_mut(block) {
+            ids.insert(&facts.id);
+        }
         self.requests += 1;
         self.first = self.first.min(facts.ts);
         self.last = self.last.max(facts.ts);

@@ -139,28 +139,49 @@ pub(super) fn damaged() -> rusqlite::Error {
 
 /// One request with its full content.
 pub(super) fn by_id(segments: &[Segment], id: &str) -> Option<StoredRequest> {
+    let key = session_key(id);
     segments.iter().rev().find_map(|segment| {
-        let is_open = matches!(segment.index()?, Index::Open(_));
-        segment.read(|connection| read_by_id(connection, id, is_open)).flatten()
+        let rows = match segment.index()? {
+            Index::Open(live) => Some(live.read().rows_of_id(&key)),
+            Index::Closed(_) => None,
+        };
+        if rows.as_ref().is_some_and(Vec::is_empty) {
+            return None;
+        }
+        segment.read(|connection| read_by_id(connection, id, rows.as_deref())).flatten()
     })
 }
 
-/// While a segment is open, it has no index of ids: it is read through.
+/// A request by its id: of an open segment, which has no index of ids, in one of these stretches of rows.
 fn read_by_id(
     connection: &Connection,
     id: &str,
-    is_open: bool,
+    rows: Option<&[(u32, u32)]>,
 ) -> rusqlite::Result<Option<StoredRequest>> {
-    let sql = match is_open {
-        true => "SELECT row, session FROM request WHERE id = ?",
-        false => {
-            "SELECT row, session FROM request WHERE substr(id, 1, 5) = substr(?1, 1, 5) AND id = ?1"
+    let place = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let mut found: Option<(u32, u32)> = None;
+    match rows {
+        None => {
+            found = connection
+                .prepare_cached(
+                    "SELECT row, session FROM request
+                     WHERE substr(id, 1, 5) = substr(?1, 1, 5) AND id = ?1",
+                )?
+                .query_row([Id(id)], place)
+                .optional()?;
         }
-    };
-    let found: Option<(u32, u32)> = connection
-        .prepare_cached(sql)?
-        .query_row([Id(id)], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
+        Some(rows) => {
+            let mut statement = connection.prepare_cached(
+                "SELECT row, session FROM request WHERE row BETWEEN ? AND ? AND id = ?",
+            )?;
+            for (first, last) in rows {
+                found = statement.query_row((first, last, Id(id)), place).optional()?;
+                if found.is_some() {
+                    break;
+                }
+            }
+        }
+    }
     let Some((row, session)) = found else { return Ok(None) };
     let mut strings = Strings::new(connection);
     let mut request =

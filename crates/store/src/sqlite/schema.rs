@@ -15,9 +15,10 @@ use super::row;
 /// Tables of a segment, docs/store.md. While it is open, it gets rows in `string`, `session` (number and id),
 /// `request`, `content`, `batch`, `link` and `activity` alone, always at their ends; [`super::seal`] adds the
 /// others and the indexes.
-pub(super) static SEGMENT: LazyLock<[String; 1]> = LazyLock::new(|| {
+pub(super) static SEGMENT: LazyLock<[String; 2]> = LazyLock::new(|| {
     let columns = row::DEFINITIONS;
-    [format!(
+    // Version 1 was in no release: a file of it keeps its tables, and is refused.
+    let tables = format!(
         "
 CREATE TABLE segment (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 CREATE TABLE string (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
@@ -31,7 +32,7 @@ CREATE TABLE session (
 CREATE TABLE session_list (id INTEGER PRIMARY KEY, sessions BLOB NOT NULL);
 CREATE TABLE session_count (session INTEGER PRIMARY KEY, counts BLOB NOT NULL);
 CREATE TABLE session_value (
-    kind INTEGER, value INTEGER, session INTEGER, PRIMARY KEY (kind, value, session)
+    kind INTEGER, value INTEGER, sessions BLOB NOT NULL, PRIMARY KEY (kind, value)
 ) WITHOUT ROWID;
 CREATE TABLE link (session INTEGER NOT NULL, day INTEGER NOT NULL, number INTEGER NOT NULL, other INTEGER NOT NULL);
 CREATE TABLE request (
@@ -62,7 +63,8 @@ CREATE VIEW endpoints AS SELECT
     FROM request r GROUP BY r.method, r.endpoint;
 {}",
         requests_view()
-    )]
+    );
+    [String::new(), tables]
 });
 
 fn requests_view() -> String {

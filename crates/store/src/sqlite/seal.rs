@@ -11,7 +11,7 @@ use parking_lot::{Mutex, RwLock};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::bloom::Bloom;
-use super::codec::{Facet, batch_key, pack_counts};
+use super::codec::{Facet, batch_key, pack_counts, pack_ids};
 use super::index::Closed;
 use super::live::Live;
 use super::part;
@@ -147,15 +147,18 @@ fn write(transaction: &Transaction<'_>, live: &Live) -> rusqlite::Result<Closed>
     for sessions in live.sessions.chunks(LISTED) {
         let packed: Vec<u8> = sessions
             .iter()
-            .flat_map(|session| part::pack(session, Day::of(live.day_start)))
+            .flat_map(|session| part::pack(session.key, &session.numbers, Day::of(live.day_start)))
             .collect();
         into_list.execute([packed])?;
     }
     values.sort_unstable();
     let mut into_value = transaction.prepare("INSERT INTO session_value VALUES (?, ?, ?)")?;
-    for packed in values {
-        let value = Facet::from_bits((packed >> 32) as u32);
-        into_value.execute(params![value.kind(), value.string(), packed as u32])?;
+    for same in values.chunk_by(|a, b| a >> 32 == b >> 32) {
+        let Some(value) = same.first().map(|first| Facet::from_bits((first >> 32) as u32)) else {
+            continue;
+        };
+        let ids = pack_ids(same.iter().map(|packed| *packed as u32));
+        into_value.execute(params![value.kind(), value.string(), ids])?;
     }
     transaction.execute_batch(INDEXES)?;
     let batches: u32 = transaction.query_row("SELECT count(*) FROM batch", [], |row| row.get(0))?;

@@ -15,7 +15,7 @@ use parking_lot::{Mutex, RwLock};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::codec::Key;
-use super::index::{Closed, Index, Link, Linked};
+use super::index::{Closed, Index, Link, Others};
 use super::live::Live;
 use super::pool::Pool;
 use super::reader::{Reader, beside};
@@ -73,8 +73,8 @@ struct Known {
     is_gone: AtomicBool,
     /// What answers questions; `None`: it was not read yet.
     index: Mutex<Option<Index>>,
-    /// Sessions that are in other segments too, a bit for each number.
-    linked: RwLock<Linked>,
+    /// In how many other segments its sessions are.
+    others: RwLock<Others>,
 }
 
 /// Why a segment could not be read.
@@ -172,7 +172,7 @@ impl Segments {
         for Link { session, segment, other } in links {
             for (id, session) in [(&id, *session), (segment, *other)] {
                 if let Some(known) = open.get(id) {
-                    known.linked.write().insert(session);
+                    known.others.write().add(session);
                 }
             }
         }
@@ -240,7 +240,7 @@ impl Known {
             told: Mutex::default(),
             is_gone: AtomicBool::new(false),
             index: Mutex::default(),
-            linked: RwLock::default(),
+            others: RwLock::default(),
         }
     }
 }
@@ -262,9 +262,9 @@ impl Segment {
         *self.known.index.lock() = Some(Index::Closed(Arc::new(closed)));
     }
 
-    /// Which of its sessions are in other segments too.
-    pub(super) fn linked(&self) -> Linked {
-        self.known.linked.read().clone()
+    /// In how many other segments its sessions are.
+    pub(super) fn others(&self) -> Others {
+        self.known.others.read().clone()
     }
 
     /// The number of a session.

@@ -1,22 +1,30 @@
-//! The list of sessions: segments are looked through one after the other, newest first or oldest first as the
-//! list is, until the page is certain.
+//! The list of sessions.
 //!
-//! Sessions of one segment alone go straight into the page. Of the others, parts are put together; a part that
-//! was not seen yet is looked up for those sessions that get onto the page.
+//! If few sessions meet a filter by value, each of them is looked up. Else segments are looked through: for a list by
+//! time one after the other, until the page is certain; for the others all of them. Most sessions are in one segment,
+//! or in some that follow each other: their parts are kept only until the last of them is seen.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::{BinaryHeap, HashMap};
 
 use ahash::RandomState;
-use parking_lot::Mutex;
 
 use super::codec::{Key, hex, session_key, unhex};
 use super::filter::{Predicates, Wanted};
-use super::index::Index;
-use super::part::{self, Found, Part, Seen};
+use super::part::{self, Part};
 use super::segment::Segment;
+use super::values;
 use crate::query::{Paged, SessionQuery, Sort};
-use crate::{MAX_TOTAL, StoreError, cursor};
+use crate::{StoreError, cursor};
+
+/// When a list looks at less than all.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Up to this many sessions that meet a filter are looked up one by one.
+    pub(super) few: usize,
+    /// Sessions are counted up to this number.
+    pub(super) total: u64,
+}
 
 /// A page of sessions.
 pub(super) struct SessionKeys {
@@ -30,33 +38,38 @@ pub(super) struct SessionKeys {
 type Place = (i64, Key);
 
 /// Finds a page of sessions.
-pub(super) fn find(segments: &[Segment], query: &SessionQuery) -> Result<SessionKeys, StoreError> {
+pub(super) fn find(
+    segments: &[Segment],
+    query: &SessionQuery,
+    limits: Limits,
+) -> Result<SessionKeys, StoreError> {
     let after = match query.verify_cursor("sqlite")? {
         None => None,
         Some(position) => Some(read_position(&position).ok_or_else(cursor::invalid)?),
     };
     let predicates = Predicates::new(&query.filter);
     let mut list = List::new(query, &predicates, after);
-    let scanned = match &query.filter.session {
-        // One session: all of its parts are looked up.
-        Some(session) => {
-            let key = session_key(session);
-            list.linked.extend(
-                segments
-                    .iter()
-                    .filter_map(|segment| part::look_up(segment, &key, &predicates, &mut None)),
-            );
-            Scanned { seen: segments.iter().map(|_| Some(None)).collect(), is_all: true }
-        }
-        None if matches!(query.sort, Sort::LastTs | Sort::FirstTs) => list.scan_in_order(segments),
-        None => list.scan_all(segments),
+    let mut rest = Rest::new(segments, &predicates);
+    let few = match &query.filter.session {
+        Some(session) => Some(vec![session_key(session)]),
+        None => values::few(segments, &predicates, limits.few),
     };
-    let mut rest = Rest::new(segments, &predicates, scanned);
-    let page = list.into_page(&mut rest);
+    match few {
+        Some(keys) => keys.iter().for_each(|key| list.decide(&rest.parts(key))),
+        None if matches!(query.sort, Sort::LastTs | Sort::FirstTs) => {
+            list.scan_in_order(&mut rest, limits.total);
+        }
+        None => list.scan_all(&mut rest),
+    }
+    let limit = query.limit;
+    let (total, mut page) = list.into_page(&mut rest);
+    let more = page.len() > limit;
+    page.truncate(limit);
     let next = page
-        .next
-        .map(|(value, key)| query.sign_cursor("sqlite", &[&value.to_string(), &hex(&key)]));
-    Ok(SessionKeys { total: page.total, page: page.keys, next })
+        .last()
+        .filter(|_| more)
+        .map(|(value, key)| query.sign_cursor("sqlite", &[&value.to_string(), &hex(key)]));
+    Ok(SessionKeys { total, page: page.into_iter().map(|place| place.1).collect(), next })
 }
 
 fn read_position(position: &[String]) -> Option<Place> {
@@ -66,63 +79,28 @@ fn read_position(position: &[String]) -> Option<Place> {
     }
 }
 
-/// What was seen of each segment.
-struct Scanned {
-    /// For each segment: nothing; or what of it.
-    seen: Vec<Option<Seen>>,
-    /// All segments were looked through.
-    is_all: bool,
-}
-
-impl Scanned {
-    fn nothing(segments: &[Segment]) -> Scanned {
-        Scanned { seen: segments.iter().map(|_| None).collect(), is_all: true }
-    }
-}
-
-/// Parts of segments that were not seen are looked up here.
+/// The segments of a list. What those have that were not looked through is looked up here.
 struct Rest<'a> {
-    segments: Vec<(&'a Segment, Option<Seen>, Option<Wanted>)>,
+    segments: &'a [Segment],
+    /// Of each segment: whether it was looked through, and what the filters look for in it.
+    seen: Vec<(bool, Option<Wanted>)>,
     predicates: &'a Predicates,
-    is_all: bool,
 }
 
 impl<'a> Rest<'a> {
-    fn new(segments: &'a [Segment], predicates: &'a Predicates, scanned: Scanned) -> Rest<'a> {
-        let is_whole = |seen: &Option<Seen>| matches!(seen, Some(None));
-        let segments = segments
-            .iter()
-            .zip(scanned.seen)
-            .filter(|(_, seen)| !is_whole(seen))
-            .map(|(segment, seen)| (segment, seen, None))
-            .collect();
-        Rest { segments, predicates, is_all: scanned.is_all }
+    fn new(segments: &'a [Segment], predicates: &'a Predicates) -> Rest<'a> {
+        Rest { segments, seen: segments.iter().map(|_| (false, None)).collect(), predicates }
     }
 
-    /// Adds the parts of a session that were not seen.
-    fn complete(&mut self, key: &Key, parts: &mut Vec<Part>) {
-        for (segment, seen, wanted) in &mut self.segments {
-            let is_seen = matches!(seen, Some(Some(keys)) if keys.contains(key));
-            if !is_seen {
-                parts.extend(part::look_up(segment, key, self.predicates, wanted));
-            }
-        }
+    fn is_empty(&self) -> bool {
+        self.seen.iter().all(|(is_seen, _)| *is_seen)
     }
-}
 
-/// Vectors of parts for the next lists: as large ones, allocated by one thread after the other, they would stay
-/// with each thread's part of the heap.
-static SPARE: Mutex<Vec<Vec<Part>>> = Mutex::new(Vec::new());
-
-/// How many are kept, and the most parts that one may have room for.
-const MAX_SPARE: usize = 4;
-const MAX_SPARE_PARTS: usize = 500_000;
-
-fn keep_for_later(mut parts: Vec<Part>) {
-    let mut spare = SPARE.lock();
-    if parts.capacity() <= MAX_SPARE_PARTS && spare.len() < MAX_SPARE {
-        parts.clear();
-        spare.push(parts);
+    /// The parts of a session in segments that were not looked through.
+    fn parts(&mut self, key: &Key) -> Vec<Part> {
+        let rest = self.segments.iter().zip(&mut self.seen).filter(|(_, seen)| !seen.0);
+        rest.filter_map(|(segment, seen)| part::look_up(segment, key, self.predicates, &mut seen.1))
+            .collect()
     }
 }
 
@@ -131,51 +109,22 @@ struct List<'a> {
     query: &'a SessionQuery,
     predicates: &'a Predicates,
     after: Option<Place>,
-    /// Sessions of one segment that match.
+    /// Sessions that match.
     total: u64,
     /// The first of them, one more than a page has.
-    alone: BinaryHeap<Place>,
-    /// Parts of the others.
-    linked: Vec<Part>,
-    /// Of those, sessions that match whatever is not known yet.
-    sure: HashSet<Key, RandomState>,
-}
-
-struct FoundPage {
-    total: u64,
-    keys: Vec<Key>,
-    next: Option<Place>,
-}
-
-impl Found for List<'_> {
-    fn alone(&mut self, part: Part) {
-        if !self.predicates.matches(std::iter::once(&part)) {
-            return;
-        }
-        self.total += 1;
-        self.offer((value(self.query, std::iter::once(&part)), part.key));
-    }
-
-    fn linked(&mut self, part: Part) {
-        if self.sure.len() as u64 <= MAX_TOTAL && self.predicates.matches_surely(&part) {
-            self.sure.insert(part.key);
-        }
-        self.linked.push(part);
-    }
-}
-
-/// Whether many sessions of a closed segment met a filter. Then all of the next one is looked at, too: to look
-/// up what other segments have of them would take longer.
-fn is_whole_file(segment: &Segment, seen: &Seen) -> bool {
-    seen.is_none() && matches!(segment.index(), Some(Index::Closed(_)))
+    first: BinaryHeap<Place>,
+    /// Parts of sessions of which other parts were not seen yet.
+    open: HashMap<Key, Vec<Part>, RandomState>,
+    /// How many of those match, whatever the other parts are.
+    sure: u64,
 }
 
 /// What a session is sorted by.
-fn value<'p>(query: &SessionQuery, parts: impl Iterator<Item = &'p Part> + Clone) -> i64 {
+fn value(query: &SessionQuery, parts: &[Part]) -> i64 {
     let sum =
-        |count: fn(&Part) -> u32| parts.clone().map(|part| u64::from(count(part))).sum::<u64>();
-    let first = || parts.clone().map(|part| part.first()).min().unwrap_or_default();
-    let last = || parts.clone().map(|part| part.last()).max().unwrap_or_default();
+        |count: fn(&Part) -> u32| parts.iter().map(|part| u64::from(count(part))).sum::<u64>();
+    let first = || parts.iter().map(Part::first).min().unwrap_or_default();
+    let last = || parts.iter().map(Part::last).max().unwrap_or_default();
     let value = match query.sort {
         Sort::LastTs => last(),
         Sort::FirstTs => first(),
@@ -189,135 +138,124 @@ fn value<'p>(query: &SessionQuery, parts: impl Iterator<Item = &'p Part> + Clone
 
 impl<'a> List<'a> {
     fn new(query: &'a SessionQuery, predicates: &'a Predicates, after: Option<Place>) -> List<'a> {
-        List {
-            query,
-            predicates,
-            after,
-            total: 0,
-            alone: BinaryHeap::new(),
-            linked: SPARE.lock().pop().unwrap_or_default(),
-            sure: HashSet::default(),
+        let (first, open) = (BinaryHeap::new(), HashMap::default());
+        List { query, predicates, after, total: 0, first, open, sure: 0 }
+    }
+
+    /// Takes a part of a session that is in so many other segments.
+    fn add(&mut self, part: Part, others: usize) {
+        if others == 0 {
+            return self.decide(&[part]);
+        }
+        let surely = |parts: &[Part]| parts.iter().any(|part| self.predicates.matches_surely(part));
+        let parts = self.open.entry(part.key).or_default();
+        self.sure += u64::from(surely(&[part]) && !surely(parts));
+        parts.push(part);
+        if parts.len() > others
+            && let Some(parts) = self.open.remove(&part.key)
+        {
+            self.sure -= u64::from(surely(&parts));
+            self.decide(&parts);
         }
     }
 
-    /// Takes a session if it is among the first after the cursor.
-    fn offer(&mut self, place: Place) {
-        let is_full = self.alone.len() > self.query.limit;
+    /// Takes a session with all its parts.
+    fn decide(&mut self, parts: &[Part]) {
+        let Some(part) = parts.first() else { return };
+        if !self.predicates.matches(parts) {
+            return;
+        }
+        self.total += 1;
+        let place = (value(self.query, parts), part.key);
+        let is_full = self.first.len() > self.query.limit;
         if self.after.is_some_and(|after| place <= after)
-            || is_full && self.alone.peek().is_some_and(|last| place >= *last)
+            || is_full && self.first.peek().is_some_and(|last| place >= *last)
         {
             return;
         }
-        self.alone.push(place);
+        self.first.push(place);
         if is_full {
-            self.alone.pop();
+            self.first.pop();
         }
     }
 
     /// For a list by time: looks through segments until what the others have comes after the page.
-    fn scan_in_order(&mut self, segments: &[Segment]) -> Scanned {
-        let mut scanned = Scanned::nothing(segments);
+    fn scan_in_order(&mut self, rest: &mut Rest<'_>, most: u64) {
         // The least value that a session of the segment may have.
         let bound = |segment: &Segment| {
             let (first, last) = segment.index()?.times();
             Some(if self.query.ascending { first as i64 } else { -(last as i64) })
         };
-        let mut order: Vec<(i64, usize)> = segments
-            .iter()
-            .enumerate()
-            .map(|(n, segment)| (bound(segment).unwrap_or(i64::MIN), n))
+        let mut order: Vec<(i64, (&Segment, &mut bool))> = (rest.segments.iter())
+            .zip(rest.seen.iter_mut().map(|seen| &mut seen.0))
+            .map(|of| (bound(of.0).unwrap_or(i64::MIN), of))
             .collect();
-        order.sort_unstable();
-        let mut is_broad = false;
-        for (bound, n) in order {
-            let is_enough = self.total + self.sure.len() as u64 > MAX_TOTAL
-                && self.alone.len() > self.query.limit
-                && self.alone.peek().is_some_and(|last| last.0 < bound);
+        order.sort_by_key(|(bound, _)| *bound);
+        for (bound, (segment, is_seen)) in order {
+            let is_enough = self.total + self.sure > most
+                && self.first.len() > self.query.limit
+                && self.first.peek().is_some_and(|last| last.0 < bound);
             if is_enough {
-                scanned.is_all = false;
-                break;
+                return;
             }
-            let Some(segment) = segments.get(n) else { continue };
-            if let Some(seen) = part::scan(segment, self.predicates, is_broad, self)
-                && let Some(entry) = scanned.seen.get_mut(n)
-            {
-                is_broad |= is_whole_file(segment, &seen);
-                *entry = Some(seen);
-            }
+            *is_seen = true;
+            part::scan(segment, self.predicates, &mut |part, others| self.add(part, others));
         }
-        scanned
     }
 
     /// Looks through all segments, on two threads.
-    fn scan_all(&mut self, segments: &[Segment]) -> Scanned {
-        let mut scanned = Scanned::nothing(segments);
-        let next = std::sync::atomic::AtomicUsize::new(0);
+    fn scan_all(&mut self, rest: &mut Rest<'_>) {
         let (query, predicates, after) = (self.query, self.predicates, self.after);
-        let work = || {
+        let scan = |segments: &[Segment]| {
             let mut list = List::new(query, predicates, after);
-            let (mut seen, mut is_broad) = (Vec::new(), false);
-            loop {
-                let n = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                let Some(segment) = segments.get(n) else { return (list, seen) };
-                if let Some(of_segment) = part::scan(segment, predicates, is_broad, &mut list) {
-                    is_broad |= is_whole_file(segment, &of_segment);
-                    seen.push((n, of_segment));
-                }
+            for segment in segments {
+                part::scan(segment, predicates, &mut |part, others| list.add(part, others));
             }
+            list
         };
+        let (older, newer) = rest.segments.split_at(rest.segments.len() / 2);
         let found = std::thread::scope(|scope| {
-            let other = (segments.len() > 1).then(|| scope.spawn(work));
-            let mut found = vec![work()];
-            found.extend(other.and_then(|other| other.join().ok()));
-            found
+            let older = scope.spawn(|| scan(older));
+            [Some(scan(newer)), older.join().ok()]
         });
-        for (list, seen) in found {
+        for list in found.into_iter().flatten() {
             self.total += list.total;
-            self.alone.extend(list.alone);
-            self.linked.extend_from_slice(&list.linked);
-            keep_for_later(list.linked);
-            for (n, seen) in seen {
-                if let Some(entry) = scanned.seen.get_mut(n) {
-                    *entry = Some(seen);
-                }
+            self.first.extend(list.first);
+            for (key, parts) in list.open {
+                self.open.entry(key).or_default().extend(parts);
             }
         }
-        scanned
+        rest.seen.iter_mut().for_each(|seen| seen.0 = true);
     }
 
-    /// The page, and the total.
-    fn into_page(mut self, rest: &mut Rest<'_>) -> FoundPage {
-        let mut linked = std::mem::take(&mut self.linked);
-        linked.sort_unstable_by_key(|part| part.key);
-        // Sessions whose places are not certain yet, with their first parts.
-        let mut uncertain: BinaryHeap<Reverse<(Place, usize)>> = BinaryHeap::new();
-        if rest.is_all {
-            self.add_linked(&linked, rest);
+    /// The total, and the page with one more.
+    fn into_page(mut self, rest: &mut Rest<'_>) -> (u64, Vec<Place>) {
+        let open = std::mem::take(&mut self.open);
+        // Sessions whose places are not certain yet.
+        let mut uncertain: BinaryHeap<Reverse<Place>> = BinaryHeap::new();
+        if rest.is_empty() {
+            open.values().for_each(|parts| self.decide(parts));
         } else {
-            self.total += self.sure.len() as u64;
+            self.total += self.sure;
             // Newest first (oldest first) a session is where its known parts put it. In the other direction it
             // may come later.
             let is_exact = matches!(
                 (self.query.sort, self.query.ascending),
                 (Sort::LastTs, false) | (Sort::FirstTs, true)
             );
-            let mut at = 0;
-            for parts in linked.chunk_by(|a, b| a.key == b.key) {
-                let Some(key) = parts.first().map(|part| part.key) else { continue };
-                let place = (value(self.query, parts.iter()), key);
-                if !is_exact || self.after.is_none_or(|after| place > after) {
-                    uncertain.push(Reverse((place, at)));
-                }
-                at += parts.len();
-            }
+            uncertain = open
+                .iter()
+                .map(|(key, parts)| Reverse((value(self.query, parts), *key)))
+                .filter(|Reverse(place)| !is_exact || self.after.is_none_or(|after| *place > after))
+                .collect();
         }
-        let mut certain: BinaryHeap<Reverse<Place>> = self.alone.drain().map(Reverse).collect();
-        let limit = self.query.limit;
-        let mut page: Vec<Place> = Vec::with_capacity(limit + 1);
-        while page.len() <= limit {
+        let mut certain: BinaryHeap<Reverse<Place>> = self.first.drain().map(Reverse).collect();
+        let mut page: Vec<Place> = Vec::with_capacity(self.query.limit + 1);
+        while page.len() <= self.query.limit {
             let is_certain = match (certain.peek(), uncertain.peek()) {
                 (None, None) => break,
-                (Some(Reverse(place)), Some(Reverse((other, _)))) => place <= other,
+                // The lesser place is the greater one reversed.
+                (Some(place), Some(other)) => place >= other,
                 (first, _) => first.is_some(),
             };
             if is_certain {
@@ -328,44 +266,14 @@ impl<'a> List<'a> {
                 }
                 continue;
             }
-            let Some(Reverse(((_, key), at))) = uncertain.pop() else { break };
-            let known = linked.get(at..).unwrap_or_default();
-            let mut parts: Vec<Part> =
-                known.iter().take_while(|part| part.key == key).copied().collect();
-            rest.complete(&key, &mut parts);
-            let place = (value(self.query, parts.iter()), key);
-            if self.predicates.matches(parts.iter()) && self.after.is_none_or(|after| place > after)
-            {
+            let Some(Reverse((_, key))) = uncertain.pop() else { break };
+            let mut parts = rest.parts(&key);
+            parts.extend_from_slice(open.get(&key).map_or(&[], Vec::as_slice));
+            let place = (value(self.query, &parts), key);
+            if self.predicates.matches(&parts) && self.after.is_none_or(|after| place > after) {
                 certain.push(Reverse(place));
             }
         }
-        keep_for_later(linked);
-        let more = page.len() > limit;
-        page.truncate(limit);
-        let next = page.last().copied().filter(|_| more);
-        FoundPage { total: self.total, keys: page.into_iter().map(|place| place.1).collect(), next }
-    }
-
-    /// Adds the sessions of several segments, all of which were looked through; their parts are in order.
-    fn add_linked(&mut self, linked: &[Part], rest: &mut Rest<'_>) {
-        let mut all = Vec::new();
-        for known in linked.chunk_by(|a, b| a.key == b.key) {
-            let Some(key) = known.first().map(|part| part.key) else { continue };
-            // A part that was left out meets no filter by value.
-            if known.iter().fold(0, |met, part| met | part.met) != self.predicates.all_values() {
-                continue;
-            }
-            let mut parts = known;
-            if !rest.segments.is_empty() {
-                all.clear();
-                all.extend_from_slice(known);
-                rest.complete(&key, &mut all);
-                parts = &all;
-            }
-            if self.predicates.matches(parts.iter()) {
-                self.total += 1;
-                self.offer((value(self.query, parts.iter()), key));
-            }
-        }
+        (self.total, page)
     }
 }

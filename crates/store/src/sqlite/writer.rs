@@ -15,7 +15,7 @@ use super::activity;
 use super::codec::{Key, session_key, unhex};
 use super::content;
 use super::idempotency::Arriving;
-use super::index::{Index, Link};
+use super::index::{Index, Link, load_links};
 use super::live::{Facts, Live};
 use super::row::{self, Intern};
 use super::seal::{Full, Sealer};
@@ -342,6 +342,8 @@ impl Writer<'_> {
         let known = live.read().requests;
         if known != rows as u64 {
             *live.write() = Live::load(&connection, day.start())?;
+            // Those of a commit whose end was not seen are not known yet.
+            self.segments.link(id, &load_links(&connection)?);
         }
         Ok(OpenSegment { id, connection, live, used: 0 })
     }
@@ -437,6 +439,7 @@ fn insert(
             added.endpoints.push((words.endpoint, n));
         }
         added.facts.push(Facts {
+            id: session_key(&record.id),
             denied: record.denied,
             status: record.status,
             attacks,

@@ -1,0 +1,136 @@
+//! Which sessions of a segment have a value: of a closed one the table `session_value`.
+
+use rusqlite::Connection;
+
+use super::codec::{Counts, Facet, Key, unpack_ids};
+use super::filter::{Predicates, Wanted};
+use super::index::Index;
+use super::part;
+use super::requests::damaged;
+use super::segment::Segment;
+
+/// Whether a session with these counts has one of the values, both in order.
+pub(super) fn has_one_of(counts: &Counts, values: &[Facet]) -> bool {
+    let has = |value: &Facet| counts.binary_search_by_key(value, |count| count.0).is_ok();
+    if values.len() <= counts.len() {
+        values.iter().any(has)
+    } else {
+        counts.iter().any(|(value, _)| values.binary_search(value).is_ok())
+    }
+}
+
+/// Calls `each` with the sessions of a closed segment that have one of the values, until it gives `false`.
+fn with_one_of(
+    connection: &Connection,
+    values: &[Facet],
+    mut each: impl FnMut(u32) -> bool,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "SELECT sessions FROM session_value WHERE kind = ? AND value BETWEEN ? AND ?",
+    )?;
+    // A row of values without a gap is one look-up.
+    for run in values.chunk_by(|a, b| a.to_bits() + 1 == b.to_bits()) {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+        let mut rows = statement.query((first.kind(), first.string(), last.string()))?;
+        while let Some(row) = rows.next()? {
+            for id in unpack_ids(row.get_ref(0)?.as_blob().unwrap_or_default()) {
+                if !each(id.ok_or_else(damaged)?) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sessions of a closed segment that meet each filter by value, a set of bits for each.
+pub(super) struct Sets(Vec<Vec<u64>>);
+
+impl Sets {
+    pub(super) fn load(
+        connection: &Connection,
+        predicates: &Predicates,
+        sessions: u32,
+    ) -> rusqlite::Result<Sets> {
+        let mut sets = Vec::new();
+        for values in predicates.of_file(connection)? {
+            let mut set = vec![0u64; sessions as usize / 64 + 1];
+            with_one_of(connection, &values, |id| {
+                if let Some(word) = set.get_mut(id as usize / 64) {
+                    *word |= 1 << (id % 64);
+                }
+                true
+            })?;
+            sets.push(set);
+        }
+        Ok(Sets(sets))
+    }
+
+    /// The filters that a session meets, a bit each.
+    pub(super) fn met(&self, id: u32) -> u32 {
+        let has = |set: &Vec<u64>| {
+            set.get(id as usize / 64).is_some_and(|word| word & (1 << (id % 64)) != 0)
+        };
+        self.0.iter().enumerate().fold(0, |met, (n, set)| met | u32::from(has(set)) << n)
+    }
+}
+
+/// Of a filter by value that no more than `most` sessions meet, all sessions that do: no other can match. `None`: more
+/// meet each filter, or there is none.
+pub(super) fn few(segments: &[Segment], predicates: &Predicates, most: usize) -> Option<Vec<Key>> {
+    let mut found: Vec<Option<Vec<Key>>> =
+        vec![Some(Vec::new()); predicates.all_values().count_ones() as usize];
+    for segment in segments {
+        if found.iter().all(Option::is_none) {
+            return None;
+        }
+        let of_segment = match segment.index() {
+            None => continue,
+            Some(Index::Open(live)) => {
+                let live = live.read();
+                let of_live = |values: &Vec<Facet>| {
+                    let sessions = live.sessions.iter();
+                    let met = sessions.filter(|session| has_one_of(&session.counts, values));
+                    met.take(most + 1).map(|session| session.key).collect()
+                };
+                predicates.of_live(&live).iter().map(of_live).collect()
+            }
+            Some(Index::Closed(_)) => {
+                let read = |connection: &Connection| {
+                    few_of_file(connection, &predicates.of_file(connection)?, most)
+                };
+                segment.read(read).unwrap_or_default()
+            }
+        };
+        let of_segment: Vec<Vec<Key>> = of_segment;
+        for (all, some) in found.iter_mut().zip(of_segment) {
+            if let Some(keys) = all {
+                keys.extend(some);
+                if keys.len() > most {
+                    *all = None;
+                }
+            }
+        }
+    }
+    let mut keys = found.into_iter().flatten().min_by_key(Vec::len)?;
+    keys.sort_unstable();
+    keys.dedup();
+    Some(keys)
+}
+
+/// For each filter the sessions that meet it, no more than `most` and one.
+fn few_of_file(
+    connection: &Connection,
+    wanted: &Wanted,
+    most: usize,
+) -> rusqlite::Result<Vec<Vec<Key>>> {
+    let of = |values: &Vec<Facet>| {
+        let mut ids = Vec::new();
+        with_one_of(connection, values, |id| {
+            ids.push(id);
+            ids.len() <= most
+        })?;
+        part::keys(connection, &ids)
+    };
+    wanted.iter().map(of).collect()
+}
