@@ -46,7 +46,11 @@ impl Index {
     pub(super) fn load(connection: &Connection, day: Day) -> rusqlite::Result<(Index, Vec<Link>)> {
         let index = match load_closed(connection)? {
             Some(closed) => Index::Closed(Arc::new(closed)),
-            None => Index::Open(Arc::new(RwLock::new(Live::load(connection, day.start())?))),
+            None => {
+                let mut live = Live::new(day.start());
+                live.catch_up(connection)?;
+                Index::Open(Arc::new(RwLock::new(live)))
+            }
         };
         Ok((index, load_links(connection)?))
     }

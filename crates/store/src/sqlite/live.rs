@@ -6,11 +6,13 @@
 use std::collections::HashMap;
 
 use ahash::RandomState;
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use super::bloom::Bloom;
 use super::codec::{Counts, Facet, Key, id_key};
-use super::row::{self, Column};
+use super::requests::damaged;
+use super::row::{self, Resolve};
+use super::strings::Strings;
 use crate::session_days::Kind;
 
 /// What is known of a session in one segment.
@@ -62,27 +64,25 @@ pub(super) struct LiveSession {
     pub(super) params: Option<(u64, u32)>,
 }
 
-/// What a request adds to the index. Strings are numbers, 0: none.
-#[derive(Debug, Default)]
-pub(super) struct Facts {
-    pub(super) id: Key,
-    pub(super) session: u32,
-    pub(super) ts: u64,
-    pub(super) row: u32,
-    pub(super) denied: bool,
-    pub(super) source: u32,
-    pub(super) user: u32,
-    pub(super) role: u32,
-    pub(super) key: u32,
-    pub(super) status: u16,
-    /// Other values, of the kinds [`VALUE_KINDS`].
-    pub(super) values: [u32; 7],
-    pub(super) attacks: Vec<u32>,
-}
+/// Columns of [`REQUESTS`] that are numbers of strings, and what kind of value they are.
+const VALUES: [(usize, Kind); 10] = [
+    (6, Kind::User),
+    (7, Kind::Role),
+    (8, Kind::Key),
+    (12, Kind::Application),
+    (13, Kind::Host),
+    (14, Kind::Ip),
+    (15, Kind::Method),
+    (16, Kind::Endpoint),
+    (17, Kind::Ua),
+    (18, Kind::Ja4),
+];
 
-/// Kinds of [`Facts::values`].
-const VALUE_KINDS: [Kind; 7] =
-    [Kind::Application, Kind::Host, Kind::Ip, Kind::Method, Kind::Endpoint, Kind::Ua, Kind::Ja4];
+/// Requests after a row, as the index counts them.
+const REQUESTS: &str = "
+SELECT row, id, session, ts, denied, source, user, role, key, status, params, attacks,
+       app, host, ip, method, endpoint, ua, ja4
+FROM request WHERE row > ? ORDER BY row";
 
 /// The index.
 #[derive(Debug, Default)]
@@ -118,74 +118,36 @@ impl Live {
         Live { day_start, first: u64::MAX, ..Live::default() }
     }
 
-    /// Reads the rows of a segment.
-    pub(super) fn load(connection: &Connection, day_start: u64) -> rusqlite::Result<Live> {
-        let mut live = Live::new(day_start);
-        let mut statement = connection.prepare("SELECT id, text FROM string ORDER BY id")?;
-        let mut rows = statement.query([])?;
-        let mut texts = Vec::new();
+    /// Reads what came into the file since the last time.
+    pub(super) fn catch_up(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut statement =
+            connection.prepare_cached("SELECT text, id FROM string WHERE id > ? ORDER BY id")?;
+        let mut rows = statement.query([self.strings.len() as i64])?;
         while let Some(row) = rows.next()? {
-            let text: Box<str> = row.get_ref(1)?.as_str()?.into();
-            live.add_string(row.get(0)?, text.clone());
-            texts.push(text);
-        }
-        let mut statement = connection.prepare("SELECT id, session FROM session ORDER BY id")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            live.add_session(row.get(0)?, row.get(1)?);
-        }
-        let mut statement = connection.prepare(
-            "SELECT row, session, ts, denied, source, user, role, key, status, app, host, ip,
-                    method, endpoint, ua, ja4, attacks, id FROM request ORDER BY row",
-        )?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let word = |at| row.get::<_, Option<u32>>(at).map(Option::unwrap_or_default);
-            let attacks = row::words(row, 16)?;
-            let endpoint = word(13)?;
-            if let Some(text) = (endpoint as usize).checked_sub(1).and_then(|at| texts.get(at)) {
-                live.add_endpoint(endpoint, text);
-            }
-            live.add(&Facts {
-                id: id_key(row.get_ref(17)?),
-                row: row.get(0)?,
-                session: row.get(1)?,
-                ts: row.get::<_, i64>(2)? as u64,
-                denied: row.get(3)?,
-                source: word(4)?,
-                user: word(5)?,
-                role: word(6)?,
-                key: word(7)?,
-                status: row.get(8)?,
-                values: [word(9)?, word(10)?, word(11)?, word(12)?, endpoint, word(14)?, word(15)?],
-                attacks: attacks
-                    .iter()
-                    .filter_map(|text| live.strings.get(&**text).copied())
-                    .collect(),
-            });
-        }
-        Ok(live)
-    }
-
-    /// A new string, whose number is the next.
-    pub(super) fn add_string(&mut self, id: u32, text: Box<str>) {
-        self.bytes += STRING + text.len();
-        self.strings.insert(text, id);
-    }
-
-    /// A new session, whose number is the next.
-    pub(super) fn add_session(&mut self, id: u32, key: Key) {
-        self.bytes += SESSION;
-        self.sessions.push(LiveSession { key, ..LiveSession::default() });
-        self.by_key.insert(key, id);
-    }
-
-    /// Notes that a string is an endpoint.
-    pub(super) fn add_endpoint(&mut self, id: u32, text: &str) {
-        if !self.endpoints.contains_key(&id) {
+            let text = row.get_ref(0)?.as_str()?;
             self.bytes += STRING + text.len();
-            self.endpoints.insert(id, text.into());
+            self.strings.insert(text.into(), row.get(1)?);
         }
+        let mut statement = connection
+            .prepare_cached("SELECT session, id FROM session WHERE id > ? ORDER BY id")?;
+        let mut rows = statement.query([self.sessions.len() as i64])?;
+        while let Some(row) = rows.next()? {
+            let key = row.get(0)?;
+            self.bytes += SESSION;
+            self.sessions.push(LiveSession { key, ..LiveSession::default() });
+            self.by_key.insert(key, row.get(1)?);
+        }
+        let mut statement = connection.prepare_cached(REQUESTS)?;
+        let mut rows = statement.query([self.requests as i64])?;
+        while let Some(row) = rows.next()? {
+            self.add(row, connection)?;
+        }
+        Ok(())
+    }
+
+    /// A hash of parameters, for [`LiveSession::params`].
+    pub(super) fn hash(&self, params: &[u8]) -> u64 {
+        self.strings.hasher().hash_one(params)
     }
 
     /// The session with this number.
@@ -200,94 +162,84 @@ impl Live {
     }
 
     /// Counts a request in its session.
-    pub(super) fn add(&mut self, facts: &Facts) {
-        let at = (facts.session as usize).wrapping_sub(1);
-        let Some(session) = self.sessions.get_mut(at) else { return };
-        let block = (facts.row / BLOCK) as usize;
+    fn add(&mut self, row: &Row<'_>, connection: &Connection) -> rusqlite::Result<()> {
+        let word = |at| row.get::<_, Option<u32>>(at).map(Option::unwrap_or_default);
+        let n: u32 = row.get(0)?;
+        let ts = row.get::<_, i64>(3)? as u64;
+        let mut values = Vec::with_capacity(16);
+        for (at, kind) in VALUES {
+            let string = word(at)?;
+            if kind == Kind::Endpoint && !self.endpoints.contains_key(&string) {
+                let text = Strings::new(connection).resolve(string)?;
+                self.bytes += STRING + text.len();
+                self.endpoints.insert(string, text.into());
+            }
+            if string != 0 {
+                values.push(Facet::new(kind, string));
+            }
+        }
+        values.push(Facet::new(Kind::Status, row.get(9)?));
+        let attacks = row::words(row, 11)?;
+        let attack =
+            |text: &String| self.strings.get(&**text).map(|id| Facet::new(Kind::Attack, *id));
+        values.extend(attacks.iter().filter_map(attack));
+        let params = row.get_ref(10)?.as_blob().ok().map(|params| (self.hash(params), n));
+
+        let block = (n / BLOCK) as usize;
         if self.ids.len() <= block {
             self.ids.resize_with(block + 1, || Bloom::with_capacity(BLOCK as usize));
         }
         if let Some(ids) = self.ids.get_mut(block) {
-            ids.insert(&facts.id);
+            ids.insert(&id_key(row.get_ref(1)?));
         }
-        self.requests += 1;
-        self.first = self.first.min(facts.ts);
-        self.last = self.last.max(facts.ts);
+        self.requests = u64::from(n);
+        self.first = self.first.min(ts);
+        self.last = self.last.max(ts);
+        let at = (row.get::<_, u32>(2)? as usize).wrapping_sub(1);
+        let Some(session) = self.sessions.get_mut(at) else { return Err(damaged()) };
+        session.params = params.or(session.params);
         let numbers = &mut session.numbers;
         numbers.requests += 1;
-        numbers.attacks += u64::from(!facts.attacks.is_empty());
-        numbers.denied += u64::from(facts.denied);
-        numbers.first = numbers.first.min(facts.ts);
-        if facts.ts >= numbers.last {
-            numbers.last = facts.ts;
-            (numbers.key, numbers.source) = (facts.key, facts.source);
+        numbers.attacks += u64::from(!attacks.is_empty());
+        numbers.denied += u64::from(row.get::<_, bool>(4)?);
+        numbers.first = numbers.first.min(ts);
+        if ts >= numbers.last {
+            numbers.last = ts;
+            (numbers.key, numbers.source) = (word(8)?, word(5)?);
         }
-        if facts.user != 0 && facts.ts >= numbers.user_ts {
-            (numbers.user, numbers.user_ts) = (facts.user, facts.ts);
+        let (user, role) = (word(6)?, word(7)?);
+        if user != 0 && ts >= numbers.user_ts {
+            (numbers.user, numbers.user_ts) = (user, ts);
         }
-        if facts.role != 0 && facts.ts >= numbers.role_ts {
-            (numbers.role, numbers.role_ts) = (facts.role, facts.ts);
+        if role != 0 && ts >= numbers.role_ts {
+            (numbers.role, numbers.role_ts) = (role, ts);
         }
-        let time = u32::try_from(facts.ts.saturating_sub(self.day_start)).unwrap_or(u32::MAX);
-        let request = (time, facts.row);
-        match session.requests.last() {
-            Some(last) if *last > request => {
-                let at = session.requests.partition_point(|other| *other < request);
-                session.requests.insert(at, request);
-            }
-            _ => session.requests.push(request),
-        }
-        let known = session.counts.len();
-        let mut count =
-            |value: Facet| match session.counts.binary_search_by_key(&value, |count| count.0) {
+        let time = u32::try_from(ts.saturating_sub(self.day_start)).unwrap_or(u32::MAX);
+        let request = (time, n);
+        let at = session.requests.partition_point(|other| *other < request);
+        insert(&mut session.requests, at, request);
+        self.bytes += REQUEST;
+        for value in values {
+            match session.counts.binary_search_by_key(&value, |count| count.0) {
                 Ok(at) => {
                     if let Some(count) = session.counts.get_mut(at) {
                         count.1 += 1;
                     }
                 }
-                Err(at) => session.counts.insert(at, (value, 1)),
-            };
-        for (kind, string) in VALUE_KINDS.into_iter().zip(facts.values) {
-            if string != 0 {
-                count(Facet::new(kind, string));
+                Err(at) => {
+                    insert(&mut session.counts, at, (value, 1));
+                    self.bytes += VALUE;
+                }
             }
         }
-        for (kind, string) in
-            [(Kind::User, facts.user), (Kind::Role, facts.role), (Kind::Key, facts.key)]
-        {
-            if string != 0 {
-                count(Facet::new(kind, string));
-            }
-        }
-        count(Facet::new(Kind::Status, u32::from(facts.status)));
-        for attack in &facts.attacks {
-            count(Facet::new(Kind::Attack, *attack));
-        }
-        self.bytes += REQUEST + VALUE * (session.counts.len() - known);
+        Ok(())
     }
 }
 
-impl Facts {
-    /// Of a request that was just stored.
-    pub(super) fn new(session: u32, ts: u64, row: u32, words: &row::Words) -> Facts {
-        Facts {
-            session,
-            ts,
-            row,
-            source: words.get(Column::source),
-            user: words.get(Column::user),
-            role: words.get(Column::role),
-            key: words.get(Column::key),
-            values: [
-                words.get(Column::app),
-                words.get(Column::host),
-                words.get(Column::ip),
-                words.get(Column::method),
-                words.endpoint,
-                words.get(Column::ua),
-                words.get(Column::ja4),
-            ],
-            ..Facts::default()
-        }
+/// Inserts without much room for more: there are many small lists.
+fn insert<T>(list: &mut Vec<T>, at: usize, item: T) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(2 + list.len() / 4);
     }
+    list.insert(at, item);
 }

@@ -79,39 +79,37 @@ macro_rules! column_view {
     };
 }
 
-/// Binds a field; gives the number of its string, 0 where it has none.
+/// Binds a field.
 macro_rules! bind {
-    (id $kind:ident $at:ident $to:ident $new:ident $strings:ident) => {{
-        $to.raw_bind_parameter($at, Id(&$new.record.id))?;
-        0
-    }};
-    (session $kind:ident $at:ident $to:ident $new:ident $strings:ident) => { 0 };
+    (id $kind:ident $at:ident $to:ident $new:ident $strings:ident) => {
+        $to.raw_bind_parameter($at, Id(&$new.record.id))?
+    };
+    // It is bound by its number, beside the record.
+    (session $kind:ident $at:ident $to:ident $new:ident $strings:ident) => {};
     (path $kind:ident $at:ident $to:ident $new:ident $strings:ident) => {{
         let path = &*$new.record.path;
-        $to.raw_bind_parameter($at, (path != $new.endpoint).then_some(path))?;
-        0
+        $to.raw_bind_parameter($at, (path != $new.endpoint).then_some(path))?
     }};
     ($name:ident text $at:ident $to:ident $new:ident $strings:ident) => {
-        bind!(@string $at $to $strings Some(&*$new.record.$name))
+        $to.raw_bind_parameter($at, $strings.intern(&$new.record.$name)?)?
     };
     ($name:ident text_or_empty $at:ident $to:ident $new:ident $strings:ident) => {
-        bind!(@string $at $to $strings Some(&*$new.record.$name))
+        $to.raw_bind_parameter($at, $strings.intern(&$new.record.$name)?)?
     };
-    ($name:ident optional_text $at:ident $to:ident $new:ident $strings:ident) => {
-        bind!(@string $at $to $strings $new.record.$name.as_deref())
-    };
-    ($name:ident source $at:ident $to:ident $new:ident $strings:ident) => {
-        bind!(@string $at $to $strings Some($new.record.$name.as_str()))
-    };
-    ($name:ident optional_number $at:ident $to:ident $new:ident $strings:ident) => {{
-        $to.raw_bind_parameter($at, $new.record.$name.map(|n| n as i64))?;
-        0
+    ($name:ident optional_text $at:ident $to:ident $new:ident $strings:ident) => {{
+        let id = $new.record.$name.as_deref().map(|text| $strings.intern(text)).transpose()?;
+        $to.raw_bind_parameter($at, id)?
     }};
+    ($name:ident source $at:ident $to:ident $new:ident $strings:ident) => {
+        $to.raw_bind_parameter($at, $strings.intern($new.record.$name.as_str())?)?
+    };
+    ($name:ident optional_number $at:ident $to:ident $new:ident $strings:ident) => {
+        $to.raw_bind_parameter($at, $new.record.$name.map(|n| n as i64))?
+    };
     ($name:ident words $at:ident $to:ident $new:ident $strings:ident) => {{
         let words = &$new.record.$name;
         let json = (!words.is_empty()).then(|| serde_json::to_string(words).unwrap_or_default());
-        $to.raw_bind_parameter($at, json)?;
-        0
+        $to.raw_bind_parameter($at, json)?
     }};
     ($name:ident parameters $at:ident $to:ident $new:ident $strings:ident) => {{
         let params = &$new.record.$name;
@@ -120,18 +118,10 @@ macro_rules! bind {
             Some(row) => $to.raw_bind_parameter($at, row)?,
             None => $to.raw_bind_parameter($at, bytes)?,
         }
-        0
     }};
-    ($name:ident $kind:ident $at:ident $to:ident $new:ident $strings:ident) => {{
-        $to.raw_bind_parameter($at, $new.record.$name as i64)?;
-        0
-    }};
-    (@string $at:ident $to:ident $strings:ident $text:expr) => {{
-        let text: Option<&str> = $text;
-        let id = text.map(|text| $strings.intern(text)).transpose()?;
-        $to.raw_bind_parameter($at, id)?;
-        id.unwrap_or_default()
-    }};
+    ($name:ident $kind:ident $at:ident $to:ident $new:ident $strings:ident) => {
+        $to.raw_bind_parameter($at, $new.record.$name as i64)?
+    };
 }
 
 /// Reads a field.
@@ -187,7 +177,7 @@ macro_rules! declare {
         #[derive(Debug, Clone, Copy)]
         #[allow(non_camel_case_types, reason = "the names of the fields")]
         #[allow(dead_code, reason = "not all are asked for by name")]
-        pub(super) enum Column { $($name),* }
+        enum Column { $($name),* }
 
         /// How many columns a record has.
         const COLUMNS: usize = [$(Column::$name),*].len();
@@ -205,12 +195,12 @@ macro_rules! declare {
             to: &mut Statement<'_>,
             new: &NewRequest,
             strings: &mut I,
-        ) -> rusqlite::Result<[u32; COLUMNS]> {
-            Ok([$({
+        ) -> rusqlite::Result<()> {
+            $({
                 let _at = Column::$name as usize + FIRST;
-                let id: u32 = bind!($name $kind _at to new strings);
-                id
-            }),*])
+                bind!($name $kind _at to new strings);
+            })*
+            Ok(())
         }
 
         fn read_record<R: Resolve>(
@@ -246,19 +236,6 @@ pub(super) static SELECT: LazyLock<String> = LazyLock::new(|| {
     format!("SELECT {}, endpoint, content FROM request WHERE row = ?", NAMES.join(", "))
 });
 
-/// Numbers of a request's strings.
-pub(super) struct Words {
-    record: [u32; COLUMNS],
-    pub(super) endpoint: u32,
-}
-
-impl Words {
-    /// The number of a column's string; 0: it has none.
-    pub(super) fn get(&self, column: Column) -> u32 {
-        self.record.get(column as usize).copied().unwrap_or_default()
-    }
-}
-
 /// Stores a request of the session with this number.
 pub(super) fn insert<I: Intern>(
     statement: &mut Statement<'_>,
@@ -266,15 +243,14 @@ pub(super) fn insert<I: Intern>(
     session: u32,
     new: &NewRequest,
     strings: &mut I,
-) -> rusqlite::Result<Words> {
-    let record = bind_record(statement, new, strings)?;
+) -> rusqlite::Result<()> {
+    bind_record(statement, new, strings)?;
     let endpoint = strings.intern(&new.endpoint)?;
     statement.raw_bind_parameter(Column::session as usize + FIRST, session)?;
     statement.raw_bind_parameter(COLUMNS + FIRST, endpoint)?;
     statement.raw_bind_parameter(COLUMNS + 1 + FIRST, new.record.request.is_some())?;
     statement.raw_bind_parameter(COLUMNS + 2 + FIRST, row)?;
-    statement.raw_execute()?;
-    Ok(Words { record, endpoint })
+    statement.raw_execute().map(|_| ())
 }
 
 /// Reads a request of [`SELECT`], without its session and full content.

@@ -269,11 +269,7 @@ impl Segment {
 
     /// The number of a session.
     pub(super) fn find(&self, key: &Key) -> Option<u32> {
-        match self.index()? {
-            Index::Open(live) => live.read().by_key.get(key).copied(),
-            Index::Closed(closed) if !closed.bloom.may_have(key) => None,
-            Index::Closed(_) => self.peek(|connection| find_session(connection, key)).flatten(),
-        }
+        self.find_all(std::iter::once(key)).pop().map(|(_, id)| id)
     }
 
     /// Reads with a connection of its own, in one transaction: what a page shows belongs together.

@@ -16,7 +16,7 @@ use super::codec::{Key, session_key, unhex};
 use super::content;
 use super::idempotency::Arriving;
 use super::index::{Index, Link, load_links};
-use super::live::{Facts, Live};
+use super::live::Live;
 use super::row::{self, Intern};
 use super::seal::{Full, Sealer};
 use super::segment::{SegmentId, Segments, is_damage};
@@ -151,7 +151,7 @@ impl Intern for NewStrings<'_> {
         if packed.len() <= SHORT_PARAMS {
             return None;
         }
-        let hash = self.live.strings.hasher().hash_one(packed);
+        let hash = self.live.hash(packed);
         let of_live = || self.live.session(self.session)?.params;
         match self.params.get(&self.session).copied().or_else(of_live) {
             Some((known, row)) if known == hash => Some(row),
@@ -166,17 +166,6 @@ impl Intern for NewStrings<'_> {
 /// A number of a string, a session or a row.
 fn number(n: usize) -> rusqlite::Result<u32> {
     u32::try_from(n).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, n as i64))
-}
-
-/// What a transaction adds to a segment's index.
-#[derive(Default)]
-struct Added {
-    strings: Vec<(Box<str>, u32)>,
-    sessions: Vec<Key>,
-    links: Vec<Link>,
-    params: Vec<(u32, (u64, u32))>,
-    endpoints: Vec<(u32, usize)>,
-    facts: Vec<Facts>,
 }
 
 struct Writer<'a> {
@@ -296,13 +285,13 @@ impl Writer<'_> {
             requests.extend(portion.requests);
         }
         activity::store(&transaction, &requests)?;
-        let added = insert(self.segments, file.id, &file.live.read(), &transaction, &requests)?;
+        let links = insert(self.segments, file.id, &file.live.read(), &transaction, &requests)?;
         transaction.commit()?;
         let segment = self.segments.add(file.id, Arc::clone(&file.live));
-        self.segments.link(file.id, &added.links);
+        self.segments.link(file.id, &links);
         let is_full = {
             let mut live = file.live.write();
-            added.apply(&mut live, &requests);
+            live.catch_up(&file.connection)?;
             live.requests >= self.full_requests || live.bytes >= FULL_BYTES
         };
         match is_full {
@@ -336,13 +325,9 @@ impl Writer<'_> {
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.pragma_update(None, "journal_size_limit", 0)?;
         // It could not be read before, or an error came after all was on the disk.
-        let rows: i64 =
-            connection
-                .query_row("SELECT ifnull(max(row), 0) FROM request", [], |row| row.get(0))?;
         let known = live.read().requests;
-        if known != rows as u64 {
-            *live.write() = Live::load(&connection, day.start())?;
-            // Those of a commit whose end was not seen are not known yet.
+        live.write().catch_up(&connection)?;
+        if live.read().requests != known {
             self.segments.link(id, &load_links(&connection)?);
         }
         Ok(OpenSegment { id, connection, live, used: 0 })
@@ -388,15 +373,14 @@ impl Writer<'_> {
     }
 }
 
-/// Stores requests; gives what they add to the index.
+/// Stores requests; gives the links of new sessions.
 fn insert(
     segments: &Segments,
     id: SegmentId,
     live: &Live,
     transaction: &Transaction<'_>,
     requests: &[NewRequest],
-) -> rusqlite::Result<Added> {
-    let mut added = Added { facts: Vec::with_capacity(requests.len()), ..Added::default() };
+) -> rusqlite::Result<Vec<Link>> {
     let mut strings = NewStrings {
         live,
         transaction,
@@ -419,41 +403,27 @@ fn insert(
                     .prepare_cached("INSERT INTO session (id, session, name) VALUES (?, ?, ?)")?
                     .execute(params![session, key, name])?;
                 new_sessions.insert(key, session);
-                added.sessions.push(key);
                 session
             }
         };
         let row = number(live.requests as usize + n + 1)?;
         (strings.session, strings.row) = (session, row);
-        let words = row::insert(&mut into_request, row, session, request, &mut strings)?;
+        row::insert(&mut into_request, row, session, request, &mut strings)?;
         if let Some(full) = &record.request {
             transaction
                 .prepare_cached("INSERT INTO content VALUES (?, ?)")?
                 .execute(params![row, content::pack(full)])?;
         }
-        let mut attacks = Vec::new();
         for attack in &record.attacks {
-            attacks.push(strings.intern(attack)?);
+            strings.intern(attack)?;
         }
-        if !live.endpoints.contains_key(&words.endpoint) {
-            added.endpoints.push((words.endpoint, n));
-        }
-        added.facts.push(Facts {
-            id: session_key(&record.id),
-            denied: record.denied,
-            status: record.status,
-            attacks,
-            ..Facts::new(session, record.ts, row, &words)
-        });
     }
-    added.strings.extend(strings.new);
-    added.params.extend(strings.params);
-    added.links = find_links(segments, id, &new_sessions);
+    let links = find_links(segments, id, &new_sessions);
     let mut into_link = transaction.prepare_cached("INSERT INTO link VALUES (?, ?, ?, ?)")?;
-    for Link { session, segment, other } in &added.links {
+    for Link { session, segment, other } in &links {
         into_link.execute(params![session, segment.day.0, segment.number, other])?;
     }
-    Ok(added)
+    Ok(links)
 }
 
 /// Parts that new sessions of a segment have in others. A segment that cannot be read is left out: it is no
@@ -474,27 +444,4 @@ fn find_links(
         }));
     }
     links
-}
-
-impl Added {
-    fn apply(&self, live: &mut Live, requests: &[NewRequest]) {
-        for (text, id) in &self.strings {
-            live.add_string(*id, text.clone());
-        }
-        for key in &self.sessions {
-            let id = live.sessions.len() as u32 + 1;
-            live.add_session(id, *key);
-        }
-        for (id, n) in &self.endpoints {
-            if let Some(request) = requests.get(*n) {
-                live.add_endpoint(*id, &request.endpoint);
-            }
-        }
-        self.facts.iter().for_each(|facts| live.add(facts));
-        for (session, params) in &self.params {
-            if let Some(session) = live.sessions.get_mut((*session as usize).wrapping_sub(1)) {
-                session.params = Some(*params);
-            }
-        }
-    }
 }
