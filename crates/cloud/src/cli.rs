@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::config::Options;
 use crate::generate::Generate;
+use api_sessions_cloud_api::config::Options;
 use api_sessions_store::{Role, StoreKind};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 

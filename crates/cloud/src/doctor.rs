@@ -5,9 +5,9 @@ mod module_fit;
 use std::io::Write;
 use std::path::Path;
 
-use crate::auth;
-use crate::config::Config;
 use crate::tokens::{ADMIN_FILE, INGEST_FILE};
+use api_sessions_cloud_api::auth;
+use api_sessions_cloud_api::config::Config;
 use api_sessions_store::clickhouse::{ClickHouseOptions, ClickHouseStore};
 use api_sessions_store::clock::{now_ms, rfc3339};
 use api_sessions_store::sqlite::SqliteStore;

@@ -270,7 +270,7 @@ impl Traffic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ingest::batch::{Period, parse};
+    use api_sessions_cloud_api::ingest::batch::{Period, parse};
 
     #[test]
     fn every_generated_record_is_valid() {

@@ -1,6 +1,5 @@
 //! What the server listens on: a TCP address or a Unix-domain socket.
 
-use std::fmt;
 use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -11,42 +10,14 @@ use rustix::fs::{FlockOperation, flock};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixSocket, UnixStream};
 use tokio::time::timeout;
 
-use crate::site::Peer;
+use api_sessions_cloud_api::address::Address;
+use api_sessions_cloud_api::site::Peer;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
 /// Longest wait for the answer of a socket that already exists.
 const PROBE: Duration = Duration::from_secs(1);
-
-/// Longest path of a socket, bytes (unix(7)).
-const MAX_PATH: usize = 107;
-
-/// An address to listen on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    /// IP address and port.
-    Tcp(SocketAddr),
-    /// Path of a Unix-domain socket.
-    Unix(PathBuf),
-}
-
-impl Address {
-    /// Parses what follows `unix:`.
-    pub fn unix(path: &str) -> Option<Address> {
-        let is_valid = path.starts_with('/') && !path.ends_with('/') && path.len() <= MAX_PATH;
-        is_valid.then(|| Address::Unix(PathBuf::from(path)))
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Address::Tcp(address) => address.fmt(f),
-            Address::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
 
 /// An address that no other server has; connections are accepted after [`Bound::listen`].
 pub enum Bound {

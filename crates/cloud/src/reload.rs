@@ -2,10 +2,10 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::{Config, Options};
 use crate::log::Log;
 use crate::service_manager;
-use crate::state::AppState;
+use api_sessions_cloud_api::config::{Config, Options};
+use api_sessions_cloud_api::state::AppState;
 
 /// SIGHUP and SIGUSR1, which end a process that does not handle them (signal(7)).
 pub struct Signals {

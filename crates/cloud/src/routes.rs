@@ -15,14 +15,16 @@ use axum::routing::{self, MethodRouter};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
-use crate::api::{denylist, facets, openapi, operation, parameters, requests, sessions};
-use crate::auth::{Access, guard};
-use crate::console;
-use crate::error::AppError;
-use crate::ingest::records;
-use crate::node_control::{nodes, sync};
-use crate::site::{Peer, Site};
-use crate::state::AppState;
+use crate::guard::guard;
+use crate::openapi;
+use api_sessions_cloud_api::api::{denylist, facets, operation, parameters, requests, sessions};
+use api_sessions_cloud_api::auth::Access;
+use api_sessions_cloud_api::error::AppError;
+use api_sessions_cloud_api::ingest::records;
+use api_sessions_cloud_api::node_control::{nodes, sync};
+use api_sessions_cloud_api::site::{Peer, Site};
+use api_sessions_cloud_api::state::AppState;
+use api_sessions_console as console;
 
 /// Who a route is for, which decides the form of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,13 +3,14 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::config::Config;
 use crate::connections::{self, Limits};
-use crate::listener::{Address, Bound, Listener};
+use crate::listener::{Bound, Listener};
 use crate::retention;
 use crate::routes::router;
-use crate::state::AppState;
 use crate::tokens;
+use api_sessions_cloud_api::address::Address;
+use api_sessions_cloud_api::config::Config;
+use api_sessions_cloud_api::state::AppState;
 use api_sessions_store::StoreError;
 
 /// A server that is ready to serve.

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use crate::auth;
+use api_sessions_cloud_api::auth;
 use api_sessions_store::{Role, Store, StoreError};
 
 /// File of the initial ingest token, in the data directory.

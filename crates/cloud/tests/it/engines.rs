@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::support::{
     Cloud, batch, clickhouse_only, clickhouse_store, record, session, single_clickhouse_only,
 };
-use api_sessions_cloud::ingest::batch::{Period, parse};
+use api_sessions_cloud_api::ingest::batch::{Period, parse};
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{
     self, Batch, Day, Filter, RequestQuery, SessionQuery, SessionSummary, Sort, StatusFilter,

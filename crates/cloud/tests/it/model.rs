@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api_sessions_cloud::ingest::batch::{Period, parse};
+use api_sessions_cloud_api::ingest::batch::{Period, parse};
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::sqlite::SqliteStore;
 use api_sessions_store::{

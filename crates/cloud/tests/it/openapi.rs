@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::{Cloud, embedded_store_only, record, session};
-use api_sessions_cloud::auth::Access;
 use api_sessions_cloud::routes::{Audience, table};
+use api_sessions_cloud_api::auth::Access;
 use serde_json::{Value, json};
 
 /// The schema that a `$ref` points to, or `schema` itself.
@@ -216,7 +216,7 @@ fn every_described_path_is_there_and_guarded() {
 
 #[test]
 fn the_document_describes_the_routes_of_the_api_and_their_access() {
-    let document = serde_json::to_value(api_sessions_cloud::api::openapi::document()).unwrap();
+    let document = serde_json::to_value(api_sessions_cloud::openapi::document()).unwrap();
     let routes: BTreeMap<_, _> = table()
         .into_iter()
         .filter(|route| route.audience == Audience::Api)

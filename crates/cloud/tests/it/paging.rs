@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::support::{batch, clickhouse_only, clickhouse_store, record, session};
-use api_sessions_cloud::ingest::batch::{Period, parse};
+use api_sessions_cloud_api::ingest::batch::{Period, parse};
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{self, Batch, DAY_MS, Filter, SessionQuery, Sort, Store, StoreKind};
 use proptest::prelude::*;

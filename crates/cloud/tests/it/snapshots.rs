@@ -183,6 +183,6 @@ fn digest(document: &Value) -> String {
 
 #[test]
 fn openapi() {
-    let document = serde_json::to_value(api_sessions_cloud::api::openapi::document()).unwrap();
+    let document = serde_json::to_value(api_sessions_cloud::openapi::document()).unwrap();
     insta::assert_snapshot!("openapi", digest(&document));
 }

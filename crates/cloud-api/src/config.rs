@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::listener::Address;
+use crate::address::Address;
 use crate::site::{Site, TrustedProxy};
 use api_sessions_store::{Day, StoreKind};
 

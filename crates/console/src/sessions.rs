@@ -6,10 +6,10 @@ use maud::{Markup, html};
 
 use super::html::{duration, encoded, incomplete, page, short, time};
 use super::{Viewer, activity_chart, filters};
-use crate::api::query::RawQuery;
-use crate::error::AppError;
-use crate::extractors::Query;
-use crate::state::AppState;
+use api_sessions_cloud_api::api::query::RawQuery;
+use api_sessions_cloud_api::error::AppError;
+use api_sessions_cloud_api::extractors::Query;
+use api_sessions_cloud_api::state::AppState;
 use api_sessions_store::SessionSummary;
 use api_sessions_store::clock::now_ms;
 
@@ -19,7 +19,8 @@ const SORTS: [(&str, &str); 3] =
 /// Default period of the chart, milliseconds.
 const CHART_MS: u64 = 86_400_000;
 
-pub(crate) async fn list(
+/// `GET /`: the sessions that match the filters.
+pub async fn list(
     State(state): State<AppState>,
     viewer: Viewer,
     Query(raw): Query<RawQuery>,

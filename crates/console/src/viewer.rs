@@ -3,14 +3,14 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use crate::auth::Identity;
-use crate::error::AppError;
-use crate::site::Site;
+use api_sessions_cloud_api::auth::Identity;
+use api_sessions_cloud_api::error::AppError;
+use api_sessions_cloud_api::site::Site;
 use api_sessions_store::Role;
 
 /// The user of a page, as far as the page depends on it.
 #[derive(Debug, Clone)]
-pub(crate) struct Viewer {
+pub struct Viewer {
     /// Forms that change something are shown.
     pub(super) is_admin: bool,
     /// Where the browser sees the Console.
@@ -24,7 +24,7 @@ impl Viewer {
     }
 }
 
-/// [`crate::auth::guard`] leaves the identity and the site; a public page has none, and no viewer.
+/// The layer in front of every route leaves the identity and the site; a public page has none, and no viewer.
 impl<S: Send + Sync> FromRequestParts<S> for Viewer {
     type Rejection = AppError;
 

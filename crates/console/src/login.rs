@@ -7,20 +7,21 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{DOCTYPE, html};
 use serde::Deserialize;
 
-use crate::auth::{self, Access};
-use crate::error::AppError;
-use crate::extractors::{Form, Query};
-use crate::site::Site;
-use crate::state::AppState;
+use api_sessions_cloud_api::auth::{self, Access};
+use api_sessions_cloud_api::error::AppError;
+use api_sessions_cloud_api::extractors::{Form, Query};
+use api_sessions_cloud_api::site::Site;
+use api_sessions_cloud_api::state::AppState;
 
+/// The token that a user logs in with.
 #[derive(Deserialize)]
-pub(crate) struct Login {
+pub struct Login {
     #[serde(default)]
     token: String,
 }
 
 /// Logs in with the token in the URL, and redirects to a URL without it.
-pub(crate) async fn by_link(
+pub async fn by_link(
     State(state): State<AppState>,
     Extension(site): Extension<Site>,
     Query(login): Query<Login>,
@@ -32,7 +33,7 @@ pub(crate) async fn by_link(
 }
 
 /// Logs in with a form, which keeps the token out of URLs and browser histories.
-pub(crate) async fn by_form(
+pub async fn by_form(
     State(state): State<AppState>,
     Extension(site): Extension<Site>,
     Form(login): Form<Login>,
@@ -75,7 +76,7 @@ fn form(site: &Site, is_refused: bool) -> maud::Markup {
 }
 
 /// Deletes the cookie. Another site may not: a browser would obey the response even if it sent no cookie.
-pub(crate) async fn logout(
+pub async fn logout(
     Extension(site): Extension<Site>,
     headers: HeaderMap,
 ) -> Result<Response, AppError> {

@@ -11,12 +11,12 @@ use serde::Deserialize;
 use super::Viewer;
 use super::filters::address;
 use super::html::{encoded, page, short, time};
-use crate::api::denylist::{Deny, remove_entry};
-use crate::api::query::MAX_LIMIT;
-use crate::auth::Identity;
-use crate::error::AppError;
-use crate::extractors::{Form, Query};
-use crate::state::AppState;
+use api_sessions_cloud_api::api::denylist::{Deny, remove_entry};
+use api_sessions_cloud_api::api::query::MAX_LIMIT;
+use api_sessions_cloud_api::auth::Identity;
+use api_sessions_cloud_api::error::AppError;
+use api_sessions_cloud_api::extractors::{Form, Query};
+use api_sessions_cloud_api::state::AppState;
 use api_sessions_store::clock::{now_ms, parse_ms};
 use api_sessions_store::{DenyChange, HistoryQuery, Store, StoreError};
 
@@ -48,15 +48,17 @@ struct Period {
     applications: Vec<String>,
 }
 
+/// Which part of the history is shown, and which page of it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct PeriodQuery {
+pub struct PeriodQuery {
     from: String,
     to: String,
     page: String,
 }
 
-pub(crate) async fn list(
+/// `GET /denylist`: what is denied, and who changed what.
+pub async fn list(
     State(state): State<AppState>,
     viewer: Viewer,
     Query(query): Query<PeriodQuery>,
@@ -189,16 +191,18 @@ pub(super) fn form(viewer: &Viewer, session: &str) -> Markup {
     }
 }
 
+/// A session to deny.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct DenyForm {
+pub struct DenyForm {
     session: String,
     seconds: String,
     applications: String,
     reason: String,
 }
 
-pub(crate) async fn add(
+/// `POST /denylist`
+pub async fn add(
     State(state): State<AppState>,
     Extension(identity): Extension<Identity>,
     Form(form): Form<DenyForm>,
@@ -230,15 +234,17 @@ pub(crate) async fn add(
     Ok(Redirect::to(if matches!(known, Ok(Some(_))) { &back } else { "/denylist" }))
 }
 
+/// An entry to remove.
 #[derive(Debug, Deserialize)]
-pub(crate) struct RemoveForm {
+pub struct RemoveForm {
     session: String,
     /// `session` returns to the page of the session, anything else to the list.
     #[serde(default)]
     back: String,
 }
 
-pub(crate) async fn remove(
+/// `POST /denylist/remove`
+pub async fn remove(
     State(state): State<AppState>,
     Extension(identity): Extension<Identity>,
     Form(form): Form<RemoveForm>,

@@ -1,9 +1,8 @@
-//! The query API, one file per resource. [`crate::routes`] maps paths to handlers.
+//! The query API, one file per resource. The table of routes in `api-sessions-cloud` maps paths to handlers.
 
 pub mod csv;
 pub mod denylist;
 pub mod facets;
-pub mod openapi;
 pub mod operation;
 pub mod parameters;
 pub mod query;

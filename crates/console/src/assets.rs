@@ -3,17 +3,20 @@
 use axum::http::header;
 use axum::response::IntoResponse;
 
-pub(crate) async fn style() -> impl IntoResponse {
+/// `GET /style.css`
+pub async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("style.css"))
 }
 
-pub(crate) async fn script() -> impl IntoResponse {
+/// `GET /app.js`: all scripts in one.
+pub async fn script() -> impl IntoResponse {
     (
         [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")],
         concat!(include_str!("app.js"), include_str!("chart.js"), include_str!("requests.js")),
     )
 }
 
-pub(crate) async fn icon() -> impl IntoResponse {
+/// `GET /favicon.svg`
+pub async fn icon() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "image/svg+xml")], include_str!("favicon.svg"))
 }

@@ -8,10 +8,10 @@ use maud::{Markup, html};
 
 use super::html::{duration, encoded, incomplete, page, short, size, time, visible};
 use super::{Viewer, filters, sessions, timeline};
-use crate::api::query::{MAX_LIMIT, RawQuery};
-use crate::error::AppError;
-use crate::extractors::{Path, Query};
-use crate::state::AppState;
+use api_sessions_cloud_api::api::query::{MAX_LIMIT, RawQuery};
+use api_sessions_cloud_api::error::AppError;
+use api_sessions_cloud_api::extractors::{Path, Query};
+use api_sessions_cloud_api::state::AppState;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{RequestQuery, SessionDetail, StoredRequest};
 
@@ -29,7 +29,8 @@ const KINDS: [(&str, &str, &str); 8] = [
     ("endpoint", "endpoint", "Endpoints"),
 ];
 
-pub(crate) async fn open(
+/// `GET /sessions/{id}`: one session and its requests.
+pub async fn open(
     State(state): State<AppState>,
     viewer: Viewer,
     Path(id): Path<String>,

@@ -12,11 +12,11 @@ use serde::Deserialize;
 use super::html::{page, short, visible};
 use super::sample::{MAX_BYTES, Sample};
 use super::{Viewer, nodes};
-use crate::api::parameters::check;
-use crate::auth::Identity;
-use crate::error::AppError;
-use crate::extractors::Form;
-use crate::state::AppState;
+use api_sessions_cloud_api::api::parameters::check;
+use api_sessions_cloud_api::auth::Identity;
+use api_sessions_cloud_api::error::AppError;
+use api_sessions_cloud_api::extractors::Form;
+use api_sessions_cloud_api::state::AppState;
 use api_sessions_store::clock::now_ms;
 
 const TYPES: [(&str, &str); 3] = [("context", "context"), ("user", "user"), ("role", "role")];
@@ -53,10 +53,8 @@ const DECODERS: [(&str, &str); 8] = [
     (".urldecode", "percent-decoded"),
 ];
 
-pub(crate) async fn show(
-    State(state): State<AppState>,
-    viewer: Viewer,
-) -> Result<Markup, AppError> {
+/// `GET /parameters`: keys and parameters that nodes take from the cloud.
+pub async fn show(State(state): State<AppState>, viewer: Viewer) -> Result<Markup, AppError> {
     let (set, version) = state.read(|store| Ok((store.parameters()?, store.version()?))).await?;
     let all = state.nodes.all();
     Ok(page(
@@ -146,15 +144,16 @@ fn adder(viewer: &Viewer) -> Markup {
     }
 }
 
+/// Parameters and a sample request to try them on.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct PreviewForm {
+pub struct PreviewForm {
     point: String,
     sample: String,
 }
 
 /// Previews the value that a point reads from a sample request.
-pub(crate) async fn preview(Form(form): Form<PreviewForm>) -> Result<Markup, AppError> {
+pub async fn preview(Form(form): Form<PreviewForm>) -> Result<Markup, AppError> {
     if form.sample.len() > MAX_BYTES {
         return Err(AppError::too_large("the sample is too long"));
     }
@@ -177,7 +176,8 @@ pub(crate) async fn preview(Form(form): Form<PreviewForm>) -> Result<Markup, App
     })
 }
 
-pub(crate) async fn save(
+/// `POST /parameters`
+pub async fn save(
     State(state): State<AppState>,
     Extension(identity): Extension<Identity>,
     Form(fields): Form<Vec<(String, String)>>,

@@ -4,7 +4,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::filters;
 use super::html::{abbreviated, duration, time};
-use crate::api::query::RawQuery;
+use api_sessions_cloud_api::api::query::RawQuery;
 use api_sessions_store::clock::rfc3339;
 use api_sessions_store::{ACTIVITY_MS, Activity};
 

@@ -1,21 +1,22 @@
 //! The web Console: pages rendered on the server from the same store as the API.
 //!
 //! Filters live in the URL, so every view is a link. Changes are forms posted by an admin
-//! ([`crate::auth::guard`] refuses posts from other sites). The script adds convenience (copying, refreshing,
+//! ([`api_sessions_cloud_api::auth`] refuses posts from other sites). The script adds convenience (copying, refreshing,
 //! drag and drop, a preview); every page works without it.
+#![forbid(unsafe_code)]
 
 mod activity_chart;
-pub(crate) mod assets;
-pub(crate) mod denylist;
+pub mod assets;
+pub mod denylist;
 mod filters;
 mod html;
-pub(crate) mod login;
-pub(crate) mod nodes;
-pub(crate) mod parameters;
-pub(crate) mod request;
+pub mod login;
+pub mod nodes;
+pub mod parameters;
+pub mod request;
 mod sample;
-pub(crate) mod session;
-pub(crate) mod sessions;
+pub mod session;
+pub mod sessions;
 mod timeline;
 mod viewer;
 
@@ -23,17 +24,17 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 
-use crate::error::AppError;
-use crate::extractors::Rejection;
-use crate::site::Site;
-use viewer::Viewer;
+use api_sessions_cloud_api::error::AppError;
+use api_sessions_cloud_api::extractors::Rejection;
+use api_sessions_cloud_api::site::Site;
+pub use viewer::Viewer;
 
 /// Own resources only, nothing inline, never framed.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
     connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Completes a response to a browser: policy, prefix of redirects, and a page instead of an error as JSON.
-pub(crate) fn finish(mut response: Response, site: &Site, is_browser: bool) -> Response {
+pub fn finish(mut response: Response, site: &Site, is_browser: bool) -> Response {
     let extensions = response.extensions();
     let rejection = || extensions.get::<Rejection>().map(|rejection| rejection.0.clone());
     let error = extensions.get().cloned().or_else(|| rejection().filter(|_| is_browser));

@@ -6,18 +6,16 @@ use serde_json::Value;
 
 use super::Viewer;
 use super::html::{duration, page, short, size, time};
-use crate::error::AppError;
-use crate::node_control::registry::Node;
-use crate::state::AppState;
+use api_sessions_cloud_api::error::AppError;
+use api_sessions_cloud_api::node_control::registry::Node;
+use api_sessions_cloud_api::state::AppState;
 use api_sessions_store::clock::now_ms;
 
 /// Longest time between two polls of a healthy node, milliseconds.
 const AWAY_MS: u64 = 60_000;
 
-pub(crate) async fn list(
-    State(state): State<AppState>,
-    viewer: Viewer,
-) -> Result<Markup, AppError> {
+/// `GET /nodes`
+pub async fn list(State(state): State<AppState>, viewer: Viewer) -> Result<Markup, AppError> {
     let version = state.read(|store| store.version()).await?;
     let nodes = state.nodes.all();
     Ok(page(

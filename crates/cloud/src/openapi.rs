@@ -11,12 +11,12 @@ use utoipa::openapi::{
     ContentBuilder, OpenApi as Document, PathItem, Ref, RefOr, Response, ResponseBuilder,
 };
 
-use super::{denylist, facets, operation, parameters, requests, sessions};
-use crate::auth::Access;
-use crate::error::ErrorBody;
-use crate::ingest::records;
-use crate::node_control::{nodes, sync};
 use crate::routes::{Audience, table};
+use api_sessions_cloud_api::api::{denylist, facets, operation, parameters, requests, sessions};
+use api_sessions_cloud_api::auth::Access;
+use api_sessions_cloud_api::error::ErrorBody;
+use api_sessions_cloud_api::ingest::records;
+use api_sessions_cloud_api::node_control::{nodes, sync};
 use api_sessions_store::Role;
 
 #[derive(OpenApi)]

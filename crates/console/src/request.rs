@@ -6,11 +6,12 @@ use maud::{Markup, html};
 
 use super::Viewer;
 use super::html::{encoded, page, size, visible};
-use crate::error::AppError;
-use crate::extractors::Path;
-use crate::state::AppState;
+use api_sessions_cloud_api::error::AppError;
+use api_sessions_cloud_api::extractors::Path;
+use api_sessions_cloud_api::state::AppState;
 
-pub(crate) async fn open(
+/// `GET /requests/{id}`
+pub async fn open(
     State(state): State<AppState>,
     viewer: Viewer,
     Path(id): Path<String>,

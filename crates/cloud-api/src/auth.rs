@@ -3,15 +3,10 @@
 //! A token is sent as `Authorization: Bearer`, or in the cookie set by the login to the Console. Only hashes are
 //! stored; a token is 32 random bytes, so an unsalted hash is sufficient.
 
-use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 
-use crate::console;
 use crate::error::AppError;
-use crate::routes::Audience;
-use crate::site::{Peer, Site};
+use crate::site::Site;
 use crate::state::AppState;
 use api_sessions_store::{Role, StoreError};
 
@@ -147,38 +142,12 @@ fn is_own_origin(headers: &HeaderMap, site: &Site) -> bool {
     }
 }
 
-/// The layer in front of every route: authenticates, checks the access that the route requires, and leaves
-/// the [`Identity`] and the [`Site`] in the request's extensions.
-pub async fn guard(
-    State((state, access, audience)): State<(AppState, Access, Audience)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let peer = request.extensions().get::<Peer>().copied();
-    let site = Site::of(&state.config(), peer, request.headers());
-    let permitted = match access {
-        Access::Public => Ok(None),
-        _ => authorize(&state, access, request.method(), request.headers(), &site).await.map(Some),
-    };
-    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    let is_browser = accept.is_some_and(|accept| accept.contains("text/html"));
-    let response = match permitted {
-        Ok(identity) => {
-            if let Some(identity) = identity {
-                request.extensions_mut().insert(identity);
-            }
-            request.extensions_mut().insert(site.clone());
-            next.run(request).await
-        }
-        Err(error) => error.into_response(),
-    };
-    match audience {
-        Audience::Console => console::finish(response, &site, is_browser),
-        Audience::Api => response,
-    }
-}
-
-async fn authorize(
+/// The identity behind a request to a route that requires `access`.
+///
+/// # Errors
+/// 401: no token, or an unknown one. 403: the token's role may not do this, or the cookie came with a request from
+/// another site.
+pub async fn authorize(
     state: &AppState,
     access: Access,
     method: &Method,

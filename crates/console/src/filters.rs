@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::Viewer;
 use super::html::encoded;
-use crate::api::query::RawQuery;
+use api_sessions_cloud_api::api::query::RawQuery;
 use api_sessions_store::clock::{now_ms, rfc3339};
 
 /// Periods to choose from: label, and milliseconds before now.

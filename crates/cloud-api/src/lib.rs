@@ -1,0 +1,20 @@
+//! What the cloud answers programs, all that lies under `/v1` and what it needs of a server: configuration,
+//! state, tokens, errors.
+//!
+//! A batch: [`ingest`] → [`api_sessions_store`]. A query: [`auth`] → [`api`] → [`api_sessions_store`]. A poll of a
+//! node: [`auth`] → [`node_control`].
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod aggregate;
+pub mod api;
+pub mod auth;
+pub mod config;
+pub mod error;
+pub mod extractors;
+pub mod ingest;
+pub mod json;
+pub mod metrics;
+pub mod node_control;
+pub mod site;
+pub mod state;

@@ -1,0 +1,43 @@
+//! The layer in front of every route.
+
+use axum::extract::{Request, State};
+use axum::http::header;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::routes::Audience;
+use api_sessions_cloud_api::auth::{Access, authorize};
+use api_sessions_cloud_api::site::{Peer, Site};
+use api_sessions_cloud_api::state::AppState;
+use api_sessions_console as console;
+
+/// Authenticates, checks the access that the route requires, and leaves the identity and the [`Site`] in the
+/// request's extensions.
+pub async fn guard(
+    State((state, access, audience)): State<(AppState, Access, Audience)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let peer = request.extensions().get::<Peer>().copied();
+    let site = Site::of(&state.config(), peer, request.headers());
+    let permitted = match access {
+        Access::Public => Ok(None),
+        _ => authorize(&state, access, request.method(), request.headers(), &site).await.map(Some),
+    };
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let is_browser = accept.is_some_and(|accept| accept.contains("text/html"));
+    let response = match permitted {
+        Ok(identity) => {
+            if let Some(identity) = identity {
+                request.extensions_mut().insert(identity);
+            }
+            request.extensions_mut().insert(site.clone());
+            next.run(request).await
+        }
+        Err(error) => error.into_response(),
+    };
+    match audience {
+        Audience::Console => console::finish(response, &site, is_browser),
+        Audience::Api => response,
+    }
+}
