@@ -7,4 +7,5 @@ pub mod operation;
 pub mod parameters;
 pub mod query;
 pub mod requests;
+pub mod rules;
 pub mod sessions;

@@ -60,7 +60,7 @@ impl Progress {
     }
 }
 
-/// Copies requests with their full content, the denylist and the parameters of nodes. Tokens stay behind: only
+/// Copies requests with their full content, the denylist, the parameters and the rules of nodes. Tokens stay behind: only
 /// their hashes are known. `tell` is called after each page of sessions, with how many there are in all.
 ///
 /// # Errors
@@ -99,7 +99,7 @@ pub fn run(
     }
 }
 
-/// The denylist in force, and the parameters of nodes where the new store has none.
+/// The denylist in force, and the parameters and rules of nodes where the new store has none.
 fn settings(from: &dyn Store, to: &dyn Store) -> Result<(), StoreError> {
     let now = now_ms();
     let present = to.denylist(now)?;
@@ -111,6 +111,10 @@ fn settings(from: &dyn Store, to: &dyn Store) -> Result<(), StoreError> {
     let parameters = from.parameters()?;
     if to.parameters()? == Default::default() && parameters != Default::default() {
         to.set_parameters(&parameters, AUTHOR, now)?;
+    }
+    let rules = from.rules()?;
+    if to.rules()?.is_empty() && !rules.is_empty() {
+        to.set_rules(&rules, AUTHOR, now)?;
     }
     Ok(())
 }

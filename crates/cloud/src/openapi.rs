@@ -12,7 +12,9 @@ use utoipa::openapi::{
 };
 
 use crate::routes::{Audience, table};
-use api_sessions_cloud_api::api::{denylist, facets, operation, parameters, requests, sessions};
+use api_sessions_cloud_api::api::{
+    denylist, facets, operation, parameters, requests, rules, sessions,
+};
 use api_sessions_cloud_api::auth::Access;
 use api_sessions_cloud_api::error::ErrorBody;
 use api_sessions_cloud_api::ingest::records;
@@ -43,6 +45,8 @@ use api_sessions_store::Role;
         denylist::history,
         parameters::get,
         parameters::put,
+        rules::get,
+        rules::put,
         nodes::list,
         operation::metrics,
         operation::healthz,

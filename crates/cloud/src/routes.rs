@@ -17,7 +17,9 @@ use hyper_util::service::TowerToHyperService;
 
 use crate::guard::guard;
 use crate::openapi;
-use api_sessions_cloud_api::api::{denylist, facets, operation, parameters, requests, sessions};
+use api_sessions_cloud_api::api::{
+    denylist, facets, operation, parameters, requests, rules, sessions,
+};
 use api_sessions_cloud_api::auth::Access;
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::ingest::records;
@@ -97,6 +99,8 @@ pub fn table() -> Vec<Route> {
         api(GET, "/v1/denylist-history", Read, denylist::history),
         api(GET, "/v1/parameters", Read, parameters::get),
         api(PUT, "/v1/parameters", Change, parameters::put),
+        api(GET, "/v1/rules", Read, rules::get),
+        api(PUT, "/v1/rules", Change, rules::put),
         api(GET, "/v1/nodes", Read, nodes::list),
         api(GET, "/metrics", Read, operation::metrics),
         api(GET, "/openapi.json", Read, openapi::serve),

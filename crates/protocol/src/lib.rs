@@ -7,10 +7,12 @@
 
 pub mod limits;
 mod record;
+mod rule;
 mod session_id;
 mod sync;
 
 pub use record::{FullRequest, Param, ParamType, Record, Source};
+pub use rule::SessionRule;
 pub use session_id::{BadSessionId, SessionId, hex};
 pub use sync::{DenyEntry, Parameter, ParameterExport, ParameterSet, SyncDocument, SyncReport};
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::SessionRule;
+
 /// The settings of all nodes, always complete.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -16,6 +18,10 @@ pub struct SyncDocument {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub parameters: ParameterSet,
+    /// Rules over sessions, after those of nginx.conf.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub rules: Vec<SessionRule>,
 }
 
 /// A denied session.

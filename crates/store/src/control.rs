@@ -1,6 +1,6 @@
-//! Data that retention does not delete: tokens, the denylist and its history, parameters.
+//! Data that retention does not delete: tokens, the denylist and its history, parameters, rules.
 
-use api_sessions_protocol::{DenyEntry, ParameterSet};
+use api_sessions_protocol::{DenyEntry, ParameterSet, SessionRule};
 use serde::Serialize;
 
 use super::{HistoryQuery, Page, StoreError};
@@ -63,7 +63,7 @@ pub struct DenyChange {
     pub entry: DenyEntry,
 }
 
-/// Tokens, denylist, parameters.
+/// Tokens, denylist, parameters, rules.
 pub trait Control: Send + Sync {
     /// Stores the hash of a token and returns its id.
     ///
@@ -123,7 +123,18 @@ pub trait Control: Send + Sync {
     /// [`StoreError`]
     fn set_parameters(&self, set: &ParameterSet, by: &str, now: u64) -> Result<(), StoreError>;
 
-    /// Changes whenever the denylist or the parameters do.
+    /// Rules in force.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn rules(&self) -> Result<Vec<SessionRule>, StoreError>;
+    /// Replaces the rules.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn set_rules(&self, rules: &[SessionRule], by: &str, now: u64) -> Result<(), StoreError>;
+
+    /// Changes whenever the denylist, the parameters or the rules do.
     ///
     /// # Errors
     /// [`StoreError`]

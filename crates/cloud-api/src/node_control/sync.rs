@@ -1,4 +1,4 @@
-//! `GET /v1/sync`: denylist and parameters for a node, as soon as they change.
+//! `GET /v1/sync`: denylist, parameters and rules for a node, as soon as they change.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub struct Poll {
     wait: Option<u64>,
 }
 
-/// Denylist and parameters for a node, once they differ from `version`.
+/// Denylist, parameters and rules for a node, once they differ from `version`.
 ///
 /// A long poll: without a change it answers 304 after `wait` seconds.
 #[utoipa::path(
@@ -95,6 +95,7 @@ async fn document(state: &AppState, version: String) -> Result<Response, AppErro
                 version,
                 denylist: store.denylist(now_ms())?,
                 parameters: store.parameters()?,
+                rules: store.rules()?,
             })
         })
         .await?;

@@ -120,6 +120,9 @@ fn answers_are_as_described() {
     let deny = json!({"session": id, "seconds": 9, "applications": ["a"], "reason": "r"});
     let set = json!({"parameters": [{"point": "request.ip", "name": "ip", "type": "context",
         "group": true, "export": "plain"}]});
+    let rule = json!({"name": "logins", "on": "POST:/login", "when": "status=401", "count": "requests",
+        "over": "10/5m", "per": "session", "then": "mark", "mode": "monitor"});
+    let (rules, same_name) = (json!([rule]), json!([rule, rule]));
     let sync = format!("/v1/sync?node=n1&version={}", "none");
     let by_id = |path: &str| path.replace("{id}", &id).replace("{session}", &id);
     for (method, path, sent, status, body) in [
@@ -148,6 +151,9 @@ fn answers_are_as_described() {
         ("get", "/v1/denylist", "/v1/denylist".to_owned(), 200, String::new()),
         ("put", "/v1/parameters", "/v1/parameters".to_owned(), 200, set.to_string()),
         ("get", "/v1/parameters", "/v1/parameters".to_owned(), 200, String::new()),
+        ("put", "/v1/rules", "/v1/rules".to_owned(), 200, rules.to_string()),
+        ("put", "/v1/rules", "/v1/rules".to_owned(), 422, same_name.to_string()),
+        ("get", "/v1/rules", "/v1/rules".to_owned(), 200, String::new()),
         ("get", "/v1/sync", sync, 200, String::new()),
         ("get", "/v1/nodes", "/v1/nodes".to_owned(), 200, String::new()),
         ("delete", "/v1/denylist/{session}", by_id("/v1/denylist/{session}"), 204, String::new()),

@@ -54,6 +54,33 @@ fn a_change_wakes_a_waiting_node() {
 }
 
 #[test]
+fn a_changed_rule_reaches_a_waiting_node() {
+    let cloud = Cloud::start();
+    let poll = |version: &str, wait: u64| {
+        let path = format!("/v1/sync?node=n1&version={version}&wait={wait}");
+        cloud.send("GET", &path, &cloud.ingest, &[], b"").json()
+    };
+    let first = poll("", 0);
+    assert_eq!((&first["rules"], cloud.ask("/v1/rules")), (&json!([]), json!([])));
+    let rule = json!({"name": "logins", "on": "POST:/login", "when": "status=401;user=absent",
+        "over": "10/5m", "then": "deny:10m", "mode": "enforce"});
+    let document = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| poll(first["version"].as_str().unwrap(), 60));
+        assert_eq!(change(&cloud, "PUT", "/v1/rules", &json!([rule]).to_string()), 200);
+        waiting.join().unwrap()
+    });
+    assert_eq!(document["rules"], json!([rule]));
+    // A refused set changes nothing, and a restart neither.
+    assert_eq!(change(&cloud, "PUT", "/v1/rules", &json!([rule, rule]).to_string()), 422);
+    let cloud = Cloud::start_in(cloud.stop());
+    let version = document["version"].as_str().unwrap();
+    let again =
+        cloud.send("GET", &format!("/v1/sync?version={version}&wait=0"), &cloud.ingest, &[], b"");
+    assert_eq!(again.status, 304);
+    assert_eq!(cloud.ask("/v1/rules"), json!([rule]));
+}
+
+#[test]
 fn reports_of_nodes_are_listed() {
     let cloud = Cloud::start();
     let headers = [

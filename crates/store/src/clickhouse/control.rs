@@ -1,8 +1,8 @@
-//! Tokens, denylist and parameters: only ever added to, the newest counts.
+//! Tokens, denylist, parameters and rules: only ever added to, the newest counts.
 
 use std::time::{Duration, Instant};
 
-use api_sessions_protocol::{DenyEntry, ParameterSet};
+use api_sessions_protocol::{DenyEntry, ParameterSet, SessionRule};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -114,6 +114,29 @@ impl ClickHouseStore {
             "entry": entry,
         });
         self.connection.insert("deny_change", &[row])?;
+        self.forget();
+        Ok(())
+    }
+
+    /// The document in force of a table that keeps all that ever were.
+    fn newest_document<T: serde::de::DeserializeOwned + Default>(
+        &self,
+        table: &str,
+    ) -> Result<T, StoreError> {
+        let sql = format!("SELECT document AS text FROM {table} ORDER BY seq DESC LIMIT 1");
+        let rows: Vec<Text> = self.connection.rows(Sql::new(sql))?;
+        rows.first().map_or_else(|| Ok(T::default()), |row| read(&row.text))
+    }
+
+    fn add_document(
+        &self,
+        table: &str,
+        document: String,
+        by: &str,
+        now: u64,
+    ) -> Result<(), StoreError> {
+        let row = json!({ "seq": self.next(), "ts": now, "author": by, "document": document });
+        self.connection.insert(table, &[row])?;
         self.forget();
         Ok(())
     }
@@ -238,18 +261,19 @@ impl Control for ClickHouseStore {
     }
 
     fn parameters(&self) -> Result<ParameterSet, StoreError> {
-        let sql = Sql::new("SELECT document AS text FROM parameters ORDER BY seq DESC LIMIT 1");
-        let rows: Vec<Text> = self.connection.rows(sql)?;
-        rows.first().map_or_else(|| Ok(ParameterSet::default()), |row| read(&row.text))
+        self.newest_document("parameters")
     }
 
     fn set_parameters(&self, set: &ParameterSet, by: &str, now: u64) -> Result<(), StoreError> {
-        let row = json!({
-            "seq": self.next(), "ts": now, "author": by, "document": write(set)?,
-        });
-        self.connection.insert("parameters", &[row])?;
-        self.forget();
-        Ok(())
+        self.add_document("parameters", write(set)?, by, now)
+    }
+
+    fn rules(&self) -> Result<Vec<SessionRule>, StoreError> {
+        self.newest_document("rules")
+    }
+
+    fn set_rules(&self, rules: &[SessionRule], by: &str, now: u64) -> Result<(), StoreError> {
+        self.add_document("rules", write(&rules)?, by, now)
     }
 
     fn version(&self) -> Result<String, StoreError> {
@@ -261,7 +285,7 @@ impl Control for ClickHouseStore {
         let when = Instant::now();
         let newest = |table| Sql::new(format!("SELECT toString(max(seq)) AS text FROM {table}"));
         let mut parts = Vec::new();
-        for table in ["deny_change", "parameters"] {
+        for table in ["deny_change", "parameters", "rules"] {
             let rows: Vec<Text> = self.connection.rows(newest(table))?;
             parts.extend(rows.into_iter().map(|row| row.text));
         }

@@ -36,7 +36,8 @@ const TOKEN: &str =
     "(id Int64, hash String, role String, label String, created UInt64, revoked UInt8)";
 const DENY_CHANGE: &str =
     "(seq UInt64, ts UInt64, action String, author String, session String, entry String)";
-const PARAMETERS: &str = "(seq UInt64, ts UInt64, author String, document String)";
+/// Of `parameters` and `rules`.
+const DOCUMENT: &str = "(seq UInt64, ts UInt64, author String, document String)";
 const SCHEMA_VERSION: &str = "(version UInt32)";
 
 /// How the tables of a server relate to those of others.
@@ -79,7 +80,7 @@ impl Tables {
         &self.database
     }
 
-    fn all(modern: bool) -> [Table; 6] {
+    fn all(modern: bool) -> [Table; 7] {
         let word = if modern { "LowCardinality(String)" } else { "String" };
         let request = REQUEST.replace("{record}", RECORD_COLUMNS).replace("{word}", word);
         let table = |name, columns: &str, order, shard_by| Table {
@@ -93,7 +94,8 @@ impl Tables {
             table("batch", BATCH, "key", "key"),
             table("token", TOKEN, "(id, revoked)", "id"),
             table("deny_change", DENY_CHANGE, "(session, seq)", "session"),
-            table("parameters", PARAMETERS, "seq", "seq"),
+            table("parameters", DOCUMENT, "seq", "seq"),
+            table("rules", DOCUMENT, "seq", "seq"),
             table("schema_version", SCHEMA_VERSION, "version", "version"),
         ]
     }
@@ -274,7 +276,7 @@ mod tests {
     #[test]
     fn one_server_has_plain_tables() {
         let all = tables(None).statements(Layout::Single, false);
-        assert_eq!(all.len(), 7);
+        assert_eq!(all.len(), 8);
         assert!(all.iter().all(|text| !text.contains("CLUSTER") && !text.contains("Replicated")));
         assert!(all.iter().all(|text| !text.contains("LowCardinality") && !text.contains('{')));
         assert!(all[1].contains(
@@ -289,7 +291,7 @@ mod tests {
         assert!(plain.iter().all(|text| !text.contains("Replicated")), "{plain:#?}");
         let distributed: Vec<_> =
             plain.iter().filter(|text| text.contains("Distributed")).collect();
-        assert_eq!(distributed.len(), 6, "each table has all of its rows on some shard");
+        assert_eq!(distributed.len(), 7, "each table has all of its rows on some shard");
         assert!(
             distributed[0]
                 .ends_with("ENGINE = Distributed(main, d, request_local, cityHash64(session))")

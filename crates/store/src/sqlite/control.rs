@@ -1,6 +1,6 @@
-//! Tokens, denylist and parameters in `control.db`.
+//! Tokens, denylist, parameters and rules in `control.db`.
 
-use api_sessions_protocol::{DenyEntry, ParameterSet};
+use api_sessions_protocol::{DenyEntry, ParameterSet, SessionRule};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::SqliteStore;
@@ -66,6 +66,35 @@ impl SqliteStore {
         change: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         self.control.lock().change(change).map_err(error)
+    }
+
+    /// The document in force of a table that keeps all that ever were.
+    fn newest_document<T: serde::de::DeserializeOwned + Default>(
+        &self,
+        table: &str,
+    ) -> Result<T, StoreError> {
+        let sql = format!("SELECT document FROM {table} ORDER BY id DESC LIMIT 1");
+        self.read_control(|connection| {
+            connection
+                .prepare_cached(&sql)?
+                .query_row([], |row| from_json(row.get_ref(0)?.as_str()?))
+                .optional()
+                .map(Option::unwrap_or_default)
+        })
+    }
+
+    fn add_document(
+        &self,
+        table: &str,
+        document: &str,
+        by: &str,
+        now: u64,
+    ) -> Result<(), StoreError> {
+        let sql = format!("INSERT INTO {table} (ts, by, document) VALUES (?, ?, ?)");
+        self.change_control(|connection| {
+            connection.execute(&sql, params![now as i64, by, document])?;
+            changed(connection)
+        })
     }
 }
 
@@ -203,24 +232,19 @@ impl Control for SqliteStore {
     }
 
     fn parameters(&self) -> Result<ParameterSet, StoreError> {
-        self.read_control(|connection| {
-            connection
-                .prepare_cached("SELECT document FROM parameters ORDER BY id DESC LIMIT 1")?
-                .query_row([], |row| from_json(row.get_ref(0)?.as_str()?))
-                .optional()
-                .map(Option::unwrap_or_default)
-        })
+        self.newest_document("parameters")
     }
 
     fn set_parameters(&self, set: &ParameterSet, by: &str, now: u64) -> Result<(), StoreError> {
-        let text = json(set)?;
-        self.change_control(|connection| {
-            connection.execute(
-                "INSERT INTO parameters (ts, by, document) VALUES (?, ?, ?)",
-                params![now as i64, by, text],
-            )?;
-            changed(connection)
-        })
+        self.add_document("parameters", &json(set)?, by, now)
+    }
+
+    fn rules(&self) -> Result<Vec<SessionRule>, StoreError> {
+        self.newest_document("rules")
+    }
+
+    fn set_rules(&self, rules: &[SessionRule], by: &str, now: u64) -> Result<(), StoreError> {
+        self.add_document("rules", &json(&rules)?, by, now)
     }
 
     fn version(&self) -> Result<String, StoreError> {

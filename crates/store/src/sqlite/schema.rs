@@ -103,7 +103,8 @@ pub(super) fn open_segment(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// Tables of what is not bound to a day.
-pub(super) const CONTROL: &[&str] = &[r"
+pub(super) const CONTROL: &[&str] = &[
+    r"
 CREATE TABLE token (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     hash BLOB NOT NULL UNIQUE,
@@ -131,7 +132,14 @@ CREATE TABLE parameters (
 );
 CREATE TABLE change (id INTEGER PRIMARY KEY CHECK (id = 1), life TEXT NOT NULL, n INTEGER NOT NULL);
 INSERT INTO change VALUES (1, lower(hex(randomblob(4))), 0);
-"];
+",
+    "CREATE TABLE rules (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    ts INTEGER NOT NULL,
+    by TEXT NOT NULL,
+    document TEXT NOT NULL
+);",
+];
 
 /// Page cache of a connection that reads, KiB: there may be hundreds, and what is read once is in the kernel's
 /// cache.
