@@ -375,6 +375,7 @@ fn record(
         response_bytes: r.bytes_sent(),
         denied: state.is_denied(),
         attacks,
+        rules: &[],
     };
     let settings = RecordOptions {
         keys: analysis.keys(),

@@ -6,12 +6,13 @@
 #![forbid(unsafe_code)]
 
 pub mod limits;
+pub mod path_template;
 mod record;
 mod rule;
 mod session_id;
 mod sync;
 
-pub use record::{FullRequest, Param, ParamType, Record, Source};
+pub use record::{FullRequest, Param, ParamType, Record, RuleHit, Source};
 pub use rule::SessionRule;
 pub use session_id::{BadSessionId, SessionId, hex};
 pub use sync::{DenyEntry, Parameter, ParameterExport, ParameterSet, SyncDocument, SyncReport};

@@ -68,6 +68,23 @@ pub struct Param<'a> {
     pub truncated: bool,
 }
 
+/// A rule over sessions that fired with a request, or that refused it.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleHit<'a> {
+    /// Name of the rule.
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// What the rule had counted of the subject in its window, this request included; 0 where the denylist refused
+    /// the request.
+    pub count: u64,
+    /// Its reactions, as they were written.
+    #[serde(borrow)]
+    pub then: Cow<'a, str>,
+    /// The reactions are in force; false: the rule only monitors.
+    pub enforced: bool,
+}
+
 /// Meaning of a parameter.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -128,6 +145,14 @@ impl Param<'_> {
             hashed: self.hashed,
             truncated: self.truncated,
         }
+    }
+}
+
+impl RuleHit<'_> {
+    /// The hit with strings of its own.
+    pub fn into_owned(self) -> RuleHit<'static> {
+        let Self { count, enforced, .. } = self;
+        RuleHit { name: owned(self.name), then: owned(self.then), count, enforced }
     }
 }
 

@@ -11,7 +11,7 @@ mod cursor;
 mod day;
 mod model;
 mod open;
-pub mod path_template;
+pub use api_sessions_protocol::path_template;
 pub mod query;
 mod session_days;
 pub mod sqlite;

@@ -1,6 +1,6 @@
 //! From a finished request to its line.
 
-use api_sessions_protocol::{FullRequest, MAX_RECORD_BYTES, ParamType};
+use api_sessions_protocol::{FullRequest, MAX_RECORD_BYTES, ParamType, RuleHit};
 
 use super::limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES};
 use super::line;
@@ -42,6 +42,8 @@ pub struct RequestMeta<'f> {
     pub denied: bool,
     /// Types of attack; with any, the full content goes into the record.
     pub attacks: &'f [&'f str],
+    /// Rules over sessions that fired with the request, or that refused it.
+    pub rules: &'f [RuleHit<'f>],
 }
 
 /// What the location says of records.
@@ -122,6 +124,7 @@ impl RecordEncoder {
             user: values.named(ParamType::User, settings, resolution),
             role: values.named(ParamType::Role, settings, resolution),
             attacks: facts.attacks,
+            rules: facts.rules,
             denied: facts.denied,
             request: None,
         };

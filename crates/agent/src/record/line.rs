@@ -1,7 +1,7 @@
 //! Writing a record as its line of JSON: the same bytes as `serde_json`, which looks at each byte of a text
 //! by itself, in a fifth of its time.
 
-use api_sessions_protocol::{FullRequest, ParamType, Source};
+use api_sessions_protocol::{FullRequest, ParamType, RuleHit, Source};
 
 use api_sessions_identity::ParameterHash;
 use api_sessions_redact::cut;
@@ -38,6 +38,7 @@ pub(super) struct Line<'l> {
     pub(super) user: Option<Value<'l>>,
     pub(super) role: Option<Value<'l>>,
     pub(super) attacks: &'l [&'l str],
+    pub(super) rules: &'l [RuleHit<'l>],
     pub(super) denied: bool,
     pub(super) request: Option<FullRequest<'l>>,
 }
@@ -112,6 +113,7 @@ pub(super) fn write<'p>(
     optional(br#","role":"#, line.role.as_ref().map(Value::as_bytes), out);
     list(br#","params":["#, params, out, |param, out| write_param(&param, out));
     list(br#","attacks":["#, line.attacks.iter(), out, |kind, out| string(kind.as_bytes(), out));
+    list(br#","rules":["#, line.rules.iter(), out, write_rule);
     flag(br#","denied":"#, line.denied, out);
     if let Some(request) = &line.request {
         out.extend_from_slice(br#","request":"#);
@@ -136,6 +138,14 @@ fn write_param(param: &Shown<'_>, out: &mut Vec<u8>) {
     if param.truncated {
         flag(br#","truncated":"#, true, out);
     }
+    out.push(b'}');
+}
+
+fn write_rule(rule: &RuleHit<'_>, out: &mut Vec<u8>) {
+    text(br#"{"name":"#, rule.name.as_bytes(), out);
+    number(br#","count":"#, rule.count, out);
+    text(br#","then":"#, rule.then.as_bytes(), out);
+    flag(br#","enforced":"#, rule.enforced, out);
     out.push(b'}');
 }
 
@@ -306,6 +316,11 @@ mod tests {
         )
     }
 
+    fn rule() -> impl Strategy<Value = RuleHit<'static>> {
+        (text(), any::<u64>(), text(), any::<bool>())
+            .prop_map(|(name, count, then, enforced)| RuleHit { name, count, then, enforced })
+    }
+
     fn full() -> impl Strategy<Value = FullRequest<'static>> {
         let headers = proptest::collection::vec((text(), text()), 0..4);
         let option = || proptest::option::of(text());
@@ -333,6 +348,7 @@ mod tests {
             source in prop_oneof![Just(Source::Key), Just(Source::Builtin), Just(Source::IpUa), Just(Source::Ip), Just(Source::IpUaJa4), Just(Source::Link), Just(Source::Client)],
             params in proptest::collection::vec(param(), 0..4),
             attacks in proptest::collection::vec(text(), 0..3),
+            rules in proptest::collection::vec(rule(), 0..3),
             request in proptest::option::of(full()),
             (session, scheme) in (any::<[u8; 16]>(), prop_oneof![Just("http"), Just("https")]),
         ) {
@@ -343,7 +359,7 @@ mod tests {
                 ua: options[1].clone(), host: options[2].clone(), method: texts[5].clone(),
                 path: texts[0].clone(), proto: options[3].clone(), scheme: Some(scheme.into()), ja4: options[4].clone(), status,
                 time_ms: numbers[1], upstream_ms, request_bytes: numbers[2], response_bytes: numbers[3],
-                user: options[5].clone(), role: options[6].clone(), params, attacks, denied, request,
+                user: options[5].clone(), role: options[6].clone(), params, attacks, rules, denied, request,
             };
             let mut line = Vec::new();
             let some = |text: &'_ Option<std::borrow::Cow<'static, str>>| text.clone();
@@ -358,7 +374,7 @@ mod tests {
                 scheme: Some(scheme), ja4: bytes(4), status: record.status, time_ms: record.time_ms,
                 upstream_ms: record.upstream_ms, request_bytes: record.request_bytes,
                 response_bytes: record.response_bytes, user: bytes(5).map(Value::Text),
-                role: bytes(6).map(Value::Text), attacks: &kinds, denied: record.denied,
+                role: bytes(6).map(Value::Text), attacks: &kinds, rules: &record.rules, denied: record.denied,
                 request: record.request.clone(),
             };
             let params = record.params.iter().map(|param| Shown {

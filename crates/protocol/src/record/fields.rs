@@ -16,6 +16,7 @@
 /// | `source`        | [`Source`](crate::Source) | always there                 |
 /// | `words`         | `Vec<Cow<str>>`         | left out where it is empty     |
 /// | `parameters`    | `Vec<Param>`            | left out where it is empty     |
+/// | `rules`         | `Vec<RuleHit>`          | left out where it is empty     |
 #[macro_export]
 macro_rules! record_fields {
     ($then:ident) => {
@@ -68,6 +69,8 @@ macro_rules! record_fields {
             params: parameters;
             /// Types of attack; empty for a request that is not malicious.
             attacks: words;
+            /// Rules over sessions that fired with the request, or that refused it.
+            rules: rules;
             /// The request was answered by the denylist (or would have been, in dry run).
             denied: flag;
         }
@@ -130,6 +133,12 @@ macro_rules! declare_record {
             pub $name: Vec<Param<'a>>,
         ] $($rest)* }
     };
+    (@struct [$($done:tt)*] $(#[$doc:meta])* $name:ident: rules; $($rest:tt)*) => {
+        declare_record! { @struct [$($done)*
+            $(#[$doc])* #[serde(borrow, skip_serializing_if = "Vec::is_empty")]
+            pub $name: Vec<RuleHit<'a>>,
+        ] $($rest)* }
+    };
     (@struct $done:tt $(#[$doc:meta])* $name:ident: number; $($rest:tt)*) => {
         declare_record! { @required $done $(#[$doc])* $name: u64; $($rest)* }
     };
@@ -181,6 +190,9 @@ macro_rules! owned_field {
     };
     (parameters $value:expr) => {
         $value.into_iter().map(Param::into_owned).collect()
+    };
+    (rules $value:expr) => {
+        $value.into_iter().map(RuleHit::into_owned).collect()
     };
     ($kind:ident $value:expr) => {
         $value

@@ -1,6 +1,6 @@
 //! A request as a row.
 
-use api_sessions_protocol::{FullRequest, Param, Record, Source, record_fields};
+use api_sessions_protocol::{FullRequest, Param, Record, RuleHit, Source, record_fields};
 use serde::{Deserialize, Serialize};
 
 use crate::{Day, NewRequest, StoredRequest};
@@ -50,6 +50,9 @@ macro_rules! column_type {
     ($name:ident parameters) => {
         "String"
     };
+    ($name:ident rules) => {
+        "String"
+    };
 }
 
 /// All columns of which a request is read, but for its full content.
@@ -73,6 +76,7 @@ macro_rules! new_type {
     (flag) => { u8 };
     (words) => { Vec<&'r str> };
     (parameters) => { String };
+    (rules) => { String };
 }
 macro_rules! new_value {
     (text $value:expr) => {
@@ -96,6 +100,13 @@ macro_rules! new_value {
     (parameters $value:expr) => {
         serde_json::to_string(&$value).unwrap_or_default()
     };
+    (rules $value:expr) => {
+        if $value.is_empty() {
+            String::new()
+        } else {
+            serde_json::to_string(&$value).unwrap_or_default()
+        }
+    };
     ($kind:ident $value:expr) => {
         $value
     };
@@ -113,6 +124,7 @@ macro_rules! row_type {
     (flag) => { u8 };
     (words) => { Vec<String> };
     (parameters) => { String };
+    (rules) => { String };
 }
 macro_rules! row_value {
     (text $value:expr) => {
@@ -132,6 +144,9 @@ macro_rules! row_value {
     };
     (parameters $value:expr) => {
         parameters(&$value)
+    };
+    (rules $value:expr) => {
+        rules(&$value)
     };
     ($kind:ident $value:expr) => {
         $value
@@ -204,4 +219,9 @@ record_fields!(declare_rows);
 fn parameters(json: &str) -> Vec<Param<'static>> {
     let params: Vec<Param<'_>> = serde_json::from_str(json).unwrap_or_default();
     params.into_iter().map(Param::into_owned).collect()
+}
+
+fn rules(json: &str) -> Vec<RuleHit<'static>> {
+    let hits: Vec<RuleHit<'_>> = serde_json::from_str(json).unwrap_or_default();
+    hits.into_iter().map(RuleHit::into_owned).collect()
 }

@@ -1,13 +1,13 @@
 //! A request as a row of the table `request`: a column for each field of a record.
 //!
 //! Strings that repeat are numbers of rows in `string`; `source` too. The id is a blob, the path is stored where
-//! it differs from the endpoint, attacks are a JSON array, parameters are `postcard`, or the row of an earlier
+//! it differs from the endpoint, attacks and rules are JSON arrays, parameters are `postcard`, or the row of an earlier
 //! request of the session that has the same ones.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use api_sessions_protocol::{Record, Source, record_fields};
+use api_sessions_protocol::{Record, RuleHit, Source, record_fields};
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, Statement};
 use serde::Deserialize;
@@ -43,6 +43,9 @@ macro_rules! column_type {
         "path TEXT"
     };
     ($name:ident words) => {
+        concat!(stringify!($name), " TEXT")
+    };
+    ($name:ident rules) => {
         concat!(stringify!($name), " TEXT")
     };
     ($name:ident parameters) => {
@@ -111,6 +114,12 @@ macro_rules! bind {
         let json = (!words.is_empty()).then(|| serde_json::to_string(words).unwrap_or_default());
         $to.raw_bind_parameter($at, json)?
     }};
+    ($name:ident rules $at:ident $to:ident $new:ident $strings:ident) => {{
+        let rules = &$new.record.$name;
+        let json = (!rules.is_empty()).then(|| serde_json::to_string(rules).unwrap_or_default());
+        $to.raw_bind_parameter($at, json)?;
+        0
+    }};
     ($name:ident parameters $at:ident $to:ident $new:ident $strings:ident) => {{
         let params = &$new.record.$name;
         let bytes = (!params.is_empty()).then(|| codec::pack_params(params));
@@ -158,6 +167,16 @@ macro_rules! read {
     };
     ($name:ident words $at:ident $row:ident $endpoint:ident $strings:ident) => {
         words($row, $at)?.into_iter().map(Cow::Owned).collect()
+    };
+    ($name:ident rules $at:ident $row:ident $endpoint:ident $strings:ident) => {
+        match $row.get_ref($at)?.as_str_or_null().map_err(|_| damaged())? {
+            Some(json) => serde_json::from_str::<Vec<RuleHit<'_>>>(json)
+                .map_err(|_| damaged())?
+                .into_iter()
+                .map(RuleHit::into_owned)
+                .collect(),
+            None => Vec::new(),
+        }
     };
     ($name:ident parameters $at:ident $row:ident $endpoint:ident $strings:ident) => {
         match $row.get_ref($at)? {

@@ -10,27 +10,36 @@ const MIN_HEX: usize = 8;
 
 /// The shape of `path`.
 pub fn endpoint(path: &str) -> String {
-    let mut shape = String::with_capacity(path.len().min(MAX_ENDPOINT) + 8);
-    for (n, segment) in path.split('/').enumerate() {
+    let mut shape = Vec::with_capacity(path.len().min(MAX_ENDPOINT) + 8);
+    write_endpoint(path.as_bytes(), &mut shape);
+    // The shape of text is text: it is cut between characters.
+    String::from_utf8(shape).unwrap_or_default()
+}
+
+/// Appends the shape of `path` to `out`, which need not be UTF-8.
+pub fn write_endpoint(path: &[u8], out: &mut Vec<u8>) {
+    let begin = out.len();
+    for (n, segment) in path.split(|byte| *byte == b'/').enumerate() {
         if n > 0 {
-            shape.push('/');
+            out.push(b'/');
         }
-        shape.push_str(segment_shape(segment).unwrap_or(segment));
-        if shape.len() > MAX_ENDPOINT {
-            let mut end = MAX_ENDPOINT;
-            while !shape.is_char_boundary(end) {
+        match segment_shape(segment) {
+            Some(shape) => out.extend_from_slice(shape.as_bytes()),
+            None => out.extend_from_slice(segment),
+        }
+        if out.len() - begin > MAX_ENDPOINT {
+            let mut end = begin + MAX_ENDPOINT;
+            while end > begin && out.get(end).is_some_and(|byte| byte & 0xc0 == 0x80) {
                 end -= 1;
             }
-            shape.truncate(end);
-            shape.push('…');
+            out.truncate(end);
+            out.extend_from_slice("…".as_bytes());
             break;
         }
     }
-    shape
 }
 
-fn segment_shape(segment: &str) -> Option<&'static str> {
-    let bytes = segment.as_bytes();
+fn segment_shape(bytes: &[u8]) -> Option<&'static str> {
     // Digits decide most cases at once: names of endpoints rarely have any.
     if bytes.is_empty() {
         return None;
@@ -48,7 +57,7 @@ fn segment_shape(segment: &str) -> Option<&'static str> {
     if digits && bytes.len() >= MIN_HEX && bytes.iter().all(u8::is_ascii_hexdigit) {
         return Some("{hex}");
     }
-    if is_email(segment) {
+    if is_email(bytes) {
         return Some("{email}");
     }
     None
@@ -70,12 +79,17 @@ fn is_date(bytes: &[u8]) -> bool {
         })
 }
 
-fn is_email(segment: &str) -> bool {
-    let Some((name, host)) = segment.split_once('@').or_else(|| segment.split_once("%40")) else {
+fn is_email(segment: &[u8]) -> bool {
+    let at = |mark: &[u8]| segment.windows(mark.len()).position(|part| part == mark);
+    let (Some(name), Some(host)) = (match (at(b"@"), at(b"%40")) {
+        (Some(at), _) => (segment.get(..at), segment.get(at + 1..)),
+        (None, Some(at)) => (segment.get(..at), segment.get(at + 3..)),
+        (None, None) => (None, None),
+    }) else {
         return false;
     };
-    !name.is_empty()
-        && host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && !rest.is_empty())
+    let Some(dot) = host.iter().position(|byte| *byte == b'.') else { return false };
+    !name.is_empty() && dot > 0 && dot + 1 < host.len()
 }
 
 #[cfg(test)]

@@ -1,0 +1,56 @@
+//! Rules over sessions: `session_rule` of nginx.conf and the rules of the Console.
+//!
+//! A [`Rule`] is parsed once, from the words of the directive ([`Rule::from_words`]) or from an object
+//! ([`Rule::new`]), with the same checks and messages. [`Scopes`] finds the rules that a request is about by its
+//! method and path; [`Rule::observe`] counts a request in a sliding window over [`Counts`], which the node keeps in
+//! shared memory and the cloud, which replays stored records, in its own ([`MemoryCounts`]).
+#![forbid(unsafe_code)]
+
+mod condition;
+mod count;
+mod counts;
+mod distinct;
+mod error;
+mod facts;
+mod observe;
+mod pack;
+mod path;
+mod rate;
+mod reaction;
+mod rule;
+mod scope;
+mod scopes;
+mod subject;
+mod units;
+mod window;
+mod words;
+
+pub use condition::{Condition, Statuses};
+pub use count::Count;
+pub use counts::{Counts, MemoryCounts, Words};
+pub use error::RuleError;
+pub use facts::{Answer, Facts};
+pub use observe::{Observation, Scratch};
+pub use pack::default_pack;
+pub use path::normalize;
+pub use rate::Rate;
+pub use reaction::{Mode, Reaction};
+pub use rule::{Over, Rule, parse_all};
+pub use scope::{Pattern, Scope};
+pub use scopes::{RuleBits, Scopes};
+pub use subject::{Per, write_network};
+pub use words::{from_directive, from_json, from_words};
+
+/// Most rules of one location in nginx.conf.
+pub const MAX_LOCATION_RULES: usize = 32;
+/// Most rules of nginx.conf.
+pub const MAX_RULES: usize = 256;
+/// Most rules of the cloud.
+pub const MAX_CLOUD_RULES: usize = 64;
+/// Most distinct values that a rule counts to: beyond, they are not told apart well enough.
+pub const MAX_DISTINCT: u64 = 300;
+/// Longest word of a rule, bytes.
+pub const MAX_WORD_BYTES: usize = 4096;
+
+#[cfg(test)]
+mod tests;

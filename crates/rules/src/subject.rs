@@ -1,0 +1,102 @@
+//! `per=SUBJECT`: whose requests are counted together.
+
+use std::io::Write as _;
+use std::net::Ipv6Addr;
+
+use api_sessions_protocol::path_template;
+
+use crate::{Facts, RuleError};
+
+/// Whose requests are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Per {
+    /// A session.
+    #[default]
+    Session,
+    /// The value of the first `context_param … type=user`.
+    User,
+    /// A client address; an IPv6 one by its /64.
+    Ip,
+    /// JA4 of the client's TLS.
+    Ja4,
+    /// A session at one endpoint.
+    SessionEndpoint,
+}
+
+impl Per {
+    pub(crate) fn parse(text: &str) -> Result<Self, RuleError> {
+        Ok(match text {
+            "session" => Self::Session,
+            "user" => Self::User,
+            "ip" => Self::Ip,
+            "ja4" => Self::Ja4,
+            "session+endpoint" => Self::SessionEndpoint,
+            _ => {
+                return Err(RuleError::invalid(
+                    "parameter",
+                    &format!("per={text}"),
+                    "\"session\", \"user\", \"ip\", \"ja4\" or \"session+endpoint\"",
+                ));
+            }
+        })
+    }
+
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::User => "user",
+            Self::Ip => "ip",
+            Self::Ja4 => "ja4",
+            Self::SessionEndpoint => "session+endpoint",
+        }
+    }
+
+    /// Writes the subject of a request to `out`, which is cleared. `false`: it has none, and is not counted.
+    pub fn write(self, facts: &impl Facts, out: &mut Vec<u8>) -> bool {
+        out.clear();
+        match self {
+            Self::Session => out.extend_from_slice(facts.session()),
+            Self::User => match facts.user() {
+                Some(user) => out.extend_from_slice(user),
+                None => return false,
+            },
+            Self::Ip => write_network(facts.ip(), out),
+            Self::Ja4 => match facts.ja4() {
+                Some(ja4) => out.extend_from_slice(ja4),
+                None => return false,
+            },
+            Self::SessionEndpoint => {
+                out.extend_from_slice(facts.session());
+                out.push(b' ');
+                write_endpoint(facts, out);
+            }
+        }
+        true
+    }
+}
+
+/// Appends method and path without ids.
+pub(crate) fn write_endpoint(facts: &impl Facts, out: &mut Vec<u8>) {
+    out.extend_from_slice(facts.method());
+    out.push(b' ');
+    path_template::write_endpoint(facts.path(), out);
+}
+
+/// Appends the address as it counts for a rule: an IPv6 one by its /64, anything else as it is.
+pub fn write_network(address: &[u8], out: &mut Vec<u8>) {
+    let parsed = if address.contains(&b':') {
+        std::str::from_utf8(address).ok().and_then(|text| text.parse::<Ipv6Addr>().ok())
+    } else {
+        None
+    };
+    match parsed.map(|address| (address, address.to_ipv4_mapped())) {
+        // ::ffff:192.0.2.1 is an IPv4 client on an IPv6 socket.
+        Some((_, Some(address))) => _ = write!(out, "{address}"),
+        Some((address, None)) => {
+            let network = u128::from(address) & !u128::from(u64::MAX);
+            _ = write!(out, "{}/64", Ipv6Addr::from(network));
+        }
+        None => out.extend_from_slice(address),
+    }
+}

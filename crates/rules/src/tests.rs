@@ -1,0 +1,5 @@
+//! Rules as a whole.
+
+mod grammar;
+mod model;
+mod scopes;
