@@ -6,6 +6,7 @@
 //! - `request`: what happens to a request; its way is in `request/lifecycle.rs`, top to bottom
 //! - `status`: locations that the module answers
 //! - `worker`: what a worker process owns: its buffers, its queue, its exporter
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod directives;
 mod ffi;

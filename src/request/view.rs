@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use api_sessions_extract::{Body, Exchange, Ja4Form, RequestLine, Side, VariableId};
+use api_sessions_extract::{Body, Exchange, Ja4Form, RequestLine, Side, VariableId, find_header};
 use api_sessions_identity::Phase;
 
 use super::digits::Digits;
@@ -108,14 +108,7 @@ impl Exchange for View<'_> {
             }
             return self.request.header_in(lower_case_name);
         }
-        let mut found = None;
-        self.headers(side, &mut |name, value| {
-            if name.eq_ignore_ascii_case(lower_case_name) {
-                found = Some(value);
-            }
-            found.is_none()
-        });
-        found
+        find_header(self, side, lower_case_name)
     }
 
     fn method(&self) -> &[u8] {

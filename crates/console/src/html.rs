@@ -4,6 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
 use super::Viewer;
+use api_sessions_cloud_api::site::Site;
 
 /// Menu: path and label.
 const MENU: [(&str, &str); 4] = [
@@ -13,17 +14,24 @@ const MENU: [(&str, &str); 4] = [
     ("/nodes", "Nodes"),
 ];
 
+/// What the head of every page has.
+pub(super) fn head(title: &str, site: &Site) -> Markup {
+    html! {
+        meta charset="utf-8";
+        meta name="viewport" content="width=device-width, initial-scale=1";
+        title { (title) " – API Sessions" }
+        link rel="icon" type="image/svg+xml" href=(site.link("/favicon.svg"));
+        link rel="stylesheet" href=(site.link("/style.css"));
+    }
+}
+
 /// A page of the Console. `at` is the menu item that it belongs to.
 pub(super) fn page(title: &str, at: &str, viewer: &Viewer, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
             head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) " – API Sessions" }
-                link rel="icon" type="image/svg+xml" href=(viewer.link("/favicon.svg"));
-                link rel="stylesheet" href=(viewer.link("/style.css"));
+                (head(title, &viewer.site))
                 script src=(viewer.link("/app.js")) defer {}
             }
             body {

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{DOCTYPE, html};
 use serde::Deserialize;
 
+use super::html::head;
 use api_sessions_cloud_api::auth::{self, Access};
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::{Form, Query};
@@ -55,13 +56,7 @@ fn form(site: &Site, is_refused: bool) -> maud::Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Log in – API Sessions" }
-                link rel="icon" type="image/svg+xml" href=(site.link("/favicon.svg"));
-                link rel="stylesheet" href=(site.link("/style.css"));
-            }
+            head { (head("Log in", site)) }
             body { main.login {
                 h1 { "API Sessions" }
                 @if is_refused { p.notice.bad role="alert" { "This token is unknown, or may not read." } }

@@ -6,6 +6,7 @@
 //! each of those reads it in steps that are counted and bounded ([`view`], [`find`]). A detector marks
 //! and never blocks.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod class;
 mod fields;

@@ -58,6 +58,22 @@ impl<'a> Body<'a> {
     }
 }
 
+/// The first header of a lower-case name, among all that [`Exchange::headers`] walks through.
+pub fn find_header<'a, X: Exchange + ?Sized>(
+    exchange: &'a X,
+    side: Side,
+    lower_case_name: &[u8],
+) -> Option<&'a [u8]> {
+    let mut found = None;
+    exchange.headers(side, &mut |name, value| {
+        if name.eq_ignore_ascii_case(lower_case_name) {
+            found = Some(value);
+        }
+        found.is_none()
+    });
+    found
+}
+
 /// One request and its response, as the server sees them.
 ///
 /// Nothing here allocates on the heap of the process (the module may use the request's pool). Before
@@ -70,14 +86,7 @@ pub trait Exchange {
     /// The first header of that lower-case name. The default walks [`Exchange::headers`]; a server
     /// that keeps pointers to known headers answers faster.
     fn header<'a>(&'a self, side: Side, lower_case_name: &[u8]) -> Option<&'a [u8]> {
-        let mut found = None;
-        self.headers(side, &mut |name, value| {
-            if name.eq_ignore_ascii_case(lower_case_name) {
-                found = Some(value);
-            }
-            found.is_none()
-        });
-        found
+        find_header(self, side, lower_case_name)
     }
 
     /// Request method, as the client sent it.

@@ -4,6 +4,7 @@
 //! allocating: a value that needs no decoding is borrowed from the request, and one that does is
 //! written into a [`Scratch`] that is used again for the next.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod builtin;
 mod chunked;
@@ -33,7 +34,7 @@ pub mod testing;
 pub use chunked::ChunkedDecoder;
 pub use credential::variable_names;
 pub use decoder::{Decoder, decode_base64, jwt_part, strip_scheme};
-pub use exchange::{Body, Exchange, Ja4Form, Side, VariableCompiler, VariableId};
+pub use exchange::{Body, Exchange, Ja4Form, Side, VariableCompiler, VariableId, find_header};
 pub use json_types::{JsonTypes, begins_as_json};
 pub use keys::{ContextParam, KeyExport, SessionKey, longest_pattern_first};
 pub use media_type::MediaType;

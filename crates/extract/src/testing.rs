@@ -1,4 +1,5 @@
 //! An exchange made by hand, for tests and benches.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::HashMap;
 

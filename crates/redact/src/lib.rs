@@ -6,6 +6,7 @@
 //! show; [`text`] finds the places in values, with [`json`], [`xml`], [`multipart`] and [`assigned`] for what
 //! values are made of, and [`headers`] in headers and cookies; [`cuts`] replaces them.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod assigned;
 mod base64;

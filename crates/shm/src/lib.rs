@@ -6,6 +6,7 @@
 //! processes access is an atomic; the bytes of a ring are handed over by its positions. A critical section
 //! never allocates, logs, panics or calls back, and no thread owns two locks. `tests/loom.rs` runs every
 //! interleaving of the lock; `src/tests/killed_workers.rs` kills workers by the hundred.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod atomics;
 mod denylist;

@@ -1,4 +1,5 @@
 //! Shared memory within one process, for tests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;

@@ -3,6 +3,7 @@
 //! Calls block; the HTTP server runs them on its blocking pool.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod clickhouse;
 pub mod clock;
