@@ -7,7 +7,7 @@ use super::Viewer;
 use api_sessions_cloud_api::site::Site;
 
 /// Menu: path and label.
-const MENU: [(&str, &str); 4] = [
+const MENU: &[(&str, &str)] = &[
     ("/", "Sessions"),
     ("/denylist", "Denylist"),
     ("/parameters", "Parameters"),
@@ -40,7 +40,7 @@ pub(super) fn page(title: &str, at: &str, viewer: &Viewer, content: &Markup) -> 
                     strong { "API Sessions" }
                     nav aria-label="Main" {
                         @for (address, name) in MENU {
-                            a href=(viewer.link(address)) aria-current=[(address == at).then_some("page")] { (name) }
+                            a href=(viewer.link(address)) aria-current=[(*address == at).then_some("page")] { (name) }
                         }
                     }
                     form.out method="post" action=(viewer.link("/logout")) {

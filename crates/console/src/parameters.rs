@@ -24,7 +24,7 @@ const EXPORTS: [(&str, &str); 3] =
     [("hashed", "hashed"), ("plain", "plain text"), ("off", "not exported")];
 const USES: [(&str, &str); 2] = [("0", "context"), ("1", "group sessions by it")];
 /// Sources: start of a point, and the part that follows it.
-const SOURCES: [(&str, &str); 16] = [
+const SOURCES: &[(&str, &str)] = &[
     ("request.header.", "header: name"),
     ("request.cookie.", "cookie: name"),
     ("request.query.", "query argument: name"),
@@ -42,7 +42,7 @@ const SOURCES: [(&str, &str); 16] = [
     ("response.body.json.", "value in a JSON response: path"),
     ("", "other: enter the point"),
 ];
-const DECODERS: [(&str, &str); 8] = [
+const DECODERS: &[(&str, &str)] = &[
     ("", "none"),
     (".jwt.payload.sub", "JWT claim"),
     (".jwt.header.kid", "JWT header"),
