@@ -1,13 +1,12 @@
 //! What happens to a request.
 //!
-//! Each handler is thin: it asks whether the module has a say here, and hands over to [`journey`],
+//! Each handler is thin: it asks whether the module has a say here, and hands over to [`lifecycle`],
 //! where one request's way can be read from top to bottom.
 #![forbid(unsafe_code)]
 
 mod access;
 mod bodies;
 mod capture;
-mod digits;
 mod follow;
 mod lifecycle;
 mod log;

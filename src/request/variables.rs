@@ -7,7 +7,6 @@ use std::ffi::CStr;
 use api_sessions_extract::Ja4Form;
 use api_sessions_protocol::ParamType;
 
-use super::digits::Digits;
 use super::lifecycle::{self, Moment};
 use super::state::{Counted, State};
 use crate::directives::LocationConf;
@@ -44,7 +43,7 @@ fn session<'r>(r: Request<'r>) -> Option<(Request<'r>, &'r LocationConf, Counted
 }
 
 fn number(output: Output<'_>, number: u64) {
-    output.text(Digits::of(number).as_bytes());
+    output.text(itoa::Buffer::new().format(number).as_bytes());
 }
 
 struct Id;

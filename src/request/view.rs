@@ -5,11 +5,13 @@ use std::cell::OnceCell;
 use api_sessions_extract::{Body, Exchange, Ja4Form, RequestLine, Side, VariableId, find_header};
 use api_sessions_identity::Phase;
 
-use super::digits::Digits;
 use crate::directives::LocationConf;
 use crate::ffi::evaluation::When;
 use crate::ffi::request::Request;
 use crate::ffi::variable::PointVariables;
+
+/// As many as `u64::MAX` has.
+const MAX_DIGITS: usize = 20;
 
 /// One request and what is known of its response at this moment.
 pub(super) struct View<'v> {
@@ -20,7 +22,7 @@ pub(super) struct View<'v> {
     with_response: bool,
     request_body: Option<Body<'v>>,
     response_body: Option<Body<'v>>,
-    content_length: OnceCell<Digits>,
+    content_length: OnceCell<([u8; MAX_DIGITS], usize)>,
 }
 
 impl<'v> View<'v> {
@@ -58,7 +60,14 @@ impl<'v> View<'v> {
     /// In digits, written when somebody asks.
     fn content_length(&self) -> Option<&[u8]> {
         let length = self.request.content_length_out()?;
-        Some(self.content_length.get_or_init(|| Digits::of(length)).as_bytes())
+        let (digits, len) = self.content_length.get_or_init(|| {
+            let mut buffer = itoa::Buffer::new();
+            let text = buffer.format(length).as_bytes();
+            let mut digits = [0; MAX_DIGITS];
+            digits.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+            (digits, text.len())
+        });
+        digits.get(..*len)
     }
 }
 
