@@ -5,11 +5,19 @@ use axum::http::header;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::routes::Audience;
 use api_sessions_cloud_api::auth::{Access, authorize};
 use api_sessions_cloud_api::site::{Peer, Site};
 use api_sessions_cloud_api::state::AppState;
 use api_sessions_console as console;
+
+/// Who a route is for, which decides the form of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Programs: JSON errors.
+    Api,
+    /// Browsers: an error page, or a redirect to the login page.
+    Console,
+}
 
 /// Authenticates, checks the access that the route requires, and leaves the identity and the [`Site`] in the
 /// request's extensions.

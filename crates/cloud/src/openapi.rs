@@ -11,7 +11,8 @@ use utoipa::openapi::{
     ContentBuilder, OpenApi as Document, PathItem, Ref, RefOr, Response, ResponseBuilder,
 };
 
-use crate::routes::{Audience, table};
+use crate::guard::Audience;
+use crate::routes::table;
 use api_sessions_cloud_api::api::{
     denylist, facets, operation, parameters, requests, rules, sessions,
 };

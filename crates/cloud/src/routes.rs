@@ -15,7 +15,7 @@ use axum::routing::{self, MethodRouter};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
-use crate::guard::guard;
+use crate::guard::{Audience, guard};
 use crate::openapi;
 use api_sessions_cloud_api::api::{
     denylist, facets, operation, parameters, requests, rules, sessions,
@@ -27,15 +27,6 @@ use api_sessions_cloud_api::node_control::{nodes, sync};
 use api_sessions_cloud_api::site::{Peer, Site};
 use api_sessions_cloud_api::state::AppState;
 use api_sessions_console as console;
-
-/// Who a route is for, which decides the form of a refusal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Audience {
-    /// Programs: JSON errors.
-    Api,
-    /// Browsers: an error page, or a redirect to the login page.
-    Console,
-}
 
 /// A row of the table.
 pub struct Route {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::{Cloud, embedded_store_only, record, session};
-use api_sessions_cloud::routes::{Audience, table};
+use api_sessions_cloud::guard::Audience;
+use api_sessions_cloud::routes::table;
 use api_sessions_cloud_api::auth::Access;
 use serde_json::{Value, json};
 

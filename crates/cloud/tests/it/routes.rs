@@ -1,6 +1,7 @@
 //! The table of routes: nothing is reachable without the access that its row names.
 
-use api_sessions_cloud::routes::{Audience, Route, table};
+use api_sessions_cloud::guard::Audience;
+use api_sessions_cloud::routes::{Route, table};
 use api_sessions_cloud_api::auth::Access;
 use api_sessions_store::Role;
 
