@@ -26,11 +26,6 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Longest label in the list of tokens, bytes.
 const MAX_LABEL: usize = 200;
 
-/// Batches are parsed on many threads and freed by the one that stores them: glibc keeps memory for each thread, takes a
-/// fifth more time, and gives little back.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {

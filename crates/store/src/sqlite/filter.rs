@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::codec::Facet;
 use super::live::Live;
 use super::part::Part;
+use crate::Day;
 use crate::query::{ANY_ATTACK, Filter, contains_ignore_case};
 use crate::session_days::Kind;
 
@@ -13,10 +14,17 @@ pub(super) struct Predicates {
     values: Vec<(Kind, Values)>,
     from: u64,
     to: u64,
-    period: bool,
-    attacked: bool,
     denied: Option<bool>,
+    /// All conditions, a bit each: filters by value from the lowest on, and those below.
+    all: u32,
 }
+
+/// Conditions that the numbers of a session tell: it began before the end of the period, it ended after its beginning,
+/// it has malicious requests, it has denied ones.
+const BEGINS: u32 = 1 << 28;
+const ENDS: u32 = 1 << 29;
+const ATTACKED: u32 = 1 << 30;
+const DENIED: u32 = 1 << 31;
 
 enum Values {
     Is(String),
@@ -56,14 +64,16 @@ impl Predicates {
             let texts = vec![endpoint.clone(), crate::path_template::endpoint(endpoint)];
             values.push((Kind::Endpoint, Values::Holds(texts)));
         }
-        Predicates {
-            values,
-            from: filter.from.unwrap_or(0),
-            to: filter.to.unwrap_or(u64::MAX),
-            period: filter.from.is_some() || filter.to.is_some(),
-            attacked,
-            denied: filter.denied,
+        let mut all = (1 << values.len()) - 1;
+        for (is_asked, bit) in [
+            (filter.from.is_some() || filter.to.is_some(), BEGINS | ENDS),
+            (attacked, ATTACKED),
+            (filter.denied == Some(true), DENIED),
+        ] {
+            all |= if is_asked { bit } else { 0 };
         }
+        let (from, to) = (filter.from.unwrap_or(0), filter.to.unwrap_or(u64::MAX));
+        Predicates { values, from, to, denied: filter.denied, all }
     }
 
     /// Whether there are filters by value.
@@ -76,30 +86,26 @@ impl Predicates {
         (1 << self.values.len()) - 1
     }
 
-    /// Whether a session matches that has these parts.
-    pub(super) fn matches(&self, parts: &[Part]) -> bool {
-        let met = parts.iter().fold(0, |met, part| met | part.met);
-        let any = |count: fn(&Part) -> u32| parts.iter().any(|part| count(part) > 0);
-        met == self.all_values()
-            && (!self.attacked || any(|part| part.attacks))
-            && self.denied.is_none_or(|want| want == any(|part| part.denied))
-            && (!self.period || self.is_in_period(parts))
+    /// The conditions beside filters by value that a part meets, a bit each. A session is in the period if it was
+    /// active in it, or before and after it, on one day. If the period is longer than that day, one part tells.
+    pub(super) fn met(&self, part: &Part) -> u32 {
+        let (begins, ends) = (part.first <= self.to, part.last >= self.from);
+        let alone = Day::of(self.from) != Day::of(self.to);
+        let bit = |is_met: bool, bit: u32| if is_met { bit } else { 0 };
+        bit(begins && (ends || !alone), BEGINS)
+            | bit(ends && (begins || !alone), ENDS)
+            | bit(part.attacks > 0, ATTACKED)
+            | bit(part.denied > 0, DENIED)
     }
 
-    /// Whether it was active in the period on some day.
-    fn is_in_period(&self, parts: &[Part]) -> bool {
-        parts.iter().any(|part| {
-            let of_day = parts.iter().filter(|other| other.day == part.day);
-            let (first, last) = of_day.fold((u64::MAX, 0), |(first, last), part| {
-                (first.min(part.first()), last.max(part.last()))
-            });
-            last >= self.from && first <= self.to
-        })
+    /// Whether a session matches that has these parts, put together.
+    pub(super) fn matches(&self, session: &Part) -> bool {
+        session.met & self.all == self.all && (self.denied != Some(false) || session.denied == 0)
     }
 
     /// Whether a session matches that has this part, whatever other parts it has.
     pub(super) fn matches_surely(&self, part: &Part) -> bool {
-        self.denied != Some(false) && self.matches(std::slice::from_ref(part))
+        self.denied != Some(false) && self.matches(part)
     }
 
     /// What to look for in an open segment.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::bloom::Bloom;
 use super::live::Live;
@@ -22,7 +22,8 @@ pub(super) enum Index {
 /// A closed segment.
 #[derive(Debug)]
 pub(super) struct Closed {
-    /// How many sessions it has.
+    /// How many requests and sessions it has.
+    pub(super) requests: u64,
     pub(super) sessions: u32,
     /// Start of its oldest and of its newest request, ms since 1970.
     pub(super) first: u64,
@@ -44,7 +45,7 @@ pub(super) struct Link {
 impl Index {
     /// Reads the index of a segment of this day, and its links.
     pub(super) fn load(connection: &Connection, day: Day) -> rusqlite::Result<(Index, Vec<Link>)> {
-        let index = match load_closed(connection)? {
+        let index = match Closed::load(connection)? {
             Some(closed) => Index::Closed(Arc::new(closed)),
             None => {
                 let mut live = Live::new(day.start());
@@ -94,23 +95,36 @@ impl Others {
     }
 }
 
-fn load_closed(connection: &Connection) -> rusqlite::Result<Option<Closed>> {
-    let number = |name: &str| {
-        connection
-            .prepare_cached("SELECT value FROM segment WHERE name = ?")?
-            .query_row([name], |row| row.get::<_, i64>(0))
-    };
-    let bloom: Option<Vec<u8>> = connection
-        .prepare_cached("SELECT value FROM segment WHERE name = 'bloom'")?
-        .query_row([], |row| row.get(0))
-        .optional()?;
-    let Some(bloom) = bloom else { return Ok(None) };
-    Ok(Some(Closed {
-        sessions: u32::try_from(number("sessions")?).map_err(|_| damaged())?,
-        first: number("first_ts")? as u64,
-        last: number("last_ts")? as u64,
-        bloom: Bloom::from_bytes(&bloom).ok_or_else(damaged)?,
-    }))
+impl Closed {
+    /// Reads it; `None`: the segment is open.
+    fn load(connection: &Connection) -> rusqlite::Result<Option<Closed>> {
+        let mut value = connection.prepare_cached("SELECT value FROM segment WHERE name = ?")?;
+        let bloom: Option<Vec<u8>> = value.query_row(["bloom"], |row| row.get(0)).optional()?;
+        let Some(bloom) = bloom else { return Ok(None) };
+        let mut number = |name: &str| value.query_row([name], |row| row.get::<_, i64>(0));
+        Ok(Some(Closed {
+            requests: number("requests")? as u64,
+            sessions: u32::try_from(number("sessions")?).map_err(|_| damaged())?,
+            first: number("first_ts")? as u64,
+            last: number("last_ts")? as u64,
+            bloom: Bloom::from_bytes(&bloom).ok_or_else(damaged)?,
+        }))
+    }
+
+    /// Stores it, in the transaction that closes the segment.
+    pub(super) fn store(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut insert = connection.prepare("INSERT OR REPLACE INTO segment VALUES (?, ?)")?;
+        for (name, value) in [
+            ("requests", self.requests as i64),
+            ("sessions", i64::from(self.sessions)),
+            ("first_ts", self.first as i64),
+            ("last_ts", self.last as i64),
+        ] {
+            insert.execute(params![name, value])?;
+        }
+        // With this the segment is closed.
+        insert.execute(params!["bloom", self.bloom.to_bytes()]).map(|_| ())
+    }
 }
 
 pub(super) fn load_links(connection: &Connection) -> rusqlite::Result<Vec<Link>> {

@@ -11,52 +11,54 @@ use super::segment::Segment;
 use super::values::{Sets, has_one_of};
 use crate::Day;
 
-/// A part of a session. A list looks at hundreds of thousands.
+/// A part of a session, or some put together. A list looks at hundreds of thousands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part {
     pub(super) key: Key,
-    pub(super) day: Day,
-    /// Start of its oldest and of its newest request, ms since the day began.
-    first: u32,
-    last: u32,
+    /// Start of its oldest and of its newest request, ms since 1970.
+    pub(super) first: u64,
+    pub(super) last: u64,
     pub(super) requests: u32,
     pub(super) attacks: u32,
     pub(super) denied: u32,
-    /// The filters by value that it meets, a bit each.
+    /// The conditions of [`Predicates`] that it meets, a bit each.
     pub(super) met: u32,
 }
 
 impl Part {
-    fn new(key: Key, day: Day, numbers: &Numbers) -> Part {
+    /// `values`: the filters by value that it meets.
+    fn new(key: Key, numbers: &Numbers, values: u32, predicates: &Predicates) -> Part {
         let short = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-        let start = day.start();
-        Part {
+        let part = Part {
             key,
-            day,
-            first: short(numbers.first.saturating_sub(start)),
-            last: short(numbers.last.saturating_sub(start)),
+            first: numbers.first,
+            last: numbers.last,
             requests: short(numbers.requests),
             attacks: short(numbers.attacks),
             denied: short(numbers.denied),
-            met: 0,
+            met: values,
+        };
+        Part { met: values | predicates.met(&part), ..part }
+    }
+
+    /// Adds another part of the session.
+    pub(super) fn merge(self, other: Part) -> Part {
+        Part {
+            key: self.key,
+            first: self.first.min(other.first),
+            last: self.last.max(other.last),
+            requests: self.requests.saturating_add(other.requests),
+            attacks: self.attacks.saturating_add(other.attacks),
+            denied: self.denied.saturating_add(other.denied),
+            met: self.met | other.met,
         }
     }
+}
 
-    fn of(key: Key, day: Day, numbers: &Numbers, counts: &Counts, wanted: &Wanted) -> Part {
-        let met = |(n, values): (usize, &Vec<Facet>)| u32::from(has_one_of(counts, values)) << n;
-        let met = wanted.iter().enumerate().map(met).fold(0, |all, bit| all | bit);
-        Part { met, ..Part::new(key, day, numbers) }
-    }
-
-    /// Start of its oldest request, ms since 1970.
-    pub(super) fn first(&self) -> u64 {
-        self.day.start() + u64::from(self.first)
-    }
-
-    /// Start of its newest request, ms since 1970.
-    pub(super) fn last(&self) -> u64 {
-        self.day.start() + u64::from(self.last)
-    }
+/// The filters by value that a session with these counts meets, a bit each.
+fn met(counts: &Counts, wanted: &Wanted) -> u32 {
+    let met = |(n, values): (usize, &Vec<Facet>)| u32::from(has_one_of(counts, values)) << n;
+    wanted.iter().enumerate().map(met).fold(0, |all, bit| all | bit)
 }
 
 /// Looks through a segment. `each` gets the parts that meet all filters by value, and those of sessions that are in
@@ -66,16 +68,15 @@ pub(super) fn scan(
     predicates: &Predicates,
     each: &mut impl FnMut(Part, usize),
 ) -> Option<()> {
-    let (others, day, all) = (segment.others(), segment.id.day, predicates.all_values());
+    let (others, all) = (segment.others(), predicates.all_values());
     match segment.index()? {
         Index::Open(live) => {
             let live = live.read();
             let wanted = predicates.of_live(&live);
             for (id, session) in (1u32..).zip(&live.sessions) {
-                let others = others.of(id);
-                let part = Part::of(session.key, day, &session.numbers, &session.counts, &wanted);
-                if others > 0 || part.met == all {
-                    each(part, others);
+                let (others, met) = (others.of(id), met(&session.counts, &wanted));
+                if others > 0 || met == all {
+                    each(Part::new(session.key, &session.numbers, met, predicates), others);
                 }
             }
             Some(())
@@ -91,7 +92,8 @@ pub(super) fn scan(
                     id += 1;
                     let (others, met) = (others.of(id), sets.met(id));
                     if others > 0 || met == all {
-                        each(Part { met, ..unpack(packed, day) }, others);
+                        let (key, numbers) = unpack(packed, segment.id.day);
+                        each(Part::new(key, &numbers, met, predicates), others);
                     }
                 }
             }
@@ -107,25 +109,26 @@ pub(super) fn look_up(
     predicates: &Predicates,
     wanted: &mut Option<Wanted>,
 ) -> Option<Part> {
-    let (id, day) = (segment.find(key)?, segment.id.day);
+    let id = segment.find(key)?;
     match segment.index()? {
         Index::Open(live) => {
             let live = live.read();
             let session = live.session(id)?;
             let wanted = wanted.get_or_insert_with(|| predicates.of_live(&live));
-            Some(Part::of(*key, day, &session.numbers, &session.counts, wanted))
+            let met = met(&session.counts, wanted);
+            Some(Part::new(*key, &session.numbers, met, predicates))
         }
         Index::Closed(_) => segment.read(|connection| {
             let numbers = detail::read_numbers(connection, id)?;
             if !predicates.has_values() {
-                return Ok(Part::new(*key, day, &numbers));
+                return Ok(Part::new(*key, &numbers, 0, predicates));
             }
             let wanted = match wanted {
                 Some(wanted) => wanted,
                 None => wanted.insert(predicates.of_file(connection)?),
             };
-            let counts = detail::read_counts(connection, id)?;
-            Ok(Part::of(*key, day, &numbers, &counts, wanted))
+            let met = met(&detail::read_counts(connection, id)?, wanted);
+            Ok(Part::new(*key, &numbers, met, predicates))
         }),
     }
 }
@@ -142,30 +145,30 @@ const SUMMARY: usize = 36;
 /// A session as it is in `session_list`, where all sessions of a segment are read at once: its key, then times
 /// (ms since the day began) and counts, 4 bytes each, little-endian.
 pub(super) fn pack(key: Key, numbers: &Numbers, day: Day) -> [u8; SUMMARY] {
-    let part = Part::new(key, day, numbers);
+    let time = |ts: u64| ts.saturating_sub(day.start());
+    let n = numbers;
     let mut packed = [0; SUMMARY];
-    let (key, rest) = packed.split_at_mut(part.key.len());
-    key.copy_from_slice(&part.key);
-    let fields = [part.first, part.last, part.requests, part.attacks, part.denied];
+    let (to, rest) = packed.split_at_mut(key.len());
+    to.copy_from_slice(&key);
+    let fields = [time(n.first), time(n.last), n.requests, n.attacks, n.denied];
     for (to, field) in rest.chunks_exact_mut(4).zip(fields) {
-        to.copy_from_slice(&field.to_le_bytes());
+        to.copy_from_slice(&u32::try_from(field).unwrap_or(u32::MAX).to_le_bytes());
     }
     packed
 }
 
 /// Reads [`pack`].
-fn unpack(packed: &[u8; SUMMARY], day: Day) -> Part {
+fn unpack(packed: &[u8; SUMMARY], day: Day) -> (Key, Numbers) {
     let (key, rest) = packed.split_at(16);
-    let mut fields = rest.as_chunks().0.iter().map(|field| u32::from_le_bytes(*field));
+    let mut fields = rest.as_chunks().0.iter().map(|field| u64::from(u32::from_le_bytes(*field)));
     let mut next = || fields.next().unwrap_or_default();
-    Part {
-        key: key.try_into().unwrap_or_default(),
-        day,
-        first: next(),
-        last: next(),
+    let numbers = Numbers {
+        first: day.start() + next(),
+        last: day.start() + next(),
         requests: next(),
         attacks: next(),
         denied: next(),
-        met: 0,
-    }
+        ..Numbers::default()
+    };
+    (key.try_into().unwrap_or_default(), numbers)
 }

@@ -5,6 +5,7 @@
 //! or in some that follow each other: their parts are kept only until the last of them is seen.
 
 use std::cmp::Reverse;
+use std::collections::hash_map::Entry;
 use std::collections::{BinaryHeap, HashMap};
 
 use ahash::RandomState;
@@ -55,7 +56,9 @@ pub(super) fn find(
         None => values::few(segments, &predicates, limits.few),
     };
     match few {
-        Some(keys) => keys.iter().for_each(|key| list.decide(&rest.parts(key))),
+        Some(keys) => {
+            keys.iter().filter_map(|key| rest.part(key)).for_each(|session| list.decide(&session));
+        }
         None if matches!(query.sort, Sort::LastTs | Sort::FirstTs) => {
             list.scan_in_order(&mut rest, limits.total);
         }
@@ -96,11 +99,11 @@ impl<'a> Rest<'a> {
         self.seen.iter().all(|(is_seen, _)| *is_seen)
     }
 
-    /// The parts of a session in segments that were not looked through.
-    fn parts(&mut self, key: &Key) -> Vec<Part> {
+    /// What segments that were not looked through have of a session.
+    fn part(&mut self, key: &Key) -> Option<Part> {
         let rest = self.segments.iter().zip(&mut self.seen).filter(|(_, seen)| !seen.0);
         rest.filter_map(|(segment, seen)| part::look_up(segment, key, self.predicates, &mut seen.1))
-            .collect()
+            .reduce(Part::merge)
     }
 }
 
@@ -113,26 +116,22 @@ struct List<'a> {
     total: u64,
     /// The first of them, one more than a page has.
     first: BinaryHeap<Place>,
-    /// Parts of sessions of which other parts were not seen yet.
-    open: HashMap<Key, Vec<Part>, RandomState>,
+    /// Sessions of which other parts were not seen yet: those that were, put together, and how many.
+    open: HashMap<Key, (Part, usize), RandomState>,
     /// How many of those match, whatever the other parts are.
     sure: u64,
 }
 
 /// What a session is sorted by.
-fn value(query: &SessionQuery, parts: &[Part]) -> i64 {
-    let sum =
-        |count: fn(&Part) -> u32| parts.iter().map(|part| u64::from(count(part))).sum::<u64>();
-    let first = || parts.iter().map(Part::first).min().unwrap_or_default();
-    let last = || parts.iter().map(Part::last).max().unwrap_or_default();
+fn value(query: &SessionQuery, session: &Part) -> i64 {
     let value = match query.sort {
-        Sort::LastTs => last(),
-        Sort::FirstTs => first(),
-        Sort::Requests => sum(|part| part.requests),
-        Sort::Attacks => sum(|part| part.attacks),
-        Sort::Denied => sum(|part| part.denied),
-        Sort::Duration => last().saturating_sub(first()),
-    } as i64;
+        Sort::LastTs => session.last as i64,
+        Sort::FirstTs => session.first as i64,
+        Sort::Requests => session.requests.into(),
+        Sort::Attacks => session.attacks.into(),
+        Sort::Denied => session.denied.into(),
+        Sort::Duration => session.last.saturating_sub(session.first) as i64,
+    };
     if query.ascending { value } else { -value }
 }
 
@@ -145,28 +144,36 @@ impl<'a> List<'a> {
     /// Takes a part of a session that is in so many other segments.
     fn add(&mut self, part: Part, others: usize) {
         if others == 0 {
-            return self.decide(&[part]);
+            return self.decide(&part);
         }
-        let surely = |parts: &[Part]| parts.iter().any(|part| self.predicates.matches_surely(part));
-        let parts = self.open.entry(part.key).or_default();
-        self.sure += u64::from(surely(&[part]) && !surely(parts));
-        parts.push(part);
-        if parts.len() > others
-            && let Some(parts) = self.open.remove(&part.key)
-        {
-            self.sure -= u64::from(surely(&parts));
-            self.decide(&parts);
+        let surely = |part: &Part| u64::from(self.predicates.matches_surely(part));
+        match self.open.entry(part.key) {
+            Entry::Vacant(entry) => {
+                self.sure += surely(&part);
+                entry.insert((part, 1));
+            }
+            Entry::Occupied(mut entry) => {
+                let (known, count) = *entry.get();
+                let (session, count) = (known.merge(part), count + 1);
+                self.sure -= surely(&known);
+                if count > others {
+                    entry.remove();
+                    self.decide(&session);
+                } else {
+                    self.sure += surely(&session);
+                    entry.insert((session, count));
+                }
+            }
         }
     }
 
     /// Takes a session with all its parts.
-    fn decide(&mut self, parts: &[Part]) {
-        let Some(part) = parts.first() else { return };
-        if !self.predicates.matches(parts) {
+    fn decide(&mut self, session: &Part) {
+        if !self.predicates.matches(session) {
             return;
         }
         self.total += 1;
-        let place = (value(self.query, parts), part.key);
+        let place = (value(self.query, session), session.key);
         let is_full = self.first.len() > self.query.limit;
         if self.after.is_some_and(|after| place <= after)
             || is_full && self.first.peek().is_some_and(|last| place >= *last)
@@ -221,8 +228,11 @@ impl<'a> List<'a> {
         for list in found.into_iter().flatten() {
             self.total += list.total;
             self.first.extend(list.first);
-            for (key, parts) in list.open {
-                self.open.entry(key).or_default().extend(parts);
+            for (session, count) in list.open.into_values() {
+                let known = self.open.get(&session.key).copied();
+                let both =
+                    known.map_or((session, count), |(known, n)| (known.merge(session), n + count));
+                self.open.insert(session.key, both);
             }
         }
         rest.seen.iter_mut().for_each(|seen| seen.0 = true);
@@ -234,7 +244,7 @@ impl<'a> List<'a> {
         // Sessions whose places are not certain yet.
         let mut uncertain: BinaryHeap<Reverse<Place>> = BinaryHeap::new();
         if rest.is_empty() {
-            open.values().for_each(|parts| self.decide(parts));
+            open.values().for_each(|(session, _)| self.decide(session));
         } else {
             self.total += self.sure;
             // Newest first (oldest first) a session is where its known parts put it. In the other direction it
@@ -245,7 +255,7 @@ impl<'a> List<'a> {
             );
             uncertain = open
                 .iter()
-                .map(|(key, parts)| Reverse((value(self.query, parts), *key)))
+                .map(|(key, (session, _))| Reverse((value(self.query, session), *key)))
                 .filter(|Reverse(place)| !is_exact || self.after.is_none_or(|after| *place > after))
                 .collect();
         }
@@ -267,10 +277,12 @@ impl<'a> List<'a> {
                 continue;
             }
             let Some(Reverse((_, key))) = uncertain.pop() else { break };
-            let mut parts = rest.parts(&key);
-            parts.extend_from_slice(open.get(&key).map_or(&[], Vec::as_slice));
-            let place = (value(self.query, &parts), key);
-            if self.predicates.matches(&parts) && self.after.is_none_or(|after| place > after) {
+            let known = open.get(&key).map(|(known, _)| *known);
+            let Some(session) = known.into_iter().chain(rest.part(&key)).reduce(Part::merge) else {
+                continue;
+            };
+            let place = (value(self.query, &session), key);
+            if self.predicates.matches(&session) && self.after.is_none_or(|after| place > after) {
                 certain.push(Reverse(place));
             }
         }

@@ -52,8 +52,8 @@ const OPEN_BYTES: usize = 36 << 20;
 /// Page cache of a segment that is written, KiB: rows come at the ends of the tables.
 const CACHE_KIB: i64 = 4 * 1024;
 
-/// Pages of the write-ahead log after which it is copied into the file: 16 MiB.
-const CHECKPOINT_PAGES: i64 = 4096;
+/// Pages of the write-ahead log after which it is copied into the file: 8 MiB. Storing waits for that.
+const CHECKPOINT_PAGES: i64 = 2048;
 
 /// Pause after which an idle thread folds its write-ahead logs into the files.
 const IDLE: Duration = Duration::from_secs(30);
