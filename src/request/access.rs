@@ -67,13 +67,13 @@ fn wants_body(r: Request<'_>, conf: &LocationConf, main: &MainConf) -> bool {
         && State::of_or_new(r).is_some_and(|state| !state.preread.replace(true))
 }
 
-/// Has a body read that a key may be in. What the handler returns, if it cannot go on.
+/// Has a look at a body that a key may be in, or has it read where a look does not suffice. What the handler
+/// returns, if it cannot go on.
 fn wait_for_body(r: Request<'_>, conf: &LocationConf, main: &MainConf) -> Option<ngx_int_t> {
     let begun = State::of(r).and_then(|state| state.look.take());
     let mut look = match begun {
         Some(look) => look,
         None if !wants_body(r, conf, main) => return None,
-        None if !peek::is_possible(r) => return Some(body::preread::<Prereading>(r)),
         None => Box::new(BodyLook::new(r, conf.body_size())),
     };
     let state = State::of(r)?;
@@ -83,6 +83,7 @@ fn wait_for_body(r: Request<'_>, conf: &LocationConf, main: &MainConf) -> Option
             state.look.set(Some(look));
             return Some(rc);
         }
+        Look::Short => return Some(body::preread::<Prereading>(r)),
         Look::Done => {}
     }
     if let Ok(mut bodies) = state.bodies.try_borrow_mut() {

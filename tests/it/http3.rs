@@ -4,7 +4,8 @@ use std::process::Command;
 use std::sync::Arc;
 
 use crate::harness::{Cloud, Nginx, built, eventually, free_port, get, request, skip};
-use crate::open_requests;
+use crate::transport::{OK, Upstream};
+use crate::{open_requests, preread_streams};
 
 /// Trusts the certificate of the test alone.
 fn client(certificate: &[u8]) -> quinn::Endpoint {
@@ -185,4 +186,119 @@ fn a_stream_of_a_denied_session_went_on_over_http3() {
     }));
     let records = cloud.records(&bad, 2);
     assert_eq!(records.iter().filter(|record| record["denied"] == true).count(), 1);
+}
+
+/// Posts a body in pieces, of which each is a frame of its own; the status.
+async fn post(mut sender: Sender, path: &str, body: &[u8], piece: usize, told: bool) -> u16 {
+    let request = http::Request::post(format!("https://api.example.com{path}"))
+        .header("content-type", "application/json");
+    let request = match told {
+        true => request.header("content-length", body.len()),
+        false => request,
+    };
+    let mut stream = sender.send_request(request.body(()).unwrap()).await.expect("sent");
+    for piece in body.chunks(piece) {
+        stream.send_data(bytes::Bytes::copy_from_slice(piece)).await.expect("sent");
+    }
+    stream.finish().await.expect("finished");
+    let answer = stream.recv_response().await.expect("an answer");
+    while stream.recv_data().await.expect("data").is_some() {}
+    answer.status().as_u16()
+}
+
+fn prereading(port: u16, up: u16, more: &str) -> String {
+    format!(
+        "
+            api_sessions on;
+            session_key request.body.json.token name=token;
+            api_sessions_preread_body on;
+            client_max_body_size 10m;
+            proxy_http_version 1.1;
+            proxy_set_header X-Key $api_session_key;
+            {more}
+            server {{ listen 127.0.0.1:PORT; }}
+            server {{
+                listen 127.0.0.1:{port} quic;
+                ssl_certificate DIR/c.pem;
+                ssl_certificate_key DIR/c.key;
+                location / {{ proxy_pass http://127.0.0.1:{up}; }}
+                location /stream {{ proxy_pass http://127.0.0.1:{up}; proxy_request_buffering off; }}
+            }}
+        "
+    )
+}
+
+#[test]
+fn bodies_over_http3_arrive_whole_in_whatever_frames_after_a_look_at_them() {
+    if !has_http3() {
+        return skip("this NGINX has no HTTP/3");
+    }
+    for more in ["", "api_sessions_body_size 1k;"] {
+        let (directory, key) = certified();
+        let upstream = Upstream::plain(OK);
+        let port = free_port();
+        let conf = prereading(port, upstream.port, more);
+        let _nginx = Nginx::builder().directory(directory).workers(1).http(&conf).start();
+        for (padding, piece) in
+            [(0, 10), (900, 1), (500, 7), (20_000, 1000), (20_000, 30_000), (300_000, 50_000)]
+        {
+            let text = format!(r#"{{"token":"tok12345","x":"{}"}}"#, "y".repeat(padding));
+            let body = text.as_bytes();
+            for (path, told) in
+                [("/whole", true), ("/whole", false), ("/stream", true), ("/stream", false)]
+            {
+                let place = format!("{more} {padding} {piece} {path} {told}");
+                let status =
+                    runtime().block_on(connected(port, key.cert.der(), async |sender: Sender| {
+                        post(sender, path, body, piece, told).await
+                    }));
+                assert_eq!(status, 200, "{place}");
+                let (head, got) = eventually(&place, || upstream.got.lock().pop());
+                assert!(head.contains("x-key: token\r\n"), "{place}: {head}");
+                if head.contains("content-length") {
+                    assert!(got == body, "{place}: {} bytes", got.len());
+                } else {
+                    let y = got.iter().filter(|byte| **byte == b'y').count();
+                    assert_eq!(y, padding, "{place}: {head}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_upload_over_http3_was_buffered_before_it_was_passed_on() {
+    if !has_http3() {
+        return skip("this NGINX has no HTTP/3");
+    }
+    let (directory, key) = certified();
+    let text = format!(r#"{{"token":"tok12345","x":"{}"}}"#, "y".repeat(50_000));
+    let (up, told) = preread_streams::upstream(text.len());
+    let port = free_port();
+    let conf = prereading(port, up, "api_sessions_body_size 1k;");
+    let _nginx = Nginx::builder().directory(directory).workers(1).http(&conf).start();
+    runtime().block_on(connected(port, key.cert.der(), async |mut sender: Sender| {
+        let request = http::Request::post("https://api.example.com/stream")
+            .header("content-type", "application/json")
+            .header("content-length", text.len())
+            .body(())
+            .unwrap();
+        let mut stream = sender.send_request(request).await.expect("sent");
+        let (begin, end) = text.as_bytes().split_at(20_000);
+        for piece in begin.chunks(7000) {
+            stream.send_data(bytes::Bytes::copy_from_slice(piece)).await.expect("sent");
+        }
+        let mut passed = Vec::new();
+        while !passed.windows(5).any(|five| five == b"yyyyy") {
+            passed.extend(told.try_iter().flatten());
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let head = String::from_utf8_lossy(&passed).to_lowercase();
+        assert!(head.contains("x-key: token\r\n"), "{head}");
+        stream.send_data(bytes::Bytes::copy_from_slice(end)).await.expect("sent");
+        stream.finish().await.expect("finished");
+        assert_eq!(stream.recv_response().await.expect("an answer").status(), 200);
+        passed.extend(told.try_iter().flatten());
+        assert!(passed.ends_with(text.as_bytes()), "{} bytes were passed on", passed.len());
+    }));
 }

@@ -16,10 +16,10 @@ type Got = Vec<(String, Vec<u8>)>;
 type Answer = (&'static str, &'static str, Vec<u8>, Option<&'static str>);
 
 /// An upstream that keeps what it is sent and answers what a test says.
-struct Upstream {
-    port: u16,
+pub(crate) struct Upstream {
+    pub(crate) port: u16,
     /// Heads and bodies of requests, bodies as they came.
-    got: Arc<Mutex<Got>>,
+    pub(crate) got: Arc<Mutex<Got>>,
 }
 
 impl Upstream {
@@ -37,7 +37,7 @@ impl Upstream {
         upstream
     }
 
-    fn plain(answer: &'static [u8]) -> Self {
+    pub(crate) fn plain(answer: &'static [u8]) -> Self {
         Self::start(move |stream, _| {
             let _ = stream.write_all(answer);
         })
@@ -88,7 +88,7 @@ fn serve(
     answer(&mut stream, &head);
 }
 
-const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+pub(crate) const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
 
 fn nginx(cloud: &Cloud, upstream: &Upstream, more: &str) -> Nginx {
     Nginx::builder()
