@@ -1,6 +1,6 @@
 //! `api_sessions_control`: the denylist of this node, to be read and changed.
 
-use api_sessions_agent::remote_config::StateFile;
+use api_sessions_agent::remote_config::{OrderError, StateFile};
 use api_sessions_protocol::DenyEntry;
 use api_sessions_protocol::SessionId;
 use api_sessions_protocol::limits::DENY_REASON_BYTES;
@@ -106,14 +106,13 @@ impl BodyReader for Post {
             reason: wanted.reason,
             by: Some(String::from_utf8_lossy(r.remote_addr()).into_owned()),
         };
-        match writer.insert(&entry, now) {
-            Ok(()) => match persist(r, writer) {
-                Ok(()) => answer(r, 201, &json!(entry)),
-                Err(why) => {
-                    refusal(r, 503, "not_durable", &format!("denied until NGINX restarts: {why}"))
-                }
-            },
-            Err(error) => failure(r, &error),
+        let done = match kept(r, writer) {
+            Some(file) => file.insert(&entry, now),
+            None => writer.insert(&entry, now).map_err(OrderError::NotTaken),
+        };
+        match done {
+            Ok(()) => answer(r, 201, &json!(entry)),
+            Err(error) => failure(r, "denied", &error),
         }
     }
 }
@@ -140,28 +139,35 @@ fn remove(r: Request<'_>, writer: &DenylistWriter) -> ngx_int_t {
         let text = "?session= with 32 lower-case hexadecimal digits is accepted";
         return refusal(r, 400, "bad_request", text);
     };
-    match writer.remove(&session, EntryOrigin::Local) {
-        Ok(true) => match persist(r, writer) {
-            Ok(()) => answer(r, 200, &json!({ "removed": session.to_string() })),
-            Err(why) => {
-                refusal(r, 503, "not_durable", &format!("removed until NGINX restarts: {why}"))
-            }
-        },
+    let done = match kept(r, writer) {
+        Some(file) => file.remove(&session, process::now_ms()),
+        None => writer.remove(&session, EntryOrigin::Local).map_err(OrderError::NotTaken),
+    };
+    match done {
+        Ok(true) => answer(r, 200, &json!({ "removed": session.to_string() })),
         Ok(false) => refusal(r, 404, "not_found", "this node does not deny the session"),
-        Err(error) => failure(r, &error),
+        Err(error) => failure(r, "removed", &error),
     }
 }
 
 /// What is acknowledged survives whatever ends NGINX, if there is a directory to keep it in (`spool=`).
-fn persist(r: Request<'_>, writer: &DenylistWriter) -> Result<(), String> {
-    let Some(main) = MainConf::of(r) else { return Ok(()) };
-    let Some(spool) = main.export().and_then(|export| export.spool.as_ref()) else { return Ok(()) };
-    StateFile::new(&spool.path, *writer, main.settings())
-        .persist(process::now_ms())
-        .map_err(|error| format!("\"{}\" cannot be written to: {error}", spool.path.display()))
+fn kept(r: Request<'_>, writer: &DenylistWriter) -> Option<StateFile> {
+    let main = MainConf::of(r)?;
+    let spool = main.export()?.spool.as_ref()?;
+    Some(StateFile::new(&spool.path, *writer, main.settings()))
 }
 
-fn failure(r: Request<'_>, error: &DenyError) -> ngx_int_t {
+/// `done`: what is in force all the same, where the disk is what fails.
+fn failure(r: Request<'_>, done: &str, error: &OrderError) -> ngx_int_t {
+    let error = match error {
+        OrderError::NotTaken(error) => error,
+        OrderError::NotDurable(error) => {
+            let why = format!(
+                "{done} until NGINX restarts: the directory of \"spool=\" cannot be written to: {error}"
+            );
+            return refusal(r, 503, "not_durable", &why);
+        }
+    };
     let status = match error {
         DenyError::Busy => 503,
         DenyError::Full => 507,

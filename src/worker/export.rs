@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use api_sessions_agent::export::{Exporter, LogEvent, LogSender, Severity, log_channel};
-use api_sessions_agent::remote_config::StateFile;
+use api_sessions_agent::remote_config::{Restored, StateFile};
 use api_sessions_agent::{Stop, stop_channel};
 use api_sessions_shm::{Producer, RecordQueue};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
@@ -130,18 +130,23 @@ impl Export {
     }
 }
 
-/// Beside the spool, the first worker keeps a copy of the denylist; here it is put in force again,
-/// before the first request.
+/// Beside the spool, a copy of the denylist is kept by the first worker; here each puts it in force again, before its
+/// first request.
 fn keeper(conf: &ExportConf, main: &MainConf) -> Option<StateFile> {
-    let spool = conf.spool.as_ref().filter(|_| process::is_first_worker())?;
+    let spool = conf.spool.as_ref()?;
     let deny = main.deny_hand()?;
     let mut keeper = StateFile::new(&spool.path, *deny, main.settings());
-    if let Err(error) = keeper.restore(process::now_ms(), process::pid()) {
-        let path = spool.path.display();
-        log_error!(
+    let path = spool.path.display();
+    match keeper.restore(process::now_ms(), process::pid()) {
+        Ok(Restored { damaged_orders: 0, .. }) => {}
+        Ok(Restored { damaged_orders, .. }) => log_warn!(
+            process::cycle(),
+            "api_sessions: {damaged_orders} orders of the denylist in {path} cannot be read: they were not acknowledged when NGINX ended, or the disk is damaged"
+        ),
+        Err(error) => log_error!(
             process::cycle(),
             "api_sessions: the copy of the denylist in {path} cannot be read: {error}"
-        );
+        ),
     }
-    Some(keeper)
+    process::is_first_worker().then_some(keeper)
 }

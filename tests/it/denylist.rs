@@ -1,5 +1,7 @@
 //! Sessions that are denied.
 
+use std::io::{Read, Write};
+
 use crate::harness::{Answer, Cloud, Nginx, eventually, get, next_millisecond, request};
 use serde_json::json;
 
@@ -228,14 +230,68 @@ fn a_denial_that_cannot_be_kept_is_not_acknowledged() {
     let http = format!("api_sessions_export http://127.0.0.1:9 spool=DIR/spool; {SERVER}");
     let nginx = Nginx::builder().directory(directory).http(&http).start();
     let bad = session(&nginx, "bad");
-    // A directory in the place of the copy: nothing can be renamed over it.
-    let copy = nginx.path("spool").join("denylist.json");
-    let _ = std::fs::remove_file(&copy);
-    std::fs::create_dir(&copy).unwrap();
+    // A directory in the place of the lock: nobody can open it to write.
+    let lock = nginx.path("spool").join("denylist.lock");
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::create_dir(&lock).unwrap();
     let answer = post(&nginx, &json!({ "session": bad }));
     assert_eq!((answer.status, answer.json()["error"].as_str()), (503, Some("not_durable")));
     assert!(answer.body.contains("denied until NGINX restarts"), "{}", answer.body);
     // In force all the same.
     assert_eq!(get(nginx.port, "/", &[("S", "bad")]).status, 403);
-    std::fs::remove_dir(&copy).unwrap();
+    std::fs::remove_dir(&lock).unwrap();
+}
+
+#[test]
+fn acknowledged_orders_of_several_workers_survive_sigkill_at_any_moment() {
+    let mut directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("secret"), [7; 32]).unwrap();
+    let http = format!(
+        "api_sessions_secret DIR/secret; api_sessions_export http://127.0.0.1:9 spool=DIR/spool; {SERVER}"
+    );
+    let acknowledged = parking_lot::Mutex::new(Vec::new());
+    for round in 0..4_u32 {
+        let nginx = Nginx::builder().directory(directory).workers(3).http(&http).start();
+        let listed = get(nginx.port, "/control", &[]).body;
+        let lost: Vec<_> = acknowledged
+            .lock()
+            .iter()
+            .filter(|id: &&String| !listed.contains(&**id))
+            .cloned()
+            .collect();
+        assert_eq!(lost, [""; 0], "round {round}");
+        let port = nginx.port;
+        directory = std::thread::scope(|scope| {
+            for client in 0..4_u32 {
+                let acknowledged = &acknowledged;
+                scope.spawn(move || {
+                    for number in 0.. {
+                        let id = format!("{round:08x}{client:08x}{number:016x}");
+                        let body = json!({ "session": id }).to_string();
+                        let order = format!(
+                            "POST /control HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                            body.len()
+                        );
+                        // The last one meets no NGINX, or one that dies.
+                        let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", port)) else { return };
+                        let mut answer = Vec::new();
+                        let _ = stream.write_all(order.as_bytes());
+                        let _ = stream.read_to_end(&mut answer);
+                        if !answer.starts_with(b"HTTP/1.1 201") {
+                            return;
+                        }
+                        acknowledged.lock().push(id);
+                    }
+                });
+            }
+            let enough = acknowledged.lock().len() + 15 + round as usize * 10;
+            eventually("orders are taken", || (acknowledged.lock().len() >= enough).then_some(()));
+            nginx.kill_all()
+        });
+    }
+    let nginx = Nginx::builder().directory(directory).workers(3).http(&http).start();
+    let listed = get(nginx.port, "/control", &[]).body;
+    for id in acknowledged.lock().iter() {
+        assert!(listed.contains(&**id), "{id}");
+    }
 }

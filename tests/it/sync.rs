@@ -93,6 +93,11 @@ fn the_denylist_is_in_force_after_a_restart_without_the_cloud() {
     let body = json!({ "session": two }).to_string();
     assert_eq!(request(nginx.port, "POST", "/control", &[], &body).status, 201);
     let conf = std::fs::read_to_string(nginx.path("nginx.conf")).unwrap();
+    // The cloud's entries are copied about once a second; a worker that ends has little time on a busy machine.
+    eventually("the copy has the cloud's entry", || {
+        let copy = std::fs::read_to_string(nginx.path("spool/denylist.json")).unwrap_or_default();
+        copy.contains(&one).then_some(())
+    });
     let directory = nginx.finish();
     cloud.kill();
     let nginx = Nginx::builder().directory(directory).full_config(&conf).start();

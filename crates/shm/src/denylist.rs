@@ -29,7 +29,7 @@ use siphasher::sip::SipHasher13;
 use crate::hash;
 use crate::limits::DENY_LOOKUP_ATTEMPTS;
 use crate::region::{self, AttachError, Attached, Region};
-use layout::{DenylistMemory, UNIT_BYTES};
+use layout::{DenylistMemory, RESTORE_BEGUN, RESTORE_DONE, UNIT_BYTES};
 
 pub use stats::DenylistStats;
 pub use writer::{DenyError, DenylistWriter, ReplaceSummary};
@@ -107,6 +107,20 @@ impl Denylist {
     /// A number that changes with each change of the list; 0: the list was never changed.
     pub fn changes(&self) -> u32 {
         self.memory.header().changes.load(Ordering::Acquire)
+    }
+
+    /// A number that changes with each document of the cloud that is applied.
+    pub fn documents(&self) -> u32 {
+        self.memory.header().mark.load(Ordering::Acquire)
+    }
+
+    /// Whether entries of a copy are still to be put in force: nothing was ever, or who began to do so was killed.
+    pub fn is_to_be_restored(&self) -> bool {
+        match self.memory.header().restored.load(Ordering::Acquire) {
+            RESTORE_DONE => false,
+            RESTORE_BEGUN => true,
+            _ => self.changes() == 0,
+        }
     }
 
     /// Metrics.

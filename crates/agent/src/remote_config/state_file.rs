@@ -1,4 +1,4 @@
-//! A copy of the denylist and of the cloud's settings on disk.
+//! A copy of the denylist and of the cloud's settings on disk, and what was ordered since it was made.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Write};
@@ -6,31 +6,71 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use api_sessions_protocol::DenyEntry;
+use api_sessions_protocol::{DenyEntry, SessionId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use api_sessions_shm::{DenylistWriter, EntryOrigin, SharedConfig};
+use super::journal::{self, Journal, LockedJournal, Order};
+use api_sessions_shm::{DenyError, DenylistWriter, EntryOrigin, SharedConfig};
 
 /// Name of the copy, in the directory of the spool.
 const FILE: &str = "denylist.json";
-/// Held while a copy is made and written, so that an older one never replaces a newer one.
-const LOCK: &str = "denylist.lock";
+/// Held while a copy is written, so that an older one never replaces a newer one.
+const LOCK: &str = "denylist.copy.lock";
+/// A copy that cannot be read is kept under this name.
+const DAMAGED: &str = "denylist.damaged.json";
 /// Larger files are not read, bytes: more than the denylist holds.
 const MAX_FILE_BYTES: u64 = 256 << 20;
 /// Time without an attempt after one that failed.
 const PAUSE: Duration = Duration::from_secs(30);
+/// Orders alone are durable without a copy; one is made when they are older or take more bytes.
+const ORDERS_PAUSE: Duration = Duration::from_secs(60);
+const ORDERS_BYTES: u64 = 1 << 20;
+/// Bytes of orders after which who takes one writes a copy, since nobody else has.
+const MAX_ORDERS_BYTES: u64 = 16 << 20;
 
 /// Keeps the copy.
 pub struct StateFile {
     path: PathBuf,
+    journal: Journal,
     deny: DenylistWriter,
     settings: Option<SharedConfig>,
     /// What the copy on disk holds.
-    kept: (u32, u64),
+    kept: Kept,
     /// Not before: a large list is not written each second.
     next: Instant,
+    /// As `next`, where nothing but orders has changed.
+    next_for_orders: Instant,
     failing: bool,
+}
+
+/// Numbers that change with what a copy holds.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+struct Kept {
+    changes: u32,
+    /// Documents of the cloud that were applied.
+    documents: u32,
+    settings: u64,
+}
+
+/// What was put in force again.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Entries of the denylist.
+    pub entries: usize,
+    /// Orders that could not be read: not acknowledged when NGINX ended, or the disk is damaged.
+    pub damaged_orders: usize,
+}
+
+/// Why an order is not acknowledged.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// The denylist has not taken it.
+    #[error(transparent)]
+    NotTaken(#[from] DenyError),
+    /// It is in force, but not on disk.
+    #[error(transparent)]
+    NotDurable(#[from] io::Error),
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -49,40 +89,80 @@ struct Copy {
 impl StateFile {
     /// Keeps a copy in that directory.
     pub fn new(directory: &Path, deny: DenylistWriter, settings: Option<SharedConfig>) -> Self {
-        let path = directory.join(FILE);
-        Self { path, deny, settings, kept: (0, 0), next: Instant::now(), failing: false }
+        let now = Instant::now();
+        Self {
+            path: directory.join(FILE),
+            journal: Journal::new(directory),
+            deny,
+            settings,
+            kept: Kept::default(),
+            next: now,
+            next_for_orders: now,
+            failing: false,
+        }
     }
 
-    /// Puts the copy in force, where nothing is yet: after a start of nginx, before its first request.
-    /// How many entries there were.
+    /// Puts the copy and the orders since in force, where nothing is yet: after a start of nginx. To be called by
+    /// each worker before its first request: the first does it, and the others wait.
     ///
     /// # Errors
-    /// As the file system has them, or the file is none of ours. Nothing is changed then.
-    pub fn restore(&mut self, now_ms: u64, pid: u32) -> io::Result<usize> {
-        if self.state() != (0, 0) {
-            return Ok(0);
+    /// As the file system has them, or a file is none of ours. A copy that is damaged is put aside, and the orders are in
+    /// force.
+    pub fn restore(&mut self, now_ms: u64, pid: u32) -> io::Result<Restored> {
+        let nothing = Restored::default();
+        if !self.directory().exists() {
+            return Ok(nothing);
         }
-        let file = match File::open(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-            file => file?,
-        };
-        if file.metadata()?.len() > MAX_FILE_BYTES {
-            return Err(io::ErrorKind::FileTooLarge.into());
+        let _lock = journal::lock(self.directory(), LOCK)?;
+        let orders = self.journal.lock()?;
+        if !self.deny.list().is_to_be_restored() {
+            return Ok(nothing);
         }
-        let copy: Copy = serde_json::from_reader(BufReader::new(file))?;
-        let mut taken = 0;
-        for entry in &copy.node {
-            taken += usize::from(self.deny.insert(entry, now_ms).is_ok());
+        let (restored, is_kept) = self.deny.restoring(|| self.apply(&orders, now_ms, pid))?;
+        let kept = self.state();
+        drop(orders);
+        if is_kept {
+            self.kept = kept;
         }
-        if let Ok(summary) = self.deny.replace_from_cloud(&copy.cloud) {
-            taken += usize::try_from(summary.applied).unwrap_or_default();
+        Ok(restored)
+    }
+
+    /// Puts the copy and orders in force; whether the copy holds all of it.
+    fn apply(
+        &self,
+        orders: &LockedJournal<'_>,
+        now_ms: u64,
+        pid: u32,
+    ) -> io::Result<(Restored, bool)> {
+        let copy = self.read_copy();
+        // What is not taken has no room, or makes no sense.
+        if let Ok(copy) = &copy {
+            for entry in &copy.node {
+                let _ = self.deny.insert(entry, now_ms);
+            }
+            let _ = self.deny.replace_from_cloud(&copy.cloud);
+            if let (Some(region), Some(text)) = (self.settings, &copy.settings) {
+                // What no longer fits is taken from the cloud again.
+                let _ = region.publish(text.get().as_bytes(), pid);
+            }
         }
-        if let (Some(region), Some(text)) = (self.settings, &copy.settings) {
-            // What no longer fits is taken from the cloud again.
-            let _ = region.publish(text.get().as_bytes(), pid);
+        let journal = orders.read()?;
+        for order in &journal.orders {
+            match order {
+                Order::Deny(entry) => {
+                    let _ = self.deny.insert(entry, now_ms);
+                }
+                Order::Remove(session) => {
+                    if let Ok(session) = session.parse() {
+                        let _ = self.deny.remove(&session, EntryOrigin::Local);
+                    }
+                }
+            }
         }
-        self.kept = self.state();
-        Ok(taken)
+        let is_kept = journal.orders.is_empty() && journal.damaged == 0;
+        let mut entries = 0;
+        self.deny.list().list(now_ms, &mut |_, _| entries += 1);
+        copy.map(|_| (Restored { entries, damaged_orders: journal.damaged }, is_kept))
     }
 
     /// Writes a copy if something has changed. To be called about once a second, not by an event loop.
@@ -91,10 +171,12 @@ impl StateFile {
     /// # Errors
     /// As the file system has them.
     pub fn keep(&mut self, now_ms: u64) -> io::Result<()> {
-        if Instant::now() < self.next {
-            return Ok(());
-        }
-        self.keep_now(now_ms)
+        let (state, now) = (self.state(), Instant::now());
+        let orders_alone =
+            (state.documents, state.settings) == (self.kept.documents, self.kept.settings);
+        let is_early =
+            orders_alone && now < self.next_for_orders && self.journal.bytes() < ORDERS_BYTES;
+        if now < self.next || is_early { Ok(()) } else { self.keep_now(now_ms) }
     }
 
     /// As [`StateFile::keep`], for the last time: without a pause after the last one.
@@ -110,6 +192,7 @@ impl StateFile {
             Ok(()) => {
                 // At most a tenth of the time goes into writing.
                 self.next = Instant::now() + now.elapsed() * 10;
+                self.next_for_orders = now + ORDERS_PAUSE;
                 self.kept = state;
                 self.failing = false;
                 Ok(())
@@ -121,37 +204,87 @@ impl StateFile {
         }
     }
 
-    /// Writes a copy now, whether or not another process has written one. It is durable when this returns: a
-    /// denial may then be acknowledged. Blocks for as long as the disk takes.
+    /// Denies a session on behalf of this node. It is in force and on disk when this returns, and may then be
+    /// acknowledged. Blocks for as long as the disk takes for one line, whatever the length of the list.
     ///
     /// # Errors
-    /// As the file system has them.
-    pub fn persist(&self, now_ms: u64) -> io::Result<()> {
-        self.write(now_ms)
+    /// See [`OrderError`].
+    pub fn insert(&self, entry: &DenyEntry, now_ms: u64) -> Result<(), OrderError> {
+        let order = || Order::Deny(entry.clone());
+        let change = || self.deny.insert(entry, now_ms).map(|()| true);
+        self.take(now_ms, change, order).map(drop)
     }
 
-    fn state(&self) -> (u32, u64) {
+    /// Takes back what this node denies. Whether there was something. As [`StateFile::insert`].
+    ///
+    /// # Errors
+    /// See [`OrderError`].
+    pub fn remove(&self, session: &SessionId, now_ms: u64) -> Result<bool, OrderError> {
+        let change = || self.deny.remove(session, EntryOrigin::Local);
+        self.take(now_ms, change, || Order::Remove(session.to_string()))
+    }
+
+    /// Under the lock the list and the journal change in the same order, whichever workers take orders.
+    fn take(
+        &self,
+        now_ms: u64,
+        change: impl FnOnce() -> Result<bool, DenyError>,
+        order: impl FnOnce() -> Order,
+    ) -> Result<bool, OrderError> {
+        if self.journal.bytes() > MAX_ORDERS_BYTES {
+            // The journal goes on without it.
+            let _ = self.write(now_ms);
+        }
+        let locked = self.journal.lock();
+        let is_changed = change()?;
+        if is_changed {
+            locked?.add(&order())?;
+        }
+        Ok(is_changed)
+    }
+
+    fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
+    fn state(&self) -> Kept {
+        let list = self.deny.list();
         let settings = self.settings.map_or(0, |region| region.generation());
-        (self.deny.list().changes(), settings)
+        Kept { changes: list.changes(), documents: list.documents(), settings }
+    }
+
+    fn read_copy(&self) -> io::Result<Copy> {
+        let file = match File::open(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Copy::default()),
+            file => file?,
+        };
+        if file.metadata()?.len() > MAX_FILE_BYTES {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        serde_json::from_reader(BufReader::new(file)).map_err(|error| {
+            let kept = fs::rename(&self.path, self.path.with_file_name(DAMAGED));
+            let place =
+                if kept.is_ok() { format!("; it is kept as {DAMAGED}") } else { String::new() };
+            io::Error::other(format!("{error}{place}"))
+        })
     }
 
     fn write(&self, now_ms: u64) -> io::Result<()> {
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(directory)?;
-        let mut options = OpenOptions::new();
-        let lock = options.write(true).create(true).truncate(false).mode(0o600);
         // Dropped, and with it released, when the copy is written.
-        let lock = lock.open(directory.join(LOCK))?;
-        lock.lock()?;
+        let _lock = journal::lock(self.directory(), LOCK)?;
         let mut copy = Copy::default();
-        self.deny.list().list(now_ms, &mut |entry, origin| match origin {
-            EntryOrigin::Local => copy.node.push(entry),
-            EntryOrigin::Cloud => copy.cloud.push(entry),
-        });
+        {
+            let orders = self.journal.lock()?;
+            orders.put_aside()?;
+            self.deny.list().list(now_ms, &mut |entry, origin| match origin {
+                EntryOrigin::Local => copy.node.push(entry),
+                EntryOrigin::Cloud => copy.cloud.push(entry),
+            });
+        }
         let text = self.settings.and_then(|region| region.read());
         copy.settings =
             text.and_then(|(_, text)| RawValue::from_string(String::from_utf8(text).ok()?).ok());
-        let new = self.path.with_extension(format!("{}.new", std::process::id()));
+        let new = self.path.with_extension("json.new");
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
         let result = (|| {
@@ -161,75 +294,14 @@ impl StateFile {
             out.get_ref().sync_all()?;
             fs::rename(&new, &self.path)?;
             // The name too survives a loss of power.
-            File::open(directory)?.sync_all()
+            journal::sync_directory(self.directory())
         })();
         result.inspect_err(|_| {
             let _ = fs::remove_file(&new);
-        })
+        })?;
+        self.journal.drop_old()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use api_sessions_shm::testing;
-
-    fn entry(number: u32) -> DenyEntry {
-        DenyEntry {
-            session: format!("{number:032x}"),
-            reason: Some("why".into()),
-            ..DenyEntry::default()
-        }
-    }
-
-    fn keeper(directory: &Path) -> StateFile {
-        let deny = testing::denylist(1 << 20).join(1, std::process::id());
-        StateFile::new(directory, deny, Some(testing::shared_config(1024)))
-    }
-
-    fn entries(keeper: &StateFile) -> Vec<(String, EntryOrigin)> {
-        let mut all = Vec::new();
-        keeper.deny.list().list(1, &mut |entry, origin| all.push((entry.session, origin)));
-        all.sort_by(|one, other| one.0.cmp(&other.0));
-        all
-    }
-
-    #[test]
-    fn entries_and_settings_survive_a_restart() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut first = keeper(directory.path());
-        assert_eq!(first.restore(1, 1).unwrap(), 0);
-        first.deny.insert(&entry(1), 1).unwrap();
-        first.deny.replace_from_cloud(&[entry(2), entry(3)]).unwrap();
-        first.settings.unwrap().publish(b"{\"version\":\"v\"}", 1).unwrap();
-        first.keep(1).unwrap();
-        let mut second = keeper(directory.path());
-        assert_eq!(second.restore(1, 1).unwrap(), 3);
-        assert_eq!(entries(&second), entries(&first));
-        assert_eq!(second.settings.unwrap().read().unwrap().1, b"{\"version\":\"v\"}");
-        // What is there already is newer.
-        second.deny.insert(&entry(4), 1).unwrap();
-        assert_eq!(second.restore(1, 1).unwrap(), 0);
-        assert_eq!(entries(&second).len(), 4);
-    }
-
-    #[test]
-    fn a_damaged_copy_is_an_error_and_changes_nothing() {
-        let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join(FILE), "{\"node\":[{").unwrap();
-        let mut keeper = keeper(directory.path());
-        assert!(keeper.restore(1, 1).is_err());
-        assert_eq!(entries(&keeper), []);
-    }
-
-    #[test]
-    fn a_copy_that_cannot_be_written_is_told_once() {
-        let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("file"), "").unwrap();
-        let mut keeper = keeper(&directory.path().join("file"));
-        keeper.deny.insert(&entry(1), 1).unwrap();
-        assert!(keeper.keep(1).is_err());
-        keeper.next = Instant::now();
-        assert!(keeper.keep(1).is_ok());
-    }
-}
+mod tests;

@@ -24,6 +24,9 @@ const LOT_BYTES: usize =
 /// A link contains a cell's number plus 1 in 24 bits.
 const MAX_LOTS: usize = (1 << 24) / LOT - 1;
 
+pub(super) const RESTORE_BEGUN: u32 = 1;
+pub(super) const RESTORE_DONE: u32 = 2;
+
 /// Start of the region.
 #[repr(C, align(64))]
 pub(super) struct DenylistHeader {
@@ -41,6 +44,8 @@ pub(super) struct DenylistHeader {
     pub(super) recovered: AtomicU32,
     /// Number of changes, by which the owner of a copy sees that it is outdated.
     pub(super) changes: AtomicU32,
+    /// How far the list is restored from a copy: 0, [`RESTORE_BEGUN`] or [`RESTORE_DONE`].
+    pub(super) restored: AtomicU32,
     pub(super) processes: ProcessSlots,
 }
 
@@ -59,7 +64,7 @@ unsafe impl Shared for DenylistHeader {}
 
 impl Header for DenylistHeader {
     const MAGIC: u64 = u64::from_be_bytes(*b"apideny\x01");
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
 
     fn region(&self) -> &RegionHeader {
         &self.region

@@ -6,7 +6,7 @@ use std::thread;
 use api_sessions_protocol::{DenyEntry, SessionId};
 
 use super::cell::{Cell, Fields, Link, since_word, until_word};
-use super::layout::UNIT_BYTES;
+use super::layout::{RESTORE_BEGUN, RESTORE_DONE, UNIT_BYTES};
 use super::lookup::read_text;
 use super::text::Text;
 use super::{BucketRef, Denylist, EntryOrigin, bitmap};
@@ -71,6 +71,16 @@ impl DenylistWriter {
     /// The list.
     pub fn list(&self) -> Denylist {
         self.list
+    }
+
+    /// Runs `restore`, which puts entries of a copy in force. Until it has returned, the list is to be restored, even if
+    /// this process is killed in it.
+    pub fn restoring<T>(&self, restore: impl FnOnce() -> T) -> T {
+        let restored = &self.list.memory.header().restored;
+        restored.store(RESTORE_BEGUN, Ordering::Release);
+        let result = restore();
+        restored.store(RESTORE_DONE, Ordering::Release);
+        result
     }
 
     /// Denies a session on behalf of this node, replacing this node's entry for it. If the list is full,

@@ -1,0 +1,201 @@
+//! What was denied and taken back on this node since the last copy, a line an order.
+//!
+//! Orders are added to one file under a lock, and are durable before they are acknowledged. When a copy is made that
+//! contains them, the file is put aside (`.old`), and removed once the copy is durable: until then the former copy and
+//! both files make the list. To apply a file twice, or to a copy that contains its orders, changes nothing, since of
+//! the orders for a session the last one counts.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use api_sessions_protocol::DenyEntry;
+use serde::{Deserialize, Serialize};
+
+/// Name of the file, in the directory of the spool.
+const FILE: &str = "denylist.journal";
+/// The part that a copy is being made of.
+const OLD: &str = "denylist.journal.old";
+/// Held while an order is taken and added.
+const LOCK: &str = "denylist.lock";
+/// Larger files are not read, bytes.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// An order of `api_sessions_control`.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Order {
+    /// The session is denied.
+    Deny(DenyEntry),
+    /// The denial of that session is taken back.
+    Remove(String),
+}
+
+/// The files of a directory.
+pub(super) struct Journal {
+    directory: PathBuf,
+}
+
+/// The journal, while nobody else takes an order.
+pub(super) struct LockedJournal<'a> {
+    directory: &'a Path,
+    _lock: File,
+}
+
+/// What a journal holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Orders {
+    /// In the order in which they were taken.
+    pub(super) orders: Vec<Order>,
+    /// Lines that are none: of an order that was not acknowledged when NGINX ended, or the disk is damaged.
+    pub(super) damaged: usize,
+}
+
+impl Journal {
+    pub(super) fn new(directory: &Path) -> Self {
+        Self { directory: directory.to_owned() }
+    }
+
+    /// Bytes that the next copy makes superfluous.
+    pub(super) fn bytes(&self) -> u64 {
+        let size = |name| fs::metadata(self.directory.join(name)).map_or(0, |file| file.len());
+        size(FILE) + size(OLD)
+    }
+
+    /// Waits until nobody else takes an order.
+    pub(super) fn lock(&self) -> io::Result<LockedJournal<'_>> {
+        Ok(LockedJournal { directory: &self.directory, _lock: lock(&self.directory, LOCK)? })
+    }
+
+    /// The copy that contains what was put aside is durable.
+    pub(super) fn drop_old(&self) -> io::Result<()> {
+        match fs::remove_file(self.directory.join(OLD)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl LockedJournal<'_> {
+    /// Adds an order. It is durable when this returns.
+    pub(super) fn add(&self, order: &Order) -> io::Result<()> {
+        // In a line of its own, even behind one that was torn.
+        let mut line = b"\n".to_vec();
+        serde_json::to_writer(&mut line, order)?;
+        line.push(b'\n');
+        let path = self.directory.join(FILE);
+        let is_new = !path.exists();
+        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        file.write_all(&line)?;
+        file.sync_data()?;
+        // A new name too survives a loss of power.
+        if is_new { sync_directory(self.directory) } else { Ok(()) }
+    }
+
+    /// Puts aside what a copy is to contain that is made of the list as it is now.
+    pub(super) fn put_aside(&self) -> io::Result<()> {
+        let (path, old) = (self.directory.join(FILE), self.directory.join(OLD));
+        if !path.exists() {
+            return Ok(());
+        }
+        if !old.exists() {
+            fs::rename(path, old)?;
+        } else {
+            // The copy before was not finished.
+            let mut file = OpenOptions::new().append(true).open(old)?;
+            io::copy(&mut File::open(&path)?, &mut file)?;
+            file.sync_data()?;
+            fs::remove_file(path)?;
+        }
+        sync_directory(self.directory)
+    }
+
+    /// All orders that the copy may lack.
+    pub(super) fn read(&self) -> io::Result<Orders> {
+        let mut all = Orders::default();
+        for name in [OLD, FILE] {
+            let file = match File::open(self.directory.join(name)) {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                file => file?,
+            };
+            if file.metadata()?.len() > MAX_BYTES {
+                return Err(ErrorKind::FileTooLarge.into());
+            }
+            let mut text = Vec::new();
+            (&file).read_to_end(&mut text)?;
+            for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                match serde_json::from_slice(line) {
+                    Ok(order) => all.orders.push(order),
+                    Err(_) => all.damaged += 1,
+                }
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// Waits for a lock of the directory, which is made if there is none. It is released when the file is dropped.
+pub(super) fn lock(directory: &Path, name: &str) -> io::Result<File> {
+    fs::create_dir_all(directory)?;
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).mode(0o600);
+    let file = file.open(directory.join(name))?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// Names of files that were made, renamed or removed survive a loss of power.
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn remove(number: usize) -> Order {
+        Order::Remove(format!("{number:032x}"))
+    }
+
+    #[test]
+    fn orders_are_read_in_the_order_they_were_taken_whatever_was_put_aside() {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = Journal::new(directory.path());
+        for number in 0..6 {
+            journal.lock().unwrap().add(&remove(number)).unwrap();
+            if [1, 3].contains(&number) {
+                journal.lock().unwrap().put_aside().unwrap();
+            }
+        }
+        let all: Vec<_> = (0..6).map(remove).collect();
+        assert_eq!(journal.lock().unwrap().read().unwrap(), Orders { orders: all, damaged: 0 });
+        journal.drop_old().unwrap();
+        let left: Vec<_> = (4..6).map(remove).collect();
+        assert_eq!(journal.lock().unwrap().read().unwrap().orders, left);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
+
+        #[test]
+        fn an_order_that_was_torn_takes_no_other_with_it(torn in 0_usize..45, zeroes in 0_usize..3) {
+            let directory = tempfile::tempdir().unwrap();
+            let journal = Journal::new(directory.path());
+            journal.lock().unwrap().add(&remove(1)).unwrap();
+            let path = directory.path().join(FILE);
+            let whole = fs::read(&path).unwrap();
+            let mut text = whole.clone();
+            text.extend_from_slice(&whole[..torn.min(whole.len() - 2)]);
+            // A disk may have made the file longer before it wrote to it.
+            text.extend(std::iter::repeat_n(0, zeroes));
+            fs::write(&path, text).unwrap();
+            journal.lock().unwrap().add(&remove(2)).unwrap();
+            let read = journal.lock().unwrap().read().unwrap();
+            prop_assert_eq!(read.orders, [remove(1), remove(2)]);
+            prop_assert_eq!(read.damaged, usize::from(torn > 1 || zeroes > 0));
+        }
+    }
+}
