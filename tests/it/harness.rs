@@ -3,6 +3,7 @@
 //! `scripts/test` passes the paths of the binaries in
 //! `API_SESSIONS_NGINX`, `API_SESSIONS_MODULE`, `API_SESSIONS_CLOUD`.
 
+mod backends;
 mod builder;
 mod cloud;
 mod daemon;
@@ -12,6 +13,7 @@ mod nginx;
 mod prometheus;
 mod skip;
 
+pub(crate) use backends::Backends;
 pub(crate) use cloud::Cloud;
 pub(crate) use daemon::Daemon;
 pub(crate) use http::{Answer, get, raw, request};
