@@ -200,7 +200,7 @@ fn nothing_that_was_acknowledged_is_lost_by_sigkill_at_any_moment() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut left = 1 + round * 7 % 23;
+        let mut left = 1 + round as i32 * 7 % 23;
         for line in BufReader::new(child.stdout.take().unwrap()).lines() {
             let line = line.unwrap();
             let Some((what, number)) = line.split_once(' ') else { continue };
@@ -208,6 +208,7 @@ fn nothing_that_was_acknowledged_is_lost_by_sigkill_at_any_moment() {
                 continue;
             };
             acknowledged.insert(number, what == "DENIED");
+            // What was said until it died counts too.
             left -= 1;
             if left == 0 {
                 child.kill().unwrap();
