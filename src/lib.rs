@@ -174,9 +174,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         tls::observe(conf);
         // SAFETY: this is postconfiguration.
         let hooked = unsafe {
-            if main.observes_bodies() || filter::was_installed() {
-                filter::install::<request::Bodies>();
-            }
+            filter::install::<request::Bodies>();
             filter::install_header::<request::Issuing>();
             let early = match main.denies_before_rewrite() {
                 true => phase::on_rewrite::<request::ServerRewrite, request::LocationRewrite>(cf),

@@ -41,7 +41,6 @@ impl Directive for AttackDirective {
         }
         let when = ComplexValue::compile(cf, text)?;
         let main = cf.main_conf::<MainConf>();
-        main.observes_bodies = true;
         main.mentions.add(cf, Self::NAME, text);
         level.attacks.push(Attack { kind: Rc::from(*kind), when })
     }

@@ -36,9 +36,7 @@ impl Directive for Detect {
             }
         };
         if !kinds.is_empty() {
-            let main = cf.main_conf::<MainConf>();
-            main.observes_bodies = true;
-            main.detects = true;
+            cf.main_conf::<MainConf>().detects = true;
         }
         once(&mut level.detect, kinds)
     }

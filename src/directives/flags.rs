@@ -7,8 +7,8 @@ use api_sessions_extract::JsonTypes;
 use api_sessions_redact::FullContent;
 
 use super::MainConf;
-use super::location::{LocationConf, Switch};
-use super::options::{on_off, once, one, size};
+use super::location::{Following, LocationConf, Switch};
+use super::options::{on_off, once, once_word, one, option, size};
 use crate::ffi::conf::{Conf, Directive};
 use crate::ffi::variable::ComplexValue;
 
@@ -82,10 +82,22 @@ pub(super) struct Follow;
 impl Directive for Follow {
     type Level = LocationConf;
     const NAME: &'static CStr = c"api_sessions_follow";
-    const SYNTAX: &'static str = "on|off";
+    const SYNTAX: &'static str = "on|off [tokens=on|off]";
 
     fn set(_cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
-        once(&mut level.follow, on_off(one(words)?)?)
+        let (first, options) = words.split_first().ok_or("a value is missing")?;
+        let on = on_off(first)?;
+        let mut tokens = None;
+        for word in options {
+            let Some((_, value)) = option(word, &["tokens"]) else {
+                return Err(format!("invalid parameter \"{word}\": \"tokens=\" is accepted"));
+            };
+            let value = on_off(value).map_err(|_| {
+                format!("invalid value \"{word}\": \"tokens=on\" or \"tokens=off\" is accepted")
+            })?;
+            once_word(&mut tokens, value, word)?;
+        }
+        once(&mut level.follow, Following { on, tokens: tokens.unwrap_or(true) })
     }
 }
 

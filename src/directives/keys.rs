@@ -186,8 +186,6 @@ fn point<'w, D: Directive>(
     if let Source::Variable(_) = point.source() {
         main.mentions.add(cf, D::NAME, text);
     }
-    let needs = point.needs();
-    main.observes_bodies |= needs.request_body || needs.response_body;
     Ok((point, options))
 }
 

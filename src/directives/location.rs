@@ -26,6 +26,20 @@ use crate::ffi::variable::ComplexValue;
 /// Default of `api_sessions_body_size`, bytes.
 const BODY_SIZE: usize = 16 * 1024;
 
+/// `api_sessions_follow`.
+#[derive(Clone, Copy)]
+pub(crate) struct Following {
+    pub(crate) on: bool,
+    /// Tokens in headers and JSON too.
+    pub(crate) tokens: bool,
+}
+
+impl Default for Following {
+    fn default() -> Self {
+        Self { on: true, tokens: true }
+    }
+}
+
 /// `api_sessions`.
 #[derive(Clone)]
 pub(crate) enum Switch {
@@ -88,7 +102,7 @@ pub(crate) struct LocationConf {
     pub(super) body_size: Option<usize>,
     pub(super) json_types: Option<Rc<JsonTypes>>,
     pub(super) preread: Option<bool>,
-    pub(super) follow: Option<bool>,
+    pub(super) follow: Option<Following>,
     pub(super) deny: Option<Deny>,
     pub(super) attacks: Repeated<Attack>,
     pub(super) detect: Option<AttackKinds>,
@@ -225,8 +239,8 @@ impl LocationConf {
 
     /// What responses issue is followed.
     #[inline]
-    pub(crate) fn follows(&self) -> bool {
-        self.follow.unwrap_or(true)
+    pub(crate) fn follow(&self) -> Following {
+        self.follow.unwrap_or_default()
     }
 
     #[inline]

@@ -28,8 +28,6 @@ use crate::ffi::zone::{self, InPool};
 pub(crate) struct MainConf {
     /// Some location uses the module. Without, it adds no handler, no zone and no thread.
     pub(super) used: bool,
-    /// Some point, or the full content of a malicious request, needs a body.
-    pub(super) observes_bodies: bool,
     /// Some location has detectors.
     pub(super) detects: bool,
     /// Some location denies sessions or controls the denylist.
@@ -91,10 +89,6 @@ impl MainConf {
 
     pub(crate) fn denies_before_rewrite(&self) -> bool {
         self.denies_before_rewrite
-    }
-
-    pub(crate) fn observes_bodies(&self) -> bool {
-        self.observes_bodies
     }
 
     pub(crate) fn variables(&self) -> &PointVariables {
@@ -236,7 +230,6 @@ impl MainConf {
         self.request_id = IndexedVariable::find(cf, c"request_id");
         if self.export().is_some_and(|export| export.sync) {
             // Whatever the cloud may ask for one day.
-            self.observes_bodies = true;
             self.denies = true;
         }
         let settings = self.zone.take().unwrap_or_default();

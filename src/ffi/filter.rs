@@ -1,7 +1,5 @@
 //! The chains of response-body and request-body filters.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use ngx::ffi::{
     NGX_ERROR, ngx_chain_t, ngx_http_request_t, ngx_http_top_body_filter,
     ngx_http_top_header_filter, ngx_http_top_request_body_filter, ngx_int_t,
@@ -65,17 +63,6 @@ pub(crate) unsafe fn install<O: Observer>() {
         NEXT_REQUEST_BODY = ngx_http_top_request_body_filter;
         ngx_http_top_request_body_filter = Some(request_body::<O>);
     }
-    WAS_INSTALLED.store(true, Ordering::Relaxed);
-}
-
-/// The chains of this process have the observer, or had it under a configuration before. A reload that
-/// fails late leaves its chains to workers that are forked later for the old configuration, so what
-/// was observed once stays observed.
-static WAS_INSTALLED: AtomicBool = AtomicBool::new(false);
-
-/// Some configuration of this process has had the observer.
-pub(crate) fn was_installed() -> bool {
-    WAS_INSTALLED.load(Ordering::Relaxed)
 }
 
 unsafe extern "C" fn body<O: Observer>(

@@ -4,6 +4,7 @@ use api_sessions_extract::{Body, Exchange, JsonTypes, MediaType, Needs, Point, S
 use api_sessions_identity::Phase;
 
 use super::capture::{Capture, Head, Unread};
+use super::follow;
 use super::state::State;
 use super::view::View;
 use crate::directives::{Analysis, LocationConf, MainConf};
@@ -18,15 +19,21 @@ pub(crate) struct Bodies;
 impl Observer for Bodies {
     fn request_body(r: Request<'_>, chunks: Chunks<'_>) {
         // A subrequest has the main request's body.
-        let Some(conf) = observing(r, |needs| needs.request_body) else { return };
+        let may_hold_tokens = |conf: &LocationConf| {
+            let content_type = r.content_type();
+            conf.json_types().may_be_json(content_type)
+                || MediaType::of(content_type) == MediaType::Form
+        };
+        let Some(conf) = observing(r, |needs| needs.request_body, may_hold_tokens) else { return };
         watch(r, conf, |bodies| bodies.request.take(chunks, conf.body_size()));
     }
 
     fn response_body(r: Request<'_>, chunks: Chunks<'_>) {
-        let Some(conf) = observing(r, |needs| needs.response_body) else { return };
+        let Some(conf) = observing(r, |needs| needs.response_body, |_| true) else { return };
         if r.is_upgrade() {
             return;
         }
+        let mut has_ended = false;
         watch(r, conf, |bodies| {
             let head = Head {
                 content_type: r.response_content_type(),
@@ -34,19 +41,29 @@ impl Observer for Bodies {
                 types: conf.json_types(),
             };
             bodies.response.take_response(chunks, conf.body_size(), head);
+            has_ended = bodies.response.is_whole();
         });
+        if has_ended && follow::reads_tokens(r, conf) {
+            // Before the client has them.
+            follow::learn_early(r);
+        }
     }
 }
 
 /// The settings of the main request's location, if something there wants that body.
 #[inline]
-fn observing<'r>(r: Request<'r>, wants: impl Fn(Needs) -> bool) -> Option<&'r LocationConf> {
+fn observing<'r>(
+    r: Request<'r>,
+    wants: impl Fn(Needs) -> bool,
+    may_hold_tokens: impl Fn(&LocationConf) -> bool,
+) -> Option<&'r LocationConf> {
     if !r.is_main() {
         return None;
     }
     let conf = r.location::<LocationConf>()?;
     let needs = conf.analysis(MainConf::of(r)?).needs();
-    wants(needs).then_some(conf)
+    let is_wanted = wants(needs) || (follow::reads_tokens(r, conf) && may_hold_tokens(conf));
+    is_wanted.then_some(conf)
 }
 
 /// Lets `look` see the bodies of a request that is looked at. A body may come in thousands of pieces:

@@ -187,6 +187,11 @@ impl Capture {
         Some(Body::new(&self.bytes, content_type, !self.cut && self.ended, types))
     }
 
+    /// All of it was kept, and its end was seen.
+    pub(super) fn is_whole(&self) -> bool {
+        self.ended && !self.cut && !self.bytes.is_empty()
+    }
+
     /// Why points cannot read the body, or not all of it. `may_read`: one of them reads its type;
     /// `misses_json`: one of them reads JSON, which this is not by its type.
     pub(super) fn unread(&self, may_read: bool, misses_json: bool) -> Option<Unread> {

@@ -1,11 +1,12 @@
 //! Following, as the log phase does it: another user leaves the session, and what the answer issues is
 //! remembered.
 
+use api_sessions_extract::builtin;
 use api_sessions_identity::{Exchanged, Follow, Namespace, Phase, Resolution, cut, learn};
 use api_sessions_protocol::SessionId;
 
 use super::lifecycle;
-use super::state::{Early, State};
+use super::state::State;
 use crate::directives::{Analysis, LocationConf, MainConf};
 use crate::ffi::evaluation::When;
 use crate::ffi::filter::HeaderObserver;
@@ -16,11 +17,19 @@ use crate::worker::{self, Buffers, Worker};
 /// The links, where the location follows.
 #[inline]
 pub(super) fn links<'m>(conf: &LocationConf, main: &'m MainConf) -> Option<Follow<'m>> {
-    if !conf.follows() {
+    let following = conf.follow();
+    if !following.on {
         return None;
     }
     let now_s = u32::try_from(process::now_ms() / 1000).unwrap_or(u32::MAX);
-    Some(Follow { handle: main.link_hand()?, now_s })
+    Some(Follow { handle: main.link_hand()?, now_s, tokens: following.tokens })
+}
+
+/// Tokens in the bodies of this request and its answer are followed.
+#[inline]
+pub(super) fn reads_tokens(r: Request<'_>, conf: &LocationConf) -> bool {
+    let following = conf.follow();
+    following.on && following.tokens && builtin::may_carry_tokens(r.line().method)
 }
 
 /// The header filter: what a response issues is remembered before the client has it, as far as the response is
@@ -46,7 +55,7 @@ fn issues(r: Request<'_>) -> bool {
     })
 }
 
-fn learn_early(r: Request<'_>) -> Option<()> {
+pub(super) fn learn_early(r: Request<'_>) -> Option<()> {
     let conf = r.location::<LocationConf>().filter(|conf| conf.is_enabled(r, When::Early))?;
     let (worker, main) = (worker::current()?, MainConf::of(r)?);
     let follow = links(conf, main)?;
@@ -56,7 +65,13 @@ fn learn_early(r: Request<'_>) -> Option<()> {
         return None;
     }
     let state = State::of_or_new(r)?;
-    let resolution = lifecycle::resolved(r, (conf, &analysis), main, worker, state, Phase::Access)?;
+    let early = state.early.try_borrow_mut().ok()?.take();
+    let mut early = early.unwrap_or_default();
+    let resolution = match &early.moved {
+        Some((moved, _)) => *moved,
+        // A token in the request's body may say whose it is.
+        None => lifecycle::resolved(r, (conf, &analysis), main, worker, state, Phase::Log)?,
+    };
     let (table, hasher) = (main.table()?, main.hasher()?);
     let bodies = state.bodies.try_borrow().ok()?;
     let view = bodies.view(r, main.variables(), Phase::Log);
@@ -69,14 +84,16 @@ fn learn_early(r: Request<'_>) -> Option<()> {
     let exchanged = Exchanged {
         exchange: &view,
         keys: analysis.keys(),
-        is_new,
+        is_new: early.moved.is_none() && is_new,
         id: &id,
         exists: &exists,
-        known: None,
+        known: early.is_done.then_some(&*early.known),
     };
-    let mut early = Early::default();
-    let moved = learn(follow, &exchanged, &resolution, scratch, found, &mut early.known);
-    early.moved = moved.map(|moved| (moved, found.clone()));
+    let mut learned = Vec::new();
+    let moved = learn(follow, &exchanged, &resolution, scratch, found, &mut learned);
+    early.known.append(&mut learned);
+    early.is_done = true;
+    early.moved = moved.map(|moved| (moved, found.clone())).or(early.moved);
     *state.early.try_borrow_mut().ok()? = Some(early);
     Some(())
 }

@@ -43,7 +43,8 @@ pub(super) fn arrive(r: Request<'_>, conf: &LocationConf, moment: Moment) -> Opt
     let (worker, main) = (worker::current()?, MainConf::of(r)?);
     let analysis = conf.analysis(main);
     let resolution = resolved(r, (conf, &analysis), main, worker, state, Phase::Access)?;
-    let stands = analysis.settles_on_arrival() && !resolution.followed;
+    let is_told = resolution.found_by.is_key() || !follow::reads_tokens(r, conf);
+    let stands = analysis.settles_on_arrival() && !resolution.followed && is_told;
     let settled = (moment == Moment::Access && stands)
         .then(|| Settled { found_by: resolution.found_by, generation: analysis.generation() });
     Some(join(r, conf, main.hand()?, state, &resolution, settled))

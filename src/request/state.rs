@@ -38,9 +38,11 @@ pub(super) struct Settled {
     pub(super) generation: u64,
 }
 
-/// What was learned from the headers of a response before they were sent: the client may be quick.
+/// What was learned from a response before it was sent: the client may be quick.
 #[derive(Default)]
 pub(super) struct Early {
+    /// The headers were looked at.
+    pub(super) is_done: bool,
     /// Issued values that are remembered.
     pub(super) known: Vec<LinkKey>,
     /// The session that the answer began, which the request belongs to, and the value that identifies it.

@@ -1,5 +1,7 @@
 //! One visitor, one session, whatever a client adds to its requests.
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
 use serde_json::json;
 
 use crate::harness::{Answer, Nginx, eventually, get, request};
@@ -105,6 +107,10 @@ const APPLICATION: &str = r#"
             add_header Set-Cookie "late=$arg_v; path=/";
             proxy_pass http://127.0.0.1:PORT/up/;
         }
+        location /untold/ {
+            api_sessions_follow on tokens=off;
+            proxy_pass http://127.0.0.1:PORT/up/;
+        }
         location /user/ {
             context_param request.header.X-User type=user;
             proxy_pass http://127.0.0.1:PORT/up/;
@@ -119,6 +125,10 @@ const APPLICATION: &str = r#"
             location ~ ^/up/cookie/(.*) {
                 add_header Set-Cookie "$1; path=/";
                 return 200;
+            }
+            location ~ ^/up/token/(.*) {
+                default_type application/json;
+                return 200 '{"data":{"token":"$1","token_type":"Bearer"}}';
             }
             location = /up/gone {
                 add_header Set-Cookie "PHPSESSID=deleted; Max-Age=0";
@@ -226,6 +236,44 @@ fn a_password_guesser_without_cookies_is_one_session() {
 }
 
 #[test]
+fn a_renewed_token_began_a_session() {
+    let nginx = Nginx::builder().workers(1).http(APPLICATION).start();
+    let agent = ("User-Agent", "spa/1");
+    let json = ("Content-Type", "application/json");
+    let post = |target: &str, body: &str| request(nginx.port, "POST", target, &[agent, json], body);
+    let page = |token: &str| {
+        let bearer = format!("Bearer {token}");
+        get(nginx.port, "/", &[agent, ("Authorization", &bearer)])
+    };
+    let first = "0011223344556677889900aabb";
+    let login = session(&post(&format!("/token/{first}"), r#"{"user":"ann"}"#));
+    let answer = page(first);
+    assert_eq!(session(&answer), login);
+    assert_eq!(
+        (answer.header("X-Source"), answer.header("X-Key")),
+        (Some("link"), Some("Authorization"))
+    );
+    // Somebody else beside it.
+    let other = "ffeeddccbbaa00998877665544";
+    let begun = session(&post(&format!("/token/{other}"), "{}"));
+    assert_ne!(session(&page(other)), login);
+    assert!(begun == login || begun == session(&page(other)));
+    // The old one says whose the new one is; the log knows it.
+    let renewed = "a0b1c2d3e4f5061728394a5b6c";
+    post(&format!("/token/{renewed}"), &format!(r#"{{"refreshToken":"{first}"}}"#));
+    assert_eq!(session(&page(renewed)), login);
+    assert!(last_line(&nginx, 6).contains(&login), "{}", last_line(&nginx, 6));
+    // Denied under each.
+    let body = json!({ "session": login }).to_string();
+    assert_eq!(request(nginx.port, "POST", "/control", &[], &body).status, 201);
+    assert_eq!((page(first).status, page(renewed).status, page(other).status), (403, 403, 200));
+    // Where tokens are not followed.
+    let untold = "1a2b3c4d5e6f7a8b9c0d1e2f3a";
+    post(&format!("/untold/token/{untold}"), &format!(r#"{{"refreshToken":"{other}"}}"#));
+    assert_eq!(page(untold).header("X-Source"), Some("builtin"));
+}
+
+#[test]
 fn nobody_follows_where_it_is_off() {
     let nginx = Nginx::builder().http(APPLICATION).start();
     let visit = |target: &str, cookie: &str| get(nginx.port, target, &[("Cookie", cookie)]);
@@ -271,11 +319,63 @@ fn links_survive_reloads_and_killed_workers() {
     assert!(links["links_created_total"].as_u64().unwrap() >= 2, "{links}");
 }
 
+/// Ends the visits even where a test fails.
+struct Over<'o>(&'o AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn twenty_reloads_under_load_lose_no_link() {
+    let nginx = Nginx::builder().http(APPLICATION).start();
+    let (port, over, values) = (nginx.port, AtomicBool::new(false), AtomicU32::new(0));
+    let visit = |visitor: u32, n: u32| {
+        let value = |n: u32| format!("{visitor:08x}{n:08x}0123456789abcdef");
+        let agent = format!("visitor/{visitor}");
+        let cookie = format!("PHPSESSID={}", value(n));
+        let headers = [("User-Agent", &*agent), ("Cookie", &*cookie)];
+        session(&get(port, &format!("/set/{}", value(n + 1)), &headers))
+    };
+    std::thread::scope(|scope| {
+        let (over, values, visit) = (&over, &values, &visit);
+        let visitors: Vec<_> = (0..3)
+            .map(|visitor| {
+                scope.spawn(move || {
+                    let first = visit(visitor, 0);
+                    let mut n = 1;
+                    while !over.load(Ordering::Relaxed) {
+                        assert_eq!(visit(visitor, n), first, "visitor {visitor}, value {n}");
+                        values.fetch_add(1, Ordering::Relaxed);
+                        n += 1;
+                    }
+                })
+            })
+            .collect();
+        let end = Over(over);
+        for _ in 0..20 {
+            let before = values.load(Ordering::Relaxed);
+            nginx.reload("listen", "listen");
+            eventually("visitors go on", || {
+                let is_over = visitors.iter().any(|visitor| visitor.is_finished());
+                (is_over || values.load(Ordering::Relaxed) > before + 5).then_some(())
+            });
+        }
+        drop(end);
+        visitors.into_iter().for_each(|visitor| visitor.join().expect("no link is lost"));
+    });
+}
+
 #[test]
 fn the_directives_say_what_they_accept() {
     for (directive, message) in [
         ("api_sessions_follow maybe;", "api_sessions_follow"),
         ("api_sessions_follow on; api_sessions_follow off;", "is duplicate"),
+        ("api_sessions_follow on tokens=maybe;", "tokens=maybe"),
+        ("api_sessions_follow on token=on;", "tokens="),
+        ("api_sessions_follow on tokens=on tokens=off;", "is duplicate"),
         ("api_sessions_links 1k;", "api_sessions_links"),
         ("api_sessions_links huge;", "huge"),
     ] {
@@ -283,5 +383,10 @@ fn the_directives_say_what_they_accept() {
         let check = Nginx::builder().http(&http).check();
         assert!(!check.ok && check.stderr.contains(message), "{directive}: {}", check.stderr);
     }
-    assert!(Nginx::builder().http("api_sessions on; api_sessions_links 4m;").check().ok);
+    assert!(
+        Nginx::builder()
+            .http("api_sessions on; api_sessions_follow on tokens=off; api_sessions_links 4m;")
+            .check()
+            .ok
+    );
 }

@@ -10,6 +10,7 @@ mod lookup;
 mod repeated;
 mod state;
 mod table;
+mod tokens;
 mod value;
 
 pub use covers::covers;
@@ -21,11 +22,13 @@ pub use every::each;
 pub(crate) use every::each_spelling;
 pub use followed::{
     Class, Followed, Issued, Principal, each_brought, each_issued, followed_cookie, principal,
+    user_of_token,
 };
 pub use jwt::find_token;
 pub use lookup::{find, find_if};
 pub use repeated::is_repeated;
 pub use table::{Entry, Group, KNOWN_UNUSED, Rule, TABLE};
+pub use tokens::may_carry_tokens;
 
 /// Shortest value that identifies a session, bytes.
 pub const MIN_VALUE_BYTES: usize = 8;

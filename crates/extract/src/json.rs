@@ -225,6 +225,50 @@ pub fn strings(
     true
 }
 
+/// Hands out every string that is a value, at any depth, with the name of its member; where `is_wanted` says so of
+/// the name of its member, or of one that holds it. Of what lies deeper than [`MAX_DEPTH`], nothing. Of a document
+/// that is cut, what lies complete in it.
+pub fn strings_under(
+    document: &[u8],
+    buffer: &mut Vec<u8>,
+    is_wanted: &dyn Fn(&[u8]) -> bool,
+    mut take: impl FnMut(&[u8], &[u8], bool),
+) {
+    let mut scanner = Scanner { rest: document, is_part: true };
+    // Of each object and array that is open: whether it is wanted.
+    let mut open: Vec<bool> = Vec::new();
+    let (mut name, mut is_named): (&[u8], _) = (b"", false);
+    let is_mark = |byte: &u8| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']' | b',');
+    while let Some(at) = scanner.rest.iter().position(is_mark) {
+        scanner.rest = &scanner.rest[at..];
+        let is_inside = open.last().is_some_and(|inside| *inside);
+        match scanner.rest[0] {
+            b'"' => {
+                let Some(escaped) = scanner.quoted() else { return };
+                match scanner.peek() {
+                    Some(b':') => (name, is_named) = (escaped, is_wanted(escaped)),
+                    Some(_) => {
+                        if let Some(value) = unescape(escaped, buffer) {
+                            take(name, value, is_inside || is_named);
+                        }
+                    }
+                    // Cut: nobody knows which of both it is.
+                    None => return,
+                }
+                continue;
+            }
+            b'{' | b'[' if open.len() < MAX_DEPTH as usize => open.push(is_inside || is_named),
+            b'{' | b'[' => return,
+            b'}' | b']' => {
+                open.pop();
+                is_named = false;
+            }
+            _ => is_named = false,
+        }
+        scanner.rest = &scanner.rest[1..];
+    }
+}
+
 /// Hands out the members of a whole document's top level whose values are strings, numbers or booleans, in
 /// order, and of an array its first element if that is one: place of the name in `names`, and the value as
 /// [`find`] yields it. One pass for any number of names.

@@ -53,6 +53,11 @@ impl FakeExchange {
         }
     }
 
+    /// A POST request.
+    pub fn post(target: &str) -> Self {
+        Self { method: b"POST".to_vec(), ..Self::get(target) }
+    }
+
     /// With one more header of the request.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {

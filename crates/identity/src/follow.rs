@@ -16,6 +16,8 @@ pub struct Follow<'f> {
     pub handle: &'f LinkHandle,
     /// Seconds since 1970.
     pub now_s: u32,
+    /// Tokens in headers and JSON are followed too.
+    pub tokens: bool,
 }
 
 /// What a request is known by.
@@ -109,7 +111,7 @@ impl Follow<'_> {
                     PointSource::CookieLike(begin) => name.starts_with(begin),
                     _ => false,
                 };
-                builtin::each_brought(exchange, &mut |cookie, followed| {
+                builtin::each_brought(exchange, self.tokens, &mut |cookie, followed| {
                     if link.is_none() && is_wanted(cookie) {
                         link = self.here(self.key_of(&followed), base).link;
                     }
@@ -129,7 +131,7 @@ impl Follow<'_> {
         base: &dyn Fn() -> SessionId,
         take: &mut dyn FnMut(SessionId),
     ) {
-        builtin::each_brought(exchange, &mut |_, followed| {
+        builtin::each_brought(exchange, self.tokens, &mut |_, followed| {
             let link = self.here(self.key_of(&followed), base).link;
             if let Some(link) = link.filter(|link| !link.is_demoted()) {
                 take(link.session);
@@ -150,7 +152,7 @@ impl Follow<'_> {
             return lookup;
         }
         let mut best: Option<(bool, Class)> = None;
-        builtin::each_brought(exchange, &mut |_, followed| {
+        builtin::each_brought(exchange, self.tokens, &mut |sent, followed| {
             let Here { link, is_local, .. } = self.here(self.key_of(&followed), base);
             lookup.any_demoted |= is_local;
             let Some(link) = link else {
@@ -165,7 +167,7 @@ impl Follow<'_> {
                 lookup.carrier = Some(Carrier {
                     session: link.session,
                     entry: followed.entry,
-                    name: followed.name.to_vec(),
+                    name: sent.to_vec(),
                     value: followed.value.to_vec(),
                     fresh: self.is_fresh(&link),
                     class: followed.class,
@@ -217,6 +219,26 @@ impl Follow<'_> {
             *bytes = half.to_le_bytes();
         }
         SessionId(id)
+    }
+
+    /// The user of an issued token is another than the one that is known of the session. Where nobody is known, it
+    /// is this one from now on.
+    pub(super) fn is_anothers_token(
+        &self,
+        session: SessionId,
+        token: &[u8],
+        scratch: &mut Scratch,
+    ) -> bool {
+        let mut name = Vec::new();
+        if !builtin::user_of_token(token, scratch, &mut name) {
+            return false;
+        }
+        let (key, id) = (self.principal_key(Principal::User, session), self.principal_id(&name));
+        let known = self.get(key);
+        if known.is_none() {
+            self.note(key, id, false);
+        }
+        known.is_some_and(|known| known.session != id)
     }
 
     /// Notes who the user of a session is, where a request says so and nobody is known.

@@ -12,7 +12,7 @@ use super::resolve::{Fallback, FoundBy, Keys, Label, Resolution, address_id};
 
 /// Sessions that an address may have issued without seeing them again, beside one for each that it has seen.
 const MAX_PENDING: u8 = 2;
-/// More of them where the request brings cookies: the client keeps what it is given.
+/// More of them where the client keeps what it is given: it brings cookies, or has asked for a token.
 const MAX_PENDING_KEPT: u8 = 8;
 
 /// Of an address with one session, whose identifier was deleted.
@@ -70,7 +70,7 @@ pub fn learn<X: Exchange + ?Sized>(
     }
     let (mut issues, mut deleted) = (Vec::new(), false);
     if keys.builtin {
-        builtin::each_issued(exchange, follow.now_s, &mut |issued| match issued {
+        builtin::each_issued(exchange, follow.now_s, follow.tokens, &mut |issued| match issued {
             Issued::Deletion => deleted = true,
             Issued::Value(followed) => issues.push(Issue {
                 class: followed.class,
@@ -138,7 +138,7 @@ fn brought<X: Exchange + ?Sized>(
     base: SessionId,
 ) -> Vec<Brought> {
     let mut all = Vec::new();
-    builtin::each_brought(exchange, &mut |_, followed| {
+    builtin::each_brought(exchange, follow.tokens, &mut |_, followed| {
         let Here { key, link, .. } = follow.here(follow.key_of(&followed), &|| base);
         let (class, name) = (followed.class, followed.name.to_vec());
         all.push(Brought { class, name, key, link });
@@ -194,6 +194,9 @@ fn continue_session<X: Exchange + ?Sized>(
         let known = brought.iter().find(|value| value.key == issue.key);
         let is_set_again = known.is_some_and(|value| value.link.is_some());
         if is_set_again || issue.link.is_some_and(|link| link.is_demoted()) {
+            continue;
+        }
+        if issue.class == Class::Token && follow.is_anothers_token(session, &issue.value, scratch) {
             continue;
         }
         give(follow, issue, session, base);
@@ -255,7 +258,9 @@ fn begin_session<X: Exchange + ?Sized>(
     let mut session = own;
     let mut is_settled = false;
     let brings_cookies = exchanged.exchange.header(Side::Request, b"cookie").is_some();
-    let kept = if brings_cookies { MAX_PENDING_KEPT } else { 0 };
+    // Nor is a token or a session of a protocol given to who does not use it.
+    let keeps = brings_cookies || matches!(best.class, Class::Header | Class::Token);
+    let kept = if keeps { MAX_PENDING_KEPT } else { 0 };
     let now_s = follow.now_s;
     follow.handle.update(follow.address_key(client), now_s, |address| {
         let known = address.unwrap_or(Link::new(client, now_s));
@@ -286,6 +291,9 @@ fn begin_session<X: Exchange + ?Sized>(
         Some(changed)
     });
     for issue in issues {
+        if issue.class == Class::Token && follow.is_anothers_token(session, &issue.value, scratch) {
+            continue;
+        }
         give(follow, issue, session, base);
     }
     follow.note_principal(session, exchanged.exchange, scratch);
@@ -331,7 +339,7 @@ fn came_back<X: Exchange + ?Sized>(
 ) {
     let mut is_first = false;
     if resolution.fresh {
-        builtin::each_brought(exchanged.exchange, &mut |_, followed| {
+        builtin::each_brought(exchanged.exchange, follow.tokens, &mut |_, followed| {
             let Here { key, link, .. } =
                 follow.here(follow.key_of(&followed), &|| address(exchanged));
             if link.is_some_and(|link| !link.is_demoted() && link.session == resolution.id) {
@@ -394,7 +402,7 @@ pub fn cut<X: Exchange + ?Sized>(
         });
     }
     // What this answer has issued was the old session's for a moment.
-    builtin::each_issued(exchange, follow.now_s, &mut |issued| {
+    builtin::each_issued(exchange, follow.now_s, follow.tokens, &mut |issued| {
         if let Issued::Value(followed) = issued {
             follow.handle.update(follow.key_of(&followed), follow.now_s, |link| {
                 let link = link.filter(|it| !it.is_demoted() && it.session == session)?;

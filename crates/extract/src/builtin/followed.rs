@@ -5,6 +5,7 @@ use super::credentials::holds_state_by_name;
 use super::jwt;
 use super::lookup::{self, path_parameters};
 use super::table::{Entry, Group, Rule, TABLE};
+use super::tokens;
 use super::value::{has_length, is_placeholder, stable_part};
 use crate::{Exchange, Scratch, Side, cookie, percent};
 
@@ -15,8 +16,12 @@ pub enum Class {
     Set,
     /// A session header.
     Header,
+    /// An opaque token in a header.
+    Opaque,
     /// A cookie whose name is known to hold state.
     State,
+    /// A token: a JWT in a header, or one that a body carries.
+    Token,
     /// Any other cookie.
     Other,
     /// A cookie of a balancer or of protection against bots: no key, but it carries.
@@ -54,8 +59,16 @@ const MCP: &[u8] = b"mcp-session-id";
 /// Path parameter of servlets, followed as the cookie.
 const JSESSIONID: &str = "jsessionid";
 
-/// Hands out what a request brings that may have been issued, with the name it was sent under.
-pub fn each_brought<X: Exchange + ?Sized>(exchange: &X, take: &mut dyn FnMut(&[u8], Followed<'_>)) {
+/// Hands out what a request brings that may have been issued, with the name it was sent under; `with_tokens`, those
+/// in headers and bodies too.
+pub fn each_brought<X: Exchange + ?Sized>(
+    exchange: &X,
+    with_tokens: bool,
+    take: &mut dyn FnMut(&[u8], Followed<'_>),
+) {
+    if with_tokens {
+        tokens::each_brought(exchange, take);
+    }
     let mut buffer = Vec::new();
     each_cookie(exchange, &mut |name, value| {
         if let Some(followed) = followed_cookie(name, value, &mut buffer) {
@@ -72,12 +85,23 @@ pub fn each_brought<X: Exchange + ?Sized>(exchange: &X, take: &mut dyn FnMut(&[u
 }
 
 /// Hands out what an answer issues, at `now_s` (seconds since 1970): `Set-Cookie`, `Mcp-Session-Id`, and
-/// `;jsessionid=` in `Location`. Whether there was anything.
+/// `;jsessionid=` in `Location`; `with_tokens`, those in its JSON too.
 pub fn each_issued<X: Exchange + ?Sized>(
     exchange: &X,
     now_s: u32,
+    with_tokens: bool,
     take: &mut dyn FnMut(Issued<'_>),
 ) {
+    if with_tokens {
+        tokens::each_issued(exchange, &mut |followed| take(Issued::Value(followed)));
+    }
+    if exchange.method() == b"DELETE"
+        && exchange.status().is_some_and(|status| (200..300).contains(&status))
+        && exchange.header(Side::Request, MCP).is_some()
+    {
+        // How a client of MCP ends its session.
+        take(Issued::Deletion);
+    }
     let mut buffer = Vec::new();
     exchange.headers(Side::Response, &mut |name, header| {
         if name.eq_ignore_ascii_case(b"set-cookie") {
@@ -151,7 +175,7 @@ pub fn followed_cookie<'v>(
 }
 
 /// Hardly two visitors have it by chance, and it is nothing that people write.
-fn is_strong(value: &[u8]) -> bool {
+pub(super) fn is_strong(value: &[u8]) -> bool {
     if value.len() < MIN_STRONG.0 {
         return false;
     }
@@ -220,6 +244,11 @@ pub enum Principal {
     Token,
 }
 
+/// Writes what names the user of a JWT to `found`, as [`principal`] does.
+pub fn user_of_token(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -> bool {
+    jwt::is_shaped(token) && jwt::user(token, scratch, found)
+}
+
 /// Writes what names the user of a request to `found`: claims of a JWT, else the user of Basic credentials, else
 /// an opaque token.
 pub fn principal<X: Exchange + ?Sized>(
@@ -229,13 +258,13 @@ pub fn principal<X: Exchange + ?Sized>(
 ) -> Option<Principal> {
     let mut hit = false;
     lookup::each_token_header(exchange, &mut |token| {
-        hit = jwt::sub(token, scratch, found);
+        hit = jwt::user(token, scratch, found);
         !hit
     });
     let cookies = super::cookies::Cookies::collect(exchange);
     if !hit && cookies.may_have_jwt() {
         cookies.each_jwt(exchange, &mut |token| {
-            hit = jwt::sub(token, scratch, found);
+            hit = jwt::user(token, scratch, found);
             !hit
         });
     }

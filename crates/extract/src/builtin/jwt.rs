@@ -145,6 +145,13 @@ pub(super) fn sub(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -> b
     write(&[issuer, client, user], found)
 }
 
+/// Writes issuer, newline and user, whatever client the token was issued to: the tokens of one login are of one user.
+pub(super) fn user(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -> bool {
+    let Some(claims) = Claims::read(token, scratch) else { return false };
+    let Some(user) = claims.first(USER) else { return false };
+    write(&[claims.get("iss").unwrap_or_default(), user], found)
+}
+
 fn write(lines: &[&[u8]], found: &mut Vec<u8>) -> bool {
     found.clear();
     for (at, line) in lines.iter().enumerate() {

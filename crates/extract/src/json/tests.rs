@@ -243,3 +243,23 @@ fn of_a_member_that_is_written_twice_the_last_counts_as_for_applications() {
     // Cut: what was seen.
     assert_eq!(found_in_part(r#"{"a":1,"b":[1,2"#, &["a"]).as_deref(), Some("1"));
 }
+
+#[test]
+fn strings_come_with_the_names_that_hold_them() {
+    let document = br#"{"a":"1","t":{"b":"2","c":[{"d":"3"},"4"],"e":5},"f":["6"],"g":{"t":["7",8,"9"]},"h":"\u0041"}"#;
+    let found = |document: &[u8]| {
+        let mut found = Vec::new();
+        strings_under(document, &mut Vec::new(), &|name| name == b"t", |_, value, is_under| {
+            let value = String::from_utf8_lossy(value);
+            found.push(format!("{value}{}", if is_under { "+" } else { "-" }));
+        });
+        found.join(" ")
+    };
+    assert_eq!(found(document), "1- 2+ 3+ 4+ 6- 7+ 9+ A-");
+    // Cut, broken, and as deep as it gets.
+    for end in 0..document.len() {
+        assert!("1- 2+ 3+ 4+ 6- 7+ 9+ A-".starts_with(&found(&document[..end])), "{end}");
+    }
+    assert_eq!(found(b"]]}}\"t\":\"x\"}"), "x+");
+    assert_eq!(found(&[b'['; 10_000]), "");
+}

@@ -32,7 +32,7 @@ impl Node {
     /// The session of an exchange, and what `$api_session_source` says.
     fn serve(&mut self, exchange: &FakeExchange, user: &str) -> (SessionId, String, String) {
         let (mut scratch, mut found) = Default::default();
-        let follow = Follow { handle: &self.handle, now_s: self.now_s };
+        let follow = Follow { handle: &self.handle, now_s: self.now_s, tokens: true };
         let id = |namespace: Namespace, value: &[u8]| self.hasher.session_id(namespace, value);
         let follows = Some(follow);
         let mut resolution =
@@ -64,6 +64,24 @@ impl Node {
     fn session(&mut self, exchange: &FakeExchange) -> SessionId {
         self.serve(exchange, "").0
     }
+}
+
+/// A POST of JSON, answered with JSON.
+fn post(agent: &str, sent: &str, answer: &str) -> FakeExchange {
+    let exchange = FakeExchange::post("/").header("User-Agent", agent);
+    let exchange = exchange.body("application/json", sent);
+    exchange.answered_body("application/json; charset=utf-8", answer)
+}
+
+fn bearer(agent: &str, token: &str) -> FakeExchange {
+    from(agent).header("Authorization", format!("Bearer {token}"))
+}
+
+fn jwt(user: &str, n: u32) -> String {
+    use base64::Engine;
+    let part = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+    let payload = format!(r#"{{"iss":"i","sub":"{user}","jti":"{n}"}}"#);
+    format!("{}.{}.c2ln", part(r#"{"alg":"none"}"#), part(&payload))
 }
 
 fn from(agent: &str) -> FakeExchange {
@@ -104,6 +122,18 @@ fn the_first_answer_settles_its_own_request() {
     assert_ne!(second, first);
     assert_eq!((&*source, &*label), ("link", "Mcp-Session-Id"));
     assert_eq!(node.session(&from("mcp").header("Mcp-Session-Id", value(2))), second);
+}
+
+#[test]
+fn an_ended_session_of_mcp_goes_on_in_the_next() {
+    let mut node = Node::new();
+    let initialize = |n| from("mcp").answered("Mcp-Session-Id", value(n));
+    let first = node.session(&initialize(1));
+    let mut end = from("mcp").header("Mcp-Session-Id", value(1));
+    (end.method, end.status) = (b"DELETE".to_vec(), Some(200));
+    assert_eq!(node.session(&end), first);
+    assert_eq!(node.session(&initialize(2)), first);
+    assert_eq!(node.session(&from("mcp").header("Mcp-Session-Id", value(2))), first);
 }
 
 #[test]
@@ -216,6 +246,76 @@ fn browsers_that_come_at_the_same_moment_were_one_session() {
     // A client that sends a cookie and keeps none is a few sessions, not one a request.
     let sessions: HashSet<_> = (100..200).map(|n| node.session(&arrives(n))).collect();
     assert!(sessions.len() <= 20, "{}", sessions.len());
+}
+
+#[test]
+fn each_refresh_of_a_token_began_a_session() {
+    for (first, agent) in [
+        (r#"{"data":{"login":{"token":"TOKEN","user":{"name":"ann"}}}}"#, "graphql"),
+        (r#"{"access_token":"TOKEN","refresh_token":"REFRESH","token_type":"Bearer"}"#, "oauth"),
+        (
+            r#"{"tokens":{"access":{"value":"TOKEN","expires":"2030-01-01T00:00:00.000Z"},"x":["REFRESH"]}}"#,
+            "deep",
+        ),
+    ] {
+        let mut node = Node::new();
+        let answer = |n| first.replace("TOKEN", &value(n)).replace("REFRESH", &value(n + 50));
+        let login = node.session(&post(agent, r#"{"user":"ann"}"#, &answer(1)));
+        let (page, source, label) = node.serve(&bearer(agent, &value(1)), "");
+        assert_eq!((page, &*source, &*label), (login, "link", "Authorization"), "{agent}");
+        // Another one, so that the address says nothing.
+        let other = node.session(&post(agent, "{}", &answer(7)));
+        assert_ne!(node.session(&bearer(agent, &value(7))), login);
+        assert_eq!(node.session(&bearer(agent, &value(7))), other);
+        // Without `Authorization`, by the body alone.
+        let refresh = |n| format!(r#"{{"refreshToken":"{}"}}"#, value(n));
+        let old = if agent == "graphql" { 1 } else { 51 };
+        assert_eq!(node.session(&post(agent, &refresh(old), &answer(2))), login, "{agent}");
+        assert_eq!(node.session(&bearer(agent, &value(2))), login, "{agent}");
+        let form = format!("grant_type=refresh_token&refresh_token={}", value(2));
+        let form = FakeExchange::post("/").body("application/x-www-form-urlencoded", form);
+        let form = form.header("User-Agent", agent).answered_body("application/json", answer(3));
+        assert_eq!(node.session(&form), login, "{agent}");
+        assert_eq!(node.session(&bearer(agent, &value(3))), login, "{agent}");
+    }
+}
+
+#[test]
+fn what_is_no_token_is_not_followed() {
+    let mut node = Node::new();
+    let answer = format!(
+        r#"{{"csrfToken":"{0}","token_type":"{0}","id":"{0}","tokenExpiresAt":"{0}","token":"short"}}"#,
+        value(1)
+    );
+    let session = node.session(&post("a", "{}", &answer));
+    node.session(&from("a").header("Cookie", format!("PHPSESSID={}", value(2))));
+    assert_ne!(node.session(&bearer("b", &value(1))), session);
+    assert_eq!(node.serve(&bearer("b", &value(1)), "").1, "builtin");
+    // Neither of answers to GET.
+    let get = from("a").answered_body("application/json", format!(r#"{{"token":"{}"}}"#, value(3)));
+    node.session(&get);
+    assert_eq!(node.serve(&bearer("a", &value(3)), "").1, "builtin");
+}
+
+#[test]
+fn the_tokens_of_two_users_are_two_sessions() {
+    let mut node = Node::new();
+    let answer = |user, n| format!(r#"{{"token":"{}"}}"#, jwt(user, n));
+    // One browser, whose cookie stays: two people log in, one after the other.
+    let jar = format!("lb={}", value(1));
+    let begin = node.session(&from("a").answered("Set-Cookie", &jar));
+    let login = |user, n| post("a", "{}", &answer(user, n)).header("Cookie", &jar);
+    assert_eq!(node.session(&login("ann", 1)), begin);
+    let page = |user, n| bearer("a", &jwt(user, n)).header("Cookie", &jar);
+    assert_eq!(node.session(&page("ann", 1)), begin);
+    node.session(&login("bob", 2));
+    let bob = node.session(&page("bob", 2));
+    assert_ne!(bob, begin);
+    assert_eq!(node.session(&page("bob", 2)), bob);
+    assert_eq!(node.session(&page("ann", 1)), begin);
+    // Renewed, and the token for another audience.
+    node.session(&login("ann", 3));
+    assert_eq!(node.session(&page("ann", 3)), begin);
 }
 
 #[test]

@@ -1,0 +1,89 @@
+//! Tokens that answers hand out in JSON, and that clients bring back in headers and bodies.
+
+use super::followed::{Class, Followed, is_strong};
+use super::{jwt, lookup};
+use crate::{Body, Exchange, Side, json, percent, query};
+
+/// What all tokens are known under: they come back elsewhere than where they were issued.
+const NAME: &[u8] = b"\x01token";
+/// What the names of members hold whose strings are tokens.
+const WANTED: &[&str] = &["token", "jwt", "session"];
+/// What the names of members hold whose strings are none, though the name holds one of [`WANTED`].
+const UNWANTED: &[&str] = &["csrf", "type", "expires"];
+/// Longest name that is looked at, bytes.
+const MAX_NAME_BYTES: usize = 64;
+
+/// The methods whose bodies are looked at.
+pub fn may_carry_tokens(method: &[u8]) -> bool {
+    matches!(method, b"POST" | b"PUT")
+}
+
+pub(super) fn each_brought<X: Exchange + ?Sized>(
+    exchange: &X,
+    take: &mut dyn FnMut(&[u8], Followed<'_>),
+) {
+    if let Some(authorization) = exchange.header(Side::Request, b"authorization") {
+        let authorization = authorization.trim_ascii();
+        if let Some(token) = lookup::opaque(authorization).filter(|token| is_strong(token)) {
+            take(b"Authorization", followed(Class::Opaque, token));
+        }
+    }
+    lookup::each_token_header(exchange, &mut |token| {
+        take(b"Authorization", followed(Class::Token, token));
+        true
+    });
+    if !may_carry_tokens(exchange.method()) {
+        return;
+    }
+    let Some(body) = exchange.body(Side::Request) else { return };
+    if body.json {
+        each_in_json(&body, &mut |name, token| take(name, followed(Class::Token, token)));
+    } else if body.is_form() {
+        let mut buffer = Vec::new();
+        for (name, value) in query::pairs(body.bytes).filter(|(name, _)| is_wanted(name)) {
+            let token = percent::decode(value, true, &mut buffer);
+            if let Some(token) = token.filter(|token| is_token(token)) {
+                take(name, followed(Class::Token, token));
+            }
+        }
+    }
+}
+
+pub(super) fn each_issued<X: Exchange + ?Sized>(exchange: &X, take: &mut dyn FnMut(Followed<'_>)) {
+    if !may_carry_tokens(exchange.method()) {
+        return;
+    }
+    if let Some(body) = exchange.body(Side::Response).filter(|body| body.json) {
+        each_in_json(&body, &mut |_, token| take(followed(Class::Token, token)));
+    }
+}
+
+fn followed(class: Class, value: &[u8]) -> Followed<'_> {
+    Followed { class, name: NAME, value, entry: None }
+}
+
+fn each_in_json(body: &Body<'_>, take: &mut dyn FnMut(&[u8], &[u8])) {
+    let mut buffer = Vec::new();
+    json::strings_under(body.bytes, &mut buffer, &is_wanted, |name, value, is_named| {
+        let is_named = is_named && !holds(name, UNWANTED);
+        if (is_named && is_token(value)) || (jwt::is_shaped(value) && !holds(name, UNWANTED)) {
+            take(name, value);
+        }
+    });
+}
+
+fn is_token(value: &[u8]) -> bool {
+    is_strong(value)
+}
+
+fn is_wanted(name: &[u8]) -> bool {
+    holds(name, WANTED) && !holds(name, UNWANTED)
+}
+
+/// Whether a name holds one of these words, in whatever case.
+fn holds(name: &[u8], words: &[&str]) -> bool {
+    name.len() <= MAX_NAME_BYTES
+        && words.iter().any(|word| {
+            name.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+        })
+}
