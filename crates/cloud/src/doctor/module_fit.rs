@@ -56,7 +56,16 @@ struct Nginx {
     /// `nginx/1.22.1`, or the name and version of a derivative.
     name: String,
     signature: String,
-    is_musl: bool,
+    loader: Loader,
+}
+
+/// What loads a binary's shared libraries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loader {
+    Glibc,
+    Musl,
+    /// The binary is linked statically.
+    None,
 }
 
 /// What a module demands.
@@ -137,8 +146,13 @@ fn compare(findings: &mut Findings, nginx: &Nginx, module: &Module, host: Option
             ),
         );
     }
-    match (nginx.is_musl, module.glibc, host) {
-        (true, Some(_), _) => findings.add(
+    match (nginx.loader, module.glibc, host) {
+        (Loader::None, ..) => findings.add(
+            false,
+            "libc",
+            "the binary is linked statically and loads no modules: use one that is not",
+        ),
+        (Loader::Musl, Some(_), _) => findings.add(
             false,
             "libc",
             "the binary uses musl, the module glibc: build the module on the system of the binary",
@@ -191,11 +205,13 @@ fn read_nginx(bytes: &[u8]) -> Result<Nginx, String> {
         .filter(|name| !name.is_empty())
         .ok_or("not an NGINX binary: no version")?;
     let signature = find_signature(bytes).ok_or("not an NGINX binary: no module signature")?;
-    let is_musl = file
-        .section_by_name(".interp")
-        .and_then(|section| section.data().ok())
-        .is_some_and(|interpreter| find(interpreter, b"ld-musl").is_some());
-    Ok(Nginx { name, signature, is_musl })
+    let interpreter = file.section_by_name(".interp").and_then(|section| section.data().ok());
+    let loader = match interpreter {
+        None => Loader::None,
+        Some(path) if find(path, b"ld-musl").is_some() => Loader::Musl,
+        Some(_) => Loader::Glibc,
+    };
+    Ok(Nginx { name, signature, loader })
 }
 
 fn read_module(bytes: &[u8]) -> Result<Module, String> {
@@ -341,7 +357,16 @@ mod tests {
         module: (u64, &str, (u32, u32)),
         host: (u32, u32),
     ) -> Vec<(bool, String)> {
-        let nginx = Nginx { name: nginx.into(), signature: COMPAT.into(), is_musl: false };
+        lines_of(Loader::Glibc, nginx, module, host)
+    }
+
+    fn lines_of(
+        loader: Loader,
+        nginx: &str,
+        module: (u64, &str, (u32, u32)),
+        host: (u32, u32),
+    ) -> Vec<(bool, String)> {
+        let nginx = Nginx { name: nginx.into(), signature: COMPAT.into(), loader };
         let module =
             Module { version: module.0, signature: module.1.into(), glibc: Some(module.2) };
         let mut findings = Findings::default();
@@ -353,6 +378,15 @@ mod tests {
     fn equal_version_signature_and_an_older_libc_fit() {
         let found = lines("nginx/1.22.1", (1_022_001, COMPAT, (2, 34)), (2, 36));
         assert!(found.iter().all(|(good, _)| *good), "{found:?}");
+    }
+
+    #[test]
+    fn a_static_binary_seemed_to_take_modules() {
+        for (loader, cause) in [(Loader::None, "statically"), (Loader::Musl, "musl")] {
+            let found = lines_of(loader, "nginx/1.22.1", (1_022_001, COMPAT, (2, 34)), (2, 36));
+            let bad: Vec<_> = found.iter().filter(|(good, _)| !good).collect();
+            assert!(bad.len() == 1 && bad[0].1.contains(cause), "{found:?}");
+        }
     }
 
     #[test]
