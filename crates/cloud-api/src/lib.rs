@@ -19,3 +19,4 @@ pub mod metrics;
 pub mod node_control;
 pub mod site;
 pub mod state;
+pub mod trial;

@@ -45,6 +45,8 @@ pub struct Inner {
     pub stopping: watch::Sender<bool>,
     /// Memory budget of ingest.
     pub memory: MemoryBudget,
+    /// Permit for trying a rule on stored requests.
+    pub trials: Arc<Semaphore>,
     /// Permits for session-list queries.
     lists: Arc<Semaphore>,
 }
@@ -70,6 +72,7 @@ impl AppState {
             changed: watch::Sender::new(()),
             stopping: watch::Sender::new(false),
             memory: MemoryBudget::default(),
+            trials: Arc::new(Semaphore::new(1)),
             lists: Arc::new(Semaphore::new(MAX_CONCURRENT_LISTS)),
         }))
     }

@@ -48,6 +48,8 @@ use api_sessions_store::Role;
         parameters::put,
         rules::get,
         rules::put,
+        rules::trial::post,
+        rules::hits::list,
         nodes::list,
         operation::metrics,
         operation::healthz,

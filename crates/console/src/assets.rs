@@ -12,7 +12,12 @@ pub async fn style() -> impl IntoResponse {
 pub async fn script() -> impl IntoResponse {
     (
         [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")],
-        concat!(include_str!("app.js"), include_str!("chart.js"), include_str!("requests.js")),
+        concat!(
+            include_str!("app.js"),
+            include_str!("chart.js"),
+            include_str!("requests.js"),
+            include_str!("rules.js")
+        ),
     )
 }
 

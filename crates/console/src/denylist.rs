@@ -13,6 +13,7 @@ use super::filters::address;
 use super::html::{encoded, page, short, time};
 use api_sessions_cloud_api::api::denylist::{Deny, remove_entry};
 use api_sessions_cloud_api::api::query::MAX_LIMIT;
+use api_sessions_cloud_api::api::rules::denials::{self, RuleDenial};
 use api_sessions_cloud_api::auth::Identity;
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::{Form, Query};
@@ -108,7 +109,7 @@ pub async fn list(
     ))
 }
 
-/// Sessions denied now, as nodes have them.
+/// Sessions denied now: by the cloud, and by rules on nodes.
 fn denied_now(store: &dyn Store) -> Result<Vec<Period>, StoreError> {
     let period = |entry: DenyEntry| Period {
         session: entry.session,
@@ -119,7 +120,20 @@ fn denied_now(store: &dyn Store) -> Result<Vec<Period>, StoreError> {
         reason: entry.reason.unwrap_or_default(),
         applications: entry.applications,
     };
-    Ok(store.denylist(now_ms())?.into_iter().map(period).collect())
+    let by_rule = |denial: RuleDenial| Period {
+        session: denial.session,
+        since: denial.since,
+        until: Some(denial.until),
+        by: "a node".to_owned(),
+        removed_by: None,
+        reason: format!("rule {}", denial.rule),
+        applications: Vec::new(),
+    };
+    let now = now_ms();
+    let mut all: Vec<Period> = store.denylist(now)?.into_iter().map(period).collect();
+    all.extend(denials::all(store, now)?.into_iter().map(by_rule));
+    all.sort_by_key(|period| std::cmp::Reverse(period.since));
+    Ok(all)
 }
 
 /// Periods that overlap with an interval, and whether the whole history was read.
@@ -261,7 +275,8 @@ pub async fn remove(
 fn periods(history: Vec<DenyChange>) -> Vec<Period> {
     let mut all: Vec<Period> = Vec::new();
     let mut open: AHashMap<String, usize> = AHashMap::new();
-    for change in history.into_iter().rev() {
+    // A lift concerns nodes' own entries.
+    for change in history.into_iter().rev().filter(|change| change.action != "lift") {
         let entry = change.entry;
         // A new entry and a removal both end the previous period.
         if let Some(before) = open.remove(&entry.session).and_then(|at| all.get_mut(at))

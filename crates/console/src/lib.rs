@@ -15,6 +15,8 @@ pub mod login;
 pub mod nodes;
 pub mod parameters;
 pub mod request;
+pub mod rule_editor;
+pub mod rules;
 mod sample;
 pub mod session;
 pub mod sessions;

@@ -9,6 +9,7 @@ use maud::{Markup, html};
 use super::html::{duration, encoded, incomplete, page, short, size, time, visible};
 use super::{Viewer, filters, sessions, timeline};
 use api_sessions_cloud_api::api::query::{MAX_LIMIT, RawQuery};
+use api_sessions_cloud_api::api::rules::denials::{self, RuleDenial};
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::{Path, Query};
 use api_sessions_cloud_api::state::AppState;
@@ -38,9 +39,13 @@ pub async fn open(
 ) -> Result<Markup, AppError> {
     let query = raw.requests(id.clone())?;
     let whole = RequestQuery { limit: MAX_LIMIT, cursor: None, ..query.clone() };
-    let (detail, requests, shown, denied) = state
+    let (detail, requests, shown, (denied, by_rule)) = state
         .read(move |store| {
-            let denied = store.denied(&[query.session.as_str()], now_ms())?.pop();
+            let now = now_ms();
+            let denied = (
+                store.denied(&[query.session.as_str()], now)?.pop(),
+                denials::of_session(store, &query.session, now)?,
+            );
             let requests = store.requests(&query)?;
             Ok((store.session(&query.session)?, requests, store.requests(&whole)?, denied))
         })
@@ -61,7 +66,7 @@ pub async fn open(
             h1 { "Session " code data-copy { (summary.session) } }
             (incomplete(&detail.incomplete))
             (facts(&detail, denied.as_ref()))
-            (actions(&viewer, &summary.session, denied.as_ref()))
+            (actions(&viewer, &summary.session, denied.as_ref(), by_rule.as_ref()))
             (timeline::draw(&viewer, &shown.items))
             @if shown.next.is_some() { p.quiet { "The chart shows the first " (shown.items.len()) " requests." } }
             div.split {
@@ -125,7 +130,12 @@ fn source_label(source: &str) -> &str {
 }
 
 /// Its denylist entry, and the actions of an admin.
-fn actions(viewer: &Viewer, session: &str, denied: Option<&DenyEntry>) -> Markup {
+fn actions(
+    viewer: &Viewer,
+    session: &str,
+    denied: Option<&DenyEntry>,
+    by_rule: Option<&RuleDenial>,
+) -> Markup {
     html! {
         @if let Some(entry) = denied {
             p.notice.bad {
@@ -136,8 +146,14 @@ fn actions(viewer: &Viewer, session: &str, denied: Option<&DenyEntry>) -> Markup
                 @if let Some(reason) = &entry.reason { ": " (short(reason, 300)) }
             }
         }
+        @if let Some(denial) = by_rule {
+            p.notice.bad {
+                "Denied by rule " a href=(viewer.link(&format!("/rules?rule={}#sessions", encoded(&denial.rule)))) { (short(&denial.rule, 64)) }
+                " since " (time(denial.since)) " UTC until " (time(denial.until)) " UTC, on the node where it fired"
+            }
+        }
         @if viewer.is_admin {
-            @if denied.is_some() {
+            @if denied.is_some() || by_rule.is_some() {
                 form.inline method="post" action=(viewer.link("/denylist/remove")) {
                     input type="hidden" name="session" value=(session);
                     input type="hidden" name="back" value="session";

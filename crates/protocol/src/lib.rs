@@ -16,7 +16,9 @@ mod sync;
 pub use record::{FullRequest, Param, ParamType, Record, RuleHit, Source};
 pub use rule::SessionRule;
 pub use session_id::{BadSessionId, SessionId, hex};
-pub use sync::{DenyEntry, Parameter, ParameterExport, ParameterSet, SyncDocument, SyncReport};
+pub use sync::{
+    DenyEntry, Lifted, Parameter, ParameterExport, ParameterSet, SyncDocument, SyncReport,
+};
 
 /// Content type of a batch of records.
 pub const NDJSON: &str = "application/x-ndjson";

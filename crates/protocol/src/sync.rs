@@ -22,6 +22,19 @@ pub struct SyncDocument {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub rules: Vec<SessionRule>,
+    /// Sessions whose denials by rules of nodes were taken off within the last day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lifted: Vec<Lifted>,
+}
+
+/// A session whose denials by rules of nodes were taken off.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Lifted {
+    /// Session id: 32 lower-case hex digits.
+    pub session: String,
+    /// Denials that began before end, milliseconds since 1970.
+    pub ts: u64,
 }
 
 /// A denied session.

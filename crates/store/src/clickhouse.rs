@@ -9,6 +9,7 @@ mod cluster;
 mod control;
 mod detail;
 mod filter;
+mod replay;
 mod requests;
 mod row;
 mod schema;
@@ -30,8 +31,8 @@ use self::control::Known;
 use self::sql::{Connection, Sql};
 use self::writer::Job;
 use super::{
-    Activity, Batch, Day, DayHealth, Page, Records, Reply, RequestQuery, SessionDetail,
-    SessionPage, SessionQuery, StoreError, StoreHealth, StoredRequest,
+    Activity, Batch, Day, DayHealth, Page, Records, ReplayQuery, Reply, RequestQuery,
+    SessionDetail, SessionPage, SessionQuery, StoreError, StoreHealth, StoredRequest, Visit,
 };
 
 /// Batches that wait for the writer; more wait in their senders.
@@ -188,6 +189,14 @@ impl Records for ClickHouseStore {
 
     fn activity(&self, from: u64, to: u64) -> Result<Vec<Activity>, StoreError> {
         activity::read(&self.connection, from, to)
+    }
+
+    fn replay(
+        &self,
+        query: &ReplayQuery,
+        visit: &mut Visit<'_>,
+    ) -> Result<Vec<String>, StoreError> {
+        replay::run(&self.connection, query, visit).map(|()| Vec::new())
     }
 
     fn drop_before(&self, first: Day) -> Result<Vec<Day>, StoreError> {

@@ -1,6 +1,6 @@
 //! Data that retention does not delete: tokens, the denylist and its history, parameters, rules.
 
-use api_sessions_protocol::{DenyEntry, ParameterSet, SessionRule};
+use api_sessions_protocol::{DenyEntry, Lifted, ParameterSet, SessionRule};
 use serde::Serialize;
 
 use super::{HistoryQuery, Page, StoreError};
@@ -54,14 +54,17 @@ pub struct TokenInfo {
 pub struct DenyChange {
     /// Milliseconds since 1970.
     pub ts: u64,
-    /// `add` or `remove`.
+    /// `add`, `remove`, or `lift` (denials by rules of nodes were taken off).
     pub action: String,
     /// Who did it.
     pub by: String,
-    /// The entry that was added or removed.
+    /// The entry that was added or removed; of a lift, the session alone.
     #[serde(flatten)]
     pub entry: DenyEntry,
 }
+
+/// Most sessions of [`Control::lifted`].
+pub const MAX_LIFTED: usize = 1000;
 
 /// Tokens, denylist, parameters, rules.
 pub trait Control: Send + Sync {
@@ -106,7 +109,18 @@ pub trait Control: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     fn undeny(&self, session: &str, by: &str, now: u64) -> Result<bool, StoreError>;
-    /// Additions and removals, newest first.
+    /// Takes off the denials of a session by rules of nodes.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn lift(&self, session: &str, by: &str, now: u64) -> Result<(), StoreError>;
+    /// Sessions whose denials were taken off after `since` (ms since 1970), in no particular order; the most recent
+    /// ones, at most [`MAX_LIFTED`].
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn lifted(&self, since: u64) -> Result<Vec<Lifted>, StoreError>;
+    /// Additions, removals and lifts, newest first.
     ///
     /// # Errors
     /// [`StoreError`]

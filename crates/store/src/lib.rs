@@ -14,12 +14,13 @@ mod model;
 mod open;
 pub use api_sessions_protocol::path_template;
 pub mod query;
+mod replay;
 mod session_days;
 pub mod sqlite;
 
 pub use open::{StoreKind, drop_before, is_there, open};
 
-pub use control::{Control, DenyChange, Role, TokenInfo};
+pub use control::{Control, DenyChange, MAX_LIFTED, Role, TokenInfo};
 pub use day::{DAY_MS, Day};
 pub use model::{
     ACTIVITY_MS, Activity, Batch, DayHealth, MAX_ENDPOINTS, MAX_LISTED, MAX_TOTAL, NewRequest,
@@ -27,6 +28,7 @@ pub use model::{
     StoredRequest, ValueCount,
 };
 pub use query::{Filter, HistoryQuery, Paged, RequestQuery, SessionQuery, Sort, StatusFilter};
+pub use replay::{ReplayQuery, Visit};
 
 /// Errors of a store.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +76,14 @@ pub trait Records: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     fn activity(&self, from: u64, to: u64) -> Result<Vec<Activity>, StoreError>;
+    /// Calls `visit` with the requests of a period, of all sessions, in the order they started, without their full
+    /// content. Needs memory for some hundred thousand of them at most; returns the days that could not be read
+    /// completely.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn replay(&self, query: &ReplayQuery, visit: &mut Visit<'_>)
+    -> Result<Vec<String>, StoreError>;
     /// Deletes the days before `first` and returns them.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ mod live;
 mod part;
 mod pool;
 mod reader;
+mod replay;
 mod requests;
 mod row;
 mod schema;
@@ -41,8 +42,9 @@ use self::segment::{Segment, Segments, absent, incomplete};
 use self::sessions::Limits;
 use self::writer::Job;
 use super::{
-    Activity, Batch, Day, DayHealth, Filter, MAX_TOTAL, Page, Records, Reply, RequestQuery,
-    SessionDetail, SessionPage, SessionQuery, StoreError, StoreHealth, StoredRequest,
+    Activity, Batch, Day, DayHealth, Filter, MAX_TOTAL, Page, Records, ReplayQuery, Reply,
+    RequestQuery, SessionDetail, SessionPage, SessionQuery, StoreError, StoreHealth, StoredRequest,
+    Visit,
 };
 
 /// Batches that wait for the writer; more wait in their senders.
@@ -235,6 +237,16 @@ impl Records for SqliteStore {
             sum.denied += found.denied;
         }
         Ok(all.into_values().collect())
+    }
+
+    fn replay(
+        &self,
+        query: &ReplayQuery,
+        visit: &mut Visit<'_>,
+    ) -> Result<Vec<String>, StoreError> {
+        let activity = self.activity(query.from, query.to)?;
+        let filter = Filter { from: Some(query.from), to: Some(query.to), ..Filter::default() };
+        Ok(replay::run(&self.segments_of(&filter), query, &activity, visit))
     }
 
     fn drop_before(&self, first: Day) -> Result<Vec<Day>, StoreError> {

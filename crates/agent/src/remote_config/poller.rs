@@ -1,8 +1,11 @@
 //! The long poll of `GET /v1/sync`, by one worker of a node.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use api_sessions_protocol::{SYNC_COUNTERS, SYNC_ERROR, SYNC_MODULE, SyncDocument};
+use api_sessions_protocol::{
+    Lifted, SYNC_COUNTERS, SYNC_ERROR, SYNC_MODULE, SessionId, SyncDocument,
+};
 use ureq::Agent;
 use ureq::http::{HeaderValue, StatusCode};
 
@@ -10,13 +13,15 @@ use crate::Stopped;
 use crate::export::{Backoff, ExportSettings, LogSender, Severity, agent, explain};
 use api_sessions_extract::MAX_PARAMETERS_BYTES;
 use api_sessions_extract::{BadParameters, CloudSettings, ParametersText};
-use api_sessions_shm::{DenyError, DenylistWriter, PublishError, SharedConfig};
+use api_sessions_shm::{DenyError, DenylistWriter, EntryOrigin, PublishError, SharedConfig};
 
 /// Seconds that the cloud may take to have something new. Short, so that the Console knows how a node
 /// is; a change is answered at once all the same.
 const WAIT: u64 = 10;
 /// Longest document, bytes: a denylist of 100,000 entries with their reasons.
 const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
+/// Start of the reason of a denial by a rule.
+const BY_RULE: &str = "rule ";
 /// Longest error that is reported, bytes.
 const MAX_ERROR_BYTES: usize = 500;
 
@@ -181,6 +186,7 @@ impl Poller {
                 );
                 self.note(Severity::Error, text);
             }
+            lift(deny, &document.lifted)?;
         }
         let version = document.version.clone();
         let checked = CloudSettings::new(version.clone(), &document.parameters);
@@ -215,6 +221,28 @@ impl Poller {
     fn note(&self, severity: Severity, text: String) {
         self.notes.add(severity, text);
     }
+}
+
+/// Takes off this node's own denials by rules of sessions that were lifted since.
+fn lift(deny: &DenylistWriter, lifted: &[Lifted]) -> Result<(), NotTaken> {
+    if lifted.is_empty() {
+        return Ok(());
+    }
+    let since: HashMap<&str, u64> =
+        lifted.iter().map(|one| (one.session.as_str(), one.ts)).collect();
+    let mut over = Vec::new();
+    deny.list().list(0, &mut |entry, origin| {
+        let is_by_rule = entry.reason.as_deref().is_some_and(|text| text.starts_with(BY_RULE));
+        let is_over = since.get(entry.session.as_str()).is_some_and(|ts| entry.since < *ts);
+        if origin == EntryOrigin::Local && is_by_rule && is_over {
+            over.extend(entry.session.parse::<SessionId>());
+        }
+    });
+    for session in over {
+        let removed = deny.remove(&session, EntryOrigin::Local);
+        removed.map_err(|error| NotTaken::Busy(error.to_string()))?;
+    }
+    Ok(())
 }
 
 /// As it may stand in a header.

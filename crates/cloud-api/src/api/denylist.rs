@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::query::{MAX_LIMIT, limit};
+use super::rules::denials;
 use crate::auth::Identity;
 use crate::error::AppError;
 use crate::extractors::{NoQuery, Path, Query};
@@ -123,7 +124,7 @@ pub async fn add(
     Ok((StatusCode::CREATED, Json(entry)))
 }
 
-/// Removes a session from the denylist.
+/// Removes a session from the denylist, and takes off a denial by a rule on the nodes.
 #[utoipa::path(
     delete,
     path = "/v1/denylist/{session}",
@@ -144,7 +145,7 @@ pub async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Removes a session, for the API and the Console; `false` if it was not on the denylist.
+/// Removes a session, for the API and the Console, and takes off its denial by a rule; `false` if there was neither.
 ///
 /// # Errors
 /// The error of the store.
@@ -154,7 +155,17 @@ pub async fn remove_entry(
     identity: Identity,
 ) -> Result<bool, AppError> {
     let (of, by) = (session.clone(), identity.name.clone());
-    let was_on = state.change(move |store| store.undeny(&of, &by, now_ms())).await?;
+    let was_on = state
+        .change(move |store| {
+            let now = now_ms();
+            let was_on = store.undeny(&of, &by, now)?;
+            let is_denied_by_rule = denials::of_session(store, &of, now)?.is_some();
+            if is_denied_by_rule {
+                store.lift(&of, &by, now)?;
+            }
+            Ok(was_on || is_denied_by_rule)
+        })
+        .await?;
     // An id that was not on the list may be any text, which does not belong into the log.
     if was_on {
         tracing::info!(%session, by = %identity.name, "session no longer denied");

@@ -1,6 +1,10 @@
 //! `/v1/rules`: rules over sessions that nodes apply, after those of their nginx.conf.
 
-use ahash::AHashSet;
+pub mod denials;
+pub mod hits;
+pub mod trial;
+
+use api_sessions_extract::NoVariables;
 use api_sessions_protocol::SessionRule;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -18,17 +22,16 @@ use api_sessions_store::clock::now_ms;
 /// Longest body, bytes.
 const MAX_BODY: usize = 256 << 10;
 
-/// Largest number of rules.
-pub const MAX_RULES: usize = 256;
-
 /// A rule of the body. Unknown fields are errors: a misspelt one would silently keep its default.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewRule {
+    #[serde(default)]
     name: String,
     on: Option<String>,
     when: Option<String>,
     count: Option<String>,
+    #[serde(default)]
     over: String,
     per: Option<String>,
     then: Option<String>,
@@ -125,19 +128,13 @@ pub async fn replace(
     Ok(())
 }
 
-/// Validates a set of rules.
+/// Validates rules with the nodes' own parser.
 ///
 /// # Errors
-/// 422, naming the rule.
+/// 422 with the node's message, which names the rule.
 pub fn check(rules: &[SessionRule]) -> Result<(), AppError> {
-    if rules.len() > MAX_RULES {
-        return Err(refused(format!("at most {MAX_RULES} rules are allowed")));
-    }
-    let mut names = AHashSet::new();
-    match rules.iter().find(|rule| !names.insert(rule.name.as_str())) {
-        Some(rule) => Err(refused(format!("rule \"{}\" is duplicate", rule.name))),
-        None => Ok(()),
-    }
+    let parsed = api_sessions_rules::parse_all(rules, &mut NoVariables);
+    parsed.map(drop).map_err(|error| refused(error.to_string()))
 }
 
 fn refused(detail: String) -> AppError {
@@ -161,12 +158,5 @@ mod tests {
         let error = parse(br#"[{"name": "a", "over": "1/1m", "mod": "enforce"}]"#).unwrap_err();
         assert!(error.detail.contains("mod"), "{error}");
         assert!(parse(b"[[\"a\"]]").is_err());
-    }
-
-    #[test]
-    fn names_are_unique() {
-        let rule = SessionRule { name: "a".into(), over: "1/1m".into(), ..SessionRule::default() };
-        assert!(check(std::slice::from_ref(&rule)).is_ok());
-        assert!(check(&[rule.clone(), rule]).unwrap_err().detail.contains("duplicate"));
     }
 }

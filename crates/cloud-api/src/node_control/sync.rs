@@ -24,6 +24,9 @@ pub const MAX_WAIT: u64 = 60;
 /// Longest node name and version, bytes.
 const MAX_NAME: usize = 256;
 
+/// How long a node that was away still hears that denials were taken off, milliseconds.
+const LIFTED: u64 = 86_400_000;
+
 /// Interval at which the store is checked for changes by other processes.
 const RECHECK: Duration = Duration::from_secs(1);
 
@@ -96,6 +99,7 @@ async fn document(state: &AppState, version: String) -> Result<Response, AppErro
                 denylist: store.denylist(now_ms())?,
                 parameters: store.parameters()?,
                 rules: store.rules()?,
+                lifted: store.lifted(now_ms().saturating_sub(LIFTED))?,
             })
         })
         .await?;

@@ -114,6 +114,7 @@ fn answers_are_as_described() {
     let (id, request) = (session(1), format!("{:032x}", 2));
     let full = json!({"app": "shop", "user": "ann", "role": "buyer", "attacks": ["sqli"],
         "upstream_ms": 3,
+        "rules": [{"name": "logins", "count": 11, "then": "mark", "enforced": false}],
         "params": [{"name": "a", "value": "b", "type": "context", "hashed": false, "truncated": true}],
         "request": {"line": "GET / HTTP/1.1", "headers": [["a", "b"]], "body": "x",
                     "truncated": true}});
@@ -124,6 +125,8 @@ fn answers_are_as_described() {
     let rule = json!({"name": "logins", "on": "POST:/login", "when": "status=401", "count": "requests",
         "over": "10/5m", "per": "session", "then": "mark", "mode": "monitor"});
     let (rules, same_name) = (json!([rule]), json!([rule, rule]));
+    let trial = json!({"rule": {"name": "any", "over": "1/5m"}, "from": "2026-01-01T00:00:00Z"});
+    let bad_trial = json!({"rule": {"name": "any", "over": "1"}});
     let sync = format!("/v1/sync?node=n1&version={}", "none");
     let by_id = |path: &str| path.replace("{id}", &id).replace("{session}", &id);
     for (method, path, sent, status, body) in [
@@ -155,6 +158,9 @@ fn answers_are_as_described() {
         ("put", "/v1/rules", "/v1/rules".to_owned(), 200, rules.to_string()),
         ("put", "/v1/rules", "/v1/rules".to_owned(), 422, same_name.to_string()),
         ("get", "/v1/rules", "/v1/rules".to_owned(), 200, String::new()),
+        ("post", "/v1/rules/try", "/v1/rules/try".to_owned(), 200, trial.to_string()),
+        ("post", "/v1/rules/try", "/v1/rules/try".to_owned(), 422, bad_trial.to_string()),
+        ("get", "/v1/rules/hits", "/v1/rules/hits?rule=logins".to_owned(), 200, String::new()),
         ("get", "/v1/sync", sync, 200, String::new()),
         ("get", "/v1/nodes", "/v1/nodes".to_owned(), 200, String::new()),
         ("delete", "/v1/denylist/{session}", by_id("/v1/denylist/{session}"), 204, String::new()),

@@ -69,19 +69,24 @@ fn pages_of_the_console() {
                        {"name": "plan", "value": "gold", "type": "context", "hashed": false}],
             "request": content}),
         ),
-        record(2, 3, json!({"ts": start + 1600, "host": "api.example"})),
+        record(2, 3, json!({"ts": start + 1600, "host": "api.example",
+            "rules": [{"name": "walked", "count": 11, "then": "deny:5m", "enforced": true}]})),
     ]);
     let deny = json!({"session": session(1), "seconds": 60, "reason": "scraper"}).to_string();
     cloud.send("POST", "/v1/denylist", &cloud.admin, &[], deny.as_bytes());
     let set = json!({"parameters": [{"point": "request.header.X-User", "name": "user",
         "type": "user", "export": "plain"}]});
     cloud.send("PUT", "/v1/parameters", &cloud.admin, &[], set.to_string().as_bytes());
+    let rules = json!([{"name": "walked", "on": "GET:/users/*", "over": "10/5m", "then": "deny:5m", "mode": "enforce"},
+        {"name": "logins", "when": "status=401;user=present", "over": "10/5m"}]);
+    cloud.send("PUT", "/v1/rules", &cloud.admin, &[], rules.to_string().as_bytes());
     let page = |path: &str| without_token_number(&stable(&cloud.get(path).text()));
     insta::assert_snapshot!("sessions", page("/?host=shop.example"));
     insta::assert_snapshot!("session", page(&format!("/sessions/{}", session(1))));
     insta::assert_snapshot!("request", page(&format!("/requests/{:032x}", 2)));
     insta::assert_snapshot!("denylist", page("/denylist"));
     insta::assert_snapshot!("parameters", page("/parameters"));
+    insta::assert_snapshot!("rules", page("/rules?edit=logins&rule=walked"));
     insta::assert_snapshot!("not_found", page("/requests/nothing"));
     insta::assert_snapshot!("login", cloud.send("GET", "/login", "", &[], b"").text());
     let viewer = cloud.token(api_sessions_store::Role::Viewer);

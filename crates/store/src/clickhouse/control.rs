@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use api_sessions_protocol::{DenyEntry, ParameterSet, SessionRule};
+use api_sessions_protocol::{DenyEntry, Lifted, ParameterSet, SessionRule};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use super::ClickHouseStore;
 use super::sql::Sql;
 use crate::clock::now_ms;
 use crate::query::{HistoryQuery, Paged};
-use crate::{Control, DenyChange, Page, Role, StoreError, TokenInfo, cursor};
+use crate::{Control, DenyChange, MAX_LIFTED, Page, Role, StoreError, TokenInfo, cursor};
 
 /// How long an answer is taken for known: so soon another process's change is in force here.
 const FRESH: Duration = Duration::from_millis(500);
@@ -60,6 +60,12 @@ struct ChangeRow {
     action: String,
     author: String,
     entry: String,
+}
+
+#[derive(Deserialize)]
+struct LiftedRow {
+    session: String,
+    lifted_at: u64,
 }
 
 #[derive(Deserialize)]
@@ -143,7 +149,8 @@ impl ClickHouseStore {
 
     /// The current entry of each session, or of the given ones.
     fn entries(&self, sessions: Option<&[String]>) -> Result<Vec<DenyEntry>, StoreError> {
-        let mut sql = Sql::new("SELECT argMax(entry, seq) AS text FROM deny_change WHERE 1");
+        let mut sql =
+            Sql::new("SELECT argMax(entry, seq) AS text FROM deny_change WHERE action != 'lift'");
         if let Some(sessions) = sessions {
             if sessions.is_empty() {
                 return Ok(Vec::new());
@@ -230,6 +237,20 @@ impl Control for ClickHouseStore {
         };
         self.change("remove", by, now, session, &write(&entry)?)?;
         Ok(true)
+    }
+
+    fn lift(&self, session: &str, by: &str, now: u64) -> Result<(), StoreError> {
+        let entry = DenyEntry { session: session.to_owned(), since: now, ..DenyEntry::default() };
+        self.change("lift", by, now, session, &write(&entry)?)
+    }
+
+    fn lifted(&self, since: u64) -> Result<Vec<Lifted>, StoreError> {
+        let sql =
+            Sql::new("SELECT session, max(ts) AS lifted_at FROM deny_change WHERE action = 'lift'")
+                .add(" AND ts > ?", [since.into()])
+                .add(&format!(" GROUP BY session ORDER BY lifted_at DESC LIMIT {MAX_LIFTED}"), []);
+        let rows: Vec<LiftedRow> = self.connection.rows(sql)?;
+        Ok(rows.into_iter().map(|row| Lifted { session: row.session, ts: row.lifted_at }).collect())
     }
 
     fn deny_history(&self, query: &HistoryQuery) -> Result<Page<DenyChange>, StoreError> {

@@ -1,10 +1,10 @@
 //! Tokens, denylist, parameters and rules in `control.db`.
 
-use api_sessions_protocol::{DenyEntry, ParameterSet, SessionRule};
+use api_sessions_protocol::{DenyEntry, Lifted, ParameterSet, SessionRule};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::SqliteStore;
-use crate::control::{Control, DenyChange, Role, TokenInfo};
+use crate::control::{Control, DenyChange, MAX_LIFTED, Role, TokenInfo};
 use crate::query::{HistoryQuery, Paged};
 use crate::{Page, StoreError, cursor};
 
@@ -195,6 +195,29 @@ impl Control for SqliteStore {
             record_change(connection, "remove", by, now, session, &entry)?;
             changed(connection)?;
             Ok(true)
+        })
+    }
+
+    fn lift(&self, session: &str, by: &str, now: u64) -> Result<(), StoreError> {
+        let entry = DenyEntry { session: session.to_owned(), since: now, ..DenyEntry::default() };
+        let text = json(&entry)?;
+        self.change_control(|connection| {
+            record_change(connection, "lift", by, now, session, &text)?;
+            changed(connection)
+        })
+    }
+
+    fn lifted(&self, since: u64) -> Result<Vec<Lifted>, StoreError> {
+        self.read_control(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT session, max(ts) AS ts FROM deny_history WHERE action = 'lift' AND ts > ?
+                     GROUP BY session ORDER BY ts DESC LIMIT ?",
+                )?
+                .query_map(params![since as i64, MAX_LIFTED as i64], |row| {
+                    Ok(Lifted { session: row.get(0)?, ts: row.get::<_, i64>(1)? as u64 })
+                })?
+                .collect()
         })
     }
 

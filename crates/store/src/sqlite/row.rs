@@ -196,7 +196,7 @@ macro_rules! declare {
         #[derive(Debug, Clone, Copy)]
         #[allow(non_camel_case_types, reason = "the names of the fields")]
         #[allow(dead_code, reason = "not all are asked for by name")]
-        enum Column { $($name),* }
+        pub(super) enum Column { $($name),* }
 
         /// How many columns a record has.
         const COLUMNS: usize = [$(Column::$name),*].len();

@@ -138,7 +138,8 @@ INSERT INTO change VALUES (1, lower(hex(randomblob(4))), 0);
     ts INTEGER NOT NULL,
     by TEXT NOT NULL,
     document TEXT NOT NULL
-);",
+);
+CREATE INDEX deny_history_lift ON deny_history (ts) WHERE action = 'lift';",
 ];
 
 /// Page cache of a connection that reads, KiB: there may be hundreds, and what is read once is in the kernel's

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::*;
 use crate::export::{Endpoint, LogEvent, log_channel};
 use crate::{Stop, stop_channel};
-use api_sessions_protocol::SessionId;
+use api_sessions_protocol::{DenyEntry, SessionId};
 use api_sessions_shm::testing;
 
 /// Answers each poll with the next of its answers, the last one again and again; keeps the heads.
@@ -102,6 +102,7 @@ impl Running {
 
 const ONE: &str = "11111111111111111111111111111111";
 const TWO: &str = "22222222222222222222222222222222";
+const THREE: &str = "33333333333333333333333333333333";
 
 #[test]
 fn documents_are_taken_and_polls_say_which() {
@@ -145,6 +146,28 @@ fn parameters_that_are_wrong_stay_as_before_and_hold_back_no_denylist() {
         head.contains("version=b&") && head.contains("api-sessions-error: parameter \"no.such\""),
         "{head}"
     );
+}
+
+#[test]
+fn a_denial_by_a_rule_that_was_taken_off_ends_and_no_other() {
+    let (url, heads) = cloud(&[
+        r#"200 {"version":"a","lifted":[{"session":"11111111111111111111111111111111","ts":500},{"session":"22222222222222222222222222222222","ts":500},{"session":"33333333333333333333333333333333","ts":500}]}"#,
+    ]);
+    let running = start(&url);
+    let deny = |session: &str, since, reason: &str| {
+        let (session, reason) = (session.to_owned(), Some(reason.to_owned()));
+        let entry = DenyEntry { session, since, reason, ..DenyEntry::default() };
+        running.deny.insert(&entry, 1).unwrap();
+    };
+    // By a rule again, after it was lifted; by an operator; by a rule before.
+    deny(TWO, 600, "rule logins");
+    deny(THREE, 400, "seen by hand");
+    deny(ONE, 400, "rule logins");
+    running.wait_for(|running| !running.denies(ONE));
+    let polls = heads.lock().len();
+    running.wait_for(|_| heads.lock().len() > polls + 1);
+    assert!(running.denies(TWO) && running.denies(THREE));
+    assert_eq!(running.finish(), []);
 }
 
 #[test]

@@ -1,0 +1,127 @@
+//! `POST /v1/rules/try`: what a rule would have done to stored requests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use api_sessions_extract::NoVariables;
+use api_sessions_protocol::SessionRule;
+use api_sessions_rules::parse_all;
+use axum::Json;
+use axum::extract::{Request, State};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{MAX_BODY, NewRule, refused};
+use crate::error::AppError;
+use crate::ingest::body;
+use crate::json::{self, Object};
+use crate::state::AppState;
+use crate::trial::{self, Trial};
+use api_sessions_store::ReplayQuery;
+use api_sessions_store::clock::{now_ms, parse_ms};
+
+/// Period that is tried if none is given, milliseconds: a week.
+pub const DEFAULT_PERIOD: u64 = 7 * 86_400_000;
+
+/// Body of a try.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewTrial {
+    rule: Object<NewRule>,
+    from: Option<Value>,
+    to: Option<Value>,
+}
+
+/// A rule and the period to try it on.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes the body")]
+pub struct TrialRequest {
+    /// The rule; its mode does not matter.
+    rule: SessionRule,
+    /// Earliest start of a request: milliseconds since 1970 or RFC 3339; absent: seven days before `to`.
+    from: Option<String>,
+    /// Latest start of a request; absent: now.
+    to: Option<String>,
+}
+
+/// What a rule would have done to stored requests.
+///
+/// Requests are replayed in the order they started, by the code that counts on the nodes, for at most a minute.
+/// One rule is tried at a time. A try whose client goes away ends.
+#[utoipa::path(
+    post,
+    path = "/v1/rules/try",
+    request_body = TrialRequest,
+    responses(
+        (status = 200, description = "What the rule would have done.", body = Trial),
+        (status = 408, description = "The body took too long."),
+        (status = 413, description = "The body is too large."),
+        (status = 422, description = "A node would refuse the rule; the node's own message.")
+    )
+)]
+pub async fn post(
+    State(state): State<AppState>,
+    request: Request,
+) -> Result<Json<Trial>, AppError> {
+    let sent = body::read(request.into_body(), MAX_BODY).await?;
+    let NewTrial { rule: Object(rule), from, to } = json::object(&sent)?;
+    let time = |name: &str, value: Option<Value>| match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            parse_ms(&text).map(Some).ok_or_else(|| {
+                AppError::bad_request(format!(
+                    "invalid value of {name}: milliseconds since 1970 or RFC 3339 expected"
+                ))
+            })
+        }
+    };
+    try_rule(&state, rule.into(), time("from", from)?, time("to", to)?).await.map(Json)
+}
+
+/// Sets its flag when the client's request is dropped.
+struct Cancel(Arc<AtomicBool>);
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// Tries a rule, for the API and the Console.
+///
+/// # Errors
+/// 422 if a node would refuse the rule; 503 while another one is tried; the error of the store.
+pub async fn try_rule(
+    state: &AppState,
+    rule: SessionRule,
+    from: Option<u64>,
+    to: Option<u64>,
+) -> Result<Trial, AppError> {
+    // As one of a list, for the same message.
+    let parsed = parse_all(std::slice::from_ref(&rule), &mut NoVariables);
+    let rule = parsed.map_err(|error| refused(error.to_string()))?.pop();
+    let rule = rule.ok_or_else(|| refused("a rule is missing".to_owned()))?;
+    let to = to.unwrap_or_else(now_ms);
+    let query = ReplayQuery {
+        from: from.unwrap_or_else(|| to.saturating_sub(DEFAULT_PERIOD)),
+        to,
+        with_rules: false,
+    };
+    let Ok(permit) = Arc::clone(&state.trials).try_acquire_owned() else {
+        return Err(AppError::unavailable("another rule is being tried"));
+    };
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let _cancel = Cancel(Arc::clone(&cancelled));
+    state
+        .read(move |store| {
+            let parameters = store.parameters()?.parameters;
+            let is_cancelled = || cancelled.load(Relaxed);
+            let trial = trial::run(store, &rule, &parameters, &query, &is_cancelled);
+            // Held until the replay ends, even if the client has gone.
+            drop(permit);
+            trial
+        })
+        .await
+}

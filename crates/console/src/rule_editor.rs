@@ -1,0 +1,295 @@
+//! The editor of a rule: a form and the directive's text, either of which follows the other; trying and saving.
+
+use api_sessions_cloud_api::api::rules::replace;
+use api_sessions_cloud_api::api::rules::trial::try_rule;
+use api_sessions_cloud_api::auth::Identity;
+use api_sessions_cloud_api::error::AppError;
+use api_sessions_cloud_api::extractors::Form;
+use api_sessions_cloud_api::state::AppState;
+use api_sessions_cloud_api::trial::Trial;
+use api_sessions_extract::NoVariables;
+use api_sessions_protocol::SessionRule;
+use api_sessions_rules::{Rule, from_directive};
+use axum::Extension;
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::Viewer;
+use super::html::{short, time, visible};
+use super::rules::{self, MODES, session_link};
+use api_sessions_store::clock::now_ms;
+
+const PERIODS: [(&str, &str); 3] =
+    [("1", "the last day"), ("7", "the last 7 days"), ("31", "all that is kept")];
+const PER: [(&str, &str); 5] = [
+    ("", "session"),
+    ("user", "user"),
+    ("ip", "address"),
+    ("ja4", "JA4"),
+    ("session+endpoint", "session and endpoint"),
+];
+const COUNTS: [&str; 10] = [
+    "requests",
+    "attacks",
+    "bytes_in",
+    "bytes_out",
+    "time_ms",
+    "distinct:path",
+    "distinct:endpoint",
+    "distinct:user",
+    "distinct:session",
+    "distinct:request.body.json.username",
+];
+const REACTIONS: [&str; 4] = ["mark", "deny:10m", "deny_ip:10m", "limit:10r/m"];
+/// Text fields: name, label, example.
+const WORDS: [(&str, &str, &str); 3] = [
+    ("on", "Methods and path", "POST:/login"),
+    ("when", "Conditions", "status=401,403;user=present"),
+    ("over", "More than, in", "10/5m"),
+];
+
+/// What was posted by the editor.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct EditorForm {
+    original: String,
+    name: String,
+    on: String,
+    when: String,
+    count: String,
+    over: String,
+    per: String,
+    then: String,
+    mode: String,
+    /// The directive's text now, and as the page was made.
+    directive: String,
+    was: String,
+    /// Days that are tried.
+    days: String,
+    /// `try`, or nothing: let form and directive follow each other.
+    action: String,
+    /// The editor alone is asked for, not the page.
+    part: String,
+}
+
+/// What the editor shows.
+#[derive(Debug, Default)]
+pub(super) struct Editor {
+    /// Name under which the rule is stored; empty: it is new.
+    original: String,
+    rule: SessionRule,
+    directive: String,
+    error: Option<String>,
+    days: String,
+    trial: Option<Trial>,
+}
+
+impl Editor {
+    /// A stored rule.
+    pub(super) fn of(rule: &SessionRule) -> Editor {
+        Editor {
+            original: rule.name.clone(),
+            rule: rule.clone(),
+            directive: rules::directive(rule),
+            ..Editor::default()
+        }
+    }
+
+    /// What was posted: the side that was changed counts, and the other follows it.
+    fn posted(form: &EditorForm) -> Editor {
+        let given = |text: &String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let fields = || SessionRule {
+            name: form.name.trim().to_owned(),
+            on: given(&form.on),
+            when: given(&form.when),
+            count: given(&form.count),
+            over: form.over.trim().to_owned(),
+            per: given(&form.per),
+            then: given(&form.then),
+            mode: given(&form.mode),
+            fleet: None,
+        };
+        let rule = match form.directive.trim() == form.was.trim() {
+            true => Ok(fields()),
+            false => from_directive(&form.directive),
+        };
+        let mut editor = Editor {
+            original: form.original.clone(),
+            directive: form.directive.clone(),
+            days: form.days.clone(),
+            ..Editor::default()
+        };
+        let compiled = match rule {
+            Ok(rule) => {
+                editor.rule = rule.clone();
+                Rule::new(rule, &mut NoVariables)
+            }
+            Err(error) => {
+                editor.rule = fields();
+                Err(error)
+            }
+        };
+        match compiled {
+            Ok(rule) => editor.directive = rule.to_string(),
+            Err(error) => editor.error = Some(error.to_string()),
+        }
+        editor
+    }
+}
+
+/// Lets the two sides follow each other, or tries the rule.
+pub async fn post(
+    State(state): State<AppState>,
+    viewer: Viewer,
+    Form(form): Form<EditorForm>,
+) -> Result<Response, AppError> {
+    let mut editor = Editor::posted(&form);
+    if form.action == "try" && editor.error.is_none() {
+        let days: u64 = form.days.parse().unwrap_or(7);
+        let from = now_ms().saturating_sub(days * 86_400_000);
+        editor.trial = Some(try_rule(&state, editor.rule.clone(), Some(from), None).await?);
+    }
+    if form.part == "1" {
+        return Ok(draw(&editor, &viewer).into_response());
+    }
+    let rules = state.read(|store| store.rules()).await?;
+    Ok(rules::draw(&state, &viewer, &rules, &editor, "").await?.into_response())
+}
+
+/// Saves the rule in place of the one that was edited, or behind the others.
+pub async fn save(
+    State(state): State<AppState>,
+    viewer: Viewer,
+    Extension(identity): Extension<Identity>,
+    Form(form): Form<EditorForm>,
+) -> Result<Response, AppError> {
+    let mut editor = Editor::posted(&form);
+    let rules = state.read(|store| store.rules()).await?;
+    if editor.error.is_none() {
+        let mut changed = rules.clone();
+        match changed.iter_mut().find(|rule| rule.name == editor.original) {
+            Some(rule) => *rule = editor.rule.clone(),
+            None => changed.push(editor.rule.clone()),
+        }
+        match replace(&state, changed, &identity).await {
+            Ok(()) => return Ok(Redirect::to("/rules").into_response()),
+            Err(error) if error.status.is_client_error() => editor.error = Some(error.detail),
+            Err(error) => return Err(error),
+        }
+    }
+    let page = rules::draw(&state, &viewer, &rules, &editor, "").await?;
+    Ok((axum::http::StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+}
+
+/// The editor with the result of a try.
+pub(super) fn draw(editor: &Editor, viewer: &Viewer) -> Markup {
+    let Editor { original, rule, directive, error, .. } = editor;
+    let text = |word: &Option<String>| word.clone().unwrap_or_default();
+    let value = |name: &str| match name {
+        "on" => text(&rule.on),
+        "when" => text(&rule.when),
+        _ => rule.over.clone(),
+    };
+    let is_new = original.is_empty();
+    html! {
+        form #editor.card data-rule method="post" action=(viewer.link("/rules/editor")) {
+            h2 { @if is_new { "New rule" } @else { "Edit " (short(original, 64)) } }
+            input type="hidden" name="original" value=(original);
+            input type="hidden" name="was" value=(directive);
+            div.editor {
+                div.fields {
+                    label { "Name" input name="name" value=(rule.name) maxlength="64" placeholder="login-failures"; }
+                    @for (name, label, example) in WORDS { label { (label) input.point name=(name) value=(value(name)) placeholder=(example); } }
+                    label { "What is counted" input.point name="count" list="rule-counts" value=(text(&rule.count)) placeholder="requests"; }
+                    label { "Per" select name="per" { @for (value, label) in PER { option value=(value) selected[rule.per.as_deref().unwrap_or_default() == value || (value.is_empty() && rule.per.as_deref() == Some("session"))] { (label) } } } }
+                    label { "Then" input.point name="then" list="rule-reactions" value=(text(&rule.then)) placeholder="mark"; }
+                    label { "Mode" select name="mode" { @for (value, label) in MODES { option value=(value) selected[rule.mode.as_deref().unwrap_or("monitor") == value] { (label) } } } }
+                    datalist id="rule-counts" { @for count in COUNTS { option value=(count); } }
+                    datalist id="rule-reactions" { @for reaction in REACTIONS { option value=(reaction); } }
+                }
+                label.directive { "As a directive of nginx.conf"
+                    textarea name="directive" rows="8" maxlength="8192" spellcheck="false" { (directive) } }
+            }
+            p.bad data-error aria-live="polite" { @if let Some(error) = error { (visible(error)) } }
+            p.actions {
+                button.plain data-follow { "Update the other side" } " "
+                button.plain name="action" value="try" data-try { "Try it" }
+                " on " select name="days" aria-label="Period to try" { @for (days, label) in PERIODS { option value=(days) selected[editor.days == days || (editor.days.is_empty() && days == "7")] { (label) } } } " "
+                @if viewer.is_admin { button formaction=(viewer.link("/rules")) data-save { @if is_new { "Add for all nodes" } @else { "Save for all nodes" } } }
+                @if !is_new { " " a href=(viewer.link("/rules")) { "Cancel" } }
+            }
+            output data-result aria-live="polite" { @if let Some(trial) = &editor.trial { (result(trial, viewer)) } }
+        }
+    }
+}
+
+fn result(trial: &Trial, viewer: &Viewer) -> Markup {
+    html! {
+        h3 { "What it would have done" }
+        p { "Of " (trial.requests) " stored requests it counts " (trial.counted) ", of " (trial.subjects) @if trial.subjects == 1 { " subject. " } @else { " subjects. " }
+            @if trial.fired_subjects == 0 { strong.good { "It would not have fired." } }
+            @else { strong.bad { "It would have fired for " (trial.fired_subjects) "." } } }
+        @for text in &trial.incomplete { p.notice.bad { "Incomplete: " (short(text, 400)) } }
+        @if let Some(suggested) = &trial.suggested {
+            p { "Highest count of a subject in a window: half have at most " strong { (suggested.p50) } ", 90 % at most " strong { (suggested.p90) }
+                ", 99.9 % at most " strong { (suggested.p99_9) } ". Suggested threshold: " strong { (suggested.threshold) } " "
+                button.plain type="button" hidden data-threshold=(suggested.threshold) { "Use " (suggested.threshold) } }
+        }
+        @if !trial.fired.is_empty() {
+            div.scroll tabindex="0" role="region" aria-label="Subjects for which it would have fired" { table {
+                thead { tr { th { "Subject" } th.number { "Highest count" } th { "First (UTC)" } th { "Sessions" } } }
+                tbody { @for fired in trial.fired.iter().take(100) { tr {
+                    td { code { (short(&fired.subject, 80)) } }
+                    td.number { (fired.count) }
+                    td.time { (time(fired.first_ts)) }
+                    td { @for session in fired.sessions.iter().take(5) { (session_link(session, viewer)) " " }
+                        @if fired.sessions.len() > 5 { span.quiet { "+" (fired.sessions.len() - 5) " more" } } }
+                } } }
+            } }
+            @if trial.fired_subjects > 100 { p.quiet { "+" (trial.fired_subjects - 100) " more; " code { "POST /v1/rules/try" } " lists up to 500." } }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(directive: &str, was: &str) -> EditorForm {
+        EditorForm {
+            name: "a".into(),
+            on: " POST:/login ".into(),
+            over: "10/5m".into(),
+            directive: directive.into(),
+            was: was.into(),
+            ..EditorForm::default()
+        }
+    }
+
+    #[test]
+    fn the_directive_follows_the_form() {
+        let editor =
+            Editor::posted(&form("session_rule old over=1/1m;", "session_rule old over=1/1m;"));
+        assert_eq!(editor.directive, "session_rule a on=POST:/login over=10/5m;");
+        assert_eq!(editor.error, None);
+    }
+
+    #[test]
+    fn the_form_follows_the_directive() {
+        let text = "session_rule b \"when=status=401;user=absent\" over=3/1m per=ip then=deny_ip:5m mode=enforce;";
+        let editor = Editor::posted(&form(text, ""));
+        assert_eq!((editor.rule.name.as_str(), editor.rule.per.as_deref()), ("b", Some("ip")));
+        assert_eq!(editor.rule.when.as_deref(), Some("status=401;user=absent"));
+        assert_eq!(editor.rule.on, None, "the form's own words are those of before");
+        assert_eq!(editor.directive, text);
+    }
+
+    #[test]
+    fn what_is_wrong_stays_as_it_was_typed() {
+        let editor = Editor::posted(&form("session_rule b over=3", ""));
+        assert_eq!(editor.directive, "session_rule b over=3");
+        assert!(editor.error.unwrap().contains("over=3"));
+    }
+}

@@ -1,0 +1,220 @@
+//! Rules over sessions: the list with what each has done, its sessions, and the default pack.
+
+use api_sessions_cloud_api::api::rules::hits::{Hits, RawHitsQuery, RuleHits, hits};
+use api_sessions_cloud_api::api::rules::replace;
+use api_sessions_cloud_api::auth::Identity;
+use api_sessions_cloud_api::error::AppError;
+use api_sessions_cloud_api::extractors::{Form, Query};
+use api_sessions_cloud_api::state::AppState;
+use api_sessions_extract::NoVariables;
+use api_sessions_protocol::SessionRule;
+use api_sessions_rules::{Rule, default_pack};
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Redirect;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::Viewer;
+use super::html::{encoded, incomplete, page, short, time, visible};
+use super::rule_editor::{self, Editor};
+
+/// Modes: word, label.
+pub(super) const MODES: [(&str, &str); 3] =
+    [("off", "Off"), ("monitor", "Monitor"), ("enforce", "Enforce")];
+
+/// Query string of the page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct RulesQuery {
+    /// Name of the rule in the editor.
+    edit: String,
+    /// Name of the rule whose sessions are shown.
+    rule: String,
+}
+
+/// The page.
+pub async fn show(
+    State(state): State<AppState>,
+    viewer: Viewer,
+    Query(query): Query<RulesQuery>,
+) -> Result<Markup, AppError> {
+    let rules = state.read(|store| store.rules()).await?;
+    let edited = rules.iter().find(|rule| rule.name == query.edit);
+    let editor = edited.map_or_else(Editor::default, Editor::of);
+    draw(&state, &viewer, &rules, &editor, &query.rule).await
+}
+
+/// The page with this in its editor.
+pub(super) async fn draw(
+    state: &AppState,
+    viewer: &Viewer,
+    rules: &[SessionRule],
+    editor: &Editor,
+    sessions_of: &str,
+) -> Result<Markup, AppError> {
+    let found = hits(state, RawHitsQuery::default()).await?;
+    let of_rule = match sessions_of.is_empty() {
+        true => None,
+        false => {
+            let query = RawHitsQuery { rule: sessions_of.to_owned(), ..RawHitsQuery::default() };
+            Some(hits(state, query).await?)
+        }
+    };
+    Ok(page(
+        "Rules",
+        "/rules",
+        viewer,
+        &html! {
+            h1 { "Rules over sessions" }
+            p { "Nodes with " code { "sync=on" } " count after each response and act from the next request on. These rules come after those of their nginx.conf. "
+                "A rule in " em { "monitor" } " counts and is recorded; it refuses nobody." }
+            (incomplete(&found.incomplete))
+            (list(rules, &found, viewer))
+            @if let Some(of_rule) = &of_rule { (sessions(sessions_of, of_rule, viewer)) }
+            (rule_editor::draw(editor, viewer))
+            (pack(rules, viewer))
+        },
+    ))
+}
+
+fn list(rules: &[SessionRule], found: &Hits, viewer: &Viewer) -> Markup {
+    let hits_of = |name: &str| found.rules.iter().find(|hits| hits.rule == name);
+    let others: Vec<&RuleHits> =
+        found.rules.iter().filter(|hits| rules.iter().all(|rule| rule.name != hits.rule)).collect();
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Rules" { table.rules {
+            thead { tr { th { "Rule" } th { "Mode" } th.number { "Hits, 7 days" } th.number { "Sessions" } th.number { "Refused" } th { "Last hit (UTC)" } th { "Action" } } }
+            tbody {
+                @for rule in rules { tr {
+                    td { strong { (short(&rule.name, 64)) } br; code.directive { (short(&directive(rule), 400)) } }
+                    td { (mode_switch(rule, viewer)) }
+                    (figures(hits_of(&rule.name), &rule.name, viewer))
+                    td.time { a href=(viewer.link(&format!("/rules?edit={}#editor", encoded(&rule.name)))) aria-label=(format!("Edit {}", rule.name)) { "Edit" }
+                        @if viewer.is_admin { " " form.inline method="post" action=(viewer.link("/rules/remove")) {
+                            input type="hidden" name="name" value=(rule.name);
+                            button.plain aria-label=(format!("Remove {}", rule.name)) { "✕" } } } }
+                } }
+                @for hits in others { tr {
+                    td { strong { (short(&hits.rule, 64)) } br; span.quiet { "of a node's nginx.conf, or removed" } }
+                    td { span.quiet { "–" } }
+                    (figures(Some(hits), &hits.rule, viewer))
+                    td {}
+                } }
+            }
+        } }
+        @if rules.is_empty() && found.rules.is_empty() { p.notice { "None yet. Take one of the default pack, or write one below." } }
+    }
+}
+
+/// Hits, sessions, refused subjects and last hit; each opens the sessions.
+fn figures(hits: Option<&RuleHits>, name: &str, viewer: &Viewer) -> Markup {
+    let sessions = viewer.link(&format!("/rules?rule={}#sessions", encoded(name)));
+    let figure = |number: u64| {
+        html! { td.number { @if number > 0 { a href=(sessions) { (number) } } @else { "0" } } }
+    };
+    html! {
+        (figure(hits.map_or(0, |hits| hits.hits)))
+        (figure(hits.map_or(0, |hits| hits.sessions)))
+        (figure(hits.map_or(0, |hits| hits.subjects_refused)))
+        td.time { @if let Some(hits) = hits { (time(hits.last_hit)) } @else { "–" } }
+    }
+}
+
+fn mode_switch(rule: &SessionRule, viewer: &Viewer) -> Markup {
+    let now = rule.mode.as_deref().unwrap_or("monitor");
+    html! {
+        @if viewer.is_admin {
+            form.modes method="post" action=(viewer.link("/rules/mode")) role="group" aria-label=(format!("Mode of {}", rule.name)) {
+                input type="hidden" name="name" value=(rule.name);
+                @for (mode, label) in MODES { button.plain name="mode" value=(mode) aria-pressed=(mode == now) { (label) } }
+            }
+        } @else { span.badge { (now) } }
+    }
+}
+
+fn sessions(name: &str, found: &Hits, viewer: &Viewer) -> Markup {
+    let sessions = found.rules.first().map(|hits| hits.sessions_hit.as_slice()).unwrap_or_default();
+    html! {
+        h2 #sessions { "Sessions of " (short(name, 64)) ", 7 days" }
+        @if sessions.is_empty() { p.notice { "No session." } } @else {
+            div.scroll tabindex="0" role="region" aria-label="Sessions of the rule" { table {
+                thead { tr { th { "Session" } th.number { "Hits" } th.number { "Highest count" } th { "Enforced" } th { "Last hit (UTC)" } } }
+                tbody { @for hit in sessions { tr {
+                    td { (session_link(&hit.session, viewer)) }
+                    td.number { (hit.hits) }
+                    td.number { (hit.count) }
+                    td { @if hit.enforced > 0 { span.badge.bad { "enforced" } } @else { span.badge { "monitored" } } }
+                    td.time { (time(hit.last_hit)) }
+                } } }
+            } }
+        }
+    }
+}
+
+/// A link to a session.
+pub(super) fn session_link(session: &str, viewer: &Viewer) -> Markup {
+    html! {
+        a href=(viewer.link(&format!("/sessions/{}", encoded(session)))) { code { (visible(session.get(..12).unwrap_or(session))) "…" } }
+    }
+}
+
+fn pack(rules: &[SessionRule], viewer: &Viewer) -> Markup {
+    html! {
+        h2 { "The default pack" }
+        p.quiet { "What " code { "session_rules default;" } " in nginx.conf brings, all in monitor. "
+            @if viewer.is_admin { "A rule taken from here is managed in the Console, and can be tried before it is saved." } }
+        div.scroll tabindex="0" role="region" aria-label="The default pack" { table {
+            tbody { @for rule in default_pack() { tr {
+                td { strong { (rule.name) } br; code.directive { (directive(&rule)) } }
+                td.time { @if rules.iter().any(|other| other.name == rule.name) { span.quiet { "in the list" } } @else {
+                    form.inline method="post" action=(viewer.link("/rules/editor")) {
+                        input type="hidden" name="directive" value=(directive(&rule));
+                        button.plain aria-label=(format!("Open {} in the editor", rule.name)) { "Open in the editor" } } } }
+            } } }
+        } }
+    }
+}
+
+/// A rule as nginx.conf has it; one that this version does not understand by its name alone.
+pub(super) fn directive(rule: &SessionRule) -> String {
+    match Rule::new(rule.clone(), &mut NoVariables) {
+        Ok(rule) => rule.to_string(),
+        Err(_) => format!("session_rule {} …", rule.name),
+    }
+}
+
+/// One rule by its name, and perhaps its new mode.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct RuleForm {
+    name: String,
+    mode: String,
+}
+
+/// Changes the mode of a rule.
+pub async fn set_mode(
+    State(state): State<AppState>,
+    Extension(identity): Extension<Identity>,
+    Form(form): Form<RuleForm>,
+) -> Result<Redirect, AppError> {
+    let mut rules = state.read(|store| store.rules()).await?;
+    let Some(rule) = rules.iter_mut().find(|rule| rule.name == form.name) else {
+        return Err(AppError::not_found("no such rule"));
+    };
+    rule.mode = Some(form.mode);
+    replace(&state, rules, &identity).await?;
+    Ok(Redirect::to("/rules"))
+}
+
+/// Removes a rule.
+pub async fn remove(
+    State(state): State<AppState>,
+    Extension(identity): Extension<Identity>,
+    Form(form): Form<RuleForm>,
+) -> Result<Redirect, AppError> {
+    let mut rules = state.read(|store| store.rules()).await?;
+    rules.retain(|rule| rule.name != form.name);
+    replace(&state, rules, &identity).await?;
+    Ok(Redirect::to("/rules"))
+}
