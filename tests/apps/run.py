@@ -30,6 +30,10 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 COLUMNS = ("homogeneity", "completeness", "V", "sessions", "pages", "wire")
 
 
+class CannotRun(Exception):
+    """The application does not start here."""
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -70,10 +74,16 @@ def trial(app, variant, options):
     env = {**os.environ, "NODE_PATH": f"{options.deps}/node_modules", "PYTHONDONTWRITEBYTECODE": "1"}
     errors = open(f"{directory}/app.log", "w")
     command = app.command(HERE, options.deps, directory, up)
-    server = subprocess.Popen(command, env=env, stdout=errors, stderr=errors, start_new_session=True)
+    try:
+        server = subprocess.Popen(command, env=env, stdout=errors, stderr=errors, start_new_session=True)
+    except FileNotFoundError as error:
+        raise CannotRun(error) from error
     nginx, log = None, []
     try:
-        wait_for(up, server)
+        try:
+            wait_for(up, server)
+        except RuntimeError as error:
+            raise CannotRun(f"{error}, see {directory}/app.log") from error
         with open(f"{directory}/nginx.conf", "w") as conf:
             more = "" if options.follow == "on" else "api_sessions_follow off;"
             conf.write(CONF.format(module=options.module, dir=directory, more=more, port=port, up=up))
@@ -126,7 +136,7 @@ def explain(exchanges):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("apps", nargs="*", help=", ".join(APPS))
-    parser.add_argument("--module", default=f"{ROOT}/build/ngx_http_api_sessions_module.so")
+    parser.add_argument("--module", default=f"{ROOT}/build/ngx_http_api_sessions_module.so", type=os.path.abspath)
     parser.add_argument("--nginx", default="/usr/sbin/nginx")
     parser.add_argument("--deps", default=f"{ROOT}/build/apps")
     parser.add_argument("--variant", default="hard,easy,nat")
@@ -143,7 +153,7 @@ def main():
         for variant in options.variant.split(","):
             try:
                 exchanges = trial(app, variant, options)
-            except (RuntimeError, FileNotFoundError) as error:
+            except CannotRun as error:
                 skipped.append(f"{name}: {error}")
                 break
             counted = told(exchanges) if app.keeps else exchanges
