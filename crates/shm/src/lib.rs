@@ -18,6 +18,7 @@ mod process;
 mod record_queue;
 mod region;
 mod robust_lock;
+mod rule_counts;
 mod session_table;
 mod shared_config;
 #[cfg(any(test, feature = "testing"))]
@@ -35,6 +36,9 @@ pub use record_queue::{
     Consumer, ExportCounters, Producer, PushError, QueueHandle, QueueStats, RecordQueue,
 };
 pub use region::{AttachError, Attached, Region};
+pub use rule_counts::{
+    CountWords, MIN_RULE_COUNTS_BYTES, RuleCounts, RuleCountsHandle, RuleCountsStats,
+};
 pub use session_table::{
     MIN_BYTES, OpenCounts, RequestEnd, RequestStart, SessionCounters, SessionTable, Snapshot,
     TableHandle, TableStats,

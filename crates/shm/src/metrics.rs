@@ -137,7 +137,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::{DenylistStats, LinkStats, QueueStats, TableStats};
+    use crate::{DenylistStats, LinkStats, QueueStats, RuleCountsStats, TableStats};
 
     #[test]
     fn names_are_unique_and_only_those_of_counters_end_with_total() {
@@ -146,6 +146,7 @@ mod tests {
             .chain(QueueStats::default().metrics())
             .chain(DenylistStats::default().metrics())
             .chain(LinkStats::default().metrics())
+            .chain(RuleCountsStats::default().metrics())
             .collect();
         let names: BTreeSet<_> = metrics.iter().map(|metric| metric.name).collect();
         assert_eq!(names.len(), metrics.len());

@@ -4,7 +4,7 @@
 use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 
-use crate::{Denylist, Links, RecordQueue, Region, SharedConfig};
+use crate::{Denylist, Links, RecordQueue, Region, RuleCounts, SharedConfig};
 
 /// A zeroed region that is never freed.
 fn region(len: usize) -> Region {
@@ -34,6 +34,11 @@ pub fn denylist(len: usize) -> Denylist {
 /// Empty links.
 pub fn links(len: usize) -> Links {
     Links::attach(region(len), 86_400).expect("links").0
+}
+
+/// Empty counts of rules.
+pub fn rule_counts(len: usize) -> RuleCounts {
+    RuleCounts::attach(region(len)).expect("counts").0
 }
 
 /// Few cases under Miri, which also has no files to persist failures in.

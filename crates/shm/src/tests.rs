@@ -11,5 +11,6 @@ mod killed_denylist_writers;
 #[cfg(not(miri))]
 mod killed_workers;
 mod links;
+mod rule_counts;
 mod session_table;
 mod zone;

@@ -3,10 +3,10 @@
 
 use std::ptr::NonNull;
 
-#[cfg(not(miri))]
-use crate::Links;
 use crate::session_table::layout::{SETS_AT, Set};
 use crate::{AttachError, Attached, Denylist, Region, SessionTable};
+#[cfg(not(miri))]
+use crate::{Links, RuleCounts};
 
 pub(super) struct Zone {
     base: NonNull<u8>,
@@ -46,6 +46,12 @@ impl Zone {
     #[cfg(not(miri))]
     pub(super) fn attach_links(&self, inactive_s: u32) -> Result<(Links, Attached), AttachError> {
         Links::attach(self.region(self.len), inactive_s)
+    }
+
+    /// Attaches counts of rules instead.
+    #[cfg(not(miri))]
+    pub(super) fn attach_rule_counts(&self) -> Result<(RuleCounts, Attached), AttachError> {
+        RuleCounts::attach(self.region(self.len))
     }
 
     /// The same memory with another length.
