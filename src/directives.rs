@@ -21,6 +21,8 @@ mod keys;
 mod location;
 mod main;
 mod options;
+mod rule_set;
+mod rules;
 mod secret;
 mod variable_refs;
 mod zone;

@@ -13,6 +13,7 @@ mod log;
 mod look;
 mod open;
 mod rewrite;
+pub(crate) mod rules;
 mod state;
 pub(crate) mod variables;
 mod view;

@@ -16,6 +16,7 @@ use crate::ffi::catch_unwind;
 use crate::ffi::handler::ContentHandler;
 use crate::ffi::request::Request;
 use crate::ffi::response;
+use crate::request::rules;
 pub(crate) use control::Control;
 use format::Format;
 
@@ -54,6 +55,9 @@ struct Figures {
     export: Vec<Metric>,
     denylist: Vec<Metric>,
     links: Vec<Metric>,
+    rule_counts: Vec<Metric>,
+    /// Name, hits, refusals.
+    rules: Vec<(String, u64, u64)>,
     node: Option<String>,
     settings: Option<Value>,
 }
@@ -76,6 +80,17 @@ impl Figures {
             export: queue.metrics().collect(),
             denylist: denylist.metrics().collect(),
             links: links.metrics().collect(),
+            rule_counts: main
+                .rule_counts()
+                .map(|counts| counts.stats().metrics().collect())
+                .unwrap_or_default(),
+            rules: main
+                .rule_names()
+                .map(|name| {
+                    let (hits, refusals) = rules::figures(main, &name);
+                    (name, hits, refusals)
+                })
+                .collect(),
             node,
             settings,
         })
@@ -99,6 +114,12 @@ impl Figures {
             "export": object(&self.export),
             "denylist": object(&self.denylist),
             "links": object(&self.links),
+            "rule_counts": object(&self.rule_counts),
+            "rules": self
+                .rules
+                .iter()
+                .map(|(name, hits, refusals)| json!({ "name": name, "hits": hits, "refusals": refusals }))
+                .collect::<Vec<_>>(),
             "settings": self.settings,
             "builtin_keys": builtin,
             "builtin_keys_unused": builtin::KNOWN_UNUSED,
@@ -108,8 +129,8 @@ impl Figures {
 
     fn prometheus(&self) -> String {
         let mut text = String::new();
-        for metric in self.table.iter().chain(&self.export).chain(&self.denylist).chain(&self.links)
-        {
+        let all = self.table.iter().chain(&self.export).chain(&self.denylist).chain(&self.links);
+        for metric in all.chain(&self.rule_counts) {
             let Metric { name, help, kind, value, .. } = metric;
             let kind = kind.name();
             // Writing to a string does not fail.
@@ -118,7 +139,25 @@ impl Figures {
                 "# HELP api_sessions_{name} {help}\n# TYPE api_sessions_{name} {kind}\napi_sessions_{name} {value}\n"
             );
         }
+        rule_figures(&mut text, &self.rules);
         text
+    }
+}
+
+/// Hits and refusals by rule.
+fn rule_figures(text: &mut String, rules: &[(String, u64, u64)]) {
+    type Figure = fn(&(String, u64, u64)) -> u64;
+    let figures: [(&str, &str, Figure); 2] = [
+        ("rule_hits_total", "Requests with which a rule over sessions has fired.", |rule| rule.1),
+        ("rule_refusals_total", "Requests that a rule over sessions has refused.", |rule| rule.2),
+    ];
+    for (name, help, figure) in figures.iter().filter(|_| !rules.is_empty()) {
+        // Writing to a string does not fail.
+        let _ =
+            writeln!(text, "# HELP api_sessions_{name} {help}\n# TYPE api_sessions_{name} counter");
+        for rule in rules {
+            let _ = writeln!(text, "api_sessions_{name}{{rule=\"{}\"}} {}", rule.0, figure(rule));
+        }
     }
 }
 

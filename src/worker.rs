@@ -34,6 +34,8 @@ static WORKER: EventLoopCell<Worker> = EventLoopCell::empty();
 /// One worker process.
 pub(crate) struct Worker {
     pub(crate) buffers: RefCell<Buffers>,
+    /// Beside the others: a rule may ask for what is read into those.
+    pub(crate) rules: RefCell<RuleBuffers>,
     export: Option<Export>,
     /// In the first worker, where the configuration says so.
     sync: Option<Sync>,
@@ -52,6 +54,15 @@ pub(crate) struct Buffers {
     pub(crate) found: Vec<u8>,
     pub(crate) encoder: RecordEncoder,
     pub(crate) detection: Workspace,
+}
+
+/// Memory that rules over sessions are asked in.
+#[derive(Default)]
+pub(crate) struct RuleBuffers {
+    /// The path as the client meant it.
+    pub(crate) path: Vec<u8>,
+    pub(crate) observe: api_sessions_rules::Scratch,
+    pub(crate) scratch: RefCell<Scratch>,
 }
 
 /// The worker, once it has started.
@@ -99,6 +110,7 @@ pub(crate) fn start(cycle: *mut ngx_cycle_t) {
     ticker.start(TICK_MS);
     WORKER.set(Worker {
         buffers: RefCell::default(),
+        rules: RefCell::default(),
         export,
         sync,
         live_evictions: Cell::new(table.stats().evicted_live),

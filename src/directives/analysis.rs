@@ -11,6 +11,8 @@ use api_sessions_extract::{MediaType, Needs, Point, Side};
 use api_sessions_identity::{Fallback, Keys};
 use api_sessions_protocol::ParamType;
 
+use super::rule_set::RuleSet;
+
 /// In force in one location until the cloud's settings change.
 #[derive(Default)]
 pub(crate) struct Analysis {
@@ -19,6 +21,7 @@ pub(crate) struct Analysis {
     builtin: bool,
     fallback: Fallback,
     params: Rc<Vec<ContextParam>>,
+    rules: RuleSet,
     needs: Needs,
     settles_on_arrival: bool,
     /// Types that a context parameter has, other than `context`.
@@ -27,6 +30,7 @@ pub(crate) struct Analysis {
 }
 
 impl Analysis {
+    #[allow(clippy::too_many_arguments, reason = "what a location says, each once")]
     pub(super) fn new(
         generation: u64,
         cloud: Option<&CloudSettings>,
@@ -35,6 +39,7 @@ impl Analysis {
         params: Rc<Vec<ContextParam>>,
         masks: &[Point],
         needs_request_body: bool,
+        rules: RuleSet,
     ) -> Self {
         let mut keys = cloud.map_or_else(|| keys.clone(), |cloud| before(&cloud.keys, &keys));
         let is_pattern = |key: &SessionKey| key.point.source().is_pattern();
@@ -44,7 +49,8 @@ impl Analysis {
         let params = cloud.map_or_else(|| params.clone(), |cloud| before(&cloud.params, &params));
         let points = keys.iter().map(|key| &key.point);
         let points = points.chain(params.iter().map(|param| &param.point)).chain(masks);
-        let mut needs = points.fold(Needs::default(), |needs, point| needs | point.needs());
+        let mut needs =
+            points.fold(Needs::default(), |needs, point| needs | point.needs()) | rules.needs();
         needs.request_body |= needs_request_body;
         let all = Keys { own: &keys, builtin, fallback };
         let settles_on_arrival = all.settle_on_arrival() && !(ja4_may_change && all.read_ja4());
@@ -53,6 +59,7 @@ impl Analysis {
             generation,
             builtin,
             fallback,
+            rules,
             needs,
             settles_on_arrival,
             has_user: has(ParamType::User),
@@ -65,6 +72,12 @@ impl Analysis {
     #[inline]
     pub(crate) fn keys(&self) -> Keys<'_> {
         Keys { own: &self.keys, builtin: self.builtin, fallback: self.fallback }
+    }
+
+    /// The rules over sessions that are in force.
+    #[inline]
+    pub(crate) fn rules(&self) -> &RuleSet {
+        &self.rules
     }
 
     /// Of the cloud's settings that are in it.

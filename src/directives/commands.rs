@@ -17,6 +17,7 @@ use super::flags::{
 };
 use super::ja4::Ja4Directive;
 use super::keys::{ContextParamDirective, Mask, SessionKeyDirective, Show};
+use super::rules::{RulesZone, SessionRuleDirective, SessionRulesDirective, SessionRulesExcept};
 use super::secret::Secret;
 use super::zone::{Links, Zone};
 use crate::ffi::conf::command;
@@ -26,7 +27,7 @@ const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF
 const LOCATION: u32 = NGX_HTTP_LOC_CONF;
 
 /// Ends with an empty entry, as NGINX wants it.
-pub(crate) static mut COMMANDS: [ngx_command_t; 24] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 28] = [
     command::<Enable>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Zone>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
     command::<Secret>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
@@ -48,6 +49,10 @@ pub(crate) static mut COMMANDS: [ngx_command_t; 24] = [
     command::<AttackDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<DenyDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Detect>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
+    command::<SessionRuleDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
+    command::<SessionRulesDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
+    command::<SessionRulesExcept>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
+    command::<RulesZone>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
     command::<Status>(LOCATION, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Control>(LOCATION, NGX_HTTP_LOC_CONF_OFFSET),
     ngx_command_t::empty(),

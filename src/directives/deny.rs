@@ -28,6 +28,12 @@ pub(crate) struct DenyOptions {
     pub(crate) before_rewrite: bool,
 }
 
+impl Default for DenyOptions {
+    fn default() -> Self {
+        Self { status: 403, closes_connections: true, before_rewrite: false }
+    }
+}
+
 const OPTIONS: &[&str] = &["status", "connections", "phase"];
 
 pub(super) struct DenyDirective;
@@ -84,9 +90,9 @@ impl DenyOptions {
             }
         }
         Ok(Self {
-            status: status.unwrap_or(403),
-            closes_connections: closes.unwrap_or(true),
-            before_rewrite: before_rewrite.unwrap_or(false),
+            status: status.unwrap_or(Self::default().status),
+            closes_connections: closes.unwrap_or(Self::default().closes_connections),
+            before_rewrite: before_rewrite.unwrap_or(Self::default().before_rewrite),
         })
     }
 }

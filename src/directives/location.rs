@@ -8,16 +8,19 @@ use api_sessions_extract::CloudSettings;
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::Ja4Form;
 use api_sessions_extract::SessionKey;
-use api_sessions_extract::{JsonTypes, MediaType, Point};
+use api_sessions_extract::{JsonTypes, MediaType, NoVariables, Point};
 use api_sessions_identity::Fallback;
 use api_sessions_redact::FullContent;
+use api_sessions_rules::{Rule, parse_all};
 
 use super::MainConf;
 use super::analysis::Analysis;
 use super::attack::Attack;
-use super::deny::Deny;
+use super::deny::{Deny, DenyOptions};
 use super::dropped_headers::HeaderMention;
 use super::ja4::Ja4Source;
+use super::rule_set::RuleSet;
+use super::rules::Exception;
 use crate::ffi::conf::Conf;
 use crate::ffi::evaluation::When;
 use crate::ffi::request::Request;
@@ -106,6 +109,11 @@ pub(crate) struct LocationConf {
     pub(super) deny: Option<Deny>,
     pub(super) attacks: Repeated<Attack>,
     pub(super) detect: Option<AttackKinds>,
+    pub(super) rules: Repeated<Rule>,
+    pub(super) default_rules: Option<bool>,
+    pub(super) exceptions: Repeated<Exception>,
+    /// A rule of nginx.conf denies here, so that the denylist is asked.
+    denies_by_rule: bool,
     /// Headers that the keys name, and the parameters; inherited with them.
     pub(super) key_headers: Vec<HeaderMention>,
     pub(super) param_headers: Vec<HeaderMention>,
@@ -139,6 +147,11 @@ impl LocationConf {
         self.deny = self.deny.or(above.deny);
         self.attacks.inherit(&above.attacks);
         self.detect = self.detect.or(above.detect);
+        self.rules.inherit(&above.rules);
+        self.default_rules = self.default_rules.or(above.default_rules);
+        self.exceptions.inherit(&above.exceptions);
+        let rules = self.rules.as_slice();
+        self.denies_by_rule = RuleSet::new(rules, false, &[]).denies();
         self.analysis = RefCell::new(Rc::new(self.analyse(0, None)));
     }
 
@@ -162,7 +175,12 @@ impl LocationConf {
         let keys = (self.own_keys.shared(), builtin, self.fallback.unwrap_or_default());
         let (params, masks) = (self.params.shared(), self.masks());
         let ja4_may_change = matches!(self.ja4, Some(Ja4Source::Variable(_)));
-        Analysis::new(generation, cloud, keys, ja4_may_change, params, masks, needs_body)
+        let of_cloud = cloud.map(|cloud| parse_all(&cloud.rules, &mut NoVariables));
+        // The poller has checked them.
+        let of_cloud = of_cloud.and_then(Result::ok).unwrap_or_default();
+        let with_default = self.default_rules.unwrap_or(false);
+        let rules = RuleSet::new(self.rules.as_slice(), with_default, &of_cloud);
+        Analysis::new(generation, cloud, keys, ja4_may_change, params, masks, needs_body, rules)
     }
 
     /// What is read of a request here. To be asked once for each step of a request: the cloud may
@@ -245,7 +263,17 @@ impl LocationConf {
 
     #[inline]
     pub(crate) fn deny(&self) -> Deny {
-        self.deny.unwrap_or(Deny::Off)
+        self.deny.unwrap_or(if self.denies_by_rule {
+            Deny::On(DenyOptions::default())
+        } else {
+            Deny::Off
+        })
+    }
+
+    /// Who is never counted or refused by a rule.
+    #[inline]
+    pub(crate) fn exceptions(&self) -> &[Exception] {
+        self.exceptions.as_slice()
     }
 
     /// Which bodies are read as JSON.

@@ -6,13 +6,15 @@ use std::rc::Rc;
 use api_sessions_extract::CloudSettings;
 use api_sessions_identity::Hasher;
 use api_sessions_shm::{
-    Denylist, DenylistWriter, LinkHandle, Links, RecordQueue, SessionTable, SharedConfig,
-    TableHandle,
+    Denylist, DenylistWriter, LinkHandle, Links, RecordQueue, RuleCounts, RuleCountsHandle,
+    SessionTable, SharedConfig, TableHandle,
 };
 
 use super::export::ExportConf;
 use super::variable_refs::Mentions;
-use super::zone::{DenylistZone, LinksZone, QueueZone, SettingsZone, TableZone, ZoneSettings};
+use super::zone::{
+    CountsZone, DenylistZone, LinksZone, QueueZone, SettingsZone, TableZone, ZoneSettings,
+};
 use crate::ffi::conf::{Conf, current_main_conf};
 use crate::ffi::process;
 use crate::ffi::request::Request;
@@ -38,6 +40,14 @@ pub(crate) struct MainConf {
     pub(super) zone: Option<ZoneSettings>,
     /// `api_sessions_links`, bytes.
     pub(super) links_bytes: Option<usize>,
+    /// `api_sessions_rules_zone`, bytes.
+    pub(super) rules_bytes: Option<usize>,
+    /// Rules that were written so far.
+    pub(super) written_rules: usize,
+    /// Their names, and those of the default pack where it is used.
+    pub(super) rule_names: Vec<String>,
+    /// Some location has rules, or may get them from the cloud.
+    pub(super) has_rules: bool,
     /// `api_sessions_secret`.
     pub(super) secret: Option<Vec<u8>>,
     /// `api_sessions_export`; `Some(None)` is `off`.
@@ -53,6 +63,7 @@ pub(crate) struct MainConf {
     table: Option<InPool<TableZone>>,
     denylist: Option<InPool<DenylistZone>>,
     links: Option<InPool<LinksZone>>,
+    counts: Option<InPool<CountsZone>>,
     queue: Option<InPool<QueueZone>>,
     /// Queues of former configurations that hold records still.
     former_queues: Vec<InPool<QueueZone>>,
@@ -65,6 +76,7 @@ pub(crate) struct MainConf {
     hand: OnceCell<TableHandle>,
     deny_hand: OnceCell<DenylistWriter>,
     link_hand: OnceCell<LinkHandle>,
+    counts_hand: OnceCell<RuleCountsHandle>,
 }
 
 impl MainConf {
@@ -167,6 +179,32 @@ impl MainConf {
         self.link_hand.get()
     }
 
+    /// The counts of rules, if there are rules.
+    pub(crate) fn rule_counts(&self) -> Option<RuleCounts> {
+        self.counts.as_ref()?.counts()
+    }
+
+    /// This process' hand on the counts, as [`MainConf::hand`].
+    #[inline]
+    pub(crate) fn counts_hand(&self) -> Option<&RuleCountsHandle> {
+        if self.counts_hand.get().is_none() {
+            let hand = self.rule_counts()?.join(process::slot(), process::pid());
+            return Some(self.counts_hand.get_or_init(|| hand));
+        }
+        self.counts_hand.get()
+    }
+
+    /// Names of the rules of nginx.conf, of the default pack and of the cloud, each once.
+    pub(crate) fn rule_names(&self) -> impl Iterator<Item = String> {
+        let cloud = self.cloud_settings().1;
+        let of_cloud = cloud.iter().flat_map(|cloud| cloud.rules.iter());
+        let of_cloud: Vec<String> = of_cloud.map(|rule| rule.name.clone()).collect();
+        let mut names: Vec<String> = self.rule_names.iter().cloned().chain(of_cloud).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter()
+    }
+
     /// The record queue, if records are exported.
     pub(crate) fn queue(&self) -> Option<RecordQueue> {
         self.queue.as_ref()?.queue()
@@ -231,6 +269,7 @@ impl MainConf {
         if self.export().is_some_and(|export| export.sync) {
             // Whatever the cloud may ask for one day.
             self.denies = true;
+            self.has_rules = true;
         }
         let settings = self.zone.take().unwrap_or_default();
         let (name, size) = (&settings.name, settings.size);
@@ -238,6 +277,11 @@ impl MainConf {
         let (links, size) =
             (LinksZone::new(&settings), self.links_bytes.unwrap_or(LinksZone::SIZE));
         self.links = Some(zone::add(cf, &format!("{name}_links"), size, links)?);
+        if self.has_rules {
+            let (name, size) =
+                (format!("{name}_rules"), self.rules_bytes.unwrap_or(CountsZone::SIZE));
+            self.counts = Some(zone::add(cf, &name, size, CountsZone::default())?);
+        }
         if self.denies {
             let (name, size) = (format!("{name}_denylist"), DenylistZone::SIZE);
             self.denylist = Some(zone::add(cf, &name, size, DenylistZone::default())?);

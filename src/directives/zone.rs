@@ -24,6 +24,7 @@ const INACTIVE_MS: std::ops::RangeInclusive<u64> = 1_000..=30 * 24 * 3_600_000;
 static TABLE: Tag = Tag::new();
 static DENYLIST: Tag = Tag::new();
 static LINKS: Tag = Tag::new();
+static COUNTS: Tag = Tag::new();
 static QUEUE: Tag = Tag::new();
 static SETTINGS: Tag = Tag::new();
 
@@ -166,6 +167,37 @@ impl ZoneContent for LinksZone {
     fn attach(&self, region: Region, _before: Option<&Self>) -> Result<(), String> {
         let links = crate::ffi::shared::links(region, self.inactive_s)?;
         self.attached.set(Some((region, links)));
+        Ok(())
+    }
+
+    fn region(&self) -> Option<Region> {
+        self.attached.get().map(|(region, _)| region)
+    }
+}
+
+/// What rules have counted.
+#[derive(Default)]
+pub(crate) struct CountsZone {
+    attached: Cell<Option<(Region, api_sessions_shm::RuleCounts)>>,
+}
+
+impl CountsZone {
+    /// 119,000 counts, 64 bytes each.
+    pub(super) const SIZE: usize = 8 << 20;
+
+    #[inline]
+    pub(crate) fn counts(&self) -> Option<api_sessions_shm::RuleCounts> {
+        self.attached.get().map(|(_, counts)| counts)
+    }
+}
+
+impl ZoneContent for CountsZone {
+    const WHAT: &'static str = "api_sessions: counts of rules";
+    const TAG: &'static Tag = &COUNTS;
+
+    fn attach(&self, region: Region, _before: Option<&Self>) -> Result<(), String> {
+        let counts = crate::ffi::shared::rule_counts(region)?;
+        self.attached.set(Some((region, counts)));
         Ok(())
     }
 

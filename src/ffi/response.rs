@@ -6,7 +6,8 @@ use std::ptr;
 use ngx::ffi::{
     NGX_DONE, NGX_ERROR, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t,
     ngx_http_discard_request_body, ngx_http_finalize_request, ngx_http_output_filter,
-    ngx_http_send_header, ngx_int_t, ngx_list_push, ngx_pcalloc, ngx_pnalloc, ngx_table_elt_t,
+    ngx_http_send_header, ngx_int_t, ngx_list_push, ngx_pcalloc, ngx_pnalloc, ngx_str_t,
+    ngx_table_elt_t,
 };
 
 use super::conf::c_string;
@@ -23,6 +24,26 @@ pub(crate) fn add_header(r: Request<'_>, name: &'static CStr, value: &'static CS
             header.hash = 1;
             header.key = c_string(name);
             header.value = c_string(value);
+        }
+    }
+}
+
+/// Adds `Retry-After` with seconds. Without memory it is left out.
+pub(crate) fn retry_after(r: Request<'_>, seconds: u64) {
+    let digits = seconds.to_string();
+    // SAFETY: a live request, whose pool has what the header points to.
+    unsafe {
+        let data = ngx_pnalloc((*r.as_ptr()).pool, digits.len()).cast::<u8>();
+        if data.is_null() {
+            return;
+        }
+        ptr::copy_nonoverlapping(digits.as_ptr(), data, digits.len());
+        let header = ngx_list_push(&raw mut (*r.as_ptr()).headers_out.headers);
+        if let Some(header) = header.cast::<ngx_table_elt_t>().as_mut() {
+            *header = std::mem::zeroed();
+            header.hash = 1;
+            header.key = c_string(c"Retry-After");
+            header.value = ngx_str_t { len: digits.len(), data };
         }
     }
 }

@@ -4,7 +4,9 @@ use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 
 use api_sessions_extract::MAX_PARAMETERS_BYTES;
-use api_sessions_shm::{Denylist, Links, RecordQueue, Region, SessionTable, SharedConfig};
+use api_sessions_shm::{
+    Denylist, Links, RecordQueue, Region, RuleCounts, SessionTable, SharedConfig,
+};
 use ngx::ffi::ngx_ncpu;
 
 use super::zone::{self, overhead};
@@ -30,6 +32,12 @@ pub(crate) fn table(zone: zone::Region, inactive_ms: u64) -> Result<SessionTable
 pub(crate) fn links(zone: zone::Region, inactive_s: u32) -> Result<Links, String> {
     let attached = Links::attach(region(zone), inactive_s);
     attached.map(|(links, _)| links).map_err(|error| error.to_string())
+}
+
+/// The counts of rules in a zone.
+pub(crate) fn rule_counts(zone: zone::Region) -> Result<RuleCounts, String> {
+    let attached = RuleCounts::attach(region(zone));
+    attached.map(|(counts, _)| counts).map_err(|error| error.to_string())
 }
 
 /// The denylist in a zone.

@@ -4,6 +4,7 @@ use ngx::ffi::{NGX_HTTP_INTERNAL_SERVER_ERROR, ngx_int_t};
 
 use super::lifecycle::{self, Moment};
 use super::look::BodyLook;
+use super::rules;
 use super::state::{Counted, State};
 use crate::directives::{Deny, LocationConf, MainConf};
 use crate::ffi::body::{self, DECLINED, Prereader};
@@ -13,6 +14,7 @@ use crate::ffi::peek::{self, Look};
 use crate::ffi::phase::PhaseHandler;
 use crate::ffi::request::Request;
 use crate::ffi::response;
+use crate::worker;
 
 /// Runs 0 to n times a request: not at all after a `return` of the rewrite phase, again after each
 /// redirect inside NGINX. It never says "allow" (NGX_OK): under `satisfy any` that would skip the
@@ -44,9 +46,17 @@ impl PhaseHandler for Access {
         let Some(counted) = lifecycle::arrive(r, conf, Moment::Access) else { return DECLINED };
         match refusal(r, conf, &counted) {
             Some(status) => response::refuse(r, status),
-            None => DECLINED,
+            None => limit(r, conf, main, &counted),
         }
     }
+}
+
+/// 429 where the request's subject is over the rate of a rule over sessions.
+fn limit(r: Request<'_>, conf: &LocationConf, main: &MainConf, counted: &Counted) -> ngx_int_t {
+    let wait_s = worker::current().and_then(|worker| rules::limit(r, conf, main, worker, counted));
+    let Some(wait_s) = wait_s else { return DECLINED };
+    response::retry_after(r, wait_s);
+    response::refuse(r, 429)
 }
 
 /// The status that a request is refused with, if its session is denied. In dry run it is only marked.

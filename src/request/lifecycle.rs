@@ -8,12 +8,12 @@ use api_sessions_extract::cookie;
 use api_sessions_identity::{
     FoundBy, Label, Namespace, Phase, Resolution, address_id, each_identifier, resolve_with,
 };
-use api_sessions_protocol::ParamType;
-use api_sessions_protocol::SessionId;
+use api_sessions_protocol::{ParamType, RuleHit, SessionId};
 use api_sessions_shm::{RequestEnd, RequestStart};
 
 use super::capture::Unread;
 use super::follow;
+use super::rules::{self, Finished};
 use super::state::{Counted, Settled, State, Verdict};
 use crate::directives::{Analysis, Deny, LocationConf, MainConf};
 use crate::ffi::evaluation::When;
@@ -68,7 +68,10 @@ pub(super) fn is_denied(r: Request<'_>, conf: &LocationConf, session: SessionId)
         let application = conf.application(r, state.when()).unwrap_or_default();
         let now_ms = process::now_ms();
         let is_denied = |session: &SessionId| denylist.lookup(session, application, now_ms);
-        is_denied(&session) || any_identifier(r, conf, state, is_denied)
+        is_denied(&session)
+            || any_identifier(r, conf, state, is_denied)
+            || MainConf::of(r)
+                .is_some_and(|main| rules::is_address_denied(r, conf, main, is_denied))
     };
     state.verdict.set(Some(Verdict { denied, under: conf }));
     denied
@@ -148,7 +151,19 @@ pub(super) fn finish(r: Request<'_>) {
         count_unread(r, conf, &analysis, hand, main, worker, state);
     }
     let detected = detected(r, conf, main, worker, state);
-    let attacks = attacks(r, conf, detected);
+    let found = attacks(r, conf, detected);
+    let finished = Finished {
+        session: &counted.session,
+        source: counted.source,
+        standing: counted.standing,
+        user: &user,
+        role: &role,
+        attacks: &found,
+    };
+    rules::count(r, (conf, &analysis), main, worker, state, &finished);
+    let Ok(hits) = state.hits.try_borrow() else { return };
+    let mut attacks = found;
+    attacks.extend(hits.iter().filter_map(|hit| hit.mark.as_deref()));
     let outcome = RequestEnd {
         arrival: arrival(r, conf, hand, &resolution, When::Over),
         status: r.logged_status(),
@@ -169,7 +184,18 @@ pub(super) fn finish(r: Request<'_>) {
     state.counted.set(Some(Counted { standing: standing.or(counted.standing), ..counted }));
     if let Some(node) = worker.node() {
         let what = (conf, &*analysis, &resolution);
-        record(r, what, main, worker, state, (node, &attacks));
+        let rules: Vec<RuleHit<'_>> = hits.iter().map(as_recorded).collect();
+        record(r, what, main, worker, state, (node, &attacks, &rules));
+    }
+}
+
+/// A hit as it stands in a record.
+fn as_recorded(hit: &rules::Hit) -> RuleHit<'_> {
+    RuleHit {
+        name: hit.name.as_str().into(),
+        count: hit.count,
+        then: hit.then.as_str().into(),
+        enforced: hit.enforced,
     }
 }
 
@@ -357,7 +383,7 @@ fn record(
     main: &MainConf,
     worker: &Worker,
     state: &State,
-    (node, attacks): (&str, &[&str]),
+    (node, attacks, rules): (&str, &[&str], &[RuleHit<'_>]),
 ) {
     let (Some(hasher), Ok(bodies)) = (main.hasher(), state.bodies.try_borrow()) else { return };
     let view = bodies.view(r, main.variables(), Phase::Log);
@@ -376,7 +402,7 @@ fn record(
         response_bytes: r.bytes_sent(),
         denied: state.is_denied(),
         attacks,
-        rules: &[],
+        rules,
     };
     let settings = RecordOptions {
         keys: analysis.keys(),

@@ -10,6 +10,7 @@ use api_sessions_shm::{LinkKey, SessionCounters};
 
 use super::bodies::BodyPair;
 use super::look::BodyLook;
+use super::rules::Hit;
 use crate::directives::LocationConf;
 use crate::ffi::context;
 use crate::ffi::evaluation::When;
@@ -81,6 +82,12 @@ pub(crate) struct State {
     pub(super) preread: Cell<bool>,
     /// Whether its bodies are looked at in the location with settings of that address.
     pub(super) watched: Cell<Option<(*const LocationConf, bool)>>,
+    /// Rules that fired with it, or that refused it.
+    pub(super) hits: RefCell<Vec<Hit>>,
+    /// It was asked whether a rule limits it.
+    pub(super) asked_for_limits: Cell<bool>,
+    /// A rule's rate has refused it.
+    pub(super) limited: Cell<bool>,
     /// Its place among the requests that are under way.
     open: OpenLink,
     /// The log phase has begun: the response is there to be read.

@@ -28,6 +28,8 @@ pub(crate) fn add_all(cf: Conf<'_>) -> Option<()> {
     variable::add::<Denied>(cf)?;
     variable::add::<User>(cf)?;
     variable::add::<Role>(cf)?;
+    variable::add::<RuleName>(cf)?;
+    variable::add::<RuleCount>(cf)?;
     variable::add::<Ja4>(cf)?;
     variable::add::<Ja4Stable>(cf)?;
     variable::add::<Ja4Raw>(cf)
@@ -145,6 +147,33 @@ impl Getter for Role {
 fn named_parameter(r: Request<'_>, kind: ParamType, output: Output<'_>) {
     if let Some((r, conf, _)) = session(r) {
         lifecycle::with_parameter(r, conf, kind, |value| output.text(value));
+    }
+}
+
+/// The first rule that fired with the request, or that refused it.
+struct RuleName;
+
+impl Getter for RuleName {
+    const NAME: &'static CStr = c"api_session_rule";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        if let Some(Ok(hits)) = State::of(r).map(|state| state.hits.try_borrow())
+            && let Some(hit) = hits.first()
+        {
+            output.text(hit.name.as_bytes());
+        }
+    }
+}
+
+struct RuleCount;
+
+impl Getter for RuleCount {
+    const NAME: &'static CStr = c"api_session_rule_count";
+    fn get(r: Request<'_>, output: Output<'_>) {
+        if let Some(Ok(hits)) = State::of(r).map(|state| state.hits.try_borrow())
+            && let Some(hit) = hits.first()
+        {
+            number(output, hit.count);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::ffi::handler::ContentHandler;
 use crate::ffi::process;
 use crate::ffi::request::Request;
 use crate::ffi::response;
+use crate::request::rules;
 
 /// Longest time of an entry that ends, seconds: a hundred years.
 const MAX_SECONDS: u64 = 100 * 366 * 86_400;
@@ -143,6 +144,12 @@ fn remove(r: Request<'_>, writer: &DenylistWriter) -> ngx_int_t {
         Some(file) => file.remove(&session, process::now_ms()),
         None => writer.remove(&session, EntryOrigin::Local).map_err(OrderError::NotTaken),
     };
+    if matches!(done, Ok(true) | Err(OrderError::NotDurable(_)))
+        && let Some(main) = MainConf::of(r)
+    {
+        // For a while, no rule puts the entry back.
+        rules::lifted(main, &session, process::now_ms());
+    }
     match done {
         Ok(true) => answer(r, 200, &json!({ "removed": session.to_string() })),
         Ok(false) => refusal(r, 404, "not_found", "this node does not deny the session"),

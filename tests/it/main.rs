@@ -25,6 +25,7 @@ mod redirects;
 mod refused;
 mod reloaded_queue;
 mod request_lines;
+mod rules;
 mod sessions;
 mod single_process;
 mod sync;

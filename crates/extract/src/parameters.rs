@@ -1,6 +1,6 @@
 //! Keys and context parameters as the cloud writes them, and as a node uses them.
 
-use api_sessions_protocol::{ParamType, Parameter, ParameterExport, ParameterSet};
+use api_sessions_protocol::{ParamType, Parameter, ParameterExport, ParameterSet, SessionRule};
 use serde::{Deserialize, Serialize};
 
 use crate::{ContextParam, KeyExport, SessionKey, builtin};
@@ -22,6 +22,8 @@ pub struct CloudSettings {
     pub keys: Vec<SessionKey>,
     /// Context parameters: before those of nginx.conf.
     pub params: Vec<ContextParam>,
+    /// Rules over sessions: after those of nginx.conf. Their words are not looked at here.
+    pub rules: Vec<SessionRule>,
 }
 
 /// The text in shared memory.
@@ -32,6 +34,9 @@ pub struct ParametersText {
     /// As the cloud wrote them.
     #[serde(default)]
     pub parameters: ParameterSet,
+    /// As the cloud wrote them.
+    #[serde(default)]
+    pub rules: Vec<SessionRule>,
 }
 
 /// Why a document changes nothing.
@@ -44,7 +49,7 @@ pub enum BadParameters {
     #[error("{0} parameters, of which {MAX_PARAMETERS} are accepted")]
     TooMany(usize),
     /// More than there is memory for.
-    #[error("its parameters are larger than {MAX_PARAMETERS_BYTES} bytes")]
+    #[error("its parameters and rules are larger than {MAX_PARAMETERS_BYTES} bytes")]
     TooLarge,
     /// A point that is none.
     #[error("parameter \"{point}\": {error}")]
@@ -67,7 +72,7 @@ impl CloudSettings {
     pub fn parse(text: &[u8]) -> Result<Self, BadParameters> {
         let text: ParametersText =
             serde_json::from_slice(text).map_err(|error| BadParameters::Json(error.to_string()))?;
-        Self::new(text.version, &text.parameters)
+        Ok(Self { rules: text.rules, ..Self::new(text.version, &text.parameters)? })
     }
 
     /// Reads a document.

@@ -12,7 +12,7 @@ use ureq::http::{HeaderValue, StatusCode};
 use crate::Stopped;
 use crate::export::{Backoff, ExportSettings, LogSender, Severity, agent, explain};
 use api_sessions_extract::MAX_PARAMETERS_BYTES;
-use api_sessions_extract::{BadParameters, CloudSettings, ParametersText};
+use api_sessions_extract::{BadParameters, CloudSettings, NoVariables, ParametersText};
 use api_sessions_shm::{DenyError, DenylistWriter, EntryOrigin, PublishError, SharedConfig};
 
 /// Seconds that the cloud may take to have something new. Short, so that the Console knows how a node
@@ -191,7 +191,10 @@ impl Poller {
         let version = document.version.clone();
         let checked = CloudSettings::new(version.clone(), &document.parameters);
         checked.map_err(|error| NotTaken::Bad(error.to_string()))?;
-        let text = ParametersText { version, parameters: document.parameters.clone() };
+        let checked = api_sessions_rules::parse_all(&document.rules, &mut NoVariables);
+        checked.map_err(|error| NotTaken::Bad(error.to_string()))?;
+        let (parameters, rules) = (document.parameters.clone(), document.rules.clone());
+        let text = ParametersText { version, parameters, rules };
         let text = serde_json::to_vec(&text).map_err(|error| NotTaken::Bad(error.to_string()))?;
         if text.len() > MAX_PARAMETERS_BYTES {
             return Err(NotTaken::Bad(BadParameters::TooLarge.to_string()));

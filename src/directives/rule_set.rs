@@ -1,0 +1,107 @@
+//! The rules that are in force in a location.
+
+use api_sessions_extract::{Needs, NoVariables};
+use api_sessions_rules::{Mode, Reaction, Rule, RuleBits, Scopes, default_pack, parse_all};
+
+/// A rule with the type of attack of the requests that it marks.
+pub(crate) struct NodeRule {
+    pub(crate) rule: Rule,
+    /// `rule:NAME`.
+    pub(crate) mark: String,
+}
+
+/// Those of nginx.conf, then those of the default pack, then those of the cloud; none that is off.
+#[derive(Default)]
+pub(crate) struct RuleSet {
+    rules: Vec<NodeRule>,
+    scopes: Scopes,
+    /// Rules that limit.
+    limits: RuleBits,
+    /// Some rule denies sessions or addresses.
+    denies: bool,
+    /// Some rule that is enforced denies addresses.
+    denies_address: bool,
+    needs: Needs,
+}
+
+impl RuleSet {
+    pub(super) fn new(written: &[Rule], with_default: bool, cloud: &[Rule]) -> Self {
+        let pack = with_default.then(|| parse_all(&default_pack(), &mut NoVariables));
+        let pack = pack.and_then(Result::ok).unwrap_or_default();
+        let mut rules: Vec<NodeRule> = Vec::new();
+        for rule in written.iter().chain(&pack).chain(cloud) {
+            // A name stands for its first rule.
+            if rule.mode != Mode::Off && !rules.iter().any(|one| one.rule.name() == rule.name()) {
+                let mark = format!("rule:{}", rule.name());
+                rules.push(NodeRule { rule: rule.clone(), mark });
+            }
+        }
+        let enforced = |at: usize, of_kind: fn(&Reaction) -> bool| {
+            rules
+                .get(at)
+                .is_some_and(|one| one.rule.enforces() && one.rule.then.iter().any(of_kind))
+        };
+        let limits = (0..rules.len().min(128))
+            .filter(|at| enforced(*at, |reaction| matches!(reaction, Reaction::Limit(_))))
+            .fold(0, |bits, at| bits | 1 << at);
+        let denies = (0..rules.len()).any(|at| {
+            enforced(at, |reaction| matches!(reaction, Reaction::Deny(_) | Reaction::DenyIp(_)))
+        });
+        let denies_address = (0..rules.len())
+            .any(|at| enforced(at, |reaction| matches!(reaction, Reaction::DenyIp(_))));
+        let mut needs = rules.iter().fold(Needs::default(), |needs, one| needs | one.rule.needs());
+        needs.request_body |= rules.iter().any(|one| one.rule.reads_parameters());
+        let scopes = Scopes::new(rules.iter().map(|one| &one.rule));
+        Self { rules, scopes, limits: RuleBits(limits), denies, denies_address, needs }
+    }
+
+    /// Whether there is no rule.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Some rule limits.
+    #[inline]
+    pub(crate) fn limits(&self) -> bool {
+        !self.limits.is_empty()
+    }
+
+    /// Some rule that is enforced denies sessions or addresses.
+    #[inline]
+    pub(crate) fn denies(&self) -> bool {
+        self.denies
+    }
+
+    /// Some rule that is enforced denies addresses.
+    #[inline]
+    pub(crate) fn denies_address(&self) -> bool {
+        self.denies_address
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &NodeRule> {
+        self.rules.iter()
+    }
+
+    pub(super) fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    /// The rules that a request is about, with their positions.
+    #[inline]
+    pub(crate) fn matches(&self, method: &[u8], path: &[u8]) -> RuleBits {
+        self.scopes.matches(method, path)
+    }
+
+    /// Those of them that limit.
+    #[inline]
+    pub(crate) fn limiting(&self, method: &[u8], path: &[u8]) -> RuleBits {
+        RuleBits(self.matches(method, path).0 & self.limits.0)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, at: usize) -> Option<&NodeRule> {
+        self.rules.get(at)
+    }
+}
