@@ -185,7 +185,7 @@ pub(super) fn finish(r: Request<'_>) {
     if let Some(node) = worker.node() {
         let what = (conf, &*analysis, &resolution);
         let rules: Vec<RuleHit<'_>> = hits.iter().map(as_recorded).collect();
-        record(r, what, main, worker, state, (node, &attacks, &rules));
+        record(r, what, main, worker, state, (node, (&attacks, !detected.is_empty()), &rules));
     }
 }
 
@@ -383,11 +383,13 @@ fn record(
     main: &MainConf,
     worker: &Worker,
     state: &State,
-    (node, attacks, rules): (&str, &[&str], &[RuleHit<'_>]),
+    (node, (attacks, is_detected), rules): (&str, (&[&str], bool), &[RuleHit<'_>]),
 ) {
     let (Some(hasher), Ok(bodies)) = (main.hasher(), state.bodies.try_borrow()) else { return };
     let view = bodies.view(r, main.variables(), Phase::Log);
     let start_ms = r.start_ms();
+    let Ok(mut buffers) = worker.buffers.try_borrow_mut() else { return };
+    let Buffers { scratch, found, encoder, detection } = &mut *buffers;
     let facts = RequestMeta {
         id: main.request_id().and_then(|id| id.evaluate(r)).unwrap_or_default(),
         ts: start_ms,
@@ -403,6 +405,7 @@ fn record(
         denied: state.is_denied(),
         attacks,
         rules,
+        findings: if is_detected { detection.findings() } else { &[] },
     };
     let settings = RecordOptions {
         keys: analysis.keys(),
@@ -412,8 +415,6 @@ fn record(
         content: conf.content(),
         hasher,
     };
-    let Ok(mut buffers) = worker.buffers.try_borrow_mut() else { return };
-    let Buffers { scratch, found, encoder, .. } = &mut *buffers;
     worker.send(encoder.encode(&facts, &settings, resolution, found, &view, scratch));
 }
 

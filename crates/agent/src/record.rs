@@ -1,6 +1,7 @@
 //! The request summary: one line of NDJSON, owned and bounded, with nothing borrowed from the server.
 
 mod encode;
+mod evidence;
 mod limits;
 mod line;
 mod read;

@@ -5,6 +5,8 @@ use std::ops::Range;
 use crate::AttackKind;
 use crate::fields::Place;
 
+/// Longest raw value that a finding keeps, bytes.
+pub const MAX_RAW_BYTES: usize = 4096;
 /// Most bytes of a name that a finding keeps.
 pub const MAX_NAME_BYTES: usize = 128;
 /// Bytes that a finding keeps before and behind the first byte of its match.
@@ -29,10 +31,15 @@ pub struct Finding {
     /// Where the match stands in the raw value (percent-encoded as it was sent; a JSON string without its
     /// quotes and escapes). All of the value where the match shows only in a decoded form of it.
     pub range: Range<usize>,
+    /// `text` is a part of the raw value.
+    pub is_raw: bool,
+    /// The raw value where the match shows only in a decoded form of it, as it was sent. Empty where it is
+    /// longer than [`MAX_RAW_BYTES`].
+    pub raw: Vec<u8>,
     /// The text that matched, in the decoded form in which it did, with up to [`CONTEXT_BYTES`] before
     /// the match and behind its start. Secrets in it are still readable.
     pub text: Vec<u8>,
-    /// Where the match stands in `text`.
+    /// Where the match stands in `text`, cut where that ends.
     pub matched: Range<usize>,
 }
 
@@ -99,6 +106,8 @@ impl Finding {
         let from = start.saturating_sub(CONTEXT_BYTES);
         let to = text.len().min(start + CONTEXT_BYTES);
         let in_name = input.place == Place::Name;
+        let is_raw = text == input.value;
+        let keeps_raw = !is_raw && input.value.len() <= MAX_RAW_BYTES;
         Self {
             kind,
             source: input.source,
@@ -108,7 +117,9 @@ impl Finding {
                 false => input.name[..input.name.len().min(MAX_NAME_BYTES)].to_vec(),
             },
             index,
-            range: if text == input.value { start..end } else { 0..input.value.len() },
+            range: if is_raw { start..end } else { 0..input.value.len() },
+            is_raw,
+            raw: if keeps_raw { input.value.to_vec() } else { Vec::new() },
             text: text[from..to].to_vec(),
             matched: start - from..end.min(to) - from,
         }

@@ -17,7 +17,7 @@ mod kind;
 mod parsers;
 mod view;
 
-pub use finding::{CONTEXT_BYTES, Finding, MAX_NAME_BYTES, Source};
+pub use finding::{CONTEXT_BYTES, Finding, MAX_NAME_BYTES, MAX_RAW_BYTES, Source};
 pub use kind::{AttackKind, AttackKinds, UnknownKind};
 pub use parsers::ParserPanics;
 
@@ -71,7 +71,7 @@ pub fn detect<X: Exchange + ?Sized>(
     fields::each(exchange, fields, &mut |input: Input<'_>| {
         let value = &input.value[..input.value.len().min(MAX_FIELD_BYTES)];
         let input = Input { value, ..input };
-        let mut give = |kind: AttackKind, text: &[u8], at| {
+        let mut give = |kind: AttackKind, input: Input<'_>, text: &[u8], at| {
             if !found.has(kind) {
                 findings.push(Finding::new(kind, input, index, text, at));
                 found = found | kind.into();
@@ -87,7 +87,7 @@ pub fn detect<X: Exchange + ?Sized>(
             low.clear();
             low.extend(text.iter().map(u8::to_ascii_lowercase));
             let view = View::new(low, mask, input.place, is_decoded);
-            find::each(&view, wanted, tokens, &mut |kind, at| give(kind, text, at));
+            find::each(&view, wanted, tokens, &mut |kind, at| give(kind, input, text, at));
             *steps += view.steps();
         });
         if input.place == Place::Argument
@@ -97,7 +97,8 @@ pub fn detect<X: Exchange + ?Sized>(
             combine(input, forms, low);
             let view = View::new(low, Mask::of(low), Place::Argument, false);
             if let Some(at) = find::operator(&view) {
-                give(AttackKind::NosqlInjection, low, at);
+                let sent = [input.name, b"=", input.value].concat();
+                give(AttackKind::NosqlInjection, Input { value: &sent, ..input }, low, at);
             }
         }
         index += 1;

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::record_fields;
 use fields::{declare_record, owned_field};
 
+mod evidence;
 mod fields;
+
+pub use evidence::Evidence;
 
 record_fields!(declare_record);
 
@@ -197,7 +200,9 @@ mod tests {
     #[test]
     fn absent_values_are_left_out() {
         let line = serde_json::to_string(&minimal()).unwrap();
-        for absent in ["app", "ua", "user", "params", "attacks", "\"request\"", "upstream_ms"] {
+        for absent in
+            ["app", "ua", "user", "params", "attacks", "evidence", "\"request\"", "upstream_ms"]
+        {
             assert!(!line.contains(absent), "{absent} in {line}");
         }
         assert!(line.contains("\"denied\":false"));
@@ -212,6 +217,12 @@ mod tests {
             kind: ParamType::Session,
             hashed: true,
             truncated: false,
+        });
+        record.evidence.push(Evidence {
+            kind: "sqli".into(),
+            place: "query".into(),
+            name: Some("q".into()),
+            matched: "' or \"1\"=\"1".into(),
         });
         record.request = Some(FullRequest {
             line: "GET / HTTP/1.1".into(),

@@ -3,9 +3,10 @@
 use api_sessions_protocol::{FullRequest, MAX_RECORD_BYTES, ParamType, RuleHit};
 
 use super::limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES};
-use super::line;
 use super::line::{Line, Shown};
 use super::read::Values;
+use super::{evidence, line};
+use api_sessions_detect::Finding;
 use api_sessions_extract::{ContextParam, KeyExport};
 use api_sessions_extract::{Exchange, Ja4Form, Point, Scratch, Side};
 use api_sessions_identity::{Hasher, Keys, Resolution};
@@ -44,6 +45,8 @@ pub struct RequestMeta<'f> {
     pub attacks: &'f [&'f str],
     /// Rules over sessions that fired with the request, or that refused it.
     pub rules: &'f [RuleHit<'f>],
+    /// What the detectors found.
+    pub findings: &'f [Finding],
 }
 
 /// What the location says of records.
@@ -125,6 +128,7 @@ impl RecordEncoder {
             role: values.named(ParamType::Role, settings, resolution),
             attacks: facts.attacks,
             rules: facts.rules,
+            evidence: Vec::new(),
             denied: facts.denied,
             request: None,
         };
@@ -138,7 +142,9 @@ impl RecordEncoder {
                 hidden: &hidden,
                 shown: &shown,
             };
-            fields.request = Some(full_request(exchange, &rule, secrets));
+            let full = full_request(exchange, &rule, secrets);
+            fields.evidence = evidence::of(facts.findings, &full);
+            fields.request = Some(full);
         }
 
         line.clear();

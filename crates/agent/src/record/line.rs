@@ -1,7 +1,7 @@
 //! Writing a record as its line of JSON: the same bytes as `serde_json`, which looks at each byte of a text
 //! by itself, in a fifth of its time.
 
-use api_sessions_protocol::{FullRequest, ParamType, RuleHit, Source};
+use api_sessions_protocol::{Evidence, FullRequest, ParamType, RuleHit, Source};
 
 use api_sessions_identity::ParameterHash;
 use api_sessions_redact::cut;
@@ -39,6 +39,7 @@ pub(super) struct Line<'l> {
     pub(super) role: Option<Value<'l>>,
     pub(super) attacks: &'l [&'l str],
     pub(super) rules: &'l [RuleHit<'l>],
+    pub(super) evidence: Vec<Evidence<'l>>,
     pub(super) denied: bool,
     pub(super) request: Option<FullRequest<'l>>,
 }
@@ -114,6 +115,7 @@ pub(super) fn write<'p>(
     list(br#","params":["#, params, out, |param, out| write_param(&param, out));
     list(br#","attacks":["#, line.attacks.iter(), out, |kind, out| string(kind.as_bytes(), out));
     list(br#","rules":["#, line.rules.iter(), out, write_rule);
+    list(br#","evidence":["#, line.evidence.iter(), out, write_evidence);
     flag(br#","denied":"#, line.denied, out);
     if let Some(request) = &line.request {
         out.extend_from_slice(br#","request":"#);
@@ -146,6 +148,14 @@ fn write_rule(rule: &RuleHit<'_>, out: &mut Vec<u8>) {
     number(br#","count":"#, rule.count, out);
     text(br#","then":"#, rule.then.as_bytes(), out);
     flag(br#","enforced":"#, rule.enforced, out);
+    out.push(b'}');
+}
+
+fn write_evidence(evidence: &Evidence<'_>, out: &mut Vec<u8>) {
+    text(br#"{"type":"#, evidence.kind.as_bytes(), out);
+    text(br#","place":"#, evidence.place.as_bytes(), out);
+    optional(br#","name":"#, evidence.name.as_deref().map(str::as_bytes), out);
+    text(br#","match":"#, evidence.matched.as_bytes(), out);
     out.push(b'}');
 }
 
@@ -321,6 +331,11 @@ mod tests {
             .prop_map(|(name, count, then, enforced)| RuleHit { name, count, then, enforced })
     }
 
+    fn evidence() -> impl Strategy<Value = Evidence<'static>> {
+        (text(), text(), proptest::option::of(text()), text())
+            .prop_map(|(kind, place, name, matched)| Evidence { kind, place, name, matched })
+    }
+
     fn full() -> impl Strategy<Value = FullRequest<'static>> {
         let headers = proptest::collection::vec((text(), text()), 0..4);
         let option = || proptest::option::of(text());
@@ -349,6 +364,7 @@ mod tests {
             params in proptest::collection::vec(param(), 0..4),
             attacks in proptest::collection::vec(text(), 0..3),
             rules in proptest::collection::vec(rule(), 0..3),
+            evidence in proptest::collection::vec(evidence(), 0..3),
             request in proptest::option::of(full()),
             (session, scheme) in (any::<[u8; 16]>(), prop_oneof![Just("http"), Just("https")]),
         ) {
@@ -359,7 +375,7 @@ mod tests {
                 ua: options[1].clone(), host: options[2].clone(), method: texts[5].clone(),
                 path: texts[0].clone(), proto: options[3].clone(), scheme: Some(scheme.into()), ja4: options[4].clone(), status,
                 time_ms: numbers[1], upstream_ms, request_bytes: numbers[2], response_bytes: numbers[3],
-                user: options[5].clone(), role: options[6].clone(), params, attacks, rules, denied, request,
+                user: options[5].clone(), role: options[6].clone(), params, attacks, rules, evidence, denied, request,
             };
             let mut line = Vec::new();
             let some = |text: &'_ Option<std::borrow::Cow<'static, str>>| text.clone();
@@ -374,7 +390,7 @@ mod tests {
                 scheme: Some(scheme), ja4: bytes(4), status: record.status, time_ms: record.time_ms,
                 upstream_ms: record.upstream_ms, request_bytes: record.request_bytes,
                 response_bytes: record.response_bytes, user: bytes(5).map(Value::Text),
-                role: bytes(6).map(Value::Text), attacks: &kinds, rules: &record.rules, denied: record.denied,
+                role: bytes(6).map(Value::Text), attacks: &kinds, rules: &record.rules, evidence: record.evidence.clone(), denied: record.denied,
                 request: record.request.clone(),
             };
             let params = record.params.iter().map(|param| Shown {

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use api_sessions_protocol::Evidence;
 use api_sessions_store::StoredRequest;
 use api_sessions_store::clock::rfc3339_ms;
 
-const COLUMNS: [&str; 23] = [
+const COLUMNS: [&str; 24] = [
     "time",
     "id",
     "session",
@@ -29,6 +30,7 @@ const COLUMNS: [&str; 23] = [
     "denied",
     "parameters",
     "ja4",
+    "evidence",
 ];
 
 /// A cell that no spreadsheet evaluates as a formula, even after leading blanks or with the full-width forms of
@@ -60,6 +62,7 @@ pub fn render(requests: &[StoredRequest], head: bool) -> Vec<u8> {
         let attacks = record.attacks.join(" ");
         let params: Vec<_> =
             record.params.iter().map(|param| format!("{}={}", param.name, param.value)).collect();
+        let evidence: Vec<_> = record.evidence.iter().map(evidence_text).collect();
         let _ = writer.write_record([
             rfc3339_ms(record.ts),
             cell(&record.id).into_owned(),
@@ -84,9 +87,16 @@ pub fn render(requests: &[StoredRequest], head: bool) -> Vec<u8> {
             record.denied.to_string(),
             cell(&params.join("; ")).into_owned(),
             text(&record.ja4),
+            cell(&evidence.join("; ")).into_owned(),
         ]);
     }
     writer.into_inner().unwrap_or_default()
+}
+
+/// `sqli query q: ' or 1=1`.
+fn evidence_text(evidence: &Evidence<'_>) -> String {
+    let name = evidence.name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
+    format!("{} {}{name}: {}", evidence.kind, evidence.place, evidence.matched)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@
 /// | `words`         | `Vec<Cow<str>>`         | left out where it is empty     |
 /// | `parameters`    | `Vec<Param>`            | left out where it is empty     |
 /// | `rules`         | `Vec<RuleHit>`          | left out where it is empty     |
+/// | `evidence`      | `Vec<Evidence>`         | left out where it is empty     |
 #[macro_export]
 macro_rules! record_fields {
     ($then:ident) => {
@@ -71,6 +72,8 @@ macro_rules! record_fields {
             attacks: words;
             /// Rules over sessions that fired with the request, or that refused it.
             rules: rules;
+            /// What the module's own detectors matched: one for each type that they found.
+            evidence: evidence;
             /// The request was answered by the denylist (or would have been, in dry run).
             denied: flag;
         }
@@ -139,6 +142,12 @@ macro_rules! declare_record {
             pub $name: Vec<RuleHit<'a>>,
         ] $($rest)* }
     };
+    (@struct [$($done:tt)*] $(#[$doc:meta])* $name:ident: evidence; $($rest:tt)*) => {
+        declare_record! { @struct [$($done)*
+            $(#[$doc])* #[serde(borrow, skip_serializing_if = "Vec::is_empty")]
+            pub $name: Vec<Evidence<'a>>,
+        ] $($rest)* }
+    };
     (@struct $done:tt $(#[$doc:meta])* $name:ident: number; $($rest:tt)*) => {
         declare_record! { @required $done $(#[$doc])* $name: u64; $($rest)* }
     };
@@ -193,6 +202,9 @@ macro_rules! owned_field {
     };
     (rules $value:expr) => {
         $value.into_iter().map(RuleHit::into_owned).collect()
+    };
+    (evidence $value:expr) => {
+        $value.into_iter().map(Evidence::into_owned).collect()
     };
     ($kind:ident $value:expr) => {
         $value

@@ -1,6 +1,6 @@
 //! A request as a row.
 
-use api_sessions_protocol::{FullRequest, Param, Record, RuleHit, Source, record_fields};
+use api_sessions_protocol::{Evidence, FullRequest, Param, Record, RuleHit, Source, record_fields};
 use serde::{Deserialize, Serialize};
 
 use crate::{Day, NewRequest, StoredRequest};
@@ -47,6 +47,9 @@ macro_rules! column_type {
     ($name:ident words) => {
         "Array(String)"
     };
+    ($name:ident evidence) => {
+        "String"
+    };
     ($name:ident parameters) => {
         "String"
     };
@@ -75,6 +78,7 @@ macro_rules! new_type {
     (optional_number) => { Option<u64> };
     (flag) => { u8 };
     (words) => { Vec<&'r str> };
+    (evidence) => { String };
     (parameters) => { String };
     (rules) => { String };
 }
@@ -96,6 +100,9 @@ macro_rules! new_value {
     };
     (words $value:expr) => {
         $value.iter().map(|word| &**word).collect()
+    };
+    (evidence $value:expr) => {
+        evidence_text(&$value)
     };
     (parameters $value:expr) => {
         serde_json::to_string(&$value).unwrap_or_default()
@@ -123,6 +130,7 @@ macro_rules! row_type {
     (optional_number) => { Option<u64> };
     (flag) => { u8 };
     (words) => { Vec<String> };
+    (evidence) => { String };
     (parameters) => { String };
     (rules) => { String };
 }
@@ -141,6 +149,9 @@ macro_rules! row_value {
     };
     (words $value:expr) => {
         $value.into_iter().map(Into::into).collect()
+    };
+    (evidence $value:expr) => {
+        evidence(&$value)
     };
     (parameters $value:expr) => {
         parameters(&$value)
@@ -215,6 +226,19 @@ macro_rules! declare_rows {
 }
 
 record_fields!(declare_rows);
+
+/// A JSON array; empty: none.
+fn evidence_text(list: &[Evidence<'_>]) -> String {
+    match list {
+        [] => String::new(),
+        list => serde_json::to_string(list).unwrap_or_default(),
+    }
+}
+
+fn evidence(json: &str) -> Vec<Evidence<'static>> {
+    let list: Vec<Evidence<'_>> = serde_json::from_str(json).unwrap_or_default();
+    list.into_iter().map(Evidence::into_owned).collect()
+}
 
 fn parameters(json: &str) -> Vec<Param<'static>> {
     let params: Vec<Param<'_>> = serde_json::from_str(json).unwrap_or_default();

@@ -1,13 +1,13 @@
 //! A request as a row of the table `request`: a column for each field of a record.
 //!
 //! Strings that repeat are numbers of rows in `string`; `source` too. The id is a blob, the path is stored where
-//! it differs from the endpoint, attacks and rules are JSON arrays, parameters are `postcard`, or the row of an earlier
+//! it differs from the endpoint, attacks, rules and evidence are JSON arrays, parameters are `postcard`, or the row of an earlier
 //! request of the session that has the same ones.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use api_sessions_protocol::{Record, RuleHit, Source, record_fields};
+use api_sessions_protocol::{Evidence, Record, RuleHit, Source, record_fields};
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, Statement};
 use serde::Deserialize;
@@ -46,6 +46,9 @@ macro_rules! column_type {
         concat!(stringify!($name), " TEXT")
     };
     ($name:ident rules) => {
+        concat!(stringify!($name), " TEXT")
+    };
+    ($name:ident evidence) => {
         concat!(stringify!($name), " TEXT")
     };
     ($name:ident parameters) => {
@@ -109,17 +112,15 @@ macro_rules! bind {
     ($name:ident optional_number $at:ident $to:ident $new:ident $strings:ident) => {
         $to.raw_bind_parameter($at, $new.record.$name.map(|n| n as i64))?
     };
-    ($name:ident words $at:ident $to:ident $new:ident $strings:ident) => {{
-        let words = &$new.record.$name;
-        let json = (!words.is_empty()).then(|| serde_json::to_string(words).unwrap_or_default());
-        $to.raw_bind_parameter($at, json)?
-    }};
-    ($name:ident rules $at:ident $to:ident $new:ident $strings:ident) => {{
-        let rules = &$new.record.$name;
-        let json = (!rules.is_empty()).then(|| serde_json::to_string(rules).unwrap_or_default());
-        $to.raw_bind_parameter($at, json)?;
-        0
-    }};
+    ($name:ident words $at:ident $to:ident $new:ident $strings:ident) => {
+        bind!(@json $at $to $new.record.$name)
+    };
+    ($name:ident evidence $at:ident $to:ident $new:ident $strings:ident) => {
+        bind!(@json $at $to $new.record.$name)
+    };
+    ($name:ident rules $at:ident $to:ident $new:ident $strings:ident) => {
+        bind!(@json $at $to $new.record.$name)
+    };
     ($name:ident parameters $at:ident $to:ident $new:ident $strings:ident) => {{
         let params = &$new.record.$name;
         let bytes = (!params.is_empty()).then(|| codec::pack_params(params));
@@ -131,6 +132,11 @@ macro_rules! bind {
     ($name:ident $kind:ident $at:ident $to:ident $new:ident $strings:ident) => {
         $to.raw_bind_parameter($at, $new.record.$name as i64)?
     };
+    (@json $at:ident $to:ident $list:expr) => {{
+        let list = &$list;
+        let json = (!list.is_empty()).then(|| serde_json::to_string(list).unwrap_or_default());
+        $to.raw_bind_parameter($at, json)?
+    }};
 }
 
 /// Reads a field.
@@ -177,6 +183,9 @@ macro_rules! read {
                 .collect(),
             None => Vec::new(),
         }
+    };
+    ($name:ident evidence $at:ident $row:ident $endpoint:ident $strings:ident) => {
+        evidence($row, $at)?
     };
     ($name:ident parameters $at:ident $row:ident $endpoint:ident $strings:ident) => {
         match $row.get_ref($at)? {
@@ -285,6 +294,15 @@ pub(super) fn words(row: &Row<'_>, at: usize) -> rusqlite::Result<Vec<String>> {
         Some(json) => serde_json::from_str(json).map_err(|_| damaged()),
         None => Ok(Vec::new()),
     }
+}
+
+/// A JSON array; absent: none.
+fn evidence(row: &Row<'_>, at: usize) -> rusqlite::Result<Vec<Evidence<'static>>> {
+    let Some(json) = row.get_ref(at)?.as_str_or_null().map_err(|_| damaged())? else {
+        return Ok(Vec::new());
+    };
+    let list: Vec<Evidence<'_>> = serde_json::from_str(json).map_err(|_| damaged())?;
+    Ok(list.into_iter().map(Evidence::into_owned).collect())
 }
 
 fn source(text: &str) -> Source {
