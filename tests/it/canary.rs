@@ -88,6 +88,10 @@ const BODIES: &[(&str, &str)] = &[
     ("application/json", r#"{"broken": LIVE"#),
 ];
 
+/// What stands behind a secret in the same value, for the detectors to show: in a target, in a header and in a body.
+const ATTACKS: [&str; 3] =
+    ["%27%20UNION%20SELECT%20a%20FROM%20b--", "' UNION SELECT a FROM b--", "' OR '1'='1"];
+
 /// How the secret stands somewhere else in the same request.
 const ELSEWHERE: &[&str] =
     &["as it is", "percent", "base64", "json", "html", "javascript", "nowhere"];
@@ -234,9 +238,11 @@ fn no_secret_is_in_batches_spool_log_or_status() {
     let mut secrets = Vec::new();
     for (number, (_, source)) in SOURCES.iter().enumerate() {
         for (way, elsewhere) in ELSEWHERE.iter().enumerate() {
-            for attack in ["fine", "attack"] {
-                let secret = format!("Zk{number}q{way}{attack}Canary7351");
-                let answer = raw(nginx.port, &request(source, elsewhere, &secret, attack));
+            for attack in ["fine", "attack", "1%27%20OR%20%27{}%27%20=%20%27{}"] {
+                let secret = format!("Zk{number}q{way}n{}Canary7351", attack.len());
+                // The value stands in the attack too.
+                let attack = attack.replace("{}", &secret);
+                let answer = raw(nginx.port, &request(source, elsewhere, &secret, &attack));
                 assert!(
                     answer.starts_with(b"HTTP/1.1 200"),
                     "{}",
@@ -247,20 +253,24 @@ fn no_secret_is_in_batches_spool_log_or_status() {
         }
     }
     for (number, (target, header)) in LIVE.iter().enumerate() {
-        let secret = format!("Lv{number}qCanary7351Live");
-        let target = target.replace("LIVE", &secret);
-        let q = if target.contains('?') { "&q=attack" } else { "?q=attack" };
-        let header = header.replace("LIVE", &secret);
-        let request =
-            format!("GET {target}{q} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{header}\r\n\r\n");
-        let answer = raw(nginx.port, request.as_bytes());
-        assert!(answer.starts_with(b"HTTP/1.1 200"), "{target} {header}");
-        secrets.push((secret, format!("live, {target} {header}")));
+        for attack in [["", ""], [ATTACKS[0], ATTACKS[1]]] {
+            let secret = format!("Lv{number}q{}Canary7351Live", attack[0].len());
+            let target = target.replace("LIVE", &format!("{secret}{}", attack[0]));
+            let q = if target.contains('?') { "&q=attack" } else { "?q=attack" };
+            let header = header.replace("LIVE", &format!("{secret}{}", attack[1]));
+            let request = format!(
+                "GET {target}{q} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{header}\r\n\r\n"
+            );
+            let answer = raw(nginx.port, request.as_bytes());
+            assert!(answer.starts_with(b"HTTP/1.1 200"), "{target} {header}");
+            secrets.push((secret, format!("live, {target} {header}")));
+        }
     }
     for (number, (kind, body)) in BODIES.iter().enumerate() {
-        for encoded in [false, true] {
-            let secret = format!("Bd{number}q{}Canary7351", u8::from(encoded));
-            let body = body.replace("LIVE", &secret);
+        for (encoded, attack) in [(false, ""), (true, ""), (false, ATTACKS[2]), (true, ATTACKS[2])]
+        {
+            let secret = format!("Bd{number}q{}{}Canary7351", u8::from(encoded), attack.len());
+            let body = body.replace("LIVE", &format!("{secret}{attack}"));
             let (kind, body) = match encoded {
                 true => ("application/json", format!("{{\"blob\":\"{}\"}}", STANDARD.encode(body))),
                 false => (*kind, body),
@@ -291,6 +301,9 @@ fn no_secret_is_in_batches_spool_log_or_status() {
     files(&directory.path().join("spool"), &mut left);
     let spooled: usize = left.iter().map(|(_, bytes)| bytes.len()).sum();
     assert!(spooled > 50_000, "the search has something to search: {spooled}");
+    let evidence = |bytes: &[u8]| bytes.windows(12).filter(|it| it == b"\"evidence\":[").count();
+    let found: usize = left.iter().map(|(_, bytes)| evidence(bytes)).sum();
+    assert!(found > 100, "{found} records have evidence");
     let mut hits = Vec::new();
     for (secret, what) in &secrets {
         for form in forms(secret) {

@@ -75,6 +75,16 @@ fn attacks_are_marked_let_through_and_exported_in_full() {
     assert!(attacks.contains(&"command_injection".into()), "{with_body:#}");
     assert!(attacks.contains(&"path_traversal".into()), "{with_body:#}");
     assert_eq!(with_body["request"]["body"], r#"{"name":"; cat /etc/passwd"}"#);
+    assert_eq!(
+        record(&cloud, "/a")["evidence"],
+        serde_json::json!([{"type": "sqli", "place": "query", "name": "q", "match": "1' OR '1'='1"}])
+    );
+    let evidence = with_body["evidence"].as_array().unwrap();
+    assert_eq!(evidence.len(), 2, "{with_body:#}");
+    assert!(
+        evidence.iter().all(|it| it["place"] == "json" && it["name"] == "name"),
+        "{with_body:#}"
+    );
     for benign in ["/d", "/sqli", "/off"] {
         let record = record(&cloud, benign);
         assert!(record.get("attacks").is_none() && record.get("request").is_none(), "{record:#}");
@@ -82,6 +92,18 @@ fn attacks_are_marked_let_through_and_exported_in_full() {
     let status = get(nginx.port, "/status", &[]).json();
     assert_eq!(status["table"]["requests_detected_total"], 3);
     assert_eq!(status["table"]["requests_malicious_total"], 3);
+}
+
+#[test]
+fn findings_of_one_request_are_no_evidence_of_the_next() {
+    let cloud = Cloud::start();
+    let nginx = start(&cloud, "api_sessions_detect on; api_sessions_attack custom $arg_waf;");
+    get(nginx.port, "/a?q=1%27%20OR%20%271%27%3D%271", &[("S", "x")]);
+    get(nginx.port, "/off?waf=1", &[("S", "x")]);
+    let marked = record(&cloud, "/off");
+    assert_eq!(marked["attacks"], serde_json::json!(["custom"]));
+    assert!(marked.get("evidence").is_none(), "{marked:#}");
+    assert!(record(&cloud, "/a").get("evidence").is_some());
 }
 
 #[test]

@@ -250,7 +250,7 @@ impl Traffic {
         if random.u64(..200) == 0 {
             let _ = write!(
                 out,
-                r#","attacks":["{}"],"denied":{},"request":{{"line":"GET {path}?q=1%27+or+1=1 HTTP/2.0","headers":[["host","{}"],["user-agent","{}"]],"truncated":false}}}}"#,
+                r#","attacks":["{0}"],"evidence":[{{"type":"{0}","place":"query","name":"q","match":"1' or 1=1"}}],"denied":{1},"request":{{"line":"GET {path}?q=1%27+or+1=1 HTTP/2.0","headers":[["host","{2}"],["user-agent","{3}"]],"truncated":false}}}}"#,
                 pick(random, &ATTACKS),
                 a % 4 == 0,
                 visitor.host,

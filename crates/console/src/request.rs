@@ -1,9 +1,12 @@
 //! One request: all its values, and the full content of a malicious one as text.
 
+mod evidence;
+
 use api_sessions_protocol::{FullRequest, Param, ParamType, Record};
 use axum::extract::State;
 use maud::{Markup, html};
 
+use self::evidence::Marks;
 use super::Viewer;
 use super::html::{encoded, page, size, visible};
 use api_sessions_cloud_api::error::AppError;
@@ -36,6 +39,7 @@ pub async fn open(
             @if !record.attacks.is_empty() {
                 p { @for attack in &record.attacks { span.badge.bad { (visible(attack)) } " " } }
             }
+            (evidence::list(&record.evidence))
             dl.facts {
                 div { dt { "Time (UTC)" } dd { (api_sessions_store::clock::rfc3339(record.ts)) } }
                 div { dt { "Response code" } dd.bad[record.status >= 400] { (record.status) } }
@@ -60,7 +64,7 @@ pub async fn open(
             }
             (parameters("Session parameters", &of(|kind| kind == ParamType::Session), record))
             (parameters("Context parameters", &of(|kind| kind != ParamType::Session), record))
-            @if let Some(full) = &record.request { (content(full)) }
+            @if let Some(full) = &record.request { (content(full, &Marks::new(&record.evidence))) }
             }
         },
     ))
@@ -101,15 +105,31 @@ fn kind(kind: ParamType) -> &'static str {
     }
 }
 
-fn content(full: &FullRequest<'_>) -> Markup {
+fn content(full: &FullRequest<'_>, marks: &Marks<'_>) -> Markup {
     html! {
         h2 { "Full content" }
-        p.quiet { "As the client sent it, with secrets masked." @if full.truncated { " Truncated at a limit." } }
+        p.quiet {
+            "As the client sent it, but for what is secret: " code { "[hash:…]" } " is the same for equal values, "
+            code { "[hidden]" } " is not shown at all."
+            @if let Some(reason) = full.hidden.as_deref() { " " (why_hidden(reason)) }
+            @if full.truncated { " Truncated at a limit." }
+        }
         pre.content tabindex="0" {
-            (visible(&full.line)) "\n"
-            @for (name, value) in &full.headers { (visible(name)) ": " (visible(value)) "\n" }
-            @if let Some(body) = &full.body { "\n" (visible(body)) }
+            (marks.show(&full.line)) "\n"
+            @for (name, value) in &full.headers { (visible(name)) ": " (marks.show(value)) "\n" }
+            @if let Some(body) = &full.body { "\n" (marks.show(body)) }
             @if let Some(body) = &full.body_base64 { "\n" span.quiet { "(binary, base64)" } "\n" (visible(body)) }
         }
+    }
+}
+
+/// Why nothing of a body is shown, in words.
+fn why_hidden(reason: &str) -> String {
+    match reason {
+        "unparsed" => "The body is hidden: it could not be read as what its type says, so secrets could not be cut \
+                       out of it."
+            .into(),
+        "whole" => "The body is hidden: the secrets in it could not be cut out one by one.".into(),
+        other => format!("The body is hidden ({}).", visible(other)),
     }
 }

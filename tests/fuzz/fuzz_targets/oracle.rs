@@ -93,6 +93,8 @@ pub fn texts<'r>(record: &'r Record<'_>) -> Vec<&'r str> {
     let mut texts: Vec<&str> = optional.into_iter().flatten().map(|text| &**text).collect();
     texts.extend([&*record.method, &*record.path]);
     texts.extend(content(record));
+    let evidence = record.evidence.iter();
+    texts.extend(evidence.flat_map(|it| [it.name.as_deref().unwrap_or_default(), &*it.matched]));
     texts
 }
 

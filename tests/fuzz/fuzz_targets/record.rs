@@ -9,6 +9,7 @@ mod oracle;
 mod request;
 
 use api_sessions_agent::record::{RecordEncoder, RecordOptions, RequestMeta};
+use api_sessions_detect::{AttackKinds, Workspace, detect};
 use api_sessions_redact::FullContent;
 use api_sessions_identity::{Fallback, Hasher, Keys, Phase, resolve};
 use api_sessions_extract::Scratch;
@@ -25,8 +26,11 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let resolution = resolve(keys, exchange, Phase::Log, &hasher, &mut scratch, &mut found);
     let settings =
         RecordOptions { keys, params: &request.params, masks: &request.masks, shown: &[], content: FullContent::Redacted, hasher: &hasher };
+    let mut workspace = Workspace::default();
+    detect(exchange, AttackKinds::all(), &mut workspace);
     let facts = RequestMeta {
         attacks: &["sqli"],
+        findings: workspace.findings(),
         app: Some(&request.app),
         proto: &request.proto,
         ..RequestMeta::default()

@@ -71,6 +71,9 @@ fn lines(dice: &mut Dice, now: u64, count: u64, first: u32) -> Vec<Value> {
                 let content = json!({"line": "GET /?' HTTP/1.1", "headers": [["A", "b?\u{1}"]],
                     "body": "x=\\'", "truncated": false});
                 fields.insert("request".into(), content);
+                let evidence = json!([{"type": "sqli", "place": "query", "match": "' \u{2026}\"\u{1}"},
+                    {"type": "xss", "place": "form", "name": "b?\u{1}", "match": "<x>"}]);
+                fields.insert("evidence".into(), evidence);
             }
             record(dice.below(60) as u32, first + n as u32, more)
         })

@@ -115,6 +115,7 @@ fn answers_are_as_described() {
     let full = json!({"app": "shop", "user": "ann", "role": "buyer", "attacks": ["sqli"],
         "upstream_ms": 3,
         "rules": [{"name": "logins", "count": 11, "then": "mark", "enforced": false}],
+        "evidence": [{"type": "sqli", "place": "query", "name": "q", "match": "' or 1"}],
         "params": [{"name": "a", "value": "b", "type": "context", "hashed": false, "truncated": true}],
         "request": {"line": "GET / HTTP/1.1", "headers": [["a", "b"]], "body": "x",
                     "truncated": true}});

@@ -57,7 +57,9 @@ fn times_are_no_part_of_a_snapshot() {
 fn pages_of_the_console() {
     let cloud = Cloud::start();
     let content = json!({"line": "GET /<script> HTTP/1.1", "headers": [["Host", "shop.example"]],
-        "body": "a=\u{202e}1", "truncated": true});
+        "body": "a=\u{202e}1", "hidden": "unparsed", "truncated": true});
+    let evidence = json!([{"type": "sqli", "place": "path", "match": "/<script>"},
+        {"type": "sqli", "place": "json", "name": "password", "match": "\u{2026}' or 1=1"}]);
     let start = now() - 3_600_000;
     cloud.post(&[
         record(1, 1, json!({"ts": start, "user": "<b>ann</b>", "role": "buyer", "app": "shop"})),
@@ -67,7 +69,7 @@ fn pages_of_the_console() {
             json!({"ts": start + 1500, "status": 403, "attacks": ["sqli"], "denied": true, "upstream_ms": 3,
             "params": [{"name": "sid", "value": "00112233", "type": "session", "hashed": true},
                        {"name": "plan", "value": "gold", "type": "context", "hashed": false}],
-            "request": content}),
+            "request": content, "evidence": evidence}),
         ),
         record(2, 3, json!({"ts": start + 1600, "host": "api.example",
             "rules": [{"name": "walked", "count": 11, "then": "deny:5m", "enforced": true}]})),
