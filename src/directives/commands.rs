@@ -13,7 +13,8 @@ use super::detect::Detect;
 use super::export::Export;
 use super::fallback::FallbackDirective;
 use super::flags::{
-    BodySize, BuiltinKeys, Enable, Follow, FullContentDirective, JsonTypesDirective, PrereadBody,
+    BodySize, BuiltinKeys, DetectBodySize, Enable, Follow, FullContentDirective,
+    JsonTypesDirective, PrereadBody,
 };
 use super::ja4::Ja4Directive;
 use super::keys::{ContextParamDirective, Mask, SessionKeyDirective, Show};
@@ -41,6 +42,7 @@ pub(crate) static mut COMMANDS: [ngx_command_t; 28] = [
     command::<ContextParamDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Application>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<BodySize>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
+    command::<DetectBodySize>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<JsonTypesDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<PrereadBody>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Mask>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),

@@ -125,6 +125,18 @@ impl Directive for JsonTypesDirective {
     }
 }
 
+pub(super) struct DetectBodySize;
+
+impl Directive for DetectBodySize {
+    type Level = LocationConf;
+    const NAME: &'static CStr = c"api_sessions_detect_body_size";
+    const SYNTAX: &'static str = "size";
+
+    fn set(_cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
+        once(&mut level.detect_body_size, size(one(words)?, 0..=MAX_BODY_SIZE)?)
+    }
+}
+
 pub(super) struct BodySize;
 
 impl Directive for BodySize {

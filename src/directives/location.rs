@@ -28,6 +28,8 @@ use crate::ffi::variable::ComplexValue;
 
 /// Default of `api_sessions_body_size`, bytes.
 const BODY_SIZE: usize = 16 * 1024;
+/// Default of `api_sessions_detect_body_size`, bytes.
+const DETECT_BODY_SIZE: usize = 128 * 1024;
 
 /// `api_sessions_follow`.
 #[derive(Clone, Copy)]
@@ -103,6 +105,7 @@ pub(crate) struct LocationConf {
     pub(super) content: Option<FullContent>,
     pub(super) application: Option<Rc<ComplexValue>>,
     pub(super) body_size: Option<usize>,
+    pub(super) detect_body_size: Option<usize>,
     pub(super) json_types: Option<Rc<JsonTypes>>,
     pub(super) preread: Option<bool>,
     pub(super) follow: Option<Following>,
@@ -141,6 +144,7 @@ impl LocationConf {
         self.content = self.content.or(above.content);
         self.application = self.application.take().or_else(|| above.application.clone());
         self.body_size = self.body_size.or(above.body_size);
+        self.detect_body_size = self.detect_body_size.or(above.detect_body_size);
         self.json_types = self.json_types.take().or_else(|| above.json_types.clone());
         self.preread = self.preread.or(above.preread);
         self.follow = self.follow.or(above.follow);
@@ -241,6 +245,21 @@ impl LocationConf {
     #[inline]
     pub(crate) fn body_size(&self) -> usize {
         self.body_size.unwrap_or(BODY_SIZE)
+    }
+
+    /// How much of a request's body detectors see.
+    #[inline]
+    pub(crate) fn detect_body_size(&self) -> usize {
+        self.detect_body_size.unwrap_or(DETECT_BODY_SIZE)
+    }
+
+    /// How much of a request's body is kept, for points and records or for detectors.
+    #[inline]
+    pub(crate) fn kept_body_size(&self) -> usize {
+        match self.detect().is_empty() {
+            true => self.body_size(),
+            false => self.body_size().max(self.detect_body_size()),
+        }
     }
 
     /// How requests are marked as malicious.

@@ -112,7 +112,7 @@ impl Prereader for Prereading {
             return;
         };
         if let Ok(mut bodies) = state.bodies.try_borrow_mut() {
-            bodies.decode_request(r, conf.body_size());
+            bodies.decode_request(r, conf.kept_body_size());
         }
     }
 }

@@ -25,7 +25,7 @@ impl Observer for Bodies {
                 || MediaType::of(content_type) == MediaType::Form
         };
         let Some(conf) = observing(r, |needs| needs.request_body, may_hold_tokens) else { return };
-        watch(r, conf, |bodies| bodies.request.take(chunks, conf.body_size()));
+        watch(r, conf, |bodies| bodies.request.take(chunks, conf.kept_body_size()));
     }
 
     fn response_body(r: Request<'_>, chunks: Chunks<'_>) {
@@ -105,9 +105,31 @@ impl BodyPair {
         variables: &'v PointVariables,
         phase: Phase,
     ) -> View<'v> {
+        let limit = r.location::<LocationConf>().map_or(0, LocationConf::body_size);
+        self.view_within(r, variables, phase, limit)
+    }
+
+    /// As [`Self::view`], with what detectors see of the request's body.
+    pub(super) fn detection_view<'v>(
+        &'v self,
+        r: Request<'v>,
+        variables: &'v PointVariables,
+        conf: &LocationConf,
+    ) -> View<'v> {
+        self.view_within(r, variables, Phase::Log, conf.detect_body_size())
+    }
+
+    fn view_within<'v>(
+        &'v self,
+        r: Request<'v>,
+        variables: &'v PointVariables,
+        phase: Phase,
+        limit: usize,
+    ) -> View<'v> {
         let types = r.location::<LocationConf>().map_or(&JsonTypes::Json, LocationConf::json_types);
-        let request = self.request.body(r.content_type(), types).or_else(|| unseen(r));
-        let response = self.response.body(r.response_content_type().unwrap_or_default(), types);
+        let request = self.request.body(r.content_type(), types, limit).or_else(|| unseen(r));
+        let content_type = r.response_content_type().unwrap_or_default();
+        let response = self.response.body(content_type, types, usize::MAX);
         View::new(r, variables, phase, request, response)
     }
 
@@ -131,10 +153,16 @@ impl BodyPair {
     }
 
     /// Decodes both, in the log phase.
-    pub(super) fn decode(&mut self, r: Request<'_>, limit: usize) {
-        self.decode_request(r, limit);
+    pub(super) fn decode(&mut self, r: Request<'_>, conf: &LocationConf) {
+        self.decode_request(r, conf.kept_body_size());
         let encoding = r.header_out(b"content-encoding").unwrap_or_default();
-        self.response.decode_response(encoding, limit);
+        self.response.decode_response(encoding, conf.body_size());
+    }
+
+    /// Why detectors did not see all of the request's body.
+    pub(super) fn undetected(&self, view: &View<'_>) -> Option<Unread> {
+        let is_seen = view.body(Side::Request).is_none_or(|body| body.complete);
+        self.request.undetected().or_else(|| (!is_seen).then_some(Unread::Size))
     }
 
     /// Why keys and parameters that read bodies could not read these, in the log phase: of the request, of the
@@ -143,17 +171,18 @@ impl BodyPair {
         &self,
         view: &View<'_>,
         analysis: &Analysis,
-        types: &JsonTypes,
+        conf: &LocationConf,
         scratch: &mut Scratch,
     ) -> [Option<Unread>; 2] {
         let of = |side, capture: &Capture, content_type: &[u8], scratch: &mut Scratch| {
             let seen = view.body(side).filter(|body| !body.bytes.is_empty());
-            let is_json = seen.map_or(types.may_be_json(content_type), |body| body.json);
+            let is_json =
+                seen.map_or(conf.json_types().may_be_json(content_type), |body| body.json);
             let kind = if is_json { MediaType::Json } else { MediaType::of(content_type) };
             let reads = |point: &&Point| point.reads_body_of(side, kind);
             let mut points = analysis.body_points(side).filter(reads).peekable();
             let misses_json = !is_json && analysis.reads_json(side);
-            let unread = capture.unread(points.peek().is_some(), misses_json)?;
+            let unread = capture.unread(points.peek().is_some(), misses_json, conf.body_size())?;
             let is_lost =
                 unread != Unread::Size || points.any(|point| point.read(view, scratch).is_none());
             is_lost.then_some(unread)

@@ -176,15 +176,29 @@ impl Capture {
     }
 
     /// What of it points may read.
+    ///
+    /// At most `limit` bytes of it.
     pub(super) fn body<'b>(
         &'b self,
         content_type: &'b [u8],
         types: &JsonTypes,
+        limit: usize,
     ) -> Option<Body<'b>> {
-        if self.bytes.is_empty() {
+        let seen = self.bytes.get(..limit).unwrap_or(&self.bytes);
+        if seen.is_empty() {
             return None;
         }
-        Some(Body::new(&self.bytes, content_type, !self.cut && self.ended, types))
+        let is_whole = !self.cut && self.ended && seen.len() == self.bytes.len();
+        Some(Body::new(seen, content_type, is_whole, types))
+    }
+
+    /// Why not all of the body that was kept could be looked at.
+    pub(super) fn undetected(&self) -> Option<Unread> {
+        match (self.undecodable, self.cut) {
+            (true, _) => Some(Unread::Encoding),
+            (false, true) => Some(Unread::Size),
+            _ => None,
+        }
     }
 
     /// All of it was kept, and its end was seen.
@@ -193,12 +207,12 @@ impl Capture {
     }
 
     /// Why points cannot read the body, or not all of it. `may_read`: one of them reads its type;
-    /// `misses_json`: one of them reads JSON, which this is not by its type.
-    pub(super) fn unread(&self, may_read: bool, misses_json: bool) -> Option<Unread> {
+    /// `misses_json`: one of them reads JSON, which this is not by its type; `limit`: of its bytes, they see so many.
+    pub(super) fn unread(&self, may_read: bool, misses_json: bool, limit: usize) -> Option<Unread> {
         if misses_json && (self.of_other_type || begins_as_json(&self.bytes)) {
             return Some(Unread::Type);
         }
-        match (may_read, self.undecodable, self.cut) {
+        match (may_read, self.undecodable, self.cut || self.bytes.len() > limit) {
             (true, true, _) => Some(Unread::Encoding),
             (true, false, true) => Some(Unread::Size),
             _ => None,

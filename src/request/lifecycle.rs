@@ -124,7 +124,7 @@ pub(super) fn finish(r: Request<'_>) {
         hand.prefetch(counted.session);
     }
     if let Ok(mut bodies) = state.bodies.try_borrow_mut() {
-        bodies.decode(r, conf.body_size());
+        bodies.decode(r, conf);
     }
     // The key's value goes into the record: it is read again, and stays in the buffers until then.
     let analysis = conf.analysis(main);
@@ -150,7 +150,7 @@ pub(super) fn finish(r: Request<'_>) {
     if analysis.needs().has_bodies() {
         count_unread(r, conf, &analysis, hand, main, worker, state);
     }
-    let detected = detected(r, conf, main, worker, state);
+    let detected = detected(r, conf, hand, main, worker, state);
     let found = attacks(r, conf, detected);
     let finished = Finished {
         session: &counted.session,
@@ -215,7 +215,7 @@ fn count_unread(
         return;
     };
     let view = bodies.view(r, main.variables(), Phase::Log);
-    let unread = bodies.unread(&view, analysis, conf.json_types(), &mut buffers.scratch);
+    let unread = bodies.unread(&view, analysis, conf, &mut buffers.scratch);
     for unread in unread.into_iter().flatten() {
         match unread {
             Unread::Type => hand.count_unread_type(),
@@ -259,10 +259,11 @@ fn attacks<'c>(r: Request<'_>, conf: &'c LocationConf, detected: AttackKinds) ->
     attacks
 }
 
-/// What the module's own detectors find.
+/// What the module's own detectors find. What they did not look at is counted, by reason.
 fn detected(
     r: Request<'_>,
     conf: &LocationConf,
+    hand: &api_sessions_shm::TableHandle,
     main: &MainConf,
     worker: &Worker,
     state: &State,
@@ -276,8 +277,21 @@ fn detected(
     else {
         return AttackKinds::default();
     };
-    let view = bodies.view(r, main.variables(), Phase::Log);
-    detect(&view, wanted, &mut buffers.detection)
+    let view = bodies.detection_view(r, main.variables(), conf);
+    let found = detect(&view, wanted, &mut buffers.detection);
+    match bodies.undetected(&view) {
+        Some(Unread::Encoding) => hand.count_undetected_encoding(),
+        Some(_) => hand.count_undetected_size(),
+        None => {}
+    }
+    let left = buffers.detection.left();
+    if left.values || left.bytes {
+        hand.count_undetected_values();
+    }
+    if left.steps {
+        hand.count_undetected_steps();
+    }
+    found
 }
 
 /// The session that the answer began, before it was sent.

@@ -95,6 +95,43 @@ fn attacks_are_marked_let_through_and_exported_in_full() {
 }
 
 #[test]
+fn an_attack_behind_padding_was_hidden_by_the_body_size_of_records() {
+    let cloud = Cloud::start();
+    let nginx = start(
+        &cloud,
+        "api_sessions_detect on; api_sessions_detect_body_size 64k; client_body_buffer_size 256k;",
+    );
+    let json = [("S", "x"), ("Content-Type", "application/json")];
+    let padded =
+        |bytes: usize| format!("{{\"pad\":\"{}\",\"q\":\"1' OR '1'='1\"}}", "x".repeat(bytes));
+    request(nginx.port, "POST", "/behind", &json, &padded(20_000));
+    request(nginx.port, "POST", "/beyond", &json, &padded(70_000));
+    let behind = record(&cloud, "/behind");
+    assert_eq!(behind["attacks"], serde_json::json!(["sqli"]));
+    assert_eq!(behind["request"]["truncated"], true);
+    let shown = behind["request"]["body"].as_str().unwrap().len();
+    assert_eq!(shown, 16 * 1024, "no more is shown than before");
+    // What is not in the content is shown by its grammar alone.
+    let evidence = &behind["evidence"][0];
+    assert_eq!((&evidence["place"], &evidence["match"]), (&"json".into(), &"1' OR '1'='1".into()));
+    assert!(record(&cloud, "/beyond").get("attacks").is_none());
+    let mut encoded = json.to_vec();
+    encoded.push(("Content-Encoding", "br"));
+    request(nginx.port, "POST", "/encoded", &encoded, "xxxx");
+    record(&cloud, "/encoded");
+    let table = &get(nginx.port, "/status", &[]).json()["table"];
+    assert_eq!(table["detect_unread_size_total"], 1);
+    assert_eq!(table["detect_unread_encoding_total"], 1);
+    assert_eq!(table["detect_unread_values_total"], 0);
+    let many = format!("[{}]", "\"a b c d e f g\",".repeat(600) + "1");
+    request(nginx.port, "POST", "/many", &json, &many);
+    record(&cloud, "/many");
+    let table = &get(nginx.port, "/status", &[]).json()["table"];
+    assert_eq!(table["detect_unread_values_total"], 1);
+    assert_eq!(table["detect_unread_steps_total"], 0);
+}
+
+#[test]
 fn findings_of_one_request_are_no_evidence_of_the_next() {
     let cloud = Cloud::start();
     let nginx = start(&cloud, "api_sessions_detect on; api_sessions_attack custom $arg_waf;");

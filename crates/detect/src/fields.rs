@@ -84,24 +84,39 @@ const SKIPPED: &[&[u8]] = &[
 /// Client hints and fetch metadata: structured, with quotes.
 const SKIPPED_PREFIX: &[u8] = b"sec-";
 
-/// Hands out values until there are none, [`MAX_FIELDS`] were handed out, or `take` has enough.
+/// Hands out values until there are none, or `take` has enough. Whether there were more than [`MAX_FIELDS`] besides
+/// those that hold nothing but a word or a number.
 pub(super) fn each<X: Exchange + ?Sized>(
     exchange: &X,
     buffers: &mut Buffers,
     take: &mut dyn FnMut(Input<'_>) -> bool,
-) {
+) -> bool {
     let mut left = MAX_FIELDS;
+    let mut is_over = false;
     let mut give = |input: Input<'_>| {
         if input.value.is_empty() {
             return true;
         }
+        if is_plain(input) {
+            return true;
+        }
+        is_over = left == 0;
         left = left.saturating_sub(1);
-        left > 0 && take(input)
+        !is_over && take(input)
     };
     let _ = path(exchange.path(), &mut give)
         && arguments(Source::Query, exchange.query(), &mut give)
         && headers(exchange, &mut give)
         && exchange.body(Side::Request).is_none_or(|body| in_body(&body, buffers, &mut give));
+    is_over
+}
+
+/// A word or a number too short for base64, in which no detector finds anything.
+fn is_plain(Input { place, name, value, .. }: Input<'_>) -> bool {
+    value.len() < 12
+        && !matches!(place, Place::Path | Place::Agent)
+        && !super::has_operator(name)
+        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
 type Give<'g> = dyn FnMut(Input<'_>) -> bool + 'g;

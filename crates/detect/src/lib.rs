@@ -27,7 +27,7 @@ use fields::Place;
 use finding::Input;
 use view::View;
 
-/// Most values of one request that are looked at; more are left alone.
+/// Most values of one request that are looked at, besides short words and numbers; more are left alone.
 pub const MAX_FIELDS: usize = 512;
 /// Bytes of one value that are looked at.
 pub const MAX_FIELD_BYTES: usize = 256 * 1024;
@@ -41,12 +41,29 @@ pub struct Workspace {
     tokens: find::Tokens,
     findings: Vec<Finding>,
     steps: usize,
+    left: Left,
+}
+
+/// Why something of a request was not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Left {
+    /// It has more than [`MAX_FIELDS`] values.
+    pub values: bool,
+    /// A value is longer than [`MAX_FIELD_BYTES`].
+    pub bytes: bool,
+    /// A value took a detector more steps than its length allows.
+    pub steps: bool,
 }
 
 impl Workspace {
     /// What the last [`detect`] found: at most one for each type, in the order of the request.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// What the last [`detect`] did not look at.
+    pub fn left(&self) -> Left {
+        self.left
     }
 
     /// Steps that the detectors of the last [`detect`] took, a measure of what it cost.
@@ -64,11 +81,12 @@ pub fn detect<X: Exchange + ?Sized>(
     workspace: &mut Workspace,
 ) -> AttackKinds {
     let mut found = AttackKinds::default();
-    let Workspace { fields, forms, low, tokens, findings, steps } = workspace;
+    let Workspace { fields, forms, low, tokens, findings, steps, left } = workspace;
     findings.clear();
-    *steps = 0;
+    (*steps, *left) = (0, Left::default());
     let mut index = 0;
-    fields::each(exchange, fields, &mut |input: Input<'_>| {
+    left.values = fields::each(exchange, fields, &mut |input: Input<'_>| {
+        left.bytes |= input.value.len() > MAX_FIELD_BYTES;
         let value = &input.value[..input.value.len().min(MAX_FIELD_BYTES)];
         let input = Input { value, ..input };
         let mut give = |kind: AttackKind, input: Input<'_>, text: &[u8], at| {
@@ -89,6 +107,7 @@ pub fn detect<X: Exchange + ?Sized>(
             let view = View::new(low, mask, input.place, is_decoded);
             find::each(&view, wanted, tokens, &mut |kind, at| give(kind, input, text, at));
             *steps += view.steps();
+            left.steps |= view.was_spent();
         });
         if input.place == Place::Argument
             && wanted.has(AttackKind::NosqlInjection)

@@ -232,3 +232,18 @@ fn a_match_names_its_member_or_element() {
         assert_eq!(workspace.findings()[0].name, name.as_bytes(), "{kind}");
     }
 }
+
+#[test]
+fn words_and_numbers_used_up_the_values_that_are_looked_at() {
+    let mut body = "{\"a\":\"word\",".repeat(2000);
+    body.push_str("\"q\":\"1' OR '1'='1\"}");
+    let mut workspace = Workspace::default();
+    let exchange = FakeExchange::get("/").body("application/json", body);
+    let found = detect(&exchange, AttackKinds::all(), &mut workspace);
+    assert!(found.has(AttackKind::Sqli));
+    assert_eq!(workspace.left(), Left::default());
+    let many = format!("[{}]", "\"two words\",".repeat(MAX_FIELDS + 1));
+    let exchange = FakeExchange::get("/").body("application/json", many);
+    detect(&exchange, AttackKinds::all(), &mut workspace);
+    assert_eq!(workspace.left(), Left { values: true, ..Left::default() });
+}

@@ -24,6 +24,7 @@ pub(crate) struct View<'t> {
     pub(crate) is_prose: bool,
     steps: Cell<usize>,
     before: Cell<usize>,
+    was_spent: Cell<bool>,
     most: usize,
 }
 
@@ -39,6 +40,7 @@ impl<'t> View<'t> {
             is_prose,
             steps: Cell::new(0),
             before: Cell::new(0),
+            was_spent: Cell::new(false),
             most,
         }
     }
@@ -56,7 +58,16 @@ impl<'t> View<'t> {
 
     /// Nothing more is looked for in this value.
     pub(crate) fn is_spent(&self) -> bool {
-        self.steps.get() > self.most
+        let is_spent = self.steps.get() > self.most;
+        if is_spent {
+            self.was_spent.set(true);
+        }
+        is_spent
+    }
+
+    /// Some detector did not get to its end.
+    pub(crate) fn was_spent(&self) -> bool {
+        self.was_spent.get()
     }
 
     /// Bytes that were looked at up to now.

@@ -111,6 +111,26 @@ impl TableHandle {
         add(&self.worker().counters.unread_size, 1);
     }
 
+    /// Counts a body that detectors did not see the end of.
+    pub fn count_undetected_size(&self) {
+        add(&self.worker().counters.undetected_size, 1);
+    }
+
+    /// Counts a body that detectors could not read for its content encoding.
+    pub fn count_undetected_encoding(&self) {
+        add(&self.worker().counters.undetected_encoding, 1);
+    }
+
+    /// Counts a request with more values than detectors look at, or longer ones.
+    pub fn count_undetected_values(&self) {
+        add(&self.worker().counters.undetected_values, 1);
+    }
+
+    /// Counts a request with a value that a detector gave up on.
+    pub fn count_undetected_steps(&self) {
+        add(&self.worker().counters.undetected_steps, 1);
+    }
+
     /// Prefetches a session that is needed soon.
     #[inline]
     pub fn prefetch(&self, id: SessionId) {

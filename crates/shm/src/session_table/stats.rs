@@ -53,6 +53,10 @@ metrics! {
     event_loop unread_type "bodies_unread_type_total": "Bodies that begin as JSON and that a key or parameter did not read for their type.";
     event_loop unread_encoding "bodies_unread_encoding_total": "Bodies that a key or parameter did not read for their content encoding.";
     event_loop unread_size "bodies_unread_size_total": "Bodies that a key or parameter did not find in the part that is looked at.";
+    event_loop undetected_size "detect_unread_size_total": "Bodies that detectors saw only the first api_sessions_detect_body_size bytes of.";
+    event_loop undetected_encoding "detect_unread_encoding_total": "Bodies that detectors did not read for their content encoding.";
+    event_loop undetected_values "detect_unread_values_total": "Requests with more values than detectors look at, or longer ones.";
+    event_loop undetected_steps "detect_unread_steps_total": "Requests with a value that a detector gave up on: it took more steps than its length allows.";
     event_loop undone "sessions_undone_total": "Sessions removed because their only request belongs to another session.";
     event_loop lost "sessions_lost_total": "Sessions removed because a process died while it changed them.";
 }

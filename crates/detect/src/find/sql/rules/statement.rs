@@ -1,0 +1,122 @@
+//! Statements behind a separator, or for a value.
+
+use super::super::token::{Kind, Word};
+use super::{Context, Reader};
+use crate::fields::Place;
+
+impl Reader<'_, '_> {
+    /// `; drop table x`, `; exec xp_…`, `; waitfor delay '…'`.
+    pub(super) fn stacked(&self, index: usize, context: Context) -> bool {
+        if context.is_query && matches!(self.view.place, Place::Text | Place::Whole)
+            || self.view.is_prose
+        {
+            return false;
+        }
+        let next = self.behind_prefix(index + 1);
+        let value = context.is_value || context.quote.is_some();
+        match self.kind(next) {
+            Some(Kind::Word(Word::Select)) => {
+                value
+                    && (!matches!(self.kind(next + 1), Some(Kind::Word(Word::Plain)))
+                        || self.is_sign(next + 2, b'(')
+                        || self.is_word(next + 2, Word::From)
+                        || self.is_sign(next + 2, b','))
+            }
+            Some(Kind::Word(Word::Statement)) => value && self.begins_statement(next),
+            Some(Kind::Word(Word::If)) => {
+                value
+                    && (self.condition(next + 1, false)
+                        || self.is_sign(next + 1, b'(') && self.is_word(next + 2, Word::Select))
+            }
+            _ => false,
+        }
+    }
+
+    /// A statement by its second word.
+    pub(super) fn begins_statement(&self, index: usize) -> bool {
+        let second = self.text(index + 1);
+        let third = self.text(index + 2);
+        match self.text(index) {
+            b"drop" | b"create" | b"alter" | b"truncate" => {
+                self.is_word(index + 1, Word::Object) || second == b"alias"
+            }
+            b"insert" | b"replace" | b"merge" => second == b"into",
+            b"delete" => second == b"from",
+            b"update" => third == b"set" || second == b"set",
+            b"exec" | b"execute" => {
+                second.starts_with(b"xp_")
+                    || second.starts_with(b"sp_")
+                    || second.starts_with(b"master")
+                    || self.is_sign(index + 1, b'(')
+                    || second.starts_with(b"@")
+                    || second == b"immediate"
+                    || self.is_sign(index + 1, b'[')
+                    || matches!(self.kind(index + 1), Some(Kind::Quote(_)))
+            }
+            b"declare" => second.starts_with(b"@"),
+            b"waitfor" => matches!(second, b"delay" | b"time"),
+            b"shutdown" => {
+                self.is_end(index + 1)
+                    || matches!(self.kind(index + 1), Some(Kind::Comment | Kind::Sign(b';')))
+                    || second == b"with"
+            }
+            b"grant" | b"revoke" => {
+                second == b"all"
+                    || self.is_word(index + 2, Word::Into)
+                    || third == b"to"
+                    || third == b"on"
+            }
+            b"copy" => third == b"from" || third == b"to" || third == b"(",
+            b"call" => self.is_sign(index + 2, b'('),
+            b"begin" => {
+                second == b"dbms_lock.sleep"
+                    || second == b"declare"
+                    || self.is_word(index + 1, Word::Select)
+            }
+            b"backup" => second == b"database" || second == b"log",
+            b"load" => second == b"data",
+            b"attach" => second == b"database",
+            b"handler" => third == b"open",
+            b"use" => {
+                self.is_word(index + 1, Word::Plain)
+                    && !self.is_end(index + 2)
+                    && self.is_sign(index + 2, b';')
+            }
+            _ => false,
+        }
+    }
+
+    /// A statement that is the value: only of those that nobody sends.
+    pub(super) fn statement(&self, index: usize, context: Context) -> bool {
+        let behind_quote = context.quote.is_some_and(|quote| quote < index);
+        let text = self.text(index);
+        if self.view.is_prose {
+            return false;
+        }
+        match text {
+            b"waitfor" => {
+                self.text(index + 1) == b"delay"
+                    && matches!(self.kind(index + 2), Some(Kind::Quote(_) | Kind::Number))
+            }
+            b"exec" | b"execute" => {
+                self.text(index + 1).starts_with(b"xp_")
+                    || self.text(index + 1).starts_with(b"master.")
+                    || self.text(index + 1).starts_with(b"sp_")
+                    || self.text(index + 1) == b"master" && self.is_sign(index + 2, b'.')
+            }
+            b"load" => {
+                self.text(index + 1) == b"data" && self.text(index + 2) == b"infile"
+                    || self.text(index + 2) == b"local"
+            }
+            b"drop" | b"insert" | b"delete" | b"update" => {
+                behind_quote && self.near(index, context) && self.begins_statement(index)
+                    || index == 0
+                        && self.begins_statement(0)
+                        && !matches!(self.view.place, Place::Text | Place::Whole)
+                        && self.ends_in_comment()
+            }
+            b"declare" => self.text(index + 1).starts_with(b"@") && behind_quote,
+            _ => false,
+        }
+    }
+}
