@@ -48,7 +48,7 @@ const DETECTORS: &[Detector] = &[
     (AttackKind::JndiInjection, Mask::DOLLAR.and(Mask::PERCENT), template::find_jndi),
     (
         AttackKind::NosqlInjection,
-        Mask::DOLLAR.and(Mask::QUOTE).and(Mask::PAREN).and(Mask::BRACE),
+        Mask::DOLLAR.and(Mask::QUOTE).and(Mask::PAREN).and(Mask::BRACE).and(Mask::SEPARATOR),
         nosql::find,
     ),
     (AttackKind::LdapInjection, Mask::PAREN.and(Mask::COLON), ldap::find),

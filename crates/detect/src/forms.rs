@@ -39,7 +39,7 @@ const DECODERS: &[(Mask, Decoder)] = &[
     (Mask::CONTROL, unicode::without_nul),
     (Mask::QUOTE, escapes::joined),
     (Mask::ANGLE, escapes::untagged),
-    (Mask::SLASH.and(Mask::BACKSLASH).and(Mask::BRACE), escapes::hexadecimal),
+    (Mask::DOT.and(Mask::SLASH).and(Mask::BACKSLASH).and(Mask::BRACE), escapes::hexadecimal),
     (Mask::PLUS, unicode::utf7),
 ];
 
@@ -102,6 +102,9 @@ fn may_change(value: &[u8], mask: Mask) -> bool {
         .and(Mask::QUOTE);
     mask.has(TRIGGERS)
         || mask.has(Mask::SLASH.and(Mask::BRACE)) && memchr::memmem::find(value, b"0x").is_some()
+        || mask.has(Mask::DOT)
+            && (memchr::memmem::find(value, b"..2f..").is_some()
+                || memchr::memmem::find(value, b"..5c..").is_some())
         || base64::may_be(value)
 }
 

@@ -145,7 +145,7 @@ fn a_multipart_field_and_the_name_of_a_file_are_looked_at() {
 
 #[test]
 fn ten_thousand_arguments_are_not_looked_at_forever() {
-    let query = "a=b&".repeat(10_000) + "q=<script>alert(1)</script>";
+    let query = "a=b%20c&".repeat(10_000) + "q=<script>alert(1)</script>";
     let exchange = FakeExchange::get(&format!("/?{query}"));
     assert!(detect(&exchange, AttackKinds::all(), &mut Workspace::default()).is_empty());
 }

@@ -214,7 +214,9 @@ fn called(view: &View<'_>, at: usize, inside: usize) -> bool {
                 || super::words::COMMANDS.binary_search(&view.word(argument)).is_ok()
         }
         b"eval(" | b"assert(" | b"include(" | b"require(" | b"include_once(" => {
-            has(b"$_")
+            let quoted = matches!(first, b'\'' | b'"') && name == b"eval(";
+            quoted && super::words::COMMANDS.binary_search(&view.word(argument + 1)).is_ok()
+                || has(b"$_")
                 || has(b"base64")
                 || has(b"chr(")
                 || has(b"system")

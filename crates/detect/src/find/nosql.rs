@@ -266,6 +266,15 @@ fn statement(view: &View<'_>) -> Option<Range<usize>> {
     {
         return Some(0..view.low.len().min(48));
     }
+    // `|| 1==1`, put into a statement.
+    if view.starts(0, b"||") || view.starts(0, b"&&") {
+        let left = view.behind_blanks(2);
+        let word = view.word(left);
+        let equals = view.behind_blanks(left + word.len());
+        if word.first().is_some_and(u8::is_ascii_digit) && view.starts(equals, b"==") {
+            return Some(0..equals + 2);
+        }
+    }
     for quote in view
         .low
         .iter()

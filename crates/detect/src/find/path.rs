@@ -24,7 +24,11 @@ pub(crate) fn prepare() {
 }
 
 pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
-    share(view).or_else(|| scheme(view)).or_else(|| climbing(view)).or_else(|| sensitive(view))
+    share(view)
+        .or_else(|| scheme(view))
+        .or_else(|| climbing(view))
+        .or_else(|| dots(view))
+        .or_else(|| sensitive(view))
 }
 
 /// `\\\\host\\c$\\`: the share of a whole disk.
@@ -90,6 +94,28 @@ fn remote(view: &View<'_>, colon: usize) -> bool {
     is_script || hosts.iter().any(|host| rest.starts_with(host))
 }
 
+/// A value that begins with a long row of dots, which some servers take for steps up: `/........etc/passwd`; or
+/// with dots and slashes of both kinds that go nowhere: `./\\/././\\/./boot.ini`.
+fn dots(view: &View<'_>) -> Option<Range<usize>> {
+    const MIN_DOTS: usize = 6;
+    let start = usize::from(matches!(view.at(0), b'/' | b'\\'));
+    let count = view.window(start, 512).iter().take_while(|byte| **byte == b'.').count();
+    view.spend(count);
+    let rest = view.from(start + count);
+    let is_path = !view.mask.has(Mask::BLANK.and(Mask::LINE));
+    let names = !rest.is_empty() && rest.len() <= 96 && is_path;
+    if names && (count >= MIN_DOTS || count >= 3 && is_sensitive(&[b"/", rest].concat())) {
+        return Some(0..start + count);
+    }
+    let row = view.window(0, 512);
+    let row = row.iter().take_while(|byte| matches!(byte, b'.' | b'/' | b'\\')).count();
+    let (row, rest) = view.low.split_at(row);
+    view.spend(row.len());
+    let is_tangled = row.contains(&b'/') && row.contains(&b'\\') && row.contains(&b'.');
+    let goes_on = row.len() >= 8 || row.len() >= 5 && is_sensitive(&[b"/", rest].concat());
+    (is_tangled && goes_on && is_path && rest.len() <= 96).then_some(0..row.len())
+}
+
 fn ends_path(byte: u8) -> bool {
     byte <= b' ' && byte != 0
         || matches!(
@@ -124,8 +150,10 @@ fn climbs(view: &View<'_>, start: usize, end: usize) -> bool {
     for segment in run.split(|byte| matches!(byte, b'/' | b'\\')) {
         let length = segment.len();
         let has_separator = at + length < run.len() || at > 0;
-        let bare =
-            segment.split(|byte| matches!(byte, b';' | 0 | b':' | b'%')).next().unwrap_or_default();
+        let bare = segment
+            .split(|byte| matches!(byte, b';' | 0..0x20 | b':' | b'%'))
+            .next()
+            .unwrap_or_default();
         mixed |= bare.len() < length && bare.len() >= 2 && bare.iter().all(|byte| *byte == b'.');
         let dots = bare.len();
         if (2..=8).contains(&dots) && bare.iter().all(|byte| *byte == b'.') && has_separator {
@@ -144,7 +172,7 @@ fn climbs(view: &View<'_>, start: usize, end: usize) -> bool {
             && run.len() >= 8
             && run.contains(&b'\\')
             && run.iter().take(8).all(|byte| matches!(byte, b'.' | b'/' | b'\\'))
-            && view.place != Place::Text;
+            && (view.place != Place::Text || end == view.low.len() && run.contains(&b'/'));
     }
     let below = lowest.unsigned_abs();
     let target = &run[last_up.min(run.len())..];
@@ -200,6 +228,9 @@ fn sensitive(view: &View<'_>) -> Option<Range<usize>> {
         return None;
     }
     let files = FILES.as_ref()?;
+    if let Some(found) = system(view).or_else(|| unrooted(view, files)) {
+        return Some(found);
+    }
     let is_plain = !view.mask.has(Mask::BACKSLASH)
         && view.find(b"//").is_none()
         && view.find(b"/./").is_none();
@@ -229,6 +260,34 @@ fn sensitive(view: &View<'_>) -> Option<Range<usize>> {
         })
 }
 
+/// An argument that is a path of the system's configuration or logs and nothing else.
+fn system(view: &View<'_>) -> Option<Range<usize>> {
+    const ROOTS: &[&[u8]] = &[b"/etc/", b"/var/log/", b"/proc/", b"/private/etc/"];
+    let is_whole = view.place == Place::Argument
+        && view.low.len() <= 128
+        && !view.low.iter().any(|byte| ends_path(*byte));
+    let root = ROOTS.iter().find(|root| view.starts(0, root))?;
+    (is_whole && view.low.len() > root.len() + 2).then_some(0..view.low.len())
+}
+
+/// `etc/passwd`: a value that is such a file but for the slash that an application puts in front.
+fn unrooted(view: &View<'_>, files: &AhoCorasick) -> Option<Range<usize>> {
+    let path = view.low.strip_suffix(b"\0").unwrap_or(view.low);
+    if path.len() > 64
+        || !path.first()?.is_ascii_alphabetic()
+        || view.mask.has(Mask::BLANK.and(Mask::LINE))
+        || !matches!(view.place, Place::Argument | Place::Cookie | Place::Text)
+    {
+        return None;
+    }
+    view.spend(path.len());
+    let rooted = [b"/", path].concat();
+    let mut out = [0; 96];
+    let found = files.find(squeezed(&rooted, &mut out))?;
+    let is_system = [&b"etc"[..], b"proc", b"windows", b"winnt"].contains(&view.word(0));
+    (found.start() == 0 && is_system).then_some(0..path.len())
+}
+
 /// The path begins there, and so does the value, or what is assigned in it.
 fn is_rooted(view: &View<'_>, at: usize) -> bool {
     if view.is_prose || view.place == Place::Raw {
@@ -241,6 +300,14 @@ fn is_rooted(view: &View<'_>, at: usize) -> bool {
     // `/home/anna/.ssh/id_rsa`: a file that is secret wherever it stands.
     let head = &view.low[..at];
     let is_hidden = view.starts(at, b"/.") || view.starts(at, b"id_rsa");
+    // `member/.htpasswd`
+    if view.starts(at, b".ht")
+        && view.place == Place::Argument
+        && head.ends_with(b"/")
+        && !head.iter().any(|byte| ends_path(*byte))
+    {
+        return true;
+    }
     if is_hidden
         && matches!(head[0], b'/' | b'~')
         && view.place != Place::Path

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
-use super::words::{BARE, COMMANDS};
+use super::words::{BARE, COMMANDS, TELLING};
 use crate::class::Mask;
 use crate::fields::Place;
 use crate::view::{View, is_word};
@@ -59,7 +59,11 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     {
         return None;
     }
-    shellshock(view).or_else(|| marker(view)).or_else(|| separated(view)).or_else(|| whole(view))
+    shellshock(view)
+        .or_else(|| marker(view))
+        .or_else(|| separated(view))
+        .or_else(|| assigned(view))
+        .or_else(|| whole(view))
 }
 
 /// `() { :; };` (CVE-2014-6271).
@@ -132,6 +136,26 @@ fn separated(view: &View<'_>) -> Option<Range<usize>> {
     None
 }
 
+/// `X=id;$X`: a variable that is set, and then run.
+fn assigned(view: &View<'_>) -> Option<Range<usize>> {
+    if !view.mask.has(Mask::DOLLAR) || view.is_prose || view.place == Place::Raw {
+        return None;
+    }
+    view.each(b'$').take(16).find_map(|at| {
+        let before = view.before_blanks(at);
+        let separator = before.checked_sub(1).map(|before| view.at(before));
+        let name = view.word(at + 1);
+        let end = at + 1 + name.len();
+        let is_run = matches!(separator, Some(b';' | b'|' | b'&' | b'\n'))
+            && !name.is_empty()
+            && (end >= view.low.len()
+                || matches!(view.at(end), b';' | b'|' | b'&' | b' ' | b'\n' | b'`'));
+        let set = [name, b"="].concat();
+        let from = at.saturating_sub(160);
+        (is_run && view.find_within(from, at - from, &set).is_some()).then_some(at..end)
+    })
+}
+
 /// What stands before the separator is a value, not a command line or a sentence.
 fn is_injected(view: &View<'_>, at: usize, separator: u8) -> bool {
     let head = view.low[..at].trim_ascii_start();
@@ -153,7 +177,9 @@ fn is_injected(view: &View<'_>, at: usize, separator: u8) -> bool {
         .split(|byte| *byte == b' ')
         .filter(|word| word.len() > 1 && word.iter().all(u8::is_ascii_alphabetic))
         .count();
-    if separator == b'`' && matches!(view.place, Place::Text | Place::Whole) && words > 0 {
+    // Code in a sentence.
+    let is_text = matches!(view.place, Place::Text | Place::Whole);
+    if separator == b'`' && (words > 1 || is_text && words > 0) {
         return false;
     }
     let most = match view.place {
@@ -212,9 +238,10 @@ fn command(view: &View<'_>, at: usize, separator: u8) -> Option<usize> {
                 | b'}'
                 | b'"'
                 | b'\''
-                | b'%'
                 | b'\\'
-        );
+        )
+        // A NUL or a line break that is still encoded.
+        || view.at(argument) == b'%' && view.at(argument + 1).is_ascii_digit();
     if is_end && next != b'=' && next != b'(' {
         let ok = BARE.contains(&name) || separator == b'`' || separator == b'$';
         // `&id`, `&w`, `&set` are arguments of a URL.
@@ -270,6 +297,10 @@ fn looks_like_argument(view: &View<'_>, at: usize, name: &[u8]) -> bool {
         b"uname" | b"whoami" | b"id" => word_end == window.len(),
         b"which" | b"sudo" | b"env" | b"xargs" | b"time" | b"nohup" => is_command(word),
         b"reg" => matches!(word, b"add" | b"query" | b"delete"),
+        b"netsh" => matches!(word, b"firewall" | b"advfirewall" | b"interface" | b"wlan"),
+        b"systemctl" | b"service" | b"schtasks" | b"iptables" => {
+            matches!(first, b'-' | b'/') || matches!(word, b"stop" | b"start" | b"list-units")
+        }
         _ => false,
     }
 }
@@ -315,10 +346,18 @@ fn whole(view: &View<'_>) -> Option<Range<usize>> {
     if view.place == Place::Raw || view.is_prose || view.low.len() > 512 {
         return None;
     }
+    // Behind a quote that closes the argument it stands in: `" whoami`.
+    let closes = matches!(view.at(0), b'"' | b'\'')
+        && view.at(1) == b' '
+        && view.low.iter().filter(|byte| **byte == view.at(0)).count() == 1;
+    let start = if closes { view.behind_blanks(1) } else { 0 };
     let mut buffer = [0; 48];
-    let (name, end) = program(view, 0, &mut buffer);
+    let (name, end) = program(view, start, &mut buffer);
     if !is_command(name) || name.len() < 2 {
         return None;
+    }
+    if asks(view, name, end, closes) {
+        return Some(0..view.low.len().min(64));
     }
     let argument = view.behind_blanks(end);
     let rest = view.window(argument, 256);
@@ -381,4 +420,34 @@ fn whole(view: &View<'_>) -> Option<Range<usize>> {
         && rest.first() == Some(&b'-')
         && rest.iter().take(12).any(u8::is_ascii_digit);
     (pings || reads || loads || starts || windows || slashed).then_some(0..view.low.len().min(64))
+}
+
+/// A program that says something of its host, with nothing or nothing but its options.
+fn asks(view: &View<'_>, name: &[u8], end: usize, closes: bool) -> bool {
+    let name = name.strip_suffix(b".exe").unwrap_or(name);
+    let rest = view.window(end, 96).trim_ascii();
+    view.spend(rest.len());
+    let words = || rest.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+    let is_telling = TELLING.contains(&name);
+    if rest.is_empty() {
+        return is_telling && view.place != Place::Agent || closes && BARE.contains(&name);
+    }
+    if !matches!(view.at(end), b' ' | b'\t') || words().count() > 8 {
+        return false;
+    }
+    let first = words().next().unwrap_or_default();
+    match name {
+        b"which" | b"whereis" => words().count() == 1 && is_command(first),
+        b"sleep" | b"timeout" => rest.iter().all(u8::is_ascii_digit) && rest.len() <= 3,
+        b"netsh" => matches!(first, b"firewall" | b"advfirewall" | b"wlan"),
+        b"net" => matches!(first, b"view" | b"user" | b"localgroup" | b"share"),
+        b"reg" => matches!(first, b"add" | b"query") && rest.contains(&b'\\'),
+        b"type" => first.first() == Some(&b'%') || first.windows(2).any(|two| two == b":\\"),
+        b"dir" => first.starts_with(b"c:"),
+        b"ping" => closes,
+        b"ls" | b"ps" | b"cat" | b"find" => {
+            first.first() == Some(&b'-') && words().skip(1).any(|word| word.starts_with(b"/"))
+        }
+        _ => is_telling && words().all(|word| matches!(word.first(), Some(b'-' | b'/'))),
+    }
 }

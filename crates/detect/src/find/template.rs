@@ -23,6 +23,7 @@ const DELIMITERS: &[(&[u8], &[u8])] = &[
     (b"<%", b"%>"),
     (b"{%", b"%}"),
     (b"[[", b"]]"),
+    (b"[#", b"]"),
     (b"[=", b"]"),
     (b"{", b"}"),
     (b"@(", b")"),
@@ -62,6 +63,7 @@ const DANGEROUS: &[&str] = &[
     "javax.",
     "t(java",
     "_self.",
+    "system.shell(",
     ".env.",
     "request.application",
     "|attr(",
@@ -285,6 +287,20 @@ fn is_attack(view: &View<'_>, open: &[u8], body: &[u8]) -> bool {
     {
         return true;
     }
+    if open == b"[#" {
+        return trimmed.starts_with(b"assign") && memchr::memchr(b'=', trimmed).is_some();
+    }
+    // A method of a literal: no template of a value's owner has one.
+    if matches!(open, b"{{" | b"${" | b"#{" | b"<%") && calls_literal(trimmed) && !view.is_prose {
+        return true;
+    }
+    // A helper of Handlebars over a literal or a function.
+    if open == b"{{" && (trimmed.starts_with(b"#with \"") || trimmed.starts_with(b"#with (")) {
+        return !view.is_prose;
+    }
+    if open == b"${" && trimmed.starts_with(b"new ") && memchr::memchr(b'(', trimmed).is_some() {
+        return true;
+    }
     let Some(words) = WORDS.as_ref() else { return false };
     // Alone, or nearly so.
     let alone = view.low.len() <= body.len() + 40;
@@ -324,6 +340,24 @@ fn is_attack(view: &View<'_>, open: &[u8], body: &[u8]) -> bool {
         || open == b"{" && (trimmed == b"php" || trimmed.starts_with(b"$smarty"))
         || open == b"#set" && memchr::memchr(b'$', body).is_some() && alone
         || open == b"<#" && trimmed.starts_with(b"assign")
+}
+
+/// `'a'.toUpperCase()`, `"".getClass()`, `[].__class__`.
+fn calls_literal(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"=").unwrap_or(body).trim_ascii_start();
+    let end = match body.first() {
+        Some(quote @ (b'\'' | b'"')) => {
+            memchr::memchr(*quote, &body[1..]).filter(|len| *len <= 40).map(|len| len + 2)
+        }
+        _ if body.starts_with(b"[]") || body.starts_with(b"()") || body.starts_with(b"{}") => {
+            Some(2)
+        }
+        _ => None,
+    };
+    let Some(method) = end.and_then(|end| body[end..].strip_prefix(b".")) else { return false };
+    let name =
+        method.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+    name > 0 && (method.get(name) == Some(&b'(') || method.starts_with(b"__"))
 }
 
 /// A product, sum or the like of two numbers.

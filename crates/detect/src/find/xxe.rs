@@ -17,6 +17,9 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
         } else {
             view.starts(at, b"<xi:include")
                 || view.starts(at, b"<xinclude:include")
+                || is_schema(view, at)
+                || is_declaration(view, at)
+                || (view.starts(at, b"<?xml") && view.find_within(at, 80, b"utf-7").is_some())
                 || (view.starts(at, b"<?xml-stylesheet")
                     && view.find_within(at, 200, b"href").is_some()
                     && matches!(view.place, Place::Raw))
@@ -25,6 +28,32 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
                     && view.find_within(at, 300, b"system-property(").is_some())
         };
         found.then(|| at..(at + 48).min(view.low.len()))
+    })
+}
+
+/// An element or attribute that is declared in a value, where no document type is expected.
+fn is_declaration(view: &View<'_>, at: usize) -> bool {
+    (view.starts(at, b"<!element ")
+        || view.starts(at, b"<!attlist ")
+        || view.starts(at, b"<!notation "))
+        && !view.is_prose
+        && view.place != Place::Raw
+}
+
+/// A schema that a parser fetches from an address, from this host, or from a port of its own.
+fn is_schema(view: &View<'_>, at: usize) -> bool {
+    let tag = view.window(at, WINDOW);
+    let tag = &tag[..memchr::memchr(b'>', tag).unwrap_or(tag.len())];
+    let Some(found) = memchr::memmem::find(tag, b"schemalocation") else { return false };
+    view.spend(tag.len());
+    memchr::memmem::find_iter(&tag[found..], b"://").any(|slashes| {
+        let host = &tag[found + slashes + 3..];
+        let len =
+            host.iter().take_while(|byte| !matches!(byte, b'/' | b'"' | b'\'' | b' ')).count();
+        let host = &host[..len];
+        host.starts_with(b"localhost")
+            || memchr::memchr(b':', host).is_some()
+            || !host.is_empty() && host.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
     })
 }
 
@@ -54,6 +83,10 @@ fn doctype(view: &View<'_>, at: usize) -> bool {
     }
     // Declarations of its own, in a body that a parser reads.
     let inner = &window[end..];
+    // All of a value, and cut off behind the bracket.
+    if inner.trim_ascii() == b"[" && at <= 64 && !view.is_prose {
+        return true;
+    }
     inner.first() == Some(&b'[')
         && memchr::memmem::find(inner, b"<!").is_some()
         && (matches!(view.place, Place::Raw | Place::Whole)

@@ -8,7 +8,7 @@ pub(super) fn url(text: &[u8], plus: bool, out: &mut Vec<u8>) {
         match byte {
             b'%' => match escape(&text[at + 1..]) {
                 Some((code, length)) => {
-                    push(code, length > 2, out);
+                    push(code, length == 5, out);
                     at += 1 + length;
                     continue;
                 }
@@ -26,9 +26,16 @@ pub(super) fn percent(text: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// `XX` or `uXXXX`.
+/// `XX` or `uXXXX`; `%32%%65`, behind a `%` of its own: both digits of `%2e` encoded.
 fn escape(rest: &[u8]) -> Option<(u32, usize)> {
     match rest.first()? {
+        b'%' => {
+            let [b'%', one, two, b'%', b'%', three, four] = *rest.first_chunk::<7>()? else {
+                return None;
+            };
+            let digits = [hex(&[one, two])? as u8, hex(&[three, four])? as u8];
+            Some((hex(&digits)?, 7))
+        }
         b'u' | b'U' => Some((hex(rest.get(1..5)?)?, 5)),
         _ => Some((hex(rest.get(..2)?)?, 2)),
     }
@@ -139,6 +146,8 @@ pub(super) fn backslashes(text: &[u8], out: &mut Vec<u8>) -> bool {
                 b'r' => Some((u32::from(b'\r'), 1)),
                 b't' => Some((u32::from(b'\t'), 1)),
                 b'"' => Some((u32::from(b'"'), 1)),
+                // Of a path that a filter reads.
+                dot @ (b'.' | b'/') => Some((u32::from(*dot), 1)),
                 _ => None,
             })
             .flatten();
@@ -187,22 +196,26 @@ pub(super) fn joined(text: &[u8], out: &mut Vec<u8>) -> bool {
     changed
 }
 
-/// `0x2e`, `0x2f` and `0x5c` in a path.
+/// `0x2e`, `0x2f` and `0x5c` in a path; `2f` and `5c` between dots, where a `%` was lost.
 pub(super) fn hexadecimal(text: &[u8], out: &mut Vec<u8>) -> bool {
-    if memchr::memmem::find(text, b"0x").is_none() {
+    let has = |part: &[u8]| memchr::memmem::find(text, part).is_some();
+    let is_lost = has(b"..2f..") || has(b"..5c..");
+    if !is_lost && !has(b"0x") {
         return false;
     }
     out.clear();
     let mut at = 0;
     while let Some(byte) = text.get(at) {
-        let plain = match text.get(at..at + 4) {
-            Some(b"0x2e" | b"0x2E") => Some(b'.'),
-            Some(b"0x2f" | b"0x2F") => Some(b'/'),
-            Some(b"0x5c" | b"0x5C") => Some(b'\\'),
-            _ => None,
+        let (plain, length) = match text.get(at..at + 4) {
+            Some(b"0x2e" | b"0x2E") => (b'.', 4),
+            Some(b"0x2f" | b"0x2F") => (b'/', 4),
+            Some(b"0x5c" | b"0x5C") => (b'\\', 4),
+            _ if is_lost && text[at..].starts_with(b"2f") => (b'/', 2),
+            _ if is_lost && text[at..].starts_with(b"5c") => (b'\\', 2),
+            _ => (*byte, 1),
         };
-        out.push(plain.unwrap_or(*byte));
-        at += if plain.is_some() { 4 } else { 1 };
+        out.push(plain);
+        at += length;
     }
     true
 }

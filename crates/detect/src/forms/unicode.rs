@@ -23,6 +23,9 @@ pub(super) fn folded(text: &[u8], out: &mut Vec<u8>) -> bool {
 
 fn fold(rest: &[u8]) -> Option<(u8, usize)> {
     Some(match *rest {
+        // A decoder that drops the first byte.
+        [0xC0, next @ (b'.' | b'/' | b'\\'), ..] => (next, 2),
+        [0xC1, 0xAF, ..] => (b'/', 2),
         // Two bytes for seven bits, also with a second byte that is none of UTF-8.
         [lead @ 0xC0..=0xC1, next, ..] => ((lead & 1) << 6 | (next & 0x3F), 2),
         [0xE0, 0x80 | 0x81, next @ 0x80..=0xBF, ..] => ((rest[1] & 1) << 6 | (next & 0x3F), 3),
@@ -43,7 +46,9 @@ fn fold(rest: &[u8]) -> Option<(u8, usize)> {
         [0xCA, 0xB9 | 0xBA | 0xBC, ..] => (b'\'', 2),
         [0xE2, 0x80, 0x98 | 0x99, ..] => (b'\'', 3),
         [0xE2, 0x80, 0x9C | 0x9D, ..] => (b'"', 3),
-        [0xE2, 0x88, 0x95, ..] => (b'/', 3),
+        // Best fits of older Windows.
+        [0xEF, 0x80, 0xA5, ..] | [0xEE, 0xBF, 0x88, ..] => (b'/', 3),
+        [0xE2, 0x81, 0x84, ..] | [0xE2, 0x88, 0x95, ..] => (b'/', 3),
         [0xE2, 0x88, 0x96, ..] => (b'\\', 3),
         [0xC2, 0xA0, ..] => (b' ', 2),
         _ => return None,
