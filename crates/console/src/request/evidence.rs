@@ -5,7 +5,7 @@ use std::ops::Range;
 use api_sessions_protocol::Evidence;
 use maud::{Markup, html};
 
-use crate::console::html::visible;
+use crate::html::visible;
 
 /// Nothing where there is none.
 pub(super) fn list(all: &[Evidence<'_>]) -> Markup {
