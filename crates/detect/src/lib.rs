@@ -98,7 +98,7 @@ pub fn detect<X: Exchange + ?Sized>(
         forms::each(value, input.place, forms, &mut |text, mask, is_decoded| {
             if !mask.has(NEEDED)
                 && !matches!(input.place, Place::Path | Place::Agent)
-                && !is_worth_it(text, mask)
+                && !is_worth_it(text, mask, input.place)
             {
                 return;
             }
@@ -142,7 +142,11 @@ const NEEDED: Mask = Mask::QUOTE
     .and(Mask::BRACKET);
 
 /// Words without any sign that are an attack: SQL behind a number, a host that is called back.
-fn is_worth_it(text: &[u8], mask: Mask) -> bool {
+fn is_worth_it(text: &[u8], mask: Mask, place: Place) -> bool {
+    // `Host`, ids, preferences.
+    if matches!(place, Place::Header | Place::Cookie) && !mask.has(Mask::BLANK.and(Mask::DASH)) {
+        return false;
+    }
     mask.has(Mask::BLANK) && text.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-')
         || mask.has(Mask::DASH)
             && (memchr::memmem::find(text, b" -").is_some()

@@ -20,8 +20,8 @@ pub(crate) struct View<'t> {
     pub(crate) place: Place,
     /// It was encoded once more than its place asks for.
     pub(crate) is_decoded: bool,
-    /// Text that people wrote: many words in a row.
-    pub(crate) is_prose: bool,
+    /// Whether people wrote it, once a detector has asked.
+    is_prose: Cell<Option<bool>>,
     steps: Cell<usize>,
     before: Cell<usize>,
     was_spent: Cell<bool>,
@@ -30,19 +30,28 @@ pub(crate) struct View<'t> {
 
 impl<'t> View<'t> {
     pub(crate) fn new(low: &'t [u8], mask: Mask, place: Place, is_decoded: bool) -> Self {
-        let is_prose = mask.has(Mask::BLANK) && low.len() > 24 && is_prose(low, place);
         let most = low.len() * STEPS_PER_BYTE + FREE_STEPS;
         Self {
             low,
             mask,
             place,
             is_decoded,
-            is_prose,
+            is_prose: Cell::new(None),
             steps: Cell::new(0),
             before: Cell::new(0),
             was_spent: Cell::new(false),
             most,
         }
+    }
+
+    /// Text that people wrote: many words in a row.
+    pub(crate) fn is_prose(&self) -> bool {
+        self.is_prose.get().unwrap_or_else(|| {
+            let is_prose =
+                self.mask.has(Mask::BLANK) && self.low.len() > 24 && is_prose(self.low, self.place);
+            self.is_prose.set(Some(is_prose));
+            is_prose
+        })
     }
 
     /// Counts bytes that were looked at.

@@ -156,7 +156,7 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     }
     let is_text = matches!(view.place, Place::Text | Place::Whole | Place::Raw);
     let lines = if is_text { memchr::memchr_iter(b'\n', view.low).take(8).count() } else { 0 };
-    if view.is_prose || lines >= 3 {
+    if view.is_prose() || lines >= 3 {
         return None;
     }
     let words = WORDS.as_ref()?;

@@ -59,10 +59,13 @@ fn tags(view: &View<'_>) -> Option<Range<usize>> {
 
 /// Text with code of Markdown in it.
 fn is_fenced(view: &View<'_>) -> bool {
-    view.is_prose && view.low.len() < 65536 && matches!(view.place, Place::Text | Place::Whole) && {
-        view.spend(view.low.len() / 16);
-        view.find(b"```").is_some()
-    }
+    view.is_prose()
+        && view.low.len() < 65536
+        && matches!(view.place, Place::Text | Place::Whole)
+        && {
+            view.spend(view.low.len() / 16);
+            view.find(b"```").is_some()
+        }
 }
 
 fn tag(view: &View<'_>, at: usize) -> bool {
@@ -99,11 +102,11 @@ fn tag(view: &View<'_>, at: usize) -> bool {
     if name == b"script" && ends {
         // `</script>` closes what stands around the value.
         if is_closing {
-            return !view.is_prose
+            return !view.is_prose()
                 && (!matches!(view.place, Place::Text | Place::Whole)
                     || view.find_within(start, 64, b"<").is_some());
         }
-        return !gap || view.at(at + 1) != b' ' || !view.is_prose;
+        return !gap || view.at(at + 1) != b' ' || !view.is_prose();
     }
     if !name[0].is_ascii_alphabetic() || !ends && next != b'=' {
         return false;
@@ -295,7 +298,7 @@ fn is_run(view: &View<'_>) -> bool {
         .skip(11)
         .any(|byte| matches!(byte, b'(' | b'=' | b'`' | b'/' | b'%' | b'[' | b'+'))
         && !view.starts(0, b"javascript:void(0)")
-        && !(view.is_prose && view.at(11) == b' ')
+        && !(view.is_prose() && view.at(11) == b' ')
 }
 
 /// An attribute's value that is closed, with a handler behind it; a tag whose opening is not in the value.
@@ -326,7 +329,7 @@ fn broken_out(view: &View<'_>) -> Option<Range<usize>> {
             let run = has_call(&window[value..]);
             if (breaks || !matches!(view.place, Place::Text | Place::Whole))
                 && run
-                && !view.is_prose
+                && !view.is_prose()
             {
                 return Some(at..(at + 48).min(view.low.len()));
             }
@@ -436,7 +439,7 @@ fn has_call(value: &[u8]) -> bool {
 
 /// Style sheets that run something.
 fn style(view: &View<'_>) -> Option<Range<usize>> {
-    if matches!(view.place, Place::Text | Place::Whole) && view.is_prose {
+    if matches!(view.place, Place::Text | Place::Whole) && view.is_prose() {
         return None;
     }
     let at = view

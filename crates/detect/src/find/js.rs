@@ -67,7 +67,7 @@ pub(crate) fn prepare() {
 }
 
 pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
-    if matches!(view.place, Place::Raw | Place::Agent) || view.is_prose {
+    if matches!(view.place, Place::Raw | Place::Agent) || view.is_prose() {
         return None;
     }
     let words = WORDS.as_ref()?;

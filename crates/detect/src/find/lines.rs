@@ -22,7 +22,7 @@ fn may_inject(view: &View<'_>, first_break: usize) -> bool {
     let lines = memchr::memchr_iter(b'\n', view.low).take(MAX_LINES).count();
     match view.place {
         Place::Text | Place::Whole | Place::Raw => {
-            (view.is_decoded || first_break <= 64 && lines <= 12) && !view.is_prose
+            (view.is_decoded || first_break <= 64 && lines <= 12) && !view.is_prose()
         }
         _ => true,
     }

@@ -45,7 +45,7 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
 fn operator(view: &View<'_>) -> Option<Range<usize>> {
     view.each(b'$').find_map(|at| {
         let word = view.word(at + 1);
-        if OPERATORS.binary_search(&word).is_err() {
+        if word.len() < 2 || OPERATORS.binary_search(&word).is_err() {
             return None;
         }
         let end = at + 1 + word.len();
@@ -214,7 +214,7 @@ fn is_trivial(view: &View<'_>, at: usize) -> bool {
 
 /// JavaScript that a query evaluates.
 fn statement(view: &View<'_>) -> Option<Range<usize>> {
-    if view.is_prose {
+    if view.is_prose() {
         return None;
     }
     for start in memchr::memmem::find_iter(view.low, b"db.").take(16) {
@@ -274,6 +274,11 @@ fn statement(view: &View<'_>) -> Option<Range<usize>> {
         if word.first().is_some_and(u8::is_ascii_digit) && view.starts(equals, b"==") {
             return Some(0..equals + 2);
         }
+    }
+    const WORDS: [&[u8]; 8] =
+        [b"return", b"this", b"while", b"sleep", b"it=", b"var", b"==", b"!="];
+    if !WORDS.iter().any(|word| view.find(word).is_some()) {
+        return None;
     }
     for quote in view
         .low

@@ -181,10 +181,10 @@ fn climbs(view: &View<'_>, start: usize, end: usize) -> bool {
         return below >= 1 || mixed || view.is_decoded || is_target;
     }
     let is_value = start == 0 || matches!(view.at(start - 1), b'=' | b':');
-    let alone = is_value && (end == view.low.len() || start > 0 || ups >= 3 && !view.is_prose);
-    (is_target && (ups >= 2 || !view.is_prose))
+    let alone = is_value && (end == view.low.len() || start > 0 || ups >= 3 && !view.is_prose());
+    (is_target && (ups >= 2 || !view.is_prose()))
         // Rooted, and above the root: no relative link.
-        || run.starts_with(b"/") && start == 0 && below >= 1 && !view.is_prose
+        || run.starts_with(b"/") && start == 0 && below >= 1 && !view.is_prose()
         || alone
             && (below >= 3
                 || ups >= 3 && mixed
@@ -250,7 +250,7 @@ fn sensitive(view: &View<'_>) -> Option<Range<usize>> {
     let is_start = start == 0
         || head.ends_with(b":") && start <= 5
         || matches!(view.at(start - 1), b'=' | b'"' | b'\'');
-    (found.start() <= 1 && is_start && !view.is_prose)
+    (found.start() <= 1 && is_start && !view.is_prose())
         .then(|| start..view.low.len().min(start + 96))
         .or_else(|| {
             files
@@ -290,7 +290,7 @@ fn unrooted(view: &View<'_>, files: &AhoCorasick) -> Option<Range<usize>> {
 
 /// The path begins there, and so does the value, or what is assigned in it.
 fn is_rooted(view: &View<'_>, at: usize) -> bool {
-    if view.is_prose || view.place == Place::Raw {
+    if view.is_prose() || view.place == Place::Raw {
         return false;
     }
     if at == 0 {

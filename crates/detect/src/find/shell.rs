@@ -86,7 +86,7 @@ fn marker(view: &View<'_>) -> Option<Range<usize>> {
         return None;
     }
 
-    if view.is_prose {
+    if view.is_prose() {
         return None;
     }
     MARKERS.as_ref()?.find(view.low).map(|found| found.range())
@@ -138,7 +138,7 @@ fn separated(view: &View<'_>) -> Option<Range<usize>> {
 
 /// `X=id;$X`: a variable that is set, and then run.
 fn assigned(view: &View<'_>) -> Option<Range<usize>> {
-    if !view.mask.has(Mask::DOLLAR) || view.is_prose || view.place == Place::Raw {
+    if !view.mask.has(Mask::DOLLAR) || view.is_prose() || view.place == Place::Raw {
         return None;
     }
     view.each(b'$').take(16).find_map(|at| {
@@ -186,14 +186,14 @@ fn is_injected(view: &View<'_>, at: usize, separator: u8) -> bool {
         Place::Text | Place::Whole => 2,
         _ => 3,
     };
-    !view.is_prose && words <= most || reads_secrets(view, at) && words <= 12
+    !view.is_prose() && words <= most || reads_secrets(view, at) && words <= 12
 }
 
 fn reads_secrets(view: &View<'_>, at: usize) -> bool {
     [&b"/etc/passwd"[..], b"/etc/shadow", b"/dev/tcp", b"| bash", b"|bash", b"| sh", b"|sh"]
         .iter()
         .any(|text| view.find_within(at, 300, text).is_some())
-        && !view.is_prose
+        && !view.is_prose()
 }
 
 fn first_word(text: &[u8]) -> &[u8] {
@@ -343,7 +343,7 @@ fn is_command(name: &[u8]) -> bool {
 
 /// A value that is a command line from its first byte: only with an argument that is worth it.
 fn whole(view: &View<'_>) -> Option<Range<usize>> {
-    if view.place == Place::Raw || view.is_prose || view.low.len() > 512 {
+    if view.place == Place::Raw || view.is_prose() || view.low.len() > 512 {
         return None;
     }
     // Behind a quote that closes the argument it stands in: `" whoami`.

@@ -41,7 +41,7 @@ pub(super) fn find(view: &View<'_>, tokens: &mut Tokens) -> Option<Range<usize>>
 /// libinjection marks prose and code: it is asked only where a quote, a number or a parenthesis at the start is
 /// followed by what a value does not hold.
 fn parses(view: &View<'_>) -> bool {
-    if view.low.len() > MAX_PARSED || view.is_prose || view.place == Place::Path {
+    if view.low.len() > MAX_PARSED || view.is_prose() || view.place == Place::Path {
         return false;
     }
     let head = view.window(0, 24);

@@ -265,7 +265,7 @@ fn is_attack(view: &View<'_>, open: &[u8], body: &[u8]) -> bool {
         || open == b"[="
         || open == b"#(";
     if arithmetic(body) && (!single || body.len() < 24) && open != b"$(" {
-        return !view.is_prose || open != b"{";
+        return !view.is_prose() || open != b"{";
     }
     if open == b"$(" || open == b"[[" {
         return false;
@@ -291,12 +291,12 @@ fn is_attack(view: &View<'_>, open: &[u8], body: &[u8]) -> bool {
         return trimmed.starts_with(b"assign") && memchr::memchr(b'=', trimmed).is_some();
     }
     // A method of a literal: no template of a value's owner has one.
-    if matches!(open, b"{{" | b"${" | b"#{" | b"<%") && calls_literal(trimmed) && !view.is_prose {
+    if matches!(open, b"{{" | b"${" | b"#{" | b"<%") && calls_literal(trimmed) && !view.is_prose() {
         return true;
     }
     // A helper of Handlebars over a literal or a function.
     if open == b"{{" && (trimmed.starts_with(b"#with \"") || trimmed.starts_with(b"#with (")) {
-        return !view.is_prose;
+        return !view.is_prose();
     }
     if open == b"${" && trimmed.starts_with(b"new ") && memchr::memchr(b'(', trimmed).is_some() {
         return true;
@@ -312,7 +312,7 @@ fn is_attack(view: &View<'_>, open: &[u8], body: &[u8]) -> bool {
                 memchr::memchr(b'(', body).is_some() || memchr::memchr(b'[', body).is_some();
             return !single
                 && alone
-                && !view.is_prose
+                && !view.is_prose()
                 && (called || matches!(word, "self." | "config." | ".env.") && open != b"${")
                 && open != b"<%";
         }

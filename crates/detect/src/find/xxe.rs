@@ -9,7 +9,11 @@ use crate::view::View;
 const WINDOW: usize = 512;
 
 pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
+    let has_schema = view.find(b"schemalocation").is_some();
     view.each(b'<').find_map(|at| {
+        if !(has_schema || matches!(view.at(at + 1), b'!' | b'?' | b'x')) {
+            return None;
+        }
         let found = if view.starts(at, b"<!doctype") {
             doctype(view, at)
         } else if view.starts(at, b"<!entity") {
@@ -17,7 +21,7 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
         } else {
             view.starts(at, b"<xi:include")
                 || view.starts(at, b"<xinclude:include")
-                || is_schema(view, at)
+                || has_schema && is_schema(view, at)
                 || is_declaration(view, at)
                 || (view.starts(at, b"<?xml") && view.find_within(at, 80, b"utf-7").is_some())
                 || (view.starts(at, b"<?xml-stylesheet")
@@ -36,16 +40,16 @@ fn is_declaration(view: &View<'_>, at: usize) -> bool {
     (view.starts(at, b"<!element ")
         || view.starts(at, b"<!attlist ")
         || view.starts(at, b"<!notation "))
-        && !view.is_prose
+        && !view.is_prose()
         && view.place != Place::Raw
 }
 
 /// A schema that a parser fetches from an address, from this host, or from a port of its own.
 fn is_schema(view: &View<'_>, at: usize) -> bool {
     let tag = view.window(at, WINDOW);
+    view.spend(tag.len());
     let tag = &tag[..memchr::memchr(b'>', tag).unwrap_or(tag.len())];
     let Some(found) = memchr::memmem::find(tag, b"schemalocation") else { return false };
-    view.spend(tag.len());
     memchr::memmem::find_iter(&tag[found..], b"://").any(|slashes| {
         let host = &tag[found + slashes + 3..];
         let len =
@@ -84,7 +88,7 @@ fn doctype(view: &View<'_>, at: usize) -> bool {
     // Declarations of its own, in a body that a parser reads.
     let inner = &window[end..];
     // All of a value, and cut off behind the bracket.
-    if inner.trim_ascii() == b"[" && at <= 64 && !view.is_prose {
+    if inner.trim_ascii() == b"[" && at <= 64 && !view.is_prose() {
         return true;
     }
     inner.first() == Some(&b'[')

@@ -101,7 +101,7 @@ impl Reader<'_, '_> {
         if value
             && called
             && (!is_symbol || behind_quote)
-            && !(self.view.is_prose)
+            && !(self.view.is_prose())
             && (behind_quote || self.view.at(0).is_ascii_digit() || index <= 2)
         {
             return true;
@@ -121,7 +121,7 @@ impl Reader<'_, '_> {
             && index <= 3
             && matches!(self.kind(index - 1), Some(Kind::Number | Kind::Sign(b')')));
         if self.condition(index + 1, false) {
-            return context.is_value || !self.view.is_prose;
+            return context.is_value || !self.view.is_prose();
         }
         // With a name on the left, behind a quote that closes the value only.
         behind_quote
@@ -130,14 +130,14 @@ impl Reader<'_, '_> {
             && self.condition(index + 1, true)
             || behind_quote && self.near(index, context) && self.ends_after(index + 1)
             || numeric
-                && !self.view.is_prose
+                && !self.view.is_prose()
                 && (self.ends_with_literal(index + 1)
                     || self.ends_in_comment() && self.condition(index + 1, true))
     }
 
     /// `or 1=1` in the middle of words.
     pub(super) fn literal_pair(&self, index: usize) -> bool {
-        !self.view.is_prose
+        !self.view.is_prose()
             && self.condition(index + 1, false)
             && matches!(self.kind(index + 2), Some(Kind::Compare))
             || self
@@ -216,7 +216,7 @@ impl Reader<'_, '_> {
         // A comment behind a sentence's quote, or an anchor: not at the end.
         ends && short
             && start <= 128
-            && !self.view.is_prose
+            && !self.view.is_prose()
             && !(rest.starts_with(b"#") && rest.len() > 4)
     }
 

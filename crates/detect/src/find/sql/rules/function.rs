@@ -96,7 +96,7 @@ impl Reader<'_, '_> {
     /// A function that only a database has, called in an expression or alone.
     pub(super) fn telling(&self, index: usize, context: Context) -> bool {
         let text = self.text(index);
-        if text.len() < 3 || self.view.is_prose {
+        if text.len() < 3 || self.view.is_prose() {
             return false;
         }
         let called = self.is_sign(index + 1, b'(');

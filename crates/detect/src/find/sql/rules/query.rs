@@ -100,10 +100,10 @@ impl Reader<'_, '_> {
         self.view.spend(at - index);
         let list = at > index + 1;
         let called = self.is_sign(index + 2, b'(') && function::is_known(self.text(index + 1));
-        if telling && list && !self.view.is_prose {
+        if telling && list && !self.view.is_prose() {
             return true;
         }
-        if nested && !context.is_query && context.is_value && !self.view.is_prose {
+        if nested && !context.is_query && context.is_value && !self.view.is_prose() {
             let dual = matches!(
                 self.kind(index + 1),
                 Some(Kind::Number | Kind::Quote(_) | Kind::Sign(b'(' | b'*'))
@@ -114,7 +114,7 @@ impl Reader<'_, '_> {
             && list
             && (from.is_some() || called)
             && self.view.low.len() < 2048
-            && !self.view.is_prose
+            && !self.view.is_prose()
         {
             return true;
         }
@@ -143,7 +143,7 @@ impl Reader<'_, '_> {
         }
         from.is_some_and(|from| self.is_telling(from + 1))
             && !context.is_query
-            && !self.view.is_prose
+            && !self.view.is_prose()
     }
 
     /// `1 limit 1,1`, `procedure analyse(`.
@@ -158,7 +158,7 @@ impl Reader<'_, '_> {
 
     /// `if(1=1,`, `case when 1=1 then`, in a value that is nothing else.
     pub(super) fn cases(&self, index: usize, context: Context, behind_quote: bool) -> bool {
-        if self.view.is_prose || context.is_query {
+        if self.view.is_prose() || context.is_query {
             return false;
         }
         let first = index <= 2

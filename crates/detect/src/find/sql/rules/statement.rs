@@ -8,7 +8,7 @@ impl Reader<'_, '_> {
     /// `; drop table x`, `; exec xp_…`, `; waitfor delay '…'`.
     pub(super) fn stacked(&self, index: usize, context: Context) -> bool {
         if context.is_query && matches!(self.view.place, Place::Text | Place::Whole)
-            || self.view.is_prose
+            || self.view.is_prose()
         {
             return false;
         }
@@ -90,7 +90,7 @@ impl Reader<'_, '_> {
     pub(super) fn statement(&self, index: usize, context: Context) -> bool {
         let behind_quote = context.quote.is_some_and(|quote| quote < index);
         let text = self.text(index);
-        if self.view.is_prose {
+        if self.view.is_prose() {
             return false;
         }
         match text {
