@@ -28,7 +28,7 @@ const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF
 const LOCATION: u32 = NGX_HTTP_LOC_CONF;
 
 /// Ends with an empty entry, as NGINX wants it.
-pub(crate) static mut COMMANDS: [ngx_command_t; 28] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 29] = [
     command::<Enable>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Zone>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
     command::<Secret>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
