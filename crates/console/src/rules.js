@@ -3,10 +3,11 @@ const rule = document.querySelector("[data-rule]");
 if (rule) {
   const FIELDS = ["name", "on", "when", "over", "count", "per", "then", "mode"];
   const field = (name, of = rule) => of.elements.namedItem(name);
+  // Not rule.action, which is the button of that name.
   const ask = async (more) => {
     const sent = new URLSearchParams(new FormData(rule));
     for (const [name, value] of Object.entries({ part: "1", ...more })) sent.set(name, value);
-    const answer = await fetch(rule.action, { method: "POST", body: sent });
+    const answer = await fetch(rule.getAttribute("action"), { method: "POST", body: sent });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     return page.querySelector("[data-rule]") ?? Promise.reject(new Error(page.querySelector(".notice")?.textContent ?? "no answer"));
   };
