@@ -263,6 +263,71 @@ step("a parameter is added with a preview, ordered, saved, and taken by the node
   await look("parameters-1280-light");
 });
 
+step("a rule is written in the form or as a directive, tried, saved and switched", async () => {
+  await page.getByRole("link", { name: "Rules", exact: true }).click();
+  await page.getByText("None yet.").waitFor();
+  const editor = page.locator("[data-rule]");
+  const directive = editor.getByLabel("As a directive of nginx.conf");
+  const shows = (what, ask, wanted) => eventually(what, async () => (await ask()) === wanted);
+  await editor.getByLabel("Name").fill("walked");
+  await editor.getByLabel("Methods and path").fill("GET:/users/*");
+  await editor.getByText("\"over=N/TIME\" is missing").waitFor();
+  await editor.getByLabel("More than, in").fill("20/10m");
+  await shows("the directive follows", () => directive.inputValue(), "session_rule walked on=GET:/users/* over=20/10m mode=monitor;");
+  await directive.fill("session_rule walked on=GET:/users/* \"when=status=200;user=present\" over=20/10m per=ip mode=monitor;");
+  await shows("the form follows", () => editor.getByLabel("Conditions").inputValue(), "status=200;user=present");
+  assert.equal(await editor.locator("[name=per]").inputValue(), "ip");
+  await directive.fill("session_rule walked on=GET:/users/* over=lots;");
+  await editor.getByText("invalid parameter \"over=lots\"").waitFor();
+  await directive.fill("session_rule walked on=GET:/users/* over=20/10m;");
+  await editor.locator("[data-error]:empty").waitFor({ state: "attached" });
+  const tryIt = editor.getByRole("button", { name: "Try it" });
+  await tryIt.focus();
+  await page.keyboard.press("Enter");
+  await editor.getByText("It would have fired for 1.").waitFor();
+  assert((await editor.getByText("stored requests it counts 45, of 1 subject.").count()) === 1, await editor.innerText());
+  await look("rules-try-1280-light");
+  await editor.getByRole("button", { name: "Use 45" }).click();
+  await shows("the threshold is used", () => editor.getByLabel("More than, in").inputValue(), "45/10m");
+  await shows("in the directive too", async () => (await directive.inputValue()).includes("over=45/10m"), true);
+  await tryIt.click();
+  await editor.getByText("It would not have fired.").waitFor();
+  await editor.getByRole("button", { name: "Add for all nodes" }).click();
+  const row = page.getByRole("region", { name: "Rules" }).locator("tbody tr").filter({ hasText: "walked" });
+  await row.getByRole("button", { name: "Monitor", pressed: true }).waitFor();
+  assert.deepEqual((await world.ask("/v1/rules")).map((rule) => [rule.name, rule.over]), [["walked", "45/10m"]]);
+  await row.getByRole("button", { name: "Enforce" }).focus();
+  await page.keyboard.press("Enter");
+  await row.getByRole("button", { name: "Enforce", pressed: true }).waitFor();
+  assert.equal((await world.ask("/v1/rules"))[0].mode, "enforce");
+  await row.getByRole("button", { name: "Monitor" }).click();
+  await row.getByRole("button", { name: "Monitor", pressed: true }).waitFor();
+
+  // A hit, as a node reports it, opens its session.
+  const session = "ab".repeat(16);
+  const hit = { id: "cd".repeat(16), ts: Date.now(), node: "edge-1", session, key: "sid", source: "key", ip: "192.0.2.7", method: "GET", path: "/users/1", status: 200, time_ms: 1, request_bytes: 1, response_bytes: 1, denied: false, rules: [{ name: "walked", count: 46, then: "mark", enforced: false }] };
+  const ingest = readFileSync(`${world.dir}/data/ingest.token`, "utf8").trim();
+  assert.equal((await send(world.cloudPort, "/v1/records", { method: "POST", headers: { authorization: `Bearer ${ingest}`, "content-type": "application/x-ndjson" }, body: JSON.stringify(hit) })).status, 200);
+  await page.reload();
+  await row.getByRole("link", { name: "1" }).first().click();
+  await page.getByRole("region", { name: "Sessions of the rule" }).getByRole("link").click();
+  await page.getByRole("heading", { name: session }).waitFor();
+  await page.getByRole("link", { name: "Rules", exact: true }).click();
+
+  // A rule of the default pack goes into the editor; another is edited and removed.
+  await page.getByRole("button", { name: "Open in the editor: login-failures" }).click();
+  assert.equal(await editor.getByLabel("Name").inputValue(), "login-failures");
+  await editor.getByRole("button", { name: "Add for all nodes" }).click();
+  await page.getByRole("link", { name: "Edit walked" }).click();
+  await editor.getByLabel("Then").fill("mark,limit:10r/m");
+  await shows("the directive follows", async () => (await directive.inputValue()).includes("then=mark,limit:10r/m"), true);
+  await editor.getByRole("button", { name: "Save for all nodes" }).click();
+  await page.getByRole("button", { name: "Remove login-failures" }).click();
+  await page.getByRole("button", { name: "Remove login-failures" }).waitFor({ state: "detached" });
+  assert.deepEqual((await world.ask("/v1/rules")).map((rule) => [rule.name, rule.then]), [["walked", "mark,limit:10r/m"]]);
+  await look("rules-1280-light");
+});
+
 step("nodes say how they are", async () => {
   await page.getByRole("link", { name: "Nodes" }).click();
   await page.getByText("edge-1").waitFor();
@@ -279,6 +344,9 @@ step("a viewer reads and changes nothing, and another site cannot post", async (
   await page.getByText("read only").waitFor();
   await page.getByRole("link", { name: "Parameters" }).click();
   assert.equal(await page.getByRole("button", { name: "Save" }).count(), 0);
+  await page.getByRole("link", { name: "Rules", exact: true }).click();
+  await page.getByText("monitor", { exact: true }).first().waitFor();
+  assert.equal(await page.getByRole("button", { name: /for all nodes|Enforce|Remove/ }).count(), 0);
   const cookie = (await page.context().cookies()).map((one) => `${one.name}=${one.value}`).join("; ");
   const body = "session=00000000000000000000000000000000&seconds=60";
   const form = { "content-type": "application/x-www-form-urlencoded" };
@@ -293,7 +361,7 @@ step("a viewer reads and changes nothing, and another site cannot post", async (
 });
 
 step("it is readable in the dark and on a phone", async () => {
-  const views = [["sessions", "/"], ["session", null], ["parameters", "/parameters"]];
+  const views = [["sessions", "/"], ["session", null], ["parameters", "/parameters"], ["rules", "/rules"]];
   const cookies = await page.context().cookies();
   const session = (await world.ask("/v1/sessions?attack=any")).sessions[0].session;
   for (const [theme, width] of [["dark", 1280], ["light", 400], ["dark", 400]]) {

@@ -125,9 +125,11 @@ fn mode_switch(rule: &SessionRule, viewer: &Viewer) -> Markup {
     let now = rule.mode.as_deref().unwrap_or("monitor");
     html! {
         @if viewer.is_admin {
-            form.modes method="post" action=(viewer.link("/rules/mode")) role="group" aria-label=(format!("Mode of {}", rule.name)) {
+            form method="post" action=(viewer.link("/rules/mode")) {
                 input type="hidden" name="name" value=(rule.name);
-                @for (mode, label) in MODES { button.plain name="mode" value=(mode) aria-pressed=(mode == now) { (label) } }
+                div.modes role="group" aria-label=(format!("Mode of {}", rule.name)) {
+                    @for (mode, label) in MODES { button.plain name="mode" value=(mode) aria-pressed=(mode == now) { (label) } }
+                }
             }
         } @else { span.badge { (now) } }
     }
@@ -170,7 +172,7 @@ fn pack(rules: &[SessionRule], viewer: &Viewer) -> Markup {
                 td.time { @if rules.iter().any(|other| other.name == rule.name) { span.quiet { "in the list" } } @else {
                     form.inline method="post" action=(viewer.link("/rules/editor")) {
                         input type="hidden" name="directive" value=(directive(&rule));
-                        button.plain aria-label=(format!("Open {} in the editor", rule.name)) { "Open in the editor" } } } }
+                        button.plain aria-label=(format!("Open in the editor: {}", rule.name)) { "Open in the editor" } } } }
             } } }
         } }
     }
