@@ -17,7 +17,7 @@ use api_sessions_store::clock::rfc3339;
 use api_sessions_store::{ReplayQuery, Store, StoreError, StoredRequest};
 use facts::{Labels, StoredFacts};
 
-/// Most subjects that are told apart; what is left of the period is not tried then.
+/// The most subjects of one try. It ends there, and says that the rest of the period was not tried.
 const MAX_SUBJECTS: usize = 200_000;
 
 /// Most entries of counts: a subject with many distinct values has several.

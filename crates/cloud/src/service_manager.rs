@@ -1,4 +1,4 @@
-//! What a service manager that set `NOTIFY_SOCKET` is told (systemd, `Type=notify`). Without one, nothing.
+//! Notifications to the service manager (systemd, `Type=notify`). Without `NOTIFY_SOCKET` nothing is sent.
 
 use sd_notify::NotifyState;
 

@@ -20,10 +20,10 @@ use api_sessions_store::{ReplayQuery, Store, StoreError, StoredRequest};
 /// Period that is counted if none is given, milliseconds: a week.
 pub const DEFAULT_PERIOD: u64 = 7 * 86_400_000;
 
-/// Most sessions and subjects that are told apart for a rule; further ones are not counted as sessions.
+/// The most sessions and subjects counted for one rule; further ones are not counted.
 const MAX_SESSIONS: usize = 100_000;
 
-/// Most rules that are told apart: names come from records.
+/// The most rules listed: their names come from records, which nodes write.
 const MAX_NAMES: usize = 1000;
 
 /// Most sessions of a rule that are listed.
