@@ -225,7 +225,7 @@ fn belongs_to_another<X: Exchange + ?Sized>(
     }
 }
 
-/// The value is the session's; one that has become another's meanwhile is nobody's.
+/// A value belongs to this session, unless another session has been issued it since: then it belongs to none.
 fn give(follow: Follow<'_>, issue: &Issue, session: SessionId, base: SessionId) {
     let place = follow.place(base);
     follow.handle.update(issue.key, follow.now_s, |link| match link {

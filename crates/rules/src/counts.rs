@@ -13,7 +13,7 @@ pub trait Counts {
     fn hash(&self, seed: u64, bytes: &[u8]) -> u64;
 
     /// Changes an entry, which is made where there is none, at `now_ms` (milliseconds since 1970). Nobody else changes
-    /// it meanwhile; `change` must not panic and must not use the table. `None`: it could not be changed now.
+    /// it during the call. `change` must not panic or use the table. Returns `None` if the lock is busy.
     fn update<R>(&self, key: u64, now_ms: u64, change: impl FnOnce(&mut Words) -> R) -> Option<R>;
 
     /// An entry, if it is there.

@@ -91,7 +91,7 @@ impl Rule {
         let then = Reaction::parse_all(text.then.as_deref().unwrap_or("mark"))?;
         if per == Per::User && then.iter().any(|reaction| *reaction != Reaction::Mark) {
             return Err(RuleError(format!(
-                "invalid parameter \"then={}\" with \"per=user\": whoever tries the name of another user would lock that user out; \"then=mark\" is accepted",
+                "invalid parameter \"then={}\" with \"per=user\": anybody who tries another user's name would lock that user out; \"then=mark\" is accepted",
                 text.then.as_deref().unwrap_or_default()
             )));
         }

@@ -66,7 +66,7 @@ mod killed {
             let handle = counts.join(slot, std::process::id());
             let mut random = Random(seed);
             while stop.load(Ordering::Acquire) == 0 {
-                // All words are the same, whoever dies.
+                // All words of an entry are equal, wherever a worker is killed.
                 let same = handle.update(key(random.below(KEYS)), NOW, |words| {
                     let same = words.iter().all(|word| *word == words[0]);
                     words.iter_mut().for_each(|word| *word += 1);
