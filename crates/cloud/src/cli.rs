@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::generate::Generate;
+use crate::har::Try;
 use api_sessions_cloud_api::config::Options;
 use api_sessions_store::{Role, StoreKind};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -41,6 +42,8 @@ pub enum Command {
     Copy(Copy),
     /// Post generated traffic to a running cloud, with the token in DIR/ingest.token
     Generate(Generate),
+    /// Show which sessions a node would make of a HAR file, the export of a browser
+    Try(Try),
     /// Print a completion script for a shell
     Completions {
         /// bash, elvish, fish, powershell or zsh
@@ -57,7 +60,9 @@ impl Command {
         match self {
             Command::Token(_) | Command::Copy(_) | Command::Generate(_) => true,
             Command::Doctor(doctor) => doctor.nginx.is_none(),
-            Command::Serve | Command::Completions { .. } | Command::Manual => false,
+            Command::Serve | Command::Try(_) | Command::Completions { .. } | Command::Manual => {
+                false
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use api_sessions_cloud::cli::{Cli, Command, Copy, TokenCommand};
 use api_sessions_cloud::copy;
 use api_sessions_cloud::doctor;
 use api_sessions_cloud::generate;
+use api_sessions_cloud::har;
 use api_sessions_cloud::log::Log;
 use api_sessions_cloud::manual;
 use api_sessions_cloud::owner::become_owner;
@@ -54,6 +55,11 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
             };
             findings.print(&mut out)?;
             if !findings.is_good() {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Some(Command::Try(what)) => {
+            if !har::run(what, &mut out, &mut std::io::stderr())? {
                 return Ok(ExitCode::FAILURE);
             }
         }

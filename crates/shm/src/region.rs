@@ -3,6 +3,7 @@
 //! Every structure of this crate starts with a [`RegionHeader`]. Zeroed memory becomes a new structure;
 //! memory that already holds one of the same kind, version and size is used as it is.
 
+use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -71,6 +72,16 @@ impl Region {
     /// - No two processes attach to zeroed bytes at the same time.
     pub unsafe fn new(base: NonNull<u8>, len: usize) -> Self {
         Self(Memory { base, len })
+    }
+
+    /// `len` bytes (not 0) of this process's own memory, for the rest of its life. Pages that nothing is written to
+    /// take none. `None`: there is not that much.
+    pub fn of_process(len: usize) -> Option<Self> {
+        let layout = Layout::from_size_align(len, ALIGN).ok().filter(|layout| layout.size() > 0)?;
+        // SAFETY: the size is not zero.
+        let base = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        // SAFETY: zeroed, never freed, and known to nobody else.
+        Some(unsafe { Self::new(base, len) })
     }
 
     /// Length in bytes.

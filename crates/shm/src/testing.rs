@@ -1,18 +1,11 @@
 //! Shared memory within one process, for tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::alloc::{Layout, alloc_zeroed};
-use std::ptr::NonNull;
-
 use crate::{Denylist, Links, RecordQueue, Region, RuleCounts, SharedConfig};
 
 /// A zeroed region that is never freed.
 fn region(len: usize) -> Region {
-    let layout = Layout::from_size_align(len, 64).expect("a layout");
-    // SAFETY: the size is not zero.
-    let base = NonNull::new(unsafe { alloc_zeroed(layout) }).expect("memory");
-    // SAFETY: zeroed, never freed, and known to nobody else.
-    unsafe { Region::new(base, len) }
+    Region::of_process(len).expect("memory")
 }
 
 /// An empty record queue.

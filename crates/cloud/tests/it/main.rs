@@ -10,6 +10,7 @@ mod connections;
 mod console;
 mod copy;
 mod engines;
+mod har;
 mod ingest;
 mod model;
 mod openapi;

@@ -1,0 +1,70 @@
+//! An entry of a HAR file, as far as a session can depend on it (HAR 1.2).
+
+use serde::Deserialize;
+
+use super::read::or_default;
+
+/// One request and its response.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object with \"request\" and \"response\"")]
+pub(super) struct Entry {
+    /// RFC 3339.
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) started_date_time: String,
+    /// Until the response was there, ms; below 0 where it is not known.
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) time: f64,
+    pub(super) request: Request,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) response: Response,
+    /// Chromium: "memory" or "disk", where the server was not asked.
+    #[serde(default, rename = "_fromCache", deserialize_with = "or_default")]
+    pub(super) from_cache: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Request {
+    pub(super) method: String,
+    pub(super) url: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) headers: Vec<Pair>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) cookies: Vec<Pair>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) post_data: Content,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Response {
+    /// 0 where there was none.
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) status: i64,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) headers: Vec<Pair>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) cookies: Vec<Pair>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) content: Content,
+}
+
+/// A header or a cookie.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Pair {
+    pub(super) name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) value: String,
+}
+
+/// A body.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Content {
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) mime_type: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) text: String,
+    /// "base64", or empty.
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) encoding: String,
+}

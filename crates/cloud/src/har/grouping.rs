@@ -1,0 +1,163 @@
+//! Groups requests as the module's log phase does: in the order of their answers, each resolved with what the answers
+//! before it have issued.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+
+use api_sessions_extract::{Scratch, SessionKey};
+use api_sessions_identity::{
+    Exchanged, Fallback, Follow, Hasher, Keys, Namespace, Phase, Resolution, learn, resolve_with,
+};
+use api_sessions_protocol::SessionId;
+use api_sessions_shm::{LinkHandle, Links, Region};
+
+use super::exchange::HarExchange;
+use super::rotation::Rotations;
+
+/// Room for links, bytes: far more than one browser makes.
+const LINK_BYTES: usize = 16 << 20;
+/// Seconds after which a link is forgotten: the default of `api_sessions_zone`.
+const INACTIVE_S: u32 = 24 * 60 * 60;
+/// Most requests under way at the same time.
+const MAX_UNDER_WAY: usize = 1000;
+/// Different paths of a session that are kept.
+const MAX_PATHS: usize = 4;
+
+/// One session.
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    pub(super) requests: usize,
+    /// Of its first request, ms since 1970.
+    pub(super) first_ms: u64,
+    /// Of its last request.
+    pub(super) last_ms: u64,
+    /// Requests by key: its label, and its kind (`$api_session_source`).
+    pub(super) keys: BTreeMap<(String, &'static str), usize>,
+    /// The first paths.
+    pub(super) paths: Vec<String>,
+}
+
+/// What became of a file.
+#[derive(Debug)]
+pub(super) struct Groups {
+    /// In the order of their first answers.
+    pub(super) sessions: Vec<Session>,
+    pub(super) rotations: Rotations,
+}
+
+/// A node that has one client.
+pub(super) struct Grouping {
+    keys: Vec<SessionKey>,
+    builtin: bool,
+    hasher: Hasher,
+    links: LinkHandle,
+    scratch: Scratch,
+    found: Vec<u8>,
+    /// By the time of their answers, then in the order of the file.
+    under_way: BinaryHeap<Reverse<(u64, usize)>>,
+    waiting: HashMap<usize, HarExchange>,
+    taken: usize,
+    numbers: HashMap<SessionId, usize>,
+    groups: Groups,
+}
+
+impl Grouping {
+    /// `None`: there is no memory for links.
+    pub(super) fn new(keys: Vec<SessionKey>, builtin: bool) -> Option<Self> {
+        let links = Links::attach(Region::of_process(LINK_BYTES)?, INACTIVE_S).ok()?.0;
+        Some(Self {
+            keys,
+            builtin,
+            // Ids are not shown: any secret does.
+            hasher: Hasher::new(b"api-sessions-cloud try"),
+            links: links.join(0, std::process::id()),
+            scratch: Scratch::default(),
+            found: Vec::new(),
+            under_way: BinaryHeap::new(),
+            waiting: HashMap::new(),
+            taken: 0,
+            numbers: HashMap::new(),
+            groups: Groups { sessions: Vec::new(), rotations: Rotations::default() },
+        })
+    }
+
+    /// The next request of the file.
+    pub(super) fn take(&mut self, request: HarExchange) {
+        self.answer_until(request.started_ms);
+        if self.under_way.len() >= MAX_UNDER_WAY {
+            self.answer_next();
+        }
+        self.under_way.push(Reverse((request.ended_ms, self.taken)));
+        self.waiting.insert(self.taken, request);
+        self.taken += 1;
+    }
+
+    /// Nothing follows.
+    pub(super) fn finish(mut self) -> Groups {
+        while self.answer_next() {}
+        self.groups
+    }
+
+    fn answer_until(&mut self, now_ms: u64) {
+        while self.under_way.peek().is_some_and(|Reverse((ended_ms, _))| *ended_ms <= now_ms) {
+            self.answer_next();
+        }
+    }
+
+    fn answer_next(&mut self) -> bool {
+        let Some(Reverse((_, at))) = self.under_way.pop() else { return false };
+        if let Some(request) = self.waiting.remove(&at) {
+            self.settle(&request);
+        }
+        true
+    }
+
+    /// As the module's log phase.
+    fn settle(&mut self, request: &HarExchange) {
+        let Self { keys: own, builtin, hasher, links, scratch, found, numbers, .. } = self;
+        let keys = Keys { own, builtin: *builtin, fallback: Fallback::default() };
+        let now_s = u32::try_from(request.ended_ms / 1000).unwrap_or(u32::MAX);
+        let follow = Follow { handle: links, now_s, tokens: true };
+        let id = |namespace: Namespace, value: &[u8]| hasher.session_id(namespace, value);
+        let exists = |session| numbers.contains_key(&session);
+        let resolution = resolve_with(keys, request, Phase::Log, id, Some(follow), scratch, found);
+        let exchanged = Exchanged {
+            exchange: request,
+            keys,
+            is_new: !exists(resolution.id),
+            id: &id,
+            exists: &exists,
+            known: None,
+        };
+        let mut learned = Vec::new();
+        let moved = learn(follow, &exchanged, &resolution, scratch, found, &mut learned);
+        let resolution = moved.unwrap_or(resolution);
+        let next = numbers.len();
+        let number = *numbers.entry(resolution.id).or_insert(next);
+        count(&mut self.groups.sessions, number, request, &resolution);
+        self.groups.rotations.observe(request, number);
+    }
+}
+
+fn count(
+    sessions: &mut Vec<Session>,
+    number: usize,
+    request: &HarExchange,
+    resolution: &Resolution<'_>,
+) {
+    if sessions.len() <= number {
+        sessions.resize_with(number + 1, Session::default);
+    }
+    let Some(session) = sessions.get_mut(number) else { return };
+    let is_first = session.requests == 0;
+    session.requests += 1;
+    if is_first || request.started_ms < session.first_ms {
+        session.first_ms = request.started_ms;
+    }
+    session.last_ms = session.last_ms.max(request.started_ms);
+    let key = (resolution.label.as_str().to_owned(), resolution.source().as_str());
+    *session.keys.entry(key).or_default() += 1;
+    if session.paths.len() < MAX_PATHS && !session.paths.contains(&request.path) {
+        session.paths.push(request.path.clone());
+    }
+}

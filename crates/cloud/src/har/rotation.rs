@@ -1,0 +1,74 @@
+//! Values that change: which cookie, which answer changed it, and whether the session went on.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use api_sessions_extract::builtin::{self, Issued};
+
+use super::exchange::HarExchange;
+
+/// Most changes that are kept; all are counted.
+const MAX_CHANGES: usize = 1000;
+
+/// A cookie, header or token came with another value than before.
+#[derive(Debug)]
+pub(super) struct Change {
+    /// Its name.
+    pub(super) name: String,
+    /// Method and path of the request whose answer issued the new value; `None`: none in the file.
+    pub(super) issued_by: Option<String>,
+    /// When the new value came first, ms since 1970.
+    pub(super) at_ms: u64,
+    /// Session of the value before: its index.
+    pub(super) before: usize,
+    /// Session of the new value.
+    pub(super) after: usize,
+}
+
+/// Watches the values that requests bring.
+#[derive(Debug, Default)]
+pub(super) struct Rotations {
+    /// By name: the value's hash, and its session.
+    brought: HashMap<String, (u64, usize)>,
+    /// By hash of name and value.
+    issued_by: HashMap<u64, String>,
+    /// The first [`MAX_CHANGES`].
+    pub(super) changes: Vec<Change>,
+    /// All.
+    pub(super) count: usize,
+}
+
+impl Rotations {
+    /// A request of the session of that index is over.
+    pub(super) fn observe(&mut self, exchange: &HarExchange, session: usize) {
+        builtin::each_brought(exchange, true, &mut |_, followed| {
+            let name = String::from_utf8_lossy(followed.name).into_owned();
+            let hash = hash(followed.name, followed.value);
+            let Some((known, before)) = self.brought.insert(name.clone(), (hash, session)) else {
+                return;
+            };
+            if known == hash {
+                return;
+            }
+            self.count += 1;
+            if self.changes.len() < MAX_CHANGES {
+                let issued_by = self.issued_by.get(&hash).cloned();
+                let at_ms = exchange.started_ms;
+                self.changes.push(Change { name, issued_by, at_ms, before, after: session });
+            }
+        });
+        let now_s = u32::try_from(exchange.ended_ms / 1000).unwrap_or(u32::MAX);
+        builtin::each_issued(exchange, now_s, true, &mut |issued| {
+            if let Issued::Value(followed) = issued {
+                let by = || format!("{} {}", exchange.method, exchange.path);
+                self.issued_by.entry(hash(followed.name, followed.value)).or_insert_with(by);
+            }
+        });
+    }
+}
+
+fn hash(name: &[u8], value: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (name, value).hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,60 @@
+//! Which entries of a HAR file a node would have seen.
+
+use std::collections::BTreeMap;
+
+use super::entry::Entry;
+use super::exchange::HarExchange;
+
+/// The hosts that the node serves, and what is left out.
+#[derive(Debug, Default)]
+pub(super) struct Selection {
+    /// In lower case. Empty: until the first request, whose host it will be.
+    pub(super) hosts: Vec<String>,
+    /// Requests to other hosts.
+    pub(super) other_hosts: BTreeMap<String, usize>,
+    /// Answered from the browser's cache.
+    pub(super) from_cache: usize,
+    /// Without a response.
+    pub(super) unanswered: usize,
+    /// No requests over HTTP, such as `data:`.
+    pub(super) not_http: usize,
+    /// Requests that a node would have seen.
+    pub(super) selected: usize,
+    /// Any of them had cookies or credentials.
+    pub(super) has_credentials: bool,
+}
+
+impl Selection {
+    /// Of these hosts, or of the first request's.
+    pub(super) fn new(hosts: Vec<String>) -> Self {
+        let hosts = hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+        Self { hosts, ..Self::default() }
+    }
+
+    /// The request, if the node would have seen it.
+    pub(super) fn select(&mut self, entry: Entry) -> Option<HarExchange> {
+        let is_cached = !entry.from_cache.is_empty();
+        let Some(request) = HarExchange::new(entry) else {
+            self.not_http += 1;
+            return None;
+        };
+        if self.hosts.is_empty() {
+            self.hosts.push(request.host.clone());
+        }
+        if !self.hosts.contains(&request.host) {
+            *self.other_hosts.entry(request.host).or_default() += 1;
+            return None;
+        }
+        if is_cached {
+            self.from_cache += 1;
+            return None;
+        }
+        if request.status.is_none() {
+            self.unanswered += 1;
+            return None;
+        }
+        self.selected += 1;
+        self.has_credentials |= request.has_credentials();
+        Some(request)
+    }
+}
