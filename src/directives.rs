@@ -33,3 +33,4 @@ pub(crate) use deny::Deny;
 pub(crate) use export::ExportConf;
 pub(crate) use location::LocationConf;
 pub(crate) use main::MainConf;
+pub(crate) use rule_set::NodeRule;

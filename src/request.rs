@@ -1,25 +1,31 @@
-//! What happens to a request.
+//! What happens to a request: [`lifecycle`] tells its way from top to bottom.
 //!
-//! Each handler is thin: it asks whether the module has a say here, and hands over to [`lifecycle`],
-//! where one request's way can be read from top to bottom.
+//! Each handler is thin: it asks whether the module has a say here, builds a [`context`], and hands over.
 #![forbid(unsafe_code)]
 
 mod access;
 mod bodies;
+mod body_filter;
 mod capture;
+mod context;
+mod detection;
 mod follow;
 mod lifecycle;
 mod log;
 mod look;
 mod open;
+mod parameters;
+mod record;
 mod rewrite;
 pub(crate) mod rules;
+mod session;
 mod state;
+mod unread;
 pub(crate) mod variables;
 mod view;
 
 pub(crate) use access::Access;
-pub(crate) use bodies::Bodies;
+pub(crate) use body_filter::Bodies;
 pub(crate) use follow::Issuing;
 pub(crate) use log::Log;
 pub(crate) use open::{OpenKind, is_denied_meanwhile, open_kind};

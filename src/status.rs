@@ -16,7 +16,7 @@ use crate::ffi::catch_unwind;
 use crate::ffi::handler::ContentHandler;
 use crate::ffi::request::Request;
 use crate::ffi::response;
-use crate::request::rules;
+use crate::request::rules::hit;
 pub(crate) use control::Control;
 use format::Format;
 
@@ -87,7 +87,7 @@ impl Figures {
             rules: main
                 .rule_names()
                 .map(|name| {
-                    let (hits, refusals) = rules::figures(main, &name);
+                    let (hits, refusals) = hit::figures(main, &name);
                     (name, hits, refusals)
                 })
                 .collect(),

@@ -5,11 +5,11 @@ use std::ffi::CStr;
 use std::rc::Rc;
 
 use api_sessions_extract::Ja4Form;
+use api_sessions_identity::Phase;
 
 use super::options::{once, one};
 use super::{LocationConf, MainConf};
 use crate::ffi::conf::{Conf, Directive};
-use crate::ffi::evaluation::When;
 use crate::ffi::request::Request;
 use crate::ffi::variable::ComplexValue;
 use crate::tls;
@@ -33,11 +33,11 @@ pub(crate) struct Ja4Variable {
 }
 
 impl Ja4Source {
-    pub(super) fn read<'r>(&self, r: Request<'r>, when: When, form: Ja4Form) -> Option<&'r [u8]> {
+    pub(super) fn read<'r>(&self, r: Request<'r>, phase: Phase, form: Ja4Form) -> Option<&'r [u8]> {
         match self {
             Ja4Source::Variable(variable) if !variable.is_evaluated.get() => {
                 variable.is_evaluated.set(true);
-                let value = variable.value.evaluate(r, when);
+                let value = variable.value.evaluate(r, phase);
                 variable.is_evaluated.set(false);
                 let value = value?.trim_ascii();
                 value.get(..value.len().min(MAX_BYTES)).filter(|value| !value.is_empty())

@@ -10,6 +10,7 @@ use api_sessions_extract::Ja4Form;
 use api_sessions_extract::SessionKey;
 use api_sessions_extract::{JsonTypes, MediaType, NoVariables, Point};
 use api_sessions_identity::Fallback;
+use api_sessions_identity::Phase;
 use api_sessions_redact::FullContent;
 use api_sessions_rules::{Rule, parse_all};
 
@@ -22,7 +23,6 @@ use super::ja4::Ja4Source;
 use super::rule_set::RuleSet;
 use super::rules::Exception;
 use crate::ffi::conf::Conf;
-use crate::ffi::evaluation::When;
 use crate::ffi::request::Request;
 use crate::ffi::variable::ComplexValue;
 
@@ -206,18 +206,18 @@ impl LocationConf {
 
     /// Whether this request is looked at.
     #[inline]
-    pub(crate) fn is_enabled(&self, r: Request<'_>, when: When) -> bool {
+    pub(crate) fn is_enabled(&self, r: Request<'_>, phase: Phase) -> bool {
         match &self.enabled {
             None | Some(Switch::Off) => false,
             Some(Switch::On) => true,
-            Some(Switch::Variable(value)) => value.is_true(r, when),
+            Some(Switch::Variable(value)) => value.is_true(r, phase),
         }
     }
 
     /// JA4 of the client's TLS, by the operator's variable or of the handshake.
     #[inline]
-    pub(crate) fn ja4<'r>(&self, r: Request<'r>, when: When, form: Ja4Form) -> Option<&'r [u8]> {
-        self.ja4.as_ref().unwrap_or(&Ja4Source::Handshake).read(r, when, form)
+    pub(crate) fn ja4<'r>(&self, r: Request<'r>, phase: Phase, form: Ja4Form) -> Option<&'r [u8]> {
+        self.ja4.as_ref().unwrap_or(&Ja4Source::Handshake).read(r, phase, form)
     }
 
     #[inline]
@@ -238,8 +238,8 @@ impl LocationConf {
     }
 
     #[inline]
-    pub(crate) fn application<'r>(&self, r: Request<'r>, when: When) -> Option<&'r [u8]> {
-        self.application.as_ref()?.evaluate(r, when)
+    pub(crate) fn application<'r>(&self, r: Request<'r>, phase: Phase) -> Option<&'r [u8]> {
+        self.application.as_ref()?.evaluate(r, phase)
     }
 
     #[inline]

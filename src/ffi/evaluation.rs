@@ -6,6 +6,7 @@
 
 use std::cell::OnceCell;
 
+use api_sessions_identity::Phase;
 use ngx::ffi::{
     ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_request_t, ngx_http_variable_t,
     ngx_http_variable_value_t,
@@ -13,15 +14,6 @@ use ngx::ffi::{
 
 use super::headers::bytes;
 use super::request::Request;
-
-/// When a value is asked for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum When {
-    /// While the request is under way: what variables say of its response and body may change.
-    Early,
-    /// It is over.
-    Over,
-}
 
 /// Variables that say something of a response or a body, by their names or how these begin. What depends on
 /// one is evaluated again once it is known.
@@ -68,18 +60,18 @@ impl Unsettled {
 
 /// Runs `evaluate`, which asks NGINX for values of variables.
 ///
-/// Early, if it touched a variable that is not settled, the request forgets all that it learned: its variables
+/// Before the log phase, if it touched a variable that is not settled, the request forgets all that it learned: its variables
 /// are what they were before. If it did not, they stay: `$request_id` must be the same for all who ask.
 pub(super) fn without_traces<T>(
     r: Request<'_>,
-    when: When,
+    phase: Phase,
     unsettled: &Unsettled,
     evaluate: impl FnOnce() -> T,
 ) -> T {
     let _groups = Groups::keep(r);
-    let places = match when {
-        When::Early => unsettled.places(r),
-        When::Over => &[],
+    let places = match phase {
+        Phase::Early | Phase::Access => unsettled.places(r),
+        Phase::Log => &[],
     };
     if places.is_empty() {
         return evaluate();

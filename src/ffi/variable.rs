@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::mem::MaybeUninit;
 
 use api_sessions_extract::{VariableCompiler, VariableId};
+use api_sessions_identity::Phase;
 use ngx::ffi::{
     self, NGX_OK, ngx_http_add_variable, ngx_http_compile_complex_value,
     ngx_http_compile_complex_value_t, ngx_http_complex_value, ngx_http_complex_value_t,
@@ -13,7 +14,7 @@ use ngx::ffi::{
 
 use super::catch_unwind::guard;
 use super::conf::{Conf, c_string};
-use super::evaluation::{Unsettled, When, without_traces};
+use super::evaluation::{Unsettled, without_traces};
 use super::headers::bytes;
 use super::request::Request;
 
@@ -115,11 +116,11 @@ impl ComplexValue {
 
     /// The value for this request; `None` where it is empty or could not be evaluated.
     #[inline]
-    pub(crate) fn evaluate<'r>(&self, r: Request<'r>, when: When) -> Option<&'r [u8]> {
+    pub(crate) fn evaluate<'r>(&self, r: Request<'r>, phase: Phase) -> Option<&'r [u8]> {
         let mut text = ngx_str_t { len: 0, data: std::ptr::null_mut() };
         // SAFETY: the function only reads the compiled value (its parameter is not const by age), and
         // writes a string in request or configuration memory.
-        let evaluated = without_traces(r, when, &self.unsettled, || unsafe {
+        let evaluated = without_traces(r, phase, &self.unsettled, || unsafe {
             let compiled = (&raw const self.compiled).cast_mut();
             ngx_http_complex_value(r.as_ptr(), compiled, &mut text)
         });
@@ -131,8 +132,8 @@ impl ComplexValue {
     }
 
     /// Neither empty nor `0`.
-    pub(crate) fn is_true(&self, r: Request<'_>, when: When) -> bool {
-        self.evaluate(r, when).is_some_and(|value| value != b"0")
+    pub(crate) fn is_true(&self, r: Request<'_>, phase: Phase) -> bool {
+        self.evaluate(r, phase).is_some_and(|value| value != b"0")
     }
 }
 
@@ -172,10 +173,10 @@ impl PointVariables {
     pub(crate) fn evaluate<'r>(
         &self,
         r: Request<'r>,
-        when: When,
+        phase: Phase,
         id: VariableId,
     ) -> Option<&'r [u8]> {
-        self.0.get(id.0 as usize)?.evaluate(r, when)
+        self.0.get(id.0 as usize)?.evaluate(r, phase)
     }
 }
 

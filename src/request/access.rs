@@ -1,20 +1,20 @@
 //! The access phase: the request joins its session, and is let through or not.
 
+use api_sessions_identity::Phase;
 use ngx::ffi::{NGX_HTTP_INTERNAL_SERVER_ERROR, ngx_int_t};
 
-use super::lifecycle::{self, Moment};
+use super::context::RequestContext;
+use super::lifecycle;
 use super::look::BodyLook;
 use super::rules;
-use super::state::{Counted, State};
+use super::state::{Membership, State};
 use crate::directives::{Deny, LocationConf, MainConf};
 use crate::ffi::body::{self, DECLINED, Prereader};
 use crate::ffi::body_file;
-use crate::ffi::evaluation::When;
 use crate::ffi::peek::{self, Look};
 use crate::ffi::phase::PhaseHandler;
 use crate::ffi::request::Request;
 use crate::ffi::response;
-use crate::worker;
 
 /// Runs 0 to n times a request: not at all after a `return` of the rewrite phase, again after each
 /// redirect inside NGINX. It never says "allow" (NGX_OK): under `satisfy any` that would skip the
@@ -35,7 +35,7 @@ impl PhaseHandler for Access {
             return NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
         }
         let Some(conf) = r.location::<LocationConf>() else { return DECLINED };
-        if !conf.is_enabled(r, When::Early) {
+        if !conf.is_enabled(r, Phase::Early) {
             return DECLINED;
         }
         let Some(main) = MainConf::of(r) else { return DECLINED };
@@ -43,27 +43,28 @@ impl PhaseHandler for Access {
             // The phases run again once the body is there.
             return rc;
         }
-        let Some(counted) = lifecycle::arrive(r, conf, Moment::Access) else { return DECLINED };
-        match refusal(r, conf, &counted) {
+        let Some(ctx) = RequestContext::new(r, conf, Phase::Access) else { return DECLINED };
+        let Some(membership) = lifecycle::on_access(&ctx) else { return DECLINED };
+        match refusal(&ctx, &membership) {
             Some(status) => response::refuse(r, status),
-            None => limit(r, conf, main, &counted),
+            None => limit(&ctx, &membership),
         }
     }
 }
 
 /// 429 where the request's subject is over the rate of a rule over sessions.
-fn limit(r: Request<'_>, conf: &LocationConf, main: &MainConf, counted: &Counted) -> ngx_int_t {
-    let wait_s = worker::current().and_then(|worker| rules::limit(r, conf, main, worker, counted));
-    let Some(wait_s) = wait_s else { return DECLINED };
+fn limit(ctx: &RequestContext<'_>, membership: &Membership) -> ngx_int_t {
+    let r = ctx.r;
+    let Some(wait_s) = rules::limit(ctx, membership) else { return DECLINED };
     response::retry_after(r, wait_s);
     response::refuse(r, 429)
 }
 
 /// The status that a request is refused with, if its session is denied. In dry run it is only marked.
-pub(super) fn refusal(r: Request<'_>, conf: &LocationConf, counted: &Counted) -> Option<u16> {
-    let (Deny::On(_) | Deny::DryRun(_)) = conf.deny() else { return None };
-    let is_denied = lifecycle::is_denied(r, conf, counted.session);
-    match conf.deny() {
+pub(super) fn refusal(ctx: &RequestContext<'_>, membership: &Membership) -> Option<u16> {
+    let (Deny::On(_) | Deny::DryRun(_)) = ctx.conf.deny() else { return None };
+    let is_denied = lifecycle::is_denied(ctx, membership.session);
+    match ctx.conf.deny() {
         Deny::On(options) if is_denied => Some(options.status),
         _ => None,
     }
@@ -96,7 +97,7 @@ fn wait_for_body(r: Request<'_>, conf: &LocationConf, main: &MainConf) -> Option
         Look::Short => return Some(body::preread::<Prereading>(r)),
         Look::Done => {}
     }
-    if let Ok(mut bodies) = state.bodies.try_borrow_mut() {
+    if let Some(mut bodies) = state.bodies_mut(r) {
         let complete = look.is_complete();
         bodies.looked_at(r, look.body, complete, conf.body_size());
     }
@@ -111,7 +112,7 @@ impl Prereader for Prereading {
         let (Some(conf), Some(state)) = (r.location::<LocationConf>(), State::of(r)) else {
             return;
         };
-        if let Ok(mut bodies) = state.bodies.try_borrow_mut() {
+        if let Some(mut bodies) = state.bodies_mut(r) {
             bodies.decode_request(r, conf.kept_body_size());
         }
     }

@@ -2,28 +2,17 @@
 //! remembered.
 
 use api_sessions_extract::builtin;
-use api_sessions_identity::{Exchanged, Follow, Namespace, Phase, Resolution, cut, learn};
+use api_sessions_identity::{Exchanged, Namespace, Phase, Resolution, cut, learn};
 use api_sessions_protocol::SessionId;
 
-use super::lifecycle;
+use super::context::RequestContext;
+use super::session;
 use super::state::State;
-use crate::directives::{Analysis, LocationConf, MainConf};
-use crate::ffi::evaluation::When;
+use crate::directives::{Analysis, LocationConf};
 use crate::ffi::filter::HeaderObserver;
 use crate::ffi::process;
 use crate::ffi::request::Request;
-use crate::worker::{self, Buffers, Worker};
-
-/// The links, where the location follows.
-#[inline]
-pub(super) fn links<'m>(conf: &LocationConf, main: &'m MainConf) -> Option<Follow<'m>> {
-    let following = conf.follow();
-    if !following.on {
-        return None;
-    }
-    let now_s = u32::try_from(process::now_ms() / 1000).unwrap_or(u32::MAX);
-    Some(Follow { handle: main.link_hand()?, now_s, tokens: following.tokens })
-}
+use crate::worker::Buffers;
 
 /// Tokens in the bodies of this request and its answer are followed.
 #[inline]
@@ -55,27 +44,26 @@ fn issues(r: Request<'_>) -> bool {
     })
 }
 
+/// Remembers what the response issues, as far as it is there.
 pub(super) fn learn_early(r: Request<'_>) -> Option<()> {
-    let conf = r.location::<LocationConf>().filter(|conf| conf.is_enabled(r, When::Early))?;
-    let (worker, main) = (worker::current()?, MainConf::of(r)?);
-    let follow = links(conf, main)?;
-    let analysis = conf.analysis(main);
+    let conf = r.location::<LocationConf>().filter(|conf| conf.is_enabled(r, Phase::Early))?;
+    // With the response, as far as it is known.
+    let ctx = &RequestContext::new(r, conf, Phase::Log)?;
+    let (state, follow, analysis) = (ctx.state, ctx.links()?, ctx.analysis());
     // Otherwise, which session it is will be known later.
     if !analysis.settles_on_arrival() {
         return None;
     }
-    let state = State::of_or_new(r)?;
-    let early = state.early.try_borrow_mut().ok()?.take();
-    let mut early = early.unwrap_or_default();
+    let mut early = state.early_mut(r)?.take().unwrap_or_default();
     let resolution = match &early.moved {
         Some((moved, _)) => *moved,
         // A token in the request's body may say whose it is.
-        None => lifecycle::resolved(r, (conf, &analysis), main, worker, state, Phase::Log)?,
+        None => session::resolve(ctx, &analysis)?,
     };
-    let (table, hasher) = (main.table()?, main.hasher()?);
-    let bodies = state.bodies.try_borrow().ok()?;
-    let view = bodies.view(r, main.variables(), Phase::Log);
-    let mut buffers = worker.buffers.try_borrow_mut().ok()?;
+    let (table, hasher) = (ctx.main.table()?, ctx.hasher()?);
+    let bodies = ctx.bodies()?;
+    let view = ctx.view(&bodies);
+    let mut buffers = ctx.buffers()?;
     let Buffers { scratch, found, .. } = &mut *buffers;
     let now_ms = process::now_ms();
     let id = |namespace: Namespace, value: &[u8]| hasher.session_id(namespace, value);
@@ -94,15 +82,15 @@ pub(super) fn learn_early(r: Request<'_>) -> Option<()> {
     early.known.append(&mut learned);
     early.is_done = true;
     early.moved = moved.map(|moved| (moved, found.clone())).or(early.moved);
-    *state.early.try_borrow_mut().ok()? = Some(early);
+    *state.early_mut(r)? = Some(early);
     Some(())
 }
 
 /// The session began with this request.
 fn is_new(state: &State, session: SessionId, exists: impl Fn(SessionId) -> bool) -> bool {
-    match state.counted.get() {
-        Some(counted) if counted.session == session => {
-            counted.standing.is_some_and(|standing| standing.requests == 1)
+    match state.membership() {
+        Some(membership) if membership.session == session => {
+            membership.counters.is_some_and(|counters| counters.requests == 1)
         }
         _ => !exists(session),
     }
@@ -111,19 +99,17 @@ fn is_new(state: &State, session: SessionId, exists: impl Fn(SessionId) -> bool)
 /// The session that the request is of after all: most often the one that was resolved. Remembers what the
 /// answer issues. `user` is what a parameter says, or empty.
 pub(super) fn settle<'c>(
-    r: Request<'_>,
-    (conf, analysis): (&LocationConf, &'c Analysis),
-    main: &MainConf,
-    worker: &Worker,
-    state: &State,
+    ctx: &RequestContext<'_>,
+    analysis: &'c Analysis,
     resolution: Resolution<'c>,
     user: &[u8],
 ) -> Resolution<'c> {
-    let Some(follow) = links(conf, main) else { return resolution };
-    let (Some(table), Some(hasher)) = (main.table(), main.hasher()) else { return resolution };
-    let Ok(bodies) = state.bodies.try_borrow() else { return resolution };
-    let view = bodies.view(r, main.variables(), Phase::Log);
-    let Ok(mut buffers) = worker.buffers.try_borrow_mut() else { return resolution };
+    let state = ctx.state;
+    let Some(follow) = ctx.links() else { return resolution };
+    let (Some(table), Some(hasher)) = (ctx.main.table(), ctx.hasher()) else { return resolution };
+    let Some(bodies) = ctx.bodies() else { return resolution };
+    let view = ctx.view(&bodies);
+    let Some(mut buffers) = ctx.buffers() else { return resolution };
     let Buffers { scratch, found, .. } = &mut *buffers;
     let now_ms = process::now_ms();
     let id = |namespace: Namespace, value: &[u8]| hasher.session_id(namespace, value);

@@ -15,7 +15,7 @@ impl PhaseHandler for Log {
 
     fn handle(r: Request<'_>) -> ngx_int_t {
         if r.is_main() {
-            lifecycle::finish(r);
+            lifecycle::on_log(r);
         }
         DECLINED
     }

@@ -1,9 +1,11 @@
 //! A request that is under way: what it waits for, and whether it may go on.
 
+use api_sessions_identity::Phase;
+
+use super::context::RequestContext;
 use super::lifecycle;
 use super::state::State;
 use crate::directives::{Deny, LocationConf, MainConf};
-use crate::ffi::evaluation::When;
 use crate::ffi::request::Request;
 
 /// What keeps a request open.
@@ -33,16 +35,17 @@ pub(crate) fn is_denied_meanwhile(r: Request<'_>) -> bool {
     let Some(conf) = r.location::<LocationConf>() else { return false };
     let (Deny::On(options) | Deny::DryRun(options)) = conf.deny() else { return false };
     let Some(state) = State::of(r) else { return false };
-    if !options.closes_connections || state.over.get() || state.is_denied() {
+    if !options.closes_connections || state.is_over() || state.is_denied() {
         return false;
     }
-    let Some(counted) = state.counted.get() else { return false };
-    if !conf.is_enabled(r, When::Early) {
+    let Some(membership) = state.membership() else { return false };
+    if !conf.is_enabled(r, Phase::Early) {
         return false;
     }
     // What the access phase decided was right then.
-    state.verdict.set(None);
-    let is_denied = lifecycle::is_denied(r, conf, counted.session);
+    state.denial.set(None);
+    let Some(ctx) = RequestContext::new(r, conf, Phase::Early) else { return false };
+    let is_denied = lifecycle::is_denied(&ctx, membership.session);
     let is_cut = is_denied && matches!(conf.deny(), Deny::On(_));
     if is_cut && let Some(hand) = MainConf::of(r).and_then(MainConf::hand) {
         hand.count_cut();

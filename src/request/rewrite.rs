@@ -1,13 +1,14 @@
 //! The rewrite phases: a request that `return` or a redirect ends there is refused before that, where
 //! `api_sessions_deny … phase=rewrite` says so.
 
+use api_sessions_identity::Phase;
 use ngx::ffi::ngx_int_t;
 
 use super::access::refusal;
-use super::lifecycle::{self, Moment};
+use super::context::RequestContext;
+use super::lifecycle;
 use crate::directives::{Deny, LocationConf};
 use crate::ffi::body::DECLINED;
-use crate::ffi::evaluation::When;
 use crate::ffi::phase::PhaseHandler;
 use crate::ffi::request::Request;
 
@@ -41,10 +42,11 @@ fn check(r: Request<'_>) -> ngx_int_t {
     }
     let Some(conf) = r.location::<LocationConf>() else { return DECLINED };
     let (Deny::On(options) | Deny::DryRun(options)) = conf.deny() else { return DECLINED };
-    if !options.before_rewrite || !conf.is_enabled(r, When::Early) {
+    if !options.before_rewrite || !conf.is_enabled(r, Phase::Early) {
         return DECLINED;
     }
-    let counted = lifecycle::arrive(r, conf, Moment::Asked);
-    let status = counted.and_then(|counted| refusal(r, conf, &counted));
+    let Some(ctx) = RequestContext::new(r, conf, Phase::Early) else { return DECLINED };
+    let membership = lifecycle::on_access(&ctx);
+    let status = membership.and_then(|membership| refusal(&ctx, &membership));
     status.map_or(DECLINED, |status| status as ngx_int_t)
 }

@@ -1,39 +1,56 @@
 //! What is remembered of a request between its phases.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::ptr;
 
-use api_sessions_identity::{FoundBy, IdMemo, Label, Resolution};
+use api_sessions_identity::{FoundBy, IdMemo, Label, Phase, Resolution};
 use api_sessions_protocol::SessionId;
 use api_sessions_protocol::Source;
 use api_sessions_shm::{LinkKey, SessionCounters};
 
 use super::bodies::BodyPair;
 use super::look::BodyLook;
-use super::rules::Hit;
-use crate::directives::LocationConf;
+use super::rules::hit::Hit;
+use crate::directives::{LocationConf, MainConf};
 use crate::ffi::context;
-use crate::ffi::evaluation::When;
 use crate::ffi::open_requests::OpenLink;
 use crate::ffi::request::Request;
 use crate::worker;
 
+/// How far a request has come with its session.
+#[derive(Clone, Copy, Default)]
+pub(super) enum Progress {
+    /// It is counted in none.
+    #[default]
+    New,
+    /// It is being counted: a variable that is evaluated meanwhile (in the text of `api_sessions_application`)
+    /// gets what was there before, rather than counting the request once more.
+    Joining { before: Option<Membership>, settled_by: Option<SettledBy> },
+    /// It is counted in one, which may change until the log phase.
+    Counted(Membership),
+    /// The log phase has decided.
+    Settled(Membership, SettledBy),
+}
+
+/// What decided on the session in the log phase, and the label of that where it is not the key's own.
+pub(super) type SettledBy = (FoundBy, Option<Label<'static>>);
+
 /// The session that a request was counted in.
 #[derive(Clone, Copy)]
-pub(super) struct Counted {
+pub(super) struct Membership {
     pub(super) session: SessionId,
     pub(super) source: Source,
     /// Of the table, right after counting; `None` where its lock was busy.
-    pub(super) standing: Option<SessionCounters>,
+    pub(super) counters: Option<SessionCounters>,
     /// Address of the location's settings it was resolved under: a redirect changes them.
     pub(super) under: *const LocationConf,
     /// How it was resolved, where nothing that is still to come can resolve it otherwise.
-    pub(super) settled: Option<Settled>,
+    pub(super) cached: Option<CachedResolution>,
 }
 
 /// A resolution that stands.
 #[derive(Clone, Copy)]
-pub(super) struct Settled {
+pub(super) struct CachedResolution {
     pub(super) found_by: FoundBy,
     /// Of the cloud's settings it was resolved under.
     pub(super) generation: u64,
@@ -52,7 +69,7 @@ pub(super) struct Early {
 
 /// What the denylist said.
 #[derive(Clone, Copy)]
-pub(super) struct Verdict {
+pub(super) struct DenyDecision {
     pub(super) denied: bool,
     /// Address of the location's settings it was asked under: entries count for some applications, and
     /// a redirect may lead into another one.
@@ -63,19 +80,14 @@ pub(super) struct Verdict {
 /// be asked for while a point that reads a variable is being evaluated.
 #[derive(Default)]
 pub(crate) struct State {
-    pub(super) counted: Cell<Option<Counted>>,
+    pub(super) progress: Cell<Progress>,
     pub(super) bodies: RefCell<BodyPair>,
     /// The id that its value gave.
     pub(super) ids: IdMemo,
-    /// What it was settled by, and the label of that.
-    pub(super) settled_by: Cell<Option<(FoundBy, Option<Label<'static>>)>>,
     /// What was learned before the response was sent.
     pub(super) early: RefCell<Option<Early>>,
     /// What the denylist said of its session, once it was asked.
-    pub(super) verdict: Cell<Option<Verdict>>,
-    /// Its session is being joined: who asks for it meanwhile (a variable in the text of
-    /// `api_sessions_application`) gets nothing, rather than counting the request once more.
-    pub(super) joining: Cell<bool>,
+    pub(super) denial: Cell<Option<DenyDecision>>,
     /// Its body is being looked at, and the client has not sent enough of it.
     pub(super) look: Cell<Option<Box<BodyLook>>>,
     /// Its body was asked for in the access phase.
@@ -83,7 +95,7 @@ pub(crate) struct State {
     /// Whether its bodies are looked at in the location with settings of that address.
     pub(super) watched: Cell<Option<(*const LocationConf, bool)>>,
     /// Rules that fired with it, or that refused it.
-    pub(super) hits: RefCell<Vec<Hit>>,
+    hits: RefCell<Vec<Hit>>,
     /// It was asked whether a rule limits it.
     pub(super) asked_for_limits: Cell<bool>,
     /// A rule's rate has refused it.
@@ -91,7 +103,7 @@ pub(crate) struct State {
     /// Its place among the requests that are under way.
     open: OpenLink,
     /// The log phase has begun: the response is there to be read.
-    pub(super) over: Cell<bool>,
+    over: Cell<bool>,
 }
 
 impl State {
@@ -112,20 +124,86 @@ impl State {
         &self.open
     }
 
-    /// Whether what variables say is final.
-    pub(super) fn when(&self) -> When {
-        if self.over.get() { When::Over } else { When::Early }
+    /// The log phase begins.
+    pub(super) fn begin_log_phase(&self) {
+        self.over.set(true);
+    }
+
+    #[inline]
+    pub(super) fn is_over(&self) -> bool {
+        self.over.get()
+    }
+
+    /// The phase of a request that a variable is asked of.
+    #[inline]
+    pub(super) fn phase_of(r: Request<'_>) -> Phase {
+        if State::of(r).is_some_and(State::is_over) { Phase::Log } else { Phase::Early }
+    }
+
+    /// The session that the request is counted in.
+    #[inline]
+    pub(super) fn membership(&self) -> Option<Membership> {
+        match self.progress.get() {
+            Progress::New => None,
+            Progress::Joining { before, .. } => before,
+            Progress::Counted(membership) | Progress::Settled(membership, _) => Some(membership),
+        }
+    }
+
+    /// What decided on the session, in the log phase.
+    pub(super) fn settled_by(&self) -> Option<SettledBy> {
+        match self.progress.get() {
+            Progress::Joining { settled_by, .. } => settled_by,
+            Progress::Settled(_, settled_by) => Some(settled_by),
+            Progress::New | Progress::Counted(_) => None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_joining(&self) -> bool {
+        matches!(self.progress.get(), Progress::Joining { .. })
+    }
+
+    /// Its bodies, to be changed. `None`, and counted, while they are read.
+    #[inline]
+    pub(super) fn bodies_mut(&self, r: Request<'_>) -> Option<RefMut<'_, BodyPair>> {
+        self.bodies.try_borrow_mut().ok().or_else(|| reentered(r))
+    }
+
+    /// What was learned before the response was sent. `None`, and counted, while it is read.
+    #[inline]
+    pub(super) fn early_mut(&self, r: Request<'_>) -> Option<RefMut<'_, Option<Early>>> {
+        self.early.try_borrow_mut().ok().or_else(|| reentered(r))
+    }
+
+    /// Rules that fired with it, or that refused it. `None`, and counted, while one is added.
+    #[inline]
+    pub(super) fn hits(&self, r: Request<'_>) -> Option<Ref<'_, Vec<Hit>>> {
+        self.hits.try_borrow().ok().or_else(|| reentered(r))
+    }
+
+    pub(super) fn add_hit(&self, r: Request<'_>, hit: Hit) {
+        if let Some(mut hits) = self.hits.try_borrow_mut().ok().or_else(|| reentered(r)) {
+            hits.push(hit);
+        }
     }
 
     /// The request is refused, or would be in dry run.
     pub(super) fn is_denied(&self) -> bool {
-        self.verdict.get().is_some_and(|verdict| verdict.denied)
+        self.denial.get().is_some_and(|decision| decision.denied)
     }
 }
 
-impl Counted {
+impl Membership {
     /// Still the location that the request is in.
     pub(super) fn is_under(&self, conf: &LocationConf) -> bool {
         ptr::eq(self.under, conf)
     }
+}
+
+/// Counts that something was asked for while it was being computed. Always `None`.
+#[cold]
+pub(super) fn reentered<T>(r: Request<'_>) -> Option<T> {
+    MainConf::of(r).and_then(MainConf::hand)?.count_reentry();
+    None
 }

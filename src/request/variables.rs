@@ -7,11 +7,11 @@ use std::ffi::CStr;
 use api_sessions_extract::Ja4Form;
 use api_sessions_protocol::ParamType;
 
-use super::lifecycle::{self, Moment};
-use super::state::{Counted, State};
+use super::context::RequestContext;
+use super::state::{Membership, State};
+use super::{lifecycle, parameters, session};
 use crate::directives::LocationConf;
 use crate::ffi::conf::Conf;
-use crate::ffi::evaluation::When;
 use crate::ffi::process;
 use crate::ffi::request::Request;
 use crate::ffi::variable::{self, Getter, Output};
@@ -35,13 +35,14 @@ pub(crate) fn add_all(cf: Conf<'_>) -> Option<()> {
     variable::add::<Ja4Raw>(cf)
 }
 
-/// The session of the main request, if the module looks at it.
-fn session<'r>(r: Request<'r>) -> Option<(Request<'r>, &'r LocationConf, Counted)> {
+/// The main request and its session, if the module looks at it.
+fn joined<'r>(r: Request<'r>) -> Option<(RequestContext<'r>, Membership)> {
     let r = r.main();
-    let when = State::of(r).map_or(When::Early, State::when);
-    let conf = r.location::<LocationConf>().filter(|conf| conf.is_enabled(r, when))?;
-    let counted = lifecycle::arrive(r, conf, Moment::Asked)?;
-    Some((r, conf, counted))
+    let phase = State::phase_of(r);
+    let conf = r.location::<LocationConf>().filter(|conf| conf.is_enabled(r, phase))?;
+    let ctx = RequestContext::new(r, conf, phase)?;
+    let membership = lifecycle::on_access(&ctx)?;
+    Some((ctx, membership))
 }
 
 fn number(output: Output<'_>, number: u64) {
@@ -53,8 +54,8 @@ struct Id;
 impl Getter for Id {
     const NAME: &'static CStr = c"api_session_id";
     fn get(r: Request<'_>, output: Output<'_>) {
-        if let Some((_, _, counted)) = session(r) {
-            output.text(&counted.session.to_hex());
+        if let Some((_, membership)) = joined(r) {
+            output.text(&membership.session.to_hex());
         }
     }
 }
@@ -64,8 +65,8 @@ struct Key;
 impl Getter for Key {
     const NAME: &'static CStr = c"api_session_key";
     fn get(r: Request<'_>, output: Output<'_>) {
-        if let Some((r, conf, _)) = session(r) {
-            lifecycle::with_label(r, conf, |label| output.text(label.as_bytes()));
+        if let Some((ctx, _)) = joined(r) {
+            session::with_label(&ctx, |label| output.text(label.as_bytes()));
         }
     }
 }
@@ -75,8 +76,8 @@ struct SourceName;
 impl Getter for SourceName {
     const NAME: &'static CStr = c"api_session_source";
     fn get(r: Request<'_>, output: Output<'_>) {
-        if let Some((_, _, counted)) = session(r) {
-            output.constant(counted.source.as_str());
+        if let Some((_, membership)) = joined(r) {
+            output.constant(membership.source.as_str());
         }
     }
 }
@@ -86,8 +87,8 @@ struct Requests;
 impl Getter for Requests {
     const NAME: &'static CStr = c"api_session_requests";
     fn get(r: Request<'_>, output: Output<'_>) {
-        if let Some(standing) = session(r).and_then(|(_, _, counted)| counted.standing) {
-            number(output, standing.requests);
+        if let Some(counters) = joined(r).and_then(|(_, membership)| membership.counters) {
+            number(output, counters.requests);
         }
     }
 }
@@ -97,8 +98,8 @@ struct Age;
 impl Getter for Age {
     const NAME: &'static CStr = c"api_session_age";
     fn get(r: Request<'_>, output: Output<'_>) {
-        if let Some(standing) = session(r).and_then(|(_, _, counted)| counted.standing) {
-            number(output, process::now_ms().saturating_sub(standing.first_seen_ms) / 1000);
+        if let Some(counters) = joined(r).and_then(|(_, membership)| membership.counters) {
+            number(output, process::now_ms().saturating_sub(counters.first_seen_ms) / 1000);
         }
     }
 }
@@ -108,8 +109,8 @@ struct Attacks;
 impl Getter for Attacks {
     const NAME: &'static CStr = c"api_session_attacks";
     fn get(r: Request<'_>, output: Output<'_>) {
-        if let Some(standing) = session(r).and_then(|(_, _, counted)| counted.standing) {
-            number(output, standing.attacks.into());
+        if let Some(counters) = joined(r).and_then(|(_, membership)| membership.counters) {
+            number(output, counters.attacks.into());
         }
     }
 }
@@ -119,8 +120,8 @@ struct Denied;
 impl Getter for Denied {
     const NAME: &'static CStr = c"api_session_denied";
     fn get(r: Request<'_>, output: Output<'_>) {
-        if let Some((r, conf, counted)) = session(r) {
-            let denied = lifecycle::is_denied(r, conf, counted.session);
+        if let Some((ctx, membership)) = joined(r) {
+            let denied = lifecycle::is_denied(&ctx, membership.session);
             output.constant(if denied { "1" } else { "0" });
         }
     }
@@ -145,8 +146,8 @@ impl Getter for Role {
 }
 
 fn named_parameter(r: Request<'_>, kind: ParamType, output: Output<'_>) {
-    if let Some((r, conf, _)) = session(r) {
-        lifecycle::with_parameter(r, conf, kind, |value| output.text(value));
+    if let Some((ctx, _)) = joined(r) {
+        parameters::read(&ctx, &ctx.analysis(), kind, |value| output.text(value));
     }
 }
 
@@ -156,7 +157,7 @@ struct RuleName;
 impl Getter for RuleName {
     const NAME: &'static CStr = c"api_session_rule";
     fn get(r: Request<'_>, output: Output<'_>) {
-        if let Some(Ok(hits)) = State::of(r).map(|state| state.hits.try_borrow())
+        if let Some(hits) = State::of(r).and_then(|state| state.hits(r))
             && let Some(hit) = hits.first()
         {
             output.text(hit.name.as_bytes());
@@ -169,7 +170,7 @@ struct RuleCount;
 impl Getter for RuleCount {
     const NAME: &'static CStr = c"api_session_rule_count";
     fn get(r: Request<'_>, output: Output<'_>) {
-        if let Some(Ok(hits)) = State::of(r).map(|state| state.hits.try_borrow())
+        if let Some(hits) = State::of(r).and_then(|state| state.hits(r))
             && let Some(hit) = hits.first()
         {
             number(output, hit.count);
@@ -210,9 +211,9 @@ impl Getter for Ja4Raw {
 /// Of the client, whether or not the module looks at the request: no session is needed for it.
 fn ja4(r: Request<'_>, form: Ja4Form, output: Output<'_>) {
     let r = r.main();
-    let when = State::of(r).map_or(When::Early, State::when);
+    let phase = State::phase_of(r);
     if let Some(conf) = r.location::<LocationConf>()
-        && let Some(ja4) = conf.ja4(r, when, form)
+        && let Some(ja4) = conf.ja4(r, phase, form)
     {
         output.text(ja4);
     }

@@ -6,7 +6,6 @@ use api_sessions_extract::{Body, Exchange, Ja4Form, RequestLine, Side, VariableI
 use api_sessions_identity::Phase;
 
 use crate::directives::LocationConf;
-use crate::ffi::evaluation::When;
 use crate::ffi::request::Request;
 use crate::ffi::variable::PointVariables;
 
@@ -18,8 +17,7 @@ pub(super) struct View<'v> {
     request: Request<'v>,
     variables: &'v PointVariables,
     line: RequestLine<'v>,
-    /// Set in the log phase: before, the response is not complete.
-    with_response: bool,
+    phase: Phase,
     request_body: Option<Body<'v>>,
     response_body: Option<Body<'v>>,
     content_length: OnceCell<([u8; MAX_DIGITS], usize)>,
@@ -33,20 +31,21 @@ impl<'v> View<'v> {
         request_body: Option<Body<'v>>,
         response_body: Option<Body<'v>>,
     ) -> Self {
-        let with_response = phase == Phase::Log;
         Self {
             request,
             variables,
             line: request.line(),
-            with_response,
+            phase,
             request_body,
             response_body,
             content_length: OnceCell::new(),
         }
     }
 
-    fn when(&self) -> When {
-        if self.with_response { When::Over } else { When::Early }
+    /// In the log phase: before, the response is not complete.
+    #[inline]
+    fn has_response(&self) -> bool {
+        self.phase == Phase::Log
     }
 
     /// `Content-Type`; empty where there is none.
@@ -81,7 +80,7 @@ impl Exchange for View<'_> {
                     }
                 }
             }
-            Side::Response if self.with_response => {
+            Side::Response if self.has_response() => {
                 // NGINX keeps some beside the list.
                 if let Some(value) = self.request.response_content_type()
                     && !each(b"Content-Type", value)
@@ -137,7 +136,7 @@ impl Exchange for View<'_> {
     }
 
     fn ja4(&self, form: Ja4Form) -> Option<&[u8]> {
-        self.request.location::<LocationConf>()?.ja4(self.request, self.when(), form)
+        self.request.location::<LocationConf>()?.ja4(self.request, self.phase, form)
     }
 
     fn path(&self) -> &[u8] {
@@ -149,7 +148,7 @@ impl Exchange for View<'_> {
     }
 
     fn status(&self) -> Option<u16> {
-        if self.with_response { self.request.response_status() } else { None }
+        if self.has_response() { self.request.response_status() } else { None }
     }
 
     fn body(&self, side: Side) -> Option<Body<'_>> {
@@ -160,6 +159,6 @@ impl Exchange for View<'_> {
     }
 
     fn variable(&self, id: VariableId) -> Option<&[u8]> {
-        self.variables.evaluate(self.request, self.when(), id)
+        self.variables.evaluate(self.request, self.phase, id)
     }
 }

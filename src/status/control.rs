@@ -15,7 +15,7 @@ use crate::ffi::handler::ContentHandler;
 use crate::ffi::process;
 use crate::ffi::request::Request;
 use crate::ffi::response;
-use crate::request::rules;
+use crate::request::rules::denials;
 
 /// Longest time of an entry that ends, seconds: a hundred years.
 const MAX_SECONDS: u64 = 100 * 366 * 86_400;
@@ -148,7 +148,7 @@ fn remove(r: Request<'_>, writer: &DenylistWriter) -> ngx_int_t {
         && let Some(main) = MainConf::of(r)
     {
         // For a while, no rule puts the entry back.
-        rules::lifted(main, &session, process::now_ms());
+        denials::lifted(main, &session, process::now_ms());
     }
     match done {
         Ok(true) => answer(r, 200, &json!({ "removed": session.to_string() })),

@@ -554,6 +554,10 @@ fn an_application_that_is_named_by_the_session_does_not_count_a_request_a_hundre
                         api_sessions off;
                         return 200 up;
                     }}
+                    location /status {{
+                        api_sessions off;
+                        api_sessions_status;
+                    }}
                 }}
             "
         ))
@@ -562,6 +566,9 @@ fn an_application_that_is_named_by_the_session_does_not_count_a_request_a_hundre
         let shown = show(&nginx, target, &[("S", "anna")]);
         assert_eq!(shown.requests, expected, "{target}");
     }
+    // What the application got of its session is nothing, and that is said.
+    let status = get(nginx.port, "/status", &[]).json();
+    assert!(status["table"]["reentries_total"].as_u64() >= Some(4), "{status}");
     let log = nginx.error_log();
     assert!(!log.contains("cycle while evaluating"), "{log}");
 }
@@ -595,4 +602,5 @@ fn a_session_cookie_that_is_there_twice_was_not_counted() {
     eventually("it is counted, once", || (counted() == Some(1)).then_some(()));
     let text = get(nginx.port, "/status?format=prometheus", &[]).body;
     assert!(text.contains("\napi_sessions_duplicate_cookies_total 1\n"), "{text}");
+    assert!(text.contains("\napi_sessions_reentries_total 0\n"), "{text}");
 }

@@ -37,6 +37,8 @@ pub struct Keys<'k> {
 /// How much of the exchange is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
+    /// Before the access phase, where a variable asks: other modules may still change what is read (realip).
+    Early,
     /// The request's line and headers, and its body where it was read before.
     Access,
     /// All of it: the session is settled.
@@ -303,7 +305,7 @@ fn find_own<'k, X: Exchange + ?Sized>(
     found: &mut Vec<u8>,
 ) -> Option<(usize, &'k SessionKey)> {
     keys.own.iter().enumerate().find(|(_, key)| {
-        if phase == Phase::Access && key.point.needs().has_response() {
+        if phase != Phase::Log && key.point.needs().has_response() {
             return false;
         }
         let value = key.point.read(exchange, scratch);

@@ -96,6 +96,11 @@ impl TableHandle {
         add(&self.worker().counters.duplicate_cookies, 1);
     }
 
+    /// Counts a value that was asked for while it was being computed.
+    pub fn count_reentry(&self) {
+        add(&self.worker().counters.reentries, 1);
+    }
+
     /// Counts a body that a key or parameter could have read but for its type.
     pub fn count_unread_type(&self) {
         add(&self.worker().counters.unread_type, 1);

@@ -57,6 +57,7 @@ metrics! {
     event_loop undetected_encoding "detect_unread_encoding_total": "Bodies that detectors did not read for their content encoding.";
     event_loop undetected_values "detect_unread_values_total": "Requests with more values than detectors look at, or longer ones.";
     event_loop undetected_steps "detect_unread_steps_total": "Requests with a value that a detector gave up on: it took more steps than its length allows.";
+    event_loop reentries "reentries_total": "Values that were asked for while they were being computed, and came out empty: a point or an application that reads a variable of the module.";
     event_loop undone "sessions_undone_total": "Sessions removed because their only request belongs to another session.";
     event_loop lost "sessions_lost_total": "Sessions removed because a process died while it changed them.";
 }

@@ -1,0 +1,104 @@
+//! What a phase of a request works with, looked up once.
+
+use std::cell::{Ref, RefMut};
+use std::rc::Rc;
+
+use api_sessions_identity::{Follow, Hasher, Phase};
+use api_sessions_shm::TableHandle;
+
+use super::bodies::BodyPair;
+use super::state::{self, State};
+use super::view::View;
+use crate::directives::{Analysis, LocationConf, MainConf};
+use crate::ffi::process;
+use crate::ffi::request::Request;
+use crate::worker::{self, Buffers, RuleBuffers, Worker};
+
+/// A main request in one of its phases, with its location's settings, what the process holds and what is
+/// remembered of the request.
+#[derive(Clone, Copy)]
+pub(super) struct RequestContext<'r> {
+    pub(super) r: Request<'r>,
+    pub(super) conf: &'r LocationConf,
+    pub(super) main: &'r MainConf,
+    pub(super) worker: &'static Worker,
+    pub(super) state: &'r State,
+    pub(super) phase: Phase,
+}
+
+impl<'r> RequestContext<'r> {
+    /// `None` in a process that has no worker, and where memory ran out. Once the log phase has begun, that is the
+    /// phase.
+    #[inline]
+    pub(super) fn new(r: Request<'r>, conf: &'r LocationConf, phase: Phase) -> Option<Self> {
+        let state = State::of_or_new(r)?;
+        let phase = if state.is_over() { Phase::Log } else { phase };
+        Some(Self { r, conf, main: MainConf::of(r)?, worker: worker::current()?, state, phase })
+    }
+
+    /// The same request in the log phase, which begins.
+    pub(super) fn begin_log_phase(self) -> Self {
+        self.state.begin_log_phase();
+        Self { phase: Phase::Log, ..self }
+    }
+
+    /// Keys, parameters and rules in force. To be asked once for each step: the cloud may change them in between.
+    #[inline]
+    pub(super) fn analysis(&self) -> Rc<Analysis> {
+        self.conf.analysis(self.main)
+    }
+
+    #[inline]
+    pub(super) fn table(&self) -> Option<&'r TableHandle> {
+        self.main.hand()
+    }
+
+    #[inline]
+    pub(super) fn hasher(&self) -> Option<&'r Hasher> {
+        self.main.hasher()
+    }
+
+    /// The links, where the location follows.
+    #[inline]
+    pub(super) fn links(&self) -> Option<Follow<'r>> {
+        let following = self.conf.follow();
+        if !following.on {
+            return None;
+        }
+        let now_s = u32::try_from(process::now_ms() / 1000).unwrap_or(u32::MAX);
+        Some(Follow { handle: self.main.link_hand()?, now_s, tokens: following.tokens })
+    }
+
+    #[inline]
+    pub(super) fn application(&self) -> &'r [u8] {
+        self.conf.application(self.r, self.phase).unwrap_or_default()
+    }
+
+    /// What was seen of both bodies. `None`, and counted, while they are being changed.
+    #[inline]
+    pub(super) fn bodies(&self) -> Option<Ref<'r, BodyPair>> {
+        self.state.bodies.try_borrow().ok().or_else(|| state::reentered(self.r))
+    }
+
+    /// The worker's buffers. `None`, and counted, where a point that is being read asks for a variable of ours: it
+    /// gets nothing, rather than a resolution without end.
+    #[inline]
+    pub(super) fn buffers(&self) -> Option<RefMut<'static, Buffers>> {
+        self.worker.buffers.try_borrow_mut().ok().or_else(|| state::reentered(self.r))
+    }
+
+    /// The buffers that rules are asked in, as [`Self::buffers`].
+    #[inline]
+    pub(super) fn rule_buffers(&self) -> Option<RefMut<'static, RuleBuffers>> {
+        self.worker.rules.try_borrow_mut().ok().or_else(|| state::reentered(self.r))
+    }
+
+    /// The exchange as points see it in this phase.
+    #[inline]
+    pub(super) fn view<'v>(&self, bodies: &'v BodyPair) -> View<'v>
+    where
+        'r: 'v,
+    {
+        bodies.view(self.r, self.main.variables(), self.phase)
+    }
+}

@@ -1,0 +1,47 @@
+//! Attacks in a request that is over.
+
+use api_sessions_detect::AttackKinds;
+use api_sessions_identity::Phase;
+use api_sessions_shm::TableHandle;
+
+use super::capture::Unread;
+use super::context::RequestContext;
+
+/// What the module's own detectors find. What they did not look at is counted, by reason.
+pub(super) fn detect(ctx: &RequestContext<'_>, table: &TableHandle) -> AttackKinds {
+    let wanted = ctx.conf.detect();
+    if wanted.is_empty() {
+        return wanted;
+    }
+    let (Some(bodies), Some(mut buffers)) = (ctx.bodies(), ctx.buffers()) else {
+        return AttackKinds::default();
+    };
+    let view = bodies.detection_view(ctx.r, ctx.main.variables(), ctx.conf);
+    let found = api_sessions_detect::detect(&view, wanted, &mut buffers.detection);
+    match bodies.undetected(&view) {
+        Some(Unread::Encoding) => table.count_undetected_encoding(),
+        Some(_) => table.count_undetected_size(),
+        None => {}
+    }
+    let left = buffers.detection.left();
+    if left.values || left.bytes {
+        table.count_undetected_values();
+    }
+    if left.steps {
+        table.count_undetected_steps();
+    }
+    found
+}
+
+/// Types of attack: what the operator's variables say, then what was detected, each once.
+pub(super) fn attacks<'c>(ctx: &RequestContext<'c>, detected: AttackKinds) -> Vec<&'c str> {
+    let marks = ctx.conf.attacks().iter().filter(|attack| attack.when.is_true(ctx.r, Phase::Log));
+    let marks = marks.map(|attack| -> &'c str { &attack.kind });
+    let mut attacks: Vec<&str> = Vec::new();
+    for kind in marks.chain(detected.iter().map(|kind| -> &'c str { kind.as_str() })) {
+        if !attacks.contains(&kind) {
+            attacks.push(kind);
+        }
+    }
+    attacks
+}

@@ -1,0 +1,40 @@
+//! The request's user and role: of each, the first context parameter of its type, as it is exported.
+
+use api_sessions_protocol::ParamType;
+
+use super::context::RequestContext;
+use crate::directives::Analysis;
+
+/// User and role; empty where there is none.
+pub(super) fn user_and_role(ctx: &RequestContext<'_>, analysis: &Analysis) -> [Vec<u8>; 2] {
+    [ParamType::User, ParamType::Role].map(|kind| {
+        let mut text = Vec::new();
+        read(ctx, analysis, kind, |value| text.extend_from_slice(value));
+        text
+    })
+}
+
+/// Hands over the value of one type, if there is one.
+pub(super) fn read(
+    ctx: &RequestContext<'_>,
+    analysis: &Analysis,
+    kind: ParamType,
+    then: impl FnOnce(&[u8]),
+) {
+    if !analysis.names(kind) {
+        return;
+    }
+    let (Some(hasher), Some(bodies)) = (ctx.hasher(), ctx.bodies()) else { return };
+    let view = ctx.view(&bodies);
+    let Some(mut buffers) = ctx.buffers() else { return };
+    for param in analysis.params().iter().filter(|param| param.kind == kind) {
+        if let Some(value) = param.point.read(&view, &mut buffers.scratch) {
+            if param.hash {
+                then(hasher.parameter(value).as_str().as_bytes());
+            } else {
+                then(value);
+            }
+            return;
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Rules that deny: they add to the node's own denylist, which the access phase asks anyway.
+//!
+//! Beside the counts of rules, each session or address that a rule denied has its own entry of words:
+//!
+//! | word | content |
+//! | --- | --- |
+//! | 0 | id of the rule |
+//! | 1, 2 | end and begin of the entry, milliseconds |
+//! | 3 | end of the time in which no rule puts it back |
+
+use api_sessions_identity::Namespace;
+use api_sessions_protocol::{DenyEntry, SessionId};
+use api_sessions_rules::{Counts, Reaction, Rule, write_network};
+
+use super::counts::NodeCounts;
+use crate::directives::{Analysis, MainConf, NodeRule};
+use crate::ffi::request::Request;
+
+/// Seed of the keys of these entries: no rule's count has it.
+const DENIALS: u64 = 0x6465_6e69_616c_7300;
+
+/// Denies the session or the address of a request with which a rule has fired.
+pub(super) fn react(
+    (r, main): (Request<'_>, &MainConf),
+    counts: &NodeCounts<'_>,
+    rule: &Rule,
+    session: &SessionId,
+    now_ms: u64,
+) {
+    for reaction in &rule.then {
+        match reaction {
+            Reaction::Deny(ms) => deny(main, counts, rule, session, *ms, now_ms),
+            Reaction::DenyIp(ms) => {
+                if let Some(address) = address_session(r, main) {
+                    deny(main, counts, rule, &address, *ms, now_ms);
+                }
+            }
+            Reaction::Mark | Reaction::Limit(_) => {}
+        }
+    }
+}
+
+/// The session that an address by itself would have: under its id, an address is denied.
+pub(super) fn address_session(r: Request<'_>, main: &MainConf) -> Option<SessionId> {
+    let mut counted = Vec::new();
+    write_network(r.remote_addr(), &mut counted);
+    Some(main.hasher()?.session_id(Namespace::Ip, &counted))
+}
+
+/// Adds an entry to the node's own denylist, unless there is one, or one was taken off by hand a while ago.
+fn deny(
+    main: &MainConf,
+    counts: &NodeCounts<'_>,
+    rule: &Rule,
+    session: &SessionId,
+    ms: u64,
+    now_ms: u64,
+) {
+    let Some(writer) = main.deny_hand() else { return };
+    let key = counts.hash(DENIALS, &session.0);
+    let begins = counts.update(key, now_ms, |words| {
+        let begins = now_ms >= words[1] && now_ms >= words[3];
+        if begins {
+            *words = [rule.id(), now_ms + ms, now_ms, 0, 0, 0, 0];
+        }
+        begins
+    });
+    if begins != Some(true) {
+        return;
+    }
+    let entry = DenyEntry {
+        session: session.to_string(),
+        since: now_ms,
+        until: Some(now_ms + ms),
+        reason: Some(format!("rule {}", rule.name())),
+        by: Some("rule".to_owned()),
+        ..DenyEntry::default()
+    };
+    if writer.insert(&entry, now_ms).is_err() {
+        // The next request that fires tries again.
+        counts.update(key, now_ms, |words| words[1] = 0);
+    }
+}
+
+/// An entry of the denylist was taken off by hand: for half of its time, no rule puts it back.
+pub(crate) fn lifted(main: &MainConf, session: &SessionId, now_ms: u64) {
+    let Some(hand) = main.counts_hand() else { return };
+    let key = hand.counts().hash(DENIALS, &session.0);
+    if hand.counts().read(key).is_none() {
+        return;
+    }
+    hand.update(key, now_ms, |words| {
+        if now_ms < words[1] {
+            words[3] = now_ms + words[1].saturating_sub(words[2]) / 2;
+            words[1] = 0;
+        }
+    });
+}
+
+/// The rule that denied the session or the address of a request that was refused, if one did.
+pub(super) fn denying_rule<'a>(
+    (r, main): (Request<'_>, &MainConf),
+    analysis: &'a Analysis,
+    counts: &NodeCounts<'_>,
+    session: &SessionId,
+    now_ms: u64,
+) -> Option<&'a NodeRule> {
+    let denial = |session: &SessionId| {
+        let words = counts.read(counts.hash(DENIALS, &session.0))?;
+        (now_ms < words[1]).then_some(words[0])
+    };
+    let address = || analysis.rules().denies_address().then(|| address_session(r, main)).flatten();
+    let id = denial(session).or_else(|| denial(&address()?))?;
+    analysis.rules().iter().find(|one| one.rule.id() == id)
+}

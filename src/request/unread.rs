@@ -1,0 +1,24 @@
+//! Bodies that keys and parameters could not read.
+
+use api_sessions_shm::TableHandle;
+
+use super::capture::Unread;
+use super::context::RequestContext;
+use crate::directives::Analysis;
+
+/// Counts them, by reason.
+pub(super) fn count(ctx: &RequestContext<'_>, table: &TableHandle, analysis: &Analysis) {
+    if !analysis.needs().has_bodies() {
+        return;
+    }
+    let (Some(bodies), Some(mut buffers)) = (ctx.bodies(), ctx.buffers()) else { return };
+    let view = ctx.view(&bodies);
+    let unread = bodies.unread(&view, analysis, ctx.conf, &mut buffers.scratch);
+    for unread in unread.into_iter().flatten() {
+        match unread {
+            Unread::Type => table.count_unread_type(),
+            Unread::Encoding => table.count_unread_encoding(),
+            Unread::Size => table.count_unread_size(),
+        }
+    }
+}
