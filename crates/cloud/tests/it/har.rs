@@ -147,7 +147,7 @@ fn damage_is_told_with_its_place() {
         (b"{\"log\": {}}", "visit.har: no HAR file: \"entries\" is missing at line 1 column 10"),
         (
             b"[]",
-            "visit.har: invalid type: sequence, expected a HAR file: an object with \"log\" at line 1 column 0",
+            "visit.har: invalid type: sequence, expected a HAR file: an object with \"log\" at line 1 column 1",
         ),
     ] {
         assert_eq!(group(file, &[]).unwrap_err(), message);
