@@ -2,6 +2,7 @@
 //! goes by deleting files. docs/store.md describes the files.
 
 mod activity;
+mod bits;
 mod bloom;
 mod codec;
 mod content;
@@ -22,6 +23,8 @@ mod schema;
 mod seal;
 mod segment;
 mod sessions;
+mod snapshot;
+mod spans;
 mod strings;
 mod throttle;
 mod values;
@@ -53,6 +56,9 @@ const WAITING: usize = 256;
 /// Sessions that meet a filter are looked up one by one up to this number: more take longer than reading through all.
 const FEW: usize = 500;
 
+/// Parts of a segment that are read one by one up to this number.
+const PARTS: usize = 32;
+
 /// The embedded store.
 pub struct SqliteStore {
     segments: Segments,
@@ -75,7 +81,7 @@ impl SqliteStore {
     }
 
     /// As [`SqliteStore::open`], with other limits, so that tests meet them: requests at which a segment is closed,
-    /// sessions that a list looks up one by one, and sessions that it counts.
+    /// sessions (and parts) that a list looks up one by one, and sessions that it counts.
     ///
     /// # Errors
     /// As [`SqliteStore::open`].
@@ -113,7 +119,7 @@ impl SqliteStore {
             .map_err(|error| StoreError::Unavailable(format!("no thread: {error}")))?;
         Ok(SqliteStore {
             segments,
-            limits: Limits { few, total },
+            limits: Limits { few, parts: few.min(PARTS), total },
             control: Mutex::new(control),
             write_error,
             jobs: Some(jobs),

@@ -103,11 +103,6 @@ impl Predicates {
         session.met & self.all == self.all && (self.denied != Some(false) || session.denied == 0)
     }
 
-    /// Whether a session matches that has this part, whatever other parts it has.
-    pub(super) fn matches_surely(&self, part: &Part) -> bool {
-        self.denied != Some(false) && self.matches(part)
-    }
-
     /// What to look for in an open segment.
     pub(super) fn of_live(&self, live: &Live) -> Wanted {
         let of = |(kind, values): &(Kind, Values)| {

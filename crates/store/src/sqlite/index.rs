@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::bloom::Bloom;
 use super::live::Live;
 use super::requests::damaged;
-use super::segment::SegmentId;
+use super::spans::{self, Link};
 use crate::Day;
 
 /// What answers questions about a segment.
@@ -32,16 +32,6 @@ pub(super) struct Closed {
     pub(super) bloom: Bloom,
 }
 
-/// A session's part in another segment, which had it earlier.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Link {
-    /// Number of the session here.
-    pub(super) session: u32,
-    pub(super) segment: SegmentId,
-    /// Its number there.
-    pub(super) other: u32,
-}
-
 impl Index {
     /// Reads the index of a segment of this day, and its links.
     pub(super) fn load(connection: &Connection, day: Day) -> rusqlite::Result<(Index, Vec<Link>)> {
@@ -53,7 +43,15 @@ impl Index {
                 Index::Open(Arc::new(RwLock::new(live)))
             }
         };
-        Ok((index, load_links(connection)?))
+        Ok((index, spans::load(connection)?))
+    }
+
+    /// How many sessions there are.
+    pub(super) fn sessions(&self) -> u32 {
+        match self {
+            Index::Open(live) => u32::try_from(live.read().sessions.len()).unwrap_or(u32::MAX),
+            Index::Closed(closed) => closed.sessions,
+        }
     }
 
     /// Times of the oldest and of the newest request, ms since 1970.
@@ -64,33 +62,6 @@ impl Index {
                 (live.first, live.last)
             }
             Index::Closed(closed) => (closed.first, closed.last),
-        }
-    }
-}
-
-/// In how many other segments each session of a segment is. Never too few, as far as is known.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Others(Vec<u8>);
-
-impl Others {
-    /// A session is in one more segment.
-    pub(super) fn add(&mut self, session: u32) {
-        let at = session as usize;
-        if self.0.len() <= at {
-            self.0.resize(at + 1, 0);
-        }
-        if let Some(others) = self.0.get_mut(at) {
-            *others = others.saturating_add(1);
-        }
-    }
-
-    /// In how many others a session is.
-    pub(super) fn of(&self, session: u32) -> usize {
-        match self.0.get(session as usize) {
-            None => 0,
-            // Perhaps more.
-            Some(&u8::MAX) => usize::MAX,
-            Some(others) => usize::from(*others),
         }
     }
 }
@@ -125,16 +96,4 @@ impl Closed {
         // With this the segment is closed.
         insert.execute(params!["bloom", self.bloom.to_bytes()]).map(|_| ())
     }
-}
-
-pub(super) fn load_links(connection: &Connection) -> rusqlite::Result<Vec<Link>> {
-    let mut links = Vec::new();
-    let mut statement = connection.prepare("SELECT session, day, number, other FROM link")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let day = Day(row.get(1)?);
-        let segment = SegmentId { day, number: row.get(2)? };
-        links.push(Link { session: row.get(0)?, segment, other: row.get(3)? });
-    }
-    Ok(links)
 }

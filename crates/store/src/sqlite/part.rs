@@ -6,8 +6,9 @@ use super::codec::{Counts, Facet, Key};
 use super::detail;
 use super::filter::{Predicates, Wanted};
 use super::index::Index;
-use super::live::Numbers;
+use super::live::{LiveSession, Numbers};
 use super::segment::Segment;
+use super::snapshot::Seen;
 use super::values::{Sets, has_one_of};
 use crate::Day;
 
@@ -61,82 +62,73 @@ fn met(counts: &Counts, wanted: &Wanted) -> u32 {
     wanted.iter().enumerate().map(met).fold(0, |all, bit| all | bit)
 }
 
-/// Looks through a segment. `each` gets the parts that meet all filters by value, and those of sessions that are in
-/// other segments too, with the number of those segments. `None`: it cannot be read.
-pub(super) fn scan(
-    segment: &Segment,
-    predicates: &Predicates,
-    each: &mut impl FnMut(Part, usize),
-) -> Option<()> {
-    let (others, all) = (segment.others(), predicates.all_values());
-    match segment.index()? {
+/// All parts of a segment in the order of their numbers. `None`: it cannot be read.
+pub(super) fn read_all(seen: &Seen<'_>, predicates: &Predicates) -> Option<Vec<Part>> {
+    let count = seen.sessions as usize;
+    match &seen.index {
         Index::Open(live) => {
             let live = live.read();
             let wanted = predicates.of_live(&live);
-            for (id, session) in (1u32..).zip(&live.sessions) {
-                let (others, met) = (others.of(id), met(&session.counts, &wanted));
-                if others > 0 || met == all {
-                    each(Part::new(session.key, &session.numbers, met, predicates), others);
-                }
-            }
-            Some(())
+            let part = |session: &LiveSession| {
+                let met = met(&session.counts, &wanted);
+                Part::new(session.key, &session.numbers, met, predicates)
+            };
+            Some(live.sessions.iter().take(count).map(part).collect())
         }
-        Index::Closed(closed) => segment.read(|connection| {
-            let sets = Sets::load(connection, predicates, closed.sessions)?;
+        Index::Closed(_) => seen.segment.read(|connection| {
+            let sets = Sets::load(connection, predicates, seen.sessions)?;
+            let mut parts = Vec::with_capacity(count);
             let mut statement =
                 connection.prepare_cached("SELECT sessions FROM session_list ORDER BY id")?;
             let mut rows = statement.query([])?;
-            let mut id = 0;
             while let Some(row) = rows.next()? {
                 for packed in row.get_ref(0)?.as_blob().unwrap_or_default().as_chunks().0 {
-                    id += 1;
-                    let (others, met) = (others.of(id), sets.met(id));
-                    if others > 0 || met == all {
-                        let (key, numbers) = unpack(packed, segment.id.day);
-                        each(Part::new(key, &numbers, met, predicates), others);
-                    }
+                    let (key, numbers) = unpack(packed, seen.segment.id.day);
+                    let met = sets.met(parts.len() as u32 + 1);
+                    parts.push(Part::new(key, &numbers, met, predicates));
                 }
             }
-            Ok(())
+            Ok(parts)
         }),
     }
 }
 
-/// The part of a session in a segment. `wanted` keeps what the filters look for there.
-pub(super) fn look_up(
+/// The part of a session in a segment, by its number there. `wanted` keeps what the filters look for there.
+pub(super) fn read(
     segment: &Segment,
-    key: &Key,
+    index: &Index,
+    session: u32,
     predicates: &Predicates,
     wanted: &mut Option<Wanted>,
 ) -> Option<Part> {
-    let id = segment.find(key)?;
-    match segment.index()? {
+    match index {
         Index::Open(live) => {
             let live = live.read();
-            let session = live.session(id)?;
+            let session = live.session(session)?;
             let wanted = wanted.get_or_insert_with(|| predicates.of_live(&live));
             let met = met(&session.counts, wanted);
-            Some(Part::new(*key, &session.numbers, met, predicates))
+            Some(Part::new(session.key, &session.numbers, met, predicates))
         }
         Index::Closed(_) => segment.read(|connection| {
-            let numbers = detail::read_numbers(connection, id)?;
+            let key = key(connection, session)?;
+            let numbers = detail::read_numbers(connection, session)?;
             if !predicates.has_values() {
-                return Ok(Part::new(*key, &numbers, 0, predicates));
+                return Ok(Part::new(key, &numbers, 0, predicates));
             }
             let wanted = match wanted {
                 Some(wanted) => wanted,
                 None => wanted.insert(predicates.of_file(connection)?),
             };
-            let met = met(&detail::read_counts(connection, id)?, wanted);
-            Ok(Part::new(*key, &numbers, met, predicates))
+            let met = met(&detail::read_counts(connection, session)?, wanted);
+            Ok(Part::new(key, &numbers, met, predicates))
         }),
     }
 }
 
-/// The keys of sessions of a closed segment.
-pub(super) fn keys(connection: &Connection, ids: &[u32]) -> rusqlite::Result<Vec<Key>> {
+/// The key of a session of a closed segment.
+pub(super) fn key(connection: &Connection, session: u32) -> rusqlite::Result<Key> {
     let mut statement = connection.prepare_cached("SELECT session FROM session WHERE id = ?")?;
-    ids.iter().map(|id| statement.query_row([id], |row| row.get(0))).collect()
+    statement.query_row([session], |row| row.get(0))
 }
 
 /// Bytes of a session in `session_list`.

@@ -15,9 +15,9 @@ use super::row;
 /// Tables of a segment, docs/store.md. While it is open, it gets rows in `string`, `session` (number and id),
 /// `request`, `content`, `batch`, `link` and `activity` alone, always at their ends; [`super::seal`] adds the
 /// others and the indexes.
-pub(super) static SEGMENT: LazyLock<[String; 2]> = LazyLock::new(|| {
+pub(super) static SEGMENT: LazyLock<[String; 3]> = LazyLock::new(|| {
     let columns = row::DEFINITIONS;
-    // Version 1 was in no release: a file of it keeps its tables, and is refused.
+    // Versions 1 and 2 were in no release: a file of them keeps its tables, and is refused.
     let tables = format!(
         "
 CREATE TABLE segment (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
@@ -34,7 +34,7 @@ CREATE TABLE session_count (session INTEGER PRIMARY KEY, counts BLOB NOT NULL);
 CREATE TABLE session_value (
     kind INTEGER, value INTEGER, sessions BLOB NOT NULL, PRIMARY KEY (kind, value)
 ) WITHOUT ROWID;
-CREATE TABLE link (session INTEGER NOT NULL, day INTEGER NOT NULL, number INTEGER NOT NULL, other INTEGER NOT NULL);
+CREATE TABLE link (id INTEGER PRIMARY KEY, links BLOB NOT NULL);
 CREATE TABLE request (
     row INTEGER PRIMARY KEY{columns}, endpoint INTEGER NOT NULL, content INTEGER NOT NULL
 );
@@ -64,7 +64,7 @@ CREATE VIEW endpoints AS SELECT
 {}",
         requests_view()
     );
-    [String::new(), tables]
+    [String::new(), String::new(), tables]
 });
 
 fn requests_view() -> String {

@@ -13,18 +13,21 @@ use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 use rusqlite::{Connection, OptionalExtension};
+use serde::{Deserialize, Serialize};
 
 use super::codec::Key;
-use super::index::{Closed, Index, Link, Others};
+use super::index::{Closed, Index};
 use super::live::Live;
 use super::pool::Pool;
 use super::reader::{Reader, beside};
 use super::schema;
+use super::snapshot::Seen;
+use super::spans::{self, AllSpans, Link};
 use super::throttle::Throttle;
 use crate::{Day, StoreError};
 
 /// Name of a segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct SegmentId {
     pub(super) day: Day,
     /// From 1, in the order in which the day's segments were made.
@@ -51,6 +54,9 @@ pub(super) struct Segments(Arc<Shared>);
 struct Shared {
     dir: PathBuf,
     open: RwLock<BTreeMap<SegmentId, Arc<Known>>>,
+    /// Locked for writing while a segment's index gets what was written to its file: with that, both belong
+    /// together. Locked before any index.
+    spans: RwLock<AllSpans>,
     pool: Pool,
 }
 
@@ -73,8 +79,6 @@ struct Known {
     is_gone: AtomicBool,
     /// What answers questions; `None`: it was not read yet.
     index: Mutex<Option<Index>>,
-    /// In how many other segments its sessions are.
-    others: RwLock<Others>,
 }
 
 /// Why a segment could not be read.
@@ -113,6 +117,7 @@ impl Segments {
         Ok(Segments(Arc::new(Shared {
             dir: dir.to_owned(),
             open: RwLock::new(open),
+            spans: RwLock::default(),
             pool: Pool::default(),
         })))
     }
@@ -166,16 +171,25 @@ impl Segments {
         all
     }
 
-    /// Notes that sessions of `id` are in other segments too.
-    pub(super) fn link(&self, id: SegmentId, links: &[Link]) {
-        let open = self.0.open.read();
-        for Link { session, segment, other } in links {
-            for (id, session) in [(&id, *session), (segment, *other)] {
-                if let Some(known) = open.get(id) {
-                    known.others.write().add(session);
-                }
-            }
+    /// Reads into the index of an open segment what came into its file. `links`: those of its new sessions; `None`:
+    /// the file tells.
+    pub(super) fn catch_up(
+        &self,
+        id: SegmentId,
+        live: &RwLock<Live>,
+        connection: &Connection,
+        links: Option<Vec<Link>>,
+    ) -> rusqlite::Result<()> {
+        let mut spans = self.0.spans.write();
+        let mut live = live.write();
+        let known = live.requests;
+        live.catch_up(connection)?;
+        match links {
+            Some(links) => spans.add(id, &links),
+            None if live.requests != known => spans.add(id, &spans::load(connection)?),
+            None => {}
         }
+        Ok(())
     }
 
     /// Deletes the segments of the days before `first`; gives the days.
@@ -183,6 +197,7 @@ impl Segments {
         let old: Vec<_> = self.list().into_iter().filter(|old| old.id.day < first).collect();
         for segment in &old {
             self.0.open.write().remove(&segment.id);
+            self.0.spans.write().remove(segment.id);
             segment.known.is_gone.store(true, Relaxed);
             self.0.pool.close(segment.id);
             for suffix in ["-wal", "-shm", ""] {
@@ -240,7 +255,6 @@ impl Known {
             told: Mutex::default(),
             is_gone: AtomicBool::new(false),
             index: Mutex::default(),
-            others: RwLock::default(),
         }
     }
 }
@@ -248,23 +262,46 @@ impl Known {
 impl Segment {
     /// What answers questions about it, read from the file if need be; `None`: it cannot be read, or is empty.
     pub(super) fn index(&self) -> Option<Index> {
+        let known = self.known.index.lock().clone();
+        if known.is_some() {
+            return known;
+        }
+        let mut spans = self.shared.spans.write();
         let mut index = self.known.index.lock();
         if index.is_none() {
             let (found, links) = self.read(|connection| Index::load(connection, self.id.day))?;
             *index = Some(found);
-            Segments(Arc::clone(&self.shared)).link(self.id, &links);
+            spans.add(self.id, &links);
         }
         index.clone()
+    }
+
+    /// What is known of segments at one moment. Those without an index are left out.
+    pub(super) fn see(segments: &[Segment]) -> Vec<Seen<'_>> {
+        let Some(any) = segments.first() else { return Vec::new() };
+        let all = any.shared.spans.read();
+        let see = |segment| {
+            let Segment { id, known, .. }: &Segment = segment;
+            let index = known.index.lock().clone()?;
+            let (sessions, times) = (index.sessions(), index.times());
+            Some(Seen { segment, sessions, times, spans: all.of(*id), index })
+        };
+        segments.iter().filter_map(see).collect()
+    }
+
+    /// Whether this question could not read it, or it was deleted meanwhile.
+    pub(super) fn is_lost(&self) -> bool {
+        self.failed.load(Relaxed) || self.known.is_gone.load(Relaxed)
+    }
+
+    /// Whether there is a newer one.
+    pub(super) fn is_newest(&self) -> bool {
+        self.shared.open.read().keys().next_back().is_none_or(|newest| *newest <= self.id)
     }
 
     /// It was closed.
     pub(super) fn set_closed(&self, closed: Closed) {
         *self.known.index.lock() = Some(Index::Closed(Arc::new(closed)));
-    }
-
-    /// In how many other segments its sessions are.
-    pub(super) fn others(&self) -> Others {
-        self.known.others.read().clone()
     }
 
     /// The number of a session.

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::bits::Bits;
 use super::codec::{Counts, Facet, Key, unpack_ids};
 use super::filter::{Predicates, Wanted};
 use super::index::Index;
@@ -43,8 +44,8 @@ fn with_one_of(
     Ok(())
 }
 
-/// Sessions of a closed segment that meet each filter by value, a set of bits for each.
-pub(super) struct Sets(Vec<Vec<u64>>);
+/// Sessions of a closed segment that meet each filter by value.
+pub(super) struct Sets(Vec<Bits>);
 
 impl Sets {
     pub(super) fn load(
@@ -54,10 +55,11 @@ impl Sets {
     ) -> rusqlite::Result<Sets> {
         let mut sets = Vec::new();
         for values in predicates.of_file(connection)? {
-            let mut set = vec![0u64; sessions as usize / 64 + 1];
+            let mut set = Bits::default();
             with_one_of(connection, &values, |id| {
-                if let Some(word) = set.get_mut(id as usize / 64) {
-                    *word |= 1 << (id % 64);
+                // What is beyond is of a damaged file.
+                if id <= sessions {
+                    set.insert(id);
                 }
                 true
             })?;
@@ -68,10 +70,7 @@ impl Sets {
 
     /// The filters that a session meets, a bit each.
     pub(super) fn met(&self, id: u32) -> u32 {
-        let has = |set: &Vec<u64>| {
-            set.get(id as usize / 64).is_some_and(|word| word & (1 << (id % 64)) != 0)
-        };
-        self.0.iter().enumerate().fold(0, |met, (n, set)| met | u32::from(has(set)) << n)
+        self.0.iter().enumerate().fold(0, |met, (n, set)| met | u32::from(set.has(id)) << n)
     }
 }
 
@@ -130,7 +129,7 @@ fn few_of_file(
             ids.push(id);
             ids.len() <= most
         })?;
-        part::keys(connection, &ids)
+        ids.iter().map(|id| part::key(connection, *id)).collect()
     };
     wanted.iter().map(of).collect()
 }

@@ -15,11 +15,12 @@ use super::activity;
 use super::codec::{Key, session_key, unhex};
 use super::content;
 use super::idempotency::Arriving;
-use super::index::{Index, Link, load_links};
+use super::index::Index;
 use super::live::Live;
 use super::row::{self, Intern};
 use super::seal::{Full, Sealer};
 use super::segment::{SegmentId, Segments, is_damage};
+use super::spans::{self, Link};
 use crate::{Batch, Day, NewRequest, Reply, StoreError, Stored};
 
 /// Work for the thread.
@@ -288,10 +289,9 @@ impl Writer<'_> {
         let links = insert(self.segments, file.id, &file.live.read(), &transaction, &requests)?;
         transaction.commit()?;
         let segment = self.segments.add(file.id, Arc::clone(&file.live));
-        self.segments.link(file.id, &links);
+        self.segments.catch_up(file.id, &file.live, &file.connection, Some(links))?;
         let is_full = {
-            let mut live = file.live.write();
-            live.catch_up(&file.connection)?;
+            let live = file.live.read();
             live.requests >= self.full_requests || live.bytes >= FULL_BYTES
         };
         match is_full {
@@ -325,11 +325,7 @@ impl Writer<'_> {
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.pragma_update(None, "journal_size_limit", 0)?;
         // It could not be read before, or an error came after all was on the disk.
-        let known = live.read().requests;
-        live.write().catch_up(&connection)?;
-        if live.read().requests != known {
-            self.segments.link(id, &load_links(&connection)?);
-        }
+        self.segments.catch_up(id, &live, &connection, None)?;
         Ok(OpenSegment { id, connection, live, used: 0 })
     }
 
@@ -419,10 +415,7 @@ fn insert(
         }
     }
     let links = find_links(segments, id, &new_sessions);
-    let mut into_link = transaction.prepare_cached("INSERT INTO link VALUES (?, ?, ?, ?)")?;
-    for Link { session, segment, other } in &links {
-        into_link.execute(params![session, segment.day.0, segment.number, other])?;
-    }
+    spans::store(transaction, &links)?;
     Ok(links)
 }
 

@@ -1,0 +1,87 @@
+//! Sessions that are in several segments. In a list the newest of a session's segments answers for it.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+use serde::{Deserialize, Serialize};
+
+use super::bits::Bits;
+use super::requests::damaged;
+use super::segment::SegmentId;
+
+/// A session's part in another segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Link {
+    /// Number of the session here.
+    pub(super) session: u32,
+    pub(super) segment: SegmentId,
+    /// Its number there.
+    pub(super) other: u32,
+}
+
+/// What is known of a segment's sessions that other segments have, too.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Spans {
+    /// Sessions that a newer segment has.
+    pub(super) continued: Bits,
+    /// Parts that came into older segments after the session was here (late records): the files of those have them.
+    pub(super) late: Vec<Link>,
+    /// The oldest segment that has a session of this one.
+    pub(super) oldest: Option<SegmentId>,
+}
+
+/// [`Spans`] of all segments.
+#[derive(Debug, Default)]
+pub(super) struct AllSpans(BTreeMap<SegmentId, Spans>);
+
+impl AllSpans {
+    /// Adds the links of a segment, which may be known already.
+    pub(super) fn add(&mut self, id: SegmentId, links: &[Link]) {
+        for link in links {
+            let (here, there) = ((id, link.session), (link.segment, link.other));
+            let is_late = there > here;
+            let (older, newer) = if is_late { (here, there) } else { (there, here) };
+            self.0.entry(older.0).or_default().continued.insert(older.1);
+            let spans = self.0.entry(newer.0).or_default();
+            spans.oldest = spans.oldest.into_iter().chain([older.0]).min();
+            let link = Link { session: newer.1, segment: older.0, other: older.1 };
+            if is_late && let Err(at) = spans.late.binary_search(&link) {
+                spans.late.insert(at, link);
+            }
+        }
+    }
+
+    /// Those of a segment.
+    pub(super) fn of(&self, id: SegmentId) -> Spans {
+        self.0.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// A segment was deleted.
+    pub(super) fn remove(&mut self, id: SegmentId) {
+        self.0.remove(&id);
+    }
+}
+
+/// Stores the links of the sessions that are new in a transaction.
+pub(super) fn store(connection: &Connection, links: &[Link]) -> rusqlite::Result<()> {
+    if links.is_empty() {
+        return Ok(());
+    }
+    let packed = postcard::to_allocvec(links).unwrap_or_default();
+    connection
+        .prepare_cached("INSERT INTO link (links) VALUES (?)")?
+        .execute(params![packed])
+        .map(|_| ())
+}
+
+/// The links in the file of a segment.
+pub(super) fn load(connection: &Connection) -> rusqlite::Result<Vec<Link>> {
+    let mut links: Vec<Link> = Vec::new();
+    let mut statement = connection.prepare_cached("SELECT links FROM link ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let packed = row.get_ref(0)?.as_blob().unwrap_or_default();
+        links.extend(postcard::from_bytes::<Vec<Link>>(packed).map_err(|_| damaged())?);
+    }
+    Ok(links)
+}
