@@ -5,10 +5,13 @@
 
 use axum::http::{HeaderMap, Method, header};
 
-use crate::error::AppError;
+use crate::error::{AppError, brief};
 use crate::site::Site;
 use crate::state::AppState;
 use api_sessions_store::{Role, StoreError};
+
+/// Longest origin that a message quotes, bytes.
+const MAX_ORIGIN: usize = 200;
 
 /// Name of the Console's cookie.
 pub const COOKIE: &str = "api_sessions_token";
@@ -128,9 +131,13 @@ pub fn require_own_origin(headers: &HeaderMap, site: &Site) -> Result<(), AppErr
     if is_own_origin(headers, site) {
         return Ok(());
     }
-    Err(AppError::forbidden(
-        "requests from another site are refused; for a Console behind a proxy, --public-url states its address",
-    ))
+    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    Err(AppError::forbidden(format!(
+        "requests from another site are refused: the browser is at {}, the Console at {}; \
+         for a Console behind a proxy, --public-url states its address",
+        origin.map_or_else(|| "an unknown address".to_owned(), |origin| brief(origin, MAX_ORIGIN)),
+        site.origin()
+    )))
 }
 
 fn is_own_origin(headers: &HeaderMap, site: &Site) -> bool {

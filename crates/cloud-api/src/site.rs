@@ -4,7 +4,7 @@
 //! `--public-url` states it. Without it, the request does: `Host`, and from a `--trusted-proxy` also
 //! `X-Forwarded-Proto`, `X-Forwarded-Host` and `X-Forwarded-Prefix`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 use axum::http::HeaderMap;
@@ -34,7 +34,13 @@ pub enum TrustedProxy {
 impl TrustedProxy {
     fn includes(&self, peer: Peer) -> bool {
         match (self, peer) {
-            (TrustedProxy::Network(network), Peer::Ip(ip)) => network.contains(&ip.to_canonical()),
+            // Either may be an IPv4 address that is written as an IPv6 address.
+            (TrustedProxy::Network(network), Peer::Ip(ip)) => {
+                network.contains(&ip) || network.contains(&ip.to_canonical()) || {
+                    let IpAddr::V4(v4) = ip else { return false };
+                    network.contains(&IpAddr::V6(v4.to_ipv6_mapped()))
+                }
+            }
             (TrustedProxy::Unix, Peer::Unix) => true,
             _ => false,
         }
@@ -159,6 +165,14 @@ impl Site {
         (rest.is_empty() || rest.starts_with('/')).then_some(rest)
     }
 
+    /// The origin of this site; without its scheme if that is unknown.
+    pub fn origin(&self) -> String {
+        match self.scheme {
+            Some(scheme) => format!("{}://{}", scheme.as_str(), self.host),
+            None => self.host.clone(),
+        }
+    }
+
     /// Whether `origin`, the value of an `Origin` header, is this site.
     pub fn is_origin(&self, origin: &str) -> bool {
         let Some((scheme, host)) = origin.split_once("://") else { return false };
@@ -179,7 +193,8 @@ impl Site {
     }
 }
 
-/// A host with an optional port, in lower case.
+/// A host with an optional port, as browsers write them: in lower case, IPv6 addresses in their short form, no
+/// zeros in front of a port.
 fn host_of(text: &str) -> Option<String> {
     let authority: Authority = text.parse().ok()?;
     let (host, port) = (authority.host(), authority.as_str().strip_prefix(authority.host())?);
@@ -187,15 +202,17 @@ fn host_of(text: &str) -> Option<String> {
         let is_valid = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
         !name.is_empty() && name.bytes().all(is_valid)
     };
-    let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => is_name(host),
+    let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => format!("[{}]", address.parse::<Ipv6Addr>().ok()?),
+        None => is_name(host).then(|| host.to_ascii_lowercase())?,
     };
-    let is_port = match port.strip_prefix(':') {
-        Some(number) => number.parse::<u16>().is_ok_and(|number| number > 0),
-        None => port.is_empty(),
-    };
-    (is_host && is_port).then(|| text.to_ascii_lowercase())
+    match port.strip_prefix(':') {
+        Some(number) => match number.parse::<u16>().ok()? {
+            0 => None,
+            number => Some(format!("{host}:{number}")),
+        },
+        None => port.is_empty().then_some(host),
+    }
 }
 
 fn without_default_port(scheme: Scheme, host: String) -> String {
@@ -255,6 +272,19 @@ mod tests {
     }
 
     #[test]
+    fn an_address_in_another_spelling_than_the_browsers_was_another_origin() {
+        for (url, origin) in [
+            ("http://[2001:0DB8:0:0:0:0:0:1]/s/", "http://[2001:db8::1]"),
+            ("https://[::1]:0443/", "https://[::1]"),
+            ("http://console.lan:08080", "http://console.lan:8080"),
+            // Browsers write the mapped address in hexadecimal digits.
+            ("http://[::ffff:192.0.2.1]/", "http://[::ffff:c000:201]"),
+        ] {
+            assert!(Site::parse(url).unwrap().is_origin(origin), "{url}");
+        }
+    }
+
+    #[test]
     fn a_public_url_without_scheme_host_or_with_more_is_refused() {
         for wrong in [
             "console.example",
@@ -302,6 +332,11 @@ mod tests {
         // A dual-stack listener sees IPv4 clients as mapped addresses.
         let mapped = Some(Peer::Ip("::ffff:10.1.2.3".parse().unwrap()));
         assert_eq!(Site::of(&trusting, mapped, &sent), site);
+        for network in ["::ffff:10.1.2.3", "::ffff:10.0.0.0/104"] {
+            assert_eq!(Site::of(&config(&[network]), PROXY, &sent), site, "{network}");
+            assert_eq!(Site::of(&config(&[network]), mapped, &sent), site, "{network}");
+        }
+        assert_eq!(Site::of(&config(&["::/96"]), PROXY, &sent), unknown);
     }
 
     #[test]

@@ -118,7 +118,11 @@ fn forwarded_headers_of_a_stranger_counted() {
         let form = format!("session={}&seconds=60", session(1));
         let denied = post(&cloud, "/denylist", &form, &evil);
         assert_eq!(denied.status, 403);
-        assert!(denied.text().contains("--public-url"));
+        let text = denied.text();
+        let own = cloud.url.strip_prefix("http://").unwrap();
+        for part in ["--public-url", "browser is at https://console.example", own] {
+            assert!(text.contains(part), "{text}");
+        }
     }
 }
 
