@@ -3,7 +3,9 @@
 use std::ffi::CStr;
 use std::time::Duration;
 
-use api_sessions_agent::export::{Endpoint, ExportHeader, ExportSettings, SpoolSettings};
+use api_sessions_agent::export::{
+    Endpoint, ExportHeader, ExportSettings, SpoolSettings, check_certificates,
+};
 
 use super::MainConf;
 use super::options::{offset, on_off, once, option, size, time_ms};
@@ -179,6 +181,7 @@ impl ExportConf {
                 if !pem.windows(27).any(|line| line == b"-----BEGIN CERTIFICATE-----") {
                     return Err(format!("\"{path}\" holds no PEM certificate"));
                 }
+                check_certificates(&pem).map_err(|error| format!("\"{path}\": {error}"))?;
                 self.ca_pem = Some(pem);
             }
             // NGINX kills a worker about 1.5 s after "stop" (ngx_master_process_cycle).

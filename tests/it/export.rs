@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::harness::{Cloud, Nginx, built, eventually, get, request, skip};
+use crate::harness::{Cloud, Nginx, built, eventually, free_port, get, request, skip};
 
 const SERVER: &str = "
     api_sessions on;
@@ -381,7 +381,30 @@ fn a_self_signed_certificate_named_in_ca_file_was_refused() {
         ask(&nginx, 3);
         eventually("they arrive", || (exported(&nginx, "records_sent_total") == 3).then_some(()));
     }
-    stored(&cloud, 6);
+    // As curl: also one of a CA that is not named, and a renewed one of the same key.
+    certificates(directory.path());
+    renewed(directory.path(), "ca-true", "renewed");
+    for (presented, named) in [("good", "good"), ("renewed", "ca-true")] {
+        let front = tls_front(&cloud, directory.path(), presented);
+        let nginx = Nginx::builder()
+            .workers(1)
+            .http(&to_front(&cloud, &front, directory.path(), named))
+            .start();
+        ask(&nginx, 3);
+        eventually("they arrive", || (exported(&nginx, "records_sent_total") == 3).then_some(()));
+    }
+    stored(&cloud, 12);
+}
+
+/// Another certificate for the key of `old`.
+fn renewed(directory: &Path, old: &str, name: &str) {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+    let pem = fs::read_to_string(directory.join(format!("{old}.key"))).unwrap();
+    let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&KeyPair::from_pem(&pem).unwrap()).unwrap();
+    fs::write(directory.join(format!("{name}.pem")), certificate.pem()).unwrap();
+    fs::write(directory.join(format!("{name}.key")), pem).unwrap();
 }
 
 fn to_front(cloud: &Cloud, front: &Nginx, directory: &Path, ca: &str) -> String {
@@ -401,11 +424,15 @@ fn a_pinned_certificate_still_needs_its_name_and_its_time_and_messages_say_what_
     self_signed(path, "good", true, "127.0.0.1", 2100);
     self_signed(path, "other", true, "127.0.0.1", 2100);
     self_signed(path, "expired", true, "127.0.0.1", 2001);
+    self_signed(path, "former", false, "127.0.0.1", 2100);
+    self_signed(path, "present", false, "127.0.0.1", 2100);
     self_signed(path, "elsewhere", true, "elsewhere.example", 2100);
     for (presented, named, cure) in [
         ("expired", "expired", "renew"),
         ("elsewhere", "elsewhere", "use a host in the URL that the certificate names"),
         ("good", "other", "ca_file="),
+        // The same name, another key.
+        ("former", "present", "name the receiver's present certificate"),
     ] {
         let front = tls_front(&cloud, path, presented);
         let nginx =
@@ -429,6 +456,48 @@ fn a_pinned_certificate_still_needs_its_name_and_its_time_and_messages_say_what_
         .start();
     ask(&nginx, 1);
     eventually("a word about it", || nginx.error_log().contains("else use http://").then_some(()));
+}
+
+#[test]
+fn a_receiver_that_wants_a_client_certificate_was_a_broken_pipe() {
+    let directory = tempfile::tempdir().unwrap();
+    self_signed(directory.path(), "own", true, "127.0.0.1", 2100);
+    for version in ["-tls1_2", "-tls1_3"] {
+        let port = free_port();
+        let mut receiver = std::process::Command::new("openssl")
+            .args(["s_server", "-quiet", version, "-Verify", "1", "-verify_return_error"])
+            .args(["-accept", &port.to_string(), "-cert", "own.pem", "-key", "own.key"])
+            .current_dir(&directory)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let nginx = Nginx::builder()
+            .workers(1)
+            .http(&http(&format!(
+                "https://127.0.0.1:{port} flush=50ms ca_file={}",
+                directory.path().join("own.pem").display()
+            )))
+            .start();
+        ask(&nginx, 1);
+        eventually("a word about it", || {
+            nginx.error_log().contains("without a client certificate").then_some(())
+        });
+        receiver.kill().unwrap();
+        receiver.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_ca_file_whose_certificates_are_damaged_failed_while_running() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("damaged.pem");
+    let text = "-----BEGIN CERTIFICATE-----\nMIIDBTCCAe2gAwIBAgIU\n-----END CERTIFICATE-----\n";
+    fs::write(&path, text).unwrap();
+    let test = Nginx::builder()
+        .http(&http(&format!("https://127.0.0.1:1 ca_file={}", path.display())))
+        .start_fails();
+    assert!(test.contains("damaged.pem\": no usable CA certificate"), "{test}");
 }
 
 /// Heads and bodies of requests.

@@ -17,6 +17,7 @@ mod spool;
 mod uplink;
 
 pub(crate) use backoff::Backoff;
+pub use client::check_certificates;
 pub(crate) use client::{agent, explain};
 pub use exporter::Exporter;
 pub use log_event::{LogEvent, LogSender, Severity, log_channel};

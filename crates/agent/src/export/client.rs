@@ -1,6 +1,8 @@
 //! One attempt to hand over a batch, and what its answer means (contract §4).
 
+mod explain;
 mod transport;
+mod trust;
 
 use std::io::Write;
 use std::path::Path;
@@ -17,8 +19,10 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{Connector, NextTimeout, TcpConnector};
 
 use super::settings::{Endpoint, ExportSettings};
-pub(crate) use transport::explain;
+pub(crate) use explain::explain;
 use transport::{TlsConnector, UnixConnector};
+pub use trust::check_certificates;
+use trust::tls_config;
 
 /// Of an answer's body, what is read at most.
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
@@ -149,7 +153,7 @@ fn compress(lines: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
 /// TLS roots are read only for an `https` address: the system's are megabytes.
 pub(crate) fn agent(endpoint: &Endpoint, ca_pem: Option<&[u8]>) -> Result<Agent, String> {
     let tls = match endpoint.is_tls() {
-        true => Some(Arc::new(transport::tls_config(ca_pem)?)),
+        true => Some(Arc::new(tls_config(ca_pem)?)),
         false => None,
     };
     let config = Agent::config_builder()

@@ -1,5 +1,4 @@
-//! Connections to a receiver: TCP or a Unix-domain socket, with TLS that also accepts a certificate named
-//! by the operator as the server's own.
+//! Connections to a receiver: TCP or a Unix-domain socket, in the clear or over TLS.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -7,14 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore,
-    SignatureScheme, StreamOwned,
-};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use ureq::Error;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
@@ -140,7 +133,14 @@ impl Transport for TlsTransport {
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         self.stream.get_mut().set_timeout(timeout);
         let output = self.buffers.output().get(..amount).unwrap_or_default();
-        Ok(self.stream.write_all(output)?)
+        let Err(error) = self.stream.write_all(output) else { return Ok(()) };
+        // A server that refuses the handshake has closed by now; its alert, still to be read, says why.
+        match self.stream.read(&mut [0]) {
+            Err(alert) if alert.get_ref().is_some_and(|error| error.is::<rustls::Error>()) => {
+                Err(alert.into())
+            }
+            _ => Err(error.into()),
+        }
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
@@ -156,136 +156,5 @@ impl Transport for TlsTransport {
 
     fn is_tls(&self) -> bool {
         true
-    }
-}
-
-/// Trusts the PEM certificates, else the system's.
-///
-/// # Errors
-/// No certificate can be used.
-pub(super) fn tls_config(ca_pem: Option<&[u8]>) -> Result<ClientConfig, String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    let named: Vec<CertificateDer<'static>> = ca_pem
-        .map(|pem| CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect())
-        .unwrap_or_default();
-    let mut roots = RootCertStore::empty();
-    match ca_pem {
-        Some(_) => roots.add_parsable_certificates(named.iter().cloned()),
-        None => roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
-    };
-    let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-        .build()
-        .map_err(|error| format!("no usable CA certificate: {error}"))?;
-    Ok(builder
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier { webpki, named }))
-        .with_no_client_auth())
-}
-
-/// WebPKI, but for one case: a CA certificate that the server presents as its own (as `openssl req -x509`
-/// makes them) is accepted where `ca_file=` names this very certificate, as OpenSSL does.
-#[derive(Debug)]
-struct Verifier {
-    webpki: Arc<WebPkiServerVerifier>,
-    named: Vec<CertificateDer<'static>>,
-}
-
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = self.webpki.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        );
-        match verified {
-            // webpki checks the validity period first: this error says that it holds.
-            Err(error) if is_ca_as_end_entity(&error) && self.named.contains(end_entity) => {
-                let parsed = rustls::server::ParsedCertificate::try_from(end_entity)?;
-                rustls::client::verify_server_name(&parsed, server_name)?;
-                Ok(ServerCertVerified::assertion())
-            }
-            verified => verified,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.webpki.verify_tls12_signature(message, cert, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.webpki.verify_tls13_signature(message, cert, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.webpki.supported_verify_schemes()
-    }
-}
-
-fn is_ca_as_end_entity(error: &rustls::Error) -> bool {
-    let rustls::Error::InvalidCertificate(CertificateError::Other(other)) = error else {
-        return false;
-    };
-    matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
-}
-
-/// A failed attempt in words; of TLS, with what to do.
-pub(crate) fn explain(error: &Error) -> String {
-    let Some(tls) = tls_error(error) else { return error.to_string() };
-    let cure = match tls {
-        rustls::Error::InvalidCertificate(reason) => match reason {
-            CertificateError::UnknownIssuer => {
-                "name the certificate of its CA, or its own, in \"ca_file=\""
-            }
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "renew the receiver's certificate, or set the clock of this machine"
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "set the clock of this machine"
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "use a host in the URL that the certificate names"
-            }
-            _ if is_ca_as_end_entity(tls) => {
-                "the receiver presents a CA certificate as its own: name this very one in \"ca_file=\""
-            }
-            _ => "the receiver needs another certificate",
-        },
-        rustls::Error::InvalidMessage(_) => {
-            "does the receiver speak TLS at this address? else use http://"
-        }
-        rustls::Error::AlertReceived(_) | rustls::Error::PeerIncompatible(_) => {
-            "the receiver refuses the handshake: TLS 1.2 or 1.3 without a client certificate is offered"
-        }
-        _ => return tls.to_string(),
-    };
-    format!("{tls}: {cure}")
-}
-
-fn tls_error(error: &Error) -> Option<&rustls::Error> {
-    match error {
-        Error::Io(error) => error.get_ref()?.downcast_ref(),
-        _ => None,
     }
 }
