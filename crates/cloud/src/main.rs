@@ -165,10 +165,12 @@ fn serve(config: Config, options: Options) -> Result<(), Box<dyn std::error::Err
         service_manager::ready();
         let (mut term, mut int) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let mut quit = signal(SignalKind::quit())?;
         let stop = async move {
             tokio::select! {
                 _ = term.recv() => {}
                 _ = int.recv() => {}
+                _ = quit.recv() => {}
             }
             service_manager::stopping();
             tracing::info!("stopping");

@@ -1,4 +1,4 @@
-//! Signals of a running server: SIGHUP loads the configuration again, SIGUSR1 reopens the log.
+//! Signals of a running server: SIGHUP loads the configuration again, SIGUSR1 reopens the log, SIGUSR2 does nothing.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -7,10 +7,11 @@ use crate::service_manager;
 use api_sessions_cloud_api::config::{Config, Options};
 use api_sessions_cloud_api::state::AppState;
 
-/// SIGHUP and SIGUSR1, which end a process that does not handle them (signal(7)).
+/// SIGHUP, SIGUSR1 and SIGUSR2, which end a process that does not handle them (signal(7)).
 pub struct Signals {
     hangup: Signal,
     user1: Signal,
+    user2: Signal,
 }
 
 impl Signals {
@@ -22,6 +23,7 @@ impl Signals {
         Ok(Signals {
             hangup: signal(SignalKind::hangup())?,
             user1: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -47,6 +49,7 @@ impl Signals {
                     Ok(false) => tracing::info!("SIGUSR1 ignored: the log is standard error"),
                     Err(error) => tracing::error!(%error, "log not reopened"),
                 },
+                _ = self.user2.recv() => tracing::info!("SIGUSR2 ignored"),
             }
         }
     }

@@ -179,3 +179,37 @@ fn sigusr1_did_not_reopen_the_log() {
     }
     assert!(program.send("GET", "/healthz", "", "").starts_with("HTTP/1.1 200"));
 }
+
+#[test]
+fn signals_that_nginx_takes_ended_the_cloud() {
+    let mut program = Program::start("log = \"info\"\n");
+    let rotated = program.path("log.1");
+    let post = |number| {
+        let lines = batch(&[record(number, number, json!({}))]);
+        program.send("POST", "/v1/records", &program.bearer("ingest"), &lines)
+    };
+    // Reloads, rotations and batches at once.
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..50 {
+                let _ = std::fs::rename(program.path("log"), &rotated);
+                for name in ["HUP", "USR1", "USR2", "WINCH"] {
+                    program.signal(name);
+                }
+            }
+        });
+        for number in 1..=20 {
+            let stored = post(number);
+            assert!(stored.contains("\"stored\":1"), "{stored}");
+        }
+    });
+    program.signal("USR2");
+    program.wait_for_log("SIGUSR2 ignored");
+    program.configure("public-url = \"https://a.example/x/\"\n");
+    program.wait_for_log("configuration reloaded");
+    assert!(program.send("GET", "/healthz", "", "").starts_with("HTTP/1.1 200"));
+    // As `nginx -s quit`, and the stop signal of NGINX's containers.
+    program.signal("QUIT");
+    assert!(program.child.wait().unwrap().success());
+    program.wait_for_log("stopped");
+}
