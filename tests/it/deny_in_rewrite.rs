@@ -24,6 +24,7 @@ const SERVERS: &str = "
         error_page 418 /page;
         rewrite ^/moved /new redirect;
         if ($arg_stop) { return 410; }
+        location /slash/ { proxy_pass http://127.0.0.1:1; }
         location / { return 200 ok; }
         location = /page { api_sessions_deny off; return 200 page; }
     }
@@ -73,6 +74,7 @@ fn requests_that_end_in_the_rewrite_phase_were_never_refused() {
         ("server", "/go", 418, 200),
         ("server", "/moved", 418, 302),
         ("server", "/if?stop=1", 418, 410),
+        ("server", "/slash", 418, 301),
         ("locations", "/refused", 403, 200),
         ("locations", "/redirect", 403, 302),
         ("locations", "/dry", 200, 200),
