@@ -469,6 +469,7 @@ fn a_reload_that_fails_left_its_idle_time_to_the_workers_that_stay() {
             "
         ))
         .start();
+    // Longer than the second that the refused configuration allows. Longer still is right as well.
     let idle = std::time::Duration::from_millis(1200);
     assert_eq!(show(&nginx, "/", &[]).requests, 1);
     // An address that is nobody's (RFC 5737): NGINX finds out after it has made the zones.

@@ -1,6 +1,6 @@
 //! The session table under a real NGINX: killed workers, upgrades, helpers, privileges.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::harness::{Daemon, Nginx, eventually, get, signal};
 
@@ -62,11 +62,14 @@ fn workers_killed_at_any_moment_under_load_stop_nobody_and_counts_stay_sound() {
             });
         }
         for death in 0..deaths {
+            let before = answered.load(std::sync::atomic::Ordering::Relaxed);
+            eventually("requests are answered", || {
+                (answered.load(std::sync::atomic::Ordering::Relaxed) > before).then_some(())
+            });
             let worker = eventually("a worker", || nginx.workers().get(death % 2).copied());
             let _ = std::process::Command::new("kill")
                 .args(["-s", "KILL", &worker.to_string()])
                 .status();
-            std::thread::sleep(Duration::from_millis(20));
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
     });
@@ -268,6 +271,7 @@ fn sessions_in_use_that_have_to_go_are_warned_of_once() {
             get(nginx.port, "/", &[("S", &session)]);
         }
     }
+    // Two looks of the worker, one a second: it must say nothing, so there is nothing to wait for.
     std::thread::sleep(std::time::Duration::from_millis(2500));
     assert_eq!(warnings(), 1, "at most once a minute");
 }
