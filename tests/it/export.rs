@@ -254,7 +254,10 @@ fn a_cloud_killed_while_it_takes_batches_stores_each_record_once() {
         (0..1500).filter(|_| get(port, "/", &[("S", "x")]).status == 200).count() as u64
     });
     for _ in 0..5 {
-        std::thread::sleep(std::time::Duration::from_millis(200));
+        let before = exported(&nginx, "records_sent_total");
+        eventually("the cloud takes batches", || {
+            (exported(&nginx, "records_sent_total") > before || load.is_finished()).then_some(())
+        });
         cloud.kill();
         cloud.run();
     }
@@ -472,6 +475,7 @@ fn a_receiver_that_wants_a_client_certificate_was_a_broken_pipe() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
+        eventually("it listens", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
         let nginx = Nginx::builder()
             .workers(1)
             .http(&http(&format!(
@@ -570,11 +574,14 @@ fn a_batch_answered_with_201_202_or_204_was_sent_for_ever() {
         eventually("both count as sent", || {
             (exported(&nginx, "records_sent_total") == 2).then_some(())
         });
-        // Time in which it was posted again before.
-        std::thread::sleep(std::time::Duration::from_millis(700));
+        // A batch that is kept is sent again before later ones: once a later one has arrived, none was kept.
+        ask(&nginx, 1);
+        eventually("a later one counts as sent", || {
+            (exported(&nginx, "records_sent_total") == 3).then_some(())
+        });
         let lines = |body: &[u8]| body.iter().filter(|byte| **byte == b'\n').count();
         let records: usize = got.lock().iter().map(|(_, body)| lines(body)).sum();
-        assert_eq!(records, 2, "{status}");
+        assert_eq!(records, 3, "{status}");
         assert_eq!(exported(&nginx, "export_retries_total"), 0, "{status}");
         assert_eq!(exported(&nginx, "spool_bytes"), 0, "{status}");
     }

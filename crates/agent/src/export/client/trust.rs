@@ -86,7 +86,7 @@ impl ServerCertVerifier for Verifier {
         match verified {
             // webpki checks the validity period first: these errors say that it holds.
             Err(error)
-                if (is_ca_as_end_entity(&error) || is_of_unknown_issuer(&error))
+                if (is_ca_as_end_entity(&error) || is_of_another_issuer(&error))
                     && self.is_pinned(end_entity) =>
             {
                 let parsed = rustls::server::ParsedCertificate::try_from(end_entity)?;
@@ -120,8 +120,14 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-fn is_of_unknown_issuer(error: &rustls::Error) -> bool {
-    matches!(error, rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer))
+/// No CA of the file has issued it, whatever its name is.
+fn is_of_another_issuer(error: &rustls::Error) -> bool {
+    matches!(
+        error,
+        rustls::Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature
+        )
+    )
 }
 
 fn is_ca_as_end_entity(error: &rustls::Error) -> bool {
