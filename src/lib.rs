@@ -1,59 +1,45 @@
 //! `ngx_http_api_sessions_module`: groups the requests that NGINX serves into user sessions.
 //!
 //! This file holds the statics that NGINX looks for, and the wiring of the hooks they name. Beside it:
-//! - `ffi`: safe wrappers over NGINX; the place for `unsafe`
 //! - `directives`: what may be written in nginx.conf
 //! - `request`: what happens to a request; its way is in `request/lifecycle.rs`, top to bottom
 //! - `status`: locations that the module answers
 //! - `worker`: what a worker process owns: its buffers, its queue, its exporter
+//!
+//! `crates/nginx` has the wrappers over NGINX.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod directives;
-mod ffi;
 mod request;
 mod status;
-mod tls;
 mod worker;
 
 use std::ffi::{c_char, c_void};
 use std::ptr;
 
-use ngx::core::Pool;
+use api_sessions_nginx::catch_unwind::guard;
+use api_sessions_nginx::conf::{CONF_ERROR, Conf, LocationLevel, MainLevel, main_conf};
+use api_sessions_nginx::context::RequestState;
+use api_sessions_nginx::open_requests::OpenLink;
+use api_sessions_nginx::{filter, log_error, log_warn, phase, tls};
 use ngx::ffi::{
     NGX_ERROR, NGX_HTTP_MODULE, NGX_OK, NGX_RS_MODULE_SIGNATURE, nginx_version, ngx_conf_t,
     ngx_cycle_t, ngx_http_module_t, ngx_int_t, ngx_module_t, ngx_uint_t,
 };
+use ngx::http::{HttpModule, HttpModuleLocationConf, HttpModuleMainConf, Merge};
 
 use crate::directives::{COMMANDS, LocationConf, MainConf};
-use crate::ffi::catch_unwind::guard;
-use crate::ffi::conf::{Conf, LocationLevel, MainLevel, main_conf};
-use crate::ffi::context::RequestState;
-use crate::ffi::log::{log_error, log_warn};
-use crate::ffi::open_requests::OpenLink;
-use crate::ffi::{filter, phase};
 use crate::request::variables;
 
-/// Address of the module, by which NGINX and we find its configuration and contexts.
-pub(crate) struct Module;
-
-pub(crate) const MODULE: Module = Module;
-
-impl Module {
-    #[inline]
-    pub(crate) fn get(self) -> *const ngx_module_t {
-        &raw const ngx_http_api_sessions_module
-    }
-}
-
 static CONTEXT: ngx_http_module_t = ngx_http_module_t {
-    preconfiguration: Some(preconfiguration),
-    postconfiguration: Some(postconfiguration),
-    create_main_conf: Some(create::<MainConf>),
+    preconfiguration: Some(Module::preconfiguration),
+    postconfiguration: Some(Module::postconfiguration),
+    create_main_conf: Some(Module::create_main_conf),
     init_main_conf: None,
     create_srv_conf: None,
     merge_srv_conf: None,
-    create_loc_conf: Some(create::<LocationConf>),
-    merge_loc_conf: Some(merge_location),
+    create_loc_conf: Some(Module::create_loc_conf),
+    merge_loc_conf: Some(Module::merge_loc_conf),
 };
 
 /// The module. NGINX writes its indexes into it when it is loaded.
@@ -87,11 +73,23 @@ pub(crate) static mut ngx_http_api_sessions_module: ngx_module_t = ngx_module_t 
 };
 
 // SAFETY: `create_main_conf` makes this one.
-unsafe impl MainLevel for MainConf {}
+unsafe impl HttpModuleMainConf for Module {
+    type MainConf = MainConf;
+}
 // SAFETY: `create_loc_conf` makes this one.
-unsafe impl LocationLevel for LocationConf {}
+unsafe impl HttpModuleLocationConf for Module {
+    type LocationConf = LocationConf;
+}
+impl MainLevel for MainConf {
+    type Module = Module;
+}
+impl LocationLevel for LocationConf {
+    type Module = Module;
+}
 // SAFETY: the module keeps no other.
 unsafe impl RequestState for request::State {
+    type Module = Module;
+
     fn link(&self) -> &OpenLink {
         self.open()
     }
@@ -123,72 +121,84 @@ mod exported {
         [NAME.as_ptr(), c"ngx_http_copy_filter_module".as_ptr(), ptr::null()];
 }
 
-unsafe extern "C" fn create<T: Default>(cf: *mut ngx_conf_t) -> *mut c_void {
-    guard(ptr::null_mut(), || {
-        // SAFETY: NGINX calls with a valid context.
-        let pool = unsafe { Pool::from_ngx_pool((*cf).pool) };
-        pool.allocate(T::default()).cast()
-    })
-}
+/// The module, to NGINX's wrappers.
+pub(crate) struct Module;
 
-unsafe extern "C" fn merge_location(
-    cf: *mut ngx_conf_t,
-    above: *mut c_void,
-    level: *mut c_void,
-) -> *mut c_char {
-    guard(usize::MAX as *mut c_char, || {
-        // SAFETY: two different structures that `create` made, and a valid context inside the http block.
-        let (cf, level, above) = unsafe {
-            let level = &mut *level.cast::<LocationConf>();
-            (Conf::from_raw(cf), level, &*above.cast::<LocationConf>())
-        };
-        level.merge(above);
-        level.warn_of_dropped_headers(cf);
-        ptr::null_mut()
-    })
-}
+impl HttpModule for Module {
+    #[inline]
+    fn module() -> &'static ngx_module_t {
+        // SAFETY: NGINX writes into it while it loads the module, before it calls anything here.
+        unsafe { &*ptr::addr_of!(ngx_http_api_sessions_module) }
+    }
 
-unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
-    guard(NGX_ERROR as ngx_int_t, || {
-        // SAFETY: NGINX calls with a valid context.
-        match variables::add_all(unsafe { Conf::from_raw(cf) }) {
-            Some(()) => NGX_OK as ngx_int_t,
-            None => NGX_ERROR as ngx_int_t,
-        }
-    })
-}
+    unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
+        guard(NGX_ERROR as ngx_int_t, || {
+            // SAFETY: NGINX calls with a valid context.
+            match variables::add_all(unsafe { Conf::from_raw(cf) }) {
+                Some(()) => NGX_OK as ngx_int_t,
+                None => NGX_ERROR as ngx_int_t,
+            }
+        })
+    }
 
-/// Hooks into requests, if any location wants it: a module that is only loaded costs nothing.
-unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
-    guard(NGX_ERROR as ngx_int_t, || {
-        // SAFETY: NGINX calls with a valid context inside the http block.
-        let conf = unsafe { Conf::from_raw(cf) };
-        let main = conf.main_conf::<MainConf>();
-        if !main.is_used() {
-            return NGX_OK as ngx_int_t;
-        }
-        if let Err(message) = main.complete(conf) {
-            conf.error(&format_args!("api_sessions: {message}"));
-            return NGX_ERROR as ngx_int_t;
-        }
-        tls::observe(conf);
-        // SAFETY: this is postconfiguration.
-        let hooked = unsafe {
-            filter::install::<request::Bodies>();
-            filter::install_header::<request::Issuing>();
-            let early = match main.denies_before_rewrite() {
-                true => phase::on_rewrite::<request::ServerRewrite, request::LocationRewrite>(cf),
-                false => Some(()),
+    /// Hooks into requests, if any location wants it: a module that is only loaded costs nothing.
+    unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
+        guard(NGX_ERROR as ngx_int_t, || {
+            // SAFETY: NGINX calls with a valid context inside the http block.
+            let conf = unsafe { Conf::from_raw(cf) };
+            let main = conf.main_conf::<MainConf>();
+            if !main.is_used() {
+                return NGX_OK as ngx_int_t;
+            }
+            if let Err(message) = main.complete(conf) {
+                conf.error(&format_args!("api_sessions: {message}"));
+                return NGX_ERROR as ngx_int_t;
+            }
+            tls::observe(conf);
+            // SAFETY: this is postconfiguration.
+            match unsafe { hook(cf, main) } {
+                Some(()) => NGX_OK as ngx_int_t,
+                None => NGX_ERROR as ngx_int_t,
+            }
+        })
+    }
+
+    unsafe extern "C" fn merge_loc_conf(
+        cf: *mut ngx_conf_t,
+        above: *mut c_void,
+        level: *mut c_void,
+    ) -> *mut c_char {
+        guard(CONF_ERROR, || {
+            // SAFETY: two different structures that `create_loc_conf` made, and a valid context inside the http
+            // block.
+            let (cf, level, above) = unsafe {
+                let level = &mut *level.cast::<LocationConf>();
+                (Conf::from_raw(cf), level, &*above.cast::<LocationConf>())
             };
-            early
-                .and_then(|()| phase::on_access::<request::Access>(cf))
-                .and_then(|()| phase::first_on_log::<request::Log>(cf))
-        };
-        match hooked {
-            Some(()) => NGX_OK as ngx_int_t,
-            None => NGX_ERROR as ngx_int_t,
+            match level.merge(above) {
+                Ok(()) => {
+                    level.warn_of_dropped_headers(cf);
+                    ptr::null_mut()
+                }
+                Err(_) => CONF_ERROR,
+            }
+        })
+    }
+}
+
+/// # Safety
+/// Called from `postconfiguration`, with its context.
+unsafe fn hook(cf: *mut ngx_conf_t, main: &MainConf) -> Option<()> {
+    // SAFETY: as the caller says.
+    unsafe {
+        filter::install::<request::Bodies>();
+        filter::install_header::<request::Issuing>();
+        if main.denies_before_rewrite() {
+            phase::on_rewrite::<request::ServerRewrite, request::LocationRewrite>(cf)?;
         }
-    })
+        phase::on_access::<request::Access>(cf)?;
+        phase::first_on_log::<request::Log>(cf)
+    }
 }
 
 /// In the master, as the last step of taking a configuration: `ngx_cycle` is still the one before.

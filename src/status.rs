@@ -1,4 +1,5 @@
 //! `api_sessions_status`: the module's state, as JSON or as Prometheus text.
+#![forbid(unsafe_code)]
 
 mod control;
 mod format;
@@ -7,15 +8,15 @@ use std::fmt::Write;
 
 use api_sessions_detect::ParserPanics;
 use api_sessions_extract::builtin;
+use api_sessions_nginx::catch_unwind;
+use api_sessions_nginx::handler::ContentHandler;
+use api_sessions_nginx::request::Request;
+use api_sessions_nginx::response;
 use api_sessions_shm::{Metric, MetricKind, RecordQueue};
 use ngx::ffi::ngx_int_t;
 use serde_json::{Value, json};
 
 use crate::directives::MainConf;
-use crate::ffi::catch_unwind;
-use crate::ffi::handler::ContentHandler;
-use crate::ffi::request::Request;
-use crate::ffi::response;
 use crate::request::rules::hit;
 pub(crate) use control::Control;
 use format::Format;

@@ -12,14 +12,14 @@ use api_sessions_agent::export::{LogEvent, Severity};
 use api_sessions_agent::record::RecordEncoder;
 use api_sessions_detect::Workspace;
 use api_sessions_extract::Scratch;
+use api_sessions_nginx::process::{self, ProcessKind};
+use api_sessions_nginx::process_local::EventLoopCell;
+use api_sessions_nginx::timer::Timer;
+use api_sessions_nginx::{log_error, log_notice, log_warn};
 use crossbeam_channel::Receiver;
 use ngx::ffi::ngx_cycle_t;
 
 use crate::directives::MainConf;
-use crate::ffi::log::{log_error, log_notice, log_warn};
-use crate::ffi::process::{self, ProcessKind};
-use crate::ffi::process_local::EventLoopCell;
-use crate::ffi::timer::Timer;
 use export::Export;
 use open_requests::OpenRequests;
 use poller::Sync;

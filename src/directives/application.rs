@@ -3,10 +3,11 @@
 use std::ffi::CStr;
 use std::rc::Rc;
 
+use api_sessions_nginx::conf::{Conf, Directive};
+use api_sessions_nginx::variable::ComplexValue;
+
 use super::options::{once, one};
 use super::{LocationConf, MainConf};
-use crate::ffi::conf::{Conf, Directive};
-use crate::ffi::variable::ComplexValue;
 
 pub(super) struct Application;
 

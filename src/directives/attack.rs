@@ -3,10 +3,11 @@
 use std::ffi::CStr;
 use std::rc::Rc;
 
+use api_sessions_nginx::conf::{Conf, Directive};
+use api_sessions_nginx::variable::ComplexValue;
+
 use super::LocationConf;
 use super::MainConf;
-use crate::ffi::conf::{Conf, Directive};
-use crate::ffi::variable::ComplexValue;
 
 /// Longest name of an attack type.
 const MAX_TYPE_BYTES: usize = 64;

@@ -1,5 +1,6 @@
 //! The table of directives that NGINX reads.
 
+use api_sessions_nginx::conf::command;
 use ngx::ffi::{
     NGX_HTTP_LOC_CONF, NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF, NGX_HTTP_MAIN_CONF_OFFSET,
     NGX_HTTP_SRV_CONF, ngx_command_t,
@@ -21,7 +22,6 @@ use super::keys::{ContextParamDirective, Mask, SessionKeyDirective, Show};
 use super::rules::{RulesZone, SessionRuleDirective, SessionRulesDirective, SessionRulesExcept};
 use super::secret::Secret;
 use super::zone::{Links, Zone};
-use crate::ffi::conf::command;
 
 const MAIN: u32 = NGX_HTTP_MAIN_CONF;
 const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;

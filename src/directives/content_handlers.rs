@@ -2,9 +2,10 @@
 
 use std::ffi::CStr;
 
+use api_sessions_nginx::conf::{Conf, Directive};
+use api_sessions_nginx::handler;
+
 use super::{LocationConf, MainConf};
-use crate::ffi::conf::{Conf, Directive};
-use crate::ffi::handler;
 use crate::status;
 
 pub(super) struct Status;

@@ -2,9 +2,10 @@
 
 use std::ffi::CStr;
 
+use api_sessions_nginx::conf::{Conf, Directive};
+
 use super::options::{once, once_word, option};
 use super::{LocationConf, MainConf};
-use crate::ffi::conf::{Conf, Directive};
 
 /// What happens to requests of a denylisted session.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use std::ffi::CStr;
 
 use api_sessions_detect::{AttackKind, AttackKinds};
+use api_sessions_nginx::conf::{Conf, Directive};
 
 use super::options::once;
 use super::{LocationConf, MainConf};
-use crate::ffi::conf::{Conf, Directive};
 
 pub(super) struct Detect;
 

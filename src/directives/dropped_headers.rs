@@ -6,8 +6,7 @@ use std::ffi::CStr;
 use std::rc::Rc;
 
 use api_sessions_extract::{Point, Side, Source};
-
-use crate::ffi::conf::{Conf, HeaderNames};
+use api_sessions_nginx::conf::{Conf, HeaderNames};
 
 /// A header of the request, where a key or parameter names it.
 #[derive(Clone)]

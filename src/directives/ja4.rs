@@ -6,13 +6,13 @@ use std::rc::Rc;
 
 use api_sessions_extract::Ja4Form;
 use api_sessions_identity::Phase;
+use api_sessions_nginx::conf::{Conf, Directive};
+use api_sessions_nginx::request::Request;
+use api_sessions_nginx::tls;
+use api_sessions_nginx::variable::ComplexValue;
 
 use super::options::{once, one};
 use super::{LocationConf, MainConf};
-use crate::ffi::conf::{Conf, Directive};
-use crate::ffi::request::Request;
-use crate::ffi::variable::ComplexValue;
-use crate::tls;
 
 /// Longest fingerprint that a variable may give, bytes; of a longer one, its first bytes.
 const MAX_BYTES: usize = 128;

@@ -5,13 +5,13 @@ use std::ffi::CStr;
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::{KeyExport, SessionKey};
 use api_sessions_extract::{Point, Side, Source, variable_names};
+use api_sessions_nginx::conf::{Conf, Directive};
+use api_sessions_nginx::variable::PointCompiler;
 use api_sessions_protocol::ParamType;
 
 use super::dropped_headers::HeaderMention;
 use super::options::{once_word, option};
 use super::{LocationConf, MainConf};
-use crate::ffi::conf::{Conf, Directive};
-use crate::ffi::variable::PointCompiler;
 
 /// Longest label of a key or parameter, bytes.
 const MAX_NAME_BYTES: usize = 128;

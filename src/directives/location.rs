@@ -11,8 +11,13 @@ use api_sessions_extract::SessionKey;
 use api_sessions_extract::{JsonTypes, MediaType, NoVariables, Point};
 use api_sessions_identity::Fallback;
 use api_sessions_identity::Phase;
+use api_sessions_nginx::conf::Conf;
+use api_sessions_nginx::request::Request;
+use api_sessions_nginx::variable::ComplexValue;
 use api_sessions_redact::FullContent;
 use api_sessions_rules::{Rule, parse_all};
+
+use ngx::http::{Merge, MergeConfigError};
 
 use super::MainConf;
 use super::analysis::Analysis;
@@ -22,9 +27,6 @@ use super::dropped_headers::HeaderMention;
 use super::ja4::Ja4Source;
 use super::rule_set::RuleSet;
 use super::rules::Exception;
-use crate::ffi::conf::Conf;
-use crate::ffi::request::Request;
-use crate::ffi::variable::ComplexValue;
 
 /// Default of `api_sessions_body_size`, bytes.
 const BODY_SIZE: usize = 16 * 1024;
@@ -124,9 +126,9 @@ pub(crate) struct LocationConf {
     analysis: RefCell<Rc<Analysis>>,
 }
 
-impl LocationConf {
-    /// Fills what this level does not say from the level above (`merge_loc_conf`).
-    pub(crate) fn merge(&mut self, above: &Self) {
+impl Merge for LocationConf {
+    /// Fills what this level does not say from the level above.
+    fn merge(&mut self, above: &Self) -> Result<(), MergeConfigError> {
         self.enabled = self.enabled.take().or_else(|| above.enabled.clone());
         if !self.own_keys.is_written() {
             self.key_headers.clone_from(&above.key_headers);
@@ -157,8 +159,11 @@ impl LocationConf {
         let rules = self.rules.as_slice();
         self.denies_by_rule = RuleSet::new(rules, false, &[]).denies();
         self.analysis = RefCell::new(Rc::new(self.analyse(0, None)));
+        Ok(())
     }
+}
 
+impl LocationConf {
     /// Notes warnings of keys and parameters that never match in this server, where requests are looked at.
     pub(crate) fn warn_of_dropped_headers(&self, cf: Conf<'_>) {
         if matches!(self.enabled, None | Some(Switch::Off)) {

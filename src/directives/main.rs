@@ -5,6 +5,15 @@ use std::rc::Rc;
 
 use api_sessions_extract::CloudSettings;
 use api_sessions_identity::Hasher;
+use api_sessions_nginx::conf::{Conf, current_main_conf};
+use api_sessions_nginx::process;
+use api_sessions_nginx::request::Request;
+use api_sessions_nginx::request_id;
+use api_sessions_nginx::thread;
+use api_sessions_nginx::variable::{IndexedVariable, PointVariables};
+use api_sessions_nginx::worker_user::CoreConf;
+use api_sessions_nginx::worker_user::is_configuration_test;
+use api_sessions_nginx::zone::{self, InPool};
 use api_sessions_shm::{
     Denylist, DenylistWriter, LinkHandle, Links, RecordQueue, RuleCounts, RuleCountsHandle,
     SessionTable, SharedConfig, TableHandle,
@@ -15,15 +24,6 @@ use super::variable_refs::Mentions;
 use super::zone::{
     CountsZone, DenylistZone, LinksZone, QueueZone, SettingsZone, TableZone, ZoneSettings,
 };
-use crate::ffi::conf::{Conf, current_main_conf};
-use crate::ffi::process;
-use crate::ffi::request::Request;
-use crate::ffi::request_id;
-use crate::ffi::thread;
-use crate::ffi::variable::{IndexedVariable, PointVariables};
-use crate::ffi::worker_user::CoreConf;
-use crate::ffi::worker_user::is_configuration_test;
-use crate::ffi::zone::{self, InPool};
 
 /// The `http` block's settings and the memory that comes of them.
 #[derive(Default)]

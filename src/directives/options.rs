@@ -43,7 +43,7 @@ pub(super) fn once_word<T>(slot: &mut Option<T>, value: T, word: &str) -> Result
 
 /// A size in bytes within bounds, as NGINX writes sizes.
 pub(super) fn size(text: &str, bounds: std::ops::RangeInclusive<usize>) -> Result<usize, String> {
-    let size = crate::ffi::conf::parse_size(text).ok_or_else(|| {
+    let size = api_sessions_nginx::conf::parse_size(text).ok_or_else(|| {
         format!("invalid size \"{text}\": a number with an optional \"k\" or \"m\" is accepted")
     })?;
     if !bounds.contains(&size) {
@@ -55,7 +55,7 @@ pub(super) fn size(text: &str, bounds: std::ops::RangeInclusive<usize>) -> Resul
 
 /// A size of files within bounds, as NGINX writes those (`ngx_parse_offset`: gigabytes too).
 pub(super) fn offset(text: &str, bounds: std::ops::RangeInclusive<u64>) -> Result<u64, String> {
-    let size = crate::ffi::conf::parse_offset(text).ok_or_else(|| {
+    let size = api_sessions_nginx::conf::parse_offset(text).ok_or_else(|| {
         format!(
             "invalid size \"{text}\": a number with an optional \"k\", \"m\" or \"g\" is accepted"
         )
@@ -69,7 +69,7 @@ pub(super) fn offset(text: &str, bounds: std::ops::RangeInclusive<u64>) -> Resul
 
 /// A time in milliseconds within bounds, as NGINX writes times.
 pub(super) fn time_ms(text: &str, bounds: std::ops::RangeInclusive<u64>) -> Result<u64, String> {
-    let ms = crate::ffi::conf::parse_time_ms(text).ok_or_else(|| {
+    let ms = api_sessions_nginx::conf::parse_time_ms(text).ok_or_else(|| {
         format!("invalid time \"{text}\": a number with \"ms\", \"s\", \"m\", \"h\" or \"d\" is accepted")
     })?;
     if !bounds.contains(&ms) {

@@ -4,13 +4,13 @@ use std::ffi::CStr;
 use std::net::IpAddr;
 
 use api_sessions_extract::Source;
+use api_sessions_nginx::conf::{Conf, Directive};
+use api_sessions_nginx::variable::PointCompiler;
+use api_sessions_nginx::zone;
 use api_sessions_rules::{MAX_LOCATION_RULES, MAX_RULES, Reaction, Rule, default_pack};
 
 use super::options::{once, one, size};
 use super::{LocationConf, MainConf};
-use crate::ffi::conf::{Conf, Directive};
-use crate::ffi::variable::PointCompiler;
-use crate::ffi::zone;
 
 /// Largest zone, bytes.
 const MAX_ZONE_BYTES: usize = 1 << 36;

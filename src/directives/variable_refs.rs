@@ -4,9 +4,8 @@
 use std::ffi::CStr;
 
 use api_sessions_extract::variable_names;
-
-use crate::ffi::conf::Conf;
-use crate::ffi::variable_index::is_known_variable;
+use api_sessions_nginx::conf::Conf;
+use api_sessions_nginx::variable_index::is_known_variable;
 
 /// One variable in one directive.
 struct Mention {

@@ -4,15 +4,15 @@ use std::cell::Cell;
 use std::ffi::CStr;
 use std::path::PathBuf;
 
+use api_sessions_nginx::conf::{Conf, Directive};
+use api_sessions_nginx::log_warn;
+use api_sessions_nginx::process;
+use api_sessions_nginx::worker_user::{CoreConf, is_configuration_test};
+use api_sessions_nginx::zone::{self, Region, Tag, ZoneContent};
 use api_sessions_shm::{Denylist, RecordQueue, SessionTable, SharedConfig};
 
 use super::MainConf;
 use super::options::{once, once_word, one, option, size, time_ms};
-use crate::ffi::conf::{Conf, Directive};
-use crate::ffi::log::log_warn;
-use crate::ffi::process;
-use crate::ffi::worker_user::{CoreConf, is_configuration_test};
-use crate::ffi::zone::{self, Region, Tag, ZoneContent};
 
 /// Longest name of a zone, bytes.
 const MAX_NAME_BYTES: usize = 64;
@@ -21,12 +21,12 @@ const MAX_ZONE_BYTES: usize = 1 << 36;
 /// Shortest and longest `inactive=`, milliseconds.
 const INACTIVE_MS: std::ops::RangeInclusive<u64> = 1_000..=30 * 24 * 3_600_000;
 
-static TABLE: Tag = Tag::new();
-static DENYLIST: Tag = Tag::new();
-static LINKS: Tag = Tag::new();
-static COUNTS: Tag = Tag::new();
-static QUEUE: Tag = Tag::new();
-static SETTINGS: Tag = Tag::new();
+static TABLE: Tag = Tag::unique();
+static DENYLIST: Tag = Tag::unique();
+static LINKS: Tag = Tag::unique();
+static COUNTS: Tag = Tag::unique();
+static QUEUE: Tag = Tag::unique();
+static SETTINGS: Tag = Tag::unique();
 
 /// `name:size [inactive=time]`.
 pub(crate) struct ZoneSettings {
@@ -106,7 +106,7 @@ impl ZoneContent for TableZone {
         let table = match before.and_then(TableZone::table) {
             // `inactive=` waits for `take_effect`.
             Some(table) => table,
-            None => crate::ffi::shared::table(region, self.inactive_ms)?,
+            None => api_sessions_nginx::shared::table(region, self.inactive_ms)?,
         };
         self.attached.set(Some((region, table)));
         Ok(())
@@ -165,7 +165,7 @@ impl ZoneContent for LinksZone {
     const TAG: &'static Tag = &LINKS;
 
     fn attach(&self, region: Region, _before: Option<&Self>) -> Result<(), String> {
-        let links = crate::ffi::shared::links(region, self.inactive_s)?;
+        let links = api_sessions_nginx::shared::links(region, self.inactive_s)?;
         self.attached.set(Some((region, links)));
         Ok(())
     }
@@ -196,7 +196,7 @@ impl ZoneContent for CountsZone {
     const TAG: &'static Tag = &COUNTS;
 
     fn attach(&self, region: Region, _before: Option<&Self>) -> Result<(), String> {
-        let counts = crate::ffi::shared::rule_counts(region)?;
+        let counts = api_sessions_nginx::shared::rule_counts(region)?;
         self.attached.set(Some((region, counts)));
         Ok(())
     }
@@ -226,7 +226,7 @@ impl ZoneContent for DenylistZone {
     const TAG: &'static Tag = &DENYLIST;
 
     fn attach(&self, region: Region, _before: Option<&Self>) -> Result<(), String> {
-        let denylist = crate::ffi::shared::denylist(region)?;
+        let denylist = api_sessions_nginx::shared::denylist(region)?;
         self.attached.set(Some((region, denylist)));
         Ok(())
     }
@@ -255,7 +255,7 @@ impl QueueZone {
         workers: Option<usize>,
         spool: Option<(PathBuf, CoreConf)>,
     ) -> Self {
-        let size = crate::ffi::shared::queue_zone_bytes(ring_bytes, workers);
+        let size = api_sessions_nginx::shared::queue_zone_bytes(ring_bytes, workers);
         let name = format!("{zone_name}_queue_{size}_{ring_bytes}");
         Self { name, size, ring_bytes, spool, attached: Cell::new(None) }
     }
@@ -296,7 +296,7 @@ impl ZoneContent for QueueZone {
 
     fn attach(&self, region: Region, _before: Option<&Self>) -> Result<(), String> {
         self.provide_spool()?;
-        let queue = crate::ffi::shared::queue(region, self.ring_bytes)?;
+        let queue = api_sessions_nginx::shared::queue(region, self.ring_bytes)?;
         self.attached.set(Some((region, queue)));
         Ok(())
     }
@@ -314,7 +314,7 @@ pub(crate) struct SettingsZone {
 
 impl SettingsZone {
     pub(super) fn size() -> usize {
-        crate::ffi::shared::settings_zone_bytes()
+        api_sessions_nginx::shared::settings_zone_bytes()
     }
 
     #[inline]
@@ -328,7 +328,7 @@ impl ZoneContent for SettingsZone {
     const TAG: &'static Tag = &SETTINGS;
 
     fn attach(&self, region: Region, _before: Option<&Self>) -> Result<(), String> {
-        let settings = crate::ffi::shared::settings(region)?;
+        let settings = api_sessions_nginx::shared::settings(region)?;
         self.attached.set(Some((region, settings)));
         Ok(())
     }

@@ -1,6 +1,12 @@
 //! The access phase: the request joins its session, and is let through or not.
 
 use api_sessions_identity::Phase;
+use api_sessions_nginx::body::{self, DECLINED, Prereader};
+use api_sessions_nginx::body_file;
+use api_sessions_nginx::peek::{self, Look};
+use api_sessions_nginx::phase::PhaseHandler;
+use api_sessions_nginx::request::Request;
+use api_sessions_nginx::response;
 use ngx::ffi::{NGX_HTTP_INTERNAL_SERVER_ERROR, ngx_int_t};
 
 use super::context::RequestContext;
@@ -9,12 +15,6 @@ use super::look::BodyLook;
 use super::rules;
 use super::state::{Membership, State};
 use crate::directives::{Deny, LocationConf, MainConf};
-use crate::ffi::body::{self, DECLINED, Prereader};
-use crate::ffi::body_file;
-use crate::ffi::peek::{self, Look};
-use crate::ffi::phase::PhaseHandler;
-use crate::ffi::request::Request;
-use crate::ffi::response;
 
 /// Runs 0 to n times a request: not at all after a `return` of the rewrite phase, again after each
 /// redirect inside NGINX. It never says "allow" (NGX_OK): under `satisfy any` that would skip the

@@ -2,12 +2,12 @@
 
 use api_sessions_extract::{Body, Exchange, JsonTypes, MediaType, Point, Scratch, Side};
 use api_sessions_identity::Phase;
+use api_sessions_nginx::request::Request;
+use api_sessions_nginx::variable::PointVariables;
 
 use super::capture::{Capture, Unread};
 use super::view::View;
 use crate::directives::{Analysis, LocationConf};
-use crate::ffi::request::Request;
-use crate::ffi::variable::PointVariables;
 
 /// A body that was announced and that nobody read, as where NGINX answers by itself: not even a byte of it was
 /// looked at, which is to be said.

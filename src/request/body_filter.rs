@@ -2,14 +2,14 @@
 
 use api_sessions_extract::{MediaType, Needs};
 use api_sessions_identity::Phase;
+use api_sessions_nginx::filter::{Chunks, Observer};
+use api_sessions_nginx::request::Request;
 
 use super::bodies::BodyPair;
 use super::capture::Head;
 use super::follow;
 use super::state::State;
 use crate::directives::{LocationConf, MainConf};
-use crate::ffi::filter::{Chunks, Observer};
-use crate::ffi::request::Request;
 
 pub(crate) struct Bodies;
 

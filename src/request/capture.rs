@@ -1,8 +1,7 @@
 //! The first bytes of a body, copied as they pass.
 
 use api_sessions_extract::{Body, JsonTypes, begins_as_json};
-
-use crate::ffi::filter::{Chunk, Chunks};
+use api_sessions_nginx::filter::{Chunk, Chunks};
 
 /// How gzip begins (RFC 1952, 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];

@@ -4,14 +4,14 @@ use std::cell::{Ref, RefMut};
 use std::rc::Rc;
 
 use api_sessions_identity::{Follow, Hasher, Phase};
+use api_sessions_nginx::process;
+use api_sessions_nginx::request::Request;
 use api_sessions_shm::TableHandle;
 
 use super::bodies::BodyPair;
 use super::state::{self, State};
 use super::view::View;
 use crate::directives::{Analysis, LocationConf, MainConf};
-use crate::ffi::process;
-use crate::ffi::request::Request;
 use crate::worker::{self, Buffers, RuleBuffers, Worker};
 
 /// A main request in one of its phases, with its location's settings, what the process holds and what is

@@ -3,15 +3,15 @@
 
 use api_sessions_extract::builtin;
 use api_sessions_identity::{Exchanged, Namespace, Phase, Resolution, cut, learn};
+use api_sessions_nginx::filter::HeaderObserver;
+use api_sessions_nginx::process;
+use api_sessions_nginx::request::Request;
 use api_sessions_protocol::SessionId;
 
 use super::context::RequestContext;
 use super::session;
 use super::state::State;
 use crate::directives::{Analysis, LocationConf};
-use crate::ffi::filter::HeaderObserver;
-use crate::ffi::process;
-use crate::ffi::request::Request;
 use crate::worker::Buffers;
 
 /// Tokens in the bodies of this request and its answer are followed.

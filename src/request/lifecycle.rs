@@ -2,6 +2,8 @@
 //! not ([`is_denied`]), is answered, and is settled, counted and recorded ([`on_log`]).
 
 use api_sessions_identity::{Label, Phase};
+use api_sessions_nginx::process;
+use api_sessions_nginx::request::Request;
 use api_sessions_protocol::SessionId;
 use api_sessions_shm::RequestEnd;
 
@@ -13,8 +15,6 @@ use super::session::{self, Joined};
 use super::state::{self, CachedResolution, DenyDecision, Membership, Progress, State};
 use super::{follow, parameters, unread};
 use crate::directives::{Deny, LocationConf, MainConf};
-use crate::ffi::process;
-use crate::ffi::request::Request;
 
 /// The request joins its session, in the access phase or where a variable needs it before. Again after a redirect
 /// inside NGINX, since another location may have other keys; it is counted once all the same.

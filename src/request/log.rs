@@ -1,11 +1,11 @@
 //! The log phase: once a main request, also for those that ended before the access phase.
 
+use api_sessions_nginx::body::DECLINED;
+use api_sessions_nginx::phase::PhaseHandler;
+use api_sessions_nginx::request::Request;
 use ngx::ffi::ngx_int_t;
 
 use super::lifecycle;
-use crate::ffi::body::DECLINED;
-use crate::ffi::phase::PhaseHandler;
-use crate::ffi::request::Request;
 
 /// First of the log phase's handlers, so that `access_log` writes the settled session.
 pub(crate) struct Log;

@@ -1,9 +1,8 @@
 //! The beginning of a request body, looked at before the request is passed on.
 
 use api_sessions_extract::{ChunkedDecoder, Http3Frames};
-
-use crate::ffi::peek::{self, Looker};
-use crate::ffi::request::Request;
+use api_sessions_nginx::peek::{self, Looker};
+use api_sessions_nginx::request::Request;
 
 /// Bytes of the connection that are looked at for each byte of a chunked body: chunks of one byte have six of
 /// framing.

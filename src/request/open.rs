@@ -1,12 +1,12 @@
 //! A request that is under way: what it waits for, and whether it may go on.
 
 use api_sessions_identity::Phase;
+use api_sessions_nginx::request::Request;
 
 use super::context::RequestContext;
 use super::lifecycle;
 use super::state::State;
 use crate::directives::{Deny, LocationConf, MainConf};
-use crate::ffi::request::Request;
 
 /// What keeps a request open.
 #[derive(Clone, Copy, PartialEq, Eq)]

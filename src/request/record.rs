@@ -2,12 +2,12 @@
 
 use api_sessions_agent::record::{RecordOptions, RequestMeta};
 use api_sessions_identity::{Phase, Resolution};
+use api_sessions_nginx::process;
 use api_sessions_protocol::RuleHit;
 
 use super::context::RequestContext;
 use super::rules::hit::Hit;
 use crate::directives::Analysis;
-use crate::ffi::process;
 use crate::worker::Buffers;
 
 /// What was decided of the request.

@@ -2,15 +2,15 @@
 //! `api_sessions_deny … phase=rewrite` says so.
 
 use api_sessions_identity::Phase;
+use api_sessions_nginx::body::DECLINED;
+use api_sessions_nginx::phase::PhaseHandler;
+use api_sessions_nginx::request::Request;
 use ngx::ffi::ngx_int_t;
 
 use super::access::refusal;
 use super::context::RequestContext;
 use super::lifecycle;
 use crate::directives::{Deny, LocationConf};
-use crate::ffi::body::DECLINED;
-use crate::ffi::phase::PhaseHandler;
-use crate::ffi::request::Request;
 
 /// Before the directives of `server`. After a redirect inside NGINX, the request has passed here already: where an
 /// `error_page` leads, only the location decides.

@@ -5,6 +5,7 @@ pub(crate) mod denials;
 mod facts;
 pub(crate) mod hit;
 
+use api_sessions_nginx::process;
 use api_sessions_protocol::SessionId;
 use api_sessions_rules::{Observation, Reaction, normalize};
 
@@ -15,7 +16,6 @@ use super::context::RequestContext;
 use super::parameters::user_and_role;
 use super::state::Membership;
 use crate::directives::{Analysis, Deny};
-use crate::ffi::process;
 use crate::worker::RuleBuffers;
 
 /// What is known of a request that is over.

@@ -4,13 +4,13 @@ use api_sessions_extract::{builtin, cookie};
 use api_sessions_identity::{
     FoundBy, Namespace, Resolution, address_id, each_identifier, resolve_with,
 };
+use api_sessions_nginx::process;
 use api_sessions_protocol::SessionId;
 use api_sessions_shm::{RequestStart, TableHandle};
 
 use super::context::RequestContext;
 use super::state::{self, CachedResolution, Membership, Progress, SettledBy};
 use crate::directives::Analysis;
-use crate::ffi::process;
 use crate::worker::Buffers;
 
 /// Which session, as far as is known in this phase. The key's value is left in the buffers.

@@ -4,6 +4,9 @@ use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::ptr;
 
 use api_sessions_identity::{FoundBy, IdMemo, Label, Phase, Resolution};
+use api_sessions_nginx::context;
+use api_sessions_nginx::open_requests::OpenLink;
+use api_sessions_nginx::request::Request;
 use api_sessions_protocol::SessionId;
 use api_sessions_protocol::Source;
 use api_sessions_shm::{LinkKey, SessionCounters};
@@ -12,9 +15,6 @@ use super::bodies::BodyPair;
 use super::look::BodyLook;
 use super::rules::hit::Hit;
 use crate::directives::{LocationConf, MainConf};
-use crate::ffi::context;
-use crate::ffi::open_requests::OpenLink;
-use crate::ffi::request::Request;
 use crate::worker;
 
 /// How far a request has come with its session.

@@ -5,17 +5,17 @@
 use std::ffi::CStr;
 
 use api_sessions_extract::Ja4Form;
+use api_sessions_nginx::conf::Conf;
+use api_sessions_nginx::process;
+use api_sessions_nginx::request::Request;
+use api_sessions_nginx::tls;
+use api_sessions_nginx::variable::{self, Getter, Output};
 use api_sessions_protocol::ParamType;
 
 use super::context::RequestContext;
 use super::state::{Membership, State};
 use super::{lifecycle, parameters, session};
 use crate::directives::LocationConf;
-use crate::ffi::conf::Conf;
-use crate::ffi::process;
-use crate::ffi::request::Request;
-use crate::ffi::variable::{self, Getter, Output};
-use crate::tls;
 
 /// Adds all of them, from `preconfiguration`.
 pub(crate) fn add_all(cf: Conf<'_>) -> Option<()> {

@@ -4,10 +4,10 @@ use std::cell::OnceCell;
 
 use api_sessions_extract::{Body, Exchange, Ja4Form, RequestLine, Side, VariableId, find_header};
 use api_sessions_identity::Phase;
+use api_sessions_nginx::request::Request;
+use api_sessions_nginx::variable::PointVariables;
 
 use crate::directives::LocationConf;
-use crate::ffi::request::Request;
-use crate::ffi::variable::PointVariables;
 
 /// As many as `u64::MAX` has.
 const MAX_DIGITS: usize = 20;

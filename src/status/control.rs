@@ -1,6 +1,11 @@
 //! `api_sessions_control`: the denylist of this node, to be read and changed.
 
 use api_sessions_agent::remote_config::{OrderError, StateFile};
+use api_sessions_nginx::body::{self, BodyReader};
+use api_sessions_nginx::handler::ContentHandler;
+use api_sessions_nginx::process;
+use api_sessions_nginx::request::Request;
+use api_sessions_nginx::response;
 use api_sessions_protocol::DenyEntry;
 use api_sessions_protocol::SessionId;
 use api_sessions_protocol::limits::DENY_REASON_BYTES;
@@ -10,11 +15,6 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::directives::MainConf;
-use crate::ffi::body::{self, BodyReader};
-use crate::ffi::handler::ContentHandler;
-use crate::ffi::process;
-use crate::ffi::request::Request;
-use crate::ffi::response;
 use crate::request::rules::denials;
 
 /// Longest time of an entry that ends, seconds: a hundred years.

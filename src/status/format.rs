@@ -1,8 +1,7 @@
 //! How the state is to be written: what the query says, else what `Accept` prefers (RFC 9110, 12.5.1).
 
 use api_sessions_extract::query;
-
-use crate::ffi::request::Request;
+use api_sessions_nginx::request::Request;
 
 #[derive(Clone, Copy)]
 pub(super) enum Format {

@@ -6,20 +6,37 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use api_sessions_agent::export::{Exporter, LogEvent, LogSender, Severity, log_channel};
+use api_sessions_agent::export::{
+    Exporter, LogEvent, LogSender, Severity, ThreadPriority, ThreadRole, log_channel,
+};
 use api_sessions_agent::remote_config::{Restored, StateFile};
 use api_sessions_agent::{Stop, stop_channel};
+use api_sessions_nginx::process::{self, ProcessKind};
+use api_sessions_nginx::shared;
+use api_sessions_nginx::thread::{self, SharedPriority};
+use api_sessions_nginx::{log_error, log_warn};
 use api_sessions_shm::{Producer, RecordQueue};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use ngx::ffi::ngx_cycle_t;
 
 use crate::directives::{ExportConf, MainConf};
-use crate::ffi::log::{log_error, log_warn};
-use crate::ffi::process::{self, ProcessKind};
-use crate::ffi::{shared, thread};
 
 /// Time an exporter has beyond its own budget before it is left behind.
 const GRACE: Duration = Duration::from_millis(200);
+
+/// The priority of the threads of this worker.
+struct ExportPriority(SharedPriority);
+
+impl ThreadPriority for ExportPriority {
+    fn join(&self, role: ThreadRole) {
+        // An exporter that does not get its turn loses records.
+        self.0.join(role == ThreadRole::Uplink);
+    }
+
+    fn set(&self, niceness: u8) {
+        self.0.set(niceness);
+    }
+}
 
 pub(super) struct Export {
     producer: RefCell<Producer>,
@@ -70,7 +87,7 @@ impl Export {
         let (finished, done) = bounded(1);
         let thread_notes = to_log.clone();
         let thread = thread::spawn("api-sessions", move || {
-            let priority = Arc::new(thread::ExportPriority::new());
+            let priority = Arc::new(ExportPriority(SharedPriority::of_event_loop()));
             match Exporter::new(settings, hand, consumer, stopped, priority, thread_notes.clone()) {
                 Ok(exporter) => exporter.keeping(keeper).adopting_from(former).run(),
                 Err(error) => {

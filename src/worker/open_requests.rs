@@ -5,12 +5,12 @@
 use std::cell::Cell;
 use std::ops::ControlFlow;
 
+use api_sessions_nginx::open_requests::{Then, cut_each, each, is_any};
+use api_sessions_nginx::process;
+use api_sessions_nginx::timer::Timer;
 use api_sessions_shm::OpenCounts;
 
 use crate::directives::MainConf;
-use crate::ffi::open_requests::{Then, cut_each, each, is_any};
-use crate::ffi::process;
-use crate::ffi::timer::Timer;
 use crate::request::{OpenKind, is_denied_meanwhile, open_kind};
 
 /// How often a worker looks, milliseconds: a denial ends open requests within about that time.

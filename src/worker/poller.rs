@@ -6,11 +6,11 @@ use std::cell::RefCell;
 use api_sessions_agent::export::LogSender;
 use api_sessions_agent::remote_config::{Poller, SyncSettings, SyncState};
 use api_sessions_agent::{Stop, stop_channel};
+use api_sessions_nginx::{process, thread};
 use api_sessions_shm::RecordQueue;
 use serde_json::{Map, Value};
 
 use crate::directives::{ExportConf, MainConf};
-use crate::ffi::{process, thread};
 
 /// Ends when it is dropped: nothing that the cloud answers later is taken. Nobody waits for the thread,
 /// which may be waiting for the cloud.

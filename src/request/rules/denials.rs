@@ -9,12 +9,12 @@
 //! | 3 | end of the time in which no rule puts it back |
 
 use api_sessions_identity::Namespace;
+use api_sessions_nginx::request::Request;
 use api_sessions_protocol::{DenyEntry, SessionId};
 use api_sessions_rules::{Counts, Reaction, Rule, write_network};
 
 use super::counts::NodeCounts;
 use crate::directives::{Analysis, MainConf, NodeRule};
-use crate::ffi::request::Request;
 
 /// Seed of the keys of these entries: no rule's count has it.
 const DENIALS: u64 = 0x6465_6e69_616c_7300;

@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 
 use api_sessions_extract::{Exchange, Ja4Form, Point, Scratch, Side, query};
+use api_sessions_nginx::request::Request;
 use api_sessions_protocol::{SessionId, Source};
 use api_sessions_rules::{Answer, Facts};
 
-use crate::ffi::request::Request;
 use crate::request::state;
 use crate::request::view::View;
 

@@ -1,0 +1,122 @@
+//! Reading the request body before it is passed on.
+
+use ngx::ffi::{
+    NGX_DECLINED, NGX_DONE, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_HTTP_SPECIAL_RESPONSE,
+    ngx_http_core_run_phases, ngx_http_finalize_request, ngx_http_read_client_request_body,
+    ngx_http_request_t, ngx_int_t,
+};
+
+use super::body_file;
+use super::catch_unwind::guard;
+use super::request::Request;
+
+/// Starts reading; `read` is called with the request when all of it is there, before the phases run
+/// again. Returns what the access handler has to return.
+///
+/// The pattern is `ngx_http_mirror_handler`'s: the read takes a reference that
+/// `ngx_http_finalize_request(NGX_DONE)` gives back, which may free the request. Nothing may be
+/// borrowed from it over this call.
+pub fn preread<P: Prereader>(r: Request<'_>) -> ngx_int_t {
+    let raw = r.as_ptr();
+    body_file::suit_any_handler(r);
+    // SAFETY: access phase of a main request whose body nobody has read.
+    unsafe {
+        let rc = ngx_http_read_client_request_body(raw, Some(done::<P>));
+        if rc >= NGX_HTTP_SPECIAL_RESPONSE as ngx_int_t {
+            return rc;
+        }
+        ngx_http_finalize_request(raw, NGX_DONE as ngx_int_t);
+    }
+    NGX_DONE as ngx_int_t
+}
+
+/// What is to happen once the body is there.
+pub trait Prereader {
+    /// The body of `r` has been read, and kept as NGINX keeps bodies.
+    fn read(r: Request<'_>);
+}
+
+/// The neutral answer of an access handler: the next one decides.
+pub const DECLINED: ngx_int_t = NGX_DECLINED as ngx_int_t;
+
+unsafe extern "C" fn done<P: Prereader>(raw: *mut ngx_http_request_t) {
+    // SAFETY: NGINX calls with the request whose body was read.
+    unsafe {
+        guard((), || P::read(Request::from_raw(raw)));
+        (*raw).set_preserve_body(1);
+        (*raw).write_event_handler = Some(ngx_http_core_run_phases);
+        ngx_http_core_run_phases(raw);
+    }
+}
+
+/// The body is being read, or was, or is thrown away as it comes: then a read calls back at once without
+/// one (`ngx_http_read_client_request_body`).
+pub fn is_taken(r: Request<'_>) -> bool {
+    // SAFETY: alive for the handler.
+    unsafe { !(*r.as_ptr()).request_body.is_null() || (*r.as_ptr()).discard_body() != 0 }
+}
+
+/// A content handler that wants the whole body.
+pub trait BodyReader {
+    /// Called once the body is there; `None` where it is longer than asked for. Returns what a
+    /// content handler returns.
+    fn handle(r: Request<'_>, body: Option<Vec<u8>>) -> ngx_int_t;
+    /// Longest body, bytes.
+    const LIMIT: usize;
+}
+
+/// Reads the body of a request to a content handler; `B` answers it.
+pub fn read<B: BodyReader>(r: Request<'_>) -> ngx_int_t {
+    // SAFETY: content phase of a main request. The reference that the read takes is given back by the
+    // finalisation in `answer`.
+    let rc = unsafe { ngx_http_read_client_request_body(r.as_ptr(), Some(answer::<B>)) };
+    if rc >= NGX_HTTP_SPECIAL_RESPONSE as ngx_int_t { rc } else { NGX_DONE as ngx_int_t }
+}
+
+unsafe extern "C" fn answer<B: BodyReader>(raw: *mut ngx_http_request_t) {
+    // SAFETY: NGINX calls with the request whose body was read; it is not touched after finalisation.
+    unsafe {
+        let rc = guard(NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t, || {
+            B::handle(Request::from_raw(raw), collect(raw, B::LIMIT))
+        });
+        ngx_http_finalize_request(raw, rc);
+    }
+}
+
+/// Copies a body that was read, from memory and from its temporary file.
+unsafe fn collect(raw: *mut ngx_http_request_t, limit: usize) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    // SAFETY: `bufs` is a null-terminated chain of the request; a buffer in a file names it.
+    unsafe {
+        let Some(taken) = (*raw).request_body.as_ref() else { return Some(body) };
+        let mut link = taken.bufs;
+        while let Some(chain) = link.as_ref() {
+            let buf = &*chain.buf;
+            let from = body.len();
+            if buf.in_file() != 0 && buf.temporary() == 0 && buf.memory() == 0 {
+                let len = usize::try_from(buf.file_last - buf.file_pos).ok()?;
+                if from + len > limit {
+                    return None;
+                }
+                body.resize(from + len, 0);
+                let read = libc::pread(
+                    (*buf.file).fd,
+                    body[from..].as_mut_ptr().cast(),
+                    len,
+                    buf.file_pos,
+                );
+                if read != len as isize {
+                    return None;
+                }
+            } else if buf.last > buf.pos {
+                let len = buf.last.offset_from_unsigned(buf.pos);
+                if from + len > limit {
+                    return None;
+                }
+                body.extend_from_slice(std::slice::from_raw_parts(buf.pos, len));
+            }
+            link = chain.next;
+        }
+    }
+    Some(body)
+}

@@ -1,0 +1,144 @@
+//! Request bodies that a content handler wants in a file.
+
+use std::ffi::CStr;
+
+use ngx::ffi::{
+    NGX_ERROR, NGX_HTTP_PUT, NGX_INVALID_FILE, NGX_OK, ngx_buf_t, ngx_chain_t,
+    ngx_create_temp_file, ngx_cycle, ngx_http_core_loc_conf_t, ngx_http_core_module,
+    ngx_http_request_t, ngx_module_t, ngx_pcalloc, ngx_temp_file_t, ngx_uint_t,
+    ngx_write_chain_to_temp_file,
+};
+
+use super::request::{Request, slot};
+
+/// Asks NGINX for a body that fits every content handler, before it is read: in one buffer if it fits
+/// `client_body_buffer_size` (njs, perl, lua), and a temporary file that has a name until the request
+/// ends (DAV renames it).
+pub(super) fn suit_any_handler(r: Request<'_>) {
+    // SAFETY: alive for the handler; flags that `ngx_http_read_client_request_body` reads.
+    unsafe {
+        let raw = r.as_ptr();
+        (*raw).set_request_body_in_single_buf(1);
+        (*raw).set_request_body_in_persistent_file(1);
+        (*raw).set_request_body_in_clean_file(1);
+    }
+}
+
+/// Moves a body that was read to memory into a temporary file where DAV's PUT is what answers: it asks
+/// for a file only when it reads the body itself (`ngx_http_dav_put_handler`). `false`: that failed, and
+/// NGINX has logged why.
+pub fn move_for_dav(r: Request<'_>) -> bool {
+    let raw = r.as_ptr();
+    // SAFETY: a main request in its access phase, whose body has been read.
+    unsafe {
+        if !is_dav_put(raw) {
+            return true;
+        }
+        match (*raw).request_body.as_ref() {
+            Some(body) if body.temp_file.is_null() => move_to_file(raw) == Some(()),
+            _ => true,
+        }
+    }
+}
+
+/// The location has `dav_methods PUT` and no handler of its own.
+///
+/// # Safety
+/// `raw` is a live request.
+unsafe fn is_dav_put(raw: *mut ngx_http_request_t) -> bool {
+    // SAFETY: configurations of the core module and, by its name, of DAV, whose first member is the bits
+    // of `dav_methods` (`ngx_http_dav_loc_conf_t`).
+    unsafe {
+        let slots = (*raw).loc_conf;
+        let core: Option<&ngx_http_core_loc_conf_t> = slot(slots, &raw const ngx_http_core_module);
+        if core.is_none_or(|core| core.handler.is_some()) {
+            return false;
+        }
+        let Some(dav) = module_named(c"ngx_http_dav_module") else { return false };
+        let methods: Option<&ngx_uint_t> = slot(slots, dav);
+        methods.is_some_and(|methods| methods & NGX_HTTP_PUT as ngx_uint_t != 0)
+    }
+}
+
+/// A module of the cycle in force, by name.
+fn module_named(name: &CStr) -> Option<*const ngx_module_t> {
+    // SAFETY: the cycle's list of modules ends with null; each has a name once it is in the list.
+    unsafe {
+        let mut module = (*ngx_cycle).modules;
+        while !(*module).is_null() {
+            let its = (**module).name;
+            if !its.is_null() && CStr::from_ptr(its.cast()) == name {
+                return Some(*module);
+            }
+            module = module.add(1);
+        }
+    }
+    None
+}
+
+/// What `ngx_http_write_request_body` does with `request_body_in_file_only`, and the save filter with its
+/// file; both are private to NGINX.
+///
+/// # Safety
+/// `raw` is a live request whose body was read to memory.
+unsafe fn move_to_file(raw: *mut ngx_http_request_t) -> Option<()> {
+    // SAFETY: as the caller says. All memory is of the request's pool and zeroed; the file closes and
+    // unlinks itself with the pool (`clean`).
+    unsafe {
+        let pool = (*raw).pool;
+        let file = ngx_pcalloc(pool, size_of::<ngx_temp_file_t>()).cast::<ngx_temp_file_t>();
+        let core: &ngx_http_core_loc_conf_t =
+            slot((*raw).loc_conf, &raw const ngx_http_core_module)?;
+        let file = file.as_mut()?;
+        file.file.fd = NGX_INVALID_FILE;
+        file.file.log = (*(*raw).connection).log;
+        file.path = core.client_body_temp_path;
+        file.pool = pool;
+        file.set_persistent(1);
+        file.set_clean(1);
+        file.access = 0o660;
+        let body = &mut *(*raw).request_body;
+        if body.bufs.is_null() {
+            let rc = ngx_create_temp_file(&mut file.file, file.path, pool, 1, 1, file.access);
+            body.temp_file = file;
+            return (rc == NGX_OK as isize).then_some(());
+        }
+        let written = ngx_write_chain_to_temp_file(file, body.bufs);
+        if written == NGX_ERROR as isize {
+            return None;
+        }
+        file.offset += written as libc::off_t;
+        let mut link = body.bufs;
+        while let Some(chain) = link.as_ref() {
+            (*chain.buf).pos = (*chain.buf).last;
+            link = chain.next;
+        }
+        body.temp_file = file;
+        body.bufs = chain_of(raw, file)?;
+        Some(())
+    }
+}
+
+/// A chain of one buffer, which is all of the file; null for an empty one.
+///
+/// # Safety
+/// `raw` is a live request, and `file` of its pool.
+unsafe fn chain_of(
+    raw: *mut ngx_http_request_t,
+    file: &mut ngx_temp_file_t,
+) -> Option<*mut ngx_chain_t> {
+    if file.file.offset == 0 {
+        return Some(std::ptr::null_mut());
+    }
+    // SAFETY: zeroed memory of the request's pool.
+    unsafe {
+        let buf = ngx_pcalloc((*raw).pool, size_of::<ngx_buf_t>()).cast::<ngx_buf_t>().as_mut()?;
+        buf.set_in_file(1);
+        buf.file_last = file.file.offset;
+        buf.file = &mut file.file;
+        let chain =
+            ngx_pcalloc((*raw).pool, size_of::<ngx_chain_t>()).cast::<ngx_chain_t>().as_mut()?;
+        chain.buf = buf;
+        Some(chain)
+    }
+}

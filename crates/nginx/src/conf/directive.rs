@@ -1,0 +1,64 @@
+//! Directives: what is written in nginx.conf, and how its words are handed on.
+
+use std::ffi::{CStr, c_char, c_void};
+use std::ptr;
+
+use ngx::ffi::{self, ngx_command_t, ngx_conf_t, ngx_uint_t};
+
+use super::super::catch_unwind::guard;
+use super::{Conf, c_string};
+
+/// `NGX_CONF_ERROR`: the message has been logged already.
+pub const CONF_ERROR: *mut c_char = usize::MAX as *mut c_char;
+
+/// One directive: its name, where it may stand, and what it does with its words.
+pub trait Directive {
+    /// The structure of the level it is written in.
+    type Level;
+    /// The directive's name.
+    const NAME: &'static CStr;
+    /// What follows the name, for messages: `name:size [inactive=time]`.
+    const SYNTAX: &'static str;
+    /// Takes the words after the name. An error is shown with file, line and directive.
+    fn set(cf: Conf<'_>, words: &[&str], level: &mut Self::Level) -> Result<(), String>;
+}
+
+/// The table entry of a directive.
+pub const fn command<D: Directive>(contexts: u32, offset: usize) -> ngx_command_t {
+    ngx_command_t {
+        name: c_string(D::NAME),
+        // Words are counted by the directive itself: its message says what would be accepted.
+        type_: (contexts | ffi::NGX_CONF_ANY) as ngx_uint_t,
+        set: Some(set::<D>),
+        conf: offset,
+        offset: 0,
+        post: ptr::null_mut(),
+    }
+}
+
+extern "C" fn set<D: Directive>(
+    cf: *mut ngx_conf_t,
+    _command: *mut ngx_command_t,
+    level: *mut c_void,
+) -> *mut c_char {
+    guard(CONF_ERROR, || {
+        // SAFETY: NGINX calls with a valid context, and with the structure of `D`'s level, which our
+        // create functions made; configuration is read by one thread, without re-entry here.
+        let (cf, level) = unsafe { (Conf::from_raw(cf), &mut *level.cast::<D::Level>()) };
+        let words = match cf.words() {
+            Ok(words) => words,
+            Err(word) => {
+                cf.error(&format_args!("\"{word}\" is not UTF-8"));
+                return CONF_ERROR;
+            }
+        };
+        match D::set(cf, &words[1..], level) {
+            Ok(()) => ptr::null_mut(),
+            Err(message) => {
+                let name = D::NAME.to_string_lossy();
+                cf.error(&format_args!("{message}, in \"{name}\" ({name} {};)", D::SYNTAX));
+                CONF_ERROR
+            }
+        }
+    })
+}

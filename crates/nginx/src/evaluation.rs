@@ -1,0 +1,129 @@
+//! Evaluating complex values without leaving traces.
+//!
+//! NGINX keeps the value of a variable with the request (`ngx_http_get_indexed_variable`), and the groups of
+//! the last regular expression too. Who evaluates `map $status $x …` in the access phase would leave "000" in
+//! it for `access_log`, and a `map` of regular expressions another `$1` for `proxy_pass`.
+
+use std::cell::OnceCell;
+
+use api_sessions_identity::Phase;
+use ngx::ffi::{
+    ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_request_t, ngx_http_variable_t,
+    ngx_http_variable_value_t,
+};
+
+use super::headers::bytes;
+use super::request::Request;
+
+/// Variables that say something of a response or a body, by their names or how these begin. What depends on
+/// one is evaluated again once it is known.
+const NAMES: &[&[u8]] = &[
+    b"status",
+    b"body_bytes_sent",
+    b"bytes_sent",
+    b"gzip_ratio",
+    b"request_body",
+    b"request_body_file",
+    b"request_completion",
+    b"request_length",
+    b"request_time",
+];
+const BEGINNINGS: &[&[u8]] = &[b"sent_http_", b"sent_trailer_", b"upstream_"];
+
+/// Places of those variables among all that the configuration knows; found at the first question.
+#[derive(Default)]
+pub struct Unsettled(OnceCell<Box<[usize]>>);
+
+impl Unsettled {
+    fn places(&self, r: Request<'_>) -> &[usize] {
+        self.0.get_or_init(|| {
+            // SAFETY: once requests are served, the core module's array holds all variables with an index,
+            // in its order; names live in configuration memory.
+            let all = unsafe {
+                let core: *const ngx_http_core_main_conf_t =
+                    r.module_main_conf(&raw const ngx_http_core_module);
+                match core.as_ref() {
+                    Some(core) => core.variables.as_slice::<ngx_http_variable_t>(),
+                    None => &[],
+                }
+            };
+            let is_unsettled = |variable: &ngx_http_variable_t| {
+                // SAFETY: as above.
+                let name = unsafe { bytes(&variable.name) };
+                NAMES.contains(&name) || BEGINNINGS.iter().any(|begin| name.starts_with(begin))
+            };
+            let places = all.iter().enumerate().filter(|(_, variable)| is_unsettled(variable));
+            places.map(|(place, _)| place).collect()
+        })
+    }
+}
+
+/// Runs `evaluate`, which asks NGINX for values of variables.
+///
+/// Before the log phase, if it touched a variable that is not settled, the request forgets all that it learned: its variables
+/// are what they were before. If it did not, they stay: `$request_id` must be the same for all who ask.
+pub(super) fn without_traces<T>(
+    r: Request<'_>,
+    phase: Phase,
+    unsettled: &Unsettled,
+    evaluate: impl FnOnce() -> T,
+) -> T {
+    let _groups = Groups::keep(r);
+    let places = match phase {
+        Phase::Early | Phase::Access => unsettled.places(r),
+        Phase::Log => &[],
+    };
+    if places.is_empty() {
+        return evaluate();
+    }
+    let before: Vec<ngx_http_variable_value_t> = r.variables().to_vec();
+    let value = evaluate();
+    let is_known = |values: &[ngx_http_variable_value_t], place: usize| {
+        values.get(place).is_some_and(|value| value.valid() != 0 || value.not_found() != 0)
+    };
+    let after = r.variables();
+    if places.iter().any(|place| is_known(after, *place) && !is_known(&before, *place)) {
+        r.restore_variables(&before);
+    }
+    value
+}
+
+/// What the last regular expression matched (`$1`), put back when dropped.
+struct Groups {
+    request: *mut ngx_http_request_t,
+    count: usize,
+    places: *mut i32,
+    text: *mut u8,
+    reallocate: u32,
+}
+
+impl Groups {
+    fn keep(r: Request<'_>) -> Self {
+        let request = r.as_ptr();
+        // SAFETY: alive for the handler. With the flag set, the next match makes an array of its own
+        // (`ngx_http_regex_exec`), as for subrequests.
+        unsafe {
+            let kept = Self {
+                request,
+                count: (*request).ncaptures,
+                places: (*request).captures,
+                text: (*request).captures_data,
+                reallocate: (*request).realloc_captures(),
+            };
+            (*request).set_realloc_captures(1);
+            kept
+        }
+    }
+}
+
+impl Drop for Groups {
+    fn drop(&mut self) {
+        // SAFETY: dropped before the handler returns; the values are the request's own.
+        unsafe {
+            (*self.request).ncaptures = self.count;
+            (*self.request).captures = self.places;
+            (*self.request).captures_data = self.text;
+            (*self.request).set_realloc_captures(self.reallocate);
+        }
+    }
+}

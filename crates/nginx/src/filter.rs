@@ -1,0 +1,141 @@
+//! The chains of response-body and request-body filters.
+
+use ngx::ffi::{
+    NGX_ERROR, ngx_chain_t, ngx_http_request_t, ngx_http_top_body_filter,
+    ngx_http_top_header_filter, ngx_http_top_request_body_filter, ngx_int_t,
+};
+
+use super::catch_unwind::guard;
+use super::request::Request;
+
+type Next = Option<unsafe extern "C" fn(*mut ngx_http_request_t, *mut ngx_chain_t) -> ngx_int_t>;
+
+/// Next filters of this module, kept as NGINX's own modules do: written by `postconfiguration` in the
+/// master, read by the event loop of the processes forked from it.
+static mut NEXT_BODY: Next = None;
+static mut NEXT_REQUEST_BODY: Next = None;
+
+type NextHeader = Option<unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t>;
+
+/// As [`NEXT_BODY`].
+static mut NEXT_HEADER: NextHeader = None;
+
+/// Watches responses before their headers are sent; changes nothing.
+pub trait HeaderObserver {
+    /// The headers are about to be sent.
+    fn response_header(r: Request<'_>);
+}
+
+/// Puts the observer in front of the chain of header filters.
+///
+/// # Safety
+/// As for [`install`].
+pub unsafe fn install_header<O: HeaderObserver>() {
+    // SAFETY: as for `install`.
+    unsafe {
+        NEXT_HEADER = ngx_http_top_header_filter;
+        ngx_http_top_header_filter = Some(header::<O>);
+    }
+}
+
+unsafe extern "C" fn header<O: HeaderObserver>(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: NGINX calls with a live request.
+    guard((), || unsafe { O::response_header(Request::from_raw(r)) });
+    // SAFETY: the next filter, with what NGINX gave us.
+    unsafe { NEXT_HEADER.map_or(NGX_ERROR as ngx_int_t, |next| next(r)) }
+}
+
+/// Watches buffers that pass by; changes nothing.
+pub trait Observer {
+    /// A part of the response's body, or its end.
+    fn response_body(r: Request<'_>, chunks: Chunks<'_>);
+    /// A part of the request's body, or its end.
+    fn request_body(r: Request<'_>, chunks: Chunks<'_>);
+}
+
+/// Puts the observer in front of both chains.
+///
+/// # Safety
+/// Called from `postconfiguration`, once a configuration.
+pub unsafe fn install<O: Observer>() {
+    // SAFETY: configuration is read by one thread, and no request is served by this process then; in
+    // single-process mode the chain is rebuilt from its end with each configuration.
+    unsafe {
+        NEXT_BODY = ngx_http_top_body_filter;
+        ngx_http_top_body_filter = Some(body::<O>);
+        NEXT_REQUEST_BODY = ngx_http_top_request_body_filter;
+        ngx_http_top_request_body_filter = Some(request_body::<O>);
+    }
+}
+
+unsafe extern "C" fn body<O: Observer>(
+    r: *mut ngx_http_request_t,
+    chain: *mut ngx_chain_t,
+) -> ngx_int_t {
+    // SAFETY: NGINX calls with a live request and a chain that is valid for the call.
+    guard((), || unsafe { O::response_body(Request::from_raw(r), Chunks::of(chain)) });
+    // SAFETY: the next filter, with what NGINX gave us.
+    unsafe { NEXT_BODY.map_or(NGX_ERROR as ngx_int_t, |next| next(r, chain)) }
+}
+
+unsafe extern "C" fn request_body<O: Observer>(
+    r: *mut ngx_http_request_t,
+    chain: *mut ngx_chain_t,
+) -> ngx_int_t {
+    // SAFETY: as above.
+    guard((), || unsafe { O::request_body(Request::from_raw(r), Chunks::of(chain)) });
+    // SAFETY: as above.
+    unsafe { NEXT_REQUEST_BODY.map_or(NGX_ERROR as ngx_int_t, |next| next(r, chain)) }
+}
+
+/// The buffers of a chain.
+pub struct Chunks<'c> {
+    link: Option<&'c ngx_chain_t>,
+}
+
+/// One buffer.
+pub struct Chunk<'c> {
+    /// What is in memory; empty for buffers that only carry a flag.
+    pub bytes: &'c [u8],
+    /// The bytes are in a file alone, and were not looked at.
+    pub in_file: bool,
+    /// Nothing follows.
+    pub last: bool,
+}
+
+impl Chunks<'_> {
+    /// # Safety
+    /// `chain` is null or a chain that is not changed while the iterator lives.
+    pub unsafe fn of(chain: *const ngx_chain_t) -> Self {
+        // SAFETY: as the caller says.
+        Self { link: unsafe { chain.as_ref() } }
+    }
+}
+
+impl<'c> Iterator for Chunks<'c> {
+    type Item = Chunk<'c>;
+
+    fn next(&mut self) -> Option<Chunk<'c>> {
+        let link = self.link?;
+        // SAFETY: a chain ends with null; each link has a buffer.
+        let buf = unsafe {
+            self.link = link.next.as_ref();
+            &*link.buf
+        };
+        let in_memory = buf.temporary() != 0 || buf.memory() != 0 || buf.mmap() != 0;
+        let bytes = if in_memory && buf.last > buf.pos {
+            // SAFETY: pos..last is the unread part of the buffer's memory.
+            unsafe {
+                let len = buf.last.offset_from_unsigned(buf.pos);
+                std::slice::from_raw_parts(buf.pos, len)
+            }
+        } else {
+            &[]
+        };
+        Some(Chunk {
+            bytes,
+            in_file: !in_memory && buf.in_file() != 0,
+            last: buf.last_buf() != 0 || buf.last_in_chain() != 0,
+        })
+    }
+}

@@ -1,0 +1,98 @@
+//! Answering a request: from a content handler, or in the access phase.
+
+use std::ffi::CStr;
+use std::ptr;
+
+use ngx::ffi::{
+    NGX_DONE, NGX_ERROR, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t,
+    ngx_http_discard_request_body, ngx_http_finalize_request, ngx_http_output_filter,
+    ngx_http_send_header, ngx_int_t, ngx_list_push, ngx_pcalloc, ngx_pnalloc, ngx_str_t,
+    ngx_table_elt_t,
+};
+
+use super::conf::c_string;
+use super::request::Request;
+
+/// Adds a header to the response, before it is sent. Without memory it is left out.
+pub fn add_header(r: Request<'_>, name: &'static CStr, value: &'static CStr) {
+    // SAFETY: a live request whose list of headers was made with it. The list keeps pointers to texts of
+    // the program; the element is written whole.
+    unsafe {
+        let header = ngx_list_push(&raw mut (*r.as_ptr()).headers_out.headers);
+        if let Some(header) = header.cast::<ngx_table_elt_t>().as_mut() {
+            *header = std::mem::zeroed();
+            header.hash = 1;
+            header.key = c_string(name);
+            header.value = c_string(value);
+        }
+    }
+}
+
+/// Adds `Retry-After` with seconds. Without memory it is left out.
+pub fn retry_after(r: Request<'_>, seconds: u64) {
+    let digits = seconds.to_string();
+    // SAFETY: a live request, whose pool has what the header points to.
+    unsafe {
+        let data = ngx_pnalloc((*r.as_ptr()).pool, digits.len()).cast::<u8>();
+        if data.is_null() {
+            return;
+        }
+        ptr::copy_nonoverlapping(digits.as_ptr(), data, digits.len());
+        let header = ngx_list_push(&raw mut (*r.as_ptr()).headers_out.headers);
+        if let Some(header) = header.cast::<ngx_table_elt_t>().as_mut() {
+            *header = std::mem::zeroed();
+            header.hash = 1;
+            header.key = c_string(c"Retry-After");
+            header.value = ngx_str_t { len: digits.len(), data };
+        }
+    }
+}
+
+/// Sends `body` with a status and a content type, from a content handler.
+pub fn send(r: Request<'_>, status: u16, content_type: &'static CStr, body: &[u8]) -> ngx_int_t {
+    let raw = r.as_ptr();
+    // SAFETY: content phase of a live request; all memory comes from its pool.
+    unsafe {
+        let rc = ngx_http_discard_request_body(raw);
+        if rc != NGX_OK as ngx_int_t {
+            return rc;
+        }
+        (*raw).headers_out.status = usize::from(status);
+        (*raw).headers_out.content_length_n = body.len() as i64;
+        (*raw).headers_out.content_type = c_string(content_type);
+        (*raw).headers_out.content_type_len = content_type.count_bytes();
+        (*raw).headers_out.content_type_lowcase = ptr::null_mut();
+
+        let rc = ngx_http_send_header(raw);
+        if rc == NGX_ERROR as ngx_int_t || rc > NGX_OK as ngx_int_t || (*raw).header_only() != 0 {
+            return rc;
+        }
+        let buf = ngx_pcalloc((*raw).pool, size_of::<ngx_buf_t>()).cast::<ngx_buf_t>();
+        let data = ngx_pnalloc((*raw).pool, body.len().max(1)).cast::<u8>();
+        if buf.is_null() || data.is_null() {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
+        }
+        ptr::copy_nonoverlapping(body.as_ptr(), data, body.len());
+        (*buf).pos = data;
+        (*buf).last = data.add(body.len());
+        (*buf).set_memory(u32::from(!body.is_empty()));
+        (*buf).set_last_buf(u32::from(r.is_main()));
+        (*buf).set_last_in_chain(1);
+        let mut chain = ngx_chain_t { buf, next: ptr::null_mut() };
+        ngx_http_output_filter(raw, &mut chain)
+    }
+}
+
+/// Ends the request with `status`, from an access handler, whatever `satisfy` says.
+///
+/// Under `satisfy any` the access phase takes a returned 403 as one vote among others, and lets the
+/// request through if a later handler allows it (`ngx_http_core_access_phase`).
+pub fn refuse(r: Request<'_>, status: u16) -> ngx_int_t {
+    let status = status as ngx_int_t;
+    if !r.satisfies_any() {
+        return status;
+    }
+    // SAFETY: access phase of a live request, which nobody touches afterwards.
+    unsafe { ngx_http_finalize_request(r.as_ptr(), status) };
+    NGX_DONE as ngx_int_t
+}

@@ -1,0 +1,165 @@
+//! The user that workers run as, and directories that it writes to.
+
+use std::ffi::{CStr, CString};
+use std::fs::{self, DirBuilder, Metadata};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::Path;
+
+use ngx::ffi;
+
+/// The core module's configuration of the cycle that is being read. `user` counts only once the whole
+/// configuration was read (`ngx_core_module_init_conf`).
+#[derive(Clone, Copy)]
+pub struct CoreConf(*const ffi::ngx_core_conf_t);
+
+/// A user with its groups.
+#[derive(Debug)]
+pub struct WorkerUser {
+    uid: u32,
+    gids: Vec<u32>,
+    name: String,
+}
+
+impl CoreConf {
+    /// # Safety
+    /// `conf` is the core module's configuration of a cycle, and is used only while that cycle lives.
+    pub(super) unsafe fn new(conf: *const ffi::ngx_core_conf_t) -> Self {
+        Self(conf)
+    }
+
+    /// Whom `ngx_worker_process_init` makes of a worker: the configured user if the master is root.
+    pub fn worker_user(self) -> WorkerUser {
+        // SAFETY: the cycle lives, as `new` demands; getters of this process.
+        let (conf, uid, gid) = unsafe { (&*self.0, libc::geteuid(), libc::getegid()) };
+        if uid != 0 || conf.master == 0 {
+            return WorkerUser { uid, gids: own_groups(gid), name: format!("uid {uid}") };
+        }
+        // SAFETY: `username` is NUL-terminated, as the core module has set it.
+        let name = unsafe { conf.username.as_ref().map(|name| CStr::from_ptr(name)) };
+        let gids = name.map_or_else(|| vec![conf.group], |name| groups_of(name, conf.group));
+        let name = name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        WorkerUser { uid: conf.user, gids, name }
+    }
+
+    /// `worker_priority`: the niceness of workers.
+    pub fn worker_priority(self) -> i32 {
+        // SAFETY: the cycle lives, as `new` demands.
+        unsafe { (*self.0).priority }
+    }
+}
+
+/// The configuration is only tested (`nginx -t`): nothing may change.
+pub fn is_configuration_test() -> bool {
+    // SAFETY: set at the start of main().
+    unsafe { ffi::ngx_test_config != 0 }
+}
+
+fn own_groups(gid: u32) -> Vec<u32> {
+    let mut gids = vec![0; 256];
+    // SAFETY: room for as many as are said.
+    let count = unsafe { libc::getgroups(gids.len() as i32, gids.as_mut_ptr()) };
+    gids.truncate(usize::try_from(count).unwrap_or(0));
+    gids.push(gid);
+    gids
+}
+
+/// As `initgroups(3)` sets them for a worker.
+fn groups_of(user: &CStr, gid: u32) -> Vec<u32> {
+    let mut gids = vec![0; 256];
+    let mut count = gids.len() as i32;
+    // SAFETY: a C string, and room for `count` groups.
+    unsafe { libc::getgrouplist(user.as_ptr(), gid, gids.as_mut_ptr(), &mut count) };
+    gids.truncate(usize::try_from(count).unwrap_or(0));
+    gids.push(gid);
+    gids
+}
+
+impl WorkerUser {
+    /// Makes a directory for this user alone, with its parents, or checks that the one that is there can be
+    /// written to. A configuration test makes nothing.
+    ///
+    /// # Errors
+    /// A message that says what to do.
+    pub fn provide_directory(&self, path: &Path) -> Result<(), String> {
+        let shown = path.display();
+        match fs::metadata(path) {
+            Ok(found) if !found.is_dir() => Err(format!("\"{shown}\" is not a directory")),
+            Ok(found) => self.check(path, &found),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if is_configuration_test() {
+                    return Ok(());
+                }
+                self.make(path).map_err(|error| format!("cannot create \"{shown}\": {error}"))
+            }
+            Err(error) => Err(format!("\"{shown}\" cannot be used: {error}")),
+        }
+    }
+
+    fn make(&self, path: &Path) -> io::Result<()> {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        DirBuilder::new().mode(0o700).create(path)?;
+        let path = CString::new(path.as_os_str().as_encoded_bytes())?;
+        // SAFETY: a C string. Only root can give a directory to another user.
+        let rc = unsafe {
+            if libc::geteuid() == 0 { libc::chown(path.as_ptr(), self.uid, u32::MAX) } else { 0 }
+        };
+        if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    fn check(&self, path: &Path, found: &Metadata) -> Result<(), String> {
+        if !self.may(path, found, 0o3) {
+            return Err(format!(
+                "\"{}\" cannot be written to by the workers: it belongs to uid {} (mode {:o}), they run as \"{}\" (uid {}): chown or chmod it",
+                path.display(),
+                found.uid(),
+                found.mode() & 0o7777,
+                self.name,
+                self.uid
+            ));
+        }
+        for parent in path.ancestors().skip(1) {
+            let Ok(found) = fs::metadata(parent) else { continue };
+            if !self.may(parent, &found, 0o1) {
+                return Err(format!(
+                    "\"{}\" cannot be reached by the workers: \"{}\" belongs to uid {} (mode {:o}), they run as \"{}\" (uid {})",
+                    path.display(),
+                    parent.display(),
+                    found.uid(),
+                    found.mode() & 0o7777,
+                    self.name,
+                    self.uid
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the mode bits (`rwx` of one class) are granted (path_resolution(7)), or an access control list may
+    /// grant them: what it says is believed to be what the operator wants.
+    fn may(&self, path: &Path, found: &Metadata, bits: u32) -> bool {
+        let shift = if self.uid == 0 {
+            return true;
+        } else if found.uid() == self.uid {
+            6
+        } else if self.gids.contains(&found.gid()) {
+            3
+        } else {
+            0
+        };
+        found.mode() >> shift & bits == bits || has_acl(path)
+    }
+}
+
+/// Whether the path has an access control list beyond its mode (acl(5)).
+fn has_acl(path: &Path) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_encoded_bytes()) else { return false };
+    // SAFETY: two C strings; with a size of 0, only the size of the value is asked for.
+    let size = unsafe {
+        let name = c"system.posix_acl_access".as_ptr();
+        libc::getxattr(path.as_ptr(), name, std::ptr::null_mut(), 0)
+    };
+    size > 0
+}
