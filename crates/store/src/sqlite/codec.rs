@@ -78,7 +78,10 @@ pub(super) fn id_text(value: ValueRef<'_>) -> String {
 
 /// What identifies a request in memory, of its stored [`Id`].
 pub(super) fn id_key(value: ValueRef<'_>) -> Key {
-    session_key(&id_text(value))
+    match value {
+        ValueRef::Blob(raw) if raw.len() == 16 => raw.try_into().unwrap_or_default(),
+        other => session_key(&id_text(other)),
+    }
 }
 
 /// A parameter of a request.
@@ -196,6 +199,29 @@ pub(super) fn unpack_counts(bytes: &[u8]) -> Option<Counts> {
     rest.is_empty().then_some(counts)
 }
 
+/// Places of a session's requests in order, as bytes: times (ms since the day began), each as the difference to the one
+/// before, and rows, each as the difference to the one before.
+pub(super) fn pack_places(places: &[(u32, u32)]) -> Vec<u8> {
+    let mut last = (0u32, 0u32);
+    let mut difference = |place: (u32, u32)| {
+        let (time, row) = std::mem::replace(&mut last, place);
+        (place.0.wrapping_sub(time), place.1.wrapping_sub(row) as i32)
+    };
+    let differences: Vec<(u32, i32)> = places.iter().map(|place| difference(*place)).collect();
+    postcard::to_allocvec(&differences).unwrap_or_default()
+}
+
+/// Reads [`pack_places`]; `None`: the bytes are damaged.
+pub(super) fn unpack_places(bytes: &[u8]) -> Option<Vec<(u32, u32)>> {
+    let (mut places, rest): (Vec<(u32, i32)>, _) = postcard::take_from_bytes(bytes).ok()?;
+    let mut last = (0u32, 0u32);
+    let mut sum = |(time, row): (u32, i32)| {
+        last = (last.0.wrapping_add(time), last.1.wrapping_add_signed(row));
+        last
+    };
+    rest.is_empty().then(|| places.drain(..).map(&mut sum).collect())
+}
+
 /// Numbers of sessions in order, as bytes: how much each is greater than the one before.
 pub(super) fn pack_ids(ids: impl Iterator<Item = u32>) -> Vec<u8> {
     let (mut bytes, mut last) = (Vec::new(), 0);
@@ -258,6 +284,16 @@ mod tests {
             }
             if let Some(params) = unpack_params(&bytes) {
                 prop_assert_eq!(unpack_params(&pack_params(&params)), Some(params));
+            }
+        }
+
+        #[test]
+        fn places_survive(mut places in prop::collection::vec(any::<(u32, u32)>(), 0..9)) {
+            places.sort_unstable();
+            let bytes = pack_places(&places);
+            prop_assert_eq!(unpack_places(&bytes), Some(places));
+            for end in 0..bytes.len() {
+                prop_assert!(unpack_places(&bytes[..end]).is_none());
             }
         }
 

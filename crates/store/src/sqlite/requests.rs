@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::codec::{Id, Key, session_key};
+use super::codec::{Id, Key, session_key, unpack_places};
 use super::content;
 use super::index::Index;
 use super::row::{self, SELECT};
@@ -85,21 +85,13 @@ fn read_segment(
 ) -> Option<Vec<(Place, StoredRequest)>> {
     let session = segment.find(key)?;
     let of_live = match segment.index()? {
-        Index::Open(live) => {
-            let live = live.read();
-            let start = segment.id.day.start();
-            let requests = &live.session(session)?.requests;
-            Some(requests.iter().map(|(time, row)| (start + u64::from(*time), *row)).collect())
-        }
+        Index::Open(live) => Some(live.read().session(session)?.requests.clone()),
         Index::Closed(_) => None,
     };
     segment.read(|connection| {
-        let mut places: Vec<(u64, u32)> = match of_live {
+        let mut places = match of_live {
             Some(places) => places,
-            None => connection
-                .prepare_cached("SELECT ts, row FROM request WHERE session = ? ORDER BY ts, row")?
-                .query_map([session], |row| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?)))?
-                .collect::<rusqlite::Result<_>>()?,
+            None => read_places(connection, session)?,
         };
         if query.descending {
             places.reverse();
@@ -108,7 +100,8 @@ fn read_segment(
         let mut strings = Strings::new(connection);
         let mut statement = connection.prepare_cached(&SELECT)?;
         let mut found = Vec::new();
-        for (ts, row) in places {
+        for (time, row) in places {
+            let ts = segment.id.day.start() + u64::from(time);
             let place = (ts, segment.id, row);
             let is_next = after.is_none_or(|after| match query.descending {
                 true => place < after,
@@ -128,6 +121,15 @@ fn read_segment(
         }
         Ok(found)
     })
+}
+
+/// Where the requests of a session of a closed segment are, in order: ms since the day began, and row.
+fn read_places(connection: &Connection, session: u32) -> rusqlite::Result<Vec<(u32, u32)>> {
+    connection
+        .prepare_cached("SELECT requests FROM session_count WHERE session = ?")?
+        .query_row([session], |row| {
+            unpack_places(row.get_ref(0)?.as_blob().unwrap_or_default()).ok_or_else(damaged)
+        })
 }
 
 pub(super) fn damaged() -> rusqlite::Error {

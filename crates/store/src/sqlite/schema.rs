@@ -30,7 +30,7 @@ CREATE TABLE session (
     user INTEGER, user_ts INTEGER, role INTEGER, role_ts INTEGER
 );
 CREATE TABLE session_list (id INTEGER PRIMARY KEY, sessions BLOB NOT NULL);
-CREATE TABLE session_count (session INTEGER PRIMARY KEY, counts BLOB NOT NULL);
+CREATE TABLE session_count (session INTEGER PRIMARY KEY, counts BLOB NOT NULL, requests BLOB NOT NULL);
 CREATE TABLE session_value (
     kind INTEGER, value INTEGER, sessions BLOB NOT NULL, PRIMARY KEY (kind, value)
 ) WITHOUT ROWID;

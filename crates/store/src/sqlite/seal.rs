@@ -11,7 +11,7 @@ use parking_lot::{Mutex, RwLock};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::bloom::Bloom;
-use super::codec::{Facet, batch_key, pack_counts, pack_ids};
+use super::codec::{Facet, batch_key, pack_counts, pack_ids, pack_places};
 use super::index::Closed;
 use super::live::{Live, LiveSession};
 use super::part;
@@ -44,10 +44,9 @@ const CHECKPOINT_PAGES: i64 = 1024;
 const LISTED: usize = 1024;
 
 /// Indexes of a closed segment.
-const INDEXES: [&str; 5] = [
+const INDEXES: [&str; 4] = [
     "CREATE UNIQUE INDEX IF NOT EXISTS string_text ON string (text)",
     "CREATE UNIQUE INDEX IF NOT EXISTS session_session ON session (session)",
-    "CREATE INDEX IF NOT EXISTS request_session ON request (session, ts)",
     "CREATE INDEX IF NOT EXISTS request_rules ON request (ts) WHERE rules IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS request_id ON request (substr(id, 1, 5))",
 ];
@@ -163,9 +162,10 @@ fn write_sessions(connection: &Connection, live: &Live) -> rusqlite::Result<()> 
 /// `session_count`.
 fn write_counts(connection: &Connection, live: &Live) -> rusqlite::Result<()> {
     let mut into_count =
-        connection.prepare("INSERT OR REPLACE INTO session_count VALUES (?, ?)")?;
+        connection.prepare("INSERT OR REPLACE INTO session_count VALUES (?, ?, ?)")?;
     for (id, session) in (1u32..).zip(&live.sessions) {
-        into_count.execute(params![id, pack_counts(&session.counts)])?;
+        let (counts, places) = (pack_counts(&session.counts), pack_places(&session.requests));
+        into_count.execute(params![id, counts, places])?;
     }
     Ok(())
 }
@@ -247,7 +247,7 @@ mod tests {
             write(&connection, &live.read()).unwrap();
         }
         connection.execute_batch(INDEXES[0]).unwrap();
-        connection.execute_batch(INDEXES[2]).unwrap();
+        connection.execute_batch(INDEXES[1]).unwrap();
         drop(connection);
         // It is still open, and more requests come, of its sessions and of others.
         let store = open(50);

@@ -9,7 +9,7 @@ use super::codec::{Key, hex, session_key, unhex};
 use super::filter::Predicates;
 use super::part::Part;
 use super::segment::Segment;
-use super::snapshot::Snapshot;
+use super::snapshot::{Kept, Snapshot};
 use super::values;
 use crate::query::{Paged, SessionQuery, Sort};
 use crate::{StoreError, cursor};
@@ -54,7 +54,7 @@ pub(super) fn find(
     let list = loop {
         let lost = || segments.iter().filter(|segment| segment.is_lost()).count();
         let known = lost();
-        let mut snapshot = Snapshot::new(segments, &predicates, limits.parts);
+        let snapshot = Snapshot::new(segments, &predicates, limits.parts);
         let first = BinaryHeap::new();
         let mut list = List { query, predicates: &predicates, after, total: 0, first };
         match &few {
@@ -63,7 +63,10 @@ pub(super) fn find(
                 let found = keys.iter().filter_map(|key| snapshot.find(key, &mut wanted));
                 found.for_each(|session| list.add(&session));
             }
-            None => list.scan(&mut snapshot, limits.total),
+            None if matches!(query.sort, Sort::LastTs | Sort::FirstTs) => {
+                list.scan_in_order(&snapshot, limits.total);
+            }
+            None => list.scan_all(&snapshot),
         }
         // Others answer for the sessions of a segment that cannot be read.
         if lost() == known {
@@ -132,18 +135,36 @@ impl List<'_> {
         }
     }
 
-    /// Takes the sessions of all segments; of a list by time until what is left comes after the page.
-    fn scan(&mut self, snapshot: &mut Snapshot<'_>, most: u64) {
-        let is_by_time = matches!(self.query.sort, Sort::LastTs | Sort::FirstTs);
+    /// For a list by time: takes the sessions of segments until what is left comes after the page.
+    fn scan_in_order(&mut self, snapshot: &Snapshot<'_>, most: u64) {
+        let mut kept = Kept::default();
         for (bound, at) in snapshot.in_order(self.query.ascending) {
-            let is_enough = is_by_time
-                && self.total > most
+            let is_enough = self.total > most
                 && self.first.len() > self.query.limit
                 && self.first.peek().is_some_and(|last| last.0 < bound);
             if is_enough {
-                break;
+                return;
             }
-            snapshot.sessions(at, |session| self.add(session));
+            snapshot.sessions(at, &mut kept, |session| self.add(session));
         }
+    }
+
+    /// Takes the sessions of all segments, on two threads.
+    fn scan_all(&mut self, snapshot: &Snapshot<'_>) {
+        let order = snapshot.in_order(false);
+        let (newer, older) = order.split_at(order.len() / 2);
+        let mut other = List { total: 0, first: BinaryHeap::new(), ..*self };
+        let scan = |list: &mut List<'_>, segments: &[(i64, usize)]| {
+            let mut kept = Kept::default();
+            for (_, at) in segments {
+                snapshot.sessions(*at, &mut kept, |session| list.add(session));
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| scan(&mut other, older));
+            scan(self, newer);
+        });
+        self.total += other.total;
+        self.first.extend(other.first);
     }
 }

@@ -14,8 +14,12 @@ use super::part::{self, Part};
 use super::segment::{Segment, SegmentId};
 use super::spans::{self, Link, Spans};
 
-/// Segments of which all parts are kept for the next one, which may go on with their sessions.
-const KEPT: usize = 3;
+/// Segments of which all parts are kept.
+const KEPT: usize = 2;
+
+/// Parts of segments that were read, for the next segment, which may go on with their sessions.
+#[derive(Default)]
+pub(super) struct Kept(Vec<(usize, Arc<Vec<Part>>)>);
 
 /// A segment as it was at that moment.
 pub(super) struct Seen<'a> {
@@ -35,7 +39,6 @@ pub(super) struct Snapshot<'a> {
     predicates: &'a Predicates,
     /// Parts of a segment that are read one by one; where more are needed, all are read.
     one_by_one: usize,
-    kept: Vec<(usize, Arc<Vec<Part>>)>,
 }
 
 impl<'a> Snapshot<'a> {
@@ -48,7 +51,7 @@ impl<'a> Snapshot<'a> {
         let mut seen = Segment::see(segments);
         seen.retain(|seen| !seen.segment.is_lost());
         let at = seen.iter().enumerate().map(|(n, seen)| (seen.segment.id, n)).collect();
-        let mut snapshot = Snapshot { seen, at, predicates, one_by_one, kept: Vec::new() };
+        let mut snapshot = Snapshot { seen, at, predicates, one_by_one };
         let has_newest = segments.last().is_some_and(Segment::is_newest);
         if !has_newest || segments.iter().any(Segment::is_lost) {
             snapshot.forget_others();
@@ -103,61 +106,61 @@ impl<'a> Snapshot<'a> {
     }
 
     /// Calls `each` with the sessions that a segment answers for. `None`: it cannot be read.
-    pub(super) fn sessions(&mut self, at: usize, mut each: impl FnMut(&Part)) -> Option<()> {
-        let mut links = self.links(at)?;
+    pub(super) fn sessions(
+        &self,
+        at: usize,
+        kept: &mut Kept,
+        mut each: impl FnMut(&Part),
+    ) -> Option<()> {
         let continued = &self.seen.get(at)?.spans.continued;
-        links.retain(|link| !continued.has(link.session) && self.at.contains_key(&link.segment));
-        links.sort_unstable_by_key(|link| (link.segment, link.session));
-        let mut others: Vec<(u32, Part)> = Vec::with_capacity(links.len());
-        for of_segment in links.chunk_by(|a, b| a.segment == b.segment) {
-            self.read_others(of_segment, &mut others);
-        }
-        others.sort_unstable_by_key(|(session, _)| *session);
-        let own = self.parts(at)?;
-        let continued = &self.seen.get(at)?.spans.continued;
-        let mut others = others.into_iter().peekable();
-        for (session, part) in (1u32..).zip(own.iter()) {
-            if continued.has(session) {
-                continue;
+        let mut links: BTreeMap<usize, Vec<Link>> = BTreeMap::new();
+        for link in self.links(at)? {
+            if let Some(other) = self.at.get(&link.segment)
+                && !continued.has(link.session)
+            {
+                links.entry(*other).or_default().push(link);
             }
-            let mut whole = *part;
-            while let Some((_, other)) = others.next_if(|other| other.0 == session) {
-                whole = whole.merge(other);
-            }
-            each(&whole);
         }
+        let own = self.parts(at, kept)?;
+        let mut whole = Vec::clone(&own);
+        for (other, links) in &links {
+            self.add_parts(*other, kept, links, &mut whole);
+        }
+        let answered = (1u32..).zip(&whole).filter(|(session, _)| !continued.has(*session));
+        answered.for_each(|(_, whole)| each(whole));
         Some(())
     }
 
-    /// Reads the parts that links to one segment lead to, as far as it can be read.
-    fn read_others(&mut self, links: &[Link], others: &mut Vec<(u32, Part)>) {
-        let Some(&at) = links.first().and_then(|link| self.at.get(&link.segment)) else { return };
+    /// Adds the parts that links to one segment lead to, as far as it can be read.
+    fn add_parts(&self, at: usize, kept: &mut Kept, links: &[Link], whole: &mut [Part]) {
+        let place = |number: u32| (number as usize).wrapping_sub(1);
+        let mut add = |link: &Link, part: Option<Part>| {
+            if let Some((whole, part)) = whole.get_mut(place(link.session)).zip(part) {
+                *whole = whole.merge(part);
+            }
+        };
         if links.len() > self.one_by_one {
-            let Some(parts) = self.parts(at) else { return };
-            let place = |number: u32| (number as usize).checked_sub(1);
-            let part = |link: &Link| Some((link.session, *parts.get(place(link.other)?)?));
-            others.extend(links.iter().filter_map(part));
-            return;
-        }
-        let Some(seen) = self.seen.get(at) else { return };
-        let mut wanted = None;
-        for link in links {
-            let part =
-                part::read(seen.segment, &seen.index, link.other, self.predicates, &mut wanted);
-            others.extend(part.map(|part| (link.session, part)));
+            let Some(parts) = self.parts(at, kept) else { return };
+            links.iter().for_each(|link| add(link, parts.get(place(link.other)).copied()));
+        } else if let Some(Seen { segment, index, .. }) = self.seen.get(at) {
+            let mut wanted = None;
+            for link in links {
+                let part = part::read(segment, index, link.other, self.predicates, &mut wanted);
+                add(link, part);
+            }
         }
     }
 
     /// All parts of a segment, in the order of their numbers.
-    fn parts(&mut self, at: usize) -> Option<Arc<Vec<Part>>> {
-        if let Some((_, parts)) = self.kept.iter().find(|kept| kept.0 == at) {
+    fn parts(&self, at: usize, Kept(kept): &mut Kept) -> Option<Arc<Vec<Part>>> {
+        if let Some((_, parts)) = kept.iter().find(|kept| kept.0 == at) {
             return Some(Arc::clone(parts));
         }
         let parts = Arc::new(part::read_all(self.seen.get(at)?, self.predicates)?);
-        if self.kept.len() == KEPT {
-            self.kept.remove(0);
+        if kept.len() == KEPT {
+            kept.remove(0);
         }
-        self.kept.push((at, Arc::clone(&parts)));
+        kept.push((at, Arc::clone(&parts)));
         Some(parts)
     }
 
