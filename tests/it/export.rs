@@ -467,7 +467,7 @@ fn a_receiver_that_wants_a_client_certificate_was_a_broken_pipe() {
     self_signed(directory.path(), "own", true, "127.0.0.1", 2100);
     for version in ["-tls1_2", "-tls1_3"] {
         let port = free_port();
-        let mut receiver = std::process::Command::new("openssl")
+        let receiver = std::process::Command::new("openssl")
             .args(["s_server", "-quiet", version, "-Verify", "1", "-verify_return_error"])
             .args(["-accept", &port.to_string(), "-cert", "own.pem", "-key", "own.key"])
             .current_dir(&directory)
@@ -475,6 +475,7 @@ fn a_receiver_that_wants_a_client_certificate_was_a_broken_pipe() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
+        let _receiver = Killed(receiver);
         eventually("it listens", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
         let nginx = Nginx::builder()
             .workers(1)
@@ -487,8 +488,16 @@ fn a_receiver_that_wants_a_client_certificate_was_a_broken_pipe() {
         eventually("a word about it", || {
             nginx.error_log().contains("without a client certificate").then_some(())
         });
-        receiver.kill().unwrap();
-        receiver.wait().unwrap();
+    }
+}
+
+/// A process that ends with the test.
+struct Killed(std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

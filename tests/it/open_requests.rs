@@ -310,3 +310,38 @@ fn workers_of_a_former_configuration_cut_requests_as_well() {
         nginx.workers().iter().all(|pid| !before.contains(pid)).then_some(())
     });
 }
+
+#[test]
+fn rules_that_deny_a_session_or_an_address_cut_what_is_under_way() {
+    let upstream = upstream();
+    let http = format!(
+        "
+            api_sessions on;
+            api_sessions_deny on;
+            session_key request.header.S;
+            session_rule one on=GET:/one over=1/1h then=deny:1h mode=enforce;
+            session_rule all on=GET:/all over=1/1h per=ip then=deny_ip:1h mode=enforce;
+            server {{
+                listen 127.0.0.1:PORT;
+                location / {{ proxy_pass http://127.0.0.1:{upstream}; proxy_buffering off; }}
+                location ~ ^/(one|all)$ {{ stub_status; }}
+                location = /status {{ api_sessions off; api_sessions_status; }}
+            }}
+        "
+    );
+    let nginx = Nginx::builder().http(&http).start();
+    // Several of each: in both workers.
+    let several = |session| (0..4).map(|_| open(&nginx, "/events", session)).collect::<Vec<_>>();
+    let (bad, mut others) = (several("bad"), several("other"));
+    let fire = |path, session| {
+        eventually("the rule denies", || {
+            (get(nginx.port, path, &[("S", session)]).status == 403).then_some(())
+        });
+    };
+    fire("/one", "bad");
+    bad.into_iter().for_each(|stream| assert_cut(stream, "the session's"));
+    others.iter_mut().for_each(read);
+    fire("/all", "a third one");
+    others.into_iter().for_each(|stream| assert_cut(stream, "another one of the address"));
+    assert_eq!(status(&nginx)["requests_cut_total"], 8);
+}
