@@ -23,9 +23,11 @@ mod main;
 mod options;
 mod rule_set;
 mod rules;
+mod runtime;
 mod secret;
 mod variable_refs;
 mod zone;
+mod zones;
 
 pub(crate) use analysis::Analysis;
 pub(crate) use commands::COMMANDS;

@@ -21,7 +21,7 @@ use api_sessions_nginx::catch_unwind::guard;
 use api_sessions_nginx::conf::{CONF_ERROR, Conf, LocationLevel, MainLevel, main_conf};
 use api_sessions_nginx::context::RequestState;
 use api_sessions_nginx::open_requests::OpenLink;
-use api_sessions_nginx::{filter, log_error, log_warn, phase, tls};
+use api_sessions_nginx::{filter, log_warn, phase, tls};
 use ngx::ffi::{
     NGX_ERROR, NGX_HTTP_MODULE, NGX_OK, NGX_RS_MODULE_SIGNATURE, nginx_version, ngx_conf_t,
     ngx_cycle_t, ngx_http_module_t, ngx_int_t, ngx_module_t, ngx_uint_t,
@@ -209,13 +209,10 @@ unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
         for warning in main.map_or(&[][..], MainConf::warnings) {
             log_warn!(cycle, "{warning}");
         }
-        match main.map_or(Ok(()), MainConf::take_effect) {
-            Ok(()) => NGX_OK as ngx_int_t,
-            Err(message) => {
-                log_error!(cycle, "api_sessions: {message}");
-                NGX_ERROR as ngx_int_t
-            }
+        if let Some(main) = main {
+            main.take_effect();
         }
+        NGX_OK as ngx_int_t
     })
 }
 

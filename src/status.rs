@@ -66,13 +66,14 @@ struct Figures {
 impl Figures {
     fn collect(r: Request<'_>) -> Option<Self> {
         let main = MainConf::of(r)?;
-        let table = main.table()?.stats().metrics().chain(panics()).collect();
-        let queue = RecordQueue::stats_of(main.queues());
-        let denylist = main.denylist().map(|denylist| denylist.stats()).unwrap_or_default();
-        let links = main.links().map(|links| links.stats()).unwrap_or_default();
+        let table = main.runtime().table()?.stats().metrics().chain(panics()).collect();
+        let queue = RecordQueue::stats_of(main.runtime().queues());
+        let denylist =
+            main.runtime().denylist().map(|denylist| denylist.stats()).unwrap_or_default();
+        let links = main.runtime().links().map(|links| links.stats()).unwrap_or_default();
         let node = main.export().map(|export| export.node.clone());
         // As the cloud wrote it, with its version; null until there was one.
-        let text = main.settings().map(|settings| settings.read().map(|(_, text)| text));
+        let text = main.runtime().settings().map(|settings| settings.read().map(|(_, text)| text));
         let settings = text.map(|text| {
             text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or(Value::Null)
         });
@@ -82,6 +83,7 @@ impl Figures {
             denylist: denylist.metrics().collect(),
             links: links.metrics().collect(),
             rule_counts: main
+                .runtime()
                 .rule_counts()
                 .map(|counts| counts.stats().metrics().collect())
                 .unwrap_or_default(),

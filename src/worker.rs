@@ -94,7 +94,9 @@ pub(crate) fn start(cycle: *mut ngx_cycle_t) {
         return;
     }
     let Some(main) = MainConf::current().filter(|main| main.is_used()) else { return };
-    let (Some(table), Some(_)) = (main.table(), main.hand()) else { return };
+    let (Some(table), Some(_)) = (main.runtime().table(), main.runtime().table_handle()) else {
+        return;
+    };
     if !main.has_own_secret() && process::is_first_worker() {
         log_notice!(
             cycle,
@@ -152,7 +154,7 @@ pub(crate) fn stop(cycle: *mut ngx_cycle_t) {
 /// `exit_master`, once all workers are gone: says what is lost with the queue's memory.
 pub(crate) fn farewell(cycle: *mut ngx_cycle_t) {
     let Some(main) = MainConf::current() else { return };
-    let waiting = main.queues().map(|queue| queue.waiting());
+    let waiting = main.runtime().queues().map(|queue| queue.waiting());
     let (records, bytes) = waiting.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     if records > 0 {
         log_warn!(
@@ -202,7 +204,9 @@ fn once_a_second(worker: &Worker) {
 
 /// At once, and then at most once a minute. Whether there was something to warn of.
 fn warn_of_evictions(worker: &Worker, cycle: *mut ngx_cycle_t) -> bool {
-    let Some(table) = MainConf::current().and_then(MainConf::table) else { return false };
+    let Some(table) = MainConf::current().and_then(|main| main.runtime().table()) else {
+        return false;
+    };
     let stats = table.stats();
     let more = stats.evicted_live.saturating_sub(worker.live_evictions.replace(stats.evicted_live));
     if more > 0 {

@@ -197,10 +197,10 @@ impl LocationConf {
     #[inline]
     pub(crate) fn analysis(&self, main: &MainConf) -> Rc<Analysis> {
         let current = self.analysis.borrow().clone();
-        if current.generation == main.settings_generation() {
+        if current.generation == main.runtime().settings_generation() {
             return current;
         }
-        let (generation, cloud) = main.cloud_settings();
+        let (generation, cloud) = main.runtime().cloud_settings();
         if current.generation == generation {
             return current;
         }

@@ -50,12 +50,12 @@ impl<'r> RequestContext<'r> {
 
     #[inline]
     pub(super) fn table(&self) -> Option<&'r TableHandle> {
-        self.main.hand()
+        self.main.runtime().table_handle()
     }
 
     #[inline]
     pub(super) fn hasher(&self) -> Option<&'r Hasher> {
-        self.main.hasher()
+        self.main.runtime().hasher()
     }
 
     /// The links, where the location follows.
@@ -66,7 +66,7 @@ impl<'r> RequestContext<'r> {
             return None;
         }
         let now_s = u32::try_from(process::now_ms() / 1000).unwrap_or(u32::MAX);
-        Some(Follow { handle: self.main.link_hand()?, now_s, tokens: following.tokens })
+        Some(Follow { handle: self.main.runtime().link_handle()?, now_s, tokens: following.tokens })
     }
 
     #[inline]

@@ -60,7 +60,7 @@ pub(super) fn learn_early(r: Request<'_>) -> Option<()> {
         // A token in the request's body may say whose it is.
         None => session::resolve(ctx, &analysis)?,
     };
-    let (table, hasher) = (ctx.main.table()?, ctx.hasher()?);
+    let (table, hasher) = (ctx.main.runtime().table()?, ctx.hasher()?);
     let bodies = ctx.bodies()?;
     let view = ctx.view(&bodies);
     let mut buffers = ctx.buffers()?;
@@ -106,7 +106,9 @@ pub(super) fn settle<'c>(
 ) -> Resolution<'c> {
     let state = ctx.state;
     let Some(follow) = ctx.links() else { return resolution };
-    let (Some(table), Some(hasher)) = (ctx.main.table(), ctx.hasher()) else { return resolution };
+    let (Some(table), Some(hasher)) = (ctx.main.runtime().table(), ctx.hasher()) else {
+        return resolution;
+    };
     let Some(bodies) = ctx.bodies() else { return resolution };
     let view = ctx.view(&bodies);
     let Some(mut buffers) = ctx.buffers() else { return resolution };

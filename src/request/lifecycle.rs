@@ -48,7 +48,7 @@ pub(super) fn is_denied(ctx: &RequestContext<'_>, session: SessionId) -> bool {
         // Where it was refused somewhere else, that is an error page's location.
         return state.is_denied();
     }
-    let Some(denylist) = ctx.main.denylist() else { return false };
+    let Some(denylist) = ctx.main.runtime().denylist() else { return false };
     if let Some(decision) = state.denial.get()
         && (decision.denied || state.is_over() || std::ptr::eq(decision.under, conf))
     {
@@ -135,7 +135,8 @@ pub(super) fn on_log(r: Request<'_>) {
 
 /// Takes the request out of its session, if it was counted in one.
 fn leave(r: Request<'_>) {
-    let (Some(table), Some(state)) = (MainConf::of(r).and_then(MainConf::hand), State::of(r))
+    let (Some(table), Some(state)) =
+        (MainConf::of(r).and_then(|main| main.runtime().table_handle()), State::of(r))
     else {
         return;
     };

@@ -47,8 +47,8 @@ pub(crate) fn is_denied_meanwhile(r: Request<'_>) -> bool {
     let Some(ctx) = RequestContext::new(r, conf, Phase::Early) else { return false };
     let is_denied = lifecycle::is_denied(&ctx, membership.session);
     let is_cut = is_denied && matches!(conf.deny(), Deny::On(_));
-    if is_cut && let Some(hand) = MainConf::of(r).and_then(MainConf::hand) {
-        hand.count_cut();
+    if is_cut && let Some(handle) = MainConf::of(r).and_then(|main| main.runtime().table_handle()) {
+        handle.count_cut();
     }
     is_cut
 }

@@ -30,7 +30,7 @@ pub(super) fn send(
     let (Some(hasher), Some(bodies)) = (ctx.hasher(), ctx.bodies()) else { return };
     let view = ctx.view(&bodies);
     let start_ms = r.start_ms();
-    let id = ctx.main.request_id().and_then(|id| id.evaluate(r)).unwrap_or_default();
+    let id = ctx.main.runtime().request_id().and_then(|id| id.evaluate(r)).unwrap_or_default();
     let app = conf.application(r, Phase::Log);
     let rules: Vec<RuleHit<'_>> = recorded.hits.iter().map(as_recorded).collect();
     let Some(mut buffers) = ctx.buffers() else { return };

@@ -33,8 +33,8 @@ pub(super) fn count(ctx: &RequestContext<'_>, analysis: &Analysis, finished: &Fi
     if rules.is_empty() || state.limited.get() {
         return;
     }
-    let Some(hand) = main.counts_hand() else { return };
-    let counts = NodeCounts(hand);
+    let Some(handle) = main.runtime().rule_counts_handle() else { return };
+    let counts = NodeCounts(handle);
     let now_ms = process::now_ms();
     let session = &finished.membership.session;
     if state.is_denied() && !matches!(ctx.conf.deny(), Deny::DryRun(_)) {
@@ -94,7 +94,7 @@ pub(super) fn limit(ctx: &RequestContext<'_>, membership: &Membership) -> Option
     }
     let line = ctx.r.line();
     let [user, role] = user_and_role_of_exceptions(ctx, &analysis);
-    let hand = ctx.main.counts_hand()?;
+    let handle = ctx.main.runtime().rule_counts_handle()?;
     let mut buffers = ctx.rule_buffers()?;
     let RuleBuffers { path, observe, scratch } = &mut *buffers;
     let path = normalize(line.path, path);
@@ -113,7 +113,7 @@ pub(super) fn limit(ctx: &RequestContext<'_>, membership: &Membership) -> Option
         session: &membership.session,
         end: End::default(),
     };
-    let counts = NodeCounts(hand);
+    let counts = NodeCounts(handle);
     let now_ms = process::now_ms();
     for one in limiting.iter().filter_map(|at| rules.get(at)) {
         if let Err((count, wait_ms)) = one.rule.limit(&counts, &facts, now_ms, observe) {

@@ -204,6 +204,6 @@ impl Membership {
 /// Counts that something was asked for while it was being computed. Always `None`.
 #[cold]
 pub(super) fn reentered<T>(r: Request<'_>) -> Option<T> {
-    MainConf::of(r).and_then(MainConf::hand)?.count_reentry();
+    MainConf::of(r).and_then(|main| main.runtime().table_handle())?.count_reentry();
     None
 }

@@ -25,7 +25,7 @@ pub(crate) struct Control;
 
 impl ContentHandler for Control {
     fn handle(r: Request<'_>) -> ngx_int_t {
-        let Some(writer) = MainConf::of(r).and_then(MainConf::deny_hand) else {
+        let Some(writer) = MainConf::of(r).and_then(|main| main.runtime().denylist_writer()) else {
             return refusal(r, 503, "not_ready", "the denylist is not there");
         };
         match r.current_method() {
@@ -95,7 +95,7 @@ impl BodyReader for Post {
             Ok(wanted) => wanted,
             Err(why) => return refusal(r, 400, "bad_request", &why),
         };
-        let Some(writer) = MainConf::of(r).and_then(MainConf::deny_hand) else {
+        let Some(writer) = MainConf::of(r).and_then(|main| main.runtime().denylist_writer()) else {
             return refusal(r, 503, "not_ready", "the denylist is not there");
         };
         let now = process::now_ms();
@@ -161,7 +161,7 @@ fn remove(r: Request<'_>, writer: &DenylistWriter) -> ngx_int_t {
 fn kept(r: Request<'_>, writer: &DenylistWriter) -> Option<StateFile> {
     let main = MainConf::of(r)?;
     let spool = main.export()?.spool.as_ref()?;
-    Some(StateFile::new(&spool.path, *writer, main.settings()))
+    Some(StateFile::new(&spool.path, *writer, main.runtime().settings()))
 }
 
 /// `done`: what is in force all the same, where the disk is what fails.

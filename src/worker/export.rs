@@ -54,14 +54,15 @@ impl Export {
     /// The other end of the notes, for other threads beside the event loop.
     pub(super) fn start(conf: &ExportConf, main: &MainConf) -> Result<(Self, LogSender), String> {
         let private = || shared::private_queue(conf.queue).ok_or("no memory for a queue");
-        let shared_region = main.queue().filter(|_| process::kind() == ProcessKind::Worker);
+        let shared_region =
+            main.runtime().queue().filter(|_| process::kind() == ProcessKind::Worker);
         let claim = |region: RecordQueue| {
-            let hand = region.join(process::slot(), process::pid());
-            hand.claim().map(|ends| (hand, ends))
+            let handle = region.join(process::slot(), process::pid());
+            handle.claim().map(|ends| (handle, ends))
         };
         let is_shared = shared_region.is_some();
         let mut private_region = None;
-        let (hand, (producer, consumer)) = match shared_region.and_then(claim) {
+        let (handle, (producer, consumer)) = match shared_region.and_then(claim) {
             Some(claimed) => claimed,
             None => {
                 if is_shared {
@@ -78,7 +79,7 @@ impl Export {
         let settings = conf.settings();
         let join = |queue: RecordQueue| queue.join(process::slot(), process::pid());
         let former: Vec<_> = match is_shared {
-            true => main.queues().skip(1).map(join).collect(),
+            true => main.runtime().queues().skip(1).map(join).collect(),
             false => Vec::new(),
         };
         let budget = settings.shutdown + GRACE;
@@ -88,7 +89,8 @@ impl Export {
         let thread_notes = to_log.clone();
         let thread = thread::spawn("api-sessions", move || {
             let priority = Arc::new(ExportPriority(SharedPriority::of_event_loop()));
-            match Exporter::new(settings, hand, consumer, stopped, priority, thread_notes.clone()) {
+            match Exporter::new(settings, handle, consumer, stopped, priority, thread_notes.clone())
+            {
                 Ok(exporter) => exporter.keeping(keeper).adopting_from(former).run(),
                 Err(error) => {
                     thread_notes.add(Severity::Error, format!("export: no thread: {error}"));
@@ -151,8 +153,8 @@ impl Export {
 /// first request.
 fn keeper(conf: &ExportConf, main: &MainConf) -> Option<StateFile> {
     let spool = conf.spool.as_ref()?;
-    let deny = main.deny_hand()?;
-    let mut keeper = StateFile::new(&spool.path, *deny, main.settings());
+    let deny = main.runtime().denylist_writer()?;
+    let mut keeper = StateFile::new(&spool.path, *deny, main.runtime().settings());
     let path = spool.path.display();
     match keeper.restore(process::now_ms(), process::pid()) {
         Ok(Restored { damaged_orders: 0, .. }) => {}

@@ -41,7 +41,7 @@ impl OpenRequests {
 }
 
 fn changes() -> u32 {
-    let denylist = MainConf::current().and_then(MainConf::denylist);
+    let denylist = MainConf::current().and_then(|main| main.runtime().denylist());
     denylist.map_or(0, |denylist| denylist.changes())
 }
 
@@ -73,8 +73,8 @@ fn counts() -> OpenCounts {
 }
 
 fn publish(counts: &OpenCounts) {
-    if let Some(hand) = MainConf::current().and_then(MainConf::hand) {
-        hand.set_open(counts);
+    if let Some(handle) = MainConf::current().and_then(|main| main.runtime().table_handle()) {
+        handle.set_open(counts);
     }
 }
 

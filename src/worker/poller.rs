@@ -25,8 +25,8 @@ impl Sync {
         let url = conf.endpoint.sync().ok_or("no address to ask")?.to_owned();
         let settings = SyncSettings { export: conf.settings(), url, pid: process::pid() };
         let state = SyncState {
-            deny: main.deny_hand().copied(),
-            settings: main.settings().ok_or("no memory for settings")?,
+            deny: main.runtime().denylist_writer().copied(),
+            settings: main.runtime().settings().ok_or("no memory for settings")?,
             counters: counters(main),
         };
         let (stop, stopped) = stop_channel();
@@ -45,8 +45,8 @@ impl Sync {
 
 /// The node's figures for the Console. Counters of shared memory, read from any thread.
 fn counters(main: &MainConf) -> Box<dyn Fn() -> String + Send> {
-    let (table, denylist) = (main.table(), main.denylist());
-    let queues: Vec<_> = main.queues().collect();
+    let (table, denylist) = (main.runtime().table(), main.runtime().denylist());
+    let queues: Vec<_> = main.runtime().queues().collect();
     Box::new(move || {
         let table = table.map(|table| table.stats()).unwrap_or_default();
         let queue = RecordQueue::stats_of(queues.iter().copied());

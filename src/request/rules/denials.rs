@@ -44,7 +44,7 @@ pub(super) fn react(
 pub(super) fn address_session(r: Request<'_>, main: &MainConf) -> Option<SessionId> {
     let mut counted = Vec::new();
     write_network(r.remote_addr(), &mut counted);
-    Some(main.hasher()?.session_id(Namespace::Ip, &counted))
+    Some(main.runtime().hasher()?.session_id(Namespace::Ip, &counted))
 }
 
 /// Adds an entry to the node's own denylist, unless there is one, or one was taken off by hand a while ago.
@@ -56,7 +56,7 @@ fn deny(
     ms: u64,
     now_ms: u64,
 ) {
-    let Some(writer) = main.deny_hand() else { return };
+    let Some(writer) = main.runtime().denylist_writer() else { return };
     let key = counts.hash(DENIALS, &session.0);
     let begins = counts.update(key, now_ms, |words| {
         let begins = now_ms >= words[1] && now_ms >= words[3];
@@ -84,12 +84,12 @@ fn deny(
 
 /// An entry of the denylist was taken off by hand: for half of its time, no rule puts it back.
 pub(crate) fn lifted(main: &MainConf, session: &SessionId, now_ms: u64) {
-    let Some(hand) = main.counts_hand() else { return };
-    let key = hand.counts().hash(DENIALS, &session.0);
-    if hand.counts().read(key).is_none() {
+    let Some(handle) = main.runtime().rule_counts_handle() else { return };
+    let key = handle.counts().hash(DENIALS, &session.0);
+    if handle.counts().read(key).is_none() {
         return;
     }
-    hand.update(key, now_ms, |words| {
+    handle.update(key, now_ms, |words| {
         if now_ms < words[1] {
             words[3] = now_ms + words[1].saturating_sub(words[2]) / 2;
             words[1] = 0;

@@ -45,7 +45,7 @@ fn key(counts: &NodeCounts<'_>, name: &str) -> u64 {
 
 /// Requests with which a rule has fired, and requests that it refused, on this node.
 pub(crate) fn figures(main: &MainConf, name: &str) -> (u64, u64) {
-    let Some(counts) = main.rule_counts() else { return (0, 0) };
+    let Some(counts) = main.runtime().rule_counts() else { return (0, 0) };
     let words = counts.read(counts.hash(HITS, name.as_bytes())).unwrap_or_default();
     (words[0], words[1])
 }

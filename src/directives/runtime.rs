@@ -1,0 +1,261 @@
+//! What a process holds of a configuration: the shared memory that comes of it, and its own handles on that.
+
+use std::cell::{OnceCell, RefCell};
+use std::ffi::c_int;
+use std::rc::Rc;
+
+use api_sessions_extract::CloudSettings;
+use api_sessions_identity::Hasher;
+use api_sessions_nginx::conf::Conf;
+use api_sessions_nginx::variable::IndexedVariable;
+use api_sessions_nginx::zone::{self, InPool};
+use api_sessions_nginx::{process, request_id, thread};
+use api_sessions_shm::{
+    Denylist, DenylistWriter, LinkHandle, Links, RecordQueue, RuleCounts, RuleCountsHandle,
+    SessionTable, SharedConfig, TableHandle,
+};
+
+use super::export::ExportConf;
+use super::zone::ZoneSettings;
+use super::zones::{
+    CountsZone, DenylistZone, Kind, LinksZone, QueueZone, SettingsZone, SharedZone, TableZone,
+};
+
+/// What zones the configuration asks for.
+pub(super) struct Wanted<'w> {
+    pub(super) table: &'w ZoneSettings,
+    pub(super) links_bytes: Option<usize>,
+    /// Some location has rules, or may get them from the cloud; bytes, where they are written.
+    pub(super) rules: Option<Option<usize>>,
+    pub(super) denylist: bool,
+    pub(super) export: Option<&'w ExportConf>,
+    pub(super) secret: Option<&'w [u8]>,
+}
+
+/// All of it is empty until [`Runtime::add_zones`], and without shared memory until the configuration is taken.
+#[derive(Default)]
+pub(crate) struct Runtime {
+    table: Option<InPool<SharedZone<TableZone>>>,
+    denylist: Option<InPool<SharedZone<DenylistZone>>>,
+    links: Option<InPool<SharedZone<LinksZone>>>,
+    counts: Option<InPool<SharedZone<CountsZone>>>,
+    queue: Option<InPool<SharedZone<QueueZone>>>,
+    /// Queues of former configurations that hold records still.
+    former_queues: Vec<InPool<SharedZone<QueueZone>>>,
+    settings: Option<InPool<SharedZone<SettingsZone>>>,
+    /// This process' reading of the cloud's settings, and their generation.
+    cloud: RefCell<(u64, Option<Rc<CloudSettings>>)>,
+    /// Priority of workers, where they have threads.
+    worker_priority: Option<c_int>,
+    /// `$request_id`.
+    request_id: Option<IndexedVariable>,
+    /// With the operator's secret, or with the zone's once that is there.
+    hasher: OnceCell<Hasher>,
+    table_handle: OwnHandle<TableHandle>,
+    denylist_writer: OwnHandle<DenylistWriter>,
+    link_handle: OwnHandle<LinkHandle>,
+    rule_counts_handle: OwnHandle<RuleCountsHandle>,
+}
+
+/// This process' handle on a structure in shared memory. The master never asks, so each process takes its own after
+/// the fork; in single-process mode, each configuration does.
+struct OwnHandle<T>(OnceCell<T>);
+
+impl<T> Default for OwnHandle<T> {
+    fn default() -> Self {
+        Self(OnceCell::new())
+    }
+}
+
+impl<T> OwnHandle<T> {
+    /// `join` gets the process' slot and id.
+    #[inline]
+    fn get(&self, join: impl FnOnce(u16, u32) -> Option<T>) -> Option<&T> {
+        if self.0.get().is_none() {
+            let handle = join(process::slot(), process::pid())?;
+            return Some(self.0.get_or_init(|| handle));
+        }
+        self.0.get()
+    }
+}
+
+impl Runtime {
+    /// The session table.
+    #[inline]
+    pub(crate) fn table(&self) -> Option<SessionTable> {
+        self.table.as_ref()?.get()
+    }
+
+    /// This process' handle on the session table.
+    #[inline]
+    pub(crate) fn table_handle(&self) -> Option<&TableHandle> {
+        self.table_handle.get(|slot, pid| Some(self.table()?.join(slot, pid)))
+    }
+
+    /// The denied sessions, if a location asks for them.
+    #[inline]
+    pub(crate) fn denylist(&self) -> Option<Denylist> {
+        self.denylist.as_ref()?.get()
+    }
+
+    /// This process' handle on the denylist.
+    pub(crate) fn denylist_writer(&self) -> Option<&DenylistWriter> {
+        self.denylist_writer.get(|slot, pid| Some(self.denylist()?.join(slot, pid)))
+    }
+
+    /// The links.
+    pub(crate) fn links(&self) -> Option<Links> {
+        self.links.as_ref()?.get()
+    }
+
+    /// This process' handle on the links.
+    #[inline]
+    pub(crate) fn link_handle(&self) -> Option<&LinkHandle> {
+        self.link_handle.get(|slot, pid| Some(self.links()?.join(slot, pid)))
+    }
+
+    /// The counts of rules, if there are rules.
+    pub(crate) fn rule_counts(&self) -> Option<RuleCounts> {
+        self.counts.as_ref()?.get()
+    }
+
+    /// This process' handle on the counts of rules.
+    #[inline]
+    pub(crate) fn rule_counts_handle(&self) -> Option<&RuleCountsHandle> {
+        self.rule_counts_handle.get(|slot, pid| Some(self.rule_counts()?.join(slot, pid)))
+    }
+
+    /// The record queue, if records are exported.
+    pub(crate) fn queue(&self) -> Option<RecordQueue> {
+        self.queue.as_ref()?.get()
+    }
+
+    /// All queues that hold records: the first is that of this configuration.
+    pub(crate) fn queues(&self) -> impl Iterator<Item = RecordQueue> {
+        self.queue.iter().chain(&self.former_queues).filter_map(|zone| zone.get())
+    }
+
+    /// The cloud's settings, if they are taken.
+    pub(crate) fn settings(&self) -> Option<SharedConfig> {
+        self.settings.as_ref()?.get()
+    }
+
+    /// Changes with the cloud's settings; 0 where there are none.
+    #[inline]
+    pub(crate) fn settings_generation(&self) -> u64 {
+        match &self.settings {
+            None => 0,
+            Some(zone) => zone.get().map_or(0, |settings| settings.generation()),
+        }
+    }
+
+    /// The cloud's settings and their generation. Invalid ones are ignored, and those before stay in force; a poller
+    /// does not publish any.
+    pub(crate) fn cloud_settings(&self) -> (u64, Option<Rc<CloudSettings>>) {
+        let mut known = self.cloud.borrow_mut();
+        if let Some((generation, text)) = self.settings().and_then(|settings| settings.read())
+            && known.0 != generation
+        {
+            known.0 = generation;
+            if let Ok(settings) = CloudSettings::parse(&text) {
+                known.1 = Some(Rc::new(settings));
+            }
+        }
+        known.clone()
+    }
+
+    /// Hashes with the operator's secret, else with the zone's.
+    #[inline]
+    pub(crate) fn hasher(&self) -> Option<&Hasher> {
+        if self.hasher.get().is_none() {
+            let hasher = Hasher::new(&self.table()?.zone_secret());
+            return Some(self.hasher.get_or_init(|| hasher));
+        }
+        self.hasher.get()
+    }
+
+    /// `$request_id`.
+    pub(crate) fn request_id(&self) -> Option<IndexedVariable> {
+        self.request_id
+    }
+
+    /// The configuration is in force, and no reload that brought it can fail any more.
+    pub(super) fn take_effect(&self) {
+        if let Some(priority) = self.worker_priority {
+            thread::allow_return_to(priority);
+        }
+        if let Some(links) = &self.links {
+            links.take_effect();
+        }
+        if let Some(table) = &self.table {
+            table.take_effect();
+        }
+    }
+
+    /// Once all directives are read. `before` is that of the configuration in force.
+    pub(super) fn add_zones(
+        &mut self,
+        cf: Conf<'_>,
+        wanted: &Wanted<'_>,
+        before: Option<&Self>,
+    ) -> Result<(), String> {
+        if let Some(secret) = wanted.secret {
+            self.hasher = Hasher::new(secret).into();
+        }
+        self.request_id = IndexedVariable::find(cf, c"request_id");
+        let (name, size) = (&wanted.table.name, wanted.table.size);
+        self.table = Some(add(cf, name, size, TableZone::new(wanted.table))?);
+        let links_bytes = wanted.links_bytes.unwrap_or(LinksZone::SIZE);
+        let links = LinksZone::new(wanted.table);
+        self.links = Some(add(cf, &format!("{name}_links"), links_bytes, links)?);
+        if let Some(bytes) = wanted.rules {
+            let bytes = bytes.unwrap_or(CountsZone::SIZE);
+            self.counts = Some(add(cf, &format!("{name}_rules"), bytes, CountsZone)?);
+        }
+        if wanted.denylist {
+            let name = format!("{name}_denylist");
+            self.denylist = Some(add(cf, &name, DenylistZone::SIZE, DenylistZone)?);
+        }
+        if let Some(export) = wanted.export {
+            self.worker_priority = Some(cf.core().worker_priority());
+            let spool = export.spool.as_ref().map(|spool| (spool.path.clone(), cf.core()));
+            let queue = QueueZone::new(name, export.queue, cf.workers(), spool);
+            // Each record has one.
+            request_id::make_cheap(cf);
+            self.add_queue(cf, queue, before)?;
+        }
+        if wanted.export.is_some_and(|export| export.sync) {
+            let name = format!("{name}_settings");
+            self.settings = Some(add(cf, &name, SettingsZone::size(), SettingsZone)?);
+        }
+        Ok(())
+    }
+
+    /// Adds the queue, and those in force that have other sizes and are in use: workers of this configuration send
+    /// what those before could not.
+    fn add_queue(
+        &mut self,
+        cf: Conf<'_>,
+        queue: QueueZone,
+        before: Option<&Self>,
+    ) -> Result<(), String> {
+        let zones = before.iter().flat_map(|it| it.queue.iter().chain(&it.former_queues));
+        for zone in zones.filter(|zone| zone.kind.name != queue.name && zone.is_in_use()) {
+            let former = zone.kind.former();
+            let (name, size) = (former.name.clone(), former.size);
+            self.former_queues.push(add(cf, &name, size, former)?);
+        }
+        let (name, size) = (queue.name.clone(), queue.size);
+        self.queue = Some(add(cf, &name, size, queue)?);
+        Ok(())
+    }
+}
+
+fn add<K: Kind>(
+    cf: Conf<'_>,
+    name: &str,
+    size: usize,
+    kind: K,
+) -> Result<InPool<SharedZone<K>>, String> {
+    zone::add(cf, name, size, SharedZone::new(kind))
+}

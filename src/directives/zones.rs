@@ -1,0 +1,261 @@
+//! The zones of shared memory that the module keeps: one for each structure in it.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+
+use api_sessions_nginx::worker_user::{CoreConf, is_configuration_test};
+use api_sessions_nginx::zone::{Region, Tag, ZoneContent};
+use api_sessions_nginx::{log_warn, process, shared};
+use api_sessions_shm::{Denylist, Links, RecordQueue, RuleCounts, SessionTable, SharedConfig};
+
+use super::zone::ZoneSettings;
+
+static TABLE: Tag = Tag::unique();
+static LINKS: Tag = Tag::unique();
+static COUNTS: Tag = Tag::unique();
+static DENYLIST: Tag = Tag::unique();
+static QUEUE: Tag = Tag::unique();
+static SETTINGS: Tag = Tag::unique();
+
+/// A structure that has a zone of its own.
+pub(super) trait Kind: Sized {
+    /// The structure in shared memory.
+    type Structure: Copy;
+    /// What it is, for messages.
+    const WHAT: &'static str;
+    /// Tells its zones from all others.
+    const TAG: &'static Tag;
+
+    /// Lays the structure over a zone. `before` is that of the configuration in force, as for
+    /// [`ZoneContent::attach`].
+    fn attach(
+        &self,
+        region: Region,
+        before: Option<Self::Structure>,
+    ) -> Result<Self::Structure, String>;
+}
+
+/// A zone with one structure in it.
+#[derive(Default)]
+pub(super) struct SharedZone<K: Kind> {
+    pub(super) kind: K,
+    attached: Cell<Option<(Region, K::Structure)>>,
+}
+
+impl<K: Kind> SharedZone<K> {
+    pub(super) fn new(kind: K) -> Self {
+        Self { kind, attached: Cell::new(None) }
+    }
+
+    /// There once the configuration is taken.
+    #[inline]
+    pub(super) fn get(&self) -> Option<K::Structure> {
+        self.attached.get().map(|(_, structure)| structure)
+    }
+}
+
+impl<K: Kind> ZoneContent for SharedZone<K> {
+    const WHAT: &'static str = K::WHAT;
+    const TAG: &'static Tag = K::TAG;
+
+    fn attach(&self, region: Region, before: Option<&Self>) -> Result<(), String> {
+        let structure = self.kind.attach(region, before.and_then(Self::get))?;
+        self.attached.set(Some((region, structure)));
+        Ok(())
+    }
+
+    fn region(&self) -> Option<Region> {
+        self.attached.get().map(|(region, _)| region)
+    }
+}
+
+/// The session table.
+pub(super) struct TableZone {
+    inactive_ms: u64,
+}
+
+impl TableZone {
+    pub(super) fn new(settings: &ZoneSettings) -> Self {
+        Self { inactive_ms: settings.inactive_ms }
+    }
+}
+
+impl Kind for TableZone {
+    type Structure = SessionTable;
+    const WHAT: &'static str = "api_sessions: session table";
+    const TAG: &'static Tag = &TABLE;
+
+    fn attach(&self, region: Region, before: Option<SessionTable>) -> Result<SessionTable, String> {
+        match before {
+            // `inactive=` waits for `take_effect`.
+            Some(table) => Ok(table),
+            None => shared::table(region, self.inactive_ms),
+        }
+    }
+}
+
+impl SharedZone<TableZone> {
+    /// The configuration is in force: from now on, its `inactive=` counts, for all who use the zone.
+    pub(super) fn take_effect(&self) {
+        if let Some(table) = self.get() {
+            table.set_inactive_ms(self.kind.inactive_ms);
+        }
+    }
+}
+
+/// Which session an issued value belongs to.
+pub(super) struct LinksZone {
+    inactive_s: u32,
+}
+
+impl LinksZone {
+    /// 230,000 values, 32 bytes each.
+    pub(super) const SIZE: usize = 8 << 20;
+
+    pub(super) fn new(table: &ZoneSettings) -> Self {
+        // A link lives as long as its session.
+        Self { inactive_s: u32::try_from(table.inactive_ms / 1000).unwrap_or(u32::MAX) }
+    }
+}
+
+impl Kind for LinksZone {
+    type Structure = Links;
+    const WHAT: &'static str = "api_sessions: links";
+    const TAG: &'static Tag = &LINKS;
+
+    fn attach(&self, region: Region, _before: Option<Links>) -> Result<Links, String> {
+        shared::links(region, self.inactive_s)
+    }
+}
+
+impl SharedZone<LinksZone> {
+    /// As that of the session table.
+    pub(super) fn take_effect(&self) {
+        if let Some(links) = self.get() {
+            links.set_inactive_s(self.kind.inactive_s);
+        }
+    }
+}
+
+/// What rules have counted.
+#[derive(Default)]
+pub(super) struct CountsZone;
+
+impl CountsZone {
+    /// 119,000 counts, 64 bytes each.
+    pub(super) const SIZE: usize = 8 << 20;
+}
+
+impl Kind for CountsZone {
+    type Structure = RuleCounts;
+    const WHAT: &'static str = "api_sessions: counts of rules";
+    const TAG: &'static Tag = &COUNTS;
+
+    fn attach(&self, region: Region, _before: Option<RuleCounts>) -> Result<RuleCounts, String> {
+        shared::rule_counts(region)
+    }
+}
+
+/// The denied sessions.
+#[derive(Default)]
+pub(super) struct DenylistZone;
+
+impl DenylistZone {
+    /// 8 MB, which hold more than 100,000 entries, and what NGINX takes of a zone for itself.
+    pub(super) const SIZE: usize = (8 << 20) + (256 << 10);
+}
+
+impl Kind for DenylistZone {
+    type Structure = Denylist;
+    const WHAT: &'static str = "api_sessions: denylist";
+    const TAG: &'static Tag = &DENYLIST;
+
+    fn attach(&self, region: Region, _before: Option<Denylist>) -> Result<Denylist, String> {
+        shared::denylist(region)
+    }
+}
+
+/// Records on their way to the exporter threads: one ring a worker.
+pub(super) struct QueueZone {
+    pub(super) name: String,
+    pub(super) size: usize,
+    ring_bytes: usize,
+    /// Where records wait that cannot be sent, and whose workers write there.
+    spool: Option<(PathBuf, CoreConf)>,
+}
+
+impl QueueZone {
+    /// Its name tells its sizes: a reload that changes them makes another zone, beside which this one can go on
+    /// until it is empty.
+    pub(super) fn new(
+        zone_name: &str,
+        ring_bytes: usize,
+        workers: Option<usize>,
+        spool: Option<(PathBuf, CoreConf)>,
+    ) -> Self {
+        let size = shared::queue_zone_bytes(ring_bytes, workers);
+        let name = format!("{zone_name}_queue_{size}_{ring_bytes}");
+        Self { name, size, ring_bytes, spool }
+    }
+
+    /// The same zone in the next configuration, which has another queue: nothing is added to it any more.
+    pub(super) fn former(&self) -> Self {
+        let Self { size, ring_bytes, .. } = *self;
+        Self { name: self.name.clone(), size, ring_bytes, spool: None }
+    }
+
+    /// Here `user` is known, and a failed reload leaves the running configuration in force. A test by
+    /// another user than the one that starts NGINX only warns: it cannot know who will.
+    fn provide_spool(&self) -> Result<(), String> {
+        let Some((path, core)) = &self.spool else { return Ok(()) };
+        match core.worker_user().provide_directory(path) {
+            Err(message) if is_configuration_test() => {
+                log_warn!(process::cycle(), "api_sessions_export: spool {message}");
+                Ok(())
+            }
+            provided => provided.map_err(|message| format!("spool {message}")),
+        }
+    }
+}
+
+impl Kind for QueueZone {
+    type Structure = RecordQueue;
+    const WHAT: &'static str = "api_sessions: record queue";
+    const TAG: &'static Tag = &QUEUE;
+
+    fn attach(&self, region: Region, _before: Option<RecordQueue>) -> Result<RecordQueue, String> {
+        self.provide_spool()?;
+        shared::queue(region, self.ring_bytes)
+    }
+}
+
+impl SharedZone<QueueZone> {
+    /// A worker has a ring in it, or has left one that is not empty.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.get().is_some_and(|queue| queue.is_in_use())
+    }
+}
+
+/// Keys, context parameters and rules of the cloud.
+#[derive(Default)]
+pub(super) struct SettingsZone;
+
+impl SettingsZone {
+    pub(super) fn size() -> usize {
+        shared::settings_zone_bytes()
+    }
+}
+
+impl Kind for SettingsZone {
+    type Structure = SharedConfig;
+    const WHAT: &'static str = "api_sessions: settings";
+    const TAG: &'static Tag = &SETTINGS;
+
+    fn attach(
+        &self,
+        region: Region,
+        _before: Option<SharedConfig>,
+    ) -> Result<SharedConfig, String> {
+        shared::settings(region)
+    }
+}
