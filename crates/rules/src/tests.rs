@@ -1,5 +1,6 @@
 //! Rules as a whole.
 
+mod attack;
 mod grammar;
 mod model;
 mod scopes;
