@@ -16,10 +16,12 @@ use api_sessions_nginx::process::{self, ProcessKind};
 use api_sessions_nginx::process_local::EventLoopCell;
 use api_sessions_nginx::timer::Timer;
 use api_sessions_nginx::{log_error, log_notice, log_warn};
+use api_sessions_protocol::DenyEntry;
 use crossbeam_channel::Receiver;
 use ngx::ffi::ngx_cycle_t;
 
 use crate::directives::MainConf;
+use crate::request::rules::denials;
 use export::Export;
 use open_requests::OpenRequests;
 use poller::Sync;
@@ -84,6 +86,11 @@ impl Worker {
         if let Some(export) = &self.export {
             export.send(line);
         }
+    }
+
+    /// Has a denial by a rule written down, where there is a directory for it. `false`: too many wait.
+    pub(crate) fn write_down(&self, denial: DenyEntry) -> bool {
+        self.export.as_ref().is_none_or(|export| export.write_down(denial))
     }
 }
 
@@ -194,6 +201,9 @@ fn once_a_second(worker: &Worker) {
     }
     if !process::is_first_worker() {
         return;
+    }
+    if let (Some(sync), Some(main)) = (&worker.sync, MainConf::current()) {
+        sync.lifted().for_each(|session| denials::lifted(main, &session, process::now_ms()));
     }
     match worker.quiet.get() {
         0 if warn_of_evictions(worker, cycle) => worker.quiet.set(TICKS_A_WARNING),

@@ -75,10 +75,10 @@ pub(super) fn count(ctx: &RequestContext<'_>, analysis: &Analysis, finished: &Fi
         let seen = one.rule.observe(&counts, &facts, now_ms, observe);
         let Observation::Counted { count, fires: true } = seen else { continue };
         let mark = one.rule.then.contains(&Reaction::Mark).then(|| one.mark.clone());
-        let hit = Hit::fired(&one.rule, count, mark);
+        let mut hit = Hit::fired(&one.rule, count, mark);
         hit::count_fired(&counts, one.rule.name(), now_ms);
         if hit.enforced {
-            denials::react((r, main), &counts, &one.rule, session, now_ms);
+            hit.enforced = denials::react(ctx, &counts, &one.rule, session, now_ms);
         }
         state.add_hit(r, hit);
     }

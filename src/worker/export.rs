@@ -15,14 +15,17 @@ use api_sessions_nginx::process::{self, ProcessKind};
 use api_sessions_nginx::shared;
 use api_sessions_nginx::thread::{self, SharedPriority};
 use api_sessions_nginx::{log_error, log_warn};
+use api_sessions_protocol::DenyEntry;
 use api_sessions_shm::{Producer, RecordQueue};
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use ngx::ffi::ngx_cycle_t;
 
 use crate::directives::{ExportConf, MainConf};
 
 /// Time an exporter has beyond its own budget before it is left behind.
 const GRACE: Duration = Duration::from_millis(200);
+/// Most denials by rules that wait to be written down.
+const MAX_DENIALS: usize = 1024;
 
 /// The priority of the threads of this worker.
 struct ExportPriority(SharedPriority);
@@ -40,6 +43,8 @@ impl ThreadPriority for ExportPriority {
 
 pub(super) struct Export {
     producer: RefCell<Producer>,
+    /// Denials by rules that are to be written down; `None`: there is no directory for them.
+    denials: Option<Sender<DenyEntry>>,
     notes: Receiver<LogEvent>,
     stop: Stop,
     done: Receiver<()>,
@@ -76,6 +81,9 @@ impl Export {
             }
         };
         let keeper = keeper(conf, main);
+        let (to_journal, denials) = bounded(MAX_DENIALS);
+        let journal = state_file(conf, main);
+        let to_journal = journal.is_some().then_some(to_journal);
         let settings = conf.settings();
         let join = |queue: RecordQueue| queue.join(process::slot(), process::pid());
         let former: Vec<_> = match is_shared {
@@ -91,7 +99,11 @@ impl Export {
             let priority = Arc::new(ExportPriority(SharedPriority::of_event_loop()));
             match Exporter::new(settings, handle, consumer, stopped, priority, thread_notes.clone())
             {
-                Ok(exporter) => exporter.keeping(keeper).adopting_from(former).run(),
+                Ok(exporter) => exporter
+                    .keeping(keeper)
+                    .writing_down(denials, journal)
+                    .adopting_from(former)
+                    .run(),
                 Err(error) => {
                     thread_notes.add(Severity::Error, format!("export: no thread: {error}"));
                 }
@@ -101,8 +113,17 @@ impl Export {
         .map_err(|error| format!("cannot start a thread: {error}"))?;
         let producer = RefCell::new(producer);
         let node = conf.node.clone();
-        let export =
-            Self { producer, notes, stop, done, thread, budget, node, private: private_region };
+        let export = Self {
+            producer,
+            denials: to_journal,
+            notes,
+            stop,
+            done,
+            thread,
+            budget,
+            node,
+            private: private_region,
+        };
         Ok((export, to_log))
     }
 
@@ -122,6 +143,12 @@ impl Export {
         if let Ok(mut producer) = self.producer.try_borrow_mut() {
             let _ = producer.push(line);
         }
+    }
+
+    /// Has a denial by a rule written down, so that it survives whatever ends NGINX. `false`: too many wait; it is in
+    /// force, and in the next copy of the list.
+    pub(super) fn write_down(&self, denial: DenyEntry) -> bool {
+        self.denials.as_ref().is_none_or(|denials| denials.try_send(denial).is_ok())
     }
 
     /// Hands over what is left, within the budget that NGINX leaves.
@@ -152,10 +179,8 @@ impl Export {
 /// Beside the spool, a copy of the denylist is kept by the first worker; here each puts it in force again, before its
 /// first request.
 fn keeper(conf: &ExportConf, main: &MainConf) -> Option<StateFile> {
-    let spool = conf.spool.as_ref()?;
-    let deny = main.runtime().denylist_writer()?;
-    let mut keeper = StateFile::new(&spool.path, *deny, main.runtime().settings());
-    let path = spool.path.display();
+    let mut keeper = state_file(conf, main)?;
+    let path = conf.spool.as_ref()?.path.display();
     match keeper.restore(process::now_ms(), process::pid()) {
         Ok(Restored { damaged_orders: 0, .. }) => {}
         Ok(Restored { damaged_orders, .. }) => log_warn!(
@@ -168,4 +193,10 @@ fn keeper(conf: &ExportConf, main: &MainConf) -> Option<StateFile> {
         ),
     }
     process::is_first_worker().then_some(keeper)
+}
+
+/// The copy and the journal of the denylist beside the spool, if there is one.
+pub(super) fn state_file(conf: &ExportConf, main: &MainConf) -> Option<StateFile> {
+    let spool = conf.spool.as_ref()?;
+    Some(StateFile::new(&spool.path, *main.runtime().denylist_writer()?, main.runtime().settings()))
 }

@@ -6,15 +6,22 @@ use std::cell::RefCell;
 use api_sessions_agent::export::LogSender;
 use api_sessions_agent::remote_config::{Poller, SyncSettings, SyncState};
 use api_sessions_agent::{Stop, stop_channel};
+use api_sessions_identity::Namespace;
 use api_sessions_nginx::{process, thread};
+use api_sessions_protocol::SessionId;
 use api_sessions_shm::RecordQueue;
+use crossbeam_channel::{Receiver, unbounded};
 use serde_json::{Map, Value};
 
+use super::export::state_file;
 use crate::directives::{ExportConf, MainConf};
 
 /// Ends when it is dropped: nothing that the cloud answers later is taken. Nobody waits for the thread,
 /// which may be waiting for the cloud.
-pub(super) struct Sync(RefCell<Option<Stop>>);
+pub(super) struct Sync {
+    stop: RefCell<Option<Stop>>,
+    lifted: Receiver<SessionId>,
+}
 
 impl Sync {
     pub(super) fn start(
@@ -24,8 +31,18 @@ impl Sync {
     ) -> Result<Self, String> {
         let url = conf.endpoint.sync().ok_or("no address to ask")?.to_owned();
         let settings = SyncSettings { export: conf.settings(), url, pid: process::pid() };
+        let (to_loop, lifted) = unbounded();
+        let hasher = main.runtime().hasher().cloned();
         let state = SyncState {
             deny: main.runtime().denylist_writer().copied(),
+            journal: state_file(conf, main),
+            address_session: Box::new(move |address| {
+                Some(hasher.as_ref()?.session_id(Namespace::Ip, address.as_bytes()))
+            }),
+            lifted: Box::new(move |session| {
+                // Where nobody receives, the worker ends.
+                let _ = to_loop.send(session);
+            }),
             settings: main.runtime().settings().ok_or("no memory for settings")?,
             counters: counters(main),
         };
@@ -35,11 +52,16 @@ impl Sync {
             Poller::new(settings, state, notes, stopped).run();
         })
         .map_err(|error| format!("cannot start a thread: {error}"))?;
-        Ok(Self(RefCell::new(Some(stop))))
+        Ok(Self { stop: RefCell::new(Some(stop)), lifted })
     }
 
     pub(super) fn stop(&self) {
-        self.0.take();
+        self.stop.take();
+    }
+
+    /// Sessions whose denials by rules were taken off in the cloud since the last call.
+    pub(super) fn lifted(&self) -> impl Iterator<Item = SessionId> {
+        self.lifted.try_iter()
     }
 }
 

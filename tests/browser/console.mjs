@@ -225,7 +225,7 @@ step("a session is denied on every node, and let in again", async () => {
   await page.getByText("an attacker").waitFor();
   await look("denylist-1280-light");
   await page.getByRole("button", { name: "Remove" }).click();
-  await page.getByText("No session is denied").waitFor();
+  await page.getByText("Nobody is denied").waitFor();
   await eventually("the node lets it in", async () => (await ask()).status === 200);
   await page.getByLabel("Denied from").fill(new Date(Date.now() - 3600e3).toISOString());
   await page.getByRole("button", { name: "Show" }).click();

@@ -73,7 +73,7 @@ async function through([name, configuration, path, options], number) {
     }
     await page.getByRole("link", { name: "Denylist" }).click();
     await page.getByRole("button", { name: "Remove" }).click();
-    await page.getByText("No session is denied").waitFor();
+    await page.getByText("Nobody is denied").waitFor();
     assert.deepEqual(problems, []);
 
     // A page of another origin posts to the Console, with the browser's cookie where it is sent.

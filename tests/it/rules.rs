@@ -1,5 +1,9 @@
 //! Rules over sessions, with no cloud.
 
+mod cloud;
+mod counting;
+mod denials;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -59,6 +63,23 @@ fn fired(lines: &[String], name: &str) -> usize {
 
 const LOGIN: &str =
     "session_rule login on=POST:/login when=status=401 over=9/10m then=deny:10m mode=enforce;";
+
+/// `over=N` fires with request N+1, which is answered, and refuses from the next one on.
+#[test]
+fn exactly_the_eleventh_failed_login_is_refused_over_nine_and_the_twelfth_over_ten() {
+    for (over, refused) in [(9, 11), (10, 12)] {
+        let nginx = start(&LOGIN.replace("over=9", &format!("over={over}")));
+        for n in 1..=refused + 3 {
+            let headers = [("S", "bad"), ("Answer", "401")];
+            let status = request(nginx.port, "POST", "/login", &headers, "").status;
+            // Counted before it is logged.
+            let lines = logged(&nginx, n);
+            assert_eq!(status, if n < refused { 401 } else { 403 }, "over={over}: {n}");
+            let fires = lines[n - 1] == format!("bad 401 login {n}");
+            assert_eq!(fires, n == refused - 1, "over={over}: {lines:?}");
+        }
+    }
+}
 
 #[test]
 fn the_eleventh_failed_login_is_refused_in_every_worker() {

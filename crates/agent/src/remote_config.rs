@@ -8,5 +8,5 @@ mod journal;
 mod poller;
 mod state_file;
 
-pub use poller::{Poller, SyncSettings, SyncState};
+pub use poller::{AddressSession, Poller, SyncSettings, SyncState};
 pub use state_file::{OrderError, Restored, StateFile};

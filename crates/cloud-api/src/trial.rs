@@ -8,8 +8,10 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use ahash::{AHashMap, AHashSet};
-use api_sessions_protocol::Parameter;
-use api_sessions_rules::{Answer, Condition, MemoryCounts, Observation, Rule, Scratch, normalize};
+use api_sessions_protocol::{Parameter, Record, RuleHit};
+use api_sessions_rules::{
+    Answer, Condition, MemoryCounts, Observation, Per, Rule, Scratch, normalize,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -180,7 +182,7 @@ impl Run<'_> {
         self.requests += 1;
         let begins_session = self.begins_session(&record.session);
         // What was refused is not counted on the node either.
-        if record.denied || record.rules.iter().any(|hit| hit.enforced) {
+        if record.denied || is_limited(record) {
             return ControlFlow::Continue(());
         }
         let path = normalize(record.path.as_bytes(), &mut self.path);
@@ -291,6 +293,12 @@ impl Run<'_> {
             };
             all.push(format!("{} requests were not counted: {of}", self.unknown));
         }
+        if self.rule.per == Per::Ja4 {
+            all.push(
+                "records have the plain form of JA4: a client that has several of them counts as one on nodes, which go by the stable form"
+                    .to_owned(),
+            );
+        }
         if self.sessions.is_some() {
             all.push(
                 "a session that began before the period counts as new with its first request in it"
@@ -299,6 +307,14 @@ impl Run<'_> {
         }
         all
     }
+}
+
+/// Whether a rule's rate refused the request. What a rule fired with was answered, and counted.
+fn is_limited(record: &Record<'_>) -> bool {
+    let limits = |hit: &RuleHit<'_>| {
+        hit.enforced && hit.then.split(',').any(|one| one.starts_with("limit:"))
+    };
+    record.status == 429 && record.rules.iter().any(limits)
 }
 
 /// Percentiles of sorted counts, by nearest rank.

@@ -13,7 +13,7 @@ use super::filters::address;
 use super::html::{encoded, page, short, time};
 use api_sessions_cloud_api::api::denylist::{Deny, remove_entry};
 use api_sessions_cloud_api::api::query::MAX_LIMIT;
-use api_sessions_cloud_api::api::rules::denials::{self, RuleDenial};
+use api_sessions_cloud_api::api::rules::denials::{self, Denied, RuleDenial};
 use api_sessions_cloud_api::auth::Identity;
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::{Form, Query};
@@ -37,10 +37,12 @@ const PER_PAGE: usize = 500;
 /// Changes read for a past period; older ones are left out.
 const MAX_CHANGES: usize = 100_000;
 
-/// A period in which a session was denied.
+/// A period in which a session or an address was denied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Period {
+    /// The id, or the address.
     session: String,
+    is_address: bool,
     since: u64,
     until: Option<u64>,
     by: String,
@@ -92,7 +94,7 @@ pub async fn list(
                 button { "Show" }
                 @if !is_now { a href=(list) { "Now" } }
             }
-            @if periods.is_empty() { p.notice { @if is_now { "No session is denied." } @else { "No session was denied in this period." } } }
+            @if periods.is_empty() { p.notice { @if is_now { "Nobody is denied." } @else { "Nobody was denied in this period." } } }
             @else {
                 p.quiet { (periods.len()) @if periods.len() == 1 { " entry" } @else { " entries" } @if !is_all { "; older ones are not searched" } }
                 (table(shown, &viewer, is_now))
@@ -109,10 +111,11 @@ pub async fn list(
     ))
 }
 
-/// Sessions denied now: by the cloud, and by rules on nodes.
+/// Who is denied now: sessions by the cloud, sessions and addresses by rules on nodes.
 fn denied_now(store: &dyn Store) -> Result<Vec<Period>, StoreError> {
     let period = |entry: DenyEntry| Period {
         session: entry.session,
+        is_address: false,
         since: entry.since,
         until: entry.until,
         by: entry.by.unwrap_or_default(),
@@ -121,7 +124,8 @@ fn denied_now(store: &dyn Store) -> Result<Vec<Period>, StoreError> {
         applications: entry.applications,
     };
     let by_rule = |denial: RuleDenial| Period {
-        session: denial.session,
+        is_address: matches!(denial.denied, Denied::Address(_)),
+        session: denial.denied.as_str().to_owned(),
         since: denial.since,
         until: Some(denial.until),
         by: "a node".to_owned(),
@@ -173,9 +177,10 @@ fn parse_time(text: &str) -> Result<Option<u64>, AppError> {
 fn table(periods: &[Period], viewer: &Viewer, is_now: bool) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Denied sessions" { table {
-            thead { tr { th { "Session" } th { "Since (UTC)" } th { "Until (UTC)" } th { "By" } th { "Reason" } th { "Applications" } @if viewer.is_admin && is_now { th { "Action" } } } }
+            thead { tr { th { "Session or address" } th { "Since (UTC)" } th { "Until (UTC)" } th { "By" } th { "Reason" } th { "Applications" } @if viewer.is_admin && is_now { th { "Action" } } } }
             tbody { @for period in periods { tr {
-                td { a href=(viewer.link(&format!("/sessions/{}", encoded(&period.session)))) { code { (short(&period.session, 64)) } } }
+                td { @if period.is_address { "Address " code { (short(&period.session, 64)) } }
+                    @else { a href=(viewer.link(&format!("/sessions/{}", encoded(&period.session)))) { code { (short(&period.session, 64)) } } } }
                 td.time { (time(period.since)) }
                 td.time { @match period.until { Some(until) => (time(until)), None => "permanent" }
                     @if let Some(by) = &period.removed_by { br; span.quiet { "removed by " (short(by, 60)) } } }
@@ -184,7 +189,7 @@ fn table(periods: &[Period], viewer: &Viewer, is_now: bool) -> Markup {
                 td { @if period.applications.is_empty() { "all" } @else { (short(&period.applications.join(", "), 120)) } }
                 @if viewer.is_admin && is_now { td { form method="post" action=(viewer.link("/denylist/remove")) {
                     input type="hidden" name="session" value=(period.session);
-                    button.plain { "Remove" }
+                    button.plain aria-label=(format!("Remove {}", period.session)) { "Remove" }
                 } } }
             } } }
         } }
@@ -291,6 +296,7 @@ fn periods(history: Vec<DenyChange>) -> Vec<Period> {
             open.insert(entry.session.clone(), all.len());
             all.push(Period {
                 session: entry.session,
+                is_address: false,
                 since: change.ts,
                 until: entry.until,
                 by: change.by,

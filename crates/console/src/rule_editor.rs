@@ -47,7 +47,7 @@ const REACTIONS: [&str; 4] = ["mark", "deny:10m", "deny_ip:10m", "limit:10r/m"];
 const WORDS: [(&str, &str, &str); 3] = [
     ("on", "Methods and path", "POST:/login"),
     ("when", "Conditions", "status=401,403;user=present"),
-    ("over", "More than, in", "10/5m"),
+    ("over", "Fires with more than, in", "10/5m"),
 ];
 
 /// What was posted by the editor.

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use super::html::{duration, encoded, incomplete, page, short, size, time, visible};
 use super::{Viewer, filters, sessions, timeline};
 use api_sessions_cloud_api::api::query::{MAX_LIMIT, RawQuery};
-use api_sessions_cloud_api::api::rules::denials::{self, RuleDenial};
+use api_sessions_cloud_api::api::rules::denials::{self, Denied, RuleDenial};
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::{Path, Query};
 use api_sessions_cloud_api::state::AppState;
@@ -66,7 +66,7 @@ pub async fn open(
             h1 { "Session " code data-copy { (summary.session) } }
             (incomplete(&detail.incomplete))
             (facts(&detail, denied.as_ref()))
-            (actions(&viewer, &summary.session, denied.as_ref(), by_rule.as_ref()))
+            (actions(&viewer, &summary.session, denied.as_ref(), &by_rule))
             (timeline::draw(&viewer, &shown.items))
             @if shown.next.is_some() { p.quiet { "The chart shows the first " (shown.items.len()) " requests." } }
             div.split {
@@ -134,7 +134,7 @@ fn actions(
     viewer: &Viewer,
     session: &str,
     denied: Option<&DenyEntry>,
-    by_rule: Option<&RuleDenial>,
+    by_rule: &[RuleDenial],
 ) -> Markup {
     html! {
         @if let Some(entry) = denied {
@@ -146,14 +146,22 @@ fn actions(
                 @if let Some(reason) = &entry.reason { ": " (short(reason, 300)) }
             }
         }
-        @if let Some(denial) = by_rule {
+        @for denial in by_rule {
             p.notice.bad {
-                "Denied by rule " a href=(viewer.link(&format!("/rules?rule={}#sessions", encoded(&denial.rule)))) { (short(&denial.rule, 64)) }
+                @if let Denied::Address(address) = &denial.denied { "Its address " code { (short(address, 64)) } " is denied by rule " }
+                @else { "Denied by rule " }
+                a href=(viewer.link(&format!("/rules?rule={}#sessions", encoded(&denial.rule)))) { (short(&denial.rule, 64)) }
                 " since " (time(denial.since)) " UTC until " (time(denial.until)) " UTC, on the node where it fired"
+            }
+            @if let (Denied::Address(address), true) = (&denial.denied, viewer.is_admin) {
+                form.inline method="post" action=(viewer.link("/denylist/remove")) {
+                    input type="hidden" name="session" value=(address);
+                    button.plain { "Let " (short(address, 64)) " in again" }
+                }
             }
         }
         @if viewer.is_admin {
-            @if denied.is_some() || by_rule.is_some() {
+            @if denied.is_some() || by_rule.iter().any(|one| matches!(one.denied, Denied::Session(_))) {
                 form.inline method="post" action=(viewer.link("/denylist/remove")) {
                     input type="hidden" name="session" value=(session);
                     input type="hidden" name="back" value="session";

@@ -46,6 +46,7 @@ impl ParameterHash {
 }
 
 /// BLAKE3 in keyed mode, with a key for each purpose derived from the secret once.
+#[derive(Clone)]
 pub struct Hasher {
     session: [u8; 32],
     parameter: [u8; 32],

@@ -17,7 +17,8 @@ pub use record::{Evidence, FullRequest, Param, ParamType, Record, RuleHit, Sourc
 pub use rule::SessionRule;
 pub use session_id::{BadSessionId, SessionId, hex};
 pub use sync::{
-    DenyEntry, Lifted, Parameter, ParameterExport, ParameterSet, SyncDocument, SyncReport,
+    DenyEntry, Lifted, LiftedAddress, Parameter, ParameterExport, ParameterSet, SyncDocument,
+    SyncReport,
 };
 
 /// Content type of a batch of records.

@@ -25,6 +25,9 @@ pub struct SyncDocument {
     /// Sessions whose denials by rules of nodes were taken off within the last day.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lifted: Vec<Lifted>,
+    /// Addresses whose denials by rules of nodes were taken off within the last day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lifted_addresses: Vec<LiftedAddress>,
 }
 
 /// A session whose denials by rules of nodes were taken off.
@@ -33,6 +36,16 @@ pub struct SyncDocument {
 pub struct Lifted {
     /// Session id: 32 lower-case hex digits.
     pub session: String,
+    /// Denials that began before end, milliseconds since 1970.
+    pub ts: u64,
+}
+
+/// An address whose denials by rules of nodes were taken off.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LiftedAddress {
+    /// An IPv4 address, or the /64 of an IPv6 one: `2001:db8::/64`.
+    pub address: String,
     /// Denials that began before end, milliseconds since 1970.
     pub ts: u64,
 }

@@ -40,7 +40,7 @@ pub trait Facts {
     fn session(&self) -> &[u8];
     /// Client address as text.
     fn ip(&self) -> &[u8];
-    /// JA4 of the client's TLS.
+    /// JA4 of the client's TLS; its stable form, where there is one.
     fn ja4(&self) -> Option<&[u8]>;
     /// It is the first request of its session.
     fn begins_session(&self) -> Answer;

@@ -17,7 +17,7 @@ pub enum Per {
     User,
     /// A client address; an IPv6 one by its /64.
     Ip,
-    /// JA4 of the client's TLS.
+    /// JA4 of the client's TLS; its stable form, where there is one.
     Ja4,
     /// A session at one endpoint.
     SessionEndpoint,

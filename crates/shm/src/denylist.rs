@@ -92,6 +92,13 @@ impl Denylist {
         (0..DENY_LOOKUP_ATTEMPTS).find_map(|_| attempt()).unwrap_or(false)
     }
 
+    /// When this node itself denied `session` (milliseconds since 1970), whether or not that is over.
+    pub fn denied_since(&self, session: &SessionId) -> Option<u64> {
+        let bucket = self.bucket(hash::id_words(session));
+        let attempt = || lookup::local_since(self, &bucket);
+        (0..DENY_LOOKUP_ATTEMPTS).find_map(|_| attempt()).flatten()
+    }
+
     /// Passes each entry in force at `now_ms` to `visit`, in no particular order. An entry that is replaced
     /// during the call may be passed twice. Takes no lock, so `visit` may do anything.
     pub fn list(&self, now_ms: u64, visit: &mut dyn FnMut(DenyEntry, EntryOrigin)) {

@@ -58,7 +58,7 @@ pub struct DenyChange {
     pub action: String,
     /// Who did it.
     pub by: String,
-    /// The entry that was added or removed; of a lift, the session alone.
+    /// The entry that was added or removed; of a lift, the session or address alone.
     #[serde(flatten)]
     pub entry: DenyEntry,
 }
@@ -109,12 +109,12 @@ pub trait Control: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     fn undeny(&self, session: &str, by: &str, now: u64) -> Result<bool, StoreError>;
-    /// Takes off the denials of a session by rules of nodes.
+    /// Takes off the denials of a session, or of an address, by rules of nodes.
     ///
     /// # Errors
     /// [`StoreError`]
     fn lift(&self, session: &str, by: &str, now: u64) -> Result<(), StoreError>;
-    /// Sessions whose denials were taken off after `since` (ms since 1970), in no particular order; the most recent
+    /// Sessions and addresses whose denials were taken off after `since` (ms since 1970), in no particular order; the most recent
     /// ones, at most [`MAX_LIFTED`].
     ///
     /// # Errors

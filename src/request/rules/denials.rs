@@ -15,29 +15,34 @@ use api_sessions_rules::{Counts, Reaction, Rule, write_network};
 
 use super::counts::NodeCounts;
 use crate::directives::{Analysis, MainConf, NodeRule};
+use crate::request::context::RequestContext;
 
 /// Seed of the keys of these entries: no rule's count has it.
 const DENIALS: u64 = 0x6465_6e69_616c_7300;
 
-/// Denies the session or the address of a request with which a rule has fired.
+/// Denies the session or the address of a request with which a rule has fired. Whether the rule is in force against
+/// it: not where a denial was taken off by hand a while ago, and it has no other reaction.
 pub(super) fn react(
-    (r, main): (Request<'_>, &MainConf),
+    ctx: &RequestContext<'_>,
     counts: &NodeCounts<'_>,
     rule: &Rule,
     session: &SessionId,
     now_ms: u64,
-) {
+) -> bool {
+    let deny = |session: &SessionId, ms| deny(ctx, counts, rule, session, ms, now_ms);
+    let (mut denials, mut in_force) = (0, 0);
     for reaction in &rule.then {
-        match reaction {
-            Reaction::Deny(ms) => deny(main, counts, rule, session, *ms, now_ms),
+        let denied = match reaction {
+            Reaction::Deny(ms) => deny(session, *ms),
             Reaction::DenyIp(ms) => {
-                if let Some(address) = address_session(r, main) {
-                    deny(main, counts, rule, &address, *ms, now_ms);
-                }
+                address_session(ctx.r, ctx.main).is_some_and(|address| deny(&address, *ms))
             }
-            Reaction::Mark | Reaction::Limit(_) => {}
-        }
+            Reaction::Mark | Reaction::Limit(_) => continue,
+        };
+        denials += 1;
+        in_force += usize::from(denied);
     }
+    denials == 0 || in_force > 0 || rule.then.iter().any(|one| matches!(one, Reaction::Limit(_)))
 }
 
 /// The session that an address by itself would have: under its id, an address is denied.
@@ -47,26 +52,33 @@ pub(super) fn address_session(r: Request<'_>, main: &MainConf) -> Option<Session
     Some(main.runtime().hasher()?.session_id(Namespace::Ip, &counted))
 }
 
-/// Adds an entry to the node's own denylist, unless there is one, or one was taken off by hand a while ago.
+/// Adds an entry to the node's own denylist, unless there is one, or one was taken off by hand a while ago. Whether
+/// there is one now.
 fn deny(
-    main: &MainConf,
+    ctx: &RequestContext<'_>,
     counts: &NodeCounts<'_>,
     rule: &Rule,
     session: &SessionId,
     ms: u64,
     now_ms: u64,
-) {
-    let Some(writer) = main.runtime().denylist_writer() else { return };
+) -> bool {
+    let Some(writer) = ctx.main.runtime().denylist_writer() else { return false };
     let key = counts.hash(DENIALS, &session.0);
-    let begins = counts.update(key, now_ms, |words| {
-        let begins = now_ms >= words[1] && now_ms >= words[3];
-        if begins {
-            *words = [rule.id(), now_ms + ms, now_ms, 0, 0, 0, 0];
+    let entry = counts.update(key, now_ms, |words| {
+        if now_ms < words[1] {
+            return Entry::There;
         }
-        begins
+        if now_ms < words[3] {
+            return Entry::TakenOff;
+        }
+        *words = [rule.id(), now_ms + ms, now_ms, 0, 0, 0, 0];
+        Entry::Begins
     });
-    if begins != Some(true) {
-        return;
+    match entry {
+        Some(Entry::Begins) => {}
+        // Taken off a moment ago, it is not there.
+        Some(Entry::There) => return writer.list().denied_since(session).is_some(),
+        Some(Entry::TakenOff) | None => return false,
     }
     let entry = DenyEntry {
         session: session.to_string(),
@@ -79,7 +91,19 @@ fn deny(
     if writer.insert(&entry, now_ms).is_err() {
         // The next request that fires tries again.
         counts.update(key, now_ms, |words| words[1] = 0);
+        return false;
     }
+    if !ctx.worker.write_down(entry) {
+        counts.0.count_unwritten();
+    }
+    true
+}
+
+/// What is known of an entry of the denylist.
+enum Entry {
+    There,
+    TakenOff,
+    Begins,
 }
 
 /// An entry of the denylist was taken off by hand: for half of its time, no rule puts it back.

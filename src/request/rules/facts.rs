@@ -78,7 +78,7 @@ impl Facts for NodeFacts<'_> {
     }
 
     fn ja4(&self) -> Option<&[u8]> {
-        self.view.ja4(Ja4Form::Plain)
+        self.view.ja4(Ja4Form::Stable)
     }
 
     fn begins_session(&self) -> Answer {

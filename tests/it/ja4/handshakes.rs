@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::harness::get;
+use crate::harness::{eventually, get};
 
 use super::clients::{curl, curl_by_address, python, s_client};
 use super::oracle::{self, Ja4};
@@ -199,4 +199,21 @@ fn a_client_with_the_user_agent_of_another_has_its_own_session() {
     assert_ne!(session(&curl(server.port, &["-A", "browser", "--tls-max", "1.2"])), user);
     let plain = get(server.nginx.port, "/", &[("User-Agent", "browser")]).body;
     assert_eq!(member(&plain, "source"), "ip_ua");
+}
+
+/// One client of several protocols is one subject, which the plain form is not.
+#[test]
+fn a_rule_counts_a_client_by_the_stable_form() {
+    let server = Server::start(
+        "session_rule many over=1/1h per=ja4; log_format rules '$api_session_ja4 $api_session_rule'; access_log DIR/rules.log rules;",
+        "",
+    );
+    curl(server.port, &["--http2"]);
+    curl(server.port, &["--http1.1"]);
+    curl(server.port, &["--tls-max", "1.2"]);
+    let lines = eventually("the log", || {
+        Some(server.nginx.lines("rules.log")).filter(|lines| lines.len() == 3)
+    });
+    let rules: Vec<_> = lines.iter().map(|line| line.split(' ').nth(1).unwrap()).collect();
+    assert_eq!(rules, ["-", "many", "-"], "{lines:?}");
 }

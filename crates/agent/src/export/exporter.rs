@@ -7,7 +7,7 @@ mod relief;
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, never, select, tick};
 
@@ -19,7 +19,9 @@ use super::settings::ExportSettings;
 use super::spool::{Lost, Spool};
 use super::uplink::{Answered, Batch, Uplink};
 use crate::Stopped;
+use crate::clock::now_ms;
 use crate::remote_config::StateFile;
+use api_sessions_protocol::DenyEntry;
 use api_sessions_shm::{Consumer, ExportCounters, QueueHandle};
 
 /// How often queues of dead workers are looked for, and other things of no hurry done.
@@ -49,6 +51,11 @@ pub struct Exporter {
     spare: Vec<u8>,
     notes: LogSender,
     keeper: Option<StateFile>,
+    /// Denials by rules of this worker, and where they are written down.
+    denials: Receiver<DenyEntry>,
+    journal: Option<StateFile>,
+    /// The last denials could not be written down; it was told.
+    forgetful: bool,
     /// The cloud does not answer, or not well; it was told.
     away: bool,
     /// The last batch that was answered was refused for good.
@@ -102,6 +109,9 @@ impl Exporter {
             spare: Vec::new(),
             notes,
             keeper: None,
+            denials: never(),
+            journal: None,
+            forgetful: false,
             away: false,
             refusing: false,
         })
@@ -111,6 +121,12 @@ impl Exporter {
     #[must_use]
     pub fn keeping(self, keeper: Option<StateFile>) -> Self {
         Self { keeper, ..self }
+    }
+
+    /// Writes denials by rules down as they come, so that they survive whatever ends NGINX.
+    #[must_use]
+    pub fn writing_down(self, denials: Receiver<DenyEntry>, journal: Option<StateFile>) -> Self {
+        Self { denials, journal, ..self }
     }
 
     /// Sends what is left in queues of former configurations, too, once their workers have ended.
@@ -131,6 +147,10 @@ impl Exporter {
                     Ok((parcel, answer)) => self.answered(parcel, &answer),
                     // The thread is gone, which no code does.
                     Err(_) => self.answers = never(),
+                },
+                recv(self.denials) -> first => match first {
+                    Ok(first) => self.write_down(Some(first)),
+                    Err(_) => self.denials = never(),
                 },
                 recv(second) -> _ => self.once_a_second(),
                 default(pause) => {}
@@ -172,10 +192,25 @@ impl Exporter {
         self.keep(StateFile::keep);
     }
 
+    /// All that have come, with one write. A denial stays in force without; the next copy of the list has it.
+    fn write_down(&mut self, first: Option<DenyEntry>) {
+        let denials: Vec<DenyEntry> = first.into_iter().chain(self.denials.try_iter()).collect();
+        let Some(journal) = self.journal.as_ref().filter(|_| !denials.is_empty()) else { return };
+        let written = journal.write_down(&denials, now_ms());
+        let was_forgetful = std::mem::replace(&mut self.forgetful, written.is_err());
+        if let Err(error) = written
+            && !was_forgetful
+        {
+            let text = format!(
+                "denials by rules are in force, but not on disk before the next copy of the denylist: {error}"
+            );
+            self.notes.add(Severity::Error, text);
+        }
+    }
+
     fn keep(&mut self, how: fn(&mut StateFile, u64) -> io::Result<()>) {
         let Some(keeper) = &mut self.keeper else { return };
-        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        if let Err(error) = how(keeper, u64::try_from(now_ms).unwrap_or_default()) {
+        if let Err(error) = how(keeper, now_ms()) {
             let text = format!("the copy of the denylist cannot be written: {error}");
             self.notes.add(Severity::Error, text);
         }

@@ -22,7 +22,7 @@ const LOCK: &str = "denylist.lock";
 /// Larger files are not read, bytes.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// An order of `api_sessions_control`.
+/// An order of `api_sessions_control`, or of a rule.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Order {
@@ -78,16 +78,18 @@ impl Journal {
 }
 
 impl LockedJournal<'_> {
-    /// Adds an order. It is durable when this returns.
-    pub(super) fn add(&self, order: &Order) -> io::Result<()> {
-        // In a line of its own, even behind one that was torn.
-        let mut line = b"\n".to_vec();
-        serde_json::to_writer(&mut line, order)?;
-        line.push(b'\n');
+    /// Adds orders. They are durable when this returns.
+    pub(super) fn add(&self, orders: &[Order]) -> io::Result<()> {
+        // In lines of their own, even behind one that was torn.
+        let mut lines = b"\n".to_vec();
+        for order in orders {
+            serde_json::to_writer(&mut lines, order)?;
+            lines.push(b'\n');
+        }
         let path = self.directory.join(FILE);
         let is_new = !path.exists();
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-        file.write_all(&line)?;
+        file.write_all(&lines)?;
         file.sync_data()?;
         // A new name too survives a loss of power.
         if is_new { sync_directory(self.directory) } else { Ok(()) }
@@ -165,7 +167,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let journal = Journal::new(directory.path());
         for number in 0..6 {
-            journal.lock().unwrap().add(&remove(number)).unwrap();
+            journal.lock().unwrap().add(&[remove(number)]).unwrap();
             if [1, 3].contains(&number) {
                 journal.lock().unwrap().put_aside().unwrap();
             }
@@ -184,7 +186,7 @@ mod tests {
         fn an_order_that_was_torn_takes_no_other_with_it(torn in 0_usize..45, zeroes in 0_usize..3) {
             let directory = tempfile::tempdir().unwrap();
             let journal = Journal::new(directory.path());
-            journal.lock().unwrap().add(&remove(1)).unwrap();
+            journal.lock().unwrap().add(&[remove(1)]).unwrap();
             let path = directory.path().join(FILE);
             let whole = fs::read(&path).unwrap();
             let mut text = whole.clone();
@@ -192,7 +194,7 @@ mod tests {
             // A disk may have made the file longer before it wrote to it.
             text.extend(std::iter::repeat_n(0, zeroes));
             fs::write(&path, text).unwrap();
-            journal.lock().unwrap().add(&remove(2)).unwrap();
+            journal.lock().unwrap().add(&[remove(2)]).unwrap();
             let read = journal.lock().unwrap().read().unwrap();
             prop_assert_eq!(read.orders, [remove(1), remove(2)]);
             prop_assert_eq!(read.damaged, usize::from(torn > 1 || zeroes > 0));

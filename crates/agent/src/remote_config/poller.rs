@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use api_sessions_protocol::{
-    Lifted, SYNC_COUNTERS, SYNC_ERROR, SYNC_MODULE, SessionId, SyncDocument,
-};
+use api_sessions_protocol::{SYNC_COUNTERS, SYNC_ERROR, SYNC_MODULE, SessionId, SyncDocument};
 use ureq::Agent;
 use ureq::http::{HeaderValue, StatusCode};
 
+use super::{OrderError, StateFile};
 use crate::Stopped;
+use crate::clock::now_ms;
 use crate::export::{Backoff, ExportSettings, LogSender, Severity, agent, explain};
 use api_sessions_extract::MAX_PARAMETERS_BYTES;
 use api_sessions_extract::{BadParameters, CloudSettings, NoVariables, ParametersText};
@@ -35,10 +35,19 @@ pub struct SyncSettings {
     pub pid: u32,
 }
 
+/// The session of an address.
+pub type AddressSession = Box<dyn Fn(&str) -> Option<SessionId> + Send>;
+
 /// Where what it takes goes.
 pub struct SyncState {
     /// The denylist, if some location asks for it.
     pub deny: Option<DenylistWriter>,
+    /// Where what is taken off that list is written down.
+    pub journal: Option<StateFile>,
+    /// The session that an address by itself has on this node.
+    pub address_session: AddressSession,
+    /// Told of each denial by a rule that was taken off: for a while, no rule puts it back.
+    pub lifted: Box<dyn Fn(SessionId) + Send>,
     /// Keys and context parameters.
     pub settings: SharedConfig,
     /// The node's figures, as a JSON object, for the Console.
@@ -186,7 +195,7 @@ impl Poller {
                 );
                 self.note(Severity::Error, text);
             }
-            lift(deny, &document.lifted)?;
+            self.lift(deny, document)?;
         }
         let version = document.version.clone();
         let checked = CloudSettings::new(version.clone(), &document.parameters);
@@ -210,6 +219,47 @@ impl Poller {
         Ok(())
     }
 
+    /// Takes off this node's own denials by rules of sessions and addresses that were lifted since.
+    fn lift(&self, deny: &DenylistWriter, document: &SyncDocument) -> Result<(), NotTaken> {
+        let sessions = document
+            .lifted
+            .iter()
+            .filter_map(|one| Some((one.session.parse::<SessionId>().ok()?, one.ts)));
+        let addresses = document
+            .lifted_addresses
+            .iter()
+            .filter_map(|one| Some(((self.state.address_session)(&one.address)?, one.ts)));
+        let since: HashMap<String, u64> =
+            sessions.chain(addresses).map(|(session, ts)| (session.to_string(), ts)).collect();
+        if since.is_empty() {
+            return Ok(());
+        }
+        let mut over = Vec::new();
+        deny.list().list(0, &mut |entry, origin| {
+            let is_by_rule = entry.reason.as_deref().is_some_and(|text| text.starts_with(BY_RULE));
+            let is_over = since.get(&entry.session).is_some_and(|ts| entry.since < *ts);
+            if origin == EntryOrigin::Local && is_by_rule && is_over {
+                over.extend(entry.session.parse::<SessionId>());
+            }
+        });
+        for session in over {
+            let removed = match &self.state.journal {
+                Some(journal) => journal.remove(&session, now_ms()),
+                None => deny.remove(&session, EntryOrigin::Local).map_err(OrderError::NotTaken),
+            };
+            match removed {
+                Err(OrderError::NotTaken(error)) => return Err(NotTaken::Busy(error.to_string())),
+                Err(OrderError::NotDurable(error)) => self.note(
+                    Severity::Error,
+                    format!("sync: a denial was taken off until NGINX restarts: {error}"),
+                ),
+                Ok(_) => {}
+            }
+            (self.state.lifted)(session);
+        }
+        Ok(())
+    }
+
     fn refuse(&mut self, version: Option<String>, reason: String) {
         if self.error.as_ref() != Some(&reason) {
             let text = format!("sync: a document of the cloud is not taken in full: {reason}");
@@ -224,28 +274,6 @@ impl Poller {
     fn note(&self, severity: Severity, text: String) {
         self.notes.add(severity, text);
     }
-}
-
-/// Takes off this node's own denials by rules of sessions that were lifted since.
-fn lift(deny: &DenylistWriter, lifted: &[Lifted]) -> Result<(), NotTaken> {
-    if lifted.is_empty() {
-        return Ok(());
-    }
-    let since: HashMap<&str, u64> =
-        lifted.iter().map(|one| (one.session.as_str(), one.ts)).collect();
-    let mut over = Vec::new();
-    deny.list().list(0, &mut |entry, origin| {
-        let is_by_rule = entry.reason.as_deref().is_some_and(|text| text.starts_with(BY_RULE));
-        let is_over = since.get(entry.session.as_str()).is_some_and(|ts| entry.since < *ts);
-        if origin == EntryOrigin::Local && is_by_rule && is_over {
-            over.extend(entry.session.parse::<SessionId>());
-        }
-    });
-    for session in over {
-        let removed = deny.remove(&session, EntryOrigin::Local);
-        removed.map_err(|error| NotTaken::Busy(error.to_string()))?;
-    }
-    Ok(())
 }
 
 /// As it may stand in a header.

@@ -224,6 +224,27 @@ impl StateFile {
         self.take(now_ms, change, || Order::Remove(session.to_string()))
     }
 
+    /// Writes down denials that rules have put in force. They are durable when this returns. What was taken off
+    /// meanwhile is left out: its removal may be written down already.
+    ///
+    /// # Errors
+    /// As the file system has them.
+    pub fn write_down(&self, denials: &[DenyEntry], now_ms: u64) -> io::Result<()> {
+        if self.journal.bytes() > MAX_ORDERS_BYTES {
+            // The journal goes on without it.
+            let _ = self.write(now_ms);
+        }
+        let locked = self.journal.lock()?;
+        let list = self.deny.list();
+        let is_in_force = |entry: &&DenyEntry| {
+            let session = entry.session.parse::<SessionId>();
+            session.is_ok_and(|session| list.denied_since(&session) == Some(entry.since))
+        };
+        let orders: Vec<Order> =
+            denials.iter().filter(is_in_force).cloned().map(Order::Deny).collect();
+        if orders.is_empty() { Ok(()) } else { locked.add(&orders) }
+    }
+
     /// Under the lock the list and the journal change in the same order, whichever workers take orders.
     fn take(
         &self,
@@ -238,7 +259,7 @@ impl StateFile {
         let locked = self.journal.lock();
         let is_changed = change()?;
         if is_changed {
-            locked?.add(&order())?;
+            locked?.add(&[order()])?;
         }
         Ok(is_changed)
     }

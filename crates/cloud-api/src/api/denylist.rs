@@ -124,11 +124,11 @@ pub async fn add(
     Ok((StatusCode::CREATED, Json(entry)))
 }
 
-/// Removes a session from the denylist, and takes off a denial by a rule on the nodes.
+/// Removes a session from the denylist, and takes off a denial by a rule on the nodes, of a session or an address.
 #[utoipa::path(
     delete,
     path = "/v1/denylist/{session}",
-    params(("session" = String, Path, description = "Session id.")),
+    params(("session" = String, Path, description = "Session id; or the address that a rule denied, an IPv6 one by its network: 2001:db8::%2F64.")),
     responses(
         (status = 204, description = "The session is no longer denied."),
         (status = 404, description = "The session is not on the denylist.")
@@ -145,7 +145,8 @@ pub async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Removes a session, for the API and the Console, and takes off its denial by a rule; `false` if there was neither.
+/// Removes a session, for the API and the Console, and takes off its denial by a rule, or that of an address; `false`
+/// if there was neither.
 ///
 /// # Errors
 /// The error of the store.
@@ -159,7 +160,7 @@ pub async fn remove_entry(
         .change(move |store| {
             let now = now_ms();
             let was_on = store.undeny(&of, &by, now)?;
-            let is_denied_by_rule = denials::of_session(store, &of, now)?.is_some();
+            let is_denied_by_rule = denials::is_denied(store, &of, now)?;
             if is_denied_by_rule {
                 store.lift(&of, &by, now)?;
             }

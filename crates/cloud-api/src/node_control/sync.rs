@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api_sessions_protocol::SyncDocument;
+use api_sessions_protocol::{Lifted, LiftedAddress, SessionId, SyncDocument};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -94,12 +94,18 @@ async fn document(state: &AppState, version: String) -> Result<Response, AppErro
     let document = state
         .read(move |store| {
             // The version was read before the rest, so the next poll delivers a change made in between.
+            let (lifted, addresses): (Vec<_>, Vec<_>) = store
+                .lifted(now_ms().saturating_sub(LIFTED))?
+                .into_iter()
+                .partition(|one| one.session.parse::<SessionId>().is_ok());
+            let of_address = |one: Lifted| LiftedAddress { address: one.session, ts: one.ts };
             Ok(SyncDocument {
                 version,
                 denylist: store.denylist(now_ms())?,
                 parameters: store.parameters()?,
                 rules: store.rules()?,
-                lifted: store.lifted(now_ms().saturating_sub(LIFTED))?,
+                lifted,
+                lifted_addresses: addresses.into_iter().map(of_address).collect(),
             })
         })
         .await?;

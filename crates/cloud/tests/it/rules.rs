@@ -66,6 +66,11 @@ fn a_rule_is_tried_on_stored_requests() {
             json!({"ts": start + u64::from(n), "method": "POST", "path": "/login"}),
         ));
     }
+    // A rule that was enforced fired with the last one, which was answered and counted.
+    if let Some(last) = lines.iter_mut().rev().find(|line| line["session"] == json!(session(1))) {
+        last["rules"] =
+            json!([{"name": "logins", "count": 12, "then": "deny:10m", "enforced": true}]);
+    }
     // Refused ones are not counted on the node.
     lines.extend((0..20).map(|n| {
         let mut line = failure(4, 300 + n, start + u64::from(n));
@@ -138,6 +143,9 @@ fn what_records_do_not_have_is_said() {
     let distinct = json!({"name": "a", "count": "distinct:request.body.json.ok", "over": "0/5m"});
     let found = try_rule(&cloud, distinct);
     assert_eq!((&found["counted"], found["incomplete"].as_array().unwrap().len()), (&json!(2), 1));
+    let found = try_rule(&cloud, json!({"name": "a", "over": "0/5m", "per": "ja4"}));
+    let said = found["incomplete"][0].as_str().unwrap();
+    assert!(said.contains("plain form of JA4"), "{said}");
     // What all records have needs no parameter.
     let found = try_rule(&cloud, rule("request.method=GET;request.ip!=192.0.2.99"));
     assert_eq!((&found["counted"], &found["incomplete"]), (&json!(3), &json!([])));
@@ -223,4 +231,48 @@ fn a_denial_by_a_rule_is_shown_and_taken_off() {
         json!({"ts": now_ms(), "rules": hit("logins", 11, "mark,deny:10m", true)}),
     )]);
     assert!(page("/denylist".into()).contains(&session(1)));
+}
+
+#[test]
+fn an_address_that_a_rule_denies_is_shown_and_taken_off() {
+    let cloud = Cloud::start();
+    let now = now_ms();
+    let hit = |count: u64, then: &str| json!([{"name": "stuffing", "count": count, "then": then, "enforced": true}]);
+    let of = |n: u32, ip: &str, then: &str| {
+        record(n, n, json!({"ts": now - 9000, "ip": ip, "rules": hit(21, then)}))
+    };
+    cloud.post(&[
+        of(1, "192.0.2.1", "mark,deny_ip:1h"),
+        of(2, "2001:db8::7", "deny_ip:1h,deny:1h"),
+        of(3, "192.0.2.3", "deny_ip:5s"),
+        record(4, 4, json!({"ts": now - 8000, "ip": "192.0.2.4", "denied": true, "rules": hit(0, "deny_ip:1h")})),
+    ]);
+    let list = || cloud.get("/denylist").text();
+    for (shown, is) in [
+        ("192.0.2.1", true),
+        ("2001:db8::/64", true),
+        (&*session(2), true),
+        (&*session(1), false),
+        ("192.0.2.3", false),
+        ("192.0.2.4", false),
+    ] {
+        assert_eq!(list().contains(shown), is, "{shown}");
+    }
+    let of_session = cloud.get(&format!("/sessions/{}", session(1))).text();
+    assert!(of_session.contains("Its address") && of_session.contains("192.0.2.1"));
+
+    let remove = |subject: &str| {
+        cloud.send("DELETE", &format!("/v1/denylist/{subject}"), &cloud.admin, &[], b"").status
+    };
+    let removed = ["2001:db8::%2F64", "192.0.2.3", "192.0.2.1"].map(remove);
+    assert_eq!(removed, [204, 404, 204]);
+    assert_eq!(remove("192.0.2.1"), 404, "it is off already");
+    assert!(!list().contains("192.0.2.1") && !list().contains("2001:db8::/64"));
+    assert!(list().contains(&session(2)), "its address is not the session");
+    let document = cloud.send("GET", "/v1/sync?node=n1&wait=0", &cloud.ingest, &[], b"").json();
+    let lifted = document["lifted_addresses"].as_array().unwrap();
+    let mut lifted: Vec<_> = lifted.iter().map(|one| one["address"].as_str().unwrap()).collect();
+    lifted.sort_unstable();
+    assert_eq!(lifted, ["192.0.2.1", "2001:db8::/64"]);
+    assert_eq!(document["lifted"], json!(null));
 }

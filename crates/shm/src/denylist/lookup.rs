@@ -48,6 +48,26 @@ pub(super) fn follow_chain(
     Some(false)
 }
 
+/// The begin of this node's own entry in the chain of a bucket. `None`: a cell was reused during the walk; start over.
+pub(super) fn local_since(list: &Denylist, bucket: &BucketRef) -> Option<Option<u64>> {
+    let Some(head) = list.memory.heads().get(bucket.bucket) else { return Some(None) };
+    let mut link = Link::load(head);
+    for _ in 0..DENY_CHAIN_CELLS {
+        let Some(number) = link.cell() else { return Some(None) };
+        let cell = list.memory.cell(number)?;
+        let fields = Fields::load(cell);
+        let next = Link::load(&cell.next);
+        if !cell.is_current(link.generation()) {
+            return None;
+        }
+        if fields.id == bucket.id && fields.mark() == 0 {
+            return Some(Some(fields.since_ms()));
+        }
+        link = next;
+    }
+    Some(None)
+}
+
 /// Whether `application` is one of the entry's.
 #[cold]
 fn names_application(list: &Denylist, fields: &Fields, application: &[u8]) -> bool {

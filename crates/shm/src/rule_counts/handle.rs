@@ -69,6 +69,11 @@ impl RuleCountsHandle {
         Some(result)
     }
 
+    /// Counts a denial that was not written down at once.
+    pub fn count_unwritten(&self) {
+        add(&self.worker().counters.unwritten, 1);
+    }
+
     #[inline]
     fn lock(&self, key: u64) -> Option<&CountSet> {
         let number = self.counts.number(key);

@@ -11,6 +11,7 @@ metrics! {
     event_loop created "rule_counts_created_total": "Counts of rules that were created.";
     event_loop evicted "rule_counts_evicted_total": "Counts of rules, unused for longest, that made room: the zone is too small." reported;
     event_loop lock_busy "rule_counts_lock_busy_total": "Requests that a rule did not count since a lock was held for too long.";
+    event_loop unwritten "rule_denials_unwritten_total": "Denials by rules that were too many at a time to be written down at once: the next copy of the denylist has them." reported;
     event_loop lost "rule_counts_lost_total": "Counts of rules lost because a process died while it wrote them.";
 }
 

@@ -11,6 +11,7 @@ impl Exporter {
     /// The last round, within the time that a worker has to end: what can be sent is sent, the rest is
     /// spooled. What is left then stays in shared memory, for the workers of the next generation.
     pub(super) fn drain(mut self) {
+        self.write_down(None);
         self.keep(StateFile::keep_now);
         let now = Instant::now();
         let deadline = now + self.settings.shutdown;

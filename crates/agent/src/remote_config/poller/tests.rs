@@ -42,6 +42,7 @@ fn cloud(answers: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String>>>) 
 
 struct Running {
     deny: DenylistWriter,
+    lifted: Receiver<SessionId>,
     region: SharedConfig,
     stop: Stop,
     notes: Receiver<LogEvent>,
@@ -53,6 +54,16 @@ fn start(url: &str) -> Running {
 }
 
 fn start_with(url: &str, region: SharedConfig) -> Running {
+    let deny = testing::denylist(1 << 20).join(1, std::process::id());
+    start_beside(url, region, deny, None)
+}
+
+fn start_beside(
+    url: &str,
+    region: SharedConfig,
+    deny: DenylistWriter,
+    journal: Option<StateFile>,
+) -> Running {
     let export = ExportSettings {
         endpoint: Endpoint::parse("http://127.0.0.1:1").unwrap(),
         token: Some("secret-token".to_owned()),
@@ -67,16 +78,19 @@ fn start_with(url: &str, region: SharedConfig) -> Running {
         spool: None,
     };
     let settings = SyncSettings { export, url: url.to_owned(), pid: std::process::id() };
-    let deny = testing::denylist(1 << 20).join(1, std::process::id());
+    let (to_loop, lifted) = crossbeam_channel::unbounded();
     let state = SyncState {
         deny: Some(deny),
+        journal,
+        address_session: Box::new(|address| (address == "192.0.2.4").then(|| FOUR.parse().ok())?),
+        lifted: Box::new(move |session| to_loop.send(session).unwrap()),
         settings: region,
         counters: Box::new(|| "{\"records_sent_total\":7}".to_owned()),
     };
     let (to_log, notes) = log_channel();
     let (stop, stopped) = stop_channel();
     let poller = Poller::new(settings, state, to_log, stopped);
-    Running { deny, region, stop, notes, thread: std::thread::spawn(move || poller.run()) }
+    Running { deny, lifted, region, stop, notes, thread: std::thread::spawn(move || poller.run()) }
 }
 
 impl Running {
@@ -103,6 +117,7 @@ impl Running {
 const ONE: &str = "11111111111111111111111111111111";
 const TWO: &str = "22222222222222222222222222222222";
 const THREE: &str = "33333333333333333333333333333333";
+const FOUR: &str = "44444444444444444444444444444444";
 
 #[test]
 fn documents_are_taken_and_polls_say_which() {
@@ -151,9 +166,13 @@ fn parameters_that_are_wrong_stay_as_before_and_hold_back_no_denylist() {
 #[test]
 fn a_denial_by_a_rule_that_was_taken_off_ends_and_no_other() {
     let (url, heads) = cloud(&[
-        r#"200 {"version":"a","lifted":[{"session":"11111111111111111111111111111111","ts":500},{"session":"22222222222222222222222222222222","ts":500},{"session":"33333333333333333333333333333333","ts":500}]}"#,
+        r#"200 {"version":"a","lifted":[{"session":"11111111111111111111111111111111","ts":500},{"session":"22222222222222222222222222222222","ts":500},{"session":"33333333333333333333333333333333","ts":500}],"lifted_addresses":[{"address":"192.0.2.4","ts":500},{"address":"192.0.2.5","ts":500}]}"#,
     ]);
-    let running = start(&url);
+    let directory = tempfile::tempdir().unwrap();
+    let deny = testing::denylist(1 << 20).join(1, std::process::id());
+    let journal = StateFile::new(directory.path(), deny, None);
+    let region = testing::shared_config(MAX_PARAMETERS_BYTES);
+    let running = start_beside(&url, region, deny, Some(journal));
     let deny = |session: &str, since, reason: &str| {
         let (session, reason) = (session.to_owned(), Some(reason.to_owned()));
         let entry = DenyEntry { session, since, reason, ..DenyEntry::default() };
@@ -162,11 +181,18 @@ fn a_denial_by_a_rule_that_was_taken_off_ends_and_no_other() {
     // By a rule again, after it was lifted; by an operator; by a rule before.
     deny(TWO, 600, "rule logins");
     deny(THREE, 400, "seen by hand");
+    deny(FOUR, 400, "rule stuffing");
     deny(ONE, 400, "rule logins");
-    running.wait_for(|running| !running.denies(ONE));
+    running.wait_for(|running| !running.denies(ONE) && !running.denies(FOUR));
     let polls = heads.lock().len();
     running.wait_for(|_| heads.lock().len() > polls + 1);
     assert!(running.denies(TWO) && running.denies(THREE));
+    // Whoever puts entries in force hears of both, and no restart brings them back.
+    let mut lifted: Vec<_> = running.lifted.try_iter().map(|id| id.to_string()).collect();
+    lifted.sort_unstable();
+    assert_eq!(lifted, [ONE, FOUR]);
+    let journal = std::fs::read_to_string(directory.path().join("denylist.journal")).unwrap();
+    assert_eq!(journal.matches("remove").count(), 2, "{journal}");
     assert_eq!(running.finish(), []);
 }
 

@@ -255,3 +255,22 @@ fn a_worker_that_was_killed_while_it_restored_left_half_of_the_list() {
     next.restore(1, 1).unwrap();
     assert_eq!(entries(&next), entries(&first));
 }
+
+#[test]
+fn denials_by_rules_are_written_down_unless_taken_off_meanwhile() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = restored(directory.path());
+    let denials: Vec<_> =
+        (1..=3).map(|n| DenyEntry { since: u64::from(n) * 100, ..entry(n) }).collect();
+    denials.iter().for_each(|denial| first.deny.insert(denial, 1).unwrap());
+    // One is taken off by hand before it is written down; one is taken off and comes again later.
+    assert!(first.remove(&id(1), 1).unwrap());
+    first.deny.insert(&DenyEntry { since: 900, ..entry(3) }, 1).unwrap();
+    first.write_down(&denials, 1).unwrap();
+    assert_eq!(entries(&restored(directory.path())), [(format!("{:032x}", 2), EntryOrigin::Local)]);
+    // The disk is full, or the directory is gone.
+    fs::remove_dir_all(directory.path()).unwrap();
+    fs::write(directory.path(), "").unwrap();
+    assert!(first.write_down(&denials, 1).is_err());
+    fs::remove_file(directory.path()).unwrap();
+}

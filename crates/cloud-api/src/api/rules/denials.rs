@@ -1,4 +1,4 @@
-//! Sessions that nodes deny because a rule fired, as far as records tell.
+//! Sessions and addresses that nodes deny because a rule fired, as far as records tell.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use ahash::AHashMap;
 use api_sessions_extract::NoVariables;
 use api_sessions_protocol::{Record, SessionRule};
-use api_sessions_rules::{Reaction, Rule};
+use api_sessions_rules::{Reaction, Rule, write_network};
 
 use api_sessions_store::{ReplayQuery, RequestQuery, Store, StoreError};
 
@@ -19,11 +19,29 @@ const NEWEST: usize = 1000;
 /// Most denials that are listed.
 pub const MAX_DENIALS: usize = 1000;
 
-/// A session that a rule denied.
+/// Whom a rule denied.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Denied {
+    /// A session, by its id.
+    Session(String),
+    /// An IPv4 address, or the /64 of an IPv6 one: `2001:db8::/64`.
+    Address(String),
+}
+
+impl Denied {
+    /// The id or address.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Session(text) | Self::Address(text) => text,
+        }
+    }
+}
+
+/// A session or address that a rule denied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleDenial {
-    /// Session id.
-    pub session: String,
+    /// Whom.
+    pub denied: Denied,
     /// Name of the rule.
     pub rule: String,
     /// Start of the request with which it fired, ms since 1970.
@@ -32,7 +50,49 @@ pub struct RuleDenial {
     pub until: u64,
 }
 
-/// The denial of one session that ends last.
+/// Denials in force, of each subject the one that ends last.
+struct InForce {
+    now: u64,
+    lifted: AHashMap<String, u64>,
+    times: Times,
+    found: BTreeMap<Denied, RuleDenial>,
+}
+
+impl InForce {
+    fn new(store: &dyn Store, now: u64) -> Result<Self, StoreError> {
+        let lifted = store.lifted(now.saturating_sub(PERIOD))?;
+        let lifted = lifted.into_iter().map(|one| (one.session, one.ts)).collect();
+        Ok(Self { now, lifted, times: Times::default(), found: BTreeMap::new() })
+    }
+
+    fn add(&mut self, record: &Record<'_>) {
+        // Of requests that the denylist refused, the count is 0.
+        for hit in record.rules.iter().filter(|hit| hit.enforced && hit.count > 0) {
+            let (session, address) = self.times.of(&hit.then);
+            let session = session.map(|ms| (Denied::Session(record.session.to_string()), ms));
+            let address = address.map(|ms| (Denied::Address(network(&record.ip)), ms));
+            for (denied, ms) in session.into_iter().chain(address) {
+                let until = record.ts.saturating_add(ms);
+                let is_lifted = self.lifted.get(denied.as_str()).is_some_and(|ts| *ts > record.ts);
+                let ends_later = self.found.get(&denied).is_none_or(|other| other.until < until);
+                if until > self.now && !is_lifted && ends_later {
+                    let (rule, since) = (hit.name.to_string(), record.ts);
+                    let denial = RuleDenial { denied: denied.clone(), rule, since, until };
+                    self.found.insert(denied, denial);
+                }
+            }
+        }
+    }
+
+    /// The newest first.
+    fn finish(self) -> Vec<RuleDenial> {
+        let mut all: Vec<RuleDenial> = self.found.into_values().collect();
+        all.sort_by_key(|denial| std::cmp::Reverse(denial.since));
+        all
+    }
+}
+
+/// Denials with which requests of one session began: its own, and of its addresses.
 ///
 /// # Errors
 /// The error of the store.
@@ -40,74 +100,64 @@ pub fn of_session(
     store: &dyn Store,
     session: &str,
     now: u64,
-) -> Result<Option<RuleDenial>, StoreError> {
+) -> Result<Vec<RuleDenial>, StoreError> {
     let query = RequestQuery {
         session: session.to_owned(),
         descending: true,
         limit: NEWEST,
         ..RequestQuery::default()
     };
-    let newest = store.requests(&query)?;
-    let mut found: Option<RuleDenial> = None;
-    for request in newest.items {
-        if let Some(denial) = Times::default().denial(&request.record)
-            && found.as_ref().is_none_or(|found| found.until < denial.until)
-        {
-            found = Some(denial);
-        }
-    }
-    let Some(denial) = found.filter(|denial| denial.until > now) else { return Ok(None) };
-    let lifted = store.lifted(now.saturating_sub(PERIOD))?;
-    let is_lifted = lifted.iter().any(|one| one.session == session && one.ts > denial.since);
-    Ok((!is_lifted).then_some(denial))
+    let mut found = InForce::new(store, now)?;
+    store.requests(&query)?.items.iter().for_each(|request| found.add(&request.record));
+    Ok(found.finish())
 }
 
-/// All denials in force, the newest first.
+/// Whether a session, by its id, or an address is denied by a rule.
+///
+/// # Errors
+/// The error of the store.
+pub fn is_denied(store: &dyn Store, subject: &str, now: u64) -> Result<bool, StoreError> {
+    let of_session = of_session(store, subject, now)?;
+    if of_session.iter().any(|one| one.denied == Denied::Session(subject.to_owned())) {
+        return Ok(true);
+    }
+    let address = Denied::Address(subject.to_owned());
+    Ok(collect(store, now)?.found.contains_key(&address))
+}
+
+/// All denials in force, the newest first; at most [`MAX_DENIALS`].
 ///
 /// # Errors
 /// The error of the store.
 pub fn all(store: &dyn Store, now: u64) -> Result<Vec<RuleDenial>, StoreError> {
-    let query = ReplayQuery { from: now.saturating_sub(PERIOD), to: now, with_rules: true };
-    let lifted: AHashMap<String, u64> =
-        store.lifted(query.from)?.into_iter().map(|one| (one.session, one.ts)).collect();
-    let (mut times, mut found) = (Times::default(), BTreeMap::<String, RuleDenial>::new());
-    store.replay(&query, &mut |request| {
-        let Some(denial) = times.denial(&request.record) else { return ControlFlow::Continue(()) };
-        let is_lifted = lifted.get(&denial.session).is_some_and(|ts| *ts > denial.since);
-        let ends_later = found.get(&denial.session).is_none_or(|other| other.until < denial.until);
-        if denial.until > now && !is_lifted && ends_later {
-            found.insert(denial.session.clone(), denial);
-        }
-        ControlFlow::Continue(())
-    })?;
-    let mut all: Vec<RuleDenial> = found.into_values().collect();
-    all.sort_by_key(|denial| std::cmp::Reverse(denial.since));
+    let mut all = collect(store, now)?.finish();
     all.truncate(MAX_DENIALS);
     Ok(all)
 }
 
-/// Times of denials by the text of reactions, which are few.
+fn collect(store: &dyn Store, now: u64) -> Result<InForce, StoreError> {
+    let query = ReplayQuery { from: now.saturating_sub(PERIOD), to: now, with_rules: true };
+    let mut found = InForce::new(store, now)?;
+    store.replay(&query, &mut |request| {
+        found.add(&request.record);
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
+}
+
+/// The address as nodes deny it.
+fn network(ip: &str) -> String {
+    let mut network = Vec::new();
+    write_network(ip.as_bytes(), &mut network);
+    String::from_utf8_lossy(&network).into_owned()
+}
+
+/// Times of denials of the session and of the address by the text of reactions, which are few.
 #[derive(Default)]
-struct Times(AHashMap<String, Option<u64>>);
+struct Times(AHashMap<String, (Option<u64>, Option<u64>)>);
 
 impl Times {
-    /// The denial that began with a request.
-    fn denial(&mut self, record: &Record<'_>) -> Option<RuleDenial> {
-        // Of requests that the denylist refused, the count is 0.
-        let fired = record.rules.iter().filter(|hit| hit.enforced && hit.count > 0);
-        fired
-            .filter_map(|hit| {
-                Some(RuleDenial {
-                    session: record.session.to_string(),
-                    rule: hit.name.to_string(),
-                    since: record.ts,
-                    until: record.ts.saturating_add(self.of(&hit.then)?),
-                })
-            })
-            .max_by_key(|denial| denial.until)
-    }
-
-    fn of(&mut self, then: &str) -> Option<u64> {
+    fn of(&mut self, then: &str) -> (Option<u64>, Option<u64>) {
         if let Some(known) = self.0.get(then) {
             return *known;
         }
@@ -117,17 +167,21 @@ impl Times {
             then: Some(then.to_owned()),
             ..SessionRule::default()
         };
-        let rule = Rule::new(text, &mut NoVariables).ok();
-        let time = rule.and_then(|rule| {
-            rule.reaction(|reaction| match reaction {
+        let times = Rule::new(text, &mut NoVariables).map_or((None, None), |rule| {
+            let session = rule.reaction(|reaction| match reaction {
                 Reaction::Deny(ms) => Some(*ms),
                 _ => None,
-            })
+            });
+            let address = rule.reaction(|reaction| match reaction {
+                Reaction::DenyIp(ms) => Some(*ms),
+                _ => None,
+            });
+            (session, address)
         });
         // What records say may be anything.
         if self.0.len() < 1000 {
-            self.0.insert(then.to_owned(), time);
+            self.0.insert(then.to_owned(), times);
         }
-        time
+        times
     }
 }
