@@ -2,7 +2,9 @@
 
 use std::io::{Read, Write};
 
-use crate::harness::{Answer, Cloud, Nginx, eventually, get, next_millisecond, request};
+use crate::harness::{
+    Answer, Cloud, Daemon, Nginx, eventually, get, next_millisecond, request, signal,
+};
 use serde_json::json;
 
 const SERVER: &str = "
@@ -222,6 +224,30 @@ fn a_denial_that_was_acknowledged_was_lost_when_nginx_was_killed_at_once() {
     let nginx = start(nginx.kill_all());
     assert_eq!(get(nginx.port, "/", &[("S", "bad")]).status, 403);
     assert_eq!(get(nginx.port, "/", &[("S", "good")]).status, 200);
+}
+
+#[test]
+fn a_denial_just_before_a_binary_upgrade_was_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let secret = directory.path().join("secret");
+    std::fs::write(&secret, [7; 32]).unwrap();
+    let secret = secret.display();
+    let nginx = Daemon::start(&format!(
+        "api_sessions_secret {secret}; api_sessions_export http://127.0.0.1:9 spool=DIR/spool; {SERVER}"
+    ));
+    let denied = |name: &str| get(nginx.port, "/", &[("S", name)]).status == 403;
+    let bad = get(nginx.port, "/", &[("S", "bad")]).header("X-Session").unwrap().to_owned();
+    let body = json!({ "session": bad }).to_string();
+    assert_eq!(request(nginx.port, "POST", "/control", &[], &body).status, 201);
+    let old = nginx.pid();
+    signal(old, "USR2");
+    let new =
+        eventually("a new master", || Some(nginx.pid()).filter(|pid| *pid != 0 && *pid != old));
+    signal(old, "QUIT");
+    eventually("the old one has ended", || nginx.has_ended(old).then_some(()));
+    assert!(denied("bad") && !denied("good"));
+    signal(new, "QUIT");
+    eventually("the new one has ended", || nginx.has_ended(new).then_some(()));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod console;
 mod deny_in_rewrite;
 mod denylist;
 mod detect;
+mod documented;
 mod dropped_headers;
 mod export;
 mod http3;
