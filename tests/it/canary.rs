@@ -92,11 +92,6 @@ const BODIES: &[(&str, &str)] = &[
 const ATTACKS: [&str; 3] =
     ["%27%20UNION%20SELECT%20a%20FROM%20b--", "' UNION SELECT a FROM b--", "' OR '1'='1"];
 
-/// Whether `' OR '1'='1` behind the secret makes something else of what it stands in.
-fn body_breaks(body: &str) -> bool {
-    body.contains("apiKey='LIVE'") || body.contains("u:LIVE@")
-}
-
 /// How the secret stands somewhere else in the same request.
 const ELSEWHERE: &[&str] =
     &["as it is", "percent", "base64", "json", "html", "javascript", "nowhere"];
@@ -241,8 +236,6 @@ fn no_secret_is_in_batches_spool_log_or_status() {
         ))
         .start();
     let mut secrets = Vec::new();
-    // Requests whose secret is not looked for.
-    let mut others = 0;
     for (number, (_, source)) in SOURCES.iter().enumerate() {
         for (way, elsewhere) in ELSEWHERE.iter().enumerate() {
             for attack in ["fine", "attack", "1%27%20OR%20%27{}%27%20=%20%27{}"] {
@@ -288,18 +281,10 @@ fn no_secret_is_in_batches_spool_log_or_status() {
             );
             let answer = raw(nginx.port, request.as_bytes());
             assert!(answer.starts_with(b"HTTP/1.1 200"), "{kind} {body}");
-            // In base64 nothing says of which type it is: what is secret by its type alone is not known there. A
-            // quote in an attribute leaves no XML, a blank in a URL no URL.
-            let is_known = !encoded || number < BODIES.len() - 2;
-            let is_broken = !attack.is_empty() && body_breaks(BODIES[number].1);
-            if is_known && !is_broken {
-                secrets.push((secret, format!("body {number}, {kind} {body}")));
-            } else {
-                others += 1;
-            }
+            secrets.push((secret, format!("body {number}, {kind} {body}")));
         }
     }
-    let count = secrets.len() as u64 + others;
+    let count = secrets.len() as u64;
     let status = eventually("all are spooled", || {
         let status = get(nginx.port, "/status", &[]);
         (status.json()["export"]["records_spooled_total"] == count).then_some(status)

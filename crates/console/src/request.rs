@@ -126,8 +126,8 @@ fn content(full: &FullRequest<'_>, marks: &Marks<'_>) -> Markup {
 /// Why nothing of a body is shown, in words.
 fn why_hidden(reason: &str) -> String {
     match reason {
-        "unparsed" => "The body is hidden: it could not be read as what its type says, so secrets could not be cut \
-                       out of it."
+        "unparsed" => "What could not be read as what it says or begins as is hidden as a whole: secrets could not \
+                       be cut out of it."
             .into(),
         "whole" => "The body is hidden: the secrets in it could not be cut out one by one.".into(),
         other => format!("The body is hidden ({}).", visible(other)),

@@ -120,8 +120,8 @@ pub struct FullRequest<'a> {
     /// Body in base64, where it is not UTF-8.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub body_base64: Option<Cow<'a, str>>,
-    /// Why nothing of the body is shown, where that is so: `unparsed` (it is not what its type says) or `whole` (what
-    /// is to be hidden cannot be cut out).
+    /// Why something is hidden as a whole, where that is so: `unparsed` (the body, or a document in a value, does not
+    /// parse) or `whole` (what is to be hidden in the body cannot be cut out).
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub hidden: Option<Cow<'a, str>>,
     /// Something was cut at a limit.

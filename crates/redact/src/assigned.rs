@@ -1,15 +1,18 @@
-//! Secrets in free text, by the name before them: `password=x`, `"token": "x"`, `Authorization: Bearer x`, and
-//! `https://user:password@host`.
+//! Secrets in free text, by the name before them: `password=x`, `"token": "x"`, `Authorization: Bearer x`,
+//! `<password>x`.
 
 use std::ops::Range;
 
 use super::cuts::HASH_START;
 use super::names::{Class, class};
 use super::plain::is_void;
+use super::xml;
 use crate::secrets::HIDDEN;
 
 /// Longest name that is looked for.
 const MAX_NAME_BYTES: usize = 64;
+/// Longest tag.
+const MAX_TAG_BYTES: usize = 512;
 /// Names of authentication schemes: the secret is behind them (RFC 9110, 11.6).
 const SCHEMES: &[&[u8]] = &[
     b"bearer",
@@ -26,12 +29,19 @@ const SCHEMES: &[&[u8]] = &[
 /// Hands out the places of such values, in order.
 pub(crate) fn each(text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
     let mut from = 0;
-    while let Some(at) = text.get(from..).and_then(|rest| memchr::memchr3(b'=', b':', b'@', rest)) {
+    while let Some(at) = text.get(from..).and_then(|rest| memchr::memchr3(b'=', b':', b'<', rest)) {
         let at = from + at;
         from = at + 1;
-        if text.get(at) == Some(&b'@') {
-            if let Some(password) = password_before(text, at) {
-                found(password);
+        if text.get(at) == Some(&b'<') {
+            let name = text.get(from..).unwrap_or_default();
+            from += usize::from(name.starts_with(b"/"));
+            let name = text.get(from..).unwrap_or_default();
+            let len = name.iter().take_while(|byte| is_element_name(**byte)).count();
+            if let Some(element) = element_at(text, from, len) {
+                from = element.end;
+                found(element);
+            } else {
+                from += len;
             }
             continue;
         }
@@ -54,6 +64,13 @@ pub(crate) fn each(text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
             found(value);
         }
     }
+}
+
+/// Whether a secret name stands before an equals sign or a colon, whatever follows.
+pub(crate) fn names_secret(text: &[u8]) -> bool {
+    memchr::memchr2_iter(b'=', b':', text)
+        .filter_map(|at| text.get(name_before(text, at)?))
+        .any(|name| class(name) == Class::Secret)
 }
 
 /// The name that ends before an equals sign or a colon, in quotes or not.
@@ -86,17 +103,25 @@ fn value_behind(text: &[u8], from: usize) -> Range<usize> {
             match byte {
                 b'\\' if escape == 1 && at(end + 1) == Some(quote) => break,
                 b'\\' => end += 1,
-                byte if byte == quote => break,
+                // One in the middle of a word closes nothing.
+                byte if byte == quote && !at(end + 1).is_some_and(is_of_word) => break,
                 _ => {}
             }
             end += 1;
         }
         return start..end.min(text.len());
     }
-    let is_end = |byte: u8| byte.is_ascii_whitespace() || b"&;,\"'`<>(){}[]|\\".contains(&byte);
+    if let Some(b'{' | b'[') = at(start + escape) {
+        return start..bracket_end(text, start + escape);
+    }
+    let is_end = |byte: u8| byte.is_ascii_whitespace() || b"&;,<>(){}[]|\\".contains(&byte);
     let word = |from: usize| {
         let rest = text.get(from..).unwrap_or_default();
-        from + rest.iter().take_while(|byte| !is_end(**byte)).count()
+        let goes_on = |(index, byte): &(usize, &u8)| match byte {
+            b'"' | b'\'' | b'`' => rest.get(index + 1).copied().is_some_and(is_of_word),
+            byte => !is_end(**byte),
+        };
+        from + rest.iter().enumerate().take_while(goes_on).count()
     };
     let end = word(start);
     let first = text.get(start..end).unwrap_or_default();
@@ -104,6 +129,24 @@ fn value_behind(text: &[u8], from: usize) -> Range<usize> {
         return end + 1..word(end + 1);
     }
     start..end
+}
+
+/// Behind the bracket that closes the one here, or the end of the text.
+fn bracket_end(text: &[u8], from: usize) -> usize {
+    let mut depth = 0_usize;
+    for (at, byte) in text.iter().enumerate().skip(from) {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth == 1 => return at + 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+fn is_of_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }
 
 /// The content of a multipart field whose name, in quotes, is behind `name=`: what follows the empty line, up to
@@ -123,22 +166,38 @@ fn field_behind(text: &[u8], at: usize) -> Option<Range<usize>> {
     (len > 0).then_some(content..content + len)
 }
 
-/// What is between the colon and the `@` of `//user:password@`.
-fn password_before(text: &[u8], at: usize) -> Option<Range<usize>> {
-    const MAX_BYTES: usize = 256;
-    let start = at.saturating_sub(MAX_BYTES);
-    let before = text.get(start..at)?;
-    let authority = memchr::memmem::rfind(before, b"//")? + 2;
-    let user = before.get(authority..)?;
-    if user
-        .iter()
-        .any(|byte| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'?' | b'#' | b'"' | b'<'))
+/// What stands behind the name, so long, of a secret element, up to its end or to the end of the text: attributes
+/// and content.
+fn element_at(text: &[u8], at: usize, len: usize) -> Option<Range<usize>> {
+    let name = text.get(at..at + len)?;
+    let local = name.rsplit(|byte| *byte == b':').next()?;
+    let head = text.get(at + len..)?;
+    let head = head.get(..MAX_TAG_BYTES).unwrap_or(head).split(|byte| *byte == b'>').next()?;
+    if class(local) != Class::Secret && !xml::labels_secret(head)
+        || at.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'/')
     {
         return None;
     }
-    let colon = memchr::memchr(b':', user)?;
-    let password = start + authority + colon + 1;
-    (password < at).then_some(password..at)
+    let start = at + len;
+    let rest = text.get(start..)?;
+    let close = [b"</", name].concat();
+    let mut len = memchr::memmem::find(rest, &close).unwrap_or(rest.len());
+    // `<input name=password>` in HTML and empty elements have no end.
+    if let Some(tag) = memchr::memmem::find(rest.get(..len)?, b"/>")
+        && memchr::memchr(b'>', rest.get(..tag)?).is_none()
+    {
+        len = tag;
+    }
+    let content = rest.get(..len)?;
+    let end = start + len;
+    let start = (start + usize::from(content.starts_with(b">"))).min(end);
+    let bytes = text.get(start..end)?;
+    (!is_void(bytes) && !bytes.starts_with(HIDDEN.as_bytes()) && !bytes.starts_with(HASH_START))
+        .then_some(start..end)
+}
+
+fn is_element_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte) || byte >= 0x80
 }
 
 #[cfg(test)]
@@ -152,13 +211,20 @@ mod tests {
             ("\"token\": \"a b\\\"c\", \"x\": 1", vec!["a b\\\"c"]),
             ("login(password:\\\"pw d\\\", user:\\\"bob\\\")", vec!["pw d"]),
             ("Authorization: Bearer abc.def x", vec!["abc.def"]),
-            ("https://bob:hunter2@host/x", vec!["hunter2"]),
             ("' AND password='abc' --", vec!["abc"]),
             ("user[password]=x;pin: 1234", vec!["x", "1234"]),
             ("keyword=x&page=2&status: 3", vec![]),
             ("password=[hidden] token=true", vec![]),
             ("password", vec![]),
-            ("https://host/a@b", vec![]),
+            ("password='hunt'er2' OR '1'='1", vec!["hunt'er2"]),
+            ("password=hunt'er2' OR 1=1", vec!["hunt'er2"]),
+            ("x<a><wsse:Password a='b'>x7</wsse:Password>", vec![" a='b'>x7"]),
+            ("x<password>x7</password><b>", vec!["x7"]),
+            ("x<password>x7' OR", vec!["x7' OR"]),
+            ("x<password/><b>", vec![]),
+            ("x<f name='pin'>12</f>", vec![" name='pin'>12"]),
+            ("auth: {user: [\"x\"]}, a: 1", vec!["{user: [\"x\"]}"]),
+            ("auth: {user: [\"x\"}, a: 1", vec!["{user: [\"x\"}, a: 1"]),
             ("pass=\"unclosed", vec!["unclosed"]),
             ("form-data; name=\"pin\"\r\n\r\n12 34\r\n--b", vec!["12 34"]),
         ] {

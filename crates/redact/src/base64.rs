@@ -19,8 +19,9 @@ const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, CONFIG
 fn engine(run: &[u8]) -> Option<&'static GeneralPurpose> {
     let body = run.trim_ascii_end();
     let is = |others: [u8; 2]| {
-        body.iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'=' || others.contains(byte))
+        body.iter().all(|byte| {
+            byte.is_ascii_alphanumeric() || b"=\r\n\t".contains(byte) || others.contains(byte)
+        })
     };
     if run.len() < MIN_BYTES {
         None
@@ -35,7 +36,17 @@ fn engine(run: &[u8]) -> Option<&'static GeneralPurpose> {
 
 /// The text, if it is one.
 pub(crate) fn text_of(run: &[u8]) -> Option<Vec<u8>> {
-    let text = engine(run)?.decode(run.trim_ascii_end()).ok()?;
+    let run = run.trim_ascii_end();
+    let engine = engine(run)?;
+    let text = match memchr::memchr3(b'\r', b'\n', b'\t', run) {
+        None => engine.decode(run).ok()?,
+        // In lines, as in mails.
+        Some(_) => {
+            let joined: Vec<u8> =
+                run.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+            engine.decode(joined).ok()?
+        }
+    };
     let is_text = |byte: &u8| !byte.is_ascii_control() || byte.is_ascii_whitespace();
     (std::str::from_utf8(&text).is_ok() && text.iter().all(is_text)).then_some(text)
 }

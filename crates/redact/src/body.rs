@@ -35,12 +35,17 @@ pub(crate) fn body(r: &mut Redactor<'_>, body: &Body<'_>, cuts: &mut Cuts) -> bo
     let is_read = match trimmed.first() {
         Some(b'{' | b'[') => json::cut(r, bytes, whole, 0, cuts),
         Some(b'<') => xml::cut(r, bytes, body.complete, 0, cuts),
+        Some(b'-') => multipart::boundary(bytes)
+            .is_some_and(|boundary| multipart::cut_at(r, bytes, boundary, body.complete, 0, cuts)),
         _ => false,
     };
     if is_read {
         return true;
     }
     cuts.truncate(before);
+    if r.is_broken(trimmed) {
+        return false;
+    }
     if kind == MediaType::Form {
         r.arguments(bytes, Arguments::Form, 0, cuts);
     } else {

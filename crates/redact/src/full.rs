@@ -55,8 +55,9 @@ pub fn full_request<'r, X: Exchange + ?Sized>(
     secrets: &mut Secrets,
 ) -> FullRequest<'r> {
     let mut full = FullRequest::default();
+    let mut has_unparsed = false;
     let line = match rule.content {
-        FullContent::Redacted => redacted::line(exchange, rule, secrets),
+        FullContent::Redacted => redacted::line(exchange, rule, secrets, &mut has_unparsed),
         FullContent::All => known::line(exchange, rule, secrets),
     };
     full.truncated |= line.len() > MAX_LINE_BYTES;
@@ -68,7 +69,9 @@ pub fn full_request<'r, X: Exchange + ?Sized>(
         }
         full.truncated |= value.len() > MAX_LINE_BYTES;
         let value = match rule.content {
-            FullContent::Redacted => redacted::header(name, value, rule, secrets),
+            FullContent::Redacted => {
+                redacted::header(name, value, rule, secrets, &mut has_unparsed)
+            }
             FullContent::All => known::header(name, value, rule.hidden, secrets),
         };
         full.headers.push((text(secrets.without_credentials(name), MAX_LINE_BYTES), value));
@@ -102,6 +105,9 @@ pub fn full_request<'r, X: Exchange + ?Sized>(
                 }
             },
         }
+    }
+    if has_unparsed && full.hidden.is_none() {
+        full.hidden = Some(Cow::Borrowed(redacted::UNPARSED));
     }
     full
 }

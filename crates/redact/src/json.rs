@@ -70,6 +70,26 @@ fn is_json(text: &[u8]) -> bool {
     any && all
 }
 
+/// Whether a text begins as an object with a name, or as a list of such.
+pub(super) fn begins(text: &[u8]) -> bool {
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text).trim_ascii_start();
+    match text.split_first() {
+        Some((b'[', inner)) => {
+            let inner = inner.trim_ascii_start();
+            matches!(inner.first(), Some(b'{' | b'[')) && begins(inner)
+        }
+        Some((b'{', inner)) => match inner.trim_ascii_start().split_first() {
+            // Names in single quotes too, as Python and JavaScript have them.
+            Some((quote @ (b'"' | b'\''), name)) => name
+                .split(|byte| byte == quote)
+                .skip(1)
+                .any(|text| text.trim_ascii_start().starts_with(b":")),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
 struct Walk<'w, 'r, 't> {
     r: &'w mut Redactor<'r>,
     text: &'t [u8],

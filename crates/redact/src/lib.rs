@@ -3,7 +3,7 @@
 //! Two questions are answered. Where is what the operator hides: [`places`] knows where hidden points read,
 //! [`secrets`] finds their values wherever else they stand, [`path`] and [`full`] take them out. And what is
 //! secret by itself: [`names`] and [`looks`] judge; [`plain`] and [`harmless`] say what headers and cookies may
-//! show; [`text`] finds the places in values, with [`json`], [`xml`], [`multipart`] and [`assigned`] for what
+//! show; [`text`] finds the places in values, with [`json`], [`xml`], [`multipart`], [`assigned`] and [`userinfo`] for what
 //! values are made of, and [`headers`] in headers and cookies; [`cuts`] replaces them.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -25,6 +25,7 @@ mod places;
 mod plain;
 mod secrets;
 mod text;
+mod userinfo;
 mod xml;
 
 pub use bounded::cut;

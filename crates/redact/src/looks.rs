@@ -3,10 +3,11 @@
 
 use std::ops::Range;
 
-use api_sessions_extract::builtin;
+use api_sessions_extract::{builtin, percent};
 
 use super::cuts::HASH_START;
 use super::plain::is_word;
+use crate::secrets::resolve_references;
 
 /// A random text that is shorter is not taken for a secret by its looks, bytes.
 pub(crate) const MIN_RANDOM_BYTES: usize = 20;
@@ -335,9 +336,36 @@ fn judge_run(text: &[u8], run: Range<usize>, layers: u8, found: &mut dyn FnMut(R
 fn is_readable(run: &[u8], layers: u8) -> bool {
     let Some(layers) = layers.checked_sub(1) else { return false };
     let Some(text) = super::base64::text_of(run) else { return false };
-    let mut is_found = super::base64::is_user_and_password(&text);
-    each_in(&text, layers, &mut |_| is_found = true);
-    !is_found
+    let shows = |text: &[u8]| {
+        let mut is_found =
+            super::base64::is_user_and_password(text) || super::xml::names_secret(text);
+        each_in(text, layers, &mut |_| is_found = true);
+        is_found
+    };
+    !in_any_layer(&text, shows)
+}
+
+/// Whether `found` says yes to a text, or to what it is without its percent-encoding and references, as often as a
+/// form in a document is encoded.
+pub(crate) fn in_any_layer(text: &[u8], found: impl Fn(&[u8]) -> bool) -> bool {
+    const MAX_DECODED: usize = 3;
+    if found(text) {
+        return true;
+    }
+    let (mut text, mut buffer) = (text.to_vec(), Vec::new());
+    for _ in 0..MAX_DECODED {
+        let decoded = percent::decode_whole(&text, true, &mut buffer).unwrap_or(&text);
+        let mut next = Vec::new();
+        resolve_references(decoded, &mut next);
+        if next == text {
+            return false;
+        }
+        if found(&next) {
+            return true;
+        }
+        text = next;
+    }
+    false
 }
 
 /// Long, and neither words nor an id.

@@ -14,7 +14,27 @@ pub(super) fn cut(
     is_complete: bool,
     cuts: &mut Cuts,
 ) -> bool {
-    let Some(boundary) = parameter(content_type, b"boundary") else { return false };
+    parameter(content_type, b"boundary")
+        .is_some_and(|boundary| cut_at(r, body, boundary, is_complete, 0, cuts))
+}
+
+/// The boundary of a body that no type names: its first line is one, and the head of a field follows.
+pub(super) fn boundary(body: &[u8]) -> Option<&[u8]> {
+    const HEAD: &[u8] = b"content-disposition:";
+    let line = body.strip_prefix(b"--")?.split(|byte| *byte == b'\n').next()?;
+    let head = body.get(2 + line.len() + 1..)?.get(..HEAD.len())?;
+    head.eq_ignore_ascii_case(HEAD).then_some(line.trim_ascii_end())
+}
+
+/// As [`cut`], with that boundary.
+pub(super) fn cut_at(
+    r: &mut Redactor<'_>,
+    body: &[u8],
+    boundary: &[u8],
+    is_complete: bool,
+    depth: u8,
+    cuts: &mut Cuts,
+) -> bool {
     if boundary.is_empty() || boundary.len() > MAX_BOUNDARY_BYTES {
         return false;
     }
@@ -32,7 +52,7 @@ pub(super) fn cut(
         }
         let end = finder.find(rest).map(|end| at + end);
         let part = body.get(at..end.unwrap_or(body.len())).unwrap_or_default();
-        if !self::part(r, part, at, cuts) {
+        if !self::part(r, part, at, depth, cuts) {
             if is_complete {
                 return false;
             }
@@ -47,7 +67,7 @@ pub(super) fn cut(
 }
 
 /// One part, from behind its delimiter to the next. False where it has no head.
-fn part(r: &mut Redactor<'_>, part: &[u8], base: usize, cuts: &mut Cuts) -> bool {
+fn part(r: &mut Redactor<'_>, part: &[u8], base: usize, depth: u8, cuts: &mut Cuts) -> bool {
     let blank = |line: &[u8]| memchr::memmem::find(part, line).map(|at| (at, at + line.len()));
     let Some((head_end, start)) = blank(b"\r\n\r\n").or_else(|| blank(b"\n\n")) else {
         return false;
@@ -76,12 +96,13 @@ fn part(r: &mut Redactor<'_>, part: &[u8], base: usize, cuts: &mut Cuts) -> bool
         let at = base + offset(part, name);
         shifted(cuts, at, |cuts| r.free(name, cuts));
     }
-    let hidden = r.hidden.multipart(name);
-    let shown = r.shown.multipart(name);
+    // Points read bodies alone.
+    let hidden = depth == 0 && r.hidden.multipart(name);
+    let shown = depth == 0 && r.shown.multipart(name);
     shifted(cuts, base + start, |cuts| match (hidden, shown) {
         (true, _) => cuts.push(0, content.len(), Mark::Hidden),
         (_, true) => r.only_hidden(content, cuts),
-        _ => r.value(content, argument_class(name), 0, cuts),
+        _ => r.value(content, argument_class(name), depth, cuts),
     });
     true
 }

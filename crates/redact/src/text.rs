@@ -4,7 +4,7 @@ use api_sessions_extract::percent;
 
 use super::cuts::{Cuts, Mark, PERCENT};
 use super::names::{Class, class};
-use super::{assigned, base64, json, looks, plain, xml};
+use super::{assigned, base64, json, looks, multipart, plain, userinfo, xml};
 use crate::places::Places;
 use crate::secrets::Secrets;
 use api_sessions_identity::Hasher;
@@ -23,6 +23,8 @@ pub(crate) struct Redactor<'r> {
     pub(crate) hidden: &'r Places<'r>,
     /// Places that the operator shows.
     pub(crate) shown: &'r Places<'r>,
+    /// Something went as a whole, since it is not what it begins as.
+    pub(crate) has_unparsed: bool,
 }
 
 /// Where arguments stand.
@@ -67,7 +69,36 @@ impl Redactor<'_> {
         if depth < MAX_DEPTH && self.structure(value, depth + 1, cuts) {
             return;
         }
+        if depth >= MAX_DEPTH && self.is_too_deep(value) {
+            return cuts.push(0, value.len(), self.mark(value));
+        }
         self.free(value, cuts);
+    }
+
+    /// Whether a value that is not taken apart is a document that names a secret.
+    fn is_too_deep(&mut self, value: &[u8]) -> bool {
+        match base64::text_of(value) {
+            Some(text) => {
+                looks::in_any_layer(&text, names_or_shows)
+                    || self.secrets.derived(&text, names_or_shows)
+            }
+            None => self.is_broken(value),
+        }
+    }
+
+    /// Whether a text that is no document begins as one, and so says nothing about where a secret in it ends: JSON
+    /// with a name of a member, multipart, or markup with a name of a secret.
+    pub(crate) fn is_broken(&mut self, text: &[u8]) -> bool {
+        match text.trim_ascii_start().first() {
+            Some(b'{' | b'[') => json::begins(text),
+            // A part that has no end.
+            Some(b'-') => multipart::boundary(text).is_some(),
+            Some(b'<') => {
+                looks::in_any_layer(text, xml::names_secret)
+                    || self.secrets.derived(text, xml::names_secret)
+            }
+            _ => false,
+        }
     }
 
     /// A value that is a document, a URL, a form, or base64 of a text. Whether it is.
@@ -77,12 +108,20 @@ impl Redactor<'_> {
         let is_document = match trimmed.first() {
             Some(b'{' | b'[') => json::cut(self, value, json::Whole::Value, depth, cuts),
             Some(b'<') => xml::cut(self, value, true, depth, cuts),
+            Some(b'-') => multipart::boundary(value).is_some_and(|boundary| {
+                multipart::cut_at(self, value, boundary, true, depth, cuts)
+            }),
             _ => false,
         };
         if is_document {
             return true;
         }
         cuts.truncate(first);
+        if self.is_broken(value) {
+            self.has_unparsed = true;
+            cuts.push(0, value.len(), self.mark(value));
+            return true;
+        }
         if let Some(text) = base64::text_of(value) {
             if base64::is_user_and_password(&text) {
                 cuts.push(0, value.len(), self.hash(value));
@@ -121,6 +160,7 @@ impl Redactor<'_> {
             cuts.push(range.start, range.end, mark);
         };
         assigned::each(text, &mut |range| add(self, range));
+        userinfo::each(text, &mut |range| add(self, range));
         looks::each(text, &mut |range| add(self, range));
         // Encoded once more than anybody said.
         if memchr::memchr3(b'%', b'&', b'\\', text).is_some() {
@@ -138,6 +178,7 @@ impl Redactor<'_> {
 
     /// A URL: its path by looks, its arguments by name. What is behind `#` too.
     pub(crate) fn url(&mut self, url: &[u8], depth: u8, cuts: &mut Cuts) {
+        self.users(url, cuts);
         let path_end = memchr::memchr3(b'?', b'#', b';', url).unwrap_or(url.len());
         let (path, rest) = url.split_at(path_end);
         self.free(path, cuts);
@@ -150,8 +191,18 @@ impl Redactor<'_> {
         }
     }
 
+    /// Passwords in URLs.
+    fn users(&self, text: &[u8], cuts: &mut Cuts) {
+        userinfo::each(text, &mut |range| {
+            let mark = self.mark(text.get(range.clone()).unwrap_or_default());
+            cuts.push(range.start, range.end, mark);
+        });
+    }
+
     /// Arguments of a query or a form, percent-encoded.
     pub(crate) fn arguments(&mut self, list: &[u8], which: Arguments, depth: u8, cuts: &mut Cuts) {
+        // An attack in a URL that is no argument may hold both of what lists are split at.
+        self.users(list, cuts);
         let mut start = 0;
         for piece in list.split(|byte| *byte == b'&') {
             let len = memchr::memchr(b'=', piece).unwrap_or(piece.len());
@@ -213,10 +264,15 @@ impl Redactor<'_> {
     }
 }
 
+fn names_or_shows(text: &[u8]) -> bool {
+    looks::is_in(text) || xml::names_secret(text)
+}
+
 fn shows_secret(text: &[u8]) -> bool {
     let mut is_found = looks::is_in(text);
     if !is_found {
         assigned::each(text, &mut |_| is_found = true);
+        userinfo::each(text, &mut |_| is_found = true);
     }
     is_found
 }
@@ -248,5 +304,5 @@ fn is_form(text: &[u8]) -> bool {
     text.split(|byte| *byte == b'&').all(|piece| {
         let name = memchr::memchr(b'=', piece).and_then(|at| piece.get(..at));
         name.is_some_and(|name| !name.is_empty() && name.iter().all(is_name))
-    }) && !text.iter().any(u8::is_ascii_whitespace)
+    })
 }

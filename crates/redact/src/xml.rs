@@ -3,6 +3,7 @@
 use super::cuts::{Cuts, Mark};
 use super::names::{Class, class};
 use super::text::{MAX_DEPTH, Redactor};
+use super::{assigned, plain, userinfo};
 use crate::secrets::resolve_references;
 
 /// Deepest nesting.
@@ -22,6 +23,54 @@ pub(super) fn cut(
         Some(()) => walk.elements > 0 && walk.open.is_empty() || !is_complete,
         None => !is_complete && walk.elements > 0 && walk.is_cut(cuts),
     }
+}
+
+/// Whether a text that is no document names a secret as an element, as an attribute, or beside one.
+pub(super) fn names_secret(text: &[u8]) -> bool {
+    let is_name =
+        |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(byte) || *byte >= 0x80;
+    let mut tags = memchr::memchr_iter(b'<', text).filter_map(|at| text.get(at + 1..));
+    let mut is_found = tags.any(|tag| {
+        let tag = tag.strip_prefix(b"/").unwrap_or(tag);
+        let len = tag.iter().take(MAX_NAME_BYTES).take_while(|byte| is_name(byte)).count();
+        let (name, behind) = tag.split_at_checked(len).unwrap_or_default();
+        let class = local_class(name);
+        let content = || {
+            let content = behind.split(|byte| *byte == b'>').nth(1)?;
+            content.split(|byte| *byte == b'<').next()
+        };
+        class == Class::Secret
+            || class != Class::Plain && !plain::fits(class, content().unwrap_or_default())
+    });
+    if !is_found {
+        is_found = assigned::names_secret(text);
+        userinfo::each(text, &mut |_| is_found = true);
+    }
+    is_found || labels_secret(text)
+}
+
+/// Attributes that name what stands beside them.
+const LABELS: [&[u8]; 4] = [b"name", b"key", b"id", b"field"];
+/// Longest name that is looked at.
+const MAX_NAME_BYTES: usize = 128;
+
+/// `name="password"`, in quotes or not, and `"name": "password"`.
+pub(super) fn labels_secret(text: &[u8]) -> bool {
+    let places = |label: &'static [u8]| {
+        memchr::memmem::find_iter(text, label).map(move |at| at + label.len())
+    };
+    LABELS.into_iter().flat_map(places).any(|at| {
+        let behind = text.get(at..).unwrap_or_default();
+        let behind = behind.strip_prefix(b"\\").unwrap_or(behind);
+        let behind = behind.strip_prefix(b"\"").unwrap_or(behind).trim_ascii_start();
+        let value = behind.strip_prefix(b"=").or(behind.strip_prefix(b":"));
+        let value = value.unwrap_or_default().trim_ascii_start();
+        let value = value.strip_prefix(b"\\").unwrap_or(value);
+        let value = value.strip_prefix(b"\"").or(value.strip_prefix(b"'")).unwrap_or(value);
+        let is_end = |byte: &u8| byte.is_ascii_whitespace() || b"\"'/>\\".contains(byte);
+        let len = value.iter().take(MAX_NAME_BYTES).take_while(|byte| !is_end(byte)).count();
+        class(value.get(..len).unwrap_or_default()) == Class::Secret
+    })
 }
 
 struct Element<'t> {
@@ -45,6 +94,10 @@ impl<'t> Walk<'_, '_, 't> {
             let rest = self.rest();
             let len = memchr::memchr(b'<', rest).unwrap_or(rest.len());
             self.content(self.at, self.at + len, cuts);
+            // No text holds what ends CDATA (2.4).
+            if memchr::memmem::find(rest.get(..len)?, b"]]>").is_some() {
+                return None;
+            }
             // Text is inside of an element.
             if self.open.is_empty() && !rest.get(..len)?.trim_ascii().is_empty() && self.at > 0 {
                 return None;
@@ -62,7 +115,9 @@ impl<'t> Walk<'_, '_, 't> {
                 self.text_of(self.at + 9, end, cuts);
                 self.at = end + 3;
             } else if rest.starts_with(b"<?") {
-                self.at = self.find(2, b"?>")? + 2;
+                let end = self.find(2, b"?>")?;
+                self.content(self.at, end, cuts);
+                self.at = end + 2;
             } else if rest.starts_with(b"<!") {
                 let end = self.declaration_end()?;
                 self.content(self.at, end, cuts);
@@ -150,7 +205,7 @@ impl<'t> Walk<'_, '_, 't> {
             let start = self.at + 1;
             let end = self.find(1, &[quote])?;
             let value = self.text.get(start..end)?;
-            if [&b"name"[..], b"key", b"id", b"field"].contains(&attribute) {
+            if LABELS.contains(&attribute) {
                 labelled = labelled.max(class(value));
             }
             values.push((attribute, start, end));

@@ -11,19 +11,26 @@ use crate::secrets::{HIDDEN, Secrets};
 use crate::text::{Arguments, Redactor};
 use api_sessions_extract::{Body, Exchange};
 
-/// Nothing of a body is shown, since it could not be read.
-const UNPARSED: &str = "unparsed";
+/// A body, or a value somewhere in the request, is hidden as a whole, since it is not what it says it is.
+pub(super) const UNPARSED: &str = "unparsed";
 /// Nothing of a body is shown, since hidden values remain, or more than can be cut out.
 const WHOLE: &str = "whole";
 
 fn redactor<'r>(rule: &Rule<'r>, secrets: &'r mut Secrets) -> Redactor<'r> {
-    Redactor { secrets, hasher: rule.hasher, hidden: rule.hidden, shown: rule.shown }
+    Redactor {
+        secrets,
+        hasher: rule.hasher,
+        hidden: rule.hidden,
+        shown: rule.shown,
+        has_unparsed: false,
+    }
 }
 
 pub(super) fn line<X: Exchange + ?Sized>(
     exchange: &X,
     rule: &Rule<'_>,
     secrets: &mut Secrets,
+    has_unparsed: &mut bool,
 ) -> Vec<u8> {
     let mut line = secrets.without_credentials(exchange.method()).to_vec();
     line.push(b' ');
@@ -33,7 +40,9 @@ pub(super) fn line<X: Exchange + ?Sized>(
     if !exchange.query().is_empty() {
         line.push(b'?');
         let mut cuts = Cuts::default();
-        redactor(rule, secrets).arguments(exchange.query(), Arguments::Query, 0, &mut cuts);
+        let mut redactor = redactor(rule, secrets);
+        redactor.arguments(exchange.query(), Arguments::Query, 0, &mut cuts);
+        *has_unparsed |= redactor.has_unparsed;
         apply(&mut cuts, exchange.query(), &mut line);
     }
     if !rule.proto.is_empty() {
@@ -49,9 +58,12 @@ pub(super) fn header<'v>(
     value: &'v [u8],
     rule: &Rule<'_>,
     secrets: &mut Secrets,
+    has_unparsed: &mut bool,
 ) -> Cow<'v, str> {
     let mut cuts = Cuts::default();
-    redactor(rule, secrets).header(name, value, &mut cuts);
+    let mut redactor = redactor(rule, secrets);
+    redactor.header(name, value, &mut cuts);
+    *has_unparsed |= redactor.has_unparsed;
     if cuts.is_empty() {
         return match secrets.shown_in(value) {
             true => Cow::Borrowed(HIDDEN),
@@ -66,7 +78,7 @@ pub(super) fn header<'v>(
     Cow::Owned(text(&shown, MAX_LINE_BYTES).into_owned())
 }
 
-/// What is shown of a body, and why it is not where nothing is.
+/// What is shown of a body, and why it or something in it is hidden as a whole.
 pub(super) fn body<'b>(
     body: &Body<'b>,
     rule: &Rule<'_>,
@@ -80,9 +92,11 @@ pub(super) fn body<'b>(
         return hidden(None);
     }
     let mut cuts = Cuts::default();
-    if !redact_body(&mut redactor(rule, secrets), body, &mut cuts) {
+    let mut redactor = redactor(rule, secrets);
+    if !redact_body(&mut redactor, body, &mut cuts) {
         return hidden(Some(UNPARSED));
     }
+    let why = redactor.has_unparsed.then_some(UNPARSED);
     if cuts.has_too_many() {
         return hidden(Some(WHOLE));
     }
@@ -97,7 +111,7 @@ pub(super) fn body<'b>(
     if secrets.shown_in_body(&shown, body.complete) {
         return hidden(Some(WHOLE));
     }
-    (shown, None)
+    (shown, why)
 }
 
 /// The text without its places; nothing of it where there are too many.

@@ -168,16 +168,17 @@ fn a_form_was_shown_with_half_of_a_hidden_value_at_its_cut_or_with_one_in_lines_
     let form = "application/x-www-form-urlencoded";
     let encoded = STANDARD.encode(CANARY);
     let in_lines = format!("a=1&z={}\r\n{}", &encoded[..8], &encoded[8..]);
-    for (body, cut) in [
-        (format!("x={}&z=Canary/7", percent(CANARY)), true),
-        ("z=%43anary%2f7".into(), true),
-        (in_lines, false),
-    ] {
+    for (body, cut) in
+        [(format!("x={}&z=Canary/7", percent(CANARY)), true), ("z=%43anary%2f7".into(), true)]
+    {
         let exchange =
             FakeExchange { request_body_cut: cut, ..FakeExchange::get("/").body(form, &body) };
         let shown = full("request.query.none", &exchange);
         assert!(shown.contains("\"body\":\"[hidden]\""), "{body}: {shown}");
     }
+    let exchange = FakeExchange::get("/").body(form, &in_lines);
+    let shown = full("request.query.none", &exchange);
+    assert!(!leaks(&shown.replace("\\r\\n", "")) && shown.contains("a=1&z="), "{shown}");
     let exchange = FakeExchange {
         request_body_cut: true,
         ..FakeExchange::get("/").body(form, format!("x={}&z=Can", percent(CANARY)))
