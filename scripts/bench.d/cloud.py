@@ -21,6 +21,7 @@ class Cloud:
         self.binary, self.data, self.port = binary, os.path.join(work, "cloud"), free_port()
         self.process = subprocess.Popen(
             [binary, "--listen", f"127.0.0.1:{self.port}", "--data", self.data],
+            env=dict(os.environ, MALLOC_ARENA_MAX="2"),  # as the packaged unit
             stdout=subprocess.DEVNULL, stderr=open(os.path.join(work, "cloud.log"), "w"))
         for _ in range(200):
             try:

@@ -11,7 +11,7 @@ const OF_A_SEGMENT: usize = 4;
 
 /// Connections kept beyond one for each segment. Each has a page cache and open files. One is always kept: who
 /// stores a batch, or makes a list, asks all segments in turn, and there may be hundreds.
-const SPARE: usize = 64;
+const SPARE: usize = 16;
 
 /// Idle connections of each segment.
 #[derive(Default)]

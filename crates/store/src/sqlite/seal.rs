@@ -54,7 +54,7 @@ const INDEXES: [&str; 4] = [
 impl Sealer {
     pub(super) fn new() -> Sealer {
         // One waits at most: its index is in memory. Whoever fills the next one waits for the thread.
-        let (work, queue) = crossbeam_channel::bounded::<Full>(0);
+        let (work, queue) = crossbeam_channel::bounded::<Full>(1);
         let pending = Arc::new(Mutex::new(BTreeSet::new()));
         let thread = std::thread::Builder::new().name("sealer".into()).spawn({
             let pending = Arc::clone(&pending);
@@ -79,7 +79,7 @@ impl Sealer {
         self.pending.lock().contains(&id)
     }
 
-    /// Closes a segment. Waits while another one is closed.
+    /// Closes a segment. Waits while another one is closed and a third waits for that.
     pub(super) fn seal(&self, full: Full) {
         let id = full.segment.id;
         self.pending.lock().insert(id);

@@ -39,19 +39,19 @@ const GROUP: usize = 20_000;
 const GATHER: Duration = Duration::from_millis(50);
 
 /// A segment is closed when it has so many requests.
-pub(super) const FULL_REQUESTS: u64 = 500_000;
+pub(super) const FULL_REQUESTS: u64 = 400_000;
 
 /// A segment is closed when its index takes so much memory, bytes, about.
-const FULL_BYTES: usize = 28 << 20;
+const FULL_BYTES: usize = 20 << 20;
 
 /// Days whose newest segments stay open; those of others are closed, the one written longest ago first.
 const OPEN_DAYS: usize = 8;
 
 /// Bytes that the indexes of all open segments may take, about.
-const OPEN_BYTES: usize = 36 << 20;
+const OPEN_BYTES: usize = 26 << 20;
 
 /// Page cache of a segment that is written, KiB: rows come at the ends of the tables.
-const CACHE_KIB: i64 = 4 * 1024;
+const CACHE_KIB: i64 = 2 * 1024;
 
 /// Pages of the write-ahead log after which it is copied into the file: 8 MiB. Storing waits for that.
 const CHECKPOINT_PAGES: i64 = 2048;
