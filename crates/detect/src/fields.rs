@@ -3,8 +3,9 @@
 mod json;
 mod xml;
 
-use super::MAX_FIELDS;
 use super::finding::{Input, Source};
+use super::{MAX_FIELDS, find};
+use api_sessions_extract::multipart::Piece;
 use api_sessions_extract::{Body, Exchange, MediaType, Side, cookie, media_type, multipart, query};
 
 /// Where a value stands.
@@ -31,6 +32,8 @@ pub(super) enum Place {
     Object,
     /// What a link that led here held.
     Link,
+    /// The content of a file that is uploaded.
+    File,
 }
 
 impl Place {
@@ -137,6 +140,16 @@ fn path(path: &[u8], give: &mut Give<'_>) -> bool {
 }
 
 fn arguments(source: Source, query: &[u8], give: &mut Give<'_>) -> bool {
+    // `id' OR '1'='1` is no pair.
+    let is_odd = |piece: &&[u8]| {
+        let name = memchr::memchr(b'=', piece).map_or(&b""[..], |at| &piece[..at]);
+        name.iter().any(|byte| b"'\"`()<>;|&{} %+".contains(byte))
+    };
+    let mut pieces = query.split(|byte| *byte == b'&').filter(is_odd);
+    if !pieces.all(|piece| give(Input { source, place: Place::Argument, name: b"", value: piece }))
+    {
+        return false;
+    }
     query::pairs(query).all(|(name, value)| {
         let place = if value.is_empty() { Place::Argument } else { Place::Name };
         // Behind a lone name nobody sees that it is none.
@@ -151,14 +164,15 @@ fn headers<X: Exchange + ?Sized>(exchange: &X, give: &mut Give<'_>) -> bool {
         let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
         let header = |place| Input { source: Source::Header, place, name, value };
         go_on = if is(b"cookie") {
-            cookie::pairs(value).all(|(name, value)| {
-                give(Input { source: Source::Cookie, place: Place::Cookie, name, value })
-            })
+            odd_cookies(value).all(|piece| give(unnamed(Source::Cookie, Place::Cookie, piece)))
+                && cookie::pairs(value).all(|(name, value)| {
+                    give(Input { source: Source::Cookie, place: Place::Cookie, name, value })
+                })
         } else if is(b"user-agent") {
             give(header(Place::Agent))
         } else if is(b"referer") {
             referer(name, value, give)
-        } else if SKIPPED.iter().any(|skipped| is(skipped)) || starts_with(name, SKIPPED_PREFIX) {
+        } else if is_skipped(name) {
             true
         } else {
             give(header(Place::Header))
@@ -168,8 +182,38 @@ fn headers<X: Exchange + ?Sized>(exchange: &X, give: &mut Give<'_>) -> bool {
     go_on
 }
 
+/// Pieces of a `Cookie` header that are no pair, or whose name is none (RFC 6265, 4.1.1).
+fn odd_cookies(header: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.[]$!#*+^|~:".contains(byte);
+    header.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(move |piece| {
+        let name = memchr::memchr(b'=', piece).map(|at| &piece[..at]);
+        name.is_none_or(|name| !name.iter().all(is_of_name))
+    })
+}
+
+fn is_skipped(name: &[u8]) -> bool {
+    /// Lengths of [`SKIPPED`].
+    const LENGTHS: u64 = {
+        let (mut lengths, mut at) = (0, 0);
+        while at < SKIPPED.len() {
+            lengths |= 1 << SKIPPED[at].len();
+            at += 1;
+        }
+        lengths
+    };
+    name.len() < 64
+        && LENGTHS >> name.len() & 1 == 1
+        && SKIPPED.iter().any(|skipped| name.eq_ignore_ascii_case(skipped))
+        || starts_with(name, SKIPPED_PREFIX)
+}
+
 /// A URL: what an application reads of it are its arguments.
 fn referer(name: &[u8], url: &[u8], give: &mut Give<'_>) -> bool {
+    let is_url =
+        starts_with(url, b"http") || starts_with(url, b"android-app:") || url.starts_with(b"/");
+    if !is_url {
+        return give(Input { source: Source::Header, place: Place::Header, name, value: url });
+    }
     let (path, query) = match memchr::memchr(b'?', url) {
         Some(at) => (&url[..at], &url[at + 1..]),
         None => (url, &url[..0]),
@@ -191,9 +235,8 @@ fn in_body(body: &Body<'_>, buffers: &mut Buffers, give: &mut Give<'_>) -> bool 
         MediaType::Json => in_json(body.bytes, buffers, give),
         MediaType::Multipart => in_multipart(body, give),
         MediaType::Other if is_opaque(media_type::essence(body.content_type)) => true,
-        MediaType::Form | MediaType::Other | MediaType::Unstated => {
-            untyped(body.bytes, buffers, give)
-        }
+        MediaType::Other => untyped(body.bytes, false, buffers, give),
+        MediaType::Form | MediaType::Unstated => untyped(body.bytes, true, buffers, give),
     }
 }
 
@@ -203,12 +246,17 @@ fn looks_like(bytes: &[u8], first: &[u8]) -> bool {
 }
 
 /// By what it looks like.
-fn untyped(bytes: &[u8], buffers: &mut Buffers, give: &mut Give<'_>) -> bool {
+///
+/// `is_markup` where its type does not promise markup, so that what begins as such may be a value by itself.
+fn untyped(bytes: &[u8], is_markup: bool, buffers: &mut Buffers, give: &mut Give<'_>) -> bool {
     if looks_like(bytes, b"{[") {
         return in_json(bytes, buffers, give);
     }
     if looks_like(bytes, b"<") || bytes.starts_with(b"+ADw") || bytes.contains(&0) {
-        return in_xml(bytes, give);
+        return (!is_markup
+            || is_document(bytes)
+            || give(unnamed(Source::Body, Place::Whole, bytes)))
+            && in_xml(bytes, give);
     }
     let name = bytes
         .iter()
@@ -217,6 +265,23 @@ fn untyped(bytes: &[u8], buffers: &mut Buffers, give: &mut Give<'_>) -> bool {
         .count();
     let is_form = name > 0 && bytes.get(name) == Some(&b'=');
     (!is_form || form(bytes, give)) && give(unnamed(Source::Body, Place::Whole, bytes))
+}
+
+/// XML, and not markup of HTML: it says so, has a namespace, or ends with its first element.
+fn is_document(bytes: &[u8]) -> bool {
+    const HTML: &[&[u8]] = &[b"svg", b"math", b"script", b"html", b"body", b"a", b"div", b"style"];
+    let text = bytes.trim_ascii();
+    let name = text.strip_prefix(b"<").unwrap_or_default();
+    let len = name
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || b"_-.:".contains(byte))
+        .count();
+    let name = &name[..len];
+    text.starts_with(b"<?xml")
+        || name.contains(&b':')
+        || len > 0
+            && !HTML.iter().any(|html| name.eq_ignore_ascii_case(html))
+            && text.strip_suffix(b">").is_some_and(|text| text.ends_with(name))
 }
 
 /// Some clients post what is no form under the type of one: a single name without a value.
@@ -252,10 +317,25 @@ fn in_xml(bytes: &[u8], give: &mut Give<'_>) -> bool {
 
 fn in_multipart(body: &Body<'_>, give: &mut Give<'_>) -> bool {
     let mut any = false;
-    multipart::parts(body, &mut |value| {
+    multipart::parts(body, &mut |piece, value| {
         any = true;
-        give(unnamed(Source::Multipart, Place::Text, value))
+        match piece {
+            Piece::File => {
+                !find::is_script(value) || give(unnamed(Source::Multipart, Place::File, value))
+            }
+            Piece::Field if is_binary(value) => true,
+            _ => give(unnamed(Source::Multipart, Place::Text, value)),
+        }
     }) && (any || give(unnamed(Source::Body, Place::Whole, body.bytes)))
+}
+
+/// Packed or compressed: no text, and full of controls. UTF-16 has few but NUL.
+fn is_binary(value: &[u8]) -> bool {
+    const SAMPLE: usize = 1024;
+    let sample = &value[..value.len().min(SAMPLE)];
+    let is_control = |byte: &&u8| (1..0x20).contains(*byte) && !byte.is_ascii_whitespace();
+    sample.iter().filter(is_control).count() * 16 > sample.len()
+        && std::str::from_utf8(sample).is_err_and(|error| error.error_len().is_some())
 }
 
 /// Bytes that nobody reads as text.

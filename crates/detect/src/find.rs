@@ -95,7 +95,10 @@ pub(crate) fn each(
         give(&mut missing, AttackKind::Scanner, at);
     }
     let simple = match view.place {
-        Place::Agent => !view.mask.has(IN_AGENT),
+        // Browsers and tools begin with their name.
+        Place::Agent => {
+            !view.mask.has(IN_AGENT) && view.at(0).is_ascii_lowercase() && view.at(1) != b':'
+        }
         Place::Path => !view.mask.has(IN_PATH),
         _ => false,
     };
@@ -128,6 +131,11 @@ pub(crate) fn each(
     }
 }
 
+/// Whether a file is a script of a server that runs what it is sent.
+pub(crate) fn is_script(file: &[u8]) -> bool {
+    code::is_script(file)
+}
+
 /// `name[$op]=value` of a query or form.
 pub(crate) fn operator(view: &View<'_>) -> Option<Range<usize>> {
     nosql::argument(view)
@@ -153,6 +161,7 @@ fn is_for(kind: AttackKind, place: Place) -> bool {
         Place::Object => kind == NosqlInjection,
         Place::Link => matches!(kind, Xss | JndiInjection | HeaderInjection | TemplateInjection),
         Place::Raw => matches!(kind, Xxe | JndiInjection | CommandInjection),
+        Place::File => kind == CommandInjection,
         Place::Name => !matches!(kind, Scanner),
         _ => true,
     }

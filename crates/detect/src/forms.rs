@@ -35,8 +35,10 @@ const DECODERS: &[(Mask, Decoder)] = &[
     (Mask::PERCENT, escapes::percent),
     (Mask::SEPARATOR, escapes::entities),
     (Mask::BACKSLASH, escapes::backslashes),
+    (Mask::BACKSLASH, escapes::unslashed),
     (Mask::HIGH, unicode::folded),
     (Mask::CONTROL, unicode::without_nul),
+    (Mask::QUOTE, base64::quoted),
     (Mask::QUOTE, escapes::joined),
     (Mask::ANGLE, escapes::untagged),
     (Mask::DOT.and(Mask::SLASH).and(Mask::BACKSLASH).and(Mask::BRACE), escapes::hexadecimal),
@@ -93,7 +95,6 @@ pub(crate) fn each(
 /// Whether any decoder could make something else of it.
 fn may_change(value: &[u8], mask: Mask) -> bool {
     const TRIGGERS: Mask = Mask::PERCENT
-        .and(Mask::SEPARATOR)
         .and(Mask::BACKSLASH)
         .and(Mask::HIGH)
         .and(Mask::CONTROL)
@@ -101,6 +102,7 @@ fn may_change(value: &[u8], mask: Mask) -> bool {
         .and(Mask::PLUS)
         .and(Mask::QUOTE);
     mask.has(TRIGGERS)
+        || mask.has(Mask::SEPARATOR) && memchr::memchr(b'&', value).is_some()
         || mask.has(Mask::SLASH.and(Mask::BRACE)) && memchr::memmem::find(value, b"0x").is_some()
         || mask.has(Mask::DOT)
             && (memchr::memmem::find(value, b"..2f..").is_some()

@@ -103,7 +103,8 @@ pub fn detect<X: Exchange + ?Sized>(
                 return;
             }
             low.clear();
-            low.extend(text.iter().map(u8::to_ascii_lowercase));
+            low.extend_from_slice(text);
+            low.make_ascii_lowercase();
             let view = View::new(low, mask, input.place, is_decoded);
             find::each(&view, wanted, tokens, &mut |kind, at| give(kind, input, text, at));
             *steps += view.steps();
@@ -151,7 +152,13 @@ fn is_worth_it(text: &[u8], mask: Mask, place: Place) -> bool {
         || mask.has(Mask::DASH)
             && (memchr::memmem::find(text, b" -").is_some()
                 || memchr::memmem::find(text, b"--").is_some())
-        || mask.has(Mask::DOT) && text.len() > 8
+        || mask.has(Mask::DOT) && text.len() > 8 && has_name_behind_dot(text)
+}
+
+/// `.net`, `.lang`: a host or a class, and no number.
+fn has_name_behind_dot(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'.', text)
+        .any(|at| text.get(at + 1).is_some_and(|byte| !byte.is_ascii_digit()))
 }
 
 /// `[$`, encoded or not.

@@ -143,6 +143,55 @@ fn a_multipart_field_and_the_name_of_a_file_are_looked_at() {
     }
 }
 
+fn marked(exchange: &FakeExchange) -> AttackKinds {
+    detect(exchange, AttackKinds::all(), &mut Workspace::default())
+}
+
+#[test]
+fn an_attack_where_a_name_and_a_value_belong_was_not_looked_at() {
+    for target in ["/?id'%20OR%20'1'='1", "/?name[0%20;select%20sleep(8);%23]=a&b=c"] {
+        assert!(marked(&FakeExchange::get(target)).has(AttackKind::Sqli), "{target}");
+    }
+    for header in ["' OR '1'='1' --", "a=b; 1' UNION SELECT 1,2--"] {
+        let cookie = FakeExchange::get("/").header("Cookie", header);
+        assert!(marked(&cookie).has(AttackKind::Sqli), "{header}");
+    }
+    let referer = FakeExchange::get("/").header("Referer", "../../../../etc/passwd");
+    assert!(marked(&referer).has(AttackKind::PathTraversal));
+}
+
+#[test]
+fn markup_in_a_body_that_promises_none_was_read_as_xml_alone() {
+    let form = "application/x-www-form-urlencoded";
+    for body in ["<iframe src=javascript:alert(1)>", "</title><svg onload=alert(1)>"] {
+        for kind in ["", form] {
+            assert!(
+                marked(&FakeExchange::post("/").body(kind, body)).has(AttackKind::Xss),
+                "{body}"
+            );
+        }
+    }
+    let document = "<order><note>two of a=1 (b)</note></order>";
+    assert_eq!(marked(&FakeExchange::post("/").body(form, document)), AttackKinds::default());
+}
+
+#[test]
+fn a_script_in_an_uploaded_file_was_not_looked_at() {
+    let upload = |content: &[u8]| {
+        let head = b"--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.png\"\r\n\r\n";
+        let body = [&head[..], content, b"\r\n--b--\r\n"].concat();
+        marked(&FakeExchange::post("/").body("multipart/form-data; boundary=b", body))
+    };
+    for script in ["\u{89}PNG\r\n\0<?php system($_GET['c']); ?>", "<% Runtime.getRuntime() %>"] {
+        assert!(upload(script.as_bytes()).has(AttackKind::CommandInjection), "{script}");
+    }
+    for file in
+        ["<?xml version=\"1.0\"?><a/>", "1' OR '1'='1; cat /etc/passwd", "<?php namespace App;"]
+    {
+        assert_eq!(upload(file.as_bytes()), AttackKinds::default(), "{file}");
+    }
+}
+
 #[test]
 fn ten_thousand_arguments_are_not_looked_at_forever() {
     let query = "a=b%20c&".repeat(10_000) + "q=<script>alert(1)</script>";

@@ -32,9 +32,20 @@ pub fn field<'b>(body: &Body<'b>, wanted: &[u8]) -> Option<&'b [u8]> {
     }
 }
 
-/// Hands out the content of each part that lies complete in the body and is not a file, and the name
-/// of each file, until `take` has enough. Whether it wants more.
-pub fn parts(body: &Body<'_>, take: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+/// What a part is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// The content of a field.
+    Field,
+    /// The name of a file.
+    FileName,
+    /// The content of a file.
+    File,
+}
+
+/// Hands out the content of each part that lies complete in the body, and the name of each file, until `take` has
+/// enough. Whether it wants more.
+pub fn parts(body: &Body<'_>, take: &mut dyn FnMut(Piece, &[u8]) -> bool) -> bool {
     let Some(delimiter) = delimiter(body.content_type) else { return true };
     let finder = memchr::memmem::Finder::new(&delimiter);
     let opening = &delimiter[2..];
@@ -46,11 +57,11 @@ pub fn parts(body: &Body<'_>, take: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         let head = memchr::memmem::find(&part[..part.len().min(MAX_HEAD_BYTES)], b"\r\n\r\n");
         let Some(head_end) = head else { return true };
         let (head, content) = (&part[..head_end], &part[head_end + 4..]);
-        let value = match file_name(head) {
-            Some(name) => name,
-            None => content,
+        let goes_on = match file_name(head) {
+            Some(name) => take(Piece::FileName, name) && take(Piece::File, content),
+            None => take(Piece::Field, content),
         };
-        if !take(value) {
+        if !goes_on {
             return false;
         }
         rest = &behind[end + delimiter.len()..];

@@ -74,6 +74,10 @@ const ALWAYS: &[&str] = &[
     "posix_getpwuid",
     "chr(101)",
     "rO0ABQ",
+    "rO0ABXNy",
+    "rO0ABXVy",
+    "rO0ABXN9",
+    "aced000573",
     "execfile(",
     "eval(compile",
     "perl -e",
@@ -144,6 +148,10 @@ pub(crate) fn prepare() {
 }
 
 pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
+    if view.place == Place::File {
+        let at = view.find(b"<?").or_else(|| view.find(b"<%"))?;
+        return Some(at..at + 2);
+    }
     // People show each other code; what is run by a server is short, or alone.
     if view.place == Place::Agent
         && !view.mask.has(
@@ -174,6 +182,44 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
         };
         is_code.then(|| found.range())
     })
+}
+
+/// Most bytes of a file that are looked at.
+const MAX_FILE_BYTES: usize = 64 * 1024;
+
+/// `<?php system($_GET[0])` or `<% Runtime… %>`, also behind the head of a picture.
+pub(super) fn is_script(file: &[u8]) -> bool {
+    const PHP: &[&[u8]] = &[
+        b"$_",
+        b"eval(",
+        b"system(",
+        b"exec(",
+        b"passthru",
+        b"phpinfo",
+        b"assert(",
+        b"base64_decode",
+        b"popen(",
+        b"call_user_func",
+    ];
+    const SERVER_PAGE: &[&[u8]] = &[
+        b"Runtime",
+        b"ProcessBuilder",
+        b"eval(",
+        b"eval request",
+        b"WScript",
+        b"Process.Start",
+        b"cmd.exe",
+    ];
+    let file = &file[..file.len().min(MAX_FILE_BYTES)];
+    let behind = |start: &[u8], words: &[&[u8]]| {
+        memchr::memmem::find(file, start).is_some_and(|at| {
+            let window = &file[at..file.len().min(at + 4096)];
+            words.iter().any(|word| memchr::memmem::find(window, word).is_some())
+        })
+    };
+    memchr::memmem::find(file, b"<?").is_some()
+        && (behind(b"<?php", PHP) || behind(b"<?=", PHP) || behind(b"<? ", PHP))
+        || behind(b"<%", SERVER_PAGE)
 }
 
 /// A call that is handed what attacks hand over, in a place where a statement can begin.

@@ -55,7 +55,10 @@ const METHODS: &[&[u8]] =
 pub(super) fn find_header(view: &View<'_>) -> Option<Range<usize>> {
     let (first, _) = starts(view).next()?;
     // A message from its first line on is a message, quoted.
-    let is_message = view.starts(0, b"http/") || header_at(view, 0) || request_line(view, 0);
+    let is_message = view.starts(0, b"http/")
+        || header_at(view, 0)
+        || any_header_at(view, 0)
+        || request_line(view, 0);
     if is_message && !view.is_decoded || !may_inject(view, first) {
         return None;
     }
@@ -81,6 +84,15 @@ fn header_at(view: &View<'_>, at: usize) -> bool {
         // One of the attacker's own.
         || !matches!(view.place, Place::Text | Place::Whole | Place::Raw) && name.starts_with(b"x-") && name.len() > 3;
     known && view.at(view.behind_blanks(at + length)) == b':'
+}
+
+/// `x-served-by: a`, of any name in parts.
+fn any_header_at(view: &View<'_>, at: usize) -> bool {
+    let window = view.window(at, 48);
+    let length =
+        window.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
+    view.spend(length + 1);
+    window[..length].contains(&b'-') && window[length..].starts_with(b": ")
 }
 
 /// `GET /path HTTP/1.1`.

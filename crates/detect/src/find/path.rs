@@ -53,7 +53,7 @@ fn scheme(view: &View<'_>) -> Option<Range<usize>> {
     let has_slashes = view.starts(colon, b"://") || view.starts(colon, b":\\\\");
     let found = is_start
         && match name {
-            b"php" | b"expect" | b"phar" | b"glob" | b"zlib" | b"compress.zlib"
+            b"php" | b"expect" | b"tftp" | b"phar" | b"glob" | b"zlib" | b"compress.zlib"
             | b"compress.bzip2" | b"ogg" | b"rar" | b"ssh2.shell" | b"ssh2.exec" | b"gopher"
             | b"dict" | b"ldapi" | b"netdoc" | b"zip" => has_slashes || name == b"netdoc",
             b"jar" => view.find_within(colon, 200, b"!/").is_some() || view.starts(colon, b":http"),
@@ -323,7 +323,8 @@ fn is_rooted(view: &View<'_>, at: usize) -> bool {
         Place::Path => {
             matches!(before, b'/' | b'\\' | b':' | b';') || view.at(at) == b'/' && at <= 24
         }
-        Place::Agent => false,
+        // `C:/windows/win.ini` in place of a product.
+        Place::Agent => at < 4,
         Place::Text | Place::Whole => {
             matches!(before, b'=' | b':' | b'@') || before == b'/' && view.at(at) != b'/' && at < 3
         }

@@ -39,6 +39,38 @@ pub(super) fn decode(value: &[u8], plain: &mut Vec<u8>) -> bool {
         || memchr::memrchr(b'/', value).is_some_and(|at| text_of(&value[at + 1..], plain))
 }
 
+/// Base64 in quotes, as members of JSON and serialized objects have it, in a value: each is put in place of what
+/// it stands for, if that is text.
+pub(super) fn quoted(value: &[u8], plain: &mut Vec<u8>) -> bool {
+    const MAX_RUNS: usize = 8;
+    let (mut out, mut text, mut from, mut left) = (Vec::new(), Vec::new(), 0, MAX_RUNS);
+    for at in memchr::memchr2_iter(b'"', b'\'', value) {
+        if at + 1 < from || left == 0 {
+            continue;
+        }
+        let rest = &value[at + 1..];
+        let length = rest.iter().take_while(|byte| is_standard(**byte)).count();
+        if length < MIN_QUOTED_BYTES || rest.get(length) != Some(&value[at]) {
+            continue;
+        }
+        left -= 1;
+        if text_of(&rest[..length], &mut text) {
+            out.extend_from_slice(&value[from..at + 1]);
+            out.extend_from_slice(&text);
+            from = at + 1 + length;
+        }
+    }
+    if from == 0 {
+        return false;
+    }
+    out.extend_from_slice(&value[from..]);
+    *plain = out;
+    true
+}
+
+/// Shortest text in quotes that is decoded.
+const MIN_QUOTED_BYTES: usize = 12;
+
 fn text_of(value: &[u8], plain: &mut Vec<u8>) -> bool {
     if value.len() < MIN_BYTES {
         return false;

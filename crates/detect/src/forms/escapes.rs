@@ -166,6 +166,16 @@ pub(super) fn backslashes(text: &[u8], out: &mut Vec<u8>) -> bool {
     changed
 }
 
+/// Without the backslashes in front of signs and letters, where a shell or a template reads them: `c\\a\\t`, `$\\{`.
+pub(super) fn unslashed(text: &[u8], out: &mut Vec<u8>) -> bool {
+    if memchr::memchr3(b'$', b';', b'|', text).is_none() {
+        return false;
+    }
+    out.clear();
+    out.extend(text.iter().filter(|byte| **byte != b'\\'));
+    out.len() < text.len()
+}
+
 /// Constants put together: `"Ex"&"e"`, `'al'+'ert'`, `'a'.'b'`, `'c''at'` become one word.
 pub(super) fn joined(text: &[u8], out: &mut Vec<u8>) -> bool {
     out.clear();

@@ -7,6 +7,11 @@ pub(super) fn folded(text: &[u8], out: &mut Vec<u8>) -> bool {
     let mut changed = false;
     while let Some(byte) = text.get(at) {
         match fold(&text[at..]) {
+            // Nothing is seen of it.
+            Some((0, length)) => {
+                at += length;
+                changed = true;
+            }
             Some((plain, length)) => {
                 out.push(plain);
                 at += length;
@@ -51,6 +56,9 @@ fn fold(rest: &[u8]) -> Option<(u8, usize)> {
         [0xE2, 0x81, 0x84, ..] | [0xE2, 0x88, 0x95, ..] => (b'/', 3),
         [0xE2, 0x88, 0x96, ..] => (b'\\', 3),
         [0xC2, 0xA0, ..] => (b' ', 2),
+        // Zero width, and soft hyphens.
+        [0xE2, 0x80, 0x8B..=0x8F, ..] | [0xE2, 0x81, 0xA0, ..] | [0xEF, 0xBB, 0xBF, ..] => (0, 3),
+        [0xC2, 0xAD, ..] => (0, 2),
         _ => return None,
     })
 }
