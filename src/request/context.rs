@@ -66,7 +66,8 @@ impl<'r> RequestContext<'r> {
             return None;
         }
         let now_s = u32::try_from(process::now_ms() / 1000).unwrap_or(u32::MAX);
-        Some(Follow { handle: self.main.runtime().link_handle()?, now_s, tokens: following.tokens })
+        let handle = self.main.runtime().link_handle()?;
+        Some(Follow { handle, now_s, tokens: following.tokens })
     }
 
     #[inline]

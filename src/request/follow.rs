@@ -2,11 +2,11 @@
 //! remembered.
 
 use api_sessions_extract::builtin;
-use api_sessions_identity::{Exchanged, Namespace, Phase, Resolution, cut, learn};
+use api_sessions_identity::{Exchanged, Learned, Namespace, Phase, Resolution, cut, learn};
 use api_sessions_nginx::filter::HeaderObserver;
 use api_sessions_nginx::process;
 use api_sessions_nginx::request::Request;
-use api_sessions_protocol::SessionId;
+use api_sessions_protocol::{LinkReason, SessionId};
 
 use super::context::RequestContext;
 use super::session;
@@ -75,11 +75,11 @@ pub(super) fn learn_early(r: Request<'_>) -> Option<()> {
         is_new: early.moved.is_none() && is_new,
         id: &id,
         exists: &exists,
-        known: early.is_done.then_some(&*early.known),
+        known: early.is_done.then_some(&*early.learned.keys),
     };
-    let mut learned = Vec::new();
+    let mut learned = Learned::default();
     let moved = learn(follow, &exchanged, &resolution, scratch, found, &mut learned);
-    early.known.append(&mut learned);
+    early.learned.append(&mut learned);
     early.is_done = true;
     early.moved = moved.map(|moved| (moved, found.clone())).or(early.moved);
     *state.early_mut(r)? = Some(early);
@@ -96,27 +96,46 @@ fn is_new(state: &State, session: SessionId, exists: impl Fn(SessionId) -> bool)
     }
 }
 
+/// What other nodes are to know of a request.
+#[derive(Default)]
+pub(super) struct Told {
+    /// What the exchange issued to its session.
+    pub(super) links: Vec<(SessionId, LinkReason)>,
+    /// The session before it at this client, whose user was another.
+    pub(super) previous: Option<SessionId>,
+}
+
 /// The session that the request is of after all: most often the one that was resolved. Remembers what the
-/// answer issues. `user` is what a parameter says, or empty.
+/// answer issues. `user` is what a parameter says, or empty. With it, what other nodes are to know of the request.
 pub(super) fn settle<'c>(
     ctx: &RequestContext<'_>,
     analysis: &'c Analysis,
     resolution: Resolution<'c>,
     user: &[u8],
-) -> Resolution<'c> {
+) -> (Resolution<'c>, Told) {
+    let mut told = Told::default();
+    let settled = settle_and_tell(ctx, analysis, resolution, user, &mut told);
+    (settled.unwrap_or(resolution), told)
+}
+
+fn settle_and_tell<'c>(
+    ctx: &RequestContext<'_>,
+    analysis: &'c Analysis,
+    mut resolution: Resolution<'c>,
+    user: &[u8],
+    told: &mut Told,
+) -> Option<Resolution<'c>> {
     let state = ctx.state;
-    let Some(follow) = ctx.links() else { return resolution };
-    let (Some(table), Some(hasher)) = (ctx.main.runtime().table(), ctx.hasher()) else {
-        return resolution;
-    };
-    let Some(bodies) = ctx.bodies() else { return resolution };
+    let follow = ctx.links()?;
+    let (table, hasher) = (ctx.main.runtime().table()?, ctx.hasher()?);
+    let bodies = ctx.bodies()?;
     let view = ctx.view(&bodies);
-    let Some(mut buffers) = ctx.buffers() else { return resolution };
+    let mut buffers = ctx.buffers()?;
     let Buffers { scratch, found, .. } = &mut *buffers;
     let now_ms = process::now_ms();
     let id = |namespace: Namespace, value: &[u8]| hasher.session_id(namespace, value);
     let exists = |session: SessionId| table.get(session, now_ms).is_some();
-    let mut resolution = resolution;
+    let mut early = state.early.take();
     let is_operators = resolution.found_by.own().is_some() && !resolution.followed;
     if !user.is_empty()
         && resolution.found_by.is_key()
@@ -124,9 +143,12 @@ pub(super) fn settle<'c>(
         && follow.is_another_user(resolution.id, user)
     {
         let session = cut(follow, &view, resolution.id, user, analysis.keys().fallback, &id);
+        if let Some(early) = &mut early {
+            early.learned.move_links(resolution.id, session);
+        }
+        told.previous = Some(resolution.id);
         resolution = Resolution { id: session, followed: true, fresh: false, ..resolution };
     }
-    let early = state.early.take();
     let has_moved = early.as_ref().is_some_and(|early| early.moved.is_some());
     let exchanged = Exchanged {
         exchange: &view,
@@ -134,8 +156,14 @@ pub(super) fn settle<'c>(
         is_new: !has_moved && is_new(state, resolution.id, exists),
         id: &id,
         exists: &exists,
-        known: early.as_ref().map(|early| &*early.known),
+        known: early.as_ref().map(|early| &*early.learned.keys),
     };
-    let mut learned = Vec::new();
-    learn(follow, &exchanged, &resolution, scratch, found, &mut learned).unwrap_or(resolution)
+    let mut learned = Learned::default();
+    let moved = learn(follow, &exchanged, &resolution, scratch, found, &mut learned);
+    let resolution = moved.unwrap_or(resolution);
+    if let Some(early) = &mut early {
+        learned.append(&mut early.learned);
+    }
+    told.links = learned.links_of(resolution.id);
+    Some(resolution)
 }

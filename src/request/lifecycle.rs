@@ -87,7 +87,7 @@ pub(super) fn on_log(r: Request<'_>) {
     let analysis = &*ctx.analysis();
     let Some(resolution) = session::settle(ctx, analysis) else { return };
     let [user, role] = parameters::user_and_role(ctx, analysis);
-    let resolution = follow::settle(ctx, analysis, resolution, &user);
+    let (resolution, told) = follow::settle(ctx, analysis, resolution, &user);
     let label = match resolution.label {
         Label::Cookie(bytes, len) => Some(Label::Cookie(bytes, len)),
         Label::Known(_) => None,
@@ -127,8 +127,13 @@ pub(super) fn on_log(r: Request<'_>) {
     ctx.state.progress.set(Progress::Settled(membership, settled_by));
     if let Some(node) = ctx.worker.node() {
         let is_detected = !detected.is_empty();
-        let recorded =
-            Recorded { resolution: &resolution, attacks: &attacks, is_detected, hits: &hits };
+        let recorded = Recorded {
+            resolution: &resolution,
+            attacks: &attacks,
+            is_detected,
+            hits: &hits,
+            told: &told,
+        };
         record::send(ctx, analysis, node, &recorded);
     }
 }

@@ -6,6 +6,7 @@ use api_sessions_nginx::process;
 use api_sessions_protocol::RuleHit;
 
 use super::context::RequestContext;
+use super::follow::Told;
 use super::rules::hit::Hit;
 use crate::directives::Analysis;
 use crate::worker::Buffers;
@@ -17,6 +18,8 @@ pub(super) struct Recorded<'d> {
     /// The module's own detectors found some of them.
     pub(super) is_detected: bool,
     pub(super) hits: &'d [Hit],
+    /// What other nodes are to know.
+    pub(super) told: &'d Told,
 }
 
 /// Writes the record and queues it for the exporter.
@@ -50,6 +53,8 @@ pub(super) fn send(
         denied: ctx.state.is_denied(),
         attacks: recorded.attacks,
         rules: &rules,
+        links: &recorded.told.links,
+        previous: recorded.told.previous,
         findings: if recorded.is_detected { detection.findings() } else { &[] },
     };
     let options = RecordOptions {

@@ -3,13 +3,13 @@
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::ptr;
 
-use api_sessions_identity::{FoundBy, IdMemo, Label, Phase, Resolution};
+use api_sessions_identity::{FoundBy, IdMemo, Label, Learned, Phase, Resolution};
 use api_sessions_nginx::context;
 use api_sessions_nginx::open_requests::OpenLink;
 use api_sessions_nginx::request::Request;
 use api_sessions_protocol::SessionId;
 use api_sessions_protocol::Source;
-use api_sessions_shm::{LinkKey, SessionCounters};
+use api_sessions_shm::SessionCounters;
 
 use super::bodies::BodyPair;
 use super::look::BodyLook;
@@ -62,7 +62,7 @@ pub(super) struct Early {
     /// The headers were looked at.
     pub(super) is_done: bool,
     /// Issued values that are remembered.
-    pub(super) known: Vec<LinkKey>,
+    pub(super) learned: Learned,
     /// The session that the answer began, which the request belongs to, and the value that identifies it.
     pub(super) moved: Option<(Resolution<'static>, Vec<u8>)>,
 }

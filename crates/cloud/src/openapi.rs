@@ -35,6 +35,7 @@ use api_sessions_store::Role;
         sync::poll,
         sessions::list,
         sessions::detail,
+        sessions::split,
         facets::list,
         facets::users,
         requests::list,

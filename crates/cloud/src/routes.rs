@@ -79,6 +79,7 @@ pub fn table() -> Vec<Route> {
         api(GET, "/v1/sync", Ingest, sync::poll),
         api(GET, "/v1/sessions", Read, sessions::list),
         api(GET, "/v1/sessions/{id}", Read, sessions::detail),
+        api(DELETE, "/v1/sessions/{id}/identifiers/{alias}", Change, sessions::split),
         api(GET, "/v1/sessions/{id}/requests", Read, requests::list),
         api(GET, "/v1/sessions/{id}/requests.csv", Read, requests::download),
         api(GET, "/v1/facets", Read, facets::list),
@@ -101,6 +102,7 @@ pub fn table() -> Vec<Route> {
 
         page(GET, "/", Read, console::sessions::list),
         page(GET, "/sessions/{id}", Read, console::session::open),
+        page(POST, "/sessions/split", Change, console::identity::split),
         page(GET, "/requests/{id}", Read, console::request::open),
         page(GET, "/denylist", Read, console::denylist::list),
         page(POST, "/denylist", Change, console::denylist::add),

@@ -11,6 +11,7 @@ pub mod assets;
 pub mod denylist;
 mod filters;
 mod html;
+pub mod identity;
 pub mod login;
 pub mod nodes;
 pub mod parameters;

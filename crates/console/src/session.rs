@@ -7,7 +7,7 @@ use axum::extract::State;
 use maud::{Markup, html};
 
 use super::html::{duration, encoded, incomplete, page, short, size, time, visible};
-use super::{Viewer, filters, sessions, timeline};
+use super::{Viewer, filters, identity, sessions, timeline};
 use api_sessions_cloud_api::api::query::{MAX_LIMIT, RawQuery};
 use api_sessions_cloud_api::api::rules::denials::{self, Denied, RuleDenial};
 use api_sessions_cloud_api::error::AppError;
@@ -38,16 +38,19 @@ pub async fn open(
     Query(raw): Query<RawQuery>,
 ) -> Result<Markup, AppError> {
     let query = raw.requests(id.clone())?;
-    let whole = RequestQuery { limit: MAX_LIMIT, cursor: None, ..query.clone() };
-    let (detail, requests, shown, (denied, by_rule)) = state
+    let (detail, known, requests, shown, (denied, by_rule)) = state
         .read(move |store| {
             let now = now_ms();
+            let known = store.identity(&query.session)?;
+            let query = RequestQuery { session: known.session.clone(), ..query };
+            let whole = RequestQuery { limit: MAX_LIMIT, cursor: None, ..query.clone() };
             let denied = (
                 store.denied(&[query.session.as_str()], now)?.pop(),
                 denials::of_session(store, &query.session, now)?,
             );
             let requests = store.requests(&query)?;
-            Ok((store.session(&query.session)?, requests, store.requests(&whole)?, denied))
+            let detail = store.session(&query.session)?;
+            Ok((detail, known, requests, store.requests(&whole)?, denied))
         })
         .await?;
     let Some(detail) = detail else {
@@ -66,6 +69,7 @@ pub async fn open(
             h1 { "Session " code data-copy { (summary.session) } }
             (incomplete(&detail.incomplete))
             (facts(&detail, denied.as_ref()))
+            (identity::section(&viewer, &known))
             (actions(&viewer, &summary.session, denied.as_ref(), &by_rule))
             (timeline::draw(&viewer, &shown.items))
             @if shown.next.is_some() { p.quiet { "The chart shows the first " (shown.items.len()) " requests." } }

@@ -22,7 +22,7 @@ pub use every::each;
 pub(crate) use every::each_spelling;
 pub use followed::{
     Class, Followed, Issued, Principal, each_brought, each_issued, followed_cookie, principal,
-    user_of_token,
+    session_of_token, user_of_token,
 };
 pub use jwt::find_token;
 pub use lookup::{find, find_if};

@@ -8,6 +8,7 @@ use api_sessions_protocol::SessionId;
 use api_sessions_shm::{Link, LinkFlags, LinkHandle, LinkKey};
 
 use super::place::Here;
+use super::resolve::{FoundBy, Label};
 
 /// The links at one moment.
 #[derive(Clone, Copy)]
@@ -30,6 +31,16 @@ pub(super) struct Carrier {
     /// Its use is still to be noted.
     pub(super) fresh: bool,
     class: Class,
+}
+
+impl Carrier {
+    /// What it is found by, as operators see it.
+    pub(super) fn label(&self) -> (FoundBy, Label<'static>) {
+        match self.entry {
+            Some(entry) => (FoundBy::Builtin(entry), Label::Known(entry.name)),
+            None => (FoundBy::Cookie, Label::cookie(&self.name)),
+        }
+    }
 }
 
 /// What the links say of a request.
@@ -155,6 +166,14 @@ impl Follow<'_> {
         builtin::each_brought(exchange, self.tokens, &mut |sent, followed| {
             let Here { link, is_local, .. } = self.here(self.key_of(&followed), base);
             lookup.any_demoted |= is_local;
+            let carrier = |session, fresh| Carrier {
+                session,
+                entry: followed.entry,
+                name: sent.to_vec(),
+                value: followed.value.to_vec(),
+                fresh,
+                class: followed.class,
+            };
             let Some(link) = link else {
                 lookup.any_unknown |= is_local || followed.class == Class::State;
                 return;
@@ -164,14 +183,7 @@ impl Follow<'_> {
                 lookup.any_demoted = true;
             } else if best.is_none_or(|best| (is_local, followed.class) < best) {
                 best = Some((is_local, followed.class));
-                lookup.carrier = Some(Carrier {
-                    session: link.session,
-                    entry: followed.entry,
-                    name: sent.to_vec(),
-                    value: followed.value.to_vec(),
-                    fresh: self.is_fresh(&link),
-                    class: followed.class,
-                });
+                lookup.carrier = Some(carrier(link.session, self.is_fresh(&link)));
             }
         });
         // Another user than the session's: a proxy that keeps cookies for all its users.

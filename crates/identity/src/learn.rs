@@ -2,11 +2,12 @@
 
 use api_sessions_extract::builtin::{self, Class, Entry, Issued};
 use api_sessions_extract::{Exchange, Scratch, Side};
-use api_sessions_protocol::SessionId;
+use api_sessions_protocol::{LinkReason, SessionId};
 use api_sessions_shm::{Link, LinkFlags, LinkKey};
 
 use super::follow::Follow;
 use super::hash::Namespace;
+use super::learned::Learned;
 use super::place::Here;
 use super::resolve::{Fallback, FoundBy, Keys, Label, Resolution, address_id};
 
@@ -43,6 +44,8 @@ struct Issue {
     key: LinkKey,
     /// What was known of it.
     link: Option<Link>,
+    /// It belongs to nobody everywhere.
+    is_nobodys: bool,
 }
 
 /// One value of the request.
@@ -53,7 +56,7 @@ struct Brought {
     link: Option<Link>,
 }
 
-/// Remembers what the answer issues, and adds its keys to `learned`. `Some`: the answer to a request without identity begins a session, and the
+/// Remembers what the answer issues, and adds it to `learned`. `Some`: the answer to a request without identity begins a session, and the
 /// request belongs to it; the value is in `found`.
 pub fn learn<X: Exchange + ?Sized>(
     follow: Follow<'_>,
@@ -61,7 +64,7 @@ pub fn learn<X: Exchange + ?Sized>(
     resolution: &Resolution<'_>,
     scratch: &mut Scratch,
     found: &mut Vec<u8>,
-    learned: &mut Vec<LinkKey>,
+    learned: &mut Learned,
 ) -> Option<Resolution<'static>> {
     let Exchanged { exchange, keys, .. } = *exchanged;
     let has_identity = resolution.found_by.is_key() && !resolution.found_by.is_client();
@@ -79,6 +82,7 @@ pub fn learn<X: Exchange + ?Sized>(
                 entry: followed.entry,
                 key: follow.key_of(&followed),
                 link: None,
+                is_nobodys: false,
             }),
         });
     }
@@ -90,7 +94,7 @@ pub fn learn<X: Exchange + ?Sized>(
         {
             let (value, key) = (value.to_vec(), follow.key(b"", value));
             let (class, name, entry) = (Class::Set, Vec::new(), None);
-            issues.push(Issue { class, name, value, entry, key, link: None });
+            issues.push(Issue { class, name, value, entry, key, link: None, is_nobodys: false });
         }
     }
     if let Some(known) = exchanged.known {
@@ -100,7 +104,7 @@ pub fn learn<X: Exchange + ?Sized>(
     if issues.is_empty() && !deleted {
         return None;
     }
-    learned.extend(issues.iter().map(|issue| issue.key));
+    learned.keys.extend(issues.iter().map(|issue| issue.key));
     let base = address(exchanged);
     let brought = brought(follow, exchange, base);
     // Somebody's, though nobody knows whose: not who has just lost an identifier.
@@ -116,20 +120,25 @@ pub fn learn<X: Exchange + ?Sized>(
         goes_on.map(|address| address.session)
     };
     for issue in &mut issues {
-        look_at(follow, exchanged, issue, session, base, &brought);
+        if look_at(follow, exchanged, issue, session, base, &brought) {
+            let session = session.unwrap_or(client);
+            tell(exchanged, session, issue, LinkReason::Demoted, scratch, learned);
+        }
     }
     if has_identity {
         if deleted && !brought.is_empty() {
             note_deletion(follow, base, resolution.id);
         }
-        continue_session(follow, exchanged, (resolution.id, base), &issues, &brought, scratch);
+        let place = (resolution.id, base);
+        continue_session(follow, exchanged, place, &issues, &brought, scratch, learned);
         return None;
     }
     // A value that is another's, or nobody's, begins nothing.
     issues.retain(|issue| {
         issue.link.is_none_or(|link| !link.is_demoted() && Some(link.session) == session)
     });
-    begin_session(follow, exchanged, (client, base), &issues, is_somebodys, scratch, found)
+    let place = (client, base);
+    begin_session(follow, exchanged, place, &issues, is_somebodys, (scratch, found), learned)
 }
 
 fn brought<X: Exchange + ?Sized>(
@@ -147,7 +156,7 @@ fn brought<X: Exchange + ?Sized>(
 }
 
 /// What is known of an issued value; one that is another's is from now on nobody's, and goes on at this address if
-/// the other is elsewhere.
+/// the other is elsewhere. Whether it was taken from another.
 fn look_at<X: Exchange + ?Sized>(
     follow: Follow<'_>,
     exchanged: &Exchanged<'_, X>,
@@ -155,7 +164,7 @@ fn look_at<X: Exchange + ?Sized>(
     session: Option<SessionId>,
     base: SessionId,
     brought: &[Brought],
-) {
+) -> bool {
     let key = issue.key;
     let mut here = follow.here(key, &|| base);
     let is_set_again = brought.iter().any(|value| value.key == here.key);
@@ -163,7 +172,8 @@ fn look_at<X: Exchange + ?Sized>(
         Some(link) => !link.is_demoted() && Some(link.session) != session,
         None => !here.is_local && belongs_to_another(exchanged, issue, session),
     };
-    if is_anothers && !is_set_again {
+    let is_taken = is_anothers && !is_set_again;
+    if is_taken {
         demote(follow, here.key);
         // Of one elsewhere: nobody has had it here.
         here = follow.here(key, &|| base);
@@ -173,6 +183,8 @@ fn look_at<X: Exchange + ?Sized>(
         }
     }
     (issue.key, issue.link) = (here.key, here.link);
+    issue.is_nobodys = here.is_local || here.link.is_some_and(|link| link.is_demoted());
+    is_taken
 }
 
 /// The values issued in an exchange of a session are the session's.
@@ -183,6 +195,7 @@ fn continue_session<X: Exchange + ?Sized>(
     issues: &[Issue],
     brought: &[Brought],
     scratch: &mut Scratch,
+    learned: &mut Learned,
 ) {
     let of_another = |link: &Link| !link.is_demoted() && link.session != session;
     if brought.iter().any(|value| value.link.as_ref().is_some_and(of_another)) {
@@ -200,6 +213,10 @@ fn continue_session<X: Exchange + ?Sized>(
             continue;
         }
         give(follow, issue, session, base);
+        if issue.link.is_none() && !issue.is_nobodys {
+            let reason = reason(exchanged.exchange, issue, brought);
+            tell(exchanged, session, issue, reason, scratch, learned);
+        }
         linked = true;
         for old in brought.iter().filter(|old| old.name == issue.name && old.key != issue.key) {
             follow.handle.update(old.key, follow.now_s, |link| {
@@ -210,6 +227,37 @@ fn continue_session<X: Exchange + ?Sized>(
     }
     if linked {
         follow.note_principal(session, exchanged.exchange, scratch);
+    }
+}
+
+/// Tells other nodes of an issued value, by the id that a node without memory computes for it. Of what none would
+/// take for an identifier nothing is told.
+fn tell<X: Exchange + ?Sized>(
+    exchanged: &Exchanged<'_, X>,
+    session: SessionId,
+    issue: &Issue,
+    reason: LinkReason,
+    scratch: &mut Scratch,
+    learned: &mut Learned,
+) {
+    if matches!(issue.class, Class::Other | Class::Balancer) {
+        return;
+    }
+    let mut claims = Vec::new();
+    let is_claims = issue.class == Class::Token
+        && builtin::session_of_token(&issue.value, scratch, &mut claims);
+    let value = if is_claims { &claims } else { &issue.value };
+    learned.link(session, (exchanged.id)(Namespace::Value, value), reason);
+}
+
+/// Why an issued value is the session's.
+fn reason<X: Exchange + ?Sized>(exchange: &X, issue: &Issue, brought: &[Brought]) -> LinkReason {
+    let replaces = brought.iter().any(|old| old.name == issue.name && old.key != issue.key);
+    match issue.class {
+        Class::Token => LinkReason::Token,
+        Class::Set | Class::Header if replaces && exchange.method() == b"POST" => LinkReason::Login,
+        _ if replaces => LinkReason::Rotated,
+        _ => LinkReason::Issued,
     }
 }
 
@@ -250,8 +298,8 @@ fn begin_session<X: Exchange + ?Sized>(
     (client, base): (SessionId, SessionId),
     issues: &[Issue],
     is_somebodys: bool,
-    scratch: &mut Scratch,
-    found: &mut Vec<u8>,
+    (scratch, found): (&mut Scratch, &mut Vec<u8>),
+    learned: &mut Learned,
 ) -> Option<Resolution<'static>> {
     let best = issues.iter().min_by_key(|issue| issue.class)?;
     let own = (exchanged.id)(Namespace::Value, &best.value);
@@ -295,6 +343,10 @@ fn begin_session<X: Exchange + ?Sized>(
             continue;
         }
         give(follow, issue, session, base);
+        if issue.link.is_none() && !issue.is_nobodys {
+            let reason = reason(exchanged.exchange, issue, &[]);
+            tell(exchanged, session, issue, reason, scratch, learned);
+        }
     }
     follow.note_principal(session, exchanged.exchange, scratch);
     if !is_settled {

@@ -7,6 +7,7 @@ mod follow;
 mod hash;
 mod ip;
 mod learn;
+mod learned;
 mod memo;
 mod place;
 mod resolve;
@@ -14,6 +15,7 @@ mod resolve;
 pub use follow::Follow;
 pub use hash::{Hasher, Namespace, ParameterHash};
 pub use learn::{Exchanged, cut, learn};
+pub use learned::Learned;
 pub use memo::IdMemo;
 pub use resolve::{
     Fallback, FoundBy, Keys, Label, Phase, Resolution, address_id, each_identifier, resolve,

@@ -257,10 +257,7 @@ pub fn resolve_with<'k, X: Exchange + ?Sized>(
         may_be_another = lookup.any_unknown;
         if let Some(carrier) = lookup.carrier {
             found.extend_from_slice(&carrier.value);
-            let (found_by, label) = match carrier.entry {
-                Some(entry) => (FoundBy::Builtin(entry), Label::Known(entry.name)),
-                None => (FoundBy::Cookie, Label::cookie(&carrier.name)),
-            };
+            let (found_by, label) = carrier.label();
             let (id, fresh) = (carrier.session, carrier.fresh);
             return Resolution { id, found_by, label, from_response: false, followed: true, fresh };
         }

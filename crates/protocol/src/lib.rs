@@ -13,7 +13,9 @@ mod rule;
 mod session_id;
 mod sync;
 
-pub use record::{Evidence, FullRequest, Param, ParamType, Record, RuleHit, Source};
+pub use record::{
+    Evidence, FullRequest, LinkReason, Param, ParamType, Record, RuleHit, SessionLink, Source,
+};
 pub use rule::SessionRule;
 pub use session_id::{BadSessionId, SessionId, hex};
 pub use sync::{

@@ -9,8 +9,10 @@ use fields::{declare_record, owned_field};
 
 mod evidence;
 mod fields;
+mod link;
 
 pub use evidence::Evidence;
+pub use link::{LinkReason, SessionLink};
 
 record_fields!(declare_record);
 
@@ -200,9 +202,17 @@ mod tests {
     #[test]
     fn absent_values_are_left_out() {
         let line = serde_json::to_string(&minimal()).unwrap();
-        for absent in
-            ["app", "ua", "user", "params", "attacks", "evidence", "\"request\"", "upstream_ms"]
-        {
+        for absent in [
+            "app",
+            "ua",
+            "user",
+            "params",
+            "attacks",
+            "evidence",
+            "links",
+            "\"request\"",
+            "upstream_ms",
+        ] {
             assert!(!line.contains(absent), "{absent} in {line}");
         }
         assert!(line.contains("\"denied\":false"));
@@ -224,6 +234,8 @@ mod tests {
             name: Some("q".into()),
             matched: "' or \"1\"=\"1".into(),
         });
+        record.links.push(SessionLink { session: "0f".into(), reason: "rotated".into() });
+        record.previous = Some("1e".into());
         record.request = Some(FullRequest {
             line: "GET / HTTP/1.1".into(),
             headers: vec![("Host".into(), "a\nb".into())],

@@ -31,7 +31,7 @@ use self::control::Known;
 use self::sql::{Connection, Sql};
 use self::writer::Job;
 use super::{
-    Activity, Batch, Day, DayHealth, Page, Records, ReplayQuery, Reply, RequestQuery,
+    Activity, Batch, Day, DayHealth, Identity, Page, Records, ReplayQuery, Reply, RequestQuery,
     SessionDetail, SessionPage, SessionQuery, StoreError, StoreHealth, StoredRequest, Visit,
 };
 
@@ -185,6 +185,14 @@ impl Records for ClickHouseStore {
 
     fn request(&self, id: &str) -> Result<Option<StoredRequest>, StoreError> {
         requests::by_id(&self.connection, id)
+    }
+
+    fn identity(&self, session: &str) -> Result<Identity, StoreError> {
+        Ok(Identity { session: session.to_owned(), ..Identity::default() })
+    }
+
+    fn split(&self, _alias: &str) -> Result<bool, StoreError> {
+        Ok(false)
     }
 
     fn activity(&self, from: u64, to: u64) -> Result<Vec<Activity>, StoreError> {

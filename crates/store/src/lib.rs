@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod aliases;
 pub mod clickhouse;
 pub mod clock;
 pub mod control;
@@ -20,6 +21,7 @@ pub mod sqlite;
 
 pub use open::{StoreKind, drop_before, is_there, open};
 
+pub use aliases::{Identifier, Identity, MAX_IDENTIFIERS};
 pub use control::{Control, DenyChange, MAX_LIFTED, Role, TokenInfo};
 pub use day::{DAY_MS, Day};
 pub use model::{
@@ -61,6 +63,17 @@ pub trait Records: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     fn session(&self, session: &str) -> Result<Option<SessionDetail>, StoreError>;
+    /// What a session is known by; of an alias, what the session is known by that it belongs to.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn identity(&self, session: &str) -> Result<Identity, StoreError>;
+    /// An id is an alias of no session any more: requests with it are in a session of their own from now on. Whether
+    /// it was one.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn split(&self, alias: &str) -> Result<bool, StoreError>;
     /// Requests of one session in the order they started.
     ///
     /// # Errors

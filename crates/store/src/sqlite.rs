@@ -2,6 +2,7 @@
 //! goes by deleting files. docs/store.md describes the files.
 
 mod activity;
+mod aliases;
 mod bits;
 mod bloom;
 mod codec;
@@ -16,6 +17,7 @@ mod live;
 mod part;
 mod pool;
 mod reader;
+mod rehome;
 mod replay;
 mod requests;
 mod row;
@@ -39,15 +41,16 @@ use std::thread::JoinHandle;
 use crossbeam_channel::Sender;
 use parking_lot::Mutex;
 
+use self::aliases::AliasReader;
 use self::codec::session_key;
 use self::control_file::ControlFile;
 use self::segment::{Segment, Segments, absent, incomplete};
 use self::sessions::Limits;
 use self::writer::Job;
 use super::{
-    Activity, Batch, Day, DayHealth, Filter, MAX_TOTAL, Page, Records, ReplayQuery, Reply,
-    RequestQuery, SessionDetail, SessionPage, SessionQuery, StoreError, StoreHealth, StoredRequest,
-    Visit,
+    Activity, Batch, Day, DayHealth, Filter, Identity, MAX_TOTAL, Page, Records, ReplayQuery,
+    Reply, RequestQuery, SessionDetail, SessionPage, SessionQuery, StoreError, StoreHealth,
+    StoredRequest, Visit,
 };
 
 /// Batches that wait for the writer; more wait in their senders.
@@ -64,6 +67,7 @@ pub struct SqliteStore {
     segments: Segments,
     limits: Limits,
     control: Mutex<ControlFile>,
+    aliases: Mutex<AliasReader>,
     write_error: Arc<Mutex<Option<String>>>,
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
@@ -121,6 +125,7 @@ impl SqliteStore {
             segments,
             limits: Limits { few, parts: few.min(PARTS), total },
             control: Mutex::new(control),
+            aliases: Mutex::new(AliasReader::new(dir)),
             write_error,
             jobs: Some(jobs),
             thread: Some(thread),
@@ -163,6 +168,11 @@ impl SqliteStore {
         })
     }
 
+    /// The session that this one is, or is an alias of.
+    fn root(&self, session: &str) -> Result<String, StoreError> {
+        self.aliases.lock().root(session).map_err(|error| aliases_unreadable(&error))
+    }
+
     fn send(&self, job: Job) -> Result<(), Job> {
         match &self.jobs {
             Some(jobs) => jobs.send(job).map_err(|error| error.0),
@@ -197,6 +207,10 @@ impl Drop for SqliteStore {
     }
 }
 
+fn aliases_unreadable(error: &rusqlite::Error) -> StoreError {
+    StoreError::Unavailable(format!("aliases.db: {error}"))
+}
+
 fn gone() -> StoreError {
     StoreError::Unavailable("the writer has stopped".into())
 }
@@ -209,24 +223,38 @@ impl Records for SqliteStore {
     }
 
     fn sessions(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
-        self.list(query)
+        let Some(session) = &query.filter.session else { return self.list(query) };
+        let filter = Filter { session: Some(self.root(session)?), ..query.filter.clone() };
+        self.list(&SessionQuery { filter, ..query.clone() })
     }
 
     fn session(&self, session: &str) -> Result<Option<SessionDetail>, StoreError> {
         let segments = self.segments.all();
-        match detail::sessions(&segments, &[session_key(session)], true).pop() {
+        match detail::sessions(&segments, &[session_key(&self.root(session)?)], true).pop() {
             Some(found) => Ok(Some(SessionDetail { incomplete: incomplete(&segments), ..found })),
             None => absent(&segments),
         }
     }
 
     fn requests(&self, query: &RequestQuery) -> Result<Page<StoredRequest>, StoreError> {
-        requests::page(&self.segments_of(&query.filter), query)
+        let session = self.root(&query.session)?;
+        let query = RequestQuery { session, ..query.clone() };
+        requests::page(&self.segments_of(&query.filter), &query)
     }
 
     fn request(&self, id: &str) -> Result<Option<StoredRequest>, StoreError> {
         let segments = self.segments.all();
         requests::by_id(&segments, id).map_or_else(|| absent(&segments), |found| Ok(Some(found)))
+    }
+
+    fn identity(&self, session: &str) -> Result<Identity, StoreError> {
+        self.aliases.lock().identity(session).map_err(|error| aliases_unreadable(&error))
+    }
+
+    fn split(&self, alias: &str) -> Result<bool, StoreError> {
+        let (reply, answer) = crossbeam_channel::bounded(1);
+        self.send(Job::Cut(session_key(alias), reply)).map_err(|_| gone())?;
+        answer.recv().map_err(|_| gone())?
     }
 
     fn activity(&self, from: u64, to: u64) -> Result<Vec<Activity>, StoreError> {

@@ -1,6 +1,8 @@
 //! From a finished request to its line.
 
-use api_sessions_protocol::{FullRequest, MAX_RECORD_BYTES, ParamType, RuleHit};
+use api_sessions_protocol::{
+    FullRequest, LinkReason, MAX_RECORD_BYTES, ParamType, RuleHit, SessionId,
+};
 
 use super::limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES};
 use super::line::{Line, Shown};
@@ -47,6 +49,10 @@ pub struct RequestMeta<'f> {
     pub rules: &'f [RuleHit<'f>],
     /// What the detectors found.
     pub findings: &'f [Finding],
+    /// Values that the exchange issued to the session, by their ids.
+    pub links: &'f [(SessionId, LinkReason)],
+    /// The session that this one follows, whose user was another.
+    pub previous: Option<SessionId>,
 }
 
 /// What the location says of records.
@@ -129,6 +135,8 @@ impl RecordEncoder {
             attacks: facts.attacks,
             rules: facts.rules,
             evidence: Vec::new(),
+            links: facts.links,
+            previous: facts.previous,
             denied: facts.denied,
             request: None,
         };

@@ -1,7 +1,9 @@
 //! Writing a record as its line of JSON: the same bytes as `serde_json`, which looks at each byte of a text
 //! by itself, in a fifth of its time.
 
-use api_sessions_protocol::{Evidence, FullRequest, ParamType, RuleHit, Source};
+use api_sessions_protocol::{
+    Evidence, FullRequest, LinkReason, ParamType, RuleHit, SessionId, Source,
+};
 
 use api_sessions_identity::ParameterHash;
 use api_sessions_redact::cut;
@@ -40,6 +42,8 @@ pub(super) struct Line<'l> {
     pub(super) attacks: &'l [&'l str],
     pub(super) rules: &'l [RuleHit<'l>],
     pub(super) evidence: Vec<Evidence<'l>>,
+    pub(super) links: &'l [(SessionId, LinkReason)],
+    pub(super) previous: Option<SessionId>,
     pub(super) denied: bool,
     pub(super) request: Option<FullRequest<'l>>,
 }
@@ -116,6 +120,10 @@ pub(super) fn write<'p>(
     list(br#","attacks":["#, line.attacks.iter(), out, |kind, out| string(kind.as_bytes(), out));
     list(br#","rules":["#, line.rules.iter(), out, write_rule);
     list(br#","evidence":["#, line.evidence.iter(), out, write_evidence);
+    list(br#","links":["#, line.links.iter(), out, write_link);
+    if let Some(previous) = line.previous {
+        unescaped(br#","previous":""#, &previous.to_hex(), out);
+    }
     flag(br#","denied":"#, line.denied, out);
     if let Some(request) = &line.request {
         out.extend_from_slice(br#","request":"#);
@@ -156,6 +164,12 @@ fn write_evidence(evidence: &Evidence<'_>, out: &mut Vec<u8>) {
     text(br#","place":"#, evidence.place.as_bytes(), out);
     optional(br#","name":"#, evidence.name.as_deref().map(str::as_bytes), out);
     text(br#","match":"#, evidence.matched.as_bytes(), out);
+    out.push(b'}');
+}
+
+fn write_link((session, reason): &(SessionId, LinkReason), out: &mut Vec<u8>) {
+    unescaped(br#"{"session":""#, &session.to_hex(), out);
+    unescaped(br#","reason":""#, reason.as_str().as_bytes(), out);
     out.push(b'}');
 }
 
@@ -300,7 +314,9 @@ fn escape(text: &str, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use api_sessions_protocol::{Param, Record};
+    use std::borrow::Cow;
+
+    use api_sessions_protocol::{Param, Record, SessionLink};
     use proptest::prelude::*;
 
     use super::*;
@@ -336,6 +352,21 @@ mod tests {
             .prop_map(|(kind, place, name, matched)| Evidence { kind, place, name, matched })
     }
 
+    fn link() -> impl Strategy<Value = (SessionId, LinkReason)> {
+        use LinkReason::{Demoted, Issued, Login, Rotated, Token};
+        let reason =
+            prop_oneof![Just(Issued), Just(Rotated), Just(Login), Just(Token), Just(Demoted)];
+        (any::<[u8; 16]>(), reason).prop_map(|(id, reason)| (SessionId(id), reason))
+    }
+
+    fn text_of(id: SessionId) -> Cow<'static, str> {
+        String::from_utf8(id.to_hex().to_vec()).unwrap().into()
+    }
+
+    fn shown_link((id, reason): &(SessionId, LinkReason)) -> SessionLink<'static> {
+        SessionLink { session: text_of(*id), reason: reason.as_str().into() }
+    }
+
     fn full() -> impl Strategy<Value = FullRequest<'static>> {
         let headers = proptest::collection::vec((text(), text()), 0..4);
         let option = || proptest::option::of(text());
@@ -365,6 +396,7 @@ mod tests {
             attacks in proptest::collection::vec(text(), 0..3),
             rules in proptest::collection::vec(rule(), 0..3),
             evidence in proptest::collection::vec(evidence(), 0..3),
+            (links, previous) in (proptest::collection::vec(link(), 0..3), proptest::option::of(any::<[u8; 16]>())),
             request in proptest::option::of(full()),
             (session, scheme) in (any::<[u8; 16]>(), prop_oneof![Just("http"), Just("https")]),
         ) {
@@ -375,7 +407,9 @@ mod tests {
                 ua: options[1].clone(), host: options[2].clone(), method: texts[5].clone(),
                 path: texts[0].clone(), proto: options[3].clone(), scheme: Some(scheme.into()), ja4: options[4].clone(), status,
                 time_ms: numbers[1], upstream_ms, request_bytes: numbers[2], response_bytes: numbers[3],
-                user: options[5].clone(), role: options[6].clone(), params, attacks, rules, evidence, denied, request,
+                user: options[5].clone(), role: options[6].clone(), params, attacks, rules, evidence,
+                links: links.iter().map(shown_link).collect(),
+                previous: previous.map(|id| text_of(SessionId(id))), denied, request,
             };
             let mut line = Vec::new();
             let some = |text: &'_ Option<std::borrow::Cow<'static, str>>| text.clone();
@@ -390,7 +424,8 @@ mod tests {
                 scheme: Some(scheme), ja4: bytes(4), status: record.status, time_ms: record.time_ms,
                 upstream_ms: record.upstream_ms, request_bytes: record.request_bytes,
                 response_bytes: record.response_bytes, user: bytes(5).map(Value::Text),
-                role: bytes(6).map(Value::Text), attacks: &kinds, rules: &record.rules, evidence: record.evidence.clone(), denied: record.denied,
+                role: bytes(6).map(Value::Text), attacks: &kinds, rules: &record.rules, evidence: record.evidence.clone(),
+                links: &links, previous: previous.map(SessionId), denied: record.denied,
                 request: record.request.clone(),
             };
             let params = record.params.iter().map(|param| Shown {

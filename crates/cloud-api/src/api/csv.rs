@@ -6,7 +6,7 @@ use api_sessions_protocol::Evidence;
 use api_sessions_store::StoredRequest;
 use api_sessions_store::clock::rfc3339_ms;
 
-const COLUMNS: [&str; 24] = [
+const COLUMNS: [&str; 26] = [
     "time",
     "id",
     "session",
@@ -31,6 +31,8 @@ const COLUMNS: [&str; 24] = [
     "parameters",
     "ja4",
     "evidence",
+    "links",
+    "previous",
 ];
 
 /// A cell that no spreadsheet evaluates as a formula, even after leading blanks or with the full-width forms of
@@ -63,6 +65,8 @@ pub fn render(requests: &[StoredRequest], head: bool) -> Vec<u8> {
         let params: Vec<_> =
             record.params.iter().map(|param| format!("{}={}", param.name, param.value)).collect();
         let evidence: Vec<_> = record.evidence.iter().map(evidence_text).collect();
+        let links: Vec<_> =
+            record.links.iter().map(|link| format!("{} {}", link.reason, link.session)).collect();
         let _ = writer.write_record([
             rfc3339_ms(record.ts),
             cell(&record.id).into_owned(),
@@ -88,6 +92,8 @@ pub fn render(requests: &[StoredRequest], head: bool) -> Vec<u8> {
             cell(&params.join("; ")).into_owned(),
             text(&record.ja4),
             cell(&evidence.join("; ")).into_owned(),
+            cell(&links.join("; ")).into_owned(),
+            text(&record.previous),
         ]);
     }
     writer.into_inner().unwrap_or_default()

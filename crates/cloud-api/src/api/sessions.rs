@@ -1,13 +1,17 @@
-//! `GET /v1/sessions`, `GET /v1/sessions/{id}`
+//! `GET /v1/sessions`, `GET /v1/sessions/{id}`, `DELETE /v1/sessions/{id}/identifiers/{alias}`
 
-use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::query::RawQuery;
+use crate::auth;
 use crate::error::AppError;
 use crate::extractors::{Path, Query};
 use crate::state::AppState;
-use api_sessions_store::{SessionDetail, SessionPage};
+use api_sessions_store::{Identity, SessionDetail, SessionPage};
 
 /// Sessions that match.
 #[utoipa::path(
@@ -24,23 +28,83 @@ pub async fn list(
     state.list(move |store| store.sessions(&query)).await.map(Json)
 }
 
-/// One session, its days and its counts.
+/// A session, and what it is known by.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Session {
+    #[serde(flatten)]
+    detail: SessionDetail,
+    #[serde(flatten)]
+    identity: Identity,
+}
+
+/// One session, its days, its counts, and what it is known by. An alias answers with the session it belongs to.
 #[utoipa::path(
     get,
     path = "/v1/sessions/{id}",
-    params(("id" = String, Path, description = "Session id.")),
+    params(("id" = String, Path, description = "Session id, or an alias of it.")),
     responses(
-        (status = 200, description = "The session.", body = SessionDetail),
+        (status = 200, description = "The session.", body = Session),
         (status = 404, description = "No such session.")
     )
 )]
 pub async fn detail(
     State(state): State<AppState>,
     Path(session): Path<String>,
-) -> Result<Json<SessionDetail>, AppError> {
+) -> Result<Json<Session>, AppError> {
     state
-        .read(move |store| store.session(&session))
+        .read(move |store| {
+            let identity = store.identity(&session)?;
+            let detail = store.session(&identity.session)?;
+            Ok(detail.map(|detail| Session { detail, identity }))
+        })
         .await?
         .map(Json)
         .ok_or_else(|| AppError::not_found("no such session"))
+}
+
+/// Makes an id no alias any more: requests with it are in a session of their own from now on. What was joined stays.
+#[utoipa::path(
+    delete,
+    path = "/v1/sessions/{id}/identifiers/{alias}",
+    params(
+        ("id" = String, Path, description = "Session id."),
+        ("alias" = String, Path, description = "One of its identifiers.")
+    ),
+    responses(
+        (status = 204, description = "Split."),
+        (status = 404, description = "It is no alias of this session.")
+    )
+)]
+pub async fn split(
+    State(state): State<AppState>,
+    Extension(by): Extension<auth::Identity>,
+    Path((session, alias)): Path<(String, String)>,
+) -> Result<StatusCode, AppError> {
+    match split_alias(&state, session, alias, &by).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(AppError::not_found("it is no alias of this session")),
+    }
+}
+
+/// Makes an id no alias of a session any more. Whether it was one.
+///
+/// # Errors
+/// The error of the store.
+pub async fn split_alias(
+    state: &AppState,
+    session: String,
+    alias: String,
+    by: &auth::Identity,
+) -> Result<bool, AppError> {
+    let (of, id) = (session.clone(), alias.clone());
+    let is_split = state
+        .change(move |store| {
+            let is_its = id != of && store.identity(&id)?.session == of;
+            Ok(is_its && store.split(&id)?)
+        })
+        .await?;
+    if is_split {
+        tracing::info!(%session, %alias, by = %by.name, "an alias was split off");
+    }
+    Ok(is_split)
 }

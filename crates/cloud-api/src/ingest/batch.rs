@@ -21,8 +21,8 @@ const MAX_ID: usize = 128;
 /// exhaust the memory otherwise.
 pub const MAX_LINES: usize = 50_000;
 
-/// Largest number of parameters, attacks, evidence and headers in all records of a batch, for the same reason. No single
-/// line can hold as many, so repeated halving makes any batch acceptable.
+/// Largest number of parameters, attacks, evidence, links and headers in all records of a batch, for the same reason. No
+/// single line can hold as many, so repeated halving makes any batch acceptable.
 pub const MAX_ITEMS: usize = 500_000;
 
 /// Longest reported reason, bytes: a reason may quote the record.
@@ -101,7 +101,7 @@ pub fn parse(body: &[u8], cut: bool, period: Period) -> Result<Parsed, AppError>
             Ok(Some(mut request)) => {
                 items += items_of(&request.record);
                 if items > MAX_ITEMS {
-                    let what = "parameters, attacks, evidence and headers in a batch";
+                    let what = "parameters, attacks, evidence, links and headers in a batch";
                     return Err(AppError::too_large(format!("more than {MAX_ITEMS} {what}")));
                 }
                 if request.record.attacks.len() > 1 {
@@ -126,7 +126,11 @@ pub fn parse(body: &[u8], cut: bool, period: Period) -> Result<Parsed, AppError>
 
 fn items_of(record: &Record<'_>) -> usize {
     let headers = record.request.as_ref().map_or(0, |full| full.headers.len());
-    record.params.len() + record.attacks.len() + record.evidence.len() + headers
+    record.params.len()
+        + record.attacks.len()
+        + record.evidence.len()
+        + record.links.len()
+        + headers
 }
 
 /// Parses a line; `None` if the record is older than the retention.

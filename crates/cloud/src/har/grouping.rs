@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 use api_sessions_extract::{Scratch, SessionKey};
 use api_sessions_identity::{
-    Exchanged, Fallback, Follow, Hasher, Keys, Namespace, Phase, Resolution, learn, resolve_with,
+    Exchanged, Fallback, Follow, Hasher, Keys, Learned, Namespace, Phase, Resolution, learn,
+    resolve_with,
 };
 use api_sessions_protocol::SessionId;
 use api_sessions_shm::{LinkHandle, Links, Region};
@@ -129,7 +130,7 @@ impl Grouping {
             exists: &exists,
             known: None,
         };
-        let mut learned = Vec::new();
+        let mut learned = Learned::default();
         let moved = learn(follow, &exchanged, &resolution, scratch, found, &mut learned);
         let resolution = moved.unwrap_or(resolution);
         let next = numbers.len();

@@ -74,6 +74,7 @@ fn lines(dice: &mut Dice, now: u64, count: u64, first: u32) -> Vec<Value> {
                 let evidence = json!([{"type": "sqli", "place": "query", "match": "' \u{2026}\"\u{1}"},
                     {"type": "xss", "place": "form", "name": "b?\u{1}", "match": "<x>"}]);
                 fields.insert("evidence".into(), evidence);
+                fields.insert("previous".into(), json!("1e"));
             }
             record(dice.below(60) as u32, first + n as u32, more)
         })

@@ -2,6 +2,7 @@
 //!
 //! `scripts/test` runs them with the embedded store and with ClickHouse (see [`support::clickhouse`]).
 
+mod aliases;
 mod api;
 mod baseline;
 mod binary;

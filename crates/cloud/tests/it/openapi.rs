@@ -116,6 +116,7 @@ fn answers_are_as_described() {
         "upstream_ms": 3,
         "rules": [{"name": "logins", "count": 11, "then": "mark", "enforced": false}],
         "evidence": [{"type": "sqli", "place": "query", "name": "q", "match": "' or 1"}],
+        "links": [{"session": session(9), "reason": "login"}], "previous": session(8),
         "params": [{"name": "a", "value": "b", "type": "context", "hashed": false, "truncated": true}],
         "request": {"line": "GET / HTTP/1.1", "headers": [["a", "b"]], "body": "x",
                     "truncated": true}});

@@ -77,7 +77,7 @@ pub(crate) struct Cloud {
     pub(crate) admin: String,
     pub(crate) ingest: String,
     pub(crate) dir: Option<TempDir>,
-    store: Option<String>,
+    pub(crate) store: Option<String>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }

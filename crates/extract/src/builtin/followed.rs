@@ -249,6 +249,11 @@ pub fn user_of_token(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -
     jwt::is_shaped(token) && jwt::user(token, scratch, found)
 }
 
+/// Writes what the claims of a JWT name to `found`: its session, else its user, as a request with it is known by.
+pub fn session_of_token(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -> bool {
+    jwt::is_shaped(token) && (jwt::sid(token, scratch, found) || jwt::sub(token, scratch, found))
+}
+
 /// Writes what names the user of a request to `found`: claims of a JWT, else the user of Basic credentials, else
 /// an opaque token.
 pub fn principal<X: Exchange + ?Sized>(

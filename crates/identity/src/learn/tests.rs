@@ -14,6 +14,8 @@ struct Node {
     hasher: Hasher,
     now_s: u32,
     sessions: HashSet<SessionId>,
+    /// Of the last exchange.
+    links: Vec<(SessionId, LinkReason)>,
 }
 
 const KEYS: Keys<'static> = Keys { own: &[], builtin: true, fallback: Fallback::IpUa };
@@ -26,6 +28,7 @@ impl Node {
             hasher: Hasher::new(&[7; 32]),
             now_s: 1_700_000_000,
             sessions: HashSet::new(),
+            links: Vec::new(),
         }
     }
 
@@ -53,10 +56,11 @@ impl Node {
             exists: &exists,
             known: None,
         };
-        let mut keys = Vec::new();
-        let moved = learn(follow, &exchanged, &resolution, &mut scratch, &mut found, &mut keys);
+        let mut learned = Learned::default();
+        let moved = learn(follow, &exchanged, &resolution, &mut scratch, &mut found, &mut learned);
         let resolution = moved.unwrap_or(resolution);
         self.sessions.insert(resolution.id);
+        self.links = learned.links_of(resolution.id);
         let source = resolution.source().as_str().to_owned();
         (resolution.id, source, resolution.label.as_str().to_owned())
     }
@@ -491,4 +495,27 @@ proptest! {
     ) {
         no_two_users_meet(app, name, &steps, with_parameter, places);
     }
+}
+
+#[test]
+fn a_record_tells_other_nodes_what_was_issued() {
+    let mut node = Node::new();
+    let alias = |node: &Node, n| node.hasher.session_id(Namespace::Value, value(n).as_bytes());
+    let set = |n| format!("PHPSESSID={}; path=/", value(n));
+    let cookie = |n| format!("PHPSESSID={}", value(n));
+    // The session of the address goes on.
+    let session = node.session(&from("a").answered("Set-Cookie", set(1)));
+    assert_eq!(node.links, [(alias(&node, 1), LinkReason::Issued)]);
+    // The same value again is nothing new.
+    node.session(&from("a").header("Cookie", cookie(1)).answered("Set-Cookie", set(1)));
+    assert_eq!(node.links, []);
+    let login = FakeExchange::post("/").header("User-Agent", "a").header("Cookie", cookie(1));
+    assert_eq!(node.session(&login.answered("Set-Cookie", set(2))), session);
+    assert_eq!(node.links, [(alias(&node, 2), LinkReason::Login)]);
+    node.session(&from("a").header("Cookie", cookie(2)).answered("Set-Cookie", set(3)));
+    assert_eq!(node.links, [(alias(&node, 3), LinkReason::Rotated)]);
+    // Issued to another: nobody's.
+    node.session(&from("b").header("Cookie", cookie(9)));
+    node.session(&from("b").header("Cookie", cookie(9)).answered("Set-Cookie", set(3)));
+    assert_eq!(node.links, [(alias(&node, 3), LinkReason::Demoted)]);
 }

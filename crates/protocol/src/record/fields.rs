@@ -18,6 +18,7 @@
 /// | `parameters`    | `Vec<Param>`            | left out where it is empty     |
 /// | `rules`         | `Vec<RuleHit>`          | left out where it is empty     |
 /// | `evidence`      | `Vec<Evidence>`         | left out where it is empty     |
+/// | `links`         | `Vec<SessionLink>`      | left out where it is empty     |
 #[macro_export]
 macro_rules! record_fields {
     ($then:ident) => {
@@ -74,6 +75,10 @@ macro_rules! record_fields {
             rules: rules;
             /// What the module's own detectors matched: one for each type that they found.
             evidence: evidence;
+            /// Other ids of the session: values that the exchange issued to it.
+            links: links;
+            /// The session that this one follows at the same client, whose user was another.
+            previous: optional_text;
             /// The request was answered by the denylist (or would have been, in dry run).
             denied: flag;
         }
@@ -148,6 +153,12 @@ macro_rules! declare_record {
             pub $name: Vec<Evidence<'a>>,
         ] $($rest)* }
     };
+    (@struct [$($done:tt)*] $(#[$doc:meta])* $name:ident: links; $($rest:tt)*) => {
+        declare_record! { @struct [$($done)*
+            $(#[$doc])* #[serde(borrow, skip_serializing_if = "Vec::is_empty")]
+            pub $name: Vec<SessionLink<'a>>,
+        ] $($rest)* }
+    };
     (@struct $done:tt $(#[$doc:meta])* $name:ident: number; $($rest:tt)*) => {
         declare_record! { @required $done $(#[$doc])* $name: u64; $($rest)* }
     };
@@ -205,6 +216,9 @@ macro_rules! owned_field {
     };
     (evidence $value:expr) => {
         $value.into_iter().map(Evidence::into_owned).collect()
+    };
+    (links $value:expr) => {
+        $value.into_iter().map(SessionLink::into_owned).collect()
     };
     ($kind:ident $value:expr) => {
         $value

@@ -1,6 +1,8 @@
 //! A request as a row.
 
-use api_sessions_protocol::{Evidence, FullRequest, Param, Record, RuleHit, Source, record_fields};
+use api_sessions_protocol::{
+    Evidence, FullRequest, Param, Record, RuleHit, SessionLink, Source, record_fields,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{Day, NewRequest, StoredRequest};
@@ -50,6 +52,9 @@ macro_rules! column_type {
     ($name:ident evidence) => {
         "String"
     };
+    ($name:ident links) => {
+        "String"
+    };
     ($name:ident parameters) => {
         "String"
     };
@@ -79,6 +84,7 @@ macro_rules! new_type {
     (flag) => { u8 };
     (words) => { Vec<&'r str> };
     (evidence) => { String };
+    (links) => { String };
     (parameters) => { String };
     (rules) => { String };
 }
@@ -103,6 +109,9 @@ macro_rules! new_value {
     };
     (evidence $value:expr) => {
         evidence_text(&$value)
+    };
+    (links $value:expr) => {
+        links_text(&$value)
     };
     (parameters $value:expr) => {
         serde_json::to_string(&$value).unwrap_or_default()
@@ -131,6 +140,7 @@ macro_rules! row_type {
     (flag) => { u8 };
     (words) => { Vec<String> };
     (evidence) => { String };
+    (links) => { String };
     (parameters) => { String };
     (rules) => { String };
 }
@@ -152,6 +162,9 @@ macro_rules! row_value {
     };
     (evidence $value:expr) => {
         evidence(&$value)
+    };
+    (links $value:expr) => {
+        links(&$value)
     };
     (parameters $value:expr) => {
         parameters(&$value)
@@ -238,6 +251,19 @@ fn evidence_text(list: &[Evidence<'_>]) -> String {
 fn evidence(json: &str) -> Vec<Evidence<'static>> {
     let list: Vec<Evidence<'_>> = serde_json::from_str(json).unwrap_or_default();
     list.into_iter().map(Evidence::into_owned).collect()
+}
+
+/// A JSON array; empty: none.
+fn links_text(list: &[SessionLink<'_>]) -> String {
+    match list {
+        [] => String::new(),
+        list => serde_json::to_string(list).unwrap_or_default(),
+    }
+}
+
+fn links(json: &str) -> Vec<SessionLink<'static>> {
+    let list: Vec<SessionLink<'_>> = serde_json::from_str(json).unwrap_or_default();
+    list.into_iter().map(SessionLink::into_owned).collect()
 }
 
 fn parameters(json: &str) -> Vec<Param<'static>> {

@@ -161,6 +161,58 @@ impl Live {
         blocks.map(|(n, _)| (n * BLOCK, n * BLOCK + BLOCK - 1)).collect()
     }
 
+    /// The requests of a session go to another one; it has the key `vacant` then.
+    pub(super) fn merge(&mut self, from: u32, into: u32, vacant: Key) {
+        let place = |number: u32| (number as usize).wrapping_sub(1);
+        let Some(session) = self.sessions.get_mut(place(from)) else { return };
+        let moved =
+            std::mem::replace(session, LiveSession { key: vacant, ..LiveSession::default() });
+        self.by_key.insert(vacant, from);
+        let Some(session) = self.sessions.get_mut(place(into)) else { return };
+        let (to, other) = (&mut session.numbers, moved.numbers);
+        if other.last >= to.last {
+            (to.key, to.source) = (other.key, other.source);
+        }
+        if other.user != 0 && other.user_ts >= to.user_ts {
+            (to.user, to.user_ts) = (other.user, other.user_ts);
+        }
+        if other.role != 0 && other.role_ts >= to.role_ts {
+            (to.role, to.role_ts) = (other.role, other.role_ts);
+        }
+        (to.first, to.last) = (to.first.min(other.first), to.last.max(other.last));
+        to.requests += other.requests;
+        to.attacks += other.attacks;
+        to.denied += other.denied;
+        session.requests.extend(moved.requests);
+        session.requests.sort_unstable();
+        for (value, count) in moved.counts {
+            match session.counts.binary_search_by_key(&value, |known| known.0) {
+                Ok(at) => {
+                    if let Some(known) = session.counts.get_mut(at) {
+                        known.1 += count;
+                    }
+                }
+                Err(at) => insert(&mut session.counts, at, (value, count)),
+            }
+        }
+    }
+
+    /// A key is no other name of a session any more.
+    pub(super) fn forget_alias(&mut self, alias: &Key) {
+        let session = self.by_key.get(alias).and_then(|session| self.session(*session));
+        if session.is_some_and(|session| session.key != *alias) {
+            self.by_key.remove(alias);
+        }
+    }
+
+    /// A session has another key.
+    pub(super) fn rename(&mut self, session: u32, key: Key) {
+        if let Some(known) = self.sessions.get_mut((session as usize).wrapping_sub(1)) {
+            known.key = key;
+        }
+        self.by_key.insert(key, session);
+    }
+
     /// Counts a request in its session.
     fn add(&mut self, row: &Row<'_>, connection: &Connection) -> rusqlite::Result<()> {
         let word = |at| row.get::<_, Option<u32>>(at).map(Option::unwrap_or_default);

@@ -1,13 +1,13 @@
 //! A request as a row of the table `request`: a column for each field of a record.
 //!
 //! Strings that repeat are numbers of rows in `string`; `source` too. The id is a blob, the path is stored where
-//! it differs from the endpoint, attacks, rules and evidence are JSON arrays, parameters are `postcard`, or the row of an earlier
+//! it differs from the endpoint, attacks, rules, evidence and links are JSON arrays, parameters are `postcard`, or the row of an earlier
 //! request of the session that has the same ones.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use api_sessions_protocol::{Evidence, Record, RuleHit, Source, record_fields};
+use api_sessions_protocol::{Evidence, Record, RuleHit, SessionLink, Source, record_fields};
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, Statement};
 use serde::Deserialize;
@@ -49,6 +49,9 @@ macro_rules! column_type {
         concat!(stringify!($name), " TEXT")
     };
     ($name:ident evidence) => {
+        concat!(stringify!($name), " TEXT")
+    };
+    ($name:ident links) => {
         concat!(stringify!($name), " TEXT")
     };
     ($name:ident parameters) => {
@@ -118,6 +121,9 @@ macro_rules! bind {
     ($name:ident evidence $at:ident $to:ident $new:ident $strings:ident) => {
         bind!(@json $at $to $new.record.$name)
     };
+    ($name:ident links $at:ident $to:ident $new:ident $strings:ident) => {
+        bind!(@json $at $to $new.record.$name)
+    };
     ($name:ident rules $at:ident $to:ident $new:ident $strings:ident) => {
         bind!(@json $at $to $new.record.$name)
     };
@@ -183,6 +189,9 @@ macro_rules! read {
                 .collect(),
             None => Vec::new(),
         }
+    };
+    ($name:ident links $at:ident $row:ident $endpoint:ident $strings:ident) => {
+        links($row, $at)?
     };
     ($name:ident evidence $at:ident $row:ident $endpoint:ident $strings:ident) => {
         evidence($row, $at)?
@@ -303,6 +312,15 @@ fn evidence(row: &Row<'_>, at: usize) -> rusqlite::Result<Vec<Evidence<'static>>
     };
     let list: Vec<Evidence<'_>> = serde_json::from_str(json).map_err(|_| damaged())?;
     Ok(list.into_iter().map(Evidence::into_owned).collect())
+}
+
+/// A JSON array; absent: none.
+fn links(row: &Row<'_>, at: usize) -> rusqlite::Result<Vec<SessionLink<'static>>> {
+    let Some(json) = row.get_ref(at)?.as_str_or_null().map_err(|_| damaged())? else {
+        return Ok(Vec::new());
+    };
+    let list: Vec<SessionLink<'_>> = serde_json::from_str(json).map_err(|_| damaged())?;
+    Ok(list.into_iter().map(SessionLink::into_owned).collect())
 }
 
 fn source(text: &str) -> Source {

@@ -127,6 +127,11 @@ impl Segments {
         self.0.dir.join(format!("day-{id}.db"))
     }
 
+    /// The directory they are in.
+    pub(super) fn dir(&self) -> &Path {
+        &self.0.dir
+    }
+
     /// The newest segment of a day.
     pub(super) fn newest(&self, day: Day) -> Option<Segment> {
         let open = self.0.open.read();

@@ -118,7 +118,9 @@ struct List<'a> {
 impl List<'_> {
     /// Takes a session with all its parts.
     fn add(&mut self, session: &Part) {
-        if !self.predicates.matches(session) {
+        // Its requests went to the session that it is an alias of.
+        let is_moved = session.requests == 0;
+        if is_moved || !self.predicates.matches(session) {
             return;
         }
         self.total += 1;

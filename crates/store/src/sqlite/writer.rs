@@ -1,6 +1,7 @@
 //! The thread that writes: takes all batches that wait, writes them in one transaction a day, and answers
 //! them when that is on the disk (group commit).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,11 +13,13 @@ use parking_lot::{Mutex, RwLock};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::activity;
+use super::aliases::{AliasWriter, Join};
 use super::codec::{Key, session_key, unhex};
 use super::content;
 use super::idempotency::Arriving;
 use super::index::Index;
 use super::live::Live;
+use super::rehome::{self, Moves};
 use super::row::{self, Intern};
 use super::seal::{Full, Sealer};
 use super::segment::{SegmentId, Segments, is_damage};
@@ -29,6 +32,8 @@ pub(super) enum Job {
     Append(Batch, Reply),
     /// Close and delete the days before this one.
     DropBefore(Day, Sender<Result<Vec<Day>, StoreError>>),
+    /// This id is no alias any more; answers whether it was one.
+    Cut(Key, Sender<Result<bool, StoreError>>),
 }
 
 /// Requests in one transaction, about: more wait for the next.
@@ -97,6 +102,14 @@ pub(super) fn run(
                     size = 0;
                     writer.open.retain(|open, _| *open >= day);
                     let _ = reply.send(segments.drop_before(day));
+                    if let Err(error) = writer.aliases.drop_before(day) {
+                        tracing::warn!(%error, "old aliases stay");
+                    }
+                }
+                Job::Cut(alias, reply) => {
+                    writer.append(std::mem::take(&mut group));
+                    size = 0;
+                    let _ = reply.send(writer.cut(&alias));
                 }
             }
             if size < GROUP {
@@ -176,6 +189,7 @@ struct Writer<'a> {
     failure: &'a Arc<Mutex<Option<String>>>,
     sealer: Sealer,
     transactions: u64,
+    aliases: AliasWriter,
 }
 
 /// What of a batch goes into one day.
@@ -196,7 +210,8 @@ impl Writer<'_> {
         failure: &'a Arc<Mutex<Option<String>>>,
     ) -> Writer<'a> {
         let (open, sealer) = (BTreeMap::new(), Sealer::new());
-        Writer { segments, full_requests, open, failure, sealer, transactions: 0 }
+        let aliases = AliasWriter::new(segments.dir());
+        Writer { segments, full_requests, open, failure, sealer, transactions: 0, aliases }
     }
 
     /// The file that records of a day go to.
@@ -209,7 +224,19 @@ impl Writer<'_> {
         if group.is_empty() {
             return;
         }
-        let mut portions: BTreeMap<Day, Vec<Portion>> = BTreeMap::new();
+        let all = group.iter().flat_map(|(batch, _)| &batch.requests);
+        let joins = match self.aliases.store(all) {
+            Ok(joins) => joins,
+            Err(error) => {
+                let text = format!("cannot write aliases.db: {error}");
+                *self.failure.lock() = Some(text.clone());
+                for (_, reply) in group {
+                    reply(Err(StoreError::Unavailable(text.clone())));
+                }
+                return;
+            }
+        };
+        let mut portions: BTreeMap<Day, Vec<Portion>> = self.days_of(&joins);
         let mut replies = Vec::with_capacity(group.len());
         for (n, (batch, reply)) in group.into_iter().enumerate() {
             replies.push((reply, Ok(Stored::default())));
@@ -227,7 +254,7 @@ impl Writer<'_> {
         let mut failure = None;
         for (day, portions) in portions {
             let batches: Vec<usize> = portions.iter().map(|portion| portion.batch).collect();
-            match self.write_day(day, portions) {
+            match self.write_day(day, portions, &joins) {
                 Ok(outcome) => {
                     for (batch, stored) in outcome {
                         if let Some((_, Ok(sum))) = replies.get_mut(batch) {
@@ -260,6 +287,7 @@ impl Writer<'_> {
         &mut self,
         day: Day,
         portions: Vec<Portion>,
+        joins: &[Join],
     ) -> rusqlite::Result<Vec<(usize, Stored)>> {
         // Out of the map until all is well.
         let mut file = self.take_open(day)?;
@@ -286,10 +314,18 @@ impl Writer<'_> {
             requests.extend(portion.requests);
         }
         activity::store(&transaction, &requests)?;
-        let links = insert(self.segments, file.id, &file.live.read(), &transaction, &requests)?;
+        let segments = self.segments;
+        let (moves, links) = {
+            let live = file.live.read();
+            let mut moves = Moves::store(segments, file.id, &live, &transaction, joins)?;
+            let place = Place { segments, id: file.id, live: &live, transaction: &transaction };
+            let links = insert(&place, &requests, &mut self.aliases, &mut moves)?;
+            (moves, links)
+        };
         transaction.commit()?;
         let segment = self.segments.add(file.id, Arc::clone(&file.live));
         self.segments.catch_up(file.id, &file.live, &file.connection, Some(links))?;
+        moves.apply(&mut file.live.write());
         let is_full = {
             let live = file.live.read();
             live.requests >= self.full_requests || live.bytes >= FULL_BYTES
@@ -327,6 +363,36 @@ impl Writer<'_> {
         // It could not be read before, or an error came after all was on the disk.
         self.segments.catch_up(id, &live, &connection, None)?;
         Ok(OpenSegment { id, connection, live, used: 0 })
+    }
+
+    /// Open days with sessions that are aliases, without anything to store.
+    fn days_of(&self, joins: &[Join]) -> BTreeMap<Day, Vec<Portion>> {
+        let mut days = BTreeMap::new();
+        if joins.is_empty() {
+            return days;
+        }
+        for segment in self.segments.list() {
+            if let Some(Index::Open(live)) = segment.index()
+                && self.open.get(&segment.id.day).is_none_or(|open| open.id == segment.id)
+                && rehome::concerns(&live.read(), joins)
+            {
+                days.insert(segment.id.day, Vec::new());
+            }
+        }
+        days
+    }
+
+    /// An id is no alias any more: its requests are in a session of their own from now on.
+    fn cut(&mut self, alias: &Key) -> Result<bool, StoreError> {
+        let was_one = self.aliases.cut(alias).map_err(|error| {
+            StoreError::Unavailable(format!("cannot write aliases.db: {error}"))
+        })?;
+        for segment in self.segments.list() {
+            if let Some(Index::Open(live)) = segment.index() {
+                live.write().forget_alias(alias);
+            }
+        }
+        Ok(was_one)
     }
 
     /// Closes what was about to be closed when the last process ended.
@@ -369,14 +435,22 @@ impl Writer<'_> {
     }
 }
 
-/// Stores requests; gives the links of new sessions.
-fn insert(
-    segments: &Segments,
+/// Where requests are stored.
+struct Place<'p> {
+    segments: &'p Segments,
     id: SegmentId,
-    live: &Live,
-    transaction: &Transaction<'_>,
+    live: &'p Live,
+    transaction: &'p Transaction<'p>,
+}
+
+/// Stores requests; gives the links of new sessions. Those of an alias go to the session that it leads to.
+fn insert(
+    place: &Place<'_>,
     requests: &[NewRequest],
+    aliases: &mut AliasWriter,
+    moves: &mut Moves,
 ) -> rusqlite::Result<Vec<Link>> {
+    let Place { segments, id, live, transaction } = *place;
     let mut strings = NewStrings {
         live,
         transaction,
@@ -386,15 +460,29 @@ fn insert(
         params: HashMap::default(),
     };
     let mut new_sessions: HashMap<Key, u32, RandomState> = HashMap::default();
+    let mut count = live.sessions.len();
     let mut into_request = transaction.prepare_cached(row::INSERT.as_str())?;
     for (n, request) in requests.iter().enumerate() {
         let record = &request.record;
         let key = session_key(&record.session);
-        let session = match live.by_key.get(&key).or_else(|| new_sessions.get(&key)) {
-            Some(session) => *session,
+        let known = |key: &Key, moves: &Moves, new_sessions: &HashMap<Key, u32, RandomState>| {
+            let moved = moves.numbers.get(key).or_else(|| live.by_key.get(key));
+            moved.or_else(|| new_sessions.get(key)).copied()
+        };
+        let mut session = known(&key, moves, &new_sessions);
+        let (alias, mut key, mut name) = (key, key, Cow::Borrowed(&*record.session));
+        if session.is_none()
+            && let Some((root, of_root)) = aliases.root(&alias)?
+        {
+            session = known(&root, moves, &new_sessions);
+            (key, name) = (root, Cow::Owned(of_root));
+        }
+        let session = match session {
+            Some(session) => session,
             None => {
-                let session = number(live.sessions.len() + new_sessions.len() + 1)?;
-                let name = unhex(&record.session).is_none().then_some(&*record.session);
+                count += 1;
+                let session = number(count)?;
+                let name = unhex(&name).is_none().then_some(&*name);
                 transaction
                     .prepare_cached("INSERT INTO session (id, session, name) VALUES (?, ?, ?)")?
                     .execute(params![session, key, name])?;
@@ -402,6 +490,9 @@ fn insert(
                 session
             }
         };
+        if key != alias {
+            moves.numbers.insert(alias, session);
+        }
         let row = number(live.requests as usize + n + 1)?;
         (strings.session, strings.row) = (session, row);
         row::insert(&mut into_request, row, session, request, &mut strings)?;
@@ -414,6 +505,7 @@ fn insert(
             strings.intern(attack)?;
         }
     }
+    new_sessions.extend(moves.renamed());
     let links = find_links(segments, id, &new_sessions);
     spans::store(transaction, &links)?;
     Ok(links)

@@ -1,0 +1,66 @@
+//! Other ids of a session, independent of the engine.
+//!
+//! A record's `links` name values that an exchange issued to its session, by the ids that a node without memory
+//! computes for them. Such an id is an *alias*: requests with it are of the session.
+
+use api_sessions_protocol::Record;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Most identifiers that are shown of a session.
+pub const MAX_IDENTIFIERS: usize = 100;
+
+/// What a session is known by.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Identity {
+    /// The session: what was asked for, or the one that it is an alias of.
+    #[serde(skip)]
+    pub session: String,
+    /// Values that were issued to it, oldest first; at most 100.
+    pub identifiers: Vec<Identifier>,
+    /// The session before it at the same client, whose user was another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
+    /// The session after it at the same client, whose user is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// A value that was issued to a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Identifier {
+    /// Its id: an alias of the session.
+    pub session: String,
+    /// Why it belongs to the session: `issued`, `rotated`, `login`, `token`.
+    pub reason: String,
+    /// Start of the request whose answer issued it, ms since 1970.
+    pub first_ts: u64,
+    /// Id of that request.
+    pub request: String,
+}
+
+/// One thing that a record says about aliases.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claim<'r> {
+    /// The alias.
+    pub(crate) alias: &'r str,
+    /// The session it belongs to.
+    pub(crate) session: &'r str,
+    pub(crate) reason: &'r str,
+    pub(crate) ts: u64,
+    pub(crate) request: &'r str,
+    /// It belongs to nobody from now on.
+    pub(crate) is_demotion: bool,
+}
+
+/// What a record says about aliases.
+pub(crate) fn claims<'r>(record: &'r Record<'_>) -> impl Iterator<Item = Claim<'r>> {
+    record.links.iter().filter(|link| !link.session.is_empty()).map(|link| Claim {
+        alias: &link.session,
+        session: &record.session,
+        reason: &link.reason,
+        ts: record.ts,
+        request: &record.id,
+        is_demotion: link.is_demotion(),
+    })
+}
