@@ -6,13 +6,11 @@
 mod access;
 mod bodies;
 mod body_filter;
-mod capture;
 mod context;
 mod detection;
 mod follow;
 mod lifecycle;
 mod log;
-mod look;
 mod open;
 mod parameters;
 mod record;

@@ -21,7 +21,7 @@ use crossbeam_channel::Receiver;
 use ngx::ffi::ngx_cycle_t;
 
 use crate::directives::MainConf;
-use crate::request::rules::denials;
+use crate::request::rules::lift;
 use export::Export;
 use open_requests::OpenRequests;
 use poller::Sync;
@@ -203,7 +203,7 @@ fn once_a_second(worker: &Worker) {
         return;
     }
     if let (Some(sync), Some(main)) = (&worker.sync, MainConf::current()) {
-        sync.lifted().for_each(|session| denials::lifted(main, &session, process::now_ms()));
+        sync.lifted().for_each(|session| lift::lifted(main, &session, process::now_ms()));
     }
     match worker.quiet.get() {
         0 if warn_of_evictions(worker, cycle) => worker.quiet.set(TICKS_A_WARNING),

@@ -10,8 +10,7 @@ use api_sessions_extract::longest_pattern_first;
 use api_sessions_extract::{MediaType, Needs, Point, Side};
 use api_sessions_identity::{Fallback, Keys};
 use api_sessions_protocol::ParamType;
-
-use super::rule_set::RuleSet;
+use api_sessions_rules::RuleSet;
 
 /// In force in one location until the cloud's settings change.
 #[derive(Default)]

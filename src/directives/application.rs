@@ -3,10 +3,10 @@
 use std::ffi::CStr;
 use std::rc::Rc;
 
+use api_sessions_nginx::conf::options::{once, one};
 use api_sessions_nginx::conf::{Conf, Directive};
 use api_sessions_nginx::variable::ComplexValue;
 
-use super::options::{once, one};
 use super::{LocationConf, MainConf};
 
 pub(super) struct Application;

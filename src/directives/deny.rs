@@ -2,9 +2,9 @@
 
 use std::ffi::CStr;
 
+use api_sessions_nginx::conf::options::{once, once_word, option};
 use api_sessions_nginx::conf::{Conf, Directive};
 
-use super::options::{once, once_word, option};
 use super::{LocationConf, MainConf};
 
 /// What happens to requests of a denylisted session.

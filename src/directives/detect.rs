@@ -3,9 +3,9 @@
 use std::ffi::CStr;
 
 use api_sessions_detect::{AttackKind, AttackKinds};
+use api_sessions_nginx::conf::options::once;
 use api_sessions_nginx::conf::{Conf, Directive};
 
-use super::options::once;
 use super::{LocationConf, MainConf};
 
 pub(super) struct Detect;

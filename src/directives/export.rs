@@ -6,10 +6,10 @@ use std::time::Duration;
 use api_sessions_agent::export::{
     Endpoint, ExportHeader, ExportSettings, SpoolSettings, check_certificates,
 };
+use api_sessions_nginx::conf::options::{offset, on_off, once, option, size, time_ms};
 use api_sessions_nginx::conf::{Conf, Directive};
 
 use super::MainConf;
-use super::options::{offset, on_off, once, option, size, time_ms};
 use super::secret::read_file;
 
 /// Longest token, and longest file of CA certificates, bytes.

@@ -3,10 +3,10 @@
 use std::ffi::CStr;
 
 use api_sessions_identity::Fallback;
+use api_sessions_nginx::conf::options::{once, one};
 use api_sessions_nginx::conf::{Conf, Directive};
 
 use super::LocationConf;
-use super::options::{once, one};
 
 pub(super) struct FallbackDirective;
 

@@ -4,13 +4,13 @@ use std::ffi::CStr;
 use std::rc::Rc;
 
 use api_sessions_extract::JsonTypes;
+use api_sessions_nginx::conf::options::{on_off, once, once_word, one, option, size};
 use api_sessions_nginx::conf::{Conf, Directive};
 use api_sessions_nginx::variable::ComplexValue;
 use api_sessions_redact::FullContent;
 
 use super::MainConf;
 use super::location::{Following, LocationConf, Switch};
-use super::options::{on_off, once, once_word, one, option, size};
 
 /// Most of a body that may be looked at: it is copied, once, for each such request.
 const MAX_BODY_SIZE: usize = 1 << 20;

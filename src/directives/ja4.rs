@@ -6,12 +6,12 @@ use std::rc::Rc;
 
 use api_sessions_extract::Ja4Form;
 use api_sessions_identity::Phase;
+use api_sessions_nginx::conf::options::{once, one};
 use api_sessions_nginx::conf::{Conf, Directive};
 use api_sessions_nginx::request::Request;
 use api_sessions_nginx::tls;
 use api_sessions_nginx::variable::ComplexValue;
 
-use super::options::{once, one};
 use super::{LocationConf, MainConf};
 
 /// Longest fingerprint that a variable may give, bytes; of a longer one, its first bytes.

@@ -5,12 +5,12 @@ use std::ffi::CStr;
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::{KeyExport, SessionKey};
 use api_sessions_extract::{Point, Side, Source, variable_names};
+use api_sessions_nginx::conf::options::{once_word, option};
 use api_sessions_nginx::conf::{Conf, Directive};
 use api_sessions_nginx::variable::PointCompiler;
 use api_sessions_protocol::ParamType;
 
 use super::dropped_headers::HeaderMention;
-use super::options::{once_word, option};
 use super::{LocationConf, MainConf};
 
 /// Longest label of a key or parameter, bytes.

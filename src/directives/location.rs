@@ -15,7 +15,7 @@ use api_sessions_nginx::conf::Conf;
 use api_sessions_nginx::request::Request;
 use api_sessions_nginx::variable::ComplexValue;
 use api_sessions_redact::FullContent;
-use api_sessions_rules::{Rule, parse_all};
+use api_sessions_rules::{Exception, Rule, RuleSet, parse_all};
 
 use ngx::http::{Merge, MergeConfigError};
 
@@ -25,8 +25,6 @@ use super::attack::Attack;
 use super::deny::{Deny, DenyOptions};
 use super::dropped_headers::HeaderMention;
 use super::ja4::Ja4Source;
-use super::rule_set::RuleSet;
-use super::rules::Exception;
 
 /// Default of `api_sessions_body_size`, bytes.
 const BODY_SIZE: usize = 16 * 1024;

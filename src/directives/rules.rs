@@ -1,15 +1,14 @@
 //! `session_rule`, `session_rules`, `session_rules_except` and `api_sessions_rules_zone`.
 
 use std::ffi::CStr;
-use std::net::IpAddr;
 
 use api_sessions_extract::Source;
+use api_sessions_nginx::conf::options::{once, one, size};
 use api_sessions_nginx::conf::{Conf, Directive};
 use api_sessions_nginx::variable::PointCompiler;
 use api_sessions_nginx::zone;
-use api_sessions_rules::{MAX_LOCATION_RULES, MAX_RULES, Reaction, Rule, default_pack};
+use api_sessions_rules::{Exception, MAX_LOCATION_RULES, MAX_RULES, Reaction, Rule, default_pack};
 
-use super::options::{once, one, size};
 use super::{LocationConf, MainConf};
 
 /// Largest zone, bytes.
@@ -79,62 +78,6 @@ impl Directive for SessionRulesDirective {
             main.rule_names.extend(default_pack().into_iter().map(|rule| rule.name));
         }
         once(&mut level.default_rules, is_default)
-    }
-}
-
-/// Who is never counted and never refused by a rule.
-#[derive(Clone)]
-pub(crate) enum Exception {
-    /// Addresses with these first bits. IPv4 as `::ffff:a.b.c.d`.
-    Network(u128, u32),
-    /// The user.
-    User(Box<[u8]>),
-    /// The role.
-    Role(Box<[u8]>),
-}
-
-impl Exception {
-    fn parse(word: &str) -> Result<Self, String> {
-        let invalid = || {
-            format!(
-                "invalid value \"{word}\": an address, a network as in \"192.0.2.0/24\", \"user=\" or \"role=\" is accepted"
-            )
-        };
-        match word.split_once('=') {
-            Some(("user", value)) if !value.is_empty() => {
-                return Ok(Self::User(value.as_bytes().into()));
-            }
-            Some(("role", value)) if !value.is_empty() => {
-                return Ok(Self::Role(value.as_bytes().into()));
-            }
-            Some(_) => return Err(invalid()),
-            None => {}
-        }
-        let (address, bits) = match word.split_once('/') {
-            Some((address, bits)) => (address, Some(bits.parse::<u32>().map_err(|_| invalid())?)),
-            None => (word, None),
-        };
-        let (address, most) = match address.parse::<IpAddr>().map_err(|_| invalid())? {
-            IpAddr::V4(address) => (u128::from(address.to_ipv6_mapped()), 32),
-            IpAddr::V6(address) => (u128::from(address), 128),
-        };
-        let bits = bits.unwrap_or(most);
-        if bits > most {
-            return Err(invalid());
-        }
-        Ok(Self::Network(address, 128 - most + bits))
-    }
-
-    /// Whether a request is excepted.
-    pub(crate) fn covers(&self, ip: u128, user: &[u8], role: &[u8]) -> bool {
-        match self {
-            Self::Network(address, bits) => {
-                let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
-                (ip ^ address) & mask == 0
-            }
-            Self::User(value) => **value == *user,
-            Self::Role(value) => **value == *role,
-        }
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::ffi::CStr;
 
+use api_sessions_nginx::conf::options::{once, one};
 use api_sessions_nginx::conf::{Conf, Directive};
 
 use super::MainConf;
-use super::options::{once, one};
 
 /// Shortest secret, bytes: the key size of BLAKE3.
 const MIN_SECRET_BYTES: usize = 32;

@@ -2,11 +2,11 @@
 
 use std::ffi::CStr;
 
+use api_sessions_nginx::conf::options::{once, once_word, one, option, size, time_ms};
 use api_sessions_nginx::conf::{Conf, Directive};
 use api_sessions_nginx::zone;
 
 use super::MainConf;
-use super::options::{once, once_word, one, option, size, time_ms};
 
 /// Longest name of a zone, bytes.
 const MAX_NAME_BYTES: usize = 64;

@@ -3,7 +3,7 @@
 use api_sessions_identity::Phase;
 use api_sessions_nginx::body::{self, DECLINED, Prereader};
 use api_sessions_nginx::body_file;
-use api_sessions_nginx::peek::{self, Look};
+use api_sessions_nginx::peek::{self, BodyLook, Look};
 use api_sessions_nginx::phase::PhaseHandler;
 use api_sessions_nginx::request::Request;
 use api_sessions_nginx::response;
@@ -11,7 +11,6 @@ use ngx::ffi::{NGX_HTTP_INTERNAL_SERVER_ERROR, ngx_int_t};
 
 use super::context::RequestContext;
 use super::lifecycle;
-use super::look::BodyLook;
 use super::rules;
 use super::state::{Membership, State};
 use crate::directives::{Deny, LocationConf, MainConf};

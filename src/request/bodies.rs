@@ -1,11 +1,12 @@
 //! What was seen of both bodies of an exchange, for those who read them.
 
-use api_sessions_extract::{Body, Exchange, JsonTypes, MediaType, Point, Scratch, Side};
+use api_sessions_extract::{
+    Body, Capture, Exchange, JsonTypes, MediaType, Point, Scratch, Side, Unread,
+};
 use api_sessions_identity::Phase;
 use api_sessions_nginx::request::Request;
 use api_sessions_nginx::variable::PointVariables;
 
-use super::capture::{Capture, Unread};
 use super::view::View;
 use crate::directives::{Analysis, LocationConf};
 

@@ -1,12 +1,11 @@
 //! The body filters: bodies are observed as they pass by. Nothing is buffered, delayed or changed.
 
-use api_sessions_extract::{MediaType, Needs};
+use api_sessions_extract::{Head, MediaType, Needs};
 use api_sessions_identity::Phase;
 use api_sessions_nginx::filter::{Chunks, Observer};
 use api_sessions_nginx::request::Request;
 
 use super::bodies::BodyPair;
-use super::capture::Head;
 use super::follow;
 use super::state::State;
 use crate::directives::{LocationConf, MainConf};

@@ -1,10 +1,10 @@
 //! Attacks in a request that is over.
 
 use api_sessions_detect::AttackKinds;
+use api_sessions_extract::Unread;
 use api_sessions_identity::Phase;
 use api_sessions_shm::TableHandle;
 
-use super::capture::Unread;
 use super::context::RequestContext;
 
 /// What the module's own detectors find. What they did not look at is counted, by reason.

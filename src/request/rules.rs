@@ -1,9 +1,10 @@
 //! Rules over sessions: a request is counted once it is over, and refused in the access phase where a rule limits.
 
 mod counts;
-pub(crate) mod denials;
+mod denials;
 mod facts;
 pub(crate) mod hit;
+pub(crate) mod lift;
 
 use api_sessions_nginx::process;
 use api_sessions_protocol::SessionId;

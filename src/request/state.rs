@@ -6,13 +6,13 @@ use std::ptr;
 use api_sessions_identity::{FoundBy, IdMemo, Label, Learned, Phase, Resolution};
 use api_sessions_nginx::context;
 use api_sessions_nginx::open_requests::OpenLink;
+use api_sessions_nginx::peek::BodyLook;
 use api_sessions_nginx::request::Request;
 use api_sessions_protocol::SessionId;
 use api_sessions_protocol::Source;
 use api_sessions_shm::SessionCounters;
 
 use super::bodies::BodyPair;
-use super::look::BodyLook;
 use super::rules::hit::Hit;
 use crate::directives::{LocationConf, MainConf};
 use crate::worker;

@@ -1,8 +1,8 @@
 //! Bodies that keys and parameters could not read.
 
+use api_sessions_extract::Unread;
 use api_sessions_shm::TableHandle;
 
-use super::capture::Unread;
 use super::context::RequestContext;
 use crate::directives::Analysis;
 

@@ -16,7 +16,8 @@ const MAX_DIGITS: usize = 20;
 pub(super) struct View<'v> {
     request: Request<'v>,
     variables: &'v PointVariables,
-    line: RequestLine<'v>,
+    /// Taken apart when somebody asks.
+    line: OnceCell<RequestLine<'v>>,
     phase: Phase,
     request_body: Option<Body<'v>>,
     response_body: Option<Body<'v>>,
@@ -34,12 +35,16 @@ impl<'v> View<'v> {
         Self {
             request,
             variables,
-            line: request.line(),
+            line: OnceCell::new(),
             phase,
             request_body,
             response_body,
             content_length: OnceCell::new(),
         }
+    }
+
+    fn line(&self) -> &RequestLine<'v> {
+        self.line.get_or_init(|| self.request.line())
     }
 
     /// In the log phase: before, the response is not complete.
@@ -120,11 +125,11 @@ impl Exchange for View<'_> {
     }
 
     fn method(&self) -> &[u8] {
-        self.line.method
+        self.line().method
     }
 
     fn origin(&self) -> &[u8] {
-        self.line.origin
+        self.line().origin
     }
 
     fn host(&self) -> Option<&[u8]> {
@@ -140,11 +145,11 @@ impl Exchange for View<'_> {
     }
 
     fn path(&self) -> &[u8] {
-        self.line.path
+        self.line().path
     }
 
     fn query(&self) -> &[u8] {
-        self.line.query
+        self.line().query
     }
 
     fn status(&self) -> Option<u16> {

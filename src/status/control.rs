@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::directives::MainConf;
-use crate::request::rules::denials;
+use crate::request::rules::lift;
 
 /// Longest time of an entry that ends, seconds: a hundred years.
 const MAX_SECONDS: u64 = 100 * 366 * 86_400;
@@ -148,7 +148,7 @@ fn remove(r: Request<'_>, writer: &DenylistWriter) -> ngx_int_t {
         && let Some(main) = MainConf::of(r)
     {
         // For a while, no rule puts the entry back.
-        denials::lifted(main, &session, process::now_ms());
+        lift::lifted(main, &session, process::now_ms());
     }
     match done {
         Ok(true) => answer(r, 200, &json!({ "removed": session.to_string() })),

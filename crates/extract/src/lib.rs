@@ -7,6 +7,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod builtin;
+mod capture;
 mod chunked;
 pub mod cookie;
 mod credential;
@@ -32,6 +33,7 @@ mod source;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use capture::{Capture, Chunk, Head, Unread};
 pub use chunked::ChunkedDecoder;
 pub use credential::variable_names;
 pub use decoder::{Decoder, decode_base64, jwt_part, strip_scheme};

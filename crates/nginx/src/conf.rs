@@ -11,7 +11,8 @@ use ngx::ffi::{self, NGX_LOG_EMERG, ngx_conf_t, ngx_http_conf_ctx_t, ngx_str_t};
 use super::worker_user::CoreConf;
 
 mod directive;
-pub(crate) mod levels;
+mod levels;
+pub mod options;
 mod units;
 
 pub use directive::{CONF_ERROR, Directive, command};

@@ -1,5 +1,6 @@
 //! The chains of response-body and request-body filters.
 
+use api_sessions_extract::Chunk;
 use ngx::ffi::{
     NGX_ERROR, ngx_chain_t, ngx_http_request_t, ngx_http_top_body_filter,
     ngx_http_top_header_filter, ngx_http_top_request_body_filter, ngx_int_t,
@@ -91,16 +92,6 @@ unsafe extern "C" fn request_body<O: Observer>(
 /// The buffers of a chain.
 pub struct Chunks<'c> {
     link: Option<&'c ngx_chain_t>,
-}
-
-/// One buffer.
-pub struct Chunk<'c> {
-    /// What is in memory; empty for buffers that only carry a flag.
-    pub bytes: &'c [u8],
-    /// The bytes are in a file alone, and were not looked at.
-    pub in_file: bool,
-    /// Nothing follows.
-    pub last: bool,
 }
 
 impl Chunks<'_> {

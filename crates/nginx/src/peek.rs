@@ -6,6 +6,7 @@
 //! finds the request as if nobody had looked: with its own wishes for a file or one buffer, and unread from there
 //! on.
 
+mod body_look;
 mod header_in;
 #[cfg(nginx_feature = "http_v2")]
 mod http2;
@@ -16,6 +17,7 @@ use ngx::ffi::{
 };
 
 use super::request::{Request, slot};
+pub use body_look::BodyLook;
 
 /// HTTP/3 as `http_version` has it.
 const HTTP_3: usize = 3000;

@@ -20,6 +20,7 @@ mod region;
 mod robust_lock;
 mod rule_counts;
 mod session_table;
+mod set_lock;
 mod shared_config;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

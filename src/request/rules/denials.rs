@@ -1,24 +1,14 @@
 //! Rules that deny: they add to the node's own denylist, which the access phase asks anyway.
-//!
-//! Beside the counts of rules, each session or address that a rule denied has its own entry of words:
-//!
-//! | word | content |
-//! | --- | --- |
-//! | 0 | id of the rule |
-//! | 1, 2 | end and begin of the entry, milliseconds |
-//! | 3 | end of the time in which no rule puts it back |
 
 use api_sessions_identity::Namespace;
 use api_sessions_nginx::request::Request;
 use api_sessions_protocol::{DenyEntry, SessionId};
-use api_sessions_rules::{Counts, Reaction, Rule, write_network};
+use api_sessions_rules::{Counts, NodeRule, Reaction, Rule, write_network};
 
 use super::counts::NodeCounts;
-use crate::directives::{Analysis, MainConf, NodeRule};
+use super::lift::DENIALS;
+use crate::directives::{Analysis, MainConf};
 use crate::request::context::RequestContext;
-
-/// Seed of the keys of these entries: no rule's count has it.
-const DENIALS: u64 = 0x6465_6e69_616c_7300;
 
 /// Denies the session or the address of a request with which a rule has fired. Whether the rule is in force against
 /// it: not where a denial was taken off by hand a while ago, and it has no other reaction.
@@ -104,21 +94,6 @@ enum Entry {
     There,
     TakenOff,
     Begins,
-}
-
-/// An entry of the denylist was taken off by hand: for half of its time, no rule puts it back.
-pub(crate) fn lifted(main: &MainConf, session: &SessionId, now_ms: u64) {
-    let Some(handle) = main.runtime().rule_counts_handle() else { return };
-    let key = handle.counts().hash(DENIALS, &session.0);
-    if handle.counts().read(key).is_none() {
-        return;
-    }
-    handle.update(key, now_ms, |words| {
-        if now_ms < words[1] {
-            words[3] = now_ms + words[1].saturating_sub(words[2]) / 2;
-            words[1] = 0;
-        }
-    });
 }
 
 /// The rule that denied the session or the address of a request that was refused, if one did.

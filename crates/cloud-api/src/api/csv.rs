@@ -1,51 +1,97 @@
 //! Requests as CSV (RFC 4180), safe to open in a spreadsheet.
 
-use std::borrow::Cow;
-
-use api_sessions_protocol::Evidence;
+use api_sessions_protocol::{Evidence, Record, RuleHit, record_fields};
 use api_sessions_store::StoredRequest;
 use api_sessions_store::clock::rfc3339_ms;
 
-const COLUMNS: [&str; 26] = [
-    "time",
-    "id",
-    "session",
-    "node",
-    "application",
-    "ip",
-    "user_agent",
-    "method",
-    "scheme",
-    "host",
-    "path",
-    "protocol",
-    "status",
-    "time_ms",
-    "upstream_ms",
-    "request_bytes",
-    "response_bytes",
-    "user",
-    "role",
-    "attacks",
-    "denied",
-    "parameters",
-    "ja4",
-    "evidence",
-    "links",
-    "previous",
-];
+/// The columns: the fields of a record in its order, a few under the names that people know them by.
+macro_rules! column_names {
+    ($($(#[$doc:meta])* $name:ident: $kind:ident;)*) => { [$(column_name!($name)),*] };
+}
+macro_rules! column_name {
+    (ts) => {
+        "time"
+    };
+    (app) => {
+        "application"
+    };
+    (ua) => {
+        "user_agent"
+    };
+    (proto) => {
+        "protocol"
+    };
+    (params) => {
+        "parameters"
+    };
+    ($name:ident) => {
+        stringify!($name)
+    };
+}
+macro_rules! declare_cells {
+    ($($(#[$doc:meta])* $name:ident: $kind:ident;)*) => {
+        fn cells(record: &Record<'_>) -> [String; COLUMNS.len()] {
+            [$(cell_of!($name $kind record.$name)),*]
+        }
+    };
+}
+/// The text of a field, by its kind.
+macro_rules! cell_of {
+    (ts $kind:ident $value:expr) => {
+        rfc3339_ms($value)
+    };
+    ($name:ident text $value:expr) => {
+        cell(&$value)
+    };
+    ($name:ident text_or_empty $value:expr) => {
+        cell(&$value)
+    };
+    ($name:ident optional_text $value:expr) => {
+        $value.as_deref().map(cell).unwrap_or_default()
+    };
+    ($name:ident optional_number $value:expr) => {
+        $value.map(|number| number.to_string()).unwrap_or_default()
+    };
+    ($name:ident source $value:expr) => {
+        $value.as_str().to_owned()
+    };
+    ($name:ident words $value:expr) => {
+        cell(&$value.join(" "))
+    };
+    ($name:ident parameters $value:expr) => {
+        listed(&$value, |param| format!("{}={}", param.name, param.value))
+    };
+    ($name:ident rules $value:expr) => {
+        listed(&$value, rule_text)
+    };
+    ($name:ident links $value:expr) => {
+        listed(&$value, |link| format!("{} {}", link.reason, link.session))
+    };
+    ($name:ident evidence $value:expr) => {
+        listed(&$value, evidence_text)
+    };
+    ($name:ident $kind:ident $value:expr) => {
+        $value.to_string()
+    };
+}
+
+const COLUMNS: &[&str] = &record_fields!(column_names);
+record_fields!(declare_cells);
 
 /// A cell that no spreadsheet evaluates as a formula, even after leading blanks or with the full-width forms of
 /// the signs, which some spreadsheets accept.
-fn cell(text: &str) -> Cow<'_, str> {
+fn cell(text: &str) -> String {
     let is_blank = |c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}';
     let is_sign = |c: char| "=+-@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}".contains(c);
     let begins = text.starts_with(['\t', '\r', '\n']);
-    if begins || text.trim_start_matches(is_blank).starts_with(is_sign) {
-        Cow::Owned(format!("'{text}"))
-    } else {
-        Cow::Borrowed(text)
-    }
+    let is_formula = begins || text.trim_start_matches(is_blank).starts_with(is_sign);
+    if is_formula { format!("'{text}") } else { text.to_owned() }
+}
+
+/// A cell with several things in it.
+fn listed<T>(values: &[T], text: impl Fn(&T) -> String) -> String {
+    let texts: Vec<String> = values.iter().map(text).collect();
+    cell(&texts.join("; "))
 }
 
 /// Renders `requests`, preceded by the header line if `head` is set.
@@ -57,46 +103,15 @@ pub fn render(requests: &[StoredRequest], head: bool) -> Vec<u8> {
         let _ = writer.write_record(COLUMNS);
     }
     for request in requests {
-        let record = &request.record;
-        let text = |value: &Option<Cow<'_, str>>| {
-            value.as_deref().map(|value| cell(value).into_owned()).unwrap_or_default()
-        };
-        let attacks = record.attacks.join(" ");
-        let params: Vec<_> =
-            record.params.iter().map(|param| format!("{}={}", param.name, param.value)).collect();
-        let evidence: Vec<_> = record.evidence.iter().map(evidence_text).collect();
-        let links: Vec<_> =
-            record.links.iter().map(|link| format!("{} {}", link.reason, link.session)).collect();
-        let _ = writer.write_record([
-            rfc3339_ms(record.ts),
-            cell(&record.id).into_owned(),
-            cell(&record.session).into_owned(),
-            cell(&record.node).into_owned(),
-            text(&record.app),
-            cell(&record.ip).into_owned(),
-            text(&record.ua),
-            cell(&record.method).into_owned(),
-            text(&record.scheme),
-            text(&record.host),
-            cell(&record.path).into_owned(),
-            text(&record.proto),
-            record.status.to_string(),
-            record.time_ms.to_string(),
-            record.upstream_ms.map(|ms| ms.to_string()).unwrap_or_default(),
-            record.request_bytes.to_string(),
-            record.response_bytes.to_string(),
-            text(&record.user),
-            text(&record.role),
-            cell(&attacks).into_owned(),
-            record.denied.to_string(),
-            cell(&params.join("; ")).into_owned(),
-            text(&record.ja4),
-            cell(&evidence.join("; ")).into_owned(),
-            cell(&links.join("; ")).into_owned(),
-            text(&record.previous),
-        ]);
+        let _ = writer.write_record(cells(&request.record));
     }
     writer.into_inner().unwrap_or_default()
+}
+
+/// `login 12 deny=1h`; of a rule that only monitors, `login 12 deny=1h (monitor)`.
+fn rule_text(hit: &RuleHit<'_>) -> String {
+    let mode = if hit.enforced { "" } else { " (monitor)" };
+    format!("{} {} {}{mode}", hit.name, hit.count, hit.then)
 }
 
 /// `sqli query q: ' or 1=1`.
@@ -107,9 +122,25 @@ fn evidence_text(evidence: &Evidence<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use api_sessions_protocol::Record;
-
     use super::*;
+
+    #[test]
+    fn a_csv_did_not_have_the_rules_that_fired() {
+        let hit = |name: &'static str, enforced| RuleHit {
+            name: name.into(),
+            count: 12,
+            then: "deny=1h".into(),
+            enforced,
+        };
+        let rules = vec![hit("login", true), hit("scan", false)];
+        let record = Record { rules, ..Record::default() };
+        let request = StoredRequest { record, endpoint: String::new(), has_content: false };
+        let text = render(&[request], true);
+        let mut reader = csv::Reader::from_reader(&*text);
+        let at = reader.headers().unwrap().iter().position(|name| name == "rules").unwrap();
+        let row = reader.records().next().unwrap().unwrap();
+        assert_eq!(&row[at], "login 12 deny=1h; scan 12 deny=1h (monitor)");
+    }
 
     #[test]
     fn no_cell_is_a_formula() {

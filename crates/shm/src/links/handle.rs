@@ -2,15 +2,15 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::sync::atomic::Ordering;
 
 use super::entry::{Link, LinkFlags};
 use super::layout::{LinkSet, LinkWorker};
 use super::{LinkKey, Links};
-use crate::limits::SET_LOCK_WAIT;
+use crate::atomics::AtomicU32;
 use crate::metrics::add;
-use crate::process::{LockWait, OwnerId};
-use crate::robust_lock::Acquired;
+use crate::process::{OwnerId, ProcessSlot};
+use crate::robust_lock::RobustLock;
+use crate::set_lock::{self, LockedSet, LockedSets, SetWorker};
 
 /// A worker's handle of the links: one for its event loop, not shared between threads.
 pub struct LinkHandle {
@@ -21,21 +21,8 @@ pub struct LinkHandle {
 
 impl LinkHandle {
     pub(super) fn join(links: Links, slot: u16, pid: u32) -> Self {
-        let worker = links.memory.worker(slot);
-        let owner = worker.process.register(slot % crate::limits::MAX_PROCESSES, pid);
-        let handle = Self { links, owner, _not_sync: PhantomData };
-        // The slot's previous process is dead. It recorded the only set that it can have left locked.
-        if let Some(set) = worker.set.load(Ordering::Relaxed).checked_sub(1)
-            && let Some(set) = links.memory.set(set)
-            && let Some(dead) = OwnerId::from_word(set.lock.owner())
-            && dead.slot() == owner.slot()
-            && dead != owner
-            && let Some(acquired) = set.lock.take_over(dead.word(), owner.word())
-        {
-            handle.repair(set, acquired);
-            set.lock.release();
-        }
-        handle
+        let owner = set_lock::join(&links, slot, pid);
+        Self { links, owner, _not_sync: PhantomData }
     }
 
     /// The links.
@@ -97,37 +84,57 @@ impl LinkHandle {
 
     #[inline]
     fn lock(&self, key: LinkKey) -> Option<&LinkSet> {
-        let number = self.links.number(key);
-        let set = self.links.memory.set(number)?;
-        // Before the lock: the next process in this slot must find the set whenever this one dies.
-        self.worker().set.store(number + 1, Ordering::Release);
-        if set.lock.try_acquire(self.owner.word()) { Some(set) } else { self.wait_for(set) }
-    }
-
-    #[cold]
-    fn wait_for<'s>(&self, set: &'s LinkSet) -> Option<&'s LinkSet> {
-        let slot_of = |owner: OwnerId| &self.links.memory.worker(owner.slot()).process;
-        let mut policy = LockWait::new(SET_LOCK_WAIT, slot_of);
-        match set.lock.acquire(self.owner.word(), &mut policy) {
-            Some(acquired) => self.repair(set, acquired),
-            None => {
-                add(&self.worker().counters.lock_busy, 1);
-                return None;
-            }
-        }
-        Some(set)
-    }
-
-    #[cold]
-    fn repair(&self, set: &LinkSet, acquired: Acquired) {
-        if let Acquired::OwnerDied { multi_word } = acquired {
-            let lost = set.repair(multi_word);
-            add(&self.worker().counters.lost, u64::from(lost));
-        }
+        set_lock::acquire(&self.links, self.owner, self.links.number(key))
     }
 
     #[inline]
     fn worker(&self) -> &LinkWorker {
         self.links.memory.worker(self.owner.slot())
+    }
+}
+
+impl LockedSet for LinkSet {
+    #[inline]
+    fn lock(&self) -> &RobustLock {
+        &self.lock
+    }
+
+    fn repair(&self, multi_word: u32) -> u64 {
+        self.repair(multi_word).into()
+    }
+}
+
+impl SetWorker for LinkWorker {
+    #[inline]
+    fn process(&self) -> &ProcessSlot {
+        &self.process
+    }
+
+    #[inline]
+    fn locked_set(&self) -> &AtomicU32 {
+        &self.set
+    }
+
+    fn count_busy(&self) {
+        add(&self.counters.lock_busy, 1);
+    }
+
+    fn count_repair(&self, lost: u64) {
+        add(&self.counters.lost, lost);
+    }
+}
+
+impl LockedSets for Links {
+    type Set = LinkSet;
+    type Worker = LinkWorker;
+
+    #[inline]
+    fn set(&self, number: u32) -> Option<&LinkSet> {
+        self.memory.set(number)
+    }
+
+    #[inline]
+    fn worker(&self, slot: u16) -> &LinkWorker {
+        self.memory.worker(slot)
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct LinksHeader {
 
 /// One process slot, written only by the process that has it.
 #[repr(C, align(64))]
-pub(super) struct LinkWorker {
+pub(crate) struct LinkWorker {
     pub(super) process: ProcessSlot,
     /// Set whose lock the process owns, waits for or last owned, plus 1.
     pub(super) set: AtomicU32,
@@ -45,7 +45,7 @@ type LinkWorkers = [LinkWorker; MAX_PROCESSES as usize];
 
 /// Entries under one lock.
 #[repr(C, align(64))]
-pub(super) struct LinkSet {
+pub(crate) struct LinkSet {
     pub(super) lock: RobustLock,
     _padding: [AtomicU32; 5],
     ways: [[AtomicU64; WORDS]; WAYS],

@@ -2,14 +2,14 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::sync::atomic::Ordering;
 
 use super::layout::{CountSet, CountWorker};
 use super::{CountWords, RuleCounts};
-use crate::limits::SET_LOCK_WAIT;
+use crate::atomics::AtomicU32;
 use crate::metrics::add;
-use crate::process::{LockWait, OwnerId};
-use crate::robust_lock::Acquired;
+use crate::process::{OwnerId, ProcessSlot};
+use crate::robust_lock::RobustLock;
+use crate::set_lock::{self, LockedSet, LockedSets, SetWorker};
 
 /// A worker's handle of the counts: one for its event loop, not shared between threads.
 pub struct RuleCountsHandle {
@@ -20,21 +20,8 @@ pub struct RuleCountsHandle {
 
 impl RuleCountsHandle {
     pub(super) fn join(counts: RuleCounts, slot: u16, pid: u32) -> Self {
-        let worker = counts.memory.worker(slot);
-        let owner = worker.process.register(slot % crate::limits::MAX_PROCESSES, pid);
-        let handle = Self { counts, owner, _not_sync: PhantomData };
-        // The slot's previous process is dead. It recorded the only set that it can have left locked.
-        if let Some(set) = worker.set.load(Ordering::Relaxed).checked_sub(1)
-            && let Some(set) = counts.memory.set(set)
-            && let Some(dead) = OwnerId::from_word(set.lock.owner())
-            && dead.slot() == owner.slot()
-            && dead != owner
-            && let Some(acquired) = set.lock.take_over(dead.word(), owner.word())
-        {
-            handle.repair(set, acquired);
-            set.lock.release();
-        }
-        handle
+        let owner = set_lock::join(&counts, slot, pid);
+        Self { counts, owner, _not_sync: PhantomData }
     }
 
     /// The counts.
@@ -76,37 +63,57 @@ impl RuleCountsHandle {
 
     #[inline]
     fn lock(&self, key: u64) -> Option<&CountSet> {
-        let number = self.counts.number(key);
-        let set = self.counts.memory.set(number)?;
-        // Before the lock: the next process in this slot must find the set whenever this one dies.
-        self.worker().set.store(number + 1, Ordering::Release);
-        if set.lock.try_acquire(self.owner.word()) { Some(set) } else { self.wait_for(set) }
-    }
-
-    #[cold]
-    fn wait_for<'s>(&self, set: &'s CountSet) -> Option<&'s CountSet> {
-        let slot_of = |owner: OwnerId| &self.counts.memory.worker(owner.slot()).process;
-        let mut policy = LockWait::new(SET_LOCK_WAIT, slot_of);
-        match set.lock.acquire(self.owner.word(), &mut policy) {
-            Some(acquired) => self.repair(set, acquired),
-            None => {
-                add(&self.worker().counters.lock_busy, 1);
-                return None;
-            }
-        }
-        Some(set)
-    }
-
-    #[cold]
-    fn repair(&self, set: &CountSet, acquired: Acquired) {
-        if let Acquired::OwnerDied { multi_word } = acquired {
-            let lost = set.repair(multi_word);
-            add(&self.worker().counters.lost, u64::from(lost));
-        }
+        set_lock::acquire(&self.counts, self.owner, self.counts.number(key))
     }
 
     #[inline]
     fn worker(&self) -> &CountWorker {
         self.counts.memory.worker(self.owner.slot())
+    }
+}
+
+impl LockedSet for CountSet {
+    #[inline]
+    fn lock(&self) -> &RobustLock {
+        &self.lock
+    }
+
+    fn repair(&self, multi_word: u32) -> u64 {
+        self.repair(multi_word).into()
+    }
+}
+
+impl SetWorker for CountWorker {
+    #[inline]
+    fn process(&self) -> &ProcessSlot {
+        &self.process
+    }
+
+    #[inline]
+    fn locked_set(&self) -> &AtomicU32 {
+        &self.set
+    }
+
+    fn count_busy(&self) {
+        add(&self.counters.lock_busy, 1);
+    }
+
+    fn count_repair(&self, lost: u64) {
+        add(&self.counters.lost, lost);
+    }
+}
+
+impl LockedSets for RuleCounts {
+    type Set = CountSet;
+    type Worker = CountWorker;
+
+    #[inline]
+    fn set(&self, number: u32) -> Option<&CountSet> {
+        self.memory.set(number)
+    }
+
+    #[inline]
+    fn worker(&self, slot: u16) -> &CountWorker {
+        self.memory.worker(slot)
     }
 }

@@ -35,7 +35,7 @@ pub(super) struct CountsHeader {
 
 /// One process slot, written only by the process that has it.
 #[repr(C, align(64))]
-pub(super) struct CountWorker {
+pub(crate) struct CountWorker {
     pub(super) process: ProcessSlot,
     /// Set whose lock the process owns, waits for or last owned, plus 1.
     pub(super) set: AtomicU32,
@@ -46,7 +46,7 @@ type CountWorkers = [CountWorker; MAX_PROCESSES as usize];
 
 /// Entries under one lock.
 #[repr(C, align(64))]
-pub(super) struct CountSet {
+pub(crate) struct CountSet {
     pub(super) lock: RobustLock,
     /// 16 bits of each key; 0: free. So a search reads one line.
     tags: [AtomicU16; WAYS],

@@ -12,10 +12,12 @@ use super::request::{Change, RequestEnd, RequestStart};
 use super::set::{EvictionKind, SlotRef};
 use super::snapshot::SessionCounters;
 use super::stats::OpenCounts;
-use crate::limits::{MAX_PROCESSES, SET_LOCK_WAIT};
+use crate::atomics::AtomicU32;
+use crate::limits::MAX_PROCESSES;
 use crate::metrics::add;
-use crate::process::{LockWait, OwnerId};
-use crate::robust_lock::Acquired;
+use crate::process::{OwnerId, ProcessSlot};
+use crate::robust_lock::RobustLock;
+use crate::set_lock::{self, LockedSet, LockedSets, SetWorker};
 
 /// A worker's handle of the table: one for its event loop, not shared between threads.
 pub struct TableHandle {
@@ -29,20 +31,8 @@ impl TableHandle {
         let slot = slot % MAX_PROCESSES;
         let worker = table.worker(slot);
         worker.open.store(0, Ordering::Relaxed);
-        let owner = worker.process.register(slot, pid);
-        let handle = Self { table, owner, _not_sync: PhantomData };
-        // The slot's previous process is dead. It recorded the only set that it can have left locked.
-        if let Some(set) = worker.set.load(Ordering::Relaxed).checked_sub(1)
-            && let Some(set) = table.set(set)
-            && let Some(dead) = OwnerId::from_word(set.head.lock.owner())
-            && dead.slot() == slot
-            && dead != owner
-            && let Some(acquired) = set.head.lock.take_over(dead.word(), owner.word())
-        {
-            handle.repair(set, acquired);
-            set.head.lock.release();
-        }
-        handle
+        let owner = set_lock::join(&table, slot, pid);
+        Self { table, owner, _not_sync: PhantomData }
     }
 
     /// Says how many requests have been open for long in this process.
@@ -200,39 +190,58 @@ impl TableHandle {
 
     #[inline]
     fn lock(&self, slot: &SlotRef) -> Option<&Set> {
-        let set = self.table.set(slot.set)?;
-        // Before the lock: the next process in this slot must find the set whenever this one dies.
-        self.worker().set.store(slot.set + 1, Ordering::Release);
-        if set.head.lock.try_acquire(self.owner.word()) { Some(set) } else { self.wait_for(set) }
-    }
-
-    #[cold]
-    fn wait_for<'s>(&self, set: &'s Set) -> Option<&'s Set> {
-        let slot_of = |owner: OwnerId| &self.table.worker(owner.slot()).process;
-        let mut policy = LockWait::new(SET_LOCK_WAIT, slot_of);
-        match set.head.lock.acquire(self.owner.word(), &mut policy) {
-            Some(acquired) => self.repair(set, acquired),
-            None => {
-                add(&self.worker().counters.lock_busy, 1);
-                return None;
-            }
-        }
-        Some(set)
-    }
-
-    /// Repairs a set that was acquired from a dead owner.
-    #[cold]
-    fn repair(&self, set: &Set, acquired: Acquired) {
-        if let Acquired::OwnerDied { multi_word } = acquired {
-            let lost = set.repair(multi_word);
-            let counters = &self.worker().counters;
-            add(&counters.lock_recoveries, 1);
-            add(&counters.lost, u64::from(lost));
-        }
+        set_lock::acquire(&self.table, self.owner, slot.set)
     }
 
     #[inline]
     fn worker(&self) -> &WorkerSlot {
         self.table.worker(self.owner.slot())
+    }
+}
+
+impl LockedSet for Set {
+    #[inline]
+    fn lock(&self) -> &RobustLock {
+        &self.head.lock
+    }
+
+    fn repair(&self, multi_word: u32) -> u64 {
+        self.repair(multi_word).into()
+    }
+}
+
+impl SetWorker for WorkerSlot {
+    #[inline]
+    fn process(&self) -> &ProcessSlot {
+        &self.process
+    }
+
+    #[inline]
+    fn locked_set(&self) -> &AtomicU32 {
+        &self.set
+    }
+
+    fn count_busy(&self) {
+        add(&self.counters.lock_busy, 1);
+    }
+
+    fn count_repair(&self, lost: u64) {
+        add(&self.counters.lock_recoveries, 1);
+        add(&self.counters.lost, lost);
+    }
+}
+
+impl LockedSets for SessionTable {
+    type Set = Set;
+    type Worker = WorkerSlot;
+
+    #[inline]
+    fn set(&self, number: u32) -> Option<&Set> {
+        self.memory.set(number)
+    }
+
+    #[inline]
+    fn worker(&self, slot: u16) -> &WorkerSlot {
+        self.memory.worker(slot)
     }
 }

@@ -36,7 +36,7 @@ pub(super) struct TableHeader {
 
 /// One process slot, written only by the process that has it.
 #[repr(C, align(64))]
-pub(super) struct WorkerSlot {
+pub(crate) struct WorkerSlot {
     pub(super) process: ProcessSlot,
     /// Set whose lock the process owns, waits for or last owned, plus 1. The next process in the slot
     /// repairs it.

@@ -1,8 +1,9 @@
 //! The beginning of a request body, looked at before the request is passed on.
 
 use api_sessions_extract::{ChunkedDecoder, Http3Frames};
-use api_sessions_nginx::peek::{self, Looker};
-use api_sessions_nginx::request::Request;
+
+use super::{self as peek, Looker};
+use crate::request::Request;
 
 /// Bytes of the connection that are looked at for each byte of a chunked body: chunks of one byte have six of
 /// framing.
@@ -11,10 +12,10 @@ const MAX_FRAMING: usize = 8;
 const HTTP3_FRAMING: usize = 512;
 
 /// A look that may have to wait for the client.
-pub(super) struct BodyLook {
+pub struct BodyLook {
     framing: Framing,
     /// What was seen of the body, at most `limit` bytes.
-    pub(super) body: Vec<u8>,
+    pub body: Vec<u8>,
     limit: usize,
     /// Length of the body, if the client has told.
     length: Option<usize>,
@@ -35,7 +36,8 @@ enum Framing {
 }
 
 impl BodyLook {
-    pub(super) fn new(r: Request<'_>, limit: usize) -> Self {
+    /// At most `limit` bytes of the body of `r`.
+    pub fn new(r: Request<'_>, limit: usize) -> Self {
         let length = r.content_length();
         let bytes = length.map_or(limit, |length| length.min(limit));
         let (framing, most) = match (peek::framing(r), length) {
@@ -52,7 +54,7 @@ impl BodyLook {
     }
 
     /// All of the body was seen, and kept.
-    pub(super) fn is_complete(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         let is_at_end = match (&self.framing, self.length) {
             (_, Some(length)) => self.body.len() == length,
             (Framing::Chunked(decoder), None) => decoder.has_ended(),

@@ -1,18 +1,23 @@
 //! The rules that are in force in a location.
 
 use api_sessions_extract::{Needs, NoVariables};
-use api_sessions_rules::{Mode, Reaction, Rule, RuleBits, Scopes, default_pack, parse_all};
+
+use crate::pack::default_pack;
+use crate::reaction::{Mode, Reaction};
+use crate::rule::{Rule, parse_all};
+use crate::scopes::{RuleBits, Scopes};
 
 /// A rule with the type of attack of the requests that it marks.
-pub(crate) struct NodeRule {
-    pub(crate) rule: Rule,
+pub struct NodeRule {
+    /// As it was written.
+    pub rule: Rule,
     /// `rule:NAME`.
-    pub(crate) mark: String,
+    pub mark: String,
 }
 
 /// Those of nginx.conf, then those of the default pack, then those of the cloud; none that is off.
 #[derive(Default)]
-pub(crate) struct RuleSet {
+pub struct RuleSet {
     rules: Vec<NodeRule>,
     scopes: Scopes,
     /// Rules that limit.
@@ -25,7 +30,8 @@ pub(crate) struct RuleSet {
 }
 
 impl RuleSet {
-    pub(super) fn new(written: &[Rule], with_default: bool, cloud: &[Rule]) -> Self {
+    /// Those `written` in nginx.conf, the default pack, those of the cloud: a name stands for its first rule.
+    pub fn new(written: &[Rule], with_default: bool, cloud: &[Rule]) -> Self {
         let pack = with_default.then(|| parse_all(&default_pack(), &mut NoVariables));
         let pack = pack.and_then(Result::ok).unwrap_or_default();
         let mut rules: Vec<NodeRule> = Vec::new();
@@ -57,51 +63,53 @@ impl RuleSet {
 
     /// Whether there is no rule.
     #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 
     /// Some rule limits.
     #[inline]
-    pub(crate) fn limits(&self) -> bool {
+    pub fn limits(&self) -> bool {
         !self.limits.is_empty()
     }
 
     /// Some rule that is enforced denies sessions or addresses.
     #[inline]
-    pub(crate) fn denies(&self) -> bool {
+    pub fn denies(&self) -> bool {
         self.denies
     }
 
     /// Some rule that is enforced denies addresses.
     #[inline]
-    pub(crate) fn denies_address(&self) -> bool {
+    pub fn denies_address(&self) -> bool {
         self.denies_address
     }
 
     /// All of them.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &NodeRule> {
+    pub fn iter(&self) -> impl Iterator<Item = &NodeRule> {
         self.rules.iter()
     }
 
-    pub(super) fn needs(&self) -> Needs {
+    /// What of a request they read.
+    pub fn needs(&self) -> Needs {
         self.needs
     }
 
     /// The rules that a request is about, with their positions.
     #[inline]
-    pub(crate) fn matches(&self, method: &[u8], path: &[u8]) -> RuleBits {
+    pub fn matches(&self, method: &[u8], path: &[u8]) -> RuleBits {
         self.scopes.matches(method, path)
     }
 
     /// Those of them that limit.
     #[inline]
-    pub(crate) fn limiting(&self, method: &[u8], path: &[u8]) -> RuleBits {
+    pub fn limiting(&self, method: &[u8], path: &[u8]) -> RuleBits {
         RuleBits(self.matches(method, path).0 & self.limits.0)
     }
 
+    /// The one at that position.
     #[inline]
-    pub(crate) fn get(&self, at: usize) -> Option<&NodeRule> {
+    pub fn get(&self, at: usize) -> Option<&NodeRule> {
         self.rules.get(at)
     }
 }

@@ -1,14 +1,24 @@
 //! The first bytes of a body, copied as they pass.
 
-use api_sessions_extract::{Body, JsonTypes, begins_as_json};
-use api_sessions_nginx::filter::{Chunk, Chunks};
+use crate::exchange::Body;
+use crate::json_types::{JsonTypes, begins_as_json};
 
 /// How gzip begins (RFC 1952, 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
+/// A part of a body, as it passes.
+pub struct Chunk<'c> {
+    /// What is in memory; empty for one that only carries a flag.
+    pub bytes: &'c [u8],
+    /// The bytes are in a file alone, and were not looked at.
+    pub in_file: bool,
+    /// Nothing follows.
+    pub last: bool,
+}
+
 /// The first bytes of a body.
 #[derive(Default)]
-pub(super) struct Capture {
+pub struct Capture {
     bytes: Vec<u8>,
     /// Something was not kept: over the limit, or only in a file.
     cut: bool,
@@ -28,15 +38,18 @@ pub(super) struct Capture {
 
 /// What is known of a response as its body begins to pass.
 #[derive(Clone, Copy)]
-pub(super) struct Head<'h> {
-    pub(super) content_type: Option<&'h [u8]>,
-    pub(super) content_encoding: &'h [u8],
-    pub(super) types: &'h JsonTypes,
+pub struct Head<'h> {
+    /// `Content-Type`.
+    pub content_type: Option<&'h [u8]>,
+    /// `Content-Encoding`; empty where there is none.
+    pub content_encoding: &'h [u8],
+    /// What counts as JSON.
+    pub types: &'h JsonTypes,
 }
 
 /// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unread {
+pub enum Unread {
     /// It begins as JSON, and has another type.
     Type,
     /// It is in an encoding that is not known, or broken.
@@ -47,12 +60,12 @@ pub(super) enum Unread {
 
 impl Capture {
     /// The beginning of a body that is still to pass.
-    pub(super) fn looked_at(bytes: Vec<u8>, complete: bool) -> Self {
+    pub fn looked_at(bytes: Vec<u8>, complete: bool) -> Self {
         Self { bytes, cut: !complete, ended: complete, to_pass: true, ..Self::default() }
     }
 
     /// Copies what still fits.
-    pub(super) fn take(&mut self, chunks: Chunks<'_>, limit: usize) {
+    pub fn take<'c>(&mut self, chunks: impl Iterator<Item = Chunk<'c>>, limit: usize) {
         for chunk in chunks {
             self.take_chunk(&chunk, limit);
         }
@@ -60,7 +73,12 @@ impl Capture {
 
     /// As [`Self::take`], of a response, which is kept only if it may be JSON: neither event streams nor
     /// downloads are copied.
-    pub(super) fn take_response(&mut self, chunks: Chunks<'_>, limit: usize, head: Head<'_>) {
+    pub fn take_response<'c>(
+        &mut self,
+        chunks: impl Iterator<Item = Chunk<'c>>,
+        limit: usize,
+        head: Head<'_>,
+    ) {
         for chunk in chunks {
             if self.kept.is_none() && !chunk.in_file {
                 if chunk.bytes.trim_ascii_start().is_empty() {
@@ -107,7 +125,7 @@ impl Capture {
 
     /// Decodes a request's body as its `Content-Encoding` says, once. What cannot be decoded here is left
     /// alone: neither read by points nor exported, since nobody could say what is hidden in it.
-    pub(super) fn decode_request(&mut self, encoding: &[u8], limit: usize) {
+    pub fn decode_request(&mut self, encoding: &[u8], limit: usize) {
         if self.bytes.is_empty() || std::mem::replace(&mut self.decoded, true) {
             return;
         }
@@ -124,7 +142,7 @@ impl Capture {
     /// Decodes a response's body. Its header does not tell what passed here: NGINX's own `gzip` sets it
     /// when it compresses what has passed, and `gunzip` takes it away. The bytes do: no JSON text begins
     /// as gzip does (RFC 1952, 2.3.1; RFC 8259, 2), nor as zlib does.
-    pub(super) fn decode_response(&mut self, encoding: &[u8], limit: usize) {
+    pub fn decode_response(&mut self, encoding: &[u8], limit: usize) {
         if self.bytes.is_empty() || std::mem::replace(&mut self.decoded, true) {
             return;
         }
@@ -177,7 +195,7 @@ impl Capture {
     /// What of it points may read.
     ///
     /// At most `limit` bytes of it.
-    pub(super) fn body<'b>(
+    pub fn body<'b>(
         &'b self,
         content_type: &'b [u8],
         types: &JsonTypes,
@@ -192,7 +210,7 @@ impl Capture {
     }
 
     /// Why not all of the body that was kept could be looked at.
-    pub(super) fn undetected(&self) -> Option<Unread> {
+    pub fn undetected(&self) -> Option<Unread> {
         match (self.undecodable, self.cut) {
             (true, _) => Some(Unread::Encoding),
             (false, true) => Some(Unread::Size),
@@ -201,13 +219,13 @@ impl Capture {
     }
 
     /// All of it was kept, and its end was seen.
-    pub(super) fn is_whole(&self) -> bool {
+    pub fn is_whole(&self) -> bool {
         self.ended && !self.cut && !self.bytes.is_empty()
     }
 
     /// Why points cannot read the body, or not all of it. `may_read`: one of them reads its type;
     /// `misses_json`: one of them reads JSON, which this is not by its type; `limit`: of its bytes, they see so many.
-    pub(super) fn unread(&self, may_read: bool, misses_json: bool, limit: usize) -> Option<Unread> {
+    pub fn unread(&self, may_read: bool, misses_json: bool, limit: usize) -> Option<Unread> {
         if misses_json && (self.of_other_type || begins_as_json(&self.bytes)) {
             return Some(Unread::Type);
         }
@@ -244,4 +262,98 @@ fn is_deflate(encoding: &[u8]) -> bool {
 fn is_zlib(bytes: &[u8]) -> bool {
     matches!(bytes, [method, flags, ..]
         if method & 0x0f == 8 && (u16::from(*method) << 8 | u16::from(*flags)) % 31 == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::{GzEncoder, ZlibEncoder};
+
+    use super::*;
+
+    const JSON: &[u8] = b"{\"user\":\"anna\"}";
+
+    fn chunks<'c>(parts: &[&'c [u8]]) -> impl Iterator<Item = Chunk<'c>> {
+        let last = parts.len() - 1;
+        let parts: Vec<&[u8]> = parts.to_vec();
+        let chunk = move |(at, bytes)| Chunk { bytes, in_file: false, last: at == last };
+        parts.into_iter().enumerate().map(chunk)
+    }
+
+    fn head(content_type: &[u8]) -> Head<'_> {
+        Head { content_type: Some(content_type), content_encoding: b"", types: &JsonTypes::Json }
+    }
+
+    /// Bytes that points see, and whether they are all.
+    fn seen(capture: &Capture) -> Option<(Vec<u8>, bool)> {
+        let body = capture.body(b"application/json", &JsonTypes::Json, usize::MAX)?;
+        Some((body.bytes.to_vec(), body.complete))
+    }
+
+    #[test]
+    fn the_first_bytes_are_kept_whatever_the_pieces() {
+        let mut capture = Capture::default();
+        capture.take(chunks(&[&JSON[..1], &JSON[1..7], &[], &JSON[7..]]), 64);
+        assert_eq!(seen(&capture), Some((JSON.to_vec(), true)));
+        let mut cut = Capture::default();
+        cut.take(chunks(&[&JSON[..5], &JSON[5..]]), 8);
+        assert_eq!(seen(&cut), Some((JSON[..8].to_vec(), false)));
+        assert_eq!(cut.unread(true, false, 8), Some(Unread::Size));
+    }
+
+    #[test]
+    fn what_was_looked_at_gives_way_to_what_passes() {
+        let mut capture = Capture::looked_at(JSON[..4].to_vec(), false);
+        assert_eq!(seen(&capture), Some((JSON[..4].to_vec(), false)));
+        capture.take(chunks(&[JSON]), 64);
+        assert_eq!(seen(&capture), Some((JSON.to_vec(), true)));
+    }
+
+    #[test]
+    fn a_response_is_kept_for_its_type_alone() {
+        let mut page = Capture::default();
+        page.take_response(chunks(&[b"<html>", b"</html>"]), 64, head(b"text/html"));
+        assert_eq!(seen(&page), None);
+        assert!(!page.is_whole());
+        let mut mistyped = Capture::default();
+        mistyped.take_response(chunks(&[b"  ", JSON]), 64, head(b"text/html"));
+        assert_eq!(mistyped.unread(true, true, 64), Some(Unread::Type));
+    }
+
+    #[test]
+    fn compressed_bodies_are_decoded_within_the_limit() {
+        let long = [JSON, &[b' '; 100]].concat();
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(&long).unwrap();
+        let gzip = gzip.finish().unwrap();
+        let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
+        zlib.write_all(&long).unwrap();
+        let zlib = zlib.finish().unwrap();
+        for (encoding, bytes) in [(&b"gzip"[..], &gzip), (b"x-gzip", &gzip), (b"deflate", &zlib)] {
+            let mut capture = Capture::default();
+            capture.take(chunks(&[bytes]), 1024);
+            capture.decode_request(encoding, 1024);
+            assert_eq!(seen(&capture), Some((long.clone(), true)));
+            let mut cut = Capture::default();
+            cut.take(chunks(&[bytes]), 1024);
+            cut.decode_request(encoding, 20);
+            assert_eq!(seen(&cut), Some((long[..20].to_vec(), false)));
+        }
+        let mut unknown = Capture::default();
+        unknown.take(chunks(&[&gzip]), 1024);
+        unknown.decode_request(b"br", 1024);
+        assert_eq!(seen(&unknown), None);
+        assert_eq!(unknown.undetected(), Some(Unread::Encoding));
+    }
+
+    #[test]
+    fn a_response_tells_by_its_bytes_whether_it_is_compressed() {
+        // NGINX's `gzip` has set the header since the bytes passed.
+        let mut plain = Capture::default();
+        plain.take_response(chunks(&[JSON]), 64, head(b"application/json"));
+        plain.decode_response(b"gzip", 64);
+        assert_eq!(seen(&plain), Some((JSON.to_vec(), true)));
+    }
 }

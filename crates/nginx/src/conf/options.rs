@@ -3,13 +3,13 @@
 /// Splits `word` into option name and value, if it is one of `known`.
 ///
 /// A point may hold `=` as well, so only known names count as options.
-pub(super) fn option<'w>(word: &'w str, known: &[&'static str]) -> Option<(&'static str, &'w str)> {
+pub fn option<'w>(word: &'w str, known: &[&'static str]) -> Option<(&'static str, &'w str)> {
     let (name, value) = word.split_once('=')?;
     known.iter().find(|candidate| **candidate == name).map(|name| (*name, value))
 }
 
 /// `on` or `off`.
-pub(super) fn on_off(word: &str) -> Result<bool, String> {
+pub fn on_off(word: &str) -> Result<bool, String> {
     match word {
         "on" => Ok(true),
         "off" => Ok(false),
@@ -18,7 +18,7 @@ pub(super) fn on_off(word: &str) -> Result<bool, String> {
 }
 
 /// The only word of a directive that takes one.
-pub(super) fn one<'w>(words: &[&'w str]) -> Result<&'w str, String> {
+pub fn one<'w>(words: &[&'w str]) -> Result<&'w str, String> {
     match words {
         [word] if !word.is_empty() => Ok(word),
         [] => Err("a value is missing".to_owned()),
@@ -28,7 +28,7 @@ pub(super) fn one<'w>(words: &[&'w str]) -> Result<&'w str, String> {
 }
 
 /// Writes `value` into `slot`, once.
-pub(super) fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), String> {
+pub fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), String> {
     if slot.is_some() {
         return Err("is duplicate".to_owned());
     }
@@ -37,13 +37,13 @@ pub(super) fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), String> {
 }
 
 /// As [`once`], for one of several words: it is named.
-pub(super) fn once_word<T>(slot: &mut Option<T>, value: T, word: &str) -> Result<(), String> {
+pub fn once_word<T>(slot: &mut Option<T>, value: T, word: &str) -> Result<(), String> {
     once(slot, value).map_err(|_| format!("\"{word}\" is duplicate: one of its kind is accepted"))
 }
 
 /// A size in bytes within bounds, as NGINX writes sizes.
-pub(super) fn size(text: &str, bounds: std::ops::RangeInclusive<usize>) -> Result<usize, String> {
-    let size = api_sessions_nginx::conf::parse_size(text).ok_or_else(|| {
+pub fn size(text: &str, bounds: std::ops::RangeInclusive<usize>) -> Result<usize, String> {
+    let size = super::parse_size(text).ok_or_else(|| {
         format!("invalid size \"{text}\": a number with an optional \"k\" or \"m\" is accepted")
     })?;
     if !bounds.contains(&size) {
@@ -54,8 +54,8 @@ pub(super) fn size(text: &str, bounds: std::ops::RangeInclusive<usize>) -> Resul
 }
 
 /// A size of files within bounds, as NGINX writes those (`ngx_parse_offset`: gigabytes too).
-pub(super) fn offset(text: &str, bounds: std::ops::RangeInclusive<u64>) -> Result<u64, String> {
-    let size = api_sessions_nginx::conf::parse_offset(text).ok_or_else(|| {
+pub fn offset(text: &str, bounds: std::ops::RangeInclusive<u64>) -> Result<u64, String> {
+    let size = super::parse_offset(text).ok_or_else(|| {
         format!(
             "invalid size \"{text}\": a number with an optional \"k\", \"m\" or \"g\" is accepted"
         )
@@ -68,8 +68,8 @@ pub(super) fn offset(text: &str, bounds: std::ops::RangeInclusive<u64>) -> Resul
 }
 
 /// A time in milliseconds within bounds, as NGINX writes times.
-pub(super) fn time_ms(text: &str, bounds: std::ops::RangeInclusive<u64>) -> Result<u64, String> {
-    let ms = api_sessions_nginx::conf::parse_time_ms(text).ok_or_else(|| {
+pub fn time_ms(text: &str, bounds: std::ops::RangeInclusive<u64>) -> Result<u64, String> {
+    let ms = super::parse_time_ms(text).ok_or_else(|| {
         format!("invalid time \"{text}\": a number with \"ms\", \"s\", \"m\", \"h\" or \"d\" is accepted")
     })?;
     if !bounds.contains(&ms) {
