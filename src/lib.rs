@@ -17,7 +17,7 @@ mod worker;
 use std::ffi::{c_char, c_void};
 use std::ptr;
 
-use api_sessions_nginx::catch_unwind::guard;
+use api_sessions_nginx::catch_unwind::catch_unwind_ffi;
 use api_sessions_nginx::conf::{CONF_ERROR, Conf, LocationLevel, MainLevel, main_conf};
 use api_sessions_nginx::context::RequestState;
 use api_sessions_nginx::open_requests::OpenLink;
@@ -132,7 +132,7 @@ impl HttpModule for Module {
     }
 
     unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
-        guard(NGX_ERROR as ngx_int_t, || {
+        catch_unwind_ffi(NGX_ERROR as ngx_int_t, || {
             // SAFETY: NGINX calls with a valid context.
             match variables::add_all(unsafe { Conf::from_raw(cf) }) {
                 Some(()) => NGX_OK as ngx_int_t,
@@ -143,7 +143,7 @@ impl HttpModule for Module {
 
     /// Hooks into requests, if any location wants it: a module that is only loaded costs nothing.
     unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
-        guard(NGX_ERROR as ngx_int_t, || {
+        catch_unwind_ffi(NGX_ERROR as ngx_int_t, || {
             // SAFETY: NGINX calls with a valid context inside the http block.
             let conf = unsafe { Conf::from_raw(cf) };
             let main = conf.main_conf::<MainConf>();
@@ -168,7 +168,7 @@ impl HttpModule for Module {
         above: *mut c_void,
         level: *mut c_void,
     ) -> *mut c_char {
-        guard(CONF_ERROR, || {
+        catch_unwind_ffi(CONF_ERROR, || {
             // SAFETY: two different structures that `create_loc_conf` made, and a valid context inside the http
             // block.
             let (cf, level, above) = unsafe {
@@ -203,7 +203,7 @@ unsafe fn hook(cf: *mut ngx_conf_t, main: &MainConf) -> Option<()> {
 
 /// In the master, as the last step of taking a configuration: `ngx_cycle` is still the one before.
 unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
-    guard(NGX_ERROR as ngx_int_t, || {
+    catch_unwind_ffi(NGX_ERROR as ngx_int_t, || {
         // SAFETY: NGINX calls with the cycle whose configuration it has just read.
         let main = unsafe { main_conf::<MainConf>(cycle) };
         for warning in main.map_or(&[][..], MainConf::warnings) {
@@ -218,14 +218,14 @@ unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
 
 /// Never fails: an error here ends the worker for good (exit code 2 is not respawned).
 unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
-    guard((), || worker::start(cycle));
+    catch_unwind_ffi((), || worker::start(cycle));
     NGX_OK as ngx_int_t
 }
 
 unsafe extern "C" fn exit_process(cycle: *mut ngx_cycle_t) {
-    guard((), || worker::stop(cycle));
+    catch_unwind_ffi((), || worker::stop(cycle));
 }
 
 unsafe extern "C" fn exit_master(cycle: *mut ngx_cycle_t) {
-    guard((), || worker::farewell(cycle));
+    catch_unwind_ffi((), || worker::report_unsent(cycle));
 }

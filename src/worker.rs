@@ -159,7 +159,7 @@ pub(crate) fn stop(cycle: *mut ngx_cycle_t) {
 }
 
 /// `exit_master`, once all workers are gone: says what is lost with the queue's memory.
-pub(crate) fn farewell(cycle: *mut ngx_cycle_t) {
+pub(crate) fn report_unsent(cycle: *mut ngx_cycle_t) {
     let Some(main) = MainConf::current() else { return };
     let waiting = main.runtime().queues().map(|queue| queue.waiting());
     let (records, bytes) = waiting.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));

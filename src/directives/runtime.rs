@@ -221,7 +221,7 @@ impl Runtime {
             let spool = export.spool.as_ref().map(|spool| (spool.path.clone(), cf.core()));
             let queue = QueueZone::new(name, export.queue, cf.workers(), spool);
             // Each record has one.
-            request_id::make_cheap(cf);
+            request_id::install_request_id_getter(cf);
             self.add_queue(cf, queue, before)?;
         }
         if wanted.export.is_some_and(|export| export.sync) {

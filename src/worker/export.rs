@@ -100,7 +100,7 @@ impl Export {
             match Exporter::new(settings, handle, consumer, stopped, priority, thread_notes.clone())
             {
                 Ok(exporter) => exporter
-                    .keeping(keeper)
+                    .with_state_file(keeper)
                     .writing_down(denials, journal)
                     .adopting_from(former)
                     .run(),

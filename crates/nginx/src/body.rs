@@ -7,7 +7,7 @@ use ngx::ffi::{
 };
 
 use super::body_file;
-use super::catch_unwind::guard;
+use super::catch_unwind::catch_unwind_ffi;
 use super::request::Request;
 
 /// Starts reading; `read` is called with the request when all of it is there, before the phases run
@@ -42,7 +42,7 @@ pub const DECLINED: ngx_int_t = NGX_DECLINED as ngx_int_t;
 unsafe extern "C" fn done<P: Prereader>(raw: *mut ngx_http_request_t) {
     // SAFETY: NGINX calls with the request whose body was read.
     unsafe {
-        guard((), || P::read(Request::from_raw(raw)));
+        catch_unwind_ffi((), || P::read(Request::from_raw(raw)));
         (*raw).set_preserve_body(1);
         (*raw).write_event_handler = Some(ngx_http_core_run_phases);
         ngx_http_core_run_phases(raw);
@@ -76,7 +76,7 @@ pub fn read<B: BodyReader>(r: Request<'_>) -> ngx_int_t {
 unsafe extern "C" fn answer<B: BodyReader>(raw: *mut ngx_http_request_t) {
     // SAFETY: NGINX calls with the request whose body was read; it is not touched after finalisation.
     unsafe {
-        let rc = guard(NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t, || {
+        let rc = catch_unwind_ffi(NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t, || {
             B::handle(Request::from_raw(raw), collect(raw, B::LIMIT))
         });
         ngx_http_finalize_request(raw, rc);

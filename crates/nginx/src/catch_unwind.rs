@@ -10,7 +10,7 @@ static PANICS: AtomicU64 = AtomicU64::new(0);
 
 /// Runs `body`; a panic inside it is counted and answered with `neutral`.
 #[inline]
-pub fn guard<T>(neutral: T, body: impl FnOnce() -> T) -> T {
+pub fn catch_unwind_ffi<T>(neutral: T, body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
         PANICS.fetch_add(1, Ordering::Relaxed);
         neutral

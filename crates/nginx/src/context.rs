@@ -85,7 +85,7 @@ pub fn attach<'r, T: RequestState>(r: Request<'r>, state: T) -> Option<&'r T> {
 }
 
 unsafe extern "C" fn drop_state<T>(data: *mut c_void) {
-    super::catch_unwind::guard((), || {
+    super::catch_unwind::catch_unwind_ffi((), || {
         // SAFETY: called once by ngx_destroy_pool with what `attach` wrote.
         unsafe { ptr::drop_in_place(data.cast::<T>()) }
     });

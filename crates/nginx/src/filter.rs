@@ -6,7 +6,7 @@ use ngx::ffi::{
     ngx_http_top_header_filter, ngx_http_top_request_body_filter, ngx_int_t,
 };
 
-use super::catch_unwind::guard;
+use super::catch_unwind::catch_unwind_ffi;
 use super::request::Request;
 
 type Next = Option<unsafe extern "C" fn(*mut ngx_http_request_t, *mut ngx_chain_t) -> ngx_int_t>;
@@ -41,7 +41,7 @@ pub unsafe fn install_header<O: HeaderObserver>() {
 
 unsafe extern "C" fn header<O: HeaderObserver>(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: NGINX calls with a live request.
-    guard((), || unsafe { O::response_header(Request::from_raw(r)) });
+    catch_unwind_ffi((), || unsafe { O::response_header(Request::from_raw(r)) });
     // SAFETY: the next filter, with what NGINX gave us.
     unsafe { NEXT_HEADER.map_or(NGX_ERROR as ngx_int_t, |next| next(r)) }
 }
@@ -74,7 +74,7 @@ unsafe extern "C" fn body<O: Observer>(
     chain: *mut ngx_chain_t,
 ) -> ngx_int_t {
     // SAFETY: NGINX calls with a live request and a chain that is valid for the call.
-    guard((), || unsafe { O::response_body(Request::from_raw(r), Chunks::of(chain)) });
+    catch_unwind_ffi((), || unsafe { O::response_body(Request::from_raw(r), Chunks::of(chain)) });
     // SAFETY: the next filter, with what NGINX gave us.
     unsafe { NEXT_BODY.map_or(NGX_ERROR as ngx_int_t, |next| next(r, chain)) }
 }
@@ -84,7 +84,7 @@ unsafe extern "C" fn request_body<O: Observer>(
     chain: *mut ngx_chain_t,
 ) -> ngx_int_t {
     // SAFETY: as above.
-    guard((), || unsafe { O::request_body(Request::from_raw(r), Chunks::of(chain)) });
+    catch_unwind_ffi((), || unsafe { O::request_body(Request::from_raw(r), Chunks::of(chain)) });
     // SAFETY: as above.
     unsafe { NEXT_REQUEST_BODY.map_or(NGX_ERROR as ngx_int_t, |next| next(r, chain)) }
 }

@@ -5,7 +5,7 @@ use ngx::ffi::{
     ngx_http_core_module, ngx_http_request_t, ngx_int_t,
 };
 
-use super::catch_unwind::guard;
+use super::catch_unwind::catch_unwind_ffi;
 use super::conf::Conf;
 use super::request::Request;
 
@@ -31,7 +31,7 @@ pub fn set<H: ContentHandler>(cf: Conf<'_>) -> Result<(), String> {
 }
 
 unsafe extern "C" fn content<H: ContentHandler>(r: *mut ngx_http_request_t) -> ngx_int_t {
-    guard(NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t, || {
+    catch_unwind_ffi(NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t, || {
         // SAFETY: NGINX calls with a live request.
         H::handle(unsafe { Request::from_raw(r) })
     })

@@ -8,7 +8,7 @@ use ngx::ffi::{
 
 use ngx::http::{HttpModuleMainConf, NgxHttpCoreModule};
 
-use super::catch_unwind::guard;
+use super::catch_unwind::catch_unwind_ffi;
 use super::request::Request;
 
 /// What runs in a phase, for main requests and subrequests alike.
@@ -20,7 +20,7 @@ pub trait PhaseHandler {
 }
 
 unsafe extern "C" fn run<H: PhaseHandler>(r: *mut ngx_http_request_t) -> ngx_int_t {
-    guard(H::NEUTRAL, || {
+    catch_unwind_ffi(H::NEUTRAL, || {
         // SAFETY: NGINX calls with a live request.
         H::handle(unsafe { Request::from_raw(r) })
     })

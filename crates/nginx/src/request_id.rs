@@ -13,7 +13,7 @@ use ngx::ffi::{
 };
 use ngx::http::{HttpModuleMainConf, NgxHttpCoreModule};
 
-use super::catch_unwind::guard;
+use super::catch_unwind::catch_unwind_ffi;
 use super::conf::Conf;
 use super::headers::bytes;
 
@@ -55,7 +55,7 @@ impl Stock {
 
 /// Gives the variable its other handler; from `postconfiguration`, where NGINX has yet to copy the
 /// handlers of all variables (`ngx_http_variables_init_vars`).
-pub fn make_cheap(cf: Conf<'_>) {
+pub fn install_request_id_getter(cf: Conf<'_>) {
     // SAFETY: during configuration the names of all variables and the variables behind them are plain
     // arrays and structures of the cycle's pools, which nobody else touches.
     unsafe {
@@ -82,10 +82,10 @@ unsafe extern "C" fn get(
     value: *mut ngx_http_variable_value_t,
     data: usize,
 ) -> ngx_int_t {
-    guard(NGX_OK as ngx_int_t, || {
+    catch_unwind_ffi(NGX_OK as ngx_int_t, || {
         // SAFETY: NGINX evaluates with a live request, whose pool lives as long as the variable, and
         // with a value to fill. The stock is the event loop's, and nothing in here evaluates another
-        // variable. `data` is the handler that `make_cheap` found in this variable.
+        // variable. `data` is the handler that `install_request_id_getter` found in this variable.
         unsafe {
             let text = ngx_pnalloc((*r).pool, 2 * ID_BYTES).cast::<[u8; 2 * ID_BYTES]>();
             let (Some(id), Some(text)) = ((*STOCK.0.get()).next(), text.as_mut()) else {

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 
 use ngx::ffi::{ngx_add_timer, ngx_connection_t, ngx_del_timer, ngx_event_t};
 
-use super::catch_unwind::guard;
+use super::catch_unwind::catch_unwind_ffi;
 use super::process;
 
 /// Runs a function after a time, and again after as many milliseconds as that returns. It is cancelable, so that
@@ -73,7 +73,7 @@ impl Drop for Timer {
 }
 
 extern "C" fn on_timer(event: *mut ngx_event_t) {
-    guard((), || {
+    catch_unwind_ffi((), || {
         // SAFETY: set in `new`; the box outlives the timer.
         let run = unsafe { (*(*event).data.cast::<Inner>()).run };
         let again = run();

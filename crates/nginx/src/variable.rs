@@ -12,7 +12,7 @@ use ngx::ffi::{
     ngx_http_variable_value_t, ngx_int_t, ngx_pnalloc, ngx_str_t, ngx_uint_t,
 };
 
-use super::catch_unwind::guard;
+use super::catch_unwind::catch_unwind_ffi;
 use super::conf::{Conf, c_string};
 use super::evaluation::{Unsettled, without_traces};
 use super::headers::bytes;
@@ -79,7 +79,7 @@ unsafe extern "C" fn get<G: Getter>(
     value: *mut ngx_http_variable_value_t,
     _data: usize,
 ) -> ngx_int_t {
-    guard(NGX_OK as ngx_int_t, || {
+    catch_unwind_ffi(NGX_OK as ngx_int_t, || {
         // SAFETY: NGINX evaluates with a live request and a value to fill.
         let (request, value) = unsafe { (Request::from_raw(r), &mut *value) };
         value.set_valid(0);

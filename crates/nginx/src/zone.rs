@@ -10,7 +10,7 @@ use ngx::ffi::{
     ngx_shared_memory_add, ngx_shm_zone_t, ngx_slab_alloc, ngx_slab_pool_t,
 };
 
-use super::catch_unwind::guard;
+use super::catch_unwind::catch_unwind_ffi;
 use super::conf::Conf;
 
 /// The memory of a zone: contiguous, page-aligned, all zero when new, shared by every process that
@@ -85,7 +85,7 @@ pub fn add<C: ZoneContent>(
 }
 
 extern "C" fn init<C: ZoneContent>(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_int_t {
-    guard(NGX_ERROR as ngx_int_t, || {
+    catch_unwind_ffi(NGX_ERROR as ngx_int_t, || {
         // SAFETY: `data` is what `add` stored; `old` is the same of the cycle before, still alive.
         let (content, old) = unsafe { (&*(*zone).data.cast::<C>(), old.cast::<C>().as_ref()) };
         // SAFETY: the zone's memory and log exist when NGINX calls init.

@@ -43,12 +43,12 @@ pub struct Exporter {
     /// Batches that the cloud has though they were spooled: they are not sent again.
     delivered: Delivered,
     /// Where the batch came from that the uplink has.
-    flight: Option<Origin>,
+    in_flight: Option<Origin>,
     /// The lane that is asked first.
     lane: usize,
     next_number: u64,
     /// Memory of the last parcel.
-    spare: Vec<u8>,
+    reuse_buf: Vec<u8>,
     notes: LogSender,
     keeper: Option<StateFile>,
     /// Denials by rules of this worker, and where they are written down.
@@ -57,9 +57,9 @@ pub struct Exporter {
     /// The last denials could not be written down; it was told.
     forgetful: bool,
     /// The cloud does not answer, or not well; it was told.
-    away: bool,
+    cloud_down: bool,
     /// The last batch that was answered was refused for good.
-    refusing: bool,
+    rejecting: bool,
 }
 
 /// Where a batch in flight came from.
@@ -68,7 +68,7 @@ enum Origin {
     Queue(u64),
     Spool,
     /// It has been spooled since: if the cloud takes it now, its copy need not be sent.
-    Nowhere,
+    AlreadySpooled,
 }
 
 impl Exporter {
@@ -103,23 +103,23 @@ impl Exporter {
             stopped,
             priority: Priority::new(priority),
             delivered: Delivered::default(),
-            flight: None,
+            in_flight: None,
             lane: 0,
             next_number: 1,
-            spare: Vec::new(),
+            reuse_buf: Vec::new(),
             notes,
             keeper: None,
             denials: never(),
             journal: None,
             forgetful: false,
-            away: false,
-            refusing: false,
+            cloud_down: false,
+            rejecting: false,
         })
     }
 
     /// Keeps a copy of the denylist on the side.
     #[must_use]
-    pub fn keeping(self, keeper: Option<StateFile>) -> Self {
+    pub fn with_state_file(self, keeper: Option<StateFile>) -> Self {
         Self { keeper, ..self }
     }
 
@@ -182,7 +182,7 @@ impl Exporter {
     /// Whether a full ring could be emptied by looking at it sooner.
     fn can_move(&self) -> bool {
         let now = Instant::now();
-        let is_idle = self.flight.is_none() && !self.away;
+        let is_idle = self.in_flight.is_none() && !self.cloud_down;
         is_idle || self.spool.as_ref().is_some_and(|lane| !lane.is_broken(now))
     }
 
@@ -241,7 +241,7 @@ impl Exporter {
     fn dispatch(&mut self) {
         let lanes = self.queues.len() + 1;
         for offset in 0..lanes {
-            if self.flight.is_some() {
+            if self.in_flight.is_some() {
                 return;
             }
             let lane = (self.lane + offset) % lanes;
@@ -262,7 +262,7 @@ impl Exporter {
     }
 
     fn dispatch_queued(&mut self, at: usize, limit: Option<Duration>) -> bool {
-        let mut lines = std::mem::take(&mut self.spare);
+        let mut lines = std::mem::take(&mut self.reuse_buf);
         let queue = &mut self.queues[at];
         queue.consumer.take(self.settings.batch, &mut lines);
         queue.restart_clock();
@@ -277,7 +277,7 @@ impl Exporter {
             }
             self.counters().sent(lines(&batch.lines), batch.lines.len() as u64);
             self.advance(Origin::Spool, batch.lines.len());
-            self.spare = batch.lines;
+            self.reuse_buf = batch.lines;
         }
         false
     }
@@ -291,7 +291,7 @@ impl Exporter {
         let mut lost = Lost::default();
         let batch = match lane.current(&mut lost) {
             Ok(Some(batch)) => {
-                let mut lines = std::mem::take(&mut self.spare);
+                let mut lines = std::mem::take(&mut self.reuse_buf);
                 lines.clear();
                 lines.extend_from_slice(&batch.lines);
                 Some(Batch { name: batch.name.clone(), lines, limit: None })
@@ -317,12 +317,12 @@ impl Exporter {
     fn hand_over(&mut self, parcel: Batch, origin: Origin) -> bool {
         match self.uplink.send(parcel) {
             Ok(()) => {
-                self.flight = Some(origin);
+                self.in_flight = Some(origin);
                 true
             }
             // The uplink is gone, which no code does. The batch stays where it is.
             Err(parcel) => {
-                self.spare = parcel.lines;
+                self.reuse_buf = parcel.lines;
                 false
             }
         }
@@ -337,7 +337,7 @@ impl Exporter {
             Origin::Queue(number) => self.queue(number).map(|queue| &mut queue.attempts),
             Origin::Spool => self.spool.as_mut().map(|lane| &mut lane.attempts),
             // Its queue was relieved; an answer to it is news of the cloud all the same.
-            Origin::Nowhere => self.queues.first_mut().map(|queue| &mut queue.attempts),
+            Origin::AlreadySpooled => self.queues.first_mut().map(|queue| &mut queue.attempts),
         }
     }
 

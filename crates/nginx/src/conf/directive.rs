@@ -5,7 +5,7 @@ use std::ptr;
 
 use ngx::ffi::{self, ngx_command_t, ngx_conf_t, ngx_uint_t};
 
-use super::super::catch_unwind::guard;
+use super::super::catch_unwind::catch_unwind_ffi;
 use super::{Conf, c_string};
 
 /// `NGX_CONF_ERROR`: the message has been logged already.
@@ -41,7 +41,7 @@ extern "C" fn set<D: Directive>(
     _command: *mut ngx_command_t,
     level: *mut c_void,
 ) -> *mut c_char {
-    guard(CONF_ERROR, || {
+    catch_unwind_ffi(CONF_ERROR, || {
         // SAFETY: NGINX calls with a valid context, and with the structure of `D`'s level, which our
         // create functions made; configuration is read by one thread, without re-entry here.
         let (cf, level) = unsafe { (Conf::from_raw(cf), &mut *level.cast::<D::Level>()) };

@@ -8,7 +8,7 @@ use ngx::ffi::{
 };
 
 use super::{Look, Looker, limit_wait, over};
-use crate::catch_unwind::guard;
+use crate::catch_unwind::catch_unwind_ffi;
 use crate::headers::known;
 use crate::request::slot;
 
@@ -93,7 +93,7 @@ unsafe fn read(
 
 /// There is more to read, or the time is over.
 unsafe extern "C" fn more(raw: *mut ngx_http_request_t) {
-    guard((), || {
+    catch_unwind_ffi((), || {
         // SAFETY: NGINX calls with a live request, which nobody touches after it was finalised.
         unsafe {
             let connection = (*raw).connection;

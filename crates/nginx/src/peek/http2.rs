@@ -15,7 +15,7 @@ use ngx::ffi::{
 };
 
 use super::{Look, Looker, limit_wait, over};
-use crate::catch_unwind::guard;
+use crate::catch_unwind::catch_unwind_ffi;
 
 /// As [`super::look`].
 ///
@@ -114,7 +114,7 @@ unsafe fn forget(raw: *mut ngx_http_request_t) {
 
 /// More has come, the stream is over, or the time is.
 unsafe extern "C" fn more(raw: *mut ngx_http_request_t) {
-    guard((), || {
+    catch_unwind_ffi((), || {
         // SAFETY: NGINX calls with a live request, which nobody touches after it was finalised.
         unsafe {
             let connection = (*raw).connection;

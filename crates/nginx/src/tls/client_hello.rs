@@ -6,7 +6,7 @@ use api_sessions_tls_fingerprint::Fingerprint;
 use ngx::ffi::{CRYPTO_EX_DATA, SSL, SSL_CTX, SSL3_MT_CLIENT_HELLO, SSL3_RT_HANDSHAKE};
 
 use super::library::{self, Library};
-use crate::catch_unwind::guard;
+use crate::catch_unwind::catch_unwind_ffi;
 use crate::request::Request;
 
 /// `NGX_HTTP_VERSION_30`, which an NGINX without HTTP/3 does not know.
@@ -30,7 +30,7 @@ unsafe extern "C" fn on_message(
     ssl: *mut SSL,
     _arg: *mut c_void,
 ) {
-    guard((), || {
+    catch_unwind_ffi((), || {
         if is_sent != 0 || content_type != SSL3_RT_HANDSHAKE as c_int || message.is_null() {
             return;
         }
@@ -68,7 +68,7 @@ pub(super) unsafe extern "C" fn free(
     _argl: c_long,
     _argp: *mut c_void,
 ) {
-    guard((), || {
+    catch_unwind_ffi((), || {
         if !data.is_null() {
             // SAFETY: what `keep` has made of a box; the library asks once.
             drop(unsafe { Box::from_raw(data.cast::<Fingerprint>()) });

@@ -11,11 +11,11 @@ impl Exporter {
     /// What an answer does to its batch (contract §4). A batch is named by where it starts, so one that
     /// is made shorter keeps its name: the longer one was stored nowhere.
     pub(super) fn answered(&mut self, parcel: Batch, answer: &Answer) {
-        let Some(origin) = self.flight.take() else { return };
+        let Some(origin) = self.in_flight.take() else { return };
         let batch = &parcel.lines;
         match answer {
             Answer::Stored => {
-                if origin == Origin::Nowhere {
+                if origin == Origin::AlreadySpooled {
                     self.delivered.add(&parcel);
                 } else {
                     self.counters_of(origin).sent(lines(batch), batch.len() as u64);
@@ -36,14 +36,14 @@ impl Exporter {
                     self.again(origin, parcel, end);
                     return;
                 }
-                (_, Origin::Nowhere) => {}
+                (_, Origin::AlreadySpooled) => {}
                 (None, _) => self.refused(origin, batch, "does not take a record of that size"),
             },
-            Answer::Refused(_) if origin == Origin::Nowhere => {}
+            Answer::Refused(_) if origin == Origin::AlreadySpooled => {}
             Answer::Refused(reason) => self.refused(origin, batch, reason),
             Answer::NotNow { reason, after } => self.put_off(origin, reason, *after),
         }
-        self.spare = parcel.lines;
+        self.reuse_buf = parcel.lines;
     }
 
     /// The first half of a batch, at once.
@@ -63,19 +63,19 @@ impl Exporter {
                 // Not noted on disk: it is sent again under its name.
                 let _ = self.spool.as_mut().map(|lane| lane.advance(bytes));
             }
-            Origin::Nowhere => {}
+            Origin::AlreadySpooled => {}
         }
     }
 
     fn succeeded(&mut self, origin: Origin) {
-        self.refusing = false;
+        self.rejecting = false;
         let failures = self.attempts_of(origin).map_or(0, |attempts| {
             let before = attempts.backoff.failures();
             attempts.backoff.success();
             attempts.at = Instant::now();
             before
         });
-        if failures == 0 && origin != Origin::Nowhere {
+        if failures == 0 && origin != Origin::AlreadySpooled {
             return;
         }
         // The cloud is back: what else was put off need not wait any longer.
@@ -84,7 +84,7 @@ impl Exporter {
         if let Some(lane) = &mut self.spool {
             lane.attempts.at = now;
         }
-        if std::mem::replace(&mut self.away, false) {
+        if std::mem::replace(&mut self.cloud_down, false) {
             self.notes.add(Severity::Notice, "export: the cloud takes records again");
         }
     }
@@ -94,7 +94,7 @@ impl Exporter {
         let count = lines(batch);
         self.counters_of(origin).refused(count);
         self.advance(origin, batch.len());
-        if !std::mem::replace(&mut self.refusing, true) {
+        if !std::mem::replace(&mut self.rejecting, true) {
             let text = format!(
                 "export: the cloud {reason}; {count} records are dropped, and more if it goes on"
             );
@@ -104,7 +104,7 @@ impl Exporter {
 
     fn put_off(&mut self, origin: Origin, reason: &str, after: Option<Duration>) {
         self.counters_of(origin).retried();
-        if !std::mem::replace(&mut self.away, true) {
+        if !std::mem::replace(&mut self.cloud_down, true) {
             let url = self.settings.endpoint.shown();
             let kept = if self.spool.is_some() { "spooled" } else { "kept" };
             let text = format!("export: {url}: {reason}; records are {kept} and sent again");

@@ -19,7 +19,7 @@ impl Exporter {
             Some(_) => now + self.settings.shutdown / 2,
             None => deadline,
         };
-        let is_known_away = self.away && self.spool.is_some();
+        let is_known_away = self.cloud_down && self.spool.is_some();
         while !is_known_away && self.send_one_more(until) {}
         for at in 0..self.queues.len() {
             while !self.queues[at].consumer.is_empty()
@@ -51,7 +51,7 @@ impl Exporter {
         if left.is_zero() {
             return false;
         }
-        if self.flight.is_none() {
+        if self.in_flight.is_none() {
             let waiting = self.queues.iter().position(|queue| !queue.consumer.is_empty());
             let Some(at) = waiting else { return false };
             if !self.dispatch_queued(at, Some(left)) {

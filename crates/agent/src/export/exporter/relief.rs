@@ -15,7 +15,7 @@ impl Exporter {
             let now = Instant::now();
             let queue = &mut self.queues[at];
             let waits = queue.attempts.is_pausing(now) && queue.is_due(now, &self.settings);
-            let is_behind = self.flight.is_some() && queue.pressure().is_high();
+            let is_behind = self.in_flight.is_some() && queue.pressure().is_high();
             relieved |= (waits || is_behind) && self.spool_first(at);
         }
         relieved
@@ -27,7 +27,7 @@ impl Exporter {
         if lane.is_broken(Instant::now()) {
             return false;
         }
-        let mut batch = std::mem::take(&mut self.spare);
+        let mut batch = std::mem::take(&mut self.reuse_buf);
         let queue = &mut self.queues[at];
         // The disk may be slower than the ring fills up.
         let durable = if queue.pressure().is_high() { Durable::Soon } else { Durable::Now };
@@ -41,8 +41,8 @@ impl Exporter {
                 counters.dropped_spool_full(lost.records);
                 queue.consumer.advance(batch.len());
                 queue.restart_clock();
-                if self.flight == Some(Origin::Queue(queue.number)) {
-                    self.flight = Some(Origin::Nowhere);
+                if self.in_flight == Some(Origin::Queue(queue.number)) {
+                    self.in_flight = Some(Origin::AlreadySpooled);
                 }
                 if lane.works() {
                     self.notes.add(Severity::Notice, "export: the spool takes records again");
@@ -65,7 +65,7 @@ impl Exporter {
                 }
             }
         }
-        self.spare = batch;
+        self.reuse_buf = batch;
         result.is_ok()
     }
 

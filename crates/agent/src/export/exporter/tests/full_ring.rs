@@ -108,6 +108,6 @@ fn a_batch_spooled_while_it_was_in_flight_was_sent_twice() {
     it.exporter.turn();
     let stats = it.region.stats();
     assert_eq!((stats.sent, stats.spooled, stats.used), (1, 1, 0));
-    assert!(it.exporter.flight.is_none());
+    assert!(it.exporter.in_flight.is_none());
     assert_eq!(receiver.attempts.lock().len(), 1);
 }
