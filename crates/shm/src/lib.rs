@@ -14,6 +14,7 @@ mod hash;
 pub mod limits;
 mod links;
 mod metrics;
+mod prefetch;
 mod process;
 mod record_queue;
 mod region;

@@ -62,6 +62,7 @@ impl RuleCounts {
     pub fn read(&self, key: u64) -> Option<CountWords> {
         let key = key.max(1);
         let set = self.set(key)?;
+        set.prefetch(key);
         set.lock.read(SET_READ_ATTEMPTS, || set.find(key).map(|way| set.words(way)))?
     }
 

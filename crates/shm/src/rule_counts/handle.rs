@@ -45,7 +45,7 @@ impl RuleCountsHandle {
         let mut words = found.map_or_else(CountWords::default, |way| set.words(way));
         let result = change(&mut words);
         let way = found.unwrap_or_else(|| {
-            let (way, evicts) = set.room(now_ms);
+            let (way, evicts) = set.room(key, now_ms);
             let counters = &self.worker().counters;
             add(&counters.created, 1);
             add(&counters.evicted, u64::from(evicts));
@@ -63,7 +63,9 @@ impl RuleCountsHandle {
 
     #[inline]
     fn lock(&self, key: u64) -> Option<&CountSet> {
-        set_lock::acquire(&self.counts, self.owner, self.counts.number(key))
+        let number = self.counts.number(key);
+        self.counts.memory.set(number)?.prefetch(key);
+        set_lock::acquire(&self.counts, self.owner, number)
     }
 
     #[inline]

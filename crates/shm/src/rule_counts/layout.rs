@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 use super::CountWords;
 use super::stats::{CountCounters, RuleCountsStats};
 use crate::limits::MAX_PROCESSES;
+use crate::prefetch::prefetch;
 use crate::process::ProcessSlot;
 use crate::region::{
     AttachError, Attached, Header, Memory, Region, RegionHeader, Shared, fill_random,
@@ -81,14 +82,35 @@ fn tag(key: u64) -> u16 {
     (key as u16).max(1)
 }
 
+/// Where a key is looked for first, and put if there is room: its line can be fetched together with the tags.
+#[inline]
+fn home(key: u64) -> usize {
+    ((key >> 16 & 0xffff) as usize * WAYS) >> 16
+}
+
 #[inline]
 fn used(now_ms: u64) -> u16 {
     (now_ms / USED_MS) as u16
 }
 
 impl CountSet {
+    /// Fetches what is read of a key.
+    #[inline]
+    pub(super) fn prefetch(&self, key: u64) {
+        prefetch(self);
+        if let Some(entry) = self.entries.get(home(key)) {
+            prefetch(entry);
+        }
+    }
+
     #[inline]
     pub(super) fn find(&self, key: u64) -> Option<usize> {
+        let at_home = self.tags.get(home(key)).zip(self.entries.get(home(key)));
+        if at_home.is_some_and(|(held, entry)| {
+            held.load(Ordering::Relaxed) == tag(key) && entry[0].load(Ordering::Relaxed) == key
+        }) {
+            return Some(home(key));
+        }
         let tags = self.tags.iter().enumerate();
         let mut same = tags.filter(|(_, held)| held.load(Ordering::Relaxed) == tag(key));
         same.find_map(|(way, _)| {
@@ -104,8 +126,12 @@ impl CountSet {
     }
 
     /// Where a new entry goes, and whether another is evicted for it.
-    pub(super) fn room(&self, now_ms: u64) -> (usize, bool) {
-        if let Some(way) = self.tags.iter().position(|tag| tag.load(Ordering::Relaxed) == 0) {
+    pub(super) fn room(&self, key: u64, now_ms: u64) -> (usize, bool) {
+        let is_free = |tag: &AtomicU16| tag.load(Ordering::Relaxed) == 0;
+        if self.tags.get(home(key)).is_some_and(is_free) {
+            return (home(key), false);
+        }
+        if let Some(way) = self.tags.iter().position(is_free) {
             return (way, false);
         }
         let ages = self.used.iter().map(|at| used(now_ms).wrapping_sub(at.load(Ordering::Relaxed)));

@@ -11,6 +11,7 @@ use super::layout::{Entry, Set, SetHead, WAYS, WORDS};
 use super::lru_order::LruOrder;
 use super::request::Change;
 use super::snapshot::{SessionCounters, Snapshot};
+use crate::prefetch::prefetch;
 
 const ALL: u32 = (1 << WAYS) - 1;
 /// Bits of each half of [`SetHead::ways`].
@@ -297,16 +298,4 @@ impl Set {
 #[inline]
 fn is_idle(entry: &Entry, now_ms: u64, inactive_ms: u64) -> bool {
     now_ms.saturating_sub(entry.last_seen_ms()) > inactive_ms
-}
-
-#[inline]
-fn prefetch<T>(address: *const T) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    // SAFETY: a hint that faults on no address; SSE is part of x86-64.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(address.cast());
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = address;
 }
