@@ -4,8 +4,12 @@ use api_sessions_detect::AttackKinds;
 use api_sessions_extract::Unread;
 use api_sessions_identity::Phase;
 use api_sessions_shm::TableHandle;
+use smallvec::SmallVec;
 
 use super::context::RequestContext;
+
+/// Types of attack of one request.
+pub(super) type Attacks<'c> = SmallVec<[&'c str; 4]>;
 
 /// What the module's own detectors find. What they did not look at is counted, by reason.
 pub(super) fn detect(ctx: &RequestContext<'_>, table: &TableHandle) -> AttackKinds {
@@ -34,10 +38,10 @@ pub(super) fn detect(ctx: &RequestContext<'_>, table: &TableHandle) -> AttackKin
 }
 
 /// Types of attack: what the operator's variables say, then what was detected, each once.
-pub(super) fn attacks<'c>(ctx: &RequestContext<'c>, detected: AttackKinds) -> Vec<&'c str> {
+pub(super) fn attacks<'c>(ctx: &RequestContext<'c>, detected: AttackKinds) -> Attacks<'c> {
     let marks = ctx.conf.attacks().iter().filter(|attack| attack.when.is_true(ctx.r, Phase::Log));
     let marks = marks.map(|attack| -> &'c str { &attack.kind });
-    let mut attacks: Vec<&str> = Vec::new();
+    let mut attacks = Attacks::new();
     for kind in marks.chain(detected.iter().map(|kind| -> &'c str { kind.as_str() })) {
         if !attacks.contains(&kind) {
             attacks.push(kind);

@@ -8,7 +8,7 @@ use api_sessions_protocol::SessionId;
 use api_sessions_shm::RequestEnd;
 
 use super::context::RequestContext;
-use super::detection::{attacks, detect};
+use super::detection::{Attacks, attacks, detect};
 use super::record::{self, Recorded};
 use super::rules::{self, Finished};
 use super::session::{self, Joined};
@@ -84,7 +84,7 @@ pub(super) fn on_log(r: Request<'_>) {
     if let Some(mut bodies) = ctx.state.bodies_mut(r) {
         bodies.decode(r, conf);
     }
-    let analysis = &*ctx.analysis();
+    let analysis = &ctx.analysis();
     let Some(resolution) = session::settle(ctx, analysis) else { return };
     let [user, role] = parameters::user_and_role(ctx, analysis);
     let (resolution, told) = follow::settle(ctx, analysis, resolution, &user);
@@ -100,12 +100,13 @@ pub(super) fn on_log(r: Request<'_>) {
     }
     unread::count(ctx, table, analysis);
     let detected = detect(ctx, table);
-    let mut attacks = attacks(ctx, detected);
+    let attacks = attacks(ctx, detected);
     let finished =
         Finished { membership: &membership, user: &user, role: &role, attacks: &attacks };
     rules::count(ctx, analysis, &finished);
     let Some(hits) = ctx.state.hits(r) else { return };
-    attacks.extend(hits.iter().filter_map(|hit| hit.mark.as_deref()));
+    let marks = hits.iter().filter_map(|hit| hit.mark());
+    let attacks: Attacks<'_> = attacks.iter().copied().chain(marks).collect();
     let outcome = RequestEnd {
         arrival: session::request_start(ctx, table, &resolution),
         status: r.logged_status(),

@@ -4,6 +4,7 @@ use api_sessions_agent::record::{RecordOptions, RequestMeta};
 use api_sessions_identity::{Phase, Resolution};
 use api_sessions_nginx::process;
 use api_sessions_protocol::RuleHit;
+use smallvec::SmallVec;
 
 use super::context::RequestContext;
 use super::follow::Told;
@@ -35,7 +36,7 @@ pub(super) fn send(
     let start_ms = r.start_ms();
     let id = ctx.main.runtime().request_id().and_then(|id| id.evaluate(r)).unwrap_or_default();
     let app = conf.application(r, Phase::Log);
-    let rules: Vec<RuleHit<'_>> = recorded.hits.iter().map(as_recorded).collect();
+    let rules: SmallVec<[RuleHit<'_>; 2]> = recorded.hits.iter().map(as_recorded).collect();
     let Some(mut buffers) = ctx.buffers() else { return };
     let Buffers { scratch, found, encoder, detection } = &mut *buffers;
     let meta = RequestMeta {
@@ -70,9 +71,9 @@ pub(super) fn send(
 
 fn as_recorded(hit: &Hit) -> RuleHit<'_> {
     RuleHit {
-        name: hit.name.as_str().into(),
+        name: hit.name().into(),
         count: hit.count,
-        then: hit.then.as_str().into(),
+        then: hit.then().into(),
         enforced: hit.enforced,
     }
 }

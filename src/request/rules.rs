@@ -6,9 +6,11 @@ mod facts;
 pub(crate) mod hit;
 pub(crate) mod lift;
 
+use std::rc::Rc;
+
 use api_sessions_nginx::process;
 use api_sessions_protocol::SessionId;
-use api_sessions_rules::{Observation, Reaction, normalize};
+use api_sessions_rules::{Mode, Observation, normalize};
 
 use self::counts::NodeCounts;
 use self::facts::{End, NodeFacts};
@@ -28,7 +30,7 @@ pub(super) struct Finished<'f> {
 }
 
 /// Counts the request under each rule that it is about, and reacts where one fires. What fired is in the state.
-pub(super) fn count(ctx: &RequestContext<'_>, analysis: &Analysis, finished: &Finished<'_>) {
+pub(super) fn count(ctx: &RequestContext<'_>, analysis: &Rc<Analysis>, finished: &Finished<'_>) {
     let RequestContext { r, main, state, .. } = *ctx;
     let rules = analysis.rules();
     if rules.is_empty() || state.limited.get() {
@@ -39,9 +41,9 @@ pub(super) fn count(ctx: &RequestContext<'_>, analysis: &Analysis, finished: &Fi
     let now_ms = process::now_ms();
     let session = &finished.membership.session;
     if state.is_denied() && !matches!(ctx.conf.deny(), Deny::DryRun(_)) {
-        let one = denials::denying_rule((r, main), analysis, &counts, session, now_ms);
-        if let Some(one) = one {
-            refuse(ctx, &counts, Hit::refused(&one.rule, 0), now_ms);
+        let at = denials::denying_rule((r, main), analysis, &counts, session, now_ms);
+        if let Some(at) = at {
+            refuse(ctx, &counts, Hit::refused(analysis, at, 0), now_ms);
         }
         return;
     }
@@ -72,13 +74,12 @@ pub(super) fn count(ctx: &RequestContext<'_>, analysis: &Analysis, finished: &Fi
             time_ms: now_ms.saturating_sub(r.start_ms()),
         },
     };
-    for one in matched.iter().filter_map(|at| rules.get(at)) {
+    for (at, one) in matched.iter().filter_map(|at| Some((at, rules.get(at)?))) {
         let seen = one.rule.observe(&counts, &facts, now_ms, observe);
         let Observation::Counted { count, fires: true } = seen else { continue };
-        let mark = one.rule.then.contains(&Reaction::Mark).then(|| one.mark.clone());
-        let mut hit = Hit::fired(&one.rule, count, mark);
+        let mut hit = Hit::fired(analysis, at, count);
         hit::count_fired(&counts, one.rule.name(), now_ms);
-        if hit.enforced {
+        if one.rule.mode == Mode::Enforce {
             hit.enforced = denials::react(ctx, &counts, &one.rule, session, now_ms);
         }
         state.add_hit(r, hit);
@@ -116,10 +117,10 @@ pub(super) fn limit(ctx: &RequestContext<'_>, membership: &Membership) -> Option
     };
     let counts = NodeCounts(handle);
     let now_ms = process::now_ms();
-    for one in limiting.iter().filter_map(|at| rules.get(at)) {
+    for (at, one) in limiting.iter().filter_map(|at| Some((at, rules.get(at)?))) {
         if let Err((count, wait_ms)) = one.rule.limit(&counts, &facts, now_ms, observe) {
             ctx.state.limited.set(true);
-            refuse(ctx, &counts, Hit::refused(&one.rule, count), now_ms);
+            refuse(ctx, &counts, Hit::refused(&analysis, at, count), now_ms);
             return Some(wait_ms.div_ceil(1000).max(1));
         }
     }
@@ -141,7 +142,7 @@ pub(super) fn is_address_denied(
 }
 
 fn refuse(ctx: &RequestContext<'_>, counts: &NodeCounts<'_>, hit: Hit, now_ms: u64) {
-    hit::count_refused(counts, &hit.name, now_ms);
+    hit::count_refused(counts, hit.name(), now_ms);
     ctx.state.add_hit(ctx.r, hit);
 }
 

@@ -13,7 +13,7 @@ use api_sessions_protocol::Source;
 use api_sessions_shm::SessionCounters;
 
 use super::bodies::BodyPair;
-use super::rules::hit::Hit;
+use super::rules::hit::{Hit, Hits};
 use crate::directives::{LocationConf, MainConf};
 use crate::worker;
 
@@ -95,7 +95,7 @@ pub(crate) struct State {
     /// Whether its bodies are looked at in the location with settings of that address.
     pub(super) watched: Cell<Option<(*const LocationConf, bool)>>,
     /// Rules that fired with it, or that refused it.
-    hits: RefCell<Vec<Hit>>,
+    hits: RefCell<Hits>,
     /// It was asked whether a rule limits it.
     pub(super) asked_for_limits: Cell<bool>,
     /// A rule's rate has refused it.
@@ -178,7 +178,7 @@ impl State {
 
     /// Rules that fired with it, or that refused it. `None`, and counted, while one is added.
     #[inline]
-    pub(super) fn hits(&self, r: Request<'_>) -> Option<Ref<'_, Vec<Hit>>> {
+    pub(super) fn hits(&self, r: Request<'_>) -> Option<Ref<'_, Hits>> {
         self.hits.try_borrow().ok().or_else(|| reentered(r))
     }
 

@@ -160,7 +160,7 @@ impl Getter for RuleName {
         if let Some(hits) = State::of(r).and_then(|state| state.hits(r))
             && let Some(hit) = hits.first()
         {
-            output.text(hit.name.as_bytes());
+            output.text(hit.name().as_bytes());
         }
     }
 }

@@ -42,7 +42,7 @@ pub use rule::{Over, Rule, parse_all};
 pub use rule_set::{NodeRule, RuleSet};
 pub use scope::{Pattern, Scope};
 pub use scopes::{RuleBits, Scopes};
-pub use subject::{Per, write_network};
+pub use subject::{NETWORK_BYTES, Per, network};
 pub use words::{from_directive, from_json, from_words};
 
 /// Most rules of one location in nginx.conf.

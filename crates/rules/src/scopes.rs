@@ -4,6 +4,9 @@
 //! bits whose pattern the segment satisfies and moves them on by one. A location's rules have a few dozen bits, so a
 //! step is one lookup of the segment among the literals of the patterns and a few operations on words. A `**` is a
 //! bit that stays set; one that may match nothing is set together with the bit before it.
+//!
+//! Before the walk, the first two bytes of the path tell which rules can be meant at all; for nearly all requests that
+//! no rule is about, that is none.
 
 use crate::{Pattern, Rule};
 
@@ -51,6 +54,8 @@ pub struct Scopes {
     literals: Box<[Vec<Literal>]>,
     /// Bit of the end of each rule with a path, and the rule's position.
     ends: Vec<(usize, usize)>,
+    /// Rules that paths with these first bytes may be of, by [`opening`].
+    openings: Box<[u128]>,
     /// Rules about every path.
     everywhere: u128,
     /// Methods that some rule names, with the rules they are of.
@@ -77,6 +82,15 @@ fn bucket(segment: &[u8]) -> usize {
     (usize::from(*first) + usize::from(*last) * 7 + segment.len() * 31) % BUCKETS
 }
 
+const OPENINGS: usize = 256;
+
+/// Of a path behind its first `/`: a number that its first two bytes have, and of a shorter one those that it has.
+#[inline]
+fn opening(path: &[u8]) -> usize {
+    let byte = |at: usize| path.get(at).copied().map_or(0, usize::from);
+    (byte(0) + byte(1) * 31) % OPENINGS
+}
+
 impl Scopes {
     /// Of rules, of which the first 128 are looked at.
     pub fn new<'r>(rules: impl Iterator<Item = &'r Rule> + Clone) -> Self {
@@ -92,6 +106,7 @@ impl Scopes {
             stay: zeros(),
             skip: zeros(),
             literals: std::iter::repeat_with(Vec::new).take(BUCKETS).collect(),
+            openings: vec![0; OPENINGS].into_boxed_slice(),
             ..Self::default()
         };
         let mut bit = 0;
@@ -114,6 +129,7 @@ impl Scopes {
                 this.everywhere |= 1 << at;
                 continue;
             }
+            this.add_opening(scope.path.first(), 1 << at);
             set(&mut this.start, bit);
             for pattern in &scope.path {
                 match pattern {
@@ -132,6 +148,22 @@ impl Scopes {
         }
         this.close_start();
         this
+    }
+
+    /// Paths that begin with this segment may be of the rule.
+    fn add_opening(&mut self, first: Option<&Pattern>, rule: u128) {
+        match first {
+            Some(Pattern::Literal(text)) if !text.is_empty() => {
+                // Behind a segment of one byte, the path ends or goes on.
+                let longer = [&**text, b"/"].concat();
+                for path in [&**text, &*longer] {
+                    if let Some(rules) = self.openings.get_mut(opening(path)) {
+                        *rules |= rule;
+                    }
+                }
+            }
+            _ => self.openings.iter_mut().for_each(|rules| *rules |= rule),
+        }
     }
 
     fn add_literal(&mut self, text: &[u8], bit: usize) {
@@ -179,9 +211,10 @@ impl Scopes {
             }
         }
         let mut found = self.everywhere & wanted;
-        if !self.ends.is_empty()
-            && wanted & !self.everywhere != 0
+        if wanted & !self.everywhere != 0
             && let Some(rest) = path.strip_prefix(b"/")
+            && let Some(possible) = self.openings.get(opening(rest))
+            && wanted & possible != 0
         {
             // Nearly all lists fit into a word or two.
             found |= wanted

@@ -1,6 +1,6 @@
 //! `per=SUBJECT`: whose requests are counted together.
 
-use std::io::Write as _;
+use std::io::{Cursor, Write as _};
 use std::net::Ipv6Addr;
 
 use api_sessions_protocol::path_template;
@@ -61,7 +61,7 @@ impl Per {
                 Some(user) => out.extend_from_slice(user),
                 None => return false,
             },
-            Self::Ip => write_network(facts.ip(), out),
+            Self::Ip => out.extend_from_slice(network(facts.ip(), &mut [0; NETWORK_BYTES])),
             Self::Ja4 => match facts.ja4() {
                 Some(ja4) => out.extend_from_slice(ja4),
                 None => return false,
@@ -83,20 +83,29 @@ pub(crate) fn write_endpoint(facts: &impl Facts, out: &mut Vec<u8>) {
     path_template::write_endpoint(facts.path(), out);
 }
 
-/// Appends the address as it counts for a rule: an IPv6 one by its /64, anything else as it is.
-pub fn write_network(address: &[u8], out: &mut Vec<u8>) {
+/// Longest text of a network, bytes: eight groups and `/64`.
+pub const NETWORK_BYTES: usize = 48;
+
+/// The address as it counts for a rule: an IPv6 one by its /64, written to `room`, anything else as it is.
+pub fn network<'a>(address: &'a [u8], room: &'a mut [u8; NETWORK_BYTES]) -> &'a [u8] {
     let parsed = if address.contains(&b':') {
         std::str::from_utf8(address).ok().and_then(|text| text.parse::<Ipv6Addr>().ok())
     } else {
         None
     };
-    match parsed.map(|address| (address, address.to_ipv4_mapped())) {
+    let Some(parsed) = parsed else { return address };
+    let mut out = Cursor::new(&mut room[..]);
+    let written = match parsed.to_ipv4_mapped() {
         // ::ffff:192.0.2.1 is an IPv4 client on an IPv6 socket.
-        Some((_, Some(address))) => _ = write!(out, "{address}"),
-        Some((address, None)) => {
-            let network = u128::from(address) & !u128::from(u64::MAX);
-            _ = write!(out, "{}/64", Ipv6Addr::from(network));
+        Some(address) => write!(out, "{address}"),
+        None => {
+            let network = u128::from(parsed) & !u128::from(u64::MAX);
+            write!(out, "{}/64", Ipv6Addr::from(network))
         }
-        None => out.extend_from_slice(address),
+    };
+    let len = out.position() as usize;
+    match written {
+        Ok(()) => room.get(..len).unwrap_or_default(),
+        Err(_) => address,
     }
 }

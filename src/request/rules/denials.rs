@@ -3,7 +3,7 @@
 use api_sessions_identity::Namespace;
 use api_sessions_nginx::request::Request;
 use api_sessions_protocol::{DenyEntry, SessionId};
-use api_sessions_rules::{Counts, NodeRule, Reaction, Rule, write_network};
+use api_sessions_rules::{Counts, NETWORK_BYTES, Reaction, Rule, network};
 
 use super::counts::NodeCounts;
 use super::lift::DENIALS;
@@ -37,9 +37,9 @@ pub(super) fn react(
 
 /// The session that an address by itself would have: under its id, an address is denied.
 pub(super) fn address_session(r: Request<'_>, main: &MainConf) -> Option<SessionId> {
-    let mut counted = Vec::new();
-    write_network(r.remote_addr(), &mut counted);
-    Some(main.runtime().hasher()?.session_id(Namespace::Ip, &counted))
+    let mut room = [0; NETWORK_BYTES];
+    let counted = network(r.remote_addr(), &mut room);
+    Some(main.runtime().hasher()?.session_id(Namespace::Ip, counted))
 }
 
 /// Adds an entry to the node's own denylist, unless there is one, or one was taken off by hand a while ago. Whether
@@ -96,19 +96,19 @@ enum Entry {
     Begins,
 }
 
-/// The rule that denied the session or the address of a request that was refused, if one did.
-pub(super) fn denying_rule<'a>(
+/// The place of the rule that denied the session or the address of a request that was refused, if one did.
+pub(super) fn denying_rule(
     (r, main): (Request<'_>, &MainConf),
-    analysis: &'a Analysis,
+    analysis: &Analysis,
     counts: &NodeCounts<'_>,
     session: &SessionId,
     now_ms: u64,
-) -> Option<&'a NodeRule> {
+) -> Option<usize> {
     let denial = |session: &SessionId| {
         let words = counts.read(counts.hash(DENIALS, &session.0))?;
         (now_ms < words[1]).then_some(words[0])
     };
     let address = || analysis.rules().denies_address().then(|| address_session(r, main)).flatten();
     let id = denial(session).or_else(|| denial(&address()?))?;
-    analysis.rules().iter().find(|one| one.rule.id() == id)
+    analysis.rules().iter().position(|one| one.rule.id() == id)
 }

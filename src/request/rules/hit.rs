@@ -1,31 +1,55 @@
 //! A rule that fired with a request, or that refused it, and how often that came to pass on this node.
 
-use api_sessions_rules::{Counts, Mode, Rule};
+use std::rc::Rc;
+
+use api_sessions_rules::{Counts, NodeRule, Reaction};
+use smallvec::SmallVec;
 
 use super::counts::NodeCounts;
-use crate::directives::MainConf;
+use crate::directives::{Analysis, MainConf};
 
 /// Seed of the keys of these figures: no rule's count has it.
 const HITS: u64 = 0x6869_7473_0000_0000;
 
-/// A rule that fired with a request, or that refused it.
+/// A rule that fired with a request, or that refused it. It refers to the rule, so that nothing is allocated for it.
 pub(crate) struct Hit {
-    pub(crate) name: String,
+    analysis: Rc<Analysis>,
+    /// Its place in the rules of the analysis.
+    at: usize,
     pub(crate) count: u64,
-    pub(crate) then: String,
     pub(crate) enforced: bool,
-    /// `rule:NAME`, where the rule marks.
-    pub(crate) mark: Option<String>,
+    refused: bool,
 }
 
+/// Those of a request: nearly always one or two.
+pub(crate) type Hits = SmallVec<[Hit; 2]>;
+
 impl Hit {
-    pub(super) fn fired(rule: &Rule, count: u64, mark: Option<String>) -> Self {
-        let (name, then) = (rule.name().to_owned(), rule.then_text().to_owned());
-        Self { name, count, then, enforced: rule.mode == Mode::Enforce, mark }
+    pub(super) fn fired(analysis: &Rc<Analysis>, at: usize, count: u64) -> Self {
+        Self { analysis: analysis.clone(), at, count, enforced: false, refused: false }
     }
 
-    pub(super) fn refused(rule: &Rule, count: u64) -> Self {
-        Self { enforced: true, ..Self::fired(rule, count, None) }
+    pub(super) fn refused(analysis: &Rc<Analysis>, at: usize, count: u64) -> Self {
+        Self { enforced: true, refused: true, ..Self::fired(analysis, at, count) }
+    }
+
+    fn rule(&self) -> Option<&NodeRule> {
+        self.analysis.rules().get(self.at)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.rule().map_or("", |one| one.rule.name())
+    }
+
+    /// Its reactions, as they were written.
+    pub(crate) fn then(&self) -> &str {
+        self.rule().map_or("", |one| one.rule.then_text())
+    }
+
+    /// `rule:NAME`, where it fired and marks.
+    pub(crate) fn mark(&self) -> Option<&str> {
+        let one = self.rule().filter(|_| !self.refused)?;
+        one.rule.then.contains(&Reaction::Mark).then_some(&*one.mark)
     }
 }
 

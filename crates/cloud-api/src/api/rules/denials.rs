@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use ahash::AHashMap;
 use api_sessions_extract::NoVariables;
 use api_sessions_protocol::{Record, SessionRule};
-use api_sessions_rules::{Reaction, Rule, write_network};
+use api_sessions_rules::{self as rules, NETWORK_BYTES, Reaction, Rule};
 
 use api_sessions_store::{ReplayQuery, RequestQuery, Store, StoreError};
 
@@ -147,9 +147,8 @@ fn collect(store: &dyn Store, now: u64) -> Result<InForce, StoreError> {
 
 /// The address as nodes deny it.
 fn network(ip: &str) -> String {
-    let mut network = Vec::new();
-    write_network(ip.as_bytes(), &mut network);
-    String::from_utf8_lossy(&network).into_owned()
+    let mut room = [0; NETWORK_BYTES];
+    String::from_utf8_lossy(rules::network(ip.as_bytes(), &mut room)).into_owned()
 }
 
 /// Times of denials of the session and of the address by the text of reactions, which are few.
