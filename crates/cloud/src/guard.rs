@@ -1,7 +1,7 @@
 //! The layer in front of every route.
 
 use axum::extract::{Request, State};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -19,6 +19,12 @@ pub enum Audience {
     Console,
 }
 
+/// Whether the client asks for a page.
+pub fn is_browser(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
 /// Authenticates, checks the access that the route requires, and leaves the identity and the [`Site`] in the
 /// request's extensions.
 pub async fn guard(
@@ -32,8 +38,7 @@ pub async fn guard(
         Access::Public => Ok(None),
         _ => authorize(&state, access, request.method(), request.headers(), &site).await.map(Some),
     };
-    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    let is_browser = accept.is_some_and(|accept| accept.contains("text/html"));
+    let is_browser = is_browser(request.headers());
     let response = match permitted {
         Ok(identity) => {
             if let Some(identity) = identity {

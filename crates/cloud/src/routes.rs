@@ -15,7 +15,7 @@ use axum::routing::{self, MethodRouter};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
-use crate::guard::{Audience, guard};
+use crate::guard::{Audience, guard, is_browser};
 use crate::openapi;
 use api_sessions_cloud_api::api::{
     denylist, facets, operation, parameters, requests, rules, sessions,
@@ -139,7 +139,6 @@ pub fn router(state: AppState) -> Router {
                 "this path does not support this method",
             )
         });
-    let not_found = || async { AppError::not_found("no such path") };
     let inner = routes.clone().fallback(not_found).with_state(state.clone());
     routes
         .fallback(move |state: State<AppState>, request: Request| {
@@ -147,6 +146,16 @@ pub fn router(state: AppState) -> Router {
         })
         .layer(map_response(response_headers))
         .with_state(state)
+}
+
+/// The answer to a path that is no route: a page for browsers, with links below the path of the public address.
+async fn not_found(State(state): State<AppState>, request: Request) -> Response {
+    let error = AppError::not_found("no such path").into_response();
+    if !is_browser(request.headers()) {
+        return error;
+    }
+    let peer = request.extensions().get::<Peer>().copied();
+    console::finish(error, &Site::of(&state.config(), peer, request.headers()), true)
 }
 
 /// Serves a path that is no route as it is, but below the path of the public address: of a proxy that passes

@@ -156,3 +156,14 @@ fn a_proxy_that_keeps_the_sub_path_got_404() {
     // The guard stands in front of these paths as well.
     assert_eq!(cloud.send("GET", "/console/v1/sessions", "", &[], b"").status, 401);
 }
+
+#[test]
+fn a_browser_at_a_wrong_path_got_json() {
+    let cloud = public();
+    for path in ["/nothing", "/sessions/nothing/more"] {
+        let page = cloud.send("GET", path, "", &[("accept", "text/html,*/*;q=0.8")], b"");
+        assert_eq!((page.status, strays(&page.text(), "/sessions/")), (404, vec![]), "{path}");
+        assert!(page.text().contains("href=\"/sessions/\""), "{path}");
+        assert_eq!(cloud.send("GET", path, "", &[], b"").json()["error"], "not_found");
+    }
+}
