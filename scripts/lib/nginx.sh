@@ -4,6 +4,17 @@ nginx_version() { "$1" -v 2>&1 | sed -n 's#^nginx version: nginx/\([0-9.]*\).*#\
 
 source_version() { sed -n 's/^#define NGINX_VERSION *"\(.*\)"/\1/p' "$1/src/core/nginx.h" 2>/dev/null; }
 
+# Dies where the binary has TLS, HTTP/2 or HTTP/3 and the sources are configured without (with --with-compat alone, say):
+# the module would load, but see no JA4, and treat a stream as a connection.
+check_features() {
+    local nginx=$1 objs=$2 feature
+    for feature in ssl v2 v3; do
+        "$nginx" -V 2>&1 | grep -q -- "--with-http_${feature}_module" || continue
+        grep -qE "define +NGX_HTTP_${feature^^}( |$)" "$objs/ngx_auto_config.h" ||
+            die "$nginx has --with-http_${feature}_module, but the sources of $objs are configured without: add that option"
+    done
+}
+
 # Prints the build directory (objs) of sources that are configured as the given binary was. Runs only
 # `configure`, in a copy under build/, which later calls reuse.
 configured_sources() {
@@ -19,6 +30,7 @@ configured_sources() {
     [ "$(source_version "$source")" = "$version" ] ||
         die "$nginx is version $version, but the sources in $source are of version $(source_version "$source"): set NGINX_SOURCE_DIR to the sources of $version"
     if [ -f "$source/objs/ngx_auto_config.h" ]; then
+        check_features "$nginx" "$source/objs"
         (cd "$source/objs" && pwd)
         return
     fi
@@ -42,5 +54,6 @@ configured_sources() {
             $configure "$@"
         ) >"$copy/configure.log" 2>&1 || die "configure failed, see $copy/configure.log"
     fi
+    check_features "$nginx" "$copy/objs"
     echo "$copy/objs"
 }
