@@ -13,6 +13,7 @@ pub mod evaluation;
 pub mod filter;
 pub mod handler;
 pub mod headers;
+mod layout;
 pub mod log;
 pub mod open_requests;
 pub mod peek;
