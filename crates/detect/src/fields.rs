@@ -142,8 +142,8 @@ fn path(path: &[u8], give: &mut Give<'_>) -> bool {
 fn arguments(source: Source, query: &[u8], give: &mut Give<'_>) -> bool {
     // `id' OR '1'='1` is no pair.
     let is_odd = |piece: &&[u8]| {
-        let name = memchr::memchr(b'=', piece).map_or(&b""[..], |at| &piece[..at]);
-        name.iter().any(|byte| b"'\"`()<>;|&{} %+".contains(byte))
+        memchr::memchr(b'=', piece)
+            .is_some_and(|at| !piece[..at].iter().all(|byte| is_of_name(*byte)))
     };
     let mut pieces = query.split(|byte| *byte == b'&').filter(is_odd);
     if !pieces.all(|piece| give(Input { source, place: Place::Argument, name: b"", value: piece }))
@@ -184,11 +184,32 @@ fn headers<X: Exchange + ?Sized>(exchange: &X, give: &mut Give<'_>) -> bool {
 
 /// Pieces of a `Cookie` header that are no pair, or whose name is none (RFC 6265, 4.1.1).
 fn odd_cookies(header: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.[]$!#*+^|~:".contains(byte);
-    header.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(move |piece| {
+    header.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|piece| {
         let name = memchr::memchr(b'=', piece).map(|at| &piece[..at]);
-        name.is_none_or(|name| !name.iter().all(is_of_name))
+        name.is_none_or(|name| !name.iter().all(|byte| is_of_name(*byte)))
     })
+}
+
+/// A byte that names of arguments and cookies are made of.
+fn is_of_name(byte: u8) -> bool {
+    static TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            let odd = b"\"'`()<>;|&{}%+\\=,/";
+            let mut at = 0;
+            table[byte] = byte > 0x20 && byte < 0x7F;
+            while at < odd.len() {
+                if odd[at] as usize == byte {
+                    table[byte] = false;
+                }
+                at += 1;
+            }
+            byte += 1;
+        }
+        table
+    };
+    TABLE[usize::from(byte)]
 }
 
 fn is_skipped(name: &[u8]) -> bool {
