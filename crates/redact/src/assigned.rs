@@ -172,7 +172,9 @@ fn element_at(text: &[u8], at: usize, len: usize) -> Option<Range<usize>> {
     let name = text.get(at..at + len)?;
     let local = name.rsplit(|byte| *byte == b':').next()?;
     let head = text.get(at + len..)?;
-    let head = head.get(..MAX_TAG_BYTES).unwrap_or(head).split(|byte| *byte == b'>').next()?;
+    // No byte is looked at in two tags.
+    let head = head.get(..MAX_TAG_BYTES).unwrap_or(head);
+    let head = head.get(..memchr::memchr2(b'<', b'>', head).unwrap_or(head.len()))?;
     if class(local) != Class::Secret && !xml::labels_secret(head)
         || at.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'/')
     {
@@ -180,14 +182,11 @@ fn element_at(text: &[u8], at: usize, len: usize) -> Option<Range<usize>> {
     }
     let start = at + len;
     let rest = text.get(start..)?;
-    let close = [b"</", name].concat();
-    let mut len = memchr::memmem::find(rest, &close).unwrap_or(rest.len());
-    // `<input name=password>` in HTML and empty elements have no end.
-    if let Some(tag) = memchr::memmem::find(rest.get(..len)?, b"/>")
-        && memchr::memchr(b'>', rest.get(..tag)?).is_none()
-    {
-        len = tag;
-    }
+    let tag = rest.get(..memchr::memchr(b'>', rest).unwrap_or(rest.len()))?;
+    let len = match tag.strip_suffix(b"/") {
+        Some(attributes) if tag.len() < rest.len() => attributes.len(),
+        _ => memchr::memmem::find(rest, &[b"</", name].concat()).unwrap_or(rest.len()),
+    };
     let content = rest.get(..len)?;
     let end = start + len;
     let start = (start + usize::from(content.starts_with(b">"))).min(end);
@@ -222,6 +221,8 @@ mod tests {
             ("x<password>x7</password><b>", vec!["x7"]),
             ("x<password>x7' OR", vec!["x7' OR"]),
             ("x<password/><b>", vec![]),
+            ("x<pin a='1<2' name='pin'>12</pin>", vec![" a='1<2' name='pin'>12"]),
+            ("x<f a='<' name='otp'>12</f>", vec!["' name='otp'>12"]),
             ("x<f name='pin'>12</f>", vec![" name='pin'>12"]),
             ("auth: {user: [\"x\"]}, a: 1", vec!["{user: [\"x\"]}"]),
             ("auth: {user: [\"x\"}, a: 1", vec!["{user: [\"x\"}, a: 1"]),

@@ -15,7 +15,8 @@ pub(crate) fn each(text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
         from = start;
         let rest = text.get(start..).unwrap_or_default();
         let rest = rest.get(..MAX_BYTES).unwrap_or(rest);
-        let line = rest.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+        let end = memchr::memchr2(b'\r', b'\n', rest).unwrap_or(rest.len());
+        let line = rest.get(..end).unwrap_or_default();
         if let Some(secret) = secret_of(line, rest.len() == text.len() - start) {
             from = start + secret.end;
             found(start + secret.start..from);
