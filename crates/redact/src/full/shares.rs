@@ -50,6 +50,100 @@ const OTHERS: Names = Names {
         auth.secret password_hash db_password smtpPass aws_secret_access_key connectionString authHash recoveryCode",
 };
 
+/// Names of API documentations, looked up when the rules were there.
+const THIRD: Names = Names {
+    headers: "X-StorageApi-Token APISign APIKey X-Auth-Email-Key Api-Token X-BAPI-SIGN OK-ACCESS-SIGN OK-ACCESS-PASSPHRASE KC-API-SIGN \
+        KC-API-PASSPHRASE X-Dotenv-Key X-Contentful-Token X-Okta-User-Agent-Token X-SFDC-Session X-Auth-Signature X-Zoho-Authtoken \
+        X-Trello-Webhook X-Square-Hmacsha256-Signature X-Zm-Signature Paypal-Transmission-Sig X-Api-Secret X-User-Token X-User-Key \
+        X-Subject-Token X-Storage-Token X-Container-Meta-Temp-URL-Key X-Access-Token X-CSRF-Token X-Refresh-Token x-amz-cognito-token \
+        x-goog-authenticated-user-jwt x-ms-token-aad-access-token X-ARR-ClientCert X-SSL-Client-Cert Ssl-Client-Cert X-Device-Token \
+        X-Push-Token X-Pagerduty-Signature X-Line-Signature X-Telegram-Bot-Api-Secret-Token X-Kubernetes-Token X-Cisco-Meraki-API-Key \
+        X-PAN-KEY X-F5-Auth-Token X-Rundeck-Auth-Token X-Octopus-ApiKey X-NuGet-ApiKey X-Mashape-Key X-Yandex-API-Key x-hasura-admin-secret",
+    cookies: ".AspNetCore.Identity.TwoFactorUserId .AspNetCore.Antiforgery.abc .AspNetCore.Session DokuWiki DW68700bfd16c2027de7de74a5a8202a6f \
+        ci_session cakephp CAKEPHP PLAY_SESSION rack.session _session_id _csrf koa.sess koa.sess.sig express.sid sails.sid hapi-session \
+        __Secure-next-auth.session-token __Secure-authjs.session-token better-auth.session_token lucia_session wp-postpass_abc \
+        wordpress_logged_in_abc woocommerce_session wp_woocommerce_session_abc edd_wp_session bb_sessionhash xf_session xf_user phpbb3_abc_sid \
+        phpbb3_abc_k vbulletin_password flarum_remember flarum_session discourse_session joomla_user_state MoodleSession MOODLEID1_ \
+        BlackboardSession canvas_session _normandy_session _interslice_session d2lSecureSessionVal ASP.NET_SessionId __RequestVerificationToken \
+        OutlookSession X-OWA-CANARY ROUTEID_AUTH dtCookie_secret gitea_incredible i_like_gitea jenkins-session remember-me screenResolutionToken \
+        bamboouserauthenticator ghost-admin-api-session strapi-jwt directus_session_token metabase.SESSION superset_session airflow_session \
+        kibana_sid odoo_session_id frappe_sid nextauth ory_kratos_session oauth2_proxy oathkeeper",
+    arguments: "AccessKeyId Signature auth_token access-token refresh-token oauth2_token apitoken api_token_id token_secret app_key application_key \
+        auth_code authcode authorization_code client_key consumer_secret consumer_key_secret webhook_password sas_token se_sig skt_sig \
+        hmac request_token session_token session_key sessionKey login_token one_time_password onetimecode sms_code smsCode email_code \
+        emailVerificationToken verify_token hub.verify_token unsubscribe_token share_token guest_token preview_token embed_token stream_key \
+        streamKey playback_token upload_token download_token X-Goog-Security-Token X-Oss-Signature x-cos-security-token q-signature OSSAccessKeyId \
+        Policy-Signature Key-Pair-Signature hash_hmac checksum_key security_token secure_token passkey passcode_confirmation pass_phrase",
+    fields: "application_key webhook_password oauth.token.access_token token_secret keyPassword keystorePassword trustStorePassword sslPassword bindPassword \
+        bind_pw ldap_password proxyPassword rootPassword adminPassword userPassword initial_password temporaryPassword master_password \
+        basicAuthPassword bearer_token botToken bot_token hmacKey hmac_secret signingKey sign_key jwtSecret jwt_signing_key private_key_pem \
+        privateKeyPassphrase sshKey ssh_private_key deployKeySecret service_account_key accountKey storage_account_key sasToken \
+        sharedAccessKey access_key_secret secretAccessKey clientSecret oauthSecret oauth_client_secret apiSecretKey appSecret verificationToken \
+        pinCode puk_code cardCvc card.cvv bankAccountNumber routing_number taxId socialSecurityNumber recovery_codes",
+};
+/// As [`HARMLESS`], of requests to other APIs.
+const HARMLESS_TOO: &[(&str, &str)] = &[
+    ("first_name", "Alice"),
+    ("last_name", "Smith"),
+    ("company", "Acme Ltd"),
+    ("street", "12 Main Street"),
+    ("state_name", "Bavaria"),
+    ("region", "eu-west-1"),
+    ("instance_type", "t3.micro"),
+    ("image", "nginx:1.25.3"),
+    ("replicas", "3"),
+    ("namespace", "default"),
+    ("namespace_id", "prod-eu"),
+    ("kind", "Deployment"),
+    ("apiVersion", "apps/v1"),
+    ("priority", "high"),
+    ("severity", "warning"),
+    ("query", "up{job=\"node\"} > 0"),
+    ("jql", "project = ABC AND status = Open"),
+    ("sort_by", "created"),
+    ("order_by", "name asc"),
+    ("include", "author,comments"),
+    ("expand", "lines"),
+    ("page_size", "50"),
+    ("per_page", "20"),
+    ("start_time", "2024-05-06T07:08:09Z"),
+    ("end_date", "2024-12-31"),
+    ("duration", "3600"),
+    ("interval", "5m"),
+    ("cron", "*/5 * * * *"),
+    ("path", "src/main.rs"),
+    ("branch", "feature/login-page"),
+    ("ref", "refs/heads/main"),
+    ("message", "Fix the build"),
+    ("body", "It works on my machine."),
+    ("labels", "bug,help wanted"),
+    ("milestone", "v1.2"),
+    ("assignee", "octocat"),
+    ("repository", "hello-world"),
+    ("file", "report-2024.pdf"),
+    ("mime_type", "image/png"),
+    ("width", "1920"),
+    ("height", "1080"),
+    ("rating", "4.5"),
+    ("amount", "1999"),
+    ("unit_amount", "1999"),
+    ("currency_code", "usd"),
+    ("customer_email", "bob@example.com"),
+    ("shipping_method", "express"),
+    ("tracking_number", "1Z9999"),
+    ("channel", "general"),
+    ("locale", "pt-BR"),
+    ("theme", "dark"),
+    ("notes", "Call me at five"),
+    ("subject", "Hello there"),
+    ("reply_to", "carol@example.com"),
+    ("hostname", "db-1.internal"),
+    ("port", "5432"),
+    ("protocol", "https"),
+    ("comment", "nice work, thanks!"),
+    ("uuid", "f47ac10b-58cc-4372-a567-0e02b2c3d479"),
+    ("model", "gpt-large-2"),
+];
 /// Names and values that say nothing about anybody.
 const HARMLESS: &[(&str, &str)] = &[
     ("keyword", "shoes"),
@@ -147,7 +241,7 @@ fn with(place: &str, name: &str, value: &str) -> FakeExchange {
 
 #[test]
 fn of_real_names_at_most_two_in_a_hundred_are_shown() {
-    for (set, names) in [("F01", F01), ("others", OTHERS)] {
+    for (set, names) in [("F01", F01), ("others", OTHERS), ("third", THIRD)] {
         for value in VALUES {
             let (mut clear, mut all, mut of_all) = (Vec::new(), 0, 0);
             let Names { headers, cookies, arguments, fields } = &names;
@@ -183,9 +277,13 @@ fn of_harmless_names_at_most_five_in_a_hundred_are_hidden() {
             let shown = text(FullContent::Redacted, &with(place, name, value));
             shown.contains("[hash:") || shown.contains("[hidden]")
         };
-        let hidden: Vec<_> =
-            HARMLESS.iter().filter(|(name, value)| is_hidden(name, value)).collect();
-        println!("{place}: {} of {} hidden: {hidden:?}", hidden.len(), HARMLESS.len());
-        assert!(hidden.len() * 20 <= HARMLESS.len(), "{place}: {hidden:?}");
+        let hidden: Vec<_> = HARMLESS
+            .iter()
+            .chain(HARMLESS_TOO)
+            .filter(|(name, value)| is_hidden(name, value))
+            .collect();
+        let all = HARMLESS.len() + HARMLESS_TOO.len();
+        println!("{place}: {} of {} hidden: {hidden:?}", hidden.len(), all);
+        assert!(hidden.len() * 20 <= all, "{place}: {hidden:?}");
     }
 }
