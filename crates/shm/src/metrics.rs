@@ -45,6 +45,24 @@ pub(crate) fn add(counter: &AtomicU64, by: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
 }
 
+/// Sixteen bits of a hash (FNV-1a) of names in their order.
+pub(crate) const fn layout(names: &[&str]) -> u16 {
+    let mut hash = 0x811c_9dc5_u32;
+    let mut at = 0;
+    while at < names.len() {
+        let name = names[at].as_bytes();
+        let mut byte = 0;
+        while byte < name.len() {
+            hash = (hash ^ name[byte] as u32).wrapping_mul(0x0100_0193);
+            byte += 1;
+        }
+        // The end of a name.
+        hash = hash.wrapping_mul(0x0100_0193);
+        at += 1;
+    }
+    (hash >> 16) as u16 ^ hash as u16
+}
+
 /// Declares the metrics of a structure, in the order in which they are shown. Each line has a source:
 ///
 /// - `event_loop`: a counter written by the event loop of one worker,
@@ -83,6 +101,11 @@ macro_rules! metrics {
         #[repr(C)]
         pub(crate) struct $Counters {
             $(pub(crate) $field: std::sync::atomic::AtomicU64,)*
+        }
+
+        impl $Counters {
+            /// Changes with the names and the order of the counters.
+            pub(crate) const LAYOUT: u16 = $crate::metrics::layout(&[$(stringify!($field)),*]);
         }
 
         impl $Stats {
@@ -138,6 +161,21 @@ mod tests {
 
     use super::*;
     use crate::{DenylistStats, LinkStats, QueueStats, RuleCountsStats, TableStats};
+
+    #[test]
+    fn a_new_counter_left_the_layout_as_it_was() {
+        let layouts: BTreeSet<u16> = [
+            &["requests", "denied"][..],
+            &["denied", "requests"],
+            &["requests", "denied", "notes"],
+            &["requestsdenied"],
+            &["requestsd", "enied"],
+            &[],
+        ]
+        .map(layout)
+        .into();
+        assert_eq!(layouts.len(), 6);
+    }
 
     #[test]
     fn names_are_unique_and_only_those_of_counters_end_with_total() {

@@ -36,7 +36,8 @@ unsafe impl Shared for QueueHeader {}
 
 impl Header for QueueHeader {
     const MAGIC: u64 = u64::from_be_bytes(*b"apiqueu\x01");
-    const VERSION: u32 = 3;
+    const VERSION: u16 = 3;
+    const COUNTERS: u16 = ring::COUNTERS;
 
     fn region(&self) -> &RegionHeader {
         &self.region

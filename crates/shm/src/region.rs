@@ -110,7 +110,7 @@ impl Region {
         let header = unsafe { memory.get::<H>(0) };
         let attached = header
             .region()
-            .attach(H::MAGIC, H::VERSION, memory.len as u64, || initialise(header))?;
+            .attach(H::MAGIC, H::LAYOUT, memory.len as u64, || initialise(header))?;
         Ok((memory, attached))
     }
 }
@@ -160,8 +160,13 @@ impl RegionHeader {
 pub(crate) trait Header: Shared {
     /// Distinguishes the structure from all others.
     const MAGIC: u64;
-    /// Changes with the layout of the structure and with the meaning of its fields.
-    const VERSION: u32;
+    /// Changes with the layout of the structure and with the meaning of its fields; counters are in
+    /// [`Header::COUNTERS`].
+    const VERSION: u16;
+    /// `LAYOUT` of the structure's counters.
+    const COUNTERS: u16 = 0;
+    /// What must be equal for two modules to share a region.
+    const LAYOUT: u32 = (Self::VERSION as u32) << 16 | Self::COUNTERS as u32;
 
     fn region(&self) -> &RegionHeader;
 }

@@ -30,7 +30,7 @@ unsafe impl Shared for ConfigHeader {}
 
 impl Header for ConfigHeader {
     const MAGIC: u64 = u64::from_be_bytes(*b"apiconf\x01");
-    const VERSION: u32 = 2;
+    const VERSION: u16 = 2;
 
     fn region(&self) -> &RegionHeader {
         &self.region

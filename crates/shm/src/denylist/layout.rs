@@ -64,7 +64,7 @@ unsafe impl Shared for DenylistHeader {}
 
 impl Header for DenylistHeader {
     const MAGIC: u64 = u64::from_be_bytes(*b"apideny\x01");
-    const VERSION: u32 = 5;
+    const VERSION: u16 = 5;
 
     fn region(&self) -> &RegionHeader {
         &self.region

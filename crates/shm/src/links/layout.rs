@@ -65,7 +65,8 @@ unsafe impl Shared for LinkSet {}
 
 impl Header for LinksHeader {
     const MAGIC: u64 = u64::from_be_bytes(*b"apilink\x01");
-    const VERSION: u32 = 1;
+    const VERSION: u16 = 1;
+    const COUNTERS: u16 = LinkCounters::LAYOUT;
 
     fn region(&self) -> &RegionHeader {
         &self.region

@@ -8,6 +8,10 @@ use super::stats::{ConsumerCounters, ProducerCounters};
 use crate::metrics::add;
 use crate::region::{Memory, Shared};
 
+/// Layout of both sides' counters.
+pub(super) const COUNTERS: u16 =
+    ProducerCounters::LAYOUT ^ ConsumerCounters::LAYOUT.rotate_left(1);
+
 /// Head of a ring, followed by its bytes. Positions count all bytes ever written.
 #[repr(C, align(64))]
 pub(super) struct RingHeader {

@@ -70,7 +70,8 @@ unsafe impl Shared for CountSet {}
 
 impl Header for CountsHeader {
     const MAGIC: u64 = u64::from_be_bytes(*b"apirule\x01");
-    const VERSION: u32 = 1;
+    const VERSION: u16 = 1;
+    const COUNTERS: u16 = CountCounters::LAYOUT;
 
     fn region(&self) -> &RegionHeader {
         &self.region

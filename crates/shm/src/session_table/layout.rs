@@ -78,6 +78,7 @@ pub(crate) struct Set {
 
 const _: () = {
     assert!(size_of::<TableHeader>() == 128);
+    // More counters than fit take another cache line; sessions per megabyte hardly change.
     assert!(size_of::<WorkerSlot>() == 192);
     assert!(size_of::<SetHead>() == 128);
     assert!(size_of::<Entry>() == 128);
@@ -95,7 +96,8 @@ unsafe impl Shared for Set {}
 
 impl Header for TableHeader {
     const MAGIC: u64 = u64::from_be_bytes(*b"apisess\x01");
-    const VERSION: u32 = 6;
+    const VERSION: u16 = 7;
+    const COUNTERS: u16 = TableCounters::LAYOUT;
 
     fn region(&self) -> &RegionHeader {
         &self.region
