@@ -50,7 +50,7 @@ const OTHERS: Names = Names {
         auth.secret password_hash db_password smtpPass aws_secret_access_key connectionString authHash recoveryCode",
 };
 
-/// Names of API documentations, looked up when the rules were there.
+/// Names as APIs use them, collected when the rules were there; most from memory, some from documentation.
 const THIRD: Names = Names {
     headers: "X-StorageApi-Token APISign APIKey X-Auth-Email-Key Api-Token X-BAPI-SIGN OK-ACCESS-SIGN OK-ACCESS-PASSPHRASE KC-API-SIGN \
         KC-API-PASSPHRASE X-Dotenv-Key X-Contentful-Token X-Okta-User-Agent-Token X-SFDC-Session X-Auth-Signature X-Zoho-Authtoken \

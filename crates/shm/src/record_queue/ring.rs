@@ -9,8 +9,7 @@ use crate::metrics::add;
 use crate::region::{Memory, Shared};
 
 /// Layout of both sides' counters.
-pub(super) const COUNTERS: u16 =
-    ProducerCounters::LAYOUT ^ ConsumerCounters::LAYOUT.rotate_left(1);
+pub(super) const COUNTERS: u16 = ProducerCounters::LAYOUT ^ ConsumerCounters::LAYOUT.rotate_left(1);
 
 /// Head of a ring, followed by its bytes. Positions count all bytes ever written.
 #[repr(C, align(64))]

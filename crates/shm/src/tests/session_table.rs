@@ -218,7 +218,8 @@ fn a_client_with_its_share_of_a_set_replaces_its_own_sessions() {
 #[test]
 fn workers_count_exactly() {
     // As many sessions as one set holds: none is evicted, whatever the table's key.
-    let (threads, rounds, sessions) = if cfg!(miri) { (3, 40, 8) } else { (4, 20_000, WAYS as u64) };
+    let (threads, rounds, sessions) =
+        if cfg!(miri) { (3, 40, 8) } else { (4, 20_000, WAYS as u64) };
     let zone = Zone::of_sets(8);
     let table = zone.attach(INACTIVE).unwrap().0;
     let missed: u64 = thread::scope(|scope| {
