@@ -1,5 +1,6 @@
 //! Nodes: what they receive from the cloud, and what they report.
 
+pub mod denials;
 pub mod nodes;
 pub mod registry;
 pub mod sync;

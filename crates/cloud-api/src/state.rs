@@ -12,7 +12,9 @@ use crate::ingest::baseline::Baseline;
 use crate::ingest::cut_batches::CutBatches;
 use crate::ingest::memory_budget::MemoryBudget;
 use crate::metrics::Metrics;
+use crate::node_control::denials::{Denials, Denied};
 use crate::node_control::registry::NodeRegistry;
+use api_sessions_store::clock::now_ms;
 use api_sessions_store::{Store, StoreError};
 
 /// Maximum concurrent session-list queries: each uses all processors, and memory for the sessions it merges.
@@ -35,6 +37,8 @@ pub struct Inner {
     pub metrics: Metrics,
     /// Nodes that sync.
     pub nodes: NodeRegistry,
+    /// The denylist as nodes get it.
+    pub denials: Denials,
     /// Baselines of endpoints.
     pub baseline: Baseline,
     /// Truncated batches.
@@ -67,6 +71,7 @@ impl AppState {
             config: RwLock::new(Arc::new(config)),
             metrics: Metrics::default(),
             nodes: NodeRegistry::default(),
+            denials: Denials::default(),
             baseline: Baseline::default(),
             cut_batches: CutBatches::default(),
             changed: watch::Sender::new(()),
@@ -107,6 +112,15 @@ impl AppState {
             Ok(result) => result.map_err(AppError::from),
             Err(error) => Err(AppError::unavailable(format!("the store failed: {error}"))),
         }
+    }
+
+    /// What is denied now, as nodes get it.
+    ///
+    /// # Errors
+    /// The error of the store.
+    pub async fn denied(&self) -> Result<Arc<Denied>, AppError> {
+        let state = self.clone();
+        self.read(move |store| state.denials.current(store, now_ms())).await
     }
 
     /// As [`AppState::read`], for session lists, of which few run concurrently.

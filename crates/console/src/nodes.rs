@@ -16,7 +16,7 @@ const AWAY_MS: u64 = 60_000;
 
 /// `GET /nodes`
 pub async fn list(State(state): State<AppState>, viewer: Viewer) -> Result<Markup, AppError> {
-    let version = state.read(|store| store.version()).await?;
+    let version = state.denied().await?.version.clone();
     let nodes = state.nodes.all();
     Ok(page(
         "Nodes",

@@ -9,6 +9,8 @@ use utoipa::ToSchema;
 
 /// Most identifiers that are shown of a session.
 pub const MAX_IDENTIFIERS: usize = 100;
+/// Other ids of a denied session that are denied with it: the newest.
+pub const MAX_DENIED_IDENTIFIERS: usize = 16;
 
 /// What a session is known by.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]

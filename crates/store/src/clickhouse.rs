@@ -191,6 +191,10 @@ impl Records for ClickHouseStore {
         Ok(Identity { session: session.to_owned(), ..Identity::default() })
     }
 
+    fn other_ids(&self, _session: &str) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
     fn split(&self, _alias: &str) -> Result<bool, StoreError> {
         Ok(false)
     }

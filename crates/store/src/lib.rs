@@ -21,7 +21,7 @@ pub mod sqlite;
 
 pub use open::{StoreKind, drop_before, is_there, open};
 
-pub use aliases::{Identifier, Identity, MAX_IDENTIFIERS};
+pub use aliases::{Identifier, Identity, MAX_DENIED_IDENTIFIERS, MAX_IDENTIFIERS};
 pub use control::{Control, DenyChange, MAX_LIFTED, Role, TokenInfo};
 pub use day::{DAY_MS, Day};
 pub use model::{
@@ -68,6 +68,12 @@ pub trait Records: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     fn identity(&self, session: &str) -> Result<Identity, StoreError>;
+    /// The ids under which nodes may know the session, other than `session`: of an alias, its session too. At most
+    /// [`MAX_DENIED_IDENTIFIERS`] aliases, the newest.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn other_ids(&self, session: &str) -> Result<Vec<String>, StoreError>;
     /// An id is an alias of no session any more: requests with it are in a session of their own from now on. Whether
     /// it was one.
     ///

@@ -251,6 +251,10 @@ impl Records for SqliteStore {
         self.aliases.lock().identity(session).map_err(|error| aliases_unreadable(&error))
     }
 
+    fn other_ids(&self, session: &str) -> Result<Vec<String>, StoreError> {
+        self.aliases.lock().other_ids(session).map_err(|error| aliases_unreadable(&error))
+    }
+
     fn split(&self, alias: &str) -> Result<bool, StoreError> {
         let (reply, answer) = crossbeam_channel::bounded(1);
         self.send(Job::Cut(session_key(alias), reply)).map_err(|_| gone())?;

@@ -1,5 +1,6 @@
 //! `GET /v1/sync`: denylist, parameters and rules for a node, as soon as they change.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use api_sessions_protocol::{Lifted, LiftedAddress, SessionId, SyncDocument};
@@ -12,6 +13,7 @@ use utoipa::IntoParams;
 
 use crate::error::AppError;
 use crate::extractors::Query;
+use crate::node_control::denials::Denied;
 use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
 
@@ -75,9 +77,9 @@ pub async fn poll(
     let wait = Duration::from_secs(poll.wait.unwrap_or(DEFAULT_WAIT).min(MAX_WAIT));
     let end = tokio::time::Instant::now() + wait;
     loop {
-        let version = state.read(|store| store.version()).await?;
-        if version != poll.version {
-            return document(&state, version).await;
+        let current = state.denied().await?;
+        if current.version != poll.version {
+            return document(&state, current).await;
         }
         tokio::select! {
             _ = changed.changed() => {}
@@ -90,18 +92,18 @@ pub async fn poll(
     }
 }
 
-async fn document(state: &AppState, version: String) -> Result<Response, AppError> {
+async fn document(state: &AppState, denied: Arc<Denied>) -> Result<Response, AppError> {
     let document = state
         .read(move |store| {
-            // The version was read before the rest, so the next poll delivers a change made in between.
+            // Version and denylist were read before the rest, so the next poll delivers a change made in between.
             let (lifted, addresses): (Vec<_>, Vec<_>) = store
                 .lifted(now_ms().saturating_sub(LIFTED))?
                 .into_iter()
                 .partition(|one| one.session.parse::<SessionId>().is_ok());
             let of_address = |one: Lifted| LiftedAddress { address: one.session, ts: one.ts };
             Ok(SyncDocument {
-                version,
-                denylist: store.denylist(now_ms())?,
+                version: denied.version.clone(),
+                denylist: denied.entries.clone(),
                 parameters: store.parameters()?,
                 rules: store.rules()?,
                 lifted,

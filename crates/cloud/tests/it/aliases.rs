@@ -172,3 +172,60 @@ fn the_users_of_one_client_follow_each_other() {
     let request = cloud.ask(&format!("/v1/requests/{:032x}", 2));
     assert_eq!(request["previous"], json!(session(1)));
 }
+
+#[test]
+fn a_denied_session_went_on_at_a_node_that_knew_it_by_another_id() {
+    if !embedded_store_only() {
+        return;
+    }
+    let cloud = Cloud::start();
+    let denied = |cloud: &Cloud| {
+        let document = sync(cloud, "wait=0");
+        let mut entries: Vec<(String, Value)> = document["denylist"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| (entry["session"].as_str().unwrap().to_owned(), entry["reason"].clone()))
+            .collect();
+        entries.sort_by(|one, other| one.0.cmp(&other.0));
+        (document["version"].as_str().unwrap().to_owned(), entries)
+    };
+    let entry = |n: u32, reason: &str| (session(n), json!(reason));
+    cloud.post(&[record(1, 1, link(2, "login")), record(5, 2, link(6, "issued"))]);
+    let (before, none) = denied(&cloud);
+    assert!(none.is_empty());
+    let deny = |n: u32, reason: &str| {
+        let order = json!({"session": session(n), "reason": reason}).to_string();
+        let answer = cloud.send("POST", "/v1/denylist", &cloud.admin, &[], order.as_bytes());
+        assert_eq!(answer.status, 201);
+    };
+    deny(1, "theft");
+    let (first, entries) = denied(&cloud);
+    assert_eq!(entries, [entry(1, "theft"), entry(2, "theft")]);
+    assert_ne!(first, before);
+    // A value that it is issued later is denied too, without an order: nodes that poll hear of it.
+    cloud.post(&[record(2, 3, link(3, "rotated"))]);
+    let version = sync(&cloud, &format!("wait=20&version={first}"))["version"].clone();
+    let (second, entries) = denied(&cloud);
+    assert_eq!(version, json!(second));
+    assert_eq!(entries, [entry(1, "theft"), entry(2, "theft"), entry(3, "theft")]);
+    // An order by an alias means the session.
+    deny(6, "bot");
+    let (_, entries) = denied(&cloud);
+    assert_eq!(entries[3..], [entry(5, "bot"), entry(6, "bot")]);
+    // The list itself, and what is taken off, are of the ids that were ordered.
+    assert_eq!(cloud.ask("/v1/denylist")["denylist"].as_array().unwrap().len(), 2);
+    for n in [1, 6] {
+        let path = format!("/v1/denylist/{}", session(n));
+        assert_eq!(cloud.send("DELETE", &path, &cloud.admin, &[], b"").status, 204);
+    }
+    assert!(denied(&cloud).1.is_empty());
+}
+
+/// The document that a node gets.
+fn sync(cloud: &Cloud, query: &str) -> Value {
+    let path = format!("/v1/sync?{query}");
+    let answer = cloud.send("GET", &path, &cloud.ingest, &[], b"");
+    assert_eq!(answer.status, 200);
+    answer.json()
+}

@@ -10,7 +10,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::codec::{Key, session_key};
 use super::reader::Reader;
 use super::schema;
-use crate::aliases::{Claim, Identifier, Identity, MAX_IDENTIFIERS, claims};
+use crate::aliases::{
+    Claim, Identifier, Identity, MAX_DENIED_IDENTIFIERS, MAX_IDENTIFIERS, claims,
+};
 use crate::{Day, NewRequest};
 
 const TABLES: &[&str] = &["
@@ -190,6 +192,25 @@ impl AliasReader {
     pub(super) fn root(&mut self, session: &str) -> rusqlite::Result<String> {
         let found = self.read(|connection| root_name(connection, session))?;
         Ok(found.unwrap_or_else(|| session.to_owned()))
+    }
+
+    /// The ids under which nodes may know the session, other than the one given.
+    pub(super) fn other_ids(&mut self, session: &str) -> rusqlite::Result<Vec<String>> {
+        let root = self.root(session)?;
+        let mut ids: Vec<String> = self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT name FROM alias WHERE root = ? AND is_cut = 0
+                     ORDER BY ts DESC, name LIMIT ?",
+                )?
+                .query_map(params![session_key(&root), MAX_DENIED_IDENTIFIERS as i64], |row| {
+                    row.get(0)
+                })?
+                .collect()
+        })?;
+        ids.push(root);
+        ids.retain(|id| id != session);
+        Ok(ids)
     }
 
     /// What a session is known by.
