@@ -38,7 +38,7 @@ pub struct Try {
     pub hosts: Vec<String>,
 }
 
-/// Most problems with single entries that are told.
+/// Bad entries that are reported one by one.
 const MAX_TOLD: usize = 10;
 /// Smallest file whose reading is accompanied by progress, bytes.
 const LARGE_FILE: u64 = 16 << 20;

@@ -230,8 +230,8 @@ fn continue_session<X: Exchange + ?Sized>(
     }
 }
 
-/// Tells other nodes of an issued value, by the id that a node without memory computes for it. Of what none would
-/// take for an identifier nothing is told.
+/// Tells other nodes of an issued value, by the id that a node without memory computes for it. A value that no such
+/// node takes for an identifier is left out.
 fn tell<X: Exchange + ?Sized>(
     exchanged: &Exchanged<'_, X>,
     session: SessionId,

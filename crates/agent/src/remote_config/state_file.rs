@@ -224,8 +224,8 @@ impl StateFile {
         self.take(now_ms, change, || Order::Remove(session.to_string()))
     }
 
-    /// Writes down denials that rules have put in force. They are durable when this returns. What was taken off
-    /// meanwhile is left out: its removal may be written down already.
+    /// Writes down denials that rules have put in force. They are durable when this returns. A denial that
+    /// was taken off since then is left out: its removal may be in the journal already.
     ///
     /// # Errors
     /// As the file system has them.
