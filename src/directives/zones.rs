@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::path::PathBuf;
 
+use api_sessions_agent::export::is_spool_file;
 use api_sessions_nginx::worker_user::{CoreConf, is_configuration_test};
 use api_sessions_nginx::zone::{Region, Tag, ZoneContent};
 use api_sessions_nginx::{log_warn, process, shared};
@@ -208,7 +209,7 @@ impl QueueZone {
     /// another user than the one that starts NGINX only warns: it cannot know who will.
     fn provide_spool(&self) -> Result<(), String> {
         let Some((path, core)) = &self.spool else { return Ok(()) };
-        match core.worker_user().provide_directory(path) {
+        match core.worker_user().provide_directory(path, is_spool_file) {
             Err(message) if is_configuration_test() => {
                 log_warn!(process::cycle(), "api_sessions_export: spool {message}");
                 Ok(())

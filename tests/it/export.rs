@@ -202,6 +202,26 @@ fn an_unwritable_spool_is_an_error_at_start_that_names_the_owner() {
     assert!(log.contains("belongs to uid 0") && log.contains("\"nobody\""), "{log}");
 }
 
+#[test]
+fn files_that_another_user_left_in_the_spool_lost_denials() {
+    let directory = tempfile::tempdir().unwrap();
+    set_mode(directory.path(), 0o755);
+    let spool = directory.path().join("spool");
+    fs::create_dir(&spool).unwrap();
+    std::os::unix::fs::chown(&spool, Some(65_534), None).unwrap();
+    let copy = spool.join("denylist.json");
+    fs::write(&copy, r#"{"node":[]}"#).unwrap();
+    fs::write(spool.join("notes"), "not of the module").unwrap();
+    set_mode(&copy, 0o600);
+    let log = Nginx::builder()
+        .directory(directory)
+        .user("nobody nogroup")
+        .http(&http("http://127.0.0.1:9 spool=DIR/spool"))
+        .start_fails();
+    assert!(log.contains("[emerg]") && log.contains("denylist.json\" cannot be read"), "{log}");
+    assert!(log.contains("belongs to uid 0") && log.contains("chown -R \""), "{log}");
+}
+
 fn set_mode(path: &Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();

@@ -23,4 +23,4 @@ pub use exporter::Exporter;
 pub use log_event::{LogEvent, LogSender, Severity, log_channel};
 pub use pressure::{ThreadPriority, ThreadRole};
 pub use settings::{BadHeader, BadUrl, Endpoint, ExportHeader, ExportSettings};
-pub use spool::SpoolSettings;
+pub use spool::{SpoolSettings, is_spool_file};

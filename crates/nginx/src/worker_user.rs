@@ -1,6 +1,6 @@
 //! The user that workers run as, and directories that it writes to.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::fs::{self, DirBuilder, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -77,15 +77,22 @@ fn groups_of(user: &CStr, gid: u32) -> Vec<u32> {
 
 impl WorkerUser {
     /// Makes a directory for this user alone, with its parents, or checks that the one that is there can be
-    /// written to. A configuration test makes nothing.
+    /// written to, and each file in it whose name `is_ours` accepts. A configuration test makes nothing.
     ///
     /// # Errors
     /// A message that says what to do.
-    pub fn provide_directory(&self, path: &Path) -> Result<(), String> {
+    pub fn provide_directory(
+        &self,
+        path: &Path,
+        is_ours: impl Fn(&OsStr) -> bool,
+    ) -> Result<(), String> {
         let shown = path.display();
         match fs::metadata(path) {
             Ok(found) if !found.is_dir() => Err(format!("\"{shown}\" is not a directory")),
-            Ok(found) => self.check(path, &found),
+            Ok(found) => {
+                self.check(path, &found)?;
+                self.check_files(path, is_ours)
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if is_configuration_test() {
                     return Ok(());
@@ -131,6 +138,26 @@ impl WorkerUser {
                     found.mode() & 0o7777,
                     self.name,
                     self.uid
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Files that another user has left, as NGINX does with another `user` or `master_process off`. A directory that
+    /// cannot be listed is not looked into.
+    fn check_files(&self, path: &Path, is_ours: impl Fn(&OsStr) -> bool) -> Result<(), String> {
+        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+            let Ok(found) = entry.metadata() else { continue };
+            if is_ours(&entry.file_name()) && !self.may(&entry.path(), &found, 0o6) {
+                return Err(format!(
+                    "\"{}\" cannot be read and written by the workers: it belongs to uid {} (mode {:o}), they run as \"{}\" (uid {}): chown -R \"{}\"",
+                    entry.path().display(),
+                    found.uid(),
+                    found.mode() & 0o7777,
+                    self.name,
+                    self.uid,
+                    path.display()
                 ));
             }
         }

@@ -16,7 +16,7 @@ mod frame;
 mod segment;
 mod syncer;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -28,6 +28,15 @@ use syncer::Syncer;
 
 /// Suffix of a segment's name. The rest is the time of its making, so that names sort by age.
 const SUFFIX: &str = ".spool";
+/// Whether a file of that name in a spool's directory was made by this module, as one that it goes on to use:
+/// segments, and the copy of the denylist beside them.
+pub fn is_spool_file(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name == LOCK.as_bytes()
+        || name.ends_with(SUFFIX.as_bytes())
+        || (name.starts_with(b"denylist.") && name != b"denylist.damaged.json")
+}
+
 /// Held for as long as a batch is written, so that workers do not exceed the size together.
 const LOCK: &str = "lock";
 /// Segments there are about that many of in a full spool: what is dropped at once is a share of it.

@@ -275,18 +275,22 @@ impl StateFile {
     }
 
     fn read_copy(&self) -> io::Result<Copy> {
-        let file = match File::open(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Copy::default()),
-            file => file?,
+        let read = || {
+            let file = File::open(&self.path)?;
+            if file.metadata()?.len() > MAX_FILE_BYTES {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            serde_json::from_reader(BufReader::new(file)).map_err(io::Error::from)
         };
-        if file.metadata()?.len() > MAX_FILE_BYTES {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        serde_json::from_reader(BufReader::new(file)).map_err(|error| {
+        // Whatever is wrong with it, the next copy must not replace it.
+        read().or_else(|error| {
+            if error.kind() == io::ErrorKind::NotFound {
+                return Ok(Copy::default());
+            }
             let kept = fs::rename(&self.path, self.path.with_file_name(DAMAGED));
             let place =
                 if kept.is_ok() { format!("; it is kept as {DAMAGED}") } else { String::new() };
-            io::Error::other(format!("{error}{place}"))
+            Err(io::Error::other(format!("{error}{place}")))
         })
     }
 
