@@ -17,7 +17,7 @@ impl Exception {
     /// Reads a word of the directive.
     ///
     /// # Errors
-    /// The message for whoever wrote it.
+    /// What is wrong with the word, and what is accepted.
     pub fn parse(word: &str) -> Result<Self, String> {
         let invalid = || {
             format!(

@@ -5,6 +5,7 @@
 //! method and path; [`Rule::observe`] counts a request in a sliding window over [`Counts`], which the node keeps in
 //! shared memory and the cloud, which replays stored records, in its own ([`MemoryCounts`]).
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod condition;
 mod count;

@@ -294,7 +294,7 @@ impl Segment {
         segments.iter().filter_map(see).collect()
     }
 
-    /// Whether this question could not read it, or it was deleted meanwhile.
+    /// Whether this query failed to read it, or it has been deleted since the query began.
     pub(super) fn is_lost(&self) -> bool {
         self.failed.load(Relaxed) || self.known.is_gone.load(Relaxed)
     }
