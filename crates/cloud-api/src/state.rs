@@ -164,7 +164,7 @@ mod tests {
 
     use super::*;
     use crate::config::Options;
-    use api_sessions_store::sqlite::SqliteStore;
+    use api_sessions_store_sqlite::SqliteStore;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn session_lists_ran_in_any_number() {

@@ -8,10 +8,10 @@ use std::path::Path;
 use crate::tokens::{ADMIN_FILE, INGEST_FILE};
 use api_sessions_cloud_api::auth;
 use api_sessions_cloud_api::config::Config;
-use api_sessions_store::clickhouse::{ClickHouseOptions, ClickHouseStore};
 use api_sessions_store::clock::{now_ms, rfc3339};
-use api_sessions_store::sqlite::SqliteStore;
-use api_sessions_store::{Day, Role, Store, StoreKind};
+use api_sessions_store::{ClickHouseOptions, Day, Role, Store, StoreKind};
+use api_sessions_store_clickhouse::ClickHouseStore;
+use api_sessions_store_sqlite::SqliteStore;
 
 /// Free disk space below which it warns, bytes.
 const LOW_DISK: u64 = 1 << 30;
@@ -55,7 +55,7 @@ pub fn examine(config: &Config) -> Findings {
     let mut findings = Findings::default();
     disk(&mut findings, &config.data);
     clock(&mut findings);
-    if let Err(error) = api_sessions_store::is_there(&config.store, &config.data) {
+    if let Err(error) = crate::store::is_there(&config.store, &config.data) {
         findings.add(false, "store", error.to_string());
         return findings;
     }

@@ -23,4 +23,5 @@ pub mod retention;
 pub mod routes;
 pub mod server;
 pub mod service_manager;
+pub mod store;
 pub mod tokens;

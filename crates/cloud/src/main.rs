@@ -16,6 +16,7 @@ use api_sessions_cloud::owner::become_owner;
 use api_sessions_cloud::reload::Signals;
 use api_sessions_cloud::server::Server;
 use api_sessions_cloud::service_manager;
+use api_sessions_cloud::store;
 use api_sessions_cloud::tokens;
 use api_sessions_cloud_api::config::{Config, Options};
 use api_sessions_cloud_api::error::brief;
@@ -86,10 +87,10 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Some(Command::Token(command)) => {
             // A mistyped directory is an error; no store is created in it.
             if !matches!(command, TokenCommand::Create { .. }) {
-                api_sessions_store::is_there(&config.store, &config.data)?;
+                store::is_there(&config.store, &config.data)?;
             }
             let runtime = tokio::runtime::Runtime::new()?;
-            let opening = api_sessions_store::open(&config.store, &config.data, runtime.handle());
+            let opening = store::open(&config.store, &config.data, runtime.handle());
             let store = runtime.block_on(opening)?;
             match command {
                 TokenCommand::Create { role, label } => {
@@ -117,7 +118,7 @@ fn copy_store(config: &Config, stores: Copy) -> Result<(), Box<dyn std::error::E
     if stores.from == stores.to {
         return Err("--from and --to are the same store".into());
     }
-    api_sessions_store::is_there(&stores.from, &config.data)?;
+    store::is_there(&stores.from, &config.data)?;
     let destination = match &stores.to {
         StoreKind::Sqlite => "sqlite".to_owned(),
         StoreKind::ClickHouse(options) => format!("{options:?}"),
@@ -125,7 +126,7 @@ fn copy_store(config: &Config, stores: Copy) -> Result<(), Box<dyn std::error::E
     let runtime = tokio::runtime::Runtime::new()?;
     let open = |kind| {
         let kind = config.with_password(kind);
-        runtime.block_on(api_sessions_store::open(&kind, &config.data, runtime.handle()))
+        runtime.block_on(store::open(&kind, &config.data, runtime.handle()))
     };
     let (from, to) = (open(stores.from)?, open(stores.to)?);
     let mut tell = |progress: &copy::Progress, total: u64| {

@@ -16,7 +16,7 @@ pub async fn before_opening(config: &Config) -> usize {
     let (kind, data) = (config.store.clone(), config.data.clone());
     let first = config.first_day(now_ms());
     // Deleting large files blocks.
-    let work = move || api_sessions_store::drop_before(&kind, &data, first);
+    let work = move || crate::store::drop_before(&kind, &data, first);
     let result = tokio::task::spawn_blocking(work).await;
     log(result.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string()))))
 }

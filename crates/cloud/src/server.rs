@@ -48,7 +48,7 @@ impl Server {
         // once the store is open.
         let bound = Bound::to(&config.listen, config.socket_mode).await.map_err(no_listener)?;
         let dropped = retention::before_opening(&config).await;
-        let store = api_sessions_store::open(&config.store, &config.data, &handle).await?;
+        let store = crate::store::open(&config.store, &config.data, &handle).await?;
         let admin = {
             let (store, data) = (Arc::clone(&store), config.data.clone());
             tokio::task::spawn_blocking(move || tokens::create_initial(&*store, &data))

@@ -43,20 +43,23 @@ pub struct Identifier {
 
 /// One thing that a record says about aliases.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Claim<'r> {
+pub struct Claim<'r> {
     /// The alias.
-    pub(crate) alias: &'r str,
+    pub alias: &'r str,
     /// The session it belongs to.
-    pub(crate) session: &'r str,
-    pub(crate) reason: &'r str,
-    pub(crate) ts: u64,
-    pub(crate) request: &'r str,
+    pub session: &'r str,
+    /// Why it belongs to the session, as [`Identifier::reason`].
+    pub reason: &'r str,
+    /// Start of the request, ms since 1970.
+    pub ts: u64,
+    /// Id of the request.
+    pub request: &'r str,
     /// It belongs to nobody from now on.
-    pub(crate) is_demotion: bool,
+    pub is_demotion: bool,
 }
 
 /// What a record says about aliases.
-pub(crate) fn claims<'r>(record: &'r Record<'_>) -> impl Iterator<Item = Claim<'r>> {
+pub fn claims<'r>(record: &'r Record<'_>) -> impl Iterator<Item = Claim<'r>> {
     record.links.iter().filter(|link| !link.session.is_empty()).map(|link| Claim {
         alias: &link.session,
         session: &record.session,

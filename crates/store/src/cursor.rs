@@ -13,7 +13,7 @@ fn query_fingerprint(identity: &str) -> String {
 }
 
 /// Encodes `position` for the query with this `identity`.
-pub(crate) fn sign(identity: &str, position: &[&str]) -> String {
+pub fn sign(identity: &str, position: &[&str]) -> String {
     let mut cursor = query_fingerprint(identity);
     cursor.extend(position.join("\0").bytes().map(|byte| format!("{byte:02x}")));
     cursor
@@ -23,7 +23,7 @@ pub(crate) fn sign(identity: &str, position: &[&str]) -> String {
 ///
 /// # Errors
 /// [`StoreError::Invalid`]
-pub(crate) fn verify(identity: &str, cursor: &str) -> Result<Vec<String>, StoreError> {
+pub fn verify(identity: &str, cursor: &str) -> Result<Vec<String>, StoreError> {
     decode(identity, cursor).ok_or_else(invalid)
 }
 
@@ -46,7 +46,7 @@ fn decode(identity: &str, cursor: &str) -> Option<Vec<String>> {
 }
 
 /// The error for a cursor that the query did not produce.
-pub(crate) fn invalid() -> StoreError {
+pub fn invalid() -> StoreError {
     StoreError::Invalid("cursor: not from this list with these filters and this order".into())
 }
 

@@ -1,29 +1,30 @@
-//! Storage of sessions and their requests: one interface, two engines (SQLite and ClickHouse).
+//! Storage of sessions and their requests: what is asked and answered, in words of no engine. The engines are
+//! `crates/store-sqlite` and `crates/store-clickhouse`.
 //!
 //! Calls block; the HTTP server runs them on its blocking pool.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-mod aliases;
-pub mod clickhouse;
+pub mod aliases;
+mod clickhouse_address;
 pub mod clock;
 pub mod control;
-mod cursor;
+pub mod cursor;
 mod day;
+mod kind;
 mod model;
-mod open;
-pub use api_sessions_protocol::path_template;
 pub mod query;
-mod replay;
-mod session_days;
-pub mod sqlite;
+pub mod replay;
+pub mod session_days;
 
-pub use open::{StoreKind, drop_before, is_there, open};
+pub use api_sessions_protocol::path_template;
 
 pub use aliases::{Identifier, Identity, MAX_DENIED_IDENTIFIERS, MAX_IDENTIFIERS};
+pub use clickhouse_address::ClickHouseOptions;
 pub use control::{Control, DenyChange, MAX_LIFTED, Role, TokenInfo};
 pub use day::{DAY_MS, Day};
+pub use kind::StoreKind;
 pub use model::{
     ACTIVITY_MS, Activity, Batch, DayHealth, MAX_ENDPOINTS, MAX_LISTED, MAX_TOTAL, NewRequest,
     Page, SessionDay, SessionDetail, SessionPage, SessionSummary, StoreHealth, Stored,

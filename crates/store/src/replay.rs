@@ -20,14 +20,14 @@ pub struct ReplayQuery {
 pub type Visit<'v> = dyn FnMut(StoredRequest) -> ControlFlow<()> + 'v;
 
 /// Requests of a slice, unless five minutes have more.
-pub(crate) const SLICE: u64 = 200_000;
+pub const SLICE: u64 = 200_000;
 
 /// Requests that are in memory at once.
-pub(crate) const CHUNK: usize = 5_000;
+pub const CHUNK: usize = 5_000;
 
 /// Cuts the period of a query into slices with a limited number of requests: first and last millisecond of each.
 /// `activity` is of the whole period, oldest first.
-pub(crate) fn slices(query: &ReplayQuery, activity: &[Activity], most: u64) -> Vec<(u64, u64)> {
+pub fn slices(query: &ReplayQuery, activity: &[Activity], most: u64) -> Vec<(u64, u64)> {
     let mut slices: Vec<(u64, u64, u64)> = Vec::new();
     for interval in activity {
         let last = interval.ts + (ACTIVITY_MS - 1);

@@ -8,24 +8,36 @@ use crate::{MAX_ENDPOINTS, MAX_LISTED, SessionDay, SessionDetail, SessionSummary
 /// embedded store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// Application.
     Application = 1,
+    /// Host.
     Host = 2,
+    /// Address of the client.
     Ip = 3,
+    /// Parameter of type `user`.
     User = 4,
+    /// Parameter of type `role`.
     Role = 5,
+    /// Status of the response.
     Status = 6,
+    /// Method of the request.
     Method = 7,
+    /// Type of an attack.
     Attack = 8,
+    /// Method and shape of the path.
     Endpoint = 9,
+    /// `User-Agent`.
     Ua = 10,
+    /// Key that found the session.
     Key = 11,
+    /// Fingerprint of the TLS client.
     Ja4 = 12,
 }
 
 impl Kind {
     /// All of them, with their names in a detail.
-    pub(crate) const ALL: [(Kind, &str); 12] = [
+    pub const ALL: [(Kind, &str); 12] = [
         (Kind::Application, "application"),
         (Kind::Host, "host"),
         (Kind::Ip, "ip"),
@@ -41,30 +53,34 @@ impl Kind {
     ];
 
     /// Sessions are found by it.
-    pub(crate) const fn is_searched(self) -> bool {
+    pub const fn is_searched(self) -> bool {
         !matches!(self, Kind::Ua | Kind::Key)
     }
 }
 
 /// What is shown for values beyond the limit of values kept.
-pub(crate) const OTHER_TEXT: &str = "(other)";
+pub const OTHER_TEXT: &str = "(other)";
 
 /// Most values of one kind that a session's detail counts one by one; the others are counted together, as
 /// [`OTHER_TEXT`].
-pub(crate) const MAX_VALUES: usize = 300;
+pub const MAX_VALUES: usize = 300;
 
 /// A part of a session: what a day, or a segment of a day, has of it.
-pub(crate) struct SessionPart {
-    pub(crate) day: SessionDay,
-    /// The newest user and role, with the times of their requests (ms since 1970).
-    pub(crate) user: Option<(u64, String)>,
-    pub(crate) role: Option<(u64, String)>,
-    /// Of the newest request.
-    pub(crate) key: String,
-    pub(crate) source: String,
-    pub(crate) counts: Vec<(Kind, String, u64)>,
+pub struct SessionPart {
+    /// Its day, times and totals.
+    pub day: SessionDay,
+    /// The newest user, with the time of its request (ms since 1970).
+    pub user: Option<(u64, String)>,
+    /// The newest role, with the time of its request (ms since 1970).
+    pub role: Option<(u64, String)>,
+    /// Key of the newest request.
+    pub key: String,
+    /// Source of the newest request.
+    pub source: String,
+    /// Values and how many requests have each.
+    pub counts: Vec<(Kind, String, u64)>,
     /// How many endpoints it has.
-    pub(crate) endpoints: u64,
+    pub endpoints: u64,
 }
 
 /// The later of two values; of two of the same time, the second.
@@ -77,7 +93,7 @@ fn newer(a: Option<(u64, String)>, b: Option<(u64, String)>) -> Option<(u64, Str
 }
 
 /// Puts the parts of a session together, which come by days, oldest first; `None`: there are none.
-pub(crate) fn detail(session: &str, parts: Vec<SessionPart>) -> Option<SessionDetail> {
+pub fn detail(session: &str, parts: Vec<SessionPart>) -> Option<SessionDetail> {
     let mut summary = SessionSummary {
         session: session.to_owned(),
         first_ts: u64::MAX,

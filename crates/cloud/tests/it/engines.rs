@@ -146,7 +146,9 @@ fn both_engines_give_the_same_answers() {
     let dir = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let open = |kind: &StoreKind| -> Arc<dyn Store> {
-        runtime.block_on(api_sessions_store::open(kind, dir.path(), runtime.handle())).unwrap()
+        runtime
+            .block_on(api_sessions_cloud::store::open(kind, dir.path(), runtime.handle()))
+            .unwrap()
     };
     let name = format!("engines_{:x}", now_ms());
     let kind = StoreKind::parse(&clickhouse_store(&url, &name)).unwrap();
@@ -346,7 +348,7 @@ fn an_unreachable_server_is_reported_and_loses_nothing() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let kind = StoreKind::parse("clickhouse:http://127.0.0.1:1/x").unwrap();
     let error = runtime
-        .block_on(api_sessions_store::open(&kind, dir.path(), runtime.handle()))
+        .block_on(api_sessions_cloud::store::open(&kind, dir.path(), runtime.handle()))
         .err()
         .unwrap();
     assert!(error.to_string().starts_with("clickhouse: "), "{error}");

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api_sessions_cloud_api::ingest::batch::{Period, parse};
 use api_sessions_store::clock::now_ms;
-use api_sessions_store::sqlite::SqliteStore;
 use api_sessions_store::{
     Batch, DAY_MS, Day, Filter, NewRequest, RequestQuery, SessionQuery, Sort, StatusFilter, Store,
     StoreKind, StoredRequest,
 };
+use api_sessions_store_sqlite::SqliteStore;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use serde_json::json;
@@ -374,7 +374,7 @@ fn clickhouse_answers_as_a_model_does() {
         let dir = tempfile::tempdir().unwrap();
         let kind = StoreKind::parse(&format!("clickhouse:{url}/model{n}_{:x}", now_ms())).unwrap();
         let engine = runtime
-            .block_on(api_sessions_store::open(&kind, dir.path(), runtime.handle()))
+            .block_on(api_sessions_cloud::store::open(&kind, dir.path(), runtime.handle()))
             .unwrap();
         let batches =
             prop::collection::vec(requests(40), 4).new_tree(&mut runner).unwrap().current();

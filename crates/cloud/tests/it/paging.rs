@@ -110,7 +110,7 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let store = runtime
-            .block_on(api_sessions_store::open(&StoreKind::Sqlite, dir.path(), runtime.handle()))
+            .block_on(api_sessions_cloud::store::open(&StoreKind::Sqlite, dir.path(), runtime.handle()))
             .unwrap();
         check(&*store, &first, &between);
     }
@@ -123,8 +123,9 @@ fn clickhouse_pages_show_each_unchanged_session_once() {
     let dir = tempfile::tempdir().unwrap();
     let kind =
         StoreKind::parse(&clickhouse_store(&url, &format!("paging_{:x}", now_ms()))).unwrap();
-    let store =
-        runtime.block_on(api_sessions_store::open(&kind, dir.path(), runtime.handle())).unwrap();
+    let store = runtime
+        .block_on(api_sessions_cloud::store::open(&kind, dir.path(), runtime.handle()))
+        .unwrap();
     let of = |n: u32| Request {
         session: n * 7 % 20,
         ago_ms: u64::from(n * 137 % 5_000),

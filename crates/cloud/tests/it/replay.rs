@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::support::{batch, clickhouse, clickhouse_store, record, session};
 use api_sessions_cloud_api::ingest::batch::{Period, parse};
 use api_sessions_store::clock::now_ms;
-use api_sessions_store::sqlite::SqliteStore;
 use api_sessions_store::{Batch, ReplayQuery, Store, StoreKind};
+use api_sessions_store_sqlite::SqliteStore;
 use serde_json::{Value, json};
 
 const DAY: u64 = 86_400_000;
@@ -19,7 +19,7 @@ fn open(runtime: &tokio::runtime::Runtime, dir: &std::path::Path) -> Arc<dyn Sto
         Some(url) => {
             let name = format!("replay_{:x}", now_ms());
             let kind = StoreKind::parse(&clickhouse_store(&url, &name)).unwrap();
-            let opened = api_sessions_store::open(&kind, dir, runtime.handle());
+            let opened = api_sessions_cloud::store::open(&kind, dir, runtime.handle());
             runtime.block_on(opened).unwrap()
         }
     }

@@ -1,0 +1,117 @@
+//! What goes on over time, and days as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use super::sql::{Connection, Sql, Value};
+use api_sessions_store::{ACTIVITY_MS, Activity, Day, DayHealth, StoreError};
+
+#[derive(Deserialize)]
+struct Stretch {
+    stretch: u64,
+    requests: u64,
+    stretch_attacks: u64,
+    stretch_denied: u64,
+}
+
+pub(super) fn read(
+    connection: &Connection,
+    from: u64,
+    to: u64,
+) -> Result<Vec<Activity>, StoreError> {
+    let table = &connection.tables.request;
+    let first = from / ACTIVITY_MS * ACTIVITY_MS;
+    let sql = Sql::new(format!(
+        "SELECT intDiv(ts, {ACTIVITY_MS}) * {ACTIVITY_MS} AS stretch, count() AS requests, \
+         countIf(attacked) AS stretch_attacks, sum(was_denied) AS stretch_denied \
+         FROM (SELECT ts, notEmpty(attacks) AS attacked, denied AS was_denied FROM {table} FINAL WHERE "
+    ))
+    .add(
+        "day >= toDate(?) AND day <= toDate(?) AND ts >= ?) GROUP BY stretch HAVING stretch <= ? ORDER BY stretch",
+        [
+            Value::Text(Day::of(first).to_string()),
+            Value::Text(Day::of(to.saturating_add(ACTIVITY_MS).min(MAX_MS)).to_string()),
+            first.into(),
+            to.min(MAX_MS).into(),
+        ],
+    );
+    let rows: Vec<Stretch> = connection.rows(sql)?;
+    let activity = |row: Stretch| Activity {
+        ts: row.stretch,
+        requests: row.requests,
+        attacks: row.stretch_attacks,
+        denied: row.stretch_denied,
+    };
+    Ok(rows.into_iter().map(activity).collect())
+}
+
+/// The last day that ClickHouse's `Date` knows in all versions.
+const MAX_MS: u64 = 4_102_358_400_000;
+
+#[derive(Deserialize)]
+struct OldDay {
+    name: String,
+}
+
+/// Deletes old days, on each server by itself: one that is away keeps its own until it is asked again.
+pub(super) fn drop_before(connection: &Connection, first: Day) -> Result<Vec<Day>, StoreError> {
+    let local = connection.tables.local_request();
+    let mut dropped = BTreeSet::new();
+    for server in connection.servers() {
+        let sql =
+            Sql::new(format!("SELECT DISTINCT toString(day) AS name FROM {local} WHERE day < "))
+                .add("toDate(?)", [Value::Text(first.to_string())]);
+        let old: Vec<OldDay> = match server.rows(sql) {
+            Ok(old) => old,
+            Err(error) if connection.cluster.is_some() => {
+                tracing::warn!("old days stay for now: {error}");
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        for day in old {
+            for statement in connection.tables.drop_day(&day.name) {
+                server.run(Sql::new(statement))?;
+            }
+            dropped.insert(day.name);
+        }
+    }
+    Ok(dropped.iter().filter_map(|day| Day::parse(day)).collect())
+}
+
+#[derive(Deserialize)]
+struct Partition {
+    name: String,
+    bytes: u64,
+}
+
+/// Days with their size on disk, over all servers that answer.
+pub(super) fn days(connection: &Connection) -> Result<Vec<DayHealth>, StoreError> {
+    let mut bytes: BTreeMap<String, u64> = BTreeMap::new();
+    let mut error = None;
+    let mut has_answer = false;
+    for server in connection.servers() {
+        let sql = Sql::new(format!(
+            "SELECT partition AS name, sum(bytes_on_disk) AS bytes FROM system.parts WHERE {} \
+             GROUP BY name ORDER BY name",
+            connection.tables.parts_of_request()
+        ));
+        match server.rows::<Partition>(sql) {
+            Ok(rows) => {
+                has_answer = true;
+                for row in rows {
+                    *bytes.entry(row.name.trim_matches('\'').to_owned()).or_default() += row.bytes;
+                }
+            }
+            Err(failed) => error = Some(failed),
+        }
+    }
+    match error {
+        Some(error) if !has_answer => Err(error),
+        _ => {
+            let day = |(day, bytes)| DayHealth { day, bytes, error: None };
+            Ok(bytes.into_iter().map(day).collect())
+        }
+    }
+}

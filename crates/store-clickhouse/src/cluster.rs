@@ -1,0 +1,215 @@
+//! The servers of a cluster, and their tables: each server makes its own, since `ON CLUSTER` needs a Keeper.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::schema::{self, Layout};
+use super::sql::{Connection, Sql};
+use api_sessions_store::StoreError;
+
+/// How often the servers are looked at: one that was away when tables were made gets them then.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// A server of the cluster, by its HTTP interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Server {
+    shard: u32,
+    /// `host` of `system.clusters`.
+    host: String,
+    /// The host with scheme and port of the address that was configured.
+    url: String,
+}
+
+/// What the servers have in common.
+#[derive(Clone)]
+pub(super) struct Cluster {
+    name: String,
+    servers: Vec<Server>,
+    layout: Layout,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    shard_num: u32,
+    host_name: String,
+}
+
+#[derive(Deserialize)]
+struct Count {
+    n: u64,
+}
+
+impl Cluster {
+    /// Reads the cluster's servers from the server of `connection`, and which tables they can have.
+    ///
+    /// # Errors
+    /// No server answers, the name is of no cluster, or the address cannot be made of a server's name.
+    pub(super) async fn read(connection: &Connection, name: &str) -> Result<Cluster, StoreError> {
+        // The database may not be there yet.
+        let unbound = connection.unbound();
+        let sql = Sql::new("SELECT shard_num, host_name FROM system.clusters WHERE cluster = ? ")
+            .bound([name.into()])
+            .add("ORDER BY shard_num, replica_num", []);
+        let rows: Vec<Row> = unbound.rows_async(sql).await?;
+        if rows.is_empty() {
+            return Err(StoreError::Unavailable(format!(
+                "clickhouse: \"{name}\" is no cluster of {}: see system.clusters",
+                connection.first_url()
+            )));
+        }
+        let servers = rows.into_iter().map(|row| {
+            let url = at_host(connection.first_url(), &row.host_name)?;
+            Ok(Server { shard: row.shard_num, host: row.host_name, url })
+        });
+        let servers = servers.collect::<Result<Vec<_>, StoreError>>()?;
+        let layout = layout(&unbound, name).await?;
+        Ok(Cluster { name: name.to_owned(), servers, layout })
+    }
+
+    /// A connection that asks the next server where one does not answer.
+    pub(super) fn connect(&self, connection: &Connection) -> Connection {
+        connection.with_urls(self.servers.iter().map(|server| &*server.url))
+    }
+
+    /// Makes the tables that servers lack, and the columns that tables lack. Servers that are away are named in
+    /// a warning and get theirs at a later look.
+    ///
+    /// # Errors
+    /// All servers of a shard are away; one refuses.
+    pub(super) async fn make(&self, connection: &Connection) -> Result<(), StoreError> {
+        let mut away: Vec<(&Server, String)> = Vec::new();
+        for server in &self.servers {
+            let one = connection.with_urls([&*server.url]);
+            if let Err(error) = one.ping().await {
+                away.push((server, error.to_string()));
+                continue;
+            }
+            schema::make_on(&one, self.layout).await.map_err(|error| {
+                StoreError::Unavailable(format!("{error} (server {})", server.host))
+            })?;
+        }
+        for (server, error) in &away {
+            tracing::warn!(
+                "cluster {}: server {} is away, its tables are checked when it is back: {error}",
+                self.name,
+                server.host
+            );
+        }
+        match self.shard_without(&away) {
+            None => Ok(()),
+            Some(shard) => Err(StoreError::Unavailable(format!(
+                "clickhouse: no server of shard {shard} of cluster {} answers: {}",
+                self.name,
+                away.iter().map(|(server, _)| &*server.host).collect::<Vec<_>>().join(", ")
+            ))),
+        }
+    }
+
+    /// A shard whose servers are all away.
+    fn shard_without(&self, away: &[(&Server, String)]) -> Option<u32> {
+        let is_away = |server: &&Server| away.iter().any(|(other, _)| other == server);
+        let shards = self.servers.iter().map(|server| server.shard);
+        shards.clone().find(|shard| {
+            self.servers
+                .iter()
+                .filter(|server| server.shard == *shard)
+                .all(|server| is_away(&server))
+        })
+    }
+
+    /// Rows may wait for a replica in the queue of the server that takes them: each shard has a server that
+    /// answers. Replicas of replicated tables fetch for themselves.
+    pub(super) async fn can_queue(&self, connection: &Connection) -> bool {
+        if self.layout != Layout::Plain {
+            return false;
+        }
+        let mut away = Vec::new();
+        for server in &self.servers {
+            if connection.with_urls([&*server.url]).ping().await.is_err() {
+                away.push((server, String::new()));
+            }
+        }
+        !away.is_empty() && self.shard_without(&away).is_none()
+    }
+
+    /// Looks at the servers from time to time, until the process ends.
+    pub(super) async fn keep_up(self, connection: Connection) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if let Err(error) = self.make(&connection).await {
+                tracing::warn!("{error}");
+            }
+        }
+    }
+}
+
+/// Replicated tables where the servers have a Keeper (or ZooKeeper) and the macros; else plain ones, each of
+/// which `Distributed` writes to all replicas. Tables that are there stay what they are.
+async fn layout(connection: &Connection, cluster: &str) -> Result<Layout, StoreError> {
+    let count = async |sql: Sql| -> Result<u64, StoreError> {
+        let rows: Vec<Count> = connection.rows_async(sql).await?;
+        Ok(rows.first().map_or(0, |row| row.n))
+    };
+    let there = Sql::new(
+        "SELECT count() AS n FROM system.tables WHERE name = 'request_local' AND database = ?",
+    )
+    .bound([connection.tables.database().into()]);
+    if count(there.clone()).await? > 0 {
+        let replicated = there.add(" AND engine LIKE 'Replicated%'", []);
+        return Ok(match count(replicated).await? {
+            0 => Layout::Plain,
+            _ => Layout::Replicated,
+        });
+    }
+    // The table is there only with a Keeper, and reading it fails where that is away.
+    let keeper = Sql::new(
+        "SELECT count() AS n FROM system.tables WHERE database = 'system' AND name = 'zookeeper'",
+    );
+    if count(keeper).await? == 0 {
+        return Ok(Layout::Plain);
+    }
+    let macros =
+        Sql::new("SELECT count() AS n FROM system.macros WHERE macro IN ('shard', 'replica')");
+    match count(macros).await? {
+        2 => Ok(Layout::Replicated),
+        _ => Err(StoreError::Unavailable(format!(
+            "clickhouse: the servers of cluster {cluster} have a Keeper, but not the macros shard and replica"
+        ))),
+    }
+}
+
+/// An address with another host.
+fn at_host(url: &str, host: &str) -> Result<String, StoreError> {
+    let wrong = || StoreError::Unavailable(format!("clickhouse: {host} is no host of an address"));
+    let mut url = url::Url::parse(url).map_err(|_| wrong())?;
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    url.set_host(Some(&host)).map_err(|_| wrong())?;
+    Ok(url.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_addressed_with_the_configured_scheme_and_port() {
+        assert_eq!(at_host("https://a:8443/", "b.example").unwrap(), "https://b.example:8443/");
+        assert_eq!(at_host("http://a:8123/", "::1").unwrap(), "http://[::1]:8123/");
+        assert!(at_host("http://a:8123/", "no host").is_err());
+    }
+
+    #[test]
+    fn a_shard_is_away_with_its_last_server() {
+        let server = |shard, host: &str| Server { shard, host: host.into(), url: host.into() };
+        let servers = vec![server(1, "a"), server(1, "b"), server(2, "c"), server(2, "d")];
+        let cluster = Cluster { name: "x".into(), servers: servers.clone(), layout: Layout::Plain };
+        let away = |hosts: &[usize]| {
+            let away: Vec<_> = hosts.iter().map(|at| (&servers[*at], String::new())).collect();
+            cluster.shard_without(&away)
+        };
+        assert_eq!(away(&[]), None);
+        assert_eq!(away(&[0, 2]), None);
+        assert_eq!(away(&[0, 2, 3]), Some(2));
+    }
+}

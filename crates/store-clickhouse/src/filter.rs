@@ -1,0 +1,82 @@
+//! Filters as conditions.
+
+use super::sql::{Sql, Value};
+use api_sessions_store::Day;
+use api_sessions_store::path_template;
+use api_sessions_store::query::{ANY_ATTACK, Filter};
+
+/// The days that a filter can match in, as a condition that partitions are chosen by.
+pub(super) fn days(filter: &Filter) -> Sql {
+    let mut sql = Sql::new("1");
+    if let Some(from) = filter.from {
+        sql = sql.add(" AND day >= toDate(?)", [Value::Text(Day::of(from).to_string())]);
+    }
+    if let Some(to) = filter.to {
+        sql = sql.add(" AND day <= toDate(?)", [Value::Text(Day::of(to).to_string())]);
+    }
+    sql
+}
+
+/// Conditions on a request, one for each filter by value that some request of a session must meet.
+pub(super) fn by_value(filter: &Filter) -> Vec<Sql> {
+    let mut all = Vec::new();
+    for (column, value) in [
+        ("app", &filter.application),
+        ("host", &filter.host),
+        ("ip", &filter.ip),
+        ("user", &filter.user),
+        ("role", &filter.role),
+        ("method", &filter.method),
+        ("ja4", &filter.ja4),
+    ] {
+        if let Some(value) = value {
+            // Of what may be NULL too: a condition is never NULL itself.
+            all.push(Sql::new("").add(&format!("ifNull({column} = ?, 0)"), [value.into()]));
+        }
+    }
+    if let Some(status) = filter.status {
+        let (first, last) = status.range();
+        let range = [Value::from(u64::from(first)), Value::from(u64::from(last))];
+        all.push(Sql::new("").add("(status >= ? AND status <= ?)", range));
+    }
+    if let Some(attack) = filter.attack.as_deref().filter(|attack| *attack != ANY_ATTACK) {
+        all.push(Sql::new("").add("has(attacks, ?)", [attack.into()]));
+    }
+    all
+}
+
+/// Of sessions: an endpoint's shape holds it, as it is or as a shape.
+pub(super) fn endpoint(part: &str) -> Sql {
+    let shape = path_template::endpoint(part);
+    Sql::new("").add(
+        "(positionCaseInsensitive(endpoint, ?) > 0 OR positionCaseInsensitive(endpoint, ?) > 0)",
+        [part.into(), Value::Text(shape)],
+    )
+}
+
+/// All of a filter on one request.
+pub(super) fn on_request(filter: &Filter) -> Sql {
+    let mut sql = days(filter);
+    if let Some(from) = filter.from {
+        sql = sql.add(" AND ts >= ?", [from.into()]);
+    }
+    if let Some(to) = filter.to {
+        sql = sql.add(" AND ts <= ?", [to.into()]);
+    }
+    for condition in by_value(filter) {
+        sql = sql.add(" AND ", []).then(condition);
+    }
+    if filter.attack.as_deref() == Some(ANY_ATTACK) {
+        sql = sql.add(" AND notEmpty(attacks)", []);
+    }
+    if let Some(denied) = filter.denied {
+        sql = sql.add(" AND denied = ?", [Value::from(u64::from(denied))]);
+    }
+    if let Some(part) = &filter.endpoint {
+        sql = sql.add(
+            " AND (positionCaseInsensitive(path, ?) > 0 OR positionCaseInsensitive(endpoint, ?) > 0)",
+            [part.into(), part.into()],
+        );
+    }
+    sql
+}

@@ -1,0 +1,154 @@
+//! Sessions in ClickHouse, for those who outgrow one machine: a server or a cluster, by its HTTP interface.
+//!
+//! Any number of processes may use one database side by side. Nothing is read before it is written and
+//! nothing is updated: requests are rows whose place ([`schema`]) says of which line of which batch they
+//! are, so that a batch that comes twice, even through two processes at once, is one.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod activity;
+mod cluster;
+mod control;
+mod detail;
+mod filter;
+mod replay;
+mod requests;
+mod row;
+mod schema;
+mod sessions;
+mod sql;
+mod writer;
+
+use api_sessions_store::{
+    Activity, Batch, ClickHouseOptions, Day, DayHealth, Identity, Page, Records, ReplayQuery,
+    Reply, RequestQuery, SessionDetail, SessionPage, SessionQuery, StoreError, StoreHealth,
+    StoredRequest, Visit,
+};
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use self::cluster::Cluster;
+use self::control::Known;
+use self::sql::{Connection, Sql};
+use self::writer::Job;
+
+/// Batches that wait for the writer; more wait in their senders.
+const WAITING: usize = 256;
+
+/// A store in ClickHouse.
+pub struct ClickHouseStore {
+    connection: Connection,
+    jobs: mpsc::Sender<Job>,
+    write_error: std::sync::Arc<Mutex<Option<String>>>,
+    known: Mutex<Known>,
+}
+
+impl ClickHouseStore {
+    /// Connects, and makes database and tables where they are not there. Its tasks run on `handle`, and its
+    /// methods block: they are called from threads that may.
+    ///
+    /// # Errors
+    /// The server does not answer or refuses; the tables were made by a newer version.
+    pub async fn open(
+        options: &ClickHouseOptions,
+        handle: &Handle,
+    ) -> Result<ClickHouseStore, StoreError> {
+        let connection = Connection::new(options, handle.clone())?;
+        let connection = match &options.cluster {
+            None => {
+                schema::make(&connection).await?;
+                connection
+            }
+            Some(name) => {
+                let cluster = Cluster::read(&connection, name).await?;
+                cluster.make(&connection).await?;
+                handle.spawn(cluster.clone().keep_up(connection.clone()));
+                connection.to_cluster(cluster)
+            }
+        };
+        let (jobs, queue) = mpsc::channel(WAITING);
+        let write_error = std::sync::Arc::new(Mutex::new(None));
+        handle.spawn(writer::run(queue, connection.clone(), write_error.clone()));
+        Ok(ClickHouseStore { connection, jobs, write_error, known: Mutex::default() })
+    }
+
+    /// Version of the server.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn server_version(&self) -> Result<String, StoreError> {
+        #[derive(serde::Deserialize)]
+        struct Version {
+            version: String,
+        }
+        let rows: Vec<Version> = self.connection.rows(Sql::new("SELECT version() AS version"))?;
+        Ok(rows.into_iter().next().map(|row| row.version).unwrap_or_default())
+    }
+}
+
+impl Records for ClickHouseStore {
+    fn append(&self, batch: Batch, reply: Reply) {
+        if let Err(error) = self.jobs.blocking_send(Job { batch, reply }) {
+            (error.0.reply)(Err(StoreError::Unavailable("the writer has stopped".into())));
+        }
+    }
+
+    fn sessions(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
+        sessions::page(&self.connection, query)
+    }
+
+    fn session(&self, session: &str) -> Result<Option<SessionDetail>, StoreError> {
+        let sessions = [session.to_owned()];
+        let details = detail::read(&self.connection, &sessions, &Default::default(), true)?;
+        Ok(details.into_iter().next())
+    }
+
+    fn requests(&self, query: &RequestQuery) -> Result<Page<StoredRequest>, StoreError> {
+        requests::page(&self.connection, query)
+    }
+
+    fn request(&self, id: &str) -> Result<Option<StoredRequest>, StoreError> {
+        requests::by_id(&self.connection, id)
+    }
+
+    fn identity(&self, session: &str) -> Result<Identity, StoreError> {
+        Ok(Identity { session: session.to_owned(), ..Identity::default() })
+    }
+
+    fn other_ids(&self, _session: &str) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn split(&self, _alias: &str) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    fn activity(&self, from: u64, to: u64) -> Result<Vec<Activity>, StoreError> {
+        activity::read(&self.connection, from, to)
+    }
+
+    fn replay(
+        &self,
+        query: &ReplayQuery,
+        visit: &mut Visit<'_>,
+    ) -> Result<Vec<String>, StoreError> {
+        replay::run(&self.connection, query, visit).map(|()| Vec::new())
+    }
+
+    fn drop_before(&self, first: Day) -> Result<Vec<Day>, StoreError> {
+        activity::drop_before(&self.connection, first)
+    }
+
+    fn health(&self) -> StoreHealth {
+        let write_error = self.write_error.lock().clone();
+        match activity::days(&self.connection) {
+            Ok(days) => StoreHealth { days, write_error },
+            Err(error) => {
+                let day = DayHealth { error: Some(error.to_string()), ..DayHealth::default() };
+                StoreHealth { days: vec![day], write_error }
+            }
+        }
+    }
+}

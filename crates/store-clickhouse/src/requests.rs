@@ -1,0 +1,54 @@
+//! Requests of a session in order, and one request by its id.
+
+use super::filter;
+use super::row::{COLUMNS, Row};
+use super::sql::{Connection, Sql, Value};
+use api_sessions_store::query::{Paged, RequestQuery};
+use api_sessions_store::{Page, StoreError, StoredRequest, cursor};
+
+pub(super) fn page(
+    connection: &Connection,
+    query: &RequestQuery,
+) -> Result<Page<StoredRequest>, StoreError> {
+    let table = &connection.tables.request;
+    let mut sql = Sql::new(format!("SELECT {COLUMNS} FROM {table} FINAL WHERE "))
+        .then(filter::on_request(&query.filter))
+        .add(" AND session = ?", [(&query.session).into()]);
+    if let Some(position) = query.verify_cursor("clickhouse")? {
+        let (ts, batch, line) = read_position(&position).ok_or_else(cursor::invalid)?;
+        let beyond = if query.descending { "<" } else { ">" };
+        let place = [ts.into(), Value::Text(batch), line.into()];
+        sql = sql.add(&format!(" AND (ts, batch, line) {beyond} (?, ?, ?)"), place);
+    }
+    let order = if query.descending { "ts DESC, batch DESC, line DESC" } else { "ts, batch, line" };
+    // One more than the page, to know whether there is another page.
+    sql = sql.add(&format!(" ORDER BY {order} LIMIT {}", query.limit + 1), []);
+    let mut rows: Vec<Row> = connection.rows(sql)?;
+    let more = rows.len() > query.limit;
+    rows.truncate(query.limit);
+    let next = rows.last().filter(|_| more).map(|row| {
+        let position = [&row.ts.to_string(), &row.batch, &row.line.to_string()];
+        query.sign_cursor("clickhouse", &position.map(String::as_str))
+    });
+    let items = rows.into_iter().map(StoredRequest::from).collect();
+    Ok(Page { items, next, incomplete: Vec::new() })
+}
+
+fn read_position(position: &[String]) -> Option<(u64, String, u64)> {
+    match position {
+        [ts, batch, line] => Some((ts.parse().ok()?, batch.clone(), line.parse().ok()?)),
+        _ => None,
+    }
+}
+
+pub(super) fn by_id(
+    connection: &Connection,
+    id: &str,
+) -> Result<Option<StoredRequest>, StoreError> {
+    let table = &connection.tables.request;
+    // The rows of a request that came twice are the same: no need to merge all others.
+    let sql = Sql::new(format!("SELECT {COLUMNS}, content FROM {table} WHERE id = "))
+        .add("? ORDER BY day DESC, ts LIMIT 1", [id.into()]);
+    let rows: Vec<Row> = connection.rows(sql)?;
+    Ok(rows.into_iter().next().map(StoredRequest::from))
+}

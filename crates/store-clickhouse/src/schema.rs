@@ -1,0 +1,339 @@
+//! Tables, and how they come to be. What today's servers have and old ones lack is used where it is there.
+//!
+//! `request` is a ReplacingMergeTree whose key ends with batch and line: the same line stored twice is one
+//! row once parts are merged, and reads use `FINAL` until then.
+
+use serde::Deserialize;
+
+use super::ClickHouseOptions;
+use super::row::RECORD_COLUMNS;
+use super::sql::{Connection, Sql};
+use api_sessions_store::StoreError;
+
+/// Version of these tables. A column more is none: it is added where it is not there.
+const VERSION: u32 = 2;
+
+/// First year and month of servers that know `LowCardinality`, codecs, data-skipping indexes and
+/// `fsync_after_insert` without asking.
+const MODERN: (u32, u32) = (21, 3);
+
+/// Names of the tables that statements read and write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tables {
+    database: String,
+    cluster: Option<String>,
+    pub(super) request: String,
+    pub(super) batch: String,
+}
+
+/// `{record}`: a column for each field of a record.
+const REQUEST: &str = "(
+    day Date, batch String, line UInt32, endpoint String{record}, content String,
+    arrived UInt64 DEFAULT 0
+)";
+const BATCH: &str = "(day Date, key String, requests UInt32)";
+const TOKEN: &str =
+    "(id Int64, hash String, role String, label String, created UInt64, revoked UInt8)";
+const DENY_CHANGE: &str =
+    "(seq UInt64, ts UInt64, action String, author String, session String, entry String)";
+/// Of `parameters` and `rules`.
+const DOCUMENT: &str = "(seq UInt64, ts UInt64, author String, document String)";
+const SCHEMA_VERSION: &str = "(version UInt32)";
+
+/// How the tables of a server relate to those of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// One server.
+    Single,
+    /// A cluster without a Keeper: `Distributed` tables write to all replicas of a shard.
+    Plain,
+    /// A cluster with a Keeper: replicas fetch from each other.
+    Replicated,
+}
+
+/// A table: name, columns, `ORDER BY`, and by what rows are spread over shards.
+struct Table {
+    name: &'static str,
+    columns: String,
+    order: &'static str,
+    shard_by: &'static str,
+}
+
+impl Table {
+    /// By days, of which one is deleted as a whole.
+    fn has_days(&self) -> bool {
+        matches!(self.name, "request" | "batch")
+    }
+}
+
+impl Tables {
+    pub(super) fn new(options: &ClickHouseOptions) -> Tables {
+        Tables {
+            database: options.database.clone(),
+            cluster: options.cluster.clone(),
+            request: "request".into(),
+            batch: "batch".into(),
+        }
+    }
+
+    pub(super) fn database(&self) -> &str {
+        &self.database
+    }
+
+    fn all(modern: bool) -> [Table; 7] {
+        let word = if modern { "LowCardinality(String)" } else { "String" };
+        let request = REQUEST.replace("{record}", RECORD_COLUMNS).replace("{word}", word);
+        let table = |name, columns: &str, order, shard_by| Table {
+            name,
+            columns: columns.to_owned(),
+            order,
+            shard_by,
+        };
+        [
+            table("request", &request, "(session, ts, batch, line)", "session"),
+            table("batch", BATCH, "key", "key"),
+            table("token", TOKEN, "(id, revoked)", "id"),
+            table("deny_change", DENY_CHANGE, "(session, seq)", "session"),
+            table("parameters", DOCUMENT, "seq", "seq"),
+            table("rules", DOCUMENT, "seq", "seq"),
+            table("schema_version", SCHEMA_VERSION, "version", "version"),
+        ]
+    }
+
+    /// Statements that make database and tables on one server; `modern`: it knows what old ones do not.
+    pub(super) fn statements(&self, layout: Layout, modern: bool) -> Vec<String> {
+        let database = &self.database;
+        let index =
+            if modern { ", INDEX id_bloom id TYPE bloom_filter GRANULARITY 4)" } else { ")" };
+        // Acknowledged is on the disk; elsewhere replicas are what outlives a power cut.
+        let settings = if modern { " SETTINGS fsync_after_insert = 1" } else { "" };
+        let mut all = vec![format!("CREATE DATABASE IF NOT EXISTS {database}")];
+        for table in Self::all(modern) {
+            let Table { name, columns, order, shard_by } = &table;
+            let partition = if table.has_days() { " PARTITION BY day" } else { "" };
+            let indexed = match columns.strip_suffix(')') {
+                Some(open) if *name == "request" => format!("{open}{index}"),
+                _ => columns.clone(),
+            };
+            // Without shards of its own, a small table is a copy on each server.
+            let is_spread = match layout {
+                Layout::Single => false,
+                Layout::Plain => true,
+                Layout::Replicated => table.has_days(),
+            };
+            let local = if is_spread { format!("{name}_local") } else { (*name).to_owned() };
+            let engine = match layout {
+                Layout::Single | Layout::Plain => "ReplacingMergeTree".to_owned(),
+                Layout::Replicated => {
+                    let (path, replica) = match is_spread {
+                        true => ("/clickhouse/tables/{shard}/{database}/{table}", "{replica}"),
+                        false => ("/clickhouse/tables/all/{database}/{table}", "{shard}-{replica}"),
+                    };
+                    format!("ReplicatedReplacingMergeTree('{path}', '{replica}')")
+                }
+            };
+            all.push(format!(
+                "CREATE TABLE IF NOT EXISTS {database}.{local} {indexed} ENGINE = {engine}{partition} ORDER BY {order}{settings}"
+            ));
+            if let Some(cluster) = self.cluster.as_ref().filter(|_| is_spread) {
+                all.push(format!(
+                    "CREATE TABLE IF NOT EXISTS {database}.{name} {columns} ENGINE = Distributed({cluster}, {database}, {local}, cityHash64({shard_by}))"
+                ));
+            }
+        }
+        all
+    }
+
+    /// Deletes a day of both tables that have days, on one server.
+    pub(super) fn drop_day(&self, day: &str) -> Vec<String> {
+        let local = if self.cluster.is_some() { "_local" } else { "" };
+        ["request", "batch"]
+            .map(|name| {
+                format!("ALTER TABLE {}.{name}{local} DROP PARTITION '{day}'", self.database)
+            })
+            .into()
+    }
+
+    /// Statements that add a column of `request` to a table that lacks it. The table that hands on comes
+    /// last: it asks the others for the column.
+    fn add_column(&self, name: &str, kind: &str) -> Vec<(&'static str, String)> {
+        let tables: &[&str] =
+            if self.cluster.is_some() { &["request_local", "request"] } else { &["request"] };
+        let add = |table: &&'static str| {
+            (*table, format!("ALTER TABLE {}.{table} ADD COLUMN {name} {kind}", self.database))
+        };
+        tables.iter().map(add).collect()
+    }
+
+    /// The table with a server's own requests.
+    pub(super) fn local_request(&self) -> &'static str {
+        if self.cluster.is_some() { "request_local" } else { "request" }
+    }
+
+    /// Condition on `system.parts` for a server's own requests.
+    pub(super) fn parts_of_request(&self) -> String {
+        let table = self.local_request();
+        format!("active AND database = '{}' AND table = '{table}'", self.database)
+    }
+}
+
+/// `26.9.2.1` is of year 26, month 9.
+fn year_month(version: &str) -> (u32, u32) {
+    let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// Makes what is not there on the one server.
+pub(super) async fn make(connection: &Connection) -> Result<(), StoreError> {
+    make_on(connection, Layout::Single).await
+}
+
+/// Makes what one server does not have, and the columns that its tables lack.
+pub(super) async fn make_on(connection: &Connection, layout: Layout) -> Result<(), StoreError> {
+    #[derive(Deserialize)]
+    struct Server {
+        version: String,
+    }
+    #[derive(Deserialize)]
+    struct Made {
+        version: u32,
+    }
+    let unbound = connection.unbound();
+    let server: Vec<Server> = unbound.rows_async(Sql::new("SELECT version() AS version")).await?;
+    let version = server.first().map(|server| server.version.as_str()).unwrap_or_default();
+    let modern = year_month(version) >= MODERN;
+    for statement in connection.tables.statements(layout, modern) {
+        unbound.run_async(Sql::new(statement)).await?;
+    }
+    add_missing_columns(connection, modern).await?;
+    // Of this server alone: others may be away.
+    let table = if layout == Layout::Plain { "schema_version_local" } else { "schema_version" };
+    let made: Vec<Made> = connection
+        .rows_async(Sql::new(format!("SELECT max(version) AS version FROM {table}")))
+        .await?;
+    match made.first().map_or(0, |made| made.version) {
+        VERSION => Ok(()),
+        older if older < VERSION => {
+            let now = [serde_json::json!({ "version": VERSION })];
+            connection.insert_async(table, &now).await
+        }
+        newer => Err(StoreError::Unavailable(format!(
+            "clickhouse: made by a newer version of api-sessions-cloud (tables {newer}, this one knows {VERSION})"
+        ))),
+    }
+}
+
+/// Brings tables of an older version up to date: a column that a record has and the table lacks is added.
+async fn add_missing_columns(connection: &Connection, modern: bool) -> Result<(), StoreError> {
+    #[derive(Deserialize)]
+    struct Column {
+        table: String,
+        name: String,
+    }
+    let database = connection.tables.database().to_owned();
+    let there = async || -> Result<Vec<Column>, StoreError> {
+        let sql = Sql::new("SELECT table, name FROM system.columns WHERE database = ?")
+            .bound([(&database).into()]);
+        connection.rows_async(sql).await
+    };
+    let known = there().await?;
+    let [request, ..] = Tables::all(modern);
+    for (name, kind) in columns(&request.columns) {
+        for (table, add) in connection.tables.add_column(name, kind) {
+            let has = |all: &[Column]| all.iter().any(|at| at.table == table && at.name == name);
+            if has(&known) {
+                continue;
+            }
+            // Another process may have been faster, which is an error only in its words.
+            if let Err(error) = connection.run_async(Sql::new(add)).await
+                && !has(&there().await?)
+            {
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Names and types of a list of columns.
+fn columns(list: &str) -> impl Iterator<Item = (&str, &str)> {
+    let list = list.trim().trim_start_matches('(');
+    list.strip_suffix(')')
+        .unwrap_or(list)
+        .split(',')
+        .filter_map(|column| column.trim().split_once(' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tables(cluster: Option<&str>) -> Tables {
+        let cluster = cluster.map(str::to_owned);
+        Tables::new(&ClickHouseOptions { database: "d".into(), cluster, ..Default::default() })
+    }
+
+    #[test]
+    fn one_server_has_plain_tables() {
+        let all = tables(None).statements(Layout::Single, false);
+        assert_eq!(all.len(), 8);
+        assert!(all.iter().all(|text| !text.contains("CLUSTER") && !text.contains("Replicated")));
+        assert!(all.iter().all(|text| !text.contains("LowCardinality") && !text.contains('{')));
+        assert!(all[1].contains(
+            "ENGINE = ReplacingMergeTree PARTITION BY day ORDER BY (session, ts, batch, line)"
+        ));
+    }
+
+    #[test]
+    fn no_statement_needs_a_keeper_but_those_of_replicated_tables() {
+        let plain = tables(Some("main")).statements(Layout::Plain, true);
+        assert!(plain.iter().all(|text| !text.contains("ON CLUSTER")), "{plain:#?}");
+        assert!(plain.iter().all(|text| !text.contains("Replicated")), "{plain:#?}");
+        let distributed: Vec<_> =
+            plain.iter().filter(|text| text.contains("Distributed")).collect();
+        assert_eq!(distributed.len(), 7, "each table has all of its rows on some shard");
+        assert!(
+            distributed[0]
+                .ends_with("ENGINE = Distributed(main, d, request_local, cityHash64(session))")
+        );
+        assert!(!distributed[0].contains("INDEX"), "an index is the local table's");
+    }
+
+    #[test]
+    fn replicated_tables_have_shards_by_session_and_copies_of_what_is_small() {
+        let all = tables(Some("main")).statements(Layout::Replicated, true);
+        let distributed = all.iter().filter(|text| text.contains("Distributed"));
+        assert_eq!(distributed.count(), 2);
+        assert!(all.iter().any(|text| {
+            text.contains("'/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}'")
+        }));
+        assert!(all.iter().any(|text| {
+            text.contains("request_local")
+                && text.contains("'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'")
+        }));
+        assert!(tables(Some("main")).drop_day("2026-11-24")[0].contains("d.request_local DROP"));
+    }
+
+    #[test]
+    fn the_table_that_hands_on_gets_its_new_column_last() {
+        let steps = tables(Some("main")).add_column("ja4", "String");
+        assert_eq!(steps[0].1, "ALTER TABLE d.request_local ADD COLUMN ja4 String");
+        assert_eq!(steps[1].1, "ALTER TABLE d.request ADD COLUMN ja4 String");
+        assert_eq!(tables(None).add_column("ja4", "String").len(), 1);
+    }
+
+    #[test]
+    fn columns_are_read_from_their_list() {
+        let [request, ..] = Tables::all(false);
+        let all: Vec<_> = columns(&request.columns).collect();
+        assert_eq!(all.first(), Some(&("day", "Date")));
+        assert_eq!(all.last(), Some(&("arrived", "UInt64 DEFAULT 0")));
+        assert!(all.contains(&("upstream_ms", "Nullable(UInt64)")));
+    }
+
+    #[test]
+    fn versions_compare() {
+        assert!(year_month("18.16.1") < MODERN && year_month("26.9.2.1") >= MODERN);
+        assert_eq!(year_month("?"), (0, 0));
+    }
+}

@@ -1,0 +1,144 @@
+//! The list of sessions: day parts by session and day, then sessions by their parts.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::sql::{Connection, Sql, Value};
+use super::{detail, filter};
+use api_sessions_store::query::{ANY_ATTACK, Filter, Paged, SessionQuery, Sort};
+use api_sessions_store::{MAX_TOTAL, SessionPage, StoreError, cursor};
+
+/// Position of the last item of the previous page.
+struct After {
+    value: i64,
+    session: String,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    session: String,
+    value: i64,
+}
+
+#[derive(Deserialize)]
+struct Total {
+    total: u64,
+}
+
+pub(super) fn page(
+    connection: &Connection,
+    query: &SessionQuery,
+) -> Result<SessionPage, StoreError> {
+    let after = match query.verify_cursor("clickhouse")? {
+        None => None,
+        Some(position) => Some(read_position(&position).ok_or_else(cursor::invalid)?),
+    };
+    let sessions = sessions(&connection.tables.request, &query.filter);
+    let most = MAX_TOTAL + 1;
+    let total = Sql::new("SELECT count() AS total FROM (SELECT 1 FROM (")
+        .then(sessions.clone())
+        .add(&format!(") LIMIT {most})"), []);
+    let total: Vec<Total> = connection.rows(total)?;
+    let total =
+        total.first().ok_or_else(|| StoreError::Unavailable("clickhouse: no total".into()))?;
+
+    let (order, beyond) = if query.ascending { ("ASC", ">") } else { ("DESC", "<") };
+    let value = match query.sort {
+        Sort::LastTs => "last_ts",
+        Sort::FirstTs => "first_ts",
+        Sort::Requests => "requests",
+        Sort::Attacks => "attacks",
+        Sort::Denied => "denied",
+        Sort::Duration => "(last_ts - first_ts)",
+    };
+    let mut sql = Sql::new(format!("SELECT session, toInt64({value}) AS value FROM ("))
+        .then(sessions)
+        .add(") WHERE 1", []);
+    if let Some(after) = &after {
+        let place = [after.value.into(), after.value.into(), Value::from(&after.session)];
+        sql = sql.add(&format!(" AND (value {beyond} ? OR (value = ? AND session > ?))"), place);
+    }
+    // One more than the page, to know whether there is another page.
+    let limit = query.limit + 1;
+    sql = sql.add(&format!(" ORDER BY value {order}, session ASC LIMIT {limit}"), []);
+    let mut found: Vec<Found> = connection.rows(sql)?;
+    let more = found.len() > query.limit;
+    found.truncate(query.limit);
+    let next = found
+        .last()
+        .filter(|_| more)
+        .map(|last| query.sign_cursor("clickhouse", &[&last.value.to_string(), &last.session]));
+    let ids: Vec<String> = found.into_iter().map(|found| found.session).collect();
+    let details = detail::read(connection, &ids, &query.filter, false)?;
+    let mut by_id: HashMap<String, _> = details
+        .into_iter()
+        .map(|detail| (detail.summary.session.clone(), detail.summary))
+        .collect();
+    let sessions = ids.iter().filter_map(|id| by_id.remove(id)).collect();
+    Ok(SessionPage {
+        total: total.total.min(MAX_TOTAL),
+        total_is_lower_bound: total.total > MAX_TOTAL,
+        sessions,
+        next,
+        incomplete: Vec::new(),
+    })
+}
+
+fn read_position(position: &[String]) -> Option<After> {
+    match position {
+        [value, session] => Some(After { value: value.parse().ok()?, session: session.clone() }),
+        _ => None,
+    }
+}
+
+/// The sessions that match, one row each, with their counts.
+fn sessions(table: &str, wanted: &Filter) -> Sql {
+    let mut conditions = filter::by_value(wanted);
+    conditions.extend(wanted.endpoint.as_deref().map(filter::endpoint));
+    // Parts: what each day knows of a session.
+    let mut parts = Sql::new(
+        "SELECT session, min(ts) AS part_first, max(ts) AS part_last, count() AS part_requests, \
+         countIf(notEmpty(attacks)) AS part_attacks, sum(denied) AS part_denied",
+    );
+    for (n, condition) in conditions.iter().enumerate() {
+        parts = parts.add(", max(", []).then(condition.clone()).add(&format!(") AS met_{n}"), []);
+    }
+    parts = parts.add(&format!(" FROM {table} FINAL WHERE "), []).then(filter::days(wanted));
+    if let Some(session) = &wanted.session {
+        parts = parts.add(" AND session = ?", [session.into()]);
+    }
+    // Only sessions that may match are grouped at all. In a cluster their ids are found once for all shards.
+    for condition in &conditions {
+        parts = parts
+            .add(&format!(" AND session GLOBAL IN (SELECT session FROM {table} WHERE "), [])
+            .then(filter::days(wanted))
+            .add(" AND ", [])
+            .then(condition.clone())
+            .add(")", []);
+    }
+    parts = parts.add(" GROUP BY session, day", []);
+
+    let mut sql = Sql::new(
+        "SELECT session, min(part_first) AS first_ts, max(part_last) AS last_ts, \
+         sum(part_requests) AS requests, sum(part_attacks) AS attacks, sum(part_denied) AS denied FROM (",
+    )
+    .then(parts)
+    .add(") GROUP BY session HAVING 1", []);
+    for n in 0..conditions.len() {
+        sql = sql.add(&format!(" AND max(met_{n}) = 1"), []);
+    }
+    if wanted.from.is_some() || wanted.to.is_some() {
+        let (from, to) = (wanted.from.unwrap_or(0), wanted.to.unwrap_or(i64::MAX as u64));
+        let period = [from.into(), to.into()];
+        sql = sql.add(" AND max(part_last >= ? AND part_first <= ?) = 1", period);
+    }
+    if wanted.attack.as_deref() == Some(ANY_ATTACK) {
+        sql = sql.add(" AND max(part_attacks) > 0", []);
+    }
+    match wanted.denied {
+        Some(true) => sql.add(" AND sum(part_denied) > 0", []),
+        Some(false) => sql.add(" AND sum(part_denied) = 0", []),
+        None => sql,
+    }
+}

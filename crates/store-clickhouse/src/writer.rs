@@ -1,0 +1,138 @@
+//! The task that inserts: all batches that wait go in one statement, which is what ClickHouse likes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::Receiver;
+
+use super::row::NewRow;
+use super::sql::{Connection, Sql};
+use api_sessions_store::clock::now_ms;
+use api_sessions_store::{Batch, Day, Reply, StoreError, Stored};
+
+/// Requests of one statement, about.
+const ENOUGH: usize = 50_000;
+
+/// A batch, and whom to tell.
+pub(super) struct Job {
+    pub(super) batch: Batch,
+    pub(super) reply: Reply,
+}
+
+/// Inserts until nobody sends any more.
+pub(super) async fn run(
+    mut queue: Receiver<Job>,
+    connection: Connection,
+    write_error: Arc<Mutex<Option<String>>>,
+) {
+    while let Some(first) = queue.recv().await {
+        let mut requests = first.batch.requests.len();
+        let mut jobs = vec![first];
+        while requests < ENOUGH {
+            let Ok(job) = queue.try_recv() else { break };
+            requests += job.batch.requests.len();
+            jobs.push(job);
+        }
+        let (batches, replies): (Vec<_>, Vec<_>) =
+            jobs.into_iter().map(|job| (job.batch, job.reply)).unzip();
+        let result = store(&connection, &batches).await;
+        *write_error.lock() = result.as_ref().err().map(ToString::to_string);
+        match result {
+            Ok(all) => replies.into_iter().zip(all).for_each(|(reply, stored)| reply(Ok(stored))),
+            Err(error) => {
+                let text = error.to_string();
+                replies
+                    .into_iter()
+                    .for_each(|reply| reply(Err(StoreError::Unavailable(text.clone()))));
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct NewBatch<'b> {
+    day: String,
+    key: &'b str,
+    requests: u32,
+}
+
+#[derive(Deserialize)]
+struct KnownBatch {
+    key: String,
+    requests: u64,
+}
+
+/// Stores batches, each once. The rows come first: a batch is known once all of it is there; if this ends
+/// in between, the same rows come again and replace themselves.
+async fn store(connection: &Connection, batches: &[Batch]) -> Result<Vec<Stored>, StoreError> {
+    let named: Vec<String> = batches.iter().filter_map(|batch| batch.key.clone()).collect();
+    let mut known: HashMap<String, u64> = HashMap::new();
+    if !named.is_empty() {
+        let table = &connection.tables.batch;
+        let sql =
+            Sql::new(format!("SELECT key, max(requests) AS requests FROM {table} WHERE key IN "))
+                .list(&named)
+                .add(" GROUP BY key", []);
+        let found: Vec<KnownBatch> = connection.rows_async(sql).await?;
+        known.extend(found.into_iter().map(|batch| (batch.key, batch.requests)));
+    }
+    let unnamed = unnamed()?;
+    let mut names = Vec::with_capacity(batches.len());
+    let mut stored = Vec::with_capacity(batches.len());
+    let mut new = Vec::new();
+    let day = Day::of(now_ms()).to_string();
+    for (n, batch) in batches.iter().enumerate() {
+        let requests = batch.requests.len() as u64;
+        let name = batch.key.clone().unwrap_or_else(|| format!("{unnamed}-{n}"));
+        let answer = match known.get(&name) {
+            Some(_) => Stored { stored: 0, duplicates: requests },
+            None => {
+                new.push(n);
+                // One that was cut comes again: the same lines replace themselves, the others are new.
+                if batch.cut.is_none() {
+                    known.insert(name.clone(), requests);
+                }
+                Stored { stored: requests, duplicates: 0 }
+            }
+        };
+        names.push(name);
+        stored.push(answer);
+    }
+    let arrived = now_ms();
+    let of_batch = |n: &usize| names.get(*n).zip(batches.get(*n));
+    let rows: Vec<NewRow<'_>> = new
+        .iter()
+        .filter_map(of_batch)
+        .flat_map(|(name, batch)| {
+            batch.requests.iter().map(move |request| NewRow::new(name, request, arrived))
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(stored);
+    }
+    connection.insert_async(&connection.tables.request, &rows).await?;
+    let marks: Vec<NewBatch<'_>> = new
+        .iter()
+        .filter_map(of_batch)
+        .filter(|(_, batch)| batch.key.is_some() && batch.cut.is_none())
+        .map(|(name, batch)| NewBatch {
+            day: day.clone(),
+            key: name,
+            requests: u32::try_from(batch.requests.len()).unwrap_or(u32::MAX),
+        })
+        .collect();
+    if !marks.is_empty() {
+        connection.insert_async(&connection.tables.batch, &marks).await?;
+    }
+    Ok(stored)
+}
+
+/// A name for batches without one, that no other has.
+fn unnamed() -> Result<String, StoreError> {
+    let random = getrandom::u64()
+        .map_err(|error| StoreError::Unavailable(format!("no randomness: {error}")))?;
+    Ok(format!("~{random:016x}"))
+}

@@ -1,0 +1,99 @@
+//! What answers questions about a segment: of an open one, what is in memory; of a closed one, what is known of its
+//! file.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::bloom::Bloom;
+use super::live::Live;
+use super::requests::damaged;
+use super::spans::{self, Link};
+use api_sessions_store::Day;
+
+/// What answers questions about a segment.
+#[derive(Clone)]
+pub(super) enum Index {
+    Open(Arc<RwLock<Live>>),
+    Closed(Arc<Closed>),
+}
+
+/// A closed segment.
+#[derive(Debug)]
+pub(super) struct Closed {
+    /// How many requests and sessions it has.
+    pub(super) requests: u64,
+    pub(super) sessions: u32,
+    /// Start of its oldest and of its newest request, ms since 1970.
+    pub(super) first: u64,
+    pub(super) last: u64,
+    /// Its sessions and batches.
+    pub(super) bloom: Bloom,
+}
+
+impl Index {
+    /// Reads the index of a segment of this day, and its links.
+    pub(super) fn load(connection: &Connection, day: Day) -> rusqlite::Result<(Index, Vec<Link>)> {
+        let index = match Closed::load(connection)? {
+            Some(closed) => Index::Closed(Arc::new(closed)),
+            None => {
+                let mut live = Live::new(day.start());
+                live.catch_up(connection)?;
+                Index::Open(Arc::new(RwLock::new(live)))
+            }
+        };
+        Ok((index, spans::load(connection)?))
+    }
+
+    /// How many sessions there are.
+    pub(super) fn sessions(&self) -> u32 {
+        match self {
+            Index::Open(live) => u32::try_from(live.read().sessions.len()).unwrap_or(u32::MAX),
+            Index::Closed(closed) => closed.sessions,
+        }
+    }
+
+    /// Times of the oldest and of the newest request, ms since 1970.
+    pub(super) fn times(&self) -> (u64, u64) {
+        match self {
+            Index::Open(live) => {
+                let live = live.read();
+                (live.first, live.last)
+            }
+            Index::Closed(closed) => (closed.first, closed.last),
+        }
+    }
+}
+
+impl Closed {
+    /// Reads it; `None`: the segment is open.
+    fn load(connection: &Connection) -> rusqlite::Result<Option<Closed>> {
+        let mut value = connection.prepare_cached("SELECT value FROM segment WHERE name = ?")?;
+        let bloom: Option<Vec<u8>> = value.query_row(["bloom"], |row| row.get(0)).optional()?;
+        let Some(bloom) = bloom else { return Ok(None) };
+        let mut number = |name: &str| value.query_row([name], |row| row.get::<_, i64>(0));
+        Ok(Some(Closed {
+            requests: number("requests")? as u64,
+            sessions: u32::try_from(number("sessions")?).map_err(|_| damaged())?,
+            first: number("first_ts")? as u64,
+            last: number("last_ts")? as u64,
+            bloom: Bloom::from_bytes(&bloom).ok_or_else(damaged)?,
+        }))
+    }
+
+    /// Stores it, in the transaction that closes the segment.
+    pub(super) fn store(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut insert = connection.prepare("INSERT OR REPLACE INTO segment VALUES (?, ?)")?;
+        for (name, value) in [
+            ("requests", self.requests as i64),
+            ("sessions", i64::from(self.sessions)),
+            ("first_ts", self.first as i64),
+            ("last_ts", self.last as i64),
+        ] {
+            insert.execute(params![name, value])?;
+        }
+        // With this the segment is closed.
+        insert.execute(params!["bloom", self.bloom.to_bytes()]).map(|_| ())
+    }
+}

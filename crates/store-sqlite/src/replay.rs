@@ -1,0 +1,126 @@
+//! Requests of all sessions in the order they started.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use rusqlite::{Connection, params};
+
+use super::activity;
+use super::requests::damaged;
+use super::row::{self, Column, SELECT};
+use super::segment::{Segment, incomplete};
+use super::strings::Strings;
+use api_sessions_store::replay::{CHUNK, SLICE, Visit, slices};
+use api_sessions_store::{Activity, ReplayQuery, StoredRequest};
+
+/// Calls `visit` with the requests of a period; `segments` are those of its days, and `activity` is what they have
+/// in it. Gives the days that could not be read completely.
+pub(super) fn run(
+    segments: &[Segment],
+    query: &ReplayQuery,
+    activity: &[Activity],
+    visit: &mut Visit<'_>,
+) -> Vec<String> {
+    for slice in slices(query, activity, SLICE) {
+        if run_slice(segments, query.with_rules, slice, visit).is_break() {
+            break;
+        }
+    }
+    incomplete(segments)
+}
+
+/// Where a request is: its start, the place of its segment in the list, its row.
+type Place = (u64, usize, u32);
+
+fn run_slice(
+    segments: &[Segment],
+    with_rules: bool,
+    (first, last): (u64, u64),
+    visit: &mut Visit<'_>,
+) -> ControlFlow<()> {
+    let mut places: Vec<Place> = Vec::new();
+    for (at, segment) in segments.iter().enumerate() {
+        let day = segment.id.day.start();
+        if day > last || day + api_sessions_store::DAY_MS <= first {
+            continue;
+        }
+        let of_segment = segment.read(|connection| {
+            // Without an index on times: most segments have nothing of a slice, which this tells.
+            if activity::read(connection, first, last)?.is_empty() {
+                return Ok(Vec::new());
+            }
+            let sql = match with_rules {
+                // An index of closed segments has these alone.
+                true => {
+                    "SELECT ts, row FROM request WHERE ts BETWEEN ? AND ? AND rules IS NOT NULL"
+                }
+                false => "SELECT ts, row FROM request WHERE ts BETWEEN ? AND ?",
+            };
+            connection
+                .prepare_cached(sql)?
+                .query_map(params![number(first), number(last)], |row| {
+                    Ok((row.get::<_, i64>(0)? as u64, at, row.get(1)?))
+                })?
+                .collect::<rusqlite::Result<Vec<Place>>>()
+        });
+        places.extend(of_segment.unwrap_or_default());
+    }
+    places.sort_unstable();
+    for chunk in places.chunks(CHUNK) {
+        for request in read(segments, chunk).into_iter().flatten() {
+            visit(request)?;
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+fn number(ts: u64) -> i64 {
+    i64::try_from(ts).unwrap_or(i64::MAX)
+}
+
+/// Reads the requests of some places, in their order; `None` where a segment cannot be read.
+fn read(segments: &[Segment], places: &[Place]) -> Vec<Option<StoredRequest>> {
+    let mut found: Vec<Option<StoredRequest>> = Vec::new();
+    found.resize_with(places.len(), || None);
+    let mut of_segments: Vec<(usize, u32, &mut Option<StoredRequest>)> =
+        places.iter().zip(&mut found).map(|(&(_, at, row), slot)| (at, row, slot)).collect();
+    of_segments.sort_unstable_by_key(|(at, row, _)| (*at, *row));
+    for of_segment in of_segments.chunk_by_mut(|a, b| a.0 == b.0) {
+        let Some(segment) = of_segment.first().and_then(|(at, ..)| segments.get(*at)) else {
+            continue;
+        };
+        segment.read(|connection| read_rows(connection, of_segment));
+    }
+    found
+}
+
+fn read_rows(
+    connection: &Connection,
+    rows: &mut [(usize, u32, &mut Option<StoredRequest>)],
+) -> rusqlite::Result<()> {
+    let mut strings = Strings::new(connection);
+    let mut sessions: HashMap<u32, String> = HashMap::new();
+    let mut statement = connection.prepare_cached(&SELECT)?;
+    for (_, row, slot) in rows {
+        let (mut request, session) = statement.query_row([*row], |row| {
+            let session: u32 = row.get(Column::session as usize)?;
+            Ok((row::read(row, &mut strings)?, session))
+        })?;
+        let name = match sessions.get(&session) {
+            Some(name) => name.clone(),
+            None => {
+                let name: String = connection
+                    .prepare_cached(
+                        "SELECT ifnull(name, lower(hex(session))) FROM session WHERE id = ?",
+                    )?
+                    .query_row([session], |row| row.get(0))
+                    .map_err(|_| damaged())?;
+                sessions.insert(session, name.clone());
+                name
+            }
+        };
+        request.record.session = name.into();
+        **slot = Some(request);
+    }
+    Ok(())
+}

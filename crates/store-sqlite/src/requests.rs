@@ -1,0 +1,205 @@
+//! Requests of a session in order, and one request by its id.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::codec::{Id, Key, session_key, unpack_places};
+use super::content;
+use super::index::Index;
+use super::row::{self, SELECT};
+use super::segment::{Segment, SegmentId, incomplete};
+use super::strings::Strings;
+use api_sessions_store::query::{Paged, RequestQuery};
+use api_sessions_store::{Day, Page, StoreError, StoredRequest, cursor};
+
+/// Where a request is in the order of its session.
+type Place = (u64, SegmentId, u32);
+
+/// A page of a session's requests; `segments` are those that its filter can match in.
+pub(super) fn page(
+    segments: &[Segment],
+    query: &RequestQuery,
+) -> Result<Page<StoredRequest>, StoreError> {
+    let after = match query.verify_cursor("sqlite")? {
+        None => None,
+        Some(position) => Some(read_position(&position).ok_or_else(cursor::invalid)?),
+    };
+    let key = session_key(&query.session);
+    let mut wanted: Vec<&Segment> = segments
+        .iter()
+        .filter(|segment| {
+            after.is_none_or(|(ts, ..)| {
+                let day = Day::of(ts);
+                if query.descending { segment.id.day <= day } else { segment.id.day >= day }
+            })
+        })
+        .collect();
+    if query.descending {
+        wanted.reverse();
+    }
+    // One more than the page, to know whether there is another page. Segments of a day overlap.
+    let mut found: Vec<(Place, StoredRequest)> = Vec::new();
+    for of_day in wanted.chunk_by(|a, b| a.id.day == b.id.day) {
+        let mut requests: Vec<_> = of_day
+            .iter()
+            .filter_map(|segment| read_segment(segment, query, &key, after))
+            .flatten()
+            .collect();
+        requests.sort_by_key(|(place, _)| *place);
+        if query.descending {
+            requests.reverse();
+        }
+        found.extend(requests);
+        if found.len() > query.limit {
+            break;
+        }
+    }
+    let more = found.len() > query.limit;
+    found.truncate(query.limit);
+    let next = found.last().filter(|_| more).map(|((ts, segment, row), _)| {
+        query.sign_cursor(
+            "sqlite",
+            &[&ts.to_string(), &segment.number.to_string(), &row.to_string()],
+        )
+    });
+    let items = found.into_iter().map(|(_, request)| request).collect();
+    Ok(Page { items, next, incomplete: incomplete(segments) })
+}
+
+fn read_position(position: &[String]) -> Option<Place> {
+    match position {
+        [ts, number, row] => {
+            let ts = ts.parse().ok()?;
+            let id = SegmentId { day: Day::of(ts), number: number.parse().ok()? };
+            Some((ts, id, row.parse().ok()?))
+        }
+        _ => None,
+    }
+}
+
+/// The requests of a segment that come next, no more than one page and one.
+fn read_segment(
+    segment: &Segment,
+    query: &RequestQuery,
+    key: &Key,
+    after: Option<Place>,
+) -> Option<Vec<(Place, StoredRequest)>> {
+    let session = segment.find(key)?;
+    let of_live = match segment.index()? {
+        Index::Open(live) => Some(live.read().session(session)?.requests.clone()),
+        Index::Closed(_) => None,
+    };
+    segment.read(|connection| {
+        let mut places = match of_live {
+            Some(places) => places,
+            None => read_places(connection, session)?,
+        };
+        if query.descending {
+            places.reverse();
+        }
+        let (from, to) = (query.filter.from.unwrap_or(0), query.filter.to.unwrap_or(u64::MAX));
+        let mut strings = Strings::new(connection);
+        let mut statement = connection.prepare_cached(&SELECT)?;
+        let mut found = Vec::new();
+        for (time, row) in places {
+            let ts = segment.id.day.start() + u64::from(time);
+            let place = (ts, segment.id, row);
+            let is_next = after.is_none_or(|after| match query.descending {
+                true => place < after,
+                false => place > after,
+            });
+            if !is_next || !(from..=to).contains(&ts) {
+                continue;
+            }
+            let mut request = statement.query_row([row], |row| row::read(row, &mut strings))?;
+            request.record.session = query.session.clone().into();
+            if query.filter.matches(&request) {
+                found.push((place, request));
+                if found.len() > query.limit {
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    })
+}
+
+/// Where the requests of a session of a closed segment are, in order: ms since the day began, and row.
+fn read_places(connection: &Connection, session: u32) -> rusqlite::Result<Vec<(u32, u32)>> {
+    connection
+        .prepare_cached("SELECT requests FROM session_count WHERE session = ?")?
+        .query_row([session], |row| {
+            unpack_places(row.get_ref(0)?.as_blob().unwrap_or_default()).ok_or_else(damaged)
+        })
+}
+
+pub(super) fn damaged() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
+        Some("this file is damaged".into()),
+    )
+}
+
+/// One request with its full content.
+pub(super) fn by_id(segments: &[Segment], id: &str) -> Option<StoredRequest> {
+    let key = session_key(id);
+    segments.iter().rev().find_map(|segment| {
+        let rows = match segment.index()? {
+            Index::Open(live) => Some(live.read().rows_of_id(&key)),
+            Index::Closed(_) => None,
+        };
+        if rows.as_ref().is_some_and(Vec::is_empty) {
+            return None;
+        }
+        segment.read(|connection| read_by_id(connection, id, rows.as_deref())).flatten()
+    })
+}
+
+/// A request by its id: of an open segment, which has no index of ids, in one of these stretches of rows.
+fn read_by_id(
+    connection: &Connection,
+    id: &str,
+    rows: Option<&[(u32, u32)]>,
+) -> rusqlite::Result<Option<StoredRequest>> {
+    let place = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let mut found: Option<(u32, u32)> = None;
+    match rows {
+        None => {
+            found = connection
+                .prepare_cached(
+                    "SELECT row, session FROM request
+                     WHERE substr(id, 1, 5) = substr(?1, 1, 5) AND id = ?1",
+                )?
+                .query_row([Id(id)], place)
+                .optional()?;
+        }
+        Some(rows) => {
+            let mut statement = connection.prepare_cached(
+                "SELECT row, session FROM request WHERE row BETWEEN ? AND ? AND id = ?",
+            )?;
+            for (first, last) in rows {
+                found = statement.query_row((first, last, Id(id)), place).optional()?;
+                if found.is_some() {
+                    break;
+                }
+            }
+        }
+    }
+    let Some((row, session)) = found else { return Ok(None) };
+    let mut strings = Strings::new(connection);
+    let mut request =
+        connection.prepare_cached(&SELECT)?.query_row([row], |row| row::read(row, &mut strings))?;
+    let session: String = connection
+        .prepare_cached("SELECT ifnull(name, lower(hex(session))) FROM session WHERE id = ?")?
+        .query_row([session], |row| row.get(0))?;
+    request.record.session = session.into();
+    if request.has_content {
+        request.record.request = connection
+            .prepare_cached("SELECT body FROM content WHERE request = ?")?
+            .query_row([row], |row| {
+                Ok(content::unpack(row.get_ref(0)?.as_blob().unwrap_or_default()))
+            })
+            .optional()?
+            .flatten();
+    }
+    Ok(Some(request))
+}

@@ -1,0 +1,450 @@
+//! The segments on disk, and connections that read them.
+//!
+//! A segment is a file with some of a day's requests, `day-2026-11-23.0001.db`. The newest of a day may be open:
+//! it grows, and its index is in memory ([`Live`]). The others are closed ([`Closed`]): nothing is written to
+//! them, and their indexes are in the file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Instant;
+
+use parking_lot::{Mutex, RwLock};
+use rusqlite::{Connection, OptionalExtension};
+use serde::{Deserialize, Serialize};
+
+use super::codec::Key;
+use super::index::{Closed, Index};
+use super::live::Live;
+use super::pool::Pool;
+use super::reader::{Reader, beside};
+use super::schema;
+use super::snapshot::Seen;
+use super::spans::{self, AllSpans, Link};
+use super::throttle::Throttle;
+use api_sessions_store::{Day, StoreError};
+
+/// Name of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(super) struct SegmentId {
+    pub(super) day: Day,
+    /// From 1, in the order in which the day's segments were made.
+    pub(super) number: u32,
+}
+
+impl SegmentId {
+    fn parse(text: &str) -> Option<SegmentId> {
+        let (day, number) = text.split_once('.')?;
+        Some(SegmentId { day: Day::parse(day)?, number: number.parse().ok()? })
+    }
+}
+
+impl fmt::Display for SegmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:04}", self.day, self.number)
+    }
+}
+
+/// All segments on disk.
+#[derive(Clone)]
+pub(super) struct Segments(Arc<Shared>);
+
+struct Shared {
+    dir: PathBuf,
+    open: RwLock<BTreeMap<SegmentId, Arc<Known>>>,
+    /// Locked for writing while a segment's index gets what was written to its file: with that, both belong
+    /// together. Locked before any index.
+    spans: RwLock<AllSpans>,
+    pool: Pool,
+}
+
+/// One segment, as one question sees it.
+pub(super) struct Segment {
+    pub(super) id: SegmentId,
+    known: Arc<Known>,
+    shared: Arc<Shared>,
+    /// This question could not read it.
+    failed: AtomicBool,
+}
+
+/// What is known of a segment, for all questions.
+struct Known {
+    path: PathBuf,
+    error: Mutex<Option<SegmentError>>,
+    /// When the log told of an error.
+    told: Mutex<Throttle>,
+    /// It was deleted.
+    is_gone: AtomicBool,
+    /// What answers questions; `None`: it was not read yet.
+    index: Mutex<Option<Index>>,
+}
+
+/// Why a segment could not be read.
+struct SegmentError {
+    text: String,
+    /// The file is damaged: not only out of reach for a while.
+    is_damage: bool,
+}
+
+impl Segments {
+    /// Finds the segments in `dir`.
+    ///
+    /// # Errors
+    /// The directory cannot be read, or has files of another format.
+    pub(super) fn find(dir: &Path) -> Result<Segments, StoreError> {
+        let unreadable = |error: std::io::Error| {
+            StoreError::Unavailable(format!("cannot read {}: {error}", dir.display()))
+        };
+        let mut open = BTreeMap::new();
+        for entry in std::fs::read_dir(dir).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            let Some(name) = name.and_then(|name| name.strip_prefix("day-")?.strip_suffix(".db"))
+            else {
+                continue;
+            };
+            if let Some(id) = SegmentId::parse(name) {
+                open.insert(id, Arc::new(Known::new(path)));
+            } else if Day::parse(name).is_some() {
+                return Err(StoreError::Invalid(format!(
+                    "{} is of a format before 0.1.0, which is not read: move it away, or choose another data directory",
+                    path.display()
+                )));
+            }
+        }
+        Ok(Segments(Arc::new(Shared {
+            dir: dir.to_owned(),
+            open: RwLock::new(open),
+            spans: RwLock::default(),
+            pool: Pool::default(),
+        })))
+    }
+
+    /// The file of a segment, whether there is one or not.
+    pub(super) fn path(&self, id: SegmentId) -> PathBuf {
+        self.0.dir.join(format!("day-{id}.db"))
+    }
+
+    /// The directory they are in.
+    pub(super) fn dir(&self) -> &Path {
+        &self.0.dir
+    }
+
+    /// The newest segment of a day.
+    pub(super) fn newest(&self, day: Day) -> Option<Segment> {
+        let open = self.0.open.read();
+        let of_day = SegmentId { day, number: 0 }..=SegmentId { day, number: u32::MAX };
+        open.range(of_day).next_back().map(|(id, known)| self.segment(*id, known))
+    }
+
+    /// Opens the file of a segment for writing, and makes it where it is not there.
+    pub(super) fn open_to_write(&self, id: SegmentId) -> rusqlite::Result<Connection> {
+        // What this process has open of a file since its disk was read-only is read-only for all
+        // connections.
+        self.0.pool.close(id);
+        schema::open_segment(&self.path(id))
+    }
+
+    /// The segment was made, with this index.
+    pub(super) fn add(&self, id: SegmentId, live: Arc<RwLock<Live>>) -> Segment {
+        let mut open = self.0.open.write();
+        let known = open.entry(id).or_insert_with(|| Arc::new(Known::new(self.path(id))));
+        let segment = self.segment(id, known);
+        drop(open);
+        *segment.known.index.lock() = Some(Index::Open(live));
+        segment
+    }
+
+    fn segment(&self, id: SegmentId, known: &Arc<Known>) -> Segment {
+        let (known, shared) = (Arc::clone(known), Arc::clone(&self.0));
+        Segment { id, known, shared, failed: AtomicBool::new(false) }
+    }
+
+    /// All segments, oldest first, for one question, without reading them.
+    pub(super) fn list(&self) -> Vec<Segment> {
+        self.0.open.read().iter().map(|(id, known)| self.segment(*id, known)).collect()
+    }
+
+    /// All segments, oldest first, for one question. Those that were not read yet are.
+    pub(super) fn all(&self) -> Vec<Segment> {
+        let all = self.list();
+        for segment in &all {
+            segment.index();
+        }
+        all
+    }
+
+    /// Reads into the index of an open segment what came into its file. `links`: those of its new sessions; `None`:
+    /// the file tells.
+    pub(super) fn catch_up(
+        &self,
+        id: SegmentId,
+        live: &RwLock<Live>,
+        connection: &Connection,
+        links: Option<Vec<Link>>,
+    ) -> rusqlite::Result<()> {
+        let mut spans = self.0.spans.write();
+        let mut live = live.write();
+        let known = live.requests;
+        live.catch_up(connection)?;
+        match links {
+            Some(links) => spans.add(id, &links),
+            None if live.requests != known => spans.add(id, &spans::load(connection)?),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Deletes the segments of the days before `first`; gives the days.
+    pub(super) fn drop_before(&self, first: Day) -> Result<Vec<Day>, StoreError> {
+        let old: Vec<_> = self.list().into_iter().filter(|old| old.id.day < first).collect();
+        for segment in &old {
+            self.0.open.write().remove(&segment.id);
+            self.0.spans.write().remove(segment.id);
+            segment.known.is_gone.store(true, Relaxed);
+            self.0.pool.close(segment.id);
+            for suffix in ["-wal", "-shm", ""] {
+                let path = beside(&segment.known.path, suffix);
+                match std::fs::remove_file(&path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        // Found again, and tried again, at the next round.
+                        let known = Arc::new(Known::new(self.path(segment.id)));
+                        self.0.open.write().insert(segment.id, known);
+                        return Err(StoreError::Unavailable(format!(
+                            "cannot delete {}: {error}",
+                            path.display()
+                        )));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let mut days: Vec<Day> = old.iter().map(|segment| segment.id.day).collect();
+        days.dedup();
+        Ok(days)
+    }
+}
+
+/// Whether a file is damaged: not only out of reach for a while.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+}
+
+/// Days of a question that its answer may lack something of.
+pub(super) fn incomplete(segments: &[Segment]) -> Vec<String> {
+    let missing = segments.iter().filter(|segment| segment.why_incomplete().is_some());
+    let mut days: Vec<String> = missing.map(|segment| segment.id.day.to_string()).collect();
+    days.dedup();
+    days
+}
+
+/// Nothing was found; but what was asked for may be in a segment that cannot be read.
+pub(super) fn absent<T>(segments: &[Segment]) -> Result<Option<T>, StoreError> {
+    let text =
+        |why: &StoreError| format!("not found, but a file cannot be read, where it may be: {why}");
+    match segments.iter().find_map(Segment::why_incomplete) {
+        None => Ok(None),
+        Some(why @ StoreError::Damaged(_)) => Err(StoreError::Damaged(text(&why))),
+        Some(why) => Err(StoreError::Unavailable(text(&why))),
+    }
+}
+
+impl Known {
+    fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            error: Mutex::default(),
+            told: Mutex::default(),
+            is_gone: AtomicBool::new(false),
+            index: Mutex::default(),
+        }
+    }
+}
+
+impl Segment {
+    /// What answers questions about it, read from the file if need be; `None`: it cannot be read, or is empty.
+    pub(super) fn index(&self) -> Option<Index> {
+        let known = self.known.index.lock().clone();
+        if known.is_some() {
+            return known;
+        }
+        let mut spans = self.shared.spans.write();
+        let mut index = self.known.index.lock();
+        if index.is_none() {
+            let (found, links) = self.read(|connection| Index::load(connection, self.id.day))?;
+            *index = Some(found);
+            spans.add(self.id, &links);
+        }
+        index.clone()
+    }
+
+    /// What is known of segments at one moment. Those without an index are left out.
+    pub(super) fn see(segments: &[Segment]) -> Vec<Seen<'_>> {
+        let Some(any) = segments.first() else { return Vec::new() };
+        let all = any.shared.spans.read();
+        let see = |segment| {
+            let Segment { id, known, .. }: &Segment = segment;
+            let index = known.index.lock().clone()?;
+            let (sessions, times) = (index.sessions(), index.times());
+            Some(Seen { segment, sessions, times, spans: all.of(*id), index })
+        };
+        segments.iter().filter_map(see).collect()
+    }
+
+    /// Whether this query failed to read it, or it has been deleted since the query began.
+    pub(super) fn is_lost(&self) -> bool {
+        self.failed.load(Relaxed) || self.known.is_gone.load(Relaxed)
+    }
+
+    /// Whether there is a newer one.
+    pub(super) fn is_newest(&self) -> bool {
+        self.shared.open.read().keys().next_back().is_none_or(|newest| *newest <= self.id)
+    }
+
+    /// It was closed.
+    pub(super) fn set_closed(&self, closed: Closed) {
+        *self.known.index.lock() = Some(Index::Closed(Arc::new(closed)));
+    }
+
+    /// The number of a session.
+    pub(super) fn find(&self, key: &Key) -> Option<u32> {
+        self.find_all(std::iter::once(key)).pop().map(|(_, id)| id)
+    }
+
+    /// Reads with a connection of its own, in one transaction: what a page shows belongs together.
+    /// An error is remembered and logged; the caller goes on with the other segments.
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Option<T> {
+        self.peek(|connection| {
+            connection.prepare_cached("BEGIN")?.execute([])?;
+            let value = read(connection)?;
+            // Not ROLLBACK: after that every cached statement is prepared again.
+            connection.prepare_cached("COMMIT")?.execute([])?;
+            Ok(value)
+        })
+    }
+
+    /// As [`Segment::read`], for one statement, without a transaction around it.
+    pub(super) fn peek<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Option<T> {
+        let known = &self.known;
+        let idle = self.shared.pool.take(self.id);
+        if idle.is_none() && self.is_empty() {
+            known.error.lock().take_if(|error| !error.is_damage);
+            return None;
+        }
+        let result = match idle {
+            Some(reader) => Ok(reader),
+            None => Reader::open(&known.path).and_then(|reader| {
+                reader.read(|connection| schema::check(connection, &*schema::SEGMENT))?;
+                Ok(reader)
+            }),
+        }
+        .and_then(|reader| Ok((reader.read(read)?, reader)));
+        match result {
+            Ok((value, reader)) => {
+                // A damaged page stays damaged, though others can be read.
+                known.error.lock().take_if(|error| !error.is_damage);
+                self.shared.pool.put(self.id, reader);
+                // Checked after that: a deletion sets the flag first and then closes.
+                if known.is_gone.load(Relaxed) {
+                    self.shared.pool.close(self.id);
+                }
+                Some(value)
+            }
+            // It went while it was read.
+            Err(_) if known.is_gone.load(Relaxed) => None,
+            // The connection goes, and its transaction with it.
+            Err(error) => {
+                self.failed.store(true, Relaxed);
+                let text = error.to_string();
+                if let Some(left_out) = known.told.lock().tell(Instant::now()) {
+                    tracing::error!(segment = %self.id, error = %text, left_out, "a segment cannot be read");
+                }
+                let is_damage = is_damage(&error);
+                let mut known = known.error.lock();
+                // What was found to be damaged stays so; of other errors, the last counts.
+                if is_damage || known.as_ref().is_none_or(|known| !known.is_damage) {
+                    *known = Some(SegmentError { text, is_damage });
+                }
+                None
+            }
+        }
+    }
+
+    /// Why it could not be read last time.
+    pub(super) fn error(&self) -> Option<String> {
+        self.known.error.lock().as_ref().map(|error| error.text.clone())
+    }
+
+    /// Why an answer may not have all that is in it: this question could not read it, or it is known to be
+    /// damaged.
+    fn why_incomplete(&self) -> Option<StoreError> {
+        let error = self.known.error.lock();
+        if error.as_ref().is_some_and(|error| error.is_damage) {
+            let text = error.as_ref().map(|error| error.text.as_str()).unwrap_or_default();
+            return Some(StoreError::Damaged(format!("{}: {text}", self.id)));
+        }
+        let text = error.as_ref().map_or("it could not be read", |error| error.text.as_str());
+        let failed = self.failed.load(Relaxed);
+        failed.then(|| StoreError::Unavailable(format!("{}: {text}", self.id)))
+    }
+
+    /// Bytes on disk.
+    pub(super) fn bytes(&self) -> u64 {
+        ["", "-wal"]
+            .iter()
+            .filter_map(|suffix| {
+                Some(std::fs::metadata(beside(&self.known.path, suffix)).ok()?.len())
+            })
+            .sum()
+    }
+
+    /// It was made, but the disk was full before anything was in it.
+    fn is_empty(&self) -> bool {
+        self.known.path.exists() && self.bytes() == 0
+    }
+
+    /// The numbers of those of the sessions that it has.
+    pub(super) fn find_all<'k>(&self, keys: impl Iterator<Item = &'k Key>) -> Vec<(Key, u32)> {
+        match self.index() {
+            None => Vec::new(),
+            Some(Index::Open(live)) => {
+                let live = live.read();
+                keys.filter_map(|key| Some((*key, *live.by_key.get(key)?))).collect()
+            }
+            Some(Index::Closed(closed)) => {
+                let keys: Vec<&Key> = keys.filter(|key| closed.bloom.may_have(key)).collect();
+                if keys.is_empty() {
+                    return Vec::new();
+                }
+                self.read(|connection| {
+                    let mut found = Vec::new();
+                    for key in keys {
+                        found.extend(find_session(connection, key)?.map(|id| (*key, id)));
+                    }
+                    Ok(found)
+                })
+                .unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// The number of a session in a closed segment.
+fn find_session(connection: &Connection, key: &Key) -> rusqlite::Result<Option<u32>> {
+    connection
+        .prepare_cached("SELECT id FROM session WHERE session = ?")?
+        .query_row([key], |row| row.get(0))
+        .optional()
+}
+
+#[cfg(test)]
+mod tests;

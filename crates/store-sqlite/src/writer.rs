@@ -1,0 +1,532 @@
+//! The thread that writes: takes all batches that wait, writes them in one transaction a day, and answers
+//! them when that is on the disk (group commit).
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ahash::RandomState;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use parking_lot::{Mutex, RwLock};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+
+use super::activity;
+use super::aliases::{AliasWriter, Join};
+use super::codec::{Key, session_key, unhex};
+use super::content;
+use super::idempotency::Arriving;
+use super::index::Index;
+use super::live::Live;
+use super::rehome::{self, Moves};
+use super::row::{self, Intern};
+use super::seal::{Full, Sealer};
+use super::segment::{SegmentId, Segments, is_damage};
+use super::spans::{self, Link};
+use api_sessions_store::{Batch, Day, NewRequest, Reply, StoreError, Stored};
+
+/// Work for the thread.
+pub(super) enum Job {
+    /// Store a batch.
+    Append(Batch, Reply),
+    /// Close and delete the days before this one.
+    DropBefore(Day, Sender<Result<Vec<Day>, StoreError>>),
+    /// This id is no alias any more; answers whether it was one.
+    Cut(Key, Sender<Result<bool, StoreError>>),
+}
+
+/// Requests in one transaction, about: more wait for the next.
+const GROUP: usize = 20_000;
+
+/// Longest pause to let more batches join a transaction. It is never longer than half of what the
+/// last one took: a node alone hardly waits, many nodes share their flushes.
+const GATHER: Duration = Duration::from_millis(50);
+
+/// A segment is closed when it has so many requests.
+pub(super) const FULL_REQUESTS: u64 = 400_000;
+
+/// A segment is closed when its index takes so much memory, bytes, about.
+const FULL_BYTES: usize = 20 << 20;
+
+/// Days whose newest segments stay open; those of others are closed, the one written longest ago first.
+const OPEN_DAYS: usize = 8;
+
+/// Bytes that the indexes of all open segments may take, about.
+const OPEN_BYTES: usize = 26 << 20;
+
+/// Page cache of a segment that is written, KiB: rows come at the ends of the tables.
+const CACHE_KIB: i64 = 2 * 1024;
+
+/// Pages of the write-ahead log after which it is copied into the file: 8 MiB. Storing waits for that.
+const CHECKPOINT_PAGES: i64 = 2048;
+
+/// Pause after which an idle thread folds its write-ahead logs into the files.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Runs until all senders are gone; what is waiting then is still written.
+pub(super) fn run(
+    jobs: &Receiver<Job>,
+    segments: &Segments,
+    full_requests: u64,
+    failure: &Arc<Mutex<Option<String>>>,
+) {
+    let mut writer = Writer::new(segments, full_requests, failure);
+    let mut idle = false;
+    let mut last_write = Duration::ZERO;
+    loop {
+        let first = match jobs.recv_timeout(IDLE) {
+            Ok(job) => job,
+            Err(RecvTimeoutError::Timeout) => {
+                if !std::mem::replace(&mut idle, true) {
+                    writer.checkpoint();
+                }
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        idle = false;
+        let mut group = Vec::new();
+        let mut size = 0;
+        let mut next = Some(first);
+        let start = Instant::now();
+        let gather = GATHER.min(last_write / 2);
+        while let Some(job) = next.take() {
+            match job {
+                Job::Append(batch, reply) => {
+                    size += batch.requests.len();
+                    group.push((batch, reply));
+                }
+                Job::DropBefore(day, reply) => {
+                    writer.append(std::mem::take(&mut group));
+                    size = 0;
+                    writer.open.retain(|open, _| *open >= day);
+                    let _ = reply.send(segments.drop_before(day));
+                    if let Err(error) = writer.aliases.drop_before(day) {
+                        tracing::warn!(%error, "old aliases stay");
+                    }
+                }
+                Job::Cut(alias, reply) => {
+                    writer.append(std::mem::take(&mut group));
+                    size = 0;
+                    let _ = reply.send(writer.cut(&alias));
+                }
+            }
+            if size < GROUP {
+                let left = gather.saturating_sub(start.elapsed());
+                next = jobs.recv_timeout(left).ok();
+            }
+        }
+        let start = Instant::now();
+        writer.append(group);
+        last_write = start.elapsed();
+    }
+    writer.checkpoint();
+}
+
+/// The newest segment of a day, open for writing.
+struct OpenSegment {
+    id: SegmentId,
+    connection: Connection,
+    live: Arc<RwLock<Live>>,
+    /// The number of the transaction that wrote to it last.
+    used: u64,
+}
+
+/// New strings of a transaction, beside those of the segment's index.
+struct NewStrings<'a> {
+    live: &'a Live,
+    transaction: &'a Transaction<'a>,
+    new: HashMap<Box<str>, u32, RandomState>,
+    /// The session and row of the request that is being stored.
+    session: u32,
+    row: u32,
+    /// Last parameters of sessions, see [`LiveSession::params`].
+    params: HashMap<u32, (u64, u32), RandomState>,
+}
+
+/// Parameters of so many bytes are stored again and again.
+const SHORT_PARAMS: usize = 6;
+
+impl Intern for NewStrings<'_> {
+    fn intern(&mut self, text: &str) -> rusqlite::Result<u32> {
+        if let Some(id) = self.live.strings.get(text).or_else(|| self.new.get(text)) {
+            return Ok(*id);
+        }
+        let id = number(self.live.strings.len() + self.new.len() + 1)?;
+        self.transaction
+            .prepare_cached("INSERT INTO string (id, text) VALUES (?, ?)")?
+            .execute(params![id, text])?;
+        self.new.insert(text.into(), id);
+        Ok(id)
+    }
+
+    fn same_params(&mut self, packed: &[u8]) -> Option<u32> {
+        if packed.len() <= SHORT_PARAMS {
+            return None;
+        }
+        let hash = self.live.hash(packed);
+        let of_live = || self.live.session(self.session)?.params;
+        match self.params.get(&self.session).copied().or_else(of_live) {
+            Some((known, row)) if known == hash => Some(row),
+            _ => {
+                self.params.insert(self.session, (hash, self.row));
+                None
+            }
+        }
+    }
+}
+
+/// A number of a string, a session or a row.
+fn number(n: usize) -> rusqlite::Result<u32> {
+    u32::try_from(n).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, n as i64))
+}
+
+struct Writer<'a> {
+    segments: &'a Segments,
+    full_requests: u64,
+    open: BTreeMap<Day, OpenSegment>,
+    failure: &'a Arc<Mutex<Option<String>>>,
+    sealer: Sealer,
+    transactions: u64,
+    aliases: AliasWriter,
+}
+
+/// What of a batch goes into one day.
+struct Portion {
+    key: Option<String>,
+    /// Place of the batch in the group.
+    batch: usize,
+    /// Days the whole batch has.
+    days: usize,
+    cut: Option<u32>,
+    requests: Vec<NewRequest>,
+}
+
+impl Writer<'_> {
+    fn new<'a>(
+        segments: &'a Segments,
+        full_requests: u64,
+        failure: &'a Arc<Mutex<Option<String>>>,
+    ) -> Writer<'a> {
+        let (open, sealer) = (BTreeMap::new(), Sealer::new());
+        let aliases = AliasWriter::new(segments.dir());
+        Writer { segments, full_requests, open, failure, sealer, transactions: 0, aliases }
+    }
+
+    /// The file that records of a day go to.
+    fn path_of(&self, day: Day) -> PathBuf {
+        let id = self.segments.newest(day).map_or(SegmentId { day, number: 1 }, |newest| newest.id);
+        self.segments.path(id)
+    }
+
+    fn append(&mut self, group: Vec<(Batch, Reply)>) {
+        if group.is_empty() {
+            return;
+        }
+        let all = group.iter().flat_map(|(batch, _)| &batch.requests);
+        let joins = match self.aliases.store(all) {
+            Ok(joins) => joins,
+            Err(error) => {
+                let text = format!("cannot write aliases.db: {error}");
+                *self.failure.lock() = Some(text.clone());
+                for (_, reply) in group {
+                    reply(Err(StoreError::Unavailable(text.clone())));
+                }
+                return;
+            }
+        };
+        let mut portions: BTreeMap<Day, Vec<Portion>> = self.days_of(&joins);
+        let mut replies = Vec::with_capacity(group.len());
+        for (n, (batch, reply)) in group.into_iter().enumerate() {
+            replies.push((reply, Ok(Stored::default())));
+            let mut by_day: BTreeMap<Day, Vec<NewRequest>> = BTreeMap::new();
+            for request in batch.requests {
+                by_day.entry(Day::of(request.record.ts)).or_default().push(request);
+            }
+            let days = by_day.len();
+            for (day, requests) in by_day {
+                let (key, cut) = (batch.key.clone(), batch.cut);
+                let portion = Portion { key, batch: n, days, cut, requests };
+                portions.entry(day).or_default().push(portion);
+            }
+        }
+        let mut failure = None;
+        for (day, portions) in portions {
+            let batches: Vec<usize> = portions.iter().map(|portion| portion.batch).collect();
+            match self.write_day(day, portions, &joins) {
+                Ok(outcome) => {
+                    for (batch, stored) in outcome {
+                        if let Some((_, Ok(sum))) = replies.get_mut(batch) {
+                            sum.stored += stored.stored;
+                            sum.duplicates += stored.duplicates;
+                        }
+                    }
+                }
+                Err(error) => {
+                    let text = format!("cannot write {}: {error}", self.path_of(day).display());
+                    for batch in batches {
+                        if let Some((_, result)) = replies.get_mut(batch) {
+                            *result = Err(match is_damage(&error) {
+                                true => StoreError::Damaged(text.clone()),
+                                false => StoreError::Unavailable(text.clone()),
+                            });
+                        }
+                    }
+                    failure = Some(text);
+                }
+            }
+        }
+        *self.failure.lock() = failure;
+        for (reply, result) in replies {
+            reply(result);
+        }
+    }
+
+    fn write_day(
+        &mut self,
+        day: Day,
+        portions: Vec<Portion>,
+        joins: &[Join],
+    ) -> rusqlite::Result<Vec<(usize, Stored)>> {
+        // Out of the map until all is well.
+        let mut file = self.take_open(day)?;
+        if self.transactions == 0 {
+            self.adopt();
+        }
+        self.transactions += 1;
+        file.used = self.transactions;
+        let transaction =
+            Transaction::new_unchecked(&file.connection, TransactionBehavior::Immediate)?;
+        let mut outcome = Vec::with_capacity(portions.len());
+        let mut requests = Vec::new();
+        for mut portion in portions {
+            let n = portion.requests.len() as u64;
+            if let Some(key) = &portion.key {
+                Arriving { key, segment: file.id, days: portion.days, cut: portion.cut }.keep_new(
+                    &transaction,
+                    self.segments,
+                    &mut portion.requests,
+                )?;
+            }
+            let stored = portion.requests.len() as u64;
+            outcome.push((portion.batch, Stored { stored, duplicates: n - stored }));
+            requests.extend(portion.requests);
+        }
+        activity::store(&transaction, &requests)?;
+        let segments = self.segments;
+        let (moves, links) = {
+            let live = file.live.read();
+            let mut moves = Moves::store(segments, file.id, &live, &transaction, joins)?;
+            let place = Place { segments, id: file.id, live: &live, transaction: &transaction };
+            let links = insert(&place, &requests, &mut self.aliases, &mut moves)?;
+            (moves, links)
+        };
+        transaction.commit()?;
+        let segment = self.segments.add(file.id, Arc::clone(&file.live));
+        self.segments.catch_up(file.id, &file.live, &file.connection, Some(links))?;
+        moves.apply(&mut file.live.write());
+        let is_full = {
+            let live = file.live.read();
+            live.requests >= self.full_requests || live.bytes >= FULL_BYTES
+        };
+        match is_full {
+            true => {
+                self.sealer.seal(Full { segment, connection: file.connection, live: file.live })
+            }
+            false => drop(self.open.insert(day, file)),
+        }
+        self.close_some();
+        Ok(outcome)
+    }
+
+    /// The open segment of a day, which is put back into `open` after it was written.
+    fn take_open(&mut self, day: Day) -> rusqlite::Result<OpenSegment> {
+        if let Some(file) = self.open.remove(&day) {
+            return Ok(file);
+        }
+        let mut id = SegmentId { day, number: 1 };
+        let mut live = Arc::new(RwLock::new(Live::new(day.start())));
+        if let Some(newest) = self.segments.newest(day) {
+            // Asked first: what is not in work now and is open after that, is open.
+            let in_work = self.sealer.has(newest.id);
+            match newest.index() {
+                Some(Index::Open(known)) if !in_work => (id, live) = (newest.id, known),
+                Some(_) => id = SegmentId { day, number: newest.id.number + 1 },
+                None => id = newest.id,
+            }
+        }
+        let connection = self.segments.open_to_write(id)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        connection.pragma_update(None, "journal_size_limit", 0)?;
+        // It could not be read before, or an error came after all was on the disk.
+        self.segments.catch_up(id, &live, &connection, None)?;
+        Ok(OpenSegment { id, connection, live, used: 0 })
+    }
+
+    /// Open days with sessions that are aliases, without anything to store.
+    fn days_of(&self, joins: &[Join]) -> BTreeMap<Day, Vec<Portion>> {
+        let mut days = BTreeMap::new();
+        if joins.is_empty() {
+            return days;
+        }
+        for segment in self.segments.list() {
+            if let Some(Index::Open(live)) = segment.index()
+                && self.open.get(&segment.id.day).is_none_or(|open| open.id == segment.id)
+                && rehome::concerns(&live.read(), joins)
+            {
+                days.insert(segment.id.day, Vec::new());
+            }
+        }
+        days
+    }
+
+    /// An id is no alias any more: its requests are in a session of their own from now on.
+    fn cut(&mut self, alias: &Key) -> Result<bool, StoreError> {
+        let was_one = self.aliases.cut(alias).map_err(|error| {
+            StoreError::Unavailable(format!("cannot write aliases.db: {error}"))
+        })?;
+        for segment in self.segments.list() {
+            if let Some(Index::Open(live)) = segment.index() {
+                live.write().forget_alias(alias);
+            }
+        }
+        Ok(was_one)
+    }
+
+    /// Closes what was about to be closed when the last process ended.
+    fn adopt(&mut self) {
+        for segment in self.segments.list() {
+            let is_newest =
+                self.segments.newest(segment.id.day).is_some_and(|newest| newest.id == segment.id);
+            if let Some(Index::Open(live)) = segment.index().filter(|_| !is_newest) {
+                match self.segments.open_to_write(segment.id) {
+                    Ok(connection) => self.sealer.seal(Full { segment, connection, live }),
+                    Err(error) => {
+                        tracing::warn!(segment = %segment.id, %error, "not closed; it stays open")
+                    }
+                }
+            }
+        }
+    }
+
+    /// Closes the segments that were written longest ago while too many are open.
+    fn close_some(&mut self) {
+        loop {
+            let bytes: usize = self.open.values().map(|file| file.live.read().bytes).sum();
+            if self.open.len() <= 1 || self.open.len() <= OPEN_DAYS && bytes <= OPEN_BYTES {
+                return;
+            }
+            let oldest = self.open.iter().min_by_key(|(_, file)| file.used).map(|(day, _)| *day);
+            let Some(file) = oldest.and_then(|day| self.open.remove(&day)) else { return };
+            let segment = self.segments.add(file.id, Arc::clone(&file.live));
+            self.sealer.seal(Full { segment, connection: file.connection, live: file.live });
+        }
+    }
+
+    fn checkpoint(&self) {
+        for (day, file) in &self.open {
+            let done = file.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            if let Err(error) = done {
+                tracing::warn!(%day, %error, "write-ahead log not folded in");
+            }
+        }
+    }
+}
+
+/// Where requests are stored.
+struct Place<'p> {
+    segments: &'p Segments,
+    id: SegmentId,
+    live: &'p Live,
+    transaction: &'p Transaction<'p>,
+}
+
+/// Stores requests; gives the links of new sessions. Those of an alias go to the session that it leads to.
+fn insert(
+    place: &Place<'_>,
+    requests: &[NewRequest],
+    aliases: &mut AliasWriter,
+    moves: &mut Moves,
+) -> rusqlite::Result<Vec<Link>> {
+    let Place { segments, id, live, transaction } = *place;
+    let mut strings = NewStrings {
+        live,
+        transaction,
+        new: HashMap::default(),
+        session: 0,
+        row: 0,
+        params: HashMap::default(),
+    };
+    let mut new_sessions: HashMap<Key, u32, RandomState> = HashMap::default();
+    let mut count = live.sessions.len();
+    let mut into_request = transaction.prepare_cached(row::INSERT.as_str())?;
+    for (n, request) in requests.iter().enumerate() {
+        let record = &request.record;
+        let key = session_key(&record.session);
+        let known = |key: &Key, moves: &Moves, new_sessions: &HashMap<Key, u32, RandomState>| {
+            let moved = moves.numbers.get(key).or_else(|| live.by_key.get(key));
+            moved.or_else(|| new_sessions.get(key)).copied()
+        };
+        let mut session = known(&key, moves, &new_sessions);
+        let (alias, mut key, mut name) = (key, key, Cow::Borrowed(&*record.session));
+        if session.is_none()
+            && let Some((root, of_root)) = aliases.root(&alias)?
+        {
+            session = known(&root, moves, &new_sessions);
+            (key, name) = (root, Cow::Owned(of_root));
+        }
+        let session = match session {
+            Some(session) => session,
+            None => {
+                count += 1;
+                let session = number(count)?;
+                let name = unhex(&name).is_none().then_some(&*name);
+                transaction
+                    .prepare_cached("INSERT INTO session (id, session, name) VALUES (?, ?, ?)")?
+                    .execute(params![session, key, name])?;
+                new_sessions.insert(key, session);
+                session
+            }
+        };
+        if key != alias {
+            moves.numbers.insert(alias, session);
+        }
+        let row = number(live.requests as usize + n + 1)?;
+        (strings.session, strings.row) = (session, row);
+        row::insert(&mut into_request, row, session, request, &mut strings)?;
+        if let Some(full) = &record.request {
+            transaction
+                .prepare_cached("INSERT INTO content VALUES (?, ?)")?
+                .execute(params![row, content::pack(full)])?;
+        }
+        for attack in &record.attacks {
+            strings.intern(attack)?;
+        }
+    }
+    new_sessions.extend(moves.renamed());
+    let links = find_links(segments, id, &new_sessions);
+    spans::store(transaction, &links)?;
+    Ok(links)
+}
+
+/// Parts that new sessions of a segment have in others. A segment that cannot be read is left out: it is no
+/// reason to refuse records.
+fn find_links(
+    segments: &Segments,
+    id: SegmentId,
+    sessions: &HashMap<Key, u32, RandomState>,
+) -> Vec<Link> {
+    let mut links = Vec::new();
+    if sessions.is_empty() {
+        return links;
+    }
+    for segment in segments.list().iter().filter(|segment| segment.id != id) {
+        let found = segment.find_all(sessions.keys());
+        links.extend(found.into_iter().filter_map(|(key, other)| {
+            Some(Link { session: *sessions.get(&key)?, segment: segment.id, other })
+        }));
+    }
+    links
+}
