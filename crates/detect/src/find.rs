@@ -9,7 +9,6 @@ mod nosql;
 mod path;
 mod scanner;
 mod shell;
-mod sql;
 mod ssi;
 mod template;
 mod words;
@@ -17,12 +16,11 @@ mod xxe;
 
 use std::ops::Range;
 
-use crate::class::Mask;
-use crate::fields::Place;
 use crate::kind::{AttackKind, AttackKinds};
-use crate::view::View;
+use api_sessions_values::{Mask, Place, View};
 
-pub(crate) use sql::Tokens;
+use api_sessions_detect_sql as sql;
+pub(crate) use api_sessions_detect_sql::Tokens;
 
 /// A detector, and what a value must hold for it: one of these classes of bytes.
 type Detector = (AttackKind, Mask, fn(&View<'_>) -> Option<Range<usize>>);

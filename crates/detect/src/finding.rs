@@ -3,12 +3,10 @@
 use std::ops::Range;
 
 use crate::AttackKind;
-use crate::fields::Place;
+use api_sessions_values::{Input, MAX_NAME_BYTES, Place, Source};
 
 /// Longest raw value that a finding keeps, bytes.
 pub const MAX_RAW_BYTES: usize = 4096;
-/// Most bytes of a name that a finding keeps.
-pub const MAX_NAME_BYTES: usize = 128;
 /// Bytes that a finding keeps before and behind the first byte of its match.
 pub const CONTEXT_BYTES: usize = 96;
 
@@ -41,55 +39,6 @@ pub struct Finding {
     pub text: Vec<u8>,
     /// Where the match stands in `text`, cut where that ends.
     pub matched: Range<usize>,
-}
-
-/// Kind of input, as in the `place` of a record's `evidence`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// The path.
-    Path,
-    /// The query.
-    Query,
-    /// A cookie.
-    Cookie,
-    /// A header.
-    Header,
-    /// A field of a urlencoded body.
-    Form,
-    /// A field of a multipart body, or the name of a file in it.
-    Multipart,
-    /// A string of a JSON body.
-    Json,
-    /// Text or an attribute of an XML body.
-    Xml,
-    /// A body of another type.
-    Body,
-}
-
-impl Source {
-    /// As in records.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Path => "path",
-            Self::Query => "query",
-            Self::Cookie => "cookie",
-            Self::Header => "header",
-            Self::Form => "form",
-            Self::Multipart => "multipart",
-            Self::Json => "json",
-            Self::Xml => "xml",
-            Self::Body => "body",
-        }
-    }
-}
-
-/// One input of a request.
-#[derive(Clone, Copy)]
-pub(crate) struct Input<'i> {
-    pub(crate) source: Source,
-    pub(crate) place: Place,
-    pub(crate) name: &'i [u8],
-    pub(crate) value: &'i [u8],
 }
 
 impl Finding {

@@ -1,34 +1,24 @@
 //! The module's own attack detectors (`api_sessions_detect`), for those who have no WAF.
 //!
-//! Every value of a request is looked at as the application would see it: path, query, cookies,
-//! headers, and the part of the body that was observed ([`fields`]), as it came and in each form that
-//! its bytes hint at ([`forms`]). One pass says which detectors can find anything in it ([`class`]);
-//! each of those reads it in steps that are counted and bounded ([`view`], [`find`]). A detector marks
-//! and never blocks.
+//! Every value of a request is looked at in each of its forms (`api-sessions-values`). Its classes of bytes say
+//! which detectors can find anything in it; each of those reads it in steps that are counted and bounded ([`find`]).
+//! A detector marks and never blocks.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-mod class;
-mod fields;
 mod find;
 mod finding;
-mod forms;
 mod kind;
-mod parsers;
-mod view;
 
-pub use finding::{CONTEXT_BYTES, Finding, MAX_NAME_BYTES, MAX_RAW_BYTES, Source};
+pub use api_sessions_detect_sql::ParserPanics;
+pub use api_sessions_values::fields::MAX_FIELDS;
+pub use api_sessions_values::{MAX_NAME_BYTES, Source};
+pub use finding::{CONTEXT_BYTES, Finding, MAX_RAW_BYTES};
 pub use kind::{AttackKind, AttackKinds, UnknownKind};
-pub use parsers::ParserPanics;
 
 use api_sessions_extract::Exchange;
-use class::Mask;
-use fields::Place;
-use finding::Input;
-use view::View;
+use api_sessions_values::{Input, Mask, Place, View, fields, forms, has_operator};
 
-/// Most values of one request that are looked at, besides short words and numbers; more are left alone.
-pub const MAX_FIELDS: usize = 512;
 /// Bytes of one value that are looked at.
 pub const MAX_FIELD_BYTES: usize = 256 * 1024;
 
@@ -85,7 +75,7 @@ pub fn detect<X: Exchange + ?Sized>(
     findings.clear();
     (*steps, *left) = (0, Left::default());
     let mut index = 0;
-    left.values = fields::each(exchange, fields, &mut |input: Input<'_>| {
+    left.values = fields::each(exchange, find::is_script, fields, &mut |input: Input<'_>| {
         left.bytes |= input.value.len() > MAX_FIELD_BYTES;
         let value = &input.value[..input.value.len().min(MAX_FIELD_BYTES)];
         let input = Input { value, ..input };
@@ -159,11 +149,6 @@ fn is_worth_it(text: &[u8], mask: Mask, place: Place) -> bool {
 fn has_name_behind_dot(text: &[u8]) -> bool {
     memchr::memchr_iter(b'.', text)
         .any(|at| text.get(at + 1).is_some_and(|byte| !byte.is_ascii_digit()))
-}
-
-/// `[$`, encoded or not.
-fn has_operator(name: &[u8]) -> bool {
-    memchr::memchr(b'$', name).is_some() || memchr::memmem::find(name, b"%24").is_some()
 }
 
 /// `name=value`, decoded and in lower case.

@@ -165,7 +165,7 @@ fn hostile() -> impl Iterator<Item = Vec<u8>> {
 
 #[test]
 fn steps_are_bounded_by_the_length_of_a_value() {
-    use crate::view::{FREE_STEPS, STEPS_PER_BYTE};
+    use api_sessions_values::{FREE_STEPS, STEPS_PER_BYTE};
     for (value, content_type) in hostile().flat_map(|value| {
         [
             ("text/plain", ""),

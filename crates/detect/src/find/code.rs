@@ -5,8 +5,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
-use crate::fields::Place;
-use crate::view::{View, is_word};
+use api_sessions_values::{Place, View, is_word};
 
 /// Always code that does something to its host.
 const ALWAYS: &[&str] = &[
@@ -155,9 +154,9 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     // People show each other code; what is run by a server is short, or alone.
     if view.place == Place::Agent
         && !view.mask.has(
-            crate::class::Mask::ANGLE
-                .and(crate::class::Mask::QUOTE)
-                .and(crate::class::Mask::DOLLAR),
+            api_sessions_values::Mask::ANGLE
+                .and(api_sessions_values::Mask::QUOTE)
+                .and(api_sessions_values::Mask::DOLLAR),
         )
     {
         return None;

@@ -3,8 +3,7 @@
 
 use std::ops::Range;
 
-use crate::fields::Place;
-use crate::view::{View, is_space, is_word};
+use api_sessions_values::{Place, View, is_space, is_word};
 
 /// Longest tag that is read.
 const MAX_TAG: usize = 2048;

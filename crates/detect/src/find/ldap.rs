@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::view::View;
+use api_sessions_values::View;
 
 pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     if let Some(at) = extensible(view) {
@@ -106,5 +106,6 @@ fn extensible(view: &View<'_>) -> Option<Range<usize>> {
     let rule = memchr::memrchr(b':', &view.low[from..at])? + from;
     let oid = &view.low[rule + 1..at];
     let is_oid = oid.len() > 4 && oid.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
-    (is_oid || oid == b"dn" && view.mask.has(crate::class::Mask::PAREN)).then(|| rule..at + 2)
+    (is_oid || oid == b"dn" && view.mask.has(api_sessions_values::Mask::PAREN))
+        .then(|| rule..at + 2)
 }

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use crate::fields::Place;
-use crate::view::View;
+use api_sessions_values::{Place, View};
 
 /// Line breaks that are looked behind.
 const MAX_LINES: usize = 64;

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use crate::fields::Place;
-use crate::view::{View, is_word};
+use api_sessions_values::{Place, View, is_word};
 
 const OPERATORS: &[&[u8]] = &[
     b"all",

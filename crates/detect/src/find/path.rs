@@ -6,9 +6,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::words;
-use crate::class::Mask;
-use crate::fields::Place;
-use crate::view::View;
+use api_sessions_values::{Mask, Place, View};
 
 static FILES: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder()

@@ -5,8 +5,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
-use crate::fields::Place;
-use crate::view::{View, is_word};
+use api_sessions_values::{Place, View, is_word};
 
 const AGENTS: &[&str] = &[
     "sqlmap",

@@ -6,9 +6,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::words::{BARE, COMMANDS, TELLING};
-use crate::class::Mask;
-use crate::fields::Place;
-use crate::view::{View, is_word};
+use api_sessions_values::{Mask, Place, View, is_word};
 
 const ALWAYS: &[&str] = &[
     "${ifs}",

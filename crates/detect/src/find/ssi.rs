@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::view::View;
+use api_sessions_values::View;
 
 const DIRECTIVES: &[&[u8]] = &[
     b"block",

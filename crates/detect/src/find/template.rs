@@ -5,8 +5,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
-use crate::class::Mask;
-use crate::view::{View, is_space};
+use api_sessions_values::{Mask, View, is_space};
 
 /// Longest expression that is read.
 const WINDOW: usize = 400;
@@ -220,7 +219,7 @@ const MILD: &[&str] = &[
 ];
 
 pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
-    if view.place == crate::fields::Place::Raw {
+    if view.place == api_sessions_values::Place::Raw {
         return None;
     }
     let mut last_end = 0;

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use crate::fields::Place;
-use crate::view::View;
+use api_sessions_values::{Place, View};
 
 /// Longest part of a declaration that is read.
 const WINDOW: usize = 512;

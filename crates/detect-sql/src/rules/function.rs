@@ -1,8 +1,8 @@
 //! Functions and tables that only a database has.
 
-use super::super::token::{Kind, Word};
 use super::{Context, Reader};
-use crate::fields::Place;
+use crate::tokens::{Kind, Word};
+use api_sessions_values::Place;
 
 /// Functions and names that nothing but a statement against a database holds, when they are called or named there.
 /// In order.

@@ -2,64 +2,64 @@
 
 /// Which classes of bytes a value holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Mask(u32);
+pub struct Mask(u32);
 
 impl Mask {
     /// `'`, `"`, backtick.
-    pub(crate) const QUOTE: Self = Self(1);
+    pub const QUOTE: Self = Self(1);
     /// `<` and `>`.
-    pub(crate) const ANGLE: Self = Self(1 << 1);
+    pub const ANGLE: Self = Self(1 << 1);
     /// `(` and `)`.
-    pub(crate) const PAREN: Self = Self(1 << 2);
+    pub const PAREN: Self = Self(1 << 2);
     /// `{` and `}`.
-    pub(crate) const BRACE: Self = Self(1 << 3);
+    pub const BRACE: Self = Self(1 << 3);
     /// `$`.
-    pub(crate) const DOLLAR: Self = Self(1 << 4);
+    pub const DOLLAR: Self = Self(1 << 4);
     /// `/`.
-    pub(crate) const SLASH: Self = Self(1 << 5);
+    pub const SLASH: Self = Self(1 << 5);
     /// `\`.
-    pub(crate) const BACKSLASH: Self = Self(1 << 6);
+    pub const BACKSLASH: Self = Self(1 << 6);
     /// `;`, `|` and `&`.
-    pub(crate) const SEPARATOR: Self = Self(1 << 7);
+    pub const SEPARATOR: Self = Self(1 << 7);
     /// CR and LF.
-    pub(crate) const LINE: Self = Self(1 << 8);
+    pub const LINE: Self = Self(1 << 8);
     /// `=`, `*`, `#`, `@`, `!`, `,`: what only code is made of, and now and then a sentence.
-    pub(crate) const SIGN: Self = Self(1 << 9);
+    pub const SIGN: Self = Self(1 << 9);
     /// `%`.
-    pub(crate) const PERCENT: Self = Self(1 << 10);
+    pub const PERCENT: Self = Self(1 << 10);
     /// Control characters but for tabs and line breaks.
-    pub(crate) const CONTROL: Self = Self(1 << 11);
+    pub const CONTROL: Self = Self(1 << 11);
     /// Bytes of 0x80 and up.
-    pub(crate) const HIGH: Self = Self(1 << 12);
+    pub const HIGH: Self = Self(1 << 12);
     /// `:`.
-    pub(crate) const COLON: Self = Self(1 << 13);
+    pub const COLON: Self = Self(1 << 13);
     /// Blanks.
-    pub(crate) const BLANK: Self = Self(1 << 14);
+    pub const BLANK: Self = Self(1 << 14);
     /// `[` and `]`.
-    pub(crate) const BRACKET: Self = Self(1 << 15);
+    pub const BRACKET: Self = Self(1 << 15);
 
     /// `-`.
-    pub(crate) const DASH: Self = Self(1 << 16);
+    pub const DASH: Self = Self(1 << 16);
     /// `.`.
-    pub(crate) const DOT: Self = Self(1 << 17);
+    pub const DOT: Self = Self(1 << 17);
     /// `+`.
-    pub(crate) const PLUS: Self = Self(1 << 18);
+    pub const PLUS: Self = Self(1 << 18);
 
     /// None.
-    pub(crate) const NONE: Self = Self(0);
+    pub const NONE: Self = Self(0);
 
     /// Of a value.
-    pub(crate) fn of(value: &[u8]) -> Self {
+    pub fn of(value: &[u8]) -> Self {
         Self(value.iter().fold(0, |mask, byte| mask | CLASSES[usize::from(*byte)]))
     }
 
     /// Holds any of these classes.
-    pub(crate) const fn has(self, any: Self) -> bool {
+    pub const fn has(self, any: Self) -> bool {
         self.0 & any.0 != 0
     }
 
     /// Both.
-    pub(crate) const fn and(self, other: Self) -> Self {
+    pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 }

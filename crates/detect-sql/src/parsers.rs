@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(super) static SQLI: Parser =
+pub(crate) static SQLI: Parser =
     Parser::new(|text| libinjectionrs::detect_sqli(text).is_injection());
 
 /// Panics caught in this process since it started, by the type of attack that was looked for.
@@ -22,7 +22,7 @@ impl ParserPanics {
 }
 
 /// One of them.
-pub(super) struct Parser {
+pub(crate) struct Parser {
     is_injection: fn(&[u8]) -> bool,
     panics: AtomicU64,
 }
@@ -33,7 +33,7 @@ impl Parser {
     }
 
     /// Whether it takes the text for an attack.
-    pub(super) fn finds(&self, text: &[u8]) -> bool {
+    pub(crate) fn finds(&self, text: &[u8]) -> bool {
         catch_unwind(AssertUnwindSafe(|| (self.is_injection)(text))).unwrap_or_else(|_| {
             self.panics.fetch_add(1, Ordering::Relaxed);
             false

@@ -26,7 +26,7 @@ pub(super) fn strings(
         }
         if is_name {
             name.clear();
-            name.extend_from_slice(&text[..text.len().min(crate::finding::MAX_NAME_BYTES)]);
+            name.extend_from_slice(&text[..text.len().min(crate::input::MAX_NAME_BYTES)]);
         }
     }
     true

@@ -1,8 +1,8 @@
 //! Operands, comparisons, and what follows `or` and `and`.
 
-use super::super::token::{Kind, Word};
 use super::{Context, Reader, function};
-use crate::fields::Place;
+use crate::tokens::{Kind, Word};
+use api_sessions_values::Place;
 
 /// Where an operand ends, and whether it is a literal or a call.
 struct Operand {

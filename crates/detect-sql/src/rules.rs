@@ -7,9 +7,8 @@ mod statement;
 
 use std::ops::Range;
 
-use super::token::{Kind, Token, Word};
-use crate::fields::Place;
-use crate::view::View;
+use crate::tokens::{Kind, Token, Word};
+use api_sessions_values::{Place, View};
 
 pub(super) fn find(view: &View<'_>, tokens: &[Token]) -> Option<Range<usize>> {
     let reader = Reader { view, tokens };

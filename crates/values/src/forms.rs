@@ -6,23 +6,24 @@ mod escapes;
 mod unicode;
 
 use crate::class::Mask;
-use crate::fields::Place;
+use crate::input::Place;
 
 /// Most forms of one value.
-pub(crate) const MAX_FORMS: usize = 8;
+pub const MAX_FORMS: usize = 8;
 /// Above that many bytes, a value has at most [`MAX_LONG_FORMS`].
 const LONG: usize = 8 * 1024;
 const MAX_LONG_FORMS: usize = 3;
 
+/// Memory that forms are decoded into.
 #[derive(Debug, Default)]
-pub(crate) struct Buffers {
+pub struct Buffers {
     current: Vec<u8>,
     next: Vec<u8>,
 }
 
 impl Buffers {
     /// Percent- and plus-decoded.
-    pub(crate) fn url(&mut self, text: &[u8]) -> &[u8] {
+    pub fn url(&mut self, text: &[u8]) -> &[u8] {
         escapes::url(text, true, &mut self.current);
         &self.current
     }
@@ -47,7 +48,7 @@ const DECODERS: &[(Mask, Decoder)] = &[
 
 /// Hands out each form of a value that differs from the one before, with its classes of bytes and whether it
 /// was encoded once more than its place asks for.
-pub(crate) fn each(
+pub fn each(
     value: &[u8],
     place: Place,
     buffers: &mut Buffers,

@@ -1,8 +1,8 @@
 //! Statements behind a separator, or for a value.
 
-use super::super::token::{Kind, Word};
 use super::{Context, Reader};
-use crate::fields::Place;
+use crate::tokens::{Kind, Word};
+use api_sessions_values::Place;
 
 impl Reader<'_, '_> {
     /// `; drop table x`, `; exec xp_…`, `; waitfor delay '…'`.

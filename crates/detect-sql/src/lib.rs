@@ -2,21 +2,25 @@
 //!
 //! Sentences cannot be read so: two words that are none of SQL's side by side end a reading.
 
-mod rules;
-mod token;
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-pub(crate) use token::Tokens;
+mod parsers;
+mod rules;
+mod tokens;
+
+pub use parsers::ParserPanics;
+pub use tokens::Tokens;
 
 use std::ops::Range;
 
-use crate::class::Mask;
-use crate::fields::Place;
-use crate::view::View;
+use api_sessions_values::{Mask, Place, View};
 
 /// Longest value that libinjection reads.
 const MAX_PARSED: usize = 512;
 
-pub(super) fn find(view: &View<'_>, tokens: &mut Tokens) -> Option<Range<usize>> {
+/// Where SQL begins in a value that should hold none.
+pub fn find(view: &View<'_>, tokens: &mut Tokens) -> Option<Range<usize>> {
     const SIGNS: Mask =
         Mask::QUOTE.and(Mask::PAREN).and(Mask::SEPARATOR).and(Mask::SIGN).and(Mask::ANGLE);
     if matches!(view.place, Place::Raw | Place::Name) {
@@ -31,7 +35,7 @@ pub(super) fn find(view: &View<'_>, tokens: &mut Tokens) -> Option<Range<usize>>
     if view.place == Place::Agent && !view.mask.has(Mask::QUOTE) && view.find(b"select").is_none() {
         return None;
     }
-    token::cut(view, tokens);
+    tokens::cut(view, tokens);
     if let Some(at) = rules::find(view, tokens.all()) {
         return Some(at);
     }
@@ -87,5 +91,5 @@ fn parses(view: &View<'_>) -> bool {
         && odd
         && !is_json
         && !view.place.eq(&Place::Header)
-        && crate::parsers::SQLI.finds(view.low)
+        && parsers::SQLI.finds(view.low)
 }

@@ -3,51 +3,16 @@
 mod json;
 mod xml;
 
-use super::finding::{Input, Source};
-use super::{MAX_FIELDS, find};
+use crate::input::{Input, Place, Source, has_operator};
 use api_sessions_extract::multipart::Piece;
 use api_sessions_extract::{Body, Exchange, MediaType, Side, cookie, media_type, multipart, query};
 
-/// Where a value stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// The whole path.
-    Path,
-    /// Value of the query or of a form.
-    Argument,
-    /// Name of an argument, or of a member of a JSON object.
-    Name,
-    Cookie,
-    /// `User-Agent`.
-    Agent,
-    /// A header in which applications look for values.
-    Header,
-    /// A string of a JSON body, or a field of a multipart body.
-    Text,
-    /// A body of text of another type, as it is.
-    Whole,
-    /// A body whose values are handed out by themselves, for what is in none of them.
-    Raw,
-    /// A JSON body, for the operators among its names.
-    Object,
-    /// What a link that led here held.
-    Link,
-    /// The content of a file that is uploaded.
-    File,
-}
+/// Most values of one request that are handed out, besides short words and numbers; more are left alone.
+pub const MAX_FIELDS: usize = 512;
 
-impl Place {
-    pub(super) fn is_encoded(self) -> bool {
-        matches!(self, Self::Path | Self::Argument | Self::Name | Self::Cookie | Self::Link)
-    }
-
-    pub(super) fn has_plus(self) -> bool {
-        matches!(self, Self::Argument | Self::Name | Self::Link)
-    }
-}
-
+/// Memory that values are read into.
 #[derive(Debug, Default)]
-pub(super) struct Buffers {
+pub struct Buffers {
     unescaped: Vec<u8>,
     name: Vec<u8>,
 }
@@ -88,9 +53,10 @@ const SKIPPED: &[&[u8]] = &[
 const SKIPPED_PREFIX: &[u8] = b"sec-";
 
 /// Hands out values until there are none, or `take` has enough. Whether there were more than [`MAX_FIELDS`] besides
-/// those that hold nothing but a word or a number.
-pub(super) fn each<X: Exchange + ?Sized>(
+/// those that hold nothing but a word or a number. Of files, those that `wants_file` wants.
+pub fn each<X: Exchange + ?Sized>(
     exchange: &X,
+    wants_file: fn(&[u8]) -> bool,
     buffers: &mut Buffers,
     take: &mut dyn FnMut(Input<'_>) -> bool,
 ) -> bool {
@@ -110,7 +76,9 @@ pub(super) fn each<X: Exchange + ?Sized>(
     let _ = path(exchange.path(), &mut give)
         && arguments(Source::Query, exchange.query(), &mut give)
         && headers(exchange, &mut give)
-        && exchange.body(Side::Request).is_none_or(|body| in_body(&body, buffers, &mut give));
+        && exchange
+            .body(Side::Request)
+            .is_none_or(|body| in_body(&body, wants_file, buffers, &mut give));
     is_over
 }
 
@@ -118,7 +86,7 @@ pub(super) fn each<X: Exchange + ?Sized>(
 fn is_plain(Input { place, name, value, .. }: Input<'_>) -> bool {
     value.len() < 12
         && !matches!(place, Place::Path | Place::Agent)
-        && !super::has_operator(name)
+        && !has_operator(name)
         && value.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
@@ -248,13 +216,18 @@ fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
     name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
-fn in_body(body: &Body<'_>, buffers: &mut Buffers, give: &mut Give<'_>) -> bool {
+fn in_body(
+    body: &Body<'_>,
+    wants_file: fn(&[u8]) -> bool,
+    buffers: &mut Buffers,
+    give: &mut Give<'_>,
+) -> bool {
     match MediaType::of(body.content_type) {
         // A body of no stated type may be anything.
         kind if body.json && kind != MediaType::Unstated => in_json(body.bytes, buffers, give),
         MediaType::Form if !looks_like(body.bytes, b"{<") => form(body.bytes, give),
         MediaType::Json => in_json(body.bytes, buffers, give),
-        MediaType::Multipart => in_multipart(body, give),
+        MediaType::Multipart => in_multipart(body, wants_file, give),
         MediaType::Other if is_opaque(media_type::essence(body.content_type)) => true,
         MediaType::Other => untyped(body.bytes, false, buffers, give),
         MediaType::Form | MediaType::Unstated => untyped(body.bytes, true, buffers, give),
@@ -336,13 +309,13 @@ fn in_xml(bytes: &[u8], give: &mut Give<'_>) -> bool {
         })
 }
 
-fn in_multipart(body: &Body<'_>, give: &mut Give<'_>) -> bool {
+fn in_multipart(body: &Body<'_>, wants_file: fn(&[u8]) -> bool, give: &mut Give<'_>) -> bool {
     let mut any = false;
     multipart::parts(body, &mut |piece, value| {
         any = true;
         match piece {
             Piece::File => {
-                !find::is_script(value) || give(unnamed(Source::Multipart, Place::File, value))
+                !wants_file(value) || give(unnamed(Source::Multipart, Place::File, value))
             }
             Piece::Field if is_binary(value) => true,
             _ => give(unnamed(Source::Multipart, Place::Text, value)),

@@ -1,8 +1,8 @@
 //! Clauses of a query: `union`, `select`, `order by`, `limit`, `case`.
 
-use super::super::token::{Kind, Word};
 use super::{Context, Reader, function};
-use crate::fields::Place;
+use crate::tokens::{Kind, Word};
+use api_sessions_values::Place;
 
 impl Reader<'_, '_> {
     /// `union [all] select` and no sentence.

@@ -1,14 +1,16 @@
 //! Tokens of SQL, quotes by themselves: whether one opens or closes a string depends on what stands before the value.
 
-use crate::view::{View, is_space, is_word};
+use api_sessions_values::{View, is_space, is_word};
 
 /// Most tokens of a value; words of a sentence that have no meaning in SQL are dropped but for two.
 const MAX_TOKENS: usize = 8192;
 
+/// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A word, with what it means.
     Word(Word),
+    /// Decimal, hexadecimal, with an exponent.
     Number,
     /// `'`, `"` or a backtick.
     Quote(u8),
@@ -22,53 +24,75 @@ pub(super) enum Kind {
     Comment,
 }
 
+/// What a word means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Word {
+pub(crate) enum Word {
+    /// `and`, `or`, `xor`, `div`.
     AndOr,
+    /// `not`.
     Not,
+    /// `null`, `true`, `false`.
     Null,
+    /// `union` and the other operators on sets.
     Union,
+    /// `all`, `distinct`.
     All,
+    /// `select`.
     Select,
+    /// `from`.
     From,
+    /// `where`.
     Where,
+    /// `like`, `in`, `between` and other comparisons by words.
     Like,
+    /// `order`, `group`.
     Order,
+    /// `by`.
     By,
+    /// `having`.
     Having,
+    /// `limit`, `offset`, `procedure`.
     Limit,
+    /// `case`.
     Case,
     /// `drop`, `insert` and the like, that begin a statement.
     Statement,
     /// What follows one: `table`, `into`, `database`.
     Object,
+    /// `into`, `outfile`, `dumpfile`.
     Into,
+    /// `if`, `iif`.
     If,
     /// A name.
     Plain,
 }
 
+/// A token and where it stands.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Token {
-    pub(super) kind: Kind,
-    pub(super) start: u32,
-    pub(super) end: u32,
+pub(crate) struct Token {
+    /// What it is.
+    pub(crate) kind: Kind,
+    /// Its first byte.
+    pub(crate) start: u32,
+    /// Behind its last byte.
+    pub(crate) end: u32,
     /// Blanks or a comment before it.
-    pub(super) spaced: bool,
+    pub(crate) spaced: bool,
 }
 
 /// Memory for the tokens of a value.
 #[derive(Debug, Default)]
-pub(crate) struct Tokens(Vec<Token>);
+pub struct Tokens(Vec<Token>);
 
 impl Tokens {
-    pub(super) fn all(&self) -> &[Token] {
+    /// Those of the value that was cut last.
+    pub(crate) fn all(&self) -> &[Token] {
         &self.0
     }
 }
 
 /// Cuts a value into tokens.
-pub(super) fn cut(view: &View<'_>, tokens: &mut Tokens) {
+pub(crate) fn cut(view: &View<'_>, tokens: &mut Tokens) {
     let tokens = &mut tokens.0;
     tokens.clear();
     let low = view.low;

@@ -6,20 +6,23 @@
 use std::cell::Cell;
 
 use crate::class::Mask;
-use crate::fields::Place;
+use crate::input::Place;
 
 /// Steps that a detector may take for each byte of a value.
-pub(crate) const STEPS_PER_BYTE: usize = 8;
+pub const STEPS_PER_BYTE: usize = 8;
 /// Steps that it may take in any value.
-pub(crate) const FREE_STEPS: usize = 4096;
+pub const FREE_STEPS: usize = 4096;
 
 /// One decoded form of a value, in lower case.
-pub(crate) struct View<'t> {
-    pub(crate) low: &'t [u8],
-    pub(crate) mask: Mask,
-    pub(crate) place: Place,
+pub struct View<'t> {
+    /// The text.
+    pub low: &'t [u8],
+    /// Its classes of bytes.
+    pub mask: Mask,
+    /// Where it stands in the request.
+    pub place: Place,
     /// It was encoded once more than its place asks for.
-    pub(crate) is_decoded: bool,
+    pub is_decoded: bool,
     /// Whether people wrote it, once a detector has asked.
     is_prose: Cell<Option<bool>>,
     steps: Cell<usize>,
@@ -29,7 +32,8 @@ pub(crate) struct View<'t> {
 }
 
 impl<'t> View<'t> {
-    pub(crate) fn new(low: &'t [u8], mask: Mask, place: Place, is_decoded: bool) -> Self {
+    /// Of text in lower case.
+    pub fn new(low: &'t [u8], mask: Mask, place: Place, is_decoded: bool) -> Self {
         let most = low.len() * STEPS_PER_BYTE + FREE_STEPS;
         Self {
             low,
@@ -45,7 +49,7 @@ impl<'t> View<'t> {
     }
 
     /// Text that people wrote: many words in a row.
-    pub(crate) fn is_prose(&self) -> bool {
+    pub fn is_prose(&self) -> bool {
         self.is_prose.get().unwrap_or_else(|| {
             let is_prose =
                 self.mask.has(Mask::BLANK) && self.low.len() > 24 && is_prose(self.low, self.place);
@@ -55,18 +59,18 @@ impl<'t> View<'t> {
     }
 
     /// Counts bytes that were looked at.
-    pub(crate) fn spend(&self, steps: usize) {
+    pub fn spend(&self, steps: usize) {
         self.steps.set(self.steps.get().saturating_add(steps));
     }
 
     /// The next detector begins.
-    pub(crate) fn begin(&self) {
+    pub fn begin(&self) {
         self.before.set(self.steps());
         self.steps.set(0);
     }
 
     /// Nothing more is looked for in this value.
-    pub(crate) fn is_spent(&self) -> bool {
+    pub fn is_spent(&self) -> bool {
         let is_spent = self.steps.get() > self.most;
         if is_spent {
             self.was_spent.set(true);
@@ -75,44 +79,45 @@ impl<'t> View<'t> {
     }
 
     /// Some detector did not get to its end.
-    pub(crate) fn was_spent(&self) -> bool {
+    pub fn was_spent(&self) -> bool {
         self.was_spent.get()
     }
 
     /// Bytes that were looked at up to now.
-    pub(crate) fn steps(&self) -> usize {
+    pub fn steps(&self) -> usize {
         self.before.get().saturating_add(self.steps.get())
     }
 
     /// The byte there, 0 behind the end.
-    pub(crate) fn at(&self, index: usize) -> u8 {
+    pub fn at(&self, index: usize) -> u8 {
         self.low.get(index).copied().unwrap_or(0)
     }
 
     /// What begins there; empty behind the end.
-    pub(crate) fn from(&self, index: usize) -> &'t [u8] {
+    pub fn from(&self, index: usize) -> &'t [u8] {
         self.low.get(index..).unwrap_or_default()
     }
 
     /// At most `most` bytes from there.
-    pub(crate) fn window(&self, index: usize, most: usize) -> &'t [u8] {
+    pub fn window(&self, index: usize, most: usize) -> &'t [u8] {
         let rest = self.from(index);
         &rest[..rest.len().min(most)]
     }
 
-    pub(crate) fn starts(&self, index: usize, text: &[u8]) -> bool {
+    /// `text` stands there.
+    pub fn starts(&self, index: usize, text: &[u8]) -> bool {
         self.from(index).starts_with(text)
     }
 
     /// Behind blanks and line breaks, at most 64 of them.
-    pub(crate) fn behind_blanks(&self, index: usize) -> usize {
+    pub fn behind_blanks(&self, index: usize) -> usize {
         let count = self.window(index, 64).iter().take_while(|byte| is_space(**byte)).count();
         self.spend(count + 1);
         index + count
     }
 
     /// Before blanks and line breaks, at most 64 of them.
-    pub(crate) fn before_blanks(&self, index: usize) -> usize {
+    pub fn before_blanks(&self, index: usize) -> usize {
         let index = index.min(self.low.len());
         let from = index.saturating_sub(64);
         let count = self.low[from..index].iter().rev().take_while(|byte| is_space(**byte)).count();
@@ -121,7 +126,7 @@ impl<'t> View<'t> {
     }
 
     /// The word that begins there, at most 40 bytes of it; empty where none does.
-    pub(crate) fn word(&self, index: usize) -> &'t [u8] {
+    pub fn word(&self, index: usize) -> &'t [u8] {
         let window = self.window(index, 40);
         let length = window.iter().take_while(|byte| is_word(**byte)).count();
         self.spend(length + 1);
@@ -129,7 +134,7 @@ impl<'t> View<'t> {
     }
 
     /// The word that ends there, at most 40 bytes of it.
-    pub(crate) fn word_before(&self, index: usize) -> &'t [u8] {
+    pub fn word_before(&self, index: usize) -> &'t [u8] {
         let index = index.min(self.low.len());
         let from = index.saturating_sub(40);
         let length = self.low[from..index].iter().rev().take_while(|byte| is_word(**byte)).count();
@@ -138,28 +143,30 @@ impl<'t> View<'t> {
     }
 
     /// Where `text` stands within `most` bytes from there.
-    pub(crate) fn find_within(&self, index: usize, most: usize, text: &[u8]) -> Option<usize> {
+    pub fn find_within(&self, index: usize, most: usize, text: &[u8]) -> Option<usize> {
         let window = self.window(index, most);
         self.spend(window.len() / 4 + 1);
         memchr::memmem::find(window, text).map(|found| index + found)
     }
 
     /// Where `text` stands.
-    pub(crate) fn find(&self, text: &[u8]) -> Option<usize> {
+    pub fn find(&self, text: &[u8]) -> Option<usize> {
         memchr::memmem::find(self.low, text)
     }
 
     /// Every place where `byte` stands, until the value is spent.
-    pub(crate) fn each(&self, byte: u8) -> impl Iterator<Item = usize> {
+    pub fn each(&self, byte: u8) -> impl Iterator<Item = usize> {
         memchr::memchr_iter(byte, self.low).take_while(|_| !self.is_spent())
     }
 }
 
-pub(crate) fn is_space(byte: u8) -> bool {
+/// Blank, tab, line break, vertical tab or form feed.
+pub fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0B | 0x0C)
 }
 
-pub(crate) fn is_word(byte: u8) -> bool {
+/// ASCII letter, digit or `_`.
+pub fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 

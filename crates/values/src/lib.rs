@@ -1,0 +1,18 @@
+//! What detectors read: every value of a request as the application would see it.
+//!
+//! Path, query, cookies, headers and the observed part of the body are cut into values ([`fields`]). Each comes as
+//! it was sent, and in each form that its bytes hint at ([`forms`]); one pass says which classes of bytes it holds
+//! ([`Mask`]). A [`View`] is such a form, in lower case, with scans whose steps are counted and bounded. Nothing
+//! here knows what an attack is.
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod class;
+pub mod fields;
+pub mod forms;
+mod input;
+mod view;
+
+pub use class::Mask;
+pub use input::{Input, MAX_NAME_BYTES, Place, Source, has_operator};
+pub use view::{FREE_STEPS, STEPS_PER_BYTE, View, is_space, is_word};
