@@ -108,6 +108,26 @@ step("filters narrow the list, live in the address, and can be cleared", async (
   assert((await text("tbody tr:first-child")).includes("/users/{int}"));
 });
 
+step("a value beside the list is clicked instead of typed, and clicked away", async () => {
+  await page.goto(world.url);
+  const facets = page.getByRole("complementary", { name: "Frequent values" });
+  await facets.getByRole("link", { name: "shop-1.example.com" }).click();
+  await page.getByRole("heading", { name: "4 sessions" }).waitFor();
+  assert(page.url().includes("host=shop-1.example.com"));
+  assert.equal((await facets.locator("li").filter({ hasText: "shop" }).last().innerText()).replace(/\s+/g, " "), "shop-1.example.com ✕ 4");
+  await facets.getByRole("link", { name: "shop-1.example.com" }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "14 sessions" }).waitFor();
+  await facets.locator("details summary").first().click();
+  const unfolded = facets.locator("details").first();
+  const refreshed = page.evaluate(() => new Promise((done) => document.addEventListener("refreshed", () => done(), { once: true })));
+  await page.getByRole("button", { name: "Refreshing – pause" }).click();
+  await page.getByRole("button", { name: "Paused – refresh" }).click();
+  await refreshed;
+  assert.equal(await unfolded.getAttribute("open"), "", "what is unfolded stays so when the page refreshes");
+  await look("facets-1280-light");
+});
+
 step("the chart has axes and a legend, and dragging selects a time", async () => {
   await page.goto(world.url);
   const svg = page.locator("svg[data-from]");
@@ -232,6 +252,31 @@ step("a session is denied on every node, and let in again", async () => {
   await page.getByText("removed by").waitFor();
   await page.goto(`${world.url}/?denied=true`);
   await page.getByText("was denied").waitFor();
+});
+
+step("a user has sessions, devices and addresses, and all that is theirs is denied", async () => {
+  const phone = { cookie: "sid=anna-2", "x-user": "anna", "user-agent": "Phone/1" };
+  await send(world.port, "/profile", { headers: phone });
+  await eventually("it is stored", async () => (await world.ask("/v1/sessions?user=anna")).total === 2);
+  await page.getByRole("link", { name: "Users", exact: true }).click();
+  await page.getByRole("region", { name: "Users" }).getByRole("link", { name: "anna" }).click();
+  await page.getByRole("heading", { name: "User anna" }).waitFor();
+  const aside = await text("aside");
+  for (const part of ["Phone/1", "Mozilla/5.0 (Test)", "127.0.0.1"]) assert(aside.includes(part), `${part} in ${aside}`);
+  await look("user-1280-light");
+  await page.getByText("Deny all present sessions").click();
+  await page.getByLabel("Reason").fill("account taken over");
+  await page.getByRole("button", { name: "Deny them" }).click();
+  await eventually("both are shown as denied", async () => (await page.locator(".badge.bad").count()) === 2);
+  const ask = () => send(world.port, "/again", { headers: phone });
+  await eventually("the node refuses them", async () => (await ask()).status === 403);
+  await page.getByRole("link", { name: "Denylist" }).click();
+  assert.equal(await page.getByRole("cell", { name: "account taken over" }).count(), 2);
+  for (const left of [1, 0]) {
+    await page.getByRole("button", { name: "Remove" }).first().click();
+    await eventually("one less", async () => (await page.getByRole("button", { name: "Remove" }).count()) === left);
+  }
+  await eventually("the node lets them in", async () => (await ask()).status === 200);
 });
 
 step("a parameter is added with a preview, ordered, saved, and taken by the node", async () => {
@@ -361,7 +406,7 @@ step("a viewer reads and changes nothing, and another site cannot post", async (
 });
 
 step("it is readable in the dark and on a phone", async () => {
-  const views = [["sessions", "/"], ["session", null], ["parameters", "/parameters"], ["rules", "/rules"]];
+  const views = [["sessions", "/"], ["users", "/users"], ["user", "/users/anna"], ["session", null], ["parameters", "/parameters"], ["rules", "/rules"]];
   const cookies = await page.context().cookies();
   const session = (await world.ask("/v1/sessions?attack=any")).sessions[0].session;
   for (const [theme, width] of [["dark", 1280], ["light", 400], ["dark", 400]]) {

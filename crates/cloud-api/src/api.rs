@@ -9,3 +9,4 @@ pub mod query;
 pub mod requests;
 pub mod rules;
 pub mod sessions;
+pub mod users;

@@ -20,3 +20,4 @@ pub mod node_control;
 pub mod site;
 pub mod state;
 pub mod trial;
+pub mod user;

@@ -14,7 +14,7 @@ use utoipa::openapi::{
 use crate::guard::Audience;
 use crate::routes::table;
 use api_sessions_cloud_api::api::{
-    denylist, facets, operation, parameters, requests, rules, sessions,
+    denylist, facets, operation, parameters, requests, rules, sessions, users,
 };
 use api_sessions_cloud_api::auth::Access;
 use api_sessions_cloud_api::error::ErrorBody;
@@ -37,7 +37,9 @@ use api_sessions_store::Role;
         sessions::detail,
         sessions::split,
         facets::list,
-        facets::users,
+        users::list,
+        users::detail,
+        users::deny,
         requests::list,
         requests::download,
         requests::detail,

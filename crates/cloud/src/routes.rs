@@ -18,7 +18,7 @@ use hyper_util::service::TowerToHyperService;
 use crate::guard::{Audience, guard, is_browser};
 use crate::openapi;
 use api_sessions_cloud_api::api::{
-    denylist, facets, operation, parameters, requests, rules, sessions,
+    denylist, facets, operation, parameters, requests, rules, sessions, users,
 };
 use api_sessions_cloud_api::auth::Access;
 use api_sessions_cloud_api::error::AppError;
@@ -83,7 +83,9 @@ pub fn table() -> Vec<Route> {
         api(GET, "/v1/sessions/{id}/requests", Read, requests::list),
         api(GET, "/v1/sessions/{id}/requests.csv", Read, requests::download),
         api(GET, "/v1/facets", Read, facets::list),
-        api(GET, "/v1/users", Read, facets::users),
+        api(GET, "/v1/users", Read, users::list),
+        api(GET, "/v1/users/{user}", Read, users::detail),
+        api(POST, "/v1/users/{user}/deny", Change, users::deny),
         api(GET, "/v1/requests/{id}", Read, requests::detail),
         api(GET, "/v1/denylist", Read, denylist::list),
         api(POST, "/v1/denylist", Change, denylist::add),
@@ -104,6 +106,9 @@ pub fn table() -> Vec<Route> {
         page(GET, "/sessions/{id}", Read, console::session::open),
         page(POST, "/sessions/split", Change, console::identity::split),
         page(GET, "/requests/{id}", Read, console::request::open),
+        page(GET, "/users", Read, console::users::list),
+        page(GET, "/users/{user}", Read, console::user::open),
+        page(POST, "/users", Change, console::user::deny),
         page(GET, "/denylist", Read, console::denylist::list),
         page(POST, "/denylist", Change, console::denylist::add),
         page(POST, "/denylist/remove", Change, console::denylist::remove),

@@ -22,10 +22,9 @@ for (const element of document.querySelectorAll("[data-copy]")) {
   element.after(button);
 }
 
-// Refresh: reloads the element with data-live periodically, until paused.
+// Refresh: reloads the elements with data-live periodically, until paused.
 const refresh = document.querySelector("[data-refresh]");
-const live = document.querySelector("[data-live]");
-if (refresh && live) {
+if (refresh) {
   const KEY = "api-sessions-paused";
   let paused = localStorage.getItem(KEY) === "1";
   const show = () => {
@@ -45,9 +44,16 @@ if (refresh && live) {
       const answer = await fetch(location.href, { headers: { accept: "text/html" } });
       if (!answer.ok || answer.redirected) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const fresh = page.querySelector("[data-live]");
+      const fresh = page.querySelectorAll("[data-live]");
       const title = page.querySelector("h1");
-      if (fresh && !live.contains(document.activeElement) && !("dragging" in document.body.dataset)) live.replaceChildren(...fresh.childNodes);
+      for (const [at, live] of document.querySelectorAll("[data-live]").entries()) {
+        if (!fresh[at] || live.contains(document.activeElement) || "dragging" in document.body.dataset) continue;
+        // What was unfolded stays so.
+        for (const open of live.querySelectorAll("details[open][data-keep]")) {
+          fresh[at].querySelector(`details[data-keep="${open.dataset.keep}"]`)?.setAttribute("open", "");
+        }
+        live.replaceChildren(...fresh[at].childNodes);
+      }
       document.dispatchEvent(new Event("refreshed"));
       if (title) document.querySelector("h1").textContent = title.textContent;
     } catch { /* unreachable: the next refresh retries */ }

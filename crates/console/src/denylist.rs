@@ -14,6 +14,7 @@ use super::html::{encoded, page, short, time};
 use api_sessions_cloud_api::api::denylist::{Deny, remove_entry};
 use api_sessions_cloud_api::api::query::MAX_LIMIT;
 use api_sessions_cloud_api::api::rules::denials::{self, Denied, RuleDenial};
+use api_sessions_cloud_api::api::users::DenyUser;
 use api_sessions_cloud_api::auth::Identity;
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::{Form, Query};
@@ -198,14 +199,21 @@ fn table(periods: &[Period], viewer: &Viewer, is_now: bool) -> Markup {
 
 /// The form that denies a session.
 pub(super) fn form(viewer: &Viewer, session: &str) -> Markup {
+    let hidden = [("session", session)];
+    let hidden = if session.is_empty() { &[][..] } else { &hidden[..] };
+    fields(&viewer.link("/denylist"), hidden, "Deny")
+}
+
+/// A form that asks how long, where and why to deny; without hidden values, it asks for a session too.
+pub(super) fn fields(action: &str, hidden: &[(&str, &str)], button: &str) -> Markup {
     html! {
-        form.filters method="post" action=(viewer.link("/denylist")) {
-            @if session.is_empty() { label.wide { "Session id" input name="session" required pattern="[0-9a-f]{32}" title="32 hexadecimal digits"; } }
-            @else { input type="hidden" name="session" value=(session); }
+        form.filters method="post" action=(action) {
+            @if hidden.is_empty() { label.wide { "Session id" input name="session" required pattern="[0-9a-f]{32}" title="32 hexadecimal digits"; } }
+            @for (name, value) in hidden { input type="hidden" name=(name) value=(value); }
             label { "Duration" select name="seconds" { @for (name, seconds) in DURATIONS { option value=(seconds) { (name) } } } }
             label { "Applications (empty: all)" input name="applications" placeholder="shop, blog"; }
             label.wide { "Reason" input name="reason" maxlength="256"; }
-            button.danger { "Deny" }
+            button.danger { (button) }
         }
     }
 }
@@ -215,9 +223,35 @@ pub(super) fn form(viewer: &Viewer, session: &str) -> Markup {
 #[serde(default)]
 pub struct DenyForm {
     session: String,
+    #[serde(flatten)]
+    how: How,
+}
+
+/// How long, where and why to deny.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct How {
     seconds: String,
     applications: String,
     reason: String,
+}
+
+impl How {
+    pub(super) fn read(&self) -> Result<DenyUser, AppError> {
+        let seconds = match self.seconds.trim() {
+            "" => None,
+            text => {
+                let wrong = |_| AppError::bad_request("seconds: a number is expected");
+                Some(text.parse().map_err(wrong)?)
+            }
+        };
+        let applications = self.applications.split(',').map(|name| name.trim().to_owned());
+        Ok(DenyUser {
+            seconds,
+            applications: applications.filter(|name| !name.is_empty()).collect(),
+            reason: Some(self.reason.trim().to_owned()).filter(|reason| !reason.is_empty()),
+        })
+    }
 }
 
 /// `POST /denylist`
@@ -226,23 +260,9 @@ pub async fn add(
     Extension(identity): Extension<Identity>,
     Form(form): Form<DenyForm>,
 ) -> Result<Redirect, AppError> {
-    let seconds = form.seconds.trim();
-    let deny = Deny {
-        session: form.session.trim().to_owned(),
-        seconds: if seconds.is_empty() {
-            None
-        } else {
-            let wrong = |_| AppError::bad_request("seconds: a number is expected");
-            Some(seconds.parse().map_err(wrong)?)
-        },
-        applications: form
-            .applications
-            .split(',')
-            .map(|name| name.trim().to_owned())
-            .filter(|name| !name.is_empty())
-            .collect(),
-        reason: Some(form.reason.trim().to_owned()).filter(|reason| !reason.is_empty()),
-    };
+    let DenyUser { seconds, applications, reason } = form.how.read()?;
+    let session = form.session.trim().to_owned();
+    let deny = Deny { session, seconds, applications, reason };
     let entry = deny.entry(&identity.name, now_ms())?;
     let back = format!("/sessions/{}", entry.session);
     let session = entry.session.clone();

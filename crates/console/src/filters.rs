@@ -2,8 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::Viewer;
-use super::html::encoded;
+use super::html::{encoded, short};
 use api_sessions_cloud_api::api::query::RawQuery;
 use api_sessions_store::clock::{now_ms, rfc3339};
 
@@ -57,8 +56,25 @@ pub(super) fn address(path: &str, parts: &[(&str, &str)]) -> String {
     if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
 }
 
-/// The filter form of the session list.
-pub(super) fn form(viewer: &Viewer, raw: &RawQuery) -> Markup {
+/// The filters that are set, each a link to the list of `path` without it.
+pub(super) fn chips(path: &str, raw: &RawQuery) -> Markup {
+    let set: Vec<_> = parts(raw)
+        .into_iter()
+        .filter(|(name, _)| !matches!(*name, "sort" | "order" | "limit"))
+        .collect();
+    html! {
+        @if !set.is_empty() {
+            p.chips {
+                @for (name, value) in &set {
+                    a.chip href=(with(path, raw, name, "")) title="Remove this filter" { (name) ": " (short(value, 60)) " ✕" }
+                }
+            }
+        }
+    }
+}
+
+/// The form of the filters of the list of `path`.
+pub(super) fn form(path: &str, raw: &RawQuery) -> Markup {
     let first = [
         ("user", "User", &raw.user),
         ("ip", "IP", &raw.ip),
@@ -75,19 +91,18 @@ pub(super) fn form(viewer: &Viewer, raw: &RawQuery) -> Markup {
     ];
     let set =
         parts(raw).iter().filter(|(name, _)| !matches!(*name, "sort" | "order" | "limit")).count();
-    let list = viewer.link("/");
     html! {
         nav.presets aria-label="Time" {
             @for (name, back) in PRESETS {
                 @let from = rfc3339(now_ms().saturating_sub(back) / 60_000 * 60_000);
-                a href=(with(&list, &RawQuery { to: String::new(), ..raw.clone() }, "from", &from)) { (name) }
+                a href=(with(path, &RawQuery { to: String::new(), ..raw.clone() }, "from", &from)) { (name) }
             }
-            a href=(with(&list, &RawQuery { to: String::new(), ..raw.clone() }, "from", "")) { "All" }
+            a href=(with(path, &RawQuery { to: String::new(), ..raw.clone() }, "from", "")) { "All" }
             span.gap {}
-            a href=(with(&list, raw, "attack", if raw.attack == "any" { "" } else { "any" })) aria-pressed=(raw.attack == "any") role="button" { "Only with attacks" }
-            a href=(with(&list, raw, "denied", if raw.denied == "true" { "" } else { "true" })) aria-pressed=(raw.denied == "true") role="button" { "Only denied" }
+            a href=(with(path, raw, "attack", if raw.attack == "any" { "" } else { "any" })) aria-pressed=(raw.attack == "any") role="button" { "Only with attacks" }
+            a href=(with(path, raw, "denied", if raw.denied == "true" { "" } else { "true" })) aria-pressed=(raw.denied == "true") role="button" { "Only denied" }
         }
-        form.filters action=(list) method="get" role="search" {
+        form.filters action=(path) method="get" role="search" {
             label.wide { "Endpoint requested" input name="endpoint" value=(raw.endpoint) placeholder="/login"; }
             @for (name, label, value) in first { label { (label) input name=(name) value=(value); } }
             label { "From (UTC)" input name="from" value=(raw.from) placeholder="2026-11-23T10:00:00Z"; }
@@ -95,8 +110,8 @@ pub(super) fn form(viewer: &Viewer, raw: &RawQuery) -> Markup {
             @if !raw.denied.is_empty() { input type="hidden" name="denied" value=(raw.denied); }
             @if !raw.sort.is_empty() { input type="hidden" name="sort" value=(raw.sort); }
             button { "Filter" }
-            @if set > 0 { a href=(list) { "Clear" } }
-            details open[more.iter().any(|(_, _, value)| !value.is_empty())] {
+            @if set > 0 { a href=(path) { "Clear" } }
+            details {
                 summary { "More filters" }
                 div.filters { @for (name, label, value) in more { label { (label) input name=(name) value=(value); } } }
             }

@@ -9,6 +9,7 @@ use api_sessions_cloud_api::site::Site;
 /// Menu: path and label.
 const MENU: &[(&str, &str)] = &[
     ("/", "Sessions"),
+    ("/users", "Users"),
     ("/denylist", "Denylist"),
     ("/rules", "Rules"),
     ("/parameters", "Parameters"),

@@ -9,9 +9,11 @@
 mod activity_chart;
 pub mod assets;
 pub mod denylist;
+mod facets;
 mod filters;
 mod html;
 pub mod identity;
+mod links;
 pub mod login;
 pub mod nodes;
 pub mod parameters;
@@ -22,6 +24,8 @@ mod sample;
 pub mod session;
 pub mod sessions;
 mod timeline;
+pub mod user;
+pub mod users;
 mod viewer;
 
 use axum::http::{HeaderValue, StatusCode, header};

@@ -7,7 +7,7 @@ use axum::extract::State;
 use maud::{Markup, html};
 
 use super::html::{duration, encoded, incomplete, page, short, size, time, visible};
-use super::{Viewer, filters, identity, sessions, timeline};
+use super::{Viewer, filters, identity, links, sessions, timeline};
 use api_sessions_cloud_api::api::query::{MAX_LIMIT, RawQuery};
 use api_sessions_cloud_api::api::rules::denials::{self, Denied, RuleDenial};
 use api_sessions_cloud_api::error::AppError;
@@ -16,6 +16,8 @@ use api_sessions_cloud_api::state::AppState;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{RequestQuery, SessionDetail, StoredRequest};
 
+/// Addresses among the facts.
+const ADDRESSES: usize = 3;
 /// Values shown per kind; the API returns all.
 const SHOWN: usize = 8;
 /// Kinds of values: name in the API, name of the filter, heading.
@@ -68,7 +70,7 @@ pub async fn open(
         &html! {
             h1 { "Session " code data-copy { (summary.session) } }
             (incomplete(&detail.incomplete))
-            (facts(&detail, denied.as_ref()))
+            (facts(&viewer, &detail, denied.as_ref()))
             (identity::section(&viewer, &known))
             (actions(&viewer, &summary.session, denied.as_ref(), &by_rule))
             (timeline::draw(&viewer, &shown.items))
@@ -77,14 +79,8 @@ pub async fn open(
                 aside aria-label="Statistics" { (figures(&detail, &path, &raw)) }
                 section {
                     h2 { "Requests" }
-                    p {
-                        @if !filtered.is_empty() {
-                            @for (name, value) in &filtered {
-                                a.chip href=(filters::with(&path, &raw, name, "")) title="Remove this filter" { (name) ": " (short(value, 60)) " ✕" }
-                            }
-                        }
-                        a href=(filters::address(&csv, &filtered)) { "CSV" }
-                    }
+                    (filters::chips(&path, &raw))
+                    p { a href=(filters::address(&csv, &filtered)) { "CSV" } }
                     p.quiet.keys data-keys hidden { kbd { "j" } " " kbd { "k" } " move, " kbd { "Enter" } " opens, " kbd { "Esc" } " closes" }
                     (table(&state, &viewer, &requests.items))
                     nav.pages aria-label="Pages" {
@@ -100,7 +96,7 @@ pub async fn open(
     ))
 }
 
-fn facts(detail: &SessionDetail, denied: Option<&DenyEntry>) -> Markup {
+fn facts(viewer: &Viewer, detail: &SessionDetail, denied: Option<&DenyEntry>) -> Markup {
     let summary = &detail.summary;
     let now: AHashSet<String> = denied.map(|entry| entry.session.clone()).into_iter().collect();
     html! {
@@ -111,8 +107,10 @@ fn facts(detail: &SessionDetail, denied: Option<&DenyEntry>) -> Markup {
             div { dt { "Requests" } dd { (summary.requests) } }
             div { dt { "Attacks" } dd.bad[summary.attacks > 0] { (summary.attacks) } }
             div { dt { "Denied" } dd.bad[summary.denied > 0] { (summary.denied) } }
-            div { dt { "User" } dd { (visible(summary.user.as_deref().unwrap_or("–"))) } }
+            div { dt { "User" } dd { @match &summary.user { Some(name) => a href=(links::user(viewer, name)) title="All sessions of this user" { (visible(name)) }, None => "–" } } }
             div { dt { "Role" } dd { (visible(summary.role.as_deref().unwrap_or("–"))) } }
+            div { dt { "Addresses" } dd { @for ip in summary.ips.iter().take(ADDRESSES) { div { a href=(filters::address(&viewer.link("/"), &[("ip", ip)])) title="All sessions of this address" { (short(ip, 45)) } } }
+                @if summary.ips.len() > ADDRESSES { span.quiet { "+" (summary.ips.len() - ADDRESSES) " more" } } } }
             div { dt { "Identified by" } dd { code { (visible(&summary.key)) } " " span.quiet { (source_label(&summary.source)) } } }
             @if detail.parts.len() > 1 {
                 div { dt { "Days" } dd { @for part in &detail.parts { div { (part.day) ": " (part.requests) " requests, " (part.attacks) " attacks" } } } }

@@ -5,7 +5,8 @@ use axum::extract::State;
 use maud::{Markup, html};
 
 use super::html::{duration, encoded, incomplete, page, short, time};
-use super::{Viewer, activity_chart, filters};
+use super::{Viewer, activity_chart, facets, filters, links};
+use api_sessions_cloud_api::aggregate;
 use api_sessions_cloud_api::api::query::RawQuery;
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::Query;
@@ -29,13 +30,14 @@ pub async fn list(
     let now = now_ms();
     let to = query.filter.to.unwrap_or(now);
     let from = query.filter.from.unwrap_or_else(|| to.saturating_sub(CHART_MS));
-    let (found, activity, denylist) = state
+    let (found, activity, denylist, alike) = state
         .list(move |store| {
             let found = store.sessions(&query)?;
             let shown: Vec<&str> =
                 found.sessions.iter().map(|summary| summary.session.as_str()).collect();
             let denied = store.denied(&shown, now)?;
-            Ok((found, store.activity(from, to)?, denied))
+            let alike = aggregate::matching(store, query.filter.clone())?;
+            Ok((found, store.activity(from, to)?, denied, alike))
         })
         .await?;
     let denied: AHashSet<String> = denylist.into_iter().map(|entry| entry.session).collect();
@@ -56,17 +58,21 @@ pub async fn list(
                 }
                 button.plain data-refresh="10" hidden { "Refreshing" }
             }
-            (filters::form(&viewer, &raw))
-            div data-live {
-                (incomplete(&found.incomplete))
-                (activity_chart::draw(&activity, from, to, &list, &raw))
-                @if found.sessions.is_empty() { p.notice { "No session matches." } }
-                @else { (table(&viewer, &found.sessions, &raw, &denied)) }
-                nav.pages aria-label="Pages" {
-                    @if !raw.cursor.is_empty() { a href=(filters::address(&list, &filters::parts(&raw))) { "First page" } }
-                    @if let Some(next) = &found.next {
-                        @let parts = [&filters::parts(&raw)[..], &[("cursor", next)]].concat();
-                        a rel="next" href=(filters::address(&list, &parts)) { "Next page" }
+            (filters::form(&list, &raw))
+            div data-live { (activity_chart::draw(&activity, from, to, &list, &raw)) }
+            (filters::chips(&list, &raw))
+            div.beside {
+                (facets::draw(&list, &raw, &aggregate::facets(&alike.sessions), alike.sessions.len() as u64 == alike.total))
+                section data-live {
+                    (incomplete(&found.incomplete))
+                    @if found.sessions.is_empty() { p.notice { "No session matches." } }
+                    @else { (table(&viewer, &found.sessions, &raw, &denied)) }
+                    nav.pages aria-label="Pages" {
+                        @if !raw.cursor.is_empty() { a href=(filters::address(&list, &filters::parts(&raw))) { "First page" } }
+                        @if let Some(next) = &found.next {
+                            @let parts = [&filters::parts(&raw)[..], &[("cursor", next)]].concat();
+                            a rel="next" href=(filters::address(&list, &parts)) { "Next page" }
+                        }
                     }
                 }
             }
@@ -83,18 +89,16 @@ fn table(
     html! {
         div.scroll tabindex="0" role="region" aria-label="Sessions" { table {
             thead { tr {
-                th { (sort_link(viewer, raw, "last_ts", "Last seen (UTC)")) } th { (sort_link(viewer, raw, "duration", "Lasted")) }
+                th { (sort_link(viewer, raw, "last_ts", "Last seen (UTC)")) ", " (sort_link(viewer, raw, "duration", "lasted")) }
                 th { "Session" } th { "Status" } th { "User and role" }
                 @for (sort, name) in SORTS { th.number { (sort_link(viewer, raw, sort, name)) } }
-                th { "Endpoints" } th { "IP" } th { "Host and application" }
+                th { "Endpoints" } th { "IP, host, application" }
             } }
             tbody { @for session in sessions { tr {
-                td.time { (time(session.last_ts)) }
-                td.time { (duration(session.last_ts.saturating_sub(session.first_ts))) }
-                td.time { a href=(viewer.link(&format!("/sessions/{}", encoded(&session.session)))) { code { (session.session.get(..12).unwrap_or(&session.session)) "…" } }
-                    br; span.quiet { (short(&session.key, 40)) } }
+                td.time { (time(session.last_ts)) br; span.quiet { (duration(session.last_ts.saturating_sub(session.first_ts))) } }
+                td { (link(viewer, session)) br; span.quiet { (short(&session.key, 40)) } }
                 td { (status(session, denied)) }
-                td { (short(session.user.as_deref().unwrap_or_default(), 60)) br; span.quiet { (short(session.role.as_deref().unwrap_or_default(), 40)) } }
+                td { @if let Some(name) = &session.user { a href=(links::user(viewer, name)) title="This user" { (short(name, 60)) } } br; span.quiet { (short(session.role.as_deref().unwrap_or_default(), 40)) } }
                 td.number { (session.requests) }
                 td.number.bad[session.attacks > 0] title=(session.attack_types.join(", ")) { (session.attacks) }
                 td.number.bad[session.denied > 0] { (session.denied) }
@@ -103,15 +107,20 @@ fn table(
                     @let more = session.endpoint_count.saturating_sub(session.endpoints.len() as u64);
                     @if more > 0 { span.quiet { "+" (more) " more" } }
                 }
-                td.time { (first_of(&session.ips)) }
-                td { (first_of(&session.hosts)) br; span.quiet { (first_of(&session.applications)) } }
+                td { (first_of(&session.ips)) br; span.quiet { (first_of(&session.hosts)) br; (first_of(&session.applications)) } }
             } } }
         } }
     }
 }
 
+/// The beginning of its id, a link to its page.
+pub(super) fn link(viewer: &Viewer, session: &SessionSummary) -> Markup {
+    let id = &session.session;
+    html! { a.nowrap href=(viewer.link(&format!("/sessions/{}", encoded(id)))) { code { (id.get(..12).unwrap_or(id)) "…" } } }
+}
+
 /// The first value, and the number of others.
-fn first_of(values: &[String]) -> Markup {
+pub(super) fn first_of(values: &[String]) -> Markup {
     html! {
         @if let Some(first) = values.first() { (short(first, 45)) }
         @if values.len() > 1 { span.quiet { " +" (values.len() - 1) " more" } }

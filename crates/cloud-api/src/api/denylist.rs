@@ -21,7 +21,7 @@ use api_sessions_store::clock::now_ms;
 use api_sessions_store::{DenyChange, HistoryQuery};
 
 /// Longest body, bytes.
-const MAX_BODY: usize = 64 << 10;
+pub(super) const MAX_BODY: usize = 64 << 10;
 /// Longest duration of a temporary entry, seconds: a hundred years.
 const MAX_SECONDS: u64 = 100 * 366 * 86_400;
 

@@ -1,4 +1,4 @@
-//! `GET /v1/facets`, `GET /v1/users`
+//! `GET /v1/facets`
 
 use axum::Json;
 use axum::extract::State;
@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::query::RawQuery;
-use crate::aggregate::{self, Facet, UserSummary};
+use crate::aggregate::{self, Facet};
 use crate::error::AppError;
 use crate::extractors::Query;
 use crate::state::AppState;
@@ -28,23 +28,11 @@ pub struct Facets {
     incomplete: Vec<String>,
 }
 
-/// The users of the sessions that match.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Users {
-    /// Sessions counted: the most recently active ones.
-    #[schema(maximum = 1000)]
-    counted: u64,
-    /// Sessions that match; at most 10,000.
-    #[schema(maximum = 10_000)]
-    total: u64,
-    /// Users, most recently active first.
-    users: Vec<UserSummary>,
-    /// Days that could not be read completely: `2026-11-23`. Absent if there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    incomplete: Vec<String>,
-}
-
-async fn matching(state: &AppState, query: &RawQuery) -> Result<SessionPage, AppError> {
+/// The sessions that match: the most recently active ones.
+///
+/// # Errors
+/// 400 for an invalid filter; the error of the store.
+pub(super) async fn matching(state: &AppState, query: &RawQuery) -> Result<SessionPage, AppError> {
     let filter = query.filter_alone()?;
     state.list(move |store| aggregate::matching(store, filter)).await
 }
@@ -65,26 +53,6 @@ pub async fn list(
         counted: page.sessions.len() as u64,
         total: page.total,
         facets: aggregate::facets(&page.sessions),
-        incomplete: page.incomplete,
-    }))
-}
-
-/// Users of the sessions that match, with the totals of these sessions.
-#[utoipa::path(
-    get,
-    path = "/v1/users",
-    params(RawQuery),
-    responses((status = 200, description = "Users.", body = Users))
-)]
-pub async fn users(
-    State(state): State<AppState>,
-    Query(query): Query<RawQuery>,
-) -> Result<Json<Users>, AppError> {
-    let page = matching(&state, &query).await?;
-    Ok(Json(Users {
-        counted: page.sessions.len() as u64,
-        total: page.total,
-        users: aggregate::users(&page.sessions),
         incomplete: page.incomplete,
     }))
 }

@@ -26,3 +26,4 @@ mod snapshots;
 mod store;
 mod support;
 mod sync;
+mod users;

@@ -153,6 +153,11 @@ fn answers_are_as_described() {
             String::new(),
         ),
         ("get", "/v1/requests/{id}", format!("/v1/requests/{request}"), 200, String::new()),
+        ("get", "/v1/facets", "/v1/facets".to_owned(), 200, String::new()),
+        ("get", "/v1/users", "/v1/users".to_owned(), 200, String::new()),
+        ("get", "/v1/users/{user}", "/v1/users/ann".to_owned(), 200, String::new()),
+        ("get", "/v1/users/{user}", "/v1/users/none".to_owned(), 404, String::new()),
+        ("post", "/v1/users/{user}/deny", "/v1/users/ann/deny".to_owned(), 200, "{}".to_owned()),
         ("post", "/v1/denylist", "/v1/denylist".to_owned(), 201, deny.to_string()),
         ("get", "/v1/denylist", "/v1/denylist".to_owned(), 200, String::new()),
         ("put", "/v1/parameters", "/v1/parameters".to_owned(), 200, set.to_string()),
@@ -217,7 +222,7 @@ fn every_described_path_is_there_and_guarded() {
     let document = cloud.ask("/openapi.json");
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
-            let sent = path.replace("{id}", "x").replace("{session}", "x");
+            let sent = path.replace("{id}", "x").replace("{session}", "x").replace("{user}", "x");
             let answer = cloud.send(&method.to_uppercase(), &sent, "", &[], b"");
             let guarded = operation["security"].as_array().is_some_and(|list| !list.is_empty());
             assert_eq!(answer.status, if guarded { 401 } else { 200 }, "{method} {path}");

@@ -50,13 +50,15 @@ fn links_left_the_sub_path_of_a_proxy() {
     let cloud = public();
     let first = cloud.get("/").text();
     assert!(first.contains("api_sessions_export https://console.example/sessions "), "{first}");
-    cloud.post(&[record(1, 1, json!({"attacks": ["sqli"]}))]);
+    cloud.post(&[record(1, 1, json!({"attacks": ["sqli"], "user": "ann"}))]);
     let deny = format!("session={}&seconds=", session(1));
     let own = [("origin", "https://console.example")];
     assert_eq!(post(&cloud, "/denylist", &deny, &own).status, 303);
     let pages = [
         "/",
         "/?user=x",
+        "/users",
+        "/users/ann",
         "/denylist",
         "/denylist?from=1",
         "/parameters",

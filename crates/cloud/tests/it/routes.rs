@@ -23,7 +23,7 @@ fn name(route: &Route) -> String {
 }
 
 fn send(cloud: &Cloud, method: &str, route: &Route, token: &str) -> Answer {
-    let path = route.path.replace("{id}", "x").replace("{session}", "x");
+    let path = route.path.replace("{id}", "x").replace("{session}", "x").replace("{user}", "x");
     // The poll would wait for a change.
     let path = if path == "/v1/sync" { format!("{path}?wait=0") } else { path };
     cloud.send(method, &path, token, &[], b"")

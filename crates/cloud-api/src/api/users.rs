@@ -1,0 +1,147 @@
+//! `GET /v1/users`, `GET /v1/users/{user}`, `POST /v1/users/{user}/deny`
+
+use axum::extract::{Request, State};
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::denylist::{Deny, MAX_BODY};
+use super::facets::matching;
+use super::query::RawQuery;
+use crate::aggregate::{self, UserSummary};
+use crate::auth::Identity;
+use crate::error::AppError;
+use crate::extractors::{NoQuery, Path, Query};
+use crate::ingest::body;
+use crate::json;
+use crate::state::AppState;
+use crate::user::{self, UserDetail};
+use api_sessions_store::clock::now_ms;
+
+/// The users of the sessions that match.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Users {
+    /// Sessions counted: the most recently active ones.
+    #[schema(maximum = 1000)]
+    counted: u64,
+    /// Sessions that match; at most 10,000.
+    #[schema(maximum = 10_000)]
+    total: u64,
+    /// Users, most recently active first.
+    users: Vec<UserSummary>,
+    /// Days that could not be read completely: `2026-11-23`. Absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    incomplete: Vec<String>,
+}
+
+/// Users of the sessions that match, with the totals of these sessions.
+#[utoipa::path(
+    get,
+    path = "/v1/users",
+    params(RawQuery),
+    responses((status = 200, description = "Users.", body = Users))
+)]
+pub async fn list(
+    State(state): State<AppState>,
+    Query(query): Query<RawQuery>,
+) -> Result<Json<Users>, AppError> {
+    let page = matching(&state, &query).await?;
+    Ok(Json(Users {
+        counted: page.sessions.len() as u64,
+        total: page.total,
+        users: aggregate::users(&page.sessions),
+        incomplete: page.incomplete,
+    }))
+}
+
+/// One user, with the values and failures of their sessions.
+#[utoipa::path(
+    get,
+    path = "/v1/users/{user}",
+    params(("user" = String, Path, description = "The user, exactly.")),
+    responses(
+        (status = 200, description = "The user.", body = UserDetail),
+        (status = 404, description = "No session had this user.")
+    )
+)]
+pub async fn detail(
+    State(state): State<AppState>,
+    Path(user): Path<String>,
+    _: Query<NoQuery>,
+) -> Result<Json<UserDetail>, AppError> {
+    state
+        .list(move |store| user::find(store, &user))
+        .await?
+        .map(|(detail, _)| Json(detail))
+        .ok_or_else(|| AppError::not_found("no session had this user"))
+}
+
+/// How to deny the sessions of a user: the fields of a denylist entry.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DenyUser {
+    /// Duration in seconds; absent: permanent.
+    #[serde(default)]
+    pub seconds: Option<u64>,
+    /// Applications it applies to; empty: all.
+    #[serde(default)]
+    pub applications: Vec<String>,
+    /// Reason.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// What a denial of a user did.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeniedUser {
+    /// Sessions that it denied, most recently active first. Those denied as long and as widely before are absent.
+    pub denied: Vec<String>,
+    /// Sessions that nodes cannot deny: their ids are not 32 hexadecimal digits.
+    pub impossible: u64,
+}
+
+/// Denies the present sessions of a user: those whose newest user it is.
+///
+/// At most the 1000 most recently active ones. Each gets an entry of its own; later sessions of the user are not denied.
+#[utoipa::path(
+    post,
+    path = "/v1/users/{user}/deny",
+    params(("user" = String, Path, description = "The user, exactly.")),
+    request_body = DenyUser,
+    responses(
+        (status = 200, description = "The sessions are denied.", body = DeniedUser),
+        (status = 408, description = "The body took too long."),
+        (status = 413, description = "The body is too large.")
+    )
+)]
+pub async fn deny(
+    State(state): State<AppState>,
+    Extension(identity): Extension<Identity>,
+    Path(user): Path<String>,
+    request: Request,
+) -> Result<Json<DeniedUser>, AppError> {
+    let sent = body::read(request.into_body(), MAX_BODY).await?;
+    let deny: DenyUser = json::object(&sent)?;
+    deny_present(&state, user, deny, &identity).await.map(Json)
+}
+
+/// Denies the present sessions of a user, for the API and the Console.
+///
+/// # Errors
+/// 400 if a value exceeds its limit; the error of the store.
+pub async fn deny_present(
+    state: &AppState,
+    user: String,
+    deny: DenyUser,
+    identity: &Identity,
+) -> Result<DeniedUser, AppError> {
+    let DenyUser { seconds, applications, reason } = deny;
+    // An id that is valid, which each entry replaces by its own.
+    let session = "0".repeat(32);
+    let entry = Deny { session, seconds, applications, reason }.entry(&identity.name, now_ms())?;
+    let (denied, impossible) = state.change(move |store| user::deny(store, &user, &entry)).await?;
+    for session in &denied {
+        tracing::info!(%session, by = %identity.name, "session denied");
+    }
+    Ok(DeniedUser { denied, impossible })
+}

@@ -1,0 +1,79 @@
+//! The users of sessions.
+
+use axum::extract::State;
+use maud::{Markup, html};
+
+use super::html::{abbreviated, incomplete, page, short, time};
+use super::{Viewer, facets, filters, links};
+use api_sessions_cloud_api::aggregate::{self, UserSummary};
+use api_sessions_cloud_api::api::query::RawQuery;
+use api_sessions_cloud_api::error::AppError;
+use api_sessions_cloud_api::extractors::Query;
+use api_sessions_cloud_api::state::AppState;
+
+/// `GET /users`: the users of the sessions that match the filters.
+pub async fn list(
+    State(state): State<AppState>,
+    viewer: Viewer,
+    Query(raw): Query<RawQuery>,
+) -> Result<Markup, AppError> {
+    let filter = raw.filter_alone()?;
+    let found = state.list(move |store| aggregate::matching(store, filter)).await?;
+    let users = aggregate::users(&found.sessions);
+    let path = viewer.link("/users");
+    let counted = found.sessions.len() as u64;
+    Ok(page(
+        "Users",
+        "/users",
+        &viewer,
+        &html! {
+            h1 { (users.len()) @if users.len() == 1 { " user" } @else { " users" } }
+            (filters::form(&path, &raw))
+            (filters::chips(&path, &raw))
+            (incomplete(&found.incomplete))
+            div.beside {
+                (facets::draw(&path, &raw, &aggregate::facets(&found.sessions), counted == found.total))
+                section {
+                    @if users.is_empty() { (none(&found.sessions.is_empty())) }
+                    @else { (table(&viewer, &users)) }
+                    @if counted < found.total {
+                        p.quiet { "Users of the " (counted) " most recently active sessions; a narrower filter shows others." }
+                    }
+                }
+            }
+        },
+    ))
+}
+
+/// What to do where there is no user.
+fn none(no_session: &bool) -> Markup {
+    html! { p.notice {
+        @if *no_session { "No session matches." }
+        @else {
+            "None of these sessions has a user. A context parameter of type " code { "user" } " tells NGINX where the user is, such as "
+            code { "context_param request.header.Authorization.jwt.payload.sub type=user plain;" }
+        }
+    } }
+}
+
+fn table(viewer: &Viewer, users: &[UserSummary]) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Users" { table {
+            thead { tr {
+                th { "User" } th.number { "Sessions" } th.number { "Requests" } th.number { "Attacks" } th.number { "Denied" }
+                th { "Addresses" } th { "First seen (UTC)" } th { "Last seen (UTC)" }
+            } }
+            tbody { @for user in users { tr {
+                td { a href=(links::user(viewer, &user.user)) { (short(&user.user, 80)) } }
+                td.number title=(user.sessions) { (abbreviated(user.sessions)) }
+                td.number title=(user.requests) { (abbreviated(user.requests)) }
+                td.number.bad[user.attacks > 0] title=(user.attacks) { (abbreviated(user.attacks)) }
+                td.number.bad[user.denied > 0] title=(user.denied) { (abbreviated(user.denied)) }
+                td { @if let Some(ip) = user.ips.first() { (short(ip, 45)) }
+                    @if user.ip_count > 1 { span.quiet { " +" (user.ip_count - 1) " more" } } }
+                td.time { (time(user.first_ts)) }
+                td.time { (time(user.last_ts)) }
+            } } }
+        } }
+    }
+}
