@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::schema::DAY_TABLES;
 use super::sql::{Connection, Sql, Value};
 use api_sessions_store::{ACTIVITY_MS, Activity, Day, DayHealth, StoreError};
 
@@ -56,25 +57,27 @@ struct OldDay {
 
 /// Deletes old days, on each server by itself: one that is away keeps its own until it is asked again.
 pub(super) fn drop_before(connection: &Connection, first: Day) -> Result<Vec<Day>, StoreError> {
-    let local = connection.tables.local_request();
     let mut dropped = BTreeSet::new();
     for server in connection.servers() {
-        let sql =
-            Sql::new(format!("SELECT DISTINCT toString(day) AS name FROM {local} WHERE day < "))
-                .add("toDate(?)", [Value::Text(first.to_string())]);
-        let old: Vec<OldDay> = match server.rows(sql) {
-            Ok(old) => old,
-            Err(error) if connection.cluster.is_some() => {
-                tracing::warn!("old days stay for now: {error}");
-                continue;
+        for table in DAY_TABLES {
+            let own = connection.tables.of_each_server(table);
+            let sql =
+                Sql::new(format!("SELECT DISTINCT toString(day) AS name FROM {own} WHERE day < "))
+                    .add("toDate(?)", [Value::Text(first.to_string())]);
+            let old: Vec<OldDay> = match server.rows(sql) {
+                Ok(old) => old,
+                Err(error) if connection.cluster.is_some() => {
+                    tracing::warn!("old days stay for now: {error}");
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
+            for day in old {
+                server.run(Sql::new(connection.tables.drop_day(table, &day.name)))?;
+                if table == "request" {
+                    dropped.insert(day.name);
+                }
             }
-            Err(error) => return Err(error),
-        };
-        for day in old {
-            for statement in connection.tables.drop_day(&day.name) {
-                server.run(Sql::new(statement))?;
-            }
-            dropped.insert(day.name);
         }
     }
     Ok(dropped.iter().filter_map(|day| Day::parse(day)).collect())

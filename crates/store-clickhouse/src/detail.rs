@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::filter;
+use super::joined::Requests;
 use super::sql::{Connection, Sql};
 use api_sessions_store::session_days::{Kind, MAX_VALUES, OTHER_TEXT, SessionPart, detail};
 use api_sessions_store::{Filter, MAX_LISTED, SessionDay};
@@ -12,7 +13,7 @@ use api_sessions_store::{SessionDetail, StoreError};
 
 #[derive(Deserialize)]
 struct PartRow {
-    session: String,
+    whole: String,
     part_day: String,
     first_ts: u64,
     last_ts: u64,
@@ -27,7 +28,7 @@ struct PartRow {
 
 #[derive(Deserialize)]
 struct CountRow {
-    session: String,
+    whole: String,
     part_day: String,
     kind: String,
     /// Counts and values, most first.
@@ -48,23 +49,19 @@ pub(super) fn read(
     if sessions.is_empty() {
         return Ok(Vec::new());
     }
-    let table = &connection.tables.request;
-    let from = || {
-        Sql::new(format!(" FROM {table} FINAL WHERE "))
-            .then(filter::days(within))
-            .add(" AND session IN ", [])
-            .list(sessions)
-    };
+    let requests = Requests::of_sessions(connection, sessions)?;
+    let session = requests.session();
+    let from = || requests.each_once().add(" AND ", []).then(filter::days(within));
     let place = "(ts, batch, line)";
     // An old server takes an alias for the column of its name: none has one.
     let parts = Sql::new(format!(
-        "SELECT session, toString(day) AS part_day, min(ts) AS first_ts, max(ts) AS last_ts, \
+        "SELECT {session} AS whole, toString(day) AS part_day, min(ts) AS first_ts, max(ts) AS last_ts, \
          count() AS part_requests, countIf(notEmpty(attacks)) AS part_attacks, sum(denied) AS part_denied, \
          argMaxIf(assumeNotNull(user), {place}, isNotNull(user)) AS last_user, \
          argMaxIf(assumeNotNull(role), {place}, isNotNull(role)) AS last_role, \
          argMax(key, {place}) AS last_key, argMax(source, {place}) AS last_source"
     ));
-    let parts = parts.then(from()).add(" GROUP BY session, day", []);
+    let parts = parts.then(from()).add(" GROUP BY whole, day", []);
     let mut parts: Vec<PartRow> = connection.rows(parts)?;
 
     let listed = if all_values { MAX_VALUES } else { MAX_LISTED };
@@ -74,25 +71,25 @@ pub(super) fn read(
         ('status', toString(status), 1), ('method', method, 1), ('endpoint', endpoint, 1), \
         ('ua', ifNull(ua, ''), isNotNull(ua)), ('ja4', ifNull(ja4, ''), isNotNull(ja4)), ('key', key, 1)]))) AS value";
     let counts = Sql::new(format!(
-        "SELECT session, toString(day) AS part_day, kind, \
+        "SELECT whole, toString(day) AS part_day, kind, \
          arraySlice(arrayReverseSort(groupArray((c, v))), 1, {listed}) AS top, sum(c) AS total, count() AS found \
-         FROM (SELECT session, day, value.1 AS kind, value.2 AS v, count() AS c \
-         FROM (SELECT session, day, {values}"
+         FROM (SELECT whole, day, value.1 AS kind, value.2 AS v, count() AS c \
+         FROM (SELECT {session} AS whole, day, {values}"
     ))
     .then(from())
-    .add(") GROUP BY session, day, kind, v) GROUP BY session, day, kind", []);
+    .add(") GROUP BY whole, day, kind, v) GROUP BY whole, day, kind", []);
     let counts: Vec<CountRow> = connection.rows(counts)?;
 
     let mut by_part: HashMap<(String, String), Vec<CountRow>> = HashMap::new();
     for row in counts {
-        by_part.entry((row.session.clone(), row.part_day.clone())).or_default().push(row);
+        by_part.entry((row.whole.clone(), row.part_day.clone())).or_default().push(row);
     }
     let mut of_session: HashMap<&str, Vec<SessionPart>> = HashMap::new();
     parts.sort_by(|a, b| a.part_day.cmp(&b.part_day));
     for part in &parts {
         let counts =
-            by_part.remove(&(part.session.clone(), part.part_day.clone())).unwrap_or_default();
-        of_session.entry(&part.session).or_default().push(day_part(part, counts, all_values));
+            by_part.remove(&(part.whole.clone(), part.part_day.clone())).unwrap_or_default();
+        of_session.entry(&part.whole).or_default().push(day_part(part, counts, all_values));
     }
     Ok(sessions
         .iter()

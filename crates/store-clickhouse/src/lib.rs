@@ -8,10 +8,14 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod activity;
+mod alias_state;
+mod aliases;
 mod cluster;
 mod control;
 mod detail;
 mod filter;
+mod identity;
+mod joined;
 mod replay;
 mod requests;
 mod row;
@@ -27,7 +31,7 @@ use api_sessions_store::{
 };
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use self::cluster::Cluster;
 use self::control::Known;
@@ -88,10 +92,16 @@ impl ClickHouseStore {
     }
 }
 
+fn gone() -> StoreError {
+    StoreError::Unavailable("the writer has stopped".into())
+}
+
 impl Records for ClickHouseStore {
     fn append(&self, batch: Batch, reply: Reply) {
-        if let Err(error) = self.jobs.blocking_send(Job { batch, reply }) {
-            (error.0.reply)(Err(StoreError::Unavailable("the writer has stopped".into())));
+        if let Err(error) = self.jobs.blocking_send(Job::Append(batch, reply))
+            && let Job::Append(_, reply) = error.0
+        {
+            reply(Err(gone()));
         }
     }
 
@@ -100,7 +110,7 @@ impl Records for ClickHouseStore {
     }
 
     fn session(&self, session: &str) -> Result<Option<SessionDetail>, StoreError> {
-        let sessions = [session.to_owned()];
+        let sessions = [identity::root(&self.connection, session)?];
         let details = detail::read(&self.connection, &sessions, &Default::default(), true)?;
         Ok(details.into_iter().next())
     }
@@ -114,15 +124,17 @@ impl Records for ClickHouseStore {
     }
 
     fn identity(&self, session: &str) -> Result<Identity, StoreError> {
-        Ok(Identity { session: session.to_owned(), ..Identity::default() })
+        identity::identity(&self.connection, session)
     }
 
-    fn other_ids(&self, _session: &str) -> Result<Vec<String>, StoreError> {
-        Ok(Vec::new())
+    fn other_ids(&self, session: &str) -> Result<Vec<String>, StoreError> {
+        identity::other_ids(&self.connection, session)
     }
 
-    fn split(&self, _alias: &str) -> Result<bool, StoreError> {
-        Ok(false)
+    fn split(&self, alias: &str) -> Result<bool, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.blocking_send(Job::Split(alias.to_owned(), reply)).map_err(|_| gone())?;
+        answer.blocking_recv().map_err(|_| gone())?
     }
 
     fn activity(&self, from: u64, to: u64) -> Result<Vec<Activity>, StoreError> {

@@ -1,5 +1,6 @@
 //! Requests of all sessions in the order they started.
 
+use super::identity::Sessions;
 use super::row::{COLUMNS, Row};
 use super::sql::{Connection, Sql, Value};
 use api_sessions_store::replay::{CHUNK, SLICE, Visit, slices};
@@ -18,7 +19,11 @@ pub(super) fn run(
             let rows = page(connection, query.with_rules, (first, last), after.as_ref())?;
             let is_last = rows.len() < CHUNK;
             after = rows.last().map(|row| (row.ts, row.batch.clone(), row.line));
-            for row in rows {
+            let sessions = Sessions::load(connection, rows.iter().map(|row| &*row.session))?;
+            for mut row in rows {
+                if let Some(root) = sessions.of(&row.session, row.arrived) {
+                    row.session = root.to_owned();
+                }
                 if visit(StoredRequest::from(row)).is_break() {
                     return Ok(());
                 }

@@ -1,6 +1,8 @@
 //! Requests of a session in order, and one request by its id.
 
 use super::filter;
+use super::identity::{self, Sessions};
+use super::joined::Requests;
 use super::row::{COLUMNS, Row};
 use super::sql::{Connection, Sql, Value};
 use api_sessions_store::query::{Paged, RequestQuery};
@@ -10,10 +12,12 @@ pub(super) fn page(
     connection: &Connection,
     query: &RequestQuery,
 ) -> Result<Page<StoredRequest>, StoreError> {
-    let table = &connection.tables.request;
-    let mut sql = Sql::new(format!("SELECT {COLUMNS} FROM {table} FINAL WHERE "))
-        .then(filter::on_request(&query.filter))
-        .add(" AND session = ?", [(&query.session).into()]);
+    let root = identity::root(connection, &query.session)?;
+    let requests = Requests::of_sessions(connection, std::slice::from_ref(&root))?;
+    let mut sql = Sql::new(format!("SELECT {COLUMNS}"))
+        .then(requests.each_once())
+        .add(" AND ", [])
+        .then(filter::on_request(&query.filter));
     if let Some(position) = query.verify_cursor("clickhouse")? {
         let (ts, batch, line) = read_position(&position).ok_or_else(cursor::invalid)?;
         let beyond = if query.descending { "<" } else { ">" };
@@ -30,6 +34,7 @@ pub(super) fn page(
         let position = [&row.ts.to_string(), &row.batch, &row.line.to_string()];
         query.sign_cursor("clickhouse", &position.map(String::as_str))
     });
+    rows.iter_mut().for_each(|row| row.session.clone_from(&root));
     let items = rows.into_iter().map(StoredRequest::from).collect();
     Ok(Page { items, next, incomplete: Vec::new() })
 }
@@ -50,5 +55,10 @@ pub(super) fn by_id(
     let sql = Sql::new(format!("SELECT {COLUMNS}, content FROM {table} WHERE id = "))
         .add("? ORDER BY day DESC, ts LIMIT 1", [id.into()]);
     let rows: Vec<Row> = connection.rows(sql)?;
-    Ok(rows.into_iter().next().map(StoredRequest::from))
+    let Some(mut row) = rows.into_iter().next() else { return Ok(None) };
+    let sessions = Sessions::load(connection, [&*row.session].into_iter())?;
+    if let Some(root) = sessions.of(&row.session, row.arrived) {
+        row.session = root.to_owned();
+    }
+    Ok(Some(StoredRequest::from(row)))
 }

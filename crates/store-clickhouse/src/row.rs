@@ -65,7 +65,7 @@ macro_rules! column_type {
 
 /// All columns of which a request is read, but for its full content.
 pub(super) const COLUMNS: &str = concat!(
-    "batch, line, endpoint, notEmpty(content) AS has_content",
+    "batch, line, arrived, endpoint, notEmpty(content) AS has_content",
     record_fields!(column_names)
 );
 
@@ -214,6 +214,7 @@ macro_rules! declare_rows {
         pub(super) struct Row {
             pub(super) batch: String,
             pub(super) line: u32,
+            pub(super) arrived: u64,
             endpoint: String,
             has_content: u8,
             $(pub(super) $name: row_type!($kind),)*

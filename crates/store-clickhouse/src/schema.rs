@@ -5,9 +5,9 @@
 
 use serde::Deserialize;
 
-use super::ClickHouseOptions;
 use super::row::RECORD_COLUMNS;
 use super::sql::{Connection, Sql};
+use api_sessions_store::ClickHouseOptions;
 use api_sessions_store::StoreError;
 
 /// Version of these tables. A column more is none: it is added where it is not there.
@@ -32,6 +32,12 @@ const REQUEST: &str = "(
     arrived UInt64 DEFAULT 0
 )";
 const BATCH: &str = "(day Date, key String, requests UInt32)";
+/// Of `alias` and `identifier`.
+const ALIAS: &str = "(
+    day Date, alias String, root String, reason String, ts UInt64, request String,
+    claimant String, seq UInt64, until UInt64
+)";
+const PREVIOUS: &str = "(day Date, session String, previous String, ts UInt64, seq UInt64)";
 const TOKEN: &str =
     "(id Int64, hash String, role String, label String, created UInt64, revoked UInt8)";
 const DENY_CHANGE: &str =
@@ -51,6 +57,9 @@ pub(super) enum Layout {
     Replicated,
 }
 
+/// Tables by days, of which old ones are deleted.
+pub(super) const DAY_TABLES: [&str; 5] = ["request", "batch", "alias", "identifier", "previous"];
+
 /// A table: name, columns, `ORDER BY`, and by what rows are spread over shards.
 struct Table {
     name: &'static str,
@@ -62,7 +71,7 @@ struct Table {
 impl Table {
     /// By days, of which one is deleted as a whole.
     fn has_days(&self) -> bool {
-        matches!(self.name, "request" | "batch")
+        DAY_TABLES.contains(&self.name)
     }
 }
 
@@ -80,7 +89,7 @@ impl Tables {
         &self.database
     }
 
-    fn all(modern: bool) -> [Table; 7] {
+    fn all(modern: bool) -> [Table; 10] {
         let word = if modern { "LowCardinality(String)" } else { "String" };
         let request = REQUEST.replace("{record}", RECORD_COLUMNS).replace("{word}", word);
         let table = |name, columns: &str, order, shard_by| Table {
@@ -92,6 +101,9 @@ impl Tables {
         [
             table("request", &request, "(session, ts, batch, line)", "session"),
             table("batch", BATCH, "key", "key"),
+            table("alias", ALIAS, "(alias, seq)", "alias"),
+            table("identifier", ALIAS, "(root, alias, seq)", "root"),
+            table("previous", PREVIOUS, "(session, seq)", "session"),
             table("token", TOKEN, "(id, revoked)", "id"),
             table("deny_change", DENY_CHANGE, "(session, seq)", "session"),
             table("parameters", DOCUMENT, "seq", "seq"),
@@ -106,7 +118,7 @@ impl Tables {
         let index =
             if modern { ", INDEX id_bloom id TYPE bloom_filter GRANULARITY 4)" } else { ")" };
         // Acknowledged is on the disk; elsewhere replicas are what outlives a power cut.
-        let settings = if modern { " SETTINGS fsync_after_insert = 1" } else { "" };
+        let on_disk = modern.then_some("fsync_after_insert = 1");
         let mut all = vec![format!("CREATE DATABASE IF NOT EXISTS {database}")];
         for table in Self::all(modern) {
             let Table { name, columns, order, shard_by } = &table;
@@ -114,6 +126,14 @@ impl Tables {
             let indexed = match columns.strip_suffix(')') {
                 Some(open) if *name == "request" => format!("{open}{index}"),
                 _ => columns.clone(),
+            };
+            // Looked up by many ids at once: less is read for each.
+            let short = matches!(*name, "alias" | "identifier");
+            let settings: Vec<&str> =
+                on_disk.into_iter().chain(short.then_some("index_granularity = 256")).collect();
+            let settings = match settings.as_slice() {
+                [] => String::new(),
+                some => format!(" SETTINGS {}", some.join(", ")),
             };
             // Without shards of its own, a small table is a copy on each server.
             let is_spread = match layout {
@@ -144,14 +164,20 @@ impl Tables {
         all
     }
 
-    /// Deletes a day of both tables that have days, on one server.
-    pub(super) fn drop_day(&self, day: &str) -> Vec<String> {
+    /// Deletes a day of a table on one server.
+    pub(super) fn drop_day(&self, table: &str, day: &str) -> String {
+        format!("ALTER TABLE {} DROP PARTITION '{day}'", self.of_each_server(table))
+    }
+
+    /// A table with the database that it is in.
+    pub(super) fn qualified(&self, table: &str) -> String {
+        format!("{}.{table}", self.database)
+    }
+
+    /// A table of [`DAY_TABLES`] with a server's own rows.
+    pub(super) fn of_each_server(&self, table: &str) -> String {
         let local = if self.cluster.is_some() { "_local" } else { "" };
-        ["request", "batch"]
-            .map(|name| {
-                format!("ALTER TABLE {}.{name}{local} DROP PARTITION '{day}'", self.database)
-            })
-            .into()
+        self.qualified(&format!("{table}{local}"))
     }
 
     /// Statements that add a column of `request` to a table that lacks it. The table that hands on comes
@@ -276,7 +302,7 @@ mod tests {
     #[test]
     fn one_server_has_plain_tables() {
         let all = tables(None).statements(Layout::Single, false);
-        assert_eq!(all.len(), 8);
+        assert_eq!(all.len(), 11);
         assert!(all.iter().all(|text| !text.contains("CLUSTER") && !text.contains("Replicated")));
         assert!(all.iter().all(|text| !text.contains("LowCardinality") && !text.contains('{')));
         assert!(all[1].contains(
@@ -291,7 +317,7 @@ mod tests {
         assert!(plain.iter().all(|text| !text.contains("Replicated")), "{plain:#?}");
         let distributed: Vec<_> =
             plain.iter().filter(|text| text.contains("Distributed")).collect();
-        assert_eq!(distributed.len(), 7, "each table has all of its rows on some shard");
+        assert_eq!(distributed.len(), 10, "each table has all of its rows on some shard");
         assert!(
             distributed[0]
                 .ends_with("ENGINE = Distributed(main, d, request_local, cityHash64(session))")
@@ -303,7 +329,7 @@ mod tests {
     fn replicated_tables_have_shards_by_session_and_copies_of_what_is_small() {
         let all = tables(Some("main")).statements(Layout::Replicated, true);
         let distributed = all.iter().filter(|text| text.contains("Distributed"));
-        assert_eq!(distributed.count(), 2);
+        assert_eq!(distributed.count(), DAY_TABLES.len());
         assert!(all.iter().any(|text| {
             text.contains("'/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}'")
         }));
@@ -311,7 +337,8 @@ mod tests {
             text.contains("request_local")
                 && text.contains("'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'")
         }));
-        assert!(tables(Some("main")).drop_day("2026-11-24")[0].contains("d.request_local DROP"));
+        let drop = tables(Some("main")).drop_day("request", "2026-11-24");
+        assert_eq!(drop, "ALTER TABLE d.request_local DROP PARTITION '2026-11-24'");
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use super::joined::Requests;
 use super::sql::{Connection, Sql, Value};
-use super::{detail, filter};
+use super::{detail, filter, identity};
 use api_sessions_store::query::{ANY_ATTACK, Filter, Paged, SessionQuery, Sort};
 use api_sessions_store::{MAX_TOTAL, SessionPage, StoreError, cursor};
 
@@ -17,7 +18,7 @@ struct After {
 
 #[derive(Deserialize)]
 struct Found {
-    session: String,
+    whole: String,
     value: i64,
 }
 
@@ -34,7 +35,7 @@ pub(super) fn page(
         None => None,
         Some(position) => Some(read_position(&position).ok_or_else(cursor::invalid)?),
     };
-    let sessions = sessions(&connection.tables.request, &query.filter);
+    let sessions = sessions(connection, &query.filter)?;
     let most = MAX_TOTAL + 1;
     let total = Sql::new("SELECT count() AS total FROM (SELECT 1 FROM (")
         .then(sessions.clone())
@@ -52,24 +53,24 @@ pub(super) fn page(
         Sort::Denied => "denied",
         Sort::Duration => "(last_ts - first_ts)",
     };
-    let mut sql = Sql::new(format!("SELECT session, toInt64({value}) AS value FROM ("))
+    let mut sql = Sql::new(format!("SELECT whole, toInt64({value}) AS value FROM ("))
         .then(sessions)
         .add(") WHERE 1", []);
     if let Some(after) = &after {
         let place = [after.value.into(), after.value.into(), Value::from(&after.session)];
-        sql = sql.add(&format!(" AND (value {beyond} ? OR (value = ? AND session > ?))"), place);
+        sql = sql.add(&format!(" AND (value {beyond} ? OR (value = ? AND whole > ?))"), place);
     }
     // One more than the page, to know whether there is another page.
     let limit = query.limit + 1;
-    sql = sql.add(&format!(" ORDER BY value {order}, session ASC LIMIT {limit}"), []);
+    sql = sql.add(&format!(" ORDER BY value {order}, whole ASC LIMIT {limit}"), []);
     let mut found: Vec<Found> = connection.rows(sql)?;
     let more = found.len() > query.limit;
     found.truncate(query.limit);
     let next = found
         .last()
         .filter(|_| more)
-        .map(|last| query.sign_cursor("clickhouse", &[&last.value.to_string(), &last.session]));
-    let ids: Vec<String> = found.into_iter().map(|found| found.session).collect();
+        .map(|last| query.sign_cursor("clickhouse", &[&last.value.to_string(), &last.whole]));
+    let ids: Vec<String> = found.into_iter().map(|found| found.whole).collect();
     let details = detail::read(connection, &ids, &query.filter, false)?;
     let mut by_id: HashMap<String, _> = details
         .into_iter()
@@ -93,38 +94,45 @@ fn read_position(position: &[String]) -> Option<After> {
 }
 
 /// The sessions that match, one row each, with their counts.
-fn sessions(table: &str, wanted: &Filter) -> Sql {
+fn sessions(connection: &Connection, wanted: &Filter) -> Result<Sql, StoreError> {
+    let days = filter::days(wanted);
+    let requests = match &wanted.session {
+        Some(session) => {
+            Requests::of_sessions(connection, &[identity::root(connection, session)?])?
+        }
+        None => Requests::of_days(connection, &days)?,
+    };
+    let session = requests.session();
     let mut conditions = filter::by_value(wanted);
     conditions.extend(wanted.endpoint.as_deref().map(filter::endpoint));
     // Parts: what each day knows of a session.
-    let mut parts = Sql::new(
-        "SELECT session, min(ts) AS part_first, max(ts) AS part_last, count() AS part_requests, \
-         countIf(notEmpty(attacks)) AS part_attacks, sum(denied) AS part_denied",
-    );
+    let mut parts = Sql::new(format!(
+        "SELECT {session} AS whole, min(ts) AS part_first, max(ts) AS part_last, count() AS part_requests, \
+         countIf(notEmpty(attacks)) AS part_attacks, sum(denied) AS part_denied"
+    ));
     for (n, condition) in conditions.iter().enumerate() {
         parts = parts.add(", max(", []).then(condition.clone()).add(&format!(") AS met_{n}"), []);
     }
-    parts = parts.add(&format!(" FROM {table} FINAL WHERE "), []).then(filter::days(wanted));
-    if let Some(session) = &wanted.session {
-        parts = parts.add(" AND session = ?", [session.into()]);
-    }
+    parts = parts.then(requests.each_once()).add(" AND ", []).then(days.clone());
     // Only sessions that may match are grouped at all. In a cluster their ids are found once for all shards.
     for condition in &conditions {
         parts = parts
-            .add(&format!(" AND session GLOBAL IN (SELECT session FROM {table} WHERE "), [])
-            .then(filter::days(wanted))
+            .add(&format!(" AND {session} GLOBAL IN (SELECT {session}"), [])
+            .then(requests.any())
+            .add(" AND ", [])
+            .then(days.clone())
             .add(" AND ", [])
             .then(condition.clone())
             .add(")", []);
     }
-    parts = parts.add(" GROUP BY session, day", []);
+    parts = parts.add(" GROUP BY whole, day", []);
 
     let mut sql = Sql::new(
-        "SELECT session, min(part_first) AS first_ts, max(part_last) AS last_ts, \
+        "SELECT whole, min(part_first) AS first_ts, max(part_last) AS last_ts, \
          sum(part_requests) AS requests, sum(part_attacks) AS attacks, sum(part_denied) AS denied FROM (",
     )
     .then(parts)
-    .add(") GROUP BY session HAVING 1", []);
+    .add(") GROUP BY whole HAVING 1", []);
     for n in 0..conditions.len() {
         sql = sql.add(&format!(" AND max(met_{n}) = 1"), []);
     }
@@ -136,9 +144,9 @@ fn sessions(table: &str, wanted: &Filter) -> Sql {
     if wanted.attack.as_deref() == Some(ANY_ATTACK) {
         sql = sql.add(" AND max(part_attacks) > 0", []);
     }
-    match wanted.denied {
+    Ok(match wanted.denied {
         Some(true) => sql.add(" AND sum(part_denied) > 0", []),
         Some(false) => sql.add(" AND sum(part_denied) = 0", []),
         None => sql,
-    }
+    })
 }

@@ -10,9 +10,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
-use super::ClickHouseOptions;
 use super::cluster::Cluster;
 use super::schema::Tables;
+use api_sessions_store::ClickHouseOptions;
 use api_sessions_store::StoreError;
 
 /// Longest wait for an answer.
@@ -207,9 +207,14 @@ impl Connection {
         Err(StoreError::Unavailable("clickhouse: no server".into()))
     }
 
+    /// Waits for work with the server. Blocks.
+    pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.handle.block_on(work)
+    }
+
     /// Rows of an answer. Blocks.
     pub(super) fn rows<T: DeserializeOwned>(&self, sql: Sql) -> Result<Vec<T>, StoreError> {
-        self.handle.block_on(self.rows_async(sql))
+        self.block_on(self.rows_async(sql))
     }
 
     pub(super) async fn rows_async<T: DeserializeOwned>(

@@ -7,19 +7,25 @@ use parking_lot::Mutex;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::oneshot;
 
+use super::aliases::{self, Ticks};
+use super::identity;
 use super::row::NewRow;
 use super::sql::{Connection, Sql};
+use api_sessions_store::aliases::claims;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{Batch, Day, Reply, StoreError, Stored};
 
 /// Requests of one statement, about.
 const ENOUGH: usize = 50_000;
 
-/// A batch, and whom to tell.
-pub(super) struct Job {
-    pub(super) batch: Batch,
-    pub(super) reply: Reply,
+/// Work for the task.
+pub(super) enum Job {
+    /// Store a batch.
+    Append(Batch, Reply),
+    /// This id is no alias any more; answers whether it was one.
+    Split(String, oneshot::Sender<Result<bool, StoreError>>),
 }
 
 /// Inserts until nobody sends any more.
@@ -28,17 +34,26 @@ pub(super) async fn run(
     connection: Connection,
     write_error: Arc<Mutex<Option<String>>>,
 ) {
+    let mut ticks = Ticks::default();
     while let Some(first) = queue.recv().await {
-        let mut requests = first.batch.requests.len();
-        let mut jobs = vec![first];
-        while requests < ENOUGH {
-            let Ok(job) = queue.try_recv() else { break };
-            requests += job.batch.requests.len();
-            jobs.push(job);
+        let mut requests = 0;
+        let (mut batches, mut replies) = (Vec::new(), Vec::new());
+        let mut split = None;
+        let mut next = Some(first);
+        while let Some(job) = next.take() {
+            match job {
+                Job::Append(batch, reply) => {
+                    requests += batch.requests.len();
+                    batches.push(batch);
+                    replies.push(reply);
+                }
+                Job::Split(alias, reply) => split = Some((alias, reply)),
+            }
+            if requests < ENOUGH && split.is_none() {
+                next = queue.try_recv().ok();
+            }
         }
-        let (batches, replies): (Vec<_>, Vec<_>) =
-            jobs.into_iter().map(|job| (job.batch, job.reply)).unzip();
-        let result = store(&connection, &batches).await;
+        let result = store(&connection, &mut ticks, &batches).await;
         *write_error.lock() = result.as_ref().err().map(ToString::to_string);
         match result {
             Ok(all) => replies.into_iter().zip(all).for_each(|(reply, stored)| reply(Ok(stored))),
@@ -48,6 +63,9 @@ pub(super) async fn run(
                     .into_iter()
                     .for_each(|reply| reply(Err(StoreError::Unavailable(text.clone()))));
             }
+        }
+        if let Some((alias, reply)) = split {
+            let _ = reply.send(aliases::split(&connection, &mut ticks, &alias).await);
         }
     }
 }
@@ -65,9 +83,13 @@ struct KnownBatch {
     requests: u64,
 }
 
-/// Stores batches, each once. The rows come first: a batch is known once all of it is there; if this ends
-/// in between, the same rows come again and replace themselves.
-async fn store(connection: &Connection, batches: &[Batch]) -> Result<Vec<Stored>, StoreError> {
+/// Stores batches, each once. Their aliases come first, then the rows: a batch is known once all of it is there; if
+/// this ends in between, the same rows come again and replace themselves.
+async fn store(
+    connection: &Connection,
+    ticks: &mut Ticks,
+    batches: &[Batch],
+) -> Result<Vec<Stored>, StoreError> {
     let named: Vec<String> = batches.iter().filter_map(|batch| batch.key.clone()).collect();
     let mut known: HashMap<String, u64> = HashMap::new();
     if !named.is_empty() {
@@ -101,7 +123,7 @@ async fn store(connection: &Connection, batches: &[Batch]) -> Result<Vec<Stored>
         names.push(name);
         stored.push(answer);
     }
-    let arrived = now_ms();
+    let arrived = ticks.arrival();
     let of_batch = |n: &usize| names.get(*n).zip(batches.get(*n));
     let rows: Vec<NewRow<'_>> = new
         .iter()
@@ -113,6 +135,10 @@ async fn store(connection: &Connection, batches: &[Batch]) -> Result<Vec<Stored>
     if rows.is_empty() {
         return Ok(stored);
     }
+    let requests = || new.iter().filter_map(|n| batches.get(*n)).flat_map(|batch| &batch.requests);
+    let claims = requests().flat_map(|request| claims(&request.record)).collect();
+    aliases::store(connection, ticks, claims, arrived).await?;
+    identity::store_previous(connection, ticks, requests()).await?;
     connection.insert_async(&connection.tables.request, &rows).await?;
     let marks: Vec<NewBatch<'_>> = new
         .iter()

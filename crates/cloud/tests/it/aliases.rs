@@ -1,7 +1,6 @@
-//! Other ids of a session: what a node issued, and another met. The store over ClickHouse keeps the links of records,
-//! but joins nothing yet.
+//! Other ids of a session: what a node issued, and another met.
 
-use crate::support::{Cloud, batch, embedded_store_only, record, session};
+use crate::support::{Cloud, batch, record, session};
 use api_sessions_store::clock::now_ms;
 use serde_json::{Value, json};
 
@@ -27,9 +26,6 @@ fn one(n: u32, requests: u64) -> (String, u64) {
 
 #[test]
 fn an_alias_is_the_session_whichever_record_came_first() {
-    if !embedded_store_only() {
-        return;
-    }
     for late in [false, true] {
         let mut cloud = Cloud::start();
         let issues = |cloud: &Cloud| cloud.post(&[record(1, 1, link(2, "login"))]);
@@ -85,9 +81,6 @@ fn an_alias_is_the_session_whichever_record_came_first() {
 
 #[test]
 fn a_chain_of_aliases_is_one_session_in_every_order() {
-    if !embedded_store_only() {
-        return;
-    }
     // 1 issued 2, which another node knew only as such, and which was issued 3 there; and so on.
     let all: Vec<Value> = (1..5).map(|n| record(n, n, link(n + 1, "rotated"))).collect();
     for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1]] {
@@ -104,9 +97,6 @@ fn a_chain_of_aliases_is_one_session_in_every_order() {
 
 #[test]
 fn a_value_that_two_sessions_were_issued_joins_nobody() {
-    if !embedded_store_only() {
-        return;
-    }
     let cloud = Cloud::start();
     cloud.post(&[record(1, 1, link(3, "issued"))]);
     cloud.post(&[record(2, 2, link(3, "issued"))]);
@@ -121,9 +111,6 @@ fn a_value_that_two_sessions_were_issued_joins_nobody() {
 
 #[test]
 fn an_alias_that_is_its_own_session_changes_nothing() {
-    if !embedded_store_only() {
-        return;
-    }
     let cloud = Cloud::start();
     cloud.post(&[record(1, 1, link(1, "issued")), record(1, 2, link(2, "issued"))]);
     cloud.post(&[record(2, 3, link(1, "issued"))]);
@@ -132,9 +119,6 @@ fn an_alias_that_is_its_own_session_changes_nothing() {
 
 #[test]
 fn a_batch_that_comes_twice_joins_once() {
-    if !embedded_store_only() {
-        return;
-    }
     let cloud = Cloud::start();
     let lines = batch(&[record(1, 1, link(2, "issued")), record(2, 2, json!({}))]);
     for _ in 0..2 {
@@ -145,9 +129,6 @@ fn a_batch_that_comes_twice_joins_once() {
 
 #[test]
 fn a_split_counts_from_then_on() {
-    if !embedded_store_only() {
-        return;
-    }
     let cloud = Cloud::start();
     cloud.post(&[record(1, 1, link(2, "issued")), record(2, 2, json!({}))]);
     let path = format!("/v1/sessions/{}/identifiers/{}", session(1), session(2));
@@ -161,9 +142,6 @@ fn a_split_counts_from_then_on() {
 
 #[test]
 fn the_users_of_one_client_follow_each_other() {
-    if !embedded_store_only() {
-        return;
-    }
     let cloud = Cloud::start();
     cloud.post(&[record(1, 1, json!({})), record(2, 2, json!({"previous": session(1)}))]);
     let next = cloud.ask(&format!("/v1/sessions/{}", session(1)))["next"].clone();
@@ -175,9 +153,6 @@ fn the_users_of_one_client_follow_each_other() {
 
 #[test]
 fn a_denied_session_went_on_at_a_node_that_knew_it_by_another_id() {
-    if !embedded_store_only() {
-        return;
-    }
     let cloud = Cloud::start();
     let denied = |cloud: &Cloud| {
         let document = sync(cloud, "wait=0");

@@ -2,6 +2,8 @@
 //!
 //! `scripts/test` runs them with the embedded store and with ClickHouse (see [`support::clickhouse`]).
 
+mod alias_model;
+mod alias_processes;
 mod aliases;
 mod api;
 mod baseline;

@@ -64,7 +64,7 @@ fn filters() -> impl Strategy<Value = Filter> {
         })
 }
 
-fn line(now: u64, id: u32, (n, ago, other): Request) -> serde_json::Value {
+pub(crate) fn line(now: u64, id: u32, (n, ago, other): Request) -> serde_json::Value {
     let pick = |of: &[&str], shift: u32| json!(of[(other >> shift) as usize % of.len()]);
     let status = [200, 200, 403, 404, 500][(other >> 6) as usize % 5];
     let mut more = json!({
@@ -87,7 +87,7 @@ fn line(now: u64, id: u32, (n, ago, other): Request) -> serde_json::Value {
 
 /// What a session list must show.
 #[derive(Debug, Clone, PartialEq)]
-struct Shown {
+pub(crate) struct Shown {
     session: String,
     first: u64,
     last: u64,
@@ -97,7 +97,7 @@ struct Shown {
 }
 
 /// A list by the definition: sessions whose requests meet each condition, those of the period by their days.
-fn model(all: &[NewRequest], query: &SessionQuery) -> Vec<Shown> {
+pub(crate) fn model(all: &[NewRequest], query: &SessionQuery) -> Vec<Shown> {
     let filter = &query.filter;
     let mut sessions: BTreeMap<&str, Vec<&NewRequest>> = BTreeMap::new();
     let (from, to) = (filter.from.unwrap_or(0), filter.to.unwrap_or(u64::MAX));
@@ -171,7 +171,7 @@ fn model(all: &[NewRequest], query: &SessionQuery) -> Vec<Shown> {
 }
 
 /// All pages of a list. Totals are counted up to `most`.
-fn list(store: &dyn Store, query: &SessionQuery, most: u64) -> Vec<Shown> {
+pub(crate) fn list(store: &dyn Store, query: &SessionQuery, most: u64) -> Vec<Shown> {
     let (mut query, mut all) = (query.clone(), Vec::new());
     let mut total = None;
     loop {
@@ -195,7 +195,7 @@ fn list(store: &dyn Store, query: &SessionQuery, most: u64) -> Vec<Shown> {
     }
 }
 
-fn store(store: &dyn Store, requests: Vec<NewRequest>) {
+pub(crate) fn store(store: &dyn Store, requests: Vec<NewRequest>) {
     let (reply, answer) = crossbeam_channel::bounded(1);
     let batch = Batch { key: None, requests, cut: None };
     store.append(batch, Box::new(move |result| drop(reply.send(result))));
@@ -225,22 +225,21 @@ fn check(
         assert_eq!(parsed.len(), lines.len());
         all.extend(parsed.iter().cloned());
         store(engine, parsed);
-        for (filter, sort, ascending, limit) in questions.iter().skip(n % 3).step_by(3) {
-            let at = |ago: Option<u64>| ago.map(|ago| now - ago);
-            let filter = Filter { from: at(filter.from), to: at(filter.to), ..filter.clone() };
-            let (sort, ascending) = (SORTS[*sort], *ascending);
-            let query = SessionQuery { filter, sort, ascending, limit: *limit, cursor: None };
+        for question in questions.iter().skip(n % 3).step_by(3) {
+            let query = query(question, now);
             assert_eq!(list(engine, &query, most), model(all, &query), "{query:?}");
         }
-        check_session(engine, all, &session(n as u32 % 25));
+        let id = session(n as u32 % 25);
+        check_session(engine, all, &id, &id);
     }
 }
 
-/// A session's detail and requests.
-fn check_session(engine: &dyn Store, all: &[NewRequest], id: &str) {
+/// The detail and requests of the session that an id leads to.
+pub(crate) fn check_session(engine: &dyn Store, all: &[NewRequest], asked: &str, id: &str) {
     let mut own: Vec<&NewRequest> = all.iter().filter(|new| new.record.session == id).collect();
     own.sort_by_key(|new| new.record.ts);
-    let Some(detail) = engine.session(id).unwrap() else { return assert!(own.is_empty()) };
+    let Some(detail) = engine.session(asked).unwrap() else { return assert!(own.is_empty()) };
+    assert_eq!(detail.summary.session, id);
     assert_eq!(detail.summary.requests, own.len() as u64);
     let newest_user = own.iter().rev().find_map(|new| new.record.user.clone());
     let times = own.iter().filter(|new| new.record.user.is_some()).map(|new| new.record.ts);
@@ -258,7 +257,7 @@ fn check_session(engine: &dyn Store, all: &[NewRequest], id: &str) {
     assert_eq!(found, hosts);
     for descending in [false, true] {
         let mut query = RequestQuery {
-            session: id.to_owned(),
+            session: asked.to_owned(),
             descending,
             limit: 4,
             ..RequestQuery::default()
@@ -287,9 +286,18 @@ fn check_session(engine: &dyn Store, all: &[NewRequest], id: &str) {
     assert!(engine.request("no such request").unwrap().is_none());
 }
 
-type Question = (Filter, usize, bool, usize);
+/// A list: its filter, order and pages.
+pub(crate) type Question = (Filter, usize, bool, usize);
 
-fn questions() -> impl Strategy<Value = Vec<Question>> {
+/// A list as it is asked for at `now`.
+pub(crate) fn query((filter, sort, ascending, limit): &Question, now: u64) -> SessionQuery {
+    let at = |ago: Option<u64>| ago.map(|ago| now - ago);
+    let filter = Filter { from: at(filter.from), to: at(filter.to), ..filter.clone() };
+    let (sort, ascending) = (SORTS[*sort], *ascending);
+    SessionQuery { filter, sort, ascending, limit: *limit, cursor: None }
+}
+
+pub(crate) fn questions() -> impl Strategy<Value = Vec<Question>> {
     prop::collection::vec((filters(), 0..6usize, any::<bool>(), 1..9usize), 6..20)
 }
 

@@ -1,0 +1,199 @@
+//! What is known of aliases, and how claims change it.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use api_sessions_store::aliases::Claim;
+
+/// [`Known::until`] of an alias that is one.
+pub(super) const JOINED: u64 = u64::MAX;
+
+/// What is known of an alias.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Known {
+    #[serde(rename = "known_alias")]
+    pub(super) alias: String,
+    /// The session it leads to.
+    #[serde(rename = "known_root")]
+    pub(super) root: String,
+    #[serde(rename = "known_reason")]
+    pub(super) reason: String,
+    #[serde(rename = "known_ts")]
+    pub(super) ts: u64,
+    #[serde(rename = "known_request")]
+    pub(super) request: String,
+    /// The session whose claim made it an alias: where that led then.
+    #[serde(rename = "known_claimant")]
+    pub(super) claimant: String,
+    /// How many sessions made it one, each before it was known that another does.
+    #[serde(rename = "known_claimants")]
+    pub(super) claimants: u64,
+    /// Requests that arrived before this are of `root`, ms since 1970; [`JOINED`]: all.
+    #[serde(rename = "known_until")]
+    pub(super) until: u64,
+}
+
+impl Known {
+    pub(super) fn is_joined(&self) -> bool {
+        self.until == JOINED
+    }
+}
+
+/// The columns of [`Known`], of the rows of one alias.
+pub(super) const KNOWN: &str = "alias AS known_alias, argMax(root, seq) AS known_root, \
+    argMin(reason, seq) AS known_reason, argMin(ts, seq) AS known_ts, \
+    argMin(request, seq) AS known_request, \
+    argMin(claimant, seq) AS known_claimant, uniqExact(claimant) AS known_claimants, min(until) AS known_until";
+
+/// What is known of the aliases that claims are about, and what they change.
+#[derive(Default)]
+pub(super) struct Change {
+    known: HashMap<String, Known>,
+    /// Aliases by the session that they lead to.
+    members: HashMap<String, Vec<String>>,
+    /// Aliases that changed, as they are now.
+    pub(super) changed: Vec<Known>,
+    /// Aliases that lead elsewhere now, as they were.
+    pub(super) moved: Vec<Known>,
+}
+
+impl Change {
+    pub(super) fn new(known: Vec<Known>) -> Change {
+        let mut change = Change::default();
+        for one in known {
+            change.members.entry(one.root.clone()).or_default().push(one.alias.clone());
+            change.known.insert(one.alias.clone(), one);
+        }
+        change
+    }
+
+    /// What leads to an alias leads on: another process made that one at the same time.
+    pub(super) fn lead_on(&mut self) {
+        let onward = |known: &Known| Some((known.alias.clone(), self.root(&known.root).to_owned()));
+        let stale: Vec<(String, String)> = self
+            .known
+            .values()
+            .filter(|known| self.root(&known.root) != known.root)
+            .filter_map(onward)
+            .collect();
+        for (alias, root) in stale {
+            self.lead(&alias, &root);
+            self.members.entry(root).or_default().push(alias);
+        }
+    }
+
+    fn lead(&mut self, alias: &str, root: &str) {
+        if let Some(known) = self.known.get_mut(alias) {
+            self.moved.push(Known { until: 0, ..known.clone() });
+            root.clone_into(&mut known.root);
+            self.changed.push(known.clone());
+        }
+    }
+
+    /// The session that an id leads to.
+    fn root<'s>(&'s self, session: &'s str) -> &'s str {
+        match self.known.get(session) {
+            Some(known) if known.is_joined() => &known.root,
+            _ => session,
+        }
+    }
+
+    /// Takes a claim of a request that arrived then.
+    pub(super) fn take(&mut self, claim: &Claim<'_>, arrived: u64) {
+        let root = self.root(claim.session).to_owned();
+        match self.known.get_mut(claim.alias) {
+            Some(known) => {
+                let is_contested = known.root != root || known.claimants > 1;
+                if known.is_joined() && (is_contested || claim.is_demotion) {
+                    known.until = arrived;
+                    self.changed.push(known.clone());
+                }
+            }
+            None if root == claim.alias => {}
+            None => {
+                let known = Known {
+                    alias: claim.alias.to_owned(),
+                    root: root.clone(),
+                    reason: claim.reason.to_owned(),
+                    ts: claim.ts,
+                    request: claim.request.to_owned(),
+                    claimant: root.clone(),
+                    claimants: 1,
+                    until: if claim.is_demotion { 0 } else { JOINED },
+                };
+                let is_joined = known.is_joined();
+                self.changed.push(known.clone());
+                self.known.insert(claim.alias.to_owned(), known);
+                let mut members = vec![claim.alias.to_owned()];
+                if is_joined {
+                    // What led to the alias leads on.
+                    let led = self.members.remove(claim.alias).unwrap_or_default();
+                    led.iter().for_each(|member| self.lead(member, &root));
+                    members.extend(led);
+                }
+                self.members.entry(root).or_default().extend(members);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim<'c>(session: &'c str, alias: &'c str) -> Claim<'c> {
+        Claim { alias, session, reason: "issued", ts: 1, request: "r", is_demotion: false }
+    }
+
+    fn change(claims: &[Claim<'_>]) -> Change {
+        let mut change = Change::default();
+        claims.iter().for_each(|one| change.take(one, 7));
+        change
+    }
+
+    #[test]
+    fn what_led_to_an_alias_leads_on() {
+        let all = change(&[claim("c", "d"), claim("b", "c"), claim("a", "b")]);
+        assert!(["a", "b", "c", "d"].iter().all(|id| all.root(id) == "a"));
+        // Each move takes it from where it led before.
+        let moves: Vec<_> =
+            all.moved.iter().map(|known| (&*known.alias, &*known.root, known.until)).collect();
+        assert_eq!(moves, [("d", "c", 0), ("c", "b", 0), ("d", "b", 0)]);
+    }
+
+    #[test]
+    fn a_claim_taken_again_changes_nothing() {
+        let claims = [claim("c", "d"), claim("b", "c"), claim("x", "d"), claim("a", "b")];
+        let mut all = change(&claims);
+        let known = std::mem::take(&mut all.known);
+        let mut again = Change::new(known.into_values().collect());
+        claims.iter().for_each(|one| again.take(one, 9));
+        assert!(again.changed.is_empty(), "{:?}", again.changed);
+    }
+
+    #[test]
+    fn what_two_processes_did_at_once_is_put_right() {
+        // One made v an alias of b, the other b one of a.
+        let known = |claims: &[Claim<'_>]| change(claims).known.into_values();
+        let all = known(&[claim("b", "v")]).chain(known(&[claim("a", "b")])).collect();
+        let mut change = Change::new(all);
+        change.lead_on();
+        change.take(&claim("b", "v"), 9);
+        assert_eq!(change.root("v"), "a");
+        assert_eq!(change.changed.len(), 1);
+        // Both made v an alias: of different sessions.
+        let both = Known { claimants: 2, ..known(&[claim("b", "v")]).next().unwrap() };
+        let mut change = Change::new(vec![both]);
+        change.take(&claim("b", "v"), 9);
+        assert_eq!(change.known["v"].until, 9);
+    }
+
+    #[test]
+    fn a_value_that_two_sessions_claim_joins_nobody_from_then_on() {
+        let all = change(&[claim("a", "v"), claim("b", "v")]);
+        assert_eq!((all.root("v"), all.known["v"].until), ("v", 7));
+        let demoted = Claim { is_demotion: true, ..claim("a", "v") };
+        assert_eq!(change(&[demoted, claim("a", "v")]).known["v"].until, 0);
+    }
+}

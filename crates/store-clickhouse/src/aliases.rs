@@ -1,0 +1,208 @@
+//! Other ids of sessions. `alias` has what is known of each: the session that it leads to in the end, and until
+//! when. `identifier` has the same by that session.
+//!
+//! Rows are only added. Of an alias the newest row says where it leads, the oldest which request issued it, and the
+//! least `until` which of its requests are that session's: those that arrived before.
+
+use serde::{Deserialize, Serialize};
+
+use super::alias_state::{Change, KNOWN, Known};
+use super::sql::{Connection, Sql};
+use api_sessions_store::aliases::Claim;
+use api_sessions_store::{Day, StoreError};
+
+/// Bytes of ids in one statement: servers read 256 KiB of it.
+const LIST_BYTES: usize = 128 * 1024;
+
+/// Attempts to store claims that other processes store at the same time.
+const ATTEMPTS: usize = 5;
+
+/// A row of `alias` and `identifier`.
+#[derive(Debug, Serialize)]
+struct Row {
+    day: String,
+    alias: String,
+    root: String,
+    reason: String,
+    ts: u64,
+    request: String,
+    claimant: String,
+    seq: u64,
+    until: u64,
+}
+
+impl Row {
+    fn new(known: &Known, seq: u64) -> Row {
+        Row {
+            day: Day::of(known.ts).to_string(),
+            alias: known.alias.clone(),
+            root: known.root.clone(),
+            reason: known.reason.clone(),
+            ts: known.ts,
+            request: known.request.clone(),
+            claimant: known.claimant.clone(),
+            seq,
+            until: known.until,
+        }
+    }
+}
+
+/// Numbers that grow, by the clock.
+#[derive(Debug, Default)]
+pub(super) struct Ticks {
+    ms: u64,
+    seq: u64,
+}
+
+impl Ticks {
+    /// A time, ms since 1970, later than all before: it tells what arrived before an alias was split from what came
+    /// after.
+    pub(super) fn arrival(&mut self) -> u64 {
+        self.ms = api_sessions_store::clock::now_ms().max(self.ms + 1);
+        self.ms
+    }
+
+    /// A number larger than all before, by the clock in microseconds.
+    pub(super) fn seq(&mut self) -> u64 {
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX));
+        self.seq = now.max(self.seq + 1);
+        self.seq
+    }
+}
+
+/// Stores what requests that arrived then say about aliases.
+pub(super) async fn store(
+    connection: &Connection,
+    ticks: &mut Ticks,
+    mut claims: Vec<Claim<'_>>,
+    arrived: u64,
+) -> Result<(), StoreError> {
+    for attempt in 0..ATTEMPTS {
+        if claims.is_empty() {
+            return Ok(());
+        }
+        let mut change = Change::new(load(connection, &claims).await?);
+        if attempt > 0 {
+            change.lead_on();
+        }
+        for claim in &claims {
+            change.take(claim, arrived);
+        }
+        add(connection, ticks, &change.changed, &change.moved).await?;
+        // Another process may have stored claims at the same time: who looks again last sees both.
+        claims.retain(|claim| change.changed.iter().any(|known| known.alias == claim.alias));
+    }
+    Ok(())
+}
+
+/// An id is no alias any more from then on. Whether it was one.
+pub(super) async fn split(
+    connection: &Connection,
+    ticks: &mut Ticks,
+    alias: &str,
+) -> Result<bool, StoreError> {
+    let known = find(connection, &[alias.to_owned()]).await?;
+    let Some(known) = known.into_iter().find(Known::is_joined) else { return Ok(false) };
+    let until = ticks.arrival();
+    add(connection, ticks, &[Known { until, ..known }], &[]).await?;
+    Ok(true)
+}
+
+/// Adds rows: to `alias` last, which is what counts.
+async fn add(
+    connection: &Connection,
+    ticks: &mut Ticks,
+    changed: &[Known],
+    moved: &[Known],
+) -> Result<(), StoreError> {
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let moved: Vec<Row> = moved.iter().map(|known| Row::new(known, ticks.seq())).collect();
+    let rows: Vec<Row> = changed.iter().map(|known| Row::new(known, ticks.seq())).collect();
+    let identifiers: Vec<&Row> = moved.iter().chain(&rows).collect();
+    connection.insert_async("identifier", &identifiers).await?;
+    connection.insert_async("alias", &rows).await
+}
+
+/// What is known of the ids in claims, and of those that lead to one of their aliases.
+async fn load(connection: &Connection, claims: &[Claim<'_>]) -> Result<Vec<Known>, StoreError> {
+    let mut ids: Vec<String> =
+        claims.iter().flat_map(|claim| [claim.alias, claim.session]).map(str::to_owned).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut aliases: Vec<String> = claims.iter().map(|claim| claim.alias.to_owned()).collect();
+    aliases.sort_unstable();
+    aliases.dedup();
+    let mut members = members(connection, &aliases).await?;
+    members.retain(|member| ids.binary_search(member).is_err());
+    members.sort_unstable();
+    let mut known = find(connection, &ids).await?;
+    known.extend(find(connection, &members).await?);
+    let mut roots: Vec<String> = known.iter().map(|known| known.root.clone()).collect();
+    roots.retain(|root| ids.binary_search(root).is_err() && members.binary_search(root).is_err());
+    roots.sort_unstable();
+    roots.dedup();
+    known.extend(find(connection, &roots).await?);
+    Ok(known)
+}
+
+/// What is known of those ids that are aliases, or were.
+pub(super) async fn find(
+    connection: &Connection,
+    ids: &[String],
+) -> Result<Vec<Known>, StoreError> {
+    let mut all = Vec::new();
+    for ids in lists(ids) {
+        let sql = Sql::new(format!("SELECT {KNOWN} FROM alias WHERE alias IN "))
+            .list(ids)
+            .add(" GROUP BY alias", []);
+        all.extend(connection.rows_async::<Known>(sql).await?);
+    }
+    Ok(all)
+}
+
+/// Ids that lead to one of these sessions, or did.
+async fn members(connection: &Connection, roots: &[String]) -> Result<Vec<String>, StoreError> {
+    #[derive(Deserialize)]
+    struct Member {
+        member: String,
+    }
+    let mut all = Vec::new();
+    for roots in lists(roots) {
+        let sql =
+            Sql::new("SELECT DISTINCT alias AS member FROM identifier WHERE root IN ").list(roots);
+        let found: Vec<Member> = connection.rows_async(sql).await?;
+        all.extend(found.into_iter().map(|found| found.member));
+    }
+    Ok(all)
+}
+
+/// Ids in lists that a statement has room for.
+fn lists(ids: &[String]) -> Vec<&[String]> {
+    let mut bytes = 0;
+    ids.chunk_by(|id, _| {
+        bytes += id.len() + 4;
+        let has_room = bytes < LIST_BYTES;
+        bytes = if has_room { bytes } else { 0 };
+        has_room
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_hold_all_ids_and_fit() {
+        let ids: Vec<String> = (0..9000).map(|n| format!("{n:032x}")).collect();
+        let lists = lists(&ids);
+        assert_eq!(lists.concat(), ids);
+        assert!(lists.len() > 2);
+        assert!(lists.iter().all(|list| (list.len() - 1) * 36 < LIST_BYTES));
+        assert!(super::lists(&[]).is_empty());
+    }
+}

@@ -1,0 +1,107 @@
+//! Requests with the sessions that they belong to: those with the id of an alias are of the session that it leads to.
+//! Rows keep the id that they came with, so that a line that comes twice is the same row.
+
+use super::sql::{Connection, Sql};
+use api_sessions_store::StoreError;
+use serde::Deserialize;
+
+/// The session of a request, joined with [`Requests::map`].
+const WHOLE: &str = "if(arrived < joined_until, joined_root, session)";
+
+/// Requests as the source of a statement.
+pub(super) struct Requests {
+    table: String,
+    /// Aliases that have requests here, and the sessions they lead to, unless there are none.
+    map: Option<Sql>,
+    /// Condition on the sessions.
+    only: Sql,
+}
+
+#[derive(Deserialize)]
+struct Found {}
+
+impl Requests {
+    /// The requests that meet a condition on rows, such as their days.
+    pub(super) fn of_days(connection: &Connection, days: &Sql) -> Result<Requests, StoreError> {
+        let table = connection.tables.of_each_server("request");
+        let aliases = Sql::new(format!("alias IN (SELECT session FROM {table} WHERE "))
+            .then(days.clone())
+            .add(")", []);
+        Self::joined(connection, aliases, Sql::new("1"))
+    }
+
+    /// The requests of these sessions, none of which is an alias.
+    pub(super) fn of_sessions(
+        connection: &Connection,
+        sessions: &[String],
+    ) -> Result<Requests, StoreError> {
+        let members = || {
+            Sql::new("(SELECT alias FROM ")
+                .add(&connection.tables.qualified("identifier"), [])
+                .add(" WHERE root IN ", [])
+                .list(sessions)
+                .add(")", [])
+        };
+        let aliases = Sql::new("(alias IN ")
+            .list(sessions)
+            .add(" OR alias GLOBAL IN ", [])
+            .then(members())
+            .add(")", []);
+        let requests = Self::joined(connection, aliases, Sql::new("1"))?;
+        let only = match requests.map {
+            None => Sql::new("session IN ").list(sessions),
+            // The first narrows down what is read.
+            Some(_) => Sql::new("(session IN ")
+                .list(sessions)
+                .add(" OR session GLOBAL IN ", [])
+                .then(members())
+                .add(&format!(") AND {WHOLE} IN "), [])
+                .list(sessions),
+        };
+        Ok(Requests { only, ..requests })
+    }
+
+    fn joined(connection: &Connection, aliases: Sql, only: Sql) -> Result<Requests, StoreError> {
+        let alias = connection.tables.qualified("alias");
+        let any = Sql::new(format!("SELECT 1 AS found FROM {alias} WHERE until > 0 AND "))
+            .then(aliases.clone())
+            .add(" LIMIT 1", []);
+        let any: Vec<Found> = connection.rows(any)?;
+        let map = || {
+            Sql::new(format!(
+                "SELECT alias AS session, argMax(root, seq) AS joined_root, min(until) AS joined_until \
+                 FROM {alias} WHERE "
+            ))
+            .then(aliases)
+            .add(" GROUP BY alias", [])
+        };
+        let map = (!any.is_empty()).then(map);
+        Ok(Requests { table: connection.tables.request.clone(), map, only })
+    }
+
+    /// The session of a request, as an expression.
+    pub(super) fn session(&self) -> &'static str {
+        if self.map.is_some() { WHOLE } else { "session" }
+    }
+
+    /// ` FROM … WHERE …`, each line of a batch once.
+    pub(super) fn each_once(&self) -> Sql {
+        self.source(" FINAL")
+    }
+
+    /// ` FROM … WHERE …`; a line that came twice may be there twice.
+    pub(super) fn any(&self) -> Sql {
+        self.source("")
+    }
+
+    fn source(&self, last: &str) -> Sql {
+        let from = Sql::new(format!(" FROM {}{last}", self.table));
+        let from = match &self.map {
+            None => from,
+            Some(map) => {
+                from.add(" GLOBAL ANY LEFT JOIN (", []).then(map.clone()).add(") USING session", [])
+            }
+        };
+        from.add(" WHERE ", []).then(self.only.clone())
+    }
+}
