@@ -23,5 +23,6 @@ pub mod retention;
 pub mod routes;
 pub mod server;
 pub mod service_manager;
+pub mod stop;
 pub mod store;
 pub mod tokens;

@@ -16,6 +16,7 @@ use api_sessions_cloud::owner::become_owner;
 use api_sessions_cloud::reload::Signals;
 use api_sessions_cloud::server::Server;
 use api_sessions_cloud::service_manager;
+use api_sessions_cloud::stop::Stop;
 use api_sessions_cloud::store;
 use api_sessions_cloud::tokens;
 use api_sessions_cloud_api::config::{Config, Options};
@@ -23,7 +24,6 @@ use api_sessions_cloud_api::error::brief;
 use api_sessions_store::StoreKind;
 use api_sessions_store::clock::rfc3339;
 use clap::{CommandFactory, Parser};
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Longest label in the list of tokens, bytes.
 const MAX_LABEL: usize = 200;
@@ -144,11 +144,14 @@ fn copy_store(config: &Config, stores: Copy) -> Result<(), Box<dyn std::error::E
 }
 
 fn serve(config: Config, options: Options) -> Result<(), Box<dyn std::error::Error>> {
-    let log = Log::start(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // Before all else: a signal would end the process.
+    let (signals, stop) = {
+        let _entered = runtime.enter();
+        (Signals::register()?, Stop::register()?)
+    };
+    let log = Log::start(&config)?;
     runtime.block_on(async {
-        // Before the server starts: these signals would end the process.
-        let signals = Signals::register()?;
         let data = config.data.clone();
         let server = Server::start(config).await?;
         let mut out = std::io::stdout();
@@ -164,15 +167,8 @@ fn serve(config: Config, options: Options) -> Result<(), Box<dyn std::error::Err
         let _ = writeln!(out, "Ingest token: {}", data.join(tokens::INGEST_FILE).display());
         tracing::info!(address = %server.address, data = %data.display(), "listening");
         service_manager::ready();
-        let (mut term, mut int) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let mut quit = signal(SignalKind::quit())?;
         let stop = async move {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-                _ = quit.recv() => {}
-            }
+            stop.requested().await;
             service_manager::stopping();
             tracing::info!("stopping");
         };

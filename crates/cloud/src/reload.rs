@@ -7,7 +7,8 @@ use crate::service_manager;
 use api_sessions_cloud_api::config::{Config, Options};
 use api_sessions_cloud_api::state::AppState;
 
-/// SIGHUP, SIGUSR1 and SIGUSR2, which end a process that does not handle them (signal(7)).
+/// SIGHUP, SIGUSR1 and SIGUSR2, which end a process that does not handle them (signal(7)). One that arrives during
+/// the start takes effect after it.
 pub struct Signals {
     hangup: Signal,
     user1: Signal,
@@ -15,7 +16,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Handles the signals from now on; they take effect in [`Signals::obey`].
+    /// Handles the signals from now on; they take effect in [`Signals::obey`]. Called in a runtime.
     ///
     /// # Errors
     /// As sigaction(2).

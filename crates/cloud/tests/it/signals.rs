@@ -156,6 +156,67 @@ fn sighup_did_not_reload() {
     assert_eq!(location(), "/login");
 }
 
+/// The program, whose start waits until the log, a FIFO, is read.
+fn waiting_start(dir: &Path) -> Child {
+    let made = Command::new("mkfifo").arg(dir.join("log")).status().unwrap();
+    assert!(made.success());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_api-sessions-cloud"));
+    command.env_clear().arg("--listen").arg(format!("unix:{}", dir.join("socket").display()));
+    command.arg("--data").arg(dir.join("data")).arg("--log-file").arg(dir.join("log"));
+    command.stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits until the process handles signals 1, 2, 3, 10, 12 and 15: SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2 and
+/// SIGTERM.
+fn wait_for_handlers(child: &Child) {
+    const WANTED: u64 = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 9 | 1 << 11 | 1 << 14;
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        if u64::from_str_radix(caught.trim(), 16).unwrap() & WANTED == WANTED {
+            return;
+        }
+        assert!(Instant::now() < end, "{status}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn kill(child: &Child, signal: &str) {
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+}
+
+#[test]
+fn sighup_ended_a_cloud_that_was_starting() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = waiting_start(dir.path());
+    wait_for_handlers(&child);
+    for signal in ["HUP", "USR1", "USR2"] {
+        kill(&child, signal);
+    }
+    let mut log = BufReader::new(std::fs::File::open(dir.path().join("log")).unwrap());
+    let mut seen = String::new();
+    while !seen.contains("configuration reloaded") {
+        assert_ne!(log.read_line(&mut seen).unwrap(), 0, "{seen}");
+    }
+    kill(&child, "TERM");
+    log.read_to_string(&mut seen).unwrap();
+    assert!(child.wait().unwrap().success(), "{seen}");
+    assert!(seen.contains("stopped"), "{seen}");
+}
+
+#[test]
+fn a_start_that_waits_ends_by_each_signal_to_stop() {
+    for signal in ["TERM", "INT", "QUIT"] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = waiting_start(dir.path());
+        wait_for_handlers(&child);
+        kill(&child, signal);
+        assert!(child.wait().unwrap().success(), "{signal}");
+    }
+}
+
 #[test]
 fn sigusr1_did_not_reopen_the_log() {
     let program = Program::start("");

@@ -1,0 +1,55 @@
+//! Signals that end the server: SIGTERM, SIGINT and SIGQUIT.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    quit: Signal,
+}
+
+impl Signals {
+    fn register() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+        })
+    }
+
+    async fn first(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.quit.recv() => {}
+        }
+    }
+}
+
+/// What ends the server. Until [`Stop::requested`], a signal ends the process at once, whatever its start waits for.
+pub struct Stop {
+    signals: Signals,
+    during_start: JoinHandle<()>,
+}
+
+impl Stop {
+    /// Handles the signals from now on. Called in a runtime.
+    ///
+    /// # Errors
+    /// As sigaction(2).
+    pub fn register() -> std::io::Result<Stop> {
+        let mut during_start = Signals::register()?;
+        let during_start = tokio::spawn(async move {
+            during_start.first().await;
+            std::process::exit(0);
+        });
+        Ok(Stop { signals: Signals::register()?, during_start })
+    }
+
+    /// Waits for a signal; one that has arrived since [`Stop::register`] counts.
+    pub async fn requested(mut self) {
+        self.during_start.abort();
+        self.signals.first().await;
+    }
+}
