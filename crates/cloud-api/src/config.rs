@@ -67,7 +67,7 @@ pub struct Options {
     /// `https://console.example/sessions/` [default: what the request says]
     #[arg(long, env = "API_SESSIONS_CLOUD_PUBLIC_URL", value_name = "URL", global = true)]
     pub public_url: Option<String>,
-    /// Proxy whose X-Forwarded-Proto, -Host and -Prefix headers count: a network, an address or `unix:`;
+    /// Proxy whose X-Forwarded-Proto, -Host, -Port and -Prefix headers count: a network, an address or `unix:`;
     /// repeatable [default: none]
     #[arg(
         long,

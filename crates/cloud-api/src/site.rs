@@ -2,9 +2,10 @@
 //! the Console's own.
 //!
 //! `--public-url` states it. Without it, the request does: `Host`, and from a `--trusted-proxy` also
-//! `X-Forwarded-Proto`, `X-Forwarded-Host` and `X-Forwarded-Prefix`.
+//! `X-Forwarded-Proto`, `X-Forwarded-Host`, `X-Forwarded-Port` and `X-Forwarded-Prefix`.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU16;
 use std::str::FromStr;
 
 use axum::http::HeaderMap;
@@ -32,6 +33,14 @@ pub enum TrustedProxy {
 }
 
 impl TrustedProxy {
+    /// A network whose address has bits behind those that are compared.
+    pub fn with_low_bits(&self) -> Option<IpNet> {
+        match self {
+            TrustedProxy::Network(network) => Some(*network).filter(|it| it.trunc() != *it),
+            TrustedProxy::Unix => None,
+        }
+    }
+
     fn includes(&self, peer: Peer) -> bool {
         match (self, peer) {
             // Either may be an IPv4 address that is written as an IPv6 address.
@@ -138,7 +147,8 @@ impl Site {
         let own = || headers.get("host").and_then(|host| host.to_str().ok()).and_then(host_of);
         let host = forwarded("x-forwarded-host").and_then(host_of).or_else(own);
         let prefix = forwarded("x-forwarded-prefix").and_then(prefix_of).unwrap_or_default();
-        let host = host.unwrap_or_default();
+        let port = forwarded("x-forwarded-port").and_then(|port| port.parse().ok());
+        let host = with_port(host.unwrap_or_default(), port, scheme);
         let host = scheme.map_or(host.clone(), |scheme| without_default_port(scheme, host));
         Site { scheme, host, prefix }
     }
@@ -212,6 +222,17 @@ fn host_of(text: &str) -> Option<String> {
             number => Some(format!("{host}:{number}")),
         },
         None => port.is_empty().then_some(host),
+    }
+}
+
+/// A host that states no port, with the one that a proxy names. The default port of the other scheme is that of a hop
+/// in between.
+fn with_port(host: String, port: Option<NonZeroU16>, scheme: Option<Scheme>) -> String {
+    let is_stated = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+    match (port.map(NonZeroU16::get), scheme) {
+        (None, _) | (Some(80), Some(Scheme::Https)) | (Some(443), Some(Scheme::Http)) => host,
+        _ if host.is_empty() || is_stated => host,
+        (Some(port), _) => format!("{host}:{port}"),
     }
 }
 
@@ -337,6 +358,35 @@ mod tests {
             assert_eq!(Site::of(&config(&[network]), mapped, &sent), site, "{network}");
         }
         assert_eq!(Site::of(&config(&["::/96"]), PROXY, &sent), unknown);
+    }
+
+    #[test]
+    fn a_port_that_a_proxy_forwards_was_not_the_browsers() {
+        for (sent, expected) in [
+            (
+                &[("x-forwarded-host", "a.example"), ("x-forwarded-port", "8443")][..],
+                "a.example:8443",
+            ),
+            (
+                &[("x-forwarded-host", "a.example:444"), ("x-forwarded-port", "8443")],
+                "a.example:444",
+            ),
+            (&[("x-forwarded-host", "a.example"), ("x-forwarded-port", "443")], "a.example"),
+            // Of a hop that speaks plain HTTP behind the one that ends TLS.
+            (&[("x-forwarded-host", "a.example"), ("x-forwarded-port", "80")], "a.example"),
+            (&[("host", "a.example"), ("x-forwarded-port", "8443")], "a.example:8443"),
+            (&[("host", "[::1]"), ("x-forwarded-port", "8443")], "[::1]:8443"),
+            (&[("host", "[::1]:9"), ("x-forwarded-port", "8443")], "[::1]:9"),
+            (&[("host", "a.example"), ("x-forwarded-port", "1, 8443")], "a.example:8443"),
+            (&[("host", "a.example"), ("x-forwarded-port", "0")], "a.example"),
+            (&[("host", "a.example"), ("x-forwarded-port", "x@evil.example")], "a.example"),
+        ] {
+            let sent = headers(&[sent, &[("x-forwarded-proto", "https")]].concat());
+            let site = Site::of(&config(&["10.0.0.0/8"]), PROXY, &sent);
+            assert_eq!(site, Site::parse(&format!("https://{expected}")).unwrap());
+            let stranger = Site::of(&config(&[]), PROXY, &sent);
+            assert!(!stranger.host.contains("8443"), "{stranger:?}");
+        }
     }
 
     #[test]

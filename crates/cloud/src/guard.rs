@@ -1,7 +1,7 @@
 //! The layer in front of every route.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -46,6 +46,9 @@ pub async fn guard(
             }
             request.extensions_mut().insert(site.clone());
             next.run(request).await
+        }
+        Err(error) if error.status == StatusCode::UNAUTHORIZED && audience == Audience::Console => {
+            console::login::required(request.method(), request.uri())
         }
         Err(error) => error.into_response(),
     };

@@ -13,7 +13,7 @@ use api_sessions_cloud::har;
 use api_sessions_cloud::log::Log;
 use api_sessions_cloud::manual;
 use api_sessions_cloud::owner::become_owner;
-use api_sessions_cloud::reload::Signals;
+use api_sessions_cloud::reload::{Signals, warn_of_low_bits};
 use api_sessions_cloud::server::Server;
 use api_sessions_cloud::service_manager;
 use api_sessions_cloud::stop::Stop;
@@ -151,6 +151,7 @@ fn serve(config: Config, options: Options) -> Result<(), Box<dyn std::error::Err
         (Signals::register()?, Stop::register()?)
     };
     let log = Log::start(&config)?;
+    warn_of_low_bits(&config);
     runtime.block_on(async {
         let data = config.data.clone();
         let server = Server::start(config).await?;

@@ -5,6 +5,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::log::Log;
 use crate::service_manager;
 use api_sessions_cloud_api::config::{Config, Options};
+use api_sessions_cloud_api::site::TrustedProxy;
 use api_sessions_cloud_api::state::AppState;
 
 /// SIGHUP, SIGUSR1 and SIGUSR2, which end a process that does not handle them (signal(7)). One that arrives during
@@ -56,6 +57,13 @@ impl Signals {
     }
 }
 
+/// As NGINX does of its own networks.
+pub fn warn_of_low_bits(config: &Config) {
+    for network in config.trusted_proxies.iter().filter_map(TrustedProxy::with_low_bits) {
+        tracing::warn!("trusted-proxy: low address bits of {network} are meaningless");
+    }
+}
+
 /// Loads the configuration, and applies all of it that a running server can change, or nothing.
 fn reload(state: &AppState, options: Options, log: &Log) -> Result<(), String> {
     let new = Config::load(options).map_err(|error| error.to_string())?;
@@ -64,6 +72,7 @@ fn reload(state: &AppState, options: Options, log: &Log) -> Result<(), String> {
     for option in new.fixed_changes(&old) {
         tracing::warn!(option, "the change takes effect after a restart");
     }
+    warn_of_low_bits(&new);
     state.set_config(new.with_fixed_of(&old));
     Ok(())
 }

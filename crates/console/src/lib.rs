@@ -9,6 +9,7 @@
 mod activity_chart;
 pub mod assets;
 pub mod denylist;
+mod destination;
 mod facets;
 mod filters;
 mod html;
@@ -28,8 +29,8 @@ pub mod user;
 pub mod users;
 mod viewer;
 
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use maud::html;
 
 use api_sessions_cloud_api::error::AppError;
@@ -60,11 +61,8 @@ pub fn finish(mut response: Response, site: &Site, is_browser: bool) -> Response
     response
 }
 
-/// What a browser gets instead of a page: the login page if it has no valid token, else the error.
+/// What a browser gets instead of a page.
 fn refusal(error: AppError, site: &Site) -> Response {
-    if error.status == StatusCode::UNAUTHORIZED {
-        return Redirect::to("/login").into_response();
-    }
     let viewer = Viewer { is_admin: false, site: site.clone() };
     let content = html! {
         h1 { (error.status.as_u16()) " " (error.status.canonical_reason().unwrap_or("Error")) }

@@ -2,12 +2,13 @@
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{DOCTYPE, html};
 use serde::Deserialize;
 
-use super::html::head;
+use super::destination::Destination;
+use super::html::{encoded, head};
 use api_sessions_cloud_api::auth::{self, Access};
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::{Form, Query};
@@ -19,6 +20,25 @@ use api_sessions_cloud_api::state::AppState;
 pub struct Login {
     #[serde(default)]
     token: String,
+    /// The page that was asked for.
+    #[serde(default)]
+    next: String,
+}
+
+impl Login {
+    fn destination(&self) -> Destination {
+        Destination::checked(&self.next)
+    }
+}
+
+/// Sends a browser without a valid token to the login page, which leads on to the page that it asked for.
+pub fn required(method: &Method, uri: &Uri) -> Response {
+    let asked = Destination::of(uri);
+    if matches!(*method, Method::GET | Method::HEAD) && asked.is_stated() {
+        Redirect::to(&format!("/login?next={}", encoded(asked.as_str()))).into_response()
+    } else {
+        Redirect::to("/login").into_response()
+    }
 }
 
 /// Logs in with the token in the URL, and redirects to a URL without it.
@@ -28,9 +48,9 @@ pub async fn by_link(
     Query(login): Query<Login>,
 ) -> Result<Response, AppError> {
     if login.token.is_empty() {
-        return Ok(form(&site, false).into_response());
+        return Ok(form(&site, &login.destination(), false).into_response());
     }
-    enter(&state, &site, &login.token).await
+    enter(&state, &site, &login).await
 }
 
 /// Logs in with a form, which keeps the token out of URLs and browser histories.
@@ -39,20 +59,21 @@ pub async fn by_form(
     Extension(site): Extension<Site>,
     Form(login): Form<Login>,
 ) -> Result<Response, AppError> {
-    enter(&state, &site, login.token.trim()).await
+    enter(&state, &site, &login).await
 }
 
-async fn enter(state: &AppState, site: &Site, token: &str) -> Result<Response, AppError> {
+async fn enter(state: &AppState, site: &Site, login: &Login) -> Result<Response, AppError> {
+    let (token, next) = (login.token.trim(), login.destination());
     match auth::identify(state, token).await? {
         Some(identity) if Access::Read.allows(identity.role) => {
             let cookie = format!("{}={token}; {}", auth::COOKIE, site.cookie_attributes());
-            Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response())
+            Ok(([(header::SET_COOKIE, cookie)], Redirect::to(next.as_str())).into_response())
         }
-        _ => Ok((StatusCode::UNAUTHORIZED, form(site, !token.is_empty())).into_response()),
+        _ => Ok((StatusCode::UNAUTHORIZED, form(site, &next, !token.is_empty())).into_response()),
     }
 }
 
-fn form(site: &Site, is_refused: bool) -> maud::Markup {
+fn form(site: &Site, next: &Destination, is_refused: bool) -> maud::Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -62,6 +83,7 @@ fn form(site: &Site, is_refused: bool) -> maud::Markup {
                 @if is_refused { p.notice.bad role="alert" { "This token is unknown, or may not read." } }
                 form.card method="post" action=(site.link("/login")) {
                     label { "Viewer or admin token" input name="token" type="password" required autofocus autocomplete="off"; }
+                    @if next.is_stated() { input type="hidden" name="next" value=(next.as_str()); }
                     button { "Log in" }
                     p.quiet { "The admin token is in the file " code { "admin.token" } " of the data directory." }
                 }

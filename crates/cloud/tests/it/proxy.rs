@@ -84,7 +84,10 @@ fn redirects_and_cookies_left_the_sub_path_of_a_proxy() {
         let cookie = answer.header("set-cookie");
         assert!(cookie.ends_with("; Path=/sessions/; HttpOnly; SameSite=Lax; Secure"), "{cookie}");
         let stranger = cloud.send("GET", "/nodes", "", headers, b"");
-        assert_eq!((stranger.status, stranger.header("location")), (303, "/sessions/login"));
+        assert_eq!(
+            (stranger.status, stranger.header("location")),
+            (303, "/sessions/login?next=%2Fnodes")
+        );
         let form = format!("session={}&seconds=60", session(1));
         let own = [headers, &[("origin", "https://console.example")]].concat();
         let denied = post(&cloud, "/denylist", &form, &own);
@@ -92,6 +95,53 @@ fn redirects_and_cookies_left_the_sub_path_of_a_proxy() {
         let out = post(&cloud, "/logout", "", &own);
         assert_eq!((out.status, out.header("location")), (303, "/sessions/login"));
         assert!(out.header("set-cookie").contains("Path=/sessions/;"));
+    }
+}
+
+/// Where a login with this page to go to leads.
+fn login_to(cloud: &Cloud, next: &str) -> String {
+    let next: String = next.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let kind = [("content-type", "application/x-www-form-urlencoded")];
+    let form = format!("token={}&next={next}", cloud.admin);
+    let by_form = cloud.send("POST", "/login", "", &kind, form.as_bytes());
+    let link = format!("/login?token={}&next={next}", cloud.admin);
+    let by_link = cloud.send("GET", &link, "", &[], b"");
+    assert_eq!((by_form.status, by_link.status), (303, 303));
+    assert_eq!(by_form.header("location"), by_link.header("location"));
+    by_form.header("location").to_owned()
+}
+
+#[test]
+fn a_login_led_to_the_first_page_and_not_to_the_one_that_was_asked_for() {
+    for (cloud, prefix) in [(Cloud::start(), ""), (public(), "/sessions")] {
+        let asked = cloud.send("GET", "/denylist?from=1&to=%2F", "", &[], b"");
+        let location = asked.header("location");
+        assert_eq!(location, format!("{prefix}/login?next=%2Fdenylist%3Ffrom%3D1%26to%3D%252F"));
+        let page = cloud.send("GET", location.strip_prefix(prefix).unwrap(), "", &[], b"").text();
+        let kept = "name=\"next\" value=\"/denylist?from=1&amp;to=%2F\"";
+        assert!(page.contains(kept), "{page}");
+        // A wrong token first.
+        let kind = [("content-type", "application/x-www-form-urlencoded")];
+        let wrong = cloud.send("POST", "/login", "", &kind, b"token=x&next=%2Fdenylist");
+        assert!(wrong.status == 401 && wrong.text().contains("value=\"/denylist\""));
+        let next = "/denylist?from=1&to=%2F";
+        assert_eq!(login_to(&cloud, next), format!("{prefix}{next}"));
+        for elsewhere in [
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "https://evil.example/",
+            "/\t/evil.example",
+            "/../other",
+            "/%2e%2e/other",
+            "evil.example",
+            "/login",
+        ] {
+            assert_eq!(login_to(&cloud, elsewhere), format!("{prefix}/"), "{elsewhere}");
+        }
+        // A form that is posted is no page.
+        let posted = cloud.send("POST", "/denylist", "", &kind, b"session=x");
+        assert_eq!(posted.header("location"), format!("{prefix}/login"));
     }
 }
 

@@ -131,10 +131,11 @@ fn sighup_did_not_reload() {
         let line = answer.lines().find(|line| line.to_lowercase().starts_with("location:"));
         line.unwrap_or_default().split_once(' ').unwrap_or_default().1.trim().to_owned()
     };
-    assert_eq!(location(), "/login");
-    program.configure("log = \"info\"\npublic-url = \"https://a.example/x/\"\ndata = \"/other\"\n");
+    assert_eq!(location(), "/login?next=%2Fnodes");
+    program.configure("log = \"info\"\npublic-url = \"https://a.example/x/\"\ndata = \"/other\"\ntrusted-proxy = \"10.0.0.1/8\"\n");
     program.wait_for_log("configuration reloaded");
-    assert_eq!(location(), "/x/login");
+    program.wait_for_log("low address bits of 10.0.0.1/8 are meaningless");
+    assert_eq!(location(), "/x/login?next=%2Fnodes");
 
     // An invalid file changes nothing, not even what is valid in it.
     for (config, cause) in [
@@ -145,15 +146,15 @@ fn sighup_did_not_reload() {
     ] {
         program.configure(config);
         program.wait_for_log(cause);
-        assert_eq!(location(), "/x/login");
+        assert_eq!(location(), "/x/login?next=%2Fnodes");
     }
     std::fs::remove_file(program.path("cloud.toml")).unwrap();
     program.signal("HUP");
     program.wait_for_log("No such file");
-    assert_eq!(location(), "/x/login");
+    assert_eq!(location(), "/x/login?next=%2Fnodes");
     program.configure("log = \"info\"\nretention = 3\nlog-format = \"json\"\n");
     program.wait_for_log("the change takes effect after a restart");
-    assert_eq!(location(), "/login");
+    assert_eq!(location(), "/login?next=%2Fnodes");
 }
 
 /// The program, whose start waits until the log, a FIFO, is read.
