@@ -12,7 +12,6 @@ mod commands;
 mod content_handlers;
 mod deny;
 mod detect;
-mod dropped_headers;
 mod export;
 mod fallback;
 mod flags;
@@ -23,7 +22,6 @@ mod main;
 mod rules;
 mod runtime;
 mod secret;
-mod variable_refs;
 mod zone;
 mod zones;
 

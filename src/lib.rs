@@ -177,6 +177,7 @@ impl HttpModule for Module {
             };
             match level.merge(above) {
                 Ok(()) => {
+                    level.inherit_handler(cf, above);
                     level.warn_of_dropped_headers(cf);
                     ptr::null_mut()
                 }

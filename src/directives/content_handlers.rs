@@ -15,8 +15,9 @@ impl Directive for Status {
     const NAME: &'static CStr = c"api_sessions_status";
     const SYNTAX: &'static str = "";
 
-    fn set(cf: Conf<'_>, words: &[&str], _level: &mut LocationConf) -> Result<(), String> {
+    fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
         no_words(words)?;
+        level.answers = true;
         cf.main_conf::<MainConf>().used = true;
         handler::set::<status::Status>(cf)
     }
@@ -29,8 +30,9 @@ impl Directive for Control {
     const NAME: &'static CStr = c"api_sessions_control";
     const SYNTAX: &'static str = "";
 
-    fn set(cf: Conf<'_>, words: &[&str], _level: &mut LocationConf) -> Result<(), String> {
+    fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
         no_words(words)?;
+        level.answers = true;
         let main = cf.main_conf::<MainConf>();
         main.used = true;
         main.denies = true;

@@ -61,6 +61,7 @@ pub(super) struct Export;
 impl Directive for Export {
     type Level = MainConf;
     const NAME: &'static CStr = c"api_sessions_export";
+    const QUOTED: Option<&'static str> = Some("header");
     const SYNTAX: &'static str = "url|off [token_file=path] [header=\"name: value\"] [header_file=path] [node=name] [queue=size] [flush=time] \
         [batch=size] [spool=path[:max_size]] [compression=gzip|off] [timeout=time] [ca_file=path] \
         [shutdown=time] [sync=on|off]";
@@ -90,7 +91,7 @@ impl Directive for Export {
             sync: false,
         };
         let mut named = Vec::new();
-        for word in &join_quoted(options) {
+        for word in options {
             let Some((name, value)) = option(word, OPTIONS) else {
                 return Err(format!(
                     "invalid parameter \"{word}\": \"{}=\" are accepted",
@@ -179,7 +180,9 @@ impl ExportConf {
                 let path = cf.full_name(value).ok_or("out of memory")?;
                 let pem = read_file(&path, MAX_CA_BYTES)?;
                 if !pem.windows(27).any(|line| line == b"-----BEGIN CERTIFICATE-----") {
-                    return Err(format!("\"{path}\" holds no PEM certificate"));
+                    return Err(format!(
+                        "\"{path}\" holds no PEM certificate: \"-----BEGIN CERTIFICATE-----\" and what follows are accepted; \"openssl x509 -inform der\" converts DER, \"openssl x509\" a TRUSTED CERTIFICATE"
+                    ));
                 }
                 check_certificates(&pem).map_err(|error| format!("\"{path}\": {error}"))?;
                 self.ca_pem = Some(pem);
@@ -202,29 +205,6 @@ fn spool(value: &str) -> Result<(&str, u64), String> {
         return Err(format!("invalid spool \"{value}\": \"path[:max_size]\" is accepted"));
     }
     offset(max_size, 1 << 20..=1 << 44).map(|bytes| (path, bytes))
-}
-
-/// `header="Name: value"`: to NGINX a quote inside a word is an ordinary character, which makes two words.
-fn join_quoted(words: &[&str]) -> Vec<String> {
-    const OPEN: &str = "header=\"";
-    let is_closed = |word: &str| word.len() > OPEN.len() && word.ends_with('"');
-    let mut joined: Vec<String> = Vec::new();
-    for word in words {
-        match joined.last_mut() {
-            Some(last) if last.starts_with(OPEN) && !is_closed(last) => {
-                last.push(' ');
-                last.push_str(word);
-            }
-            _ => joined.push((*word).to_owned()),
-        }
-    }
-    for word in &mut joined {
-        let value = word.strip_prefix(OPEN).and_then(|value| value.strip_suffix('"'));
-        if let Some(value) = value {
-            *word = format!("header={value}");
-        }
-    }
-    joined
 }
 
 /// One header a line; empty lines and those that begin with `#` are passed over. Values are never shown.

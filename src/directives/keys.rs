@@ -1,4 +1,4 @@
-//! `session_key`, `context_param` and `api_sessions_mask`: directives that take points.
+//! `session_key`, `context_param`, `api_sessions_mask` and `api_sessions_show`: directives that take points.
 
 use std::ffi::CStr;
 
@@ -10,7 +10,6 @@ use api_sessions_nginx::conf::{Conf, Directive};
 use api_sessions_nginx::variable::PointCompiler;
 use api_sessions_protocol::ParamType;
 
-use super::dropped_headers::HeaderMention;
 use super::{LocationConf, MainConf};
 
 /// Longest label of a key or parameter, bytes.
@@ -63,7 +62,7 @@ impl Directive for SessionKeyDirective {
         let name = name.unwrap_or_else(|| point.as_str().to_owned());
         let export = export.unwrap_or(KeyExport::Hashed);
         room(level.own_keys.as_slice().len())?;
-        level.key_headers.extend(HeaderMention::of(cf, Self::NAME, &point));
+        level.own_keys.mention::<Self>(cf, [&point]);
         level.own_keys.push(SessionKey { point, name, export })
     }
 }
@@ -112,7 +111,7 @@ impl Directive for ContextParamDirective {
         }
         let name = name.unwrap_or_else(|| point.as_str().to_owned());
         room(level.params.as_slice().len())?;
-        level.param_headers.extend(HeaderMention::of(cf, Self::NAME, &point));
+        level.params.mention::<Self>(cf, [&point]);
         level.params.push(ContextParam {
             point,
             name,
@@ -135,6 +134,7 @@ impl Directive for Mask {
             return Err(format!("unexpected \"{word}\": one point is accepted"));
         }
         room(level.masks.as_slice().len())?;
+        level.masks.mention::<Self>(cf, [&point]);
         level.masks.push(point)
     }
 }
@@ -170,6 +170,7 @@ impl Directive for Show {
             ));
         }
         room(level.shown.as_slice().len())?;
+        level.shown.mention::<Self>(cf, [&point]);
         level.shown.push(point)
     }
 }

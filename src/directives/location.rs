@@ -11,7 +11,7 @@ use api_sessions_extract::SessionKey;
 use api_sessions_extract::{JsonTypes, MediaType, NoVariables, Point};
 use api_sessions_identity::Fallback;
 use api_sessions_identity::Phase;
-use api_sessions_nginx::conf::Conf;
+use api_sessions_nginx::conf::{Conf, Directive, HeaderMention};
 use api_sessions_nginx::request::Request;
 use api_sessions_nginx::variable::ComplexValue;
 use api_sessions_redact::FullContent;
@@ -23,7 +23,6 @@ use super::MainConf;
 use super::analysis::Analysis;
 use super::attack::Attack;
 use super::deny::{Deny, DenyOptions};
-use super::dropped_headers::HeaderMention;
 use super::ja4::Ja4Source;
 
 /// Default of `api_sessions_body_size`, bytes.
@@ -54,40 +53,51 @@ pub(crate) enum Switch {
 }
 
 /// A repeatable directive: inherited as a whole, only if none is written on the current level.
-pub(crate) struct Repeated<T>(Option<Rc<Vec<T>>>);
+pub(crate) struct Repeated<T> {
+    list: Option<Rc<Vec<T>>>,
+    /// Headers that they name.
+    headers: Vec<HeaderMention>,
+}
 
 impl<T> Default for Repeated<T> {
     fn default() -> Self {
-        Self(None)
+        Self { list: None, headers: Vec::new() }
     }
 }
 
 impl<T> Repeated<T> {
     /// Adds one more of the current level.
     pub(super) fn push(&mut self, item: T) -> Result<(), String> {
-        let list = self.0.get_or_insert_with(Default::default);
+        let list = self.list.get_or_insert_with(Default::default);
         // Lists are shared by `inherit` alone, after every level has been read.
         Rc::get_mut(list).ok_or("the level is complete already")?.push(item);
         Ok(())
     }
 
+    /// Notes which headers the next one reads.
+    pub(super) fn mention<'p, D: Directive>(
+        &mut self,
+        cf: Conf<'_>,
+        points: impl IntoIterator<Item = &'p Point>,
+    ) {
+        let headers = points.into_iter().filter_map(|point| HeaderMention::of(cf, D::NAME, point));
+        self.headers.extend(headers);
+    }
+
     fn inherit(&mut self, above: &Self) {
-        if self.0.is_none() {
-            self.0 = above.0.clone();
+        if self.list.is_none() {
+            self.list = above.list.clone();
+            self.headers.clone_from(&above.headers);
         }
     }
 
-    fn is_written(&self) -> bool {
-        self.0.is_some()
-    }
-
     fn shared(&self) -> Rc<Vec<T>> {
-        self.0.clone().unwrap_or_default()
+        self.list.clone().unwrap_or_default()
     }
 
     #[inline]
     pub(crate) fn as_slice(&self) -> &[T] {
-        self.0.as_deref().map_or(&[], Vec::as_slice)
+        self.list.as_deref().map_or(&[], Vec::as_slice)
     }
 }
 
@@ -115,11 +125,10 @@ pub(crate) struct LocationConf {
     pub(super) rules: Repeated<Rule>,
     pub(super) default_rules: Option<bool>,
     pub(super) exceptions: Repeated<Exception>,
+    /// `api_sessions_control` or `api_sessions_status` answers here: who is denied by mistake can have it mended.
+    pub(super) answers: bool,
     /// A rule of nginx.conf denies here, so that the denylist is asked.
     denies_by_rule: bool,
-    /// Headers that the keys name, and the parameters; inherited with them.
-    pub(super) key_headers: Vec<HeaderMention>,
-    pub(super) param_headers: Vec<HeaderMention>,
     /// Made once a level is complete, and again with new settings of the cloud.
     analysis: RefCell<Rc<Analysis>>,
 }
@@ -128,12 +137,6 @@ impl Merge for LocationConf {
     /// Fills what this level does not say from the level above.
     fn merge(&mut self, above: &Self) -> Result<(), MergeConfigError> {
         self.enabled = self.enabled.take().or_else(|| above.enabled.clone());
-        if !self.own_keys.is_written() {
-            self.key_headers.clone_from(&above.key_headers);
-        }
-        if !self.params.is_written() {
-            self.param_headers.clone_from(&above.param_headers);
-        }
         self.own_keys.inherit(&above.own_keys);
         self.builtin = self.builtin.or(above.builtin);
         self.fallback = self.fallback.or(above.fallback);
@@ -162,17 +165,30 @@ impl Merge for LocationConf {
 }
 
 impl LocationConf {
-    /// Notes warnings of keys and parameters that never match in this server, where requests are looked at.
+    /// Notes warnings of points that never match in this server, where requests are looked at.
     pub(crate) fn warn_of_dropped_headers(&self, cf: Conf<'_>) {
         if matches!(self.enabled, None | Some(Switch::Off)) {
             return;
         }
-        let mut headers = self.key_headers.iter().chain(&self.param_headers).peekable();
+        let headers = self.own_keys.headers.iter().chain(&self.params.headers);
+        let headers = headers.chain(&self.masks.headers).chain(&self.shown.headers);
+        let mut headers = headers.chain(&self.rules.headers).peekable();
         if headers.peek().is_some() {
             let server = cf.header_names();
             let main = cf.main_conf::<MainConf>();
             main.warnings.extend(headers.filter_map(|header| header.warning(&server)));
         }
+    }
+
+    /// An `if` in a location leaves its handler in force.
+    pub(crate) fn inherit_handler(&mut self, cf: Conf<'_>, above: &Self) {
+        self.answers |= above.answers && cf.is_in_location();
+    }
+
+    /// The module itself answers here, and refuses nobody.
+    #[inline]
+    pub(crate) fn answers(&self) -> bool {
+        self.answers
     }
 
     fn analyse(&self, generation: u64, cloud: Option<&CloudSettings>) -> Analysis {
@@ -285,6 +301,9 @@ impl LocationConf {
 
     #[inline]
     pub(crate) fn deny(&self) -> Deny {
+        if self.answers {
+            return Deny::Off;
+        }
         self.deny.unwrap_or(if self.denies_by_rule {
             Deny::On(DenyOptions::default())
         } else {

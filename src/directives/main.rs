@@ -1,13 +1,12 @@
 //! What is written in the `http` block.
 
-use api_sessions_nginx::conf::{Conf, current_main_conf};
+use api_sessions_nginx::conf::{Conf, Mentions, current_main_conf};
 use api_sessions_nginx::request::Request;
 use api_sessions_nginx::variable::PointVariables;
 use api_sessions_nginx::worker_user::is_configuration_test;
 
 use super::export::ExportConf;
 use super::runtime::{Runtime, Wanted};
-use super::variable_refs::Mentions;
 use super::zone::ZoneSettings;
 
 /// The `http` block's settings.

@@ -7,7 +7,9 @@ use api_sessions_nginx::conf::options::{once, one, size};
 use api_sessions_nginx::conf::{Conf, Directive};
 use api_sessions_nginx::variable::PointCompiler;
 use api_sessions_nginx::zone;
-use api_sessions_rules::{Exception, MAX_LOCATION_RULES, MAX_RULES, Reaction, Rule, default_pack};
+use api_sessions_rules::{
+    Exception, MAX_LOCATION_RULES, MAX_RULES, Mode, Reaction, Rule, default_pack,
+};
 
 use super::{LocationConf, MainConf};
 
@@ -45,6 +47,9 @@ impl Directive for SessionRuleDirective {
             if let Source::Variable(_) = point.source() {
                 main.mentions.add(cf, Self::NAME, point.as_str());
             }
+        }
+        if rule.mode != Mode::Off {
+            level.rules.mention::<Self>(cf, rule.points());
         }
         main.has_rules = true;
         main.rule_names.push(rule.name().to_owned());
@@ -88,7 +93,7 @@ impl Directive for SessionRulesExcept {
     const NAME: &'static CStr = c"session_rules_except";
     const SYNTAX: &'static str = "CIDR|user=value|role=value ...";
 
-    fn set(_cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
+    fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
         if words.is_empty() {
             return Err("an address, a network, \"user=\" or \"role=\" is missing".to_owned());
         }
@@ -96,7 +101,11 @@ impl Directive for SessionRulesExcept {
             if level.exceptions.as_slice().len() >= MAX_EXCEPTIONS {
                 return Err(format!("too many: {MAX_EXCEPTIONS} a level are accepted"));
             }
-            level.exceptions.push(Exception::parse(word)?)?;
+            let exception = Exception::parse(word)?;
+            if exception.has_low_bits() {
+                cf.warn_here(&format_args!("low address bits of {word} are meaningless"));
+            }
+            level.exceptions.push(exception)?;
         }
         Ok(())
     }

@@ -54,6 +54,9 @@ impl PhaseHandler for Access {
 /// 429 where the request's subject is over the rate of a rule over sessions.
 fn limit(ctx: &RequestContext<'_>, membership: &Membership) -> ngx_int_t {
     let r = ctx.r;
+    if ctx.conf.answers() {
+        return DECLINED;
+    }
     let Some(wait_s) = rules::limit(ctx, membership) else { return DECLINED };
     response::retry_after(r, wait_s);
     response::refuse(r, 429)

@@ -12,7 +12,7 @@ use super::context::RequestContext;
 use super::lifecycle;
 use crate::directives::{Deny, LocationConf};
 
-/// Before the directives of `server`. After a redirect inside NGINX, the request has passed here already: where an
+/// Before the directives of `server`, but on the way to a location where the module answers. After a redirect inside NGINX, the request has passed here already: where an
 /// `error_page` leads, only the location decides.
 pub(crate) struct ServerRewrite;
 
@@ -20,7 +20,7 @@ impl PhaseHandler for ServerRewrite {
     const NEUTRAL: ngx_int_t = DECLINED;
 
     fn handle(r: Request<'_>) -> ngx_int_t {
-        if r.is_internal() { DECLINED } else { check(r) }
+        if r.is_internal() { DECLINED } else { check(r, |r| r.leads_to(LocationConf::answers)) }
     }
 }
 
@@ -31,18 +31,18 @@ impl PhaseHandler for LocationRewrite {
     const NEUTRAL: ngx_int_t = DECLINED;
 
     fn handle(r: Request<'_>) -> ngx_int_t {
-        check(r)
+        check(r, |_| false)
     }
 }
 
 /// With what is known of the session by now: of the request, without its body.
-fn check(r: Request<'_>) -> ngx_int_t {
+fn check(r: Request<'_>, is_exempt: fn(Request<'_>) -> bool) -> ngx_int_t {
     if !r.is_main() {
         return DECLINED;
     }
     let Some(conf) = r.location::<LocationConf>() else { return DECLINED };
     let (Deny::On(options) | Deny::DryRun(options)) = conf.deny() else { return DECLINED };
-    if !options.before_rewrite || !conf.is_enabled(r, Phase::Early) {
+    if !options.before_rewrite || !conf.is_enabled(r, Phase::Early) || is_exempt(r) {
         return DECLINED;
     }
     let Some(ctx) = RequestContext::new(r, conf, Phase::Early) else { return DECLINED };

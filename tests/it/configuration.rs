@@ -129,6 +129,21 @@ fn a_wrong_word_is_named_with_file_line_and_what_is_accepted() {
             "\"request.query.a.base64\"",
             "without decoders",
         ),
+        ("session_key request.header.X name=\"my label\";", "name=\"my", "enclose the whole word"),
+        ("session_key request.header.X name=\"x\";", "name=\"x\"", "as in \"name=value\""),
+        ("context_param request.header.X name='x y';", "name='x", "as in \"name=value\""),
+        (
+            "session_rule r when=\"status=401;user=absent\" over=1/1m;",
+            "when=\"status",
+            "\"when=value\"",
+        ),
+        ("session_rule r when=method=\"a b\" over=1/1m;", "b\"", "enclose the whole word"),
+        ("session_rules_except user=\"Ann B\";", "user=\"Ann", "as in \"user=value\""),
+        ("session_key request.body.json[\"a b\"];", "json", "enclose the whole word"),
+        ("api_sessions_zone s:1m inactive=\"1h\";", "inactive=\"1h\"", "\"inactive=value\""),
+        ("api_sessions_export http://h spool=\"/a b\";", "spool=\"/a", "\"spool=value\""),
+        ("api_sessions_export http://h header=\"X: a;b\";", "header=\"X: a", "\"header=value\""),
+        ("api_sessions_export http://h header='X: a';", "header='X:", "\"header=value\""),
         ("api_sessions_full_content some;", "\"some\"", "\"redacted\" or \"all\""),
     ];
     for (directive, word, accepted) in cases {
@@ -139,6 +154,20 @@ fn a_wrong_word_is_named_with_file_line_and_what_is_accepted() {
         for part in [word, accepted, "nginx.conf:"] {
             assert!(message.contains(part), "{directive}\n  lacks {part}\n  in {}", tested.stderr);
         }
+    }
+}
+
+/// As NGINX says of `allow`, `geo` and `set_real_ip_from`.
+#[test]
+fn low_address_bits_of_a_network_were_taken_silently() {
+    let directive = "session_rules_except 10.0.0.1/8 192.0.2.0/24 192.0.2.1 2001:db8::1/32 ::1;";
+    let tested = Nginx::builder().http(directive).check();
+    assert!(tested.ok, "{}", tested.stderr);
+    let warned: Vec<&str> = tested.stderr.lines().filter(|line| line.contains("[warn]")).collect();
+    assert_eq!(warned.len(), 2, "{warned:#?}");
+    for (line, network) in warned.iter().zip(["10.0.0.1/8", "2001:db8::1/32"]) {
+        let message = format!("low address bits of {network} are meaningless in ");
+        assert!(line.contains(&message) && line.contains("nginx.conf:"), "{line}");
     }
 }
 

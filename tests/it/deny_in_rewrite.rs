@@ -95,3 +95,61 @@ fn requests_that_end_in_the_rewrite_phase_were_never_refused() {
         assert_eq!(record["denied"], is_denied, "{record:#}");
     }
 }
+
+/// Locations of every kind where the module answers, in a server that refuses before the rewrite module runs.
+const ANSWERING: &str = "
+    server {
+        listen 127.0.0.1:PORT;
+        server_name site;
+        api_sessions_deny on phase=rewrite;
+        if ($arg_stop) { return 410; }
+        location = /id { return 200 $api_session_id; }
+        location / { return 200 ok; }
+        location = /exact { api_sessions_control; }
+        location /prefix { api_sessions_control; }
+        location /prefix/no/ { return 200 ok; }
+        location ~ ^/e[a-z]+pression$ { api_sessions_control; }
+        location /outer/ {
+            location = /outer/inner { api_sessions_control; }
+            location ~ deep$ { api_sessions_status; }
+        }
+        location = /status { api_sessions off; api_sessions_status; }
+        location = /if { api_sessions_control; if ($arg_x) { set $y 1; } }
+    }
+    server {
+        listen 127.0.0.1:PORT;
+        server_name access;
+        api_sessions_deny on;
+        location / { api_sessions_control; }
+    }
+";
+
+#[test]
+fn a_denied_admin_could_not_reach_the_control_endpoint() {
+    let http = format!("api_sessions on; session_key request.header.S; {ANSWERING}");
+    let nginx = Nginx::builder().http(&http).start();
+    let (_, admin) = ask(&nginx, "site", "/id", "admin");
+    let body = json!({ "session": admin }).to_string();
+    assert_eq!(send(&nginx, "POST /exact HTTP/1.1\r\nHost: site\r\n", &body).0, 201);
+    for target in
+        ["/id", "/", "/elsewhere?stop=1", "/prefix/no/x", "/outer/x", "/e1pression", "/exactly"]
+    {
+        assert_eq!(ask(&nginx, "site", target, "admin").0, 403, "{target}");
+    }
+    for target in [
+        "/exact",
+        "/prefix",
+        "/prefix/more",
+        "/expression",
+        "/outer/inner",
+        "/outer/deep",
+        "/status",
+        "/if?x=1",
+    ] {
+        assert_eq!(ask(&nginx, "site", target, "admin").0, 200, "{target}");
+    }
+    assert_eq!(ask(&nginx, "access", "/", "admin").0, 200);
+    let lift = format!("DELETE /?session={admin} HTTP/1.1\r\nHost: access\r\nS: admin\r\n");
+    assert_eq!(send(&nginx, &lift, "").0, 200);
+    assert_eq!(ask(&nginx, "site", "/", "admin").0, 200);
+}

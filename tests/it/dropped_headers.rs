@@ -1,4 +1,4 @@
-//! Keys and parameters on headers that NGINX drops.
+//! Points on headers that NGINX drops.
 
 use crate::harness::{Nginx, get};
 
@@ -40,6 +40,36 @@ fn a_key_on_a_header_that_nginx_drops_was_accepted_silently() {
     let param = "context_param request.header[\"x.tenant\"];";
     let found = warnings(&config(param, "", ""));
     assert!(found.len() == 1 && found[0].contains("\"ignore_invalid_headers off\""), "{found:?}");
+}
+
+#[test]
+fn only_keys_and_parameters_told_of_a_header_that_nginx_drops() {
+    for (directive, header) in [
+        ("api_sessions_mask request.header.a_b;", "\"a_b\""),
+        ("api_sessions_show request.header.a_b;", "\"a_b\""),
+        ("session_rule r when=request.header.a_b=x over=1/1m;", "\"a_b\""),
+        ("session_rule r \"when=status=200;request.header.a_b!=x\" over=1/1m;", "\"a_b\""),
+        ("session_rule r count=distinct:request.header.a_b over=1/1m;", "\"a_b\""),
+    ] {
+        let found = warnings(&config(directive, "", ""));
+        let name = directive.split(' ').next().unwrap();
+        assert!(found.len() == 1 && found[0].contains(header), "{directive}: {found:?}");
+        assert!(found[0].contains(&format!("\"{name}\"")), "{directive}: {found:?}");
+        assert_eq!(warnings(&config(directive, "", "api_sessions off;")).len(), 1, "{directive}");
+        let on = "underscores_in_headers on;";
+        assert_eq!(warnings(&config(directive, on, on)), Vec::<String>::new(), "{directive}");
+    }
+    for silent in [
+        "session_rule r when=request.header.a_b=x over=1/1m mode=off;",
+        "session_rule r when=request.cookie.a_b=x per=ip over=1/1m;",
+        "api_sessions_mask response.header.a_b;",
+    ] {
+        assert_eq!(warnings(&config(silent, "", "")), Vec::<String>::new(), "{silent}");
+    }
+    // A level of its own replaces what it would inherit.
+    let mask = "api_sessions_mask request.header.a_b;";
+    let own = "api_sessions_mask request.header.ab;";
+    assert_eq!(warnings(&config(mask, own, own)), Vec::<String>::new());
 }
 
 #[test]

@@ -430,6 +430,25 @@ fn renewed(directory: &Path, old: &str, name: &str) {
     fs::write(directory.join(format!("{name}.key")), pem).unwrap();
 }
 
+/// A certificate whose extendedKeyUsage is clientAuth alone, and its CA.
+fn of_a_client(directory: &Path) {
+    use rcgen::{
+        BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    };
+    let mut authority = CertificateParams::new([]).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let pem = authority.self_signed(&key).unwrap().pem();
+    fs::write(directory.join("client-ca.pem"), pem).unwrap();
+    let issuer = Issuer::new(authority, key);
+    let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &issuer).unwrap();
+    fs::write(directory.join("client.pem"), certificate.pem()).unwrap();
+    fs::write(directory.join("client.key"), key.serialize_pem()).unwrap();
+}
+
 fn to_front(cloud: &Cloud, front: &Nginx, directory: &Path, ca: &str) -> String {
     http(&format!(
         "https://127.0.0.1:{} token_file={} flush=50ms ca_file={}",
@@ -450,7 +469,10 @@ fn a_pinned_certificate_still_needs_its_name_and_its_time_and_messages_say_what_
     self_signed(path, "former", false, "127.0.0.1", 2100);
     self_signed(path, "present", false, "127.0.0.1", 2100);
     self_signed(path, "elsewhere", true, "elsewhere.example", 2100);
+    of_a_client(path);
     for (presented, named, cure) in [
+        ("client", "client-ca", "the receiver needs a certificate for servers"),
+        ("client", "client", "the receiver needs a certificate for servers"),
         ("expired", "expired", "renew"),
         ("elsewhere", "elsewhere", "use a host in the URL that the certificate names"),
         ("good", "other", "ca_file="),
@@ -525,12 +547,23 @@ impl Drop for Killed {
 fn a_ca_file_whose_certificates_are_damaged_failed_while_running() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("damaged.pem");
-    let text = "-----BEGIN CERTIFICATE-----\nMIIDBTCCAe2gAwIBAgIU\n-----END CERTIFICATE-----\n";
-    fs::write(&path, text).unwrap();
-    let test = Nginx::builder()
-        .http(&http(&format!("https://127.0.0.1:1 ca_file={}", path.display())))
-        .start_fails();
-    assert!(test.contains("damaged.pem\": no usable CA certificate"), "{test}");
+    let damaged = "-----BEGIN CERTIFICATE-----\nMIIDBTCCAe2gAwIBAgIU\n-----END CERTIFICATE-----\n";
+    let key = "-----BEGIN PRIVATE KEY-----\nMIIDBTCCAe2gAwIBAgIU\n-----END PRIVATE KEY-----\n";
+    for (text, said, cure) in [
+        (
+            damaged,
+            "damaged.pem\": no usable CA certificate",
+            "the receiver's CA, or its own, in PEM",
+        ),
+        (key, "damaged.pem\" holds no PEM certificate", "-----BEGIN CERTIFICATE-----"),
+        ("\u{30}\u{3}DER", "damaged.pem\" holds no PEM certificate", "openssl x509 -inform der"),
+    ] {
+        fs::write(&path, text).unwrap();
+        let test = Nginx::builder()
+            .http(&http(&format!("https://127.0.0.1:1 ca_file={}", path.display())))
+            .start_fails();
+        assert!(test.contains(said) && test.contains(cure), "{test}");
+    }
 }
 
 /// Heads and bodies of requests.
@@ -704,7 +737,10 @@ fn node_proxy_and_cloud_meet_on_a_socket() {
         (answer.status == 200 && answer.json()["total"] == 1).then_some(())
     });
     let login = get(nginx.port, "/console/nodes", &[]);
-    assert!(login.header("location").unwrap().ends_with("/console/login"), "{login:?}");
+    assert!(
+        login.header("location").unwrap().ends_with("/console/login?next=%2Fnodes"),
+        "{login:?}"
+    );
     cloud.kill().unwrap();
     cloud.wait().unwrap();
 }

@@ -6,19 +6,24 @@ use std::marker::PhantomData;
 use std::ptr;
 
 use ngx::core::Pool;
-use ngx::ffi::{self, NGX_LOG_EMERG, ngx_conf_t, ngx_http_conf_ctx_t, ngx_str_t};
+use ngx::ffi::{self, NGX_LOG_EMERG, NGX_LOG_WARN, ngx_conf_t, ngx_http_conf_ctx_t, ngx_str_t};
 
 use super::worker_user::CoreConf;
 
 mod directive;
+mod dropped_headers;
 mod levels;
 pub mod options;
+mod quotes;
 mod units;
+mod variable_refs;
 
 pub use directive::{CONF_ERROR, Directive, command};
+pub use dropped_headers::HeaderMention;
 pub use levels::{LocationLevel, MainLevel, current_main_conf, main_conf};
 use ngx::http::HttpModuleMainConf;
 pub use units::{parse_offset, parse_size, parse_time_ms};
+pub use variable_refs::Mentions;
 
 /// The configuration that is being read, at one directive.
 #[derive(Clone, Copy)]
@@ -85,6 +90,11 @@ impl Conf<'_> {
         crate::log_at!(NGX_LOG_EMERG, log, "{message} in {place}");
     }
 
+    /// Logs at `warn`, with file and line.
+    pub fn warn_here(&self, message: &dyn Display) {
+        ngx::ngx_conf_log_error!(NGX_LOG_WARN, self.raw, "{message}");
+    }
+
     /// Logs at `warn`, to standard error and the log in force before this configuration.
     pub fn warn(&self, message: &str) {
         // SAFETY: a context always has a log.
@@ -110,6 +120,16 @@ impl Conf<'_> {
                 ignores_invalid: core.ignore_invalid_headers == 1,
                 place: format!("{file}:{}", core.line),
             }
+        }
+    }
+
+    /// The level that is being merged is an `if` or `limit_except` of a location.
+    pub fn is_in_location(&self) -> bool {
+        // SAFETY: `ngx_http_merge_locations` puts the location's structures into the context.
+        unsafe {
+            let context = &*(*self.raw).ctx.cast::<ngx_http_conf_ctx_t>();
+            let core = *context.loc_conf.add(ffi::ngx_http_core_module.ctx_index);
+            (*core.cast::<ffi::ngx_http_core_loc_conf_t>()).noname() == 1
         }
     }
 

@@ -11,6 +11,7 @@ pub mod conf;
 pub mod context;
 pub mod evaluation;
 pub mod filter;
+mod find_location;
 pub mod handler;
 pub mod headers;
 mod layout;

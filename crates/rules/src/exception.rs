@@ -49,17 +49,24 @@ impl Exception {
         Ok(Self::Network(address, 128 - most + bits))
     }
 
+    /// Its address has bits behind those that are compared, as that of `192.0.2.1/24` does.
+    pub fn has_low_bits(&self) -> bool {
+        matches!(self, Self::Network(address, bits) if address & !mask(*bits) != 0)
+    }
+
     /// Whether a request is excepted.
     pub fn covers(&self, ip: u128, user: &[u8], role: &[u8]) -> bool {
         match self {
-            Self::Network(address, bits) => {
-                let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
-                (ip ^ address) & mask == 0
-            }
+            Self::Network(address, bits) => (ip ^ address) & mask(*bits) == 0,
             Self::User(value) => **value == *user,
             Self::Role(value) => **value == *role,
         }
     }
+}
+
+/// The first bits of an address.
+fn mask(bits: u32) -> u128 {
+    u128::MAX.checked_shl(128 - bits).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -90,6 +97,26 @@ mod tests {
             ("role=admin", "192.0.2.1", true),
         ] {
             assert_eq!(covers(word, address), expected, "{word} {address}");
+        }
+    }
+
+    #[test]
+    fn low_bits_of_a_network_are_seen() {
+        for (word, expected) in [
+            ("10.0.0.1/8", true),
+            ("10.0.0.0/8", false),
+            ("10.0.0.1", false),
+            ("10.0.0.1/32", false),
+            ("192.0.2.129/25", true),
+            ("192.0.2.128/25", false),
+            ("127.0.0.1/0", true),
+            ("0.0.0.0/0", false),
+            ("2001:db8::1/32", true),
+            ("2001:db8::/32", false),
+            ("::/0", false),
+            ("user=10.0.0.1/8", false),
+        ] {
+            assert_eq!(Exception::parse(word).unwrap().has_low_bits(), expected, "{word}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::ptr;
 use ngx::ffi::{self, ngx_command_t, ngx_conf_t, ngx_uint_t};
 
 use super::super::catch_unwind::catch_unwind_ffi;
-use super::{Conf, c_string};
+use super::{Conf, c_string, quotes};
 
 /// `NGX_CONF_ERROR`: the message has been logged already.
 pub const CONF_ERROR: *mut c_char = usize::MAX as *mut c_char;
@@ -19,6 +19,8 @@ pub trait Directive {
     const NAME: &'static CStr;
     /// What follows the name, for messages: `name:size [inactive=time]`.
     const SYNTAX: &'static str;
+    /// A parameter that may be written `name="some words"` as well as `"name=some words"`.
+    const QUOTED: Option<&'static str> = None;
     /// Takes the words after the name. An error is shown with file, line and directive.
     fn set(cf: Conf<'_>, words: &[&str], level: &mut Self::Level) -> Result<(), String>;
 }
@@ -52,7 +54,10 @@ extern "C" fn set<D: Directive>(
                 return CONF_ERROR;
             }
         };
-        match D::set(cf, &words[1..], level) {
+        let joined = D::QUOTED.map(|name| quotes::join(&words[1..], name));
+        let joined = joined.as_ref().map(|words| words.iter().map(String::as_str).collect());
+        let words = joined.unwrap_or_else(|| words[1..].to_vec());
+        match quotes::check(&words, D::SYNTAX).and_then(|()| take::<D>(cf, &words, level)) {
             Ok(()) => ptr::null_mut(),
             Err(message) => {
                 let name = D::NAME.to_string_lossy();
@@ -61,4 +66,8 @@ extern "C" fn set<D: Directive>(
             }
         }
     })
+}
+
+fn take<D: Directive>(cf: Conf<'_>, words: &[&str], level: &mut D::Level) -> Result<(), String> {
+    D::set(cf, words, level).map_err(|message| message + quotes::hint(words))
 }

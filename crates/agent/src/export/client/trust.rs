@@ -38,7 +38,10 @@ pub(super) fn tls_config(ca_pem: Option<&[u8]>) -> Result<ClientConfig, String> 
     };
     let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
         .build()
-        .map_err(|error| format!("no usable CA certificate: {error}"))?;
+        .map_err(|error| match ca_pem {
+            Some(_) => format!("no usable CA certificate: {error}: certificates of the receiver's CA, or its own, in PEM are accepted"),
+            None => format!("no usable CA certificate on this machine: {error}: install \"ca-certificates\", or name the receiver's CA in \"ca_file=\""),
+        })?;
     Ok(builder
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Verifier { webpki, pinned }))

@@ -4,8 +4,9 @@
 use std::ffi::CStr;
 
 use api_sessions_extract::variable_names;
-use api_sessions_nginx::conf::Conf;
-use api_sessions_nginx::variable_index::is_known_variable;
+
+use super::super::variable_index::is_known_variable;
+use super::Conf;
 
 /// One variable in one directive.
 struct Mention {
@@ -15,12 +16,13 @@ struct Mention {
     place: String,
 }
 
+/// All of a configuration.
 #[derive(Default)]
-pub(super) struct Mentions(Vec<Mention>);
+pub struct Mentions(Vec<Mention>);
 
 impl Mentions {
     /// Notes the variables of a complex value.
-    pub(super) fn add(&mut self, cf: Conf<'_>, directive: &'static CStr, text: &str) {
+    pub fn add(&mut self, cf: Conf<'_>, directive: &'static CStr, text: &str) {
         // `$1` is a capture of an expression.
         let is_name = |name: &&str| name.starts_with(|c: char| !c.is_ascii_digit());
         self.0.extend(variable_names(text).filter(is_name).map(|name| Mention {
@@ -31,7 +33,7 @@ impl Mentions {
     }
 
     /// Says which of them nobody defines. Whether that is an error is left to NGINX, which asks next.
-    pub(super) fn tell_unknown(&self, cf: Conf<'_>) {
+    pub fn tell_unknown(&self, cf: Conf<'_>) {
         for Mention { variable, directive, place } in &self.0 {
             if !is_known_variable(cf, variable) {
                 let directive = directive.to_string_lossy();

@@ -6,11 +6,12 @@ use std::ffi::CStr;
 use std::rc::Rc;
 
 use api_sessions_extract::{Point, Side, Source};
-use api_sessions_nginx::conf::{Conf, HeaderNames};
 
-/// A header of the request, where a key or parameter names it.
+use super::{Conf, HeaderNames};
+
+/// A header of the request, where a directive's point names it.
 #[derive(Clone)]
-pub(super) struct HeaderMention(Rc<Mention>);
+pub struct HeaderMention(Rc<Mention>);
 
 struct Mention {
     name: String,
@@ -22,7 +23,7 @@ struct Mention {
 
 impl HeaderMention {
     /// If the point reads a header of the request whose name NGINX may drop.
-    pub(super) fn of(cf: Conf<'_>, directive: &'static CStr, point: &Point) -> Option<Self> {
+    pub fn of(cf: Conf<'_>, directive: &'static CStr, point: &Point) -> Option<Self> {
         let (Source::Header { side: Side::Request, name, .. } | Source::HeaderLike(name)) =
             point.source()
         else {
@@ -36,7 +37,7 @@ impl HeaderMention {
     }
 
     /// What to warn of, once, if a server with these settings drops the header.
-    pub(super) fn warning(&self, server: &HeaderNames) -> Option<String> {
+    pub fn warning(&self, server: &HeaderNames) -> Option<String> {
         let Mention { name, directive, place, warned } = &*self.0;
         if !server.ignores_invalid || warned.get() {
             return None;
@@ -50,7 +51,7 @@ impl HeaderMention {
         };
         let of = &server.place;
         Some(format!(
-            "NGINX drops the header \"{name}\" for its \"{character}\", so \"{directive}\" never matches: {cause} in the server at {of}; {cure} there or in \"http\", or use another header, in {place}"
+            "NGINX drops the header \"{name}\" for its \"{character}\", so \"{directive}\" never sees it: {cause} in the server at {of}; {cure} there or in \"http\", or use another header, in {place}"
         ))
     }
 }

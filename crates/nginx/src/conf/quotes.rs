@@ -1,0 +1,50 @@
+//! Quotes in a directive. To NGINX (`ngx_conf_read_token`) they enclose a word; inside one they are ordinary
+//! characters, and a blank, `;` or `{` ends the word all the same.
+
+/// Joins what NGINX made of `name="some words"`. Between them stands one space, whatever was written.
+pub(super) fn join(words: &[&str], name: &str) -> Vec<String> {
+    let open = format!("{name}=\"");
+    let is_closed = |word: &str| word.len() > open.len() && word.ends_with('"');
+    let mut joined: Vec<String> = Vec::new();
+    for word in words {
+        match joined.last_mut() {
+            Some(last) if last.starts_with(&open) && !is_closed(last) => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => joined.push((*word).to_owned()),
+        }
+    }
+    for word in &mut joined {
+        if let Some(value) = word.strip_prefix(&open).and_then(|value| value.strip_suffix('"')) {
+            *word = format!("{name}={value}");
+        }
+    }
+    joined
+}
+
+/// Refuses a quote in front of the value of a parameter that `syntax` has.
+pub(super) fn check(words: &[&str], syntax: &str) -> Result<(), String> {
+    let misquoted = words.iter().find_map(|word| {
+        let (name, value) = word.split_once('=')?;
+        let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        let is_parameter = is_name && syntax.contains(&format!("{name}="));
+        (is_parameter && value.starts_with(['"', '\''])).then_some((word, name))
+    });
+    match misquoted {
+        Some((word, name)) => Err(format!(
+            "invalid parameter \"{word}\": quotes must enclose the whole word, as in \"{name}=value\""
+        )),
+        None => Ok(()),
+    }
+}
+
+/// What to add to a message about words of which one has the first of two quotes alone.
+pub(super) fn hint(words: &[&str]) -> &'static str {
+    let is_torn =
+        |word: &&str| ['"', '\''].iter().any(|quote| word.matches(*quote).count() % 2 == 1);
+    match words.iter().any(is_torn) {
+        true => "; quotes must enclose the whole word",
+        false => "",
+    }
+}
