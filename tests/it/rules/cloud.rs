@@ -59,12 +59,20 @@ fn a_rule_of_the_console_is_in_force_on_a_running_node_and_can_be_switched_to_mo
     });
 }
 
-/// Denies session x or its address by a rule, takes that off in the cloud, and goes on misbehaving.
-fn taken_off(then: &str, shown: &str) {
+/// Denies session x or its address by a rule, takes that off in the cloud, and goes on misbehaving. On a machine that
+/// is too slow for the time of the denial, again with twice the time.
+fn taken_off(reaction: &str, shown: &str) {
+    let is_fast_enough =
+        [8, 16, 32, 64].into_iter().any(|seconds| is_taken_off(reaction, shown, seconds));
+    assert!(is_fast_enough, "half a minute was too short for a lift");
+}
+
+/// As [`taken_off`]; false if half of the time was over too early to see anything.
+fn is_taken_off(reaction: &str, shown: &str, seconds: u64) -> bool {
     let cloud = Cloud::start();
     let nginx = start(&cloud);
     let rule = json!([{"name": "login", "on": "POST:/login", "when": "status=401", "over": "2/1h",
-        "then": then, "mode": "enforce"}]);
+        "then": format!("{reaction}:{seconds}s"), "mode": "enforce"}]);
     put(&cloud, &rule);
     let login = || {
         let headers = [("S", "x"), ("X-Forwarded-For", "192.0.2.7"), ("Answer", "401")];
@@ -79,41 +87,44 @@ fn taken_off(then: &str, shown: &str) {
     };
     let list = || ask(&cloud, "GET", "/denylist", "").body;
     eventually("the Console shows it", || list().contains(&subject).then_some(()));
+    let asked = now_ms();
     assert_eq!(ask(&cloud, "DELETE", &format!("/v1/denylist/{subject}"), "").status, 204);
     eventually("the node lets it in again", || (login() == 401).then_some(()));
-    let lifted = now_ms();
+    let (half, whole) = (seconds * 500, seconds * 1000);
+    if now_ms() >= of(&first, "until") {
+        // It ended by itself.
+        return false;
+    }
     // It fires with each, and is not denied again at once, neither here nor in the Console.
     let lines = nginx.lines("rules.log").len();
-    for _ in 0..6 {
-        assert_eq!(login(), 401);
-    }
-    assert_eq!(fired(&logged(&nginx, lines + 6)[lines..], "login"), 6);
+    let answers: Vec<u16> = (0..6).map(|_| login()).collect();
+    let times = fired(&logged(&nginx, lines + 6)[lines..], "login");
     let hits = || cloud.get("/v1/rules/hits?rule=login").json()["rules"][0]["hits"].as_u64();
     let before = hits();
     login();
     eventually("the records are there", || (hits() > before).then_some(()));
-    assert!(!list().contains(&subject));
-    if lifted > of(&first, "since") + 3000 {
-        // Half of its time is nearly over on a machine that is this slow.
-        return;
+    let is_listed = list().contains(&subject);
+    if now_ms() >= asked + half {
+        return false;
     }
+    assert_eq!(answers, [401; 6]);
+    assert_eq!(times, 6);
+    assert!(!is_listed);
     eventually("half of its time is over", || (login() == 403).then_some(()));
-    let second = denied(&nginx).remove(0);
-    let between = of(&second, "since") - of(&first, "since");
-    assert!(
-        (4000..8000).contains(&between),
-        "not at once, and not after all of its time: {between}"
-    );
+    let second = of(&denied(&nginx).remove(0), "since");
+    assert!(second >= asked + half, "at once: {} ms", second - asked);
+    // A machine that was too slow to see half of its time end says nothing.
+    second < asked + whole
 }
 
 #[test]
 fn a_denial_taken_off_in_the_console_stayed_off_for_all_of_its_time() {
-    taken_off("deny:8s", "");
+    taken_off("deny", "");
 }
 
 #[test]
 fn an_address_denied_by_a_rule_is_taken_off_in_the_console() {
-    taken_off("deny_ip:8s", "192.0.2.7");
+    taken_off("deny_ip", "192.0.2.7");
 }
 
 /// Answers polls: first a good rule, then a bad one beside a denial.
