@@ -98,9 +98,10 @@ impl Requests {
         let from = Sql::new(format!(" FROM {}{last}", self.table));
         let from = match &self.map {
             None => from,
-            Some(map) => {
-                from.add(" GLOBAL ANY LEFT JOIN (", []).then(map.clone()).add(") USING session", [])
-            }
+            Some(map) => from
+                .add(" GLOBAL ANY LEFT JOIN (", [])
+                .then(map.clone())
+                .add(") AS joined USING session", []),
         };
         from.add(" WHERE ", []).then(self.only.clone())
     }

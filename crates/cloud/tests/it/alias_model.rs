@@ -205,7 +205,7 @@ fn clickhouse_joins_aliases_as_a_model_does() {
     let Some(url) = clickhouse_only() else { return };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    for n in 0..3 {
+    for n in 0..2 {
         let dir = tempfile::tempdir().unwrap();
         let name = format!("joins{n}_{:x}", now_ms());
         let kind = StoreKind::parse(&clickhouse_store(&url, &name)).unwrap();
