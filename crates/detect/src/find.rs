@@ -15,12 +15,14 @@ mod words;
 mod xxe;
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use crate::kind::{AttackKind, AttackKinds};
 use api_sessions_values::{Mask, Place, View};
 
 use api_sessions_detect_sql as sql;
 pub(crate) use api_sessions_detect_sql::Tokens;
+use words::Words;
 
 /// A detector, and what a value must hold for it: one of these classes of bytes.
 type Detector = (AttackKind, Mask, fn(&View<'_>) -> Option<Range<usize>>);
@@ -56,23 +58,9 @@ const DETECTORS: &[Detector] = &[
     (AttackKind::MailInjection, Mask::LINE, lines::find_mail),
 ];
 
-/// What a `User-Agent` holds that is more than names and versions.
-const IN_AGENT: Mask = Mask::QUOTE
-    .and(Mask::ANGLE)
-    .and(Mask::DOLLAR)
-    .and(Mask::BRACE)
-    .and(Mask::BACKSLASH)
-    .and(Mask::PERCENT)
-    .and(Mask::LINE)
-    .and(Mask::CONTROL);
-/// What a path holds that is more than segments.
-const IN_PATH: Mask = IN_AGENT
-    .and(Mask::PAREN)
-    .and(Mask::SEPARATOR)
-    .and(Mask::SIGN)
-    .and(Mask::BLANK)
-    .and(Mask::COLON)
-    .and(Mask::HIGH);
+/// Classes of bytes of paths that are nothing but segments.
+pub(crate) const IN_PLAIN_PATH: Mask =
+    Mask::SLASH.and(Mask::DASH).and(Mask::DOT).and(Mask::UNDERSCORE);
 
 /// Looks for `wanted` in one form of a value.
 pub(crate) fn each(
@@ -92,29 +80,14 @@ pub(crate) fn each(
     {
         give(&mut missing, AttackKind::Scanner, at);
     }
-    let simple = match view.place {
-        // Browsers and tools begin with their name.
-        Place::Agent => {
-            !view.mask.has(IN_AGENT) && view.at(0).is_ascii_lowercase() && view.at(1) != b':'
-        }
-        Place::Path => !view.mask.has(IN_PATH),
-        _ => false,
-    };
-    if simple {
-        // A product with its version, a path of plain segments.
-        if view.place == Place::Path
-            && missing.has(AttackKind::PathTraversal)
-            && let Some(at) = path::find(view)
-        {
-            give(&mut missing, AttackKind::PathTraversal, at);
-        }
-        return;
-    }
+    // Segments of a path are names.
+    let is_plain = view.place == Place::Path && view.mask.is_within(IN_PLAIN_PATH);
     for (kind, mask, detector) in DETECTORS {
         view.begin();
         if (*mask == ANY || view.mask.has(*mask))
             && missing.has(*kind)
             && is_for(*kind, view.place)
+            && (!is_plain || *kind == AttackKind::PathTraversal)
             && let Some(at) = detector(view)
         {
             give(&mut missing, *kind, at);
@@ -122,11 +95,40 @@ pub(crate) fn each(
     }
     view.begin();
     if missing.has(AttackKind::Sqli)
+        && !is_plain
         && is_for(AttackKind::Sqli, view.place)
         && let Some(at) = sql::find(view, tokens)
     {
         give(&mut missing, AttackKind::Sqli, at);
     }
+}
+
+/// Whether a value without any sign may hold a word of code, of a shell, or a host that is called back.
+pub(crate) fn names_code(value: &[u8]) -> bool {
+    NAMES.as_ref().is_none_or(|words| words.are_in(value))
+}
+
+static NAMES: LazyLock<Option<Words>> =
+    LazyLock::new(|| Words::new(scanner::HOSTS.iter().chain(code::ALWAYS).chain(shell::ALWAYS)));
+
+/// Whether a path of plain segments may hold what a detector looks for in one.
+pub(crate) fn names_probe(path: &[u8]) -> bool {
+    PROBES.as_ref().is_none_or(|words| words.are_in(path))
+}
+
+static PROBES: LazyLock<Option<Words>> =
+    LazyLock::new(|| Words::new(scanner::PROBES.iter().chain(words::FILES)));
+
+/// Whether a value without any sign may be a command line.
+pub(crate) fn may_be_command(value: &[u8], place: Place) -> bool {
+    shell::may_be_command(value, place)
+}
+
+/// Whether a value begins as an object that a server would build.
+pub(crate) fn is_object(value: &[u8]) -> bool {
+    let is =
+        |head: &&[u8]| value.get(..head.len()).is_some_and(|own| own.eq_ignore_ascii_case(head));
+    value.len() > 12 && code::SERIALIZED.iter().any(is)
 }
 
 /// Whether a file is a script of a server that runs what it is sent.
@@ -141,6 +143,8 @@ pub(crate) fn operator(view: &View<'_>) -> Option<Range<usize>> {
 
 /// Builds the tables of all detectors, so that no request waits for them.
 pub(crate) fn prepare() {
+    LazyLock::force(&NAMES);
+    LazyLock::force(&PROBES);
     code::prepare();
     js::prepare();
     path::prepare();

@@ -6,12 +6,13 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod agents;
+mod filter;
 mod find;
 mod finding;
 mod kind;
 
 pub use api_sessions_detect_sql::ParserPanics;
-pub use api_sessions_values::fields::MAX_FIELDS;
 pub use api_sessions_values::{MAX_NAME_BYTES, Source};
 pub use finding::{CONTEXT_BYTES, Finding, MAX_RAW_BYTES};
 pub use kind::{AttackKind, AttackKinds, UnknownKind};
@@ -19,12 +20,15 @@ pub use kind::{AttackKind, AttackKinds, UnknownKind};
 use api_sessions_extract::Exchange;
 use api_sessions_values::{Input, Mask, Place, View, fields, forms, has_operator};
 
+/// Most values of one request that are looked at, besides those that hold nothing to look for; more are left alone.
+pub const MAX_FIELDS: usize = 512;
 /// Bytes of one value that are looked at.
 pub const MAX_FIELD_BYTES: usize = 256 * 1024;
 
 /// Memory that requests are looked at in, used again from one to the next.
 #[derive(Debug, Default)]
 pub struct Workspace {
+    agents: agents::Agents,
     fields: fields::Buffers,
     forms: forms::Buffers,
     low: Vec<u8>,
@@ -70,26 +74,48 @@ pub fn detect<X: Exchange + ?Sized>(
     wanted: AttackKinds,
     workspace: &mut Workspace,
 ) -> AttackKinds {
+    look(exchange, wanted, workspace, true)
+}
+
+/// Whether classes of bytes decide who looks at a value: without, every detector looks at every form.
+fn look<X: Exchange + ?Sized>(
+    exchange: &X,
+    wanted: AttackKinds,
+    workspace: &mut Workspace,
+    filters: bool,
+) -> AttackKinds {
     let mut found = AttackKinds::default();
-    let Workspace { fields, forms, low, tokens, findings, steps, left } = workspace;
+    let Workspace { agents, fields, forms, low, tokens, findings, steps, left } = workspace;
     findings.clear();
     (*steps, *left) = (0, Left::default());
-    let mut index = 0;
-    left.values = fields::each(exchange, find::is_script, fields, &mut |input: Input<'_>| {
+    let (mut index, mut looked_at) = (0, 0);
+    fields::each(exchange, find::is_script, fields, &mut |input: Input<'_>, mask| {
+        let number = index;
+        index += 1;
+        if filters && !filter::concerns(input, mask) {
+            return true;
+        }
+        if filters && input.place == Place::Agent && agents.know(wanted, input.value) {
+            return true;
+        }
+        left.values = looked_at == MAX_FIELDS;
+        if left.values {
+            return false;
+        }
+        looked_at += 1;
         left.bytes |= input.value.len() > MAX_FIELD_BYTES;
         let value = &input.value[..input.value.len().min(MAX_FIELD_BYTES)];
         let input = Input { value, ..input };
+        let mut is_clean = true;
         let mut give = |kind: AttackKind, input: Input<'_>, text: &[u8], at| {
+            is_clean = false;
             if !found.has(kind) {
-                findings.push(Finding::new(kind, input, index, text, at));
+                findings.push(Finding::new(kind, input, number, text, at));
                 found = found | kind.into();
             }
         };
-        forms::each(value, input.place, forms, &mut |text, mask, is_decoded| {
-            if !mask.has(NEEDED)
-                && !matches!(input.place, Place::Path | Place::Agent)
-                && !is_worth_it(text, mask, input.place)
-            {
+        forms::each(value, mask, input.place, forms, &mut |text, mask, is_decoded| {
+            if filters && !filter::is_read(text, mask, input.place) {
                 return;
             }
             low.clear();
@@ -111,44 +137,12 @@ pub fn detect<X: Exchange + ?Sized>(
                 give(AttackKind::NosqlInjection, Input { value: &sent, ..input }, low, at);
             }
         }
-        index += 1;
+        if input.place == Place::Agent && is_clean {
+            agents.add(wanted, input.value);
+        }
         wanted.without(found) != AttackKinds::default()
     });
     found
-}
-
-/// Classes of bytes without which there is nothing to find, but in a path or a `User-Agent`.
-const NEEDED: Mask = Mask::QUOTE
-    .and(Mask::ANGLE)
-    .and(Mask::PAREN)
-    .and(Mask::BRACE)
-    .and(Mask::DOLLAR)
-    .and(Mask::SLASH)
-    .and(Mask::BACKSLASH)
-    .and(Mask::SEPARATOR)
-    .and(Mask::LINE)
-    .and(Mask::SIGN)
-    .and(Mask::CONTROL)
-    .and(Mask::COLON)
-    .and(Mask::BRACKET);
-
-/// Words without any sign that are an attack: SQL behind a number, a host that is called back.
-fn is_worth_it(text: &[u8], mask: Mask, place: Place) -> bool {
-    // `Host`, ids, preferences.
-    if matches!(place, Place::Header | Place::Cookie) && !mask.has(Mask::BLANK.and(Mask::DASH)) {
-        return false;
-    }
-    mask.has(Mask::BLANK) && text.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-')
-        || mask.has(Mask::DASH)
-            && (memchr::memmem::find(text, b" -").is_some()
-                || memchr::memmem::find(text, b"--").is_some())
-        || mask.has(Mask::DOT) && text.len() > 8 && has_name_behind_dot(text)
-}
-
-/// `.net`, `.lang`: a host or a class, and no number.
-fn has_name_behind_dot(text: &[u8]) -> bool {
-    memchr::memchr_iter(b'.', text)
-        .any(|at| text.get(at + 1).is_some_and(|byte| !byte.is_ascii_digit()))
 }
 
 /// `name=value`, decoded and in lower case.

@@ -1,5 +1,6 @@
 use super::*;
 use api_sessions_extract::testing::FakeExchange;
+use proptest::prelude::*;
 
 #[test]
 fn types_have_names_and_unknown_ones_are_told_which() {
@@ -242,8 +243,119 @@ fn words_and_numbers_used_up_the_values_that_are_looked_at() {
     let found = detect(&exchange, AttackKinds::all(), &mut workspace);
     assert!(found.has(AttackKind::Sqli));
     assert_eq!(workspace.left(), Left::default());
-    let many = format!("[{}]", "\"two words\",".repeat(MAX_FIELDS + 1));
+    let many = format!("[{}]", "\"two (words)\",".repeat(MAX_FIELDS + 1));
     let exchange = FakeExchange::get("/").body("application/json", many);
     detect(&exchange, AttackKinds::all(), &mut workspace);
     assert_eq!(workspace.left(), Left { values: true, ..Left::default() });
 }
+
+/// Every detector over every form of every value finds what they find behind the filters.
+fn is_same_without_filters(exchange: &FakeExchange) -> bool {
+    let mut workspace = Workspace::default();
+    let with = look(exchange, AttackKinds::all(), &mut workspace, true);
+    let again = look(exchange, AttackKinds::all(), &mut workspace, true);
+    let without = look(exchange, AttackKinds::all(), &mut workspace, false);
+    let is_same = with == without && again == with;
+    if !is_same {
+        println!("{with:?} and {without:?} in {exchange:?}");
+    }
+    is_same
+}
+
+/// A value in each place.
+fn places(value: &str) -> [FakeExchange; 9] {
+    let text = value.replace(['\\', '"'], " ");
+    [
+        FakeExchange::get(&format!("/a/{value}")),
+        FakeExchange::get(&format!("/a?b={value}")),
+        FakeExchange::get(&format!("/a?{value}=b")),
+        FakeExchange::get("/").header("Cookie", format!("a={value}")),
+        FakeExchange::get("/").header("User-Agent", value),
+        FakeExchange::get("/").header("Referer", format!("https://a.example/b?c={value}")),
+        FakeExchange::get("/").header("X-Value", value),
+        FakeExchange::post("/").body("application/json", format!("{{\"a\":\"{text}\"}}")),
+        FakeExchange::post("/").body("", value),
+    ]
+}
+
+#[test]
+fn no_filter_hides_what_a_detector_finds() {
+    let mut differ = 0;
+    for line in
+        [include_str!("../tests/corpus/attacks.txt"), include_str!("../tests/corpus/benign.txt")]
+            .iter()
+            .flat_map(|corpus| corpus.lines())
+    {
+        let value = line.rsplit_once("  ").map_or(line, |(_, value)| value);
+        let value = value.splitn(3, ' ').last().unwrap_or_default();
+        differ += places(value).iter().filter(|one| !is_same_without_filters(one)).count();
+    }
+    assert_eq!(differ, 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Nor in anything that anyone sends: words of rules, and little between them.
+    #[test]
+    fn no_filter_hides_what_stands_in_any_value(
+        value in proptest::collection::vec(prop_oneof![
+            3 => proptest::sample::select(WORDS).prop_map(str::to_owned),
+            1 => "[ -~]{1,3}",
+            1 => "[a-z0-9]{1,12}",
+        ], 1..6),
+    ) {
+        for exchange in places(&value.concat()) {
+            prop_assert!(is_same_without_filters(&exchange));
+        }
+    }
+}
+
+const WORDS: &[&str] = &[
+    " ",
+    " ",
+    "-",
+    "--",
+    ".",
+    "..",
+    "/",
+    "+",
+    ",",
+    "0x",
+    "1",
+    "1 or ",
+    "true",
+    "union",
+    " select ",
+    "null",
+    "order by 9",
+    "whoami",
+    "sleep 5",
+    "net user",
+    "which ls",
+    "ls -la",
+    "java.lang.runtime",
+    "oast.pro",
+    "nodejs.",
+    "process.env",
+    "..2f..",
+    "%2e",
+    "%252f",
+    "/.git",
+    "etc",
+    "/etc/passwd",
+    "/.env",
+    "id_rsa",
+    "c3lzdGVtKCdpZCcpOw",
+    "PHNjcmlwdD4",
+    "sqlmap",
+    "Mozilla/5.0 (X11; rv:1.0)",
+    "http:",
+    "javascript:alert",
+    "-moz-binding",
+    "_",
+    "__proto__",
+    "$ne",
+    "[$ne]",
+    "%24ne",
+];

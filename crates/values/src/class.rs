@@ -45,23 +45,64 @@ impl Mask {
     /// `+`.
     pub const PLUS: Self = Self(1 << 18);
 
+    /// `_`.
+    pub const UNDERSCORE: Self = Self(1 << 19);
+
     /// None.
     pub const NONE: Self = Self(0);
 
     /// Of a value.
     pub fn of(value: &[u8]) -> Self {
-        Self(value.iter().fold(0, |mask, byte| mask | CLASSES[usize::from(*byte)]))
+        value.iter().fold(Self::NONE, |mask, byte| mask.with(*byte))
+    }
+
+    /// With the class of one more byte.
+    #[inline]
+    #[must_use]
+    pub const fn with(self, byte: u8) -> Self {
+        Self(self.0 | CLASSES[byte as usize])
     }
 
     /// Holds any of these classes.
+    #[inline]
     pub const fn has(self, any: Self) -> bool {
         self.0 & any.0 != 0
     }
 
+    /// Holds nothing but these classes, and words.
+    #[inline]
+    pub const fn is_within(self, classes: Self) -> bool {
+        self.0 & !classes.0 == 0
+    }
+
+    /// These but for `other`.
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Both.
+    #[inline]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
+}
+
+/// Whether these two bytes stand side by side.
+pub fn has_pair(value: &[u8], first: u8, second: u8) -> bool {
+    // Without an early end, so that many bytes are compared at once.
+    let next = value.get(1..).unwrap_or_default();
+    value
+        .iter()
+        .zip(next)
+        .fold(false, |found, (one, two)| found | (*one == first) & (*two == second))
+}
+
+/// Whether these three letters, in lower case, stand side by side in any case.
+pub fn has_letters(value: &[u8], letters: [u8; 3]) -> bool {
+    let from = |index| value.get(index..).unwrap_or_default().iter().map(|byte| byte | 0x20);
+    from(0).zip(from(1)).zip(from(2)).fold(false, |found, ((one, two), three)| {
+        found | (one == letters[0]) & (two == letters[1]) & (three == letters[2])
+    })
 }
 
 static CLASSES: [u32; 256] = classes();
@@ -87,6 +128,7 @@ const fn classes() -> [u32; 256] {
             b'-' => Mask::DASH.0,
             b'.' => Mask::DOT.0,
             b'+' => Mask::PLUS.0,
+            b'_' => Mask::UNDERSCORE.0,
             b' ' | b'\t' => Mask::BLANK.0,
             0..0x20 | 0x7F => Mask::CONTROL.0,
             0x80.. => Mask::HIGH.0,

@@ -3,12 +3,10 @@
 mod json;
 mod xml;
 
-use crate::input::{Input, Place, Source, has_operator};
+use crate::class::Mask;
+use crate::input::{Input, Place, Source};
 use api_sessions_extract::multipart::Piece;
 use api_sessions_extract::{Body, Exchange, MediaType, Side, cookie, media_type, multipart, query};
-
-/// Most values of one request that are handed out, besides short words and numbers; more are left alone.
-pub const MAX_FIELDS: usize = 512;
 
 /// Memory that values are read into.
 #[derive(Debug, Default)]
@@ -17,80 +15,63 @@ pub struct Buffers {
     name: Vec<u8>,
 }
 
-/// Headers whose values are structured by protocol, or long and opaque: nothing of an application's.
+/// Headers whose values are structured by protocol, or long and opaque: nothing of an application's. By length.
 const SKIPPED: &[&[u8]] = &[
+    b"te",
+    b"date",
+    b"range",
     b"accept",
-    b"accept-charset",
-    b"accept-encoding",
-    b"accept-language",
-    b"access-control-request-headers",
-    b"access-control-request-method",
+    b"cookie",
+    b"expect",
+    b"upgrade",
+    b"if-match",
+    b"if-range",
+    b"priority",
+    b"connection",
+    b"keep-alive",
+    b"tracestate",
+    b"traceparent",
+    b"content-type",
     b"authorization",
     b"cache-control",
-    b"connection",
-    b"content-length",
-    b"content-type",
-    b"cookie",
-    b"date",
-    b"expect",
-    b"if-match",
-    b"if-modified-since",
     b"if-none-match",
-    b"if-range",
-    b"if-unmodified-since",
-    b"keep-alive",
-    b"priority",
-    b"proxy-authorization",
-    b"range",
-    b"te",
-    b"traceparent",
-    b"tracestate",
+    b"accept-charset",
+    b"content-length",
+    b"accept-encoding",
+    b"accept-language",
+    b"if-modified-since",
     b"transfer-encoding",
-    b"upgrade",
+    b"if-unmodified-since",
+    b"proxy-authorization",
     b"upgrade-insecure-requests",
+    b"access-control-request-method",
+    b"access-control-request-headers",
 ];
 /// Client hints and fetch metadata: structured, with quotes.
 const SKIPPED_PREFIX: &[u8] = b"sec-";
 
-/// Hands out values until there are none, or `take` has enough. Whether there were more than [`MAX_FIELDS`] besides
-/// those that hold nothing but a word or a number. Of files, those that `wants_file` wants.
+/// Hands out values that are not empty, with their classes of bytes, until there are none, or `take` has enough. Of
+/// files, those that `wants_file` wants.
 pub fn each<X: Exchange + ?Sized>(
     exchange: &X,
     wants_file: fn(&[u8]) -> bool,
     buffers: &mut Buffers,
-    take: &mut dyn FnMut(Input<'_>) -> bool,
-) -> bool {
-    let mut left = MAX_FIELDS;
-    let mut is_over = false;
-    let mut give = |input: Input<'_>| {
-        if input.value.is_empty() {
-            return true;
-        }
-        if is_plain(input) {
-            return true;
-        }
-        is_over = left == 0;
-        left = left.saturating_sub(1);
-        !is_over && take(input)
-    };
-    let _ = path(exchange.path(), &mut give)
+    take: &mut dyn FnMut(Input<'_>, Mask) -> bool,
+) {
+    let mut give = |input: Input<'_>, mask| input.value.is_empty() || take(input, mask);
+    let go_on = path(exchange.path(), &mut give)
         && arguments(Source::Query, exchange.query(), &mut give)
-        && headers(exchange, &mut give)
-        && exchange
-            .body(Side::Request)
-            .is_none_or(|body| in_body(&body, wants_file, buffers, &mut give));
-    is_over
+        && headers(exchange, &mut give);
+    if go_on && let Some(body) = exchange.body(Side::Request) {
+        in_body(&body, wants_file, buffers, &mut give);
+    }
 }
 
-/// A word or a number too short for base64, in which no detector finds anything.
-fn is_plain(Input { place, name, value, .. }: Input<'_>) -> bool {
-    value.len() < 12
-        && !matches!(place, Place::Path | Place::Agent)
-        && !has_operator(name)
-        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
-}
+type Give<'g> = dyn FnMut(Input<'_>, Mask) -> bool + 'g;
 
-type Give<'g> = dyn FnMut(Input<'_>) -> bool + 'g;
+fn hand(give: &mut Give<'_>, input: Input<'_>) -> bool {
+    give(input, Mask::of(input.value))
+}
 
 fn unnamed(source: Source, place: Place, value: &[u8]) -> Input<'_> {
     Input { source, place, name: b"", value }
@@ -98,52 +79,61 @@ fn unnamed(source: Source, place: Place, value: &[u8]) -> Input<'_> {
 
 /// The path as a whole, and from the first segment on that holds more than a name.
 fn path(path: &[u8], give: &mut Give<'_>) -> bool {
-    if !give(unnamed(Source::Path, Place::Path, path)) {
+    const OF_NAMES: Mask = Mask::SLASH
+        .and(Mask::UNDERSCORE)
+        .and(Mask::DASH)
+        .and(Mask::DOT)
+        .and(Mask::PLUS)
+        .and(Mask::COLON);
+    let mask = Mask::of(path);
+    if !give(unnamed(Source::Path, Place::Path, path), mask) {
         return false;
+    }
+    if mask.is_within(OF_NAMES) {
+        return true;
     }
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-_.~+:@,".contains(byte);
     let Some(first) = path.iter().position(|byte| !is_plain(byte)) else { return true };
     let start = memchr::memrchr(b'/', &path[..first]).map_or(0, |slash| slash + 1);
-    give(unnamed(Source::Path, Place::Cookie, &path[start..]))
+    hand(give, unnamed(Source::Path, Place::Cookie, &path[start..]))
 }
 
 fn arguments(source: Source, query: &[u8], give: &mut Give<'_>) -> bool {
     // `id' OR '1'='1` is no pair.
     let is_odd = |piece: &&[u8]| {
-        memchr::memchr(b'=', piece)
-            .is_some_and(|at| !piece[..at].iter().all(|byte| is_of_name(*byte)))
+        let end = piece.iter().position(|byte| !is_of_name(*byte) || *byte == b'=');
+        end.is_some_and(|end| piece[end] != b'=' && piece[end..].contains(&b'='))
     };
     let mut pieces = query.split(|byte| *byte == b'&').filter(is_odd);
-    if !pieces.all(|piece| give(Input { source, place: Place::Argument, name: b"", value: piece }))
-    {
-        return false;
-    }
-    query::pairs(query).all(|(name, value)| {
-        let place = if value.is_empty() { Place::Argument } else { Place::Name };
-        // Behind a lone name nobody sees that it is none.
-        give(Input { source, place, name: b"", value: name })
-            && give(Input { source, place: Place::Argument, name, value })
-    })
+    let whole = |value| Input { source, place: Place::Argument, name: b"", value };
+    pieces.all(|piece| hand(give, whole(piece)))
+        && query::pairs(query).all(|(name, value)| {
+            let place = if value.is_empty() { Place::Argument } else { Place::Name };
+            // Behind a lone name nobody sees that it is none.
+            hand(give, Input { source, place, name: b"", value: name })
+                && hand(give, Input { source, place: Place::Argument, name, value })
+        })
 }
 
 fn headers<X: Exchange + ?Sized>(exchange: &X, give: &mut Give<'_>) -> bool {
     let mut go_on = true;
     exchange.headers(Side::Request, &mut |name, value| {
-        let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+        let is = |other: &[u8]| is_same(name, other);
         let header = |place| Input { source: Source::Header, place, name, value };
         go_on = if is(b"cookie") {
-            odd_cookies(value).all(|piece| give(unnamed(Source::Cookie, Place::Cookie, piece)))
+            odd_cookies(value)
+                .all(|piece| hand(give, unnamed(Source::Cookie, Place::Cookie, piece)))
                 && cookie::pairs(value).all(|(name, value)| {
-                    give(Input { source: Source::Cookie, place: Place::Cookie, name, value })
+                    hand(give, Input { source: Source::Cookie, place: Place::Cookie, name, value })
                 })
         } else if is(b"user-agent") {
-            give(header(Place::Agent))
+            hand(give, header(Place::Agent))
         } else if is(b"referer") {
             referer(name, value, give)
         } else if is_skipped(name) {
             true
         } else {
-            give(header(Place::Header))
+            hand(give, header(Place::Header))
         };
         go_on
     });
@@ -153,8 +143,8 @@ fn headers<X: Exchange + ?Sized>(exchange: &X, give: &mut Give<'_>) -> bool {
 /// Pieces of a `Cookie` header that are no pair, or whose name is none (RFC 6265, 4.1.1).
 fn odd_cookies(header: &[u8]) -> impl Iterator<Item = &[u8]> {
     header.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|piece| {
-        let name = memchr::memchr(b'=', piece).map(|at| &piece[..at]);
-        name.is_none_or(|name| !name.iter().all(|byte| is_of_name(*byte)))
+        let end = piece.iter().position(|byte| !is_of_name(*byte) || *byte == b'=');
+        end.is_none_or(|end| piece[end] != b'=')
     })
 }
 
@@ -180,20 +170,40 @@ fn is_of_name(byte: u8) -> bool {
     TABLE[usize::from(byte)]
 }
 
+/// Names of headers, of which the other is in lower case, eight bytes at a time.
+fn is_same(name: &[u8], lower: &[u8]) -> bool {
+    const CASE: u64 = 0x2020_2020_2020_2020;
+    let eight =
+        |bytes: &[u8]| bytes.first_chunk().map_or(0, |eight| u64::from_ne_bytes(*eight) | CASE);
+    if name.len() != lower.len() {
+        return false;
+    }
+    let Some(last) = name.len().checked_sub(8) else { return name.eq_ignore_ascii_case(lower) };
+    eight(&name[last..]) == eight(&lower[last..])
+        && name
+            .chunks_exact(8)
+            .zip(lower.chunks_exact(8))
+            .all(|(one, two)| eight(one) == eight(two))
+}
+
 fn is_skipped(name: &[u8]) -> bool {
-    /// Lengths of [`SKIPPED`].
-    const LENGTHS: u64 = {
-        let (mut lengths, mut at) = (0, 0);
-        while at < SKIPPED.len() {
-            lengths |= 1 << SKIPPED[at].len();
-            at += 1;
+    /// Where names of each length begin in [`SKIPPED`].
+    const STARTS: [u8; 34] = {
+        let (mut starts, mut length) = ([0; 34], 0);
+        while length < starts.len() {
+            let mut at = 0;
+            while at < SKIPPED.len() && SKIPPED[at].len() < length {
+                at += 1;
+            }
+            starts[length] = at as u8;
+            length += 1;
         }
-        lengths
+        starts
     };
-    name.len() < 64
-        && LENGTHS >> name.len() & 1 == 1
-        && SKIPPED.iter().any(|skipped| name.eq_ignore_ascii_case(skipped))
-        || starts_with(name, SKIPPED_PREFIX)
+    let bounds = (STARTS.get(name.len()), STARTS.get(name.len() + 1));
+    let (Some(from), Some(to)) = bounds else { return starts_with(name, SKIPPED_PREFIX) };
+    let known = SKIPPED.get(usize::from(*from)..usize::from(*to)).unwrap_or_default();
+    known.iter().any(|skipped| is_same(name, skipped)) || starts_with(name, SKIPPED_PREFIX)
 }
 
 /// A URL: what an application reads of it are its arguments.
@@ -201,15 +211,18 @@ fn referer(name: &[u8], url: &[u8], give: &mut Give<'_>) -> bool {
     let is_url =
         starts_with(url, b"http") || starts_with(url, b"android-app:") || url.starts_with(b"/");
     if !is_url {
-        return give(Input { source: Source::Header, place: Place::Header, name, value: url });
+        return hand(
+            give,
+            Input { source: Source::Header, place: Place::Header, name, value: url },
+        );
     }
     let (path, query) = match memchr::memchr(b'?', url) {
         Some(at) => (&url[..at], &url[at + 1..]),
         None => (url, &url[..0]),
     };
     let part = |place, value| Input { source: Source::Header, place, name, value };
-    give(part(Place::Link, path))
-        && query::pairs(query).all(|(_, value)| give(part(Place::Link, value)))
+    hand(give, part(Place::Link, path))
+        && query::pairs(query).all(|(_, value)| hand(give, part(Place::Link, value)))
 }
 
 fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
@@ -249,7 +262,7 @@ fn untyped(bytes: &[u8], is_markup: bool, buffers: &mut Buffers, give: &mut Give
     if looks_like(bytes, b"<") || bytes.starts_with(b"+ADw") || bytes.contains(&0) {
         return (!is_markup
             || is_document(bytes)
-            || give(unnamed(Source::Body, Place::Whole, bytes)))
+            || hand(give, unnamed(Source::Body, Place::Whole, bytes)))
             && in_xml(bytes, give);
     }
     let name = bytes
@@ -258,7 +271,7 @@ fn untyped(bytes: &[u8], is_markup: bool, buffers: &mut Buffers, give: &mut Give
         .take_while(|byte| byte.is_ascii_alphanumeric() || b"_-.[]%".contains(byte))
         .count();
     let is_form = name > 0 && bytes.get(name) == Some(&b'=');
-    (!is_form || form(bytes, give)) && give(unnamed(Source::Body, Place::Whole, bytes))
+    (!is_form || form(bytes, give)) && hand(give, unnamed(Source::Body, Place::Whole, bytes))
 }
 
 /// XML, and not markup of HTML: it says so, has a namespace, or ends with its first element.
@@ -281,12 +294,10 @@ fn is_document(bytes: &[u8]) -> bool {
 /// Some clients post what is no form under the type of one: a single name without a value.
 fn form(bytes: &[u8], give: &mut Give<'_>) -> bool {
     if !bytes.contains(&b'=') {
-        return give(Input {
-            source: Source::Form,
-            place: Place::Argument,
-            name: b"",
-            value: bytes,
-        });
+        return hand(
+            give,
+            Input { source: Source::Form, place: Place::Argument, name: b"", value: bytes },
+        );
     }
     arguments(Source::Form, bytes, give)
 }
@@ -295,17 +306,17 @@ fn in_json(bytes: &[u8], buffers: &mut Buffers, give: &mut Give<'_>) -> bool {
     let has_operators =
         memchr::memchr(b'$', bytes).is_some() || memchr::memmem::find(bytes, b"\\u0024").is_some();
     let Buffers { unescaped, name } = buffers;
-    (!has_operators || give(unnamed(Source::Json, Place::Object, bytes)))
-        && json::strings(bytes, unescaped, name, &mut |name, is_name, value| {
+    (!has_operators || hand(give, unnamed(Source::Json, Place::Object, bytes)))
+        && json::strings(bytes, unescaped, name, &mut |name, is_name, value, mask| {
             let place = if is_name { Place::Name } else { Place::Text };
-            give(Input { source: Source::Json, place, name, value })
+            give(Input { source: Source::Json, place, name, value }, mask)
         })
 }
 
 fn in_xml(bytes: &[u8], give: &mut Give<'_>) -> bool {
-    give(unnamed(Source::Xml, Place::Raw, bytes))
+    hand(give, unnamed(Source::Xml, Place::Raw, bytes))
         && xml::values(bytes, &mut |name, value| {
-            give(Input { source: Source::Xml, place: Place::Text, name, value })
+            hand(give, Input { source: Source::Xml, place: Place::Text, name, value })
         })
 }
 
@@ -315,12 +326,12 @@ fn in_multipart(body: &Body<'_>, wants_file: fn(&[u8]) -> bool, give: &mut Give<
         any = true;
         match piece {
             Piece::File => {
-                !wants_file(value) || give(unnamed(Source::Multipart, Place::File, value))
+                !wants_file(value) || hand(give, unnamed(Source::Multipart, Place::File, value))
             }
             Piece::Field if is_binary(value) => true,
-            _ => give(unnamed(Source::Multipart, Place::Text, value)),
+            _ => hand(give, unnamed(Source::Multipart, Place::Text, value)),
         }
-    }) && (any || give(unnamed(Source::Body, Place::Whole, body.bytes)))
+    }) && (any || hand(give, unnamed(Source::Body, Place::Whole, body.bytes)))
 }
 
 /// Packed or compressed: no text, and full of controls. UTF-16 has few but NUL.

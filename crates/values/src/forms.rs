@@ -5,7 +5,7 @@ mod base64;
 mod escapes;
 mod unicode;
 
-use crate::class::Mask;
+use crate::class::{Mask, has_pair};
 use crate::input::Place;
 
 /// Most forms of one value.
@@ -46,16 +46,16 @@ const DECODERS: &[(Mask, Decoder)] = &[
     (Mask::PLUS, unicode::utf7),
 ];
 
-/// Hands out each form of a value that differs from the one before, with its classes of bytes and whether it
+/// Hands out each form of a value, whose classes of bytes are `mask`, that differs from the one before, with its classes of bytes and whether it
 /// was encoded once more than its place asks for.
 pub fn each(
     value: &[u8],
+    mut mask: Mask,
     place: Place,
     buffers: &mut Buffers,
     take: &mut dyn FnMut(&[u8], Mask, bool),
 ) {
     let Buffers { current, next } = buffers;
-    let mut mask = Mask::of(value);
     let has_plus = place.has_plus() && memchr::memchr(b'+', value).is_some();
     if place.is_encoded() && (mask.has(Mask::PERCENT) || has_plus) {
         escapes::url(value, place.has_plus(), current);
@@ -93,6 +93,25 @@ pub fn each(
     }
 }
 
+/// Whether it, or what is behind its last slash, may be base64 of some text.
+#[inline]
+pub fn may_be_base64(value: &[u8], mask: Mask) -> bool {
+    const DIGITS: Mask = Mask::DASH.and(Mask::UNDERSCORE).and(Mask::PLUS).and(Mask::SIGN);
+    value.len() >= base64::MIN_BYTES
+        && (mask.is_within(DIGITS) || mask.has(Mask::SLASH))
+        && base64::may_be(value)
+        && base64::begins_as_text(value)
+}
+
+/// Whether a path, or its last segment, may be base64 of some text.
+pub fn is_base64_path(path: &[u8]) -> bool {
+    base64::may_be(path)
+        && (base64::begins_as_text(path) || {
+            let last = memchr::memrchr(b'/', path).map_or(path, |at| &path[at + 1..]);
+            base64::begins_as_text(last)
+        })
+}
+
 /// Whether any decoder could make something else of it.
 fn may_change(value: &[u8], mask: Mask) -> bool {
     const TRIGGERS: Mask = Mask::PERCENT
@@ -104,8 +123,9 @@ fn may_change(value: &[u8], mask: Mask) -> bool {
         .and(Mask::QUOTE);
     mask.has(TRIGGERS)
         || mask.has(Mask::SEPARATOR) && memchr::memchr(b'&', value).is_some()
-        || mask.has(Mask::SLASH.and(Mask::BRACE)) && memchr::memmem::find(value, b"0x").is_some()
+        || mask.has(Mask::SLASH.and(Mask::BRACE)) && has_pair(value, b'0', b'x')
         || mask.has(Mask::DOT)
+            && has_pair(value, b'.', b'.')
             && (memchr::memmem::find(value, b"..2f..").is_some()
                 || memchr::memmem::find(value, b"..5c..").is_some())
         || base64::may_be(value)

@@ -99,5 +99,7 @@ pub struct Input<'i> {
 
 /// `[$`, encoded or not.
 pub fn has_operator(name: &[u8]) -> bool {
-    memchr::memchr(b'$', name).is_some() || memchr::memmem::find(name, b"%24").is_some()
+    let is_sign = |byte: &u8| matches!(byte, b'$' | b'%');
+    name.iter().any(is_sign)
+        && (name.contains(&b'$') || memchr::memmem::find(name, b"%24").is_some())
 }

@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
-use api_sessions_values::{Place, View, is_word};
+use api_sessions_values::{Mask, Place, View, is_word};
 
 /// Always code that does something to its host.
-const ALWAYS: &[&str] = &[
+pub(super) const ALWAYS: &[&str] = &[
     "<?php",
     "<?=",
     "<%@",
@@ -77,6 +77,7 @@ const ALWAYS: &[&str] = &[
     "rO0ABXVy",
     "rO0ABXN9",
     "aced000573",
+    "aced000577",
     "execfile(",
     "eval(compile",
     "perl -e",
@@ -100,6 +101,19 @@ const ALWAYS: &[&str] = &[
     "new file(",
     "new java.",
 ];
+/// What a value of code holds besides words.
+const SIGNS: Mask = Mask::QUOTE
+    .and(Mask::ANGLE)
+    .and(Mask::PAREN)
+    .and(Mask::BRACE)
+    .and(Mask::DOLLAR)
+    .and(Mask::SLASH)
+    .and(Mask::SEPARATOR)
+    .and(Mask::SIGN)
+    .and(Mask::COLON)
+    .and(Mask::BRACKET);
+/// How objects of Java begin, in base64 and in hexadecimal; in lower case.
+pub(super) const SERIALIZED: &[&[u8]] = &[b"ro0ab", b"aced0005"];
 /// Functions that are code where something is called in them, or a variable is handed to them.
 const CALLS: &[&str] = &[
     "system(",
@@ -172,6 +186,11 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
         let at = found.start();
         let begins_word = at == 0 || !is_word(view.at(at)) || !is_word(view.at(at - 1));
         if !begins_word {
+            return None;
+        }
+        // A word of letters is one, until something else stands beside it.
+        let is_bare = view.low[found.range()].iter().all(u8::is_ascii_alphanumeric);
+        if is_bare && !view.mask.has(SIGNS) && !SERIALIZED.iter().any(|head| view.starts(0, head)) {
             return None;
         }
         let is_code = if found.pattern().as_usize() < ALWAYS.len() {

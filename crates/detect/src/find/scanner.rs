@@ -81,7 +81,7 @@ const AGENTS: &[&str] = &[
     "t34mh4k",
     "nsauditor",
 ];
-const HOSTS: &[&str] = &[
+pub(super) const HOSTS: &[&str] = &[
     "oast.pro",
     "oast.live",
     "oast.site",
@@ -95,7 +95,7 @@ const HOSTS: &[&str] = &[
     "acunetix-wvs-test",
     "nikto-",
 ];
-const PROBES: &[&str] = &[
+pub(super) const PROBES: &[&str] = &[
     "/.env",
     "/.git/config",
     "/.git/head",

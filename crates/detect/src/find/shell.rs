@@ -8,7 +8,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use super::words::{BARE, COMMANDS, TELLING};
 use api_sessions_values::{Mask, Place, View, is_word};
 
-const ALWAYS: &[&str] = &[
+pub(super) const ALWAYS: &[&str] = &[
     "${ifs}",
     "$ifs",
     "/dev/tcp/",
@@ -62,6 +62,22 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
         .or_else(|| separated(view))
         .or_else(|| assigned(view))
         .or_else(|| whole(view))
+}
+
+/// Whether a value of words begins with one that [`asks`] something without any sign.
+pub(super) fn may_be_command(value: &[u8], place: Place) -> bool {
+    const PROGRAMS: &[&[u8]] =
+        &[b"net", b"netsh", b"reg", b"sleep", b"timeout", b"whereis", b"which"];
+    if !matches!(value.first().map(|byte| byte | 0x20), Some(b'i' | b'n' | b'r'..=b't' | b'w')) {
+        return false;
+    }
+    let length = value.iter().take(12).take_while(|byte| is_word(**byte)).count();
+    let word = &value[..length];
+    let is = |other: &&[u8]| word.eq_ignore_ascii_case(other);
+    match value.get(length) {
+        None => place == Place::Argument && length >= 6 && TELLING.iter().any(is),
+        Some(next) => !is_word(*next) && PROGRAMS.iter().chain(TELLING).any(is),
+    }
 }
 
 /// `() { :; };` (CVE-2014-6271).
@@ -428,7 +444,7 @@ fn asks(view: &View<'_>, name: &[u8], end: usize, closes: bool) -> bool {
     let words = || rest.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
     let is_telling = TELLING.contains(&name);
     if rest.is_empty() {
-        return is_telling && view.place != Place::Agent || closes && BARE.contains(&name);
+        return is_telling && view.place == Place::Argument || closes && BARE.contains(&name);
     }
     if !matches!(view.at(end), b' ' | b'\t') || words().count() > 8 {
         return false;

@@ -1,4 +1,30 @@
-//! Lists that detectors share.
+//! Lists that detectors share, and a search for any of a list.
+
+use aho_corasick::automaton::Automaton;
+use aho_corasick::dfa::DFA;
+use aho_corasick::{Anchored, StartKind};
+
+/// Says whether any word of a list stands in a text, in any case. Quicker than a search for the first of them.
+pub(super) struct Words(DFA);
+
+impl Words {
+    pub(super) fn new<'w>(words: impl Iterator<Item = &'w &'w str>) -> Option<Self> {
+        let mut builder = DFA::builder();
+        builder.ascii_case_insensitive(true).start_kind(StartKind::Unanchored).prefilter(false);
+        builder.build(words).ok().map(Self)
+    }
+
+    pub(super) fn are_in(&self, text: &[u8]) -> bool {
+        let Ok(mut state) = self.0.start_state(Anchored::No) else { return true };
+        for byte in text {
+            state = self.0.next_state(Anchored::No, state, *byte);
+            if self.0.is_special(state) && self.0.is_match(state) {
+                return true;
+            }
+        }
+        false
+    }
+}
 
 /// Files that only an attack asks for, in lower case and with `/`.
 pub(super) const FILES: &[&str] = &[

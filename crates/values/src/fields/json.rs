@@ -1,56 +1,76 @@
 //! Strings of a JSON body, also of one that does not parse: an application may be less strict than a grammar.
 
-/// Takes the name, whether the string is a name itself, and the string.
-type Take<'t> = dyn FnMut(&[u8], bool, &[u8]) -> bool + 't;
+use crate::class::Mask;
+
+/// Takes the name, whether the string is a name itself, the string, and its classes of bytes.
+type Take<'t> = dyn FnMut(&[u8], bool, &[u8], Mask) -> bool + 't;
 
 /// Hands out every string with the name of the member it stands behind, unescaped; names as names. Of a body that
 /// is cut, the beginning of its last string too. Whether `take` wants more.
 pub(super) fn strings(
     document: &[u8],
     buffer: &mut Vec<u8>,
-    name: &mut Vec<u8>,
+    name_buffer: &mut Vec<u8>,
     take: &mut Take<'_>,
 ) -> bool {
-    name.clear();
     let mut at = 0;
-    while let Some(found) = memchr::memchr(b'"', &document[at..]) {
+    let mut name: &[u8] = b"";
+    let mut is_buffered = false;
+    while let Some(found) = document[at..].iter().position(|byte| *byte == b'"') {
         let start = at + found + 1;
-        let end = end_of(document, start);
-        let text = unescaped(&document[start..end], buffer);
+        let (end, mask) = end_of(document, start);
+        let raw = &document[start..end];
         at = (end + 1).min(document.len());
-        let blanks = document[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-        at += blanks;
+        while document.get(at).is_some_and(u8::is_ascii_whitespace) {
+            at += 1;
+        }
         let is_name = document.get(at) == Some(&b':');
-        if !take(name, is_name, text) {
+        let is_escaped = mask.has(Mask::BACKSLASH);
+        let (text, mask) = match is_escaped {
+            true => {
+                unescape(raw, buffer);
+                (buffer.as_slice(), Mask::of(buffer))
+            }
+            false => (raw, mask),
+        };
+        if !take(if is_buffered { name_buffer } else { name }, is_name, text, mask) {
             return false;
         }
         if is_name {
-            name.clear();
-            name.extend_from_slice(&text[..text.len().min(crate::input::MAX_NAME_BYTES)]);
+            (name, is_buffered) = (raw, is_escaped);
+            if is_escaped {
+                name_buffer.clear();
+                name_buffer
+                    .extend_from_slice(&text[..text.len().min(crate::input::MAX_NAME_BYTES)]);
+            }
         }
     }
     true
 }
 
-/// Where the string that begins there ends: at its quote, or with the document.
-fn end_of(document: &[u8], start: usize) -> usize {
-    let mut at = start;
-    while let Some(found) = memchr::memchr2(b'"', b'\\', document.get(at..).unwrap_or_default()) {
-        at += found;
-        if document[at] == b'"' {
-            return at;
+/// Where the string that begins there ends, at its quote or with the document, and the classes of its bytes.
+fn end_of(document: &[u8], start: usize) -> (usize, Mask) {
+    const STOPS: Mask = Mask::QUOTE.and(Mask::BACKSLASH);
+    let mut mask = Mask::NONE;
+    let mut bytes = document.get(start..).unwrap_or_default().iter();
+    while let Some(byte) = bytes.next() {
+        let class = Mask::NONE.with(*byte);
+        if class.has(STOPS) {
+            match byte {
+                b'"' => return (document.len() - bytes.len() - 1, mask),
+                b'\\' => _ = bytes.next(),
+                _ => {}
+            }
         }
-        at += 2;
+        mask = mask.and(class);
     }
-    document.len()
+    (document.len(), mask)
 }
 
 /// Without escapes; what is no escape stays as it is.
-fn unescaped<'t>(text: &'t [u8], buffer: &'t mut Vec<u8>) -> &'t [u8] {
-    let Some(first) = memchr::memchr(b'\\', text) else { return text };
+fn unescape(text: &[u8], buffer: &mut Vec<u8>) {
     buffer.clear();
-    buffer.extend_from_slice(&text[..first]);
-    let mut at = first;
+    let mut at = 0;
     while let Some(byte) = text.get(at) {
         at += 1;
         if *byte != b'\\' {
@@ -88,7 +108,6 @@ fn unescaped<'t>(text: &'t [u8], buffer: &'t mut Vec<u8>) -> &'t [u8] {
             other => buffer.extend_from_slice(&[b'\\', other]),
         }
     }
-    buffer
 }
 
 fn unit(text: &[u8], at: usize) -> Option<u32> {

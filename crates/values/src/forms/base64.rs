@@ -5,7 +5,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::{DecodePaddingMode, Engine};
 
 /// Shortest text that may be base64 of something that matters.
-const MIN_BYTES: usize = 10;
+pub(super) const MIN_BYTES: usize = 10;
 
 /// Padding may be missing, as in JWTs and cookies.
 const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
@@ -21,6 +21,44 @@ pub(super) fn may_be(value: &[u8]) -> bool {
         && value[..MIN_BYTES].iter().all(|byte| is_standard(*byte) || is_url_safe(*byte))
 }
 
+/// Whether its first groups are those of text: most tokens and digests are told by them.
+pub(super) fn begins_as_text(value: &[u8]) -> bool {
+    const GROUPS: usize = 3;
+    let mut head = [0; GROUPS * 3];
+    let mut length = 0;
+    for group in value.chunks_exact(4).take(GROUPS) {
+        let bits = group.iter().try_fold(0_u32, |bits, byte| Some(bits << 6 | digit(*byte)?));
+        let Some(bits) = bits else { break };
+        let [_, bytes @ ..] = bits.to_be_bytes();
+        head[length..length + 3].copy_from_slice(&bytes);
+        length += 3;
+        // Most are told by their first bytes.
+        if !is_text(&head[..length]) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Of either alphabet.
+const fn digit(byte: u8) -> Option<u32> {
+    Some(match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' | b'-' => 62,
+        b'/' | b'_' => 63,
+        _ => return None,
+    } as u32)
+}
+
+/// UTF-8 that may be cut at its end, without control characters but for blanks and NUL.
+fn is_text(bytes: &[u8]) -> bool {
+    let is_plain = |byte: &u8| !byte.is_ascii_control() || byte.is_ascii_whitespace() || *byte == 0;
+    bytes.iter().all(is_plain)
+        && std::str::from_utf8(bytes).err().is_none_or(|error| error.error_len().is_none())
+}
+
 fn is_standard(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+/=".contains(&byte)
 }
@@ -34,7 +72,6 @@ pub(super) fn decode(value: &[u8], plain: &mut Vec<u8>) -> bool {
     if !may_be(value) {
         return false;
     }
-    let value = value.strip_prefix(b"data:").unwrap_or(value);
     text_of(value, plain)
         || memchr::memrchr(b'/', value).is_some_and(|at| text_of(&value[at + 1..], plain))
 }
@@ -72,7 +109,7 @@ pub(super) fn quoted(value: &[u8], plain: &mut Vec<u8>) -> bool {
 const MIN_QUOTED_BYTES: usize = 12;
 
 fn text_of(value: &[u8], plain: &mut Vec<u8>) -> bool {
-    if value.len() < MIN_BYTES {
+    if value.len() < MIN_BYTES || !begins_as_text(value) {
         return false;
     }
     plain.clear();

@@ -4,7 +4,7 @@ use super::*;
 
 fn all(value: &[u8], place: Place) -> Vec<Vec<u8>> {
     let mut forms = Vec::new();
-    each(value, place, &mut Buffers::default(), &mut |text, mask, _| {
+    each(value, Mask::of(value), place, &mut Buffers::default(), &mut |text, mask, _| {
         assert_eq!(mask, Mask::of(text));
         forms.push(text.to_vec());
     });
