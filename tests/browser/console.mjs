@@ -279,6 +279,26 @@ step("a user has sessions, devices and addresses, and all that is theirs is deni
   await eventually("the node lets them in", async () => (await ask()).status === 200);
 });
 
+step("endpoints lead to who uses them, and what scanners ask for stands apart", async () => {
+  await page.getByRole("link", { name: "Endpoints", exact: true }).click();
+  const table = page.getByRole("region", { name: "Endpoints" });
+  await table.getByRole("link", { name: "/items/{int}/view" }).waitFor();
+  assert.equal(await table.getByText("/missing").count(), 0);
+  await look("endpoints-1280-light");
+  await page.getByRole("navigation", { name: "Kind" }).getByRole("link", { name: "Probes" }).click();
+  await table.getByRole("link", { name: "/missing" }).waitFor();
+  await page.getByRole("link", { name: "In use" }).first().click();
+  await page.getByLabel("Part of the endpoint").fill("ITEMS");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "1 endpoint", exact: true }).waitFor();
+  const download = page.waitForEvent("download");
+  await page.getByRole("link", { name: "What is in use as OpenAPI" }).click();
+  const document = JSON.parse(readFileSync(await (await download).path(), "utf8"));
+  assert.deepEqual(Object.keys(document.paths), ["/items/{int}/view"]);
+  await table.getByRole("link", { name: "/items/{int}/view" }).click();
+  await page.getByRole("heading", { name: "12 sessions" }).waitFor();
+});
+
 step("a parameter is added with a preview, ordered, saved, and taken by the node", async () => {
   await page.getByRole("link", { name: "Parameters" }).click();
   await page.getByLabel("Name or path").fill("X-User");
@@ -406,7 +426,7 @@ step("a viewer reads and changes nothing, and another site cannot post", async (
 });
 
 step("it is readable in the dark and on a phone", async () => {
-  const views = [["sessions", "/"], ["users", "/users"], ["user", "/users/anna"], ["session", null], ["parameters", "/parameters"], ["rules", "/rules"]];
+  const views = [["sessions", "/"], ["users", "/users"], ["user", "/users/anna"], ["endpoints", "/endpoints"], ["session", null], ["parameters", "/parameters"], ["rules", "/rules"]];
   const cookies = await page.context().cookies();
   const session = (await world.ask("/v1/sessions?attack=any")).sessions[0].session;
   for (const [theme, width] of [["dark", 1280], ["light", 400], ["dark", 400]]) {

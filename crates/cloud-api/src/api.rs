@@ -2,6 +2,7 @@
 
 pub mod csv;
 pub mod denylist;
+pub mod endpoints;
 pub mod facets;
 pub mod operation;
 pub mod parameters;

@@ -11,6 +11,7 @@ pub mod aggregate;
 pub mod api;
 pub mod auth;
 pub mod config;
+pub mod endpoints;
 pub mod error;
 pub mod extractors;
 pub mod ingest;

@@ -14,7 +14,7 @@ use utoipa::openapi::{
 use crate::guard::Audience;
 use crate::routes::table;
 use api_sessions_cloud_api::api::{
-    denylist, facets, operation, parameters, requests, rules, sessions, users,
+    denylist, endpoints, facets, operation, parameters, requests, rules, sessions, users,
 };
 use api_sessions_cloud_api::auth::Access;
 use api_sessions_cloud_api::error::ErrorBody;
@@ -36,6 +36,9 @@ use api_sessions_store::Role;
         sessions::list,
         sessions::detail,
         sessions::split,
+        endpoints::list,
+        endpoints::download,
+        endpoints::export,
         facets::list,
         users::list,
         users::detail,

@@ -18,7 +18,7 @@ use hyper_util::service::TowerToHyperService;
 use crate::guard::{Audience, guard, is_browser};
 use crate::openapi;
 use api_sessions_cloud_api::api::{
-    denylist, facets, operation, parameters, requests, rules, sessions, users,
+    denylist, endpoints, facets, operation, parameters, requests, rules, sessions, users,
 };
 use api_sessions_cloud_api::auth::Access;
 use api_sessions_cloud_api::error::AppError;
@@ -82,6 +82,9 @@ pub fn table() -> Vec<Route> {
         api(DELETE, "/v1/sessions/{id}/identifiers/{alias}", Change, sessions::split),
         api(GET, "/v1/sessions/{id}/requests", Read, requests::list),
         api(GET, "/v1/sessions/{id}/requests.csv", Read, requests::download),
+        api(GET, "/v1/endpoints", Read, endpoints::list),
+        api(GET, "/v1/endpoints.csv", Read, endpoints::download),
+        api(GET, "/v1/endpoints/openapi.json", Read, endpoints::export),
         api(GET, "/v1/facets", Read, facets::list),
         api(GET, "/v1/users", Read, users::list),
         api(GET, "/v1/users/{user}", Read, users::detail),
@@ -109,6 +112,7 @@ pub fn table() -> Vec<Route> {
         page(GET, "/users", Read, console::users::list),
         page(GET, "/users/{user}", Read, console::user::open),
         page(POST, "/users", Change, console::user::deny),
+        page(GET, "/endpoints", Read, console::endpoints::list),
         page(GET, "/denylist", Read, console::denylist::list),
         page(POST, "/denylist", Change, console::denylist::add),
         page(POST, "/denylist/remove", Change, console::denylist::remove),

@@ -10,6 +10,7 @@ use api_sessions_cloud_api::site::Site;
 const MENU: &[(&str, &str)] = &[
     ("/", "Sessions"),
     ("/users", "Users"),
+    ("/endpoints", "Endpoints"),
     ("/denylist", "Denylist"),
     ("/rules", "Rules"),
     ("/parameters", "Parameters"),

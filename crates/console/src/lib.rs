@@ -10,6 +10,7 @@ mod activity_chart;
 pub mod assets;
 pub mod denylist;
 mod destination;
+pub mod endpoints;
 mod facets;
 mod filters;
 mod html;

@@ -39,6 +39,17 @@ pub enum Source {
 }
 
 impl Source {
+    /// All of them.
+    pub const ALL: [Source; 7] = [
+        Source::Key,
+        Source::Builtin,
+        Source::Link,
+        Source::Client,
+        Source::IpUaJa4,
+        Source::IpUa,
+        Source::Ip,
+    ];
+
     /// The word used on the wire and in `$api_session_source`.
     pub const fn as_str(self) -> &'static str {
         match self {

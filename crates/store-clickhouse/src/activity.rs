@@ -48,7 +48,7 @@ pub(super) fn read(
 }
 
 /// The last day that ClickHouse's `Date` knows in all versions.
-const MAX_MS: u64 = 4_102_358_400_000;
+pub(super) const MAX_MS: u64 = 4_102_358_400_000;
 
 #[derive(Deserialize)]
 struct OldDay {

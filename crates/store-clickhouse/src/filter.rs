@@ -1,5 +1,6 @@
 //! Filters as conditions.
 
+use super::activity::MAX_MS;
 use super::sql::{Sql, Value};
 use api_sessions_store::Day;
 use api_sessions_store::path_template;
@@ -9,12 +10,16 @@ use api_sessions_store::query::{ANY_ATTACK, Filter};
 pub(super) fn days(filter: &Filter) -> Sql {
     let mut sql = Sql::new("1");
     if let Some(from) = filter.from {
-        sql = sql.add(" AND day >= toDate(?)", [Value::Text(Day::of(from).to_string())]);
+        sql = sql.add(" AND day >= toDate(?)", [day_of(from)]);
     }
     if let Some(to) = filter.to {
-        sql = sql.add(" AND day <= toDate(?)", [Value::Text(Day::of(to).to_string())]);
+        sql = sql.add(" AND day <= toDate(?)", [day_of(to)]);
     }
     sql
+}
+
+fn day_of(ts: u64) -> Value {
+    Value::Text(Day::of(ts.min(MAX_MS)).to_string())
 }
 
 /// Conditions on a request, one for each filter by value that some request of a session must meet.

@@ -13,6 +13,7 @@ mod aliases;
 mod cluster;
 mod control;
 mod detail;
+mod endpoints;
 mod filter;
 mod identity;
 mod joined;
@@ -24,6 +25,7 @@ mod sessions;
 mod sql;
 mod writer;
 
+use api_sessions_store::endpoints::{EndpointPage, EndpointQuery};
 use api_sessions_store::{
     Activity, Batch, ClickHouseOptions, Day, DayHealth, Identity, Page, Records, ReplayQuery,
     Reply, RequestQuery, SessionDetail, SessionPage, SessionQuery, StoreError, StoreHealth,
@@ -139,6 +141,11 @@ impl Records for ClickHouseStore {
 
     fn activity(&self, from: u64, to: u64) -> Result<Vec<Activity>, StoreError> {
         activity::read(&self.connection, from, to)
+    }
+
+    fn endpoints(&self, query: &EndpointQuery) -> Result<EndpointPage, StoreError> {
+        let endpoints = endpoints::read(&self.connection, query)?;
+        Ok(EndpointPage { endpoints, incomplete: Vec::new() })
     }
 
     fn replay(

@@ -13,6 +13,7 @@ mod content;
 mod control;
 mod control_file;
 mod detail;
+mod endpoints;
 mod filter;
 mod idempotency;
 mod index;
@@ -50,6 +51,7 @@ use self::control_file::ControlFile;
 use self::segment::{Segment, Segments, absent, incomplete};
 use self::sessions::Limits;
 use self::writer::Job;
+use api_sessions_store::endpoints::{EndpointPage, EndpointQuery};
 use api_sessions_store::{
     Activity, Batch, Day, DayHealth, Filter, Identity, MAX_TOTAL, Page, Records, ReplayQuery,
     Reply, RequestQuery, SessionDetail, SessionPage, SessionQuery, StoreError, StoreHealth,
@@ -278,6 +280,13 @@ impl Records for SqliteStore {
             sum.denied += found.denied;
         }
         Ok(all.into_values().collect())
+    }
+
+    fn endpoints(&self, query: &EndpointQuery) -> Result<EndpointPage, StoreError> {
+        let filter = Filter { from: query.from, to: query.to, ..Filter::default() };
+        let segments = self.segments_of(&filter);
+        let endpoints = endpoints::find(&segments, query);
+        Ok(EndpointPage { endpoints, incomplete: incomplete(&segments) })
     }
 
     fn replay(

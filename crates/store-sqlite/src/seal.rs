@@ -12,6 +12,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::bloom::Bloom;
 use super::codec::{Facet, batch_key, pack_counts, pack_ids, pack_places};
+use super::endpoints;
 use super::index::Closed;
 use super::live::{Live, LiveSession};
 use super::part;
@@ -114,6 +115,7 @@ fn close(Full { segment, connection, live }: Full) -> rusqlite::Result<()> {
     in_transaction(&write_sessions)?;
     in_transaction(&write_counts)?;
     in_transaction(&write_values)?;
+    in_transaction(&|connection, _| endpoints::store(connection))?;
     for index in INDEXES {
         connection.execute_batch(index)?;
     }

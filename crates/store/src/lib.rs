@@ -12,6 +12,7 @@ pub mod clock;
 pub mod control;
 pub mod cursor;
 mod day;
+pub mod endpoints;
 mod kind;
 mod model;
 pub mod query;
@@ -24,6 +25,7 @@ pub use aliases::{Identifier, Identity, MAX_DENIED_IDENTIFIERS, MAX_IDENTIFIERS}
 pub use clickhouse_address::ClickHouseOptions;
 pub use control::{Control, DenyChange, MAX_LIFTED, Role, TokenInfo};
 pub use day::{DAY_MS, Day};
+pub use endpoints::{EndpointPage, EndpointQuery, EndpointStats};
 pub use kind::StoreKind;
 pub use model::{
     ACTIVITY_MS, Activity, Batch, DayHealth, MAX_ENDPOINTS, MAX_LISTED, MAX_TOTAL, NewRequest,
@@ -96,6 +98,11 @@ pub trait Records: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     fn activity(&self, from: u64, to: u64) -> Result<Vec<Activity>, StoreError>;
+    /// What endpoints are used and how: counts of all requests that match, of their sessions and users.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn endpoints(&self, query: &EndpointQuery) -> Result<EndpointPage, StoreError>;
     /// Calls `visit` with the requests of a period, of all sessions, in the order they started, without their full
     /// content. Needs memory for some hundred thousand of them at most; returns the days that could not be read
     /// completely.

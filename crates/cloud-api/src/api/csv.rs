@@ -1,5 +1,6 @@
 //! Requests as CSV (RFC 4180), safe to open in a spreadsheet.
 
+use crate::endpoints::Endpoint;
 use api_sessions_protocol::{Evidence, Record, RuleHit, record_fields};
 use api_sessions_store::StoredRequest;
 use api_sessions_store::clock::rfc3339_ms;
@@ -104,6 +105,65 @@ pub fn render(requests: &[StoredRequest], head: bool) -> Vec<u8> {
     }
     for request in requests {
         let _ = writer.write_record(cells(&request.record));
+    }
+    writer.into_inner().unwrap_or_default()
+}
+
+/// The columns of endpoints.
+const ENDPOINT_COLUMNS: [&str; 20] = [
+    "application",
+    "method",
+    "endpoint",
+    "first",
+    "last",
+    "requests",
+    "attacks",
+    "denied",
+    "sessions",
+    "users",
+    "statuses",
+    "sources",
+    "time_ms_p50",
+    "time_ms_p95",
+    "response_bytes_p50",
+    "response_bytes_p95",
+    "by_key",
+    "new",
+    "unused",
+    "probe",
+];
+
+/// Renders endpoints, with the header line.
+pub fn render_endpoints(endpoints: &[Endpoint]) -> Vec<u8> {
+    let mut writer =
+        csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    let _ = writer.write_record(ENDPOINT_COLUMNS);
+    for one in endpoints {
+        let counts = |name: String, count: &u64| format!("{name}={count}");
+        let statuses = one.statuses.iter().map(|(status, count)| counts(status.to_string(), count));
+        let sources = one.sources.iter().map(|(source, count)| counts(source.clone(), count));
+        let _ = writer.write_record([
+            one.application.as_deref().map(cell).unwrap_or_default(),
+            cell(&one.method),
+            cell(&one.endpoint),
+            rfc3339_ms(one.first_ts),
+            rfc3339_ms(one.last_ts),
+            one.requests.to_string(),
+            one.attacks.to_string(),
+            one.denied.to_string(),
+            one.sessions.to_string(),
+            one.users.to_string(),
+            cell(&statuses.collect::<Vec<_>>().join(" ")),
+            cell(&sources.collect::<Vec<_>>().join(" ")),
+            one.time_ms.p50.to_string(),
+            one.time_ms.p95.to_string(),
+            one.response_bytes.p50.to_string(),
+            one.response_bytes.p95.to_string(),
+            format!("{:.2}", one.by_key()),
+            one.is_new.to_string(),
+            one.is_unused.to_string(),
+            one.is_probe.to_string(),
+        ]);
     }
     writer.into_inner().unwrap_or_default()
 }

@@ -65,7 +65,11 @@ fn wrong(name: &str, expected: &str) -> AppError {
     AppError::bad_request(format!("invalid value of {name}: {expected}"))
 }
 
-fn optional<T>(
+/// Parses an optional value of a query string; an empty one counts as absent.
+///
+/// # Errors
+/// 400, naming the parameter and what is expected.
+pub fn optional<T>(
     name: &str,
     text: &str,
     expected: &str,
@@ -79,6 +83,22 @@ fn optional<T>(
         return Err(wrong(name, &format!("longer than {MAX_VALUE} bytes")));
     }
     read(text).map(Some).ok_or_else(|| wrong(name, expected))
+}
+
+/// Parses an optional time.
+///
+/// # Errors
+/// 400, naming the parameter and its forms.
+pub fn time(name: &str, text: &str) -> Result<Option<u64>, AppError> {
+    optional(name, text, "milliseconds since 1970 or RFC 3339 expected", parse_ms)
+}
+
+/// Parses an optional text.
+///
+/// # Errors
+/// 400: it is too long.
+pub fn word(name: &str, text: &str) -> Result<Option<String>, AppError> {
+    optional(name, text, "", |text| Some(text.to_owned()))
 }
 
 /// Parses the number of items per page.
@@ -97,11 +117,9 @@ impl RawQuery {
     /// # Errors
     /// 400, naming the parameter and its valid values.
     pub fn filter(&self) -> Result<Filter, AppError> {
-        let time = "milliseconds since 1970 or RFC 3339 expected";
-        let word = |name, text| optional(name, text, "", |text| Some(text.to_owned()));
         Ok(Filter {
-            from: optional("from", &self.from, time, parse_ms)?,
-            to: optional("to", &self.to, time, parse_ms)?,
+            from: time("from", &self.from)?,
+            to: time("to", &self.to)?,
             application: word("application", &self.application)?,
             host: word("host", &self.host)?,
             ip: word("ip", &self.ip)?,

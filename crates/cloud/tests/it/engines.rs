@@ -11,8 +11,8 @@ use crate::support::{
 use api_sessions_cloud_api::ingest::batch::{Period, parse};
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{
-    self, Batch, Day, Filter, RequestQuery, SessionQuery, SessionSummary, Sort, StatusFilter,
-    Store, StoreKind, Stored, StoredRequest,
+    self, Batch, Day, EndpointQuery, Filter, RequestQuery, SessionQuery, SessionSummary, Sort,
+    StatusFilter, Store, StoreKind, Stored, StoredRequest,
 };
 use serde_json::{Value, json};
 
@@ -210,6 +210,11 @@ fn both_engines_give_the_same_answers() {
     }
     for (from, to) in [(0, u64::MAX), (now - 3 * DAY, now - DAY), (now, now)] {
         assert_eq!(clickhouse.activity(from, to).unwrap(), sqlite.activity(from, to).unwrap());
+        let filter = Filter { from: Some(from), to: Some(to), ..Filter::default() };
+        let query = SessionQuery { filter, limit: 100, ..SessionQuery::default() };
+        assert_eq!(all_sessions(&*clickhouse, &query), all_sessions(&*sqlite, &query));
+        let query = EndpointQuery { from: Some(from), to: Some(to), application: None };
+        assert_eq!(clickhouse.endpoints(&query).unwrap(), sqlite.endpoints(&query).unwrap());
     }
     let days = |store: &dyn Store| -> Vec<String> {
         store.health().days.into_iter().map(|day| day.day).collect()

@@ -12,6 +12,7 @@ mod cluster;
 mod connections;
 mod console;
 mod copy;
+mod endpoints;
 mod engines;
 mod har;
 mod ingest;

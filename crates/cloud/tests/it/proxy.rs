@@ -58,6 +58,7 @@ fn links_left_the_sub_path_of_a_proxy() {
         "/",
         "/?user=x",
         "/users",
+        "/endpoints?kind=probe",
         "/users/ann",
         "/denylist",
         "/denylist?from=1",

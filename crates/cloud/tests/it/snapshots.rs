@@ -85,6 +85,7 @@ fn pages_of_the_console() {
     let page = |path: &str| without_token_number(&stable(&cloud.get(path).text()));
     insta::assert_snapshot!("sessions", page("/?host=shop.example"));
     insta::assert_snapshot!("session", page(&format!("/sessions/{}", session(1))));
+    insta::assert_snapshot!("endpoints", page("/endpoints?kind=probe&application=shop"));
     insta::assert_snapshot!("users", page("/users"));
     insta::assert_snapshot!("user", page("/users/%3Cb%3Eann%3C%2Fb%3E"));
     insta::assert_snapshot!("request", page(&format!("/requests/{:032x}", 2)));

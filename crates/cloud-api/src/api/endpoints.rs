@@ -1,0 +1,172 @@
+//! `GET /v1/endpoints`, the same as `.csv`, `GET /v1/endpoints/openapi.json`
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::csv;
+use super::query::{optional, time, word};
+use crate::endpoints::{self, Endpoint, openapi};
+use crate::error::AppError;
+use crate::extractors::Query;
+use crate::state::AppState;
+use api_sessions_store::EndpointQuery;
+use api_sessions_store::clock::now_ms;
+
+/// Query string of the endpoints; an empty value counts as absent.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct RawEndpointQuery {
+    /// Earliest time: milliseconds since 1970 or RFC 3339.
+    pub from: String,
+    /// Latest time.
+    pub to: String,
+    /// Exact match.
+    pub application: String,
+    /// Part of an endpoint, ignoring case.
+    pub endpoint: String,
+    /// Exact match.
+    pub method: String,
+    /// `used` (not only by probes), `new`, `unused` or `probe`.
+    pub kind: String,
+}
+
+/// What kind of endpoints is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Answered with 2xx in two sessions or more.
+    Used,
+    /// Of these, those that are new.
+    New,
+    /// Of these, those that are not used any more.
+    Unused,
+    /// All others.
+    Probe,
+}
+
+impl Kind {
+    /// All of them, with their names.
+    pub const ALL: [(Kind, &str); 4] = [
+        (Kind::Used, "used"),
+        (Kind::New, "new"),
+        (Kind::Unused, "unused"),
+        (Kind::Probe, "probe"),
+    ];
+
+    /// Whether an endpoint is of this kind.
+    pub fn has(self, endpoint: &Endpoint) -> bool {
+        match self {
+            Kind::Used => !endpoint.is_probe,
+            Kind::New => !endpoint.is_probe && endpoint.is_new,
+            Kind::Unused => !endpoint.is_probe && endpoint.is_unused,
+            Kind::Probe => endpoint.is_probe,
+        }
+    }
+}
+
+impl RawEndpointQuery {
+    /// Parses the kind.
+    ///
+    /// # Errors
+    /// 400, naming the valid values.
+    pub fn kind(&self) -> Result<Option<Kind>, AppError> {
+        optional("kind", &self.kind, "used, new, unused or probe expected", |text| {
+            Kind::ALL.iter().find(|(_, name)| *name == text).map(|(kind, _)| *kind)
+        })
+    }
+
+    fn query(&self) -> Result<EndpointQuery, AppError> {
+        Ok(EndpointQuery {
+            from: time("from", &self.from)?,
+            to: time("to", &self.to)?,
+            application: word("application", &self.application)?,
+        })
+    }
+}
+
+/// Endpoints of applications.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Endpoints {
+    /// Endpoints, most requests first; at most 10,000 before the filters by endpoint, method and kind.
+    pub endpoints: Vec<Endpoint>,
+    /// Days that could not be read completely: `2026-11-23`. Absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub incomplete: Vec<String>,
+}
+
+/// The endpoints that match, of all kinds, for the API and the Console.
+///
+/// # Errors
+/// 400 for an invalid value; the error of the store.
+pub async fn matching(state: &AppState, raw: &RawEndpointQuery) -> Result<Endpoints, AppError> {
+    let query = raw.query()?;
+    let (part, method) = (word("endpoint", &raw.endpoint)?, word("method", &raw.method)?);
+    let part = part.map(|part| part.to_lowercase());
+    let page = state.list(move |store| store.endpoints(&query)).await?;
+    let mut all = endpoints::assess(page.endpoints, now_ms());
+    all.retain(|one| {
+        part.as_ref().is_none_or(|part| one.endpoint.to_lowercase().contains(part))
+            && method.as_ref().is_none_or(|method| one.method == *method)
+    });
+    Ok(Endpoints { endpoints: all, incomplete: page.incomplete })
+}
+
+async fn of_kind(state: &AppState, raw: &RawEndpointQuery) -> Result<Endpoints, AppError> {
+    let kind = raw.kind()?;
+    let mut found = matching(state, raw).await?;
+    found.endpoints.retain(|one| kind.is_none_or(|kind| kind.has(one)));
+    Ok(found)
+}
+
+/// Endpoints with their methods, and how they are used.
+#[utoipa::path(
+    get,
+    path = "/v1/endpoints",
+    params(RawEndpointQuery),
+    responses((status = 200, description = "Endpoints.", body = Endpoints))
+)]
+pub async fn list(
+    State(state): State<AppState>,
+    Query(raw): Query<RawEndpointQuery>,
+) -> Result<Json<Endpoints>, AppError> {
+    of_kind(&state, &raw).await.map(Json)
+}
+
+/// The same as CSV.
+#[utoipa::path(
+    get,
+    path = "/v1/endpoints.csv",
+    params(RawEndpointQuery),
+    responses((status = 200, description = "Endpoints.", body = String, content_type = "text/csv"))
+)]
+pub async fn download(
+    State(state): State<AppState>,
+    Query(raw): Query<RawEndpointQuery>,
+) -> Result<impl IntoResponse, AppError> {
+    let found = of_kind(&state, &raw).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"endpoints.csv\""),
+    ];
+    Ok((headers, csv::render_endpoints(&found.endpoints)))
+}
+
+/// What is seen of an API, as an OpenAPI document: no endpoints that only probes ask for.
+#[utoipa::path(
+    get,
+    path = "/v1/endpoints/openapi.json",
+    params(RawEndpointQuery),
+    responses((status = 200, description = "OpenAPI 3.1.", body = Object, content_type = "application/json"))
+)]
+pub async fn export(
+    State(state): State<AppState>,
+    Query(raw): Query<RawEndpointQuery>,
+) -> Result<impl IntoResponse, AppError> {
+    let found = of_kind(&state, &raw).await?;
+    let headers = [(header::CONTENT_DISPOSITION, "attachment; filename=\"openapi.json\"")];
+    Ok((headers, Json(openapi::document(&found.endpoints, &raw.application))))
+}

@@ -1,0 +1,156 @@
+//! The endpoints of applications as they are used: what is new, what is unused, and what only probes ask for.
+
+use std::collections::{BTreeMap, HashMap};
+
+use api_sessions_store::endpoints::{Distribution, EndpointStats};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub mod openapi;
+
+/// Endpoints first seen later than this before now are new.
+const NEW_MS: u64 = 7 * 86_400_000;
+/// Endpoints seen earlier than this after the application's first request are as old as what is stored.
+const KNOWN_MS: u64 = 86_400_000;
+/// Endpoints last seen earlier than this before now are unused.
+const UNUSED_MS: u64 = 3 * 86_400_000;
+
+/// Two percentiles, at most 6 % too low.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Percentiles {
+    /// Half of the requests have at most this.
+    pub p50: u64,
+    /// 95 % of the requests have at most this.
+    pub p95: u64,
+}
+
+impl From<&Distribution> for Percentiles {
+    fn from(all: &Distribution) -> Percentiles {
+        Percentiles { p50: all.percentile(50), p95: all.percentile(95) }
+    }
+}
+
+/// Requests with one method to one endpoint of an application.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Endpoint {
+    /// Application; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub application: Option<String>,
+    /// Method.
+    pub method: String,
+    /// Template of the path, such as `/users/{int}`.
+    pub endpoint: String,
+    /// Start of the oldest request, ms since 1970.
+    pub first_ts: u64,
+    /// Start of the newest request, ms since 1970.
+    pub last_ts: u64,
+    /// Requests.
+    pub requests: u64,
+    /// Malicious ones.
+    pub attacks: u64,
+    /// Denied ones.
+    pub denied: u64,
+    /// Sessions with such a request.
+    pub sessions: u64,
+    /// Users with such a request.
+    pub users: u64,
+    /// Requests by status.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Requests by what identified their session (`key`, `builtin`, `link`, `client`, `ip_ua_ja4`, `ip_ua`, `ip`).
+    pub sources: BTreeMap<String, u64>,
+    /// Response times, ms.
+    pub time_ms: Percentiles,
+    /// Response sizes, bytes.
+    pub response_bytes: Percentiles,
+    /// First seen less than a week ago, and a day or more after the application was.
+    pub is_new: bool,
+    /// Not seen for three days.
+    pub is_unused: bool,
+    /// No two sessions were answered with 2xx.
+    pub is_probe: bool,
+}
+
+impl Endpoint {
+    /// Share of the requests whose session was found by a key rather than by the address.
+    pub fn by_key(&self) -> f64 {
+        let is_address = |source: &str| source.starts_with("ip");
+        let keys = self.sources.iter().filter(|(source, _)| !is_address(source));
+        keys.map(|(_, count)| count).sum::<u64>() as f64 / self.requests.max(1) as f64
+    }
+}
+
+/// What `stats` show at `now` (ms since 1970), in the same order.
+pub fn assess(stats: Vec<EndpointStats>, now: u64) -> Vec<Endpoint> {
+    let mut oldest: HashMap<String, u64> = HashMap::new();
+    for one in &stats {
+        let first = oldest.entry(one.application.clone()).or_insert(one.first_ts);
+        *first = one.first_ts.min(*first);
+    }
+    let endpoint = |one: EndpointStats| {
+        let known = oldest.get(&one.application).map_or(0, |first| first + KNOWN_MS);
+        Endpoint {
+            is_new: one.first_ts > now.saturating_sub(NEW_MS) && one.first_ts >= known,
+            is_unused: one.last_ts < now.saturating_sub(UNUSED_MS),
+            is_probe: one.successful_sessions < 2,
+            time_ms: (&one.time_ms).into(),
+            response_bytes: (&one.response_bytes).into(),
+            application: Some(one.application).filter(|name| !name.is_empty()),
+            method: one.method,
+            endpoint: one.endpoint,
+            first_ts: one.first_ts,
+            last_ts: one.last_ts,
+            requests: one.requests,
+            attacks: one.attacks,
+            denied: one.denied,
+            sessions: one.sessions,
+            users: one.users,
+            statuses: one.statuses,
+            sources: one.sources,
+        }
+    };
+    stats.into_iter().map(endpoint).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_new_unused_or_a_probe() {
+        let day = 86_400_000;
+        let now = 100 * day;
+        let of =
+            |application: &str, endpoint: &str, first: u64, last: u64, successful| EndpointStats {
+                application: application.into(),
+                endpoint: endpoint.into(),
+                first_ts: first * day / 2,
+                last_ts: last * day / 2,
+                successful_sessions: successful,
+                ..EndpointStats::default()
+            };
+        let all = assess(
+            vec![
+                of("a", "/old", 180, 200, 2),
+                of("a", "/as old as what is stored", 181, 193, 2),
+                of("a", "/new", 190, 200, 2),
+                of("a", "/.env", 199, 200, 1),
+                of("b", "/all of b began yesterday", 198, 200, 2),
+            ],
+            now,
+        );
+        let found: Vec<_> = all
+            .iter()
+            .map(|one| (one.endpoint.as_str(), one.is_new, one.is_unused, one.is_probe))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("/old", false, false, false),
+                ("/as old as what is stored", false, true, false),
+                ("/new", true, false, false),
+                ("/.env", true, false, true),
+                ("/all of b began yesterday", false, false, false),
+            ]
+        );
+    }
+}
