@@ -1,7 +1,8 @@
 //! What was seen of both bodies of an exchange, for those who read them.
 
 use api_sessions_extract::{
-    Body, Capture, Exchange, JsonTypes, MediaType, Point, Scratch, Side, Unread,
+    Body, Capture, Exchange, JsonTypes, MediaType, Point, Readers, Scratch, Side, Unread,
+    begins_as_json,
 };
 use api_sessions_identity::Phase;
 use api_sessions_nginx::request::Request;
@@ -93,12 +94,13 @@ impl BodyPair {
     }
 
     /// Why keys and parameters that read bodies could not read these, in the log phase: of the request, of the
-    /// response.
+    /// response. `found` is the key that found the session, if it is one of the operator's.
     pub(super) fn unread(
         &self,
         view: &View<'_>,
         analysis: &Analysis,
         conf: &LocationConf,
+        found: Option<&Point>,
         scratch: &mut Scratch,
     ) -> [Option<Unread>; 2] {
         let of = |side, capture: &Capture, content_type: &[u8], scratch: &mut Scratch| {
@@ -109,9 +111,19 @@ impl BodyPair {
             let reads = |point: &&Point| point.reads_body_of(side, kind);
             let mut points = analysis.body_points(side).filter(reads).peekable();
             let misses_json = !is_json && analysis.reads_json(side);
-            let unread = capture.unread(points.peek().is_some(), misses_json, conf.body_size())?;
-            let is_lost =
-                unread != Unread::Size || points.any(|point| point.read(view, scratch).is_none());
+            let is_read = found.is_some_and(|key| key.reads_body_of(side, MediaType::Json));
+            let is_called_json = MediaType::of(content_type) == MediaType::Json;
+            let begins_as_json = || seen.is_some_and(|body| begins_as_json(body.bytes));
+            let readers = Readers {
+                may_read: points.peek().is_some(),
+                misses_json,
+                may_miss_json: misses_json && conf.json_types().may_be_json(content_type),
+                reads_json: is_json && !is_read && (is_called_json || begins_as_json()),
+            };
+            let unread = capture.unread(readers, conf.body_size())?;
+            let is_lost = unread != Unread::Size
+                || !readers.may_read
+                || points.any(|point| point.read(view, scratch).is_none());
             is_lost.then_some(unread)
         };
         let (request, response) =

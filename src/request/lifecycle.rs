@@ -98,7 +98,7 @@ pub(super) fn on_log(r: Request<'_>) {
     if session::is_cookie_repeated(ctx, &resolution) {
         table.count_duplicate_cookie();
     }
-    unread::count(ctx, table, analysis);
+    unread::count(ctx, table, analysis, resolution.found_by);
     let detected = detect(ctx, table);
     let attacks = attacks(ctx, detected);
     let finished =

@@ -51,10 +51,10 @@ fn logged_key(nginx: &Nginx, before: usize) -> String {
     })
 }
 
-/// Counters of bodies that were not read: type, encoding, size.
-fn unread(nginx: &Nginx) -> [u64; 3] {
+/// Counters of bodies that were not read: type, encoding, size, syntax.
+fn unread(nginx: &Nginx) -> [u64; 4] {
     let table = get(nginx.port, "/status", &[]).json()["table"].clone();
-    ["type", "encoding", "size"]
+    ["type", "encoding", "size", "syntax"]
         .map(|reason| table[format!("bodies_unread_{reason}_total")].as_u64().unwrap())
 }
 
@@ -128,7 +128,7 @@ fn json_under_another_type_was_not_read() {
         assert_eq!(found, expected, "{target} {content_type} {body}");
     }
     // Those that begin as JSON: json-rpc, form, text/plain under /form, and gRPC.
-    eventually("they are counted", || (unread(&nginx) == [4, 0, 0]).then_some(()));
+    eventually("they are counted", || (unread(&nginx) == [4, 0, 0, 0]).then_some(()));
     check_prometheus(&get(nginx.port, "/status?format=prometheus", &[]).body);
 }
 
@@ -181,10 +181,10 @@ fn a_deflated_body_was_not_read() {
         let found = key(&nginx, "/", content_type, encoding, &body);
         assert_eq!(found, expected, "{content_type} {encoding}");
     }
-    eventually("they are counted", || (unread(&nginx) == [0, 2, 3]).then_some(()));
+    eventually("they are counted", || (unread(&nginx) == [0, 2, 3, 0]).then_some(()));
     assert_eq!(key(&nginx, "/any", "text/plain", "deflate", &zlib(json)), "uid");
     key(&nginx, "/any", "text/plain", "br", b"\x0b\x05\x80{}\x03");
-    eventually("it is counted", || (unread(&nginx) == [0, 3, 3]).then_some(()));
+    eventually("it is counted", || (unread(&nginx) == [0, 3, 3, 0]).then_some(()));
 }
 
 /// An upstream that answers with the type, encoding and body of a table, by path.
@@ -257,5 +257,94 @@ fn an_answer_in_json_that_was_not_called_so_was_not_read() {
         }
     }
     // html and plain by default, plain where text/html is listed.
-    eventually("they are counted", || (unread(&nginx) == [3, 0, 0]).then_some(()));
+    eventually("they are counted", || (unread(&nginx) == [3, 0, 0, 0]).then_some(()));
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+fn utf32(text: &str) -> Vec<u8> {
+    text.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect()
+}
+
+#[test]
+fn json_that_is_not_one_text_in_utf8_was_neither_read_nor_counted() {
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+                api_sessions on;
+                session_key request.body.json.uid name=uid;
+                access_log DIR/session.log session;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    location / {{ proxy_pass http://127.0.0.1:PORT/up; }}
+                    location /any {{
+                        api_sessions_json_types any;
+                        proxy_pass http://127.0.0.1:PORT/up;
+                    }}
+                    location /preread {{
+                        api_sessions_json_types any;
+                        api_sessions_preread_body on;
+                        proxy_pass http://127.0.0.1:PORT/up;
+                    }}
+                    location /up {{
+                        api_sessions off;
+                        access_log off;
+                        return 200 up;
+                    }}
+                    {STATUS}
+                }}
+            "
+        ))
+        .start();
+    let json = "application/json";
+    let (marked, blanks) = (format!("\u{feff}{JSON}"), " ".repeat(20_000));
+    let (ndjson, sequence) = (format!("{JSON}\n{JSON}\n"), format!("\u{1e}{JSON}\n"));
+    let late = format!("{blanks}{JSON}");
+    let mut expected = [0; 4];
+    for (target, content_type, body, found) in [
+        ("/", json, utf16(JSON), "uid"),
+        ("/", json, utf16(&marked), "uid"),
+        ("/", json, utf32(JSON), "uid"),
+        ("/", json, utf32(&marked), "uid"),
+        ("/preread", json, utf16(JSON), "uid"),
+        ("/any", "text/plain; charset=utf-16", utf16(&marked), "uid"),
+        ("/any", "text/plain", utf32(&marked), "uid"),
+        ("/any", "text/plain", format!("{}{JSON}", " ".repeat(16_000)).into_bytes(), "uid"),
+        ("/", "text/plain", utf16(JSON), "type"),
+        ("/", json, late.clone().into_bytes(), "size"),
+        ("/any", "text/plain", late.clone().into_bytes(), "size"),
+        ("/preread", "text/plain", late.clone().into_bytes(), "size"),
+        ("/", "text/plain", late.clone().into_bytes(), ""),
+        ("/any", "application/grpc", late.into_bytes(), ""),
+        ("/", "application/x-ndjson", ndjson.clone().into_bytes(), "type"),
+        ("/", json, ndjson.clone().into_bytes(), "syntax"),
+        ("/any", "application/x-ndjson", ndjson.clone().into_bytes(), "syntax"),
+        ("/preread", "application/x-ndjson", ndjson.into_bytes(), "syntax"),
+        ("/", "application/json-seq", sequence.clone().into_bytes(), "type"),
+        ("/any", "application/json-seq", sequence.into_bytes(), "syntax"),
+        ("/", json, br#"{"uid":"u1"#.to_vec(), "syntax"),
+        ("/", json, b"{\"uid\":\"\xe9\"}".to_vec(), "syntax"),
+        ("/", json, b"uid=u1".to_vec(), "syntax"),
+        ("/any", "text/plain", b"uid=u1".to_vec(), ""),
+        ("/", json, b"\"text\"".to_vec(), ""),
+        ("/", json, br#"{"other":1}"#.to_vec(), ""),
+        ("/", json, Vec::new(), ""),
+    ] {
+        let key = key(&nginx, target, content_type, "", &body);
+        let start = String::from_utf8_lossy(&body[..body.len().min(40)]).into_owned();
+        assert_eq!(
+            key,
+            if found == "uid" { "uid" } else { "ip" },
+            "{target} {content_type} {start}"
+        );
+        if let Some(at) = ["type", "encoding", "size", "syntax"].iter().position(|it| *it == found)
+        {
+            expected[at] += 1;
+        }
+        eventually(&format!("{target} {content_type} {start}: {expected:?}"), || {
+            (unread(&nginx) == expected).then_some(())
+        });
+    }
 }

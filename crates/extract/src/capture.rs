@@ -1,7 +1,9 @@
 //! The first bytes of a body, copied as they pass.
 
 use crate::exchange::Body;
-use crate::json_types::{JsonTypes, begins_as_json};
+use crate::json;
+use crate::json_encoding::{begins_as_json, is_blank, to_utf8};
+use crate::json_types::JsonTypes;
 
 /// How gzip begins (RFC 1952, 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -56,6 +58,21 @@ pub enum Unread {
     Encoding,
     /// What was looked for did not lie in the part that was looked at.
     Size,
+    /// It is not one JSON text: broken, or several, as NDJSON is.
+    Syntax,
+}
+
+/// What points make of a body, by its type.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Readers {
+    /// Some read bodies of this type.
+    pub may_read: bool,
+    /// Some read JSON, which this is not, by its type or its first character.
+    pub misses_json: bool,
+    /// The same, and the type may be one of JSON.
+    pub may_miss_json: bool,
+    /// Some read it as JSON, and none has found anything.
+    pub reads_json: bool,
 }
 
 impl Capture {
@@ -87,6 +104,11 @@ impl Capture {
                     continue;
                 }
                 self.decide(chunk.bytes, head);
+                if self.kept == Some(true) {
+                    let bytes = without_blanks(chunk.bytes);
+                    self.take_chunk(&Chunk { bytes, ..chunk }, limit);
+                    continue;
+                }
             }
             match self.kept {
                 Some(false) => return,
@@ -137,6 +159,7 @@ impl Capture {
         } else {
             self.leave_alone();
         }
+        self.transcode(limit);
     }
 
     /// Decodes a response's body. Its header does not tell what passed here: NGINX's own `gzip` sets it
@@ -153,6 +176,16 @@ impl Capture {
             self.inflate(limit);
         } else {
             self.leave_alone();
+        }
+        self.transcode(limit);
+    }
+
+    /// JSON in UTF-16 or UTF-32 is read in UTF-8 from here on.
+    fn transcode(&mut self, limit: usize) {
+        if let Some(mut utf8) = to_utf8(&self.bytes) {
+            self.cut |= utf8.len() > limit;
+            utf8.truncate(limit);
+            self.bytes = utf8;
         }
     }
 
@@ -223,16 +256,25 @@ impl Capture {
         self.ended && !self.cut && !self.bytes.is_empty()
     }
 
-    /// Why points cannot read the body, or not all of it. `may_read`: one of them reads its type;
-    /// `misses_json`: one of them reads JSON, which this is not by its type; `limit`: of its bytes, they see so many.
-    pub fn unread(&self, may_read: bool, misses_json: bool, limit: usize) -> Option<Unread> {
-        if misses_json && (self.of_other_type || begins_as_json(&self.bytes)) {
+    /// Why points cannot read the body, or not all of it; they see `limit` bytes of it.
+    pub fn unread(&self, reader: Readers, limit: usize) -> Option<Unread> {
+        let seen = self.bytes.get(..limit).unwrap_or(&self.bytes);
+        let is_cut = self.cut || self.bytes.len() > limit;
+        if reader.misses_json && (self.of_other_type || begins_as_json(seen)) {
             return Some(Unread::Type);
         }
-        match (may_read, self.undecodable, self.cut || self.bytes.len() > limit) {
-            (true, true, _) => Some(Unread::Encoding),
-            (true, false, true) => Some(Unread::Size),
-            _ => None,
+        // Its first character may lie behind what was seen.
+        let is_blank = reader.may_miss_json && is_cut && seen.iter().all(|byte| is_blank(*byte));
+        if !reader.may_read {
+            return (is_blank && !self.undecodable).then_some(Unread::Size);
+        }
+        match (self.undecodable, is_cut) {
+            (true, _) => Some(Unread::Encoding),
+            (false, true) => Some(Unread::Size),
+            (false, false) => {
+                let is_broken = reader.reads_json && !seen.is_empty() && !json::is_document(seen);
+                is_broken.then_some(Unread::Syntax)
+            }
         }
     }
 }
@@ -244,6 +286,12 @@ impl Head<'_> {
             None => *self.types == JsonTypes::Any,
         }
     }
+}
+
+/// Of blanks in front of JSON nothing is kept, but those that are part of wider characters.
+fn without_blanks(start: &[u8]) -> &[u8] {
+    let text = start.trim_ascii_start();
+    if text.first() == Some(&0) { start } else { text }
 }
 
 fn is_identity(encoding: &[u8]) -> bool {
@@ -300,7 +348,8 @@ mod tests {
         let mut cut = Capture::default();
         cut.take(chunks(&[&JSON[..5], &JSON[5..]]), 8);
         assert_eq!(seen(&cut), Some((JSON[..8].to_vec(), false)));
-        assert_eq!(cut.unread(true, false, 8), Some(Unread::Size));
+        let readers = Readers { may_read: true, ..Readers::default() };
+        assert_eq!(cut.unread(readers, 8), Some(Unread::Size));
     }
 
     #[test]
@@ -319,7 +368,8 @@ mod tests {
         assert!(!page.is_whole());
         let mut mistyped = Capture::default();
         mistyped.take_response(chunks(&[b"  ", JSON]), 64, head(b"text/html"));
-        assert_eq!(mistyped.unread(true, true, 64), Some(Unread::Type));
+        let readers = Readers { may_read: true, misses_json: true, ..Readers::default() };
+        assert_eq!(mistyped.unread(readers, 64), Some(Unread::Type));
     }
 
     #[test]
@@ -346,6 +396,28 @@ mod tests {
         unknown.decode_request(b"br", 1024);
         assert_eq!(seen(&unknown), None);
         assert_eq!(unknown.undetected(), Some(Unread::Encoding));
+    }
+
+    #[test]
+    fn json_in_wider_characters_is_read_in_utf8() {
+        let wide: Vec<u8> =
+            "\u{feff}{\"user\":\"anna\"}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let mut request = Capture::default();
+        request.take(chunks(&[&wide[..5], &wide[5..]]), 64);
+        request.decode_request(b"", 64);
+        assert_eq!(seen(&request), Some((JSON.to_vec(), true)));
+        let mut response = Capture::default();
+        response.take_response(chunks(&[&wide]), 64, head(b"application/json"));
+        response.decode_response(b"", 64);
+        assert_eq!(seen(&response), Some((JSON.to_vec(), true)));
+    }
+
+    #[test]
+    fn blanks_in_front_of_an_answer_took_the_room_of_its_json() {
+        let long = [&[b' '; 100][..], JSON].concat();
+        let mut capture = Capture::default();
+        capture.take_response(chunks(&[&long]), 64, head(b"application/json"));
+        assert_eq!(seen(&capture), Some((JSON.to_vec(), true)));
     }
 
     #[test]

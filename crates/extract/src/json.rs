@@ -42,6 +42,11 @@ pub fn find_in_part<'v>(
     Scanner { rest: without_mark(part), is_part: true }.find(path, buffer)
 }
 
+/// Whether the bytes are one JSON text in UTF-8 and nothing else.
+pub fn is_document(document: &[u8]) -> bool {
+    grammar::is_document(without_mark(document))
+}
+
 /// Whether the bytes are an object or an array and nothing else.
 pub fn is_object_or_array(document: &[u8]) -> bool {
     let first = document.iter().find(|byte| !grammar::is_blank(**byte));

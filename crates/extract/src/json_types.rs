@@ -1,5 +1,6 @@
 //! Which bodies are read as JSON: `api_sessions_json_types`.
 
+use super::json_encoding::begins_as_json;
 use super::media_type::{MediaType, essence};
 
 /// Types that are read as JSON beside `application/json`, `text/json` and `…+json`.
@@ -14,8 +15,6 @@ pub enum JsonTypes {
     Any,
 }
 
-/// Byte order mark in UTF-8.
-const BOM: &[u8] = b"\xef\xbb\xbf";
 /// A stream of messages that are no JSON, and may never end.
 const GRPC: &[u8] = b"application/grpc";
 
@@ -80,13 +79,6 @@ impl JsonTypes {
     }
 }
 
-/// The first byte, behind a byte order mark and blanks (RFC 8259, 2), begins an object or an array.
-pub fn begins_as_json(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
-    let blank = |byte: &&u8| !matches!(**byte, b' ' | b'\t' | b'\r' | b'\n');
-    matches!(bytes.iter().find(blank), Some(b'{' | b'['))
-}
-
 /// `type/subtype`, both tokens (RFC 9110, 8.3.1).
 fn is_media_type(text: &str) -> bool {
     let is_token = |part: &str| {
@@ -119,6 +111,9 @@ mod tests {
             ("application/x-amz-json-1.1", OBJECT, false, true, true),
             ("text/html", b"\xef\xbb\xbf \r\n[1]", false, false, true),
             ("text/html", b"<p>", false, false, false),
+            ("text/html", b"{\0\"\0", false, false, true),
+            ("text/html", b"\xfe\xff\0[", false, false, true),
+            ("application/json-seq", b"\x1e{", false, false, true),
             ("application/x-www-form-urlencoded", OBJECT, false, true, true),
             ("application/x-www-form-urlencoded", b"a={1}", false, false, false),
             ("multipart/form-data; boundary=x", b"--x", false, false, false),

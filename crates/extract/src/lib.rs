@@ -17,6 +17,7 @@ mod exchange;
 mod grammar;
 mod http3_frames;
 pub mod json;
+mod json_encoding;
 mod json_types;
 mod keys;
 pub mod media_type;
@@ -33,13 +34,14 @@ mod source;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-pub use capture::{Capture, Chunk, Head, Unread};
+pub use capture::{Capture, Chunk, Head, Readers, Unread};
 pub use chunked::ChunkedDecoder;
 pub use credential::variable_names;
 pub use decoder::{Decoder, decode_base64, jwt_part, strip_scheme};
 pub use exchange::{Body, Exchange, Ja4Form, Side, VariableCompiler, VariableId, find_header};
 pub use http3_frames::Http3Frames;
-pub use json_types::{JsonTypes, begins_as_json};
+pub use json_encoding::begins_as_json;
+pub use json_types::JsonTypes;
 pub use keys::{ContextParam, KeyExport, SessionKey, longest_pattern_first};
 pub use media_type::MediaType;
 pub use parameters::{BadParameters, CloudSettings, MAX_PARAMETERS_BYTES, ParametersText};

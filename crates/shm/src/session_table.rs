@@ -89,6 +89,7 @@ impl SessionTable {
     pub fn stats(&self) -> TableStats {
         let counters = self.memory.workers().iter().map(|worker| &worker.counters);
         let mut stats = TableStats::sum(self.memory.capacity(), counters);
+        stats.unread_syntax = self.memory.header().unread_syntax.load(Ordering::Relaxed);
         for worker in self.memory.workers() {
             let open = worker.open.load(Ordering::Relaxed);
             // A killed worker has left what it counted last.

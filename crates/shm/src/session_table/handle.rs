@@ -106,6 +106,11 @@ impl TableHandle {
         add(&self.worker().counters.unread_size, 1);
     }
 
+    /// Counts a body that a key or parameter could have read but for its syntax.
+    pub fn count_unread_syntax(&self) {
+        self.table.memory.header().unread_syntax.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Counts a body that detectors did not see the end of.
     pub fn count_undetected_size(&self) {
         add(&self.worker().counters.undetected_size, 1);

@@ -25,13 +25,15 @@ pub(crate) const SETS_AT: usize =
 /// Smallest region of a table, bytes.
 pub const MIN_BYTES: usize = SETS_AT + size_of::<Set>();
 
-/// Start of the zone. All but `inactive_ms` is written once, before workers exist.
+/// Start of the zone. All but `inactive_ms` and `unread_syntax` is written once, before workers exist.
 #[repr(C, align(64))]
 pub(super) struct TableHeader {
     region: RegionHeader,
     pub(super) inactive_ms: AtomicU64,
     pub(super) hash_key: [AtomicU64; 2],
     pub(super) secret: [AtomicU64; 4],
+    /// Written by all workers: in their slots, it would take a cache line of each.
+    pub(super) unread_syntax: AtomicU64,
 }
 
 /// One process slot, written only by the process that has it.

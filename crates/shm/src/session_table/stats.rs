@@ -53,6 +53,7 @@ metrics! {
     event_loop unread_type "bodies_unread_type_total": "Bodies that begin as JSON and that a key or parameter did not read for their type.";
     event_loop unread_encoding "bodies_unread_encoding_total": "Bodies that a key or parameter did not read for their content encoding.";
     event_loop unread_size "bodies_unread_size_total": "Bodies that a key or parameter did not find in the part that is looked at.";
+    counter unread_syntax "bodies_unread_syntax_total": "Bodies that a key or parameter read as JSON, and that are not one JSON text.";
     event_loop undetected_size "detect_unread_size_total": "Bodies that detectors saw only the first api_sessions_detect_body_size bytes of.";
     event_loop undetected_encoding "detect_unread_encoding_total": "Bodies that detectors did not read for their content encoding.";
     event_loop undetected_values "detect_unread_values_total": "Requests with more values than detectors look at, or longer ones.";
