@@ -24,7 +24,7 @@ use crate::directives::MainConf;
 use crate::request::rules::lift;
 use export::Export;
 use open_requests::OpenRequests;
-use poller::Sync;
+use poller::PollerThread;
 
 /// How often the event loop looks at what is to be logged, milliseconds.
 const TICK_MS: usize = 1000;
@@ -40,7 +40,7 @@ pub(crate) struct Worker {
     pub(crate) rules: RefCell<RuleBuffers>,
     export: Option<Export>,
     /// In the first worker, where the configuration says so.
-    sync: Option<Sync>,
+    poller: Option<PollerThread>,
     live_evictions: Cell<u64>,
     /// Ticks until evictions may be warned of again.
     quiet: Cell<u32>,
@@ -114,14 +114,14 @@ pub(crate) fn start(cycle: *mut ngx_cycle_t) {
         api_sessions_detect::prepare();
         api_sessions_redact::prepare();
     }
-    let (export, sync) = start_threads(cycle, main);
+    let (export, poller) = start_threads(cycle, main);
     let ticker = Timer::new(tick);
     ticker.start(TICK_MS);
     WORKER.set(Worker {
         buffers: RefCell::default(),
         rules: RefCell::default(),
         export,
-        sync,
+        poller,
         live_evictions: Cell::new(table.stats().evicted_live),
         quiet: Cell::new(0),
         open: OpenRequests::new(),
@@ -129,7 +129,10 @@ pub(crate) fn start(cycle: *mut ngx_cycle_t) {
     });
 }
 
-fn start_threads(cycle: *mut ngx_cycle_t, main: &MainConf) -> (Option<Export>, Option<Sync>) {
+fn start_threads(
+    cycle: *mut ngx_cycle_t,
+    main: &MainConf,
+) -> (Option<Export>, Option<PollerThread>) {
     let Some(conf) = main.export() else { return (None, None) };
     let (export, notes) = match Export::start(conf, main) {
         Ok(started) => started,
@@ -141,17 +144,17 @@ fn start_threads(cycle: *mut ngx_cycle_t, main: &MainConf) -> (Option<Export>, O
     if !conf.sync || !process::is_first_worker() {
         return (Some(export), None);
     }
-    let sync = Sync::start(conf, main, notes);
-    if let Err(message) = &sync {
+    let poller = PollerThread::start(conf, main, notes);
+    if let Err(message) = &poller {
         log_error!(cycle, "api_sessions: nothing is taken from the cloud: {message}");
     }
-    (Some(export), sync.ok())
+    (Some(export), poller.ok())
 }
 
 /// `exit_process`: hands over what is left.
 pub(crate) fn stop(cycle: *mut ngx_cycle_t) {
     let Some(worker) = WORKER.take() else { return };
-    drop(worker.sync);
+    drop(worker.poller);
     open_requests::none_is_left();
     if let Some(export) = worker.export {
         export.end(cycle);
@@ -194,16 +197,16 @@ fn once_a_second(worker: &Worker) {
         log_notes(cycle, export.notes());
     }
     if process::is_exiting()
-        && let Some(sync) = &worker.sync
+        && let Some(poller) = &worker.poller
     {
         // The next generation asks for itself, and may ask another cloud.
-        sync.stop();
+        poller.stop();
     }
     if !process::is_first_worker() {
         return;
     }
-    if let (Some(sync), Some(main)) = (&worker.sync, MainConf::current()) {
-        sync.lifted().for_each(|session| lift::lifted(main, &session, process::now_ms()));
+    if let (Some(poller), Some(main)) = (&worker.poller, MainConf::current()) {
+        poller.lifted().for_each(|session| lift::lifted(main, &session, process::now_ms()));
     }
     match worker.quiet.get() {
         0 if warn_of_evictions(worker, cycle) => worker.quiet.set(TICKS_A_WARNING),

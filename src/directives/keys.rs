@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use api_sessions_extract::ContextParam;
+use api_sessions_extract::{ContextParam, MAX_LABEL_BYTES};
 use api_sessions_extract::{KeyExport, SessionKey};
 use api_sessions_extract::{Point, Side, Source, variable_names};
 use api_sessions_nginx::conf::options::{once_word, option};
@@ -12,8 +12,6 @@ use api_sessions_protocol::ParamType;
 
 use super::{LocationConf, MainConf};
 
-/// Longest label of a key or parameter, bytes.
-const MAX_NAME_BYTES: usize = 128;
 /// Most keys, parameters or masks of one level: each is read for each request.
 const MAX_REPEATED: usize = 256;
 
@@ -191,9 +189,9 @@ fn point<'w, D: Directive>(
 }
 
 fn label(text: &str) -> Result<String, String> {
-    if text.is_empty() || text.len() > MAX_NAME_BYTES || text.chars().any(char::is_control) {
+    if text.is_empty() || text.len() > MAX_LABEL_BYTES || text.chars().any(char::is_control) {
         return Err(format!(
-            "invalid name \"{text}\": 1 to {MAX_NAME_BYTES} bytes without control characters are accepted"
+            "invalid name \"{text}\": 1 to {MAX_LABEL_BYTES} bytes without control characters are accepted"
         ));
     }
     Ok(text.to_owned())

@@ -80,7 +80,7 @@ impl Export {
                 claim(region).ok_or("no ring of a queue")?
             }
         };
-        let keeper = keeper(conf, main);
+        let restored = restored_state_file(conf, main);
         let (to_journal, denials) = bounded(MAX_DENIALS);
         let journal = state_file(conf, main);
         let to_journal = journal.is_some().then_some(to_journal);
@@ -100,8 +100,8 @@ impl Export {
             match Exporter::new(settings, handle, consumer, stopped, priority, thread_notes.clone())
             {
                 Ok(exporter) => exporter
-                    .with_state_file(keeper)
-                    .writing_down(denials, journal)
+                    .with_state_file(restored)
+                    .with_journal(denials, journal)
                     .adopting_from(former)
                     .run(),
                 Err(error) => {
@@ -178,10 +178,10 @@ impl Export {
 
 /// Beside the spool, a copy of the denylist is kept by the first worker; here each puts it in force again, before its
 /// first request.
-fn keeper(conf: &ExportConf, main: &MainConf) -> Option<StateFile> {
-    let mut keeper = state_file(conf, main)?;
+fn restored_state_file(conf: &ExportConf, main: &MainConf) -> Option<StateFile> {
+    let mut file = state_file(conf, main)?;
     let path = conf.spool.as_ref()?.path.display();
-    match keeper.restore(process::now_ms(), process::pid()) {
+    match file.restore(process::now_ms(), process::pid()) {
         Ok(Restored { damaged_orders: 0, .. }) => {}
         Ok(Restored { damaged_orders, .. }) => log_warn!(
             process::cycle(),
@@ -192,7 +192,7 @@ fn keeper(conf: &ExportConf, main: &MainConf) -> Option<StateFile> {
             "api_sessions: the copy of the denylist in {path} cannot be read: {error}"
         ),
     }
-    process::is_first_worker().then_some(keeper)
+    process::is_first_worker().then_some(file)
 }
 
 /// The copy and the journal of the denylist beside the spool, if there is one.

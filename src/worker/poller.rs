@@ -18,12 +18,12 @@ use crate::directives::{ExportConf, MainConf};
 
 /// Ends when it is dropped: nothing that the cloud answers later is taken. Nobody waits for the thread,
 /// which may be waiting for the cloud.
-pub(super) struct Sync {
+pub(super) struct PollerThread {
     stop: RefCell<Option<Stop>>,
     lifted: Receiver<SessionId>,
 }
 
-impl Sync {
+impl PollerThread {
     pub(super) fn start(
         conf: &ExportConf,
         main: &MainConf,

@@ -44,7 +44,9 @@ pub use json_encoding::begins_as_json;
 pub use json_types::JsonTypes;
 pub use keys::{ContextParam, KeyExport, SessionKey, longest_pattern_first};
 pub use media_type::MediaType;
-pub use parameters::{BadParameters, CloudSettings, MAX_PARAMETERS_BYTES, ParametersText};
+pub use parameters::{
+    BadParameters, CloudSettings, MAX_LABEL_BYTES, MAX_PARAMETERS_BYTES, ParametersText,
+};
 pub use parse::PointError;
 pub use parts::Part;
 pub use request_line::RequestLine;

@@ -10,8 +10,8 @@ use crate::{NoVariables, Point, PointError};
 pub const MAX_PARAMETERS_BYTES: usize = 256 << 10;
 /// Most keys and context parameters of a document.
 const MAX_PARAMETERS: usize = 256;
-/// Longest name, bytes.
-const MAX_NAME_BYTES: usize = 128;
+/// Longest name of a key or parameter, bytes.
+pub const MAX_LABEL_BYTES: usize = 128;
 
 /// What a node made of a document.
 #[derive(Debug, Default)]
@@ -60,7 +60,9 @@ pub enum BadParameters {
         error: PointError,
     },
     /// A name that is none.
-    #[error("parameter \"{0}\": a name has 1 to {MAX_NAME_BYTES} bytes without control characters")]
+    #[error(
+        "parameter \"{0}\": a name has 1 to {MAX_LABEL_BYTES} bytes without control characters"
+    )]
     Name(String),
 }
 
@@ -96,7 +98,7 @@ impl CloudSettings {
             .map_err(|error| BadParameters::Point { point: parameter.point.clone(), error })?;
         let name = parameter.name.clone().unwrap_or_else(|| parameter.point.clone());
         if name.is_empty()
-            || name.len() > MAX_NAME_BYTES && parameter.name.is_some()
+            || name.len() > MAX_LABEL_BYTES && parameter.name.is_some()
             || name.chars().any(char::is_control)
         {
             return Err(BadParameters::Name(parameter.point.clone()));

@@ -72,7 +72,7 @@ impl Queue {
 }
 
 /// The spool, and the batch of it that is being sent.
-pub(super) struct SpoolLane {
+pub(super) struct SpoolSource {
     pub(super) spool: Spool,
     pub(super) attempts: Attempts,
     /// What is left of the batch on top.
@@ -80,11 +80,11 @@ pub(super) struct SpoolLane {
     look_at: Instant,
     /// Not to be written to before.
     broken_until: Option<Instant>,
-    /// It could not be read, and that was told.
+    /// It could not be read, and this was logged.
     unreadable: bool,
 }
 
-impl SpoolLane {
+impl SpoolSource {
     pub(super) fn new(spool: Spool) -> Self {
         let attempts = Attempts::new();
         let look_at = attempts.at;

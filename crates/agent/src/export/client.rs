@@ -27,7 +27,7 @@ use trust::tls_config;
 /// Of an answer's body, what is read at most.
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 /// Most bytes of an answer's body that the log shows.
-const MAX_TOLD_CHARS: usize = 200;
+const MAX_QUOTED_CHARS: usize = 200;
 
 /// What became of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,8 +111,8 @@ fn meaning(mut response: Response<ureq::Body>) -> Answer {
     if status.is_success() {
         return Answer::Stored;
     }
-    let told = body.map(|body| told(&body)).unwrap_or_default();
-    let reason = format!("answered {}{told}", status.as_u16());
+    let quoted = body.map(|body| quote(&body)).unwrap_or_default();
+    let reason = format!("answered {}{quoted}", status.as_u16());
     match status {
         StatusCode::BAD_REQUEST
         | StatusCode::UNSUPPORTED_MEDIA_TYPE
@@ -132,11 +132,11 @@ fn pause(text: &str, now: SystemTime) -> Option<Duration> {
 }
 
 /// The beginning of an answer, without control characters.
-fn told(body: &[u8]) -> String {
+fn quote(body: &[u8]) -> String {
     let text: String = String::from_utf8_lossy(body)
         .chars()
         .map(|character| if character.is_control() { ' ' } else { character })
-        .take(MAX_TOLD_CHARS)
+        .take(MAX_QUOTED_CHARS)
         .collect();
     let text = text.trim();
     if text.is_empty() { String::new() } else { format!(": {text}") }

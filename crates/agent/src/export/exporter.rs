@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, never, select, tick};
 
-use super::batch_source::{Attempts, Queue, SpoolLane};
+use super::batch_source::{Attempts, Queue, SpoolSource};
 use super::delivered::Delivered;
 use super::log_event::{LogSender, Severity};
 use super::pressure::{Pressure, Priority, ThreadPriority};
@@ -30,12 +30,12 @@ const ADOPTION: Duration = Duration::from_secs(1);
 /// Sends what a worker queues, and what dead workers have left.
 pub struct Exporter {
     settings: ExportSettings,
-    hand: QueueHandle,
+    queue_handle: QueueHandle,
     /// Of queues of former configurations.
     former: Vec<QueueHandle>,
     /// The first is this worker's own.
     queues: Vec<Queue>,
-    spool: Option<SpoolLane>,
+    spool: Option<SpoolSource>,
     uplink: Uplink,
     answers: Receiver<Answered>,
     stopped: Stopped,
@@ -44,19 +44,19 @@ pub struct Exporter {
     delivered: Delivered,
     /// Where the batch came from that the uplink has.
     in_flight: Option<Origin>,
-    /// The lane that is asked first.
-    lane: usize,
+    /// The source that is asked first: 0 is the spool, then come `queues`.
+    next_source: usize,
     next_number: u64,
-    /// Memory of the last parcel.
+    /// Memory of the last batch.
     reuse_buf: Vec<u8>,
-    notes: LogSender,
-    keeper: Option<StateFile>,
+    log: LogSender,
+    state_file: Option<StateFile>,
     /// Denials by rules of this worker, and where they are written down.
     denials: Receiver<DenyEntry>,
     journal: Option<StateFile>,
-    /// The last denials could not be written down; it was told.
-    forgetful: bool,
-    /// The cloud does not answer, or not well; it was told.
+    /// The last denials could not be written down; this was logged.
+    journal_failing: bool,
+    /// The cloud does not answer, or not well; this was logged.
     cloud_down: bool,
     /// The last batch that was answered was refused for good.
     rejecting: bool,
@@ -79,11 +79,11 @@ impl Exporter {
     /// No second thread could be started.
     pub fn new(
         mut settings: ExportSettings,
-        hand: QueueHandle,
+        queue_handle: QueueHandle,
         consumer: Consumer,
         stopped: Stopped,
         priority: Arc<dyn ThreadPriority>,
-        notes: LogSender,
+        log: LogSender,
     ) -> io::Result<Self> {
         let (uplink, answers) = Uplink::start(&settings, priority.clone())?;
         let spool = settings.spool.clone();
@@ -94,24 +94,24 @@ impl Exporter {
         }
         Ok(Self {
             settings,
-            hand,
+            queue_handle,
             former: Vec::new(),
             queues: vec![Queue::new(0, consumer)],
-            spool: spool.map(|settings| SpoolLane::new(Spool::new(settings))),
+            spool: spool.map(|settings| SpoolSource::new(Spool::new(settings))),
             uplink,
             answers,
             stopped,
             priority: Priority::new(priority),
             delivered: Delivered::default(),
             in_flight: None,
-            lane: 0,
+            next_source: 0,
             next_number: 1,
             reuse_buf: Vec::new(),
-            notes,
-            keeper: None,
+            log,
+            state_file: None,
             denials: never(),
             journal: None,
-            forgetful: false,
+            journal_failing: false,
             cloud_down: false,
             rejecting: false,
         })
@@ -119,13 +119,13 @@ impl Exporter {
 
     /// Keeps a copy of the denylist on the side.
     #[must_use]
-    pub fn with_state_file(self, keeper: Option<StateFile>) -> Self {
-        Self { keeper, ..self }
+    pub fn with_state_file(self, state_file: Option<StateFile>) -> Self {
+        Self { state_file, ..self }
     }
 
     /// Writes denials by rules down as they come, so that they survive whatever ends NGINX.
     #[must_use]
-    pub fn writing_down(self, denials: Receiver<DenyEntry>, journal: Option<StateFile>) -> Self {
+    pub fn with_journal(self, denials: Receiver<DenyEntry>, journal: Option<StateFile>) -> Self {
         Self { denials, journal, ..self }
     }
 
@@ -140,11 +140,11 @@ impl Exporter {
         let second = tick(ADOPTION);
         self.once_a_second();
         loop {
-            let pause = self.turn();
+            let pause = self.run_once();
             select! {
                 recv(self.stopped.closed()) -> _ => break,
                 recv(self.answers) -> answered => match answered {
-                    Ok((parcel, answer)) => self.answered(parcel, &answer),
+                    Ok((batch, answer)) => self.answered(batch, &answer),
                     // The thread is gone, which no code does.
                     Err(_) => self.answers = never(),
                 },
@@ -160,7 +160,7 @@ impl Exporter {
     }
 
     /// One round of work, at the priority that the fullest ring asks for. How long nothing more need be done.
-    fn turn(&mut self) -> Duration {
+    fn run_once(&mut self) -> Duration {
         let pressure = self.pressure();
         self.priority.follow(pressure);
         let relieved = self.relieve();
@@ -183,7 +183,7 @@ impl Exporter {
     fn can_move(&self) -> bool {
         let now = Instant::now();
         let is_idle = self.in_flight.is_none() && !self.cloud_down;
-        is_idle || self.spool.as_ref().is_some_and(|lane| !lane.is_broken(now))
+        is_idle || self.spool.as_ref().is_some_and(|source| !source.is_broken(now))
     }
 
     fn once_a_second(&mut self) {
@@ -197,28 +197,28 @@ impl Exporter {
         let denials: Vec<DenyEntry> = first.into_iter().chain(self.denials.try_iter()).collect();
         let Some(journal) = self.journal.as_ref().filter(|_| !denials.is_empty()) else { return };
         let written = journal.write_down(&denials, now_ms());
-        let was_forgetful = std::mem::replace(&mut self.forgetful, written.is_err());
+        let was_failing = std::mem::replace(&mut self.journal_failing, written.is_err());
         if let Err(error) = written
-            && !was_forgetful
+            && !was_failing
         {
             let text = format!(
                 "denials by rules are in force, but not on disk before the next copy of the denylist: {error}"
             );
-            self.notes.add(Severity::Error, text);
+            self.log.add(Severity::Error, text);
         }
     }
 
     fn keep(&mut self, how: fn(&mut StateFile, u64) -> io::Result<()>) {
-        let Some(keeper) = &mut self.keeper else { return };
-        if let Err(error) = how(keeper, now_ms()) {
+        let Some(state_file) = &mut self.state_file else { return };
+        if let Err(error) = how(state_file, now_ms()) {
             let text = format!("the copy of the denylist cannot be written: {error}");
-            self.notes.add(Severity::Error, text);
+            self.log.add(Severity::Error, text);
         }
     }
 
     fn adopt(&mut self) {
-        for hand in std::iter::once(&self.hand).chain(&self.former) {
-            for consumer in hand.adopt() {
+        for handle in std::iter::once(&self.queue_handle).chain(&self.former) {
+            for consumer in handle.adopt() {
                 self.queues.push(Queue::new(self.next_number, consumer));
                 self.next_number += 1;
             }
@@ -232,20 +232,20 @@ impl Exporter {
                 at += 1;
             }
         }
-        if let Some(lane) = &self.spool {
-            self.hand.queue().set_spool_bytes(lane.spool.bytes());
+        if let Some(source) = &self.spool {
+            self.queue_handle.queue().set_spool_bytes(source.spool.bytes());
         }
     }
 
     /// Gives the uplink the next batch, if it has none: queues and spool in turn.
     fn dispatch(&mut self) {
-        let lanes = self.queues.len() + 1;
-        for offset in 0..lanes {
+        let sources = self.queues.len() + 1;
+        for offset in 0..sources {
             if self.in_flight.is_some() {
                 return;
             }
-            let lane = (self.lane + offset) % lanes;
-            let sent = match lane.checked_sub(1) {
+            let index = (self.next_source + offset) % sources;
+            let sent = match index.checked_sub(1) {
                 None => self.dispatch_spooled(),
                 Some(at) => {
                     let now = Instant::now();
@@ -256,7 +256,7 @@ impl Exporter {
                 }
             };
             if sent {
-                self.lane = lane + 1;
+                self.next_source = index + 1;
             }
         }
     }
@@ -284,12 +284,12 @@ impl Exporter {
 
     /// A copy of the spool's first batch, if one can be sent now.
     fn spooled(&mut self) -> Option<Batch> {
-        let lane = self.spool.as_mut()?;
-        if lane.attempts.is_pausing(Instant::now()) {
+        let source = self.spool.as_mut()?;
+        if source.attempts.is_pausing(Instant::now()) {
             return None;
         }
         let mut lost = Lost::default();
-        let batch = match lane.current(&mut lost) {
+        let batch = match source.current(&mut lost) {
             Ok(Some(batch)) => {
                 let mut lines = std::mem::take(&mut self.reuse_buf);
                 lines.clear();
@@ -298,8 +298,7 @@ impl Exporter {
             }
             Ok(None) => None,
             Err(error) => {
-                self.notes
-                    .add(Severity::Error, format!("export: the spool cannot be read: {error}"));
+                self.log.add(Severity::Error, format!("export: the spool cannot be read: {error}"));
                 None
             }
         };
@@ -309,20 +308,20 @@ impl Exporter {
                 "export: {} damaged places in the spool: about {} records are lost",
                 lost.segments, lost.records
             );
-            self.notes.add(Severity::Error, text);
+            self.log.add(Severity::Error, text);
         }
         batch
     }
 
-    fn hand_over(&mut self, parcel: Batch, origin: Origin) -> bool {
-        match self.uplink.send(parcel) {
+    fn hand_over(&mut self, batch: Batch, origin: Origin) -> bool {
+        match self.uplink.send(batch) {
             Ok(()) => {
                 self.in_flight = Some(origin);
                 true
             }
             // The uplink is gone, which no code does. The batch stays where it is.
-            Err(parcel) => {
-                self.reuse_buf = parcel.lines;
+            Err(batch) => {
+                self.reuse_buf = batch.lines;
                 false
             }
         }
@@ -335,7 +334,7 @@ impl Exporter {
     fn attempts_of(&mut self, origin: Origin) -> Option<&mut Attempts> {
         match origin {
             Origin::Queue(number) => self.queue(number).map(|queue| &mut queue.attempts),
-            Origin::Spool => self.spool.as_mut().map(|lane| &mut lane.attempts),
+            Origin::Spool => self.spool.as_mut().map(|source| &mut source.attempts),
             // Its queue was relieved; an answer to it is news of the cloud all the same.
             Origin::AlreadySpooled => self.queues.first_mut().map(|queue| &mut queue.attempts),
         }

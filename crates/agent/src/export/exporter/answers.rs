@@ -10,46 +10,46 @@ use super::{Exporter, Origin, lines};
 impl Exporter {
     /// What an answer does to its batch (contract §4). A batch is named by where it starts, so one that
     /// is made shorter keeps its name: the longer one was stored nowhere.
-    pub(super) fn answered(&mut self, parcel: Batch, answer: &Answer) {
+    pub(super) fn answered(&mut self, batch: Batch, answer: &Answer) {
         let Some(origin) = self.in_flight.take() else { return };
-        let batch = &parcel.lines;
+        let text = &batch.lines;
         match answer {
             Answer::Stored => {
                 if origin == Origin::AlreadySpooled {
-                    self.delivered.add(&parcel);
+                    self.delivered.add(&batch);
                 } else {
-                    self.counters_of(origin).sent(lines(batch), batch.len() as u64);
+                    self.counters_of(origin).sent(lines(text), text.len() as u64);
                 }
-                self.advance(origin, batch.len());
+                self.advance(origin, text.len());
                 self.succeeded(origin);
             }
-            Answer::TooLarge => match (first_half(batch), origin) {
+            Answer::TooLarge => match (first_half(text), origin) {
                 (Some(end), Origin::Queue(number)) => {
                     if let Some(queue) = self.queue(number) {
                         queue.consumer.shorten(end);
                     }
                     // Half a batch need not wait to become a whole one.
-                    self.again(origin, parcel, end);
+                    self.again(origin, batch, end);
                     return;
                 }
                 (Some(end), Origin::Spool) => {
-                    self.again(origin, parcel, end);
+                    self.again(origin, batch, end);
                     return;
                 }
                 (_, Origin::AlreadySpooled) => {}
-                (None, _) => self.refused(origin, batch, "does not take a record of that size"),
+                (None, _) => self.refused(origin, text, "does not take a record of that size"),
             },
             Answer::Refused(_) if origin == Origin::AlreadySpooled => {}
-            Answer::Refused(reason) => self.refused(origin, batch, reason),
+            Answer::Refused(reason) => self.refused(origin, text, reason),
             Answer::NotNow { reason, after } => self.put_off(origin, reason, *after),
         }
-        self.reuse_buf = parcel.lines;
+        self.reuse_buf = batch.lines;
     }
 
     /// The first half of a batch, at once.
-    fn again(&mut self, origin: Origin, mut parcel: Batch, end: usize) {
-        parcel.lines.truncate(end);
-        self.hand_over(parcel, origin);
+    fn again(&mut self, origin: Origin, mut batch: Batch, end: usize) {
+        batch.lines.truncate(end);
+        self.hand_over(batch, origin);
     }
 
     pub(super) fn advance(&mut self, origin: Origin, bytes: usize) {
@@ -61,7 +61,7 @@ impl Exporter {
             }
             Origin::Spool => {
                 // Not noted on disk: it is sent again under its name.
-                let _ = self.spool.as_mut().map(|lane| lane.advance(bytes));
+                let _ = self.spool.as_mut().map(|source| source.advance(bytes));
             }
             Origin::AlreadySpooled => {}
         }
@@ -81,11 +81,11 @@ impl Exporter {
         // The cloud is back: what else was put off need not wait any longer.
         let now = Instant::now();
         self.queues.iter_mut().for_each(|queue| queue.attempts.at = now);
-        if let Some(lane) = &mut self.spool {
-            lane.attempts.at = now;
+        if let Some(source) = &mut self.spool {
+            source.attempts.at = now;
         }
         if std::mem::replace(&mut self.cloud_down, false) {
-            self.notes.add(Severity::Notice, "export: the cloud takes records again");
+            self.log.add(Severity::Notice, "export: the cloud takes records again");
         }
     }
 
@@ -98,7 +98,7 @@ impl Exporter {
             let text = format!(
                 "export: the cloud {reason}; {count} records are dropped, and more if it goes on"
             );
-            self.notes.add(Severity::Error, text);
+            self.log.add(Severity::Error, text);
         }
     }
 
@@ -108,7 +108,7 @@ impl Exporter {
             let url = self.settings.endpoint.shown();
             let kept = if self.spool.is_some() { "spooled" } else { "kept" };
             let text = format!("export: {url}: {reason}; records are {kept} and sent again");
-            self.notes.add(Severity::Warning, text);
+            self.log.add(Severity::Warning, text);
         }
         if let Some(attempts) = self.attempts_of(origin) {
             attempts.failed(after);

@@ -27,18 +27,18 @@ impl Exporter {
                 && self.spool_first(at)
             {}
         }
-        if let Some(lane) = &mut self.spool {
-            if lane.spool.sync_now().is_err() {
+        if let Some(source) = &mut self.spool {
+            if source.spool.sync_now().is_err() {
                 self.queues[0].consumer.counters().spool_failed();
             }
-            self.hand.queue().set_spool_bytes(lane.spool.bytes());
+            self.queue_handle.queue().set_spool_bytes(source.spool.bytes());
         }
         let left: u64 = self.queues.iter().map(|queue| queue.consumer.waiting().0).sum();
         if left > 0 {
             let text = format!(
                 "export: {left} records could not be handed over in time; they wait in memory for the next workers that export"
             );
-            self.notes.add(Severity::Warning, text);
+            self.log.add(Severity::Warning, text);
         }
         for queue in self.queues {
             queue.consumer.release();
@@ -58,8 +58,8 @@ impl Exporter {
                 return false;
             }
         }
-        let Ok((parcel, answer)) = self.answers.recv_timeout(left) else { return false };
-        self.answered(parcel, &answer);
+        let Ok((batch, answer)) = self.answers.recv_timeout(left) else { return false };
+        self.answered(batch, &answer);
         !matches!(answer, Answer::NotNow { .. })
     }
 }

@@ -23,8 +23,8 @@ impl Exporter {
 
     /// Moves the first batch of a queue to the spool. Whether it did.
     pub(super) fn spool_first(&mut self, at: usize) -> bool {
-        let Some(lane) = &mut self.spool else { return false };
-        if lane.is_broken(Instant::now()) {
+        let Some(source) = &mut self.spool else { return false };
+        if source.is_broken(Instant::now()) {
             return false;
         }
         let mut batch = std::mem::take(&mut self.reuse_buf);
@@ -33,7 +33,7 @@ impl Exporter {
         let durable = if queue.pressure().is_high() { Durable::Soon } else { Durable::Now };
         queue.consumer.take(self.settings.batch, &mut batch);
         let name = self.settings.batch_name(&queue.consumer.batch_name());
-        let result = lane.spool.put(&name, &batch, durable);
+        let result = source.spool.put(&name, &batch, durable);
         let counters = queue.consumer.counters();
         match &result {
             Ok(lost) => {
@@ -44,24 +44,24 @@ impl Exporter {
                 if self.in_flight == Some(Origin::Queue(queue.number)) {
                     self.in_flight = Some(Origin::AlreadySpooled);
                 }
-                if lane.works() {
-                    self.notes.add(Severity::Notice, "export: the spool takes records again");
+                if source.works() {
+                    self.log.add(Severity::Notice, "export: the spool takes records again");
                 }
                 if lost.records > 0 {
                     let count = lost.records;
                     let text = format!(
                         "export: the spool is full: {count} of the oldest records are dropped"
                     );
-                    self.notes.add(Severity::Error, text);
+                    self.log.add(Severity::Error, text);
                 }
             }
             Err(error) => {
                 counters.spool_failed();
-                if lane.broke() {
+                if source.broke() {
                     let text = format!(
                         "export: the spool cannot be written to: {error}; records wait in memory alone"
                     );
-                    self.notes.add(Severity::Error, text);
+                    self.log.add(Severity::Error, text);
                 }
             }
         }
@@ -71,11 +71,13 @@ impl Exporter {
 
     /// Has what was spooled in a hurry written to the disk.
     pub(super) fn sync_spool(&mut self) {
-        let Some(Err(error)) = self.spool.as_mut().map(|lane| lane.spool.sync()) else { return };
+        let Some(Err(error)) = self.spool.as_mut().map(|source| source.spool.sync()) else {
+            return;
+        };
         self.counters().spool_failed();
         let text = format!(
             "export: the spool cannot be written to: {error}; records may be lost with the power"
         );
-        self.notes.add(Severity::Error, text);
+        self.log.add(Severity::Error, text);
     }
 }

@@ -1,4 +1,4 @@
-//! What happens as a ring fills up, turn by turn: nothing here depends on time.
+//! What happens as a ring fills up, round by round: nothing here depends on time.
 
 use super::*;
 use crate::export::{ThreadPriority, ThreadRole};
@@ -56,7 +56,7 @@ fn a_ring_that_filled_up_behind_a_busy_uplink_lost_records_though_the_spool_had_
     let mut it = Stepped::new(ExportSettings { timeout, ..with_spool(&url, directory.path()) });
     for tenth in 1..=4 {
         it.push_a_tenth();
-        let pause = it.exporter.turn();
+        let pause = it.exporter.run_once();
         assert!(it.last_priority() < 5 || tenth == 1);
         assert!(!pause.is_zero(), "the uplink may still do it alone");
     }
@@ -66,7 +66,7 @@ fn a_ring_that_filled_up_behind_a_busy_uplink_lost_records_though_the_spool_had_
         it.push_a_tenth();
         // It does not sleep before the ring is less than half full.
         let mut turns = 0;
-        while it.exporter.turn().is_zero() {
+        while it.exporter.run_once().is_zero() {
             assert_eq!(it.last_priority(), 0, "the event loop's priority");
             turns += 1;
             assert!(turns < 100);
@@ -88,8 +88,8 @@ fn without_a_spool_an_exporter_that_can_do_nothing_sleeps_until_it_is_answered()
     let mut it = Stepped::new(ExportSettings { timeout, ..settings(&url) });
     (0..9).for_each(|_| it.push_a_tenth());
     // Gives the uplink its batch.
-    it.exporter.turn();
-    assert_eq!(it.exporter.turn(), Pressure::longest_pause());
+    it.exporter.run_once();
+    assert_eq!(it.exporter.run_once(), Pressure::longest_pause());
     assert_eq!(it.last_priority(), 0);
 }
 
@@ -101,11 +101,11 @@ fn a_batch_spooled_while_it_was_in_flight_was_sent_twice() {
     let mut it =
         Stepped::new(ExportSettings { flush, ..with_spool(&receiver.url, directory.path()) });
     it.producer.push(b"{\"n\":1}\n").unwrap();
-    it.exporter.turn();
+    it.exporter.run_once();
     assert!(it.exporter.spool_first(0));
     let (batch, answer) = it.exporter.answers.recv().unwrap();
     it.exporter.answered(batch, &answer);
-    it.exporter.turn();
+    it.exporter.run_once();
     let stats = it.region.stats();
     assert_eq!((stats.sent, stats.spooled, stats.used), (1, 1, 0));
     assert!(it.exporter.in_flight.is_none());
