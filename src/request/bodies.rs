@@ -76,14 +76,14 @@ impl BodyPair {
 
     /// Decodes the request's body, if it is compressed, once all of it was seen.
     pub(super) fn decode_request(&mut self, r: Request<'_>, limit: usize) {
-        let encoding = r.header_in(b"content-encoding").unwrap_or_default();
+        let encoding = || r.header_in(b"content-encoding").unwrap_or_default();
         self.request.decode_request(encoding, limit);
     }
 
     /// Decodes both, in the log phase.
     pub(super) fn decode(&mut self, r: Request<'_>, conf: &LocationConf) {
         self.decode_request(r, conf.kept_body_size());
-        let encoding = r.header_out(b"content-encoding").unwrap_or_default();
+        let encoding = || r.header_out(b"content-encoding").unwrap_or_default();
         self.response.decode_response(encoding, conf.body_size());
     }
 

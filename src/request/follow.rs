@@ -1,7 +1,6 @@
 //! Following, as the log phase does it: another user leaves the session, and what the answer issues is
 //! remembered.
 
-use api_sessions_extract::builtin;
 use api_sessions_identity::{Exchanged, Learned, Namespace, Phase, Resolution, cut, learn};
 use api_sessions_nginx::filter::HeaderObserver;
 use api_sessions_nginx::process;
@@ -11,6 +10,7 @@ use api_sessions_protocol::{LinkReason, SessionId};
 use super::context::RequestContext;
 use super::session;
 use super::state::State;
+use super::view::View;
 use crate::directives::{Analysis, LocationConf};
 use crate::worker::Buffers;
 
@@ -18,7 +18,7 @@ use crate::worker::Buffers;
 #[inline]
 pub(super) fn reads_tokens(r: Request<'_>, conf: &LocationConf) -> bool {
     let following = conf.follow();
-    following.on && following.tokens && builtin::may_carry_tokens(r.line().method)
+    following.on && following.tokens && r.may_carry_tokens()
 }
 
 /// The header filter: what a response issues is remembered before the client has it, as far as the response is
@@ -54,15 +54,15 @@ pub(super) fn learn_early(r: Request<'_>) -> Option<()> {
     if !analysis.settles_on_arrival() {
         return None;
     }
+    let bodies = ctx.bodies()?;
+    let view = ctx.view(&bodies);
     let mut early = state.early_mut(r)?.take().unwrap_or_default();
     let resolution = match &early.moved {
         Some((moved, _)) => *moved,
         // A token in the request's body may say whose it is.
-        None => session::resolve(ctx, &analysis)?,
+        None => session::resolve(ctx, &view, &analysis)?,
     };
     let (table, hasher) = (ctx.main.runtime().table()?, ctx.hasher()?);
-    let bodies = ctx.bodies()?;
-    let view = ctx.view(&bodies);
     let mut buffers = ctx.buffers()?;
     let Buffers { scratch, found, .. } = &mut *buffers;
     let now_ms = process::now_ms();
@@ -96,9 +96,9 @@ fn is_new(state: &State, session: SessionId, exists: impl Fn(SessionId) -> bool)
     }
 }
 
-/// What other nodes are to know of a request.
+/// How the request's session is related to others, for other nodes and the cloud.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct Relations {
     /// What the exchange issued to its session.
     pub(super) links: Vec<(SessionId, LinkReason)>,
     /// The session before it at this client, whose user was another.
@@ -109,27 +109,27 @@ pub(super) struct Told {
 /// answer issues. `user` is what a parameter says, or empty. With it, what other nodes are to know of the request.
 pub(super) fn settle<'c>(
     ctx: &RequestContext<'_>,
+    view: &View<'_>,
     analysis: &'c Analysis,
     resolution: Resolution<'c>,
     user: &[u8],
-) -> (Resolution<'c>, Told) {
-    let mut told = Told::default();
-    let settled = settle_and_tell(ctx, analysis, resolution, user, &mut told);
-    (settled.unwrap_or(resolution), told)
+) -> (Resolution<'c>, Relations) {
+    let mut relations = Relations::default();
+    let settled = relate(ctx, view, analysis, resolution, user, &mut relations);
+    (settled.unwrap_or(resolution), relations)
 }
 
-fn settle_and_tell<'c>(
+fn relate<'c>(
     ctx: &RequestContext<'_>,
+    view: &View<'_>,
     analysis: &'c Analysis,
     mut resolution: Resolution<'c>,
     user: &[u8],
-    told: &mut Told,
+    relations: &mut Relations,
 ) -> Option<Resolution<'c>> {
     let state = ctx.state;
     let follow = ctx.links()?;
     let (table, hasher) = (ctx.main.runtime().table()?, ctx.hasher()?);
-    let bodies = ctx.bodies()?;
-    let view = ctx.view(&bodies);
     let mut buffers = ctx.buffers()?;
     let Buffers { scratch, found, .. } = &mut *buffers;
     let now_ms = process::now_ms();
@@ -142,16 +142,16 @@ fn settle_and_tell<'c>(
         && !is_operators
         && follow.is_another_user(resolution.id, user)
     {
-        let session = cut(follow, &view, resolution.id, user, analysis.keys().fallback, &id);
+        let session = cut(follow, view, resolution.id, user, analysis.keys().fallback, &id);
         if let Some(early) = &mut early {
             early.learned.move_links(resolution.id, session);
         }
-        told.previous = Some(resolution.id);
+        relations.previous = Some(resolution.id);
         resolution = Resolution { id: session, followed: true, fresh: false, ..resolution };
     }
     let has_moved = early.as_ref().is_some_and(|early| early.moved.is_some());
     let exchanged = Exchanged {
-        exchange: &view,
+        exchange: view,
         keys: analysis.keys(),
         is_new: !has_moved && is_new(state, resolution.id, exists),
         id: &id,
@@ -164,6 +164,6 @@ fn settle_and_tell<'c>(
     if let Some(early) = &mut early {
         learned.append(&mut early.learned);
     }
-    told.links = learned.links_of(resolution.id);
+    relations.links = learned.links_of(resolution.id);
     Some(resolution)
 }

@@ -26,7 +26,8 @@ pub(super) fn on_access(ctx: &RequestContext<'_>) -> Option<Membership> {
         return state::reentered(ctx.r);
     }
     let analysis = ctx.analysis();
-    let resolution = session::resolve(ctx, &analysis)?;
+    let bodies = ctx.bodies()?;
+    let resolution = session::resolve(ctx, &ctx.view(&bodies), &analysis)?;
     let may_hold_tokens = || follow::reads_tokens(ctx.r, ctx.conf);
     let stands = analysis.settles_on_arrival()
         && !resolution.followed
@@ -85,9 +86,11 @@ pub(super) fn on_log(r: Request<'_>) {
         bodies.decode(r, conf);
     }
     let analysis = &ctx.analysis();
-    let Some(resolution) = session::settle(ctx, analysis) else { return };
-    let [user, role] = parameters::user_and_role(ctx, analysis);
-    let (resolution, told) = follow::settle(ctx, analysis, resolution, &user);
+    let Some(bodies) = ctx.bodies() else { return };
+    let view = &ctx.view(&bodies);
+    let Some(resolution) = session::settle(ctx, view, analysis) else { return };
+    let [user, role] = parameters::user_and_role(ctx, view, analysis);
+    let (resolution, relations) = follow::settle(ctx, view, analysis, resolution, &user);
     let label = match resolution.label {
         Label::Cookie(bytes, len) => Some(Label::Cookie(bytes, len)),
         Label::Known(_) => None,
@@ -95,15 +98,15 @@ pub(super) fn on_log(r: Request<'_>) {
     let settled_by = (resolution.found_by, label);
     let joined = Joined { cached: None, settled_by: Some(settled_by) };
     let membership = session::join(ctx, table, &resolution, joined);
-    if session::is_cookie_repeated(ctx, &resolution) {
+    if session::is_cookie_repeated(view, &resolution) {
         table.count_duplicate_cookie();
     }
-    unread::count(ctx, table, analysis, resolution.found_by);
+    unread::count(ctx, view, table, analysis, resolution.found_by);
     let detected = detect(ctx, table);
     let attacks = attacks(ctx, detected);
     let finished =
         Finished { membership: &membership, user: &user, role: &role, attacks: &attacks };
-    rules::count(ctx, analysis, &finished);
+    rules::count(ctx, view, analysis, &finished);
     let Some(hits) = ctx.state.hits(r) else { return };
     let marks = hits.iter().filter_map(|hit| hit.mark());
     let attacks: Attacks<'_> = attacks.iter().copied().chain(marks).collect();
@@ -133,9 +136,9 @@ pub(super) fn on_log(r: Request<'_>) {
             attacks: &attacks,
             is_detected,
             hits: &hits,
-            told: &told,
+            relations: &relations,
         };
-        record::send(ctx, analysis, node, &recorded);
+        record::send(ctx, view, analysis, node, &recorded);
     }
 }
 

@@ -3,13 +3,18 @@
 use api_sessions_protocol::ParamType;
 
 use super::context::RequestContext;
+use super::view::View;
 use crate::directives::Analysis;
 
 /// User and role; empty where there is none.
-pub(super) fn user_and_role(ctx: &RequestContext<'_>, analysis: &Analysis) -> [Vec<u8>; 2] {
+pub(super) fn user_and_role(
+    ctx: &RequestContext<'_>,
+    view: &View<'_>,
+    analysis: &Analysis,
+) -> [Vec<u8>; 2] {
     [ParamType::User, ParamType::Role].map(|kind| {
         let mut text = Vec::new();
-        read(ctx, analysis, kind, |value| text.extend_from_slice(value));
+        read(ctx, view, analysis, kind, |value| text.extend_from_slice(value));
         text
     })
 }
@@ -17,6 +22,7 @@ pub(super) fn user_and_role(ctx: &RequestContext<'_>, analysis: &Analysis) -> [V
 /// Hands over the value of one type, if there is one.
 pub(super) fn read(
     ctx: &RequestContext<'_>,
+    view: &View<'_>,
     analysis: &Analysis,
     kind: ParamType,
     then: impl FnOnce(&[u8]),
@@ -24,11 +30,9 @@ pub(super) fn read(
     if !analysis.names(kind) {
         return;
     }
-    let (Some(hasher), Some(bodies)) = (ctx.hasher(), ctx.bodies()) else { return };
-    let view = ctx.view(&bodies);
-    let Some(mut buffers) = ctx.buffers() else { return };
+    let (Some(hasher), Some(mut buffers)) = (ctx.hasher(), ctx.buffers()) else { return };
     for param in analysis.params().iter().filter(|param| param.kind == kind) {
-        if let Some(value) = param.point.read(&view, &mut buffers.scratch) {
+        if let Some(value) = param.point.read(view, &mut buffers.scratch) {
             if param.hash {
                 then(hasher.parameter(value).as_str().as_bytes());
             } else {

@@ -7,8 +7,9 @@ use api_sessions_protocol::RuleHit;
 use smallvec::SmallVec;
 
 use super::context::RequestContext;
-use super::follow::Told;
+use super::follow::Relations;
 use super::rules::hit::Hit;
+use super::view::View;
 use crate::directives::Analysis;
 use crate::worker::Buffers;
 
@@ -19,20 +20,19 @@ pub(super) struct Recorded<'d> {
     /// The module's own detectors found some of them.
     pub(super) is_detected: bool,
     pub(super) hits: &'d [Hit],
-    /// What other nodes are to know.
-    pub(super) told: &'d Told,
+    pub(super) relations: &'d Relations,
 }
 
 /// Writes the record and queues it for the exporter.
 pub(super) fn send(
     ctx: &RequestContext<'_>,
+    view: &View<'_>,
     analysis: &Analysis,
     node: &str,
     recorded: &Recorded<'_>,
 ) {
     let RequestContext { r, conf, .. } = *ctx;
-    let (Some(hasher), Some(bodies)) = (ctx.hasher(), ctx.bodies()) else { return };
-    let view = ctx.view(&bodies);
+    let Some(hasher) = ctx.hasher() else { return };
     let start_ms = r.start_ms();
     let id = ctx.main.runtime().request_id().and_then(|id| id.evaluate(r)).unwrap_or_default();
     let app = conf.application(r, Phase::Log);
@@ -44,7 +44,7 @@ pub(super) fn send(
         ts: start_ms,
         node,
         app,
-        proto: r.line().protocol,
+        proto: view.protocol(),
         scheme: if r.is_tls() { "https" } else { "http" },
         status: r.logged_status(),
         time_ms: process::now_ms().saturating_sub(start_ms),
@@ -54,8 +54,8 @@ pub(super) fn send(
         denied: ctx.state.is_denied(),
         attacks: recorded.attacks,
         rules: &rules,
-        links: &recorded.told.links,
-        previous: recorded.told.previous,
+        links: &recorded.relations.links,
+        previous: recorded.relations.previous,
         findings: if recorded.is_detected { detection.findings() } else { &[] },
     };
     let options = RecordOptions {
@@ -66,7 +66,7 @@ pub(super) fn send(
         content: conf.content(),
         hasher,
     };
-    ctx.worker.send(encoder.encode(&meta, &options, recorded.resolution, found, &view, scratch));
+    ctx.worker.send(encoder.encode(&meta, &options, recorded.resolution, found, view, scratch));
 }
 
 fn as_recorded(hit: &Hit) -> RuleHit<'_> {

@@ -8,6 +8,7 @@ pub(crate) mod lift;
 
 use std::rc::Rc;
 
+use api_sessions_extract::Exchange;
 use api_sessions_nginx::process;
 use api_sessions_protocol::SessionId;
 use api_sessions_rules::{Mode, Observation, normalize};
@@ -18,6 +19,7 @@ use self::hit::Hit;
 use super::context::RequestContext;
 use super::parameters::user_and_role;
 use super::state::Membership;
+use super::view::View;
 use crate::directives::{Analysis, Deny};
 use crate::worker::RuleBuffers;
 
@@ -30,7 +32,12 @@ pub(super) struct Finished<'f> {
 }
 
 /// Counts the request under each rule that it is about, and reacts where one fires. What fired is in the state.
-pub(super) fn count(ctx: &RequestContext<'_>, analysis: &Rc<Analysis>, finished: &Finished<'_>) {
+pub(super) fn count(
+    ctx: &RequestContext<'_>,
+    view: &View<'_>,
+    analysis: &Rc<Analysis>,
+    finished: &Finished<'_>,
+) {
     let RequestContext { r, main, state, .. } = *ctx;
     let rules = analysis.rules();
     if rules.is_empty() || state.limited.get() {
@@ -47,19 +54,17 @@ pub(super) fn count(ctx: &RequestContext<'_>, analysis: &Rc<Analysis>, finished:
         }
         return;
     }
-    let line = r.line();
     let Some(mut buffers) = ctx.rule_buffers() else { return };
     let RuleBuffers { path, observe, scratch } = &mut *buffers;
-    let path = normalize(line.path, path);
-    let matched = rules.matches(line.method, path);
+    let path = normalize(view.path(), path);
+    let matched = rules.matches(view.method(), path);
     if matched.is_empty() || is_excepted(ctx, finished.user, finished.role) {
         return;
     }
-    let Some(bodies) = ctx.bodies() else { return };
     let counters = finished.membership.counters;
     let facts = NodeFacts {
         r: ctx.r,
-        view: &ctx.view(&bodies),
+        view,
         scratch,
         path,
         source: finished.membership.source,
@@ -94,20 +99,20 @@ pub(super) fn limit(ctx: &RequestContext<'_>, membership: &Membership) -> Option
     if !rules.limits() || ctx.state.asked_for_limits.replace(true) {
         return None;
     }
-    let line = ctx.r.line();
-    let [user, role] = user_and_role_of_exceptions(ctx, &analysis);
+    let bodies = ctx.bodies()?;
+    let view = &ctx.view(&bodies);
+    let [user, role] = user_and_role_of_exceptions(ctx, view, &analysis);
     let handle = ctx.main.runtime().rule_counts_handle()?;
     let mut buffers = ctx.rule_buffers()?;
     let RuleBuffers { path, observe, scratch } = &mut *buffers;
-    let path = normalize(line.path, path);
-    let limiting = rules.limiting(line.method, path);
+    let path = normalize(view.path(), path);
+    let limiting = rules.limiting(view.method(), path);
     if limiting.is_empty() || is_excepted(ctx, &user, &role) {
         return None;
     }
-    let bodies = ctx.bodies()?;
     let facts = NodeFacts {
         r: ctx.r,
-        view: &ctx.view(&bodies),
+        view,
         scratch,
         path,
         source: membership.source,
@@ -136,7 +141,8 @@ pub(super) fn is_address_denied(
     if !analysis.rules().denies_address() {
         return false;
     }
-    let [user, role] = user_and_role_of_exceptions(ctx, &analysis);
+    let Some(bodies) = ctx.bodies() else { return false };
+    let [user, role] = user_and_role_of_exceptions(ctx, &ctx.view(&bodies), &analysis);
     !is_excepted(ctx, &user, &role)
         && denials::address_session(ctx.r, ctx.main).is_some_and(|address| is_denied(&address))
 }
@@ -154,9 +160,13 @@ fn is_excepted(ctx: &RequestContext<'_>, user: &[u8], role: &[u8]) -> bool {
 }
 
 /// Empty where no exception can name them.
-fn user_and_role_of_exceptions(ctx: &RequestContext<'_>, analysis: &Analysis) -> [Vec<u8>; 2] {
+fn user_and_role_of_exceptions(
+    ctx: &RequestContext<'_>,
+    view: &View<'_>,
+    analysis: &Analysis,
+) -> [Vec<u8>; 2] {
     if ctx.conf.exceptions().is_empty() {
         return Default::default();
     }
-    user_and_role(ctx, analysis)
+    user_and_role(ctx, view, analysis)
 }

@@ -10,29 +10,30 @@ use api_sessions_shm::{RequestStart, TableHandle};
 
 use super::context::RequestContext;
 use super::state::{self, CachedResolution, Membership, Progress, SettledBy};
+use super::view::View;
 use crate::directives::Analysis;
 use crate::worker::Buffers;
 
 /// Which session, as far as is known in this phase. The key's value is left in the buffers.
 pub(super) fn resolve<'c>(
     ctx: &RequestContext<'_>,
+    view: &View<'_>,
     analysis: &'c Analysis,
 ) -> Option<Resolution<'c>> {
     let hasher = ctx.hasher()?;
-    let bodies = ctx.bodies()?;
-    let view = ctx.view(&bodies);
     let mut buffers = ctx.buffers()?;
     let Buffers { scratch, found, .. } = &mut *buffers;
     let id = |namespace, value: &[u8]| ctx.state.ids.session_id(hasher, namespace, value);
-    Some(resolve_with(analysis.keys(), &view, ctx.phase, id, ctx.links(), scratch, found))
+    Some(resolve_with(analysis.keys(), view, ctx.phase, id, ctx.links(), scratch, found))
 }
 
 /// As [`resolve`], in the log phase, where what is known already is not resolved again.
 pub(super) fn settle<'c>(
     ctx: &RequestContext<'_>,
+    view: &View<'_>,
     analysis: &'c Analysis,
 ) -> Option<Resolution<'c>> {
-    moved(ctx).or_else(|| cached(ctx, analysis)).or_else(|| resolve(ctx, analysis))
+    moved(ctx).or_else(|| cached(ctx, analysis)).or_else(|| resolve(ctx, view, analysis))
 }
 
 /// The session that the answer began, before it was sent.
@@ -142,10 +143,8 @@ pub(super) fn is_issued(ctx: &RequestContext<'_>) -> bool {
 }
 
 /// The cookie of the built-in set that identified the session is there more than once.
-pub(super) fn is_cookie_repeated(ctx: &RequestContext<'_>, resolution: &Resolution<'_>) -> bool {
-    let FoundBy::Builtin(entry) = resolution.found_by else { return false };
-    let Some(bodies) = ctx.bodies() else { return false };
-    builtin::is_repeated(&ctx.view(&bodies), entry)
+pub(super) fn is_cookie_repeated(view: &View<'_>, resolution: &Resolution<'_>) -> bool {
+    matches!(resolution.found_by, FoundBy::Builtin(entry) if builtin::is_repeated(view, entry))
 }
 
 /// The key of the session, for `$api_session_key`.
@@ -158,7 +157,9 @@ pub(super) fn with_label(ctx: &RequestContext<'_>, then: impl FnOnce(&str)) {
         if let Some(label) = label.or_else(|| again().map(|it| it.label)) {
             then(label.as_str());
         }
-    } else if let Some(it) = resolve(ctx, &analysis) {
+    } else if let Some(bodies) = ctx.bodies()
+        && let Some(it) = resolve(ctx, &ctx.view(&bodies), &analysis)
+    {
         then(it.label.as_str());
     }
 }

@@ -5,11 +5,13 @@ use api_sessions_identity::FoundBy;
 use api_sessions_shm::TableHandle;
 
 use super::context::RequestContext;
+use super::view::View;
 use crate::directives::Analysis;
 
 /// Counts them, by reason.
 pub(super) fn count(
     ctx: &RequestContext<'_>,
+    view: &View<'_>,
     table: &TableHandle,
     analysis: &Analysis,
     found_by: FoundBy,
@@ -18,12 +20,11 @@ pub(super) fn count(
         return;
     }
     let (Some(bodies), Some(mut buffers)) = (ctx.bodies(), ctx.buffers()) else { return };
-    let view = ctx.view(&bodies);
     let found = match found_by {
         FoundBy::Own(at) => analysis.keys().own.get(at).map(|key| &key.point),
         _ => None,
     };
-    let unread = bodies.unread(&view, analysis, ctx.conf, found, &mut buffers.scratch);
+    let unread = bodies.unread(view, analysis, ctx.conf, found, &mut buffers.scratch);
     for unread in unread.into_iter().flatten() {
         match unread {
             Unread::Type => table.count_unread_type(),

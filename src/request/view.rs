@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use api_sessions_extract::cookie::CookieList;
 use api_sessions_extract::{Body, Exchange, Ja4Form, RequestLine, Side, VariableId, find_header};
 use api_sessions_identity::Phase;
 use api_sessions_nginx::request::Request;
@@ -22,6 +23,7 @@ pub(super) struct View<'v> {
     request_body: Option<Body<'v>>,
     response_body: Option<Body<'v>>,
     content_length: OnceCell<([u8; MAX_DIGITS], usize)>,
+    cookies: CookieList<'v>,
 }
 
 impl<'v> View<'v> {
@@ -40,11 +42,16 @@ impl<'v> View<'v> {
             request_body,
             response_body,
             content_length: OnceCell::new(),
+            cookies: CookieList::default(),
         }
     }
 
     fn line(&self) -> &RequestLine<'v> {
         self.line.get_or_init(|| self.request.line())
+    }
+
+    pub(super) fn protocol(&self) -> &[u8] {
+        self.line().protocol
     }
 
     /// In the log phase: before, the response is not complete.
@@ -122,6 +129,10 @@ impl Exchange for View<'_> {
             return self.request.header_in(lower_case_name);
         }
         find_header(self, side, lower_case_name)
+    }
+
+    fn cookies<'a>(&'a self, each: &mut dyn FnMut(&'a [u8], &'a [u8]) -> bool) {
+        self.cookies.each(|| self.request.headers_in(), each);
     }
 
     fn method(&self) -> &[u8] {

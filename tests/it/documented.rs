@@ -20,13 +20,14 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Names of directives and of variables in the code: `const NAME: &'static CStr = c"…";`.
+/// Names of directives and of variables in the code: `const NAME: &'static CStr = c"…";`, `Id = c"…" => id,`.
 fn of_code() -> (BTreeSet<String>, BTreeSet<String>) {
     let mut files = Vec::new();
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
     let name = |line: &str| {
-        let rest = line.trim().strip_prefix("const NAME: &'static CStr = c\"")?;
-        Some(rest.split('"').next()?.to_owned())
+        let (name, rest) = line.split_once(" = c\"")?;
+        let is_one = name.contains("const NAME: &'static CStr") || rest.contains("\" => ");
+        is_one.then(|| rest.split('"').next().map(str::to_owned))?
     };
     let texts: Vec<_> = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
     let names = texts.iter().flat_map(|text| text.lines().filter_map(name));

@@ -5,6 +5,7 @@ mod covers;
 mod credentials;
 mod every;
 mod followed;
+mod headers;
 mod jwt;
 mod lookup;
 mod repeated;
@@ -21,8 +22,8 @@ pub use credentials::{
 pub use every::each;
 pub(crate) use every::each_spelling;
 pub use followed::{
-    Class, Followed, Issued, Principal, each_brought, each_issued, followed_cookie, principal,
-    session_of_token, user_of_token,
+    Class, Followed, Issued, Principal, each_brought, each_brought_cookie, each_issued,
+    followed_cookie, principal, session_of_token, user_of_token,
 };
 pub use jwt::find_token;
 pub use lookup::{find, find_if};

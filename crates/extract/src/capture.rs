@@ -147,10 +147,11 @@ impl Capture {
 
     /// Decodes a request's body as its `Content-Encoding` says, once. What cannot be decoded here is left
     /// alone: neither read by points nor exported, since nobody could say what is hidden in it.
-    pub fn decode_request(&mut self, encoding: &[u8], limit: usize) {
+    pub fn decode_request<'e>(&mut self, encoding: impl FnOnce() -> &'e [u8], limit: usize) {
         if self.bytes.is_empty() || std::mem::replace(&mut self.decoded, true) {
             return;
         }
+        let encoding = encoding();
         if is_identity(encoding) {
         } else if is_gzip(encoding) {
             self.gunzip(limit);
@@ -165,10 +166,11 @@ impl Capture {
     /// Decodes a response's body. Its header does not tell what passed here: NGINX's own `gzip` sets it
     /// when it compresses what has passed, and `gunzip` takes it away. The bytes do: no JSON text begins
     /// as gzip does (RFC 1952, 2.3.1; RFC 8259, 2), nor as zlib does.
-    pub fn decode_response(&mut self, encoding: &[u8], limit: usize) {
+    pub fn decode_response<'e>(&mut self, encoding: impl FnOnce() -> &'e [u8], limit: usize) {
         if self.bytes.is_empty() || std::mem::replace(&mut self.decoded, true) {
             return;
         }
+        let encoding = encoding();
         if self.bytes.starts_with(&GZIP_MAGIC) {
             self.gunzip(limit);
         } else if is_identity(encoding) || begins_as_json(&self.bytes) {
@@ -384,16 +386,16 @@ mod tests {
         for (encoding, bytes) in [(&b"gzip"[..], &gzip), (b"x-gzip", &gzip), (b"deflate", &zlib)] {
             let mut capture = Capture::default();
             capture.take(chunks(&[bytes]), 1024);
-            capture.decode_request(encoding, 1024);
+            capture.decode_request(|| encoding, 1024);
             assert_eq!(seen(&capture), Some((long.clone(), true)));
             let mut cut = Capture::default();
             cut.take(chunks(&[bytes]), 1024);
-            cut.decode_request(encoding, 20);
+            cut.decode_request(|| encoding, 20);
             assert_eq!(seen(&cut), Some((long[..20].to_vec(), false)));
         }
         let mut unknown = Capture::default();
         unknown.take(chunks(&[&gzip]), 1024);
-        unknown.decode_request(b"br", 1024);
+        unknown.decode_request(|| b"br", 1024);
         assert_eq!(seen(&unknown), None);
         assert_eq!(unknown.undetected(), Some(Unread::Encoding));
     }
@@ -425,7 +427,7 @@ mod tests {
         // NGINX's `gzip` has set the header since the bytes passed.
         let mut plain = Capture::default();
         plain.take_response(chunks(&[JSON]), 64, head(b"application/json"));
-        plain.decode_response(b"gzip", 64);
+        plain.decode_response(|| b"gzip", 64);
         assert_eq!(seen(&plain), Some((JSON.to_vec(), true)));
     }
 }

@@ -1,9 +1,66 @@
 //! Cookies, as servers read them.
 
+use std::cell::OnceCell;
+
+use smallvec::SmallVec;
+
 /// Name and value of each pair of a `Cookie` header (RFC 6265, 4.2.1), in order. Quotes around a value
 /// are stripped; what has no `=` is skipped.
 pub fn pairs(header: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     Split { rest: Some(header) }.filter_map(pair)
+}
+
+/// Most cookies of a request that [`CookieList`] keeps.
+const MAX_KEPT: usize = 64;
+
+/// Name and value.
+type Pair<'v> = (&'v [u8], &'v [u8]);
+
+/// The cookies of a request, taken apart when somebody asks for the first time; where there are very many, each time.
+#[derive(Default)]
+pub struct CookieList<'v>(OnceCell<Option<SmallVec<[Pair<'v>; 8]>>>);
+
+impl<'v> CookieList<'v> {
+    /// Calls `each` with name and value of every cookie in `headers`, the request's, until it returns `false`.
+    pub fn each<'a, H: Iterator<Item = Pair<'v>>>(
+        &'a self,
+        headers: impl Fn() -> H,
+        each: &mut dyn FnMut(&'a [u8], &'a [u8]) -> bool,
+    ) {
+        let kept = self.0.get_or_init(|| {
+            let mut kept = SmallVec::new();
+            let fits = each_in(headers(), |name, value| {
+                kept.push((name, value));
+                kept.len() <= MAX_KEPT
+            });
+            fits.then_some(kept)
+        });
+        match kept {
+            Some(kept) => kept.iter().all(|(name, value)| each(name, value)),
+            #[expect(
+                clippy::redundant_closure,
+                reason = "it makes the lifetime of a cookie shorter"
+            )]
+            None => each_in(headers(), |name, value| each(name, value)),
+        };
+    }
+}
+
+/// Whether `each` returned `true` for all.
+fn each_in<'v>(
+    headers: impl Iterator<Item = Pair<'v>>,
+    mut each: impl FnMut(&'v [u8], &'v [u8]) -> bool,
+) -> bool {
+    for (name, value) in headers {
+        if name.eq_ignore_ascii_case(b"cookie") {
+            for (name, value) in pairs(value) {
+                if !each(name, value) {
+                    return false;
+                }
+            }
+        }
+    }
+    true
 }
 
 /// Name and value of a `Set-Cookie` header, without its attributes (RFC 6265, 5.2).
@@ -22,7 +79,7 @@ impl<'h> Iterator for Split<'h> {
     #[inline]
     fn next(&mut self) -> Option<&'h [u8]> {
         let rest = self.rest?;
-        match memchr::memchr(b';', rest) {
+        match find(b';', rest) {
             Some(at) => {
                 self.rest = Some(&rest[at + 1..]);
                 Some(&rest[..at])
@@ -35,8 +92,18 @@ impl<'h> Iterator for Split<'h> {
     }
 }
 
+/// Where the byte is first, most likely soon: `memchr` pays off later.
+#[inline]
+fn find(byte: u8, text: &[u8]) -> Option<usize> {
+    let (near, far) = text.split_at(text.len().min(NEAR));
+    near.iter().position(|it| *it == byte).or_else(|| Some(NEAR + memchr::memchr(byte, far)?))
+}
+
+/// Bytes that are looked at one by one.
+const NEAR: usize = 16;
+
 fn pair(piece: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = memchr::memchr(b'=', piece)?;
+    let at = find(b'=', piece)?;
     let (name, value) = (piece[..at].trim_ascii(), piece[at + 1..].trim_ascii());
     let value = match value {
         [b'"', inner @ .., b'"'] => inner,

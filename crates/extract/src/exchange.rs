@@ -1,5 +1,6 @@
 //! What a point can see: one request and, later, its response.
 
+use super::cookie;
 use super::json_types::JsonTypes;
 use super::media_type::MediaType;
 
@@ -87,6 +88,18 @@ pub trait Exchange {
     /// that keeps pointers to known headers answers faster.
     fn header<'a>(&'a self, side: Side, lower_case_name: &[u8]) -> Option<&'a [u8]> {
         find_header(self, side, lower_case_name)
+    }
+
+    /// Calls `each` with name and value of every cookie of the request, over all `Cookie` headers (RFC 9113, 8.2.3
+    /// allows several) and in their order, until it returns `false`.
+    fn cookies<'a>(&'a self, each: &mut dyn FnMut(&'a [u8], &'a [u8]) -> bool) {
+        let mut goes_on = true;
+        self.headers(Side::Request, &mut |name, value| {
+            if name.eq_ignore_ascii_case(b"cookie") {
+                goes_on = cookie::pairs(value).all(|(name, value)| each(name, value));
+            }
+            goes_on
+        });
     }
 
     /// Request method, as the client sent it.

@@ -124,15 +124,15 @@ fn header_like<'v, X: Exchange + ?Sized>(exchange: &'v X, begin: &[u8]) -> Optio
     found
 }
 
-/// The first cookie of that kind over all `Cookie` headers (RFC 9113, 8.2.3 allows several).
+/// The first cookie of that kind.
 fn request_cookie<X: Exchange + ?Sized>(
     exchange: &X,
     is_wanted: impl Fn(&[u8]) -> bool,
 ) -> Option<&[u8]> {
     let mut found = None;
-    exchange.headers(Side::Request, &mut |name, value| {
-        if name.eq_ignore_ascii_case(b"cookie") {
-            found = cookie::pairs(value).find(|(name, _)| is_wanted(name)).map(|(_, value)| value);
+    exchange.cookies(&mut |name, value| {
+        if is_wanted(name) {
+            found = Some(value);
         }
         found.is_none()
     });

@@ -5,6 +5,8 @@
 //! and arguments. The line itself is never changed (`$request`); over HTTP/2 and HTTP/3 NGINX writes one. Of a line
 //! that it refuses, as `GET /../../etc/passwd`, NGINX keeps nothing else.
 
+use memchr::{memchr, memchr2};
+
 /// A request line in parts (RFC 9112, 3). Parts that are not there are empty.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RequestLine<'l> {
@@ -24,27 +26,23 @@ pub struct RequestLine<'l> {
 impl<'l> RequestLine<'l> {
     /// Of a line without its end. One that does not begin with a token and a target has no parts.
     pub fn parse(line: &'l [u8]) -> Self {
-        let mut words = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
-        let (Some(method), Some(target)) = (words.next(), words.next()) else {
-            return Self::default();
-        };
-        let is_token =
-            |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-        if !method.iter().all(is_token) {
+        let (method, rest) = short_word(line);
+        let rest = without_spaces(rest);
+        let (target, rest) = rest.split_at(memchr(b' ', rest).unwrap_or(rest.len()));
+        if target.is_empty() || !method.iter().all(|byte| IS_TOKEN[usize::from(*byte)]) {
             return Self::default();
         }
-        let protocol = words.next().filter(|word| word.starts_with(b"HTTP/")).unwrap_or_default();
+        let (version, _) = short_word(rest);
+        let protocol = if version.starts_with(b"HTTP/") { version } else { b"" };
         Self { method, protocol, ..Self::of_target(target) }
     }
 
     /// Of a target alone.
     pub fn of_target(target: &'l [u8]) -> Self {
-        let target = before(target, |byte| byte == b'#').unwrap_or(target);
+        let target = before(target, memchr(b'#', target)).unwrap_or(target);
         let (origin, rest) = target.split_at(origin_len(target));
-        let (path, query) = match before(rest, |byte| byte == b'?') {
-            Some(path) => (path, rest.get(path.len() + 1..).unwrap_or_default()),
-            None => (rest, &b""[..]),
-        };
+        let path = before(rest, memchr(b'?', rest)).unwrap_or(rest);
+        let query = rest.get(path.len() + 1..).unwrap_or_default();
         let path = if path.is_empty() && has_scheme(origin) { b"/" } else { path };
         Self { origin, path, query, ..Self::default() }
     }
@@ -57,17 +55,45 @@ fn origin_len(target: &[u8]) -> usize {
     }
     let authority = target.windows(3).position(|three| three == b"://").map_or(0, |at| at + 3);
     let rest = target.get(authority..).unwrap_or_default();
-    before(rest, |byte| matches!(byte, b'/' | b'?')).map_or(target.len(), |it| authority + it.len())
+    memchr2(b'/', b'?', rest).map_or(target.len(), |at| authority + at)
 }
 
 fn has_scheme(origin: &[u8]) -> bool {
     origin.windows(3).any(|three| three == b"://")
 }
 
-/// What stands before the first such byte, if there is one.
-fn before(text: &[u8], is: impl Fn(u8) -> bool) -> Option<&[u8]> {
-    text.get(..text.iter().position(|byte| is(*byte))?)
+/// The first word of a text, and what follows it. Words are separated by spaces; this one is not long.
+fn short_word(text: &[u8]) -> (&[u8], &[u8]) {
+    let text = without_spaces(text);
+    text.split_at(text.iter().position(|byte| *byte == b' ').unwrap_or(text.len()))
 }
+
+fn without_spaces(text: &[u8]) -> &[u8] {
+    let spaces = text.iter().position(|byte| *byte != b' ').unwrap_or(text.len());
+    text.get(spaces..).unwrap_or_default()
+}
+
+/// What stands before a place, if there is one.
+fn before(text: &[u8], at: Option<usize>) -> Option<&[u8]> {
+    text.get(..at?)
+}
+
+/// Characters of a token (RFC 9110, 5.6.2).
+static IS_TOKEN: [bool; 256] = {
+    let mut is_token = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        is_token[byte as usize] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let marks = b"!#$%&'*+-.^_`|~";
+    let mut at = 0;
+    while at < marks.len() {
+        is_token[marks[at] as usize] = true;
+        at += 1;
+    }
+    is_token
+};
 
 #[cfg(test)]
 mod tests {

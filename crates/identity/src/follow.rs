@@ -113,6 +113,9 @@ impl Follow<'_> {
         exchange: &X,
         base: &dyn Fn() -> SessionId,
     ) -> Option<SessionId> {
+        if self.handle.links().is_empty() {
+            return None;
+        }
         let link = match key.point.source() {
             // What was issued is the cookie, whatever the point makes of it.
             PointSource::Cookie(_) | PointSource::CookieLike(_) => {
@@ -122,10 +125,9 @@ impl Follow<'_> {
                     PointSource::CookieLike(begin) => name.starts_with(begin),
                     _ => false,
                 };
-                builtin::each_brought(exchange, self.tokens, &mut |cookie, followed| {
-                    if link.is_none() && is_wanted(cookie) {
-                        link = self.here(self.key_of(&followed), base).link;
-                    }
+                builtin::each_brought_cookie(exchange, &is_wanted, &mut |followed| {
+                    link = self.here(self.key_of(&followed), base).link;
+                    link.is_none()
                 });
                 link
             }

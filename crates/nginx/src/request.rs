@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::ptr;
 
-use api_sessions_extract::RequestLine;
+use api_sessions_extract::{RequestLine, builtin};
 use ngx::ffi::{
     NGX_HTTP_PUT, NGX_HTTP_SATISFY_ANY, ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t,
     ngx_http_core_module, ngx_http_core_srv_conf_t, ngx_http_request_t, ngx_http_upstream_state_t,
@@ -209,6 +209,14 @@ impl<'r> Request<'r> {
             unsafe { (bytes(&self.get().unparsed_uri), bytes(&self.get().http_protocol)) };
         let method = self.current_method();
         RequestLine { method, protocol, ..RequestLine::of_target(target) }
+    }
+
+    /// Its method is one of those whose bodies are looked at for tokens.
+    #[inline]
+    pub fn may_carry_tokens(self) -> bool {
+        // The first letter of the line tells most that are not.
+        let is_another = matches!(self.sent_line().first(), Some(b'A'..=b'O' | b'Q'..=b'Z'));
+        !is_another && builtin::may_carry_tokens(self.line().method)
     }
 
     /// `$request` (`ngx_http_variable_request_line`).

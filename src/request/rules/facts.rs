@@ -13,9 +13,9 @@ use crate::request::view::View;
 /// Parameters of a request that are compared with those in another place of it.
 const MAX_COMPARED: usize = 64;
 
-pub(super) struct NodeFacts<'f> {
+pub(super) struct NodeFacts<'f, 'v> {
     pub(super) r: Request<'f>,
-    pub(super) view: &'f View<'f>,
+    pub(super) view: &'f View<'v>,
     pub(super) scratch: &'f RefCell<Scratch>,
     /// As the client meant it.
     pub(super) path: &'f [u8],
@@ -37,7 +37,7 @@ pub(super) struct End<'f> {
     pub(super) time_ms: u64,
 }
 
-impl Facts for NodeFacts<'_> {
+impl Facts for NodeFacts<'_, '_> {
     fn method(&self) -> &[u8] {
         self.view.method()
     }

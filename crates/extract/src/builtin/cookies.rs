@@ -2,13 +2,11 @@
 
 use super::jwt;
 use super::lookup::take;
-use super::table::{BY_FIRST_LETTER, Entry, Rule, TABLE};
+use super::table::{BY_FIRST_LETTER, BY_LENGTH, Entry, MAX_NAME_BYTES, Rule, TABLE};
 use super::value::{has_length, is_placeholder, stable_part};
 use crate::json::{self, Step};
-use crate::{Exchange, Scratch, Side, cookie, decode_base64};
+use crate::{Exchange, Scratch, decode_base64};
 
-/// Longest cookie name that is compared, bytes.
-pub(super) const MAX_NAME_BYTES: usize = 96;
 /// Most cookies of a request that are looked at.
 const MAX_COOKIES: usize = 256;
 
@@ -18,17 +16,9 @@ pub(super) fn each_cookie<'x, X: Exchange + ?Sized>(
     each: &mut dyn FnMut(&'x [u8], &'x [u8]) -> bool,
 ) {
     let mut left = MAX_COOKIES;
-    exchange.headers(Side::Request, &mut |name, value| {
-        if name.eq_ignore_ascii_case(b"cookie") {
-            for (name, value) in cookie::pairs(value).take(left) {
-                left -= 1;
-                if !each(name, value) {
-                    left = 0;
-                    break;
-                }
-            }
-        }
-        left > 0
+    exchange.cookies(&mut |name, value| {
+        left -= 1;
+        each(name, value) && left > 0
     });
 }
 
@@ -37,7 +27,7 @@ pub(super) fn each_cookie<'x, X: Exchange + ?Sized>(
 pub(super) fn entry_of(name: &[u8]) -> Option<(usize, usize)> {
     let bare = without_prefix(name);
     let first = bare.first()?.to_ascii_lowercase();
-    let mut places = *BY_FIRST_LETTER.get(usize::from(first))?;
+    let mut places = BY_FIRST_LETTER.get(usize::from(first))? & BY_LENGTH.get(bare.len())?;
     if places == 0 {
         return None;
     }
@@ -94,6 +84,8 @@ pub(super) struct Cookies<'x> {
     /// Of each other entry the one that counts.
     others: Vec<Kept<'x>>,
     pair: [Option<&'x [u8]>; 2],
+    /// Places of all these entries.
+    places: u128,
     /// Some look like a JWT, or hold one.
     have_jwt: bool,
 }
@@ -112,6 +104,7 @@ impl<'x> Cookies<'x> {
         self.have_jwt |= jwt::is_shaped(value) || value.starts_with(WRAPPED);
         let Some((at, place)) = entry_of(name) else { return };
         let Some(entry) = TABLE.get(at) else { return };
+        self.places |= 1 << at;
         if let Rule::CookiePair(..) = entry.rule {
             if let Some(slot) = self.pair.get_mut(place) {
                 slot.get_or_insert(value);
@@ -149,6 +142,11 @@ impl<'x> Cookies<'x> {
         found.push(b':');
         found.extend_from_slice(two);
         has_length(found)
+    }
+
+    /// Places in the table of the entries that have a cookie: a bit for each.
+    pub(super) fn places(&self) -> u128 {
+        self.places
     }
 
     pub(super) fn may_have_jwt(&self) -> bool {

@@ -128,7 +128,7 @@ fn holds(name: &[u8], part: &[u8]) -> bool {
 
 /// A cookie of that name is known to hold state, as a whole or in pieces.
 pub(super) fn holds_state_by_name(name: &[u8]) -> bool {
-    let mut buffer = [0; super::cookies::MAX_NAME_BYTES];
+    let mut buffer = [0; super::table::MAX_NAME_BYTES];
     let bare = without_prefix(name);
     let Some(lower) = buffer.get_mut(..bare.len()) else { return false };
     lower.copy_from_slice(bare);

@@ -84,6 +84,18 @@ pub fn each_brought<X: Exchange + ?Sized>(
     }
 }
 
+/// Hands out the cookies of a request whose names are wanted, as [`each_brought`] does, until `take` returns `false`.
+pub fn each_brought_cookie<X: Exchange + ?Sized>(
+    exchange: &X,
+    is_wanted: &dyn Fn(&[u8]) -> bool,
+    take: &mut dyn FnMut(Followed<'_>) -> bool,
+) {
+    let mut buffer = Vec::new();
+    each_cookie(exchange, &mut |name, value| {
+        !is_wanted(name) || followed_cookie(name, value, &mut buffer).is_none_or(&mut *take)
+    });
+}
+
 /// Hands out what an answer issues, at `now_s` (seconds since 1970): `Set-Cookie`, `Mcp-Session-Id`, and
 /// `;jsessionid=` in `Location`; `with_tokens`, those in its JSON too.
 pub fn each_issued<X: Exchange + ?Sized>(

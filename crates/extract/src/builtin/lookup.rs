@@ -1,15 +1,20 @@
 //! Finding the first entry that yields a value.
 
+use std::cell::OnceCell;
+
+use memchr::memchr;
+
 use super::cookies::Cookies;
+use super::headers::Headers;
 use super::jwt;
-use super::table::{Entry, Group, Rule, TABLE};
+use super::table::{Entry, Group, Reads, Rule, TABLE, leading_cookies, places_of};
 use super::value::{identifies, is_placeholder, stable_part};
 use crate::{Exchange, Scratch, Side, decode_base64, percent, query, strip_scheme};
 
 /// Schemes of `Authorization` whose credentials may be opaque tokens.
 const TOKEN_SCHEMES: &[&[u8]] = &[b"bearer", b"token", b"jwt", b"dpop"];
 /// Headers that may carry a JWT beside `Authorization`.
-const TOKEN_HEADERS: &[&[u8]] = &[b"x-access-token", b"x-auth-token"];
+const TOKEN_HEADERS: &[&str] = &["x-access-token", "x-auth-token"];
 
 /// Writes the value of the first entry that yields one to `found`.
 pub fn find<X: Exchange + ?Sized>(
@@ -28,20 +33,74 @@ pub fn find_if<X: Exchange + ?Sized>(
     accept: &mut dyn FnMut(&'static Entry, &[u8]) -> bool,
 ) -> Option<&'static Entry> {
     let cookies = Cookies::collect(exchange);
-    TABLE.iter().enumerate().find_map(|(at, entry)| {
-        found.clear();
-        let hit = match entry.rule {
+    let parts = Parts { exchange, cookies, headers: OnceCell::new() };
+    const LEADING: u128 = leading_cookies();
+    parts
+        .find_in(parts.cookies.places() & LEADING, scratch, found, accept)
+        .or_else(|| parts.find_in(parts.places() & !LEADING, scratch, found, accept))
+}
+
+/// The parts of a request that the set reads.
+struct Parts<'x, X: Exchange + ?Sized> {
+    exchange: &'x X,
+    cookies: Cookies<'x>,
+    headers: OnceCell<Headers<'x>>,
+}
+
+impl<'x, X: Exchange + ?Sized> Parts<'x, X> {
+    fn headers(&self) -> &Headers<'x> {
+        self.headers.get_or_init(|| Headers::collect(self.exchange))
+    }
+
+    /// Places in the table of the entries whose part is there: a bit for each.
+    fn places(&self) -> u128 {
+        let has_headers = !self.headers().is_empty();
+        let has_authorization = authorization(self.exchange).is_some();
+        let of = |is_there: bool, places: u128| if is_there { places } else { 0 };
+        let jwt = has_headers || has_authorization || self.cookies.may_have_jwt();
+        self.cookies.places()
+            | of(has_headers, const { places_of(Reads::Header) })
+            | of(has_authorization, const { places_of(Reads::Authorization) })
+            | of(jwt, const { places_of(Reads::Jwt) })
+            | of(memchr(b';', self.exchange.path()).is_some(), const { places_of(Reads::Path) })
+            | of(!self.exchange.query().is_empty(), const { places_of(Reads::Query) })
+    }
+
+    /// The first entry of these places that yields a value.
+    fn find_in(
+        &self,
+        mut places: u128,
+        scratch: &mut Scratch,
+        found: &mut Vec<u8>,
+        accept: &mut dyn FnMut(&'static Entry, &[u8]) -> bool,
+    ) -> Option<&'static Entry> {
+        while places != 0 {
+            let at = places.trailing_zeros() as usize;
+            places &= places - 1;
+            found.clear();
+            let entry = TABLE.get(at)?;
+            if self.read(at, entry, scratch, found) && accept(entry, found) {
+                return Some(entry);
+            }
+        }
+        None
+    }
+
+    /// Writes the value of one entry to `found`.
+    fn read(&self, at: usize, entry: &Entry, scratch: &mut Scratch, found: &mut Vec<u8>) -> bool {
+        let Self { exchange, cookies, .. } = self;
+        match entry.rule {
             Rule::CookiePair(..) => cookies.take_pair(found),
             Rule::Cookie(_)
             | Rule::CookieExcept { .. }
             | Rule::CookieExact(_)
             | Rule::CookieLike { .. } => cookies.take(at, scratch, found),
-            Rule::Header(name) => take(exchange.header(Side::Request, name.as_bytes()), found),
-            Rule::JwtSid => jwt_in(exchange, &cookies, |token| jwt::sid(token, scratch, found)),
-            Rule::JwtSub => jwt_in(exchange, &cookies, |token| jwt::sub(token, scratch, found)),
-            Rule::OpaqueAuthorization => take(authorization(exchange).and_then(opaque), found),
-            Rule::ApiKeyAuthorization => take(authorization(exchange).and_then(api_key), found),
-            Rule::BasicUser => authorization(exchange)
+            Rule::Header(name) => take(self.headers().get(name), found),
+            Rule::JwtSid => jwt_in(*exchange, cookies, |token| jwt::sid(token, scratch, found)),
+            Rule::JwtSub => jwt_in(*exchange, cookies, |token| jwt::sub(token, scratch, found)),
+            Rule::OpaqueAuthorization => take(authorization(*exchange).and_then(opaque), found),
+            Rule::ApiKeyAuthorization => take(authorization(*exchange).and_then(api_key), found),
+            Rule::BasicUser => authorization(*exchange)
                 .is_some_and(|value| basic_user(value, &mut scratch.output, found)),
             Rule::PathParameter(name) => {
                 // As a cookie of that name: where a client takes none, it is the same session.
@@ -54,9 +113,8 @@ pub fn find_if<X: Exchange + ?Sized>(
                 let raw = query::find(exchange.query(), name.as_bytes(), 0);
                 take(raw.and_then(|raw| percent::decode(raw, true, &mut scratch.output)), found)
             }
-        };
-        (hit && accept(entry, found)).then_some(entry)
-    })
+        }
+    }
 }
 
 impl Entry {
@@ -146,12 +204,11 @@ pub(super) fn each_token_header<X: Exchange + ?Sized>(
     if first.is_some_and(|token| !each(token)) {
         return;
     }
-    for name in TOKEN_HEADERS {
-        if let Some(value) = exchange.header(Side::Request, name) {
-            let token = token(value.trim_ascii());
-            if jwt::is_shaped(token) && !each(token) {
-                return;
-            }
+    let headers = Headers::collect(exchange);
+    for value in TOKEN_HEADERS.iter().filter_map(|name| headers.get(name)) {
+        let token = token(value);
+        if jwt::is_shaped(token) && !each(token) {
+            return;
         }
     }
 }

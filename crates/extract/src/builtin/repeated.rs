@@ -1,7 +1,7 @@
 //! Two cookies of one name: the first counts, and that there was another is counted.
 
-use super::cookies::{MAX_NAME_BYTES, each_cookie, without_prefix};
-use super::table::Entry;
+use super::cookies::{each_cookie, without_prefix};
+use super::table::{Entry, MAX_NAME_BYTES};
 use crate::Exchange;
 
 /// Whether the cookie that `entry` was found in is there more than once. Asked only once a session was

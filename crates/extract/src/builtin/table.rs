@@ -1,5 +1,8 @@
 //! The set itself: one line a name, in the order in which they are tried.
 
+/// Longest cookie name that is compared, bytes.
+pub(super) const MAX_NAME_BYTES: usize = 96;
+
 /// Why an entry stands where it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
@@ -82,13 +85,40 @@ pub enum Rule {
     Query(&'static str),
 }
 
+/// What part of a request an entry reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Reads {
+    Cookies,
+    Header,
+    /// JWTs in headers and cookies.
+    Jwt,
+    Authorization,
+    Path,
+    Query,
+}
+
 impl Rule {
+    pub(super) const fn reads(self) -> Reads {
+        match self {
+            Cookie(_)
+            | CookieExcept { .. }
+            | CookieExact(_)
+            | CookieLike { .. }
+            | CookiePair(..) => Reads::Cookies,
+            Header(_) => Reads::Header,
+            Rule::JwtSid | Rule::JwtSub => Reads::Jwt,
+            Rule::OpaqueAuthorization | Rule::ApiKeyAuthorization | Rule::BasicUser => {
+                Reads::Authorization
+            }
+            Rule::PathParameter(_) => Reads::Path,
+            Query(_) => Reads::Query,
+        }
+    }
+
     /// Whether it is about cookies by name.
     pub(super) fn is_cookie(self) -> bool {
-        matches!(
-            self,
-            Cookie(_) | CookieExcept { .. } | CookieExact(_) | CookieLike { .. } | CookiePair(..)
-        )
+        self.reads() == Reads::Cookies
     }
 
     /// Which of the rule's cookies has that name, which comes in lower case too: of a pair 0 or 1, else 0.
@@ -210,8 +240,56 @@ const ENTRIES: &[Entry] = &[
     entry(Group::Client, "Authorization: Basic", Rule::BasicUser),
 ];
 
+/// Places of the entries with such a rule: a bit for each.
+pub(super) const fn places_of(reads: Reads) -> u128 {
+    let (mut places, mut at) = (0, 0);
+    while at < ENTRIES.len() {
+        if ENTRIES[at].rule.reads() as u8 == reads as u8 {
+            places |= 1 << at;
+        }
+        at += 1;
+    }
+    places
+}
+
+/// Places of the entries in front of the first that reads anything but cookies.
+pub(super) const fn leading_cookies() -> u128 {
+    let mut at = 0;
+    while matches!(ENTRIES[at].rule.reads(), Reads::Cookies) {
+        at += 1;
+    }
+    (1 << at) - 1
+}
+
 /// For each first letter of a cookie's lower-case name, the entries that it may be: a bit for each place.
 pub(super) static BY_FIRST_LETTER: [u128; 256] = by_first_letter();
+
+/// For each length of a cookie's name, the entries that it may be: a bit for each place.
+pub(super) static BY_LENGTH: [u128; MAX_NAME_BYTES + 1] = by_length();
+
+const fn by_length() -> [u128; MAX_NAME_BYTES + 1] {
+    let mut index = [0; MAX_NAME_BYTES + 1];
+    let mut length = 0;
+    while length < index.len() {
+        let mut at = 0;
+        while at < ENTRIES.len() {
+            let fits = match ENTRIES[at].rule {
+                Cookie(name) | CookieExcept { name, .. } | CookieExact(name) => {
+                    name.len() == length
+                }
+                CookiePair(one, two) => one.len() == length || two.len() == length,
+                CookieLike { .. } => true,
+                _ => false,
+            };
+            if fits {
+                index[length] |= 1 << at;
+            }
+            at += 1;
+        }
+        length += 1;
+    }
+    index
+}
 
 const fn by_first_letter() -> [u128; 256] {
     assert!(ENTRIES.len() <= 128);
