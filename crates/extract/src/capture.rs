@@ -406,11 +406,11 @@ mod tests {
             "\u{feff}{\"user\":\"anna\"}".encode_utf16().flat_map(u16::to_le_bytes).collect();
         let mut request = Capture::default();
         request.take(chunks(&[&wide[..5], &wide[5..]]), 64);
-        request.decode_request(b"", 64);
+        request.decode_request(|| b"", 64);
         assert_eq!(seen(&request), Some((JSON.to_vec(), true)));
         let mut response = Capture::default();
         response.take_response(chunks(&[&wide]), 64, head(b"application/json"));
-        response.decode_response(b"", 64);
+        response.decode_response(|| b"", 64);
         assert_eq!(seen(&response), Some((JSON.to_vec(), true)));
     }
 
