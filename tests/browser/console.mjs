@@ -213,6 +213,22 @@ step("requests open in place with the keyboard alone", async () => {
   assert(page.url().includes("/sessions/"));
 });
 
+step("what changed in a session is told, and marked where it happened", async () => {
+  const walk = { cookie: "sid=walk-1", "user-agent": "Phone/1" };
+  await send(world.port, "/profile", { headers: walk });
+  await send(world.port, "/profile", { headers: { ...walk, "x-user": "carol" } });
+  await send(world.port, "/profile/2", { headers: { ...walk, "x-user": "carol", "user-agent": "curl/8" } });
+  const found = await eventually("it is stored", async () => { const all = await world.ask("/v1/sessions?user=carol"); return all.sessions[0]?.requests === 3 && all.sessions[0]; });
+  await page.goto(`${world.url}/sessions/${found.session}`);
+  const told = page.getByRole("region", { name: "What changed" });
+  assert.deepEqual(await told.locator(".change").allInnerTexts(), ["login carol", "new User-Agent"]);
+  assert((await told.innerText()).includes("curl/8 after Phone/1"), await told.innerText());
+  const row = page.getByRole("region", { name: "Requests" }).locator("tr", { hasText: "/profile/2" });
+  assert.equal(await row.locator(".change").innerText(), "new User-Agent");
+  assert.equal(await page.locator("svg.timeline rect.changes").count(), 2);
+  await look("changes-1280-light");
+});
+
 step("a malicious request shows its content as text, and what is hidden stays hidden", async () => {
   await page.goto(`${world.url}/?attack=any`);
   await page.locator("tbody tr:first-child a[href^='/sessions/']").click();

@@ -1,5 +1,6 @@
 //! The query API, one file per resource. The table of routes in `api-sessions-cloud` maps paths to handlers.
 
+pub mod changes;
 pub mod csv;
 pub mod denylist;
 pub mod endpoints;

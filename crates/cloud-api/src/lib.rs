@@ -10,6 +10,7 @@ pub mod address;
 pub mod aggregate;
 pub mod api;
 pub mod auth;
+pub mod changes;
 pub mod config;
 pub mod endpoints;
 pub mod error;

@@ -14,7 +14,7 @@ use utoipa::openapi::{
 use crate::guard::Audience;
 use crate::routes::table;
 use api_sessions_cloud_api::api::{
-    denylist, endpoints, facets, operation, parameters, requests, rules, sessions, users,
+    changes, denylist, endpoints, facets, operation, parameters, requests, rules, sessions, users,
 };
 use api_sessions_cloud_api::auth::Access;
 use api_sessions_cloud_api::error::ErrorBody;
@@ -36,6 +36,7 @@ use api_sessions_store::Role;
         sessions::list,
         sessions::detail,
         sessions::split,
+        changes::list,
         endpoints::list,
         endpoints::download,
         endpoints::export,

@@ -8,6 +8,7 @@
 
 mod activity_chart;
 pub mod assets;
+mod changes;
 pub mod denylist;
 mod destination;
 pub mod endpoints;

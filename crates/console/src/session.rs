@@ -6,10 +6,12 @@ use api_sessions_protocol::SessionId;
 use axum::extract::State;
 use maud::{Markup, html};
 
+use super::changes::{self as marked, Marks};
 use super::html::{duration, encoded, incomplete, page, short, size, time, visible};
 use super::{Viewer, filters, identity, links, sessions, timeline};
 use api_sessions_cloud_api::api::query::{MAX_LIMIT, RawQuery};
 use api_sessions_cloud_api::api::rules::denials::{self, Denied, RuleDenial};
+use api_sessions_cloud_api::changes;
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::{Path, Query};
 use api_sessions_cloud_api::state::AppState;
@@ -40,7 +42,7 @@ pub async fn open(
     Query(raw): Query<RawQuery>,
 ) -> Result<Markup, AppError> {
     let query = raw.requests(id.clone())?;
-    let (detail, known, requests, shown, (denied, by_rule)) = state
+    let (detail, known, requests, shown, (denied, by_rule), changes) = state
         .read(move |store| {
             let now = now_ms();
             let known = store.identity(&query.session)?;
@@ -52,7 +54,8 @@ pub async fn open(
             );
             let requests = store.requests(&query)?;
             let detail = store.session(&query.session)?;
-            Ok((detail, known, requests, store.requests(&whole)?, denied))
+            let changes = changes::find(store, &query.session)?;
+            Ok((detail, known, requests, store.requests(&whole)?, denied, changes))
         })
         .await?;
     let Some(detail) = detail else {
@@ -63,6 +66,7 @@ pub async fn open(
     let csv = viewer.link(&format!("/v1{path}/requests.csv"));
     let path = viewer.link(&path);
     let filtered = filters::parts(&raw);
+    let marks = Marks::new(&changes);
     Ok(page(
         "Session",
         "/",
@@ -73,8 +77,9 @@ pub async fn open(
             (facts(&viewer, &detail, denied.as_ref()))
             (identity::section(&viewer, &known))
             (actions(&viewer, &summary.session, denied.as_ref(), &by_rule))
-            (timeline::draw(&viewer, &shown.items))
+            (timeline::draw(&viewer, &shown.items, &marks))
             @if shown.next.is_some() { p.quiet { "The chart shows the first " (shown.items.len()) " requests." } }
+            (marked::section(&viewer, &changes))
             div.split {
                 aside aria-label="Statistics" { (figures(&detail, &path, &raw)) }
                 section {
@@ -82,7 +87,7 @@ pub async fn open(
                     (filters::chips(&path, &raw))
                     p { a href=(filters::address(&csv, &filtered)) { "CSV" } }
                     p.quiet.keys data-keys hidden { kbd { "j" } " " kbd { "k" } " move, " kbd { "Enter" } " opens, " kbd { "Esc" } " closes" }
-                    (table(&state, &viewer, &requests.items))
+                    (table(&state, &viewer, &requests.items, &marks))
                     nav.pages aria-label="Pages" {
                         @if !raw.cursor.is_empty() { a href=(filters::address(&path, &filtered)) { "First page" } }
                         @if let Some(next) = &requests.next {
@@ -197,7 +202,12 @@ fn figures(detail: &SessionDetail, path: &str, raw: &RawQuery) -> Markup {
     }
 }
 
-fn table(state: &AppState, viewer: &Viewer, requests: &[StoredRequest]) -> Markup {
+fn table(
+    state: &AppState,
+    viewer: &Viewer,
+    requests: &[StoredRequest],
+    marks: &Marks<'_>,
+) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Requests" data-requests { table {
             thead { tr {
@@ -207,7 +217,8 @@ fn table(state: &AppState, viewer: &Viewer, requests: &[StoredRequest]) -> Marku
                 @let outlier = state.baseline.outlier(record, &request.endpoint); tr {
                 td.time { (time(record.ts)) }
                 td { a data-request href=(viewer.link(&format!("/requests/{}", encoded(&record.id)))) { (short(&record.method, 20)) " " (short(&record.path, 120)) }
-                    @if let Some(host) = &record.host { br; span.quiet { (short(host, 60)) } } }
+                    @if let Some(host) = &record.host { br; span.quiet { (short(host, 60)) } }
+                    (marks.show(&record.id)) }
                 td.number.bad[record.status >= 400] { (record.status) }
                 td.number.bad[outlier.time_ms.is_some()] title=[outlier.time_ms.map(|typical| format!("typical here: {typical} ms"))] {
                     (record.time_ms) " ms" @if outlier.time_ms.is_some() { " ▲" } }

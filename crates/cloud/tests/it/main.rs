@@ -8,6 +8,7 @@ mod aliases;
 mod api;
 mod baseline;
 mod binary;
+mod changes;
 mod cluster;
 mod connections;
 mod console;

@@ -140,6 +140,20 @@ fn answers_are_as_described() {
         ("get", "/v1/sessions/{id}", "/v1/sessions/none".to_owned(), 404, String::new()),
         (
             "get",
+            "/v1/sessions/{id}/changes",
+            by_id("/v1/sessions/{id}/changes"),
+            200,
+            String::new(),
+        ),
+        (
+            "get",
+            "/v1/sessions/{id}/changes",
+            "/v1/sessions/none/changes".to_owned(),
+            404,
+            String::new(),
+        ),
+        (
+            "get",
             "/v1/sessions/{id}/requests",
             by_id("/v1/sessions/{id}/requests?limit=1"),
             200,

@@ -1,0 +1,230 @@
+//! What changed in a session: who and what sends its requests, what it is known by, and rules that fired.
+
+use std::net::IpAddr;
+
+use ahash::AHashSet;
+use api_sessions_protocol::Record;
+use api_sessions_store::{Page, RequestQuery, Store, StoreError, StoredRequest};
+use ipnet::IpNet;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Most requests of a session that are looked at: the oldest.
+pub const MAX_COMPARED: usize = 2000;
+
+/// Requests read at once.
+const PAGE: usize = 1000;
+
+/// What changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// An address in a network (IPv4 /24, IPv6 /48) that the session was not seen in before.
+    Network,
+    /// A `User-Agent` that it did not have before.
+    UserAgent,
+    /// A JA4 that it did not have before.
+    Ja4,
+    /// The first user.
+    Login,
+    /// Another user than before.
+    User,
+    /// A response issued a value that is an id of the session from now on.
+    Identifier,
+    /// A rule fired, or refused the request.
+    Rule,
+}
+
+/// A change, with the request where it shows first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Change {
+    /// Id of the request.
+    pub request: String,
+    /// Its start, ms since 1970.
+    pub ts: u64,
+    /// What changed.
+    pub kind: ChangeKind,
+    /// The value of the request before; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// The value from now on.
+    pub after: String,
+}
+
+/// The changes of a session.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Changes {
+    /// Changes, oldest first.
+    pub changes: Vec<Change>,
+    /// Requests that were compared: the oldest.
+    #[schema(maximum = 2000)]
+    pub compared: u64,
+    /// The session has more requests than were compared. Absent otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_cut: bool,
+    /// Days that could not be read completely: `2026-11-23`. Absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub incomplete: Vec<String>,
+}
+
+/// The changes of a session.
+///
+/// # Errors
+/// [`StoreError`]
+pub fn find(store: &dyn Store, session: &str) -> Result<Changes, StoreError> {
+    let mut query =
+        RequestQuery { session: session.to_owned(), limit: PAGE, ..RequestQuery::default() };
+    let mut seen = Seen::default();
+    let mut found = Changes::default();
+    while (found.compared as usize) < MAX_COMPARED {
+        let Page { items, next, incomplete } = store.requests(&query)?;
+        found.compared += items.len() as u64;
+        items.iter().for_each(|request| seen.compare(request, &mut found.changes));
+        found.incomplete = incomplete;
+        found.is_cut = next.is_some();
+        query.cursor = next;
+        if query.cursor.is_none() {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// What the requests so far had.
+#[derive(Default)]
+struct Seen {
+    networks: Values,
+    user_agents: Values,
+    ja4: Values,
+    user: Option<String>,
+    has_requests: bool,
+}
+
+#[derive(Default)]
+struct Values {
+    all: AHashSet<String>,
+    last: Option<String>,
+}
+
+impl Values {
+    /// The value before, where this one is new and not the first.
+    fn compare(&mut self, value: String) -> Option<String> {
+        let is_new = self.all.insert(value.clone());
+        self.last.replace(value).filter(|_| is_new)
+    }
+}
+
+/// The network of an address; of what is none, the text.
+fn network(ip: &str) -> String {
+    let Ok(address) = ip.parse::<IpAddr>() else { return ip.to_owned() };
+    let bits = if address.is_ipv4() { 24 } else { 48 };
+    IpNet::new(address, bits).map_or_else(|_| ip.to_owned(), |network| network.trunc().to_string())
+}
+
+impl Seen {
+    fn compare(&mut self, request: &StoredRequest, found: &mut Vec<Change>) {
+        let record: &Record<'_> = &request.record;
+        let mut add = |kind, before: Option<String>, after: &str| {
+            found.push(Change {
+                request: record.id.to_string(),
+                ts: record.ts,
+                kind,
+                before,
+                after: after.to_owned(),
+            });
+        };
+        let after = network(&record.ip);
+        if let Some(before) = self.networks.compare(after.clone()) {
+            add(ChangeKind::Network, Some(before), &after);
+        }
+        for (kind, seen, value) in [
+            (ChangeKind::UserAgent, &mut self.user_agents, &record.ua),
+            (ChangeKind::Ja4, &mut self.ja4, &record.ja4),
+        ] {
+            if let Some(value) = value
+                && let Some(before) = seen.compare(value.to_string())
+            {
+                add(kind, Some(before), value);
+            }
+        }
+        if let Some(user) = record.user.as_deref()
+            && self.user.as_deref() != Some(user)
+        {
+            match self.user.replace(user.to_owned()) {
+                Some(before) => add(ChangeKind::User, Some(before), user),
+                // A session that begins with a user was not seen without one.
+                None if self.has_requests => add(ChangeKind::Login, None, user),
+                None => {}
+            }
+        }
+        let issued = record.links.iter().filter(|link| link.reason != "demoted");
+        issued.for_each(|link| add(ChangeKind::Identifier, None, &link.session));
+        record.rules.iter().for_each(|rule| add(ChangeKind::Rule, None, &rule.name));
+        self.has_requests = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use api_sessions_protocol::{RuleHit, SessionLink};
+
+    use super::*;
+
+    fn request(
+        id: &'static str,
+        ip: &'static str,
+        ua: &'static str,
+        user: &'static str,
+    ) -> StoredRequest {
+        let record = Record {
+            id: id.into(),
+            ip: ip.into(),
+            ua: Some(ua.into()),
+            user: Some(user.into()).filter(|_| !user.is_empty()),
+            ..Record::default()
+        };
+        StoredRequest { record, endpoint: String::new(), has_content: false }
+    }
+
+    fn changes(requests: &[StoredRequest]) -> Vec<(String, ChangeKind, Option<String>, String)> {
+        let (mut seen, mut found) = (Seen::default(), Vec::new());
+        requests.iter().for_each(|request| seen.compare(request, &mut found));
+        found.into_iter().map(|one| (one.request, one.kind, one.before, one.after)).collect()
+    }
+
+    #[test]
+    fn what_is_new_is_a_change_and_what_was_there_before_is_none() {
+        let mut last = request("6", "192.0.2.1", "a", "bob");
+        last.record.rules =
+            vec![RuleHit { name: "walk".into(), count: 1, then: "mark".into(), enforced: true }];
+        let link = |session: &'static str, reason: &'static str| SessionLink {
+            session: session.into(),
+            reason: reason.into(),
+        };
+        last.record.links = vec![link("x", "login"), link("y", "demoted")];
+        let found = changes(&[
+            request("1", "192.0.2.1", "a", ""),
+            request("2", "192.0.2.200", "a", "ann"),
+            request("3", "2001:db8::1", "b", "ann"),
+            // Back, and forth again.
+            request("4", "192.0.2.9", "a", ""),
+            request("5", "2001:db8:0:7::1", "b", "ann"),
+            last,
+        ]);
+        let of = |id: &str, kind, before: Option<&str>, after: &str| {
+            (id.to_owned(), kind, before.map(str::to_owned), after.to_owned())
+        };
+        assert_eq!(
+            found,
+            [
+                of("2", ChangeKind::Login, None, "ann"),
+                of("3", ChangeKind::Network, Some("192.0.2.0/24"), "2001:db8::/48"),
+                of("3", ChangeKind::UserAgent, Some("a"), "b"),
+                of("6", ChangeKind::User, Some("ann"), "bob"),
+                of("6", ChangeKind::Identifier, None, "x"),
+                of("6", ChangeKind::Rule, None, "walk"),
+            ]
+        );
+        assert!(changes(&[request("1", "no address", "a", "ann")]).is_empty());
+    }
+}
