@@ -15,6 +15,9 @@ pub fn is_repeated<X: Exchange + ?Sized>(exchange: &X, entry: &Entry) -> bool {
     let mut repeated = false;
     each_cookie(exchange, &mut |name, _| {
         let name = without_prefix(name);
+        if !entry.rule.may_have_length(name.len()) {
+            return true;
+        }
         let mut buffer = [0; MAX_NAME_BYTES];
         let Some(lower) = buffer.get_mut(..name.len()) else { return true };
         lower.copy_from_slice(name);

@@ -116,6 +116,16 @@ impl Rule {
         }
     }
 
+    /// Whether a cookie whose name has that length may be one of the rule's.
+    pub(super) const fn may_have_length(self, length: usize) -> bool {
+        match self {
+            Cookie(name) | CookieExcept { name, .. } | CookieExact(name) => name.len() == length,
+            CookiePair(one, two) => one.len() == length || two.len() == length,
+            CookieLike { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Whether it is about cookies by name.
     pub(super) fn is_cookie(self) -> bool {
         self.reads() == Reads::Cookies
@@ -273,15 +283,7 @@ const fn by_length() -> [u128; MAX_NAME_BYTES + 1] {
     while length < index.len() {
         let mut at = 0;
         while at < ENTRIES.len() {
-            let fits = match ENTRIES[at].rule {
-                Cookie(name) | CookieExcept { name, .. } | CookieExact(name) => {
-                    name.len() == length
-                }
-                CookiePair(one, two) => one.len() == length || two.len() == length,
-                CookieLike { .. } => true,
-                _ => false,
-            };
-            if fits {
+            if ENTRIES[at].rule.may_have_length(length) {
                 index[length] |= 1 << at;
             }
             at += 1;
