@@ -167,6 +167,76 @@ step("refreshing can be paused", async () => {
   await page.getByRole("button", { name: "Refreshing – pause" }).waitFor();
 });
 
+step("a list does not move while it is read, and shows what is newer when asked", async () => {
+  await page.goto(world.url);
+  const rows = page.locator("tr[data-key]");
+  const refreshed = () => page.evaluate(() => new Promise((done) => {
+    document.addEventListener("refreshed", () => done(), { once: true });
+    const button = document.querySelector("[data-refresh]");
+    button.click();
+    button.click();
+  }));
+  await page.evaluate(() => document.querySelector("tr[data-key]:nth-child(4)").scrollIntoView());
+  const place = () => rows.nth(5).evaluate((row) => [row.dataset.key, row.getBoundingClientRect().top]);
+  const before = await place();
+  await send(world.port, "/late", { headers: { cookie: "sid=newcomer" } });
+  await send(world.port, "/late", { headers: { cookie: "sid=s-3", "x-user": "user-3" } });
+  await eventually("they are stored", async () => (await world.ask("/v1/sessions?endpoint=/late")).total === 2);
+  await refreshed();
+  assert.deepEqual(await place(), before);
+  const newer = page.getByRole("button", { name: "Show 1 newer session" });
+  await look("tail-1280-light");
+  await newer.focus();
+  await page.keyboard.press("Enter");
+  await newer.waitFor({ state: "detached" });
+  assert((await rows.first().innerText()).includes("/late"));
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.mouse.move(0, 0);
+  await send(world.port, "/late", { headers: { cookie: "sid=newcomer" } });
+  await eventually("it is stored", async () => (await world.ask("/v1/sessions?endpoint=/late&sort=-last_ts")).sessions[0].requests === 2);
+  await page.evaluate(() => document.activeElement.blur());
+  await refreshed();
+  assert.equal(await newer.count(), 0);
+  await page.getByRole("heading", { name: "15 sessions" }).waitFor();
+});
+
+step("times are those of the reader, with UTC on hover", async () => {
+  const cookies = await page.context().cookies();
+  const before = page;
+  page = await open({ timezoneId: "Asia/Kolkata" });
+  await page.context().addCookies(cookies);
+  await page.goto(world.url);
+  const first = page.locator("tbody time").first();
+  const { local, utc, at } = await first.evaluate((time) => ({ local: time.textContent, utc: time.title, at: time.dateTime }));
+  assert.equal(utc, `${at.slice(0, 19).replace("T", " ")} UTC`);
+  assert.equal(local, new Date(new Date(at).getTime() + 5.5 * 3600e3).toISOString().slice(0, 19).replace("T", " "));
+  assert((await text("thead")).includes("(GMT+5:30)"), await text("thead"));
+  await page.locator("tbody a[href^='/sessions/']").first().click();
+  await page.locator("a[data-request]").first().click();
+  const exact = page.locator("tr.opened time");
+  await eventually("what opens in place is local too", async () => (await exact.getAttribute("title"))?.endsWith(" UTC"));
+  await page.context().close();
+  page = before;
+});
+
+step("a view gets a name, and is forgotten", async () => {
+  await page.goto(`${world.url}/?user=anna&sort=-requests`);
+  const views = page.getByRole("navigation", { name: "Saved views" });
+  await views.getByText("Save this view").click();
+  await views.getByLabel("Name").fill("Anna <b>");
+  await page.keyboard.press("Enter");
+  const view = views.getByRole("link", { name: "Anna <b>" });
+  assert.equal(await view.getAttribute("aria-current"), "true");
+  await page.goto(world.url);
+  await look("views-1280-light");
+  await view.click();
+  await page.getByRole("heading", { name: "1 session", exact: true }).waitFor();
+  assert.equal(new URL(page.url()).search, "?user=anna&sort=-requests");
+  await views.getByRole("button", { name: "Forget the view Anna <b>" }).click();
+  assert.equal(await view.count(), 0);
+  await page.goto(`${world.url}/?sort=-requests`);
+});
+
 step("a session shows who it was and what they did; figures filter the list", async () => {
   await page.locator("tbody tr:first-child a[href^='/sessions/']").click();
   await page.getByRole("heading", { name: "Requests" }).waitFor();

@@ -132,7 +132,7 @@ pub(super) fn draw(all: &[Activity], from: u64, to: u64, list: &str, raw: &RawQu
                 }
                 @for (at, bar) in bars.bars.iter().enumerate() {
                     @let ts = bars.start + at as u64 * bars.step;
-                    a href=(interval(list, &bare, ts, ts + bars.step)) tabindex="-1" aria-hidden="true" {
+                    a href=(interval(list, &bare, ts, ts + bars.step)) tabindex="-1" aria-hidden="true" data-ts=(ts) {
                         title { (time(ts)) " UTC: " (bar.requests) " requests, " (bar.attacks) " attacks, " (bar.denied) " denied" }
                         rect.space x=(percent(bars.x(ts))) y=(TOP) width=(percent(width)) height=(HEIGHT) {}
                         (columns(bar, bars.x(ts), width, top))
@@ -149,7 +149,7 @@ pub(super) fn draw(all: &[Activity], from: u64, to: u64, list: &str, raw: &RawQu
                     @let x = bars.x(*ts);
                     line.axis x1=(percent(x)) x2=(percent(x)) y1=(TOP + HEIGHT) y2=(TOP + HEIGHT + 4.0) {}
                     @if (2.0..97.0).contains(&x) {
-                        text.tick.odd[at % 2 == 1] x=(percent(x)) y=(TOP + HEIGHT + BOTTOM - 4.0) { (label(*ts)) }
+                        text.tick.odd[at % 2 == 1] data-ts=(ts) x=(percent(x)) y=(TOP + HEIGHT + BOTTOM - 4.0) { (label(*ts)) }
                     }
                 }
             }

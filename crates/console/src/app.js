@@ -1,6 +1,5 @@
 "use strict";
-// Convenience for the Console: copying, refreshing, ordering, a preview; chart.js and requests.js follow it in the
-// same file. Every page works without it.
+// Convenience for the Console: copying, ordering, a preview; the other scripts follow it in the same file. Every page works without it.
 
 // Copy: elements with data-copy get a button.
 for (const element of document.querySelectorAll("[data-copy]")) {
@@ -21,47 +20,6 @@ for (const element of document.querySelectorAll("[data-copy]")) {
   });
   element.after(button);
 }
-
-// Refresh: reloads the elements with data-live periodically, until paused.
-const refresh = document.querySelector("[data-refresh]");
-if (refresh) {
-  const KEY = "api-sessions-paused";
-  let paused = localStorage.getItem(KEY) === "1";
-  const show = () => {
-    refresh.textContent = paused ? "Paused – refresh" : "Refreshing – pause";
-    refresh.setAttribute("aria-pressed", String(!paused));
-  };
-  refresh.hidden = false;
-  show();
-  refresh.addEventListener("click", () => {
-    paused = !paused;
-    localStorage.setItem(KEY, paused ? "1" : "0");
-    show();
-    if (!paused) load();
-  });
-  async function load() {
-    try {
-      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-      if (!answer.ok || answer.redirected) return;
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const fresh = page.querySelectorAll("[data-live]");
-      const title = page.querySelector("h1");
-      for (const [at, live] of document.querySelectorAll("[data-live]").entries()) {
-        if (!fresh[at] || live.contains(document.activeElement) || "dragging" in document.body.dataset) continue;
-        // What was unfolded stays so.
-        for (const open of live.querySelectorAll("details[open][data-keep]")) {
-          fresh[at].querySelector(`details[data-keep="${open.dataset.keep}"]`)?.setAttribute("open", "");
-        }
-        live.replaceChildren(...fresh[at].childNodes);
-      }
-      document.dispatchEvent(new Event("refreshed"));
-      if (title) document.querySelector("h1").textContent = title.textContent;
-    } catch { /* unreachable: the next refresh retries */ }
-  }
-  setInterval(() => { if (!paused && !document.hidden) load(); }, Number(refresh.dataset.refresh) * 1000);
-}
-const wait = document.querySelector("[data-refresh-page]");
-if (wait) setTimeout(() => location.reload(), Number(wait.dataset.refreshPage) * 1000);
 
 // Parameters: reorder by dragging or buttons, remove, add with a preview.
 const editor = document.querySelector("[data-parameters]");

@@ -14,6 +14,9 @@ pub async fn script() -> impl IntoResponse {
         [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")],
         concat!(
             include_str!("app.js"),
+            include_str!("refresh.js"),
+            include_str!("time.js"),
+            include_str!("views.js"),
             include_str!("chart.js"),
             include_str!("requests.js"),
             include_str!("rules.js")

@@ -4,7 +4,7 @@ use ahash::AHashMap;
 use maud::{Markup, html};
 
 use super::Viewer;
-use super::html::{encoded, short, time};
+use super::html::{encoded, moment, short};
 use api_sessions_cloud_api::changes::{Change, ChangeKind, Changes};
 
 /// Changes in the list on the page.
@@ -75,7 +75,7 @@ pub(super) fn section(viewer: &Viewer, changes: &Changes) -> Markup {
                 ol {
                     @for of_request in requests.iter().take(SHOWN) {
                         @if let Some(first) = of_request.first() { li {
-                            a href=(viewer.link(&format!("/requests/{}", encoded(&first.request)))) { (time(first.ts)) }
+                            a href=(viewer.link(&format!("/requests/{}", encoded(&first.request)))) { (moment(first.ts)) }
                             div { @for change in *of_request { div { (mark(change)) @if let Some(before) = value_before(change) { " " span.quiet { (before) } } } } }
                         } }
                     }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::Viewer;
 use super::filters::address;
-use super::html::{encoded, page, short, time};
+use super::html::{encoded, moment, page, short};
 use api_sessions_cloud_api::api::denylist::{Deny, remove_entry};
 use api_sessions_cloud_api::api::query::MAX_LIMIT;
 use api_sessions_cloud_api::api::rules::denials::{self, Denied, RuleDenial};
@@ -182,8 +182,8 @@ fn table(periods: &[Period], viewer: &Viewer, is_now: bool) -> Markup {
             tbody { @for period in periods { tr {
                 td { @if period.is_address { "Address " code { (short(&period.session, 64)) } }
                     @else { a href=(viewer.link(&format!("/sessions/{}", encoded(&period.session)))) { code { (short(&period.session, 64)) } } } }
-                td.time { (time(period.since)) }
-                td.time { @match period.until { Some(until) => (time(until)), None => "permanent" }
+                td.time { (moment(period.since)) }
+                td.time { @match period.until { Some(until) => (moment(until)), None => "permanent" }
                     @if let Some(by) = &period.removed_by { br; span.quiet { "removed by " (short(by, 60)) } } }
                 td { (short(&period.by, 60)) }
                 td { (short(&period.reason, 200)) }

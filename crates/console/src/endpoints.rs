@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::Viewer;
 use super::filters::address;
-use super::html::{abbreviated, incomplete, page, short, size, time};
+use super::html::{abbreviated, incomplete, moment, number, page, short, size};
 use api_sessions_cloud_api::api::endpoints::{Kind, RawEndpointQuery, matching};
 use api_sessions_cloud_api::endpoints::Endpoint;
 use api_sessions_cloud_api::error::AppError;
@@ -161,14 +161,14 @@ fn table(viewer: &Viewer, raw: &RawEndpointQuery, shown: &[&Endpoint]) -> Markup
                     @if one.attacks > 0 { " " span.badge.bad title={ (one.attacks) " malicious requests" } { (abbreviated(one.attacks)) @if one.attacks == 1 { " attack" } @else { " attacks" } } }
                 }
                 @if has_many { td { (short(one.application.as_deref().unwrap_or_default(), 40)) } }
-                td.number title=(one.requests) { (abbreviated(one.requests)) }
-                td.number title=(one.sessions) { (abbreviated(one.sessions)) }
-                td.number title=(one.users) { (abbreviated(one.users)) }
+                td.number { (number(one.requests)) }
+                td.number { (number(one.sessions)) }
+                td.number { (number(one.users)) }
                 td { (mix(one)) }
                 td.number { (one.time_ms.p50) ", " (one.time_ms.p95) " ms" }
                 td.number { (size(one.response_bytes.p50)) ", " (size(one.response_bytes.p95)) }
                 td.number title=(sources(one)) { (format!("{:.0} %", one.by_key() * 100.0)) }
-                td.time { (time(one.first_ts)) br; (time(one.last_ts)) }
+                td.time { (moment(one.first_ts)) br; (moment(one.last_ts)) }
             } } }
         } }
         p.quiet { "By key: share of the requests whose session was found by a key rather than by the address. Percentiles are at most 6 % too low." }

@@ -72,6 +72,16 @@ pub(super) fn time(ts: u64) -> String {
     text.get(..19).map_or(text.clone(), |seconds| seconds.replace('T', " "))
 }
 
+/// A time to the second, which the script shows in the reader's zone. Its heading says "(UTC)".
+pub(super) fn moment(ts: u64) -> Markup {
+    html! { time datetime=(api_sessions_store::clock::rfc3339(ts)) { (time(ts)) } }
+}
+
+/// A number, abbreviated, with the exact one on hover.
+pub(super) fn number(number: u64) -> Markup {
+    html! { @if number < 1000 { (number) } @else { span title=(number) { (abbreviated(number)) } } }
+}
+
 /// Formats a duration for a table cell.
 pub(super) fn duration(ms: u64) -> String {
     match ms / 1000 {
@@ -159,6 +169,8 @@ mod tests {
         assert_eq!(short("abcdef", 3), "abc…");
         let numbers = [999, 1000, 1250, 34_567, 999_999, 5_000_000].map(abbreviated);
         assert_eq!(numbers, ["999", "1k", "1.2k", "34k", "999k", "5M"]);
+        assert_eq!(number(999).into_string(), "999");
+        assert_eq!(number(34_567).into_string(), "<span title=\"34567\">34k</span>");
         assert_eq!(encoded("a b&ü").to_string(), "a%20b%26%C3%BC");
     }
 

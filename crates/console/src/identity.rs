@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::Viewer;
-use super::html::{encoded, short, time};
+use super::html::{encoded, moment, short};
 use api_sessions_cloud_api::api::sessions::split_alias;
 use api_sessions_cloud_api::auth;
 use api_sessions_cloud_api::error::AppError;
@@ -29,7 +29,7 @@ pub(crate) fn section(viewer: &Viewer, identity: &Identity) -> Markup {
             details.identifiers {
                 summary { "Identifiers: " (identity.identifiers.len()) @if identity.identifiers.len() == MAX_IDENTIFIERS { " (the first)" } }
                 table { tbody { @for known in &identity.identifiers { tr {
-                    td.time { a href=(viewer.link(&format!("/requests/{}", encoded(&known.request)))) { (time(known.first_ts)) } }
+                    td.time { a href=(viewer.link(&format!("/requests/{}", encoded(&known.request)))) { (moment(known.first_ts)) } }
                     td { (reason(&known.reason)) }
                     td { code { (short(&known.session, 32)) } }
                     @if viewer.is_admin { td {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::Viewer;
-use super::html::{duration, page, short, size, time};
+use super::html::{duration, moment, page, short, size};
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::node_control::registry::Node;
 use api_sessions_cloud_api::state::AppState;
@@ -44,7 +44,7 @@ pub(super) fn table(nodes: &[Node], version: &str) -> Markup {
                 @let number = |name: &str| node.counters.get(name).and_then(Value::as_u64);
                 @let silent = now.saturating_sub(node.last_seen);
                 td { (short(&node.node, 80)) }
-                td.time { (time(node.last_seen)) @if silent > AWAY_MS { br; span.badge.bad { "silent for " (duration(silent)) } } }
+                td.time { (moment(node.last_seen)) @if silent > AWAY_MS { br; span.badge.bad { "silent for " (duration(silent)) } } }
                 td { (short(node.module.as_deref().unwrap_or("–"), 40)) }
                 td { @if let Some(error) = &node.error { span.badge.bad { "rejected" } " " (short(error, 300)) }
                     @else if node.version == version { span.badge.good { "up to date" } }

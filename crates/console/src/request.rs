@@ -12,6 +12,7 @@ use super::html::{encoded, page, size, visible};
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::Path;
 use api_sessions_cloud_api::state::AppState;
+use api_sessions_store::clock::rfc3339_ms;
 
 /// `GET /requests/{id}`
 pub async fn open(
@@ -41,7 +42,7 @@ pub async fn open(
             }
             (evidence::list(&record.evidence))
             dl.facts {
-                div { dt { "Time (UTC)" } dd { (api_sessions_store::clock::rfc3339(record.ts)) } }
+                div { dt { "Time (UTC)" } dd { time datetime=(rfc3339_ms(record.ts)) data-exact { (rfc3339_ms(record.ts).trim_end_matches('Z').replace('T', " ")) } } }
                 div { dt { "Response code" } dd.bad[record.status >= 400] { (record.status) } }
                 div { dt { "Response time" } dd { (record.time_ms) " ms"
                     @if let Some(upstream) = record.upstream_ms { span.quiet { " (upstream " (upstream) " ms)" } }

@@ -37,6 +37,7 @@
       content.querySelectorAll("h1").forEach((element) => lowered(element, 3));
       content.querySelectorAll("h2").forEach((element) => lowered(element, 4));
       cell.replaceChildren(content);
+      document.dispatchEvent(new Event("refreshed"));
     } catch {
       cell.textContent = "The request could not be loaded.";
     }

@@ -17,7 +17,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::Viewer;
-use super::html::{short, time, visible};
+use super::html::{moment, short, visible};
 use super::rules::{self, MODES, session_link};
 use api_sessions_store::clock::now_ms;
 
@@ -243,7 +243,7 @@ fn result(trial: &Trial, viewer: &Viewer) -> Markup {
                 tbody { @for fired in trial.fired.iter().take(100) { tr {
                     td { code { (short(&fired.subject, 80)) } }
                     td.number { (fired.count) }
-                    td.time { (time(fired.first_ts)) }
+                    td.time { (moment(fired.first_ts)) }
                     td { @for session in fired.sessions.iter().take(5) { (session_link(session, viewer)) " " }
                         @if fired.sessions.len() > 5 { span.quiet { "+" (fired.sessions.len() - 5) " more" } } }
                 } } }

@@ -16,7 +16,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::Viewer;
-use super::html::{encoded, incomplete, page, short, time, visible};
+use super::html::{encoded, incomplete, moment, page, short, visible};
 use super::rule_editor::{self, Editor};
 
 /// Modes: word, label.
@@ -117,7 +117,7 @@ fn figures(hits: Option<&RuleHits>, name: &str, viewer: &Viewer) -> Markup {
         (figure(hits.map_or(0, |hits| hits.hits)))
         (figure(hits.map_or(0, |hits| hits.sessions)))
         (figure(hits.map_or(0, |hits| hits.subjects_refused)))
-        td.time { @if let Some(hits) = hits { (time(hits.last_hit)) } @else { "–" } }
+        td.time { @if let Some(hits) = hits { (moment(hits.last_hit)) } @else { "–" } }
     }
 }
 
@@ -147,7 +147,7 @@ fn sessions(name: &str, found: &Hits, viewer: &Viewer) -> Markup {
                     td.number { (hit.hits) }
                     td.number { (hit.count) }
                     td { @if hit.enforced > 0 { span.badge.bad { "enforced" } } @else { span.badge { "monitored" } } }
-                    td.time { (time(hit.last_hit)) }
+                    td.time { (moment(hit.last_hit)) }
                 } } }
             } }
         }

@@ -7,7 +7,9 @@ use axum::extract::State;
 use maud::{Markup, html};
 
 use super::changes::{self as marked, Marks};
-use super::html::{duration, encoded, incomplete, page, short, size, time, visible};
+use super::html::{
+    duration, encoded, incomplete, moment, number, page, short, size, time, visible,
+};
 use super::{Viewer, filters, identity, links, sessions, timeline};
 use api_sessions_cloud_api::api::query::{MAX_LIMIT, RawQuery};
 use api_sessions_cloud_api::api::rules::denials::{self, Denied, RuleDenial};
@@ -107,11 +109,11 @@ fn facts(viewer: &Viewer, detail: &SessionDetail, denied: Option<&DenyEntry>) ->
     html! {
         dl.facts {
             div { dt { "Status" } dd { (sessions::status(summary, &now)) } }
-            div { dt { "First and last seen (UTC)" } dd { (time(summary.first_ts)) br; (time(summary.last_ts)) } }
+            div { dt { "First and last seen (UTC)" } dd { (moment(summary.first_ts)) br; (moment(summary.last_ts)) } }
             div { dt { "Lasted" } dd { (duration(summary.last_ts.saturating_sub(summary.first_ts))) } }
-            div { dt { "Requests" } dd { (summary.requests) } }
-            div { dt { "Attacks" } dd.bad[summary.attacks > 0] { (summary.attacks) } }
-            div { dt { "Denied" } dd.bad[summary.denied > 0] { (summary.denied) } }
+            div { dt { "Requests" } dd { (number(summary.requests)) } }
+            div { dt { "Attacks" } dd.bad[summary.attacks > 0] { (number(summary.attacks)) } }
+            div { dt { "Denied" } dd.bad[summary.denied > 0] { (number(summary.denied)) } }
             div { dt { "User" } dd { @match &summary.user { Some(name) => a href=(links::user(viewer, name)) title="All sessions of this user" { (visible(name)) }, None => "–" } } }
             div { dt { "Role" } dd { (visible(summary.role.as_deref().unwrap_or("–"))) } }
             div { dt { "Addresses" } dd { @for ip in summary.ips.iter().take(ADDRESSES) { div { a href=(filters::address(&viewer.link("/"), &[("ip", ip)])) title="All sessions of this address" { (short(ip, 45)) } } }
@@ -193,7 +195,7 @@ fn figures(detail: &SessionDetail, path: &str, raw: &RawQuery) -> Markup {
                 h2 { (heading) }
                 table.figures { tbody { @for value in values.iter().take(SHOWN) { tr {
                     td { a href=(filters::with(path, raw, filter, &value.value)) { (short(&value.value, 60)) } }
-                    td.number { (value.count) }
+                    td.number { (number(value.count)) }
                     td.number.quiet { (format!("{:.0} %", value.share * 100.0)) }
                 } } } }
                 @if values.len() > SHOWN { p.quiet { "+" (values.len() - SHOWN) " more" } }
@@ -215,7 +217,7 @@ fn table(
             } }
             tbody { @for request in requests { @let record = &request.record;
                 @let outlier = state.baseline.outlier(record, &request.endpoint); tr {
-                td.time { (time(record.ts)) }
+                td.time { (moment(record.ts)) }
                 td { a data-request href=(viewer.link(&format!("/requests/{}", encoded(&record.id)))) { (short(&record.method, 20)) " " (short(&record.path, 120)) }
                     @if let Some(host) = &record.host { br; span.quiet { (short(host, 60)) } }
                     (marks.show(&record.id)) }

@@ -4,7 +4,7 @@ use ahash::AHashSet;
 use axum::extract::State;
 use maud::{Markup, html};
 
-use super::html::{duration, encoded, incomplete, page, short, time};
+use super::html::{duration, encoded, incomplete, moment, number, page, short};
 use super::{Viewer, activity_chart, facets, filters, links};
 use api_sessions_cloud_api::aggregate;
 use api_sessions_cloud_api::api::query::RawQuery;
@@ -58,12 +58,13 @@ pub async fn list(
                 }
                 button.plain data-refresh="10" hidden { "Refreshing" }
             }
+            (views())
             (filters::form(&list, &raw))
             div data-live { (activity_chart::draw(&activity, from, to, &list, &raw)) }
             (filters::chips(&list, &raw))
             div.beside {
                 (facets::draw(&list, &raw, &aggregate::facets(&alike.sessions), alike.sessions.len() as u64 == alike.total))
-                section data-live {
+                section data-live data-tail {
                     (incomplete(&found.incomplete))
                     @if found.sessions.is_empty() { p.notice { "No session matches." } }
                     @else { (table(&viewer, &found.sessions, &raw, &denied)) }
@@ -80,6 +81,18 @@ pub async fn list(
     ))
 }
 
+/// Saved views, which the script keeps in the browser.
+fn views() -> Markup {
+    html! {
+        nav.views aria-label="Saved views" data-views hidden {
+            ul {}
+            details { summary { "Save this view" }
+                form.filters { label { "Name" input maxlength="60" required; } button { "Save" } }
+            }
+        }
+    }
+}
+
 fn table(
     viewer: &Viewer,
     sessions: &[SessionSummary],
@@ -94,16 +107,16 @@ fn table(
                 @for (sort, name) in SORTS { th.number { (sort_link(viewer, raw, sort, name)) } }
                 th { "Endpoints" } th { "IP, host, application" }
             } }
-            tbody { @for session in sessions { tr {
-                td.time { (time(session.last_ts)) br; span.quiet { (duration(session.last_ts.saturating_sub(session.first_ts))) } }
+            tbody { @for session in sessions { tr data-key=(session.session) {
+                td.time { (moment(session.last_ts)) br; span.quiet { (duration(session.last_ts.saturating_sub(session.first_ts))) } }
                 td { (link(viewer, session)) br; span.quiet { (short(&session.key, 40)) } }
                 td { (status(session, denied)) }
                 td { @if let Some(name) = &session.user { a href=(links::user(viewer, name)) title="This user" { (short(name, 60)) } } br; span.quiet { (short(session.role.as_deref().unwrap_or_default(), 40)) } }
-                td.number { (session.requests) }
-                td.number.bad[session.attacks > 0] title=(session.attack_types.join(", ")) { (session.attacks) }
-                td.number.bad[session.denied > 0] { (session.denied) }
+                td.number { (number(session.requests)) }
+                td.number.bad[session.attacks > 0] title=(session.attack_types.join(", ")) { (number(session.attacks)) }
+                td.number.bad[session.denied > 0] { (number(session.denied)) }
                 td.endpoints {
-                    @for endpoint in &session.endpoints { div { code { (short(&endpoint.value, 40)) } " " span.quiet { (endpoint.count) } } }
+                    @for endpoint in &session.endpoints { div { code { (short(&endpoint.value, 40)) } " " span.quiet { (number(endpoint.count)) } } }
                     @let more = session.endpoint_count.saturating_sub(session.endpoints.len() as u64);
                     @if more > 0 { span.quiet { "+" (more) " more" } }
                 }

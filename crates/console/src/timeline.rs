@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::Viewer;
 use super::changes::Marks;
-use super::html::{encoded, short, time};
+use super::html::{encoded, moment, short, time};
 use api_sessions_store::StoredRequest;
 
 /// Its size in SVG units.
@@ -29,8 +29,8 @@ pub(super) fn draw(viewer: &Viewer, requests: &[StoredRequest], marks: &Marks<'_
                     @let x = (record.ts - from) as f64 / span * (WIDTH as f64 - 10.0) + 3.0;
                     @let height = 12.0 + (record.time_ms as f64).ln_1p() / scale * (HEIGHT as f64 - 24.0);
                     @let class = if !record.attacks.is_empty() { "attacks" } else if record.denied { "denied" } else if record.status >= 400 { "errors" } else { "requests" };
-                    a href=(viewer.link(&format!("/requests/{}", encoded(&record.id)))) tabindex="-1" aria-hidden="true" {
-                        title { (time(record.ts)) " " (record.method) " " (short(&record.path, 80)) " " (record.status) (marks.text(&record.id)) }
+                    a href=(viewer.link(&format!("/requests/{}", encoded(&record.id)))) tabindex="-1" aria-hidden="true" data-ts=(record.ts) {
+                        title { (time(record.ts)) " UTC " (record.method) " " (short(&record.path, 80)) " " (record.status) (marks.text(&record.id)) }
                         @if marks.has(&record.id) {
                             rect.changed x=(format!("{x:.1}")) y="0" width="4" height=(HEIGHT) {}
                             rect.changes x=(format!("{:.1}", x - 2.0)) y="0" width="8" height="8" {}
@@ -40,7 +40,7 @@ pub(super) fn draw(viewer: &Viewer, requests: &[StoredRequest], marks: &Marks<'_
                 }
             }
             figcaption.quiet {
-                (time(from)) " to " (time(to)) " UTC; height: response time. "
+                (moment(from)) " to " (moment(to)) " " span data-zone { "UTC" } "; height: response time. "
                 span.key.attacks { "attack" } " " span.key.denied { "denied" } " " span.key.errors { "error" } " " span.key.requests { "other" } " " span.key.changes { "something changed" }
             }
         }

@@ -7,7 +7,7 @@ use axum::response::Redirect;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::html::{abbreviated, duration, incomplete, page, short, time, visible};
+use super::html::{abbreviated, duration, incomplete, moment, number, page, short, time, visible};
 use super::{Viewer, denylist, filters, links, sessions};
 use api_sessions_cloud_api::aggregate::MAX_COUNTED;
 use api_sessions_cloud_api::api::query::RawQuery;
@@ -90,13 +90,13 @@ fn facts(detail: &UserDetail, all: &[SessionSummary], denied: &AHashSet<String>)
         dl.facts {
             div { dt { "Sessions" } dd { @if summary.sessions >= MAX_COUNTED as u64 { "the newest " } (summary.sessions)
                 @if detail.present < summary.sessions { " (" (detail.present) " still theirs)" } } }
-            div { dt { "First and last seen (UTC)" } dd { (time(summary.first_ts)) br; (time(summary.last_ts)) } }
-            div { dt { "Requests" } dd title=(summary.requests) { (abbreviated(summary.requests)) } }
-            div { dt { "Attacks" } dd.bad[summary.attacks > 0] { (summary.attacks) } }
-            div { dt { "Denied requests" } dd.bad[summary.denied > 0] { (summary.denied) } }
+            div { dt { "First and last seen (UTC)" } dd { (moment(summary.first_ts)) br; (moment(summary.last_ts)) } }
+            div { dt { "Requests" } dd { (number(summary.requests)) } }
+            div { dt { "Attacks" } dd.bad[summary.attacks > 0] { (number(summary.attacks)) } }
+            div { dt { "Denied requests" } dd.bad[summary.denied > 0] { (number(summary.denied)) } }
             div { dt { "Denied sessions now" } dd.bad[now > 0] { (now) } }
-            div { dt { "Refused (401, 403)" } dd.bad[failures.refused > 0] { (failures.refused) } }
-            div { dt { "Other errors (4xx, 5xx)" } dd { (failures.client) ", " (failures.server) } }
+            div { dt { "Refused (401, 403)" } dd.bad[failures.refused > 0] { (number(failures.refused)) } }
+            div { dt { "Other errors (4xx, 5xx)" } dd { (number(failures.client)) ", " (number(failures.server)) } }
             div { dt { "Addresses" } dd { (summary.ip_count) } }
         }
         @if detail.detailed < summary.sessions {
@@ -154,15 +154,15 @@ fn table(
                 th.number { "Requests" } th.number { "Attacks" } th.number { "Denied" } th { "Address" } th { "Application" }
             } }
             tbody { @for session in shown { tr {
-                td.time { (time(session.last_ts)) }
+                td.time { (moment(session.last_ts)) }
                 td.time { (duration(session.last_ts.saturating_sub(session.first_ts))) }
                 td { (sessions::link(viewer, session))
                     @if let Some(other) = session.user.as_deref().filter(|other| *other != name) {
                         br; span.quiet { "now " a href=(links::user(viewer, other)) { (short(other, 40)) } } } }
                 td { (sessions::status(session, denied)) }
-                td.number { (session.requests) }
-                td.number.bad[session.attacks > 0] title=(session.attack_types.join(", ")) { (session.attacks) }
-                td.number.bad[session.denied > 0] { (session.denied) }
+                td.number { (number(session.requests)) }
+                td.number.bad[session.attacks > 0] title=(session.attack_types.join(", ")) { (number(session.attacks)) }
+                td.number.bad[session.denied > 0] { (number(session.denied)) }
                 td.time { (sessions::first_of(&session.ips)) }
                 td { (sessions::first_of(&session.applications)) }
             } } }

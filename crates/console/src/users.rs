@@ -3,7 +3,7 @@
 use axum::extract::State;
 use maud::{Markup, html};
 
-use super::html::{abbreviated, incomplete, page, short, time};
+use super::html::{incomplete, moment, number, page, short};
 use super::{Viewer, facets, filters, links};
 use api_sessions_cloud_api::aggregate::{self, UserSummary};
 use api_sessions_cloud_api::api::query::RawQuery;
@@ -65,14 +65,14 @@ fn table(viewer: &Viewer, users: &[UserSummary]) -> Markup {
             } }
             tbody { @for user in users { tr {
                 td { a href=(links::user(viewer, &user.user)) { (short(&user.user, 80)) } }
-                td.number title=(user.sessions) { (abbreviated(user.sessions)) }
-                td.number title=(user.requests) { (abbreviated(user.requests)) }
-                td.number.bad[user.attacks > 0] title=(user.attacks) { (abbreviated(user.attacks)) }
-                td.number.bad[user.denied > 0] title=(user.denied) { (abbreviated(user.denied)) }
+                td.number { (number(user.sessions)) }
+                td.number { (number(user.requests)) }
+                td.number.bad[user.attacks > 0] { (number(user.attacks)) }
+                td.number.bad[user.denied > 0] { (number(user.denied)) }
                 td { @if let Some(ip) = user.ips.first() { (short(ip, 45)) }
                     @if user.ip_count > 1 { span.quiet { " +" (user.ip_count - 1) " more" } } }
-                td.time { (time(user.first_ts)) }
-                td.time { (time(user.last_ts)) }
+                td.time { (moment(user.first_ts)) }
+                td.time { (moment(user.last_ts)) }
             } } }
         } }
     }
