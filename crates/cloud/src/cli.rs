@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -67,6 +68,16 @@ impl Command {
     }
 }
 
+/// Subcommands that do not serve; a signal ends them.
+const OTHERS: &[&str] =
+    &["token", "doctor", "copy", "generate", "try", "completions", "manual", "help"];
+
+/// Whether these arguments, with the program's name in front, may be those of a server, before they are parsed. Where
+/// the value of an option is the name of a subcommand, nobody can tell yet.
+pub fn may_serve(arguments: impl Iterator<Item = OsString>) -> bool {
+    arguments.skip(1).all(|argument| OTHERS.iter().all(|name| argument != *name))
+}
+
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
@@ -113,4 +124,32 @@ pub enum TokenCommand {
 fn role_parser() -> impl TypedValueParser<Value = Role> {
     PossibleValuesParser::new(Role::ALL.map(Role::as_str))
         .try_map(|word| Role::parse(&word).ok_or("unknown role"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_subcommand_but_serve_is_known_before_the_arguments_are_parsed() {
+        let mut command = Cli::command();
+        command.build();
+        let mut names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        names.retain(|name| *name != "serve");
+        names.sort_unstable();
+        let mut known = OTHERS.to_vec();
+        known.sort_unstable();
+        assert_eq!(names, known);
+    }
+
+    #[test]
+    fn what_may_be_a_server_is_prepared() {
+        let may = |arguments: &[&str]| {
+            may_serve(["api-sessions-cloud"].iter().chain(arguments).map(OsString::from))
+        };
+        assert!(may(&[]) && may(&["serve"]) && may(&["--data", "/x", "--listen=127.0.0.1:1"]));
+        assert!(!may(&["token", "list"]) && !may(&["--data", "/x", "copy"]));
+    }
 }

@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use api_sessions_cloud::cli::{Cli, Command, Copy, TokenCommand};
+use api_sessions_cloud::cli::{Cli, Command, Copy, TokenCommand, may_serve};
 use api_sessions_cloud::copy;
 use api_sessions_cloud::doctor;
 use api_sessions_cloud::generate;
@@ -24,13 +24,16 @@ use api_sessions_cloud_api::error::brief;
 use api_sessions_store::StoreKind;
 use api_sessions_store::clock::rfc3339;
 use clap::{CommandFactory, Parser};
+use tokio::runtime::Runtime;
 
 /// Longest label in the list of tokens, bytes.
 const MAX_LABEL: usize = 200;
 
 fn main() -> ExitCode {
+    // Before all else: a signal would end a service that starts.
+    let prepared = may_serve(std::env::args_os()).then(Prepared::new);
     let cli = Cli::parse();
-    match run(cli) {
+    match run(cli, prepared) {
         Ok(code) => code,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "api-sessions-cloud: {error}");
@@ -39,7 +42,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
+fn run(
+    cli: Cli,
+    prepared: Option<std::io::Result<Prepared>>,
+) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let uses_store = cli.command.as_ref().is_some_and(Command::uses_store);
     let options = if uses_store { cli.options.of_service() } else { cli.options };
     let config = Config::load(options.clone())?;
@@ -48,7 +54,9 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
     }
     let mut out = std::io::stdout();
     match cli.command {
-        None | Some(Command::Serve) => serve(config, options)?,
+        None | Some(Command::Serve) => {
+            serve(config, options, prepared.unwrap_or_else(Prepared::new)?)?;
+        }
         Some(Command::Doctor(what)) => {
             let findings = match &what.nginx {
                 Some(nginx) => doctor::examine_module(nginx, what.module.as_deref()),
@@ -89,7 +97,7 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
             if !matches!(command, TokenCommand::Create { .. }) {
                 store::is_there(&config.store, &config.data)?;
             }
-            let runtime = tokio::runtime::Runtime::new()?;
+            let runtime = Runtime::new()?;
             let opening = store::open(&config.store, &config.data, runtime.handle());
             let store = runtime.block_on(opening)?;
             match command {
@@ -123,7 +131,7 @@ fn copy_store(config: &Config, stores: Copy) -> Result<(), Box<dyn std::error::E
         StoreKind::Sqlite => "sqlite".to_owned(),
         StoreKind::ClickHouse(options) => format!("{options:?}"),
     };
-    let runtime = tokio::runtime::Runtime::new()?;
+    let runtime = Runtime::new()?;
     let open = |kind| {
         let kind = config.with_password(kind);
         runtime.block_on(store::open(&kind, &config.data, runtime.handle()))
@@ -143,13 +151,30 @@ fn copy_store(config: &Config, stores: Copy) -> Result<(), Box<dyn std::error::E
     Ok(())
 }
 
-fn serve(config: Config, options: Options) -> Result<(), Box<dyn std::error::Error>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    // Before all else: a signal would end the process.
-    let (signals, stop) = {
-        let _entered = runtime.enter();
-        (Signals::register()?, Stop::register()?)
-    };
+/// What a server has before its configuration is read.
+struct Prepared {
+    runtime: Runtime,
+    signals: Signals,
+    stop: Stop,
+}
+
+impl Prepared {
+    fn new() -> std::io::Result<Prepared> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let (signals, stop) = {
+            let _entered = runtime.enter();
+            (Signals::register()?, Stop::register()?)
+        };
+        Ok(Prepared { runtime, signals, stop })
+    }
+}
+
+fn serve(
+    config: Config,
+    options: Options,
+    prepared: Prepared,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let Prepared { runtime, signals, stop } = prepared;
     let log = Log::start(&config)?;
     warn_of_low_bits(&config);
     runtime.block_on(async {

@@ -157,14 +157,14 @@ fn sighup_did_not_reload() {
     assert_eq!(location(), "/login?next=%2Fnodes");
 }
 
-/// The program, whose start waits until the log, a FIFO, is read.
+/// The program, whose start waits until its configuration, a FIFO, is written.
 fn waiting_start(dir: &Path) -> Child {
-    let made = Command::new("mkfifo").arg(dir.join("log")).status().unwrap();
+    let made = Command::new("mkfifo").arg(dir.join("cloud.toml")).status().unwrap();
     assert!(made.success());
     let mut command = Command::new(env!("CARGO_BIN_EXE_api-sessions-cloud"));
     command.env_clear().arg("--listen").arg(format!("unix:{}", dir.join("socket").display()));
-    command.arg("--data").arg(dir.join("data")).arg("--log-file").arg(dir.join("log"));
-    command.stdout(Stdio::piped()).spawn().unwrap()
+    command.arg("--data").arg(dir.join("data")).arg("--config").arg(dir.join("cloud.toml"));
+    command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
 }
 
 /// Waits until the process handles signals 1, 2, 3, 10, 12 and 15: SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2 and
@@ -196,7 +196,13 @@ fn sighup_ended_a_cloud_that_was_starting() {
     for signal in ["HUP", "USR1", "USR2"] {
         kill(&child, signal);
     }
-    let mut log = BufReader::new(std::fs::File::open(dir.path().join("log")).unwrap());
+    let path = dir.path().join("cloud.toml");
+    let fifo = std::fs::File::options().write(true).open(&path).unwrap();
+    // The reload reads a file.
+    std::fs::write(dir.path().join("new.toml"), "log = \"info\"\n").unwrap();
+    std::fs::rename(dir.path().join("new.toml"), &path).unwrap();
+    drop(fifo);
+    let mut log = BufReader::new(child.stderr.take().unwrap());
     let mut seen = String::new();
     while !seen.contains("configuration reloaded") {
         assert_ne!(log.read_line(&mut seen).unwrap(), 0, "{seen}");
