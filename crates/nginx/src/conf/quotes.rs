@@ -28,7 +28,9 @@ pub(super) fn check(words: &[&str], syntax: &str) -> Result<(), String> {
     let misquoted = words.iter().find_map(|word| {
         let (name, value) = word.split_once('=')?;
         let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-        let is_parameter = is_name && syntax.contains(&format!("{name}="));
+        let mut known = syntax.split(|c: char| !(c.is_ascii_alphanumeric() || "_=".contains(c)));
+        let is_parameter = is_name
+            && known.any(|word| word.split_once('=').is_some_and(|(known, _)| known == name));
         (is_parameter && value.starts_with(['"', '\''])).then_some((word, name))
     });
     match misquoted {
