@@ -226,7 +226,7 @@ fn token(path: &str) -> Result<String, String> {
     let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(format!(
-            "\"{path}\" holds no token: one line of visible ASCII without spaces is accepted, sent as \"Bearer\"; another scheme goes into \"header_file=\", as \"Authorization: Basic ...\""
+            "\"{path}\" holds no token: one line of visible ASCII is accepted, which follows \"Bearer\"; another scheme goes into \"header_file=\", as \"Authorization: Basic ...\""
         ));
     }
     Ok(text.to_owned())

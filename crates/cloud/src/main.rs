@@ -180,6 +180,7 @@ fn serve(
     runtime.block_on(async {
         let data = config.data.clone();
         let server = Server::start(config).await?;
+        let requested = stop.requested();
         let mut out = std::io::stdout();
         // The reader of the link may close the pipe.
         let _ = match server.console_link() {
@@ -194,7 +195,7 @@ fn serve(
         tracing::info!(address = %server.address, data = %data.display(), "listening");
         service_manager::ready();
         let stop = async move {
-            stop.requested().await;
+            requested.await;
             service_manager::stopping();
             tracing::info!("stopping");
         };

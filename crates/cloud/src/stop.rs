@@ -47,9 +47,9 @@ impl Stop {
         Ok(Stop { signals: Signals::register()?, during_start })
     }
 
-    /// Waits for a signal; one that has arrived since [`Stop::register`] counts.
-    pub async fn requested(mut self) {
+    /// The start is over: waits for a signal; one that has arrived since [`Stop::register`] counts.
+    pub fn requested(mut self) -> impl Future<Output = ()> + Send {
         self.during_start.abort();
-        self.signals.first().await;
+        async move { self.signals.first().await }
     }
 }
