@@ -123,7 +123,7 @@ fn an_attack_behind_padding_was_hidden_by_the_body_size_of_records() {
     assert_eq!(table["detect_unread_size_total"], 1);
     assert_eq!(table["detect_unread_encoding_total"], 1);
     assert_eq!(table["detect_unread_values_total"], 0);
-    let many = format!("[{}]", "\"a b c d e f g\",".repeat(600) + "1");
+    let many = format!("[{}]", "\"a (b) c d e f\",".repeat(600) + "1");
     request(nginx.port, "POST", "/many", &json, &many);
     record(&cloud, "/many");
     let table = &get(nginx.port, "/status", &[]).json()["table"];

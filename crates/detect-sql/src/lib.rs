@@ -29,10 +29,19 @@ pub fn find(view: &View<'_>, tokens: &mut Tokens) -> Option<Range<usize>> {
     let has_signs = view.mask.has(SIGNS) || view.find(b"--").is_some();
     // Without any sign, only `1 or true`, `1 union select null`, `1 order by 9`.
     let is_numeric = view.at(0).is_ascii_digit() || view.at(0) == b'-';
-    if !(has_signs || is_numeric && view.mask.has(Mask::BLANK) || view.find(b"union").is_some()) {
+    let is_clause = view.mask.has(Mask::BLANK) && begins_clause(view.low);
+    if !(has_signs
+        || is_clause
+        || is_numeric && view.mask.has(Mask::BLANK)
+        || view.find(b"union").is_some())
+    {
         return None;
     }
     if view.place == Place::Agent && !view.mask.has(Mask::QUOTE) && view.find(b"select").is_none() {
+        return None;
+    }
+    // Code that people show each other begins with no end of a value.
+    if view.is_page() && view.low.trim_ascii_start().first().is_some_and(u8::is_ascii_alphabetic) {
         return None;
     }
     tokens::cut(view, tokens);
@@ -40,6 +49,15 @@ pub fn find(view: &View<'_>, tokens: &mut Tokens) -> Option<Range<usize>> {
         return Some(at);
     }
     (parses(view)).then(|| 0..view.low.len().min(64))
+}
+
+/// Whether a text begins with the word of a clause or statement, in any case.
+pub fn begins_clause(text: &[u8]) -> bool {
+    const WORDS: &[&[u8]] =
+        &[b"and", b"or", b"order", b"group", b"having", b"where", b"select", b"xor"];
+    let text = text.trim_ascii_start();
+    let length = text.iter().take(8).take_while(|byte| byte.is_ascii_alphabetic()).count();
+    WORDS.iter().any(|word| text[..length].eq_ignore_ascii_case(word))
 }
 
 /// libinjection marks prose and code: it is asked only where a quote, a number or a parenthesis at the start is

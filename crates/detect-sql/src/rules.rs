@@ -166,14 +166,19 @@ impl Reader<'_, '_> {
         let behind_quote = context.quote.is_some_and(|quote| quote < index);
         match self.tokens[index].kind {
             Kind::Word(Word::Union) => self.union(index, context),
-            Kind::Word(Word::AndOr) | Kind::Logic => self.logic(index, context),
+            Kind::Word(Word::AndOr) if index == 0 && self.continues() => true,
+            Kind::Word(Word::AndOr) | Kind::Logic => {
+                self.logic(index, context) || self.tautology(index)
+            }
             Kind::Sign(b'|' | b'&' | b'^' | b'*' | b'-' | b'+' | b'/' | b'%')
                 if behind_quote || index > 0 && self.kind(index - 1) == Some(Kind::Number) =>
             {
                 self.sum(index, context)
             }
             Kind::Quote(_) => {
-                context.quote == Some(index) && self.cut_off(index) || self.tiny(index)
+                context.quote == Some(index) && self.cut_off(index)
+                    || self.tiny(index)
+                    || self.leaves_path(index)
             }
             Kind::Sign(b';') => self.stacked(index, context),
             Kind::Word(Word::Order) => self.sorted(index, context),
@@ -205,6 +210,11 @@ impl Reader<'_, '_> {
             Kind::Word(Word::Plain) => self.telling(index, context),
             _ => false,
         }
+    }
+
+    /// The value ends there, or is cut off by a comment or a semicolon.
+    fn ends(&self, index: usize) -> bool {
+        self.is_end(index) || matches!(self.kind(index), Some(Kind::Comment | Kind::Sign(b';')))
     }
 
     fn ends_in_comment(&self) -> bool {

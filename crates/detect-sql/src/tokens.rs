@@ -225,7 +225,7 @@ fn is_number(text: &[u8]) -> bool {
 }
 
 fn word(text: &[u8]) -> Word {
-    if text.len() > 10 {
+    if text.len() > 11 {
         return Word::Plain;
     }
     match text {

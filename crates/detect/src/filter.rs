@@ -77,7 +77,8 @@ fn reads_words(text: &[u8], mask: Mask, place: Place) -> bool {
         && (find::names_code(text) || has_pair(text, b' ', b'-') || has_pair(text, b'-', b'-'))
         || mask.has(Mask::BLANK)
             && (text.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-')
-                || has_letters(text, *b"nio"))
+                || has_letters(text, *b"nio")
+                || find::begins_clause(text))
         || find::may_be_command(text, place)
         || find::is_object(text)
 }

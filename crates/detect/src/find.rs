@@ -1,12 +1,14 @@
 //! The detectors: one module for each type of attack. Each takes a [`View`] and says where its first match stands.
 
 mod code;
+mod hosts;
 mod html;
 mod js;
 mod ldap;
 mod lines;
 mod nosql;
 mod path;
+mod patterns;
 mod scanner;
 mod shell;
 mod ssi;
@@ -122,6 +124,11 @@ static PROBES: LazyLock<Option<Words>> =
 /// Whether a value without any sign may be a command line.
 pub(crate) fn may_be_command(value: &[u8], place: Place) -> bool {
     shell::may_be_command(value, place)
+}
+
+/// Whether a value of words begins with the word of a clause of SQL.
+pub(crate) fn begins_clause(value: &[u8]) -> bool {
+    sql::begins_clause(value)
 }
 
 /// Whether a value begins as an object that a server would build.

@@ -106,6 +106,7 @@ fn look<X: Exchange + ?Sized>(
         left.bytes |= input.value.len() > MAX_FIELD_BYTES;
         let value = &input.value[..input.value.len().min(MAX_FIELD_BYTES)];
         let input = Input { value, ..input };
+        let raw = mask;
         let mut is_clean = true;
         let mut give = |kind: AttackKind, input: Input<'_>, text: &[u8], at| {
             is_clean = false;
@@ -121,7 +122,8 @@ fn look<X: Exchange + ?Sized>(
             low.clear();
             low.extend_from_slice(text);
             low.make_ascii_lowercase();
-            let view = View::new(low, mask, input.place, is_decoded);
+            let had_lines = raw.has(Mask::LINE);
+            let view = View::new(low, mask, input.place, is_decoded).with_lines(had_lines);
             find::each(&view, wanted, tokens, &mut |kind, at| give(kind, input, text, at));
             *steps += view.steps();
             left.steps |= view.was_spent();

@@ -156,6 +156,10 @@ fn an_attack_where_a_name_and_a_value_belong_was_not_looked_at() {
         let cookie = FakeExchange::get("/").header("Cookie", header);
         assert!(marked(&cookie).has(AttackKind::Sqli), "{header}");
     }
+    let cut = FakeExchange::get("/").header("Cookie", "eve'; -- -");
+    assert!(marked(&cut).has(AttackKind::Sqli));
+    let named = FakeExchange::get("/").header("Referer", "https://a.example/?confirm.call(null,2)");
+    assert!(marked(&named).has(AttackKind::Xss));
     let referer = FakeExchange::get("/").header("Referer", "../../../../etc/passwd");
     assert!(marked(&referer).has(AttackKind::PathTraversal));
 }

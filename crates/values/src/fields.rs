@@ -121,8 +121,9 @@ fn headers<X: Exchange + ?Sized>(exchange: &X, give: &mut Give<'_>) -> bool {
         let is = |other: &[u8]| is_same(name, other);
         let header = |place| Input { source: Source::Header, place, name, value };
         go_on = if is(b"cookie") {
-            odd_cookies(value)
-                .all(|piece| hand(give, unnamed(Source::Cookie, Place::Cookie, piece)))
+            (!is_cut(value) || hand(give, unnamed(Source::Cookie, Place::Cookie, value)))
+                && odd_cookies(value)
+                    .all(|piece| hand(give, unnamed(Source::Cookie, Place::Cookie, piece)))
                 && cookie::pairs(value).all(|(name, value)| {
                     hand(give, Input { source: Source::Cookie, place: Place::Cookie, name, value })
                 })
@@ -146,6 +147,14 @@ fn odd_cookies(header: &[u8]) -> impl Iterator<Item = &[u8]> {
         let end = piece.iter().position(|byte| !is_of_name(*byte) || *byte == b'=');
         end.is_none_or(|end| piece[end] != b'=')
     })
+}
+
+/// A semicolon of a value that the first piece, no pair, begins.
+fn is_cut(header: &[u8]) -> bool {
+    let first = header.iter().position(|byte| *byte == b';').unwrap_or(header.len());
+    first < header.len()
+        && header[..first].iter().any(|byte| matches!(byte, b'\'' | b'"' | b')' | b'>' | b'<'))
+        && odd_cookies(&header[..first]).next().is_some()
 }
 
 /// A byte that names of arguments and cookies are made of.
@@ -222,7 +231,9 @@ fn referer(name: &[u8], url: &[u8], give: &mut Give<'_>) -> bool {
     };
     let part = |place, value| Input { source: Source::Header, place, name, value };
     hand(give, part(Place::Link, path))
-        && query::pairs(query).all(|(_, value)| hand(give, part(Place::Link, value)))
+        && query::pairs(query).all(|(name, value)| {
+            hand(give, part(Place::Link, if value.is_empty() { name } else { value }))
+        })
 }
 
 fn starts_with(name: &[u8], prefix: &[u8]) -> bool {

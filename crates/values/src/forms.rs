@@ -31,19 +31,23 @@ impl Buffers {
 
 type Decoder = fn(&[u8], &mut Vec<u8>) -> bool;
 
-/// What each decoder needs to see before it is tried.
-const DECODERS: &[(Mask, Decoder)] = &[
-    (Mask::PERCENT, escapes::percent),
-    (Mask::SEPARATOR, escapes::entities),
-    (Mask::BACKSLASH, escapes::backslashes),
-    (Mask::BACKSLASH, escapes::unslashed),
-    (Mask::HIGH, unicode::folded),
-    (Mask::CONTROL, unicode::without_nul),
-    (Mask::QUOTE, base64::quoted),
-    (Mask::QUOTE, escapes::joined),
-    (Mask::ANGLE, escapes::untagged),
-    (Mask::DOT.and(Mask::SLASH).and(Mask::BACKSLASH).and(Mask::BRACE), escapes::hexadecimal),
-    (Mask::PLUS, unicode::utf7),
+/// What each decoder needs to see before it is tried, and whether the next goes on from what it made.
+const DECODERS: &[(Mask, Decoder, bool)] = &[
+    (Mask::PERCENT, escapes::percent, true),
+    (Mask::SEPARATOR, escapes::entities, true),
+    (Mask::BACKSLASH, escapes::unslashed, false),
+    (Mask::BACKSLASH, escapes::backslashes, true),
+    (Mask::HIGH, unicode::folded, true),
+    (Mask::HIGH, unicode::seven_bits, false),
+    (Mask::CONTROL, unicode::without_nul, true),
+    (Mask::QUOTE, base64::quoted, true),
+    (Mask::QUOTE, escapes::joined, true),
+    (Mask::SLASH, escapes::uncommented, false),
+    (Mask::DOLLAR.and(Mask::QUOTE), escapes::unexpanded, false),
+    (Mask::PLUS, escapes::plus, false),
+    (Mask::ANGLE, escapes::untagged, true),
+    (Mask::DOT.and(Mask::SLASH).and(Mask::BACKSLASH).and(Mask::BRACE), escapes::hexadecimal, true),
+    (Mask::PLUS, unicode::utf7, true),
 ];
 
 /// Hands out each form of a value, whose classes of bytes are `mask`, that differs from the one before, with its classes of bytes and whether it
@@ -71,14 +75,20 @@ pub fn each(
     }
     let mut left = if value.len() > LONG { MAX_LONG_FORMS } else { MAX_FORMS } - 1;
     // An encoding inside another comes to light in the round after.
-    for _ in 0..4 {
+    for round in 0..4 {
         let mut changed = false;
-        for (trigger, decode) in DECODERS {
-            if mask.has(*trigger) && left > 0 && decode(current, next) && next != current {
+        for (trigger, decode, goes_on) in DECODERS {
+            if !mask.has(*trigger) || left == 0 || !decode(current, next) || next == current {
+                continue;
+            }
+            if *goes_on {
                 std::mem::swap(current, next);
                 mask = Mask::of(current);
                 take(current, mask, true);
                 (changed, left) = (true, left - 1);
+            } else if round == 0 || changed {
+                take(next, Mask::of(next), true);
+                left -= 1;
             }
         }
         if left > 0 && base64::decode(current, next) {
@@ -120,8 +130,10 @@ fn may_change(value: &[u8], mask: Mask) -> bool {
         .and(Mask::CONTROL)
         .and(Mask::ANGLE)
         .and(Mask::PLUS)
+        .and(Mask::DOLLAR)
         .and(Mask::QUOTE);
     mask.has(TRIGGERS)
+        || mask.has(Mask::SLASH) && has_pair(value, b'/', b'*')
         || mask.has(Mask::SEPARATOR) && memchr::memchr(b'&', value).is_some()
         || mask.has(Mask::SLASH.and(Mask::BRACE)) && has_pair(value, b'0', b'x')
         || mask.has(Mask::DOT)

@@ -23,6 +23,8 @@ pub struct View<'t> {
     pub place: Place,
     /// It was encoded once more than its place asks for.
     pub is_decoded: bool,
+    /// Its line breaks were encoded.
+    pub hid_lines: bool,
     /// Whether people wrote it, once a detector has asked.
     is_prose: Cell<Option<bool>>,
     steps: Cell<usize>,
@@ -40,12 +42,29 @@ impl<'t> View<'t> {
             mask,
             place,
             is_decoded,
+            hid_lines: is_decoded,
             is_prose: Cell::new(None),
             steps: Cell::new(0),
             before: Cell::new(0),
             was_spent: Cell::new(false),
             most,
         }
+    }
+
+    /// Of a value that held line breaks as it came, or did not.
+    #[must_use]
+    pub fn with_lines(mut self, had_lines: bool) -> Self {
+        self.hid_lines = self.is_decoded && !had_lines;
+        self
+    }
+
+    /// Several lines, as people write and show them: no value of a field.
+    pub fn is_page(&self) -> bool {
+        const MOST_LINES: usize = 3;
+        matches!(self.place, Place::Text | Place::Whole)
+            && self.mask.has(Mask::LINE)
+            && !self.hid_lines
+            && memchr::memchr_iter(b'\n', self.low).take(MOST_LINES).count() >= MOST_LINES
     }
 
     /// Text that people wrote: many words in a row.

@@ -135,6 +135,51 @@ impl Reader<'_, '_> {
                     || self.ends_in_comment() && self.condition(index + 1, true))
     }
 
+    /// `or true`, `or a = a`, `and 1=1--`: a value that is nothing but the rest of a condition.
+    pub(super) fn continues(&self) -> bool {
+        const MOST_TOKENS: usize = 8;
+        if self.tokens.len() > MOST_TOKENS || self.view.is_prose() {
+            return false;
+        }
+        let Some(left) = self.operand(1) else { return false };
+        if self.ends(left.end) {
+            return left.literal
+                && matches!(self.kind(1), Some(Kind::Word(Word::Null)))
+                && self.text(1) != b"null"
+                && self.view.place != Place::Text;
+        }
+        matches!(self.kind(left.end), Some(Kind::Compare))
+            && self.operand(left.end + 1).is_some_and(|right| self.ends(right.end))
+    }
+
+    /// `… or 1=1 --`: a number that is itself, and the rest cut off, also in a whole query.
+    pub(super) fn tautology(&self, index: usize) -> bool {
+        self.kind(index + 1) == Some(Kind::Number)
+            && self.kind(index + 2) == Some(Kind::Compare)
+            && self.text(index + 1) == self.text(index + 3)
+            && self.kind(index + 4) == Some(Kind::Comment)
+            && !self.view.is_prose()
+    }
+
+    /// `'] | //user`, `']/parent::*`: what closes the predicate of an XPath and goes on.
+    pub(super) fn leaves_path(&self, index: usize) -> bool {
+        let mut next = index + 1;
+        while self.is_sign(next, b')') && next < index + 3 {
+            next += 1;
+        }
+        if !self.is_sign(next, b']') {
+            return false;
+        }
+        let is_union = self.is_sign(next + 1, b'|');
+        let step = next + 1 + usize::from(is_union);
+        let is_axis = self.is_sign(step + 2, b':') && self.is_sign(step + 3, b':');
+        self.is_sign(step, b'/')
+            && (is_union
+                || !self.is_spaced(step)
+                    && !self.is_spaced(step + 2)
+                    && (self.is_sign(step + 1, b'/') || is_axis))
+    }
+
     /// `or 1=1` in the middle of words.
     pub(super) fn literal_pair(&self, index: usize) -> bool {
         !self.view.is_prose()

@@ -64,6 +64,9 @@ impl Reader<'_, '_> {
             || text.starts_with(b"mysql.")
             || text.starts_with(b"pg_catalog.")
             || text.starts_with(b"sys.")
+            || text.starts_with(b"sysibm.")
+            || text.starts_with(b"syscat.")
+            || text.starts_with(b"@@server")
             || matches!(
                 text,
                 b"sysobjects"
@@ -122,7 +125,9 @@ impl Reader<'_, '_> {
             );
             return number
                 && (joined
-                    || index == 0 && self.view.place != Place::Text && self.view.low.len() < 64
+                    || index == 0
+                        && (self.view.place != Place::Text || self.view.low.len() < 20)
+                        && self.view.low.len() < 64
                     || context.quote.is_some_and(|quote| quote < index)
                         && matches!(before, Some(Kind::Quote(_))));
         }

@@ -59,7 +59,7 @@ impl Reader<'_, '_> {
             && (numbered || ends || self.ends_in_comment() || self.is_word(by + 1, Word::Having))
             || index == 0
                 && numbered
-                && (self.ends_in_comment() || self.is_end(by + 1))
+                && (self.ends(by + 1) || self.ends_in_comment())
                 && self.tokens.len() <= 6
     }
 
@@ -67,6 +67,10 @@ impl Reader<'_, '_> {
     pub(super) fn select(&self, index: usize, context: Context) -> bool {
         let nested = index > 0 && self.is_sign(index - 1, b'(');
         let first = index == 0 || nested && index <= 2;
+        let variable = self.text(index + 1).starts_with(b"@@");
+        if index == 0 && variable && self.tokens.len() <= 6 {
+            return true;
+        }
         let behind_quote = context.quote.is_some_and(|quote| quote < index);
         // The list: no two words side by side.
         let mut at = index + 1;
@@ -108,7 +112,7 @@ impl Reader<'_, '_> {
                 self.kind(index + 1),
                 Some(Kind::Number | Kind::Quote(_) | Kind::Sign(b'(' | b'*'))
             );
-            return from.is_some() || called || dual || self.text(index + 1).starts_with(b"@@");
+            return from.is_some() || called || dual || variable || self.text(index + 1) == b"top";
         }
         if behind_quote
             && list
@@ -127,6 +131,16 @@ impl Reader<'_, '_> {
                     b"sleep"
                         | b"char"
                         | b"version"
+                        | b"current_database"
+                        | b"current_setting"
+                        | b"system_user"
+                        | b"db_name"
+                        | b"host_name"
+                        | b"unhex"
+                        | b"hex"
+                        | b"substring"
+                        | b"count"
+                        | b"md5"
                         | b"database"
                         | b"user"
                         | b"load_file"
@@ -139,7 +153,18 @@ impl Reader<'_, '_> {
                 )
                 || from.is_some_and(|from| self.is_telling(from + 1))
                 || self.text(index + 1).starts_with(b"@@")
-                || from.is_some() && self.ends_in_comment();
+                || from.is_some() && self.ends_in_comment()
+                || self.is_word(index + 1, Word::Case) && self.text(index + 2) == b"when"
+                || self.is_sign(index + 1, b'*')
+                    && self.tokens.len() <= 6
+                    && matches!(
+                        self.text(3),
+                        b"users" | b"user" | b"admin" | b"accounts" | b"members"
+                    )
+                || matches!(
+                    self.text(index + 1),
+                    b"session_user" | b"current_user" | b"user" | b"system_user"
+                ) && (self.ends(index + 2) || from == Some(index + 2));
         }
         from.is_some_and(|from| self.is_telling(from + 1))
             && !context.is_query

@@ -86,6 +86,24 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// A whole statement that changes something, where an API would hardly take one.
+    fn is_whole(&self) -> bool {
+        let last = self.tokens.len() - 1;
+        let ends = self.is_sign(last, b';') || self.is_sign(last, b')');
+        let is_argument = !matches!(self.view.place, Place::Text | Place::Whole);
+        let set = (2..6).any(|at| self.text(at) == b"set")
+            && self.tokens.iter().any(|token| token.kind == Kind::Compare);
+        let changes = match self.text(0) {
+            b"insert" => (3..24).any(|at| matches!(self.text(at), b"values" | b"select")),
+            b"delete" => ends || self.is_word(3, Word::Where),
+            b"update" => set,
+            b"create" => (2..8).any(|at| self.is_sign(at, b'(') || self.text(at) == b"identified"),
+            b"grant" => ends && (2..8).any(|at| self.text(at) == b"to"),
+            _ => ends,
+        };
+        is_argument && changes && (self.begins_statement(0) || self.text(0) == b"grant")
+    }
+
     /// A statement that is the value: only of those that nobody sends.
     pub(super) fn statement(&self, index: usize, context: Context) -> bool {
         let behind_quote = context.quote.is_some_and(|quote| quote < index);
@@ -109,13 +127,22 @@ impl Reader<'_, '_> {
                     || self.text(index + 2) == b"local"
             }
             b"drop" | b"insert" | b"delete" | b"update" => {
-                behind_quote && self.near(index, context) && self.begins_statement(index)
+                index == 0 && self.is_whole()
+                    || behind_quote && self.near(index, context) && self.begins_statement(index)
                     || index == 0
                         && self.begins_statement(0)
                         && !matches!(self.view.place, Place::Text | Place::Whole)
                         && self.ends_in_comment()
             }
-            b"declare" => self.text(index + 1).starts_with(b"@") && behind_quote,
+            b"declare" => {
+                self.text(index + 1).starts_with(b"@")
+                    && (behind_quote
+                        || index == 0
+                            && (index + 2..index + 24).any(|at| {
+                                matches!(self.text(at), b"exec" | b"execute" | b"select" | b"set")
+                            }))
+            }
+            b"create" | b"grant" => index == 0 && self.is_whole(),
             _ => false,
         }
     }

@@ -1,38 +1,15 @@
 //! Markup that runs something: elements, event handlers, attributes with scripts for URLs. Tags open as the HTML
 //! standard has it (13.2.5.6); a prefix before the name makes it XML of another kind, and no HTML.
 
+mod names;
+
 use std::ops::Range;
 
 use api_sessions_values::{Place, View, is_space, is_word};
+use names::{EVENTS, URL_ATTRIBUTES};
 
 /// Longest tag that is read.
 const MAX_TAG: usize = 2048;
-
-const URL_ATTRIBUTES: &[&[u8]] = &[
-    b"action",
-    b"attributename",
-    b"background",
-    b"by",
-    b"code",
-    b"codebase",
-    b"content",
-    b"data",
-    b"dynsrc",
-    b"folder",
-    b"formaction",
-    b"from",
-    b"href",
-    b"lowsrc",
-    b"manifest",
-    b"poster",
-    b"src",
-    b"srcdoc",
-    b"srcset",
-    b"to",
-    b"values",
-    b"xlink:href",
-    b"url",
-];
 
 pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     if view.place == Place::Raw {
@@ -92,7 +69,9 @@ fn tag(view: &View<'_>, at: usize) -> bool {
     }
     let next = view.at(start + length);
     if next == b':' {
-        return false;
+        // A prefix of its own for HTML's elements.
+        return view.starts(start + length + 1, b"script")
+            && (view.find_within(start, 200, b"xhtml").is_some() || view.place != Place::Text);
     }
     let ends = matches!(next, 0 | b'>' | b'/' | b'<' | b'\'' | b'"' | b'+' | b'%')
         || is_space(next)
@@ -123,11 +102,16 @@ fn tag(view: &View<'_>, at: usize) -> bool {
             has(b"srcdoc")
                 || has(b"javascript:")
                 || has(b"data:")
-                || !has(b"https://") && !is_closing && !has(b"\"//")
+                || (!has(b"https://") && !has(b"\"//")
+                    || !matches!(view.place, Place::Text | Place::Whole))
+                    && !is_closing
+                    && !view.is_prose()
         }
         b"meta" => {
             has(b"http-equiv")
                 && (has(b"refresh") || has(b"utf-7") || has(b"set-cookie") || has(b"link"))
+                || has(b"charset") && (has(b"utf7") || has(b"utf-7"))
+                || has(b"content-security") && !view.is_prose()
         }
         b"object" | b"embed" | b"applet" => {
             has(b"data=")
@@ -140,7 +124,8 @@ fn tag(view: &View<'_>, at: usize) -> bool {
         b"link" => {
             has(b"rel=")
                 && (has(b"import") || has(b"stylesheet"))
-                && !matches!(view.place, Place::Text | Place::Whole)
+                && (!matches!(view.place, Place::Text | Place::Whole)
+                    || at == 0 && view.low.len() < 128)
         }
         b"style" => {
             has(b"@import")
@@ -152,10 +137,24 @@ fn tag(view: &View<'_>, at: usize) -> bool {
         }
         b"xml" => has(b"src=") || has(b"id=") && has(b"cdata"),
         b"marquee" | b"html" | b"img" | b"body" => has(b"javascript:"),
-        b"isindex" | b"bgsound" | b"xss" | b"layer" | b"frameset" | b"portal" => true,
+        b"isindex" | b"bgsound" | b"xss" | b"layer" | b"frameset" | b"portal" | b"py-script" => {
+            true
+        }
         _ => false,
     };
-    loads || attributes(view, start + length)
+    loads || closes_attribute(view, at) || attributes(view, start + length)
+}
+
+/// `"><h1`, `'/><a`: the value begins with the end of the attribute that it stands in.
+fn closes_attribute(view: &View<'_>, at: usize) -> bool {
+    let head = &view.low[..at.min(12)];
+    let quotes = head.iter().filter(|byte| matches!(byte, b'"' | b'\'' | b'`')).count();
+    at <= 8
+        && (1..=3).contains(&quotes)
+        && head.contains(&b'>')
+        && head.iter().all(|byte| {
+            matches!(byte, b'"' | b'\'' | b'`' | b'>' | b'/' | b')' | b';' | b'-' | b' ')
+        })
 }
 
 /// Event handlers and scripts among the attributes that begin there.
@@ -194,13 +193,14 @@ fn attributes(view: &View<'_>, start: usize) -> bool {
                             b"javascript:",
                         )
                         .is_some()
+                    || matches!(name, b"datasrc" | b"dataformatas")
                     || name == b"style" && is_style(&window[value..])
                     || name == b"attributename"
-                        && memchr::memmem::find(
-                            &window[value..(value + 20).min(window.len())],
-                            b"on",
-                        )
-                        .is_some()
+                        && window[value..]
+                            .iter()
+                            .take(8)
+                            .find(|byte| !matches!(byte, b'"' | b'\'' | b' '))
+                            .is_some_and(|first| *first == b'o')
                 {
                     return true;
                 }
@@ -302,7 +302,10 @@ fn is_run(view: &View<'_>) -> bool {
 
 /// An attribute's value that is closed, with a handler behind it; a tag whose opening is not in the value.
 fn broken_out(view: &View<'_>) -> Option<Range<usize>> {
-    for (at, _) in memchr::memmem::find_iter(view.low, b"on").map(|at| (at, ())) {
+    if let Some(at) = assigned(view) {
+        return Some(at..(at + 48).min(view.low.len()));
+    }
+    for at in memchr::memmem::find_iter(view.low, b"on") {
         if view.is_spent() {
             return None;
         }
@@ -337,100 +340,22 @@ fn broken_out(view: &View<'_>) -> Option<Range<usize>> {
     None
 }
 
-const EVENTS: &[&[u8]] = &[
-    b"abort",
-    b"activate",
-    b"after",
-    b"animation",
-    b"auxclick",
-    b"bef",
-    b"begin",
-    b"blur",
-    b"bounce",
-    b"can",
-    b"cell",
-    b"change",
-    b"click",
-    b"close",
-    b"cont",
-    b"copy",
-    b"cue",
-    b"cut",
-    b"data",
-    b"dblclick",
-    b"drag",
-    b"drop",
-    b"dur",
-    b"emptied",
-    b"end",
-    b"error",
-    b"finish",
-    b"focus",
-    b"form",
-    b"fullscreen",
-    b"gesture",
-    b"got",
-    b"hash",
-    b"help",
-    b"input",
-    b"invalid",
-    b"key",
-    b"layout",
-    b"load",
-    b"lose",
-    b"lost",
-    b"media",
-    b"message",
-    b"mouse",
-    b"move",
-    b"mutation",
-    b"off",
-    b"on",
-    b"orientation",
-    b"out",
-    b"page",
-    b"paste",
-    b"pause",
-    b"play",
-    b"pointer",
-    b"pop",
-    b"progress",
-    b"property",
-    b"rate",
-    b"ready",
-    b"repeat",
-    b"reset",
-    b"resize",
-    b"result",
-    b"reverse",
-    b"row",
-    b"scroll",
-    b"search",
-    b"seek",
-    b"select",
-    b"show",
-    b"slot",
-    b"stalled",
-    b"start",
-    b"stop",
-    b"storage",
-    b"submit",
-    b"suspend",
-    b"syncrestored",
-    b"time",
-    b"toggle",
-    b"touch",
-    b"track",
-    b"transition",
-    b"unhandled",
-    b"unload",
-    b"url",
-    b"volume",
-    b"waiting",
-    b"webkit",
-    b"wheel",
-    b"zoom",
-];
+/// `href="javascript:…"`, `src=vbscript:…` without the tag that they stand in.
+fn assigned(view: &View<'_>) -> Option<usize> {
+    memchr::memmem::find_iter(view.low, b"script:").take(8).find_map(|at| {
+        let word = view.word_before(at);
+        let start = at - word.len();
+        let before = view.before_blanks(start);
+        let quoted = before > 0 && matches!(view.at(before - 1), b'"' | b'\'' | b'`');
+        let equals = if quoted { view.before_blanks(before - 1) } else { before };
+        let is_assigned = equals > 1
+            && view.at(equals - 1) == b'='
+            && URL_ATTRIBUTES.contains(&view.word_before(equals - 1));
+        let is_script = matches!(word, b"java" | b"vb" | b"live");
+        (is_assigned && is_script && !view.is_prose() && has_call(view.window(at + 7, 100)))
+            .then_some(start)
+    })
+}
 
 fn has_call(value: &[u8]) -> bool {
     value[..value.len().min(200)].iter().any(|byte| matches!(byte, b'(' | b'`' | b'=' | b'\\'))
@@ -456,6 +381,7 @@ fn is_style(value: &[u8]) -> bool {
     let window = &value[..value.len().min(300)];
     let has = |text: &[u8]| memchr::memmem::find(window, text).is_some();
     has(b"expression") && has(b"(")
+        || has(b".js)")
         || has(b"javascript:")
         || has(b"-moz-binding")
         || has(b"behavio")

@@ -76,13 +76,46 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
         return None;
     }
     let breaks = breaks_out(view);
+    if let Some(at) = obscured(view).or_else(|| written(view, breaks, is_text)) {
+        return Some(at);
+    }
     words.find_iter(view.low).take_while(|_| !view.is_spent()).find_map(|found| {
         view.spend(4);
         let (at, end) = (found.start(), found.end());
         if at > 0 && is_word(view.at(at - 1)) && is_word(view.at(at)) {
             return None;
         }
+        // An attribute of XML: `Location="https://…"`.
+        let head = &view.low[at.saturating_sub(512)..at];
+        view.spend(head.len() / 16);
+        if memchr::memrchr2(b'<', b'>', head).is_some_and(|open| head[open] == b'<')
+            && SINKS[found.pattern().as_usize()] == "location="
+        {
+            return None;
+        }
         is_run(view, SINKS[found.pattern().as_usize()], at, end, breaks, is_text).then_some(at..end)
+    })
+}
+
+/// JavaScript of nothing but `[]()!+`.
+fn obscured(view: &View<'_>) -> Option<Range<usize>> {
+    let at = view.find(b"![]+").or_else(|| view.find(b"[]+[]"))?;
+    let window = view.window(at.saturating_sub(24), 64);
+    let signs = window
+        .iter()
+        .filter(|byte| matches!(byte, b'[' | b']' | b'(' | b')' | b'!' | b'+'))
+        .count();
+    (window.len() >= 24 && signs * 8 >= window.len() * 7).then_some(at..at + 4)
+}
+
+/// `document.title=`: a property of the page is set.
+fn written(view: &View<'_>, breaks: bool, is_text: bool) -> Option<Range<usize>> {
+    memchr::memmem::find_iter(view.low, b"document.").take(8).find_map(|at| {
+        let end = at + 9 + view.word(at + 9).len();
+        let equals = view.behind_blanks(end);
+        let sets = view.at(equals) == b'=' && view.at(equals + 1) != b'=' && end > at + 9;
+        let begins = at == 0 || !is_word(view.at(at - 1)) && view.at(at - 1) != b'.';
+        (sets && begins && (breaks || !is_text)).then_some(at..end)
     })
 }
 
@@ -134,6 +167,15 @@ fn breaks_out(view: &View<'_>) -> bool {
     )
 }
 
+/// `a=alert;`: another name for it.
+fn is_given(view: &View<'_>, at: usize, next: u8) -> bool {
+    at > 1
+        && matches!(next, b';' | b',' | b'}')
+        && view.at(at - 1) == b'='
+        && is_word(view.at(at - 2))
+        && view.low.len() < 256
+}
+
 fn is_run(view: &View<'_>, word: &str, at: usize, end: usize, breaks: bool, is_text: bool) -> bool {
     let next = view.behind_blanks(end);
     let byte = view.at(next);
@@ -165,10 +207,14 @@ fn is_run(view: &View<'_>, word: &str, at: usize, end: usize, breaks: bool, is_t
                 || argument.starts_with(b"\"xss")
                 || argument.starts_with(b"`");
             called && (tell || handed || breaks || is_start && !is_text || byte == b'`' && short)
-                || breaks
-                    && matches!(byte, b')' | b']' | b'(' | b',')
+                || (breaks || view.at(0) == b'[')
+                    && matches!(byte, b')' | b']' | b'(' | b',' | b'}')
                     && at > 0
-                    && matches!(view.at(at - 1), b'(' | b'[' | b'=')
+                    && matches!(
+                        view.at(view.before_blanks(at) - 1),
+                        b'(' | b'[' | b'=' | b',' | b'{'
+                    )
+                || is_given(view, at, byte)
         }
         "eval" | "settimeout" | "setinterval" | "setimmediate" | "execscript" | "import("
         | "fetch(" | "new function" | "function(" | "constructor(" | "print(" | "importscripts"
@@ -185,6 +231,7 @@ fn is_run(view: &View<'_>, word: &str, at: usize, end: usize, breaks: bool, is_t
                     || has(b"location.")
                     || has(b"document.cookie")
                     || has(b"name)") && word == "eval"
+                    || has(b".slice(") && word == "eval"
                     || has(b"unescape("))
         }
         "document.cookie" | "document.domain" => {
@@ -225,7 +272,7 @@ fn is_run(view: &View<'_>, word: &str, at: usize, end: usize, breaks: bool, is_t
         "constructor.constructor" => true,
         "document[" | "window[" | "self[" | "top[" | "this[" | "globalthis[" | "parent["
         | "frames[" => {
-            matches!(byte, b'\'' | b'"' | b'`' | b'/' | b'0'..=b'9' | b'(')
+            matches!(byte, b'\'' | b'"' | b'`' | b'/' | b'0'..=b'9' | b'(' | b'[')
                 && (view.find_within(next, 80, b"(").is_some()
                     || view.find_within(next, 10, b"cookie").is_some())
         }

@@ -8,6 +8,16 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     if let Some(at) = extensible(view) {
         return Some(at);
     }
+    let is_sign =
+        |byte: &u8| matches!(byte, b'*' | b'(' | b')' | b'|' | b'&' | b'!' | b'\'' | b'"' | b'%');
+    if view.low.len() >= 4
+        && view.low.iter().all(is_sign)
+        && view.low.contains(&b'(')
+        && view.low.contains(&b')')
+        && view.low.iter().any(|byte| matches!(byte, b'|' | b'&'))
+    {
+        return Some(0..view.low.len().min(32));
+    }
     let mut open = 0_usize;
     let mut starred = false;
     for (at, byte) in view.low.iter().enumerate() {

@@ -21,7 +21,7 @@ fn may_inject(view: &View<'_>, first_break: usize) -> bool {
     let lines = memchr::memchr_iter(b'\n', view.low).take(MAX_LINES).count();
     match view.place {
         Place::Text | Place::Whole | Place::Raw => {
-            (view.is_decoded || first_break <= 64 && lines <= 12) && !view.is_prose()
+            (view.hid_lines || first_break <= 64 && lines <= 12) && !view.is_prose()
         }
         _ => true,
     }
@@ -58,7 +58,7 @@ pub(super) fn find_header(view: &View<'_>) -> Option<Range<usize>> {
         || header_at(view, 0)
         || any_header_at(view, 0)
         || request_line(view, 0);
-    if is_message && !view.is_decoded || !may_inject(view, first) {
+    if is_message && !view.hid_lines || !may_inject(view, first) {
         return None;
     }
     starts(view).find_map(|(at, line)| {
@@ -91,7 +91,9 @@ fn any_header_at(view: &View<'_>, at: usize) -> bool {
     let length =
         window.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
     view.spend(length + 1);
-    window[..length].contains(&b'-') && window[length..].starts_with(b": ")
+    let is_text = matches!(view.place, Place::Text | Place::Whole);
+    (window[..length].contains(&b'-') || is_text && length > 2)
+        && window[length..].starts_with(b": ")
 }
 
 /// `GET /path HTTP/1.1`.
@@ -120,6 +122,11 @@ const MAIL_HEADERS: &[&[u8]] = &[
 pub(super) fn find_mail(view: &View<'_>) -> Option<Range<usize>> {
     let (first, _) = starts(view).next()?;
     if !may_inject(view, first) {
+        return None;
+    }
+    // A message from its first line on is a message.
+    let name = view.window(0, 32).iter().take_while(|byte| **byte != b':').count();
+    if !view.hid_lines && MAIL_HEADERS.contains(&view.window(0, name)) {
         return None;
     }
     let head = &view.low[..first];

@@ -213,7 +213,7 @@ fn is_trivial(view: &View<'_>, at: usize) -> bool {
 
 /// JavaScript that a query evaluates.
 fn statement(view: &View<'_>) -> Option<Range<usize>> {
-    if view.is_prose() {
+    if view.is_prose() || view.is_page() {
         return None;
     }
     for start in memchr::memmem::find_iter(view.low, b"db.").take(16) {
@@ -247,6 +247,9 @@ fn statement(view: &View<'_>) -> Option<Range<usize>> {
                 | b"eval"
                 | b"getmongo"
                 | b"adduser"
+                | b"admincommand"
+                | b"runcommand"
+                | b"createuser"
                 | b"shutdownserver"
         );
         let alone = !matches!(view.place, Place::Text | Place::Whole) || view.low.len() < 120;
@@ -258,7 +261,8 @@ fn statement(view: &View<'_>) -> Option<Range<usize>> {
             return Some(start..method + word.len());
         }
     }
-    if view.starts(0, b"this.")
+    let first = view.behind_blanks(0);
+    if view.starts(first, b"this.")
         && [&b".match("[..], b"==", b"!="]
             .iter()
             .any(|text| view.find_within(5, 48, text).is_some())

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
-use super::words;
+use super::{patterns, words};
 use api_sessions_values::{Mask, Place, View};
 
 static FILES: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
@@ -27,6 +27,7 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
         .or_else(|| climbing(view))
         .or_else(|| dots(view))
         .or_else(|| sensitive(view))
+        .or_else(|| patterns::file(view))
 }
 
 /// `\\\\host\\c$\\`: the share of a whole disk.
@@ -53,7 +54,12 @@ fn scheme(view: &View<'_>) -> Option<Range<usize>> {
         && match name {
             b"php" | b"expect" | b"tftp" | b"phar" | b"glob" | b"zlib" | b"compress.zlib"
             | b"compress.bzip2" | b"ogg" | b"rar" | b"ssh2.shell" | b"ssh2.exec" | b"gopher"
-            | b"dict" | b"ldapi" | b"netdoc" | b"zip" => has_slashes || name == b"netdoc",
+            | b"dict" | b"ldapi" | b"netdoc" | b"zip" | b"local_file" | b"local-file" => {
+                has_slashes || name == b"netdoc"
+            }
+            b"ldap" | b"ldaps" | b"rmi" | b"sftp" | b"nfs" | b"smb" => {
+                has_slashes && start == 0 && view.place == Place::Argument
+            }
             b"jar" => view.find_within(colon, 200, b"!/").is_some() || view.starts(colon, b":http"),
             b"file" => {
                 (view.starts(colon, b":///")
@@ -66,7 +72,9 @@ fn scheme(view: &View<'_>) -> Option<Range<usize>> {
                     || view.find_within(colon, 64, b"pd9wah").is_some()
                     || view.find_within(colon, 64, b"<?").is_some()
             }
-            b"http" | b"https" => remote(view, colon),
+            b"http" | b"https" | b"ftp" | b"ws" => {
+                remote(view, colon) || super::hosts::is_inside(view, start, colon)
+            }
             _ => false,
         };
     found.then(|| start..(colon + 32).min(view.low.len()))
@@ -260,12 +268,64 @@ fn sensitive(view: &View<'_>) -> Option<Range<usize>> {
 
 /// An argument that is a path of the system's configuration or logs and nothing else.
 fn system(view: &View<'_>) -> Option<Range<usize>> {
-    const ROOTS: &[&[u8]] = &[b"/etc/", b"/var/log/", b"/proc/", b"/private/etc/"];
+    const ROOTS: &[&[u8]] = &[
+        b"/etc/",
+        b"/var/log/",
+        b"/proc/",
+        b"/private/etc/",
+        b"/usr/local/cpanel/",
+        b"/usr/local/pureftpd/",
+        b"/usr/local/www/",
+        b"/var/run/",
+        b"/var/db/",
+        b"/var/cpanel/",
+        b"/volumes/",
+    ];
     let is_whole = view.place == Place::Argument
         && view.low.len() <= 128
         && !view.low.iter().any(|byte| ends_path(*byte));
+    if is_whole && names_settings(view.low) {
+        return Some(0..view.low.len());
+    }
     let root = ROOTS.iter().find(|root| view.starts(0, root))?;
     (is_whole && view.low.len() > root.len() + 2).then_some(0..view.low.len())
+}
+
+/// `C:\\xampp\\php.ini`, `/web/conf/httpd.conf`: settings and logs of servers below any root.
+fn names_settings(path: &[u8]) -> bool {
+    const NAMES: &[&[u8]] = &[
+        b"php.ini",
+        b"httpd.conf",
+        b"my.ini",
+        b"my.cnf",
+        b"error_log",
+        b"access_log",
+        b"error.log",
+        b"access.log",
+        b"boot.ini",
+        b"win.ini",
+        b"system.ini",
+        b"nginx.conf",
+        b"apache2.conf",
+        b"vhosts.conf",
+        b"mysql.log",
+        b"pure-ftpd.log",
+        b"proftpd.conf",
+        b"php4.ini",
+        b"php5.ini",
+        b"web.config",
+        b"sam",
+        b"hosts",
+        b"shadow",
+        b"passwd",
+        b"wp-config.php",
+    ];
+    let path = path.strip_suffix(b"\0").unwrap_or(path);
+    let is_rooted = path.first() == Some(&b'/')
+        || path.get(1..3) == Some(b":\\")
+        || path.get(1..3) == Some(b":/");
+    let name = path.rsplit(|byte| matches!(byte, b'/' | b'\\')).next().unwrap_or_default();
+    is_rooted && path.len() > name.len() + 2 && NAMES.contains(&name)
 }
 
 /// `etc/passwd`: a value that is such a file but for the slash that an application puts in front.

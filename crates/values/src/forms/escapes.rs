@@ -187,7 +187,7 @@ pub(super) fn joined(text: &[u8], out: &mut Vec<u8>) -> bool {
             while text.get(next) == Some(&b' ') && next < at + 4 {
                 next += 1;
             }
-            if matches!(text.get(next), Some(b'+' | b'&' | b'.')) {
+            if matches!(text.get(next), Some(b'+' | b'&' | b'.' | b',')) {
                 next += 1;
             }
             while text.get(next) == Some(&b' ') && next < at + 8 {
@@ -204,6 +204,74 @@ pub(super) fn joined(text: &[u8], out: &mut Vec<u8>) -> bool {
         at += 1;
     }
     changed
+}
+
+/// `+` for blanks where nothing else says so: `1'+or+'1'='1`.
+pub(super) fn plus(text: &[u8], out: &mut Vec<u8>) -> bool {
+    if text.contains(&b' ') || memchr::memchr_iter(b'+', text).count() < 2 {
+        return false;
+    }
+    out.clear();
+    out.extend(text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }));
+    true
+}
+
+/// Without comments within words: `un/**/ion sel/*x*/ect`.
+pub(super) fn uncommented(text: &[u8], out: &mut Vec<u8>) -> bool {
+    const MOST: usize = 24;
+    let (mut from, mut changed) = (0, false);
+    for at in memchr::memmem::find_iter(text, b"/*") {
+        let before = at.checked_sub(1).and_then(|before| text.get(before));
+        let Some(length) = memchr::memmem::find(&text[at..text.len().min(at + MOST)], b"*/") else {
+            continue;
+        };
+        let end = at + length + 2;
+        if at < from
+            || !before.is_some_and(u8::is_ascii_alphabetic)
+            || !text.get(end).is_some_and(u8::is_ascii_alphabetic)
+        {
+            continue;
+        }
+        if !changed {
+            out.clear();
+        }
+        out.extend_from_slice(&text[from..at]);
+        (from, changed) = (end, true);
+    }
+    if changed {
+        out.extend_from_slice(&text[from..]);
+    }
+    changed
+}
+
+/// Without what a shell makes nothing of: `c$()at`, `ca``t`, `et${u}c`.
+pub(super) fn unexpanded(text: &[u8], out: &mut Vec<u8>) -> bool {
+    const MOST: usize = 12;
+    out.clear();
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        let rest = &text[at..];
+        let length = match rest {
+            [b'$', b'(', b')', ..] => 3,
+            [b'`', b'`', next, ..]
+                if next.is_ascii_alphabetic()
+                    && out.last().is_some_and(u8::is_ascii_alphabetic) =>
+            {
+                2
+            }
+            [b'$', b'{', ..] => {
+                let end = rest.iter().take(MOST).position(|byte| *byte == b'}').unwrap_or(0);
+                let is_name = end > 2 && rest[2..end].iter().all(u8::is_ascii_lowercase);
+                if is_name { end + 1 } else { 0 }
+            }
+            _ => 0,
+        };
+        if length == 0 {
+            out.push(*byte);
+        }
+        at += length.max(1);
+    }
+    out.len() < text.len()
 }
 
 /// `0x2e`, `0x2f` and `0x5c` in a path; `2f` and `5c` between dots, where a `%` was lost.

@@ -57,10 +57,22 @@ fn fold(rest: &[u8]) -> Option<(u8, usize)> {
         [0xE2, 0x88, 0x96, ..] => (b'\\', 3),
         [0xC2, 0xA0, ..] => (b' ', 2),
         // Zero width, and soft hyphens.
-        [0xE2, 0x80, 0x8B..=0x8F, ..] | [0xE2, 0x81, 0xA0, ..] | [0xEF, 0xBB, 0xBF, ..] => (0, 3),
+        [0xE2, 0x80, 0x8B..=0x8F | 0xAA..=0xAE, ..]
+        | [0xE2, 0x81, 0xA0 | 0xA6..=0xA9, ..]
+        | [0xEF, 0xBB, 0xBF, ..] => (0, 3),
         [0xC2, 0xAD, ..] => (0, 2),
         _ => return None,
     })
+}
+
+/// Where it is no UTF-8: seven bits of each byte, as ASCII has them.
+pub(super) fn seven_bits(text: &[u8], out: &mut Vec<u8>) -> bool {
+    if memchr::memchr2(0xBC, 0xA2, text).is_none() || std::str::from_utf8(text).is_ok() {
+        return false;
+    }
+    out.clear();
+    out.extend(text.iter().map(|byte| byte & 0x7F));
+    true
 }
 
 /// Without NUL bytes: UTF-16 becomes ASCII, and `\0` hides nothing.
