@@ -3,13 +3,18 @@
 //! Every alias is there with the session that it leads to in the end, so that one look-up tells. Where two sessions
 //! claim an alias, it is nobody's from then on.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::codec::{Key, session_key};
+use super::codec::{Key, hex, session_key};
+use super::moved::PartId;
 use super::reader::Reader;
+use super::rehome::{Join, Rehomed};
 use super::schema;
+use super::segment::Segments;
+use super::segment_id::SegmentId;
 use api_sessions_store::aliases::{
     Claim, Identifier, Identity, MAX_DENIED_IDENTIFIERS, MAX_IDENTIFIERS, claims,
 };
@@ -26,10 +31,16 @@ CREATE TABLE previous (
     session TEXT PRIMARY KEY, previous TEXT NOT NULL, ts INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX previous_previous ON previous (previous);
+", "
+CREATE TABLE part (
+    day INTEGER, number INTEGER, part INTEGER, root BLOB NOT NULL, root_name TEXT NOT NULL,
+    PRIMARY KEY (day, number, part)
+) WITHOUT ROWID;
+CREATE TABLE part_link (
+    day INTEGER, number INTEGER, part INTEGER, newer_day INTEGER, newer_number INTEGER, newer_part INTEGER,
+    PRIMARY KEY (day, number, part, newer_day, newer_number, newer_part)
+) WITHOUT ROWID;
 "];
-
-/// An alias, and the session that it leads to from now on.
-pub(super) type Join = (Key, Key);
 
 /// The file, as the writer has it; opened when it is needed first.
 pub(super) struct AliasWriter {
@@ -49,11 +60,13 @@ impl AliasWriter {
         Ok(self.connection.as_mut())
     }
 
-    /// Stores what requests say about aliases; gives what changed.
+    /// Stores what requests say about aliases. What is stored of sessions that turn out to be aliases is of those that
+    /// they lead to from then on. Gives the ids that are none any more.
     pub(super) fn store<'r>(
         &mut self,
+        segments: &Segments,
         requests: impl Iterator<Item = &'r NewRequest> + Clone,
-    ) -> rusqlite::Result<Vec<Join>> {
+    ) -> rusqlite::Result<Vec<Key>> {
         let says = |request: &&NewRequest| {
             !request.record.links.is_empty() || request.record.previous.is_some()
         };
@@ -62,20 +75,44 @@ impl AliasWriter {
         }
         let Some(connection) = self.connection(true)? else { return Ok(Vec::new()) };
         let transaction = connection.transaction()?;
-        let mut joins = Vec::new();
+        let mut taken = Taken::default();
         for request in requests.filter(says) {
             let record = &request.record;
             for claim in claims(record) {
-                take(&transaction, &claim, &mut joins)?;
+                take(&transaction, &claim, &mut taken)?;
             }
             if let Some(previous) = &record.previous {
+                let session = root(&transaction, &session_key(&record.session))?
+                    .map_or_else(|| record.session.to_string(), |(_, name)| name);
                 transaction
                     .prepare_cached("INSERT OR IGNORE INTO previous VALUES (?, ?, ?)")?
-                    .execute(params![record.session, previous, record.ts as i64])?;
+                    .execute(params![session, previous, record.ts as i64])?;
             }
         }
+        let rehomed = Rehomed::new(segments, &taken.joins);
+        let mut parts = Vec::with_capacity(rehomed.parts.len());
+        for (part, root) in &rehomed.parts {
+            let name = taken.names.get(root).cloned().unwrap_or_else(|| hex(root));
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?)")?
+                .execute(params![part.0.day.0, part.0.number, part.1, root, name])?;
+            parts.push((*part, *root, name));
+        }
+        for (newer, older) in &rehomed.links {
+            transaction
+                .prepare_cached("INSERT OR IGNORE INTO part_link VALUES (?, ?, ?, ?, ?, ?)")?
+                .execute(params![
+                    older.0.day.0,
+                    older.0.number,
+                    older.1,
+                    newer.0.day.0,
+                    newer.0.number,
+                    newer.1
+                ])?;
+        }
         transaction.commit()?;
-        Ok(joins)
+        segments.rehome(&parts, &rehomed.links);
+        Ok(taken.cuts)
     }
 
     /// The session that an alias leads to, and its name.
@@ -97,7 +134,9 @@ impl AliasWriter {
     /// Deletes what was claimed before `first`.
     pub(super) fn drop_before(&mut self, first: Day) -> rusqlite::Result<()> {
         let Some(connection) = self.connection(false)? else { return Ok(()) };
-        let first = first.start() as i64;
+        let (day, first) = (first.0, first.start() as i64);
+        connection.execute("DELETE FROM part WHERE day < ?", [day])?;
+        connection.execute("DELETE FROM part_link WHERE day < ?", [day])?;
         connection.execute("DELETE FROM alias WHERE ts < ?", [first])?;
         connection.execute("DELETE FROM previous WHERE ts < ?", [first]).map(|_| ())
     }
@@ -114,8 +153,18 @@ fn root(connection: &Connection, alias: &Key) -> rusqlite::Result<Option<(Key, S
         .optional()
 }
 
+/// What claims changed.
+#[derive(Default)]
+struct Taken {
+    joins: Vec<Join>,
+    /// Ids that are no aliases any more.
+    cuts: Vec<Key>,
+    /// Names of the sessions that were joined.
+    names: HashMap<Key, String>,
+}
+
 /// Takes one claim.
-fn take(connection: &Connection, claim: &Claim<'_>, joins: &mut Vec<Join>) -> rusqlite::Result<()> {
+fn take(connection: &Connection, claim: &Claim<'_>, taken: &mut Taken) -> rusqlite::Result<()> {
     let (alias, session) = (session_key(claim.alias), session_key(claim.session));
     let known: Option<(Key, bool)> = connection
         .prepare_cached("SELECT root, is_cut FROM alias WHERE alias = ?")?
@@ -146,19 +195,43 @@ fn take(connection: &Connection, claim: &Claim<'_>, joins: &mut Vec<Join>) -> ru
             is_cut
         ])?;
     if is_cut {
+        taken.cuts.push(alias);
         return Ok(());
     }
-    joins.push((alias, root));
+    taken.joins.push((alias, root));
+    taken.names.insert(root, root_name.clone());
     // What led to the alias leads on.
-    let mut members =
-        connection.prepare_cached("SELECT alias FROM alias WHERE root = ? AND is_cut = 0")?;
-    let members: Vec<Key> =
-        members.query_map([alias], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    joins.extend(members.iter().map(|member| (*member, root)));
     connection
         .prepare_cached("UPDATE alias SET root = ?1, root_name = ?2 WHERE root = ?3")?
         .execute(params![root, root_name, alias])
         .map(|_| ())
+}
+
+/// Tells segments which of their parts are of other sessions.
+pub(super) fn restore(segments: &Segments) -> rusqlite::Result<()> {
+    let path = path_in(segments.dir());
+    if !path.exists() {
+        return Ok(());
+    }
+    let id = |row: &Row<'_>, at: usize| -> rusqlite::Result<PartId> {
+        let segment = SegmentId { day: Day(row.get(at)?), number: row.get(at + 1)? };
+        Ok((segment, row.get(at + 2)?))
+    };
+    Reader::open(&path)?.read(|connection| {
+        if schema::version(connection)? < 2 {
+            return Ok(());
+        }
+        let parts: Vec<(PartId, Key, String)> = connection
+            .prepare("SELECT * FROM part")?
+            .query_map([], |row| Ok((id(row, 0)?, row.get(3)?, row.get(4)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        let links: Vec<(PartId, PartId)> = connection
+            .prepare("SELECT * FROM part_link")?
+            .query_map([], |row| Ok((id(row, 3)?, id(row, 0)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        segments.rehome(&parts, &links);
+        Ok(())
+    })
 }
 
 /// The file, as questions have it.

@@ -52,6 +52,7 @@ fn read_parts(
     };
     segment.read(|connection| {
         let mut strings = Strings::new(connection);
+        let moved = segment.moved();
         let mut names = connection.prepare_cached("SELECT name FROM session WHERE id = ?")?;
         let mut parts = Vec::with_capacity(ids.len());
         for (key, id) in &ids {
@@ -59,7 +60,10 @@ fn read_parts(
                 Some(known) => known,
                 None => (read_numbers(connection, *id)?, read_counts(connection, *id)?),
             };
-            let name: Option<String> = names.query_row([id], |row| row.get(0))?;
+            let name: Option<String> = match moved.root(*id) {
+                Some(root) => Some(segment.name_of_root(&root)),
+                None => names.query_row([id], |row| row.get(0))?,
+            };
             let part = part(&day, numbers, counts, &mut strings, all_values)?;
             parts.push((*key, name.unwrap_or_else(|| hex(key)), part));
         }

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::bloom::Bloom;
 use super::live::Live;
+use super::moved::MovedHere;
 use super::requests::damaged;
 use super::spans::{self, Link};
 use api_sessions_store::Day;
@@ -34,12 +35,16 @@ pub(super) struct Closed {
 
 impl Index {
     /// Reads the index of a segment of this day, and its links.
-    pub(super) fn load(connection: &Connection, day: Day) -> rusqlite::Result<(Index, Vec<Link>)> {
+    pub(super) fn load(
+        connection: &Connection,
+        day: Day,
+        moved: &MovedHere,
+    ) -> rusqlite::Result<(Index, Vec<Link>)> {
         let index = match Closed::load(connection)? {
             Some(closed) => Index::Closed(Arc::new(closed)),
             None => {
                 let mut live = Live::new(day.start());
-                live.catch_up(connection)?;
+                live.catch_up(connection, moved)?;
                 Index::Open(Arc::new(RwLock::new(live)))
             }
         };

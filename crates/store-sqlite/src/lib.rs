@@ -18,6 +18,7 @@ mod filter;
 mod idempotency;
 mod index;
 mod live;
+mod moved;
 mod part;
 mod pool;
 mod reader;
@@ -28,6 +29,7 @@ mod row;
 mod schema;
 mod seal;
 mod segment;
+mod segment_id;
 mod sessions;
 mod snapshot;
 mod spans;
@@ -108,6 +110,9 @@ impl SqliteStore {
         let control = ControlFile::open(path.clone())
             .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
         let segments = Segments::find(dir)?;
+        if let Err(error) = aliases::restore(&segments) {
+            tracing::warn!(%error, "aliases.db cannot be read: sessions are shown by each of their ids");
+        }
         for segment in segments.list() {
             // A first look, so that damage is known before somebody asks.
             let missing = segment.peek(schema::missing_columns);

@@ -10,6 +10,7 @@ use rusqlite::{Connection, Row};
 
 use super::bloom::Bloom;
 use super::codec::{Counts, Facet, Key, id_key};
+use super::moved::MovedHere;
 use super::requests::damaged;
 use super::row::{self, Resolve};
 use super::strings::Strings;
@@ -119,7 +120,11 @@ impl Live {
     }
 
     /// Reads what came into the file since the last time.
-    pub(super) fn catch_up(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+    pub(super) fn catch_up(
+        &mut self,
+        connection: &Connection,
+        moved: &MovedHere,
+    ) -> rusqlite::Result<()> {
         let mut statement =
             connection.prepare_cached("SELECT text, id FROM string WHERE id > ? ORDER BY id")?;
         let mut rows = statement.query([self.strings.len() as i64])?;
@@ -135,7 +140,11 @@ impl Live {
             let key = row.get(0)?;
             self.bytes += SESSION;
             self.sessions.push(LiveSession { key, ..LiveSession::default() });
-            self.by_key.insert(key, row.get(1)?);
+            let number = row.get(1)?;
+            match moved.root(number) {
+                None => drop(self.by_key.insert(key, number)),
+                Some(root) => drop(self.by_key.entry(root).or_insert(number)),
+            }
         }
         let mut statement = connection.prepare_cached(REQUESTS)?;
         let mut rows = statement.query([self.requests as i64])?;
@@ -161,56 +170,27 @@ impl Live {
         blocks.map(|(n, _)| (n * BLOCK, n * BLOCK + BLOCK - 1)).collect()
     }
 
-    /// The requests of a session go to another one; it has the key `vacant` then.
-    pub(super) fn merge(&mut self, from: u32, into: u32, vacant: Key) {
-        let place = |number: u32| (number as usize).wrapping_sub(1);
-        let Some(session) = self.sessions.get_mut(place(from)) else { return };
-        let moved =
-            std::mem::replace(session, LiveSession { key: vacant, ..LiveSession::default() });
-        self.by_key.insert(vacant, from);
-        let Some(session) = self.sessions.get_mut(place(into)) else { return };
-        let (to, other) = (&mut session.numbers, moved.numbers);
-        if other.last >= to.last {
-            (to.key, to.source) = (other.key, other.source);
+    /// A key is no other name of a session any more.
+    pub(super) fn forget_alias(&mut self, alias: &Key, moved: &MovedHere) {
+        let Some(part) = self.by_key.get(alias).copied() else { return };
+        let own = self.session(part).map(|session| session.key);
+        if moved.root(part).or(own) != Some(*alias) {
+            match moved.parts(alias).first() {
+                Some(part) => self.by_key.insert(*alias, *part),
+                None => self.by_key.remove(alias),
+            };
         }
-        if other.user != 0 && other.user_ts >= to.user_ts {
-            (to.user, to.user_ts) = (other.user, other.user_ts);
-        }
-        if other.role != 0 && other.role_ts >= to.role_ts {
-            (to.role, to.role_ts) = (other.role, other.role_ts);
-        }
-        (to.first, to.last) = (to.first.min(other.first), to.last.max(other.last));
-        to.requests += other.requests;
-        to.attacks += other.attacks;
-        to.denied += other.denied;
-        session.requests.extend(moved.requests);
-        session.requests.sort_unstable();
-        for (value, count) in moved.counts {
-            match session.counts.binary_search_by_key(&value, |known| known.0) {
-                Ok(at) => {
-                    if let Some(known) = session.counts.get_mut(at) {
-                        known.1 += count;
-                    }
-                }
-                Err(at) => insert(&mut session.counts, at, (value, count)),
+    }
+
+    /// A part is of another session from now on, of which it may be the first one here; `before`: of which it was.
+    pub(super) fn rehome(&mut self, part: u32, before: Option<Key>, root: Key) {
+        let own = self.session(part).map(|session| session.key);
+        for key in own.into_iter().chain(before) {
+            if self.by_key.get(&key) == Some(&part) {
+                self.by_key.remove(&key);
             }
         }
-    }
-
-    /// A key is no other name of a session any more.
-    pub(super) fn forget_alias(&mut self, alias: &Key) {
-        let session = self.by_key.get(alias).and_then(|session| self.session(*session));
-        if session.is_some_and(|session| session.key != *alias) {
-            self.by_key.remove(alias);
-        }
-    }
-
-    /// A session has another key.
-    pub(super) fn rename(&mut self, session: u32, key: Key) {
-        if let Some(known) = self.sessions.get_mut((session as usize).wrapping_sub(1)) {
-            known.key = key;
-        }
-        self.by_key.insert(key, session);
+        self.by_key.entry(root).or_insert(part);
     }
 
     /// Counts a request in its session.

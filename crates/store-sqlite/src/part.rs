@@ -69,11 +69,12 @@ pub(super) fn read_all(seen: &Seen<'_>, predicates: &Predicates) -> Option<Vec<P
         Index::Open(live) => {
             let live = live.read();
             let wanted = predicates.of_live(&live);
-            let part = |session: &LiveSession| {
+            let part = |(number, session): (u32, &LiveSession)| {
                 let met = met(&session.counts, &wanted);
-                Part::new(session.key, &session.numbers, met, predicates)
+                let key = seen.moved.root(number).unwrap_or(session.key);
+                Part::new(key, &session.numbers, met, predicates)
             };
-            Some(live.sessions.iter().take(count).map(part).collect())
+            Some((1u32..).zip(live.sessions.iter().take(count)).map(part).collect())
         }
         Index::Closed(_) => seen.segment.read(|connection| {
             let sets = Sets::load(connection, predicates, seen.sessions)?;
@@ -84,7 +85,9 @@ pub(super) fn read_all(seen: &Seen<'_>, predicates: &Predicates) -> Option<Vec<P
             while let Some(row) = rows.next()? {
                 for packed in row.get_ref(0)?.as_blob().unwrap_or_default().as_chunks().0 {
                     let (key, numbers) = unpack(packed, seen.segment.id.day);
-                    let met = sets.met(parts.len() as u32 + 1);
+                    let number = parts.len() as u32 + 1;
+                    let met = sets.met(number);
+                    let key = seen.moved.root(number).unwrap_or(key);
                     parts.push(Part::new(key, &numbers, met, predicates));
                 }
             }

@@ -1,115 +1,96 @@
-//! Requests that came before it was known that their session is an alias of another: they go to that one, in the
-//! open segment that has them.
+//! Where it turns out that a session is an alias of another: its parts, in whatever segments, are that one's.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use ahash::RandomState;
-use rusqlite::{Transaction, params};
+use super::codec::Key;
+use super::moved::PartId;
+use super::segment::Segments;
 
-use super::aliases::Join;
-use super::codec::{self, Key};
-use super::live::Live;
-use super::segment::{SegmentId, Segments};
+/// An alias, and the session that it leads to from now on.
+pub(super) type Join = (Key, Key);
 
-/// Sessions of an open segment that change hands in a transaction.
+/// Parts that are of other sessions from now on.
 #[derive(Debug, Default)]
-pub(super) struct Moves {
-    list: Vec<Move>,
-    /// Numbers of sessions that are known by another key, or by one more, from now on.
-    pub(super) numbers: HashMap<Key, u32, RandomState>,
+pub(super) struct Rehomed {
+    pub(super) parts: BTreeMap<PartId, Key>,
+    /// Parts of one session, the newer first: see [`super::spans`].
+    pub(super) links: Vec<(PartId, PartId)>,
 }
 
-#[derive(Debug)]
-enum Move {
-    /// The requests of a session go to another one.
-    Into { session: u32, alias: Key, root: u32 },
-    /// A session has the key of the one that it is an alias of, which the segment did not have.
-    Rename { session: u32, root: Key },
-}
-
-/// Whether a join concerns a segment.
-pub(super) fn concerns(live: &Live, joins: &[Join]) -> bool {
-    joins.iter().any(|(alias, _)| own(live, alias).is_some())
-}
-
-/// The number of a session that has requests of its own under this key.
-fn own(live: &Live, key: &Key) -> Option<u32> {
-    let session = *live.by_key.get(key)?;
-    live.session(session).filter(|known| known.key == *key && !known.requests.is_empty())?;
-    Some(session)
-}
-
-impl Moves {
-    /// Moves in the file. A session that other segments have, too, stays: the parts there cannot be moved.
-    pub(super) fn store(
-        segments: &Segments,
-        id: SegmentId,
-        live: &Live,
-        transaction: &Transaction<'_>,
-        joins: &[Join],
-    ) -> rusqlite::Result<Moves> {
-        let mut moves = Moves::default();
+impl Rehomed {
+    /// What joins, one after the other, make of the parts that are there.
+    pub(super) fn new(segments: &Segments, joins: &[Join]) -> Rehomed {
+        let mut parts: BTreeMap<PartId, Key> = BTreeMap::new();
+        let mut moved: HashMap<Key, Vec<PartId>> = HashMap::new();
+        let aliases: BTreeSet<Key> = joins.iter().map(|join| join.0).collect();
+        let mut known = match aliases.is_empty() {
+            true => HashMap::new(),
+            false => find(segments, &aliases),
+        };
+        if known.is_empty() {
+            return Rehomed::default();
+        }
         for (alias, root) in joins {
-            let Some(session) = own(live, alias).filter(|_| !moves.numbers.contains_key(alias))
-            else {
-                continue;
-            };
-            let mut others = segments.list().into_iter().filter(|segment| segment.id != id);
-            if others.any(|segment| segment.find(alias).is_some()) {
-                continue;
-            }
-            match moves.numbers.get(root).or_else(|| live.by_key.get(root)).copied() {
-                Some(root) if root == session => continue,
-                Some(number) => {
-                    let mut update = transaction
-                        .prepare_cached("UPDATE request SET session = ? WHERE row = ?")?;
-                    let requests = live.session(session).map(|known| &known.requests);
-                    for (_, row) in requests.into_iter().flatten() {
-                        update.execute(params![number, row])?;
-                    }
-                    rename(transaction, session, &vacant(alias))?;
-                    moves.list.push(Move::Into { session, alias: *alias, root: number });
-                    moves.numbers.insert(*alias, number);
-                }
-                None => {
-                    rename(transaction, session, root)?;
-                    moves.list.push(Move::Rename { session, root: *root });
-                    moves.numbers.extend([(*alias, session), (*root, session)]);
-                }
-            }
+            let mut of_alias = known.remove(alias).unwrap_or_default();
+            of_alias.retain(|part| !parts.contains_key(part));
+            of_alias.extend(moved.remove(alias).unwrap_or_default());
+            parts.extend(of_alias.iter().map(|part| (*part, *root)));
+            moved.entry(*root).or_default().extend(of_alias);
         }
-        Ok(moves)
-    }
-
-    /// Sessions that have a key that is new in the segment.
-    pub(super) fn renamed(&self) -> HashMap<Key, u32, RandomState> {
-        let new = self.list.iter().filter_map(|one| match one {
-            Move::Rename { session, root } => Some((*root, *session)),
-            Move::Into { .. } => None,
-        });
-        new.collect()
-    }
-
-    /// Moves in memory, once the file has it, and the requests of the transaction are known.
-    pub(super) fn apply(self, live: &mut Live) {
-        for one in &self.list {
-            match one {
-                Move::Into { session, alias, root } => live.merge(*session, *root, vacant(alias)),
-                Move::Rename { session, root } => live.rename(*session, *root),
-            }
+        let roots: BTreeSet<Key> = parts.values().copied().collect();
+        let mut known = find(segments, &roots);
+        let mut links = Vec::new();
+        for root in roots {
+            let mut whole = known.remove(&root).unwrap_or_default();
+            whole.retain(|part| parts.get(part).is_none_or(|to| *to == root));
+            whole.extend(moved.remove(&root).unwrap_or_default());
+            link(whole, &mut links);
         }
-        live.by_key.extend(self.numbers);
+        Rehomed { parts, links }
     }
 }
 
-fn rename(transaction: &Transaction<'_>, session: u32, key: &Key) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached("UPDATE session SET session = ?, name = NULL WHERE id = ?")?
-        .execute(params![key, session])
-        .map(|_| ())
+/// The parts of sessions.
+fn find(segments: &Segments, keys: &BTreeSet<Key>) -> HashMap<Key, Vec<PartId>> {
+    let mut found: HashMap<Key, Vec<PartId>> = HashMap::new();
+    for segment in segments.list() {
+        for (key, part) in segment.find_all(keys.iter()) {
+            found.entry(key).or_default().push((segment.id, part));
+        }
+    }
+    found
 }
 
-/// The key of a session without requests: nobody asks for it.
-fn vacant(alias: &Key) -> Key {
-    codec::session_key(&format!("vacant {}", codec::hex(alias)))
+/// Links the last part of each segment, which may be the newest of a question, to all before it.
+fn link(mut parts: Vec<PartId>, links: &mut Vec<(PartId, PartId)>) {
+    parts.sort_unstable();
+    parts.dedup();
+    for (n, newer) in parts.iter().enumerate() {
+        let is_last = parts.get(n + 1).is_none_or(|next| next.0 != newer.0);
+        if is_last {
+            links.extend(parts.iter().take(n).map(|older| (*newer, *older)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment_id::SegmentId;
+    use api_sessions_store::Day;
+
+    #[test]
+    fn whichever_segment_is_the_newest_has_all_older_parts() {
+        let part = |day, part| (SegmentId { day: Day(day), number: 1 }, part);
+        let mut links = Vec::new();
+        link(vec![part(2, 9), part(1, 5), part(1, 4), part(2, 8), part(2, 9)], &mut links);
+        let of = |newer| {
+            let of: Vec<PartId> =
+                links.iter().filter(|link| link.0 == newer).map(|link| link.1).collect();
+            of
+        };
+        assert_eq!(of(part(1, 5)), [part(1, 4)]);
+        assert_eq!(of(part(2, 9)), [part(1, 4), part(1, 5), part(2, 8)]);
+        assert_eq!(links.len(), 4);
+    }
 }

@@ -89,12 +89,13 @@ fn read(segments: &[Segment], places: &[Place]) -> Vec<Option<StoredRequest>> {
         let Some(segment) = of_segment.first().and_then(|(at, ..)| segments.get(*at)) else {
             continue;
         };
-        segment.read(|connection| read_rows(connection, of_segment));
+        segment.read(|connection| read_rows(segment, connection, of_segment));
     }
     found
 }
 
 fn read_rows(
+    segment: &Segment,
     connection: &Connection,
     rows: &mut [(usize, u32, &mut Option<StoredRequest>)],
 ) -> rusqlite::Result<()> {
@@ -109,12 +110,7 @@ fn read_rows(
         let name = match sessions.get(&session) {
             Some(name) => name.clone(),
             None => {
-                let name: String = connection
-                    .prepare_cached(
-                        "SELECT ifnull(name, lower(hex(session))) FROM session WHERE id = ?",
-                    )?
-                    .query_row([session], |row| row.get(0))
-                    .map_err(|_| damaged())?;
+                let name = segment.name(connection, session).map_err(|_| damaged())?;
                 sessions.insert(session, name.clone());
                 name
             }

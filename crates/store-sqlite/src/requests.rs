@@ -83,16 +83,26 @@ fn read_segment(
     key: &Key,
     after: Option<Place>,
 ) -> Option<Vec<(Place, StoredRequest)>> {
-    let session = segment.find(key)?;
-    let of_live = match segment.index()? {
-        Index::Open(live) => Some(live.read().session(session)?.requests.clone()),
-        Index::Closed(_) => None,
-    };
+    let parts = segment.find(key);
+    if parts.is_empty() {
+        return None;
+    }
+    let index = segment.index()?;
     segment.read(|connection| {
-        let mut places = match of_live {
-            Some(places) => places,
-            None => read_places(connection, session)?,
-        };
+        let mut places = Vec::new();
+        for part in &parts {
+            places.extend(match &index {
+                Index::Open(live) => live
+                    .read()
+                    .session(*part)
+                    .map(|known| known.requests.clone())
+                    .unwrap_or_default(),
+                Index::Closed(_) => read_places(connection, *part)?,
+            });
+        }
+        if parts.len() > 1 {
+            places.sort_unstable();
+        }
         if query.descending {
             places.reverse();
         }
@@ -150,12 +160,13 @@ pub(super) fn by_id(segments: &[Segment], id: &str) -> Option<StoredRequest> {
         if rows.as_ref().is_some_and(Vec::is_empty) {
             return None;
         }
-        segment.read(|connection| read_by_id(connection, id, rows.as_deref())).flatten()
+        segment.read(|connection| read_by_id(segment, connection, id, rows.as_deref())).flatten()
     })
 }
 
 /// A request by its id: of an open segment, which has no index of ids, in one of these stretches of rows.
 fn read_by_id(
+    segment: &Segment,
     connection: &Connection,
     id: &str,
     rows: Option<&[(u32, u32)]>,
@@ -188,10 +199,7 @@ fn read_by_id(
     let mut strings = Strings::new(connection);
     let mut request =
         connection.prepare_cached(&SELECT)?.query_row([row], |row| row::read(row, &mut strings))?;
-    let session: String = connection
-        .prepare_cached("SELECT ifnull(name, lower(hex(session))) FROM session WHERE id = ?")?
-        .query_row([session], |row| row.get(0))?;
-    request.record.session = session.into();
+    request.record.session = segment.name(connection, session)?.into();
     if request.has_content {
         request.record.request = connection
             .prepare_cached("SELECT body FROM content WHERE request = ?")?

@@ -47,7 +47,7 @@ const LISTED: usize = 1024;
 /// Indexes of a closed segment.
 const INDEXES: [&str; 4] = [
     "CREATE UNIQUE INDEX IF NOT EXISTS string_text ON string (text)",
-    "CREATE UNIQUE INDEX IF NOT EXISTS session_session ON session (session)",
+    "CREATE INDEX IF NOT EXISTS session_session ON session (session)",
     "CREATE INDEX IF NOT EXISTS request_rules ON request (ts) WHERE rules IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS request_id ON request (substr(id, 1, 5))",
 ];

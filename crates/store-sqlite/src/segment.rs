@@ -5,47 +5,26 @@
 //! them, and their indexes are in the file.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
-use rusqlite::{Connection, OptionalExtension};
-use serde::{Deserialize, Serialize};
+use rusqlite::Connection;
 
 use super::codec::Key;
 use super::index::{Closed, Index};
 use super::live::Live;
+use super::moved::{Moved, MovedHere, PartId};
 use super::pool::Pool;
 use super::reader::{Reader, beside};
 use super::schema;
+pub(super) use super::segment_id::SegmentId;
 use super::snapshot::Seen;
 use super::spans::{self, AllSpans, Link};
 use super::throttle::Throttle;
 use api_sessions_store::{Day, StoreError};
-
-/// Name of a segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(super) struct SegmentId {
-    pub(super) day: Day,
-    /// From 1, in the order in which the day's segments were made.
-    pub(super) number: u32,
-}
-
-impl SegmentId {
-    fn parse(text: &str) -> Option<SegmentId> {
-        let (day, number) = text.split_once('.')?;
-        Some(SegmentId { day: Day::parse(day)?, number: number.parse().ok()? })
-    }
-}
-
-impl fmt::Display for SegmentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:04}", self.day, self.number)
-    }
-}
 
 /// All segments on disk.
 #[derive(Clone)]
@@ -57,6 +36,8 @@ struct Shared {
     /// Locked for writing while a segment's index gets what was written to its file: with that, both belong
     /// together. Locked before any index.
     spans: RwLock<AllSpans>,
+    /// Changed while `spans` is locked for writing.
+    moved: RwLock<Moved>,
     pool: Pool,
 }
 
@@ -118,6 +99,7 @@ impl Segments {
             dir: dir.to_owned(),
             open: RwLock::new(open),
             spans: RwLock::default(),
+            moved: RwLock::default(),
             pool: Pool::default(),
         })))
     }
@@ -186,9 +168,10 @@ impl Segments {
         links: Option<Vec<Link>>,
     ) -> rusqlite::Result<()> {
         let mut spans = self.0.spans.write();
+        let moved = self.0.moved.read().of(id);
         let mut live = live.write();
         let known = live.requests;
-        live.catch_up(connection)?;
+        live.catch_up(connection, &moved)?;
         match links {
             Some(links) => spans.add(id, &links),
             None if live.requests != known => spans.add(id, &spans::load(connection)?),
@@ -197,12 +180,30 @@ impl Segments {
         Ok(())
     }
 
+    /// Parts that are of other sessions from now on, with the names of those, and links between the parts of one.
+    pub(super) fn rehome(&self, parts: &[(PartId, Key, String)], links: &[(PartId, PartId)]) {
+        let mut spans = self.0.spans.write();
+        let mut moved = self.0.moved.write();
+        for (part, root, name) in parts {
+            let before = moved.of(part.0).root(part.1);
+            moved.insert(*part, *root, name);
+            let known = self.0.open.read().get(&part.0).map(Arc::clone);
+            if let Some(Index::Open(live)) = known.and_then(|known| known.index.lock().clone()) {
+                live.write().rehome(part.1, before, *root);
+            }
+        }
+        for (newer, older) in links {
+            spans.join(*newer, *older);
+        }
+    }
+
     /// Deletes the segments of the days before `first`; gives the days.
     pub(super) fn drop_before(&self, first: Day) -> Result<Vec<Day>, StoreError> {
         let old: Vec<_> = self.list().into_iter().filter(|old| old.id.day < first).collect();
         for segment in &old {
             self.0.open.write().remove(&segment.id);
             self.0.spans.write().remove(segment.id);
+            self.0.moved.write().remove(segment.id);
             segment.known.is_gone.store(true, Relaxed);
             self.0.pool.close(segment.id);
             for suffix in ["-wal", "-shm", ""] {
@@ -274,7 +275,9 @@ impl Segment {
         let mut spans = self.shared.spans.write();
         let mut index = self.known.index.lock();
         if index.is_none() {
-            let (found, links) = self.read(|connection| Index::load(connection, self.id.day))?;
+            let moved = self.moved();
+            let (found, links) =
+                self.read(|connection| Index::load(connection, self.id.day, &moved))?;
             *index = Some(found);
             spans.add(self.id, &links);
         }
@@ -289,7 +292,8 @@ impl Segment {
             let Segment { id, known, .. }: &Segment = segment;
             let index = known.index.lock().clone()?;
             let (sessions, times) = (index.sessions(), index.times());
-            Some(Seen { segment, sessions, times, spans: all.of(*id), index })
+            let (spans, moved) = (all.of(*id), segment.moved());
+            Some(Seen { segment, sessions, times, spans, moved, index })
         };
         segments.iter().filter_map(see).collect()
     }
@@ -309,9 +313,29 @@ impl Segment {
         *self.known.index.lock() = Some(Index::Closed(Arc::new(closed)));
     }
 
-    /// The number of a session.
-    pub(super) fn find(&self, key: &Key) -> Option<u32> {
-        self.find_all(std::iter::once(key)).pop().map(|(_, id)| id)
+    /// The numbers of a session's parts here.
+    pub(super) fn find(&self, key: &Key) -> Vec<u32> {
+        self.find_all(std::iter::once(key)).into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Its parts that are of other sessions than their file says.
+    pub(super) fn moved(&self) -> Arc<MovedHere> {
+        self.shared.moved.read().of(self.id)
+    }
+
+    /// The id of the session that a part is of.
+    pub(super) fn name(&self, connection: &Connection, part: u32) -> rusqlite::Result<String> {
+        if let Some(root) = self.moved().root(part) {
+            return Ok(self.name_of_root(&root));
+        }
+        connection
+            .prepare_cached("SELECT ifnull(name, lower(hex(session))) FROM session WHERE id = ?")?
+            .query_row([part], |row| row.get(0))
+    }
+
+    /// The name of a session that parts moved to.
+    pub(super) fn name_of_root(&self, root: &Key) -> String {
+        self.shared.moved.read().name(root)
     }
 
     /// Reads with a connection of its own, in one transaction: what a page shows belongs together.
@@ -412,38 +436,54 @@ impl Segment {
         self.known.path.exists() && self.bytes() == 0
     }
 
-    /// The numbers of those of the sessions that it has.
+    /// The numbers of the parts that it has of these sessions.
     pub(super) fn find_all<'k>(&self, keys: impl Iterator<Item = &'k Key>) -> Vec<(Key, u32)> {
-        match self.index() {
-            None => Vec::new(),
-            Some(Index::Open(live)) => {
-                let live = live.read();
-                keys.filter_map(|key| Some((*key, *live.by_key.get(key)?))).collect()
-            }
-            Some(Index::Closed(closed)) => {
-                let keys: Vec<&Key> = keys.filter(|key| closed.bloom.may_have(key)).collect();
-                if keys.is_empty() {
-                    return Vec::new();
-                }
-                self.read(|connection| {
-                    let mut found = Vec::new();
-                    for key in keys {
-                        found.extend(find_session(connection, key)?.map(|id| (*key, id)));
-                    }
-                    Ok(found)
-                })
-                .unwrap_or_default()
+        let Some(index) = self.index() else { return Vec::new() };
+        let moved = self.moved();
+        let mut found = Vec::new();
+        let mut own = Vec::new();
+        for key in keys {
+            found.extend(moved.parts(key).iter().map(|part| (*key, *part)));
+            match &index {
+                Index::Open(_) => own.push(key),
+                Index::Closed(closed) if closed.bloom.may_have(key) => own.push(key),
+                Index::Closed(_) => {}
             }
         }
+        let is_own = |(_, part): &(Key, u32)| moved.root(*part).is_none();
+        match index {
+            Index::Open(live) => {
+                let live = live.read();
+                let part = |key: &Key| {
+                    let part = *live.by_key.get(key)?;
+                    // Under another key it is an alias's way to its session.
+                    live.session(part).filter(|known| known.key == *key).map(|_| (*key, part))
+                };
+                found.extend(own.into_iter().filter_map(part).filter(is_own));
+            }
+            Index::Closed(_) if own.is_empty() => {}
+            Index::Closed(_) => {
+                let of_file = self.read(|connection| {
+                    let mut found = Vec::new();
+                    for key in own {
+                        let parts = find_session(connection, key)?;
+                        found.extend(parts.into_iter().map(|part| (*key, part)));
+                    }
+                    Ok(found)
+                });
+                found.extend(of_file.unwrap_or_default().into_iter().filter(is_own));
+            }
+        }
+        found
     }
 }
 
-/// The number of a session in a closed segment.
-fn find_session(connection: &Connection, key: &Key) -> rusqlite::Result<Option<u32>> {
+/// The numbers of a session in a closed segment: more than one where parts of it moved before the others came.
+fn find_session(connection: &Connection, key: &Key) -> rusqlite::Result<Vec<u32>> {
     connection
         .prepare_cached("SELECT id FROM session WHERE session = ?")?
-        .query_row([key], |row| row.get(0))
-        .optional()
+        .query_map([key], |row| row.get(0))?
+        .collect()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::bits::Bits;
 use super::codec::Key;
 use super::filter::{Predicates, Wanted};
 use super::index::Index;
+use super::moved::MovedHere;
 use super::part::{self, Part};
 use super::segment::{Segment, SegmentId};
 use super::spans::{self, Link, Spans};
@@ -28,6 +29,7 @@ pub(super) struct Seen<'a> {
     /// Sessions it had.
     pub(super) sessions: u32,
     pub(super) spans: Spans,
+    pub(super) moved: Arc<MovedHere>,
     /// Times of its oldest and of its newest request, ms since 1970.
     pub(super) times: (u64, u64),
 }
@@ -81,7 +83,12 @@ impl<'a> Snapshot<'a> {
         let seen = self.seen.get(at)?;
         let mut links = seen.segment.read(spans::load)?;
         links.retain(|link| link.segment < seen.segment.id);
-        links.extend(&seen.spans.late);
+        if !seen.spans.late.is_empty() {
+            links.extend(&seen.spans.late);
+            // Parts of aliases may be linked in a file, too.
+            links.sort_unstable();
+            links.dedup();
+        }
         Some(links)
     }
 
@@ -170,11 +177,16 @@ impl<'a> Snapshot<'a> {
         key: &Key,
         wanted: &mut BTreeMap<SegmentId, Option<Wanted>>,
     ) -> Option<Part> {
-        let part = |seen: &Seen<'_>| {
-            let session = seen.segment.find(key)?;
+        let mut whole: Option<Part> = None;
+        for seen in &self.seen {
             let wanted = wanted.entry(seen.segment.id).or_default();
-            part::read(seen.segment, &seen.index, session, self.predicates, wanted)
-        };
-        self.seen.iter().filter_map(part).reduce(Part::merge)
+            for session in seen.segment.find(key) {
+                let part = part::read(seen.segment, &seen.index, session, self.predicates, wanted);
+                if let Some(part) = part.map(|part| Part { key: *key, ..part }) {
+                    whole = Some(whole.map_or(part, |whole| whole.merge(part)));
+                }
+            }
+        }
+        whole
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bits::Bits;
 use super::requests::damaged;
-use super::segment::SegmentId;
+use super::segment_id::SegmentId;
 
 /// A session's part in another segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,7 +24,8 @@ pub(super) struct Link {
 pub(super) struct Spans {
     /// Sessions that a newer segment has.
     pub(super) continued: Bits,
-    /// Parts that came into older segments after the session was here (late records): the files of those have them.
+    /// Parts that came into older segments after the session was here (late records), whose files have them, and
+    /// parts of its aliases.
     pub(super) late: Vec<Link>,
     /// The oldest segment that has a session of this one.
     pub(super) oldest: Option<SegmentId>,
@@ -40,14 +41,24 @@ impl AllSpans {
         for link in links {
             let (here, there) = ((id, link.session), (link.segment, link.other));
             let is_late = there > here;
-            let (older, newer) = if is_late { (here, there) } else { (there, here) };
-            self.0.entry(older.0).or_default().continued.insert(older.1);
-            let spans = self.0.entry(newer.0).or_default();
-            spans.oldest = spans.oldest.into_iter().chain([older.0]).min();
-            let link = Link { session: newer.1, segment: older.0, other: older.1 };
-            if is_late && let Err(at) = spans.late.binary_search(&link) {
-                spans.late.insert(at, link);
+            if is_late {
+                self.join(there, here);
+                continue;
             }
+            self.0.entry(there.0).or_default().continued.insert(there.1);
+            let spans = self.0.entry(here.0).or_default();
+            spans.oldest = spans.oldest.into_iter().chain([there.0]).min();
+        }
+    }
+
+    /// Adds a link that no file has, between parts of one session.
+    pub(super) fn join(&mut self, newer: (SegmentId, u32), older: (SegmentId, u32)) {
+        self.0.entry(older.0).or_default().continued.insert(older.1);
+        let spans = self.0.entry(newer.0).or_default();
+        spans.oldest = spans.oldest.into_iter().chain([older.0]).min();
+        let link = Link { session: newer.1, segment: older.0, other: older.1 };
+        if let Err(at) = spans.late.binary_search(&link) {
+            spans.late.insert(at, link);
         }
     }
 

@@ -6,6 +6,8 @@ use super::bits::Bits;
 use super::codec::{Counts, Facet, Key, unpack_ids};
 use super::filter::{Predicates, Wanted};
 use super::index::Index;
+use super::live::LiveSession;
+use super::moved::MovedHere;
 use super::part;
 use super::requests::damaged;
 use super::segment::Segment;
@@ -83,20 +85,24 @@ pub(super) fn few(segments: &[Segment], predicates: &Predicates, most: usize) ->
         if found.iter().all(Option::is_none) {
             return None;
         }
+        let moved = segment.moved();
         let of_segment = match segment.index() {
             None => continue,
             Some(Index::Open(live)) => {
                 let live = live.read();
                 let of_live = |values: &Vec<Facet>| {
-                    let sessions = live.sessions.iter();
-                    let met = sessions.filter(|session| has_one_of(&session.counts, values));
-                    met.take(most + 1).map(|session| session.key).collect()
+                    let sessions = (1u32..).zip(&live.sessions);
+                    let met = sessions.filter(|(_, known)| has_one_of(&known.counts, values));
+                    let key = |(number, known): (u32, &LiveSession)| {
+                        moved.root(number).unwrap_or(known.key)
+                    };
+                    met.take(most + 1).map(key).collect()
                 };
                 predicates.of_live(&live).iter().map(of_live).collect()
             }
             Some(Index::Closed(_)) => {
                 let read = |connection: &Connection| {
-                    few_of_file(connection, &predicates.of_file(connection)?, most)
+                    few_of_file(connection, &predicates.of_file(connection)?, most, &moved)
                 };
                 segment.read(read).unwrap_or_default()
             }
@@ -122,6 +128,7 @@ fn few_of_file(
     connection: &Connection,
     wanted: &Wanted,
     most: usize,
+    moved: &MovedHere,
 ) -> rusqlite::Result<Vec<Vec<Key>>> {
     let of = |values: &Vec<Facet>| {
         let mut ids = Vec::new();
@@ -129,7 +136,8 @@ fn few_of_file(
             ids.push(id);
             ids.len() <= most
         })?;
-        ids.iter().map(|id| part::key(connection, *id)).collect()
+        let key = |id: &u32| moved.root(*id).map_or_else(|| part::key(connection, *id), Ok);
+        ids.iter().map(key).collect()
     };
     wanted.iter().map(of).collect()
 }

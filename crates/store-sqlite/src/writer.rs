@@ -13,13 +13,12 @@ use parking_lot::{Mutex, RwLock};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::activity;
-use super::aliases::{AliasWriter, Join};
+use super::aliases::AliasWriter;
 use super::codec::{Key, session_key, unhex};
 use super::content;
 use super::idempotency::Arriving;
 use super::index::Index;
 use super::live::Live;
-use super::rehome::{self, Moves};
 use super::row::{self, Intern};
 use super::seal::{Full, Sealer};
 use super::segment::{SegmentId, Segments, is_damage};
@@ -225,8 +224,8 @@ impl Writer<'_> {
             return;
         }
         let all = group.iter().flat_map(|(batch, _)| &batch.requests);
-        let joins = match self.aliases.store(all) {
-            Ok(joins) => joins,
+        match self.aliases.store(self.segments, all) {
+            Ok(cuts) => cuts.iter().for_each(|alias| self.forget(alias)),
             Err(error) => {
                 let text = format!("cannot write aliases.db: {error}");
                 *self.failure.lock() = Some(text.clone());
@@ -235,8 +234,8 @@ impl Writer<'_> {
                 }
                 return;
             }
-        };
-        let mut portions: BTreeMap<Day, Vec<Portion>> = self.days_of(&joins);
+        }
+        let mut portions: BTreeMap<Day, Vec<Portion>> = BTreeMap::new();
         let mut replies = Vec::with_capacity(group.len());
         for (n, (batch, reply)) in group.into_iter().enumerate() {
             replies.push((reply, Ok(Stored::default())));
@@ -254,7 +253,7 @@ impl Writer<'_> {
         let mut failure = None;
         for (day, portions) in portions {
             let batches: Vec<usize> = portions.iter().map(|portion| portion.batch).collect();
-            match self.write_day(day, portions, &joins) {
+            match self.write_day(day, portions) {
                 Ok(outcome) => {
                     for (batch, stored) in outcome {
                         if let Some((_, Ok(sum))) = replies.get_mut(batch) {
@@ -287,7 +286,6 @@ impl Writer<'_> {
         &mut self,
         day: Day,
         portions: Vec<Portion>,
-        joins: &[Join],
     ) -> rusqlite::Result<Vec<(usize, Stored)>> {
         // Out of the map until all is well.
         let mut file = self.take_open(day)?;
@@ -315,17 +313,15 @@ impl Writer<'_> {
         }
         activity::store(&transaction, &requests)?;
         let segments = self.segments;
-        let (moves, links) = {
+        let (aliases, links) = {
             let live = file.live.read();
-            let mut moves = Moves::store(segments, file.id, &live, &transaction, joins)?;
             let place = Place { segments, id: file.id, live: &live, transaction: &transaction };
-            let links = insert(&place, &requests, &mut self.aliases, &mut moves)?;
-            (moves, links)
+            insert(&place, &requests, &mut self.aliases)?
         };
         transaction.commit()?;
         let segment = self.segments.add(file.id, Arc::clone(&file.live));
         self.segments.catch_up(file.id, &file.live, &file.connection, Some(links))?;
-        moves.apply(&mut file.live.write());
+        file.live.write().by_key.extend(aliases);
         let is_full = {
             let live = file.live.read();
             live.requests >= self.full_requests || live.bytes >= FULL_BYTES
@@ -365,34 +361,22 @@ impl Writer<'_> {
         Ok(OpenSegment { id, connection, live, used: 0 })
     }
 
-    /// Open days with sessions that are aliases, without anything to store.
-    fn days_of(&self, joins: &[Join]) -> BTreeMap<Day, Vec<Portion>> {
-        let mut days = BTreeMap::new();
-        if joins.is_empty() {
-            return days;
-        }
-        for segment in self.segments.list() {
-            if let Some(Index::Open(live)) = segment.index()
-                && self.open.get(&segment.id.day).is_none_or(|open| open.id == segment.id)
-                && rehome::concerns(&live.read(), joins)
-            {
-                days.insert(segment.id.day, Vec::new());
-            }
-        }
-        days
-    }
-
     /// An id is no alias any more: its requests are in a session of their own from now on.
     fn cut(&mut self, alias: &Key) -> Result<bool, StoreError> {
         let was_one = self.aliases.cut(alias).map_err(|error| {
             StoreError::Unavailable(format!("cannot write aliases.db: {error}"))
         })?;
+        self.forget(alias);
+        Ok(was_one)
+    }
+
+    /// Requests with this id are in a session of their own from now on.
+    fn forget(&self, alias: &Key) {
         for segment in self.segments.list() {
             if let Some(Index::Open(live)) = segment.index() {
-                live.write().forget_alias(alias);
+                live.write().forget_alias(alias, &segment.moved());
             }
         }
-        Ok(was_one)
     }
 
     /// Closes what was about to be closed when the last process ended.
@@ -443,13 +427,16 @@ struct Place<'p> {
     transaction: &'p Transaction<'p>,
 }
 
-/// Stores requests; gives the links of new sessions. Those of an alias go to the session that it leads to.
+/// Numbers of sessions in one segment.
+type NumbersByKey = HashMap<Key, u32, RandomState>;
+
+/// Stores requests; those of an alias go to the session that it leads to. Gives the numbers of those sessions, and the
+/// links of new ones.
 fn insert(
     place: &Place<'_>,
     requests: &[NewRequest],
     aliases: &mut AliasWriter,
-    moves: &mut Moves,
-) -> rusqlite::Result<Vec<Link>> {
+) -> rusqlite::Result<(NumbersByKey, Vec<Link>)> {
     let Place { segments, id, live, transaction } = *place;
     let mut strings = NewStrings {
         live,
@@ -459,22 +446,21 @@ fn insert(
         row: 0,
         params: HashMap::default(),
     };
-    let mut new_sessions: HashMap<Key, u32, RandomState> = HashMap::default();
+    let (mut new_sessions, mut led) = (NumbersByKey::default(), NumbersByKey::default());
     let mut count = live.sessions.len();
     let mut into_request = transaction.prepare_cached(row::INSERT.as_str())?;
     for (n, request) in requests.iter().enumerate() {
         let record = &request.record;
         let key = session_key(&record.session);
-        let known = |key: &Key, moves: &Moves, new_sessions: &HashMap<Key, u32, RandomState>| {
-            let moved = moves.numbers.get(key).or_else(|| live.by_key.get(key));
-            moved.or_else(|| new_sessions.get(key)).copied()
+        let known = |key: &Key, new_sessions: &NumbersByKey| {
+            live.by_key.get(key).or_else(|| new_sessions.get(key)).copied()
         };
-        let mut session = known(&key, moves, &new_sessions);
+        let mut session = led.get(&key).copied().or_else(|| known(&key, &new_sessions));
         let (alias, mut key, mut name) = (key, key, Cow::Borrowed(&*record.session));
         if session.is_none()
             && let Some((root, of_root)) = aliases.root(&alias)?
         {
-            session = known(&root, moves, &new_sessions);
+            session = known(&root, &new_sessions);
             (key, name) = (root, Cow::Owned(of_root));
         }
         let session = match session {
@@ -491,7 +477,7 @@ fn insert(
             }
         };
         if key != alias {
-            moves.numbers.insert(alias, session);
+            led.insert(alias, session);
         }
         let row = number(live.requests as usize + n + 1)?;
         (strings.session, strings.row) = (session, row);
@@ -505,10 +491,9 @@ fn insert(
             strings.intern(attack)?;
         }
     }
-    new_sessions.extend(moves.renamed());
     let links = find_links(segments, id, &new_sessions);
     spans::store(transaction, &links)?;
-    Ok(links)
+    Ok((led, links))
 }
 
 /// Parts that new sessions of a segment have in others. A segment that cannot be read is left out: it is no

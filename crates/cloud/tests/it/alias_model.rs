@@ -1,12 +1,14 @@
 //! Aliases against a model that renames the requests it has, in every question that tells of sessions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use api_sessions_cloud_api::ingest::batch::{Period, parse};
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{
     DAY_MS, Identifier, MAX_DENIED_IDENTIFIERS, NewRequest, ReplayQuery, Store, StoreKind,
 };
+use api_sessions_store_sqlite::SqliteStore;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use serde_json::json;
@@ -14,8 +16,10 @@ use serde_json::json;
 use crate::model::{self, Question, check_session, line, list, questions, store};
 use crate::support::{batch, clickhouse_only, clickhouse_store, session};
 
+/// Sessions that lists count.
+const MOST: u64 = 10_000;
 /// Ids in play.
-const IDS: u32 = 25;
+const IDS: u32 = 14;
 
 /// A request: the id it comes with, ms before now, a number from which its values come, and what it issues: an id,
 /// and whether that is demoted instead.
@@ -23,12 +27,12 @@ type Request = (u32, u64, u32, Option<(u32, bool)>);
 
 /// What happens next.
 #[derive(Debug, Clone)]
-pub(crate) enum Step {
+enum Step {
     Batch(Vec<Request>),
     Split(u32),
 }
 
-pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
+fn steps() -> impl Strategy<Value = Vec<Step>> {
     let ago = prop_oneof![
         3 => 0..20_000u64,
         1 => (0..4u64, 0..20_000u64).prop_map(|(day, ms)| day * DAY_MS + ms),
@@ -95,18 +99,14 @@ impl Model {
     }
 }
 
-/// Takes the steps, and compares after each.
-pub(crate) fn check(
-    engine: &dyn Store,
-    most: u64,
-    now: u64,
-    steps: &[Step],
-    questions: &[Question],
-    mut between: impl FnMut(),
-) {
+/// Takes the steps, and compares after each. After some, the store is opened again.
+fn check(open: impl Fn() -> Arc<dyn Store>, steps: &[Step], questions: &[Question]) {
     let mut model = Model::default();
     let mut count = 0;
+    let now = now_ms();
+    let mut opened = open();
     for (n, step) in steps.iter().enumerate() {
+        let engine = &*opened;
         match step {
             Step::Split(id) => {
                 let known = model.aliases.get_mut(id).filter(|alias| !alias.is_cut);
@@ -149,28 +149,25 @@ pub(crate) fn check(
                 }
             }
         }
-        between();
-        compare(engine, most, now, &model, questions, n);
+        compare(engine, now, &model, questions, n);
+        if n % 4 == 3 {
+            drop(opened);
+            opened = open();
+            compare(&*opened, now, &model, questions, n);
+        }
     }
 }
 
-fn compare(
-    engine: &dyn Store,
-    most: u64,
-    now: u64,
-    model: &Model,
-    questions: &[Question],
-    n: usize,
-) {
+fn compare(engine: &dyn Store, now: u64, model: &Model, questions: &[Question], n: usize) {
     let all = &model.requests;
     for question in questions.iter().skip(n % 3).step_by(3) {
         let query = model::query(question, now);
         let mut of_root = query.clone();
         if let Some(asked) = &mut of_root.filter.session {
-            let id = (0..IDS).find(|id| session(*id) == *asked).unwrap();
+            let id = (0..25).find(|id| session(*id) == *asked).unwrap();
             *asked = session(model.root(id));
         }
-        assert_eq!(list(engine, &query, most), model::model(all, &of_root), "{query:?}");
+        assert_eq!(list(engine, &query, MOST), model::model(all, &of_root), "{query:?}");
     }
     for id in [n as u32 % IDS, (n as u32 * 7 + 3) % IDS] {
         let root = session(model.root(id));
@@ -209,11 +206,29 @@ fn clickhouse_joins_aliases_as_a_model_does() {
         let dir = tempfile::tempdir().unwrap();
         let name = format!("joins{n}_{:x}", now_ms());
         let kind = StoreKind::parse(&clickhouse_store(&url, &name)).unwrap();
-        let engine = runtime
-            .block_on(api_sessions_cloud::store::open(&kind, dir.path(), runtime.handle()))
-            .unwrap();
+        let open = || {
+            let open = api_sessions_cloud::store::open(&kind, dir.path(), runtime.handle());
+            runtime.block_on(open).unwrap()
+        };
         let steps = steps().new_tree(&mut runner).unwrap().current();
         let questions = questions().new_tree(&mut runner).unwrap().current();
-        check(&*engine, 10_000, now_ms(), &steps, &questions, || ());
+        check(open, &steps, &questions);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 100, ..ProptestConfig::default() })]
+    #[test]
+    fn segments_of_a_few_requests_join_aliases_as_a_model_does(
+        steps in steps(),
+        questions in questions(),
+        size in prop::sample::select(vec![1, 5, 20, 1_000]),
+        few in prop::sample::select(vec![0, 3, 500]),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || -> Arc<dyn Store> {
+            Arc::new(SqliteStore::open_with_limits(dir.path(), size, few, MOST).unwrap())
+        };
+        check(open, &steps, &questions);
     }
 }

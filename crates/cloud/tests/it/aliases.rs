@@ -110,6 +110,29 @@ fn a_value_that_two_sessions_were_issued_joins_nobody() {
 }
 
 #[test]
+fn a_value_went_on_in_its_first_session_after_a_second_one_was_issued_it() {
+    let cloud = Cloud::start();
+    cloud.post(&[record(1, 1, link(3, "issued"))]);
+    cloud.post(&[record(3, 2, json!({}))]);
+    cloud.post(&[record(2, 3, link(3, "issued"))]);
+    cloud.post(&[record(3, 4, json!({}))]);
+    // What was joined stays.
+    assert_eq!(sessions(&cloud), [one(1, 2), one(2, 1), one(3, 1)]);
+}
+
+#[test]
+fn an_alias_with_requests_of_another_day_was_a_session_of_its_own() {
+    let cloud = Cloud::start();
+    let ago = |days: u64| json!({"ts": now_ms() - days * 86_400_000});
+    cloud.post(&[record(2, 1, ago(2)), record(2, 2, ago(1)), record(1, 3, ago(1))]);
+    cloud.post(&[record(1, 4, link(2, "issued"))]);
+    cloud.post(&[record(2, 5, json!({}))]);
+    assert_eq!(sessions(&cloud), [one(1, 5)]);
+    let detail = cloud.ask(&format!("/v1/sessions/{}", session(2)));
+    assert_eq!(detail["days"].as_array().unwrap().len(), 3);
+}
+
+#[test]
 fn an_alias_that_is_its_own_session_changes_nothing() {
     let cloud = Cloud::start();
     cloud.post(&[record(1, 1, link(1, "issued")), record(1, 2, link(2, "issued"))]);
