@@ -16,6 +16,7 @@ mod http3;
 mod identity;
 mod ja4;
 mod json_types;
+mod nodes;
 mod open_requests;
 mod preread;
 mod preread_handlers;
