@@ -5,7 +5,6 @@
 //! complex values here, once; a request only reads.
 #![forbid(unsafe_code)]
 
-mod analysis;
 mod application;
 mod attack;
 mod commands;
@@ -25,7 +24,7 @@ mod secret;
 mod zone;
 mod zones;
 
-pub(crate) use analysis::Analysis;
+pub(crate) use api_sessions_agent::remote_config::Analysis;
 pub(crate) use commands::COMMANDS;
 pub(crate) use deny::Deny;
 pub(crate) use export::ExportConf;

@@ -8,6 +8,7 @@ mod bodies;
 mod body_filter;
 mod context;
 mod detection;
+mod facts;
 mod follow;
 mod lifecycle;
 mod log;

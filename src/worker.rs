@@ -12,6 +12,7 @@ use api_sessions_agent::export::{LogEvent, Severity};
 use api_sessions_agent::record::RecordEncoder;
 use api_sessions_detect::Workspace;
 use api_sessions_extract::Scratch;
+use api_sessions_key_facts::{Collector, Key};
 use api_sessions_nginx::process::{self, ProcessKind};
 use api_sessions_nginx::process_local::EventLoopCell;
 use api_sessions_nginx::timer::Timer;
@@ -39,6 +40,8 @@ pub(crate) struct Worker {
     /// Beside the others: a rule may ask for what is read into those.
     pub(crate) rules: RefCell<RuleBuffers>,
     export: Option<Export>,
+    /// What is measured of keys, where a cloud asks for it.
+    pub(crate) facts: Option<RefCell<Collector>>,
     /// In the first worker, where the configuration says so.
     poller: Option<PollerThread>,
     live_evictions: Cell<u64>,
@@ -115,12 +118,15 @@ pub(crate) fn start(cycle: *mut ngx_cycle_t) {
         api_sessions_redact::prepare();
     }
     let (export, poller) = start_threads(cycle, main);
+    let measures = main.export().is_some_and(|export| export.sync) && export.is_some();
+    let key = main.runtime().hasher().filter(|_| measures).map(|it| Key::new(it.facts_key()));
     let ticker = Timer::new(tick);
     ticker.start(TICK_MS);
     WORKER.set(Worker {
         buffers: RefCell::default(),
         rules: RefCell::default(),
         export,
+        facts: key.map(|key| RefCell::new(Collector::new(key))),
         poller,
         live_evictions: Cell::new(table.stats().evicted_live),
         quiet: Cell::new(0),
@@ -157,6 +163,9 @@ pub(crate) fn stop(cycle: *mut ngx_cycle_t) {
     drop(worker.poller);
     open_requests::none_is_left();
     if let Some(export) = worker.export {
+        if let Some(facts) = worker.facts {
+            export.tell(facts.into_inner().take_all());
+        }
         export.end(cycle);
     }
 }
@@ -195,6 +204,9 @@ fn once_a_second(worker: &Worker) {
     let cycle = process::cycle();
     if let Some(export) = &worker.export {
         log_notes(cycle, export.notes());
+        if let Some(Ok(mut facts)) = worker.facts.as_ref().map(RefCell::try_borrow_mut) {
+            export.tell(facts.take_done(process::now_ms()));
+        }
     }
     if process::is_exiting()
         && let Some(poller) = &worker.poller

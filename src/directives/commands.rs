@@ -15,7 +15,7 @@ use super::export::Export;
 use super::fallback::FallbackDirective;
 use super::flags::{
     BodySize, BuiltinKeys, DetectBodySize, Enable, Follow, FullContentDirective,
-    JsonTypesDirective, PrereadBody,
+    JsonTypesDirective, KeyFactsDirective, PrereadBody,
 };
 use super::ja4::Ja4Directive;
 use super::keys::{ContextParamDirective, Mask, SessionKeyDirective, Show};
@@ -28,7 +28,7 @@ const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF
 const LOCATION: u32 = NGX_HTTP_LOC_CONF;
 
 /// Ends with an empty entry, as NGINX wants it.
-pub(crate) static mut COMMANDS: [ngx_command_t; 29] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 30] = [
     command::<Enable>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Zone>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
     command::<Secret>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
@@ -37,6 +37,7 @@ pub(crate) static mut COMMANDS: [ngx_command_t; 29] = [
     command::<Links>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),
     command::<Follow>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<BuiltinKeys>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
+    command::<KeyFactsDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<FallbackDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Ja4Directive>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<ContextParamDirective>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),

@@ -4,13 +4,14 @@ use std::ffi::CStr;
 use std::rc::Rc;
 
 use api_sessions_extract::JsonTypes;
-use api_sessions_nginx::conf::options::{on_off, once, once_word, one, option, size};
+use api_sessions_key_facts::{Settings, WINDOW_MS};
+use api_sessions_nginx::conf::options::{on_off, once, once_word, one, option, size, time_ms};
 use api_sessions_nginx::conf::{Conf, Directive};
 use api_sessions_nginx::variable::ComplexValue;
 use api_sessions_redact::FullContent;
 
 use super::MainConf;
-use super::location::{Following, LocationConf, Switch};
+use super::location::{Following, KeyFacts, LocationConf, Switch};
 
 /// Most of a body that may be looked at: it is copied, once, for each such request.
 const MAX_BODY_SIZE: usize = 1 << 20;
@@ -98,6 +99,33 @@ impl Directive for Follow {
             once_word(&mut tokens, value, word)?;
         }
         once(&mut level.follow, Following { on, tokens: tokens.unwrap_or(true) })
+    }
+}
+
+pub(super) struct KeyFactsDirective;
+
+impl Directive for KeyFactsDirective {
+    type Level = LocationConf;
+    const NAME: &'static CStr = c"api_sessions_key_facts";
+    const SYNTAX: &'static str = "on|off|report [window=time]";
+
+    fn set(_cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
+        let (first, options) = words.split_first().ok_or("a value is missing")?;
+        if !matches!(*first, "on" | "off" | "report") {
+            return Err(format!(
+                "invalid value \"{first}\": \"on\", \"off\" or \"report\" is accepted"
+            ));
+        }
+        let mut window = None;
+        for word in options {
+            let Some((_, value)) = option(word, &["window"]) else {
+                return Err(format!("invalid parameter \"{word}\": \"window=\" is accepted"));
+            };
+            once_word(&mut window, time_ms(value, 1000..=3_600_000)?, word)?;
+        }
+        let settings =
+            Settings { window_ms: window.unwrap_or(WINDOW_MS), report: *first == "report" };
+        once(&mut level.key_facts, KeyFacts((*first != "off").then_some(settings)))
     }
 }
 

@@ -11,6 +11,7 @@ use api_sessions_extract::SessionKey;
 use api_sessions_extract::{JsonTypes, MediaType, NoVariables, Point};
 use api_sessions_identity::Fallback;
 use api_sessions_identity::Phase;
+use api_sessions_key_facts::{Settings, WINDOW_MS};
 use api_sessions_nginx::conf::{Conf, Directive, HeaderMention};
 use api_sessions_nginx::request::Request;
 use api_sessions_nginx::variable::ComplexValue;
@@ -19,8 +20,8 @@ use api_sessions_rules::{Exception, Rule, RuleSet, parse_all};
 
 use ngx::http::{Merge, MergeConfigError};
 
+use super::Analysis;
 use super::MainConf;
-use super::analysis::Analysis;
 use super::attack::Attack;
 use super::deny::{Deny, DenyOptions};
 use super::ja4::Ja4Source;
@@ -41,6 +42,16 @@ pub(crate) struct Following {
 impl Default for Following {
     fn default() -> Self {
         Self { on: true, tokens: true }
+    }
+}
+
+/// `api_sessions_key_facts`.
+#[derive(Clone, Copy)]
+pub(super) struct KeyFacts(pub(super) Option<Settings>);
+
+impl Default for KeyFacts {
+    fn default() -> Self {
+        Self(Some(Settings { window_ms: WINDOW_MS, report: false }))
     }
 }
 
@@ -119,6 +130,7 @@ pub(crate) struct LocationConf {
     pub(super) json_types: Option<Rc<JsonTypes>>,
     pub(super) preread: Option<bool>,
     pub(super) follow: Option<Following>,
+    pub(super) key_facts: Option<KeyFacts>,
     pub(super) deny: Option<Deny>,
     pub(super) attacks: Repeated<Attack>,
     pub(super) detect: Option<AttackKinds>,
@@ -151,6 +163,7 @@ impl Merge for LocationConf {
         self.json_types = self.json_types.take().or_else(|| above.json_types.clone());
         self.preread = self.preread.or(above.preread);
         self.follow = self.follow.or(above.follow);
+        self.key_facts = self.key_facts.or(above.key_facts);
         self.deny = self.deny.or(above.deny);
         self.attacks.inherit(&above.attacks);
         self.detect = self.detect.or(above.detect);
@@ -211,11 +224,11 @@ impl LocationConf {
     #[inline]
     pub(crate) fn analysis(&self, main: &MainConf) -> Rc<Analysis> {
         let current = self.analysis.borrow().clone();
-        if current.generation == main.runtime().settings_generation() {
+        if current.generation() == main.runtime().settings_generation() {
             return current;
         }
         let (generation, cloud) = main.runtime().cloud_settings();
-        if current.generation == generation {
+        if current.generation() == generation {
             return current;
         }
         let new = Rc::new(self.analyse(generation, cloud.as_deref()));
@@ -297,6 +310,12 @@ impl LocationConf {
     #[inline]
     pub(crate) fn follow(&self) -> Following {
         self.follow.unwrap_or_default()
+    }
+
+    /// How keys are measured; `None`: not.
+    #[inline]
+    pub(crate) fn key_facts(&self) -> Option<Settings> {
+        self.key_facts.unwrap_or_default().0
     }
 
     #[inline]

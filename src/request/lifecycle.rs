@@ -13,7 +13,7 @@ use super::record::{self, Recorded};
 use super::rules::{self, Finished};
 use super::session::{self, Joined};
 use super::state::{self, CachedResolution, DenyDecision, Membership, Progress, State};
-use super::{follow, parameters, unread};
+use super::{facts, follow, parameters, unread};
 use crate::directives::{Deny, LocationConf, MainConf};
 
 /// The request joins its session, in the access phase or where a variable needs it before. Again after a redirect
@@ -129,6 +129,7 @@ pub(super) fn on_log(r: Request<'_>) {
     let counters = table.record_outcome(membership.session, process::now_ms(), &outcome);
     let membership = Membership { counters: counters.or(membership.counters), ..membership };
     ctx.state.progress.set(Progress::Settled(membership, settled_by));
+    facts::observe(ctx, analysis, &resolution, &user);
     if let Some(node) = ctx.worker.node() {
         let is_detected = !detected.is_empty();
         let recorded = Recorded {

@@ -11,6 +11,7 @@ use api_sessions_agent::export::{
 };
 use api_sessions_agent::remote_config::{Restored, StateFile};
 use api_sessions_agent::{Stop, stop_channel};
+use api_sessions_key_facts::WindowFacts;
 use api_sessions_nginx::process::{self, ProcessKind};
 use api_sessions_nginx::shared;
 use api_sessions_nginx::thread::{self, SharedPriority};
@@ -26,6 +27,8 @@ use crate::directives::{ExportConf, MainConf};
 const GRACE: Duration = Duration::from_millis(200);
 /// Most denials by rules that wait to be written down.
 const MAX_DENIALS: usize = 1024;
+/// Most lists of facts that wait for the exporter.
+const MAX_FACTS: usize = 16;
 
 /// The priority of the threads of this worker.
 struct ExportPriority(SharedPriority);
@@ -45,6 +48,7 @@ pub(super) struct Export {
     producer: RefCell<Producer>,
     /// Denials by rules that are to be written down; `None`: there is no directory for them.
     denials: Option<Sender<DenyEntry>>,
+    facts: Sender<Vec<WindowFacts>>,
     notes: Receiver<LogEvent>,
     stop: Stop,
     done: Receiver<()>,
@@ -82,6 +86,7 @@ impl Export {
         };
         let restored = restored_state_file(conf, main);
         let (to_journal, denials) = bounded(MAX_DENIALS);
+        let (to_facts, facts) = bounded(MAX_FACTS);
         let journal = state_file(conf, main);
         let to_journal = journal.is_some().then_some(to_journal);
         let settings = conf.settings();
@@ -102,6 +107,7 @@ impl Export {
                 Ok(exporter) => exporter
                     .with_state_file(restored)
                     .with_journal(denials, journal)
+                    .telling(facts)
                     .adopting_from(former)
                     .run(),
                 Err(error) => {
@@ -116,6 +122,7 @@ impl Export {
         let export = Self {
             producer,
             denials: to_journal,
+            facts: to_facts,
             notes,
             stop,
             done,
@@ -142,6 +149,13 @@ impl Export {
     pub(super) fn send(&self, line: &[u8]) {
         if let Ok(mut producer) = self.producer.try_borrow_mut() {
             let _ = producer.push(line);
+        }
+    }
+
+    /// Has the cloud told what was measured of keys. What it has no room for is lost: the next window says the same.
+    pub(super) fn tell(&self, windows: Vec<WindowFacts>) {
+        if !windows.is_empty() {
+            let _ = self.facts.try_send(windows);
         }
     }
 

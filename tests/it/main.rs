@@ -17,6 +17,7 @@ mod identity;
 mod ja4;
 mod json_types;
 mod nodes;
+mod keys;
 mod open_requests;
 mod preread;
 mod preread_handlers;

@@ -4,9 +4,11 @@
 //! memory, where all workers see it with their next request. A copy is kept beside the spool
 //! ([`StateFile`]), so that the denylist is in force again as soon as nginx is, cloud or no cloud.
 
+mod analysis;
 mod journal;
 mod poller;
 mod state_file;
 
+pub use analysis::Analysis;
 pub use poller::{AddressSession, Poller, SyncSettings, SyncState};
 pub use state_file::{OrderError, Restored, StateFile};

@@ -4,5 +4,6 @@ pub mod baseline;
 pub mod batch;
 pub mod body;
 pub mod cut_batches;
+pub mod key_facts;
 pub mod memory_budget;
 pub mod records;

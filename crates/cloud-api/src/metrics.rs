@@ -24,6 +24,8 @@ pub struct Metrics {
     store_bytes: Gauge,
     store_writable: Gauge,
     nodes: Gauge,
+    key_facts: Counter,
+    key_windows_late: Gauge,
 }
 
 /// The encoder appends `_total` to counters and a period to the help text.
@@ -55,6 +57,12 @@ impl Default for Metrics {
             store_bytes: register(all, "store_bytes", "Bytes on disk"),
             store_writable: register(all, "store_writable", "1 if the last write succeeded"),
             nodes: register(all, "nodes", "Nodes that have synced since start"),
+            key_facts: register(all, "key_facts", "Batches of key facts taken"),
+            key_windows_late: register(
+                all,
+                "key_windows_late",
+                "Windows of key facts that came after they were judged, since start",
+            ),
             registry: std::mem::take(all),
         }
     }
@@ -73,6 +81,16 @@ impl Metrics {
     /// Counts the lines of a batch without a valid one.
     pub fn rejected(&self, lines: u64) {
         self.rejected.inc_by(lines);
+    }
+
+    /// Counts facts of keys.
+    pub fn key_facts(&self) {
+        self.key_facts.inc();
+    }
+
+    /// Sets the number of windows of key facts that came too late.
+    pub fn key_windows_late(&self, windows: u64) {
+        self.key_windows_late.set(gauge(windows));
     }
 
     /// Counts a refused batch.

@@ -11,6 +11,7 @@ use crate::error::AppError;
 use crate::ingest::baseline::Baseline;
 use crate::ingest::cut_batches::CutBatches;
 use crate::ingest::memory_budget::MemoryBudget;
+use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::node_control::denials::{Denials, Denied};
 use crate::node_control::registry::NodeRegistry;
@@ -41,6 +42,8 @@ pub struct Inner {
     pub denials: Denials,
     /// Baselines of endpoints.
     pub baseline: Baseline,
+    /// Facts of session keys.
+    pub keys: Keys,
     /// Truncated batches.
     pub cut_batches: CutBatches,
     /// Wakes long polls after a change of the denylist or the parameters.
@@ -73,6 +76,7 @@ impl AppState {
             nodes: NodeRegistry::default(),
             denials: Denials::default(),
             baseline: Baseline::default(),
+            keys: Keys::default(),
             cut_batches: CutBatches::default(),
             changed: watch::Sender::new(()),
             stopping: watch::Sender::new(false),

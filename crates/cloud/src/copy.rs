@@ -116,6 +116,10 @@ fn settings(from: &dyn Store, to: &dyn Store) -> Result<(), StoreError> {
     if to.rules()?.is_empty() && !rules.is_empty() {
         to.set_rules(&rules, AUTHOR, now)?;
     }
+    let decisions = from.key_decisions()?;
+    if to.key_decisions()? == Default::default() && decisions != Default::default() {
+        to.set_key_decisions(&decisions, AUTHOR, now)?;
+    }
     Ok(())
 }
 

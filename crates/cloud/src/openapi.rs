@@ -14,11 +14,11 @@ use utoipa::openapi::{
 use crate::guard::Audience;
 use crate::routes::table;
 use api_sessions_cloud_api::api::{
-    changes, denylist, endpoints, facets, operation, parameters, requests, rules, sessions, users,
+    changes, denylist, endpoints, facets, keys, operation, parameters, requests, rules, sessions, users,
 };
 use api_sessions_cloud_api::auth::Access;
 use api_sessions_cloud_api::error::ErrorBody;
-use api_sessions_cloud_api::ingest::records;
+use api_sessions_cloud_api::ingest::{key_facts, records};
 use api_sessions_cloud_api::node_control::{nodes, sync};
 use api_sessions_store::Role;
 
@@ -32,6 +32,7 @@ use api_sessions_store::Role;
     ),
     paths(
         records::post,
+        key_facts::post,
         sync::poll,
         sessions::list,
         sessions::detail,
@@ -57,6 +58,9 @@ use api_sessions_store::Role;
         rules::put,
         rules::trial::post,
         rules::hits::list,
+        keys::list,
+        keys::dismiss,
+        keys::undo,
         nodes::list,
         operation::metrics,
         operation::healthz,

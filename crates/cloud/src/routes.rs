@@ -18,11 +18,11 @@ use hyper_util::service::TowerToHyperService;
 use crate::guard::{Audience, guard, is_browser};
 use crate::openapi;
 use api_sessions_cloud_api::api::{
-    changes, denylist, endpoints, facets, operation, parameters, requests, rules, sessions, users,
+    changes, denylist, endpoints, facets, keys, operation, parameters, requests, rules, sessions, users,
 };
 use api_sessions_cloud_api::auth::Access;
 use api_sessions_cloud_api::error::AppError;
-use api_sessions_cloud_api::ingest::records;
+use api_sessions_cloud_api::ingest::{key_facts, records};
 use api_sessions_cloud_api::node_control::{nodes, sync};
 use api_sessions_cloud_api::site::{Peer, Site};
 use api_sessions_cloud_api::state::AppState;
@@ -76,6 +76,7 @@ pub fn table() -> Vec<Route> {
 
     vec![
         api(POST, "/v1/records", Ingest, records::post),
+        api(POST, "/v1/key-facts", Ingest, key_facts::post),
         api(GET, "/v1/sync", Ingest, sync::poll),
         api(GET, "/v1/sessions", Read, sessions::list),
         api(GET, "/v1/sessions/{id}", Read, sessions::detail),
@@ -101,6 +102,9 @@ pub fn table() -> Vec<Route> {
         api(PUT, "/v1/rules", Change, rules::put),
         api(POST, "/v1/rules/try", Read, rules::trial::post),
         api(GET, "/v1/rules/hits", Read, rules::hits::list),
+        api(GET, "/v1/keys", Read, keys::list),
+        api(POST, "/v1/keys/dismiss", Change, keys::dismiss),
+        api(POST, "/v1/keys/undo", Change, keys::undo),
         api(GET, "/v1/nodes", Read, nodes::list),
         api(GET, "/metrics", Read, operation::metrics),
         api(GET, "/openapi.json", Read, openapi::serve),

@@ -4,6 +4,7 @@ use api_sessions_protocol::{SessionId, hex};
 
 const SESSION_CONTEXT: &str = "api-sessions session id v1";
 const PARAMETER_CONTEXT: &str = "api-sessions parameter v1";
+const FACTS_CONTEXT: &str = "api-sessions key facts v1";
 
 /// What a session's value is: equal values meet within one namespace alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,7 @@ impl ParameterHash {
 pub struct Hasher {
     session: [u8; 32],
     parameter: [u8; 32],
+    facts: [u64; 2],
 }
 
 /// Values up to this length, namespace included, are hashed in one go, without a state that grows.
@@ -59,7 +61,18 @@ impl Hasher {
     /// Nodes that share the secret give the same ids.
     pub fn new(secret: &[u8]) -> Self {
         let key = |context| blake3::derive_key(context, secret);
-        Self { session: key(SESSION_CONTEXT), parameter: key(PARAMETER_CONTEXT) }
+        let facts = key(FACTS_CONTEXT);
+        let word = |at: usize| {
+            let word = facts.get(at..).and_then(|bytes| bytes.first_chunk());
+            u64::from_le_bytes(word.copied().unwrap_or_default())
+        };
+        let facts = [word(0), word(8)];
+        Self { session: key(SESSION_CONTEXT), parameter: key(PARAMETER_CONTEXT), facts }
+    }
+
+    /// The key of fingerprints that tell how good keys are.
+    pub fn facts_key(&self) -> [u64; 2] {
+        self.facts
     }
 
     /// Id of the session that `value` names.

@@ -28,6 +28,25 @@ pub struct SyncDocument {
     /// Addresses whose denials by rules of nodes were taken off within the last day.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lifted_addresses: Vec<LiftedAddress>,
+    /// Keys of the built-in set that are not used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub demoted: Vec<DemotedKey>,
+}
+
+/// A key of the built-in set that an application's nodes do not use: it was measured to group wrongly.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DemotedKey {
+    /// The application; empty: requests that have none.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub application: String,
+    /// Name in the built-in set.
+    pub key: String,
+    /// `shared` or `volatile`.
+    pub verdict: String,
+    /// Start of the window with which that began, milliseconds since 1970.
+    pub since: u64,
 }
 
 /// A session whose denials by rules of nodes were taken off.

@@ -11,7 +11,8 @@ use super::sql::Sql;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::query::{HistoryQuery, Paged};
 use api_sessions_store::{
-    Control, DenyChange, MAX_LIFTED, Page, Role, StoreError, TokenInfo, cursor,
+    Control, Day, DenyChange, KeyDecisions, KeyWindow, MAX_LIFTED, Page, Role, StoreError,
+    TokenInfo, cursor,
 };
 
 /// How long an answer is taken for known: so soon another process's change is in force here.
@@ -68,6 +69,13 @@ struct ChangeRow {
 struct LiftedRow {
     session: String,
     lifted_at: u64,
+}
+
+#[derive(Deserialize)]
+struct WindowRow {
+    start: u64,
+    application: String,
+    text: String,
 }
 
 #[derive(Deserialize)]
@@ -299,6 +307,56 @@ impl Control for ClickHouseStore {
         self.add_document("rules", write(&rules)?, by, now)
     }
 
+    fn key_decisions(&self) -> Result<KeyDecisions, StoreError> {
+        self.newest_document("key_decisions")
+    }
+
+    fn set_key_decisions(
+        &self,
+        decisions: &KeyDecisions,
+        by: &str,
+        now: u64,
+    ) -> Result<(), StoreError> {
+        self.add_document("key_decisions", write(decisions)?, by, now)
+    }
+
+    fn add_key_window(&self, window: &KeyWindow) -> Result<(), StoreError> {
+        let KeyWindow { start, application, document } = window;
+        let row = json!({
+            "day": Day::of(*start).to_string(), "start": start, "application": application,
+            "seq": self.next(), "document": document,
+        });
+        self.connection.insert("key_window", &[row])
+    }
+
+    fn key_windows(
+        &self,
+        application: Option<&str>,
+        from: u64,
+        to: u64,
+        most: usize,
+    ) -> Result<Vec<KeyWindow>, StoreError> {
+        // Two processes may have written the same window.
+        let mut sql = Sql::new(
+            "SELECT start, application, argMax(document, seq) AS text FROM key_window WHERE",
+        )
+        .add(" start >= ?", [from.into()])
+        .add(" AND start <= ?", [to.into()]);
+        if let Some(application) = application {
+            sql = sql.add(" AND application = ?", [application.into()]);
+        }
+        let end = format!(
+            " GROUP BY start, application ORDER BY start DESC, application DESC LIMIT {most}"
+        );
+        let rows: Vec<WindowRow> = self.connection.rows(sql.add(&end, []))?;
+        let window = |row: WindowRow| KeyWindow {
+            start: row.start,
+            application: row.application,
+            document: row.text,
+        };
+        Ok(rows.into_iter().rev().map(window).collect())
+    }
+
     fn version(&self) -> Result<String, StoreError> {
         if let Some((when, version)) = &self.known.lock().version
             && when.elapsed() < FRESH
@@ -308,7 +366,7 @@ impl Control for ClickHouseStore {
         let when = Instant::now();
         let newest = |table| Sql::new(format!("SELECT toString(max(seq)) AS text FROM {table}"));
         let mut parts = Vec::new();
-        for table in ["deny_change", "parameters", "rules"] {
+        for table in ["deny_change", "parameters", "rules", "key_decisions"] {
             let rows: Vec<Text> = self.connection.rows(newest(table))?;
             parts.extend(rows.into_iter().map(|row| row.text));
         }

@@ -42,8 +42,11 @@ const TOKEN: &str =
     "(id Int64, hash String, role String, label String, created UInt64, revoked UInt8)";
 const DENY_CHANGE: &str =
     "(seq UInt64, ts UInt64, action String, author String, session String, entry String)";
-/// Of `parameters` and `rules`.
+/// Of `parameters`, `rules` and `key_decisions`.
 const DOCUMENT: &str = "(seq UInt64, ts UInt64, author String, document String)";
+/// `seq` is that of the row which counts.
+const KEY_WINDOW: &str =
+    "(day Date, start UInt64, application String, seq UInt64, document String)";
 const SCHEMA_VERSION: &str = "(version UInt32)";
 
 /// How the tables of a server relate to those of others.
@@ -58,7 +61,8 @@ pub(super) enum Layout {
 }
 
 /// Tables by days, of which old ones are deleted.
-pub(super) const DAY_TABLES: [&str; 5] = ["request", "batch", "alias", "identifier", "previous"];
+pub(super) const DAY_TABLES: [&str; 6] =
+    ["request", "batch", "alias", "identifier", "previous", "key_window"];
 
 /// A table: name, columns, `ORDER BY`, and by what rows are spread over shards.
 struct Table {
@@ -89,7 +93,7 @@ impl Tables {
         &self.database
     }
 
-    fn all(modern: bool) -> [Table; 10] {
+    fn all(modern: bool) -> [Table; 12] {
         let word = if modern { "LowCardinality(String)" } else { "String" };
         let request = REQUEST.replace("{record}", RECORD_COLUMNS).replace("{word}", word);
         let table = |name, columns: &str, order, shard_by| Table {
@@ -108,6 +112,8 @@ impl Tables {
             table("deny_change", DENY_CHANGE, "(session, seq)", "session"),
             table("parameters", DOCUMENT, "seq", "seq"),
             table("rules", DOCUMENT, "seq", "seq"),
+            table("key_decisions", DOCUMENT, "seq", "seq"),
+            table("key_window", KEY_WINDOW, "(application, start)", "start"),
             table("schema_version", SCHEMA_VERSION, "version", "version"),
         ]
     }

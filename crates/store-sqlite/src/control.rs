@@ -1,4 +1,4 @@
-//! Tokens, denylist, parameters and rules in `control.db`.
+//! Tokens, denylist, parameters, rules and keys in `control.db`.
 
 use api_sessions_protocol::{DenyEntry, Lifted, ParameterSet, SessionRule};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::SqliteStore;
 use api_sessions_store::control::{Control, DenyChange, MAX_LIFTED, Role, TokenInfo};
 use api_sessions_store::query::{HistoryQuery, Paged};
-use api_sessions_store::{Page, StoreError, cursor};
+use api_sessions_store::{Day, KeyDecisions, KeyWindow, Page, StoreError, cursor};
 
 fn error(error: rusqlite::Error) -> StoreError {
     StoreError::Unavailable(format!("control.db: {error}"))
@@ -66,6 +66,14 @@ impl SqliteStore {
         change: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         self.control.lock().change(change).map_err(error)
+    }
+
+    /// Deletes what was measured of keys before a day.
+    pub(super) fn drop_key_windows(&self, first: Day) -> Result<(), StoreError> {
+        let start = first.start() as i64;
+        self.change_control(|connection| {
+            connection.execute("DELETE FROM key_window WHERE start < ?", [start]).map(|_| ())
+        })
     }
 
     /// The document in force of a table that keeps all that ever were.
@@ -268,6 +276,57 @@ impl Control for SqliteStore {
 
     fn set_rules(&self, rules: &[SessionRule], by: &str, now: u64) -> Result<(), StoreError> {
         self.add_document("rules", &json(&rules)?, by, now)
+    }
+
+    fn key_decisions(&self) -> Result<KeyDecisions, StoreError> {
+        self.newest_document("key_decisions")
+    }
+
+    fn set_key_decisions(
+        &self,
+        decisions: &KeyDecisions,
+        by: &str,
+        now: u64,
+    ) -> Result<(), StoreError> {
+        self.add_document("key_decisions", &json(decisions)?, by, now)
+    }
+
+    fn add_key_window(&self, window: &KeyWindow) -> Result<(), StoreError> {
+        let KeyWindow { start, application, document } = window;
+        self.change_control(|connection| {
+            connection
+                .prepare_cached("INSERT OR REPLACE INTO key_window VALUES (?, ?, ?)")?
+                .execute(params![*start as i64, application, document])
+                .map(|_| ())
+        })
+    }
+
+    fn key_windows(
+        &self,
+        application: Option<&str>,
+        from: u64,
+        to: u64,
+        most: usize,
+    ) -> Result<Vec<KeyWindow>, StoreError> {
+        let time = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
+        let mut windows: Vec<KeyWindow> = self.read_control(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT start, application, document FROM key_window
+                     WHERE start BETWEEN ?1 AND ?2 AND (?3 IS NULL OR application = ?3)
+                     ORDER BY start DESC, application DESC LIMIT ?4",
+                )?
+                .query_map(params![time(from), time(to), application, most as i64], |row| {
+                    Ok(KeyWindow {
+                        start: row.get::<_, i64>(0)? as u64,
+                        application: row.get(1)?,
+                        document: row.get(2)?,
+                    })
+                })?
+                .collect()
+        })?;
+        windows.reverse();
+        Ok(windows)
     }
 
     fn version(&self) -> Result<String, StoreError> {

@@ -307,7 +307,10 @@ impl Records for SqliteStore {
     fn drop_before(&self, first: Day) -> Result<Vec<Day>, StoreError> {
         let (reply, answer) = crossbeam_channel::bounded(1);
         self.send(Job::DropBefore(first, reply)).map_err(|_| gone())?;
-        answer.recv().map_err(|_| gone())?
+        // Where the disk is full, requests go first.
+        let dropped = answer.recv().map_err(|_| gone())??;
+        self.drop_key_windows(first)?;
+        Ok(dropped)
     }
 
     fn health(&self) -> StoreHealth {

@@ -140,6 +140,16 @@ INSERT INTO change VALUES (1, lower(hex(randomblob(4))), 0);
     document TEXT NOT NULL
 );
 CREATE INDEX deny_history_lift ON deny_history (ts) WHERE action = 'lift';",
+    "CREATE TABLE key_decisions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    ts INTEGER NOT NULL,
+    by TEXT NOT NULL,
+    document TEXT NOT NULL
+);
+CREATE TABLE key_window (
+    start INTEGER NOT NULL, application TEXT NOT NULL, document TEXT NOT NULL,
+    PRIMARY KEY (start, application)
+) WITHOUT ROWID;",
 ];
 
 /// Page cache of a connection that reads, KiB: there may be hundreds, and what is read once is in the kernel's

@@ -1,9 +1,9 @@
-//! Data that retention does not delete: tokens, the denylist and its history, parameters, rules.
+//! Data that retention does not delete: tokens, the denylist and its history, parameters, rules, keys.
 
 use api_sessions_protocol::{DenyEntry, Lifted, ParameterSet, SessionRule};
 use serde::Serialize;
 
-use super::{HistoryQuery, Page, StoreError};
+use super::{HistoryQuery, KeyDecisions, KeyWindow, Page, StoreError};
 
 /// What a token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -148,7 +148,40 @@ pub trait Control: Send + Sync {
     /// [`StoreError`]
     fn set_rules(&self, rules: &[SessionRule], by: &str, now: u64) -> Result<(), StoreError>;
 
-    /// Changes whenever the denylist, the parameters or the rules do.
+    /// What was decided about keys.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn key_decisions(&self) -> Result<KeyDecisions, StoreError>;
+    /// Replaces what was decided about keys.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn set_key_decisions(
+        &self,
+        decisions: &KeyDecisions,
+        by: &str,
+        now: u64,
+    ) -> Result<(), StoreError>;
+    /// Adds what was measured of keys within a window; in place of the same, if it is there.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn add_key_window(&self, window: &KeyWindow) -> Result<(), StoreError>;
+    /// Windows that began between two times (ms since 1970, both included), of one application or of all, oldest
+    /// first; at most the newest `most`.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn key_windows(
+        &self,
+        application: Option<&str>,
+        from: u64,
+        to: u64,
+        most: usize,
+    ) -> Result<Vec<KeyWindow>, StoreError>;
+
+    /// Changes whenever the denylist, the parameters, the rules or the decisions about keys do.
     ///
     /// # Errors
     /// [`StoreError`]

@@ -13,6 +13,7 @@ pub mod control;
 pub mod cursor;
 mod day;
 pub mod endpoints;
+pub mod keys;
 mod kind;
 mod model;
 pub mod query;
@@ -26,6 +27,7 @@ pub use clickhouse_address::ClickHouseOptions;
 pub use control::{Control, DenyChange, MAX_LIFTED, Role, TokenInfo};
 pub use day::{DAY_MS, Day};
 pub use endpoints::{EndpointPage, EndpointQuery, EndpointStats};
+pub use keys::{KeyDecisions, KeyOf, KeyWindow};
 pub use kind::StoreKind;
 pub use model::{
     ACTIVITY_MS, Activity, Batch, DayHealth, MAX_ENDPOINTS, MAX_LISTED, MAX_TOTAL, NewRequest,

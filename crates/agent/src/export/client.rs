@@ -19,6 +19,7 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{Connector, NextTimeout, TcpConnector};
 
 use super::settings::{Endpoint, ExportSettings};
+use super::uplink::Batch;
 pub(crate) use explain::explain;
 use transport::{TlsConnector, UnixConnector};
 pub use trust::check_certificates;
@@ -50,6 +51,7 @@ pub(super) struct Client {
     /// Or why there is none.
     agent: Result<Agent, String>,
     url: String,
+    facts_url: Option<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
     gzip: bool,
     timeout: Duration,
@@ -62,6 +64,7 @@ impl Client {
         Self {
             agent: agent(&settings.endpoint, settings.ca_pem.as_deref()),
             url: settings.endpoint.records().to_owned(),
+            facts_url: settings.endpoint.facts().map(str::to_owned),
             headers: settings.headers(),
             gzip: settings.gzip,
             timeout: settings.timeout,
@@ -69,17 +72,23 @@ impl Client {
         }
     }
 
-    /// Posts lines under a name, within `limit` and the configured timeout.
-    pub(super) fn post(&mut self, name: &str, lines: &[u8], limit: Option<Duration>) -> Answer {
+    /// Posts lines under their name, within their limit and the configured timeout.
+    pub(super) fn post(&mut self, batch: &Batch) -> Answer {
+        let Batch { name, lines, limit, are_facts } = batch;
+        let url = match (are_facts, &self.facts_url) {
+            (false, _) => &self.url,
+            (true, Some(url)) => url,
+            (true, None) => return Answer::Refused("has no place for facts".to_owned()),
+        };
         let timeout = limit.map_or(self.timeout, |limit| limit.min(self.timeout));
         let agent = match &self.agent {
             Ok(agent) => agent,
             Err(reason) => return Answer::NotNow { reason: reason.clone(), after: None },
         };
         let mut request = agent
-            .post(&self.url)
+            .post(url)
             .header(header::CONTENT_TYPE, NDJSON)
-            .header(IDEMPOTENCY_KEY, name)
+            .header(IDEMPOTENCY_KEY, name.as_str())
             .config()
             .timeout_global(Some(timeout))
             .build();
@@ -91,7 +100,7 @@ impl Client {
                 request = request.header(header::CONTENT_ENCODING, "gzip");
                 &self.compressed[..]
             }
-            _ => lines,
+            _ => lines.as_slice(),
         };
         match request.send(body) {
             Ok(response) => meaning(response),

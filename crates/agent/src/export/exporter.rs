@@ -3,6 +3,7 @@
 
 mod answers;
 mod drain;
+mod facts;
 mod relief;
 
 use std::io;
@@ -21,8 +22,11 @@ use super::uplink::{Answered, Batch, Uplink};
 use crate::Stopped;
 use crate::clock::now_ms;
 use crate::remote_config::StateFile;
+use api_sessions_key_facts::WindowFacts;
 use api_sessions_protocol::DenyEntry;
 use api_sessions_shm::{Consumer, ExportCounters, QueueHandle};
+
+use facts::FactsLane;
 
 /// How often queues of dead workers are looked for, and other things of no hurry done.
 const ADOPTION: Duration = Duration::from_secs(1);
@@ -54,6 +58,7 @@ pub struct Exporter {
     /// Denials by rules of this worker, and where they are written down.
     denials: Receiver<DenyEntry>,
     journal: Option<StateFile>,
+    facts: FactsLane,
     /// The last denials could not be written down; this was logged.
     journal_failing: bool,
     /// The cloud does not answer, or not well; this was logged.
@@ -69,6 +74,8 @@ enum Origin {
     Spool,
     /// It has been spooled since: if the cloud takes it now, its copy need not be sent.
     AlreadySpooled,
+    /// No records at all.
+    Facts,
 }
 
 impl Exporter {
@@ -111,6 +118,7 @@ impl Exporter {
             state_file: None,
             denials: never(),
             journal: None,
+            facts: FactsLane::default(),
             journal_failing: false,
             cloud_down: false,
             rejecting: false,
@@ -127,6 +135,12 @@ impl Exporter {
     #[must_use]
     pub fn with_journal(self, denials: Receiver<DenyEntry>, journal: Option<StateFile>) -> Self {
         Self { denials, journal, ..self }
+    }
+
+    /// Tells the cloud what was measured of keys.
+    #[must_use]
+    pub fn telling(self, facts: Receiver<Vec<WindowFacts>>) -> Self {
+        Self { facts: FactsLane::new(facts), ..self }
     }
 
     /// Sends what is left in queues of former configurations, too, once their workers have ended.
@@ -152,6 +166,7 @@ impl Exporter {
                     Ok(first) => self.write_down(Some(first)),
                     Err(_) => self.denials = never(),
                 },
+                recv(self.facts.received()) -> windows => self.facts.take(windows.ok(), &self.settings),
                 recv(second) -> _ => self.once_a_second(),
                 default(pause) => {}
             }
@@ -259,6 +274,7 @@ impl Exporter {
                 self.next_source = index + 1;
             }
         }
+        self.dispatch_facts(None);
     }
 
     fn dispatch_queued(&mut self, at: usize, limit: Option<Duration>) -> bool {
@@ -267,7 +283,10 @@ impl Exporter {
         queue.consumer.take(self.settings.batch, &mut lines);
         queue.restart_clock();
         let name = self.settings.batch_name(&queue.consumer.batch_name());
-        self.hand_over(Batch { name, lines, limit }, Origin::Queue(self.queues[at].number))
+        self.hand_over(
+            Batch { name, lines, limit, are_facts: false },
+            Origin::Queue(self.queues[at].number),
+        )
     }
 
     fn dispatch_spooled(&mut self) -> bool {
@@ -294,7 +313,7 @@ impl Exporter {
                 let mut lines = std::mem::take(&mut self.reuse_buf);
                 lines.clear();
                 lines.extend_from_slice(&batch.lines);
-                Some(Batch { name: batch.name.clone(), lines, limit: None })
+                Some(Batch { name: batch.name.clone(), lines, ..Batch::default() })
             }
             Ok(None) => None,
             Err(error) => {
@@ -337,6 +356,7 @@ impl Exporter {
             Origin::Spool => self.spool.as_mut().map(|source| &mut source.attempts),
             // Its queue was relieved; an answer to it is news of the cloud all the same.
             Origin::AlreadySpooled => self.queues.first_mut().map(|queue| &mut queue.attempts),
+            Origin::Facts => None,
         }
     }
 

@@ -115,6 +115,7 @@ impl ExportHeader {
 pub struct Endpoint {
     records: String,
     sync: Option<String>,
+    facts: Option<String>,
     socket: Option<PathBuf>,
 }
 
@@ -162,13 +163,14 @@ impl Endpoint {
             return Err(bad());
         }
         if uri.query().is_some() {
-            return Ok(Self { records: url, sync: None, socket });
+            return Ok(Self { records: url, sync: None, facts: None, socket });
         }
         let base = url.trim_end_matches('/');
         let base = base.strip_suffix(RECORDS).unwrap_or(base);
         Ok(Self {
             records: format!("{base}{RECORDS}"),
             sync: Some(format!("{base}/v1/sync")),
+            facts: Some(format!("{base}/v1/key-facts")),
             socket,
         })
     }
@@ -176,6 +178,11 @@ impl Endpoint {
     /// Where denylist and settings are polled; none for a URL with a query.
     pub fn sync(&self) -> Option<&str> {
         self.sync.as_deref()
+    }
+
+    /// Where facts of keys are posted; none for a URL with a query.
+    pub fn facts(&self) -> Option<&str> {
+        self.facts.as_deref()
     }
 
     /// For logs, without a query, which may hold a password.

@@ -18,6 +18,8 @@ use super::settings::ExportSettings;
 pub(super) struct Batch {
     pub(super) name: String,
     pub(super) lines: Vec<u8>,
+    /// They are facts of keys, no records.
+    pub(super) are_facts: bool,
     /// Shorter than the configured timeout, where the worker is ending.
     pub(super) limit: Option<Duration>,
 }
@@ -59,7 +61,7 @@ impl Uplink {
 fn deliver(settings: &ExportSettings, batches: &Receiver<Batch>, answers: &Sender<Answered>) {
     let mut client = Client::new(settings);
     for batch in batches {
-        let post = || client.post(&batch.name, &batch.lines, batch.limit);
+        let post = || client.post(&batch);
         let answer = catch_unwind(AssertUnwindSafe(post)).unwrap_or_else(|_| {
             client = Client::new(settings);
             Answer::NotNow { reason: "the sender failed".to_owned(), after: None }

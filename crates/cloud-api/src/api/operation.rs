@@ -25,6 +25,7 @@ pub async fn healthz() -> &'static str {
 )]
 pub async fn metrics(State(state): State<AppState>) -> Result<impl IntoResponse, AppError> {
     let health = state.read(|store| Ok(store.health())).await?;
+    state.metrics.key_windows_late(state.keys.late());
     let text = state
         .metrics
         .render(&health, state.nodes.len())

@@ -10,6 +10,7 @@ use super::query::RawQuery;
 use crate::auth;
 use crate::error::AppError;
 use crate::extractors::{Path, Query};
+use crate::keys::why::Why;
 use crate::state::AppState;
 use api_sessions_store::{Identity, SessionDetail, SessionPage};
 
@@ -35,6 +36,7 @@ pub struct Session {
     detail: SessionDetail,
     #[serde(flatten)]
     identity: Identity,
+    why: Why,
 }
 
 /// One session, its days, its counts, and what it is known by. An alias answers with the session it belongs to.
@@ -54,8 +56,9 @@ pub async fn detail(
     state
         .read(move |store| {
             let identity = store.identity(&session)?;
-            let detail = store.session(&identity.session)?;
-            Ok(detail.map(|detail| Session { detail, identity }))
+            let Some(detail) = store.session(&identity.session)? else { return Ok(None) };
+            let why = Why::of(store, &detail.summary, identity.identifiers.len())?;
+            Ok(Some(Session { detail, identity, why }))
         })
         .await?
         .map(Json)

@@ -110,7 +110,7 @@ async fn ingest(state: &AppState, request: Request) -> Result<Json<Answer>, AppE
     }))
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, AppError> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, AppError> {
     let Some(key) = headers.get(api_sessions_protocol::IDEMPOTENCY_KEY) else { return Ok(None) };
     match key.to_str() {
         Ok("") => Ok(None),

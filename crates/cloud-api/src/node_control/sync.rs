@@ -106,6 +106,7 @@ async fn document(state: &AppState, denied: Arc<Denied>) -> Result<Response, App
                 denylist: denied.entries.clone(),
                 parameters: store.parameters()?,
                 rules: store.rules()?,
+                demoted: store.key_decisions()?.demoted,
                 lifted,
                 lifted_addresses: addresses.into_iter().map(of_address).collect(),
             })

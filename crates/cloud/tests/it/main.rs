@@ -17,6 +17,7 @@ mod endpoints;
 mod engines;
 mod har;
 mod ingest;
+mod keys;
 mod model;
 mod openapi;
 mod paging;

@@ -83,6 +83,11 @@ impl ExportCounters<'_> {
         self.0.dropped_damaged.fetch_add(records, Relaxed);
     }
 
+    /// Counts facts of keys that the cloud did not take.
+    pub fn lost_key_facts(&self) {
+        self.0.key_facts_lost.fetch_add(1, Relaxed);
+    }
+
     /// Counts a failed write to the spool.
     pub fn spool_failed(&self) {
         self.0.spool_errors.fetch_add(1, Relaxed);

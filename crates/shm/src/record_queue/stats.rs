@@ -20,6 +20,7 @@ metrics! {
     exporter dropped_spool_full "records_dropped_spool_full_total": "Spooled records dropped for newer ones.";
     exporter dropped_damaged "records_dropped_damaged_total": "Spooled records that were damaged on disk.";
     exporter spool_errors "spool_errors_total": "Attempts to write to the spool that failed.";
+    exporter key_facts_lost "key_facts_lost_total": "Windows of key facts that the cloud did not take." reported;
 }
 
 impl QueueStats {

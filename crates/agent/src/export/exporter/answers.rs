@@ -12,6 +12,9 @@ impl Exporter {
     /// is made shorter keeps its name: the longer one was stored nowhere.
     pub(super) fn answered(&mut self, batch: Batch, answer: &Answer) {
         let Some(origin) = self.in_flight.take() else { return };
+        if origin == Origin::Facts {
+            return self.facts.answered(batch, answer, self.queues[0].consumer.counters());
+        }
         let text = &batch.lines;
         match answer {
             Answer::Stored => {
@@ -36,7 +39,7 @@ impl Exporter {
                     self.again(origin, batch, end);
                     return;
                 }
-                (_, Origin::AlreadySpooled) => {}
+                (_, Origin::AlreadySpooled | Origin::Facts) => {}
                 (None, _) => self.refused(origin, text, "does not take a record of that size"),
             },
             Answer::Refused(_) if origin == Origin::AlreadySpooled => {}
@@ -63,7 +66,7 @@ impl Exporter {
                 // Not noted on disk: it is sent again under its name.
                 let _ = self.spool.as_mut().map(|source| source.advance(bytes));
             }
-            Origin::AlreadySpooled => {}
+            Origin::AlreadySpooled | Origin::Facts => {}
         }
     }
 

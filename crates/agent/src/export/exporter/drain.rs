@@ -20,6 +20,7 @@ impl Exporter {
             None => deadline,
         };
         let is_known_away = self.cloud_down && self.spool.is_some();
+        self.facts.take_all(&self.settings);
         while !is_known_away && self.send_one_more(until) {}
         for at in 0..self.queues.len() {
             while !self.queues[at].consumer.is_empty()
@@ -53,8 +54,11 @@ impl Exporter {
         }
         if self.in_flight.is_none() {
             let waiting = self.queues.iter().position(|queue| !queue.consumer.is_empty());
-            let Some(at) = waiting else { return false };
-            if !self.dispatch_queued(at, Some(left)) {
+            let is_sent = match waiting {
+                Some(at) => self.dispatch_queued(at, Some(left)),
+                None => self.dispatch_facts(Some(left)),
+            };
+            if !is_sent {
                 return false;
             }
         }

@@ -14,8 +14,8 @@ use api_sessions_rules::RuleSet;
 
 /// In force in one location until the cloud's settings change.
 #[derive(Default)]
-pub(crate) struct Analysis {
-    pub(super) generation: u64,
+pub struct Analysis {
+    generation: u64,
     keys: Rc<Vec<SessionKey>>,
     builtin: bool,
     fallback: Fallback,
@@ -29,8 +29,9 @@ pub(crate) struct Analysis {
 }
 
 impl Analysis {
+    /// Of the settings of one level, and of those of the cloud under their generation.
     #[allow(clippy::too_many_arguments, reason = "what a location says, each once")]
-    pub(super) fn new(
+    pub fn new(
         generation: u64,
         cloud: Option<&CloudSettings>,
         (keys, builtin, fallback): (Rc<Vec<SessionKey>>, bool, Fallback),
@@ -68,32 +69,33 @@ impl Analysis {
         }
     }
 
+    /// The keys in force.
     #[inline]
-    pub(crate) fn keys(&self) -> Keys<'_> {
+    pub fn keys(&self) -> Keys<'_> {
         Keys { own: &self.keys, builtin: self.builtin, fallback: self.fallback }
     }
 
     /// The rules over sessions that are in force.
     #[inline]
-    pub(crate) fn rules(&self) -> &RuleSet {
+    pub fn rules(&self) -> &RuleSet {
         &self.rules
     }
 
     /// Of the cloud's settings that are in it.
     #[inline]
-    pub(crate) fn generation(&self) -> u64 {
+    pub fn generation(&self) -> u64 {
         self.generation
     }
 
     /// What the keys yield in the access phase is what they yield in the end.
     #[inline]
-    pub(crate) fn settles_on_arrival(&self) -> bool {
+    pub fn settles_on_arrival(&self) -> bool {
         self.settles_on_arrival
     }
 
     /// Some context parameter names the user, or the role.
     #[inline]
-    pub(crate) fn names(&self, kind: ParamType) -> bool {
+    pub fn names(&self, kind: ParamType) -> bool {
         match kind {
             ParamType::User => self.has_user,
             ParamType::Role => self.has_role,
@@ -101,24 +103,26 @@ impl Analysis {
         }
     }
 
+    /// The context parameters in force.
     #[inline]
-    pub(crate) fn params(&self) -> &[ContextParam] {
+    pub fn params(&self) -> &[ContextParam] {
         &self.params
     }
 
+    /// What of an exchange is read.
     #[inline]
-    pub(crate) fn needs(&self) -> Needs {
+    pub fn needs(&self) -> Needs {
         self.needs
     }
 
     /// A key can read request bodies of that type.
     #[inline]
-    pub(super) fn keys_read_body_of(&self, media_type: MediaType) -> bool {
+    pub fn keys_read_body_of(&self, media_type: MediaType) -> bool {
         self.keys.iter().any(|key| key.point.reads_body_of(Side::Request, media_type))
     }
 
     /// Points of keys and parameters that read bodies of that side.
-    pub(crate) fn body_points(&self, side: Side) -> impl Iterator<Item = &Point> {
+    pub fn body_points(&self, side: Side) -> impl Iterator<Item = &Point> {
         let keys = self.keys.iter().map(|key| &key.point);
         let points = keys.chain(self.params.iter().map(|param| &param.point));
         points.filter(move |point| match side {
@@ -128,7 +132,7 @@ impl Analysis {
     }
 
     /// One of them reads JSON.
-    pub(crate) fn reads_json(&self, side: Side) -> bool {
+    pub fn reads_json(&self, side: Side) -> bool {
         self.body_points(side).any(|point| point.reads_body_of(side, MediaType::Json))
     }
 }

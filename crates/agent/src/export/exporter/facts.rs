@@ -1,0 +1,101 @@
+//! What was measured of keys, on its way to the cloud: beside records, which go first, and not kept on disk.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use api_sessions_key_facts::WindowFacts;
+use api_sessions_shm::ExportCounters;
+use crossbeam_channel::{Receiver, never};
+
+use super::super::client::Answer;
+use super::super::settings::ExportSettings;
+use super::super::uplink::Batch;
+use super::{Exporter, Origin};
+use crate::clock::now_ms;
+
+/// Most batches that wait; the oldest goes first.
+const MAX_WAITING: usize = 16;
+/// Time between attempts.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Facts that wait to be sent.
+pub(super) struct FactsLane {
+    received: Receiver<Vec<WindowFacts>>,
+    waiting: VecDeque<Batch>,
+    /// Not before.
+    next: Option<Instant>,
+    /// Tells the batches of this process from those of all others.
+    began_ms: u64,
+    number: u64,
+    /// Batches that had to go for newer ones.
+    lost: u64,
+}
+
+impl Default for FactsLane {
+    fn default() -> Self {
+        Self::new(never())
+    }
+}
+
+impl FactsLane {
+    pub(super) fn new(received: Receiver<Vec<WindowFacts>>) -> Self {
+        let waiting = VecDeque::new();
+        Self { received, waiting, next: None, began_ms: now_ms(), number: 0, lost: 0 }
+    }
+
+    pub(super) fn received(&self) -> &Receiver<Vec<WindowFacts>> {
+        &self.received
+    }
+
+    /// Windows that are over; `None`: no more will come.
+    pub(super) fn take(&mut self, windows: Option<Vec<WindowFacts>>, settings: &ExportSettings) {
+        let Some(windows) = windows else {
+            self.received = never();
+            return;
+        };
+        let mut lines = Vec::new();
+        windows.iter().for_each(|window| window.write_line(&mut lines));
+        self.number += 1;
+        let process = std::process::id();
+        let name = format!("facts-{process}-{}-{}", self.began_ms, self.number);
+        let name = settings.batch_name(&name);
+        if self.waiting.len() >= MAX_WAITING {
+            self.waiting.pop_front();
+            self.lost += 1;
+        }
+        self.waiting.push_back(Batch { name, lines, limit: None, are_facts: true });
+    }
+
+    /// All that has come.
+    pub(super) fn take_all(&mut self, settings: &ExportSettings) {
+        let windows: Vec<_> = self.received.try_iter().collect();
+        windows.into_iter().for_each(|windows| self.take(Some(windows), settings));
+        self.next = None;
+    }
+
+    pub(super) fn answered(&mut self, batch: Batch, answer: &Answer, counters: ExportCounters<'_>) {
+        match answer {
+            Answer::Stored => self.next = None,
+            Answer::NotNow { .. } if self.waiting.len() < MAX_WAITING => {
+                self.waiting.push_front(batch);
+                self.next = Some(Instant::now() + PAUSE);
+            }
+            _ => self.lost += 1,
+        }
+        for _ in 0..std::mem::take(&mut self.lost) {
+            counters.lost_key_facts();
+        }
+    }
+}
+
+impl Exporter {
+    /// Gives the uplink the next facts, if it has nothing else to do.
+    pub(super) fn dispatch_facts(&mut self, limit: Option<Duration>) -> bool {
+        let is_pausing = self.facts.next.is_some_and(|next| Instant::now() < next);
+        if self.in_flight.is_some() || self.cloud_down || is_pausing {
+            return false;
+        }
+        let Some(batch) = self.facts.waiting.pop_front() else { return false };
+        self.hand_over(Batch { limit, ..batch }, Origin::Facts)
+    }
+}

@@ -1,0 +1,126 @@
+//! Facts of session keys: merged from all nodes, judged when a window is over, and what follows from the verdicts.
+
+pub mod closing;
+pub mod overview;
+pub mod why;
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+
+use api_sessions_key_facts::{ClosedWindow, Kept, Ledger, Standing, Verdict, WindowFacts};
+use api_sessions_store::{Store, StoreError};
+use parking_lot::Mutex;
+
+/// Names of batches that are remembered, so that one that is sent again does not count twice.
+const MAX_BATCHES: usize = 8192;
+/// How far back verdicts are looked for after a start, milliseconds.
+const RESTORED: u64 = 2 * 86_400_000;
+/// Most windows that are read then.
+const MAX_RESTORED: usize = 2000;
+
+/// Facts of all nodes.
+#[derive(Debug, Default)]
+pub struct Keys(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// `None` until the verdicts that stand were read from the store.
+    ledger: Option<Ledger>,
+    batches: HashSet<String>,
+    /// Oldest first.
+    order: VecDeque<String>,
+}
+
+impl Keys {
+    /// Adds what workers saw, once for each name of a batch. Whether it was new.
+    ///
+    /// # Errors
+    /// The error of the store.
+    pub fn add(
+        &self,
+        store: &dyn Store,
+        batch: Option<String>,
+        windows: Vec<WindowFacts>,
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        let mut inner = self.0.lock();
+        if batch.as_ref().is_some_and(|batch| inner.batches.contains(batch)) {
+            return Ok(false);
+        }
+        // A clock that runs ahead would keep a window open for long.
+        let is_now = |window: &WindowFacts| window.start <= now.saturating_add(window.length);
+        let ledger = inner.ledger(store, now)?;
+        windows.into_iter().filter(is_now).for_each(|window| ledger.add(window));
+        if let Some(batch) = batch {
+            if inner.order.len() >= MAX_BATCHES
+                && let Some(oldest) = inner.order.pop_front()
+            {
+                inner.batches.remove(&oldest);
+            }
+            inner.order.push_back(batch.clone());
+            inner.batches.insert(batch);
+        }
+        Ok(true)
+    }
+
+    /// Windows that are over at `now`, judged.
+    ///
+    /// # Errors
+    /// The error of the store.
+    pub fn close(&self, store: &dyn Store, now: u64) -> Result<Vec<ClosedWindow>, StoreError> {
+        let mut inner = self.0.lock();
+        Ok(inner.ledger(store, now)?.close(now))
+    }
+
+    /// Windows that came too late.
+    pub fn late(&self) -> u64 {
+        self.0.lock().ledger.as_ref().map_or(0, Ledger::late)
+    }
+}
+
+impl Inner {
+    fn ledger(&mut self, store: &dyn Store, now: u64) -> Result<&mut Ledger, StoreError> {
+        let ledger = match self.ledger.take() {
+            Some(ledger) => ledger,
+            None => Ledger::restore(standing(store, now)?),
+        };
+        Ok(self.ledger.insert(ledger))
+    }
+}
+
+/// The verdicts that stand, as the newest windows say; of demoted keys that are not in them, as was decided.
+fn standing(store: &dyn Store, now: u64) -> Result<Vec<Kept>, StoreError> {
+    let mut kept = BTreeMap::new();
+    for demoted in store.key_decisions()?.demoted {
+        let verdict = match &*demoted.verdict {
+            "volatile" => Verdict::Volatile,
+            _ => Verdict::Shared,
+        };
+        let standing = Standing::demoted(verdict, demoted.since);
+        let kind = api_sessions_key_facts::Kind::Builtin;
+        let (application, name) = (demoted.application, demoted.key);
+        let key = (application.clone(), kind, name.clone());
+        kept.insert(key, Kept { application, kind, name, standing });
+    }
+    let from = now.saturating_sub(RESTORED);
+    for window in closed_windows(store, None, from, u64::MAX, MAX_RESTORED)? {
+        for key in window.keys {
+            let (application, kind, name) = (window.application.clone(), key.kind, key.name);
+            let standing = key.standing;
+            let key = (application.clone(), kind, name.clone());
+            kept.insert(key, Kept { application, kind, name, standing });
+        }
+    }
+    Ok(kept.into_values().collect())
+}
+
+/// Windows of the store, oldest first. One that cannot be read, as of a newer version, is left out.
+fn closed_windows(
+    store: &dyn Store,
+    application: Option<&str>,
+    from: u64,
+    to: u64,
+    most: usize,
+) -> Result<Vec<ClosedWindow>, StoreError> {
+    let windows = store.key_windows(application, from, to, most)?;
+    Ok(windows.iter().filter_map(|it| serde_json::from_str(&it.document).ok()).collect())
+}

@@ -1,0 +1,140 @@
+//! Judges windows once they are over, keeps the figures, and demotes built-in keys.
+
+use std::time::Duration;
+
+use api_sessions_key_facts::{ClosedWindow, Kind};
+use api_sessions_protocol::DemotedKey;
+use api_sessions_store::clock::now_ms;
+use api_sessions_store::{KeyDecisions, KeyOf, KeyWindow, Store, StoreError};
+
+use crate::state::AppState;
+
+/// Time between two looks.
+const INTERVAL: Duration = Duration::from_millis(500);
+/// Who demotes, in histories.
+const AUTHOR: &str = "verdict";
+
+/// Closes windows until the task is aborted.
+pub async fn run(state: AppState) {
+    loop {
+        tokio::time::sleep(INTERVAL).await;
+        if let Err(error) = close(&state).await {
+            tracing::error!(%error, "facts of keys are not kept");
+        }
+    }
+}
+
+async fn close(state: &AppState) -> Result<(), crate::error::AppError> {
+    let with = state.clone();
+    let is_changed = state
+        .read(move |store| {
+            let now = now_ms();
+            let mut is_changed = false;
+            for window in with.keys.close(store, now)? {
+                is_changed |= keep(store, &window, now)?;
+            }
+            Ok(is_changed)
+        })
+        .await?;
+    if is_changed {
+        state.changed.send_replace(());
+    }
+    Ok(())
+}
+
+/// Whether another key is demoted than before.
+fn keep(store: &dyn Store, window: &ClosedWindow, now: u64) -> Result<bool, StoreError> {
+    let document =
+        serde_json::to_string(window).map_err(|error| StoreError::Invalid(error.to_string()))?;
+    let ClosedWindow { start, application, .. } = window;
+    store.add_key_window(&KeyWindow {
+        start: *start,
+        application: application.clone(),
+        document,
+    })?;
+    let mut decisions = store.key_decisions()?;
+    if !decide(&mut decisions, window) {
+        return Ok(false);
+    }
+    store.set_key_decisions(&decisions, AUTHOR, now)?;
+    Ok(true)
+}
+
+/// What a window changes about which built-in keys are used. Whether it changes something.
+fn decide(decisions: &mut KeyDecisions, window: &ClosedWindow) -> bool {
+    let before = decisions.demoted.clone();
+    let application = &window.application;
+    for key in window.keys.iter().filter(|key| key.kind == Kind::Builtin) {
+        let is_it =
+            |demoted: &DemotedKey| demoted.application == *application && demoted.key == key.name;
+        let of = KeyOf { application: application.clone(), name: key.name.clone() };
+        let standing = key.standing;
+        if !standing.verdict.is_bad() {
+            decisions.demoted.retain(|demoted| !is_it(demoted));
+        } else if !window.report
+            && !decisions.kept.contains(&of)
+            && !decisions.demoted.iter().any(is_it)
+        {
+            tracing::warn!(
+                %application, key = key.name, verdict = standing.verdict.as_str(), "a key is demoted"
+            );
+            decisions.demoted.push(DemotedKey {
+                application: application.clone(),
+                key: key.name.clone(),
+                verdict: standing.verdict.as_str().to_owned(),
+                since: standing.since,
+            });
+        }
+    }
+    decisions.demoted != before
+}
+
+#[cfg(test)]
+mod tests {
+    use api_sessions_key_facts::{ClosedKey, Standing, Summary, Verdict};
+
+    use super::*;
+
+    fn window(kind: Kind, verdict: Verdict, report: bool) -> ClosedWindow {
+        let mut standing = Standing::default();
+        (0..3).for_each(|window| standing.add(window, verdict));
+        let summary = Summary::default();
+        let key = ClosedKey {
+            kind,
+            name: "X-API-Key".into(),
+            summary,
+            verdict,
+            standing,
+            suggested: false,
+        };
+        ClosedWindow {
+            start: 0,
+            length: 1000,
+            application: "shop".into(),
+            requests: 1,
+            report,
+            keys: vec![key],
+        }
+    }
+
+    #[test]
+    fn bad_built_in_keys_are_demoted_unless_somebody_undid_it_or_it_is_only_reported() {
+        let mut decisions = KeyDecisions::default();
+        for kind in [Kind::Own, Kind::Candidate, Kind::Ip] {
+            assert!(!decide(&mut decisions, &window(kind, Verdict::Shared, false)));
+        }
+        assert!(!decide(&mut decisions, &window(Kind::Builtin, Verdict::Shared, true)));
+        assert!(!decide(&mut decisions, &window(Kind::Builtin, Verdict::TooLittle, false)));
+        assert!(decide(&mut decisions, &window(Kind::Builtin, Verdict::Shared, false)));
+        let demoted = &decisions.demoted[0];
+        assert_eq!(
+            (&*demoted.application, &*demoted.key, &*demoted.verdict, demoted.since),
+            ("shop", "X-API-Key", "shared", 1)
+        );
+        assert!(!decide(&mut decisions, &window(Kind::Builtin, Verdict::Volatile, false)));
+        assert!(decide(&mut decisions, &window(Kind::Builtin, Verdict::Good, false)));
+        assert!(decisions.demoted.is_empty());
+        decisions.kept.push(KeyOf { application: "shop".into(), name: "X-API-Key".into() });
+        assert!(!decide(&mut decisions, &window(Kind::Builtin, Verdict::Shared, false)));
+    }
+}

@@ -1,0 +1,166 @@
+//! Key facts: from what nodes send to verdicts, demotion, and what people decide.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{Cloud, record};
+use api_sessions_store::clock::now_ms;
+use serde_json::{Value, json};
+
+const LENGTH: u64 = 1000;
+
+/// A window with a key that all of 40 clients share, one that each has for itself, and a candidate.
+fn window(start: u64, shared: bool) -> Value {
+    let own = |base: u32| {
+        let clients: Vec<Value> = (1..=60).map(|n| json!([n, [base + n]])).collect();
+        let values: Vec<Value> = (1..=60)
+            .map(|n| {
+                json!({"value": base + n, "requests": 2, "clients": [n], "endpoint": 1,
+                    "more_endpoints": true, "moments": [[5, [n]]]})
+            })
+            .collect();
+        let lowest: Vec<u32> = (1..=60).map(|n| base + n).collect();
+        (clients, values, lowest)
+    };
+    let (clients, values, lowest) = own(1000);
+    let cookie = json!({"kind": "candidate", "name": "request.cookie.visit", "present": 120, "decided": 0,
+        "issued": 9, "lowest": lowest, "clients": clients, "values": values});
+    let (clients, values, lowest) = own(5000);
+    let mut key = json!({"kind": "builtin", "name": "X-API-Key", "present": 120, "decided": 120,
+        "lowest": lowest, "clients": clients, "values": values});
+    if shared {
+        key["lowest"] = json!([7]);
+        key["clients"] = (1..=60).map(|n| json!([n, [7]])).collect();
+        let sixteen: Vec<u32> = (1..=16).collect();
+        key["values"] = json!([{"value": 7, "requests": 120, "clients": sixteen, "endpoint": 1,
+            "more_endpoints": true, "moments": [[5, [1, 2, 3]], [6, [4, 5, 6]]]}]);
+    }
+    json!({"window": start, "length": LENGTH, "application": "shop", "requests": 120, "keys": [key, cookie]})
+}
+
+fn post(cloud: &Cloud, name: &str, window: &Value) -> u16 {
+    let headers = [("Idempotency-Key", name)];
+    let body = format!("{window}\n");
+    cloud.send("POST", "/v1/key-facts", &cloud.ingest, &headers, body.as_bytes()).status
+}
+
+/// The key of that name, once `is` so.
+fn key(cloud: &Cloud, name: &str, is: impl Fn(&Value) -> bool) -> Value {
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        let found = cloud.ask("/v1/keys?application=shop");
+        let mut keys = found["keys"].as_array().unwrap().iter();
+        if let Some(key) = keys.find(|key| key["name"] == name && is(key)) {
+            return key.clone();
+        }
+        assert!(Instant::now() < end, "{name} in {found:#}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn demoted(cloud: &Cloud) -> Value {
+    cloud.send("GET", "/v1/sync?version=&wait=0", &cloud.ingest, &[], b"").json()["demoted"].clone()
+}
+
+fn decide(cloud: &Cloud, what: &str, name: &str) -> u16 {
+    let body = json!({"application": "shop", "name": name}).to_string();
+    cloud.send("POST", &format!("/v1/keys/{what}"), &cloud.admin, &[], body.as_bytes()).status
+}
+
+#[test]
+fn a_shared_key_is_demoted_after_two_windows_and_stays_so_until_somebody_undoes_it() {
+    let cloud = Cloud::start();
+    let first = now_ms() / LENGTH * LENGTH - 8 * LENGTH;
+    assert_eq!(post(&cloud, "a", &window(first, true)), 204);
+    assert_eq!(post(&cloud, "a", &window(first, true)), 204, "again");
+    let seen = key(&cloud, "X-API-Key", |_| true);
+    assert_eq!(
+        (&seen["requests"], &seen["verdict"]),
+        (&json!(120), &json!("too_little")),
+        "{seen}"
+    );
+    assert_eq!(demoted(&cloud), Value::Null);
+    assert_eq!(post(&cloud, "b", &window(first + LENGTH, true)), 204);
+    let seen = key(&cloud, "X-API-Key", |key| key["demoted"] == true);
+    assert_eq!((&seen["verdict"], &seen["since"]), (&json!("shared"), &json!(first + LENGTH)));
+    let evidence = seen["evidence"].to_string();
+    assert!(evidence.contains("in three networks at once"), "{evidence}");
+    assert_eq!(
+        (&seen["point"], &seen["coverage"]),
+        (&json!("request.header.x-api-key"), &json!(1.0))
+    );
+    let expected = json!([{"application": "shop", "key": "X-API-Key", "verdict": "shared", "since": first + LENGTH}]);
+    assert_eq!(demoted(&cloud), expected);
+
+    // A restart keeps the demotion, and the verdict on which it rests.
+    let cloud = Cloud::start_in(cloud.stop());
+    assert_eq!(demoted(&cloud), expected);
+    assert_eq!(post(&cloud, "c", &window(first + 2 * LENGTH, false)), 204);
+    let seen = key(&cloud, "X-API-Key", |key| key["requests"] == 360);
+    assert_eq!((&seen["verdict"], &seen["demoted"]), (&json!("shared"), &json!(true)), "{seen}");
+
+    assert_eq!(decide(&cloud, "undo", "X-API-Key"), 204);
+    assert_eq!((decide(&cloud, "undo", "X-API-Key"), demoted(&cloud)), (404, Value::Null));
+    for (name, at) in [("d", 3), ("e", 4)] {
+        assert_eq!(post(&cloud, name, &window(first + at * LENGTH, true)), 204);
+    }
+    let seen = key(&cloud, "X-API-Key", |key| key["requests"] == 600);
+    assert_eq!((&seen["verdict"], &seen["demoted"]), (&json!("shared"), &json!(false)), "{seen}");
+    assert_eq!(demoted(&cloud), Value::Null);
+}
+
+#[test]
+fn a_candidate_is_suggested_after_an_hour_and_not_again_once_it_was_dismissed() {
+    let cloud = Cloud::start();
+    let first = now_ms() / LENGTH * LENGTH - 12 * LENGTH;
+    for at in 0..6 {
+        assert_eq!(post(&cloud, &at.to_string(), &window(first + at * LENGTH, false)), 204);
+    }
+    let seen = key(&cloud, "request.cookie.visit", |key| key["requests"] == 720);
+    assert_eq!((&seen["suggested"], &seen["verdict"]), (&json!(true), &json!("good")), "{seen}");
+    assert_eq!((&seen["sessions"], &seen["point"]), (&json!(60), &json!("request.cookie.visit")));
+    let before = cloud.ask(&format!("/v1/keys?to={}", first + 4 * LENGTH));
+    assert!(!before.to_string().contains("\"suggested\":true"), "{before}");
+
+    assert_eq!(decide(&cloud, "dismiss", "request.cookie.visit"), 204);
+    let seen = key(&cloud, "request.cookie.visit", |_| true);
+    assert_eq!(seen["suggested"], false);
+}
+
+#[test]
+fn lines_that_are_no_facts_are_refused_and_late_ones_are_counted() {
+    let cloud = Cloud::start();
+    for bad in [json!({}), json!({"window": 0, "length": 1, "requests": 1, "keys": []})] {
+        assert_eq!(post(&cloud, "bad", &bad), 422, "{bad}");
+    }
+    let viewer = cloud.send("POST", "/v1/key-facts", "nobody", &[], b"").status;
+    assert_eq!(viewer, 401);
+    let first = now_ms() / LENGTH * LENGTH - 9 * LENGTH;
+    assert_eq!(post(&cloud, "a", &window(first, true)), 204);
+    key(&cloud, "X-API-Key", |_| true);
+    assert_eq!(post(&cloud, "b", &window(first, true)), 204);
+    let metrics = cloud.send("GET", "/metrics", &cloud.admin, &[], b"").text();
+    assert!(metrics.contains("api_sessions_cloud_key_windows_late 1"), "{metrics}");
+    assert_eq!(key(&cloud, "X-API-Key", |_| true)["requests"], 120);
+}
+
+#[test]
+fn a_session_says_why_its_requests_were_grouped() {
+    let cloud = Cloud::start();
+    let lines = [
+        ("key", "tenant", "own", "the operator's key"),
+        ("builtin", "connect.sid", "builtin", "server-issued, random, kept for a whole visit"),
+        ("link", "visit", "candidate", "a cookie that a response of the session issued"),
+        ("ip_ua", "ip_ua", "ip_ua", "no key: the client's address and User-Agent"),
+    ];
+    for (n, (source, key, kind, reason)) in (1..).zip(lines) {
+        let line = record(n, n, json!({"source": source, "key": key, "app": "shop"}));
+        let session = line["session"].as_str().unwrap().to_owned();
+        cloud.post(&[line]);
+        let why = cloud.ask(&format!("/v1/sessions/{session}"))["why"].clone();
+        assert_eq!(
+            (&why["key"], &why["kind"], &why["reason"]),
+            (&json!(key), &json!(kind), &json!(reason))
+        );
+        assert_eq!((&why["verdict"], &why["aliases"]), (&json!("too_little"), &json!(0)), "{why}");
+    }
+}

@@ -1,0 +1,109 @@
+//! Candidates: what a request carries that could be a key.
+
+use std::ops::ControlFlow;
+
+use api_sessions_extract::{
+    Exchange, NoVariables, Point, SessionKey, Side, Source, builtin, cookie, query,
+};
+
+use super::never;
+
+/// Where a candidate is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Place {
+    /// `Cookie`.
+    Cookie = 1,
+    /// A request header.
+    Header = 2,
+    /// The query.
+    Query = 3,
+}
+
+/// Shortest value that could be an identifier, bytes.
+pub(crate) const MIN_VALUE_BYTES: usize = 16;
+/// Longest name that is looked at, bytes.
+pub(crate) const MAX_NAME_BYTES: usize = 64;
+/// Most candidates of a request that are looked at.
+const MAX_CANDIDATES: usize = 32;
+
+/// Calls `take` with place, name and value of each.
+#[inline]
+pub(crate) fn each<X: Exchange + ?Sized>(exchange: &X, mut take: impl FnMut(Place, &[u8], &[u8])) {
+    let mut left = MAX_CANDIDATES;
+    let mut offer = |place: Place, name: &[u8], value: &[u8]| {
+        if value.len() < MIN_VALUE_BYTES || name.len() > MAX_NAME_BYTES {
+            return ControlFlow::Continue(());
+        }
+        let Some(next) = left.checked_sub(1) else { return ControlFlow::Break(()) };
+        left = next;
+        take(place, name, value);
+        ControlFlow::Continue(())
+    };
+    exchange.headers(Side::Request, &mut |name, value| {
+        let step = match name.len() {
+            _ if value.len() < MIN_VALUE_BYTES => return true,
+            6 if name.eq_ignore_ascii_case(b"cookie") => {
+                cookie::pairs(value).try_for_each(|(name, value)| offer(Place::Cookie, name, value))
+            }
+            _ => offer(Place::Header, name, value),
+        };
+        step.is_continue()
+    });
+    if exchange.query().len() > MIN_VALUE_BYTES {
+        let _ = query::pairs(exchange.query())
+            .try_for_each(|(name, value)| offer(Place::Query, name, value));
+    }
+}
+
+/// The point that reads it; `None` where there is none, or a key reads it, or it is never one.
+pub(crate) fn new_point(
+    place: Place,
+    name: &[u8],
+    keys: &[SessionKey],
+    set: bool,
+) -> Option<String> {
+    let lower = match place {
+        Place::Header => name.to_ascii_lowercase(),
+        Place::Cookie | Place::Query => name.to_vec(),
+    };
+    let (name, text) = (&*lower, std::str::from_utf8(&lower).ok()?);
+    if never::is_never(place, text) || keys.iter().any(|key| reads(key.point.source(), place, name))
+    {
+        return None;
+    }
+    let text = point_of(place, text);
+    let point = Point::parse(&text, &mut NoVariables).ok()?;
+    (!set || !builtin::covers(&point)).then_some(text)
+}
+
+/// The text of the point that reads a candidate.
+pub fn point_of(place: Place, name: &str) -> String {
+    let place = match place {
+        Place::Cookie => "cookie",
+        Place::Header => "header",
+        Place::Query => "query",
+    };
+    quoted_point(place, name)
+}
+
+/// The point of a name in `cookie`, `header` or `query`.
+pub fn quoted_point(place: &str, name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    match name.chars().all(is_plain) {
+        true => format!("request.{place}.{name}"),
+        false => format!("request.{place}[\"{name}\"]"),
+    }
+}
+
+/// A key reads the place, whatever it makes of the value.
+fn reads(source: &Source, place: Place, wanted: &[u8]) -> bool {
+    match (place, source) {
+        (Place::Cookie, Source::Cookie(name)) => **name == *wanted,
+        (Place::Cookie, Source::CookieLike(begin)) => wanted.starts_with(begin),
+        (Place::Header, Source::Header { side: Side::Request, name, .. }) => **name == *wanted,
+        (Place::Header, Source::HeaderLike(begin)) => wanted.starts_with(begin),
+        (Place::Query, Source::Query { name, .. }) => **name == *wanted,
+        _ => false,
+    }
+}

@@ -1,0 +1,354 @@
+//! What a worker measures.
+
+use api_sessions_extract::{Exchange, SessionKey, Side, cookie};
+
+use super::MAX_APPLICATIONS;
+use super::candidate::{self, Place};
+use super::facts::{KeyFacts, Kind, Seen};
+use super::fingerprint::Key;
+use super::names::{Known, MAX_NAMES, Names};
+use super::wire::{ApplicationFacts, KeyLine, WindowFacts};
+
+/// Most keys and candidates of all applications of a worker: 18 KB each.
+const MAX_KEYS: usize = 256;
+/// Longest time in which two networks count as at once, milliseconds.
+const MOMENT_MS: u64 = 10_000;
+/// Longest name of an application that is kept, bytes.
+const MAX_APPLICATION_BYTES: usize = 256;
+/// Requests of a window whose answers are all looked at for what they set; later ones, each [`SET_EVERY`]th.
+const SET_FIRST: u64 = 256;
+const SET_EVERY: u64 = 8;
+
+/// Of one location.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Length of a window, milliseconds.
+    pub window_ms: u64,
+    /// Verdicts demote nothing.
+    pub report: bool,
+}
+
+/// What a request was grouped by.
+#[derive(Debug, Clone, Copy)]
+pub struct Decided<'d> {
+    /// Kind of key.
+    pub kind: Kind,
+    /// Its label; of a followed cookie that is no key, its name.
+    pub label: &'d str,
+    /// Id of the session.
+    pub session: &'d [u8; 16],
+}
+
+/// A request that was answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Observed<'o> {
+    /// Now, milliseconds since 1970.
+    pub now_ms: u64,
+    /// Its application.
+    pub application: &'o [u8],
+    /// Of its location.
+    pub settings: Settings,
+    /// What it was grouped by.
+    pub decided: Decided<'o>,
+    /// User; empty: not known.
+    pub user: &'o [u8],
+    /// The operator's keys.
+    pub keys: &'o [SessionKey],
+    /// The built-in set is in use.
+    pub builtin: bool,
+}
+
+struct Measured {
+    hash: u32,
+    kind: Kind,
+    name: String,
+    facts: KeyFacts,
+    /// Requests that had it in the window before.
+    before: u64,
+}
+
+impl Measured {
+    fn used(&self) -> u64 {
+        self.before + self.facts.present + self.facts.decided
+    }
+}
+
+struct Application {
+    hash: u32,
+    name: String,
+    settings: Settings,
+    window: u64,
+    requests: u64,
+    names: Box<Names>,
+    keys: Vec<Measured>,
+}
+
+/// Samples of one worker. Bounded by [`MAX_APPLICATIONS`], [`MAX_NAMES`] and what a sample holds, whatever clients send.
+pub struct Collector {
+    key: Key,
+    applications: Vec<Application>,
+    done: Vec<WindowFacts>,
+}
+
+impl Collector {
+    /// With the key that all nodes of a secret share.
+    pub fn new(key: Key) -> Self {
+        Self { key, applications: Vec::new(), done: Vec::new() }
+    }
+
+    /// Counts a request, with its answer.
+    pub fn observe<X: Exchange + ?Sized>(&mut self, exchange: &X, observed: &Observed<'_>) {
+        if !exchange.status().is_some_and(|status| (100..400).contains(&status)) {
+            return;
+        }
+        let key = self.key.clone();
+        let seen = seen(&key, exchange, observed);
+        let others: usize = self.applications.iter().map(|it| it.keys.len()).sum();
+        let Some(application) = self.application(observed) else { return };
+        application.requests += 1;
+        let has_room = others < MAX_KEYS;
+        application.decide(&key, &seen, &observed.decided, has_room);
+        candidate::each(exchange, |place, name, value| {
+            let hash = key.fingerprint(place as u8, name);
+            let Some(at) = application.candidate(hash, place, name, observed, has_room) else {
+                return;
+            };
+            if let Some(measured) = application.keys.get_mut(at) {
+                measured.facts.add(&seen, key.fingerprint(0, value));
+            }
+        });
+        if application.requests < SET_FIRST || application.requests % SET_EVERY == 0 {
+            application.note_set(&key, exchange);
+        }
+    }
+
+    /// A request carries a key that is not in use, as one of the set that is demoted.
+    pub fn observe_unused<X: Exchange + ?Sized>(
+        &mut self,
+        exchange: &X,
+        observed: &Observed<'_>,
+        label: &str,
+        value: &[u8],
+    ) {
+        let key = self.key.clone();
+        let seen = seen(&key, exchange, observed);
+        let Some(application) = self.application(observed) else { return };
+        let hash = key.fingerprint(Kind::Builtin as u8 + 16, label.as_bytes());
+        if let Some(at) = application.label(hash, Kind::Builtin, label, true)
+            && let Some(measured) = application.keys.get_mut(at)
+        {
+            measured.facts.add(&seen, key.fingerprint(0, value));
+        }
+    }
+
+    fn application(&mut self, observed: &Observed<'_>) -> Option<&mut Application> {
+        let name =
+            observed.application.get(..MAX_APPLICATION_BYTES).unwrap_or(observed.application);
+        let hash = self.key.fingerprint(8, name);
+        let window = observed.now_ms / observed.settings.window_ms.max(1);
+        let found = self.applications.iter().position(|it| it.hash == hash);
+        let at = match found {
+            Some(at) => at,
+            None if self.applications.len() < MAX_APPLICATIONS => {
+                self.applications.push(Application {
+                    hash,
+                    name: String::from_utf8_lossy(name).into_owned(),
+                    settings: observed.settings,
+                    window,
+                    requests: 0,
+                    names: Box::default(),
+                    keys: Vec::new(),
+                });
+                self.applications.len() - 1
+            }
+            None => return None,
+        };
+        let application = self.applications.get_mut(at)?;
+        if application.window != window
+            || application.settings.window_ms != observed.settings.window_ms
+        {
+            self.done.extend(application.end());
+            application.window = window;
+        }
+        application.settings = observed.settings;
+        Some(application)
+    }
+
+    /// Windows that are over at `now_ms`.
+    pub fn take_done(&mut self, now_ms: u64) -> Vec<WindowFacts> {
+        for application in &mut self.applications {
+            if now_ms / application.settings.window_ms.max(1) != application.window {
+                self.done.extend(application.end());
+                application.window = now_ms / application.settings.window_ms.max(1);
+            }
+        }
+        self.applications.retain(|it| it.requests > 0 || !it.keys.is_empty());
+        std::mem::take(&mut self.done)
+    }
+
+    /// All that was measured, of windows that are not over too: the worker ends.
+    pub fn take_all(&mut self) -> Vec<WindowFacts> {
+        self.done.extend(self.applications.iter_mut().filter_map(Application::end));
+        std::mem::take(&mut self.done)
+    }
+}
+
+impl Application {
+    /// The window is over.
+    fn end(&mut self) -> Option<WindowFacts> {
+        let requests = std::mem::take(&mut self.requests);
+        let mut lines = Vec::new();
+        for measured in &mut self.keys {
+            let facts = std::mem::take(&mut measured.facts);
+            measured.before = facts.present + facts.decided;
+            if measured.before > 0 {
+                lines.push(KeyLine { kind: measured.kind, name: measured.name.clone(), facts });
+            }
+        }
+        self.keys.retain(|measured| measured.before > 0);
+        self.names.rebuild(self.keys.iter().map(|measured| measured.hash));
+        self.names.forget_ignored();
+        let length = self.settings.window_ms;
+        (requests > 0).then(|| WindowFacts {
+            start: self.window * length,
+            length,
+            application: ApplicationFacts {
+                name: self.name.clone(),
+                requests,
+                report: self.settings.report,
+                keys: lines,
+            },
+        })
+    }
+
+    fn decide(&mut self, key: &Key, seen: &Seen, decided: &Decided<'_>, has_room: bool) {
+        let Decided { kind, label, session } = *decided;
+        if kind == Kind::Candidate {
+            let hash = key.fingerprint(Place::Cookie as u8, label.as_bytes());
+            if let Known::Key(at) = self.names.look(hash)
+                && let Some(measured) = self.keys.get_mut(at)
+            {
+                measured.facts.decided += 1;
+            }
+            return;
+        }
+        let hash = key.fingerprint(kind as u8 + 16, label.as_bytes());
+        let Some(at) = self.label(hash, kind, label, has_room) else { return };
+        let Some(measured) = self.keys.get_mut(at) else { return };
+        measured.facts.decided += 1;
+        let value = u32::from_le_bytes([session[0], session[1], session[2], session[3]]);
+        measured.facts.add(seen, value.max(1));
+    }
+
+    /// Place of a key by its label.
+    fn label(&mut self, hash: u32, kind: Kind, label: &str, has_room: bool) -> Option<usize> {
+        match self.names.look(hash) {
+            Known::Key(at) => Some(at),
+            Known::Ignored => None,
+            Known::New(_) => self.add(hash, kind, label.to_owned(), u64::MAX, has_room),
+        }
+    }
+
+    /// Place of a candidate, if it is measured.
+    #[inline]
+    fn candidate(
+        &mut self,
+        hash: u32,
+        place: Place,
+        name: &[u8],
+        observed: &Observed<'_>,
+        has_room: bool,
+    ) -> Option<usize> {
+        match self.names.look(hash) {
+            Known::Key(at) => Some(at),
+            Known::Ignored => None,
+            Known::New(comes) if !Names::is_often(comes) => None,
+            Known::New(comes) => {
+                match candidate::new_point(place, name, observed.keys, observed.builtin) {
+                    Some(point) => self.add(hash, Kind::Candidate, point, comes.into(), has_room),
+                    None => {
+                        self.names.ignore(hash);
+                        None
+                    }
+                }
+            }
+        }
+    }
+
+    /// A name that has come `comes` times takes a free place, or that of a candidate which comes less.
+    fn add(
+        &mut self,
+        hash: u32,
+        kind: Kind,
+        name: String,
+        comes: u64,
+        has_room: bool,
+    ) -> Option<usize> {
+        let new = Measured { hash, kind, name, facts: KeyFacts::default(), before: 0 };
+        let at = if self.keys.len() < MAX_NAMES && has_room {
+            self.keys.push(new);
+            self.keys.len() - 1
+        } else {
+            let candidates =
+                self.keys.iter_mut().enumerate().filter(|(_, it)| it.kind == Kind::Candidate);
+            let (at, least) = candidates.min_by_key(|(_, it)| it.used())?;
+            if least.used() >= comes {
+                return None;
+            }
+            *least = new;
+            at
+        };
+        self.names.rebuild(self.keys.iter().map(|measured| measured.hash));
+        Some(at)
+    }
+
+    /// Which candidates the answer sets, and whether to what the request brought.
+    fn note_set<X: Exchange + ?Sized>(&mut self, key: &Key, exchange: &X) {
+        exchange.headers(Side::Response, &mut |name, header| {
+            if name.eq_ignore_ascii_case(b"set-cookie")
+                && let Some((name, value)) = cookie::set_cookie(header)
+                && let Known::Key(at) = self.names.look(key.fingerprint(Place::Cookie as u8, name))
+                && let Some(measured) = self.keys.get_mut(at)
+            {
+                measured.facts.issued += 1;
+                let mut is_same = false;
+                exchange.headers(Side::Request, &mut |header, pairs| {
+                    is_same |= header.eq_ignore_ascii_case(b"cookie")
+                        && cookie::pairs(pairs).any(|pair| pair == (name, value));
+                    !is_same
+                });
+                measured.facts.kept += u64::from(is_same);
+            }
+            true
+        });
+    }
+}
+
+fn seen<X: Exchange + ?Sized>(key: &Key, exchange: &X, observed: &Observed<'_>) -> Seen {
+    let network = network(key, exchange.ip());
+    let agent = exchange.header(Side::Request, b"user-agent").unwrap_or_default();
+    let moment_ms = MOMENT_MS.min(observed.settings.window_ms / 6).max(1);
+    let user = match observed.user {
+        [] => 0,
+        user => key.fingerprint(9, user),
+    };
+    Seen {
+        client: key.joined(network, key.fingerprint(10, agent)),
+        network,
+        moment: ((observed.now_ms / moment_ms) as u32).max(1),
+        user,
+        endpoint: key.fingerprint(11, exchange.path()),
+    }
+}
+
+/// Of an IPv4 address the first three numbers, of an IPv6 one the first 48 bits.
+fn network(key: &Key, ip: &[u8]) -> u32 {
+    if let Some(dot) = ip.iter().rposition(|byte| *byte == b'.') {
+        return key.fingerprint(12, ip.get(..dot).unwrap_or_default());
+    }
+    let address = std::str::from_utf8(ip).ok().and_then(|ip| ip.parse::<std::net::Ipv6Addr>().ok());
+    match address {
+        Some(address) => key.fingerprint(12, address.octets().get(..6).unwrap_or_default()),
+        None => key.fingerprint(12, ip),
+    }
+}

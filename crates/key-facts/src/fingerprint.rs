@@ -1,0 +1,80 @@
+//! Keyed fingerprints: the same on all nodes that share a secret.
+
+use std::hash::Hasher as _;
+
+use foldhash::SharedSeed;
+use foldhash::quality::FoldHasher;
+
+/// Hashes what is sampled.
+#[derive(Clone)]
+pub struct Key {
+    seed: u64,
+    shared: SharedSeed,
+}
+
+impl Key {
+    /// Of 16 secret bytes.
+    pub fn new(secret: [u64; 2]) -> Self {
+        Self { seed: secret[0], shared: SharedSeed::from_u64(secret[1]) }
+    }
+
+    /// Of some bytes of one purpose; never 0, which stands for none.
+    #[inline]
+    pub fn fingerprint(&self, purpose: u8, bytes: &[u8]) -> u32 {
+        let mut hasher = FoldHasher::with_seed(self.seed ^ u64::from(purpose), &self.shared);
+        hasher.write(bytes);
+        (hasher.finish() as u32).max(1)
+    }
+
+    /// Of two fingerprints together.
+    #[inline]
+    pub fn joined(&self, one: u32, two: u32) -> u32 {
+        let mut hasher = FoldHasher::with_seed(self.seed, &self.shared);
+        hasher.write_u64(u64::from(one) << 32 | u64::from(two));
+        (hasher.finish() as u32).max(1)
+    }
+}
+
+/// The first few different fingerprints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprints<const N: usize> {
+    len: u8,
+    items: [u32; N],
+}
+
+impl<const N: usize> Default for Fingerprints<N> {
+    fn default() -> Self {
+        Self { len: 0, items: [0; N] }
+    }
+}
+
+impl<const N: usize> Fingerprints<N> {
+    /// Adds one that is not there, if there is room.
+    #[inline]
+    pub fn add(&mut self, item: u32) {
+        if self.as_slice().contains(&item) {
+            return;
+        }
+        if let Some(free) = self.items.get_mut(usize::from(self.len)) {
+            *free = item;
+            self.len += 1;
+        }
+    }
+
+    /// Adds all of another.
+    pub fn merge(&mut self, items: &[u32]) {
+        items.iter().for_each(|item| self.add(*item));
+    }
+
+    /// How many there are, at most N.
+    #[inline]
+    pub fn count(&self) -> u32 {
+        self.len.into()
+    }
+
+    /// All of them.
+    #[inline]
+    pub fn as_slice(&self) -> &[u32] {
+        self.items.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}

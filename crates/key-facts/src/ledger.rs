@@ -1,0 +1,218 @@
+//! What all workers of all nodes saw: windows are merged until they are over, then judged.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::{KeyFacts, Kind};
+use super::names::MAX_NAMES;
+use super::sample::ClientSample;
+use super::standing::Standing;
+use super::suggestion::is_suggested;
+use super::summary::Summary;
+use super::verdict::{Verdict, judge};
+use super::windows_an_hour;
+use super::wire::WindowFacts;
+
+/// Most applications that are judged.
+const MAX_APPLICATIONS: usize = 256;
+/// Most windows of an application that are not over.
+const MAX_OPEN: usize = 8;
+/// Most keys of a window before the less used ones go.
+const MAX_OPEN_KEYS: usize = 4 * MAX_NAMES;
+/// Shortest and longest time that is waited for slow nodes, milliseconds.
+const GRACE_MS: (u64, u64) = (3000, 30_000);
+
+/// A key of an application: kind and name.
+pub type KeyName = (Kind, String);
+
+/// Facts of all nodes.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    applications: BTreeMap<String, Application>,
+    late: u64,
+}
+
+#[derive(Debug, Default)]
+struct Application {
+    /// By start and length.
+    open: BTreeMap<(u64, u64), Open>,
+    /// Start of the last window that was closed.
+    closed: Option<u64>,
+    keys: BTreeMap<KeyName, Known>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    requests: u64,
+    report: bool,
+    keys: BTreeMap<KeyName, KeyFacts>,
+}
+
+/// What is known of a key beyond a window.
+#[derive(Debug, Default)]
+struct Known {
+    standing: Standing,
+    /// Clients of the last hour, by start of the window.
+    hour: VecDeque<(u64, ClientSample)>,
+}
+
+/// A window that is over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClosedWindow {
+    /// Start, milliseconds since 1970.
+    pub start: u64,
+    /// Length, milliseconds.
+    pub length: u64,
+    /// The application; empty: none.
+    pub application: String,
+    /// Successful requests.
+    pub requests: u64,
+    /// Verdicts demote nothing.
+    pub report: bool,
+    /// Keys and candidates, most used first.
+    pub keys: Vec<ClosedKey>,
+}
+
+/// A key in a window that is over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClosedKey {
+    /// Kind of key.
+    pub kind: Kind,
+    /// Its label, or the point of a candidate.
+    pub name: String,
+    /// Figures.
+    pub summary: Summary,
+    /// What the window says.
+    pub verdict: Verdict,
+    /// What stands.
+    pub standing: Standing,
+    /// It should be a key.
+    pub suggested: bool,
+}
+
+/// A verdict that stands, to be kept over a restart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The application.
+    pub application: String,
+    /// Kind of key.
+    pub kind: Kind,
+    /// Its label, or the point of a candidate.
+    pub name: String,
+    /// What stands.
+    pub standing: Standing,
+}
+
+impl Ledger {
+    /// With the verdicts that stand.
+    pub fn restore(kept: Vec<Kept>) -> Self {
+        let mut ledger = Self::default();
+        for Kept { application, kind, name, standing } in kept {
+            let keys = &mut ledger.applications.entry(application).or_default().keys;
+            keys.insert((kind, name), Known { standing, hour: VecDeque::new() });
+        }
+        ledger
+    }
+
+    /// The verdicts that stand.
+    pub fn kept(&self) -> Vec<Kept> {
+        let each = self.applications.iter().flat_map(|(application, it)| {
+            it.keys.iter().map(|((kind, name), known)| Kept {
+                application: application.clone(),
+                kind: *kind,
+                name: name.clone(),
+                standing: known.standing,
+            })
+        });
+        each.filter(|kept| kept.standing != Standing::default()).collect()
+    }
+
+    /// Windows that came after they were over, or too many at a time.
+    pub fn late(&self) -> u64 {
+        self.late
+    }
+
+    /// What a worker saw.
+    pub fn add(&mut self, facts: WindowFacts) {
+        let WindowFacts { start, length, application: seen } = facts;
+        let is_new = !self.applications.contains_key(&seen.name);
+        if is_new && self.applications.len() >= MAX_APPLICATIONS {
+            self.late += 1;
+            return;
+        }
+        let application = self.applications.entry(seen.name).or_default();
+        let is_late = application.closed.is_some_and(|closed| start <= closed);
+        let is_more = !application.open.contains_key(&(start, length));
+        if is_late || is_more && application.open.len() >= MAX_OPEN {
+            self.late += 1;
+            return;
+        }
+        let open = application.open.entry((start, length)).or_default();
+        open.requests += seen.requests;
+        open.report |= seen.report;
+        for line in seen.keys {
+            let key = (line.kind, line.name);
+            if open.keys.len() < MAX_OPEN_KEYS || open.keys.contains_key(&key) {
+                open.keys.entry(key).or_default().merge(&line.facts);
+            }
+        }
+    }
+
+    /// Judges what is over at `now`, milliseconds since 1970.
+    pub fn close(&mut self, now: u64) -> Vec<ClosedWindow> {
+        let mut closed = Vec::new();
+        for (name, application) in &mut self.applications {
+            let is_over = |(start, length): &(u64, u64)| {
+                let grace = (length / 2).clamp(GRACE_MS.0, GRACE_MS.1);
+                start + length + grace <= now
+            };
+            while let Some(entry) = application.open.first_entry().filter(|it| is_over(it.key())) {
+                let ((start, length), open) = entry.remove_entry();
+                closed.push(application.judge(name, start, length, open));
+            }
+        }
+        self.applications.retain(|_, it| !it.open.is_empty() || !it.keys.is_empty());
+        closed
+    }
+}
+
+impl Application {
+    fn judge(&mut self, name: &str, start: u64, length: u64, open: Open) -> ClosedWindow {
+        self.closed = self.closed.max(Some(start));
+        let hour = windows_an_hour(length);
+        let oldest = start.saturating_sub(length * (hour as u64 - 1));
+        let mut keys: Vec<(KeyName, KeyFacts)> = open.keys.into_iter().collect();
+        keys.sort_by_key(|((kind, _), facts)| (*kind == Kind::Candidate, u64::MAX - facts.present));
+        keys.truncate(MAX_NAMES);
+        let closed = keys.into_iter().map(|((kind, key), facts)| {
+            let known = self.keys.entry((kind, key.clone())).or_default();
+            known.hour.push_back((start, facts.clients.clone()));
+            known.hour.retain(|(start, _)| *start >= oldest);
+            let mut clients = ClientSample::default();
+            known.hour.iter().for_each(|(_, sample)| clients.merge(sample));
+            let windows = u32::try_from(known.hour.len()).unwrap_or(u32::MAX);
+            let summary = Summary::new(open.requests, &facts, &clients, windows);
+            let verdict = judge(kind, &summary);
+            known.standing.add(start, verdict);
+            let is_good = !verdict.is_bad() && !known.standing.verdict.is_bad();
+            let suggested = is_good && is_suggested(kind, &summary, length);
+            let standing = known.standing;
+            ClosedKey { kind, name: key, summary, verdict, standing, suggested }
+        });
+        let closed: Vec<ClosedKey> = closed.collect();
+        // What is not used any more is forgotten, but for what is demoted.
+        self.keys.retain(|_, known| {
+            known.hour.retain(|(start, _)| *start >= oldest);
+            !known.hour.is_empty() || known.standing.verdict.is_bad()
+        });
+        ClosedWindow {
+            start,
+            length,
+            application: name.to_owned(),
+            requests: open.requests,
+            report: open.report,
+            keys: closed,
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Key facts: how good each session key is, measured on the traffic itself.
+//!
+//! A node's worker measures in bounded samples ([`Collector`]) and sends them once a window ([`WindowFacts`]). The
+//! cloud merges what all workers saw ([`KeyFacts::merge`]), judges each window by medians ([`judge`]), and lets a
+//! verdict stand by hysteresis ([`Standing`]). No value is kept: only 32 bits of a keyed hash.
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod candidate;
+mod collector;
+mod facts;
+mod fingerprint;
+mod ledger;
+mod names;
+mod never;
+mod sample;
+mod standing;
+mod suggestion;
+mod summary;
+mod verdict;
+mod wire;
+
+pub use candidate::{Place, point_of, quoted_point};
+pub use collector::{Collector, Decided, Observed, Settings};
+pub use facts::{KeyFacts, Kind, Seen};
+pub use fingerprint::{Fingerprints, Key};
+pub use ledger::{ClosedKey, ClosedWindow, Kept, KeyName, Ledger};
+pub use names::MAX_NAMES;
+pub use sample::ClientSample;
+pub use standing::{BAD_WINDOWS, CLEAN_WINDOWS, Standing};
+pub use suggestion::{is_suggested, rank};
+pub use summary::{Spread, Summary};
+pub use verdict::{Verdict, evidence, judge};
+pub use wire::{ApplicationFacts, BadFacts, KeyLine, WindowFacts};
+
+/// Most applications that a worker measures at a time.
+pub const MAX_APPLICATIONS: usize = 16;
+/// Default length of a window, milliseconds.
+pub const WINDOW_MS: u64 = 600_000;
+/// An hour, over which a client's values count, milliseconds: as many windows as it has, and six where they are
+/// shorter than the default.
+pub const HOUR_MS: u64 = 3_600_000;
+
+/// Windows that values of a client are counted over.
+pub fn windows_an_hour(window_ms: u64) -> usize {
+    usize::try_from(HOUR_MS / window_ms.max(1)).unwrap_or(usize::MAX).clamp(1, 6)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! Names that are never keys: of requests, clients, preferences, analytics, protection and balancers.
+
+use super::candidate::Place;
+
+/// Headers, lower-case.
+const HEADERS: &str = "accept accept-charset accept-encoding accept-language access-control-request-headers \
+    authorization b3 baggage cache-control cf-connecting-ip cf-ray cf-visitor content-digest content-disposition \
+    content-encoding content-language content-type cookie date digest dnt elastic-apm-traceparent expect forwarded \
+    from grpc-timeout host idempotency-key if-match if-modified-since if-none-match if-range if-unmodified-since \
+    keep-alive last-event-id newrelic origin pragma priority proxy-authorization range referer request-id \
+    sec-websocket-extensions sec-websocket-key sec-websocket-protocol sentry-trace soapaction te traceparent \
+    tracestate transfer-encoding true-client-ip uber-trace-id upgrade user-agent via x-amz-cf-id x-amz-content-sha256 \
+    x-amz-date x-amzn-requestid x-amzn-trace-id x-api-key x-client-data x-client-ip x-cloud-trace-context \
+    x-correlation-id x-csrf-token x-csrftoken x-forwarded x-forwarded-for x-forwarded-host x-forwarded-prefix \
+    x-forwarded-server x-forwarded-uri x-idempotency-key x-original-uri x-original-url x-real-ip x-request-id \
+    x-request-start x-requested-with x-trace-id x-transaction-id x-vercel-id x-xsrf-token";
+/// How names of headers begin.
+const HEADERS_LIKE: &[&str] = &["sec-ch-", "sec-fetch-", "x-b3-", "x-datadog-", "access-control-"];
+/// Cookies, lower-case.
+const COOKIES: &str = "_abck _clck _clsk _csrf _csrf_token _fbp _gat _gid _hjid _uetsid _uetvid __cf_bm __requestverificationtoken \
+    __utma __utmb __utmc __utmz _cfuvid ak_bmsc apisid awsalb awsalbcors awselb aws-waf-token cf_clearance ci_csrf_token \
+    consent csrf csrf_token csrftoken datadome eupubconsent-v2 hsid ingresscookie matomo_sessid nid optanonconsent \
+    optanonalertboxclosed rl_session route serverid sid_hint ssid svsession taboola_session_id ttcsid xsrf-token";
+/// How names of cookies begin.
+const COOKIES_LIKE: &[&str] = &[
+    "_ga",
+    "_gcl_",
+    "_pk_",
+    "_px",
+    "amplitude_",
+    "arraffinity",
+    "bigipserver",
+    "bm_",
+    "incap_ses_",
+    "intercom-",
+    "mp_",
+    "nlbi_",
+    "reese84",
+    "sbjs_",
+    "ts01",
+    "visid_incap_",
+];
+/// Arguments, lower-case.
+const ARGUMENTS: &str = "api_key apikey callback continue csrf_token fbclid gclid msclkid next nonce q query \
+    redirect redirect_uri return return_to search state url utm_campaign utm_content utm_medium utm_source utm_term";
+
+/// Whether it is on the list.
+pub(crate) fn is_never(place: Place, name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let (names, beginnings): (&str, &[&str]) = match place {
+        Place::Header => (HEADERS, HEADERS_LIKE),
+        Place::Cookie => (COOKIES, COOKIES_LIKE),
+        Place::Query => (ARGUMENTS, &[]),
+    };
+    let bare = lower.strip_prefix("__host-").or_else(|| lower.strip_prefix("__secure-"));
+    let bare = bare.unwrap_or(&lower);
+    names.split_ascii_whitespace().any(|known| known == bare)
+        || beginnings.iter().any(|begin| bare.starts_with(begin))
+}

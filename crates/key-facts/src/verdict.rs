@@ -1,0 +1,105 @@
+//! What a window says of a key: medians alone, so that one client cannot tip it.
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::Kind;
+use super::summary::{MANY, Summary, is_judged};
+
+/// Fewest clients of which anything is said.
+const MIN_CLIENTS: u64 = 20;
+/// Fewest values of which a median is said.
+const MIN_VALUES: u32 = 3;
+/// Values of a client within an hour that make a session of each request.
+const MANY_VALUES: u32 = 8;
+/// Share of a value that nearly all have.
+const NEARLY_ALL: f64 = 0.9;
+/// Users of a value that make it one of an application.
+const MANY_USERS: u32 = 3;
+
+/// How good a key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// A client keeps its value, and no other has it.
+    Good,
+    /// Its value changes: each request would be a session.
+    Volatile,
+    /// Many clients have one value: it is of an application, not of a user.
+    Shared,
+    /// Not enough was seen.
+    #[default]
+    TooLittle,
+}
+
+impl Verdict {
+    /// The word in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Good => "good",
+            Verdict::Volatile => "volatile",
+            Verdict::Shared => "shared",
+            Verdict::TooLittle => "too_little",
+        }
+    }
+
+    /// It should not group sessions.
+    pub const fn is_bad(self) -> bool {
+        matches!(self, Verdict::Volatile | Verdict::Shared)
+    }
+}
+
+/// What a window says.
+pub fn judge(kind: Kind, summary: &Summary) -> Verdict {
+    let has_clients = summary.clients >= MIN_CLIENTS;
+    if is_judged(kind) {
+        let changes =
+            summary.values_per_client.p50 >= MANY_VALUES && summary.window_values_per_client > 1;
+        if has_clients && changes {
+            return Verdict::Volatile;
+        }
+        let of_many = summary.counted_values >= MIN_VALUES && summary.counted_clients >= MANY
+            || summary.top_clients >= MANY && summary.top_share >= NEARLY_ALL;
+        if of_many && (summary.at_once > 0 || summary.users_per_value >= MANY_USERS) {
+            return Verdict::Shared;
+        }
+    }
+    let has_values = summary.lowest.len() >= MIN_VALUES as usize;
+    if has_clients && has_values { Verdict::Good } else { Verdict::TooLittle }
+}
+
+/// What a verdict rests on, in words.
+pub fn evidence(kind: Kind, summary: &Summary) -> Vec<String> {
+    let Summary { values_per_client, clients_per_value, .. } = summary;
+    let mut texts = vec![
+        format!(
+            "{} values a client within an hour (median of about {} clients; 90 % have at most {})",
+            values_per_client.p50, summary.clients, values_per_client.p90
+        ),
+        format!(
+            "{} clients a value (median; 90 % have at most {}, the most is {})",
+            clients_per_value.p50, clients_per_value.p90, clients_per_value.max
+        ),
+    ];
+    if !is_judged(kind) {
+        return texts;
+    }
+    if summary.top_clients >= MANY && summary.top_share >= NEARLY_ALL {
+        texts.push(format!("one value has {:.0} % of its use", summary.top_share * 100.0));
+    }
+    if summary.at_once > 0 {
+        texts
+            .push(format!("{} values were in three networks at once, repeatedly", summary.at_once));
+    }
+    if summary.users_per_value >= MANY_USERS {
+        texts.push(format!("{} users a value", summary.users_per_value));
+    }
+    if summary.counted_values == 0 && summary.present > 0 {
+        texts.push(
+            "its values were seen at one endpoint alone, which does not count as shared".to_owned(),
+        );
+    }
+    if summary.is_issued() {
+        texts.push("the application sets it".to_owned());
+    }
+    texts
+}

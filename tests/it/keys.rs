@@ -1,0 +1,211 @@
+//! How good keys are: twelve applications with a known truth, on a real node with a real cloud.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::harness::{Cloud, Nginx, eventually};
+
+const WINDOW: Duration = Duration::from_secs(2);
+/// A window in which the traffic begins, six that make an hour, and two more.
+const WINDOWS: u32 = 9;
+/// Visitors of an application.
+const VISITORS: u64 = 60;
+
+/// A random text.
+fn token(seed: u64) -> String {
+    let mixed = (u128::from(seed) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_0c1e_4f2a_91b7);
+    format!("{mixed:032x}")
+}
+
+/// A request of visitor `client`: its address, then headers.
+fn visit(client: u64, headers: &str) -> String {
+    format!(
+        "X-Forwarded-For: 10.{}.{}.7\r\nUser-Agent: Browser/{client}\r\n{headers}",
+        client / 200,
+        client % 200
+    )
+}
+
+/// All applications in one round, which is the `round`th, `second`s after the first.
+fn round(round: u64, second: u64) -> Vec<(&'static str, String)> {
+    let mut all = Vec::new();
+    let mut each = |app: &'static str, make: &dyn Fn(u64) -> String| {
+        all.extend((0..VISITORS).map(|client| (app, visit(client, &make(client)))));
+    };
+    let unique = |client: u64| token(1_000_000 + round * 10_000 + client);
+    each("cookie", &|client| {
+        format!(
+            "Cookie: _ga=GA1.2.{}; shop_visit={1}\r\nX-Set: shop_visit={1}\r\n",
+            token(client),
+            token(client + 500)
+        )
+    });
+    each("api-key", &|_| "X-API-Key: the-key-of-the-application\r\n".to_owned());
+    each("test-token", &|client| format!("X-Auth-Token: {}\r\n", token(client)));
+    each("changing", &|client| format!("X-Session-Id: {}\r\n", unique(client)));
+    each("jwt", &|client| {
+        let payload = base64(&format!("{{\"iss\":\"i\",\"azp\":\"a\",\"sub\":\"user-{client}\"}}"));
+        format!(
+            "Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.{payload}.c2ln\r\nCookie: device={}\r\n",
+            token(client + 900)
+        )
+    });
+    each("nothing", &|_| String::new());
+    each("two", &|client| {
+        format!("X-Visit: {}\r\nX-Account: {}\r\n", token(client), token(700 + client / 2))
+    });
+    each("attacked", &|client| format!("Cookie: PHPSESSID={}\r\n", token(client)));
+    each("checked", &|client| format!("X-Auth-Token: {}\r\n", token(client)));
+    each("good-here", &|client| format!("X-Session-Token: {}\r\n", token(client)));
+    each("shared-there", &|_| "X-Session-Token: one-for-all-of-the-shop\r\n".to_owned());
+    // One monitor with a token of its own.
+    all.extend(
+        (0..20).map(|_| ("test-token", visit(990, "X-Auth-Token: the-token-for-tests-alone\r\n"))),
+    );
+    // Behind one address, with ten kinds of phones.
+    all.extend((0..500).map(|n| {
+        let kind = n % 10;
+        ("cgnat", format!("X-Forwarded-For: 100.64.0.9\r\nUser-Agent: Phone/{kind}\r\nCookie: connect.sid={}\r\n", token(n)))
+    }));
+    // Each in another network every second.
+    all.extend((0..VISITORS).map(|n| {
+        let address =
+            format!("X-Forwarded-For: 172.{}.{n}.1\r\nUser-Agent: Phone/{n}\r\n", 16 + second % 16);
+        ("roaming", format!("{address}Cookie: sid={}\r\n", token(n)))
+    }));
+    all.extend(
+        (0..400).map(|n| {
+            ("attacked", visit(991, &format!("Cookie: PHPSESSID={}\r\n", unique(100 + n))))
+        }),
+    );
+    // Probes of many places, with one token, at one path.
+    all.extend((0..40).map(|n| {
+        ("checked", visit(600 + n, "X-Auth-Token: the-token-of-health-checks\r\nPath: health\r\n"))
+    }));
+    all
+}
+
+fn base64(text: &str) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
+}
+
+/// Sends requests on one connection, and reads their answers.
+fn send(stream: &mut TcpStream, requests: &[(&str, String)], round: u64) {
+    for part in requests.chunks(50) {
+        let mut bytes = String::new();
+        for (at, (app, headers)) in part.iter().enumerate() {
+            let path = match headers.contains("Path: health") {
+                true => "health".to_owned(),
+                false => format!("page/{}", (round + at as u64) % 7),
+            };
+            bytes += &format!("GET /{path} HTTP/1.1\r\nHost: h\r\nX-App: {app}\r\n{headers}\r\n");
+        }
+        stream.write_all(bytes.as_bytes()).unwrap();
+        let mut answers = Vec::new();
+        let mut buffer = [0; 16384];
+        // Each answer has one body of two bytes, "ok", behind an empty line.
+        while answers.windows(6).filter(|end| *end == b"\r\n\r\nok").count() < part.len() {
+            let len = stream.read(&mut buffer).unwrap();
+            assert!(len > 0, "{}", String::from_utf8_lossy(&answers));
+            answers.extend_from_slice(&buffer[..len]);
+        }
+    }
+}
+
+fn keys(cloud: &Cloud) -> BTreeMap<(String, String), Value> {
+    let answer = cloud.get("/v1/keys");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let keys = answer.json()["keys"].as_array().unwrap().clone();
+    let text = |key: &Value, name: &str| key[name].as_str().unwrap_or_default().to_owned();
+    keys.into_iter().map(|key| ((text(&key, "application"), text(&key, "name")), key)).collect()
+}
+
+/// The first suggestion of an application.
+fn suggestion(cloud: &Cloud, application: &str) -> Option<String> {
+    let answer = cloud.get(&format!("/v1/keys?application={application}"));
+    let keys = answer.json()["keys"].as_array().unwrap().clone();
+    let first = keys.iter().find(|key| key["suggested"] == true)?;
+    Some(first["name"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn twelve_applications_get_the_right_verdicts_and_suggestions() {
+    let cloud = Cloud::start();
+    let nginx = Nginx::builder()
+        .http(&format!(
+            "
+    api_sessions_export {} sync=on;
+    api_sessions on;
+    api_sessions_application $http_x_app;
+    api_sessions_key_facts report window=2s;
+    real_ip_header X-Forwarded-For;
+    set_real_ip_from 127.0.0.1;
+    keepalive_requests 1000000;
+    access_log off;
+    server {{
+        listen 127.0.0.1:PORT;
+        add_header Set-Cookie $http_x_set;
+        return 200 ok;
+    }}",
+            cloud.export()
+        ))
+        .start();
+    let begin = Instant::now();
+    std::thread::scope(|scope| {
+        // A client each, for both workers to have some.
+        for half in 0..2 {
+            let port = nginx.port;
+            scope.spawn(move || {
+                let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+                let mut number = half;
+                while begin.elapsed() < WINDOW * WINDOWS {
+                    let all = round(number, begin.elapsed().as_secs());
+                    send(&mut stream, &all, number);
+                    number += 2;
+                }
+            });
+        }
+    });
+    let expected = [
+        ("api-key", "X-API-Key", "shared"),
+        ("test-token", "X-Auth-Token", "good"),
+        ("changing", "X-Session-Id", "volatile"),
+        ("jwt", "jwt.sub", "good"),
+        ("nothing", "ip_ua", "good"),
+        ("cgnat", "connect.sid", "too_little"),
+        ("attacked", "PHPSESSID", "good"),
+        ("checked", "X-Auth-Token", "good"),
+        ("good-here", "X-Session-Token", "good"),
+        ("shared-there", "X-Session-Token", "shared"),
+    ];
+    let suggestions = [
+        ("cookie", Some("request.cookie.shop_visit")),
+        ("jwt", Some("request.cookie.device")),
+        ("two", Some("request.header.x-visit")),
+        ("nothing", None),
+        ("attacked", None),
+    ];
+    // Applications are judged one after the other.
+    let found = eventually("all suggestions", || {
+        let is_it =
+            |(app, first): (&str, Option<&str>)| suggestion(&cloud, app).as_deref() == first;
+        suggestions.into_iter().all(is_it).then(|| keys(&cloud))
+    });
+    for (application, name, verdict) in expected {
+        let key = &found[&(application.to_owned(), name.to_owned())];
+        assert_eq!(key["verdict"], verdict, "{application}: {key:#}");
+    }
+    let roaming = &found[&("roaming".to_owned(), "sid".to_owned())];
+    assert_ne!(roaming["verdict"], "shared", "{roaming:#}");
+    assert!(!found.keys().any(|(_, name)| name.contains("_ga")), "{:?}", found.keys());
+    let session = cloud.get("/v1/sessions?application=api-key").json()["sessions"][0].clone();
+    let path = format!("/v1/sessions/{}", session["session"].as_str().unwrap());
+    let why = cloud.get(&path).json()["why"].clone();
+    assert_eq!(why["verdict"], "shared", "{why}");
+    assert_eq!((&why["key"], &why["kind"]), (&"X-API-Key".into(), &"builtin".into()), "{why}");
+}
