@@ -3,7 +3,7 @@
 use std::cell::{Ref, RefMut};
 use std::rc::Rc;
 
-use api_sessions_identity::{Follow, Hasher, Phase};
+use api_sessions_identity::{Follow, Hasher, Keys, Phase};
 use api_sessions_nginx::process;
 use api_sessions_nginx::request::Request;
 use api_sessions_shm::TableHandle;
@@ -46,6 +46,13 @@ impl<'r> RequestContext<'r> {
     #[inline]
     pub(super) fn analysis(&self) -> Rc<Analysis> {
         self.conf.analysis(self.main)
+    }
+
+    /// The keys in force: without those that are demoted in the application, unless the location only reports.
+    #[inline]
+    pub(super) fn keys<'a>(&self, analysis: &'a Analysis) -> Keys<'a> {
+        let obeys = || self.conf.key_facts().filter(|facts| !facts.report).is_some();
+        analysis.keys(|| obeys().then(|| self.application()))
     }
 
     #[inline]

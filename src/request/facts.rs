@@ -1,23 +1,25 @@
 //! What is measured of keys.
 
-use api_sessions_identity::{FoundBy, Resolution};
+use api_sessions_extract::builtin::{self, Entry};
+use api_sessions_identity::{FoundBy, Namespace, Resolution};
 use api_sessions_key_facts::{Decided, Kind, Observed};
 use api_sessions_nginx::process;
 
 use super::context::RequestContext;
+use super::view::View;
 use crate::directives::Analysis;
 
 /// Measures the keys of a request that is over.
 pub(super) fn observe(
     ctx: &RequestContext<'_>,
+    view: &View<'_>,
     analysis: &Analysis,
     resolution: &Resolution<'_>,
     user: &[u8],
 ) -> Option<()> {
     let settings = ctx.conf.key_facts()?;
     let mut facts = ctx.worker.facts.as_ref()?.try_borrow_mut().ok()?;
-    let bodies = ctx.bodies()?;
-    let keys = analysis.keys();
+    let keys = ctx.keys(analysis);
     let kind = match resolution.found_by {
         FoundBy::Own(_) => Kind::Own,
         FoundBy::Builtin(_) => Kind::Builtin,
@@ -34,6 +36,17 @@ pub(super) fn observe(
         keys: keys.own,
         builtin: keys.builtin,
     };
-    facts.observe(&ctx.view(&bodies), &observed);
+    facts.observe(view, &observed);
+    if !keys.demoted.is_empty() {
+        let (mut buffers, hasher, mut found) = (ctx.buffers()?, ctx.hasher()?, Vec::new());
+        let mut take = |entry: &Entry, value: &[u8]| {
+            if keys.demoted.has(entry) {
+                let session = hasher.session_id(Namespace::Value, value);
+                facts.observe_unused(view, &observed, entry.name, &session.0);
+            }
+            false
+        };
+        builtin::find_if(view, &mut buffers.scratch, &mut found, &mut take);
+    }
     Some(())
 }

@@ -71,7 +71,7 @@ pub(super) fn learn_early(r: Request<'_>) -> Option<()> {
     let is_new = is_new(state, resolution.id, exists);
     let exchanged = Exchanged {
         exchange: &view,
-        keys: analysis.keys(),
+        keys: ctx.keys(&analysis),
         is_new: early.moved.is_none() && is_new,
         id: &id,
         exists: &exists,
@@ -142,7 +142,7 @@ fn relate<'c>(
         && !is_operators
         && follow.is_another_user(resolution.id, user)
     {
-        let session = cut(follow, view, resolution.id, user, analysis.keys().fallback, &id);
+        let session = cut(follow, view, resolution.id, user, ctx.keys(analysis).fallback, &id);
         if let Some(early) = &mut early {
             early.learned.move_links(resolution.id, session);
         }
@@ -152,7 +152,7 @@ fn relate<'c>(
     let has_moved = early.as_ref().is_some_and(|early| early.moved.is_some());
     let exchanged = Exchanged {
         exchange: view,
-        keys: analysis.keys(),
+        keys: ctx.keys(analysis),
         is_new: !has_moved && is_new(state, resolution.id, exists),
         id: &id,
         exists: &exists,

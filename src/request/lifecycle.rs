@@ -129,7 +129,7 @@ pub(super) fn on_log(r: Request<'_>) {
     let counters = table.record_outcome(membership.session, process::now_ms(), &outcome);
     let membership = Membership { counters: counters.or(membership.counters), ..membership };
     ctx.state.progress.set(Progress::Settled(membership, settled_by));
-    facts::observe(ctx, analysis, &resolution, &user);
+    facts::observe(ctx, view, analysis, &resolution, &user);
     if let Some(node) = ctx.worker.node() {
         let is_detected = !detected.is_empty();
         let recorded = Recorded {

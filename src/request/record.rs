@@ -59,7 +59,7 @@ pub(super) fn send(
         findings: if recorded.is_detected { detection.findings() } else { &[] },
     };
     let options = RecordOptions {
-        keys: analysis.keys(),
+        keys: ctx.keys(analysis),
         params: analysis.params(),
         masks: conf.masks(),
         shown: conf.shown(),

@@ -24,7 +24,7 @@ pub(super) fn resolve<'c>(
     let mut buffers = ctx.buffers()?;
     let Buffers { scratch, found, .. } = &mut *buffers;
     let id = |namespace, value: &[u8]| ctx.state.ids.session_id(hasher, namespace, value);
-    Some(resolve_with(analysis.keys(), view, ctx.phase, id, ctx.links(), scratch, found))
+    Some(resolve_with(ctx.keys(analysis), view, ctx.phase, id, ctx.links(), scratch, found))
 }
 
 /// As [`resolve`], in the log phase, where what is known already is not resolved again.
@@ -52,7 +52,7 @@ fn cached<'c>(ctx: &RequestContext<'_>, analysis: &'c Analysis) -> Option<Resolu
     if cached.found_by.is_key() && !ctx.state.ids.recall(membership.session, &mut buffers.found) {
         return None;
     }
-    Resolution::again(analysis.keys(), membership.session, cached.found_by)
+    Resolution::again(ctx.keys(analysis), membership.session, cached.found_by)
 }
 
 /// Whether one of the identifiers in a request names a session that satisfies the predicate: a client that
@@ -66,12 +66,12 @@ pub(super) fn any_identifier(
     let Some(mut buffers) = ctx.buffers() else { return false };
     let mut found = false;
     let analysis = ctx.analysis();
-    each_identifier(analysis.keys(), &view, &mut buffers.scratch, &mut |value| {
+    each_identifier(ctx.keys(&analysis), &view, &mut buffers.scratch, &mut |value| {
         found = found || is_wanted(&hasher.session_id(Namespace::Value, value));
     });
     if let Some(follow) = ctx.links() {
         let id = |namespace: Namespace, value: &[u8]| hasher.session_id(namespace, value);
-        let address = || address_id(analysis.keys().fallback, &view, &id);
+        let address = || address_id(ctx.keys(&analysis).fallback, &view, &id);
         follow.each_session(&view, &address, &mut |session| found = found || is_wanted(&session));
     }
     found
@@ -153,7 +153,7 @@ pub(super) fn with_label(ctx: &RequestContext<'_>, then: impl FnOnce(&str)) {
     if let Some((found_by, label)) = ctx.state.settled_by()
         && let Some(membership) = ctx.state.membership()
     {
-        let again = || Resolution::again(analysis.keys(), membership.session, found_by);
+        let again = || Resolution::again(ctx.keys(&analysis), membership.session, found_by);
         if let Some(label) = label.or_else(|| again().map(|it| it.label)) {
             then(label.as_str());
         }

@@ -21,7 +21,7 @@ pub(super) fn count(
     }
     let (Some(bodies), Some(mut buffers)) = (ctx.bodies(), ctx.buffers()) else { return };
     let found = match found_by {
-        FoundBy::Own(at) => analysis.keys().own.get(at).map(|key| &key.point),
+        FoundBy::Own(at) => ctx.keys(analysis).own.get(at).map(|key| &key.point),
         _ => None,
     };
     let unread = bodies.unread(view, analysis, ctx.conf, found, &mut buffers.scratch);

@@ -3,6 +3,7 @@
 //! Usual requests, which each worker writes thousands of a second; and requests made to be expensive to
 //! search for what is to be hidden, of the most bytes that NGINX takes by default. Median of rounds.
 
+use api_sessions_extract::builtin::EntrySet;
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -56,7 +57,8 @@ fn measure(what: &str, times: u32, case: &Case) {
         return;
     }
     let hasher = Hasher::new(&[7; 32]);
-    let keys = Keys { own: &case.own, builtin: true, fallback: Fallback::IpUa };
+    let keys =
+        Keys { own: &case.own, builtin: true, fallback: Fallback::IpUa, demoted: EntrySet::NONE };
     let (mut scratch, mut found) = (Scratch::default(), Vec::new());
     let exchange = &case.exchange;
     let resolution = resolve(keys, exchange, Phase::Log, &hasher, &mut scratch, &mut found);

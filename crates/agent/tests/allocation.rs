@@ -1,6 +1,7 @@
 //! What reading a request and writing its record allocate: nothing beyond limits, and nothing at all once
 //! buffers are warm.
 
+use api_sessions_extract::builtin::EntrySet;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -135,7 +136,8 @@ fn encode_with(masks: &[&str], attacks: &[&str], exchange: &FakeExchange) -> imp
     let (exchange, hasher) = (exchange.clone(), Hasher::new(&[7; 32]));
     let (mut encoder, mut scratch) = (RecordEncoder::default(), Scratch::default());
     move || {
-        let keys = Keys { own: &own, builtin: true, fallback: Fallback::IpUa };
+        let keys =
+            Keys { own: &own, builtin: true, fallback: Fallback::IpUa, demoted: EntrySet::NONE };
         let mut found = Vec::new();
         let resolution = resolve(keys, &exchange, Phase::Log, &hasher, &mut scratch, &mut found);
         let settings = RecordOptions {

@@ -17,7 +17,6 @@ pub mod error;
 pub mod extractors;
 pub mod ingest;
 pub mod json;
-pub mod keys;
 pub mod metrics;
 pub mod node_control;
 pub mod site;

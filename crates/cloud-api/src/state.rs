@@ -11,10 +11,10 @@ use crate::error::AppError;
 use crate::ingest::baseline::Baseline;
 use crate::ingest::cut_batches::CutBatches;
 use crate::ingest::memory_budget::MemoryBudget;
-use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::node_control::denials::{Denials, Denied};
 use crate::node_control::registry::NodeRegistry;
+use api_sessions_cloud_keys::Keys;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{Store, StoreError};
 

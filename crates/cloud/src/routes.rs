@@ -18,7 +18,8 @@ use hyper_util::service::TowerToHyperService;
 use crate::guard::{Audience, guard, is_browser};
 use crate::openapi;
 use api_sessions_cloud_api::api::{
-    changes, denylist, endpoints, facets, keys, operation, parameters, requests, rules, sessions, users,
+    changes, denylist, endpoints, facets, keys, operation, parameters, requests, rules, sessions,
+    users,
 };
 use api_sessions_cloud_api::auth::Access;
 use api_sessions_cloud_api::error::AppError;

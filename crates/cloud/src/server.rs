@@ -10,7 +10,7 @@ use crate::routes::router;
 use crate::tokens;
 use api_sessions_cloud_api::address::Address;
 use api_sessions_cloud_api::config::Config;
-use api_sessions_cloud_api::keys::closing;
+use api_sessions_cloud_api::node_control::key_windows;
 use api_sessions_cloud_api::state::AppState;
 use api_sessions_store::StoreError;
 
@@ -87,7 +87,7 @@ impl Server {
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) {
         let state = self.state.clone();
         let cleaning = tokio::spawn(retention::run(state.clone()));
-        let closing = tokio::spawn(closing::run(state.clone()));
+        let closing = tokio::spawn(key_windows::run(state.clone()));
         let stopped = async move {
             stop.await;
             state.stopping.send_replace(true);

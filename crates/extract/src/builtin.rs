@@ -28,7 +28,7 @@ pub use followed::{
 pub use jwt::find_token;
 pub use lookup::{find, find_if};
 pub use repeated::is_repeated;
-pub use table::{Entry, Group, KNOWN_UNUSED, Rule, TABLE};
+pub use table::{Entry, EntrySet, Group, KNOWN_UNUSED, Rule, TABLE};
 pub use tokens::may_carry_tokens;
 
 /// Shortest value that identifies a session, bytes.

@@ -1,9 +1,12 @@
 //! Keys and context parameters as the cloud writes them, and as a node uses them.
 
-use api_sessions_protocol::{ParamType, Parameter, ParameterExport, ParameterSet, SessionRule};
+use api_sessions_protocol::{
+    DemotedKey, ParamType, Parameter, ParameterExport, ParameterSet, SessionRule,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::{ContextParam, KeyExport, SessionKey, builtin};
+use crate::builtin::{self, EntrySet};
+use crate::{ContextParam, KeyExport, SessionKey};
 use crate::{NoVariables, Point, PointError};
 
 /// Longest text of keys and context parameters, bytes.
@@ -24,6 +27,8 @@ pub struct CloudSettings {
     pub params: Vec<ContextParam>,
     /// Rules over sessions: after those of nginx.conf. Their words are not looked at here.
     pub rules: Vec<SessionRule>,
+    /// Entries of the built-in set that are not used, by application.
+    pub demoted: Vec<(String, EntrySet)>,
 }
 
 /// The text in shared memory.
@@ -37,6 +42,9 @@ pub struct ParametersText {
     /// As the cloud wrote them.
     #[serde(default)]
     pub rules: Vec<SessionRule>,
+    /// As the cloud wrote them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub demoted: Vec<DemotedKey>,
 }
 
 /// Why a document changes nothing.
@@ -74,7 +82,8 @@ impl CloudSettings {
     pub fn parse(text: &[u8]) -> Result<Self, BadParameters> {
         let text: ParametersText =
             serde_json::from_slice(text).map_err(|error| BadParameters::Json(error.to_string()))?;
-        Ok(Self { rules: text.rules, ..Self::new(text.version, &text.parameters)? })
+        let demoted = by_application(&text.demoted);
+        Ok(Self { rules: text.rules, demoted, ..Self::new(text.version, &text.parameters)? })
     }
 
     /// Reads a document.
@@ -129,6 +138,17 @@ impl CloudSettings {
         }
         Ok(())
     }
+}
+
+fn by_application(demoted: &[DemotedKey]) -> Vec<(String, EntrySet)> {
+    let mut applications: Vec<&str> = demoted.iter().map(|key| &*key.application).collect();
+    applications.sort_unstable();
+    applications.dedup();
+    let of = |application: &str| {
+        let keys = demoted.iter().filter(|key| key.application == application);
+        (application.to_owned(), EntrySet::of(keys.map(|key| &*key.key)))
+    };
+    applications.into_iter().map(of).collect()
 }
 
 #[cfg(test)]

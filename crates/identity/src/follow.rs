@@ -2,7 +2,7 @@
 //!
 //! [`Follow`] looks up what a request brings; [`super::learn`] remembers what an answer issues.
 
-use api_sessions_extract::builtin::{self, Class, Entry, Followed, Principal};
+use api_sessions_extract::builtin::{self, Class, Entry, EntrySet, Followed, Principal};
 use api_sessions_extract::{Exchange, Scratch, SessionKey, Source as PointSource};
 use api_sessions_protocol::SessionId;
 use api_sessions_shm::{Link, LinkFlags, LinkHandle, LinkKey};
@@ -159,6 +159,7 @@ impl Follow<'_> {
         exchange: &X,
         scratch: &mut Scratch,
         base: &dyn Fn() -> SessionId,
+        demoted: EntrySet,
     ) -> Lookup {
         let mut lookup = Lookup::default();
         if self.handle.links().is_empty() {
@@ -166,6 +167,9 @@ impl Follow<'_> {
         }
         let mut best: Option<(bool, Class)> = None;
         builtin::each_brought(exchange, self.tokens, &mut |sent, followed| {
+            if followed.entry.is_some_and(|entry| demoted.has(entry)) {
+                return;
+            }
             let Here { link, is_local, .. } = self.here(self.key_of(&followed), base);
             lookup.any_demoted |= is_local;
             let carrier = |session, fresh| Carrier {

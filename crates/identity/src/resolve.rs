@@ -6,7 +6,7 @@ use super::follow::Follow;
 use super::hash::{Hasher, Namespace};
 use super::ip;
 use api_sessions_extract::SessionKey;
-use api_sessions_extract::builtin::{self, Entry};
+use api_sessions_extract::builtin::{self, Entry, EntrySet};
 use api_sessions_extract::{Exchange, Ja4Form, Needs, Scratch, Side, Source as PointSource};
 use api_sessions_protocol::SessionId;
 
@@ -32,6 +32,8 @@ pub struct Keys<'k> {
     pub builtin: bool,
     /// What follows that.
     pub fallback: Fallback,
+    /// Entries of the set that are left out: they were measured to group wrongly.
+    pub demoted: EntrySet,
 }
 
 /// How much of the exchange is known.
@@ -252,8 +254,9 @@ pub fn resolve_with<'k, X: Exchange + ?Sized>(
     }
     let mut may_be_another = false;
     if keys.builtin {
-        let lookup =
-            follow.map(|follow| follow.lookup(exchange, scratch, &address)).unwrap_or_default();
+        let lookup = follow
+            .map(|follow| follow.lookup(exchange, scratch, &address, keys.demoted))
+            .unwrap_or_default();
         may_be_another = lookup.any_unknown;
         if let Some(carrier) = lookup.carrier {
             found.extend_from_slice(&carrier.value);
@@ -263,7 +266,9 @@ pub fn resolve_with<'k, X: Exchange + ?Sized>(
         }
         // What belongs to nobody names nobody.
         let mut accept = |entry: &'static Entry, value: &[u8]| {
-            !lookup.any_demoted || !follow.is_some_and(|follow| follow.is_demoted(entry, value))
+            !keys.demoted.has(entry)
+                && (!lookup.any_demoted
+                    || !follow.is_some_and(|follow| follow.is_demoted(entry, value)))
         };
         if let Some(entry) = builtin::find_if(exchange, scratch, found, &mut accept) {
             let base = id(Namespace::Value, found);

@@ -7,18 +7,7 @@ use api_sessions_extract::{
 };
 
 use super::never;
-
-/// Where a candidate is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Place {
-    /// `Cookie`.
-    Cookie = 1,
-    /// A request header.
-    Header = 2,
-    /// The query.
-    Query = 3,
-}
+use super::place::Place;
 
 /// Shortest value that could be an identifier, bytes.
 pub(crate) const MIN_VALUE_BYTES: usize = 16;

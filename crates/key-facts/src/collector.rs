@@ -3,10 +3,11 @@
 use api_sessions_extract::{Exchange, SessionKey, Side, cookie};
 
 use super::MAX_APPLICATIONS;
-use super::candidate::{self, Place};
+use super::candidate;
 use super::facts::{KeyFacts, Kind, Seen};
 use super::fingerprint::Key;
 use super::names::{Known, MAX_NAMES, Names};
+use super::place::Place;
 use super::wire::{ApplicationFacts, KeyLine, WindowFacts};
 
 /// Most keys and candidates of all applications of a worker: 18 KB each.
@@ -122,13 +123,13 @@ impl Collector {
         }
     }
 
-    /// A request carries a key that is not in use, as one of the set that is demoted.
+    /// A request carries a key of the set that is demoted; `session` is the id that it would have.
     pub fn observe_unused<X: Exchange + ?Sized>(
         &mut self,
         exchange: &X,
         observed: &Observed<'_>,
         label: &str,
-        value: &[u8],
+        session: &[u8; 16],
     ) {
         let key = self.key.clone();
         let seen = seen(&key, exchange, observed);
@@ -137,7 +138,7 @@ impl Collector {
         if let Some(at) = application.label(hash, Kind::Builtin, label, true)
             && let Some(measured) = application.keys.get_mut(at)
         {
-            measured.facts.add(&seen, key.fingerprint(0, value));
+            measured.facts.add(&seen, of_session(session));
         }
     }
 
@@ -236,8 +237,7 @@ impl Application {
         let Some(at) = self.label(hash, kind, label, has_room) else { return };
         let Some(measured) = self.keys.get_mut(at) else { return };
         measured.facts.decided += 1;
-        let value = u32::from_le_bytes([session[0], session[1], session[2], session[3]]);
-        measured.facts.add(seen, value.max(1));
+        measured.facts.add(seen, of_session(session));
     }
 
     /// Place of a key by its label.
@@ -322,6 +322,11 @@ impl Application {
             true
         });
     }
+}
+
+/// An id is a keyed hash already.
+fn of_session(session: &[u8; 16]) -> u32 {
+    u32::from_le_bytes([session[0], session[1], session[2], session[3]]).max(1)
 }
 
 fn seen<X: Exchange + ?Sized>(key: &Key, exchange: &X, observed: &Observed<'_>) -> Seen {

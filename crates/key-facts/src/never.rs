@@ -1,6 +1,6 @@
 //! Names that are never keys: of requests, clients, preferences, analytics, protection and balancers.
 
-use super::candidate::Place;
+use super::place::Place;
 
 /// Headers, lower-case.
 const HEADERS: &str = "accept accept-charset accept-encoding accept-language access-control-request-headers \

@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn one_server_has_plain_tables() {
         let all = tables(None).statements(Layout::Single, false);
-        assert_eq!(all.len(), 11);
+        assert_eq!(all.len(), 13);
         assert!(all.iter().all(|text| !text.contains("CLUSTER") && !text.contains("Replicated")));
         assert!(all.iter().all(|text| !text.contains("LowCardinality") && !text.contains('{')));
         assert!(all[1].contains(
@@ -323,7 +323,7 @@ mod tests {
         assert!(plain.iter().all(|text| !text.contains("Replicated")), "{plain:#?}");
         let distributed: Vec<_> =
             plain.iter().filter(|text| text.contains("Distributed")).collect();
-        assert_eq!(distributed.len(), 10, "each table has all of its rows on some shard");
+        assert_eq!(distributed.len(), 12, "each table has all of its rows on some shard");
         assert!(
             distributed[0]
                 .ends_with("ENGINE = Distributed(main, d, request_local, cityHash64(session))")

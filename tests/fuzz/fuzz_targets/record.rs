@@ -8,6 +8,7 @@ mod encodings;
 mod oracle;
 mod request;
 
+use api_sessions_extract::builtin::EntrySet;
 use api_sessions_agent::record::{RecordEncoder, RecordOptions, RequestMeta};
 use api_sessions_detect::{AttackKinds, Workspace, detect};
 use api_sessions_redact::FullContent;
@@ -21,7 +22,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Some(request) = Request::of(data) else { return };
     let exchange = &request.exchange;
     let hasher = Hasher::new(&[7; 32]);
-    let keys = Keys { own: &request.keys, builtin: request.builtin, fallback: Fallback::IpUa };
+    let keys = Keys { own: &request.keys, builtin: request.builtin, fallback: Fallback::IpUa, demoted: EntrySet::NONE };
     let (mut scratch, mut found) = (Scratch::default(), Vec::new());
     let resolution = resolve(keys, exchange, Phase::Log, &hasher, &mut scratch, &mut found);
     let settings =

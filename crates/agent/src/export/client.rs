@@ -19,7 +19,6 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{Connector, NextTimeout, TcpConnector};
 
 use super::settings::{Endpoint, ExportSettings};
-use super::uplink::Batch;
 pub(crate) use explain::explain;
 use transport::{TlsConnector, UnixConnector};
 pub use trust::check_certificates;
@@ -72,9 +71,13 @@ impl Client {
         }
     }
 
-    /// Posts lines under their name, within their limit and the configured timeout.
-    pub(super) fn post(&mut self, batch: &Batch) -> Answer {
-        let Batch { name, lines, limit, are_facts } = batch;
+    /// Posts records, or facts of keys, under a name, within `limit` and the configured timeout.
+    pub(super) fn post(
+        &mut self,
+        (name, lines): (&str, &[u8]),
+        are_facts: bool,
+        limit: Option<Duration>,
+    ) -> Answer {
         let url = match (are_facts, &self.facts_url) {
             (false, _) => &self.url,
             (true, Some(url)) => url,
@@ -88,7 +91,7 @@ impl Client {
         let mut request = agent
             .post(url)
             .header(header::CONTENT_TYPE, NDJSON)
-            .header(IDEMPOTENCY_KEY, name.as_str())
+            .header(IDEMPOTENCY_KEY, name)
             .config()
             .timeout_global(Some(timeout))
             .build();
@@ -100,7 +103,7 @@ impl Client {
                 request = request.header(header::CONTENT_ENCODING, "gzip");
                 &self.compressed[..]
             }
-            _ => lines.as_slice(),
+            _ => lines,
         };
         match request.send(body) {
             Ok(response) => meaning(response),

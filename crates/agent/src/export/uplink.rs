@@ -61,7 +61,7 @@ impl Uplink {
 fn deliver(settings: &ExportSettings, batches: &Receiver<Batch>, answers: &Sender<Answered>) {
     let mut client = Client::new(settings);
     for batch in batches {
-        let post = || client.post(&batch);
+        let post = || client.post((&batch.name, &batch.lines), batch.are_facts, batch.limit);
         let answer = catch_unwind(AssertUnwindSafe(post)).unwrap_or_else(|_| {
             client = Client::new(settings);
             Answer::NotNow { reason: "the sender failed".to_owned(), after: None }

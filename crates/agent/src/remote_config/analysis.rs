@@ -6,6 +6,7 @@ use std::rc::Rc;
 use api_sessions_extract::CloudSettings;
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::SessionKey;
+use api_sessions_extract::builtin::EntrySet;
 use api_sessions_extract::longest_pattern_first;
 use api_sessions_extract::{MediaType, Needs, Point, Side};
 use api_sessions_identity::{Fallback, Keys};
@@ -20,6 +21,8 @@ pub struct Analysis {
     builtin: bool,
     fallback: Fallback,
     params: Rc<Vec<ContextParam>>,
+    /// Entries of the built-in set that are not used, by application.
+    demoted: Vec<(String, EntrySet)>,
     rules: RuleSet,
     needs: Needs,
     settles_on_arrival: bool,
@@ -52,13 +55,14 @@ impl Analysis {
         let mut needs =
             points.fold(Needs::default(), |needs, point| needs | point.needs()) | rules.needs();
         needs.request_body |= needs_request_body;
-        let all = Keys { own: &keys, builtin, fallback };
+        let all = Keys { own: &keys, builtin, fallback, demoted: EntrySet::NONE };
         let settles_on_arrival = all.settle_on_arrival() && !(ja4_may_change && all.read_ja4());
         let has = |kind| params.iter().any(|param| param.kind == kind);
         Self {
             generation,
             builtin,
             fallback,
+            demoted: cloud.map(|cloud| cloud.demoted.clone()).unwrap_or_default(),
             rules,
             needs,
             settles_on_arrival,
@@ -69,10 +73,16 @@ impl Analysis {
         }
     }
 
-    /// The keys in force.
+    /// The keys in force. `application` is asked where some are demoted; `None`: none is here.
     #[inline]
-    pub fn keys(&self) -> Keys<'_> {
-        Keys { own: &self.keys, builtin: self.builtin, fallback: self.fallback }
+    pub fn keys<'a>(&self, application: impl FnOnce() -> Option<&'a [u8]>) -> Keys<'_> {
+        let demoted = match &*self.demoted {
+            [] => EntrySet::NONE,
+            all => application()
+                .and_then(|name| all.iter().find(|(known, _)| known.as_bytes() == name))
+                .map_or(EntrySet::NONE, |(_, set)| *set),
+        };
+        Keys { own: &self.keys, builtin: self.builtin, fallback: self.fallback, demoted }
     }
 
     /// The rules over sessions that are in force.

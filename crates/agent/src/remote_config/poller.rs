@@ -203,7 +203,8 @@ impl Poller {
         let checked = api_sessions_rules::parse_all(&document.rules, &mut NoVariables);
         checked.map_err(|error| NotTaken::Bad(error.to_string()))?;
         let (parameters, rules) = (document.parameters.clone(), document.rules.clone());
-        let text = ParametersText { version, parameters, rules };
+        let demoted = document.demoted.clone();
+        let text = ParametersText { version, parameters, rules, demoted };
         let text = serde_json::to_vec(&text).map_err(|error| NotTaken::Bad(error.to_string()))?;
         if text.len() > MAX_PARAMETERS_BYTES {
             return Err(NotTaken::Bad(BadParameters::TooLarge.to_string()));

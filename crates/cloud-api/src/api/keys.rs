@@ -12,8 +12,8 @@ use crate::error::AppError;
 use crate::extractors::Query;
 use crate::ingest::body;
 use crate::json;
-use crate::keys::overview::{self, DEFAULT_PERIOD, KeyOverview};
 use crate::state::AppState;
+use api_sessions_cloud_keys::overview::{self, DEFAULT_PERIOD, KeyOverview};
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{KeyDecisions, KeyOf};
 

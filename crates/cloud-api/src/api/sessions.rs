@@ -10,8 +10,8 @@ use super::query::RawQuery;
 use crate::auth;
 use crate::error::AppError;
 use crate::extractors::{Path, Query};
-use crate::keys::why::Why;
 use crate::state::AppState;
+use api_sessions_cloud_keys::why::Why;
 use api_sessions_store::{Identity, SessionDetail, SessionPage};
 
 /// Sessions that match.

@@ -1,6 +1,7 @@
 //! Groups requests as the module's log phase does: in the order of their answers, each resolved with what the answers
 //! before it have issued.
 
+use api_sessions_extract::builtin::EntrySet;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
@@ -116,7 +117,8 @@ impl Grouping {
     /// As the module's log phase.
     fn settle(&mut self, request: &HarExchange) {
         let Self { keys: own, builtin, hasher, links, scratch, found, numbers, .. } = self;
-        let keys = Keys { own, builtin: *builtin, fallback: Fallback::default() };
+        let keys =
+            Keys { own, builtin: *builtin, fallback: Fallback::default(), demoted: EntrySet::NONE };
         let now_s = u32::try_from(request.ended_ms / 1000).unwrap_or(u32::MAX);
         let follow = Follow { handle: links, now_s, tokens: true };
         let id = |namespace: Namespace, value: &[u8]| hasher.session_id(namespace, value);

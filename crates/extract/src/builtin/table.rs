@@ -271,6 +271,34 @@ pub(super) const fn leading_cookies() -> u128 {
     (1 << at) - 1
 }
 
+/// Some entries of the set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EntrySet(u128);
+
+impl EntrySet {
+    /// No entry.
+    pub const NONE: Self = Self(0);
+
+    /// Those of the names; what is no name of an entry is left out.
+    pub fn of<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
+        let place = |name: &str| TABLE.iter().position(|entry| entry.name == name);
+        Self(names.into_iter().filter_map(place).fold(0, |set, at| set | 1 << at))
+    }
+
+    /// None.
+    #[inline]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether the entry is one of them.
+    #[inline]
+    pub fn has(self, entry: &Entry) -> bool {
+        let is_it = |known: &Entry| std::ptr::eq(known, entry);
+        self.0 != 0 && TABLE.iter().position(is_it).is_some_and(|at| self.0 & (1 << at) != 0)
+    }
+}
+
 /// For each first letter of a cookie's lower-case name, the entries that it may be: a bit for each place.
 pub(super) static BY_FIRST_LETTER: [u128; 256] = by_first_letter();
 

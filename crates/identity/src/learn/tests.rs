@@ -1,5 +1,6 @@
 use std::collections::{HashMap, HashSet};
 
+use api_sessions_extract::builtin::EntrySet;
 use api_sessions_extract::testing::FakeExchange;
 use api_sessions_protocol::SessionId;
 use api_sessions_shm::LinkHandle;
@@ -18,7 +19,8 @@ struct Node {
     links: Vec<(SessionId, LinkReason)>,
 }
 
-const KEYS: Keys<'static> = Keys { own: &[], builtin: true, fallback: Fallback::IpUa };
+const KEYS: Keys<'static> =
+    Keys { own: &[], builtin: true, fallback: Fallback::IpUa, demoted: EntrySet::NONE };
 
 impl Node {
     fn new() -> Self {

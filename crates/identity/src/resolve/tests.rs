@@ -1,5 +1,6 @@
 use super::*;
 use api_sessions_extract::KeyExport;
+use api_sessions_extract::builtin::EntrySet;
 use api_sessions_extract::testing::FakeExchange;
 use api_sessions_extract::{NoVariables, Point};
 
@@ -22,7 +23,7 @@ fn label(
 ) -> (String, SessionId) {
     let hasher = Hasher::new(b"0123456789abcdef0123456789abcdef");
     let (mut scratch, mut found) = Default::default();
-    let keys = Keys { own, builtin, fallback: Fallback::IpUa };
+    let keys = Keys { own, builtin, fallback: Fallback::IpUa, demoted: EntrySet::NONE };
     let resolution = resolve(keys, exchange, phase, &hasher, &mut scratch, &mut found);
     (resolution.label.as_str().to_owned(), resolution.id)
 }
@@ -89,10 +90,30 @@ fn the_fallback_is_what_there_is_of_it() {
         (F::Ip, with_ja4(agent), "ip", N::Ip, "192.0.2.1"),
     ] {
         let (mut scratch, mut found) = Default::default();
-        let keys = Keys { own: &[], builtin: true, fallback };
+        let keys = Keys { own: &[], builtin: true, fallback, demoted: EntrySet::NONE };
         let resolution = resolve(keys, &exchange, Phase::Access, &hasher, &mut scratch, &mut found);
         assert_eq!(resolution.found_by.source().as_str(), source);
         assert_eq!(resolution.label.as_str(), source);
         assert_eq!(resolution.id, hasher.session_id(namespace, value.as_bytes()), "{value}");
     }
+}
+
+#[test]
+fn a_demoted_entry_of_the_set_names_no_session_and_the_next_key_does() {
+    let exchange = FakeExchange::get("/")
+        .header("User-Agent", "one")
+        .header("X-Session-Id", "the session of the client")
+        .header("X-API-Key", "the key of the application");
+    let found = |demoted: &[&str]| {
+        let demoted = EntrySet::of(demoted.iter().copied());
+        let keys = Keys { own: &[], builtin: true, fallback: Fallback::IpUa, demoted };
+        let (mut scratch, mut found) = Default::default();
+        let hasher = Hasher::new(&[7; 32]);
+        let resolution = resolve(keys, &exchange, Phase::Log, &hasher, &mut scratch, &mut found);
+        resolution.label.as_str().to_owned()
+    };
+    assert_eq!(found(&[]), "X-Session-Id");
+    assert_eq!(found(&["X-API-Key", "no such entry"]), "X-Session-Id");
+    assert_eq!(found(&["X-Session-Id"]), "X-API-Key");
+    assert_eq!(found(&["X-Session-Id", "X-API-Key"]), "ip_ua");
 }

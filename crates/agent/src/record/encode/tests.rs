@@ -1,3 +1,4 @@
+use api_sessions_extract::builtin::EntrySet;
 use api_sessions_protocol::{Record, Source};
 use proptest::prelude::*;
 
@@ -77,7 +78,7 @@ fn record_of<X: Exchange>(
 ) -> String {
     let hasher = Hasher::new(&[1; 32]);
     let (mut scratch, mut found) = Default::default();
-    let keys = Keys { own, builtin: true, fallback: Fallback::IpUa };
+    let keys = Keys { own, builtin: true, fallback: Fallback::IpUa, demoted: EntrySet::NONE };
     let resolution = resolve(keys, x, Phase::Log, &hasher, &mut scratch, &mut found);
     let settings = RecordOptions {
         keys,

@@ -1,5 +1,6 @@
 use api_sessions_detect::{AttackKinds, Workspace, detect};
 use api_sessions_extract::KeyExport;
+use api_sessions_extract::builtin::EntrySet;
 use api_sessions_extract::testing::FakeExchange;
 use api_sessions_extract::{NoVariables, Point, SessionKey};
 use api_sessions_protocol::{Evidence, Record};
@@ -23,7 +24,7 @@ fn line(exchange: &FakeExchange, masks: &[&str], hashed: &[&str]) -> String {
         })
         .collect();
     let (mut scratch, mut found) = Default::default();
-    let keys = Keys { own: &own, builtin: true, fallback: Fallback::IpUa };
+    let keys = Keys { own: &own, builtin: true, fallback: Fallback::IpUa, demoted: EntrySet::NONE };
     let resolution = resolve(keys, exchange, Phase::Log, &hasher, &mut scratch, &mut found);
     let mut workspace = Workspace::default();
     let kinds = detect(exchange, AttackKinds::all(), &mut workspace);

@@ -1,6 +1,9 @@
 //! Facts of session keys: merged from all nodes, judged when a window is over, and what follows from the verdicts.
 
-pub mod closing;
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod closing;
 pub mod overview;
 pub mod why;
 
@@ -66,7 +69,7 @@ impl Keys {
     ///
     /// # Errors
     /// The error of the store.
-    pub fn close(&self, store: &dyn Store, now: u64) -> Result<Vec<ClosedWindow>, StoreError> {
+    fn close(&self, store: &dyn Store, now: u64) -> Result<Vec<ClosedWindow>, StoreError> {
         let mut inner = self.0.lock();
         Ok(inner.ledger(store, now)?.close(now))
     }

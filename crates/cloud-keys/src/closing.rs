@@ -1,45 +1,26 @@
 //! Judges windows once they are over, keeps the figures, and demotes built-in keys.
 
-use std::time::Duration;
-
 use api_sessions_key_facts::{ClosedWindow, Kind};
 use api_sessions_protocol::DemotedKey;
-use api_sessions_store::clock::now_ms;
 use api_sessions_store::{KeyDecisions, KeyOf, KeyWindow, Store, StoreError};
 
-use crate::state::AppState;
+use super::Keys;
 
-/// Time between two looks.
-const INTERVAL: Duration = Duration::from_millis(500);
 /// Who demotes, in histories.
 const AUTHOR: &str = "verdict";
 
-/// Closes windows until the task is aborted.
-pub async fn run(state: AppState) {
-    loop {
-        tokio::time::sleep(INTERVAL).await;
-        if let Err(error) = close(&state).await {
-            tracing::error!(%error, "facts of keys are not kept");
+impl Keys {
+    /// Judges what is over at `now` (ms since 1970) and keeps it. Whether another key is demoted than before.
+    ///
+    /// # Errors
+    /// The error of the store.
+    pub fn close_and_keep(&self, store: &dyn Store, now: u64) -> Result<bool, StoreError> {
+        let mut is_changed = false;
+        for window in self.close(store, now)? {
+            is_changed |= keep(store, &window, now)?;
         }
+        Ok(is_changed)
     }
-}
-
-async fn close(state: &AppState) -> Result<(), crate::error::AppError> {
-    let with = state.clone();
-    let is_changed = state
-        .read(move |store| {
-            let now = now_ms();
-            let mut is_changed = false;
-            for window in with.keys.close(store, now)? {
-                is_changed |= keep(store, &window, now)?;
-            }
-            Ok(is_changed)
-        })
-        .await?;
-    if is_changed {
-        state.changed.send_replace(());
-    }
-    Ok(())
 }
 
 /// Whether another key is demoted than before.

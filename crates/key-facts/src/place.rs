@@ -1,0 +1,13 @@
+//! Where candidates are.
+
+/// Where a candidate is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Place {
+    /// `Cookie`.
+    Cookie = 1,
+    /// A request header.
+    Header = 2,
+    /// The query.
+    Query = 3,
+}
