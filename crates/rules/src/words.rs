@@ -28,6 +28,11 @@ pub fn from_words(words: &[&str]) -> Result<SessionRule, RuleError> {
                 OPTIONS.join("=\", \"")
             )));
         };
+        if value.starts_with(['"', '\'']) {
+            return Err(RuleError(format!(
+                "invalid parameter \"{word}\": quotes must enclose the whole word, as in \"{name}=value\""
+            )));
+        }
         let slot = match name {
             "on" => &mut text.on,
             "when" => &mut text.when,

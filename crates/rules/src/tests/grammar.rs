@@ -63,6 +63,8 @@ fn what_is_wrong_is_named_with_what_would_be_accepted() {
         ("a over=1/1m mode=on", "invalid parameter \"mode=on\""),
         ("a over=1/1m fleet=on", "\"fleet=on\" is not supported yet"),
         ("a over=1/1m \"when=x", "a quote is not closed"),
+        ("a over=1/1m when=\"status=401\"", "quotes must enclose the whole word"),
+        ("a over=1/1m when='status=401 x'", "as in \"when=value\""),
         ("a over=1/1m; session_rule", "behind \";\""),
     ] {
         let error = parse(words).unwrap_err();
