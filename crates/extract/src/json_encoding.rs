@@ -15,24 +15,23 @@ const UTF16_LE: Units = Units { bytes: 2, is_big_endian: false };
 const UTF32_BE: Units = Units { bytes: 4, is_big_endian: true };
 const UTF32_LE: Units = Units { bytes: 4, is_big_endian: false };
 
-/// An object or array in one of these encodings, in UTF-8 and without its byte order mark. What is cut at the end is
-/// left out; `None` for anything else, and where a character is none.
+/// An object or array in one of these encodings, in UTF-8 and without its byte order mark; `None` for anything else.
+/// What is no character is U+FFFD, and half a character at the end is left out.
 pub(super) fn to_utf8(bytes: &[u8]) -> Option<Vec<u8>> {
+    begins_in_units(bytes).then_some(())?;
     let (units, text) = units(bytes)?;
-    let mut values = text.chunks_exact(units.bytes).map(|unit| value(unit, units.is_big_endian));
-    let mut utf8 = String::with_capacity(text.len() / units.bytes);
-    while let Some(unit) = values.next() {
-        let scalar = match (units.bytes, unit) {
-            (2, 0xD800..0xDC00) => match values.next() {
-                Some(low @ 0xDC00..0xE000) => 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00),
-                Some(_) => return None,
-                None => break,
-            },
-            (_, unit) => unit,
-        };
-        utf8.push(char::from_u32(scalar)?);
-    }
-    begins_in_utf8(utf8.as_bytes()).then(|| utf8.into_bytes())
+    let values = text.chunks_exact(units.bytes).map(|unit| value(unit, units.is_big_endian));
+    let utf8: String = if units.bytes == 2 {
+        let is_half =
+            values.clone().next_back().is_some_and(|last| (0xD800..0xDC00).contains(&last));
+        let whole = values.len() - usize::from(is_half);
+        let values = values.take(whole).map(|value| value as u16);
+        char::decode_utf16(values).map(|it| it.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+    } else {
+        let character = |value| char::from_u32(value).unwrap_or(char::REPLACEMENT_CHARACTER);
+        values.map(character).collect()
+    };
+    Some(utf8.into_bytes())
 }
 
 /// The first character, behind a byte order mark and blanks (RFC 8259, 2), begins an object or an array.
@@ -111,12 +110,20 @@ mod tests {
                 assert!(!begins_in_units(&bytes), "{text} {bytes:?}");
             }
         }
-        for bytes in [&b"{}"[..], b"", b"{", b"\0", b"\0\0\0", b"{\0\0\xd8[\0", b"{\0\0\xdc"] {
+        for bytes in [&b"{}"[..], b"", b"{", b"\0", b"\0\0\0"] {
             assert_eq!(to_utf8(bytes), None, "{bytes:?}");
         }
         for bytes in [&b"{}"[..], b"", b"{", b"\0", b"\0\0\0", b"\xff\xfe", b"\0\0\xfe\xff"] {
             assert!(!begins_in_units(bytes), "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn a_broken_character_hid_the_rest() {
+        assert_eq!(to_utf8(b"{\0\0\xd8[\0"), Some("{\u{fffd}[".into()));
+        assert_eq!(to_utf8(b"{\0\0\xdc"), Some("{\u{fffd}".into()));
+        assert_eq!(to_utf8(b"{\0\0\xd8"), Some("{".into()));
+        assert_eq!(to_utf8(b"{\0\0\0\0\xd8\0\0"), Some("{\u{fffd}".into()));
     }
 
     proptest! {
