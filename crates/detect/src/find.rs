@@ -148,6 +148,11 @@ pub(crate) fn operator(view: &View<'_>) -> Option<Range<usize>> {
     nosql::argument(view)
 }
 
+/// `onload=…` of a query or form.
+pub(crate) fn handler(view: &View<'_>) -> Option<Range<usize>> {
+    html::handler(view)
+}
+
 /// Builds the tables of all detectors, so that no request waits for them.
 pub(crate) fn prepare() {
     LazyLock::force(&NAMES);
@@ -167,7 +172,7 @@ fn is_for(kind: AttackKind, place: Place) -> bool {
         TemplateInjection, Xss, Xxe,
     };
     match place {
-        Place::Object => kind == NosqlInjection,
+        Place::Object => matches!(kind, NosqlInjection | CommandInjection),
         Place::Link => matches!(kind, Xss | JndiInjection | HeaderInjection | TemplateInjection),
         Place::Raw => matches!(kind, Xxe | JndiInjection | CommandInjection),
         Place::File => kind == CommandInjection,

@@ -128,15 +128,19 @@ fn look<X: Exchange + ?Sized>(
             *steps += view.steps();
             left.steps |= view.was_spent();
         });
-        if input.place == Place::Argument
-            && wanted.has(AttackKind::NosqlInjection)
-            && has_operator(input.name)
-        {
+        let is_event = input.name.len() > 4 && input.name.starts_with(b"on");
+        if input.place == Place::Argument && (is_event || has_operator(input.name)) {
             combine(input, forms, low);
             let view = View::new(low, Mask::of(low), Place::Argument, false);
-            if let Some(at) = find::operator(&view) {
+            let (kind, found) = match is_event {
+                true => (AttackKind::Xss, find::handler(&view)),
+                false => (AttackKind::NosqlInjection, find::operator(&view)),
+            };
+            if wanted.has(kind)
+                && let Some(at) = found
+            {
                 let sent = [input.name, b"=", input.value].concat();
-                give(AttackKind::NosqlInjection, Input { value: &sent, ..input }, low, at);
+                give(kind, Input { value: &sent, ..input }, low, at);
             }
         }
         if input.place == Place::Agent && is_clean {

@@ -156,6 +156,14 @@ fn an_attack_where_a_name_and_a_value_belong_was_not_looked_at() {
         let cookie = FakeExchange::get("/").header("Cookie", header);
         assert!(marked(&cookie).has(AttackKind::Sqli), "{header}");
     }
+    let handler = FakeExchange::get("/?onfocus=run(document)");
+    assert!(marked(&handler).has(AttackKind::Xss));
+    let shared = r#"{"a": {"constructor" : { "prototype": {"b": true}}}}"#;
+    let shared = FakeExchange::post("/").body("application/json", shared);
+    assert!(marked(&shared).has(AttackKind::CommandInjection));
+    let template = "{{constructor.constructor('alert(1)')()}}";
+    let template = FakeExchange::post("/").body("application/x-www-form-urlencoded", template);
+    assert!(!marked(&template).is_empty());
     let cut = FakeExchange::get("/").header("Cookie", "eve'; -- -");
     assert!(marked(&cut).has(AttackKind::Sqli));
     let named = FakeExchange::get("/").header("Referer", "https://a.example/?confirm.call(null,2)");

@@ -153,7 +153,9 @@ fn odd_cookies(header: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn is_cut(header: &[u8]) -> bool {
     let first = header.iter().position(|byte| *byte == b';').unwrap_or(header.len());
     first < header.len()
-        && header[..first].iter().any(|byte| matches!(byte, b'\'' | b'"' | b')' | b'>' | b'<'))
+        && header[..first]
+            .iter()
+            .any(|byte| matches!(byte, b'\'' | b'"' | b')' | b'>' | b'<' | b'&'))
         && odd_cookies(&header[..first]).next().is_some()
 }
 
@@ -268,7 +270,8 @@ fn looks_like(bytes: &[u8], first: &[u8]) -> bool {
 /// `is_markup` where its type does not promise markup, so that what begins as such may be a value by itself.
 fn untyped(bytes: &[u8], is_markup: bool, buffers: &mut Buffers, give: &mut Give<'_>) -> bool {
     if looks_like(bytes, b"{[") {
-        return in_json(bytes, buffers, give);
+        return (begins_json(bytes) || hand(give, unnamed(Source::Body, Place::Whole, bytes)))
+            && in_json(bytes, buffers, give);
     }
     if looks_like(bytes, b"<") || bytes.starts_with(b"+ADw") || bytes.contains(&0) {
         return (!is_markup
@@ -283,6 +286,16 @@ fn untyped(bytes: &[u8], is_markup: bool, buffers: &mut Buffers, give: &mut Give
         .count();
     let is_form = name > 0 && bytes.get(name) == Some(&b'=');
     (!is_form || form(bytes, give)) && hand(give, unnamed(Source::Body, Place::Whole, bytes))
+}
+
+/// Behind its bracket stands what JSON has there, and no expression of a template.
+fn begins_json(bytes: &[u8]) -> bool {
+    let bytes = bytes.trim_ascii_start();
+    let next = bytes.get(1..).unwrap_or_default().trim_ascii_start().first();
+    next.is_none_or(|next| match bytes.first() {
+        Some(b'{') => matches!(next, b'"' | b'}'),
+        _ => matches!(next, b'"' | b'{' | b'[' | b']' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'),
+    })
 }
 
 /// XML, and not markup of HTML: it says so, has a namespace, or ends with its first element.
@@ -314,8 +327,9 @@ fn form(bytes: &[u8], give: &mut Give<'_>) -> bool {
 }
 
 fn in_json(bytes: &[u8], buffers: &mut Buffers, give: &mut Give<'_>) -> bool {
-    let has_operators =
-        memchr::memchr(b'$', bytes).is_some() || memchr::memmem::find(bytes, b"\\u0024").is_some();
+    let has_operators = memchr::memchr(b'$', bytes).is_some()
+        || memchr::memmem::find(bytes, b"\\u0024").is_some()
+        || memchr::memmem::find(bytes, b"\"constructor\"").is_some();
     let Buffers { unescaped, name } = buffers;
     (!has_operators || hand(give, unnamed(Source::Json, Place::Object, bytes)))
         && json::strings(bytes, unescaped, name, &mut |name, is_name, value, mask| {

@@ -34,6 +34,7 @@ type Decoder = fn(&[u8], &mut Vec<u8>) -> bool;
 /// What each decoder needs to see before it is tried, and whether the next goes on from what it made.
 const DECODERS: &[(Mask, Decoder, bool)] = &[
     (Mask::PERCENT, escapes::percent, true),
+    (Mask::PERCENT, escapes::dropped, false),
     (Mask::SEPARATOR, escapes::entities, true),
     (Mask::BACKSLASH, escapes::unslashed, false),
     (Mask::BACKSLASH, escapes::backslashes, true),

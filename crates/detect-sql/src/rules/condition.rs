@@ -143,10 +143,11 @@ impl Reader<'_, '_> {
         }
         let Some(left) = self.operand(1) else { return false };
         if self.ends(left.end) {
-            return left.literal
-                && matches!(self.kind(1), Some(Kind::Word(Word::Null)))
-                && self.text(1) != b"null"
-                && self.view.place != Place::Text;
+            return left.literal && self.kind(left.end) == Some(Kind::Comment)
+                || left.literal
+                    && matches!(self.kind(1), Some(Kind::Word(Word::Null)))
+                    && self.text(1) != b"null"
+                    && self.view.place != Place::Text;
         }
         matches!(self.kind(left.end), Some(Kind::Compare))
             && self.operand(left.end + 1).is_some_and(|right| self.ends(right.end))
@@ -237,6 +238,7 @@ impl Reader<'_, '_> {
                 && (function::is_only_of_databases(text)
                     || behind_quote && function::is_common(text)
                     || text == b"sleep"
+                    || self.text(next + 2).starts_with(b"@@")
                     || self.is_word(next, Word::If) && behind_quote)
             || behind_quote && matches!(self.kind(next), Some(Kind::Word(Word::Case)))
     }

@@ -75,6 +75,8 @@ impl Reader<'_, '_> {
                     | b"pg_shadow"
                     | b"pg_user"
                     | b"all_tables"
+                    | b"all_tab_columns"
+                    | b"user_tab_columns"
                     | b"v$version"
                     | b"sysusers"
                     | b"syslogins"

@@ -123,6 +123,9 @@ impl Reader<'_, '_> {
             return true;
         }
         let is_argument = !matches!(self.view.place, Place::Text | Place::Whole);
+        if first && from.is_some_and(|from| self.is_telling(from + 1)) && !self.view.is_prose() {
+            return true;
+        }
         if first && is_argument {
             // A whole query, where an API would hardly take one, that waits or writes.
             return called

@@ -28,6 +28,9 @@ impl Reader<'_, '_> {
                     && (self.condition(next + 1, false)
                         || self.is_sign(next + 1, b'(') && self.is_word(next + 2, Word::Select))
             }
+            Some(Kind::Word(Word::Plain)) => {
+                self.text(next) == b"prepare" && self.is_word(next + 2, Word::From)
+            }
             _ => false,
         }
     }

@@ -161,6 +161,9 @@ pub(crate) fn prepare() {
 }
 
 pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
+    if view.place == Place::Object {
+        return prototype(view);
+    }
     if view.place == Place::File {
         let at = view.find(b"<?").or_else(|| view.find(b"<%"))?;
         return Some(at..at + 2);
@@ -199,6 +202,23 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
             called(view, at, found.end())
         };
         is_code.then(|| found.range())
+    })
+}
+
+/// `{"constructor": {"prototype": …`: members that all objects share.
+fn prototype(view: &View<'_>) -> Option<Range<usize>> {
+    const NAME: &[u8] = b"\"constructor\"";
+    memchr::memmem::find_iter(view.low, NAME).take(8).find_map(|at| {
+        let mut next = at + NAME.len();
+        for sign in [b':', b'{'] {
+            next = view.behind_blanks(next);
+            if view.at(next) != sign {
+                return None;
+            }
+            next += 1;
+        }
+        let next = view.behind_blanks(next);
+        view.starts(next, b"\"prototype\"").then_some(at..next + 11)
     })
 }
 

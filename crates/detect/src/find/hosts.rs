@@ -32,7 +32,10 @@ pub(super) fn is_inside(view: &View<'_>, start: usize, colon: usize) -> bool {
     if text.is_empty() {
         return false;
     }
-    if is_hidden(text) {
+    // Readers of URLs disagree where such a host ends.
+    let is_torn = matches!(view.at(host.end), b'\\' | 0) && host.end < view.low.len()
+        || view.starts(host.end, b"#@");
+    if is_hidden(text) || is_own(text) && is_torn {
         return true;
     }
     // A value that is nothing but the URL, of an argument.

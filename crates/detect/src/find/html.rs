@@ -200,7 +200,7 @@ fn attributes(view: &View<'_>, start: usize) -> bool {
                             .iter()
                             .take(8)
                             .find(|byte| !matches!(byte, b'"' | b'\'' | b' '))
-                            .is_some_and(|first| *first == b'o')
+                            .is_some_and(|first| matches!(first, b'o' | b'x' | b'h'))
                 {
                     return true;
                 }
@@ -255,7 +255,9 @@ fn has_script(value: &[u8]) -> bool {
         .unwrap_or(window.len())
         .max(1)
         .min(window.len());
+    const CALLED: &[&[u8]] = &[b"alert", b"confirm", b"prompt", b"eval"];
     window.first().is_some_and(u8::is_ascii_digit)
+        || CALLED.iter().any(|name| window.starts_with(name))
         || window[..end]
             .iter()
             .any(|byte| matches!(byte, b'(' | b'=' | b'.' | b'`' | b'\\' | b'&' | b'+'))
@@ -298,6 +300,11 @@ fn is_run(view: &View<'_>) -> bool {
         .any(|byte| matches!(byte, b'(' | b'=' | b'`' | b'/' | b'%' | b'[' | b'+'))
         && !view.starts(0, b"javascript:void(0)")
         && !(view.is_prose() && view.at(11) == b' ')
+}
+
+/// `onload=…` as an argument and its value.
+pub(super) fn handler(view: &View<'_>) -> Option<Range<usize>> {
+    broken_out(view)
 }
 
 /// An attribute's value that is closed, with a handler behind it; a tag whose opening is not in the value.

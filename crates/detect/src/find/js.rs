@@ -66,7 +66,7 @@ pub(crate) fn prepare() {
 }
 
 pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
-    if matches!(view.place, Place::Raw | Place::Agent) || view.is_prose() {
+    if view.place == Place::Raw || view.is_prose() {
         return None;
     }
     let words = WORDS.as_ref()?;
@@ -167,6 +167,16 @@ fn breaks_out(view: &View<'_>) -> bool {
     )
 }
 
+/// `'a' + alert(1) + 'b'`: between strings, whose ends are in the value.
+fn joins_strings(view: &View<'_>, at: usize) -> bool {
+    let before = view.before_blanks(at);
+    view.low.len() <= 64
+        && matches!(view.at(0), b'\'' | b'"')
+        && before > 2
+        && b"+-*/<>=&|^%(".contains(&view.at(before - 1))
+        && !view.is_prose()
+}
+
 /// `a=alert;`: another name for it.
 fn is_given(view: &View<'_>, at: usize, next: u8) -> bool {
     at > 1
@@ -215,6 +225,8 @@ fn is_run(view: &View<'_>, word: &str, at: usize, end: usize, breaks: bool, is_t
                         b'(' | b'[' | b'=' | b',' | b'{'
                     )
                 || is_given(view, at, byte)
+                || called && joins_strings(view, at)
+                || at > 1 && byte == b'}' && view.starts(at - 2, b"${")
         }
         "eval" | "settimeout" | "setinterval" | "setimmediate" | "execscript" | "import("
         | "fetch(" | "new function" | "function(" | "constructor(" | "print(" | "importscripts"
@@ -262,7 +274,7 @@ fn is_run(view: &View<'_>, word: &str, at: usize, end: usize, breaks: bool, is_t
                     || has(b"javascript")
                     || has(b"cookie")
                     || has(b"name") && !is_text
-                    || !is_text && word != "location="
+                    || (!is_text || is_start && view.low.len() < 128) && word != "location="
                     || word == "location=" && (has(b"'http") || has(b"\"http")))
         }
         "fromcharcode" => {

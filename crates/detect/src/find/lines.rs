@@ -173,6 +173,9 @@ fn command(view: &View<'_>, at: usize) -> bool {
             return line_ends;
         }
         b"retr" | b"dele" | b"top" | b"uidl" => return next_is_digit,
+        b"user" | b"pass" | b"login" if !matches!(view.place, Place::Text | Place::Whole) => {
+            return !line_ends;
+        }
         b"auth" => return view.starts(argument, b"login") || view.starts(argument, b"plain"),
         _ => {}
     }

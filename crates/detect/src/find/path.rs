@@ -90,6 +90,14 @@ fn remote(view: &View<'_>, colon: usize) -> bool {
             .iter()
             .any(|suffix| url.ends_with(suffix))
     });
+    // `http://192.0.2.1:8080/a?`: what is appended becomes its query.
+    let by_address = rest
+        .iter()
+        .take_while(|byte| **byte != b'/')
+        .all(|byte| byte.is_ascii_digit() || b".:".contains(byte));
+    if rest.ends_with(b"?") && by_address && rest.first().is_some_and(u8::is_ascii_digit) {
+        return true;
+    }
     let hosts: &[&[u8]] = &[
         b"169.254.169.254",
         b"metadata.google.internal",

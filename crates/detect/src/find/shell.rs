@@ -63,6 +63,9 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     {
         return None;
     }
+    if view.place == Place::Object {
+        return None;
+    }
     shellshock(view)
         .or_else(|| marker(view))
         .or_else(|| super::patterns::program(view))

@@ -208,11 +208,24 @@ pub(super) fn joined(text: &[u8], out: &mut Vec<u8>) -> bool {
 
 /// `+` for blanks where nothing else says so: `1'+or+'1'='1`.
 pub(super) fn plus(text: &[u8], out: &mut Vec<u8>) -> bool {
-    if text.contains(&b' ') || memchr::memchr_iter(b'+', text).count() < 2 {
+    let count = |byte| memchr::memchr_iter(byte, text).count();
+    if count(b'+') < 2 || count(b' ') * 2 > count(b'+') {
         return false;
     }
     out.clear();
     out.extend(text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }));
+    true
+}
+
+/// Without percent signs in front of each letter, which some servers drop: `%s%e%l%e%c%t`.
+pub(super) fn dropped(text: &[u8], out: &mut Vec<u8>) -> bool {
+    const LEAST: usize = 6;
+    let count = memchr::memchr_iter(b'%', text).count();
+    if count < LEAST || count * 4 < text.len() {
+        return false;
+    }
+    out.clear();
+    out.extend(text.iter().filter(|byte| **byte != b'%'));
     true
 }
 
