@@ -166,6 +166,7 @@ impl Follow<'_> {
             return lookup;
         }
         let mut best: Option<(bool, Class)> = None;
+        let mut has_unknown_token = false;
         builtin::each_brought(exchange, self.tokens, &mut |sent, followed| {
             if followed.entry.is_some_and(|entry| demoted.has(entry)) {
                 return;
@@ -181,6 +182,7 @@ impl Follow<'_> {
                 class: followed.class,
             };
             let Some(link) = link else {
+                has_unknown_token |= followed.class == Class::Token;
                 lookup.any_unknown |= is_local || followed.class == Class::State;
                 return;
             };
@@ -194,7 +196,8 @@ impl Follow<'_> {
         });
         // Another user than the session's: a proxy that keeps cookies for all its users.
         if let Some(carrier) = &lookup.carrier
-            && self.is_of_another(carrier, exchange, scratch)
+            && (has_unknown_token && carrier.class == Class::Balancer
+                || self.is_of_another(carrier, exchange, scratch))
         {
             lookup.carrier = None;
         }
@@ -257,6 +260,16 @@ impl Follow<'_> {
             self.note(key, id, false);
         }
         known.is_some_and(|known| known.session != id)
+    }
+
+    /// Notes that a session has tokens. Whether it had some.
+    pub(super) fn has_tokens(&self, session: SessionId, token: &[u8]) -> bool {
+        let key = self.principal_key(Principal::Token, session);
+        let is_known = self.get(key).is_some();
+        if !is_known {
+            self.note(key, self.principal_id(token), false);
+        }
+        is_known
     }
 
     /// Notes who the user of a session is, where a request says so and nobody is known.

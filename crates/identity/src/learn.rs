@@ -202,14 +202,23 @@ fn continue_session<X: Exchange + ?Sized>(
         // Values of two sessions: nothing merges.
         return;
     }
+    // All users of a proxy that keeps cookies may have one balancer's: it does not say whose the next tokens are.
+    let mut of_session =
+        brought.iter().filter(|value| value.link.is_some_and(|link| link.session == session));
+    let is_balanced = of_session.clone().next().is_some()
+        && of_session.all(|value| value.class == Class::Balancer);
     let mut linked = false;
+    let mut tokens = issues.iter().filter(|issue| issue.class == Class::Token);
+    let is_another_login =
+        tokens.next().is_some_and(|token| follow.has_tokens(session, &token.value) && is_balanced)
+            || are_anothers(follow, session, issues, scratch);
     for issue in issues {
+        if issue.class == Class::Token && is_another_login {
+            continue;
+        }
         let known = brought.iter().find(|value| value.key == issue.key);
         let is_set_again = known.is_some_and(|value| value.link.is_some());
         if is_set_again || issue.link.is_some_and(|link| link.is_demoted()) {
-            continue;
-        }
-        if issue.class == Class::Token && follow.is_anothers_token(session, &issue.value, scratch) {
             continue;
         }
         give(follow, issue, session, base);
@@ -228,6 +237,17 @@ fn continue_session<X: Exchange + ?Sized>(
     if linked {
         follow.note_principal(session, exchanged.exchange, scratch);
     }
+}
+
+/// One of the tokens names another user than the session's: those beside it are that user's, too.
+fn are_anothers(
+    follow: Follow<'_>,
+    session: SessionId,
+    issues: &[Issue],
+    scratch: &mut Scratch,
+) -> bool {
+    let mut tokens = issues.iter().filter(|issue| issue.class == Class::Token);
+    tokens.any(|token| follow.is_anothers_token(session, &token.value, scratch))
 }
 
 /// Tells other nodes of an issued value, by the id that a node without memory computes for it. A value that no such
@@ -338,9 +358,13 @@ fn begin_session<X: Exchange + ?Sized>(
         }
         Some(changed)
     });
+    let are_anothers = are_anothers(follow, session, issues, scratch);
     for issue in issues {
-        if issue.class == Class::Token && follow.is_anothers_token(session, &issue.value, scratch) {
-            continue;
+        if issue.class == Class::Token {
+            if are_anothers {
+                continue;
+            }
+            follow.has_tokens(session, &issue.value);
         }
         give(follow, issue, session, base);
         if issue.link.is_none() && !issue.is_nobodys {

@@ -9,6 +9,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::{Fallback, Hasher, Phase, resolve_with};
 
+mod tokens;
+
 /// A node: what the module does to each exchange.
 struct Node {
     handle: LinkHandle,
