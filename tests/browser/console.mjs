@@ -512,7 +512,7 @@ step("a viewer reads and changes nothing, and another site cannot post", async (
 });
 
 step("it is readable in the dark and on a phone", async () => {
-  const views = [["sessions", "/"], ["users", "/users"], ["user", "/users/anna"], ["endpoints", "/endpoints"], ["session", null], ["parameters", "/parameters"], ["rules", "/rules"]];
+  const views = [["sessions", "/"], ["users", "/users"], ["user", "/users/anna"], ["endpoints", "/endpoints"], ["keys", "/keys"], ["session", null], ["parameters", "/parameters"], ["rules", "/rules"]];
   const cookies = await page.context().cookies();
   const session = (await world.ask("/v1/sessions?attack=any")).sessions[0].session;
   for (const [theme, width] of [["dark", 1280], ["light", 400], ["dark", 400]]) {

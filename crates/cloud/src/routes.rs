@@ -130,6 +130,8 @@ pub fn table() -> Vec<Route> {
         page(POST, "/rules/editor", Read, console::rule_editor::post),
         page(POST, "/rules/mode", Change, console::rules::set_mode),
         page(POST, "/rules/remove", Change, console::rules::remove),
+        page(GET, "/keys", Read, console::keys::list),
+        page(POST, "/keys", Change, console::keys::decide),
         page(GET, "/nodes", Read, console::nodes::list),
         page(GET, "/login", Public, console::login::by_link),
         page(POST, "/login", Public, console::login::by_form),

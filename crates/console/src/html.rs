@@ -13,6 +13,7 @@ const MENU: &[(&str, &str)] = &[
     ("/endpoints", "Endpoints"),
     ("/denylist", "Denylist"),
     ("/rules", "Rules"),
+    ("/keys", "Keys"),
     ("/parameters", "Parameters"),
     ("/nodes", "Nodes"),
 ];

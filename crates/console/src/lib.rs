@@ -16,6 +16,7 @@ mod facets;
 mod filters;
 mod html;
 pub mod identity;
+pub mod keys;
 mod links;
 pub mod login;
 pub mod nodes;

@@ -10,13 +10,14 @@ use super::changes::{self as marked, Marks};
 use super::html::{
     duration, encoded, incomplete, moment, number, page, short, size, time, visible,
 };
-use super::{Viewer, filters, identity, links, sessions, timeline};
+use super::{Viewer, filters, identity, keys, links, sessions, timeline};
 use api_sessions_cloud_api::api::query::{MAX_LIMIT, RawQuery};
 use api_sessions_cloud_api::api::rules::denials::{self, Denied, RuleDenial};
 use api_sessions_cloud_api::changes;
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::{Path, Query};
 use api_sessions_cloud_api::state::AppState;
+use api_sessions_cloud_keys::why::Why;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{RequestQuery, SessionDetail, StoredRequest};
 
@@ -44,7 +45,7 @@ pub async fn open(
     Query(raw): Query<RawQuery>,
 ) -> Result<Markup, AppError> {
     let query = raw.requests(id.clone())?;
-    let (detail, known, requests, shown, (denied, by_rule), changes) = state
+    let (detail, known, requests, shown, (denied, by_rule), (changes, why)) = state
         .read(move |store| {
             let now = now_ms();
             let known = store.identity(&query.session)?;
@@ -57,7 +58,9 @@ pub async fn open(
             let requests = store.requests(&query)?;
             let detail = store.session(&query.session)?;
             let changes = changes::find(store, &query.session)?;
-            Ok((detail, known, requests, store.requests(&whole)?, denied, changes))
+            let aliases = known.identifiers.len();
+            let why = detail.as_ref().map(|it| Why::of(store, &it.summary, aliases)).transpose()?;
+            Ok((detail, known, requests, store.requests(&whole)?, denied, (changes, why)))
         })
         .await?;
     let Some(detail) = detail else {
@@ -77,6 +80,7 @@ pub async fn open(
             h1 { "Session " code data-copy { (summary.session) } }
             (incomplete(&detail.incomplete))
             (facts(&viewer, &detail, denied.as_ref()))
+            @if let Some(why) = &why { (keys::why(why)) }
             (identity::section(&viewer, &known))
             (actions(&viewer, &summary.session, denied.as_ref(), &by_rule))
             (timeline::draw(&viewer, &shown.items, &marks))

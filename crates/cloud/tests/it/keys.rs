@@ -164,3 +164,49 @@ fn a_session_says_why_its_requests_were_grouped() {
         assert_eq!((&why["verdict"], &why["aliases"]), (&json!("too_little"), &json!(0)), "{why}");
     }
 }
+
+#[test]
+fn the_page_shows_verdicts_and_an_admin_adopts_a_suggestion_and_undoes_a_demotion() {
+    let cloud = Cloud::start();
+    assert!(cloud.get("/keys").text().contains("Nothing was measured yet"));
+    let first = now_ms() / LENGTH * LENGTH - 14 * LENGTH;
+    for at in 0..6 {
+        assert_eq!(post(&cloud, &at.to_string(), &window(first + at * LENGTH, true)), 204);
+    }
+    key(&cloud, "request.cookie.visit", |key| key["requests"] == 720);
+    let decide = |what: &str, name: &str| {
+        let form = format!("what={what}&application=shop&name={name}");
+        let kind = [("content-type", "application/x-www-form-urlencoded")];
+        cloud.send("POST", "/keys", &cloud.admin, &kind, form.as_bytes()).status
+    };
+    let page = cloud.get("/keys").text();
+    for text in [
+        "built-in keys\u{a0}100\u{a0}%",
+        "Suggestions",
+        "Adopt",
+        "demoted",
+        "three networks at once",
+    ] {
+        assert!(page.contains(text), "{text} in {page}");
+    }
+    assert_eq!(decide("adopt", "request.cookie.visit"), 303);
+    let adopted = cloud.ask("/v1/parameters")["parameters"].clone();
+    assert_eq!(adopted.as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&adopted[0]["point"], &adopted[0]["group"]),
+        (&json!("request.cookie.visit"), &json!(true))
+    );
+    assert_eq!(adopted[0]["export"], "hashed");
+    assert_eq!(decide("adopt", "request.cookie.visit"), 303, "again, to no effect");
+    assert_eq!(cloud.ask("/v1/parameters")["parameters"], adopted);
+    assert_eq!(decide("undo", "X-API-Key"), 303);
+    assert_eq!((decide("undo", "X-API-Key"), decide("bake", "x")), (404, 400));
+    let page = cloud.get("/keys").text();
+    assert!(!page.contains("Adopt") && !page.contains(">demoted<"), "{page}");
+    assert_eq!(demoted(&cloud), Value::Null);
+
+    cloud.post(&[record(9, 9, json!({"source": "client", "key": "X-API-Key", "app": "shop"}))]);
+    let session = cloud.get(&format!("/sessions/{}", crate::support::session(9))).text();
+    let why = "client-level: names a client rather than a user";
+    assert!(session.contains(why) && session.contains(">shared<"), "{session}");
+}

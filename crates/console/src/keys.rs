@@ -1,0 +1,226 @@
+//! How good session keys are, what would be better, and which are demoted.
+
+use std::collections::BTreeMap;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Redirect;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::Viewer;
+use super::filters::address;
+use super::html::{moment, number, page, short};
+use api_sessions_cloud_api::api::keys::{Change, KeyName, RawKeysQuery, change, overview};
+use api_sessions_cloud_api::api::parameters::check;
+use api_sessions_cloud_api::auth::Identity;
+use api_sessions_cloud_api::error::AppError;
+use api_sessions_cloud_api::extractors::{Form, Query};
+use api_sessions_cloud_api::state::AppState;
+use api_sessions_cloud_keys::overview::KeyFigures;
+use api_sessions_cloud_keys::why::Why;
+use api_sessions_protocol::{Parameter, ParameterExport};
+use api_sessions_store::clock::now_ms;
+
+/// Ways in which requests are grouped: kind, class of the bar, label.
+const WAYS: [(&str, &str, &str); 5] = [
+    ("own", "good", "own keys"),
+    ("builtin", "good", "built-in keys"),
+    ("candidate", "other", "followed cookies"),
+    ("ip_ua", "errors", "IP and User-Agent"),
+    ("ip", "attacks", "IP"),
+];
+
+/// `GET /keys`
+pub async fn list(
+    State(state): State<AppState>,
+    viewer: Viewer,
+    Query(raw): Query<RawKeysQuery>,
+) -> Result<Markup, AppError> {
+    let found = overview(&state, raw.clone()).await?;
+    let mut applications: BTreeMap<&str, Vec<&KeyFigures>> = BTreeMap::new();
+    for key in &found.keys {
+        applications.entry(&key.application).or_default().push(key);
+    }
+    let path = viewer.link("/keys");
+    Ok(page(
+        "Keys",
+        "/keys",
+        &viewer,
+        &html! {
+            h1 { "Session keys" }
+            p { "How good each key is, measured by the nodes on the traffic itself, of successful requests. "
+                "Without other times, of the last day." }
+            form.filters action=(path) method="get" role="search" {
+                label { "Application" input name="application" value=(raw.application) maxlength="256"; }
+                label { "From (UTC)" input name="from" value=(raw.from) placeholder="2026-11-23T10:00:00Z"; }
+                label { "To (UTC)" input name="to" value=(raw.to); }
+                button { "Filter" }
+            }
+            @if applications.is_empty() { p.notice { "Nothing was measured yet. Nodes with " code { "sync=on" } " report every ten minutes." } }
+            @for (name, keys) in &applications { (application(&viewer, name, keys)) }
+        },
+    ))
+}
+
+fn application(viewer: &Viewer, name: &str, keys: &[&KeyFigures]) -> Markup {
+    let (suggested, others): (Vec<&KeyFigures>, _) = keys.iter().partition(|key| key.suggested);
+    html! {
+        section {
+            h2 { @if name.is_empty() { "Without an application" } @else { (short(name, 80)) } }
+            (grouping(viewer, name, keys))
+            @if !suggested.is_empty() {
+                h3 { "Suggestions" }
+                p.quiet { "What these carry is kept by a client and shared by no other. The best is first." }
+                (table(viewer, &suggested, "Suggestions"))
+            }
+            h3 { "In use, and seen" }
+            (table(viewer, &others, "Keys"))
+        }
+    }
+}
+
+/// How requests are grouped, as a bar and in words.
+fn grouping(viewer: &Viewer, name: &str, keys: &[&KeyFigures]) -> Markup {
+    let of = |kind: &str| -> u64 {
+        keys.iter().filter(|key| key.kind == kind).map(|key| key.grouped).sum()
+    };
+    let all: u64 = WAYS.iter().map(|(kind, ..)| of(kind)).sum();
+    let share = |kind: &str| of(kind) as f64 * 100.0 / all.max(1) as f64;
+    let words: Vec<String> = WAYS
+        .iter()
+        .filter(|(kind, ..)| of(kind) > 0)
+        .map(|(kind, _, label)| format!("{label}\u{a0}{:.0}\u{a0}%", share(kind)))
+        .collect();
+    let endpoints = address(&viewer.link("/endpoints"), &[("application", name)]);
+    html! {
+        div.mix {
+            svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true" {
+                @for (at, (kind, class, _)) in WAYS.iter().enumerate() {
+                    @let before: f64 = WAYS.iter().take(at).map(|(kind, ..)| share(kind)).sum();
+                    @if of(kind) > 0 { rect.(class) x=(format!("{before:.1}")) width=(format!("{:.1}", share(kind))) height="6" {} }
+                }
+            }
+            span { "Grouped by " (words.join(", ")) ". " }
+            a href=(endpoints) { "Endpoints and their share by key" }
+        }
+    }
+}
+
+fn table(viewer: &Viewer, keys: &[&KeyFigures], label: &str) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(label) { table {
+            thead { tr {
+                th { "Key" } th { "Verdict" } th.number { "Requests" } th.number { "Coverage" } th.number { "Sessions" }
+                th.number { "Values a client" } th.number { "Clients a value" } th { "Evidence" } th { "" }
+            } }
+            tbody { @for key in keys { tr {
+                td { code { (short(&key.name, 100)) } br; span.quiet { (kind_label(&key.kind)) } }
+                td { (verdict(&key.verdict)) @if key.demoted { " " span.badge.bad title="Nodes do not use it" { "demoted" } }
+                    @if key.since > 0 { br; span.quiet { "since " (moment(key.since)) } } }
+                td.number { (number(key.requests)) }
+                td.number { (format!("{:.0} %", key.coverage * 100.0)) }
+                td.number { (number(key.sessions)) }
+                td.number { (key.values_per_client.p50) ", " (key.values_per_client.p90) }
+                td.number { (key.clients_per_value.p50) ", " (key.clients_per_value.p90) }
+                td { @for text in &key.evidence { div.quiet { (text) } } }
+                td { @if viewer.is_admin { (decisions(viewer, key)) } }
+            } } }
+        } }
+        p.quiet { "Values a client within an hour, clients a value within a window, up to 16: the median, and what 90 % do not exceed. Sessions are estimated." }
+    }
+}
+
+fn decisions(viewer: &Viewer, key: &KeyFigures) -> Markup {
+    let button = |what: &str, label: &str, title: &str| {
+        html! {
+            form.inline method="post" action=(viewer.link("/keys")) {
+                input type="hidden" name="what" value=(what);
+                input type="hidden" name="application" value=(key.application);
+                input type="hidden" name="name" value=(key.name);
+                button.plain title=(title) aria-label=(format!("{label}: {}", key.name)) { (label) }
+            }
+        }
+    };
+    html! {
+        @if key.suggested {
+            (button("adopt", "Adopt", "All nodes use it as a key, hashed, before those of their nginx.conf"))
+            (button("dismiss", "Dismiss", "It is not suggested again"))
+        }
+        @if key.demoted { (button("undo", "Undo", "Nodes use it again, and it is not demoted any more")) }
+    }
+}
+
+fn verdict(verdict: &str) -> Markup {
+    html! {
+        @match verdict {
+            "good" => span.badge.good { "good" },
+            "shared" => span.badge.bad title="Many clients have one value: sessions of several users are one" { "shared" },
+            "volatile" => span.badge.bad title="Its value changes: each request would be a session" { "volatile" },
+            _ => span.badge title="Not enough was seen" { "too little" },
+        }
+    }
+}
+
+fn kind_label(kind: &str) -> &str {
+    match kind {
+        "own" => "your key",
+        "builtin" => "built-in",
+        "candidate" => "no key",
+        "ip_ua" => "no key: IP and User-Agent",
+        _ => "no key: IP",
+    }
+}
+
+/// Why a session's requests were grouped, for its page.
+pub(crate) fn why(why: &Why) -> Markup {
+    html! {
+        p { "Grouped by " code { (short(&why.key, 100)) } " (" (kind_label(&why.kind)) ": " (short(&why.reason, 200)) ") · " (verdict(&why.verdict))
+            @if let Some(summary) = &why.summary { " · " (summary.clients_per_value.p50) " clients a value, " (summary.values_per_client.p50) " values a client" }
+        }
+    }
+}
+
+/// What an admin decides about a key.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Decision {
+    what: String,
+    application: String,
+    name: String,
+}
+
+/// `POST /keys`
+pub async fn decide(
+    State(state): State<AppState>,
+    Extension(by): Extension<Identity>,
+    Form(form): Form<Decision>,
+) -> Result<Redirect, AppError> {
+    let Decision { what, application, name } = form;
+    let is_done = match &*what {
+        "adopt" => adopt(&state, name, &by).await?,
+        "dismiss" => change(&state, Change::Dismiss, KeyName { application, name }, &by).await?,
+        "undo" => change(&state, Change::Undo, KeyName { application, name }, &by).await?,
+        _ => return Err(AppError::bad_request("what: adopt, dismiss or undo is expected")),
+    };
+    // Who dismisses twice, or adopts what is a key, has what they want.
+    if !is_done && what == "undo" {
+        return Err(AppError::not_found("the key is not demoted"));
+    }
+    Ok(Redirect::to("/keys"))
+}
+
+/// Makes a point a key of all nodes, hashed. Whether it was none.
+async fn adopt(state: &AppState, point: String, by: &Identity) -> Result<bool, AppError> {
+    let mut set = state.read(|store| store.parameters()).await?;
+    if set.parameters.iter().any(|parameter| parameter.point == point && parameter.group) {
+        return Ok(false);
+    }
+    let export = ParameterExport::Hashed;
+    set.parameters.push(Parameter { point, group: true, export, ..Parameter::default() });
+    check(&set)?;
+    let (parameters, author) = (set.parameters.len(), by.name.clone());
+    state.change(move |store| store.set_parameters(&set, &author, now_ms())).await?;
+    tracing::info!(parameters, by = %by.name, "a suggested key was adopted");
+    Ok(true)
+}
