@@ -9,6 +9,7 @@ use ngx::ffi::{
 use super::body_file;
 use super::catch_unwind::catch_unwind_ffi;
 use super::request::Request;
+use super::request_bits as bits;
 
 /// Starts reading; `read` is called with the request when all of it is there, before the phases run
 /// again. Returns what the access handler has to return.
@@ -43,7 +44,7 @@ unsafe extern "C" fn done<P: Prereader>(raw: *mut ngx_http_request_t) {
     // SAFETY: NGINX calls with the request whose body was read.
     unsafe {
         catch_unwind_ffi((), || P::read(Request::from_raw(raw)));
-        (*raw).set_preserve_body(1);
+        bits::set_preserve_body(raw, 1);
         (*raw).write_event_handler = Some(ngx_http_core_run_phases);
         ngx_http_core_run_phases(raw);
     }
@@ -53,7 +54,7 @@ unsafe extern "C" fn done<P: Prereader>(raw: *mut ngx_http_request_t) {
 /// one (`ngx_http_read_client_request_body`).
 pub fn is_taken(r: Request<'_>) -> bool {
     // SAFETY: alive for the handler.
-    unsafe { !(*r.as_ptr()).request_body.is_null() || (*r.as_ptr()).discard_body() != 0 }
+    unsafe { !(*r.as_ptr()).request_body.is_null() || bits::discard_body(r.as_ptr()) != 0 }
 }
 
 /// A content handler that wants the whole body.

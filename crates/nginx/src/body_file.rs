@@ -10,6 +10,7 @@ use ngx::ffi::{
 };
 
 use super::request::{Request, slot};
+use super::request_bits as bits;
 
 /// Asks NGINX for a body that fits every content handler, before it is read: in one buffer if it fits
 /// `client_body_buffer_size` (njs, perl, lua), and a temporary file that has a name until the request
@@ -18,9 +19,9 @@ pub(super) fn suit_any_handler(r: Request<'_>) {
     // SAFETY: alive for the handler; flags that `ngx_http_read_client_request_body` reads.
     unsafe {
         let raw = r.as_ptr();
-        (*raw).set_request_body_in_single_buf(1);
-        (*raw).set_request_body_in_persistent_file(1);
-        (*raw).set_request_body_in_clean_file(1);
+        bits::set_request_body_in_single_buf(raw, 1);
+        bits::set_request_body_in_persistent_file(raw, 1);
+        bits::set_request_body_in_clean_file(raw, 1);
     }
 }
 

@@ -8,6 +8,7 @@ use ngx::http::HttpModule;
 
 use super::open_requests::OpenLink;
 use super::request::Request;
+use super::request_bits as bits;
 
 /// The one type that the module keeps for a request.
 ///
@@ -37,7 +38,7 @@ pub fn find<'r, T: RequestState>(r: Request<'r>) -> Option<&'r T> {
         if !(*slot).is_null() {
             return Some(&*(*slot).cast::<T>());
         }
-        if (*raw).internal() == 0 && (*raw).filter_finalize() == 0 {
+        if bits::internal(raw) == 0 && bits::filter_finalize(raw) == 0 {
             return None;
         }
         recover::<T>(raw, slot)

@@ -9,11 +9,12 @@ use std::cell::OnceCell;
 use api_sessions_identity::Phase;
 use ngx::ffi::{
     ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_request_t, ngx_http_variable_t,
-    ngx_http_variable_value_t,
+    ngx_http_variable_value_t, ngx_uint_t,
 };
 
 use super::headers::bytes;
 use super::request::Request;
+use super::request_bits as bits;
 
 /// Variables that say something of a response or a body, by their names or how these begin. What depends on
 /// one is evaluated again once it is known.
@@ -94,7 +95,7 @@ struct Groups {
     count: usize,
     places: *mut i32,
     text: *mut u8,
-    reallocate: u32,
+    reallocate: ngx_uint_t,
 }
 
 impl Groups {
@@ -108,9 +109,9 @@ impl Groups {
                 count: (*request).ncaptures,
                 places: (*request).captures,
                 text: (*request).captures_data,
-                reallocate: (*request).realloc_captures(),
+                reallocate: bits::realloc_captures(request),
             };
-            (*request).set_realloc_captures(1);
+            bits::set_realloc_captures(request, 1);
             kept
         }
     }
@@ -123,7 +124,7 @@ impl Drop for Groups {
             (*self.request).ncaptures = self.count;
             (*self.request).captures = self.places;
             (*self.request).captures_data = self.text;
-            (*self.request).set_realloc_captures(self.reallocate);
+            bits::set_realloc_captures(self.request, self.reallocate);
         }
     }
 }

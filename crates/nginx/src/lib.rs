@@ -22,6 +22,7 @@ pub mod phase;
 pub mod process;
 pub mod process_local;
 pub mod request;
+mod request_bits;
 pub mod request_id;
 pub mod response;
 pub mod shared;

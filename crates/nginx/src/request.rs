@@ -15,6 +15,7 @@ use ngx::http::HttpModule;
 
 use super::conf::{LocationLevel, MainLevel};
 use super::headers::{self, Headers, bytes, known};
+use super::request_bits as bits;
 
 /// A live request; `'r` is the time of the handler that got it. What it hands out lives in request
 /// memory and must not leave the handler.
@@ -53,7 +54,8 @@ impl<'r> Request<'r> {
 
     /// After a redirect inside NGINX.
     pub fn is_internal(self) -> bool {
-        self.get().internal() != 0
+        // SAFETY: alive for the handler.
+        unsafe { bits::internal(self.raw) != 0 }
     }
 
     /// The request that the client sent.
@@ -357,7 +359,8 @@ impl<'r> Request<'r> {
 
     /// The header of the response was sent, or is on its way.
     pub fn has_response_begun(self) -> bool {
-        self.get().header_sent() != 0
+        // SAFETY: alive for the handler.
+        unsafe { bits::header_sent(self.raw) != 0 }
     }
 
     /// The request switched protocols (WebSocket and the like).

@@ -12,6 +12,7 @@ use ngx::ffi::{
 
 use super::conf::c_string;
 use super::request::Request;
+use super::request_bits as bits;
 
 /// Adds a header to the response, before it is sent. Without memory it is left out.
 pub fn add_header(r: Request<'_>, name: &'static CStr, value: &'static CStr) {
@@ -64,7 +65,7 @@ pub fn send(r: Request<'_>, status: u16, content_type: &'static CStr, body: &[u8
         (*raw).headers_out.content_type_lowcase = ptr::null_mut();
 
         let rc = ngx_http_send_header(raw);
-        if rc == NGX_ERROR as ngx_int_t || rc > NGX_OK as ngx_int_t || (*raw).header_only() != 0 {
+        if rc == NGX_ERROR as ngx_int_t || rc > NGX_OK as ngx_int_t || bits::header_only(raw) != 0 {
             return rc;
         }
         let buf = ngx_pcalloc((*raw).pool, size_of::<ngx_buf_t>()).cast::<ngx_buf_t>();

@@ -11,6 +11,7 @@ use super::{Look, Looker, limit_wait, over};
 use crate::catch_unwind::catch_unwind_ffi;
 use crate::headers::known;
 use crate::request::slot;
+use crate::request_bits as bits;
 
 /// HTTP/1.1 as `http_version` has it.
 const HTTP_11: usize = 1001;
@@ -115,10 +116,10 @@ unsafe fn expects_continue(raw: *mut ngx_http_request_t) -> Result<(), ()> {
     // SAFETY: as the caller says; the header is null or one of this request.
     unsafe {
         let Some(expect) = known((*raw).headers_in.expect) else { return Ok(()) };
-        if (*raw).expect_tested() != 0 || (*raw).http_version < HTTP_11 {
+        if bits::expect_tested(raw) != 0 || (*raw).http_version < HTTP_11 {
             return Ok(());
         }
-        (*raw).set_expect_tested(1);
+        bits::set_expect_tested(raw, 1);
         if !expect.eq_ignore_ascii_case(b"100-continue") {
             return Ok(());
         }

@@ -16,6 +16,7 @@ use ngx::ffi::{
 
 use super::{Look, Looker, limit_wait, over};
 use crate::catch_unwind::catch_unwind_ffi;
+use crate::request_bits as bits;
 
 /// As [`super::look`].
 ///
@@ -93,7 +94,7 @@ unsafe fn wait(raw: *mut ngx_http_request_t) -> Option<bool> {
         body.rest = 1;
         body.buf = buf;
         (*raw).request_body = body;
-        (*raw).set_request_body_no_buffering(1);
+        bits::set_request_body_no_buffering(raw, 1);
         Some(true)
     }
 }
@@ -107,7 +108,7 @@ unsafe fn forget(raw: *mut ngx_http_request_t) {
     unsafe {
         if !(*raw).request_body.is_null() {
             (*raw).request_body = ptr::null_mut();
-            (*raw).set_request_body_no_buffering(0);
+            bits::set_request_body_no_buffering(raw, 0);
         }
     }
 }

@@ -1,0 +1,30 @@
+/*
+ * Bit-fields of ngx_http_request_t, read and written by a C compiler: bindgen misplaces them where a run of bit-fields
+ * does not begin at a multiple of four bytes, as in NGINX 1.29.3 and later (request_bits.rs).
+ */
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#define GET(bit)                                                                                   \
+    ngx_uint_t api_sessions_get_##bit(const ngx_http_request_t *r) { return r->bit; }
+
+#define SET(bit)                                                                                   \
+    void api_sessions_set_##bit(ngx_http_request_t *r, ngx_uint_t value) { r->bit = value; }
+
+GET(discard_body)
+GET(expect_tested)
+GET(filter_finalize)
+GET(header_only)
+GET(header_sent)
+GET(internal)
+GET(realloc_captures)
+
+SET(expect_tested)
+SET(preserve_body)
+SET(realloc_captures)
+SET(request_body_in_clean_file)
+SET(request_body_in_persistent_file)
+SET(request_body_in_single_buf)
+SET(request_body_no_buffering)
