@@ -385,6 +385,42 @@ step("endpoints lead to who uses them, and what scanners ask for stands apart", 
   await page.getByRole("heading", { name: "12 sessions" }).waitFor();
 });
 
+step("a session shows its identifiers and whose browser it was; one of them is split off", async () => {
+  const value = (n) => `a0b1c2d3e4f5a6b7c8d9e0f${n}`;
+  const visit = (path, n, user, method = "GET") =>
+    send(world.port, path, { method, headers: { cookie: `PHPSESSID=${value(n)}`, "x-user": user, "user-agent": "Tablet/1" } });
+  await visit("/account", 1, "dora");
+  await visit(`/set/${value(2)}`, 1, "dora", "POST");
+  await visit("/account", 2, "dora");
+  await visit("/account", 2, "erik");
+  const of = (user) => eventually(`${user} is stored`, async () => (await world.ask(`/v1/sessions?user=${user}`)).sessions[0]?.session);
+  const [dora, erik] = [await of("dora"), await of("erik")];
+  assert.notEqual(dora, erik);
+  const known = await eventually("its identifier is stored", async () => (await world.ask(`/v1/sessions/${dora}`)).identifiers[0]);
+  await page.goto(`${world.url}/sessions/${dora}`);
+  await page.getByText("Identifiers: 1").click();
+  const row = page.locator("details.identifiers tr");
+  assert((await row.innerText()).includes("new at login"), await row.innerText());
+  await look("identifiers-1280-light");
+  await page.goto(`${world.url}/sessions/${dora}`);
+  await page.getByText("Identifiers: 1").click();
+  await row.getByRole("link").click();
+  await page.waitForURL(`${world.url}/requests/${known.request}`);
+  assert((await text("main")).includes(`/set/${value(2)}`));
+  await page.goto(`${world.url}/sessions/${dora}`);
+  await page.getByText("Another user came after").getByRole("link").click();
+  await page.waitForURL(`${world.url}/sessions/${erik}`);
+  await page.getByText("Another user was here before").getByRole("link").click();
+  await page.waitForURL(`${world.url}/sessions/${dora}`);
+  // Its alias is the same page.
+  await page.goto(`${world.url}/sessions/${known.session}`);
+  await page.getByText("Identifiers: 1").click();
+  await page.getByRole("button", { name: "Split here" }).click();
+  await page.waitForURL(`${world.url}/sessions/${dora}`);
+  assert.equal(await page.locator("details.identifiers").count(), 0);
+  assert.deepEqual((await world.ask(`/v1/sessions/${dora}`)).identifiers, []);
+});
+
 step("a parameter is added with a preview, ordered, saved, and taken by the node", async () => {
   await page.getByRole("link", { name: "Parameters" }).click();
   await page.getByLabel("Name or path").fill("X-User");

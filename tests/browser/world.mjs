@@ -70,7 +70,9 @@ export class World {
       request.resume();
       const slow = request.url.startsWith("/report") ? 400 : 0;
       const status = request.url.startsWith("/missing") ? 404 : 200;
-      setTimeout(() => { response.writeHead(status, { "content-type": "application/json" }); response.end("{\"ok\":true}"); }, slow);
+      const value = request.url.match(/^\/set\/(\w+)/)?.[1];
+      const cookie = value ? { "set-cookie": `PHPSESSID=${value}; path=/` } : {};
+      setTimeout(() => { response.writeHead(status, { "content-type": "application/json", ...cookie }); response.end("{\"ok\":true}"); }, slow);
     });
     await new Promise((done) => this.api.listen(this.apiPort, "127.0.0.1", done));
     const temp = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${dir}/${name};`).join(" ");
