@@ -100,6 +100,12 @@ struct Walk<'w, 'r, 't> {
     is_part: bool,
 }
 
+/// Whether a word without quotes shows a secret; encoded as none of JSON is, too.
+fn shows(bare: &[u8]) -> bool {
+    let is_encoded = bare.iter().any(|byte| matches!(byte, b'%' | b'&'));
+    looks::is_in(bare) || is_encoded && looks::in_any_layer(bare, looks::is_in)
+}
+
 impl Walk<'_, '_, '_> {
     fn all(&mut self, cuts: &mut Cuts) -> bool {
         // Whether a string is the name of a member.
@@ -233,7 +239,7 @@ impl Walk<'_, '_, '_> {
         let is_hidden = self.r.secrets.are(raw) || self.r.secrets.shown_in(raw);
         if is_hidden {
             push(cuts, Mark::Hidden);
-        } else if !plain::fits(class, raw) || looks::is_in(raw) {
+        } else if !plain::fits(class, raw) || shows(raw) {
             push(cuts, self.r.mark(raw));
         }
     }

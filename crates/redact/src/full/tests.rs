@@ -216,3 +216,12 @@ fn a_token_was_shown_as_a_method_or_the_name_of_an_argument_a_cookie_or_a_header
         assert!(shown.contains(&kept), "{kept}: {shown}");
     }
 }
+
+#[test]
+fn a_token_that_was_encoded_without_quotes_in_a_cut_body_was_shown() {
+    const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJpc3MiOiJpIiwic2lkIjoicyJ9.bGl2ZQ";
+    let body = format!("{{\"y\":12,\"x\":{}lue", percent(TOKEN));
+    let exchange = FakeExchange::post("/").body("application/json", body);
+    let text = full("request.header.X", &FakeExchange { request_body_cut: true, ..exchange });
+    assert!(!text.contains(&percent(TOKEN)) && text.contains("\\\"y\\\":12"), "{text}");
+}
