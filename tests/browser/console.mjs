@@ -381,6 +381,14 @@ step("endpoints lead to who uses them, and what scanners ask for stands apart", 
   await page.getByRole("link", { name: "What is in use as OpenAPI" }).click();
   const document = JSON.parse(readFileSync(await (await download).path(), "utf8"));
   assert.deepEqual(Object.keys(document.paths), ["/items/{int}/view"]);
+  await page.getByText("Compare with an OpenAPI document").click();
+  await page.getByLabel("File").setInputFiles({ name: "api.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify({ openapi: "3.1.0", paths: { "/users/{id}": { get: {} }, "/refunds": { post: {} } } })) });
+  await eventually("the file is read", async () => (await page.getByLabel("Document").inputValue()).includes("refunds"));
+  await page.getByRole("button", { name: "Compare" }).click();
+  await page.getByRole("region", { name: "In use and not in the document" }).getByText("/items/{int}/view").waitFor();
+  assert.deepEqual(await page.locator(".operations li").allInnerTexts(), ["POST /refunds"]);
+  await look("comparison-1280-light");
+  await page.goto(`${world.url}/endpoints`);
   await table.getByRole("link", { name: "/items/{int}/view" }).click();
   await page.getByRole("heading", { name: "12 sessions" }).waitFor();
 });

@@ -6,6 +6,7 @@ use api_sessions_store::endpoints::{Distribution, EndpointStats};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub mod compare;
 pub mod openapi;
 
 /// Endpoints first seen later than this before now are new.

@@ -42,6 +42,7 @@ use api_sessions_store::Role;
         endpoints::list,
         endpoints::download,
         endpoints::export,
+        endpoints::compare_with,
         facets::list,
         users::list,
         users::detail,

@@ -17,6 +17,7 @@ pub async fn script() -> impl IntoResponse {
             include_str!("refresh.js"),
             include_str!("time.js"),
             include_str!("views.js"),
+            include_str!("document.js"),
             include_str!("chart.js"),
             include_str!("requests.js"),
             include_str!("rules.js")

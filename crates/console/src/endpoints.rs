@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use maud::{Markup, html};
 
-use super::Viewer;
 use super::filters::address;
 use super::html::{abbreviated, incomplete, moment, number, page, short, size};
+use super::{Viewer, comparison};
 use api_sessions_cloud_api::api::endpoints::{Kind, RawEndpointQuery, matching};
 use api_sessions_cloud_api::endpoints::Endpoint;
 use api_sessions_cloud_api::error::AppError;
@@ -76,6 +76,7 @@ pub async fn list(
             (incomplete(&all.incomplete))
             @if shown.is_empty() { p.notice { (nothing(kind, all.endpoints.is_empty())) } }
             @else { (table(&viewer, &raw, &shown)) }
+            (comparison::form(&path, &raw.application))
             @if shown.len() > SHOWN { p.quiet { "The " (SHOWN) " with the most requests of " (shown.len()) "; filters and the CSV show the others." } }
         },
     ))

@@ -9,6 +9,7 @@
 mod activity_chart;
 pub mod assets;
 mod changes;
+pub mod comparison;
 pub mod denylist;
 mod destination;
 pub mod endpoints;

@@ -1,20 +1,25 @@
-//! `GET /v1/endpoints`, the same as `.csv`, `GET /v1/endpoints/openapi.json`
+//! `GET /v1/endpoints`, the same as `.csv`, `GET /v1/endpoints/openapi.json`, `POST /v1/endpoints/compare`
 
 use axum::Json;
-use axum::extract::State;
-use axum::http::header;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::csv;
 use super::query::{optional, time, word};
+use crate::endpoints::compare::{Comparison, compare};
 use crate::endpoints::{self, Endpoint, openapi};
 use crate::error::AppError;
 use crate::extractors::Query;
+use crate::ingest::body;
 use crate::state::AppState;
 use api_sessions_store::EndpointQuery;
 use api_sessions_store::clock::now_ms;
+
+/// Longest document to compare, bytes.
+const MAX_DOCUMENT: usize = 8 << 20;
 
 /// Query string of the endpoints; an empty value counts as absent.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
@@ -169,4 +174,42 @@ pub async fn export(
     let found = of_kind(&state, &raw).await?;
     let headers = [(header::CONTENT_DISPOSITION, "attachment; filename=\"openapi.json\"")];
     Ok((headers, Json(openapi::document(&found.endpoints, &raw.application))))
+}
+
+/// Compares what is seen of an API with an OpenAPI document (3, or Swagger 2; JSON), which is not kept.
+#[utoipa::path(
+    post,
+    path = "/v1/endpoints/compare",
+    params(RawEndpointQuery),
+    request_body = Object,
+    responses(
+        (status = 200, description = "What differs.", body = Comparison),
+        (status = 408, description = "The body took too long."),
+        (status = 413, description = "The body is too large."),
+        (status = 422, description = "It is no such document.")
+    )
+)]
+pub async fn compare_with(
+    State(state): State<AppState>,
+    Query(raw): Query<RawEndpointQuery>,
+    request: Request,
+) -> Result<Json<Comparison>, AppError> {
+    let sent = body::read(request.into_body(), MAX_DOCUMENT).await?;
+    comparison(&state, &raw, &sent).await.map(Json)
+}
+
+/// Compares the endpoints that match with a document, for the API and the Console.
+///
+/// # Errors
+/// 400 for an invalid value, 422 for another document; the error of the store.
+pub async fn comparison(
+    state: &AppState,
+    raw: &RawEndpointQuery,
+    document: &[u8],
+) -> Result<Comparison, AppError> {
+    let wrong = |text: String| AppError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", text);
+    let document = serde_json::from_slice(document)
+        .map_err(|error| wrong(format!("the document is no JSON: {error}")))?;
+    let found = of_kind(state, raw).await?;
+    compare(&document, found.endpoints).map_err(wrong)
 }

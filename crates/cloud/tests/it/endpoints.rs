@@ -259,6 +259,35 @@ fn the_api_lists_endpoints_and_sets_probes_apart() {
 }
 
 #[test]
+fn a_document_is_compared_with_the_traffic() {
+    let cloud = Cloud::start();
+    let of = |n: u32, id: u32, path: &str| record(n, id, json!({"path": path, "app": "shop"}));
+    cloud.post(&[of(1, 1, "/a/1"), of(2, 2, "/a/2"), of(1, 3, "/<b>"), of(2, 4, "/<b>")]);
+    let paths = json!({"/a/{id}": {"get": {}, "put": {}}});
+    let document = json!({"openapi": "3.0.3", "paths": paths}).to_string();
+    let send = |path: &str, kind: &str, body: &str| {
+        cloud.send("POST", path, &cloud.admin, &[("content-type", kind)], body.as_bytes())
+    };
+    let found =
+        send("/v1/endpoints/compare?application=shop", "application/json", &document).json();
+    assert_eq!(found["documented"], 2);
+    assert_eq!(found["unseen"], json!([{"method": "PUT", "path": "/a/{id}"}]));
+    assert_eq!(found["undocumented"][0]["endpoint"], "/<b>");
+    let wrong = send("/v1/endpoints/compare", "application/json", "nothing");
+    assert_eq!(wrong.status, 422);
+
+    let escaped = document.replace('{', "%7B").replace('}', "%7D");
+    let form = format!("application=shop&document={escaped}");
+    let page = send("/endpoints", "application/x-www-form-urlencoded", &form);
+    assert_eq!(page.status, 200, "{}", page.text());
+    assert!(
+        page.text().contains("/&lt;b&gt;") && page.text().contains("/a/{id}"),
+        "{}",
+        page.text()
+    );
+}
+
+#[test]
 fn a_session_with_two_ids_counts_once() {
     let cloud = Cloud::start();
     let issues = json!({"links": [{"session": session(2), "reason": "login"}]});
