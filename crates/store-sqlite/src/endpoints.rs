@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::codec::{Key, session_key};
 use super::index::Index;
+use super::moved::MovedHere;
+use super::part;
 use super::requests::damaged;
 use super::row::Resolve;
 use super::segment::Segment;
@@ -17,9 +19,6 @@ use api_sessions_store::endpoints::{EndpointQuery, EndpointStats, MAX_ENDPOINT_S
 const TABLE: &str =
     "CREATE TABLE IF NOT EXISTS endpoint_count (id INTEGER PRIMARY KEY, counts BLOB NOT NULL)";
 
-/// Sessions from which on 2 of them are known to be two.
-const TWO: usize = 2;
-
 /// What identifies a session or a user here: half as long as its [`Key`].
 type Short = [u8; 8];
 
@@ -27,8 +26,9 @@ type Short = [u8; 8];
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Tally {
     stats: EndpointStats,
-    sessions: Vec<Short>,
-    /// At most [`TWO`] of those with a 2xx.
+    /// Sessions without a 2xx, under the ids that they came with.
+    others: Vec<Short>,
+    /// Sessions with one.
     successful: Vec<Short>,
     users: Vec<Short>,
 }
@@ -65,21 +65,23 @@ pub(super) fn find(segments: &[Segment], query: &EndpointQuery) -> Vec<EndpointS
 impl Tally {
     fn add(&mut self, other: Tally) {
         self.stats.add(&other.stats);
-        self.sessions.extend(other.sessions);
+        self.others.extend(other.others);
         self.successful.extend(other.successful);
         self.users.extend(other.users);
     }
 
-    fn finished(self) -> EndpointStats {
-        let distinct = |mut all: Vec<Short>| {
+    fn finished(mut self) -> EndpointStats {
+        let distinct = |all: &mut Vec<Short>| {
             all.sort_unstable();
             all.dedup();
             all.len() as u64
         };
+        let successful = distinct(&mut self.successful);
+        self.others.extend(&self.successful);
         EndpointStats {
-            sessions: distinct(self.sessions),
-            successful_sessions: distinct(self.successful).min(TWO as u64),
-            users: distinct(self.users),
+            sessions: distinct(&mut self.others),
+            successful_sessions: successful.min(2),
+            users: distinct(&mut self.users),
             ..self.stats
         }
     }
@@ -96,15 +98,32 @@ fn of_segment(segment: &Segment, query: &EndpointQuery) -> Option<Vec<Tally>> {
     }
     let is_closed = matches!(index, Index::Closed(_));
     drop(index);
+    let moved = segment.moved();
     segment.read(|connection| {
-        if is_closed
-            && is_whole
-            && let Some(stored) = load(connection)?
-        {
-            return Ok(stored);
-        }
-        count(connection, from, to)
+        let stored = if is_closed && is_whole { load(connection)? } else { None };
+        let found = stored.map_or_else(|| count(connection, from, to), Ok)?;
+        joined(connection, found, &moved)
     })
+}
+
+/// The endpoints with the sessions that theirs turned out to be aliases of.
+fn joined(
+    connection: &Connection,
+    mut found: Vec<Tally>,
+    moved: &MovedHere,
+) -> rusqlite::Result<Vec<Tally>> {
+    let mut roots: AHashMap<Short, Short> = AHashMap::new();
+    for (part, root) in moved.all() {
+        roots.insert(short(part::key(connection, part)?), short(root));
+    }
+    if !roots.is_empty() {
+        for one in &mut found {
+            for session in one.others.iter_mut().chain(&mut one.successful) {
+                *session = roots.get(session).copied().unwrap_or(*session);
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// What a closed segment has in its table; `None`: it was closed by a version without it.
@@ -179,7 +198,7 @@ fn count(connection: &Connection, from: u64, to: u64) -> rusqlite::Result<Vec<Ta
         stats.response_bytes.count(counted(9)?);
         *counting.sources.entry(string(7)?).or_default() += 1;
         counting.sessions.insert(session);
-        if status / 100 == 2 && counting.successful.len() < TWO {
+        if status / 100 == 2 {
             counting.successful.insert(session);
         }
         if user != 0 {
@@ -230,7 +249,8 @@ impl Names<'_> {
         let known = |all: AHashSet<u32>| -> rusqlite::Result<Vec<Short>> {
             all.iter().map(|id| self.sessions.get(id).copied().ok_or_else(damaged)).collect()
         };
-        let (sessions, successful) = (known(counting.sessions)?, known(counting.successful)?);
+        let others = &counting.sessions - &counting.successful;
+        let (others, successful) = (known(others)?, known(counting.successful)?);
         Ok(Tally {
             stats: EndpointStats {
                 application: self.text(application)?,
@@ -239,7 +259,7 @@ impl Names<'_> {
                 sources,
                 ..counting.stats
             },
-            sessions,
+            others,
             successful,
             users,
         })

@@ -25,6 +25,11 @@ impl MovedHere {
         self.roots.get(&part).copied()
     }
 
+    /// All of them: part, and the session that it is of now.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u32, Key)> + '_ {
+        self.roots.iter().map(|(part, root)| (*part, *root))
+    }
+
     /// Parts that are of this session now, and were of others.
     pub(super) fn parts(&self, root: &Key) -> &[u32] {
         self.parts.get(root).map(Vec::as_slice).unwrap_or_default()

@@ -289,12 +289,42 @@ fn a_document_is_compared_with_the_traffic() {
 
 #[test]
 fn a_session_with_two_ids_counts_once() {
-    let cloud = Cloud::start();
-    let issues = json!({"links": [{"session": session(2), "reason": "login"}]});
-    cloud.post(&[record(1, 1, issues)]);
-    cloud.post(&[record(2, 2, json!({})), record(3, 3, json!({"status": 404}))]);
-    let found = cloud.ask("/v1/endpoints");
-    let one = &found["endpoints"][0];
-    assert_eq!((&one["requests"], &one["sessions"]), (&json!(3), &json!(2)), "{found}");
-    assert_eq!(one["is_probe"], json!(true), "only one session had a 2xx");
+    for late in [false, true] {
+        let cloud = Cloud::start();
+        let issues = json!({"links": [{"session": session(2), "reason": "login"}]});
+        // Of another day too: the other id is in a segment of its own.
+        let old = record(2, 9, json!({"ts": now_ms() - 30 * 3_600_000}));
+        let all = [record(1, 1, issues), record(2, 2, json!({})), old];
+        let all: Vec<_> = if late { all.into_iter().rev().collect() } else { all.into() };
+        all.iter().for_each(|one| drop(cloud.post(std::slice::from_ref(one))));
+        cloud.post(&[record(3, 3, json!({"status": 404}))]);
+        let found = cloud.ask("/v1/endpoints");
+        let one = &found["endpoints"][0];
+        assert_eq!((&one["requests"], &one["sessions"]), (&json!(4), &json!(2)), "{late} {found}");
+        assert_eq!(one["is_probe"], json!(true), "only one session had a 2xx");
+    }
+}
+
+#[test]
+fn a_session_of_closed_segments_with_two_ids_counts_once() {
+    if !embedded_store_only() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open_with_limits(dir.path(), 1, 500, 10_000).unwrap();
+    let put = |lines: &[Value]| {
+        let period = Period { oldest: 0, now: now_ms() };
+        let requests = parse(batch(lines).as_bytes(), false, period).unwrap().requests;
+        let (reply, answer) = crossbeam_channel::bounded(1);
+        let batch = Batch { key: None, requests, cut: None };
+        store.append(batch, Box::new(move |result| drop(reply.send(result))));
+        answer.recv().unwrap().unwrap();
+    };
+    put(&[record(2, 1, json!({}))]);
+    put(&[record(4, 2, json!({}))]);
+    let links = json!([2, 4].map(|n| json!({"session": session(n), "reason": "issued"})));
+    put(&[record(1, 3, json!({"links": links, "status": 404}))]);
+    let found = store.endpoints(&EndpointQuery::default()).unwrap().endpoints;
+    assert_eq!(store.sessions(&Default::default()).unwrap().total, 1);
+    assert_eq!((found[0].requests, found[0].sessions, found[0].successful_sessions), (3, 1, 1));
 }
