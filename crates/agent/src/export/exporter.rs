@@ -254,6 +254,10 @@ impl Exporter {
 
     /// Gives the uplink the next batch, if it has none: queues and spool in turn.
     fn dispatch(&mut self) {
+        // In turn with records, of which there may be some at any time.
+        if !self.facts.had_turn {
+            self.dispatch_facts(None);
+        }
         let sources = self.queues.len() + 1;
         for offset in 0..sources {
             if self.in_flight.is_some() {
@@ -335,6 +339,7 @@ impl Exporter {
     fn hand_over(&mut self, batch: Batch, origin: Origin) -> bool {
         match self.uplink.send(batch) {
             Ok(()) => {
+                self.facts.had_turn = origin == Origin::Facts;
                 self.in_flight = Some(origin);
                 true
             }

@@ -1,4 +1,4 @@
-//! What was measured of keys, on its way to the cloud: beside records, which go first, and not kept on disk.
+//! What was measured of keys, on its way to the cloud: in turn with batches of records, and not kept on disk.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -27,6 +27,8 @@ pub(super) struct FactsLane {
     /// Tells the batches of this process from those of all others.
     began_ms: u64,
     number: u64,
+    /// The last batch that the uplink got was of facts.
+    pub(super) had_turn: bool,
     /// Batches that had to go for newer ones.
     lost: u64,
 }
@@ -40,7 +42,8 @@ impl Default for FactsLane {
 impl FactsLane {
     pub(super) fn new(received: Receiver<Vec<WindowFacts>>) -> Self {
         let waiting = VecDeque::new();
-        Self { received, waiting, next: None, began_ms: now_ms(), number: 0, lost: 0 }
+        let began_ms = now_ms();
+        Self { received, waiting, next: None, began_ms, number: 0, had_turn: false, lost: 0 }
     }
 
     pub(super) fn received(&self) -> &Receiver<Vec<WindowFacts>> {
@@ -89,7 +92,7 @@ impl FactsLane {
 }
 
 impl Exporter {
-    /// Gives the uplink the next facts, if it has nothing else to do.
+    /// Gives the uplink the next facts, if it has no batch.
     pub(super) fn dispatch_facts(&mut self, limit: Option<Duration>) -> bool {
         let is_pausing = self.facts.next.is_some_and(|next| Instant::now() < next);
         if self.in_flight.is_some() || self.cloud_down || is_pausing {

@@ -1,3 +1,4 @@
+mod facts;
 mod full_ring;
 
 use std::collections::BTreeMap;
@@ -160,17 +161,22 @@ fn start(url: &str, gzip: bool, shutdown_ms: u64) -> Running {
     start_with(ExportSettings { gzip, shutdown, ..settings(url) })
 }
 
+fn start_with(settings: ExportSettings) -> Running {
+    start_telling(settings, never())
+}
+
 /// Bytes of a ring.
 const RING: usize = 64 * 1024;
 
-fn start_with(settings: ExportSettings) -> Running {
+fn start_telling(settings: ExportSettings, facts: Receiver<Vec<WindowFacts>>) -> Running {
     let region = testing::record_queue(4, RING);
     let hand = region.join(1, std::process::id());
     let (producer, consumer) = hand.claim().unwrap();
     let (notes, receiver) = log_channel();
     let (stop, stopped) = stop_channel();
     let thread = std::thread::spawn(move || {
-        Exporter::new(settings, hand, consumer, stopped, Arc::new(()), notes).unwrap().run();
+        let exporter = Exporter::new(settings, hand, consumer, stopped, Arc::new(()), notes);
+        exporter.unwrap().telling(facts).run();
     });
     Running { producer, stop, thread, notes: receiver, region }
 }
