@@ -6,6 +6,7 @@ use super::child_process::{Random, deaths, torture};
 use super::invariants;
 use super::session_table::id;
 use super::zone::Zone;
+use crate::limits::CLOCK_SKEW_MS;
 use crate::{RequestEnd, RequestStart, SessionTable, Snapshot};
 use api_sessions_protocol::SessionId;
 
@@ -45,9 +46,9 @@ fn work(table: &SessionTable, ledger: &Ledger, ids: &[SessionId], slot: u16, see
     let worker = table.join(slot, std::process::id());
     let mut random = Random(seed);
     let (begun, counted) = (&ledger.begun[usize::from(slot)], &ledger.counted[usize::from(slot)]);
-    let mut now = 1_000_000;
     while ledger.stop.load(Ordering::Relaxed) == 0 {
-        now += random.below(2);
+        // The cached times of workers differ, by less than what counts as a clock that was set.
+        let now = 1_000_000 + random.below(CLOCK_SKEW_MS);
         let session = random.below(LEDGER as u64) as usize;
         let number = 1 + random.below(200) as u8;
         let number = if is_steady(session) { 1 + session as u8 } else { number };
