@@ -49,15 +49,15 @@ pub async fn list(
         &viewer,
         &html! {
             h1 { "Session keys" }
-            p { "How good each key is, measured by the nodes on the traffic itself, of successful requests. "
-                "Without other times, of the last day." }
+            p { "How good each key is, as the nodes measure it on successful requests. Unless times are given, of the last "
+                "24 hours." }
             form.filters action=(path) method="get" role="search" {
                 label { "Application" input name="application" value=(raw.application) maxlength="256"; }
                 label { "From (UTC)" input name="from" value=(raw.from) placeholder="2026-11-23T10:00:00Z"; }
                 label { "To (UTC)" input name="to" value=(raw.to); }
                 button { "Filter" }
             }
-            @if applications.is_empty() { p.notice { "Nothing was measured yet. Nodes with " code { "sync=on" } " report every ten minutes." } }
+            @if applications.is_empty() { p.notice { "Nothing has been measured yet. Nodes with " code { "sync=on" } " report every ten minutes." } }
             @for (name, keys) in &applications { (application(&viewer, name, keys)) }
         },
     ))

@@ -27,18 +27,21 @@ pub async fn list(
         "/users",
         &viewer,
         &html! {
-            h1 { (users.len()) @if users.len() == 1 { " user" } @else { " users" } }
+            h1 {
+                @if counted < found.total { "At least " }
+                (users.len()) @if users.len() == 1 { " user" } @else { " users" }
+            }
             (filters::form(&path, &raw))
             (filters::chips(&path, &raw))
             (incomplete(&found.incomplete))
             div.beside {
                 (facets::draw(&path, &raw, &aggregate::facets(&found.sessions), counted == found.total))
                 section {
-                    @if users.is_empty() { (none(&found.sessions.is_empty())) }
-                    @else { (table(&viewer, &users)) }
                     @if counted < found.total {
                         p.quiet { "Users of the " (counted) " most recently active sessions; a narrower filter shows others." }
                     }
+                    @if users.is_empty() { (none(&found.sessions.is_empty())) }
+                    @else { (table(&viewer, &users)) }
                 }
             }
         },

@@ -168,7 +168,7 @@ fn a_session_says_why_its_requests_were_grouped() {
 #[test]
 fn the_page_shows_verdicts_and_an_admin_adopts_a_suggestion_and_undoes_a_demotion() {
     let cloud = Cloud::start();
-    assert!(cloud.get("/keys").text().contains("Nothing was measured yet"));
+    assert!(cloud.get("/keys").text().contains("Nothing has been measured yet"));
     let first = now_ms() / LENGTH * LENGTH - 14 * LENGTH;
     for at in 0..6 {
         assert_eq!(post(&cloud, &at.to_string(), &window(first + at * LENGTH, true)), 204);
