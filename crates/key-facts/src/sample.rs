@@ -4,11 +4,11 @@ use super::fingerprint::Fingerprints;
 
 /// Entries of a sample.
 pub(crate) const SAMPLED: usize = 64;
-/// Most values of a sampled client that are told apart.
+/// Most distinct values of a sampled client that are counted.
 pub(crate) const VALUES_A_CLIENT: usize = 16;
-/// Most clients of a sampled value that are told apart.
+/// Most distinct clients of a sampled value that are counted.
 pub(crate) const CLIENTS_A_VALUE: usize = 16;
-/// Most users of a sampled value that are told apart.
+/// Most distinct users of a sampled value that are counted.
 pub(crate) const USERS_A_VALUE: usize = 4;
 /// Values that a client adds to the sample which no other client has: more would let one client fill it.
 const VALUES_OF_ONE_CLIENT: usize = 2;

@@ -42,7 +42,7 @@ impl<'x> Headers<'x> {
 
 #[inline]
 fn place(name: &[u8]) -> Option<usize> {
-    // How most headers are told from these.
+    // Most other headers differ in the first letter.
     if !matches!(name.first()?.to_ascii_lowercase(), b'x' | b's' | b'm' | b'a') {
         return None;
     }
