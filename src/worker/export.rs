@@ -107,7 +107,7 @@ impl Export {
                 Ok(exporter) => exporter
                     .with_state_file(restored)
                     .with_journal(denials, journal)
-                    .telling(facts)
+                    .with_key_facts(facts)
                     .adopting_from(former)
                     .run(),
                 Err(error) => {

@@ -26,7 +26,7 @@ use api_sessions_key_facts::WindowFacts;
 use api_sessions_protocol::DenyEntry;
 use api_sessions_shm::{Consumer, ExportCounters, QueueHandle};
 
-use facts::FactsLane;
+use facts::FactsSource;
 
 /// How often queues of dead workers are looked for, and other things of no hurry done.
 const ADOPTION: Duration = Duration::from_secs(1);
@@ -58,7 +58,7 @@ pub struct Exporter {
     /// Denials by rules of this worker, and where they are written down.
     denials: Receiver<DenyEntry>,
     journal: Option<StateFile>,
-    facts: FactsLane,
+    facts: FactsSource,
     /// The last denials could not be written down; this was logged.
     journal_failing: bool,
     /// The cloud does not answer, or not well; this was logged.
@@ -118,7 +118,7 @@ impl Exporter {
             state_file: None,
             denials: never(),
             journal: None,
-            facts: FactsLane::default(),
+            facts: FactsSource::default(),
             journal_failing: false,
             cloud_down: false,
             rejecting: false,
@@ -139,8 +139,8 @@ impl Exporter {
 
     /// Tells the cloud what was measured of keys.
     #[must_use]
-    pub fn telling(self, facts: Receiver<Vec<WindowFacts>>) -> Self {
-        Self { facts: FactsLane::new(facts), ..self }
+    pub fn with_key_facts(self, facts: Receiver<Vec<WindowFacts>>) -> Self {
+        Self { facts: FactsSource::new(facts), ..self }
     }
 
     /// Sends what is left in queues of former configurations, too, once their workers have ended.

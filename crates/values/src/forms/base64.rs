@@ -21,7 +21,7 @@ pub(super) fn may_be(value: &[u8]) -> bool {
         && value[..MIN_BYTES].iter().all(|byte| is_standard(*byte) || is_url_safe(*byte))
 }
 
-/// Whether its first groups are those of text: most tokens and digests are told by them.
+/// Whether its first groups decode to text, which rules out most tokens and digests.
 pub(super) fn begins_as_text(value: &[u8]) -> bool {
     const GROUPS: usize = 3;
     let mut head = [0; GROUPS * 3];
@@ -32,7 +32,7 @@ pub(super) fn begins_as_text(value: &[u8]) -> bool {
         let [_, bytes @ ..] = bits.to_be_bytes();
         head[length..length + 3].copy_from_slice(&bytes);
         length += 3;
-        // Most are told by their first bytes.
+        // The first bytes rule out most.
         if !is_text(&head[..length]) {
             return false;
         }

@@ -19,7 +19,7 @@ const MAX_WAITING: usize = 16;
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// Facts that wait to be sent.
-pub(super) struct FactsLane {
+pub(super) struct FactsSource {
     received: Receiver<Vec<WindowFacts>>,
     waiting: VecDeque<Batch>,
     /// Not before.
@@ -33,13 +33,13 @@ pub(super) struct FactsLane {
     lost: u64,
 }
 
-impl Default for FactsLane {
+impl Default for FactsSource {
     fn default() -> Self {
         Self::new(never())
     }
 }
 
-impl FactsLane {
+impl FactsSource {
     pub(super) fn new(received: Receiver<Vec<WindowFacts>>) -> Self {
         let waiting = VecDeque::new();
         let began_ms = now_ms();

@@ -162,13 +162,13 @@ fn start(url: &str, gzip: bool, shutdown_ms: u64) -> Running {
 }
 
 fn start_with(settings: ExportSettings) -> Running {
-    start_telling(settings, never())
+    start_with_facts(settings, never())
 }
 
 /// Bytes of a ring.
 const RING: usize = 64 * 1024;
 
-fn start_telling(settings: ExportSettings, facts: Receiver<Vec<WindowFacts>>) -> Running {
+fn start_with_facts(settings: ExportSettings, facts: Receiver<Vec<WindowFacts>>) -> Running {
     let region = testing::record_queue(4, RING);
     let hand = region.join(1, std::process::id());
     let (producer, consumer) = hand.claim().unwrap();
@@ -176,7 +176,7 @@ fn start_telling(settings: ExportSettings, facts: Receiver<Vec<WindowFacts>>) ->
     let (stop, stopped) = stop_channel();
     let thread = std::thread::spawn(move || {
         let exporter = Exporter::new(settings, hand, consumer, stopped, Arc::new(()), notes);
-        exporter.unwrap().telling(facts).run();
+        exporter.unwrap().with_key_facts(facts).run();
     });
     Running { producer, stop, thread, notes: receiver, region }
 }

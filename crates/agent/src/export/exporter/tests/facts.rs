@@ -14,7 +14,7 @@ fn facts_waited_for_a_gap_between_records_that_kept_the_uplink_busy() {
     let receiver = FakeCloud::start(&[]);
     let (sender, facts) = bounded(16);
     (0..WINDOWS).for_each(|_| sender.send(vec![window()]).unwrap());
-    let mut running = start_telling(settings(&receiver.url), facts);
+    let mut running = start_with_facts(settings(&receiver.url), facts);
     let is_told = |name: &String| name.contains("-facts-");
     let told = || receiver.attempts.lock().iter().filter(|name| is_told(name)).count();
     let begin = Instant::now();
@@ -37,7 +37,7 @@ fn facts_waited_for_a_gap_between_records_that_kept_the_uplink_busy() {
 fn what_was_measured_last_is_sent_as_the_worker_ends() {
     let receiver = FakeCloud::start(&[]);
     let (sender, facts) = bounded(16);
-    let running = start_telling(settings(&receiver.url), facts);
+    let running = start_with_facts(settings(&receiver.url), facts);
     sender.send(vec![window()]).unwrap();
     running.finish();
     assert!(receiver.lines().iter().any(|line| line.contains("\"application\":\"shop\"")));
