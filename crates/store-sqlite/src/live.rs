@@ -182,14 +182,19 @@ impl Live {
         }
     }
 
-    /// A part is of another session from now on, of which it may be the first one here; `before`: of which it was.
-    pub(super) fn rehome(&mut self, part: u32, before: Option<Key>, root: Key) {
+    /// A part is of another session from now on; `before`: of which it was. No key leads to it until
+    /// [`Live::lead`] says so.
+    pub(super) fn unlead(&mut self, part: u32, before: Option<Key>) {
         let own = self.session(part).map(|session| session.key);
         for key in own.into_iter().chain(before) {
             if self.by_key.get(&key) == Some(&part) {
                 self.by_key.remove(&key);
             }
         }
+    }
+
+    /// Requests of a session go to this part, if the session has no other here.
+    pub(super) fn lead(&mut self, root: Key, part: u32) {
         self.by_key.entry(root).or_insert(part);
     }
 

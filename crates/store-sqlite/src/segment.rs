@@ -184,12 +184,24 @@ impl Segments {
     pub(super) fn rehome(&self, parts: &[(PartId, Key, String)], links: &[(PartId, PartId)]) {
         let mut spans = self.0.spans.write();
         let mut moved = self.0.moved.write();
+        let live = |segment: SegmentId| {
+            let known = self.0.open.read().get(&segment).map(Arc::clone);
+            match known.and_then(|known| known.index.lock().clone()) {
+                Some(Index::Open(live)) => Some(live),
+                Some(Index::Closed(_)) | None => None,
+            }
+        };
         for (part, root, name) in parts {
             let before = moved.of(part.0).root(part.1);
             moved.insert(*part, *root, name);
-            let known = self.0.open.read().get(&part.0).map(Arc::clone);
-            if let Some(Index::Open(live)) = known.and_then(|known| known.index.lock().clone()) {
-                live.write().rehome(part.1, before, *root);
+            if let Some(live) = live(part.0) {
+                live.write().unlead(part.1, before);
+            }
+        }
+        // After all have left: a session may lose its own part and get another.
+        for (part, root, _) in parts {
+            if let Some(live) = live(part.0) {
+                live.write().lead(*root, part.1);
             }
         }
         for (newer, older) in links {

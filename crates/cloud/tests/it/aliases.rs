@@ -121,6 +121,22 @@ fn a_value_went_on_in_its_first_session_after_a_second_one_was_issued_it() {
 }
 
 #[test]
+fn a_session_got_another_part_in_the_batch_that_took_its_own() {
+    let cloud = Cloud::start();
+    cloud.post(&[record(3, 1, json!({})), record(2, 2, json!({}))]);
+    cloud.post(&[
+        record(1, 3, link(2, "issued")),
+        // From here on 2 is nobody's alias, and 3 is one of its own.
+        record(4, 4, link(2, "issued")),
+        record(2, 5, link(3, "issued")),
+    ]);
+    let all = [one(1, 2), one(2, 2), one(4, 1)];
+    assert_eq!(sessions(&cloud), all);
+    let store = cloud.store.clone();
+    assert_eq!(sessions(&Cloud::start_with(cloud.stop(), store)), all);
+}
+
+#[test]
 fn an_alias_with_requests_of_another_day_was_a_session_of_its_own() {
     let cloud = Cloud::start();
     let ago = |days: u64| json!({"ts": now_ms() - days * 86_400_000});
