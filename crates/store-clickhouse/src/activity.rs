@@ -16,7 +16,7 @@ struct Stretch {
     stretch_denied: u64,
 }
 
-pub(super) fn read(
+pub(super) async fn read(
     connection: &Connection,
     from: u64,
     to: u64,
@@ -37,7 +37,7 @@ pub(super) fn read(
             to.min(MAX_MS).into(),
         ],
     );
-    let rows: Vec<Stretch> = connection.rows(sql)?;
+    let rows: Vec<Stretch> = connection.rows(sql).await?;
     let activity = |row: Stretch| Activity {
         ts: row.stretch,
         requests: row.requests,
@@ -56,7 +56,10 @@ struct OldDay {
 }
 
 /// Deletes old days, on each server by itself: one that is away keeps its own until it is asked again.
-pub(super) fn drop_before(connection: &Connection, first: Day) -> Result<Vec<Day>, StoreError> {
+pub(super) async fn drop_before(
+    connection: &Connection,
+    first: Day,
+) -> Result<Vec<Day>, StoreError> {
     let mut dropped = BTreeSet::new();
     for server in connection.servers() {
         for table in DAY_TABLES {
@@ -64,7 +67,7 @@ pub(super) fn drop_before(connection: &Connection, first: Day) -> Result<Vec<Day
             let sql =
                 Sql::new(format!("SELECT DISTINCT toString(day) AS name FROM {own} WHERE day < "))
                     .add("toDate(?)", [Value::Text(first.to_string())]);
-            let old: Vec<OldDay> = match server.rows(sql) {
+            let old: Vec<OldDay> = match server.rows(sql).await {
                 Ok(old) => old,
                 Err(error) if connection.cluster.is_some() => {
                     tracing::warn!("old days stay for now: {error}");
@@ -73,7 +76,7 @@ pub(super) fn drop_before(connection: &Connection, first: Day) -> Result<Vec<Day
                 Err(error) => return Err(error),
             };
             for day in old {
-                server.run(Sql::new(connection.tables.drop_day(table, &day.name)))?;
+                server.run(Sql::new(connection.tables.drop_day(table, &day.name))).await?;
                 if table == "request" {
                     dropped.insert(day.name);
                 }
@@ -90,7 +93,7 @@ struct Partition {
 }
 
 /// Days with their size on disk, over all servers that answer.
-pub(super) fn days(connection: &Connection) -> Result<Vec<DayHealth>, StoreError> {
+pub(super) async fn days(connection: &Connection) -> Result<Vec<DayHealth>, StoreError> {
     let mut bytes: BTreeMap<String, u64> = BTreeMap::new();
     let mut error = None;
     let mut has_answer = false;
@@ -100,7 +103,7 @@ pub(super) fn days(connection: &Connection) -> Result<Vec<DayHealth>, StoreError
              GROUP BY name ORDER BY name",
             connection.tables.parts_of_request()
         ));
-        match server.rows::<Partition>(sql) {
+        match server.rows::<Partition>(sql).await {
             Ok(rows) => {
                 has_answer = true;
                 for row in rows {

@@ -123,8 +123,8 @@ async fn add(
     let moved: Vec<Row> = moved.iter().map(|known| Row::new(known, ticks.seq())).collect();
     let rows: Vec<Row> = changed.iter().map(|known| Row::new(known, ticks.seq())).collect();
     let identifiers: Vec<&Row> = moved.iter().chain(&rows).collect();
-    connection.insert_async("identifier", &identifiers).await?;
-    connection.insert_async("alias", &rows).await
+    connection.insert("identifier", &identifiers).await?;
+    connection.insert("alias", &rows).await
 }
 
 /// What is known of the ids in claims, and of those that lead to one of their aliases.
@@ -159,7 +159,7 @@ pub(super) async fn find(
         let sql = Sql::new(format!("SELECT {KNOWN} FROM alias WHERE alias IN "))
             .list(ids)
             .add(" GROUP BY alias", []);
-        all.extend(connection.rows_async::<Known>(sql).await?);
+        all.extend(connection.rows::<Known>(sql).await?);
     }
     Ok(all)
 }
@@ -174,7 +174,7 @@ async fn members(connection: &Connection, roots: &[String]) -> Result<Vec<String
     for roots in lists(roots) {
         let sql =
             Sql::new("SELECT DISTINCT alias AS member FROM identifier WHERE root IN ").list(roots);
-        let found: Vec<Member> = connection.rows_async(sql).await?;
+        let found: Vec<Member> = connection.rows(sql).await?;
         all.extend(found.into_iter().map(|found| found.member));
     }
     Ok(all)

@@ -51,7 +51,7 @@ impl Cluster {
         let sql = Sql::new("SELECT shard_num, host_name FROM system.clusters WHERE cluster = ? ")
             .bound([name.into()])
             .add("ORDER BY shard_num, replica_num", []);
-        let rows: Vec<Row> = unbound.rows_async(sql).await?;
+        let rows: Vec<Row> = unbound.rows(sql).await?;
         if rows.is_empty() {
             return Err(StoreError::Unavailable(format!(
                 "clickhouse: \"{name}\" is no cluster of {}: see system.clusters",
@@ -148,7 +148,7 @@ impl Cluster {
 /// which `Distributed` writes to all replicas. Tables that are there stay what they are.
 async fn layout(connection: &Connection, cluster: &str) -> Result<Layout, StoreError> {
     let count = async |sql: Sql| -> Result<u64, StoreError> {
-        let rows: Vec<Count> = connection.rows_async(sql).await?;
+        let rows: Vec<Count> = connection.rows(sql).await?;
         Ok(rows.first().map_or(0, |row| row.n))
     };
     let there = Sql::new(

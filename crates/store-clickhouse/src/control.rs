@@ -129,7 +129,7 @@ impl ClickHouseStore {
             "seq": self.next(), "ts": ts, "action": action, "author": author, "session": session,
             "entry": entry,
         });
-        self.connection.insert("deny_change", &[row])?;
+        self.wait(self.connection.insert("deny_change", &[row]))?;
         self.forget();
         Ok(())
     }
@@ -140,7 +140,7 @@ impl ClickHouseStore {
         table: &str,
     ) -> Result<T, StoreError> {
         let sql = format!("SELECT document AS text FROM {table} ORDER BY seq DESC LIMIT 1");
-        let rows: Vec<Text> = self.connection.rows(Sql::new(sql))?;
+        let rows: Vec<Text> = self.wait(self.connection.rows(Sql::new(sql)))?;
         rows.first().map_or_else(|| Ok(T::default()), |row| read(&row.text))
     }
 
@@ -152,7 +152,7 @@ impl ClickHouseStore {
         now: u64,
     ) -> Result<(), StoreError> {
         let row = json!({ "seq": self.next(), "ts": now, "author": by, "document": document });
-        self.connection.insert(table, &[row])?;
+        self.wait(self.connection.insert(table, &[row]))?;
         self.forget();
         Ok(())
     }
@@ -168,7 +168,7 @@ impl ClickHouseStore {
             sql = sql.add(" AND session IN ", []).list(sessions);
         }
         let sql = sql.add(" GROUP BY session HAVING argMax(action, seq) = 'add'", []);
-        let rows: Vec<Text> = self.connection.rows(sql)?;
+        let rows: Vec<Text> = self.wait(self.connection.rows(sql))?;
         rows.iter().map(|row| read(&row.text)).collect()
     }
 }
@@ -181,7 +181,7 @@ impl Control for ClickHouseStore {
             "id": id, "hash": hex(hash), "role": role.as_str(), "label": label, "created": now_ms(),
             "revoked": 0,
         });
-        self.connection.insert("token", &[row])?;
+        self.wait(self.connection.insert("token", &[row]))?;
         self.forget();
         Ok(id)
     }
@@ -194,7 +194,7 @@ impl Control for ClickHouseStore {
         }
         let when = Instant::now();
         let sql = Sql::new(TOKENS).add(" AND hash = ?", [(&hex(hash)).into()]);
-        let rows: Vec<TokenRow> = self.connection.rows(sql)?;
+        let rows: Vec<TokenRow> = self.wait(self.connection.rows(sql))?;
         let found = rows.into_iter().next().map(TokenInfo::from);
         let mut known = self.known.lock();
         if known.tokens.len() >= MAX_TOKENS {
@@ -206,7 +206,7 @@ impl Control for ClickHouseStore {
 
     fn tokens(&self) -> Result<Vec<TokenInfo>, StoreError> {
         let rows: Vec<TokenRow> =
-            self.connection.rows(Sql::new(format!("{TOKENS} ORDER BY id")))?;
+            self.wait(self.connection.rows(Sql::new(format!("{TOKENS} ORDER BY id"))))?;
         Ok(rows.into_iter().map(TokenInfo::from).collect())
     }
 
@@ -217,7 +217,7 @@ impl Control for ClickHouseStore {
         let row = json!({
             "id": id, "hash": "", "role": "", "label": "", "created": now_ms(), "revoked": 1,
         });
-        self.connection.insert("token", &[row])?;
+        self.wait(self.connection.insert("token", &[row]))?;
         self.forget();
         Ok(true)
     }
@@ -259,7 +259,7 @@ impl Control for ClickHouseStore {
             Sql::new("SELECT session, max(ts) AS lifted_at FROM deny_change WHERE action = 'lift'")
                 .add(" AND ts > ?", [since.into()])
                 .add(&format!(" GROUP BY session ORDER BY lifted_at DESC LIMIT {MAX_LIFTED}"), []);
-        let rows: Vec<LiftedRow> = self.connection.rows(sql)?;
+        let rows: Vec<LiftedRow> = self.wait(self.connection.rows(sql))?;
         Ok(rows.into_iter().map(|row| Lifted { session: row.session, ts: row.lifted_at }).collect())
     }
 
@@ -278,7 +278,7 @@ impl Control for ClickHouseStore {
         }
         // One more than the page, to know whether there is another page.
         let sql = sql.add(&format!(" ORDER BY seq DESC LIMIT {}", query.limit + 1), []);
-        let mut rows: Vec<ChangeRow> = self.connection.rows(sql)?;
+        let mut rows: Vec<ChangeRow> = self.wait(self.connection.rows(sql))?;
         let more = rows.len() > query.limit;
         rows.truncate(query.limit);
         let last = rows.last().filter(|_| more);
@@ -326,7 +326,7 @@ impl Control for ClickHouseStore {
             "day": Day::of(*start).to_string(), "start": start, "application": application,
             "seq": self.next(), "document": document,
         });
-        self.connection.insert("key_window", &[row])
+        self.wait(self.connection.insert("key_window", &[row]))
     }
 
     fn key_windows(
@@ -348,7 +348,7 @@ impl Control for ClickHouseStore {
         let end = format!(
             " GROUP BY start, application ORDER BY start DESC, application DESC LIMIT {most}"
         );
-        let rows: Vec<WindowRow> = self.connection.rows(sql.add(&end, []))?;
+        let rows: Vec<WindowRow> = self.wait(self.connection.rows(sql.add(&end, [])))?;
         let window = |row: WindowRow| KeyWindow {
             start: row.start,
             application: row.application,
@@ -365,11 +365,16 @@ impl Control for ClickHouseStore {
         }
         let when = Instant::now();
         let newest = |table| Sql::new(format!("SELECT toString(max(seq)) AS text FROM {table}"));
-        let mut parts = Vec::new();
-        for table in ["deny_change", "parameters", "rules", "key_decisions"] {
-            let rows: Vec<Text> = self.connection.rows(newest(table))?;
-            parts.extend(rows.into_iter().map(|row| row.text));
-        }
+        let (denials, parameters, rules, key_decisions) = self.wait(async {
+            tokio::try_join!(
+                self.connection.rows::<Text>(newest("deny_change")),
+                self.connection.rows::<Text>(newest("parameters")),
+                self.connection.rows::<Text>(newest("rules")),
+                self.connection.rows::<Text>(newest("key_decisions")),
+            )
+        })?;
+        let parts = [denials, parameters, rules, key_decisions].into_iter().flatten();
+        let parts: Vec<String> = parts.map(|row| row.text).collect();
         let version = parts.join("-");
         self.known.lock().version = Some((when, version.clone()));
         Ok(version)

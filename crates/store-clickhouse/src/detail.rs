@@ -40,7 +40,7 @@ struct CountRow {
 }
 
 /// Details of sessions on the days that `within` can match in; `all_values`: not only what a list shows.
-pub(super) fn read(
+pub(super) async fn read(
     connection: &Connection,
     sessions: &[String],
     within: &Filter,
@@ -49,7 +49,7 @@ pub(super) fn read(
     if sessions.is_empty() {
         return Ok(Vec::new());
     }
-    let requests = Requests::of_sessions(connection, sessions)?;
+    let requests = Requests::of_sessions(connection, sessions).await?;
     let session = requests.session();
     let from = || requests.each_once().add(" AND ", []).then(filter::days(within));
     let place = "(ts, batch, line)";
@@ -62,7 +62,6 @@ pub(super) fn read(
          argMax(key, {place}) AS last_key, argMax(source, {place}) AS last_source"
     ));
     let parts = parts.then(from()).add(" GROUP BY whole, day", []);
-    let mut parts: Vec<PartRow> = connection.rows(parts)?;
 
     let listed = if all_values { MAX_VALUES } else { MAX_LISTED };
     let values = "arrayJoin(arrayConcat(arrayMap(a -> ('attack', a, 1), attacks), arrayFilter(x -> x.3 = 1, [\
@@ -78,7 +77,8 @@ pub(super) fn read(
     ))
     .then(from())
     .add(") GROUP BY whole, day, kind, v) GROUP BY whole, day, kind", []);
-    let counts: Vec<CountRow> = connection.rows(counts)?;
+    let (mut parts, counts): (Vec<PartRow>, Vec<CountRow>) =
+        tokio::try_join!(connection.rows(parts), connection.rows(counts))?;
 
     let mut by_part: HashMap<(String, String), Vec<CountRow>> = HashMap::new();
     for row in counts {

@@ -42,7 +42,7 @@ fn rounded(column: &str) -> String {
     format!("intDiv({column}, {width}) * {width}")
 }
 
-pub(super) fn read(
+pub(super) async fn read(
     connection: &Connection,
     query: &EndpointQuery,
 ) -> Result<Vec<EndpointStats>, StoreError> {
@@ -53,7 +53,7 @@ pub(super) fn read(
         ..Filter::default()
     };
     let counts = |values: &str| format!("sumMap([toUInt64({values})], [toUInt64(1)])");
-    let requests = Requests::of_days(connection, &filter::days(&filter))?;
+    let requests = Requests::of_days(connection, &filter::days(&filter)).await?;
     let session = requests.session();
     let sources = Source::ALL.map(|source| format!("countIf(source = '{}')", source.as_str()));
     let sql = Sql::new(format!(
@@ -82,7 +82,7 @@ pub(super) fn read(
         ),
         [],
     );
-    let rows: Vec<Row> = connection.rows(sql)?;
+    let rows: Vec<Row> = connection.rows(sql).await?;
     Ok(rows.into_iter().map(EndpointStats::from).collect())
 }
 

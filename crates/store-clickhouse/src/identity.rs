@@ -12,8 +12,8 @@ use api_sessions_store::{
 };
 
 /// The session that this one is, or is an alias of.
-pub(super) fn root(connection: &Connection, session: &str) -> Result<String, StoreError> {
-    let known = connection.block_on(aliases::find(connection, &[session.to_owned()]))?;
+pub(super) async fn root(connection: &Connection, session: &str) -> Result<String, StoreError> {
+    let known = aliases::find(connection, &[session.to_owned()]).await?;
     let known = known.into_iter().find(Known::is_joined);
     Ok(known.map_or_else(|| session.to_owned(), |known| known.root))
 }
@@ -22,14 +22,14 @@ pub(super) fn root(connection: &Connection, session: &str) -> Result<String, Sto
 pub(super) struct Sessions(HashMap<String, Known>);
 
 impl Sessions {
-    pub(super) fn load<'r>(
+    pub(super) async fn load<'r>(
         connection: &Connection,
         ids: impl Iterator<Item = &'r str>,
     ) -> Result<Sessions, StoreError> {
         let mut ids: Vec<String> = ids.map(str::to_owned).collect();
         ids.sort_unstable();
         ids.dedup();
-        let known = connection.block_on(aliases::find(connection, &ids))?;
+        let known = aliases::find(connection, &ids).await?;
         Ok(Sessions(known.into_iter().map(|known| (known.alias.clone(), known)).collect()))
     }
 
@@ -41,7 +41,7 @@ impl Sessions {
 }
 
 /// Aliases of a session, in an order, at most `limit`.
-fn identifiers(
+async fn identifiers(
     connection: &Connection,
     root: &str,
     order: &str,
@@ -55,7 +55,7 @@ fn identifiers(
             ),
             [],
         );
-    let known: Vec<Known> = connection.rows(sql)?;
+    let known: Vec<Known> = connection.rows(sql).await?;
     let identifier = |known: Known| Identifier {
         session: known.alias,
         reason: known.reason,
@@ -66,10 +66,13 @@ fn identifiers(
 }
 
 /// The ids under which nodes may know the session, other than the one given.
-pub(super) fn other_ids(connection: &Connection, session: &str) -> Result<Vec<String>, StoreError> {
-    let root = root(connection, session)?;
+pub(super) async fn other_ids(
+    connection: &Connection,
+    session: &str,
+) -> Result<Vec<String>, StoreError> {
+    let root = root(connection, session).await?;
     let newest = "known_ts DESC, known_alias";
-    let known = identifiers(connection, &root, newest, MAX_DENIED_IDENTIFIERS)?;
+    let known = identifiers(connection, &root, newest, MAX_DENIED_IDENTIFIERS).await?;
     let mut ids: Vec<String> = known.into_iter().map(|known| known.session).collect();
     ids.push(root);
     ids.retain(|id| id != session);
@@ -82,23 +85,31 @@ struct Other {
 }
 
 /// What a session is known by.
-pub(super) fn identity(connection: &Connection, session: &str) -> Result<Identity, StoreError> {
-    let session = root(connection, session)?;
-    let identifiers = identifiers(connection, &session, "known_ts, known_alias", MAX_IDENTIFIERS)?;
-    let one = |sql: Sql| -> Result<Option<String>, StoreError> {
-        let found: Vec<Other> = connection.rows(sql)?;
+pub(super) async fn identity(
+    connection: &Connection,
+    session: &str,
+) -> Result<Identity, StoreError> {
+    let session = root(connection, session).await?;
+    let identifiers =
+        identifiers(connection, &session, "known_ts, known_alias", MAX_IDENTIFIERS).await?;
+    let one = async |sql: Sql| -> Result<Option<String>, StoreError> {
+        let found: Vec<Other> = connection.rows(sql).await?;
         let found = found.into_iter().next().map(|found| found.other);
-        found.map(|found| root(connection, &found)).transpose()
+        match found {
+            Some(found) => root(connection, &found).await.map(Some),
+            None => Ok(None),
+        }
     };
-    let previous = one(Sql::new("SELECT previous AS other FROM previous WHERE session = ")
-        .add("? ORDER BY seq LIMIT 1", [(&session).into()]))?;
-    let next = one(Sql::new(
+    let previous = Sql::new("SELECT previous AS other FROM previous WHERE session = ")
+        .add("? ORDER BY seq LIMIT 1", [(&session).into()]);
+    let next = Sql::new(
         "SELECT session AS other FROM (SELECT session, argMin(previous, seq) AS first_previous, \
          argMin(ts, seq) AS first_ts FROM previous WHERE session GLOBAL IN \
          (SELECT session FROM previous WHERE previous = ",
     )
     .add("?) GROUP BY session) WHERE first_previous = ? ", [(&session).into(), (&session).into()])
-    .add("ORDER BY first_ts, session LIMIT 1", []))?;
+    .add("ORDER BY first_ts, session LIMIT 1", []);
+    let (previous, next) = tokio::try_join!(one(previous), one(next))?;
     Ok(Identity { session, identifiers, previous, next })
 }
 
@@ -138,5 +149,5 @@ pub(super) async fn store_previous<'r>(
             row.session.clone_from(root);
         }
     }
-    connection.insert_async("previous", &rows).await
+    connection.insert("previous", &rows).await
 }

@@ -22,16 +22,19 @@ struct Found {}
 
 impl Requests {
     /// The requests that meet a condition on rows, such as their days.
-    pub(super) fn of_days(connection: &Connection, days: &Sql) -> Result<Requests, StoreError> {
+    pub(super) async fn of_days(
+        connection: &Connection,
+        days: &Sql,
+    ) -> Result<Requests, StoreError> {
         let table = connection.tables.of_each_server("request");
         let aliases = Sql::new(format!("alias IN (SELECT session FROM {table} WHERE "))
             .then(days.clone())
             .add(")", []);
-        Self::joined(connection, aliases, Sql::new("1"))
+        Self::joined(connection, aliases, Sql::new("1")).await
     }
 
     /// The requests of these sessions, none of which is an alias.
-    pub(super) fn of_sessions(
+    pub(super) async fn of_sessions(
         connection: &Connection,
         sessions: &[String],
     ) -> Result<Requests, StoreError> {
@@ -47,7 +50,7 @@ impl Requests {
             .add(" OR alias GLOBAL IN ", [])
             .then(members())
             .add(")", []);
-        let requests = Self::joined(connection, aliases, Sql::new("1"))?;
+        let requests = Self::joined(connection, aliases, Sql::new("1")).await?;
         let only = match requests.map {
             None => Sql::new("session IN ").list(sessions),
             // The first narrows down what is read.
@@ -61,12 +64,16 @@ impl Requests {
         Ok(Requests { only, ..requests })
     }
 
-    fn joined(connection: &Connection, aliases: Sql, only: Sql) -> Result<Requests, StoreError> {
+    async fn joined(
+        connection: &Connection,
+        aliases: Sql,
+        only: Sql,
+    ) -> Result<Requests, StoreError> {
         let alias = connection.tables.qualified("alias");
         let any = Sql::new(format!("SELECT 1 AS found FROM {alias} WHERE until > 0 AND "))
             .then(aliases.clone())
             .add(" LIMIT 1", []);
-        let any: Vec<Found> = connection.rows(any)?;
+        let any: Vec<Found> = connection.rows(any).await?;
         let map = || {
             Sql::new(format!(
                 "SELECT alias AS session, argMax(root, seq) AS joined_root, min(until) AS joined_until \

@@ -27,9 +27,9 @@ mod writer;
 
 use api_sessions_store::endpoints::{EndpointPage, EndpointQuery};
 use api_sessions_store::{
-    Activity, Batch, ClickHouseOptions, Day, DayHealth, Identity, Page, Records, ReplayQuery,
-    Reply, RequestQuery, SessionDetail, SessionPage, SessionQuery, StoreError, StoreHealth,
-    StoredRequest, Visit,
+    Activity, Batch, ClickHouseOptions, Day, DayHealth, Filter, Identity, Page, Records,
+    ReplayQuery, Reply, RequestQuery, SessionDetail, SessionPage, SessionQuery, StoreError,
+    StoreHealth, StoredRequest, Visit,
 };
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -46,6 +46,7 @@ const WAITING: usize = 256;
 /// A store in ClickHouse.
 pub struct ClickHouseStore {
     connection: Connection,
+    runtime: Handle,
     jobs: mpsc::Sender<Job>,
     write_error: std::sync::Arc<Mutex<Option<String>>>,
     known: Mutex<Known>,
@@ -53,7 +54,7 @@ pub struct ClickHouseStore {
 
 impl ClickHouseStore {
     /// Connects, and makes database and tables where they are not there. Its tasks run on `handle`, and its
-    /// methods block: they are called from threads that may.
+    /// methods block: call them from threads that may.
     ///
     /// # Errors
     /// The server does not answer or refuses; the tables were made by a newer version.
@@ -61,7 +62,7 @@ impl ClickHouseStore {
         options: &ClickHouseOptions,
         handle: &Handle,
     ) -> Result<ClickHouseStore, StoreError> {
-        let connection = Connection::new(options, handle.clone())?;
+        let connection = Connection::new(options)?;
         let connection = match &options.cluster {
             None => {
                 schema::make(&connection).await?;
@@ -77,7 +78,14 @@ impl ClickHouseStore {
         let (jobs, queue) = mpsc::channel(WAITING);
         let write_error = std::sync::Arc::new(Mutex::new(None));
         handle.spawn(writer::run(queue, connection.clone(), write_error.clone()));
-        Ok(ClickHouseStore { connection, jobs, write_error, known: Mutex::default() })
+        let runtime = handle.clone();
+        Ok(ClickHouseStore { connection, runtime, jobs, write_error, known: Mutex::default() })
+    }
+
+    /// Waits for an answer. All that asks the server is async; the store's interface, which blocking threads call, is
+    /// not: this is the one place between them.
+    fn wait<T>(&self, answer: impl Future<Output = T>) -> T {
+        self.runtime.block_on(answer)
     }
 
     /// Version of the server.
@@ -89,7 +97,8 @@ impl ClickHouseStore {
         struct Version {
             version: String,
         }
-        let rows: Vec<Version> = self.connection.rows(Sql::new("SELECT version() AS version"))?;
+        let rows: Vec<Version> =
+            self.wait(self.connection.rows(Sql::new("SELECT version() AS version")))?;
         Ok(rows.into_iter().next().map(|row| row.version).unwrap_or_default())
     }
 }
@@ -108,29 +117,32 @@ impl Records for ClickHouseStore {
     }
 
     fn sessions(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
-        sessions::page(&self.connection, query)
+        self.wait(sessions::page(&self.connection, query))
     }
 
     fn session(&self, session: &str) -> Result<Option<SessionDetail>, StoreError> {
-        let sessions = [identity::root(&self.connection, session)?];
-        let details = detail::read(&self.connection, &sessions, &Default::default(), true)?;
-        Ok(details.into_iter().next())
+        self.wait(async {
+            let sessions = [identity::root(&self.connection, session).await?];
+            let all_days = Filter::default();
+            let details = detail::read(&self.connection, &sessions, &all_days, true).await?;
+            Ok(details.into_iter().next())
+        })
     }
 
     fn requests(&self, query: &RequestQuery) -> Result<Page<StoredRequest>, StoreError> {
-        requests::page(&self.connection, query)
+        self.wait(requests::page(&self.connection, query))
     }
 
     fn request(&self, id: &str) -> Result<Option<StoredRequest>, StoreError> {
-        requests::by_id(&self.connection, id)
+        self.wait(requests::by_id(&self.connection, id))
     }
 
     fn identity(&self, session: &str) -> Result<Identity, StoreError> {
-        identity::identity(&self.connection, session)
+        self.wait(identity::identity(&self.connection, session))
     }
 
     fn other_ids(&self, session: &str) -> Result<Vec<String>, StoreError> {
-        identity::other_ids(&self.connection, session)
+        self.wait(identity::other_ids(&self.connection, session))
     }
 
     fn split(&self, alias: &str) -> Result<bool, StoreError> {
@@ -140,11 +152,11 @@ impl Records for ClickHouseStore {
     }
 
     fn activity(&self, from: u64, to: u64) -> Result<Vec<Activity>, StoreError> {
-        activity::read(&self.connection, from, to)
+        self.wait(activity::read(&self.connection, from, to))
     }
 
     fn endpoints(&self, query: &EndpointQuery) -> Result<EndpointPage, StoreError> {
-        let endpoints = endpoints::read(&self.connection, query)?;
+        let endpoints = self.wait(endpoints::read(&self.connection, query))?;
         Ok(EndpointPage { endpoints, incomplete: Vec::new() })
     }
 
@@ -153,16 +165,16 @@ impl Records for ClickHouseStore {
         query: &ReplayQuery,
         visit: &mut Visit<'_>,
     ) -> Result<Vec<String>, StoreError> {
-        replay::run(&self.connection, query, visit).map(|()| Vec::new())
+        self.wait(replay::run(&self.connection, query, visit)).map(|()| Vec::new())
     }
 
     fn drop_before(&self, first: Day) -> Result<Vec<Day>, StoreError> {
-        activity::drop_before(&self.connection, first)
+        self.wait(activity::drop_before(&self.connection, first))
     }
 
     fn health(&self) -> StoreHealth {
         let write_error = self.write_error.lock().clone();
-        match activity::days(&self.connection) {
+        match self.wait(activity::days(&self.connection)) {
             Ok(days) => StoreHealth { days, write_error },
             Err(error) => {
                 let day = DayHealth { error: Some(error.to_string()), ..DayHealth::default() };

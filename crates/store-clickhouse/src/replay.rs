@@ -7,19 +7,19 @@ use api_sessions_store::replay::{CHUNK, SLICE, Visit, slices};
 use api_sessions_store::{Day, ReplayQuery, StoreError, StoredRequest};
 
 /// Calls `visit` with the requests of a period.
-pub(super) fn run(
+pub(super) async fn run(
     connection: &Connection,
     query: &ReplayQuery,
     visit: &mut Visit<'_>,
 ) -> Result<(), StoreError> {
-    let activity = super::activity::read(connection, query.from, query.to)?;
+    let activity = super::activity::read(connection, query.from, query.to).await?;
     for (first, last) in slices(query, &activity, SLICE) {
         let mut after: Option<(u64, String, u32)> = None;
         loop {
-            let rows = page(connection, query.with_rules, (first, last), after.as_ref())?;
+            let rows = page(connection, query.with_rules, (first, last), after.as_ref()).await?;
             let is_last = rows.len() < CHUNK;
             after = rows.last().map(|row| (row.ts, row.batch.clone(), row.line));
-            let sessions = Sessions::load(connection, rows.iter().map(|row| &*row.session))?;
+            let sessions = Sessions::load(connection, rows.iter().map(|row| &*row.session)).await?;
             for mut row in rows {
                 if let Some(root) = sessions.of(&row.session, row.arrived) {
                     row.session = root.to_owned();
@@ -36,7 +36,7 @@ pub(super) fn run(
     Ok(())
 }
 
-fn page(
+async fn page(
     connection: &Connection,
     with_rules: bool,
     (first, last): (u64, u64),
@@ -59,5 +59,5 @@ fn page(
         let place = [(*ts).into(), batch.into(), u64::from(*line).into()];
         sql = sql.add(" AND (ts, batch, line) > (?, ?, ?)", place);
     }
-    connection.rows(sql.add(&format!(" ORDER BY ts, batch, line LIMIT {CHUNK}"), []))
+    connection.rows(sql.add(&format!(" ORDER BY ts, batch, line LIMIT {CHUNK}"), [])).await
 }

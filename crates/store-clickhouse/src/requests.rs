@@ -8,12 +8,12 @@ use super::sql::{Connection, Sql, Value};
 use api_sessions_store::query::{Paged, RequestQuery};
 use api_sessions_store::{Page, StoreError, StoredRequest, cursor};
 
-pub(super) fn page(
+pub(super) async fn page(
     connection: &Connection,
     query: &RequestQuery,
 ) -> Result<Page<StoredRequest>, StoreError> {
-    let root = identity::root(connection, &query.session)?;
-    let requests = Requests::of_sessions(connection, std::slice::from_ref(&root))?;
+    let root = identity::root(connection, &query.session).await?;
+    let requests = Requests::of_sessions(connection, std::slice::from_ref(&root)).await?;
     let mut sql = Sql::new(format!("SELECT {COLUMNS}"))
         .then(requests.each_once())
         .add(" AND ", [])
@@ -27,7 +27,7 @@ pub(super) fn page(
     let order = if query.descending { "ts DESC, batch DESC, line DESC" } else { "ts, batch, line" };
     // One more than the page, to know whether there is another page.
     sql = sql.add(&format!(" ORDER BY {order} LIMIT {}", query.limit + 1), []);
-    let mut rows: Vec<Row> = connection.rows(sql)?;
+    let mut rows: Vec<Row> = connection.rows(sql).await?;
     let more = rows.len() > query.limit;
     rows.truncate(query.limit);
     let next = rows.last().filter(|_| more).map(|row| {
@@ -46,7 +46,7 @@ fn read_position(position: &[String]) -> Option<(u64, String, u64)> {
     }
 }
 
-pub(super) fn by_id(
+pub(super) async fn by_id(
     connection: &Connection,
     id: &str,
 ) -> Result<Option<StoredRequest>, StoreError> {
@@ -54,9 +54,9 @@ pub(super) fn by_id(
     // The rows of a request that came twice are the same: no need to merge all others.
     let sql = Sql::new(format!("SELECT {COLUMNS}, content FROM {table} WHERE id = "))
         .add("? ORDER BY day DESC, ts LIMIT 1", [id.into()]);
-    let rows: Vec<Row> = connection.rows(sql)?;
+    let rows: Vec<Row> = connection.rows(sql).await?;
     let Some(mut row) = rows.into_iter().next() else { return Ok(None) };
-    let sessions = Sessions::load(connection, [&*row.session].into_iter())?;
+    let sessions = Sessions::load(connection, [&*row.session].into_iter()).await?;
     if let Some(root) = sessions.of(&row.session, row.arrived) {
         row.session = root.to_owned();
     }

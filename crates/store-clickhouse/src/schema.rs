@@ -231,23 +231,22 @@ pub(super) async fn make_on(connection: &Connection, layout: Layout) -> Result<(
         version: u32,
     }
     let unbound = connection.unbound();
-    let server: Vec<Server> = unbound.rows_async(Sql::new("SELECT version() AS version")).await?;
+    let server: Vec<Server> = unbound.rows(Sql::new("SELECT version() AS version")).await?;
     let version = server.first().map(|server| server.version.as_str()).unwrap_or_default();
     let modern = year_month(version) >= MODERN;
     for statement in connection.tables.statements(layout, modern) {
-        unbound.run_async(Sql::new(statement)).await?;
+        unbound.run(Sql::new(statement)).await?;
     }
     add_missing_columns(connection, modern).await?;
     // Of this server alone: others may be away.
     let table = if layout == Layout::Plain { "schema_version_local" } else { "schema_version" };
-    let made: Vec<Made> = connection
-        .rows_async(Sql::new(format!("SELECT max(version) AS version FROM {table}")))
-        .await?;
+    let made: Vec<Made> =
+        connection.rows(Sql::new(format!("SELECT max(version) AS version FROM {table}"))).await?;
     match made.first().map_or(0, |made| made.version) {
         VERSION => Ok(()),
         older if older < VERSION => {
             let now = [serde_json::json!({ "version": VERSION })];
-            connection.insert_async(table, &now).await
+            connection.insert(table, &now).await
         }
         newer => Err(StoreError::Unavailable(format!(
             "clickhouse: made by a newer version of api-sessions-cloud (tables {newer}, this one knows {VERSION})"
@@ -266,7 +265,7 @@ async fn add_missing_columns(connection: &Connection, modern: bool) -> Result<()
     let there = async || -> Result<Vec<Column>, StoreError> {
         let sql = Sql::new("SELECT table, name FROM system.columns WHERE database = ?")
             .bound([(&database).into()]);
-        connection.rows_async(sql).await
+        connection.rows(sql).await
     };
     let known = there().await?;
     let [request, ..] = Tables::all(modern);
@@ -277,7 +276,7 @@ async fn add_missing_columns(connection: &Connection, modern: bool) -> Result<()
                 continue;
             }
             // Another process may have been faster, which is an error only in its words.
-            if let Err(error) = connection.run_async(Sql::new(add)).await
+            if let Err(error) = connection.run(Sql::new(add)).await
                 && !has(&there().await?)
             {
                 return Err(error);

@@ -27,7 +27,7 @@ struct Total {
     total: u64,
 }
 
-pub(super) fn page(
+pub(super) async fn page(
     connection: &Connection,
     query: &SessionQuery,
 ) -> Result<SessionPage, StoreError> {
@@ -35,14 +35,11 @@ pub(super) fn page(
         None => None,
         Some(position) => Some(read_position(&position).ok_or_else(cursor::invalid)?),
     };
-    let sessions = sessions(connection, &query.filter)?;
+    let sessions = sessions(connection, &query.filter).await?;
     let most = MAX_TOTAL + 1;
     let total = Sql::new("SELECT count() AS total FROM (SELECT 1 FROM (")
         .then(sessions.clone())
         .add(&format!(") LIMIT {most})"), []);
-    let total: Vec<Total> = connection.rows(total)?;
-    let total =
-        total.first().ok_or_else(|| StoreError::Unavailable("clickhouse: no total".into()))?;
 
     let (order, beyond) = if query.ascending { ("ASC", ">") } else { ("DESC", "<") };
     let value = match query.sort {
@@ -63,7 +60,10 @@ pub(super) fn page(
     // One more than the page, to know whether there is another page.
     let limit = query.limit + 1;
     sql = sql.add(&format!(" ORDER BY value {order}, whole ASC LIMIT {limit}"), []);
-    let mut found: Vec<Found> = connection.rows(sql)?;
+    let (total, mut found): (Vec<Total>, Vec<Found>) =
+        tokio::try_join!(connection.rows(total), connection.rows(sql))?;
+    let total =
+        total.first().ok_or_else(|| StoreError::Unavailable("clickhouse: no total".into()))?;
     let more = found.len() > query.limit;
     found.truncate(query.limit);
     let next = found
@@ -71,7 +71,7 @@ pub(super) fn page(
         .filter(|_| more)
         .map(|last| query.sign_cursor("clickhouse", &[&last.value.to_string(), &last.whole]));
     let ids: Vec<String> = found.into_iter().map(|found| found.whole).collect();
-    let details = detail::read(connection, &ids, &query.filter, false)?;
+    let details = detail::read(connection, &ids, &query.filter, false).await?;
     let mut by_id: HashMap<String, _> = details
         .into_iter()
         .map(|detail| (detail.summary.session.clone(), detail.summary))
@@ -94,13 +94,13 @@ fn read_position(position: &[String]) -> Option<After> {
 }
 
 /// The sessions that match, one row each, with their counts.
-fn sessions(connection: &Connection, wanted: &Filter) -> Result<Sql, StoreError> {
+async fn sessions(connection: &Connection, wanted: &Filter) -> Result<Sql, StoreError> {
     let days = filter::days(wanted);
     let requests = match &wanted.session {
         Some(session) => {
-            Requests::of_sessions(connection, &[identity::root(connection, session)?])?
+            Requests::of_sessions(connection, &[identity::root(connection, session).await?]).await?
         }
-        None => Requests::of_days(connection, &days)?,
+        None => Requests::of_days(connection, &days).await?,
     };
     let session = requests.session();
     let mut conditions = filter::by_value(wanted);

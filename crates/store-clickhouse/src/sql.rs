@@ -8,7 +8,6 @@ use clickhouse::query::Query;
 use clickhouse::{Client, Compression};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::runtime::Handle;
 
 use super::cluster::Cluster;
 use super::schema::Tables;
@@ -104,11 +103,10 @@ pub(super) struct Connection {
     pub(super) tables: Tables,
     /// The cluster whose servers these are.
     pub(super) cluster: Option<Arc<Cluster>>,
-    handle: Handle,
 }
 
 impl Connection {
-    pub(super) fn new(options: &ClickHouseOptions, handle: Handle) -> Result<Self, StoreError> {
+    pub(super) fn new(options: &ClickHouseOptions) -> Result<Self, StoreError> {
         let mut client = Client::default()
             .with_compression(Compression::None)
             // An error in the middle of an answer is a status, not a line among the rows.
@@ -132,7 +130,7 @@ impl Connection {
         let client = client.with_database(&options.database);
         let urls = Arc::new([options.url.clone()]);
         let tables = Tables::new(options);
-        Ok(Connection { client, urls, current: Arc::default(), tables, cluster: None, handle })
+        Ok(Connection { client, urls, current: Arc::default(), tables, cluster: None })
     }
 
     /// One to all servers of a cluster. What is inserted is on the shard before that is answered, not in a
@@ -171,7 +169,7 @@ impl Connection {
     /// Whether a server answers.
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
         let ask = self.unbound();
-        match tokio::time::timeout(PING, ask.run_async(Sql::new("SELECT 1"))).await {
+        match tokio::time::timeout(PING, ask.run(Sql::new("SELECT 1"))).await {
             Ok(answer) => answer,
             Err(_) => Err(StoreError::Unavailable(format!("no answer within {PING:?}"))),
         }
@@ -207,20 +205,8 @@ impl Connection {
         Err(StoreError::Unavailable("clickhouse: no server".into()))
     }
 
-    /// Waits for work with the server. Blocks.
-    pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
-        self.handle.block_on(work)
-    }
-
-    /// Rows of an answer. Blocks.
-    pub(super) fn rows<T: DeserializeOwned>(&self, sql: Sql) -> Result<Vec<T>, StoreError> {
-        self.block_on(self.rows_async(sql))
-    }
-
-    pub(super) async fn rows_async<T: DeserializeOwned>(
-        &self,
-        sql: Sql,
-    ) -> Result<Vec<T>, StoreError> {
+    /// Rows of an answer.
+    pub(super) async fn rows<T: DeserializeOwned>(&self, sql: Sql) -> Result<Vec<T>, StoreError> {
         let answer = self
             .with_server(async |client| {
                 sql.query(&client).fetch_bytes("JSONEachRow")?.collect().await
@@ -238,21 +224,13 @@ impl Connection {
             .collect()
     }
 
-    /// A statement without an answer. Blocks.
-    pub(super) fn run(&self, sql: Sql) -> Result<(), StoreError> {
-        self.handle.block_on(self.run_async(sql))
-    }
-
-    pub(super) async fn run_async(&self, sql: Sql) -> Result<(), StoreError> {
+    /// A statement without an answer.
+    pub(super) async fn run(&self, sql: Sql) -> Result<(), StoreError> {
         self.with_server(|client| sql.query(&client).execute()).await
     }
 
-    /// Inserts rows. Blocks.
-    pub(super) fn insert<T: Serialize>(&self, table: &str, rows: &[T]) -> Result<(), StoreError> {
-        self.handle.block_on(self.insert_async(table, rows))
-    }
-
-    pub(super) async fn insert_async<T: Serialize>(
+    /// Inserts rows.
+    pub(super) async fn insert<T: Serialize>(
         &self,
         table: &str,
         rows: &[T],

@@ -98,7 +98,7 @@ async fn store(
             Sql::new(format!("SELECT key, max(requests) AS requests FROM {table} WHERE key IN "))
                 .list(&named)
                 .add(" GROUP BY key", []);
-        let found: Vec<KnownBatch> = connection.rows_async(sql).await?;
+        let found: Vec<KnownBatch> = connection.rows(sql).await?;
         known.extend(found.into_iter().map(|batch| (batch.key, batch.requests)));
     }
     let unnamed = unnamed()?;
@@ -139,7 +139,7 @@ async fn store(
     let claims = requests().flat_map(|request| claims(&request.record)).collect();
     aliases::store(connection, ticks, claims, arrived).await?;
     identity::store_previous(connection, ticks, requests()).await?;
-    connection.insert_async(&connection.tables.request, &rows).await?;
+    connection.insert(&connection.tables.request, &rows).await?;
     let marks: Vec<NewBatch<'_>> = new
         .iter()
         .filter_map(of_batch)
@@ -151,7 +151,7 @@ async fn store(
         })
         .collect();
     if !marks.is_empty() {
-        connection.insert_async(&connection.tables.batch, &marks).await?;
+        connection.insert(&connection.tables.batch, &marks).await?;
     }
     Ok(stored)
 }
