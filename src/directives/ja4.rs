@@ -50,8 +50,8 @@ impl Ja4Source {
 fn of_handshake(r: Request<'_>, form: Ja4Form) -> Option<&[u8]> {
     let fingerprint = tls::fingerprint(r)?;
     Some(match form {
-        Ja4Form::Plain => &fingerprint.ja4,
-        Ja4Form::Stable => &fingerprint.stable,
+        Ja4Form::Plain => fingerprint.ja4(),
+        Ja4Form::Stable => fingerprint.stable(),
     })
 }
 

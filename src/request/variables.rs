@@ -156,8 +156,8 @@ fn ja4_stable(r: Request<'_>, output: Output<'_>) {
 
 /// Of the handshake, whatever `api_sessions_ja4` says: the raw form is not passed on.
 fn ja4_raw(r: Request<'_>, output: Output<'_>) {
-    if let Some(fingerprint) = tls::fingerprint(r.main()).filter(|it| !it.raw.is_empty()) {
-        output.text(&fingerprint.raw);
+    if let Some(raw) = tls::fingerprint(r.main()).map(|it| it.raw()).filter(|it| !it.is_empty()) {
+        output.text(raw);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a ClientHello costs: `cargo bench -p api-sessions-tls-fingerprint`.
+//! What a ClientHello costs, in the handshake and where JA4 is asked for: `cargo bench -p api-sessions-tls-fingerprint`.
 //!
 //! Median and quartiles of single calls, wall time: warm, and with caches that other data filled before each call.
 
@@ -19,26 +19,33 @@ fn main() {
     for (name, message) in [("curl", curl()), ("browser", browser())] {
         for (state, bytes) in OTHER_DATA {
             let mut data = vec![1u8; bytes];
-            let times = measure(if bytes == 0 { WARM_CALLS } else { COLD_CALLS }, &message, || {
-                for line in data.chunks_mut(CACHE_LINE) {
-                    line[0] = line[0].wrapping_add(1);
-                }
-                black_box(&data);
-            });
-            let at = |quarter: usize| times[(times.len() - 1) * quarter / 4];
-            println!("{name:8} {state:8} {} ns ({} to {})", at(2), at(1), at(3));
+            for (what, asks) in [("kept", false), ("and JA4", true)] {
+                let calls = if bytes == 0 { WARM_CALLS } else { COLD_CALLS };
+                let times = measure(calls, &message, asks, || {
+                    for line in data.chunks_mut(CACHE_LINE) {
+                        line[0] = line[0].wrapping_add(1);
+                    }
+                    black_box(&data);
+                });
+                let at = |quarter: usize| times[(times.len() - 1) * quarter / 4];
+                println!("{name:8} {state:8} {what:8} {} ns ({} to {})", at(2), at(1), at(3));
+            }
         }
     }
 }
 
 /// Sorted times of calls, nanoseconds, each after `before`.
-fn measure(calls: usize, message: &[u8], mut before: impl FnMut()) -> Vec<u128> {
+fn measure(calls: usize, message: &[u8], asks: bool, mut before: impl FnMut()) -> Vec<u128> {
     let mut times: Vec<u128> = (0..calls)
         .map(|_| {
             before();
             let start = Instant::now();
             // As in the module: boxed, and freed with the connection.
-            drop(black_box(Fingerprint::of_client_hello(black_box(message)).map(Box::new)));
+            let fingerprint = Fingerprint::of_client_hello(black_box(message)).map(Box::new);
+            if asks {
+                black_box(fingerprint.as_ref().map(|it| it.ja4()));
+            }
+            drop(black_box(fingerprint));
             start.elapsed().as_nanos()
         })
         .collect();

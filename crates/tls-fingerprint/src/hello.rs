@@ -1,11 +1,13 @@
 //! The parts of a ClientHello that a fingerprint is made of (RFC 8446, 4.1.2; RFC 5246, 7.4.1.2).
 
+use smallvec::SmallVec;
+
 /// Handshake type of a ClientHello.
 const CLIENT_HELLO: u8 = 1;
 /// Length of `random`, bytes.
 const RANDOM_BYTES: usize = 32;
-/// Room for the extensions of a browser.
-const USUAL_EXTENSIONS: usize = 24;
+/// Room in a list that needs no memory of its own: curl, which has the longest of the usual clients, sends 31 ciphers.
+const USUAL_NUMBERS: usize = 32;
 /// Longest `legacy_session_id`, bytes.
 const MAX_SESSION_ID_BYTES: usize = 32;
 
@@ -22,19 +24,22 @@ pub(crate) mod extension {
     pub(crate) const APPLICATION_SETTINGS: u16 = 0x44cd;
 }
 
+/// Numbers of two bytes, as they were sent.
+pub type Numbers = SmallVec<[u16; USUAL_NUMBERS]>;
+
 /// A ClientHello, taken apart. GREASE values (RFC 8701) are left out of all lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientHello<'h> {
     /// `legacy_version`.
     pub legacy_version: u16,
     /// `cipher_suites`, as they were sent.
-    pub ciphers: Vec<u16>,
+    pub ciphers: Numbers,
     /// Types of the extensions, as they were sent.
-    pub extensions: Vec<u16>,
+    pub extensions: Numbers,
     /// Greatest of `supported_versions`; `None` where the extension is absent, 0 where it names none.
     pub supported_version: Option<u16>,
     /// `signature_algorithms`, as they were sent.
-    pub signature_algorithms: Vec<u16>,
+    pub signature_algorithms: Numbers,
     /// First protocol of ALPN; empty where there is none.
     pub first_protocol: &'h [u8],
 }
@@ -64,7 +69,7 @@ impl<'h> ClientHello<'h> {
         if !ciphers.0.len().is_multiple_of(2) {
             return None;
         }
-        hello.ciphers = ciphers.without_grease();
+        hello.ciphers = ciphers.without_grease().collect();
         let _compression_methods = body.vec8()?;
         if body.0.is_empty() {
             // Before TLS 1.3 a client need not send any.
@@ -74,7 +79,6 @@ impl<'h> ClientHello<'h> {
         if !body.0.is_empty() {
             return None;
         }
-        hello.extensions.reserve(USUAL_EXTENSIONS);
         while !extensions.0.is_empty() {
             let (kind, data) = (extensions.u16()?, extensions.vec16()?);
             if !is_grease(kind) {
@@ -88,13 +92,14 @@ impl<'h> ClientHello<'h> {
     fn read_extension(&mut self, kind: u16, mut data: Reader<'h>) {
         match kind {
             extension::SUPPORTED_VERSIONS => {
-                let versions = data.vec8().map(Reader::without_grease).unwrap_or_default();
-                let greatest = versions.into_iter().max().unwrap_or(0);
+                let greatest = data.vec8().and_then(|versions| versions.without_grease().max());
+                let greatest = greatest.unwrap_or(0);
                 self.supported_version = self.supported_version.max(Some(greatest));
             }
             extension::SIGNATURE_ALGORITHMS => {
-                let algorithms = data.vec16().map(Reader::without_grease);
-                self.signature_algorithms = algorithms.unwrap_or_default();
+                let algorithms = data.vec16();
+                self.signature_algorithms =
+                    algorithms.map(|list| list.without_grease().collect()).unwrap_or_default();
             }
             extension::ALPN => {
                 let first = data.vec16().and_then(|mut protocols| protocols.vec8());
@@ -153,12 +158,8 @@ impl<'b> Reader<'b> {
     }
 
     /// Its numbers of two bytes each but for GREASE; a last single byte is left out.
-    fn without_grease(self) -> Vec<u16> {
+    fn without_grease(self) -> impl Iterator<Item = u16> {
         let (numbers, _) = self.0.as_chunks();
-        numbers
-            .iter()
-            .map(|bytes| u16::from_be_bytes(*bytes))
-            .filter(|it| !is_grease(*it))
-            .collect()
+        numbers.iter().map(|bytes| u16::from_be_bytes(*bytes)).filter(|it| !is_grease(*it))
     }
 }

@@ -1,10 +1,11 @@
 //! From a ClientHello to JA4.
 
-use std::ops::Range;
+use std::cell::OnceCell;
 
 use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
 
-use crate::hello::{ClientHello, extension};
+use crate::hello::{ClientHello, Numbers, extension};
 
 /// Length of a JA4, bytes: `t13d1516h2_8daaf6152771_e5627efa2ab1`.
 pub const JA4_BYTES: usize = 36;
@@ -14,10 +15,12 @@ pub const MAX_RAW_BYTES: usize = 8 * 1024;
 
 /// Length of JA4_a, bytes.
 const HEAD_BYTES: usize = 10;
-/// Of a number and the comma behind it.
+/// Of a number and the comma before it.
 const NUMBER_BYTES: usize = 5;
 /// Digits of a hash.
 const HASH_DIGITS: usize = 12;
+/// Numbers that need no memory of their own: curl, which sends the most of the usual clients, has 61.
+const USUAL_NUMBERS: usize = 64;
 /// Greatest count that is shown.
 const MAX_COUNT: usize = 99;
 /// The two characters where no protocol is offered.
@@ -35,25 +38,28 @@ const UNSTABLE: [u16; 6] = [
     extension::APPLICATION_SETTINGS,
 ];
 
-/// What a client's TLS looks like.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a client's TLS looks like. A handshake pays for the lists alone: each form is computed when somebody asks for
+/// it, once.
+#[derive(Debug, Clone)]
 pub struct Fingerprint {
-    /// JA4.
-    pub ja4: [u8; JA4_BYTES],
-    /// JA4 without the extensions padding, pre_shared_key, early_data, ALPN and application_settings (0x0015, 0x0029,
-    /// 0x002a, 0x0010, 0x4469, 0x44cd), its ALPN characters `00`: the same over all connections of one client.
-    pub stable: [u8; JA4_BYTES],
-    /// JA4_r: the lists that JA4 hashes. Empty where it would be longer than [`MAX_RAW_BYTES`].
-    pub raw: Box<[u8]>,
+    /// As they were sent: ciphers, extensions without server name and ALPN, signature algorithms. Empty where they are
+    /// too many to keep: the hashed forms are there from the start then, and there is no raw one.
+    numbers: SmallVec<[u16; USUAL_NUMBERS]>,
+    ciphers: usize,
+    extensions: usize,
+    plain_head: [u8; HEAD_BYTES],
+    stable_head: [u8; HEAD_BYTES],
+    ja4: OnceCell<[u8; JA4_BYTES]>,
+    stable: OnceCell<[u8; JA4_BYTES]>,
+    raw: OnceCell<Box<[u8]>>,
 }
 
 impl Fingerprint {
     /// The fingerprint of a client over TCP, from its handshake message; see [`ClientHello::parse`].
     pub fn of_client_hello(message: &[u8]) -> Option<Self> {
-        let mut hello = ClientHello::parse(message)?;
+        let hello = ClientHello::parse(message)?;
         let is_named = hello.extensions.contains(&extension::SERVER_NAME);
-        let is_unstable = |kind: &&u16| UNSTABLE.contains(*kind);
-        let unstable = hello.extensions.iter().filter(is_unstable).count();
+        let unstable = hello.extensions.iter().filter(|kind| is_unstable(**kind)).count();
         let head = |extensions: usize, protocol: [u8; 2]| -> [u8; HEAD_BYTES] {
             let [v1, v2] = version(hello.supported_version.unwrap_or(hello.legacy_version));
             let sni = if is_named { b'd' } else { b'i' };
@@ -65,42 +71,94 @@ impl Fingerprint {
         let plain_head = head(hello.extensions.len(), protocol(hello.first_protocol));
         let stable_head = head(hello.extensions.len() - unstable, NO_PROTOCOL);
 
-        hello.ciphers.sort_unstable();
-        hello.extensions.sort_unstable();
-        hello.extensions.retain(|kind| !matches!(*kind, extension::SERVER_NAME | extension::ALPN));
-        let numbers =
-            hello.ciphers.len() + hello.extensions.len() + hello.signature_algorithms.len();
-        let mut raw = Vec::with_capacity(HEAD_BYTES + 2 + NUMBER_BYTES * numbers);
-        raw.extend_from_slice(&plain_head);
-        raw.push(b'_');
-        let ciphers = write_list(hello.ciphers.iter(), &mut raw);
-        raw.push(b'_');
-        let extensions = write_list(hello.extensions.iter(), &mut raw);
-        let signatures = raw.len();
-        if !hello.signature_algorithms.is_empty() {
-            raw.push(b'_');
-            write_list(hello.signature_algorithms.iter(), &mut raw);
-        }
-        let (lists, signatures) = raw.split_at(signatures);
-        let ciphers = hash(&lists[ciphers], b"");
-        let plain = hash(&lists[extensions], signatures);
-        let stable = if unstable == 0 {
-            plain
-        } else {
-            hello.extensions.retain(|kind| !UNSTABLE.contains(kind));
-            let mut list = Vec::with_capacity(NUMBER_BYTES * hello.extensions.len());
-            write_list(hello.extensions.iter(), &mut list);
-            hash(&list, signatures)
+        let mut numbers = SmallVec::with_capacity(
+            hello.ciphers.len() + hello.extensions.len() + hello.signature_algorithms.len(),
+        );
+        numbers.extend_from_slice(&hello.ciphers);
+        let is_listed = |kind: &u16| !matches!(*kind, extension::SERVER_NAME | extension::ALPN);
+        numbers.extend(hello.extensions.iter().copied().filter(is_listed));
+        let (ciphers, extensions) = (hello.ciphers.len(), numbers.len() - hello.ciphers.len());
+        numbers.extend_from_slice(&hello.signature_algorithms);
+        let mut fingerprint = Self {
+            numbers,
+            ciphers,
+            extensions,
+            plain_head,
+            stable_head,
+            ja4: OnceCell::new(),
+            stable: OnceCell::new(),
+            raw: OnceCell::new(),
         };
-        if raw.len() > MAX_RAW_BYTES {
-            raw = Vec::new();
+        if fingerprint.raw_bytes() > MAX_RAW_BYTES {
+            fingerprint.ja4();
+            fingerprint.stable();
+            fingerprint.raw.get_or_init(Box::default);
+            fingerprint.numbers = SmallVec::new();
+            (fingerprint.ciphers, fingerprint.extensions) = (0, 0);
         }
-        Some(Self {
-            ja4: join(&plain_head, &ciphers, &plain),
-            stable: join(&stable_head, &ciphers, &stable),
-            raw: raw.into(),
+        Some(fingerprint)
+    }
+
+    /// JA4.
+    pub fn ja4(&self) -> &[u8; JA4_BYTES] {
+        self.ja4.get_or_init(|| self.hashed(&self.plain_head, |_| true))
+    }
+
+    /// JA4 without the extensions padding, pre_shared_key, early_data, ALPN and application_settings (0x0015, 0x0029,
+    /// 0x002a, 0x0010, 0x4469, 0x44cd), its ALPN characters `00`: the same over all connections of one client.
+    pub fn stable(&self) -> &[u8; JA4_BYTES] {
+        self.stable.get_or_init(|| self.hashed(&self.stable_head, |kind| !is_unstable(kind)))
+    }
+
+    /// JA4_r: the lists that JA4 hashes. Empty where it would be longer than [`MAX_RAW_BYTES`].
+    pub fn raw(&self) -> &[u8] {
+        self.raw.get_or_init(|| {
+            let mut raw = Vec::with_capacity(self.raw_bytes());
+            raw.extend_from_slice(&self.plain_head);
+            raw.push(b'_');
+            let (ciphers, extensions, signatures) = self.lists();
+            write_list(sorted(ciphers).iter(), &mut raw);
+            raw.push(b'_');
+            write_list(sorted(extensions).iter(), &mut raw);
+            write_signatures(signatures, &mut raw);
+            raw.into()
         })
     }
+
+    /// Ciphers, extensions and signature algorithms, as they were sent.
+    fn lists(&self) -> (&[u16], &[u16], &[u16]) {
+        let (ciphers, rest) = self.numbers.split_at(self.ciphers);
+        let (extensions, signatures) = rest.split_at(self.extensions);
+        (ciphers, extensions, signatures)
+    }
+
+    /// Length of the raw form: each number with what separates it from the one before, but for the first ones of the
+    /// first two lists.
+    fn raw_bytes(&self) -> usize {
+        let first = usize::from(self.ciphers > 0) + usize::from(self.extensions > 0);
+        HEAD_BYTES + 2 + NUMBER_BYTES * self.numbers.len() - first
+    }
+
+    fn hashed(&self, head: &[u8; HEAD_BYTES], is_wanted: impl Fn(u16) -> bool) -> [u8; JA4_BYTES] {
+        let (ciphers, extensions, signatures) = self.lists();
+        let mut text = Vec::with_capacity(self.raw_bytes());
+        write_list(sorted(ciphers).iter(), &mut text);
+        let ciphers = hash(&text);
+        text.clear();
+        write_list(sorted(extensions).iter().filter(|kind| is_wanted(**kind)), &mut text);
+        write_signatures(signatures, &mut text);
+        join(head, &ciphers, &hash(&text))
+    }
+}
+
+fn is_unstable(kind: u16) -> bool {
+    UNSTABLE.contains(&kind)
+}
+
+fn sorted(list: &[u16]) -> Numbers {
+    let mut list = Numbers::from_slice(list);
+    list.sort_unstable();
+    list
 }
 
 fn join(
@@ -151,25 +209,30 @@ fn digit(half: u8) -> u8 {
     DIGITS[usize::from(half & 0x0f)]
 }
 
-/// Appends `002f,0035`; where that is.
-fn write_list<'n>(numbers: impl Iterator<Item = &'n u16>, out: &mut Vec<u8>) -> Range<usize> {
-    let start = out.len();
-    for number in numbers {
+/// Appends `002f,0035`.
+fn write_list<'n>(numbers: impl Iterator<Item = &'n u16>, out: &mut Vec<u8>) {
+    for (at, number) in numbers.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
         let [high, low] = number.to_be_bytes();
-        out.extend_from_slice(&[digit(high >> 4), digit(high), digit(low >> 4), digit(low), b',']);
+        out.extend_from_slice(&[digit(high >> 4), digit(high), digit(low >> 4), digit(low)]);
     }
-    if out.len() > start {
-        out.pop();
-    }
-    start..out.len()
 }
 
-/// The first digits of SHA-256 of a list and what is behind it; zeros for an empty one.
-fn hash(list: &[u8], behind: &[u8]) -> [u8; HASH_DIGITS] {
+/// Appends `_0403,0804`; nothing where there are none.
+fn write_signatures(algorithms: &[u16], out: &mut Vec<u8>) {
+    if !algorithms.is_empty() {
+        out.push(b'_');
+        write_list(algorithms.iter(), out);
+    }
+}
+
+/// The first digits of SHA-256 of a text; zeros for an empty one.
+fn hash(text: &[u8]) -> [u8; HASH_DIGITS] {
     let mut digits = [b'0'; HASH_DIGITS];
-    if !list.is_empty() || !behind.is_empty() {
-        let hash = Sha256::new().chain_update(list).chain_update(behind).finalize();
-        for (pair, byte) in digits.chunks_exact_mut(2).zip(hash) {
+    if !text.is_empty() {
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(Sha256::digest(text)) {
             pair.copy_from_slice(&[digit(byte >> 4), digit(byte)]);
         }
     }

@@ -9,5 +9,5 @@
 mod hello;
 mod ja4;
 
-pub use hello::ClientHello;
+pub use hello::{ClientHello, Numbers};
 pub use ja4::{Fingerprint, JA4_BYTES, MAX_RAW_BYTES};

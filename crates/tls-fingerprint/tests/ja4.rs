@@ -48,15 +48,19 @@ impl Hello {
     }
 
     fn ja4(&self) -> String {
-        text(&self.fingerprint().ja4)
+        text(self.fingerprint().ja4())
     }
 
     fn stable(&self) -> String {
-        text(&self.fingerprint().stable)
+        text(self.fingerprint().stable())
     }
 
     fn raw(&self) -> String {
-        text(&self.fingerprint().raw)
+        text(self.fingerprint().raw())
+    }
+
+    fn all(&self) -> [String; 3] {
+        [self.ja4(), self.stable(), self.raw()]
     }
 
     fn with(mut self, kind: u16, data: Vec<u8>) -> Self {
@@ -145,7 +149,7 @@ fn grease_does_not_count() {
     let greased = greased.with(kind, data);
     let (kind, data) = signatures(&[&[0x0a0a], SIGNATURES.as_slice(), &[0x8a8a]].concat());
     let greased = greased.with(kind, data);
-    assert_eq!(greased.fingerprint(), browser().fingerprint());
+    assert_eq!(greased.all(), browser().all());
     // Alike, but no GREASE: both bytes must be the same, and end in `a`.
     for kind in [0x0a1a, 0x1a0a, 0x0b0b, 0xaaab] {
         assert!(browser().with(kind, Vec::new()).ja4().starts_with("t13d1517h2_"), "{kind:04x}");
@@ -222,6 +226,29 @@ fn counts_end_at_99() {
     let all = Hello::new(&(0..30_000).collect::<Vec<u16>>(), Vec::new());
     assert!(all.raw().is_empty(), "longer than {MAX_RAW_BYTES} bytes");
     assert_eq!(all.ja4(), second(&all, false));
+    assert_eq!(all.stable(), second(&all, true));
+}
+
+#[test]
+fn the_longest_raw_form_that_is_kept() {
+    // Each list has a number more than commas.
+    let most = (MAX_RAW_BYTES as u16 - 12 + 2) / 5;
+    let hello = |extensions: u16| {
+        let kinds = (0x5000..0x5000 + extensions).map(|kind| (kind, Vec::new()));
+        Hello::new(&(0x5000..0x5000 + most - 100).collect::<Vec<u16>>(), kinds.collect())
+    };
+    assert_eq!(hello(100).raw(), second_parts(&hello(100), false).join("_"));
+    assert_eq!(hello(100).raw().len(), MAX_RAW_BYTES - 2);
+    assert!(hello(101).raw().is_empty());
+    assert_eq!(hello(101).ja4(), second(&hello(101), false));
+}
+
+#[test]
+fn forms_are_the_same_in_whatever_order_they_are_asked_for() {
+    let (first, second) = (browser().fingerprint(), browser().fingerprint());
+    let (raw, stable, ja4) = (first.raw(), first.stable(), first.ja4());
+    assert_eq!((second.ja4(), second.stable(), second.raw()), (ja4, stable, raw));
+    assert_eq!((first.raw(), first.stable(), first.ja4()), (raw, stable, ja4));
 }
 
 #[test]
@@ -261,13 +288,13 @@ fn what_is_no_client_hello_has_no_fingerprint() {
     let message = browser().message();
     assert!(Fingerprint::of_client_hello(&message).is_some());
     for len in 0..message.len() {
-        assert_eq!(Fingerprint::of_client_hello(&message[..len]), None, "{len} bytes of it");
+        assert!(Fingerprint::of_client_hello(&message[..len]).is_none(), "{len} bytes of it");
     }
-    assert_eq!(Fingerprint::of_client_hello(&[&message[..], &[0]].concat()), None);
+    assert!(Fingerprint::of_client_hello(&[&message[..], &[0]].concat()).is_none());
     let server_hello = [&[2], &message[1..]].concat();
-    assert_eq!(Fingerprint::of_client_hello(&server_hello), None);
+    assert!(Fingerprint::of_client_hello(&server_hello).is_none());
     let long_session = Hello { session_id: vec![0; 33], ..browser() };
-    assert_eq!(Fingerprint::of_client_hello(&long_session.message()), None);
+    assert!(Fingerprint::of_client_hello(&long_session.message()).is_none());
 }
 
 // The second implementation: from the values that were put in, in text, step by step as the specification says.

@@ -81,7 +81,8 @@ pub(super) unsafe extern "C" fn free(
 pub(super) fn fingerprint<'r>(library: &Library, r: Request<'r>) -> Option<&'r Fingerprint> {
     // SAFETY: a request always has a connection, and that the `SSL` of its TLS until all its requests are freed,
     // as NGINX's own variables rely on (`ngx_http_ssl_variable`); a stream of HTTP/2 points to that of its
-    // parent. What is at the index is null or the box of `keep`, and no one changes it.
+    // parent. What is at the index is null or the box of `keep`, which is handed out
+    // for reading alone.
     unsafe {
         // Over QUIC it depends on the TLS library whether NGINX itself needs the callback
         // (`ngx_quic_compat_init`): there is no fingerprint whatever the library.
