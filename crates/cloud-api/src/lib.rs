@@ -19,6 +19,7 @@ pub mod ingest;
 pub mod json;
 pub mod metrics;
 pub mod node_control;
+pub mod replay;
 pub mod site;
 pub mod state;
 pub mod trial;

@@ -5,6 +5,7 @@
 
 mod closing;
 pub mod overview;
+pub mod regroup;
 pub mod why;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};

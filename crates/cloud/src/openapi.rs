@@ -63,6 +63,7 @@ use api_sessions_store::Role;
         keys::list,
         keys::dismiss,
         keys::undo,
+        keys::trial::post,
         nodes::list,
         operation::metrics,
         operation::healthz,

@@ -107,6 +107,7 @@ pub fn table() -> Vec<Route> {
         api(GET, "/v1/keys", Read, keys::list),
         api(POST, "/v1/keys/dismiss", Change, keys::dismiss),
         api(POST, "/v1/keys/undo", Change, keys::undo),
+        api(POST, "/v1/keys/try", Read, keys::trial::post),
         api(GET, "/v1/nodes", Read, nodes::list),
         api(GET, "/metrics", Read, operation::metrics),
         api(GET, "/openapi.json", Read, openapi::serve),

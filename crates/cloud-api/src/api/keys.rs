@@ -1,5 +1,7 @@
 //! `/v1/keys`: how good session keys are, and what was decided about them.
 
+pub mod trial;
+
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::{Cloud, record};
+use api_sessions_store::Role;
 use api_sessions_store::clock::now_ms;
 use serde_json::{Value, json};
 
@@ -209,4 +210,76 @@ fn the_page_shows_verdicts_and_an_admin_adopts_a_suggestion_and_undoes_a_demotio
     let session = cloud.get(&format!("/sessions/{}", crate::support::session(9))).text();
     let why = "client-level: names a client rather than a user";
     assert!(session.contains(why) && session.contains(">shared<"), "{session}");
+}
+
+/// Tries keys on what is stored.
+fn try_keys(cloud: &Cloud, body: &Value) -> (u16, Value) {
+    let answer = cloud.send(
+        "POST",
+        "/v1/keys/try",
+        &cloud.token(Role::Viewer),
+        &[],
+        body.to_string().as_bytes(),
+    );
+    (answer.status, answer.json())
+}
+
+#[test]
+fn keys_are_tried_on_what_records_carry() {
+    let cloud = Cloud::start();
+    let hashed = |name: &str, value: u32, kind: &str| json!({"name": name, "value": format!("{value:032x}"), "type": kind, "hashed": true});
+    // One static API key for four visitors, who each keep a header of their own.
+    let mut lines: Vec<Value> = (0..40)
+        .map(|n| {
+            let params = json!([
+                hashed("X-API-Key", 7, "session"),
+                hashed("request.header.x-visit", 100 + n % 4, "context")
+            ]);
+            let key =
+                json!({"source": "client", "key": "X-API-Key", "app": "shop", "params": params});
+            record(1, 1000 + n, key)
+        })
+        .collect();
+    // Of another application, and what has no value.
+    lines.push(record(2, 2000, json!({"app": "blog"})));
+    lines.push(record(3, 2001, json!({"app": "shop"})));
+    cloud.post(&lines);
+
+    let visit = json!({"application": "shop", "keys": ["request.header.X-Visit"], "builtin": true});
+    let (status, found) = try_keys(&cloud, &visit);
+    assert_eq!(status, 200, "{found}");
+    let figures = |found: &Value| {
+        ["requests", "sessions_before", "sessions_after", "unchanged"]
+            .map(|name| found[name].clone())
+    };
+    assert_eq!(figures(&found), [41, 2, 5, 1].map(|n| json!(n)));
+    let split = json!([{"session": crate::support::session(1), "count": 4, "requests": 40}]);
+    assert_eq!((&found["split"], &found["merged"]), (&split, &json!([])), "{found}");
+    assert_eq!(found["incomplete"].as_array().unwrap().len(), 1, "{found}");
+
+    // What grouped it is a value like any other; without the set, the rest falls to its address.
+    let same = json!({"keys": ["request.header.x-api-key"], "builtin": false});
+    let (_, found) = try_keys(&cloud, &same);
+    assert_eq!(figures(&found), [42, 3, 3, 3].map(|n| json!(n)), "{found}");
+    let (_, found) = try_keys(&cloud, &json!({"keys": ["request.header.user-agent"]}));
+    assert_eq!(figures(&found), [42, 3, 1, 0].map(|n| json!(n)), "{found}");
+    assert_eq!(
+        (&found["merged"][0]["count"], &found["merged"][0]["requests"]),
+        (&json!(3), &json!(42))
+    );
+    let (_, found) = try_keys(&cloud, &json!({"keys": ["request.ip"], "to": now_ms() - 7_200_000}));
+    assert_eq!(figures(&found), [0, 0, 0, 0].map(|n| json!(n)), "{found}");
+
+    for (bad, text) in [
+        (json!({}), "keys: a point is expected"),
+        (json!({"keys": ["request.nose"]}), "keys[0]: "),
+        (json!({"keys": vec!["request.ip"; 17]}), "at most 16"),
+        (json!({"keys": ["request.ip"], "form": 1}), "unknown field `form`"),
+        (json!({"keys": ["request.ip"], "from": "yesterday"}), "invalid value of from"),
+        (json!({"keys": ["request.ip"], "from": 2, "to": 1}), "from: it is later than to"),
+        (json!({"keys": "request.ip"}), "invalid body"),
+    ] {
+        let (status, answer) = try_keys(&cloud, &bad);
+        assert!(status == 400 && answer.to_string().contains(text), "{bad}: {answer}");
+    }
 }

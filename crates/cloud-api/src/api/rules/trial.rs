@@ -1,8 +1,5 @@
 //! `POST /v1/rules/try`: what a rule would have done to stored requests.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
 use api_sessions_extract::NoVariables;
 use api_sessions_protocol::SessionRule;
 use api_sessions_rules::parse_all;
@@ -16,10 +13,11 @@ use super::{MAX_BODY, NewRule, refused};
 use crate::error::AppError;
 use crate::ingest::body;
 use crate::json::{self, Object};
+use crate::replay;
 use crate::state::AppState;
 use crate::trial::{self, Trial};
 use api_sessions_store::ReplayQuery;
-use api_sessions_store::clock::{now_ms, parse_ms};
+use api_sessions_store::clock::now_ms;
 
 /// Period that is tried if none is given, milliseconds: a week.
 pub const DEFAULT_PERIOD: u64 = 7 * 86_400_000;
@@ -66,33 +64,15 @@ pub async fn post(
 ) -> Result<Json<Trial>, AppError> {
     let sent = body::read(request.into_body(), MAX_BODY).await?;
     let NewTrial { rule: Object(rule), from, to } = json::object(&sent)?;
-    let time = |name: &str, value: Option<Value>| match value {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            parse_ms(&text).map(Some).ok_or_else(|| {
-                AppError::bad_request(format!(
-                    "invalid value of {name}: milliseconds since 1970 or RFC 3339 expected"
-                ))
-            })
-        }
-    };
-    try_rule(&state, rule.into(), time("from", from)?, time("to", to)?).await.map(Json)
-}
-
-/// Sets its flag when the client's request is dropped.
-struct Cancel(Arc<AtomicBool>);
-
-impl Drop for Cancel {
-    fn drop(&mut self) {
-        self.0.store(true, Relaxed);
-    }
+    try_rule(&state, rule.into(), replay::time("from", from)?, replay::time("to", to)?)
+        .await
+        .map(Json)
 }
 
 /// Tries a rule, for the API and the Console.
 ///
 /// # Errors
-/// 422 if a node would refuse the rule; 503 while another one is tried; the error of the store.
+/// 422 if a node would refuse the rule; 503 while something else is tried; the error of the store.
 pub async fn try_rule(
     state: &AppState,
     rule: SessionRule,
@@ -109,19 +89,9 @@ pub async fn try_rule(
         to,
         with_rules: false,
     };
-    let Ok(permit) = Arc::clone(&state.trials).try_acquire_owned() else {
-        return Err(AppError::unavailable("another rule is being tried"));
-    };
-    let cancelled = Arc::new(AtomicBool::new(false));
-    let _cancel = Cancel(Arc::clone(&cancelled));
-    state
-        .read(move |store| {
-            let parameters = store.parameters()?.parameters;
-            let is_cancelled = || cancelled.load(Relaxed);
-            let trial = trial::run(store, &rule, &parameters, &query, &is_cancelled);
-            // Held until the replay ends, even if the client has gone.
-            drop(permit);
-            trial
-        })
-        .await
+    replay::exclusively(state, move |store, is_cancelled| {
+        let parameters = store.parameters()?.parameters;
+        trial::run(store, &rule, &parameters, &query, is_cancelled)
+    })
+    .await
 }

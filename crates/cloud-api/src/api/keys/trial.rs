@@ -1,0 +1,78 @@
+//! `POST /v1/keys/try`: the sessions that other keys would make of stored requests.
+
+use api_sessions_cloud_keys::regroup::{self, MAX_TIME, Regrouped, Regrouping};
+use axum::Json;
+use axum::extract::{Request, State};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{DEFAULT_PERIOD, MAX_BODY};
+use crate::error::AppError;
+use crate::ingest::body;
+use crate::state::AppState;
+use crate::{json, replay};
+use api_sessions_store::ReplayQuery;
+use api_sessions_store::clock::now_ms;
+
+/// Keys to try, and on which requests.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct KeysTrial {
+    /// Application; empty: requests that have none; absent: all.
+    application: Option<String>,
+    /// Earliest start of a request: milliseconds since 1970 or RFC 3339; absent: a day before `to`.
+    #[schema(value_type = Option<String>)]
+    from: Option<Value>,
+    /// Latest start of a request; absent: now.
+    #[schema(value_type = Option<String>)]
+    to: Option<Value>,
+    /// Points that are tried before the keys in use, in their order; at most 16.
+    keys: Vec<String>,
+    /// With the built-in set; absent: true. Without it, what it grouped falls to address and `User-Agent`.
+    builtin: Option<bool>,
+}
+
+/// What other keys would make of stored requests.
+///
+/// Records are regrouped by the values that they carry: parameters of the same point, also hashed, and the value that
+/// grouped them. A request without any stays in its session. Requests before the first one with a cookie belong to
+/// it, as nodes follow what answers set. Looks at requests for at most a minute; one try runs at a time, and one
+/// whose client goes away ends.
+#[utoipa::path(
+    post,
+    path = "/v1/keys/try",
+    request_body = KeysTrial,
+    responses(
+        (status = 200, description = "The sessions before and after.", body = Regrouped),
+        (status = 408, description = "The body took too long."),
+        (status = 413, description = "The body is too large.")
+    )
+)]
+pub async fn post(
+    State(state): State<AppState>,
+    request: Request,
+) -> Result<Json<Regrouped>, AppError> {
+    let sent = body::read(request.into_body(), MAX_BODY).await?;
+    let KeysTrial { application, from, to, keys, builtin } = json::object(&sent)?;
+    let builtin = builtin.unwrap_or(true);
+    if keys.is_empty() && builtin {
+        return Err(AppError::bad_request("keys: a point is expected, or builtin: false"));
+    }
+    let keys = regroup::points(&keys).map_err(AppError::bad_request)?;
+    let to = replay::time("to", to)?.unwrap_or_else(now_ms);
+    let from = replay::time("from", from)?.unwrap_or_else(|| to.saturating_sub(DEFAULT_PERIOD));
+    if from > to {
+        return Err(AppError::bad_request("from: it is later than to"));
+    }
+    let query = ReplayQuery { from, to, with_rules: false };
+    replay::exclusively(&state, move |store, is_cancelled| {
+        let parameters = store.parameters()?.parameters;
+        let mut all = [Regrouping::new(keys, builtin, application, &parameters)];
+        let missing = regroup::run(store, &mut all, &query, MAX_TIME, is_cancelled)?;
+        let [tried] = all.map(Regrouping::finish);
+        Ok(Regrouped { incomplete: [missing, tried.incomplete].concat(), ..tried })
+    })
+    .await
+    .map(Json)
+}

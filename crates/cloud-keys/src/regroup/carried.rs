@@ -1,0 +1,105 @@
+//! Which value of a key a stored record carries.
+
+use api_sessions_extract::builtin::TABLE;
+use api_sessions_extract::{NoVariables, Point, Side, Source as PointSource};
+use api_sessions_key_facts::{Kind, quoted_point};
+use api_sessions_protocol::{ParamType, Parameter, Record, Source};
+
+use crate::overview;
+
+/// What stands for a value that is hidden, whatever it was.
+const HIDDEN: &str = "[hidden]";
+
+/// How records carry the values of a point.
+#[derive(Debug, Clone)]
+pub(super) struct Carrier {
+    pub(super) point: Point,
+    /// Names of parameters that a point of the same meaning has.
+    names: Vec<String>,
+    /// Names of keys that nodes found by themselves: of the built-in set, and of followed cookies.
+    labels: Vec<String>,
+}
+
+/// A value of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carried<'r> {
+    /// In clear, or its keyed hash.
+    Value { text: &'r str, hashed: bool },
+    /// It has one that cannot be told from others: cut, or hidden.
+    Unreadable,
+    /// The request had none, or it was not exported.
+    Nothing,
+}
+
+impl Carrier {
+    pub(super) fn new(point: Point, parameters: &[Parameter]) -> Self {
+        let is_same = |text: &str| {
+            Point::parse(text, &mut NoVariables).is_ok_and(|other| {
+                other.source() == point.source() && other.decoders() == point.decoders()
+            })
+        };
+        let of_parameters = parameters.iter().filter(|parameter| is_same(&parameter.point));
+        let mut names = vec![point.as_str().to_owned()];
+        if let (PointSource::Header { side: Side::Request, name, nth: 0 }, []) =
+            (point.source(), point.decoders())
+        {
+            // As suggestions are written, whatever case it was asked for in.
+            names.push(quoted_point("header", &String::from_utf8_lossy(name)));
+        }
+        names.extend(
+            of_parameters.flat_map(|it| [Some(it.point.clone()), it.name.clone()]).flatten(),
+        );
+        let of_set = TABLE.iter().filter(|entry| {
+            overview::point(Kind::Builtin, entry.name, &[]).is_some_and(|text| is_same(&text))
+        });
+        let mut labels: Vec<String> = of_set.map(|entry| entry.name.to_owned()).collect();
+        if let (PointSource::Cookie(name), []) = (point.source(), point.decoders()) {
+            labels.push(String::from_utf8_lossy(name).into_owned());
+        }
+        Self { point, names, labels }
+    }
+
+    /// Answers set it, and nodes follow that.
+    pub(super) fn is_cookie(&self) -> bool {
+        matches!(self.point.source(), PointSource::Cookie(_) | PointSource::CookieLike(_))
+    }
+
+    pub(super) fn of<'r>(&self, record: &'r Record<'_>) -> Carried<'r> {
+        if let Some(text) = self.in_every_record(record) {
+            return Carried::Value { text, hashed: false };
+        }
+        let is_found = matches!(record.source, Source::Builtin | Source::Client | Source::Link)
+            && self.labels.iter().any(|label| *label == record.key);
+        let named =
+            record.params.iter().find(|param| self.names.iter().any(|it| *it == param.name));
+        let found = named.or_else(|| {
+            let is_it = |kind, name: &str| kind == ParamType::Session && name == record.key;
+            record.params.iter().find(|param| is_found && is_it(param.kind, &param.name))
+        });
+        match found {
+            None => Carried::Nothing,
+            Some(param) if param.truncated || !param.hashed && param.value == HIDDEN => {
+                Carried::Unreadable
+            }
+            Some(param) => Carried::Value { text: &param.value, hashed: param.hashed },
+        }
+    }
+
+    /// What a record has whether or not it is a parameter.
+    fn in_every_record<'r>(&self, record: &'r Record<'_>) -> Option<&'r str> {
+        if !self.point.decoders().is_empty() {
+            return None;
+        }
+        let text = match self.point.source() {
+            PointSource::Ip => &*record.ip,
+            PointSource::Host => record.host.as_deref()?,
+            PointSource::Header { side: Side::Request, name, nth: 0 }
+                if **name == *b"user-agent" =>
+            {
+                record.ua.as_deref()?
+            }
+            _ => return None,
+        };
+        (text != HIDDEN && !text.is_empty()).then_some(text)
+    }
+}
