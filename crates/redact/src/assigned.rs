@@ -46,6 +46,9 @@ pub(crate) fn each(text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
             continue;
         }
         let Some(name) = name_before(text, at) else { continue };
+        if text.get(at) == Some(&b':') && is_prefix_of_tag(text, &name) {
+            continue;
+        }
         if text.get(name.clone()) == Some(b"name")
             && let Some(field) = field_behind(text, at + 1)
         {
@@ -85,6 +88,28 @@ fn name_before(text: &[u8], end: usize) -> Option<Range<usize>> {
     let len = before.iter().rev().take_while(|byte| is_name(byte)).count();
     let end = start + before.len();
     (len > 0).then_some(end - len..end)
+}
+
+/// Whether a name is the namespace prefix of a tag that is encoded once more: `&lt;wsse:Password>`, `%3Cwsse:Password`.
+/// What follows the colon is a name then, and a text that hides it no longer says what the element is.
+fn is_prefix_of_tag(text: &[u8], name: &Range<usize>) -> bool {
+    const REFERENCES: [&[u8]; 3] = [b"&lt;", b"&#60;", b"&#x3c;"];
+    // Their last bytes read as a part of the name.
+    const ESCAPES: [&[u8]; 3] = [b"%3c", b"\\u003c", b"\\x3c"];
+    let before = text.get(..name.start).unwrap_or_default();
+    let before = before.strip_suffix(b"/").unwrap_or(before);
+    let ends_with = |reference: &&[u8]| {
+        let end = before.len().checked_sub(reference.len()).and_then(|at| before.get(at..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(reference))
+    };
+    let escape = before.last().filter(|byte| matches!(byte, b'%' | b'\\'));
+    let name = text.get(name.clone()).unwrap_or_default();
+    let begins_with = |escaped: &&[u8]| {
+        let (first, rest) = escaped.split_first().unzip();
+        let start = rest.and_then(|rest: &[u8]| Some((rest, name.get(..rest.len())?)));
+        first == escape && start.is_some_and(|(rest, start)| start.eq_ignore_ascii_case(rest))
+    };
+    REFERENCES.iter().any(ends_with) || ESCAPES.iter().any(begins_with)
 }
 
 /// The value that begins behind it: what is in quotes, or up to where it can no longer go on.
@@ -227,6 +252,12 @@ mod tests {
             ("auth: {user: [\"x\"]}, a: 1", vec!["{user: [\"x\"]}"]),
             ("auth: {user: [\"x\"}, a: 1", vec!["{user: [\"x\"}, a: 1"]),
             ("pass=\"unclosed", vec!["unclosed"]),
+            ("&lt;wsse:Password a='b'>x &LT;/wsse:Password", vec![]),
+            (
+                "%3Cauth:Password \\u003cauth:Password \\x3Cauth:Password &#x3C;auth:Password",
+                vec![],
+            ),
+            ("auth:x %auth:y", vec!["x", "y"]),
             ("form-data; name=\"pin\"\r\n\r\n12 34\r\n--b", vec!["12 34"]),
         ] {
             let mut all = Vec::new();

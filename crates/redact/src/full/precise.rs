@@ -485,6 +485,16 @@ proptest! {
 }
 
 #[test]
+fn the_name_of_an_escaped_element_was_hidden_in_place_of_its_text() {
+    for escaped in ["&lt;", "&#60;", "&#x3C;", "%3C", "\\u003c"] {
+        let text =
+            format!("{escaped}wsse:Password Type=\"x\">Zk7qCanary51'{escaped}/wsse:Password>");
+        let (shown, _) = body_with([&[], &[]], "text/plain", text.as_bytes(), false);
+        assert!(!shown.contains("Canary"), "{shown}");
+    }
+}
+
+#[test]
 fn a_document_in_a_value_that_does_not_parse_goes_as_a_whole_and_says_so() {
     let broken = "<a><password>x7</password><b c='1' OR '1'='1'/></a>";
     let blob =
