@@ -151,7 +151,9 @@ fn figures(
 ) -> KeyFigures {
     let of = KeyOf { application, name: last.name.clone() };
     let point = point(kind, &last.name, parameters);
-    let is_adopted = parameters.iter().any(|parameter| Some(&parameter.point) == point.as_ref());
+    let is_adopted = parameters
+        .iter()
+        .any(|parameter| parameter.group && Some(&parameter.point) == point.as_ref());
     let is_dismissed = decisions.dismissed.contains(&of);
     KeyFigures {
         kind: kind.as_str().to_owned(),

@@ -1,6 +1,7 @@
 //! Other keys tried on stored requests: which sessions they would make, by the values that records carry.
 
 mod carried;
+mod recent;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use carried::{Carried, Carrier};
+pub use recent::recent;
 
 /// Most keys of a try.
 pub const MAX_KEYS: usize = 16;
@@ -158,6 +160,8 @@ pub struct Regrouping {
     unreadable: Vec<u64>,
     /// The key had values in clear, and hashed ones.
     forms: Vec<(bool, bool)>,
+    /// Requests before the first one with a value do not count.
+    is_from_first: bool,
 }
 
 impl Regrouping {
@@ -183,7 +187,14 @@ impl Regrouping {
             used: vec![0; len],
             unreadable: vec![0; len],
             forms: vec![(false, false); len],
+            is_from_first: false,
         }
+    }
+
+    /// From the first request on that carries a value: a point may be exported since a short time alone.
+    #[must_use]
+    pub fn from_first_value(self) -> Self {
+        Self { is_from_first: true, ..self }
     }
 
     /// Whether there is room for another request.
@@ -198,6 +209,12 @@ impl Regrouping {
         let application = record.app.as_deref().unwrap_or_default();
         if self.application.as_deref().is_some_and(|wanted| wanted != application) {
             return;
+        }
+        if self.is_from_first && self.requests == 0 {
+            let has_none = |it: &Carrier| matches!(it.of(record), Carried::Nothing);
+            if self.carriers.iter().all(has_none) {
+                return;
+            }
         }
         self.requests += 1;
         let at = self.session(&record.session);
@@ -359,7 +376,7 @@ impl Regrouping {
             self.carriers.iter().zip(&self.used).zip(self.unreadable.iter().zip(&self.forms));
         for ((carrier, used), (unreadable, forms)) in each {
             let point = carrier.point.as_str();
-            if *used == 0 && self.requests > 0 {
+            if *used == 0 && (self.requests > 0 || self.is_from_first) {
                 all.push(format!(
                     "no record carries a value of {point}: add it to the parameters, hashed, to see what it would change"
                 ));

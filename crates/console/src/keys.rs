@@ -1,5 +1,7 @@
 //! How good session keys are, what would be better, and which are demoted.
 
+mod trial;
+
 use std::collections::BTreeMap;
 
 use axum::Extension;
@@ -7,6 +9,8 @@ use axum::extract::State;
 use axum::response::Redirect;
 use maud::{Markup, html};
 use serde::Deserialize;
+
+use trial::Tried;
 
 use super::Viewer;
 use super::filters::address;
@@ -31,18 +35,42 @@ const WAYS: [(&str, &str, &str); 5] = [
     ("ip", "attacks", "IP"),
 ];
 
+/// Query string of the page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PageQuery {
+    application: String,
+    from: String,
+    to: String,
+    /// A point to try.
+    r#try: String,
+}
+
 /// `GET /keys`
 pub async fn list(
     State(state): State<AppState>,
     viewer: Viewer,
-    Query(raw): Query<RawKeysQuery>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Markup, AppError> {
+    let PageQuery { application, from, to, r#try: point } = query;
+    let raw = RawKeysQuery { application, from, to };
+    let period = raw.period()?;
+    let point = point.trim();
+    let result = match point {
+        "" => None,
+        point => Some(trial::one(&state, &raw.application, point, period).await?),
+    };
     let found = overview(&state, raw.clone()).await?;
+    let tried = trial::suggestions(&state, &found.keys, period).await?;
     let mut applications: BTreeMap<&str, Vec<&KeyFigures>> = BTreeMap::new();
     for key in &found.keys {
         applications.entry(&key.application).or_default().push(key);
     }
     let path = viewer.link("/keys");
+    let times: Vec<(&str, &str)> = [("from", &*raw.from), ("to", &*raw.to)]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
     Ok(page(
         "Keys",
         "/keys",
@@ -57,14 +85,22 @@ pub async fn list(
                 label { "To (UTC)" input name="to" value=(raw.to); }
                 button { "Filter" }
             }
+            @if let Some(result) = &result { (trial::result(&viewer, point, result)) }
             @if applications.is_empty() { p.notice { "Nothing has been measured yet. Nodes with " code { "sync=on" } " report every ten minutes." } }
-            @for (name, keys) in &applications { (application(&viewer, name, keys)) }
+            @for (name, keys) in &applications { (application_keys(&viewer, name, keys, tried.as_ref(), &times)) }
         },
     ))
 }
 
-fn application(viewer: &Viewer, name: &str, keys: &[&KeyFigures]) -> Markup {
+fn application_keys(
+    viewer: &Viewer,
+    name: &str,
+    keys: &[&KeyFigures],
+    tried: Option<&Tried>,
+    times: &[(&str, &str)],
+) -> Markup {
     let (suggested, others): (Vec<&KeyFigures>, _) = keys.iter().partition(|key| key.suggested);
+    let change = |key: &KeyFigures| trial::change(viewer, key, tried, times);
     html! {
         section {
             h2 { @if name.is_empty() { "Without an application" } @else { (short(name, 80)) } }
@@ -72,10 +108,10 @@ fn application(viewer: &Viewer, name: &str, keys: &[&KeyFigures]) -> Markup {
             @if !suggested.is_empty() {
                 h3 { "Suggestions" }
                 p.quiet { "What these carry is kept by a client and shared by no other. The best is first." }
-                (table(viewer, &suggested, "Suggestions"))
+                (table(viewer, &suggested, "Suggestions", Some(&change)))
             }
             h3 { "In use, and seen" }
-            (table(viewer, &others, "Keys"))
+            (table(viewer, &others, "Keys", None))
         }
     }
 }
@@ -107,17 +143,26 @@ fn grouping(viewer: &Viewer, name: &str, keys: &[&KeyFigures]) -> Markup {
     }
 }
 
-fn table(viewer: &Viewer, keys: &[&KeyFigures], label: &str) -> Markup {
+/// Keys, with what a suggestion would change.
+fn table(
+    viewer: &Viewer,
+    keys: &[&KeyFigures],
+    label: &str,
+    change: Option<&dyn Fn(&KeyFigures) -> Markup>,
+) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label=(label) { table {
             thead { tr {
-                th { "Key" } th { "Verdict" } th.number { "Requests" } th.number { "Coverage" } th.number { "Sessions" }
+                th { "Key" } th { "Verdict" }
+                @if change.is_some() { th { "Sessions before → after" } }
+                th.number { "Requests" } th.number { "Coverage" } th.number { "Sessions" }
                 th.number { "Values a client" } th.number { "Clients a value" } th { "Evidence" } th { "" }
             } }
             tbody { @for key in keys { tr {
                 td { code { (short(&key.name, 100)) } br; span.quiet { (kind_label(&key.kind)) } }
                 td { (verdict(&key.verdict)) @if key.demoted { " " span.badge.bad title="Nodes do not use it" { "demoted" } }
                     @if key.since > 0 { br; span.quiet { "since " (moment(key.since)) } } }
+                @if let Some(change) = change { td { (change(key)) } }
                 td.number { (number(key.requests)) }
                 td.number { (format!("{:.0} %", key.coverage * 100.0)) }
                 td.number { (number(key.sessions)) }
@@ -145,6 +190,7 @@ fn decisions(viewer: &Viewer, key: &KeyFigures) -> Markup {
     html! {
         @if key.suggested {
             (button("adopt", "Adopt", "All nodes use it as a key, hashed, before those of their nginx.conf"))
+            (button("watch", "Add to parameters", "All nodes export its hash with each request, to see what it would change; it is no key by that"))
             (button("dismiss", "Dismiss", "It is not suggested again"))
         }
         @if key.demoted { (button("undo", "Undo", "Nodes use it again, and it is not demoted any more")) }
@@ -198,10 +244,11 @@ pub async fn decide(
 ) -> Result<Redirect, AppError> {
     let Decision { what, application, name } = form;
     let is_done = match &*what {
-        "adopt" => adopt(&state, name, &by).await?,
+        "adopt" => add(&state, name, true, &by).await?,
+        "watch" => add(&state, name, false, &by).await?,
         "dismiss" => change(&state, Change::Dismiss, KeyName { application, name }, &by).await?,
         "undo" => change(&state, Change::Undo, KeyName { application, name }, &by).await?,
-        _ => return Err(AppError::bad_request("what: adopt, dismiss or undo is expected")),
+        _ => return Err(AppError::bad_request("what: adopt, watch, dismiss or undo is expected")),
     };
     // Who dismisses twice, or adopts what is a key, has what they want.
     if !is_done && what == "undo" {
@@ -210,17 +257,25 @@ pub async fn decide(
     Ok(Redirect::to("/keys"))
 }
 
-/// Makes a point a key of all nodes, hashed. Whether it was none.
-async fn adopt(state: &AppState, point: String, by: &Identity) -> Result<bool, AppError> {
+/// Adds a point to the parameters of all nodes, hashed, as a key or for records alone. Whether that changes something.
+async fn add(
+    state: &AppState,
+    point: String,
+    group: bool,
+    by: &Identity,
+) -> Result<bool, AppError> {
     let mut set = state.read(|store| store.parameters()).await?;
-    if set.parameters.iter().any(|parameter| parameter.point == point && parameter.group) {
-        return Ok(false);
+    match set.parameters.iter_mut().find(|parameter| parameter.point == point) {
+        Some(parameter) if parameter.group || !group => return Ok(false),
+        Some(parameter) => parameter.group = true,
+        None => {
+            let export = ParameterExport::Hashed;
+            set.parameters.push(Parameter { point, group, export, ..Parameter::default() });
+        }
     }
-    let export = ParameterExport::Hashed;
-    set.parameters.push(Parameter { point, group: true, export, ..Parameter::default() });
     check(&set)?;
     let (parameters, author) = (set.parameters.len(), by.name.clone());
     state.change(move |store| store.set_parameters(&set, &author, now_ms())).await?;
-    tracing::info!(parameters, by = %by.name, "a suggested key was adopted");
+    tracing::info!(parameters, group, by = %by.name, "a suggested key was added to the parameters");
     Ok(true)
 }

@@ -8,7 +8,7 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::query::RawQuery;
+use crate::api::query::time;
 use crate::auth::Identity;
 use crate::error::AppError;
 use crate::extractors::Query;
@@ -37,6 +37,17 @@ pub struct RawKeysQuery {
     pub to: String,
 }
 
+impl RawKeysQuery {
+    /// First and last time, ms since 1970.
+    ///
+    /// # Errors
+    /// 400 for an invalid time.
+    pub fn period(&self) -> Result<(u64, u64), AppError> {
+        let to = time("to", &self.to)?.unwrap_or_else(now_ms);
+        Ok((time("from", &self.from)?.unwrap_or_else(|| to.saturating_sub(DEFAULT_PERIOD)), to))
+    }
+}
+
 /// What was measured of session keys, by application.
 ///
 /// Nodes with `sync=on` measure their keys, and what else requests carry, in windows of ten minutes. Only 32-bit
@@ -59,9 +70,7 @@ pub async fn list(
 /// # Errors
 /// 400 for an invalid time; the error of the store.
 pub async fn overview(state: &AppState, raw: RawKeysQuery) -> Result<KeyOverview, AppError> {
-    let times = RawQuery { from: raw.from, to: raw.to, ..RawQuery::default() }.filter()?;
-    let to = times.to.unwrap_or_else(now_ms);
-    let from = times.from.unwrap_or_else(|| to.saturating_sub(DEFAULT_PERIOD));
+    let (from, to) = raw.period()?;
     let application = Some(raw.application).filter(|text| !text.is_empty());
     state.read(move |store| overview::read(store, application.as_deref(), from, to)).await
 }

@@ -102,6 +102,28 @@ fn values_are_found_under_names_and_labels_and_not_where_they_are_cut_or_hidden(
 }
 
 #[test]
+fn requests_before_a_point_was_exported_can_be_left_out() {
+    let value = || vec![param("request.query.t", "v", true)];
+    let records = [
+        record("old", Source::Builtin, vec![]),
+        record("a", Source::Builtin, value()),
+        record("b", Source::Builtin, value()),
+        record("c", Source::Builtin, vec![]),
+    ];
+    let new = || {
+        let keys = points(&["request.query.t".to_owned()]).unwrap();
+        Regrouping::new(keys, true, None, &[]).from_first_value()
+    };
+    let mut run = new();
+    records.iter().for_each(|record| run.take(record));
+    assert_eq!(counts(&run.finish()), (3, 3, 2, 1));
+    let mut run = new();
+    run.take(&records[0]);
+    let found = run.finish();
+    assert_eq!((found.requests, found.incomplete.len()), (0, 1), "{found:?}");
+}
+
+#[test]
 fn without_the_set_its_sessions_fall_to_the_client() {
     let v6 = |ip: &str, session: &str| {
         let mut record = record(session, Source::Builtin, vec![]);

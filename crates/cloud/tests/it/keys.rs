@@ -190,6 +190,29 @@ fn the_page_shows_verdicts_and_an_admin_adopts_a_suggestion_and_undoes_a_demotio
     ] {
         assert!(page.contains(text), "{text} in {page}");
     }
+    // Nothing carries it yet; as a parameter that is no key it is a suggestion still, which records carry.
+    assert!(page.contains("Records do not carry it"), "{page}");
+    assert_eq!(decide("watch", "request.cookie.visit"), 303);
+    assert_eq!(decide("watch", "request.cookie.visit"), 303, "again, to no effect");
+    let watched = cloud.ask("/v1/parameters")["parameters"].clone();
+    assert_eq!((watched.as_array().unwrap().len(), &watched[0]["group"]), (1, &json!(false)));
+    let lines: Vec<Value> = (0..12)
+        .map(|n| {
+            let value = json!({"name": "request.cookie.visit", "value": format!("{:032x}", n % 3),
+                "type": "context", "hashed": true});
+            record(1, 100 + n, json!({"app": "shop", "key": "X-API-Key", "params": [value]}))
+        })
+        .collect();
+    cloud.post(&lines);
+    let page = cloud.get("/keys").text();
+    for text in ["1 → 3", "newest 12 requests", "application=shop&amp;try=request.cookie.visit"] {
+        assert!(page.contains(text), "{text} in {page}");
+    }
+    let page = cloud.get("/keys?application=shop&try=request.cookie.visit").text();
+    for text in ["Sessions 1 → 3", "would be several", "would be 3 (12 requests)"] {
+        assert!(page.contains(text), "{text} in {page}");
+    }
+    assert_eq!(cloud.get("/keys?try=request.nose").status, 400);
     assert_eq!(decide("adopt", "request.cookie.visit"), 303);
     let adopted = cloud.ask("/v1/parameters")["parameters"].clone();
     assert_eq!(adopted.as_array().unwrap().len(), 1);

@@ -1,6 +1,7 @@
 //! `POST /v1/keys/try`: the sessions that other keys would make of stored requests.
 
 use api_sessions_cloud_keys::regroup::{self, MAX_TIME, Regrouped, Regrouping};
+use api_sessions_extract::Point;
 use axum::Json;
 use axum::extract::{Request, State};
 use serde::Deserialize;
@@ -66,7 +67,21 @@ pub async fn post(
         return Err(AppError::bad_request("from: it is later than to"));
     }
     let query = ReplayQuery { from, to, with_rules: false };
-    replay::exclusively(&state, move |store, is_cancelled| {
+    try_keys(&state, keys, builtin, application, query).await.map(Json)
+}
+
+/// Tries keys, for the API and the Console.
+///
+/// # Errors
+/// 503 while something else is tried; the error of the store.
+pub async fn try_keys(
+    state: &AppState,
+    keys: Vec<Point>,
+    builtin: bool,
+    application: Option<String>,
+    query: ReplayQuery,
+) -> Result<Regrouped, AppError> {
+    replay::exclusively(state, move |store, is_cancelled| {
         let parameters = store.parameters()?.parameters;
         let mut all = [Regrouping::new(keys, builtin, application, &parameters)];
         let missing = regroup::run(store, &mut all, &query, MAX_TIME, is_cancelled)?;
@@ -74,5 +89,4 @@ pub async fn post(
         Ok(Regrouped { incomplete: [missing, tried.incomplete].concat(), ..tried })
     })
     .await
-    .map(Json)
 }
