@@ -123,7 +123,9 @@ fn look<X: Exchange + ?Sized>(
             low.extend_from_slice(text);
             low.make_ascii_lowercase();
             let had_lines = raw.has(Mask::LINE);
-            let view = View::new(low, mask, input.place, is_decoded).with_lines(had_lines);
+            let view = View::new(low, mask, input.place, is_decoded)
+                .with_lines(had_lines)
+                .named(input.name);
             find::each(&view, wanted, tokens, &mut |kind, at| give(kind, input, text, at));
             *steps += view.steps();
             left.steps |= view.was_spent();

@@ -50,6 +50,9 @@ fn exchange(place: &str, value: &str) -> FakeExchange {
     let body = match place {
         "path" => return FakeExchange::get(value),
         "arg" => return FakeExchange::get(&format!("/search?lang=en&q={}", encoded(value))),
+        "redirect" => {
+            return FakeExchange::get(&format!("/authorize?redirect_uri={}", encoded(value)));
+        }
         "name" => return FakeExchange::get(&format!("/search?{}=x", encoded(value))),
         "cookie" => {
             return FakeExchange::get("/")

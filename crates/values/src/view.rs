@@ -21,6 +21,8 @@ pub struct View<'t> {
     pub mask: Mask,
     /// Where it stands in the request.
     pub place: Place,
+    /// Name of what it is the value of, as it was sent; empty where it has none.
+    pub name: &'t [u8],
     /// It was encoded once more than its place asks for.
     pub is_decoded: bool,
     /// Its line breaks were encoded.
@@ -41,6 +43,7 @@ impl<'t> View<'t> {
             low,
             mask,
             place,
+            name: b"",
             is_decoded,
             hid_lines: is_decoded,
             is_prose: Cell::new(None),
@@ -49,6 +52,13 @@ impl<'t> View<'t> {
             was_spent: Cell::new(false),
             most,
         }
+    }
+
+    /// Of what has a name.
+    #[must_use]
+    pub fn named(mut self, name: &'t [u8]) -> Self {
+        self.name = name;
+        self
     }
 
     /// Of a value that held line breaks as it came, or did not.

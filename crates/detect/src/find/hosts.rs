@@ -16,6 +16,26 @@ const RESOLVERS: &[&[u8]] = &[
     b"rbndr.us",
     b"localdomain.pw",
     b"1u.ms",
+    b"r3dir.me",
+    b"localhost.localdomain",
+    b"ip6-localhost",
+    b"ip6-loopback",
+];
+/// Where clouds tell their machines who they are, and what they may do.
+const METADATA: &[&[u8]] = &[
+    b"169.254.169.254",
+    b"169.254.170.2",
+    b"metadata.google.internal",
+    b"metadata.azure.internal",
+    b"metadata.tencentyun.com",
+    b"100.100.100.200",
+    b"168.63.129.16",
+    b"192.0.0.192",
+    b"[::ffff:a9fe",
+    b"[fd00:ec2::254",
+    b"fd00:ec2::254",
+    b"[fd20:ce::254",
+    b"2852039166",
 ];
 /// Where a client of its own asks to be sent back to (RFC 8252, 7.3).
 const RETURNS: &[&[u8]] =
@@ -33,17 +53,69 @@ pub(super) fn is_inside(view: &View<'_>, start: usize, colon: usize) -> bool {
         return false;
     }
     // Readers of URLs disagree where such a host ends.
-    let is_torn = matches!(view.at(host.end), b'\\' | 0) && host.end < view.low.len()
-        || view.starts(host.end, b"#@");
-    if is_hidden(text) || is_own(text) && is_torn {
+    let is_torn = matches!(view.at(host.end), b'\\' | 0) && host.end < view.low.len();
+    if is_hidden(text) || is_own(text) && is_torn || is_second_host(view, host.end) {
         return true;
     }
-    // A value that is nothing but the URL, of an argument.
+    // A value that is nothing but the URL.
     let rest = view.window(host.end, 200);
     let returns = RETURNS.iter().any(|word| memchr::memmem::find(rest, word).is_some());
-    let is_asked =
-        is_service(rest) || PAGES.iter().any(|page| memchr::memmem::find(rest, page).is_some());
-    is_own(text) && start == 0 && view.place == Place::Argument && !returns && is_asked
+    if start > 0 || returns || !is_own(text) {
+        return false;
+    }
+    let is_page = PAGES.iter().any(|page| memchr::memmem::find(rest, page).is_some());
+    match view.place {
+        Place::Argument => {
+            let leads_back = || {
+                let name = view.name.to_ascii_lowercase();
+                RETURNS.iter().any(|word| memchr::memmem::find(&name, word).is_some())
+            };
+            is_page || is_service(rest) || is_loopback(text) && !leads_back()
+        }
+        // Applications of an intranet, and those that run in a browser of their own (`http://localhost/`), say
+        // where they are.
+        Place::Text => {
+            let is_web = [&b":80"[..], b":443"].iter().any(|port| is_port(rest, port));
+            let is_named = !text.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'[');
+            let is_bare = matches!(rest, b"" | b"/");
+            is_page
+                || rest.first() == Some(&b':') && !is_web && is_service(rest)
+                || !is_named && (is_bare || is_loopback(text) && is_service(rest))
+        }
+        _ => false,
+    }
+}
+
+/// `http://a#@b/`, `http://a &@b/`: readers of URLs disagree which of both is asked.
+fn is_second_host(view: &View<'_>, end: usize) -> bool {
+    [&b"#@"[..], b"# @", b" &@", b" @", b"\\@"].iter().any(|sign| view.starts(end, sign))
+}
+
+/// Begins with that port, and none that it is a part of.
+fn is_port(rest: &[u8], port: &[u8]) -> bool {
+    rest.strip_prefix(port).is_some_and(|rest| !rest.first().is_some_and(u8::is_ascii_digit))
+}
+
+/// The metadata of a cloud.
+pub(super) fn is_metadata(host: &[u8]) -> bool {
+    METADATA.iter().any(|name| host.starts_with(name))
+}
+
+/// A value that is the address of a cloud's metadata and a path, without a scheme.
+pub(super) fn bare(view: &View<'_>) -> Option<Range<usize>> {
+    if !matches!(view.place, Place::Argument | Place::Text | Place::Header) {
+        return None;
+    }
+    let signs = view.window(0, 4).iter().take_while(|byte| b"/\\@".contains(byte)).count();
+    let name = METADATA.iter().find(|name| view.starts(signs, name))?;
+    let end = signs + name.len();
+    (matches!(view.at(end), b'/' | b'\\' | b':')).then_some(0..end)
+}
+
+/// Whether a URL of another protocol, whose host stands behind `colon`, asks for a server of this host.
+pub(super) fn is_local(view: &View<'_>, colon: usize) -> bool {
+    let host = &view.low[host(view, colon)];
+    is_own(host) || is_hidden(host) || is_metadata(host)
 }
 
 /// Pages that are meant for nobody outside.
@@ -62,12 +134,31 @@ const PAGES: &[&[u8]] = &[
     b"/flag",
     b"/private",
     b"/debug",
+    b"/containers/",
+    b"/runtime/invocation",
+    b"/v1/sys/",
+    b"/v1/agent",
+    b"/v2/keys",
+    b"/v2/credentials",
+    b"/computemetadata",
+    b"/opc/v",
+    b"/heapdump",
+    b"/jolokia",
+    b"/phpinfo",
+    b"/.env",
+    b"/.git",
+    b"/api/v1/namespaces",
+    b"/api/v1/secrets",
+    b"/_all_docs",
+    b"/_search",
 ];
 
 /// Behind the host no port, or that of a service of the system; applications under development have higher ones.
 fn is_service(rest: &[u8]) -> bool {
-    const SERVICES: &[u32] =
-        &[2375, 2379, 3306, 5432, 5601, 5984, 6379, 8500, 9200, 10250, 11211, 15672, 27017];
+    const SERVICES: &[u32] = &[
+        1433, 1521, 2181, 2375, 2376, 2379, 3306, 5432, 5601, 5984, 6379, 6443, 7001, 8009, 8200,
+        8500, 9090, 9200, 9300, 10250, 10255, 11211, 15672, 27017,
+    ];
     let Some(port) = rest.strip_prefix(b":") else { return true };
     let port = port.iter().take(5).map_while(|byte| (*byte as char).to_digit(10));
     let port = port.fold(0, |port, digit| port * 10 + digit);
@@ -83,7 +174,7 @@ fn host(view: &View<'_>, colon: usize) -> Range<usize> {
     let end = window
         .iter()
         .position(|byte| {
-            matches!(byte, b'/' | b'\\' | b'?' | b'#' | b'"' | b'\'' | b' ' | b'<' | b'>')
+            matches!(byte, b'/' | b'\\' | b'?' | b'#' | b'"' | b'\'' | 0..=b' ' | b'<' | b'>')
         })
         .unwrap_or(window.len());
     let from = memchr::memrchr(b'@', &window[..end]).map_or(0, |at| at + 1);
@@ -105,7 +196,7 @@ fn is_hidden(host: &[u8]) -> bool {
             || inner.starts_with(b"fd00:ec2")
             || inner.contains(&b'%');
     }
-    if RESOLVERS.iter().any(|name| host.ends_with(name)) {
+    if RESOLVERS.iter().any(|name| host.ends_with(name)) || host == b"0" || is_in_name(host) {
         return true;
     }
     let is_number = |part: &[u8]| {
@@ -122,9 +213,27 @@ fn is_hidden(host: &[u8]) -> bool {
     }
     let count = parts.clone().count();
     let is_odd = |part: &[u8]| {
-        part.starts_with(b"0x") || part.len() > 1 && part.starts_with(b"0") || part.len() > 3
+        part.starts_with(b"0x")
+            || part.len() > 1 && part.starts_with(b"0")
+            || part.len() > 3
+            // More than a byte, for readers that cut it.
+            || part.len() == 3 && part > b"255"
     };
     count < 4 && host.len() > 2 || parts.any(is_odd)
+}
+
+/// `127.0.0.1.example.com`: a name that resolves to what it begins with.
+fn is_in_name(host: &[u8]) -> bool {
+    if host.starts_with(b"127-0-0-1.") || host.starts_with(b"7f000001.") {
+        return true;
+    }
+    let dots = memchr::memchr_iter(b'.', host);
+    dots.skip(3).next().is_some_and(|end| is_own(&host[..end]) && end + 1 < host.len())
+}
+
+/// An address of the host itself, or one that stands for all of its own.
+fn is_loopback(host: &[u8]) -> bool {
+    host.starts_with(b"127.") || matches!(host, b"0.0.0.0") || host.starts_with(b"169.254.")
 }
 
 /// The server itself, a private network, link-local addresses.
@@ -159,5 +268,7 @@ fn is_own(host: &[u8]) -> bool {
             | b"kubernetes.default.svc"
             | b"host.docker.internal"
     ) || host.ends_with(b".internal")
+        || host.ends_with(b".svc.cluster.local")
+        || [&b"[fe80:"[..], b"[fc00:", b"[fd00:"].iter().any(|net| host.starts_with(net))
         || private()
 }

@@ -23,6 +23,7 @@ pub(crate) fn prepare() {
 
 pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     share(view)
+        .or_else(|| super::hosts::bare(view))
         .or_else(|| scheme(view))
         .or_else(|| climbing(view))
         .or_else(|| dots(view))
@@ -60,12 +61,24 @@ fn scheme(view: &View<'_>) -> Option<Range<usize>> {
             b"ldap" | b"ldaps" | b"rmi" | b"sftp" | b"nfs" | b"smb" => {
                 has_slashes && start == 0 && view.place == Place::Argument
             }
+            b"redis" | b"rediss" | b"mysql" | b"postgresql" | b"postgres" | b"mongodb"
+            | b"memcached" | b"smtp" | b"smtps" | b"imap" | b"pop3" | b"telnet" | b"ssh"
+            | b"amqp" | b"tcp" | b"udp" => {
+                has_slashes
+                    && start == 0
+                    && view.place == Place::Argument
+                    && super::hosts::is_local(view, colon)
+            }
             b"jar" => view.find_within(colon, 200, b"!/").is_some() || view.starts(colon, b":http"),
             b"file" => {
                 (view.starts(colon, b":///")
                     || view.starts(colon, b":/")
                     || view.starts(colon, b":\\"))
-                    && !matches!(view.place, Place::Text | Place::Whole | Place::Raw)
+                    && match view.place {
+                        Place::Text => start == 0 && names_root(view.from(colon + 1)),
+                        Place::Whole | Place::Raw => false,
+                        _ => true,
+                    }
             }
             b"data" => {
                 view.starts(colon, b"://")
@@ -78,6 +91,14 @@ fn scheme(view: &View<'_>) -> Option<Range<usize>> {
             _ => false,
         };
     found.then(|| start..(colon + 32).min(view.low.len()))
+}
+
+/// `///etc/`, `/c:/windows/`: a directory of the system, where pages of an application never are.
+fn names_root(path: &[u8]) -> bool {
+    const ROOTS: &[&[u8]] =
+        &[b"etc/", b"proc/", b"dev/", b"root/", b"sys/", b"c:/windows", b"c:/boot", b"c:\\"];
+    let slashes = path.iter().take_while(|byte| **byte == b'/').count();
+    ROOTS.iter().any(|root| path[slashes..].starts_with(root))
 }
 
 /// A script elsewhere, with a `?` or NUL that cuts off what is appended; metadata of a cloud.
@@ -98,14 +119,7 @@ fn remote(view: &View<'_>, colon: usize) -> bool {
     if rest.ends_with(b"?") && by_address && rest.first().is_some_and(u8::is_ascii_digit) {
         return true;
     }
-    let hosts: &[&[u8]] = &[
-        b"169.254.169.254",
-        b"metadata.google.internal",
-        b"100.100.100.200",
-        b"[::ffff:a9fe",
-        b"2852039166",
-    ];
-    is_script || hosts.iter().any(|host| rest.starts_with(host))
+    is_script || super::hosts::is_metadata(rest)
 }
 
 /// A value that begins with a long row of dots, which some servers take for steps up: `/........etc/passwd`; or
