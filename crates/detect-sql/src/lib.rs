@@ -8,6 +8,7 @@
 mod parsers;
 mod rules;
 mod tokens;
+mod xpath;
 
 pub use parsers::ParserPanics;
 pub use tokens::Tokens;
@@ -25,6 +26,9 @@ pub fn find(view: &View<'_>, tokens: &mut Tokens) -> Option<Range<usize>> {
         Mask::QUOTE.and(Mask::PAREN).and(Mask::SEPARATOR).and(Mask::SIGN).and(Mask::ANGLE);
     if matches!(view.place, Place::Raw | Place::Name) {
         return None;
+    }
+    if let Some(at) = xpath::find(view) {
+        return Some(at);
     }
     let has_signs = view.mask.has(SIGNS) || view.find(b"--").is_some();
     // Without any sign, only `1 or true`, `1 union select null`, `1 order by 9`.

@@ -78,6 +78,7 @@ fn reads_words(text: &[u8], mask: Mask, place: Place) -> bool {
         || mask.has(Mask::BLANK)
             && (text.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-')
                 || has_letters(text, *b"nio")
+                || find::may_be_redis(text)
                 || find::begins_clause(text))
         || find::may_be_command(text, place)
         || find::is_object(text)

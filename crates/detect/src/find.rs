@@ -53,9 +53,10 @@ const DETECTORS: &[Detector] = &[
         Mask::DOLLAR.and(Mask::QUOTE).and(Mask::PAREN).and(Mask::BRACE).and(Mask::SEPARATOR),
         nosql::find,
     ),
-    (AttackKind::LdapInjection, Mask::PAREN.and(Mask::COLON), ldap::find),
+    (AttackKind::NosqlInjection, Mask::BLANK.and(Mask::LINE), nosql::redis),
+    (AttackKind::LdapInjection, Mask::PAREN.and(Mask::COLON).and(Mask::BACKSLASH), ldap::find),
     (AttackKind::SsiInjection, Mask::ANGLE, ssi::find),
-    (AttackKind::Xxe, Mask::ANGLE, xxe::find),
+    (AttackKind::Xxe, Mask::ANGLE.and(Mask::QUOTE), xxe::find),
     (AttackKind::HeaderInjection, Mask::LINE, lines::find_header),
     (AttackKind::MailInjection, Mask::LINE, lines::find_mail),
 ];
@@ -124,6 +125,11 @@ static PROBES: LazyLock<Option<Words>> =
 /// Whether a value without any sign may be a command line.
 pub(crate) fn may_be_command(value: &[u8], place: Place) -> bool {
     shell::may_be_command(value, place)
+}
+
+/// Whether a value of words begins as a command of a database of keys and values.
+pub(crate) fn may_be_redis(value: &[u8]) -> bool {
+    nosql::may_be_redis(value)
 }
 
 /// Whether a value of words begins with the word of a clause of SQL.

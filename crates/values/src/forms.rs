@@ -139,7 +139,8 @@ fn may_change(value: &[u8], mask: Mask) -> bool {
         || mask.has(Mask::SLASH.and(Mask::BRACE)) && has_pair(value, b'0', b'x')
         || mask.has(Mask::DOT)
             && has_pair(value, b'.', b'.')
-            && (memchr::memmem::find(value, b"..2f..").is_some()
+            && (has_pair(value, b'0', b'x')
+                || memchr::memmem::find(value, b"..2f..").is_some()
                 || memchr::memmem::find(value, b"..5c..").is_some())
         || base64::may_be(value)
 }

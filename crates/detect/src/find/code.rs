@@ -86,6 +86,55 @@ pub(super) const ALWAYS: &[&str] = &[
     "__proto__",
     "constructor.prototype",
     "constructor[prototype]",
+    "[constructor][prototype]",
+    "!!python/",
+    "!!java",
+    "!!com.sun.",
+    "!!js/function",
+    "!ruby/object:",
+    "!ruby/hash:",
+    "!ruby/struct:",
+    "c__builtin__\n",
+    "cos\nsystem",
+    "cposix\nsystem",
+    "csubprocess\n",
+    "cbuiltins\n",
+    "objectdataprovider",
+    "system.diagnostics.process",
+    "system.management.automation",
+    "system.configuration.install",
+    "system.windows.data.",
+    "system.windows.markup",
+    "losformatter",
+    "binaryformatter",
+    "typeconfusedelegate",
+    "jdbcrowsetimpl",
+    "com.mchange.",
+    "com.zaxxer.hikari",
+    "com.alibaba.fastjson",
+    "bcel.util.classloader",
+    "java.net.url",
+    "java.util.hashmap",
+    "java.util.priorityqueue",
+    "java.lang.autocloseable",
+    "java.beans.",
+    "javax.management.",
+    "sun.rmi.",
+    "weblogic.",
+    "templatesimpl",
+    "bsh.interpreter",
+    "groovy.lang.",
+    "gem::installer",
+    "gem::specification",
+    "gem::requirement",
+    "gem::package",
+    "gem::specfetcher",
+    "erb.new(",
+    "marshal.load(",
+    "yaml.load(",
+    "pickle.loads(",
+    "unserialize(",
+    "aaeaaad/////",
     "ldap_connect(",
     "require('fs')",
     "require(\"fs\")",
@@ -113,7 +162,7 @@ const SIGNS: Mask = Mask::QUOTE
     .and(Mask::COLON)
     .and(Mask::BRACKET);
 /// How objects of Java begin, in base64 and in hexadecimal; in lower case.
-pub(super) const SERIALIZED: &[&[u8]] = &[b"ro0ab", b"aced0005"];
+pub(super) const SERIALIZED: &[&[u8]] = &[b"ro0ab", b"aced0005", b"aaeaaad/"];
 /// Functions that are code where something is called in them, or a variable is handed to them.
 const CALLS: &[&str] = &[
     "system(",
@@ -183,6 +232,9 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     if view.is_prose() || lines >= 3 {
         return None;
     }
+    if let Some(found) = php_object(view) {
+        return Some(found);
+    }
     let words = WORDS.as_ref()?;
     words.find_iter(view.low).take_while(|_| !view.is_spent()).find_map(|found| {
         view.spend(8);
@@ -202,6 +254,30 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
             called(view, at, found.end())
         };
         is_code.then(|| found.range())
+    })
+}
+
+/// `O:8:"stdClass":1:{`: an object that PHP builds, at the start of a value or in an array of it.
+fn php_object(view: &View<'_>) -> Option<Range<usize>> {
+    if !view.mask.has(Mask::COLON) || !view.mask.has(Mask::QUOTE) {
+        return None;
+    }
+    memchr::memmem::find_iter(view.low, b":\"").take(16).find_map(|quote| {
+        let head = view.low[..quote].iter().rev().take(6);
+        let digits = head.take_while(|byte| byte.is_ascii_digit()).count();
+        let letter = (quote - digits).checked_sub(2)?;
+        let begins = letter == 0 || matches!(view.at(letter - 1), b';' | b'{' | b'|' | b'=' | b' ');
+        if digits == 0
+            || !matches!(view.at(letter), b'o' | b'c')
+            || view.at(letter + 1) != b':'
+            || !begins
+        {
+            return None;
+        }
+        // The name of the class, then how many members it has.
+        let name = view.window(quote + 2, 96);
+        let end = quote + 2 + memchr::memchr(b'"', name)?;
+        (view.at(end + 1) == b':' && view.at(end + 2).is_ascii_digit()).then_some(letter..end + 1)
     })
 }
 

@@ -227,8 +227,9 @@ fn is_in_name(host: &[u8]) -> bool {
     if host.starts_with(b"127-0-0-1.") || host.starts_with(b"7f000001.") {
         return true;
     }
-    let dots = memchr::memchr_iter(b'.', host);
-    dots.skip(3).next().is_some_and(|end| is_own(&host[..end]) && end + 1 < host.len())
+    memchr::memchr_iter(b'.', host)
+        .nth(3)
+        .is_some_and(|end| is_own(&host[..end]) && end + 1 < host.len())
 }
 
 /// An address of the host itself, or one that stands for all of its own.

@@ -18,6 +18,10 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     {
         return Some(0..view.low.len().min(32));
     }
+    // Escaped as RFC 4515 has it, for a server that takes the escapes off before it builds a filter.
+    if let Some(at) = view.find(b"\\29\\28").or_else(|| view.find(b"\\2a\\29")) {
+        return Some(at..at + 6);
+    }
     let mut open = 0_usize;
     let mut starred = false;
     for (at, byte) in view.low.iter().enumerate() {

@@ -28,22 +28,46 @@ fn may_inject(view: &View<'_>, first_break: usize) -> bool {
 }
 
 const HEADERS: &[&[u8]] = &[
+    b"access-control-allow-credentials",
+    b"access-control-allow-headers",
+    b"access-control-allow-methods",
     b"access-control-allow-origin",
+    b"access-control-expose-headers",
+    b"authorization",
     b"cache-control",
+    b"clear-site-data",
     b"connection",
     b"content-disposition",
     b"content-encoding",
     b"content-length",
+    b"content-location",
+    b"content-security-policy",
+    b"content-security-policy-report-only",
     b"content-type",
     b"cookie",
+    b"etag",
+    b"expires",
+    b"forwarded",
     b"host",
     b"last-modified",
     b"link",
     b"location",
+    b"permissions-policy",
+    b"pragma",
+    b"proxy-authenticate",
+    b"proxy-authorization",
+    b"referer",
+    b"referrer-policy",
     b"refresh",
+    b"retry-after",
     b"set-cookie",
+    b"set-cookie2",
+    b"strict-transport-security",
     b"transfer-encoding",
+    b"upgrade",
     b"user-agent",
+    b"vary",
+    b"www-authenticate",
     b"x-forwarded-for",
     b"x-forwarded-host",
     b"x-xss-protection",
@@ -66,15 +90,54 @@ pub(super) fn find_header(view: &View<'_>) -> Option<Range<usize>> {
             || view.starts(line, b"http/1.")
             || view.starts(line, b"http/2")
             || request_line(view, line)
+            || log_line(view, at, line)
+            || own_header(view, at, line)
             || view.starts(line, b"<html>")
                 && !matches!(view.place, Place::Text | Place::Whole | Place::Raw);
         found.then(|| at..(line + 32).min(view.low.len()))
     })
 }
 
+/// `x-injected: 1` behind one word and a whole line break, in a string of JSON, where people write lines.
+fn own_header(view: &View<'_>, at: usize, line: usize) -> bool {
+    let name = view.window(line, 40);
+    view.spend(at.min(64) + name.len());
+    view.place == Place::Text
+        && (1..=64).contains(&at)
+        && view.starts(at - 1, b"\r\n")
+        && !view.low[..at - 1].iter().any(|byte| byte.is_ascii_whitespace() || *byte == b':')
+        && name.starts_with(b"x-")
+        && memchr::memchr(b':', name)
+            .is_some_and(|colon| colon > 3 && !name[..colon].contains(&b' '))
+}
+
+/// `[info] `: what a log begins its lines with, in a value that holds one line.
+fn log_line(view: &View<'_>, at: usize, line: usize) -> bool {
+    const LEVELS: &[&[u8]] = &[
+        b"alert",
+        b"audit",
+        b"critical",
+        b"debug",
+        b"error",
+        b"fatal",
+        b"info",
+        b"notice",
+        b"security",
+        b"success",
+        b"warn",
+        b"warning",
+    ];
+    let is_value = !matches!(view.place, Place::Text | Place::Whole | Place::Raw) && at <= 64;
+    let level = view.word(line + 1);
+    is_value
+        && view.at(line) == b'['
+        && LEVELS.contains(&level)
+        && view.at(line + 1 + level.len()) == b']'
+}
+
 /// `name:`, one that changes what a response is.
 fn header_at(view: &View<'_>, at: usize) -> bool {
-    let window = view.window(at, 40);
+    let window = view.window(at, 48);
     let length =
         window.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
     view.spend(length + 1);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use api_sessions_values::{Place, View, is_word};
+use api_sessions_values::{Mask, Place, View, is_word};
 
 const OPERATORS: &[&[u8]] = &[
     b"all",
@@ -30,6 +30,25 @@ const OPERATORS: &[&[u8]] = &[
     b"where",
 ];
 
+/// Stages of a pipeline, and operators, that read or write other collections, or run code.
+const STAGES: &[&[u8]] =
+    &[b"accumulator", b"function", b"graphlookup", b"lookup", b"merge", b"out", b"unionwith"];
+
+/// Operators that change a document, none of a filter.
+const UPDATES: &[&[u8]] = &[
+    b"addtoset",
+    b"currentdate",
+    b"inc",
+    b"mul",
+    b"pull",
+    b"pullall",
+    b"push",
+    b"rename",
+    b"set",
+    b"setoninsert",
+    b"unset",
+];
+
 /// Parts of names of what a login compares.
 const CREDENTIALS: &[&[u8]] =
     &[b"user", b"login", b"mail", b"pass", b"pwd", b"token", b"otp", b"secret", b"uname"];
@@ -38,16 +57,138 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     if view.place == Place::Raw {
         return None;
     }
-    operator(view).or_else(|| statement(view))
+    operator(view).or_else(|| cypher(view)).or_else(|| statement(view))
+}
+
+/// A command of Redis and its arguments, all of a value or a line of it. Words of English are none of its names.
+pub(super) fn redis(view: &View<'_>) -> Option<Range<usize>> {
+    if matches!(view.place, Place::Object | Place::Agent | Place::Raw | Place::Link) {
+        return None;
+    }
+    let lines = memchr::memchr2_iter(b'\n', b'\r', view.low).take(8).map(|at| at + 1);
+    std::iter::once(0).chain(lines).find_map(|line| {
+        let start = line + usize::from(matches!(view.at(line), b'"' | b'\'' | b';'));
+        let start = view.behind_blanks(start);
+        let word = view.word(start);
+        let end = start + word.len();
+        let rest = view.window(end, 96);
+        let rest = &rest[..memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len())];
+        view.spend(rest.len());
+        let mut words = rest.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+        let first = words.next().unwrap_or_default();
+        let count = words.count() + usize::from(!first.is_empty());
+        let found = match word {
+            b"flushall" | b"flushdb" => count == 0 || matches!(first, b"async" | b"sync"),
+            b"slaveof" | b"replicaof" => count == 2,
+            b"config" => {
+                matches!(first, b"set" | b"get" | b"rewrite" | b"resetstat") && {
+                    let what = rest.strip_prefix(b" ").unwrap_or(rest);
+                    [
+                        &b"set dir"[..],
+                        b"set dbfilename",
+                        b"set save",
+                        b"set requirepass",
+                        b"get *",
+                        b"get dir",
+                        b"set slave",
+                        b"set protected",
+                        b"get requirepass",
+                        b"rewrite",
+                        b"resetstat",
+                    ]
+                    .iter()
+                    .any(|known| what.starts_with(known))
+                }
+            }
+            b"client" => matches!(first, b"setname" | b"getname" | b"kill" | b"list") && count <= 3,
+            b"script" => {
+                first == b"flush" && count <= 2 || first == b"load" && rest.contains(&b'"')
+            }
+            b"module" => first == b"load" && count == 2 && rest.contains(&b'/'),
+            b"debug" => matches!(first, b"sleep" | b"segfault"),
+            b"acl" => matches!(first, b"setuser" | b"deluser" | b"whoami"),
+            b"eval" => {
+                matches!(first.first(), Some(b'"' | b'\''))
+                    && memchr::memmem::find(rest, b"redis.").is_some()
+            }
+            b"restore" => count >= 3 && rest.contains(&b'"'),
+            b"zadd" | b"hset" | b"hmset" | b"setex" | b"psetex" | b"getset" | b"linsert" => {
+                count >= 3
+            }
+            b"lpush" | b"rpush" | b"sadd" | b"srem" | b"hget" | b"setnx" | b"incrby"
+            | b"expireat" => count >= 2,
+            b"hgetall" | b"smembers" | b"bgrewriteaof" | b"bgsave" => count <= 1,
+            b"lrange" | b"zrange" => count == 3,
+            _ => false,
+        };
+        (found && !view.is_prose()).then_some(start..end)
+    })
+}
+
+/// Whether a value begins as a command of Redis and its arguments.
+pub(super) fn may_be_redis(value: &[u8]) -> bool {
+    let Some(head) = value.first_chunk::<4>() else { return false };
+    let head = u32::from_be_bytes(*head) | 0x2020_2020;
+    const HEADS: [u32; 9] = [
+        u32::from_be_bytes(*b"clie"),
+        u32::from_be_bytes(*b"conf"),
+        u32::from_be_bytes(*b"flus"),
+        u32::from_be_bytes(*b"hset"),
+        u32::from_be_bytes(*b"lpus"),
+        u32::from_be_bytes(*b"rpus"),
+        u32::from_be_bytes(*b"sadd"),
+        u32::from_be_bytes(*b"slav"),
+        u32::from_be_bytes(*b"zadd"),
+    ];
+    HEADS.contains(&head)
+}
+
+/// What a value goes on with that closes a string of Cypher, N1QL or CQL.
+fn cypher(view: &View<'_>) -> Option<Range<usize>> {
+    if !view.mask.has(Mask::QUOTE) || view.is_prose() || view.place == Place::Object {
+        return None;
+    }
+    let quotes = view.low.iter().enumerate().filter(|(_, byte)| matches!(byte, b'\'' | b'"'));
+    quotes.take(16).find_map(|(quote, _)| {
+        let mut next = view.behind_blanks(quote + 1);
+        let mut closed = 0;
+        while closed < 4 && matches!(view.at(next), b'}' | b')' | b']') {
+            next = view.behind_blanks(next + 1);
+            closed += 1;
+        }
+        let word = view.word(next);
+        let behind = view.behind_blanks(next + word.len());
+        let second = view.word(behind);
+        let found = match word {
+            b"allow" => second == b"filtering",
+            b"detach" => second == b"delete",
+            b"load" => second == b"csv",
+            b"call" => [&b"db."[..], b"apoc.", b"dbms.", b"gds."]
+                .iter()
+                .any(|name| view.starts(behind, name)),
+            b"match" | b"merge" | b"optional" => closed > 0 && view.at(behind) == b'(',
+            b"return" | b"with" => {
+                closed > 0 && !second.is_empty() && view.find_within(behind, 96, b"//").is_some()
+            }
+            _ => false,
+        };
+        found.then_some(quote..behind)
+    })
 }
 
 fn operator(view: &View<'_>) -> Option<Range<usize>> {
     view.each(b'$').find_map(|at| {
         let word = view.word(at + 1);
-        if word.len() < 2 || OPERATORS.binary_search(&word).is_err() {
+        let end = at + 1 + word.len();
+        if word.len() < 2 {
             return None;
         }
-        let end = at + 1 + word.len();
+        if is_root(view, at, word, end) || is_stage(view, at, word, end) {
+            return Some(at..end);
+        }
+        if OPERATORS.binary_search(&word).is_err() {
+            return None;
+        }
         let found = match view.place {
             // `user[$ne]=`: the value is judged by [`argument`], which hands name and value in one.
             Place::Name => false,
@@ -55,6 +196,41 @@ fn operator(view: &View<'_>) -> Option<Range<usize>> {
         };
         found.then_some(at..end)
     })
+}
+
+/// A JSON body whose first key is an operator: `{"$set": {…}}`, `{"$elemMatch": {…}}`.
+fn is_root(view: &View<'_>, at: usize, word: &[u8], end: usize) -> bool {
+    let is_operator = UPDATES.contains(&word)
+        || OPERATORS.binary_search(&word).is_ok() && !matches!(word, b"options" | b"type");
+    matches!(view.place, Place::Object | Place::Text)
+        && is_operator
+        && matches!(&view.low[..at], b"{\"" | b"{ \"")
+        && view.at(view.behind_blanks(end + 1)) == b':'
+        && matches!(view.at(end), b'"')
+}
+
+/// `{"$lookup": {"from": …}}`, `{"$out": "…"}`, `{"$function": {"body": …}}`.
+fn is_stage(view: &View<'_>, at: usize, word: &[u8], end: usize) -> bool {
+    // Operators of updates that no product of another kind has.
+    let is_update = matches!(word, b"currentdate" | b"setoninsert" | b"addtoset" | b"pullall");
+    if !is_update && !STAGES.contains(&word) {
+        return false;
+    }
+    let before = view.before_blanks(at.saturating_sub(1));
+    let opens = at > 1 && matches!(view.at(at - 1), b'"' | b'\'') && view.at(before - 1) == b'{';
+    let colon = view.behind_blanks(end + 1);
+    let value = view.behind_blanks(colon + 1);
+    let has = |text: &[u8]| view.find_within(value, 128, text).is_some();
+    opens
+        && view.at(colon) == b':'
+        && match word {
+            b"function" => has(b"body"),
+            b"accumulator" => has(b"init") || has(b"accumulate"),
+            b"out" => matches!(view.at(value), b'"' | b'{') && !view.is_prose(),
+            b"merge" => has(b"into"),
+            b"unionwith" | b"currentdate" | b"setoninsert" | b"addtoset" | b"pullall" => true,
+            _ => has(b"from"),
+        }
 }
 
 /// `{"$ne": …}` in a value: an object with an operator for its first key, which compares with what is always so.
@@ -125,7 +301,7 @@ fn compares(view: &View<'_>, word: &[u8], value: usize, name: &[u8], quoted: boo
         b"regex" => is_credential || catches_all(view, value + usize::from(string)) || !quoted,
         b"nin" => view.starts(view.behind_blanks(value + 1), b"]") || is_credential || !quoted,
         b"lt" | b"lte" => is_credential && !first.is_ascii_digit() || view.starts(value, b"\"~"),
-        b"in" | b"exists" => is_secret(name),
+        b"in" | b"exists" | b"size" | b"type" | b"mod" | b"all" | b"elemmatch" => is_secret(name),
         b"or" | b"nor" => {
             let inner = view.behind_blanks(value + 1);
             first == b'[' && (view.starts(inner, b"{}") || view.starts(inner, b"{ }")) || !quoted
@@ -173,7 +349,9 @@ fn bracketed(view: &View<'_>, open: usize, word: &[u8], end: usize) -> bool {
         b"regex" => is_credential || catches_all(view, value) || !is_filter,
         b"not" => is_credential || catches_all(view, value),
         b"nin" => is_credential,
-        b"exists" | b"lt" | b"lte" | b"in" => is_secret(name) && !is_filter,
+        b"exists" | b"lt" | b"lte" | b"in" | b"size" | b"type" | b"mod" | b"all" | b"elemmatch" => {
+            is_secret(name) && !is_filter
+        }
         _ => false,
     }
 }
@@ -308,8 +486,15 @@ fn statement(view: &View<'_>) -> Option<Range<usize>> {
             b"return" => {
                 let value = view.behind_blanks(behind);
                 let operand = view.word(value);
+                // `'return'` is a word in quotes.
+                let is_word = value == quote + 7;
                 matches!(operand, b"true" | b"this" | b"1")
-                    || operand.is_empty() && matches!(view.at(value), b'\'' | b'"') && is_quote
+                    || view.starts(value, b"(true)")
+                    || view.starts(value, b"(1)")
+                    || operand.is_empty()
+                        && matches!(view.at(value), b'\'' | b'"')
+                        && is_quote
+                        && !is_word
             }
             b"this" => {
                 view.at(behind) == b'.'

@@ -303,10 +303,23 @@ fn system(view: &View<'_>) -> Option<Range<usize>> {
         b"/var/cpanel/",
         b"/volumes/",
     ];
-    let is_whole = view.place == Place::Argument
-        && view.low.len() <= 128
-        && !view.low.iter().any(|byte| ends_path(*byte));
-    if is_whole && names_settings(view.low) {
+    let is_path = |byte: &u8| !ends_path(*byte);
+    let is_whole =
+        view.place == Place::Argument && view.low.len() <= 128 && view.low.iter().all(is_path);
+    let is_text = matches!(view.place, Place::Text | Place::Cookie) && view.low.len() <= 96;
+    let names_program = || {
+        let path = view.low.strip_prefix(b"c:").unwrap_or(view.low);
+        let rest = path.get(1..).and_then(|path| path.strip_prefix(b"program files"));
+        rest.is_some_and(|rest| !rest.contains(&b'='))
+    };
+    // A word that ends a path of an application says nothing in text.
+    let has_suffix = || {
+        let name = view.low.iter().rev().take_while(|byte| !matches!(byte, b'/' | b'\\'));
+        name.take(32).any(|byte| matches!(byte, b'.' | b'_'))
+    };
+    if (is_whole || is_text && has_suffix() && view.low.iter().all(is_path) || names_program())
+        && names_settings(view.low)
+    {
         return Some(0..view.low.len());
     }
     let root = ROOTS.iter().find(|root| view.starts(0, root))?;
@@ -341,9 +354,19 @@ fn names_settings(path: &[u8]) -> bool {
         b"shadow",
         b"passwd",
         b"wp-config.php",
+        b"error.log",
+        b"ftphosts",
+        b"proftp.conf",
+        b"pureftpd.log",
+        b"my.cnf",
+        b"tomcat-users.xml",
+        b"applicationhost.config",
+        b"machine.config",
+        b"unattend.xml",
+        b"sysprep.inf",
     ];
-    let path = path.strip_suffix(b"\0").unwrap_or(path);
-    let is_rooted = path.first() == Some(&b'/')
+    let path = path.strip_suffix(b"\0").or_else(|| path.strip_suffix(b"%00")).unwrap_or(path);
+    let is_rooted = matches!(path.first(), Some(b'/' | b'\\'))
         || path.get(1..3) == Some(b":\\")
         || path.get(1..3) == Some(b":/");
     let name = path.rsplit(|byte| matches!(byte, b'/' | b'\\')).next().unwrap_or_default();

@@ -8,6 +8,11 @@ use api_sessions_values::{Place, View};
 const WINDOW: usize = 512;
 
 pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
+    // What stands in a declaration of which only this is left: `SYSTEM "file:///etc/passwd"`.
+    if view.starts(0, b"system \"") || view.starts(0, b"system '") {
+        let is_scheme = view.window(8, 32).windows(3).any(|three| three == b"://");
+        return is_scheme.then_some(0..8);
+    }
     let has_schema = view.find(b"schemalocation").is_some();
     view.each(b'<').find_map(|at| {
         if !(has_schema || matches!(view.at(at + 1), b'!' | b'?' | b'x')) {

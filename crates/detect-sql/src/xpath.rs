@@ -1,0 +1,74 @@
+//! XPath (1.0, 2): a step along an axis where a value is expected, and a whole path whose predicate compares.
+
+use std::ops::Range;
+
+use api_sessions_values::{Mask, Place, View};
+
+/// Without `self` and `parent`, which are words of programs too.
+const AXES: &[&[u8]] = &[
+    b"ancestor",
+    b"ancestor-or-self",
+    b"attribute",
+    b"child",
+    b"descendant",
+    b"descendant-or-self",
+    b"following",
+    b"following-sibling",
+    b"preceding",
+    b"preceding-sibling",
+];
+/// What a predicate or an argument begins with.
+const FUNCTIONS: &[&[u8]] = &[
+    b"contains(",
+    b"starts-with(",
+    b"string-length(",
+    b"substring(",
+    b"position()",
+    b"text()",
+    b"last()",
+    b"name()",
+    b"name(/",
+    b"count(/",
+    b"node()",
+];
+
+pub(crate) fn find(view: &View<'_>) -> Option<Range<usize>> {
+    const SIGNS: Mask = Mask::COLON.and(Mask::BRACKET).and(Mask::PAREN);
+    if !view.mask.has(Mask::SLASH)
+        || !view.mask.has(SIGNS)
+        || !matches!(view.place, Place::Argument | Place::Text | Place::Cookie | Place::Header)
+        || view.is_prose()
+    {
+        return None;
+    }
+    axis(view).or_else(|| whole(view))
+}
+
+/// `/ancestor::*`, `|child::node()`.
+fn axis(view: &View<'_>) -> Option<Range<usize>> {
+    memchr::memmem::find_iter(view.low, b"::").take(8).find_map(|at| {
+        let head = &view.low[at.saturating_sub(24)..at];
+        let is_name = |byte: &&u8| byte.is_ascii_alphabetic() || **byte == b'-';
+        let length = head.iter().rev().take_while(is_name).count();
+        view.spend(head.len());
+        let start = at - length;
+        let is_step = start == 0 || matches!(view.at(start - 1), b'/' | b'|' | b'[' | b'(');
+        (is_step && AXES.contains(&&view.low[start..at])).then_some(start..at + 2)
+    })
+}
+
+/// `//user[contains(name,'a')]`, `count(/*)`: all of a value.
+fn whole(view: &View<'_>) -> Option<Range<usize>> {
+    if view.low.len() > 256 {
+        return None;
+    }
+    let start = view.window(0, 4).iter().take_while(|byte| b"'\" |".contains(byte)).count();
+    view.spend(view.low.len());
+    let has_function =
+        || FUNCTIONS.iter().any(|name| memchr::memmem::find(view.low, name).is_some());
+    let counts = [&b"count(/"[..], b"string-length(/", b"name(/", b"substring(/", b"string(/"]
+        .iter()
+        .any(|name| view.starts(start, name));
+    let is_path = view.starts(start, b"//") && memchr::memchr(b'[', view.low).is_some();
+    (counts || is_path && has_function()).then(|| start..view.low.len().min(start + 64))
+}
