@@ -81,6 +81,34 @@ const THIRD: Names = Names {
         sharedAccessKey access_key_secret secretAccessKey clientSecret oauthSecret oauth_client_secret apiSecretKey appSecret verificationToken \
         pinCode puk_code cardCvc card.cvv bankAccountNumber routing_number taxId socialSecurityNumber recovery_codes",
 };
+/// Names of still other products, from memory, written down before they were tried.
+const FOURTH: Names = Names {
+    headers: "X-Linear-Signature X-Intercom-Webhook-Token X-Airtable-Client-Secret Notion-Signature X-Asana-Hook-Secret X-ClickUp-Token \
+        X-Monday-Authorization X-Typeform-Signature Typeform-Signature Calendly-Webhook-Signature X-Zendesk-Webhook-Signature \
+        X-Freshdesk-Api-Key X-HubSpot-Signature-v3 X-Mailgun-Signature X-SendGrid-Event-Webhook-Signature X-Mandrill-Signature \
+        X-Vonage-Signature Plaid-Verification X-Adyen-Hmac Razorpay-Signature X-Razorpay-Signature Coinbase-Signature X-CC-Webhook-Signature \
+        BTCPay-Sig X-Paystack-Signature X-Flutterwave-Secret verif-hash X-Wix-Signature X-WC-Webhook-Signature X-BC-Auth-Token \
+        X-Salesforce-SIG X-Docusign-Signature-1 X-Dropbox-Signature X-Box-Signature-Primary X-Discord-Signature X-Signature-Ed25519 \
+        X-Kick-Signature Twitch-Eventsub-Message-Signature X-Datadog-Api-Key X-NewRelic-Api-Key X-SF-Token X-Elastic-Api-Key \
+        X-Splunk-Token X-Snyk-Token X-Artifactory-Token X-Gitea-Token X-Gogs-Signature X-Bitbucket-Token X-Buildkite-Token \
+        X-Drone-Secret X-Terraform-Token X-Pulumi-Secret",
+    cookies: "sessionid_ss sid_tt connect.sid SID HSID SSID APISID SAPISID __Secure-1PSID __Secure-3PSIDTS li_at li_rm c_user xs fr datr \
+        auth_token_twitter ct0 kdt reddit_session token_v2 edgebucket session-token ubid-main at-main sess-at-main x-main sp_dc sp_key \
+        user_session __Host-user_session_same_site _gh_sess dotcom_user logged_in_hash nflxid NetflixId SecureNetflixId twitch.persistent \
+        auth-token zguid JSESSIONIDSSO ASPSESSIONIDQABCD CFID CFTOKEN SERVERID_SESSION koa:sess meteor_login_token fider_auth \
+        nocodb_refresh hasura-session minio_token rundeck_session vault_token argocd.token rancher_R_SESS R_SESS harbor_sid",
+    arguments: "sso sso_token nonce_token otpauth login_ticket st_token service_ticket auth_ticket reset_code resetKey activation_key \
+        activationCode confirm_code confirmationToken signup_token invitationToken invite_code recovery_token recoveryKey pairing_code \
+        pairingCode device_secret device_token fcm_token push_token apns_token webhookSecret hook_token bot_token api_pass apipass apiPwd \
+        user_pwd userpwd loginPassword old_password confirm_password repeat_password pass2 mypassword passwort contrasena motdepasse \
+        wachtwoord senha parola heslo haslo X-Amz-Signature-V2 sv_sig Expires_Signature hmac_signature shared_secret",
+    fields: "encryptedPassword plain_password secretAccessKey sessionTicket signedRequest signed_payload id_token_jwt oauthToken oauthTokenSecret \
+        consumerKeySecret bearerToken accessSecret refreshSecret clientAssertion samlAssertion samlResponse privateKeyId private_key_password \
+        pfxPassword certificatePassword jks_password dbPass redis_password mongo_password mysql_root_password POSTGRES_PASSWORD SMTP_PASSWORD \
+        STRIPE_SECRET_KEY OPENAI_API_KEY GITHUB_TOKEN NPM_TOKEN wallet_private_key seed_phrase recovery_phrase cardCvv card_cvc securityCode \
+        pinCode atm_pin oneTimeCode verificationToken challengeToken totpSecret backupCodes mfaToken two_factor_code otp_code",
+};
+
 /// As [`HARMLESS`], of requests to other APIs.
 const HARMLESS_TOO: &[(&str, &str)] = &[
     ("first_name", "Alice"),
@@ -241,7 +269,7 @@ fn with(place: &str, name: &str, value: &str) -> FakeExchange {
 
 #[test]
 fn of_real_names_at_most_two_in_a_hundred_are_shown() {
-    for (set, names) in [("F01", F01), ("others", OTHERS), ("third", THIRD)] {
+    for (set, names) in [("F01", F01), ("others", OTHERS), ("third", THIRD), ("fourth", FOURTH)] {
         for value in VALUES {
             let (mut clear, mut all, mut of_all) = (Vec::new(), 0, 0);
             let Names { headers, cookies, arguments, fields } = &names;
