@@ -1,4 +1,4 @@
-//! How many requests there were in each five minutes: what the Console draws.
+//! Number of requests in each five minutes, drawn by the Console.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, params};
 
 use api_sessions_store::{ACTIVITY_MS, Activity, NewRequest};
 
-/// Counts requests of a day, in the transaction that stores them.
+/// Counts the requests of a day, in the transaction that stores them.
 pub(super) fn store(
     transaction: &Transaction<'_>,
     requests: &[NewRequest],
@@ -29,7 +29,7 @@ pub(super) fn store(
     Ok(())
 }
 
-/// What a day has between two moments.
+/// The counts of a day between two times.
 pub(super) fn read(connection: &Connection, from: u64, to: u64) -> rusqlite::Result<Vec<Activity>> {
     let number = |ts: u64| i64::try_from(ts).unwrap_or(i64::MAX);
     let first = number(from / ACTIVITY_MS * ACTIVITY_MS);

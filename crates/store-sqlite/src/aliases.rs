@@ -1,7 +1,7 @@
 //! `aliases.db`: other ids of sessions.
 //!
-//! Every alias is there with the session that it leads to in the end, so that one look-up tells. Where two sessions
-//! claim an alias, it is nobody's from then on.
+//! Every alias is stored with the session that it finally leads to, so that one look-up resolves it. An alias
+//! claimed by two sessions belongs to neither from then on.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ CREATE TABLE part_link (
 ) WITHOUT ROWID;
 "];
 
-/// The file, as the writer has it; opened when it is needed first.
+/// The writer's connection; opened when first needed.
 pub(super) struct AliasWriter {
     path: PathBuf,
     connection: Option<Connection>,
@@ -60,8 +60,8 @@ impl AliasWriter {
         Ok(self.connection.as_mut())
     }
 
-    /// Stores what requests say about aliases. What is stored of sessions that turn out to be aliases is of those that
-    /// they lead to from then on. Gives the ids that are none any more.
+    /// Stores the alias claims of requests. Stored requests of a session that turns out to be an alias belong
+    /// to its target from then on. Returns the ids that are no longer aliases.
     pub(super) fn store<'r>(
         &mut self,
         segments: &Segments,
@@ -123,7 +123,7 @@ impl AliasWriter {
         }
     }
 
-    /// An alias is none any more. Whether it was one.
+    /// Removes an alias. Returns whether it was one.
     pub(super) fn cut(&mut self, alias: &Key) -> rusqlite::Result<bool> {
         let Some(connection) = self.connection(false)? else { return Ok(false) };
         let mut cut = connection
@@ -131,7 +131,7 @@ impl AliasWriter {
         Ok(cut.execute([alias])? > 0)
     }
 
-    /// Deletes what was claimed before `first`.
+    /// Deletes claims from before `first`.
     pub(super) fn drop_before(&mut self, first: Day) -> rusqlite::Result<()> {
         let Some(connection) = self.connection(false)? else { return Ok(()) };
         let (day, first) = (first.0, first.start() as i64);
@@ -153,17 +153,17 @@ fn root(connection: &Connection, alias: &Key) -> rusqlite::Result<Option<(Key, S
         .optional()
 }
 
-/// What claims changed.
+/// Changes made by claims.
 #[derive(Default)]
 struct Taken {
     joins: Vec<Join>,
-    /// Ids that are no aliases any more.
+    /// Ids that are no longer aliases.
     cuts: Vec<Key>,
-    /// Names of the sessions that were joined.
+    /// Names of the sessions that were merged.
     names: HashMap<Key, String>,
 }
 
-/// Takes one claim.
+/// Applies one claim.
 fn take(connection: &Connection, claim: &Claim<'_>, taken: &mut Taken) -> rusqlite::Result<()> {
     let (alias, session) = (session_key(claim.alias), session_key(claim.session));
     let known: Option<(Key, bool)> = connection
@@ -200,14 +200,14 @@ fn take(connection: &Connection, claim: &Claim<'_>, taken: &mut Taken) -> rusqli
     }
     taken.joins.push((alias, root));
     taken.names.insert(root, root_name.clone());
-    // What led to the alias leads on.
+    // Whatever led to the alias now leads to its target.
     connection
         .prepare_cached("UPDATE alias SET root = ?1, root_name = ?2 WHERE root = ?3")?
         .execute(params![root, root_name, alias])
         .map(|_| ())
 }
 
-/// Tells segments which of their parts are of other sessions.
+/// Tells the segments which of their parts belong to other sessions.
 pub(super) fn restore(segments: &Segments) -> rusqlite::Result<()> {
     let path = path_in(segments.dir());
     if !path.exists() {
@@ -234,7 +234,7 @@ pub(super) fn restore(segments: &Segments) -> rusqlite::Result<()> {
     })
 }
 
-/// The file, as questions have it.
+/// The read connection for queries.
 pub(super) struct AliasReader {
     path: PathBuf,
     reader: Option<Reader>,
@@ -261,13 +261,13 @@ impl AliasReader {
         }
     }
 
-    /// The session that this one is, or is an alias of.
+    /// Resolves a session id: the session itself, or the one that it is an alias of.
     pub(super) fn root(&mut self, session: &str) -> rusqlite::Result<String> {
         let found = self.read(|connection| root_name(connection, session))?;
         Ok(found.unwrap_or_else(|| session.to_owned()))
     }
 
-    /// The ids under which nodes may know the session, other than the one given.
+    /// Other ids under which nodes may know the session.
     pub(super) fn other_ids(&mut self, session: &str) -> rusqlite::Result<Vec<String>> {
         let root = self.root(session)?;
         let mut ids: Vec<String> = self.read(|connection| {
@@ -286,7 +286,7 @@ impl AliasReader {
         Ok(ids)
     }
 
-    /// What a session is known by.
+    /// The identifiers of a session.
     pub(super) fn identity(&mut self, session: &str) -> rusqlite::Result<Identity> {
         let session = self.root(session)?;
         self.read(|connection| {

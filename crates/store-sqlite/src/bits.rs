@@ -1,6 +1,6 @@
-//! A set of numbers of sessions.
+//! A bit set of session numbers.
 
-/// A set of small numbers, a bit for each.
+/// A set of small numbers, one bit each.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Bits(Vec<u64>);
 

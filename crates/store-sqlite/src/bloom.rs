@@ -1,18 +1,18 @@
-//! Which sessions and batches a closed segment may have: a Bloom filter, so that most segments are not asked.
+//! Bloom filters over the sessions and batches of a closed segment, so that most look-ups skip its file.
 
 use super::codec::Key;
 
-/// Bits for each key: one key in 300 that is not there seems to be.
+/// Bits per key: a false-positive rate of one in 300.
 const BITS: usize = 12;
 /// Bits set for each key.
 const HASHES: u64 = 7;
 
-/// A set of keys that may claim to have one that it has not, but never misses one.
+/// A set with false positives and no false negatives.
 #[derive(Debug, Default)]
 pub(super) struct Bloom(Vec<u64>);
 
 impl Bloom {
-    /// An empty set with space for so many keys.
+    /// An empty set sized for this many keys.
     pub(super) fn with_capacity(keys: usize) -> Bloom {
         Bloom(vec![0; (keys * BITS).div_ceil(64).max(1)])
     }
@@ -25,18 +25,18 @@ impl Bloom {
         }
     }
 
-    /// `false`: it was never inserted.
+    /// `false`: the key was never inserted.
     pub(super) fn may_have(&self, key: &Key) -> bool {
         bits(key, self.0.len())
             .all(|bit| self.0.get(bit / 64).is_some_and(|word| word & (1 << (bit % 64)) != 0))
     }
 
-    /// As it is stored: little-endian words.
+    /// The stored form: little-endian words.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         self.0.iter().flat_map(|word| word.to_le_bytes()).collect()
     }
 
-    /// Reads [`Bloom::to_bytes`]; `None`: the bytes are damaged.
+    /// Parses [`Bloom::to_bytes`]; `None`: the bytes are damaged.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Bloom> {
         let (words, rest) = bytes.as_chunks::<8>();
         (rest.is_empty() && !words.is_empty())
@@ -44,7 +44,7 @@ impl Bloom {
     }
 }
 
-/// Double hashing over two mixed halves of the key, which may be as regular as a counter.
+/// Double hashing over two mixed halves of the key, since keys may be as regular as a counter.
 fn bits(key: &Key, words: usize) -> impl Iterator<Item = usize> {
     let n = u128::from_le_bytes(*key);
     let one = mix(n as u64 ^ mix((n >> 64) as u64));

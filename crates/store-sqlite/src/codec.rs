@@ -1,4 +1,4 @@
-//! How values are stored: identifiers as bytes, parameters and counts with `postcard`.
+//! Encoding of stored values: identifiers as bytes, parameters and counts with `postcard`.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use api_sessions_store::session_days::Kind;
 
-/// What identifies a session or a request in memory and in cursors: the bytes of an id of 32 hexadecimal digits, else a hash.
+/// Identifies a session or a request in memory and in cursors: the bytes of an id of 32 hexadecimal digits,
+/// otherwise a hash.
 pub(super) type Key = [u8; 16];
 
 /// The key of a session or a request.
@@ -55,7 +56,7 @@ pub(super) fn hex(raw: &[u8]) -> String {
     raw.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-/// An id as it is stored: a blob of 16 bytes where it is 32 hexadecimal digits, else text.
+/// The stored form of an id: a blob of 16 bytes if it is 32 hexadecimal digits, otherwise text.
 pub(super) struct Id<'a>(pub(super) &'a str);
 
 impl ToSql for Id<'_> {
@@ -67,7 +68,7 @@ impl ToSql for Id<'_> {
     }
 }
 
-/// Reads an [`Id`].
+/// Parses an [`Id`].
 pub(super) fn id_text(value: ValueRef<'_>) -> String {
     match value {
         ValueRef::Blob(raw) => hex(raw),
@@ -76,7 +77,7 @@ pub(super) fn id_text(value: ValueRef<'_>) -> String {
     }
 }
 
-/// What identifies a request in memory, of its stored [`Id`].
+/// The in-memory key of a request with this stored [`Id`].
 pub(super) fn id_key(value: ValueRef<'_>) -> Key {
     match value {
         ValueRef::Blob(raw) if raw.len() == 16 => raw.try_into().unwrap_or_default(),
@@ -118,11 +119,11 @@ pub(super) fn pack_params(params: &[Param<'_>]) -> Vec<u8> {
             truncated: param.truncated,
         })
         .collect();
-    // Writing into memory does not fail.
+    // Infallible: writes to memory.
     postcard::to_allocvec(&stored).unwrap_or_default()
 }
 
-/// Reads [`pack_params`]; `None`: the bytes are damaged.
+/// Parses [`pack_params`]; `None`: the bytes are damaged.
 pub(super) fn unpack_params(bytes: &[u8]) -> Option<Vec<Param<'static>>> {
     let (stored, rest): (Vec<StoredParam<'_>>, _) = postcard::take_from_bytes(bytes).ok()?;
     let param = |stored: StoredParam<'_>| Param {
@@ -138,13 +139,13 @@ pub(super) fn unpack_params(bytes: &[u8]) -> Option<Vec<Param<'static>>> {
     rest.is_empty().then(|| stored.into_iter().map(param).collect())
 }
 
-/// A value of a session: its kind and the number of its string (or a status), in one number that orders values
+/// A value of a session: its kind and the number of its string (or a status), packed into one number ordered
 /// by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "u32", into = "u32")]
 pub(super) struct Facet(u32);
 
-/// In files the kind comes last: small numbers of strings take few bytes.
+/// In files the kind is in the low bits, so that small string numbers take few bytes.
 impl From<Facet> for u32 {
     fn from(facet: Facet) -> u32 {
         facet.0.rotate_left(u32::BITS - Facet::STRING_BITS)
@@ -169,7 +170,7 @@ impl Facet {
         self.0
     }
 
-    /// Reads [`Facet::to_bits`].
+    /// Parses [`Facet::to_bits`].
     pub(super) fn from_bits(bits: u32) -> Facet {
         Facet(bits)
     }
@@ -179,13 +180,13 @@ impl Facet {
         (self.0 >> Self::STRING_BITS) as u8
     }
 
-    /// The number of its string; of a status: the status.
+    /// The number of its string; for a status, the status itself.
     pub(super) fn string(self) -> u32 {
         self.0 & ((1 << Self::STRING_BITS) - 1)
     }
 }
 
-/// How often a session has each value, in the order of values.
+/// How often a session has each value, sorted by value.
 pub(super) type Counts = Vec<(Facet, u32)>;
 
 /// Counts as bytes.
@@ -193,14 +194,14 @@ pub(super) fn pack_counts(counts: &Counts) -> Vec<u8> {
     postcard::to_allocvec(counts).unwrap_or_default()
 }
 
-/// Reads [`pack_counts`]; `None`: the bytes are damaged.
+/// Parses [`pack_counts`]; `None`: the bytes are damaged.
 pub(super) fn unpack_counts(bytes: &[u8]) -> Option<Counts> {
     let (counts, rest) = postcard::take_from_bytes(bytes).ok()?;
     rest.is_empty().then_some(counts)
 }
 
-/// Places of a session's requests in order, as bytes: times (ms since the day began), each as the difference to the one
-/// before, and rows, each as the difference to the one before.
+/// Encodes the positions of a session's requests, in order: times (ms since the day began) and rows, each as
+/// the difference from the previous one.
 pub(super) fn pack_places(places: &[(u32, u32)]) -> Vec<u8> {
     let mut last = (0u32, 0u32);
     let mut difference = |place: (u32, u32)| {
@@ -211,7 +212,7 @@ pub(super) fn pack_places(places: &[(u32, u32)]) -> Vec<u8> {
     postcard::to_allocvec(&differences).unwrap_or_default()
 }
 
-/// Reads [`pack_places`]; `None`: the bytes are damaged.
+/// Parses [`pack_places`]; `None`: the bytes are damaged.
 pub(super) fn unpack_places(bytes: &[u8]) -> Option<Vec<(u32, u32)>> {
     let (mut places, rest): (Vec<(u32, i32)>, _) = postcard::take_from_bytes(bytes).ok()?;
     let mut last = (0u32, 0u32);
@@ -222,18 +223,18 @@ pub(super) fn unpack_places(bytes: &[u8]) -> Option<Vec<(u32, u32)>> {
     rest.is_empty().then(|| places.drain(..).map(&mut sum).collect())
 }
 
-/// Numbers of sessions in order, as bytes: how much each is greater than the one before.
+/// Encodes ascending session numbers as differences.
 pub(super) fn pack_ids(ids: impl Iterator<Item = u32>) -> Vec<u8> {
     let (mut bytes, mut last) = (Vec::new(), 0);
     for id in ids {
-        // A `u32` takes five bytes at most.
+        // A `u32` takes at most five bytes.
         bytes.extend_from_slice(postcard::to_slice(&(id - last), &mut [0; 5]).unwrap_or_default());
         last = id;
     }
     bytes
 }
 
-/// Reads [`pack_ids`]; ends with `None` where the bytes are damaged.
+/// Parses [`pack_ids`]; yields `None` and ends where the bytes are damaged.
 pub(super) fn unpack_ids(mut bytes: &[u8]) -> impl Iterator<Item = Option<u32>> {
     let mut last = 0u32;
     std::iter::from_fn(move || {
@@ -271,7 +272,7 @@ mod tests {
                 .collect();
             let bytes = pack_params(&params);
             prop_assert_eq!(unpack_params(&bytes), Some(params));
-            // Cut anywhere they are damaged.
+            // Truncated anywhere, they are damaged.
             for end in 0..bytes.len() {
                 prop_assert!(unpack_params(&bytes[..end]).is_none());
             }

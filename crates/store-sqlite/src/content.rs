@@ -11,15 +11,15 @@ use flate2::write::DeflateEncoder;
 pub(super) fn pack(content: &FullRequest<'_>) -> Vec<u8> {
     let json = serde_json::to_vec(content).unwrap_or_default();
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
-    // Neither can fail: it writes into memory.
+    // Infallible: both write to memory.
     let _ = encoder.write_all(&json);
     encoder.finish().unwrap_or_default()
 }
 
-/// Reads [`pack`]; `None`: the bytes are damaged.
+/// Parses [`pack`]; `None`: the bytes are damaged.
 pub(super) fn unpack(bytes: &[u8]) -> Option<FullRequest<'static>> {
     let mut json = String::new();
-    // No longer than the line it came in, but for escapes.
+    // At most as long as the line it came from, apart from escapes.
     let limit = 8 * api_sessions_protocol::MAX_RECORD_BYTES as u64;
     DeflateDecoder::new(bytes).take(limit).read_to_string(&mut json).ok()?;
     let content: FullRequest<'_> = serde_json::from_str(&json).ok()?;

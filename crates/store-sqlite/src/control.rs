@@ -26,7 +26,7 @@ fn token(row: &Row<'_>) -> rusqlite::Result<TokenInfo> {
     let role: String = row.get(1)?;
     Ok(TokenInfo {
         id: row.get(0)?,
-        // A role that a newer version made may do the least.
+        // An unknown role, written by a newer version, gets the fewest permissions.
         role: Role::parse(&role).unwrap_or(Role::Ingest),
         label: row.get(2)?,
         created: row.get::<_, i64>(3)? as u64,
@@ -68,7 +68,7 @@ impl SqliteStore {
         self.control.lock().change(change).map_err(error)
     }
 
-    /// Deletes what was measured of keys before a day.
+    /// Deletes key measurements from before a day.
     pub(super) fn drop_key_windows(&self, first: Day) -> Result<(), StoreError> {
         let start = first.start() as i64;
         self.change_control(|connection| {
@@ -76,7 +76,7 @@ impl SqliteStore {
         })
     }
 
-    /// The document in force of a table that keeps all that ever were.
+    /// The current document of a table that keeps all versions.
     fn newest_document<T: serde::de::DeserializeOwned + Default>(
         &self,
         table: &str,
@@ -175,7 +175,7 @@ impl Control for SqliteStore {
     fn deny(&self, entry: &DenyEntry) -> Result<(), StoreError> {
         let text = json(entry)?;
         self.change_control(|connection| {
-            // What has ended is history.
+            // Expired entries are history.
             connection.execute("DELETE FROM deny WHERE until <= ?", [entry.since as i64])?;
             connection.execute(
                 "INSERT OR REPLACE INTO deny VALUES (?, ?, ?, ?)",
@@ -235,7 +235,7 @@ impl Control for SqliteStore {
             Some([id]) => id.parse().map_err(|_| cursor::invalid())?,
             Some(_) => return Err(cursor::invalid()),
         };
-        // One more than the page, to know whether there is another page.
+        // One more than the page size, to know whether there is another page.
         let most = query.limit as i64 + 1;
         let mut found: Vec<(i64, DenyChange)> = self.read_control(|connection| {
             connection

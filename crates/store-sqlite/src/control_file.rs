@@ -1,4 +1,4 @@
-//! `control.db`: open for writing or, while its disk is full or read-only, for reading alone.
+//! `control.db`: open for writing or, while its disk is full or read-only, read-only.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::reader::{Reader, is_of_the_disk};
 use super::schema;
 
-/// Pause between two looks whether it can be written to again. What is to be written looks at once.
+/// Interval between checks whether the file has become writable again. A write checks immediately.
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// `control.db`.
@@ -24,14 +24,14 @@ enum State {
         why: String,
         tried: Instant,
     },
-    /// It could not be opened any more.
+    /// It could not be reopened.
     Closed,
 }
 
 impl State {
     fn open(path: &Path) -> rusqlite::Result<State> {
         let why = match schema::open(path, schema::CONTROL) {
-            // Where the log and its index are there, all but writing works.
+            // With the log and its index in place, everything but writing works.
             Ok(connection) if connection.is_readonly("main")? => "its disk is read-only".to_owned(),
             Ok(connection) => return Ok(State::Writable(connection)),
             Err(error) if is_of_the_disk(&error) => error.to_string(),
@@ -47,7 +47,7 @@ impl State {
 }
 
 impl ControlFile {
-    /// Opens it, and makes it where it is not there.
+    /// Opens it; creates it if it does not exist.
     pub(super) fn open(path: PathBuf) -> rusqlite::Result<ControlFile> {
         let state = State::open(&path)?;
         let file = ControlFile { path, state };
@@ -70,7 +70,7 @@ impl ControlFile {
         }
     }
 
-    /// Changes it, in one transaction.
+    /// Changes it in one transaction.
     pub(super) fn change<T>(
         &mut self,
         change: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -88,7 +88,7 @@ impl ControlFile {
         }
     }
 
-    /// Why it cannot be written to, as of the last look.
+    /// Why it was not writable at the last check.
     pub(super) fn why_not_writable(&self) -> Option<&str> {
         match &self.state {
             State::Writable(_) => None,
@@ -97,7 +97,7 @@ impl ControlFile {
         }
     }
 
-    /// Opens it again if it was read-only: after a pause, or when another wrote to it.
+    /// Reopens it if it was read-only: after the interval, or when another process wrote to it.
     fn look_again(&mut self, pause: Duration) -> rusqlite::Result<()> {
         let is_time = match &self.state {
             State::Writable(_) => false,
@@ -107,7 +107,7 @@ impl ControlFile {
             State::Closed => true,
         };
         if is_time {
-            // Closed first: what this process has open of a file as read-only, it has for all connections.
+            // Closed first: SQLite shares a file's read-only state among all connections of a process.
             self.state = State::Closed;
             self.state = State::open(&self.path)?;
             if self.why_not_writable().is_none() {
@@ -117,7 +117,7 @@ impl ControlFile {
         Ok(())
     }
 
-    /// As [`ControlFile::why_not_writable`], after a look if the last one is long ago.
+    /// Like [`ControlFile::why_not_writable`], but checks again if the last check is too old.
     pub(super) fn state_now(&mut self) -> Option<String> {
         match self.look_again(AGAIN) {
             Ok(()) => self.why_not_writable().map(str::to_owned),

@@ -1,4 +1,4 @@
-//! What a session's parts tell of it: the row of a list, and the counts of a detail.
+//! Reads a session's parts: the row of a list and the counts of a detail.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -15,8 +15,8 @@ use super::strings::Strings;
 use api_sessions_store::session_days::{Kind, MAX_VALUES, OTHER_TEXT, SessionPart, detail};
 use api_sessions_store::{MAX_LISTED, SessionDay, SessionDetail};
 
-/// Sessions from all their segments, which come oldest first; `all_values`: not only what a list shows. Those that
-/// are nowhere are left out.
+/// Sessions with the parts of all segments, which come oldest first. `all_values`: not only those shown in a
+/// list. Sessions that do not exist are left out.
 pub(super) fn sessions(segments: &[Segment], keys: &[Key], all_values: bool) -> Vec<SessionDetail> {
     let mut found: HashMap<Key, (String, Vec<SessionPart>)> = HashMap::new();
     for segment in segments {
@@ -104,7 +104,8 @@ pub(super) fn read_counts(connection: &Connection, id: u32) -> rusqlite::Result<
     unpack_counts(&bytes).ok_or_else(damaged)
 }
 
-/// A part with its texts; of each kind those that occur most, for a list only of the kinds that a list shows.
+/// A part with its texts: the most frequent values of each kind; for a list, only of the kinds that a list
+/// shows.
 fn part(
     day: &str,
     numbers: Numbers,
@@ -126,7 +127,7 @@ fn part(
             endpoints = of_kind.len() as u64;
         }
         of_kind.sort_by_key(|(value, count)| (Reverse(*count), *value));
-        // Other segments may have different ones: more than are shown in the end.
+        // Segments may differ in their values, so more are kept than are finally shown.
         let most = 2 * if all_values { MAX_VALUES } else { MAX_LISTED };
         let (shown, left) = of_kind.split_at(of_kind.len().min(most));
         for (value, count) in shown {

@@ -1,5 +1,5 @@
-//! Endpoints and their counts. A closed segment has those of all its requests in a table; of other segments, and of
-//! parts of one, the requests themselves are counted.
+//! Endpoints and their counts. A closed segment stores the counts of all its requests in a table; for open
+//! segments, and for part of a segment, the requests are counted.
 
 use ahash::{AHashMap, AHashSet};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -15,25 +15,25 @@ use super::segment::Segment;
 use super::strings::Strings;
 use api_sessions_store::endpoints::{EndpointQuery, EndpointStats, MAX_ENDPOINT_STATS};
 
-/// The table of a closed segment.
+/// The endpoint table of a closed segment.
 const TABLE: &str =
     "CREATE TABLE IF NOT EXISTS endpoint_count (id INTEGER PRIMARY KEY, counts BLOB NOT NULL)";
 
-/// What identifies a session or a user here: half as long as its [`Key`].
+/// Identifies a session or a user here: half of its [`Key`].
 type Short = [u8; 8];
 
-/// An endpoint of a segment, and who used it.
+/// An endpoint of a segment, with its sessions and users.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Tally {
     stats: EndpointStats,
-    /// Sessions without a 2xx, under the ids that they came with.
+    /// Sessions without a 2xx response, by the ids that requests arrived with.
     others: Vec<Short>,
-    /// Sessions with one.
+    /// Sessions with a 2xx response.
     successful: Vec<Short>,
     users: Vec<Short>,
 }
 
-/// Keys that differ in one half alone stay different: other producers number their sessions.
+/// Keys that differ in only one half stay different: some producers number their sessions.
 fn short(key: Key) -> Short {
     let key = u128::from_be_bytes(key);
     let (high, low) = ((key >> 64) as u64, key as u64);
@@ -106,7 +106,7 @@ fn of_segment(segment: &Segment, query: &EndpointQuery) -> Option<Vec<Tally>> {
     })
 }
 
-/// The endpoints with the sessions that theirs turned out to be aliases of.
+/// The endpoints, with aliases replaced by their sessions.
 fn joined(
     connection: &Connection,
     mut found: Vec<Tally>,
@@ -126,7 +126,7 @@ fn joined(
     Ok(found)
 }
 
-/// What a closed segment has in its table; `None`: it was closed by a version without it.
+/// The stored table of a closed segment; `None`: it was closed by a version without the table.
 fn load(connection: &Connection) -> rusqlite::Result<Option<Vec<Tally>>> {
     let is_there = connection
         .prepare_cached("SELECT 1 FROM sqlite_master WHERE name = 'endpoint_count'")?
@@ -153,13 +153,13 @@ pub(super) fn store(connection: &Connection) -> rusqlite::Result<()> {
     all.sort_by(|a, b| a.stats.order().cmp(&b.stats.order()));
     let mut insert = connection.prepare("INSERT INTO endpoint_count (counts) VALUES (?)")?;
     for tally in all.iter().take(MAX_ENDPOINT_STATS) {
-        // Writing into memory does not fail.
+        // Infallible: writes to memory.
         insert.execute([postcard::to_allocvec(tally).unwrap_or_default()])?;
     }
     Ok(())
 }
 
-/// Counts of one endpoint, with the numbers of a segment.
+/// Counts of one endpoint, by the segment's own numbers.
 #[derive(Default)]
 struct Counting {
     stats: EndpointStats,
@@ -222,7 +222,7 @@ fn sessions(connection: &Connection) -> rusqlite::Result<AHashMap<u32, Short>> {
     Ok(all)
 }
 
-/// What the numbers of a segment stand for.
+/// Resolves the segment's numbers.
 struct Names<'a> {
     strings: Strings<'a>,
     sessions: AHashMap<u32, Short>,

@@ -1,4 +1,4 @@
-//! Filters on sessions, a bit each: which of them a part of a session meets.
+//! Filters on sessions as bit masks: which conditions a part of a session meets.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -9,18 +9,18 @@ use api_sessions_store::Day;
 use api_sessions_store::query::{ANY_ATTACK, Filter, contains_ignore_case};
 use api_sessions_store::session_days::Kind;
 
-/// Filters of a question.
+/// Filters of a query.
 pub(super) struct Predicates {
     values: Vec<(Kind, Values)>,
     from: u64,
     to: u64,
     denied: Option<bool>,
-    /// All conditions, a bit each: filters by value from the lowest on, and those below.
+    /// All conditions, one bit each: value filters from bit 0 up, then the conditions below.
     all: u32,
 }
 
-/// Conditions that the numbers of a session tell: it began before the end of the period, it ended after its beginning,
-/// it has malicious requests, it has denied ones.
+/// Conditions that depend on a session's totals: it began before the period ends, it ended after the period
+/// begins, it has malicious requests, it has denied requests.
 const BEGINS: u32 = 1 << 28;
 const ENDS: u32 = 1 << 29;
 const ATTACKED: u32 = 1 << 30;
@@ -32,7 +32,7 @@ enum Values {
     Holds(Vec<String>),
 }
 
-/// What a session must have one of, in one segment: for each filter by value, in order.
+/// For each value filter, in order: the values in one segment of which a session must have at least one.
 pub(super) type Wanted = Vec<Vec<Facet>>;
 
 impl Predicates {
@@ -77,18 +77,18 @@ impl Predicates {
         Predicates { values, from, to, denied: filter.denied, all }
     }
 
-    /// Whether there are filters by value.
+    /// Whether there are value filters.
     pub(super) fn has_values(&self) -> bool {
         !self.values.is_empty()
     }
 
-    /// All filters by value.
+    /// The bits of all value filters.
     pub(super) fn all_values(&self) -> u32 {
         (1 << self.values.len()) - 1
     }
 
-    /// The conditions beside filters by value that a part meets, a bit each. A session is in the period if it was
-    /// active in it, or before and after it, on one day. If the period is longer than that day, one part tells.
+    /// The other conditions that a part meets, one bit each. A session is in the period if it was active in
+    /// it, or before and after it on the same day. For periods longer than that day, one part is enough.
     pub(super) fn met(&self, part: &Part) -> u32 {
         let (begins, ends) = (part.first <= self.to, part.last >= self.from);
         let alone = Day::of(self.from) != Day::of(self.to);
@@ -99,12 +99,12 @@ impl Predicates {
             | bit(part.denied > 0, DENIED)
     }
 
-    /// Whether a session matches that has these parts, put together.
+    /// Whether a session whose parts meet these conditions between them matches.
     pub(super) fn matches(&self, session: &Part) -> bool {
         session.met & self.all == self.all && (self.denied != Some(false) || session.denied == 0)
     }
 
-    /// What to look for in an open segment.
+    /// Resolves value filters for an open segment.
     pub(super) fn of_live(&self, live: &Live) -> Wanted {
         let of = |(kind, values): &(Kind, Values)| {
             let facet = |string: u32| Facet::new(*kind, string);
@@ -128,7 +128,7 @@ impl Predicates {
         self.values.iter().map(of).collect()
     }
 
-    /// What to look for in a closed segment.
+    /// Resolves value filters for a closed segment.
     pub(super) fn of_file(&self, connection: &Connection) -> rusqlite::Result<Wanted> {
         let of = |(kind, values): &(Kind, Values)| {
             let facet = |string: u32| Facet::new(*kind, string);

@@ -1,5 +1,4 @@
-//! What of a batch is new: the same batch is stored once, and of one that was cut on the way, the retry brings
-//! the rest.
+//! Deduplication of batches: the same batch is stored once; for a truncated batch, the retry adds the rest.
 
 use std::collections::BTreeSet;
 
@@ -10,25 +9,26 @@ use super::index::Index;
 use super::segment::{SegmentId, Segments};
 use api_sessions_store::{Day, NewRequest};
 
-/// A batch that was cut has no number of days yet: with this one it is never complete.
+/// Number of days of a truncated batch, which is unknown: with this value the batch never counts as complete.
 const NOT_COMPLETE: i64 = i64::MAX;
 
-/// A portion of a batch, on its way into a day.
+/// The portion of a batch being written to one day.
 pub(super) struct Arriving<'a> {
     pub(super) key: &'a str,
-    /// Where it goes.
+    /// The day's segment.
     pub(super) segment: SegmentId,
-    /// Days the whole batch has.
+    /// All days of the whole batch.
     pub(super) days: usize,
     /// [`api_sessions_store::Batch::cut`]
     pub(super) cut: Option<u32>,
 }
 
-/// What a segment knows of a batch: requests, or -1 minus the number of lines of one that was cut; and days.
+/// What a segment records of a batch: its requests, or for a truncated batch -1 minus its number of lines;
+/// and its days.
 type Known = (i64, i64);
 
 impl Arriving<'_> {
-    /// Notes the batch in its segment, and leaves in `requests` what is not stored yet.
+    /// Records the batch in its segment and removes from `requests` what is already stored.
     pub(super) fn keep_new(
         &self,
         transaction: &Transaction<'_>,
@@ -56,9 +56,9 @@ impl Arriving<'_> {
                 all_days = all_days.min(known.1);
             }
         }
-        // All of it is there, however much of it comes now. All days of the batch may be other days: then it
-        // came before, whatever is in it now. A batch that a crash cut between two days is not complete, and its
-        // missing day is still taken.
+        // Stored completely before, however much arrives now: either this day's portion is, or as many other
+        // days have a portion as the batch has days. A batch that a crash interrupted between two days is not
+        // complete: its missing day is still accepted.
         let is_stored = of_day.iter().any(|known| known.0 >= 0);
         if is_stored || of_day.is_empty() && other_days.len() as i64 >= all_days {
             requests.clear();

@@ -1,5 +1,5 @@
-//! What answers questions about a segment: of an open one, what is in memory; of a closed one, what is known of its
-//! file.
+//! The index that answers queries about a segment: in memory for an open one; a summary of the file for a
+//! closed one.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::requests::damaged;
 use super::spans::{self, Link};
 use api_sessions_store::Day;
 
-/// What answers questions about a segment.
+/// The index of a segment.
 #[derive(Clone)]
 pub(super) enum Index {
     Open(Arc<RwLock<Live>>),
@@ -23,18 +23,18 @@ pub(super) enum Index {
 /// A closed segment.
 #[derive(Debug)]
 pub(super) struct Closed {
-    /// How many requests and sessions it has.
+    /// Number of requests and of sessions.
     pub(super) requests: u64,
     pub(super) sessions: u32,
     /// Start of its oldest and of its newest request, ms since 1970.
     pub(super) first: u64,
     pub(super) last: u64,
-    /// Its sessions and batches.
+    /// Bloom filters of its sessions and batches.
     pub(super) bloom: Bloom,
 }
 
 impl Index {
-    /// Reads the index of a segment of this day, and its links.
+    /// Loads the index of a segment of this day, and its links.
     pub(super) fn load(
         connection: &Connection,
         day: Day,
@@ -51,7 +51,7 @@ impl Index {
         Ok((index, spans::load(connection)?))
     }
 
-    /// How many sessions there are.
+    /// Number of sessions.
     pub(super) fn sessions(&self) -> u32 {
         match self {
             Index::Open(live) => u32::try_from(live.read().sessions.len()).unwrap_or(u32::MAX),
@@ -72,7 +72,7 @@ impl Index {
 }
 
 impl Closed {
-    /// Reads it; `None`: the segment is open.
+    /// Loads it; `None`: the segment is open.
     fn load(connection: &Connection) -> rusqlite::Result<Option<Closed>> {
         let mut value = connection.prepare_cached("SELECT value FROM segment WHERE name = ?")?;
         let bloom: Option<Vec<u8>> = value.query_row(["bloom"], |row| row.get(0)).optional()?;
@@ -98,7 +98,7 @@ impl Closed {
         ] {
             insert.execute(params![name, value])?;
         }
-        // With this the segment is closed.
+        // This row marks the segment as closed.
         insert.execute(params!["bloom", self.bloom.to_bytes()]).map(|_| ())
     }
 }

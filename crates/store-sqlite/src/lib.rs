@@ -1,5 +1,5 @@
-//! The embedded store: SQLite. A UTC day is one or more segments, files with some of its requests, so that a day
-//! goes by deleting files. docs/store.md describes the files.
+//! The embedded store: SQLite. A UTC day is one or more segments, files with some of its requests, so that a
+//! day is dropped by deleting files. docs/store.md describes the files.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -60,13 +60,13 @@ use api_sessions_store::{
     StoredRequest, Visit,
 };
 
-/// Batches that wait for the writer; more wait in their senders.
+/// Batches queued for the writer; further senders block.
 const WAITING: usize = 256;
 
-/// Sessions that meet a filter are looked up one by one up to this number: more take longer than reading through all.
+/// If at most this many sessions meet a filter, they are looked up one by one: for more, a scan is faster.
 const FEW: usize = 500;
 
-/// Parts of a segment that are read one by one up to this number.
+/// At most this many parts of a segment are read one by one.
 const PARTS: usize = 32;
 
 /// The embedded store.
@@ -81,17 +81,17 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the store in `dir`, and makes it where it is not there.
+    /// Opens the store in `dir`; creates it if it does not exist.
     ///
     /// # Errors
-    /// The directory or `control.db` cannot be made or read. A day that cannot be read is no
-    /// error: the others are served. Nor is a disk that cannot be written to, where all is made
-    /// already: it is read.
+    /// The directory or `control.db` cannot be created or read. A day that cannot be read is not an error:
+    /// the others are served. Neither is a disk that is not writable if all files exist: the store is then
+    /// read-only.
     pub fn open(dir: &Path) -> Result<SqliteStore, StoreError> {
         Self::open_with_limits(dir, writer::FULL_REQUESTS, FEW, MAX_TOTAL)
     }
 
-    /// As [`SqliteStore::open`], with other limits, so that tests meet them: requests at which a segment is closed,
+    /// Like [`SqliteStore::open`], with lower limits for tests: requests after which a segment is closed,
     /// sessions (and parts) that a list looks up one by one, and sessions that it counts.
     ///
     /// # Errors
@@ -114,7 +114,7 @@ impl SqliteStore {
             tracing::warn!(%error, "aliases.db cannot be read: sessions are shown by each of their ids");
         }
         for segment in segments.list() {
-            // A first look, so that damage is known before somebody asks.
+            // Load all segments now, so that damage is known before the first query.
             let missing = segment.peek(schema::missing_columns);
             if missing.is_some_and(|missing| !missing.is_empty())
                 && let Err(error) = segments.open_to_write(segment.id)
@@ -142,7 +142,7 @@ impl SqliteStore {
         })
     }
 
-    /// Reads through every file, so that [`Records::health`] tells of damage. Takes a while.
+    /// Reads every file completely, so that [`Records::health`] reports damage. Slow.
     pub fn verify(&self) {
         for segment in self.segments.all() {
             segment.peek(|connection| {
@@ -178,7 +178,7 @@ impl SqliteStore {
         })
     }
 
-    /// The session that this one is, or is an alias of.
+    /// Resolves a session id: the session itself, or the one that it is an alias of.
     fn root(&self, session: &str) -> Result<String, StoreError> {
         self.aliases.lock().root(session).map_err(|error| aliases_unreadable(&error))
     }
@@ -191,24 +191,24 @@ impl SqliteStore {
     }
 }
 
-/// Deletes the days before `first` in `dir`, where there are any; gives the days that went.
+/// Deletes the days before `first` in `dir`, if there are any; returns the deleted days.
 ///
-/// For a start: opening a store may need the room that they take.
+/// Used at start: opening a store may need the space that they occupy.
 ///
 /// # Errors
-/// They cannot be found or deleted.
+/// The files cannot be listed or deleted.
 pub fn drop_before(dir: &Path, first: Day) -> Result<Vec<Day>, StoreError> {
     if dir.exists() { Segments::find(dir)?.drop_before(first) } else { Ok(Vec::new()) }
 }
 
-/// What is in there is for this user alone.
+/// Restricts the directory to this user.
 fn make_dir(dir: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
 impl Drop for SqliteStore {
-    /// Waits until all that was taken is on the disk.
+    /// Waits until everything accepted so far is on disk.
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
@@ -307,7 +307,7 @@ impl Records for SqliteStore {
     fn drop_before(&self, first: Day) -> Result<Vec<Day>, StoreError> {
         let (reply, answer) = crossbeam_channel::bounded(1);
         self.send(Job::DropBefore(first, reply)).map_err(|_| gone())?;
-        // Where the disk is full, requests go first.
+        // If the disk is full, records are the first to be refused.
         let dropped = answer.recv().map_err(|_| gone())??;
         self.drop_key_windows(first)?;
         Ok(dropped)

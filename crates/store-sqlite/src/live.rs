@@ -1,7 +1,7 @@
-//! The index of an open segment, in memory: its sessions, with their counts and requests.
+//! The in-memory index of an open segment: its sessions, with their counts and requests.
 //!
-//! The file of an open segment has rows in the order they arrived and no indexes. All that a question needs
-//! beyond a row is here, and is made again from the rows when the store is opened.
+//! The file of an open segment has rows in order of arrival and no indexes. Everything else a query needs is
+//! here, and is rebuilt from the rows when the store is opened.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use super::row::{self, Resolve};
 use super::strings::Strings;
 use api_sessions_store::session_days::Kind;
 
-/// What is known of a session in one segment.
+/// Summary of a session in one segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Numbers {
     /// Start of the oldest and of the newest request, ms since 1970.
@@ -25,10 +25,10 @@ pub(super) struct Numbers {
     pub(super) requests: u64,
     pub(super) attacks: u64,
     pub(super) denied: u64,
-    /// Numbers of the newest request's strings.
+    /// String numbers of the newest request.
     pub(super) key: u32,
     pub(super) source: u32,
-    /// The newest user and role with the times of their requests; 0: none.
+    /// The newest user and role, with the times of their requests; 0: none.
     pub(super) user: u32,
     pub(super) user_ts: u64,
     pub(super) role: u32,
@@ -59,13 +59,13 @@ pub(super) struct LiveSession {
     pub(super) key: Key,
     pub(super) numbers: Numbers,
     pub(super) counts: Counts,
-    /// Its requests in order: ms since the segment's day began, and row.
+    /// Its requests in order: ms since the day began, and row.
     pub(super) requests: Vec<(u32, u32)>,
-    /// A hash of its last parameters, and the row that has them.
+    /// A hash of its last parameters, and the row that stores them.
     pub(super) params: Option<(u64, u32)>,
 }
 
-/// Columns of [`REQUESTS`] that are numbers of strings, and what kind of value they are.
+/// Columns of [`REQUESTS`] that are string numbers, and the kind of each.
 const VALUES: [(usize, Kind); 10] = [
     (6, Kind::User),
     (7, Kind::Role),
@@ -79,7 +79,7 @@ const VALUES: [(usize, Kind); 10] = [
     (18, Kind::Ja4),
 ];
 
-/// Requests after a row, as the index counts them.
+/// Requests after a row, as the index reads them.
 const REQUESTS: &str = "
 SELECT row, id, session, ts, denied, source, user, role, key, status, params, attacks,
        app, host, ip, method, endpoint, ua, ja4
@@ -89,37 +89,37 @@ FROM request WHERE row > ? ORDER BY row";
 #[derive(Debug, Default)]
 pub(super) struct Live {
     pub(super) day_start: u64,
-    /// Session number n is at n - 1.
+    /// Session number n is at index n - 1.
     pub(super) sessions: Vec<LiveSession>,
     pub(super) by_key: HashMap<Key, u32, RandomState>,
     pub(super) strings: HashMap<Box<str>, u32, RandomState>,
-    /// Which of the strings are endpoints.
+    /// The strings that are endpoints.
     pub(super) endpoints: HashMap<u32, Box<str>, RandomState>,
-    /// Ids of requests, for each [`BLOCK`] rows.
+    /// Ids of requests, by blocks of [`BLOCK`] rows.
     ids: Vec<Bloom>,
     pub(super) requests: u64,
     pub(super) first: u64,
     pub(super) last: u64,
-    /// About how much memory it takes.
+    /// Approximate memory it takes, bytes.
     pub(super) bytes: usize,
 }
 
-/// Bytes that a string, a session, a value of a session and a request take, about.
+/// Approximate bytes of a string, a session, a value of a session and a request.
 const STRING: usize = 64;
 const SESSION: usize = 240;
 const VALUE: usize = 12;
 const REQUEST: usize = 14;
 
-/// Rows that are read through for an id.
+/// Rows that are scanned for an id.
 const BLOCK: u32 = 4096;
 
 impl Live {
-    /// Of a segment without requests, whose day begins at `day_start`.
+    /// An index without requests, for the day that begins at `day_start`.
     pub(super) fn new(day_start: u64) -> Live {
         Live { day_start, first: u64::MAX, ..Live::default() }
     }
 
-    /// Reads what came into the file since the last time.
+    /// Adds the rows appended to the file since the last call.
     pub(super) fn catch_up(
         &mut self,
         connection: &Connection,
@@ -164,13 +164,13 @@ impl Live {
         self.sessions.get((id as usize).checked_sub(1)?)
     }
 
-    /// Where a request with this id may be: the first and the last row of each place.
+    /// Where a request with this id may be: ranges of rows, first and last.
     pub(super) fn rows_of_id(&self, id: &Key) -> Vec<(u32, u32)> {
         let blocks = (0u32..).zip(&self.ids).filter(|(_, ids)| ids.may_have(id));
         blocks.map(|(n, _)| (n * BLOCK, n * BLOCK + BLOCK - 1)).collect()
     }
 
-    /// A key is no other name of a session any more.
+    /// Removes a key as an alias of a session.
     pub(super) fn forget_alias(&mut self, alias: &Key, moved: &MovedHere) {
         let Some(part) = self.by_key.get(alias).copied() else { return };
         let own = self.session(part).map(|session| session.key);
@@ -182,8 +182,8 @@ impl Live {
         }
     }
 
-    /// A part is of another session from now on; `before`: of which it was. No key leads to it until
-    /// [`Live::lead`] says so.
+    /// Assigns a part to another session; `before`: the previous one. No key leads to the part until
+    /// [`Live::lead`] sets it.
     pub(super) fn unlead(&mut self, part: u32, before: Option<Key>) {
         let own = self.session(part).map(|session| session.key);
         for key in own.into_iter().chain(before) {
@@ -193,7 +193,7 @@ impl Live {
         }
     }
 
-    /// Requests of a session go to this part, if the session has no other here.
+    /// Lets requests of a session go to this part, unless the session already has one here.
     pub(super) fn lead(&mut self, root: Key, part: u32) {
         self.by_key.entry(root).or_insert(part);
     }
@@ -273,7 +273,7 @@ impl Live {
     }
 }
 
-/// Inserts without much room for more: there are many small lists.
+/// Inserts with little spare capacity: there are many small lists.
 fn insert<T>(list: &mut Vec<T>, at: usize, item: T) {
     if list.len() == list.capacity() {
         list.reserve_exact(2 + list.len() / 4);

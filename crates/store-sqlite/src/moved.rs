@@ -1,5 +1,5 @@
-//! Parts of sessions that are of other ones: of those that theirs turned out to be aliases of. Files keep the ids that
-//! requests came with; `aliases.db` has what is here.
+//! Parts of alias sessions that belong to the alias's target. Files keep the ids that requests arrived with;
+//! `aliases.db` stores what this index holds.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use ahash::RandomState;
 use super::codec::{Key, hex};
 use super::segment_id::SegmentId;
 
-/// A part of a session: its segment, and its number there.
+/// A part of a session: its segment and its number there.
 pub(super) type PartId = (SegmentId, u32);
 
-/// Those of one segment.
+/// Moved parts of one segment.
 #[derive(Debug, Clone, Default)]
 pub(super) struct MovedHere {
     roots: HashMap<u32, Key, RandomState>,
@@ -20,17 +20,17 @@ pub(super) struct MovedHere {
 }
 
 impl MovedHere {
-    /// The session that a part is of now; `None`: of its own.
+    /// The session that a part belongs to; `None`: its own.
     pub(super) fn root(&self, part: u32) -> Option<Key> {
         self.roots.get(&part).copied()
     }
 
-    /// All of them: part, and the session that it is of now.
+    /// All moved parts, each with its session.
     pub(super) fn all(&self) -> impl Iterator<Item = (u32, Key)> + '_ {
         self.roots.iter().map(|(part, root)| (*part, *root))
     }
 
-    /// Parts that are of this session now, and were of others.
+    /// Parts that now belong to this session and did not before.
     pub(super) fn parts(&self, root: &Key) -> &[u32] {
         self.parts.get(root).map(Vec::as_slice).unwrap_or_default()
     }
@@ -45,12 +45,12 @@ impl MovedHere {
     }
 }
 
-/// Those of all segments.
+/// Moved parts of all segments.
 #[derive(Debug, Default)]
 pub(super) struct Moved {
     segments: BTreeMap<SegmentId, Arc<MovedHere>>,
     none: Arc<MovedHere>,
-    /// Names of sessions that are not the digits of their keys.
+    /// Names of sessions that are not the hexadecimal form of their keys.
     names: HashMap<Key, String, RandomState>,
 }
 
@@ -66,12 +66,12 @@ impl Moved {
         Arc::clone(self.segments.get(&segment).unwrap_or(&self.none))
     }
 
-    /// The name of a session that parts moved to.
+    /// The name of a session that parts were moved to.
     pub(super) fn name(&self, root: &Key) -> String {
         self.names.get(root).cloned().unwrap_or_else(|| hex(root))
     }
 
-    /// A segment was deleted.
+    /// Removes a deleted segment.
     pub(super) fn remove(&mut self, segment: SegmentId) {
         self.segments.remove(&segment);
     }

@@ -1,4 +1,4 @@
-//! Parts of sessions: what one segment has of a session, as far as a list needs it.
+//! Parts of sessions: a session's totals within one segment, as a list needs them.
 
 use rusqlite::Connection;
 
@@ -12,7 +12,7 @@ use super::snapshot::Seen;
 use super::values::{Sets, has_one_of};
 use api_sessions_store::Day;
 
-/// A part of a session, or some put together. A list looks at hundreds of thousands.
+/// A part of a session, or several merged. Kept small: a list reads hundreds of thousands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part {
     pub(super) key: Key,
@@ -22,12 +22,12 @@ pub(super) struct Part {
     pub(super) requests: u32,
     pub(super) attacks: u32,
     pub(super) denied: u32,
-    /// The conditions of [`Predicates`] that it meets, a bit each.
+    /// The conditions of [`Predicates`] that it meets, one bit each.
     pub(super) met: u32,
 }
 
 impl Part {
-    /// `values`: the filters by value that it meets.
+    /// `values`: the value filters that it meets.
     fn new(key: Key, numbers: &Numbers, values: u32, predicates: &Predicates) -> Part {
         let short = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         let part = Part {
@@ -42,7 +42,7 @@ impl Part {
         Part { met: values | predicates.met(&part), ..part }
     }
 
-    /// Adds another part of the session.
+    /// Merges another part of the session.
     pub(super) fn merge(self, other: Part) -> Part {
         Part {
             key: self.key,
@@ -56,13 +56,13 @@ impl Part {
     }
 }
 
-/// The filters by value that a session with these counts meets, a bit each.
+/// The value filters that a session with these counts meets, one bit each.
 fn met(counts: &Counts, wanted: &Wanted) -> u32 {
     let met = |(n, values): (usize, &Vec<Facet>)| u32::from(has_one_of(counts, values)) << n;
     wanted.iter().enumerate().map(met).fold(0, |all, bit| all | bit)
 }
 
-/// All parts of a segment in the order of their numbers. `None`: it cannot be read.
+/// All parts of a segment, ordered by number. `None`: it cannot be read.
 pub(super) fn read_all(seen: &Seen<'_>, predicates: &Predicates) -> Option<Vec<Part>> {
     let count = seen.sessions as usize;
     match &seen.index {
@@ -96,7 +96,7 @@ pub(super) fn read_all(seen: &Seen<'_>, predicates: &Predicates) -> Option<Vec<P
     }
 }
 
-/// The part of a session in a segment, by its number there. `wanted` keeps what the filters look for there.
+/// A session's part in a segment, by its number there. `wanted`: the values that filters look for there.
 pub(super) fn read(
     segment: &Segment,
     index: &Index,
@@ -134,11 +134,11 @@ pub(super) fn key(connection: &Connection, session: u32) -> rusqlite::Result<Key
     statement.query_row([session], |row| row.get(0))
 }
 
-/// Bytes of a session in `session_list`.
+/// Bytes per session in `session_list`.
 const SUMMARY: usize = 36;
 
-/// A session as it is in `session_list`, where all sessions of a segment are read at once: its key, then times
-/// (ms since the day began) and counts, 4 bytes each, little-endian.
+/// A session in `session_list`, which lists read in bulk: its key, then times (ms since the day began) and
+/// counts, 4 bytes each, little-endian.
 pub(super) fn pack(key: Key, numbers: &Numbers, day: Day) -> [u8; SUMMARY] {
     let time = |ts: u64| ts.saturating_sub(day.start());
     let n = numbers;
@@ -152,7 +152,7 @@ pub(super) fn pack(key: Key, numbers: &Numbers, day: Day) -> [u8; SUMMARY] {
     packed
 }
 
-/// Reads [`pack`].
+/// Parses [`pack`].
 fn unpack(packed: &[u8; SUMMARY], day: Day) -> (Key, Numbers) {
     let (key, rest) = packed.split_at(16);
     let mut fields = rest.as_chunks().0.iter().map(|field| u64::from(u32::from_le_bytes(*field)));

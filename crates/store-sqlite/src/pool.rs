@@ -1,4 +1,4 @@
-//! Connections that read and wait for the next question.
+//! Idle read connections.
 
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -9,8 +9,8 @@ use super::segment::SegmentId;
 /// Connections kept for each segment.
 const OF_A_SEGMENT: usize = 4;
 
-/// Connections kept beyond one for each segment. Each has a page cache and open files. One is always kept: who
-/// stores a batch, or makes a list, asks all segments in turn, and there may be hundreds.
+/// Connections kept beyond one per segment; each has a page cache and open files. One is always kept: storing
+/// a batch and listing sessions query all segments in turn, and there may be hundreds.
 const SPARE: usize = 16;
 
 /// Idle connections of each segment.
@@ -18,13 +18,13 @@ const SPARE: usize = 16;
 pub(super) struct Pool(Mutex<BTreeMap<SegmentId, Vec<Reader>>>);
 
 impl Pool {
-    /// One that reads the segment as it is now.
+    /// A connection that sees the current content of the segment.
     pub(super) fn take(&self, id: SegmentId) -> Option<Reader> {
         let reader = self.0.lock().get_mut(&id).and_then(Vec::pop);
         reader.filter(Reader::is_current)
     }
 
-    /// Keeps one for the next question.
+    /// Returns a connection to the pool.
     pub(super) fn put(&self, id: SegmentId, reader: Reader) {
         let mut idle = self.0.lock();
         let spare: usize = idle.values().map(|of_segment| of_segment.len().saturating_sub(1)).sum();
@@ -32,13 +32,13 @@ impl Pool {
         if of_segment.is_empty() || of_segment.len() < OF_A_SEGMENT && spare < SPARE {
             of_segment.push(reader);
         } else {
-            // Closing takes a while: not under the lock.
+            // Closing takes time, so it happens outside the lock.
             drop(idle);
             drop(reader);
         }
     }
 
-    /// Closes those of a segment.
+    /// Closes the connections of a segment.
     pub(super) fn close(&self, id: SegmentId) {
         let closed = self.0.lock().remove(&id);
         drop(closed);
@@ -66,7 +66,7 @@ mod tests {
         }
         let count = || pool.0.lock().values().map(Vec::len).sum::<usize>();
         assert_eq!(count(), 100 + SPARE);
-        // All days asked in turn, again and again: each has its connection.
+        // All days queried in turn, repeatedly: each keeps its connection.
         for _ in 0..3 {
             for day in 0..100 {
                 let reader = pool.take(id(day)).expect("one is kept");

@@ -1,8 +1,8 @@
-//! Connections that read a file, also where its disk cannot be written to.
+//! Read connections, which also work if the disk is not writable.
 //!
-//! To read a file that has a write-ahead log, SQLite makes two files beside it. Where it cannot (the disk is
-//! full, or became read-only after a clean stop), the file is read by itself, as one that nobody writes to.
-//! SQLite takes no lock then and looks for no change: a [`Stamp`] tells whether there was one.
+//! To read a file in WAL mode, SQLite creates two files beside it. Where it cannot (the disk is full, or
+//! became read-only after a clean stop), the file is opened with `immutable=1`. SQLite then takes no lock and
+//! does not notice changes; a [`Stamp`] detects them.
 
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -12,15 +12,15 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::schema;
 
-/// A connection that reads.
+/// A read connection.
 pub(super) struct Reader {
     connection: Connection,
     path: PathBuf,
-    /// Of a file that is read by itself: as it was then.
+    /// For an immutable file: its stamp when it was opened.
     alone: Option<Stamp>,
 }
 
-/// What changes when a file is written to.
+/// File attributes that change with every write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     inode: u64,
@@ -29,7 +29,7 @@ struct Stamp {
 }
 
 impl Stamp {
-    /// `None`: there is no such file, or a part of it is in its write-ahead log.
+    /// `None`: the file does not exist, or has a write-ahead log.
     fn of(path: &Path) -> Option<Stamp> {
         let file = std::fs::metadata(path).ok()?;
         let log = std::fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len());
@@ -42,14 +42,14 @@ impl Stamp {
 }
 
 impl Reader {
-    /// Opens a file, and reads of it as much as tells that it can be read.
+    /// Opens a file and reads enough of it to know that it is readable.
     pub(super) fn open(path: &Path) -> rusqlite::Result<Reader> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let error = match schema::open_reader(path, flags).and_then(probe) {
             Ok(connection) => return Ok(Reader { connection, path: path.to_owned(), alone: None }),
             Err(error) => error,
         };
-        // The stamp first: what is written after it is seen.
+        // Taken before opening, so that later writes are detected.
         let Some(stamp) = Stamp::of(path).filter(|_| is_of_the_disk(&error)) else {
             return Err(error);
         };
@@ -58,12 +58,12 @@ impl Reader {
         Ok(Reader { connection, path: path.to_owned(), alone: Some(stamp) })
     }
 
-    /// Whether it shows what is in the file now.
+    /// Whether it shows the current content of the file.
     pub(super) fn is_current(&self) -> bool {
         self.alone.is_none_or(|stamp| Stamp::of(&self.path) == Some(stamp))
     }
 
-    /// Reads. An error where the file was written to meanwhile, without this being told.
+    /// Reads. If an immutable file was written to during the read, the result is an error.
     pub(super) fn read<T>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -85,19 +85,19 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
-/// What a disk that is full or read-only makes of opening a file.
+/// The errors SQLite returns for opening a file on a full or read-only disk.
 pub(super) fn is_of_the_disk(error: &rusqlite::Error) -> bool {
     use ErrorCode::{CannotOpen, DiskFull, ReadOnly, SystemIoFailure};
     matches!(error.sqlite_error_code(), Some(CannotOpen | DiskFull | ReadOnly | SystemIoFailure))
 }
 
-/// The error comes with the first statement only.
+/// The error only appears with the first statement.
 fn probe(connection: Connection) -> rusqlite::Result<Connection> {
     schema::version(&connection)?;
     Ok(connection)
 }
 
-/// The address of a file that is read by itself.
+/// The URI of an immutable file.
 fn as_nobody_writes_it(path: &Path) -> PathBuf {
     let mut address = String::from("file:");
     for byte in path.as_os_str().as_bytes() {
@@ -122,7 +122,7 @@ mod tests {
             .read(|connection| connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0)))
     }
 
-    /// As if the disk were read-only: SQLite finds no place for the files that it needs.
+    /// Simulates a read-only disk: SQLite cannot create the files that it needs.
     fn read_alone(path: &Path) -> Reader {
         let place = beside(path, "-shm");
         std::os::unix::fs::symlink("/nowhere/at/all", &place).unwrap();
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_file_that_is_read_by_itself_is_not_read_on_once_it_is_written_to() {
         let dir = tempfile::tempdir().unwrap();
-        // Characters that mean something in an address.
+        // Characters with a meaning in URIs.
         let path = dir.path().join("a?b#c%20 é.db");
         drop(schema::open(&path, TABLE).unwrap());
         let reader = read_alone(&path);

@@ -1,4 +1,4 @@
-//! Where it turns out that a session is an alias of another: its parts, in whatever segments, are that one's.
+//! Moves the parts of a session that turns out to be an alias to its target, in all segments.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -6,19 +6,19 @@ use super::codec::Key;
 use super::moved::PartId;
 use super::segment::Segments;
 
-/// An alias, and the session that it leads to from now on.
+/// An alias and the session that it now leads to.
 pub(super) type Join = (Key, Key);
 
-/// Parts that are of other sessions from now on.
+/// Parts that belong to other sessions from now on.
 #[derive(Debug, Default)]
 pub(super) struct Rehomed {
     pub(super) parts: BTreeMap<PartId, Key>,
-    /// Parts of one session, the newer first: see [`super::spans`].
+    /// Pairs of parts of one session, the newer first; see [`super::spans`].
     pub(super) links: Vec<(PartId, PartId)>,
 }
 
 impl Rehomed {
-    /// What joins, one after the other, make of the parts that are there.
+    /// Computes the result of applying the merges one after the other to the existing parts.
     pub(super) fn new(segments: &Segments, joins: &[Join]) -> Rehomed {
         let mut parts: BTreeMap<PartId, Key> = BTreeMap::new();
         let mut moved: HashMap<Key, Vec<PartId>> = HashMap::new();
@@ -50,7 +50,7 @@ impl Rehomed {
     }
 }
 
-/// The parts of sessions.
+/// The parts of the sessions.
 fn find(segments: &Segments, keys: &BTreeSet<Key>) -> HashMap<Key, Vec<PartId>> {
     let mut found: HashMap<Key, Vec<PartId>> = HashMap::new();
     for segment in segments.list() {
@@ -61,7 +61,7 @@ fn find(segments: &Segments, keys: &BTreeSet<Key>) -> HashMap<Key, Vec<PartId>> 
     found
 }
 
-/// Links the last part of each segment, which may be the newest of a question, to all before it.
+/// Links the last part in each segment, which may be the newest that a query sees, to all earlier ones.
 fn link(mut parts: Vec<PartId>, links: &mut Vec<(PartId, PartId)>) {
     parts.sort_unstable();
     parts.dedup();

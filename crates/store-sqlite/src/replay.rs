@@ -13,8 +13,8 @@ use super::strings::Strings;
 use api_sessions_store::replay::{CHUNK, SLICE, Visit, slices};
 use api_sessions_store::{Activity, ReplayQuery, StoredRequest};
 
-/// Calls `visit` with the requests of a period; `segments` are those of its days, and `activity` is what they have
-/// in it. Gives the days that could not be read completely.
+/// Calls `visit` with the requests of a period; `segments` are those of its days, and `activity` is theirs
+/// within it. Returns the days that could not be read completely.
 pub(super) fn run(
     segments: &[Segment],
     query: &ReplayQuery,
@@ -29,7 +29,7 @@ pub(super) fn run(
     incomplete(segments)
 }
 
-/// Where a request is: its start, the place of its segment in the list, its row.
+/// Position of a request: its start, the index of its segment in the list, its row.
 type Place = (u64, usize, u32);
 
 fn run_slice(
@@ -45,12 +45,12 @@ fn run_slice(
             continue;
         }
         let of_segment = segment.read(|connection| {
-            // Without an index on times: most segments have nothing of a slice, which this tells.
+            // There is no index on times; the time range lets most segments be skipped.
             if activity::read(connection, first, last)?.is_empty() {
                 return Ok(Vec::new());
             }
             let sql = match with_rules {
-                // An index of closed segments has these alone.
+                // An index of closed segments covers these columns.
                 true => {
                     "SELECT ts, row FROM request WHERE ts BETWEEN ? AND ? AND rules IS NOT NULL"
                 }
@@ -78,7 +78,7 @@ fn number(ts: u64) -> i64 {
     i64::try_from(ts).unwrap_or(i64::MAX)
 }
 
-/// Reads the requests of some places, in their order; `None` where a segment cannot be read.
+/// Reads the requests at these positions, in order; `None`: a segment cannot be read.
 fn read(segments: &[Segment], places: &[Place]) -> Vec<Option<StoredRequest>> {
     let mut found: Vec<Option<StoredRequest>> = Vec::new();
     found.resize_with(places.len(), || None);

@@ -11,10 +11,10 @@ use super::strings::Strings;
 use api_sessions_store::query::{Paged, RequestQuery};
 use api_sessions_store::{Day, Page, StoreError, StoredRequest, cursor};
 
-/// Where a request is in the order of its session.
+/// Sort position of a request within its session.
 type Place = (u64, SegmentId, u32);
 
-/// A page of a session's requests; `segments` are those that its filter can match in.
+/// A page of a session's requests; `segments` are those that the filter can match in.
 pub(super) fn page(
     segments: &[Segment],
     query: &RequestQuery,
@@ -36,7 +36,7 @@ pub(super) fn page(
     if query.descending {
         wanted.reverse();
     }
-    // One more than the page, to know whether there is another page. Segments of a day overlap.
+    // One more than the page size, to know whether there is another page. Segments of a day overlap.
     let mut found: Vec<(Place, StoredRequest)> = Vec::new();
     for of_day in wanted.chunk_by(|a, b| a.id.day == b.id.day) {
         let mut requests: Vec<_> = of_day
@@ -76,7 +76,7 @@ fn read_position(position: &[String]) -> Option<Place> {
     }
 }
 
-/// The requests of a segment that come next, no more than one page and one.
+/// The next requests of a segment, at most the page size and one.
 fn read_segment(
     segment: &Segment,
     query: &RequestQuery,
@@ -133,7 +133,7 @@ fn read_segment(
     })
 }
 
-/// Where the requests of a session of a closed segment are, in order: ms since the day began, and row.
+/// Positions of the requests of a session in a closed segment, in order: ms since the day began, and row.
 fn read_places(connection: &Connection, session: u32) -> rusqlite::Result<Vec<(u32, u32)>> {
     connection
         .prepare_cached("SELECT requests FROM session_count WHERE session = ?")?
@@ -164,7 +164,7 @@ pub(super) fn by_id(segments: &[Segment], id: &str) -> Option<StoredRequest> {
     })
 }
 
-/// A request by its id: of an open segment, which has no index of ids, in one of these stretches of rows.
+/// A request by its id, in an open segment, which has no index on ids: searches these ranges of rows.
 fn read_by_id(
     segment: &Segment,
     connection: &Connection,

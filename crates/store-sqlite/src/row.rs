@@ -1,8 +1,8 @@
 //! A request as a row of the table `request`: a column for each field of a record.
 //!
-//! Strings that repeat are numbers of rows in `string`; `source` too. The id is a blob, the path is stored where
-//! it differs from the endpoint, attacks, rules, evidence and links are JSON arrays, parameters are `postcard`, or the row of an earlier
-//! request of the session that has the same ones.
+//! Repeated strings, and `source`, are stored as numbers of rows in `string`. The id is a blob; the path is
+//! stored only if it differs from the endpoint; attacks, rules, evidence and links are JSON arrays.
+//! Parameters are `postcard`, or the row of an earlier request of the session with the same ones.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -18,17 +18,17 @@ use super::codec::{self, Id, id_text};
 use super::requests::damaged;
 use api_sessions_store::{NewRequest, StoredRequest};
 
-/// Gives strings their numbers.
+/// Assigns numbers to strings.
 pub(super) trait Intern {
     fn intern(&mut self, text: &str) -> rusqlite::Result<u32>;
-    /// The row of an earlier request of the session that has the same parameters.
+    /// The row of an earlier request of the session with the same parameters.
     fn same_params(&mut self, packed: &[u8]) -> Option<u32>;
 }
 
-/// Finds the strings of numbers.
+/// Resolves numbers to strings.
 pub(super) trait Resolve {
     fn resolve(&mut self, id: u32) -> rusqlite::Result<String>;
-    /// The parameters that a row has.
+    /// The parameters stored in a row.
     fn params(&mut self, row: u32) -> rusqlite::Result<Vec<u8>>;
 }
 
@@ -88,12 +88,12 @@ macro_rules! column_view {
     };
 }
 
-/// Binds a field.
+/// Binds a field to the statement.
 macro_rules! bind {
     (id $kind:ident $at:ident $to:ident $new:ident $strings:ident) => {
         $to.raw_bind_parameter($at, Id(&$new.record.id))?
     };
-    // It is bound by its number, beside the record.
+    // Bound by number, not as part of the record.
     (session $kind:ident $at:ident $to:ident $new:ident $strings:ident) => {};
     (path $kind:ident $at:ident $to:ident $new:ident $strings:ident) => {{
         let path = &*$new.record.path;
@@ -145,7 +145,7 @@ macro_rules! bind {
     }};
 }
 
-/// Reads a field.
+/// Reads a field from a row.
 macro_rules! read {
     (id $kind:ident $at:ident $row:ident $endpoint:ident $strings:ident) => {
         Cow::Owned(id_text($row.get_ref($at)?))
@@ -216,16 +216,16 @@ macro_rules! declare {
         #[allow(dead_code, reason = "not all are asked for by name")]
         pub(super) enum Column { $($name),* }
 
-        /// How many columns a record has.
+        /// Number of columns of a record.
         const COLUMNS: usize = [$(Column::$name),*].len();
 
         /// Their names.
         const NAMES: [&str; COLUMNS] = [$(stringify!($name)),*];
 
-        /// Their definitions, each behind a comma.
+        /// Their definitions, each after a comma.
         pub(super) const DEFINITIONS: &str = concat!($(", ", column_type!($name $kind)),*);
 
-        /// How they are shown by the view `requests`, each with a comma after it.
+        /// Their expressions in the view `requests`, each before a comma.
         pub(super) const VIEW: &str = concat!($(column_view!($name $kind), ", "),*);
 
         fn bind_record<I: Intern>(
@@ -257,7 +257,7 @@ macro_rules! declare {
 }
 record_fields!(declare);
 
-/// Number of the first parameter that a record is bound to.
+/// Index of the first parameter bound to a field of the record.
 const FIRST: usize = 1;
 
 /// The statement that stores a request: a record's columns, then its endpoint, whether it has full content, and the
@@ -268,7 +268,7 @@ pub(super) static INSERT: LazyLock<String> = LazyLock::new(|| {
     format!("INSERT INTO request ({names}, endpoint, content, row) VALUES ({marks})")
 });
 
-/// A statement that reads the request of a row.
+/// A statement that reads a request by its row.
 pub(super) static SELECT: LazyLock<String> = LazyLock::new(|| {
     format!("SELECT {}, endpoint, content FROM request WHERE row = ?", NAMES.join(", "))
 });
@@ -290,14 +290,14 @@ pub(super) fn insert<I: Intern>(
     statement.raw_execute().map(|_| ())
 }
 
-/// Reads a request of [`SELECT`], without its session and full content.
+/// Reads a row of [`SELECT`] as a request, without its session and full content.
 pub(super) fn read<R: Resolve>(row: &Row<'_>, strings: &mut R) -> rusqlite::Result<StoredRequest> {
     let endpoint = strings.resolve(row.get(COLUMNS)?)?;
     let record = read_record(row, &endpoint, strings)?;
     Ok(StoredRequest { record, endpoint, has_content: row.get(COLUMNS + 1)? })
 }
 
-/// A JSON array of words; absent: none.
+/// A JSON array of words; NULL: empty.
 pub(super) fn words(row: &Row<'_>, at: usize) -> rusqlite::Result<Vec<String>> {
     match row.get_ref(at)?.as_str_or_null().map_err(|_| damaged())? {
         Some(json) => serde_json::from_str(json).map_err(|_| damaged()),
@@ -305,7 +305,7 @@ pub(super) fn words(row: &Row<'_>, at: usize) -> rusqlite::Result<Vec<String>> {
     }
 }
 
-/// A JSON array; absent: none.
+/// A JSON array; NULL: empty.
 fn evidence(row: &Row<'_>, at: usize) -> rusqlite::Result<Vec<Evidence<'static>>> {
     let Some(json) = row.get_ref(at)?.as_str_or_null().map_err(|_| damaged())? else {
         return Ok(Vec::new());
@@ -314,7 +314,7 @@ fn evidence(row: &Row<'_>, at: usize) -> rusqlite::Result<Vec<Evidence<'static>>
     Ok(list.into_iter().map(Evidence::into_owned).collect())
 }
 
-/// A JSON array; absent: none.
+/// A JSON array; NULL: empty.
 fn links(row: &Row<'_>, at: usize) -> rusqlite::Result<Vec<SessionLink<'static>>> {
     let Some(json) = row.get_ref(at)?.as_str_or_null().map_err(|_| damaged())? else {
         return Ok(Vec::new());
@@ -325,6 +325,6 @@ fn links(row: &Row<'_>, at: usize) -> rusqlite::Result<Vec<SessionLink<'static>>
 
 fn source(text: &str) -> Source {
     let text: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
-    // A source of a newer version.
+    // A source added by a newer version.
     Source::deserialize(text).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! The files of the embedded store, their tables, and how they are opened.
 //!
-//! `control.db` keeps what is not bound to a day; `day-2026-11-23.0001.db` is a segment of one UTC day.
-//! `user_version` is the version of a file's tables; [`migrate`] brings an older file up to date.
+//! `control.db` stores what does not belong to a day; `day-2026-11-23.0001.db` is a segment of one UTC day.
+//! `user_version` is the schema version of a file; [`migrate`] upgrades older files.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -12,12 +12,12 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::row;
 
-/// Tables of a segment, docs/store.md. While it is open, it gets rows in `string`, `session` (number and id),
-/// `request`, `content`, `batch`, `link` and `activity` alone, always at their ends; [`super::seal`] adds the
-/// others and the indexes.
+/// Tables of a segment, see docs/store.md. An open segment only appends rows to `string`, `session` (number
+/// and id), `request`, `content`, `batch`, `link` and `activity`; [`super::seal`] adds the others and the
+/// indexes.
 pub(super) static SEGMENT: LazyLock<[String; 3]> = LazyLock::new(|| {
     let columns = row::DEFINITIONS;
-    // Versions 1 and 2 were in no release: a file of them keeps its tables, and is refused.
+    // Versions 1 and 2 were never released: such a file is left unchanged and refused.
     let tables = format!(
         "
 CREATE TABLE segment (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
@@ -75,7 +75,7 @@ fn requests_view() -> String {
     )
 }
 
-/// Columns that the requests of an older version lack: fields of records that are new since.
+/// Columns for record fields added since an older version.
 pub(super) fn missing_columns(connection: &Connection) -> rusqlite::Result<Vec<&'static str>> {
     let there: Vec<String> = connection
         .prepare("SELECT name FROM pragma_table_info('request')")?
@@ -89,7 +89,7 @@ pub(super) fn missing_columns(connection: &Connection) -> rusqlite::Result<Vec<&
     Ok(all.filter(|column| !is_there(column)).collect())
 }
 
-/// Opens a segment for writing, makes it where it is not there, and adds the columns that it lacks.
+/// Opens a segment for writing; creates it if it does not exist, and adds missing columns.
 pub(super) fn open_segment(path: &Path) -> rusqlite::Result<Connection> {
     let connection = open(path, &*SEGMENT)?;
     let missing = missing_columns(&connection)?;
@@ -102,7 +102,7 @@ pub(super) fn open_segment(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Tables of what is not bound to a day.
+/// Tables of what does not belong to a day.
 pub(super) const CONTROL: &[&str] = &[
     r"
 CREATE TABLE token (
@@ -152,14 +152,13 @@ CREATE TABLE key_window (
 ) WITHOUT ROWID;",
 ];
 
-/// Page cache of a connection that reads, KiB: there may be hundreds, and what is read once is in the kernel's
-/// cache.
+/// Page cache of a read connection, KiB. Small: there may be hundreds, and the kernel caches pages as well.
 const READER_CACHE_KIB: i64 = 256;
 
 /// How long a statement waits for another process (a subcommand beside the server).
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Opens a file for writing, makes it where it is not there, and brings its tables up to date.
+/// Opens a file for writing; creates it if it does not exist, and upgrades its tables.
 pub(super) fn open(path: &Path, migrations: &[impl AsRef<str>]) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
@@ -169,21 +168,21 @@ pub(super) fn open(path: &Path, migrations: &[impl AsRef<str>]) -> rusqlite::Res
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "page_size", 4096)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // A commit is on the disk when it returns: `200` to a node means durable.
+    // A commit is durable when it returns: `200` promises that to a node.
     connection.pragma_update(None, "synchronous", "FULL")?;
     tune(&connection)?;
     migrate(&mut connection, migrations)?;
     Ok(connection)
 }
 
-/// Makes the file for this user alone; SQLite gives its log files the same mode. What cannot be
-/// made, SQLite says better.
+/// Restricts the file to this user; SQLite gives its log file the same mode. Errors are ignored: SQLite
+/// reports a file that cannot be created more clearly.
 fn make_private(path: &Path) {
     use std::os::unix::fs::OpenOptionsExt;
     let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
 }
 
-/// Opens a file for reading: [`Reader`] knows how.
+/// Opens a file for reading; use [`Reader`], which handles unwritable disks.
 pub(super) fn open_reader(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
@@ -193,12 +192,12 @@ pub(super) fn open_reader(path: &Path, flags: OpenFlags) -> rusqlite::Result<Con
     Ok(connection)
 }
 
-/// The version of a file's tables.
+/// The schema version of a file.
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-/// An error where the tables of a file are not those that this version reads.
+/// Fails if this version does not read the file's tables.
 pub(super) fn check(
     connection: &Connection,
     migrations: &[impl AsRef<str>],
@@ -213,7 +212,7 @@ pub(super) fn check(
     Ok(())
 }
 
-/// An error where the tables of a file are of a version to come.
+/// Fails if the tables are of a newer version.
 pub(super) fn check_not_newer(
     connection: &Connection,
     migrations: &[impl AsRef<str>],
@@ -234,8 +233,8 @@ fn other_version(text: String) -> rusqlite::Error {
 }
 
 fn tune(connection: &Connection) -> rusqlite::Result<()> {
-    // Plans do not depend on bound values: else each of them prepares the statement again,
-    // which is a quarter of the time that storing takes.
+    // Plans do not depend on bound values; without this, each new value prepares the statement again, a
+    // quarter of the time of storing.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())

@@ -1,6 +1,7 @@
-//! Closing a segment: its index goes from memory into the file, on a thread of its own.
+//! Closing a segment: a separate thread writes its index from memory to the file.
 //!
-//! Until that is done, the index in memory answers. If it fails or the process ends, the segment is still open.
+//! Until that is done, the index in memory answers queries. If it fails or the process ends, the segment is
+//! still open.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use super::segment::{Segment, SegmentId};
 use api_sessions_store::Day;
 use api_sessions_store::session_days::Kind;
 
-/// A segment to be closed, which is not written to any more.
+/// A segment to be closed; it gets no more writes.
 pub(super) struct Full {
     pub(super) segment: Segment,
     pub(super) connection: Connection,
@@ -30,7 +31,7 @@ pub(super) struct Full {
 /// The thread that closes segments.
 pub(super) struct Sealer {
     work: Option<Sender<Full>>,
-    /// Segments that wait for it or are in work.
+    /// Segments queued or being closed.
     pending: Arc<Mutex<BTreeSet<SegmentId>>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -38,10 +39,10 @@ pub(super) struct Sealer {
 /// Page cache while a segment is closed, KiB.
 const CACHE_KIB: i64 = 8 * 1024;
 
-/// Pages of the write-ahead log after which it is copied into the file: 4 MiB.
+/// Pages of the write-ahead log at which it is checkpointed: 4 MiB.
 const CHECKPOINT_PAGES: i64 = 1024;
 
-/// Sessions in a row of `session_list`.
+/// Sessions per row of `session_list`.
 const LISTED: usize = 1024;
 
 /// Indexes of a closed segment.
@@ -54,7 +55,8 @@ const INDEXES: [&str; 4] = [
 
 impl Sealer {
     pub(super) fn new() -> Sealer {
-        // One waits at most: its index is in memory. Whoever fills the next one waits for the thread.
+        // At most one waits, since its index is in memory. The writer waits for the thread when the next one
+        // is full.
         let (work, queue) = crossbeam_channel::bounded::<Full>(1);
         let pending = Arc::new(Mutex::new(BTreeSet::new()));
         let thread = std::thread::Builder::new().name("sealer".into()).spawn({
@@ -75,12 +77,12 @@ impl Sealer {
         Sealer { work: Some(work), pending, thread: thread.ok() }
     }
 
-    /// Whether a segment is about to be closed.
+    /// Whether a segment is queued or being closed.
     pub(super) fn has(&self, id: SegmentId) -> bool {
         self.pending.lock().contains(&id)
     }
 
-    /// Closes a segment. Waits while another one is closed and a third waits for that.
+    /// Queues a segment to be closed. Blocks while one is being closed and another is queued.
     pub(super) fn seal(&self, full: Full) {
         let id = full.segment.id;
         self.pending.lock().insert(id);
@@ -92,7 +94,7 @@ impl Sealer {
 }
 
 impl Drop for Sealer {
-    /// Waits until all is closed.
+    /// Waits until all queued segments are closed.
     fn drop(&mut self) {
         self.work = None;
         if let Some(thread) = self.thread.take() {
@@ -101,8 +103,8 @@ impl Drop for Sealer {
     }
 }
 
-/// Writes the index in several transactions: each flush is short, for the disk and for those who store meanwhile. What
-/// a process that ended left half done is written again.
+/// Writes the index in several transactions, so that each flush is short and concurrent writers are not held
+/// up. Work left unfinished by an earlier process is written again.
 fn close(Full { segment, connection, live }: Full) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
@@ -124,11 +126,11 @@ fn close(Full { segment, connection, live }: Full) -> rusqlite::Result<()> {
     drop(of_file);
     segment.set_closed(closed);
     drop(live);
-    // What does not get into the file now does so when the file is opened next.
+    // What cannot be checkpointed now is checkpointed when the file is next opened.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
-/// `session` and `session_list`.
+/// Writes `session` and `session_list`.
 fn write_sessions(connection: &Connection, live: &Live) -> rusqlite::Result<()> {
     let mut update = connection.prepare(
         "UPDATE session SET first_ts = ?, last_ts = ?, requests = ?, attacks = ?, denied = ?,
@@ -161,7 +163,7 @@ fn write_sessions(connection: &Connection, live: &Live) -> rusqlite::Result<()> 
     Ok(())
 }
 
-/// `session_count`.
+/// Writes `session_count`.
 fn write_counts(connection: &Connection, live: &Live) -> rusqlite::Result<()> {
     let mut into_count =
         connection.prepare("INSERT OR REPLACE INTO session_count VALUES (?, ?, ?)")?;
@@ -172,7 +174,7 @@ fn write_counts(connection: &Connection, live: &Live) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// `session_value`.
+/// Writes `session_value`.
 fn write_values(connection: &Connection, live: &Live) -> rusqlite::Result<()> {
     let searched =
         |kind: u8| Kind::ALL.iter().any(|(known, _)| *known as u8 == kind && known.is_searched());
@@ -194,7 +196,7 @@ fn write_values(connection: &Connection, live: &Live) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// What is known of the closed segment.
+/// Summarises the closed segment.
 fn describe(connection: &Connection, live: &Live) -> rusqlite::Result<Closed> {
     let batches: u32 = connection.query_row("SELECT count(*) FROM batch", [], |row| row.get(0))?;
     let mut bloom = Bloom::with_capacity(live.sessions.len() + batches as usize);
@@ -251,7 +253,7 @@ mod tests {
         connection.execute_batch(INDEXES[0]).unwrap();
         connection.execute_batch(INDEXES[1]).unwrap();
         drop(connection);
-        // It is still open, and more requests come, of its sessions and of others.
+        // It is still open and gets more requests, of its sessions and of others.
         let store = open(50);
         append(&store, 6..60);
         drop(store);

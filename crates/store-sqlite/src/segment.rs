@@ -33,39 +33,39 @@ pub(super) struct Segments(Arc<Shared>);
 struct Shared {
     dir: PathBuf,
     open: RwLock<BTreeMap<SegmentId, Arc<Known>>>,
-    /// Locked for writing while a segment's index gets what was written to its file: with that, both belong
-    /// together. Locked before any index.
+    /// Held for writing while rows written to a segment's file are added to its index, so that the two agree.
+    /// Lock order: this before any index.
     spans: RwLock<AllSpans>,
-    /// Changed while `spans` is locked for writing.
+    /// Incremented while `spans` is write-locked.
     moved: RwLock<Moved>,
     pool: Pool,
 }
 
-/// One segment, as one question sees it.
+/// One segment, as one query sees it.
 pub(super) struct Segment {
     pub(super) id: SegmentId,
     known: Arc<Known>,
     shared: Arc<Shared>,
-    /// This question could not read it.
+    /// This query failed to read it.
     failed: AtomicBool,
 }
 
-/// What is known of a segment, for all questions.
+/// State of a segment shared by all queries.
 struct Known {
     path: PathBuf,
     error: Mutex<Option<SegmentError>>,
-    /// When the log told of an error.
+    /// When an error of this segment was last logged.
     told: Mutex<Throttle>,
     /// It was deleted.
     is_gone: AtomicBool,
-    /// What answers questions; `None`: it was not read yet.
+    /// The index that answers queries; `None`: not loaded yet.
     index: Mutex<Option<Index>>,
 }
 
 /// Why a segment could not be read.
 struct SegmentError {
     text: String,
-    /// The file is damaged: not only out of reach for a while.
+    /// The file is damaged, as opposed to temporarily unavailable.
     is_damage: bool,
 }
 
@@ -73,7 +73,7 @@ impl Segments {
     /// Finds the segments in `dir`.
     ///
     /// # Errors
-    /// The directory cannot be read, or has files of another format.
+    /// The directory cannot be read, or contains files of another format.
     pub(super) fn find(dir: &Path) -> Result<Segments, StoreError> {
         let unreadable = |error: std::io::Error| {
             StoreError::Unavailable(format!("cannot read {}: {error}", dir.display()))
@@ -104,12 +104,12 @@ impl Segments {
         })))
     }
 
-    /// The file of a segment, whether there is one or not.
+    /// Path of a segment's file, which need not exist.
     pub(super) fn path(&self, id: SegmentId) -> PathBuf {
         self.0.dir.join(format!("day-{id}.db"))
     }
 
-    /// The directory they are in.
+    /// The directory of the segments.
     pub(super) fn dir(&self) -> &Path {
         &self.0.dir
     }
@@ -121,15 +121,15 @@ impl Segments {
         open.range(of_day).next_back().map(|(id, known)| self.segment(*id, known))
     }
 
-    /// Opens the file of a segment for writing, and makes it where it is not there.
+    /// Opens the file of a segment for writing; creates it if it does not exist.
     pub(super) fn open_to_write(&self, id: SegmentId) -> rusqlite::Result<Connection> {
-        // What this process has open of a file since its disk was read-only is read-only for all
-        // connections.
+        // SQLite shares a file's read-only state among all connections of a process: close the cached ones
+        // first.
         self.0.pool.close(id);
         schema::open_segment(&self.path(id))
     }
 
-    /// The segment was made, with this index.
+    /// Registers a new segment with this index.
     pub(super) fn add(&self, id: SegmentId, live: Arc<RwLock<Live>>) -> Segment {
         let mut open = self.0.open.write();
         let known = open.entry(id).or_insert_with(|| Arc::new(Known::new(self.path(id))));
@@ -144,12 +144,12 @@ impl Segments {
         Segment { id, known, shared, failed: AtomicBool::new(false) }
     }
 
-    /// All segments, oldest first, for one question, without reading them.
+    /// All segments, oldest first, for one query; loads none.
     pub(super) fn list(&self) -> Vec<Segment> {
         self.0.open.read().iter().map(|(id, known)| self.segment(*id, known)).collect()
     }
 
-    /// All segments, oldest first, for one question. Those that were not read yet are.
+    /// All segments, oldest first, for one query; loads those not loaded yet.
     pub(super) fn all(&self) -> Vec<Segment> {
         let all = self.list();
         for segment in &all {
@@ -158,8 +158,8 @@ impl Segments {
         all
     }
 
-    /// Reads into the index of an open segment what came into its file. `links`: those of its new sessions; `None`:
-    /// the file tells.
+    /// Adds rows written to the file of an open segment to its index. `links`: links of the new sessions;
+    /// `None`: read from the file.
     pub(super) fn catch_up(
         &self,
         id: SegmentId,
@@ -180,7 +180,8 @@ impl Segments {
         Ok(())
     }
 
-    /// Parts that are of other sessions from now on, with the names of those, and links between the parts of one.
+    /// Reassigns parts to other sessions, with the names of those sessions, and links the parts of each
+    /// session.
     pub(super) fn rehome(&self, parts: &[(PartId, Key, String)], links: &[(PartId, PartId)]) {
         let mut spans = self.0.spans.write();
         let mut moved = self.0.moved.write();
@@ -198,7 +199,7 @@ impl Segments {
                 live.write().unlead(part.1, before);
             }
         }
-        // After all have left: a session may lose its own part and get another.
+        // Remove all parts before adding any: a session may lose its own part and get another.
         for (part, root, _) in parts {
             if let Some(live) = live(part.0) {
                 live.write().lead(*root, part.1);
@@ -209,7 +210,7 @@ impl Segments {
         }
     }
 
-    /// Deletes the segments of the days before `first`; gives the days.
+    /// Deletes the segments of days before `first`; returns those days.
     pub(super) fn drop_before(&self, first: Day) -> Result<Vec<Day>, StoreError> {
         let old: Vec<_> = self.list().into_iter().filter(|old| old.id.day < first).collect();
         for segment in &old {
@@ -222,7 +223,7 @@ impl Segments {
                 let path = beside(&segment.known.path, suffix);
                 match std::fs::remove_file(&path) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        // Found again, and tried again, at the next round.
+                        // The next retention run finds it again and retries.
                         let known = Arc::new(Known::new(self.path(segment.id)));
                         self.0.open.write().insert(segment.id, known);
                         return Err(StoreError::Unavailable(format!(
@@ -240,13 +241,13 @@ impl Segments {
     }
 }
 
-/// Whether a file is damaged: not only out of reach for a while.
+/// Whether an error means a damaged file, as opposed to one that is temporarily unavailable.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
 }
 
-/// Days of a question that its answer may lack something of.
+/// Days for which the answer to a query may be incomplete.
 pub(super) fn incomplete(segments: &[Segment]) -> Vec<String> {
     let missing = segments.iter().filter(|segment| segment.why_incomplete().is_some());
     let mut days: Vec<String> = missing.map(|segment| segment.id.day.to_string()).collect();
@@ -254,7 +255,7 @@ pub(super) fn incomplete(segments: &[Segment]) -> Vec<String> {
     days
 }
 
-/// Nothing was found; but what was asked for may be in a segment that cannot be read.
+/// For an empty result: the item may be in a segment that cannot be read.
 pub(super) fn absent<T>(segments: &[Segment]) -> Result<Option<T>, StoreError> {
     let text =
         |why: &StoreError| format!("not found, but a file cannot be read, where it may be: {why}");
@@ -278,7 +279,7 @@ impl Known {
 }
 
 impl Segment {
-    /// What answers questions about it, read from the file if need be; `None`: it cannot be read, or is empty.
+    /// The segment's index, loaded from the file if necessary; `None`: unreadable or empty.
     pub(super) fn index(&self) -> Option<Index> {
         let known = self.known.index.lock().clone();
         if known.is_some() {
@@ -296,7 +297,7 @@ impl Segment {
         index.clone()
     }
 
-    /// What is known of segments at one moment. Those without an index are left out.
+    /// State of the segments at one moment. Segments without an index are left out.
     pub(super) fn see(segments: &[Segment]) -> Vec<Seen<'_>> {
         let Some(any) = segments.first() else { return Vec::new() };
         let all = any.shared.spans.read();
@@ -315,12 +316,12 @@ impl Segment {
         self.failed.load(Relaxed) || self.known.is_gone.load(Relaxed)
     }
 
-    /// Whether there is a newer one.
+    /// Whether the day has a newer segment.
     pub(super) fn is_newest(&self) -> bool {
         self.shared.open.read().keys().next_back().is_none_or(|newest| *newest <= self.id)
     }
 
-    /// It was closed.
+    /// Marks it as closed.
     pub(super) fn set_closed(&self, closed: Closed) {
         *self.known.index.lock() = Some(Index::Closed(Arc::new(closed)));
     }
@@ -330,12 +331,12 @@ impl Segment {
         self.find_all(std::iter::once(key)).into_iter().map(|(_, id)| id).collect()
     }
 
-    /// Its parts that are of other sessions than their file says.
+    /// Its parts that belong to other sessions than the file says.
     pub(super) fn moved(&self) -> Arc<MovedHere> {
         self.shared.moved.read().of(self.id)
     }
 
-    /// The id of the session that a part is of.
+    /// Id of the session that owns a part.
     pub(super) fn name(&self, connection: &Connection, part: u32) -> rusqlite::Result<String> {
         if let Some(root) = self.moved().root(part) {
             return Ok(self.name_of_root(&root));
@@ -345,13 +346,13 @@ impl Segment {
             .query_row([part], |row| row.get(0))
     }
 
-    /// The name of a session that parts moved to.
+    /// The name of a session that parts were moved to.
     pub(super) fn name_of_root(&self, root: &Key) -> String {
         self.shared.moved.read().name(root)
     }
 
-    /// Reads with a connection of its own, in one transaction: what a page shows belongs together.
-    /// An error is remembered and logged; the caller goes on with the other segments.
+    /// Reads with a dedicated connection in one transaction, so that a page is consistent. An error is
+    /// remembered and logged; the caller continues with the other segments.
     pub(super) fn read<T>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -359,13 +360,13 @@ impl Segment {
         self.peek(|connection| {
             connection.prepare_cached("BEGIN")?.execute([])?;
             let value = read(connection)?;
-            // Not ROLLBACK: after that every cached statement is prepared again.
+            // Not ROLLBACK: it would force every cached statement to be prepared again.
             connection.prepare_cached("COMMIT")?.execute([])?;
             Ok(value)
         })
     }
 
-    /// As [`Segment::read`], for one statement, without a transaction around it.
+    /// Like [`Segment::read`], for a single statement, without a transaction.
     pub(super) fn peek<T>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -386,18 +387,18 @@ impl Segment {
         .and_then(|reader| Ok((reader.read(read)?, reader)));
         match result {
             Ok((value, reader)) => {
-                // A damaged page stays damaged, though others can be read.
+                // Damage is permanent, even if other pages can be read.
                 known.error.lock().take_if(|error| !error.is_damage);
                 self.shared.pool.put(self.id, reader);
-                // Checked after that: a deletion sets the flag first and then closes.
+                // Checked last: a deletion sets the flag before it closes connections.
                 if known.is_gone.load(Relaxed) {
                     self.shared.pool.close(self.id);
                 }
                 Some(value)
             }
-            // It went while it was read.
+            // The segment was deleted during the read.
             Err(_) if known.is_gone.load(Relaxed) => None,
-            // The connection goes, and its transaction with it.
+            // Dropping the connection ends its transaction.
             Err(error) => {
                 self.failed.store(true, Relaxed);
                 let text = error.to_string();
@@ -406,7 +407,7 @@ impl Segment {
                 }
                 let is_damage = is_damage(&error);
                 let mut known = known.error.lock();
-                // What was found to be damaged stays so; of other errors, the last counts.
+                // Damage is permanent; of other errors the latest is kept.
                 if is_damage || known.as_ref().is_none_or(|known| !known.is_damage) {
                     *known = Some(SegmentError { text, is_damage });
                 }
@@ -415,13 +416,12 @@ impl Segment {
         }
     }
 
-    /// Why it could not be read last time.
+    /// Error of the last attempt to read it.
     pub(super) fn error(&self) -> Option<String> {
         self.known.error.lock().as_ref().map(|error| error.text.clone())
     }
 
-    /// Why an answer may not have all that is in it: this question could not read it, or it is known to be
-    /// damaged.
+    /// Why an answer may be incomplete: this query failed to read the segment, or it is known to be damaged.
     fn why_incomplete(&self) -> Option<StoreError> {
         let error = self.known.error.lock();
         if error.as_ref().is_some_and(|error| error.is_damage) {
@@ -443,12 +443,12 @@ impl Segment {
             .sum()
     }
 
-    /// It was made, but the disk was full before anything was in it.
+    /// Its file was created, but the disk was full before anything was stored.
     fn is_empty(&self) -> bool {
         self.known.path.exists() && self.bytes() == 0
     }
 
-    /// The numbers of the parts that it has of these sessions.
+    /// Numbers of this segment's parts of these sessions.
     pub(super) fn find_all<'k>(&self, keys: impl Iterator<Item = &'k Key>) -> Vec<(Key, u32)> {
         let Some(index) = self.index() else { return Vec::new() };
         let moved = self.moved();
@@ -468,7 +468,7 @@ impl Segment {
                 let live = live.read();
                 let part = |key: &Key| {
                     let part = *live.by_key.get(key)?;
-                    // Under another key it is an alias's way to its session.
+                    // Under another key it is an alias that leads to its session.
                     live.session(part).filter(|known| known.key == *key).map(|_| (*key, part))
                 };
                 found.extend(own.into_iter().filter_map(part).filter(is_own));
@@ -490,7 +490,7 @@ impl Segment {
     }
 }
 
-/// The numbers of a session in a closed segment: more than one where parts of it moved before the others came.
+/// Numbers of a session in a closed segment; several if parts were moved to it before the others arrived.
 fn find_session(connection: &Connection, key: &Key) -> rusqlite::Result<Vec<u32>> {
     connection
         .prepare_cached("SELECT id FROM session WHERE session = ?")?

@@ -10,7 +10,7 @@ use api_sessions_store::Day;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct SegmentId {
     pub(super) day: Day,
-    /// From 1, in the order in which the day's segments were made.
+    /// Starts at 1 and increases in the order in which the day's segments are created.
     pub(super) number: u32,
 }
 

@@ -1,7 +1,7 @@
 //! The list of sessions.
 //!
-//! If few sessions meet a filter by value, each of them is looked up. Else segments are looked through: for a list by
-//! time one after the other, until the page is certain; for the others all of them.
+//! If few sessions meet a value filter, each is looked up. Otherwise segments are scanned: one after the
+//! other until the page is certain if the list is sorted by time, else all of them.
 
 use std::collections::{BTreeMap, BinaryHeap};
 
@@ -14,12 +14,12 @@ use super::values;
 use api_sessions_store::query::{Paged, SessionQuery, Sort};
 use api_sessions_store::{StoreError, cursor};
 
-/// When a list looks at less than all.
+/// Limits below which a list does not scan everything.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// Up to this many sessions that meet a filter are looked up one by one.
+    /// If at most this many sessions meet a filter, they are looked up one by one.
     pub(super) few: usize,
-    /// Up to this many parts of a segment are read one by one, else all of them.
+    /// At most this many parts of a segment are read one by one; for more, all are read.
     pub(super) parts: usize,
     /// Sessions are counted up to this number.
     pub(super) total: u64,
@@ -33,7 +33,7 @@ pub(super) struct SessionKeys {
     pub(super) next: Option<String>,
 }
 
-/// What orders a list: the value sorted by, smaller is earlier on the page; then the session.
+/// Sort key of a list: the value sorted by, ascending; then the session.
 type Place = (i64, Key);
 
 /// Finds a page of sessions.
@@ -68,7 +68,7 @@ pub(super) fn find(
             }
             None => list.scan_all(&snapshot),
         }
-        // Others answer for the sessions of a segment that cannot be read.
+        // Sessions of a segment that cannot be read are returned by other segments.
         if lost() == known {
             break list;
         }
@@ -91,7 +91,7 @@ fn read_position(position: &[String]) -> Option<Place> {
     }
 }
 
-/// What a session is sorted by.
+/// The value that a session is sorted by.
 fn value(query: &SessionQuery, session: &Part) -> i64 {
     let value = match query.sort {
         Sort::LastTs => session.last as i64,
@@ -104,21 +104,21 @@ fn value(query: &SessionQuery, session: &Part) -> i64 {
     if query.ascending { value } else { -value }
 }
 
-/// A list on its way.
+/// A list being built.
 struct List<'a> {
     query: &'a SessionQuery,
     predicates: &'a Predicates,
     after: Option<Place>,
-    /// Sessions that match.
+    /// Number of sessions that match.
     total: u64,
-    /// The first of them, one more than a page has.
+    /// The first of them, at most one more than the page size.
     first: BinaryHeap<Place>,
 }
 
 impl List<'_> {
-    /// Takes a session with all its parts.
+    /// Adds a session with all its parts.
     fn add(&mut self, session: &Part) {
-        // Its requests went to the session that it is an alias of.
+        // It is an alias; its requests belong to another session.
         let is_moved = session.requests == 0;
         if is_moved || !self.predicates.matches(session) {
             return;
@@ -137,7 +137,7 @@ impl List<'_> {
         }
     }
 
-    /// For a list by time: takes the sessions of segments until what is left comes after the page.
+    /// For lists sorted by time: scans segments until the remaining ones can only come after the page.
     fn scan_in_order(&mut self, snapshot: &Snapshot<'_>, most: u64) {
         let mut kept = Kept::default();
         for (bound, at) in snapshot.in_order(self.query.ascending) {
@@ -151,7 +151,7 @@ impl List<'_> {
         }
     }
 
-    /// Takes the sessions of all segments, on two threads.
+    /// Scans all segments on two threads.
     fn scan_all(&mut self, snapshot: &Snapshot<'_>) {
         let order = snapshot.in_order(false);
         let (newer, older) = order.split_at(order.len() / 2);

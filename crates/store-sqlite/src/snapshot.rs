@@ -1,7 +1,7 @@
-//! Segments as one list sees them, as of one moment.
+//! A consistent view of the segments for one list.
 //!
-//! In each of them a session has a part. The newest segment that has a session answers for it: it gives all parts of
-//! the session, put together, and the others leave it out.
+//! A session has a part in each of its segments. The newest of these returns the session with all parts
+//! merged; the others skip it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,18 +15,18 @@ use super::part::{self, Part};
 use super::segment::{Segment, SegmentId};
 use super::spans::{self, Link, Spans};
 
-/// Segments of which all parts are kept.
+/// Segments whose parts are all cached.
 const KEPT: usize = 2;
 
-/// Parts of segments that were read, for the next segment, which may go on with their sessions.
+/// Parts already read from segments, for the next segment, which often has the same sessions.
 #[derive(Default)]
 pub(super) struct Kept(Vec<(usize, Arc<Vec<Part>>)>);
 
-/// A segment as it was at that moment.
+/// A segment at the time of the snapshot.
 pub(super) struct Seen<'a> {
     pub(super) segment: &'a Segment,
     pub(super) index: Index,
-    /// Sessions it had.
+    /// Number of sessions.
     pub(super) sessions: u32,
     pub(super) spans: Spans,
     pub(super) moved: Arc<MovedHere>,
@@ -39,12 +39,12 @@ pub(super) struct Snapshot<'a> {
     seen: Vec<Seen<'a>>,
     at: BTreeMap<SegmentId, usize>,
     predicates: &'a Predicates,
-    /// Parts of a segment that are read one by one; where more are needed, all are read.
+    /// Up to this many parts of a segment are read one by one; for more, all are read.
     one_by_one: usize,
 }
 
 impl<'a> Snapshot<'a> {
-    /// Of those segments that this question could read so far.
+    /// Takes a snapshot of the segments that this query has been able to read so far.
     pub(super) fn new(
         segments: &'a [Segment],
         predicates: &'a Predicates,
@@ -61,7 +61,7 @@ impl<'a> Snapshot<'a> {
         snapshot
     }
 
-    /// Finds again which sessions a newer segment answers for, where not all segments are there to answer.
+    /// Recomputes which sessions a newer segment returns if some segments are missing.
     fn forget_others(&mut self) {
         let mut continued: Vec<Bits> = self.seen.iter().map(|_| Bits::default()).collect();
         for at in 0..self.seen.len() {
@@ -78,25 +78,25 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    /// Parts that older segments have of sessions of this one. `None`: it cannot be read.
+    /// Parts in older segments of this segment's sessions. `None`: it cannot be read.
     fn links(&self, at: usize) -> Option<Vec<Link>> {
         let seen = self.seen.get(at)?;
         let mut links = seen.segment.read(spans::load)?;
         links.retain(|link| link.segment < seen.segment.id);
         if !seen.spans.late.is_empty() {
             links.extend(&seen.spans.late);
-            // Parts of aliases may be linked in a file, too.
+            // Parts of aliases may be linked in a file as well.
             links.sort_unstable();
             links.dedup();
         }
         Some(links)
     }
 
-    /// The segments in an order of time, with the least value that any session has for which they answer:
-    /// the time of its oldest request, or minus the time of its newest one.
+    /// The segments in order of time, each with the smallest sort value of any session that it returns: the
+    /// time of its oldest request, or minus the time of its newest.
     pub(super) fn in_order(&self, ascending: bool) -> Vec<(i64, usize)> {
         let bound = |(at, seen): (usize, &Seen<'_>)| {
-            // Sessions may have begun, or ended, in any of these.
+            // Sessions may have begun or ended in any of these.
             let oldest = seen.spans.oldest.and_then(|id| Some(self.at.range(id..).next()?.1));
             let with = oldest.map_or(at, |oldest| at.min(*oldest));
             let times = self.seen.iter().take(at + 1).skip(with).map(|seen| seen.times);
@@ -107,12 +107,12 @@ impl<'a> Snapshot<'a> {
             (bound.unwrap_or(i64::MIN), at)
         };
         let mut order: Vec<(i64, usize)> = self.seen.iter().enumerate().map(bound).collect();
-        // Neighbours share what is read.
+        // Adjacent segments share cached parts.
         order.sort_by_key(|(bound, at)| (*bound, if ascending { *at } else { usize::MAX - at }));
         order
     }
 
-    /// Calls `each` with the sessions that a segment answers for. `None`: it cannot be read.
+    /// Calls `each` with the sessions that a segment returns. `None`: it cannot be read.
     pub(super) fn sessions(
         &self,
         at: usize,
@@ -138,7 +138,7 @@ impl<'a> Snapshot<'a> {
         Some(())
     }
 
-    /// Adds the parts that links to one segment lead to, as far as it can be read.
+    /// Adds the parts that the links to one segment point at, as far as the segment can be read.
     fn add_parts(&self, at: usize, kept: &mut Kept, links: &[Link], whole: &mut [Part]) {
         let place = |number: u32| (number as usize).wrapping_sub(1);
         let mut add = |link: &Link, part: Option<Part>| {
@@ -158,7 +158,7 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    /// All parts of a segment, in the order of their numbers.
+    /// All parts of a segment, ordered by number.
     fn parts(&self, at: usize, Kept(kept): &mut Kept) -> Option<Arc<Vec<Part>>> {
         if let Some((_, parts)) = kept.iter().find(|kept| kept.0 == at) {
             return Some(Arc::clone(parts));
@@ -171,7 +171,8 @@ impl<'a> Snapshot<'a> {
         Some(parts)
     }
 
-    /// The parts of a session, put together, by its key. `wanted` keeps what filters look for in each segment.
+    /// The merged parts of a session, by its key. `wanted`: for each segment, the values that filters look
+    /// for.
     pub(super) fn find(
         &self,
         key: &Key,

@@ -1,4 +1,4 @@
-//! Sessions that are in several segments. In a list the newest of a session's segments answers for it.
+//! Sessions that span several segments. In a list, the newest segment of a session returns it.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +12,22 @@ use super::segment_id::SegmentId;
 /// A session's part in another segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Link {
-    /// Number of the session here.
+    /// The session's number in this segment.
     pub(super) session: u32,
     pub(super) segment: SegmentId,
-    /// Its number there.
+    /// The session's number in the other segment.
     pub(super) other: u32,
 }
 
-/// What is known of a segment's sessions that other segments have, too.
+/// Links from a segment's sessions to parts in other segments.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Spans {
-    /// Sessions that a newer segment has.
+    /// Sessions that a newer segment also has.
     pub(super) continued: Bits,
-    /// Parts that came into older segments after the session was here (late records), whose files have them, and
-    /// parts of its aliases.
+    /// Links not stored in this segment's file: parts added to older segments later (late records; stored in
+    /// their files), and parts of aliases.
     pub(super) late: Vec<Link>,
-    /// The oldest segment that has a session of this one.
+    /// The oldest segment linked from here.
     pub(super) oldest: Option<SegmentId>,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Spans {
 pub(super) struct AllSpans(BTreeMap<SegmentId, Spans>);
 
 impl AllSpans {
-    /// Adds the links of a segment, which may be known already.
+    /// Adds the links of a segment; adding a link twice has no effect.
     pub(super) fn add(&mut self, id: SegmentId, links: &[Link]) {
         for link in links {
             let (here, there) = ((id, link.session), (link.segment, link.other));
@@ -51,7 +51,7 @@ impl AllSpans {
         }
     }
 
-    /// Adds a link that no file has, between parts of one session.
+    /// Adds a link between parts of one session that no file stores.
     pub(super) fn join(&mut self, newer: (SegmentId, u32), older: (SegmentId, u32)) {
         self.0.entry(older.0).or_default().continued.insert(older.1);
         let spans = self.0.entry(newer.0).or_default();
@@ -62,18 +62,18 @@ impl AllSpans {
         }
     }
 
-    /// Those of a segment.
+    /// The links of a segment.
     pub(super) fn of(&self, id: SegmentId) -> Spans {
         self.0.get(&id).cloned().unwrap_or_default()
     }
 
-    /// A segment was deleted.
+    /// Removes a deleted segment.
     pub(super) fn remove(&mut self, id: SegmentId) {
         self.0.remove(&id);
     }
 }
 
-/// Stores the links of the sessions that are new in a transaction.
+/// Stores the links of sessions that a transaction adds.
 pub(super) fn store(connection: &Connection, links: &[Link]) -> rusqlite::Result<()> {
     if links.is_empty() {
         return Ok(());
@@ -85,7 +85,7 @@ pub(super) fn store(connection: &Connection, links: &[Link]) -> rusqlite::Result
         .map(|_| ())
 }
 
-/// The links in the file of a segment.
+/// The links stored in a segment's file.
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Vec<Link>> {
     let mut links: Vec<Link> = Vec::new();
     let mut statement = connection.prepare_cached("SELECT links FROM link ORDER BY id")?;

@@ -1,4 +1,4 @@
-//! Strings of a segment, read from its file.
+//! Strings of a segment, loaded from its file.
 
 use std::collections::HashMap;
 

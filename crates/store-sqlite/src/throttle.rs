@@ -1,11 +1,11 @@
-//! Logs an error of every transaction once a minute.
+//! Logs a recurring error at most once a minute.
 
 use std::time::{Duration, Instant};
 
-/// Time between two lines.
+/// Interval between two lines.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// When something was told last, and how often it was left out since.
+/// When the error was last logged, and how often it was suppressed since.
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
     told: Option<Instant>,
@@ -13,7 +13,7 @@ pub(super) struct Throttle {
 }
 
 impl Throttle {
-    /// `Some`: it is to be told now, with how often it was left out before.
+    /// `Some`: log now, with the number of suppressed repetitions.
     pub(super) fn tell(&mut self, now: Instant) -> Option<u64> {
         if self.told.is_some_and(|told| now.duration_since(told) < PAUSE) {
             self.left_out += 1;

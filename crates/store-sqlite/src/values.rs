@@ -1,4 +1,4 @@
-//! Which sessions of a segment have a value: of a closed one the table `session_value`.
+//! Sessions of a segment by value; for a closed segment from the table `session_value`.
 
 use rusqlite::Connection;
 
@@ -12,7 +12,7 @@ use super::part;
 use super::requests::damaged;
 use super::segment::Segment;
 
-/// Whether a session with these counts has one of the values, both in order.
+/// Whether a session with these counts has one of the values. Both are sorted.
 pub(super) fn has_one_of(counts: &Counts, values: &[Facet]) -> bool {
     let has = |value: &Facet| counts.binary_search_by_key(value, |count| count.0).is_ok();
     if values.len() <= counts.len() {
@@ -22,7 +22,7 @@ pub(super) fn has_one_of(counts: &Counts, values: &[Facet]) -> bool {
     }
 }
 
-/// Calls `each` with the sessions of a closed segment that have one of the values, until it gives `false`.
+/// Calls `each` with the sessions of a closed segment that have one of the values, until it returns `false`.
 fn with_one_of(
     connection: &Connection,
     values: &[Facet],
@@ -31,7 +31,7 @@ fn with_one_of(
     let mut statement = connection.prepare_cached(
         "SELECT sessions FROM session_value WHERE kind = ? AND value BETWEEN ? AND ?",
     )?;
-    // A row of values without a gap is one look-up.
+    // Consecutive values are read by one range query.
     for run in values.chunk_by(|a, b| a.to_bits() + 1 == b.to_bits()) {
         let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
         let mut rows = statement.query((first.kind(), first.string(), last.string()))?;
@@ -46,7 +46,7 @@ fn with_one_of(
     Ok(())
 }
 
-/// Sessions of a closed segment that meet each filter by value.
+/// Sessions of a closed segment that meet each value filter.
 pub(super) struct Sets(Vec<Bits>);
 
 impl Sets {
@@ -59,7 +59,7 @@ impl Sets {
         for values in predicates.of_file(connection)? {
             let mut set = Bits::default();
             with_one_of(connection, &values, |id| {
-                // What is beyond is of a damaged file.
+                // A number out of range means a damaged file.
                 if id <= sessions {
                     set.insert(id);
                 }
@@ -70,14 +70,14 @@ impl Sets {
         Ok(Sets(sets))
     }
 
-    /// The filters that a session meets, a bit each.
+    /// The value filters that a session meets, one bit each.
     pub(super) fn met(&self, id: u32) -> u32 {
         self.0.iter().enumerate().fold(0, |met, (n, set)| met | u32::from(set.has(id)) << n)
     }
 }
 
-/// Of a filter by value that no more than `most` sessions meet, all sessions that do: no other can match. `None`: more
-/// meet each filter, or there is none.
+/// If at most `most` sessions meet one of the value filters, all sessions that meet it: no others can match.
+/// `None`: every filter is met by more, or there is none.
 pub(super) fn few(segments: &[Segment], predicates: &Predicates, most: usize) -> Option<Vec<Key>> {
     let mut found: Vec<Option<Vec<Key>>> =
         vec![Some(Vec::new()); predicates.all_values().count_ones() as usize];
@@ -123,7 +123,7 @@ pub(super) fn few(segments: &[Segment], predicates: &Predicates, most: usize) ->
     Some(keys)
 }
 
-/// For each filter the sessions that meet it, no more than `most` and one.
+/// For each filter the sessions that meet it, at most `most` + 1.
 fn few_of_file(
     connection: &Connection,
     wanted: &Wanted,

@@ -1,5 +1,5 @@
-//! The thread that writes: takes all batches that wait, writes them in one transaction a day, and answers
-//! them when that is on the disk (group commit).
+//! The writer thread: takes all queued batches, writes them in one transaction per day, and replies once that
+//! is on disk (group commit).
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -31,39 +31,39 @@ pub(super) enum Job {
     Append(Batch, Reply),
     /// Close and delete the days before this one.
     DropBefore(Day, Sender<Result<Vec<Day>, StoreError>>),
-    /// This id is no alias any more; answers whether it was one.
+    /// This id is no longer an alias; replies whether it was one.
     Cut(Key, Sender<Result<bool, StoreError>>),
 }
 
-/// Requests in one transaction, about: more wait for the next.
+/// Approximate number of requests in one transaction; more wait for the next.
 const GROUP: usize = 20_000;
 
-/// Longest pause to let more batches join a transaction. It is never longer than half of what the
-/// last one took: a node alone hardly waits, many nodes share their flushes.
+/// Longest delay to let more batches join a transaction. The actual delay is at most half the duration of the
+/// last transaction: a single node hardly waits, many nodes share flushes.
 const GATHER: Duration = Duration::from_millis(50);
 
-/// A segment is closed when it has so many requests.
+/// Requests after which a segment is closed.
 pub(super) const FULL_REQUESTS: u64 = 400_000;
 
-/// A segment is closed when its index takes so much memory, bytes, about.
+/// Approximate size of an index in memory at which its segment is closed, bytes.
 const FULL_BYTES: usize = 20 << 20;
 
-/// Days whose newest segments stay open; those of others are closed, the one written longest ago first.
+/// Days whose newest segment stays open; of other days, the least recently written is closed first.
 const OPEN_DAYS: usize = 8;
 
-/// Bytes that the indexes of all open segments may take, about.
+/// Approximate limit on the memory of all open indexes, bytes.
 const OPEN_BYTES: usize = 26 << 20;
 
-/// Page cache of a segment that is written, KiB: rows come at the ends of the tables.
+/// Page cache of a segment being written, KiB: small, since rows are appended.
 const CACHE_KIB: i64 = 2 * 1024;
 
-/// Pages of the write-ahead log after which it is copied into the file: 8 MiB. Storing waits for that.
+/// Pages of the write-ahead log at which it is checkpointed: 8 MiB. Storing waits for a checkpoint.
 const CHECKPOINT_PAGES: i64 = 2048;
 
-/// Pause after which an idle thread folds its write-ahead logs into the files.
+/// Idle time after which the thread checkpoints its write-ahead logs.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Runs until all senders are gone; what is waiting then is still written.
+/// Runs until all senders are gone and the queue is empty.
 pub(super) fn run(
     jobs: &Receiver<Job>,
     segments: &Segments,
@@ -128,23 +128,23 @@ struct OpenSegment {
     id: SegmentId,
     connection: Connection,
     live: Arc<RwLock<Live>>,
-    /// The number of the transaction that wrote to it last.
+    /// Number of the last transaction that wrote to it.
     used: u64,
 }
 
-/// New strings of a transaction, beside those of the segment's index.
+/// New strings of a transaction, in addition to those of the segment's index.
 struct NewStrings<'a> {
     live: &'a Live,
     transaction: &'a Transaction<'a>,
     new: HashMap<Box<str>, u32, RandomState>,
-    /// The session and row of the request that is being stored.
+    /// Session and row of the request being stored.
     session: u32,
     row: u32,
     /// Last parameters of sessions, see [`LiveSession::params`].
     params: HashMap<u32, (u64, u32), RandomState>,
 }
 
-/// Parameters of so many bytes are stored again and again.
+/// Parameters longer than this, in bytes, are always stored again.
 const SHORT_PARAMS: usize = 6;
 
 impl Intern for NewStrings<'_> {
@@ -176,7 +176,7 @@ impl Intern for NewStrings<'_> {
     }
 }
 
-/// A number of a string, a session or a row.
+/// Converts the number of a string, a session or a row.
 fn number(n: usize) -> rusqlite::Result<u32> {
     u32::try_from(n).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, n as i64))
 }
@@ -191,12 +191,12 @@ struct Writer<'a> {
     aliases: AliasWriter,
 }
 
-/// What of a batch goes into one day.
+/// The portion of a batch that belongs to one day.
 struct Portion {
     key: Option<String>,
-    /// Place of the batch in the group.
+    /// Index of the batch in the group.
     batch: usize,
-    /// Days the whole batch has.
+    /// All days of the whole batch.
     days: usize,
     cut: Option<u32>,
     requests: Vec<NewRequest>,
@@ -213,7 +213,7 @@ impl Writer<'_> {
         Writer { segments, full_requests, open, failure, sealer, transactions: 0, aliases }
     }
 
-    /// The file that records of a day go to.
+    /// The open segment that records of a day are written to.
     fn path_of(&self, day: Day) -> PathBuf {
         let id = self.segments.newest(day).map_or(SegmentId { day, number: 1 }, |newest| newest.id);
         self.segments.path(id)
@@ -287,7 +287,7 @@ impl Writer<'_> {
         day: Day,
         portions: Vec<Portion>,
     ) -> rusqlite::Result<Vec<(usize, Stored)>> {
-        // Out of the map until all is well.
+        // Removed from the map until the transaction has succeeded.
         let mut file = self.take_open(day)?;
         if self.transactions == 0 {
             self.adopt();
@@ -336,7 +336,7 @@ impl Writer<'_> {
         Ok(outcome)
     }
 
-    /// The open segment of a day, which is put back into `open` after it was written.
+    /// Takes the open segment of a day; it is put back into `open` after the write.
     fn take_open(&mut self, day: Day) -> rusqlite::Result<OpenSegment> {
         if let Some(file) = self.open.remove(&day) {
             return Ok(file);
@@ -344,7 +344,7 @@ impl Writer<'_> {
         let mut id = SegmentId { day, number: 1 };
         let mut live = Arc::new(RwLock::new(Live::new(day.start())));
         if let Some(newest) = self.segments.newest(day) {
-            // Asked first: what is not in work now and is open after that, is open.
+            // Checked first: a segment that is not being closed now and is open afterwards stays open.
             let in_work = self.sealer.has(newest.id);
             match newest.index() {
                 Some(Index::Open(known)) if !in_work => (id, live) = (newest.id, known),
@@ -356,12 +356,12 @@ impl Writer<'_> {
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.pragma_update(None, "journal_size_limit", 0)?;
-        // It could not be read before, or an error came after all was on the disk.
+        // It was unreadable before, or an error occurred after everything was on disk.
         self.segments.catch_up(id, &live, &connection, None)?;
         Ok(OpenSegment { id, connection, live, used: 0 })
     }
 
-    /// An id is no alias any more: its requests are in a session of their own from now on.
+    /// Removes an alias: requests with the id are in a session of their own from now on.
     fn cut(&mut self, alias: &Key) -> Result<bool, StoreError> {
         let was_one = self.aliases.cut(alias).map_err(|error| {
             StoreError::Unavailable(format!("cannot write aliases.db: {error}"))
@@ -370,7 +370,7 @@ impl Writer<'_> {
         Ok(was_one)
     }
 
-    /// Requests with this id are in a session of their own from now on.
+    /// Separates an id from its session: requests with it are in a session of their own from now on.
     fn forget(&self, alias: &Key) {
         for segment in self.segments.list() {
             if let Some(Index::Open(live)) = segment.index() {
@@ -379,7 +379,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Closes what was about to be closed when the last process ended.
+    /// Closes segments whose closing was interrupted when the last process ended.
     fn adopt(&mut self) {
         for segment in self.segments.list() {
             let is_newest =
@@ -395,7 +395,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Closes the segments that were written longest ago while too many are open.
+    /// Closes the least recently written segments while too many are open.
     fn close_some(&mut self) {
         loop {
             let bytes: usize = self.open.values().map(|file| file.live.read().bytes).sum();
@@ -419,7 +419,7 @@ impl Writer<'_> {
     }
 }
 
-/// Where requests are stored.
+/// The segment that requests are stored in.
 struct Place<'p> {
     segments: &'p Segments,
     id: SegmentId,
@@ -430,8 +430,8 @@ struct Place<'p> {
 /// Numbers of sessions in one segment.
 type NumbersByKey = HashMap<Key, u32, RandomState>;
 
-/// Stores requests; those of an alias go to the session that it leads to. Gives the numbers of those sessions, and the
-/// links of new ones.
+/// Stores requests; those of an alias belong to its target session. Returns the numbers of those sessions,
+/// and the links of new ones.
 fn insert(
     place: &Place<'_>,
     requests: &[NewRequest],
@@ -496,8 +496,8 @@ fn insert(
     Ok((led, links))
 }
 
-/// Parts that new sessions of a segment have in others. A segment that cannot be read is left out: it is no
-/// reason to refuse records.
+/// Links from new sessions of a segment to their parts in others. A segment that cannot be read is skipped:
+/// that is no reason to refuse records.
 fn find_links(
     segments: &Segments,
     id: SegmentId,
