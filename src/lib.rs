@@ -195,7 +195,7 @@ unsafe fn hook(cf: *mut ngx_conf_t, main: &MainConf) -> Option<()> {
         filter::install::<request::Bodies>();
         filter::install_header::<request::Issuing>();
         if main.denies_before_rewrite() {
-            phase::on_rewrite::<request::ServerRewrite, request::LocationRewrite>(cf)?;
+            phase::on_rewrite::<request::Rewrite<true>, request::Rewrite<false>>(cf)?;
         }
         phase::on_access::<request::Access>(cf)?;
         phase::first_on_log::<request::Log>(cf)

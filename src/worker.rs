@@ -178,7 +178,7 @@ pub(crate) fn report_unsent(cycle: *mut ngx_cycle_t) {
     if records > 0 {
         log_warn!(
             cycle,
-            "api_sessions: export: {records} records ({bytes} bytes) could not be sent and are lost; \"spool=\" would have kept them"
+            "api_sessions: export: records are lost, since they could not be sent: {records} ({bytes} bytes); \"spool=\" would have kept them"
         );
     }
 }
@@ -237,7 +237,7 @@ fn warn_of_evictions(worker: &Worker, cycle: *mut ngx_cycle_t) -> bool {
     if more > 0 {
         log_warn!(
             cycle,
-            "api_sessions: zone too small: {more} sessions in use made room for others since the last look ({} of {} in use)",
+            "api_sessions: zone too small: sessions in use that made room for others since the last look: {more} ({} of {} in use)",
             stats.in_use,
             stats.capacity
         );

@@ -11,6 +11,7 @@ use ngx::ffi::{NGX_HTTP_INTERNAL_SERVER_ERROR, ngx_int_t};
 
 use super::context::RequestContext;
 use super::lifecycle;
+use super::refusal;
 use super::rules;
 use super::state::{Membership, State};
 use crate::directives::{Deny, LocationConf, MainConf};
@@ -33,11 +34,17 @@ impl PhaseHandler for Access {
         {
             return NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
         }
-        let Some(conf) = r.location::<LocationConf>() else { return DECLINED };
+        let (Some(conf), Some(main)) = (r.location::<LocationConf>(), MainConf::of(r)) else {
+            return DECLINED;
+        };
+        if main.denies_before_rewrite()
+            && let Some(status) = refusal::take(r, conf)
+        {
+            return response::refuse(r, status);
+        }
         if !conf.is_enabled(r, Phase::Early) {
             return DECLINED;
         }
-        let Some(main) = MainConf::of(r) else { return DECLINED };
         if let Some(rc) = wait_for_body(r, conf, main) {
             // The phases run again once the body is there.
             return rc;

@@ -6,8 +6,10 @@ use api_sessions_nginx::filter::HeaderObserver;
 use api_sessions_nginx::process;
 use api_sessions_nginx::request::Request;
 use api_sessions_protocol::{LinkReason, SessionId};
+use ngx::ffi::ngx_int_t;
 
 use super::context::RequestContext;
+use super::refusal;
 use super::session;
 use super::state::State;
 use super::view::View;
@@ -26,10 +28,15 @@ pub(super) fn reads_tokens(r: Request<'_>, conf: &LocationConf) -> bool {
 pub(crate) struct Issuing;
 
 impl HeaderObserver for Issuing {
-    fn response_header(r: Request<'_>) {
-        if r.is_main() && issues(r) {
+    fn response_header(r: Request<'_>) -> Option<ngx_int_t> {
+        if !r.is_main() {
+            return None;
+        }
+        let refused = refusal::replace_answer(r);
+        if refused.is_none() && issues(r) {
             learn_early(r);
         }
+        refused
     }
 }
 

@@ -1,5 +1,7 @@
-//! The rewrite phases: a request that `return` or a redirect ends there is refused before that, where
-//! `api_sessions_deny … phase=rewrite` says so.
+//! The rewrite phases: where `api_sessions_deny … phase=rewrite` says so, the denylist is asked before `return` or a
+//! redirect ends a request there. Where the request is going is not known by then, and a control or status location
+//! refuses nobody: so a refusal is given by the access phase of the location that the request has come to, or in place
+//! of the answer of what ends it before.
 
 use api_sessions_identity::Phase;
 use api_sessions_nginx::body::DECLINED;
@@ -12,41 +14,31 @@ use super::context::RequestContext;
 use super::lifecycle;
 use crate::directives::{Deny, LocationConf};
 
-/// Before the directives of `server`, but on the way to a location where the module answers. After a redirect inside NGINX, the request has passed here already: where an
-/// `error_page` leads, only the location decides.
-pub(crate) struct ServerRewrite;
+/// Before the directives of `server`, or of the location. After a redirect inside NGINX, the request has passed those
+/// of `server` already: where an `error_page` leads, only the location decides.
+pub(crate) struct Rewrite<const OF_SERVER: bool>;
 
-impl PhaseHandler for ServerRewrite {
+impl<const OF_SERVER: bool> PhaseHandler for Rewrite<OF_SERVER> {
     const NEUTRAL: ngx_int_t = DECLINED;
 
     fn handle(r: Request<'_>) -> ngx_int_t {
-        if r.is_internal() { DECLINED } else { check(r, |r| r.leads_to(LocationConf::answers)) }
-    }
-}
-
-/// Before the directives of the location.
-pub(crate) struct LocationRewrite;
-
-impl PhaseHandler for LocationRewrite {
-    const NEUTRAL: ngx_int_t = DECLINED;
-
-    fn handle(r: Request<'_>) -> ngx_int_t {
-        check(r, |_| false)
+        if !OF_SERVER || !r.is_internal() {
+            check(r);
+        }
+        DECLINED
     }
 }
 
 /// With what is known of the session by now: of the request, without its body.
-fn check(r: Request<'_>, is_exempt: fn(Request<'_>) -> bool) -> ngx_int_t {
-    if !r.is_main() {
-        return DECLINED;
+fn check(r: Request<'_>) -> Option<()> {
+    let conf = r.location::<LocationConf>().filter(|_| r.is_main())?;
+    let (Deny::On(options) | Deny::DryRun(options)) = conf.deny() else { return None };
+    if !options.before_rewrite || !conf.is_enabled(r, Phase::Early) {
+        return None;
     }
-    let Some(conf) = r.location::<LocationConf>() else { return DECLINED };
-    let (Deny::On(options) | Deny::DryRun(options)) = conf.deny() else { return DECLINED };
-    if !options.before_rewrite || !conf.is_enabled(r, Phase::Early) || is_exempt(r) {
-        return DECLINED;
-    }
-    let Some(ctx) = RequestContext::new(r, conf, Phase::Early) else { return DECLINED };
-    let membership = lifecycle::on_access(&ctx);
-    let status = membership.and_then(|membership| refusal(&ctx, &membership));
-    status.map_or(DECLINED, |status| status as ngx_int_t)
+    let ctx = RequestContext::new(r, conf, Phase::Early)?;
+    let status = refusal(&ctx, &lifecycle::on_access(&ctx)?)?;
+    let first = ctx.state.refusal.get().unwrap_or(status);
+    ctx.state.refusal.set(Some(first));
+    Some(())
 }

@@ -88,6 +88,10 @@ pub(crate) struct State {
     pub(super) early: RefCell<Option<Early>>,
     /// What the denylist said of its session, once it was asked.
     pub(super) denial: Cell<Option<DenyDecision>>,
+    /// The rewrite phases refuse it with that status, unless a control or status location answers.
+    pub(super) refusal: Cell<Option<u16>>,
+    /// Such a refusal was given.
+    pub(super) refused: Cell<bool>,
     /// Its body is being looked at, and the client has not sent enough of it.
     pub(super) look: Cell<Option<Box<BodyLook>>>,
     /// Its body was asked for in the access phase.

@@ -185,7 +185,10 @@ impl Export {
         }
         let lost = self.private.map_or(0, |queue| queue.waiting().0);
         if lost > 0 {
-            log_warn!(cycle, "api_sessions: export: {lost} records could not be sent and are lost");
+            log_warn!(
+                cycle,
+                "api_sessions: export: records are lost, since they could not be sent: {lost}"
+            );
         }
     }
 }

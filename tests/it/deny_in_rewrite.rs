@@ -24,6 +24,7 @@ const SERVERS: &str = "
         error_page 418 /page;
         rewrite ^/moved /new redirect;
         if ($arg_stop) { return 410; }
+        if ($arg_text) { return 200 text; }
         location /slash/ { proxy_pass http://127.0.0.1:1; }
         location / { return 200 ok; }
         location = /page { api_sessions_deny off; return 200 page; }
@@ -74,6 +75,7 @@ fn requests_that_end_in_the_rewrite_phase_were_never_refused() {
         ("server", "/go", 418, 200),
         ("server", "/moved", 418, 302),
         ("server", "/if?stop=1", 418, 410),
+        ("server", "/text?text=1", 418, 200),
         ("server", "/slash", 418, 301),
         ("locations", "/refused", 403, 200),
         ("locations", "/redirect", 403, 302),
@@ -103,6 +105,10 @@ const ANSWERING: &str = "
         server_name site;
         api_sessions_deny on phase=rewrite;
         if ($arg_stop) { return 410; }
+        rewrite ^/rewritten /exact;
+        if ($arg_go) { rewrite ^ /outer/deep last; }
+        location /old { rewrite ^ /exact last; }
+        location /broken/ { rewrite ^ /prefix/no/ last; }
         location = /id { return 200 $api_session_id; }
         location / { return 200 ok; }
         location = /exact { api_sessions_control; }
@@ -131,9 +137,16 @@ fn a_denied_admin_could_not_reach_the_control_endpoint() {
     let (_, admin) = ask(&nginx, "site", "/id", "admin");
     let body = json!({ "session": admin }).to_string();
     assert_eq!(send(&nginx, "POST /exact HTTP/1.1\r\nHost: site\r\n", &body).0, 201);
-    for target in
-        ["/id", "/", "/elsewhere?stop=1", "/prefix/no/x", "/outer/x", "/e1pression", "/exactly"]
-    {
+    for target in [
+        "/id",
+        "/",
+        "/elsewhere?stop=1",
+        "/prefix/no/x",
+        "/outer/x",
+        "/e1pression",
+        "/exactly",
+        "/broken/x",
+    ] {
         assert_eq!(ask(&nginx, "site", target, "admin").0, 403, "{target}");
     }
     for target in [
@@ -145,6 +158,9 @@ fn a_denied_admin_could_not_reach_the_control_endpoint() {
         "/outer/deep",
         "/status",
         "/if?x=1",
+        "/rewritten",
+        "/?go=1",
+        "/old",
     ] {
         assert_eq!(ask(&nginx, "site", target, "admin").0, 200, "{target}");
     }
@@ -152,4 +168,79 @@ fn a_denied_admin_could_not_reach_the_control_endpoint() {
     let lift = format!("DELETE /?session={admin} HTTP/1.1\r\nHost: access\r\nS: admin\r\n");
     assert_eq!(send(&nginx, &lift, "").0, 200);
     assert_eq!(ask(&nginx, "site", "/", "admin").0, 200);
+}
+
+/// What ends the requests of a server before the access phase, whose page for refusals answers, or is refused too.
+fn ending(name: &str, page: &str) -> String {
+    format!(
+        "server {{
+            listen 127.0.0.1:PORT;
+            server_name {name};
+            api_sessions_deny on phase=rewrite;
+            client_max_body_size 10;
+            error_page 403 {page}
+            error_page 410 503 /other;
+            if ($arg_text) {{ return 200 $arg_text; }}
+            if ($arg_gone) {{ return 410; }}
+            if ($arg_away) {{ return 301 https://elsewhere/; }}
+            location /slash/ {{ proxy_pass http://127.0.0.1:1; }}
+            location /inside {{ internal; }}
+            location /limited {{ limit_req zone=one; return 200 ok; }}
+            location / {{ return 200 ok; }}
+        }}"
+    )
+}
+
+#[test]
+fn an_answer_that_was_replaced_came_without_its_page_and_closed_the_connection() {
+    let http = format!(
+        "api_sessions on; session_key request.header.S; limit_req_zone $host zone=one:1m rate=1r/m;
+        server {{ listen 127.0.0.1:PORT; server_name pages; location / {{ return 200 'from upstream'; }} }}
+        server {{
+            listen 127.0.0.1:PORT;
+            server_name control;
+            location = /id {{ return 200 $api_session_id; }}
+            location / {{ api_sessions_control; }}
+        }}
+        {} {} {}",
+        ending(
+            "upstream",
+            "/page; location = /page { api_sessions_deny off;
+                proxy_pass http://127.0.0.1:PORT; proxy_set_header Host pages; }"
+        ),
+        ending("named", "@page; location @page { api_sessions_deny off; return 200 named; }"),
+        ending("circle", "/page; location = /page { return 200 page; }"),
+    );
+    let nginx = Nginx::builder().http(&http).start();
+    let (_, bad) = ask(&nginx, "control", "/id", "bad");
+    let body = json!({ "session": bad }).to_string();
+    assert_eq!(send(&nginx, "POST / HTTP/1.1\r\nHost: control\r\n", &body).0, 201);
+    let targets = ["/?text=a", "/?gone=1", "/?away=1", "/slash", "/inside", "/limited", "/x"];
+    for (host, page) in [
+        ("upstream", "from upstream"),
+        ("named", "named"),
+        ("circle", "<center><h1>403 Forbidden</h1></center>"),
+    ] {
+        // All on one connection: its end is that of the last answer.
+        let mut text = String::new();
+        for target in targets {
+            text += &format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nS: bad\r\n\r\n");
+        }
+        text += &format!(
+            "HEAD /?text=a HTTP/1.1\r\nHost: {host}\r\nS: bad\r\nConnection: close\r\n\r\n"
+        );
+        let answers = String::from_utf8_lossy(&raw(nginx.port, text.as_bytes())).into_owned();
+        assert_eq!(
+            answers.matches("HTTP/1.1 403 ").count(),
+            targets.len() + 1,
+            "{host}: {answers}"
+        );
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), targets.len() + 1, "{host}: {answers}");
+        assert_eq!(answers.matches(page).count(), targets.len(), "{host}: {answers}");
+        assert!(!answers.contains("elsewhere"), "{host}: {answers}");
+    }
+    for (session, status) in [("bad", 403), ("good", 413)] {
+        let head = format!("POST / HTTP/1.1\r\nHost: named\r\nS: {session}\r\n");
+        assert_eq!(send(&nginx, &head, "longer than ten bytes").0, status);
+    }
 }

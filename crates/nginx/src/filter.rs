@@ -21,10 +21,10 @@ type NextHeader = Option<unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_in
 /// As [`NEXT_BODY`].
 static mut NEXT_HEADER: NextHeader = None;
 
-/// Watches responses before their headers are sent; changes nothing.
+/// Watches responses before their headers are sent; changes none.
 pub trait HeaderObserver {
-    /// The headers are about to be sent.
-    fn response_header(r: Request<'_>);
+    /// The headers are about to be sent. What the filter returns, if another answer takes their place.
+    fn response_header(r: Request<'_>) -> Option<ngx_int_t>;
 }
 
 /// Puts the observer in front of the chain of header filters.
@@ -41,9 +41,10 @@ pub unsafe fn install_header<O: HeaderObserver>() {
 
 unsafe extern "C" fn header<O: HeaderObserver>(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: NGINX calls with a live request.
-    catch_unwind_ffi((), || unsafe { O::response_header(Request::from_raw(r)) });
+    let replaced = catch_unwind_ffi(None, || unsafe { O::response_header(Request::from_raw(r)) });
     // SAFETY: the next filter, with what NGINX gave us.
-    unsafe { NEXT_HEADER.map_or(NGX_ERROR as ngx_int_t, |next| next(r)) }
+    replaced
+        .unwrap_or_else(|| unsafe { NEXT_HEADER.map_or(NGX_ERROR as ngx_int_t, |next| next(r)) })
 }
 
 /// Watches buffers that pass by; changes nothing.

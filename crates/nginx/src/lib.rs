@@ -11,7 +11,6 @@ pub mod conf;
 pub mod context;
 pub mod evaluation;
 pub mod filter;
-mod find_location;
 pub mod handler;
 pub mod headers;
 mod layout;

@@ -23,8 +23,12 @@ unsafe extern "C" {
     #[link_name = "api_sessions_get_realloc_captures"]
     pub(super) fn realloc_captures(r: *const ngx_http_request_t) -> ngx_uint_t;
 
+    #[link_name = "api_sessions_set_error_page"]
+    pub(super) fn set_error_page(r: *mut ngx_http_request_t, value: ngx_uint_t);
     #[link_name = "api_sessions_set_expect_tested"]
     pub(super) fn set_expect_tested(r: *mut ngx_http_request_t, value: ngx_uint_t);
+    #[link_name = "api_sessions_set_header_only"]
+    pub(super) fn set_header_only(r: *mut ngx_http_request_t, value: ngx_uint_t);
     #[link_name = "api_sessions_set_preserve_body"]
     pub(super) fn set_preserve_body(r: *mut ngx_http_request_t, value: ngx_uint_t);
     #[link_name = "api_sessions_set_realloc_captures"]

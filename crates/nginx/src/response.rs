@@ -5,9 +5,9 @@ use std::ptr;
 
 use ngx::ffi::{
     NGX_DONE, NGX_ERROR, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t,
-    ngx_http_discard_request_body, ngx_http_finalize_request, ngx_http_output_filter,
-    ngx_http_send_header, ngx_int_t, ngx_list_push, ngx_pcalloc, ngx_pnalloc, ngx_str_t,
-    ngx_table_elt_t,
+    ngx_http_clean_header, ngx_http_discard_request_body, ngx_http_finalize_request,
+    ngx_http_output_filter, ngx_http_send_header, ngx_int_t, ngx_list_push, ngx_pcalloc,
+    ngx_pnalloc, ngx_str_t, ngx_table_elt_t,
 };
 
 use super::conf::c_string;
@@ -96,4 +96,28 @@ pub fn refuse(r: Request<'_>, status: u16) -> ngx_int_t {
     // SAFETY: access phase of a live request, which nobody touches afterwards.
     unsafe { ngx_http_finalize_request(r.as_ptr(), status) };
     NGX_DONE as ngx_int_t
+}
+
+/// From a header filter, instead of the next one: the response is not sent, and the request is answered with `status`
+/// as if its handler had returned that. The answer's header is to be passed to [`passes`].
+pub fn replace(r: Request<'_>, status: u16) -> ngx_int_t {
+    // SAFETY: a live request, of whose response nothing is sent yet. Handlers hand on what is over NGX_OK; a special
+    // response does so where no body follows (`ngx_http_send_special_response`).
+    unsafe {
+        ngx_http_clean_header(r.as_ptr());
+        bits::set_header_only(r.as_ptr(), 1);
+    }
+    status as ngx_int_t
+}
+
+/// The answer that [`replace`] asked for may have a body.
+pub fn passes(r: Request<'_>) {
+    // SAFETY: a live request; NGINX's own filter sets the bit where no body may follow.
+    unsafe { bits::set_header_only(r.as_ptr(), 0) };
+}
+
+/// An `error_page` may lead elsewhere once more.
+pub fn allow_error_page(r: Request<'_>) {
+    // SAFETY: a live request.
+    unsafe { bits::set_error_page(r.as_ptr(), 0) };
 }
