@@ -36,14 +36,31 @@ fn request(client: usize, cookies: usize) -> FakeExchange {
     exchange
 }
 
+/// A JWT as identity providers issue it, of about 400 bytes.
+fn token(client: usize) -> String {
+    use base64::Engine;
+    let payload = format!(
+        "{{\"iss\":\"https://login.example/realms/shop\",\"aud\":\"shop\",\"iat\":1700000000,\"exp\":1700000300,\
+         \"account\":{client},\"jti\":\"{client:032x}\",\"scope\":\"openid profile email\",\"name\":\"Visitor {client}\"}}"
+    );
+    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(payload);
+    format!("Bearer eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.{payload}.{:0>86}", "c2ln")
+}
+
 fn main() {
-    for (name, clients, cookies) in [
-        ("one client, one cookie", 1, 1),
-        ("4096 clients, one cookie", 4096, 1),
-        ("4096 clients, four cookies", 4096, 4),
-        ("4096 clients, none", 4096, 0),
+    for (name, clients, cookies, has_token) in [
+        ("one client, one cookie", 1, 1, false),
+        ("4096 clients, one cookie", 4096, 1, false),
+        ("4096 clients, four cookies", 4096, 4, false),
+        ("4096 clients, none", 4096, 0, false),
+        ("one client, a token", 1, 0, true),
+        ("4096 clients, a token", 4096, 0, true),
     ] {
-        let exchanges: Vec<_> = (0..clients).map(|client| request(client, cookies)).collect();
+        let exchange = |client| match request(client, cookies) {
+            exchange if has_token => exchange.header("Authorization", token(client)),
+            exchange => exchange,
+        };
+        let exchanges: Vec<_> = (0..clients).map(exchange).collect();
         let mut collector = Collector::new(Key::new([1, 2]));
         let mut round = || {
             let start = cpu_ns();

@@ -54,9 +54,12 @@ pub(crate) fn new_point(
 ) -> Option<String> {
     let lower = match place {
         Place::Header => name.to_ascii_lowercase(),
-        Place::Cookie | Place::Query => name.to_vec(),
+        Place::Cookie | Place::Query | Place::Claim => name.to_vec(),
     };
     let (name, text) = (&*lower, std::str::from_utf8(&lower).ok()?);
+    if place == Place::Claim {
+        return claim(text, keys, set);
+    }
     if never::is_never(place, text) || keys.iter().any(|key| reads(key.point.source(), place, name))
     {
         return None;
@@ -66,12 +69,29 @@ pub(crate) fn new_point(
     (!set || !builtin::covers(&point)).then_some(text)
 }
 
+/// The point of a claim; `None` as in [`new_point`].
+fn claim(name: &str, keys: &[SessionKey], set: bool) -> Option<String> {
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !is_plain || never::is_never(Place::Claim, name) || set && never::is_of_the_set(name) {
+        return None;
+    }
+    let text = point_of(Place::Claim, name);
+    let point = Point::parse(&text, &mut NoVariables).ok()?;
+    let reads = |key: &SessionKey| {
+        key.point.source() == point.source()
+            && key.point.decoders().last() == point.decoders().last()
+    };
+    // A claim of the name of a decoder would be taken for that.
+    (point.decoders().len() == 1 && !keys.iter().any(reads)).then_some(text)
+}
+
 /// The text of the point that reads a candidate.
 pub fn point_of(place: Place, name: &str) -> String {
     let place = match place {
         Place::Cookie => "cookie",
         Place::Header => "header",
         Place::Query => "query",
+        Place::Claim => return format!("request.header.authorization.jwt.payload.{name}"),
     };
     quoted_point(place, name)
 }

@@ -4,6 +4,7 @@ use api_sessions_extract::{Exchange, SessionKey, Side, cookie};
 
 use super::MAX_APPLICATIONS;
 use super::candidate;
+use super::claims::Tokens;
 use super::facts::{KeyFacts, Kind, Seen};
 use super::fingerprint::Key;
 use super::names::{Known, MAX_NAMES, Names};
@@ -66,6 +67,8 @@ struct Measured {
     facts: KeyFacts,
     /// Requests that had it in the window before.
     before: u64,
+    /// Seen of sampled clients alone.
+    is_claim: bool,
 }
 
 impl Measured {
@@ -81,6 +84,7 @@ struct Application {
     window: u64,
     requests: u64,
     names: Box<Names>,
+    tokens: Tokens,
     keys: Vec<Measured>,
 }
 
@@ -110,6 +114,9 @@ impl Collector {
         let has_room = others < MAX_KEYS;
         application.decide(&key, &seen, &observed.decided, has_room);
         candidate::each(exchange, |place, name, value| {
+            if place == Place::Header && name.eq_ignore_ascii_case(b"authorization") {
+                return application.claims(&key, &seen, value, observed, has_room);
+            }
             let hash = key.fingerprint(place as u8, name);
             let Some(at) = application.candidate(hash, place, name, observed, has_room) else {
                 return;
@@ -158,6 +165,7 @@ impl Collector {
                     window,
                     requests: 0,
                     names: Box::default(),
+                    tokens: Tokens::default(),
                     keys: Vec::new(),
                 });
                 self.applications.len() - 1
@@ -200,7 +208,10 @@ impl Application {
         let requests = std::mem::take(&mut self.requests);
         let mut lines = Vec::new();
         for measured in &mut self.keys {
-            let facts = std::mem::take(&mut measured.facts);
+            let mut facts = std::mem::take(&mut measured.facts);
+            if measured.is_claim {
+                facts.present = self.tokens.scaled(facts.present);
+            }
             measured.before = facts.present + facts.decided;
             if measured.before > 0 {
                 lines.push(KeyLine { kind: measured.kind, name: measured.name.clone(), facts });
@@ -209,6 +220,7 @@ impl Application {
         self.keys.retain(|measured| measured.before > 0);
         self.names.rebuild(self.keys.iter().map(|measured| measured.hash));
         self.names.forget_ignored();
+        self.tokens.end();
         let length = self.settings.window_ms;
         (requests > 0).then(|| WindowFacts {
             start: self.window * length,
@@ -275,6 +287,29 @@ impl Application {
         }
     }
 
+    /// Claims of the token in `Authorization`, which is never a key itself.
+    fn claims(
+        &mut self,
+        key: &Key,
+        seen: &Seen,
+        header: &[u8],
+        observed: &Observed<'_>,
+        has_room: bool,
+    ) {
+        let mut tokens = std::mem::take(&mut self.tokens);
+        for claim in tokens.read(seen.client, header, |bytes| key.fingerprint(0, bytes)) {
+            let name = claim.name.as_bytes();
+            let hash = key.fingerprint(Place::Claim as u8, name);
+            if let Some(at) = self.candidate(hash, Place::Claim, name, observed, has_room)
+                && let Some(measured) = self.keys.get_mut(at)
+            {
+                measured.is_claim = true;
+                measured.facts.add(seen, claim.value);
+            }
+        }
+        self.tokens = tokens;
+    }
+
     /// A name that has come `comes` times takes a free place, or that of a candidate which comes less.
     fn add(
         &mut self,
@@ -284,7 +319,8 @@ impl Application {
         comes: u64,
         has_room: bool,
     ) -> Option<usize> {
-        let new = Measured { hash, kind, name, facts: KeyFacts::default(), before: 0 };
+        let facts = KeyFacts::default();
+        let new = Measured { hash, kind, name, facts, before: 0, is_claim: false };
         let at = if self.keys.len() < MAX_NAMES && has_room {
             self.keys.push(new);
             self.keys.len() - 1

@@ -44,6 +44,19 @@ const COOKIES_LIKE: &[&str] = &[
 const ARGUMENTS: &str = "api_key apikey callback continue csrf_token fbclid gclid msclkid next nonce q query \
     redirect redirect_uri return return_to search state url utm_campaign utm_content utm_medium utm_source utm_term";
 
+/// Claims of a token, lower-case: of its issue and of rights.
+const CLAIMS: &str = "acr amr at_hash aud auth_time azp c_hash cnf exp expires_in groups iat iss nbf nonce \
+    permissions rat realm_access role roles s_hash scope scopes scp tid typ updated_at ver version";
+/// Claims that the built-in set reads as it sees fit, lower-case.
+const OF_THE_SET: &str = "appid azp cid client_id email id oid origin_jti session_id session_state sessionhandle \
+    sid sub uid user_id";
+
+/// Whether the built-in set reads the claim.
+pub(crate) fn is_of_the_set(claim: &str) -> bool {
+    let lower = claim.to_ascii_lowercase();
+    OF_THE_SET.split_ascii_whitespace().any(|known| known == lower)
+}
+
 /// Whether it is on the list.
 pub(crate) fn is_never(place: Place, name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
@@ -51,6 +64,7 @@ pub(crate) fn is_never(place: Place, name: &str) -> bool {
         Place::Header => (HEADERS, HEADERS_LIKE),
         Place::Cookie => (COOKIES, COOKIES_LIKE),
         Place::Query => (ARGUMENTS, &[]),
+        Place::Claim => (CLAIMS, &[]),
     };
     let bare = lower.strip_prefix("__host-").or_else(|| lower.strip_prefix("__secure-"));
     let bare = bare.unwrap_or(&lower);

@@ -10,4 +10,6 @@ pub enum Place {
     Header = 2,
     /// The query.
     Query = 3,
+    /// The payload of the token in `Authorization`.
+    Claim = 4,
 }

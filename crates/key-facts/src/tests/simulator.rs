@@ -318,3 +318,35 @@ fn users_under_one_value_tell_a_shared_key_behind_one_network() {
     });
     assert_eq!(outcome(&closed).0["X-API-Key"], Verdict::Shared);
 }
+
+#[test]
+fn a_claim_of_an_account_is_suggested_and_what_every_token_has_anew_is_not() {
+    use base64::Engine;
+    let base64 = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+    let closed = run(8, |window| {
+        visitors(|client, page| {
+            let payload = format!(
+                "{{\"iss\":\"https://login.example\",\"account\":{},\"jti\":\"{}\",\"device\":\"{}\",\"level\":3,\"email\":\"{}\"}}",
+                4_000_000 + client,
+                token(client * 1000 + window * 10 + page),
+                token(client / 60),
+                token(client),
+            );
+            let token = format!("Bearer eyJhbGciOiJIUzI1NiJ9.{}.c2ln", base64(&payload));
+            visit(client, page).with("Authorization", token)
+        })
+    });
+    let (verdicts, suggested) = outcome(&closed);
+    let point = |claim: &str| format!("request.header.authorization.jwt.payload.{claim}");
+    assert_eq!(suggested, [point("account")]);
+    assert_eq!(verdicts[&point("jti")], Verdict::Volatile);
+    for none in ["iss", "email"] {
+        assert!(!verdicts.contains_key(&point(none)), "{none} in {verdicts:?}");
+    }
+    // Sampled clients stand for all: four requests of 120 visitors, less the first few.
+    let last = closed.last().unwrap();
+    let account = last.keys.iter().find(|key| key.name == point("account")).unwrap();
+    assert!((450..=480).contains(&account.summary.present), "{account:?}");
+    assert_eq!(account.summary.clients_per_value.p90, 1);
+    assert!((80..=160).contains(&account.summary.clients), "{account:?}");
+}
