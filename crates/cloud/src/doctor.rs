@@ -101,13 +101,21 @@ fn disk(findings: &mut Findings, data: &Path) {
     let _ = std::fs::remove_file(&probe);
     match write {
         Ok(()) => findings.add(true, "disk", format!("{} is writable", data.display())),
-        Err(error) => findings.add(false, "disk", format!("{}: {error}", data.display())),
+        Err(error) => {
+            let cure = match error.kind() {
+                std::io::ErrorKind::PermissionDenied => ": run doctor as root or as its owner",
+                std::io::ErrorKind::NotFound => ": name the service's with --data or --config",
+                _ => "",
+            };
+            findings.add(false, "disk", format!("{}: {error}{cure}", data.display()));
+        }
     }
     match rustix::fs::statvfs(data) {
         Ok(stat) => {
             let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-            let text = format!("{} MiB free", free >> 20);
-            findings.add(free >= LOW_DISK, "disk", text);
+            let is_low = free < LOW_DISK;
+            let cure = if is_low { ": make room, or shorten the retention" } else { "" };
+            findings.add(!is_low, "disk", format!("{} MiB free{cure}", free >> 20));
         }
         Err(error) => findings.add(false, "disk", format!("free space: {error}")),
     }
@@ -115,13 +123,15 @@ fn disk(findings: &mut Findings, data: &Path) {
 
 fn clock(findings: &mut Findings) {
     let now = now_ms();
-    findings.add(now > EARLIEST_NOW, "clock", rfc3339(now));
+    let is_set = now > EARLIEST_NOW;
+    let cure = if is_set { "" } else { ": set the clock (NTP)" };
+    findings.add(is_set, "clock", format!("{}{cure}", rfc3339(now)));
 }
 
 fn days(findings: &mut Findings, store: &dyn Store) {
     let health = store.health();
     let tomorrow = Day(Day::of(now_ms()).0 + 1).to_string();
-    findings.add(true, "store", format!("{} days", health.days.len()));
+    findings.add(true, "store", format!("days with records: {}", health.days.len()));
     if let Some(error) = health.write_error {
         findings.add(false, "store", format!("read-only: {error}"));
     }
@@ -132,7 +142,10 @@ fn days(findings: &mut Findings, store: &dyn Store) {
                 findings.add(
                     false,
                     "clock",
-                    format!("the store has records of {}, in the future", day.day),
+                    format!(
+                        "the store has records of {}, in the future: compare the nodes' clocks with this one",
+                        day.day
+                    ),
                 );
             }
             None => {
@@ -149,7 +162,12 @@ fn tokens(findings: &mut Findings, store: &dyn Store, data: &Path) {
     };
     for role in [Role::Ingest, Role::Admin] {
         let count = known.iter().filter(|token| token.role == role).count();
-        findings.add(count > 0, "tokens", format!("{count} of role {}", role.as_str()));
+        let role = role.as_str();
+        let text = match count {
+            0 => format!("none of role {role}: api-sessions-cloud token create --role {role}"),
+            _ => format!("{count} of role {role}"),
+        };
+        findings.add(count > 0, "tokens", text);
     }
     for name in [INGEST_FILE, ADMIN_FILE] {
         let path = data.join(name);
@@ -161,6 +179,11 @@ fn tokens(findings: &mut Findings, store: &dyn Store, data: &Path) {
         findings.add(is_valid, "tokens", format!("{name} {state}"));
         use std::os::unix::fs::PermissionsExt;
         let mode = std::fs::metadata(&path).map_or(0, |meta| meta.permissions().mode() & 0o777);
-        findings.add(mode & 0o077 == 0, "tokens", format!("{name} has mode {mode:o}"));
+        let is_private = mode & 0o077 == 0;
+        let cure = match is_private {
+            true => String::new(),
+            false => format!(", others can read it: chmod 600 {}", path.display()),
+        };
+        findings.add(is_private, "tokens", format!("{name} has mode {mode:o}{cure}"));
     }
 }

@@ -5,6 +5,7 @@ use ::base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use ::base64::{Engine, alphabet};
 
 use super::plain::is_plain;
+use super::wide;
 
 /// Shortest base64 that is decoded.
 const MIN_BYTES: usize = 16;
@@ -34,19 +35,28 @@ fn engine(run: &[u8]) -> Option<&'static GeneralPurpose> {
     }
 }
 
-/// The text, if it is one.
-pub(crate) fn text_of(run: &[u8]) -> Option<Vec<u8>> {
+fn decoded(run: &[u8]) -> Option<Vec<u8>> {
     let run = run.trim_ascii_end();
     let engine = engine(run)?;
-    let text = match memchr::memchr3(b'\r', b'\n', b'\t', run) {
-        None => engine.decode(run).ok()?,
+    match memchr::memchr3(b'\r', b'\n', b'\t', run) {
+        None => engine.decode(run).ok(),
         // In lines, as in mails.
         Some(_) => {
             let joined: Vec<u8> =
                 run.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-            engine.decode(joined).ok()?
+            engine.decode(joined).ok()
         }
-    };
+    }
+}
+
+/// Whether it stands for a text in UTF-16 or UTF-32: each of its groups has a zero.
+pub(crate) fn is_wide(run: &[u8]) -> bool {
+    memchr::memchr(b'A', run).is_some() && decoded(run).is_some_and(|bytes| wide::is_wide(&bytes))
+}
+
+/// The text, if it is one.
+pub(crate) fn text_of(run: &[u8]) -> Option<Vec<u8>> {
+    let text = decoded(run)?;
     let is_text = |byte: &u8| !byte.is_ascii_control() || byte.is_ascii_whitespace();
     (std::str::from_utf8(&text).is_ok() && text.iter().all(is_text)).then_some(text)
 }

@@ -6,6 +6,7 @@ use super::cuts::Cuts;
 use super::json::{self, Whole};
 use super::names::Class;
 use super::text::{Arguments, Redactor};
+use super::wide::is_wide;
 use super::{multipart, xml};
 
 /// Adds the places of a body that are secret. False where the body is not what it says it is: nothing is
@@ -15,21 +16,22 @@ pub(crate) fn body(r: &mut Redactor<'_>, body: &Body<'_>, cuts: &mut Cuts) -> bo
     let whole = if body.complete { Whole::Body } else { Whole::Part };
     let trimmed = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start();
     let kind = MediaType::of(body.content_type);
+    let is_multipart = kind == MediaType::Multipart || starts_with(essence, b"multipart/");
+    if !is_multipart && is_wide(bytes) {
+        return false;
+    }
     let is_xml = ends_with(essence, b"/xml") || ends_with(essence, b"+xml");
     match kind {
         MediaType::Other if body.json => {
             return json::cut(r, bytes, whole, 0, cuts);
         }
         MediaType::Json => return json::cut(r, bytes, whole, 0, cuts),
-        MediaType::Multipart => {
-            return multipart::cut(r, bytes, body.content_type, body.complete, cuts);
-        }
-        MediaType::Other if starts_with(essence, b"multipart/") => {
+        MediaType::Multipart | MediaType::Other if is_multipart => {
             return multipart::cut(r, bytes, body.content_type, body.complete, cuts);
         }
         MediaType::Other if is_xml => return xml::cut(r, bytes, body.complete, 0, cuts),
         MediaType::Other if is_packed(essence) => return false,
-        MediaType::Form | MediaType::Other | MediaType::Unstated => {}
+        MediaType::Form | MediaType::Multipart | MediaType::Other | MediaType::Unstated => {}
     }
     let before = cuts.len();
     let is_read = match trimmed.first() {

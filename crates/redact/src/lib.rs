@@ -4,7 +4,7 @@
 //! [`secrets`] finds their values wherever else they stand, [`path`] and [`full`] take them out. And what is
 //! secret by itself: [`names`] and [`looks`] judge; [`plain`] and [`harmless`] say what headers and cookies may
 //! show; [`text`] finds the places in values, with [`json`], [`xml`], [`multipart`], [`assigned`] and [`userinfo`] for what
-//! values are made of, and [`headers`] in headers and cookies; [`cuts`] replaces them.
+//! values are made of, [`wide`] for what is in UTF-16, and [`headers`] in headers and cookies; [`cuts`] replaces them.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -26,6 +26,7 @@ mod plain;
 mod secrets;
 mod text;
 mod userinfo;
+mod wide;
 mod xml;
 
 pub use bounded::cut;

@@ -14,6 +14,7 @@ use needles::Needles;
 
 pub(crate) use references::resolve as resolve_references;
 
+use crate::wide::is_wide;
 use api_sessions_extract::builtin;
 
 /// What stands in place of something hidden.
@@ -101,7 +102,14 @@ impl Secrets {
 
     /// As [`Secrets::credential_in`], for a body.
     pub(crate) fn credential_in_body(&mut self, body: &[u8], complete: bool) -> bool {
-        self.credential_in(body) || self.shown_only_in_body(body, complete)
+        if self.credential_in(body) || self.shown_only_in_body(body, complete) {
+            return true;
+        }
+        // In UTF-16, as well.
+        is_wide(body) && {
+            let narrow: Vec<u8> = body.iter().copied().filter(|byte| *byte != 0).collect();
+            self.credential_in(&narrow)
+        }
     }
 
     /// As [`Secrets::shown_in`], for a body.

@@ -4,6 +4,7 @@ use api_sessions_extract::percent;
 
 use super::cuts::{Cuts, Mark, PERCENT};
 use super::names::{Class, class};
+use super::wide::is_wide;
 use super::{assigned, base64, json, looks, multipart, plain, userinfo, xml};
 use crate::places::Places;
 use crate::secrets::Secrets;
@@ -66,6 +67,10 @@ impl Redactor<'_> {
                 false => cuts.push(0, value.len(), self.mark(value)),
             };
         }
+        if is_wide(value) {
+            self.has_unparsed = true;
+            return cuts.push(0, value.len(), self.mark(value));
+        }
         if depth < MAX_DEPTH && self.structure(value, depth + 1, cuts) {
             return;
         }
@@ -118,6 +123,11 @@ impl Redactor<'_> {
         }
         cuts.truncate(first);
         if self.is_broken(value) {
+            self.has_unparsed = true;
+            cuts.push(0, value.len(), self.mark(value));
+            return true;
+        }
+        if base64::is_wide(value) {
             self.has_unparsed = true;
             cuts.push(0, value.len(), self.mark(value));
             return true;

@@ -328,7 +328,7 @@ impl Exporter {
         if lost.segments > 0 {
             self.counters().dropped_damaged(lost.records);
             let text = format!(
-                "export: {} damaged places in the spool: about {} records are lost",
+                "export: damaged places in the spool: {}; records lost: about {}",
                 lost.segments, lost.records
             );
             self.log.add(Severity::Error, text);

@@ -189,7 +189,7 @@ impl Poller {
             })?;
             if summary.rejected > 0 {
                 let text = format!(
-                    "sync: {} of {} entries of the denylist were not taken: bad, or no room",
+                    "sync: denylist entries not taken, since they are bad or there is no room: {} of {}",
                     summary.rejected,
                     document.denylist.len()
                 );

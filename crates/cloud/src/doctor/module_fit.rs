@@ -2,6 +2,7 @@
 //! loader, made on the two files without running either.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use object::read::elf::ElfFile64;
@@ -93,10 +94,18 @@ pub(super) fn examine(nginx_path: &Path, module_path: Option<&Path>) -> Findings
     let module_path =
         module_path.map_or_else(|| modules_directory(&bytes).join(MODULE_FILE), Path::to_path_buf);
     let module = fs::read(&module_path)
-        .map_err(|error| error.to_string())
+        .map_err(|error| match error.kind() {
+            ErrorKind::NotFound => format!(
+                "{error}: install libnginx-mod-http-api-sessions, or name the file with --module"
+            ),
+            _ => error.to_string(),
+        })
         .and_then(|bytes| read_module(&bytes));
     match module {
-        Ok(module) => compare(&mut findings, &nginx, &module, host_glibc()),
+        Ok(module) => {
+            findings.add(true, "module", module_path.display().to_string());
+            compare(&mut findings, &nginx, &module, host_glibc());
+        }
         Err(error) => return findings.with_error("module", &module_path, &error),
     }
     findings

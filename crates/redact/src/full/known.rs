@@ -16,6 +16,7 @@ use crate::bounded::text;
 use crate::path;
 use crate::places::Places;
 use crate::secrets::{HIDDEN, Secrets};
+use crate::wide::is_wide;
 use api_sessions_extract::builtin;
 use api_sessions_extract::{Body, Exchange, cookie, query};
 
@@ -144,6 +145,9 @@ pub(super) fn body<'b>(
     }
     if !secrets.credential_in_body(body.bytes, body.complete) {
         return Cow::Borrowed(body.bytes);
+    }
+    if is_wide(body.bytes) {
+        return hidden;
     }
     let mut shown = Vec::with_capacity(body.bytes.len());
     if body.is_form() {

@@ -2,6 +2,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use super::*;
+use crate::wide;
 use api_sessions_extract::testing::FakeExchange;
 use api_sessions_extract::{NoVariables, Point, Scratch};
 
@@ -224,4 +225,49 @@ fn a_token_that_was_encoded_without_quotes_in_a_cut_body_was_shown() {
     let exchange = FakeExchange::post("/").body("application/json", body);
     let text = full("request.header.X", &FakeExchange { request_body_cut: true, ..exchange });
     assert!(!text.contains(&percent(TOKEN)) && text.contains("\\\"y\\\":12"), "{text}");
+}
+
+#[test]
+fn secrets_in_utf16_and_utf32_were_shown() {
+    let shown_of = |content, exchange: &FakeExchange| {
+        let full = shown(&[], &[], content, exchange, &mut Secrets::default());
+        let narrow: Vec<u8> = full.body.as_deref().unwrap_or_default().bytes().collect();
+        let line = full.line.into_owned();
+        let why = full.hidden.map(|why| why.to_string());
+        (String::from_utf8_lossy(&narrow).replace('\0', ""), line, why)
+    };
+    for (content_type, text) in [
+        ("application/x-www-form-urlencoded; charset=utf-16", "name=anna&password=hunter2hunter2"),
+        ("application/x-www-form-urlencoded", "a=1&access_token=hunter2hunter2"),
+        ("application/json; charset=utf-16", r#"{"password":"hunter2hunter2"}"#),
+        ("text/plain", r#"{"access_token":"hunter2hunter2","name":"anna"}"#),
+        ("application/xml", "<?xml version='1.0'?><password>hunter2hunter2</password>"),
+        ("", "password=hunter2hunter2"),
+        ("application/octet-stream", "see https://anna:hunter2hunter2@example.com/"),
+    ] {
+        for bytes in wide::tests::encoded(text) {
+            let exchange = FakeExchange::post("/").body(content_type, &bytes);
+            let (body, _, why) = shown_of(FullContent::Redacted, &exchange);
+            assert!(!body.contains("hunter2"), "{content_type} {text}: {body}");
+            assert_eq!((body.as_str(), why.as_deref()), ("[hidden]", Some("unparsed")), "{text}");
+            // A credential of a known name.
+            if text.contains("access_token=") {
+                let (body, ..) = shown_of(FullContent::All, &exchange);
+                assert!(!body.contains("hunter2"), "{content_type} {text}: {body}");
+            }
+        }
+    }
+    for bytes in wide::tests::encoded(r#"{"password":"hunter2hunter2"}"#) {
+        let mut part = b"--b\r\nContent-Disposition: form-data; name=a\r\n\r\n".to_vec();
+        part.extend_from_slice(&bytes);
+        part.extend_from_slice(
+            b"\r\n--b\r\nContent-Disposition: form-data; name=n\r\n\r\nanna\r\n--b--",
+        );
+        let encoded: String = bytes.iter().map(|byte| format!("%{byte:02x}")).collect();
+        let exchange = FakeExchange::post(&format!("/?a={encoded}&b={}", STANDARD.encode(&bytes)))
+            .body("multipart/form-data; boundary=b", &part);
+        let (body, line, _) = shown_of(FullContent::Redacted, &exchange);
+        assert!(!body.contains("hunter2") && body.contains("anna"), "{body}");
+        assert!(!line.contains("%68") && !line.contains(&STANDARD.encode(&bytes)), "{line}");
+    }
 }

@@ -99,7 +99,7 @@ impl Exporter {
         self.advance(origin, batch.len());
         if !std::mem::replace(&mut self.rejecting, true) {
             let text = format!(
-                "export: the cloud {reason}; {count} records are dropped, and more if it goes on"
+                "export: the cloud {reason}; records dropped: {count}, and more if it goes on"
             );
             self.log.add(Severity::Error, text);
         }

@@ -37,7 +37,7 @@ impl Exporter {
         let left: u64 = self.queues.iter().map(|queue| queue.consumer.waiting().0).sum();
         if left > 0 {
             let text = format!(
-                "export: {left} records could not be handed over in time; they wait in memory for the next workers that export"
+                "export: records not handed over in time: {left}; they wait in memory for the next workers that export"
             );
             self.log.add(Severity::Warning, text);
         }

@@ -49,9 +49,8 @@ impl Exporter {
                 }
                 if lost.records > 0 {
                     let count = lost.records;
-                    let text = format!(
-                        "export: the spool is full: {count} of the oldest records are dropped"
-                    );
+                    let text =
+                        format!("export: the spool is full; oldest records dropped: {count}");
                     self.log.add(Severity::Error, text);
                 }
             }
