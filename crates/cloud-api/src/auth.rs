@@ -6,8 +6,8 @@
 use axum::http::{HeaderMap, Method, header};
 
 use crate::error::{AppError, brief};
-use crate::site::Site;
 use crate::state::AppState;
+use api_sessions_cloud_config::site::Site;
 use api_sessions_store::{Role, StoreError};
 
 /// Longest origin that a message quotes, bytes.

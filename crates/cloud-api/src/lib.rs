@@ -1,17 +1,14 @@
-//! What the cloud answers programs, all that lies under `/v1` and what it needs of a server: configuration,
-//! state, tokens, errors.
+//! What the cloud answers programs, all that lies under `/v1`, and what it needs of a server: state, tokens, errors.
 //!
 //! A batch: [`ingest`] → [`api_sessions_store`]. A query: [`auth`] → [`api`] → [`api_sessions_store`]. A poll of a
 //! node: [`auth`] → [`node_control`].
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-pub mod address;
 pub mod aggregate;
 pub mod api;
 pub mod auth;
 pub mod changes;
-pub mod config;
 pub mod endpoints;
 pub mod error;
 pub mod extractors;
@@ -20,7 +17,6 @@ pub mod json;
 pub mod metrics;
 pub mod node_control;
 pub mod replay;
-pub mod site;
 pub mod state;
 pub mod trial;
 pub mod user;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use tokio::sync::{Semaphore, watch};
 
-use crate::config::Config;
 use crate::error::AppError;
 use crate::ingest::baseline::Baseline;
 use crate::ingest::cut_batches::CutBatches;
@@ -14,6 +13,7 @@ use crate::ingest::memory_budget::MemoryBudget;
 use crate::metrics::Metrics;
 use crate::node_control::denials::{Denials, Denied};
 use crate::node_control::registry::NodeRegistry;
+use api_sessions_cloud_config::config::Config;
 use api_sessions_cloud_keys::Keys;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{Store, StoreError};
@@ -167,7 +167,7 @@ mod tests {
     use crossbeam_channel::unbounded;
 
     use super::*;
-    use crate::config::Options;
+    use api_sessions_cloud_config::config::Options;
     use api_sessions_store_sqlite::SqliteStore;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

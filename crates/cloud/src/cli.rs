@@ -8,7 +8,7 @@ use clap_complete::Shell;
 
 use crate::generate::Generate;
 use crate::har::Try;
-use api_sessions_cloud_api::config::Options;
+use api_sessions_cloud_config::config::Options;
 use api_sessions_store::{Role, StoreKind};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 

@@ -28,7 +28,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::listener::{Listener, Stream};
-use api_sessions_cloud_api::site::Peer;
+use api_sessions_cloud_config::site::Peer;
 
 /// Maximum number of connections, if the limit of open files allows it. Each node holds two.
 const MAX_CONNECTIONS: usize = 10_000;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::tokens::{ADMIN_FILE, INGEST_FILE};
 use api_sessions_cloud_api::auth;
-use api_sessions_cloud_api::config::Config;
+use api_sessions_cloud_config::config::Config;
 use api_sessions_store::clock::{now_ms, rfc3339};
 use api_sessions_store::{ClickHouseOptions, Day, Role, Store, StoreKind};
 use api_sessions_store_clickhouse::ClickHouseStore;

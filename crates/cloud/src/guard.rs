@@ -6,8 +6,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use api_sessions_cloud_api::auth::{Access, authorize};
-use api_sessions_cloud_api::site::{Peer, Site};
 use api_sessions_cloud_api::state::AppState;
+use api_sessions_cloud_config::site::{Peer, Site};
 use api_sessions_console as console;
 
 /// Who a route is for, which decides the form of a refusal.

@@ -10,8 +10,8 @@ use rustix::fs::{FlockOperation, flock};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixSocket, UnixStream};
 use tokio::time::timeout;
 
-use api_sessions_cloud_api::address::Address;
-use api_sessions_cloud_api::site::Peer;
+use api_sessions_cloud_config::address::Address;
+use api_sessions_cloud_config::site::Peer;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;

@@ -4,9 +4,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::log::Log;
 use crate::service_manager;
-use api_sessions_cloud_api::config::{Config, Options};
-use api_sessions_cloud_api::site::TrustedProxy;
 use api_sessions_cloud_api::state::AppState;
+use api_sessions_cloud_config::config::{Config, Options};
+use api_sessions_cloud_config::site::TrustedProxy;
 
 /// SIGHUP, SIGUSR1 and SIGUSR2, which end a process that does not handle them (signal(7)). One that arrives during
 /// the start takes effect after it.

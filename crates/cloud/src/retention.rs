@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use api_sessions_cloud_api::config::Config;
 use api_sessions_cloud_api::state::AppState;
+use api_sessions_cloud_config::config::Config;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{Day, StoreError};
 

@@ -25,8 +25,8 @@ use api_sessions_cloud_api::auth::Access;
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::ingest::{key_facts, records};
 use api_sessions_cloud_api::node_control::{nodes, sync};
-use api_sessions_cloud_api::site::{Peer, Site};
 use api_sessions_cloud_api::state::AppState;
+use api_sessions_cloud_config::site::{Peer, Site};
 use api_sessions_console as console;
 
 /// A row of the table.

@@ -8,10 +8,10 @@ use crate::listener::{Bound, Listener};
 use crate::retention;
 use crate::routes::router;
 use crate::tokens;
-use api_sessions_cloud_api::address::Address;
-use api_sessions_cloud_api::config::Config;
 use api_sessions_cloud_api::node_control::key_windows;
 use api_sessions_cloud_api::state::AppState;
+use api_sessions_cloud_config::address::Address;
+use api_sessions_cloud_config::config::Config;
 use api_sessions_store::StoreError;
 
 /// A server that is ready to serve.

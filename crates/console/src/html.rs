@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
 use super::Viewer;
-use api_sessions_cloud_api::site::Site;
+use api_sessions_cloud_config::site::Site;
 
 /// Menu: path and label.
 const MENU: &[(&str, &str)] = &[

@@ -39,7 +39,7 @@ use maud::html;
 
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::Rejection;
-use api_sessions_cloud_api::site::Site;
+use api_sessions_cloud_config::site::Site;
 pub use viewer::Viewer;
 
 /// Own resources only, nothing inline, never framed.

@@ -12,8 +12,8 @@ use super::html::{encoded, head};
 use api_sessions_cloud_api::auth::{self, Access};
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::{Form, Query};
-use api_sessions_cloud_api::site::Site;
 use api_sessions_cloud_api::state::AppState;
+use api_sessions_cloud_config::site::Site;
 
 /// The token that a user logs in with.
 #[derive(Deserialize)]

@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 
 use api_sessions_cloud_api::auth::Identity;
 use api_sessions_cloud_api::error::AppError;
-use api_sessions_cloud_api::site::Site;
+use api_sessions_cloud_config::site::Site;
 use api_sessions_store::Role;
 
 /// The user of a page, as far as the page depends on it.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use api_sessions_cloud::connections::Limits;
 use api_sessions_cloud::server::Server;
-use api_sessions_cloud_api::config::{Config, Options};
+use api_sessions_cloud_config::config::{Config, Options};
 use api_sessions_store::Role;
 use api_sessions_store::clock::now_ms;
 use serde_json::{Value, json};
