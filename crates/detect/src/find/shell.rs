@@ -49,7 +49,9 @@ pub(super) const ALWAYS: &[&str] = &[
     "regsvr32 /s",
     "rundll32 javascript",
     "rundll32.exe javascript",
-    "$(<",
+    "$(</",
+    "$(<\"/",
+    "$(<'/",
     "${path:0:1}",
     "${home:0:1}",
     "${pwd:0:1}",
@@ -60,9 +62,6 @@ pub(super) const ALWAYS: &[&str] = &[
     "iex (new-object",
     "new-object net.webclient",
     "new-object system.net.webclient",
-    "/usr/bin/env ",
-    "/usr/bin/python",
-    "/usr/bin/perl",
     "mkfifo /tmp/",
     "|base64 -d",
     "| base64 -d",
@@ -212,6 +211,17 @@ fn is_injected(view: &View<'_>, at: usize, separator: u8) -> bool {
         .count();
     // Code in a sentence.
     let is_text = matches!(view.place, Place::Text | Place::Whole);
+    // `one|two|three|…`: alternatives of an expression.
+    const MANY: usize = 5;
+    if is_text
+        && separator == b'|'
+        && at > 0
+        && is_word(view.at(at - 1))
+        && is_word(view.at(at + 1))
+        && line.windows(3).filter(|three| is_between_words(three)).count() >= MANY
+    {
+        return false;
+    }
     if is_text && at > 0 && view.at(at - 1) == b'`' {
         return false;
     }
@@ -223,6 +233,11 @@ fn is_injected(view: &View<'_>, at: usize, separator: u8) -> bool {
         _ => 3,
     };
     !view.is_prose() && words <= most || reads_secrets(view, at) && words <= 12
+}
+
+/// A bar without blanks around it.
+fn is_between_words(three: &[u8]) -> bool {
+    matches!(three, [one, b'|', two] if is_word(*one) && is_word(*two))
 }
 
 /// `word` in backticks, with words behind: how people write of a program.
