@@ -1,4 +1,4 @@
-//! What goes on over time, and days as a whole.
+//! Activity over time, and operations on whole days.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,7 +47,7 @@ pub(super) async fn read(
     Ok(rows.into_iter().map(activity).collect())
 }
 
-/// The last day that ClickHouse's `Date` knows in all versions.
+/// The last day that `Date` represents in all versions of ClickHouse.
 pub(super) const MAX_MS: u64 = 4_102_358_400_000;
 
 #[derive(Deserialize)]
@@ -55,7 +55,7 @@ struct OldDay {
     name: String,
 }
 
-/// Deletes old days, on each server by itself: one that is away keeps its own until it is asked again.
+/// Deletes old days on each server separately: one that is unreachable keeps its own until the next run.
 pub(super) async fn drop_before(
     connection: &Connection,
     first: Day,
@@ -92,7 +92,7 @@ struct Partition {
     bytes: u64,
 }
 
-/// Days with their size on disk, over all servers that answer.
+/// Days with their size on disk, summed over all servers that answer.
 pub(super) async fn days(connection: &Connection) -> Result<Vec<DayHealth>, StoreError> {
     let mut bytes: BTreeMap<String, u64> = BTreeMap::new();
     let mut error = None;

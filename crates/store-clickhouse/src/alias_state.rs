@@ -1,4 +1,4 @@
-//! What is known of aliases, and how claims change it.
+//! The state of aliases, and how claims change it.
 
 use std::collections::HashMap;
 
@@ -6,10 +6,10 @@ use serde::Deserialize;
 
 use api_sessions_store::aliases::Claim;
 
-/// [`Known::until`] of an alias that is one.
+/// [`Known::until`] of an active alias.
 pub(super) const JOINED: u64 = u64::MAX;
 
-/// What is known of an alias.
+/// The stored state of an alias.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Known {
     #[serde(rename = "known_alias")]
@@ -23,13 +23,13 @@ pub(super) struct Known {
     pub(super) ts: u64,
     #[serde(rename = "known_request")]
     pub(super) request: String,
-    /// The session whose claim made it an alias: where that led then.
+    /// The session whose claim made it an alias: the session that the claimant led to at the time.
     #[serde(rename = "known_claimant")]
     pub(super) claimant: String,
-    /// How many sessions made it one, each before it was known that another does.
+    /// Number of sessions that claimed it, each before the other claim was visible.
     #[serde(rename = "known_claimants")]
     pub(super) claimants: u64,
-    /// Requests that arrived before this are of `root`, ms since 1970; [`JOINED`]: all.
+    /// Requests that arrived before this belong to `root`, ms since 1970; [`JOINED`]: all do.
     #[serde(rename = "known_until")]
     pub(super) until: u64,
 }
@@ -40,21 +40,21 @@ impl Known {
     }
 }
 
-/// The columns of [`Known`], of the rows of one alias.
+/// Columns that aggregate the rows of one alias into a [`Known`].
 pub(super) const KNOWN: &str = "alias AS known_alias, argMax(root, seq) AS known_root, \
     argMin(reason, seq) AS known_reason, argMin(ts, seq) AS known_ts, \
     argMin(request, seq) AS known_request, \
     argMin(claimant, seq) AS known_claimant, uniqExact(claimant) AS known_claimants, min(until) AS known_until";
 
-/// What is known of the aliases that claims are about, and what they change.
+/// State of the aliases that claims are about, and the changes to it.
 #[derive(Default)]
 pub(super) struct Change {
     known: HashMap<String, Known>,
     /// Aliases by the session that they lead to.
     members: HashMap<String, Vec<String>>,
-    /// Aliases that changed, as they are now.
+    /// Changed aliases, in their new state.
     pub(super) changed: Vec<Known>,
-    /// Aliases that lead elsewhere now, as they were.
+    /// Aliases that now lead to another session, in their previous state.
     pub(super) moved: Vec<Known>,
 }
 
@@ -68,7 +68,7 @@ impl Change {
         change
     }
 
-    /// What leads to an alias leads on: another process made that one at the same time.
+    /// Redirects whatever leads to the alias; another process may have added it concurrently.
     pub(super) fn lead_on(&mut self) {
         let onward = |known: &Known| Some((known.alias.clone(), self.root(&known.root).to_owned()));
         let stale: Vec<(String, String)> = self
@@ -91,7 +91,7 @@ impl Change {
         }
     }
 
-    /// The session that an id leads to.
+    /// Resolves an id to its session.
     fn root<'s>(&'s self, session: &'s str) -> &'s str {
         match self.known.get(session) {
             Some(known) if known.is_joined() => &known.root,
@@ -99,7 +99,7 @@ impl Change {
         }
     }
 
-    /// Takes a claim of a request that arrived then.
+    /// Applies a claim of a request that arrived at that time.
     pub(super) fn take(&mut self, claim: &Claim<'_>, arrived: u64) {
         let root = self.root(claim.session).to_owned();
         match self.known.get_mut(claim.alias) {
@@ -127,7 +127,7 @@ impl Change {
                 self.known.insert(claim.alias.to_owned(), known);
                 let mut members = vec![claim.alias.to_owned()];
                 if is_joined {
-                    // What led to the alias leads on.
+                    // Whatever led to the alias now leads to its target.
                     let led = self.members.remove(claim.alias).unwrap_or_default();
                     led.iter().for_each(|member| self.lead(member, &root));
                     members.extend(led);
@@ -156,7 +156,7 @@ mod tests {
     fn what_led_to_an_alias_leads_on() {
         let all = change(&[claim("c", "d"), claim("b", "c"), claim("a", "b")]);
         assert!(["a", "b", "c", "d"].iter().all(|id| all.root(id) == "a"));
-        // Each move takes it from where it led before.
+        // Each move starts at the previous target.
         let moves: Vec<_> =
             all.moved.iter().map(|known| (&*known.alias, &*known.root, known.until)).collect();
         assert_eq!(moves, [("d", "c", 0), ("c", "b", 0), ("d", "b", 0)]);
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn what_two_processes_did_at_once_is_put_right() {
-        // One made v an alias of b, the other b one of a.
+        // One process made v an alias of b, the other b an alias of a.
         let known = |claims: &[Claim<'_>]| change(claims).known.into_values();
         let all = known(&[claim("b", "v")]).chain(known(&[claim("a", "b")])).collect();
         let mut change = Change::new(all);
@@ -182,7 +182,7 @@ mod tests {
         change.take(&claim("b", "v"), 9);
         assert_eq!(change.root("v"), "a");
         assert_eq!(change.changed.len(), 1);
-        // Both made v an alias: of different sessions.
+        // Both processes made v an alias, of different sessions.
         let both = Known { claimants: 2, ..known(&[claim("b", "v")]).next().unwrap() };
         let mut change = Change::new(vec![both]);
         change.take(&claim("b", "v"), 9);

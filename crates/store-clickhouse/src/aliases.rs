@@ -1,8 +1,8 @@
-//! Other ids of sessions. `alias` has what is known of each: the session that it leads to in the end, and until
-//! when. `identifier` has the same by that session.
+//! Other ids of sessions. Table `alias` stores for each the session that it finally leads to, and until when;
+//! `identifier` has the same rows, sorted by session.
 //!
-//! Rows are only added. Of an alias the newest row says where it leads, the oldest which request issued it, and the
-//! least `until` which of its requests are that session's: those that arrived before.
+//! Rows are only added. The newest row of an alias says where it leads, the oldest which request issued it;
+//! the smallest `until` limits which requests belong to that session: those that arrived earlier.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,10 +11,10 @@ use super::sql::{Connection, Sql};
 use api_sessions_store::aliases::Claim;
 use api_sessions_store::{Day, StoreError};
 
-/// Bytes of ids in one statement: servers read 256 KiB of it.
+/// Most bytes of ids in one statement: servers parse at most 256 KiB of a query.
 const LIST_BYTES: usize = 128 * 1024;
 
-/// Attempts to store claims that other processes store at the same time.
+/// Attempts to store claims if other processes store claims concurrently.
 const ATTEMPTS: usize = 5;
 
 /// A row of `alias` and `identifier`.
@@ -47,7 +47,7 @@ impl Row {
     }
 }
 
-/// Numbers that grow, by the clock.
+/// Increasing numbers, from the clock.
 #[derive(Debug, Default)]
 pub(super) struct Ticks {
     ms: u64,
@@ -55,14 +55,14 @@ pub(super) struct Ticks {
 }
 
 impl Ticks {
-    /// A time, ms since 1970, later than all before: it tells what arrived before an alias was split from what came
-    /// after.
+    /// A time, ms since 1970, later than all before: it separates what arrived before an alias was split from
+    /// what arrives after.
     pub(super) fn arrival(&mut self) -> u64 {
         self.ms = api_sessions_store::clock::now_ms().max(self.ms + 1);
         self.ms
     }
 
-    /// A number larger than all before, by the clock in microseconds.
+    /// A number larger than all before, from the clock, in microseconds.
     pub(super) fn seq(&mut self) -> u64 {
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
@@ -72,7 +72,7 @@ impl Ticks {
     }
 }
 
-/// Stores what requests that arrived then say about aliases.
+/// Stores the alias claims of requests that arrived at that time.
 pub(super) async fn store(
     connection: &Connection,
     ticks: &mut Ticks,
@@ -91,13 +91,13 @@ pub(super) async fn store(
             change.take(claim, arrived);
         }
         add(connection, ticks, &change.changed, &change.moved).await?;
-        // Another process may have stored claims at the same time: who looks again last sees both.
+        // Another process may have stored claims concurrently: whichever checks last sees both.
         claims.retain(|claim| change.changed.iter().any(|known| known.alias == claim.alias));
     }
     Ok(())
 }
 
-/// An id is no alias any more from then on. Whether it was one.
+/// Removes an alias from that time on. Returns whether it was one.
 pub(super) async fn split(
     connection: &Connection,
     ticks: &mut Ticks,
@@ -110,7 +110,7 @@ pub(super) async fn split(
     Ok(true)
 }
 
-/// Adds rows: to `alias` last, which is what counts.
+/// Adds rows, to `alias` last, since that is the table that counts.
 async fn add(
     connection: &Connection,
     ticks: &mut Ticks,
@@ -127,7 +127,7 @@ async fn add(
     connection.insert("alias", &rows).await
 }
 
-/// What is known of the ids in claims, and of those that lead to one of their aliases.
+/// State of the ids in claims, and of ids that lead to one of their aliases.
 async fn load(connection: &Connection, claims: &[Claim<'_>]) -> Result<Vec<Known>, StoreError> {
     let mut ids: Vec<String> =
         claims.iter().flat_map(|claim| [claim.alias, claim.session]).map(str::to_owned).collect();
@@ -149,7 +149,7 @@ async fn load(connection: &Connection, claims: &[Claim<'_>]) -> Result<Vec<Known
     Ok(known)
 }
 
-/// What is known of those ids that are aliases, or were.
+/// State of those ids that are or were aliases.
 pub(super) async fn find(
     connection: &Connection,
     ids: &[String],
@@ -164,7 +164,7 @@ pub(super) async fn find(
     Ok(all)
 }
 
-/// Ids that lead to one of these sessions, or did.
+/// Ids that lead, or led, to one of these sessions.
 async fn members(connection: &Connection, roots: &[String]) -> Result<Vec<String>, StoreError> {
     #[derive(Deserialize)]
     struct Member {
@@ -180,7 +180,7 @@ async fn members(connection: &Connection, roots: &[String]) -> Result<Vec<String
     Ok(all)
 }
 
-/// Ids in lists that a statement has room for.
+/// Splits ids into lists that fit into a statement.
 fn lists(ids: &[String]) -> Vec<&[String]> {
     let mut bytes = 0;
     ids.chunk_by(|id, _| {

@@ -1,4 +1,4 @@
-//! The servers of a cluster, and their tables: each server makes its own, since `ON CLUSTER` needs a Keeper.
+//! The servers of a cluster and their tables. Each server creates its own, since `ON CLUSTER` needs a Keeper.
 
 use std::time::Duration;
 
@@ -8,20 +8,21 @@ use super::schema::{self, Layout};
 use super::sql::{Connection, Sql};
 use api_sessions_store::StoreError;
 
-/// How often the servers are looked at: one that was away when tables were made gets them then.
+/// Interval between checks of the servers. A server that was unreachable when tables were created gets them
+/// at the next check.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// A server of the cluster, by its HTTP interface.
+/// A server of the cluster, addressed by its HTTP interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Server {
     shard: u32,
     /// `host` of `system.clusters`.
     host: String,
-    /// The host with scheme and port of the address that was configured.
+    /// That host, with scheme and port of the configured address.
     url: String,
 }
 
-/// What the servers have in common.
+/// State shared by the cluster's servers.
 #[derive(Clone)]
 pub(super) struct Cluster {
     name: String,
@@ -41,12 +42,13 @@ struct Count {
 }
 
 impl Cluster {
-    /// Reads the cluster's servers from the server of `connection`, and which tables they can have.
+    /// Reads the list of servers from the server of `connection`, and determines which kind of tables they
+    /// support.
     ///
     /// # Errors
-    /// No server answers, the name is of no cluster, or the address cannot be made of a server's name.
+    /// No server answers, the cluster does not exist, or a server's name cannot be made into an address.
     pub(super) async fn read(connection: &Connection, name: &str) -> Result<Cluster, StoreError> {
-        // The database may not be there yet.
+        // The database may not exist yet.
         let unbound = connection.unbound();
         let sql = Sql::new("SELECT shard_num, host_name FROM system.clusters WHERE cluster = ? ")
             .bound([name.into()])
@@ -67,16 +69,16 @@ impl Cluster {
         Ok(Cluster { name: name.to_owned(), servers, layout })
     }
 
-    /// A connection that asks the next server where one does not answer.
+    /// A connection that tries the next server if one does not answer.
     pub(super) fn connect(&self, connection: &Connection) -> Connection {
         connection.with_urls(self.servers.iter().map(|server| &*server.url))
     }
 
-    /// Makes the tables that servers lack, and the columns that tables lack. Servers that are away are named in
-    /// a warning and get theirs at a later look.
+    /// Creates missing tables and columns on all servers. Unreachable servers are named in a warning and get
+    /// theirs at a later check.
     ///
     /// # Errors
-    /// All servers of a shard are away; one refuses.
+    /// All servers of a shard are unreachable, or a server refuses.
     pub(super) async fn make(&self, connection: &Connection) -> Result<(), StoreError> {
         let mut away: Vec<(&Server, String)> = Vec::new();
         for server in &self.servers {
@@ -106,7 +108,7 @@ impl Cluster {
         }
     }
 
-    /// A shard whose servers are all away.
+    /// A shard of which no server is reachable.
     fn shard_without(&self, away: &[(&Server, String)]) -> Option<u32> {
         let is_away = |server: &&Server| away.iter().any(|(other, _)| other == server);
         let shards = self.servers.iter().map(|server| server.shard);
@@ -118,8 +120,8 @@ impl Cluster {
         })
     }
 
-    /// Rows may wait for a replica in the queue of the server that takes them: each shard has a server that
-    /// answers. Replicas of replicated tables fetch for themselves.
+    /// Whether rows for an unreachable replica can wait in the queue of the server that takes them: true if
+    /// each shard has a server that answers. Replicas of replicated tables fetch for themselves.
     pub(super) async fn can_queue(&self, connection: &Connection) -> bool {
         if self.layout != Layout::Plain {
             return false;
@@ -133,7 +135,7 @@ impl Cluster {
         !away.is_empty() && self.shard_without(&away).is_none()
     }
 
-    /// Looks at the servers from time to time, until the process ends.
+    /// Checks the servers periodically until the process ends.
     pub(super) async fn keep_up(self, connection: Connection) {
         loop {
             tokio::time::sleep(LOOK).await;
@@ -144,8 +146,8 @@ impl Cluster {
     }
 }
 
-/// Replicated tables where the servers have a Keeper (or ZooKeeper) and the macros; else plain ones, each of
-/// which `Distributed` writes to all replicas. Tables that are there stay what they are.
+/// Replicated tables if the servers have a Keeper (or ZooKeeper) and the macros; otherwise plain ones, of
+/// which `Distributed` writes all replicas. Existing tables keep their kind.
 async fn layout(connection: &Connection, cluster: &str) -> Result<Layout, StoreError> {
     let count = async |sql: Sql| -> Result<u64, StoreError> {
         let rows: Vec<Count> = connection.rows(sql).await?;
@@ -162,7 +164,7 @@ async fn layout(connection: &Connection, cluster: &str) -> Result<Layout, StoreE
             _ => Layout::Replicated,
         });
     }
-    // The table is there only with a Keeper, and reading it fails where that is away.
+    // The table only exists with a Keeper, and reading it fails if the Keeper is unreachable.
     let keeper = Sql::new(
         "SELECT count() AS n FROM system.tables WHERE database = 'system' AND name = 'zookeeper'",
     );
@@ -179,7 +181,7 @@ async fn layout(connection: &Connection, cluster: &str) -> Result<Layout, StoreE
     }
 }
 
-/// An address with another host.
+/// The address with another host.
 fn at_host(url: &str, host: &str) -> Result<String, StoreError> {
     let wrong = || StoreError::Unavailable(format!("clickhouse: {host} is no host of an address"));
     let mut url = url::Url::parse(url).map_err(|_| wrong())?;

@@ -1,4 +1,4 @@
-//! Tokens, denylist, parameters and rules: only ever added to, the newest counts.
+//! Tokens, denylist, parameters and rules. Rows are only added; the newest counts.
 
 use std::time::{Duration, Instant};
 
@@ -15,13 +15,13 @@ use api_sessions_store::{
     TokenInfo, cursor,
 };
 
-/// How long an answer is taken for known: so soon another process's change is in force here.
+/// Lifetime of cached answers: changes by other processes take effect within this time.
 const FRESH: Duration = Duration::from_millis(500);
 
-/// Tokens that are remembered.
+/// Most tokens in the cache.
 const MAX_TOKENS: usize = 1000;
 
-/// What was read a moment ago: every request asks for its token, every node for the version.
+/// Cache of recent answers: every request looks up its token, every node the version.
 #[derive(Default)]
 pub(super) struct Known {
     tokens: std::collections::HashMap<[u8; 32], (Instant, Option<TokenInfo>)>,
@@ -48,7 +48,7 @@ impl From<TokenRow> for TokenInfo {
     fn from(row: TokenRow) -> TokenInfo {
         TokenInfo {
             id: row.id,
-            // A role that a newer version made may do the least.
+            // An unknown role, written by a newer version, gets the fewest permissions.
             role: Role::parse(&row.role).unwrap_or(Role::Ingest),
             label: row.label,
             created: row.created,
@@ -96,13 +96,13 @@ fn write<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Unavailable(error.to_string()))
 }
 
-/// Tokens that count: no row revokes them.
+/// Valid tokens: those without a revocation.
 const TOKENS: &str = "SELECT id, role, label, created FROM token FINAL WHERE revoked = 0 \
     AND id GLOBAL NOT IN (SELECT id FROM token WHERE revoked = 1)";
 
 impl ClickHouseStore {
-    /// A number larger than all before: by the clock, in microseconds. Of changes that two processes make
-    /// at once, the clocks of their machines decide.
+    /// A number larger than all before, from the clock, in microseconds. Of changes made concurrently by two
+    /// processes, the clocks of their machines decide which is the newer.
     fn next(&self) -> u64 {
         let mut known = self.known.lock();
         let now = std::time::SystemTime::now()
@@ -112,7 +112,7 @@ impl ClickHouseStore {
         known.last
     }
 
-    /// What was read a moment ago is no longer so.
+    /// Discards cached answers.
     fn forget(&self) {
         self.known.lock().forget();
     }
@@ -134,7 +134,7 @@ impl ClickHouseStore {
         Ok(())
     }
 
-    /// The document in force of a table that keeps all that ever were.
+    /// The current document of a table that keeps all versions.
     fn newest_document<T: serde::de::DeserializeOwned + Default>(
         &self,
         table: &str,
@@ -175,7 +175,7 @@ impl ClickHouseStore {
 
 impl Control for ClickHouseStore {
     fn add_token(&self, hash: &[u8; 32], role: Role, label: &str) -> Result<i64, StoreError> {
-        // Milliseconds would do for people; two of the same millisecond are made by two programs.
+        // Millisecond precision would do for people, but programs may make two changes in one millisecond.
         let id = i64::try_from(self.next()).unwrap_or(i64::MAX);
         let row = json!({
             "id": id, "hash": hex(hash), "role": role.as_str(), "label": label, "created": now_ms(),
@@ -276,7 +276,7 @@ impl Control for ClickHouseStore {
             };
             sql = sql.add(" AND seq < ?", [before.into()]);
         }
-        // One more than the page, to know whether there is another page.
+        // One more than the page size, to know whether there is another page.
         let sql = sql.add(&format!(" ORDER BY seq DESC LIMIT {}", query.limit + 1), []);
         let mut rows: Vec<ChangeRow> = self.wait(self.connection.rows(sql))?;
         let more = rows.len() > query.limit;
@@ -336,7 +336,7 @@ impl Control for ClickHouseStore {
         to: u64,
         most: usize,
     ) -> Result<Vec<KeyWindow>, StoreError> {
-        // Two processes may have written the same window.
+        // Two processes may have stored the same window.
         let mut sql = Sql::new(
             "SELECT start, application, argMax(document, seq) AS text FROM key_window WHERE",
         )

@@ -1,4 +1,4 @@
-//! What the parts of sessions tell of them.
+//! Totals and values of sessions.
 
 use std::collections::HashMap;
 
@@ -31,15 +31,15 @@ struct CountRow {
     whole: String,
     part_day: String,
     kind: String,
-    /// Counts and values, most first.
+    /// Values with their counts, most frequent first.
     top: Vec<(u64, String)>,
-    /// Of all values, those not in `top` included.
+    /// Total over all values, including those not in `top`.
     total: u64,
-    /// How many values there are.
+    /// Number of distinct values.
     found: u64,
 }
 
-/// Details of sessions on the days that `within` can match in; `all_values`: not only what a list shows.
+/// Details of sessions on the days that `within` can match. `all_values`: not only those shown in a list.
 pub(super) async fn read(
     connection: &Connection,
     sessions: &[String],
@@ -53,7 +53,7 @@ pub(super) async fn read(
     let session = requests.session();
     let from = || requests.each_once().add(" AND ", []).then(filter::days(within));
     let place = "(ts, batch, line)";
-    // An old server takes an alias for the column of its name: none has one.
+    // Old servers confuse an alias with the column of the same name, so no alias has a column's name.
     let parts = Sql::new(format!(
         "SELECT {session} AS whole, toString(day) AS part_day, min(ts) AS first_ts, max(ts) AS last_ts, \
          count() AS part_requests, countIf(notEmpty(attacks)) AS part_attacks, sum(denied) AS part_denied, \
@@ -98,7 +98,7 @@ pub(super) async fn read(
 }
 
 fn day_part(row: &PartRow, counts: Vec<CountRow>, all_values: bool) -> SessionPart {
-    // There is one part of a day: any time of the day orders it.
+    // There is one part per day: any time within the day sorts it.
     let some = |text: &str| (!text.is_empty()).then(|| (row.last_ts, text.to_owned()));
     let mut endpoints = 0;
     let mut values = Vec::new();

@@ -13,7 +13,7 @@ use api_sessions_store::endpoints::{
 };
 use api_sessions_store::{Filter, StoreError};
 
-/// Numbers with their counts, as `sumMap` gives them.
+/// Numbers with their counts, as returned by `sumMap`.
 type Counts = (Vec<u64>, Vec<u64>);
 
 #[derive(Deserialize)]
@@ -36,7 +36,7 @@ struct Row {
     sizes: Counts,
 }
 
-/// [`Distribution::rounded`] of a column.
+/// SQL for [`Distribution::rounded`] of a column.
 fn rounded(column: &str) -> String {
     let width = format!("greatest(1, intDiv(roundToExp2({column}), 16))");
     format!("intDiv({column}, {width}) * {width}")

@@ -1,4 +1,4 @@
-//! Filters as conditions.
+//! Filters as SQL conditions.
 
 use super::activity::MAX_MS;
 use super::sql::{Sql, Value};
@@ -6,7 +6,7 @@ use api_sessions_store::Day;
 use api_sessions_store::path_template;
 use api_sessions_store::query::{ANY_ATTACK, Filter};
 
-/// The days that a filter can match in, as a condition that partitions are chosen by.
+/// The days that a filter can match in, as a condition that prunes partitions.
 pub(super) fn days(filter: &Filter) -> Sql {
     let mut sql = Sql::new("1");
     if let Some(from) = filter.from {
@@ -22,7 +22,7 @@ fn day_of(ts: u64) -> Value {
     Value::Text(Day::of(ts.min(MAX_MS)).to_string())
 }
 
-/// Conditions on a request, one for each filter by value that some request of a session must meet.
+/// Conditions on a request, one per value filter; each must hold for some request of a session.
 pub(super) fn by_value(filter: &Filter) -> Vec<Sql> {
     let mut all = Vec::new();
     for (column, value) in [
@@ -35,7 +35,7 @@ pub(super) fn by_value(filter: &Filter) -> Vec<Sql> {
         ("ja4", &filter.ja4),
     ] {
         if let Some(value) = value {
-            // Of what may be NULL too: a condition is never NULL itself.
+            // `ifNull`, since columns may be NULL and a condition must not be.
             all.push(Sql::new("").add(&format!("ifNull({column} = ?, 0)"), [value.into()]));
         }
     }
@@ -50,7 +50,7 @@ pub(super) fn by_value(filter: &Filter) -> Vec<Sql> {
     all
 }
 
-/// Of sessions: an endpoint's shape holds it, as it is or as a shape.
+/// Whether the endpoint contains the text, as given or as a path template.
 pub(super) fn endpoint(part: &str) -> Sql {
     let shape = path_template::endpoint(part);
     Sql::new("").add(
@@ -59,7 +59,7 @@ pub(super) fn endpoint(part: &str) -> Sql {
     )
 }
 
-/// All of a filter on one request.
+/// All conditions of a filter, for a single request.
 pub(super) fn on_request(filter: &Filter) -> Sql {
     let mut sql = days(filter);
     if let Some(from) = filter.from {

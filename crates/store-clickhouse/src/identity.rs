@@ -1,4 +1,4 @@
-//! What a session is known by, and what a request belongs to.
+//! The identifiers of a session, and the session of a request.
 
 use std::collections::HashMap;
 
@@ -11,14 +11,14 @@ use api_sessions_store::{
     Day, Identifier, Identity, MAX_DENIED_IDENTIFIERS, MAX_IDENTIFIERS, NewRequest, StoreError,
 };
 
-/// The session that this one is, or is an alias of.
+/// Resolves a session id: the session itself, or the one that it is an alias of.
 pub(super) async fn root(connection: &Connection, session: &str) -> Result<String, StoreError> {
     let known = aliases::find(connection, &[session.to_owned()]).await?;
     let known = known.into_iter().find(Known::is_joined);
     Ok(known.map_or_else(|| session.to_owned(), |known| known.root))
 }
 
-/// Which session requests belong to that came with an id.
+/// Resolves the ids that requests arrived with to sessions.
 pub(super) struct Sessions(HashMap<String, Known>);
 
 impl Sessions {
@@ -33,14 +33,14 @@ impl Sessions {
         Ok(Sessions(known.into_iter().map(|known| (known.alias.clone(), known)).collect()))
     }
 
-    /// The session of a request with this id that arrived then; `None`: the one of that id.
+    /// The session of a request that arrived with this id at that time; `None`: the session of that id.
     pub(super) fn of(&self, id: &str, arrived: u64) -> Option<&str> {
         let known = self.0.get(id).filter(|known| arrived < known.until)?;
         Some(&known.root)
     }
 }
 
-/// Aliases of a session, in an order, at most `limit`.
+/// Aliases of a session, sorted, at most `limit`.
 async fn identifiers(
     connection: &Connection,
     root: &str,
@@ -65,7 +65,7 @@ async fn identifiers(
     Ok(known.into_iter().map(identifier).collect())
 }
 
-/// The ids under which nodes may know the session, other than the one given.
+/// Other ids under which nodes may know the session.
 pub(super) async fn other_ids(
     connection: &Connection,
     session: &str,
@@ -84,7 +84,7 @@ struct Other {
     other: String,
 }
 
-/// What a session is known by.
+/// The identifiers of a session.
 pub(super) async fn identity(
     connection: &Connection,
     session: &str,
@@ -122,7 +122,7 @@ struct Previous<'r> {
     seq: u64,
 }
 
-/// Stores which sessions were at clients before others. Of a session the first one counts that comes.
+/// Stores which session preceded another at a client. The first one stored for a session counts.
 pub(super) async fn store_previous<'r>(
     connection: &Connection,
     ticks: &mut Ticks,

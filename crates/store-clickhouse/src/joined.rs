@@ -1,5 +1,5 @@
-//! Requests with the sessions that they belong to: those with the id of an alias are of the session that it leads to.
-//! Rows keep the id that they came with, so that a line that comes twice is the same row.
+//! Requests joined with the sessions that they belong to: requests with an alias belong to its session. Rows
+//! keep the id that they arrived with, so that a line stored twice is the same row.
 
 use super::sql::{Connection, Sql};
 use api_sessions_store::StoreError;
@@ -8,10 +8,10 @@ use serde::Deserialize;
 /// The session of a request, joined with [`Requests::map`].
 const WHOLE: &str = "if(arrived < joined_until, joined_root, session)";
 
-/// Requests as the source of a statement.
+/// A source of requests for a statement.
 pub(super) struct Requests {
     table: String,
-    /// Aliases that have requests here, and the sessions they lead to, unless there are none.
+    /// Aliases with requests here and their sessions; absent if there are none.
     map: Option<Sql>,
     /// Condition on the sessions.
     only: Sql,
@@ -33,7 +33,7 @@ impl Requests {
         Self::joined(connection, aliases, Sql::new("1")).await
     }
 
-    /// The requests of these sessions, none of which is an alias.
+    /// The requests of these sessions, none of which may be an alias.
     pub(super) async fn of_sessions(
         connection: &Connection,
         sessions: &[String],
@@ -53,7 +53,7 @@ impl Requests {
         let requests = Self::joined(connection, aliases, Sql::new("1")).await?;
         let only = match requests.map {
             None => Sql::new("session IN ").list(sessions),
-            // The first narrows down what is read.
+            // The first condition lets the server skip data.
             Some(_) => Sql::new("(session IN ")
                 .list(sessions)
                 .add(" OR session GLOBAL IN ", [])
@@ -91,12 +91,12 @@ impl Requests {
         if self.map.is_some() { WHOLE } else { "session" }
     }
 
-    /// ` FROM … WHERE …`, each line of a batch once.
+    /// ` FROM … WHERE …`; each line of a batch occurs once.
     pub(super) fn each_once(&self) -> Sql {
         self.source(" FINAL")
     }
 
-    /// ` FROM … WHERE …`; a line that came twice may be there twice.
+    /// ` FROM … WHERE …`; a line stored twice may occur twice.
     pub(super) fn any(&self) -> Sql {
         self.source("")
     }

@@ -1,8 +1,9 @@
-//! Sessions in ClickHouse, for those who outgrow one machine: a server or a cluster, by its HTTP interface.
+//! A store in ClickHouse, for installations that outgrow one machine: a server or a cluster, accessed by
+//! HTTP.
 //!
-//! Any number of processes may use one database side by side. Nothing is read before it is written and
-//! nothing is updated: requests are rows whose place ([`schema`]) says of which line of which batch they
-//! are, so that a batch that comes twice, even through two processes at once, is one.
+//! Any number of processes may share a database. Writes need no prior reads and update nothing: a request is
+//! a row whose sort key ([`schema`]) contains its batch and line, so that a batch stored twice, even by two
+//! processes at once, is stored once.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -40,7 +41,7 @@ use self::control::Known;
 use self::sql::{Connection, Sql};
 use self::writer::Job;
 
-/// Batches that wait for the writer; more wait in their senders.
+/// Batches queued for the writer; further senders block.
 const WAITING: usize = 256;
 
 /// A store in ClickHouse.
@@ -53,8 +54,8 @@ pub struct ClickHouseStore {
 }
 
 impl ClickHouseStore {
-    /// Connects, and makes database and tables where they are not there. Its tasks run on `handle`, and its
-    /// methods block: call them from threads that may.
+    /// Connects; creates the database and tables if they do not exist. Tasks run on `handle`. Methods block,
+    /// so call them only from threads that may.
     ///
     /// # Errors
     /// The server does not answer or refuses; the tables were made by a newer version.
@@ -82,8 +83,8 @@ impl ClickHouseStore {
         Ok(ClickHouseStore { connection, runtime, jobs, write_error, known: Mutex::default() })
     }
 
-    /// Waits for an answer. All that asks the server is async; the store's interface, which blocking threads call, is
-    /// not: this is the one place between them.
+    /// Waits for an answer. Queries are async; the store's interface, called by blocking threads, is not.
+    /// This is the only bridge between them.
     fn wait<T>(&self, answer: impl Future<Output = T>) -> T {
         self.runtime.block_on(answer)
     }

@@ -25,7 +25,7 @@ pub(super) async fn page(
         sql = sql.add(&format!(" AND (ts, batch, line) {beyond} (?, ?, ?)"), place);
     }
     let order = if query.descending { "ts DESC, batch DESC, line DESC" } else { "ts, batch, line" };
-    // One more than the page, to know whether there is another page.
+    // One more than the page size, to know whether there is another page.
     sql = sql.add(&format!(" ORDER BY {order} LIMIT {}", query.limit + 1), []);
     let mut rows: Vec<Row> = connection.rows(sql).await?;
     let more = rows.len() > query.limit;
@@ -51,7 +51,7 @@ pub(super) async fn by_id(
     id: &str,
 ) -> Result<Option<StoredRequest>, StoreError> {
     let table = &connection.tables.request;
-    // The rows of a request that came twice are the same: no need to merge all others.
+    // Duplicate rows of a request are identical, so `FINAL` is not needed.
     let sql = Sql::new(format!("SELECT {COLUMNS}, content FROM {table} WHERE id = "))
         .add("? ORDER BY day DESC, ts LIMIT 1", [id.into()]);
     let rows: Vec<Row> = connection.rows(sql).await?;

@@ -63,16 +63,16 @@ macro_rules! column_type {
     };
 }
 
-/// All columns of which a request is read, but for its full content.
+/// The columns of a request, apart from its full content.
 pub(super) const COLUMNS: &str = concat!(
     "batch, line, arrived, endpoint, notEmpty(content) AS has_content",
     record_fields!(column_names)
 );
 
-/// The columns of a record with their types; `{word}` stands for a string of few values.
+/// The columns of a record with their types; `{word}` stands for a string with few distinct values.
 pub(super) const RECORD_COLUMNS: &str = record_fields!(column_types);
 
-/// Type of a column on its way in.
+/// Type of a column on insert.
 macro_rules! new_type {
     (text) => { &'r str };
     (text_or_empty) => { &'r str };
@@ -128,7 +128,7 @@ macro_rules! new_value {
     };
 }
 
-/// Type of a column on its way out.
+/// Type of a column on select.
 macro_rules! row_type {
     (text) => { String };
     (text_or_empty) => { String };
@@ -180,7 +180,7 @@ macro_rules! row_value {
 /// Declares [`NewRow`] and [`Row`]: a column for each field of a record.
 macro_rules! declare_rows {
     ($($(#[$doc:meta])* $name:ident: $kind:ident;)*) => {
-        /// A row on its way in.
+        /// A row to insert.
         #[derive(Serialize)]
         pub(super) struct NewRow<'r> {
             day: String,
@@ -193,7 +193,7 @@ macro_rules! declare_rows {
         }
 
         impl<'r> NewRow<'r> {
-            /// Of a batch, whose name it carries, and which arrived then (ms since 1970).
+            /// A row of the named batch, which arrived at that time (ms since 1970).
             pub(super) fn new(batch: &'r str, request: &'r NewRequest, arrived: u64) -> Self {
                 let NewRequest { record, endpoint, line } = request;
                 let content = record.request.as_ref().and_then(|full| serde_json::to_string(full).ok());
@@ -209,7 +209,7 @@ macro_rules! declare_rows {
             }
         }
 
-        /// A row on its way out ([`COLUMNS`]).
+        /// A selected row ([`COLUMNS`]).
         #[derive(Deserialize)]
         pub(super) struct Row {
             pub(super) batch: String,

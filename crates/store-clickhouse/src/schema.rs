@@ -1,4 +1,4 @@
-//! Tables, and how they come to be. What today's servers have and old ones lack is used where it is there.
+//! Tables and their creation. Features that old servers lack are used where available.
 //!
 //! `request` is a ReplacingMergeTree whose key ends with batch and line: the same line stored twice is one
 //! row once parts are merged, and reads use `FINAL` until then.
@@ -10,14 +10,14 @@ use super::sql::{Connection, Sql};
 use api_sessions_store::ClickHouseOptions;
 use api_sessions_store::StoreError;
 
-/// Version of these tables. A column more is none: it is added where it is not there.
+/// Version of the schema. A new column does not change it: columns are added where they are missing.
 const VERSION: u32 = 2;
 
-/// First year and month of servers that know `LowCardinality`, codecs, data-skipping indexes and
-/// `fsync_after_insert` without asking.
+/// First version (year, month) of servers that support `LowCardinality`, codecs, data-skipping indexes and
+/// `fsync_after_insert` without extra settings.
 const MODERN: (u32, u32) = (21, 3);
 
-/// Names of the tables that statements read and write.
+/// Names of the tables used by statements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tables {
     database: String,
@@ -32,7 +32,7 @@ const REQUEST: &str = "(
     arrived UInt64 DEFAULT 0
 )";
 const BATCH: &str = "(day Date, key String, requests UInt32)";
-/// Of `alias` and `identifier`.
+/// Columns of `alias` and `identifier`.
 const ALIAS: &str = "(
     day Date, alias String, root String, reason String, ts UInt64, request String,
     claimant String, seq UInt64, until UInt64
@@ -42,14 +42,14 @@ const TOKEN: &str =
     "(id Int64, hash String, role String, label String, created UInt64, revoked UInt8)";
 const DENY_CHANGE: &str =
     "(seq UInt64, ts UInt64, action String, author String, session String, entry String)";
-/// Of `parameters`, `rules` and `key_decisions`.
+/// Columns of `parameters`, `rules` and `key_decisions`.
 const DOCUMENT: &str = "(seq UInt64, ts UInt64, author String, document String)";
-/// `seq` is that of the row which counts.
+/// `seq` of the row that counts.
 const KEY_WINDOW: &str =
     "(day Date, start UInt64, application String, seq UInt64, document String)";
 const SCHEMA_VERSION: &str = "(version UInt32)";
 
-/// How the tables of a server relate to those of others.
+/// How a server's tables relate to those of other servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
     /// One server.
@@ -60,11 +60,11 @@ pub(super) enum Layout {
     Replicated,
 }
 
-/// Tables by days, of which old ones are deleted.
+/// Tables partitioned by day, of which old days are deleted.
 pub(super) const DAY_TABLES: [&str; 6] =
     ["request", "batch", "alias", "identifier", "previous", "key_window"];
 
-/// A table: name, columns, `ORDER BY`, and by what rows are spread over shards.
+/// A table: name, columns, `ORDER BY`, and the sharding key.
 struct Table {
     name: &'static str,
     columns: String,
@@ -73,7 +73,7 @@ struct Table {
 }
 
 impl Table {
-    /// By days, of which one is deleted as a whole.
+    /// Partitioned by day; days are deleted as a whole.
     fn has_days(&self) -> bool {
         DAY_TABLES.contains(&self.name)
     }
@@ -118,12 +118,14 @@ impl Tables {
         ]
     }
 
-    /// Statements that make database and tables on one server; `modern`: it knows what old ones do not.
+    /// Statements that create database and tables on one server; `modern`: it supports what old servers do
+    /// not.
     pub(super) fn statements(&self, layout: Layout, modern: bool) -> Vec<String> {
         let database = &self.database;
         let index =
             if modern { ", INDEX id_bloom id TYPE bloom_filter GRANULARITY 4)" } else { ")" };
-        // Acknowledged is on the disk; elsewhere replicas are what outlives a power cut.
+        // An acknowledged insert is on disk. Old servers lack the setting: only replicas protect against
+        // power loss there.
         let on_disk = modern.then_some("fsync_after_insert = 1");
         let mut all = vec![format!("CREATE DATABASE IF NOT EXISTS {database}")];
         for table in Self::all(modern) {
@@ -133,7 +135,7 @@ impl Tables {
                 Some(open) if *name == "request" => format!("{open}{index}"),
                 _ => columns.clone(),
             };
-            // Looked up by many ids at once: less is read for each.
+            // Looked up by many ids at once: a smaller granule means less to read for each.
             let short = matches!(*name, "alias" | "identifier");
             let settings: Vec<&str> =
                 on_disk.into_iter().chain(short.then_some("index_granularity = 256")).collect();
@@ -141,7 +143,7 @@ impl Tables {
                 [] => String::new(),
                 some => format!(" SETTINGS {}", some.join(", ")),
             };
-            // Without shards of its own, a small table is a copy on each server.
+            // Small tables are not sharded: each server has a copy.
             let is_spread = match layout {
                 Layout::Single => false,
                 Layout::Plain => true,
@@ -175,19 +177,19 @@ impl Tables {
         format!("ALTER TABLE {} DROP PARTITION '{day}'", self.of_each_server(table))
     }
 
-    /// A table with the database that it is in.
+    /// The name of a table with its database.
     pub(super) fn qualified(&self, table: &str) -> String {
         format!("{}.{table}", self.database)
     }
 
-    /// A table of [`DAY_TABLES`] with a server's own rows.
+    /// The table of [`DAY_TABLES`] that holds a server's own rows.
     pub(super) fn of_each_server(&self, table: &str) -> String {
         let local = if self.cluster.is_some() { "_local" } else { "" };
         self.qualified(&format!("{table}{local}"))
     }
 
-    /// Statements that add a column of `request` to a table that lacks it. The table that hands on comes
-    /// last: it asks the others for the column.
+    /// Statements that add a missing column to `request`. The `Distributed` table comes last: it reads the
+    /// column from the others.
     fn add_column(&self, name: &str, kind: &str) -> Vec<(&'static str, String)> {
         let tables: &[&str] =
             if self.cluster.is_some() { &["request_local", "request"] } else { &["request"] };
@@ -197,12 +199,12 @@ impl Tables {
         tables.iter().map(add).collect()
     }
 
-    /// The table with a server's own requests.
+    /// The table that holds a server's own requests.
     pub(super) fn local_request(&self) -> &'static str {
         if self.cluster.is_some() { "request_local" } else { "request" }
     }
 
-    /// Condition on `system.parts` for a server's own requests.
+    /// Condition on `system.parts` that selects a server's own requests.
     pub(super) fn parts_of_request(&self) -> String {
         let table = self.local_request();
         format!("active AND database = '{}' AND table = '{table}'", self.database)
@@ -215,12 +217,12 @@ fn year_month(version: &str) -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-/// Makes what is not there on the one server.
+/// Creates what is missing on the single server.
 pub(super) async fn make(connection: &Connection) -> Result<(), StoreError> {
     make_on(connection, Layout::Single).await
 }
 
-/// Makes what one server does not have, and the columns that its tables lack.
+/// Creates what a server lacks, including missing columns.
 pub(super) async fn make_on(connection: &Connection, layout: Layout) -> Result<(), StoreError> {
     #[derive(Deserialize)]
     struct Server {
@@ -238,7 +240,7 @@ pub(super) async fn make_on(connection: &Connection, layout: Layout) -> Result<(
         unbound.run(Sql::new(statement)).await?;
     }
     add_missing_columns(connection, modern).await?;
-    // Of this server alone: others may be away.
+    // Only on this server: others may be unreachable.
     let table = if layout == Layout::Plain { "schema_version_local" } else { "schema_version" };
     let made: Vec<Made> =
         connection.rows(Sql::new(format!("SELECT max(version) AS version FROM {table}"))).await?;
@@ -254,7 +256,7 @@ pub(super) async fn make_on(connection: &Connection, layout: Layout) -> Result<(
     }
 }
 
-/// Brings tables of an older version up to date: a column that a record has and the table lacks is added.
+/// Upgrades tables of an older version: adds the columns of record fields that they lack.
 async fn add_missing_columns(connection: &Connection, modern: bool) -> Result<(), StoreError> {
     #[derive(Deserialize)]
     struct Column {
@@ -275,7 +277,7 @@ async fn add_missing_columns(connection: &Connection, modern: bool) -> Result<()
             if has(&known) {
                 continue;
             }
-            // Another process may have been faster, which is an error only in its words.
+            // Another process may have been faster; only the error's text says so.
             if let Err(error) = connection.run(Sql::new(add)).await
                 && !has(&there().await?)
             {

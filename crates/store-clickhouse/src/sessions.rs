@@ -1,4 +1,4 @@
-//! The list of sessions: day parts by session and day, then sessions by their parts.
+//! The list of sessions: rows are grouped into day parts by session and day, then into sessions.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use super::{detail, filter, identity};
 use api_sessions_store::query::{ANY_ATTACK, Filter, Paged, SessionQuery, Sort};
 use api_sessions_store::{MAX_TOTAL, SessionPage, StoreError, cursor};
 
-/// Position of the last item of the previous page.
+/// Sort position of the last item of the previous page.
 struct After {
     value: i64,
     session: String,
@@ -57,7 +57,7 @@ pub(super) async fn page(
         let place = [after.value.into(), after.value.into(), Value::from(&after.session)];
         sql = sql.add(&format!(" AND (value {beyond} ? OR (value = ? AND whole > ?))"), place);
     }
-    // One more than the page, to know whether there is another page.
+    // One more than the page size, to know whether there is another page.
     let limit = query.limit + 1;
     sql = sql.add(&format!(" ORDER BY value {order}, whole ASC LIMIT {limit}"), []);
     let (total, mut found): (Vec<Total>, Vec<Found>) =
@@ -93,7 +93,7 @@ fn read_position(position: &[String]) -> Option<After> {
     }
 }
 
-/// The sessions that match, one row each, with their counts.
+/// The matching sessions, one row each, with their counts.
 async fn sessions(connection: &Connection, wanted: &Filter) -> Result<Sql, StoreError> {
     let days = filter::days(wanted);
     let requests = match &wanted.session {
@@ -105,7 +105,7 @@ async fn sessions(connection: &Connection, wanted: &Filter) -> Result<Sql, Store
     let session = requests.session();
     let mut conditions = filter::by_value(wanted);
     conditions.extend(wanted.endpoint.as_deref().map(filter::endpoint));
-    // Parts: what each day knows of a session.
+    // Day parts: a session's totals on one day.
     let mut parts = Sql::new(format!(
         "SELECT {session} AS whole, min(ts) AS part_first, max(ts) AS part_last, count() AS part_requests, \
          countIf(notEmpty(attacks)) AS part_attacks, sum(denied) AS part_denied"
@@ -114,7 +114,7 @@ async fn sessions(connection: &Connection, wanted: &Filter) -> Result<Sql, Store
         parts = parts.add(", max(", []).then(condition.clone()).add(&format!(") AS met_{n}"), []);
     }
     parts = parts.then(requests.each_once()).add(" AND ", []).then(days.clone());
-    // Only sessions that may match are grouped at all. In a cluster their ids are found once for all shards.
+    // Group only sessions that may match. In a cluster their ids are determined once for all shards.
     for condition in &conditions {
         parts = parts
             .add(&format!(" AND {session} GLOBAL IN (SELECT {session}"), [])

@@ -1,4 +1,4 @@
-//! Asking the server: statements with values bound to them, answers as rows of JSON.
+//! Queries: statements with bound values, and answers as rows of JSON.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,9 +14,9 @@ use super::schema::Tables;
 use api_sessions_store::ClickHouseOptions;
 use api_sessions_store::StoreError;
 
-/// Longest wait for an answer.
+/// Longest wait for a complete answer.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Longest wait for a sign of life.
+/// Longest wait for the answer to a ping.
 const PING: Duration = Duration::from_secs(3);
 
 /// A value in a statement.
@@ -64,25 +64,25 @@ impl Sql {
         Sql { text: text.into(), values: Vec::new() }
     }
 
-    /// Adds text, and the values of the `?` in it.
+    /// Appends text, and the values of the `?` in it.
     pub(super) fn add(mut self, text: &str, values: impl IntoIterator<Item = Value>) -> Sql {
         self.text.push_str(text);
         self.values.extend(values);
         self
     }
 
-    /// Adds the values of the `?` in what was added before.
+    /// Appends the values of `?` appended earlier.
     pub(super) fn bound(self, values: impl IntoIterator<Item = Value>) -> Sql {
         self.add("", values)
     }
 
-    /// Adds a list for `IN`.
+    /// Appends a list for `IN`.
     pub(super) fn list(self, texts: &[String]) -> Sql {
         let marks = vec!["?"; texts.len()].join(", ");
         self.add(&format!("({marks})"), texts.iter().map(Value::from))
     }
 
-    /// Adds another one.
+    /// Appends another statement.
     pub(super) fn then(self, other: Sql) -> Sql {
         self.add(&other.text, other.values)
     }
@@ -92,16 +92,16 @@ impl Sql {
     }
 }
 
-/// The server or servers, and the names of their tables.
+/// The servers, and the names of their tables.
 #[derive(Clone)]
 pub(super) struct Connection {
-    /// Without an address.
+    /// The client, without a URL.
     client: Client,
     urls: Arc<[String]>,
-    /// Which of `urls` is asked first: the last that answered.
+    /// Index in `urls` of the server tried first: the last that answered.
     current: Arc<AtomicUsize>,
     pub(super) tables: Tables,
-    /// The cluster whose servers these are.
+    /// The cluster that the servers belong to.
     pub(super) cluster: Option<Arc<Cluster>>,
 }
 
@@ -109,7 +109,7 @@ impl Connection {
     pub(super) fn new(options: &ClickHouseOptions) -> Result<Self, StoreError> {
         let mut client = Client::default()
             .with_compression(Compression::None)
-            // An error in the middle of an answer is a status, not a line among the rows.
+            // Report an error in the middle of an answer as a status, not as a line among the rows.
             .with_setting("wait_end_of_query", "1")
             .with_setting("output_format_json_quote_64bit_integers", "0");
         if !options.user.is_empty() {
@@ -133,35 +133,35 @@ impl Connection {
         Ok(Connection { client, urls, current: Arc::default(), tables, cluster: None })
     }
 
-    /// One to all servers of a cluster. What is inserted is on the shard before that is answered, not in a
-    /// queue on the way to it.
+    /// A connection for inserts to all servers of a cluster. An insert is answered once it is on its shard,
+    /// not when it is queued for it.
     pub(super) fn to_cluster(&self, cluster: Cluster) -> Connection {
         let connection = cluster.connect(self).with_setting("insert_distributed_sync", "1");
         Connection { cluster: Some(Arc::new(cluster)), ..connection }
     }
 
-    /// One without a database: to make it.
+    /// A connection without a database, for creating it.
     pub(super) fn unbound(&self) -> Connection {
         Connection { client: self.client.clone().with_database("default"), ..self.clone() }
     }
 
-    /// One that asks other servers.
+    /// A connection to other servers.
     pub(super) fn with_urls<'u>(&self, urls: impl IntoIterator<Item = &'u str>) -> Connection {
         let urls = urls.into_iter().map(str::to_owned).collect();
         Connection { urls, current: Arc::default(), ..self.clone() }
     }
 
-    /// One with another setting of the server.
+    /// A connection with a changed server setting.
     pub(super) fn with_setting(&self, name: &str, value: &str) -> Connection {
         Connection { client: self.client.clone().with_setting(name, value), ..self.clone() }
     }
 
-    /// A connection to each server of the cluster, or to the one server.
+    /// A connection to each server of the cluster, or to the single server.
     pub(super) fn servers(&self) -> Vec<Connection> {
         self.urls.iter().map(|url| self.with_urls([&**url])).collect()
     }
 
-    /// The address that is asked first at the beginning.
+    /// The URL that is tried first initially.
     pub(super) fn first_url(&self) -> &str {
         self.urls.first().map_or("", String::as_str)
     }
@@ -175,8 +175,8 @@ impl Connection {
         }
     }
 
-    /// Does `work` with the server that answered last, and with the next one where there is no connection to
-    /// it. What is inserted twice replaces itself.
+    /// Runs `work` on the server that answered last, and on the next one if the connection fails. Repeated
+    /// inserts are deduplicated.
     async fn with_server<T, W>(&self, work: impl Fn(Client) -> W) -> Result<T, StoreError>
     where
         W: Future<Output = Result<T, clickhouse::error::Error>>,
@@ -205,7 +205,7 @@ impl Connection {
         Err(StoreError::Unavailable("clickhouse: no server".into()))
     }
 
-    /// Rows of an answer.
+    /// The rows of an answer.
     pub(super) async fn rows<T: DeserializeOwned>(&self, sql: Sql) -> Result<Vec<T>, StoreError> {
         let answer = self
             .with_server(async |client| {
@@ -224,7 +224,7 @@ impl Connection {
             .collect()
     }
 
-    /// A statement without an answer.
+    /// Runs a statement that has no answer.
     pub(super) async fn run(&self, sql: Sql) -> Result<(), StoreError> {
         self.with_server(|client| sql.query(&client).execute()).await
     }
@@ -244,8 +244,8 @@ impl Connection {
         let statement = format!("INSERT INTO {table} FORMAT JSONEachRow");
         let lines = bytes::Bytes::from(lines);
         let result = self.send(&statement, &lines).await;
-        // A replica that is away refuses the rows for all; the others take them now, and it gets them from
-        // the server's queue on disk when it is back.
+        // An unreachable replica makes the insert fail for all. Retry without waiting for it: it gets the
+        // rows from the server's queue on disk once it is back.
         match (&result, &self.cluster) {
             (Err(_), Some(cluster)) if cluster.can_queue(self).await => {
                 self.with_setting("insert_distributed_sync", "0").send(&statement, &lines).await

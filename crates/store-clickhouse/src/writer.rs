@@ -1,4 +1,4 @@
-//! The task that inserts: all batches that wait go in one statement, which is what ClickHouse likes.
+//! The writer task: inserts all queued batches in one statement, since ClickHouse prefers few large inserts.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,18 +17,18 @@ use api_sessions_store::aliases::claims;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{Batch, Day, Reply, StoreError, Stored};
 
-/// Requests of one statement, about.
+/// Approximate number of requests per statement.
 const ENOUGH: usize = 50_000;
 
 /// Work for the task.
 pub(super) enum Job {
     /// Store a batch.
     Append(Batch, Reply),
-    /// This id is no alias any more; answers whether it was one.
+    /// This id is no longer an alias; replies whether it was one.
     Split(String, oneshot::Sender<Result<bool, StoreError>>),
 }
 
-/// Inserts until nobody sends any more.
+/// Runs until all senders are gone.
 pub(super) async fn run(
     mut queue: Receiver<Job>,
     connection: Connection,
@@ -83,8 +83,8 @@ struct KnownBatch {
     requests: u64,
 }
 
-/// Stores batches, each once. Their aliases come first, then the rows: a batch is known once all of it is there; if
-/// this ends in between, the same rows come again and replace themselves.
+/// Stores batches, each once. Aliases are stored first, then rows; a batch is recorded once all of it is
+/// stored. If the process ends in between, the same rows are sent again and deduplicated.
 async fn store(
     connection: &Connection,
     ticks: &mut Ticks,
@@ -113,7 +113,8 @@ async fn store(
             Some(_) => Stored { stored: 0, duplicates: requests },
             None => {
                 new.push(n);
-                // One that was cut comes again: the same lines replace themselves, the others are new.
+                // A truncated batch is sent again: lines already stored are deduplicated, the others are
+                // new.
                 if batch.cut.is_none() {
                     known.insert(name.clone(), requests);
                 }
@@ -156,7 +157,7 @@ async fn store(
     Ok(stored)
 }
 
-/// A name for batches without one, that no other has.
+/// A unique name for a batch without one.
 fn unnamed() -> Result<String, StoreError> {
     let random = getrandom::u64()
         .map_err(|error| StoreError::Unavailable(format!("no randomness: {error}")))?;
