@@ -1,4 +1,4 @@
-//! The built-in set of session keys: tried after the operator's own, the first that yields a value wins.
+//! The built-in set of session keys: tried after the operator's own; the first that yields a value wins.
 
 mod cookies;
 mod covers;

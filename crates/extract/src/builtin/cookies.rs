@@ -7,10 +7,10 @@ use super::value::{has_length, is_placeholder, stable_part};
 use crate::json::{self, Step};
 use crate::{Exchange, Scratch, decode_base64};
 
-/// Most cookies of a request that are looked at.
+/// Most cookies of a request that are examined.
 const MAX_COOKIES: usize = 256;
 
-/// Calls `each` with name and value of every cookie that is looked at, until it returns `false`.
+/// Calls `each` with name and value of every cookie examined, until it returns `false`.
 pub(super) fn each_cookie<'x, X: Exchange + ?Sized>(
     exchange: &'x X,
     each: &mut dyn FnMut(&'x [u8], &'x [u8]) -> bool,
@@ -22,7 +22,7 @@ pub(super) fn each_cookie<'x, X: Exchange + ?Sized>(
     });
 }
 
-/// The first entry that a cookie of that name belongs to: its place, and which of the entry's names it is.
+/// The first entry that a cookie of that name belongs to: its position, and which of the entry's names it is.
 #[inline]
 pub(super) fn entry_of(name: &[u8]) -> Option<(usize, usize)> {
     let bare = without_prefix(name);
@@ -45,7 +45,7 @@ pub(super) fn entry_of(name: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-/// One cookie of an entry.
+/// A cookie that belongs to an entry.
 #[derive(Clone, Copy)]
 struct Kept<'x> {
     entry: usize,
@@ -53,7 +53,7 @@ struct Kept<'x> {
     value: &'x [u8],
 }
 
-/// How a cookie's name is written: a client can add variants that the application does not read.
+/// How a cookie's name is spelled. Clients can add variants that the application does not read.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Spelling {
     Exact,
@@ -76,17 +76,17 @@ impl Spelling {
     }
 }
 
-/// What one pass over the cookies found.
+/// Result of one pass over the cookies.
 #[derive(Default)]
 pub(super) struct Cookies<'x> {
     /// The cookie that was found first.
     first: Option<Kept<'x>>,
-    /// Of each other entry the one that counts.
+    /// For each other entry, the cookie that counts.
     others: Vec<Kept<'x>>,
     pair: [Option<&'x [u8]>; 2],
-    /// Places of all these entries.
+    /// Positions of all these entries.
     places: u128,
-    /// Some look like a JWT, or hold one.
+    /// Some look like a JWT or contain one.
     have_jwt: bool,
 }
 
@@ -114,7 +114,7 @@ impl<'x> Cookies<'x> {
         self.keep(Kept { entry: at, spelling: Spelling::of(name, entry), value });
     }
 
-    /// Of cookies of one entry the best spelling counts, of equal ones the first.
+    /// Of several cookies of one entry the best spelling wins; among equals, the first.
     fn keep(&mut self, new: Kept<'x>) {
         let Some(first) = &mut self.first else {
             self.first = Some(new);
@@ -144,7 +144,7 @@ impl<'x> Cookies<'x> {
         has_length(found)
     }
 
-    /// Places in the table of the entries that have a cookie: a bit for each.
+    /// Positions of the entries that have a cookie, one bit each.
     pub(super) fn places(&self) -> u128 {
         self.places
     }
@@ -166,13 +166,13 @@ impl<'x> Cookies<'x> {
     }
 }
 
-/// How Supabase's cookies (`sb-*-auth-token`) begin, before JSON in base64.
+/// Prefix of Supabase's cookies (`sb-*-auth-token`), followed by JSON in base64.
 const WRAPPED: &[u8] = b"base64-";
 
-/// The access token in a cookie of Supabase. Where the value is cut into several cookies, the first has it.
+/// The access token in a Supabase cookie. If the value is split over several cookies, the first contains it.
 fn wrapped_token(value: &[u8]) -> Option<Vec<u8>> {
     let encoded = value.strip_prefix(WRAPPED)?;
-    // A part ends anywhere.
+    // The value may be split anywhere.
     let encoded = encoded.get(..encoded.len() / 4 * 4).unwrap_or_default();
     let (mut document, mut buffer) = (Vec::new(), Vec::new());
     let document = decode_base64(encoded, &mut document)?;
@@ -181,7 +181,7 @@ fn wrapped_token(value: &[u8]) -> Option<Vec<u8>> {
     jwt::is_shaped(token).then(|| token.to_vec())
 }
 
-/// The part of an entry's cookie that stays the same.
+/// The stable part of an entry's cookie.
 pub(super) fn stable_value<'v>(
     entry: usize,
     value: &'v [u8],

@@ -1,11 +1,11 @@
-//! Whether a point reads what the set takes for a session identifier.
+//! Whether a point reads a value that the set treats as a session identifier.
 
 use super::cookies::without_prefix;
 use super::table::{Rule, TABLE};
 use crate::{Decoder, Point, Side, Source};
 
-/// A point yields a live credential that the set knows, as a whole: such a value does not leave in clear
-/// because somebody clicked so. A claim or a member inside of it is another matter.
+/// Whether a point yields an entire live credential that the set knows: such a value never leaves the node in
+/// clear because of a mere click. A claim or a member inside it is not covered.
 pub fn covers(point: &Point) -> bool {
     let is_inside = |decoder: &Decoder| matches!(decoder, Decoder::Jwt { .. } | Decoder::Json(_));
     if point.decoders().iter().any(is_inside) {
@@ -24,7 +24,7 @@ pub fn covers(point: &Point) -> bool {
             let lower = name.to_ascii_lowercase();
             TABLE.iter().any(|entry| entry.rule.cookie(name, &lower).is_some())
         }
-        // Whatever a pattern reads, it is asked for as an identifier is.
+        // Whatever a pattern reads is used as an identifier.
         Source::CookieLike(_) => true,
         Source::Query { name, .. } => TABLE
             .iter()

@@ -1,6 +1,6 @@
-//! Which places of a request hold a live credential, whether or not it identified the session, and
-//! whether or not the set is in use: in clear, none of them leaves with the content of a malicious
-//! request. Names are compared without case, and some only by a part of them: more is hidden, never less.
+//! Places in a request that contain a live credential, whether or not it identified the session and whether
+//! or not the set is in use. None of them leaves the node in clear with the content of a malicious request.
+//! Names are compared case-insensitively, some by substring: when in doubt, the value is hidden.
 
 use super::cookies::without_prefix;
 use super::table::{KNOWN_UNUSED, Rule, TABLE};
@@ -8,7 +8,7 @@ use crate::percent;
 
 /// Headers that are credentials as a whole.
 const HEADERS: &[&[u8]] = &[b"authorization", b"proxy-authorization", b"set-cookie", b"cookie2"];
-/// What the name of a header with a credential holds.
+/// Substrings of the names of headers that contain a credential.
 const IN_HEADERS: &[&[u8]] = &[
     b"token",
     b"authorization",
@@ -19,15 +19,15 @@ const IN_HEADERS: &[&[u8]] = &[
     b"password",
     b"jwt",
 ];
-/// What the name of a cookie with a credential holds.
+/// Substrings of the names of cookies that contain a credential.
 const IN_COOKIES: &[&[u8]] =
     &[b"sess", b"token", b"auth", b"jwt", b"secret", b"remember", b"login"];
-/// Arguments beside those of the set: what a token endpoint hands out beside `access_token`.
+/// Arguments besides those of the set: what a token endpoint issues besides `access_token`.
 const ARGUMENTS: &[&[u8]] = &[b"id_token", b"refresh_token"];
 /// Authentication schemes whose credentials may stand in any header (RFC 9110, 11.6).
 const SCHEMES: &[&[u8]] = &[b"bearer ", b"basic ", b"digest ", b"negotiate ", b"token "];
 
-/// A header of that name holds a credential.
+/// Whether a header of that name contains a credential.
 pub fn is_credential_header(name: &[u8]) -> bool {
     let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
     HEADERS.iter().any(|known| is(known))
@@ -44,7 +44,7 @@ pub fn is_credentials(value: &[u8]) -> bool {
     })
 }
 
-/// A cookie of that name holds a credential.
+/// Whether a cookie of that name contains a credential.
 pub fn is_credential_cookie(name: &[u8]) -> bool {
     let lower = without_prefix(name).to_ascii_lowercase();
     let is = |known: &str| lower.eq_ignore_ascii_case(known.as_bytes());
@@ -62,7 +62,7 @@ pub fn is_credential_cookie(name: &[u8]) -> bool {
         || lower.ends_with(b"sid")
 }
 
-/// An argument of that name, as it is sent, holds a credential.
+/// Whether an argument of that name (undecoded) contains a credential.
 pub fn is_credential_argument(name: &[u8]) -> bool {
     argument(|known| {
         name.eq_ignore_ascii_case(known)
@@ -86,8 +86,8 @@ fn argument(is: impl Fn(&[u8]) -> bool) -> bool {
 /// Longest name of [`is_credential_argument`], bytes.
 const MAX_ARGUMENT_BYTES: usize = 16;
 
-/// A text that is no list of arguments holds one with a credential all the same: the URL in a `Referer`, a
-/// path parameter, a member of a JSON document, the head of a multipart field.
+/// Whether a text that is not a list of arguments contains one with a credential anyway: the URL in a
+/// `Referer`, a path parameter, a member of a JSON document, the head of a multipart field.
 pub fn credential_argument_in(text: &[u8]) -> bool {
     let is_credential = |name: &[u8]| argument(|known| name.eq_ignore_ascii_case(known));
     memchr::memchr2_iter(b'=', b':', text).any(|at| {
@@ -109,7 +109,7 @@ pub fn credential_argument_in(text: &[u8]) -> bool {
         }
         let is_name =
             |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        // One more than a name may have: then it is none.
+        // One byte more than the longest name: a longer name never matches.
         let most = name.len().saturating_sub(MAX_ARGUMENT_BYTES + 1);
         let tail = name.get(most..).unwrap_or_default();
         let start = tail.iter().rposition(|byte| !is_name(byte)).map_or(0, |at| at + 1);
@@ -126,7 +126,7 @@ fn holds(name: &[u8], part: &[u8]) -> bool {
     name.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
 }
 
-/// A cookie of that name is known to hold state, as a whole or in pieces.
+/// Whether a cookie of that name is known to hold state, whole or in pieces.
 pub(super) fn holds_state_by_name(name: &[u8]) -> bool {
     let mut buffer = [0; super::table::MAX_NAME_BYTES];
     let bare = without_prefix(name);
@@ -136,7 +136,7 @@ pub(super) fn holds_state_by_name(name: &[u8]) -> bool {
     KNOWN_UNUSED.iter().any(|known| fits(without_chunk(lower), known) || fits(lower, known))
 }
 
-/// A lower-case name fits a name or a pattern with one `*`.
+/// Whether a lower-case name matches a name or a pattern with one `*`.
 fn fits(name: &[u8], pattern: &str) -> bool {
     match pattern.split_once('*') {
         None => name.eq_ignore_ascii_case(pattern.as_bytes()),
@@ -148,7 +148,7 @@ fn fits(name: &[u8], pattern: &str) -> bool {
     }
 }
 
-/// A long state is cut into cookies: `name.0`, `name_1`, and `nameC2` of ASP.NET.
+/// Large state is split over cookies: `name.0`, `name_1`, and `nameC2` of ASP.NET.
 fn without_chunk(lower: &[u8]) -> &[u8] {
     let digits = lower.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     match lower.get(..lower.len() - digits) {

@@ -1,4 +1,4 @@
-//! Values that a response issues and a client brings back: what is followed, in classes.
+//! Values that a response issues and a client returns: which of them are followed, by class.
 
 use super::cookies::{each_cookie, entry_of, stable_value};
 use super::credentials::holds_state_by_name;
@@ -9,7 +9,7 @@ use super::tokens;
 use super::value::{has_length, is_placeholder, stable_part};
 use crate::{Exchange, Scratch, Side, cookie, percent};
 
-/// How much a value says about its session, best first.
+/// How strongly a value identifies its session, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
     /// A cookie of the set.
@@ -24,7 +24,7 @@ pub enum Class {
     Token,
     /// Any other cookie.
     Other,
-    /// A cookie of a balancer or of protection against bots: no key, but it carries.
+    /// A cookie of a load balancer or of bot protection: not a key, but it links requests.
     Balancer,
 }
 
@@ -33,15 +33,15 @@ pub enum Class {
 pub struct Followed<'v> {
     /// Its class.
     pub class: Class,
-    /// What it is known under: the name of its cookie, or that of the entry of the set.
+    /// The name it is stored under: that of its cookie, or of the entry of the set.
     pub name: &'v [u8],
-    /// The part of it that is followed.
+    /// The part of its value that is followed.
     pub value: &'v [u8],
     /// Entry of the set that it belongs to.
     pub entry: Option<&'static Entry>,
 }
 
-/// What an answer does to a cookie.
+/// What a response does to a cookie.
 #[derive(Debug, Clone, Copy)]
 pub enum Issued<'v> {
     /// Sets a value.
@@ -50,13 +50,13 @@ pub enum Issued<'v> {
     Deletion,
 }
 
-/// Fewest characters of a strong value, and fewest different ones.
+/// Minimum length of a strong value, and of distinct characters in it.
 const MIN_STRONG: (usize, usize) = (16, 8);
-/// Fewest letters of a strong value without digits.
+/// Minimum number of letters in a strong value without digits.
 const MIN_LETTERS: usize = 24;
-/// Header of MCP.
+/// The session header of MCP.
 const MCP: &[u8] = b"mcp-session-id";
-/// Path parameter of servlets, followed as the cookie.
+/// Path parameter of servlets, followed like the cookie.
 const JSESSIONID: &str = "jsessionid";
 
 /// Hands out what a request brings that may have been issued, with the name it was sent under; `with_tokens`, those
@@ -247,7 +247,7 @@ fn is_balancer(name: &[u8]) -> bool {
     })
 }
 
-/// Who a request says its user is.
+/// The user that a request claims to come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Principal {
     /// A user: of a JWT, or of Basic credentials.

@@ -1,4 +1,4 @@
-//! Claims of JWTs that name a session or a user. They are read, not verified.
+//! JWT claims that identify a session or a user. Tokens are read, not verified.
 
 use std::ops::Range;
 
@@ -6,24 +6,24 @@ use super::MAX_VALUE_BYTES;
 use super::value::is_placeholder;
 use crate::{Scratch, decode_base64, json, jwt_part, strip_scheme};
 
-/// Looks like a JWT: three parts, of which the first begins as a JSON object in base64 does.
+/// Whether it looks like a JWT: three parts, of which the first begins like a JSON object in base64.
 pub(super) fn is_shaped(token: &[u8]) -> bool {
     token.starts_with(b"eyJ") && memchr::memchr_iter(b'.', token).count() == 2
 }
 
-/// A whole JWT, with or without `Bearer ` before it.
+/// A complete JWT, with or without a leading `Bearer `.
 pub(super) fn is_raw(value: &[u8]) -> bool {
     is_shaped(strip_scheme(value, b"bearer").unwrap_or(value))
 }
 
-/// No token is shorter: a header with an algorithm, a payload and two dots.
+/// Length of the shortest token: a header with an algorithm, a payload and two dots.
 const MIN_TOKEN_BYTES: usize = 20;
 
-/// Where the first signed or encrypted token (RFC 7519) begins and ends in a text. Linear: of usual texts it
-/// looks at capital Js alone.
+/// Start and end of the first signed or encrypted token (RFC 7519) in a text. Linear; ordinary text is only
+/// searched for capital Js.
 pub fn find_token(text: &[u8]) -> Option<Range<usize>> {
     let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'=');
-    // Behind the characters of a part that begins there.
+    // After the characters of the part that begins there.
     let part_end = |from: usize| {
         let rest = text.get(from..).unwrap_or_default();
         from + rest.iter().take_while(is_part).count()
@@ -42,7 +42,7 @@ pub fn find_token(text: &[u8]) -> Option<Range<usize>> {
         }
         let first = part_end(start);
         if !dot_at(first) {
-            // Another that begins within the same characters ends with them too.
+            // Another part that begins within the same characters also ends with them.
             from = first.max(from);
             continue;
         }
@@ -100,7 +100,7 @@ impl Claims {
         json::members(payload, CLAIMS, output, &mut |at, value| {
             let value = value.trim_ascii();
             if let Some(place) = claims.places.get_mut(at) {
-                // Of a member that is written twice the last counts.
+                // Of duplicate members the last counts.
                 let start = claims.bytes.len();
                 claims.bytes.extend_from_slice(value);
                 *place = start..claims.bytes.len();
@@ -109,7 +109,7 @@ impl Claims {
         Some(claims)
     }
 
-    /// The claim, unless it stands for nothing.
+    /// The claim, unless it is a placeholder.
     fn get(&self, name: &str) -> Option<&[u8]> {
         let at = CLAIMS.iter().position(|known| *known == name)?;
         let value = self.bytes.get(self.places.get(at)?.clone())?;
@@ -121,8 +121,8 @@ impl Claims {
     }
 }
 
-/// Writes issuer, newline and the session that the token is of: its claim, else `sub`, newline and
-/// `auth_time`, which need an issuer. Where there is no issuer, its line is empty.
+/// Writes issuer, newline and the token's session: its session claim, or `sub`, newline and `auth_time`,
+/// which require an issuer. Without an issuer, its line is empty.
 pub(super) fn sid(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -> bool {
     let Some(claims) = Claims::read(token, scratch) else { return false };
     let issuer = claims.get("iss");
@@ -134,8 +134,8 @@ pub(super) fn sid(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -> b
     }
 }
 
-/// Writes issuer, client and user, a newline between each; the lines of an issuer and a client that are not
-/// there are empty, so that no value of another key is equal.
+/// Writes issuer, client and user, separated by newlines. Lines of a missing issuer or client are empty, so
+/// that the value cannot equal one of another key.
 pub(super) fn sub(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -> bool {
     let Some(claims) = Claims::read(token, scratch) else { return false };
     let Some(user) = claims.first(USER) else { return false };
@@ -145,7 +145,8 @@ pub(super) fn sub(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -> b
     write(&[issuer, client, user], found)
 }
 
-/// Writes issuer, newline and user, whatever client the token was issued to: the tokens of one login are of one user.
+/// Writes issuer, newline and user, independent of the client that the token was issued to: all tokens of one
+/// login belong to one user.
 pub(super) fn user(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -> bool {
     let Some(claims) = Claims::read(token, scratch) else { return false };
     let Some(user) = claims.first(USER) else { return false };

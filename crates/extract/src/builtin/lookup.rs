@@ -13,7 +13,7 @@ use crate::{Exchange, Scratch, Side, decode_base64, percent, query, strip_scheme
 
 /// Schemes of `Authorization` whose credentials may be opaque tokens.
 const TOKEN_SCHEMES: &[&[u8]] = &[b"bearer", b"token", b"jwt", b"dpop"];
-/// Headers that may carry a JWT beside `Authorization`.
+/// Headers besides `Authorization` that may carry a JWT.
 const TOKEN_HEADERS: &[&str] = &["x-access-token", "x-auth-token"];
 
 /// Writes the value of the first entry that yields one to `found`.
@@ -25,7 +25,7 @@ pub fn find<X: Exchange + ?Sized>(
     find_if(exchange, scratch, found, &mut |_, _| true)
 }
 
-/// As [`find`], of the values that `accept` takes.
+/// Like [`find`], limited to values that `accept` returns true for.
 pub fn find_if<X: Exchange + ?Sized>(
     exchange: &X,
     scratch: &mut Scratch,
@@ -52,7 +52,7 @@ impl<'x, X: Exchange + ?Sized> Parts<'x, X> {
         self.headers.get_or_init(|| Headers::collect(self.exchange))
     }
 
-    /// Places in the table of the entries whose part is there: a bit for each.
+    /// Positions in the table of the entries whose part is present, one bit each.
     fn places(&self) -> u128 {
         let has_headers = !self.headers().is_empty();
         let has_authorization = authorization(self.exchange).is_some();
@@ -66,7 +66,7 @@ impl<'x, X: Exchange + ?Sized> Parts<'x, X> {
             | of(!self.exchange.query().is_empty(), const { places_of(Reads::Query) })
     }
 
-    /// The first entry of these places that yields a value.
+    /// The first entry among these positions that yields a value.
     fn find_in(
         &self,
         mut places: u128,
@@ -103,7 +103,8 @@ impl<'x, X: Exchange + ?Sized> Parts<'x, X> {
             Rule::BasicUser => authorization(*exchange)
                 .is_some_and(|value| basic_user(value, &mut scratch.output, found)),
             Rule::PathParameter(name) => {
-                // As a cookie of that name: where a client takes none, it is the same session.
+                // The same value as in the cookie of that name, so that a client without cookies has the
+                // same session.
                 let Scratch { output, document, .. } = scratch;
                 let raw = path_parameter(exchange.path(), name);
                 let id = raw.and_then(|raw| percent::decode(raw, false, output));
@@ -118,7 +119,7 @@ impl<'x, X: Exchange + ?Sized> Parts<'x, X> {
 }
 
 impl Entry {
-    /// It names a client rather than a user.
+    /// Whether it identifies a client rather than a user.
     pub fn is_client(&self) -> bool {
         self.group == Group::Client
     }
@@ -139,7 +140,7 @@ fn authorization<X: Exchange + ?Sized>(exchange: &X) -> Option<&[u8]> {
     exchange.header(Side::Request, b"authorization").map(<[u8]>::trim_ascii)
 }
 
-/// The token of one of [`TOKEN_SCHEMES`], if it is no JWT.
+/// The token of one of [`TOKEN_SCHEMES`], unless it is a JWT.
 pub(super) fn opaque(authorization: &[u8]) -> Option<&[u8]> {
     let token = TOKEN_SCHEMES.iter().find_map(|scheme| strip_scheme(authorization, scheme))?;
     (!jwt::is_shaped(token)).then_some(token)
@@ -150,7 +151,7 @@ pub(super) fn api_key(authorization: &[u8]) -> Option<&[u8]> {
     strip_scheme(authorization, b"apikey").or_else(|| strip_scheme(authorization, b"api-key"))
 }
 
-/// The JWT of whatever scheme, or of none.
+/// The JWT of any scheme, or of none.
 pub(super) fn token(authorization: &[u8]) -> &[u8] {
     match authorization.iter().position(|byte| *byte == b' ') {
         Some(at) => authorization.get(at..).unwrap_or_default().trim_ascii(),
@@ -158,8 +159,8 @@ pub(super) fn token(authorization: &[u8]) -> &[u8] {
     }
 }
 
-/// Writes what tells a user of Basic credentials (RFC 7617) from all others: the name, or where there is
-/// none, all of it.
+/// Writes what distinguishes a user of Basic credentials (RFC 7617): the name or, if there is none, the whole
+/// credential.
 pub(super) fn basic_user(authorization: &[u8], buffer: &mut Vec<u8>, found: &mut Vec<u8>) -> bool {
     let credentials =
         strip_scheme(authorization, b"basic").and_then(|it| decode_base64(it, buffer));
@@ -175,7 +176,7 @@ pub(super) fn basic_user(authorization: &[u8], buffer: &mut Vec<u8>, found: &mut
     true
 }
 
-/// The JWT of `Authorization` and of headers for tokens, then each in a cookie, until one is read.
+/// The JWT of `Authorization` and of token headers, then of each cookie, until one can be read.
 fn jwt_in<X: Exchange + ?Sized>(
     exchange: &X,
     cookies: &Cookies<'_>,
@@ -213,12 +214,12 @@ pub(super) fn each_token_header<X: Exchange + ?Sized>(
     }
 }
 
-/// Value of `;name=value` behind a path segment (RFC 3986, 3.3).
+/// Value of `;name=value` after a path segment (RFC 3986, 3.3).
 pub(super) fn path_parameter<'p>(path: &'p [u8], lower_case_name: &str) -> Option<&'p [u8]> {
     path_parameters(path, lower_case_name).next()
 }
 
-/// All of that name, in order.
+/// All values of that name, in order.
 pub(super) fn path_parameters<'p>(
     path: &'p [u8],
     lower_case_name: &str,

@@ -1,16 +1,16 @@
-//! Two cookies of one name: the first counts, and that there was another is counted.
+//! Two cookies of one name: the first is used, and the duplicate is counted.
 
 use super::cookies::{each_cookie, without_prefix};
 use super::table::{Entry, MAX_NAME_BYTES};
 use crate::Exchange;
 
-/// Whether the cookie that `entry` was found in is there more than once. Asked only once a session was
-/// found so: others need not look for it.
+/// Whether the cookie that `entry` was found in occurs more than once. Only called if a cookie identified the
+/// session, so other requests do not pay for it.
 pub fn is_repeated<X: Exchange + ?Sized>(exchange: &X, entry: &Entry) -> bool {
     if !entry.rule.is_cookie() {
         return false;
     }
-    // Of a pair, both may be.
+    // For a pair, both names are checked.
     let mut first: [Option<&[u8]>; 2] = [None; 2];
     let mut repeated = false;
     each_cookie(exchange, &mut |name, _| {
@@ -26,7 +26,7 @@ pub fn is_repeated<X: Exchange + ?Sized>(exchange: &X, entry: &Entry) -> bool {
         match place.and_then(|place| first.get_mut(place)) {
             None => {}
             Some(slot @ None) => *slot = Some(name),
-            // A pattern has many names.
+            // A pattern matches many names.
             Some(Some(first)) => repeated |= first.eq_ignore_ascii_case(name),
         }
         !repeated

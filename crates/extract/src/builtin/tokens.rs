@@ -1,19 +1,19 @@
-//! Tokens that answers hand out in JSON, and that clients bring back in headers and bodies.
+//! Tokens that responses issue in JSON, and that clients return in headers and bodies.
 
 use super::followed::{Class, Followed, is_strong};
 use super::{jwt, lookup};
 use crate::{Body, Exchange, Side, json, percent, query};
 
-/// What all tokens are known under: they come back elsewhere than where they were issued.
+/// The one name that all tokens are stored under: they return in other places than they were issued in.
 const NAME: &[u8] = b"\x01token";
-/// What the names of members hold whose strings are tokens.
+/// Substrings of the names of members that contain tokens.
 const WANTED: &[&str] = &["token", "jwt", "session"];
-/// What the names of members hold whose strings are none, though the name holds one of [`WANTED`].
+/// Substrings of the names of members that contain no token, although they match [`WANTED`].
 const UNWANTED: &[&str] = &["csrf", "type", "expires"];
-/// Longest name that is looked at, bytes.
+/// Longest name examined, bytes.
 const MAX_NAME_BYTES: usize = 64;
 
-/// The methods whose bodies are looked at.
+/// Methods whose request bodies are examined.
 pub fn may_carry_tokens(method: &[u8]) -> bool {
     matches!(method, b"POST" | b"PUT")
 }
@@ -80,7 +80,7 @@ fn is_wanted(name: &[u8]) -> bool {
     holds(name, WANTED) && !holds(name, UNWANTED)
 }
 
-/// Whether a name holds one of these words, in whatever case.
+/// Whether a name contains one of these words, case-insensitive.
 fn holds(name: &[u8], words: &[&str]) -> bool {
     name.len() <= MAX_NAME_BYTES
         && words.iter().any(|word| {
