@@ -104,6 +104,9 @@ impl BodyPair {
         scratch: &mut Scratch,
     ) -> [Option<Unread>; 2] {
         let of = |side, capture: &Capture, content_type: &[u8], scratch: &mut Scratch| {
+            if capture.is_untouched() {
+                return None;
+            }
             let seen = view.body(side).filter(|body| !body.bytes.is_empty());
             let is_json =
                 seen.map_or(conf.json_types().may_be_json(content_type), |body| body.json);

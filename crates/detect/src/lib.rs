@@ -6,11 +6,13 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-mod agents;
+mod clean;
 mod filter;
 mod find;
 mod finding;
 mod kind;
+
+use clean::CleanValues;
 
 pub use api_sessions_detect_sql::ParserPanics;
 pub use api_sessions_values::{MAX_NAME_BYTES, Source};
@@ -28,7 +30,8 @@ pub const MAX_FIELD_BYTES: usize = 256 * 1024;
 /// Memory that requests are looked at in, used again from one to the next.
 #[derive(Debug, Default)]
 pub struct Workspace {
-    agents: agents::Agents,
+    agents: CleanValues,
+    headers: CleanValues,
     fields: fields::Buffers,
     forms: forms::Buffers,
     low: Vec<u8>,
@@ -85,7 +88,8 @@ fn look<X: Exchange + ?Sized>(
     filters: bool,
 ) -> AttackKinds {
     let mut found = AttackKinds::default();
-    let Workspace { agents, fields, forms, low, tokens, findings, steps, left } = workspace;
+    let Workspace { agents, headers, fields, forms, low, tokens, findings, steps, left } =
+        workspace;
     findings.clear();
     (*steps, *left) = (0, Left::default());
     let (mut index, mut looked_at) = (0, 0);
@@ -95,7 +99,13 @@ fn look<X: Exchange + ?Sized>(
         if filters && !filter::concerns(input, mask) {
             return true;
         }
-        if filters && input.place == Place::Agent && agents.know(wanted, input.value) {
+        // What is found in these depends on nothing but their name and value.
+        let mut seen = match input.place {
+            Place::Agent => Some(&mut *agents),
+            Place::Header => Some(&mut *headers),
+            _ => None,
+        };
+        if filters && seen.as_ref().is_some_and(|seen| seen.know(wanted, input.name, input.value)) {
             return true;
         }
         left.values = looked_at == MAX_FIELDS;
@@ -145,8 +155,11 @@ fn look<X: Exchange + ?Sized>(
                 give(kind, Input { value: &sent, ..input }, low, at);
             }
         }
-        if input.place == Place::Agent && is_clean {
-            agents.add(wanted, input.value);
+        if is_clean
+            && !left.steps
+            && let Some(seen) = &mut seen
+        {
+            seen.add(wanted, input.name, input.value);
         }
         wanted.without(found) != AttackKinds::default()
     });

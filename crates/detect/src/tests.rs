@@ -48,6 +48,34 @@ fn a_finding_says_where_its_match_stands() {
     assert!(workspace.findings().is_empty());
 }
 
+#[test]
+fn a_header_that_held_nothing_is_not_looked_at_again() {
+    let host = |value: &str| FakeExchange::get("/").header("Host", value.to_owned());
+    let mut workspace = Workspace::default();
+    let mut steps = |value: &str, wanted: AttackKinds| {
+        let found = detect(&host(value), wanted, &mut workspace);
+        (!found.is_empty(), workspace.steps() > 0)
+    };
+    let all = AttackKinds::all();
+    assert_eq!(steps("127.0.0.1:8080", AttackKind::Xss.into()), (false, true));
+    assert_eq!(steps("127.0.0.1:8080", all), (false, true), "for the others it was not looked at");
+    assert_eq!(steps("127.0.0.1:8080", all), (false, false));
+    let attack = "a:80\"><script>alert(1)</script>";
+    for _ in 0..2 {
+        assert_eq!(steps(attack, all), (true, true), "what held something is looked at each time");
+    }
+    let other = FakeExchange::get("/").header("X-Value", "127.0.0.1:8080");
+    let mut named = Workspace::default();
+    for exchange in [host("127.0.0.1:8080"), other] {
+        detect(&exchange, all, &mut named);
+        assert!(named.steps() > 0, "under each name");
+    }
+    for port in 9000..9016 {
+        assert_eq!(steps(&format!("127.0.0.1:{port}"), all), (false, true));
+    }
+    assert_eq!(steps("127.0.0.1:8080", all), (false, true), "the oldest was forgotten");
+}
+
 /// What somebody can make of 16 KB whose only aim is to be expensive.
 fn hostile() -> impl Iterator<Item = Vec<u8>> {
     const UNITS: &[&str] = &[

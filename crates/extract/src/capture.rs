@@ -258,6 +258,11 @@ impl Capture {
         self.ended && !self.cut && !self.bytes.is_empty()
     }
 
+    /// Nothing of a body has come, or nothing was to be kept: [`Self::unread`] has no reason to give.
+    pub fn is_untouched(&self) -> bool {
+        self.bytes.is_empty() && !self.cut && !self.undecodable && !self.of_other_type
+    }
+
     /// Why points cannot read the body, or not all of it; they see `limit` bytes of it.
     pub fn unread(&self, reader: Readers, limit: usize) -> Option<Unread> {
         let seen = self.bytes.get(..limit).unwrap_or(&self.bytes);
