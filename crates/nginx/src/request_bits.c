@@ -1,6 +1,7 @@
 /*
  * Bit-fields of ngx_http_request_t, read and written by a C compiler: bindgen misplaces them where a run of bit-fields
- * does not begin at a multiple of four bytes, as in NGINX 1.29.3 and later (request_bits.rs).
+ * does not begin at a multiple of four bytes, as in NGINX 1.29.3 and later (request_bits.rs). And the length of a
+ * variable, which bindgen's accessors write bit by bit.
  */
 
 #include <ngx_config.h>
@@ -30,3 +31,11 @@ SET(request_body_in_clean_file)
 SET(request_body_in_persistent_file)
 SET(request_body_in_single_buf)
 SET(request_body_no_buffering)
+
+void api_sessions_set_variable(ngx_http_variable_value_t *value, u_char *data, size_t len)
+{
+    value->data = data;
+    value->len = len;
+    value->valid = 1;
+    value->not_found = 0;
+}

@@ -3,8 +3,11 @@
 //! bindgen counts the bits of a run of bit-fields from the run's own start, a C compiler from the last multiple of four
 //! bytes. Where a run starts in between (since NGINX 1.29.3, behind `port`), bindgen's own accessors read and write
 //! other bits. `layout.rs` checks the structures whose bits are still read with those.
+//!
+//! And a variable's value is set here: bindgen's accessor writes the 28 bits of its length one by one, which is most of
+//! what a variable costs.
 
-use ngx::ffi::{ngx_http_request_t, ngx_uint_t};
+use ngx::ffi::{ngx_http_request_t, ngx_http_variable_value_t, ngx_uint_t};
 
 // Each needs a live request; a bit is 0 or 1.
 unsafe extern "C" {
@@ -44,4 +47,8 @@ unsafe extern "C" {
     pub(super) fn set_request_body_in_single_buf(r: *mut ngx_http_request_t, value: ngx_uint_t);
     #[link_name = "api_sessions_set_request_body_no_buffering"]
     pub(super) fn set_request_body_no_buffering(r: *mut ngx_http_request_t, value: ngx_uint_t);
+
+    /// Makes a text the value, valid and found. It has to outlive the value.
+    #[link_name = "api_sessions_set_variable"]
+    pub(super) fn set_variable(value: *mut ngx_http_variable_value_t, data: *mut u8, len: usize);
 }

@@ -16,6 +16,7 @@ use ngx::http::{HttpModuleMainConf, NgxHttpCoreModule};
 use super::catch_unwind::catch_unwind_ffi;
 use super::conf::Conf;
 use super::headers::bytes;
+use super::request_bits::set_variable;
 
 const NAME: &[u8] = b"request_id";
 
@@ -93,12 +94,8 @@ unsafe extern "C" fn get(
                 return own.map_or(NGX_OK as ngx_int_t, |own| own(r, value, 0));
             };
             *text = api_sessions_protocol::hex(&id);
-            let value = &mut *value;
-            value.data = text.as_mut_ptr();
-            value.set_len(text.len() as u32);
-            value.set_valid(1);
-            value.set_no_cacheable(0);
-            value.set_not_found(0);
+            set_variable(value, text.as_mut_ptr(), text.len());
+            (*value).set_no_cacheable(0);
             NGX_OK as ngx_int_t
         }
     })

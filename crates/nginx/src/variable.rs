@@ -17,6 +17,7 @@ use super::conf::{Conf, c_string};
 use super::evaluation::{Unsettled, without_traces};
 use super::headers::bytes;
 use super::request::Request;
+use super::request_bits::set_variable;
 
 /// Where a variable's text is written to.
 pub struct Output<'r> {
@@ -34,19 +35,14 @@ impl Output<'_> {
                 return;
             }
             std::ptr::copy_nonoverlapping(text.as_ptr(), data, text.len());
-            self.value.data = data;
+            set_variable(self.value, data, text.len());
         }
-        self.value.set_len(text.len() as u32);
-        self.value.set_valid(1);
-        self.value.set_not_found(0);
     }
 
     /// The value is a text of the program.
     pub fn constant(self, text: &'static str) {
-        self.value.data = text.as_ptr().cast_mut();
-        self.value.set_len(text.len() as u32);
-        self.value.set_valid(1);
-        self.value.set_not_found(0);
+        // SAFETY: the value is one to fill; nobody writes to a variable's text.
+        unsafe { set_variable(self.value, text.as_ptr().cast_mut(), text.len()) };
     }
 }
 
