@@ -1,6 +1,6 @@
 //! What may be written in `http`, `server` and `location`, and how it is inherited.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use api_sessions_detect::AttackKinds;
@@ -141,13 +141,17 @@ pub(crate) struct LocationConf {
     pub(super) answers: bool,
     /// A rule of nginx.conf denies here, so that the denylist is asked.
     denies_by_rule: bool,
-    /// Made once a level is complete, and again with new settings of the cloud.
-    analysis: RefCell<Rc<Analysis>>,
+    /// Made once a level is complete, and again with new settings of the cloud. A level that changes nothing of it
+    /// shares that of the level above.
+    analysis: OnceCell<Rc<RefCell<Rc<Analysis>>>>,
 }
 
 impl Merge for LocationConf {
     /// Fills what this level does not say from the level above.
     fn merge(&mut self, above: &Self) -> Result<(), MergeConfigError> {
+        if self.is_analysed_as_above() {
+            self.analysis = OnceCell::from(above.current_analysis().clone());
+        }
         self.enabled = self.enabled.take().or_else(|| above.enabled.clone());
         self.own_keys.inherit(&above.own_keys);
         self.builtin = self.builtin.or(above.builtin);
@@ -172,7 +176,7 @@ impl Merge for LocationConf {
         self.exceptions.inherit(&above.exceptions);
         let rules = self.rules.as_slice();
         self.denies_by_rule = RuleSet::new(rules, false, &[]).denies();
-        self.analysis = RefCell::new(Rc::new(self.analyse(0, None)));
+        self.current_analysis();
         Ok(())
     }
 }
@@ -204,6 +208,27 @@ impl LocationConf {
         self.answers
     }
 
+    /// It says nothing of its own that [`Self::analyse`] reads.
+    fn is_analysed_as_above(&self) -> bool {
+        let Self { own_keys, builtin, fallback, ja4, params, masks, .. } = self;
+        let Self { attacks, detect, rules, default_rules, .. } = self;
+        own_keys.list.is_none()
+            && builtin.is_none()
+            && fallback.is_none()
+            && ja4.is_none()
+            && params.list.is_none()
+            && masks.list.is_none()
+            && attacks.list.is_none()
+            && detect.is_none()
+            && rules.list.is_none()
+            && default_rules.is_none()
+    }
+
+    #[inline]
+    fn current_analysis(&self) -> &Rc<RefCell<Rc<Analysis>>> {
+        self.analysis.get_or_init(|| Rc::new(RefCell::new(Rc::new(self.analyse(0, None)))))
+    }
+
     fn analyse(&self, generation: u64, cloud: Option<&CloudSettings>) -> Analysis {
         // The full content of a malicious request has its body.
         let needs_body = !self.attacks.as_slice().is_empty() || !self.detect().is_empty();
@@ -223,7 +248,8 @@ impl LocationConf {
     /// change it in between.
     #[inline]
     pub(crate) fn analysis(&self, main: &MainConf) -> Rc<Analysis> {
-        let current = self.analysis.borrow().clone();
+        let shared = self.current_analysis();
+        let current = shared.borrow().clone();
         if current.generation() == main.runtime().settings_generation() {
             return current;
         }
@@ -232,7 +258,7 @@ impl LocationConf {
             return current;
         }
         let new = Rc::new(self.analyse(generation, cloud.as_deref()));
-        self.analysis.replace(new.clone());
+        shared.replace(new.clone());
         new
     }
 
@@ -351,5 +377,43 @@ impl LocationConf {
         analysis.keys_read_body_of(MediaType::of(content_type))
             || self.json_types().may_be_json(content_type)
                 && analysis.keys_read_body_of(MediaType::Json)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn below(above: &LocationConf, change: impl FnOnce(&mut LocationConf)) -> LocationConf {
+        let mut level = LocationConf::default();
+        change(&mut level);
+        assert!(level.merge(above).is_ok());
+        level
+    }
+
+    fn shares(above: &LocationConf, change: impl FnOnce(&mut LocationConf)) -> bool {
+        Rc::ptr_eq(below(above, change).current_analysis(), above.current_analysis())
+    }
+
+    #[test]
+    fn each_location_had_an_analysis_of_its_own() {
+        let http = LocationConf { builtin: Some(false), ..LocationConf::default() };
+        let server = below(&http, |_| {});
+        assert!(shares(&http, |_| {}) && shares(&server, |_| {}));
+        assert!(shares(&server, |level| level.deny = Some(Deny::Off)));
+        let of = |level: &LocationConf| level.current_analysis().borrow().keys(|| None).builtin;
+        assert!(!of(&server));
+        assert!(of(&below(&server, |level| level.builtin = Some(true))));
+
+        assert!(!shares(&server, |level| level.builtin = Some(false)));
+        assert!(!shares(&server, |level| level.fallback = Some(Fallback::default())));
+        assert!(!shares(&server, |level| level.ja4 = Some(Ja4Source::Handshake)));
+        assert!(!shares(&server, |level| level.detect = Some(AttackKinds::default())));
+        assert!(!shares(&server, |level| level.default_rules = Some(false)));
+        assert!(!shares(&server, |level| level.own_keys.list = Some(Rc::default())));
+        assert!(!shares(&server, |level| level.params.list = Some(Rc::default())));
+        assert!(!shares(&server, |level| level.masks.list = Some(Rc::default())));
+        assert!(!shares(&server, |level| level.attacks.list = Some(Rc::default())));
+        assert!(!shares(&server, |level| level.rules.list = Some(Rc::default())));
     }
 }

@@ -99,14 +99,16 @@ impl Scopes {
         let bits: usize = patterns.clone().flatten().map(|scope| scope.path.len() + 1).sum();
         let words = bits.div_ceil(64).min(MAX_WORDS);
         let zeros = || vec![0u64; words].into_boxed_slice();
+        // Without a path there is nothing to look up: most locations have no rule.
+        let (buckets, openings) = if bits == 0 { (0, 0) } else { (BUCKETS, OPENINGS) };
         let mut this = Self {
             words,
             start: zeros(),
             any: zeros(),
             stay: zeros(),
             skip: zeros(),
-            literals: std::iter::repeat_with(Vec::new).take(BUCKETS).collect(),
-            openings: vec![0; OPENINGS].into_boxed_slice(),
+            literals: std::iter::repeat_with(Vec::new).take(buckets).collect(),
+            openings: vec![0; openings].into_boxed_slice(),
             ..Self::default()
         };
         let mut bit = 0;
