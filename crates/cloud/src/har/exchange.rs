@@ -98,6 +98,8 @@ impl Message {
         };
         let is_complete = body.len() <= BODY_BYTES;
         body.truncate(BODY_BYTES);
+        // Hundreds of requests may be under way, each with what was kept of its body.
+        body.shrink_to_fit();
         Self { headers, body, is_complete, content_type, json_types: JsonTypes::default() }
     }
 }
