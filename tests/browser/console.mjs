@@ -296,6 +296,11 @@ step("what changed in a session is told, and marked where it happened", async ()
   const row = page.getByRole("region", { name: "Requests" }).locator("tr", { hasText: "/profile/2" });
   assert.equal(await row.locator(".change").innerText(), "new User-Agent");
   assert.equal(await page.locator("svg.timeline rect.changes").count(), 2);
+  const lanes = page.getByRole("figure", { name: "Sequence of endpoints" }).getByRole("group");
+  assert.deepEqual(await lanes.evaluateAll((all) => all.map((lane) => lane.getAttribute("aria-label"))), ["GET /profile: 2 requests", "GET /profile/{int}: 1 request"]);
+  const facts = page.getByRole("region", { name: "What is unusual" });
+  assert((await facts.innerText()).includes("Not enough sessions"), await facts.innerText());
+  assert.match(await facts.locator("tr", { hasText: "User-Agents" }).innerText(), /^User-Agents\s+2\s/);
   await look("changes-1280-light");
 });
 

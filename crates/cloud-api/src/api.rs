@@ -5,6 +5,7 @@ pub mod csv;
 pub mod denylist;
 pub mod endpoints;
 pub mod facets;
+pub mod facts;
 pub mod keys;
 pub mod operation;
 pub mod parameters;

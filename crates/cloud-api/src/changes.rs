@@ -1,11 +1,9 @@
 //! What changed in a session: who and what sends its requests, what it is known by, and rules that fired.
 
-use std::net::IpAddr;
-
 use ahash::AHashSet;
 use api_sessions_protocol::Record;
+use api_sessions_session_facts::network;
 use api_sessions_store::{Page, RequestQuery, Store, StoreError, StoredRequest};
-use ipnet::IpNet;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -112,13 +110,6 @@ impl Values {
         let is_new = self.all.insert(value.clone());
         self.last.replace(value).filter(|_| is_new)
     }
-}
-
-/// The network of an address; of what is none, the text.
-fn network(ip: &str) -> String {
-    let Ok(address) = ip.parse::<IpAddr>() else { return ip.to_owned() };
-    let bits = if address.is_ipv4() { 24 } else { 48 };
-    IpNet::new(address, bits).map_or_else(|_| ip.to_owned(), |network| network.trunc().to_string())
 }
 
 impl Seen {

@@ -15,6 +15,7 @@ use crate::node_control::denials::{Denials, Denied};
 use crate::node_control::registry::NodeRegistry;
 use api_sessions_cloud_config::config::Config;
 use api_sessions_cloud_keys::Keys;
+use api_sessions_session_facts::Normals;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{Store, StoreError};
 
@@ -44,6 +45,8 @@ pub struct Inner {
     pub baseline: Baseline,
     /// Facts of session keys.
     pub keys: Keys,
+    /// What is normal of sessions.
+    pub normals: Normals,
     /// Truncated batches.
     pub cut_batches: CutBatches,
     /// Wakes long polls after a change of the denylist or the parameters.
@@ -77,6 +80,7 @@ impl AppState {
             denials: Denials::default(),
             baseline: Baseline::default(),
             keys: Keys::default(),
+            normals: Normals::default(),
             cut_batches: CutBatches::default(),
             changed: watch::Sender::new(()),
             stopping: watch::Sender::new(false),

@@ -14,8 +14,8 @@ use utoipa::openapi::{
 use crate::guard::Audience;
 use crate::routes::table;
 use api_sessions_cloud_api::api::{
-    changes, denylist, endpoints, facets, keys, operation, parameters, requests, rules, sessions,
-    users,
+    changes, denylist, endpoints, facets, facts, keys, operation, parameters, requests, rules,
+    sessions, users,
 };
 use api_sessions_cloud_api::auth::Access;
 use api_sessions_cloud_api::error::ErrorBody;
@@ -39,6 +39,7 @@ use api_sessions_store::Role;
         sessions::detail,
         sessions::split,
         changes::list,
+        facts::list,
         endpoints::list,
         endpoints::download,
         endpoints::export,

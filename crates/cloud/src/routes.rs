@@ -18,8 +18,8 @@ use hyper_util::service::TowerToHyperService;
 use crate::guard::{Audience, guard, is_browser};
 use crate::openapi;
 use api_sessions_cloud_api::api::{
-    changes, denylist, endpoints, facets, keys, operation, parameters, requests, rules, sessions,
-    users,
+    changes, denylist, endpoints, facets, facts, keys, operation, parameters, requests, rules,
+    sessions, users,
 };
 use api_sessions_cloud_api::auth::Access;
 use api_sessions_cloud_api::error::AppError;
@@ -83,6 +83,7 @@ pub fn table() -> Vec<Route> {
         api(GET, "/v1/sessions/{id}", Read, sessions::detail),
         api(DELETE, "/v1/sessions/{id}/identifiers/{alias}", Change, sessions::split),
         api(GET, "/v1/sessions/{id}/changes", Read, changes::list),
+        api(GET, "/v1/sessions/{id}/facts", Read, facts::list),
         api(GET, "/v1/sessions/{id}/requests", Read, requests::list),
         api(GET, "/v1/sessions/{id}/requests.csv", Read, requests::download),
         api(GET, "/v1/endpoints", Read, endpoints::list),

@@ -10,7 +10,9 @@ use super::changes::{self as marked, Marks};
 use super::html::{
     duration, encoded, incomplete, moment, number, page, short, size, time, visible,
 };
-use super::{Viewer, filters, identity, keys, links, sessions, timeline};
+use super::{
+    Viewer, facts as unusual, filters, identity, keys, links, sequence, sessions, timeline,
+};
 use api_sessions_cloud_api::api::query::{MAX_LIMIT, RawQuery};
 use api_sessions_cloud_api::api::rules::denials::{self, Denied, RuleDenial};
 use api_sessions_cloud_api::changes;
@@ -18,6 +20,7 @@ use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::{Path, Query};
 use api_sessions_cloud_api::state::AppState;
 use api_sessions_cloud_keys::why::Why;
+use api_sessions_session_facts::measure;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{RequestQuery, SessionDetail, StoredRequest};
 
@@ -45,7 +48,7 @@ pub async fn open(
     Query(raw): Query<RawQuery>,
 ) -> Result<Markup, AppError> {
     let query = raw.requests(id.clone())?;
-    let (detail, known, requests, shown, (denied, by_rule), (changes, why)) = state
+    let (detail, known, requests, shown, (denied, by_rule), (changes, why, measured)) = state
         .read(move |store| {
             let now = now_ms();
             let known = store.identity(&query.session)?;
@@ -60,13 +63,16 @@ pub async fn open(
             let changes = changes::find(store, &query.session)?;
             let aliases = known.identifiers.len();
             let why = detail.as_ref().map(|it| Why::of(store, &it.summary, aliases)).transpose()?;
-            Ok((detail, known, requests, store.requests(&whole)?, denied, (changes, why)))
+            let last = detail.as_ref().map_or(0, |detail| detail.summary.last_ts);
+            let told = (changes, why, measure(store, &query.session, last)?);
+            Ok((detail, known, requests, store.requests(&whole)?, denied, told))
         })
         .await?;
     let Some(detail) = detail else {
         return Err(AppError::not_found("no such session"));
     };
     let summary = &detail.summary;
+    let normal = unusual::normal(&state, summary).await?;
     let path = format!("/sessions/{}", encoded(&summary.session));
     let csv = viewer.link(&format!("/v1{path}/requests.csv"));
     let path = viewer.link(&path);
@@ -85,6 +91,8 @@ pub async fn open(
             (actions(&viewer, &summary.session, denied.as_ref(), &by_rule))
             (timeline::draw(&viewer, &shown.items, &marks))
             @if shown.next.is_some() { p.quiet { "The chart shows the first " (shown.items.len()) " requests." } }
+            (sequence::draw(&viewer, &shown.items))
+            (unusual::section(summary, &measured, normal.as_deref()))
             (marked::section(&viewer, &changes))
             div.split {
                 aside aria-label="Statistics" { (figures(&detail, &path, &raw)) }

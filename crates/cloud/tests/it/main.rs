@@ -15,6 +15,7 @@ mod console;
 mod copy;
 mod endpoints;
 mod engines;
+mod facts;
 mod har;
 mod ingest;
 mod keys;

@@ -1,0 +1,189 @@
+//! The values of a session's facts.
+
+use ahash::{AHashMap, AHashSet};
+use api_sessions_store::{Filter, RequestQuery, Store, StoreError, StoredRequest};
+
+use crate::fact::Fact;
+use crate::network::network;
+
+/// The part of a session that is measured: up to its last request, ms.
+pub const PERIOD_MS: u64 = 86_400_000;
+
+/// Most requests of a session that are measured: the newest.
+pub const MAX_MEASURED: usize = 1000;
+
+/// A minute, ms.
+const MINUTE_MS: u64 = 60_000;
+
+/// Fewest gaps between requests that say how regular they are.
+const MIN_GAPS: usize = 10;
+
+/// What the facts of a session are made of.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Measured {
+    /// Requests that were looked at.
+    pub requests: u64,
+    /// Days that could not be read completely.
+    pub incomplete: Vec<String>,
+    values: Vec<(Fact, f64)>,
+    endpoints: AHashMap<String, u64>,
+}
+
+impl Measured {
+    /// The value of a fact, but for [`Fact::RareEndpoints`], which is none of a session alone.
+    pub fn value(&self, fact: Fact) -> Option<f64> {
+        self.values.iter().find(|(one, _)| *one == fact).map(|(_, value)| *value)
+    }
+
+    /// Its endpoints, and how many requests each has.
+    pub fn endpoints(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.endpoints.iter().map(|(endpoint, count)| (&**endpoint, *count))
+    }
+
+    /// The values of requests in any order.
+    pub fn of(requests: &[StoredRequest]) -> Measured {
+        let mut times: Vec<u64> = requests.iter().map(|request| request.record.ts).collect();
+        times.sort_unstable();
+        let mut measured = Measured { requests: requests.len() as u64, ..Measured::default() };
+        let mut paths: AHashMap<&str, AHashSet<&str>> = AHashMap::new();
+        let (mut networks, mut agents, mut users) =
+            (AHashSet::new(), AHashSet::new(), AHashSet::new());
+        let (mut client_errors, mut refused, mut login_failures, mut bytes) = (0, 0, 0, 0_u64);
+        for request in requests {
+            let record = &request.record;
+            match measured.endpoints.get_mut(&request.endpoint) {
+                Some(count) => *count += 1,
+                None => _ = measured.endpoints.insert(request.endpoint.clone(), 1),
+            }
+            if request.endpoint.contains('{') {
+                paths.entry(&request.endpoint).or_default().insert(&record.path);
+            }
+            let is_refused = matches!(record.status, 401 | 403);
+            client_errors += u64::from(record.status / 100 == 4);
+            refused += u64::from(is_refused);
+            login_failures += u64::from(is_refused && record.method == "POST");
+            bytes = bytes.saturating_add(record.response_bytes);
+            networks.insert(network(&record.ip));
+            agents.extend(record.ua.as_deref());
+            users.extend(record.user.as_deref());
+        }
+        let ids = paths.values().map(|paths| paths.len()).max().unwrap_or_default();
+        let share = |count: u64| count as f64 / requests.len().max(1) as f64;
+        measured.values = vec![
+            (Fact::PeakPerMinute, peak(&times) as f64),
+            (Fact::Endpoints, measured.endpoints.len() as f64),
+            (Fact::IdsAtOneEndpoint, ids as f64),
+            (Fact::ClientErrors, share(client_errors)),
+            (Fact::Refused, share(refused)),
+            (Fact::LoginFailures, login_failures as f64),
+            (Fact::BytesOut, bytes as f64),
+            (Fact::Networks, networks.len() as f64),
+            (Fact::UserAgents, agents.len() as f64),
+            (Fact::Users, users.len() as f64),
+        ];
+        measured.values.extend(regularity(&times).map(|value| (Fact::Regularity, value)));
+        measured
+    }
+}
+
+/// Measures the requests of a session in the [`PERIOD_MS`] up to `last_ts`, the newest [`MAX_MEASURED`].
+///
+/// # Errors
+/// [`StoreError`]
+pub fn measure(store: &dyn Store, session: &str, last_ts: u64) -> Result<Measured, StoreError> {
+    let from = Some(last_ts.saturating_sub(PERIOD_MS));
+    let page = store.requests(&RequestQuery {
+        session: session.to_owned(),
+        filter: Filter { from, ..Filter::default() },
+        descending: true,
+        limit: MAX_MEASURED,
+        cursor: None,
+    })?;
+    Ok(Measured { incomplete: page.incomplete, ..Measured::of(&page.items) })
+}
+
+/// Most times within a minute; `times` are sorted.
+fn peak(times: &[u64]) -> usize {
+    let mut first = 0;
+    let mut most = 0;
+    for (at, time) in times.iter().enumerate() {
+        while times.get(first).is_some_and(|start| time - start >= MINUTE_MS) {
+            first += 1;
+        }
+        most = most.max(at + 1 - first);
+    }
+    most
+}
+
+/// One less the coefficient of variation of the gaps, at least 0; `times` are sorted.
+fn regularity(times: &[u64]) -> Option<f64> {
+    let gaps: Vec<f64> =
+        times.iter().zip(times.iter().skip(1)).map(|(one, next)| (next - one) as f64).collect();
+    if gaps.len() < MIN_GAPS {
+        return None;
+    }
+    let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+    if mean <= 0.0 {
+        return Some(1.0);
+    }
+    let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
+    Some((1.0 - variance.sqrt() / mean).max(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use api_sessions_protocol::Record;
+
+    use super::*;
+
+    fn request(ts: u64, method: &'static str, path: &'static str, status: u16) -> StoredRequest {
+        let record = Record {
+            ts,
+            method: method.into(),
+            path: path.into(),
+            status,
+            ip: "192.0.2.1".into(),
+            response_bytes: 100,
+            ..Record::default()
+        };
+        let endpoint = api_sessions_store::path_template::endpoint(path);
+        StoredRequest { record, endpoint, has_content: false }
+    }
+
+    #[test]
+    fn values_are_those_of_the_requests() {
+        let mut requests = vec![
+            request(0, "GET", "/users/1", 200),
+            request(10, "GET", "/users/2", 404),
+            request(20, "GET", "/users/2", 403),
+            request(59_999, "POST", "/login", 401),
+            request(60_000, "POST", "/login", 200),
+        ];
+        requests[3].record.ip = "198.51.100.1".into();
+        requests[3].record.ua = Some("b".into());
+        requests[3].record.user = Some("ann".into());
+        requests.reverse();
+        let measured = Measured::of(&requests);
+        let value = |fact| measured.value(fact);
+        assert_eq!(value(Fact::PeakPerMinute), Some(4.0), "a minute after the first is the next");
+        assert_eq!(value(Fact::Endpoints), Some(2.0));
+        assert_eq!(value(Fact::IdsAtOneEndpoint), Some(2.0));
+        assert_eq!(value(Fact::ClientErrors), Some(0.6));
+        assert_eq!(value(Fact::Refused), Some(0.4));
+        assert_eq!(value(Fact::LoginFailures), Some(1.0));
+        assert_eq!(value(Fact::BytesOut), Some(500.0));
+        assert_eq!(value(Fact::Networks), Some(2.0));
+        assert_eq!((value(Fact::UserAgents), value(Fact::Users)), (Some(1.0), Some(1.0)));
+        assert_eq!((value(Fact::Regularity), value(Fact::RareEndpoints)), (None, None));
+    }
+
+    #[test]
+    fn a_clock_is_regular_and_a_person_is_not() {
+        let clock: Vec<u64> = (0..20).map(|n| n * 5000).collect();
+        assert_eq!(regularity(&clock), Some(1.0));
+        let person: Vec<u64> = (0..20).map(|n| n / 4 * 60_000 + n % 4 * 700 + n % 3 * 90).collect();
+        assert!(regularity(&person).unwrap() < 0.1);
+        assert_eq!(regularity(&clock[..10]), None);
+        assert_eq!(regularity(&[7; 11]), Some(1.0));
+    }
+}

@@ -1,0 +1,145 @@
+//! The facts of a session as they are shown, and the score of them.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::fact::{Fact, Unit};
+use crate::measure::Measured;
+use crate::normal::{MIN_SESSIONS, Normal, Spread};
+
+/// How long a session is quiet until its score halves, ms.
+const HALF_LIFE_MS: u64 = 86_400_000;
+
+/// A fact of a session.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct FactRow {
+    /// What it is.
+    pub fact: Fact,
+    /// How its values read.
+    pub unit: Unit,
+    /// Its value; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// What is normal in the application; absent where that is unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub normal: Option<Spread>,
+    /// How many times the median the value is; absent where that is 0 or unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub times: Option<f64>,
+    /// Points that it adds to the score.
+    pub points: u64,
+}
+
+/// How unusual a session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Score {
+    /// 0 to 100; halves with each day that the session is quiet.
+    #[schema(maximum = 100)]
+    pub value: u64,
+    /// The same when the session was last active: the points of its facts, at most 100.
+    #[schema(maximum = 100)]
+    pub when_active: u64,
+}
+
+/// The facts of a session's last day.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Facts {
+    /// Application that it is compared in; absent: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub application: Option<String>,
+    /// Requests that were measured: of the 24 hours up to the last one, the newest 1,000.
+    pub requests: u64,
+    /// Sessions of the last seven days that say what is normal.
+    pub sessions: u64,
+    /// There are too few of them: nothing is said of what is normal.
+    pub not_enough_sessions: bool,
+    /// The facts, always in the same order.
+    pub facts: Vec<FactRow>,
+    /// The score; absent without enough sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<Score>,
+    /// Days that could not be read completely: `2026-11-23`. Absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub incomplete: Vec<String>,
+}
+
+impl Facts {
+    /// The facts of a session that was last active at `last_ts`, seen at `now` (ms since 1970).
+    pub fn of(
+        application: Option<String>,
+        measured: &Measured,
+        normal: &Normal,
+        last_ts: u64,
+        now: u64,
+    ) -> Facts {
+        let row = |fact: Fact| {
+            let value = normal.value(measured, fact);
+            let spread = normal.spread(fact);
+            let times = value.zip(spread).filter(|(_, spread)| spread.median > 0.0);
+            FactRow {
+                fact,
+                unit: fact.unit(),
+                value,
+                normal: spread,
+                times: times.map(|(value, spread)| value / spread.median),
+                points: value
+                    .zip(spread)
+                    .map_or(0, |(value, spread)| fact.points(value, spread.p99) as u64),
+            }
+        };
+        let facts: Vec<FactRow> = Fact::ALL.into_iter().map(row).collect();
+        let when_active = facts.iter().map(|row| row.points).sum::<u64>().min(100);
+        let quiet = now.saturating_sub(last_ts) as f64 / HALF_LIFE_MS as f64;
+        let value = (when_active as f64 * 0.5_f64.powf(quiet)).round() as u64;
+        Facts {
+            application,
+            requests: measured.requests,
+            sessions: normal.sessions as u64,
+            not_enough_sessions: normal.sessions < MIN_SESSIONS,
+            score: normal.is_known().then_some(Score { value, when_active }),
+            facts,
+            incomplete: measured.incomplete.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use api_sessions_protocol::Record;
+    use api_sessions_store::StoredRequest;
+
+    use super::*;
+
+    fn session(logins: usize) -> Measured {
+        let record = Record { method: "POST".into(), status: 401, ..Record::default() };
+        let request = StoredRequest { record, endpoint: "/login".into(), has_content: false };
+        Measured::of(&vec![request; logins])
+    }
+
+    #[test]
+    fn a_score_is_the_sum_of_points_and_halves_with_each_quiet_day() {
+        let normal = Normal::of(&vec![session(1); 250]);
+        let day = HALF_LIFE_MS;
+        let at = |now| Facts::of(None, &session(32), &normal, day, now);
+        let facts = at(day);
+        let row = |fact| facts.facts.iter().find(|row| row.fact == fact).unwrap();
+        let failures = row(Fact::LoginFailures);
+        assert_eq!((failures.value, failures.times), (Some(32.0), Some(32.0)));
+        assert_eq!(failures.normal, Some(Spread { median: 1.0, p99: 1.0 }));
+        assert_eq!(row(Fact::ClientErrors).points, 0, "all sessions are so");
+        let sum: u64 = facts.facts.iter().map(|row| row.points).sum();
+        assert_eq!((failures.points, row(Fact::PeakPerMinute).points), (25, 11));
+        assert_eq!(facts.score, Some(Score { value: sum, when_active: sum }));
+        assert_eq!(at(2 * day).score.unwrap().value, (sum as f64 / 2.0).round() as u64);
+        assert_eq!(at(30 * day).score.unwrap(), Score { value: 0, when_active: sum });
+    }
+
+    #[test]
+    fn too_few_sessions_say_nothing() {
+        let normal = Normal::of(&vec![session(1); MIN_SESSIONS - 1]);
+        let facts = Facts::of(Some("shop".into()), &session(32), &normal, 1, 1);
+        assert!(facts.not_enough_sessions && facts.score.is_none());
+        assert!(facts.facts.iter().all(|row| row.normal.is_none() && row.points == 0));
+        assert_eq!(facts.facts[5].value, Some(32.0));
+    }
+}
