@@ -29,6 +29,8 @@ use poller::PollerThread;
 
 /// How often the event loop looks at what is to be logged, milliseconds.
 const TICK_MS: usize = 1000;
+/// How often a worker that has the poller takes links.
+const LINKS_MS: usize = 100;
 /// Ticks between two warnings of evictions.
 const TICKS_A_WARNING: u32 = 60;
 
@@ -48,6 +50,7 @@ pub(crate) struct Worker {
     /// Ticks until evictions may be warned of again.
     quiet: Cell<u32>,
     open: OpenRequests,
+    _linker: Option<Timer>,
     _ticker: Timer,
 }
 
@@ -122,6 +125,8 @@ pub(crate) fn start(cycle: *mut ngx_cycle_t) {
     let key = main.runtime().hasher().filter(|_| measures).map(|it| Key::new(it.facts_key()));
     let ticker = Timer::new(tick);
     ticker.start(TICK_MS);
+    let linker = poller.is_some().then(|| Timer::new(link));
+    linker.iter().for_each(|linker| linker.start(LINKS_MS));
     WORKER.set(Worker {
         buffers: RefCell::default(),
         rules: RefCell::default(),
@@ -131,6 +136,7 @@ pub(crate) fn start(cycle: *mut ngx_cycle_t) {
         live_evictions: Cell::new(table.stats().evicted_live),
         quiet: Cell::new(0),
         open: OpenRequests::new(),
+        _linker: linker,
         _ticker: ticker,
     });
 }
@@ -198,6 +204,15 @@ fn tick() -> Option<usize> {
     }
     // The exiting worker is not kept waiting for it.
     (!process::is_exiting()).then_some(TICK_MS)
+}
+
+fn link() -> Option<usize> {
+    if let Some(poller) = WORKER.get().and_then(|worker| worker.poller.as_ref())
+        && let Some(main) = MainConf::current()
+    {
+        poller.link(main);
+    }
+    (!process::is_exiting()).then_some(LINKS_MS)
 }
 
 fn once_a_second(worker: &Worker) {

@@ -67,7 +67,9 @@ pub(super) fn any_identifier(
     let mut found = false;
     let analysis = ctx.analysis();
     each_identifier(ctx.keys(&analysis), &view, &mut buffers.scratch, &mut |value| {
-        found = found || is_wanted(&hasher.session_id(Namespace::Value, value));
+        let id = hasher.session_id(Namespace::Value, value);
+        let elsewhere = || ctx.links().and_then(|follow| follow.session_of(id));
+        found = found || is_wanted(&id) || elsewhere().is_some_and(|session| is_wanted(&session));
     });
     if let Some(follow) = ctx.links() {
         let id = |namespace: Namespace, value: &[u8]| hasher.session_id(namespace, value);

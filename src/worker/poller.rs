@@ -4,23 +4,27 @@
 use std::cell::RefCell;
 
 use api_sessions_agent::export::LogSender;
-use api_sessions_agent::remote_config::{Poller, SyncSettings, SyncState};
+use api_sessions_agent::remote_config::{Poller, SyncSettings, SyncState, ToldLink};
 use api_sessions_agent::{Stop, stop_channel};
-use api_sessions_identity::Namespace;
+use api_sessions_identity::{Namespace, Told, take_told};
 use api_sessions_nginx::{process, thread};
 use api_sessions_protocol::SessionId;
 use api_sessions_shm::RecordQueue;
-use crossbeam_channel::{Receiver, unbounded};
+use crossbeam_channel::{Receiver, bounded, unbounded};
 use serde_json::{Map, Value};
 
 use super::export::state_file;
 use crate::directives::{ExportConf, MainConf};
+
+/// Answers of the cloud whose links wait for the event loop.
+const MAX_WAITING_LINKS: usize = 64;
 
 /// Ends when it is dropped: nothing that the cloud answers later is taken. Nobody waits for the thread,
 /// which may be waiting for the cloud.
 pub(super) struct PollerThread {
     stop: RefCell<Option<Stop>>,
     lifted: Receiver<SessionId>,
+    linked: Receiver<Vec<ToldLink>>,
 }
 
 impl PollerThread {
@@ -32,6 +36,7 @@ impl PollerThread {
         let url = conf.endpoint.sync().ok_or("no address to ask")?.to_owned();
         let settings = SyncSettings { export: conf.settings(), url, pid: process::pid() };
         let (to_loop, lifted) = unbounded();
+        let (to_links, linked) = bounded(MAX_WAITING_LINKS);
         let hasher = main.runtime().hasher().cloned();
         let state = SyncState {
             deny: main.runtime().denylist_writer().copied(),
@@ -43,6 +48,7 @@ impl PollerThread {
                 // Where nobody receives, the worker ends.
                 let _ = to_loop.send(session);
             }),
+            linked: Box::new(move |links| to_links.try_send(links).is_ok()),
             settings: main.runtime().settings().ok_or("no memory for settings")?,
             counters: counters(main),
         };
@@ -52,7 +58,7 @@ impl PollerThread {
             Poller::new(settings, state, notes, stopped).run();
         })
         .map_err(|error| format!("cannot start a thread: {error}"))?;
-        Ok(Self { stop: RefCell::new(Some(stop)), lifted })
+        Ok(Self { stop: RefCell::new(Some(stop)), lifted, linked })
     }
 
     pub(super) fn stop(&self) {
@@ -62,6 +68,16 @@ impl PollerThread {
     /// Sessions whose denials by rules were taken off in the cloud since the last call.
     pub(super) fn lifted(&self) -> impl Iterator<Item = SessionId> {
         self.lifted.try_iter()
+    }
+
+    /// Remembers what other nodes have issued since the last call.
+    pub(super) fn link(&self, main: &MainConf) {
+        let now_s = u32::try_from(process::now_ms() / 1000).unwrap_or(u32::MAX);
+        for (alias, session) in self.linked.try_iter().flatten() {
+            if let Some(handle) = main.runtime().link_handle() {
+                take_told(handle, now_s, Told { alias, session });
+            }
+        }
     }
 }
 

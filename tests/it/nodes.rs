@@ -78,9 +78,9 @@ fn a_value_that_one_node_issued_and_another_met_was_a_second_session() {
     let (one, two) = (node(&cloud, "one"), node(&cloud, "two"));
     let (old, new) = (value('a', 0), value('a', 1));
     let page = session(&visit(&one, "/", &old));
-    assert_eq!(session(&visit(&one, &format!("/set/{new}"), &old)), page);
     let alias = session(&visit(&two, "/", &new));
     assert_ne!(alias, page, "the other node has not heard of it");
+    assert_eq!(session(&visit(&one, &format!("/set/{new}"), &old)), page);
     assert_eq!(counts(&cloud, 3, 1), [3]);
     let detail = cloud.get(&format!("/v1/sessions/{alias}")).json();
     assert_eq!(detail["session"], json!(page));
@@ -95,6 +95,37 @@ fn a_value_that_one_node_issued_and_another_met_was_a_second_session() {
     assert_eq!(ask(&cloud, "POST", "/v1/denylist", &body).status, 201);
     eventually("denied everywhere", || denied().then_some(()));
     assert_eq!(visit(&two, "/", &value('b', 0)).status, 200);
+}
+
+#[test]
+fn a_value_that_one_node_issued_was_another_session_on_the_other_node() {
+    let cloud = Cloud::start();
+    let (one, two) = (node(&cloud, "one"), node(&cloud, "two"));
+    let follows = |node: &Nginx, value: &str, wanted: &str| {
+        eventually("the node has heard of it", || {
+            (session(&visit(node, "/", value)) == wanted).then_some(())
+        });
+    };
+    let page = session(&visit(&one, "/", &value('a', 0)));
+    visit(&one, &format!("/set/{}", value('a', 1)), &value('a', 0));
+    follows(&two, &value('a', 1), &page);
+    // And back.
+    assert_eq!(session(&visit(&two, &format!("/set/{}", value('a', 2)), &value('a', 1))), page);
+    follows(&one, &value('a', 2), &page);
+    // A value that each of them issues to somebody else is nobody's.
+    let both = value('b', 0);
+    visit(&one, &format!("/set/{both}"), &value('c', 0));
+    visit(&two, &format!("/set/{both}"), &value('d', 0));
+    let alone = session(&visit(&node(&cloud, "three"), "/", &both));
+    let three = node(&cloud, "four");
+    follows(&three, &value('a', 2), &page);
+    follows(&three, &both, &alone);
+    // What is split off in the Console is a session of its own.
+    let detail = cloud.get(&format!("/v1/sessions/{page}")).json();
+    let alias = detail["identifiers"][0]["session"].as_str().unwrap().to_owned();
+    let path = format!("/v1/sessions/{page}/identifiers/{alias}");
+    assert_eq!(ask(&cloud, "DELETE", &path, "").status, 204);
+    follows(&two, &value('a', 1), &alias);
 }
 
 #[test]

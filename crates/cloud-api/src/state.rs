@@ -17,7 +17,7 @@ use api_sessions_cloud_config::config::Config;
 use api_sessions_cloud_keys::Keys;
 use api_sessions_session_facts::Normals;
 use api_sessions_store::clock::now_ms;
-use api_sessions_store::{Store, StoreError};
+use api_sessions_store::{FreshClaim, FreshLinks, Store, StoreError};
 
 /// Maximum concurrent session-list queries: each uses all processors, and memory for the sessions it merges.
 /// Further queries wait.
@@ -41,6 +41,10 @@ pub struct Inner {
     pub nodes: NodeRegistry,
     /// The denylist as nodes get it.
     pub denials: Denials,
+    /// What nodes have lately issued, for the other nodes.
+    pub fresh_links: FreshLinks,
+    /// Wakes the long polls that wait for such links.
+    pub linked: watch::Sender<()>,
     /// Baselines of endpoints.
     pub baseline: Baseline,
     /// Facts of session keys.
@@ -78,6 +82,8 @@ impl AppState {
             metrics: Metrics::default(),
             nodes: NodeRegistry::default(),
             denials: Denials::default(),
+            fresh_links: FreshLinks::default(),
+            linked: watch::Sender::new(()),
             baseline: Baseline::default(),
             keys: Keys::default(),
             normals: Normals::default(),
@@ -119,6 +125,13 @@ impl AppState {
         match tokio::task::spawn_blocking(work).await {
             Ok(result) => result.map_err(AppError::from),
             Err(error) => Err(AppError::unavailable(format!("the store failed: {error}"))),
+        }
+    }
+
+    /// Tells the nodes of values that others have issued.
+    pub fn tell(&self, claims: impl IntoIterator<Item = FreshClaim>) {
+        if self.fresh_links.add(claims) {
+            self.linked.send_replace(());
         }
     }
 

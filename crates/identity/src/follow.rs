@@ -7,6 +7,7 @@ use api_sessions_extract::{Exchange, Scratch, SessionKey, Source as PointSource}
 use api_sessions_protocol::SessionId;
 use api_sessions_shm::{Link, LinkFlags, LinkHandle, LinkKey};
 
+use super::hash::Namespace;
 use super::place::Here;
 use super::resolve::{FoundBy, Label};
 
@@ -99,7 +100,7 @@ impl Follow<'_> {
         let Some(address) = self.get(self.address_key(base)) else { return base };
         let has_one = address.flags.has(LinkFlags::ONE);
         if has_one && !may_be_another {
-            return address.session;
+            return self.session_of(address.session).unwrap_or(address.session);
         }
         let has_child = has_one || address.flags.has(LinkFlags::MANY);
         if has_child && address.flags.has(LinkFlags::TAKEN) { shared() } else { base }
@@ -148,6 +149,7 @@ impl Follow<'_> {
             let link = self.here(self.key_of(&followed), base).link;
             if let Some(link) = link.filter(|link| !link.is_demoted()) {
                 take(link.session);
+                self.session_of(link.session).map(&mut *take);
             }
         });
     }
@@ -159,6 +161,7 @@ impl Follow<'_> {
         exchange: &X,
         scratch: &mut Scratch,
         base: &dyn Fn() -> SessionId,
+        id: &dyn Fn(Namespace, &[u8]) -> SessionId,
         demoted: EntrySet,
     ) -> Lookup {
         let mut lookup = Lookup::default();
@@ -181,7 +184,11 @@ impl Follow<'_> {
                 fresh,
                 class: followed.class,
             };
-            let Some(link) = link else {
+            let elsewhere = || {
+                let session = self.told(&followed, id, scratch)?;
+                Some(Link { flags: LinkFlags::RETURNED, ..Link::new(session, self.now_s) })
+            };
+            let Some(link) = link.or_else(elsewhere) else {
                 has_unknown_token |= followed.class == Class::Token;
                 lookup.any_unknown |= is_local || followed.class == Class::State;
                 return;
@@ -200,6 +207,11 @@ impl Follow<'_> {
                 || self.is_of_another(carrier, exchange, scratch))
         {
             lookup.carrier = None;
+        }
+        if let Some(carrier) = &mut lookup.carrier
+            && let Some(session) = self.session_of(carrier.session)
+        {
+            carrier.session = session;
         }
         lookup
     }

@@ -10,6 +10,7 @@ use super::hash::Namespace;
 use super::learned::Learned;
 use super::place::Here;
 use super::resolve::{Fallback, FoundBy, Keys, Label, Resolution, address_id};
+use super::told::is_told;
 
 /// Sessions that an address may have issued without seeing them again, beside one for each that it has seen.
 const MAX_PENDING: u8 = 2;
@@ -260,7 +261,7 @@ fn tell<X: Exchange + ?Sized>(
     scratch: &mut Scratch,
     learned: &mut Learned,
 ) {
-    if matches!(issue.class, Class::Other | Class::Balancer) {
+    if !is_told(issue.class) {
         return;
     }
     let mut claims = Vec::new();

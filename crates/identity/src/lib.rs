@@ -11,6 +11,7 @@ mod learned;
 mod memo;
 mod place;
 mod resolve;
+mod told;
 
 pub use follow::Follow;
 pub use hash::{Hasher, Namespace, ParameterHash};
@@ -21,3 +22,4 @@ pub use resolve::{
     Fallback, FoundBy, Keys, Label, Phase, Resolution, address_id, each_identifier, resolve,
     resolve_with,
 };
+pub use told::{Told, take_told};

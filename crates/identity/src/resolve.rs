@@ -247,7 +247,10 @@ pub fn resolve_with<'k, X: Exchange + ?Sized>(
     };
     let address = || address_id(keys.fallback, exchange, &id);
     if let Some((at, key)) = find_own(keys, exchange, phase, scratch, found) {
-        let followed = follow.and_then(|follow| follow.own(key, found, exchange, &address));
+        let followed = follow.and_then(|follow| {
+            let own = follow.own(key, found, exchange, &address);
+            follow.session_of(own.unwrap_or_else(|| id(Namespace::Value, found))).or(own)
+        });
         let session = followed.unwrap_or_else(|| id(Namespace::Value, found));
         let found_by = FoundBy::Own(at);
         return Resolution { followed: followed.is_some(), ..known(session, found_by) };
@@ -255,7 +258,7 @@ pub fn resolve_with<'k, X: Exchange + ?Sized>(
     let mut may_be_another = false;
     if keys.builtin {
         let lookup = follow
-            .map(|follow| follow.lookup(exchange, scratch, &address, keys.demoted))
+            .map(|follow| follow.lookup(exchange, scratch, &address, &id, keys.demoted))
             .unwrap_or_default();
         may_be_another = lookup.any_unknown;
         if let Some(carrier) = lookup.carrier {

@@ -19,8 +19,8 @@ pub use record::{
 pub use rule::SessionRule;
 pub use session_id::{BadSessionId, SessionId, hex};
 pub use sync::{
-    DemotedKey, DenyEntry, Lifted, LiftedAddress, Parameter, ParameterExport, ParameterSet,
-    SyncDocument, SyncReport,
+    DemotedKey, DenyEntry, FreshLink, Lifted, LiftedAddress, Parameter, ParameterExport,
+    ParameterSet, SyncDocument, SyncReport,
 };
 
 /// Content type of a batch of records.

@@ -31,6 +31,24 @@ pub struct SyncDocument {
     /// Keys of the built-in set that are not used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub demoted: Vec<DemotedKey>,
+    /// What nodes have told of values that they issued, oldest first, since the poll's `links`. A node that asks for
+    /// them and has `version` gets these alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<FreshLink>,
+    /// What the node sends as `links` with its next poll; absent without links.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links_to: Option<u64>,
+}
+
+/// An id that one node computes for a value which another one has issued to a session.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FreshLink {
+    /// The id: 32 lower-case hex digits.
+    pub alias: String,
+    /// The session; absent: it belongs to nobody from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
 }
 
 /// A key of the built-in set that an application's nodes do not use: it was measured to group wrongly.

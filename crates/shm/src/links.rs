@@ -80,6 +80,17 @@ impl Links {
         self.memory.is_empty()
     }
 
+    /// Whether there may be an entry of what another node has issued ([`Links::mark_told`]).
+    #[inline]
+    pub fn is_told(&self) -> bool {
+        self.memory.is_told()
+    }
+
+    /// There is an entry of what another node has issued, now or soon.
+    pub fn mark_told(&self) {
+        self.memory.mark_told();
+    }
+
     /// Reads an entry without a lock, at `now_s` (seconds since 1970). `None`: there is none, it is expired,
     /// or every attempt met a change of its set.
     #[inline]

@@ -13,6 +13,7 @@ pub mod control;
 pub mod cursor;
 mod day;
 pub mod endpoints;
+mod fresh_links;
 pub mod keys;
 mod kind;
 mod model;
@@ -27,6 +28,7 @@ pub use clickhouse_address::ClickHouseOptions;
 pub use control::{Control, DenyChange, MAX_LIFTED, Role, TokenInfo};
 pub use day::{DAY_MS, Day};
 pub use endpoints::{EndpointPage, EndpointQuery, EndpointStats};
+pub use fresh_links::{FreshClaim, FreshLinks, MAX_FRESH_LINKS};
 pub use keys::{KeyDecisions, KeyOf, KeyWindow};
 pub use kind::StoreKind;
 pub use model::{

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use api_sessions_protocol::{SYNC_COUNTERS, SYNC_ERROR, SYNC_MODULE, SessionId, SyncDocument};
+use api_sessions_protocol::{
+    BadSessionId, SYNC_COUNTERS, SYNC_ERROR, SYNC_MODULE, SessionId, SyncDocument,
+};
 use ureq::Agent;
 use ureq::http::{HeaderValue, StatusCode};
 
@@ -20,6 +22,8 @@ use api_sessions_shm::{DenyError, DenylistWriter, EntryOrigin, PublishError, Sha
 const WAIT: u64 = 10;
 /// Longest document, bytes: a denylist of 100,000 entries with their reasons.
 const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
+/// Most links of a document that are taken: several times what the cloud keeps.
+const MAX_LINKS: usize = 65_536;
 /// Start of the reason of a denial by a rule.
 const BY_RULE: &str = "rule ";
 /// Longest error that is reported, bytes.
@@ -38,6 +42,12 @@ pub struct SyncSettings {
 /// The session of an address.
 pub type AddressSession = Box<dyn Fn(&str) -> Option<SessionId> + Send>;
 
+/// What other nodes have issued: an id, and the session that it belongs to.
+pub type ToldLink = (SessionId, Option<SessionId>);
+
+/// Takes what other nodes have issued. Whether it does.
+pub type TakeLinks = Box<dyn Fn(Vec<ToldLink>) -> bool + Send>;
+
 /// Where what it takes goes.
 pub struct SyncState {
     /// The denylist, if some location asks for it.
@@ -48,6 +58,9 @@ pub struct SyncState {
     pub address_session: AddressSession,
     /// Told of each denial by a rule that was taken off: for a while, no rule puts it back.
     pub lifted: Box<dyn Fn(SessionId) + Send>,
+    /// Told of what other nodes have issued: ids of values, and the sessions that they belong to; without a session,
+    /// nobody's. `false`: not now.
+    pub linked: TakeLinks,
     /// Keys and context parameters.
     pub settings: SharedConfig,
     /// The node's figures, as a JSON object, for the Console.
@@ -72,6 +85,8 @@ pub struct Poller {
     stopped: Stopped,
     /// Of the last document, taken in full or not.
     version: String,
+    /// Up to where the cloud has told what other nodes have issued.
+    links: u64,
     /// Why the last document was not taken in full.
     error: Option<String>,
 }
@@ -86,7 +101,16 @@ impl Poller {
         stopped: Stopped,
     ) -> Self {
         let agent = agent(&settings.export.endpoint, settings.export.ca_pem.as_deref());
-        Self { settings, state, agent, notes, stopped, version: String::new(), error: None }
+        Self {
+            settings,
+            state,
+            agent,
+            notes,
+            stopped,
+            version: String::new(),
+            links: 0,
+            error: None,
+        }
     }
 
     /// Until it is stopped.
@@ -122,6 +146,7 @@ impl Poller {
             .query("node", &self.settings.export.node)
             .query("version", &self.version)
             .query("wait", WAIT.to_string())
+            .query("links", self.links.to_string())
             .header(SYNC_MODULE, env!("CARGO_PKG_VERSION"))
             .config()
             .timeout_global(Some(timeout))
@@ -161,7 +186,21 @@ impl Poller {
                 return Err(format!("the document does not parse: {error}"));
             }
         };
-        match self.take(&document) {
+        // With the version that is in force here it holds links alone.
+        let is_same = !document.version.is_empty() && document.version == self.version;
+        let taken = if is_same { Ok(()) } else { self.take(&document) };
+        let linked = self.link(&document);
+        if is_same {
+            return match linked {
+                Err(NotTaken::Busy(reason)) => Err(reason),
+                Err(NotTaken::Bad(reason)) => {
+                    self.refuse(None, reason);
+                    Ok(())
+                }
+                Ok(()) => Ok(()),
+            };
+        }
+        match taken.and(linked) {
             Ok(()) => {
                 self.error = None;
                 self.version = document.version;
@@ -218,6 +257,29 @@ impl Poller {
             })?;
         }
         Ok(())
+    }
+
+    /// Takes what other nodes have issued: all of it, or nothing.
+    fn link(&mut self, document: &SyncDocument) -> Result<(), NotTaken> {
+        let Some(links_to) = document.links_to else { return Ok(()) };
+        let parsed = document.links.iter().map(|link| {
+            let session = link.session.as_deref().map(str::parse::<SessionId>).transpose()?;
+            Ok((link.alias.parse::<SessionId>()?, session))
+        });
+        let links = match parsed.collect::<Result<Vec<_>, BadSessionId>>() {
+            Ok(links) if links.len() <= MAX_LINKS => Ok(links),
+            Ok(_) => Err(format!("it has more than {MAX_LINKS} links")),
+            Err(error) => Err(format!("a link: {error}")),
+        };
+        if let Ok(links) = &links
+            && !links.is_empty()
+            && !(self.state.linked)(links.clone())
+        {
+            return Err(NotTaken::Busy("links wait for the worker".to_owned()));
+        }
+        // The bad ones need not come again either.
+        self.links = links_to;
+        links.map(drop).map_err(NotTaken::Bad)
     }
 
     /// Takes off this node's own denials by rules of sessions and addresses that were lifted since.

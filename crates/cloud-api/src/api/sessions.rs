@@ -107,6 +107,7 @@ pub async fn split_alias(
         })
         .await?;
     if is_split {
+        state.tell(alias.parse().map(|alias| (alias, None)));
         tracing::info!(%session, %alias, by = %by.name, "an alias was split off");
     }
     Ok(is_split)

@@ -13,7 +13,7 @@ use super::body::{self, Encoding, Inflated};
 use crate::error::AppError;
 use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
-use api_sessions_store::{Batch, StoreError};
+use api_sessions_store::{Batch, FreshLinks, StoreError};
 
 /// Longest `Idempotency-Key`, bytes.
 pub const MAX_KEY: usize = 256;
@@ -93,10 +93,12 @@ async fn ingest(state: &AppState, request: Request) -> Result<Json<Answer>, AppE
     let cut = parsed.cut;
     let samples = state.baseline.samples(&parsed.requests);
     let lines: Vec<u32> = parsed.requests.iter().map(|request| request.line).collect();
+    let said = FreshLinks::said(&parsed.requests);
     let stored = append(state, Batch { key: key.clone(), requests: parsed.requests, cut }).await?;
     // A failed or repeated batch teaches nothing, and the retry of a truncated one only its remaining lines, so
     // that no request counts twice.
     if stored.stored > 0 {
+        state.tell(said);
         let learned = key.map_or(0, |key| state.cut_batches.advance(&key, cut));
         let new = lines.partition_point(|line| *line < learned);
         state.baseline.learn(samples.get(new..).unwrap_or_default());

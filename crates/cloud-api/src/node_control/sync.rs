@@ -32,6 +32,9 @@ const LIFTED: u64 = 86_400_000;
 /// Interval at which the store is checked for changes by other processes.
 const RECHECK: Duration = Duration::from_secs(1);
 
+/// How long links are gathered before nodes are told.
+const GATHER: Duration = Duration::from_millis(100);
+
 /// Query string of a poll.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -45,9 +48,12 @@ pub struct Poll {
     /// Seconds to wait for a change.
     #[param(minimum = 0, maximum = 60, default = 25)]
     wait: Option<u64>,
+    /// `links_to` of the last answer, 0 at first: asks for `links` too. Where they alone are new, the answer has the
+    /// node's `version` and nothing else.
+    links: Option<u64>,
 }
 
-/// Denylist, parameters and rules for a node, once they differ from `version`.
+/// Denylist, parameters and rules for a node, once they differ from `version`; what other nodes have issued.
 ///
 /// A long poll: without a change it answers 304 after `wait` seconds.
 #[utoipa::path(
@@ -73,26 +79,45 @@ pub async fn poll(
         state.nodes.seen(&poll.node, &poll.version, &headers, now_ms());
     }
     let mut changed = state.changed.subscribe();
+    let mut linked = state.linked.subscribe();
     let mut stopping = state.stopping.subscribe();
     let wait = Duration::from_secs(poll.wait.unwrap_or(DEFAULT_WAIT).min(MAX_WAIT));
     let end = tokio::time::Instant::now() + wait;
     loop {
         let current = state.denied().await?;
         if current.version != poll.version {
-            return document(&state, current).await;
+            return document(&state, current, poll.links).await;
         }
-        tokio::select! {
-            _ = changed.changed() => {}
-            () = tokio::time::sleep(RECHECK) => {}
+        if let Some(after) = poll.links {
+            let (links, links_to) = state.fresh_links.since(after);
+            if !links.is_empty() {
+                let (version, links_to) = (poll.version, Some(links_to));
+                let document = SyncDocument { version, links, links_to, ..SyncDocument::default() };
+                return Ok(Json(document).into_response());
+            }
+        }
+        let is_linked = tokio::select! {
+            _ = changed.changed() => false,
+            _ = linked.changed(), if poll.links.is_some() => true,
+            () = tokio::time::sleep(RECHECK) => false,
             () = tokio::time::sleep_until(end) => return Ok(StatusCode::NOT_MODIFIED.into_response()),
             _ = stopping.wait_for(|stopping| *stopping) => {
                 return Ok(StatusCode::NOT_MODIFIED.into_response());
             }
+        };
+        if is_linked {
+            tokio::time::sleep(GATHER).await;
         }
     }
 }
 
-async fn document(state: &AppState, denied: Arc<Denied>) -> Result<Response, AppError> {
+async fn document(
+    state: &AppState,
+    denied: Arc<Denied>,
+    after: Option<u64>,
+) -> Result<Response, AppError> {
+    let (links, links_to) = after.map(|after| state.fresh_links.since(after)).unzip();
+    let links = links.unwrap_or_default();
     let document = state
         .read(move |store| {
             // Version and denylist were read before the rest, so the next poll delivers a change made in between.
@@ -109,6 +134,8 @@ async fn document(state: &AppState, denied: Arc<Denied>) -> Result<Response, App
                 demoted: store.key_decisions()?.demoted,
                 lifted,
                 lifted_addresses: addresses.into_iter().map(of_address).collect(),
+                links,
+                links_to,
             })
         })
         .await?;

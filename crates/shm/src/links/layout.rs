@@ -15,6 +15,10 @@ use crate::region::{
 };
 use crate::robust_lock::RobustLock;
 
+/// There was an entry.
+const USED: u32 = 1;
+/// There was an entry of what another node has issued.
+const TOLD: u32 = 2;
 /// Entries of a set.
 pub(super) const WAYS: usize = 15;
 const SETS_AT: usize =
@@ -28,7 +32,7 @@ pub(super) struct LinksHeader {
     region: RegionHeader,
     pub(super) hash_key: [AtomicU64; 2],
     inactive_s: AtomicU32,
-    /// 0: no entry was ever written.
+    /// 0: no entry was ever written. Bits: [`USED`], [`TOLD`].
     used: AtomicU32,
 }
 
@@ -153,7 +157,18 @@ impl LinksMemory {
 
     pub(super) fn mark_used(&self) {
         if self.is_empty() {
-            self.header().used.store(1, Ordering::Relaxed);
+            self.header().used.fetch_or(USED, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_told(&self) -> bool {
+        self.header().used.load(Ordering::Relaxed) & TOLD != 0
+    }
+
+    pub(super) fn mark_told(&self) {
+        if !self.is_told() {
+            self.header().used.fetch_or(USED | TOLD, Ordering::Relaxed);
         }
     }
 

@@ -43,6 +43,7 @@ fn cloud(answers: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String>>>) 
 struct Running {
     deny: DenylistWriter,
     lifted: Receiver<SessionId>,
+    linked: Receiver<Vec<ToldLink>>,
     region: SharedConfig,
     stop: Stop,
     notes: Receiver<LogEvent>,
@@ -79,18 +80,28 @@ fn start_beside(
     };
     let settings = SyncSettings { export, url: url.to_owned(), pid: std::process::id() };
     let (to_loop, lifted) = crossbeam_channel::unbounded();
+    let (to_table, linked) = crossbeam_channel::bounded(2);
     let state = SyncState {
         deny: Some(deny),
         journal,
         address_session: Box::new(|address| (address == "192.0.2.4").then(|| FOUR.parse().ok())?),
         lifted: Box::new(move |session| to_loop.send(session).unwrap()),
+        linked: Box::new(move |links| to_table.try_send(links).is_ok()),
         settings: region,
         counters: Box::new(|| "{\"records_sent_total\":7}".to_owned()),
     };
     let (to_log, notes) = log_channel();
     let (stop, stopped) = stop_channel();
     let poller = Poller::new(settings, state, to_log, stopped);
-    Running { deny, lifted, region, stop, notes, thread: std::thread::spawn(move || poller.run()) }
+    Running {
+        deny,
+        lifted,
+        linked,
+        region,
+        stop,
+        notes,
+        thread: std::thread::spawn(move || poller.run()),
+    }
 }
 
 impl Running {
@@ -134,7 +145,11 @@ fn documents_are_taken_and_polls_say_which() {
     running.wait_for(|_| heads.lock().len() > 3);
     assert_eq!(running.finish(), []);
     let heads = heads.lock();
-    assert!(heads[0].starts_with("GET /v1/sync?node=a%20node&version=&wait=10 "), "{}", heads[0]);
+    assert!(
+        heads[0].starts_with("GET /v1/sync?node=a%20node&version=&wait=10&links=0 "),
+        "{}",
+        heads[0]
+    );
     assert!(heads[3].contains("version=b&"), "{}", heads[3]);
     let lower = heads[0].to_lowercase();
     assert!(lower.contains("authorization: bearer secret-token"));
@@ -228,4 +243,54 @@ fn a_document_that_could_not_be_written_just_then_is_asked_for_again() {
     running.wait_for(|running| running.region.generation() == 1);
     let notes = running.finish();
     assert!(notes.iter().any(|note| note.text.contains("is publishing")), "{notes:?}");
+}
+
+#[test]
+fn links_alone_leave_all_else_as_it_is() {
+    let (url, heads) = cloud(&[
+        r#"200 {"version":"a","denylist":[{"session":"11111111111111111111111111111111"}],"links_to":4}"#,
+        r#"200 {"version":"a","links_to":6,"links":[{"alias":"22222222222222222222222222222222","session":"33333333333333333333333333333333"},{"alias":"44444444444444444444444444444444"}]}"#,
+        "304 ",
+    ]);
+    let running = start(&url);
+    running.wait_for(|_| heads.lock().len() > 3);
+    let [two, three, four] = [TWO, THREE, FOUR].map(|id| id.parse::<SessionId>().unwrap());
+    assert_eq!(running.linked.try_recv(), Ok(vec![(two, Some(three)), (four, None)]));
+    assert!(running.denies(ONE));
+    assert_eq!(running.finish(), []);
+    let heads = heads.lock();
+    assert!(heads[1].contains("version=a&wait=10&links=4 "), "{}", heads[1]);
+    assert!(heads[2].contains("version=a&wait=10&links=6 "), "{}", heads[2]);
+}
+
+#[test]
+fn a_bad_link_takes_none_is_reported_and_comes_once() {
+    let (url, heads) = cloud(&[
+        r#"200 {"version":"a","denylist":[{"session":"11111111111111111111111111111111"}],"links_to":4}"#,
+        r#"200 {"version":"a","links_to":6,"links":[{"alias":"22222222222222222222222222222222","session":"33333333333333333333333333333333"},{"alias":"4444"}]}"#,
+        "304 ",
+    ]);
+    let running = start(&url);
+    running.wait_for(|_| heads.lock().len() > 3);
+    assert!(running.linked.try_recv().is_err() && running.denies(ONE));
+    let notes = running.finish();
+    assert_eq!(notes.len(), 1);
+    assert!(notes[0].text.contains("a link: a session id is 32"), "{}", notes[0].text);
+    let heads = heads.lock();
+    assert!(heads[2].contains("version=a&wait=10&links=6 "), "{}", heads[2]);
+    assert!(heads[2].to_lowercase().contains("a link: a session id is 32"), "{}", heads[2]);
+}
+
+#[test]
+fn links_that_the_worker_has_no_room_for_come_again() {
+    let (url, heads) = cloud(&[
+        r#"200 {"version":"a","links_to":4,"links":[{"alias":"44444444444444444444444444444444"}]}"#,
+    ]);
+    // Each answer has links, since each poll asks for the same: the worker takes two.
+    let running = start(&url);
+    running.wait_for(|_| heads.lock().len() > 3);
+    running.wait_for(|running| running.linked.len() == 2);
+    running.linked.try_iter().for_each(drop);
+    running.wait_for(|running| !running.linked.is_empty());
+    running.finish();
 }
