@@ -50,7 +50,7 @@ fn a_finding_says_where_its_match_stands() {
 
 #[test]
 fn a_header_that_held_nothing_is_not_looked_at_again() {
-    let host = |value: &str| FakeExchange::get("/").header("Host", value.to_owned());
+    let host = |value: &str| FakeExchange::get("/").header("Host", value);
     let mut workspace = Workspace::default();
     let mut steps = |value: &str, wanted: AttackKinds| {
         let found = detect(&host(value), wanted, &mut workspace);
@@ -377,6 +377,14 @@ const WORDS: &[&str] = &[
     "c3lzdGVtKCdpZCcpOw",
     "PHNjcmlwdD4",
     "sqlmap",
+    "acl whoami",
+    "hget a ",
+    "setex a 1 b",
+    "lrange a 0 1",
+    "flushall",
+    "^",
+    "wh^oami",
+    "config get dir",
     "Mozilla/5.0 (X11; rv:1.0)",
     "http:",
     "javascript:alert",

@@ -23,7 +23,7 @@ impl Mask {
     pub const SEPARATOR: Self = Self(1 << 7);
     /// CR and LF.
     pub const LINE: Self = Self(1 << 8);
-    /// `=`, `*`, `#`, `@`, `!`, `,`: what only code is made of, and now and then a sentence.
+    /// `=`, `*`, `#`, `@`, `!`, `,`, `^`: what only code is made of, and now and then a sentence.
     pub const SIGN: Self = Self(1 << 9);
     /// `%`.
     pub const PERCENT: Self = Self(1 << 10);
@@ -122,7 +122,7 @@ const fn classes() -> [u32; 256] {
             b'\\' => Mask::BACKSLASH.0,
             b';' | b'|' | b'&' => Mask::SEPARATOR.0,
             b'\r' | b'\n' => Mask::LINE.0,
-            b'=' | b'*' | b'#' | b'@' | b'!' | b',' => Mask::SIGN.0,
+            b'=' | b'*' | b'#' | b'@' | b'!' | b',' | b'^' => Mask::SIGN.0,
             b'%' => Mask::PERCENT.0,
             b':' => Mask::COLON.0,
             b'-' => Mask::DASH.0,

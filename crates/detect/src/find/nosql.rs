@@ -62,7 +62,9 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
 
 /// A command of Redis and its arguments, all of a value or a line of it. Words of English are none of its names.
 pub(super) fn redis(view: &View<'_>) -> Option<Range<usize>> {
-    if matches!(view.place, Place::Object | Place::Agent | Place::Raw | Place::Link) {
+    let is_elsewhere =
+        matches!(view.place, Place::Object | Place::Agent | Place::Raw | Place::Link);
+    if is_elsewhere || !view.mask.has(Mask::BLANK.and(Mask::LINE)) {
         return None;
     }
     let lines = memchr::memchr2_iter(b'\n', b'\r', view.low).take(8).map(|at| at + 1);
@@ -125,22 +127,41 @@ pub(super) fn redis(view: &View<'_>) -> Option<Range<usize>> {
     })
 }
 
-/// Whether a value begins as a command of Redis and its arguments.
+/// Whether a value without signs begins as a command of Redis, after blanks: by its first four letters, of all commands
+/// that [`redis`] finds without a quote or slash behind them.
 pub(super) fn may_be_redis(value: &[u8]) -> bool {
-    let Some(head) = value.first_chunk::<4>() else { return false };
-    let head = u32::from_be_bytes(*head) | 0x2020_2020;
-    const HEADS: [u32; 9] = [
-        u32::from_be_bytes(*b"clie"),
-        u32::from_be_bytes(*b"conf"),
-        u32::from_be_bytes(*b"flus"),
-        u32::from_be_bytes(*b"hset"),
-        u32::from_be_bytes(*b"lpus"),
-        u32::from_be_bytes(*b"rpus"),
-        u32::from_be_bytes(*b"sadd"),
-        u32::from_be_bytes(*b"slav"),
-        u32::from_be_bytes(*b"zadd"),
-    ];
-    HEADS.contains(&head)
+    let Some(head) = value.trim_ascii_start().first_chunk::<4>() else { return false };
+    matches!(
+        &head.map(|byte| byte | 0x20),
+        b"acl "
+            | b"bgre"
+            | b"bgsa"
+            | b"clie"
+            | b"conf"
+            | b"debu"
+            | b"expi"
+            | b"flus"
+            | b"gets"
+            | b"hget"
+            | b"hmse"
+            | b"hset"
+            | b"incr"
+            | b"lins"
+            | b"lpus"
+            | b"lran"
+            | b"pset"
+            | b"repl"
+            | b"rpus"
+            | b"sadd"
+            | b"scri"
+            | b"sete"
+            | b"setn"
+            | b"slav"
+            | b"smem"
+            | b"srem"
+            | b"zadd"
+            | b"zran"
+    )
 }
 
 /// What a value goes on with that closes a string of Cypher, N1QL or CQL.
