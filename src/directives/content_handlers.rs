@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 
+use api_sessions_nginx::conf::options::none;
 use api_sessions_nginx::conf::{Conf, Directive};
 use api_sessions_nginx::handler;
 
@@ -16,7 +17,7 @@ impl Directive for Status {
     const SYNTAX: &'static str = "";
 
     fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
-        no_words(words)?;
+        none(words)?;
         level.answers = true;
         cf.main_conf::<MainConf>().used = true;
         handler::set::<status::Status>(cf)
@@ -31,18 +32,11 @@ impl Directive for Control {
     const SYNTAX: &'static str = "";
 
     fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
-        no_words(words)?;
+        none(words)?;
         level.answers = true;
         let main = cf.main_conf::<MainConf>();
         main.used = true;
         main.denies = true;
         handler::set::<status::Control>(cf)
-    }
-}
-
-fn no_words(words: &[&str]) -> Result<(), String> {
-    match words.first() {
-        Some(word) => Err(format!("unexpected \"{word}\": no values are accepted")),
-        None => Ok(()),
     }
 }

@@ -5,7 +5,9 @@ use std::rc::Rc;
 
 use api_sessions_extract::JsonTypes;
 use api_sessions_key_facts::{Settings, WINDOW_MS};
-use api_sessions_nginx::conf::options::{on_off, once, once_word, one, option, size, time_ms};
+use api_sessions_nginx::conf::options::{
+    invalid_value, on_off, once, once_word, one, only_option, size, time_ms,
+};
 use api_sessions_nginx::conf::{Conf, Directive};
 use api_sessions_nginx::variable::ComplexValue;
 use api_sessions_redact::FullContent;
@@ -32,11 +34,7 @@ impl Directive for Enable {
                 cf.main_conf::<MainConf>().mentions.add(cf, Self::NAME, text);
                 Switch::Variable(Rc::new(value))
             }
-            other => {
-                return Err(format!(
-                    "invalid value \"{other}\": \"on\", \"off\" or a variable is accepted"
-                ));
-            }
+            other => return Err(invalid_value(other, "\"on\", \"off\" or a variable")),
         };
         if !matches!(switch, Switch::Off) {
             cf.main_conf::<MainConf>().used = true;
@@ -68,11 +66,7 @@ impl Directive for FullContentDirective {
         let content = match one(words)? {
             "redacted" => FullContent::Redacted,
             "all" => FullContent::All,
-            other => {
-                return Err(format!(
-                    "invalid value \"{other}\": \"redacted\" or \"all\" is accepted"
-                ));
-            }
+            other => return Err(invalid_value(other, "\"redacted\" or \"all\"")),
         };
         once(&mut level.content, content)
     }
@@ -90,9 +84,7 @@ impl Directive for Follow {
         let on = on_off(first)?;
         let mut tokens = None;
         for word in options {
-            let Some((_, value)) = option(word, &["tokens"]) else {
-                return Err(format!("invalid parameter \"{word}\": \"tokens=\" is accepted"));
-            };
+            let value = only_option(word, "tokens")?;
             let value = on_off(value).map_err(|_| {
                 format!("invalid value \"{word}\": \"tokens=on\" or \"tokens=off\" is accepted")
             })?;
@@ -112,15 +104,11 @@ impl Directive for KeyFactsDirective {
     fn set(_cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
         let (first, options) = words.split_first().ok_or("a value is missing")?;
         if !matches!(*first, "on" | "off" | "report") {
-            return Err(format!(
-                "invalid value \"{first}\": \"on\", \"off\" or \"report\" is accepted"
-            ));
+            return Err(invalid_value(first, "\"on\", \"off\" or \"report\""));
         }
         let mut window = None;
         for word in options {
-            let Some((_, value)) = option(word, &["window"]) else {
-                return Err(format!("invalid parameter \"{word}\": \"window=\" is accepted"));
-            };
+            let value = only_option(word, "window")?;
             once_word(&mut window, time_ms(value, 1000..=3_600_000)?, word)?;
         }
         let settings =

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use api_sessions_nginx::conf::options::{once, once_word, one, option, size, time_ms};
+use api_sessions_nginx::conf::options::{once, once_word, one, only_option, size, time_ms};
 use api_sessions_nginx::conf::{Conf, Directive};
 use api_sessions_nginx::zone;
 
@@ -50,9 +50,7 @@ impl Directive for Zone {
         };
         let mut inactive_ms = None;
         for word in options {
-            let Some((_, value)) = option(word, &["inactive"]) else {
-                return Err(format!("invalid parameter \"{word}\": \"inactive=\" is accepted"));
-            };
+            let value = only_option(word, "inactive")?;
             once_word(&mut inactive_ms, time_ms(value, INACTIVE_MS)?, word)?;
         }
         settings.inactive_ms = inactive_ms.unwrap_or(settings.inactive_ms);

@@ -8,12 +8,31 @@ pub fn option<'w>(word: &'w str, known: &[&'static str]) -> Option<(&'static str
     known.iter().find(|candidate| **candidate == name).map(|name| (*name, value))
 }
 
+/// The value of `word`, an option of a directive that has this one alone.
+pub fn only_option<'w>(word: &'w str, name: &'static str) -> Result<&'w str, String> {
+    let refused = || format!("invalid parameter \"{word}\": \"{name}=\" is accepted");
+    option(word, &[name]).map(|(_, value)| value).ok_or_else(refused)
+}
+
+/// The message about a value that is none of `accepted`.
+pub fn invalid_value(word: &str, accepted: &str) -> String {
+    format!("invalid value \"{word}\": {accepted} is accepted")
+}
+
+/// For a directive without values.
+pub fn none(words: &[&str]) -> Result<(), String> {
+    match words.first() {
+        Some(word) => Err(format!("unexpected \"{word}\": no values are accepted")),
+        None => Ok(()),
+    }
+}
+
 /// `on` or `off`.
 pub fn on_off(word: &str) -> Result<bool, String> {
     match word {
         "on" => Ok(true),
         "off" => Ok(false),
-        other => Err(format!("invalid value \"{other}\": \"on\" or \"off\" is accepted")),
+        other => Err(invalid_value(other, "\"on\" or \"off\"")),
     }
 }
 
