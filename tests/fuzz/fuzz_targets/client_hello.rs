@@ -72,10 +72,10 @@ fn check(message: &[u8]) {
     };
     assert_eq!(rest, b"");
     assert_eq!(hello.legacy_version, other.version.0);
-    assert_eq!(hello.ciphers, without_grease(other.ciphers.iter().map(|cipher| cipher.0)));
+    assert_eq!(hello.ciphers.to_vec(), without_grease(other.ciphers.iter().map(|cipher| cipher.0)));
     let block = other.ext.unwrap_or_default();
     let Some(all) = extensions(block) else { return };
-    assert_eq!(hello.extensions, without_grease(all.iter().map(|(kind, _)| *kind)));
+    assert_eq!(hello.extensions.to_vec(), without_grease(all.iter().map(|(kind, _)| *kind)));
     let Ok((b"", read)) = tls_parser::parse_tls_client_hello_extensions(block) else { return };
     // There once, with a list that fills it: of another, both readings are free.
     let fits = |kind: u16, data: &[u8]| match (kind, data) {
@@ -96,7 +96,7 @@ fn check(message: &[u8]) {
                 assert_eq!(hello.supported_version, Some(versions.into_iter().max().unwrap_or(0)));
             }
             TlsExtension::SignatureAlgorithms(list) if once(0x000d) => {
-                assert_eq!(hello.signature_algorithms, without_grease(list.iter().copied()));
+                assert_eq!(hello.signature_algorithms.to_vec(), without_grease(list.iter().copied()));
             }
             TlsExtension::ALPN(protocols) if once(0x0010) => {
                 assert_eq!(hello.first_protocol, protocols.first().copied().unwrap_or_default());

@@ -76,6 +76,14 @@ pub fn shows_token(text: &str, token: &str) -> bool {
     forms(text.as_bytes(), false).iter().any(|form| contains(form, token.as_bytes()))
 }
 
+/// Whether something was cut out of a text, or out of base64 in it.
+pub fn shows_placeholder(text: &str) -> bool {
+    ["[hidden]", "[hash:"].into_iter().any(|placeholder| {
+        let oracle = Oracle::new(placeholder, false);
+        forms(text.as_bytes(), false).iter().any(|form| oracle.is_in(form))
+    })
+}
+
 /// What an attack's record shows of the request.
 pub fn content<'r>(record: &'r Record<'_>) -> Vec<&'r str> {
     let mut texts = Vec::new();

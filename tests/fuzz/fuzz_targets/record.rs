@@ -61,10 +61,10 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         assert!(!text.contains(JWT), "{text}");
         assert!(is_copied || !text.contains(LIVE), "{text}");
     }
-    // What shows nothing is as it was sent.
+    // What nothing was cut out of is as it was sent. A placeholder may stand in base64 that was written again around it.
     let sent = request.line();
     if let Some(full) =
-        record.request.as_ref().filter(|full| !full.line.contains("[hidden]") && !full.line.contains("[hash:") && !full.truncated)
+        record.request.as_ref().filter(|full| !full.truncated && !oracle::shows_placeholder(&full.line))
     {
         assert_eq!(full.line, String::from_utf8_lossy(&sent));
     }
