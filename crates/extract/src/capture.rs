@@ -5,16 +5,16 @@ use crate::json;
 use crate::json_encoding::{begins_as_json, is_blank, to_utf8};
 use crate::json_types::JsonTypes;
 
-/// How gzip begins (RFC 1952, 2.3.1).
+/// Magic number of gzip (RFC 1952, 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// A part of a body, as it passes.
+/// A chunk of a body, as it passes through a filter.
 pub struct Chunk<'c> {
-    /// What is in memory; empty for one that only carries a flag.
+    /// Bytes in memory; empty for a buffer that only carries a flag.
     pub bytes: &'c [u8],
-    /// The bytes are in a file alone, and were not looked at.
+    /// The bytes are only in a file and were not read.
     pub in_file: bool,
-    /// Nothing follows.
+    /// This is the last chunk.
     pub last: bool,
 }
 
@@ -22,73 +22,73 @@ pub struct Chunk<'c> {
 #[derive(Default)]
 pub struct Capture {
     bytes: Vec<u8>,
-    /// Something was not kept: over the limit, or only in a file.
+    /// Some of it was not kept: it is over the limit, or only in a file.
     cut: bool,
     /// The last buffer was seen.
     ended: bool,
-    /// The bytes are what they were compressed from.
+    /// The bytes have been decompressed.
     decoded: bool,
-    /// They could not be decoded.
+    /// The bytes could not be decompressed.
     undecodable: bool,
-    /// The bytes were looked at before they pass here.
+    /// The bytes were already read before they reach the filter.
     to_pass: bool,
-    /// Of a response: whether it is kept, once its first byte was seen.
+    /// For a response: whether to keep it, decided by its first byte.
     kept: Option<bool>,
-    /// Of a response that is not kept: it begins as JSON all the same.
+    /// For a response that is not kept: it begins as JSON nevertheless.
     of_other_type: bool,
 }
 
-/// What is known of a response as its body begins to pass.
+/// Headers of a response that decide whether its body is kept.
 #[derive(Clone, Copy)]
 pub struct Head<'h> {
     /// `Content-Type`.
     pub content_type: Option<&'h [u8]>,
     /// `Content-Encoding`; empty where there is none.
     pub content_encoding: &'h [u8],
-    /// What counts as JSON.
+    /// Media types that count as JSON.
     pub types: &'h JsonTypes,
 }
 
 /// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unread {
-    /// It begins as JSON, and has another type.
+    /// It begins as JSON but has another media type.
     Type,
-    /// It is in an encoding that is not known, or broken.
+    /// Its content encoding is unknown, or the compressed stream is broken.
     Encoding,
-    /// What was looked for did not lie in the part that was looked at.
+    /// The value was not in the part that was read.
     Size,
-    /// It is not one JSON text: broken, or several, as NDJSON is.
+    /// It is not a single JSON text: it is malformed, or a sequence such as NDJSON.
     Syntax,
 }
 
-/// What points make of a body, by its type.
+/// What points do with a body of this media type.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Readers {
-    /// Some read bodies of this type.
+    /// Some points read bodies of this type.
     pub may_read: bool,
-    /// Some read JSON, which this is not, by its type or its first character.
+    /// Some points read JSON, and this is none, by its type or first character.
     pub misses_json: bool,
-    /// The same, and the type may be one of JSON.
+    /// As above, but the type may be a JSON type.
     pub may_miss_json: bool,
-    /// Some read it as JSON, and none has found anything.
+    /// Some points read it as JSON, and none found a value.
     pub reads_json: bool,
 }
 
 impl Capture {
-    /// The beginning of a body that is still to pass.
+    /// A capture for a body that has not started yet.
     pub fn looked_at(bytes: Vec<u8>, complete: bool) -> Self {
         Self { bytes, cut: !complete, ended: complete, to_pass: true, ..Self::default() }
     }
 
-    /// Copies what still fits.
+    /// Copies as much of a chunk as still fits.
     pub fn take<'c>(&mut self, chunks: impl Iterator<Item = Chunk<'c>>, limit: usize) {
         for chunk in chunks {
             self.take_chunk(&chunk, limit);
         }
     }
 
-    /// As [`Self::take`], of a response, which is kept only if it may be JSON: neither event streams nor
+    /// As [`Self::take`], for a response. It is kept only if it may be JSON: neither event streams nor
     /// downloads are copied.
     pub fn take_response<'c>(
         &mut self,
@@ -99,7 +99,7 @@ impl Capture {
         for chunk in chunks {
             if self.kept.is_none() && !chunk.in_file {
                 if chunk.bytes.trim_ascii_start().is_empty() {
-                    // Blanks in front of JSON say nothing.
+                    // Leading whitespace decides nothing.
                     self.ended |= chunk.last;
                     continue;
                 }
@@ -112,7 +112,7 @@ impl Capture {
             }
             match self.kept {
                 Some(false) => return,
-                // In a file: by its type alone.
+                // The bytes are in a file: its type decides.
                 None if !head.may_be_json() => return,
                 _ => self.take_chunk(&chunk, limit),
             }
@@ -227,9 +227,9 @@ impl Capture {
         self.bytes.clear();
     }
 
-    /// What of it points may read.
+    /// The part of the body that points may read.
     ///
-    /// At most `limit` bytes of it.
+    /// At most `limit` bytes.
     pub fn body<'b>(
         &'b self,
         content_type: &'b [u8],
@@ -244,7 +244,7 @@ impl Capture {
         Some(Body::new(seen, content_type, is_whole, types))
     }
 
-    /// Why not all of the body that was kept could be looked at.
+    /// Why the kept body could not be read completely.
     pub fn undetected(&self) -> Option<Unread> {
         match (self.undecodable, self.cut) {
             (true, _) => Some(Unread::Encoding),
@@ -253,24 +253,24 @@ impl Capture {
         }
     }
 
-    /// All of it was kept, and its end was seen.
+    /// Whether the whole body was kept.
     pub fn is_whole(&self) -> bool {
         self.ended && !self.cut && !self.bytes.is_empty()
     }
 
-    /// Nothing of a body has come, or nothing was to be kept: [`Self::unread`] has no reason to give.
+    /// Whether no body arrived or none was wanted, so that [`Self::unread`] has nothing to report.
     pub fn is_untouched(&self) -> bool {
         self.bytes.is_empty() && !self.cut && !self.undecodable && !self.of_other_type
     }
 
-    /// Why points cannot read the body, or not all of it; they see `limit` bytes of it.
+    /// Why points, which see `limit` bytes, cannot read the body or all of it.
     pub fn unread(&self, reader: Readers, limit: usize) -> Option<Unread> {
         let seen = self.bytes.get(..limit).unwrap_or(&self.bytes);
         let is_cut = self.cut || self.bytes.len() > limit;
         if reader.misses_json && (self.of_other_type || begins_as_json(seen)) {
             return Some(Unread::Type);
         }
-        // Its first character may lie behind what was seen.
+        // Its first character may lie beyond the part that was read.
         let is_blank = reader.may_miss_json && is_cut && seen.iter().all(|byte| is_blank(*byte));
         if !reader.may_read {
             return (is_blank && !self.undecodable).then_some(Unread::Size);
@@ -295,7 +295,7 @@ impl Head<'_> {
     }
 }
 
-/// Of blanks in front of JSON nothing is kept, but those that are part of wider characters.
+/// Drops whitespace in front of JSON, except bytes that are part of wider characters.
 fn without_blanks(start: &[u8]) -> &[u8] {
     let text = start.trim_ascii_start();
     if text.first() == Some(&0) { start } else { text }
@@ -341,7 +341,7 @@ mod tests {
         Head { content_type: Some(content_type), content_encoding: b"", types: &JsonTypes::Json }
     }
 
-    /// Bytes that points see, and whether they are all.
+    /// The bytes that points see, and whether they are the whole body.
     fn seen(capture: &Capture) -> Option<(Vec<u8>, bool)> {
         let body = capture.body(b"application/json", &JsonTypes::Json, usize::MAX)?;
         Some((body.bytes.to_vec(), body.complete))

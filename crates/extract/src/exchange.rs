@@ -9,7 +9,7 @@ use super::media_type::MediaType;
 pub enum Side {
     /// What the client sent.
     Request,
-    /// What it was answered.
+    /// What the server answered.
     Response,
 }
 
@@ -34,26 +34,26 @@ pub trait VariableCompiler {
     fn compile(&mut self, text: &str) -> Result<VariableId, String>;
 }
 
-/// The part of a body that was looked at.
+/// The part of a body that is read.
 #[derive(Debug, Clone, Copy)]
 pub struct Body<'a> {
     /// Its first bytes, at most `api_sessions_body_size`, already decompressed.
     pub bytes: &'a [u8],
     /// `Content-Type`, with parameters, as it was sent; empty where there is none.
     pub content_type: &'a [u8],
-    /// False where the body went on after `bytes`.
+    /// False if the body continues after `bytes`.
     pub complete: bool,
     /// It is read as JSON ([`JsonTypes::is_json`]).
     pub json: bool,
 }
 
 impl<'a> Body<'a> {
-    /// With what these types say of it.
+    /// A body that is read as JSON if `types` say so.
     pub fn new(bytes: &'a [u8], content_type: &'a [u8], complete: bool, types: &JsonTypes) -> Self {
         Self { bytes, content_type, complete, json: types.is_json(content_type, bytes) }
     }
 
-    /// Read as a form, by its type.
+    /// Whether its media type is that of a form.
     pub fn is_form(&self) -> bool {
         !self.json && MediaType::of(self.content_type) == MediaType::Form
     }
@@ -130,7 +130,7 @@ pub trait Exchange {
     /// Response status, once there is one.
     fn status(&self) -> Option<u16>;
 
-    /// What was seen of a body, once it was seen.
+    /// The part of a body that was captured, once it was.
     fn body(&self, side: Side) -> Option<Body<'_>>;
 
     /// Value of a complex value; `None` where it is empty or could not be evaluated.

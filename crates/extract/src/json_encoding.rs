@@ -16,7 +16,7 @@ const UTF32_BE: Units = Units { bytes: 4, is_big_endian: true };
 const UTF32_LE: Units = Units { bytes: 4, is_big_endian: false };
 
 /// An object or array in one of these encodings, in UTF-8 and without its byte order mark; `None` for anything else.
-/// What is no character is U+FFFD, and half a character at the end is left out.
+/// Invalid characters become U+FFFD; half a character at the end is left out.
 pub(super) fn to_utf8(bytes: &[u8]) -> Option<Vec<u8>> {
     begins_in_units(bytes).then_some(())?;
     let (units, text) = units(bytes)?;
@@ -39,7 +39,7 @@ pub fn begins_as_json(bytes: &[u8]) -> bool {
     begins_in_utf8(bytes) || begins_in_units(bytes)
 }
 
-/// What may stand in front of a JSON text, or of each of a sequence (RFC 7464: a record separator).
+/// Bytes allowed in front of a JSON text, or of each in a sequence (RFC 7464: a record separator).
 pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x1E)
 }
@@ -57,7 +57,7 @@ fn begins_in_units(bytes: &[u8]) -> bool {
     matches!(first.and_then(char::from_u32), Some('{' | '['))
 }
 
-/// By the byte order mark, or by the zeros around the first character, which is an ASCII one.
+/// Detects the encoding by the byte order mark, or by the zeros around the first character, which is ASCII.
 fn units(bytes: &[u8]) -> Option<(Units, &[u8])> {
     let marked = [
         (UTF32_BE, &[0, 0, 0xFE, 0xFF][..]),

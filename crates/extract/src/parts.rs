@@ -22,14 +22,14 @@ pub enum Part {
     Arguments,
     /// `$request_body`.
     Body,
-    /// `$remote_addr`; of a text that is nothing else.
+    /// `$remote_addr`, if the text is nothing else.
     Address,
-    /// `$host`; of a text that is nothing else.
+    /// `$host`, if the text is nothing else.
     Host,
 }
 
 impl Part {
-    /// Parts of a text that holds variables.
+    /// The parts of a text with variables.
     pub(super) fn of(text: &str) -> Box<[Part]> {
         let whole = |name: &str| text.trim_matches(['$', '{', '}']) == name;
         names(text)
@@ -37,7 +37,7 @@ impl Part {
             .collect()
     }
 
-    /// `alone`: the text holds nothing else.
+    /// `alone`: the text consists of this variable.
     fn named(name: &str, alone: bool) -> Option<Part> {
         let boxed = |name: &str| name.as_bytes().into();
         if let Some(name) = name.strip_prefix("cookie_") {
@@ -121,7 +121,7 @@ mod tests {
             ("$remote_addr", vec![Part::Address]),
             ("${host}", vec![Part::Host]),
             ("$http_user_agent", vec![Part::Header(boxed("user_agent"))]),
-            // What every record shows is no secret for standing beside one.
+            // A value that every record shows does not become a secret by standing beside one.
             ("$remote_addr$http_user_agent", vec![]),
             ("$1$", vec![]),
         ] {

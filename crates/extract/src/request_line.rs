@@ -7,24 +7,24 @@
 
 use memchr::{memchr, memchr2};
 
-/// A request line in parts (RFC 9112, 3). Parts that are not there are empty.
+/// A request line in parts (RFC 9112, 3). Missing parts are empty.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RequestLine<'l> {
-    /// A token.
+    /// The method.
     pub method: &'l [u8],
     /// Scheme and authority of a target in absolute form (`http://host`); a target in another form that has no
     /// path (`*`, `host:443`).
     pub origin: &'l [u8],
-    /// Undecoded; `/` where a target in absolute form has none.
+    /// The path, undecoded; `/` where a target in absolute form has none.
     pub path: &'l [u8],
-    /// Without the `?`.
+    /// The query, without the `?`.
     pub query: &'l [u8],
     /// `HTTP/1.1`; empty for HTTP/0.9.
     pub protocol: &'l [u8],
 }
 
 impl<'l> RequestLine<'l> {
-    /// Of a line without its end. One that does not begin with a token and a target has no parts.
+    /// Splits a line without its CRLF. A line that does not begin with a token and a target has no parts.
     pub fn parse(line: &'l [u8]) -> Self {
         let (method, rest) = short_word(line);
         let rest = without_spaces(rest);
@@ -37,7 +37,7 @@ impl<'l> RequestLine<'l> {
         Self { method, protocol, ..Self::of_target(target) }
     }
 
-    /// Of a target alone.
+    /// Splits a request target.
     pub fn of_target(target: &'l [u8]) -> Self {
         let target = before(target, memchr(b'#', target)).unwrap_or(target);
         let (origin, rest) = target.split_at(origin_len(target));
@@ -48,7 +48,7 @@ impl<'l> RequestLine<'l> {
     }
 }
 
-/// Length of what stands in front of the path.
+/// Length of the part in front of the path.
 fn origin_len(target: &[u8]) -> usize {
     if target.starts_with(b"/") {
         return 0;
@@ -73,7 +73,7 @@ fn without_spaces(text: &[u8]) -> &[u8] {
     text.get(spaces..).unwrap_or_default()
 }
 
-/// What stands before a place, if there is one.
+/// The text before an index, if there is one.
 fn before(text: &[u8], at: Option<usize>) -> Option<&[u8]> {
     text.get(..at?)
 }

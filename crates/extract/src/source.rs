@@ -15,14 +15,14 @@ pub enum Source {
         side: Side,
         /// Lower-case name.
         name: Box<[u8]>,
-        /// Which of repeated ones, from 0.
+        /// Which occurrence, from 0.
         nth: u32,
     },
-    /// The first header of the request whose name begins so; lower-case.
+    /// The first request header whose name has this prefix, in lower case.
     HeaderLike(Box<[u8]>),
     /// A cookie of `Cookie`.
     Cookie(Box<[u8]>),
-    /// The first cookie of `Cookie` whose name begins so.
+    /// The first cookie of `Cookie` whose name has this prefix.
     CookieLike(Box<[u8]>),
     /// A cookie of `Set-Cookie`.
     SetCookie(Box<[u8]>),
@@ -30,7 +30,7 @@ pub enum Source {
     Query {
         /// Decoded name.
         name: Box<[u8]>,
-        /// Which of repeated ones, from 0.
+        /// Which occurrence, from 0.
         nth: u32,
     },
     /// A segment of the path, from 0.
@@ -43,7 +43,7 @@ pub enum Source {
     Json {
         /// Of the request or of the response.
         side: Side,
-        /// Where in the document.
+        /// Path within the document.
         path: Path,
     },
     /// Client address.
@@ -60,7 +60,7 @@ pub enum Source {
     Variable(VariableId),
 }
 
-/// Parts of an exchange that must have been seen.
+/// Parts of an exchange that a source needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Needs {
     /// The body of the request.

@@ -55,14 +55,14 @@ pub enum Rule {
     CookieExcept {
         /// Lower-case name.
         name: &'static str,
-        /// What is not meant.
+        /// The spelling that is excluded.
         except: &'static str,
     },
     /// A cookie of exactly that name, but for `__Host-` and `__Secure-`.
     CookieExact(&'static str),
     /// A cookie whose lower-case name satisfies the predicate.
     CookieLike {
-        /// Letters that such a name begins with, in lower case.
+        /// First letters of such names, in lower case.
         first: &'static str,
         /// The predicate.
         is: fn(&[u8]) -> bool,
@@ -150,7 +150,7 @@ impl Rule {
 /// One line of the set.
 #[derive(Debug)]
 pub struct Entry {
-    /// As operators write it; the label of sessions found by it.
+    /// Its name in configurations, and the label of sessions found by it.
     pub name: &'static str,
     /// Its group.
     pub group: Group,
@@ -279,7 +279,7 @@ impl EntrySet {
     /// No entry.
     pub const NONE: Self = Self(0);
 
-    /// Those of the names; what is no name of an entry is left out.
+    /// The entries with these names; unknown names are ignored.
     pub fn of<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
         let place = |name: &str| TABLE.iter().position(|entry| entry.name == name);
         Self(names.into_iter().filter_map(place).fold(0, |set, at| set | 1 << at))
@@ -352,8 +352,7 @@ const fn by_first_letter() -> [u128; 256] {
     index
 }
 
-/// Known, but not used: their value changes during a session, so it alone would make a session of each
-/// request.
+/// Known, but not used: their values change during a session, so each request would be a session of its own.
 pub static KNOWN_UNUSED: &[&str] = &[
     "laravel_session",
     "laravel-session",
