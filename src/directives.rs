@@ -1,6 +1,6 @@
 //! The directives (contract §1): what may be written, what it means, and how levels inherit.
 //!
-//! One structure a level: [`MainConf`] for what exists once in `http`, [`LocationConf`] for what may
+//! One structure per level: [`MainConf`] for `http` alone, [`LocationConf`] for what may
 //! be written in `http`, `server` and `location`. Words are turned into compiled points, numbers and
 //! complex values here, once; a request only reads.
 #![forbid(unsafe_code)]

@@ -72,7 +72,7 @@ impl Figures {
             main.runtime().denylist().map(|denylist| denylist.stats()).unwrap_or_default();
         let links = main.runtime().links().map(|links| links.stats()).unwrap_or_default();
         let node = main.export().map(|export| export.node.clone());
-        // As the cloud wrote it, with its version; null until there was one.
+        // The version as the cloud wrote it; null until there is one.
         let text = main.runtime().settings().map(|settings| settings.read().map(|(_, text)| text));
         let settings = text.map(|text| {
             text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or(Value::Null)

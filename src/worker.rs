@@ -1,4 +1,4 @@
-//! What a worker process owns: the buffers that requests are worked in,
+//! A worker process: the buffers for processing requests,
 //! its end of the record queue, and the exporter thread.
 #![forbid(unsafe_code)]
 
@@ -27,9 +27,9 @@ use export::Export;
 use open_requests::OpenRequests;
 use poller::PollerThread;
 
-/// How often the event loop looks at what is to be logged, milliseconds.
+/// Interval at which the event loop writes log messages of threads, milliseconds.
 const TICK_MS: usize = 1000;
-/// How often a worker that has the poller takes links.
+/// Interval at which the worker with the poller takes links, milliseconds.
 const LINKS_MS: usize = 100;
 /// Ticks between two warnings of evictions.
 const TICKS_A_WARNING: u32 = 60;
@@ -42,19 +42,19 @@ pub(crate) struct Worker {
     /// Beside the others: a rule may ask for what is read into those.
     pub(crate) rules: RefCell<RuleBuffers>,
     export: Option<Export>,
-    /// What is measured of keys, where a cloud asks for it.
+    /// Key facts, if a cloud collects them.
     pub(crate) facts: Option<RefCell<Collector>>,
-    /// In the first worker, where the configuration says so.
+    /// Only in the first worker, if configured.
     poller: Option<PollerThread>,
     live_evictions: Cell<u64>,
-    /// Ticks until evictions may be warned of again.
+    /// Ticks until the next warning of evictions is allowed.
     quiet: Cell<u32>,
     open: OpenRequests,
     _linker: Option<Timer>,
     _ticker: Timer,
 }
 
-/// Memory that each request is worked in, used again for the next.
+/// Buffers that every request reuses.
 #[derive(Default)]
 pub(crate) struct Buffers {
     pub(crate) scratch: Scratch,
@@ -64,7 +64,7 @@ pub(crate) struct Buffers {
     pub(crate) detection: Workspace,
 }
 
-/// Memory that rules over sessions are asked in.
+/// Buffers for evaluating session rules.
 #[derive(Default)]
 pub(crate) struct RuleBuffers {
     /// The path as the client meant it.
@@ -94,7 +94,7 @@ impl Worker {
         }
     }
 
-    /// Has a denial by a rule written down, where there is a directory for it. `false`: too many wait.
+    /// Persists a denial by a rule, if there is a directory for it. `false`: too many wait.
     pub(crate) fn write_down(&self, denial: DenyEntry) -> bool {
         self.export.as_ref().is_none_or(|export| export.write_down(denial))
     }
@@ -163,7 +163,7 @@ fn start_threads(
     (Some(export), poller.ok())
 }
 
-/// `exit_process`: hands over what is left.
+/// `exit_process`: flushes the queue.
 pub(crate) fn stop(cycle: *mut ngx_cycle_t) {
     let Some(worker) = WORKER.take() else { return };
     drop(worker.poller);
@@ -176,7 +176,7 @@ pub(crate) fn stop(cycle: *mut ngx_cycle_t) {
     }
 }
 
-/// `exit_master`, once all workers are gone: says what is lost with the queue's memory.
+/// `exit_master`, once all workers are gone: reports records lost with the queue's memory.
 pub(crate) fn report_unsent(cycle: *mut ngx_cycle_t) {
     let Some(main) = MainConf::current() else { return };
     let waiting = main.runtime().queues().map(|queue| queue.waiting());
@@ -202,7 +202,7 @@ fn tick() -> Option<usize> {
     if let Some(worker) = WORKER.get() {
         once_a_second(worker);
     }
-    // The exiting worker is not kept waiting for it.
+    // It does not delay the worker's exit.
     (!process::is_exiting()).then_some(TICK_MS)
 }
 
@@ -242,7 +242,7 @@ fn once_a_second(worker: &Worker) {
     }
 }
 
-/// At once, and then at most once a minute. Whether there was something to warn of.
+/// Warns at once, then at most once a minute. Whether there was something to warn of.
 fn warn_of_evictions(worker: &Worker, cycle: *mut ngx_cycle_t) -> bool {
     let Some(table) = MainConf::current().and_then(|main| main.runtime().table()) else {
         return false;

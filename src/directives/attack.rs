@@ -16,7 +16,7 @@ const MAX_TYPE_BYTES: usize = 64;
 pub(crate) struct Attack {
     /// Type of attack.
     pub(crate) kind: Rc<str>,
-    /// Neither empty nor `0` when the request is logged: it was one.
+    /// The request was an attack if this is neither empty nor `0` when it is logged.
     pub(crate) when: ComplexValue,
 }
 

@@ -27,7 +27,7 @@ const MAIN: u32 = NGX_HTTP_MAIN_CONF;
 const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
 const LOCATION: u32 = NGX_HTTP_LOC_CONF;
 
-/// Ends with an empty entry, as NGINX wants it.
+/// Ends with an empty entry, as NGINX requires.
 pub(crate) static mut COMMANDS: [ngx_command_t; 30] = [
     command::<Enable>(ANYWHERE, NGX_HTTP_LOC_CONF_OFFSET),
     command::<Zone>(MAIN, NGX_HTTP_MAIN_CONF_OFFSET),

@@ -10,11 +10,11 @@ use super::{LocationConf, MainConf};
 /// What happens to requests of a denylisted session.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Deny {
-    /// Nothing: the denylist is not asked.
+    /// Nothing: the denylist is not consulted.
     Off,
     /// They are refused.
     On(DenyOptions),
-    /// They are marked, and let through.
+    /// They are marked and let through (dry run).
     DryRun(DenyOptions),
 }
 
@@ -23,9 +23,9 @@ pub(crate) enum Deny {
 pub(crate) struct DenyOptions {
     /// Status of the answer.
     pub(crate) status: u16,
-    /// Requests that are under way when their session is denied are cut.
+    /// Requests in flight are terminated when their session is denied.
     pub(crate) closes_connections: bool,
-    /// The denylist is asked before the directives of the rewrite module run, too.
+    /// The denylist is also consulted before the rewrite module's directives run.
     pub(crate) before_rewrite: bool,
 }
 
@@ -105,7 +105,7 @@ fn parse_status(word: &str, value: &str) -> Result<u16, String> {
     })
 }
 
-/// Whether the value is the second of the two.
+/// Whether the value is the second of two keywords.
 fn one_of(word: &str, value: &str, [first, second]: [&str; 2]) -> Result<bool, String> {
     match value {
         value if value == first => Ok(false),

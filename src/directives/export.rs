@@ -52,7 +52,7 @@ pub(crate) struct ExportConf {
     pub(crate) ca_pem: Option<Vec<u8>>,
     pub(crate) shutdown_ms: u64,
     pub(crate) spool: Option<SpoolSettings>,
-    /// Denylist, keys and parameters are taken from there.
+    /// Denylist, keys, parameters and rules are polled from there (`sync=on`).
     pub(crate) sync: bool,
 }
 
@@ -118,7 +118,7 @@ impl Directive for Export {
 }
 
 impl ExportConf {
-    /// Each header once: a receiver would take the first, or the last, or both.
+    /// Refuses repeated headers: receivers differ in whether they take the first, the last or both.
     fn check_headers(&self) -> Result<(), String> {
         let mut names: Vec<&str> = self.headers.iter().map(ExportHeader::name).collect();
         if self.token.is_some() && names.contains(&"authorization") {
@@ -195,7 +195,7 @@ impl ExportConf {
     }
 }
 
-/// `path[:max_size]`: what follows the last colon is a size, with `g` too.
+/// `path[:max_size]`: the text after the last colon is a size, which may end in `g`.
 fn spool(value: &str) -> Result<(&str, u64), String> {
     let (path, max_size) = match value.rsplit_once(':') {
         Some((path, max_size)) => (path, max_size),
@@ -207,7 +207,7 @@ fn spool(value: &str) -> Result<(&str, u64), String> {
     offset(max_size, 1 << 20..=1 << 44).map(|bytes| (path, bytes))
 }
 
-/// One header a line; empty lines and those that begin with `#` are passed over. Values are never shown.
+/// One header a line; empty lines and lines that begin with `#` are skipped. Messages never show values.
 fn header_file(path: &str) -> Result<Vec<ExportHeader>, String> {
     let bytes = read_file(path, MAX_HEADERS_BYTES)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| format!("\"{path}\" is not text"))?;
@@ -220,7 +220,7 @@ fn header_file(path: &str) -> Result<Vec<ExportHeader>, String> {
         .collect()
 }
 
-/// The token itself is never shown, whatever is wrong with it.
+/// Messages never show the token, whatever is wrong with it.
 fn token(path: &str) -> Result<String, String> {
     let bytes = read_file(path, MAX_TOKEN_BYTES)?;
     let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
@@ -233,7 +233,7 @@ fn token(path: &str) -> Result<String, String> {
 }
 
 impl ExportConf {
-    /// What an exporter thread needs, by value.
+    /// The settings of an exporter thread.
     pub(crate) fn settings(&self) -> ExportSettings {
         ExportSettings {
             endpoint: self.endpoint.clone(),

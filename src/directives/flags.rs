@@ -15,7 +15,7 @@ use api_sessions_redact::FullContent;
 use super::MainConf;
 use super::location::{Following, KeyFacts, LocationConf, Switch};
 
-/// Most of a body that may be looked at: it is copied, once, for each such request.
+/// Largest size of a body prefix, bytes: it is copied once for each request with a body.
 const MAX_BODY_SIZE: usize = 1 << 20;
 
 pub(super) struct Enable;

@@ -14,21 +14,21 @@ use api_sessions_nginx::variable::ComplexValue;
 
 use super::{LocationConf, MainConf};
 
-/// Longest fingerprint that a variable may give, bytes; of a longer one, its first bytes.
+/// Longest fingerprint of a variable, bytes; longer ones are truncated.
 const MAX_BYTES: usize = 128;
 
 /// Where JA4 comes from.
 #[derive(Clone)]
 pub(crate) enum Ja4Source {
-    /// This NGINX has seen the handshake.
+    /// This NGINX terminates TLS and has seen the handshake.
     Handshake,
-    /// Something in front of it has, and says so: it gives both forms.
+    /// A proxy in front terminates TLS and passes the fingerprint on; it serves as both forms.
     Variable(Rc<Ja4Variable>),
 }
 
 pub(crate) struct Ja4Variable {
     value: ComplexValue,
-    /// Its value is being computed: a `map` may fall back to `$api_session_ja4`.
+    /// Set while the variable is evaluated: a `map` may fall back to `$api_session_ja4`.
     is_evaluated: Cell<bool>,
 }
 

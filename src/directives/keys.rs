@@ -12,7 +12,7 @@ use api_sessions_protocol::ParamType;
 
 use super::{LocationConf, MainConf};
 
-/// Most keys, parameters or masks of one level: each is read for each request.
+/// Maximum number of keys, parameters or masks on one level: each is read for each request.
 const MAX_REPEATED: usize = 256;
 
 pub(super) struct SessionKeyDirective;
@@ -137,7 +137,7 @@ impl Directive for Mask {
     }
 }
 
-/// The variable says something of the session, which it then cannot decide.
+/// Refuses variables that depend on the session, since they cannot define it.
 fn names_session(variable: &str) -> bool {
     let variable = variable.to_ascii_lowercase();
     variable.starts_with("api_session_") && !variable.starts_with("api_session_ja4")

@@ -1,4 +1,4 @@
-//! What may be written in `http`, `server` and `location`, and how it is inherited.
+//! Settings of `http`, `server` and `location`, and their inheritance.
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -35,7 +35,7 @@ const DETECT_BODY_SIZE: usize = 128 * 1024;
 #[derive(Clone, Copy)]
 pub(crate) struct Following {
     pub(crate) on: bool,
-    /// Tokens in headers and JSON too.
+    /// Tokens in headers and JSON bodies are followed as well as cookies.
     pub(crate) tokens: bool,
 }
 
@@ -66,7 +66,7 @@ pub(crate) enum Switch {
 /// A repeatable directive: inherited as a whole, only if none is written on the current level.
 pub(crate) struct Repeated<T> {
     list: Option<Rc<Vec<T>>>,
-    /// Headers that they name.
+    /// Request headers that the points name.
     headers: Vec<HeaderMention>,
 }
 
@@ -77,15 +77,15 @@ impl<T> Default for Repeated<T> {
 }
 
 impl<T> Repeated<T> {
-    /// Adds one more of the current level.
+    /// Appends an item of the current level.
     pub(super) fn push(&mut self, item: T) -> Result<(), String> {
         let list = self.list.get_or_insert_with(Default::default);
-        // Lists are shared by `inherit` alone, after every level has been read.
+        // Only `inherit` shares lists, after every level has been read.
         Rc::get_mut(list).ok_or("the level is complete already")?.push(item);
         Ok(())
     }
 
-    /// Notes which headers the next one reads.
+    /// Records which headers the next item reads.
     pub(super) fn mention<'p, D: Directive>(
         &mut self,
         cf: Conf<'_>,
@@ -137,17 +137,17 @@ pub(crate) struct LocationConf {
     pub(super) rules: Repeated<Rule>,
     pub(super) default_rules: Option<bool>,
     pub(super) exceptions: Repeated<Exception>,
-    /// `api_sessions_control` or `api_sessions_status` answers here: who is denied by mistake can have it mended.
+    /// `api_sessions_control` or `api_sessions_status` answers here: nobody is refused, so that a denial can be undone.
     pub(super) answers: bool,
-    /// A rule of nginx.conf denies here, so that the denylist is asked.
+    /// A rule of nginx.conf denies here, so the denylist is consulted.
     denies_by_rule: bool,
-    /// Made once a level is complete, and again with new settings of the cloud. A level that changes nothing of it
-    /// shares that of the level above.
+    /// Built once a level is complete, and again when the cloud's settings change. A level that changes none of its
+    /// inputs shares the analysis of the level above.
     analysis: OnceCell<Rc<RefCell<Rc<Analysis>>>>,
 }
 
 impl Merge for LocationConf {
-    /// Fills what this level does not say from the level above.
+    /// Inherits what this level does not set from the level above.
     fn merge(&mut self, above: &Self) -> Result<(), MergeConfigError> {
         if self.is_analysed_as_above() {
             self.analysis = OnceCell::from(above.current_analysis().clone());
@@ -182,7 +182,7 @@ impl Merge for LocationConf {
 }
 
 impl LocationConf {
-    /// Notes warnings of points that never match in this server, where requests are looked at.
+    /// Collects warnings about points that never match in this server, if the module is on here.
     pub(crate) fn warn_of_dropped_headers(&self, cf: Conf<'_>) {
         if matches!(self.enabled, None | Some(Switch::Off)) {
             return;
@@ -197,18 +197,18 @@ impl LocationConf {
         }
     }
 
-    /// An `if` in a location leaves its handler in force.
+    /// An `if` block keeps the handler of its location.
     pub(crate) fn inherit_handler(&mut self, cf: Conf<'_>, above: &Self) {
         self.answers |= above.answers && cf.is_in_location();
     }
 
-    /// The module itself answers here, and refuses nobody.
+    /// Whether the module's own content handler answers here; such a location refuses nobody.
     #[inline]
     pub(crate) fn answers(&self) -> bool {
         self.answers
     }
 
-    /// It says nothing of its own that [`Self::analyse`] reads.
+    /// Whether this level sets nothing that [`Self::analyse`] reads.
     fn is_analysed_as_above(&self) -> bool {
         let Self { own_keys, builtin, fallback, ja4, params, masks, .. } = self;
         let Self { attacks, detect, rules, default_rules, .. } = self;
@@ -230,21 +230,21 @@ impl LocationConf {
     }
 
     fn analyse(&self, generation: u64, cloud: Option<&CloudSettings>) -> Analysis {
-        // The full content of a malicious request has its body.
+        // The full content of a malicious request includes its body.
         let needs_body = !self.attacks.as_slice().is_empty() || !self.detect().is_empty();
         let builtin = self.builtin.unwrap_or(true);
         let keys = (self.own_keys.shared(), builtin, self.fallback.unwrap_or_default());
         let (params, masks) = (self.params.shared(), self.masks());
         let ja4_may_change = matches!(self.ja4, Some(Ja4Source::Variable(_)));
         let of_cloud = cloud.map(|cloud| parse_all(&cloud.rules, &mut NoVariables));
-        // The poller has checked them.
+        // The poller has validated them.
         let of_cloud = of_cloud.and_then(Result::ok).unwrap_or_default();
         let with_default = self.default_rules.unwrap_or(false);
         let rules = RuleSet::new(self.rules.as_slice(), with_default, &of_cloud);
         Analysis::new(generation, cloud, keys, ja4_may_change, params, masks, needs_body, rules)
     }
 
-    /// What is read of a request here. To be asked once for each step of a request: the cloud may
+    /// The analysis in force. Call it once per step of a request: the cloud may
     /// change it in between.
     #[inline]
     pub(crate) fn analysis(&self, main: &MainConf) -> Rc<Analysis> {
@@ -262,7 +262,7 @@ impl LocationConf {
         new
     }
 
-    /// Whether this request is looked at.
+    /// Whether the module is on for this request.
     #[inline]
     pub(crate) fn is_enabled(&self, r: Request<'_>, phase: Phase) -> bool {
         match &self.enabled {
@@ -272,7 +272,7 @@ impl LocationConf {
         }
     }
 
-    /// JA4 of the client's TLS, by the operator's variable or of the handshake.
+    /// The client's JA4, from the operator's variable or from the handshake.
     #[inline]
     pub(crate) fn ja4<'r>(&self, r: Request<'r>, phase: Phase, form: Ja4Form) -> Option<&'r [u8]> {
         self.ja4.as_ref().unwrap_or(&Ja4Source::Handshake).read(r, phase, form)
@@ -283,13 +283,13 @@ impl LocationConf {
         self.masks.as_slice()
     }
 
-    /// What is shown of a malicious request whatever it looks like.
+    /// Places that full content shows whatever the values look like (`api_sessions_show`).
     #[inline]
     pub(crate) fn shown(&self) -> &[Point] {
         self.shown.as_slice()
     }
 
-    /// How much of a malicious request is shown.
+    /// Whether full content is redacted (`api_sessions_full_content`).
     #[inline]
     pub(crate) fn content(&self) -> FullContent {
         self.content.unwrap_or_default()
@@ -305,13 +305,13 @@ impl LocationConf {
         self.body_size.unwrap_or(BODY_SIZE)
     }
 
-    /// How much of a request's body detectors see.
+    /// Bytes of a request body that detectors see.
     #[inline]
     pub(crate) fn detect_body_size(&self) -> usize {
         self.detect_body_size.unwrap_or(DETECT_BODY_SIZE)
     }
 
-    /// How much of a request's body is kept, for points and records or for detectors.
+    /// Bytes of a request body that are kept, for points, records and detectors.
     #[inline]
     pub(crate) fn kept_body_size(&self) -> usize {
         match self.detect().is_empty() {
@@ -320,25 +320,25 @@ impl LocationConf {
         }
     }
 
-    /// How requests are marked as malicious.
+    /// The operator's `api_sessions_attack` variables.
     #[inline]
     pub(crate) fn attacks(&self) -> &[Attack] {
         self.attacks.as_slice()
     }
 
-    /// What the module's own detectors look for.
+    /// Attack types that the module's own detectors look for.
     #[inline]
     pub(crate) fn detect(&self) -> AttackKinds {
         self.detect.unwrap_or_default()
     }
 
-    /// What responses issue is followed.
+    /// Whether identifiers that responses issue are followed.
     #[inline]
     pub(crate) fn follow(&self) -> Following {
         self.follow.unwrap_or_default()
     }
 
-    /// How keys are measured; `None`: not.
+    /// Settings of key facts; `None` if keys are not measured.
     #[inline]
     pub(crate) fn key_facts(&self) -> Option<Settings> {
         self.key_facts.unwrap_or_default().0
@@ -356,19 +356,19 @@ impl LocationConf {
         })
     }
 
-    /// Who is never counted or refused by a rule.
+    /// Clients that rules never count or refuse.
     #[inline]
     pub(crate) fn exceptions(&self) -> &[Exception] {
         self.exceptions.as_slice()
     }
 
-    /// Which bodies are read as JSON.
+    /// Media types that are read as JSON.
     #[inline]
     pub(crate) fn json_types(&self) -> &JsonTypes {
         self.json_types.as_deref().unwrap_or(&JsonTypes::Json)
     }
 
-    /// A body of that type is to be read before the request is passed on, since a key may be in it.
+    /// Whether a body of this type must be read before the request is passed on, since it may hold a key.
     pub(crate) fn prereads(&self, main: &MainConf, content_type: &[u8]) -> bool {
         if !self.preread.unwrap_or(false) {
             return false;

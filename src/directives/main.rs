@@ -1,4 +1,4 @@
-//! What is written in the `http` block.
+//! Settings of the `http` block.
 
 use api_sessions_nginx::conf::{Conf, Mentions, current_main_conf};
 use api_sessions_nginx::request::Request;
@@ -12,13 +12,13 @@ use super::zone::ZoneSettings;
 /// The `http` block's settings.
 #[derive(Default)]
 pub(crate) struct MainConf {
-    /// Some location uses the module. Without, it adds no handler, no zone and no thread.
+    /// Some location uses the module. Otherwise it adds no handler, zone or thread.
     pub(super) used: bool,
     /// Some location has detectors.
     pub(super) detects: bool,
     /// Some location denies sessions or controls the denylist.
     pub(super) denies: bool,
-    /// Some location does before the rewrite module's directives run.
+    /// Some location denies before the rewrite module's directives run.
     pub(super) denies_before_rewrite: bool,
     /// `api_sessions_zone`.
     pub(super) zone: Option<ZoneSettings>,
@@ -26,9 +26,9 @@ pub(crate) struct MainConf {
     pub(super) links_bytes: Option<usize>,
     /// `api_sessions_rules_zone`, bytes.
     pub(super) rules_bytes: Option<usize>,
-    /// Rules that were written so far.
+    /// Number of rules written so far.
     pub(super) written_rules: usize,
-    /// Their names, and those of the default pack where it is used.
+    /// Names of rules, including the default pack where it is used.
     pub(super) rule_names: Vec<String>,
     /// Some location has rules, or may get them from the cloud.
     pub(super) has_rules: bool,
@@ -38,21 +38,21 @@ pub(crate) struct MainConf {
     pub(super) export: Option<Option<ExportConf>>,
     /// Complex values of points.
     pub(super) variables: PointVariables,
-    /// Variables that are to be there.
+    /// Variables that must exist.
     pub(super) mentions: Mentions,
-    /// What the operator should know of, once the log of this configuration is open.
+    /// Warnings, written once the log of this configuration is open.
     pub(super) warnings: Vec<String>,
-    /// What the process holds of it.
+    /// The process's runtime state of this configuration.
     runtime: Runtime,
 }
 
 impl MainConf {
-    /// Of the cycle in force.
+    /// The settings of the cycle in force.
     pub(crate) fn current() -> Option<&'static MainConf> {
         current_main_conf()
     }
 
-    /// Of the request's cycle.
+    /// The settings of the request's cycle.
     #[inline]
     pub(crate) fn of<'r>(r: Request<'r>) -> Option<&'r MainConf> {
         r.main_conf()
@@ -74,7 +74,7 @@ impl MainConf {
         &self.variables
     }
 
-    /// What the process holds of the configuration.
+    /// The process's runtime state of this configuration.
     #[inline]
     pub(crate) fn runtime(&self) -> &Runtime {
         &self.runtime
@@ -88,12 +88,12 @@ impl MainConf {
         &self.warnings
     }
 
-    /// The configuration is in force, and no reload that brought it can fail any more.
+    /// Called once the configuration is in force: the reload can no longer fail.
     pub(crate) fn take_effect(&self) {
         self.runtime.take_effect();
     }
 
-    /// Names of the rules of nginx.conf, of the default pack and of the cloud, each once.
+    /// Names of the rules of nginx.conf, the default pack and the cloud, without duplicates.
     pub(crate) fn rule_names(&self) -> impl Iterator<Item = String> {
         let cloud = self.runtime.cloud_settings().1;
         let of_cloud = cloud.iter().flat_map(|cloud| cloud.rules.iter());
@@ -104,20 +104,20 @@ impl MainConf {
         names.into_iter()
     }
 
-    /// The secret is the zone's: it does not survive a restart.
+    /// Whether the secret is the zone's, which does not survive a restart.
     pub(crate) fn has_own_secret(&self) -> bool {
         self.secret.is_some()
     }
 
-    /// Once all directives are read: adds the zones and looks variables up.
+    /// Called after all directives are read: adds the zones and looks variables up.
     pub(crate) fn complete(&mut self, cf: Conf<'_>) -> Result<(), String> {
         self.mentions.tell_unknown(cf);
         if is_configuration_test() {
-            // Which writes to no log of that configuration.
+            // The configuration's own log is not open yet.
             self.warnings.drain(..).for_each(|warning| cf.warn(&warning));
         }
         if self.export().is_some_and(|export| export.sync) {
-            // Whatever the cloud may ask for one day.
+            // The cloud may add rules at any time.
             self.denies = true;
             self.has_rules = true;
         }

@@ -15,7 +15,7 @@ use super::{LocationConf, MainConf};
 
 /// Largest zone, bytes.
 const MAX_ZONE_BYTES: usize = 1 << 36;
-/// Most exceptions of one level.
+/// Maximum number of exceptions on one level.
 const MAX_EXCEPTIONS: usize = 256;
 
 pub(super) struct SessionRuleDirective;

@@ -1,4 +1,4 @@
-//! What a process holds of a configuration: the shared memory that comes of it, and its own handles on that.
+//! The runtime state of a configuration in one process: its shared memory, and the process's handles on it.
 
 use std::cell::{OnceCell, RefCell};
 use std::ffi::c_int;
@@ -21,18 +21,18 @@ use super::zones::{
     CountsZone, DenylistZone, Kind, LinksZone, QueueZone, SettingsZone, SharedZone, TableZone,
 };
 
-/// What zones the configuration asks for.
+/// Sizes of the zones that the configuration needs.
 pub(super) struct Wanted<'w> {
     pub(super) table: &'w ZoneSettings,
     pub(super) links_bytes: Option<usize>,
-    /// Some location has rules, or may get them from the cloud; bytes, where they are written.
+    /// Bytes for the counts of rules, if some location has rules or may get them from the cloud.
     pub(super) rules: Option<Option<usize>>,
     pub(super) denylist: bool,
     pub(super) export: Option<&'w ExportConf>,
     pub(super) secret: Option<&'w [u8]>,
 }
 
-/// All of it is empty until [`Runtime::add_zones`], and without shared memory until the configuration is taken.
+/// Empty until [`Runtime::add_zones`]; without shared memory until the configuration takes effect.
 #[derive(Default)]
 pub(crate) struct Runtime {
     table: Option<InPool<SharedZone<TableZone>>>,
@@ -40,16 +40,16 @@ pub(crate) struct Runtime {
     links: Option<InPool<SharedZone<LinksZone>>>,
     counts: Option<InPool<SharedZone<CountsZone>>>,
     queue: Option<InPool<SharedZone<QueueZone>>>,
-    /// Queues of former configurations that hold records still.
+    /// Queues of previous configurations that still hold records.
     former_queues: Vec<InPool<SharedZone<QueueZone>>>,
     settings: Option<InPool<SharedZone<SettingsZone>>>,
-    /// This process' reading of the cloud's settings, and their generation.
+    /// The cloud's settings as this process has parsed them, and their generation.
     cloud: RefCell<(u64, Option<Rc<CloudSettings>>)>,
-    /// Priority of workers, where they have threads.
+    /// `worker_priority`, for the threads of workers.
     worker_priority: Option<c_int>,
     /// `$request_id`.
     request_id: Option<IndexedVariable>,
-    /// With the operator's secret, or with the zone's once that is there.
+    /// Keyed with the operator's secret, or with the zone's once it exists.
     hasher: OnceCell<Hasher>,
     table_handle: OwnHandle<TableHandle>,
     denylist_writer: OwnHandle<DenylistWriter>,
@@ -57,8 +57,8 @@ pub(crate) struct Runtime {
     rule_counts_handle: OwnHandle<RuleCountsHandle>,
 }
 
-/// This process' handle on a structure in shared memory. The master never asks, so each process takes its own after
-/// the fork; in single-process mode, each configuration does.
+/// This process's handle on a structure in shared memory. The master takes none, so each process takes its own after
+/// the fork; in single-process mode, once per configuration.
 struct OwnHandle<T>(OnceCell<T>);
 
 impl<T> Default for OwnHandle<T> {
@@ -68,7 +68,7 @@ impl<T> Default for OwnHandle<T> {
 }
 
 impl<T> OwnHandle<T> {
-    /// `join` gets the process' slot and id.
+    /// `join` is called with the process's slot and id.
     #[inline]
     fn get(&self, join: impl FnOnce(u16, u32) -> Option<T>) -> Option<&T> {
         if self.0.get().is_none() {
@@ -86,19 +86,19 @@ impl Runtime {
         self.table.as_ref()?.get()
     }
 
-    /// This process' handle on the session table.
+    /// This process's handle on the session table.
     #[inline]
     pub(crate) fn table_handle(&self) -> Option<&TableHandle> {
         self.table_handle.get(|slot, pid| Some(self.table()?.join(slot, pid)))
     }
 
-    /// The denied sessions, if a location asks for them.
+    /// The denylist, if some location consults it.
     #[inline]
     pub(crate) fn denylist(&self) -> Option<Denylist> {
         self.denylist.as_ref()?.get()
     }
 
-    /// This process' handle on the denylist.
+    /// This process's handle on the denylist.
     pub(crate) fn denylist_writer(&self) -> Option<&DenylistWriter> {
         self.denylist_writer.get(|slot, pid| Some(self.denylist()?.join(slot, pid)))
     }
@@ -108,7 +108,7 @@ impl Runtime {
         self.links.as_ref()?.get()
     }
 
-    /// This process' handle on the links.
+    /// This process's handle on the links.
     #[inline]
     pub(crate) fn link_handle(&self) -> Option<&LinkHandle> {
         self.link_handle.get(|slot, pid| Some(self.links()?.join(slot, pid)))
@@ -119,7 +119,7 @@ impl Runtime {
         self.counts.as_ref()?.get()
     }
 
-    /// This process' handle on the counts of rules.
+    /// This process's handle on the counts of rules.
     #[inline]
     pub(crate) fn rule_counts_handle(&self) -> Option<&RuleCountsHandle> {
         self.rule_counts_handle.get(|slot, pid| Some(self.rule_counts()?.join(slot, pid)))
@@ -130,17 +130,17 @@ impl Runtime {
         self.queue.as_ref()?.get()
     }
 
-    /// All queues that hold records: the first is that of this configuration.
+    /// All queues that hold records, this configuration's first.
     pub(crate) fn queues(&self) -> impl Iterator<Item = RecordQueue> {
         self.queue.iter().chain(&self.former_queues).filter_map(|zone| zone.get())
     }
 
-    /// The cloud's settings, if they are taken.
+    /// The cloud's settings, if `sync=on`.
     pub(crate) fn settings(&self) -> Option<SharedConfig> {
         self.settings.as_ref()?.get()
     }
 
-    /// Changes with the cloud's settings; 0 where there are none.
+    /// Generation of the cloud's settings; 0 if there are none.
     #[inline]
     pub(crate) fn settings_generation(&self) -> u64 {
         match &self.settings {
@@ -149,8 +149,8 @@ impl Runtime {
         }
     }
 
-    /// The cloud's settings and their generation. Invalid ones are ignored, and those before stay in force; a poller
-    /// does not publish any.
+    /// The cloud's settings and their generation. Invalid settings are ignored and the previous ones stay in force; a
+    /// poller never publishes invalid ones.
     pub(crate) fn cloud_settings(&self) -> (u64, Option<Rc<CloudSettings>>) {
         let mut known = self.cloud.borrow_mut();
         if let Some((generation, text)) = self.settings().and_then(|settings| settings.read())
@@ -179,7 +179,7 @@ impl Runtime {
         self.request_id
     }
 
-    /// The configuration is in force, and no reload that brought it can fail any more.
+    /// Called once the configuration is in force: the reload can no longer fail.
     pub(super) fn take_effect(&self) {
         if let Some(priority) = self.worker_priority {
             thread::allow_return_to(priority);
@@ -192,7 +192,7 @@ impl Runtime {
         }
     }
 
-    /// Once all directives are read. `before` is that of the configuration in force.
+    /// Called after all directives are read. `before` is the runtime of the configuration in force.
     pub(super) fn add_zones(
         &mut self,
         cf: Conf<'_>,
@@ -220,7 +220,7 @@ impl Runtime {
             self.worker_priority = Some(cf.core().worker_priority());
             let spool = export.spool.as_ref().map(|spool| (spool.path.clone(), cf.core()));
             let queue = QueueZone::new(name, export.queue, cf.workers(), spool);
-            // Each record has one.
+            // Each record has a request id.
             request_id::install_request_id_getter(cf);
             self.add_queue(cf, queue, before)?;
         }
@@ -231,8 +231,8 @@ impl Runtime {
         Ok(())
     }
 
-    /// Adds the queue, and those in force that have other sizes and are in use: workers of this configuration send
-    /// what those before could not.
+    /// Adds the queue, and queues of other sizes that are still in use: workers of this configuration send
+    /// what previous workers could not.
     fn add_queue(
         &mut self,
         cf: Conf<'_>,

@@ -9,7 +9,7 @@ use super::MainConf;
 
 /// Shortest secret, bytes: the key size of BLAKE3.
 const MIN_SECRET_BYTES: usize = 32;
-/// Longest file that is read as a secret, bytes.
+/// Largest secret file, bytes.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 pub(super) struct Secret;
@@ -32,7 +32,7 @@ impl Directive for Secret {
     }
 }
 
-/// Reads a small file as the master, which may be root where the workers are not.
+/// Reads a small file as the master process, which may be root while workers are not.
 pub(super) fn read_file(path: &str, most: u64) -> Result<Vec<u8>, String> {
     use std::io::Read;
     let failed = |error| format!("cannot read \"{path}\": {error}");

@@ -1,4 +1,4 @@
-//! The zones of shared memory that the module keeps: one for each structure in it.
+//! The module's shared-memory zones, one for each structure.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -18,16 +18,16 @@ static DENYLIST: Tag = Tag::unique();
 static QUEUE: Tag = Tag::unique();
 static SETTINGS: Tag = Tag::unique();
 
-/// A structure that has a zone of its own.
+/// A structure with a zone of its own.
 pub(super) trait Kind: Sized {
     /// The structure in shared memory.
     type Structure: Copy;
-    /// What it is, for messages.
+    /// Name for messages.
     const WHAT: &'static str;
-    /// Tells its zones from all others.
+    /// Tag that distinguishes its zones from all others.
     const TAG: &'static Tag;
 
-    /// Lays the structure over a zone. `before` is that of the configuration in force, as for
+    /// Attaches the structure to a zone. `before` is the one of the configuration in force, as for
     /// [`ZoneContent::attach`].
     fn attach(
         &self,
@@ -48,7 +48,7 @@ impl<K: Kind> SharedZone<K> {
         Self { kind, attached: Cell::new(None) }
     }
 
-    /// There once the configuration is taken.
+    /// Present once the configuration takes effect.
     #[inline]
     pub(super) fn get(&self) -> Option<K::Structure> {
         self.attached.get().map(|(_, structure)| structure)
@@ -96,7 +96,7 @@ impl Kind for TableZone {
 }
 
 impl SharedZone<TableZone> {
-    /// The configuration is in force: from now on, its `inactive=` counts, for all who use the zone.
+    /// Called once the configuration is in force: from now on its `inactive=` applies to all users of the zone.
     pub(super) fn take_effect(&self) {
         if let Some(table) = self.get() {
             table.set_inactive_ms(self.kind.inactive_ms);
@@ -138,7 +138,7 @@ impl SharedZone<LinksZone> {
     }
 }
 
-/// What rules have counted.
+/// Counts of rules.
 #[derive(Default)]
 pub(super) struct CountsZone;
 
@@ -157,12 +157,12 @@ impl Kind for CountsZone {
     }
 }
 
-/// The denied sessions.
+/// The denylist.
 #[derive(Default)]
 pub(super) struct DenylistZone;
 
 impl DenylistZone {
-    /// 8 MB, which hold more than 100,000 entries, and what NGINX takes of a zone for itself.
+    /// 8 MB, enough for more than 100,000 entries, plus NGINX's own share of a zone.
     pub(super) const SIZE: usize = (8 << 20) + (256 << 10);
 }
 
@@ -176,17 +176,17 @@ impl Kind for DenylistZone {
     }
 }
 
-/// Records on their way to the exporter threads: one ring a worker.
+/// Records on their way to the exporter threads: one ring per worker.
 pub(super) struct QueueZone {
     pub(super) name: String,
     pub(super) size: usize,
     ring_bytes: usize,
-    /// Where records wait that cannot be sent, and whose workers write there.
+    /// The spool directory, and the user whose workers write there.
     spool: Option<(PathBuf, CoreConf)>,
 }
 
 impl QueueZone {
-    /// Its name tells its sizes: a reload that changes them makes another zone, beside which this one can go on
+    /// The zone's name contains its sizes: a reload that changes them makes another zone, and this one stays in use
     /// until it is empty.
     pub(super) fn new(
         zone_name: &str,
@@ -199,14 +199,14 @@ impl QueueZone {
         Self { name, size, ring_bytes, spool }
     }
 
-    /// The same zone in the next configuration, which has another queue: nothing is added to it any more.
+    /// The same zone in the next configuration, which has another queue: no records are added to it any more.
     pub(super) fn former(&self) -> Self {
         let Self { size, ring_bytes, .. } = *self;
         Self { name: self.name.clone(), size, ring_bytes, spool: None }
     }
 
-    /// Here `user` is known, and a failed reload leaves the running configuration in force. A test by
-    /// another user than the one that starts NGINX only warns: it cannot know who will.
+    /// At this point `user` is known, and a failed reload leaves the running configuration in force. A test by
+    /// another user than the one that starts NGINX only warns, since it cannot know who will.
     fn provide_spool(&self) -> Result<(), String> {
         let Some((path, core)) = &self.spool else { return Ok(()) };
         match core.worker_user().provide_directory(path, is_spool_file) {
@@ -231,7 +231,7 @@ impl Kind for QueueZone {
 }
 
 impl SharedZone<QueueZone> {
-    /// A worker has a ring in it, or has left one that is not empty.
+    /// Whether a worker owns a ring in it, or has left one that is not empty.
     pub(super) fn is_in_use(&self) -> bool {
         self.get().is_some_and(|queue| queue.is_in_use())
     }

@@ -16,8 +16,8 @@ use super::rules;
 use super::state::{Membership, State};
 use crate::directives::{Deny, LocationConf, MainConf};
 
-/// Runs 0 to n times a request: not at all after a `return` of the rewrite phase, again after each
-/// redirect inside NGINX. It never says "allow" (NGX_OK): under `satisfy any` that would skip the
+/// Runs any number of times per request: never after a `return` in the rewrite phase, and again after each
+/// internal redirect. It never returns NGX_OK: under `satisfy any` that would skip the
 /// site's authentication.
 pub(crate) struct Access;
 
@@ -46,7 +46,7 @@ impl PhaseHandler for Access {
             return DECLINED;
         }
         if let Some(rc) = wait_for_body(r, conf, main) {
-            // The phases run again once the body is there.
+            // The phases run again once the body has arrived.
             return rc;
         }
         let Some(ctx) = RequestContext::new(r, conf, Phase::Access) else { return DECLINED };
@@ -58,7 +58,7 @@ impl PhaseHandler for Access {
     }
 }
 
-/// 429 where the request's subject is over the rate of a rule over sessions.
+/// 429 if the request's subject exceeds the rate of a session rule.
 fn limit(ctx: &RequestContext<'_>, membership: &Membership) -> ngx_int_t {
     let r = ctx.r;
     if ctx.conf.answers() {
@@ -69,7 +69,7 @@ fn limit(ctx: &RequestContext<'_>, membership: &Membership) -> ngx_int_t {
     response::refuse(r, 429)
 }
 
-/// The status that a request is refused with, if its session is denied. In dry run it is only marked.
+/// The status to refuse a request with, if its session is denied. In dry run the request is only marked.
 pub(super) fn refusal(ctx: &RequestContext<'_>, membership: &Membership) -> Option<u16> {
     let (Deny::On(_) | Deny::DryRun(_)) = ctx.conf.deny() else { return None };
     let is_denied = lifecycle::is_denied(ctx, membership.session);
@@ -79,7 +79,7 @@ pub(super) fn refusal(ctx: &RequestContext<'_>, membership: &Membership) -> Opti
     }
 }
 
-/// A key may be in a body that nobody has taken yet. Says so once a request, whatever becomes of it.
+/// Whether a key may be in a body that has not been read yet. True at most once per request.
 fn wants_body(r: Request<'_>, conf: &LocationConf, main: &MainConf) -> bool {
     r.has_body()
         && !body::is_taken(r)
@@ -87,8 +87,8 @@ fn wants_body(r: Request<'_>, conf: &LocationConf, main: &MainConf) -> bool {
         && State::of_or_new(r).is_some_and(|state| !state.preread.replace(true))
 }
 
-/// Has a look at a body that a key may be in, or has it read where a look does not suffice. What the handler
-/// returns, if it cannot go on.
+/// Peeks at a body that may hold a key, or reads it if peeking does not suffice. `Some`: what the handler returns while
+/// the request has to wait.
 fn wait_for_body(r: Request<'_>, conf: &LocationConf, main: &MainConf) -> Option<ngx_int_t> {
     let begun = State::of(r).and_then(|state| state.look.take());
     let mut look = match begun {
@@ -113,7 +113,7 @@ fn wait_for_body(r: Request<'_>, conf: &LocationConf, main: &MainConf) -> Option
     None
 }
 
-/// The body has passed the request-body filter while it was read.
+/// Whether the body passed the request-body filter while it was read.
 struct Prereading;
 
 impl Prereader for Prereading {

@@ -1,4 +1,4 @@
-//! What was seen of both bodies of an exchange, for those who read them.
+//! The captured prefixes of the request's and the response's body.
 
 use api_sessions_extract::{
     Body, Capture, Exchange, JsonTypes, MediaType, Point, Readers, Scratch, Side, Unread,
@@ -11,8 +11,8 @@ use api_sessions_nginx::variable::PointVariables;
 use super::view::View;
 use crate::directives::{Analysis, LocationConf};
 
-/// A body that was announced and that nobody read, as where NGINX answers by itself: not even a byte of it was
-/// looked at, which is to be said.
+/// A body that was announced but never read, for example when NGINX answers by itself: no byte of it was
+/// captured, which counts as unread.
 fn unseen(r: Request<'_>) -> Option<Body<'_>> {
     let types = JsonTypes::default();
     r.has_body().then(|| Body::new(&[], r.content_type(), false, &types))
@@ -26,7 +26,7 @@ pub(super) struct BodyPair {
 }
 
 impl BodyPair {
-    /// The exchange with what was seen of its bodies.
+    /// The exchange with its captured bodies.
     pub(super) fn view<'v>(
         &'v self,
         r: Request<'v>,
@@ -37,7 +37,7 @@ impl BodyPair {
         self.view_within(r, variables, phase, limit)
     }
 
-    /// As [`Self::view`], with what detectors see of the request's body.
+    /// As [`Self::view`], with the part of the request's body that detectors see.
     pub(super) fn detection_view<'v>(
         &'v self,
         r: Request<'v>,
@@ -61,8 +61,8 @@ impl BodyPair {
         View::new(r, variables, phase, request, response)
     }
 
-    /// Takes what was seen of the request's body before anything read it. What passes the filter later counts
-    /// instead.
+    /// Takes the part of the request's body that was peeked at before it was read. What passes the filter later
+    /// replaces it.
     pub(super) fn looked_at(
         &mut self,
         r: Request<'_>,
@@ -74,13 +74,13 @@ impl BodyPair {
         self.decode_request(r, limit);
     }
 
-    /// Decodes the request's body, if it is compressed, once all of it was seen.
+    /// Decompresses the request's body once it has arrived completely.
     pub(super) fn decode_request(&mut self, r: Request<'_>, limit: usize) {
         let encoding = || r.header_in(b"content-encoding").unwrap_or_default();
         self.request.decode_request(encoding, limit);
     }
 
-    /// Decodes both, in the log phase.
+    /// Decompresses both bodies, in the log phase.
     pub(super) fn decode(&mut self, r: Request<'_>, conf: &LocationConf) {
         self.decode_request(r, conf.kept_body_size());
         let encoding = || r.header_out(b"content-encoding").unwrap_or_default();

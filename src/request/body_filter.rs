@@ -1,4 +1,4 @@
-//! The body filters: bodies are observed as they pass by. Nothing is buffered, delayed or changed.
+//! The body filters. They copy prefixes of bodies as these pass; nothing is buffered, delayed or changed.
 
 use api_sessions_extract::{Head, MediaType, Needs};
 use api_sessions_identity::Phase;
@@ -14,7 +14,7 @@ pub(crate) struct Bodies;
 
 impl Observer for Bodies {
     fn request_body(r: Request<'_>, chunks: Chunks<'_>) {
-        // A subrequest has the main request's body.
+        // A subrequest shares the main request's body.
         let may_hold_tokens = |conf: &LocationConf| {
             let content_type = r.content_type();
             conf.json_types().may_be_json(content_type)
@@ -40,13 +40,13 @@ impl Observer for Bodies {
             has_ended = bodies.response.is_whole();
         });
         if has_ended && follow::reads_tokens(r, conf) {
-            // Before the client has them.
+            // Before the client receives them.
             follow::learn_early(r);
         }
     }
 }
 
-/// The settings of the main request's location, if something there wants that body.
+/// The settings of the main request's location, if something there needs that body.
 #[inline]
 fn observing<'r>(
     r: Request<'r>,

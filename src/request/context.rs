@@ -1,4 +1,4 @@
-//! What a phase of a request works with, looked up once.
+//! The context of a request in one phase, built once per handler.
 
 use std::cell::{Ref, RefMut};
 use std::rc::Rc;
@@ -14,8 +14,8 @@ use super::view::View;
 use crate::directives::{Analysis, LocationConf, MainConf};
 use crate::worker::{self, Buffers, RuleBuffers, Worker};
 
-/// A main request in one of its phases, with its location's settings, what the process holds and what is
-/// remembered of the request.
+/// A main request in one of its phases, with its location's settings, the process's runtime state and the
+/// state of the request.
 #[derive(Clone, Copy)]
 pub(super) struct RequestContext<'r> {
     pub(super) r: Request<'r>,
@@ -27,7 +27,7 @@ pub(super) struct RequestContext<'r> {
 }
 
 impl<'r> RequestContext<'r> {
-    /// `None` in a process that has no worker, and where memory ran out. Once the log phase has begun, that is the
+    /// `None` in a process without a worker, and if memory ran out. Once the log phase has begun, the phase is the log
     /// phase.
     #[inline]
     pub(super) fn new(r: Request<'r>, conf: &'r LocationConf, phase: Phase) -> Option<Self> {
@@ -36,19 +36,19 @@ impl<'r> RequestContext<'r> {
         Some(Self { r, conf, main: MainConf::of(r)?, worker: worker::current()?, state, phase })
     }
 
-    /// The same request in the log phase, which begins.
+    /// Begins the log phase of the same request.
     pub(super) fn begin_log_phase(self) -> Self {
         self.state.begin_log_phase();
         Self { phase: Phase::Log, ..self }
     }
 
-    /// Keys, parameters and rules in force. To be asked once for each step: the cloud may change them in between.
+    /// Keys, parameters and rules in force. Call it once per step: the cloud may change them in between.
     #[inline]
     pub(super) fn analysis(&self) -> Rc<Analysis> {
         self.conf.analysis(self.main)
     }
 
-    /// The keys in force: without those that are demoted in the application, unless the location only reports.
+    /// The keys in force: demoted keys are left out, unless the location only reports.
     #[inline]
     pub(super) fn keys<'a>(&self, analysis: &'a Analysis) -> Keys<'a> {
         let obeys = || self.conf.key_facts().filter(|facts| !facts.report).is_some();
@@ -65,7 +65,7 @@ impl<'r> RequestContext<'r> {
         self.main.runtime().hasher()
     }
 
-    /// The links, where the location follows.
+    /// The links, if the location follows issued values.
     #[inline]
     pub(super) fn links(&self) -> Option<Follow<'r>> {
         let following = self.conf.follow();
@@ -82,20 +82,20 @@ impl<'r> RequestContext<'r> {
         self.conf.application(self.r, self.phase).unwrap_or_default()
     }
 
-    /// What was seen of both bodies. `None`, and counted, while they are being changed.
+    /// Both captured bodies. `None`, and counted, while they are borrowed mutably.
     #[inline]
     pub(super) fn bodies(&self) -> Option<Ref<'r, BodyPair>> {
         self.state.bodies.try_borrow().ok().or_else(|| state::reentered(self.r))
     }
 
-    /// The worker's buffers. `None`, and counted, where a point that is being read asks for a variable of ours: it
-    /// gets nothing, rather than a resolution without end.
+    /// The worker's buffers. `None`, and counted, if a point that is being read evaluates a variable of this module: the
+    /// variable is empty, which ends the recursion.
     #[inline]
     pub(super) fn buffers(&self) -> Option<RefMut<'static, Buffers>> {
         self.worker.buffers.try_borrow_mut().ok().or_else(|| state::reentered(self.r))
     }
 
-    /// The buffers that rules are asked in, as [`Self::buffers`].
+    /// The buffers for evaluating rules, as [`Self::buffers`].
     #[inline]
     pub(super) fn rule_buffers(&self) -> Option<RefMut<'static, RuleBuffers>> {
         self.worker.rules.try_borrow_mut().ok().or_else(|| state::reentered(self.r))

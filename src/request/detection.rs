@@ -1,4 +1,4 @@
-//! Attacks in a request that is over.
+//! Attacks in a finished request.
 
 use api_sessions_detect::AttackKinds;
 use api_sessions_extract::Unread;
@@ -11,7 +11,7 @@ use super::context::RequestContext;
 /// Types of attack of one request.
 pub(super) type Attacks<'c> = SmallVec<[&'c str; 4]>;
 
-/// What the module's own detectors find. What they did not look at is counted, by reason.
+/// The findings of the module's own detectors. What they could not examine is counted by reason.
 pub(super) fn detect(ctx: &RequestContext<'_>, table: &TableHandle) -> AttackKinds {
     let wanted = ctx.conf.detect();
     if wanted.is_empty() {
@@ -37,7 +37,7 @@ pub(super) fn detect(ctx: &RequestContext<'_>, table: &TableHandle) -> AttackKin
     found
 }
 
-/// Types of attack: what the operator's variables say, then what was detected, each once.
+/// Types of attack without duplicates: those of the operator's variables, then those of the detectors.
 pub(super) fn attacks<'c>(ctx: &RequestContext<'c>, detected: AttackKinds) -> Attacks<'c> {
     let marks = ctx.conf.attacks().iter().filter(|attack| attack.when.is_true(ctx.r, Phase::Log));
     let marks = marks.map(|attack| -> &'c str { &attack.kind });

@@ -1,4 +1,4 @@
-//! What is measured of keys.
+//! Key facts.
 
 use api_sessions_extract::builtin::{self, Entry};
 use api_sessions_identity::{FoundBy, Namespace, Resolution};
@@ -9,7 +9,7 @@ use super::context::RequestContext;
 use super::view::View;
 use crate::directives::Analysis;
 
-/// Measures the keys of a request that is over.
+/// Adds a finished request to the key facts.
 pub(super) fn observe(
     ctx: &RequestContext<'_>,
     view: &View<'_>,

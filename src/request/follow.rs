@@ -1,5 +1,5 @@
-//! Following, as the log phase does it: another user leaves the session, and what the answer issues is
-//! remembered.
+//! Following in the log phase: a change of user leaves the session, and identifiers that the response issues are
+//! linked to it.
 
 use api_sessions_identity::{Exchanged, Learned, Namespace, Phase, Resolution, cut, learn};
 use api_sessions_nginx::filter::HeaderObserver;
@@ -23,8 +23,8 @@ pub(super) fn reads_tokens(r: Request<'_>, conf: &LocationConf) -> bool {
     following.on && following.tokens && r.may_carry_tokens()
 }
 
-/// The header filter: what a response issues is remembered before the client has it, as far as the response is
-/// complete by then (`add_header` and `userid` come later).
+/// The header filter: identifiers that a response issues are linked before the client receives them, as far as the
+/// response is complete by then (`add_header` and `userid` run later).
 pub(crate) struct Issuing;
 
 impl HeaderObserver for Issuing {
@@ -51,13 +51,13 @@ fn issues(r: Request<'_>) -> bool {
     })
 }
 
-/// Remembers what the response issues, as far as it is there.
+/// Links the identifiers that the response issues, as far as it is complete.
 pub(super) fn learn_early(r: Request<'_>) -> Option<()> {
     let conf = r.location::<LocationConf>().filter(|conf| conf.is_enabled(r, Phase::Early))?;
-    // With the response, as far as it is known.
+    // With the response as far as it is complete.
     let ctx = &RequestContext::new(r, conf, Phase::Log)?;
     let (state, follow, analysis) = (ctx.state, ctx.links()?, ctx.analysis());
-    // Otherwise, which session it is will be known later.
+    // Otherwise the session is only known later.
     if !analysis.settles_on_arrival() {
         return None;
     }
@@ -66,7 +66,7 @@ pub(super) fn learn_early(r: Request<'_>) -> Option<()> {
     let mut early = state.early_mut(r)?.take().unwrap_or_default();
     let resolution = match &early.moved {
         Some((moved, _)) => *moved,
-        // A token in the request's body may say whose it is.
+        // A token in the request's body may identify the session.
         None => session::resolve(ctx, &view, &analysis)?,
     };
     let (table, hasher) = (ctx.main.runtime().table()?, ctx.hasher()?);
@@ -103,12 +103,12 @@ fn is_new(state: &State, session: SessionId, exists: impl Fn(SessionId) -> bool)
     }
 }
 
-/// How the request's session is related to others, for other nodes and the cloud.
+/// Relations of the request's session to others, for the cloud and other nodes.
 #[derive(Default)]
 pub(super) struct Relations {
-    /// What the exchange issued to its session.
+    /// Identifiers that the exchange issued to its session.
     pub(super) links: Vec<(SessionId, LinkReason)>,
-    /// The session before it at this client, whose user was another.
+    /// The previous session of this client, with another user.
     pub(super) previous: Option<SessionId>,
 }
 

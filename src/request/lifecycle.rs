@@ -41,12 +41,12 @@ pub(super) fn on_access(ctx: &RequestContext<'_>) -> Option<Membership> {
     Some(session::join(ctx, ctx.table()?, &resolution, joined))
 }
 
-/// Whether the denylist has the session, another that an identifier in the request names, or the address, where
-/// requests are denied or would be. What the access phase decided on stays what the record says.
+/// Whether the denylist has the session, another session that an identifier in the request names, or the address, if
+/// this location denies (or would, in dry run). The record keeps the decision of the access phase.
 pub(super) fn is_denied(ctx: &RequestContext<'_>, session: SessionId) -> bool {
     let RequestContext { conf, state, .. } = *ctx;
     if conf.deny() == Deny::Off {
-        // Where it was refused somewhere else, that is an error page's location.
+        // If it was refused elsewhere, this is the location of an error page.
         return state.is_denied();
     }
     let Some(denylist) = ctx.main.runtime().denylist() else { return false };
@@ -67,12 +67,12 @@ pub(super) fn is_denied(ctx: &RequestContext<'_>, session: SessionId) -> bool {
     denied
 }
 
-/// The request is over: its session is settled by the written order of keys, it is counted where it was not, rules
-/// count it, and its record is sent.
+/// The request is finished: its session is settled by the configured order of keys, it is counted unless it was, rules
+/// count it, and its record is queued.
 pub(super) fn on_log(r: Request<'_>) {
     let Some(conf) = r.location::<LocationConf>() else { return };
     if !conf.is_enabled(r, Phase::Log) {
-        // A location that is not looked at has answered: as if the request had never arrived.
+        // A location with the module off has answered: the request leaves no trace.
         leave(r);
         return;
     }
@@ -143,7 +143,7 @@ pub(super) fn on_log(r: Request<'_>) {
     }
 }
 
-/// Takes the request out of its session, if it was counted in one.
+/// Removes the request from its session, if it was counted in one.
 fn leave(r: Request<'_>) {
     let (Some(table), Some(state)) =
         (MainConf::of(r).and_then(|main| main.runtime().table_handle()), State::of(r))

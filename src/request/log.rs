@@ -1,4 +1,4 @@
-//! The log phase: once a main request, also for those that ended before the access phase.
+//! The log phase: runs once per main request, also if it ended before the access phase.
 
 use api_sessions_nginx::body::DECLINED;
 use api_sessions_nginx::phase::PhaseHandler;

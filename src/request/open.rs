@@ -1,4 +1,4 @@
-//! A request that is under way: what it waits for, and whether it may go on.
+//! Open requests: what they wait for, and whether they may go on.
 
 use api_sessions_identity::Phase;
 use api_sessions_nginx::request::Request;
@@ -15,7 +15,7 @@ pub(crate) enum OpenKind {
     Upgraded,
     /// Its response has begun.
     Streaming,
-    /// Anything else: its body is read, or the upstream has not answered.
+    /// Anything else: its body is being read, or the upstream has not answered.
     Other,
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn open_kind(r: Request<'_>) -> OpenKind {
     }
 }
 
-/// The denylist has changed while the request was under way: whether it is to be cut. Its record says that it was
+/// Whether to terminate an open request after a change of the denylist. Its record says that it was
 /// denied then; in dry run, it says so and goes on.
 pub(crate) fn is_denied_meanwhile(r: Request<'_>) -> bool {
     let Some(conf) = r.location::<LocationConf>() else { return false };
@@ -42,7 +42,7 @@ pub(crate) fn is_denied_meanwhile(r: Request<'_>) -> bool {
     if !conf.is_enabled(r, Phase::Early) {
         return false;
     }
-    // What the access phase decided was right then.
+    // The access phase's decision stands.
     state.denial.set(None);
     let Some(ctx) = RequestContext::new(r, conf, Phase::Early) else { return false };
     let is_denied = lifecycle::is_denied(&ctx, membership.session);

@@ -6,7 +6,7 @@ use super::context::RequestContext;
 use super::view::View;
 use crate::directives::Analysis;
 
-/// User and role; empty where there is none.
+/// User and role; empty if there is none.
 pub(super) fn user_and_role(
     ctx: &RequestContext<'_>,
     view: &View<'_>,
@@ -19,7 +19,7 @@ pub(super) fn user_and_role(
     })
 }
 
-/// Hands over the value of one type, if there is one.
+/// Calls back with the value of a parameter type, if there is one.
 pub(super) fn read(
     ctx: &RequestContext<'_>,
     view: &View<'_>,

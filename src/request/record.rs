@@ -1,4 +1,4 @@
-//! The record of a request that is over.
+//! The record of a finished request.
 
 use api_sessions_agent::record::{RecordOptions, RequestMeta};
 use api_sessions_identity::{Phase, Resolution};
@@ -13,11 +13,11 @@ use super::view::View;
 use crate::directives::Analysis;
 use crate::worker::Buffers;
 
-/// What was decided of the request.
+/// Decisions about the request.
 pub(super) struct Recorded<'d> {
     pub(super) resolution: &'d Resolution<'d>,
     pub(super) attacks: &'d [&'d str],
-    /// The module's own detectors found some of them.
+    /// Whether the module's own detectors found some of them.
     pub(super) is_detected: bool,
     pub(super) hits: &'d [Hit],
     pub(super) relations: &'d Relations,

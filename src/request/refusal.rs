@@ -1,4 +1,4 @@
-//! A refusal in the rewrite phases is given later: where the request has come to, or in place of an earlier answer.
+//! A refusal decided in the rewrite phases is sent later: from the final location, or in place of an earlier response.
 
 use api_sessions_nginx::request::Request;
 use api_sessions_nginx::response;
@@ -7,7 +7,7 @@ use ngx::ffi::ngx_int_t;
 use super::state::State;
 use crate::directives::LocationConf;
 
-/// The status of a refusal that is to be given now. Nobody is refused in a control or status location.
+/// The status of a pending refusal, if it is to be sent now. Nobody is refused in a control or status location.
 pub(super) fn take(r: Request<'_>, conf: &LocationConf) -> Option<u16> {
     let state = State::of(r)?;
     let status = state.refusal.take()?;
@@ -22,7 +22,7 @@ pub(super) fn take(r: Request<'_>, conf: &LocationConf) -> Option<u16> {
     Some(status)
 }
 
-/// In place of an answer that is about to be sent: what the header filter returns.
+/// Replaces a response that is about to be sent; the result is for the header filter to return.
 pub(super) fn replace_answer(r: Request<'_>) -> Option<ngx_int_t> {
     let was_refused = State::of(r)?.refused.get();
     let status = r.location().and_then(|conf| take(r, conf));

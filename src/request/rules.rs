@@ -1,4 +1,4 @@
-//! Rules over sessions: a request is counted once it is over, and refused in the access phase where a rule limits.
+//! Session rules: a request is counted when it is finished, and refused in the access phase if a rule limits it.
 
 mod counts;
 mod denials;
@@ -23,7 +23,7 @@ use super::view::View;
 use crate::directives::{Analysis, Deny};
 use crate::worker::RuleBuffers;
 
-/// What is known of a request that is over.
+/// Properties of a finished request.
 pub(super) struct Finished<'f> {
     pub(super) membership: &'f Membership,
     pub(super) user: &'f [u8],
@@ -31,7 +31,7 @@ pub(super) struct Finished<'f> {
     pub(super) attacks: &'f [&'f str],
 }
 
-/// Counts the request under each rule that it is about, and reacts where one fires. What fired is in the state.
+/// Counts the request under each rule in scope, and applies the reactions of those that fire. The state keeps them.
 pub(super) fn count(
     ctx: &RequestContext<'_>,
     view: &View<'_>,
@@ -91,8 +91,8 @@ pub(super) fn count(
     }
 }
 
-/// Seconds until the request's subject may come again, where it is over a rule's threshold and over its rate. Asked
-/// once a request.
+/// Seconds until the request's subject may come again, if it exceeds a rule's threshold and rate. Evaluated
+/// once per request.
 pub(super) fn limit(ctx: &RequestContext<'_>, membership: &Membership) -> Option<u64> {
     let analysis = ctx.analysis();
     let rules = analysis.rules();
@@ -159,7 +159,7 @@ fn is_excepted(ctx: &RequestContext<'_>, user: &[u8], role: &[u8]) -> bool {
     !exceptions.is_empty() && exceptions.iter().any(|one| one.covers(ip(), user, role))
 }
 
-/// Empty where no exception can name them.
+/// Empty if no exception refers to it.
 fn user_and_role_of_exceptions(
     ctx: &RequestContext<'_>,
     view: &View<'_>,

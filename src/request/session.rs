@@ -1,4 +1,4 @@
-//! Which session a request belongs to, and counting it there.
+//! Resolves the session of a request, and counts the request there.
 
 use api_sessions_extract::{builtin, cookie};
 use api_sessions_identity::{
@@ -14,7 +14,7 @@ use super::view::View;
 use crate::directives::Analysis;
 use crate::worker::Buffers;
 
-/// Which session, as far as is known in this phase. The key's value is left in the buffers.
+/// Resolves the session as far as it is known in this phase. The key's value is left in the buffers.
 pub(super) fn resolve<'c>(
     ctx: &RequestContext<'_>,
     view: &View<'_>,
@@ -27,7 +27,7 @@ pub(super) fn resolve<'c>(
     Some(resolve_with(ctx.keys(analysis), view, ctx.phase, id, ctx.links(), scratch, found))
 }
 
-/// As [`resolve`], in the log phase, where what is known already is not resolved again.
+/// As [`resolve`], in the log phase: reuses a resolution that still stands.
 pub(super) fn settle<'c>(
     ctx: &RequestContext<'_>,
     view: &View<'_>,
@@ -36,7 +36,7 @@ pub(super) fn settle<'c>(
     moved(ctx).or_else(|| cached(ctx, analysis)).or_else(|| resolve(ctx, view, analysis))
 }
 
-/// The session that the answer began, before it was sent.
+/// The session that the response began, before it was sent.
 fn moved(ctx: &RequestContext<'_>) -> Option<Resolution<'static>> {
     let early = ctx.state.early.try_borrow().ok().or_else(|| state::reentered(ctx.r))?;
     let (resolution, value) = early.as_ref()?.moved.as_ref()?;
@@ -44,7 +44,7 @@ fn moved(ctx: &RequestContext<'_>) -> Option<Resolution<'static>> {
     Some(*resolution)
 }
 
-/// What the access phase has resolved, where nothing that came since can have changed it.
+/// The resolution of the access phase, if nothing since can have changed it.
 fn cached<'c>(ctx: &RequestContext<'_>, analysis: &'c Analysis) -> Option<Resolution<'c>> {
     let membership = ctx.state.membership().filter(|it| it.is_under(ctx.conf))?;
     let cached = membership.cached.filter(|it| it.generation == analysis.generation())?;
@@ -79,15 +79,15 @@ pub(super) fn any_identifier(
     found
 }
 
-/// What is remembered of how a request joined its session.
+/// Remembers how a request joined its session.
 pub(super) struct Joined {
-    /// In the access phase: the resolution, where it stands.
+    /// The resolution in the access phase, if it stands.
     pub(super) cached: Option<CachedResolution>,
-    /// In the log phase.
+    /// The resolution in the log phase.
     pub(super) settled_by: Option<SettledBy>,
 }
 
-/// Counts the request in its session; takes it out of another where it was counted before.
+/// Counts the request in its session, and removes it from the one where it was counted before.
 pub(super) fn join(
     ctx: &RequestContext<'_>,
     table: &TableHandle,
@@ -101,7 +101,7 @@ pub(super) fn join(
                 undo_count(table, &before);
             }
             if !ctx.state.is_over() {
-                // Another session, another answer; once there was a response, it stays what it was.
+                // The denylist's verdict is per session; once there was a response, it stands.
                 ctx.state.denial.set(None);
             }
             ctx.state.progress.set(Progress::Joining { before, settled_by });
@@ -118,7 +118,7 @@ pub(super) fn join(
     membership
 }
 
-/// Takes the request out of a session that it was counted in: where its set's lock was busy, it was not.
+/// Removes the request from the session where it was counted, unless its set's lock was busy then.
 pub(super) fn undo_count(table: &TableHandle, membership: &Membership) {
     if membership.counters.is_some() {
         table.undo_count(membership.session);
@@ -134,7 +134,7 @@ pub(super) fn request_start(
     RequestStart { source: resolution.source(), ip: ctx.r.client_ip(), application_hash }
 }
 
-/// The application issues the very value that identifies the session: it knows it, nobody made it up.
+/// Whether the application issues the value that identifies the session, so that no client invented it.
 pub(super) fn is_issued(ctx: &RequestContext<'_>) -> bool {
     let Some(buffers) = ctx.buffers() else { return false };
     ctx.r
@@ -144,7 +144,7 @@ pub(super) fn is_issued(ctx: &RequestContext<'_>) -> bool {
         .any(|(_, value)| value == buffers.found)
 }
 
-/// The cookie of the built-in set that identified the session is there more than once.
+/// Whether the built-in cookie that identified the session occurs more than once.
 pub(super) fn is_cookie_repeated(view: &View<'_>, resolution: &Resolution<'_>) -> bool {
     matches!(resolution.found_by, FoundBy::Builtin(entry) if builtin::is_repeated(view, entry))
 }

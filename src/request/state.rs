@@ -1,4 +1,4 @@
-//! What is remembered of a request between its phases.
+//! The state of a request between its phases.
 
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::ptr;
@@ -17,22 +17,22 @@ use super::rules::hit::{Hit, Hits};
 use crate::directives::{LocationConf, MainConf};
 use crate::worker;
 
-/// How far a request has come with its session.
+/// Progress of a request's session.
 #[derive(Clone, Copy, Default)]
 pub(super) enum Progress {
-    /// It is counted in none.
+    /// The request is counted in no session.
     #[default]
     New,
-    /// It is being counted: a variable that is evaluated meanwhile (in the text of `api_sessions_application`)
-    /// gets what was there before, rather than counting the request once more.
+    /// The request is being counted: a variable that is evaluated meanwhile (in the text of `api_sessions_application`)
+    /// gets the previous state and does not count the request again.
     Joining { before: Option<Membership>, settled_by: Option<SettledBy> },
-    /// It is counted in one, which may change until the log phase.
+    /// The request is counted in a session, which may change until the log phase.
     Counted(Membership),
-    /// The log phase has decided.
+    /// The log phase has settled the session.
     Settled(Membership, SettledBy),
 }
 
-/// What decided on the session in the log phase, and the label of that where it is not the key's own.
+/// The source of the session in the log phase, and its label if it is not the key's own.
 pub(super) type SettledBy = (FoundBy, Option<Label<'static>>);
 
 /// The session that a request was counted in.
@@ -40,11 +40,11 @@ pub(super) type SettledBy = (FoundBy, Option<Label<'static>>);
 pub(super) struct Membership {
     pub(super) session: SessionId,
     pub(super) source: Source,
-    /// Of the table, right after counting; `None` where its lock was busy.
+    /// The table's figures right after counting; `None` if its lock was busy.
     pub(super) counters: Option<SessionCounters>,
     /// Address of the location's settings it was resolved under: a redirect changes them.
     pub(super) under: *const LocationConf,
-    /// How it was resolved, where nothing that is still to come can resolve it otherwise.
+    /// How it was resolved, if nothing later can change that.
     pub(super) cached: Option<CachedResolution>,
 }
 
@@ -56,18 +56,18 @@ pub(super) struct CachedResolution {
     pub(super) generation: u64,
 }
 
-/// What was learned from a response before it was sent: the client may be quick.
+/// Findings in a response before it was sent: the client may use them at once.
 #[derive(Default)]
 pub(super) struct Early {
-    /// The headers were looked at.
+    /// The headers were examined.
     pub(super) is_done: bool,
-    /// Issued values that are remembered.
+    /// Number of issued values that were linked.
     pub(super) learned: Learned,
-    /// The session that the answer began, which the request belongs to, and the value that identifies it.
+    /// The session that the response began, to which the request belongs, and the value that identifies it.
     pub(super) moved: Option<(Resolution<'static>, Vec<u8>)>,
 }
 
-/// What the denylist said.
+/// The denylist's verdict.
 #[derive(Clone, Copy)]
 pub(super) struct DenyDecision {
     pub(super) denied: bool,
@@ -82,31 +82,31 @@ pub(super) struct DenyDecision {
 pub(crate) struct State {
     pub(super) progress: Cell<Progress>,
     pub(super) bodies: RefCell<BodyPair>,
-    /// The id that its value gave.
+    /// The id derived from its value.
     pub(super) ids: IdMemo,
-    /// What was learned before the response was sent.
+    /// Findings before the response was sent.
     pub(super) early: RefCell<Option<Early>>,
-    /// What the denylist said of its session, once it was asked.
+    /// The denylist's verdict on its session, once consulted.
     pub(super) denial: Cell<Option<DenyDecision>>,
-    /// The rewrite phases refuse it with that status, unless a control or status location answers.
+    /// Pending refusal of the rewrite phases with this status, unless a control or status location answers.
     pub(super) refusal: Cell<Option<u16>>,
-    /// Such a refusal was given.
+    /// The pending refusal was sent.
     pub(super) refused: Cell<bool>,
-    /// Its body is being looked at, and the client has not sent enough of it.
+    /// Its body is being peeked at, and the client has not sent enough of it.
     pub(super) look: Cell<Option<Box<BodyLook>>>,
-    /// Its body was asked for in the access phase.
+    /// Its body was requested in the access phase.
     pub(super) preread: Cell<bool>,
-    /// Whether its bodies are looked at in the location with settings of that address.
+    /// Whether its bodies are captured in the location with the settings at this address.
     pub(super) watched: Cell<Option<(*const LocationConf, bool)>>,
-    /// Rules that fired with it, or that refused it.
+    /// Rules that fired for it or refused it.
     hits: RefCell<Hits>,
-    /// It was asked whether a rule limits it.
+    /// Rate limits of rules were evaluated.
     pub(super) asked_for_limits: Cell<bool>,
-    /// A rule's rate has refused it.
+    /// A rule's rate limit refused it.
     pub(super) limited: Cell<bool>,
-    /// Its place among the requests that are under way.
+    /// Its place in the list of open requests.
     open: OpenLink,
-    /// The log phase has begun: the response is there to be read.
+    /// The log phase has begun: the response is complete.
     over: Cell<bool>,
 }
 
@@ -138,7 +138,7 @@ impl State {
         self.over.get()
     }
 
-    /// The phase of a request that a variable is asked of.
+    /// The phase of a request in which a variable is evaluated.
     #[inline]
     pub(super) fn phase_of(r: Request<'_>) -> Phase {
         if State::of(r).is_some_and(State::is_over) { Phase::Log } else { Phase::Early }
@@ -154,7 +154,7 @@ impl State {
         }
     }
 
-    /// What decided on the session, in the log phase.
+    /// The source of the session, in the log phase.
     pub(super) fn settled_by(&self) -> Option<SettledBy> {
         match self.progress.get() {
             Progress::Joining { settled_by, .. } => settled_by,
@@ -168,19 +168,19 @@ impl State {
         matches!(self.progress.get(), Progress::Joining { .. })
     }
 
-    /// Its bodies, to be changed. `None`, and counted, while they are read.
+    /// Its captured bodies, mutably. `None`, and counted, while they are borrowed.
     #[inline]
     pub(super) fn bodies_mut(&self, r: Request<'_>) -> Option<RefMut<'_, BodyPair>> {
         self.bodies.try_borrow_mut().ok().or_else(|| reentered(r))
     }
 
-    /// What was learned before the response was sent. `None`, and counted, while it is read.
+    /// Findings before the response was sent. `None`, and counted, while they are borrowed.
     #[inline]
     pub(super) fn early_mut(&self, r: Request<'_>) -> Option<RefMut<'_, Option<Early>>> {
         self.early.try_borrow_mut().ok().or_else(|| reentered(r))
     }
 
-    /// Rules that fired with it, or that refused it. `None`, and counted, while one is added.
+    /// Rules that fired for it or refused it. `None`, and counted, while one is added.
     #[inline]
     pub(super) fn hits(&self, r: Request<'_>) -> Option<Ref<'_, Hits>> {
         self.hits.try_borrow().ok().or_else(|| reentered(r))
@@ -199,13 +199,13 @@ impl State {
 }
 
 impl Membership {
-    /// Still the location that the request is in.
+    /// Whether the request is still in this location.
     pub(super) fn is_under(&self, conf: &LocationConf) -> bool {
         ptr::eq(self.under, conf)
     }
 }
 
-/// Counts that something was asked for while it was being computed. Always `None`.
+/// Counts a failed borrow. Always `None`.
 #[cold]
 pub(super) fn reentered<T>(r: Request<'_>) -> Option<T> {
     MainConf::of(r).and_then(|main| main.runtime().table_handle())?.count_reentry();

@@ -1,6 +1,6 @@
 //! `$api_session_*`: usable wherever NGINX evaluates variables, before the access phase too.
 //!
-//! Where a variable is asked for before the access phase, the request joins its session then.
+//! If a variable is evaluated before the access phase, the request joins its session at that time.
 
 use std::ffi::CStr;
 
@@ -31,7 +31,7 @@ macro_rules! variables {
             }
         )*
 
-        /// Adds all of them, from `preconfiguration`.
+        /// Registers all variables, from `preconfiguration`.
         pub(crate) fn add_all(cf: Conf<'_>) -> Option<()> {
             $(variable::add::<$getter>(cf)?;)*
             Some(())
@@ -56,7 +56,7 @@ variables! {
     Ja4Raw = c"api_session_ja4_raw" => ja4_raw,
 }
 
-/// The main request and its session, if the module looks at it.
+/// The main request and its session, if the module is on.
 fn joined<'r>(r: Request<'r>) -> Option<(RequestContext<'r>, Membership)> {
     let r = r.main();
     let phase = State::phase_of(r);
@@ -129,7 +129,7 @@ fn named_parameter(r: Request<'_>, kind: ParamType, output: Output<'_>) {
     }
 }
 
-/// The first rule that fired with the request, or that refused it.
+/// The first rule that fired for the request or refused it.
 fn rule(r: Request<'_>, output: Output<'_>) {
     if let Some(hits) = State::of(r).and_then(|state| state.hits(r))
         && let Some(hit) = hits.first()
@@ -154,14 +154,14 @@ fn ja4_stable(r: Request<'_>, output: Output<'_>) {
     client_ja4(r, Ja4Form::Stable, output);
 }
 
-/// Of the handshake, whatever `api_sessions_ja4` says: the raw form is not passed on.
+/// The raw JA4 of the handshake, regardless of `api_sessions_ja4`: proxies do not pass the raw form on.
 fn ja4_raw(r: Request<'_>, output: Output<'_>) {
     if let Some(raw) = tls::fingerprint(r.main()).map(|it| it.raw()).filter(|it| !it.is_empty()) {
         output.text(raw);
     }
 }
 
-/// Of the client, whether or not the module looks at the request: no session is needed for it.
+/// The client's JA4, also where the module is off: it needs no session.
 fn client_ja4(r: Request<'_>, form: Ja4Form, output: Output<'_>) {
     let r = r.main();
     let phase = State::phase_of(r);

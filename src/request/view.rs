@@ -10,14 +10,14 @@ use api_sessions_nginx::variable::PointVariables;
 
 use crate::directives::LocationConf;
 
-/// As many as `u64::MAX` has.
+/// Digits of `u64::MAX`.
 const MAX_DIGITS: usize = 20;
 
-/// One request and what is known of its response at this moment.
+/// A request, with its response as far as it exists.
 pub(super) struct View<'v> {
     request: Request<'v>,
     variables: &'v PointVariables,
-    /// Taken apart when somebody asks.
+    /// Parsed on first use.
     line: OnceCell<RequestLine<'v>>,
     phase: Phase,
     request_body: Option<Body<'v>>,
@@ -54,7 +54,7 @@ impl<'v> View<'v> {
         self.line().protocol
     }
 
-    /// In the log phase: before, the response is not complete.
+    /// Set in the log phase, when the response is complete.
     #[inline]
     fn has_response(&self) -> bool {
         self.phase == Phase::Log
@@ -68,7 +68,7 @@ impl<'v> View<'v> {
         }
     }
 
-    /// In digits, written when somebody asks.
+    /// In decimal digits, written on first use.
     fn content_length(&self) -> Option<&[u8]> {
         let length = self.request.content_length_out()?;
         let (digits, len) = self.content_length.get_or_init(|| {

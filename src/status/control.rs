@@ -1,4 +1,4 @@
-//! `api_sessions_control`: the denylist of this node, to be read and changed.
+//! `api_sessions_control`: reads and changes this node's denylist.
 
 use api_sessions_agent::remote_config::{OrderError, StateFile};
 use api_sessions_nginx::body::{self, BodyReader};
@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::directives::MainConf;
 use crate::request::rules::lift;
 
-/// Longest time of an entry that ends, seconds: a hundred years.
+/// Longest duration of an entry, seconds: a hundred years.
 const MAX_SECONDS: u64 = 100 * 366 * 86_400;
 
 /// `GET` lists, `POST` adds, `DELETE ?session=ID` removes.
@@ -53,9 +53,9 @@ struct Wanted {
 }
 
 impl Wanted {
-    /// Or why it is none.
+    /// Parses the body; the error says what is wrong with it.
     fn parse(body: &[u8]) -> Result<Self, String> {
-        // Derived code takes `["0123…", 60]` as well.
+        // Derived code would accept `["0123…", 60]` as well.
         if body.trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
             return Err("a JSON object is accepted".to_owned());
         }
@@ -66,7 +66,7 @@ impl Wanted {
         if wanted.seconds.is_some_and(|seconds| seconds == 0 || seconds > MAX_SECONDS) {
             return Err("seconds: 1 up to a hundred years; leave it out for good".to_owned());
         }
-        // A zero byte ends texts where they are kept.
+        // Texts are stored NUL-terminated.
         let is_bad = |name: &String| name.is_empty() || name.contains('\0');
         if wanted.applications.iter().flatten().any(is_bad) {
             return Err(
@@ -147,7 +147,7 @@ fn remove(r: Request<'_>, writer: &DenylistWriter) -> ngx_int_t {
     if matches!(done, Ok(true) | Err(OrderError::NotDurable(_)))
         && let Some(main) = MainConf::of(r)
     {
-        // For a while, no rule puts the entry back.
+        // For a while no rule restores the entry.
         lift::lifted(main, &session, process::now_ms());
     }
     match done {
@@ -157,14 +157,14 @@ fn remove(r: Request<'_>, writer: &DenylistWriter) -> ngx_int_t {
     }
 }
 
-/// What is acknowledged survives whatever ends NGINX, if there is a directory to keep it in (`spool=`).
+/// An acknowledged change survives any end of NGINX, if there is a directory for it (`spool=`).
 fn kept(r: Request<'_>, writer: &DenylistWriter) -> Option<StateFile> {
     let main = MainConf::of(r)?;
     let spool = main.export()?.spool.as_ref()?;
     Some(StateFile::new(&spool.path, *writer, main.runtime().settings()))
 }
 
-/// `done`: what is in force all the same, where the disk is what fails.
+/// `done`: the change that is in force even if the disk fails.
 fn failure(r: Request<'_>, done: &str, error: &OrderError) -> ngx_int_t {
     let error = match error {
         OrderError::NotTaken(error) => error,

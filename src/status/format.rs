@@ -1,4 +1,4 @@
-//! How the state is to be written: what the query says, else what `Accept` prefers (RFC 9110, 12.5.1).
+//! Chooses the format: `format=` of the query, else the preference of `Accept` (RFC 9110, 12.5.1).
 
 use api_sessions_extract::accept::{named, quality};
 use api_sessions_extract::query;
@@ -11,7 +11,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// `None`: the query asks for one that there is not.
+    /// `None`: the query names an unknown format.
     pub(super) fn wanted(r: Request<'_>) -> Option<Self> {
         let query = r.line().query;
         match query::find(query, b"format", 0) {
@@ -21,7 +21,7 @@ impl Format {
             None => {}
         }
         let accept = r.header_in(b"accept").unwrap_or_default();
-        // As Prometheus asks; who likes both the same gets JSON.
+        // Prometheus prefers one of these; JSON wins a tie.
         let text = quality(accept, b"text", b"plain")
             .max(named(accept, b"application", b"openmetrics-text").unwrap_or(0.0));
         let prefers_text = text > quality(accept, b"application", b"json");

@@ -1,4 +1,4 @@
-//! The way out: this worker's end of the record queue, and its exporter thread.
+//! Export: this worker's end of the record queue, and its exporter thread.
 #![forbid(unsafe_code)]
 
 use std::cell::RefCell;
@@ -23,11 +23,11 @@ use ngx::ffi::ngx_cycle_t;
 
 use crate::directives::{ExportConf, MainConf};
 
-/// Time an exporter has beyond its own budget before it is left behind.
+/// Grace period beyond an exporter's own budget before the worker exits without it.
 const GRACE: Duration = Duration::from_millis(200);
-/// Most denials by rules that wait to be written down.
+/// Maximum number of denials by rules that wait to be persisted.
 const MAX_DENIALS: usize = 1024;
-/// Most lists of facts that wait for the exporter.
+/// Maximum number of key-facts reports that wait for the exporter.
 const MAX_FACTS: usize = 16;
 
 /// The priority of the threads of this worker.
@@ -35,7 +35,7 @@ struct ExportPriority(SharedPriority);
 
 impl ThreadPriority for ExportPriority {
     fn join(&self, role: ThreadRole) {
-        // An exporter that does not get its turn loses records.
+        // An exporter that is not scheduled loses records.
         self.0.join(role == ThreadRole::Uplink);
     }
 
@@ -46,7 +46,7 @@ impl ThreadPriority for ExportPriority {
 
 pub(super) struct Export {
     producer: RefCell<Producer>,
-    /// Denials by rules that are to be written down; `None`: there is no directory for them.
+    /// Denials by rules to be persisted; `None` without a directory for them.
     denials: Option<Sender<DenyEntry>>,
     facts: Sender<Vec<WindowFacts>>,
     notes: Receiver<LogEvent>,
@@ -55,12 +55,12 @@ pub(super) struct Export {
     thread: JoinHandle<()>,
     budget: Duration,
     node: String,
-    /// The queue, where it is no other process's to go on with.
+    /// The queue, unless another process takes it over.
     private: Option<RecordQueue>,
 }
 
 impl Export {
-    /// The other end of the notes, for other threads beside the event loop.
+    /// The sending end of log messages, for other threads.
     pub(super) fn start(conf: &ExportConf, main: &MainConf) -> Result<(Self, LogSender), String> {
         let private = || shared::private_queue(conf.queue).ok_or("no memory for a queue");
         let shared_region =
@@ -152,20 +152,20 @@ impl Export {
         }
     }
 
-    /// Has the cloud told what was measured of keys. What it has no room for is lost: the next window says the same.
+    /// Sends key facts to the cloud. If the channel is full they are dropped: the next window says much the same.
     pub(super) fn tell(&self, windows: Vec<WindowFacts>) {
         if !windows.is_empty() {
             let _ = self.facts.try_send(windows);
         }
     }
 
-    /// Has a denial by a rule written down, so that it survives whatever ends NGINX. `false`: too many wait; it is in
-    /// force, and in the next copy of the list.
+    /// Persists a denial by a rule, so that it survives any end of NGINX. `false`: too many wait; it is in
+    /// force, and part of the next snapshot.
     pub(super) fn write_down(&self, denial: DenyEntry) -> bool {
         self.denials.as_ref().is_none_or(|denials| denials.try_send(denial).is_ok())
     }
 
-    /// Hands over what is left, within the budget that NGINX leaves.
+    /// Flushes the queue, within the time that NGINX leaves an exiting worker.
     pub(super) fn end(self, cycle: *mut ngx_cycle_t) {
         drop(self.stop);
         let ended = self.done.recv_timeout(self.budget);

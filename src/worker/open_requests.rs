@@ -1,4 +1,4 @@
-//! Looks after the requests that are under way: ends those whose session is denied, and counts the
+//! Watches open requests: terminates those whose session is denied, and counts the
 //! old ones. Its timer runs only while there are any.
 #![forbid(unsafe_code)]
 
@@ -13,14 +13,14 @@ use api_sessions_shm::OpenCounts;
 use crate::directives::MainConf;
 use crate::request::{OpenKind, is_denied_meanwhile, open_kind};
 
-/// How often a worker looks, milliseconds: a denial ends open requests within about that time.
+/// Interval of the checks, milliseconds: a denial terminates open requests within about this time.
 const INTERVAL_MS: usize = 500;
 /// Age from which an open request is counted, milliseconds.
 const OLD_MS: u64 = 10_000;
 
 pub(super) struct OpenRequests {
     timer: Timer,
-    /// [`api_sessions_shm::Denylist::changes`] when requests were last looked at.
+    /// [`api_sessions_shm::Denylist::changes`] at the last check.
     changes: Cell<u32>,
 }
 
@@ -29,8 +29,8 @@ impl OpenRequests {
         Self { timer: Timer::new(look), changes: Cell::new(0) }
     }
 
-    /// A request joins those under way: before it is looked up in the denylist, so that no denial falls between
-    /// that and the next look.
+    /// Adds a request to the open ones, before it is looked up in the denylist, so that no denial falls between
+    /// the lookup and the next check.
     #[inline]
     pub(super) fn watch(&self) {
         if !self.timer.is_set() {
@@ -78,7 +78,7 @@ fn publish(counts: &OpenCounts) {
     }
 }
 
-/// The worker ends.
+/// Called when the worker exits.
 pub(super) fn none_is_left() {
     publish(&OpenCounts::default());
 }

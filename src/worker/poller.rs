@@ -1,4 +1,4 @@
-//! What comes from the cloud: one thread of the first worker asks for it.
+//! Polling the cloud: a thread of the first worker.
 #![forbid(unsafe_code)]
 
 use std::cell::RefCell;
@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use super::export::state_file;
 use crate::directives::{ExportConf, MainConf};
 
-/// Answers of the cloud whose links wait for the event loop.
+/// Maximum number of responses whose links wait for the event loop.
 const MAX_WAITING_LINKS: usize = 64;
 
 /// Ends when it is dropped: nothing that the cloud answers later is taken. Nobody waits for the thread,
@@ -45,7 +45,7 @@ impl PollerThread {
                 Some(hasher.as_ref()?.session_id(Namespace::Ip, address.as_bytes()))
             }),
             lifted: Box::new(move |session| {
-                // Where nobody receives, the worker ends.
+                // Without a receiver the worker is exiting.
                 let _ = to_loop.send(session);
             }),
             linked: Box::new(move |links| to_links.try_send(links).is_ok()),
@@ -70,7 +70,7 @@ impl PollerThread {
         self.lifted.try_iter()
     }
 
-    /// Remembers what other nodes have issued since the last call.
+    /// Links the identifiers that other nodes have issued since the last call.
     pub(super) fn link(&self, main: &MainConf) {
         let now_s = u32::try_from(process::now_ms() / 1000).unwrap_or(u32::MAX);
         for (alias, session) in self.linked.try_iter().flatten() {
@@ -81,7 +81,7 @@ impl PollerThread {
     }
 }
 
-/// The node's figures for the Console. Counters of shared memory, read from any thread.
+/// The node's figures for the Console: counters in shared memory, readable from any thread.
 fn counters(main: &MainConf) -> Box<dyn Fn() -> String + Send> {
     let (table, denylist) = (main.runtime().table(), main.runtime().denylist());
     let queues: Vec<_> = main.runtime().queues().collect();

@@ -1,4 +1,4 @@
-//! The counts of this worker, as rules want them.
+//! Adapter from this worker's handle on the counts to the trait of rules.
 
 use api_sessions_rules::{Counts, Words};
 use api_sessions_shm::RuleCountsHandle;

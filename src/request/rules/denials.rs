@@ -1,4 +1,4 @@
-//! Rules that deny: they add to the node's own denylist, which the access phase asks anyway.
+//! Rules that deny: they add to the node's own denylist, which the access phase consults anyway.
 
 use api_sessions_identity::Namespace;
 use api_sessions_nginx::request::Request;
@@ -35,7 +35,7 @@ pub(super) fn react(
     denials == 0 || in_force > 0 || rule.then.iter().any(|one| matches!(one, Reaction::Limit(_)))
 }
 
-/// The session that an address by itself would have: under its id, an address is denied.
+/// The session id of an address alone, under which an address is denied.
 pub(super) fn address_session(r: Request<'_>, main: &MainConf) -> Option<SessionId> {
     let mut room = [0; NETWORK_BYTES];
     let counted = network(r.remote_addr(), &mut room);
@@ -66,7 +66,7 @@ fn deny(
     });
     match entry {
         Some(Entry::Begins) => {}
-        // Taken off a moment ago, it is not there.
+        // It was removed a moment ago.
         Some(Entry::There) => return writer.list().denied_since(session).is_some(),
         Some(Entry::TakenOff) | None => return false,
     }
@@ -79,7 +79,7 @@ fn deny(
         ..DenyEntry::default()
     };
     if writer.insert(&entry, now_ms).is_err() {
-        // The next request that fires tries again.
+        // The next request that fires the rule tries again.
         counts.update(key, now_ms, |words| words[1] = 0);
         return false;
     }
@@ -89,7 +89,7 @@ fn deny(
     true
 }
 
-/// What is known of an entry of the denylist.
+/// The origin of an entry of the denylist.
 enum Entry {
     There,
     TakenOff,

@@ -1,4 +1,4 @@
-//! What rules ask of a request of NGINX.
+//! A request as rules see it.
 
 use std::cell::RefCell;
 
@@ -10,23 +10,23 @@ use api_sessions_rules::{Answer, Facts};
 use crate::request::state;
 use crate::request::view::View;
 
-/// Parameters of a request that are compared with those in another place of it.
+/// Maximum number of parameters that are compared with those in another place of the request.
 const MAX_COMPARED: usize = 64;
 
 pub(super) struct NodeFacts<'f, 'v> {
     pub(super) r: Request<'f>,
     pub(super) view: &'f View<'v>,
     pub(super) scratch: &'f RefCell<Scratch>,
-    /// As the client meant it.
+    /// The path as the client meant it.
     pub(super) path: &'f [u8],
     pub(super) source: Source,
     pub(super) user: &'f [u8],
     pub(super) session: &'f SessionId,
-    /// Of a request that is over.
+    /// A finished request.
     pub(super) end: End<'f>,
 }
 
-/// What is known of a request once it is over.
+/// Properties known once a request is finished.
 #[derive(Default)]
 pub(super) struct End<'f> {
     pub(super) status: u16,
@@ -104,14 +104,14 @@ impl Facts for NodeFacts<'_, '_> {
     fn read(&self, point: &Point, then: &mut dyn FnMut(Option<&[u8]>)) -> bool {
         match self.scratch.try_borrow_mut() {
             Ok(mut scratch) => then(point.read(self.view, &mut scratch)),
-            // A point that reads a variable that reads a point.
+            // A point reads a variable that reads a point.
             Err(_) => then(state::reentered(self.r)),
         }
         true
     }
 }
 
-/// Whether a parameter of the query is in the form of the body too, with another value.
+/// Whether a query parameter is also in the form body, with another value.
 fn conflict(view: &View<'_>) -> bool {
     let Some(body) = view.body(Side::Request).filter(|body| body.is_form()) else { return false };
     let pairs = body.bytes.split(|byte| *byte == b'&').take(MAX_COMPARED);

@@ -1,4 +1,4 @@
-//! A rule that fired with a request, or that refused it, and how often that came to pass on this node.
+//! Rules that fired for a request or refused it, and their totals on this node.
 
 use std::rc::Rc;
 
@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::counts::NodeCounts;
 use crate::directives::{Analysis, MainConf};
 
-/// Seed of the keys of these figures: no rule's count has it.
+/// Hash seed of these totals, distinct from that of any rule's counts.
 const HITS: u64 = 0x6869_7473_0000_0000;
 
 /// A rule that fired with a request, or that refused it. It refers to the rule, so that nothing is allocated for it.
@@ -21,7 +21,7 @@ pub(crate) struct Hit {
     refused: bool,
 }
 
-/// Those of a request: nearly always one or two.
+/// The hits of a request: nearly always one or two.
 pub(crate) type Hits = SmallVec<[Hit; 2]>;
 
 impl Hit {
@@ -41,24 +41,24 @@ impl Hit {
         self.rule().map_or("", |one| one.rule.name())
     }
 
-    /// Its reactions, as they were written.
+    /// Its reactions as configured.
     pub(crate) fn then(&self) -> &str {
         self.rule().map_or("", |one| one.rule.then_text())
     }
 
-    /// `rule:NAME`, where it fired and marks.
+    /// `rule:NAME`, if it fired and marks.
     pub(crate) fn mark(&self) -> Option<&str> {
         let one = self.rule().filter(|_| !self.refused)?;
         one.rule.then.contains(&Reaction::Mark).then_some(&*one.mark)
     }
 }
 
-/// A rule has fired with a request.
+/// Counts a rule that fired.
 pub(super) fn count_fired(counts: &NodeCounts<'_>, name: &str, now_ms: u64) {
     counts.update(key(counts, name), now_ms, |words| words[0] += 1);
 }
 
-/// A rule has refused a request.
+/// Counts a refusal by a rule.
 pub(super) fn count_refused(counts: &NodeCounts<'_>, name: &str, now_ms: u64) {
     counts.update(key(counts, name), now_ms, |words| words[1] += 1);
 }
@@ -67,7 +67,7 @@ fn key(counts: &NodeCounts<'_>, name: &str) -> u64 {
     counts.hash(HITS, name.as_bytes())
 }
 
-/// Requests with which a rule has fired, and requests that it refused, on this node.
+/// Requests for which a rule fired and requests that it refused, on this node.
 pub(crate) fn figures(main: &MainConf, name: &str) -> (u64, u64) {
     let Some(counts) = main.runtime().rule_counts() else { return (0, 0) };
     let words = counts.read(counts.hash(HITS, name.as_bytes())).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Denials by rules that are taken off by hand.
+//! Denials by rules that were removed manually.
 //!
 //! Beside the counts of rules, each session or address that a rule denied has its own entry of words:
 //!
@@ -12,10 +12,10 @@ use api_sessions_protocol::SessionId;
 
 use crate::directives::MainConf;
 
-/// Seed of the keys of these entries: no rule's count has it.
+/// Hash seed of these entries, distinct from that of any rule's counts.
 pub(super) const DENIALS: u64 = 0x6465_6e69_616c_7300;
 
-/// An entry of the denylist was taken off by hand: for half of its time, no rule puts it back.
+/// Records that an entry of the denylist was removed manually: for half of its duration no rule restores it.
 pub(crate) fn lifted(main: &MainConf, session: &SessionId, now_ms: u64) {
     let Some(handle) = main.runtime().rule_counts_handle() else { return };
     let key = handle.counts().hash(DENIALS, &session.0);
