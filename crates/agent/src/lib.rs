@@ -1,4 +1,4 @@
-//! What leaves a node and what comes to it, without NGINX: it can be run, tested and fuzzed without a server.
+//! Export and remote configuration of a node, without NGINX: it can be run, tested and fuzzed without a server.
 //!
 //! [`record`] writes one line of JSON for a request, [`export`] carries lines to the cloud, and
 //! [`remote_config`] takes the denylist and keys from it.

@@ -1,4 +1,4 @@
-//! What comes from the cloud: the denylist, and keys and context parameters.
+//! Remote configuration: denylist, keys, context parameters and rules of the cloud.
 //!
 //! One thread of one worker long-polls `GET /v1/sync` ([`Poller`]); what it takes goes into shared
 //! memory, where all workers see it with their next request. A copy is kept beside the spool

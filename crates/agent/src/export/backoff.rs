@@ -4,12 +4,12 @@ use std::time::Duration;
 
 /// First pause.
 const FIRST: Duration = Duration::from_millis(250);
-/// Longest pause of its own.
+/// Longest pause by the schedule itself.
 const LONGEST: Duration = Duration::from_secs(30);
 /// Longest pause that a server may ask for with `Retry-After`.
 const LONGEST_ASKED: Duration = Duration::from_secs(300);
 
-/// Doubles with each failure; half of each pause is random, so that nodes do not knock together.
+/// Doubles with each failure; half of each pause is random, so that nodes do not retry in step.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     failures: u32,
@@ -37,7 +37,7 @@ impl Backoff {
 /// 0 to 1.
 fn random_share() -> f64 {
     let mut bytes = [0; 4];
-    // Without random numbers the pauses are merely all alike.
+    // Without random numbers the pauses merely lack jitter.
     let _ = getrandom::fill(&mut bytes);
     f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
 }

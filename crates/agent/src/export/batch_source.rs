@@ -8,12 +8,12 @@ use super::settings::ExportSettings;
 use super::spool::{Lost, Spool, Spooled};
 use api_sessions_shm::Consumer;
 
-/// How often a spool that was empty is looked into: others may have left something.
+/// Interval at which an empty spool is checked: other processes may have added batches.
 const LOOK: Duration = Duration::from_secs(1);
-/// Time without attempts to write after one that failed.
+/// Pause of writes to the spool after a failed one.
 const BROKEN: Duration = Duration::from_secs(5);
 
-/// Attempts from one place: a batch that fails there holds nothing else back.
+/// Attempts from one source: a batch that fails holds back no other source.
 pub(super) struct Attempts {
     pub(super) backoff: Backoff,
     pub(super) at: Instant,
@@ -24,7 +24,7 @@ impl Attempts {
         Self { backoff: Backoff::default(), at: Instant::now() }
     }
 
-    /// Failing, and not to be tried yet.
+    /// Failing, and in its pause.
     pub(super) fn is_pausing(&self, now: Instant) -> bool {
         now < self.at
     }
@@ -36,11 +36,11 @@ impl Attempts {
 
 /// A ring, of this worker or adopted.
 pub(super) struct Queue {
-    /// Tells queues of one exporter apart.
+    /// Distinguishes the queues of one exporter.
     pub(super) number: u64,
     pub(super) consumer: Consumer,
     pub(super) attempts: Attempts,
-    /// When it was first seen not empty.
+    /// When it was first seen to hold records.
     waiting_since: Option<Instant>,
 }
 
@@ -49,7 +49,7 @@ impl Queue {
         Self { number, consumer, attempts: Attempts::new(), waiting_since: None }
     }
 
-    /// A full batch waits, or its first record has waited long enough.
+    /// Whether a full batch waits, or the first record has waited long enough.
     pub(super) fn is_due(&mut self, now: Instant, settings: &ExportSettings) -> bool {
         let waiting = self.consumer.len();
         if waiting == 0 {
@@ -65,7 +65,7 @@ impl Queue {
         Pressure::of(self.consumer.len(), self.consumer.capacity())
     }
 
-    /// A batch is taken: the next one's time begins.
+    /// Marks a batch as taken, which restarts the flush timer.
     pub(super) fn restart_clock(&mut self) {
         self.waiting_since = None;
     }
@@ -75,10 +75,10 @@ impl Queue {
 pub(super) struct SpoolSource {
     pub(super) spool: Spool,
     pub(super) attempts: Attempts,
-    /// What is left of the batch on top.
+    /// The unsent part of its first batch.
     current: Option<Spooled>,
     look_at: Instant,
-    /// Not to be written to before.
+    /// No writes before this time.
     broken_until: Option<Instant>,
     /// It could not be read, and this was logged.
     unreadable: bool,
@@ -115,7 +115,7 @@ impl SpoolSource {
         Ok(self.current.as_ref())
     }
 
-    /// The first bytes of the batch on top are dealt with.
+    /// Marks the first bytes of its first batch as done.
     pub(super) fn advance(&mut self, bytes: usize) -> std::io::Result<()> {
         let Some(mut batch) = self.current.take() else { return Ok(()) };
         if bytes < batch.lines.len() {
@@ -132,12 +132,12 @@ impl SpoolSource {
         self.broken_until.is_some_and(|until| now < until)
     }
 
-    /// Whether this is news.
+    /// Whether the state changed.
     pub(super) fn broke(&mut self) -> bool {
         self.broken_until.replace(Instant::now() + BROKEN).is_none()
     }
 
-    /// Whether this is news.
+    /// Whether the state changed.
     pub(super) fn works(&mut self) -> bool {
         self.look_at = Instant::now();
         self.broken_until.take().is_some()

@@ -1,4 +1,4 @@
-//! One attempt to hand over a batch, and what its answer means (contract §4).
+//! One attempt to post a batch, and the meaning of the response (contract §4).
 
 mod explain;
 mod transport;
@@ -24,21 +24,21 @@ use transport::{TlsConnector, UnixConnector};
 pub use trust::check_certificates;
 use trust::tls_config;
 
-/// Of an answer's body, what is read at most.
+/// Bytes of a response's body that are read.
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
-/// Most bytes of an answer's body that the log shows.
+/// Bytes of a response's body that the log shows.
 const MAX_QUOTED_CHARS: usize = 200;
 
-/// What became of an attempt.
+/// Outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
     /// Durably stored.
     Stored,
-    /// The batch itself is bad: it would never be taken.
+    /// The batch itself is invalid: no retry would succeed.
     Refused(String),
-    /// To be sent again in halves.
+    /// Too large: send it again in halves.
     TooLarge,
-    /// To be kept and tried again.
+    /// Keep it and retry.
     NotNow {
         reason: String,
         /// `Retry-After`.
@@ -47,7 +47,7 @@ pub(super) enum Answer {
 }
 
 pub(super) struct Client {
-    /// Or why there is none.
+    /// The client, or why there is none.
     agent: Result<Agent, String>,
     url: String,
     facts_url: Option<String>,
@@ -71,7 +71,7 @@ impl Client {
         }
     }
 
-    /// Posts records, or facts of keys, under a name, within `limit` and the configured timeout.
+    /// Posts records or key facts under a name, within `limit` and the configured timeout.
     pub(super) fn post(
         &mut self,
         (name, lines): (&str, &[u8]),
@@ -118,7 +118,7 @@ fn meaning(mut response: Response<ureq::Body>) -> Answer {
         .headers()
         .get(header::RETRY_AFTER)
         .and_then(|value| pause(value.to_str().ok()?.trim(), SystemTime::now()));
-    // Read to its end, for the connection to be used again.
+    // Read to its end, so that the connection can be reused.
     let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
     if status.is_success() {
         return Answer::Stored;
@@ -143,7 +143,7 @@ fn pause(text: &str, now: SystemTime) -> Option<Duration> {
     httpdate::parse_http_date(text).ok()?.duration_since(now).ok()
 }
 
-/// The beginning of an answer, without control characters.
+/// The beginning of a response's body, without control characters.
 fn quote(body: &[u8]) -> String {
     let text: String = String::from_utf8_lossy(body)
         .chars()

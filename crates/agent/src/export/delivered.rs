@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::uplink::Batch;
 
-/// Names remembered; an older one is sent again, under the same `Idempotency-Key`.
+/// Maximum number of names; a forgotten batch is sent again, under the same `Idempotency-Key`.
 const MOST: usize = 1024;
 
 /// Their names and lengths, oldest first.
@@ -19,7 +19,7 @@ impl Delivered {
         self.0.push_back((batch.name.clone(), batch.lines.len()));
     }
 
-    /// Whether the batch is one of them, which it is then no more.
+    /// Removes a batch. Whether it was one of them.
     pub(super) fn remove(&mut self, batch: &Batch) -> bool {
         let is_it =
             |(name, len): &(String, usize)| *name == batch.name && *len == batch.lines.len();

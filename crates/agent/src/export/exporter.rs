@@ -1,5 +1,5 @@
-//! The thread's loop: which batch goes next. What an answer does to its batch is in [`answers`], what goes to the
-//! spool in [`relief`], the end of a worker in [`drain`].
+//! The thread's loop: which batch goes next. [`answers`] applies responses to batches, [`relief`] moves batches to the
+//! spool, [`drain`] ends a worker.
 
 mod answers;
 mod drain;
@@ -28,14 +28,14 @@ use api_sessions_shm::{Consumer, ExportCounters, QueueHandle};
 
 use facts::FactsSource;
 
-/// How often queues of dead workers are looked for, and other things of no hurry done.
+/// Interval of housekeeping, such as the search for queues of dead workers.
 const ADOPTION: Duration = Duration::from_secs(1);
 
-/// Sends what a worker queues, and what dead workers have left.
+/// Sends the records of a worker, and those that dead workers have left.
 pub struct Exporter {
     settings: ExportSettings,
     queue_handle: QueueHandle,
-    /// Of queues of former configurations.
+    /// Handles on queues of previous configurations.
     former: Vec<QueueHandle>,
     /// The first is this worker's own.
     queues: Vec<Queue>,
@@ -44,26 +44,26 @@ pub struct Exporter {
     answers: Receiver<Answered>,
     stopped: Stopped,
     priority: Priority,
-    /// Batches that the cloud has though they were spooled: they are not sent again.
+    /// Spooled batches that the cloud has stored after all: they are not sent again.
     delivered: Delivered,
-    /// Where the batch came from that the uplink has.
+    /// Source of the batch in flight.
     in_flight: Option<Origin>,
     /// The source that is asked first: 0 is the spool, then come `queues`.
     next_source: usize,
     next_number: u64,
-    /// Memory of the last batch.
+    /// Buffer of the last batch, for reuse.
     reuse_buf: Vec<u8>,
     log: LogSender,
     state_file: Option<StateFile>,
-    /// Denials by rules of this worker, and where they are written down.
+    /// Denials by this worker's rules, and the journal they go to.
     denials: Receiver<DenyEntry>,
     journal: Option<StateFile>,
     facts: FactsSource,
-    /// The last denials could not be written down; this was logged.
+    /// The last denials could not be written; this was logged.
     journal_failing: bool,
-    /// The cloud does not answer, or not well; this was logged.
+    /// The cloud does not respond, or responds with errors; this was logged.
     cloud_down: bool,
-    /// The last batch that was answered was refused for good.
+    /// The last batch was rejected permanently.
     rejecting: bool,
 }
 
@@ -125,19 +125,19 @@ impl Exporter {
         })
     }
 
-    /// Keeps a copy of the denylist on the side.
+    /// Keeps a snapshot of the denylist as well.
     #[must_use]
     pub fn with_state_file(self, state_file: Option<StateFile>) -> Self {
         Self { state_file, ..self }
     }
 
-    /// Writes denials by rules down as they come, so that they survive whatever ends NGINX.
+    /// Persists denials by rules as they arrive, so that they survive any end of NGINX.
     #[must_use]
     pub fn with_journal(self, denials: Receiver<DenyEntry>, journal: Option<StateFile>) -> Self {
         Self { denials, journal, ..self }
     }
 
-    /// Tells the cloud what was measured of keys.
+    /// Sends key facts to the cloud as well.
     #[must_use]
     pub fn with_key_facts(self, facts: Receiver<Vec<WindowFacts>>) -> Self {
         Self { facts: FactsSource::new(facts), ..self }
@@ -149,7 +149,7 @@ impl Exporter {
         Self { former, ..self }
     }
 
-    /// Runs until it is stopped, then hands over what it can in the time allowed.
+    /// Runs until it is stopped, then sends or spools what it can in the time allowed.
     pub fn run(mut self) {
         let second = tick(ADOPTION);
         self.once_a_second();
@@ -159,7 +159,7 @@ impl Exporter {
                 recv(self.stopped.closed()) -> _ => break,
                 recv(self.answers) -> answered => match answered {
                     Ok((batch, answer)) => self.answered(batch, &answer),
-                    // The thread is gone, which no code does.
+                    // Unreachable: the thread ends only with the exporter.
                     Err(_) => self.answers = never(),
                 },
                 recv(self.denials) -> first => match first {
@@ -174,7 +174,7 @@ impl Exporter {
         self.drain();
     }
 
-    /// One round of work, at the priority that the fullest ring asks for. How long nothing more need be done.
+    /// One round of work, at the priority for the fullest ring. Returns how long the thread may sleep.
     fn run_once(&mut self) -> Duration {
         let pressure = self.pressure();
         self.priority.follow(pressure);
@@ -189,12 +189,12 @@ impl Exporter {
         }
     }
 
-    /// Of the fullest ring.
+    /// Pressure of the fullest ring.
     fn pressure(&self) -> Pressure {
         self.queues.iter().map(Queue::pressure).max().unwrap_or_default()
     }
 
-    /// Whether a full ring could be emptied by looking at it sooner.
+    /// Whether waking up sooner could relieve a full ring.
     fn can_move(&self) -> bool {
         let now = Instant::now();
         let is_idle = self.in_flight.is_none() && !self.cloud_down;
@@ -343,7 +343,7 @@ impl Exporter {
                 self.in_flight = Some(origin);
                 true
             }
-            // The uplink is gone, which no code does. The batch stays where it is.
+            // Unreachable: the uplink ends only with the exporter. The batch stays where it is.
             Err(batch) => {
                 self.reuse_buf = batch.lines;
                 false
@@ -359,7 +359,7 @@ impl Exporter {
         match origin {
             Origin::Queue(number) => self.queue(number).map(|queue| &mut queue.attempts),
             Origin::Spool => self.spool.as_mut().map(|source| &mut source.attempts),
-            // Its queue was relieved; an answer to it is news of the cloud all the same.
+            // Its queue was relieved meanwhile; the response still says that the cloud is up.
             Origin::AlreadySpooled => self.queues.first_mut().map(|queue| &mut queue.attempts),
             Origin::Facts => None,
         }

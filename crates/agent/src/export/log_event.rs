@@ -1,11 +1,11 @@
-//! What an exporter wants to have logged.
+//! Log messages of an exporter.
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-/// Events that wait at most; more are dropped, since the counters tell the same.
+/// Maximum number of waiting events; more are dropped, since the counters say the same.
 const CAPACITY: usize = 32;
 
-/// How bad it is.
+/// Severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// Good news: the cloud is back.
@@ -19,7 +19,7 @@ pub enum Severity {
 /// One line for the error log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEvent {
-    /// How bad it is.
+    /// Severity.
     pub severity: Severity,
     /// What happened, without a trailing period.
     pub text: String,
@@ -29,16 +29,16 @@ pub struct LogEvent {
 #[derive(Debug, Clone)]
 pub struct LogSender(Sender<LogEvent>);
 
-/// A channel of notes from an exporter to the event loop.
+/// A channel of log events from an exporter to the event loop.
 pub fn log_channel() -> (LogSender, Receiver<LogEvent>) {
     let (sender, receiver) = bounded(CAPACITY);
     (LogSender(sender), receiver)
 }
 
 impl LogSender {
-    /// Leaves a note.
+    /// Sends an event.
     pub fn add(&self, severity: Severity, text: impl Into<String>) {
-        // Full: the event loop is behind, or gone. Nobody waits for it.
+        // Full: the event loop is behind or gone; do not wait for it.
         let _ = self.0.try_send(LogEvent { severity, text: text.into() });
     }
 }

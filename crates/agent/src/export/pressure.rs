@@ -56,7 +56,7 @@ impl Pressure {
         LOWEST.saturating_sub(self.0)
     }
 
-    /// How long nothing more need be done, where something could be: none from half full on.
+    /// How long the exporter may sleep while it could work: not at all from half full on.
     pub(super) fn pause(self) -> Duration {
         match self.0 {
             0 => LONGEST,
@@ -68,7 +68,7 @@ impl Pressure {
         }
     }
 
-    /// How long to wait for an answer where nothing else can be done: the answer itself ends it.
+    /// How long to wait for a response if nothing else can be done; the response itself ends the wait.
     pub(super) fn longest_pause() -> Duration {
         LONGEST
     }

@@ -28,9 +28,9 @@ pub struct ExportSettings {
     pub timeout: Duration,
     /// PEM certificates to trust instead of the system's.
     pub ca_pem: Option<Vec<u8>>,
-    /// Longest time for what is left when the worker ends.
+    /// Longest time to send or spool the rest when the worker exits.
     pub shutdown: Duration,
-    /// Where records wait that cannot be sent; in memory alone if there is none.
+    /// The spool, for records that cannot be sent; without one they wait in memory alone.
     pub spool: Option<SpoolSettings>,
 }
 
@@ -52,7 +52,7 @@ impl ExportSettings {
     }
 }
 
-/// A name as it may stand in a header: what is not a letter, digit, dot, dash or underscore is one.
+/// A name fit for a header: characters other than letters, digits, dots and dashes become underscores.
 fn token(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     name.chars().map(|c| if allowed(c) { c } else { '_' }).collect()
@@ -65,7 +65,7 @@ pub struct ExportHeader {
     value: HeaderValue,
 }
 
-/// Not a header that can be added. The value is not shown: it may be a secret.
+/// A header that cannot be added. Messages do not show the value: it may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadHeader {
     /// No colon, or a name or value with characters that no header has.
@@ -119,7 +119,7 @@ pub struct Endpoint {
     socket: Option<PathBuf>,
 }
 
-/// Not a URL that records can be sent to.
+/// A URL that records cannot be sent to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "invalid URL \"{0}\": \"http://host[:port][/path]\", \"https://…\" or \"unix:/path[:/path]\" expected, with a port from 1 to 65535, without user, password or fragment (credentials go into \"header_file=\")"

@@ -71,7 +71,7 @@ pub(super) struct Spool {
     serial: u32,
 }
 
-/// What was lost to make a write possible, or to damage.
+/// Losses: dropped to make room, or damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Lost {
     /// Segments that made room, or that were damaged.
@@ -176,7 +176,7 @@ impl Spool {
         }
     }
 
-    /// The batch that [`Spool::next`] gave is dealt with.
+    /// Marks the batch that [`Spool::next`] returned as done.
     pub(super) fn done(&mut self) -> io::Result<()> {
         self.reader.as_mut().map_or(Ok(()), Reader::done)
     }
@@ -223,7 +223,7 @@ impl Spool {
                 break;
             }
             let path = self.settings.path.join(name);
-            // What this exporter itself works on is given up like any other.
+            // This exporter's own segment is dropped like any other.
             self.writer.take_if(|writer| writer.path() == path);
             self.reader.take_if(|reader| reader.path() == path);
             let Ok(Some(oldest)) = Reader::open(&path) else { continue };
@@ -244,7 +244,7 @@ impl Spool {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             all => all?,
         };
-        // One that cannot be opened (of another user, say) does not hold back those behind it.
+        // A segment that cannot be opened (another user's, say) does not hold back newer ones.
         let mut failure = None;
         for (name, _) in &all {
             match Reader::open(&self.settings.path.join(name)) {
@@ -274,7 +274,7 @@ fn segments(directory: &Path) -> io::Result<Vec<(OsString, u64)>> {
         if !name.to_string_lossy().ends_with(SUFFIX) {
             continue;
         }
-        // One that was sent and removed meanwhile is none.
+        // It may have been sent and removed meanwhile.
         if let Ok(metadata) = entry.metadata() {
             all.push((name, metadata.len()));
         }

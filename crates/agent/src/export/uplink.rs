@@ -24,7 +24,7 @@ pub(super) struct Batch {
     pub(super) limit: Option<Duration>,
 }
 
-/// A batch, and what became of it.
+/// A batch and its outcome.
 pub(super) type Answered = (Batch, Answer);
 
 pub(super) struct Uplink(Sender<Batch>);

@@ -16,7 +16,7 @@ use api_sessions_redact::{
     FullContent, HIDDEN, Places, Rule, Secrets, cut, full_request, hide_path,
 };
 
-/// What a record says of a request, besides its session and parameters.
+/// Fields of a record besides its session and parameters.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RequestMeta<'f> {
     /// `$request_id`.
@@ -45,24 +45,24 @@ pub struct RequestMeta<'f> {
     pub denied: bool,
     /// Types of attack; with any, the full content goes into the record.
     pub attacks: &'f [&'f str],
-    /// Rules over sessions that fired with the request, or that refused it.
+    /// Session rules that fired for the request or refused it.
     pub rules: &'f [RuleHit<'f>],
-    /// What the detectors found.
+    /// Findings of the detectors.
     pub findings: &'f [Finding],
-    /// Values that the exchange issued to the session, by their ids.
+    /// Ids of identifiers that the exchange issued to the session.
     pub links: &'f [(SessionId, LinkReason)],
-    /// The session that this one follows, whose user was another.
+    /// The previous session of this client, with another user.
     pub previous: Option<SessionId>,
 }
 
-/// What the location says of records.
+/// A location's settings for records.
 #[derive(Clone, Copy)]
 pub struct RecordOptions<'s> {
     /// Keys that apply.
     pub keys: Keys<'s>,
     /// Context parameters.
     pub params: &'s [ContextParam],
-    /// Points whose values nobody may see.
+    /// Points whose values are masked.
     pub masks: &'s [Point],
     /// Points whose values are shown in the content of a malicious request, whatever they look like.
     pub shown: &'s [Point],
@@ -178,7 +178,7 @@ fn placeholder(hide: bool, text: &[u8]) -> &[u8] {
     if hide { HIDDEN.as_bytes() } else { text }
 }
 
-/// Points whose values nobody may see in clear.
+/// Points whose values are masked.
 fn hidden<'s>(settings: &RecordOptions<'s>) -> impl Iterator<Item = &'s Point> {
     let keys = settings.keys.own.iter().filter(|key| key.export != KeyExport::Plain);
     let params = settings.params.iter().filter(|param| param.hash);

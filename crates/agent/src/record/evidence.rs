@@ -1,4 +1,4 @@
-//! What the detectors matched, as it may be seen.
+//! Evidence: the matches of the detectors, as far as they may be shown.
 //!
 //! Nothing is shown here that the content does not show as well: a match is looked for in what is left of line,
 //! headers and body once secrets are cut out. Of one that is not there, because its value is hidden or lies beyond
@@ -16,9 +16,9 @@ use memchr::memmem;
 
 use api_sessions_redact::HIDDEN;
 
-/// Most bytes of a value that are shown of a match and what stands around it.
+/// Bytes of a value that are shown: the match and its surroundings.
 const MAX_MATCH_BYTES: usize = 64;
-/// How many of them stand before the match, where there is room.
+/// How many of them precede the match, if there is room.
 const BYTES_BEFORE: usize = 16;
 /// Stands for a word that is not shown.
 const WORD: &str = "\u{2026}";

@@ -1,4 +1,4 @@
-//! What a record's parameters are, and which values are to be hidden, read from the request once.
+//! Reads a record's parameters, and the values to hide, from the request, once.
 
 use std::ops::Range;
 
@@ -22,7 +22,7 @@ struct Read {
     /// Place among own keys, then context parameters; `None` for the built-in key.
     of: Option<usize>,
     value: Range<usize>,
-    /// What it is shown as, where it is hashed.
+    /// Its hash, if it is hashed.
     hash: Option<ParameterHash>,
 }
 

@@ -97,7 +97,7 @@ impl Analysis {
         self.generation
     }
 
-    /// What the keys yield in the access phase is what they yield in the end.
+    /// Whether the keys yield the same in the access phase as in the log phase.
     #[inline]
     pub fn settles_on_arrival(&self) -> bool {
         self.settles_on_arrival
@@ -119,7 +119,7 @@ impl Analysis {
         &self.params
     }
 
-    /// What of an exchange is read.
+    /// Parts of an exchange that are read.
     #[inline]
     pub fn needs(&self) -> Needs {
         self.needs

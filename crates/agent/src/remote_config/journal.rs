@@ -1,4 +1,4 @@
-//! What was denied and taken back on this node since the last copy, a line an order.
+//! Denials and removals on this node since the last snapshot, one line each.
 //!
 //! Orders are added to one file under a lock, and are durable before they are acknowledged. When a copy is made that
 //! contains them, the file is put aside (`.old`), and removed once the copy is durable: until then the former copy and
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 /// Name of the file, in the directory of the spool.
 const FILE: &str = "denylist.journal";
-/// The part that a copy is being made of.
+/// The part that a snapshot is being made of.
 const OLD: &str = "denylist.journal.old";
 /// Held while an order is taken and added.
 const LOCK: &str = "denylist.lock";

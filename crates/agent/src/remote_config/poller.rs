@@ -79,7 +79,7 @@ enum NotTaken {
 pub struct Poller {
     settings: SyncSettings,
     state: SyncState,
-    /// Or why there is none.
+    /// The client, or why there is none.
     agent: Result<Agent, String>,
     notes: LogSender,
     stopped: Stopped,

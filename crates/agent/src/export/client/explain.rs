@@ -5,7 +5,7 @@ use ureq::Error;
 
 use super::trust::webpki_error;
 
-/// A failed attempt in words; of TLS, with what to do.
+/// Describes a failed attempt; for TLS, with the cure.
 pub(crate) fn explain(error: &Error) -> String {
     match error {
         Error::Io(io) => match io.get_ref().and_then(|error| error.downcast_ref()) {
@@ -58,7 +58,7 @@ fn explain_tls(tls: &rustls::Error) -> String {
     format!("{tls}: {cure}")
 }
 
-/// Of a certificate that rustls has no word for.
+/// Describes a certificate error that rustls has no variant for.
 fn explain_certificate(tls: &rustls::Error) -> String {
     let (what, cure) = match webpki_error(tls) {
         Some(webpki::Error::CaUsedAsEndEntity) => (

@@ -66,7 +66,7 @@ impl Transport for UnixTransport {
     }
 
     fn is_open(&mut self) -> bool {
-        // Between requests the peer sends nothing: anything to read is its end of the connection.
+        // The peer sends nothing between requests: anything readable means that it has closed.
         let idle = self.stream.set_nonblocking(true).is_ok()
             && matches!(self.stream.read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
         idle && self.stream.set_nonblocking(false).is_ok()

@@ -1,4 +1,4 @@
-//! What an answer of the cloud does to its batch (contract §4).
+//! Applies the cloud's response to its batch (contract §4).
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use super::super::uplink::Batch;
 use super::{Exporter, Origin, lines};
 
 impl Exporter {
-    /// What an answer does to its batch (contract §4). A batch is named by where it starts, so one that
+    /// Applies a response to its batch (contract §4). A batch is named by where it starts, so one that
     /// is made shorter keeps its name: the longer one was stored nowhere.
     pub(super) fn answered(&mut self, batch: Batch, answer: &Answer) {
         let Some(origin) = self.in_flight.take() else { return };
@@ -31,7 +31,7 @@ impl Exporter {
                     if let Some(queue) = self.queue(number) {
                         queue.consumer.shorten(end);
                     }
-                    // Half a batch need not wait to become a whole one.
+                    // The rest of a halved batch need not wait to fill up.
                     self.again(origin, batch, end);
                     return;
                 }
@@ -81,7 +81,7 @@ impl Exporter {
         if failures == 0 && origin != Origin::AlreadySpooled {
             return;
         }
-        // The cloud is back: what else was put off need not wait any longer.
+        // The cloud is back: other sources need not wait any longer.
         let now = Instant::now();
         self.queues.iter_mut().for_each(|queue| queue.attempts.at = now);
         if let Some(source) = &mut self.spool {
@@ -92,7 +92,7 @@ impl Exporter {
         }
     }
 
-    /// Told once, until a batch is stored again: the counter tells the rest.
+    /// Logged once until a batch is stored again; a counter has the total.
     fn refused(&mut self, origin: Origin, batch: &[u8], reason: &str) {
         let count = lines(batch);
         self.counters_of(origin).refused(count);

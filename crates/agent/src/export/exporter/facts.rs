@@ -1,4 +1,4 @@
-//! What was measured of keys, on its way to the cloud: in turn with batches of records, and not kept on disk.
+//! Key facts on their way to the cloud: alternating with batches of records, never kept on disk.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -13,23 +13,23 @@ use super::super::uplink::Batch;
 use super::{Exporter, Origin};
 use crate::clock::now_ms;
 
-/// Most batches that wait; the oldest goes first.
+/// Maximum number of waiting batches; the oldest is dropped first.
 const MAX_WAITING: usize = 16;
 /// Time between attempts.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Facts that wait to be sent.
+/// Key facts that wait to be sent.
 pub(super) struct FactsSource {
     received: Receiver<Vec<WindowFacts>>,
     waiting: VecDeque<Batch>,
     /// Not before.
     next: Option<Instant>,
-    /// Tells the batches of this process from those of all others.
+    /// Distinguishes this process's batches from all others.
     began_ms: u64,
     number: u64,
-    /// The last batch that the uplink got was of facts.
+    /// The last batch given to the uplink held key facts.
     pub(super) had_turn: bool,
-    /// Batches that had to go for newer ones.
+    /// Batches dropped for newer ones.
     lost: u64,
 }
 
@@ -69,7 +69,7 @@ impl FactsSource {
         self.waiting.push_back(Batch { name, lines, limit: None, are_facts: true });
     }
 
-    /// All that has come.
+    /// All reports that have arrived.
     pub(super) fn take_all(&mut self, settings: &ExportSettings) {
         let windows: Vec<_> = self.received.try_iter().collect();
         windows.into_iter().for_each(|windows| self.take(Some(windows), settings));

@@ -1,4 +1,4 @@
-//! From the rings straight to the spool: what cannot wait for the cloud.
+//! Relief of rings: batches that cannot wait for the cloud go straight to the spool.
 
 use std::time::Instant;
 
@@ -29,7 +29,7 @@ impl Exporter {
         }
         let mut batch = std::mem::take(&mut self.reuse_buf);
         let queue = &mut self.queues[at];
-        // The disk may be slower than the ring fills up.
+        // The disk may be slower than the ring fills.
         let durable = if queue.pressure().is_high() { Durable::Soon } else { Durable::Now };
         queue.consumer.take(self.settings.batch, &mut batch);
         let name = self.settings.batch_name(&queue.consumer.batch_name());
@@ -68,7 +68,7 @@ impl Exporter {
         result.is_ok()
     }
 
-    /// Has what was spooled in a hurry written to the disk.
+    /// Flushes batches to the disk that were spooled without waiting for it.
     pub(super) fn sync_spool(&mut self) {
         let Some(Err(error)) = self.spool.as_mut().map(|source| source.spool.sync()) else {
             return;

@@ -11,7 +11,7 @@ use super::Spooled;
 /// Where a batch begins.
 pub(super) const MARK: [u8; 4] = [0xff, 0xfe, b'a', b's'];
 const HEAD: usize = MARK.len() + 4 + 2 + 4;
-/// Longest name, and largest batch, that are believed.
+/// Longest plausible name and largest plausible batch.
 const MAX_NAME: usize = 1024;
 const MAX_LINES: usize = 64 << 20;
 
@@ -33,7 +33,7 @@ pub(super) fn write(name: &str, lines: &[u8], out: &mut Vec<u8>) {
     out[start + 4..start + 8].copy_from_slice(&sum.to_le_bytes());
 }
 
-/// What begins at the start of `bytes`: a batch and its length. `None`: no whole one.
+/// Parses a batch at the start of `bytes`, with its length. `None`: there is no complete one.
 pub(super) fn read(bytes: &[u8]) -> Option<(Spooled, usize)> {
     let rest = bytes.strip_prefix(&MARK)?;
     let (sum, rest) = rest.split_first_chunk::<4>()?;

@@ -101,11 +101,11 @@ impl Writer {
     }
 }
 
-/// What comes next in a segment.
+/// The next item of a segment.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Batch(Spooled),
-    /// Bytes that are no batch, up to the next one. `records` line ends were in them.
+    /// Damaged bytes up to the next batch, with `records` line ends in them.
     Damaged {
         records: u64,
     },
@@ -137,7 +137,7 @@ impl Reader {
             Err(TryLockError::WouldBlock) => return Ok(None),
             result => result?,
         }
-        // Whoever held it may just have removed it.
+        // The previous holder may just have removed it.
         if !path.exists() {
             return Ok(None);
         }
@@ -151,7 +151,7 @@ impl Reader {
         &self.path
     }
 
-    /// What follows the last batch that is done.
+    /// The batch after the last one that is done.
     pub(super) fn next(&mut self) -> io::Result<Next> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         if rest.is_empty() {
@@ -207,7 +207,7 @@ fn sent(bytes: &[u8]) -> usize {
         .and_then(|at| usize::try_from(u64::from_le_bytes(*at)).ok());
     match stated {
         Some(at) if at >= HEADER as usize && at <= bytes.len() => at,
-        // No header that makes sense: batches are looked for from the start.
+        // The header is implausible: search for batches from the start.
         _ => (HEADER as usize).min(bytes.len()),
     }
 }

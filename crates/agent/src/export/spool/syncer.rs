@@ -1,4 +1,4 @@
-//! Brings to the disk what the kernel has, beside the exporter: `fdatasync(2)` takes as long as the disk does.
+//! Flushes segments on a thread of its own: `fdatasync(2)` takes as long as the disk does.
 
 use std::fs::File;
 use std::io;
@@ -34,7 +34,7 @@ impl Syncer {
         }
     }
 
-    /// What the disk refused since the last call.
+    /// Errors of the disk since the last call.
     pub(super) fn failure(&self) -> Option<io::Error> {
         self.0.as_ref()?.failures.try_recv().ok()
     }
