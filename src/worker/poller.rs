@@ -4,9 +4,9 @@
 use std::cell::RefCell;
 
 use api_sessions_agent::export::LogSender;
-use api_sessions_agent::remote_config::{Poller, SyncSettings, SyncState, ToldLink};
+use api_sessions_agent::remote_config::{Poller, ReceivedLink, SyncSettings, SyncState};
 use api_sessions_agent::{Stop, stop_channel};
-use api_sessions_identity::{Namespace, Told, take_told};
+use api_sessions_identity::{Namespace, RemoteLink, add_remote_link};
 use api_sessions_nginx::{process, thread};
 use api_sessions_protocol::SessionId;
 use api_sessions_shm::RecordQueue;
@@ -24,7 +24,7 @@ const MAX_WAITING_LINKS: usize = 64;
 pub(super) struct PollerThread {
     stop: RefCell<Option<Stop>>,
     lifted: Receiver<SessionId>,
-    linked: Receiver<Vec<ToldLink>>,
+    linked: Receiver<Vec<ReceivedLink>>,
 }
 
 impl PollerThread {
@@ -75,7 +75,7 @@ impl PollerThread {
         let now_s = u32::try_from(process::now_ms() / 1000).unwrap_or(u32::MAX);
         for (alias, session) in self.linked.try_iter().flatten() {
             if let Some(handle) = main.runtime().link_handle() {
-                take_told(handle, now_s, Told { alias, session });
+                add_remote_link(handle, now_s, RemoteLink { alias, session });
             }
         }
     }

@@ -10,5 +10,5 @@ mod poller;
 mod state_file;
 
 pub use analysis::Analysis;
-pub use poller::{AddressSession, Poller, SyncSettings, SyncState, TakeLinks, ToldLink};
+pub use poller::{AddressSession, Poller, ReceivedLink, SyncSettings, SyncState, TakeLinks};
 pub use state_file::{OrderError, Restored, StateFile};

@@ -1,6 +1,6 @@
 //! Following: what a response issues to a request of a session belongs to that session.
 //!
-//! [`Follow`] looks up what a request brings; [`super::learn`] remembers what an answer issues.
+//! [`Follow`] looks up the values of a request; [`super::learn`] links the values that a response issues.
 
 use api_sessions_extract::builtin::{self, Class, Entry, EntrySet, Followed, Principal};
 use api_sessions_extract::{Exchange, Scratch, SessionKey, Source as PointSource};
@@ -11,10 +11,10 @@ use super::hash::Namespace;
 use super::place::Here;
 use super::resolve::{FoundBy, Label};
 
-/// The links at one moment.
+/// Access to the links at one moment.
 #[derive(Clone, Copy)]
 pub struct Follow<'f> {
-    /// A worker's access to them.
+    /// A worker's handle on the links.
     pub handle: &'f LinkHandle,
     /// Seconds since 1970.
     pub now_s: u32,
@@ -22,20 +22,20 @@ pub struct Follow<'f> {
     pub tokens: bool,
 }
 
-/// What a request is known by.
+/// The value that a request was followed by.
 pub(super) struct Carrier {
     pub(super) session: SessionId,
     /// Entry of the set; `None`: another cookie.
     pub(super) entry: Option<&'static Entry>,
     pub(super) name: Vec<u8>,
     pub(super) value: Vec<u8>,
-    /// Its use is still to be noted.
+    /// Its last use has not been updated yet.
     pub(super) fresh: bool,
     class: Class,
 }
 
 impl Carrier {
-    /// What it is found by, as operators see it.
+    /// Its name, as operators see it.
     pub(super) fn label(&self) -> (FoundBy, Label<'static>) {
         match self.entry {
             Some(entry) => (FoundBy::Builtin(entry), Label::Known(entry.name)),
@@ -44,14 +44,14 @@ impl Carrier {
     }
 }
 
-/// What the links say of a request.
+/// Result of looking up a request's values.
 #[derive(Default)]
 pub(super) struct Lookup {
-    /// The remembered value that decides.
+    /// The linked value that decides.
     pub(super) carrier: Option<Carrier>,
-    /// Some value belongs to nobody, here or anywhere.
+    /// Some value is demoted, here or everywhere.
     pub(super) any_demoted: bool,
-    /// It brings a value whose session cannot be told, so it is not without identity.
+    /// It has a value whose session is unknown, so it is not without identity.
     pub(super) any_unknown: bool,
 }
 
@@ -71,12 +71,12 @@ impl Follow<'_> {
         self.key(followed.name, followed.value)
     }
 
-    /// Of an address: what is known of a client without identity.
+    /// Key of an address: for clients without identity.
     pub(super) fn address_key(&self, base: SessionId) -> LinkKey {
         self.key(b"\x01address", &base.0)
     }
 
-    /// The client has not brought the value before, or not lately.
+    /// The client has not sent the value before, or not recently.
     fn is_fresh(&self, link: &Link) -> bool {
         !link.flags.has(LinkFlags::RETURNED) || self.now_s.saturating_sub(link.used_s) >= REFRESH_S
     }
@@ -118,7 +118,7 @@ impl Follow<'_> {
             return None;
         }
         let link = match key.point.source() {
-            // What was issued is the cookie, whatever the point makes of it.
+            // The cookie was issued, whatever the point decodes from it.
             PointSource::Cookie(_) | PointSource::CookieLike(_) => {
                 let mut link = None;
                 let is_wanted = |name: &[u8]| match key.point.source() {
@@ -137,7 +137,7 @@ impl Follow<'_> {
         link.filter(|link| !link.is_demoted()).map(|link| link.session)
     }
 
-    /// Hands out the session of every remembered value that a request brings. `base` is the id of the client's
+    /// Calls back with the session of every linked value of a request. `base` is the id of the client's
     /// address.
     pub fn each_session<X: Exchange + ?Sized>(
         &self,
@@ -154,7 +154,7 @@ impl Follow<'_> {
         });
     }
 
-    /// The first remembered value that a request brings, in the order of classes. `base` is the id of the client's
+    /// The first linked value of a request, in the order of classes. `base` is the id of the client's
     /// address.
     pub(super) fn lookup<X: Exchange + ?Sized>(
         &self,
@@ -185,7 +185,7 @@ impl Follow<'_> {
                 class: followed.class,
             };
             let elsewhere = || {
-                let session = self.told(&followed, id, scratch)?;
+                let session = self.remote_session(&followed, id, scratch)?;
                 Some(Link { flags: LinkFlags::RETURNED, ..Link::new(session, self.now_s) })
             };
             let Some(link) = link.or_else(elsewhere) else {
@@ -201,7 +201,7 @@ impl Follow<'_> {
                 lookup.carrier = Some(carrier(link.session, self.is_fresh(&link)));
             }
         });
-        // Another user than the session's: a proxy that keeps cookies for all its users.
+        // Another user than the session's: a proxy keeps one set of cookies for all its users.
         if let Some(carrier) = &lookup.carrier
             && (has_unknown_token && carrier.class == Class::Balancer
                 || self.is_of_another(carrier, exchange, scratch))
@@ -216,7 +216,7 @@ impl Follow<'_> {
         lookup
     }
 
-    /// The request names another user than the one that is known of its value's session.
+    /// Whether the request names another user than the known one of its value's session.
     fn is_of_another<X: Exchange + ?Sized>(
         &self,
         carrier: &Carrier,
@@ -226,7 +226,7 @@ impl Follow<'_> {
         let mut name = Vec::new();
         match builtin::principal(exchange, scratch, &mut name) {
             None => false,
-            // Tokens are renewed: only for a value that says little of its session.
+            // Tokens are renewed, so this holds only for values that identify their session weakly.
             Some(Principal::Token) if carrier.class < Class::Other => false,
             Some(principal) => {
                 let known = self.get(self.principal_key(principal, carrier.session));
@@ -243,7 +243,7 @@ impl Follow<'_> {
         self.key(kind, &session.0)
     }
 
-    /// A user's name, as it is kept in the place of a session.
+    /// A user's name, hashed into the form of a session id.
     fn principal_id(&self, name: &[u8]) -> SessionId {
         let halves =
             [b"\x01name1".as_slice(), b"\x01name2"].map(|kind| self.key(kind, name).hash());
@@ -274,7 +274,7 @@ impl Follow<'_> {
         known.is_some_and(|known| known.session != id)
     }
 
-    /// Notes that a session has tokens. Whether it had some.
+    /// Records that a session has tokens. Whether it had some before.
     pub(super) fn has_tokens(&self, session: SessionId, token: &[u8]) -> bool {
         let key = self.principal_key(Principal::Token, session);
         let is_known = self.get(key).is_some();
@@ -284,7 +284,7 @@ impl Follow<'_> {
         is_known
     }
 
-    /// Notes who the user of a session is, where a request says so and nobody is known.
+    /// Records the user of a session, if a request names one and none is known.
     pub(super) fn note_principal<X: Exchange + ?Sized>(
         &self,
         session: SessionId,
@@ -299,7 +299,7 @@ impl Follow<'_> {
         }
     }
 
-    /// Notes the user that a parameter names. Whether another one was known.
+    /// Records the user that a parameter names. Whether another one was known.
     pub fn is_another_user(&self, session: SessionId, user: &[u8]) -> bool {
         let (key, id) = (self.key(b"\x01parameter", &session.0), self.principal_id(user));
         match self.get(key) {
@@ -310,7 +310,7 @@ impl Follow<'_> {
         false
     }
 
-    /// Keeps the first of two, unless what is kept is renewed.
+    /// Keeps the first of two, unless the link is renewed.
     fn note(&self, key: LinkKey, id: SessionId, renewed: bool) {
         let now_s = self.now_s;
         self.handle.update(key, now_s, |known| {
@@ -321,5 +321,5 @@ impl Follow<'_> {
     }
 }
 
-/// How often the time of a last use is written, seconds.
+/// Interval at which the time of last use is updated, seconds.
 pub(super) const REFRESH_S: u32 = 60;

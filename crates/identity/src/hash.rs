@@ -6,7 +6,7 @@ const SESSION_CONTEXT: &str = "api-sessions session id v1";
 const PARAMETER_CONTEXT: &str = "api-sessions parameter v1";
 const FACTS_CONTEXT: &str = "api-sessions key facts v1";
 
-/// What a session's value is: equal values meet within one namespace alone.
+/// Namespace of a session's value: equal values meet only within one namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Namespace {
     /// A value of a key, whichever key it is.
@@ -70,7 +70,7 @@ impl Hasher {
         Self { session: key(SESSION_CONTEXT), parameter: key(PARAMETER_CONTEXT), facts }
     }
 
-    /// The key of fingerprints that tell how good keys are.
+    /// The key of the fingerprints in key facts.
     pub fn facts_key(&self) -> [u64; 2] {
         self.facts
     }
@@ -95,7 +95,7 @@ impl Hasher {
         SessionId(first_half(&hash))
     }
 
-    /// What a hashed parameter is exported as.
+    /// The exported form of a hashed parameter.
     pub fn parameter(&self, value: &[u8]) -> ParameterHash {
         ParameterHash(hex(&first_half(&blake3::keyed_hash(&self.parameter, value))))
     }
@@ -123,7 +123,7 @@ mod tests {
         ] {
             assert_eq!(hasher.session_id(namespace, value.as_bytes()).to_string(), id, "{value}");
         }
-        // Computed the same way: neither way of hashing is the only one that is right.
+        // Both ways of hashing give the same.
         for len in [SHORT - 7, SHORT - 6, SHORT - 5, 1025] {
             let value = vec![b'v'; len];
             let mut whole = blake3::Hasher::new_keyed(&hasher.session);

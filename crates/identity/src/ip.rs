@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::net::Ipv6Addr;
 
-/// Writes the address as it counts for a session: an IPv6 one by its /64 (a household or a host has at
-/// least that), written `2001:db8:1:2::/64`; anything else as it is.
+/// Writes an address as sessions use it: IPv6 by its /64 (a household or a host has at
+/// least that), as `2001:db8:1:2::/64`; anything else unchanged.
 pub(super) fn write_counted(address: &[u8], out: &mut Vec<u8>) {
     let parsed = if address.contains(&b':') {
         std::str::from_utf8(address).ok().and_then(|text| text.parse::<Ipv6Addr>().ok())

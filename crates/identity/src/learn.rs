@@ -1,4 +1,4 @@
-//! Learning: what an answer issues is remembered, for the session that the request was in.
+//! Learning: links the values that a response issues to the session of its request.
 
 use api_sessions_extract::builtin::{self, Class, Entry, Issued};
 use api_sessions_extract::{Exchange, Scratch, Side};
@@ -9,18 +9,18 @@ use super::follow::Follow;
 use super::hash::Namespace;
 use super::learned::Learned;
 use super::place::Here;
+use super::remote_links::is_shared;
 use super::resolve::{Fallback, FoundBy, Keys, Label, Resolution, address_id};
-use super::told::is_told;
 
-/// Sessions that an address may have issued without seeing them again, beside one for each that it has seen.
+/// Sessions that may be started at an address without returning, in addition to one for each that returned.
 const MAX_PENDING: u8 = 2;
-/// More of them where the client keeps what it is given: it brings cookies, or has asked for a token.
+/// More of them if the client keeps state: it sends cookies, or has requested a token.
 const MAX_PENDING_KEPT: u8 = 8;
 
 /// Of an address with one session, whose identifier was deleted.
 const GOES_ON: LinkFlags = LinkFlags::ONE.with(LinkFlags::DELETED);
 
-/// An exchange that is over.
+/// A finished exchange.
 pub struct Exchanged<'e, X: Exchange + ?Sized> {
     /// Request and response.
     pub exchange: &'e X,
@@ -32,7 +32,7 @@ pub struct Exchanged<'e, X: Exchange + ?Sized> {
     pub id: &'e dyn Fn(Namespace, &[u8]) -> SessionId,
     /// Whether there is a session of that id.
     pub exists: &'e dyn Fn(SessionId) -> bool,
-    /// What was learned of it before; deletions too.
+    /// Its previous link; also for deletions.
     pub known: Option<&'e [LinkKey]>,
 }
 
@@ -43,9 +43,9 @@ struct Issue {
     value: Vec<u8>,
     entry: Option<&'static Entry>,
     key: LinkKey,
-    /// What was known of it.
+    /// Its previous link.
     link: Option<Link>,
-    /// It belongs to nobody everywhere.
+    /// It is demoted everywhere.
     is_nobodys: bool,
 }
 
@@ -57,8 +57,8 @@ struct Brought {
     link: Option<Link>,
 }
 
-/// Remembers what the answer issues, and adds it to `learned`. `Some`: the answer to a request without identity begins a session, and the
-/// request belongs to it; the value is in `found`.
+/// Links the values that the response issues, and adds them to `learned`. `Some`: the response to a request without
+/// identity begins a session, to which the request belongs; the value is in `found`.
 pub fn learn<X: Exchange + ?Sized>(
     follow: Follow<'_>,
     exchanged: &Exchanged<'_, X>,
@@ -88,7 +88,7 @@ pub fn learn<X: Exchange + ?Sized>(
         });
     }
     for (at, key) in keys.own.iter().enumerate() {
-        // Its own session, where it settled the request.
+        // Its own session, if it settled the request.
         if key.point.needs().has_response()
             && resolution.found_by.own() != Some(at)
             && let Some(value) = key.point.read(exchange, scratch)
@@ -108,7 +108,7 @@ pub fn learn<X: Exchange + ?Sized>(
     learned.keys.extend(issues.iter().map(|issue| issue.key));
     let base = address(exchanged);
     let brought = brought(follow, exchange, base);
-    // Somebody's, though nobody knows whose: not who has just lost an identifier.
+    // It belongs to an unknown session, not to a client that has just lost its identifier.
     let is_somebodys = brought.iter().any(|value| {
         value.class <= Class::State || value.link.is_some_and(|link| link.is_demoted())
     });
@@ -134,7 +134,7 @@ pub fn learn<X: Exchange + ?Sized>(
         continue_session(follow, exchanged, place, &issues, &brought, scratch, learned);
         return None;
     }
-    // A value that is another's, or nobody's, begins nothing.
+    // A value of another session, or a demoted one, begins no session.
     issues.retain(|issue| {
         issue.link.is_none_or(|link| !link.is_demoted() && Some(link.session) == session)
     });
@@ -176,7 +176,7 @@ fn look_at<X: Exchange + ?Sized>(
     let is_taken = is_anothers && !is_set_again;
     if is_taken {
         demote(follow, here.key);
-        // Of one elsewhere: nobody has had it here.
+        // It belongs to a session elsewhere; no client here has sent it.
         here = follow.here(key, &|| base);
         if here.is_local && here.key != key && here.link.is_some_and(|link| !link.is_demoted()) {
             demote(follow, here.key);
@@ -200,10 +200,10 @@ fn continue_session<X: Exchange + ?Sized>(
 ) {
     let of_another = |link: &Link| !link.is_demoted() && link.session != session;
     if brought.iter().any(|value| value.link.as_ref().is_some_and(of_another)) {
-        // Values of two sessions: nothing merges.
+        // Values of two sessions: sessions never merge.
         return;
     }
-    // All users of a proxy that keeps cookies may have one balancer's: it does not say whose the next tokens are.
+    // All users of a proxy that keeps cookies may share a balancer's cookie: it says nothing of the next tokens.
     let mut of_session =
         brought.iter().filter(|value| value.link.is_some_and(|link| link.session == session));
     let is_balanced = of_session.clone().next().is_some()
@@ -261,7 +261,7 @@ fn tell<X: Exchange + ?Sized>(
     scratch: &mut Scratch,
     learned: &mut Learned,
 ) {
-    if !is_told(issue.class) {
+    if !is_shared(issue.class) {
         return;
     }
     let mut claims = Vec::new();
@@ -271,7 +271,7 @@ fn tell<X: Exchange + ?Sized>(
     learned.link(session, (exchanged.id)(Namespace::Value, value), reason);
 }
 
-/// Why an issued value is the session's.
+/// Why an issued value belongs to the session.
 fn reason<X: Exchange + ?Sized>(exchange: &X, issue: &Issue, brought: &[Brought]) -> LinkReason {
     let replaces = brought.iter().any(|old| old.name == issue.name && old.key != issue.key);
     match issue.class {
@@ -282,7 +282,7 @@ fn reason<X: Exchange + ?Sized>(exchange: &X, issue: &Issue, brought: &[Brought]
     }
 }
 
-/// Somebody else has the value already: it identifies a session by itself, and that is another.
+/// Another session has the value already, which identifies that one by itself.
 fn belongs_to_another<X: Exchange + ?Sized>(
     exchanged: &Exchanged<'_, X>,
     issue: &Issue,
@@ -327,7 +327,7 @@ fn begin_session<X: Exchange + ?Sized>(
     let mut session = own;
     let mut is_settled = false;
     let brings_cookies = exchanged.exchange.header(Side::Request, b"cookie").is_some();
-    // Nor is a token or a session of a protocol given to who does not use it.
+    // Nor is a token or a protocol's session given to a client that does not use it.
     let keeps = brings_cookies || matches!(best.class, Class::Header | Class::Token);
     let kept = if keeps { MAX_PENDING_KEPT } else { 0 };
     let now_s = follow.now_s;
@@ -337,16 +337,16 @@ fn begin_session<X: Exchange + ?Sized>(
         let flags = known.flags;
         let has_child = flags.has(LinkFlags::ONE) || flags.has(LinkFlags::MANY);
         if !has_child && !flags.has(LinkFlags::TAKEN) {
-            // The first identity that it is given: the session goes on.
+            // The first identifier that it is given: the session continues.
             session = client;
             changed.flags = flags.with(LinkFlags::TAKEN);
             changed.pending = changed.pending.saturating_add(1);
         } else if flags.has(GOES_ON) && !is_somebodys {
-            // After a deleted identifier its only session goes on.
+            // After a deleted identifier its only session continues.
             session = known.session;
             changed.flags = flags.without(LinkFlags::DELETED);
         } else {
-            // Another visitor, or one who keeps no cookies.
+            // Another visitor, or one that keeps no cookies.
             let most =
                 if known.returned == 0 { 1 } else { known.returned.saturating_add(MAX_PENDING) };
             if known.pending < most.saturating_add(kept) {
@@ -392,7 +392,7 @@ fn begin_session<X: Exchange + ?Sized>(
     })
 }
 
-/// The id of a client without identity: where it is and what it looks like, or its key.
+/// The id of a client without identity: by address and User-Agent, or by its key.
 fn client<X: Exchange + ?Sized>(
     exchanged: &Exchanged<'_, X>,
     resolution: &Resolution<'_>,
@@ -408,7 +408,7 @@ fn address<X: Exchange + ?Sized>(exchanged: &Exchanged<'_, X>) -> SessionId {
     address_id(exchanged.keys.fallback, exchanged.exchange, exchanged.id)
 }
 
-/// A session has come back from an address: the first time it brings its value, or the first request at all.
+/// Records that a session has returned to an address: its first request with a value, or its first request at all.
 fn came_back<X: Exchange + ?Sized>(
     follow: Follow<'_>,
     exchanged: &Exchanged<'_, X>,
@@ -478,7 +478,7 @@ pub fn cut<X: Exchange + ?Sized>(
             _ => Some(Link { flags: LinkFlags::RETURNED, ..Link::new(new, follow.now_s) }),
         });
     }
-    // What this answer has issued was the old session's for a moment.
+    // The values of this response were linked to the old session a moment ago.
     builtin::each_issued(exchange, follow.now_s, follow.tokens, &mut |issued| {
         if let Issued::Value(followed) = issued {
             follow.handle.update(follow.key_of(&followed), follow.now_s, |link| {

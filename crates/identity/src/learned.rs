@@ -1,12 +1,12 @@
-//! What was learned from an exchange: values that are remembered now, and what other nodes are to know of them.
+//! Results of learning from an exchange: values that are linked now, and links to share with other nodes.
 
 use api_sessions_protocol::{LinkReason, SessionId};
 use api_sessions_shm::LinkKey;
 
-/// Links that a record carries at most.
+/// Maximum number of links in a record.
 const MAX_LINKS: usize = 16;
 
-/// What an exchange has taught.
+/// Results of learning from one exchange.
 #[derive(Debug, Default)]
 pub struct Learned {
     /// Keys of the issued values.
@@ -23,21 +23,21 @@ struct Linked {
 }
 
 impl Learned {
-    /// A value with the id `alias` was issued to the session. Its own id is no alias.
+    /// Adds that a value with the id `alias` was issued to the session. The session's own id is no alias.
     pub(super) fn link(&mut self, session: SessionId, alias: SessionId, reason: LinkReason) {
         if alias != session && self.links.len() < MAX_LINKS {
             self.links.push(Linked { session, alias, reason });
         }
     }
 
-    /// Adds what was learned later.
+    /// Adds later results.
     pub fn append(&mut self, later: &mut Learned) {
         self.keys.append(&mut later.keys);
         let room = MAX_LINKS.saturating_sub(self.links.len());
         self.links.extend(later.links.drain(..).take(room));
     }
 
-    /// What belonged to a session belongs to another one: the user has changed.
+    /// Moves values from one session to another: the user has changed.
     pub fn move_links(&mut self, from: SessionId, to: SessionId) {
         for linked in self.links.iter_mut().filter(|linked| linked.session == from) {
             linked.session = to;
@@ -47,7 +47,7 @@ impl Learned {
     /// Aliases of the session.
     pub fn links_of(&self, session: SessionId) -> Vec<(SessionId, LinkReason)> {
         let is_its = |linked: &&Linked| {
-            // What was taken back was taken from another session too.
+            // A demoted value was also taken from another session.
             linked.session == session || linked.reason == LinkReason::Demoted
         };
         let links = self.links.iter().filter(is_its);

@@ -10,16 +10,16 @@ mod learn;
 mod learned;
 mod memo;
 mod place;
+mod remote_links;
 mod resolve;
-mod told;
 
 pub use follow::Follow;
 pub use hash::{Hasher, Namespace, ParameterHash};
 pub use learn::{Exchanged, cut, learn};
 pub use learned::Learned;
 pub use memo::IdMemo;
+pub use remote_links::{RemoteLink, add_remote_link};
 pub use resolve::{
     Fallback, FoundBy, Keys, Label, Phase, Resolution, address_id, each_identifier, resolve,
     resolve_with,
 };
-pub use told::{Told, take_told};

@@ -1,15 +1,15 @@
-//! The id that a request's value gave before: a session is resolved when the request arrives and once more
-//! when it is over, nearly always from the same value.
+//! Memo of the last hashed value: a session is resolved when the request arrives and again
+//! when it is finished, nearly always from the same value.
 
 use std::cell::Cell;
 
 use super::hash::{Hasher, Namespace};
 use api_sessions_protocol::SessionId;
 
-/// Longest value that is remembered: usual tokens and UUIDs, bytes.
+/// Longest remembered value, bytes: usual tokens and UUIDs fit.
 const MAX_BYTES: usize = 48;
 
-/// Remembers one id. Of one request: who has another secret must not meet it.
+/// Remembers one id, for one request only: another location may have another secret.
 #[derive(Default)]
 pub struct IdMemo(Cell<Option<Known>>);
 

@@ -1,20 +1,20 @@
-//! A value that belongs to nobody can still be somebody's at one address.
+//! A demoted value can still identify a session at one address.
 //!
-//! Equal states are equal bytes: two empty carts, filled in the same second. Such a value says nothing by itself.
-//! Where it was issued to one session of an address and `User-Agent` alone, it says enough there.
+//! Equal states are equal bytes, such as two empty carts of the same second. Such a value identifies nobody by itself.
+//! If it was issued to only one session of an address and `User-Agent`, it identifies that session there.
 
 use api_sessions_protocol::SessionId;
 use api_sessions_shm::{Link, LinkKey};
 
 use super::follow::Follow;
 
-/// What is known of a value at one address.
+/// The link of a value at one address.
 pub(super) struct Here {
-    /// What is to be changed for it.
+    /// The key under which to change it.
     pub(super) key: LinkKey,
-    /// Whose it is. Demoted: nobody's.
+    /// The link. Demoted: it belongs to no session.
     pub(super) link: Option<Link>,
-    /// It belongs to nobody elsewhere.
+    /// It is demoted elsewhere.
     pub(super) is_local: bool,
 }
 

@@ -10,8 +10,8 @@ use api_sessions_extract::builtin::{self, Entry, EntrySet};
 use api_sessions_extract::{Exchange, Ja4Form, Needs, Scratch, Side, Source as PointSource};
 use api_sessions_protocol::SessionId;
 
-/// What identifies a session where no key does (`api_sessions_fallback`). Where a part of it is not there, what
-/// is left of it does.
+/// Identifies a session if no key does (`api_sessions_fallback`). If a part is missing, the rest
+/// is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fallback {
     /// Source IP, `User-Agent` and stable JA4.
@@ -30,20 +30,20 @@ pub struct Keys<'k> {
     pub own: &'k [SessionKey],
     /// Whether the built-in set follows.
     pub builtin: bool,
-    /// What follows that.
+    /// The fallback after the keys.
     pub fallback: Fallback,
-    /// Entries of the set that are left out: they were measured to group wrongly.
+    /// Demoted entries of the set: measured to group wrongly.
     pub demoted: EntrySet,
 }
 
 /// How much of the exchange is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Before the access phase, where a variable asks: other modules may still change what is read (realip).
+    /// Before the access phase, for a variable: other modules may still change the request (realip).
     Early,
-    /// The request's line and headers, and its body where it was read before.
+    /// The access phase: request line and headers, and the body if it was read before.
     Access,
-    /// All of it: the session is settled.
+    /// The log phase: everything is known, and the session is settled.
     Log,
 }
 
@@ -56,15 +56,15 @@ pub struct Resolution<'k> {
     pub found_by: FoundBy,
     /// Label of the key, or name of the cookie.
     pub label: Label<'k>,
-    /// The key was in the response: the application vouches for the session.
+    /// The key was in the response, so the application vouches for the session.
     pub from_response: bool,
-    /// A remembered value decided.
+    /// A linked value decided.
     pub followed: bool,
-    /// Its use is still to be noted.
+    /// Its last use has not been updated yet.
     pub fresh: bool,
 }
 
-/// What a session was found by, as operators see it.
+/// The name of what identified a session, as operators see it.
 #[derive(Debug, Clone, Copy)]
 pub enum Label<'k> {
     /// Of a key.
@@ -100,7 +100,7 @@ impl Label<'_> {
     }
 }
 
-/// What identified a session.
+/// The kind of key that identified a session.
 #[derive(Debug, Clone, Copy)]
 pub enum FoundBy {
     /// A key of the operator: its place among them.
@@ -139,7 +139,7 @@ impl FoundBy {
         }
     }
 
-    /// Something that the client was given, or made up; not where it comes from.
+    /// An identifier that the client was given or invented, as opposed to its address.
     pub fn is_key(self) -> bool {
         matches!(self, FoundBy::Own(_) | FoundBy::Builtin(_) | FoundBy::Cookie)
     }
@@ -176,7 +176,7 @@ impl<'k> Resolution<'k> {
 }
 
 impl Keys<'_> {
-    /// Whether what they yield when a request arrives is what they will yield when it is over: none reads a
+    /// Whether the keys yield the same in the access phase as in the log phase: none reads a
     /// body, the response, or a variable of NGINX.
     pub fn settle_on_arrival(&self) -> bool {
         self.own.iter().all(|key| {
@@ -192,7 +192,7 @@ impl Keys<'_> {
     }
 }
 
-/// Hands out every value that names a session in the request, whether or not it is the one that counts: each
+/// Calls back with every value that names a session in the request, whether or not it decides: each
 /// repetition, spelling and encoding. A value may come more than once.
 pub fn each_identifier<X: Exchange + ?Sized>(
     keys: Keys<'_>,
@@ -234,7 +234,7 @@ pub fn resolve_with<'k, X: Exchange + ?Sized>(
     found: &mut Vec<u8>,
 ) -> Resolution<'k> {
     found.clear();
-    // Keys that are found are there.
+    // A key that was found exists.
     let known = |id, found_by| {
         Resolution::again(keys, id, found_by).unwrap_or(Resolution {
             id,
@@ -267,7 +267,7 @@ pub fn resolve_with<'k, X: Exchange + ?Sized>(
             let (id, fresh) = (carrier.session, carrier.fresh);
             return Resolution { id, found_by, label, from_response: false, followed: true, fresh };
         }
-        // What belongs to nobody names nobody.
+        // A demoted value names no session.
         let mut accept = |entry: &'static Entry, value: &[u8]| {
             !keys.demoted.has(entry)
                 && (!lookup.any_demoted
@@ -296,7 +296,7 @@ pub fn resolve_with<'k, X: Exchange + ?Sized>(
     known(session, found_by)
 }
 
-/// What an address that several visitors share is known by, where one of them has its own id.
+/// The id of an address that several visitors share, if one of them has the address's own id.
 fn shared(value: &[u8]) -> Vec<u8> {
     [value, b"\n\n"].concat()
 }
@@ -321,7 +321,7 @@ fn find_own<'k, X: Exchange + ?Sized>(
     })
 }
 
-/// Id of where the client is and what it looks like.
+/// Id of the fallback: address, and `User-Agent` and JA4 as configured.
 pub fn address_id<X: Exchange + ?Sized>(
     fallback: Fallback,
     exchange: &X,
@@ -332,7 +332,7 @@ pub fn address_id<X: Exchange + ?Sized>(
     id(namespace, &value)
 }
 
-/// Where the client is and what it looks like.
+/// Writes the fallback's value: address, and `User-Agent` and JA4 as configured.
 fn find_fallback<X: Exchange + ?Sized>(
     fallback: Fallback,
     exchange: &X,

@@ -80,15 +80,15 @@ impl Links {
         self.memory.is_empty()
     }
 
-    /// Whether there may be an entry of what another node has issued ([`Links::mark_told`]).
+    /// Whether there may be an entry of what another node has issued ([`Links::mark_remote`]).
     #[inline]
-    pub fn is_told(&self) -> bool {
-        self.memory.is_told()
+    pub fn has_remote(&self) -> bool {
+        self.memory.has_remote()
     }
 
     /// There is an entry of what another node has issued, now or soon.
-    pub fn mark_told(&self) {
-        self.memory.mark_told();
+    pub fn mark_remote(&self) {
+        self.memory.mark_remote();
     }
 
     /// Reads an entry without a lock, at `now_s` (seconds since 1970). `None`: there is none, it is expired,

@@ -43,10 +43,10 @@ pub struct SyncSettings {
 pub type AddressSession = Box<dyn Fn(&str) -> Option<SessionId> + Send>;
 
 /// What other nodes have issued: an id, and the session that it belongs to.
-pub type ToldLink = (SessionId, Option<SessionId>);
+pub type ReceivedLink = (SessionId, Option<SessionId>);
 
 /// Takes what other nodes have issued. Whether it does.
-pub type TakeLinks = Box<dyn Fn(Vec<ToldLink>) -> bool + Send>;
+pub type TakeLinks = Box<dyn Fn(Vec<ReceivedLink>) -> bool + Send>;
 
 /// Where what it takes goes.
 pub struct SyncState {
@@ -56,7 +56,7 @@ pub struct SyncState {
     pub journal: Option<StateFile>,
     /// The session that an address by itself has on this node.
     pub address_session: AddressSession,
-    /// Told of each denial by a rule that was taken off: for a while, no rule puts it back.
+    /// Called for each removed denial by a rule: for a while no rule restores it.
     pub lifted: Box<dyn Fn(SessionId) + Send>,
     /// Told of what other nodes have issued: ids of values, and the sessions that they belong to; without a session,
     /// nobody's. `false`: not now.

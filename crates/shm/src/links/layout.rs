@@ -18,7 +18,7 @@ use crate::robust_lock::RobustLock;
 /// There was an entry.
 const USED: u32 = 1;
 /// There was an entry of what another node has issued.
-const TOLD: u32 = 2;
+const REMOTE: u32 = 2;
 /// Entries of a set.
 pub(super) const WAYS: usize = 15;
 const SETS_AT: usize =
@@ -32,7 +32,7 @@ pub(super) struct LinksHeader {
     region: RegionHeader,
     pub(super) hash_key: [AtomicU64; 2],
     inactive_s: AtomicU32,
-    /// 0: no entry was ever written. Bits: [`USED`], [`TOLD`].
+    /// 0: no entry was ever written. Bits: [`USED`], [`REMOTE`].
     used: AtomicU32,
 }
 
@@ -162,13 +162,13 @@ impl LinksMemory {
     }
 
     #[inline]
-    pub(super) fn is_told(&self) -> bool {
-        self.header().used.load(Ordering::Relaxed) & TOLD != 0
+    pub(super) fn has_remote(&self) -> bool {
+        self.header().used.load(Ordering::Relaxed) & REMOTE != 0
     }
 
-    pub(super) fn mark_told(&self) {
-        if !self.is_told() {
-            self.header().used.fetch_or(USED | TOLD, Ordering::Relaxed);
+    pub(super) fn mark_remote(&self) {
+        if !self.has_remote() {
+            self.header().used.fetch_or(USED | REMOTE, Ordering::Relaxed);
         }
     }
 

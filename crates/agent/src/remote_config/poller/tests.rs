@@ -43,7 +43,7 @@ fn cloud(answers: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String>>>) 
 struct Running {
     deny: DenylistWriter,
     lifted: Receiver<SessionId>,
-    linked: Receiver<Vec<ToldLink>>,
+    linked: Receiver<Vec<ReceivedLink>>,
     region: SharedConfig,
     stop: Stop,
     notes: Receiver<LogEvent>,

@@ -27,11 +27,11 @@ impl Node {
     }
 
     fn tell(&self, alias: SessionId, session: impl Into<Option<SessionId>>) {
-        take_told(&self.handle, NOW, Told { alias, session: session.into() });
+        add_remote_link(&self.handle, NOW, RemoteLink { alias, session: session.into() });
     }
 
     /// The session of an exchange, its source, and what other nodes are to know.
-    fn serve(&self, exchange: &FakeExchange) -> (SessionId, &'static str, Vec<Told>) {
+    fn serve(&self, exchange: &FakeExchange) -> (SessionId, &'static str, Vec<RemoteLink>) {
         let (mut scratch, mut found) = Default::default();
         let id = |namespace: Namespace, value: &[u8]| self.hasher.session_id(namespace, value);
         let follow = Some(self.follow());
@@ -51,7 +51,8 @@ impl Node {
         let moved = learn(follow, &exchanged, &resolution, scratch, &mut found, &mut learned);
         let resolution = moved.unwrap_or(resolution);
         let links = learned.links_of(resolution.id);
-        let told = links.into_iter().map(|(alias, _)| Told { alias, session: Some(resolution.id) });
+        let told =
+            links.into_iter().map(|(alias, _)| RemoteLink { alias, session: Some(resolution.id) });
         (resolution.id, resolution.source().as_str(), told.collect())
     }
 }
@@ -78,13 +79,13 @@ fn is_followed(old: &str, issued: &str) {
     let (one, two) = (Node::new(), Node::new());
     let (session, _, told) = one.serve(&exchange(old, Some(issued)));
     assert_ne!(two.serve(&exchange(issued, None)).0, session);
-    told.iter().for_each(|told| take_told(&two.handle, NOW, *told));
+    told.iter().for_each(|told| add_remote_link(&two.handle, NOW, *told));
     let (there, source, _) = two.serve(&exchange(issued, None));
     assert_eq!((there, source), (session, "link"));
     // What that session is given there is known here.
     let newer = format!("PHPSESSID={}", value(7));
     let (_, _, told) = two.serve(&exchange(issued, Some(&newer)));
-    told.iter().for_each(|told| take_told(&one.handle, NOW, *told));
+    told.iter().for_each(|told| add_remote_link(&one.handle, NOW, *told));
     assert_eq!(one.serve(&exchange(&newer, None)).0, session);
 }
 
@@ -132,7 +133,7 @@ fn ids_lead_on_and_never_round() {
 #[test]
 fn without_anything_told_nothing_is_looked_up() {
     let node = Node::new();
-    assert!(!node.handle.links().is_told());
+    assert!(!node.handle.links().has_remote());
     assert_eq!(node.follow().session_of(id(1)), None);
 }
 
@@ -156,13 +157,13 @@ proptest! {
             waiting.extend(told);
             if tells {
                 for told in waiting.drain(..) {
-                    nodes.iter().for_each(|node| take_told(&node.handle, NOW, told));
+                    nodes.iter().for_each(|node| add_remote_link(&node.handle, NOW, told));
                 }
             }
         }
         // Once all is told, the last value names one session everywhere.
         for told in waiting {
-            nodes.iter().for_each(|node| take_told(&node.handle, NOW, told));
+            nodes.iter().for_each(|node| add_remote_link(&node.handle, NOW, told));
         }
         for visitor in 0..2 {
             let last = exchange(&cookie(visitor, number[visitor as usize]), None);
