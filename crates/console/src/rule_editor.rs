@@ -47,7 +47,7 @@ const REACTIONS: [&str; 4] = ["mark", "deny:10m", "deny_ip:10m", "limit:10r/m"];
 const WORDS: [(&str, &str, &str); 3] = [
     ("on", "Methods and path", "POST:/login"),
     ("when", "Conditions", "status=401,403;user=present"),
-    ("over", "Fires with more than, in", "10/5m"),
+    ("over", "Threshold / time", "10/5m"),
 ];
 
 /// What was posted by the editor.
@@ -202,7 +202,7 @@ pub(super) fn draw(editor: &Editor, viewer: &Viewer) -> Markup {
                 div.fields {
                     label { "Name" input name="name" value=(rule.name) maxlength="64" placeholder="login-failures"; }
                     @for (name, label, example) in WORDS { label { (label) input.point name=(name) value=(value(name)) placeholder=(example); } }
-                    label { "What is counted" input.point name="count" list="rule-counts" value=(text(&rule.count)) placeholder="requests"; }
+                    label { "Count" input.point name="count" list="rule-counts" value=(text(&rule.count)) placeholder="requests"; }
                     label { "Per" select name="per" { @for (value, label) in PER { option value=(value) selected[rule.per.as_deref().unwrap_or_default() == value || (value.is_empty() && rule.per.as_deref() == Some("session"))] { (label) } } } }
                     label { "Then" input.point name="then" list="rule-reactions" value=(text(&rule.then)) placeholder="mark"; }
                     label { "Mode" select name="mode" { @for (value, label) in MODES { option value=(value) selected[rule.mode.as_deref().unwrap_or("monitor") == value] { (label) } } } }

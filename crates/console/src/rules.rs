@@ -1,4 +1,4 @@
-//! Rules over sessions: the list with what each has done, its sessions, and the default pack.
+//! Session rules: the list with hits and refusals, a rule's sessions, and the default pack.
 
 use api_sessions_cloud_api::api::rules::hits::{Hits, RawHitsQuery, RuleHits, hits};
 use api_sessions_cloud_api::api::rules::replace;
@@ -66,9 +66,9 @@ pub(super) async fn draw(
         "/rules",
         viewer,
         &html! {
-            h1 { "Rules over sessions" }
-            p { "Nodes with " code { "sync=on" } " count after each response and act from the next request on. These rules come after those of their nginx.conf. "
-                "A rule in " em { "monitor" } " counts and is recorded; it refuses nobody." }
+            h1 { "Session rules" }
+            p { "Nodes with " code { "sync=on" } " count each finished request and act from the next one on. Rules of a node's own nginx.conf come first. "
+                "A rule in " em { "monitor" } " mode only counts and records; it refuses nobody." }
             (incomplete(&found.incomplete))
             (list(rules, &found, viewer))
             @if let Some(of_rule) = &of_rule { (sessions(sessions_of, of_rule, viewer)) }
@@ -96,7 +96,7 @@ fn list(rules: &[SessionRule], found: &Hits, viewer: &Viewer) -> Markup {
                             button.plain aria-label=(format!("Remove {}", rule.name)) { "✕" } } } }
                 } }
                 @for hits in others { tr {
-                    td { strong { (short(&hits.rule, 64)) } br; span.quiet { "of a node's nginx.conf, or removed" } }
+                    td { strong { (short(&hits.rule, 64)) } br; span.quiet { "configured in a node's nginx.conf, or removed" } }
                     td { span.quiet { "–" } }
                     (figures(Some(hits), &hits.rule, viewer))
                     td {}
@@ -164,8 +164,8 @@ pub(super) fn session_link(session: &str, viewer: &Viewer) -> Markup {
 fn pack(rules: &[SessionRule], viewer: &Viewer) -> Markup {
     html! {
         h2 { "The default pack" }
-        p.quiet { "What " code { "session_rules default;" } " in nginx.conf brings, all in monitor. "
-            @if viewer.is_admin { "A rule taken from here is managed in the Console, and can be tried before it is saved." } }
+        p.quiet { "The rules of " code { "session_rules default;" } " in nginx.conf, all in monitor mode. "
+            @if viewer.is_admin { "A rule opened from here is managed in the Console; try it before you save it." } }
         div.scroll tabindex="0" role="region" aria-label="The default pack" { table {
             tbody { @for rule in default_pack() { tr {
                 td { strong { (rule.name) } br; code.directive { (directive(&rule)) } }
