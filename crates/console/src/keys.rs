@@ -156,7 +156,7 @@ fn table(
                 th { "Key" } th { "Verdict" }
                 @if change.is_some() { th { "Sessions before → after" } }
                 th.number { "Requests" } th.number { "Coverage" } th.number { "Sessions" }
-                th.number { "Values a client" } th.number { "Clients a value" } th { "Evidence" } th { "" }
+                th.number { "Values a client" } th.number { "Clients a value" } th { "Evidence" } th { "Action" }
             } }
             tbody { @for key in keys { tr {
                 td { code { (short(&key.name, 100)) } br; span.quiet { (kind_label(&key.kind)) } }
