@@ -9,6 +9,7 @@ mod lines;
 mod nosql;
 mod path;
 mod patterns;
+mod redis;
 mod scanner;
 mod shell;
 mod ssi;
@@ -53,7 +54,7 @@ const DETECTORS: &[Detector] = &[
         Mask::DOLLAR.and(Mask::QUOTE).and(Mask::PAREN).and(Mask::BRACE).and(Mask::SEPARATOR),
         nosql::find,
     ),
-    (AttackKind::NosqlInjection, Mask::BLANK.and(Mask::LINE), nosql::redis),
+    (AttackKind::NosqlInjection, Mask::BLANK.and(Mask::LINE), redis::find),
     (AttackKind::LdapInjection, Mask::PAREN.and(Mask::COLON).and(Mask::BACKSLASH), ldap::find),
     (AttackKind::SsiInjection, Mask::ANGLE, ssi::find),
     (AttackKind::Xxe, Mask::ANGLE.and(Mask::QUOTE), xxe::find),
@@ -129,7 +130,7 @@ pub(crate) fn may_be_command(value: &[u8], place: Place) -> bool {
 
 /// Whether a value of words begins as a command of a database of keys and values.
 pub(crate) fn may_be_redis(value: &[u8]) -> bool {
-    nosql::may_be_redis(value)
+    redis::may_be(value)
 }
 
 /// Whether a value of words begins with the word of a clause of SQL.

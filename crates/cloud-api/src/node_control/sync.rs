@@ -32,7 +32,7 @@ const LIFTED: u64 = 86_400_000;
 /// Interval at which the store is checked for changes by other processes.
 const RECHECK: Duration = Duration::from_secs(1);
 
-/// How long links are gathered before nodes are told.
+/// How long links are gathered before polls are answered.
 const GATHER: Duration = Duration::from_millis(100);
 
 /// Query string of a poll.
