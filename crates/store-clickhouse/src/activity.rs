@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::connection::Connection;
 use super::schema::DAY_TABLES;
-use super::sql::{Connection, Sql, Value};
+use super::sql::{Sql, Value};
 use api_sessions_store::{ACTIVITY_MS, Activity, Day, DayHealth, StoreError};
 
 #[derive(Deserialize)]

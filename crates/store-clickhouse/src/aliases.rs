@@ -7,7 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::alias_state::{Change, KNOWN, Known};
-use super::sql::{Connection, Sql};
+use super::connection::Connection;
+use super::sql::Sql;
 use api_sessions_store::aliases::Claim;
 use api_sessions_store::{Day, StoreError};
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::connection::Connection;
 use super::schema::{self, Layout};
-use super::sql::{Connection, Sql};
+use super::sql::Sql;
 use api_sessions_store::StoreError;
 
 /// Interval between checks of the servers. A server that was unreachable when tables were created gets them

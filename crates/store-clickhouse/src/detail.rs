@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use super::connection::Connection;
 use super::filter;
 use super::joined::Requests;
-use super::sql::{Connection, Sql};
+use super::sql::Sql;
 use api_sessions_store::session_days::{Kind, MAX_VALUES, OTHER_TEXT, SessionPart, detail};
 use api_sessions_store::{Filter, MAX_LISTED, SessionDay};
 use api_sessions_store::{SessionDetail, StoreError};

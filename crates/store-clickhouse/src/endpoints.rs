@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use api_sessions_protocol::Source;
 use serde::Deserialize;
 
+use super::connection::Connection;
 use super::filter;
 use super::joined::Requests;
-use super::sql::{Connection, Sql};
+use super::sql::Sql;
 use api_sessions_store::endpoints::{
     Distribution, EndpointQuery, EndpointStats, MAX_ENDPOINT_STATS,
 };

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::alias_state::{JOINED, KNOWN, Known};
 use super::aliases::{self, Ticks};
-use super::sql::{Connection, Sql};
+use super::connection::Connection;
+use super::sql::Sql;
 use api_sessions_store::{
     Day, Identifier, Identity, MAX_DENIED_IDENTIFIERS, MAX_IDENTIFIERS, NewRequest, StoreError,
 };

@@ -1,7 +1,8 @@
 //! Requests joined with the sessions that they belong to: requests with an alias belong to its session. Rows
 //! keep the id that they arrived with, so that a line stored twice is the same row.
 
-use super::sql::{Connection, Sql};
+use super::connection::Connection;
+use super::sql::Sql;
 use api_sessions_store::StoreError;
 use serde::Deserialize;
 

@@ -12,6 +12,7 @@ mod activity;
 mod alias_state;
 mod aliases;
 mod cluster;
+mod connection;
 mod control;
 mod detail;
 mod endpoints;
@@ -37,8 +38,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use self::cluster::Cluster;
+use self::connection::Connection;
 use self::control::Known;
-use self::sql::{Connection, Sql};
+use self::sql::Sql;
 use self::writer::Job;
 
 /// Batches queued for the writer; further senders block.

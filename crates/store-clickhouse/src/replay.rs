@@ -1,8 +1,9 @@
 //! Requests of all sessions in the order they started.
 
+use super::connection::Connection;
 use super::identity::Sessions;
 use super::row::{COLUMNS, Row};
-use super::sql::{Connection, Sql, Value};
+use super::sql::{Sql, Value};
 use api_sessions_store::replay::{CHUNK, SLICE, Visit, slices};
 use api_sessions_store::{Day, ReplayQuery, StoreError, StoredRequest};
 

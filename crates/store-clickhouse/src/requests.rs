@@ -1,10 +1,11 @@
 //! Requests of a session in order, and one request by its id.
 
+use super::connection::Connection;
 use super::filter;
 use super::identity::{self, Sessions};
 use super::joined::Requests;
 use super::row::{COLUMNS, Row};
-use super::sql::{Connection, Sql, Value};
+use super::sql::{Sql, Value};
 use api_sessions_store::query::{Paged, RequestQuery};
 use api_sessions_store::{Page, StoreError, StoredRequest, cursor};
 

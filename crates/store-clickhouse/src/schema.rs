@@ -5,8 +5,9 @@
 
 use serde::Deserialize;
 
+use super::connection::Connection;
 use super::row::RECORD_COLUMNS;
-use super::sql::{Connection, Sql};
+use super::sql::Sql;
 use api_sessions_store::ClickHouseOptions;
 use api_sessions_store::StoreError;
 

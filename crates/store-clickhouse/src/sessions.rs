@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use super::connection::Connection;
 use super::joined::Requests;
-use super::sql::{Connection, Sql, Value};
+use super::sql::{Sql, Value};
 use super::{detail, filter, identity};
 use api_sessions_store::query::{ANY_ATTACK, Filter, Paged, SessionQuery, Sort};
 use api_sessions_store::{MAX_TOTAL, SessionPage, StoreError, cursor};

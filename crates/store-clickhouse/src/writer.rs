@@ -10,9 +10,10 @@ use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
 use super::aliases::{self, Ticks};
+use super::connection::Connection;
 use super::identity;
 use super::row::NewRow;
-use super::sql::{Connection, Sql};
+use super::sql::Sql;
 use api_sessions_store::aliases::claims;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{Batch, Day, Reply, StoreError, Stored};
