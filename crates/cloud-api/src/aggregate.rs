@@ -57,13 +57,15 @@ fn optional(value: &Option<String>) -> &[String] {
 }
 
 /// Facets: name of the filter, and its values in a session.
-const FACETS: [(&str, Values); 6] = [
+const FACETS: [(&str, Values); 8] = [
     ("application", |session| &session.applications),
     ("host", |session| &session.hosts),
     ("attack", |session| &session.attack_types),
     ("user", |session| optional(&session.user)),
     ("role", |session| optional(&session.role)),
     ("ip", |session| &session.ips),
+    ("country", |session| &session.countries),
+    ("organisation", |session| &session.organisations),
 ];
 
 /// The facets of `sessions`; those without a value are absent.

@@ -19,6 +19,8 @@ const PAGE: usize = 1000;
 pub enum ChangeKind {
     /// An address in a network (IPv4 /24, IPv6 /48) that the session was not seen in before.
     Network,
+    /// An address in a country that the session was not seen in before.
+    Country,
     /// A `User-Agent` that it did not have before.
     UserAgent,
     /// A JA4 that it did not have before.
@@ -92,6 +94,7 @@ pub fn find(store: &dyn Store, session: &str) -> Result<Changes, StoreError> {
 #[derive(Default)]
 struct Seen {
     networks: Values,
+    countries: Values,
     user_agents: Values,
     ja4: Values,
     user: Option<String>,
@@ -129,6 +132,7 @@ impl Seen {
             add(ChangeKind::Network, Some(before), &after);
         }
         for (kind, seen, value) in [
+            (ChangeKind::Country, &mut self.countries, &record.country),
             (ChangeKind::UserAgent, &mut self.user_agents, &record.ua),
             (ChangeKind::Ja4, &mut self.ja4, &record.ja4),
         ] {
@@ -193,10 +197,15 @@ mod tests {
             reason: reason.into(),
         };
         last.record.links = vec![link("x", "login"), link("y", "demoted")];
+        let mut third = request("3", "2001:db8::1", "b", "ann");
+        last.record.country = Some("DE".into());
+        third.record.country = Some("FR".into());
+        let mut first = request("1", "192.0.2.1", "a", "");
+        first.record.country = Some("DE".into());
         let found = changes(&[
-            request("1", "192.0.2.1", "a", ""),
+            first,
             request("2", "192.0.2.200", "a", "ann"),
-            request("3", "2001:db8::1", "b", "ann"),
+            third,
             // Back, and forth again.
             request("4", "192.0.2.9", "a", ""),
             request("5", "2001:db8:0:7::1", "b", "ann"),
@@ -210,6 +219,7 @@ mod tests {
             [
                 of("2", ChangeKind::Login, None, "ann"),
                 of("3", ChangeKind::Network, Some("192.0.2.0/24"), "2001:db8::/48"),
+                of("3", ChangeKind::Country, Some("DE"), "FR"),
                 of("3", ChangeKind::UserAgent, Some("a"), "b"),
                 of("6", ChangeKind::User, Some("ann"), "bob"),
                 of("6", ChangeKind::Identifier, None, "x"),

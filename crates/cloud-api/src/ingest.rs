@@ -5,5 +5,6 @@ pub mod batch;
 pub mod body;
 pub mod cut_batches;
 pub mod key_facts;
+mod location;
 pub mod memory_budget;
 pub mod records;

@@ -15,6 +15,7 @@ use crate::node_control::denials::{Denials, Denied};
 use crate::node_control::registry::NodeRegistry;
 use api_sessions_cloud_config::config::Config;
 use api_sessions_cloud_keys::Keys;
+use api_sessions_ip_location::Locations;
 use api_sessions_session_facts::Normals;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{FreshClaim, FreshLinks, Store, StoreError};
@@ -51,6 +52,8 @@ pub struct Inner {
     pub keys: Keys,
     /// What is normal of sessions.
     pub normals: Normals,
+    /// Countries and networks of addresses.
+    pub locations: Locations,
     /// Truncated batches.
     pub cut_batches: CutBatches,
     /// Wakes long polls after a change of the denylist or the parameters.
@@ -87,6 +90,7 @@ impl AppState {
             baseline: Baseline::default(),
             keys: Keys::default(),
             normals: Normals::default(),
+            locations: Locations::default(),
             cut_batches: CutBatches::default(),
             changed: watch::Sender::new(()),
             stopping: watch::Sender::new(false),

@@ -15,7 +15,18 @@ pub const MAX_DETAILED: usize = 100;
 pub const MAX_VALUES: usize = 50;
 
 /// What is counted: name in a session's detail.
-const KINDS: [&str; 7] = ["ua", "ja4", "ip", "application", "host", "method", "endpoint"];
+const KINDS: [&str; 10] = [
+    "ua",
+    "ja4",
+    "ip",
+    "country",
+    "asn",
+    "organisation",
+    "application",
+    "host",
+    "method",
+    "endpoint",
+];
 
 /// A value of the sessions of a user.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -58,8 +69,8 @@ pub struct UserDetail {
     pub detailed: u64,
     /// Failed requests of these.
     pub failures: Failures,
-    /// Their values by kind (`ua`, `ja4`, `ip`, `application`, `host`, `method`, `endpoint`), most sessions first, at
-    /// most 50 of a kind.
+    /// Their values by kind (`ua`, `ja4`, `ip`, `country`, `asn`, `organisation`, `application`, `host`, `method`,
+    /// `endpoint`), most sessions first, at most 50 of a kind.
     pub values: Vec<UserValue>,
     /// Days that could not be read completely: `2026-11-23`. Absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -77,6 +77,17 @@ pub struct Options {
         global = true
     )]
     pub trusted_proxy: Vec<String>,
+    /// MMDB file (GeoLite2, DB-IP, IPinfo and others) with countries or networks of addresses; repeatable. Read into
+    /// memory, and again when it changes [default: none]
+    #[arg(
+        long,
+        env = "API_SESSIONS_CLOUD_MMDB",
+        value_name = "FILE",
+        value_parser = path(),
+        value_delimiter = ',',
+        global = true
+    )]
+    pub mmdb: Vec<PathBuf>,
     /// Log format: `text` or `json` [default: text]
     #[arg(long, env = "API_SESSIONS_CLOUD_LOG_FORMAT", value_name = "FORMAT", global = true)]
     pub log_format: Option<String>,
@@ -104,6 +115,7 @@ struct FileOptions {
     retention: Option<FileDays>,
     public_url: Option<String>,
     trusted_proxy: Option<FileList>,
+    mmdb: Option<FileList>,
     log_format: Option<String>,
     log: Option<String>,
     log_file: Option<PathBuf>,
@@ -160,6 +172,8 @@ pub struct Config {
     pub public_url: Option<Site>,
     /// Proxies whose `X-Forwarded-*` headers count.
     pub trusted_proxies: Vec<TrustedProxy>,
+    /// MMDB files with countries and networks of addresses.
+    pub mmdb: Vec<PathBuf>,
     /// Log in JSON.
     pub log_json: bool,
     /// Log filter, as [`EnvFilter`] parses it.
@@ -202,6 +216,7 @@ impl Options {
             retention: text(self.retention),
             public_url: text(self.public_url),
             trusted_proxy: without_empty(self.trusted_proxy),
+            mmdb: self.mmdb.into_iter().filter(|path| !path.as_os_str().is_empty()).collect(),
             log_format: text(self.log_format),
             log: text(self.log),
             log_file: path(self.log_file),
@@ -239,6 +254,11 @@ impl Config {
         if proxies.is_empty() {
             proxies = without_empty(file.trusted_proxy.map_or_else(Vec::new, FileList::into_vec));
         }
+        let mut mmdb = options.mmdb;
+        if mmdb.is_empty() {
+            let all = without_empty(file.mmdb.map_or_else(Vec::new, FileList::into_vec));
+            mmdb = all.into_iter().map(PathBuf::from).collect();
+        }
         let log = options.log.or(file.log).unwrap_or_else(|| "info".to_owned());
         if EnvFilter::try_new(&log).is_err() {
             return Err(invalid(
@@ -264,6 +284,7 @@ impl Config {
                 .iter()
                 .map(|text| read_trusted_proxy(text))
                 .collect::<Result<_, _>>()?,
+            mmdb,
             log_json: match format.as_deref() {
                 None | Some("text") => false,
                 Some("json") => true,
@@ -307,6 +328,7 @@ impl Config {
             retention_days: self.retention_days,
             public_url: self.public_url,
             trusted_proxies: self.trusted_proxies,
+            mmdb: self.mmdb,
             log: self.log,
             ..old
         }
@@ -468,6 +490,8 @@ mod tests {
             config.trusted_proxies,
             ["10.0.0.0/8", "unix:"].map(|text| text.parse().unwrap())
         );
+        let config = load("mmdb = [\"/a.mmdb\", \"\", \"/b.mmdb\"]\n").unwrap();
+        assert_eq!(config.mmdb, ["/a.mmdb", "/b.mmdb"].map(PathBuf::from));
         assert!(load("trusted-proxy = 1\n").unwrap_err().to_string().contains("list of strings"));
         let error = load("public-url = \"https://me:word@a/\"\n").unwrap_err().to_string();
         assert!(error.contains("a user is not possible") && !error.contains("word"), "{error}");

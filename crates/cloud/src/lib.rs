@@ -16,6 +16,7 @@ pub mod har;
 pub mod listener;
 pub mod log;
 pub mod manual;
+pub mod mmdb;
 pub mod openapi;
 pub mod owner;
 pub mod reload;

@@ -3,6 +3,7 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::log::Log;
+use crate::mmdb;
 use crate::service_manager;
 use api_sessions_cloud_api::state::AppState;
 use api_sessions_cloud_config::config::{Config, Options};
@@ -37,6 +38,7 @@ impl Signals {
                     service_manager::reloading();
                     match reload(&state, options.clone(), &log) {
                         Ok(()) => {
+                            mmdb::load(&state).await;
                             tracing::info!("configuration reloaded");
                             service_manager::reloaded();
                         }

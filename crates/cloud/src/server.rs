@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::connections::{self, Limits};
 use crate::listener::{Bound, Listener};
+use crate::mmdb;
 use crate::retention;
 use crate::routes::router;
 use crate::tokens;
@@ -60,6 +61,7 @@ impl Server {
         let address = listener.address().unwrap_or_else(|_| config.listen.clone());
         let state = AppState::new(store, config);
         state.metrics.dropped(dropped);
+        mmdb::load(&state).await;
         retention::enforce(&state).await;
         Ok(Server { listener, state, limits: Limits::of_system(), address, admin })
     }
@@ -88,6 +90,7 @@ impl Server {
         let state = self.state.clone();
         let cleaning = tokio::spawn(retention::run(state.clone()));
         let closing = tokio::spawn(key_windows::run(state.clone()));
+        let refreshing = tokio::spawn(mmdb::keep_fresh(state.clone()));
         let stopped = async move {
             stop.await;
             state.stopping.send_replace(true);
@@ -98,5 +101,6 @@ impl Server {
         stopper.abort();
         cleaning.abort();
         closing.abort();
+        refreshing.abort();
     }
 }

@@ -46,6 +46,7 @@ fn words(change: &Change) -> String {
     let after = short(&change.after, 60);
     match change.kind {
         ChangeKind::Network => format!("new network {after}"),
+        ChangeKind::Country => format!("new country {after}"),
         ChangeKind::UserAgent => "new User-Agent".into(),
         ChangeKind::Ja4 => "new JA4".into(),
         ChangeKind::Login => format!("login {after}"),
@@ -91,7 +92,9 @@ pub(super) fn section(viewer: &Viewer, changes: &Changes) -> Markup {
 fn value_before(change: &Change) -> Option<String> {
     let before = change.before.as_ref()?;
     Some(match change.kind {
-        ChangeKind::Network | ChangeKind::User => format!("after {}", short(before, 60)),
+        ChangeKind::Network | ChangeKind::Country | ChangeKind::User => {
+            format!("after {}", short(before, 60))
+        }
         _ => format!("{} after {}", short(&change.after, 80), short(before, 80)),
     })
 }

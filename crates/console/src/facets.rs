@@ -11,13 +11,15 @@ use api_sessions_cloud_api::api::query::RawQuery;
 const SHOWN: usize = 5;
 
 /// Headings of the facets, by the name of the filter.
-const HEADINGS: [(&str, &str); 6] = [
+const HEADINGS: [(&str, &str); 8] = [
     ("application", "Applications"),
     ("host", "Hosts"),
     ("attack", "Attacks"),
     ("user", "Users"),
     ("role", "Roles"),
     ("ip", "IPs"),
+    ("country", "Countries"),
+    ("organisation", "Organisations"),
 ];
 
 /// The values of the filters, each a link to the list of `path` that has it.

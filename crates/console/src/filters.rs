@@ -28,6 +28,9 @@ pub(super) fn parts(raw: &RawQuery) -> Vec<(&'static str, &str)> {
         ("status", &raw.status),
         ("method", &raw.method),
         ("ja4", &raw.ja4),
+        ("country", &raw.country),
+        ("asn", &raw.asn),
+        ("organisation", &raw.organisation),
         ("attack", &raw.attack),
         ("endpoint", &raw.endpoint),
         ("session", &raw.session),
@@ -87,6 +90,9 @@ pub(super) fn form(path: &str, raw: &RawQuery) -> Markup {
         ("status", "Response code", &raw.status),
         ("method", "Method", &raw.method),
         ("ja4", "JA4", &raw.ja4),
+        ("country", "Country", &raw.country),
+        ("asn", "Network (AS)", &raw.asn),
+        ("organisation", "Organisation", &raw.organisation),
         ("session", "Session id", &raw.session),
     ];
     let set =

@@ -52,6 +52,9 @@ pub async fn open(
                 div { dt { "Action" } dd { @if record.denied { span.badge.bad { "denied" } } @else { "passed" } } }
                 (text("Host", record.host.as_deref()))
                 (text("IP", Some(&record.ip)))
+                (text("Country", record.country.as_deref()))
+                (text("Network (AS)", record.asn.as_deref()))
+                (text("Organisation", record.organisation.as_deref()))
                 (long("User-Agent", record.ua.as_deref()))
                 (text("Application", record.app.as_deref()))
                 (text("User", record.user.as_deref()))

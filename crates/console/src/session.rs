@@ -29,9 +29,12 @@ const ADDRESSES: usize = 3;
 /// Values shown per kind; the API returns all.
 const SHOWN: usize = 8;
 /// Kinds of values: name in the API, name of the filter, heading.
-const KINDS: [(&str, &str, &str); 8] = [
+const KINDS: [(&str, &str, &str); 11] = [
     ("attack", "attack", "Attacks"),
     ("ip", "ip", "IPs"),
+    ("country", "country", "Countries"),
+    ("asn", "asn", "Networks (AS)"),
+    ("organisation", "organisation", "Organisations"),
     ("method", "method", "Methods"),
     ("status", "status", "Response codes"),
     ("user", "user", "Users"),

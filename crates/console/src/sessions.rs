@@ -4,7 +4,7 @@ use ahash::AHashSet;
 use axum::extract::State;
 use maud::{Markup, html};
 
-use super::html::{duration, encoded, incomplete, moment, number, page, short};
+use super::html::{duration, encoded, incomplete, moment, number, page, short, visible};
 use super::{Viewer, activity_chart, facets, filters, links};
 use api_sessions_cloud_api::aggregate;
 use api_sessions_cloud_api::api::query::RawQuery;
@@ -120,7 +120,7 @@ fn table(
                     @let more = session.endpoint_count.saturating_sub(session.endpoints.len() as u64);
                     @if more > 0 { span.quiet { "+" (more) " more" } }
                 }
-                td { (first_of(&session.ips)) br; span.quiet { (first_of(&session.hosts)) br; (first_of(&session.applications)) } }
+                td { (first_of(&session.ips)) @if let Some(country) = session.countries.first() { " " span.badge title=(session.organisations.join(", ")) { (visible(country)) } } br; span.quiet { (first_of(&session.hosts)) br; (first_of(&session.applications)) } }
             } } }
         } }
     }

@@ -24,10 +24,13 @@ use api_sessions_store::clock::now_ms;
 const SHOWN: usize = 50;
 
 /// Kinds of values: name in the API, heading, filter of the list of sessions.
-const KINDS: [(&str, &str, &str); 7] = [
+const KINDS: [(&str, &str, &str); 10] = [
     ("ua", "Devices (User-Agent)", ""),
     ("ja4", "Devices (JA4)", "ja4"),
     ("ip", "Addresses", "ip"),
+    ("country", "Countries", "country"),
+    ("asn", "Networks (AS)", "asn"),
+    ("organisation", "Organisations", "organisation"),
     ("application", "Applications", "application"),
     ("host", "Hosts", "host"),
     ("method", "Methods", "method"),

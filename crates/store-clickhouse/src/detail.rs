@@ -69,7 +69,9 @@ pub(super) async fn read(
         ('application', ifNull(app, ''), isNotNull(app)), ('host', ifNull(host, ''), isNotNull(host)), \
         ('ip', ip, 1), ('user', ifNull(user, ''), isNotNull(user)), ('role', ifNull(role, ''), isNotNull(role)), \
         ('status', toString(status), 1), ('method', method, 1), ('endpoint', endpoint, 1), \
-        ('ua', ifNull(ua, ''), isNotNull(ua)), ('ja4', ifNull(ja4, ''), isNotNull(ja4)), ('key', key, 1)]))) AS value";
+        ('ua', ifNull(ua, ''), isNotNull(ua)), ('ja4', ifNull(ja4, ''), isNotNull(ja4)), \
+        ('country', ifNull(country, ''), isNotNull(country)), ('asn', ifNull(asn, ''), isNotNull(asn)), \
+        ('organisation', ifNull(organisation, ''), isNotNull(organisation)), ('key', key, 1)]))) AS value";
     let counts = Sql::new(format!(
         "SELECT whole, toString(day) AS part_day, kind, \
          arraySlice(arrayReverseSort(groupArray((c, v))), 1, {listed}) AS top, sum(c) AS total, count() AS found \

@@ -33,6 +33,9 @@ pub(super) fn by_value(filter: &Filter) -> Vec<Sql> {
         ("role", &filter.role),
         ("method", &filter.method),
         ("ja4", &filter.ja4),
+        ("country", &filter.country),
+        ("asn", &filter.asn),
+        ("organisation", &filter.organisation),
     ] {
         if let Some(value) = value {
             // `ifNull`, since columns may be NULL and a condition must not be.

@@ -113,9 +113,10 @@ fn part(
     strings: &mut Strings<'_>,
     all_values: bool,
 ) -> rusqlite::Result<SessionPart> {
-    let listed = [Kind::Ip, Kind::Host, Kind::Application, Kind::Attack, Kind::Endpoint];
     if !all_values {
-        counts.retain(|(value, _)| listed.iter().any(|kind| *kind as u8 == value.kind()));
+        let is_listed =
+            |of: u8| Kind::ALL.iter().any(|(kind, _)| *kind as u8 == of && kind.is_listed());
+        counts.retain(|(value, _)| is_listed(value.kind()));
     }
     let (mut values, mut endpoints) = (Vec::new(), 0);
     for of_kind in counts.chunk_by_mut(|a, b| a.0.kind() == b.0.kind()) {

@@ -46,6 +46,9 @@ impl Predicates {
             (Kind::Role, &filter.role),
             (Kind::Method, &filter.method),
             (Kind::Ja4, &filter.ja4),
+            (Kind::Country, &filter.country),
+            (Kind::Asn, &filter.asn),
+            (Kind::Organisation, &filter.organisation),
         ] {
             if let Some(value) = value {
                 values.push((kind, Values::Is(value.clone())));

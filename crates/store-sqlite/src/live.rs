@@ -66,7 +66,7 @@ pub(super) struct LiveSession {
 }
 
 /// Columns of [`REQUESTS`] that are string numbers, and the kind of each.
-const VALUES: [(usize, Kind); 10] = [
+const VALUES: [(usize, Kind); 13] = [
     (6, Kind::User),
     (7, Kind::Role),
     (8, Kind::Key),
@@ -77,12 +77,15 @@ const VALUES: [(usize, Kind); 10] = [
     (16, Kind::Endpoint),
     (17, Kind::Ua),
     (18, Kind::Ja4),
+    (19, Kind::Country),
+    (20, Kind::Asn),
+    (21, Kind::Organisation),
 ];
 
 /// Requests after a row, as the index reads them.
 const REQUESTS: &str = "
 SELECT row, id, session, ts, denied, source, user, role, key, status, params, attacks,
-       app, host, ip, method, endpoint, ua, ja4
+       app, host, ip, method, endpoint, ua, ja4, country, asn, organisation
 FROM request WHERE row > ? ORDER BY row";
 
 /// The index.

@@ -98,6 +98,12 @@ pub struct SessionSummary {
     pub source: String,
     /// Client addresses, most requests first; at most 10.
     pub ips: Vec<String>,
+    /// Countries of these (two letters of ISO 3166-1), in the same order and number; absent if none is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub countries: Vec<String>,
+    /// Organisations of their networks, in the same order and number; absent if none is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub organisations: Vec<String>,
     /// Hosts, in the same order and number.
     pub hosts: Vec<String>,
     /// Applications, in the same order and number.

@@ -33,11 +33,17 @@ pub enum Kind {
     Key = 11,
     /// Fingerprint of the TLS client.
     Ja4 = 12,
+    /// Country of the client address.
+    Country = 13,
+    /// Autonomous system of the client address.
+    Asn = 14,
+    /// Organisation of that system.
+    Organisation = 15,
 }
 
 impl Kind {
     /// All of them, with their names in a detail.
-    pub const ALL: [(Kind, &str); 12] = [
+    pub const ALL: [(Kind, &str); 15] = [
         (Kind::Application, "application"),
         (Kind::Host, "host"),
         (Kind::Ip, "ip"),
@@ -50,11 +56,28 @@ impl Kind {
         (Kind::Ua, "ua"),
         (Kind::Key, "key"),
         (Kind::Ja4, "ja4"),
+        (Kind::Country, "country"),
+        (Kind::Asn, "asn"),
+        (Kind::Organisation, "organisation"),
     ];
 
     /// Sessions are found by it.
     pub const fn is_searched(self) -> bool {
         !matches!(self, Kind::Ua | Kind::Key)
+    }
+
+    /// It is in a [`SessionSummary`], with its most frequent values.
+    pub const fn is_listed(self) -> bool {
+        matches!(
+            self,
+            Kind::Ip
+                | Kind::Host
+                | Kind::Application
+                | Kind::Attack
+                | Kind::Endpoint
+                | Kind::Country
+                | Kind::Organisation
+        )
     }
 }
 
@@ -172,6 +195,8 @@ pub fn detail(session: &str, parts: Vec<SessionPart>) -> Option<SessionDetail> {
             .collect()
     };
     summary.ips = first("ip");
+    summary.countries = first("country");
+    summary.organisations = first("organisation");
     summary.hosts = first("host");
     summary.applications = first("application");
     summary.attack_types = first("attack");

@@ -410,6 +410,8 @@ mod tests {
                 user: options[5].clone(), role: options[6].clone(), params, attacks, rules, evidence,
                 links: links.iter().map(shown_link).collect(),
                 previous: previous.map(|id| text_of(SessionId(id))), denied, request,
+                // Added by the cloud.
+                country: None, asn: None, organisation: None,
             };
             let mut line = Vec::new();
             let some = |text: &'_ Option<std::borrow::Cow<'static, str>>| text.clone();

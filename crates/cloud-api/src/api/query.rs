@@ -42,6 +42,12 @@ pub struct RawQuery {
     pub method: String,
     /// JA4 of the client's TLS; exact match.
     pub ja4: String,
+    /// Country of the client address, such as `DE`; exact match.
+    pub country: String,
+    /// Autonomous system of the client address, such as `AS64496`; exact match.
+    pub asn: String,
+    /// Organisation of that system; exact match.
+    pub organisation: String,
     /// Attack type, or `any`.
     pub attack: String,
     /// Part of an endpoint; `/users/42` also finds `/users/{int}`.
@@ -133,6 +139,9 @@ impl RawQuery {
             )?,
             method: word("method", &self.method)?,
             ja4: word("ja4", &self.ja4)?,
+            country: word("country", &self.country)?,
+            asn: word("asn", &self.asn)?,
+            organisation: word("organisation", &self.organisation)?,
             attack: word("attack", &self.attack)?,
             endpoint: word("endpoint", &self.endpoint)?,
             session: word("session", &self.session)?,

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::batch::{self, LineError, Parsed, Period};
 use super::body::{self, Encoding, Inflated};
+use super::location;
 use crate::error::AppError;
 use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
@@ -136,12 +137,16 @@ fn no_valid_line(parsed: &Parsed) -> AppError {
 }
 
 /// Stores a batch and waits until it is durable.
-async fn append(state: &AppState, batch: Batch) -> Result<api_sessions_store::Stored, AppError> {
+async fn append(
+    state: &AppState,
+    mut batch: Batch,
+) -> Result<api_sessions_store::Stored, AppError> {
     let (reply, durable) = tokio::sync::oneshot::channel();
-    let store = std::sync::Arc::clone(&state.store);
+    let state = state.clone();
     // Blocks while the writer's queue is full, which slows the nodes down.
     tokio::task::spawn_blocking(move || {
-        store.append(batch, Box::new(move |result| drop(reply.send(result))));
+        location::add(&state.locations, &mut batch.requests);
+        state.store.append(batch, Box::new(move |result| drop(reply.send(result))));
     })
     .await
     .map_err(|error| AppError::unavailable(format!("storing failed: {error}")))?;

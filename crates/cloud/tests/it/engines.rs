@@ -63,6 +63,11 @@ fn lines(dice: &mut Dice, now: u64, count: u64, first: u32) -> Vec<Value> {
             if dice.below(3) > 0 {
                 fields.insert("ja4".into(), json!(dice.one(&["t13d", "t12i"])));
             }
+            if dice.below(3) > 0 {
+                fields.insert("country".into(), json!(dice.one(&["DE", "FR"])));
+                fields.insert("asn".into(), json!(dice.one(&["AS64496", "AS64497"])));
+                fields.insert("organisation".into(), json!(dice.one(&["Net 'A'?", "Net B"])));
+            }
             if dice.below(2) == 0 {
                 fields.insert("app".into(), json!(dice.one(&["shop", "blog"])));
             }
@@ -109,6 +114,9 @@ fn filter(dice: &mut Dice, now: u64) -> Filter {
         }),
         method: text(dice.maybe(&"POST")),
         ja4: text(dice.maybe(&"t12i")),
+        country: text(dice.maybe(&"DE")),
+        asn: text(dice.maybe(&"AS64496")),
+        organisation: text(dice.maybe(&"Net 'A'?")),
         attack: text(dice.maybe(if dice.0.is_multiple_of(2) { &"any" } else { &"sqli" })),
         endpoint: text(dice.maybe(dice.0).map(|n| &["/users/9", "cart", "a'b\\"][n as usize % 3])),
         session: dice.maybe(session((dice.0 % 60) as u32)).filter(|_| dice.0.is_multiple_of(3)),

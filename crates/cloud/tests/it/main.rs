@@ -19,6 +19,7 @@ mod facts;
 mod har;
 mod ingest;
 mod keys;
+mod locations;
 mod model;
 mod openapi;
 mod paging;

@@ -79,6 +79,13 @@ macro_rules! record_fields {
             links: links;
             /// The session that this one follows at the same client, whose user was another.
             previous: optional_text;
+            /// Country of the client address, two letters of ISO 3166-1. The cloud adds this and the next two, if it has
+            /// files for them (`--mmdb`); nodes do not send them.
+            country: optional_text;
+            /// Autonomous system of the client address, such as `AS64496`.
+            asn: optional_text;
+            /// Organisation of that system.
+            organisation: optional_text;
             /// The request was answered by the denylist (or would have been, in dry run).
             denied: flag;
         }

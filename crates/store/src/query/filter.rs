@@ -66,6 +66,12 @@ pub struct Filter {
     pub method: Option<String>,
     /// JA4, exactly.
     pub ja4: Option<String>,
+    /// Country of the client address, exactly.
+    pub country: Option<String>,
+    /// Autonomous system of the client address, exactly.
+    pub asn: Option<String>,
+    /// Organisation of that system, exactly.
+    pub organisation: Option<String>,
     /// Attack type, exactly; [`ANY_ATTACK`] for any.
     pub attack: Option<String>,
     /// Substring of the endpoint, ASCII case-insensitive.
@@ -95,6 +101,9 @@ impl Filter {
             && same(&self.role, record.role.as_deref())
             && same(&self.method, Some(&record.method))
             && same(&self.ja4, record.ja4.as_deref())
+            && same(&self.country, record.country.as_deref())
+            && same(&self.asn, record.asn.as_deref())
+            && same(&self.organisation, record.organisation.as_deref())
             && self.status.is_none_or(|status| status.matches(record.status))
             && self.denied.is_none_or(|denied| record.denied == denied)
             && self.attack.as_deref().is_none_or(|want| {
