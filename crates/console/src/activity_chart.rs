@@ -26,10 +26,11 @@ const MAX_TICKS: u64 = 9;
 
 /// Series: class, label and value.
 type Series = (&'static str, &'static str, fn(&Activity) -> u64);
-const SERIES: [Series; 3] = [
+const SERIES: [Series; 4] = [
     ("requests", "Requests", |activity| activity.requests),
     ("attacks", "Attacks", |activity| activity.attacks),
     ("denied", "Denied", |activity| activity.denied),
+    ("errors", "Errors (5xx)", |activity| activity.errors),
 ];
 
 /// A period cut into bars.
@@ -49,9 +50,7 @@ impl Bars {
         for part in all {
             let at = part.ts.saturating_sub(start) / step;
             if let Some(bar) = usize::try_from(at).ok().and_then(|at| bars.get_mut(at)) {
-                bar.requests += part.requests;
-                bar.attacks += part.attacks;
-                bar.denied += part.denied;
+                bar.add(part);
             }
         }
         Bars { start, step, bars }
@@ -98,17 +97,18 @@ fn label(ts: u64) -> String {
     if clock == "00:00" { day.to_owned() } else { clock.to_owned() }
 }
 
-/// Requests, attacks and denied requests between two times. A bar links to its interval, with the filters kept.
+/// Requests, attacks, denied requests and errors between two times. A bar links to its interval, with the filters kept.
 pub(super) fn draw(all: &[Activity], from: u64, to: u64, list: &str, raw: &RawQuery) -> Markup {
     let bars = Bars::of(all, from, to);
     let most = bars.bars.iter().map(|bar| bar.requests).max().unwrap_or_default();
     let top = scale(most.max(1));
     let sum = |value: fn(&Activity) -> u64| bars.bars.iter().map(value).sum::<u64>();
     let summary = format!(
-        "{} requests, {} malicious, {} denied, from {} to {} UTC",
+        "{} requests, {} malicious, {} denied, {} errors, from {} to {} UTC",
         sum(|bar| bar.requests),
         sum(|bar| bar.attacks),
         sum(|bar| bar.denied),
+        sum(|bar| bar.errors),
         time(from),
         time(to)
     );
@@ -133,7 +133,7 @@ pub(super) fn draw(all: &[Activity], from: u64, to: u64, list: &str, raw: &RawQu
                 @for (at, bar) in bars.bars.iter().enumerate() {
                     @let ts = bars.start + at as u64 * bars.step;
                     a href=(interval(list, &bare, ts, ts + bars.step)) tabindex="-1" aria-hidden="true" data-ts=(ts) {
-                        title { (time(ts)) " UTC: " (bar.requests) " requests, " (bar.attacks) " attacks, " (bar.denied) " denied" }
+                        title { (time(ts)) " UTC: " (bar.requests) " requests, " (bar.attacks) " attacks, " (bar.denied) " denied, " (bar.errors) " errors" }
                         rect.space x=(percent(bars.x(ts))) y=(TOP) width=(percent(width)) height=(HEIGHT) {}
                         (columns(bar, bars.x(ts), width, top))
                     }
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn a_bar_dropped_the_other_filters() {
         let raw = RawQuery { user: "anna".into(), from: "1".into(), ..RawQuery::default() };
-        let all = [Activity { ts: 0, requests: 3, attacks: 1, denied: 0 }];
+        let all = [Activity { ts: 0, requests: 3, attacks: 1, ..Activity::default() }];
         let chart = draw(&all, 0, 3_600_000, "/x/", &raw).into_string();
         let link = "href=\"/x/?from=1970-01-01T00%3A00%3A00Z&amp;to=1970-01-01T00%3A05%3A00Z&amp;user=anna\"";
         assert!(chart.contains(link), "{chart}");

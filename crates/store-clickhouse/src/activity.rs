@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::connection::Connection;
 use super::schema::DAY_TABLES;
 use super::sql::{Sql, Value};
-use api_sessions_store::{ACTIVITY_MS, Activity, Day, DayHealth, StoreError};
+use api_sessions_store::{ACTIVITY_MS, Activity, Day, DayHealth, FIRST_ERROR, StoreError};
 
 #[derive(Deserialize)]
 struct Stretch {
@@ -15,6 +15,7 @@ struct Stretch {
     requests: u64,
     stretch_attacks: u64,
     stretch_denied: u64,
+    stretch_errors: u64,
 }
 
 pub(super) async fn read(
@@ -26,8 +27,9 @@ pub(super) async fn read(
     let first = from / ACTIVITY_MS * ACTIVITY_MS;
     let sql = Sql::new(format!(
         "SELECT intDiv(ts, {ACTIVITY_MS}) * {ACTIVITY_MS} AS stretch, count() AS requests, \
-         countIf(attacked) AS stretch_attacks, sum(was_denied) AS stretch_denied \
-         FROM (SELECT ts, notEmpty(attacks) AS attacked, denied AS was_denied FROM {table} FINAL WHERE "
+         countIf(attacked) AS stretch_attacks, sum(was_denied) AS stretch_denied, \
+         countIf(answer >= {FIRST_ERROR}) AS stretch_errors \
+         FROM (SELECT ts, notEmpty(attacks) AS attacked, denied AS was_denied, status AS answer FROM {table} FINAL WHERE "
     ))
     .add(
         "day >= toDate(?) AND day <= toDate(?) AND ts >= ?) GROUP BY stretch HAVING stretch <= ? ORDER BY stretch",
@@ -44,6 +46,7 @@ pub(super) async fn read(
         requests: row.requests,
         attacks: row.stretch_attacks,
         denied: row.stretch_denied,
+        errors: row.stretch_errors,
     };
     Ok(rows.into_iter().map(activity).collect())
 }

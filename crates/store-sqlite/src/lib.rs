@@ -278,11 +278,8 @@ impl Records for SqliteStore {
         let of_segment =
             |segment: &Segment| segment.peek(|connection| activity::read(connection, from, to));
         for found in segments.iter().filter_map(of_segment).flatten() {
-            let sum =
-                all.entry(found.ts).or_insert(Activity { ts: found.ts, ..Activity::default() });
-            sum.requests += found.requests;
-            sum.attacks += found.attacks;
-            sum.denied += found.denied;
+            let sum = Activity { ts: found.ts, ..Activity::default() };
+            all.entry(found.ts).or_insert(sum).add(&found);
         }
         Ok(all.into_values().collect())
     }

@@ -46,7 +46,8 @@ CREATE TABLE activity (
     ts INTEGER PRIMARY KEY,
     requests INTEGER NOT NULL,
     attacks INTEGER NOT NULL,
-    denied INTEGER NOT NULL
+    denied INTEGER NOT NULL,
+    errors INTEGER NOT NULL DEFAULT 0
 );
 CREATE VIEW sessions AS SELECT
     ifnull(s.name, lower(hex(s.session))) AS session,
@@ -98,6 +99,10 @@ pub(super) fn open_segment(path: &Path) -> rusqlite::Result<Connection> {
         let add: String = missing.iter().map(add).collect();
         let view = requests_view();
         connection.execute_batch(&format!("BEGIN; DROP VIEW requests; {add} {view} COMMIT;"))?;
+    }
+    if connection.prepare("SELECT errors FROM activity").is_err() {
+        connection
+            .execute_batch("ALTER TABLE activity ADD COLUMN errors INTEGER NOT NULL DEFAULT 0")?;
     }
     Ok(connection)
 }

@@ -32,8 +32,8 @@ pub use fresh_links::{FreshClaim, FreshLinks, MAX_FRESH_LINKS};
 pub use keys::{KeyDecisions, KeyOf, KeyWindow};
 pub use kind::StoreKind;
 pub use model::{
-    ACTIVITY_MS, Activity, Batch, DayHealth, MAX_ENDPOINTS, MAX_LISTED, MAX_TOTAL, NewRequest,
-    Page, SessionDay, SessionDetail, SessionPage, SessionSummary, StoreHealth, Stored,
+    ACTIVITY_MS, Activity, Batch, DayHealth, FIRST_ERROR, MAX_ENDPOINTS, MAX_LISTED, MAX_TOTAL,
+    NewRequest, Page, SessionDay, SessionDetail, SessionPage, SessionSummary, StoreHealth, Stored,
     StoredRequest, ValueCount,
 };
 pub use query::{Filter, HistoryQuery, Paged, RequestQuery, SessionQuery, Sort, StatusFilter};

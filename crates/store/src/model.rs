@@ -152,7 +152,22 @@ pub struct Activity {
     pub attacks: u64,
     /// Number of denied requests.
     pub denied: u64,
+    /// Number of requests with a status from [`FIRST_ERROR`] on.
+    pub errors: u64,
 }
+
+impl Activity {
+    /// Adds the counts of another interval.
+    pub fn add(&mut self, other: &Activity) {
+        self.requests += other.requests;
+        self.attacks += other.attacks;
+        self.denied += other.denied;
+        self.errors += other.errors;
+    }
+}
+
+/// The lowest status that counts as an error of the server.
+pub const FIRST_ERROR: u16 = 500;
 
 /// Length of an [`Activity`] interval, ms.
 pub const ACTIVITY_MS: u64 = 300_000;

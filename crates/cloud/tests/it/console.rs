@@ -77,3 +77,19 @@ fn a_browser_got_json_for_a_wrong_filter() {
         assert!(answer.text().contains("<h1>400 Bad Request</h1>"), "{path}: {}", answer.text());
     }
 }
+
+#[test]
+fn the_chart_counts_requests_attacks_denials_and_errors() {
+    let cloud = Cloud::start();
+    let posted = cloud.post(&[
+        record(1, 1, json!({"status": 500})),
+        record(1, 2, json!({"status": 503, "denied": true})),
+        record(2, 3, json!({"status": 404, "attacks": ["sqli"]})),
+        record(2, 4, json!({})),
+    ]);
+    assert_eq!(posted.status, 200);
+    let page = cloud.get("/").text();
+    for (series, count) in [("Requests", 4), ("Attacks", 1), ("Denied", 1), ("Errors (5xx)", 2)] {
+        assert!(page.contains(&format!("{series} <strong>{count}</strong>")), "{series}");
+    }
+}

@@ -1,4 +1,5 @@
 use super::*;
+use crate::activity;
 
 const ID: SegmentId = SegmentId { day: Day(20_000), number: 1 };
 
@@ -80,14 +81,17 @@ fn a_segment_of_an_older_version_gets_the_columns_that_it_lacks() {
     older
         .execute_batch(
             "DROP VIEW requests; ALTER TABLE request DROP COLUMN ja4;
+             ALTER TABLE activity DROP COLUMN errors;
              CREATE VIEW requests AS SELECT 1;",
         )
         .unwrap();
     assert_eq!(schema::missing_columns(&older).unwrap(), ["ja4 INTEGER"]);
+    activity::read(&older, 0, u64::MAX).unwrap();
     drop(older);
     let newer = segments.open_to_write(ID).unwrap();
     assert!(schema::missing_columns(&newer).unwrap().is_empty());
     newer.prepare("SELECT ja4, endpoint FROM requests").unwrap();
+    newer.prepare("SELECT errors FROM activity").unwrap();
 }
 
 #[test]
