@@ -17,6 +17,7 @@ mod endpoints;
 mod filter;
 mod idempotency;
 mod index;
+mod insert;
 mod live;
 mod moved;
 mod part;

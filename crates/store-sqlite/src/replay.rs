@@ -30,7 +30,7 @@ pub(super) fn run(
 }
 
 /// Position of a request: its start, the index of its segment in the list, its row.
-type Place = (u64, usize, u32);
+type RowPosition = (u64, usize, u32);
 
 fn run_slice(
     segments: &[Segment],
@@ -38,7 +38,7 @@ fn run_slice(
     (first, last): (u64, u64),
     visit: &mut Visit<'_>,
 ) -> ControlFlow<()> {
-    let mut places: Vec<Place> = Vec::new();
+    let mut places: Vec<RowPosition> = Vec::new();
     for (at, segment) in segments.iter().enumerate() {
         let day = segment.id.day.start();
         if day > last || day + api_sessions_store::DAY_MS <= first {
@@ -61,7 +61,7 @@ fn run_slice(
                 .query_map(params![number(first), number(last)], |row| {
                     Ok((row.get::<_, i64>(0)? as u64, at, row.get(1)?))
                 })?
-                .collect::<rusqlite::Result<Vec<Place>>>()
+                .collect::<rusqlite::Result<Vec<RowPosition>>>()
         });
         places.extend(of_segment.unwrap_or_default());
     }
@@ -79,7 +79,7 @@ fn number(ts: u64) -> i64 {
 }
 
 /// Reads the requests at these positions, in order; `None`: a segment cannot be read.
-fn read(segments: &[Segment], places: &[Place]) -> Vec<Option<StoredRequest>> {
+fn read(segments: &[Segment], places: &[RowPosition]) -> Vec<Option<StoredRequest>> {
     let mut found: Vec<Option<StoredRequest>> = Vec::new();
     found.resize_with(places.len(), || None);
     let mut of_segments: Vec<(usize, u32, &mut Option<StoredRequest>)> =

@@ -12,7 +12,7 @@ use api_sessions_store::query::{Paged, RequestQuery};
 use api_sessions_store::{Day, Page, StoreError, StoredRequest, cursor};
 
 /// Sort position of a request within its session.
-type Place = (u64, SegmentId, u32);
+type RequestPosition = (u64, SegmentId, u32);
 
 /// A page of a session's requests; `segments` are those that the filter can match in.
 pub(super) fn page(
@@ -37,7 +37,7 @@ pub(super) fn page(
         wanted.reverse();
     }
     // One more than the page size, to know whether there is another page. Segments of a day overlap.
-    let mut found: Vec<(Place, StoredRequest)> = Vec::new();
+    let mut found: Vec<(RequestPosition, StoredRequest)> = Vec::new();
     for of_day in wanted.chunk_by(|a, b| a.id.day == b.id.day) {
         let mut requests: Vec<_> = of_day
             .iter()
@@ -65,7 +65,7 @@ pub(super) fn page(
     Ok(Page { items, next, incomplete: incomplete(segments) })
 }
 
-fn read_position(position: &[String]) -> Option<Place> {
+fn read_position(position: &[String]) -> Option<RequestPosition> {
     match position {
         [ts, number, row] => {
             let ts = ts.parse().ok()?;
@@ -81,8 +81,8 @@ fn read_segment(
     segment: &Segment,
     query: &RequestQuery,
     key: &Key,
-    after: Option<Place>,
-) -> Option<Vec<(Place, StoredRequest)>> {
+    after: Option<RequestPosition>,
+) -> Option<Vec<(RequestPosition, StoredRequest)>> {
     let parts = segment.find(key);
     if parts.is_empty() {
         return None;

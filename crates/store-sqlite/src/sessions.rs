@@ -34,7 +34,7 @@ pub(super) struct SessionKeys {
 }
 
 /// Sort key of a list: the value sorted by, ascending; then the session.
-type Place = (i64, Key);
+type SortPosition = (i64, Key);
 
 /// Finds a page of sessions.
 pub(super) fn find(
@@ -84,7 +84,7 @@ pub(super) fn find(
     Ok(SessionKeys { total, page: page.into_iter().map(|place| place.1).collect(), next })
 }
 
-fn read_position(position: &[String]) -> Option<Place> {
+fn read_position(position: &[String]) -> Option<SortPosition> {
     match position {
         [value, session] => Some((value.parse().ok()?, unhex(session)?)),
         _ => None,
@@ -108,11 +108,11 @@ fn value(query: &SessionQuery, session: &Part) -> i64 {
 struct List<'a> {
     query: &'a SessionQuery,
     predicates: &'a Predicates,
-    after: Option<Place>,
+    after: Option<SortPosition>,
     /// Number of sessions that match.
     total: u64,
     /// The first of them, at most one more than the page size.
-    first: BinaryHeap<Place>,
+    first: BinaryHeap<SortPosition>,
 }
 
 impl List<'_> {

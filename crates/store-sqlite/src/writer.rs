@@ -1,28 +1,24 @@
 //! The writer thread: takes all queued batches, writes them in one transaction per day, and replies once that
 //! is on disk (group commit).
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ahash::RandomState;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use parking_lot::{Mutex, RwLock};
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::activity;
 use super::aliases::AliasWriter;
-use super::codec::{Key, session_key, unhex};
-use super::content;
+use super::codec::Key;
 use super::idempotency::Arriving;
 use super::index::Index;
+use super::insert::{Target, insert};
 use super::live::Live;
-use super::row::{self, Intern};
 use super::seal::{Full, Sealer};
 use super::segment::{SegmentId, Segments, is_damage};
-use super::spans::{self, Link};
 use api_sessions_store::{Batch, Day, NewRequest, Reply, StoreError, Stored};
 
 /// Work for the thread.
@@ -130,55 +126,6 @@ struct OpenSegment {
     live: Arc<RwLock<Live>>,
     /// Number of the last transaction that wrote to it.
     used: u64,
-}
-
-/// New strings of a transaction, in addition to those of the segment's index.
-struct NewStrings<'a> {
-    live: &'a Live,
-    transaction: &'a Transaction<'a>,
-    new: HashMap<Box<str>, u32, RandomState>,
-    /// Session and row of the request being stored.
-    session: u32,
-    row: u32,
-    /// Last parameters of sessions, see [`LiveSession::params`].
-    params: HashMap<u32, (u64, u32), RandomState>,
-}
-
-/// Parameters longer than this, in bytes, are always stored again.
-const SHORT_PARAMS: usize = 6;
-
-impl Intern for NewStrings<'_> {
-    fn intern(&mut self, text: &str) -> rusqlite::Result<u32> {
-        if let Some(id) = self.live.strings.get(text).or_else(|| self.new.get(text)) {
-            return Ok(*id);
-        }
-        let id = number(self.live.strings.len() + self.new.len() + 1)?;
-        self.transaction
-            .prepare_cached("INSERT INTO string (id, text) VALUES (?, ?)")?
-            .execute(params![id, text])?;
-        self.new.insert(text.into(), id);
-        Ok(id)
-    }
-
-    fn same_params(&mut self, packed: &[u8]) -> Option<u32> {
-        if packed.len() <= SHORT_PARAMS {
-            return None;
-        }
-        let hash = self.live.hash(packed);
-        let of_live = || self.live.session(self.session)?.params;
-        match self.params.get(&self.session).copied().or_else(of_live) {
-            Some((known, row)) if known == hash => Some(row),
-            _ => {
-                self.params.insert(self.session, (hash, self.row));
-                None
-            }
-        }
-    }
-}
-
-/// Converts the number of a string, a session or a row.
-fn number(n: usize) -> rusqlite::Result<u32> {
-    u32::try_from(n).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, n as i64))
 }
 
 struct Writer<'a> {
@@ -315,8 +262,8 @@ impl Writer<'_> {
         let segments = self.segments;
         let (aliases, links) = {
             let live = file.live.read();
-            let place = Place { segments, id: file.id, live: &live, transaction: &transaction };
-            insert(&place, &requests, &mut self.aliases)?
+            let target = Target { segments, id: file.id, live: &live, transaction: &transaction };
+            insert(&target, &requests, &mut self.aliases)?
         };
         transaction.commit()?;
         let segment = self.segments.add(file.id, Arc::clone(&file.live));
@@ -417,101 +364,4 @@ impl Writer<'_> {
             }
         }
     }
-}
-
-/// The segment that requests are stored in.
-struct Place<'p> {
-    segments: &'p Segments,
-    id: SegmentId,
-    live: &'p Live,
-    transaction: &'p Transaction<'p>,
-}
-
-/// Numbers of sessions in one segment.
-type NumbersByKey = HashMap<Key, u32, RandomState>;
-
-/// Stores requests; those of an alias belong to its target session. Returns the numbers of those sessions,
-/// and the links of new ones.
-fn insert(
-    place: &Place<'_>,
-    requests: &[NewRequest],
-    aliases: &mut AliasWriter,
-) -> rusqlite::Result<(NumbersByKey, Vec<Link>)> {
-    let Place { segments, id, live, transaction } = *place;
-    let mut strings = NewStrings {
-        live,
-        transaction,
-        new: HashMap::default(),
-        session: 0,
-        row: 0,
-        params: HashMap::default(),
-    };
-    let (mut new_sessions, mut led) = (NumbersByKey::default(), NumbersByKey::default());
-    let mut count = live.sessions.len();
-    let mut into_request = transaction.prepare_cached(row::INSERT.as_str())?;
-    for (n, request) in requests.iter().enumerate() {
-        let record = &request.record;
-        let key = session_key(&record.session);
-        let known = |key: &Key, new_sessions: &NumbersByKey| {
-            live.by_key.get(key).or_else(|| new_sessions.get(key)).copied()
-        };
-        let mut session = led.get(&key).copied().or_else(|| known(&key, &new_sessions));
-        let (alias, mut key, mut name) = (key, key, Cow::Borrowed(&*record.session));
-        if session.is_none()
-            && let Some((root, of_root)) = aliases.root(&alias)?
-        {
-            session = known(&root, &new_sessions);
-            (key, name) = (root, Cow::Owned(of_root));
-        }
-        let session = match session {
-            Some(session) => session,
-            None => {
-                count += 1;
-                let session = number(count)?;
-                let name = unhex(&name).is_none().then_some(&*name);
-                transaction
-                    .prepare_cached("INSERT INTO session (id, session, name) VALUES (?, ?, ?)")?
-                    .execute(params![session, key, name])?;
-                new_sessions.insert(key, session);
-                session
-            }
-        };
-        if key != alias {
-            led.insert(alias, session);
-        }
-        let row = number(live.requests as usize + n + 1)?;
-        (strings.session, strings.row) = (session, row);
-        row::insert(&mut into_request, row, session, request, &mut strings)?;
-        if let Some(full) = &record.request {
-            transaction
-                .prepare_cached("INSERT INTO content VALUES (?, ?)")?
-                .execute(params![row, content::pack(full)])?;
-        }
-        for attack in &record.attacks {
-            strings.intern(attack)?;
-        }
-    }
-    let links = find_links(segments, id, &new_sessions);
-    spans::store(transaction, &links)?;
-    Ok((led, links))
-}
-
-/// Links from new sessions of a segment to their parts in others. A segment that cannot be read is skipped:
-/// that is no reason to refuse records.
-fn find_links(
-    segments: &Segments,
-    id: SegmentId,
-    sessions: &HashMap<Key, u32, RandomState>,
-) -> Vec<Link> {
-    let mut links = Vec::new();
-    if sessions.is_empty() {
-        return links;
-    }
-    for segment in segments.list().iter().filter(|segment| segment.id != id) {
-        let found = segment.find_all(sessions.keys());
-        links.extend(found.into_iter().filter_map(|(key, other)| {
-            Some(Link { session: *sessions.get(&key)?, segment: segment.id, other })
-        }));
-    }
-    links
 }
