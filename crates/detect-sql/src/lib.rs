@@ -1,6 +1,7 @@
-//! SQL: a value is cut into tokens, and the tokens are read as what they would be behind a quote or a number.
+//! Detection of SQL injection: a value is split into tokens, which are read as the continuation of a query
+//! after a quote or a number.
 //!
-//! Sentences cannot be read so: two words that are none of SQL's side by side end a reading.
+//! Prose does not match: two adjacent words without a role in SQL end a reading.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -17,10 +18,10 @@ use std::ops::Range;
 
 use api_sessions_values::{Mask, Place, View};
 
-/// Longest value that libinjection reads.
+/// Longest value that is given to libinjection, bytes.
 const MAX_PARSED: usize = 512;
 
-/// Where SQL begins in a value that should hold none.
+/// Range of the first SQL in a value that should hold none.
 pub fn find(view: &View<'_>, tokens: &mut Tokens) -> Option<Range<usize>> {
     const SIGNS: Mask =
         Mask::QUOTE.and(Mask::PAREN).and(Mask::SEPARATOR).and(Mask::SIGN).and(Mask::ANGLE);
@@ -31,7 +32,7 @@ pub fn find(view: &View<'_>, tokens: &mut Tokens) -> Option<Range<usize>> {
         return Some(at);
     }
     let has_signs = view.mask.has(SIGNS) || view.find(b"--").is_some();
-    // Without any sign, only `1 or true`, `1 union select null`, `1 order by 9`.
+    // Without any special character, only `1 or true`, `1 union select null` or `1 order by 9` are possible.
     let is_numeric = view.at(0).is_ascii_digit() || view.at(0) == b'-';
     let is_clause = view.mask.has(Mask::BLANK) && begins_clause(view.low);
     if !(has_signs
@@ -44,7 +45,7 @@ pub fn find(view: &View<'_>, tokens: &mut Tokens) -> Option<Range<usize>> {
     if view.place == Place::Agent && !view.mask.has(Mask::QUOTE) && view.find(b"select").is_none() {
         return None;
     }
-    // Code that people show each other begins with no end of a value.
+    // Code that people post begins with a letter, not with the end of a value.
     if view.is_page() && view.low.trim_ascii_start().first().is_some_and(u8::is_ascii_alphabetic) {
         return None;
     }
@@ -55,7 +56,7 @@ pub fn find(view: &View<'_>, tokens: &mut Tokens) -> Option<Range<usize>> {
     (parses(view)).then(|| 0..view.low.len().min(64))
 }
 
-/// Whether a text begins with the word of a clause or statement, in any case.
+/// Whether a text begins with the first word of a clause or statement, in any case.
 pub fn begins_clause(text: &[u8]) -> bool {
     const WORDS: &[&[u8]] =
         &[b"and", b"or", b"order", b"group", b"having", b"where", b"select", b"xor"];
@@ -64,8 +65,8 @@ pub fn begins_clause(text: &[u8]) -> bool {
     WORDS.iter().any(|word| text[..length].eq_ignore_ascii_case(word))
 }
 
-/// libinjection marks prose and code: it is asked only where a quote, a number or a parenthesis at the start is
-/// followed by what a value does not hold.
+/// libinjection reports prose and code: it is used only if a quote within the first bytes is followed by an
+/// operator or a keyword.
 fn parses(view: &View<'_>) -> bool {
     if view.low.len() > MAX_PARSED || view.is_prose() || view.place == Place::Path {
         return false;

@@ -1,5 +1,5 @@
-//! The SQL parser of libinjection. It is not ours: a panic in it costs its finding, never the request, and is
-//! counted.
+//! The SQL parser of libinjection. It is third-party code: a panic in it loses its finding, not the request,
+//! and is counted.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) static SQLI: Parser =
     Parser::new(|text| libinjectionrs::detect_sqli(text).is_injection());
 
-/// Panics caught in this process since it started, by the type of attack that was looked for.
+/// Panics caught since the process started, by type of attack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParserPanics {
     /// SQL injection.
@@ -15,13 +15,13 @@ pub struct ParserPanics {
 }
 
 impl ParserPanics {
-    /// Up to now.
+    /// The current counts.
     pub fn count() -> Self {
         Self { sqli: SQLI.panics() }
     }
 }
 
-/// One of them.
+/// A parser, with the count of its panics.
 pub(crate) struct Parser {
     is_injection: fn(&[u8]) -> bool,
     panics: AtomicU64,
@@ -32,7 +32,7 @@ impl Parser {
         Self { is_injection, panics: AtomicU64::new(0) }
     }
 
-    /// Whether it takes the text for an attack.
+    /// Whether the parser considers the text an attack. False after a panic.
     pub(crate) fn finds(&self, text: &[u8]) -> bool {
         catch_unwind(AssertUnwindSafe(|| (self.is_injection)(text))).unwrap_or_else(|_| {
             self.panics.fetch_add(1, Ordering::Relaxed);

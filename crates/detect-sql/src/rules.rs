@@ -1,4 +1,4 @@
-//! What the tokens of an injection are.
+//! Token sequences of an injection.
 
 mod condition;
 mod function;
@@ -26,14 +26,14 @@ pub(super) fn find(view: &View<'_>, tokens: &[Token]) -> Option<Range<usize>> {
     None
 }
 
-/// What stands before the first telling token.
+/// What the tokens at the start of a value tell about the whole.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Context {
-    /// Index of a quote that closes what the value stands in.
+    /// Index of the quote that closes the string around the value.
     quote: Option<usize>,
-    /// The value begins with a statement: a query of someone's own.
+    /// The value begins with a statement: it is a query of its own.
     is_query: bool,
-    /// It is a value: short, or it begins with a number or a quote.
+    /// The value looks like one value: short, or begins with a number or a quote.
     is_value: bool,
 }
 
@@ -65,7 +65,7 @@ impl Reader<'_, '_> {
         self.tokens.get(index).is_some_and(|token| token.spaced)
     }
 
-    /// A word alone between two quotes.
+    /// A single word between two quotes.
     fn is_quoted(&self, index: usize) -> bool {
         matches!(self.kind(index + 1), Some(Kind::Quote(_)))
             && !self.is_spaced(index)
@@ -77,7 +77,7 @@ impl Reader<'_, '_> {
         index >= self.tokens.len()
     }
 
-    /// Behind opening parentheses, signs and negations.
+    /// Index after opening parentheses, signs and negations.
     fn behind_prefix(&self, mut index: usize) -> usize {
         for _ in 0..6 {
             match self.kind(index) {
@@ -97,7 +97,7 @@ impl Reader<'_, '_> {
                 if mark == b'`' {
                     continue;
                 }
-                // Behind an operator or a bracket a quote opens a string.
+                // After an operator or a bracket, a quote opens a string.
                 let opens = index > 0
                     && (matches!(
                         self.kind(index - 1),
@@ -105,7 +105,7 @@ impl Reader<'_, '_> {
                     ) || self.is_word(index - 1, Word::Like)
                         || self.is_word(index - 1, Word::Select))
                     || index > 0 && self.is_sign(index - 1, b'(') && index > 1;
-                // At the start, one that a word touches.
+                // Also at the start, if a word follows directly.
                 let touches = self.tokens.get(index + 1).is_some_and(|next| {
                     !next.spaced && matches!(next.kind, Kind::Word(Word::Plain) | Kind::Number)
                 });
@@ -135,12 +135,12 @@ impl Reader<'_, '_> {
         Context { quote, is_query, is_value }
     }
 
-    /// A quote of that kind ends the string within the next tokens.
+    /// Whether a quote of this kind closes the string within the next tokens.
     fn closes(&self, index: usize, mark: u8) -> bool {
         (index + 1..index + 12).any(|at| self.kind(at) == Some(Kind::Quote(mark)))
     }
 
-    /// The token there stands behind a value: a number, a quote, a closing parenthesis, or the start.
+    /// Whether the token follows a value: a number, a quote, a closing parenthesis, or the start.
     fn behind_value(&self, index: usize, context: Context) -> bool {
         if index == 0 {
             return true;
@@ -153,7 +153,7 @@ impl Reader<'_, '_> {
                 | Kind::Comment,
             ) => true,
             Some(Kind::Word(Word::Null)) => true,
-            // `abc or 1=1`: one word.
+            // `abc or 1=1`: a single word before it.
             Some(Kind::Word(_)) => {
                 index == 1 && self.view.place != Place::Text
                     || context.quote.is_some_and(|quote| quote < index)
@@ -212,7 +212,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// The value ends there, or is cut off by a comment or a semicolon.
+    /// Whether the value ends at the token or is cut off by a comment or a semicolon.
     fn ends(&self, index: usize) -> bool {
         self.is_end(index) || matches!(self.kind(index), Some(Kind::Comment | Kind::Sign(b';')))
     }

@@ -1,30 +1,31 @@
-//! Tokens of SQL, quotes by themselves: whether one opens or closes a string depends on what stands before the value.
+//! SQL tokens. Each quote is a token of its own: whether it opens or closes a string depends on the query
+//! around the value.
 
 use api_sessions_values::{View, is_space, is_word};
 
-/// Most tokens of a value; words of a sentence that have no meaning in SQL are dropped but for two.
+/// Maximum number of tokens of a value. Of a run of plain words, the first two and the last are kept.
 const MAX_TOKENS: usize = 8192;
 
-/// What a token is.
+/// Kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A word, with what it means.
+    /// A word, with its role in SQL.
     Word(Word),
-    /// Decimal, hexadecimal, with an exponent.
+    /// A number: decimal, hexadecimal or with an exponent.
     Number,
     /// `'`, `"` or a backtick.
     Quote(u8),
-    /// An operator of comparison.
+    /// A comparison operator.
     Compare,
     /// `||`, `&&`.
     Logic,
-    /// Any other sign.
+    /// Any other character.
     Sign(u8),
-    /// `--`, `#`, an open `/*`: the rest is cut off.
+    /// `--`, `#` or an unclosed `/*`: comments out the rest.
     Comment,
 }
 
-/// What a word means.
+/// Role of a word in SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Word {
     /// `and`, `or`, `xor`, `div`.
@@ -43,7 +44,7 @@ pub(crate) enum Word {
     From,
     /// `where`.
     Where,
-    /// `like`, `in`, `between` and other comparisons by words.
+    /// Comparisons by words: `like`, `in`, `between`.
     Like,
     /// `order`, `group`.
     Order,
@@ -55,43 +56,43 @@ pub(crate) enum Word {
     Limit,
     /// `case`.
     Case,
-    /// `drop`, `insert` and the like, that begin a statement.
+    /// Words that begin a statement: `drop`, `insert`.
     Statement,
-    /// What follows one: `table`, `into`, `database`.
+    /// Words that follow those: `table`, `database`.
     Object,
     /// `into`, `outfile`, `dumpfile`.
     Into,
     /// `if`, `iif`.
     If,
-    /// A name.
+    /// Any other word.
     Plain,
 }
 
-/// A token and where it stands.
+/// A token and its position.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Token {
-    /// What it is.
+    /// Kind of the token.
     pub(crate) kind: Kind,
-    /// Its first byte.
+    /// Offset of its first byte.
     pub(crate) start: u32,
-    /// Behind its last byte.
+    /// Offset after its last byte.
     pub(crate) end: u32,
-    /// Blanks or a comment before it.
+    /// Whether blanks or a comment precede it.
     pub(crate) spaced: bool,
 }
 
-/// Memory for the tokens of a value.
+/// Buffer for the tokens of a value, reused across values.
 #[derive(Debug, Default)]
 pub struct Tokens(Vec<Token>);
 
 impl Tokens {
-    /// Those of the value that was cut last.
+    /// Tokens of the last value.
     pub(crate) fn all(&self) -> &[Token] {
         &self.0
     }
 }
 
-/// Cuts a value into tokens.
+/// Splits a value into tokens.
 pub(crate) fn cut(view: &View<'_>, tokens: &mut Tokens) {
     let tokens = &mut tokens.0;
     tokens.clear();
@@ -133,7 +134,7 @@ pub(crate) fn cut(view: &View<'_>, tokens: &mut Tokens) {
                 }
                 (b'#', _) => Kind::Comment,
                 (b'/', b'*') => {
-                    // `/*!50000 … */` is read; other comments are blanks.
+                    // `/*!50000 … */` is executed by MySQL; other comments count as blanks.
                     if low.get(at + 1) == Some(&b'!') {
                         at += 2;
                         at += low[at..]
@@ -178,7 +179,7 @@ pub(crate) fn cut(view: &View<'_>, tokens: &mut Tokens) {
         };
         plain = if kind == Kind::Word(Word::Plain) { plain + 1 } else { 0 };
         if plain > 3 {
-            // Prose: what stands between its ends does not matter.
+            // Prose: only the first two words of the run and the last matter.
             tokens.pop();
         }
         tokens.push(Token { kind, start: start as u32, end: at as u32, spaced });
@@ -187,7 +188,7 @@ pub(crate) fn cut(view: &View<'_>, tokens: &mut Tokens) {
     view.spend(low.len());
 }
 
-/// A number ends where a keyword is glued to it: `0.0union`, `1or`.
+/// End of a number that a keyword directly follows: `0.0union`, `1or`.
 fn glued(low: &[u8], start: usize, end: usize) -> usize {
     let digits =
         low[start..end].iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();

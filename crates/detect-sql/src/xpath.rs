@@ -1,10 +1,10 @@
-//! XPath (1.0, 2): a step along an axis where a value is expected, and a whole path whose predicate compares.
+//! XPath 1.0 and 2.0: an axis step where a value is expected, or a whole path with a predicate.
 
 use std::ops::Range;
 
 use api_sessions_values::{Mask, Place, View};
 
-/// Without `self` and `parent`, which are words of programs too.
+/// Without `self` and `parent`, which also occur in program code.
 const AXES: &[&[u8]] = &[
     b"ancestor",
     b"ancestor-or-self",
@@ -17,7 +17,7 @@ const AXES: &[&[u8]] = &[
     b"preceding",
     b"preceding-sibling",
 ];
-/// What a predicate or an argument begins with.
+/// Functions that occur in a predicate or an argument.
 const FUNCTIONS: &[&[u8]] = &[
     b"contains(",
     b"starts-with(",
@@ -57,7 +57,7 @@ fn axis(view: &View<'_>) -> Option<Range<usize>> {
     })
 }
 
-/// `//user[contains(name,'a')]`, `count(/*)`: all of a value.
+/// A value that is a whole expression: `//user[contains(name,'a')]`, `count(/*)`.
 fn whole(view: &View<'_>) -> Option<Range<usize>> {
     if view.low.len() > 256 {
         return None;

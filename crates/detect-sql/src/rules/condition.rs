@@ -1,23 +1,23 @@
-//! Operands, comparisons, and what follows `or` and `and`.
+//! Operands, comparisons and the conditions after `or` and `and`.
 
 use super::{Context, Reader, function};
 use crate::tokens::{Kind, Word};
 use api_sessions_values::Place;
 
-/// Where an operand ends, and whether it is a literal or a call.
+/// End of an operand, and whether it is a literal or a call of a known function.
 struct Operand {
     end: usize,
     literal: bool,
 }
 
 impl Reader<'_, '_> {
-    /// An operand ends where? `None` where none begins.
+    /// The operand that begins at a token. `None`: no operand begins there.
     fn operand(&self, index: usize) -> Option<Operand> {
         let index = self.behind_prefix(index);
         Some(match self.kind(index)? {
             Kind::Number | Kind::Word(Word::Null) => Operand { end: index + 1, literal: true },
             Kind::Quote(mark) => {
-                // `'a'`, `''`, or `'a` that the application closes.
+                // `'a'`, `''`, or `'a` whose closing quote the application adds.
                 let close =
                     (index + 1..index + 8).find(|at| self.kind(*at) == Some(Kind::Quote(mark)));
                 match close {
@@ -41,7 +41,7 @@ impl Reader<'_, '_> {
         })
     }
 
-    /// `operand cmp operand`; of literals, or of anything where `any`.
+    /// `operand cmp operand`. Both must be literals, unless `any` is set.
     pub(super) fn condition(&self, index: usize, any: bool) -> bool {
         let Some(left) = self.operand(index) else { return false };
         let mut operator = left.end;
@@ -53,7 +53,7 @@ impl Reader<'_, '_> {
         let compares =
             matches!(self.kind(operator), Some(Kind::Compare) | Some(Kind::Word(Word::Like)));
         if !compares {
-            // `or 1`, `or true`, `or sleep(5)`, `and 5*5`: at the end, or before a comment.
+            // `or 1`, `or true`, `or sleep(5)`, `and 5*5`, at the end or before a comment.
             let ends = self.is_end(operator)
                 || matches!(self.kind(operator), Some(Kind::Comment | Kind::Sign(b';')));
             return left.literal && any && ends;
@@ -80,7 +80,7 @@ impl Reader<'_, '_> {
         let behind_quote = context.quote.is_some_and(|quote| quote < index);
         let is_symbol = self.tokens[index].kind == Kind::Logic;
         let next = self.behind_prefix(index + 1);
-        // `5 < 6 and 7 > 3` is a sentence of mathematics.
+        // `5 < 6 and 7 > 3` is mathematics, not an attack.
         if !behind_quote
             && index >= 2
             && self.kind(index - 2) == Some(Kind::Compare)
@@ -107,7 +107,7 @@ impl Reader<'_, '_> {
             return true;
         }
         if is_symbol && !behind_quote {
-            // Code has `a && 1 == 1`; a value has a number before it.
+            // Code has `a && 1 == 1`; in an injected value, a number precedes the operator.
             return index > 0
                 && index <= 2
                 && self.kind(index - 1) == Some(Kind::Number)
@@ -123,7 +123,7 @@ impl Reader<'_, '_> {
         if self.condition(index + 1, false) {
             return context.is_value || !self.view.is_prose();
         }
-        // With a name on the left, behind a quote that closes the value only.
+        // A name on the left counts only after a quote that closes the value.
         behind_quote
             && self.view.low.len() < 2048
             && self.near(index, context)
@@ -135,7 +135,7 @@ impl Reader<'_, '_> {
                     || self.ends_in_comment() && self.condition(index + 1, true))
     }
 
-    /// `or true`, `or a = a`, `and 1=1--`: a value that is nothing but the rest of a condition.
+    /// `or true`, `or a = a`, `and 1=1--`: the whole value is the rest of a condition.
     pub(super) fn continues(&self) -> bool {
         const MOST_TOKENS: usize = 8;
         if self.tokens.len() > MOST_TOKENS || self.view.is_prose() {
@@ -153,7 +153,8 @@ impl Reader<'_, '_> {
             && self.operand(left.end + 1).is_some_and(|right| self.ends(right.end))
     }
 
-    /// `… or 1=1 --`: a number that is itself, and the rest cut off, also in a whole query.
+    /// `… or 1=1 --`: a number compared with itself and the rest commented out; also applies to whole
+    /// queries.
     pub(super) fn tautology(&self, index: usize) -> bool {
         self.kind(index + 1) == Some(Kind::Number)
             && self.kind(index + 2) == Some(Kind::Compare)
@@ -162,7 +163,7 @@ impl Reader<'_, '_> {
             && !self.view.is_prose()
     }
 
-    /// `'] | //user`, `']/parent::*`: what closes the predicate of an XPath and goes on.
+    /// `'] | //user`, `']/parent::*`: closes the predicate of an XPath expression and continues the path.
     pub(super) fn leaves_path(&self, index: usize) -> bool {
         let mut next = index + 1;
         while self.is_sign(next, b')') && next < index + 3 {
@@ -181,7 +182,7 @@ impl Reader<'_, '_> {
                     && (self.is_sign(step + 1, b'/') || is_axis))
     }
 
-    /// `or 1=1` in the middle of words.
+    /// `or 1=1` after a word.
     pub(super) fn literal_pair(&self, index: usize) -> bool {
         !self.view.is_prose()
             && self.condition(index + 1, false)
@@ -193,7 +194,7 @@ impl Reader<'_, '_> {
                 && index <= 2
     }
 
-    /// Directly behind the quote that closes the value, but for parentheses and a few more tokens.
+    /// Whether only parentheses and a few tokens lie between the token and the quote that closes the value.
     pub(super) fn near(&self, index: usize, context: Context) -> bool {
         context.quote.is_some_and(|quote| {
             index <= quote + 4
@@ -206,7 +207,7 @@ impl Reader<'_, '_> {
         })
     }
 
-    /// `' or 1`, `' or true--`, `' or x like`.
+    /// `' or 1`, `' or true--`.
     pub(super) fn ends_after(&self, index: usize) -> bool {
         let at = self.behind_prefix(index);
         let ends = |at: usize| {
@@ -260,14 +261,14 @@ impl Reader<'_, '_> {
             None => true,
             Some(byte) => !dash || !byte.is_ascii_alphanumeric() || short,
         };
-        // A comment behind a sentence's quote, or an anchor: not at the end.
+        // Only at the end: otherwise it is an anchor, or a comment after a quote in a sentence.
         ends && short
             && start <= 128
             && !self.view.is_prose()
             && !(rest.starts_with(b"#") && rest.len() > 4)
     }
 
-    /// `'='`, `' or '`, `'-'`, `'=0--`: what passes a comparison by itself.
+    /// `'='`, `' or '`, `'-'`, `'=0--`: a short value that makes a comparison true.
     pub(super) fn tiny(&self, index: usize) -> bool {
         if index > 1
             || index == 1 && self.kind(0) != Some(Kind::Word(Word::Plain))

@@ -1,11 +1,10 @@
-//! Functions and tables that only a database has.
+//! Functions and tables that exist only in databases.
 
 use super::{Context, Reader};
 use crate::tokens::{Kind, Word};
 use api_sessions_values::Place;
 
-/// Functions and names that nothing but a statement against a database holds, when they are called or named there.
-/// In order.
+/// Functions and names that occur only in SQL, when called or named there. Sorted.
 #[rustfmt::skip]
 const TELLING: &[&[u8]] = &[
     b"benchmark", b"connection_id", b"crypt_key", b"ctxsys.drithsx.sn", b"current_setting",
@@ -22,7 +21,7 @@ const TELLING: &[&[u8]] = &[
     b"xmltype", b"xp_cmdshell", b"xp_dirtree", b"xp_fileexist", b"xp_regread", b"zeroblob",
 ];
 
-/// Functions that count behind a break-out or inside another expression, besides [`TELLING`]. In order.
+/// Functions that count only after a closing quote or inside another expression. Sorted.
 #[rustfmt::skip]
 const FUNCTIONS: &[&[u8]] = &[
     b"abs", b"ascii", b"bin", b"cast", b"char", b"chr", b"coalesce", b"col_name", b"concat",
@@ -39,17 +38,17 @@ const FUNCTIONS: &[&[u8]] = &[
     b"uncompress", b"unhex", b"unistr", b"upper", b"user", b"uuid", b"values", b"version",
 ];
 
-/// Whether databases have a function of that name, in lower case.
+/// Whether databases have a function of this name, in lower case.
 pub(super) fn is_known(name: &[u8]) -> bool {
     is_common(name) || is_only_of_databases(name)
 }
 
-/// Whether it is one that other languages have too.
+/// Whether other languages have a function of this name too.
 pub(super) fn is_common(name: &[u8]) -> bool {
     FUNCTIONS.binary_search(&name).is_ok()
 }
 
-/// Whether only databases have.
+/// Whether only databases have a function of this name.
 pub(super) fn is_only_of_databases(name: &[u8]) -> bool {
     TELLING.binary_search(&name).is_ok()
 }
@@ -98,7 +97,7 @@ impl Reader<'_, '_> {
             || self.is_sign(index + 1, b'(') && (is_only_of_databases(text) || text == b"sleep")
     }
 
-    /// A function that only a database has, called in an expression or alone.
+    /// A function that exists only in databases, called alone or in an expression.
     pub(super) fn telling(&self, index: usize, context: Context) -> bool {
         let text = self.text(index);
         if text.len() < 3 || self.view.is_prose() {

@@ -5,7 +5,7 @@ use crate::tokens::{Kind, Word};
 use api_sessions_values::Place;
 
 impl Reader<'_, '_> {
-    /// `union [all] select` and no sentence.
+    /// `union [all] select`, but not in a sentence.
     pub(super) fn union(&self, index: usize, _context: Context) -> bool {
         let mut next = index + 1;
         for _ in 0..5 {
@@ -63,7 +63,7 @@ impl Reader<'_, '_> {
                 && self.tokens.len() <= 6
     }
 
-    /// `(select … from …)` in a value; `select` with what reads a database's own tables.
+    /// `(select … from …)` in a value; `select` with functions or system tables of a database.
     pub(super) fn select(&self, index: usize, context: Context) -> bool {
         let nested = index > 0 && self.is_sign(index - 1, b'(');
         let first = index == 0 || nested && index <= 2;
@@ -72,7 +72,7 @@ impl Reader<'_, '_> {
             return true;
         }
         let behind_quote = context.quote.is_some_and(|quote| quote < index);
-        // The list: no two words side by side.
+        // The select list: two adjacent words mean prose.
         let mut at = index + 1;
         let mut last_word = false;
         let mut from = None;
@@ -127,7 +127,7 @@ impl Reader<'_, '_> {
             return true;
         }
         if first && is_argument {
-            // A whole query, where an API would hardly take one, that waits or writes.
+            // A whole query that waits or reads database internals, in a place where APIs hardly accept one.
             return called
                 && matches!(
                     self.text(index + 1),
@@ -184,7 +184,7 @@ impl Reader<'_, '_> {
             && self.kind(index + 1) == Some(Kind::Number)
     }
 
-    /// `if(1=1,`, `case when 1=1 then`, in a value that is nothing else.
+    /// `if(1=1,` or `case when 1=1 then`, as the whole value.
     pub(super) fn cases(&self, index: usize, context: Context, behind_quote: bool) -> bool {
         if self.view.is_prose() || context.is_query {
             return false;

@@ -1,4 +1,4 @@
-//! Statements behind a separator, or for a value.
+//! Statements after a separator, or in place of a value.
 
 use super::{Context, Reader};
 use crate::tokens::{Kind, Word};
@@ -35,7 +35,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// A statement by its second word.
+    /// Whether a statement begins at the token, judged by its second and third words.
     pub(super) fn begins_statement(&self, index: usize) -> bool {
         let second = self.text(index + 1);
         let third = self.text(index + 2);
@@ -89,7 +89,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// A whole statement that changes something, where an API would hardly take one.
+    /// The value is a complete statement that changes data, in a place where APIs hardly accept one.
     fn is_whole(&self) -> bool {
         let last = self.tokens.len() - 1;
         let ends = self.is_sign(last, b';') || self.is_sign(last, b')');
@@ -107,7 +107,7 @@ impl Reader<'_, '_> {
         is_argument && changes && (self.begins_statement(0) || self.text(0) == b"grant")
     }
 
-    /// A statement that is the value: only of those that nobody sends.
+    /// A value that is itself a statement; only statements that legitimate clients do not send.
     pub(super) fn statement(&self, index: usize, context: Context) -> bool {
         let behind_quote = context.quote.is_some_and(|quote| quote < index);
         let text = self.text(index);
