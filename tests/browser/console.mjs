@@ -394,6 +394,11 @@ step("endpoints lead to who uses them, and what scanners ask for stands apart", 
   assert.deepEqual(await page.locator(".operations li").allInnerTexts(), ["POST /refunds"]);
   await look("comparison-1280-light");
   await page.goto(`${world.url}/endpoints`);
+  await table.getByRole("row", { name: "/items/{int}/view" }).getByRole("link", { name: "before and after" }).click();
+  await page.getByRole("heading", { name: "/items/{int}/view" }).waitFor();
+  await page.getByRole("region", { name: "After" }).getByRole("table").waitFor();
+  await look("endpoint-1280-light");
+  await page.goto(`${world.url}/endpoints`);
   await table.getByRole("link", { name: "/items/{int}/view" }).click();
   await page.getByRole("heading", { name: "12 sessions" }).waitFor();
 });
@@ -561,7 +566,7 @@ step("a viewer reads and changes nothing, and another site cannot post", async (
 });
 
 step("it is readable in the dark and on a phone", async () => {
-  const views = [["sessions", "/"], ["users", "/users"], ["user", "/users/anna"], ["endpoints", "/endpoints"], ["keys", "/keys"], ["session", null], ["parameters", "/parameters"], ["rules", "/rules"]];
+  const views = [["sessions", "/"], ["users", "/users"], ["user", "/users/anna"], ["endpoints", "/endpoints"], ["endpoint", "/endpoints/neighbours?endpoint=/items/{int}/view"], ["keys", "/keys"], ["session", null], ["parameters", "/parameters"], ["rules", "/rules"]];
   const cookies = await page.context().cookies();
   const session = (await world.ask("/v1/sessions?attack=any")).sessions[0].session;
   for (const [theme, width] of [["dark", 1280], ["light", 400], ["dark", 400]]) {

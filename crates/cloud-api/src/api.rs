@@ -7,6 +7,7 @@ pub mod endpoints;
 pub mod facets;
 pub mod facts;
 pub mod keys;
+pub mod neighbours;
 pub mod operation;
 pub mod parameters;
 pub mod query;

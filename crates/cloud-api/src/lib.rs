@@ -15,6 +15,7 @@ pub mod extractors;
 pub mod ingest;
 pub mod json;
 pub mod metrics;
+pub mod neighbours;
 pub mod node_control;
 pub mod replay;
 pub mod state;

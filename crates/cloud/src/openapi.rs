@@ -14,8 +14,8 @@ use utoipa::openapi::{
 use crate::guard::Audience;
 use crate::routes::table;
 use api_sessions_cloud_api::api::{
-    changes, denylist, endpoints, facets, facts, keys, operation, parameters, requests, rules,
-    sessions, users,
+    changes, denylist, endpoints, facets, facts, keys, neighbours, operation, parameters, requests,
+    rules, sessions, users,
 };
 use api_sessions_cloud_api::auth::Access;
 use api_sessions_cloud_api::error::ErrorBody;
@@ -44,6 +44,7 @@ use api_sessions_store::Role;
         endpoints::download,
         endpoints::export,
         endpoints::compare_with,
+        neighbours::list,
         facets::list,
         users::list,
         users::detail,

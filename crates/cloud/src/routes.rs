@@ -18,8 +18,8 @@ use hyper_util::service::TowerToHyperService;
 use crate::guard::{Audience, guard, is_browser};
 use crate::openapi;
 use api_sessions_cloud_api::api::{
-    changes, denylist, endpoints, facets, facts, keys, operation, parameters, requests, rules,
-    sessions, users,
+    changes, denylist, endpoints, facets, facts, keys, neighbours, operation, parameters, requests,
+    rules, sessions, users,
 };
 use api_sessions_cloud_api::auth::Access;
 use api_sessions_cloud_api::error::AppError;
@@ -89,6 +89,7 @@ pub fn table() -> Vec<Route> {
         api(GET, "/v1/endpoints", Read, endpoints::list),
         api(GET, "/v1/endpoints.csv", Read, endpoints::download),
         api(GET, "/v1/endpoints/openapi.json", Read, endpoints::export),
+        api(GET, "/v1/endpoints/neighbours", Read, neighbours::list),
         api(POST, "/v1/endpoints/compare", Read, endpoints::compare_with),
         api(GET, "/v1/facets", Read, facets::list),
         api(GET, "/v1/users", Read, users::list),
@@ -122,6 +123,7 @@ pub fn table() -> Vec<Route> {
         page(GET, "/users/{user}", Read, console::user::open),
         page(POST, "/users", Change, console::user::deny),
         page(GET, "/endpoints", Read, console::endpoints::list),
+        page(GET, "/endpoints/neighbours", Read, console::neighbours::open),
         page(POST, "/endpoints", Read, console::comparison::post),
         page(GET, "/denylist", Read, console::denylist::list),
         page(POST, "/denylist", Change, console::denylist::add),

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::filters::address;
 use super::html::{abbreviated, incomplete, moment, number, page, short, size};
-use super::{Viewer, comparison};
+use super::{Viewer, comparison, neighbours};
 use api_sessions_cloud_api::api::endpoints::{Kind, RawEndpointQuery, matching};
 use api_sessions_cloud_api::endpoints::Endpoint;
 use api_sessions_cloud_api::error::AppError;
@@ -157,6 +157,7 @@ fn table(viewer: &Viewer, raw: &RawEndpointQuery, shown: &[&Endpoint]) -> Markup
                 td.shape {
                     span.method { (short(&one.method, 20)) } " "
                     a href=(sessions(viewer, one)) title="Sessions with such a request" { code { (short(&one.endpoint, 120)) } }
+                    " " a.nowrap href=(neighbours::link(viewer, one.application.as_deref().unwrap_or_default(), &one.method, &one.endpoint)) title="What sessions request before and after, and rules that fire there" { "before and after" }
                     @if one.is_new { " " span.badge.good { "new" } }
                     @if one.is_unused { " " span.badge { "unused" } }
                     @if one.attacks > 0 { " " span.badge.bad title={ (one.attacks) " malicious requests" } { (abbreviated(one.attacks)) @if one.attacks == 1 { " attack" } @else { " attacks" } } }

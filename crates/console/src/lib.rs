@@ -21,6 +21,7 @@ pub mod identity;
 pub mod keys;
 mod links;
 pub mod login;
+pub mod neighbours;
 pub mod nodes;
 pub mod parameters;
 pub mod request;

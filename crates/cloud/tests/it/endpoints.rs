@@ -328,3 +328,47 @@ fn a_session_of_closed_segments_with_two_ids_counts_once() {
     assert_eq!(store.sessions(&Default::default()).unwrap().total, 1);
     assert_eq!((found[0].requests, found[0].sessions, found[0].successful_sessions), (3, 1, 1));
 }
+
+#[test]
+fn neighbours_of_an_endpoint_are_counted_in_its_sessions() {
+    let cloud = Cloud::start();
+    let rule = json!([{"name": "walk", "count": 9, "then": "mark", "enforced": false}]);
+    let request = |n: u32, id: u32, method: &str, path: &str| {
+        let ts = now_ms() - 60_000 + u64::from(id);
+        record(n, id, json!({"ts": ts, "method": method, "path": path, "app": "shop"}))
+    };
+    let mut with_rule = request(1, 3, "GET", "/orders/7");
+    with_rule["rules"] = rule;
+    let posted = cloud.post(&[
+        request(1, 1, "POST", "/login"),
+        request(1, 2, "GET", "/orders/6"),
+        with_rule,
+        request(1, 4, "POST", "/pay"),
+        request(2, 5, "GET", "/orders/8"),
+        // Another method, and another endpoint that contains its name.
+        request(3, 6, "DELETE", "/orders/9"),
+        request(3, 7, "GET", "/orders/9/items"),
+    ]);
+    assert_eq!(posted.status, 200, "{}", posted.text());
+    let found =
+        cloud.ask("/v1/endpoints/neighbours?method=GET&endpoint=/orders/{int}&application=shop");
+    let neighbour = |method: &str, endpoint: &str, requests: u64| json!({"method": method, "endpoint": endpoint, "requests": requests, "share": requests as f64 / 3.0});
+    assert_eq!(
+        found,
+        json!({
+            "sessions": 2, "requests": 3, "first": 1, "last": 1,
+            "before": [neighbour("GET", "/orders/{int}", 1), neighbour("POST", "/login", 1)],
+            "after": [neighbour("GET", "/orders/{int}", 1), neighbour("POST", "/pay", 1)],
+            "rules": [{"name": "walk", "requests": 1, "enforced": 0}],
+        })
+    );
+    let any = cloud.ask("/v1/endpoints/neighbours?endpoint=/orders/{int}");
+    assert_eq!((&any["requests"], &any["sessions"]), (&json!(4), &json!(3)));
+    let none = cloud.ask("/v1/endpoints/neighbours?endpoint=/orders/{int}&application=blog");
+    assert_eq!(none["requests"], 0);
+    let page = cloud.get("/endpoints/neighbours?method=GET&endpoint=/orders/{int}").text();
+    for text in ["/login", "/pay", "walk", "the last request of the session so far"] {
+        assert!(page.contains(text), "{text}");
+    }
+    assert!(cloud.get("/endpoints").text().contains("/endpoints/neighbours?endpoint="));
+}

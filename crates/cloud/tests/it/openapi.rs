@@ -168,6 +168,20 @@ fn answers_are_as_described() {
         ),
         ("get", "/v1/requests/{id}", format!("/v1/requests/{request}"), 200, String::new()),
         ("get", "/v1/endpoints", "/v1/endpoints".to_owned(), 200, String::new()),
+        (
+            "get",
+            "/v1/endpoints/neighbours",
+            "/v1/endpoints/neighbours?endpoint=/users/{int}".to_owned(),
+            200,
+            String::new(),
+        ),
+        (
+            "get",
+            "/v1/endpoints/neighbours",
+            "/v1/endpoints/neighbours".to_owned(),
+            400,
+            String::new(),
+        ),
         ("get", "/v1/endpoints.csv", "/v1/endpoints.csv".to_owned(), 200, String::new()),
         (
             "get",

@@ -59,6 +59,7 @@ fn links_left_the_sub_path_of_a_proxy() {
         "/?user=x",
         "/users",
         "/endpoints?kind=probe",
+        "/endpoints/neighbours?method=GET&endpoint=/users/{int}",
         "/keys",
         "/users/ann",
         "/denylist",

@@ -1,0 +1,167 @@
+//! What sessions request before and after an endpoint, and rules that fire there: counted in a sample of its sessions.
+
+use std::collections::BTreeMap;
+
+use api_sessions_store::{Filter, RequestQuery, SessionQuery, Store, StoreError, StoredRequest};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Most sessions that are read: the most recently active ones.
+pub const MAX_SESSIONS: usize = 50;
+
+/// Most requests of a session that are read: the newest.
+pub const MAX_REQUESTS: usize = 500;
+
+/// Most neighbours on each side.
+pub const MAX_NEIGHBOURS: usize = 10;
+
+/// An endpoint of an application.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Application; `None`: of any.
+    pub application: Option<String>,
+    /// Method; `None`: any.
+    pub method: Option<String>,
+    /// Template of the path.
+    pub endpoint: String,
+    /// Earliest start of a request, ms since 1970.
+    pub from: Option<u64>,
+    /// Latest start of a request, ms since 1970.
+    pub to: Option<u64>,
+}
+
+impl Wanted {
+    fn is(&self, request: &StoredRequest) -> bool {
+        let record = &request.record;
+        request.endpoint == self.endpoint
+            && self.method.as_deref().is_none_or(|method| record.method == method)
+            && self.application.as_deref().is_none_or(|name| record.app.as_deref() == Some(name))
+    }
+}
+
+/// The request before or after.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+pub struct Neighbour {
+    /// Its method.
+    pub method: String,
+    /// Template of its path.
+    pub endpoint: String,
+    /// How often it is the neighbour.
+    pub requests: u64,
+    /// Share of all requests to the endpoint, 0 to 1.
+    pub share: f64,
+}
+
+/// A rule over sessions that fired with requests to the endpoint, or refused them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RuleAt {
+    /// Name of the rule.
+    pub name: String,
+    /// Requests with which it fired, or which it refused.
+    pub requests: u64,
+    /// Those for which its reactions were in force.
+    pub enforced: u64,
+}
+
+/// What is before and after an endpoint.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+pub struct Neighbours {
+    /// Sessions that were read: the most recently active ones.
+    #[schema(maximum = 50)]
+    pub sessions: u64,
+    /// Requests to the endpoint in them.
+    pub requests: u64,
+    /// Of these, the first ones of their session.
+    pub first: u64,
+    /// Of these, the last ones of their session so far.
+    pub last: u64,
+    /// The requests before, most frequent first; at most 10.
+    pub before: Vec<Neighbour>,
+    /// The requests after, most frequent first; at most 10.
+    pub after: Vec<Neighbour>,
+    /// Rules, most frequent first.
+    pub rules: Vec<RuleAt>,
+    /// Days that could not be read completely: `2026-11-23`. Absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub incomplete: Vec<String>,
+}
+
+/// Counts by method and endpoint.
+type Counts = BTreeMap<(String, String), u64>;
+
+/// Reads the sample.
+///
+/// # Errors
+/// [`StoreError`]
+pub fn find(store: &dyn Store, wanted: &Wanted) -> Result<Neighbours, StoreError> {
+    let filter = Filter {
+        endpoint: Some(wanted.endpoint.clone()),
+        method: wanted.method.clone(),
+        application: wanted.application.clone(),
+        from: wanted.from,
+        to: wanted.to,
+        ..Filter::default()
+    };
+    let query = SessionQuery { filter, limit: MAX_SESSIONS, ..SessionQuery::default() };
+    let page = store.sessions(&query)?;
+    let period = Filter { from: wanted.from, to: wanted.to, ..Filter::default() };
+    let mut found = Neighbours { incomplete: page.incomplete, ..Neighbours::default() };
+    let (mut before, mut after) = (Counts::new(), Counts::new());
+    let mut rules: BTreeMap<String, RuleAt> = BTreeMap::new();
+    for session in page.sessions {
+        let query = RequestQuery {
+            session: session.session,
+            filter: period.clone(),
+            descending: true,
+            limit: MAX_REQUESTS,
+            cursor: None,
+        };
+        let page = store.requests(&query)?;
+        let is_whole = page.next.is_none();
+        let mut requests = page.items;
+        requests.reverse();
+        let mut has_one = false;
+        for (at, request) in requests.iter().enumerate().filter(|(_, one)| wanted.is(one)) {
+            has_one = true;
+            found.requests += 1;
+            match at.checked_sub(1).and_then(|at| requests.get(at)) {
+                Some(one) => count(&mut before, one),
+                // The oldest that was read is not the first of a longer session.
+                None => found.first += u64::from(is_whole),
+            }
+            match requests.get(at + 1) {
+                Some(one) => count(&mut after, one),
+                None => found.last += 1,
+            }
+            for hit in &request.record.rules {
+                let rule = rules.entry(hit.name.to_string()).or_default();
+                rule.requests += 1;
+                rule.enforced += u64::from(hit.enforced);
+            }
+        }
+        found.sessions += u64::from(has_one);
+    }
+    found.before = frequent(before, found.requests);
+    found.after = frequent(after, found.requests);
+    found.rules = rules.into_iter().map(|(name, rule)| RuleAt { name, ..rule }).collect();
+    found.rules.sort_by_key(|rule| std::cmp::Reverse(rule.requests));
+    Ok(found)
+}
+
+fn count(counts: &mut Counts, request: &StoredRequest) {
+    let name = (request.record.method.to_string(), request.endpoint.clone());
+    *counts.entry(name).or_default() += 1;
+}
+
+fn frequent(counts: Counts, all: u64) -> Vec<Neighbour> {
+    let neighbour = |((method, endpoint), requests): ((String, String), u64)| Neighbour {
+        method,
+        endpoint,
+        requests,
+        share: requests as f64 / all.max(1) as f64,
+    };
+    let mut found: Vec<Neighbour> = counts.into_iter().map(neighbour).collect();
+    found.sort_by_key(|one| std::cmp::Reverse(one.requests));
+    found.truncate(MAX_NEIGHBOURS);
+    found
+}
