@@ -1,6 +1,6 @@
-//! Classes of bytes: one pass over a value says which detectors can find anything in it.
+//! Classes of bytes: one pass over a value decides which detectors can find anything in it.
 
-/// Which classes of bytes a value holds.
+/// The set of byte classes that occur in a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mask(u32);
 
@@ -23,17 +23,17 @@ impl Mask {
     pub const SEPARATOR: Self = Self(1 << 7);
     /// CR and LF.
     pub const LINE: Self = Self(1 << 8);
-    /// `=`, `*`, `#`, `@`, `!`, `,`, `^`: what only code is made of, and now and then a sentence.
+    /// `=`, `*`, `#`, `@`, `!`, `,`, `^`: common in code, rare in sentences.
     pub const SIGN: Self = Self(1 << 9);
     /// `%`.
     pub const PERCENT: Self = Self(1 << 10);
-    /// Control characters but for tabs and line breaks.
+    /// Control characters except tabs and line breaks.
     pub const CONTROL: Self = Self(1 << 11);
-    /// Bytes of 0x80 and up.
+    /// Bytes from 0x80 on.
     pub const HIGH: Self = Self(1 << 12);
     /// `:`.
     pub const COLON: Self = Self(1 << 13);
-    /// Blanks.
+    /// Space and tab.
     pub const BLANK: Self = Self(1 << 14);
     /// `[` and `]`.
     pub const BRACKET: Self = Self(1 << 15);
@@ -48,48 +48,48 @@ impl Mask {
     /// `_`.
     pub const UNDERSCORE: Self = Self(1 << 19);
 
-    /// None.
+    /// The empty set: a value of only letters and digits, or of characters without a class.
     pub const NONE: Self = Self(0);
 
-    /// Of a value.
+    /// The classes of a value.
     pub fn of(value: &[u8]) -> Self {
         value.iter().fold(Self::NONE, |mask, byte| mask.with(*byte))
     }
 
-    /// With the class of one more byte.
+    /// Adds the class of a byte.
     #[inline]
     #[must_use]
     pub const fn with(self, byte: u8) -> Self {
         Self(self.0 | CLASSES[byte as usize])
     }
 
-    /// Holds any of these classes.
+    /// Whether the set contains any of these classes.
     #[inline]
     pub const fn has(self, any: Self) -> bool {
         self.0 & any.0 != 0
     }
 
-    /// Holds nothing but these classes, and words.
+    /// Whether the set contains only these classes.
     #[inline]
     pub const fn is_within(self, classes: Self) -> bool {
         self.0 & !classes.0 == 0
     }
 
-    /// These but for `other`.
+    /// The set without the classes of `other`.
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// Both.
+    /// The union of both sets.
     #[inline]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 }
 
-/// Whether these two bytes stand side by side.
+/// Whether the two bytes occur next to each other.
 pub fn has_pair(value: &[u8], first: u8, second: u8) -> bool {
-    // Without an early end, so that many bytes are compared at once.
+    // Without an early return, so that the compiler vectorizes it.
     let next = value.get(1..).unwrap_or_default();
     value
         .iter()
@@ -97,7 +97,7 @@ pub fn has_pair(value: &[u8], first: u8, second: u8) -> bool {
         .fold(false, |found, (one, two)| found | (*one == first) & (*two == second))
 }
 
-/// Whether these three letters, in lower case, stand side by side in any case.
+/// Whether the three letters, given in lower case, occur next to each other in any case.
 pub fn has_letters(value: &[u8], letters: [u8; 3]) -> bool {
     let from = |index| value.get(index..).unwrap_or_default().iter().map(|byte| byte | 0x20);
     from(0).zip(from(1)).zip(from(2)).fold(false, |found, ((one, two), three)| {

@@ -1,4 +1,4 @@
-//! The values of a request, one by one.
+//! The values of a request, one after the other.
 
 mod json;
 mod xml;
@@ -8,14 +8,15 @@ use crate::input::{Input, Place, Source};
 use api_sessions_extract::multipart::Piece;
 use api_sessions_extract::{Body, Exchange, MediaType, Side, cookie, media_type, multipart, query};
 
-/// Memory that values are read into.
+/// Buffers for decoding, reused across requests.
 #[derive(Debug, Default)]
 pub struct Buffers {
     unescaped: Vec<u8>,
     name: Vec<u8>,
 }
 
-/// Headers whose values are structured by protocol, or long and opaque: nothing of an application's. By length.
+/// Headers that are structured by a protocol, or long and opaque: they hold no values of an application.
+/// Sorted by length.
 const SKIPPED: &[&[u8]] = &[
     b"te",
     b"date",
@@ -50,8 +51,8 @@ const SKIPPED: &[&[u8]] = &[
 /// Client hints and fetch metadata: structured, with quotes.
 const SKIPPED_PREFIX: &[u8] = b"sec-";
 
-/// Hands out values that are not empty, with their classes of bytes, until there are none, or `take` has enough. Of
-/// files, those that `wants_file` wants.
+/// Calls `take` with each non-empty value and its byte classes, until it returns false. Of files, only those
+/// that `wants_file` accepts.
 pub fn each<X: Exchange + ?Sized>(
     exchange: &X,
     wants_file: fn(&[u8]) -> bool,
@@ -77,7 +78,7 @@ fn unnamed(source: Source, place: Place, value: &[u8]) -> Input<'_> {
     Input { source, place, name: b"", value }
 }
 
-/// The path as a whole, and from the first segment on that holds more than a name.
+/// The whole path, and the part from the first segment on that contains more than a plain name.
 fn path(path: &[u8], give: &mut Give<'_>) -> bool {
     const OF_NAMES: Mask = Mask::SLASH
         .and(Mask::UNDERSCORE)
@@ -99,7 +100,7 @@ fn path(path: &[u8], give: &mut Give<'_>) -> bool {
 }
 
 fn arguments(source: Source, query: &[u8], give: &mut Give<'_>) -> bool {
-    // `id' OR '1'='1` is no pair.
+    // `id' OR '1'='1` is not a pair of name and value.
     let is_odd = |piece: &&[u8]| {
         let end = piece.iter().position(|byte| !is_of_name(*byte) || *byte == b'=');
         end.is_some_and(|end| piece[end] != b'=' && piece[end..].contains(&b'='))
@@ -109,7 +110,7 @@ fn arguments(source: Source, query: &[u8], give: &mut Give<'_>) -> bool {
     pieces.all(|piece| hand(give, whole(piece)))
         && query::pairs(query).all(|(name, value)| {
             let place = if value.is_empty() { Place::Argument } else { Place::Name };
-            // Behind a lone name nobody sees that it is none.
+            // A name without a value may be a value.
             hand(give, Input { source, place, name: b"", value: name })
                 && hand(give, Input { source, place: Place::Argument, name, value })
         })
@@ -141,7 +142,7 @@ fn headers<X: Exchange + ?Sized>(exchange: &X, give: &mut Give<'_>) -> bool {
     go_on
 }
 
-/// Pieces of a `Cookie` header that are no pair, or whose name is none (RFC 6265, 4.1.1).
+/// Parts of a `Cookie` header that are no pair, or whose name is invalid (RFC 6265, 4.1.1).
 fn odd_cookies(header: &[u8]) -> impl Iterator<Item = &[u8]> {
     header.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|piece| {
         let end = piece.iter().position(|byte| !is_of_name(*byte) || *byte == b'=');
@@ -149,7 +150,7 @@ fn odd_cookies(header: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// A semicolon of a value that the first piece, no pair, begins.
+/// Whether the first part of a `Cookie` header is no pair, but the start of a value that a semicolon cuts.
 fn is_cut(header: &[u8]) -> bool {
     let first = header.iter().position(|byte| *byte == b';').unwrap_or(header.len());
     first < header.len()
@@ -159,7 +160,7 @@ fn is_cut(header: &[u8]) -> bool {
         && odd_cookies(&header[..first]).next().is_some()
 }
 
-/// A byte that names of arguments and cookies are made of.
+/// Whether a byte may occur in names of arguments and cookies.
 fn is_of_name(byte: u8) -> bool {
     static TABLE: [bool; 256] = {
         let mut table = [false; 256];
@@ -181,7 +182,7 @@ fn is_of_name(byte: u8) -> bool {
     TABLE[usize::from(byte)]
 }
 
-/// Names of headers, of which the other is in lower case, eight bytes at a time.
+/// Compares header names, eight bytes at a time and ignoring case; `lower` must be in lower case.
 fn is_same(name: &[u8], lower: &[u8]) -> bool {
     const CASE: u64 = 0x2020_2020_2020_2020;
     let eight =
@@ -198,7 +199,7 @@ fn is_same(name: &[u8], lower: &[u8]) -> bool {
 }
 
 fn is_skipped(name: &[u8]) -> bool {
-    /// Where names of each length begin in [`SKIPPED`].
+    /// Index in [`SKIPPED`] of the first name of each length.
     const STARTS: [u8; 34] = {
         let (mut starts, mut length) = ([0; 34], 0);
         while length < starts.len() {
@@ -217,7 +218,7 @@ fn is_skipped(name: &[u8]) -> bool {
     known.iter().any(|skipped| is_same(name, skipped)) || starts_with(name, SKIPPED_PREFIX)
 }
 
-/// A URL: what an application reads of it are its arguments.
+/// Values of a `Referer` header. Of a URL, applications read its arguments.
 fn referer(name: &[u8], url: &[u8], give: &mut Give<'_>) -> bool {
     let is_url =
         starts_with(url, b"http") || starts_with(url, b"android-app:") || url.starts_with(b"/");
@@ -249,7 +250,7 @@ fn in_body(
     give: &mut Give<'_>,
 ) -> bool {
     match MediaType::of(body.content_type) {
-        // A body of no stated type may be anything.
+        // The content of a body without a stated type is unknown.
         kind if body.json && kind != MediaType::Unstated => in_json(body.bytes, buffers, give),
         MediaType::Form if !looks_like(body.bytes, b"{<") => form(body.bytes, give),
         MediaType::Json => in_json(body.bytes, buffers, give),
@@ -260,14 +261,15 @@ fn in_body(
     }
 }
 
-/// The first byte that is no blank is one of these.
+/// Whether the first byte after blanks is one of these.
 fn looks_like(bytes: &[u8], first: &[u8]) -> bool {
     bytes.trim_ascii_start().first().is_some_and(|byte| first.contains(byte))
 }
 
-/// By what it looks like.
+/// Reads a body by its content.
 ///
-/// `is_markup` where its type does not promise markup, so that what begins as such may be a value by itself.
+/// `is_markup`: the body's type does not promise markup, so that text that begins like markup may be a plain
+/// value.
 fn untyped(bytes: &[u8], is_markup: bool, buffers: &mut Buffers, give: &mut Give<'_>) -> bool {
     if looks_like(bytes, b"{[") {
         return (begins_json(bytes) || hand(give, unnamed(Source::Body, Place::Whole, bytes)))
@@ -288,7 +290,7 @@ fn untyped(bytes: &[u8], is_markup: bool, buffers: &mut Buffers, give: &mut Give
     (!is_form || form(bytes, give)) && hand(give, unnamed(Source::Body, Place::Whole, bytes))
 }
 
-/// Behind its bracket stands what JSON has there, and no expression of a template.
+/// Whether JSON follows the opening bracket, and not an expression of a template.
 fn begins_json(bytes: &[u8]) -> bool {
     let bytes = bytes.trim_ascii_start();
     let next = bytes.get(1..).unwrap_or_default().trim_ascii_start().first();
@@ -298,7 +300,7 @@ fn begins_json(bytes: &[u8]) -> bool {
     })
 }
 
-/// XML, and not markup of HTML: it says so, has a namespace, or ends with its first element.
+/// Whether it is XML and not HTML: it has a declaration, a namespace, or ends with its first element.
 fn is_document(bytes: &[u8]) -> bool {
     const HTML: &[&[u8]] = &[b"svg", b"math", b"script", b"html", b"body", b"a", b"div", b"style"];
     let text = bytes.trim_ascii();
@@ -315,7 +317,7 @@ fn is_document(bytes: &[u8]) -> bool {
             && text.strip_suffix(b">").is_some_and(|text| text.ends_with(name))
 }
 
-/// Some clients post what is no form under the type of one: a single name without a value.
+/// Some clients post a single value under the content type of a form.
 fn form(bytes: &[u8], give: &mut Give<'_>) -> bool {
     if !bytes.contains(&b'=') {
         return hand(
@@ -359,7 +361,7 @@ fn in_multipart(body: &Body<'_>, wants_file: fn(&[u8]) -> bool, give: &mut Give<
     }) && (any || hand(give, unnamed(Source::Body, Place::Whole, body.bytes)))
 }
 
-/// Packed or compressed: no text, and full of controls. UTF-16 has few but NUL.
+/// Whether a value is binary: not UTF-8 and with many control characters. UTF-16 has few except NUL.
 fn is_binary(value: &[u8]) -> bool {
     const SAMPLE: usize = 1024;
     let sample = &value[..value.len().min(SAMPLE)];
@@ -368,7 +370,7 @@ fn is_binary(value: &[u8]) -> bool {
         && std::str::from_utf8(sample).is_err_and(|error| error.error_len().is_some())
 }
 
-/// Bytes that nobody reads as text.
+/// Content types whose bytes are not read as text.
 fn is_opaque(essence: &[u8]) -> bool {
     const PREFIXES: &[&[u8]] =
         &[b"application/octet-stream", b"image/", b"video/", b"audio/", b"application/grpc"];

@@ -1,5 +1,5 @@
-//! The forms a value takes on its way into an application: as it came, percent-decoded, and each other
-//! encoding that its bytes hint at, taken off one after the other.
+//! The forms of a value: the original, the percent-decoded one, and one for each further encoding that its
+//! bytes hint at, decoded one after the other.
 
 mod base64;
 mod escapes;
@@ -8,13 +8,13 @@ mod unicode;
 use crate::class::{Mask, has_pair};
 use crate::input::Place;
 
-/// Most forms of one value.
+/// Maximum number of forms of a value.
 pub const MAX_FORMS: usize = 8;
-/// Above that many bytes, a value has at most [`MAX_LONG_FORMS`].
+/// Length in bytes above which a value has at most [`MAX_LONG_FORMS`].
 const LONG: usize = 8 * 1024;
 const MAX_LONG_FORMS: usize = 3;
 
-/// Memory that forms are decoded into.
+/// Buffers for decoding, reused across values.
 #[derive(Debug, Default)]
 pub struct Buffers {
     current: Vec<u8>,
@@ -22,7 +22,7 @@ pub struct Buffers {
 }
 
 impl Buffers {
-    /// Percent- and plus-decoded.
+    /// Decodes percent-encoding and `+`.
     pub fn url(&mut self, text: &[u8]) -> &[u8] {
         escapes::url(text, true, &mut self.current);
         &self.current
@@ -31,7 +31,7 @@ impl Buffers {
 
 type Decoder = fn(&[u8], &mut Vec<u8>) -> bool;
 
-/// What each decoder needs to see before it is tried, and whether the next goes on from what it made.
+/// Decoders, each with the byte classes that it needs and whether later decoders continue with its output.
 const DECODERS: &[(Mask, Decoder, bool)] = &[
     (Mask::PERCENT, escapes::percent, true),
     (Mask::PERCENT, escapes::dropped, false),
@@ -51,8 +51,8 @@ const DECODERS: &[(Mask, Decoder, bool)] = &[
     (Mask::PLUS, unicode::utf7, true),
 ];
 
-/// Hands out each form of a value, whose classes of bytes are `mask`, that differs from the one before, with its classes of bytes and whether it
-/// was encoded once more than its place asks for.
+/// Calls `take` with each form of a value that differs from the one before, its byte classes, and whether it
+/// was encoded more often than its place requires. `mask` holds the byte classes of `value`.
 pub fn each(
     value: &[u8],
     mut mask: Mask,
@@ -75,7 +75,7 @@ pub fn each(
         current.extend_from_slice(value);
     }
     let mut left = if value.len() > LONG { MAX_LONG_FORMS } else { MAX_FORMS } - 1;
-    // An encoding inside another comes to light in the round after.
+    // Nested encodings appear in the next round.
     for round in 0..4 {
         let mut changed = false;
         for (trigger, decode, goes_on) in DECODERS {
@@ -104,7 +104,7 @@ pub fn each(
     }
 }
 
-/// Whether it, or what is behind its last slash, may be base64 of some text.
+/// Whether a value, or the part after its last slash, may be base64 of text.
 #[inline]
 pub fn may_be_base64(value: &[u8], mask: Mask) -> bool {
     const DIGITS: Mask = Mask::DASH.and(Mask::UNDERSCORE).and(Mask::PLUS).and(Mask::SIGN);
@@ -114,7 +114,7 @@ pub fn may_be_base64(value: &[u8], mask: Mask) -> bool {
         && base64::begins_as_text(value)
 }
 
-/// Whether a path, or its last segment, may be base64 of some text.
+/// Whether a path, or its last segment, may be base64 of text.
 pub fn is_base64_path(path: &[u8]) -> bool {
     base64::may_be(path)
         && (base64::begins_as_text(path) || {
@@ -123,7 +123,7 @@ pub fn is_base64_path(path: &[u8]) -> bool {
         })
 }
 
-/// Whether any decoder could make something else of it.
+/// Whether any decoder may change the value.
 fn may_change(value: &[u8], mask: Mask) -> bool {
     const TRIGGERS: Mask = Mask::PERCENT
         .and(Mask::BACKSLASH)

@@ -1,44 +1,44 @@
-//! One value of a request, and where it stands.
+//! A value of a request and its place.
 
-/// Most bytes of a name that is kept.
+/// Maximum length of a name that is kept, bytes.
 pub const MAX_NAME_BYTES: usize = 128;
 
-/// Where a value stands.
+/// Place of a value in the request. It decides how the value is decoded and what is looked for in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// The whole path.
     Path,
-    /// Value of the query or of a form.
+    /// A value of the query or of a form.
     Argument,
-    /// Name of an argument, or of a member of a JSON object.
+    /// The name of an argument or of a member of a JSON object.
     Name,
-    /// A cookie, or a segment of the path.
+    /// A cookie or a segment of the path.
     Cookie,
     /// `User-Agent`.
     Agent,
-    /// A header in which applications look for values.
+    /// A header that applications read values from.
     Header,
-    /// A string of a JSON body, or a field of a multipart body.
+    /// A string of a JSON body or a field of a multipart body.
     Text,
-    /// A body of text of another type, as it is.
+    /// A text body of another type, unchanged.
     Whole,
-    /// A body whose values are handed out by themselves, for what is in none of them.
+    /// A whole body whose values are also passed one by one, for content outside of these values.
     Raw,
-    /// A JSON body, for the operators among its names.
+    /// A JSON body, for operators among its member names.
     Object,
-    /// What a link that led here held.
+    /// Path or argument of the URL in `Referer`.
     Link,
-    /// The content of a file that is uploaded.
+    /// The content of an uploaded file.
     File,
 }
 
 impl Place {
-    /// It is percent-encoded there.
+    /// Whether values are percent-encoded there.
     pub fn is_encoded(self) -> bool {
         matches!(self, Self::Path | Self::Argument | Self::Name | Self::Cookie | Self::Link)
     }
 
-    /// A `+` is a space there.
+    /// Whether a `+` means a space there.
     pub fn has_plus(self) -> bool {
         matches!(self, Self::Argument | Self::Name | Self::Link)
     }
@@ -57,7 +57,7 @@ pub enum Source {
     Header,
     /// A field of a urlencoded body.
     Form,
-    /// A field of a multipart body, or the name of a file in it.
+    /// A field of a multipart body or the name of a file in it.
     Multipart,
     /// A string of a JSON body.
     Json,
@@ -68,7 +68,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// As in records.
+    /// Its name in records.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Path => "path",
@@ -87,17 +87,17 @@ impl Source {
 /// One value of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'i> {
-    /// Which kind of input it is.
+    /// The kind of input.
     pub source: Source,
-    /// What it is read as.
+    /// The place that decides how it is read.
     pub place: Place,
-    /// Name of the argument, cookie, header, field, member or element; empty where it has none.
+    /// Name of the argument, cookie, header, field, member or element; empty if it has none.
     pub name: &'i [u8],
-    /// As it was sent.
+    /// The value, still encoded.
     pub value: &'i [u8],
 }
 
-/// `[$`, encoded or not.
+/// Whether a name contains `$`, encoded or not, as in `user[$ne]`.
 pub fn has_operator(name: &[u8]) -> bool {
     let is_sign = |byte: &u8| matches!(byte, b'$' | b'%');
     name.iter().any(is_sign)

@@ -1,9 +1,9 @@
-//! What detectors read: every value of a request as the application would see it.
+//! The values of a request, as an application would see them; input of the detectors.
 //!
-//! Path, query, cookies, headers and the observed part of the body are cut into values ([`fields`]). Each comes as
-//! it was sent, and in each form that its bytes hint at ([`forms`]); one pass says which classes of bytes it holds
-//! ([`Mask`]). A [`View`] is such a form, in lower case, with scans whose steps are counted and bounded. Nothing
-//! here knows what an attack is.
+//! Path, query, cookies, headers and the observed part of the body are split into values ([`fields`]). Each
+//! value is passed as it was sent and in each form that its bytes hint at ([`forms`]); one pass collects its
+//! byte classes ([`Mask`]). A [`View`] is such a form in lower case, with scans whose steps are counted and
+//! limited. This crate knows nothing about attacks.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

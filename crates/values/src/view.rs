@@ -1,16 +1,16 @@
-//! A value as detectors look at it, and the small scans they are made of.
+//! A form of a value as detectors read it, with the small scans that they are built from.
 //!
-//! Every scan counts the bytes it looks at. A detector may take a fixed number of steps for each byte of a
-//! value; behind that it finds nothing more in it ([`View::is_spent`]), and the next one begins with its own.
+//! Each scan counts the bytes that it reads. A detector has a step limit that depends on the length of the
+//! value; beyond it, it stops ([`View::is_spent`]), and the next detector starts with a fresh limit.
 
 use std::cell::Cell;
 
 use crate::class::Mask;
 use crate::input::Place;
 
-/// Steps that a detector may take for each byte of a value.
+/// Steps that a detector may take per byte of a value.
 pub const STEPS_PER_BYTE: usize = 8;
-/// Steps that it may take in any value.
+/// Steps that a detector may take in any value, in addition.
 pub const FREE_STEPS: usize = 4096;
 
 /// One decoded form of a value, in lower case.
@@ -21,13 +21,13 @@ pub struct View<'t> {
     pub mask: Mask,
     /// Where it stands in the request.
     pub place: Place,
-    /// Name of what it is the value of, as it was sent; empty where it has none.
+    /// Name of the value as it was sent; empty if it has none.
     pub name: &'t [u8],
-    /// It was encoded once more than its place asks for.
+    /// Whether it was encoded more often than its place requires.
     pub is_decoded: bool,
-    /// Its line breaks were encoded.
+    /// Whether its line breaks were encoded.
     pub hid_lines: bool,
-    /// Whether people wrote it, once a detector has asked.
+    /// Result of [`View::is_prose`], once computed.
     is_prose: Cell<Option<bool>>,
     steps: Cell<usize>,
     before: Cell<usize>,
@@ -36,7 +36,7 @@ pub struct View<'t> {
 }
 
 impl<'t> View<'t> {
-    /// Of text in lower case.
+    /// A view of text in lower case.
     pub fn new(low: &'t [u8], mask: Mask, place: Place, is_decoded: bool) -> Self {
         let most = low.len() * STEPS_PER_BYTE + FREE_STEPS;
         Self {
@@ -54,21 +54,21 @@ impl<'t> View<'t> {
         }
     }
 
-    /// Of what has a name.
+    /// Sets the name of the value.
     #[must_use]
     pub fn named(mut self, name: &'t [u8]) -> Self {
         self.name = name;
         self
     }
 
-    /// Of a value that held line breaks as it came, or did not.
+    /// Sets whether the original value contained line breaks.
     #[must_use]
     pub fn with_lines(mut self, had_lines: bool) -> Self {
         self.hid_lines = self.is_decoded && !had_lines;
         self
     }
 
-    /// Several lines, as people write and show them: no value of a field.
+    /// Whether it has several lines, like text or code that people paste: not the value of a field.
     pub fn is_page(&self) -> bool {
         const MOST_LINES: usize = 3;
         matches!(self.place, Place::Text | Place::Whole)
@@ -77,7 +77,7 @@ impl<'t> View<'t> {
             && memchr::memchr_iter(b'\n', self.low).take(MOST_LINES).count() >= MOST_LINES
     }
 
-    /// Text that people wrote: many words in a row.
+    /// Whether it is prose: many words in a row.
     pub fn is_prose(&self) -> bool {
         self.is_prose.get().unwrap_or_else(|| {
             let is_prose =
@@ -87,18 +87,18 @@ impl<'t> View<'t> {
         })
     }
 
-    /// Counts bytes that were looked at.
+    /// Counts bytes that were read.
     pub fn spend(&self, steps: usize) {
         self.steps.set(self.steps.get().saturating_add(steps));
     }
 
-    /// The next detector begins.
+    /// Starts counting for the next detector.
     pub fn begin(&self) {
         self.before.set(self.steps());
         self.steps.set(0);
     }
 
-    /// Nothing more is looked for in this value.
+    /// Whether the current detector has used up its steps for this value.
     pub fn is_spent(&self) -> bool {
         let is_spent = self.steps.get() > self.most;
         if is_spent {
@@ -107,45 +107,45 @@ impl<'t> View<'t> {
         is_spent
     }
 
-    /// Some detector did not get to its end.
+    /// Whether any detector has used up its steps.
     pub fn was_spent(&self) -> bool {
         self.was_spent.get()
     }
 
-    /// Bytes that were looked at up to now.
+    /// Bytes read so far by all detectors.
     pub fn steps(&self) -> usize {
         self.before.get().saturating_add(self.steps.get())
     }
 
-    /// The byte there, 0 behind the end.
+    /// The byte at an index; 0 after the end.
     pub fn at(&self, index: usize) -> u8 {
         self.low.get(index).copied().unwrap_or(0)
     }
 
-    /// What begins there; empty behind the end.
+    /// The text from an index on; empty after the end.
     pub fn from(&self, index: usize) -> &'t [u8] {
         self.low.get(index..).unwrap_or_default()
     }
 
-    /// At most `most` bytes from there.
+    /// At most `most` bytes from an index on.
     pub fn window(&self, index: usize, most: usize) -> &'t [u8] {
         let rest = self.from(index);
         &rest[..rest.len().min(most)]
     }
 
-    /// `text` stands there.
+    /// Whether `text` is at an index.
     pub fn starts(&self, index: usize, text: &[u8]) -> bool {
         self.from(index).starts_with(text)
     }
 
-    /// Behind blanks and line breaks, at most 64 of them.
+    /// Index after blanks and line breaks, at most 64 of them.
     pub fn behind_blanks(&self, index: usize) -> usize {
         let count = self.window(index, 64).iter().take_while(|byte| is_space(**byte)).count();
         self.spend(count + 1);
         index + count
     }
 
-    /// Before blanks and line breaks, at most 64 of them.
+    /// Index before blanks and line breaks, at most 64 of them.
     pub fn before_blanks(&self, index: usize) -> usize {
         let index = index.min(self.low.len());
         let from = index.saturating_sub(64);
@@ -154,7 +154,7 @@ impl<'t> View<'t> {
         index - count
     }
 
-    /// The word that begins there, at most 40 bytes of it; empty where none does.
+    /// The word that begins at an index, at most 40 bytes; empty if there is none.
     pub fn word(&self, index: usize) -> &'t [u8] {
         let window = self.window(index, 40);
         let length = window.iter().take_while(|byte| is_word(**byte)).count();
@@ -162,7 +162,7 @@ impl<'t> View<'t> {
         &window[..length]
     }
 
-    /// The word that ends there, at most 40 bytes of it.
+    /// The word that ends at an index, at most 40 bytes.
     pub fn word_before(&self, index: usize) -> &'t [u8] {
         let index = index.min(self.low.len());
         let from = index.saturating_sub(40);
@@ -171,35 +171,35 @@ impl<'t> View<'t> {
         &self.low[index - length..index]
     }
 
-    /// Where `text` stands within `most` bytes from there.
+    /// Index of `text` within `most` bytes from an index on.
     pub fn find_within(&self, index: usize, most: usize, text: &[u8]) -> Option<usize> {
         let window = self.window(index, most);
         self.spend(window.len() / 4 + 1);
         memchr::memmem::find(window, text).map(|found| index + found)
     }
 
-    /// Where `text` stands.
+    /// Index of the first `text`.
     pub fn find(&self, text: &[u8]) -> Option<usize> {
         memchr::memmem::find(self.low, text)
     }
 
-    /// Every place where `byte` stands, until the value is spent.
+    /// Indexes of `byte`, until the steps are used up.
     pub fn each(&self, byte: u8) -> impl Iterator<Item = usize> {
         memchr::memchr_iter(byte, self.low).take_while(|_| !self.is_spent())
     }
 }
 
-/// Blank, tab, line break, vertical tab or form feed.
+/// Whether a byte is a space, tab, line break, vertical tab or form feed.
 pub fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0B | 0x0C)
 }
 
-/// ASCII letter, digit or `_`.
+/// Whether a byte is an ASCII letter, a digit or `_`.
 pub fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// Many words in a row, in a place where people write; or a fence of Markdown.
+/// Whether a text has many words in a row, more for places where people rarely write, or a Markdown fence.
 fn is_prose(low: &[u8], place: Place) -> bool {
     let enough = match place {
         Place::Text | Place::Whole => 6,
@@ -220,7 +220,7 @@ fn is_prose(low: &[u8], place: Place) -> bool {
     pairs >= enough || memchr::memmem::find(low, b"```").is_some()
 }
 
-/// Words of SQL and of shells do not make prose.
+/// Keywords of SQL and shells do not count as prose.
 fn is_keyword(word: &[u8]) -> bool {
     const KEYWORDS: &[&[u8]] = &[
         b"all", b"and", b"by", b"case", b"create", b"delete", b"drop", b"else", b"end", b"from",

@@ -1,12 +1,13 @@
-//! Strings of a JSON body, also of one that does not parse: an application may be less strict than a grammar.
+//! Strings of a JSON body, valid or not: an application may be less strict than the grammar.
 
 use crate::class::Mask;
 
-/// Takes the name, whether the string is a name itself, the string, and its classes of bytes.
+/// Callback that takes the name, whether the string is a name itself, the string and its byte classes.
+/// Returns whether it wants more.
 type Take<'t> = dyn FnMut(&[u8], bool, &[u8], Mask) -> bool + 't;
 
-/// Hands out every string with the name of the member it stands behind, unescaped; names as names. Of a body that
-/// is cut, the beginning of its last string too. Whether `take` wants more.
+/// Calls `take` with each string, unescaped, and the name of its member; also with each name. If the body is
+/// cut, the start of its last string is included. Returns whether `take` wants more.
 pub(super) fn strings(
     document: &[u8],
     buffer: &mut Vec<u8>,
@@ -48,7 +49,8 @@ pub(super) fn strings(
     true
 }
 
-/// Where the string that begins there ends, at its quote or with the document, and the classes of its bytes.
+/// End of the string that begins at `start`, at its quote or at the end of the document, and its byte
+/// classes.
 fn end_of(document: &[u8], start: usize) -> (usize, Mask) {
     const STOPS: Mask = Mask::QUOTE.and(Mask::BACKSLASH);
     let mut mask = Mask::NONE;
@@ -67,7 +69,7 @@ fn end_of(document: &[u8], start: usize) -> (usize, Mask) {
     (document.len(), mask)
 }
 
-/// Without escapes; what is no escape stays as it is.
+/// Resolves escapes; invalid ones stay unchanged.
 fn unescape(text: &[u8], buffer: &mut Vec<u8>) {
     buffer.clear();
     let mut at = 0;

@@ -1,7 +1,7 @@
-//! Text and attributes of an XML body, well-formed or not. References are resolved later, as those of HTML.
+//! Text and attributes of an XML body, well-formed or not. References are resolved later, with those of HTML.
 
-/// Hands out each text that is not blank, each CDATA section and each attribute's value, with the name of the element
-/// or attribute. Whether `take` wants more.
+/// Calls `take` with each non-blank text, each CDATA section and each attribute value, with the name of its
+/// element or attribute. Returns whether `take` wants more.
 pub(super) fn values(document: &[u8], take: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> bool {
     let mut at = 0;
     let mut element: &[u8] = b"";
@@ -42,7 +42,7 @@ pub(super) fn values(document: &[u8], take: &mut dyn FnMut(&[u8], &[u8]) -> bool
     true
 }
 
-/// A `>` outside of quotes; the end of the document where there is none.
+/// Index of the first `>` outside of quotes, or the length if there is none.
 fn end_of_tag(tag: &[u8]) -> usize {
     let mut at = 0;
     while let Some(found) = memchr::memchr3(b'>', b'"', b'\'', &tag[at..]) {
@@ -53,7 +53,7 @@ fn end_of_tag(tag: &[u8]) -> usize {
         }
         match memchr::memchr(quote, &tag[at + 1..]) {
             Some(length) => at += length + 2,
-            // Not closed: what follows is no attribute.
+            // An unclosed quote: the rest is no attribute.
             None => return memchr::memchr(b'>', &tag[at..]).map_or(tag.len(), |found| at + found),
         }
     }

@@ -1,10 +1,10 @@
-//! Base64 without being asked for: only what decodes to text counts.
+//! Base64 detected by content: only what decodes to text counts.
 
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::{DecodePaddingMode, Engine};
 
-/// Shortest text that may be base64 of something that matters.
+/// Minimum length of base64 that is decoded, bytes.
 pub(super) const MIN_BYTES: usize = 10;
 
 /// Padding may be missing, as in JWTs and cookies.
@@ -14,14 +14,14 @@ const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, CONFIG);
 
-/// By its first bytes.
+/// Whether a value has the minimum length and begins with base64 digits.
 pub(super) fn may_be(value: &[u8]) -> bool {
     let value = value.strip_prefix(b"/").unwrap_or(value);
     value.len() >= MIN_BYTES
         && value[..MIN_BYTES].iter().all(|byte| is_standard(*byte) || is_url_safe(*byte))
 }
 
-/// Whether its first groups decode to text, which rules out most tokens and digests.
+/// Whether the first groups decode to text, which excludes most tokens and digests.
 pub(super) fn begins_as_text(value: &[u8]) -> bool {
     const GROUPS: usize = 3;
     let mut head = [0; GROUPS * 3];
@@ -32,7 +32,7 @@ pub(super) fn begins_as_text(value: &[u8]) -> bool {
         let [_, bytes @ ..] = bits.to_be_bytes();
         head[length..length + 3].copy_from_slice(&bytes);
         length += 3;
-        // The first bytes rule out most.
+        // Most values fail in the first group.
         if !is_text(&head[..length]) {
             return false;
         }
@@ -40,7 +40,7 @@ pub(super) fn begins_as_text(value: &[u8]) -> bool {
     true
 }
 
-/// Of either alphabet.
+/// The value of a digit of either alphabet.
 const fn digit(byte: u8) -> Option<u32> {
     Some(match byte {
         b'A'..=b'Z' => byte - b'A',
@@ -52,7 +52,7 @@ const fn digit(byte: u8) -> Option<u32> {
     } as u32)
 }
 
-/// UTF-8 that may be cut at its end, without control characters but for blanks and NUL.
+/// Whether bytes are UTF-8, possibly cut at the end, without control characters except blanks and NUL.
 fn is_text(bytes: &[u8]) -> bool {
     let is_plain = |byte: &u8| !byte.is_ascii_control() || byte.is_ascii_whitespace() || *byte == 0;
     bytes.iter().all(is_plain)
@@ -67,7 +67,7 @@ fn is_url_safe(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-_=".contains(&byte)
 }
 
-/// What a value, or a path segment, is base64 of, if that is text.
+/// Decodes a value, or its last path segment, if the result is text.
 pub(super) fn decode(value: &[u8], plain: &mut Vec<u8>) -> bool {
     if !may_be(value) {
         return false;
@@ -76,8 +76,8 @@ pub(super) fn decode(value: &[u8], plain: &mut Vec<u8>) -> bool {
         || memchr::memrchr(b'/', value).is_some_and(|at| text_of(&value[at + 1..], plain))
 }
 
-/// Base64 in quotes, as members of JSON and serialized objects have it, in a value: each is put in place of what
-/// it stands for, if that is text.
+/// Decodes base64 in quotes, as in JSON and serialized objects: each such string is replaced with its decoded
+/// form if that is text.
 pub(super) fn quoted(value: &[u8], plain: &mut Vec<u8>) -> bool {
     const MAX_RUNS: usize = 8;
     let (mut out, mut text, mut from, mut left) = (Vec::new(), Vec::new(), 0, MAX_RUNS);
@@ -105,7 +105,7 @@ pub(super) fn quoted(value: &[u8], plain: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Shortest text in quotes that is decoded.
+/// Minimum length of a quoted string that is decoded, bytes.
 const MIN_QUOTED_BYTES: usize = 12;
 
 fn text_of(value: &[u8], plain: &mut Vec<u8>) -> bool {

@@ -1,6 +1,6 @@
-//! Escapes of URLs, HTML and programming languages. None of them is strict: what does not parse stays.
+//! Escapes of URLs, HTML and programming languages. All decoders are lax: invalid escapes stay unchanged.
 
-/// Percent-decoded as in a URL, `%uXXXX` as well.
+/// Decodes percent-encoding, also `%uXXXX`.
 pub(super) fn url(text: &[u8], plus: bool, out: &mut Vec<u8>) {
     out.clear();
     let mut at = 0;
@@ -26,7 +26,8 @@ pub(super) fn percent(text: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// `XX` or `uXXXX`; `%32%%65`, behind a `%` of its own: both digits of `%2e` encoded.
+/// Code and length of an escape after its `%`: `XX`, `uXXXX`, or `%32%%65`, which encodes both digits of
+/// `%2e`.
 fn escape(rest: &[u8]) -> Option<(u32, usize)> {
     match rest.first()? {
         b'%' => {
@@ -45,7 +46,7 @@ fn hex(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0_u32, |value, digit| Some(value << 4 | (*digit as char).to_digit(16)?))
 }
 
-/// A byte, or a character in UTF-8.
+/// Appends a byte, or a character in UTF-8.
 fn push(code: u32, is_character: bool, out: &mut Vec<u8>) {
     match (is_character, char::from_u32(code)) {
         (true, Some(character)) => {
@@ -73,7 +74,7 @@ const NAMED: &[(&[u8], u8)] = &[
     (b"tab", b'\t'),
 ];
 
-/// Character references of HTML, also without their semicolon.
+/// Decodes character references of HTML, with or without a semicolon.
 pub(super) fn entities(text: &[u8], out: &mut Vec<u8>) -> bool {
     if memchr::memchr(b'&', text).is_none() {
         return false;
@@ -95,7 +96,7 @@ pub(super) fn entities(text: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Behind the `&`: code point and length, without the semicolon.
+/// Code point and length of a reference after its `&`, without the semicolon.
 fn reference(rest: &[u8]) -> Option<(u32, usize)> {
     if let [b'#', digits @ ..] = rest {
         let (radix, skip) =
@@ -117,7 +118,7 @@ fn reference(rest: &[u8]) -> Option<(u32, usize)> {
     })
 }
 
-/// `\u003c`, `\x3c`, `\74`, and `0x2f` where a path has it.
+/// Decodes `\u003c`, `\x3c`, `\74` and the escapes of a path separator.
 pub(super) fn backslashes(text: &[u8], out: &mut Vec<u8>) -> bool {
     out.clear();
     let mut at = 0;
@@ -146,7 +147,7 @@ pub(super) fn backslashes(text: &[u8], out: &mut Vec<u8>) -> bool {
                 b'r' => Some((u32::from(b'\r'), 1)),
                 b't' => Some((u32::from(b'\t'), 1)),
                 b'"' => Some((u32::from(b'"'), 1)),
-                // Of a path that a filter reads.
+                // `\.` and `\/`, which hide a path from a filter.
                 dot @ (b'.' | b'/') => Some((u32::from(*dot), 1)),
                 _ => None,
             })
@@ -166,7 +167,7 @@ pub(super) fn backslashes(text: &[u8], out: &mut Vec<u8>) -> bool {
     changed
 }
 
-/// Without the backslashes in front of signs and letters, where a shell or a template reads them: `c\\a\\t`, `$\\{`.
+/// Removes backslashes if the value looks like shell or template code: `c\\a\\t`, `$\\{`.
 pub(super) fn unslashed(text: &[u8], out: &mut Vec<u8>) -> bool {
     if memchr::memchr3(b'$', b';', b'|', text).is_none() {
         return false;
@@ -176,7 +177,7 @@ pub(super) fn unslashed(text: &[u8], out: &mut Vec<u8>) -> bool {
     out.len() < text.len()
 }
 
-/// Constants put together: `"Ex"&"e"`, `'al'+'ert'`, `'a'.'b'`, `'c''at'` become one word.
+/// Joins concatenated string literals: `"Ex"&"e"`, `'al'+'ert'`, `'a'.'b'`, `'c''at'` become one word.
 pub(super) fn joined(text: &[u8], out: &mut Vec<u8>) -> bool {
     out.clear();
     let mut at = 0;
@@ -206,7 +207,7 @@ pub(super) fn joined(text: &[u8], out: &mut Vec<u8>) -> bool {
     changed
 }
 
-/// `+` for blanks where nothing else says so: `1'+or+'1'='1`.
+/// Reads `+` as a space if the value has hardly any spaces: `1'+or+'1'='1`.
 pub(super) fn plus(text: &[u8], out: &mut Vec<u8>) -> bool {
     let count = |byte| memchr::memchr_iter(byte, text).count();
     if count(b'+') < 2 || count(b' ') * 2 > count(b'+') {
@@ -217,7 +218,7 @@ pub(super) fn plus(text: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Without percent signs in front of each letter, which some servers drop: `%s%e%l%e%c%t`.
+/// Removes percent signs before each letter, which some servers drop: `%s%e%l%e%c%t`.
 pub(super) fn dropped(text: &[u8], out: &mut Vec<u8>) -> bool {
     const LEAST: usize = 6;
     let count = memchr::memchr_iter(b'%', text).count();
@@ -229,7 +230,7 @@ pub(super) fn dropped(text: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Without comments within words: `un/**/ion sel/*x*/ect`.
+/// Removes comments within words: `un/**/ion sel/*x*/ect`.
 pub(super) fn uncommented(text: &[u8], out: &mut Vec<u8>) -> bool {
     const MOST: usize = 24;
     let (mut from, mut changed) = (0, false);
@@ -257,7 +258,7 @@ pub(super) fn uncommented(text: &[u8], out: &mut Vec<u8>) -> bool {
     changed
 }
 
-/// Without what a shell makes nothing of: `c$()at`, `ca``t`, `et${u}c`.
+/// Removes what a shell expands to nothing: `c$()at`, `ca``t`, `et${u}c`.
 pub(super) fn unexpanded(text: &[u8], out: &mut Vec<u8>) -> bool {
     const MOST: usize = 12;
     out.clear();
@@ -287,7 +288,7 @@ pub(super) fn unexpanded(text: &[u8], out: &mut Vec<u8>) -> bool {
     out.len() < text.len()
 }
 
-/// `0x2e`, `0x2f` and `0x5c` in a path; `2f` and `5c` between dots, where a `%` was lost.
+/// Decodes `0x2e`, `0x2f` and `0x5c` in a path, and `2f` and `5c` between dots, where the `%` was lost.
 pub(super) fn hexadecimal(text: &[u8], out: &mut Vec<u8>) -> bool {
     let has = |part: &[u8]| memchr::memmem::find(text, part).is_some();
     let is_lost = has(b"..2f..") || has(b"..5c..");
@@ -311,7 +312,7 @@ pub(super) fn hexadecimal(text: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Tags within words, which a filter takes out: `o<x>nfocus`.
+/// Removes tags within words, as a filter does: `o<x>nfocus`.
 pub(super) fn untagged(text: &[u8], out: &mut Vec<u8>) -> bool {
     out.clear();
     let mut at = 0;

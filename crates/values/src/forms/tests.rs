@@ -49,7 +49,7 @@ proptest! {
 
     #[test]
     fn a_percent_encoded_value_is_decoded_as_by_the_point_language(value in "[a-zA-Z0-9%+<>'&;=/ -]{0,60}") {
-        // `%u` is not in the point language.
+        // The point language does not decode `%u`.
         prop_assume!(!value.contains("%u") && !value.contains("%U"));
         let mut buffer = Vec::new();
         let expected = api_sessions_extract::percent::decode(value.as_bytes(), true, &mut buffer);

@@ -1,13 +1,14 @@
-//! Characters that lax decoders take for ASCII.
+//! Characters that lax decoders convert to ASCII.
 
-/// Overlong UTF-8, full-width forms, typographic quotes, and the characters that are CR and LF cut to a byte.
+/// Folds overlong UTF-8, full-width forms, typographic quotes, and characters that become CR or LF when cut
+/// to a byte.
 pub(super) fn folded(text: &[u8], out: &mut Vec<u8>) -> bool {
     out.clear();
     let mut at = 0;
     let mut changed = false;
     while let Some(byte) = text.get(at) {
         match fold(&text[at..]) {
-            // Nothing is seen of it.
+            // Invisible characters.
             Some((0, length)) => {
                 at += length;
                 changed = true;
@@ -28,10 +29,10 @@ pub(super) fn folded(text: &[u8], out: &mut Vec<u8>) -> bool {
 
 fn fold(rest: &[u8]) -> Option<(u8, usize)> {
     Some(match *rest {
-        // A decoder that drops the first byte.
+        // For decoders that drop the first byte.
         [0xC0, next @ (b'.' | b'/' | b'\\'), ..] => (next, 2),
         [0xC1, 0xAF, ..] => (b'/', 2),
-        // Two bytes for seven bits, also with a second byte that is none of UTF-8.
+        // Overlong: two bytes for seven bits, also with an invalid second byte.
         [lead @ 0xC0..=0xC1, next, ..] => ((lead & 1) << 6 | (next & 0x3F), 2),
         [0xE0, 0x80 | 0x81, next @ 0x80..=0xBF, ..] => ((rest[1] & 1) << 6 | (next & 0x3F), 3),
         [0xF0, 0x80, 0x80 | 0x81, next @ 0x80..=0xBF, ..] => {
@@ -41,7 +42,7 @@ fn fold(rest: &[u8]) -> Option<(u8, usize)> {
         [0xFC, 0x80, 0x80, 0x80, 0x80, next @ 0x80..=0xBF, ..] => (next & 0x3F, 6),
         [0xEF, 0xBC, next @ 0x81..=0xBF, ..] => (next - 0x81 + b'!', 3),
         [0xEF, 0xBD, next @ 0x80..=0x9E, ..] => (next - 0x80 + b'`', 3),
-        // U+560A and U+560D, U+010A and U+010D.
+        // Cut to a byte, U+560A and U+010A are LF, and U+560D and U+010D are CR.
         [0xE5, 0x98, 0x8A, ..] => (b'\n', 3),
         [0xE5, 0x98, 0x8D, ..] => (b'\r', 3),
         [0xE5, 0x98, 0xBC, ..] => (b'<', 3),
@@ -51,20 +52,20 @@ fn fold(rest: &[u8]) -> Option<(u8, usize)> {
         [0xCA, 0xB9 | 0xBA | 0xBC, ..] => (b'\'', 2),
         [0xE2, 0x80, 0x98 | 0x99, ..] => (b'\'', 3),
         [0xE2, 0x80, 0x9C | 0x9D, ..] => (b'"', 3),
-        // Best fits of older Windows.
+        // Best-fit mappings of old Windows versions.
         [0xEF, 0x80, 0xA5, ..] | [0xEE, 0xBF, 0x88, ..] => (b'/', 3),
         [0xE2, 0x81, 0x84, ..] | [0xE2, 0x88, 0x95, ..] => (b'/', 3),
         [0xE2, 0x88, 0x96, ..] => (b'\\', 3),
         [0xE3, 0x80, 0x82, ..] => (b'.', 3),
-        // Letters and digits in circles.
+        // Circled letters and digits.
         [0xE2, 0x93, next @ 0x90..=0xA9, ..] => (next - 0x90 + b'a', 3),
         [0xE2, 0x91, next @ 0xA0..=0xA8, ..] => (next - 0xA0 + b'1', 3),
         [0xE2, 0x93, 0xAA, ..] => (b'0', 3),
         [0xC2, 0xA0, ..] => (b' ', 2),
-        // `<` and `>` where the eighth bit is cut off.
+        // `<` and `>` once the eighth bit is cut off.
         [0xC2, 0xBC, ..] => (b'<', 2),
         [0xC2, 0xBE, ..] => (b'>', 2),
-        // Zero width, and soft hyphens.
+        // Zero-width characters and soft hyphens.
         [0xE2, 0x80, 0x8B..=0x8F | 0xAA..=0xAE, ..]
         | [0xE2, 0x81, 0xA0 | 0xA6..=0xA9, ..]
         | [0xEF, 0xBB, 0xBF, ..] => (0, 3),
@@ -73,7 +74,7 @@ fn fold(rest: &[u8]) -> Option<(u8, usize)> {
     })
 }
 
-/// Where it is no UTF-8: seven bits of each byte, as ASCII has them.
+/// Clears the eighth bit of each byte, if the text is not UTF-8.
 pub(super) fn seven_bits(text: &[u8], out: &mut Vec<u8>) -> bool {
     if memchr::memchr2(0xBC, 0xA2, text).is_none() || std::str::from_utf8(text).is_ok() {
         return false;
@@ -83,14 +84,14 @@ pub(super) fn seven_bits(text: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Without NUL bytes: UTF-16 becomes ASCII, and `\0` hides nothing.
+/// Removes NUL bytes: UTF-16 becomes ASCII, and `\0` hides nothing.
 pub(super) fn without_nul(text: &[u8], out: &mut Vec<u8>) -> bool {
     out.clear();
     out.extend(text.iter().filter(|byte| **byte != 0));
     out.len() < text.len()
 }
 
-/// UTF-7 (RFC 2152), where it hides ASCII.
+/// Decodes UTF-7 (RFC 2152) that hides ASCII.
 pub(super) fn utf7(text: &[u8], out: &mut Vec<u8>) -> bool {
     if memchr::memmem::find(text, b"+AD").is_none() && memchr::memmem::find(text, b"+AC").is_none()
     {
@@ -112,7 +113,7 @@ pub(super) fn utf7(text: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// The ASCII among the UTF-16 of a shifted sequence.
+/// Decodes the ASCII characters in the UTF-16 of a shifted sequence; others become `?`.
 fn shifted(sequence: &[u8], out: &mut Vec<u8>) {
     let (mut bits, mut count) = (0_u32, 0);
     for value in sequence.iter().filter_map(|byte| sextet(*byte)) {
