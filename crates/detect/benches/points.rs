@@ -1,6 +1,7 @@
-//! What reading costs: `cargo bench -p api-sessions-engine --bench points --features testing`.
+//! Cost of reading points and of the detectors: `cargo bench -p api-sessions-detect --bench points`.
 //!
-//! Median of rounds, nanoseconds of wall time; the bars are those of the issue that asked for points.
+//! Prints the median of rounds in nanoseconds of wall time; the bars are those of the issue that asked for
+//! points.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -86,8 +87,8 @@ fn main() {
     hostile(&mut workspace);
 }
 
-/// What somebody can make of a request whose only aim is to be expensive: two arguments of 8 KB, and a body of
-/// 16 KB, of the same text.
+/// Requests made only to be expensive: two arguments of 8 KB, a cookie of 8 KB and a body of 16 KB, all of
+/// the same text.
 fn hostile(workspace: &mut Workspace) {
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
     let mut noise = |alphabet: &[u8]| -> String {

@@ -1,5 +1,5 @@
-//! One request, looked at so many times: `cost REQUEST TIMES`. Under callgrind, the difference of two runs is what a
-//! request costs, in instructions.
+//! Inspects one request several times: `cost REQUEST TIMES`. Under callgrind, the difference between two runs
+//! is the cost of a request in instructions.
 
 use std::hint::black_box;
 
@@ -19,7 +19,7 @@ fn short() -> FakeExchange {
         .header("Cookie", "theme=dark; sid=0123456789abcdef0123456789abcdef")
 }
 
-/// As a browser sends it.
+/// With the headers of a browser.
 fn browser(request: FakeExchange) -> FakeExchange {
     request
         .header("Host", "shop.example.com")
@@ -44,7 +44,7 @@ fn browser(request: FakeExchange) -> FakeExchange {
         )
 }
 
-/// 1 KB of members, as an API is sent them.
+/// A JSON body of 1 KB, as APIs receive it.
 fn json() -> String {
     let members: String =
         (0..24).map(|n| format!("\"member{n}\":\"some value of {n}\",\"count{n}\":{n},")).collect();

@@ -1,13 +1,13 @@
-//! Values that held nothing: a worker sees the same few again and again, such as its own host with a port, or a long
-//! `User-Agent`.
+//! Memo of clean values: a worker sees the same few again and again, such as its own host with a port or a
+//! long `User-Agent`.
 
 use crate::AttackKinds;
 
 const MAX_VALUES: usize = 16;
-/// Longest that is remembered, with its name.
+/// Maximum length of a remembered value with its name, bytes.
 const MAX_BYTES: usize = 512;
 
-/// Some of the values of one place.
+/// The last clean values of one place.
 #[derive(Debug, Default)]
 pub(crate) struct CleanValues {
     /// Types that were looked for, name and value.
@@ -16,14 +16,14 @@ pub(crate) struct CleanValues {
 }
 
 impl CleanValues {
-    /// Nothing of `wanted` was in it.
+    /// Whether the value is known to contain nothing of `wanted`.
     pub(crate) fn know(&self, wanted: AttackKinds, name: &[u8], value: &[u8]) -> bool {
         self.known
             .iter()
             .any(|(of, of_name, known)| *of == wanted && known == value && of_name == name)
     }
 
-    /// Remembers it in place of the oldest.
+    /// Remembers a clean value; replaces the oldest.
     pub(crate) fn add(&mut self, wanted: AttackKinds, name: &[u8], value: &[u8]) {
         if name.len() + value.len() > MAX_BYTES {
             return;

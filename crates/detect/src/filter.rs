@@ -1,10 +1,10 @@
-//! The first filter: what a value holds by its classes of bytes, and little else. Most values hold nothing that a
-//! detector could read, and none is asked.
+//! Filters by byte classes and little else. Most values contain nothing that a detector could find and are
+//! skipped.
 
 use crate::find;
 use api_sessions_values::{Input, Mask, Place, forms, has_letters, has_operator, has_pair};
 
-/// Classes of bytes without which there is nothing to find, but in a path or a `User-Agent`.
+/// Byte classes of which an attack has at least one, except in a path or a `User-Agent`.
 const NEEDED: Mask = Mask::QUOTE
     .and(Mask::ANGLE)
     .and(Mask::PAREN)
@@ -18,10 +18,10 @@ const NEEDED: Mask = Mask::QUOTE
     .and(Mask::CONTROL)
     .and(Mask::COLON)
     .and(Mask::BRACKET);
-/// What a value may be decoded by.
+/// Byte classes of encoded values.
 const ENCODED: Mask = Mask::PERCENT.and(Mask::HIGH).and(Mask::PLUS);
 
-/// Whether a value, in any of its forms, may hold something for a detector.
+/// Whether a value, in any of its forms, may contain anything for a detector.
 pub(crate) fn concerns(input: Input<'_>, mask: Mask) -> bool {
     let Input { place, name, value, .. } = input;
     if mask == Mask::NONE && value.len() < 10 && !matches!(place, Place::Argument | Place::Agent) {
@@ -41,14 +41,14 @@ pub(crate) fn concerns(input: Input<'_>, mask: Mask) -> bool {
     }
 }
 
-/// Whether one form of a value may hold something for a detector.
+/// Whether a form of a value may contain anything for a detector.
 pub(crate) fn is_read(text: &[u8], mask: Mask, place: Place) -> bool {
     mask.has(NEEDED)
         || matches!(place, Place::Path | Place::Agent)
         || reads_words(text, mask, place)
 }
 
-/// Segments of words that name no file or page that attacks ask for.
+/// Whether a path consists of plain words and names no file or page that attackers request.
 fn is_plain_path(path: &[u8], mask: Mask) -> bool {
     mask.is_within(find::IN_PLAIN_PATH)
         && !has_pair(path, b'/', b'/')
@@ -59,7 +59,7 @@ fn is_plain_path(path: &[u8], mask: Mask) -> bool {
         && !forms::is_base64_path(path)
 }
 
-/// The URL of a page, or a part of its query, that is nothing but words.
+/// Whether a value of a `Referer` is the URL of a page, or a part of its query, of plain words.
 fn is_link(value: &[u8], mask: Mask) -> bool {
     const SIGNS: Mask = NEEDED.and(ENCODED);
     const OF_URL: Mask = Mask::SLASH.and(Mask::COLON);
@@ -70,7 +70,8 @@ fn is_link(value: &[u8], mask: Mask) -> bool {
         && !forms::may_be_base64(value, mask)
 }
 
-/// Words without any sign that are an attack: SQL behind a number, a program, a class, a host that is called back.
+/// Whether words without special characters may be an attack: SQL after a number, a program, a class or a
+/// callback host.
 fn reads_words(text: &[u8], mask: Mask, place: Place) -> bool {
     const IN_NAMES: Mask = Mask::DOT.and(Mask::UNDERSCORE).and(Mask::DASH);
     mask.has(IN_NAMES)

@@ -1,4 +1,5 @@
-//! The detectors: one module for each type of attack. Each takes a [`View`] and says where its first match stands.
+//! The detectors, one module for each attack type. Each reads a [`View`] and returns the range of its first
+//! match.
 
 mod code;
 mod hosts;
@@ -27,10 +28,10 @@ use api_sessions_detect_sql as sql;
 pub(crate) use api_sessions_detect_sql::Tokens;
 use words::Words;
 
-/// A detector, and what a value must hold for it: one of these classes of bytes.
+/// A detector with its type and the byte classes of which a value must have at least one.
 type Detector = (AttackKind, Mask, fn(&View<'_>) -> Option<Range<usize>>);
 
-/// Programs and classes are named without any sign.
+/// For detectors that also find plain words, such as names of programs and classes.
 const ANY: Mask = Mask::NONE;
 
 const DETECTORS: &[Detector] = &[
@@ -62,11 +63,11 @@ const DETECTORS: &[Detector] = &[
     (AttackKind::MailInjection, Mask::LINE, lines::find_mail),
 ];
 
-/// Classes of bytes of paths that are nothing but segments.
+/// Byte classes of paths of plain segments.
 pub(crate) const IN_PLAIN_PATH: Mask =
     Mask::SLASH.and(Mask::DASH).and(Mask::DOT).and(Mask::UNDERSCORE);
 
-/// Looks for `wanted` in one form of a value.
+/// Searches one form of a value for attacks of the `wanted` types.
 pub(crate) fn each(
     view: &View<'_>,
     wanted: AttackKinds,
@@ -84,7 +85,7 @@ pub(crate) fn each(
     {
         give(&mut missing, AttackKind::Scanner, at);
     }
-    // Segments of a path are names.
+    // Segments of such a path are plain names.
     let is_plain = view.place == Place::Path && view.mask.is_within(IN_PLAIN_PATH);
     for (kind, mask, detector) in DETECTORS {
         view.begin();
@@ -107,7 +108,7 @@ pub(crate) fn each(
     }
 }
 
-/// Whether a value without any sign may hold a word of code, of a shell, or a host that is called back.
+/// Whether a value without special characters may contain a word of code or of a shell, or a callback host.
 pub(crate) fn names_code(value: &[u8]) -> bool {
     NAMES.as_ref().is_none_or(|words| words.are_in(value))
 }
@@ -115,7 +116,7 @@ pub(crate) fn names_code(value: &[u8]) -> bool {
 static NAMES: LazyLock<Option<Words>> =
     LazyLock::new(|| Words::new(scanner::HOSTS.iter().chain(code::ALWAYS).chain(shell::ALWAYS)));
 
-/// Whether a path of plain segments may hold what a detector looks for in one.
+/// Whether a path of plain segments may contain what a detector looks for in paths.
 pub(crate) fn names_probe(path: &[u8]) -> bool {
     PROBES.as_ref().is_none_or(|words| words.are_in(path))
 }
@@ -123,39 +124,39 @@ pub(crate) fn names_probe(path: &[u8]) -> bool {
 static PROBES: LazyLock<Option<Words>> =
     LazyLock::new(|| Words::new(scanner::PROBES.iter().chain(words::FILES)));
 
-/// Whether a value without any sign may be a command line.
+/// Whether a value without special characters may be a command line.
 pub(crate) fn may_be_command(value: &[u8], place: Place) -> bool {
     shell::may_be_command(value, place)
 }
 
-/// Whether a value of words begins as a command of a database of keys and values.
+/// Whether a value of plain words may begin with a command of Redis.
 pub(crate) fn may_be_redis(value: &[u8]) -> bool {
     redis::may_be(value)
 }
 
-/// Whether a value of words begins with the word of a clause of SQL.
+/// Whether a value of plain words begins with a keyword of an SQL clause.
 pub(crate) fn begins_clause(value: &[u8]) -> bool {
     sql::begins_clause(value)
 }
 
-/// Whether a value begins as an object that a server would build.
+/// Whether a value begins like a serialized object.
 pub(crate) fn is_object(value: &[u8]) -> bool {
     let is =
         |head: &&[u8]| value.get(..head.len()).is_some_and(|own| own.eq_ignore_ascii_case(head));
     value.len() > 12 && code::SERIALIZED.iter().any(is)
 }
 
-/// Whether a file is a script of a server that runs what it is sent.
+/// Whether a file is a server-side script that executes input.
 pub(crate) fn is_script(file: &[u8]) -> bool {
     code::is_script(file)
 }
 
-/// `name[$op]=value` of a query or form.
+/// Finds `name[$op]=value` of a query or form.
 pub(crate) fn operator(view: &View<'_>) -> Option<Range<usize>> {
     nosql::argument(view)
 }
 
-/// `onload=…` of a query or form.
+/// Finds `onload=…` of a query or form.
 pub(crate) fn handler(view: &View<'_>) -> Option<Range<usize>> {
     html::handler(view)
 }
@@ -172,7 +173,7 @@ pub(crate) fn prepare() {
     template::prepare();
 }
 
-/// Which types are looked for in which places.
+/// Whether a type is looked for in a place.
 fn is_for(kind: AttackKind, place: Place) -> bool {
     use AttackKind::{
         CommandInjection, HeaderInjection, JndiInjection, NosqlInjection, Scanner,

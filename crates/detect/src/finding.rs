@@ -1,4 +1,4 @@
-//! What was found, and where.
+//! Findings and their positions.
 
 use std::ops::Range;
 
@@ -7,42 +7,42 @@ use api_sessions_values::{Input, MAX_NAME_BYTES, Place, Source};
 
 /// Longest raw value that a finding keeps, bytes.
 pub const MAX_RAW_BYTES: usize = 4096;
-/// Bytes that a finding keeps before and behind the first byte of its match.
+/// Bytes that a finding keeps before the start of its match, and from it on.
 pub const CONTEXT_BYTES: usize = 96;
 
-/// The first place in a request where an attack of one type stands.
+/// The first match of an attack type in a request.
 ///
-/// [`crate::Workspace::findings`] holds at most one for each type, in the order they were found.
+/// [`crate::Workspace::findings`] holds at most one for each type, in the order of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Type of the attack.
     pub kind: AttackKind,
-    /// Which input it stands in.
+    /// The kind of input.
     pub source: Source,
-    /// The match stands in the name itself (of an argument, or of a JSON member), not in its value.
+    /// The match is in the name itself (of an argument or a JSON member), not in its value.
     pub in_name: bool,
-    /// Name of the argument, cookie, header, field, JSON member or XML element, as it was sent and at most
-    /// [`MAX_NAME_BYTES`] of it. Empty where the input has none, or where the match is in the name.
+    /// Name of the argument, cookie, header, field, JSON member or XML element as it was sent, at most
+    /// [`MAX_NAME_BYTES`]. Empty if the input has none or the match is in the name.
     pub name: Vec<u8>,
-    /// How many inputs of the request came before this one, names and values counted apart.
+    /// Number of inputs of the request before this one; names and values count separately.
     pub index: usize,
-    /// Where the match stands in the raw value (percent-encoded as it was sent; a JSON string without its
-    /// quotes and escapes). All of the value where the match shows only in a decoded form of it.
+    /// Range of the match in the raw value (percent-encoded as it was sent; a JSON string without quotes and
+    /// escapes). The whole value if only a decoded form matches.
     pub range: Range<usize>,
-    /// `text` is a part of the raw value.
+    /// Whether `text` is part of the raw value.
     pub is_raw: bool,
-    /// The raw value where the match shows only in a decoded form of it, as it was sent. Empty where it is
-    /// longer than [`MAX_RAW_BYTES`].
+    /// The raw value as it was sent, if only a decoded form matches. Empty if it is longer than
+    /// [`MAX_RAW_BYTES`].
     pub raw: Vec<u8>,
-    /// The text that matched, in the decoded form in which it did, with up to [`CONTEXT_BYTES`] before
-    /// the match and behind its start. Secrets in it are still readable.
+    /// The matching text, decoded, with up to [`CONTEXT_BYTES`] before the start of the match and from it on.
+    /// Secrets in it are not redacted.
     pub text: Vec<u8>,
-    /// Where the match stands in `text`, cut where that ends.
+    /// Range of the match in `text`, cut at its end.
     pub matched: Range<usize>,
 }
 
 impl Finding {
-    /// `at` is where the match stands in `text`, which is a form of the input's value.
+    /// `at` is the range of the match in `text`, a form of the input's value.
     pub(crate) fn new(
         kind: AttackKind,
         input: Input<'_>,

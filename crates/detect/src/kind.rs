@@ -1,8 +1,8 @@
-//! Types of attack.
+//! Attack types.
 
 use std::ops::{BitAnd, BitOr};
 
-/// A type of attack that the module finds by itself.
+/// An attack type that the module detects itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum AttackKind {
@@ -10,31 +10,31 @@ pub enum AttackKind {
     Sqli,
     /// Cross-site scripting.
     Xss,
-    /// Path traversal, and files that only it would ask for.
+    /// Path traversal, and files that only attackers request.
     PathTraversal,
-    /// Commands of a shell.
+    /// Shell commands and program code.
     CommandInjection,
-    /// Expressions of template engines and of expression languages.
+    /// Expressions of template engines and expression languages.
     TemplateInjection,
-    /// `${jndi:…}` (Log4Shell) and its disguises.
+    /// `${jndi:…}` (Log4Shell), also disguised.
     JndiInjection,
-    /// Operators of document databases where a value is expected.
+    /// Operators of document databases in place of a value, and commands of Redis.
     NosqlInjection,
-    /// External entities of XML.
+    /// External entities in XML.
     Xxe,
-    /// Line breaks that would become headers of a response.
+    /// Line breaks that would add headers to a response.
     HeaderInjection,
-    /// What changes a filter of a directory.
+    /// Text that changes an LDAP filter.
     LdapInjection,
     /// Server-side includes and edge-side includes.
     SsiInjection,
-    /// Commands of mail servers, and headers of mails.
+    /// Commands of mail servers and headers of mails.
     MailInjection,
-    /// Tools that look for weak spots, by their names and by what they ask for.
+    /// Vulnerability scanners, by their names and the paths they request.
     Scanner,
 }
 
-/// A word that names no type.
+/// A word that is not the name of an attack type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown type \"{0}\": {list} are accepted", list = accepted())]
 pub struct UnknownKind(String);
@@ -44,7 +44,7 @@ fn accepted() -> String {
 }
 
 impl AttackKind {
-    /// All of them, in the order of the documentation.
+    /// All types, in the order of the documentation.
     pub const ALL: [Self; 13] = [
         Self::Sqli,
         Self::Xss,
@@ -61,7 +61,7 @@ impl AttackKind {
         Self::Scanner,
     ];
 
-    /// As in configuration and records.
+    /// Its name in configuration and records.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Sqli => "sqli",
@@ -90,7 +90,7 @@ impl std::str::FromStr for AttackKind {
     }
 }
 
-/// A set of types.
+/// A set of attack types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AttackKinds(u16);
 
@@ -100,23 +100,23 @@ impl AttackKinds {
         AttackKind::ALL.into_iter().fold(Self::default(), |set, kind| set | kind.into())
     }
 
-    /// Nothing is in it.
+    /// Whether the set is empty.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Whether it holds that type.
+    /// Whether the set contains a type.
     pub fn has(self, kind: AttackKind) -> bool {
         self.0 & Self::from(kind).0 != 0
     }
 
-    /// Those of it that `other` does not hold.
+    /// The types of the set that `other` does not contain.
     #[must_use]
     pub fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// Its types, in the order of the documentation.
+    /// The types of the set, in the order of the documentation.
     pub fn iter(self) -> impl Iterator<Item = AttackKind> {
         AttackKind::ALL.into_iter().filter(move |kind| self.has(*kind))
     }

@@ -1,8 +1,8 @@
-//! The module's own attack detectors (`api_sessions_detect`), for those who have no WAF.
+//! The module's own attack detectors (`api_sessions_detect`), for sites without a WAF.
 //!
-//! Every value of a request is looked at in each of its forms (`api-sessions-values`). Its classes of bytes say
-//! which detectors can find anything in it; each of those reads it in steps that are counted and bounded ([`find`]).
-//! A detector marks and never blocks.
+//! Detectors read each value of a request in each of its forms (`api-sessions-values`). The byte classes of a
+//! form select the detectors that can find anything in it; each of them counts its steps and has a limit
+//! ([`find`]). Detectors only report, they never block.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -22,12 +22,13 @@ pub use kind::{AttackKind, AttackKinds, UnknownKind};
 use api_sessions_extract::Exchange;
 use api_sessions_values::{Input, Mask, Place, View, fields, forms, has_operator};
 
-/// Most values of one request that are looked at, besides those that hold nothing to look for; more are left alone.
+/// Maximum number of values of a request that are inspected; values without anything suspicious do not count.
+/// The rest is skipped.
 pub const MAX_FIELDS: usize = 512;
-/// Bytes of one value that are looked at.
+/// Inspected bytes of a value; the rest is skipped.
 pub const MAX_FIELD_BYTES: usize = 256 * 1024;
 
-/// Memory that requests are looked at in, used again from one to the next.
+/// Buffers and results of [`detect`], reused across requests.
 #[derive(Debug, Default)]
 pub struct Workspace {
     agents: CleanValues,
@@ -41,37 +42,39 @@ pub struct Workspace {
     left: Left,
 }
 
-/// Why something of a request was not looked at.
+/// What of a request was not inspected, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Left {
     /// It has more than [`MAX_FIELDS`] values.
     pub values: bool,
     /// A value is longer than [`MAX_FIELD_BYTES`].
     pub bytes: bool,
-    /// A value took a detector more steps than its length allows.
+    /// A detector used up the steps that the length of a value allows.
     pub steps: bool,
 }
 
 impl Workspace {
-    /// What the last [`detect`] found: at most one for each type, in the order of the request.
+    /// Findings of the last [`detect`]: at most one for each type, in the order of the request.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
-    /// What the last [`detect`] did not look at.
+    /// What the last [`detect`] did not inspect.
     pub fn left(&self) -> Left {
         self.left
     }
 
-    /// Steps that the detectors of the last [`detect`] took, a measure of what it cost.
+    /// Steps that the detectors took in the last [`detect`]: a measure of its cost.
     pub fn steps(&self) -> usize {
         self.steps
     }
 }
 
-/// Looks for `wanted` in a request. What is found is a subset of it; [`Workspace::findings`] says where.
+/// Searches a request for attacks of the `wanted` types and returns the types found; [`Workspace::findings`]
+/// has the details.
 ///
-/// Costs time in proportion to the request. A bug in a parser costs its finding, never the request.
+/// The time is proportional to the size of the request. A panic in the SQL parser loses its finding, not the
+/// request.
 pub fn detect<X: Exchange + ?Sized>(
     exchange: &X,
     wanted: AttackKinds,
@@ -80,7 +83,7 @@ pub fn detect<X: Exchange + ?Sized>(
     look(exchange, wanted, workspace, true)
 }
 
-/// Whether classes of bytes decide who looks at a value: without, every detector looks at every form.
+/// `filters`: byte classes select the detectors of each form. Without, every detector reads every form.
 fn look<X: Exchange + ?Sized>(
     exchange: &X,
     wanted: AttackKinds,
@@ -99,7 +102,7 @@ fn look<X: Exchange + ?Sized>(
         if filters && !filter::concerns(input, mask) {
             return true;
         }
-        // What is found in these depends on nothing but their name and value.
+        // Findings in these depend only on name and value, so clean ones are remembered.
         let mut seen = match input.place {
             Place::Agent => Some(&mut *agents),
             Place::Header => Some(&mut *headers),
@@ -166,7 +169,7 @@ fn look<X: Exchange + ?Sized>(
     found
 }
 
-/// `name=value`, decoded and in lower case.
+/// Writes `name=value` to `low`, decoded and in lower case.
 fn combine(input: Input<'_>, forms: &mut forms::Buffers, low: &mut Vec<u8>) {
     low.clear();
     low.extend_from_slice(forms.url(input.name));
@@ -175,7 +178,7 @@ fn combine(input: Input<'_>, forms: &mut forms::Buffers, low: &mut Vec<u8>) {
     low.make_ascii_lowercase();
 }
 
-/// Makes ready what is made once in a process, so that no request waits for it.
+/// Builds the tables that are built once per process, so that no request waits for them.
 pub fn prepare() {
     find::prepare();
 }

@@ -43,7 +43,7 @@ fn a_finding_says_where_its_match_stands() {
     assert_eq!((path.source.as_str(), path.name.as_slice()), ("cookie", &b"v"[..]));
     assert!(path.index > xss.index);
 
-    // What was found before is gone with the next request.
+    // The next request clears the findings.
     detect(&FakeExchange::get("/"), AttackKinds::all(), &mut workspace);
     assert!(workspace.findings().is_empty());
 }
@@ -76,7 +76,7 @@ fn a_header_that_held_nothing_is_not_looked_at_again() {
     assert_eq!(steps("127.0.0.1:8080", all), (false, true), "the oldest was forgotten");
 }
 
-/// What somebody can make of 16 KB whose only aim is to be expensive.
+/// Values of 16 KB made only to be expensive.
 fn hostile() -> impl Iterator<Item = Vec<u8>> {
     const UNITS: &[&str] = &[
         "'",
@@ -206,7 +206,7 @@ fn steps_are_bounded_by_the_length_of_a_value() {
         let exchange = FakeExchange::get("/").body(content_type, &value);
         let mut workspace = Workspace::default();
         detect(&exchange, AttackKinds::all(), &mut workspace);
-        // A value may be handed out twice, and each form of it is looked at by itself.
+        // A value may be passed twice, and each of its forms is read separately.
         let most = 2 * forms::MAX_FORMS * (value.len() * STEPS_PER_BYTE + FREE_STEPS);
         assert!(
             workspace.steps() <= most,
@@ -277,7 +277,7 @@ fn words_and_numbers_used_up_the_values_that_are_looked_at() {
     assert_eq!(workspace.left(), Left { values: true, ..Left::default() });
 }
 
-/// Every detector over every form of every value finds what they find behind the filters.
+/// Whether all detectors on all forms find the same as those that the filters select.
 fn is_same_without_filters(exchange: &FakeExchange) -> bool {
     let mut workspace = Workspace::default();
     let with = look(exchange, AttackKinds::all(), &mut workspace, true);
@@ -324,7 +324,7 @@ fn no_filter_hides_what_a_detector_finds() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Nor in anything that anyone sends: words of rules, and little between them.
+    /// The same for random values: words of the rules with little between them.
     #[test]
     fn no_filter_hides_what_stands_in_any_value(
         value in proptest::collection::vec(prop_oneof![

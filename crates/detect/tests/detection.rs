@@ -1,4 +1,4 @@
-//! The detectors against the corpus: what they find, and what they must leave alone.
+//! Runs the detectors on the corpus: attacks that they must find and benign values that they must ignore.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -7,8 +7,8 @@ use api_sessions_detect::{AttackKind, AttackKinds, Workspace, detect};
 use api_sessions_extract::testing::FakeExchange;
 use proptest::prelude::*;
 
-/// Least share of attacks of a type that must be found, and most benign values that may be marked.
-/// docs/detection.md has the figures; raise these when they get better.
+/// Minimum share of attacks of a type that are found, and maximum share of benign values that are reported.
+/// docs/detection.md has the figures; tighten these when the figures improve.
 const LEAST_FOUND: f64 = 0.95;
 const MOST_MARKED: f64 = 0.01;
 
@@ -27,7 +27,7 @@ fn unescaped(text: &str) -> String {
     out
 }
 
-/// As a browser encodes an argument, but for what is encoded already.
+/// Encodes a value as a browser does, but leaves existing percent signs.
 fn encoded(value: &str) -> String {
     value.bytes().fold(String::new(), |mut out, byte| {
         match byte {
@@ -217,7 +217,7 @@ fn ten_thousand_arguments_are_not_looked_at_forever() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Nor does anything that anyone sends.
+    /// No input causes a panic.
     #[test]
     fn no_bytes_do_harm(
         path in proptest::collection::vec(any::<u8>(), 0..200),

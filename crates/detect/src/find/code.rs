@@ -1,4 +1,4 @@
-//! Code of PHP, Java, Python, Node, Ruby, Perl and ASP, by what only it has.
+//! Code of PHP, Java, Python, Node.js, Ruby, Perl and ASP, recognized by words that only occur in it.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -7,7 +7,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use api_sessions_values::{Mask, Place, View, is_word};
 
-/// Always code that does something to its host.
+/// Words that are always code that affects its host.
 pub(super) const ALWAYS: &[&str] = &[
     "<?php",
     "<?=",
@@ -143,7 +143,7 @@ pub(super) const ALWAYS: &[&str] = &[
     "new file(",
     "new java.",
 ];
-/// What a value of code holds besides words.
+/// Byte classes that occur in code, besides words.
 const SIGNS: Mask = Mask::QUOTE
     .and(Mask::ANGLE)
     .and(Mask::PAREN)
@@ -154,9 +154,9 @@ const SIGNS: Mask = Mask::QUOTE
     .and(Mask::SIGN)
     .and(Mask::COLON)
     .and(Mask::BRACKET);
-/// How objects of Java begin, in base64 and in hexadecimal; in lower case.
+/// Prefixes of serialized Java and .NET objects in base64 and hexadecimal, in lower case.
 pub(super) const SERIALIZED: &[&[u8]] = &[b"ro0ab", b"aced0005", b"aaeaaad/"];
-/// Functions that are code where something is called in them, or a variable is handed to them.
+/// Functions that count as code only if their argument is a call or a variable.
 const CALLS: &[&str] = &[
     "system(",
     "exec(",
@@ -210,7 +210,7 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
         let at = view.find(b"<?").or_else(|| view.find(b"<%"))?;
         return Some(at..at + 2);
     }
-    // People show each other code; what is run by a server is short, or alone.
+    // People paste code into text; code of an attack is short or alone.
     if view.place == Place::Agent
         && !view.mask.has(
             api_sessions_values::Mask::ANGLE
@@ -236,7 +236,7 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
         if !begins_word {
             return None;
         }
-        // A word of letters is one, until something else stands beside it.
+        // A word of only letters and digits is plain text if the value has no special characters.
         let is_bare = view.low[found.range()].iter().all(u8::is_ascii_alphanumeric);
         if is_bare && !view.mask.has(SIGNS) && !SERIALIZED.iter().any(|head| view.starts(0, head)) {
             return None;
@@ -250,7 +250,7 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     })
 }
 
-/// `O:8:"stdClass":1:{`: an object that PHP builds, at the start of a value or in an array of it.
+/// `O:8:"stdClass":1:{`: a serialized PHP object, at the start of a value or in an array.
 fn php_object(view: &View<'_>) -> Option<Range<usize>> {
     if !view.mask.has(Mask::COLON) || !view.mask.has(Mask::QUOTE) {
         return None;
@@ -267,14 +267,14 @@ fn php_object(view: &View<'_>) -> Option<Range<usize>> {
         {
             return None;
         }
-        // The name of the class, then how many members it has.
+        // The name of the class, followed by the number of its members.
         let name = view.window(quote + 2, 96);
         let end = quote + 2 + memchr::memchr(b'"', name)?;
         (view.at(end + 1) == b':' && view.at(end + 2).is_ascii_digit()).then_some(letter..end + 1)
     })
 }
 
-/// `{"constructor": {"prototype": …`: members that all objects share.
+/// `{"constructor": {"prototype": …`: members shared by all objects.
 fn prototype(view: &View<'_>) -> Option<Range<usize>> {
     const NAME: &[u8] = b"\"constructor\"";
     memchr::memmem::find_iter(view.low, NAME).take(8).find_map(|at| {
@@ -291,10 +291,10 @@ fn prototype(view: &View<'_>) -> Option<Range<usize>> {
     })
 }
 
-/// Most bytes of a file that are looked at.
+/// Maximum number of bytes of a file that are inspected.
 const MAX_FILE_BYTES: usize = 64 * 1024;
 
-/// `<?php system($_GET[0])` or `<% Runtime… %>`, also behind the head of a picture.
+/// `<?php system($_GET[0])` or `<% Runtime… %>`, also after the header of an image.
 pub(super) fn is_script(file: &[u8]) -> bool {
     const PHP: &[&[u8]] = &[
         b"$_",
@@ -329,7 +329,7 @@ pub(super) fn is_script(file: &[u8]) -> bool {
         || behind(b"<%", SERVER_PAGE)
 }
 
-/// A call that is handed what attacks hand over, in a place where a statement can begin.
+/// Whether a call has an argument typical of attacks and is at a position where a statement can begin.
 fn called(view: &View<'_>, at: usize, inside: usize) -> bool {
     let before = view.before_blanks(at);
     let starts = before == 0
@@ -380,7 +380,7 @@ fn called(view: &View<'_>, at: usize, inside: usize) -> bool {
         b"echo(" => has(b"exec") || has(b"system"),
         b"chr(" => memchr::memmem::find(view.window(at, 40), b").chr(").is_some(),
         b"print(" | b"die(" | b"var_dump(" | b"print_r(" | b"exit(" | b"md5(" => {
-            // A probe that prints what it has worked out, and nothing else.
+            // A probe that only prints a computed value.
             (has(b"md5(")
                 || has(b"`")
                 || has(b"scandir")

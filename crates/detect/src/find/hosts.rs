@@ -1,10 +1,11 @@
-//! URLs of hosts that only a server itself reaches: its own, its network's, in the ways of writing that hide them.
+//! URLs of hosts that only the server can reach: itself and its network, also in notations that disguise
+//! them.
 
 use std::ops::Range;
 
 use api_sessions_values::{Place, View};
 
-/// Names that resolve to addresses written in them, and to the host itself.
+/// Domains whose names resolve to the address that they contain, or to the host itself.
 const RESOLVERS: &[&[u8]] = &[
     b"nip.io",
     b"xip.io",
@@ -21,7 +22,7 @@ const RESOLVERS: &[&[u8]] = &[
     b"ip6-localhost",
     b"ip6-loopback",
 ];
-/// Where clouds tell their machines who they are, and what they may do.
+/// Metadata services, which tell cloud machines their identity and permissions.
 const METADATA: &[&[u8]] = &[
     b"169.254.169.254",
     b"169.254.170.2",
@@ -37,11 +38,11 @@ const METADATA: &[&[u8]] = &[
     b"[fd20:ce::254",
     b"2852039166",
 ];
-/// Where a client of its own asks to be sent back to (RFC 8252, 7.3).
+/// Words of redirect URLs: native apps ask to be redirected to a loopback address (RFC 8252, 7.3).
 const RETURNS: &[&[u8]] =
     &[b"callback", b"redirect", b"return", b"oauth", b"signin", b"login", b"auth/", b"origin"];
 
-/// Whether the URL whose scheme stands in `start..colon` asks for such a host.
+/// Whether the URL with the scheme at `start..colon` requests such a host.
 pub(super) fn is_inside(view: &View<'_>, start: usize, colon: usize) -> bool {
     if matches!(view.place, Place::Raw | Place::Link | Place::Whole) || view.is_prose() {
         return false;
@@ -52,12 +53,12 @@ pub(super) fn is_inside(view: &View<'_>, start: usize, colon: usize) -> bool {
     if text.is_empty() {
         return false;
     }
-    // Readers of URLs disagree where such a host ends.
+    // URL parsers disagree where such a host ends.
     let is_torn = matches!(view.at(host.end), b'\\' | 0) && host.end < view.low.len();
     if is_hidden(text) || is_own(text) && is_torn || is_second_host(view, host.end) {
         return true;
     }
-    // A value that is nothing but the URL.
+    // Only if the value consists of the URL.
     let rest = view.window(host.end, 200);
     let returns = RETURNS.iter().any(|word| memchr::memmem::find(rest, word).is_some());
     if start > 0 || returns || !is_own(text) {
@@ -72,8 +73,7 @@ pub(super) fn is_inside(view: &View<'_>, start: usize, colon: usize) -> bool {
             };
             is_page || is_service(rest) || is_loopback(text) && !leads_back()
         }
-        // Applications of an intranet, and those that run in a browser of their own (`http://localhost/`), say
-        // where they are.
+        // Applications on an intranet or on the user's own machine (`http://localhost/`) send their own address.
         Place::Text => {
             let is_web = [&b":80"[..], b":443"].iter().any(|port| is_port(rest, port));
             let is_named = !text.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'[');
@@ -86,22 +86,22 @@ pub(super) fn is_inside(view: &View<'_>, start: usize, colon: usize) -> bool {
     }
 }
 
-/// `http://a#@b/`, `http://a &@b/`: readers of URLs disagree which of both is asked.
+/// `http://a#@b/`, `http://a &@b/`: URL parsers disagree which of the hosts is requested.
 fn is_second_host(view: &View<'_>, end: usize) -> bool {
     [&b"#@"[..], b"# @", b" &@", b" @", b"\\@"].iter().any(|sign| view.starts(end, sign))
 }
 
-/// Begins with that port, and none that it is a part of.
+/// Whether the text begins with that port, and not with a longer number.
 fn is_port(rest: &[u8], port: &[u8]) -> bool {
     rest.strip_prefix(port).is_some_and(|rest| !rest.first().is_some_and(u8::is_ascii_digit))
 }
 
-/// The metadata of a cloud.
+/// Whether a host is the metadata service of a cloud.
 pub(super) fn is_metadata(host: &[u8]) -> bool {
     METADATA.iter().any(|name| host.starts_with(name))
 }
 
-/// A value that is the address of a cloud's metadata and a path, without a scheme.
+/// A value that is a path on a cloud's metadata service, without a scheme.
 pub(super) fn bare(view: &View<'_>) -> Option<Range<usize>> {
     if !matches!(view.place, Place::Argument | Place::Text | Place::Header) {
         return None;
@@ -112,13 +112,13 @@ pub(super) fn bare(view: &View<'_>) -> Option<Range<usize>> {
     (matches!(view.at(end), b'/' | b'\\' | b':')).then_some(0..end)
 }
 
-/// Whether a URL of another protocol, whose host stands behind `colon`, asks for a server of this host.
+/// Whether a URL of another protocol, with its host after `colon`, requests an internal server.
 pub(super) fn is_local(view: &View<'_>, colon: usize) -> bool {
     let host = &view.low[host(view, colon)];
     is_own(host) || is_hidden(host) || is_metadata(host)
 }
 
-/// Pages that are meant for nobody outside.
+/// Pages that are not meant for outside users.
 const PAGES: &[&[u8]] = &[
     b"/admin",
     b"/server-status",
@@ -153,7 +153,8 @@ const PAGES: &[&[u8]] = &[
     b"/_search",
 ];
 
-/// Behind the host no port, or that of a service of the system; applications under development have higher ones.
+/// Whether the port after the host is absent or that of a system service; applications under development use
+/// higher ports.
 fn is_service(rest: &[u8]) -> bool {
     const SERVICES: &[u32] = &[
         1433, 1521, 2181, 2375, 2376, 2379, 3306, 5432, 5601, 5984, 6379, 6443, 7001, 8009, 8200,
@@ -165,7 +166,7 @@ fn is_service(rest: &[u8]) -> bool {
     port < 1024 || SERVICES.contains(&port)
 }
 
-/// Between the slashes, or the `@`, and the port.
+/// Range of the host: after the slashes or the `@`, and before the port.
 fn host(view: &View<'_>, colon: usize) -> Range<usize> {
     let begin = colon
         + 1
@@ -185,7 +186,8 @@ fn host(view: &View<'_>, colon: usize) -> Range<usize> {
     begin + from..begin + port
 }
 
-/// Nobody who may writes addresses so: in one number, in octal or hexadecimal, cut, as IPv6 of IPv4.
+/// Whether an address is written in a notation that hides it: as one number, octal, hexadecimal, shortened,
+/// or as IPv4 in IPv6.
 fn is_hidden(host: &[u8]) -> bool {
     let host = host.strip_suffix(b".").unwrap_or(host);
     if let Some(inner) = host.strip_prefix(b"[") {
@@ -216,13 +218,13 @@ fn is_hidden(host: &[u8]) -> bool {
         part.starts_with(b"0x")
             || part.len() > 1 && part.starts_with(b"0")
             || part.len() > 3
-            // More than a byte, for readers that cut it.
+            // More than a byte, for parsers that truncate it.
             || part.len() == 3 && part > b"255"
     };
     count < 4 && host.len() > 2 || parts.any(is_odd)
 }
 
-/// `127.0.0.1.example.com`: a name that resolves to what it begins with.
+/// `127.0.0.1.example.com`: a name that resolves to the address it begins with.
 fn is_in_name(host: &[u8]) -> bool {
     if host.starts_with(b"127-0-0-1.") || host.starts_with(b"7f000001.") {
         return true;
@@ -232,12 +234,12 @@ fn is_in_name(host: &[u8]) -> bool {
         .is_some_and(|end| is_own(&host[..end]) && end + 1 < host.len())
 }
 
-/// An address of the host itself, or one that stands for all of its own.
+/// Whether a host is a loopback, link-local or unspecified IPv4 address.
 fn is_loopback(host: &[u8]) -> bool {
     host.starts_with(b"127.") || matches!(host, b"0.0.0.0") || host.starts_with(b"169.254.")
 }
 
-/// The server itself, a private network, link-local addresses.
+/// Whether a host is the server itself or in a private or link-local network.
 fn is_own(host: &[u8]) -> bool {
     let private = || {
         let mut parts = host.split(|byte| *byte == b'.');

@@ -1,5 +1,5 @@
-//! Markup that runs something: elements, event handlers, attributes with scripts for URLs. Tags open as the HTML
-//! standard has it (13.2.5.6); a prefix before the name makes it XML of another kind, and no HTML.
+//! Markup that runs scripts: elements, event handlers, script URLs in attributes. Tags open as in the HTML
+//! standard (13.2.5.6); a prefix before the name makes it another kind of XML, not HTML.
 
 mod names;
 
@@ -8,7 +8,7 @@ use std::ops::Range;
 use api_sessions_values::{Place, View, is_space, is_word};
 use names::{EVENTS, URL_ATTRIBUTES};
 
-/// Longest tag that is read.
+/// Maximum length of a tag that is read, bytes.
 const MAX_TAG: usize = 2048;
 
 pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
@@ -24,7 +24,7 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
 
 fn tags(view: &View<'_>) -> Option<Range<usize>> {
     for at in view.each(b'<') {
-        // A fence or span of Markdown around a bare tag shows it.
+        // In Markdown code, a tag is only shown.
         let is_shown = at > 0 && view.at(at - 1) == b'`' || is_fenced(view);
         if !is_shown && tag(view, at) {
             return Some(at..(at + 48).min(view.low.len()));
@@ -33,7 +33,7 @@ fn tags(view: &View<'_>) -> Option<Range<usize>> {
     None
 }
 
-/// Text with code of Markdown in it.
+/// Whether it is prose with Markdown code.
 fn is_fenced(view: &View<'_>) -> bool {
     view.is_prose()
         && view.low.len() < 65536
@@ -46,7 +46,7 @@ fn is_fenced(view: &View<'_>) -> bool {
 
 fn tag(view: &View<'_>, at: usize) -> bool {
     let mut start = at + 1;
-    // Filters that remove what they know once: `<scr<script>ipt>`, `<%00script`, `</script`.
+    // Bypasses of filters that remove what they know only once: `<scr<script>ipt>`, `<%00script`, `</script`.
     while matches!(view.at(start), b'/' | 0x01..=0x1F | b' ' | b'<' | b'%')
         && start < at + 6
         && start < view.low.len()
@@ -62,14 +62,14 @@ fn tag(view: &View<'_>, at: usize) -> bool {
     view.spend(length + 1);
     let name = &window[..length];
     if name.is_empty() {
-        // `<!--><script`, `<?xml:namespace` and `<![CDATA[` carry no name.
+        // `<!--><script`, `<?xml:namespace` and `<![CDATA[` have no name.
         return view.starts(at, b"<!--[if")
             || view.starts(at, b"<?import")
             || view.starts(at, b"<%=%22");
     }
     let next = view.at(start + length);
     if next == b':' {
-        // A prefix of its own for HTML's elements.
+        // An XML prefix for elements of HTML.
         return view.starts(start + length + 1, b"script")
             && (view.find_within(start, 200, b"xhtml").is_some() || view.place != Place::Text);
     }
@@ -78,7 +78,7 @@ fn tag(view: &View<'_>, at: usize) -> bool {
         || next == b'\\';
     let is_closing = view.at(at + 1) == b'/';
     if name == b"script" && ends {
-        // `</script>` closes what stands around the value.
+        // `</script>` closes the script around the value.
         if is_closing {
             return !view.is_prose()
                 && (!matches!(view.place, Place::Text | Place::Whole)
@@ -145,7 +145,7 @@ fn tag(view: &View<'_>, at: usize) -> bool {
     loads || closes_attribute(view, at) || attributes(view, start + length)
 }
 
-/// `"><h1`, `'/><a`: the value begins with the end of the attribute that it stands in.
+/// `"><h1`, `'/><a`: the value begins with the end of the attribute around it.
 fn closes_attribute(view: &View<'_>, at: usize) -> bool {
     let head = &view.low[..at.min(12)];
     let quotes = head.iter().filter(|byte| matches!(byte, b'"' | b'\'' | b'`')).count();
@@ -157,7 +157,7 @@ fn closes_attribute(view: &View<'_>, at: usize) -> bool {
         })
 }
 
-/// Event handlers and scripts among the attributes that begin there.
+/// Whether the attributes from `start` on contain event handlers or scripts.
 fn attributes(view: &View<'_>, start: usize) -> bool {
     let window = view.window(start, MAX_TAG);
     let mut at = 0;
@@ -219,7 +219,7 @@ fn attributes(view: &View<'_>, start: usize) -> bool {
     false
 }
 
-/// Name and where it ends.
+/// The name of an attribute and the index after it.
 fn attribute(window: &[u8], at: usize) -> (&[u8], usize) {
     let length = window[at..]
         .iter()
@@ -229,7 +229,7 @@ fn attribute(window: &[u8], at: usize) -> (&[u8], usize) {
     (&window[at..at + length], at + length)
 }
 
-/// Behind the `=`, which blanks and control characters may pad.
+/// Index after the `=`, which blanks and control characters may surround.
 fn equals(window: &[u8], at: usize) -> Option<usize> {
     let blank = |byte: &u8| *byte <= b' ';
     let at = at + window[at..].iter().take(16).take_while(|byte| blank(byte)).count();
@@ -246,7 +246,7 @@ fn is_handler(name: &[u8]) -> bool {
         || name.starts_with(b"seeksegmenttime")
 }
 
-/// A value that can be a statement.
+/// Whether a value may be a statement.
 fn has_script(value: &[u8]) -> bool {
     let window = &value[..value.len().min(200)];
     let end = window
@@ -263,7 +263,8 @@ fn has_script(value: &[u8]) -> bool {
             .any(|byte| matches!(byte, b'(' | b'=' | b'.' | b'`' | b'\\' | b'&' | b'+'))
 }
 
-/// `javascript:`, `vbscript:`, `data:text/html`, with control characters and blanks anywhere.
+/// Whether `javascript:`, `vbscript:` or `data:text/html` is at an index, with any control characters and
+/// blanks in it.
 fn scheme(view: &View<'_>, at: usize) -> bool {
     let mut buffer = [0; 20];
     let mut length = 0;
@@ -291,7 +292,7 @@ fn scheme(view: &View<'_>, at: usize) -> bool {
         || text.starts_with(b"mocha:")
 }
 
-/// Not `javascript:void(0)`.
+/// Whether the URL does something, unlike `javascript:void(0)`.
 fn is_run(view: &View<'_>) -> bool {
     let statement = view.window(0, 120);
     statement
@@ -302,12 +303,12 @@ fn is_run(view: &View<'_>) -> bool {
         && !(view.is_prose() && view.at(11) == b' ')
 }
 
-/// `onload=…` as an argument and its value.
+/// Finds `onload=…` in an argument with its value.
 pub(super) fn handler(view: &View<'_>) -> Option<Range<usize>> {
     broken_out(view)
 }
 
-/// An attribute's value that is closed, with a handler behind it; a tag whose opening is not in the value.
+/// A handler after the end of an attribute value, or in a tag that opens before the value.
 fn broken_out(view: &View<'_>) -> Option<Range<usize>> {
     if let Some(at) = assigned(view) {
         return Some(at..(at + 48).min(view.low.len()));
@@ -330,7 +331,7 @@ fn broken_out(view: &View<'_>) -> Option<Range<usize>> {
         }
         if let Some(value) = equals(window, behind) {
             let before = view.before_blanks(at);
-            // `onclick="…"` in prose and code is inside a tag, or no break-out.
+            // `onclick="…"` in prose and code is inside a tag and breaks out of nothing.
             let breaks = at == 0
                 || view.low[before.saturating_sub(40)..at]
                     .iter()
@@ -347,7 +348,7 @@ fn broken_out(view: &View<'_>) -> Option<Range<usize>> {
     None
 }
 
-/// `href="javascript:…"`, `src=vbscript:…` without the tag that they stand in.
+/// `href="javascript:…"`, `src=vbscript:…` without its tag.
 fn assigned(view: &View<'_>) -> Option<usize> {
     memchr::memmem::find_iter(view.low, b"script:").take(8).find_map(|at| {
         let word = view.word_before(at);
@@ -368,7 +369,7 @@ fn has_call(value: &[u8]) -> bool {
     value[..value.len().min(200)].iter().any(|byte| matches!(byte, b'(' | b'`' | b'=' | b'\\'))
 }
 
-/// Style sheets that run something.
+/// Style sheets that run scripts.
 fn style(view: &View<'_>) -> Option<Range<usize>> {
     if matches!(view.place, Place::Text | Place::Whole) && view.is_prose() {
         return None;

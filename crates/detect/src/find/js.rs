@@ -1,4 +1,5 @@
-//! JavaScript without markup: what closes a string of a script and calls something, and what only runs in a page.
+//! JavaScript without markup: text that closes a string of a script and makes a call, and calls that make
+//! sense only in a page.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -7,7 +8,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use api_sessions_values::{Place, View, is_word};
 
-/// What is called in a page to show, send or run something.
+/// Functions and properties that show, send or run something in a page.
 const SINKS: &[&str] = &[
     "alert",
     "prompt",
@@ -72,7 +73,7 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     let words = WORDS.as_ref()?;
     let is_text = matches!(view.place, Place::Text | Place::Whole);
     if is_text && memchr::memchr_iter(b'\n', view.low).take(4).count() >= 3 {
-        // Code that people show each other.
+        // Code that people paste.
         return None;
     }
     let breaks = breaks_out(view);
@@ -85,7 +86,7 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
         if at > 0 && is_word(view.at(at - 1)) && is_word(view.at(at)) {
             return None;
         }
-        // An attribute of XML: `Location="https://…"`.
+        // An XML attribute: `Location="https://…"`.
         let head = &view.low[at.saturating_sub(512)..at];
         view.spend(head.len() / 16);
         if memchr::memrchr2(b'<', b'>', head).is_some_and(|open| head[open] == b'<')
@@ -97,7 +98,7 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     })
 }
 
-/// JavaScript of nothing but `[]()!+`.
+/// JavaScript written only with `[]()!+`.
 fn obscured(view: &View<'_>) -> Option<Range<usize>> {
     let at = view.find(b"![]+").or_else(|| view.find(b"[]+[]"))?;
     let window = view.window(at.saturating_sub(24), 64);
@@ -108,7 +109,7 @@ fn obscured(view: &View<'_>) -> Option<Range<usize>> {
     (window.len() >= 24 && signs * 8 >= window.len() * 7).then_some(at..at + 4)
 }
 
-/// `document.title=`: a property of the page is set.
+/// `document.title=`: sets a property of the page.
 fn written(view: &View<'_>, breaks: bool, is_text: bool) -> Option<Range<usize>> {
     memchr::memmem::find_iter(view.low, b"document.").take(8).find_map(|at| {
         let end = at + 9 + view.word(at + 9).len();
@@ -119,7 +120,7 @@ fn written(view: &View<'_>, breaks: bool, is_text: bool) -> Option<Range<usize>>
     })
 }
 
-/// The value begins with what ends a string, a block or a comment of a script.
+/// Whether the value begins with the end of a string, block or comment of a script.
 fn breaks_out(view: &View<'_>) -> bool {
     let head = view.window(0, 48);
     let quotes = head.iter().position(|byte| matches!(byte, b'\'' | b'"' | b'`'));
@@ -167,7 +168,7 @@ fn breaks_out(view: &View<'_>) -> bool {
     )
 }
 
-/// `'a' + alert(1) + 'b'`: between strings, whose ends are in the value.
+/// `'a' + alert(1) + 'b'`: between two strings of the value.
 fn joins_strings(view: &View<'_>, at: usize) -> bool {
     let before = view.before_blanks(at);
     view.low.len() <= 64
@@ -177,7 +178,7 @@ fn joins_strings(view: &View<'_>, at: usize) -> bool {
         && !view.is_prose()
 }
 
-/// `a=alert;`: another name for it.
+/// `a=alert;`: an alias for the function.
 fn is_given(view: &View<'_>, at: usize, next: u8) -> bool {
     at > 1
         && matches!(next, b';' | b',' | b'}')

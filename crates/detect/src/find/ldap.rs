@@ -1,4 +1,4 @@
-//! LDAP filters (RFC 4515): what closes the filter a value stands in and goes on, and whole filters.
+//! LDAP filters (RFC 4515): text that closes the filter around a value and continues it, and whole filters.
 
 use std::ops::Range;
 
@@ -18,7 +18,7 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     {
         return Some(0..view.low.len().min(32));
     }
-    // Escaped as RFC 4515 has it, for a server that takes the escapes off before it builds a filter.
+    // Escaped as in RFC 4515, for servers that unescape before they build a filter.
     if let Some(at) = view.find(b"\\29\\28").or_else(|| view.find(b"\\2a\\29")) {
         return Some(at..at + 6);
     }
@@ -69,7 +69,7 @@ fn is_group(view: &View<'_>, at: usize) -> bool {
     false
 }
 
-/// Behind a parenthesis that closes nothing in this value.
+/// Whether a filter continues after a parenthesis that closes none of this value.
 fn goes_on(view: &View<'_>, at: usize, starred: bool) -> bool {
     let mut next = at;
     let mut opened = false;
@@ -87,7 +87,7 @@ fn goes_on(view: &View<'_>, at: usize, starred: bool) -> bool {
         let is_end = matches!(view.at(next), 0 | b'\'' | b'%') || next >= view.low.len();
         return condition(view, next) || group && is_end;
     }
-    // `*))%00`: the rest of the filter is cut off.
+    // `*))%00`: cuts off the rest of the filter.
     starred
         && (next >= view.low.len() || view.at(next) == 0)
         && view.low[at..next].iter().any(|byte| matches!(byte, b')' | b'|' | b'&'))
@@ -113,7 +113,7 @@ fn condition(view: &View<'_>, at: usize) -> bool {
     }
 }
 
-/// `userPassword:2.5.13.18:=123`: a matching rule by its number.
+/// `userPassword:2.5.13.18:=123`: a matching rule by its OID.
 fn extensible(view: &View<'_>) -> Option<Range<usize>> {
     let at = view.find(b":=")?;
     let from = at.saturating_sub(40);

@@ -1,13 +1,14 @@
-//! What a line break in a value begins: a header, a response, a request, a mail header, a command of a mail server.
+//! Line breaks in a value that begin a header, a response, a request, a mail header or a command of a mail
+//! server.
 
 use std::ops::Range;
 
 use api_sessions_values::{Place, View};
 
-/// Line breaks that are looked behind.
+/// Maximum number of line breaks that are inspected.
 const MAX_LINES: usize = 64;
 
-/// Starts of lines, but for the first, and where the break before them begins.
+/// Each line break with the start of the line after it.
 fn starts<'v>(view: &'v View<'_>) -> impl Iterator<Item = (usize, usize)> + 'v {
     memchr::memchr2_iter(b'\n', b'\r', view.low)
         .filter(|at| !(view.at(*at) == b'\r' && view.at(at + 1) == b'\n'))
@@ -15,8 +16,8 @@ fn starts<'v>(view: &'v View<'_>) -> impl Iterator<Item = (usize, usize)> + 'v {
         .map(|at| (at, view.behind_blanks(at + 1)))
 }
 
-/// People write and paste lines: only in places that hold one line, in text that was encoded again, or behind a
-/// short first line is a break an attempt.
+/// Whether a line break may be an attack. People write and paste lines, so it counts only in single-line
+/// places, in text that was encoded once more, or after a short first line.
 fn may_inject(view: &View<'_>, first_break: usize) -> bool {
     let lines = memchr::memchr_iter(b'\n', view.low).take(MAX_LINES).count();
     match view.place {
@@ -77,7 +78,7 @@ const METHODS: &[&[u8]] =
 
 pub(super) fn find_header(view: &View<'_>) -> Option<Range<usize>> {
     let (first, _) = starts(view).next()?;
-    // A message from its first line on is a message, quoted.
+    // A value that is a message from its first line on is a quoted message.
     let is_message = view.starts(0, b"http/")
         || header_at(view, 0)
         || any_header_at(view, 0)
@@ -98,7 +99,7 @@ pub(super) fn find_header(view: &View<'_>) -> Option<Range<usize>> {
     })
 }
 
-/// `x-injected: 1` behind one word and a whole line break, in a string of JSON, where people write lines.
+/// `x-injected: 1` after one word and CRLF, in a JSON string, where people write lines.
 fn own_header(view: &View<'_>, at: usize, line: usize) -> bool {
     let name = view.window(line, 40);
     view.spend(at.min(64) + name.len());
@@ -111,7 +112,7 @@ fn own_header(view: &View<'_>, at: usize, line: usize) -> bool {
             .is_some_and(|colon| colon > 3 && !name[..colon].contains(&b' '))
 }
 
-/// `[info] `: what a log begins its lines with, in a value that holds one line.
+/// `[info] `: the prefix of a log line, in a single-line value.
 fn log_line(view: &View<'_>, at: usize, line: usize) -> bool {
     const LEVELS: &[&[u8]] = &[
         b"alert",
@@ -135,7 +136,7 @@ fn log_line(view: &View<'_>, at: usize, line: usize) -> bool {
         && view.at(line + 1 + level.len()) == b']'
 }
 
-/// `name:`, one that changes what a response is.
+/// Whether a header that affects the response, `name:`, is at an index.
 fn header_at(view: &View<'_>, at: usize) -> bool {
     let window = view.window(at, 48);
     let length =
@@ -143,12 +144,12 @@ fn header_at(view: &View<'_>, at: usize) -> bool {
     view.spend(length + 1);
     let name = &window[..length];
     let known = HEADERS.binary_search(&name).is_ok()
-        // One of the attacker's own.
+        // A header of the attacker's own.
         || !matches!(view.place, Place::Text | Place::Whole | Place::Raw) && name.starts_with(b"x-") && name.len() > 3;
     known && view.at(view.behind_blanks(at + length)) == b':'
 }
 
-/// `x-served-by: a`, of any name in parts.
+/// Whether a header of any name is at an index: `x-served-by: a`.
 fn any_header_at(view: &View<'_>, at: usize) -> bool {
     let window = view.window(at, 48);
     let length =
@@ -167,7 +168,7 @@ fn request_line(view: &View<'_>, at: usize) -> bool {
         && view.find_within(at, 256, b" http/").is_some()
 }
 
-/// Headers of a mail that add receivers or content.
+/// Mail headers that add recipients or content.
 const MAIL_HEADERS: &[&[u8]] = &[
     b"bcc",
     b"cc",
@@ -187,7 +188,7 @@ pub(super) fn find_mail(view: &View<'_>) -> Option<Range<usize>> {
     if !may_inject(view, first) {
         return None;
     }
-    // A message from its first line on is a message.
+    // A value that is a message from its first line on.
     let name = view.window(0, 32).iter().take_while(|byte| **byte != b':').count();
     if !view.hid_lines && MAIL_HEADERS.contains(&view.window(0, name)) {
         return None;
@@ -221,7 +222,7 @@ fn mail_header(view: &View<'_>, at: usize, is_address: bool) -> bool {
     }
 }
 
-/// A whole command of SMTP (RFC 5321), IMAP (RFC 9051) or POP3 (RFC 1939).
+/// A complete command of SMTP (RFC 5321), IMAP (RFC 9051) or POP3 (RFC 1939).
 fn command(view: &View<'_>, at: usize) -> bool {
     let word = view.word(at);
     let behind = at + word.len();
@@ -242,7 +243,7 @@ fn command(view: &View<'_>, at: usize) -> bool {
         b"auth" => return view.starts(argument, b"login") || view.starts(argument, b"plain"),
         _ => {}
     }
-    // IMAP: a tag, then its command.
+    // IMAP: a tag followed by a command.
     if word.is_empty() || word.len() > 8 || line_ends {
         return false;
     }

@@ -1,4 +1,4 @@
-//! Operators of document databases where a value is expected, and statements in their JavaScript.
+//! Operators of document databases in place of a value, and statements in their JavaScript.
 
 use std::ops::Range;
 
@@ -30,11 +30,11 @@ const OPERATORS: &[&[u8]] = &[
     b"where",
 ];
 
-/// Stages of a pipeline, and operators, that read or write other collections, or run code.
+/// Pipeline stages and operators that access other collections or run code.
 const STAGES: &[&[u8]] =
     &[b"accumulator", b"function", b"graphlookup", b"lookup", b"merge", b"out", b"unionwith"];
 
-/// Operators that change a document, none of a filter.
+/// Operators that change a document; filters have none of them.
 const UPDATES: &[&[u8]] = &[
     b"addtoset",
     b"currentdate",
@@ -49,7 +49,7 @@ const UPDATES: &[&[u8]] = &[
     b"unset",
 ];
 
-/// Parts of names of what a login compares.
+/// Parts of the names of fields that a login compares.
 const CREDENTIALS: &[&[u8]] =
     &[b"user", b"login", b"mail", b"pass", b"pwd", b"token", b"otp", b"secret", b"uname"];
 
@@ -60,7 +60,7 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     operator(view).or_else(|| cypher(view)).or_else(|| statement(view))
 }
 
-/// What a value goes on with that closes a string of Cypher, N1QL or CQL.
+/// The continuation of a value that closes a string of Cypher, N1QL or CQL.
 fn cypher(view: &View<'_>) -> Option<Range<usize>> {
     if !view.mask.has(Mask::QUOTE) || view.is_prose() || view.place == Place::Object {
         return None;
@@ -107,7 +107,7 @@ fn operator(view: &View<'_>) -> Option<Range<usize>> {
             return None;
         }
         let found = match view.place {
-            // `user[$ne]=`: the value is judged by [`argument`], which hands name and value in one.
+            // `user[$ne]=`: [`argument`] judges it, with name and value together.
             Place::Name => false,
             _ => in_object(view, at, word, end),
         };
@@ -128,7 +128,7 @@ fn is_root(view: &View<'_>, at: usize, word: &[u8], end: usize) -> bool {
 
 /// `{"$lookup": {"from": …}}`, `{"$out": "…"}`, `{"$function": {"body": …}}`.
 fn is_stage(view: &View<'_>, at: usize, word: &[u8], end: usize) -> bool {
-    // Operators of updates that no product of another kind has.
+    // Update operators that only MongoDB has.
     let is_update = matches!(word, b"currentdate" | b"setoninsert" | b"addtoset" | b"pullall");
     if !is_update && !STAGES.contains(&word) {
         return false;
@@ -150,7 +150,7 @@ fn is_stage(view: &View<'_>, at: usize, word: &[u8], end: usize) -> bool {
         }
 }
 
-/// `{"$ne": …}` in a value: an object with an operator for its first key, which compares with what is always so.
+/// `{"$ne": …}` in a value: an object whose first key is an operator that is always true.
 fn in_object(view: &View<'_>, at: usize, word: &[u8], end: usize) -> bool {
     let mut before = view.before_blanks(at);
     let quoted = before > 0 && matches!(view.at(before - 1), b'"' | b'\'');
@@ -178,7 +178,7 @@ fn in_object(view: &View<'_>, at: usize, word: &[u8], end: usize) -> bool {
     compares(view, word, value, name, quoted)
 }
 
-/// The key whose object opens there.
+/// The key of the object that opens at `open`.
 fn key_before<'t>(view: &View<'t>, open: usize) -> &'t [u8] {
     let mut at = view.before_blanks(open);
     if at > 0 && view.at(at - 1) == b':' {
@@ -191,7 +191,7 @@ fn key_before<'t>(view: &View<'t>, open: usize) -> &'t [u8] {
     b""
 }
 
-/// Whether an operator with that operand lets anything through that a value would not.
+/// Whether an operator with this operand matches more than a plain value would.
 fn compares(view: &View<'_>, word: &[u8], value: usize, name: &[u8], quoted: bool) -> bool {
     let first = view.at(value);
     let empty = view.starts(value, b"\"\"") || view.starts(value, b"''");
@@ -246,7 +246,7 @@ fn bracketed(view: &View<'_>, open: usize, word: &[u8], end: usize) -> bool {
     }
     let name = view.word_before(at);
     let head = &view.low[..open];
-    // Filter languages of Strapi, LoopBack and others have a root of their own.
+    // Filter languages of Strapi, LoopBack and others use a fixed root name.
     let is_filter = [&b"filters"[..], b"filter", b"where", b"query", b"_where", b"populate"]
         .iter()
         .any(|root| head.starts_with(root));
@@ -277,14 +277,14 @@ fn is_credential(name: &[u8]) -> bool {
     CREDENTIALS.iter().any(|part| memchr::memmem::find(name, part).is_some())
 }
 
-/// What nobody searches by.
+/// Whether a field is a secret, which nobody searches by.
 fn is_secret(name: &[u8]) -> bool {
     [&b"pass"[..], b"pwd", b"token", b"otp", b"secret"]
         .iter()
         .any(|part| memchr::memmem::find(name, part).is_some())
 }
 
-/// `.*`, `^a`, `.{5}` and the like.
+/// Whether a regular expression matches nearly anything: `.*`, `^a`, `.{5}`.
 fn catches_all(view: &View<'_>, at: usize) -> bool {
     let at = at + usize::from(view.at(at) == b'/');
     let text = view.window(at, 16);
@@ -364,7 +364,7 @@ fn statement(view: &View<'_>) -> Option<Range<usize>> {
     {
         return Some(0..view.low.len().min(48));
     }
-    // `|| 1==1`, put into a statement.
+    // `|| 1==1`, inserted into a statement.
     if view.starts(0, b"||") || view.starts(0, b"&&") {
         let left = view.behind_blanks(2);
         let word = view.word(left);
@@ -390,7 +390,7 @@ fn statement(view: &View<'_>) -> Option<Range<usize>> {
         }
         let is_quote = view.at(quote) != b';';
         let mut next = view.behind_blanks(quote + 1);
-        // Whatever closes what the value stands in.
+        // Any characters that close the surrounding expression.
         for _ in 0..4 {
             match view.at(next) {
                 b'}' | b')' | b';' | b',' | b'|' | b'&' => next = view.behind_blanks(next + 1),
@@ -446,7 +446,7 @@ fn statement(view: &View<'_>) -> Option<Range<usize>> {
     None
 }
 
-/// `'a'=='a`, `'=='`: JavaScript's comparison behind `||` or `&&`.
+/// `'a'=='a`, `'=='`: a JavaScript comparison after `||` or `&&`.
 fn double_equals(view: &View<'_>, quote: usize) -> bool {
     let operator = view.behind_blanks(quote + 1);
     if !(view.starts(operator, b"||") || view.starts(operator, b"&&")) {

@@ -1,4 +1,4 @@
-//! Paths that leave the directory they begin in, files that only an attack asks for, and schemes that read files.
+//! Paths that leave their directory, files that only attackers request, and URL schemes that read files.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -31,7 +31,7 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
         .or_else(|| patterns::file(view))
 }
 
-/// `\\\\host\\c$\\`: the share of a whole disk.
+/// `\\host\c$\`: the administrative share of a disk.
 fn share(view: &View<'_>) -> Option<Range<usize>> {
     if !view.starts(0, b"\\\\") && !view.starts(0, b"//") {
         return None;
@@ -40,7 +40,7 @@ fn share(view: &View<'_>) -> Option<Range<usize>> {
     Some(0..at + 2)
 }
 
-/// Wrappers of PHP and Java, at the start of a value or of what is assigned in it.
+/// URL schemes that read files or internal services, at the start of a value or of an assigned one.
 fn scheme(view: &View<'_>) -> Option<Range<usize>> {
     let colon = view.find(b":")?;
     let start = view.low[..colon]
@@ -93,7 +93,7 @@ fn scheme(view: &View<'_>) -> Option<Range<usize>> {
     found.then(|| start..(colon + 32).min(view.low.len()))
 }
 
-/// `///etc/`, `/c:/windows/`: a directory of the system, where pages of an application never are.
+/// `///etc/`, `/c:/windows/`: a system directory, which never holds pages of an application.
 fn names_root(path: &[u8]) -> bool {
     const ROOTS: &[&[u8]] =
         &[b"etc/", b"proc/", b"dev/", b"root/", b"sys/", b"c:/windows", b"c:/boot", b"c:\\"];
@@ -101,7 +101,7 @@ fn names_root(path: &[u8]) -> bool {
     ROOTS.iter().any(|root| path[slashes..].starts_with(root))
 }
 
-/// A script elsewhere, with a `?` or NUL that cuts off what is appended; metadata of a cloud.
+/// A remote script, with a `?` or NUL that cuts off an appended suffix; or the metadata service of a cloud.
 fn remote(view: &View<'_>, colon: usize) -> bool {
     let rest = view.window(colon + 3, 300);
     view.spend(rest.len());
@@ -111,7 +111,7 @@ fn remote(view: &View<'_>, colon: usize) -> bool {
             .iter()
             .any(|suffix| url.ends_with(suffix))
     });
-    // `http://192.0.2.1:8080/a?`: what is appended becomes its query.
+    // `http://192.0.2.1:8080/a?`: an appended suffix becomes its query.
     let by_address = rest
         .iter()
         .take_while(|byte| **byte != b'/')
@@ -122,8 +122,8 @@ fn remote(view: &View<'_>, colon: usize) -> bool {
     is_script || super::hosts::is_metadata(rest)
 }
 
-/// A value that begins with a long row of dots, which some servers take for steps up: `/........etc/passwd`; or
-/// with dots and slashes of both kinds that go nowhere: `./\\/././\\/./boot.ini`.
+/// A value that begins with a long run of dots, which some servers take for steps up: `/........etc/passwd`;
+/// or with a mix of dots and both slashes that goes nowhere: `./\/././\/./boot.ini`.
 fn dots(view: &View<'_>) -> Option<Range<usize>> {
     const MIN_DOTS: usize = 6;
     let start = usize::from(matches!(view.at(0), b'/' | b'\\'));
@@ -152,7 +152,7 @@ fn ends_path(byte: u8) -> bool {
         )
 }
 
-/// Steps up that are not balanced by steps down.
+/// A path with more steps up than down, or with steps up to a sensitive file.
 fn climbing(view: &View<'_>) -> Option<Range<usize>> {
     view.find(b"..")?;
     let mut start = 0;
@@ -195,7 +195,7 @@ fn climbs(view: &View<'_>, start: usize, end: usize) -> bool {
         at += length + 1;
     }
     if ups == 0 {
-        // `./\\/././\\/./`: nothing but ways to write nothing.
+        // `./\/././\/./`: dots and slashes that lead nowhere.
         return start == 0
             && run.len() >= 8
             && run.contains(&b'\\')
@@ -211,7 +211,7 @@ fn climbs(view: &View<'_>, start: usize, end: usize) -> bool {
     let is_value = start == 0 || matches!(view.at(start - 1), b'=' | b':');
     let alone = is_value && (end == view.low.len() || start > 0 || ups >= 3 && !view.is_prose());
     (is_target && (ups >= 2 || !view.is_prose()))
-        // Rooted, and above the root: no relative link.
+        // Absolute and above the root, so it is no relative link.
         || run.starts_with(b"/") && start == 0 && below >= 1 && !view.is_prose()
         || alone
             && (below >= 3
@@ -227,7 +227,7 @@ fn is_sensitive(target: &[u8]) -> bool {
     files.is_match(target)
 }
 
-/// With one `/` for each run of separators, dots and doubled marks between segments.
+/// Collapses each run of separators, with the dots between them, into one `/`.
 fn squeezed<'p>(path: &[u8], out: &'p mut [u8; 96]) -> &'p [u8] {
     let mut length = 0;
     let mut at = 0;
@@ -250,7 +250,7 @@ fn squeezed<'p>(path: &[u8], out: &'p mut [u8; 96]) -> &'p [u8] {
     &out[..length]
 }
 
-/// A file that is asked for by its whole path.
+/// A sensitive file by its whole path.
 fn sensitive(view: &View<'_>) -> Option<Range<usize>> {
     if !view.mask.has(Mask::SLASH.and(Mask::BACKSLASH)) {
         return None;
@@ -268,7 +268,7 @@ fn sensitive(view: &View<'_>) -> Option<Range<usize>> {
             .take(64)
             .find_map(|found| is_rooted(view, found.start()).then(|| found.range()));
     }
-    // Written in a roundabout way: by the start of the value only.
+    // With odd separators: only at the start of the value.
     let mut out = [0; 96];
     let start = view.low.iter().take(40).position(|byte| matches!(byte, b'/' | b'\\'))?;
     let path = squeezed(view.window(start, 96), &mut out);
@@ -288,7 +288,7 @@ fn sensitive(view: &View<'_>) -> Option<Range<usize>> {
         })
 }
 
-/// An argument that is a path of the system's configuration or logs and nothing else.
+/// An argument that consists only of a path of system configuration or logs.
 fn system(view: &View<'_>) -> Option<Range<usize>> {
     const ROOTS: &[&[u8]] = &[
         b"/etc/",
@@ -312,7 +312,7 @@ fn system(view: &View<'_>) -> Option<Range<usize>> {
         let rest = path.get(1..).and_then(|path| path.strip_prefix(b"program files"));
         rest.is_some_and(|rest| !rest.contains(&b'='))
     };
-    // A word that ends a path of an application says nothing in text.
+    // In text, a path without an extension may be one of the application.
     let has_suffix = || {
         let name = view.low.iter().rev().take_while(|byte| !matches!(byte, b'/' | b'\\'));
         name.take(32).any(|byte| matches!(byte, b'.' | b'_'))
@@ -326,7 +326,7 @@ fn system(view: &View<'_>) -> Option<Range<usize>> {
     (is_whole && view.low.len() > root.len() + 2).then_some(0..view.low.len())
 }
 
-/// `C:\\xampp\\php.ini`, `/web/conf/httpd.conf`: settings and logs of servers below any root.
+/// `C:\xampp\php.ini`, `/web/conf/httpd.conf`: settings and logs of servers in any directory.
 fn names_settings(path: &[u8]) -> bool {
     const NAMES: &[&[u8]] = &[
         b"php.ini",
@@ -373,7 +373,7 @@ fn names_settings(path: &[u8]) -> bool {
     is_rooted && path.len() > name.len() + 2 && NAMES.contains(&name)
 }
 
-/// `etc/passwd`: a value that is such a file but for the slash that an application puts in front.
+/// `etc/passwd`: such a file without its leading slash, which the application adds.
 fn unrooted(view: &View<'_>, files: &AhoCorasick) -> Option<Range<usize>> {
     let path = view.low.strip_suffix(b"\0").unwrap_or(view.low);
     if path.len() > 64
@@ -391,7 +391,7 @@ fn unrooted(view: &View<'_>, files: &AhoCorasick) -> Option<Range<usize>> {
     (found.start() == 0 && is_system).then_some(0..path.len())
 }
 
-/// The path begins there, and so does the value, or what is assigned in it.
+/// Whether a path at `at` begins there, as the value or an assigned one.
 fn is_rooted(view: &View<'_>, at: usize) -> bool {
     if view.is_prose() || view.place == Place::Raw {
         return false;
@@ -400,7 +400,7 @@ fn is_rooted(view: &View<'_>, at: usize) -> bool {
         return true;
     }
     let before = view.at(at - 1);
-    // `/home/anna/.ssh/id_rsa`: a file that is secret wherever it stands.
+    // `/home/anna/.ssh/id_rsa`: a file that is secret in any directory.
     let head = &view.low[..at];
     let is_hidden = view.starts(at, b"/.") || view.starts(at, b"id_rsa");
     // `member/.htpasswd`
@@ -426,7 +426,7 @@ fn is_rooted(view: &View<'_>, at: usize) -> bool {
         Place::Path => {
             matches!(before, b'/' | b'\\' | b':' | b';') || view.at(at) == b'/' && at <= 24
         }
-        // `C:/windows/win.ini` in place of a product.
+        // `C:/windows/win.ini` in place of a product name.
         Place::Agent => at < 4,
         Place::Text | Place::Whole => {
             matches!(before, b'=' | b':' | b'@') || before == b'/' && view.at(at) != b'/' && at < 3

@@ -1,10 +1,10 @@
-//! Files and programs by a pattern of a shell: `/et?/pa*wd`, `/???/c?t`.
+//! Files and programs written as shell patterns: `/et?/pa*wd`, `/???/c?t`.
 
 use std::ops::Range;
 
 use api_sessions_values::{Place, View};
 
-/// `/et?/pa??wd`: a file by a pattern.
+/// `/et?/pa??wd`: a file as a pattern.
 pub(super) fn file(view: &View<'_>) -> Option<Range<usize>> {
     const FILES: &[&[u8]] =
         &[b"/etc/passwd", b"/etc/shadow", b"/etc/hosts", b"/etc/group", b"/proc/self/environ"];
@@ -14,7 +14,7 @@ pub(super) fn file(view: &View<'_>) -> Option<Range<usize>> {
     words(view).find(|at| FILES.iter().any(|path| is_pattern_of(&view.low[at.clone()], path)))
 }
 
-/// Words that begin with a slash and hold `?`, `*` or `[`.
+/// Words that begin with a slash and contain `?`, `*` or `[`.
 fn words<'v>(view: &'v View<'_>) -> impl Iterator<Item = Range<usize>> + 'v {
     const MOST: usize = 40;
     let ends = |byte: &u8| *byte <= b' ' || b"\"'<>|=&,()`;".contains(byte);
@@ -30,7 +30,7 @@ fn words<'v>(view: &'v View<'_>) -> impl Iterator<Item = Range<usize>> + 'v {
     })
 }
 
-/// Whether a shell would find the path by that pattern, of which some letters are given.
+/// Whether a shell pattern with at least two letters matches the path.
 fn is_pattern_of(pattern: &[u8], path: &[u8]) -> bool {
     let pattern = pattern.strip_suffix(b"/").unwrap_or(pattern);
     let slashes = |text: &[u8]| text.iter().filter(|byte| **byte == b'/').count();
@@ -56,7 +56,7 @@ fn matches(pattern: &[u8], path: &[u8]) -> bool {
     }
 }
 
-/// `/???/c?t`, `/bin/[c]at`: a program by a pattern of its path.
+/// `/???/c?t`, `/bin/[c]at`: a program as a pattern.
 pub(super) fn program(view: &View<'_>) -> Option<Range<usize>> {
     const PROGRAMS: &[&[u8]] = &[
         b"/bin/cat",

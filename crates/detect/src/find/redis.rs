@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use api_sessions_values::{Place, View};
 
-/// A command of Redis and its arguments, all of a value or a line of it. Words of English are none of its names.
+/// A command of Redis with its arguments, as the whole value or one line of it. Names that are common English
+/// words need more evidence.
 pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     if matches!(view.place, Place::Object | Place::Agent | Place::Raw | Place::Link) {
         return None;
@@ -69,8 +70,8 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     })
 }
 
-/// Whether a value without signs begins as a command of Redis, after blanks: by its first four letters, of all commands
-/// that [`find`] finds without a quote or slash behind them.
+/// Whether a value without special characters may begin with a command of Redis, after blanks. Compares the
+/// first four letters of all commands that [`find`] finds without a quote or slash after them.
 pub(super) fn may_be(value: &[u8]) -> bool {
     let Some(head) = value.trim_ascii_start().first_chunk::<4>() else { return false };
     matches!(

@@ -1,4 +1,4 @@
-//! Tools that look for weak spots: by their names, by hosts they call back, by what only they ask for.
+//! Vulnerability scanners: by their names, their callback hosts and the paths that only they request.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -174,7 +174,7 @@ pub(super) const PROBES: &[&str] = &[
     "/sdk/web-inf",
     "/geoserver/ows?",
 ];
-/// Probes that are prefixes of harmless names unless the path, or its segment, ends there.
+/// Probes that match only if the path or a segment ends there: otherwise they are prefixes of harmless names.
 const WHOLE: &[&str] = &[
     "/.env",
     "/.git/head",
@@ -219,7 +219,7 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
             (!WHOLE.contains(&word) || ends).then(|| found.range())
         }),
         Place::Name | Place::Raw => None,
-        // A host has a dot.
+        // Host names need no word boundary.
         _ => HOST.as_ref()?.find(view.low).map(|found| found.range()),
     }
 }

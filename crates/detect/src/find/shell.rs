@@ -1,4 +1,4 @@
-//! Commands of a shell: a separator, a known program, and what looks like an argument, or the end.
+//! Shell commands: a separator, a known program, and something like an argument, or the end of the value.
 
 mod alone;
 
@@ -75,7 +75,7 @@ pub(crate) fn prepare() {
     LazyLock::force(&MARKERS);
 }
 
-/// Separators that are looked behind.
+/// Maximum number of separators after which a command is looked for.
 const MAX_SEPARATORS: usize = 512;
 
 pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
@@ -112,7 +112,7 @@ fn shellshock(view: &View<'_>) -> Option<Range<usize>> {
     })
 }
 
-/// What nothing but a shell is for.
+/// Text that only makes sense to a shell.
 fn marker(view: &View<'_>) -> Option<Range<usize>> {
     if view.place == Place::Raw {
         return None;
@@ -124,7 +124,7 @@ fn marker(view: &View<'_>) -> Option<Range<usize>> {
     MARKERS.as_ref()?.find(view.low).map(|found| found.range())
 }
 
-/// A command behind a separator, where a value was expected before it.
+/// A command after a separator, in place of a value.
 fn separated(view: &View<'_>) -> Option<Range<usize>> {
     if view.place == Place::Raw {
         return None;
@@ -149,7 +149,7 @@ fn separated(view: &View<'_>) -> Option<Range<usize>> {
         };
         let byte = view.at(at);
         seen += 1;
-        // A statement of a program, and its next line.
+        // The end of a statement in program code.
         if byte == b';'
             && matches!(view.at(at + 1), b'\n' | b'\r')
             && matches!(view.place, Place::Text | Place::Whole)
@@ -157,7 +157,7 @@ fn separated(view: &View<'_>) -> Option<Range<usize>> {
             at += 1;
             continue;
         }
-        // `&name=` of a query, `&nbsp;` of HTML.
+        // Not `&name=` of a query or `&nbsp;` of HTML.
         if let Some(end) = command(view, at + length, byte)
             && is_injected(view, at, byte)
         {
@@ -168,7 +168,7 @@ fn separated(view: &View<'_>) -> Option<Range<usize>> {
     None
 }
 
-/// `X=id;$X`: a variable that is set, and then run.
+/// `X=id;$X`: a variable that is set and then run.
 fn assigned(view: &View<'_>) -> Option<Range<usize>> {
     if !view.mask.has(Mask::DOLLAR) || view.is_prose() || view.place == Place::Raw {
         return None;
@@ -188,7 +188,7 @@ fn assigned(view: &View<'_>) -> Option<Range<usize>> {
     })
 }
 
-/// What stands before the separator is a value, not a command line or a sentence.
+/// Whether the text before the separator is a value, not a command line or a sentence.
 fn is_injected(view: &View<'_>, at: usize, separator: u8) -> bool {
     let head = view.low[..at].trim_ascii_start();
     let from = head.len().saturating_sub(200);
@@ -199,7 +199,7 @@ fn is_injected(view: &View<'_>, at: usize, separator: u8) -> bool {
         && head.get(first.len()).is_some_and(|byte| matches!(byte, b' ' | b';'))
         && first.len() > 1
     {
-        // Someone's command line. That of an attack asks for something.
+        // A user's own command line, unless it reads secrets.
         return reads_secrets(view, at);
     }
     if head.starts_with(b"$ ") || head.starts_with(b"# ") {
@@ -235,12 +235,12 @@ fn is_injected(view: &View<'_>, at: usize, separator: u8) -> bool {
     !view.is_prose() && words <= most || reads_secrets(view, at) && words <= 12
 }
 
-/// A bar without blanks around it.
+/// A bar between words, without blanks around it.
 fn is_between_words(three: &[u8]) -> bool {
     matches!(three, [one, b'|', two] if is_word(*one) && is_word(*two))
 }
 
-/// `word` in backticks, with words behind: how people write of a program.
+/// `word` in backticks, followed by words: prose about a program.
 fn is_quoted(view: &View<'_>, at: usize) -> bool {
     let Some(end) = view.find_within(at + 1, 64, b"`") else { return false };
     let behind = view.window(end + 1, 64);
@@ -259,10 +259,10 @@ fn first_word(text: &[u8]) -> &[u8] {
     &text[..text.iter().take(24).take_while(|byte| is_word(**byte)).count()]
 }
 
-/// Where the command that begins there ends, with what makes it one.
+/// End of the command that begins at `at`, with the part that makes it one.
 fn command(view: &View<'_>, at: usize, separator: u8) -> Option<usize> {
     let mut at = view.behind_blanks(at);
-    // More separators, negations, a subshell.
+    // More separators, negations or a subshell.
     for _ in 0..4 {
         match view.at(at) {
             b'+' | b'|' | b'&' | b'(' | b'{' | b'!' | b';' | b'`' | b'\n' | b'\r' | b'"'
@@ -273,7 +273,7 @@ fn command(view: &View<'_>, at: usize, separator: u8) -> Option<usize> {
     }
     let mut buffer = [0; 48];
     let (name, behind) = program(view, at, &mut buffer);
-    // `\\w` of an expression is no program.
+    // `\w` of a regular expression is no program.
     if name.is_empty() || !is_command(name) || name.len() == 1 && behind > at + 1 {
         return None;
     }
@@ -281,7 +281,7 @@ fn command(view: &View<'_>, at: usize, separator: u8) -> Option<usize> {
     let blank = matches!(next, b' ' | b'\t' | b'+' | b'<' | b'>' | b'$');
     let argument = view.behind_blanks(behind + usize::from(next == b'+'));
     if next == b',' {
-        // `;base64,` of a data URL; `{cat,/etc/passwd}`.
+        // Not `;base64,` of a data URL, but `{cat,/etc/passwd}`.
         return (view.at(at.wrapping_sub(1)) == b'{').then_some(behind);
     }
     let is_end = argument >= view.low.len()
@@ -304,7 +304,7 @@ fn command(view: &View<'_>, at: usize, separator: u8) -> Option<usize> {
         || view.at(argument) == b'%' && view.at(argument + 1).is_ascii_digit();
     if is_end && next != b'=' && next != b'(' {
         let ok = BARE.contains(&name) || separator == b'`' || separator == b'$';
-        // `&id`, `&w`, `&set` are arguments of a URL.
+        // `&id`, `&w` and `&set` are arguments of a URL.
         let is_argument = separator == b'&' && view.place == Place::Path;
         return (ok && !is_argument && !(separator == b'&' && next == b';')).then_some(behind);
     }
@@ -365,7 +365,7 @@ fn looks_like_argument(view: &View<'_>, at: usize, name: &[u8]) -> bool {
     }
 }
 
-/// The program's name without its directory, quotes, backslashes and `$@`; where it ends.
+/// Name of the program without its directory, quotes, backslashes and `$@`, and the index after it.
 fn program<'b>(view: &View<'_>, at: usize, out: &'b mut [u8; 48]) -> (&'b [u8], usize) {
     let mut length = 0;
     let mut end = at;

@@ -1,4 +1,4 @@
-//! Server-side includes: `<!--#` and a directive, `<esi:` and a tag.
+//! Server-side includes (`<!--#` and a directive) and edge-side includes (`<esi:` and a tag).
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Expressions of template engines and expression languages; lookups of Log4j.
+//! Expressions of template engines and expression languages; Log4j lookups.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -7,10 +7,10 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use api_sessions_values::{Mask, View, is_space};
 
-/// Longest expression that is read.
+/// Maximum length of an expression that is read, bytes.
 const WINDOW: usize = 400;
 
-/// What opens an expression, and what ends it.
+/// Opening and closing delimiters of expressions.
 const DELIMITERS: &[(&[u8], &[u8])] = &[
     (b"{{", b"}}"),
     (b"${", b"}"),
@@ -32,7 +32,7 @@ const DELIMITERS: &[(&[u8], &[u8])] = &[
     (b"#(", b")"),
 ];
 
-/// Words that no harmless expression holds.
+/// Words that do not occur in harmless expressions.
 const DANGEROUS: &[&str] = &[
     "__class__",
     "__mro__",
@@ -181,7 +181,8 @@ pub(crate) fn prepare() {
     LazyLock::force(&WORDS);
 }
 
-/// Words that are dangerous only in the engine's own double braces or so, where the value is nothing else.
+/// Words that are dangerous only between the delimiters of a template engine, if the value contains little
+/// else.
 const MILD: &[&str] = &[
     ".class",
     "param.",
@@ -239,7 +240,7 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
         let window = view.window(inside, WINDOW);
         view.spend(window.len() + 16);
         let end = memchr::memmem::find(window, close).unwrap_or(window.len());
-        // An expression in braces within braces goes on to the last of them.
+        // An expression with nested braces continues to the last of them.
         let body = &window[..if window.len() > end
             && *open != b"{"
             && memchr::memchr(b'{', &window[..end]).is_some()
@@ -289,11 +290,11 @@ fn is_attack(view: &View<'_>, open: &[u8], body: &[u8]) -> bool {
     if open == b"[#" {
         return trimmed.starts_with(b"assign") && memchr::memchr(b'=', trimmed).is_some();
     }
-    // A method of a literal: no template of a value's owner has one.
+    // A method call on a literal, which regular templates do not have.
     if matches!(open, b"{{" | b"${" | b"#{" | b"<%") && calls_literal(trimmed) && !view.is_prose() {
         return true;
     }
-    // A helper of Handlebars over a literal or a function.
+    // A Handlebars helper over a literal or a function.
     if open == b"{{" && (trimmed.starts_with(b"#with \"") || trimmed.starts_with(b"#with (")) {
         return !view.is_prose();
     }
@@ -301,12 +302,12 @@ fn is_attack(view: &View<'_>, open: &[u8], body: &[u8]) -> bool {
         return true;
     }
     let Some(words) = WORDS.as_ref() else { return false };
-    // Alone, or nearly so.
+    // The expression is all or nearly all of the value.
     let alone = view.low.len() <= body.len() + 40;
     let found = words.find_iter(body).take(16).any(|found| {
         let word = DANGEROUS[found.pattern().as_usize()];
         if MILD.contains(&word) {
-            // Names of variables in an ordinary template are dotted too: only what is called counts.
+            // Regular templates have dotted variable names too, so only calls count.
             let called =
                 memchr::memchr(b'(', body).is_some() || memchr::memchr(b'[', body).is_some();
             return !single
@@ -359,7 +360,7 @@ fn calls_literal(body: &[u8]) -> bool {
     name > 0 && (method.get(name) == Some(&b'(') || method.starts_with(b"__"))
 }
 
-/// A product, sum or the like of two numbers.
+/// Whether an expression is an arithmetic operation on two numbers.
 fn arithmetic(body: &[u8]) -> bool {
     let body = body.trim_ascii();
     let body = body.strip_prefix(b"=").unwrap_or(body).trim_ascii_start();
@@ -381,11 +382,11 @@ fn arithmetic(body: &[u8]) -> bool {
     let rest = rest.trim_ascii_start();
     let rest = rest.strip_prefix(b"'").or_else(|| rest.strip_prefix(b"\"")).unwrap_or(rest);
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    // A date, an interval or a range is no product.
+    // A long rest is no product, but text after a date, an interval or a range.
     digits > 0 && rest.len() <= digits + 24
 }
 
-/// `${jndi:…}`, with its letters looked up one by one or not (CVE-2021-44228).
+/// `${jndi:…}`, also with letters that are looked up one by one (CVE-2021-44228).
 pub(super) fn find_jndi(view: &View<'_>) -> Option<Range<usize>> {
     if !view.mask.has(Mask::BRACE) {
         return None;
@@ -430,7 +431,7 @@ pub(super) fn find_jndi(view: &View<'_>) -> Option<Range<usize>> {
     found.then(|| start..(start + 64).min(view.low.len()))
 }
 
-/// What a lookup yields, where it says so itself.
+/// Result of a lookup, if the lookup itself contains it.
 fn looked_up(inner: &[u8]) -> Option<&[u8]> {
     if let Some(at) = memchr::memmem::rfind(inner, b":-") {
         return Some(&inner[at + 2..]);

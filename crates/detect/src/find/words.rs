@@ -1,10 +1,10 @@
-//! Lists that detectors share, and a search for any of a list.
+//! Word lists that detectors share, and a search for any word of a list.
 
 use aho_corasick::automaton::Automaton;
 use aho_corasick::dfa::DFA;
 use aho_corasick::{Anchored, StartKind};
 
-/// Says whether any word of a list stands in a text, in any case. Quicker than a search for the first of them.
+/// Tests whether a text contains any word of a list, in any case. Faster than a search for the first match.
 pub(super) struct Words(DFA);
 
 impl Words {
@@ -26,7 +26,7 @@ impl Words {
     }
 }
 
-/// Files that only an attack asks for, in lower case and with `/`.
+/// Files that only attackers request, in lower case and with `/`.
 pub(super) const FILES: &[&str] = &[
     "/etc/passwd",
     "/etc/shadow",
@@ -397,11 +397,11 @@ pub(super) const COMMANDS: &[&[u8]] = &[
     b"zsh",
 ];
 
-/// Those that nobody asks for by their names alone, and that say something without an argument.
+/// Programs whose name alone nobody searches for, and that reveal something without an argument.
 pub(super) const TELLING: &[&[u8]] =
     &[b"ifconfig", b"ipconfig", b"netstat", b"systeminfo", b"tasklist", b"whoami"];
 
-/// Those that say something by themselves, without an argument, and that no sentence ends with.
+/// Programs that reveal something without an argument and whose name ends no sentence.
 pub(super) const BARE: &[&[u8]] = &[
     b"bash",
     b"cmd",

@@ -1,14 +1,14 @@
-//! Document types and entities that make an XML parser read something else.
+//! Document types and entities that make an XML parser read other resources.
 
 use std::ops::Range;
 
 use api_sessions_values::{Place, View};
 
-/// Longest part of a declaration that is read.
+/// Maximum length of a declaration that is read, bytes.
 const WINDOW: usize = 512;
 
 pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
-    // What stands in a declaration of which only this is left: `SYSTEM "file:///etc/passwd"`.
+    // The rest of a declaration: `SYSTEM "file:///etc/passwd"`.
     if view.starts(0, b"system \"") || view.starts(0, b"system '") {
         let is_scheme = view.window(8, 32).windows(3).any(|three| three == b"://");
         return is_scheme.then_some(0..8);
@@ -39,7 +39,7 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     })
 }
 
-/// An element or attribute that is declared in a value, where no document type is expected.
+/// Whether an element, attribute list or notation is declared in a value where no document type is expected.
 fn is_declaration(view: &View<'_>, at: usize) -> bool {
     (view.starts(at, b"<!element ")
         || view.starts(at, b"<!attlist ")
@@ -48,7 +48,7 @@ fn is_declaration(view: &View<'_>, at: usize) -> bool {
         && view.place != Place::Raw
 }
 
-/// A schema that a parser fetches from an address, from this host, or from a port of its own.
+/// Whether a schema is fetched from an IP address, the server itself or an explicit port.
 fn is_schema(view: &View<'_>, at: usize) -> bool {
     let tag = view.window(at, WINDOW);
     view.spend(tag.len());
@@ -65,7 +65,7 @@ fn is_schema(view: &View<'_>, at: usize) -> bool {
     })
 }
 
-/// An external one, but for those that the W3C publishes; one that declares entities.
+/// Whether a document type is external and not a well-known one, or declares entities.
 fn doctype(view: &View<'_>, at: usize) -> bool {
     let window = view.window(at, WINDOW);
     view.spend(window.len());
@@ -89,9 +89,9 @@ fn doctype(view: &View<'_>, at: usize) -> bool {
     if (has(b" system") || has(b" public") || has(b"\tsystem") || has(b"\nsystem")) && !is_known {
         return has(b"\"") || has(b"'");
     }
-    // Declarations of its own, in a body that a parser reads.
+    // An internal subset in a body that is parsed.
     let inner = &window[end..];
-    // All of a value, and cut off behind the bracket.
+    // The whole value, cut off after the bracket.
     if inner.trim_ascii() == b"[" && at <= 64 && !view.is_prose() {
         return true;
     }
@@ -108,6 +108,6 @@ fn entity(view: &View<'_>, at: usize) -> bool {
     let head = &window[..end];
     let has = |text: &[u8]| memchr::memmem::find(head, text).is_some();
     has(b"system") || has(b"public") || has(b"%") || matches!(view.place, Place::Raw | Place::Whole)
-        // An entity made of entities.
+        // An entity made of other entities.
         || has(b"&") && !has(b"&#")
 }

@@ -167,7 +167,7 @@ pub(super) fn backslashes(text: &[u8], out: &mut Vec<u8>) -> bool {
     changed
 }
 
-/// Removes backslashes if the value looks like shell or template code: `c\\a\\t`, `$\\{`.
+/// Removes backslashes if the value looks like shell or template code: `c\a\t`, `$\{`.
 pub(super) fn unslashed(text: &[u8], out: &mut Vec<u8>) -> bool {
     if memchr::memchr3(b'$', b';', b'|', text).is_none() {
         return false;

@@ -1,6 +1,6 @@
-//! Names of attributes and of events.
+//! Names of attributes and events.
 
-/// Attributes that hold a URL, or a list of them.
+/// Attributes that hold a URL or a list of URLs.
 pub(super) const URL_ATTRIBUTES: &[&[u8]] = &[
     b"action",
     b"attributename",
@@ -27,7 +27,7 @@ pub(super) const URL_ATTRIBUTES: &[&[u8]] = &[
     b"url",
 ];
 
-/// Beginnings of events, behind `on`.
+/// Prefixes of event names, after `on`.
 pub(super) const EVENTS: &[&[u8]] = &[
     b"abort",
     b"activate",

@@ -1,4 +1,4 @@
-//! Values that are a command line from their first byte.
+//! Values that are a command line as a whole.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use super::super::words::{BARE, TELLING};
 use super::{is_command, program};
 use api_sessions_values::{Place, View, is_word};
 
-/// Whether a value of words begins with one that [`asks`] something without any sign.
+/// Whether a value of plain words begins with a program that [`asks`] finds without special characters.
 pub(in crate::find) fn may_be_command(value: &[u8], place: Place) -> bool {
     const PROGRAMS: &[&[u8]] =
         &[b"net", b"netsh", b"reg", b"sleep", b"timeout", b"whereis", b"which"];
@@ -22,12 +22,12 @@ pub(in crate::find) fn may_be_command(value: &[u8], place: Place) -> bool {
     }
 }
 
-/// A value that is a command line from its first byte: only with an argument that is worth it.
+/// A value that is a command line as a whole: only with an argument that is of use to an attacker.
 pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     if view.place == Place::Raw || view.is_prose() || view.low.len() > 512 {
         return None;
     }
-    // Behind a quote that closes the argument it stands in: `" whoami`.
+    // Or after a quote that closes the surrounding argument: `" whoami`.
     let closes = matches!(view.at(0), b'"' | b'\'')
         && view.at(1) == b' '
         && view.low.iter().filter(|byte| **byte == view.at(0)).count() == 1;
@@ -103,7 +103,7 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     (pings || reads || loads || starts || windows || slashed).then_some(0..view.low.len().min(64))
 }
 
-/// A program that says something of its host, with nothing or nothing but its options.
+/// A program that reveals something about its host, alone or with only options.
 fn asks(view: &View<'_>, name: &[u8], end: usize, closes: bool) -> bool {
     let name = name.strip_suffix(b".exe").unwrap_or(name);
     let rest = view.window(end, 96).trim_ascii();
