@@ -73,7 +73,8 @@ pub(super) fn is_inside(view: &View<'_>, start: usize, colon: usize) -> bool {
             };
             is_page || is_service(rest) || is_loopback(text) && !leads_back()
         }
-        // Applications on an intranet or on the user's own machine (`http://localhost/`) send their own address.
+        // Applications on an intranet or on the user's own machine (`http://localhost/`) send their own
+        // address.
         Place::Text => {
             let is_web = [&b":80"[..], b":443"].iter().any(|port| is_port(rest, port));
             let is_named = !text.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'[');
