@@ -9,11 +9,11 @@ use super::plain::is_void;
 use super::xml;
 use crate::secrets::HIDDEN;
 
-/// Longest name that is looked for.
+/// Maximum length of a name, bytes.
 const MAX_NAME_BYTES: usize = 64;
-/// Longest tag.
+/// Maximum length of a tag, bytes.
 const MAX_TAG_BYTES: usize = 512;
-/// Names of authentication schemes: the secret is behind them (RFC 9110, 11.6).
+/// Names of authentication schemes, after which the secret follows (RFC 9110, 11.6).
 const SCHEMES: &[&[u8]] = &[
     b"bearer",
     b"basic",
@@ -26,7 +26,7 @@ const SCHEMES: &[&[u8]] = &[
     b"splunk",
 ];
 
-/// Hands out the places of such values, in order.
+/// Calls `found` with the ranges of such values, in order.
 pub(crate) fn each(text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
     let mut from = 0;
     while let Some(at) = text.get(from..).and_then(|rest| memchr::memchr3(b'=', b':', b'<', rest)) {
@@ -69,14 +69,14 @@ pub(crate) fn each(text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
     }
 }
 
-/// Whether a secret name stands before an equals sign or a colon, whatever follows.
+/// Whether a secret name precedes an equals sign or a colon, with any value.
 pub(crate) fn names_secret(text: &[u8]) -> bool {
     memchr::memchr2_iter(b'=', b':', text)
         .filter_map(|at| text.get(name_before(text, at)?))
         .any(|name| class(name) == Class::Secret)
 }
 
-/// The name that ends before an equals sign or a colon, in quotes or not.
+/// Range of the name before an equals sign or a colon, with or without quotes.
 fn name_before(text: &[u8], end: usize) -> Option<Range<usize>> {
     let is_name =
         |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.[]".contains(byte) || *byte >= 0x80;
@@ -90,11 +90,11 @@ fn name_before(text: &[u8], end: usize) -> Option<Range<usize>> {
     (len > 0).then_some(end - len..end)
 }
 
-/// Whether a name is the namespace prefix of a tag that is encoded once more: `&lt;wsse:Password>`, `%3Cwsse:Password`.
-/// What follows the colon is a name then, and a text that hides it no longer says what the element is.
+/// Whether a name is the namespace prefix of an encoded tag: `&lt;wsse:Password>`, `%3Cwsse:Password`. The
+/// text after the colon is then a name; hiding it would hide what the element is.
 fn is_prefix_of_tag(text: &[u8], name: &Range<usize>) -> bool {
     const REFERENCES: [&[u8]; 3] = [b"&lt;", b"&#60;", b"&#x3c;"];
-    // Their last bytes read as a part of the name.
+    // The last characters of these escapes also match a name.
     const ESCAPES: [&[u8]; 3] = [b"%3c", b"\\u003c", b"\\x3c"];
     let before = text.get(..name.start).unwrap_or_default();
     let before = before.strip_suffix(b"/").unwrap_or(before);
@@ -112,14 +112,14 @@ fn is_prefix_of_tag(text: &[u8], name: &Range<usize>) -> bool {
     REFERENCES.iter().any(ends_with) || ESCAPES.iter().any(begins_with)
 }
 
-/// The value that begins behind it: what is in quotes, or up to where it can no longer go on.
+/// Range of the value that begins at `from`: the quoted text, or up to a character that cannot belong to it.
 fn value_behind(text: &[u8], from: usize) -> Range<usize> {
     let at = |at: usize| text.get(at).copied();
     let mut start = from;
     while matches!(at(start), Some(b' ' | b'\t' | b'=' | b'>' | b'~' | b':')) {
         start += 1;
     }
-    // `\"` of a string in a string.
+    // `\"` of a string within a string.
     let escape = usize::from(at(start) == Some(b'\\'));
     if let Some(quote @ (b'"' | b'\'' | b'`')) = at(start + escape) {
         let start = start + escape + 1;
@@ -128,7 +128,7 @@ fn value_behind(text: &[u8], from: usize) -> Range<usize> {
             match byte {
                 b'\\' if escape == 1 && at(end + 1) == Some(quote) => break,
                 b'\\' => end += 1,
-                // One in the middle of a word closes nothing.
+                // A quote in the middle of a word closes nothing.
                 byte if byte == quote && !at(end + 1).is_some_and(is_of_word) => break,
                 _ => {}
             }
@@ -156,7 +156,7 @@ fn value_behind(text: &[u8], from: usize) -> Range<usize> {
     start..end
 }
 
-/// Behind the bracket that closes the one here, or the end of the text.
+/// Index after the bracket that closes the one at `from`, or the end of the text.
 fn bracket_end(text: &[u8], from: usize) -> usize {
     let mut depth = 0_usize;
     for (at, byte) in text.iter().enumerate().skip(from) {
@@ -174,7 +174,7 @@ fn is_of_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }
 
-/// The content of a multipart field whose name, in quotes, is behind `name=`: what follows the empty line, up to
+/// Content of a multipart field with a secret name in quotes at `at`, after `name=`: from the empty line to
 /// the next delimiter.
 fn field_behind(text: &[u8], at: usize) -> Option<Range<usize>> {
     const MAX_HEAD_BYTES: usize = 512;
@@ -191,13 +191,13 @@ fn field_behind(text: &[u8], at: usize) -> Option<Range<usize>> {
     (len > 0).then_some(content..content + len)
 }
 
-/// What stands behind the name, so long, of a secret element, up to its end or to the end of the text: attributes
-/// and content.
+/// Attributes and content of a secret element whose name is at `at` with length `len`, to its end or to the
+/// end of the text.
 fn element_at(text: &[u8], at: usize, len: usize) -> Option<Range<usize>> {
     let name = text.get(at..at + len)?;
     let local = name.rsplit(|byte| *byte == b':').next()?;
     let head = text.get(at + len..)?;
-    // No byte is looked at in two tags.
+    // Tags end at a bracket, so that no byte is read for two of them.
     let head = head.get(..MAX_TAG_BYTES).unwrap_or(head);
     let head = head.get(..memchr::memchr2(b'<', b'>', head).unwrap_or(head.len()))?;
     if class(local) != Class::Secret && !xml::labels_secret(head)

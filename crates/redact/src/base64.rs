@@ -1,4 +1,4 @@
-//! Base64 that stands for a text.
+//! Base64 of texts.
 
 use ::base64::engine::DecodePaddingMode;
 use ::base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -7,7 +7,7 @@ use ::base64::{Engine, alphabet};
 use super::plain::is_plain;
 use super::wide;
 
-/// Shortest base64 that is decoded.
+/// Minimum length of base64 that is decoded, bytes.
 const MIN_BYTES: usize = 16;
 
 const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
@@ -16,7 +16,7 @@ const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, CONFIG);
 
-/// The engine that reads it.
+/// The engine for the alphabet of a text. `None`: it is no base64.
 fn engine(run: &[u8]) -> Option<&'static GeneralPurpose> {
     let body = run.trim_ascii_end();
     let is = |others: [u8; 2]| {
@@ -49,19 +49,19 @@ fn decoded(run: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Whether it stands for a text in UTF-16 or UTF-32: each of its groups has a zero.
+/// Whether it decodes to a text in UTF-16 or UTF-32, whose zeros yield an `A`.
 pub(crate) fn is_wide(run: &[u8]) -> bool {
     memchr::memchr(b'A', run).is_some() && decoded(run).is_some_and(|bytes| wide::is_wide(&bytes))
 }
 
-/// The text, if it is one.
+/// The decoded text. `None`: it is no text.
 pub(crate) fn text_of(run: &[u8]) -> Option<Vec<u8>> {
     let text = decoded(run)?;
     let is_text = |byte: &u8| !byte.is_ascii_control() || byte.is_ascii_whitespace();
     (std::str::from_utf8(&text).is_ok() && text.iter().all(is_text)).then_some(text)
 }
 
-/// In the same alphabet, with padding where there was some.
+/// Encodes in the alphabet of `as_before`, with padding if that has padding.
 pub(crate) fn again(text: &[u8], as_before: &[u8]) -> Vec<u8> {
     let encoded = engine(as_before).unwrap_or(&STANDARD).encode(text).into_bytes();
     let before = as_before.trim_ascii_end();
@@ -71,7 +71,7 @@ pub(crate) fn again(text: &[u8], as_before: &[u8]) -> Vec<u8> {
     }
 }
 
-/// `name:password`, as Basic authentication has it (RFC 7617); not `offset:10`.
+/// Whether a text is `name:password`, as in Basic authentication (RFC 7617), but not `offset:10`.
 pub(crate) fn is_user_and_password(text: &[u8]) -> bool {
     let mut halves = text.splitn(2, |byte| *byte == b':');
     let (Some(user), Some(password)) = (halves.next(), halves.next()) else { return false };

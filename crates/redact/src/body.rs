@@ -1,4 +1,4 @@
-//! A body by its type, and by its looks where clients name another type or none.
+//! Bodies, by their content type, or by their content if the type is wrong or missing.
 
 use api_sessions_extract::{Body, MediaType, media_type};
 
@@ -9,8 +9,8 @@ use super::text::{Arguments, Redactor};
 use super::wide::is_wide;
 use super::{multipart, xml};
 
-/// Adds the places of a body that are secret. False where the body is not what it says it is: nothing is
-/// to be made of what was added then.
+/// Adds the secret ranges of a body. Returns false if the body is not what it claims to be; the added ranges
+/// are invalid then.
 pub(crate) fn body(r: &mut Redactor<'_>, body: &Body<'_>, cuts: &mut Cuts) -> bool {
     let (bytes, essence) = (body.bytes, media_type::essence(body.content_type));
     let whole = if body.complete { Whole::Body } else { Whole::Part };
@@ -56,7 +56,7 @@ pub(crate) fn body(r: &mut Redactor<'_>, body: &Body<'_>, cuts: &mut Cuts) -> bo
     true
 }
 
-/// Formats that pack names or values into bytes, and of which nothing can be cut out.
+/// Binary formats that pack names and values; nothing can be cut out of them.
 fn is_packed(essence: &[u8]) -> bool {
     const WORDS: &[&[u8]] =
         &[b"grpc", b"protobuf", b"msgpack", b"cbor", b"bson", b"thrift", b"avro", b"amf"];

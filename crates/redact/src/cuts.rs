@@ -1,19 +1,19 @@
-//! Places that are cut out of a text, and what stands there instead.
+//! Ranges that are cut out of a text, with their replacements.
 
 use crate::secrets::HIDDEN;
 use api_sessions_identity::ParameterHash;
 
-/// Most places of one text; of one that has more, nothing is left.
+/// Maximum number of ranges of a text; a text with more is hidden as a whole.
 const MAX_CUTS: usize = 1000;
 
-/// What stands in a place.
+/// The replacement of a range.
 #[derive(Debug, Clone)]
 pub(crate) enum Mark {
     /// `[hidden]`.
     Hidden,
-    /// `[hash:…]`: equal values are recognised.
+    /// `[hash:…]`: equal values can be recognized.
     Hash(ParameterHash),
-    /// Another text, with its own secrets cut out already.
+    /// Another text, redacted already.
     Text(Box<[u8]>),
 }
 
@@ -22,11 +22,11 @@ struct Cut {
     start: usize,
     end: usize,
     mark: Mark,
-    /// The quote around it, where it stands in place of a number of JSON.
+    /// Quote to put around the replacement of a JSON number.
     quote: Option<Box<[u8]>>,
 }
 
-/// Places of one text.
+/// Ranges of one text.
 #[derive(Debug, Default)]
 pub(crate) struct Cuts {
     list: Vec<Cut>,
@@ -62,26 +62,25 @@ impl Cuts {
         self.list.truncate(len);
     }
 
-    /// Takes the places from the `first` on.
+    /// Removes and returns the ranges from index `first` on.
     pub(crate) fn split_off(&mut self, first: usize) -> Self {
         let list = self.list.split_off(first.min(self.list.len()));
         Self { list, has_too_many: false }
     }
 
-    /// Adds the places of another.
+    /// Adds the ranges of another list.
     pub(crate) fn append(&mut self, mut other: Self) {
         self.list.append(&mut other.list);
         self.has_too_many |= other.has_too_many;
     }
 
-    /// There were more than fit.
+    /// Whether more ranges were added than fit.
     pub(crate) fn has_too_many(&self) -> bool {
         self.has_too_many
     }
 
-    /// Moves the places from the `first` on, which are those of what `raw` stands for, to where they are in
-    /// `raw`, behind `base` other bytes. `unit` is how many bytes of `raw` stand for how many. What is cut
-    /// is never less than a unit.
+    /// Moves the ranges from index `first` on, which refer to the decoded form of `raw`, to their position in
+    /// `raw`, plus `base`. Ranges are extended to whole units of the encoding.
     pub(crate) fn translate(&mut self, first: usize, base: usize, raw: &[u8], encoding: Encoding) {
         let Encoding { unit, encode } = encoding;
         self.merge(first);
@@ -110,7 +109,7 @@ impl Cuts {
         }
     }
 
-    /// Moves the places from the `first` on.
+    /// Moves the ranges from index `first` on by a number of bytes.
     pub(crate) fn shift(&mut self, first: usize, by: usize) {
         for cut in self.list.get_mut(first..).unwrap_or_default() {
             cut.start += by;
@@ -118,7 +117,7 @@ impl Cuts {
         }
     }
 
-    /// In order, and each byte in one place at most, from the `first` on.
+    /// Sorts the ranges from index `first` on and merges overlapping ones.
     fn merge(&mut self, first: usize) {
         let Some(cuts) = self.list.get_mut(first..) else { return };
         cuts.sort_by_key(|cut| (cut.start, usize::MAX - cut.end));
@@ -129,7 +128,7 @@ impl Cuts {
             match last.and_then(|last| self.list.get_mut(last)) {
                 Some(last) if cut.start < last.end || cut.start == last.start => {
                     if cut.end > last.end {
-                        // Neither's value alone.
+                        // The merged range is the value of neither.
                         (last.end, last.mark) = (cut.end, Mark::Hidden);
                     }
                 }
@@ -144,7 +143,7 @@ impl Cuts {
         self.list.truncate(kept);
     }
 
-    /// Appends the text without its places.
+    /// Appends the text with its ranges replaced.
     pub(crate) fn apply(&mut self, text: &[u8], out: &mut Vec<u8>) {
         self.merge(0);
         let mut from = 0;
@@ -168,13 +167,13 @@ impl Cuts {
     }
 }
 
-/// What stands before the digits of a hash.
+/// Start of a hash placeholder, before the digits.
 pub(crate) const HASH_START: &[u8] = b"[hash:";
 
-/// How a text stands in another.
+/// How a text is encoded in another one.
 #[derive(Clone, Copy)]
 pub(crate) struct Encoding {
-    /// How many bytes at the start stand for how many.
+    /// Number of raw bytes of the unit at the start, and the number of bytes that it decodes to.
     pub(crate) unit: fn(&[u8]) -> (usize, usize),
     pub(crate) encode: fn(&[u8]) -> Vec<u8>,
 }
@@ -189,7 +188,7 @@ fn percent_unit(rest: &[u8]) -> (usize, usize) {
     }
 }
 
-/// All but what no query needs encoded.
+/// Encodes everything except characters that are safe in a query.
 fn percent_encode(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() * 2);
     for byte in text {

@@ -1,8 +1,8 @@
-//! The full content of a malicious request, without what is to be hidden.
+//! The full content of a malicious request, redacted.
 //!
-//! What hidden points read goes in any case, in its place and wherever else it stands. Beyond that, there are two
-//! rules ([`FullContent`]): [`redacted`] shows what is known to be harmless or plain, and [`known`] hides what is
-//! known to be a credential.
+//! Values that hidden points read are always hidden, at their place and anywhere else. Beyond that, there are
+//! two modes ([`FullContent`]): [`redacted`] shows what is known to be harmless or plain, and [`known`] hides
+//! what is known to be a credential.
 
 mod known;
 mod redacted;
@@ -17,38 +17,38 @@ use crate::secrets::{HIDDEN, Secrets};
 use api_sessions_extract::{Exchange, Side};
 use api_sessions_identity::Hasher;
 
-/// Longest exported request line, and longest value of a header, bytes.
+/// Maximum length of an exported request line and of a header value, bytes.
 const MAX_LINE_BYTES: usize = 16 * 1024;
-/// Most headers.
+/// Maximum number of exported headers.
 const MAX_HEADERS: usize = 128;
 
 /// How much of a malicious request is shown (`api_sessions_full_content`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FullContent {
-    /// Without what is secret by its name or its looks; of headers and cookies, only what is known to be harmless or
-    /// plain.
+    /// Hides what is secret by its name or its looks; of headers and cookies, shows only what is known to be
+    /// harmless or plain.
     #[default]
     Redacted,
-    /// All but credentials of known names.
+    /// Shows everything except credentials with known names.
     All,
 }
 
-/// By which rule, and with which places of the operator's.
+/// How to redact a request, with the places that the operator configured.
 #[derive(Clone, Copy)]
 pub struct Rule<'p> {
     /// How much is shown.
     pub content: FullContent,
-    /// Protocol, as the request line ends with it.
+    /// Protocol at the end of the request line.
     pub proto: &'p [u8],
-    /// Hashes what is shown as its hash.
+    /// Hashes values that are replaced with their hash.
     pub hasher: &'p Hasher,
-    /// Places of hidden points.
+    /// Places that hidden points read.
     pub hidden: &'p Places<'p>,
-    /// Places of points to be shown (`api_sessions_show`).
+    /// Places that the operator shows (`api_sessions_show`).
     pub shown: &'p Places<'p>,
 }
 
-/// Writes line, headers and body as they may be seen.
+/// Request line, headers and body of a request, redacted.
 pub fn full_request<'r, X: Exchange + ?Sized>(
     exchange: &'r X,
     rule: &Rule<'_>,
@@ -85,7 +85,7 @@ pub fn full_request<'r, X: Exchange + ?Sized>(
         };
         full.hidden = shown.1.map(Cow::Borrowed);
         match shown.0 {
-            // Nothing of it was seen.
+            // Nothing of the body was observed.
             Cow::Borrowed([]) => {}
             Cow::Borrowed(shown) => match std::str::from_utf8(shown) {
                 Ok(plain) => full.body = Some(Cow::Borrowed(plain)),
@@ -112,7 +112,7 @@ pub fn full_request<'r, X: Exchange + ?Sized>(
     full
 }
 
-/// Scheme and authority of a target in absolute form, without the credentials that may stand in front of the host.
+/// Appends scheme and authority of a target in absolute form, without the credentials before the host.
 fn authority(origin: &[u8], places: &Places<'_>, secrets: &mut Secrets, out: &mut Vec<u8>) {
     if !origin.is_empty() && places.header(b"host") {
         out.extend_from_slice(HIDDEN.as_bytes());

@@ -1,17 +1,17 @@
-//! Headers and cookies that are known to hold no credential: docs/redaction.md lists them.
+//! Headers and cookies that are known to hold no credentials; docs/redaction.md lists them.
 
 /// How the value of a known header is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// As it is, but for what looks like a secret.
+    /// Unchanged, except for parts that look like a secret.
     Text,
-    /// As it is, but for tokens of known kinds: it is random by nature.
+    /// Unchanged, except for tokens of known kinds: the value is random by nature.
     Random,
-    /// A URL, argument by argument.
+    /// As a URL, argument by argument.
     Url,
 }
 
-/// Standard headers and those of proxies, lower-case.
+/// Standard headers and headers of proxies, in lower case.
 const TEXTS: &str = "accept accept-charset accept-datetime accept-encoding accept-language \
     access-control-request-headers access-control-request-method access-control-request-private-network a-im age \
     alt-used api-version cache-control cdn-loop cf-connecting-ip cf-ipcountry cf-visitor client-ip connection \
@@ -30,7 +30,7 @@ const TEXTS: &str = "accept accept-charset accept-datetime accept-encoding accep
     x-forwarded-host x-forwarded-port x-forwarded-prefix x-forwarded-proto x-forwarded-scheme x-forwarded-server \
     x-forwarded-ssl x-http-method x-http-method-override x-method-override x-ms-date x-ms-version x-original-host \
     x-originating-ip x-proxyuser-ip x-purpose x-real-ip x-remote-addr x-remote-ip x-requested-with x-scheme x-wap-profile";
-/// Ids of requests and traces, entity tags, and what proves that a server speaks a protocol.
+/// Ids of requests and traces, entity tags, and protocol handshakes.
 const RANDOM: &str = "b3 cf-ray content-digest elastic-apm-traceparent fly-request-id if-match if-none-match if-range \
     idempotency-key last-event-id newrelic ot-tracer-traceid request-context request-id sec-websocket-key sentry-trace \
     traceparent tracestate uber-trace-id x-amz-cf-id x-amzn-requestid x-amzn-trace-id x-b3-flags x-b3-parentspanid x-b3-sampled \
@@ -38,7 +38,7 @@ const RANDOM: &str = "b3 cf-ray content-digest elastic-apm-traceparent fly-reque
     x-github-delivery x-idempotency-key x-request-id x-request-start x-trace-id x-transaction-id x-vercel-id";
 const URLS: &str = "destination origin referer x-envoy-original-path x-forwarded-uri x-original-uri x-original-url \
     x-request-uri x-rewrite-url";
-/// Cookies of preferences and consent, and of analytics that count visitors, lower-case.
+/// Cookies for preferences, consent and visitor analytics, in lower case.
 const COOKIES: &str = "_clck _clsk _fbp _ga _gat _gcl_au _gid _hjid _pk_id _pk_ref _uetsid _uetvid __utma __utmb __utmc __utmz \
     accent_color color_mode color_scheme consent cookie_consent cookieconsent cookieconsent_status cookielawinfoconsent \
     country currency dark_mode euconsent euconsent-v2 eupubconsent-v2 font_size gdpr hl i18n i18next lang language lc \
@@ -46,10 +46,10 @@ const COOKIES: &str = "_clck _clsk _fbp _ga _gat _gcl_au _gid _hjid _pk_id _pk_r
     sidebar sidebar_collapsed theme theme_mode timezone tz units usprivacy viewed_cookie_policy wp-wpml_current_language \
     django_language drupal.visitor.language pma_lang pma_theme preferred_language preferredlanguage";
 
-/// Longest name of the lists.
+/// Length of the longest name, bytes.
 const MAX_NAME_BYTES: usize = 48;
 
-/// How a header of that name is shown; `None` for one that is not known.
+/// How a header is shown. `None`: it is unknown.
 pub(crate) fn header(name: &[u8]) -> Option<Known> {
     let mut lower = [0; MAX_NAME_BYTES];
     let name = lower_case(name, &mut lower)?;
@@ -62,7 +62,7 @@ pub(crate) fn header(name: &[u8]) -> Option<Known> {
     }
 }
 
-/// A cookie of that name holds a preference.
+/// Whether a cookie holds a preference.
 pub(crate) fn is_cookie(name: &[u8]) -> bool {
     let mut lower = [0; MAX_NAME_BYTES];
     lower_case(name, &mut lower).is_some_and(|name| {

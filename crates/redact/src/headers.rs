@@ -1,4 +1,4 @@
-//! Headers and cookies: shown if they are known to be harmless, or plain; hashed otherwise.
+//! Headers and cookies: shown if known to be harmless or if the value is plain, and hashed otherwise.
 
 use api_sessions_extract::builtin;
 
@@ -9,7 +9,7 @@ use super::text::{MAX_DEPTH, Redactor};
 use super::{looks, plain};
 
 impl Redactor<'_> {
-    /// Adds the places of a header's value that are not to be seen.
+    /// Adds the ranges of a header value that must not be shown.
     pub(crate) fn header(&mut self, name: &[u8], value: &[u8], cuts: &mut Cuts) {
         let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
         if self.hidden.header(name) {
@@ -48,7 +48,7 @@ impl Redactor<'_> {
         }
     }
 
-    /// The name of the scheme stays.
+    /// Hides credentials, but not the name of their scheme.
     fn credentials(&self, value: &[u8], cuts: &mut Cuts) {
         let scheme =
             value.iter().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'-').count();
@@ -60,7 +60,7 @@ impl Redactor<'_> {
         cuts.push(start, value.len(), self.hash(secret));
     }
 
-    /// Names of protocols in a list, among which clients hide a token.
+    /// A list of WebSocket subprotocols, among which some clients send a token.
     fn protocols(&mut self, list: &[u8], cuts: &mut Cuts) {
         let mut start = 0;
         let mut is_behind_name = false;
@@ -78,7 +78,7 @@ impl Redactor<'_> {
         }
     }
 
-    /// Cookie by cookie; what stands between them stays as it was sent.
+    /// Handles each cookie by itself; the text between them stays as it was sent.
     fn cookies(&mut self, header: &[u8], cuts: &mut Cuts) {
         let mut start = 0;
         for piece in header.split(|byte| *byte == b';') {
@@ -97,7 +97,7 @@ impl Redactor<'_> {
                 value.starts_with(b"=") && pair.len() != value.len() || pair.starts_with(b"="),
             );
             let value = value.get(equals..).unwrap_or_default();
-            // Quotes stay.
+            // Keeps the quotes around the value.
             let (quote, value) = match value {
                 [b'"', inner @ .., b'"'] => (1, inner),
                 value => (0, value),

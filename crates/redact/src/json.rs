@@ -1,5 +1,5 @@
-//! JSON (RFC 8259): a secret member loses its value alone, at any depth, and the text around it stays as it was
-//! sent. Documents one behind another (NDJSON) are read too.
+//! JSON (RFC 8259): only the value of a secret member is cut out, at any depth; the text around it stays as
+//! it was sent. Also reads several documents in a row (NDJSON).
 
 mod unescape;
 
@@ -11,37 +11,37 @@ use super::text::{MAX_DEPTH, Redactor};
 use super::{looks, plain};
 use unescape::{STRING, unescape};
 
-/// Deepest nesting, as the extractor has it.
+/// Maximum nesting depth, as in the extractor.
 const MAX_NESTING: usize = api_sessions_extract::json::MAX_DEPTH as usize;
 
-/// What a text is.
+/// The kind of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Whole {
-    /// Something inside of a value.
+    /// A text within a value.
     Value,
-    /// A whole body: points may read it.
+    /// A complete body, which points may read.
     Body,
     /// The first part of a body.
     Part,
 }
 
-/// An object or array that is open.
+/// An open object or array.
 struct Open {
     is_object: bool,
-    /// What the names around it say of all in it.
+    /// Class of everything in it, from the names around it.
     class: Class,
-    /// Element of an array.
+    /// Index of the current element of an array.
     index: u32,
-    /// Name of the member of an object, as it is written.
+    /// Raw name of the current member of an object.
     name: std::ops::Range<usize>,
-    /// A member `name` or the like that stands for the name of another (`{"name": "pin", "value": 1}`).
+    /// Class named by a member such as `name` for its sibling (`{"name": "pin", "value": 1}`).
     labelled: Class,
-    /// Where the value of a member `value` is.
+    /// Range of the value of a member such as `value`, and whether it is a string.
     value: Option<(std::ops::Range<usize>, bool)>,
 }
 
-/// Adds the places of a document that are secret. False where it is none: then nothing is to be made of what was
-/// added.
+/// Adds the secret ranges of a document. Returns false if the text is no JSON; the added ranges are invalid
+/// then.
 pub(super) fn cut(
     r: &mut Redactor<'_>,
     text: &[u8],
@@ -59,7 +59,7 @@ pub(super) fn cut(
     walk.all(cuts)
 }
 
-/// One document or several, and nothing else.
+/// Whether a text consists of one or more documents.
 fn is_json(text: &[u8]) -> bool {
     let mut documents = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
     let mut any = false;
@@ -70,7 +70,7 @@ fn is_json(text: &[u8]) -> bool {
     any && all
 }
 
-/// Whether a text begins as an object with a name, or as a list of such.
+/// Whether a text begins like an object with a member name, or like a list of such objects.
 pub(super) fn begins(text: &[u8]) -> bool {
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text).trim_ascii_start();
     match text.split_first() {
@@ -79,7 +79,7 @@ pub(super) fn begins(text: &[u8]) -> bool {
             matches!(inner.first(), Some(b'{' | b'[')) && begins(inner)
         }
         Some((b'{', inner)) => match inner.trim_ascii_start().split_first() {
-            // Names in single quotes too, as Python and JavaScript have them.
+            // Names in single quotes too, as in Python and JavaScript.
             Some((quote @ (b'"' | b'\''), name)) => name
                 .split(|byte| byte == quote)
                 .skip(1)
@@ -100,7 +100,7 @@ struct Walk<'w, 'r, 't> {
     is_part: bool,
 }
 
-/// Whether a word without quotes shows a secret; encoded as none of JSON is, too.
+/// Whether a word without quotes contains a secret, also in an encoding that JSON does not have.
 fn shows(bare: &[u8]) -> bool {
     let is_encoded = bare.iter().any(|byte| matches!(byte, b'%' | b'&'));
     looks::is_in(bare) || is_encoded && looks::in_any_layer(bare, looks::is_in)
@@ -108,7 +108,7 @@ fn shows(bare: &[u8]) -> bool {
 
 impl Walk<'_, '_, '_> {
     fn all(&mut self, cuts: &mut Cuts) -> bool {
-        // Whether a string is the name of a member.
+        // Whether the next string is a member name.
         let mut before_name = false;
         while let Some(byte) = self.text.get(self.at) {
             match byte {
@@ -165,7 +165,7 @@ impl Walk<'_, '_, '_> {
         self.is_part || self.open.is_empty()
     }
 
-    /// What is between the quotes of the string that begins here; up to the end where that is cut.
+    /// Range between the quotes of the string that begins here; up to the end if it is cut.
     fn string(&mut self) -> std::ops::Range<usize> {
         let start = self.at + 1;
         let mut end = start;
@@ -185,7 +185,7 @@ impl Walk<'_, '_, '_> {
         }
     }
 
-    /// A number or a word.
+    /// Range of a number or a literal.
     fn bare(&mut self) -> std::ops::Range<usize> {
         let is_end = |byte: &u8| byte.is_ascii_whitespace() || b",]}{[\":".contains(byte);
         let rest = self.text.get(self.at..).unwrap_or_default();
@@ -195,7 +195,7 @@ impl Walk<'_, '_, '_> {
         start..self.at
     }
 
-    /// What the names of all that is open, the last one's included, say of a value.
+    /// Class of the current value, from the names of all open objects.
     fn class(&mut self, _cuts: &mut Cuts) -> Class {
         let Some(open) = self.open.last() else { return Class::Plain };
         if !open.is_object {
@@ -244,7 +244,7 @@ impl Walk<'_, '_, '_> {
         }
     }
 
-    /// Remembers a name or a value of `{"name": …, "value": …}`.
+    /// Remembers the name or the value of `{"name": …, "value": …}`.
     fn label(&mut self, raw: &[u8], range: &std::ops::Range<usize>, is_string: bool) {
         let Some(open) = self.open.last_mut().filter(|open| open.is_object) else { return };
         let name = self.text.get(open.name.clone()).unwrap_or_default();
@@ -269,7 +269,7 @@ impl Walk<'_, '_, '_> {
         cuts.translate(first, base, raw, STRING);
     }
 
-    /// Whether a hidden point, or a shown one, reads what begins here.
+    /// Whether a hidden point (or, if not `hidden`, a shown one) reads the current value.
     fn is_at(&self, hidden: bool) -> bool {
         let places = if hidden { self.r.hidden } else { self.r.shown };
         let mut buffer = Vec::new();

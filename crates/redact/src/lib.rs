@@ -1,10 +1,11 @@
-//! What of a request may be seen, in every record and in the full content of a malicious request.
+//! Redaction of requests, in every record and in the full content of malicious requests.
 //!
-//! Two questions are answered. Where is what the operator hides: [`places`] knows where hidden points read,
-//! [`secrets`] finds their values wherever else they stand, [`path`] and [`full`] take them out. And what is
-//! secret by itself: [`names`] and [`looks`] judge; [`plain`] and [`harmless`] say what headers and cookies may
-//! show; [`text`] finds the places in values, with [`json`], [`xml`], [`multipart`], [`assigned`] and [`userinfo`] for what
-//! values are made of, [`wide`] for what is in UTF-16, and [`headers`] in headers and cookies; [`cuts`] replaces them.
+//! There are two tasks. The first is to hide what the operator hides: [`places`] knows the places that hidden
+//! points read, [`secrets`] finds their values anywhere else, [`path`] and [`full`] remove them. The second
+//! is to find what is secret by itself: [`names`] and [`looks`] judge; [`plain`] and [`harmless`] decide what
+//! headers and cookies may show; [`text`] finds the secrets in values, with [`json`], [`xml`], [`multipart`],
+//! [`assigned`] and [`userinfo`] for structured values and [`wide`] for UTF-16; [`headers`] finds those in
+//! headers and cookies; [`cuts`] replaces them.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

@@ -1,5 +1,5 @@
-//! What is secret by its looks, whatever its name: tokens of known kinds, long random texts, private keys,
-//! numbers of payment cards.
+//! Secrets by their looks, whatever their name: tokens of known kinds, long random texts, private keys,
+//! payment card numbers.
 
 use std::ops::Range;
 
@@ -9,22 +9,22 @@ use super::cuts::HASH_START;
 use super::plain::is_word;
 use crate::secrets::resolve_references;
 
-/// A random text that is shorter is not taken for a secret by its looks, bytes.
+/// Minimum length of a random text that counts as a secret, bytes.
 pub(crate) const MIN_RANDOM_BYTES: usize = 20;
-/// So much of it is neither words nor numbers.
+/// Minimum number of bytes of it that are neither words nor numbers.
 const MIN_IRREGULAR_BYTES: usize = 16;
-/// Hexadecimal digits that name an object more often than they open something (MongoDB has 24).
+/// Maximum number of hexadecimal digits that count as an id rather than a secret (MongoDB has 24).
 const MAX_ID_DIGITS: usize = 31;
-/// Longest number that is an id (64 bits).
+/// Maximum digits of a numeric id (64 bits).
 const MAX_NUMBER: usize = 19;
-/// Behind a known beginning, so many characters make a token.
+/// Minimum number of characters after a known prefix that make a token.
 const MIN_BEHIND_PREFIX: usize = 8;
 
-/// So many layers of base64 are looked through: a run is judged as a whole and in its segments, which doubles the
-/// work of each layer.
+/// Maximum layers of base64 that are decoded: a run is judged as a whole and by segments, which doubles the
+/// work with each layer.
 const MAX_LAYERS: u8 = 2;
 
-/// How tokens of known issuers begin.
+/// Prefixes of tokens of known issuers.
 const PREFIXES: &[&[u8]] = &[
     b"ghp_",
     b"gho_",
@@ -100,7 +100,7 @@ const PREFIXES: &[&[u8]] = &[
     b"s%3A",
     b"s:",
 ];
-/// Numbers at which cards begin, and how long those are.
+/// Prefixes of card numbers and the lengths that they have.
 const CARDS: &[(&[u8], &[usize])] = &[
     (b"4", &[13, 16, 19]),
     (b"51", &[16]),
@@ -126,18 +126,18 @@ const CARDS: &[(&[u8], &[usize])] = &[
     (b"81", &[16]),
 ];
 
-/// Hands out the places of secrets in a text, not in order, and some of them twice.
+/// Calls `found` with the ranges of secrets in a text, unordered and with duplicates.
 pub(crate) fn each(text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
     each_in(text, MAX_LAYERS, found);
 }
 
-/// `layers` of base64 are looked through.
+/// Decodes at most `layers` layers of base64.
 fn each_in(text: &[u8], layers: u8, found: &mut dyn FnMut(Range<usize>)) {
     certain(text, found);
     runs(text, |run| judge_run(text, run, layers, found));
 }
 
-/// As [`each`], without what is merely random: for what is random by nature (`X-Request-Id`).
+/// Like [`each`], but ignores random texts: for values that are random by nature (`X-Request-Id`).
 pub(crate) fn certain(text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
     let mut from = 0;
     while let Some(token) = text.get(from..).and_then(builtin::find_token) {
@@ -163,30 +163,30 @@ pub(crate) fn certain(text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
                 continue;
             }
         }
-        // The next place where one may begin.
+        // The next position where a token may begin.
         let skip = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
         at += skip.max(1);
     }
 }
 
-/// Whether there is one.
+/// Whether a text contains a secret.
 pub(crate) fn is_in(text: &[u8]) -> bool {
     let mut is_found = false;
     each(text, &mut |_| is_found = true);
     is_found
 }
 
-/// A segment of a path that is shorter is none that looks like a secret, bytes.
+/// Minimum length of a path segment that can look like a secret, bytes.
 pub(crate) const MIN_SECRET_SEGMENT: usize = 16;
-/// Files whose names hold digests.
+/// Extensions of files whose names contain digests.
 const STATIC: &[&[u8]] = &[
     b"js", b"mjs", b"css", b"map", b"png", b"jpg", b"jpeg", b"gif", b"svg", b"webp", b"avif",
     b"ico", b"woff", b"woff2", b"ttf", b"json", b"html", b"htm", b"xml", b"pdf", b"mp4", b"webm",
     b"zip", b"gz", b"wasm", b"txt", b"deb", b"rpm", b"jar", b"whl",
 ];
 
-/// Whether a segment of a path is secret by its looks: most are known to be none by their first bytes or
-/// their length.
+/// Whether a path segment looks like a secret. Most segments are ruled out by their first bytes or their
+/// length.
 pub(crate) fn is_secret_segment(segment: &[u8]) -> bool {
     if is_id(segment) || is_word(segment) {
         return false;
@@ -194,7 +194,7 @@ pub(crate) fn is_secret_segment(segment: &[u8]) -> bool {
     let extension = segment.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
     let mut is_found = false;
     let mut found = |_| is_found = true;
-    // `sha256:…` names an object of a registry.
+    // `sha256:…` is an object of a registry.
     if STATIC.contains(&extension)
         || segment.starts_with(b"sha256:")
         || segment.starts_with(b"sha512:")
@@ -214,13 +214,13 @@ fn prefix_of(rest: &[u8]) -> Option<&'static [u8]> {
         .find(|prefix| prefix.first() == Some(first) && rest.starts_with(prefix))
 }
 
-/// `secret_of_success` is words; what follows a known beginning in a token is not.
+/// `secret_of_success` consists of words; a token does not after its prefix.
 fn is_opaque_behind(prefix: &[u8], behind: Option<&[u8]>) -> bool {
     let behind = behind.unwrap_or_default();
     prefix.starts_with(b"$") || !behind.split(|byte| !byte.is_ascii_alphanumeric()).all(is_regular)
 }
 
-/// From a private or other key to its end, or to the end of the text.
+/// A PEM key or certificate, to its end or to the end of the text.
 fn pem(text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
     let mut from = 0;
     while let Some(at) =
@@ -238,7 +238,7 @@ fn pem(text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
     }
 }
 
-/// Numbers of payment cards: digits, also in groups, that end with the right digit (ISO/IEC 7812-1).
+/// Payment card numbers: digits, also in groups, with a valid check digit (ISO/IEC 7812-1).
 fn cards(text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
     let mut at = 0;
     while let Some(skip) = text.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit))
@@ -286,7 +286,7 @@ fn is_card(digits: &[u8]) -> bool {
     is_known && sum.is_multiple_of(10) && digits.iter().any(|digit| Some(digit) != digits.first())
 }
 
-/// Runs of the characters of base64 and of URLs, long enough to hold a secret.
+/// Runs of base64 and URL characters that are long enough for a secret.
 fn runs(text: &[u8], mut each: impl FnMut(Range<usize>)) {
     let is_run =
         |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
@@ -294,7 +294,7 @@ fn runs(text: &[u8], mut each: impl FnMut(Range<usize>)) {
     while at < text.len() {
         let rest = text.get(at..).unwrap_or_default();
         let len = rest.iter().take_while(|byte| is_run(byte)).count();
-        // A hash is not hashed again.
+        // Hashes are not hashed again.
         let is_hash = text.get(..at).is_some_and(|before| before.ends_with(HASH_START));
         if len >= MIN_RANDOM_BYTES && !is_hash {
             each(at..at + len);
@@ -305,7 +305,7 @@ fn runs(text: &[u8], mut each: impl FnMut(Range<usize>)) {
 
 fn judge_run(text: &[u8], run: Range<usize>, layers: u8, found: &mut dyn FnMut(Range<usize>)) {
     let bytes = text.get(run.clone()).unwrap_or_default();
-    // Padding belongs to it.
+    // Padding belongs to the run.
     let padding =
         text.get(run.end..).unwrap_or_default().iter().take_while(|byte| **byte == b'=').count();
     let (mut irregular, mut all, mut any) = (0, 0, false);
@@ -320,7 +320,7 @@ fn judge_run(text: &[u8], run: Range<usize>, layers: u8, found: &mut dyn FnMut(R
         all += segment.len();
         start = end + 1;
     }
-    // Base64 with slashes in it.
+    // Base64 that contains slashes.
     if has_variety(bytes)
         && irregular >= MIN_RANDOM_BYTES
         && irregular * 2 >= all
@@ -332,7 +332,7 @@ fn judge_run(text: &[u8], run: Range<usize>, layers: u8, found: &mut dyn FnMut(R
     }
 }
 
-/// Base64 of a text: that text is judged instead.
+/// Whether a run is base64 of a text without secrets.
 fn is_readable(run: &[u8], layers: u8) -> bool {
     let Some(layers) = layers.checked_sub(1) else { return false };
     let Some(text) = super::base64::text_of(run) else { return false };
@@ -345,8 +345,8 @@ fn is_readable(run: &[u8], layers: u8) -> bool {
     !in_any_layer(&text, shows)
 }
 
-/// Whether `found` says yes to a text, or to what it is without its percent-encoding and references, as often as a
-/// form in a document is encoded.
+/// Whether `found` returns true for a text or one of its decoded forms. Decodes percent-encoding and
+/// references up to three times, the depth of a form in a document.
 pub(crate) fn in_any_layer(text: &[u8], found: impl Fn(&[u8]) -> bool) -> bool {
     const MAX_DECODED: usize = 3;
     if found(text) {
@@ -368,7 +368,7 @@ pub(crate) fn in_any_layer(text: &[u8], found: impl Fn(&[u8]) -> bool) -> bool {
     false
 }
 
-/// Long, and neither words nor an id.
+/// Whether a segment is long and consists neither of words nor of an id.
 pub(crate) fn is_random(segment: &[u8]) -> bool {
     if segment.len() < MIN_RANDOM_BYTES || is_id(segment) {
         return false;
@@ -377,7 +377,7 @@ pub(crate) fn is_random(segment: &[u8]) -> bool {
     has_variety(segment) && irregular >= MIN_IRREGULAR_BYTES && irregular * 10 >= segment.len() * 6
 }
 
-/// More than a few characters again and again, as what fills a buffer has.
+/// Whether a segment has more than a few different characters, unlike padding.
 fn has_variety(segment: &[u8]) -> bool {
     const MIN_DIFFERENT: u32 = 4;
     let seen = segment.iter().fold(0_u128, |seen, byte| seen | 1 << (byte & 127));
@@ -389,7 +389,7 @@ fn irregular_bytes(segment: &[u8]) -> usize {
     pieces.filter(|piece| !is_regular(piece)).map(<[u8]>::len).sum()
 }
 
-/// A word, a number, `model2024`, `100px`, or hexadecimal digits that are no more than an id.
+/// Whether a piece is a word, a number, `model2024`, `100px` or a hexadecimal id.
 fn is_regular(piece: &[u8]) -> bool {
     const MAX_DIGITS_OF_WORD: usize = 4;
     const MAX_UNIT: usize = 3;
@@ -416,7 +416,7 @@ fn is_regular(piece: &[u8]) -> bool {
     }
 }
 
-/// Several words in one (`getUserAccountInformation`), or a long one.
+/// Whether a piece is a compound (`getUserAccountInformation`) or a long word.
 fn is_compound_word(piece: &[u8]) -> bool {
     let humps = piece
         .windows(2)
@@ -432,7 +432,7 @@ fn is_hex_id(piece: &[u8]) -> bool {
         && !(piece.iter().any(u8::is_ascii_uppercase) && piece.iter().any(u8::is_ascii_lowercase))
 }
 
-/// An id of an object in one of the usual forms: UUID, ULID, cuid, hexadecimal, a number.
+/// Whether a segment is an id in a usual form: UUID, ULID, cuid, hexadecimal or a number.
 fn is_id(segment: &[u8]) -> bool {
     let is_number = segment.len() <= MAX_NUMBER && segment.iter().all(u8::is_ascii_digit);
     is_number || is_hex_id(segment) || is_uuid(segment) || is_ulid(segment) || is_cuid(segment)

@@ -1,12 +1,12 @@
-//! multipart/form-data (RFC 7578) and other multipart bodies: a secret part loses its content.
+//! multipart/form-data (RFC 7578) and other multipart bodies: the content of secret parts is cut out.
 
 use super::cuts::{Cuts, Mark};
 use super::text::{Redactor, argument_class};
 
-/// Longest boundary (RFC 2046, 5.1.1).
+/// Maximum length of a boundary, bytes (RFC 2046, 5.1.1).
 const MAX_BOUNDARY_BYTES: usize = 70;
 
-/// Adds the places of a body that are secret. False where it is no such body.
+/// Adds the secret ranges of a body. Returns false if it is no multipart body.
 pub(super) fn cut(
     r: &mut Redactor<'_>,
     body: &[u8],
@@ -18,7 +18,7 @@ pub(super) fn cut(
         .is_some_and(|boundary| cut_at(r, body, boundary, is_complete, 0, cuts))
 }
 
-/// The boundary of a body that no type names: its first line is one, and the head of a field follows.
+/// The boundary of a body without a multipart content type: its first line, if a field header follows.
 pub(super) fn boundary(body: &[u8]) -> Option<&[u8]> {
     const HEAD: &[u8] = b"content-disposition:";
     let line = body.strip_prefix(b"--")?.split(|byte| *byte == b'\n').next()?;
@@ -26,7 +26,7 @@ pub(super) fn boundary(body: &[u8]) -> Option<&[u8]> {
     head.eq_ignore_ascii_case(HEAD).then_some(line.trim_ascii_end())
 }
 
-/// As [`cut`], with that boundary.
+/// Like [`cut`], with a known boundary.
 pub(super) fn cut_at(
     r: &mut Redactor<'_>,
     body: &[u8],
@@ -41,7 +41,7 @@ pub(super) fn cut_at(
     let delimiter = [b"--", boundary].concat();
     let finder = memchr::memmem::Finder::new(&delimiter);
     let Some(mut at) = finder.find(body) else { return body.is_empty() };
-    // What stands before the first part.
+    // The preamble.
     shifted(cuts, 0, |cuts| r.free(body.get(..at).unwrap_or_default(), cuts));
     loop {
         at += delimiter.len();
@@ -56,7 +56,7 @@ pub(super) fn cut_at(
             if is_complete {
                 return false;
             }
-            // The head of it is cut.
+            // Its header is cut.
             cuts.push(at, at + part.len(), Mark::Hidden);
         }
         match end {
@@ -66,7 +66,7 @@ pub(super) fn cut_at(
     }
 }
 
-/// One part, from behind its delimiter to the next. False where it has no head.
+/// Handles a part, from the end of its delimiter to the next one. Returns false if it has no header.
 fn part(r: &mut Redactor<'_>, part: &[u8], base: usize, depth: u8, cuts: &mut Cuts) -> bool {
     let blank = |line: &[u8]| memchr::memmem::find(part, line).map(|at| (at, at + line.len()));
     let Some((head_end, start)) = blank(b"\r\n\r\n").or_else(|| blank(b"\n\n")) else {
@@ -96,7 +96,7 @@ fn part(r: &mut Redactor<'_>, part: &[u8], base: usize, depth: u8, cuts: &mut Cu
         let at = base + offset(part, name);
         shifted(cuts, at, |cuts| r.free(name, cuts));
     }
-    // Points read bodies alone.
+    // Points read only bodies, not nested values.
     let hidden = depth == 0 && r.hidden.multipart(name);
     let shown = depth == 0 && r.shown.multipart(name);
     shifted(cuts, base + start, |cuts| match (hidden, shown) {
@@ -113,12 +113,12 @@ fn shifted(cuts: &mut Cuts, by: usize, add: impl FnOnce(&mut Cuts)) {
     cuts.shift(first, by);
 }
 
-/// Where a slice of a text begins in it.
+/// Offset of a slice within its text.
 fn offset(text: &[u8], slice: &[u8]) -> usize {
     (slice.as_ptr() as usize).saturating_sub(text.as_ptr() as usize)
 }
 
-/// A parameter of a header: `; name="value"` or `; name=value`.
+/// Value of a header parameter: `; name="value"` or `; name=value`.
 fn parameter<'h>(header: &'h [u8], wanted: &[u8]) -> Option<&'h [u8]> {
     let mut rest = header;
     loop {

@@ -1,30 +1,30 @@
-//! Whether a name promises a secret: judged by its parts, whole (`apiKey`, `user[password]`, `x-auth-token`),
-//! never by bare substrings (`keyword`, `author`, `monkey`).
+//! Judges whether a name promises a secret: by its whole parts (`apiKey`, `user[password]`, `x-auth-token`),
+//! not by substrings (`keyword`, `author`, `monkey`).
 
 mod words;
 
 use words::{COMPOUND_TAILS, List, SECRET_PAIRS, is_in, is_inside};
 
-/// What a name says of its value. Of two classes of one value, the greater counts.
+/// What a name says about its value. If several classes apply, the greatest counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) enum Class {
     /// Nothing: the value is judged by its looks.
     #[default]
     Plain,
-    /// Secret in some products: shown if it is words or numbers.
+    /// Secret in some products: the value is shown if it consists of words or numbers.
     Numbers,
-    /// Secret in most: shown if it is words.
+    /// Secret in most products: the value is shown if it consists of words.
     Words,
     /// A secret.
     Secret,
 }
 
-/// Longest name that is judged; a longer one is no name of a field.
+/// Maximum length of a name, bytes; only the end of a longer one is judged.
 const MAX_NAME_BYTES: usize = 128;
-/// Most parts.
+/// Maximum number of parts that are judged.
 const MAX_PARTS: usize = 16;
 
-/// The class of a name as it is meant: without percent-encoding or escapes.
+/// The class of a decoded name, without percent-encoding or escapes.
 pub(crate) fn class(name: &[u8]) -> Class {
     let name = name.get(name.len().saturating_sub(MAX_NAME_BYTES)..).unwrap_or(name);
     let mut lower = [0; MAX_NAME_BYTES];
@@ -32,7 +32,7 @@ pub(crate) fn class(name: &[u8]) -> Class {
     lower.copy_from_slice(name);
     lower.make_ascii_lowercase();
     let mut parts = Parts::default();
-    // `SAMLart`: capitals alone do not say where a word ends.
+    // `SAMLart`: capitals alone do not mark the end of a word.
     if lower.split(|byte| !is_letter(*byte)).any(|word| is_in(word, List::Secret)) {
         parts.push(b"secret");
     }
@@ -44,8 +44,8 @@ pub(crate) fn class(name: &[u8]) -> Class {
     parts.class()
 }
 
-/// Where the next part begins and ends: a run of letters, cut where capitals begin (`apiKey`, `SAMLResponse`).
-/// Digits and all else are between parts, but for letters of other scripts.
+/// Range of the next part: a run of letters, split at capitals (`apiKey`, `SAMLResponse`). Digits and other
+/// characters separate parts, except letters of other scripts.
 fn next_part(name: &[u8], from: usize) -> Option<(usize, usize)> {
     let is_letter = |at: usize| name.get(at).is_some_and(|byte| is_letter(*byte));
     let is = |at: usize, kind: fn(&u8) -> bool| name.get(at).is_some_and(kind);
@@ -56,7 +56,7 @@ fn next_part(name: &[u8], from: usize) -> Option<(usize, usize)> {
         let behind_lower = is(end - 1, u8::is_ascii_lowercase);
         let before_lower = is(end - 1, u8::is_ascii_uppercase)
             && is(end + 1, u8::is_ascii_lowercase)
-            // `IDs`, `APIs`: a plural is no word of its own.
+            // `IDs`, `APIs`: the plural does not begin a new word.
             && (!is(end + 1, |byte| *byte == b's') || is_letter(end + 2));
         if upper && (behind_lower || before_lower) {
             break;
@@ -70,7 +70,7 @@ fn is_letter(byte: u8) -> bool {
     byte.is_ascii_alphabetic() || byte >= 0x80
 }
 
-/// The parts of a name, lower-case.
+/// The parts of a name, in lower case.
 #[derive(Default)]
 struct Parts<'n> {
     list: [&'n [u8]; MAX_PARTS],
@@ -85,7 +85,7 @@ impl<'n> Parts<'n> {
         }
     }
 
-    /// A part, or the two words that it is written together of (`newpassword`, `apikey`, `passhash`).
+    /// Adds a part, split if it is a compound of two words (`newpassword`, `apikey`, `passhash`).
     fn push_compound(&mut self, part: &'n [u8]) {
         if is_in(part, List::Secret)
             || is_in(part, List::Words)
@@ -123,7 +123,7 @@ impl<'n> Parts<'n> {
             class = class.max(part_class(part, before, after));
         }
         let last = parts.last().copied().unwrap_or_default();
-        // `token_type`, `session_count`: something about it.
+        // `token_type`, `session_count`: a property of the secret.
         if parts.len() > 1 && is_in(last, List::Metadata) {
             class.min(Class::Numbers)
         } else {
@@ -144,7 +144,7 @@ fn part_class(part: &[u8], before: &[u8], after: &[u8]) -> Class {
         b"pass" if matches!(after, b"through" | b"rate" | b"fail" | b"by" | b"count") => {
             return Class::Plain;
         }
-        // `mac_address`, `pan_id`, `answer_id`: with this before or behind it, another thing.
+        // `mac_address` is not secret.
         b"mac" if after == b"address" => return Class::Plain,
         _ => {}
     }
@@ -160,7 +160,7 @@ fn part_class(part: &[u8], before: &[u8], after: &[u8]) -> Class {
     if is_inside(part) { Class::Secret } else { Class::Plain }
 }
 
-/// Builds what is built once in a process.
+/// Builds the tables that are built once per process.
 pub fn prepare() {
     words::prepare();
 }

@@ -1,4 +1,4 @@
-//! The path as it may be seen.
+//! Redaction of the path.
 
 use std::borrow::Cow;
 
@@ -7,10 +7,10 @@ use crate::{looks, names};
 use api_sessions_extract::builtin;
 use api_sessions_extract::percent;
 
-/// Most segments of a path that are looked at one by one; of a longer one that shows something, nothing is
-/// left. So no path is expensive, and none that people use is that long.
+/// Maximum number of path segments that are judged one by one; a longer path with a secret is hidden as a
+/// whole. This limits the cost, and real paths are shorter.
 const MAX_SEGMENTS: usize = 64;
-/// Behind one of these stands the digest of a public object.
+/// Segments before the digest of a public object.
 const OF_DIGESTS: &[&[u8]] = &[
     b"commit",
     b"commits",
@@ -30,18 +30,18 @@ const OF_DIGESTS: &[&[u8]] = &[
     b"ipfs",
 ];
 
-/// The path without the segments that hidden points read, without those that show something hidden, and
-/// without ids in path parameters.
+/// The path without segments that hidden points read, segments that contain a hidden value or a secret, and
+/// session ids in path parameters.
 ///
-/// `hidden` and `shown` are places of segments, from 0 behind the first slash: what a shown one has is not judged
-/// by its looks.
+/// `hidden` and `shown` are indexes of segments, from 0 after the first slash. Shown segments are not judged
+/// by their looks.
 pub fn hide<'p>(
     path: &'p [u8],
     hidden: &[u32],
     shown: &[u32],
     secrets: &mut Secrets,
 ) -> Cow<'p, [u8]> {
-    // Where an id in a parameter may be, and an encoded semicolon: some servers decode before they look.
+    // These occur in path parameters, also with encoded semicolons, which some servers decode first.
     let is_plain = memchr::memchr3(b';', b'%', b'(', path).is_none();
     if is_plain
         && hidden.is_empty()
@@ -55,7 +55,7 @@ pub fn hide<'p>(
     hide_segments(path, hidden, shown, secrets)
 }
 
-/// A segment looks like a secret. Of usual paths, this looks for slashes alone: few segments are as long.
+/// Whether a segment looks like a secret. In usual paths, few segments are long enough to be judged.
 #[inline]
 fn has_long_secret(path: &[u8]) -> bool {
     path.len() >= looks::MIN_SECRET_SEGMENT
@@ -72,13 +72,13 @@ fn hide_segments<'p>(
     secrets: &mut Secrets,
 ) -> Cow<'p, [u8]> {
     let nothing = || Cow::Borrowed(&b"/[hidden]"[..]);
-    // What a document says of itself beside its name is not judged: only segments are.
+    // Only segments are judged by looks.
     let shows = secrets.credential_in(path) || has_long_secret(path);
     let is_long = split(path).nth(MAX_SEGMENTS).is_some();
     if is_long && shows {
         return nothing();
     }
-    // A value may show in the whole and in no segment: it spans some.
+    // A value may span several segments, so that it is in the whole path but in no segment.
     let mut found = !shows;
     let mut out = Vec::with_capacity(path.len());
     let mut buffers = [Vec::new(), Vec::new()];
@@ -91,7 +91,7 @@ fn hide_segments<'p>(
         let rest = match parameters(segment, &mut buffers) {
             _ if is_read => None,
             false if is_secret(segment, before, &mut buffers) && !is_at(shown, at) => None,
-            // Not searched again where the whole showed nothing, but for what is only a whole segment.
+            // If the whole path contains nothing, only values that are a whole segment are checked.
             false if shows && secrets.credential_in(segment) => None,
             false if secrets.has_short() && secrets.are(segment) => None,
             false => Some(segment),
@@ -112,12 +112,13 @@ fn hide_segments<'p>(
     if !found || secrets.credential_in(&out) { nothing() } else { Cow::Owned(out) }
 }
 
-/// Whether a segment, counted with what stands before the first slash, is at one of the places.
+/// Whether a segment is at one of the places; `at` also counts the empty text before the first slash.
 fn is_at(places: &[u32], at: usize) -> bool {
     at.checked_sub(1).is_some_and(|at| places.iter().any(|nth| *nth as usize == at))
 }
 
-/// By its looks, as it is or decoded; not the digest of a commit or of a file behind a word that says so.
+/// Whether a segment looks like a secret, as it is or decoded. Digests of commits or files after a matching
+/// segment do not.
 fn is_secret(segment: &[u8], before: &[u8], [once, _]: &mut [Vec<u8>; 2]) -> bool {
     if segment.len() < looks::MIN_SECRET_SEGMENT {
         return false;
@@ -135,8 +136,8 @@ fn split(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|byte| *byte == b'/')
 }
 
-/// Whether a segment carries a session id in a parameter (`;jsessionid=`), in a query whose `?` is encoded,
-/// or in ASP.NET's parentheses (`(S(id))`), encoded once or twice.
+/// Whether a segment contains a session id in a parameter (`;jsessionid=`), in a query whose `?` is encoded,
+/// or in the parentheses of ASP.NET (`(S(id))`), encoded up to two times.
 fn parameters(segment: &[u8], [once, twice]: &mut [Vec<u8>; 2]) -> bool {
     let has_id = |text: &[u8]| {
         let in_parentheses = text.starts_with(b"(")

@@ -1,14 +1,13 @@
-//! Places that hidden points read from: they go as a whole, however short the value and whatever is made
-//! of it.
+//! Places that hidden points read: they are hidden as a whole, whatever their value.
 
 use api_sessions_extract::json::Step;
 use api_sessions_extract::{Part, Point, Side, Source, percent};
 
-/// Points whose values nobody may see in clear.
+/// Points whose values are hidden, or shown.
 pub struct Places<'p>(Vec<&'p Point>);
 
 impl<'p> Places<'p> {
-    /// Where `points` read from.
+    /// The places that `points` read.
     pub fn new(points: impl Iterator<Item = &'p Point>) -> Self {
         Self(points.collect())
     }
@@ -32,7 +31,7 @@ impl<'p> Places<'p> {
         )
     }
 
-    /// Also one that the response sets.
+    /// Includes cookies that the response sets.
     pub(crate) fn cookie(&self, name: &[u8]) -> bool {
         self.any(
             |source| match source {
@@ -46,7 +45,7 @@ impl<'p> Places<'p> {
         )
     }
 
-    /// `name` as it is sent.
+    /// `name` is percent-encoded as it was sent.
     pub(crate) fn argument(&self, name: &[u8]) -> bool {
         self.any(
             |source| {
@@ -70,12 +69,12 @@ impl<'p> Places<'p> {
         )
     }
 
-    /// The body as a whole.
+    /// Whether a point reads the whole body.
     pub(crate) fn whole_body(&self) -> bool {
         self.any(|_| false, |part| *part == Part::Body)
     }
 
-    /// A field of a urlencoded body; `name` as it is sent.
+    /// A field of a urlencoded body; `name` is encoded as it was sent.
     pub(crate) fn field(&self, name: &[u8]) -> bool {
         let is = |source: &Source| matches!(source, Source::Form(known) if percent::equals(name, true, known));
         self.any(is, |_| false)
@@ -86,12 +85,13 @@ impl<'p> Places<'p> {
         self.any(|source| matches!(source, Source::Multipart(known) if name == &**known), |_| false)
     }
 
-    /// Some point reads a JSON body.
+    /// Whether any point reads a JSON body.
     pub(crate) fn has_json(&self) -> bool {
         self.any(|source| matches!(source, Source::Json { side: Side::Request, .. }), |_| false)
     }
 
-    /// A value that lies so many steps deep in a JSON body, where `is_step` says yes to each step and its number.
+    /// Whether a point reads a JSON value at this depth; `is_step` compares each step of its path, given with
+    /// its index.
     pub(crate) fn json(&self, depth: usize, is_step: &mut dyn FnMut(&Step, usize) -> bool) -> bool {
         self.0.iter().any(|point| match point.source() {
             Source::Json { side: Side::Request, path } => {
@@ -101,7 +101,7 @@ impl<'p> Places<'p> {
         })
     }
 
-    /// Places of path segments.
+    /// Indexes of the path segments that points read.
     pub(crate) fn segments(&self) -> Vec<u32> {
         let segment = |point: &&Point| match point.source() {
             Source::Path(nth) => Some(*nth),

@@ -1,23 +1,23 @@
-//! Values that are plainly short and plain: numbers, words, versions, media types, languages, dates, plain URLs.
+//! Short, plain values: numbers, words, versions, media types, languages, dates, plain URLs.
 
 use super::names::Class;
 
-/// Longest value that is plain.
+/// Maximum length of a plain value, bytes.
 const MAX_BYTES: usize = 96;
-/// Longest word.
+/// Maximum length of a word, bytes.
 const MAX_WORD: usize = 20;
-/// Longest number: milliseconds since 1970.
+/// Maximum digits of a number: milliseconds since 1970.
 const MAX_DIGITS: usize = 13;
-/// Longest piece of letters and digits mixed (`v2`, `utf8`, `1080p`, `h264`).
+/// Maximum length of a piece that mixes letters and digits (`v2`, `utf8`, `1080p`, `h264`).
 const MAX_MIXED: usize = 5;
-/// Most such pieces.
+/// Maximum number of such pieces.
 const MAX_MIXED_PIECES: usize = 3;
-/// Most digits of all pieces together.
+/// Maximum number of digits in all pieces.
 const MAX_ALL_DIGITS: usize = 24;
-/// Numbers that are too short to be somebody's code.
+/// Numbers up to this length are too short for a code.
 const MAX_SHORT_DIGITS: usize = 3;
 
-/// Stands for no value, whatever it is the value of.
+/// Whether a value means no value, for any name.
 pub(crate) fn is_void(value: &[u8]) -> bool {
     const VOID: &[&[u8]] = &[
         b"",
@@ -37,7 +37,7 @@ pub(crate) fn is_void(value: &[u8]) -> bool {
     VOID.iter().any(|word| value.trim_ascii().eq_ignore_ascii_case(word))
 }
 
-/// Whether a value may be shown beside a name of that class, but for what it looks like.
+/// Whether a value may be shown with a name of that class, apart from its looks.
 pub(crate) fn fits(class: Class, value: &[u8]) -> bool {
     match class {
         Class::Plain => true,
@@ -52,7 +52,7 @@ fn has_few_digits(value: &[u8]) -> bool {
     digits <= MAX_SHORT_DIGITS
 }
 
-/// Words and numbers, and what joins them.
+/// Whether a value consists of words and numbers, and characters that join them.
 pub(crate) fn is_plain(value: &[u8]) -> bool {
     if value.len() > MAX_BYTES {
         return false;
@@ -66,7 +66,7 @@ pub(crate) fn is_plain(value: &[u8]) -> bool {
         }
         let len = rest.iter().take_while(|byte| is_piece(**byte)).count();
         let (piece, behind) = rest.split_at(len);
-        // What is neither joins nothing: quotes, brackets, controls.
+        // Any other character: quotes, brackets, control characters.
         if piece.is_empty() {
             return false;
         }
@@ -102,8 +102,8 @@ fn is_time(piece: &[u8]) -> bool {
     matches!(piece, [a, b, b'T' | b't', c, d] if [a, b, c, d].iter().all(|digit| digit.is_ascii_digit()))
 }
 
-/// Letters as people write them: one case but for a capital at the start or in the middle of a name, and not a
-/// row of consonants.
+/// Whether letters look like a word: in one case except for initial capitals, also within a name, and without
+/// a long run of consonants.
 pub(crate) fn is_word(piece: &[u8]) -> bool {
     if piece.len() > MAX_WORD {
         return false;

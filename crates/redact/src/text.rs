@@ -1,4 +1,4 @@
-//! Values: what of one is secret, however it is nested and encoded.
+//! Finds the secrets in a value, however it is nested and encoded.
 
 use api_sessions_extract::percent;
 
@@ -10,50 +10,51 @@ use crate::places::Places;
 use crate::secrets::Secrets;
 use api_sessions_identity::Hasher;
 
-/// Deepest nesting of one encoding in another (JSON in a form, base64 in that).
+/// Maximum nesting of encodings (JSON in a form, base64 in that).
 pub(super) const MAX_DEPTH: u8 = 4;
-/// A shorter value could be guessed by somebody who may send requests and read records: it is hidden, not hashed.
+/// Shorter values are hidden instead of hashed: someone who can send requests and read records could guess
+/// them. Bytes.
 const MIN_HASHED_BYTES: usize = 16;
 
-/// Judges values by what the operator has said, by their names and by their looks.
+/// Judges values by the operator's settings, by their names and by their looks.
 pub(crate) struct Redactor<'r> {
-    /// Values that the operator hides, wherever they are.
+    /// Values that the operator hides anywhere.
     pub(crate) secrets: &'r mut Secrets,
     pub(crate) hasher: &'r Hasher,
     /// Places that the operator hides.
     pub(crate) hidden: &'r Places<'r>,
     /// Places that the operator shows.
     pub(crate) shown: &'r Places<'r>,
-    /// Something went as a whole, since it is not what it begins as.
+    /// Whether a value was hidden as a whole because it does not parse.
     pub(crate) has_unparsed: bool,
 }
 
-/// Where arguments stand.
+/// Place of a list of arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arguments {
     Query,
     Form,
-    /// In a value: no point reads them.
+    /// In a value, which no point reads.
     Nested,
 }
 
 impl Redactor<'_> {
-    /// What stands in place of a value.
+    /// The replacement of a value.
     pub(super) fn mark(&self, value: &[u8]) -> Mark {
         if value.len() < MIN_HASHED_BYTES { Mark::Hidden } else { self.hash(value) }
     }
 
-    /// What stands in place of a value that shows one that is hidden.
+    /// The replacement of a value that contains a hidden one.
     pub(super) fn mark_of_hidden(&self, value: &[u8]) -> Mark {
         if self.secrets.is_hashed(value) { self.hash(value) } else { Mark::Hidden }
     }
 
-    /// As [`Redactor::mark`], for what is hardly guessed.
+    /// Like [`Redactor::mark`], for values that are hard to guess.
     pub(crate) fn hash(&self, value: &[u8]) -> Mark {
         Mark::Hash(self.hasher.parameter(value))
     }
 
-    /// Adds the places of a value, which stands for itself, that are secret.
+    /// Adds the secret ranges of a decoded value.
     pub(crate) fn value(&mut self, value: &[u8], class: Class, depth: u8, cuts: &mut Cuts) {
         if value.is_empty() {
             return;
@@ -80,7 +81,7 @@ impl Redactor<'_> {
         self.free(value, cuts);
     }
 
-    /// Whether a value that is not taken apart is a document that names a secret.
+    /// Whether a value at the maximum depth is a document that names a secret.
     fn is_too_deep(&mut self, value: &[u8]) -> bool {
         match base64::text_of(value) {
             Some(text) => {
@@ -91,12 +92,12 @@ impl Redactor<'_> {
         }
     }
 
-    /// Whether a text that is no document begins as one, and so says nothing about where a secret in it ends: JSON
-    /// with a name of a member, multipart, or markup with a name of a secret.
+    /// Whether a text that does not parse begins like a document, so that the end of a secret in it is
+    /// unknown: JSON with a member name, multipart, or markup that names a secret.
     pub(crate) fn is_broken(&mut self, text: &[u8]) -> bool {
         match text.trim_ascii_start().first() {
             Some(b'{' | b'[') => json::begins(text),
-            // A part that has no end.
+            // A part without an end.
             Some(b'-') => multipart::boundary(text).is_some(),
             Some(b'<') => {
                 looks::in_any_layer(text, xml::names_secret)
@@ -106,7 +107,8 @@ impl Redactor<'_> {
         }
     }
 
-    /// A value that is a document, a URL, a form, or base64 of a text. Whether it is.
+    /// Handles a value that is a document, a URL, a form or base64 of a text. Returns whether it is one of
+    /// them.
     fn structure(&mut self, value: &[u8], depth: u8, cuts: &mut Cuts) -> bool {
         let trimmed = value.trim_ascii_start();
         let first = cuts.len();
@@ -159,7 +161,7 @@ impl Redactor<'_> {
         false
     }
 
-    /// A text without structure: what follows a secret name in it, and what looks like a secret.
+    /// Unstructured text: hides values after secret names and what looks like a secret.
     pub(super) fn free(&mut self, text: &[u8], cuts: &mut Cuts) {
         if self.secrets.shown_in(text) {
             return cuts.push(0, text.len(), self.mark_of_hidden(text));
@@ -172,7 +174,7 @@ impl Redactor<'_> {
         assigned::each(text, &mut |range| add(self, range));
         userinfo::each(text, &mut |range| add(self, range));
         looks::each(text, &mut |range| add(self, range));
-        // Encoded once more than anybody said.
+        // The text may be encoded once more.
         if memchr::memchr3(b'%', b'&', b'\\', text).is_some() {
             let mut rest = Vec::with_capacity(text.len());
             let mut own = cuts.split_off(first);
@@ -186,7 +188,7 @@ impl Redactor<'_> {
         }
     }
 
-    /// A URL: its path by looks, its arguments by name. What is behind `#` too.
+    /// A URL: its path is judged by looks; its arguments, also those after `#`, by name.
     pub(crate) fn url(&mut self, url: &[u8], depth: u8, cuts: &mut Cuts) {
         self.users(url, cuts);
         let path_end = memchr::memchr3(b'?', b'#', b';', url).unwrap_or(url.len());
@@ -201,7 +203,7 @@ impl Redactor<'_> {
         }
     }
 
-    /// Passwords in URLs.
+    /// Hides passwords in URLs.
     fn users(&self, text: &[u8], cuts: &mut Cuts) {
         userinfo::each(text, &mut |range| {
             let mark = self.mark(text.get(range.clone()).unwrap_or_default());
@@ -211,7 +213,7 @@ impl Redactor<'_> {
 
     /// Arguments of a query or a form, percent-encoded.
     pub(crate) fn arguments(&mut self, list: &[u8], which: Arguments, depth: u8, cuts: &mut Cuts) {
-        // An attack in a URL that is no argument may hold both of what lists are split at.
+        // A URL outside of an argument value may contain the separators of the list.
         self.users(list, cuts);
         let mut start = 0;
         for piece in list.split(|byte| *byte == b'&') {
@@ -244,7 +246,7 @@ impl Redactor<'_> {
         cuts.shift(first, base);
     }
 
-    /// A place that the operator shows: without what the operator hides all the same.
+    /// Hides only what the operator hides, for a place that the operator shows.
     pub(super) fn only_hidden(&mut self, value: &[u8], cuts: &mut Cuts) {
         if self.secrets.shown_in(value) || self.secrets.has_short() && self.secrets.are(value) {
             cuts.push(0, value.len(), Mark::Hidden);
@@ -254,7 +256,7 @@ impl Redactor<'_> {
     /// A percent-encoded value.
     pub(super) fn encoded(&mut self, raw: &[u8], class: Class, depth: u8, cuts: &mut Cuts) {
         let first = cuts.len();
-        // As browsers encode a document, in which a plus would break the grammar.
+        // Browsers encode spaces as `+`; a literal plus would break the grammar of a document.
         if memchr::memchr(b'+', raw).is_some() && depth < MAX_DEPTH && class == Class::Plain {
             let mut buffer = Vec::new();
             let decoded = percent::decode_whole(raw, true, &mut buffer).unwrap_or(raw);
@@ -287,7 +289,7 @@ fn shows_secret(text: &[u8]) -> bool {
     is_found
 }
 
-/// Decoded once, or twice where that still changes something.
+/// Class of an argument name, decoded up to two times.
 pub(super) fn argument_class(name: &[u8]) -> Class {
     use api_sessions_extract::builtin;
     let (mut once, mut twice) = (Vec::new(), Vec::new());
@@ -296,7 +298,7 @@ pub(super) fn argument_class(name: &[u8]) -> Class {
     if builtin::is_credential_argument(name) { Class::Secret } else { class(name) }
 }
 
-/// With a scheme, or with a path and arguments.
+/// Whether a text has a scheme, or a path with arguments.
 fn is_url(text: &[u8]) -> bool {
     let has_blank = || text.iter().any(u8::is_ascii_whitespace);
     let scheme = text
@@ -308,7 +310,7 @@ fn is_url(text: &[u8]) -> bool {
     (has_scheme || has_path) && !has_blank()
 }
 
-/// `name=value`, any number of them.
+/// Whether a text consists of `name=value` pairs.
 fn is_form(text: &[u8]) -> bool {
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.[]%".contains(byte);
     text.split(|byte| *byte == b'&').all(|piece| {

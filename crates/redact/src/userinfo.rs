@@ -1,13 +1,14 @@
-//! Passwords in URLs: `https://user:password@host` (RFC 3986, 3.2.1), also where what stands in them leaves no URL.
+//! Passwords in URLs: `https://user:password@host` (RFC 3986, 3.2.1), also if characters in them make the URL
+//! invalid.
 
 use std::ops::Range;
 
 use super::plain;
 
-/// Longest authority, with its user and password.
+/// Maximum length of an authority with its user and password, bytes.
 const MAX_BYTES: usize = 512;
 
-/// Hands out the places of passwords, and of users that are a token themselves, in order.
+/// Calls `found` with the ranges of passwords, and of users that are tokens themselves, in order.
 pub(crate) fn each(text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
     let mut from = 0;
     while let Some(at) = text.get(from..).and_then(|rest| memchr::memmem::find(rest, b"//")) {
@@ -24,7 +25,7 @@ pub(crate) fn each(text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
     }
 }
 
-/// What is secret in what begins behind `//`. `is_all` if nothing follows.
+/// Secret range of the text after `//`. `is_all`: no text follows `line`.
 fn secret_of(line: &[u8], is_all: bool) -> Option<Range<usize>> {
     let authority = line.iter().position(|byte| is_end(*byte)).unwrap_or(line.len());
     let whole = line.get(..authority)?;
@@ -41,7 +42,7 @@ fn secret_of(line: &[u8], is_all: bool) -> Option<Range<usize>> {
             }
         };
     }
-    // A host and its port, or a host alone: what follows is another's.
+    // A host, with or without a port: an `@` after it does not belong to this URL.
     let next = line.get(authority).copied();
     let is_broken = !matches!(next, None | Some(b'/' | b'?' | b'#'));
     let colon = memchr::memchr(b':', whole);
@@ -52,7 +53,7 @@ fn secret_of(line: &[u8], is_all: bool) -> Option<Range<usize>> {
     if is_port && !is_broken {
         return None;
     }
-    // What breaks the URL stands in the user or in the password.
+    // The characters that break the URL are in the user or the password.
     let end = match memchr::memchr(b'@', line) {
         Some(at) if is_port => {
             let between = line.get(authority..at)?;
@@ -69,13 +70,13 @@ fn secret_of(line: &[u8], is_all: bool) -> Option<Range<usize>> {
     (colon + 1 < end).then_some(colon + 1..end)
 }
 
-/// What stands for the password where the user is a token.
+/// Placeholder passwords, used if the user is a token.
 fn is_token_user(password: &[u8]) -> bool {
     password.eq_ignore_ascii_case(b"x-oauth-basic")
         || password.eq_ignore_ascii_case(b"x-oauth-token")
 }
 
-/// Ends an authority, or stands in none.
+/// Whether a byte ends an authority or cannot occur in one.
 fn is_end(byte: u8) -> bool {
     byte.is_ascii_whitespace() || b"/?#\\\"'`<>".contains(&byte)
 }

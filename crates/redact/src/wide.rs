@@ -1,16 +1,16 @@
-//! Texts in UTF-16 and UTF-32: nothing is found in them that is looked for in bytes.
+//! Texts in UTF-16 and UTF-32, in which searches for bytes find nothing.
 
-/// Least characters of ASCII in a row that a text is known by.
+/// Minimum number of ASCII characters in a row that identify such a text.
 const MIN_CHARACTERS: usize = 4;
 
-/// Whether bytes are such a text, or hold one: by its byte order mark, or by the zeros beside characters of ASCII.
+/// Whether bytes are or contain such a text: by a byte order mark or by zeros next to ASCII characters.
 pub(crate) fn is_wide(bytes: &[u8]) -> bool {
     let is_marked = [&b"\xFF\xFE"[..], b"\xFE\xFF", b"\0\0\xFE\xFF"];
     is_marked.iter().any(|mark| bytes.starts_with(mark))
         || memchr::memchr(0, bytes).is_some() && (has_run(bytes, 2) || has_run(bytes, 4))
 }
 
-/// Characters of ASCII in a row, each the first or the last byte of a unit of that many.
+/// Whether enough ASCII characters are in a row, each as the first or the last byte of a unit of that size.
 fn has_run(bytes: &[u8], unit: usize) -> bool {
     let is_text = |byte: u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
     (0..unit).any(|start| {
@@ -30,7 +30,7 @@ fn has_run(bytes: &[u8], unit: usize) -> bool {
 pub(crate) mod tests {
     use super::*;
 
-    /// In all four encodings.
+    /// The text in UTF-16 and UTF-32, each in both byte orders.
     pub(crate) fn encoded(text: &str) -> [Vec<u8>; 4] {
         [
             text.encode_utf16().flat_map(u16::to_be_bytes).collect(),

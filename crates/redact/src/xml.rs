@@ -1,4 +1,4 @@
-//! XML 1.0: a secret element loses its text, a secret attribute its value.
+//! XML 1.0: the text of secret elements and the values of secret attributes are cut out.
 
 use super::cuts::{Cuts, Mark};
 use super::names::{Class, class};
@@ -6,11 +6,11 @@ use super::text::{MAX_DEPTH, Redactor};
 use super::{assigned, plain, userinfo};
 use crate::secrets::resolve_references;
 
-/// Deepest nesting.
+/// Maximum nesting depth.
 const MAX_NESTING: usize = 128;
 
-/// Adds the places of a document that are secret. False where it is none, or where it goes on behind the text and
-/// `is_part` does not say so.
+/// Adds the secret ranges of a document. Returns false if the text is no XML, or if it is incomplete although
+/// `is_complete` is set.
 pub(super) fn cut(
     r: &mut Redactor<'_>,
     text: &[u8],
@@ -25,7 +25,7 @@ pub(super) fn cut(
     }
 }
 
-/// Whether a text that is no document names a secret as an element, as an attribute, or beside one.
+/// Whether a text that does not parse names a secret as an element, an attribute or a label.
 pub(super) fn names_secret(text: &[u8]) -> bool {
     let is_name =
         |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(byte) || *byte >= 0x80;
@@ -49,12 +49,12 @@ pub(super) fn names_secret(text: &[u8]) -> bool {
     is_found || labels_secret(text)
 }
 
-/// Attributes that name what stands beside them.
+/// Attributes whose value names the content of the element.
 const LABELS: [&[u8]; 4] = [b"name", b"key", b"id", b"field"];
-/// Longest name that is looked at.
+/// Maximum length of a name that is judged, bytes.
 const MAX_NAME_BYTES: usize = 128;
 
-/// `name="password"`, in quotes or not, and `"name": "password"`.
+/// Whether a label names a secret: `name="password"`, with or without quotes, or `"name": "password"`.
 pub(super) fn labels_secret(text: &[u8]) -> bool {
     let places = |label: &'static [u8]| {
         memchr::memmem::find_iter(text, label).map(move |at| at + label.len())
@@ -88,17 +88,17 @@ struct Walk<'w, 'r, 't> {
 }
 
 impl<'t> Walk<'_, '_, 't> {
-    /// `None` where the grammar breaks.
+    /// Walks through the document. `None`: it is not well-formed.
     fn all(&mut self, cuts: &mut Cuts) -> Option<()> {
         while self.at < self.text.len() {
             let rest = self.rest();
             let len = memchr::memchr(b'<', rest).unwrap_or(rest.len());
             self.content(self.at, self.at + len, cuts);
-            // No text holds what ends CDATA (2.4).
+            // Character data must not contain `]]>` (XML 1.0, 2.4).
             if memchr::memmem::find(rest.get(..len)?, b"]]>").is_some() {
                 return None;
             }
-            // Text is inside of an element.
+            // No text outside of the root element.
             if self.open.is_empty() && !rest.get(..len)?.trim_ascii().is_empty() && self.at > 0 {
                 return None;
             }
@@ -145,7 +145,7 @@ impl<'t> Walk<'_, '_, 't> {
         memchr::memmem::find(self.text.get(from..)?, end).map(|at| from + at)
     }
 
-    /// Behind `<!DOCTYPE … [ … ]>`.
+    /// End of `<!DOCTYPE … [ … ]>`.
     fn declaration_end(&self) -> Option<usize> {
         let (mut depth, mut quote) = (0_usize, None);
         for (at, byte) in self.rest().iter().enumerate() {
@@ -167,7 +167,7 @@ impl<'t> Walk<'_, '_, 't> {
         None
     }
 
-    /// A start tag, or an empty element.
+    /// A start tag or an empty-element tag.
     fn element(&mut self, cuts: &mut Cuts) -> Option<()> {
         let is_name =
             |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(byte) || *byte >= 0x80;
@@ -224,7 +224,7 @@ impl<'t> Walk<'_, '_, 't> {
     fn attributes(&mut self, values: &[(&[u8], usize, usize)], of_element: Class, cuts: &mut Cuts) {
         for (name, start, end) in values {
             let is_namespace = *name == b"xmlns" || name.starts_with(b"xmlns:");
-            // What names the secret is none.
+            // The name of a secret is not secret itself.
             let is_label = [&b"name"[..], b"key", b"field"].contains(name);
             let class = match is_namespace || is_label {
                 true => Class::Plain,
@@ -243,7 +243,7 @@ impl<'t> Walk<'_, '_, 't> {
         self.leaf(start, end, self.inherited(), cuts);
     }
 
-    /// Of CDATA, where nothing is a reference.
+    /// Content of a CDATA section, which has no references.
     fn text_of(&mut self, start: usize, end: usize, cuts: &mut Cuts) {
         let first = cuts.len();
         let value = self.text.get(start..end).unwrap_or_default();
@@ -275,14 +275,14 @@ impl<'t> Walk<'_, '_, 't> {
         }
     }
 
-    /// Of a part of a document: what was not read to its end goes.
+    /// Of an incomplete document, hides the part that was not read.
     fn is_cut(&mut self, cuts: &mut Cuts) -> bool {
         cuts.push(self.at.min(self.text.len()), self.text.len(), Mark::Hidden);
         true
     }
 }
 
-/// Without the prefix of its namespace.
+/// Class of a name without its namespace prefix.
 fn local_class(name: &[u8]) -> Class {
     class(name.rsplit(|byte| *byte == b':').next().unwrap_or(name))
 }

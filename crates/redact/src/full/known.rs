@@ -1,13 +1,13 @@
-//! What is known to be a credential is hidden, and all else is shown.
+//! Hides what is known to be a credential and shows everything else.
 //!
-//! Three nets. The places that hidden points read from go as a whole: that header, cookie, argument, path
-//! segment or body, however short the value. So do the places of live credentials, whether or not one of
-//! them identified the session. Then every text is searched for the hidden values, as they are,
-//! percent-encoded, in base64, JSON-escaped and in references of HTML, and for tokens; where one is found, the text
-//! around it goes. More is cut, never less.
+//! There are three checks. The places that hidden points read are hidden as a whole (header, cookie,
+//! argument, path segment or body), even for short values. So are the places of known credentials, whether or
+//! not they identified the session. Then every text is searched for hidden values (plain, percent-encoded, in
+//! base64, JSON-escaped and as HTML references) and for tokens; on a match, the surrounding text is hidden.
+//! In doubt, more is hidden.
 //!
-//! A list (arguments, cookies) is searched as one text first. Only where that shows something is each of
-//! its items searched, and only so many: no request is expensive because somebody wants it to be.
+//! A list (arguments, cookies) is first searched as one text. Only on a match are its items searched one by
+//! one, up to a limit, so that no request can be made expensive on purpose.
 
 use std::borrow::Cow;
 
@@ -20,8 +20,8 @@ use crate::wide::is_wide;
 use api_sessions_extract::builtin;
 use api_sessions_extract::{Body, Exchange, cookie, query};
 
-/// Most items of a list that are searched one by one; of a longer one that shows something, no value is
-/// left.
+/// Maximum number of list items that are searched one by one; in a longer list with a match, all values are
+/// hidden.
 const MAX_SEARCHED_ITEMS: usize = 64;
 
 pub(super) fn line<X: Exchange + ?Sized>(
@@ -42,12 +42,12 @@ pub(super) fn line<X: Exchange + ?Sized>(
         line.push(b' ');
         line.extend_from_slice(secrets.without_credentials(rule.proto));
     }
-    // A value may span parts: then all of it goes.
+    // A value may span several parts of the line.
     if secrets.shown_in(&line) { HIDDEN.as_bytes().to_vec() } else { line }
 }
 
-/// Argument by argument, of a query or of a form. What stands between arguments stays as it was sent: empty
-/// ones, and those without a value.
+/// Handles each argument of a query or form by itself. Empty arguments and those without a value stay as they
+/// were sent.
 fn arguments(query: &[u8], places: &Places<'_>, secrets: &mut Secrets, out: &mut Vec<u8>) {
     let mut items = Items::of(query, query::pairs(query).count(), secrets);
     for (at, piece) in query.split(|byte| *byte == b'&').enumerate() {
@@ -83,7 +83,7 @@ pub(super) fn header<'v>(
     text(value, MAX_LINE_BYTES)
 }
 
-/// Cookie by cookie.
+/// Handles each cookie by itself.
 fn cookies<'v>(header: &'v [u8], places: &Places<'_>, secrets: &mut Secrets) -> Cow<'v, str> {
     let mut shown = Vec::with_capacity(header.len());
     let mut items = Items::of(header, cookie::pairs(header).count(), secrets);
@@ -102,12 +102,12 @@ fn cookies<'v>(header: &'v [u8], places: &Places<'_>, secrets: &mut Secrets) -> 
     Cow::Owned(text(&shown, MAX_LINE_BYTES).into_owned())
 }
 
-/// Names and values of a list, as they may be seen.
+/// Names and values of a list, with secrets replaced.
 struct Items<'s> {
     secrets: &'s mut Secrets,
-    /// The list shows something.
+    /// Whether the list contains a secret.
     shows: bool,
-    /// Too many items to search each of them.
+    /// Whether there are too many items to search each of them.
     many: bool,
 }
 
@@ -133,7 +133,7 @@ impl<'s> Items<'s> {
     }
 }
 
-/// A form argument by argument; another body without its tokens, or not at all.
+/// Handles a form argument by argument; cuts tokens out of other bodies, or hides them as a whole.
 pub(super) fn body<'b>(
     body: &Body<'b>,
     places: &Places<'_>,
@@ -161,7 +161,7 @@ pub(super) fn body<'b>(
         }
         shown.extend_from_slice(rest);
     }
-    // `[hidden]` stands in place of all that a form's names give away.
+    // Names of credentials remain in a form before `[hidden]`, so only values and tokens are checked.
     let hide = match body.is_form() {
         true => {
             secrets.shown_in_body(&shown, body.complete) || builtin::find_token(&shown).is_some()

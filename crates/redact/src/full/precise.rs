@@ -1,5 +1,5 @@
-//! What is secret is cut out alone, and all around it is byte for byte as it was sent: documents are written piece
-//! by piece, once with the secrets and once with a mark in their place, which no parser is needed for.
+//! Only secrets are cut out; everything around them stays byte for byte. The tests write documents piece by
+//! piece, once with secrets and once with marks in their place, so that they need no parser.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -54,7 +54,7 @@ const PLAIN: &[&str] = &[
 ];
 const MARK: &str = "\u{1}";
 
-/// What is shown of a body, with a mark in place of each placeholder; and why it is not.
+/// The shown body, with a mark in place of each placeholder; and the reason why it is hidden.
 fn body_with(
     points: [&[&Point]; 2],
     kind: &str,
@@ -74,7 +74,7 @@ fn body(kind: &str, body: &str) -> String {
     body_with([&[], &[]], kind, body.as_bytes(), false).0
 }
 
-/// With a mark in place of each placeholder.
+/// Replaces each placeholder with a mark.
 fn marked(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text.replace("[hidden]", MARK);
@@ -86,7 +86,7 @@ fn marked(text: &str) -> String {
     out + &rest
 }
 
-/// A text as it is sent, and as it is to be shown.
+/// A text as it is sent and as it must be shown.
 #[derive(Debug, Clone, Default)]
 struct Pair {
     sent: String,
@@ -139,7 +139,7 @@ fn pick(list: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
     proptest::sample::select(list)
 }
 
-/// A string of JSON, with more escapes than it needs or not.
+/// A JSON string, optionally with every character escaped.
 fn json_string(text: &str, escaped: bool) -> String {
     match escaped {
         true => text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect(),
@@ -226,7 +226,7 @@ fn json() -> impl Strategy<Value = Pair> {
     })
 }
 
-/// Percent-encoded as browsers do; without a plus, which a form's decoder reads otherwise.
+/// Percent-encodes like browsers; without plus signs, which form decoders read as spaces.
 fn percent(text: &str, all: bool) -> String {
     let encode = |byte: u8| match byte {
         b' ' if !all => "%20".to_owned(),
@@ -248,7 +248,7 @@ proptest! {
     fn of_json_a_secret_member_loses_its_value_alone(document in json()) {
         prop_assert!(serde_json::from_str::<serde_json::Value>(&document.sent).is_ok(), "{}", document.sent);
         prop_assert_eq!(body("application/json", &document.sent), document.shown.clone());
-        // What is left is JSON, and what is in it is what was there.
+        // The result is valid JSON.
         let left = document.shown.replace(MARK, "[hidden]");
         prop_assert!(serde_json::from_str::<serde_json::Value>(&left).is_ok(), "{}", left);
     }
@@ -366,7 +366,7 @@ proptest! {
     }
 }
 
-/// A secret in a document, up to it and behind it.
+/// Documents around a secret: the part before it and the part after it.
 const DOCUMENTS: &[(&str, &str)] = &[
     ("<a><wsse:Password Type=\"x\">", "</wsse:Password><b>1</b></a>"),
     ("<a><b apiKey='", "' c='1'/><d>1</d></a>"),
@@ -383,7 +383,7 @@ const DOCUMENTS: &[(&str, &str)] = &[
     ("{'password': '", "'}"),
     ("login(user: \"bob\", password: \"", "\")"),
 ];
-/// What makes something else of it.
+/// Text that breaks a document.
 const BREAKS: &[&str] = &[
     "'",
     "\"",
@@ -399,7 +399,7 @@ const BREAKS: &[&str] = &[
     "'}\"",
 ];
 
-/// A text inside of another.
+/// Embeds a text in another one.
 fn wrapped(text: &str, how: u8) -> String {
     match how {
         0 => format!("{{\"blob\": \"{}\"}}", STANDARD.encode(text)),
@@ -416,14 +416,14 @@ fn wrapped(text: &str, how: u8) -> String {
     }
 }
 
-/// Base64 as mail has it.
+/// Base64 in lines, as in mails.
 fn in_lines(text: &str) -> String {
     let encoded = STANDARD.encode(text).into_bytes();
     let lines: Vec<_> = encoded.chunks(24).map(|line| std::str::from_utf8(line).unwrap()).collect();
     lines.join("\r\n")
 }
 
-/// Whether a text shows another, decoded as often as it was wrapped.
+/// Whether a text, decoded up to `depth` times, contains another.
 fn reads(text: &[u8], wanted: &str, depth: u8) -> bool {
     let is_in = |text: &[u8]| memchr::memmem::find(text, wanted.as_bytes()).is_some();
     if is_in(text) || depth == 0 {
@@ -463,12 +463,12 @@ proptest! {
         ];
         let (before, behind) = document;
         let secret = "Zk7qCanary51";
-        // In front of it, in a text that is no document, nothing says what it belongs to.
+        // If the break comes before the secret in a plain text, nothing indicates what the secret belongs to.
         let is_text = before.starts_with("curl")
             || before.starts_with("login")
             || wraps.iter().any(|how| matches!(how, 5 | 7));
         let mut sent = match place {
-            // Another argument.
+            // The break begins another argument.
             1 if before.starts_with("a=1") && breaks == "&" => format!("{before}{secret}{behind}"),
             1 if is_text => format!("{before}{secret}{behind}"),
             0 => format!("{before}{secret}{breaks}{behind}"),
@@ -503,7 +503,7 @@ fn a_document_in_a_value_that_does_not_parse_goes_as_a_whole_and_says_so() {
     assert!(shown.starts_with("{\"user\": \"bob\", \"blob\": \""), "{shown}");
     assert!(!reads(shown.as_bytes(), "x7", 1) && !reads(shown.as_bytes(), "OR", 1), "{shown}");
     assert_eq!(why.as_deref(), Some("unparsed"));
-    // What names no secret is none the worse for it.
+    // Text that names no secret stays unchanged.
     for fine in [
         "<img src=x onerror=alert(document.cookie)>",
         "{{7*7}}",
@@ -520,7 +520,7 @@ fn one_secret_member_hid_the_whole_body() {
     let sent = r#"{"user": "bob", "a": [{"password": "hunter2", "n": 1}], "q": "1' OR '1'='1", "pin": 1234, "password": "again"}"#;
     let shown = "{\"user\": \"bob\", \"a\": [{\"password\": \"\u{1}\", \"n\": 1}], \"q\": \"1' OR '1'='1\", \"pin\": \"\u{1}\", \"password\": \"\u{1}\"}";
     assert_eq!(body("application/json", sent), shown);
-    // Under the type that curl sends, under none, and as lines.
+    // With the content type that curl sends by default, with none, and as lines.
     assert_eq!(body("application/x-www-form-urlencoded", sent), shown);
     assert_eq!(body("", sent), shown);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! What is known to be harmless or plain is shown; what is secret by its name or its looks is cut out.
+//! Shows what is known to be harmless or plain; cuts out what is secret by its name or its looks.
 
 use std::borrow::Cow;
 
@@ -11,9 +11,9 @@ use crate::secrets::{HIDDEN, Secrets};
 use crate::text::{Arguments, Redactor};
 use api_sessions_extract::{Body, Exchange};
 
-/// A body, or a value somewhere in the request, is hidden as a whole, since it is not what it says it is.
+/// A body, or a value in the request, is hidden as a whole because it does not parse as what it claims to be.
 pub(super) const UNPARSED: &str = "unparsed";
-/// Nothing of a body is shown, since hidden values remain, or more than can be cut out.
+/// A body is hidden as a whole because hidden values remain in it, or because it has too many secrets.
 const WHOLE: &str = "whole";
 
 fn redactor<'r>(rule: &Rule<'r>, secrets: &'r mut Secrets) -> Redactor<'r> {
@@ -49,7 +49,7 @@ pub(super) fn line<X: Exchange + ?Sized>(
         line.push(b' ');
         line.extend_from_slice(secrets.without_credentials(rule.proto));
     }
-    // A value may span parts: then all of it goes.
+    // A value may span several parts of the line.
     if secrets.shown_in(&line) { HIDDEN.as_bytes().to_vec() } else { line }
 }
 
@@ -78,7 +78,7 @@ pub(super) fn header<'v>(
     Cow::Owned(text(&shown, MAX_LINE_BYTES).into_owned())
 }
 
-/// What is shown of a body, and why it or something in it is hidden as a whole.
+/// The body as it is shown, and the reason why it, or a value in it, is hidden as a whole.
 pub(super) fn body<'b>(
     body: &Body<'b>,
     rule: &Rule<'_>,
@@ -114,7 +114,7 @@ pub(super) fn body<'b>(
     (shown, why)
 }
 
-/// The text without its places; nothing of it where there are too many.
+/// Appends the text with its secrets replaced; only a placeholder if there are too many.
 fn apply(cuts: &mut Cuts, text: &[u8], out: &mut Vec<u8>) {
     match cuts.has_too_many() {
         true => out.extend_from_slice(HIDDEN.as_bytes()),

@@ -1,11 +1,11 @@
-//! How many names of secrets are shown and how many harmless ones are hidden, by place: the bounds of
-//! docs/redaction.md.
+//! Limits of docs/redaction.md: the share of secrets that are shown and of harmless values that are hidden,
+//! by place.
 
 use super::tests::shown;
 use super::*;
 use api_sessions_extract::testing::FakeExchange;
 
-/// The names of the field case F01, from bug reports on logs that showed them.
+/// The names of field case F01, from bug reports about logs that showed them.
 const F01: Names = Names {
     headers: "Ocp-Apim-Subscription-Key X-Functions-Key X-Auth-Key DD-APPLICATION-KEY X-Honeycomb-Team X-JFrog-Art-Api \
         X-MS-CLIENT-PRINCIPAL X-Auth X-Session X-Ticket X-Api-Key X-Vault-Token",
@@ -17,7 +17,7 @@ const F01: Names = Names {
     fields: "password client_secret apiKey token refreshToken otp access_token cvv sid new_password",
 };
 
-/// Names of other products, which the rules were not written for one by one.
+/// Names of other products, which the rules were not written for individually.
 const OTHERS: Names = Names {
     headers: "X-Gitlab-Token PRIVATE-TOKEN JOB-TOKEN X-Shopify-Access-Token X-Hub-Signature-256 X-Slack-Signature \
         Stripe-Signature X-Twilio-Signature X-Parse-Application-Id X-Parse-Master-Key X-Parse-Session-Token X-Algolia-API-Key \
@@ -50,7 +50,7 @@ const OTHERS: Names = Names {
         auth.secret password_hash db_password smtpPass aws_secret_access_key connectionString authHash recoveryCode",
 };
 
-/// Names as APIs use them, collected when the rules were there; most from memory, some from documentation.
+/// Names that APIs use, collected after the rules were written; most from memory, some from documentation.
 const THIRD: Names = Names {
     headers: "X-StorageApi-Token APISign APIKey X-Auth-Email-Key Api-Token X-BAPI-SIGN OK-ACCESS-SIGN OK-ACCESS-PASSPHRASE KC-API-SIGN \
         KC-API-PASSPHRASE X-Dotenv-Key X-Contentful-Token X-Okta-User-Agent-Token X-SFDC-Session X-Auth-Signature X-Zoho-Authtoken \
@@ -81,7 +81,7 @@ const THIRD: Names = Names {
         sharedAccessKey access_key_secret secretAccessKey clientSecret oauthSecret oauth_client_secret apiSecretKey appSecret verificationToken \
         pinCode puk_code cardCvc card.cvv bankAccountNumber routing_number taxId socialSecurityNumber recovery_codes",
 };
-/// Names of still other products, from memory, written down before they were tried.
+/// Names of further products, from memory, written down before they were tested.
 const FOURTH: Names = Names {
     headers: "X-Linear-Signature X-Intercom-Webhook-Token X-Airtable-Client-Secret Notion-Signature X-Asana-Hook-Secret X-ClickUp-Token \
         X-Monday-Authorization X-Typeform-Signature Typeform-Signature Calendly-Webhook-Signature X-Zendesk-Webhook-Signature \
@@ -109,7 +109,7 @@ const FOURTH: Names = Names {
         pinCode atm_pin oneTimeCode verificationToken challengeToken totpSecret backupCodes mfaToken two_factor_code otp_code",
 };
 
-/// As [`HARMLESS`], of requests to other APIs.
+/// Like [`HARMLESS`], from requests to other APIs.
 const HARMLESS_TOO: &[(&str, &str)] = &[
     ("first_name", "Alice"),
     ("last_name", "Smith"),
@@ -172,7 +172,7 @@ const HARMLESS_TOO: &[(&str, &str)] = &[
     ("uuid", "f47ac10b-58cc-4372-a567-0e02b2c3d479"),
     ("model", "gpt-large-2"),
 ];
-/// Names and values that say nothing about anybody.
+/// Harmless names and values.
 const HARMLESS: &[(&str, &str)] = &[
     ("keyword", "shoes"),
     ("keywords", "red shoes"),

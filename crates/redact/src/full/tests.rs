@@ -51,7 +51,7 @@ pub(super) fn shown<'x>(
     full_request(exchange, &rule, secrets)
 }
 
-/// Whether the canary can be read out of a text, however it is encoded.
+/// Whether the canary can be read from a text in any encoding.
 fn leaks(text: &str) -> bool {
     let mut forms =
         vec![CANARY.to_owned(), percent(CANARY), percent(CANARY).to_lowercase(), json(CANARY)];
@@ -250,7 +250,7 @@ fn secrets_in_utf16_and_utf32_were_shown() {
             let (body, _, why) = shown_of(FullContent::Redacted, &exchange);
             assert!(!body.contains("hunter2"), "{content_type} {text}: {body}");
             assert_eq!((body.as_str(), why.as_deref()), ("[hidden]", Some("unparsed")), "{text}");
-            // A credential of a known name.
+            // A credential with a known name.
             if text.contains("access_token=") {
                 let (body, ..) = shown_of(FullContent::All, &exchange);
                 assert!(!body.contains("hunter2"), "{content_type} {text}: {body}");

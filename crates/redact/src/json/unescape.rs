@@ -1,8 +1,8 @@
-//! Strings of JSON, of any length.
+//! JSON strings of any length.
 
 use crate::cuts::Encoding;
 
-/// What the text between the quotes stands for; an escape that is none stands for itself.
+/// Resolves the escapes of the text between the quotes; invalid escapes stay unchanged.
 pub(super) fn unescape<'v>(raw: &'v [u8], buffer: &'v mut Vec<u8>) -> &'v [u8] {
     let Some(first) = memchr::memchr(b'\\', raw) else { return raw };
     buffer.clear();
@@ -21,10 +21,10 @@ pub(super) fn unescape<'v>(raw: &'v [u8], buffer: &'v mut Vec<u8>) -> &'v [u8] {
     buffer
 }
 
-/// A string of JSON.
+/// The encoding of JSON strings.
 pub(super) const STRING: Encoding = Encoding { unit: string_unit, encode: escape };
 
-/// What is to be escaped of what stands in place of something.
+/// Escapes a replacement text.
 fn escape(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + 2);
     for byte in text {
@@ -36,7 +36,7 @@ fn escape(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// How many bytes at the start stand for how many.
+/// Number of raw bytes of the unit at the start, and the number of bytes that it decodes to.
 fn string_unit(rest: &[u8]) -> (usize, usize) {
     match unit(rest) {
         (len, Text::Char(character)) => (len, character.len_utf8()),
@@ -70,7 +70,7 @@ fn unit(rest: &[u8]) -> (usize, Text) {
     }
 }
 
-/// The second half of a surrogate pair follows.
+/// The character of a surrogate pair, if its second half follows.
 fn pair(high: u32, rest: &[u8]) -> Option<char> {
     let low = code_unit(rest.get(6..)?.strip_prefix(b"\\u")?)?;
     char::decode_utf16([u16::try_from(high).ok()?, u16::try_from(low).ok()?]).next()?.ok()

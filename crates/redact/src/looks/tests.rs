@@ -65,7 +65,7 @@ fn words_ids_and_numbers_are_no_secrets() {
     }
 }
 
-/// Each layer doubled the work: 30 of them would take hours.
+/// Each layer doubled the work: 30 layers would take hours.
 #[test]
 fn base64_in_base64_many_times_took_a_time_that_doubled_with_each() {
     use ::base64::Engine;

@@ -1,4 +1,4 @@
-//! The words by which names are judged, lower-case.
+//! Words by which names are judged, in lower case.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -41,9 +41,9 @@ static LISTS: LazyLock<HashMap<&'static [u8], u16>> = LazyLock::new(|| {
     }
     all
 });
-/// Longest word of the lists.
+/// Length of the longest word, bytes.
 const MAX_WORD_BYTES: usize = 20;
-/// Finds nothing should it not build, which a test excludes.
+/// `None` if it fails to build, which a test rules out.
 static INSIDE_OF: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(INSIDE).ok());
 static NOT_INSIDE_OF: LazyLock<Option<AhoCorasick>> =
     LazyLock::new(|| AhoCorasick::new(NOT_INSIDE).ok());
@@ -55,20 +55,20 @@ pub(super) fn is_in(word: &[u8], list: List) -> bool {
         && LISTS.get(word).is_some_and(|lists| lists & 1 << list as u16 != 0)
 }
 
-/// Holds a word that nearly nothing but names of secrets holds.
+/// Whether a part contains a word that occurs almost only in names of secrets.
 pub(super) fn is_inside(part: &[u8]) -> bool {
     let holds =
         |words: &Option<AhoCorasick>| words.as_ref().is_some_and(|words| words.is_match(part));
     part.len() > 4 && holds(&INSIDE_OF) && !holds(&NOT_INSIDE_OF)
 }
 
-/// Builds the lists, so that no request waits for it.
+/// Builds the lists, so that no request waits for them.
 pub(super) fn prepare() {
     let built = INSIDE_OF.is_some() && NOT_INSIDE_OF.is_some();
     debug_assert!(built && LISTS.keys().all(|word| word.len() <= MAX_WORD_BYTES));
 }
 
-/// A list of words written as one text.
+/// A list of words as bytes.
 macro_rules! words {
     ($($word:literal)*) => { &[$($word.as_bytes()),*] };
 }
@@ -88,21 +88,21 @@ const SECRET: &[&[u8]] = words![
     "nthash" "macaroon" "biscuit" "unlock" "dsn" "tgt" "castgc" "tgc" "sso" "cftoken" "cfid" "zenid"
 ];
 
-/// Secret in most products: shown if it is words.
+/// Secret in most products: the value is shown if it consists of words.
 const WORDS: &[&[u8]] = words![
     "key" "keys" "code" "codes" "pan" "invite" "invitation" "magic" "salt" "seed" "private" "recovery" "oauth"
     "pem" "challenge" "captcha" "wctx" "viewstate" "eventvalidation" "puk" "tan" "swift" "oob" "remember"
     "reset" "activation" "confirmation"
 ];
 
-/// Secret in some products: shown if it is words or numbers.
+/// Secret in some products: the value is shown if it consists of words or numbers.
 const NUMBERS: &[&[u8]] = words![
     "card" "cards" "cc" "ticket" "tickets" "tokens" "hash" "digest" "sign" "mac" "state" "access" "refresh"
     "voucher" "gift" "appid" "license" "licence" "sessions" "identity" "cert" "certificate" "relay" "login"
     "logintoken" "proof" "answer" "verification" "webhook" "connection" "signed" "signedrequest"
 ];
 
-/// Secret together: the second follows the first.
+/// Secret as a pair: the second word follows the first.
 pub(super) const SECRET_PAIRS: &[(&[u8], &[u8])] = &[
     (b"card", b"number"),
     (b"card", b"no"),
@@ -131,7 +131,7 @@ pub(super) const SECRET_PAIRS: &[(&[u8], &[u8])] = &[
     (b"login", b"hash"),
 ];
 
-/// What a secret is about when the name ends so, rather than the secret.
+/// Last words of names that describe a property of a secret, not the secret.
 const METADATA: &[&[u8]] = words![
     "count" "counts" "total" "type" "types" "length" "len" "size" "min" "max" "minimum" "maximum" "limit" "ttl"
     "expires" "expiry" "expiration" "expire" "expired" "in" "at" "on" "age" "days" "hours" "minutes" "seconds"
@@ -142,7 +142,7 @@ const METADATA: &[&[u8]] = words![
     "style" "position" "list" "uri" "url" "path" "domain" "dir" "lifetime" "retries" "attempts" "field"
 ];
 
-/// With one of these before it, a key is a place and no secret.
+/// Words before `key` that make it an identifier, not a secret.
 const HARMLESS_BEFORE_KEY: &[&[u8]] = words![
     "sort" "primary" "foreign" "public" "partition" "row" "range" "cache" "object" "group" "i18n" "translation"
     "message" "lookup" "index" "map" "routing" "idempotency" "natural" "unique" "event" "filter" "search"
@@ -154,7 +154,7 @@ const HARMLESS_BEFORE_KEY: &[&[u8]] = words![
     "start" "next" "end" "marker" "exclusive" "sec"
 ];
 
-/// With one of these before it, a key opens something.
+/// Words before `key` that make it a secret.
 const SECRET_BEFORE_KEY: &[&[u8]] = words![
     "api" "access" "secret" "private" "auth" "authorization" "encryption" "encrypt" "decryption" "signing" "sign"
     "master" "license" "licence" "subscription" "app" "application" "consumer" "account" "storage" "shared" "host"
@@ -169,7 +169,7 @@ const SECRET_BEFORE_KEY: &[&[u8]] = words![
     "query" "management" "personal" "my" "the" "rapidapi" "mashape" "tyk" "kong" "ocp"
 ];
 
-/// With one of these before it, a code is a word of some list.
+/// Words before `code` that make it a value of a known list, not a secret.
 const HARMLESS_BEFORE_CODE: &[&[u8]] = words![
     "country" "zip" "postal" "post" "status" "error" "err" "language" "lang" "currency" "product" "promo"
     "promotion" "promotional" "coupon" "discount" "referral" "campaign" "area" "dial" "dialing" "calling" "phone"
@@ -185,7 +185,7 @@ const HARMLESS_BEFORE_CODE: &[&[u8]] = words![
     "gender" "title" "timezone" "exchange" "stock" "ticker" "symbol"
 ];
 
-/// With one of these before it, a code opens something.
+/// Words before `code` that make it a secret.
 const SECRET_BEFORE_CODE: &[&[u8]] = words![
     "auth" "authorization" "access" "security" "verification" "verify" "activation" "activate" "confirmation"
     "confirm" "recovery" "backup" "reset" "login" "signin" "sms" "email" "mail" "device" "user" "pass" "invite"
@@ -194,7 +194,7 @@ const SECRET_BEFORE_CODE: &[&[u8]] = words![
     "meeting" "claim" "license" "grant" "exchange" "emergency" "pickup"
 ];
 
-/// What stands before one of [`COMPOUND_TAILS`] in a part written together.
+/// Words before one of [`COMPOUND_TAILS`] in a compound without a separator.
 const COMPOUND_HEADS: &[&[u8]] = words![
     "user" "usr" "my" "new" "old" "current" "cur" "confirm" "repeat" "re" "verify" "api" "app" "access" "auth"
     "client" "admin" "login" "log" "root" "db" "database" "account" "acct" "web" "site" "http" "x" "id" "email" "mail"
@@ -206,18 +206,18 @@ const COMPOUND_HEADS: &[&[u8]] = words![
     "second" "first" "server" "machine" "unlock" "u" "w"
 ];
 
-/// Words that others are written together with, longest first.
+/// Words that form compounds without a separator, longest first.
 pub(super) const COMPOUND_TAILS: &[&[u8]] = words![
     "ticket" "code" "pass" "card" "cred" "hash" "auth" "sess" "keys" "key" "pwd" "pin" "otp" "sid" "sig" "pw"
 ];
 
-/// What stands behind one of [`COMPOUND_TAILS`] in a part written together.
+/// Words after one of [`COMPOUND_TAILS`] in a compound without a separator.
 const COMPOUND_ENDS: &[&[u8]] = words![
     "id" "key" "code" "value" "val" "hash" "no" "num" "number" "data" "str" "string" "confirm" "confirmation" "again"
     "new" "old" "phrase" "repeat" "field" "text" "check" "verify" "secret" "token" "info" "d" "guid"
 ];
 
-/// Secret wherever they stand in a part, since nearly nothing else holds them.
+/// Secret anywhere in a part, since hardly any other word contains them.
 const INSIDE: &[&[u8]] = words![
     "password" "passwd" "passwort" "passphrase" "passcode" "secret" "token" "credential" "apikey" "accesskey"
     "privatekey" "secretkey" "authkey" "signature" "session" "sessid" "sesskey" "jwt" "csrf" "xsrf" "pwd" "cvv" "saml"
@@ -225,7 +225,7 @@ const INSIDE: &[&[u8]] = words![
     "rememberme" "authtok" "cookie" "oauthver" "aspxauth" "bearer"
 ];
 
-/// What holds one of them and is none.
+/// Words that contain one of them but are not secret.
 const NOT_INSIDE: &[&[u8]] = words![
     "secretar" "tokeniz" "tokenis" "tokens" "passwordless" "obsession" "possession" "sessions" "cookiecutter"
 ];

@@ -1,24 +1,24 @@
-//! What a value looks like inside base64.
+//! The appearance of a value inside base64.
 
 use std::ops::Range;
 
 use ::base64::Engine;
 use ::base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-/// Length of the shortest of a value's cores, or less.
+/// Lower bound of the length of a value's cores.
 pub(super) fn core_len(value_len: usize) -> usize {
     (value_len * 8 / 6).saturating_sub(2)
 }
 
-/// Appends what a value looks like inside base64, wherever in it the value begins: for each of the three
-/// alignments and both alphabets, the characters that depend on the value alone.
+/// Appends the cores of a value: for each of the three alignments and both alphabets, the base64 characters
+/// that depend on the value alone.
 pub(super) fn write_cores(
     value: &[u8],
     padded: &mut Vec<u8>,
     out: &mut Vec<u8>,
     cores: &mut Vec<Range<usize>>,
 ) {
-    // Characters that share bits with what stands before or behind are left out.
+    // Characters that share bits with the neighboring bytes are left out.
     for (before, first) in [(0, 0), (1, 2), (2, 3)] {
         padded.clear();
         padded.resize(before, 0);
@@ -27,7 +27,7 @@ pub(super) fn write_cores(
         let mut standard = 0..0;
         for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
             let start = out.len();
-            // Four characters for three bytes, and what is behind cut off again.
+            // Room for whole groups of four characters; the excess is cut off below.
             out.resize(start + padded.len().div_ceil(3) * 4, 0);
             let Some(Ok(_)) = out.get_mut(start..).map(|room| engine.encode_slice(&padded, room))
             else {
@@ -36,7 +36,7 @@ pub(super) fn write_cores(
             };
             let core = start + first..start + last;
             out.truncate(core.end);
-            // Hardly any has a character in which the alphabets differ.
+            // Most values encode the same in both alphabets.
             if out.get(core.clone()) == out.get(standard.clone()) {
                 out.truncate(start);
             } else {
@@ -47,8 +47,8 @@ pub(super) fn write_cores(
     }
 }
 
-/// Whether so many characters of base64, of either alphabet, stand in a row. Looks at the last of so many
-/// first, and goes on behind the one that is none: of usual texts at few of them.
+/// Whether a text contains `len` base64 characters of either alphabet in a row. Checks each window from its
+/// end and skips past the first character that is none, so that it reads only a fraction of usual texts.
 pub(super) fn has_run(text: &[u8], len: usize) -> bool {
     let is_base64 =
         |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');

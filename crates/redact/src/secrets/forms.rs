@@ -1,9 +1,9 @@
-//! What a text stands for: decoded once for all that is looked for in it.
+//! Decoded forms of a text, computed once for all searches.
 
 use super::references;
 use api_sessions_extract::percent;
 
-/// Buffers of decoded texts, used again.
+/// Buffers for decoded texts, reused.
 #[derive(Debug, Default)]
 pub(super) struct Forms {
     once: Vec<u8>,
@@ -12,8 +12,8 @@ pub(super) struct Forms {
 }
 
 impl Forms {
-    /// Whether `found` says yes to any form: the text as it is, percent-decoded once or twice, if `plus` with
-    /// `+` as a space too, and each of them with the escapes of JSON resolved, and with the references of HTML.
+    /// Whether `found` returns true for any form of the text: as it is, percent-decoded once or twice (if
+    /// `plus`, also with `+` as a space), and each of these with JSON escapes or HTML references resolved.
     pub(super) fn any(
         &mut self,
         text: &[u8],
@@ -23,7 +23,7 @@ impl Forms {
         if found(text) {
             return true;
         }
-        // Nearly always there is nothing to decode.
+        // There is rarely anything to decode.
         (memchr::memchr3(b'%', b'&', b'\\', text).is_some()
             || plus && memchr::memchr(b'+', text).is_some())
             && self.any_decoded(text, plus, &mut found)
@@ -56,7 +56,7 @@ impl Forms {
         })
     }
 
-    /// Without the bytes that UTF-16 puts between characters, and base64 between lines, if there are any.
+    /// The text without NUL bytes, as in UTF-16, and line breaks, as in base64. `None`: it has none.
     pub(super) fn joined(&mut self, text: &[u8]) -> Option<&[u8]> {
         let joined = &mut self.once;
         memchr::memchr3(0, b'\r', b'\n', text)?;
@@ -82,7 +82,7 @@ fn found_unescaped(
         }
 }
 
-/// Resolves the escapes of JSON strings wherever they stand.
+/// Resolves JSON escapes anywhere in a text.
 fn unescape(text: &[u8], out: &mut Vec<u8>) {
     out.clear();
     let mut rest = text;
@@ -120,7 +120,7 @@ fn unescape(text: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// The character that `\uXXXX` stands for, or two of them as a surrogate pair, and what follows.
+/// The character of `\uXXXX` or of a surrogate pair, and the rest of the text.
 fn character(text: &[u8]) -> Option<(char, &[u8])> {
     surrogates(text, |text| {
         let (digits, behind) = text.strip_prefix(b"\\u")?.split_at_checked(4)?;
@@ -130,7 +130,7 @@ fn character(text: &[u8]) -> Option<(char, &[u8])> {
     })
 }
 
-/// The character of one unit of UTF-16 or of two, and what follows; `unit` reads one.
+/// The character of one or two UTF-16 units, and the rest of the text; `unit` reads one unit.
 pub(super) fn surrogates(
     text: &[u8],
     unit: impl Fn(&[u8]) -> Option<(u32, &[u8])>,

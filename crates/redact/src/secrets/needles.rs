@@ -1,4 +1,4 @@
-//! Values that are looked for, and the search itself.
+//! Values that are searched for, and the search.
 
 use std::ops::Range;
 
@@ -6,28 +6,28 @@ use memchr::memmem;
 
 use super::base64::{core_len, has_run, write_cores};
 
-/// Values shorter than this are not searched for in other texts: they would hit by chance. Where they
-/// are a whole text or a whole path segment, they are hidden all the same.
+/// Shorter values are not searched for within other texts, where they would match by chance. They are hidden
+/// if they are a whole text or a whole path segment. Bytes.
 const MIN_SEARCHED_BYTES: usize = 4;
-/// Of a longer value, so many first bytes are looked for: a value that was cut where it was read is found
-/// where it stands whole, and a parameter cut at its limit shows no piece of one that began before.
+/// Only the first bytes of longer values are searched for, so that a value that was cut when it was read is
+/// found in full, and a parameter cut at its limit shows no part of a hidden value. Bytes.
 const MAX_SEARCHED_BYTES: usize = 512;
 
-/// Longest escape of one character that is looked for at the end of a text: numbers may begin with zeros.
+/// Maximum length of an escape at the end of a text, bytes: numbers may have leading zeros.
 const MAX_ESCAPE_BYTES: usize = 64;
 
-/// Values, each once. Buffers are used again.
+/// Distinct values. Buffers are reused.
 #[derive(Debug, Default)]
 pub(super) struct Needles {
     bytes: Vec<u8>,
     list: Vec<Needle>,
-    /// Length of the shortest: no text that is shorter shows one, since every encoding makes longer.
+    /// Length of the shortest value. Shorter texts contain none, since no encoding shortens a value.
     shortest: usize,
-    /// One holds a space.
+    /// Whether a value contains a space.
     has_space: bool,
-    /// Length of the shortest run of base64 that shows one.
+    /// Length of the shortest run of base64 that contains a value.
     shortest_run: usize,
-    /// What the values that were looked for in base64 look like there.
+    /// The base64 cores of values, once they were needed.
     cores: Vec<u8>,
     core_list: Vec<Range<usize>>,
     padded: Vec<u8>,
@@ -36,7 +36,7 @@ pub(super) struct Needles {
 #[derive(Debug)]
 struct Needle {
     value: Range<usize>,
-    /// In `core_list`, once they were needed.
+    /// Range in `core_list`, once it was needed.
     cores: Option<Range<usize>>,
 }
 
@@ -68,28 +68,28 @@ impl Needles {
         }
     }
 
-    /// Whether it matters that `+` stands for a space.
+    /// Whether `+` must be decoded as a space.
     pub(super) fn have_spaces(&self) -> bool {
         !self.list.is_empty() && self.has_space
     }
 
-    /// False for a text that is too short to show one of the values, in whatever encoding.
+    /// Whether a text is long enough to contain one of the values in any encoding.
     #[inline]
     pub(super) fn may_be_in(&self, text: &[u8]) -> bool {
         !self.list.is_empty() && text.len() >= self.shortest
     }
 
-    /// One is too short to be searched for: it counts where it is a whole text.
+    /// Whether a value is too short to be searched for, so that only whole texts are compared with it.
     pub(super) fn has_short(&self) -> bool {
         !self.list.is_empty() && self.shortest < MIN_SEARCHED_BYTES
     }
 
-    /// Whether a text is one of the values.
+    /// Whether a text equals one of the values.
     pub(super) fn are(&self, text: &[u8]) -> bool {
         self.list.iter().any(|needle| self.bytes.get(needle.value.clone()) == Some(text))
     }
 
-    /// Whether a text shows one of the values, as it is or in base64.
+    /// Whether a text contains one of the values, plain or in base64.
     pub(super) fn found_in(&mut self, text: &[u8]) -> bool {
         if !self.may_be_in(text) {
             return false;
@@ -99,7 +99,7 @@ impl Needles {
                 .get(needle.value.clone())
                 .is_some_and(|value| text == value || contains(text, value))
         };
-        // Hardly any text has as many characters of the alphabet in a row.
+        // Hardly any text has a run of base64 characters that long.
         self.list.iter().any(is_found)
             || has_run(text, self.shortest_run) && self.found_in_base64(text)
     }
@@ -123,8 +123,7 @@ impl Needles {
         })
     }
 
-    /// Whether a text ends with the beginning of one of the values: it may have been cut there, within an
-    /// escape too.
+    /// Whether a text ends with the beginning of a value, also within an escape: it may have been cut there.
     pub(super) fn begun_at_end(&self, text: &[u8]) -> bool {
         let last = text.len().saturating_sub(MAX_ESCAPE_BYTES);
         let tail = text.get(last..).unwrap_or_default();
@@ -143,15 +142,15 @@ impl Needles {
     }
 }
 
-/// Places that are looked at together; two vector registers.
+/// Positions that are compared at once: two vector registers.
 const BLOCK: usize = 32;
-/// A block, and what the last place of it looks at.
+/// A block, and the bytes that its last position needs.
 const WINDOW: usize = BLOCK + 3;
 
-/// Whether a text holds a value of at least [`MIN_SEARCHED_BYTES`].
+/// Whether a text contains a value of at least [`MIN_SEARCHED_BYTES`].
 ///
-/// Three of the first four bytes are compared at many places at once, which usual texts have nowhere: only
-/// from where they are is there a search worth preparing.
+/// Compares three of the first four bytes at many positions at once. Usual texts match nowhere, so the
+/// preparation of a full search is rarely needed.
 fn contains(text: &[u8], value: &[u8]) -> bool {
     let [first, second, _, fourth, ..] = *value else { return false };
     if text.len() < value.len() {

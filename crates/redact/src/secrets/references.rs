@@ -1,15 +1,15 @@
-//! Characters that are written by their number or their name: `&#65;`, `&#x41;` and `&amp;` of HTML, `%u0041`
-//! of JavaScript's `escape` and of old IIS.
+//! Characters written as numbers or names: `&#65;`, `&#x41;` and `&amp;` of HTML, `%u0041` of JavaScript's
+//! `escape` and of old IIS versions.
 
 use super::forms::surrogates;
 
-/// The names that escaping functions write; others stand for characters that these leave alone.
+/// The names that escaping functions write; others stand for characters that need no escaping.
 const NAMED: &[(&[u8], char)] =
     &[(b"amp", '&'), (b"lt", '<'), (b"gt", '>'), (b"quot", '"'), (b"apos", '\'')];
-/// No character has a number with more digits, but for zeros before it.
+/// Maximum digits of a character number, without leading zeros.
 const MAX_DIGITS: usize = 7;
 
-/// Whether a text may hold one. Of usual texts, this looks at ampersands and percent signs alone.
+/// Whether a text may contain a reference. Only looks at ampersands and percent signs.
 pub(super) fn may_be_in(text: &[u8]) -> bool {
     memchr::memchr2_iter(b'&', b'%', text).any(|at| match text.get(at..) {
         Some([b'%', b'u' | b'U', ..] | [b'&', b'#', ..]) => true,
@@ -18,7 +18,7 @@ pub(super) fn may_be_in(text: &[u8]) -> bool {
     })
 }
 
-/// Writes the text with what they stand for.
+/// Writes the text to `out` with its references resolved.
 pub(crate) fn resolve(text: &[u8], out: &mut Vec<u8>) {
     out.clear();
     let mut rest = text;
@@ -39,7 +39,7 @@ pub(crate) fn resolve(text: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// The character, and what follows.
+/// The character of a reference, and the rest of the text.
 fn character(reference: &[u8]) -> Option<(char, &[u8])> {
     match reference {
         [b'%', ..] => surrogates(reference, |text| {
@@ -54,7 +54,7 @@ fn character(reference: &[u8]) -> Option<(char, &[u8])> {
     }
 }
 
-/// The number of a character, and a semicolon, which browsers do without.
+/// The character of a numeric reference. The semicolon is optional, as in browsers.
 fn numbered(text: &[u8], radix: u32) -> Option<(char, &[u8])> {
     let zeros = text.iter().take_while(|byte| **byte == b'0').count();
     let digits = text.get(zeros..)?;
@@ -72,7 +72,7 @@ fn number(digits: &[u8], radix: u32) -> Option<u32> {
     (!digits.is_empty()).then(|| digits.iter().try_fold(0, add))?
 }
 
-/// What a name behind an ampersand stands for; browsers do without the semicolon of these too.
+/// The character of a named reference. The semicolon is optional, as in browsers.
 fn named(text: &[u8]) -> Option<(char, &[u8])> {
     NAMED.iter().find_map(|(name, character)| {
         let (head, behind) = text.split_at_checked(name.len())?;
