@@ -1,7 +1,7 @@
-//! What rules cost a request: `cargo bench -p api-sessions-rules`.
+//! Cost of rules per request: `cargo bench -p api-sessions-rules`.
 //!
-//! Medians of rounds over the counts in shared memory, nanoseconds of this thread's CPU time, so that others on the
-//! machine count only by what they take of its caches. The bars are those of the issue.
+//! Prints the median of rounds with counts in shared memory, in nanoseconds of this thread's CPU time, so
+//! that other processes only affect it through the caches. The bars are those of the issue.
 
 use std::hint::black_box;
 
@@ -91,7 +91,7 @@ impl Facts for Request {
     }
 }
 
-/// CPU time of this thread.
+/// CPU time of this thread, nanoseconds.
 fn cpu_ns() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
@@ -124,7 +124,7 @@ fn rules(texts: &[&str]) -> Vec<Rule> {
     texts.iter().map(|text| parse(text).expect("a rule")).collect()
 }
 
-/// What a request pays, from its path to its counts.
+/// The work for one request, from its path to its counts.
 fn run(rules: &[Rule], scopes: &Scopes, counts: &Shared, request: &Request, n: u64) {
     thread_local! {
         static BUFFERS: std::cell::RefCell<(Vec<u8>, Scratch)> = std::cell::RefCell::default();
@@ -171,7 +171,7 @@ fn main() {
         });
         measure(&format!("one rule counts, 100,000 sessions: {what}"), Some(250.0), |n| {
             let mut cold = request("GET", "/x");
-            // Spread, so that no session follows its neighbour.
+            // Spread, so that successive requests use distant sessions.
             let session = n.wrapping_mul(48_271) % 100_000;
             cold.session[..8].copy_from_slice(&session.to_le_bytes());
             run(rules, &scopes, &counts, &cold, n);

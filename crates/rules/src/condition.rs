@@ -6,12 +6,12 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use crate::{Answer, Facts, RuleError};
 
-/// Most conditions of a rule.
+/// Maximum number of conditions of a rule.
 const MAX_CONDITIONS: usize = 16;
-/// Memory of a compiled regular expression, bytes.
+/// Memory limit of a compiled regular expression, bytes.
 const MAX_REGEX_BYTES: usize = 1 << 20;
 
-/// One condition; all must hold.
+/// A condition of a rule; all conditions must hold.
 #[derive(Debug, Clone)]
 pub enum Condition {
     /// `status=401,4xx,200-299`.
@@ -24,35 +24,35 @@ pub enum Condition {
     Source(Vec<Source>),
     /// `user=present` or `user=absent`.
     User {
-        /// A context parameter names the user.
+        /// Whether a context parameter must name the user.
         present: bool,
     },
     /// `session=new`: the first request of its session; `session=known`: any other.
     Session {
-        /// The first.
+        /// Whether it must be the first request.
         new: bool,
     },
-    /// `parameters=conflicting`: a parameter is in two places of the request with different values.
+    /// `parameters=conflicting`: a parameter occurs in two places of the request with different values.
     ConflictingParameters,
     /// `POINT=VALUE` or `POINT!=VALUE`. An absent value equals the empty one.
     Equals {
-        /// What is compared.
+        /// The point to compare.
         point: Point,
-        /// With what.
+        /// The value to compare with.
         value: Box<[u8]>,
-        /// `!=`.
+        /// Whether the operator is `!=`.
         negated: bool,
     },
-    /// `POINT~REGEX`: found anywhere in the value.
+    /// `POINT~REGEX`: matches anywhere in the value.
     Matches {
-        /// What is looked at.
+        /// The point to search.
         point: Point,
-        /// Linear in the length of the value.
+        /// Takes time linear in the length of the value.
         regex: Regex,
     },
 }
 
-/// Ranges of statuses, both ends included.
+/// Ranges of status codes, both ends inclusive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statuses(pub Vec<(u16, u16)>);
 
@@ -190,7 +190,7 @@ impl Condition {
         }
     }
 
-    /// The point that is read.
+    /// The point that the condition reads, if any.
     pub fn point(&self) -> Option<&Point> {
         match self {
             Self::Equals { point, .. } | Self::Matches { point, .. } => Some(point),
@@ -198,7 +198,7 @@ impl Condition {
         }
     }
 
-    /// Whether it holds.
+    /// Whether the condition holds for a request.
     pub fn holds(&self, facts: &impl Facts) -> Answer {
         let mut holds = false;
         match self {
@@ -228,7 +228,7 @@ impl Condition {
     }
 }
 
-/// Splits conditions at `;`; `\;` stands for one in a value or regular expression.
+/// Splits conditions at `;`; `\;` is a literal semicolon.
 fn split(text: &str) -> Vec<String> {
     let (mut all, mut word) = (Vec::new(), String::new());
     let mut letters = text.chars().peekable();
@@ -247,7 +247,7 @@ fn split(text: &str) -> Vec<String> {
     all
 }
 
-/// Point, operator and value: the first operator outside of brackets.
+/// Splits a condition at the first operator outside of brackets: point, operator and value.
 fn operator(word: &str) -> Option<(&str, &str, &str)> {
     let (mut depth, mut quoted) = (0, false);
     let mut bytes = word.bytes().enumerate();

@@ -4,28 +4,28 @@ use api_sessions_extract::{Point, VariableCompiler};
 
 use crate::RuleError;
 
-/// What is counted.
+/// What a rule counts.
 #[derive(Debug, Clone)]
 pub enum Count {
     /// Requests.
     Requests,
-    /// Types of attack.
+    /// Attack types of requests.
     Attacks,
-    /// Sum of the sizes of requests, bytes.
+    /// Total size of requests, bytes.
     BytesIn,
-    /// Sum of what was sent to clients, bytes.
+    /// Total bytes sent to clients.
     BytesOut,
-    /// Sum of the times of requests, milliseconds.
+    /// Total time of requests, milliseconds.
     TimeMs,
-    /// Different values of a point.
+    /// Distinct values of a point.
     Distinct(Point),
-    /// Different paths.
+    /// Distinct paths.
     DistinctPath,
-    /// Different endpoints: method and path without ids.
+    /// Distinct endpoints: method and path template.
     DistinctEndpoint,
-    /// Different users.
+    /// Distinct users.
     DistinctUser,
-    /// Different sessions.
+    /// Distinct sessions.
     DistinctSession,
 }
 
@@ -59,7 +59,7 @@ impl Count {
         })
     }
 
-    /// Different values are counted.
+    /// Whether distinct values are counted.
     pub fn is_distinct(&self) -> bool {
         matches!(
             self,
@@ -71,12 +71,12 @@ impl Count {
         )
     }
 
-    /// A request adds one at most.
+    /// Whether requests are counted, so that each adds at most one.
     pub(crate) fn is_of_requests(&self) -> bool {
         matches!(self, Self::Requests)
     }
 
-    /// The point that is read.
+    /// The point that is counted, if any.
     pub fn point(&self) -> Option<&Point> {
         match self {
             Self::Distinct(point) => Some(point),

@@ -1,26 +1,26 @@
-//! Where counts are kept: entries of 56 bytes under 64-bit keys.
+//! Storage of counts: entries of 56 bytes under 64-bit keys.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
-/// What an entry holds; all zeros are a new one.
+/// Content of an entry; a new one is all zeros.
 pub type Words = [u64; 7];
 
-/// A table of entries: shared memory on a node, ordinary memory in the cloud.
+/// A table of entries: in shared memory on a node, in ordinary memory in the cloud.
 pub trait Counts {
-    /// Hash of `bytes` under `seed` and a secret.
+    /// Keyed hash of `bytes` with `seed`.
     fn hash(&self, seed: u64, bytes: &[u8]) -> u64;
 
-    /// Changes an entry, which is made where there is none, at `now_ms` (milliseconds since 1970). Nobody else changes
-    /// it during the call. `change` must not panic or use the table. Returns `None` if the lock is busy.
+    /// Changes an entry, or creates it, at `now_ms` (milliseconds since 1970). The entry is locked during the
+    /// call. `change` must not panic or use the table. `None`: the lock is busy.
     fn update<R>(&self, key: u64, now_ms: u64, change: impl FnOnce(&mut Words) -> R) -> Option<R>;
 
-    /// An entry, if it is there.
+    /// The content of an entry, if it exists.
     fn read(&self, key: u64) -> Option<Words>;
 }
 
-/// Counts in memory of this thread, for replaying records. Nothing is ever evicted.
+/// Counts in memory of one thread, to replay records. Entries are never evicted.
 #[derive(Debug, Default)]
 pub struct MemoryCounts {
     secret: RandomState,
@@ -28,12 +28,12 @@ pub struct MemoryCounts {
 }
 
 impl MemoryCounts {
-    /// How many entries there are, of 64 bytes each.
+    /// Number of entries, of 64 bytes each.
     pub fn len(&self) -> usize {
         self.entries.borrow().len()
     }
 
-    /// Whether nothing was counted.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

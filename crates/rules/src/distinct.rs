@@ -1,17 +1,17 @@
-//! How many different values a window holds.
+//! Number of distinct values in a sliding window.
 //!
-//! The first 8 values are in the entry itself, as 32 bits of their hash and the slice in which each was seen last
-//! (TIME/254), so a subject that has few costs one entry. Further ones are in pages, entries of their own with 13
-//! values of 24 bits each: one page first, then 2, 4, 8 and 16 beside it, between which the hash of a value chooses.
-//! A value is looked for in its page of each level and added to the first with room, so no value moves and none is
-//! counted twice. All pages together hold 403 values.
+//! The first 8 values are in the entry itself: 32 bits of their hash and the slice in which each was last
+//! seen (TIME/254), so that a subject with few values needs one entry. Further values are in pages, which are
+//! entries with 13 values of 24 bits each: first one page, then levels of 2, 4, 8 and 16 pages, selected by
+//! the hash of a value. A value is searched in its page of each level and added to the first one with room,
+//! so that no value moves or is counted twice. All pages together hold 403 values.
 //!
 //! | entry | content |
 //! | --- | --- |
 //! | word 0 | slice of the last change (32 bits), and of the last change of a page (32) |
 //! | 1 to 4 | 8 fingerprints of 32 bits |
 //! | 5 | their 8 stamps |
-//! | 6 | how many values there are at most, those that are too old included |
+//! | 6 | upper bound of the number of values, including expired ones |
 //!
 //! | page | content |
 //! | --- | --- |
@@ -20,37 +20,37 @@
 use crate::window::Counted;
 use crate::{Counts, Over, Words};
 
-/// Values of an entry.
+/// Values in an entry.
 const OWN: usize = 8;
-/// Values of a page.
+/// Values in a page.
 const PAGE: usize = 13;
 /// Levels of pages: 1, 2, 4, 8, 16.
 const LEVELS: u32 = 5;
-/// Slices of a window. Stamps go round after one more.
+/// Slices of a window. Stamps repeat after one more.
 const SLICES: u64 = 254;
 const STAMPS: u64 = SLICES + 1;
 
-/// How a rule's distinct values slide.
+/// Layout of a rule's sliding set of values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Distinct {
     over: Over,
     slice_ms: u64,
 }
 
-/// A time, as slices see it.
+/// A time as a slice and the time within it.
 #[derive(Clone, Copy)]
 struct Now {
     slice: u32,
     into_ms: u64,
 }
 
-/// What an entry says of a value.
+/// Result of looking up a value in an entry.
 enum Own {
-    /// It is there.
+    /// The entry has the value.
     Known { most: u64 },
-    /// It was added.
+    /// The value was added.
     Added { most: u64 },
-    /// It may be in a page.
+    /// The value may be in a page.
     Elsewhere { room: bool, pages: bool },
 }
 
@@ -59,7 +59,7 @@ impl Distinct {
         Self { over, slice_ms: over.window_ms.div_ceil(SLICES).max(1) }
     }
 
-    /// Adds a value, by its hash. `None`: the entry could not be changed now.
+    /// Adds a value, given by its hash. `None`: the entry is locked.
     pub(crate) fn add(
         self,
         counts: &impl Counts,
@@ -95,14 +95,14 @@ impl Distinct {
         if most <= self.over.threshold {
             return Some(Counted { count: most, fires: false });
         }
-        // Those that are too old are still in that number.
+        // The upper bound includes expired values.
         let words = counts.read(key).unwrap_or_default();
         let count = self.count(counts, key, &words, now);
         counts.update(key, now_ms, |words| words[6] = count);
         Some(Counted { count, fires: count > self.over.threshold })
     }
 
-    /// How many values there are at `now_ms`.
+    /// Number of values at `now_ms`.
     pub(crate) fn count_at(self, counts: &impl Counts, key: u64, now_ms: u64) -> u64 {
         let Some(words) = counts.read(key) else { return 0 };
         self.count(counts, key, &words, self.now(now_ms))
@@ -112,23 +112,23 @@ impl Distinct {
         Now { slice: (now_ms / self.slice_ms) as u32, into_ms: now_ms % self.slice_ms }
     }
 
-    /// Whether what was seen so many slices ago may be in the window.
+    /// Whether a value that was seen `back` slices ago may be in the window.
     fn is_alive(self, back: u64, now: Now) -> bool {
         back <= SLICES
             && back * self.slice_ms + now.into_ms < self.over.window_ms + self.slice_ms - 1
     }
 
-    /// Slices since then; 0 where the clock was behind.
+    /// Number of slices since `slice`; 0 if the clock is behind it.
     fn since(now: Now, slice: u32) -> u64 {
         let passed = now.slice.wrapping_sub(slice) as i32;
-        // What is far ahead is of a clock that was set back, and long over.
+        // A slice far in the future means that the clock was set back; the content has expired.
         if passed < -(SLICES as i32) { STAMPS } else { u64::from(passed.max(0).unsigned_abs()) }
     }
 
-    /// `despite_pages`: the value is in none.
+    /// `despite_pages`: no page has the value.
     fn add_own(self, words: &mut Words, now: Now, hash: u64, despite_pages: bool) -> Own {
         let passed = Self::since(now, words[0] as u32);
-        // A fresh entry has no values, whatever its slice.
+        // A new entry has no values, whatever its slice.
         let mut stamps = words[5].to_le_bytes();
         let at_slice = if passed == 0 { words[0] as u32 } else { now.slice };
         self.forget(&mut stamps, words[0] as u32, passed, now);
@@ -162,7 +162,7 @@ impl Distinct {
         result
     }
 
-    /// Frees what is too old.
+    /// Clears expired stamps.
     fn forget(self, stamps: &mut [u8], changed: u32, passed: u64, now: Now) {
         for held in stamps.iter_mut().filter(|held| **held != 0) {
             let back = passed.saturating_add(behind(changed, *held));
@@ -189,7 +189,7 @@ impl Distinct {
         false
     }
 
-    /// Adds a value that is in no page. Where all of its pages are full, one value in the last goes.
+    /// Adds a value that no page has. If all of its pages are full, it replaces a value of the last one.
     fn add_to_page(self, counts: &impl Counts, key: u64, now_ms: u64, hash: u64) {
         let now = self.now(now_ms);
         for level in 0..LEVELS {
@@ -212,7 +212,7 @@ impl Distinct {
         (0..PAGE).find(|at| page.stamps[*at] != 0 && page.fingerprints[*at] == fingerprint(hash))
     }
 
-    /// A page without what is too old.
+    /// A page without its expired values.
     fn page(self, words: &Words, now: Now) -> Page {
         let mut page = Page::load(words);
         let passed = Self::since(now, page.changed);
@@ -222,7 +222,7 @@ impl Distinct {
 
     fn put(self, words: &mut Words, now: Now, at: usize, hash: u64) {
         let mut page = self.page(words, now);
-        // A clock that is behind stays behind.
+        // Keeps the slice if the clock is behind it.
         if Self::since(now, page.changed) != 0 || page.stamps == [0; PAGE] {
             page.changed = now.slice;
         }
@@ -238,7 +238,7 @@ impl Distinct {
         if words[0] >> 32 == 0 {
             return found;
         }
-        // A page is there only if those above it are full, or were.
+        // A page only exists if those above it are full, or were.
         let mut there = [true; 1 << LEVELS];
         for level in 0..LEVELS {
             for number in 0..1usize << level {
@@ -263,12 +263,12 @@ fn alive(stamps: &[u8]) -> u64 {
     stamps.iter().filter(|stamp| **stamp != 0).count() as u64
 }
 
-/// 1 to 255.
+/// The stamp of a slice: 1 to 255.
 fn stamp(slice: u32) -> u8 {
     (u64::from(slice) % STAMPS) as u8 + 1
 }
 
-/// How many slices before the last change a stamp is.
+/// Age of a stamp at the last change, slices.
 fn behind(changed: u32, stamp: u8) -> u64 {
     (u64::from(changed) % STAMPS + STAMPS - u64::from(stamp - 1)) % STAMPS
 }
@@ -278,7 +278,7 @@ fn page_key(key: u64, level: u32, hash: u64) -> u64 {
 }
 
 fn numbered_page_key(key: u64, level: u32, number: u64) -> u64 {
-    // The key is a secret hash already: any permutation of it will do.
+    // The key is a keyed hash already, so any permutation will do.
     let mixed = (key ^ (1 << level | number).wrapping_mul(0x9fb2_1c65_1e98_df25)).rotate_left(23);
     mixed.wrapping_mul(0xd6e8_feb8_6659_fd93) ^ mixed >> 31
 }
@@ -288,7 +288,7 @@ fn set_low(word: &mut u64, low: u32) {
 }
 
 fn set_high(word: &mut u64, high: u32) {
-    // 0 stands for never.
+    // 0 means never.
     *word = *word & u64::from(u32::MAX) | u64::from(high.max(1)) << 32;
 }
 

@@ -1,6 +1,7 @@
-//! Why words are no rule.
+//! Errors of invalid rules.
 
-/// Names the word and what would be accepted, in NGINX's idioms. A node and the cloud say the same.
+/// Names the invalid word and what is accepted, in the style of NGINX. Nodes and the cloud use the same
+/// messages.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct RuleError(pub(crate) String);
@@ -11,7 +12,7 @@ impl RuleError {
         Self(format!("invalid {what} \"{word}\": {accepted} is accepted"))
     }
 
-    /// The same of a rule with this name, for lists of rules.
+    /// The same error with the name of the rule, for lists of rules.
     pub(crate) fn of_rule(self, name: &str) -> Self {
         Self(format!("rule \"{name}\": {}", self.0))
     }

@@ -1,23 +1,23 @@
-//! Who is excepted from rules.
+//! Exceptions from rules.
 
 use std::net::IpAddr;
 
-/// Who is never counted and never refused by a rule.
+/// A client that is never counted or refused by a rule.
 #[derive(Clone)]
 pub enum Exception {
-    /// Addresses with these first bits. IPv4 as `::ffff:a.b.c.d`.
+    /// Address and prefix length of a network. IPv4 as `::ffff:a.b.c.d`.
     Network(u128, u32),
-    /// The user.
+    /// A user.
     User(Box<[u8]>),
-    /// The role.
+    /// A role.
     Role(Box<[u8]>),
 }
 
 impl Exception {
-    /// Reads a word of the directive.
+    /// Parses a word of the directive.
     ///
     /// # Errors
-    /// What is wrong with the word, and what is accepted.
+    /// The invalid word and what is accepted.
     pub fn parse(word: &str) -> Result<Self, String> {
         let invalid = || {
             format!(
@@ -49,12 +49,12 @@ impl Exception {
         Ok(Self::Network(address, 128 - most + bits))
     }
 
-    /// Its address has bits behind those that are compared, as that of `192.0.2.1/24` does.
+    /// Whether the address has bits after the prefix, as in `192.0.2.1/24`.
     pub fn has_low_bits(&self) -> bool {
         matches!(self, Self::Network(address, bits) if address & !mask(*bits) != 0)
     }
 
-    /// Whether a request is excepted.
+    /// Whether a request is exempt.
     pub fn covers(&self, ip: u128, user: &[u8], role: &[u8]) -> bool {
         match self {
             Self::Network(address, bits) => (ip ^ address) & mask(*bits) == 0,
@@ -64,7 +64,7 @@ impl Exception {
     }
 }
 
-/// The first bits of an address.
+/// Mask of the first bits of an address.
 fn mask(bits: u32) -> u128 {
     u128::MAX.checked_shl(128 - bits).unwrap_or(0)
 }

@@ -1,9 +1,9 @@
 //! Rules over sessions: `session_rule` of nginx.conf and the rules of the Console.
 //!
 //! A [`Rule`] is parsed once, from the words of the directive ([`Rule::from_words`]) or from an object
-//! ([`Rule::new`]), with the same checks and messages. [`Scopes`] finds the rules that a request is about by its
-//! method and path; [`Rule::observe`] counts a request in a sliding window over [`Counts`], which the node keeps in
-//! shared memory and the cloud, which replays stored records, in its own ([`MemoryCounts`]).
+//! ([`Rule::new`]), with the same checks and messages. [`Scopes`] finds the rules that apply to a request by
+//! its method and path. [`Rule::observe`] counts a request in a sliding window in [`Counts`]: nodes keep
+//! these in shared memory, and the cloud, which replays stored records, in its own memory ([`MemoryCounts`]).
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -46,15 +46,15 @@ pub use scopes::{RuleBits, Scopes};
 pub use subject::{NETWORK_BYTES, Per, network};
 pub use words::{from_directive, from_json, from_words};
 
-/// Most rules of one location in nginx.conf.
+/// Maximum number of rules of one location in nginx.conf.
 pub const MAX_LOCATION_RULES: usize = 32;
-/// Most rules of nginx.conf.
+/// Maximum number of rules in nginx.conf.
 pub const MAX_RULES: usize = 256;
-/// Most rules of the cloud.
+/// Maximum number of rules of the cloud.
 pub const MAX_CLOUD_RULES: usize = 64;
-/// Most distinct values that a rule counts to: beyond, they are not told apart well enough.
+/// Maximum number of distinct values that a rule counts to; larger counts are not accurate enough.
 pub const MAX_DISTINCT: u64 = 300;
-/// Longest word of a rule, bytes.
+/// Maximum length of a word of a rule, bytes.
 pub const MAX_WORD_BYTES: usize = 4096;
 
 #[cfg(test)]

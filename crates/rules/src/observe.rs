@@ -1,4 +1,4 @@
-//! A request under a rule.
+//! Counting requests by rules.
 
 use crate::distinct::Distinct;
 use crate::reaction::Reaction;
@@ -6,27 +6,27 @@ use crate::subject::write_endpoint;
 use crate::window::{Counted, Window};
 use crate::{Answer, Count, Counts, Facts, Rate, Rule};
 
-/// Memory that is used again from request to request.
+/// Buffers, reused across requests.
 #[derive(Debug, Default)]
 pub struct Scratch {
     subject: Vec<u8>,
     value: Vec<u8>,
 }
 
-/// What a request did under a rule that it is in the scope of.
+/// Result of applying a rule to a request in its scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Observation {
-    /// It was not counted: a condition does not hold, or there is no subject or value.
+    /// Not counted: a condition does not hold, or there is no subject or value.
     NotCounted,
-    /// It cannot be told whether it counts ([`Answer::Unknown`]).
+    /// Unknown whether it counts ([`Answer::Unknown`]).
     Unknown,
-    /// It could not be counted now.
+    /// Not counted because the entry is locked.
     Busy,
-    /// It was counted.
+    /// Counted.
     Counted {
-        /// What is counted of the subject in the window, this request included.
+        /// The subject's count in the window, including this request.
         count: u64,
-        /// The count exceeds the threshold.
+        /// Whether the count exceeds the threshold.
         fires: bool,
     },
 }
@@ -39,11 +39,11 @@ impl From<Counted> for Observation {
 
 /// Seed of the hashes of distinct values.
 const VALUES: u64 = 0x6469_7374_696e_6374;
-/// What the key of a subject's rate differs by from that of its count.
+/// Makes the key of a subject's rate differ from that of its count.
 const RATES: u64 = 0x7261_7465_7261_7465;
 
 impl Rule {
-    /// Counts a request that is in the rule's scope ([`crate::Scopes`]), at `now_ms`.
+    /// Counts a request in the rule's scope ([`crate::Scopes`]) at `now_ms` (milliseconds since 1970).
     pub fn observe(
         &self,
         counts: &impl Counts,
@@ -84,7 +84,7 @@ impl Rule {
         counted.map_or(Observation::Busy, Into::into)
     }
 
-    /// Whether all conditions hold.
+    /// Whether all conditions hold for a request.
     pub fn holds(&self, facts: &impl Facts) -> Answer {
         let mut all = Answer::Yes;
         for condition in &self.when {
@@ -97,7 +97,7 @@ impl Rule {
         all
     }
 
-    /// The hash of the value that is counted. `false`: it cannot be told.
+    /// Sets `hash` to the hash of the value that is counted. Returns false if the value is unknown.
     fn value_hash(
         &self,
         counts: &impl Counts,
@@ -120,8 +120,8 @@ impl Rule {
         true
     }
 
-    /// The count of a request's subject at `now_ms`, before the request is over: of `facts` only what the subject is
-    /// made of is asked. `None`: it has none.
+    /// The count of a request's subject at `now_ms`, before the request is finished: only uses the facts that
+    /// form the subject. `None`: the request has no subject.
     pub fn current(
         &self,
         counts: &impl Counts,
@@ -140,8 +140,10 @@ impl Rule {
         Some(counts.read(key).map_or(0, |words| window.count(&words, now_ms).count))
     }
 
-    /// Whether a subject that is over the threshold may have one more request by the rule's rate at `now_ms`:
-    /// otherwise its count, and milliseconds until it may.
+    /// Takes a request from the rule's rate at `now_ms`, if the subject is over the threshold.
+    ///
+    /// # Errors
+    /// The rate is exhausted: the subject's count, and the milliseconds until the next request is allowed.
     pub fn limit(
         &self,
         counts: &impl Counts,

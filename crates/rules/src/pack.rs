@@ -1,8 +1,8 @@
-//! The default pack: rules that every application can begin with, all in `monitor`.
+//! The default pack: rules that suit any application as a start, all in mode `monitor`.
 
 use api_sessions_protocol::SessionRule;
 
-/// Name, on, when, count, over, per.
+/// Name, on, when, count, over and per.
 type Row = (
     &'static str,
     Option<&'static str>,

@@ -1,7 +1,8 @@
-//! The path that a client meant.
+//! Normalization of request paths.
 
-/// The path as NGINX normalises it (`ngx_http_parse_complex_uri`): percent-decoded, without `.` and `..` segments, and
-/// with slashes merged. Borrowed as it is where there is nothing to do. `raw` is what stands before the `?`.
+/// Normalizes a path like NGINX (`ngx_http_parse_complex_uri`): percent-decoded, without `.` and `..`
+/// segments, and with slashes merged. Borrows the input if there is nothing to change. `raw` is the text
+/// before the `?`.
 pub fn normalize<'p>(raw: &'p [u8], buffer: &'p mut Vec<u8>) -> &'p [u8] {
     let strange = |pair: &[u8]| matches!(pair, [b'/', b'/' | b'.']);
     if !raw.contains(&b'%') && !raw.contains(&b'#') && !raw.windows(2).any(strange) {
@@ -36,7 +37,7 @@ pub fn normalize<'p>(raw: &'p [u8], buffer: &'p mut Vec<u8>) -> &'p [u8] {
     buffer
 }
 
-/// A segment that began at `begin` is over: `.` goes, `..` takes the one before with it.
+/// Ends the segment that begins at `begin`: removes `.`, and `..` with its parent.
 fn end_segment(path: &mut Vec<u8>, begin: usize) {
     match path.get(begin..) {
         Some(b".") => path.truncate(begin),

@@ -1,14 +1,14 @@
-//! `limit:RATE`: a subject that is over a rule's threshold gets so many requests a time.
+//! `limit:RATE`: limits a subject that is over a rule's threshold.
 
 use crate::{RuleError, Words, units};
 
-/// Most requests of a rate.
+/// Maximum number of requests of a rate.
 const MAX_REQUESTS: u64 = 1_000_000;
 
-/// Requests a time.
+/// Requests per time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Between two requests, microseconds.
+    /// Interval between two requests, microseconds.
     interval_us: u64,
 }
 
@@ -33,15 +33,16 @@ impl Rate {
         })
     }
 
-    /// Takes a request at `now_ms`, if the rate allows it. Otherwise milliseconds until it does.
+    /// Takes a request at `now_ms` if the rate allows it. Otherwise, the error is the time until it does,
+    /// milliseconds.
     pub(crate) fn take(self, words: &mut Words, now_ms: u64) -> Result<(), u64> {
         let now_us = now_ms.saturating_mul(1000);
         let next_us = &mut words[0];
-        // A clock that was set back by much does not refuse for long.
+        // A clock that was set back by more than the interval must not refuse requests for long.
         if *next_us > now_us && *next_us - now_us <= self.interval_us {
             return Err((*next_us - now_us).div_ceil(1000));
         }
-        // What was allowed up to a millisecond ago is not lost: times are whole milliseconds.
+        // Times are whole milliseconds, so allow for a millisecond that was lost to rounding.
         *next_us = (*next_us).max(now_us.saturating_sub(1000)) + self.interval_us;
         if *next_us > now_us + self.interval_us {
             *next_us = now_us + self.interval_us;

@@ -2,31 +2,31 @@
 
 use crate::{Rate, RuleError, units};
 
-/// Shortest and longest denial, milliseconds.
+/// Minimum and maximum duration of a denial, milliseconds.
 const DENIAL_MS: std::ops::RangeInclusive<u64> = 1000..=365 * 86_400_000;
 
-/// What happens once a rule fires.
+/// A reaction when a rule fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reaction {
-    /// The request is malicious, of type `rule:NAME`.
+    /// Marks the request as malicious, with attack type `rule:NAME`.
     Mark,
-    /// Its session is denied for so many milliseconds.
+    /// Denies the session, for this many milliseconds.
     Deny(u64),
-    /// Its address is denied for so many milliseconds.
+    /// Denies the address, for this many milliseconds.
     DenyIp(u64),
-    /// While the subject is over the threshold, it gets so many requests.
+    /// Limits the subject to this rate while it is over the threshold.
     Limit(Rate),
 }
 
-/// What a rule's reactions are worth.
+/// Whether a rule's reactions take effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// It fires, counts and is recorded; nobody is refused.
+    /// The rule counts, fires and is recorded, but refuses no one.
     #[default]
     Monitor,
-    /// Its reactions are in force.
+    /// The reactions take effect.
     Enforce,
-    /// It does not exist.
+    /// The rule is ignored.
     Off,
 }
 
@@ -83,7 +83,7 @@ impl Mode {
         }
     }
 
-    /// As it is written.
+    /// Its name in configuration.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Monitor => "monitor",

@@ -1,4 +1,4 @@
-//! A rule, parsed.
+//! Parsed rules.
 
 use std::fmt;
 
@@ -11,11 +11,11 @@ use crate::{
     RuleError, Scope, from_words, units,
 };
 
-/// Longest name, bytes.
+/// Maximum length of a name, bytes.
 const MAX_NAME_BYTES: usize = 64;
-/// Shortest and longest window, milliseconds.
+/// Minimum and maximum length of a window, milliseconds.
 const WINDOW_MS: std::ops::RangeInclusive<u64> = 1000..=30 * 86_400_000;
-/// Largest threshold: a terabyte.
+/// Maximum threshold: 2^40.
 const MAX_THRESHOLD: u64 = 1 << 40;
 
 /// A rule over sessions.
@@ -23,36 +23,36 @@ const MAX_THRESHOLD: u64 = 1 << 40;
 pub struct Rule {
     text: SessionRule,
     id: u64,
-    /// Which requests it is about; `None`: all.
+    /// Scope of the rule. `None`: all requests.
     pub on: Option<Scope>,
-    /// All must hold.
+    /// Conditions, all of which must hold.
     pub when: Vec<Condition>,
     /// What is counted.
     pub count: Count,
-    /// When it fires.
+    /// Threshold and window.
     pub over: Over,
-    /// Whose requests are counted together.
+    /// Which requests are counted together.
     pub per: Per,
-    /// What happens once it fires.
+    /// Reactions when the rule fires.
     pub then: Vec<Reaction>,
-    /// What that is worth.
+    /// Whether the reactions take effect.
     pub mode: Mode,
 }
 
 /// `over=N/TIME`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Over {
-    /// More than that fires.
+    /// The rule fires if the count is greater.
     pub threshold: u64,
     /// Length of the window, milliseconds.
     pub window_ms: u64,
 }
 
 impl Rule {
-    /// Compiles a rule's words.
+    /// Compiles a rule.
     ///
     /// # Errors
-    /// Names the word and what would be accepted, without the rule's name.
+    /// Names the invalid word and what is accepted, without the rule's name.
     pub fn new(text: SessionRule, variables: &mut dyn VariableCompiler) -> Result<Self, RuleError> {
         check_name(&text.name)?;
         let values =
@@ -100,7 +100,7 @@ impl Rule {
         Ok(Self { text, id, on, when, count, over, per, then, mode })
     }
 
-    /// Compiles the words behind `session_rule`.
+    /// Compiles the words after `session_rule`.
     ///
     /// # Errors
     /// As [`Rule::new`].
@@ -111,27 +111,27 @@ impl Rule {
         Self::new(from_words(words)?, variables)
     }
 
-    /// Its name.
+    /// Name of the rule.
     pub fn name(&self) -> &str {
         &self.text.name
     }
 
-    /// Its words, as they were written.
+    /// The rule as it was written.
     pub fn text(&self) -> &SessionRule {
         &self.text
     }
 
-    /// Its reactions, as they were written.
+    /// The reactions as they were written.
     pub fn then_text(&self) -> &str {
         self.text.then.as_deref().unwrap_or("mark")
     }
 
-    /// The same for rules that count the same: counts go on if a rule changes its reactions or mode alone.
+    /// Id of what the rule counts: counts continue if only its reactions or its mode change.
     pub fn id(&self) -> u64 {
         self.id
     }
 
-    /// The points that it reads.
+    /// The points that the rule reads.
     pub fn points(&self) -> impl Iterator<Item = &Point> {
         self.when.iter().filter_map(Condition::point).chain(self.count.point())
     }
@@ -141,33 +141,33 @@ impl Rule {
         self.points().fold(Needs::default(), |needs, point| needs | point.needs())
     }
 
-    /// It looks at all parameters of a request.
+    /// Whether the rule reads all parameters of a request.
     pub fn reads_parameters(&self) -> bool {
         self.when.iter().any(|condition| matches!(condition, Condition::ConflictingParameters))
     }
 
-    /// It may refuse somebody.
+    /// Whether the rule may refuse requests.
     pub fn enforces(&self) -> bool {
         self.mode == Mode::Enforce && self.then.iter().any(|reaction| *reaction != Reaction::Mark)
     }
 
-    /// The first reaction of a kind.
+    /// The first result of `of_kind` over the reactions.
     pub fn reaction<T>(&self, of_kind: impl Fn(&Reaction) -> Option<T>) -> Option<T> {
         self.then.iter().find_map(of_kind)
     }
 }
 
-/// The directive, as nginx.conf takes it.
+/// Writes the directive in the syntax of nginx.conf.
 impl fmt::Display for Rule {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_directive(&self.text, out)
     }
 }
 
-/// Compiles the rules of a document: all, or none.
+/// Compiles the rules of a document, all or none.
 ///
 /// # Errors
-/// Names the first rule that is none, and why.
+/// Names the first invalid rule and the reason.
 pub fn parse_all(
     texts: &[SessionRule],
     variables: &mut dyn VariableCompiler,
@@ -234,7 +234,7 @@ fn check_name(name: &str) -> Result<(), RuleError> {
     )))
 }
 
-/// FNV-1a over what is counted.
+/// FNV-1a hash of everything that affects the count.
 fn id(text: &SessionRule) -> u64 {
     let over = Some(text.over.clone());
     let name = Some(text.name.clone());
@@ -242,7 +242,7 @@ fn id(text: &SessionRule) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
     for word in words {
         let bytes = word.as_deref().unwrap_or_default().bytes();
-        // No text holds 0xff.
+        // 0xff does not occur in UTF-8.
         for byte in bytes.chain([0xff]) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }

@@ -1,4 +1,4 @@
-//! The rules that are in force in a location.
+//! The rules in effect in a location.
 
 use api_sessions_extract::{Needs, NoVariables};
 
@@ -7,7 +7,7 @@ use crate::reaction::{Mode, Reaction};
 use crate::rule::{Rule, parse_all};
 use crate::scopes::{RuleBits, Scopes};
 
-/// A rule with the type of attack of the requests that it marks.
+/// A rule with the attack type of the requests that it marks.
 pub struct NodeRule {
     /// As it was written.
     pub rule: Rule,
@@ -15,28 +15,30 @@ pub struct NodeRule {
     pub mark: String,
 }
 
-/// Those of nginx.conf, then those of the default pack, then those of the cloud; none that is off.
+/// The rules of nginx.conf, then those of the default pack, then those of the cloud, without rules that are
+/// off.
 #[derive(Default)]
 pub struct RuleSet {
     rules: Vec<NodeRule>,
     scopes: Scopes,
-    /// Rules that limit.
+    /// Enforced rules that limit.
     limits: RuleBits,
-    /// Some rule denies sessions or addresses.
+    /// Whether an enforced rule denies sessions or addresses.
     denies: bool,
-    /// Some rule that is enforced denies addresses.
+    /// Whether an enforced rule denies addresses.
     denies_address: bool,
     needs: Needs,
 }
 
 impl RuleSet {
-    /// Those `written` in nginx.conf, the default pack, those of the cloud: a name stands for its first rule.
+    /// Combines the rules `written` in nginx.conf, the default pack and the rules of the cloud. Of rules with
+    /// the same name, the first one counts.
     pub fn new(written: &[Rule], with_default: bool, cloud: &[Rule]) -> Self {
         let pack = with_default.then(|| parse_all(&default_pack(), &mut NoVariables));
         let pack = pack.and_then(Result::ok).unwrap_or_default();
         let mut rules: Vec<NodeRule> = Vec::new();
         for rule in written.iter().chain(&pack).chain(cloud) {
-            // A name stands for its first rule.
+            // Of rules with the same name, the first one counts.
             if rule.mode != Mode::Off && !rules.iter().any(|one| one.rule.name() == rule.name()) {
                 let mark = format!("rule:{}", rule.name());
                 rules.push(NodeRule { rule: rule.clone(), mark });
@@ -61,53 +63,53 @@ impl RuleSet {
         Self { rules, scopes, limits: RuleBits(limits), denies, denies_address, needs }
     }
 
-    /// Whether there is no rule.
+    /// Whether the set has no rules.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 
-    /// Some rule limits.
+    /// Whether an enforced rule limits.
     #[inline]
     pub fn limits(&self) -> bool {
         !self.limits.is_empty()
     }
 
-    /// Some rule that is enforced denies sessions or addresses.
+    /// Whether an enforced rule denies sessions or addresses.
     #[inline]
     pub fn denies(&self) -> bool {
         self.denies
     }
 
-    /// Some rule that is enforced denies addresses.
+    /// Whether an enforced rule denies addresses.
     #[inline]
     pub fn denies_address(&self) -> bool {
         self.denies_address
     }
 
-    /// All of them.
+    /// All rules, in order.
     pub fn iter(&self) -> impl Iterator<Item = &NodeRule> {
         self.rules.iter()
     }
 
-    /// What of a request they read.
+    /// The parts of an exchange that the rules read.
     pub fn needs(&self) -> Needs {
         self.needs
     }
 
-    /// The rules that a request is about, with their positions.
+    /// Positions of the rules whose scope a request is in.
     #[inline]
     pub fn matches(&self, method: &[u8], path: &[u8]) -> RuleBits {
         self.scopes.matches(method, path)
     }
 
-    /// Those of them that limit.
+    /// Positions of those of [`Self::matches`] that limit.
     #[inline]
     pub fn limiting(&self, method: &[u8], path: &[u8]) -> RuleBits {
         RuleBits(self.matches(method, path).0 & self.limits.0)
     }
 
-    /// The one at that position.
+    /// The rule at a position.
     #[inline]
     pub fn get(&self, at: usize) -> Option<&NodeRule> {
         self.rules.get(at)

@@ -1,29 +1,29 @@
-//! `on=[METHOD[,METHOD]:]PATH`: which requests a rule is about.
+//! `on=[METHOD[,METHOD]:]PATH`: the scope of a rule.
 
 use crate::RuleError;
 
-/// Most segments of a path pattern.
+/// Maximum number of segments of a path pattern.
 const MAX_SEGMENTS: usize = 32;
-/// Most methods.
+/// Maximum number of methods.
 const MAX_METHODS: usize = 16;
 
-/// Methods and a path.
+/// Methods and a path pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
-    /// Empty: any.
+    /// Methods; empty: any.
     pub methods: Vec<Box<[u8]>>,
-    /// The path, segment by segment.
+    /// Path pattern, segment by segment.
     pub path: Vec<Pattern>,
 }
 
-/// One segment of a path pattern.
+/// A segment of a path pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pattern {
-    /// This text.
+    /// This exact segment.
     Literal(Box<[u8]>),
-    /// `*`: any one segment that is not empty.
+    /// `*`: any non-empty segment.
     One,
-    /// `**`: any number of segments, none included.
+    /// `**`: any number of segments, also none.
     Any,
 }
 
@@ -63,7 +63,7 @@ impl Scope {
                 }
                 other => Pattern::Literal(other.as_bytes().into()),
             };
-            // `/**/**` is `/**`.
+            // `/**/**` is the same as `/**`.
             if next != Pattern::Any || pattern.last() != Some(&Pattern::Any) {
                 pattern.push(next);
             }
@@ -74,8 +74,8 @@ impl Scope {
         Ok(Self { methods: found, path: pattern })
     }
 
-    /// Whether a request is in the scope, segment by segment. `path` is normalised ([`crate::normalize`]).
-    /// [`crate::Scopes`] does it for many at once.
+    /// Whether a request is in the scope. `path` must be normalized ([`crate::normalize`]). [`crate::Scopes`]
+    /// does the same for many scopes at once.
     pub fn matches(&self, method: &[u8], path: &[u8]) -> bool {
         let any = self.methods.is_empty();
         let rest = path.strip_prefix(b"/");

@@ -1,26 +1,28 @@
-//! Which rules a request is about: one automaton over method and path for all rules of a location.
+//! Finds the rules whose scope a request is in, with one automaton over method and path for all rules of a
+//! location.
 //!
-//! A bit-parallel automaton over path segments (Shift-And). Each segment of each pattern is a bit; a step keeps the
-//! bits whose pattern the segment satisfies and moves them on by one. A location's rules have a few dozen bits, so a
-//! step is one lookup of the segment among the literals of the patterns and a few operations on words. A `**` is a
-//! bit that stays set; one that may match nothing is set together with the bit before it.
+//! It is a bit-parallel automaton over path segments (Shift-And). Each segment of each pattern is a bit; a
+//! step keeps the bits whose pattern matches the segment and moves them on by one. A location's rules have a
+//! few dozen bits, so that a step is one lookup of the segment among the literals of the patterns and a few
+//! operations on words. A `**` is a bit that stays set; since it may match nothing, it is set together with
+//! the bit before it.
 //!
-//! Before the walk, the first two bytes of the path tell which rules can be meant at all; for nearly all requests that
-//! no rule is about, that is none.
+//! Before the walk, the first two bytes of the path select the rules that can match at all; for most requests
+//! that match no rule, there are none.
 
 use crate::{Pattern, Rule};
 
-/// Rules by their position in a list.
+/// Positions of rules in a list, as bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RuleBits(pub u128);
 
 impl RuleBits {
-    /// None.
+    /// Whether no bit is set.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Positions, in order.
+    /// Positions, in ascending order.
     pub fn iter(self) -> impl Iterator<Item = usize> {
         let mut left = self.0;
         std::iter::from_fn(move || {
@@ -31,36 +33,36 @@ impl RuleBits {
     }
 }
 
-/// Most rules of a list.
+/// Maximum number of rules in a list.
 const MAX: usize = 128;
 
-/// Words of a state that are kept on the stack: 4,096 bits, more than [`MAX`] rules of 32 segments each ever use.
+/// Words of a state on the stack: 4,224 bits, enough for [`MAX`] rules of 32 segments each.
 const MAX_WORDS: usize = MAX * 33 / 64;
 
 /// The scopes of a list of rules.
 #[derive(Debug, Default)]
 pub struct Scopes {
-    /// Words of a state.
+    /// Number of words of a state.
     words: usize,
     /// Bits that are set before the first segment.
     start: Box<[u64]>,
-    /// Bits that move on with a segment of any text but the empty one.
+    /// Bits that move on with any non-empty segment.
     any: Box<[u64]>,
-    /// Bits that stay, whatever the segment.
+    /// Bits that stay set with any segment.
     stay: Box<[u64]>,
-    /// Bits that are set with the bit before them: of `**`, which may match nothing, and what follows it.
+    /// Bits that are set together with the bit before them: those after a `**`, which may match nothing.
     skip: Box<[u64]>,
-    /// Literals, by [`bucket`].
+    /// Literal segments, by [`bucket`].
     literals: Box<[Vec<Literal>]>,
-    /// Bit of the end of each rule with a path, and the rule's position.
+    /// End bit and position of each rule with a path.
     ends: Vec<(usize, usize)>,
-    /// Rules that paths with these first bytes may be of, by [`opening`].
+    /// Rules that may match a path with these first bytes, by [`opening`].
     openings: Box<[u128]>,
-    /// Rules about every path.
+    /// Rules that match every path.
     everywhere: u128,
-    /// Methods that some rule names, with the rules they are of.
+    /// Methods that rules name, with these rules.
     methods: Vec<(Box<[u8]>, u128)>,
-    /// Rules of any method.
+    /// Rules that match any method.
     any_method: u128,
 }
 
@@ -73,7 +75,7 @@ struct Literal {
 
 const BUCKETS: usize = 64;
 
-/// Cheap, and good enough for names that operators choose.
+/// A cheap hash, sufficient for names that operators choose.
 #[inline]
 fn bucket(segment: &[u8]) -> usize {
     let [first, .., last] = segment else {
@@ -84,7 +86,7 @@ fn bucket(segment: &[u8]) -> usize {
 
 const OPENINGS: usize = 256;
 
-/// Of a path behind its first `/`: a number that its first two bytes have, and of a shorter one those that it has.
+/// Hash of the first two bytes of a path after its first `/`, or of fewer if it is shorter.
 #[inline]
 fn opening(path: &[u8]) -> usize {
     let byte = |at: usize| path.get(at).copied().map_or(0, usize::from);
@@ -92,14 +94,14 @@ fn opening(path: &[u8]) -> usize {
 }
 
 impl Scopes {
-    /// Of rules, of which the first 128 are looked at.
+    /// Builds the automaton for the first 128 rules.
     pub fn new<'r>(rules: impl Iterator<Item = &'r Rule> + Clone) -> Self {
         let patterns = rules.clone().take(MAX).map(|rule| rule.on.as_ref());
-        // One bit a segment, and one for the end.
+        // One bit for each segment, and one for the end.
         let bits: usize = patterns.clone().flatten().map(|scope| scope.path.len() + 1).sum();
         let words = bits.div_ceil(64).min(MAX_WORDS);
         let zeros = || vec![0u64; words].into_boxed_slice();
-        // Without a path there is nothing to look up: most locations have no rule.
+        // Without paths there is nothing to look up: most locations have no rules.
         let (buckets, openings) = if bits == 0 { (0, 0) } else { (BUCKETS, OPENINGS) };
         let mut this = Self {
             words,
@@ -139,7 +141,7 @@ impl Scopes {
                     Pattern::One => set(&mut this.any, bit),
                     Pattern::Any => {
                         set(&mut this.stay, bit);
-                        // Nothing is skipped together with what follows.
+                        // The bit after a `**` is set together with it.
                         set(&mut this.skip, bit + 1);
                     }
                 }
@@ -152,11 +154,11 @@ impl Scopes {
         this
     }
 
-    /// Paths that begin with this segment may be of the rule.
+    /// Adds a rule to the openings of paths that begin with this segment.
     fn add_opening(&mut self, first: Option<&Pattern>, rule: u128) {
         match first {
             Some(Pattern::Literal(text)) if !text.is_empty() => {
-                // Behind a segment of one byte, the path ends or goes on.
+                // After a segment of one byte, the path ends or continues.
                 let longer = [&**text, b"/"].concat();
                 for path in [&**text, &*longer] {
                     if let Some(rules) = self.openings.get_mut(opening(path)) {
@@ -186,7 +188,7 @@ impl Scopes {
         self.start = start;
     }
 
-    /// Sets the bits behind a `**` that matches nothing. No two of them stand side by side.
+    /// Sets the bits after a `**`, which may match nothing. No two `**` are adjacent.
     #[inline]
     fn close(&self, state: &mut [u64]) {
         let mut carry = 0;
@@ -198,12 +200,12 @@ impl Scopes {
         }
     }
 
-    /// Whether no rule is in it.
+    /// Whether there are no rules.
     pub fn is_empty(&self) -> bool {
         self.everywhere == 0 && self.ends.is_empty()
     }
 
-    /// The rules that a request is about. `path` is normalised ([`crate::normalize`]).
+    /// Rules whose scope a request is in. `path` must be normalized ([`crate::normalize`]).
     #[inline]
     pub fn matches(&self, method: &[u8], path: &[u8]) -> RuleBits {
         let mut wanted = self.any_method;
@@ -218,7 +220,7 @@ impl Scopes {
             && let Some(possible) = self.openings.get(opening(rest))
             && wanted & possible != 0
         {
-            // Nearly all lists fit into a word or two.
+            // Nearly all lists fit into one or two words.
             found |= wanted
                 & match self.words {
                     0 | 1 => self.walk::<1>(rest),

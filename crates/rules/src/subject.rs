@@ -1,4 +1,4 @@
-//! `per=SUBJECT`: whose requests are counted together.
+//! `per=SUBJECT`: which requests are counted together.
 
 use std::io::{Cursor, Write as _};
 use std::net::Ipv6Addr;
@@ -7,7 +7,7 @@ use api_sessions_protocol::path_template;
 
 use crate::{Facts, RuleError};
 
-/// Whose requests are counted together.
+/// The subject of a count: requests with the same subject are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Per {
     /// A session.
@@ -15,9 +15,9 @@ pub enum Per {
     Session,
     /// The value of the first `context_param … type=user`.
     User,
-    /// A client address; an IPv6 one by its /64.
+    /// A client address; IPv6 by its /64.
     Ip,
-    /// JA4 of the client's TLS; its stable form, where there is one.
+    /// JA4 fingerprint of the client's TLS, in its stable form if available.
     Ja4,
     /// A session at one endpoint.
     SessionEndpoint,
@@ -41,7 +41,7 @@ impl Per {
         })
     }
 
-    /// As it is written.
+    /// Its name in configuration.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Session => "session",
@@ -52,7 +52,8 @@ impl Per {
         }
     }
 
-    /// Writes the subject of a request to `out`, which is cleared. `false`: it has none, and is not counted.
+    /// Writes the subject of a request to `out`, which is cleared. Returns false if the request has none; it
+    /// is not counted then.
     pub fn write(self, facts: &impl Facts, out: &mut Vec<u8>) -> bool {
         out.clear();
         match self {
@@ -76,17 +77,17 @@ impl Per {
     }
 }
 
-/// Appends method and path without ids.
+/// Appends the endpoint of a request: method and path template.
 pub(crate) fn write_endpoint(facts: &impl Facts, out: &mut Vec<u8>) {
     out.extend_from_slice(facts.method());
     out.push(b' ');
     path_template::write_endpoint(facts.path(), out);
 }
 
-/// Longest text of a network, bytes: eight groups and `/64`.
+/// Maximum length of a network as text, bytes: eight groups and `/64`.
 pub const NETWORK_BYTES: usize = 48;
 
-/// The address as it counts for a rule: an IPv6 one by its /64, written to `room`, anything else as it is.
+/// Writes an address as rules use it: IPv6 by its /64, using `room`; anything else unchanged.
 pub fn network<'a>(address: &'a [u8], room: &'a mut [u8; NETWORK_BYTES]) -> &'a [u8] {
     let parsed = if address.contains(&b':') {
         std::str::from_utf8(address).ok().and_then(|text| text.parse::<Ipv6Addr>().ok())

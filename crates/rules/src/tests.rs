@@ -1,4 +1,4 @@
-//! Rules as a whole.
+//! Tests of whole rules.
 
 mod attack;
 mod grammar;

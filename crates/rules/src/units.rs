@@ -1,6 +1,6 @@
-//! Numbers, sizes and times in NGINX's spelling.
+//! Numbers, sizes and times in NGINX syntax.
 
-/// `16`, `200k`, `16m`, `2g`: a number, in units of 1024.
+/// Parses a size in bytes: `16`, `200k`, `16m`, `2g`, with factors of 1024.
 pub(crate) fn size(text: &str) -> Option<u64> {
     let (digits, factor) = match text.as_bytes().last()? {
         b'k' | b'K' => (&text[..text.len() - 1], 1 << 10),
@@ -11,15 +11,16 @@ pub(crate) fn size(text: &str) -> Option<u64> {
     number(digits)?.checked_mul(factor)
 }
 
-/// Digits alone.
+/// Parses a number of digits only.
 pub(crate) fn number(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-/// `500ms`, `30s`, `1m`, `1h 30m`, `1d`: milliseconds; a number alone is of seconds, as `ngx_parse_time` has it.
+/// Parses a time in milliseconds: `500ms`, `30s`, `1m`, `1h 30m`, `1d`. A number without a unit is in
+/// seconds, as in `ngx_parse_time`.
 pub(crate) fn time_ms(text: &str) -> Option<u64> {
     let (mut rest, mut total) = (text, 0u64);
-    // Each unit once, from large to small.
+    // Each unit at most once, from large to small.
     let mut largest = u64::MAX;
     if rest.is_empty() {
         return None;
@@ -38,7 +39,7 @@ pub(crate) fn time_ms(text: &str) -> Option<u64> {
             "w" => 7 * 86_400_000,
             "M" => 30 * 86_400_000,
             "y" => 365 * 86_400_000,
-            // Without a unit, only as the last.
+            // Only the last number may omit its unit.
             "" if rest.is_empty() => 1000,
             _ => return None,
         };

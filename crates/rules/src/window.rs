@@ -1,55 +1,55 @@
-//! A count or a sum in a sliding window, in one entry.
+//! A count or a sum in a sliding window, stored in one entry.
 //!
-//! The window slides in slices: 24 counters of 16 bits, of which as many count as may hold something of the last
-//! TIME. So nothing of the last TIME is ever left out, and nothing older than TIME and a slice (TIME/23) counts. A
-//! sum is kept in units of 1/32768 of its threshold, its rest carried over.
+//! The window consists of slices: 24 counters of 16 bits, of which those count that may hold something of the
+//! last TIME. So nothing of the last TIME is missed, and nothing older than TIME plus one slice (TIME/23)
+//! counts. A sum is kept in units of 1/32768 of its threshold; the remainder is carried over.
 //!
-//! Where a threshold is at most 12, whether it is exceeded is decided by the times of the last 12 requests instead,
-//! to TIME/60000 (a millisecond at least): 12 counters hold these, and the other 12 are slices of TIME/11, which tell
-//! how far the threshold was exceeded.
+//! If a threshold is at most 12, the times of the last 12 requests decide whether it is exceeded, with a
+//! resolution of TIME/60000 (at least a millisecond). They use 12 of the counters; the other 12 are slices of
+//! TIME/11, which show by how much the threshold is exceeded.
 //!
 //! | word | content |
 //! | --- | --- |
-//! | 0 | number of the newest slice (32 bits); rest of a sum, or the newest time (32) |
+//! | 0 | number of the newest slice (32 bits); remainder of a sum, or the newest time (32) |
 //! | 1 to 6 | 24 counters of 16 bits |
 
 use crate::{Over, Words};
 
 const SLOTS: usize = 24;
-/// Times that are kept where they decide, and slices that are kept beside them.
+/// Number of times that are kept, and of the slices next to them.
 const TIMES: usize = 12;
 /// Largest threshold that is decided by times.
 const MAX_EXACT: u64 = TIMES as u64;
-/// Steps of a window in which times are kept.
+/// Resolution of times: steps per window.
 const TIME_STEPS: u64 = 60_000;
 /// Units of a sum's threshold.
 const UNITS: u64 = 1 << 15;
 
-/// How a rule's window slides.
+/// Layout of a rule's sliding window.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Window {
     over: Over,
-    /// Times decide.
+    /// Whether times decide.
     exact: bool,
     /// Length of a slice, milliseconds.
     slice_ms: u64,
-    /// What a counter counts.
+    /// Amount that a counter counts in.
     unit: u64,
     /// Resolution of times, milliseconds.
     step_ms: u64,
 }
 
-/// What a request did to a count.
+/// Result of counting a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counted {
-    /// With this request.
+    /// The count, including this request.
     pub(crate) count: u64,
-    /// The count exceeds the threshold.
+    /// Whether the count exceeds the threshold.
     pub(crate) fires: bool,
 }
 
 impl Window {
-    /// `of_requests`: each adds one at most.
+    /// `of_requests`: each request adds at most one.
     pub(crate) fn new(over: Over, of_requests: bool) -> Self {
         let exact = of_requests && over.threshold <= MAX_EXACT;
         let slices = if exact { SLOTS - TIMES } else { SLOTS } as u64;
@@ -62,7 +62,7 @@ impl Window {
         }
     }
 
-    /// Adds to the count. An amount of 0 counts nothing and does not fire.
+    /// Adds to the count. An amount of 0 adds nothing and does not fire.
     pub(crate) fn add(self, words: &mut Words, now_ms: u64, amount: u64) -> Counted {
         let mut slots = Slots::load(words);
         let now = self.advance(&mut slots, now_ms);
@@ -85,21 +85,21 @@ impl Window {
         let sum = self.sum(&slots, now);
         if self.exact {
             let fires = amount > 0 && alive > self.over.threshold;
-            // Slices may hold a little more than the window, and times no more than twelve.
+            // Slices may hold slightly more than the window, and there are at most 12 times.
             let count = if alive > MAX_EXACT || fires { sum.max(alive) } else { alive };
             return Counted { count, fires };
         }
         Counted { count: sum, fires: amount > 0 && sum > self.over.threshold }
     }
 
-    /// The count at `now_ms`, without another request.
+    /// The count at `now_ms`, without adding a request.
     pub(crate) fn count(self, words: &Words, now_ms: u64) -> Counted {
         let mut slots = Slots::load(words);
         let now = self.advance(&mut slots, now_ms);
         let sum = self.sum(&slots, now);
         if self.exact {
             let alive = self.alive(&slots, now);
-            // Twelve times cannot tell thirteen from twelve: there, the slices do.
+            // 12 times cannot distinguish 13 requests from 12, so the slices decide.
             let over = alive > self.over.threshold
                 || alive == MAX_EXACT && alive == self.over.threshold && sum > alive;
             return Counted { count: if over { sum.max(alive) } else { alive }, fires: over };
@@ -111,15 +111,15 @@ impl Window {
         if self.exact { SLOTS - TIMES } else { SLOTS }
     }
 
-    /// Makes the slice of `now_ms` the newest, empties those in between, and answers with the time to go by: that of
-    /// the newest slice where the clock was behind.
+    /// Makes the slice of `now_ms` the newest and clears those in between. Returns the time to use: the time
+    /// of the newest slice if the clock is behind it.
     fn advance(self, slots: &mut Slots, now_ms: u64) -> u64 {
         let slices = self.slices();
         let newest = slots.slice;
         let slice = (now_ms / self.slice_ms) as u32;
         let ahead = slice.wrapping_sub(newest) as i32;
         if ahead < 0 && ahead > -(slices as i32) {
-            // The times that two workers have cached differ a little.
+            // The times that workers have cached differ slightly.
             return (now_ms / self.slice_ms + u64::from(ahead.unsigned_abs())) * self.slice_ms;
         }
         let first = SLOTS - slices;
@@ -137,14 +137,14 @@ impl Window {
         now_ms
     }
 
-    /// The sum of the slices that may hold something of the window.
+    /// Sum of the slices that may hold something of the window.
     fn sum(self, slots: &Slots, now: u64) -> u64 {
         let slices = self.slices();
         let first = SLOTS - slices;
         let into = now % self.slice_ms;
         let mut units = 0u64;
         for back in 0..slices as u64 {
-            // Its newest request may be that old.
+            // The newest request of the slice may be that old.
             if back * self.slice_ms + into >= self.over.window_ms + self.slice_ms - 1 {
                 break;
             }
@@ -155,7 +155,7 @@ impl Window {
         units.saturating_mul(self.unit).saturating_add(rest)
     }
 
-    /// Notes a time, newest first, and answers with how many are in the window.
+    /// Adds a time, newest first, and returns how many are in the window.
     fn add_time(self, slots: &mut Slots, now: u64, amount: u64) -> u64 {
         let time = (now / self.step_ms) as u32;
         let before = self.alive(slots, now);
@@ -165,7 +165,7 @@ impl Window {
         let newest = slots.low;
         let is_behind = before > 0 && (time.wrapping_sub(newest) as i32) < 0;
         let time = if is_behind { newest } else { time };
-        // Only those in the window stay: the others' times would come round again.
+        // Removes times that are out of the window, since their stamps repeat.
         for (at, slot) in slots.counters.iter_mut().take(TIMES).enumerate() {
             if at as u64 >= before {
                 *slot = 0;
@@ -179,10 +179,10 @@ impl Window {
         before + 1
     }
 
-    /// How many of the times are in the window.
+    /// Number of times in the window.
     fn alive(self, slots: &Slots, now: u64) -> u64 {
         let time = (now / self.step_ms) as u32;
-        // Between the newest time and now.
+        // Time since the newest one.
         let passed = u64::from(time.wrapping_sub(slots.low)) * self.step_ms;
         let passed = if (time.wrapping_sub(slots.low) as i32) < 0 { 0 } else { passed };
         let newest = u64::from(slots.low % STAMPS);
@@ -203,14 +203,14 @@ impl Window {
     }
 }
 
-/// Stamps of times go round, and 0 is none.
+/// Number of distinct stamps; 0 means none.
 const STAMPS: u32 = u16::MAX as u32;
 
 fn stamp(time: u32) -> u16 {
     (time % STAMPS) as u16 + 1
 }
 
-/// An entry, taken apart.
+/// An unpacked entry.
 struct Slots {
     slice: u32,
     low: u32,

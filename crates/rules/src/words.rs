@@ -1,4 +1,4 @@
-//! A rule's words: as a directive has them, as an object, and as text.
+//! The words of a rule: from a directive, from an object, and as text.
 
 use std::fmt::{self, Write as _};
 
@@ -7,14 +7,14 @@ use serde_json::Value;
 
 use crate::RuleError;
 
-/// The words of a rule that are `word=value`, in the order they are written in.
+/// Names of the options `name=value`, in the order in which they are written.
 pub(crate) const OPTIONS: [&str; 8] =
     ["on", "when", "count", "over", "per", "then", "mode", "fleet"];
 
-/// Reads the words behind `session_rule`.
+/// Reads the words after `session_rule`.
 ///
 /// # Errors
-/// Names the word and what would be accepted.
+/// Names the invalid word and what is accepted.
 pub fn from_words(words: &[&str]) -> Result<SessionRule, RuleError> {
     let (name, options) =
         words.split_first().ok_or_else(|| RuleError("a name is missing".to_owned()))?;
@@ -52,10 +52,10 @@ pub fn from_words(words: &[&str]) -> Result<SessionRule, RuleError> {
     Ok(text)
 }
 
-/// Reads the text of a directive, with or without `session_rule` before it and `;` behind it.
+/// Reads a directive, with or without a leading `session_rule` and a trailing `;`.
 ///
 /// # Errors
-/// As [`from_words`], and of quotes without end.
+/// As [`from_words`], and if a quote is not closed.
 pub fn from_directive(text: &str) -> Result<SessionRule, RuleError> {
     let words = split(text)?;
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -65,10 +65,10 @@ pub fn from_directive(text: &str) -> Result<SessionRule, RuleError> {
     })
 }
 
-/// Reads an object with the directive's words as members; others are refused.
+/// Reads an object whose members are the name and the options of the directive.
 ///
 /// # Errors
-/// Names the member and what would be accepted.
+/// Names the invalid member and what is accepted.
 pub fn from_json(value: &Value) -> Result<SessionRule, RuleError> {
     let Some(object) = value.as_object() else {
         return Err(RuleError("invalid rule: an object is accepted".to_owned()));
@@ -95,7 +95,7 @@ pub fn from_json(value: &Value) -> Result<SessionRule, RuleError> {
     serde_json::from_value(Value::Object(present)).map_err(|error| RuleError(error.to_string()))
 }
 
-/// Splits a directive into its words, as NGINX does (`ngx_conf_read_token`): quotes, backslashes, a `;` at the end.
+/// Splits a directive into words like NGINX (`ngx_conf_read_token`): quotes, backslashes, a `;` at the end.
 fn split(text: &str) -> Result<Vec<String>, RuleError> {
     let mut words = Vec::new();
     let mut letters = text.chars().peekable();
@@ -119,7 +119,7 @@ fn split(text: &str) -> Result<Vec<String>, RuleError> {
                     Some('t') => word.push('\t'),
                     Some('r') => word.push('\r'),
                     Some('n') => word.push('\n'),
-                    // NGINX keeps the backslash of anything else.
+                    // NGINX keeps the backslash before any other character.
                     Some(letter) => word.extend(['\\', letter]),
                     None => word.push('\\'),
                 },
@@ -149,7 +149,7 @@ fn split(text: &str) -> Result<Vec<String>, RuleError> {
     }
 }
 
-/// The directive, as nginx.conf takes it.
+/// Writes the directive in the syntax of nginx.conf.
 pub(crate) fn write_directive(text: &SessionRule, out: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(out, "session_rule {}", text.name)?;
     let over = Some(text.over.clone());

@@ -1,11 +1,11 @@
-//! Whole attacks in virtual time, against rules of the default pack.
+//! Whole attacks in virtual time, with rules of the default pack.
 
 use api_sessions_extract::{NoVariables, Point};
 use api_sessions_protocol::Source;
 
 use crate::{Answer, Facts, MemoryCounts, Observation, Rule, Scratch, default_pack, parse_all};
 
-/// A login.
+/// A login attempt.
 struct Login {
     ip: String,
     user: String,
@@ -70,8 +70,8 @@ fn pack(name: &str) -> Rule {
     rules.into_iter().find(|rule| rule.name() == name).unwrap()
 }
 
-/// Two hundred addresses with an attempt a minute each, of which none is conspicuous in a minute, and beside them a NAT
-/// of as many users who log in, some with a second try.
+/// 200 addresses with one attempt per minute each, which is inconspicuous within a minute, next to a NAT with
+/// as many users who log in, some on the second try.
 #[test]
 fn two_hundred_addresses_with_an_attempt_a_minute_are_found_and_a_nat_is_not() {
     let rule = pack("many-users-one-address");
@@ -101,7 +101,8 @@ fn two_hundred_addresses_with_an_attempt_a_minute_are_found_and_a_nat_is_not() {
             }
         }
     }
-    // With the 21st user of each address, in its 21st minute; within a tenth, since more than eight are estimated.
+    // At the 21st user of each address, in its 21st minute; within a tenth, since counts above eight are
+    // estimates.
     for (address, minute) in first.iter().enumerate() {
         let minute = minute.unwrap_or_else(|| panic!("address {address} was not found"));
         assert!((18..=23).contains(&minute), "address {address}: {minute}");

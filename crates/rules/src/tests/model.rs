@@ -1,4 +1,4 @@
-//! Sliding counts against a list of everything that happened.
+//! Compares sliding counts with a list of all events.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::distinct::Distinct;
 use crate::window::Window;
 use crate::{Counts as _, MAX_DISTINCT, MemoryCounts, Over};
 
-/// Times of requests, milliseconds: bursts, pauses around the length of the window, and steady traffic.
+/// Times of requests, milliseconds: bursts, pauses of about the length of the window, and steady traffic.
 fn times(window_ms: u64, most: usize) -> impl Strategy<Value = Vec<u64>> {
     let pause = prop_oneof![
         4 => Just(0u64),
@@ -37,7 +37,7 @@ fn window() -> impl Strategy<Value = u64> {
     ]
 }
 
-/// What happened in the last `window_ms`.
+/// Sum of the events in the last `window_ms`.
 fn sum(events: &[(u64, u64)], window_ms: u64) -> u64 {
     let now = events.last().map_or(0, |(at, _)| *at);
     events.iter().filter(|(at, _)| now - at < window_ms).map(|(_, amount)| amount).sum()
@@ -59,7 +59,7 @@ proptest! {
             events.push((now, 1));
             let found = window.add(&mut words, now, 1);
             let exact = sum(&events, window_ms);
-            // What may be counted of requests that are a little too old.
+            // Requests that are slightly too old may count.
             let slice = if threshold <= 12 { window_ms.div_ceil(60_000).max(1) } else { window_ms.div_ceil(23) };
             let late = sum(&events, window_ms + slice - 1);
             prop_assert!(exact <= threshold || found.fires, "missed {exact} of {threshold}");
@@ -67,7 +67,7 @@ proptest! {
             prop_assert!(found.count >= exact.min(threshold + 1));
             let slice = if threshold <= 12 { window_ms.div_ceil(11) } else { slice };
             prop_assert!(found.count <= sum(&events, window_ms + slice));
-            // The same without a request.
+            // The same without adding a request.
             prop_assert!(window.count(&words, now).count >= exact.min(threshold + 1));
         }
     }
@@ -86,7 +86,7 @@ proptest! {
         for (now, amount) in times.into_iter().zip(amounts) {
             events.push((now, amount));
             let found = window.add(&mut words, now, amount);
-            // A rest counts where it grows to a unit.
+            // A remainder counts once it grows to a unit.
             prop_assert!(found.count + unit >= sum(&events, window_ms));
             prop_assert!(found.count <= sum(&events, window_ms + window_ms.div_ceil(23)) + unit);
         }
