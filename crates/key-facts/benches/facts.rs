@@ -1,6 +1,7 @@
-//! What measuring keys costs a request: `cargo bench -p api-sessions-key-facts`.
+//! Cost of key facts per request: `cargo bench -p api-sessions-key-facts`.
 //!
-//! Medians of rounds, nanoseconds of this thread's CPU time. The bar is 200 ns a request on average.
+//! Prints the median of rounds in nanoseconds of this thread's CPU time. The bar is 200 ns per request on
+//! average.
 
 use std::hint::black_box;
 
@@ -36,7 +37,7 @@ fn request(client: usize, cookies: usize) -> FakeExchange {
     exchange
 }
 
-/// A JWT as identity providers issue it, of about 400 bytes.
+/// A JWT like those of identity providers, about 400 bytes long.
 fn token(client: usize) -> String {
     use base64::Engine;
     let payload = format!(

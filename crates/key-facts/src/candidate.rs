@@ -1,4 +1,4 @@
-//! Candidates: what a request carries that could be a key.
+//! Candidates: values of a request that might be keys.
 
 use std::ops::ControlFlow;
 
@@ -9,14 +9,14 @@ use api_sessions_extract::{
 use super::never;
 use super::place::Place;
 
-/// Shortest value that could be an identifier, bytes.
+/// Minimum length of a value that may be an identifier, bytes.
 pub(crate) const MIN_VALUE_BYTES: usize = 16;
-/// Longest name that is looked at, bytes.
+/// Maximum length of a name, bytes.
 pub(crate) const MAX_NAME_BYTES: usize = 64;
-/// Most candidates of a request that are looked at.
+/// Maximum number of candidates of a request.
 const MAX_CANDIDATES: usize = 32;
 
-/// Calls `take` with place, name and value of each.
+/// Calls `take` with place, name and value of each candidate.
 #[inline]
 pub(crate) fn each<X: Exchange + ?Sized>(exchange: &X, mut take: impl FnMut(Place, &[u8], &[u8])) {
     let mut left = MAX_CANDIDATES;
@@ -45,7 +45,7 @@ pub(crate) fn each<X: Exchange + ?Sized>(exchange: &X, mut take: impl FnMut(Plac
     }
 }
 
-/// The point that reads it; `None` where there is none, or a key reads it, or it is never one.
+/// The point that reads a candidate. `None`: there is none, a key reads it already, or it is never a key.
 pub(crate) fn new_point(
     place: Place,
     name: &[u8],
@@ -81,11 +81,11 @@ fn claim(name: &str, keys: &[SessionKey], set: bool) -> Option<String> {
         key.point.source() == point.source()
             && key.point.decoders().last() == point.decoders().last()
     };
-    // A claim of the name of a decoder would be taken for that.
+    // A claim with the name of a decoder would be parsed as that decoder.
     (point.decoders().len() == 1 && !keys.iter().any(reads)).then_some(text)
 }
 
-/// The text of the point that reads a candidate.
+/// The point that reads a candidate, as text.
 pub fn point_of(place: Place, name: &str) -> String {
     let place = match place {
         Place::Cookie => "cookie",
@@ -96,7 +96,7 @@ pub fn point_of(place: Place, name: &str) -> String {
     quoted_point(place, name)
 }
 
-/// The point of a name in `cookie`, `header` or `query`.
+/// The point for a name in `cookie`, `header` or `query`, as text.
 pub fn quoted_point(place: &str, name: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     match name.chars().all(is_plain) {
@@ -105,7 +105,7 @@ pub fn quoted_point(place: &str, name: &str) -> String {
     }
 }
 
-/// A key reads the place, whatever it makes of the value.
+/// Whether a key reads the place, however it decodes the value.
 fn reads(source: &Source, place: Place, wanted: &[u8]) -> bool {
     match (place, source) {
         (Place::Cookie, Source::Cookie(name)) => **name == *wanted,

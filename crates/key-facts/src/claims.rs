@@ -1,4 +1,4 @@
-//! Claims of tokens: candidates that a bearer token has inside. Signatures are not checked.
+//! Claims of bearer tokens as candidates. Signatures are not checked.
 
 use api_sessions_extract::{decode_base64, jwt_part, strip_scheme};
 use serde_json::value::RawValue;
@@ -8,18 +8,18 @@ use super::never::is_never;
 use super::place::Place;
 use super::sample::Lowest;
 
-/// Most claims of a token that are looked at.
+/// Maximum number of claims of a token that are measured.
 const MAX_CLAIMS: usize = 8;
 
-/// Tokens of the sampled clients of an application. All clients with a token are counted; those with the lowest
-/// fingerprints are looked at, and a token is read once as long as its client has no other.
+/// Tokens of an application. Requests with a token are counted for all clients; claims are read for the
+/// sampled clients only (those with the lowest fingerprints), and once for each new token of a client.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
     sampled: Lowest<Token>,
     buffer: Vec<u8>,
-    /// Requests with a token.
+    /// Number of requests with a token.
     pub(crate) all: u64,
-    /// Those whose client is sampled.
+    /// Number of those whose client is sampled.
     pub(crate) read: u64,
 }
 
@@ -29,7 +29,7 @@ struct Token {
     claims: Vec<Claim>,
 }
 
-/// A claim that could be an identifier.
+/// A claim that may be an identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Claim {
     pub(crate) name: Box<str>,
@@ -38,7 +38,7 @@ pub(crate) struct Claim {
 }
 
 impl Tokens {
-    /// Claims of a client's `Authorization`; nothing unless the client is sampled.
+    /// Claims of the token in a client's `Authorization`; empty unless the client is sampled.
     pub(crate) fn read(
         &mut self,
         client: u32,
@@ -68,7 +68,7 @@ impl Tokens {
         &known.claims
     }
 
-    /// What was counted among sampled clients, of all.
+    /// Scales a count of sampled clients to all clients.
     pub(crate) fn scaled(&self, count: u64) -> u64 {
         match self.read {
             0 => count,
@@ -77,20 +77,21 @@ impl Tokens {
         }
     }
 
-    /// The window is over. Other clients come in the next one.
+    /// Ends the window; the next one samples other clients.
     pub(crate) fn end(&mut self) {
         let buffer = std::mem::take(&mut self.buffer);
         *self = Self { buffer, ..Self::default() };
     }
 }
 
-/// Members of the top level that are long texts or numbers and may be keys, until `take` returns `false`.
+/// Calls `take` with the top-level members that are long texts or numbers and may be keys, until it returns
+/// false.
 fn each(document: &[u8], mut take: impl FnMut(&str, &[u8]) -> bool) {
     let Ok(members) = serde_json::from_slice::<Members<'_>>(document) else { return };
     for (name, value) in members.0 {
         let text = value.get().as_bytes();
         let value = match text {
-            // What has escapes is no identifier.
+            // A text with escapes is no identifier.
             [b'"', inner @ .., b'"']
                 if inner.len() >= MIN_VALUE_BYTES && !inner.contains(&b'\\') =>
             {
@@ -106,7 +107,7 @@ fn each(document: &[u8], mut take: impl FnMut(&str, &[u8]) -> bool) {
     }
 }
 
-/// Members in their order, as they are written.
+/// Members in the order of the document, with raw values.
 struct Members<'d>(Vec<(&'d str, &'d RawValue)>);
 
 impl<'de> serde::Deserialize<'de> for Members<'de> {
@@ -147,7 +148,7 @@ mod tests {
         format!("Bearer eyJhbGciOiJIUzI1NiJ9.{payload}.c2ln").into_bytes()
     }
 
-    /// Names and values of the claims that are looked at.
+    /// Names and values of the claims that are measured.
     fn claims(tokens: &mut Tokens, client: u32, header: &[u8]) -> Vec<(String, u32)> {
         let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap();
         let found = tokens.read(client, header, length);

@@ -1,4 +1,4 @@
-//! What a worker measures.
+//! Measurements of a worker.
 
 use api_sessions_extract::{Exchange, SessionKey, Side, cookie};
 
@@ -11,52 +11,52 @@ use super::names::{Known, MAX_NAMES, Names};
 use super::place::Place;
 use super::wire::{ApplicationFacts, KeyLine, WindowFacts};
 
-/// Most keys and candidates of all applications of a worker: 18 KB each.
+/// Maximum number of keys and candidates of all applications of a worker: 18 KB each.
 const MAX_KEYS: usize = 256;
-/// Longest time in which two networks count as at once, milliseconds.
+/// Maximum length of a moment, in which networks count as at once, milliseconds.
 const MOMENT_MS: u64 = 10_000;
-/// Longest name of an application that is kept, bytes.
+/// Maximum length of an application's name, bytes; longer names are cut.
 const MAX_APPLICATION_BYTES: usize = 256;
-/// Requests of a window whose answers are all looked at for what they set; later ones, each [`SET_EVERY`]th.
+/// Requests of a window whose responses are all checked for `Set-Cookie`; after that, every [`SET_EVERY`]th.
 const SET_FIRST: u64 = 256;
 const SET_EVERY: u64 = 8;
 
-/// Of one location.
+/// Settings of a location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// Length of a window, milliseconds.
     pub window_ms: u64,
-    /// Verdicts demote nothing.
+    /// Report only: verdicts do not demote keys.
     pub report: bool,
 }
 
-/// What a request was grouped by.
+/// What decided the session of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Decided<'d> {
     /// Kind of key.
     pub kind: Kind,
-    /// Its label; of a followed cookie that is no key, its name.
+    /// Its label; for a followed cookie without a key, the name of the cookie.
     pub label: &'d str,
     /// Id of the session.
     pub session: &'d [u8; 16],
 }
 
-/// A request that was answered.
+/// A request with its response.
 #[derive(Debug, Clone, Copy)]
 pub struct Observed<'o> {
     /// Now, milliseconds since 1970.
     pub now_ms: u64,
-    /// Its application.
+    /// Name of its application.
     pub application: &'o [u8],
-    /// Of its location.
+    /// Settings of its location.
     pub settings: Settings,
-    /// What it was grouped by.
+    /// What decided its session.
     pub decided: Decided<'o>,
-    /// User; empty: not known.
+    /// User; empty if unknown.
     pub user: &'o [u8],
-    /// The operator's keys.
+    /// Keys of the operator.
     pub keys: &'o [SessionKey],
-    /// The built-in set is in use.
+    /// Whether the built-in set is in use.
     pub builtin: bool,
 }
 
@@ -65,9 +65,9 @@ struct Measured {
     kind: Kind,
     name: String,
     facts: KeyFacts,
-    /// Requests that had it in the window before.
+    /// Requests that had it in the previous window.
     before: u64,
-    /// Seen of sampled clients alone.
+    /// Counts only sampled clients.
     is_claim: bool,
 }
 
@@ -88,7 +88,8 @@ struct Application {
     keys: Vec<Measured>,
 }
 
-/// Samples of one worker. Bounded by [`MAX_APPLICATIONS`], [`MAX_NAMES`] and what a sample holds, whatever clients send.
+/// Samples of one worker. Its memory is bounded by [`MAX_APPLICATIONS`], [`MAX_NAMES`] and the size of a
+/// sample, whatever clients send.
 pub struct Collector {
     key: Key,
     applications: Vec<Application>,
@@ -96,12 +97,12 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// With the key that all nodes of a secret share.
+    /// Creates a collector. All nodes with the same secret have the same key.
     pub fn new(key: Key) -> Self {
         Self { key, applications: Vec::new(), done: Vec::new() }
     }
 
-    /// Counts a request, with its answer.
+    /// Measures a request and its response, if that has a status of 100 to 399.
     pub fn observe<X: Exchange + ?Sized>(&mut self, exchange: &X, observed: &Observed<'_>) {
         if !exchange.status().is_some_and(|status| (100..400).contains(&status)) {
             return;
@@ -130,7 +131,8 @@ impl Collector {
         }
     }
 
-    /// A request carries a key of the set that is demoted; `session` is the id that it would have.
+    /// Measures a demoted key of the built-in set that a request carries; `session` is the id that it would
+    /// give.
     pub fn observe_unused<X: Exchange + ?Sized>(
         &mut self,
         exchange: &X,
@@ -183,7 +185,7 @@ impl Collector {
         Some(application)
     }
 
-    /// Windows that are over at `now_ms`.
+    /// Returns the windows that are over at `now_ms`.
     pub fn take_done(&mut self, now_ms: u64) -> Vec<WindowFacts> {
         for application in &mut self.applications {
             if now_ms / application.settings.window_ms.max(1) != application.window {
@@ -195,7 +197,7 @@ impl Collector {
         std::mem::take(&mut self.done)
     }
 
-    /// All that was measured, of windows that are not over too: the worker ends.
+    /// Returns all windows, also the current ones, when the worker exits.
     pub fn take_all(&mut self) -> Vec<WindowFacts> {
         self.done.extend(self.applications.iter_mut().filter_map(Application::end));
         std::mem::take(&mut self.done)
@@ -203,7 +205,7 @@ impl Collector {
 }
 
 impl Application {
-    /// The window is over.
+    /// Ends the window. `None`: it has no requests.
     fn end(&mut self) -> Option<WindowFacts> {
         let requests = std::mem::take(&mut self.requests);
         let mut lines = Vec::new();
@@ -252,7 +254,7 @@ impl Application {
         measured.facts.add(seen, of_session(session));
     }
 
-    /// Place of a key by its label.
+    /// Index of the key with a label.
     fn label(&mut self, hash: u32, kind: Kind, label: &str, has_room: bool) -> Option<usize> {
         match self.names.look(hash) {
             Known::Key(at) => Some(at),
@@ -261,7 +263,7 @@ impl Application {
         }
     }
 
-    /// Place of a candidate, if it is measured.
+    /// Index of a candidate, if it is measured.
     #[inline]
     fn candidate(
         &mut self,
@@ -287,7 +289,7 @@ impl Application {
         }
     }
 
-    /// Claims of the token in `Authorization`, which is never a key itself.
+    /// Measures the claims of the token in `Authorization`, which is never a key itself.
     fn claims(
         &mut self,
         key: &Key,
@@ -310,7 +312,8 @@ impl Application {
         self.tokens = tokens;
     }
 
-    /// A name that has come `comes` times takes a free place, or that of a candidate which comes less.
+    /// Adds a name that has occurred `comes` times, if there is room or a candidate is used less. Returns its
+    /// index.
     fn add(
         &mut self,
         hash: u32,
@@ -338,7 +341,7 @@ impl Application {
         Some(at)
     }
 
-    /// Which candidates the answer sets, and whether to what the request brought.
+    /// Records which candidates the response sets, and whether to the value of the request.
     fn note_set<X: Exchange + ?Sized>(&mut self, key: &Key, exchange: &X) {
         exchange.headers(Side::Response, &mut |name, header| {
             if name.eq_ignore_ascii_case(b"set-cookie")
@@ -360,7 +363,7 @@ impl Application {
     }
 }
 
-/// An id is a keyed hash already.
+/// A session id is a keyed hash already.
 fn of_session(session: &[u8; 16]) -> u32 {
     u32::from_le_bytes([session[0], session[1], session[2], session[3]]).max(1)
 }
@@ -382,7 +385,7 @@ fn seen<X: Exchange + ?Sized>(key: &Key, exchange: &X, observed: &Observed<'_>) 
     }
 }
 
-/// Of an IPv4 address the first three numbers, of an IPv6 one the first 48 bits.
+/// Fingerprint of the /24 of an IPv4 address or of the /48 of an IPv6 address.
 fn network(key: &Key, ip: &[u8]) -> u32 {
     if let Some(dot) = ip.iter().rposition(|byte| *byte == b'.') {
         return key.fingerprint(12, ip.get(..dot).unwrap_or_default());

@@ -1,18 +1,18 @@
-//! What was seen of one key of an application within a window.
+//! Facts about one key of an application in a window.
 
 use serde::{Deserialize, Serialize};
 
 use super::sample::{ClientSample, Lowest, ValueSample};
 
-/// What kind of key it is.
+/// Kind of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Of the operator.
+    /// A key of the operator.
     Own,
-    /// Of the built-in set.
+    /// A key of the built-in set.
     Builtin,
-    /// Seen in the traffic; no key reads it.
+    /// Seen in the traffic, but no key reads it.
     Candidate,
     /// Address and `User-Agent`, with or without JA4.
     IpUa,
@@ -21,7 +21,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word in the API.
+    /// Its name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Kind::Own => "own",
@@ -33,31 +33,31 @@ impl Kind {
     }
 }
 
-/// What a request is, but for its values.
+/// Properties of a request, as fingerprints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Seen {
     /// Address (/24 or /48) and `User-Agent`.
     pub client: u32,
-    /// The address alone.
+    /// Address (/24 or /48).
     pub network: u32,
-    /// Number of the short time it was in; not 0.
+    /// Number of the moment, a short interval of time; not 0.
     pub moment: u32,
-    /// User; 0: not known.
+    /// User; 0 if unknown.
     pub user: u32,
     /// Endpoint.
     pub endpoint: u32,
 }
 
-/// What was seen of one key.
+/// Facts about one key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyFacts {
-    /// Requests that have it.
+    /// Requests that have the key.
     pub present: u64,
-    /// Requests that were grouped by it.
+    /// Requests whose session it decided.
     pub decided: u64,
-    /// Answers that set it.
+    /// Responses that set it.
     pub issued: u64,
-    /// Answers that set it to the value which the request had.
+    /// Responses that set it to the value of the request.
     pub kept: u64,
     pub(crate) distinct: Lowest<()>,
     /// Sampled clients.
@@ -66,7 +66,7 @@ pub struct KeyFacts {
 }
 
 impl KeyFacts {
-    /// A request has the key.
+    /// Adds a request that has the key.
     #[inline]
     pub fn add(&mut self, seen: &Seen, value: u32) {
         self.present += 1;
@@ -83,7 +83,7 @@ impl KeyFacts {
         }
     }
 
-    /// With what another worker saw.
+    /// Adds the facts of another worker.
     pub fn merge(&mut self, other: &Self) {
         self.present += other.present;
         self.decided += other.decided;
@@ -93,7 +93,7 @@ impl KeyFacts {
             self.distinct.entry(value, |_| true);
         }
         self.clients.merge(&other.clients);
-        // Those of many clients first: a value of one client must not keep them out.
+        // Values with many clients first: values of a single client must not keep them out.
         let mut values: Vec<_> = other.values.0.iter().collect();
         values.sort_unstable_by_key(|(value, entry)| {
             (std::cmp::Reverse(entry.clients.count()), *value)
@@ -118,7 +118,7 @@ impl KeyFacts {
         }
     }
 
-    /// Sessions that it made, or would make.
+    /// Estimated number of sessions that the key makes, or would make.
     pub fn sessions(&self) -> u64 {
         self.distinct.estimate()
     }

@@ -1,11 +1,11 @@
-//! Keyed fingerprints: the same on all nodes that share a secret.
+//! Keyed fingerprints, equal on all nodes with the same secret.
 
 use std::hash::Hasher as _;
 
 use foldhash::SharedSeed;
 use foldhash::quality::FoldHasher;
 
-/// Hashes what is sampled.
+/// Key for fingerprints.
 #[derive(Clone)]
 pub struct Key {
     seed: u64,
@@ -13,12 +13,12 @@ pub struct Key {
 }
 
 impl Key {
-    /// Of 16 secret bytes.
+    /// Creates a key from a secret of 16 bytes.
     pub fn new(secret: [u64; 2]) -> Self {
         Self { seed: secret[0], shared: SharedSeed::from_u64(secret[1]) }
     }
 
-    /// Of some bytes of one purpose; never 0, which stands for none.
+    /// Fingerprint of bytes for one purpose; never 0, which means none.
     #[inline]
     pub fn fingerprint(&self, purpose: u8, bytes: &[u8]) -> u32 {
         let mut hasher = FoldHasher::with_seed(self.seed ^ u64::from(purpose), &self.shared);
@@ -26,7 +26,7 @@ impl Key {
         (hasher.finish() as u32).max(1)
     }
 
-    /// Of two fingerprints together.
+    /// Fingerprint of two fingerprints.
     #[inline]
     pub fn joined(&self, one: u32, two: u32) -> u32 {
         let mut hasher = FoldHasher::with_seed(self.seed, &self.shared);
@@ -35,7 +35,7 @@ impl Key {
     }
 }
 
-/// The first few different fingerprints.
+/// The first distinct fingerprints, up to N.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprints<const N: usize> {
     len: u8,
@@ -49,7 +49,7 @@ impl<const N: usize> Default for Fingerprints<N> {
 }
 
 impl<const N: usize> Fingerprints<N> {
-    /// Adds one that is not there, if there is room.
+    /// Adds a fingerprint, if it is new and there is room.
     #[inline]
     pub fn add(&mut self, item: u32) {
         if self.as_slice().contains(&item) {
@@ -61,18 +61,18 @@ impl<const N: usize> Fingerprints<N> {
         }
     }
 
-    /// Adds all of another.
+    /// Adds several fingerprints.
     pub fn merge(&mut self, items: &[u32]) {
         items.iter().for_each(|item| self.add(*item));
     }
 
-    /// How many there are, at most N.
+    /// Number of fingerprints, at most N.
     #[inline]
     pub fn count(&self) -> u32 {
         self.len.into()
     }
 
-    /// All of them.
+    /// All fingerprints, in the order of insertion.
     #[inline]
     pub fn as_slice(&self) -> &[u32] {
         self.items.get(..usize::from(self.len)).unwrap_or_default()

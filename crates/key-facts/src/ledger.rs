@@ -1,4 +1,4 @@
-//! What all workers of all nodes saw: windows are merged until they are over, then judged.
+//! Facts of all workers of all nodes: windows are merged until they are over, then judged.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,13 +14,13 @@ use super::verdict::{Verdict, judge};
 use super::windows_an_hour;
 use super::wire::WindowFacts;
 
-/// Most applications that are judged.
+/// Maximum number of applications.
 const MAX_APPLICATIONS: usize = 256;
-/// Most windows of an application that are not over.
+/// Maximum number of open windows of an application.
 const MAX_OPEN: usize = 8;
-/// Most keys of a window before the less used ones go.
+/// Maximum number of keys of an open window; at its end, only the [`MAX_NAMES`] most used are kept.
 const MAX_OPEN_KEYS: usize = 4 * MAX_NAMES;
-/// Shortest and longest time that is waited for slow nodes, milliseconds.
+/// Minimum and maximum time to wait for slow nodes after a window, milliseconds.
 const GRACE_MS: (u64, u64) = (3000, 30_000);
 
 /// A key of an application: kind and name.
@@ -35,9 +35,9 @@ pub struct Ledger {
 
 #[derive(Debug, Default)]
 struct Application {
-    /// By start and length.
+    /// Open windows, by start and length.
     open: BTreeMap<(u64, u64), Open>,
-    /// Start of the last window that was closed.
+    /// Start of the last closed window, milliseconds since 1970.
     closed: Option<u64>,
     keys: BTreeMap<KeyName, Known>,
 }
@@ -49,49 +49,49 @@ struct Open {
     keys: BTreeMap<KeyName, KeyFacts>,
 }
 
-/// What is known of a key beyond a window.
+/// State of a key across windows.
 #[derive(Debug, Default)]
 struct Known {
     standing: Standing,
-    /// Clients of the last hour, by start of the window.
+    /// Client samples of the last hour, with the start of their window.
     hour: VecDeque<(u64, ClientSample)>,
 }
 
-/// A window that is over.
+/// A closed window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClosedWindow {
     /// Start, milliseconds since 1970.
     pub start: u64,
     /// Length, milliseconds.
     pub length: u64,
-    /// The application; empty: none.
+    /// The application; empty if it has no name.
     pub application: String,
-    /// Successful requests.
+    /// Requests with a status of 100 to 399.
     pub requests: u64,
-    /// Verdicts demote nothing.
+    /// Report only: verdicts do not demote keys.
     pub report: bool,
-    /// Keys and candidates, most used first.
+    /// Keys, then candidates, each with the most used first.
     pub keys: Vec<ClosedKey>,
 }
 
-/// A key in a window that is over.
+/// A key in a closed window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClosedKey {
     /// Kind of key.
     pub kind: Kind,
     /// Its label, or the point of a candidate.
     pub name: String,
-    /// Figures.
+    /// Figures of the window.
     pub summary: Summary,
-    /// What the window says.
+    /// Verdict of this window.
     pub verdict: Verdict,
-    /// What stands.
+    /// Standing verdict after this window.
     pub standing: Standing,
-    /// It should be a key.
+    /// Whether it should be suggested as a key.
     pub suggested: bool,
 }
 
-/// A verdict that stands, to be kept over a restart.
+/// A standing verdict, to survive a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// The application.
@@ -100,12 +100,12 @@ pub struct Kept {
     pub kind: Kind,
     /// Its label, or the point of a candidate.
     pub name: String,
-    /// What stands.
+    /// Standing verdict.
     pub standing: Standing,
 }
 
 impl Ledger {
-    /// With the verdicts that stand.
+    /// Creates a ledger with standing verdicts.
     pub fn restore(kept: Vec<Kept>) -> Self {
         let mut ledger = Self::default();
         for Kept { application, kind, name, standing } in kept {
@@ -115,7 +115,7 @@ impl Ledger {
         ledger
     }
 
-    /// The verdicts that stand.
+    /// The standing verdicts.
     pub fn kept(&self) -> Vec<Kept> {
         let each = self.applications.iter().flat_map(|(application, it)| {
             it.keys.iter().map(|((kind, name), known)| Kept {
@@ -128,12 +128,12 @@ impl Ledger {
         each.filter(|kept| kept.standing != Standing::default()).collect()
     }
 
-    /// Windows that came after they were over, or too many at a time.
+    /// Number of windows that were dropped because they were late or too many.
     pub fn late(&self) -> u64 {
         self.late
     }
 
-    /// What a worker saw.
+    /// Adds the facts of a worker.
     pub fn add(&mut self, facts: WindowFacts) {
         let WindowFacts { start, length, application: seen } = facts;
         let is_new = !self.applications.contains_key(&seen.name);
@@ -159,7 +159,7 @@ impl Ledger {
         }
     }
 
-    /// Judges what is over at `now`, milliseconds since 1970.
+    /// Closes and judges the windows that are over at `now`, milliseconds since 1970.
     pub fn close(&mut self, now: u64) -> Vec<ClosedWindow> {
         let mut closed = Vec::new();
         for (name, application) in &mut self.applications {
@@ -201,7 +201,7 @@ impl Application {
             ClosedKey { kind, name: key, summary, verdict, standing, suggested }
         });
         let closed: Vec<ClosedKey> = closed.collect();
-        // What is not used any more is forgotten, but for what is demoted.
+        // Forgets unused keys, except demoted ones.
         self.keys.retain(|_, known| {
             known.hour.retain(|(start, _)| *start >= oldest);
             !known.hour.is_empty() || known.standing.verdict.is_bad()

@@ -1,8 +1,9 @@
-//! Key facts: how good each session key is, measured on the traffic itself.
+//! Key facts: the quality of session keys, measured on the traffic.
 //!
-//! A node's worker measures in bounded samples ([`Collector`]) and sends them once a window ([`WindowFacts`]). The
-//! cloud merges what all workers saw ([`KeyFacts::merge`]), judges each window by medians ([`judge`]), and lets a
-//! verdict stand by hysteresis ([`Standing`]). No value is kept: only 32 bits of a keyed hash.
+//! Each worker measures with bounded samples ([`Collector`]) and sends them once per window
+//! ([`WindowFacts`]). The cloud merges the samples of all workers ([`KeyFacts::merge`]), judges each window
+//! by medians ([`judge`]) and derives a standing verdict with hysteresis ([`Standing`]). Values are kept only
+//! as 32 bits of a keyed hash.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -36,15 +37,15 @@ pub use summary::{Spread, Summary};
 pub use verdict::{Verdict, evidence, judge};
 pub use wire::{ApplicationFacts, BadFacts, KeyLine, WindowFacts};
 
-/// Most applications that a worker measures at a time.
+/// Maximum number of applications that a worker measures at a time.
 pub const MAX_APPLICATIONS: usize = 16;
 /// Default length of a window, milliseconds.
 pub const WINDOW_MS: u64 = 600_000;
-/// An hour, over which a client's values count, milliseconds: as many windows as it has, and six where they are
+/// The period over which values per client are counted, milliseconds; at most six windows, if these are
 /// shorter than the default.
 pub const HOUR_MS: u64 = 3_600_000;
 
-/// Windows that values of a client are counted over.
+/// Number of windows over which values per client are counted.
 pub fn windows_an_hour(window_ms: u64) -> usize {
     usize::try_from(HOUR_MS / window_ms.max(1)).unwrap_or(usize::MAX).clamp(1, 6)
 }

@@ -1,30 +1,30 @@
-//! Which names are measured: clients choose names, so there is room for those alone that come again and again.
+//! Selects the names to measure: since clients choose names, only those that occur repeatedly get a slot.
 
-/// Most keys and candidates of an application.
+/// Maximum number of keys and candidates of an application.
 pub const MAX_NAMES: usize = 64;
-/// Times that a name comes before it is looked at.
+/// Occurrences after which a name is considered.
 const COMES: u8 = 4;
 const SLOTS: usize = 256;
 const PROBES: usize = 8;
 
-/// What a name is.
+/// State of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// Its place among the keys.
+    /// A key or candidate, with its index.
     Key(usize),
-    /// It is none.
+    /// Not measured.
     Ignored,
-    /// It has come so often, as far as is remembered.
+    /// Unknown, with the number of occurrences that are remembered.
     New(u8),
 }
 
 /// Names by their hash.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
-    /// Of keys: hash, and place.
+    /// Hash and index of keys.
     keys: [(u32, u8); SLOTS],
     ignored: [u32; SLOTS],
-    /// How often others came; the slot is of who comes most.
+    /// Occurrences of other names; a slot belongs to its most frequent name.
     comes: [(u32, u8); SLOTS],
 }
 
@@ -39,7 +39,7 @@ fn slots(hash: u32) -> impl Iterator<Item = usize> {
 }
 
 impl Names {
-    /// A name has come.
+    /// Looks up a name and counts its occurrence.
     #[inline]
     pub(crate) fn look(&mut self, hash: u32) -> Known {
         for slot in slots(hash) {
@@ -66,7 +66,7 @@ impl Names {
         Known::New(*comes)
     }
 
-    /// Whether it has come often enough.
+    /// Whether a name has occurred often enough.
     pub(crate) fn is_often(comes: u8) -> bool {
         comes >= COMES
     }
@@ -79,7 +79,7 @@ impl Names {
         }
     }
 
-    /// All keys, by their place.
+    /// Rebuilds the table of keys from their hashes, in the order of their indexes.
     pub(crate) fn rebuild(&mut self, hashes: impl Iterator<Item = u32>) {
         self.keys = [(0, 0); SLOTS];
         for (at, hash) in hashes.enumerate() {
@@ -90,7 +90,7 @@ impl Names {
         }
     }
 
-    /// What is a key may have changed.
+    /// Forgets ignored names, since the configured keys may have changed.
     pub(crate) fn forget_ignored(&mut self) {
         self.ignored = [0; SLOTS];
     }

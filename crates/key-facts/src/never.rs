@@ -1,8 +1,9 @@
-//! Names that are never keys: of requests, clients, preferences, analytics, protection and balancers.
+//! Names that are never keys: ids of requests, properties of clients, preferences, analytics, protection and
+//! balancers.
 
 use super::place::Place;
 
-/// Headers, lower-case.
+/// Names of headers, in lower case.
 const HEADERS: &str = "accept accept-charset accept-encoding accept-language access-control-request-headers \
     authorization b3 baggage cache-control cf-connecting-ip cf-ray cf-visitor content-digest content-disposition \
     content-encoding content-language content-type cookie date digest dnt elastic-apm-traceparent expect forwarded \
@@ -14,14 +15,14 @@ const HEADERS: &str = "accept accept-charset accept-encoding accept-language acc
     x-correlation-id x-csrf-token x-csrftoken x-forwarded x-forwarded-for x-forwarded-host x-forwarded-prefix \
     x-forwarded-server x-forwarded-uri x-idempotency-key x-original-uri x-original-url x-real-ip x-request-id \
     x-request-start x-requested-with x-trace-id x-transaction-id x-vercel-id x-xsrf-token";
-/// How names of headers begin.
+/// Prefixes of header names.
 const HEADERS_LIKE: &[&str] = &["sec-ch-", "sec-fetch-", "x-b3-", "x-datadog-", "access-control-"];
-/// Cookies, lower-case.
+/// Names of cookies, in lower case.
 const COOKIES: &str = "_abck _clck _clsk _csrf _csrf_token _fbp _gat _gid _hjid _uetsid _uetvid __cf_bm __requestverificationtoken \
     __utma __utmb __utmc __utmz _cfuvid ak_bmsc apisid awsalb awsalbcors awselb aws-waf-token cf_clearance ci_csrf_token \
     consent csrf csrf_token csrftoken datadome eupubconsent-v2 hsid ingresscookie matomo_sessid nid optanonconsent \
     optanonalertboxclosed rl_session route serverid sid_hint ssid svsession taboola_session_id ttcsid xsrf-token";
-/// How names of cookies begin.
+/// Prefixes of cookie names.
 const COOKIES_LIKE: &[&str] = &[
     "_ga",
     "_gcl_",
@@ -40,14 +41,14 @@ const COOKIES_LIKE: &[&str] = &[
     "ts01",
     "visid_incap_",
 ];
-/// Arguments, lower-case.
+/// Names of arguments, in lower case.
 const ARGUMENTS: &str = "api_key apikey callback continue csrf_token fbclid gclid msclkid next nonce q query \
     redirect redirect_uri return return_to search state url utm_campaign utm_content utm_medium utm_source utm_term";
 
-/// Claims of a token, lower-case: of its issue and of rights.
+/// Claims about the issue of a token and about rights, in lower case.
 const CLAIMS: &str = "acr amr at_hash aud auth_time azp c_hash cnf exp expires_in groups iat iss nbf nonce \
     permissions rat realm_access role roles s_hash scope scopes scp tid typ updated_at ver version";
-/// Claims that the built-in set reads as it sees fit, lower-case.
+/// Claims that the built-in set reads itself, in lower case.
 const OF_THE_SET: &str = "appid azp cid client_id email id oid origin_jti session_id session_state sessionhandle \
     sid sub uid user_id";
 
@@ -57,7 +58,7 @@ pub(crate) fn is_of_the_set(claim: &str) -> bool {
     OF_THE_SET.split_ascii_whitespace().any(|known| known == lower)
 }
 
-/// Whether it is on the list.
+/// Whether a name is never a key.
 pub(crate) fn is_never(place: Place, name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let (names, beginnings): (&str, &[&str]) = match place {

@@ -1,15 +1,15 @@
-//! Where candidates are.
+//! Places of candidates in a request.
 
-/// Where a candidate is.
+/// The place of a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Place {
-    /// `Cookie`.
+    /// A cookie of the request.
     Cookie = 1,
     /// A request header.
     Header = 2,
-    /// The query.
+    /// An argument of the query.
     Query = 3,
-    /// The payload of the token in `Authorization`.
+    /// A claim of the token in `Authorization`.
     Claim = 4,
 }

@@ -1,28 +1,28 @@
-//! Bottom-k samples: of all hashes that come, the lowest. Two samples of the same hash make the sample of both.
+//! Bottom-k samples: keep the lowest of all hashes. Merging two samples yields the sample of both inputs.
 
 use super::fingerprint::Fingerprints;
 
-/// Entries of a sample.
+/// Maximum number of entries of a sample.
 pub(crate) const SAMPLED: usize = 64;
-/// Most distinct values of a sampled client that are counted.
+/// Maximum number of distinct values that are counted per sampled client.
 pub(crate) const VALUES_A_CLIENT: usize = 16;
-/// Most distinct clients of a sampled value that are counted.
+/// Maximum number of distinct clients that are counted per sampled value.
 pub(crate) const CLIENTS_A_VALUE: usize = 16;
-/// Most distinct users of a sampled value that are counted.
+/// Maximum number of distinct users that are counted per sampled value.
 pub(crate) const USERS_A_VALUE: usize = 4;
-/// Values that a client adds to the sample which no other client has: more would let one client fill it.
+/// Maximum number of sampled values that only one client has, so that a client cannot fill the sample.
 const VALUES_OF_ONE_CLIENT: usize = 2;
-/// Networks that are enough to tell a shared value.
+/// Number of networks at once that indicates a shared value.
 pub(crate) const NETWORKS_AT_ONCE: usize = 3;
-/// Short times in which the networks of a value are looked at.
+/// Number of moments in which the networks of a value are recorded.
 const MOMENTS: usize = 4;
 
-/// The lowest hashes, each with what is known of it.
+/// The lowest hashes, each with an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lowest<E> {
     hashes: Vec<u32>,
     entries: Vec<E>,
-    /// Place of the highest, once there is no room.
+    /// Index of the highest hash, once the sample is full.
     highest: usize,
 }
 
@@ -33,7 +33,8 @@ impl<E> Default for Lowest<E> {
 }
 
 impl<E: Default> Lowest<E> {
-    /// The entry of a hash, if it is sampled or is to be, and `may_add` agrees.
+    /// The entry of a hash that is in the sample, or that is added because it is low enough and `may_add`
+    /// returns true.
     #[inline]
     pub(crate) fn entry(
         &mut self,
@@ -75,7 +76,7 @@ impl<E: Default> Lowest<E> {
         self.hashes.len()
     }
 
-    /// How many different hashes there were, as far as the lowest tell.
+    /// Estimated number of distinct hashes.
     pub(crate) fn estimate(&self) -> u64 {
         match self.hashes.get(self.highest) {
             Some(highest) if self.hashes.len() >= SAMPLED && *highest > 0 => {
@@ -86,7 +87,7 @@ impl<E: Default> Lowest<E> {
     }
 }
 
-/// Sampled clients, each with its values.
+/// Sampled clients with their values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientSample(pub(crate) Lowest<Fingerprints<VALUES_A_CLIENT>>);
 
@@ -98,7 +99,7 @@ impl ClientSample {
         }
     }
 
-    /// With all of another.
+    /// Adds another sample.
     pub fn merge(&mut self, other: &Self) {
         for (client, values) in other.0.iter() {
             self.add_all(client, values.as_slice());
@@ -111,35 +112,35 @@ impl ClientSample {
         }
     }
 
-    /// Clients in the sample.
+    /// Number of clients in the sample.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// No client was seen.
+    /// Whether the sample is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Clients there were, sampled or not.
+    /// Estimated number of clients.
     pub fn estimate(&self) -> u64 {
         self.0.estimate()
     }
 
-    /// Values of each client, fewest first.
+    /// Numbers of values per client, in ascending order.
     pub(crate) fn values(&self) -> Vec<u32> {
         let mut counts: Vec<u32> = self.0.iter().map(|(_, values)| values.count()).collect();
         counts.sort_unstable();
         counts
     }
 
-    /// Clients that have the value.
+    /// Number of sampled clients that have the value.
     pub(crate) fn with(&self, value: u32) -> usize {
         self.0.iter().filter(|(_, values)| values.as_slice().contains(&value)).count()
     }
 }
 
-/// Networks in which a value was within a short time.
+/// Networks of a value in a moment, a short interval of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Moment {
     pub(crate) number: u32,
@@ -160,15 +161,15 @@ impl Moment {
     }
 }
 
-/// What is known of a sampled value.
+/// Facts about a sampled value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Value {
     pub(crate) requests: u64,
     pub(crate) clients: Fingerprints<CLIENTS_A_VALUE>,
     pub(crate) users: Fingerprints<USERS_A_VALUE>,
-    /// The first endpoint; 0: none yet.
+    /// The first endpoint; 0 if none.
     pub(crate) endpoint: u32,
-    /// There is another.
+    /// Whether it was seen at other endpoints.
     pub(crate) has_other_endpoints: bool,
     moments: [Moment; MOMENTS],
 }
@@ -181,7 +182,7 @@ impl Value {
         }
     }
 
-    /// The moments with the lowest ranks are kept: all workers keep the same.
+    /// Keeps the moments with the lowest ranks, so that all workers keep the same.
     pub(crate) fn add_network(&mut self, moment: u32, network: u32) {
         if let Some(known) = self.moments.iter_mut().find(|known| known.number == moment) {
             known.add(network);
@@ -203,18 +204,18 @@ impl Value {
         self.moments.iter().filter(|moment| moment.number != 0)
     }
 
-    /// Moments in which it was in several networks at once.
+    /// Number of moments in which the value was in several networks at once.
     pub(crate) fn moments_at_once(&self) -> usize {
         self.moments().filter(|moment| usize::from(moment.len) >= NETWORKS_AT_ONCE).count()
     }
 }
 
-/// Sampled values, each with its clients.
+/// Sampled values with their facts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ValueSample(pub(crate) Lowest<Value>);
 
 impl ValueSample {
-    /// The entry of a value that `client` brings.
+    /// The entry of a value that `client` has sent.
     #[inline]
     pub(crate) fn entry(&mut self, value: u32, client: u32) -> Option<&mut Value> {
         self.0.entry(value, |entries| {

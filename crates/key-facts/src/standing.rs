@@ -1,32 +1,33 @@
-//! Which verdict stands: two bad windows make a bad one, a day of clean ones takes it back.
+//! The standing verdict: two bad windows make it bad, a day of good windows makes it good again.
 
 use serde::{Deserialize, Serialize};
 
 use super::verdict::Verdict;
 
-/// Bad windows in a row after which a verdict is bad.
+/// Bad windows in a row that make the standing verdict bad.
 pub const BAD_WINDOWS: u32 = 2;
-/// Good windows after which a bad verdict is taken back, without a bad one in between: 24 hours of 10 minutes.
+/// Good windows that make a bad verdict good again, without a bad one in between: 24 hours of 10 minutes
+/// each.
 pub const CLEAN_WINDOWS: u32 = 144;
 
-/// A verdict that stands.
+/// A standing verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Standing {
     /// The verdict.
     pub verdict: Verdict,
-    /// Start of the window with which it began, milliseconds since 1970.
+    /// Start of the window since which it stands, milliseconds since 1970.
     pub since: u64,
     bad: u32,
     clean: u32,
 }
 
 impl Standing {
-    /// A bad verdict that stands since a window, without a clean one yet.
+    /// A bad verdict that stands since a window.
     pub fn demoted(verdict: Verdict, since: u64) -> Self {
         Self { verdict, since, bad: BAD_WINDOWS, clean: 0 }
     }
 
-    /// A window is over. One that says too little changes nothing.
+    /// Adds the verdict of a window. Windows with too little traffic change nothing.
     pub fn add(&mut self, window: u64, verdict: Verdict) {
         match verdict {
             Verdict::TooLittle => return,
@@ -99,7 +100,7 @@ mod tests {
             )
         ) {
             let mut standing = Standing::default();
-            // The model: without windows that say nothing.
+            // The model skips windows with too little traffic.
             let mut said: Vec<Verdict> = Vec::new();
             for (at, verdict) in windows.iter().enumerate() {
                 standing.add(at as u64, *verdict);

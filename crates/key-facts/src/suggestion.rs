@@ -1,11 +1,11 @@
-//! Which candidates would be keys.
+//! Suggestions: candidates that would be good keys.
 
 use super::facts::Kind;
 use super::summary::Summary;
 use super::windows_an_hour;
 
-/// Whether a candidate should be suggested, of windows of that length. Names that are never keys are not measured,
-/// and neither are short values.
+/// Whether to suggest a candidate, given windows of `window_ms` milliseconds. Names that are never keys and
+/// short values are not measured in the first place.
 pub fn is_suggested(kind: Kind, summary: &Summary, window_ms: u64) -> bool {
     kind == Kind::Candidate
         && summary.coverage() >= 0.05
@@ -16,8 +16,8 @@ pub fn is_suggested(kind: Kind, summary: &Summary, window_ms: u64) -> bool {
         && summary.windows as usize >= windows_an_hour(window_ms)
 }
 
-/// The order of suggestions, best first: what the application sets, other cookies, headers, arguments; of those, what
-/// fewer clients share, then what more requests have.
+/// Sort key of suggestions, best first: cookies that the application sets, other cookies, headers, arguments;
+/// within these, candidates with fewer clients per value, then with more requests.
 pub fn rank(point: &str, summary: &Summary) -> (u8, u32, u64) {
     let place = match point.split(['.', '[']).nth(1) {
         Some("cookie") if summary.is_issued() => 0,

@@ -5,24 +5,24 @@ use serde::{Deserialize, Serialize};
 use super::facts::{KeyFacts, Kind};
 use super::sample::{ClientSample, Value};
 
-/// Clients of a value that make it one of many.
+/// Number of clients from which a value counts as one of many clients.
 pub(crate) const MANY: u32 = 8;
-/// Times that a value is in several networks at once before it counts.
+/// Moments in several networks from which a value counts as used at once.
 const REPEATEDLY: usize = 2;
 
-/// Middle and upper end of some counts.
+/// Distribution of counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Spread {
     /// Median.
     pub p50: u32,
-    /// 90 % are not larger.
+    /// 90th percentile.
     pub p90: u32,
-    /// Largest.
+    /// Maximum.
     pub max: u32,
 }
 
 impl Spread {
-    /// Of counts in order.
+    /// Distribution of sorted counts.
     fn of(sorted: &[u32]) -> Self {
         let at = |percent: usize| {
             let last = sorted.len().saturating_sub(1);
@@ -32,49 +32,50 @@ impl Spread {
     }
 }
 
-/// Figures of a key within a window; values of a client within an hour.
+/// Figures of a key in a window; values per client are of the last hour.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Summary {
     /// Requests of the application.
     pub requests: u64,
     /// Requests that have the key.
     pub present: u64,
-    /// Requests that were grouped by it.
+    /// Requests whose session it decided.
     pub decided: u64,
-    /// Sessions that it makes: different values, estimated.
+    /// Sessions that it makes: its distinct values, estimated.
     pub sessions: u64,
-    /// The lowest fingerprints of its values, from which sessions of a longer time are estimated.
+    /// The lowest fingerprints of its values, to estimate the sessions of several windows.
     pub lowest: Vec<u32>,
-    /// Answers that set it.
+    /// Responses that set it.
     pub issued: u64,
-    /// Answers that set it to what it was.
+    /// Responses that set it to its current value.
     pub kept: u64,
-    /// Clients within an hour, estimated.
+    /// Clients within the last hour, estimated.
     pub clients: u64,
     /// Windows of that hour in which it was seen.
     pub windows: u32,
-    /// Values of a client within the hour.
+    /// Distinct values per client within that hour.
     pub values_per_client: Spread,
-    /// Median of the window alone.
+    /// Median of the values per client in this window.
     pub window_values_per_client: u32,
-    /// Clients of a value.
+    /// Clients per value.
     pub clients_per_value: Spread,
-    /// Users of a value, of those with users: the median.
+    /// Median of the users per value, of values with users.
     pub users_per_value: u32,
-    /// Sampled values that were seen at more than one endpoint, and the median of their clients.
+    /// Number of sampled values that were seen at several endpoints.
     pub counted_values: u32,
-    /// Median of the clients of those.
+    /// Median of the clients of those values.
     pub counted_clients: u32,
-    /// Clients of the most used value among those.
+    /// Clients of the most used of those values.
     pub top_clients: u32,
-    /// Its share of requests or of clients, whichever is more.
+    /// Share of requests or of clients with that value, whichever is greater.
     pub top_share: f64,
-    /// Values of many clients that were in several networks at once, repeatedly.
+    /// Values of many clients that were repeatedly in several networks at once.
     pub at_once: u32,
 }
 
 impl Summary {
-    /// Of a window, of which the application had `requests`, with all `clients` of the last hour in `windows`.
+    /// Figures of a window in which the application had `requests`; `clients` is the sample of the last hour,
+    /// in which the key was seen in `windows`.
     pub fn new(requests: u64, facts: &KeyFacts, clients: &ClientSample, windows: u32) -> Self {
         let sampled: Vec<(u32, &Value)> = facts.values.0.iter().collect();
         let counted: Vec<(u32, &Value)> =
@@ -119,12 +120,13 @@ impl Summary {
         }
     }
 
-    /// Requests with the key among all.
+    /// Share of requests that have the key.
     pub fn coverage(&self) -> f64 {
         if self.requests == 0 { 0.0 } else { (self.present as f64 / self.requests as f64).min(1.0) }
     }
 
-    /// Of both windows: sums, and of what does not add up the larger or the later.
+    /// Adds a later window: counts are added; other figures are those of the later window, or the greater
+    /// ones.
     pub fn merge(&mut self, later: &Self) {
         let mut values = KeyFacts::default();
         for value in self.lowest.iter().chain(&later.lowest) {
@@ -143,13 +145,13 @@ impl Summary {
         };
     }
 
-    /// Issued by the application.
+    /// Whether the application issues it.
     pub fn is_issued(&self) -> bool {
         self.issued > 0
     }
 }
 
-/// Kinds of keys of which a verdict says something.
+/// Whether keys of this kind are judged.
 pub(crate) fn is_judged(kind: Kind) -> bool {
     !matches!(kind, Kind::IpUa | Kind::Ip)
 }

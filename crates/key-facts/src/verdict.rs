@@ -1,38 +1,38 @@
-//! What a window says of a key: medians alone, so that one client cannot tip it.
+//! Judges a key in a window, by medians only, so that a single client cannot change the verdict.
 
 use serde::{Deserialize, Serialize};
 
 use super::facts::Kind;
 use super::summary::{MANY, Summary, is_judged};
 
-/// Fewest clients of which anything is said.
+/// Minimum number of clients for a verdict.
 const MIN_CLIENTS: u64 = 20;
-/// Fewest values of which a median is said.
+/// Minimum number of values for a median.
 const MIN_VALUES: u32 = 3;
-/// Values of a client within an hour that make a session of each request.
+/// Values of a client within an hour from which each request would be a session.
 const MANY_VALUES: u32 = 8;
-/// Share of a value that nearly all have.
+/// Share of use from which nearly all requests have one value.
 const NEARLY_ALL: f64 = 0.9;
-/// Users of a value that make it one of an application.
+/// Users of a value from which it belongs to an application.
 const MANY_USERS: u32 = 3;
 
-/// How good a key is.
+/// Quality of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// A client keeps its value, and no other has it.
+    /// Each client keeps its value, and no other client has it.
     Good,
     /// Its value changes: each request would be a session.
     Volatile,
-    /// Many clients have one value: it is of an application, not of a user.
+    /// Many clients have the same value: it belongs to an application, not to a user.
     Shared,
-    /// Not enough was seen.
+    /// Too little traffic for a verdict.
     #[default]
     TooLittle,
 }
 
 impl Verdict {
-    /// The word in the API.
+    /// Its name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Verdict::Good => "good",
@@ -42,13 +42,13 @@ impl Verdict {
         }
     }
 
-    /// It should not group sessions.
+    /// Whether the key should not be used for sessions.
     pub const fn is_bad(self) -> bool {
         matches!(self, Verdict::Volatile | Verdict::Shared)
     }
 }
 
-/// What a window says.
+/// Verdict of a window.
 pub fn judge(kind: Kind, summary: &Summary) -> Verdict {
     let has_clients = summary.clients >= MIN_CLIENTS;
     if is_judged(kind) {
@@ -67,7 +67,7 @@ pub fn judge(kind: Kind, summary: &Summary) -> Verdict {
     if has_clients && has_values { Verdict::Good } else { Verdict::TooLittle }
 }
 
-/// What a verdict rests on, in words.
+/// The figures behind a verdict, in words.
 pub fn evidence(kind: Kind, summary: &Summary) -> Vec<String> {
     let Summary { values_per_client, clients_per_value, .. } = summary;
     let mut texts = vec![

@@ -1,46 +1,47 @@
-//! What a worker sends of a window: one JSON object a line, for each application. Lists hold fingerprints alone.
+//! Format in which a worker sends a window: a JSON object per line for each application. Its lists contain
+//! only fingerprints.
 
 use serde::{Deserialize, Serialize};
 
 use super::facts::{KeyFacts, Kind};
 use super::sample::SAMPLED;
 
-/// Facts of an application within a window.
+/// Facts about an application in a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowFacts {
-    /// Its start, milliseconds since 1970.
+    /// Start, milliseconds since 1970.
     pub start: u64,
-    /// Its length, milliseconds.
+    /// Length, milliseconds.
     pub length: u64,
-    /// What was seen.
+    /// The facts.
     pub application: ApplicationFacts,
 }
 
-/// What was seen of an application.
+/// Facts about an application.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ApplicationFacts {
-    /// Its name; empty: none.
+    /// Its name; empty if it has none.
     pub name: String,
-    /// Successful requests.
+    /// Requests with a status of 100 to 399.
     pub requests: u64,
-    /// Verdicts demote nothing.
+    /// Report only: verdicts do not demote keys.
     pub report: bool,
     /// Keys and candidates.
     pub keys: Vec<KeyLine>,
 }
 
-/// What was seen of a key.
+/// Facts about a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyLine {
     /// Kind of key.
     pub kind: Kind,
     /// Its label, or the point of a candidate.
     pub name: String,
-    /// What was seen.
+    /// The facts.
     pub facts: KeyFacts,
 }
 
-/// Not facts of a window.
+/// Error: a line does not contain valid facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadFacts(pub String);
 
@@ -50,7 +51,7 @@ impl std::fmt::Display for BadFacts {
     }
 }
 
-/// Longest name that is accepted, bytes.
+/// Maximum length of a name, bytes.
 const MAX_NAME_BYTES: usize = 1024;
 
 #[derive(Serialize, Deserialize)]
@@ -75,9 +76,9 @@ struct Facts {
     issued: u64,
     #[serde(default)]
     kept: u64,
-    /// The lowest fingerprints of values.
+    /// The lowest fingerprints of its values.
     lowest: Vec<u32>,
-    /// Client, then its values.
+    /// Sampled clients, each with its values.
     clients: Vec<(u32, Vec<u32>)>,
     values: Vec<Value>,
 }
@@ -92,12 +93,12 @@ struct Value {
     endpoint: u32,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     more_endpoints: bool,
-    /// Number of a short time, and networks in it.
+    /// Moments, each with the networks seen in it.
     moments: Vec<(u32, Vec<u32>)>,
 }
 
 impl WindowFacts {
-    /// Appends it as a line.
+    /// Appends the facts as a line.
     pub fn write_line(&self, out: &mut Vec<u8>) {
         let application = &self.application;
         let line = Line {
@@ -108,16 +109,16 @@ impl WindowFacts {
             report: application.report,
             keys: application.keys.iter().map(Facts::of).collect(),
         };
-        // Writing numbers and texts to memory does not fail.
+        // Serializing numbers and texts to memory does not fail.
         if serde_json::to_writer(&mut *out, &line).is_ok() {
             out.push(b'\n');
         }
     }
 
-    /// Reads a line.
+    /// Parses a line.
     ///
     /// # Errors
-    /// Not such a line, or longer lists than there are.
+    /// The line is invalid, or its lists are longer than [`Self::write_line`] writes.
     pub fn parse(line: &[u8]) -> Result<Self, BadFacts> {
         let line: Line =
             serde_json::from_slice(line).map_err(|error| BadFacts(error.to_string()))?;

@@ -1,7 +1,7 @@
 use super::simulator::{run, token, visit};
 use crate::{MAX_NAMES, Verdict};
 
-/// Names that clients make up leave no trace, and do not push out what is used.
+/// Random names of an attacker are not measured and do not displace names in use.
 #[test]
 fn names_of_attackers_are_bounded_and_push_nothing_out() {
     let closed = run(3, |window| {

@@ -19,7 +19,7 @@ fn add(facts: &mut KeyFacts, requests: &[(u32, u32)]) {
 }
 
 proptest! {
-    /// Where no client has too many values of its own, the sample of the union is the union of samples.
+    /// As long as no client has too many values of its own, merged samples equal the sample of all requests.
     #[test]
     fn two_samples_make_the_sample_of_both(
         one in proptest::collection::vec((1..400_u32, 1..u32::MAX), 0..300),

@@ -1,4 +1,4 @@
-//! Applications with a known truth: two workers, ten windows, and the verdict that stands.
+//! Simulated applications with known results: two workers, several windows, and the standing verdict.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +10,18 @@ use crate::{
 
 const WINDOW_MS: u64 = 2_000;
 
-/// A request of a visitor: address, User-Agent, headers of request and response, path, what grouped it.
+/// A request of a visitor and what decides its session.
 #[derive(Clone)]
 pub(super) struct Visit {
     pub(super) exchange: FakeExchange,
     pub(super) kind: Kind,
     pub(super) label: &'static str,
-    /// What the session is made of.
+    /// The value that identifies the session.
     pub(super) value: String,
     pub(super) user: String,
 }
 
-/// A random text of the visitor.
+/// A random-looking text for a seed.
 pub(super) fn token(seed: u64) -> String {
     let mixed = (u128::from(seed) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_0c1e_4f2a_91b7);
     format!("{mixed:032x}")
@@ -48,7 +48,7 @@ impl Visit {
     }
 }
 
-/// Sends what `requests` makes for each window to two workers in turn, and closes the windows.
+/// Sends the requests of each window to two workers in turn and closes the windows.
 pub(super) fn run(windows: u64, requests: impl Fn(u64) -> Vec<Visit>) -> Vec<ClosedWindow> {
     let mut workers = [Collector::new(Key::new([7, 9])), Collector::new(Key::new([7, 9]))];
     let mut ledger = Ledger::default();
@@ -92,7 +92,7 @@ fn hash(text: &str) -> u64 {
     text.bytes().fold(7, |sum, byte| sum.wrapping_mul(1_099_511_628_211).wrapping_add(byte.into()))
 }
 
-/// The verdict that stands at the end, by name; suggestions in their order.
+/// Standing verdicts after the last window, by name, and suggestions in order.
 fn outcome(closed: &[ClosedWindow]) -> (BTreeMap<String, Verdict>, Vec<String>) {
     let last = closed.last().unwrap();
     let verdicts = last.keys.iter().map(|key| (key.name.clone(), key.standing.verdict)).collect();
@@ -101,7 +101,7 @@ fn outcome(closed: &[ClosedWindow]) -> (BTreeMap<String, Verdict>, Vec<String>) 
     (verdicts, suggested.into_iter().map(|key| key.name.clone()).collect())
 }
 
-/// 120 visitors, four requests a window each, in turn.
+/// 120 visitors in turn, with four requests each per window.
 fn visitors(make: impl Fn(u64, u64) -> Visit) -> Vec<Visit> {
     (0..4)
         .flat_map(|page| (0..120).map(move |client| (client, page)))
@@ -146,7 +146,7 @@ fn a_static_api_key_is_shared_within_two_windows_and_no_attacker_hides_it() {
             let mut visits = visitors(|client, page| by_api_key(client, page, "key".to_owned()));
             if with_attacker {
                 let values = (0..50_000).map(|n| by_api_key(7000, n, token(window * 50_000 + n)));
-                // Among the others.
+                // Mixed with the others.
                 let every = 50_000 / visits.len();
                 let honest = std::mem::take(&mut visits);
                 let mut honest = honest.into_iter();
@@ -193,7 +193,7 @@ fn a_test_token_of_a_monitor_and_a_health_checker_leave_a_good_key_good() {
             let mut visits = visitors(|client, page| {
                 visit(client, page).grouped(Kind::Builtin, "Authorization", token(client))
             });
-            // One token from many probes, at one endpoint; and a monitor that looks at every page.
+            // One token of many probes at one endpoint, and a monitor that visits every page.
             visits.extend((0..300).map(|n| {
                 let mut visit = visit(3000 + n % 40, 0).grouped(
                     Kind::Builtin,
@@ -254,7 +254,7 @@ fn where_there_is_nothing_but_addresses_nothing_is_suggested() {
 fn of_two_good_candidates_the_one_of_a_session_comes_before_that_of_a_user() {
     let closed = run(8, |_| {
         visitors(|client, page| {
-            // Two devices a user.
+            // Two devices per user.
             visit(client, page)
                 .with("X-Account", token(client / 2))
                 .with("X-Visit", token(client + 4000))
@@ -276,7 +276,7 @@ fn five_hundred_clients_behind_one_address_keep_their_key() {
                 let mut visit =
                     visit(n % 500, n / 500).grouped(Kind::Builtin, "connect.sid", token(n % 500));
                 visit.exchange.ip = b"100.64.0.9".to_vec();
-                // Ten kinds of phones.
+                // Ten models of phones.
                 visit.exchange.request_headers[0].1 =
                     format!("Phone/{} of many", n % 10).into_bytes();
                 visit
@@ -294,7 +294,7 @@ fn phones_that_roam_share_nothing() {
     let closed = run(4, |_| {
         (0..960)
             .map(|n| {
-                // Each is in twelve networks one after the other, never in three at once.
+                // Each phone is in twelve networks one after the other, never in three at once.
                 let (phone, leg) = (n % 80, n / 80);
                 let mut visit = visit(phone, n).grouped(Kind::Builtin, "sid", token(phone));
                 visit.exchange.ip = format!("172.{}.{}.1", 16 + leg, phone).into_bytes();
@@ -343,7 +343,7 @@ fn a_claim_of_an_account_is_suggested_and_what_every_token_has_anew_is_not() {
     for none in ["iss", "email"] {
         assert!(!verdicts.contains_key(&point(none)), "{none} in {verdicts:?}");
     }
-    // Sampled clients stand for all: four requests of 120 visitors, less the first few.
+    // Scaled from sampled clients: four requests of 120 visitors, minus the first few.
     let last = closed.last().unwrap();
     let account = last.keys.iter().find(|key| key.name == point("account")).unwrap();
     assert!((450..=480).contains(&account.summary.present), "{account:?}");
