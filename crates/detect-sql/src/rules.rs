@@ -26,7 +26,7 @@ pub(super) fn find(view: &View<'_>, tokens: &[Token]) -> Option<Range<usize>> {
     None
 }
 
-/// What the tokens at the start of a value tell about the whole.
+/// Context of a value, derived from its first tokens.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Context {
     /// Index of the quote that closes the string around the value.

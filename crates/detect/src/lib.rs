@@ -42,7 +42,7 @@ pub struct Workspace {
     left: Left,
 }
 
-/// What of a request was not inspected, and why.
+/// Which parts of a request were not inspected, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Left {
     /// It has more than [`MAX_FIELDS`] values.

@@ -4,8 +4,8 @@
 //! It is a bit-parallel automaton over path segments (Shift-And). Each segment of each pattern is a bit; a
 //! step keeps the bits whose pattern matches the segment and moves them on by one. A location's rules have a
 //! few dozen bits, so that a step is one lookup of the segment among the literals of the patterns and a few
-//! operations on words. A `**` is a bit that stays set; since it may match nothing, it is set together with
-//! the bit before it.
+//! operations on words. A `**` is a bit that stays set; since it may match nothing, the bit after it is set
+//! together with it.
 //!
 //! Before the walk, the first two bytes of the path select the rules that can match at all; for most requests
 //! that match no rule, there are none.

@@ -33,7 +33,7 @@ pub(crate) struct Window {
     exact: bool,
     /// Length of a slice, milliseconds.
     slice_ms: u64,
-    /// Amount that a counter counts in.
+    /// Amount per unit of a counter.
     unit: u64,
     /// Resolution of times, milliseconds.
     step_ms: u64,

@@ -48,7 +48,7 @@ impl Mask {
     /// `_`.
     pub const UNDERSCORE: Self = Self(1 << 19);
 
-    /// The empty set: a value of only letters and digits, or of characters without a class.
+    /// The empty set, of a value with only letters, digits, `?` and `~`.
     pub const NONE: Self = Self(0);
 
     /// The classes of a value.

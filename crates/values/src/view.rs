@@ -19,7 +19,7 @@ pub struct View<'t> {
     pub low: &'t [u8],
     /// Its classes of bytes.
     pub mask: Mask,
-    /// Where it stands in the request.
+    /// Its place in the request.
     pub place: Place,
     /// Name of the value as it was sent; empty if it has none.
     pub name: &'t [u8],

@@ -277,7 +277,7 @@ fn is_credential(name: &[u8]) -> bool {
     CREDENTIALS.iter().any(|part| memchr::memmem::find(name, part).is_some())
 }
 
-/// Whether a field is a secret, which nobody searches by.
+/// Whether a field is a secret, which legitimate queries do not filter by.
 fn is_secret(name: &[u8]) -> bool {
     [&b"pass"[..], b"pwd", b"token", b"otp", b"secret"]
         .iter()

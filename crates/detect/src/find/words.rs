@@ -397,7 +397,7 @@ pub(super) const COMMANDS: &[&[u8]] = &[
     b"zsh",
 ];
 
-/// Programs whose name alone nobody searches for, and that reveal something without an argument.
+/// Programs that reveal something without an argument and whose name is no usual search term.
 pub(super) const TELLING: &[&[u8]] =
     &[b"ifconfig", b"ipconfig", b"netstat", b"systeminfo", b"tasklist", b"whoami"];
 

@@ -10,7 +10,7 @@ use super::base64::{core_len, has_run, write_cores};
 /// if they are a whole text or a whole path segment. Bytes.
 const MIN_SEARCHED_BYTES: usize = 4;
 /// Only the first bytes of longer values are searched for, so that a value that was cut when it was read is
-/// found in full, and a parameter cut at its limit shows no part of a hidden value. Bytes.
+/// found where it occurs in full, and a parameter cut at its limit shows no part of a hidden value. Bytes.
 const MAX_SEARCHED_BYTES: usize = 512;
 
 /// Maximum length of an escape at the end of a text, bytes: numbers may have leading zeros.
