@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use api_sessions_extract::{ContextParam, MAX_LABEL_BYTES};
 use api_sessions_extract::{KeyExport, SessionKey};
-use api_sessions_extract::{Point, Side, Source, variable_names};
+use api_sessions_extract::{Point, PointSource, Side, variable_names};
 use api_sessions_nginx::conf::options::{once_word, option};
 use api_sessions_nginx::conf::{Conf, Directive};
 use api_sessions_nginx::variable::PointCompiler;
@@ -24,7 +24,7 @@ impl Directive for SessionKeyDirective {
 
     fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
         let (point, options) = point::<Self>(cf, words)?;
-        if let Source::Variable(_) = point.source()
+        if let PointSource::Variable(_) = point.source()
             && variable_names(point.as_str()).any(names_session)
         {
             return Err(format!(
@@ -156,9 +156,11 @@ impl Directive for Show {
             return Err(format!("unexpected \"{word}\": one point is accepted"));
         }
         let is_place = match point.source() {
-            Source::Header { side, .. } | Source::Json { side, .. } => *side == Side::Request,
-            Source::Cookie(_) | Source::Query { .. } | Source::Path(_) => true,
-            Source::Form(_) | Source::Multipart(_) => true,
+            PointSource::Header { side, .. } | PointSource::Json { side, .. } => {
+                *side == Side::Request
+            }
+            PointSource::Cookie(_) | PointSource::Query { .. } | PointSource::Path(_) => true,
+            PointSource::Form(_) | PointSource::Multipart(_) => true,
             _ => false,
         };
         if !is_place || !point.decoders().is_empty() {
@@ -182,7 +184,7 @@ fn point<'w, D: Directive>(
     let main = cf.main_conf::<MainConf>();
     let point = Point::parse(text, &mut PointCompiler { cf, variables: &mut main.variables })
         .map_err(|error| error.to_string())?;
-    if let Source::Variable(_) = point.source() {
+    if let PointSource::Variable(_) = point.source() {
         main.mentions.add(cf, D::NAME, text);
     }
     Ok((point, options))

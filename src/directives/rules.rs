@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use api_sessions_extract::Source;
+use api_sessions_extract::PointSource;
 use api_sessions_nginx::conf::options::{once, one, size};
 use api_sessions_nginx::conf::{Conf, Directive};
 use api_sessions_nginx::variable::PointCompiler;
@@ -44,7 +44,7 @@ impl Directive for SessionRuleDirective {
             return Err(format!("too many: {MAX_RULES} in all are accepted"));
         }
         for point in rule.points() {
-            if let Source::Variable(_) = point.source() {
+            if let PointSource::Variable(_) = point.source() {
                 main.mentions.add(cf, Self::NAME, point.as_str());
             }
         }

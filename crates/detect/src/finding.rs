@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::AttackKind;
-use api_sessions_values::{Input, MAX_NAME_BYTES, Place, Source};
+use api_sessions_values::{Input, InputKind, MAX_NAME_BYTES, Place};
 
 /// Longest raw value that a finding keeps, bytes.
 pub const MAX_RAW_BYTES: usize = 4096;
@@ -18,7 +18,7 @@ pub struct Finding {
     /// Type of the attack.
     pub kind: AttackKind,
     /// The kind of input.
-    pub source: Source,
+    pub source: InputKind,
     /// The match is in the name itself (of an argument or a JSON member), not in its value.
     pub in_name: bool,
     /// Name of the argument, cookie, header, field, JSON member or XML element as it was sent, at most

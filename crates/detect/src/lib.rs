@@ -15,7 +15,7 @@ mod kind;
 use clean::CleanValues;
 
 pub use api_sessions_detect_sql::ParserPanics;
-pub use api_sessions_values::{MAX_NAME_BYTES, Source};
+pub use api_sessions_values::{InputKind, MAX_NAME_BYTES};
 pub use finding::{CONTEXT_BYTES, Finding, MAX_RAW_BYTES};
 pub use kind::{AttackKind, AttackKinds, UnknownKind};
 

@@ -37,7 +37,10 @@ fn a_finding_says_where_its_match_stands() {
     assert_eq!(findings.len(), found.iter().count());
     let of = |kind| findings.iter().find(|finding| finding.kind == kind).unwrap();
     let xss = of(AttackKind::Xss);
-    assert_eq!((xss.source, xss.name.as_slice(), xss.in_name), (Source::Query, &b"q"[..], false));
+    assert_eq!(
+        (xss.source, xss.name.as_slice(), xss.in_name),
+        (InputKind::Query, &b"q"[..], false)
+    );
     assert!(xss.text[xss.matched.clone()].starts_with(b"<script>"));
     let path = of(AttackKind::PathTraversal);
     assert_eq!((path.source.as_str(), path.name.as_slice()), ("cookie", &b"v"[..]));

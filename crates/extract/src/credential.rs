@@ -1,6 +1,6 @@
 //! Which points yield a whole credential: such a parameter must say how it is exported.
 
-use super::{Decoder, Point, Source};
+use super::{Decoder, Point, PointSource};
 
 /// Headers that are a credential from end to end, as NGINX's variables spell them.
 const HEADERS: &[&str] = &["authorization", "proxy_authorization", "cookie", "set_cookie"];
@@ -23,8 +23,8 @@ impl Point {
 
     fn has_credential_source(&self) -> bool {
         match &self.source {
-            Source::Header { name, .. } => HEADERS.iter().any(|known| is_header(name, known)),
-            Source::Variable(_) => variable_names(&self.text).any(is_credential_variable),
+            PointSource::Header { name, .. } => HEADERS.iter().any(|known| is_header(name, known)),
+            PointSource::Variable(_) => variable_names(&self.text).any(is_credential_variable),
             _ => false,
         }
     }

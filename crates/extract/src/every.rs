@@ -4,7 +4,7 @@
 use super::builtin::each_spelling;
 use super::exchange::{Exchange, Side};
 use super::scratch::Scratch;
-use super::source::Source;
+use super::source::PointSource;
 use super::{MAX_VALUE_BYTES, Point, cookie, query};
 
 /// Most repetitions of an argument or a field that are looked at.
@@ -30,7 +30,7 @@ impl Point {
             });
         };
         match self.source() {
-            Source::Header { side: Side::Request, name: wanted, .. } => {
+            PointSource::Header { side: Side::Request, name: wanted, .. } => {
                 exchange.headers(Side::Request, &mut |name, value| {
                     if name.eq_ignore_ascii_case(wanted) {
                         offer(value);
@@ -38,21 +38,26 @@ impl Point {
                     true
                 });
             }
-            Source::HeaderLike(begin) => exchange.headers(Side::Request, &mut |name, value| {
-                if name.get(..begin.len()).is_some_and(|head| head.eq_ignore_ascii_case(begin)) {
-                    offer(value);
-                }
-                true
-            }),
-            Source::Cookie(wanted) => each_cookie(exchange, |name| *name == **wanted, &mut offer),
-            Source::CookieLike(begin) => {
+            PointSource::HeaderLike(begin) => {
+                exchange.headers(Side::Request, &mut |name, value| {
+                    if name.get(..begin.len()).is_some_and(|head| head.eq_ignore_ascii_case(begin))
+                    {
+                        offer(value);
+                    }
+                    true
+                })
+            }
+            PointSource::Cookie(wanted) => {
+                each_cookie(exchange, |name| *name == **wanted, &mut offer)
+            }
+            PointSource::CookieLike(begin) => {
                 each_cookie(exchange, |name| name.starts_with(begin), &mut offer);
             }
-            Source::Query { name, .. } => {
+            PointSource::Query { name, .. } => {
                 let values = (0..).map_while(|nth| query::find(exchange.query(), name, nth));
                 values.take(MAX_REPEATS).for_each(offer);
             }
-            Source::Form(name) => {
+            PointSource::Form(name) => {
                 let Some(body) = exchange.body(Side::Request).filter(super::Body::is_form) else {
                     return;
                 };

@@ -2,7 +2,7 @@
 
 use api_sessions_protocol::ParamType;
 
-use crate::{Point, Source};
+use crate::{Point, PointSource};
 
 /// How a session key's value leaves the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,10 +57,10 @@ pub fn longest_pattern_first(keys: &mut [SessionKey]) {
 }
 
 /// Both are patterns of one kind, and all that the one fits the other does.
-fn is_narrower(one: &Source, other: &Source) -> bool {
+fn is_narrower(one: &PointSource, other: &PointSource) -> bool {
     match (one, other) {
-        (Source::CookieLike(one), Source::CookieLike(other))
-        | (Source::HeaderLike(one), Source::HeaderLike(other)) => {
+        (PointSource::CookieLike(one), PointSource::CookieLike(other))
+        | (PointSource::HeaderLike(one), PointSource::HeaderLike(other)) => {
             one.len() > other.len() && one.starts_with(other)
         }
         _ => false,

@@ -52,7 +52,7 @@ pub use parse::PointError;
 pub use parts::Part;
 pub use request_line::RequestLine;
 pub use scratch::Scratch;
-pub use source::{Needs, NoVariables, Source};
+pub use source::{Needs, NoVariables, PointSource};
 
 /// Longest value that is read, bytes; of a longer one, its first bytes.
 pub const MAX_VALUE_BYTES: usize = 8 * 1024;
@@ -65,7 +65,7 @@ pub const MAX_DECODERS: usize = 8;
 #[derive(Debug, Clone)]
 pub struct Point {
     text: String,
-    source: Source,
+    source: PointSource,
     decoders: Vec<Decoder>,
     parts: Box<[Part]>,
 }
@@ -77,7 +77,7 @@ impl Point {
     }
 
     /// Where the value is taken from, before decoders.
-    pub fn source(&self) -> &Source {
+    pub fn source(&self) -> &PointSource {
         &self.source
     }
 

@@ -3,7 +3,7 @@
 use super::exchange::{Ja4Form, Side, VariableCompiler};
 use super::grammar::{Word, words};
 use super::json::{MAX_STEPS, Path, Step};
-use super::{Decoder, MAX_DECODERS, MAX_POINT_BYTES, Part, Point, Source};
+use super::{Decoder, MAX_DECODERS, MAX_POINT_BYTES, Part, Point, PointSource};
 
 /// Why a text is not a point. Each message names the word and says what would be accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,7 +64,7 @@ impl Point {
             let id = variables
                 .compile(text)
                 .map_err(|reason| PointError::Variable { point: text.to_owned(), reason })?;
-            let source = Source::Variable(id);
+            let source = PointSource::Variable(id);
             let parts = Part::of(text);
             return Ok(Point { text: text.to_owned(), source, decoders: Vec::new(), parts });
         }
@@ -93,7 +93,7 @@ impl<'t> Parser<'t> {
         self.words.get(self.at)
     }
 
-    fn source(&mut self) -> Result<Source, PointError> {
+    fn source(&mut self) -> Result<PointSource, PointError> {
         match self.keyword(SIDES)? {
             "request" => self.request(),
             "response" => self.response(),
@@ -101,38 +101,38 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn request(&mut self) -> Result<Source, PointError> {
+    fn request(&mut self) -> Result<PointSource, PointError> {
         Ok(match self.keyword(REQUEST)? {
             "header" => self.header(Side::Request)?,
             "cookie" => match self.pattern()? {
-                Some(begin) => Source::CookieLike(begin),
-                None => Source::Cookie(self.name("the name of a cookie")?),
+                Some(begin) => PointSource::CookieLike(begin),
+                None => PointSource::Cookie(self.name("the name of a cookie")?),
             },
             "query" => {
                 let name = self.name("the name of an argument")?;
-                Source::Query { name, nth: self.index().unwrap_or(0) }
+                PointSource::Query { name, nth: self.index().unwrap_or(0) }
             }
             "path" => match self.index() {
-                Some(nth) => Source::Path(nth),
+                Some(nth) => PointSource::Path(nth),
                 None => return Err(self.missing("[number]")),
             },
-            "ip" => Source::Ip,
-            "host" => Source::Host,
-            "method" => Source::Method,
+            "ip" => PointSource::Ip,
+            "host" => PointSource::Host,
+            "method" => PointSource::Method,
             "tls" => {
                 const FORMS: &str = "\"ja4\" or \"ja4_stable\"";
                 match self.keyword(FORMS)? {
-                    "ja4" => Source::Ja4(Ja4Form::Plain),
-                    "ja4_stable" => Source::Ja4(Ja4Form::Stable),
+                    "ja4" => PointSource::Ja4(Ja4Form::Plain),
+                    "ja4_stable" => PointSource::Ja4(Ja4Form::Stable),
                     _ => return Err(self.unknown(FORMS)),
                 }
             }
             "body" => {
                 const BODIES: &str = "\"form\", \"multipart\" or \"json\"";
                 match self.keyword(BODIES)? {
-                    "form" => Source::Form(self.name("the name of a field")?),
-                    "multipart" => Source::Multipart(self.name("the name of a field")?),
-                    "json" => Source::Json { side: Side::Request, path: self.path()? },
+                    "form" => PointSource::Form(self.name("the name of a field")?),
+                    "multipart" => PointSource::Multipart(self.name("the name of a field")?),
+                    "json" => PointSource::Json { side: Side::Request, path: self.path()? },
                     _ => return Err(self.unknown(BODIES)),
                 }
             }
@@ -140,20 +140,20 @@ impl<'t> Parser<'t> {
         })
     }
 
-    fn response(&mut self) -> Result<Source, PointError> {
+    fn response(&mut self) -> Result<PointSource, PointError> {
         Ok(match self.keyword(RESPONSE)? {
             "header" => self.header(Side::Response)?,
-            "cookie" => Source::SetCookie(self.name("the name of a cookie")?),
-            "status" => Source::Status,
+            "cookie" => PointSource::SetCookie(self.name("the name of a cookie")?),
+            "status" => PointSource::Status,
             "body" => match self.keyword("\"json\"")? {
-                "json" => Source::Json { side: Side::Response, path: self.path()? },
+                "json" => PointSource::Json { side: Side::Response, path: self.path()? },
                 _ => return Err(self.unknown("\"json\"")),
             },
             _ => return Err(self.unknown(RESPONSE)),
         })
     }
 
-    fn header(&mut self, side: Side) -> Result<Source, PointError> {
+    fn header(&mut self, side: Side) -> Result<PointSource, PointError> {
         let pattern = if side == Side::Request { self.pattern()? } else { None };
         let is_pattern = pattern.is_some();
         let mut name = match pattern {
@@ -168,9 +168,9 @@ impl<'t> Parser<'t> {
         }
         name.make_ascii_lowercase();
         if is_pattern {
-            return Ok(Source::HeaderLike(name));
+            return Ok(PointSource::HeaderLike(name));
         }
-        Ok(Source::Header { side, name, nth: self.index().unwrap_or(0) })
+        Ok(PointSource::Header { side, name, nth: self.index().unwrap_or(0) })
     }
 
     fn decoder(&mut self) -> Result<Decoder, PointError> {

@@ -2,7 +2,7 @@
 
 use super::exchange::{Body, Exchange, Side};
 use super::scratch::Scratch;
-use super::source::Source;
+use super::source::PointSource;
 use super::{MAX_VALUE_BYTES, Point, cookie, json, percent, query};
 
 impl Point {
@@ -38,7 +38,7 @@ fn present(value: &[u8]) -> Option<&[u8]> {
     (!value.is_empty()).then_some(value)
 }
 
-impl Source {
+impl PointSource {
     /// The value as it stands in the source, decoded as the source's own syntax has it.
     #[inline]
     pub(super) fn read<'v, X: Exchange + ?Sized>(
@@ -47,29 +47,31 @@ impl Source {
         buffer: &'v mut Vec<u8>,
     ) -> Option<&'v [u8]> {
         match self {
-            Source::Header { side, name, nth: 0 } => exchange.header(*side, name),
-            Source::Header { side, name, nth } => nth_header(exchange, *side, name, *nth),
-            Source::HeaderLike(begin) => header_like(exchange, begin),
-            Source::Cookie(name) => request_cookie(exchange, |found| *found == **name),
-            Source::CookieLike(begin) => request_cookie(exchange, |found| found.starts_with(begin)),
-            Source::SetCookie(name) => response_cookie(exchange, name),
-            Source::Query { name, nth } => {
+            PointSource::Header { side, name, nth: 0 } => exchange.header(*side, name),
+            PointSource::Header { side, name, nth } => nth_header(exchange, *side, name, *nth),
+            PointSource::HeaderLike(begin) => header_like(exchange, begin),
+            PointSource::Cookie(name) => request_cookie(exchange, |found| *found == **name),
+            PointSource::CookieLike(begin) => {
+                request_cookie(exchange, |found| found.starts_with(begin))
+            }
+            PointSource::SetCookie(name) => response_cookie(exchange, name),
+            PointSource::Query { name, nth } => {
                 percent::decode(query::find(exchange.query(), name, *nth)?, true, buffer)
             }
-            Source::Path(nth) => {
+            PointSource::Path(nth) => {
                 let path = exchange.path();
                 let path = path.strip_prefix(b"/").unwrap_or(path);
                 let segment = path.split(|byte| *byte == b'/').nth(*nth as usize)?;
                 percent::decode(segment, false, buffer)
             }
-            Source::Form(name) => {
+            PointSource::Form(name) => {
                 let body = exchange.body(Side::Request).filter(Body::is_form)?;
                 percent::decode(query::find(body.bytes, name, 0)?, true, buffer)
             }
-            Source::Multipart(name) => {
+            PointSource::Multipart(name) => {
                 super::multipart::field(&exchange.body(Side::Request)?, name)
             }
-            Source::Json { side, path } => {
+            PointSource::Json { side, path } => {
                 let body = exchange.body(*side).filter(|body| body.json)?;
                 if body.complete {
                     json::find(body.bytes, path, buffer)
@@ -77,17 +79,17 @@ impl Source {
                     json::find_in_part(body.bytes, path, buffer)
                 }
             }
-            Source::Ip => Some(exchange.ip()),
-            Source::Host => exchange.host(),
-            Source::Method => Some(exchange.method()),
-            Source::Ja4(form) => exchange.ja4(*form),
-            Source::Status => {
+            PointSource::Ip => Some(exchange.ip()),
+            PointSource::Host => exchange.host(),
+            PointSource::Method => Some(exchange.method()),
+            PointSource::Ja4(form) => exchange.ja4(*form),
+            PointSource::Status => {
                 use std::io::Write;
                 buffer.clear();
                 write!(buffer, "{}", exchange.status()?).ok()?;
                 Some(buffer)
             }
-            Source::Variable(id) => exchange.variable(*id),
+            PointSource::Variable(id) => exchange.variable(*id),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::media_type::MediaType;
 
 /// Where a value is taken from. Names of headers are lower-case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum PointSource {
     /// A header; the n-th of that name.
     Header {
         /// Of the request or of the response.
@@ -95,32 +95,32 @@ impl BitOr for Needs {
     }
 }
 
-impl Source {
+impl PointSource {
     pub(super) fn needs(&self) -> Needs {
         let none = Needs::default();
         match self {
-            Source::Form(_) | Source::Multipart(_) | Source::Json { side: Side::Request, .. } => {
-                Needs { request_body: true, ..none }
-            }
-            Source::Json { side: Side::Response, .. } => Needs { response_body: true, ..none },
-            Source::Header { side: Side::Response, .. } | Source::SetCookie(_) | Source::Status => {
-                Needs { response: true, ..none }
-            }
+            PointSource::Form(_)
+            | PointSource::Multipart(_)
+            | PointSource::Json { side: Side::Request, .. } => Needs { request_body: true, ..none },
+            PointSource::Json { side: Side::Response, .. } => Needs { response_body: true, ..none },
+            PointSource::Header { side: Side::Response, .. }
+            | PointSource::SetCookie(_)
+            | PointSource::Status => Needs { response: true, ..none },
             _ => none,
         }
     }
 
     /// Whether it has more than one name.
     pub fn is_pattern(&self) -> bool {
-        matches!(self, Source::HeaderLike(_) | Source::CookieLike(_))
+        matches!(self, PointSource::HeaderLike(_) | PointSource::CookieLike(_))
     }
 
     /// Whether it can yield a value of a body of that type.
     pub(super) fn reads_body_of(&self, of: Side, media_type: MediaType) -> bool {
         match self {
-            Source::Form(_) => of == Side::Request && media_type == MediaType::Form,
-            Source::Multipart(_) => of == Side::Request && media_type == MediaType::Multipart,
-            Source::Json { side, .. } => {
+            PointSource::Form(_) => of == Side::Request && media_type == MediaType::Form,
+            PointSource::Multipart(_) => of == Side::Request && media_type == MediaType::Multipart,
+            PointSource::Json { side, .. } => {
                 of == *side && matches!(media_type, MediaType::Json | MediaType::Unstated)
             }
             _ => false,

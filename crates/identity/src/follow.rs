@@ -3,7 +3,7 @@
 //! [`Follow`] looks up the values of a request; [`super::learn`] links the values that a response issues.
 
 use api_sessions_extract::builtin::{self, Class, Entry, EntrySet, Followed, Principal};
-use api_sessions_extract::{Exchange, Scratch, SessionKey, Source as PointSource};
+use api_sessions_extract::{Exchange, PointSource, Scratch, SessionKey};
 use api_sessions_protocol::SessionId;
 use api_sessions_shm::{Link, LinkFlags, LinkHandle, LinkKey};
 

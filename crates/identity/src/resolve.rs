@@ -7,7 +7,7 @@ use super::hash::{Hasher, Namespace};
 use super::ip;
 use api_sessions_extract::SessionKey;
 use api_sessions_extract::builtin::{self, Entry, EntrySet};
-use api_sessions_extract::{Exchange, Ja4Form, Needs, Scratch, Side, Source as PointSource};
+use api_sessions_extract::{Exchange, Ja4Form, Needs, PointSource, Scratch, Side};
 use api_sessions_protocol::SessionId;
 
 /// Identifies a session if no key does (`api_sessions_fallback`). If a part is missing, the rest

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use api_sessions_extract::{
-    Exchange, NoVariables, Point, SessionKey, Side, Source, builtin, cookie, query,
+    Exchange, NoVariables, Point, PointSource, SessionKey, Side, builtin, cookie, query,
 };
 
 use super::never;
@@ -106,13 +106,13 @@ pub fn quoted_point(place: &str, name: &str) -> String {
 }
 
 /// Whether a key reads the place, however it decodes the value.
-fn reads(source: &Source, place: Place, wanted: &[u8]) -> bool {
+fn reads(source: &PointSource, place: Place, wanted: &[u8]) -> bool {
     match (place, source) {
-        (Place::Cookie, Source::Cookie(name)) => **name == *wanted,
-        (Place::Cookie, Source::CookieLike(begin)) => wanted.starts_with(begin),
-        (Place::Header, Source::Header { side: Side::Request, name, .. }) => **name == *wanted,
-        (Place::Header, Source::HeaderLike(begin)) => wanted.starts_with(begin),
-        (Place::Query, Source::Query { name, .. }) => **name == *wanted,
+        (Place::Cookie, PointSource::Cookie(name)) => **name == *wanted,
+        (Place::Cookie, PointSource::CookieLike(begin)) => wanted.starts_with(begin),
+        (Place::Header, PointSource::Header { side: Side::Request, name, .. }) => **name == *wanted,
+        (Place::Header, PointSource::HeaderLike(begin)) => wanted.starts_with(begin),
+        (Place::Query, PointSource::Query { name, .. }) => **name == *wanted,
         _ => false,
     }
 }

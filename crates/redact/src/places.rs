@@ -1,7 +1,7 @@
 //! Places that hidden points read: they are hidden as a whole, whatever their value.
 
 use api_sessions_extract::json::Step;
-use api_sessions_extract::{Part, Point, Side, Source, percent};
+use api_sessions_extract::{Part, Point, PointSource, Side, percent};
 
 /// Points whose values are hidden, or shown.
 pub struct Places<'p>(Vec<&'p Point>);
@@ -12,7 +12,7 @@ impl<'p> Places<'p> {
         Self(points.collect())
     }
 
-    fn any(&self, source: impl Fn(&Source) -> bool, part: impl Fn(&Part) -> bool) -> bool {
+    fn any(&self, source: impl Fn(&PointSource) -> bool, part: impl Fn(&Part) -> bool) -> bool {
         self.0.iter().any(|point| source(point.source()) || point.parts().iter().any(&part))
     }
 
@@ -20,11 +20,11 @@ impl<'p> Places<'p> {
         let is_host = name.eq_ignore_ascii_case(b"host");
         self.any(
             |source| match source {
-                Source::Header { side: Side::Request, name: known, .. } => {
+                PointSource::Header { side: Side::Request, name: known, .. } => {
                     name.eq_ignore_ascii_case(known)
                 }
-                Source::HeaderLike(begin) => begins(name, begin),
-                Source::Host => is_host,
+                PointSource::HeaderLike(begin) => begins(name, begin),
+                PointSource::Host => is_host,
                 _ => false,
             },
             |part| part.is_header(name) || is_host && *part == Part::Host,
@@ -35,10 +35,10 @@ impl<'p> Places<'p> {
     pub(crate) fn cookie(&self, name: &[u8]) -> bool {
         self.any(
             |source| match source {
-                Source::Cookie(known) | Source::SetCookie(known) => {
+                PointSource::Cookie(known) | PointSource::SetCookie(known) => {
                     name.eq_ignore_ascii_case(known)
                 }
-                Source::CookieLike(begin) => begins(name, begin),
+                PointSource::CookieLike(begin) => begins(name, begin),
                 _ => false,
             },
             |part| matches!(part, Part::Cookie(known) if name.eq_ignore_ascii_case(known)),
@@ -49,7 +49,7 @@ impl<'p> Places<'p> {
     pub(crate) fn argument(&self, name: &[u8]) -> bool {
         self.any(
             |source| {
-                matches!(source, Source::Query { name: known, .. } if percent::equals(name, true, known))
+                matches!(source, PointSource::Query { name: known, .. } if percent::equals(name, true, known))
             },
             |part| match part {
                 Part::Argument(known) => name.eq_ignore_ascii_case(known),
@@ -62,8 +62,8 @@ impl<'p> Places<'p> {
     pub(crate) fn body(&self) -> bool {
         self.any(
             |source| {
-                matches!(source, Source::Form(_) | Source::Multipart(_))
-                    || matches!(source, Source::Json { side: Side::Request, .. })
+                matches!(source, PointSource::Form(_) | PointSource::Multipart(_))
+                    || matches!(source, PointSource::Json { side: Side::Request, .. })
             },
             |part| *part == Part::Body,
         )
@@ -76,25 +76,31 @@ impl<'p> Places<'p> {
 
     /// A field of a urlencoded body; `name` is encoded as it was sent.
     pub(crate) fn field(&self, name: &[u8]) -> bool {
-        let is = |source: &Source| matches!(source, Source::Form(known) if percent::equals(name, true, known));
+        let is = |source: &PointSource| matches!(source, PointSource::Form(known) if percent::equals(name, true, known));
         self.any(is, |_| false)
     }
 
     /// A field of a multipart body.
     pub(crate) fn multipart(&self, name: &[u8]) -> bool {
-        self.any(|source| matches!(source, Source::Multipart(known) if name == &**known), |_| false)
+        self.any(
+            |source| matches!(source, PointSource::Multipart(known) if name == &**known),
+            |_| false,
+        )
     }
 
     /// Whether any point reads a JSON body.
     pub(crate) fn has_json(&self) -> bool {
-        self.any(|source| matches!(source, Source::Json { side: Side::Request, .. }), |_| false)
+        self.any(
+            |source| matches!(source, PointSource::Json { side: Side::Request, .. }),
+            |_| false,
+        )
     }
 
     /// Whether a point reads a JSON value at this depth; `is_step` compares each step of its path, given with
     /// its index.
     pub(crate) fn json(&self, depth: usize, is_step: &mut dyn FnMut(&Step, usize) -> bool) -> bool {
         self.0.iter().any(|point| match point.source() {
-            Source::Json { side: Side::Request, path } => {
+            PointSource::Json { side: Side::Request, path } => {
                 path.len() == depth && path.iter().enumerate().all(|(at, step)| is_step(step, at))
             }
             _ => false,
@@ -104,7 +110,7 @@ impl<'p> Places<'p> {
     /// Indexes of the path segments that points read.
     pub(crate) fn segments(&self) -> Vec<u32> {
         let segment = |point: &&Point| match point.source() {
-            Source::Path(nth) => Some(*nth),
+            PointSource::Path(nth) => Some(*nth),
             _ => None,
         };
         self.0.iter().filter_map(segment).collect()

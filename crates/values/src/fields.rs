@@ -4,7 +4,7 @@ mod json;
 mod xml;
 
 use crate::class::Mask;
-use crate::input::{Input, Place, Source};
+use crate::input::{Input, InputKind, Place};
 use api_sessions_extract::multipart::Piece;
 use api_sessions_extract::{Body, Exchange, MediaType, Side, cookie, media_type, multipart, query};
 
@@ -61,7 +61,7 @@ pub fn each<X: Exchange + ?Sized>(
 ) {
     let mut give = |input: Input<'_>, mask| input.value.is_empty() || take(input, mask);
     let go_on = path(exchange.path(), &mut give)
-        && arguments(Source::Query, exchange.query(), &mut give)
+        && arguments(InputKind::Query, exchange.query(), &mut give)
         && headers(exchange, &mut give);
     if go_on && let Some(body) = exchange.body(Side::Request) {
         in_body(&body, wants_file, buffers, &mut give);
@@ -74,7 +74,7 @@ fn hand(give: &mut Give<'_>, input: Input<'_>) -> bool {
     give(input, Mask::of(input.value))
 }
 
-fn unnamed(source: Source, place: Place, value: &[u8]) -> Input<'_> {
+fn unnamed(source: InputKind, place: Place, value: &[u8]) -> Input<'_> {
     Input { source, place, name: b"", value }
 }
 
@@ -87,7 +87,7 @@ fn path(path: &[u8], give: &mut Give<'_>) -> bool {
         .and(Mask::PLUS)
         .and(Mask::COLON);
     let mask = Mask::of(path);
-    if !give(unnamed(Source::Path, Place::Path, path), mask) {
+    if !give(unnamed(InputKind::Path, Place::Path, path), mask) {
         return false;
     }
     if mask.is_within(OF_NAMES) {
@@ -96,10 +96,10 @@ fn path(path: &[u8], give: &mut Give<'_>) -> bool {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-_.~+:@,".contains(byte);
     let Some(first) = path.iter().position(|byte| !is_plain(byte)) else { return true };
     let start = memchr::memrchr(b'/', &path[..first]).map_or(0, |slash| slash + 1);
-    hand(give, unnamed(Source::Path, Place::Cookie, &path[start..]))
+    hand(give, unnamed(InputKind::Path, Place::Cookie, &path[start..]))
 }
 
-fn arguments(source: Source, query: &[u8], give: &mut Give<'_>) -> bool {
+fn arguments(source: InputKind, query: &[u8], give: &mut Give<'_>) -> bool {
     // `id' OR '1'='1` is not a pair of name and value.
     let is_odd = |piece: &&[u8]| {
         let end = piece.iter().position(|byte| !is_of_name(*byte) || *byte == b'=');
@@ -120,13 +120,16 @@ fn headers<X: Exchange + ?Sized>(exchange: &X, give: &mut Give<'_>) -> bool {
     let mut go_on = true;
     exchange.headers(Side::Request, &mut |name, value| {
         let is = |other: &[u8]| is_same(name, other);
-        let header = |place| Input { source: Source::Header, place, name, value };
+        let header = |place| Input { source: InputKind::Header, place, name, value };
         go_on = if is(b"cookie") {
-            (!is_cut(value) || hand(give, unnamed(Source::Cookie, Place::Cookie, value)))
+            (!is_cut(value) || hand(give, unnamed(InputKind::Cookie, Place::Cookie, value)))
                 && odd_cookies(value)
-                    .all(|piece| hand(give, unnamed(Source::Cookie, Place::Cookie, piece)))
+                    .all(|piece| hand(give, unnamed(InputKind::Cookie, Place::Cookie, piece)))
                 && cookie::pairs(value).all(|(name, value)| {
-                    hand(give, Input { source: Source::Cookie, place: Place::Cookie, name, value })
+                    hand(
+                        give,
+                        Input { source: InputKind::Cookie, place: Place::Cookie, name, value },
+                    )
                 })
         } else if is(b"user-agent") {
             hand(give, header(Place::Agent))
@@ -225,14 +228,14 @@ fn referer(name: &[u8], url: &[u8], give: &mut Give<'_>) -> bool {
     if !is_url {
         return hand(
             give,
-            Input { source: Source::Header, place: Place::Header, name, value: url },
+            Input { source: InputKind::Header, place: Place::Header, name, value: url },
         );
     }
     let (path, query) = match memchr::memchr(b'?', url) {
         Some(at) => (&url[..at], &url[at + 1..]),
         None => (url, &url[..0]),
     };
-    let part = |place, value| Input { source: Source::Header, place, name, value };
+    let part = |place, value| Input { source: InputKind::Header, place, name, value };
     hand(give, part(Place::Link, path))
         && query::pairs(query).all(|(name, value)| {
             hand(give, part(Place::Link, if value.is_empty() { name } else { value }))
@@ -272,13 +275,13 @@ fn looks_like(bytes: &[u8], first: &[u8]) -> bool {
 /// value.
 fn untyped(bytes: &[u8], is_markup: bool, buffers: &mut Buffers, give: &mut Give<'_>) -> bool {
     if looks_like(bytes, b"{[") {
-        return (begins_json(bytes) || hand(give, unnamed(Source::Body, Place::Whole, bytes)))
+        return (begins_json(bytes) || hand(give, unnamed(InputKind::Body, Place::Whole, bytes)))
             && in_json(bytes, buffers, give);
     }
     if looks_like(bytes, b"<") || bytes.starts_with(b"+ADw") || bytes.contains(&0) {
         return (!is_markup
             || is_document(bytes)
-            || hand(give, unnamed(Source::Body, Place::Whole, bytes)))
+            || hand(give, unnamed(InputKind::Body, Place::Whole, bytes)))
             && in_xml(bytes, give);
     }
     let name = bytes
@@ -287,7 +290,7 @@ fn untyped(bytes: &[u8], is_markup: bool, buffers: &mut Buffers, give: &mut Give
         .take_while(|byte| byte.is_ascii_alphanumeric() || b"_-.[]%".contains(byte))
         .count();
     let is_form = name > 0 && bytes.get(name) == Some(&b'=');
-    (!is_form || form(bytes, give)) && hand(give, unnamed(Source::Body, Place::Whole, bytes))
+    (!is_form || form(bytes, give)) && hand(give, unnamed(InputKind::Body, Place::Whole, bytes))
 }
 
 /// Whether JSON follows the opening bracket, and not an expression of a template.
@@ -322,10 +325,10 @@ fn form(bytes: &[u8], give: &mut Give<'_>) -> bool {
     if !bytes.contains(&b'=') {
         return hand(
             give,
-            Input { source: Source::Form, place: Place::Argument, name: b"", value: bytes },
+            Input { source: InputKind::Form, place: Place::Argument, name: b"", value: bytes },
         );
     }
-    arguments(Source::Form, bytes, give)
+    arguments(InputKind::Form, bytes, give)
 }
 
 fn in_json(bytes: &[u8], buffers: &mut Buffers, give: &mut Give<'_>) -> bool {
@@ -333,17 +336,17 @@ fn in_json(bytes: &[u8], buffers: &mut Buffers, give: &mut Give<'_>) -> bool {
         || memchr::memmem::find(bytes, b"\\u0024").is_some()
         || memchr::memmem::find(bytes, b"\"constructor\"").is_some();
     let Buffers { unescaped, name } = buffers;
-    (!has_operators || hand(give, unnamed(Source::Json, Place::Object, bytes)))
+    (!has_operators || hand(give, unnamed(InputKind::Json, Place::Object, bytes)))
         && json::strings(bytes, unescaped, name, &mut |name, is_name, value, mask| {
             let place = if is_name { Place::Name } else { Place::Text };
-            give(Input { source: Source::Json, place, name, value }, mask)
+            give(Input { source: InputKind::Json, place, name, value }, mask)
         })
 }
 
 fn in_xml(bytes: &[u8], give: &mut Give<'_>) -> bool {
-    hand(give, unnamed(Source::Xml, Place::Raw, bytes))
+    hand(give, unnamed(InputKind::Xml, Place::Raw, bytes))
         && xml::values(bytes, &mut |name, value| {
-            hand(give, Input { source: Source::Xml, place: Place::Text, name, value })
+            hand(give, Input { source: InputKind::Xml, place: Place::Text, name, value })
         })
 }
 
@@ -353,12 +356,12 @@ fn in_multipart(body: &Body<'_>, wants_file: fn(&[u8]) -> bool, give: &mut Give<
         any = true;
         match piece {
             Piece::File => {
-                !wants_file(value) || hand(give, unnamed(Source::Multipart, Place::File, value))
+                !wants_file(value) || hand(give, unnamed(InputKind::Multipart, Place::File, value))
             }
             Piece::Field if is_binary(value) => true,
-            _ => hand(give, unnamed(Source::Multipart, Place::Text, value)),
+            _ => hand(give, unnamed(InputKind::Multipart, Place::Text, value)),
         }
-    }) && (any || hand(give, unnamed(Source::Body, Place::Whole, body.bytes)))
+    }) && (any || hand(give, unnamed(InputKind::Body, Place::Whole, body.bytes)))
 }
 
 /// Whether a value is binary: not UTF-8 and with many control characters. UTF-16 has few except NUL.

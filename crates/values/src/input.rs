@@ -46,7 +46,7 @@ impl Place {
 
 /// Kind of input, as in the `place` of a record's `evidence`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Source {
+pub enum InputKind {
     /// The path.
     Path,
     /// The query.
@@ -67,7 +67,7 @@ pub enum Source {
     Body,
 }
 
-impl Source {
+impl InputKind {
     /// Its name in records.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -88,7 +88,7 @@ impl Source {
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'i> {
     /// The kind of input.
-    pub source: Source,
+    pub source: InputKind,
     /// The place that decides how it is read.
     pub place: Place,
     /// Name of the argument, cookie, header, field, member or element; empty if it has none.

@@ -14,5 +14,5 @@ mod input;
 mod view;
 
 pub use class::{Mask, has_letters, has_pair};
-pub use input::{Input, MAX_NAME_BYTES, Place, Source, has_operator};
+pub use input::{Input, InputKind, MAX_NAME_BYTES, Place, has_operator};
 pub use view::{FREE_STEPS, STEPS_PER_BYTE, View, is_space, is_word};

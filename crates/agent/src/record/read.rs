@@ -9,7 +9,7 @@ use super::limits::MAX_VALUE_BYTES;
 use super::line::{Shown, Value};
 use api_sessions_extract::KeyExport;
 use api_sessions_extract::builtin::Rule;
-use api_sessions_extract::{Exchange, Part, Point, Scratch, Side, Source};
+use api_sessions_extract::{Exchange, Part, Point, PointSource, Scratch, Side};
 use api_sessions_identity::{FoundBy, ParameterHash, Resolution};
 use api_sessions_redact::{HIDDEN, Secrets, cut};
 
@@ -58,7 +58,7 @@ impl Values {
         self.shown_segments.clear();
         self.shown_segments.extend(settings.shown.iter().filter_map(
             |point| match point.source() {
-                Source::Path(nth) => Some(*nth),
+                PointSource::Path(nth) => Some(*nth),
                 _ => None,
             },
         ));
@@ -144,12 +144,12 @@ impl Values {
         secrets.add(value);
         let is_host = |name: &[u8]| name == b"host";
         match point.source() {
-            Source::Path(nth) => self.segments.push(*nth),
-            Source::Ip => self.ip = true,
-            Source::Host => self.host = true,
-            Source::Header { side: Side::Request, name, .. } => self.host |= is_host(name),
-            Source::HeaderLike(begin) => self.host |= b"host".starts_with(begin),
-            Source::Variable(_) => {
+            PointSource::Path(nth) => self.segments.push(*nth),
+            PointSource::Ip => self.ip = true,
+            PointSource::Host => self.host = true,
+            PointSource::Header { side: Side::Request, name, .. } => self.host |= is_host(name),
+            PointSource::HeaderLike(begin) => self.host |= b"host".starts_with(begin),
+            PointSource::Variable(_) => {
                 for part in point.parts() {
                     match part {
                         Part::Address => self.ip = true,

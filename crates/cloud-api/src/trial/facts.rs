@@ -1,7 +1,7 @@
 //! What a stored record tells of its request.
 
 use ahash::AHashMap;
-use api_sessions_extract::{Point, Side, Source as PointSource};
+use api_sessions_extract::{Point, PointSource, Side};
 use api_sessions_protocol::{ParamType, Parameter, Record, Source};
 use api_sessions_rules::{Answer, Facts, Rule};
 

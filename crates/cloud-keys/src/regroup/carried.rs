@@ -1,7 +1,7 @@
 //! Which value of a key a stored record carries.
 
 use api_sessions_extract::builtin::TABLE;
-use api_sessions_extract::{NoVariables, Point, Side, Source as PointSource};
+use api_sessions_extract::{NoVariables, Point, PointSource, Side};
 use api_sessions_key_facts::{Kind, quoted_point};
 use api_sessions_protocol::{ParamType, Parameter, Record, Source};
 

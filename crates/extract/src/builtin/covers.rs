@@ -2,7 +2,7 @@
 
 use super::cookies::without_prefix;
 use super::table::{Rule, TABLE};
-use crate::{Decoder, Point, Side, Source};
+use crate::{Decoder, Point, PointSource, Side};
 
 /// Whether a point yields an entire live credential that the set knows: such a value never leaves the node in
 /// clear because of a mere click. A claim or a member inside it is not covered.
@@ -12,21 +12,21 @@ pub fn covers(point: &Point) -> bool {
         return false;
     }
     match point.source() {
-        Source::Header { side: Side::Request, name, .. } => {
+        PointSource::Header { side: Side::Request, name, .. } => {
             TABLE.iter().any(|entry| match entry.rule {
                 Rule::Header(known) => known.as_bytes() == &**name,
                 Rule::OpaqueAuthorization => &**name == b"authorization",
                 _ => false,
             })
         }
-        Source::Cookie(name) | Source::SetCookie(name) => {
+        PointSource::Cookie(name) | PointSource::SetCookie(name) => {
             let name = without_prefix(name);
             let lower = name.to_ascii_lowercase();
             TABLE.iter().any(|entry| entry.rule.cookie(name, &lower).is_some())
         }
         // Whatever a pattern reads is used as an identifier.
-        Source::CookieLike(_) => true,
-        Source::Query { name, .. } => TABLE
+        PointSource::CookieLike(_) => true,
+        PointSource::Query { name, .. } => TABLE
             .iter()
             .any(|entry| matches!(entry.rule, Rule::Query(known) if known.as_bytes() == &**name)),
         _ => false,

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::ffi::CStr;
 use std::rc::Rc;
 
-use api_sessions_extract::{Point, Side, Source};
+use api_sessions_extract::{Point, PointSource, Side};
 
 use super::{Conf, HeaderNames};
 
@@ -24,7 +24,7 @@ struct Mention {
 impl HeaderMention {
     /// If the point reads a header of the request whose name NGINX may drop.
     pub fn of(cf: Conf<'_>, directive: &'static CStr, point: &Point) -> Option<Self> {
-        let (Source::Header { side: Side::Request, name, .. } | Source::HeaderLike(name)) =
+        let (PointSource::Header { side: Side::Request, name, .. } | PointSource::HeaderLike(name)) =
             point.source()
         else {
             return None;
