@@ -172,7 +172,7 @@ fn table(
                 td { @if viewer.is_admin { (decisions(viewer, key)) } }
             } } }
         } }
-        p.quiet { "Values a client within an hour, clients a value within a window, up to 16: the median, and what 90 % do not exceed. Sessions are estimated." }
+        p.quiet { "Values per client within an hour, clients per value within a window, up to 16: the median, and what 90 % do not exceed. Sessions are estimated." }
     }
 }
 
@@ -222,7 +222,7 @@ fn kind_label(kind: &str) -> &str {
 pub(crate) fn why(why: &Why) -> Markup {
     html! {
         p { "Grouped by " code { (short(&why.key, 100)) } " (" (kind_label(&why.kind)) ": " (short(&why.reason, 200)) ") · " (verdict(&why.verdict))
-            @if let Some(summary) = &why.summary { " · " (summary.clients_per_value.p50) " clients a value, " (summary.values_per_client.p50) " values a client" }
+            @if let Some(summary) = &why.summary { " · " (summary.clients_per_value.p50) " clients per value, " (summary.values_per_client.p50) " values per client" }
         }
     }
 }

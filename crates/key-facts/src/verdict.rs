@@ -72,11 +72,11 @@ pub fn evidence(kind: Kind, summary: &Summary) -> Vec<String> {
     let Summary { values_per_client, clients_per_value, .. } = summary;
     let mut texts = vec![
         format!(
-            "{} values a client within an hour (median of about {} clients; 90 % have at most {})",
+            "{} values per client within an hour (median of about {} clients; 90 % have at most {})",
             values_per_client.p50, summary.clients, values_per_client.p90
         ),
         format!(
-            "{} clients a value (median; 90 % have at most {}, the most is {})",
+            "{} clients per value (median; 90 % have at most {}, the maximum is {})",
             clients_per_value.p50, clients_per_value.p90, clients_per_value.max
         ),
     ];
@@ -84,18 +84,18 @@ pub fn evidence(kind: Kind, summary: &Summary) -> Vec<String> {
         return texts;
     }
     if summary.top_clients >= MANY && summary.top_share >= NEARLY_ALL {
-        texts.push(format!("one value has {:.0} % of its use", summary.top_share * 100.0));
+        texts.push(format!("one value has {:.0} % of all uses", summary.top_share * 100.0));
     }
     if summary.at_once > 0 {
         texts
             .push(format!("{} values were in three networks at once, repeatedly", summary.at_once));
     }
     if summary.users_per_value >= MANY_USERS {
-        texts.push(format!("{} users a value", summary.users_per_value));
+        texts.push(format!("{} users per value", summary.users_per_value));
     }
     if summary.counted_values == 0 && summary.present > 0 {
         texts.push(
-            "its values were seen at one endpoint alone, which does not count as shared".to_owned(),
+            "its values were seen at one endpoint only, which does not count as shared".to_owned(),
         );
     }
     if summary.is_issued() {
