@@ -10,11 +10,13 @@ use crate::directives::LocationConf;
 /// The status of a pending refusal, if it is to be sent now. Nobody is refused in a control or status location.
 pub(super) fn take(r: Request<'_>, conf: &LocationConf) -> Option<u16> {
     let state = State::of(r)?;
-    let status = state.refusal.take()?;
     if conf.answers() {
+        state.refusal.set(None);
+        // In dry run, too.
         state.denial.set(None);
         return None;
     }
+    let status = state.refusal.take()?;
     if !state.refused.replace(true) {
         // Where that of another answer has led here, the refusal may have one all the same.
         response::allow_error_page(r);

@@ -244,3 +244,29 @@ fn an_answer_that_was_replaced_came_without_its_page_and_closed_the_connection()
         assert_eq!(send(&nginx, &head, "longer than ten bytes").0, status);
     }
 }
+
+#[test]
+fn a_control_request_was_recorded_as_denied_in_dry_run() {
+    let cloud = Cloud::start();
+    let http = format!(
+        "api_sessions on; session_key request.header.S; api_sessions_export {};
+        server {{
+            listen 127.0.0.1:PORT;
+            server_name site;
+            api_sessions_deny dry_run phase=rewrite;
+            location = /id {{ return 200 $api_session_id; }}
+            location = /control {{ api_sessions_control; }}
+            location / {{ return 200 ok; }}
+        }}",
+        cloud.export()
+    );
+    let nginx = Nginx::builder().http(&http).start();
+    let (_, bad) = ask(&nginx, "site", "/id", "bad");
+    let body = json!({ "session": bad }).to_string();
+    assert_eq!(send(&nginx, "POST /control HTTP/1.1\r\nHost: site\r\n", &body).0, 201);
+    assert_eq!(ask(&nginx, "site", "/control", "bad").0, 200);
+    assert_eq!(ask(&nginx, "site", "/page", "bad").0, 200);
+    for record in cloud.records(&bad, 3) {
+        assert_eq!(record["denied"], record["path"] == "/page", "{record:#}");
+    }
+}
