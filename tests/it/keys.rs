@@ -241,7 +241,7 @@ fn twelve_applications_get_the_right_verdicts_and_suggestions() {
     });
     for (application, name, verdict) in VERDICTS.into_iter().chain([SHARED_THERE]) {
         let key = key(&found, application, name);
-        assert_eq!(key["verdict"], verdict, "{application}: {key:#}");
+        assert_eq!(key["verdict"], verdict, "{application}, {name}: {key:#}");
     }
     for (application, first) in SUGGESTIONS {
         assert_eq!(suggestion(&found, application), first, "{application} of {found:#?}");

@@ -5,6 +5,8 @@ pub const MAX_NAMES: usize = 64;
 /// Occurrences after which a name is considered.
 const COMES: u8 = 4;
 const SLOTS: usize = 256;
+/// Slots in which occurrences of a name may be counted, so that names with the same first slot do not evict
+/// each other.
 const PROBES: usize = 8;
 
 /// State of a name.
@@ -24,7 +26,7 @@ pub(crate) struct Names {
     /// Hash and index of keys.
     keys: [(u32, u8); SLOTS],
     ignored: [u32; SLOTS],
-    /// Occurrences of other names; a slot belongs to its most frequent name.
+    /// Occurrences of other names; the least frequent one gives way.
     comes: [(u32, u8); SLOTS],
 }
 
@@ -34,8 +36,9 @@ impl Default for Names {
     }
 }
 
+/// All slots, beginning with the first one of a hash.
 fn slots(hash: u32) -> impl Iterator<Item = usize> {
-    (0..PROBES).map(move |probe| (hash as usize + probe) % SLOTS)
+    (0..SLOTS).map(move |probe| (hash as usize + probe) % SLOTS)
 }
 
 impl Names {
@@ -52,18 +55,29 @@ impl Names {
         if slots(hash).take(2).any(|slot| self.ignored.get(slot) == Some(&hash)) {
             return Known::Ignored;
         }
-        let Some((known, comes)) = self.comes.get_mut(hash as usize % SLOTS) else {
-            return Known::Ignored;
-        };
-        if *known == hash {
-            *comes = comes.saturating_add(1);
-        } else if *comes <= 1 {
-            (*known, *comes) = (hash, 1);
-        } else {
-            *comes -= 1;
-            return Known::New(1);
+        Known::New(self.count(hash))
+    }
+
+    /// Counts an occurrence. Returns how many are remembered.
+    fn count(&mut self, hash: u32) -> u8 {
+        let mut least = (hash as usize % SLOTS, u8::MAX);
+        for slot in slots(hash).take(PROBES) {
+            match self.comes.get_mut(slot) {
+                Some((known, comes)) if *known == hash => {
+                    *comes = comes.saturating_add(1);
+                    return *comes;
+                }
+                Some((_, comes)) if *comes < least.1 => least = (slot, *comes),
+                _ => {}
+            }
         }
-        Known::New(*comes)
+        if let Some(evicted) = self.comes.get_mut(least.0) {
+            match evicted.1 {
+                0 | 1 => *evicted = (hash, 1),
+                _ => evicted.1 -= 1,
+            }
+        }
+        1
     }
 
     /// Whether a name has occurred often enough.
@@ -93,5 +107,49 @@ impl Names {
     /// Forgets ignored names, since the configured keys may have changed.
     pub(crate) fn forget_ignored(&mut self) {
         self.ignored = [0; SLOTS];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_the_same_slot_were_never_often() {
+        let mut names = Names::default();
+        // All have the same first slot.
+        let hashes: Vec<u32> = (1..=PROBES as u32).map(|n| n * SLOTS as u32 + 7).collect();
+        let rounds: Vec<Vec<Known>> =
+            (0..COMES).map(|_| hashes.iter().map(|hash| names.look(*hash)).collect()).collect();
+        for (round, known) in rounds.into_iter().enumerate() {
+            let comes = Known::New(round as u8 + 1);
+            assert_eq!(known, vec![comes; PROBES]);
+        }
+    }
+
+    #[test]
+    fn a_flood_of_other_names_does_not_hide_one_that_occurs_repeatedly() {
+        let mut names = Names::default();
+        let mut most = 0;
+        for n in 0..1000_u32 {
+            names.look(n.wrapping_mul(0x9e37_79b9) | 1 << 31);
+            if n % 10 == 0
+                && let Known::New(comes) = names.look(7)
+            {
+                most = most.max(comes);
+            }
+        }
+        assert!(Names::is_often(most), "{most}");
+    }
+
+    #[test]
+    fn all_keys_are_found_though_they_have_the_same_slot() {
+        let mut names = Names::default();
+        let hashes: Vec<u32> = (1..=MAX_NAMES as u32).map(|n| n * SLOTS as u32 + 250).collect();
+        names.rebuild(hashes.iter().copied());
+        for (at, hash) in hashes.iter().enumerate() {
+            assert_eq!(names.look(*hash), Known::Key(at));
+        }
+        assert_eq!(names.look(250), Known::New(1));
     }
 }
