@@ -1,4 +1,4 @@
-//! Judges windows once they are over, keeps the figures, and demotes built-in keys.
+//! Judges windows that are over, stores their figures, and demotes built-in keys.
 
 use api_sessions_key_facts::{ClosedWindow, Kind};
 use api_sessions_protocol::DemotedKey;
@@ -6,11 +6,11 @@ use api_sessions_store::{KeyDecisions, KeyOf, KeyWindow, Store, StoreError};
 
 use super::Keys;
 
-/// Who demotes, in histories.
+/// The author of demotions in histories.
 const AUTHOR: &str = "verdict";
 
 impl Keys {
-    /// Judges what is over at `now` (ms since 1970) and keeps it. Whether another key is demoted than before.
+    /// Judges and stores the windows that are over at `now` (ms since 1970). Returns whether the demoted keys changed.
     ///
     /// # Errors
     /// The error of the store.
@@ -23,7 +23,7 @@ impl Keys {
     }
 }
 
-/// Whether another key is demoted than before.
+/// Stores a window and applies its verdicts. Returns whether the demoted keys changed.
 fn keep(store: &dyn Store, window: &ClosedWindow, now: u64) -> Result<bool, StoreError> {
     let document =
         serde_json::to_string(window).map_err(|error| StoreError::Invalid(error.to_string()))?;
@@ -41,7 +41,7 @@ fn keep(store: &dyn Store, window: &ClosedWindow, now: u64) -> Result<bool, Stor
     Ok(true)
 }
 
-/// What a window changes about which built-in keys are used. Whether it changes something.
+/// Updates the demoted keys from a window's verdicts. Returns whether they changed.
 fn decide(decisions: &mut KeyDecisions, window: &ClosedWindow) -> bool {
     let before = decisions.demoted.clone();
     let application = &window.application;

@@ -1,4 +1,4 @@
-//! Facts of session keys: merged from all nodes, judged when a window is over, and what follows from the verdicts.
+//! Facts of session keys: merged over all nodes and judged at the end of a window. Bad verdicts demote built-in keys.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -14,11 +14,11 @@ use api_sessions_key_facts::{ClosedWindow, Kept, Ledger, Standing, Verdict, Wind
 use api_sessions_store::{Store, StoreError};
 use parking_lot::Mutex;
 
-/// Names of batches that are remembered, so that one that is sent again does not count twice.
+/// Number of batch names that are remembered, so that a repeated batch is counted once.
 const MAX_BATCHES: usize = 8192;
-/// How far back verdicts are looked for after a start, milliseconds.
+/// Period from which standing verdicts are restored at start, milliseconds.
 const RESTORED: u64 = 2 * 86_400_000;
-/// Most windows that are read then.
+/// Maximum number of windows that are read at start.
 const MAX_RESTORED: usize = 2000;
 
 /// Facts of all nodes.
@@ -27,7 +27,7 @@ pub struct Keys(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// `None` until the verdicts that stand were read from the store.
+    /// `None` until the standing verdicts are read from the store.
     ledger: Option<Ledger>,
     batches: HashSet<String>,
     /// Oldest first.
@@ -35,7 +35,7 @@ struct Inner {
 }
 
 impl Keys {
-    /// Adds what workers saw, once for each name of a batch. Whether it was new.
+    /// Adds the facts of a batch, once per batch name. Returns whether it is new.
     ///
     /// # Errors
     /// The error of the store.
@@ -50,7 +50,7 @@ impl Keys {
         if batch.as_ref().is_some_and(|batch| inner.batches.contains(batch)) {
             return Ok(false);
         }
-        // A clock that runs ahead would keep a window open for long.
+        // A node whose clock is ahead would keep a window open for long.
         let is_now = |window: &WindowFacts| window.start <= now.saturating_add(window.length);
         let ledger = inner.ledger(store, now)?;
         windows.into_iter().filter(is_now).for_each(|window| ledger.add(window));
@@ -66,7 +66,7 @@ impl Keys {
         Ok(true)
     }
 
-    /// Windows that are over at `now`, judged.
+    /// Closes and judges the windows that are over at `now`.
     ///
     /// # Errors
     /// The error of the store.
@@ -75,7 +75,7 @@ impl Keys {
         Ok(inner.ledger(store, now)?.close(now))
     }
 
-    /// Windows that came too late.
+    /// Number of windows that arrived too late.
     pub fn late(&self) -> u64 {
         self.0.lock().ledger.as_ref().map_or(0, Ledger::late)
     }
@@ -91,7 +91,7 @@ impl Inner {
     }
 }
 
-/// The verdicts that stand, as the newest windows say; of demoted keys that are not in them, as was decided.
+/// The standing verdicts of the newest windows and, for demoted keys that are not in them, of the decisions.
 fn standing(store: &dyn Store, now: u64) -> Result<Vec<Kept>, StoreError> {
     let mut kept = BTreeMap::new();
     for demoted in store.key_decisions()?.demoted {
@@ -117,7 +117,7 @@ fn standing(store: &dyn Store, now: u64) -> Result<Vec<Kept>, StoreError> {
     Ok(kept.into_values().collect())
 }
 
-/// Windows of the store, oldest first. One that cannot be read, as of a newer version, is left out.
+/// Stored windows, oldest first. Skips those that cannot be parsed, such as those of a newer version.
 fn closed_windows(
     store: &dyn Store,
     application: Option<&str>,

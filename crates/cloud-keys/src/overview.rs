@@ -1,4 +1,4 @@
-//! What was measured of keys within a period, for the API and the Console.
+//! The figures of keys within a period, for the API and the Console.
 
 use std::collections::BTreeMap;
 
@@ -11,76 +11,76 @@ use utoipa::ToSchema;
 
 use super::closed_windows;
 
-/// Period that is shown if none is given, milliseconds: a day.
+/// Default period, milliseconds: a day.
 pub const DEFAULT_PERIOD: u64 = 86_400_000;
-/// Most windows that are read: the newest.
+/// Maximum number of windows that are read: the newest ones.
 const MAX_WINDOWS: usize = 2000;
-/// Windows in which a verdict is looked for.
+/// Number of recent windows that are searched for a verdict.
 const MAX_RECENT: usize = 12;
 
 /// Keys and candidates.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct KeyOverview {
-    /// By application: keys in use, then suggestions, best first, then other candidates.
+    /// Ordered by application; then keys in use, suggestions (best first) and other candidates.
     pub keys: Vec<KeyFigures>,
 }
 
-/// What was measured of a key.
+/// The figures of a key.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct KeyFigures {
-    /// The application; absent: requests that have none.
+    /// The application; absent: requests without one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub application: String,
     /// Its label, or the point of a candidate.
     pub name: String,
     /// `own`, `builtin`, `candidate`, `ip_ua` or `ip`.
     pub kind: String,
-    /// The point that reads it, if that is known.
+    /// The point that reads it, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub point: Option<String>,
-    /// Successful requests that have it.
+    /// Number of successful requests that carry it.
     pub requests: u64,
-    /// Requests that were grouped by it.
+    /// Number of requests that it grouped.
     pub grouped: u64,
     /// Share of the application's successful requests, 0 to 1.
     pub coverage: f64,
-    /// Sessions that it makes, or would make; estimated.
+    /// Estimated number of sessions that it makes, or would make.
     pub sessions: u64,
-    /// Values of a client within an hour.
+    /// Number of values per client within an hour.
     pub values_per_client: ValuesPerClient,
-    /// Clients of a value within a window.
+    /// Number of clients per value within a window.
     pub clients_per_value: ClientsPerValue,
-    /// Users of a value (median).
+    /// Number of users per value (median).
     pub users_per_value: u32,
     /// `good`, `volatile`, `shared` or `too_little`.
     pub verdict: String,
-    /// Start of the window with which the verdict began, ms since 1970; 0: none yet.
+    /// Start of the window since which the verdict stands, ms since 1970; 0: none yet.
     pub since: u64,
-    /// What the verdict rests on.
+    /// The reasons for the verdict, in words.
     pub evidence: Vec<String>,
-    /// It would be a key.
+    /// Whether it is suggested as a key.
     pub suggested: bool,
-    /// Nodes do not use it.
+    /// Whether it is demoted, so that nodes do not use it.
     pub demoted: bool,
 }
 
-/// Values of a client.
+/// Number of values per client.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct ValuesPerClient {
     /// Median.
     pub p50: u32,
-    /// 90 % of clients have no more.
+    /// 90th percentile.
     pub p90: u32,
 }
 
-/// Clients of a value.
+/// Number of clients per value.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct ClientsPerValue {
     /// Median.
     pub p50: u32,
-    /// 90 % of values have no more.
+    /// 90th percentile.
     pub p90: u32,
-    /// The most, up to 16.
+    /// Maximum, up to 16.
     pub max: u32,
 }
 
@@ -99,7 +99,7 @@ impl From<Spread> for ClientsPerValue {
 /// A key of an application.
 type Name = (String, Kind, String);
 
-/// What was measured of the keys of an application, or of all, in windows that began between two times (ms since
+/// The figures of an application's keys, or of all, in windows that started between two times (ms since
 /// 1970).
 ///
 /// # Errors
@@ -175,14 +175,14 @@ fn figures(
     }
 }
 
-/// Whether nodes do not use a built-in key.
+/// Whether a built-in key is demoted.
 pub fn is_demoted(decisions: &KeyDecisions, application: &str, name: &str) -> bool {
     let is_it =
         |key: &api_sessions_protocol::DemotedKey| key.application == application && key.key == name;
     decisions.demoted.iter().any(is_it)
 }
 
-/// The point that reads a key, as far as the cloud knows it.
+/// The point that reads a key, if the cloud knows it.
 pub fn point(kind: Kind, name: &str, parameters: &[Parameter]) -> Option<String> {
     let place = |place: &str, name: &str| Some(api_sessions_key_facts::quoted_point(place, name));
     match kind {
@@ -192,7 +192,7 @@ pub fn point(kind: Kind, name: &str, parameters: &[Parameter]) -> Option<String>
                 parameter.name.as_deref().unwrap_or(&parameter.point) == name
             };
             let known = parameters.iter().find(is_it).map(|parameter| parameter.point.clone());
-            // Without a name, its label is the point.
+            // The label of a key without a name is its point.
             known.or_else(|| name.starts_with("re").then(|| name.to_owned()))
         }
         Kind::Builtin => {
@@ -210,7 +210,7 @@ pub fn point(kind: Kind, name: &str, parameters: &[Parameter]) -> Option<String>
     }
 }
 
-/// The verdict on a key that stands, as the newest windows within a day of `ts` (ms since 1970) say.
+/// The standing verdict on a key, from the newest windows within a day of `ts` (ms since 1970).
 ///
 /// # Errors
 /// The error of the store.

@@ -1,4 +1,4 @@
-//! Other keys tried on stored requests: which sessions they would make, by the values that records carry.
+//! Tries other keys on stored requests: the sessions that they would make, by the values in the records.
 
 mod carried;
 mod recent;
@@ -22,82 +22,82 @@ use utoipa::ToSchema;
 use carried::{Carried, Carrier};
 pub use recent::recent;
 
-/// Most keys of a try.
+/// Maximum number of keys of a trial.
 pub const MAX_KEYS: usize = 16;
-/// Longest point, bytes.
+/// Maximum length of a point, bytes.
 pub const MAX_POINT_BYTES: usize = 1024;
-/// Longest time that a try takes.
+/// Maximum duration of a trial.
 pub const MAX_TIME: Duration = Duration::from_secs(60);
-/// Most sessions, and most groups, of one try. It ends there, and says so.
+/// Maximum number of sessions, and of groups, of a trial. It stops there and reports that.
 const MAX_SESSIONS: usize = 300_000;
-/// Most pairs of a session and a group that has requests of it.
+/// Maximum number of pairs of a session and a group with requests of it.
 const MAX_PAIRS: usize = 600_000;
-/// Most examples of each sort.
+/// Maximum number of examples of each kind.
 const MAX_EXAMPLES: usize = 10;
-/// Most sessions that are named in an example.
+/// Maximum number of sessions named in an example.
 const MAX_NAMED: usize = 5;
-/// Requests between two looks at the clock.
+/// Number of requests between two checks of the clock.
 const LOOK_EVERY: u64 = 512;
 
-/// What other keys would make of stored requests.
+/// The sessions that other keys would make of stored requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Regrouped {
-    /// Stored requests that were looked at.
+    /// Number of stored requests that were read.
     pub requests: u64,
-    /// Sessions that they are in.
+    /// Number of sessions they are in.
     pub sessions_before: u64,
-    /// Sessions that they would be in.
+    /// Number of sessions they would be in.
     pub sessions_after: u64,
-    /// Sessions that have the same requests before and after.
+    /// Number of sessions with the same requests before and after.
     pub unchanged: u64,
-    /// Sessions that would be one, the most first; at most 10.
+    /// Sessions that would be merged into one, largest first; at most 10.
     pub merged: Vec<MergedSessions>,
-    /// Sessions that would be several, the most first; at most 10.
+    /// Sessions that would be split, largest first; at most 10.
     pub split: Vec<SplitSession>,
-    /// How many requests each key would group.
+    /// Number of requests that each key would group.
     pub keys: Vec<KeyUse>,
-    /// What the stored records could not tell, a sentence each; empty if nothing is missing.
+    /// What the stored records do not tell, one sentence each; empty if nothing is missing.
     pub incomplete: Vec<String>,
 }
 
-/// Sessions that would be one.
+/// Sessions that would be merged into one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct MergedSessions {
-    /// The first of them; at most 5.
+    /// Ids of the first sessions; at most 5.
     pub sessions: Vec<String>,
-    /// How many there are.
+    /// Number of sessions.
     pub count: u64,
-    /// Requests of the one session.
+    /// Number of requests of the merged session.
     pub requests: u64,
-    /// The point whose value they share; absent: their address and `User-Agent`.
+    /// The point whose value they share; absent: they share address and `User-Agent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub point: Option<String>,
 }
 
-/// A session that would be several.
+/// A session that would be split.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SplitSession {
     /// The session.
     pub session: String,
-    /// How many it would be.
+    /// Number of sessions it would be.
     pub count: u64,
-    /// Its requests.
+    /// Number of its requests.
     pub requests: u64,
 }
 
-/// Use of a key.
+/// Usage of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct KeyUse {
     /// Its point.
     pub point: String,
-    /// Requests that it would group.
+    /// Number of requests that it would group.
     pub requests: u64,
 }
 
-/// Reads points that somebody wants to try.
+/// Parses the points to try.
 ///
 /// # Errors
-/// What is wrong with them, in words.
+/// A sentence that says what is wrong.
 pub fn points(texts: &[String]) -> Result<Vec<Point>, String> {
     if texts.len() > MAX_KEYS {
         return Err(format!("keys: at most {MAX_KEYS} are accepted"));
@@ -111,7 +111,7 @@ pub fn points(texts: &[String]) -> Result<Vec<Point>, String> {
     texts.iter().enumerate().map(read).collect()
 }
 
-/// What a request would be grouped by.
+/// What would group a request.
 #[derive(Hash)]
 enum By<'r> {
     Value(&'r str),
@@ -123,27 +123,27 @@ enum By<'r> {
 struct Session {
     id: Box<str>,
     requests: u64,
-    /// Its requests without a value, which stay in it.
+    /// Its requests without a value, which stay in the session.
     own: u64,
-    /// One of them came after one with a value.
+    /// Whether one of them followed a request with a value.
     is_own_later: bool,
-    /// Groups that have others of its requests.
+    /// Number of groups with its other requests.
     groups: u32,
-    /// The first of these.
+    /// The first of these groups.
     first: u32,
 }
 
 #[derive(Debug, Default)]
 struct Group {
     requests: u64,
-    /// Sessions with requests in it.
+    /// Number of sessions with requests in the group.
     sessions: u32,
     named: Vec<u32>,
-    /// Place of the key; `None`: address and `User-Agent`.
+    /// Index of the key; `None`: address and `User-Agent`.
     key: Option<usize>,
 }
 
-/// A try in progress: sessions before and after, whatever records come.
+/// A trial in progress: counts sessions before and after, one record at a time.
 pub struct Regrouping {
     carriers: Vec<Carrier>,
     builtin: bool,
@@ -156,16 +156,16 @@ pub struct Regrouping {
     pairs: AHashSet<(u32, u32)>,
     requests: u64,
     used: Vec<u64>,
-    /// Requests with a value of the key that cannot be told from others.
+    /// Number of requests whose value of the key cannot be compared.
     unreadable: Vec<u64>,
-    /// The key had values in clear, and hashed ones.
+    /// Whether the key has both plain and hashed values.
     forms: Vec<(bool, bool)>,
-    /// Requests before the first one with a value do not count.
+    /// Whether requests before the first one with a value are ignored.
     is_from_first: bool,
 }
 
 impl Regrouping {
-    /// With keys before those in use, and with or without the built-in set; of one application, or all.
+    /// Creates a trial of `keys` before those in use, with or without the built-in set, for one application or all.
     pub fn new(
         keys: Vec<Point>,
         builtin: bool,
@@ -191,7 +191,7 @@ impl Regrouping {
         }
     }
 
-    /// From the first request on that carries a value: a point may be exported since a short time alone.
+    /// Starts at the first request that carries a value: the point may have been exported only recently.
     #[must_use]
     pub fn from_first_value(self) -> Self {
         Self { is_from_first: true, ..self }
@@ -204,7 +204,7 @@ impl Regrouping {
             && self.pairs.len() < MAX_PAIRS
     }
 
-    /// The next request, in the order they started.
+    /// Adds the next request, in the order of start.
     pub fn take(&mut self, record: &Record<'_>) {
         let application = record.app.as_deref().unwrap_or_default();
         if self.application.as_deref().is_some_and(|wanted| wanted != application) {
@@ -299,7 +299,7 @@ impl Regrouping {
         }
     }
 
-    /// What came of it.
+    /// The result.
     pub fn finish(self) -> Regrouped {
         let mut after = self.groups.len() as u64;
         let mut unchanged = 0;
@@ -360,7 +360,7 @@ impl Regrouping {
         }
     }
 
-    /// The requests before the first one with a cookie belong to it, as nodes follow what an answer sets.
+    /// Requests before the first one with a cookie belong to its session, since nodes follow cookies.
     fn joins(&self, session: &Session) -> bool {
         let group = self.groups.get(session.first as usize);
         let key = group.and_then(|group| self.carriers.get(group.key?));
@@ -402,14 +402,14 @@ impl Regrouping {
     }
 }
 
-/// An IPv6 client counts by its /64.
+/// An IPv6 client is identified by its /64.
 fn network(ip: &str) -> Option<[u16; 4]> {
     let address: Ipv6Addr = ip.parse().ok()?;
     let [a, b, c, d, ..] = address.segments();
     address.to_ipv4_mapped().is_none().then_some([a, b, c, d])
 }
 
-/// Replays the requests of a period under other keys. Ends early where `is_cancelled`, and after `most`.
+/// Replays the requests of a period with other keys. Stops early when `is_cancelled` returns true, and after `most`.
 ///
 /// # Errors
 /// The error of the store.

@@ -1,4 +1,4 @@
-//! Why the requests of a session are in it.
+//! Explains why requests belong to a session.
 
 use api_sessions_extract::builtin;
 use api_sessions_key_facts::{Kind, Summary, point_of};
@@ -11,26 +11,26 @@ use super::overview;
 /// Why requests were grouped.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Why {
-    /// Label of the key; of a followed cookie that is no key, its name.
+    /// Label of the key; for a followed cookie without a key, its name.
     pub key: String,
     /// `own`, `builtin`, `candidate` (a value that a response issued), `ip_ua` or `ip`.
     pub kind: String,
-    /// The point that reads it, if that is known.
+    /// The point that reads it, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub point: Option<String>,
-    /// What kind of identifier it is, in words.
+    /// The kind of identifier, in words.
     pub reason: String,
     /// The verdict on the key within a day of the session: `good`, `volatile`, `shared` or `too_little`.
     pub verdict: String,
-    /// Other ids that the session is known by.
+    /// Number of other ids of the session.
     pub aliases: usize,
-    /// What was measured, if it was.
+    /// The figures behind the verdict, if there are any.
     #[serde(skip)]
     pub summary: Option<Summary>,
 }
 
 impl Why {
-    /// Of a session that has so many `aliases`.
+    /// For a session with this number of `aliases`.
     ///
     /// # Errors
     /// The error of the store.
@@ -46,7 +46,7 @@ impl Why {
             "ip" => Kind::Ip,
             "ip_ua" | "ip_ua_ja4" => Kind::IpUa,
             _ if entry.is_some() => Kind::Builtin,
-            // Issued, or a name that this version does not know.
+            // Issued by a response, or unknown to this version.
             "link" => Kind::Candidate,
             _ => Kind::Builtin,
         };

@@ -1,4 +1,4 @@
-//! What changed in a session, in words: on its page, in the list of its requests and on its timeline.
+//! The changes within a session, in words: for its page, its list of requests and its timeline.
 
 use ahash::AHashMap;
 use maud::{Markup, html};
@@ -7,7 +7,7 @@ use super::Viewer;
 use super::html::{encoded, moment, short};
 use api_sessions_cloud_api::changes::{Change, ChangeKind, Changes};
 
-/// Changes in the list on the page.
+/// Maximum number of changes listed on the page.
 const SHOWN: usize = 12;
 
 /// The changes of each request.
@@ -31,12 +31,12 @@ impl<'a> Marks<'a> {
         !self.of(request).is_empty()
     }
 
-    /// What changed with a request.
+    /// The changes at a request.
     pub(super) fn show(&self, request: &str) -> Markup {
         html! { @for change in self.of(request) { div { (mark(change)) } } }
     }
 
-    /// The same as text.
+    /// The changes at a request, as text.
     pub(super) fn text(&self, request: &str) -> String {
         self.of(request).iter().map(|change| format!(", {}", words(change))).collect()
     }
@@ -88,7 +88,7 @@ pub(super) fn section(viewer: &Viewer, changes: &Changes) -> Markup {
     }
 }
 
-/// What was there before, and what is now, where the words do not say it.
+/// The value before and after, unless the words already say it.
 fn value_before(change: &Change) -> Option<String> {
     let before = change.before.as_ref()?;
     Some(match change.kind {

@@ -1,4 +1,4 @@
-//! An OpenAPI document against what is seen of an API.
+//! Comparison of an OpenAPI document with the observed traffic.
 
 use axum::extract::State;
 use maud::{Markup, html};
@@ -14,10 +14,10 @@ use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::Form;
 use api_sessions_cloud_api::state::AppState;
 
-/// Rows of a table.
+/// Maximum number of rows of a table.
 const SHOWN: usize = 500;
 
-/// The form below the list of endpoints.
+/// The upload form below the list of endpoints.
 pub(super) fn form(path: &str, application: &str) -> Markup {
     html! {
         details.compare {
@@ -33,7 +33,7 @@ pub(super) fn form(path: &str, application: &str) -> Markup {
     }
 }
 
-/// A document to compare.
+/// The uploaded document.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct DocumentForm {

@@ -1,21 +1,21 @@
-//! The page that a reader is taken to after the login: the one that was asked for.
+//! The page to open after a login: the one that was requested.
 
 use axum::http::Uri;
 
-/// Longest path and query that are kept, bytes.
+/// Maximum length of path and query, bytes.
 const MAX_BYTES: usize = 4096;
 
-/// A path and query below the Console's address, without the prefix of that.
+/// A path and query below the Console's address, without its prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Destination(String);
 
 impl Destination {
-    /// Where `uri` leads.
+    /// The destination for `uri`.
     pub(super) fn of(uri: &Uri) -> Destination {
         Self::checked(uri.path_and_query().map_or("/", |target| target.as_str()))
     }
 
-    /// A path that came by the browser, or `/` if it could lead elsewhere: a URL resolver takes `//host` and `/\host`
+    /// A path from the browser, or `/` if it could lead elsewhere: a URL resolver takes `//host` and `/\host`
     /// for another host, drops tabs and newlines, and follows `..` out of a prefix.
     pub(super) fn checked(text: &str) -> Destination {
         let path = text.split(['?', '#']).next().unwrap_or_default();
@@ -27,7 +27,7 @@ impl Destination {
             && path.starts_with('/')
             && !path.starts_with("//")
             && !segments.any(is_dots);
-        // The login itself is no destination: it would be asked for again.
+        // The login is not a destination: it would be shown again.
         let is_page = !matches!(path, "/login" | "/logout");
         Destination(if is_safe && is_page { text.to_owned() } else { "/".to_owned() })
     }
@@ -37,7 +37,7 @@ impl Destination {
         &self.0
     }
 
-    /// Not the first page, where a login leads by itself.
+    /// Whether this is not the first page, where a login leads by default.
     pub(super) fn is_stated(&self) -> bool {
         self.0 != "/"
     }

@@ -14,10 +14,10 @@ use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::Query;
 use api_sessions_cloud_api::state::AppState;
 
-/// Endpoints in the table.
+/// Maximum number of endpoints in the table.
 const SHOWN: usize = 500;
 
-/// Labels of the kinds, by their name in the API, and what they mean.
+/// The kinds of endpoints: name in the API, label and meaning.
 const KINDS: [(&str, &str, &str); 4] = [
     ("used", "In use", "Answered with 2xx in two sessions or more."),
     ("new", "New", "First seen less than a week ago, and a day or more after the application was."),
@@ -29,7 +29,7 @@ const KINDS: [(&str, &str, &str); 4] = [
     ),
 ];
 
-/// Kinds of statuses: first digit, class, label.
+/// Classes of status codes: first digit, CSS class, label.
 const MIX: [(u16, &str, &str); 4] =
     [(2, "good", "2xx"), (3, "other", "3xx"), (4, "errors", "4xx"), (5, "attacks", "5xx")];
 
@@ -43,7 +43,7 @@ pub async fn list(
     if raw.kind.is_empty() {
         raw.kind = "used".to_owned();
     }
-    // The page counts all kinds, of which it shows one; applications are those of any.
+    // The page counts all kinds but shows one; the applications are those of all kinds.
     let everywhere = RawEndpointQuery { application: String::new(), ..raw.clone() };
     let all = matching(&state, &everywhere).await?;
     let mut applications: BTreeMap<String, u64> = BTreeMap::new();
@@ -134,7 +134,7 @@ fn form(path: &str, raw: &RawEndpointQuery, applications: &BTreeMap<String, u64>
 
 fn exports(viewer: &Viewer, raw: &RawEndpointQuery) -> Markup {
     let mut document = parts(raw);
-    // What is not in use is no part of an API.
+    // An unused endpoint is not part of the API.
     document.retain(|(name, _)| *name != "kind");
     html! {
         nav.pages.before aria-label="Downloads" {
@@ -190,7 +190,7 @@ fn sources(one: &Endpoint) -> String {
     all.collect::<Vec<_>>().join(", ")
 }
 
-/// The shares of the classes of statuses, as a bar and in words.
+/// The share of each class of status codes, as a bar and in words.
 fn mix(one: &Endpoint) -> Markup {
     let of = |class: u16| -> u64 {
         one.statuses.iter().filter(|(status, _)| **status / 100 == class).map(|(_, n)| n).sum()
@@ -202,7 +202,7 @@ fn mix(one: &Endpoint) -> Markup {
         .iter()
         .filter(|(class, ..)| of(*class) > 0)
         .map(|(class, _, label)| match share(*class) {
-            // Spaces that do not break.
+            // Non-breaking spaces.
             share if share < 1.0 => format!("{label}\u{a0}<\u{a0}1\u{a0}%"),
             share => format!("{label}\u{a0}{share:.0}\u{a0}%"),
         })

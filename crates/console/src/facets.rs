@@ -1,4 +1,4 @@
-//! Frequent values beside a list: one clicks instead of typing.
+//! Facets: the most frequent values of each filter, as links beside a list.
 
 use maud::{Markup, html};
 
@@ -7,7 +7,7 @@ use super::html::{abbreviated, short};
 use api_sessions_cloud_api::aggregate::{Facet, FacetValue, MAX_COUNTED};
 use api_sessions_cloud_api::api::query::RawQuery;
 
-/// Values of a facet that are shown at once; the others unfold.
+/// Number of values of a facet that are shown at once; the rest unfold.
 const SHOWN: usize = 5;
 
 /// Headings of the facets, by the name of the filter.
@@ -22,7 +22,7 @@ const HEADINGS: [(&str, &str); 8] = [
     ("organisation", "Organisations"),
 ];
 
-/// The values of the filters, each a link to the list of `path` that has it.
+/// Renders the facets. Each value links to the list at `path`, filtered by it.
 pub(super) fn draw(path: &str, raw: &RawQuery, facets: &[Facet], is_all: bool) -> Markup {
     let filtered = filters::parts(raw);
     html! {

@@ -1,4 +1,4 @@
-//! What is unusual of a session: its facts beside what is normal, and its score.
+//! What is unusual about a session: its facts beside the normal values, and its score.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use super::html::{abbreviated, duration, short, size};
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::state::AppState;
 
-/// How long a page waits until it is known what is normal.
+/// Maximum time that a page waits for the normal values.
 const WAIT: Duration = Duration::from_secs(1);
 
-/// What is normal in the application of a session; `None`: that is being counted. What is outdated is shown once more
-/// while it is counted again.
+/// Normal values of a session's application; `None`: they are still being computed. Outdated values are returned once
+/// more while they are computed again.
 pub(super) async fn normal(
     state: &AppState,
     summary: &SessionSummary,
@@ -43,7 +43,7 @@ pub(super) async fn normal(
     }
 }
 
-/// The table, and the score above it.
+/// The table of facts, with the score above it.
 pub(super) fn section(
     summary: &SessionSummary,
     measured: &Measured,
@@ -90,7 +90,7 @@ pub(super) fn section(
     }
 }
 
-/// Why the score is what it is: the facts with the most points.
+/// The facts that contribute most to the score.
 fn reasons(facts: &Facts) -> String {
     let mut rows: Vec<&FactRow> = facts.facts.iter().filter(|row| row.points > 0).collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.points));
@@ -127,7 +127,7 @@ fn shown(unit: Unit, value: f64) -> String {
     }
 }
 
-/// How many times the median.
+/// The ratio to the median.
 fn factor(times: f64) -> String {
     if times < 10.0 { format!("{times:.1}") } else { abbreviated(times as u64) }
 }

@@ -1,4 +1,4 @@
-//! Filters: the form, and their place in URLs.
+//! Filters: their form, and how URLs carry them.
 
 use maud::{Markup, html};
 
@@ -42,7 +42,7 @@ pub(super) fn parts(raw: &RawQuery) -> Vec<(&'static str, &str)> {
     all.into_iter().filter(|(_, value)| !value.is_empty()).map(|(n, v)| (n, v.as_str())).collect()
 }
 
-/// URL of the same view with one parameter changed, or removed if `value` is empty.
+/// URL of the same view with one parameter changed; an empty `value` removes it.
 pub(super) fn with(path: &str, raw: &RawQuery, name: &'static str, value: &str) -> String {
     let mut parts = parts(raw);
     parts.retain(|(other, _)| *other != name);
@@ -59,7 +59,7 @@ pub(super) fn address(path: &str, parts: &[(&str, &str)]) -> String {
     if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
 }
 
-/// The filters that are set, each a link to the list of `path` without it.
+/// The active filters. Each links to the list at `path` without it.
 pub(super) fn chips(path: &str, raw: &RawQuery) -> Markup {
     let set: Vec<_> = parts(raw)
         .into_iter()
@@ -76,7 +76,7 @@ pub(super) fn chips(path: &str, raw: &RawQuery) -> Markup {
     }
 }
 
-/// The form of the filters of the list of `path`.
+/// The filter form for the list at `path`.
 pub(super) fn form(path: &str, raw: &RawQuery) -> Markup {
     let first = [
         ("user", "User", &raw.user),

@@ -18,7 +18,7 @@ const MENU: &[(&str, &str)] = &[
     ("/nodes", "Nodes"),
 ];
 
-/// What the head of every page has.
+/// The `<head>` of every page.
 pub(super) fn head(title: &str, site: &Site) -> Markup {
     html! {
         meta charset="utf-8";
@@ -58,7 +58,7 @@ pub(super) fn page(title: &str, at: &str, viewer: &Viewer, content: &Markup) -> 
     }
 }
 
-/// A warning that the page may lack data of these days.
+/// A warning that data of these days may be missing from the page.
 pub(super) fn incomplete(days: &[String]) -> Markup {
     html! {
         @if !days.is_empty() {
@@ -78,7 +78,7 @@ pub(super) fn moment(ts: u64) -> Markup {
     html! { time datetime=(api_sessions_store::clock::rfc3339(ts)) { (time(ts)) } }
 }
 
-/// A number, abbreviated, with the exact one on hover.
+/// An abbreviated number, with the exact one on hover.
 pub(super) fn number(number: u64) -> Markup {
     html! { @if number < 1000 { (number) } @else { span title=(number) { (abbreviated(number)) } } }
 }
@@ -102,7 +102,7 @@ pub(super) fn abbreviated(number: u64) -> String {
         1_000_000..1_000_000_000 => (1_000_000, "M"),
         _ => (1_000_000_000, "G"),
     };
-    // Cut, not rounded: 999,999 is no million yet.
+    // Truncated, not rounded: 999,999 is not a million yet.
     let (whole, tenth) = (number / unit, number % unit * 10 / unit);
     if whole < 10 && tenth > 0 {
         format!("{whole}.{tenth}{letter}")
@@ -141,7 +141,7 @@ pub(super) fn visible(text: &str) -> String {
     })
 }
 
-/// As [`visible`], cut to `max` characters.
+/// Like [`visible`], truncated to `max` characters.
 pub(super) fn short(text: &str, max: usize) -> String {
     let mut visible = visible(text);
     if let Some((at, _)) = visible.char_indices().nth(max) {

@@ -1,4 +1,4 @@
-//! What a session is known by: its identifiers, and the sessions before and after it.
+//! How a session is known: its identifiers, and the sessions before and after it.
 
 use axum::Extension;
 use axum::extract::State;
@@ -15,7 +15,7 @@ use api_sessions_cloud_api::extractors::Form;
 use api_sessions_cloud_api::state::AppState;
 use api_sessions_store::{Identity, MAX_IDENTIFIERS};
 
-/// The part of a session's page.
+/// The section of a session's page.
 pub(crate) fn section(viewer: &Viewer, identity: &Identity) -> Markup {
     let session = |id: &str| viewer.link(&format!("/sessions/{}", encoded(id)));
     html! {
@@ -55,7 +55,7 @@ fn reason(reason: &str) -> &str {
     }
 }
 
-/// An identifier that is to be one no more.
+/// The identifier to split off.
 #[derive(Debug, Deserialize)]
 pub struct SplitForm {
     session: String,

@@ -1,4 +1,4 @@
-//! How good session keys are, what would be better, and which are demoted.
+//! Session keys: how good each one is, which would be better, and which are demoted.
 
 mod trial;
 
@@ -26,7 +26,7 @@ use api_sessions_cloud_keys::why::Why;
 use api_sessions_protocol::{Parameter, ParameterExport};
 use api_sessions_store::clock::now_ms;
 
-/// Ways in which requests are grouped: kind, class of the bar, label.
+/// What groups requests: kind, CSS class of the bar, label.
 const WAYS: [(&str, &str, &str); 5] = [
     ("own", "good", "own keys"),
     ("builtin", "good", "built-in keys"),
@@ -42,7 +42,7 @@ pub struct PageQuery {
     application: String,
     from: String,
     to: String,
-    /// A point to try.
+    /// The point to try.
     r#try: String,
 }
 
@@ -143,7 +143,7 @@ fn grouping(viewer: &Viewer, name: &str, keys: &[&KeyFigures]) -> Markup {
     }
 }
 
-/// Keys, with what a suggestion would change.
+/// The table of keys, with what each suggestion would change.
 fn table(
     viewer: &Viewer,
     keys: &[&KeyFigures],
@@ -218,7 +218,7 @@ fn kind_label(kind: &str) -> &str {
     }
 }
 
-/// Why a session's requests were grouped, for its page.
+/// Explains why a session's requests were grouped.
 pub(crate) fn why(why: &Why) -> Markup {
     html! {
         p { "Grouped by " code { (short(&why.key, 100)) } " (" (kind_label(&why.kind)) ": " (short(&why.reason, 200)) ") · " (verdict(&why.verdict))
@@ -227,7 +227,7 @@ pub(crate) fn why(why: &Why) -> Markup {
     }
 }
 
-/// What an admin decides about a key.
+/// An admin's decision about a key.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Decision {
@@ -250,14 +250,14 @@ pub async fn decide(
         "undo" => change(&state, Change::Undo, KeyName { application, name }, &by).await?,
         _ => return Err(AppError::bad_request("what: adopt, watch, dismiss or undo is expected")),
     };
-    // Who dismisses twice, or adopts what is a key, has what they want.
+    // Dismissing twice, or adopting an existing key, is not an error.
     if !is_done && what == "undo" {
         return Err(AppError::not_found("the key is not demoted"));
     }
     Ok(Redirect::to("/keys"))
 }
 
-/// Adds a point to the parameters of all nodes, hashed, as a key or for records alone. Whether that changes something.
+/// Adds a point to the parameters of all nodes, hashed, as a key or for records only. Returns whether it is new.
 async fn add(
     state: &AppState,
     point: String,

@@ -45,11 +45,11 @@ use api_sessions_cloud_api::extractors::Rejection;
 use api_sessions_cloud_config::site::Site;
 pub use viewer::Viewer;
 
-/// Own resources only, nothing inline, never framed.
+/// Allows the Console's own resources only, nothing inline, and no framing.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
     connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Completes a response to a browser: policy, prefix of redirects, and a page instead of an error as JSON.
+/// Completes a response to a browser: adds the policy and the prefix of redirects, and turns a JSON error into a page.
 pub fn finish(mut response: Response, site: &Site, is_browser: bool) -> Response {
     let extensions = response.extensions();
     let rejection = || extensions.get::<Rejection>().map(|rejection| rejection.0.clone());
@@ -60,7 +60,7 @@ pub fn finish(mut response: Response, site: &Site, is_browser: bool) -> Response
     let headers = response.headers_mut();
     headers
         .insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
-    // Handlers redirect to paths of the table of routes.
+    // Handlers redirect to paths without the prefix.
     let path = headers.get(header::LOCATION).and_then(|location| location.to_str().ok());
     if let Some(location) = path.and_then(|path| site.link(path).parse().ok()) {
         headers.insert(header::LOCATION, location);
@@ -68,7 +68,7 @@ pub fn finish(mut response: Response, site: &Site, is_browser: bool) -> Response
     response
 }
 
-/// What a browser gets instead of a page.
+/// The page for an error.
 fn refusal(error: AppError, site: &Site) -> Response {
     let viewer = Viewer { is_admin: false, site: site.clone() };
     let content = html! {

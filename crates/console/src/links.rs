@@ -1,4 +1,4 @@
-//! Paths of pages about what requests name.
+//! Paths of the pages about users and addresses.
 
 use super::Viewer;
 use super::html::encoded;
@@ -8,7 +8,7 @@ pub(super) fn user_path(user: &str) -> String {
     format!("/users/{}", encoded(user))
 }
 
-/// The page of a user. Browsers take `.` and `..` for a way through folders, however they are written.
+/// Path of a user's page. Browsers resolve `.` and `..` even if they are percent-encoded.
 pub(super) fn user(viewer: &Viewer, user: &str) -> String {
     match user {
         "." | ".." => viewer.link(&format!("/?user={user}")),

@@ -31,7 +31,7 @@ impl Login {
     }
 }
 
-/// Sends a browser without a valid token to the login page, which leads on to the page that it asked for.
+/// Redirects a browser without a valid token to the login page, which leads on to the requested page.
 pub fn required(method: &Method, uri: &Uri) -> Response {
     let asked = Destination::of(uri);
     if matches!(*method, Method::GET | Method::HEAD) && asked.is_stated() {
@@ -92,7 +92,7 @@ fn form(site: &Site, next: &Destination, is_refused: bool) -> maud::Markup {
     }
 }
 
-/// Deletes the cookie. Another site may not: a browser would obey the response even if it sent no cookie.
+/// Deletes the cookie. Other sites may not: a browser obeys the response even if it sent no cookie.
 pub async fn logout(
     Extension(site): Extension<Site>,
     headers: HeaderMap,

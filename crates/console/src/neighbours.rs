@@ -1,4 +1,4 @@
-//! One endpoint: what sessions request before and after it, and rules that fire there.
+//! An endpoint: what sessions request before and after it, and the rules that fire there.
 
 use axum::extract::State;
 use maud::{Markup, html};
@@ -12,7 +12,7 @@ use api_sessions_cloud_api::extractors::Query;
 use api_sessions_cloud_api::neighbours::{self, Neighbour, Neighbours};
 use api_sessions_cloud_api::state::AppState;
 
-/// Path of the page of an endpoint.
+/// Path of an endpoint's page.
 pub(super) const PATH: &str = "/endpoints/neighbours";
 
 /// `GET /endpoints/neighbours`
@@ -85,14 +85,14 @@ fn neighbours(
     }
 }
 
-/// The page of an endpoint.
+/// URL of an endpoint's page.
 pub(super) fn link(viewer: &Viewer, application: &str, method: &str, endpoint: &str) -> String {
     let all = [("endpoint", endpoint), ("method", method), ("application", application)];
     let parts: Vec<_> = all.into_iter().filter(|(_, value)| !value.is_empty()).collect();
     address(&viewer.link(PATH), &parts)
 }
 
-/// The list of sessions with such a request.
+/// URL of the list of sessions that have such a request.
 fn sessions(viewer: &Viewer, raw: &RawNeighboursQuery, method: &str, endpoint: &str) -> String {
     let all = [
         ("endpoint", endpoint),

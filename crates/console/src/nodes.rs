@@ -1,4 +1,4 @@
-//! Nodes: their state, and the settings they apply.
+//! Nodes: their state and the settings that they apply.
 
 use axum::extract::State;
 use maud::{Markup, html};
@@ -11,7 +11,7 @@ use api_sessions_cloud_api::node_control::registry::Node;
 use api_sessions_cloud_api::state::AppState;
 use api_sessions_store::clock::now_ms;
 
-/// Longest time between two polls of a healthy node, milliseconds.
+/// Maximum time between two polls of a healthy node, milliseconds.
 const AWAY_MS: u64 = 60_000;
 
 /// `GET /nodes`

@@ -1,4 +1,4 @@
-//! Keys and context parameters that nodes apply: order, meaning and export.
+//! Keys and context parameters that nodes apply: their order, meaning and export.
 
 use api_sessions_extract::builtin;
 use api_sessions_extract::{NoVariables, Point, Scratch};

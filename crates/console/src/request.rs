@@ -78,7 +78,7 @@ fn text(name: &str, value: Option<&str>) -> Markup {
     html! { @if let Some(value) = value { div { dt { (name) } dd { (visible(value)) } } } }
 }
 
-/// A value that is often long.
+/// Renders a value that is often long.
 fn long(name: &str, value: Option<&str>) -> Markup {
     html! { @if let Some(value) = value { div.wide { dt { (name) } dd { (visible(value)) } } } }
 }
@@ -127,7 +127,7 @@ fn content(full: &FullRequest<'_>, marks: &Marks<'_>) -> Markup {
     }
 }
 
-/// Why nothing of a body is shown, in words.
+/// The reason why a body is not shown, in words.
 fn why_hidden(reason: &str) -> String {
     match reason {
         "unparsed" => "What could not be read as what it says or begins as is hidden as a whole: secrets could not \

@@ -1,4 +1,4 @@
-//! The editor of a rule: a form and the directive's text, either of which follows the other; trying and saving.
+//! The rule editor: a form and the directive's text, which are kept in step; trying and saving.
 
 use api_sessions_cloud_api::api::rules::replace;
 use api_sessions_cloud_api::api::rules::trial::try_rule;
@@ -50,7 +50,7 @@ const WORDS: [(&str, &str, &str); 3] = [
     ("over", "Threshold / time", "10/5m"),
 ];
 
-/// What was posted by the editor.
+/// The fields that the editor posts.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct EditorForm {
@@ -63,21 +63,21 @@ pub struct EditorForm {
     per: String,
     then: String,
     mode: String,
-    /// The directive's text now, and as the page was made.
+    /// The directive's text now, and when the page was rendered.
     directive: String,
     was: String,
-    /// Days that are tried.
+    /// Number of days to try the rule on.
     days: String,
-    /// `try`, or nothing: let form and directive follow each other.
+    /// `try`, or empty: update the form from the directive's text or the reverse.
     action: String,
-    /// The editor alone is asked for, not the page.
+    /// Whether only the editor is requested, not the page.
     part: String,
 }
 
-/// What the editor shows.
+/// The content of the editor.
 #[derive(Debug, Default)]
 pub(super) struct Editor {
-    /// Name under which the rule is stored; empty: it is new.
+    /// Name under which the rule is stored; empty if it is new.
     original: String,
     rule: SessionRule,
     directive: String,
@@ -97,7 +97,7 @@ impl Editor {
         }
     }
 
-    /// What was posted: the side that was changed counts, and the other follows it.
+    /// From what was posted: the side that was changed determines the other.
     fn posted(form: &EditorForm) -> Editor {
         let given = |text: &String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         let fields = || SessionRule {
@@ -139,7 +139,7 @@ impl Editor {
     }
 }
 
-/// Lets the two sides follow each other, or tries the rule.
+/// `POST`: updates one side from the other, or tries the rule.
 pub async fn post(
     State(state): State<AppState>,
     viewer: Viewer,
@@ -158,7 +158,7 @@ pub async fn post(
     Ok(rules::draw(&state, &viewer, &rules, &editor, "").await?.into_response())
 }
 
-/// Saves the rule in place of the one that was edited, or behind the others.
+/// `POST`: saves the rule in place of the one that was edited, or after the others.
 pub async fn save(
     State(state): State<AppState>,
     viewer: Viewer,
@@ -183,7 +183,7 @@ pub async fn save(
     Ok((axum::http::StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
-/// The editor with the result of a try.
+/// Renders the editor, with the result of a trial.
 pub(super) fn draw(editor: &Editor, viewer: &Viewer) -> Markup {
     let Editor { original, rule, directive, error, .. } = editor;
     let text = |word: &Option<String>| word.clone().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Session rules: the list with hits and refusals, a rule's sessions, and the default pack.
+//! Session rules: the list with hits and refusals, the sessions of a rule, and the default pack.
 
 use api_sessions_cloud_api::api::rules::hits::{Hits, RawHitsQuery, RuleHits, hits};
 use api_sessions_cloud_api::api::rules::replace;
@@ -33,7 +33,7 @@ pub struct RulesQuery {
     rule: String,
 }
 
-/// The page.
+/// Renders the page.
 pub async fn show(
     State(state): State<AppState>,
     viewer: Viewer,
@@ -45,7 +45,7 @@ pub async fn show(
     draw(&state, &viewer, &rules, &editor, &query.rule).await
 }
 
-/// The page with this in its editor.
+/// Renders the page with this content in its editor.
 pub(super) async fn draw(
     state: &AppState,
     viewer: &Viewer,
@@ -107,7 +107,7 @@ fn list(rules: &[SessionRule], found: &Hits, viewer: &Viewer) -> Markup {
     }
 }
 
-/// Hits, sessions, refused subjects and last hit; each opens the sessions.
+/// Hits, sessions, refused subjects and last hit; each links to the sessions.
 fn figures(hits: Option<&RuleHits>, name: &str, viewer: &Viewer) -> Markup {
     let sessions = viewer.link(&format!("/rules?rule={}#sessions", encoded(name)));
     let figure = |number: u64| {
@@ -178,7 +178,7 @@ fn pack(rules: &[SessionRule], viewer: &Viewer) -> Markup {
     }
 }
 
-/// A rule as nginx.conf has it; one that this version does not understand by its name alone.
+/// A rule as written in nginx.conf; only the name if this version cannot parse it.
 pub(super) fn directive(rule: &SessionRule) -> String {
     match Rule::new(rule.clone(), &mut NoVariables) {
         Ok(rule) => rule.to_string(),
@@ -186,7 +186,7 @@ pub(super) fn directive(rule: &SessionRule) -> String {
     }
 }
 
-/// One rule by its name, and perhaps its new mode.
+/// A rule's name and, where it changes, its new mode.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct RuleForm {
@@ -194,7 +194,7 @@ pub struct RuleForm {
     mode: String,
 }
 
-/// Changes the mode of a rule.
+/// `POST`: changes the mode of a rule.
 pub async fn set_mode(
     State(state): State<AppState>,
     Extension(identity): Extension<Identity>,
@@ -209,7 +209,7 @@ pub async fn set_mode(
     Ok(Redirect::to("/rules"))
 }
 
-/// Removes a rule.
+/// `POST`: removes a rule.
 pub async fn remove(
     State(state): State<AppState>,
     Extension(identity): Extension<Identity>,

@@ -1,4 +1,4 @@
-//! A pasted request, as points read it, for the preview.
+//! Parses a pasted request, so that the preview can read points from it.
 
 use api_sessions_extract::{Body, Exchange, JsonTypes, Side, VariableId};
 

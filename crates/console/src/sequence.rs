@@ -1,4 +1,4 @@
-//! The sequence of a session: its endpoints as lanes, time across.
+//! The sequence diagram of a session: endpoints as lanes, time from left to right.
 
 use ahash::AHashMap;
 use api_sessions_store::StoredRequest;
@@ -7,15 +7,15 @@ use maud::{Markup, html};
 use super::Viewer;
 use super::html::{encoded, moment, short, time};
 
-/// Lanes: the endpoints with the most requests. All others share one.
+/// Maximum number of lanes: the endpoints with the most requests. The others share one.
 const LANES: usize = 12;
-/// Places across a lane. Requests at one place are drawn as one.
+/// Number of places in a lane. Requests at the same place are drawn as one.
 const PLACES: u64 = 200;
 /// Width of a place and height of a lane, in SVG units.
 const PLACE: u64 = 5;
 const HEIGHT: u64 = 16;
 
-/// What is worst of a request, or of several: later is worse.
+/// The worst outcome of one or more requests, in ascending order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Look {
     Plain,
@@ -52,7 +52,7 @@ impl Look {
 struct Mark<'a> {
     place: u64,
     requests: usize,
-    /// The first of the worst.
+    /// The first request with the worst outcome.
     worst: &'a StoredRequest,
     look: Look,
 }
@@ -70,7 +70,7 @@ impl<'a> Lane<'a> {
         Lane { name, marks: Vec::new(), requests: 0, attacks: 0, denied: 0 }
     }
 
-    /// Adds a request; they come in order.
+    /// Adds the next request.
     fn add(&mut self, place: u64, request: &'a StoredRequest) {
         let look = Look::of(request);
         self.requests += 1;
@@ -99,7 +99,7 @@ impl<'a> Lane<'a> {
     }
 }
 
-/// Requests in lanes, those whose first request came first on top; `requests` are in order.
+/// Distributes `requests`, which are in order, to lanes; the lane that was requested first comes first.
 fn lanes(requests: &[StoredRequest]) -> Vec<Lane<'_>> {
     let (Some(first), Some(last)) = (requests.first(), requests.last()) else { return Vec::new() };
     let (from, span) = (first.record.ts, last.record.ts.saturating_sub(first.record.ts).max(1));
@@ -139,7 +139,7 @@ fn lanes(requests: &[StoredRequest]) -> Vec<Lane<'_>> {
     found
 }
 
-/// The picture; nothing of a session with one endpoint, of which the timeline tells all.
+/// Renders the diagram; nothing for a session with one endpoint, since the timeline shows the same.
 pub(super) fn draw(viewer: &Viewer, requests: &[StoredRequest]) -> Markup {
     let lanes = lanes(requests);
     let (Some(first), Some(last), true) = (requests.first(), requests.last(), lanes.len() > 1)

@@ -24,9 +24,9 @@ use api_sessions_session_facts::measure;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{RequestQuery, SessionDetail, StoredRequest};
 
-/// Addresses among the facts.
+/// Number of addresses shown among the facts.
 const ADDRESSES: usize = 3;
-/// Values shown per kind; the API returns all.
+/// Number of values shown per kind; the API returns all.
 const SHOWN: usize = 8;
 /// Kinds of values: name in the API, name of the filter, heading.
 const KINDS: [(&str, &str, &str); 11] = [
@@ -153,7 +153,7 @@ fn source_label(source: &str) -> &str {
     }
 }
 
-/// Its denylist entry, and the actions of an admin.
+/// The session's denylist entry, and the actions of an admin.
 fn actions(
     viewer: &Viewer,
     session: &str,

@@ -81,7 +81,7 @@ pub async fn list(
     ))
 }
 
-/// Saved views, which the script keeps in the browser.
+/// Saved views, which the script stores in the browser.
 fn views() -> Markup {
     html! {
         nav.views aria-label="Saved views" data-views hidden {
@@ -126,13 +126,13 @@ fn table(
     }
 }
 
-/// The beginning of its id, a link to its page.
+/// The first digits of a session's id, as a link to its page.
 pub(super) fn link(viewer: &Viewer, session: &SessionSummary) -> Markup {
     let id = &session.session;
     html! { a.nowrap href=(viewer.link(&format!("/sessions/{}", encoded(id)))) { code { (id.get(..12).unwrap_or(id)) "…" } } }
 }
 
-/// The first value, and the number of others.
+/// The first value and the number of others.
 pub(super) fn first_of(values: &[String]) -> Markup {
     html! {
         @if let Some(first) = values.first() { (short(first, 45)) }

@@ -7,11 +7,11 @@ use super::changes::Marks;
 use super::html::{encoded, moment, short, time};
 use api_sessions_store::StoredRequest;
 
-/// Its size in SVG units.
+/// Size in SVG units.
 const WIDTH: u64 = 1000;
 const HEIGHT: u64 = 90;
 
-/// Requests of a session over time: a line each, its height by the time taken.
+/// The requests of a session over time: a line per request, whose height is the time it took.
 pub(super) fn draw(viewer: &Viewer, requests: &[StoredRequest], marks: &Marks<'_>) -> Markup {
     let (Some(first), Some(last)) = (requests.first(), requests.last()) else {
         return html! {};

@@ -1,4 +1,4 @@
-//! One user: sessions, devices, addresses, failures; an admin can deny what is theirs now.
+//! A user: sessions, devices, addresses and failures. An admin can deny the user's current sessions.
 
 use ahash::AHashSet;
 use axum::Extension;
@@ -20,10 +20,10 @@ use api_sessions_cloud_api::user::{self, UserDetail, UserValue};
 use api_sessions_store::SessionSummary;
 use api_sessions_store::clock::now_ms;
 
-/// Sessions in the table.
+/// Maximum number of sessions in the table.
 const SHOWN: usize = 50;
 
-/// Kinds of values: name in the API, heading, filter of the list of sessions.
+/// Kinds of values: name in the API, heading, and filter of the list of sessions.
 const KINDS: [(&str, &str, &str); 10] = [
     ("ua", "Devices (User-Agent)", ""),
     ("ja4", "Devices (JA4)", "ja4"),
@@ -37,7 +37,7 @@ const KINDS: [(&str, &str, &str); 10] = [
     ("endpoint", "Endpoints", "endpoint"),
 ];
 
-/// Values of a kind that are shown.
+/// Number of values shown per kind.
 const VALUES: usize = 10;
 
 /// `GET /users/{user}`
@@ -173,7 +173,7 @@ fn table(
     }
 }
 
-/// Whose sessions to deny, and how.
+/// The user whose sessions are denied, and how.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct DenyUserForm {

@@ -48,7 +48,7 @@ pub async fn list(
     ))
 }
 
-/// What to do where there is no user.
+/// The empty state: how to get users.
 fn none(no_session: &bool) -> Markup {
     html! { p.notice {
         @if *no_session { "No session matches." }

@@ -8,12 +8,12 @@ use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_config::site::Site;
 use api_sessions_store::Role;
 
-/// The user of a page, as far as the page depends on it.
+/// The properties of the user that a page depends on.
 #[derive(Debug, Clone)]
 pub struct Viewer {
-    /// Forms that change something are shown.
+    /// Whether to show forms that change something.
     pub(super) is_admin: bool,
-    /// Where the browser sees the Console.
+    /// The Console's address, as the browser sees it.
     pub(super) site: Site,
 }
 
@@ -24,7 +24,7 @@ impl Viewer {
     }
 }
 
-/// The layer in front of every route leaves the identity and the site; a public page has none, and no viewer.
+/// The layer in front of every route provides the identity and the site; public pages have neither, and no viewer.
 impl<S: Send + Sync> FromRequestParts<S> for Viewer {
     type Rejection = AppError;
 

@@ -1,4 +1,4 @@
-//! What the NGINX module and `api-sessions-cloud` say to each other, and nothing else.
+//! The protocol between the NGINX module and `api-sessions-cloud`.
 //!
 //! Nodes post [`Record`]s, one JSON object a line (`application/x-ndjson`), to `/v1/records`, and
 //! long-poll `/v1/sync` for a [`SyncDocument`]: the denylist and the keys and context parameters

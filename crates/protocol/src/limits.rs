@@ -1,8 +1,8 @@
 //! Limits that node and cloud agree on.
 
-/// Most applications of a denylist entry.
+/// Maximum number of applications of a denylist entry.
 pub const DENY_APPLICATIONS: usize = 16;
-/// Longest names of the applications of a denylist entry, together, bytes.
+/// Maximum total length of the applications of a denylist entry, bytes.
 pub const DENY_APPLICATION_BYTES: usize = 512;
-/// Longest reason of a denylist entry, bytes.
+/// Maximum length of the reason of a denylist entry, bytes.
 pub const DENY_REASON_BYTES: usize = 256;

@@ -1,8 +1,8 @@
-//! The endpoint of a path: what of it names a thing is replaced by the kind of thing.
+//! The endpoint of a path: each identifier is replaced by its kind.
 //!
 //! `/users/42` and `/users/43` are `/users/{int}`.
 
-/// Longest endpoint that is kept, bytes; the rest is cut.
+/// Maximum length of an endpoint, bytes; longer ones are truncated.
 pub const MAX_ENDPOINT: usize = 256;
 
 /// Hex strings of this length and longer are identifiers (`deadbeef` is 8; words are shorter).
@@ -12,7 +12,7 @@ const MIN_HEX: usize = 8;
 pub fn endpoint(path: &str) -> String {
     let mut shape = Vec::with_capacity(path.len().min(MAX_ENDPOINT) + 8);
     write_endpoint(path.as_bytes(), &mut shape);
-    // The shape of text is text: it is cut between characters.
+    // Truncated between characters.
     String::from_utf8(shape).unwrap_or_default()
 }
 
@@ -123,7 +123,7 @@ mod tests {
         fn any_path_has_a_short_shape(path in ".{0,600}") {
             let shape = endpoint(&path);
             assert!(shape.len() <= super::MAX_ENDPOINT + '…'.len_utf8());
-            // A shape is its own shape, so that it can be searched for as it is shown.
+            // The shape of a shape is itself, so that users can search for what they see.
             if shape.len() < super::MAX_ENDPOINT {
                 assert_eq!(endpoint(&shape), shape);
             }

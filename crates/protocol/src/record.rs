@@ -34,12 +34,12 @@ pub enum Source {
     IpUaJa4,
     /// A value that a response of the session issued.
     Link,
-    /// The built-in set, by what names a client rather than a user.
+    /// The built-in set, by an identifier of a client rather than of a user.
     Client,
 }
 
 impl Source {
-    /// All of them.
+    /// All variants.
     pub const ALL: [Source; 7] = [
         Source::Key,
         Source::Builtin,
@@ -74,30 +74,30 @@ pub struct Param<'a> {
     /// Value, or its keyed hash (32 lower-case hex digits).
     #[serde(borrow)]
     pub value: Cow<'a, str>,
-    /// What it means.
+    /// Its meaning.
     #[serde(rename = "type")]
     pub kind: ParamType,
-    /// The value is a hash.
+    /// Whether the value is a hash.
     pub hashed: bool,
-    /// The value was longer than the limit and is cut.
+    /// Whether the value is truncated because it was longer than the limit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
 }
 
-/// A rule over sessions that fired with a request, or that refused it.
+/// A session rule that fired with a request, or that refused it.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleHit<'a> {
     /// Name of the rule.
     #[serde(borrow)]
     pub name: Cow<'a, str>,
-    /// What the rule had counted of the subject in its window, this request included; 0 where the denylist refused
+    /// The rule's count of the subject in its window, including this request; 0 where the denylist refused
     /// the request.
     pub count: u64,
-    /// Its reactions, as they were written.
+    /// Its reactions, as written.
     #[serde(borrow)]
     pub then: Cow<'a, str>,
-    /// The reactions are in force; false: the rule only monitors.
+    /// Whether the reactions are in force; false: the rule only monitors.
     pub enforced: bool,
 }
 
@@ -117,7 +117,7 @@ pub enum ParamType {
     Role,
 }
 
-/// Full content of a malicious request, with what is to be hidden already cut or hashed.
+/// Full content of a malicious request. Secret values are already removed or hashed.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FullRequest<'a> {
@@ -127,17 +127,17 @@ pub struct FullRequest<'a> {
     /// Headers in the order they came.
     #[serde(borrow)]
     pub headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    /// Body, where it is UTF-8.
+    /// Body, if it is UTF-8.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Cow<'a, str>>,
-    /// Body in base64, where it is not UTF-8.
+    /// Body in base64, if it is not UTF-8.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub body_base64: Option<Cow<'a, str>>,
-    /// Why something is hidden as a whole, where that is so: `unparsed` (the body, or a document in a value, does not
-    /// parse) or `whole` (what is to be hidden in the body cannot be cut out).
+    /// The reason why something is hidden as a whole: `unparsed` (the body, or a document in a value, does not
+    /// parse) or `whole` (the secret part of the body cannot be cut out). Absent if nothing is.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub hidden: Option<Cow<'a, str>>,
-    /// Something was cut at a limit.
+    /// Whether something is truncated at a limit.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub truncated: bool,
@@ -152,7 +152,7 @@ fn owned_option(text: Option<Cow<'_, str>>) -> Option<Cow<'static, str>> {
 }
 
 impl Param<'_> {
-    /// The parameter with strings of its own.
+    /// The parameter with owned strings.
     pub fn into_owned(self) -> Param<'static> {
         Param {
             name: owned(self.name),
@@ -165,7 +165,7 @@ impl Param<'_> {
 }
 
 impl RuleHit<'_> {
-    /// The hit with strings of its own.
+    /// The hit with owned strings.
     pub fn into_owned(self) -> RuleHit<'static> {
         let Self { count, enforced, .. } = self;
         RuleHit { name: owned(self.name), then: owned(self.then), count, enforced }
@@ -173,7 +173,7 @@ impl RuleHit<'_> {
 }
 
 impl FullRequest<'_> {
-    /// The content with strings of its own.
+    /// The content with owned strings.
     pub fn into_owned(self) -> FullRequest<'static> {
         FullRequest {
             line: owned(self.line),

@@ -1,10 +1,10 @@
-//! A rule over sessions, as words.
+//! A session rule, as the words of its directive.
 
 use serde::{Deserialize, Serialize};
 
 /// A rule: the words of `session_rule` as fields, each in the spelling of the directive.
 ///
-/// What the words mean, and what is wrong with them, says the crate `api-sessions-rules`.
+/// The crate `api-sessions-rules` parses and checks them.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SessionRule {

@@ -1,4 +1,4 @@
-//! What the cloud hands back to the nodes.
+//! What the cloud returns to the nodes.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,17 +22,17 @@ pub struct SyncDocument {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub rules: Vec<SessionRule>,
-    /// Sessions whose denials by rules of nodes were taken off within the last day.
+    /// Sessions whose denials by rules of nodes were removed within the last day.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lifted: Vec<Lifted>,
-    /// Addresses whose denials by rules of nodes were taken off within the last day.
+    /// Addresses whose denials by rules of nodes were removed within the last day.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lifted_addresses: Vec<LiftedAddress>,
-    /// Keys of the built-in set that are not used.
+    /// Demoted keys of the built-in set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub demoted: Vec<DemotedKey>,
-    /// What nodes have told of values that they issued, oldest first, since the poll's `links`. A node that asks for
-    /// them and has `version` gets these alone.
+    /// Links that nodes have reported since the poll's `links`, oldest first. A node that asks for
+    /// them and has `version` gets only these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<FreshLink>,
     /// What the node sends as `links` with its next poll; absent without links.
@@ -40,7 +40,7 @@ pub struct SyncDocument {
     pub links_to: Option<u64>,
 }
 
-/// An id that one node computes for a value which another one has issued to a session.
+/// The id that a node computes for a value that another node's session was issued.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FreshLink {
@@ -51,7 +51,7 @@ pub struct FreshLink {
     pub session: Option<String>,
 }
 
-/// A key of the built-in set that an application's nodes do not use: it was measured to group wrongly.
+/// A built-in key that nodes do not use for an application, since it groups wrongly.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct DemotedKey {
@@ -63,27 +63,27 @@ pub struct DemotedKey {
     pub key: String,
     /// `shared` or `volatile`.
     pub verdict: String,
-    /// Start of the window with which that began, milliseconds since 1970.
+    /// Start of the window since which the verdict stands, milliseconds since 1970.
     pub since: u64,
 }
 
-/// A session whose denials by rules of nodes were taken off.
+/// A session whose denials by rules of nodes were removed.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Lifted {
     /// Session id: 32 lower-case hex digits.
     pub session: String,
-    /// Denials that began before end, milliseconds since 1970.
+    /// Only denials that began before this time end, milliseconds since 1970.
     pub ts: u64,
 }
 
-/// An address whose denials by rules of nodes were taken off.
+/// An address whose denials by rules of nodes were removed.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LiftedAddress {
     /// An IPv4 address, or the /64 of an IPv6 one: `2001:db8::/64`.
     pub address: String,
-    /// Denials that began before end, milliseconds since 1970.
+    /// Only denials that began before this time end, milliseconds since 1970.
     pub ts: u64,
 }
 
@@ -155,12 +155,12 @@ pub enum ParameterExport {
     Off,
 }
 
-/// What a node says of the document it last took, in the headers of its next poll.
+/// What a node reports about the last document, in the headers of its next poll.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SyncReport {
     /// Version in force on the node.
     pub version: String,
-    /// Why the newest document was not taken.
+    /// The reason why the newest document was rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }

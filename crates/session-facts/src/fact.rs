@@ -1,4 +1,4 @@
-//! The facts: what they are called, how they read, and what they weigh.
+//! The facts: their names, units and weights.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -7,11 +7,11 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fact {
-    /// Most requests within 60 seconds.
+    /// Maximum number of requests within 60 seconds.
     PeakPerMinute,
-    /// Distinct endpoints.
+    /// Number of distinct endpoints.
     Endpoints,
-    /// Most distinct paths of one endpoint whose template has a placeholder.
+    /// Maximum number of distinct paths of an endpoint whose template has a placeholder.
     IdsAtOneEndpoint,
     /// Share of requests answered with 4xx.
     ClientErrors,
@@ -21,7 +21,7 @@ pub enum Fact {
     LoginFailures,
     /// Bytes sent to the client.
     BytesOut,
-    /// How regular the time between requests is, 0 to 1; absent below 10 gaps.
+    /// Regularity of the time between requests, 0 to 1; absent below 10 gaps.
     Regularity,
     /// Networks (IPv4 /24, IPv6 /48).
     Networks,
@@ -29,12 +29,12 @@ pub enum Fact {
     UserAgents,
     /// Users.
     Users,
-    /// Share of requests to endpoints that at most 1 % of the application's sessions use; absent where normal is
-    /// unknown.
+    /// Share of requests to endpoints that at most 1 % of the application's sessions use; absent without normal
+    /// values.
     RareEndpoints,
 }
 
-/// How a value reads.
+/// Unit of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
@@ -47,7 +47,7 @@ pub enum Unit {
 }
 
 impl Fact {
-    /// All of them, in the order they are shown.
+    /// All facts, in the order of display.
     pub const ALL: [Fact; 12] = [
         Fact::PeakPerMinute,
         Fact::Endpoints,
@@ -63,7 +63,7 @@ impl Fact {
         Fact::RareEndpoints,
     ];
 
-    /// How its value reads.
+    /// Unit of its value.
     pub const fn unit(self) -> Unit {
         match self {
             Fact::ClientErrors | Fact::Refused | Fact::Regularity | Fact::RareEndpoints => {
@@ -74,7 +74,7 @@ impl Fact {
         }
     }
 
-    /// The value up to which it is nothing unusual, however low p99 is, and the most points it gives.
+    /// The value up to which the fact is never unusual, however low p99 is, and the maximum number of points.
     const fn weight(self) -> (f64, f64) {
         match self {
             Fact::PeakPerMinute => (10.0, 15.0),
@@ -91,7 +91,7 @@ impl Fact {
         }
     }
 
-    /// Points of a value: none up to p99; 40 % of the most beyond it, and 20 % more each time it doubles.
+    /// Points of a value: none up to p99, 40 % of the maximum above it, and 20 % more for each doubling.
     pub(crate) fn points(self, value: f64, p99: f64) -> f64 {
         let (floor, most) = self.weight();
         let usual = p99.max(floor);
@@ -113,7 +113,7 @@ mod tests {
             [10.0, 10.1, 20.0, 40.0, 80.0, 1e9].map(points),
             [0.0, 10.0, 15.0, 20.0, 25.0, 25.0]
         );
-        // Three failures are nothing, even where nobody has any.
+        // Three failures are not unusual, even where no session has any.
         assert_eq!([3.0, 4.0].map(|value| Fact::LoginFailures.points(value, 0.0)), [0.0, 12.0]);
     }
 }

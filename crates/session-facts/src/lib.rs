@@ -1,7 +1,7 @@
-//! What is unusual of a session: at most twelve facts of its last day, each beside what is normal in its
-//! application, and a score of them. A score denies nobody.
+//! What is unusual about a session: at most twelve facts of its last day, each beside the normal values of its
+//! application, and a score. A score never denies a session.
 //!
-//! Computed from what every store answers, so that both engines give the same facts.
+//! Computed from answers that both engines give, so that the facts are the same on both.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

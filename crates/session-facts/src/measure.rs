@@ -6,22 +6,22 @@ use api_sessions_store::{Filter, RequestQuery, Store, StoreError, StoredRequest}
 use crate::fact::Fact;
 use crate::network::network;
 
-/// The part of a session that is measured: up to its last request, ms.
+/// Length of the measured part of a session, which ends with its last request, ms.
 pub const PERIOD_MS: u64 = 86_400_000;
 
-/// Most requests of a session that are measured: the newest.
+/// Maximum number of requests of a session that are measured: the newest ones.
 pub const MAX_MEASURED: usize = 1000;
 
 /// A minute, ms.
 const MINUTE_MS: u64 = 60_000;
 
-/// Fewest gaps between requests that say how regular they are.
+/// Minimum number of gaps between requests to measure their regularity.
 const MIN_GAPS: usize = 10;
 
-/// What the facts of a session are made of.
+/// The figures from which the facts of a session are computed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Measured {
-    /// Requests that were looked at.
+    /// Number of requests that were read.
     pub requests: u64,
     /// Days that could not be read completely.
     pub incomplete: Vec<String>,
@@ -30,17 +30,17 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// The value of a fact, but for [`Fact::RareEndpoints`], which is none of a session alone.
+    /// The value of a fact, except [`Fact::RareEndpoints`], which does not depend on the session alone.
     pub fn value(&self, fact: Fact) -> Option<f64> {
         self.values.iter().find(|(one, _)| *one == fact).map(|(_, value)| *value)
     }
 
-    /// Its endpoints, and how many requests each has.
+    /// Its endpoints, with the number of requests of each.
     pub fn endpoints(&self) -> impl Iterator<Item = (&str, u64)> {
         self.endpoints.iter().map(|(endpoint, count)| (&**endpoint, *count))
     }
 
-    /// The values of requests in any order.
+    /// Measures requests, in any order.
     pub fn of(requests: &[StoredRequest]) -> Measured {
         let mut times: Vec<u64> = requests.iter().map(|request| request.record.ts).collect();
         times.sort_unstable();
@@ -86,7 +86,7 @@ impl Measured {
     }
 }
 
-/// Measures the requests of a session in the [`PERIOD_MS`] up to `last_ts`, the newest [`MAX_MEASURED`].
+/// Measures the newest [`MAX_MEASURED`] requests of a session in the [`PERIOD_MS`] up to `last_ts`.
 ///
 /// # Errors
 /// [`StoreError`]
@@ -102,7 +102,7 @@ pub fn measure(store: &dyn Store, session: &str, last_ts: u64) -> Result<Measure
     Ok(Measured { incomplete: page.incomplete, ..Measured::of(&page.items) })
 }
 
-/// Most times within a minute; `times` are sorted.
+/// Maximum number of times within a minute; `times` must be sorted.
 fn peak(times: &[u64]) -> usize {
     let mut first = 0;
     let mut most = 0;
@@ -115,7 +115,7 @@ fn peak(times: &[u64]) -> usize {
     most
 }
 
-/// One less the coefficient of variation of the gaps, at least 0; `times` are sorted.
+/// 1 minus the coefficient of variation of the gaps, at least 0; `times` must be sorted.
 fn regularity(times: &[u64]) -> Option<f64> {
     let gaps: Vec<f64> =
         times.iter().zip(times.iter().skip(1)).map(|(one, next)| (next - one) as f64).collect();

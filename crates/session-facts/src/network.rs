@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// The network of an address, IPv4 /24 or IPv6 /48; of what is no address, the text.
+/// The network of an address: IPv4 /24 or IPv6 /48. Text that is not an address is returned as it is.
 pub fn network(ip: &str) -> String {
     let Ok(address) = ip.parse::<IpAddr>() else { return ip.to_owned() };
     let bits = if address.is_ipv4() { 24 } else { 48 };

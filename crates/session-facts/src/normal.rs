@@ -1,4 +1,4 @@
-//! What is normal in an application: the facts of a sample of its sessions of the week.
+//! Normal values of an application: the facts of a sample of its sessions of the last week.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,37 +12,37 @@ use utoipa::ToSchema;
 use crate::fact::Fact;
 use crate::measure::{Measured, measure};
 
-/// Fewest sessions that say what is normal.
+/// Minimum number of sessions for normal values.
 pub const MIN_SESSIONS: usize = 200;
 
-/// Most sessions that are measured.
+/// Maximum number of sessions that are measured.
 const MAX_SAMPLED: usize = 300;
 
-/// Sessions they are taken from: the most recently active.
+/// Number of sessions to sample from: the most recently active ones.
 const MAX_LISTED: usize = 1000;
 
-/// How far back, ms.
+/// Period of the sample, ms.
 const WEEK_MS: u64 = 7 * 86_400_000;
 
-/// How long an answer is taken as it is, ms.
+/// Time until normal values are outdated, ms.
 const FRESH_MS: u64 = 600_000;
 
-/// Applications whose normal is remembered.
+/// Maximum number of applications in the cache.
 const MAX_APPLICATIONS: usize = 64;
 
-/// What is normal of a fact.
+/// Normal values of a fact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, ToSchema)]
 pub struct Spread {
-    /// Median of the sessions.
+    /// Median over the sessions.
     pub median: f64,
-    /// Value that 99 % of the sessions are not above.
+    /// 99th percentile over the sessions.
     pub p99: f64,
 }
 
-/// What is normal in an application.
+/// Normal values of an application.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Normal {
-    /// Sessions that were measured; of fewer than [`MIN_SESSIONS`], how many there are.
+    /// Number of sessions that were measured; below [`MIN_SESSIONS`], the number of sessions there are.
     pub sessions: usize,
     spreads: Vec<(Fact, Spread)>,
     /// Endpoints that more than 1 % of the sessions use.
@@ -50,17 +50,17 @@ pub struct Normal {
 }
 
 impl Normal {
-    /// Whether there are enough sessions to say what is normal.
+    /// Whether there are enough sessions for normal values.
     pub fn is_known(&self) -> bool {
         self.sessions >= MIN_SESSIONS
     }
 
-    /// What is normal of a fact; `None` if no session has it.
+    /// Normal values of a fact; `None` if no session has it.
     pub fn spread(&self, fact: Fact) -> Option<Spread> {
         self.spreads.iter().find(|(one, _)| *one == fact).map(|(_, spread)| *spread)
     }
 
-    /// The value of a fact in a session; [`Fact::RareEndpoints`] too.
+    /// The value of a fact in a session, including [`Fact::RareEndpoints`].
     pub fn value(&self, measured: &Measured, fact: Fact) -> Option<f64> {
         if fact != Fact::RareEndpoints {
             return measured.value(fact);
@@ -74,7 +74,7 @@ impl Normal {
         Some(rare as f64 / measured.requests.max(1) as f64)
     }
 
-    /// What is normal where these are the sessions.
+    /// Normal values of these sessions.
     pub fn of(sessions: &[Measured]) -> Normal {
         let mut normal = Normal { sessions: sessions.len(), ..Normal::default() };
         if !normal.is_known() {
@@ -94,14 +94,14 @@ impl Normal {
     }
 }
 
-/// Median and p99 of values, by nearest rank.
+/// Median and 99th percentile, by nearest rank.
 fn spread(mut values: Vec<f64>) -> Option<Spread> {
     values.sort_by(f64::total_cmp);
     let at = |percent: usize| values.get((values.len() * percent).div_ceil(100).max(1) - 1);
     Some(Spread { median: *at(50)?, p99: *at(99)? })
 }
 
-/// Takes the sample.
+/// Measures a sample of sessions.
 fn sample(store: &dyn Store, application: Option<&str>, now: u64) -> Result<Normal, StoreError> {
     let application = application.map(str::to_owned);
     let filter =
@@ -120,24 +120,24 @@ fn sample(store: &dyn Store, application: Option<&str>, now: u64) -> Result<Norm
 
 type Known = AHashMap<Option<String>, (u64, Arc<Normal>)>;
 
-/// What is normal in each application, remembered for ten minutes.
+/// Normal values of each application, cached for ten minutes.
 #[derive(Debug, Default)]
 pub struct Normals {
     known: Mutex<Known>,
-    /// Held while a sample is taken: one at a time.
+    /// Held while a sample is measured: one at a time.
     sampling: Mutex<()>,
 }
 
 impl Normals {
-    /// What is remembered of an application, and whether it is still fresh at `now` (ms since 1970).
+    /// The cached values of an application, and whether they are fresh at `now` (ms since 1970).
     pub fn remembered(&self, application: Option<&str>, now: u64) -> Option<(Arc<Normal>, bool)> {
         let known = self.known.lock();
         let (at, normal) = known.get(&application.map(str::to_owned))?;
         Some((Arc::clone(normal), now.saturating_sub(*at) < FRESH_MS))
     }
 
-    /// What is normal in an application; without one, in all. Reads up to 300 sessions if it is not remembered. `None`
-    /// if other samples were taken for as long as `patience`.
+    /// Normal values of an application; without one, of all. Reads up to 300 sessions if they are not cached. `None`
+    /// if other samples were being measured for as long as `patience`.
     ///
     /// # Errors
     /// [`StoreError`]

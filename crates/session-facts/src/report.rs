@@ -1,4 +1,4 @@
-//! The facts of a session as they are shown, and the score of them.
+//! The facts of a session for display, and its score.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -7,23 +7,23 @@ use crate::fact::{Fact, Unit};
 use crate::measure::Measured;
 use crate::normal::{MIN_SESSIONS, Normal, Spread};
 
-/// How long a session is quiet until its score halves, ms.
+/// Half-life of the score of an inactive session, ms.
 const HALF_LIFE_MS: u64 = 86_400_000;
 
 /// A fact of a session.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct FactRow {
-    /// What it is.
+    /// The fact.
     pub fact: Fact,
-    /// How its values read.
+    /// Unit of its values.
     pub unit: Unit,
-    /// Its value; absent where there is none.
+    /// Its value; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
-    /// What is normal in the application; absent where that is unknown.
+    /// Normal values of the application; absent if unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub normal: Option<Spread>,
-    /// How many times the median the value is; absent where that is 0 or unknown.
+    /// Ratio of the value to the median; absent if the median is 0 or unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<f64>,
     /// Points that it adds to the score.
@@ -33,10 +33,10 @@ pub struct FactRow {
 /// How unusual a session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Score {
-    /// 0 to 100; halves with each day that the session is quiet.
+    /// 0 to 100; halves with each day of inactivity.
     #[schema(maximum = 100)]
     pub value: u64,
-    /// The same when the session was last active: the points of its facts, at most 100.
+    /// The score when the session was last active: the sum of the points, at most 100.
     #[schema(maximum = 100)]
     pub when_active: u64,
 }
@@ -44,18 +44,18 @@ pub struct Score {
 /// The facts of a session's last day.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Facts {
-    /// Application that it is compared in; absent: all.
+    /// Application with whose sessions it is compared; absent: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub application: Option<String>,
-    /// Requests that were measured: of the 24 hours up to the last one, the newest 1,000.
+    /// Number of requests that were measured: the newest 1,000 of the 24 hours up to the last one.
     pub requests: u64,
-    /// Sessions of the last seven days that say what is normal.
+    /// Number of sessions of the last seven days behind the normal values.
     pub sessions: u64,
-    /// There are too few of them: nothing is said of what is normal.
+    /// Whether there are too few sessions for normal values.
     pub not_enough_sessions: bool,
     /// The facts, always in the same order.
     pub facts: Vec<FactRow>,
-    /// The score; absent without enough sessions.
+    /// The score; absent without normal values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<Score>,
     /// Days that could not be read completely: `2026-11-23`. Absent if there are none.
@@ -64,7 +64,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// The facts of a session that was last active at `last_ts`, seen at `now` (ms since 1970).
+    /// The facts at `now` of a session that was last active at `last_ts` (both ms since 1970).
     pub fn of(
         application: Option<String>,
         measured: &Measured,

@@ -1,29 +1,29 @@
 //! Other ids of a session, independent of the engine.
 //!
 //! A record's `links` name values that an exchange issued to its session, by the ids that a node without memory
-//! computes for them. Such an id is an *alias*: requests with it are of the session.
+//! computes for them. Such an id is an *alias*: requests with it belong to the session.
 
 use api_sessions_protocol::Record;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Most identifiers that are shown of a session.
+/// Maximum number of identifiers shown per session.
 pub const MAX_IDENTIFIERS: usize = 100;
-/// Other ids of a denied session that are denied with it: the newest.
+/// Maximum number of other ids that are denied with a session: the newest ones.
 pub const MAX_DENIED_IDENTIFIERS: usize = 16;
 
-/// What a session is known by.
+/// How a session is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Identity {
-    /// The session: what was asked for, or the one that it is an alias of.
+    /// The session that was asked for, or the one of which it is an alias.
     #[serde(skip)]
     pub session: String,
-    /// Values that were issued to it, oldest first; at most 100.
+    /// Values issued to it, oldest first; at most 100.
     pub identifiers: Vec<Identifier>,
-    /// The session before it at the same client, whose user was another.
+    /// The previous session of the same client, with another user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<String>,
-    /// The session after it at the same client, whose user is another.
+    /// The next session of the same client, with another user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -35,13 +35,13 @@ pub struct Identifier {
     pub session: String,
     /// Why it belongs to the session: `issued`, `rotated`, `login`, `token`.
     pub reason: String,
-    /// Start of the request whose answer issued it, ms since 1970.
+    /// Start of the request whose response issued it, ms since 1970.
     pub first_ts: u64,
     /// Id of that request.
     pub request: String,
 }
 
-/// One thing that a record says about aliases.
+/// One statement of a record about an alias.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim<'r> {
     /// The alias.
@@ -54,11 +54,11 @@ pub struct Claim<'r> {
     pub ts: u64,
     /// Id of the request.
     pub request: &'r str,
-    /// It belongs to nobody from now on.
+    /// Whether it belongs to no session from now on.
     pub is_demotion: bool,
 }
 
-/// What a record says about aliases.
+/// The statements of a record about aliases.
 pub fn claims<'r>(record: &'r Record<'_>) -> impl Iterator<Item = Claim<'r>> {
     record.links.iter().filter(|link| !link.session.is_empty()).map(|link| Claim {
         alias: &link.session,

@@ -17,9 +17,9 @@ pub struct ClickHouseOptions {
     pub password: Option<String>,
     /// File of the password.
     pub password_file: Option<PathBuf>,
-    /// Database, made where it is not there.
+    /// Database; created if it does not exist.
     pub database: String,
-    /// Name of the cluster whose servers hold the tables; without: this one server.
+    /// Name of the cluster whose servers hold the tables; absent: this server only.
     pub cluster: Option<String>,
 }
 
@@ -31,10 +31,10 @@ impl fmt::Debug for ClickHouseOptions {
 }
 
 impl ClickHouseOptions {
-    /// Reads `http://[user[:password]@]host:port[/database][?cluster=name]`.
+    /// Parses `http://[user[:password]@]host:port[/database][?cluster=name]`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A sentence that says what is wrong.
     pub fn parse(text: &str) -> Result<ClickHouseOptions, String> {
         let wanted = "http[s]://[user@]host:port[/database][?cluster=name]";
         let wrong = |what: &str| format!("{what}; expected {wanted}");
@@ -72,7 +72,7 @@ impl ClickHouseOptions {
     }
 }
 
-/// A name that needs no quotes in SQL.
+/// Whether a name needs no quotes in SQL.
 fn is_name(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with(|first: char| first.is_ascii_digit())

@@ -11,7 +11,7 @@ pub fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// `ts` (ms since 1970) as `2026-11-23T20:15:00.123Z`; out of what RFC 3339 can say: the number.
+/// `ts` (ms since 1970) as `2026-11-23T20:15:00.123Z`; the number if it is out of RFC 3339's range.
 pub fn rfc3339(ts: u64) -> String {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(ts) * 1_000_000)
         .ok()
@@ -19,7 +19,7 @@ pub fn rfc3339(ts: u64) -> String {
         .unwrap_or_else(|| ts.to_string())
 }
 
-/// As [`rfc3339`], with three digits behind the second, always: columns of such texts sort.
+/// Like [`rfc3339`], but always with milliseconds, so that such texts sort.
 pub fn rfc3339_ms(ts: u64) -> String {
     let text = rfc3339(ts / 1000 * 1000);
     match text.strip_suffix('Z') {
@@ -28,7 +28,7 @@ pub fn rfc3339_ms(ts: u64) -> String {
     }
 }
 
-/// Reads ms since 1970 or RFC 3339 into ms since 1970.
+/// Parses ms since 1970 or RFC 3339 into ms since 1970.
 pub fn parse_ms(text: &str) -> Option<u64> {
     if let Ok(ms) = text.parse::<u64>() {
         return Some(ms);

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{HistoryQuery, KeyDecisions, KeyWindow, Page, StoreError};
 
-/// What a token may do.
+/// Permissions of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -18,7 +18,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// All of them.
+    /// All variants.
     pub const ALL: [Role; 3] = [Role::Ingest, Role::Viewer, Role::Admin];
 
     /// Its name in storage and output.
@@ -54,16 +54,16 @@ pub struct TokenInfo {
 pub struct DenyChange {
     /// Milliseconds since 1970.
     pub ts: u64,
-    /// `add`, `remove`, or `lift` (denials by rules of nodes were taken off).
+    /// `add`, `remove`, or `lift` (denials by rules of nodes were removed).
     pub action: String,
     /// Who did it.
     pub by: String,
-    /// The entry that was added or removed; of a lift, the session or address alone.
+    /// The entry that was added or removed; for a lift, only the session or address.
     #[serde(flatten)]
     pub entry: DenyEntry,
 }
 
-/// Most sessions of [`Control::lifted`].
+/// Maximum number of sessions that [`Control::lifted`] returns.
 pub const MAX_LIFTED: usize = 1000;
 
 /// Tokens, denylist, parameters, rules.
@@ -109,13 +109,13 @@ pub trait Control: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     fn undeny(&self, session: &str, by: &str, now: u64) -> Result<bool, StoreError>;
-    /// Takes off the denials of a session, or of an address, by rules of nodes.
+    /// Removes the denials of a session, or of an address, by rules of nodes.
     ///
     /// # Errors
     /// [`StoreError`]
     fn lift(&self, session: &str, by: &str, now: u64) -> Result<(), StoreError>;
-    /// Sessions and addresses whose denials were taken off after `since` (ms since 1970), in no particular order; the most recent
-    /// ones, at most [`MAX_LIFTED`].
+    /// Sessions and addresses whose denials were removed after `since` (ms since 1970), in no particular order; at
+    /// most the newest [`MAX_LIFTED`].
     ///
     /// # Errors
     /// [`StoreError`]
@@ -148,12 +148,12 @@ pub trait Control: Send + Sync {
     /// [`StoreError`]
     fn set_rules(&self, rules: &[SessionRule], by: &str, now: u64) -> Result<(), StoreError>;
 
-    /// What was decided about keys.
+    /// Decisions about keys.
     ///
     /// # Errors
     /// [`StoreError`]
     fn key_decisions(&self) -> Result<KeyDecisions, StoreError>;
-    /// Replaces what was decided about keys.
+    /// Replaces the decisions about keys.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -163,7 +163,7 @@ pub trait Control: Send + Sync {
         by: &str,
         now: u64,
     ) -> Result<(), StoreError>;
-    /// Adds what was measured of keys within a window; in place of the same, if it is there.
+    /// Adds the key figures of a window, or replaces them.
     ///
     /// # Errors
     /// [`StoreError`]

@@ -2,7 +2,7 @@
 
 use crate::StoreError;
 
-/// Longest cursor that is read, bytes.
+/// Maximum length of a cursor, bytes.
 const MAX_BYTES: usize = 4096;
 
 /// Length of the fingerprint, hexadecimal digits.

@@ -1,10 +1,10 @@
-//! What endpoints are used and how: counts of requests by application, method and endpoint.
+//! Usage of endpoints: counts of requests by application, method and endpoint.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Most endpoints of an answer: those with the most requests.
+/// Maximum number of endpoints in an answer: those with the most requests.
 pub const MAX_ENDPOINT_STATS: usize = 10_000;
 
 /// Which requests are counted.
@@ -42,15 +42,15 @@ pub struct EndpointStats {
     pub last_ts: u64,
     /// Requests.
     pub requests: u64,
-    /// Malicious ones.
+    /// Number of malicious requests.
     pub attacks: u64,
-    /// Denied ones.
+    /// Number of denied requests.
     pub denied: u64,
-    /// Sessions with such a request.
+    /// Number of sessions with such a request.
     pub sessions: u64,
-    /// Sessions with such a request that was answered with 2xx; 2 stands for more as well.
+    /// Number of sessions with such a request that was answered with 2xx; 2 means two or more.
     pub successful_sessions: u64,
-    /// Users with such a request.
+    /// Number of users with such a request.
     pub users: u64,
     /// Requests by status.
     pub statuses: BTreeMap<u16, u64>,
@@ -63,12 +63,12 @@ pub struct EndpointStats {
 }
 
 impl EndpointStats {
-    /// What the order of endpoints goes by.
+    /// Sort key of endpoints.
     pub fn order(&self) -> impl Ord + use<'_> {
         (std::cmp::Reverse(self.requests), &self.application, &self.method, &self.endpoint)
     }
 
-    /// Adds the counts of another one of the same endpoint, but for its sessions and users.
+    /// Adds the counts of another part of the same endpoint, except sessions and users.
     pub fn add(&mut self, other: &EndpointStats) {
         self.first_ts = self.first_ts.min(other.first_ts);
         self.last_ts = self.last_ts.max(other.last_ts);
@@ -86,12 +86,12 @@ impl EndpointStats {
     }
 }
 
-/// How often values occur, each rounded down to five significant binary digits: at most 6 % below what it was.
+/// Histogram of values, each rounded down to five significant binary digits: at most 6 % too low.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Distribution(pub BTreeMap<u64, u64>);
 
 impl Distribution {
-    /// What a value counts as.
+    /// The rounded value.
     pub fn rounded(value: u64) -> u64 {
         let width = value.checked_ilog2().map_or(1, |digits| 1 << digits.saturating_sub(4));
         value / width * width
@@ -109,7 +109,7 @@ impl Distribution {
         }
     }
 
-    /// The smallest value that `percent` of all are not above; 0 if there are none.
+    /// The percentile by nearest rank; 0 if there are no values.
     pub fn percentile(&self, percent: u64) -> u64 {
         let total: u64 = self.0.values().sum();
         let rank = (total * percent).div_ceil(100).max(1);

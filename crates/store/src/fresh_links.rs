@@ -1,7 +1,7 @@
-//! What nodes have lately said of values that they issued, for the other nodes.
+//! Recent links between identifiers and sessions, reported by nodes for the other nodes.
 //!
-//! In memory: the links of the records that this process has stored. After a restart nodes keep what they have, and
-//! hear what is new.
+//! Kept in memory: the links of the records that this process has stored. After a restart, nodes keep theirs and
+//! receive new ones.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,12 +12,12 @@ use crate::NewRequest;
 use crate::aliases::claims;
 use crate::clock::now_ms;
 
-/// Links that are kept: the newest.
+/// Maximum number of links: the newest ones.
 pub const MAX_FRESH_LINKS: usize = 16_384;
-/// Longest way from an alias to its session.
+/// Maximum number of steps from an alias to its session.
 const MAX_STEPS: usize = 64;
 
-/// What one record says of an alias; without a session, it is nobody's.
+/// The link of an alias; without a session, it belongs to none.
 pub type FreshClaim = (SessionId, Option<SessionId>);
 
 /// The newest links.
@@ -34,14 +34,14 @@ struct Inner {
 
 impl Default for FreshLinks {
     fn default() -> Self {
-        // Above the numbers of the process before, which can hardly have had a change each microsecond.
+        // Above the numbers of the previous process, which did not have a change every microsecond.
         let newest = now_ms().saturating_mul(1000);
         Self(Mutex::new(Inner { newest, by_number: BTreeMap::new(), by_alias: HashMap::new() }))
     }
 }
 
 impl FreshLinks {
-    /// What records say. Ids of another form than nodes give are left out.
+    /// The links of records. Skips ids whose form is not that of nodes.
     pub fn said(requests: &[NewRequest]) -> Vec<FreshClaim> {
         let all = requests.iter().flat_map(|request| claims(&request.record));
         all.filter_map(|claim| {
@@ -51,7 +51,7 @@ impl FreshLinks {
         .collect()
     }
 
-    /// Adds what was said. An alias that two sessions claim is nobody's from then on. Whether there is something new.
+    /// Adds links. An alias that two sessions claim belongs to none from then on. Returns whether anything is new.
     pub fn add(&self, claims: impl IntoIterator<Item = FreshClaim>) -> bool {
         let mut inner = self.0.lock();
         let before = inner.newest;
@@ -59,8 +59,8 @@ impl FreshLinks {
         inner.newest != before
     }
 
-    /// What is new since `after`, oldest first, and the number to ask with next. A number from the future is of another
-    /// process: everything is new.
+    /// Links since `after`, oldest first, and the number for the next call. A number from the future is of another
+    /// process: all links are returned.
     pub fn since(&self, after: u64) -> (Vec<FreshLink>, u64) {
         let inner = self.0.lock();
         let after = if after > inner.newest { 0 } else { after };

@@ -1,9 +1,9 @@
-//! What was measured of session keys, and what was decided about them.
+//! Figures of session keys, and decisions about them.
 
 use api_sessions_protocol::DemotedKey;
 use serde::{Deserialize, Serialize};
 
-/// What was measured of the keys of an application within a window.
+/// Figures of an application's keys within a window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyWindow {
     /// Start of the window, ms since 1970.
@@ -23,16 +23,16 @@ pub struct KeyOf {
     pub name: String,
 }
 
-/// What was decided about keys, by verdicts and by people.
+/// Decisions about keys, by verdicts and by people.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct KeyDecisions {
-    /// Built-in keys that nodes do not use.
+    /// Demoted built-in keys, which nodes do not use.
     #[serde(default)]
     pub demoted: Vec<DemotedKey>,
-    /// Keys that are never demoted: somebody undid it.
+    /// Keys that are never demoted, since somebody undid their demotion.
     #[serde(default)]
     pub kept: Vec<KeyOf>,
-    /// Suggestions that nobody wants.
+    /// Dismissed suggestions.
     #[serde(default)]
     pub dismissed: Vec<KeyOf>,
 }

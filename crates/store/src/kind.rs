@@ -1,8 +1,8 @@
-//! Which store it is.
+//! Selection of the store.
 
 use crate::ClickHouseOptions;
 
-/// Where sessions are kept.
+/// Where sessions are stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum StoreKind {
     /// In files of the data directory.
@@ -13,10 +13,10 @@ pub enum StoreKind {
 }
 
 impl StoreKind {
-    /// Reads `sqlite` or `clickhouse:URL`.
+    /// Parses `sqlite` or `clickhouse:URL`.
     ///
     /// # Errors
-    /// What it may be.
+    /// A sentence that says what is accepted.
     pub fn parse(text: &str) -> Result<StoreKind, String> {
         match text.split_once(':') {
             None if text == "sqlite" => Ok(StoreKind::Sqlite),

@@ -1,4 +1,4 @@
-//! Storage of sessions and their requests: what is asked and answered, in words of no engine. The engines are
+//! Storage of sessions and their requests: the interface, independent of the engine. The engines are
 //! `crates/store-sqlite` and `crates/store-clickhouse`.
 //!
 //! Calls block; the HTTP server runs them on its blocking pool.
@@ -70,18 +70,18 @@ pub trait Records: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     fn session(&self, session: &str) -> Result<Option<SessionDetail>, StoreError>;
-    /// What a session is known by; of an alias, what the session is known by that it belongs to.
+    /// How a session is known; for an alias, the session that it belongs to.
     ///
     /// # Errors
     /// [`StoreError`]
     fn identity(&self, session: &str) -> Result<Identity, StoreError>;
-    /// The ids under which nodes may know the session, other than `session`: of an alias, its session too. At most
-    /// [`MAX_DENIED_IDENTIFIERS`] aliases, the newest.
+    /// The ids under which nodes may know the session, except `session` itself; for an alias, including its session.
+    /// At most the newest [`MAX_DENIED_IDENTIFIERS`] aliases.
     ///
     /// # Errors
     /// [`StoreError`]
     fn other_ids(&self, session: &str) -> Result<Vec<String>, StoreError>;
-    /// An id is an alias of no session any more: requests with it are in a session of their own from now on. Whether
+    /// Removes an alias: requests with this id are a session of their own from now on. Returns whether
     /// it was one.
     ///
     /// # Errors
@@ -102,7 +102,7 @@ pub trait Records: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     fn activity(&self, from: u64, to: u64) -> Result<Vec<Activity>, StoreError>;
-    /// What endpoints are used and how: counts of all requests that match, of their sessions and users.
+    /// Usage of endpoints: counts of all requests that match, and of their sessions and users.
     ///
     /// # Errors
     /// [`StoreError`]

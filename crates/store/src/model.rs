@@ -1,4 +1,4 @@
-//! What is stored and what a store answers, independent of the engine.
+//! The types of what is stored and returned, independent of the engine.
 
 use std::collections::BTreeMap;
 
@@ -207,7 +207,7 @@ pub struct StoredRequest {
     pub record: Record<'static>,
     /// Template of its path, such as `/users/{int}`.
     pub endpoint: String,
-    /// Full content is stored; `/v1/requests/{id}` returns it.
+    /// Whether full content is stored; `/v1/requests/{id}` returns it.
     pub has_content: bool,
 }
 
@@ -227,6 +227,6 @@ pub struct DayHealth {
     pub day: String,
     /// Bytes on disk, write-ahead log included.
     pub bytes: u64,
-    /// Why the day cannot be read completely.
+    /// The reason why the day cannot be read completely.
     pub error: Option<String>,
 }

@@ -1,28 +1,28 @@
-//! Reading stored requests of all sessions in the order they started, a slice of time after the other, so that
-//! memory does not depend on how many there are.
+//! Reads stored requests of all sessions in the order of start, one slice of time after the other, so that
+//! memory does not depend on their number.
 
 use std::ops::ControlFlow;
 
 use crate::{ACTIVITY_MS, Activity, StoredRequest};
 
-/// Which requests are read.
+/// The requests to read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ReplayQuery {
     /// Earliest start, ms since 1970.
     pub from: u64,
     /// Latest start, ms since 1970.
     pub to: u64,
-    /// Only those with which a rule fired, or which one refused.
+    /// Only requests with which a rule fired, or which a rule refused.
     pub with_rules: bool,
 }
 
-/// Takes one request after the other; [`ControlFlow::Break`] ends the reading.
+/// Called with each request; [`ControlFlow::Break`] stops.
 pub type Visit<'v> = dyn FnMut(StoredRequest) -> ControlFlow<()> + 'v;
 
-/// Requests of a slice, unless five minutes have more.
+/// Number of requests of a slice, unless five minutes have more.
 pub const SLICE: u64 = 200_000;
 
-/// Requests that are in memory at once.
+/// Maximum number of requests in memory.
 pub const CHUNK: usize = 5_000;
 
 /// Cuts the period of a query into slices with a limited number of requests: first and last millisecond of each.

@@ -1,10 +1,10 @@
-//! Day parts of a session put together, whichever engine keeps them.
+//! Merges the day parts of a session, whichever engine stores them.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::{MAX_ENDPOINTS, MAX_LISTED, SessionDay, SessionDetail, SessionSummary, ValueCount};
 
-/// What a value is a value of. The numbers are in the files of the
+/// Kind of a value. The numbers are stored in the files of the
 /// embedded store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -42,7 +42,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them, with their names in a detail.
+    /// All kinds, with their names in a session's detail.
     pub const ALL: [(Kind, &str); 15] = [
         (Kind::Application, "application"),
         (Kind::Host, "host"),
@@ -61,12 +61,12 @@ impl Kind {
         (Kind::Organisation, "organisation"),
     ];
 
-    /// Sessions are found by it.
+    /// Whether sessions can be filtered by it.
     pub const fn is_searched(self) -> bool {
         !matches!(self, Kind::Ua | Kind::Key)
     }
 
-    /// It is in a [`SessionSummary`], with its most frequent values.
+    /// Whether a [`SessionSummary`] has its most frequent values.
     pub const fn is_listed(self) -> bool {
         matches!(
             self,
@@ -81,14 +81,14 @@ impl Kind {
     }
 }
 
-/// What is shown for values beyond the limit of values kept.
+/// Placeholder for values beyond the limit.
 pub const OTHER_TEXT: &str = "(other)";
 
-/// Most values of one kind that a session's detail counts one by one; the others are counted together, as
+/// Maximum number of values of one kind that a session's detail counts separately; the others are counted together, as
 /// [`OTHER_TEXT`].
 pub const MAX_VALUES: usize = 300;
 
-/// A part of a session: what a day, or a segment of a day, has of it.
+/// A part of a session: its requests in a day, or in a segment of a day.
 pub struct SessionPart {
     /// Its day, times and totals.
     pub day: SessionDay,
@@ -102,11 +102,11 @@ pub struct SessionPart {
     pub source: String,
     /// Values and how many requests have each.
     pub counts: Vec<(Kind, String, u64)>,
-    /// How many endpoints it has.
+    /// Number of its endpoints.
     pub endpoints: u64,
 }
 
-/// The later of two values; of two of the same time, the second.
+/// The later of two values; the second if their times are equal.
 fn newer(a: Option<(u64, String)>, b: Option<(u64, String)>) -> Option<(u64, String)> {
     match (&a, &b) {
         (Some((a_ts, _)), Some((b_ts, _))) if a_ts > b_ts => a,
@@ -115,7 +115,7 @@ fn newer(a: Option<(u64, String)>, b: Option<(u64, String)>) -> Option<(u64, Str
     }
 }
 
-/// Puts the parts of a session together, which come by days, oldest first; `None`: there are none.
+/// Merges the parts of a session, given by days, oldest first; `None`: there are none.
 pub fn detail(session: &str, parts: Vec<SessionPart>) -> Option<SessionDetail> {
     let mut summary = SessionSummary {
         session: session.to_owned(),

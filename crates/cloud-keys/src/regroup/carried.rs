@@ -1,4 +1,4 @@
-//! Which value of a key a stored record carries.
+//! The value of a key in a stored record.
 
 use api_sessions_extract::builtin::TABLE;
 use api_sessions_extract::{NoVariables, Point, PointSource, Side};
@@ -7,27 +7,27 @@ use api_sessions_protocol::{ParamType, Parameter, Record, Source};
 
 use crate::overview;
 
-/// What stands for a value that is hidden, whatever it was.
+/// The placeholder for a hidden value.
 const HIDDEN: &str = "[hidden]";
 
-/// How records carry the values of a point.
+/// How records represent the values of a point.
 #[derive(Debug, Clone)]
 pub(super) struct Carrier {
     pub(super) point: Point,
-    /// Names of parameters that a point of the same meaning has.
+    /// Names of the parameters with an equivalent point.
     names: Vec<String>,
-    /// Names of keys that nodes found by themselves: of the built-in set, and of followed cookies.
+    /// Names of keys that nodes find without configuration: the built-in set and followed cookies.
     labels: Vec<String>,
 }
 
-/// A value of a record.
+/// A value in a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Carried<'r> {
     /// In clear, or its keyed hash.
     Value { text: &'r str, hashed: bool },
-    /// It has one that cannot be told from others: cut, or hidden.
+    /// There is one, but it is truncated or hidden, so that it cannot be compared.
     Unreadable,
-    /// The request had none, or it was not exported.
+    /// The request has none, or it was not exported.
     Nothing,
 }
 
@@ -43,7 +43,7 @@ impl Carrier {
         if let (PointSource::Header { side: Side::Request, name, nth: 0 }, []) =
             (point.source(), point.decoders())
         {
-            // As suggestions are written, whatever case it was asked for in.
+            // In the spelling of suggestions, whatever the case of the query.
             names.push(quoted_point("header", &String::from_utf8_lossy(name)));
         }
         names.extend(
@@ -59,7 +59,7 @@ impl Carrier {
         Self { point, names, labels }
     }
 
-    /// Answers set it, and nodes follow that.
+    /// Whether responses set it, which nodes follow.
     pub(super) fn is_cookie(&self) -> bool {
         matches!(self.point.source(), PointSource::Cookie(_) | PointSource::CookieLike(_))
     }
@@ -85,7 +85,7 @@ impl Carrier {
         }
     }
 
-    /// What a record has whether or not it is a parameter.
+    /// A value that every record has, parameter or not.
     fn in_every_record<'r>(&self, record: &'r Record<'_>) -> Option<&'r str> {
         if !self.point.decoders().is_empty() {
             return None;

@@ -1,8 +1,8 @@
-//! Which stored requests are the newest few.
+//! Finds the period of the newest requests.
 
 use api_sessions_store::{ACTIVITY_MS, ReplayQuery, Store, StoreError};
 
-/// The newest requests of a period, about `most` of them.
+/// A query for the newest requests of a period, about `most` of them.
 ///
 /// # Errors
 /// The error of the store.
@@ -12,7 +12,7 @@ pub fn recent(store: &dyn Store, from: u64, to: u64, most: u64) -> Result<Replay
     Ok(ReplayQuery { from: start(&activity, from, most), to, with_rules: false })
 }
 
-/// When the newest begin, of intervals (start and requests), oldest first. Within one, requests count as evenly spread.
+/// Start of the newest requests, from intervals (start, requests), oldest first. Assumes evenly spread requests.
 fn start(activity: &[(u64, u64)], from: u64, most: u64) -> u64 {
     let mut left = most;
     for (ts, requests) in activity.iter().rev() {

@@ -161,13 +161,13 @@ fn what_records_do_not_tell_is_said() {
     assert!(points(&["x".repeat(2000)]).unwrap_err().contains("1024"));
 }
 
-/// A request of the model: session, value of the first key (a cookie), of the second, found by the built-in set.
+/// A request of the model: session, value of the first key (a cookie), value of the second (a built-in key).
 type Modelled = (u8, Option<u8>, Option<u8>, bool);
 
 const COOKIE: &str = "request.cookie.visit";
 const HEADER: &str = "request.header.x-user";
 
-/// Sets of requests that are together, by trying each against each.
+/// Sets of requests in one session, by comparing each with each.
 fn partition(requests: &[Modelled], builtin: bool) -> BTreeSet<BTreeSet<usize>> {
     let value = |at: usize| {
         let (_, cookie, header, _) = requests[at];
@@ -176,7 +176,7 @@ fn partition(requests: &[Modelled], builtin: bool) -> BTreeSet<BTreeSet<usize>> 
     let in_session = |at: usize| -> Vec<usize> {
         (0..requests.len()).filter(|other| requests[*other].0 == requests[at].0).collect()
     };
-    // What a request is together with: a value, the client, or nothing but its session.
+    // What joins a request to others: a value, the client, or only its session.
     let by = |at: usize| {
         if let Some(value) = value(at) {
             return format!("value {value}");

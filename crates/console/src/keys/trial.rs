@@ -1,4 +1,4 @@
-//! What suggested keys would change: sessions before and after, of stored requests.
+//! What suggested keys would change: the sessions of stored requests, before and after.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,17 +16,17 @@ use api_sessions_cloud_keys::overview::KeyFigures;
 use api_sessions_cloud_keys::regroup::{self, Regrouped, Regrouping};
 use api_sessions_store::ReplayQuery;
 
-/// Most suggestions of a page that are tried.
+/// Maximum number of suggestions of a page that are tried.
 const MAX_TRIED: usize = 8;
-/// Requests of all applications that they are tried on, about: the newest.
+/// Approximate number of requests, the newest of all applications, that suggestions are tried on.
 const RECENT: u64 = 20_000;
-/// Longest time that a page waits for it.
+/// Maximum time that a page waits for the result.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// Suggestions by application and point, with what they would change.
 pub(super) type Tried = HashMap<(String, String), Regrouped>;
 
-/// Tries the suggestions of a page on the newest requests. `None`: something else is tried now.
+/// Tries the suggestions of a page on the newest requests. `None`: another trial is running.
 pub(super) async fn suggestions(
     state: &AppState,
     keys: &[KeyFigures],
@@ -54,13 +54,13 @@ pub(super) async fn suggestions(
     });
     match tried.await {
         Ok(tried) => Ok(Some(tried)),
-        // Another one is being tried, or the store is away: the page shows the rest.
+        // Another trial is running, or the store is unavailable: the page shows the rest.
         Err(error) if error.status.is_server_error() => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// A key that somebody tries from the page.
+/// A trial that was started from the page.
 pub(super) async fn one(
     state: &AppState,
     application: &str,

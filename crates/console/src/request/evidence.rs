@@ -1,4 +1,4 @@
-//! What the detectors matched, listed and marked in the content.
+//! The evidence of the detectors: listed, and highlighted in the content.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use crate::html::visible;
 
-/// Nothing where there is none.
+/// Renders the list of evidence; nothing if there is none.
 pub(super) fn list(all: &[Evidence<'_>]) -> Markup {
     html! {
         @if !all.is_empty() {
@@ -27,7 +27,7 @@ pub(super) fn list(all: &[Evidence<'_>]) -> Markup {
     }
 }
 
-/// What is marked in a text.
+/// The matches to highlight in a text.
 pub(super) struct Marks<'e> {
     matches: Vec<&'e str>,
 }
@@ -37,7 +37,7 @@ impl<'e> Marks<'e> {
         Self { matches: all.iter().map(|one| &*one.matched).filter(|it| !it.is_empty()).collect() }
     }
 
-    /// The text, with the first place of each match marked.
+    /// The text, with the first occurrence of each match highlighted.
     pub(super) fn show(&self, text: &str) -> Markup {
         let mut places = self.places(text);
         places.sort_by_key(|place| (place.start, usize::MAX - place.end));
@@ -68,14 +68,14 @@ impl<'e> Marks<'e> {
     }
 }
 
-/// Where a string of JSON holds it.
+/// Finds the match in the strings of a JSON text.
 fn in_json(text: &str, wanted: &str) -> Option<Range<usize>> {
     let quoted = serde_json::to_string(wanted).ok()?;
     let inner = quoted.strip_prefix('"')?.strip_suffix('"')?;
     text.find(inner).map(|at| at..at + inner.len())
 }
 
-/// A percent-encoded text, decoded, and where each byte came from.
+/// Decodes a percent-encoded text. Also returns the offset that each byte came from.
 struct Decoded {
     bytes: Vec<u8>,
     from: Vec<usize>,

@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{owned, owned_option};
 
-/// Why a request was found to be malicious: the first match of one type of attack.
+/// The reason why a request is malicious: the first match of one type of attack.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Evidence<'a> {
     /// Type of the attack, one of the record's `attacks`.
     #[serde(rename = "type", borrow)]
     pub kind: Cow<'a, str>,
-    /// Where it stands: `path`, `query`, `cookie`, `header`, `form`, `multipart`, `json`, `xml`, or `body` for a body
+    /// Its place: `path`, `query`, `cookie`, `header`, `form`, `multipart`, `json`, `xml`, or `body` for a body
     /// of another type.
     #[serde(borrow)]
     pub place: Cow<'a, str>,
@@ -21,14 +21,14 @@ pub struct Evidence<'a> {
     /// match is in the name itself. `[hidden]` where the content hides the name.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Cow<'a, str>>,
-    /// What matched and what stands around it, at most 64 bytes, in the decoded form in which it matched. Where the
-    /// content does not show the value, each word but those that attacks are written in is `…`.
+    /// The match with its surroundings, at most 64 bytes, in the decoded form in which it matched. Where the
+    /// content hides the value, every word that is not part of an attack's syntax is `…`.
     #[serde(rename = "match", borrow)]
     pub matched: Cow<'a, str>,
 }
 
 impl Evidence<'_> {
-    /// The evidence with strings of its own.
+    /// The evidence with owned strings.
     pub fn into_owned(self) -> Evidence<'static> {
         Evidence {
             kind: owned(self.kind),

@@ -2,7 +2,7 @@
 //! made.
 
 /// Calls `$then! { … }` with the fields of a record in the order of its JSON, each as documentation, name and
-/// kind. The full content of a malicious request (`request`) is not among them: every store keeps it apart.
+/// kind. The full content of a malicious request (`request`) is not among them: every store keeps it separately.
 ///
 /// | kind            | in a `Record`           | in JSON                        |
 /// |-----------------|-------------------------|--------------------------------|
@@ -33,7 +33,7 @@ macro_rules! record_fields {
             session: text;
             /// Label of the key that identified the session.
             key: text;
-            /// Where that key came from.
+            /// How the key was found.
             source: source;
             /// Application (`api_sessions_application`).
             app: optional_text;
@@ -51,7 +51,7 @@ macro_rules! record_fields {
             proto: optional_text;
             /// `http` or `https`.
             scheme: optional_text;
-            /// JA4 of the client's TLS, or what a CDN says it is.
+            /// JA4 of the client's TLS handshake, or the one that a CDN reports.
             ja4: optional_text;
             /// Response status.
             status: status;
@@ -71,13 +71,13 @@ macro_rules! record_fields {
             params: parameters;
             /// Types of attack; empty for a request that is not malicious.
             attacks: words;
-            /// Rules over sessions that fired with the request, or that refused it.
+            /// Session rules that fired with the request, or that refused it.
             rules: rules;
             /// What the module's own detectors matched: one for each type that they found.
             evidence: evidence;
             /// Other ids of the session: values that the exchange issued to it.
             links: links;
-            /// The session that this one follows at the same client, whose user was another.
+            /// The previous session of the same client, with another user.
             previous: optional_text;
             /// Country of the client address, two letters of ISO 3166-1. The cloud adds this and the next two, if it has
             /// files for them (`--mmdb`); nodes do not send them.
@@ -86,7 +86,7 @@ macro_rules! record_fields {
             asn: optional_text;
             /// Organisation of that system.
             organisation: optional_text;
-            /// The request was answered by the denylist (or would have been, in dry run).
+            /// Whether the denylist answered the request (or would have, in dry run).
             denied: flag;
         }
     };
@@ -94,7 +94,7 @@ macro_rules! record_fields {
 
 /// Declares [`Record`](crate::Record) from its fields.
 macro_rules! declare_record {
-    // All fields are done: the struct.
+    // All fields are converted: the struct.
     (@struct [$($field:tt)*]) => {
         /// The record of one request: one JSON object on a line, without the members that have no value.
         ///
@@ -111,7 +111,7 @@ macro_rules! declare_record {
             pub request: Option<FullRequest<'a>>,
         }
     };
-    // One field after the other, by kind.
+    // One field after another, by kind.
     (@struct [$($done:tt)*] $(#[$doc:meta])* $name:ident: text; $($rest:tt)*) => {
         declare_record! { @struct [$($done)*
             $(#[$doc])* #[serde(borrow)] #[cfg_attr(feature = "openapi", schema(required = true))]
@@ -189,7 +189,7 @@ macro_rules! declare_record {
         declare_record! { @struct [] $($(#[$doc])* $name: $kind;)* }
 
         impl Record<'_> {
-            /// The record with strings of its own.
+            /// The record with owned strings.
             pub fn into_owned(self) -> Record<'static> {
                 Record {
                     $($name: owned_field!($kind self.$name),)*
@@ -201,7 +201,7 @@ macro_rules! declare_record {
 }
 pub(super) use declare_record;
 
-/// A field's value with strings of its own.
+/// A field's value with owned strings.
 macro_rules! owned_field {
     (text $value:expr) => {
         owned($value)

@@ -1,4 +1,4 @@
-//! What a response of a session issued: other ids by which the session may come back.
+//! Values that a response issued: other ids under which the session may return.
 
 use std::borrow::Cow;
 
@@ -14,18 +14,18 @@ pub struct SessionLink<'a> {
     /// The alias: 32 lower-case hex digits.
     #[serde(borrow)]
     pub session: Cow<'a, str>,
-    /// Why ([`LinkReason`]): `issued`, `rotated`, `login`, `token`; `demoted`: it is no alias of any session any more.
+    /// The reason ([`LinkReason`]): `issued`, `rotated`, `login`, `token`; `demoted`: it is not an alias any more.
     #[serde(borrow)]
     pub reason: Cow<'a, str>,
 }
 
 impl SessionLink<'_> {
-    /// The link with strings of its own.
+    /// The link with owned strings.
     pub fn into_owned(self) -> SessionLink<'static> {
         SessionLink { session: owned(self.session), reason: owned(self.reason) }
     }
 
-    /// It takes an alias back.
+    /// Whether it removes an alias.
     pub fn is_demotion(&self) -> bool {
         self.reason == LinkReason::Demoted.as_str()
     }
@@ -34,15 +34,15 @@ impl SessionLink<'_> {
 /// Why a value is an alias of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LinkReason {
-    /// The session got it without having had one of its name.
+    /// The session had no value of this name before.
     Issued,
-    /// It replaces one of its name.
+    /// It replaces a value of its name.
     Rotated,
-    /// It replaces an opaque one of its name in the answer to a `POST`: what applications do at login.
+    /// It replaces an opaque value of its name in the response to a `POST`, as applications do at login.
     Login,
-    /// A token in a JSON answer.
+    /// A token in a JSON response.
     Token,
-    /// It was issued to another session too, and belongs to none from now on.
+    /// It was also issued to another session, and belongs to none from now on.
     Demoted,
 }
 
