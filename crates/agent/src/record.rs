@@ -4,7 +4,9 @@ mod encode;
 mod evidence;
 mod limits;
 mod line;
+mod options;
 mod read;
 
-pub use encode::{RecordEncoder, RecordOptions, RequestMeta};
+pub use encode::{RecordEncoder, RequestMeta};
 pub use limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES, MAX_VALUE_BYTES};
+pub use options::RecordOptions;

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
+use axum::http::HeaderMap;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::Deserialize;
@@ -10,7 +11,7 @@ use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
 use crate::address::Address;
-use crate::site::{Site, TrustedProxy};
+use crate::site::{Peer, Site, TrustedProxy};
 use api_sessions_store::{Day, StoreKind};
 
 /// Default address: loopback only.
@@ -226,6 +227,12 @@ impl Options {
 }
 
 impl Config {
+    /// The Console's address: as configured, or as the request states it.
+    pub fn site(&self, peer: Option<Peer>, headers: &HeaderMap) -> Site {
+        let stated = || Site::of_request(&self.trusted_proxies, peer, headers);
+        self.public_url.clone().unwrap_or_else(stated)
+    }
+
     /// Merges flags, environment, file and defaults.
     ///
     /// # Errors

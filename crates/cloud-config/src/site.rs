@@ -12,8 +12,6 @@ use axum::http::HeaderMap;
 use axum::http::uri::Authority;
 use ipnet::IpNet;
 
-use crate::config::Config;
-
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
@@ -131,13 +129,13 @@ impl Site {
         Ok(Site { scheme: Some(scheme), host: without_default_port(scheme, host), prefix })
     }
 
-    /// The address that the configuration states, or else the request.
-    pub fn of(config: &Config, peer: Option<Peer>, headers: &HeaderMap) -> Site {
-        if let Some(site) = &config.public_url {
-            return site.clone();
-        }
-        let is_trusted = peer
-            .is_some_and(|peer| config.trusted_proxies.iter().any(|proxy| proxy.includes(peer)));
+    /// The address that a request states: its `Host`, and the `X-Forwarded-*` headers of a trusted proxy.
+    pub(crate) fn of_request(
+        trusted: &[TrustedProxy],
+        peer: Option<Peer>,
+        headers: &HeaderMap,
+    ) -> Site {
+        let is_trusted = peer.is_some_and(|peer| trusted.iter().any(|proxy| proxy.includes(peer)));
         // Of several values, the last one is the trusted proxy's own.
         let forwarded = |name: &str| -> Option<&str> {
             let value = headers.get_all(name).iter().next_back().filter(|_| is_trusted)?;
@@ -259,6 +257,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::config::Config;
     use crate::config::Options;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -342,22 +341,22 @@ mod tests {
             ("x-forwarded-prefix", "/sessions"),
         ]);
         let trusting = config(&["10.0.0.0/8"]);
-        let site = Site::of(&trusting, PROXY, &sent);
+        let site = trusting.site(PROXY, &sent);
         assert_eq!(site, Site::parse("https://console.example/sessions").unwrap());
         let unknown = Site { host: "127.0.0.1:8700".into(), ..Site::default() };
-        assert_eq!(Site::of(&config(&[]), PROXY, &sent), unknown);
-        assert_eq!(Site::of(&config(&["10.1.2.4", "unix:"]), PROXY, &sent), unknown);
-        assert_eq!(Site::of(&trusting, Some(Peer::Unix), &sent), unknown);
-        assert_eq!(Site::of(&trusting, None, &sent), unknown);
-        assert_eq!(Site::of(&config(&["unix:"]), Some(Peer::Unix), &sent), site);
+        assert_eq!(config(&[]).site(PROXY, &sent), unknown);
+        assert_eq!(config(&["10.1.2.4", "unix:"]).site(PROXY, &sent), unknown);
+        assert_eq!(trusting.site(Some(Peer::Unix), &sent), unknown);
+        assert_eq!(trusting.site(None, &sent), unknown);
+        assert_eq!(config(&["unix:"]).site(Some(Peer::Unix), &sent), site);
         // A dual-stack listener sees IPv4 clients as mapped addresses.
         let mapped = Some(Peer::Ip("::ffff:10.1.2.3".parse().unwrap()));
-        assert_eq!(Site::of(&trusting, mapped, &sent), site);
+        assert_eq!(trusting.site(mapped, &sent), site);
         for network in ["::ffff:10.1.2.3", "::ffff:10.0.0.0/104"] {
-            assert_eq!(Site::of(&config(&[network]), PROXY, &sent), site, "{network}");
-            assert_eq!(Site::of(&config(&[network]), mapped, &sent), site, "{network}");
+            assert_eq!(config(&[network]).site(PROXY, &sent), site, "{network}");
+            assert_eq!(config(&[network]).site(mapped, &sent), site, "{network}");
         }
-        assert_eq!(Site::of(&config(&["::/96"]), PROXY, &sent), unknown);
+        assert_eq!(config(&["::/96"]).site(PROXY, &sent), unknown);
     }
 
     #[test]
@@ -382,9 +381,9 @@ mod tests {
             (&[("host", "a.example"), ("x-forwarded-port", "x@evil.example")], "a.example"),
         ] {
             let sent = headers(&[sent, &[("x-forwarded-proto", "https")]].concat());
-            let site = Site::of(&config(&["10.0.0.0/8"]), PROXY, &sent);
+            let site = config(&["10.0.0.0/8"]).site(PROXY, &sent);
             assert_eq!(site, Site::parse(&format!("https://{expected}")).unwrap());
-            let stranger = Site::of(&config(&[]), PROXY, &sent);
+            let stranger = config(&[]).site(PROXY, &sent);
             assert!(!stranger.host.contains("8443"), "{stranger:?}");
         }
     }
@@ -398,13 +397,13 @@ mod tests {
             ("x-forwarded-proto", "https"),
             ("x-forwarded-prefix", "//evil.example"),
         ]);
-        let site = Site::of(&config(&["10.0.0.0/8"]), PROXY, &sent);
+        let site = config(&["10.0.0.0/8"]).site(PROXY, &sent);
         assert_eq!(site, Site::parse("https://console.example").unwrap());
     }
 
     #[test]
     fn the_scheme_of_an_origin_counts_only_where_it_is_known() {
-        let site = Site::of(&config(&[]), None, &headers(&[("host", "Console.example")]));
+        let site = config(&[]).site(None, &headers(&[("host", "Console.example")]));
         assert!(site.is_origin("http://console.example"));
         assert!(site.is_origin("https://console.example"));
         assert!(!site.is_origin("https://evil.example"));
@@ -417,7 +416,7 @@ mod tests {
             let sent = headers(&[("host", "a")]);
             let mut sent = sent;
             if let Ok(value) = path.parse() { sent.insert("x-forwarded-prefix", value); }
-            let link = Site::of(&config(&["10.0.0.0/8"]), PROXY, &sent).link("/x");
+            let link = config(&["10.0.0.0/8"]).site(PROXY, &sent).link("/x");
             prop_assert!(link.starts_with('/') && !link.starts_with("//") && link.ends_with("/x"));
             prop_assert!(!link.contains(['\\', ';', '"', '<', ' ', '?', '#']));
         }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use api_sessions_cloud_api::auth::{Access, authorize};
 use api_sessions_cloud_api::state::AppState;
-use api_sessions_cloud_config::site::{Peer, Site};
+use api_sessions_cloud_config::site::Peer;
 use api_sessions_console as console;
 
 /// Who a route is for, which decides the form of a refusal.
@@ -33,7 +33,7 @@ pub async fn guard(
     next: Next,
 ) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
-    let site = Site::of(&state.config(), peer, request.headers());
+    let site = state.config().site(peer, request.headers());
     let permitted = match access {
         Access::Public => Ok(None),
         _ => authorize(&state, access, request.method(), request.headers(), &site).await.map(Some),

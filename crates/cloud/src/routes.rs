@@ -26,7 +26,7 @@ use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::ingest::{key_facts, records};
 use api_sessions_cloud_api::node_control::{nodes, sync};
 use api_sessions_cloud_api::state::AppState;
-use api_sessions_cloud_config::site::{Peer, Site};
+use api_sessions_cloud_config::site::Peer;
 use api_sessions_console as console;
 
 /// A row of the table.
@@ -132,8 +132,8 @@ pub fn table() -> Vec<Route> {
         page(POST, "/parameters", Change, console::parameters::save),
         page(POST, "/parameters/preview", Change, console::parameters::preview),
         page(GET, "/rules", Read, console::rules::show),
-        page(POST, "/rules", Change, console::rule_editor::save),
-        page(POST, "/rules/editor", Read, console::rule_editor::post),
+        page(POST, "/rules", Change, console::rules::save),
+        page(POST, "/rules/editor", Read, console::rules::edit),
         page(POST, "/rules/mode", Change, console::rules::set_mode),
         page(POST, "/rules/remove", Change, console::rules::remove),
         page(GET, "/keys", Read, console::keys::list),
@@ -178,7 +178,7 @@ async fn not_found(State(state): State<AppState>, request: Request) -> Response 
         return error;
     }
     let peer = request.extensions().get::<Peer>().copied();
-    console::finish(error, &Site::of(&state.config(), peer, request.headers()), true)
+    console::finish(error, &state.config().site(peer, request.headers()), true)
 }
 
 /// Serves a path that is no route as it is, but below the path of the public address: of a proxy that passes
@@ -189,7 +189,7 @@ async fn below_prefix(
     mut request: Request,
 ) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
-    let site = Site::of(&state.config(), peer, request.headers());
+    let site = state.config().site(peer, request.headers());
     let path = site.strip(request.uri().path()).map(|path| match request.uri().query() {
         Some(query) => format!("/{}?{query}", path.trim_start_matches('/')),
         None => format!("/{}", path.trim_start_matches('/')),

@@ -1,25 +1,15 @@
-//! The rule editor: a form and the directive's text, which are kept in step; trying and saving.
+//! The rule editor: a form and the directive's text, which are kept in step.
 
-use api_sessions_cloud_api::api::rules::replace;
-use api_sessions_cloud_api::api::rules::trial::try_rule;
-use api_sessions_cloud_api::auth::Identity;
-use api_sessions_cloud_api::error::AppError;
-use api_sessions_cloud_api::extractors::Form;
-use api_sessions_cloud_api::state::AppState;
 use api_sessions_cloud_api::trial::Trial;
 use api_sessions_extract::NoVariables;
 use api_sessions_protocol::SessionRule;
 use api_sessions_rules::{Rule, from_directive};
-use axum::Extension;
-use axum::extract::State;
-use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::Viewer;
 use super::html::{moment, short, visible};
-use super::rules::{self, MODES, session_link};
-use api_sessions_store::clock::now_ms;
+use super::links::session_link;
 
 const PERIODS: [(&str, &str); 3] =
     [("1", "the last day"), ("7", "the last 7 days"), ("31", "all that is kept")];
@@ -50,6 +40,10 @@ const WORDS: [(&str, &str, &str); 3] = [
     ("over", "Threshold / time", "10/5m"),
 ];
 
+/// Modes: word, label.
+pub(super) const MODES: [(&str, &str); 3] =
+    [("off", "Off"), ("monitor", "Monitor"), ("enforce", "Enforce")];
+
 /// The fields that the editor posts.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -67,23 +61,23 @@ pub struct EditorForm {
     directive: String,
     was: String,
     /// Number of days to try the rule on.
-    days: String,
+    pub(super) days: String,
     /// `try`, or empty: update the form from the directive's text or the reverse.
-    action: String,
+    pub(super) action: String,
     /// Whether only the editor is requested, not the page.
-    part: String,
+    pub(super) part: String,
 }
 
 /// The content of the editor.
 #[derive(Debug, Default)]
 pub(super) struct Editor {
     /// Name under which the rule is stored; empty if it is new.
-    original: String,
-    rule: SessionRule,
+    pub(super) original: String,
+    pub(super) rule: SessionRule,
     directive: String,
-    error: Option<String>,
+    pub(super) error: Option<String>,
     days: String,
-    trial: Option<Trial>,
+    pub(super) trial: Option<Trial>,
 }
 
 impl Editor {
@@ -92,13 +86,13 @@ impl Editor {
         Editor {
             original: rule.name.clone(),
             rule: rule.clone(),
-            directive: rules::directive(rule),
+            directive: directive(rule),
             ..Editor::default()
         }
     }
 
     /// From what was posted: the side that was changed determines the other.
-    fn posted(form: &EditorForm) -> Editor {
+    pub(super) fn posted(form: &EditorForm) -> Editor {
         let given = |text: &String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         let fields = || SessionRule {
             name: form.name.trim().to_owned(),
@@ -139,48 +133,12 @@ impl Editor {
     }
 }
 
-/// `POST`: updates one side from the other, or tries the rule.
-pub async fn post(
-    State(state): State<AppState>,
-    viewer: Viewer,
-    Form(form): Form<EditorForm>,
-) -> Result<Response, AppError> {
-    let mut editor = Editor::posted(&form);
-    if form.action == "try" && editor.error.is_none() {
-        let days: u64 = form.days.parse().unwrap_or(7);
-        let from = now_ms().saturating_sub(days * 86_400_000);
-        editor.trial = Some(try_rule(&state, editor.rule.clone(), Some(from), None).await?);
+/// A rule as written in nginx.conf; only the name if this version cannot parse it.
+pub(super) fn directive(rule: &SessionRule) -> String {
+    match Rule::new(rule.clone(), &mut NoVariables) {
+        Ok(rule) => rule.to_string(),
+        Err(_) => format!("session_rule {} …", rule.name),
     }
-    if form.part == "1" {
-        return Ok(draw(&editor, &viewer).into_response());
-    }
-    let rules = state.read(|store| store.rules()).await?;
-    Ok(rules::draw(&state, &viewer, &rules, &editor, "").await?.into_response())
-}
-
-/// `POST`: saves the rule in place of the one that was edited, or after the others.
-pub async fn save(
-    State(state): State<AppState>,
-    viewer: Viewer,
-    Extension(identity): Extension<Identity>,
-    Form(form): Form<EditorForm>,
-) -> Result<Response, AppError> {
-    let mut editor = Editor::posted(&form);
-    let rules = state.read(|store| store.rules()).await?;
-    if editor.error.is_none() {
-        let mut changed = rules.clone();
-        match changed.iter_mut().find(|rule| rule.name == editor.original) {
-            Some(rule) => *rule = editor.rule.clone(),
-            None => changed.push(editor.rule.clone()),
-        }
-        match replace(&state, changed, &identity).await {
-            Ok(()) => return Ok(Redirect::to("/rules").into_response()),
-            Err(error) if error.status.is_client_error() => editor.error = Some(error.detail),
-            Err(error) => return Err(error),
-        }
-    }
-    let page = rules::draw(&state, &viewer, &rules, &editor, "").await?;
-    Ok((axum::http::StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
 /// Renders the editor, with the result of a trial.

@@ -2,26 +2,24 @@
 
 use api_sessions_cloud_api::api::rules::hits::{Hits, RawHitsQuery, RuleHits, hits};
 use api_sessions_cloud_api::api::rules::replace;
+use api_sessions_cloud_api::api::rules::trial::try_rule;
 use api_sessions_cloud_api::auth::Identity;
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::{Form, Query};
 use api_sessions_cloud_api::state::AppState;
-use api_sessions_extract::NoVariables;
 use api_sessions_protocol::SessionRule;
-use api_sessions_rules::{Rule, default_pack};
+use api_sessions_rules::default_pack;
+use api_sessions_store::clock::now_ms;
 use axum::Extension;
 use axum::extract::State;
-use axum::response::Redirect;
+use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::Viewer;
-use super::html::{encoded, incomplete, moment, page, short, visible};
-use super::rule_editor::{self, Editor};
-
-/// Modes: word, label.
-pub(super) const MODES: [(&str, &str); 3] =
-    [("off", "Off"), ("monitor", "Monitor"), ("enforce", "Enforce")];
+use super::html::{encoded, incomplete, moment, page, short};
+use super::links::session_link;
+use super::rule_editor::{self, Editor, EditorForm, MODES, directive};
 
 /// Query string of the page.
 #[derive(Debug, Default, Deserialize)]
@@ -154,13 +152,6 @@ fn sessions(name: &str, found: &Hits, viewer: &Viewer) -> Markup {
     }
 }
 
-/// A link to a session.
-pub(super) fn session_link(session: &str, viewer: &Viewer) -> Markup {
-    html! {
-        a href=(viewer.link(&format!("/sessions/{}", encoded(session)))) { code { (visible(session.get(..12).unwrap_or(session))) "…" } }
-    }
-}
-
 fn pack(rules: &[SessionRule], viewer: &Viewer) -> Markup {
     html! {
         h2 { "The default pack" }
@@ -178,12 +169,48 @@ fn pack(rules: &[SessionRule], viewer: &Viewer) -> Markup {
     }
 }
 
-/// A rule as written in nginx.conf; only the name if this version cannot parse it.
-pub(super) fn directive(rule: &SessionRule) -> String {
-    match Rule::new(rule.clone(), &mut NoVariables) {
-        Ok(rule) => rule.to_string(),
-        Err(_) => format!("session_rule {} …", rule.name),
+/// `POST`: updates one side from the other, or tries the rule.
+pub async fn edit(
+    State(state): State<AppState>,
+    viewer: Viewer,
+    Form(form): Form<EditorForm>,
+) -> Result<Response, AppError> {
+    let mut editor = Editor::posted(&form);
+    if form.action == "try" && editor.error.is_none() {
+        let days: u64 = form.days.parse().unwrap_or(7);
+        let from = now_ms().saturating_sub(days * 86_400_000);
+        editor.trial = Some(try_rule(&state, editor.rule.clone(), Some(from), None).await?);
     }
+    if form.part == "1" {
+        return Ok(rule_editor::draw(&editor, &viewer).into_response());
+    }
+    let rules = state.read(|store| store.rules()).await?;
+    Ok(draw(&state, &viewer, &rules, &editor, "").await?.into_response())
+}
+
+/// `POST`: saves the rule in place of the one that was edited, or after the others.
+pub async fn save(
+    State(state): State<AppState>,
+    viewer: Viewer,
+    Extension(identity): Extension<Identity>,
+    Form(form): Form<EditorForm>,
+) -> Result<Response, AppError> {
+    let mut editor = Editor::posted(&form);
+    let rules = state.read(|store| store.rules()).await?;
+    if editor.error.is_none() {
+        let mut changed = rules.clone();
+        match changed.iter_mut().find(|rule| rule.name == editor.original) {
+            Some(rule) => *rule = editor.rule.clone(),
+            None => changed.push(editor.rule.clone()),
+        }
+        match replace(&state, changed, &identity).await {
+            Ok(()) => return Ok(Redirect::to("/rules").into_response()),
+            Err(error) if error.status.is_client_error() => editor.error = Some(error.detail),
+            Err(error) => return Err(error),
+        }
+    }
+    let page = draw(&state, &viewer, &rules, &editor, "").await?;
+    Ok((axum::http::StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
 /// A rule's name and, where it changes, its new mode.

@@ -5,9 +5,11 @@ mod covers;
 mod credentials;
 mod every;
 mod followed;
+mod followed_value;
 mod headers;
 mod jwt;
 mod lookup;
+mod placeholder;
 mod repeated;
 mod state;
 mod table;
@@ -22,9 +24,10 @@ pub use credentials::{
 pub use every::each;
 pub(crate) use every::each_spelling;
 pub use followed::{
-    Class, Followed, Issued, Principal, each_brought, each_brought_cookie, each_issued,
-    followed_cookie, principal, session_of_token, user_of_token,
+    Issued, Principal, each_brought, each_brought_cookie, each_issued, followed_cookie, principal,
+    session_of_token, user_of_token,
 };
+pub use followed_value::{Class, Followed};
 pub use jwt::find_token;
 pub use lookup::{find, find_if};
 pub use repeated::is_repeated;

@@ -1,6 +1,6 @@
 //! Words of a point: `a.b["c.d"][0]`.
 
-use super::parse::PointError;
+use super::point_error::PointError;
 
 /// One word.
 #[derive(Debug, Clone, PartialEq, Eq)]

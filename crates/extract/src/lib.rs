@@ -27,6 +27,7 @@ mod parameters;
 mod parse;
 mod parts;
 pub mod percent;
+mod point_error;
 pub mod query;
 mod read;
 mod request_line;
@@ -48,8 +49,8 @@ pub use media_type::MediaType;
 pub use parameters::{
     BadParameters, CloudSettings, MAX_LABEL_BYTES, MAX_PARAMETERS_BYTES, ParametersText,
 };
-pub use parse::PointError;
 pub use parts::Part;
+pub use point_error::PointError;
 pub use request_line::RequestLine;
 pub use scratch::Scratch;
 pub use source::{Needs, NoVariables, PointSource};

@@ -3,49 +3,13 @@
 use super::exchange::{Ja4Form, Side, VariableCompiler};
 use super::grammar::{Word, words};
 use super::json::{MAX_STEPS, Path, Step};
+use super::point_error::{HEADER_MARKS, PointError};
 use super::{Decoder, MAX_DECODERS, MAX_POINT_BYTES, Part, Point, PointSource};
-
-/// Why a text is not a point. Each message names the word and says what would be accepted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)] // the messages are the documentation
-pub enum PointError {
-    #[error("a point is empty")]
-    Empty,
-    #[error("point of {0} bytes is too long: {MAX_POINT_BYTES} are accepted")]
-    TooLong(usize),
-    #[error("invalid point \"{point}\": a name is expected at character {at}")]
-    ExpectedName { point: String, at: usize },
-    #[error("invalid point \"{point}\": unexpected character at {at}; \".\" or \"[\" is accepted")]
-    Unexpected { point: String, at: usize },
-    #[error("invalid point \"{point}\": at character {at}, [number] or [\"text\"] is accepted")]
-    BadBracket { point: String, at: usize },
-    #[error("invalid point \"{point}\": \"{word}\" is not known; {accepted} is accepted")]
-    Unknown { point: String, word: String, accepted: &'static str },
-    #[error("invalid point \"{point}\": behind \"{word}\", {accepted} is missing")]
-    Missing { point: String, word: String, accepted: &'static str },
-    #[error(
-        "invalid point \"{point}\": no header is named \"{word}\"; letters, digits and {HEADER_MARKS} are accepted"
-    )]
-    BadHeader { point: String, word: String },
-    #[error("invalid point \"{point}\": more than {MAX_DECODERS} decoders")]
-    TooManyDecoders { point: String },
-    #[error("invalid point \"{point}\": a path of more than {MAX_STEPS} steps")]
-    PathTooLong { point: String },
-    #[error(
-        "invalid point \"{point}\": pattern \"{word}\"; a \"*\" is accepted at the end of a name of \"request.cookie\" and \"request.header\", and a literal name in brackets: [\"{word}\"]"
-    )]
-    BadPattern { point: String, word: String },
-    #[error("invalid point \"{point}\": {reason}")]
-    Variable { point: String, reason: String },
-}
 
 const SIDES: &str = "\"request\", \"response\" or an NGINX variable";
 const REQUEST: &str = "\"header\", \"cookie\", \"query\", \"path\", \"body\", \"ip\", \"host\", \"method\" or \"tls\"";
 const RESPONSE: &str = "\"header\", \"cookie\", \"status\" or \"body\"";
 const DECODERS: &str = "\"jwt\", \"base64\", \"json\", \"urldecode\", \"bearer\" or \"basic.user\"";
-
-/// What a header's name may hold beside letters and digits (RFC 9110, 5.6.2).
-const HEADER_MARKS: &str = "!#$%&'*+-.^_`|~";
 
 impl Point {
     /// Compiles the text of a point.

@@ -7,9 +7,8 @@ use api_sessions_extract::{Exchange, PointSource, Scratch, SessionKey};
 use api_sessions_protocol::SessionId;
 use api_sessions_shm::{Link, LinkFlags, LinkHandle, LinkKey};
 
+use super::found_by::{FoundBy, Label};
 use super::hash::Namespace;
-use super::place::Here;
-use super::resolve::{FoundBy, Label};
 
 /// Access to the links at one moment.
 #[derive(Clone, Copy)]
@@ -42,6 +41,16 @@ impl Carrier {
             None => (FoundBy::Cookie, Label::cookie(&self.name)),
         }
     }
+}
+
+/// The link of a value at one address.
+pub(super) struct Here {
+    /// The key under which to change it.
+    pub(super) key: LinkKey,
+    /// The link. Demoted: it belongs to no session.
+    pub(super) link: Option<Link>,
+    /// It is demoted elsewhere.
+    pub(super) is_local: bool,
 }
 
 /// Result of looking up a request's values.

@@ -5,12 +5,12 @@ use api_sessions_extract::{Exchange, Scratch, Side};
 use api_sessions_protocol::{LinkReason, SessionId};
 use api_sessions_shm::{Link, LinkFlags, LinkKey};
 
-use super::follow::Follow;
+use super::follow::{Follow, Here};
+use super::found_by::{FoundBy, Label};
 use super::hash::Namespace;
 use super::learned::Learned;
-use super::place::Here;
 use super::remote_links::is_shared;
-use super::resolve::{Fallback, FoundBy, Keys, Label, Resolution, address_id};
+use super::resolve::{Fallback, Keys, Resolution, address_id};
 
 /// Sessions that may be started at an address without returning, in addition to one for each that returned.
 const MAX_PENDING: u8 = 2;

@@ -4,6 +4,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod follow;
+mod found_by;
 mod hash;
 mod ip;
 mod learn;
@@ -14,12 +15,12 @@ mod remote_links;
 mod resolve;
 
 pub use follow::Follow;
+pub use found_by::{FoundBy, Label};
 pub use hash::{Hasher, Namespace, ParameterHash};
 pub use learn::{Exchanged, cut, learn};
 pub use learned::Learned;
 pub use memo::IdMemo;
 pub use remote_links::{RemoteLink, add_remote_link};
 pub use resolve::{
-    Fallback, FoundBy, Keys, Label, Phase, Resolution, address_id, each_identifier, resolve,
-    resolve_with,
+    Fallback, Keys, Phase, Resolution, address_id, each_identifier, resolve, resolve_with,
 };

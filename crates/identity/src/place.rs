@@ -6,17 +6,7 @@
 use api_sessions_protocol::SessionId;
 use api_sessions_shm::{Link, LinkKey};
 
-use super::follow::Follow;
-
-/// The link of a value at one address.
-pub(super) struct Here {
-    /// The key under which to change it.
-    pub(super) key: LinkKey,
-    /// The link. Demoted: it belongs to no session.
-    pub(super) link: Option<Link>,
-    /// It is demoted elsewhere.
-    pub(super) is_local: bool,
-}
+use super::follow::{Follow, Here};
 
 impl Follow<'_> {
     /// What is known of a value at the address with the id `base`, which is computed where it is needed.

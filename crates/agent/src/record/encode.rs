@@ -6,15 +6,14 @@ use api_sessions_protocol::{
 
 use super::limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES};
 use super::line::{Line, Shown};
+use super::options::RecordOptions;
 use super::read::Values;
 use super::{evidence, line};
 use api_sessions_detect::Finding;
-use api_sessions_extract::{ContextParam, KeyExport};
+use api_sessions_extract::KeyExport;
 use api_sessions_extract::{Exchange, Ja4Form, Point, Scratch, Side};
-use api_sessions_identity::{Hasher, Keys, Resolution};
-use api_sessions_redact::{
-    FullContent, HIDDEN, Places, Rule, Secrets, cut, full_request, hide_path,
-};
+use api_sessions_identity::Resolution;
+use api_sessions_redact::{HIDDEN, Places, Rule, Secrets, cut, full_request, hide_path};
 
 /// Fields of a record besides its session and parameters.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,23 +52,6 @@ pub struct RequestMeta<'f> {
     pub links: &'f [(SessionId, LinkReason)],
     /// The previous session of this client, with another user.
     pub previous: Option<SessionId>,
-}
-
-/// A location's settings for records.
-#[derive(Clone, Copy)]
-pub struct RecordOptions<'s> {
-    /// Keys that apply.
-    pub keys: Keys<'s>,
-    /// Context parameters.
-    pub params: &'s [ContextParam],
-    /// Points whose values are masked.
-    pub masks: &'s [Point],
-    /// Points whose values are shown in the content of a malicious request, whatever they look like.
-    pub shown: &'s [Point],
-    /// How much of a malicious request is shown.
-    pub content: FullContent,
-    /// Hashes parameters.
-    pub hasher: &'s Hasher,
 }
 
 /// Writes records. Its buffers are used again from record to record.

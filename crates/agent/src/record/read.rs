@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use api_sessions_protocol::ParamType;
 
-use super::encode::RecordOptions;
 use super::limits::MAX_VALUE_BYTES;
 use super::line::{Shown, Value};
+use super::options::RecordOptions;
 use api_sessions_extract::KeyExport;
 use api_sessions_extract::builtin::Rule;
 use api_sessions_extract::{Exchange, Part, Point, PointSource, Scratch, Side};

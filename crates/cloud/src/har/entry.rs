@@ -1,8 +1,6 @@
 //! An entry of a HAR file, as far as a session can depend on it (HAR 1.2).
 
-use serde::Deserialize;
-
-use super::read::or_default;
+use serde::{Deserialize, Deserializer};
 
 /// One request and its response.
 #[derive(Debug, Deserialize)]
@@ -67,4 +65,13 @@ pub(super) struct Content {
     /// "base64", or empty.
     #[serde(default, deserialize_with = "or_default")]
     pub(super) encoding: String,
+}
+
+/// A value that exporters write as null, or not at all.
+fn or_default<'de, D, T>(value: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::<T>::deserialize(value)?.unwrap_or_default())
 }

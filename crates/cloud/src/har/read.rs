@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io::BufRead;
 
+use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::entry::Entry;
@@ -93,13 +93,4 @@ impl<'de> Visitor<'de> for Entries<'_> {
         }
         Ok(())
     }
-}
-
-/// A value that exporters write as null, or not at all.
-pub(super) fn or_default<'de, D, T>(value: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de> + Default,
-{
-    Ok(Option::<T>::deserialize(value)?.unwrap_or_default())
 }

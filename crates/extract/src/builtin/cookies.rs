@@ -1,9 +1,9 @@
 //! The cookies of a request that the set knows.
 
 use super::jwt;
-use super::lookup::take;
+use super::placeholder::is_placeholder;
 use super::table::{BY_FIRST_LETTER, BY_LENGTH, Entry, MAX_NAME_BYTES, Rule, TABLE};
-use super::value::{has_length, is_placeholder, stable_part};
+use super::value::{has_length, stable_part, take};
 use crate::json::{self, Step};
 use crate::{Exchange, Scratch, decode_base64};
 

@@ -2,44 +2,14 @@
 
 use super::cookies::{each_cookie, entry_of, stable_value};
 use super::credentials::holds_state_by_name;
+use super::followed_value::{Class, Followed, is_strong};
 use super::jwt;
 use super::lookup::{self, path_parameters};
-use super::table::{Entry, Group, Rule, TABLE};
+use super::placeholder::is_placeholder;
+use super::table::{Group, Rule, TABLE};
 use super::tokens;
-use super::value::{has_length, is_placeholder, stable_part};
+use super::value::{has_length, stable_part};
 use crate::{Exchange, Scratch, Side, cookie, percent};
-
-/// How strongly a value identifies its session, best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Class {
-    /// A cookie of the set.
-    Set,
-    /// A session header.
-    Header,
-    /// An opaque token in a header.
-    Opaque,
-    /// A cookie whose name is known to hold state.
-    State,
-    /// A token: a JWT in a header, or one that a body carries.
-    Token,
-    /// Any other cookie.
-    Other,
-    /// A cookie of a load balancer or of bot protection: not a key, but it links requests.
-    Balancer,
-}
-
-/// A value that is followed.
-#[derive(Debug, Clone, Copy)]
-pub struct Followed<'v> {
-    /// Its class.
-    pub class: Class,
-    /// The name it is stored under: that of its cookie, or of the entry of the set.
-    pub name: &'v [u8],
-    /// The part of its value that is followed.
-    pub value: &'v [u8],
-    /// Entry of the set that it belongs to.
-    pub entry: Option<&'static Entry>,
-}
 
 /// What a response does to a cookie.
 #[derive(Debug, Clone, Copy)]
@@ -50,10 +20,6 @@ pub enum Issued<'v> {
     Deletion,
 }
 
-/// Minimum length of a strong value, and of distinct characters in it.
-const MIN_STRONG: (usize, usize) = (16, 8);
-/// Minimum number of letters in a strong value without digits.
-const MIN_LETTERS: usize = 24;
 /// The session header of MCP.
 const MCP: &[u8] = b"mcp-session-id";
 /// Path parameter of servlets, followed like the cookie.
@@ -184,33 +150,6 @@ pub fn followed_cookie<'v>(
         Class::Other
     };
     Some(Followed { class, name, value, entry: None })
-}
-
-/// Hardly two visitors have it by chance, and it is nothing that people write.
-pub(super) fn is_strong(value: &[u8]) -> bool {
-    if value.len() < MIN_STRONG.0 {
-        return false;
-    }
-    let mut buffer = Vec::new();
-    let Some(value) = percent::decode(value, false, &mut buffer) else { return false };
-    if value.len() < MIN_STRONG.0
-        || value.contains(&b' ')
-        || value.windows(3).any(|at| at == b"://")
-    {
-        return false;
-    }
-    let mut seen = [false; 256];
-    for byte in value {
-        if let Some(seen) = seen.get_mut(usize::from(*byte)) {
-            *seen = true;
-        }
-    }
-    let different = seen.iter().filter(|seen| **seen).count();
-    let has = |is: fn(&u8) -> bool| value.iter().any(is);
-    let letters = has(u8::is_ascii_alphabetic);
-    let mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
-    different >= MIN_STRONG.1
-        && ((letters && has(u8::is_ascii_digit)) || (mixed && value.len() >= MIN_LETTERS))
 }
 
 /// Cookies of balancers and of protection against bots, by what their lower-case names begin with.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::MAX_VALUE_BYTES;
-use super::value::is_placeholder;
+use super::placeholder::is_placeholder;
 use crate::{Scratch, decode_base64, json, jwt_part, strip_scheme};
 
 /// Whether it looks like a JWT: three parts, of which the first begins like a JSON object in base64.

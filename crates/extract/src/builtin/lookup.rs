@@ -7,8 +7,9 @@ use memchr::memchr;
 use super::cookies::Cookies;
 use super::headers::Headers;
 use super::jwt;
+use super::placeholder::is_placeholder;
 use super::table::{Entry, Group, Reads, Rule, TABLE, leading_cookies, places_of};
-use super::value::{identifies, is_placeholder, stable_part};
+use super::value::{stable_part, take};
 use crate::{Exchange, Scratch, Side, decode_base64, percent, query, strip_scheme};
 
 /// Schemes of `Authorization` whose credentials may be opaque tokens.
@@ -122,17 +123,6 @@ impl Entry {
     /// Whether it identifies a client rather than a user.
     pub fn is_client(&self) -> bool {
         self.group == Group::Client
-    }
-}
-
-/// Copies a value that identifies a session.
-pub(super) fn take(value: Option<&[u8]>, found: &mut Vec<u8>) -> bool {
-    match value.map(<[u8]>::trim_ascii).filter(|value| identifies(value)) {
-        Some(value) => {
-            found.extend_from_slice(value);
-            true
-        }
-        None => false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tokens that responses issue in JSON, and that clients return in headers and bodies.
 
-use super::followed::{Class, Followed, is_strong};
+use super::followed_value::{Class, Followed, is_strong};
 use super::{jwt, lookup};
 use crate::{Body, Exchange, Side, json, percent, query};
 

@@ -1,29 +1,10 @@
 //! Which values identify a session, and which part of them.
 
 use super::jwt;
+use super::placeholder::is_placeholder;
 use super::state::holds_state;
 use super::{MAX_VALUE_BYTES, MIN_VALUE_BYTES};
 use crate::percent;
-
-/// What applications put where there is no session: else all who send one would be one session.
-const PLACEHOLDERS: &[&[u8]] = &[
-    b"",
-    b"null",
-    b"undefined",
-    b"none",
-    b"deleted",
-    b"guest",
-    b"anonymous",
-    b"true",
-    b"false",
-    b"0",
-    b"-",
-];
-
-/// Empty, or one of the words that stand for nothing.
-pub(super) fn is_placeholder(value: &[u8]) -> bool {
-    PLACEHOLDERS.iter().any(|placeholder| value.eq_ignore_ascii_case(placeholder))
-}
 
 /// Long enough, short enough, and no placeholder.
 pub(super) fn has_length(value: &[u8]) -> bool {
@@ -63,4 +44,15 @@ pub(super) fn stable_part<'v>(
         return percent::decode(value, false, buffer)?.split(|byte| *byte == b'|').next();
     }
     Some(value)
+}
+
+/// Copies a value that identifies a session.
+pub(super) fn take(value: Option<&[u8]>, found: &mut Vec<u8>) -> bool {
+    match value.map(<[u8]>::trim_ascii).filter(|value| identifies(value)) {
+        Some(value) => {
+            found.extend_from_slice(value);
+            true
+        }
+        None => false,
+    }
 }

@@ -1,9 +1,9 @@
 //! From the ClientHello of a connection to the fingerprint that is kept with it.
 
-use std::ffi::{c_int, c_long, c_void};
+use std::ffi::{c_int, c_void};
 
 use api_sessions_tls_fingerprint::Fingerprint;
-use ngx::ffi::{CRYPTO_EX_DATA, SSL, SSL_CTX, SSL3_MT_CLIENT_HELLO, SSL3_RT_HANDSHAKE};
+use ngx::ffi::{SSL, SSL_CTX, SSL3_MT_CLIENT_HELLO, SSL3_RT_HANDSHAKE};
 
 use super::library::{self, Library};
 use crate::catch_unwind::catch_unwind_ffi;
@@ -57,23 +57,6 @@ fn keep(library: &Library, ssl: *mut SSL, fingerprint: Fingerprint) {
             drop(Box::from_raw(data));
         }
     }
-}
-
-/// The library calls it for each connection that ends, whether or not it has a fingerprint.
-pub(super) unsafe extern "C" fn free(
-    _parent: *mut c_void,
-    data: *mut c_void,
-    _all: *mut CRYPTO_EX_DATA,
-    _index: c_int,
-    _argl: c_long,
-    _argp: *mut c_void,
-) {
-    catch_unwind_ffi((), || {
-        if !data.is_null() {
-            // SAFETY: what `keep` has made of a box; the library asks once.
-            drop(unsafe { Box::from_raw(data.cast::<Fingerprint>()) });
-        }
-    });
 }
 
 /// Of the connection that the request came on.

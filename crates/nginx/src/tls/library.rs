@@ -5,10 +5,11 @@ use std::mem::transmute_copy;
 use std::ptr;
 use std::sync::OnceLock;
 
+use api_sessions_tls_fingerprint::Fingerprint;
 use ngx::ffi::{CRYPTO_EX_DATA, CRYPTO_EX_INDEX_SSL, CRYPTO_EX_dup, CRYPTO_EX_free, SSL, SSL_CTX};
 
-use super::client_hello;
 use super::needed;
+use crate::catch_unwind::catch_unwind_ffi;
 
 /// What a message callback is called with: whether it was sent, version, content type, message, length, connection.
 pub(super) type MessageCallback =
@@ -72,8 +73,7 @@ fn new_index() -> Option<c_int> {
         CRYPTO_EX_dup,
         CRYPTO_EX_free,
     ) -> c_int;
-    let (none, dup, free) =
-        (ptr::null_mut(), Some(do_not_copy as _), Some(client_hello::free as _));
+    let (none, dup, free) = (ptr::null_mut(), Some(do_not_copy as _), Some(free as _));
     // SAFETY: a function of BoringSSL and LibreSSL; in OpenSSL, it is a macro over the other one, which in
     // BoringSSL is of another type.
     let index = unsafe {
@@ -99,6 +99,23 @@ unsafe fn function<F>(name: &CStr) -> Option<F> {
         let address = libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr());
         (!address.is_null() && needed::is_of_program(address)).then(|| transmute_copy(&address))
     }
+}
+
+/// Frees the fingerprint of a connection that ends, if it has one.
+unsafe extern "C" fn free(
+    _parent: *mut c_void,
+    data: *mut c_void,
+    _all: *mut CRYPTO_EX_DATA,
+    _index: c_int,
+    _argl: c_long,
+    _argp: *mut c_void,
+) {
+    catch_unwind_ffi((), || {
+        if !data.is_null() {
+            // SAFETY: `client_hello` keeps a box; the library calls once.
+            drop(unsafe { Box::from_raw(data.cast::<Fingerprint>()) });
+        }
+    });
 }
 
 /// A copy of a connection (`SSL_dup`) has no fingerprint: both would free the same one.

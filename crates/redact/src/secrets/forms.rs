@@ -122,27 +122,12 @@ fn unescape(text: &[u8], out: &mut Vec<u8>) {
 
 /// The character of `\uXXXX` or of a surrogate pair, and the rest of the text.
 fn character(text: &[u8]) -> Option<(char, &[u8])> {
-    surrogates(text, |text| {
+    references::surrogates(text, |text| {
         let (digits, behind) = text.strip_prefix(b"\\u")?.split_at_checked(4)?;
         let is_hex = digits.iter().all(u8::is_ascii_hexdigit);
         let digits = std::str::from_utf8(digits).ok().filter(|_| is_hex)?;
         Some((u32::from_str_radix(digits, 16).ok()?, behind))
     })
-}
-
-/// The character of one or two UTF-16 units, and the rest of the text; `unit` reads one unit.
-pub(super) fn surrogates(
-    text: &[u8],
-    unit: impl Fn(&[u8]) -> Option<(u32, &[u8])>,
-) -> Option<(char, &[u8])> {
-    let (first, behind) = unit(text)?;
-    if let Some(character) = char::from_u32(first) {
-        return Some((character, behind));
-    }
-    let (second, behind) = unit(behind)?;
-    let pair = [u16::try_from(first).ok()?, u16::try_from(second).ok()?];
-    let character = char::decode_utf16(pair).next()?.ok()?;
-    Some((character, behind))
 }
 
 #[cfg(test)]

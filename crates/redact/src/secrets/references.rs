@@ -1,8 +1,6 @@
 //! Characters written as numbers or names: `&#65;`, `&#x41;` and `&amp;` of HTML, `%u0041` of JavaScript's
 //! `escape` and of old IIS versions.
 
-use super::forms::surrogates;
-
 /// The names that escaping functions write; others stand for characters that need no escaping.
 const NAMED: &[(&[u8], char)] =
     &[(b"amp", '&'), (b"lt", '<'), (b"gt", '>'), (b"quot", '"'), (b"apos", '\'')];
@@ -52,6 +50,21 @@ fn character(reference: &[u8]) -> Option<(char, &[u8])> {
         [_, name @ ..] => named(name),
         [] => None,
     }
+}
+
+/// The character of one or two UTF-16 units, and the rest of the text; `unit` reads one unit.
+pub(super) fn surrogates(
+    text: &[u8],
+    unit: impl Fn(&[u8]) -> Option<(u32, &[u8])>,
+) -> Option<(char, &[u8])> {
+    let (first, behind) = unit(text)?;
+    if let Some(character) = char::from_u32(first) {
+        return Some((character, behind));
+    }
+    let (second, behind) = unit(behind)?;
+    let pair = [u16::try_from(first).ok()?, u16::try_from(second).ok()?];
+    let character = char::decode_utf16(pair).next()?.ok()?;
+    Some((character, behind))
 }
 
 /// The character of a numeric reference. The semicolon is optional, as in browsers.

@@ -7,8 +7,9 @@ use crate::record::limits::MAX_VALUE_BYTES;
 use api_sessions_extract::SessionKey;
 use api_sessions_extract::testing::AnyVariables;
 use api_sessions_extract::testing::FakeExchange;
-use api_sessions_extract::{Body, NoVariables, VariableId};
-use api_sessions_identity::{Fallback, Phase, resolve};
+use api_sessions_extract::{Body, ContextParam, NoVariables, VariableId};
+use api_sessions_identity::{Fallback, Hasher, Keys, Phase, resolve};
+use api_sessions_redact::FullContent;
 
 /// An exchange whose body goes on behind what was seen.
 struct Cut(FakeExchange);

@@ -1,0 +1,67 @@
+//! A value that is followed, and its class.
+
+use super::table::Entry;
+use crate::percent;
+
+/// How strongly a value identifies its session, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// A cookie of the set.
+    Set,
+    /// A session header.
+    Header,
+    /// An opaque token in a header.
+    Opaque,
+    /// A cookie whose name is known to hold state.
+    State,
+    /// A token: a JWT in a header, or one that a body carries.
+    Token,
+    /// Any other cookie.
+    Other,
+    /// A cookie of a load balancer or of bot protection: not a key, but it links requests.
+    Balancer,
+}
+
+/// A value that is followed.
+#[derive(Debug, Clone, Copy)]
+pub struct Followed<'v> {
+    /// Its class.
+    pub class: Class,
+    /// The name it is stored under: that of its cookie, or of the entry of the set.
+    pub name: &'v [u8],
+    /// The part of its value that is followed.
+    pub value: &'v [u8],
+    /// Entry of the set that it belongs to.
+    pub entry: Option<&'static Entry>,
+}
+
+/// Minimum length of a strong value, and of distinct characters in it.
+const MIN_STRONG: (usize, usize) = (16, 8);
+/// Minimum number of letters in a strong value without digits.
+const MIN_LETTERS: usize = 24;
+/// Hardly two visitors have it by chance, and it is nothing that people write.
+pub(super) fn is_strong(value: &[u8]) -> bool {
+    if value.len() < MIN_STRONG.0 {
+        return false;
+    }
+    let mut buffer = Vec::new();
+    let Some(value) = percent::decode(value, false, &mut buffer) else { return false };
+    if value.len() < MIN_STRONG.0
+        || value.contains(&b' ')
+        || value.windows(3).any(|at| at == b"://")
+    {
+        return false;
+    }
+    let mut seen = [false; 256];
+    for byte in value {
+        if let Some(seen) = seen.get_mut(usize::from(*byte)) {
+            *seen = true;
+        }
+    }
+    let different = seen.iter().filter(|seen| **seen).count();
+    let has = |is: fn(&u8) -> bool| value.iter().any(is);
+    let letters = has(u8::is_ascii_alphabetic);
+    let mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
+    different >= MIN_STRONG.1
+        && ((letters && has(u8::is_ascii_digit)) || (mixed && value.len() >= MIN_LETTERS))
+}
