@@ -89,6 +89,7 @@ impl Figures {
                 .unwrap_or_default(),
             rules: main
                 .rule_names()
+                .into_iter()
                 .map(|name| {
                     let (hits, refusals) = hit::figures(main, &name);
                     (name, hits, refusals)

@@ -139,8 +139,6 @@ pub(crate) struct LocationConf {
     pub(super) exceptions: Repeated<Exception>,
     /// `api_sessions_control` or `api_sessions_status` answers here: nobody is refused, so that a denial can be undone.
     pub(super) answers: bool,
-    /// A rule of nginx.conf denies here, so the denylist is consulted.
-    denies_by_rule: bool,
     /// Built once a level is complete, and again when the cloud's settings change. A level that changes none of its
     /// inputs shares the analysis of the level above.
     analysis: OnceCell<Rc<RefCell<Rc<Analysis>>>>,
@@ -174,8 +172,6 @@ impl Merge for LocationConf {
         self.rules.inherit(&above.rules);
         self.default_rules = self.default_rules.or(above.default_rules);
         self.exceptions.inherit(&above.exceptions);
-        let rules = self.rules.as_slice();
-        self.denies_by_rule = RuleSet::new(rules, false, &[]).denies();
         self.current_analysis();
         Ok(())
     }
@@ -349,10 +345,9 @@ impl LocationConf {
         if self.answers {
             return Deny::Off;
         }
-        self.deny.unwrap_or(if self.denies_by_rule {
-            Deny::On(DenyOptions::default())
-        } else {
-            Deny::Off
+        self.deny.unwrap_or_else(|| match self.current_analysis().borrow().rules().denies() {
+            true => Deny::On(DenyOptions::default()),
+            false => Deny::Off,
         })
     }
 

@@ -1,5 +1,7 @@
 //! Settings of the `http` block.
 
+use std::collections::BTreeSet;
+
 use api_sessions_nginx::conf::{Conf, Mentions, current_main_conf};
 use api_sessions_nginx::request::Request;
 use api_sessions_nginx::variable::PointVariables;
@@ -29,7 +31,7 @@ pub(crate) struct MainConf {
     /// Number of rules written so far.
     pub(super) written_rules: usize,
     /// Names of rules, including the default pack where it is used.
-    pub(super) rule_names: Vec<String>,
+    pub(crate) rule_names: Vec<String>,
     /// Some location has rules, or may get them from the cloud.
     pub(super) has_rules: bool,
     /// `api_sessions_secret`.
@@ -93,15 +95,12 @@ impl MainConf {
         self.runtime.take_effect();
     }
 
-    /// Names of the rules of nginx.conf, the default pack and the cloud, without duplicates.
-    pub(crate) fn rule_names(&self) -> impl Iterator<Item = String> {
+    /// Names of the rules of nginx.conf, the default pack and the cloud.
+    pub(crate) fn rule_names(&self) -> BTreeSet<String> {
         let cloud = self.runtime.cloud_settings().1;
         let of_cloud = cloud.iter().flat_map(|cloud| cloud.rules.iter());
-        let of_cloud: Vec<String> = of_cloud.map(|rule| rule.name.clone()).collect();
-        let mut names: Vec<String> = self.rule_names.iter().cloned().chain(of_cloud).collect();
-        names.sort_unstable();
-        names.dedup();
-        names.into_iter()
+        let of_cloud = of_cloud.map(|rule| rule.name.clone());
+        self.rule_names.iter().cloned().chain(of_cloud).collect()
     }
 
     /// Whether the secret is the zone's, which does not survive a restart.

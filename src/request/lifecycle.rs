@@ -59,9 +59,10 @@ pub(super) fn is_denied(ctx: &RequestContext<'_>, session: SessionId) -> bool {
         let application = ctx.application();
         let now_ms = process::now_ms();
         let is_denied = |session: &SessionId| denylist.lookup(session, application, now_ms);
-        is_denied(&session)
+        let is_any_denied = is_denied(&session)
             || session::any_identifier(ctx, is_denied)
-            || rules::is_address_denied(ctx, is_denied)
+            || rules::is_address_denied(ctx, is_denied);
+        is_any_denied && !rules::is_denial_excepted(ctx, &session)
     };
     state.denial.set(Some(DenyDecision { denied, under: conf }));
     denied

@@ -101,7 +101,11 @@ pub(super) fn limit(ctx: &RequestContext<'_>, membership: &Membership) -> Option
     }
     let bodies = ctx.bodies()?;
     let view = &ctx.view(&bodies);
-    let [user, role] = user_and_role_of_exceptions(ctx, view, &analysis);
+    // Only exceptions refer to them.
+    let [user, role] = match ctx.conf.exceptions() {
+        [] => Default::default(),
+        _ => user_and_role(ctx, view, &analysis),
+    };
     let handle = ctx.main.runtime().rule_counts_handle()?;
     let mut buffers = ctx.rule_buffers()?;
     let RuleBuffers { path, observe, scratch } = &mut *buffers;
@@ -137,14 +141,22 @@ pub(super) fn is_address_denied(
     ctx: &RequestContext<'_>,
     is_denied: impl Fn(&SessionId) -> bool,
 ) -> bool {
-    let analysis = ctx.analysis();
-    if !analysis.rules().denies_address() {
-        return false;
-    }
-    let Some(bodies) = ctx.bodies() else { return false };
-    let [user, role] = user_and_role_of_exceptions(ctx, &ctx.view(&bodies), &analysis);
-    !is_excepted(ctx, &user, &role)
+    ctx.analysis().rules().denies_address()
         && denials::address_session(ctx.r, ctx.main).is_some_and(|address| is_denied(&address))
+}
+
+/// Whether an exception covers a request whose session or address a rule has denied.
+pub(super) fn is_denial_excepted(ctx: &RequestContext<'_>, session: &SessionId) -> bool {
+    let (Some(handle), Some(bodies)) = (ctx.main.runtime().rule_counts_handle(), ctx.bodies())
+    else {
+        return false;
+    };
+    let (analysis, counts, now_ms) = (ctx.analysis(), NodeCounts(handle), process::now_ms());
+    let rule = denials::denying_rule((ctx.r, ctx.main), &analysis, &counts, session, now_ms);
+    rule.is_some() && {
+        let [user, role] = user_and_role(ctx, &ctx.view(&bodies), &analysis);
+        is_excepted(ctx, &user, &role)
+    }
 }
 
 fn refuse(ctx: &RequestContext<'_>, counts: &NodeCounts<'_>, hit: Hit, now_ms: u64) {
@@ -157,16 +169,4 @@ fn is_excepted(ctx: &RequestContext<'_>, user: &[u8], role: &[u8]) -> bool {
     let exceptions = ctx.conf.exceptions();
     let ip = || u128::from_be_bytes(ctx.r.client_ip());
     !exceptions.is_empty() && exceptions.iter().any(|one| one.covers(ip(), user, role))
-}
-
-/// Empty if no exception refers to it.
-fn user_and_role_of_exceptions(
-    ctx: &RequestContext<'_>,
-    view: &View<'_>,
-    analysis: &Analysis,
-) -> [Vec<u8>; 2] {
-    if ctx.conf.exceptions().is_empty() {
-        return Default::default();
-    }
-    user_and_role(ctx, view, analysis)
 }

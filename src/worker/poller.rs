@@ -50,6 +50,7 @@ impl PollerThread {
             }),
             linked: Box::new(move |links| to_links.try_send(links).is_ok()),
             settings: main.runtime().settings().ok_or("no memory for settings")?,
+            rule_names: main.rule_names.clone(),
             counters: counters(main),
         };
         let (stop, stopped) = stop_channel();

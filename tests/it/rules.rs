@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use crate::harness::{
-    Nginx, check_prometheus, eventually, fields, frame, get, raw, request, signal,
+    Cloud, Nginx, check_prometheus, eventually, fields, frame, get, raw, request, signal,
 };
 
 /// The upstream answers as the header `Answer` asks it to.
@@ -235,6 +235,61 @@ fn exceptions_are_neither_counted_nor_refused() {
         let after = fired(&logged(&nginx, lines + 1), "all");
         assert_eq!(after - before, usize::from(fires), "{ip} {target}");
     }
+}
+
+#[test]
+fn an_exception_was_refused_by_the_denial_of_a_rule() {
+    let nginx = start(
+        "session_rules_except 192.0.2.0/24 user=ann;
+         session_rule busy over=0/1h then=deny:1h,deny_ip:1h mode=enforce;",
+    );
+    let ask = |session: &str, ip: &str, target: &str| {
+        get(nginx.port, target, &[("S", session), ("X-Forwarded-For", ip)]).status
+    };
+    assert_eq!(ask("x", "198.51.100.1", "/"), 200);
+    eventually("the denial", || (ask("x", "198.51.100.1", "/") == 403).then_some(()));
+    assert_eq!(ask("x", "192.0.2.7", "/"), 200, "its session");
+    assert_eq!(ask("y", "198.51.100.1", "/"), 403, "its address");
+    assert_eq!(ask("y", "198.51.100.1", "/?user=ann"), 200, "its address, for an excepted user");
+    // Whom somebody has denied by hand, no exception frees.
+    let id = get(nginx.port, "/", &[("S", "z"), ("X-Forwarded-For", "192.0.2.8")]);
+    let id = id.header("x-session").unwrap().to_owned();
+    let body = format!("{{\"session\": \"{id}\"}}");
+    let answer = request(nginx.port, "POST", "/control", &[], &body);
+    assert!((200..300).contains(&answer.status), "{answer:?}");
+    assert_eq!(ask("z", "192.0.2.8", "/"), 403, "by hand");
+}
+
+#[test]
+fn a_denial_that_nobody_asks_for_was_recorded_as_enforced() {
+    for (deny, enforced) in [("off", false), ("dry_run", false), ("on", true)] {
+        let cloud = Cloud::start();
+        let rules = format!(
+            "api_sessions_export {} sync=on; api_sessions_deny {deny};
+             session_rule busy over=1/1h then=mark,deny:1h mode=enforce;",
+            cloud.export()
+        );
+        let nginx = Nginx::builder().http(&server(&rules)).start();
+        for _ in 0..3 {
+            get(nginx.port, "/", &[("S", "x")]);
+        }
+        let hits = eventually("its hits", || {
+            let hits = cloud.get("/v1/rules/hits?rule=busy").json()["rules"][0].clone();
+            (hits["hits"].as_u64() >= Some(2)).then_some(hits)
+        });
+        let refused = hits["subjects_refused"].as_u64().unwrap();
+        assert_eq!(refused, u64::from(enforced), "{deny}: {hits}");
+    }
+}
+
+#[test]
+fn a_rule_of_the_pack_that_is_switched_off_by_name_was_in_force() {
+    let nginx = start("session_rules default; session_rule forced-browsing over=0/1h mode=off;");
+    for n in 0..40 {
+        get(nginx.port, &format!("/none/x{n}y"), &[("S", "x"), ("Answer", "404")]);
+    }
+    let lines = logged(&nginx, 40);
+    assert_eq!(fired(&lines, "forced-browsing"), 0, "{lines:?}");
 }
 
 #[test]

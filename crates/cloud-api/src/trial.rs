@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ahash::{AHashMap, AHashSet};
 use api_sessions_protocol::{Parameter, Record, RuleHit};
 use api_sessions_rules::{
-    Answer, Condition, MemoryCounts, Observation, Per, Rule, Scratch, normalize,
+    Answer, Condition, MAX_DISTINCT, MemoryCounts, Observation, Per, Rule, Scratch, normalize,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -79,7 +79,8 @@ pub struct Fired {
 /// A suggested threshold: of the highest counts of all subjects, the share named by each field is at most its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Suggested {
-    /// Suggested threshold: the 99.9th percentile, at least 1.
+    /// Suggested threshold: the 99.9th percentile, at least 1, and at most 300 for distinct values. Of fewer than 1,000
+    /// subjects it is the highest count, with which the rule fires for none of them.
     pub threshold: u64,
     /// Median.
     pub p50: u64,
@@ -238,7 +239,8 @@ impl Run<'_> {
         let incomplete = self.incomplete(missing);
         let mut highest: Vec<u64> = self.subjects.values().map(|subject| subject.highest).collect();
         highest.sort_unstable();
-        let suggested = suggest(&highest);
+        let most = if self.rule.count.is_distinct() { MAX_DISTINCT } else { u64::MAX };
+        let suggested = suggest(&highest, most);
         let subjects = self.subjects.len() as u64;
         let mut fired: Vec<Fired> = self
             .subjects
@@ -287,7 +289,7 @@ impl Run<'_> {
             let of = match points.as_slice() {
                 [] => "what a condition asks for is not in records".to_owned(),
                 points => format!(
-                    "their records do not have {} in clear; export it with context_param … plain",
+                    "their records do not have {} in clear; export it with context_param … plain, without name=",
                     points.join(", ")
                 ),
             };
@@ -317,14 +319,14 @@ fn is_limited(record: &Record<'_>) -> bool {
     record.status == 429 && record.rules.iter().any(limits)
 }
 
-/// Percentiles of sorted counts, by nearest rank.
-fn suggest(sorted: &[u64]) -> Option<Suggested> {
+/// Percentiles of sorted counts, by nearest rank; rules accept a threshold of at most `most`.
+fn suggest(sorted: &[u64], most: u64) -> Option<Suggested> {
     let at = |thousandths: usize| {
         let rank = (sorted.len() * thousandths).div_ceil(1000).max(1);
         sorted.get(rank - 1).copied()
     };
     let p99_9 = at(999)?;
-    Some(Suggested { threshold: p99_9.max(1), p50: at(500)?, p90: at(900)?, p99_9 })
+    Some(Suggested { threshold: p99_9.clamp(1, most), p50: at(500)?, p90: at(900)?, p99_9 })
 }
 
 #[cfg(test)]
@@ -333,11 +335,11 @@ mod tests {
 
     #[test]
     fn a_threshold_is_suggested_from_all_subjects() {
-        assert_eq!(suggest(&[]), None);
-        let one = suggest(&[0]).unwrap();
+        assert_eq!(suggest(&[], u64::MAX), None);
+        let one = suggest(&[0], u64::MAX).unwrap();
         assert_eq!((one.threshold, one.p50), (1, 0));
         let counts: Vec<u64> = (1..=2000).collect();
-        let many = suggest(&counts).unwrap();
+        let many = suggest(&counts, u64::MAX).unwrap();
         assert_eq!((many.p50, many.p90, many.p99_9), (1000, 1800, 1998));
     }
 }

@@ -193,7 +193,8 @@ fn result(trial: &Trial, viewer: &Viewer) -> Markup {
         @if let Some(suggested) = &trial.suggested {
             p { "Highest count of a subject in a window: half have at most " strong { (suggested.p50) } ", 90 % at most " strong { (suggested.p90) }
                 ", 99.9 % at most " strong { (suggested.p99_9) } ". Suggested threshold: " strong { (suggested.threshold) } " "
-                button.plain type="button" hidden data-threshold=(suggested.threshold) { "Use " (suggested.threshold) } }
+                button.plain type="button" hidden data-threshold=(suggested.threshold) { "Use " (suggested.threshold) }
+                @if trial.subjects < 1000 { br; span.quiet { "Of fewer than 1,000 subjects it is the highest count: with it, the rule fires for none of them." } } }
         }
         @if !trial.fired.is_empty() {
             div.scroll tabindex="0" role="region" aria-label="Subjects for which it would have fired" { table {

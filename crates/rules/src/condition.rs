@@ -167,20 +167,26 @@ impl Condition {
         };
         let point = Point::parse(point, variables).map_err(|error| RuleError(error.to_string()))?;
         match operator {
+            "~" if value.is_empty() => {
+                Err(RuleError::invalid("condition", word, "a regular expression after \"~\""))
+            }
             "~" => {
                 let regex = RegexBuilder::new(value)
                     .unicode(false)
                     .size_limit(MAX_REGEX_BYTES)
                     .dfa_size_limit(MAX_REGEX_BYTES)
                     .build();
-                let regex = regex.ok().filter(|_| !value.is_empty()).ok_or_else(|| {
+                let regex = regex.map_err(|_| {
                     RuleError::invalid(
                         "condition",
                         word,
-                        "a regular expression without look-around and back-references",
+                        "a valid regular expression, without look-around and back-references,",
                     )
                 })?;
                 Ok(Self::Matches { point, regex })
+            }
+            "=" if value.starts_with('=') => {
+                Err(RuleError::invalid("condition", word, "\"POINT=VALUE\" with one \"=\""))
             }
             operator => Ok(Self::Equals {
                 point,

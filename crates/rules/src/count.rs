@@ -46,7 +46,8 @@ impl Count {
             "distinct:session" => Self::DistinctSession,
             _ => match text.strip_prefix("distinct:") {
                 Some(point) => Self::Distinct(
-                    Point::parse(point, variables).map_err(|error| RuleError(error.to_string()))?,
+                    Point::parse(point, variables)
+                        .map_err(|error| RuleError(format!("\"count={text}\": {error}")))?,
                 ),
                 None => {
                     return Err(RuleError::invalid(

@@ -193,7 +193,10 @@ impl Over {
     fn parse(text: &str, count: &Count) -> Result<Self, RuleError> {
         let word = format!("over={text}");
         if text.is_empty() {
-            return Err(RuleError("\"over=N/TIME\" is missing".to_owned()));
+            return Err(RuleError(
+                "\"over=N/TIME\" is missing; a word with \";\" must be quoted as a whole"
+                    .to_owned(),
+            ));
         }
         let (number, example) = match count {
             Count::BytesIn | Count::BytesOut => {

@@ -15,7 +15,7 @@ pub struct NodeRule {
     pub mark: String,
 }
 
-/// The rules of nginx.conf, then those of the default pack, then those of the cloud, without rules that are
+/// The rules of nginx.conf, then those of the cloud, then those of the default pack, without rules that are
 /// off.
 #[derive(Default)]
 pub struct RuleSet {
@@ -31,15 +31,19 @@ pub struct RuleSet {
 }
 
 impl RuleSet {
-    /// Combines the rules `written` in nginx.conf, the default pack and the rules of the cloud. Of rules with
-    /// the same name, the first one counts.
+    /// Combines the rules `written` in nginx.conf, the rules of the cloud and the default pack. Of rules with
+    /// the same name, the first one counts, even if it is off.
     pub fn new(written: &[Rule], with_default: bool, cloud: &[Rule]) -> Self {
         let pack = with_default.then(|| parse_all(&default_pack(), &mut NoVariables));
         let pack = pack.and_then(Result::ok).unwrap_or_default();
+        let mut names = Vec::new();
         let mut rules: Vec<NodeRule> = Vec::new();
-        for rule in written.iter().chain(&pack).chain(cloud) {
-            // Of rules with the same name, the first one counts.
-            if rule.mode != Mode::Off && !rules.iter().any(|one| one.rule.name() == rule.name()) {
+        for rule in written.iter().chain(cloud).chain(&pack) {
+            if names.contains(&rule.name()) {
+                continue;
+            }
+            names.push(rule.name());
+            if rule.mode != Mode::Off {
                 let mark = format!("rule:{}", rule.name());
                 rules.push(NodeRule { rule: rule.clone(), mark });
             }

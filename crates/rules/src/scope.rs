@@ -51,6 +51,10 @@ impl Scope {
         if path.bytes().any(|byte| byte < 0x20 || byte == b'?') {
             return Err(invalid("a path without \"?\" and control characters"));
         }
+        let is_escape = |at: &[u8]| matches!(at, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
+        if path.as_bytes().windows(3).any(is_escape) {
+            return Err(invalid("a path that is percent-decoded, as it is compared,"));
+        }
         let mut pattern = Vec::new();
         for segment in segments.split('/') {
             let next = match segment {

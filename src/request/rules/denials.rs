@@ -7,11 +7,12 @@ use api_sessions_rules::{Counts, NETWORK_BYTES, Reaction, Rule, network};
 
 use super::counts::NodeCounts;
 use super::lift::DENIALS;
-use crate::directives::{Analysis, MainConf};
+use crate::directives::{Analysis, Deny, MainConf};
 use crate::request::context::RequestContext;
 
-/// Denies the session or the address of a request with which a rule has fired. Whether the rule is in force against
-/// it: not where a denial was taken off by hand a while ago, and it has no other reaction.
+/// Denies the session or the address of a request with which a rule has fired. Returns whether the rule is in force
+/// against it: not where `api_sessions_deny` says `off` or `dry_run`, or a denial was removed by hand a while ago,
+/// unless the rule also limits.
 pub(super) fn react(
     ctx: &RequestContext<'_>,
     counts: &NodeCounts<'_>,
@@ -32,7 +33,10 @@ pub(super) fn react(
         denials += 1;
         in_force += usize::from(denied);
     }
-    denials == 0 || in_force > 0 || rule.then.iter().any(|one| matches!(one, Reaction::Limit(_)))
+    let refuses = matches!(ctx.conf.deny(), Deny::On(_));
+    denials == 0
+        || refuses && in_force > 0
+        || rule.then.iter().any(|one| matches!(one, Reaction::Limit(_)))
 }
 
 /// The session id of an address alone, under which an address is denied.

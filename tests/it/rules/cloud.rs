@@ -59,6 +59,39 @@ fn a_rule_of_the_console_is_in_force_on_a_running_node_and_can_be_switched_to_mo
     });
 }
 
+#[test]
+fn a_rule_of_the_cloud_that_denies_refused_nobody_without_a_deny_directive() {
+    let cloud = Cloud::start();
+    let conf = format!("api_sessions_export {} sync=on; {}", cloud.export(), server(""));
+    let nginx = Nginx::builder().http(&conf).start();
+    put(&cloud, &json!([{"name": "busy", "over": "1/1h", "then": "deny:1h", "mode": "enforce"}]));
+    let ask = || get(nginx.port, "/", &[("S", "x")]).status;
+    eventually("it denies", || (ask() == 403).then_some(()));
+    put(&cloud, &json!([]));
+    // As without the rule, nobody asks for the denylist.
+    eventually("it denies no more", || (0..10).all(|_| ask() == 200).then_some(()));
+}
+
+#[test]
+fn a_rule_of_the_cloud_with_a_name_that_is_taken_did_nothing_and_nobody_was_told() {
+    let cloud = Cloud::start();
+    let rules = "session_rules default; session_rule written over=100/1h;";
+    let conf = format!("api_sessions_export {} sync=on; {}", cloud.export(), server(rules));
+    let nginx = Nginx::builder().http(&conf).start();
+    let rule = |name: &str| json!({"name": name, "on": "/busy", "over": "1/1h", "then": "limit:1r/h", "mode": "enforce"});
+    put(&cloud, &json!([rule("written"), rule("scraping")]));
+    let ask = || get(nginx.port, "/busy", &[("S", "x")]).status;
+    eventually("it takes the place of the pack's", || (ask() == 429).then_some(()));
+    let lines = logged(&nginx, 1);
+    assert!(lines.iter().any(|line| line.contains(" scraping ")), "{lines:?}");
+    eventually("the node tells of the other one", || {
+        let nodes = cloud.get("/v1/nodes").json();
+        let error = nodes["nodes"][0]["error"].as_str().unwrap_or_default().to_owned();
+        (error == "rules not in force where nginx.conf has one of the same name: \"written\"")
+            .then_some(())
+    });
+}
+
 /// Denies session x or its address by a rule, takes that off in the cloud, and goes on misbehaving. On a machine that
 /// is too slow for the time of the denial, again with twice the time.
 fn taken_off(reaction: &str, shown: &str) {

@@ -15,6 +15,7 @@ use crate::clock::now_ms;
 use crate::export::{Backoff, ExportSettings, LogSender, Severity, agent, explain};
 use api_sessions_extract::MAX_PARAMETERS_BYTES;
 use api_sessions_extract::{BadParameters, CloudSettings, NoVariables, ParametersText};
+use api_sessions_rules::{default_pack, parse_all};
 use api_sessions_shm::{DenyError, DenylistWriter, EntryOrigin, PublishError, SharedConfig};
 
 /// Seconds that the cloud may take to have something new. Short, so that the Console knows how a node
@@ -63,6 +64,8 @@ pub struct SyncState {
     pub linked: TakeLinks,
     /// Keys and context parameters.
     pub settings: SharedConfig,
+    /// Names of the rules of nginx.conf and, where it is used, of the default pack.
+    pub rule_names: Vec<String>,
     /// The node's figures, as a JSON object, for the Console.
     pub counters: Box<dyn Fn() -> String + Send>,
 }
@@ -202,8 +205,11 @@ impl Poller {
         }
         match taken.and(linked) {
             Ok(()) => {
-                self.error = None;
-                self.version = document.version;
+                self.version = document.version.clone();
+                match self.overridden(&document) {
+                    Some(names) => self.refuse(None, names),
+                    None => self.error = None,
+                }
                 Ok(())
             }
             // Its version is noted: the same document need not come again and again.
@@ -239,7 +245,7 @@ impl Poller {
         let version = document.version.clone();
         let checked = CloudSettings::new(version.clone(), &document.parameters);
         checked.map_err(|error| NotTaken::Bad(error.to_string()))?;
-        let checked = api_sessions_rules::parse_all(&document.rules, &mut NoVariables);
+        let checked = parse_all(&document.rules, &mut NoVariables);
         checked.map_err(|error| NotTaken::Bad(error.to_string()))?;
         let (parameters, rules) = (document.parameters.clone(), document.rules.clone());
         let demoted = document.demoted.clone();
@@ -257,6 +263,22 @@ impl Poller {
             })?;
         }
         Ok(())
+    }
+
+    /// Names the rules that are not in force where nginx.conf has a rule of the same name.
+    fn overridden(&self, document: &SyncDocument) -> Option<String> {
+        let pack = default_pack();
+        let is_written = |name: &String| {
+            self.state.rule_names.contains(name) && pack.iter().all(|rule| rule.name != *name)
+        };
+        let names = document.rules.iter().map(|rule| &rule.name).filter(|name| is_written(name));
+        let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "rules not in force where nginx.conf has one of the same name: {}",
+                names.join(", ")
+            )
+        })
     }
 
     /// Takes what other nodes have issued: all of it, or nothing.

@@ -1,12 +1,15 @@
 //! What a stored record tells of its request.
 
 use ahash::AHashMap;
-use api_sessions_extract::{Point, PointSource, Side};
+use api_sessions_extract::{Ja4Form, Point, PointSource, Side};
 use api_sessions_protocol::{ParamType, Parameter, Record, Source};
 use api_sessions_rules::{Answer, Facts, Rule};
 
 /// Start of the type of attack that a rule's mark is.
 const MARK: &str = "rule:";
+
+/// The placeholder for a hidden value.
+const HIDDEN: &str = "[hidden]";
 
 /// How the parameters of records are found by their points.
 #[derive(Debug, Default)]
@@ -54,6 +57,9 @@ impl StoredFacts<'_> {
             PointSource::Ip => Some(record.ip.as_bytes()),
             PointSource::Host => record.host.as_deref().map(str::as_bytes),
             PointSource::Method => Some(record.method.as_bytes()),
+            PointSource::Ja4(Ja4Form::Plain) if record.ja4.as_deref() != Some(HIDDEN) => {
+                record.ja4.as_deref().map(str::as_bytes)
+            }
             PointSource::Header { side: Side::Request, name, nth: 0 }
                 if **name == *b"user-agent" =>
             {
@@ -107,7 +113,8 @@ impl Facts for StoredFacts<'_> {
     }
 
     fn ja4(&self) -> Option<&[u8]> {
-        self.record.ja4.as_deref().map(str::as_bytes)
+        // Where JA4 is a hashed key, the record hides it: it does not tell clients apart.
+        self.record.ja4.as_deref().filter(|ja4| *ja4 != HIDDEN).map(str::as_bytes)
     }
 
     fn begins_session(&self) -> Answer {

@@ -82,6 +82,7 @@ fn start_beside(
     let (to_loop, lifted) = crossbeam_channel::unbounded();
     let (to_table, linked) = crossbeam_channel::bounded(2);
     let state = SyncState {
+        rule_names: vec!["written".to_owned(), "scraping".to_owned()],
         deny: Some(deny),
         journal,
         address_session: Box::new(|address| (address == "192.0.2.4").then(|| FOUR.parse().ok())?),

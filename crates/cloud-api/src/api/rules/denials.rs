@@ -146,7 +146,7 @@ fn collect(store: &dyn Store, now: u64) -> Result<InForce, StoreError> {
 }
 
 /// The address as nodes deny it.
-fn network(ip: &str) -> String {
+pub(super) fn network(ip: &str) -> String {
     let mut room = [0; NETWORK_BYTES];
     String::from_utf8_lossy(rules::network(ip.as_bytes(), &mut room)).into_owned()
 }

@@ -9,6 +9,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::denials::network;
 use crate::api::query::RawQuery;
 use crate::error::AppError;
 use crate::extractors::Query;
@@ -61,7 +62,7 @@ pub struct RuleHits {
     pub hits: u64,
     /// Sessions of these requests.
     pub sessions: u64,
-    /// Sessions, or addresses for `deny_ip`, against which it was enforced.
+    /// Sessions against which it was enforced; for `deny_ip` addresses, IPv6 ones by their /64.
     pub subjects_refused: u64,
     /// Start of the newest of these requests, ms since 1970.
     pub last_hit: u64,
@@ -147,7 +148,7 @@ impl Counting {
         if refuses && self.refused.len() < MAX_SESSIONS {
             let by_address = hit.then.split(',').any(|word| word.starts_with("deny_ip"));
             self.refused.insert(match by_address {
-                true => record.ip.to_string(),
+                true => network(&record.ip),
                 false => record.session.to_string(),
             });
         }
