@@ -22,7 +22,8 @@ const MAX_BYTES: usize = 128;
 pub(crate) enum Ja4Source {
     /// This NGINX terminates TLS and has seen the handshake.
     Handshake,
-    /// A proxy in front terminates TLS and passes the fingerprint on; it serves as both forms.
+    /// A proxy in front terminates TLS and passes the fingerprint on; it serves as both forms, unless it is that of the
+    /// handshake.
     Variable(Rc<Ja4Variable>),
 }
 
@@ -40,7 +41,9 @@ impl Ja4Source {
                 let value = variable.value.evaluate(r, phase);
                 variable.is_evaluated.set(false);
                 let value = value?.trim_ascii();
-                value.get(..value.len().min(MAX_BYTES)).filter(|value| !value.is_empty())
+                let value = value.get(..value.len().min(MAX_BYTES)).filter(|it| !it.is_empty())?;
+                let is_own = of_handshake(r, Ja4Form::Plain) == Some(value);
+                if is_own { of_handshake(r, form) } else { Some(value) }
             }
             _ => of_handshake(r, form),
         }

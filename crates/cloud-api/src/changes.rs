@@ -13,6 +13,9 @@ pub const MAX_COMPARED: usize = 2000;
 /// Requests read at once.
 const PAGE: usize = 1000;
 
+/// The placeholder of records for a hidden value.
+const HIDDEN: &str = "[hidden]";
+
 /// What changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -23,7 +26,7 @@ pub enum ChangeKind {
     Country,
     /// A `User-Agent` that it did not have before.
     UserAgent,
-    /// A JA4 that it did not have before.
+    /// A JA4 whose TLS version or ciphers it did not have before: the rest changes with resumption and protocol.
     Ja4,
     /// The first user.
     Login,
@@ -108,9 +111,9 @@ struct Values {
 }
 
 impl Values {
-    /// The value before, where this one is new and not the first.
-    fn compare(&mut self, value: String) -> Option<String> {
-        let is_new = self.all.insert(value.clone());
+    /// The value before, where this one is new and not the first. Values with the same `part` are the same.
+    fn compare(&mut self, part: &str, value: String) -> Option<String> {
+        let is_new = self.all.insert(part.to_owned());
         self.last.replace(value).filter(|_| is_new)
     }
 }
@@ -128,19 +131,23 @@ impl Seen {
             });
         };
         let after = network(&record.ip);
-        if let Some(before) = self.networks.compare(after.clone()) {
+        if let Some(before) = self.networks.compare(&after, after.clone()) {
             add(ChangeKind::Network, Some(before), &after);
         }
         for (kind, seen, value) in [
             (ChangeKind::Country, &mut self.countries, &record.country),
             (ChangeKind::UserAgent, &mut self.user_agents, &record.ua),
-            (ChangeKind::Ja4, &mut self.ja4, &record.ja4),
         ] {
             if let Some(value) = value
-                && let Some(before) = seen.compare(value.to_string())
+                && let Some(before) = seen.compare(value, value.to_string())
             {
                 add(kind, Some(before), value);
             }
+        }
+        if let Some(ja4) = record.ja4.as_deref().filter(|ja4| *ja4 != HIDDEN)
+            && let Some(before) = self.ja4.compare(&version_and_ciphers(ja4), ja4.to_owned())
+        {
+            add(ChangeKind::Ja4, Some(before), ja4);
         }
         if let Some(user) = record.user.as_deref()
             && self.user.as_deref() != Some(user)
@@ -156,6 +163,16 @@ impl Seen {
         issued.for_each(|link| add(ChangeKind::Identifier, None, &link.session));
         record.rules.iter().for_each(|rule| add(ChangeKind::Rule, None, &rule.name));
         self.has_requests = true;
+    }
+}
+
+/// The part of JA4 that a client keeps over resumption, WebSockets and protocols: TLS version, whether there is SNI,
+/// number and hash of the ciphers. A text that is not JA4 is kept as it is.
+fn version_and_ciphers(ja4: &str) -> String {
+    let mut parts = ja4.split('_');
+    match (parts.next().and_then(|first| first.get(..6)), parts.next(), parts.next()) {
+        (Some(version), Some(ciphers), Some(_)) => format!("{version}_{ciphers}"),
+        _ => ja4.to_owned(),
     }
 }
 
@@ -227,5 +244,28 @@ mod tests {
             ]
         );
         assert!(changes(&[request("1", "no address", "a", "ann")]).is_empty());
+    }
+
+    #[test]
+    fn a_resumed_handshake_was_a_change_of_ja4() {
+        let of = |ja4: &'static str| {
+            let mut request = request("a", "192.0.2.1", "ua", "");
+            request.record.ja4 = Some(ja4.into());
+            request
+        };
+        let requests = [
+            of("t13d1516h2_8daaf6152771_02713d6af862"),
+            // Resumption, and another protocol.
+            of("t13d1517h2_8daaf6152771_b0da82dd1658"),
+            of("t13d1516h1_8daaf6152771_02713d6af862"),
+            of("[hidden]"),
+            of("t13d3112h2_e8f1e7e78f70_375ca2c5e164"),
+            of("of a CDN"),
+        ];
+        let kinds: Vec<_> =
+            changes(&requests).into_iter().map(|change| (change.1, change.3)).collect();
+        let expected = ["t13d3112h2_e8f1e7e78f70_375ca2c5e164", "of a CDN"]
+            .map(|after| (ChangeKind::Ja4, after.to_owned()));
+        assert_eq!(kinds, expected);
     }
 }

@@ -111,18 +111,23 @@ pub fn read(
     to: u64,
 ) -> Result<KeyOverview, StoreError> {
     let mut requests: BTreeMap<String, u64> = BTreeMap::new();
-    let mut keys: BTreeMap<Name, (Summary, ClosedKey)> = BTreeMap::new();
+    // Totals, the last window, and the figures of the last window with the verdict that stands.
+    let mut keys: BTreeMap<Name, (Summary, ClosedKey, Summary)> = BTreeMap::new();
     for window in closed_windows(store, application, from, to, MAX_WINDOWS)? {
         *requests.entry(window.application.clone()).or_default() += window.requests;
         for key in window.keys {
             let name = (window.application.clone(), key.kind, key.name.clone());
             match keys.get_mut(&name) {
-                Some((summary, last)) => {
+                Some((summary, last, judged)) => {
                     summary.merge(&key.summary);
+                    if key.verdict == key.standing.verdict {
+                        *judged = key.summary.clone();
+                    }
                     *last = key;
                 }
                 None => {
-                    keys.insert(name, (key.summary.clone(), key));
+                    let summary = key.summary.clone();
+                    keys.insert(name, (summary.clone(), key, summary));
                 }
             }
         }
@@ -130,7 +135,8 @@ pub fn read(
     let (decisions, parameters) = (store.key_decisions()?, store.parameters()?.parameters);
     let mut ordered: Vec<_> = keys
         .into_iter()
-        .map(|((application, kind, name), (mut summary, last))| {
+        .map(|((application, kind, name), (mut summary, mut last, judged))| {
+            last.summary = judged;
             summary.requests = requests.get(&application).copied().unwrap_or_default();
             let order = (kind == Kind::Candidate, !last.suggested, rank(&name, &summary));
             let order = (application.clone(), order);

@@ -160,6 +160,8 @@ pub struct Regrouping {
     unreadable: Vec<u64>,
     /// Whether the key has both plain and hashed values.
     forms: Vec<(bool, bool)>,
+    /// Whether some record carries the key, even one that a key before it groups.
+    is_carried: Vec<bool>,
     /// Whether requests before the first one with a value are ignored.
     is_from_first: bool,
 }
@@ -187,6 +189,7 @@ impl Regrouping {
             used: vec![0; len],
             unreadable: vec![0; len],
             forms: vec![(false, false); len],
+            is_carried: vec![false; len],
             is_from_first: false,
         }
     }
@@ -217,6 +220,9 @@ impl Regrouping {
             }
         }
         self.requests += 1;
+        for (carrier, is_carried) in self.carriers.iter().zip(&mut self.is_carried) {
+            *is_carried = *is_carried || !matches!(carrier.of(record), Carried::Nothing);
+        }
         let at = self.session(&record.session);
         let group = self.group(record);
         let Some(session) = self.sessions.get_mut(at as usize) else { return };
@@ -373,10 +379,10 @@ impl Regrouping {
     fn incomplete(&self) -> Vec<String> {
         let mut all = Vec::new();
         let each =
-            self.carriers.iter().zip(&self.used).zip(self.unreadable.iter().zip(&self.forms));
-        for ((carrier, used), (unreadable, forms)) in each {
+            self.carriers.iter().zip(&self.is_carried).zip(self.unreadable.iter().zip(&self.forms));
+        for ((carrier, is_carried), (unreadable, forms)) in each {
             let point = carrier.point.as_str();
-            if *used == 0 && (self.requests > 0 || self.is_from_first) {
+            if !is_carried && (self.requests > 0 || self.is_from_first) {
                 all.push(format!(
                     "no record carries a value of {point}: add it to the parameters, hashed, to see what it would change"
                 ));

@@ -61,6 +61,9 @@ impl Why {
                 "a cookie that a response of the session issued".to_owned(),
                 point_of(api_sessions_key_facts::Place::Cookie, &key),
             ),
+            Kind::IpUa if session.source == "ip_ua_ja4" => {
+                ("no key: the client's address, User-Agent and JA4".to_owned(), key.clone())
+            }
             Kind::IpUa => ("no key: the client's address and User-Agent".to_owned(), key.clone()),
             Kind::Ip => ("no key: the client's address".to_owned(), key.clone()),
         };

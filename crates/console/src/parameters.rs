@@ -35,6 +35,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("request.ip", "client address"),
     ("request.host", "host"),
     ("request.method", "method"),
+    ("request.tls.ja4_stable", "JA4, stable form"),
     ("request.tls.ja4", "JA4"),
     ("response.header.", "response header: name"),
     ("response.cookie.", "cookie set by the response: name"),

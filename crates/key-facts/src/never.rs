@@ -46,7 +46,7 @@ const ARGUMENTS: &str = "api_key apikey callback continue csrf_token fbclid gcli
     redirect redirect_uri return return_to search state url utm_campaign utm_content utm_medium utm_source utm_term";
 
 /// Claims about the issue of a token and about rights, in lower case.
-const CLAIMS: &str = "acr amr at_hash aud auth_time azp c_hash cnf exp expires_in groups iat iss nbf nonce \
+const CLAIMS: &str = "acr amr at_hash aud auth_time azp c_hash cnf exp expires_in groups iat iss jti nbf nonce \
     permissions rat realm_access role roles s_hash scope scopes scp tid typ updated_at ver version";
 /// Claims that the built-in set reads itself, in lower case.
 const OF_THE_SET: &str = "appid azp cid client_id email id oid origin_jti session_id session_state sessionhandle \

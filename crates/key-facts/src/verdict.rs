@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::facts::Kind;
+use super::sample::CLIENTS_A_VALUE;
 use super::summary::{MANY, Summary, is_judged};
 
 /// Minimum number of clients for a verdict.
@@ -67,17 +68,27 @@ pub fn judge(kind: Kind, summary: &Summary) -> Verdict {
     if has_clients && has_values { Verdict::Good } else { Verdict::TooLittle }
 }
 
+/// A count that is kept up to [`CLIENTS_A_VALUE`], which is also the limit of values per client.
+fn counted(count: u32) -> String {
+    let is_limit = count as usize >= CLIENTS_A_VALUE;
+    if is_limit { format!("{count} or more") } else { count.to_string() }
+}
+
 /// The figures behind a verdict, in words.
 pub fn evidence(kind: Kind, summary: &Summary) -> Vec<String> {
     let Summary { values_per_client, clients_per_value, .. } = summary;
     let mut texts = vec![
         format!(
             "{} values per client within an hour (median of about {} clients; 90 % have at most {})",
-            values_per_client.p50, summary.clients, values_per_client.p90
+            counted(values_per_client.p50),
+            summary.clients,
+            counted(values_per_client.p90)
         ),
         format!(
             "{} clients per value (median; 90 % have at most {}, the maximum is {})",
-            clients_per_value.p50, clients_per_value.p90, clients_per_value.max
+            counted(clients_per_value.p50),
+            counted(clients_per_value.p90),
+            counted(clients_per_value.max)
         ),
     ];
     if !is_judged(kind) {
@@ -93,7 +104,8 @@ pub fn evidence(kind: Kind, summary: &Summary) -> Vec<String> {
     if summary.users_per_value >= MANY_USERS {
         texts.push(format!("{} users per value", summary.users_per_value));
     }
-    if summary.counted_values == 0 && summary.present > 0 {
+    let is_volatile = judge(kind, summary) == Verdict::Volatile;
+    if summary.counted_values == 0 && summary.present > 0 && !is_volatile {
         texts.push(
             "its values were seen at one endpoint only, which does not count as shared".to_owned(),
         );

@@ -38,6 +38,18 @@ fn curl_is_what_it_sends() {
 }
 
 #[test]
+fn a_map_that_falls_back_to_the_own_handshake_lost_the_stable_form() {
+    let map = "map $http_cf_ja4 $ja4 { '' $api_session_ja4; default $http_cf_ja4; }";
+    let server = Server::start(&format!("{map} api_sessions_ja4 $ja4;"), "");
+    let relay = Relay::to(server.port, Pass::AsSent);
+    let (h2, _) = agreed(&relay, |port| curl(port, &["--http2"]));
+    let (h1, _) = agreed(&relay, |port| curl(port, &["--http1.1"]));
+    assert_eq!(h1.stable, h2.stable);
+    let answer = curl(server.port, &["--header", "CF-JA4: of a CDN"]);
+    assert!(answer.contains("ja4=of a CDN stable=of a CDN "), "{answer}");
+}
+
+#[test]
 fn openssl_is_what_it_sends_whatever_it_is_told_to_send() {
     let server = Server::start("", "");
     let relay = Relay::to(server.port, Pass::AsSent);

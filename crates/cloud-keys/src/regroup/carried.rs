@@ -1,7 +1,7 @@
 //! The value of a key in a stored record.
 
 use api_sessions_extract::builtin::TABLE;
-use api_sessions_extract::{NoVariables, Point, PointSource, Side};
+use api_sessions_extract::{Ja4Form, NoVariables, Point, PointSource, Side};
 use api_sessions_key_facts::{Kind, quoted_point};
 use api_sessions_protocol::{ParamType, Parameter, Record, Source};
 
@@ -93,6 +93,8 @@ impl Carrier {
         let text = match self.point.source() {
             PointSource::Ip => &*record.ip,
             PointSource::Host => record.host.as_deref()?,
+            PointSource::Method => &*record.method,
+            PointSource::Ja4(Ja4Form::Plain) => record.ja4.as_deref()?,
             PointSource::Header { side: Side::Request, name, nth: 0 }
                 if **name == *b"user-agent" =>
             {

@@ -250,3 +250,12 @@ proptest! {
         prop_assert_eq!(found.merged.iter().map(|it| it.count).collect::<Vec<_>>(), merged);
     }
 }
+
+#[test]
+fn a_key_behind_another_one_was_said_to_be_in_no_record() {
+    let records = [record("a", Source::IpUa, vec![])];
+    let found = regroup(&["request.ip", "request.header.user-agent"], true, &records);
+    assert_eq!(found.incomplete, [""; 0]);
+    let found = regroup(&["request.ip", "request.host"], true, &records);
+    assert!(found.incomplete[0].starts_with("no record carries a value of request.host"));
+}

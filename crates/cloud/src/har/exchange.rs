@@ -40,8 +40,9 @@ struct Message {
 }
 
 impl HarExchange {
-    /// `None`: its URL is not one that NGINX serves, such as `data:` and `blob:`.
-    pub(super) fn new(entry: Entry) -> Option<Self> {
+    /// `None`: its URL is not one that NGINX serves, such as `data:` and `blob:`. An entry whose time cannot be read
+    /// starts at `previous_ms`.
+    pub(super) fn new(entry: Entry, previous_ms: u64) -> Option<Self> {
         let Entry { request, response, started_date_time, time, .. } = entry;
         let (scheme, _) = request.url.split_once("://")?;
         if !["http", "https", "ws", "wss"].contains(&&*scheme.to_ascii_lowercase()) {
@@ -50,7 +51,7 @@ impl HarExchange {
         let line = RequestLine::of_target(request.url.as_bytes());
         let text = |part: &[u8]| String::from_utf8_lossy(part).into_owned();
         let (host, path, query) = (host(&text(line.origin)), text(line.path), text(line.query));
-        let started_ms = clock::parse_ms(&started_date_time).unwrap_or_default();
+        let started_ms = clock::parse_ms(&started_date_time).unwrap_or(previous_ms);
         let taken = if time.is_finite() { time.max(0.0) as u64 } else { 0 };
         Some(Self {
             method: request.method,
@@ -205,7 +206,7 @@ mod tests {
     use super::*;
 
     fn exchange(entry: serde_json::Value) -> HarExchange {
-        HarExchange::new(serde_json::from_value(entry).unwrap()).unwrap()
+        HarExchange::new(serde_json::from_value(entry).unwrap(), 0).unwrap()
     }
 
     #[test]

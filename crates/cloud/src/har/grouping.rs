@@ -44,6 +44,8 @@ pub(super) struct Session {
 pub(super) struct Groups {
     /// In the order of their first answers.
     pub(super) sessions: Vec<Session>,
+    /// Labels of the keys that were given.
+    pub(super) given: Vec<String>,
     pub(super) rotations: Rotations,
 }
 
@@ -66,6 +68,7 @@ pub(super) struct Grouping {
 impl Grouping {
     /// `None`: there is no memory for links.
     pub(super) fn new(keys: Vec<SessionKey>, builtin: bool) -> Option<Self> {
+        let given = keys.iter().map(|key| key.name.clone()).collect();
         let links = Links::attach(Region::of_process(LINK_BYTES)?, INACTIVE_S).ok()?.0;
         Some(Self {
             keys,
@@ -79,7 +82,7 @@ impl Grouping {
             waiting: HashMap::new(),
             taken: 0,
             numbers: HashMap::new(),
-            groups: Groups { sessions: Vec::new(), rotations: Rotations::default() },
+            groups: Groups { sessions: Vec::new(), given, rotations: Rotations::default() },
         })
     }
 

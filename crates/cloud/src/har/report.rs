@@ -46,7 +46,7 @@ pub(super) fn print(
     if let Some(more) = groups.sessions.len().checked_sub(MAX_SESSIONS).filter(|more| *more > 0) {
         writeln!(out, "  and {more} more")?;
     }
-    print_keys(&groups.sessions, out)?;
+    print_keys(&groups.sessions, &groups.given, out)?;
     print_changes(&groups.rotations, out)
 }
 
@@ -74,6 +74,13 @@ fn left_out(selection: &Selection, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "  left out: {count} {why}")?;
         }
     }
+    if selection.without_time > 0 {
+        let entries = counted(selection.without_time, "entry has", "entries have");
+        writeln!(
+            out,
+            "  {entries} no readable \"startedDateTime\": taken in the order of the file"
+        )?;
+    }
     if selection.selected > 0 && !selection.has_credentials {
         writeln!(
             out,
@@ -99,7 +106,7 @@ fn print_session(at: usize, session: &Session, out: &mut dyn Write) -> io::Resul
     writeln!(out, "     {}", paths.join(" "))
 }
 
-fn print_keys(sessions: &[Session], out: &mut dyn Write) -> io::Result<()> {
+fn print_keys(sessions: &[Session], given: &[String], out: &mut dyn Write) -> io::Result<()> {
     let mut keys: BTreeMap<(&str, &str), (usize, BTreeSet<usize>)> = BTreeMap::new();
     for (at, session) in sessions.iter().enumerate() {
         for ((label, kind), requests) in &session.keys {
@@ -110,7 +117,15 @@ fn print_keys(sessions: &[Session], out: &mut dyn Write) -> io::Result<()> {
     }
     let mut keys: Vec<_> = keys.into_iter().collect();
     keys.sort_by_key(|(_, (requests, _))| std::cmp::Reverse(*requests));
+    let is_unused = |label: &&String| keys.iter().all(|((known, _), _)| known != label);
+    let unused: Vec<&String> = given.iter().filter(is_unused).collect();
+    if keys.is_empty() && unused.is_empty() {
+        return Ok(());
+    }
     writeln!(out, "\nkeys")?;
+    for label in unused {
+        writeln!(out, "  {}  in no request: {}", brief(label, MAX_TEXT), meaning("key"))?;
+    }
     for ((label, kind), (requests, of)) in keys {
         let requests = counted(requests, "request", "requests");
         let sessions = counted(of.len(), "session", "sessions");

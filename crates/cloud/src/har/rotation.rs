@@ -42,7 +42,9 @@ impl Rotations {
     /// A request of the session of that index is over.
     pub(super) fn observe(&mut self, exchange: &HarExchange, session: usize) {
         builtin::each_brought(exchange, true, &mut |_, followed| {
-            let name = String::from_utf8_lossy(followed.name).into_owned();
+            // The names of tokens begin with a byte that no name of a cookie has.
+            let name = followed.name.strip_prefix(b"\x01").unwrap_or(followed.name);
+            let name = String::from_utf8_lossy(name).into_owned();
             let hash = hash(followed.name, followed.value);
             let Some((known, before)) = self.brought.insert(name.clone(), (hash, session)) else {
                 return;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use api_sessions_store::clock;
+
 use super::entry::Entry;
 use super::exchange::HarExchange;
 
@@ -18,8 +20,12 @@ pub(super) struct Selection {
     pub(super) unanswered: usize,
     /// No requests over HTTP, such as `data:`.
     pub(super) not_http: usize,
+    /// Start of the last entry, ms since 1970.
+    last_ms: u64,
     /// Requests that a node would have seen.
     pub(super) selected: usize,
+    /// Of these, those whose time cannot be read.
+    pub(super) without_time: usize,
     /// Any of them had cookies or credentials.
     pub(super) has_credentials: bool,
 }
@@ -34,10 +40,12 @@ impl Selection {
     /// The request, if the node would have seen it.
     pub(super) fn select(&mut self, entry: Entry) -> Option<HarExchange> {
         let is_cached = !entry.from_cache.is_empty();
-        let Some(request) = HarExchange::new(entry) else {
+        let has_time = clock::parse_ms(&entry.started_date_time).is_some();
+        let Some(request) = HarExchange::new(entry, self.last_ms) else {
             self.not_http += 1;
             return None;
         };
+        self.last_ms = request.started_ms;
         if self.hosts.is_empty() {
             self.hosts.push(request.host.clone());
         }
@@ -54,6 +62,7 @@ impl Selection {
             return None;
         }
         self.selected += 1;
+        self.without_time += usize::from(!has_time);
         self.has_credentials |= request.has_credentials();
         Some(request)
     }

@@ -110,6 +110,23 @@ fn own_keys_come_first_and_the_built_in_set_can_be_left_out() {
 }
 
 #[test]
+fn an_entry_without_a_readable_time_was_taken_as_the_first_of_all() {
+    let (_, whole, _) = group(&har(&visit()), &[]).unwrap();
+    let mut entries = visit();
+    entries[3]["startedDateTime"] = json!("yesterday");
+    let (_, out, messages) = group(&har(&entries), &[]).unwrap();
+    assert!(out.contains("1 entry has no readable \"startedDateTime\""), "{out}");
+    assert!(!out.contains("1970") && out.contains("1 session\n"), "{whole}\n{out}");
+    assert_eq!(messages, "");
+}
+
+#[test]
+fn a_key_that_finds_nothing_was_not_mentioned() {
+    let (_, out, _) = group(&har(&visit()), &["--key", "request.cookie.nosuch"]).unwrap();
+    assert!(out.contains("request.cookie.nosuch  in no request: a key of yours\n"), "{out}");
+}
+
+#[test]
 fn an_export_without_credentials_is_told() {
     let file = har(&[entry(0, "GET", "/", "", "")]);
     let (_, out, _) = group(&file, &[]).unwrap();

@@ -191,7 +191,7 @@ fn the_page_shows_verdicts_and_an_admin_adopts_a_suggestion_and_undoes_a_demotio
         assert!(page.contains(text), "{text} in {page}");
     }
     // Nothing carries it yet; as a parameter that is no key it is a suggestion still, which records carry.
-    assert!(page.contains("Records do not carry it"), "{page}");
+    assert!(page.contains("If no record carries it"), "{page}");
     assert_eq!(decide("watch", "request.cookie.visit"), 303);
     assert_eq!(decide("watch", "request.cookie.visit"), 303, "again, to no effect");
     let watched = cloud.ask("/v1/parameters")["parameters"].clone();

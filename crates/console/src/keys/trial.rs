@@ -14,6 +14,7 @@ use api_sessions_cloud_api::replay::exclusively;
 use api_sessions_cloud_api::state::AppState;
 use api_sessions_cloud_keys::overview::KeyFigures;
 use api_sessions_cloud_keys::regroup::{self, Regrouped, Regrouping};
+use api_sessions_protocol::Parameter;
 use api_sessions_store::ReplayQuery;
 
 /// Maximum number of suggestions of a page that are tried.
@@ -69,7 +70,11 @@ pub(super) async fn one(
 ) -> Result<Regrouped, AppError> {
     let keys = regroup::points(&[point.to_owned()]).map_err(AppError::bad_request)?;
     let query = ReplayQuery { from, to, with_rules: false };
-    try_keys(state, keys, true, Some(application.to_owned()), query).await
+    let of = Some(application.to_owned());
+    // As beside the suggestion: its point may have been exported only recently.
+    let trial =
+        move |known: &[Parameter]| Regrouping::new(keys, true, of, known).from_first_value();
+    try_keys(state, trial, query).await
 }
 
 /// Sessions before and after, beside a suggestion.
@@ -86,7 +91,7 @@ pub(super) fn change(
         return html! { span.quiet { "Not tried: there are many suggestions" } };
     };
     if found.requests == 0 {
-        return html! { span.quiet { "Records do not carry it: add this point to the parameters to see what it would change" } };
+        return html! { span.quiet { "Not in the newest " (number(RECENT)) " requests of all applications. If no record carries it, add this point to the parameters to see what it would change" } };
     }
     let query = [&[("application", &*key.application), ("try", &*key.name)], times].concat();
     html! {

@@ -1,7 +1,7 @@
 //! `POST /v1/keys/try`: the sessions that other keys would make of stored requests.
 
 use api_sessions_cloud_keys::regroup::{self, MAX_TIME, Regrouped, Regrouping};
-use api_sessions_extract::Point;
+use api_sessions_protocol::Parameter;
 use axum::Json;
 use axum::extract::{Request, State};
 use serde::Deserialize;
@@ -67,23 +67,22 @@ pub async fn post(
         return Err(AppError::bad_request("from: it is later than to"));
     }
     let query = ReplayQuery { from, to, with_rules: false };
-    try_keys(&state, keys, builtin, application, query).await.map(Json)
+    let trial = move |known: &[Parameter]| Regrouping::new(keys, builtin, application, known);
+    try_keys(&state, trial, query).await.map(Json)
 }
 
-/// Tries keys, for the API and the Console.
+/// Runs the trial that `trial` makes from the parameters in force, for the API and the Console.
 ///
 /// # Errors
 /// 503 while something else is tried; the error of the store.
 pub async fn try_keys(
     state: &AppState,
-    keys: Vec<Point>,
-    builtin: bool,
-    application: Option<String>,
+    trial: impl FnOnce(&[Parameter]) -> Regrouping + Send + 'static,
     query: ReplayQuery,
 ) -> Result<Regrouped, AppError> {
     replay::exclusively(state, move |store, is_cancelled| {
         let parameters = store.parameters()?.parameters;
-        let mut all = [Regrouping::new(keys, builtin, application, &parameters)];
+        let mut all = [trial(&parameters)];
         let missing = regroup::run(store, &mut all, &query, MAX_TIME, is_cancelled)?;
         let [tried] = all.map(Regrouping::finish);
         Ok(Regrouped { incomplete: [missing, tried.incomplete].concat(), ..tried })
