@@ -39,7 +39,7 @@ apt_install() {
 }
 
 # Cargo of at least the workspace's rust-version: the one present, else Debian's if it is new enough
-# (Debian 13 with backports, or later), else rustup's. Says which and why before a long installation.
+# (after Debian 13), else rustup's. Says which and why before a long installation.
 ensure_rust() {
     local wanted have
     wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -1)

@@ -73,7 +73,13 @@ fn run(
             }
         }
         Some(Command::Completions { shell }) => {
-            clap_complete::generate(shell, &mut Cli::command(), "api-sessions-cloud", &mut out);
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "api-sessions-cloud", &mut script);
+            // clap_complete 4.6 has two names for the function of a command with hyphens
+            // (https://github.com/clap-rs/clap/issues/6421).
+            let script = String::from_utf8_lossy(&script)
+                .replace("api__subcmd__sessions__subcmd__cloud", "api__sessions__cloud");
+            out.write_all(script.as_bytes())?;
         }
         Some(Command::Manual) => manual::render(Cli::command(), &mut out)?,
         Some(Command::Generate(options)) => {

@@ -6,12 +6,15 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use object::read::elf::ElfFile64;
-use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget};
+use object::{Architecture, Object, ObjectSection, ObjectSymbol, RelocationTarget};
 
 use super::Findings;
 
 /// File name of the module.
 const MODULE_FILE: &str = "ngx_http_api_sessions_module.so";
+
+/// Name of the module, as it is in the file.
+const MODULE_NAME: &[u8] = b"ngx_http_api_sessions_module";
 
 /// Words of `NGX_MODULE_SIGNATURE` (src/core/ngx_module.h) after the sizes, in order. Empty: always equal.
 const SIGNATURE_OPTIONS: [&str; 34] = [
@@ -58,6 +61,7 @@ struct Nginx {
     name: String,
     signature: String,
     loader: Loader,
+    architecture: Architecture,
 }
 
 /// What loads a binary's shared libraries.
@@ -77,6 +81,9 @@ struct Module {
     signature: String,
     /// Newest version of glibc's symbols that the module uses.
     glibc: Option<(u32, u32)>,
+    /// Whether it is linked to musl.
+    needs_musl: bool,
+    architecture: Architecture,
 }
 
 /// Checks whether `module` can be loaded by `nginx`.
@@ -119,7 +126,19 @@ impl Findings {
 }
 
 fn compare(findings: &mut Findings, nginx: &Nginx, module: &Module, host: Option<(u32, u32)>) {
+    if nginx.architecture != module.architecture {
+        findings.add(
+            false,
+            "processor",
+            format!(
+                "the module is built for {:?}, the binary for {:?}: install the package of this \
+                 architecture, or build on the system of the binary",
+                module.architecture, nginx.architecture
+            ),
+        );
+    }
     let version = dotted(module.version);
+    let is_same_version = nginx.name.strip_prefix("nginx/") == Some(&*version);
     match nginx.name.strip_prefix("nginx/") {
         Some(have) if have == version => {
             findings.add(true, "version", format!("the module is built for NGINX {version}"));
@@ -129,7 +148,7 @@ fn compare(findings: &mut Findings, nginx: &Nginx, module: &Module, host: Option
             "version",
             format!(
                 "the module is built for NGINX {version}, the binary is {have}: install the package \
-                 of this Debian release, or build for this binary: NGINX=PATH scripts/build"
+                 for that version, or build for this binary: NGINX=PATH NGINX_SOURCE_DIR=DIR scripts/build"
             ),
         ),
         None => findings.add(
@@ -144,7 +163,8 @@ fn compare(findings: &mut Findings, nginx: &Nginx, module: &Module, host: Option
     }
     if nginx.signature == module.signature {
         findings.add(true, "signature", "the same build options");
-    } else {
+    } else if is_same_version {
+        // The options of another version are others.
         findings.add(
             false,
             "signature",
@@ -165,6 +185,11 @@ fn compare(findings: &mut Findings, nginx: &Nginx, module: &Module, host: Option
             false,
             "libc",
             "the binary uses musl, the module glibc: build the module on the system of the binary",
+        ),
+        (Loader::Glibc, ..) if module.needs_musl => findings.add(
+            false,
+            "libc",
+            "the module uses musl, the binary glibc: build the module on the system of the binary",
         ),
         (_, Some(needed), Some(have)) if needed > have => findings.add(
             false,
@@ -220,7 +245,7 @@ fn read_nginx(bytes: &[u8]) -> Result<Nginx, String> {
         Some(path) if find(path, b"ld-musl").is_some() => Loader::Musl,
         Some(_) => Loader::Glibc,
     };
-    Ok(Nginx { name, signature, loader })
+    Ok(Nginx { name, signature, loader, architecture: file.architecture() })
 }
 
 fn read_module(bytes: &[u8]) -> Result<Module, String> {
@@ -231,13 +256,17 @@ fn read_module(bytes: &[u8]) -> Result<Module, String> {
         .dynamic_symbols()
         .find(|symbol| symbol.name() == Ok("ngx_modules"))
         .ok_or("not an NGINX module: no symbol ngx_modules")?;
+    if find(bytes, MODULE_NAME).is_none() {
+        return Err("another NGINX module, not that of API Sessions".to_owned());
+    }
     let module = pointer_at(&file, modules.address()).ok_or("ngx_modules is empty")?;
     let version = word_at(&file, module + 40).ok_or("no module version")?;
     let signature = pointer_at(&file, module + 48)
         .and_then(|address| bytes_at(&file, address, 64))
         .and_then(find_signature)
         .ok_or("no module signature")?;
-    Ok(Module { version, signature, glibc: newest_glibc(bytes) })
+    let (glibc, needs_musl) = (newest_glibc(bytes), find(bytes, b"libc.musl-").is_some());
+    Ok(Module { version, signature, glibc, needs_musl, architecture: file.architecture() })
 }
 
 type Elf<'d> = ElfFile64<'d, object::Endianness>;
@@ -375,9 +404,15 @@ mod tests {
         module: (u64, &str, (u32, u32)),
         host: (u32, u32),
     ) -> Vec<(bool, String)> {
-        let nginx = Nginx { name: nginx.into(), signature: COMPAT.into(), loader };
-        let module =
-            Module { version: module.0, signature: module.1.into(), glibc: Some(module.2) };
+        let architecture = Architecture::X86_64;
+        let nginx = Nginx { name: nginx.into(), signature: COMPAT.into(), loader, architecture };
+        let module = Module {
+            version: module.0,
+            signature: module.1.into(),
+            glibc: Some(module.2),
+            needs_musl: false,
+            architecture,
+        };
         let mut findings = Findings::default();
         compare(&mut findings, &nginx, &module, Some(host));
         findings.0.into_iter().map(|(good, _, text)| (good, text)).collect()
@@ -398,21 +433,59 @@ mod tests {
         }
     }
 
+    fn bad(found: &[(bool, String)]) -> Vec<&str> {
+        found.iter().filter(|(good, _)| !good).map(|(_, text)| text.as_str()).collect()
+    }
+
     #[test]
     fn each_difference_is_named_with_its_cure() {
         let other = "8,4,8,0011111111010111001110111111111110";
-        let found = lines("nginx/1.28.3", (1_022_001, other, (2, 41)), (2, 36));
-        let bad: Vec<&str> =
-            found.iter().filter(|(good, _)| !good).map(|(_, text)| text.as_str()).collect();
-        assert_eq!(bad.len(), 3, "{found:?}");
-        assert!(bad[0].contains("1.22.1") && bad[0].contains("1.28.3"), "{}", bad[0]);
+        let found = lines("nginx/1.22.1", (1_022_001, other, (2, 41)), (2, 36));
+        let bad = bad(&found);
+        assert_eq!(bad.len(), 2, "{found:?}");
         assert!(
-            bad[1].contains("only the binary has --with-threads")
-                && bad[1].contains("--with-compat"),
+            bad[0].contains("only the binary has --with-threads")
+                && bad[0].contains("--with-compat"),
             "{}",
-            bad[1]
+            bad[0]
         );
-        assert!(bad[2].contains("2.41") && bad[2].contains("2.36"), "{}", bad[2]);
+        assert!(bad[1].contains("2.41") && bad[1].contains("2.36"), "{}", bad[1]);
+    }
+
+    #[test]
+    fn options_of_another_version_were_compared() {
+        let other = "8,4,8,0011111111010111001110111111111110";
+        let found = lines("nginx/1.28.3", (1_022_001, other, (2, 34)), (2, 36));
+        let [bad] = bad(&found)[..] else { panic!("{found:?}") };
+        assert!(bad.contains("1.22.1") && bad.contains("1.28.3"), "{bad}");
+    }
+
+    #[test]
+    fn a_module_of_another_processor_or_libc_seemed_to_fit() {
+        let nginx = || Nginx {
+            name: "nginx/1.22.1".into(),
+            signature: COMPAT.into(),
+            loader: Loader::Glibc,
+            architecture: Architecture::X86_64,
+        };
+        let module = |needs_musl, architecture| Module {
+            version: 1_022_001,
+            signature: COMPAT.into(),
+            glibc: None,
+            needs_musl,
+            architecture,
+        };
+        for (module, cause) in [
+            (module(false, Architecture::Aarch64), "built for Aarch64, the binary for X86_64"),
+            (module(true, Architecture::X86_64), "the module uses musl"),
+        ] {
+            let mut findings = Findings::default();
+            compare(&mut findings, &nginx(), &module, Some((2, 36)));
+            let found: Vec<_> =
+                findings.0.into_iter().map(|(good, _, text)| (good, text)).collect();
+            let [bad] = bad(&found)[..] else { panic!("{found:?}") };
+            assert!(bad.contains(cause), "{bad}");
+        }
     }
 
     #[test]

@@ -398,3 +398,29 @@ fn an_empty_environment_variable_was_an_error() {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     assert!(dir.path().join("api-sessions-data/control.db").exists());
 }
+
+#[test]
+fn bash_completed_nothing_after_a_subcommand() {
+    let script = program().args(["completions", "bash"]).output().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("completion");
+    std::fs::write(&path, script.stdout).unwrap();
+    for (words, expected) in [
+        ("doc", "doctor"),
+        ("doctor --n", "--nginx"),
+        ("token cr", "create"),
+        ("try --no-b", "--no-builtin"),
+    ] {
+        // As bash calls it: the command, the word that is completed, and the one before.
+        let complete = format!(
+            "source '{}'
+             COMP_WORDS=(api-sessions-cloud {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+             _api__sessions__cloud api-sessions-cloud \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"
+             echo \"${{COMPREPLY[@]}}\"",
+            path.display()
+        );
+        let completed = Command::new("bash").args(["-c", &complete]).output().unwrap();
+        let found = String::from_utf8_lossy(&completed.stdout);
+        assert!(found.split_whitespace().any(|word| word == expected), "{words}: {completed:?}");
+    }
+}
