@@ -62,6 +62,7 @@ use api_sessions_store::Role;
         rules::put,
         rules::trial::post,
         rules::hits::list,
+        rules::denials::list,
         keys::list,
         keys::dismiss,
         keys::undo,

@@ -106,6 +106,7 @@ pub fn table() -> Vec<Route> {
         api(PUT, "/v1/rules", Change, rules::put),
         api(POST, "/v1/rules/try", Read, rules::trial::post),
         api(GET, "/v1/rules/hits", Read, rules::hits::list),
+        api(GET, "/v1/rules/denials", Read, rules::denials::list),
         api(GET, "/v1/keys", Read, keys::list),
         api(POST, "/v1/keys/dismiss", Change, keys::dismiss),
         api(POST, "/v1/keys/undo", Change, keys::undo),

@@ -213,6 +213,7 @@ fn answers_are_as_described() {
         ("post", "/v1/rules/try", "/v1/rules/try".to_owned(), 200, trial.to_string()),
         ("post", "/v1/rules/try", "/v1/rules/try".to_owned(), 422, bad_trial.to_string()),
         ("get", "/v1/rules/hits", "/v1/rules/hits?rule=logins".to_owned(), 200, String::new()),
+        ("get", "/v1/rules/denials", "/v1/rules/denials".to_owned(), 200, String::new()),
         ("get", "/v1/sync", sync, 200, String::new()),
         ("get", "/v1/nodes", "/v1/nodes".to_owned(), 200, String::new()),
         ("delete", "/v1/denylist/{session}", by_id("/v1/denylist/{session}"), 204, String::new()),

@@ -258,6 +258,20 @@ fn an_address_that_a_rule_denies_is_shown_and_taken_off() {
     ] {
         assert_eq!(list().contains(shown), is, "{shown}");
     }
+    let denials = cloud.ask("/v1/rules/denials")["denials"].clone();
+    let mut denied: Vec<_> = denials
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            assert_eq!((&one["rule"], &one["since"]), (&json!("stuffing"), &json!(now - 9000)));
+            one["session"].as_str().or(one["address"].as_str()).unwrap().to_owned()
+        })
+        .collect();
+    denied.sort_unstable();
+    let mut expected = ["192.0.2.1".to_owned(), "2001:db8::/64".to_owned(), session(2)];
+    expected.sort_unstable();
+    assert_eq!(denied, expected);
     let of_session = cloud.get(&format!("/sessions/{}", session(1))).text();
     assert!(of_session.contains("Its address") && of_session.contains("192.0.2.1"));
 

@@ -1,4 +1,4 @@
-//! Sessions and addresses that nodes deny because a rule fired, as far as records tell.
+//! `GET /v1/rules/denials`: sessions and addresses that nodes deny because a rule fired, as far as records tell.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -8,6 +8,15 @@ use api_sessions_extract::NoVariables;
 use api_sessions_protocol::{Record, SessionRule};
 use api_sessions_rules::{self as rules, NETWORK_BYTES, Reaction, Rule};
 
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::error::AppError;
+use crate::extractors::{NoQuery, Query};
+use crate::state::AppState;
+use api_sessions_store::clock::now_ms;
 use api_sessions_store::{ReplayQuery, RequestQuery, Store, StoreError};
 
 /// How far back denials are looked for, milliseconds: a week.
@@ -48,6 +57,56 @@ pub struct RuleDenial {
     pub since: u64,
     /// End of the denial, ms since 1970.
     pub until: u64,
+}
+
+/// Denials by rules that are in force.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RuleDenials {
+    /// Denials, newest first; at most 1000.
+    denials: Vec<DenialByRule>,
+}
+
+/// A denial by a rule.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DenialByRule {
+    /// Session id; absent: an address is denied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<String>,
+    /// IPv4 address, or the /64 of an IPv6 one (`2001:db8::/64`); absent: a session is denied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    /// Name of the rule.
+    rule: String,
+    /// Start of the request with which it fired, ms since 1970.
+    since: u64,
+    /// End of the denial, ms since 1970.
+    until: u64,
+}
+
+impl From<RuleDenial> for DenialByRule {
+    fn from(RuleDenial { denied, rule, since, until }: RuleDenial) -> Self {
+        let (session, address) = match denied {
+            Denied::Session(id) => (Some(id), None),
+            Denied::Address(address) => (None, Some(address)),
+        };
+        Self { session, address, rule, since, until }
+    }
+}
+
+/// Sessions and addresses that nodes deny by rules, from their records of the last week.
+///
+/// `DELETE /v1/denylist/{session}` removes such a denial, of a session or an address.
+#[utoipa::path(
+    get,
+    path = "/v1/rules/denials",
+    responses((status = 200, description = "Denials in force.", body = RuleDenials))
+)]
+pub async fn list(
+    State(state): State<AppState>,
+    _: Query<NoQuery>,
+) -> Result<Json<RuleDenials>, AppError> {
+    let denials = state.list(move |store| all(store, now_ms())).await?;
+    Ok(Json(RuleDenials { denials: denials.into_iter().map(Into::into).collect() }))
 }
 
 /// Denials in force, of each subject the one that ends last.
