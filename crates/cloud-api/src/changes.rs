@@ -26,7 +26,7 @@ pub enum ChangeKind {
     Country,
     /// A `User-Agent` that it did not have before.
     UserAgent,
-    /// A JA4 whose TLS version or ciphers it did not have before: the rest changes with resumption and protocol.
+    /// A JA4 whose stable form it did not have before.
     Ja4,
     /// The first user.
     Login,
@@ -145,7 +145,9 @@ impl Seen {
             }
         }
         if let Some(ja4) = record.ja4.as_deref().filter(|ja4| *ja4 != HIDDEN)
-            && let Some(before) = self.ja4.compare(&version_and_ciphers(ja4), ja4.to_owned())
+            && let stable = record.ja4_stable.as_deref().filter(|stable| *stable != HIDDEN)
+            && let part = stable.map_or_else(|| version_and_ciphers(ja4), str::to_owned)
+            && let Some(before) = self.ja4.compare(&part, ja4.to_owned())
         {
             add(ChangeKind::Ja4, Some(before), ja4);
         }
@@ -166,8 +168,8 @@ impl Seen {
     }
 }
 
-/// The part of JA4 that a client keeps over resumption, WebSockets and protocols: TLS version, whether there is SNI,
-/// number and hash of the ciphers. A text that is not JA4 is kept as it is.
+/// In place of the stable form, which records of older nodes lack: TLS version, whether there is SNI, number and hash
+/// of the ciphers. A text that is not JA4 is kept as it is.
 fn version_and_ciphers(ja4: &str) -> String {
     let mut parts = ja4.split('_');
     match (parts.next().and_then(|first| first.get(..6)), parts.next(), parts.next()) {
@@ -262,9 +264,16 @@ mod tests {
             of("t13d3112h2_e8f1e7e78f70_375ca2c5e164"),
             of("of a CDN"),
         ];
+        let mut requests = requests.to_vec();
+        // The stable form decides where there is one.
+        for (ja4, stable) in [("x", "same"), ("y", "same"), ("z", "other")] {
+            let mut request = of(ja4);
+            request.record.ja4_stable = Some(stable.into());
+            requests.push(request);
+        }
         let kinds: Vec<_> =
             changes(&requests).into_iter().map(|change| (change.1, change.3)).collect();
-        let expected = ["t13d3112h2_e8f1e7e78f70_375ca2c5e164", "of a CDN"]
+        let expected = ["t13d3112h2_e8f1e7e78f70_375ca2c5e164", "of a CDN", "x", "z"]
             .map(|after| (ChangeKind::Ja4, after.to_owned()));
         assert_eq!(kinds, expected);
     }

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use ahash::{AHashMap, AHashSet};
 use api_sessions_protocol::{Parameter, Record, RuleHit};
 use api_sessions_rules::{
-    Answer, Condition, MAX_DISTINCT, MemoryCounts, Observation, Per, Rule, Scratch, normalize,
+    Answer, Condition, Facts, MAX_DISTINCT, MemoryCounts, Observation, Per, Rule, Scratch,
+    normalize,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -122,6 +123,9 @@ struct Run<'r> {
     requests: u64,
     counted: u64,
     unknown: u64,
+    /// Counted requests whose records lack the stable form of JA4, and requests that hide it, for `per=ja4`.
+    without_stable_ja4: u64,
+    hidden_ja4: u64,
     ended: Option<(Ended, u64)>,
     begin: Instant,
     is_cancelled: &'r dyn Fn() -> bool,
@@ -154,6 +158,8 @@ pub fn run(
         requests: 0,
         counted: 0,
         unknown: 0,
+        without_stable_ja4: 0,
+        hidden_ja4: 0,
         ended: None,
         begin: Instant::now(),
         is_cancelled,
@@ -193,6 +199,10 @@ impl Run<'_> {
             return ControlFlow::Continue(());
         }
         let facts = StoredFacts { record, path, begins_session, labels: &self.labels };
+        if self.rule.per == Per::Ja4 && record.ja4.is_some() {
+            self.hidden_ja4 += u64::from(facts.ja4().is_none());
+            self.without_stable_ja4 += u64::from(record.ja4_stable.is_none());
+        }
         match self.rule.observe(&self.counts, &facts, record.ts, &mut self.scratch) {
             Observation::Counted { count, fires } => {
                 self.counted += 1;
@@ -295,11 +305,17 @@ impl Run<'_> {
             };
             all.push(format!("{} requests were not counted: {of}", self.unknown));
         }
-        if self.rule.per == Per::Ja4 {
-            all.push(
-                "records have the plain form of JA4: a client that has several of them counts as one on nodes, which go by the stable form"
-                    .to_owned(),
-            );
+        if self.without_stable_ja4 > 0 {
+            all.push(format!(
+                "{} requests have the plain form of JA4 alone: a client that has several of them counts as one on nodes, which go by the stable form",
+                self.without_stable_ja4
+            ));
+        }
+        if self.hidden_ja4 > 0 {
+            all.push(format!(
+                "{} requests were not counted: their JA4 is a key, and hidden: export it with export=plain",
+                self.hidden_ja4
+            ));
         }
         if self.sessions.is_some() {
             all.push(

@@ -62,6 +62,7 @@ pub async fn open(
                 (text("Protocol", record.proto.as_deref()))
                 (text("Scheme", record.scheme.as_deref()))
                 (text("JA4", record.ja4.as_deref()))
+                (text("JA4, stable form", record.ja4_stable.as_deref()))
                 (text("Endpoint", Some(&request.endpoint)))
                 (text("Node", Some(&record.node)))
                 (text("Request id", Some(&record.id)))

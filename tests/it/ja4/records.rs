@@ -13,7 +13,7 @@ fn a_record_has_the_fingerprint_and_sessions_are_found_by_it() {
     let server = Server::start(&format!("api_sessions_export {};", cloud.export()), "");
     let relay = Relay::to(server.port, Pass::AsSent);
     curl(relay.port, &["-A", "one"]);
-    let one = oracle::ja4(&relay.last()).ja4;
+    let oracle::Ja4 { ja4: one, stable, .. } = oracle::ja4(&relay.last());
     curl(relay.port, &["-A", "two", "--tls-max", "1.2"]);
     get(server.nginx.port, "/", &[("User-Agent", "three")]);
     cloud.sessions(3);
@@ -22,6 +22,7 @@ fn a_record_has_the_fingerprint_and_sessions_are_found_by_it() {
     let id = found["sessions"][0]["session"].as_str().unwrap();
     let record = cloud.records(id, 1).remove(0);
     assert_eq!((&record["ua"], &record["ja4"]), (&"one".into(), &one.as_str().into()));
+    assert_eq!(record["ja4_stable"], stable);
     let csv = cloud.get(&format!("/v1/sessions/{id}/requests.csv")).body;
     assert!(csv.contains(&one), "{csv}");
     for session in cloud.sessions(3) {
@@ -38,9 +39,10 @@ fn a_masked_fingerprint_is_in_no_record() {
     let server = Server::start(&mask, "");
     let relay = Relay::to(server.port, Pass::AsSent);
     curl(relay.port, &[]);
-    let ja4 = oracle::ja4(&relay.last()).ja4;
+    let oracle::Ja4 { ja4, stable, .. } = oracle::ja4(&relay.last());
     let session = cloud.sessions(1).remove(0);
     let record = cloud.records(session["session"].as_str().unwrap(), 1).remove(0);
     assert!(!record.to_string().contains(&ja4), "{record:#}");
+    assert!(!record.to_string().contains(&stable), "its stable form: {record:#}");
     assert!(record["ja4"].is_string(), "{record:#}");
 }

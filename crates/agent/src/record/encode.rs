@@ -88,6 +88,12 @@ impl RecordEncoder {
         let method = present(Some(exchange.method()));
         let ip = present(Some(placeholder(values.ip, exchange.ip()))).unwrap_or_default();
         let ja4 = present(exchange.ja4(Ja4Form::Plain));
+        // What hides JA4 is meant for its stable form, too.
+        let is_ja4_hidden = ja4.as_deref() == Some(HIDDEN.as_bytes());
+        let ja4_stable = match exchange.ja4(Ja4Form::Stable) {
+            Some(_) if is_ja4_hidden => Some(HIDDEN.as_bytes()),
+            form => present(form),
+        };
         let path = hide_path(exchange.path(), &values.segments, &values.shown_segments, secrets);
         let session = resolution.id.to_hex();
         let params = || values.shown(settings, resolution);
@@ -107,6 +113,7 @@ impl RecordEncoder {
             proto,
             scheme: Some(facts.scheme),
             ja4,
+            ja4_stable,
             status: facts.status,
             time_ms: facts.time_ms,
             upstream_ms: facts.upstream_ms,

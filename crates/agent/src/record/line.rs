@@ -32,6 +32,7 @@ pub(super) struct Line<'l> {
     pub(super) proto: Option<&'l [u8]>,
     pub(super) scheme: Option<&'static str>,
     pub(super) ja4: Option<&'l [u8]>,
+    pub(super) ja4_stable: Option<&'l [u8]>,
     pub(super) status: u16,
     pub(super) time_ms: u64,
     pub(super) upstream_ms: Option<u64>,
@@ -107,6 +108,7 @@ pub(super) fn write<'p>(
         unescaped(br#","scheme":""#, scheme.as_bytes(), out);
     }
     optional(br#","ja4":"#, line.ja4, out);
+    optional(br#","ja4_stable":"#, line.ja4_stable, out);
     number(br#","status":"#, line.status.into(), out);
     number(br#","time_ms":"#, line.time_ms, out);
     if let Some(upstream_ms) = line.upstream_ms {
@@ -388,7 +390,7 @@ mod tests {
         #[test]
         fn a_line_is_what_serde_would_write(
             texts in proptest::collection::vec(text(), 6),
-            options in proptest::collection::vec(proptest::option::of(text()), 7),
+            options in proptest::collection::vec(proptest::option::of(text()), 8),
             numbers in proptest::collection::vec(any::<u64>(), 4),
             (status, upstream_ms, denied) in (any::<u16>(), proptest::option::of(any::<u64>()), any::<bool>()),
             source in prop_oneof![Just(Source::Key), Just(Source::Builtin), Just(Source::IpUa), Just(Source::Ip), Just(Source::IpUaJa4), Just(Source::Link), Just(Source::Client)],
@@ -405,7 +407,7 @@ mod tests {
                 id: texts[0].clone(), ts: numbers[0], node: texts[1].clone(), session: String::from_utf8(session.to_vec()).unwrap().into(),
                 key: texts[3].clone(), source, app: options[0].clone(), ip: texts[4].clone(),
                 ua: options[1].clone(), host: options[2].clone(), method: texts[5].clone(),
-                path: texts[0].clone(), proto: options[3].clone(), scheme: Some(scheme.into()), ja4: options[4].clone(), status,
+                path: texts[0].clone(), proto: options[3].clone(), scheme: Some(scheme.into()), ja4: options[4].clone(), ja4_stable: options[7].clone(), status,
                 time_ms: numbers[1], upstream_ms, request_bytes: numbers[2], response_bytes: numbers[3],
                 user: options[5].clone(), role: options[6].clone(), params, attacks, rules, evidence,
                 links: links.iter().map(shown_link).collect(),
@@ -423,7 +425,7 @@ mod tests {
                 session: &session, key: record.key.as_bytes(), source: record.source,
                 app: bytes(0), ip: record.ip.as_bytes(), ua: bytes(1), host: bytes(2),
                 method: some_text(&record.method), path: some_text(&record.path), proto: bytes(3),
-                scheme: Some(scheme), ja4: bytes(4), status: record.status, time_ms: record.time_ms,
+                scheme: Some(scheme), ja4: bytes(4), ja4_stable: bytes(7), status: record.status, time_ms: record.time_ms,
                 upstream_ms: record.upstream_ms, request_bytes: record.request_bytes,
                 response_bytes: record.response_bytes, user: bytes(5).map(Value::Text),
                 role: bytes(6).map(Value::Text), attacks: &kinds, rules: &record.rules, evidence: record.evidence.clone(),

@@ -57,8 +57,15 @@ impl StoredFacts<'_> {
             PointSource::Ip => Some(record.ip.as_bytes()),
             PointSource::Host => record.host.as_deref().map(str::as_bytes),
             PointSource::Method => Some(record.method.as_bytes()),
-            PointSource::Ja4(Ja4Form::Plain) if record.ja4.as_deref() != Some(HIDDEN) => {
-                record.ja4.as_deref().map(str::as_bytes)
+            PointSource::Ja4(form) => {
+                let value = match form {
+                    Ja4Form::Plain => &record.ja4,
+                    Ja4Form::Stable => &record.ja4_stable,
+                };
+                match value.as_deref() {
+                    Some(HIDDEN) => return None,
+                    value => value.map(str::as_bytes),
+                }
             }
             PointSource::Header { side: Side::Request, name, nth: 0 }
                 if **name == *b"user-agent" =>
@@ -114,7 +121,9 @@ impl Facts for StoredFacts<'_> {
 
     fn ja4(&self) -> Option<&[u8]> {
         // Where JA4 is a hashed key, the record hides it: it does not tell clients apart.
-        self.record.ja4.as_deref().filter(|ja4| *ja4 != HIDDEN).map(str::as_bytes)
+        let Record { ja4, ja4_stable, .. } = self.record;
+        let form = ja4_stable.as_deref().or(ja4.as_deref())?;
+        (form != HIDDEN).then_some(form.as_bytes())
     }
 
     fn begins_session(&self) -> Answer {

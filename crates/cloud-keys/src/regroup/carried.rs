@@ -95,6 +95,7 @@ impl Carrier {
             PointSource::Host => record.host.as_deref()?,
             PointSource::Method => &*record.method,
             PointSource::Ja4(Ja4Form::Plain) => record.ja4.as_deref()?,
+            PointSource::Ja4(Ja4Form::Stable) => record.ja4_stable.as_deref()?,
             PointSource::Header { side: Side::Request, name, nth: 0 }
                 if **name == *b"user-agent" =>
             {

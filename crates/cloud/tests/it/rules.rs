@@ -143,12 +143,25 @@ fn what_records_do_not_have_is_said() {
     let distinct = json!({"name": "a", "count": "distinct:request.body.json.ok", "over": "0/5m"});
     let found = try_rule(&cloud, distinct);
     assert_eq!((&found["counted"], found["incomplete"].as_array().unwrap().len()), (&json!(2), 1));
+    cloud.post(&[
+        record(
+            7,
+            71,
+            json!({"ts": now_ms() - 1000, "ja4": "t13d1516h2_8daaf6152771_02713d6af862"}),
+        ),
+        record(7, 72, json!({"ts": now_ms() - 1000, "ja4": "a", "ja4_stable": "b"})),
+        record(7, 73, json!({"ts": now_ms() - 1000, "ja4": "c", "ja4_stable": "b"})),
+        record(7, 74, json!({"ts": now_ms() - 1000, "ja4": "[hidden]", "ja4_stable": "[hidden]"})),
+    ]);
     let found = try_rule(&cloud, json!({"name": "a", "over": "0/5m", "per": "ja4"}));
+    assert_eq!((&found["subjects"], &found["fired"][0]["count"]), (&json!(2), &json!(2)));
     let said = found["incomplete"][0].as_str().unwrap();
-    assert!(said.contains("plain form of JA4"), "{said}");
+    assert!(said.starts_with("1 requests have the plain form of JA4"), "{said}");
+    let said = found["incomplete"][1].as_str().unwrap();
+    assert!(said.starts_with("1 requests were not counted: their JA4 is a key"), "{said}");
     // What all records have needs no parameter.
     let found = try_rule(&cloud, rule("request.method=GET;request.ip!=192.0.2.99"));
-    assert_eq!((&found["counted"], &found["incomplete"]), (&json!(3), &json!([])));
+    assert_eq!((&found["counted"], &found["incomplete"]), (&json!(7), &json!([])));
 }
 
 #[test]

@@ -53,6 +53,8 @@ macro_rules! record_fields {
             scheme: optional_text;
             /// JA4 of the client's TLS handshake, or the one that a CDN reports.
             ja4: optional_text;
+            /// Its stable form, which a client keeps over resumption and protocols.
+            ja4_stable: optional_text;
             /// Response status.
             status: status;
             /// Time from the first byte of the request to the log phase, milliseconds.
