@@ -89,7 +89,7 @@ impl RecordEncoder {
         let ip = present(Some(placeholder(values.ip, exchange.ip()))).unwrap_or_default();
         let ja4 = present(exchange.ja4(Ja4Form::Plain));
         // What hides JA4 is meant for its stable form, too.
-        let is_ja4_hidden = ja4.as_deref() == Some(HIDDEN.as_bytes());
+        let is_ja4_hidden = ja4 == Some(HIDDEN.as_bytes());
         let ja4_stable = match exchange.ja4(Ja4Form::Stable) {
             Some(_) if is_ja4_hidden => Some(HIDDEN.as_bytes()),
             form => present(form),
