@@ -8,6 +8,8 @@ use utoipa::ToSchema;
 
 /// Most sessions that are read: the most recently active ones.
 pub const MAX_SESSIONS: usize = 50;
+/// Pages of as many sessions in which they are looked for.
+const MAX_PAGES: usize = 4;
 
 /// Most requests of a session that are read: the newest.
 pub const MAX_REQUESTS: usize = 500;
@@ -102,13 +104,26 @@ pub fn find(store: &dyn Store, wanted: &Wanted) -> Result<Neighbours, StoreError
         to: wanted.to,
         ..Filter::default()
     };
-    let query = SessionQuery { filter, limit: MAX_SESSIONS, ..SessionQuery::default() };
-    let page = store.sessions(&query)?;
+    let mut query = SessionQuery { filter, limit: MAX_SESSIONS, ..SessionQuery::default() };
     let period = Filter { from: wanted.from, to: wanted.to, ..Filter::default() };
-    let mut found = Neighbours { incomplete: page.incomplete, ..Neighbours::default() };
+    let mut found = Neighbours::default();
+    let mut sessions = Vec::new();
+    // The filter finds parts of endpoints, and a method and an endpoint of different requests.
+    for _ in 0..MAX_PAGES {
+        let page = store.sessions(&query)?;
+        found.incomplete = page.incomplete;
+        sessions.extend(page.sessions);
+        query.cursor = page.next;
+        if query.cursor.is_none() {
+            break;
+        }
+    }
     let (mut before, mut after) = (Counts::new(), Counts::new());
     let mut rules: BTreeMap<String, RuleAt> = BTreeMap::new();
-    for session in page.sessions {
+    for session in sessions {
+        if found.sessions >= MAX_SESSIONS as u64 {
+            break;
+        }
         let query = RequestQuery {
             session: session.session,
             filter: period.clone(),

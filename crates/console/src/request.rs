@@ -2,13 +2,13 @@
 
 mod evidence;
 
-use api_sessions_protocol::{FullRequest, Param, ParamType, Record};
+use api_sessions_protocol::{FullRequest, Param, ParamType, Record, RuleHit};
 use axum::extract::State;
 use maud::{Markup, html};
 
 use self::evidence::Marks;
 use super::Viewer;
-use super::html::{encoded, page, size, visible};
+use super::html::{encoded, number, page, short, size, visible};
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::Path;
 use api_sessions_cloud_api::state::AppState;
@@ -67,6 +67,7 @@ pub async fn open(
                 (text("Node", Some(&record.node)))
                 (text("Request id", Some(&record.id)))
             }
+            (rules(&record.rules, &viewer))
             (parameters("Session parameters", &of(|kind| kind == ParamType::Session), record))
             (parameters("Context parameters", &of(|kind| kind != ParamType::Session), record))
             @if let Some(full) = &record.request { (content(full, &Marks::new(&record.evidence))) }
@@ -82,6 +83,24 @@ fn text(name: &str, value: Option<&str>) -> Markup {
 /// Renders a value that is often long.
 fn long(name: &str, value: Option<&str>) -> Markup {
     html! { @if let Some(value) = value { div.wide { dt { (name) } dd { (visible(value)) } } } }
+}
+
+/// Rules that fired with the request or refused it.
+fn rules(hits: &[RuleHit<'_>], viewer: &Viewer) -> Markup {
+    html! {
+        @if !hits.is_empty() {
+            h2 { "Rules" }
+            div.scroll tabindex="0" role="region" aria-label="Rules" { table {
+                thead { tr { th { "Rule" } th.number { "Count" } th { "Reactions" } th { "In force" } } }
+                tbody { @for hit in hits { tr {
+                    td { a href=(viewer.link(&format!("/rules?rule={}#sessions", encoded(&hit.name)))) { (short(&hit.name, 64)) } }
+                    td.number { @if hit.count == 0 { span.quiet { "refused by the denylist" } } @else { (number(hit.count)) } }
+                    td { code { (short(&hit.then, 100)) } }
+                    td { @if hit.enforced { "yes" } @else { span.quiet { "no" } } }
+                } } }
+            } }
+        }
+    }
 }
 
 fn parameters(heading: &str, params: &[&Param<'_>], record: &Record<'_>) -> Markup {

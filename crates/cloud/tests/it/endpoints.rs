@@ -372,3 +372,21 @@ fn neighbours_of_an_endpoint_are_counted_in_its_sessions() {
     }
     assert!(cloud.get("/endpoints").text().contains("/endpoints/neighbours?endpoint="));
 }
+
+#[test]
+fn an_endpoint_was_not_found_behind_sessions_of_one_that_contains_its_name() {
+    let cloud = Cloud::start();
+    let request = |n: u32, path: &str| {
+        let ts = now_ms() - 60_000 + u64::from(n);
+        record(n, n, json!({"ts": ts, "method": "POST", "path": path}))
+    };
+    let old = (1..=3).map(|n| request(n, "/login"));
+    let new = (4..=63).map(|n| request(n, "/v1/login"));
+    let all: Vec<Value> = old.chain(new).collect();
+    assert_eq!(cloud.post(&all).status, 200);
+    let found = cloud.ask("/v1/endpoints/neighbours?method=POST&endpoint=/login");
+    assert_eq!((&found["requests"], &found["sessions"]), (&json!(3), &json!(3)));
+    // No more sessions than are promised.
+    let found = cloud.ask("/v1/endpoints/neighbours?endpoint=/v1/login");
+    assert_eq!(found["sessions"], 50);
+}

@@ -222,6 +222,15 @@ fn a_denial_by_a_rule_is_shown_and_taken_off() {
         "{shown}"
     );
 
+    let requests = cloud.ask(&format!("/v1/sessions/{}/requests", session(1)));
+    for (at, shown) in
+        ["<td class=\"number\">11</td>", "refused by the denylist"].into_iter().enumerate()
+    {
+        let id = requests["requests"][at]["id"].as_str().unwrap();
+        let text = page(format!("/requests/{id}"));
+        assert!(text.contains(shown) && text.contains("mark,deny:10m"), "{shown}: {text}");
+    }
+
     let sync = || cloud.send("GET", "/v1/sync?node=n1&wait=0", &cloud.ingest, &[], b"").json();
     assert_eq!(sync()["lifted"], json!(null));
     let path = format!("/v1/denylist/{}", session(1));
