@@ -93,8 +93,10 @@ impl Directive for Export {
         let mut named = Vec::new();
         for word in options {
             let Some((name, value)) = option(word, OPTIONS) else {
+                // Without the value of a header, which may be secret.
+                let name = word.split_once(": ").map_or(*word, |(name, _)| name);
                 return Err(format!(
-                    "invalid parameter \"{word}\": \"{}=\" are accepted",
+                    "invalid parameter \"{name}\": \"{}=\" are accepted",
                     OPTIONS.join("=\", \"")
                 ));
             };

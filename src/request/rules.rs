@@ -48,8 +48,8 @@ pub(super) fn count(
     let now_ms = process::now_ms();
     let session = &finished.membership.session;
     if state.is_denied() && !matches!(ctx.conf.deny(), Deny::DryRun(_)) {
-        let at = denials::denying_rule((r, main), analysis, &counts, session, now_ms);
-        if let Some(at) = at {
+        let id = denials::of_rule((r, main), &counts, session, now_ms);
+        if let Some(at) = id.and_then(|id| rules.iter().position(|one| one.rule.id() == id)) {
             refuse(ctx, &counts, Hit::refused(analysis, at, 0), now_ms);
         }
         return;
@@ -136,12 +136,12 @@ pub(super) fn limit(ctx: &RequestContext<'_>, membership: &Membership) -> Option
     None
 }
 
-/// Whether a rule denies the request's address.
+/// Whether a rule, of this location or another, denies the request's address.
 pub(super) fn is_address_denied(
     ctx: &RequestContext<'_>,
     is_denied: impl Fn(&SessionId) -> bool,
 ) -> bool {
-    ctx.analysis().rules().denies_address()
+    ctx.main.runtime().rule_counts_handle().is_some()
         && denials::address_session(ctx.r, ctx.main).is_some_and(|address| is_denied(&address))
 }
 
@@ -151,9 +151,8 @@ pub(super) fn is_denial_excepted(ctx: &RequestContext<'_>, session: &SessionId) 
     else {
         return false;
     };
-    let (analysis, counts, now_ms) = (ctx.analysis(), NodeCounts(handle), process::now_ms());
-    let rule = denials::denying_rule((ctx.r, ctx.main), &analysis, &counts, session, now_ms);
-    rule.is_some() && {
+    let (analysis, counts) = (ctx.analysis(), NodeCounts(handle));
+    denials::of_rule((ctx.r, ctx.main), &counts, session, process::now_ms()).is_some() && {
         let [user, role] = user_and_role(ctx, &ctx.view(&bodies), &analysis);
         is_excepted(ctx, &user, &role)
     }

@@ -142,7 +142,7 @@ fn a_wrong_word_is_named_with_file_line_and_what_is_accepted() {
         ("session_key request.body.json[\"a b\"];", "json", "enclose the whole word"),
         ("api_sessions_zone s:1m inactive=\"1h\";", "inactive=\"1h\"", "\"inactive=value\""),
         ("api_sessions_export http://h spool=\"/a b\";", "spool=\"/a", "\"spool=value\""),
-        ("api_sessions_export http://h header=\"X: a;b\";", "header=\"X: a", "\"header=value\""),
+        ("api_sessions_export http://h header=\"X: a;b\";", "header=\"X\"", "\"header=value\""),
         ("api_sessions_export http://h header='X: a';", "header='X:", "\"header=value\""),
         ("api_sessions_full_content some;", "\"some\"", "\"redacted\" or \"all\""),
     ];
@@ -226,6 +226,20 @@ fn variables_of_every_kind_are_known() {
         ))
         .check();
     assert!(tested.ok && !tested.stderr.contains("[emerg]"), "{}", tested.stderr);
+}
+
+#[test]
+fn a_misquoted_header_was_shown_with_its_secret() {
+    for header in
+        ["header=\"Authorization: Bearer secretvalue123", "'Authorization: Bearer secretvalue123'"]
+    {
+        let conf = format!(
+            "api_sessions_export http://h {header}; server {{ listen 127.0.0.1:PORT; return 204; }}"
+        );
+        let tested = Nginx::builder().http(&conf).check_in(&tempfile::tempdir().unwrap());
+        assert!(!tested.ok && tested.stderr.contains("[emerg]"), "{header}: {}", tested.stderr);
+        assert!(!tested.stderr.contains("secretvalue"), "{header}: {}", tested.stderr);
+    }
 }
 
 #[test]

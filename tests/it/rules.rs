@@ -261,6 +261,22 @@ fn an_exception_was_refused_by_the_denial_of_a_rule() {
 }
 
 #[test]
+fn a_denied_address_was_let_into_other_locations() {
+    let rule = "session_rule ip on=/busy over=0/1h per=ip then=deny_ip:1h mode=enforce;";
+    let conf = server("api_sessions_deny on;").replace(
+        "location / {",
+        &format!("location /busy {{ {rule} proxy_pass http://127.0.0.1:PORT/up; }} location / {{"),
+    );
+    let nginx = Nginx::builder().http(&conf).start();
+    let ask = |session: &str, target: &str| {
+        get(nginx.port, target, &[("S", session), ("X-Forwarded-For", "198.51.100.1")]).status
+    };
+    assert_eq!(ask("x", "/busy"), 200);
+    eventually("the denial", || (ask("y", "/busy") == 403).then_some(()));
+    assert_eq!(ask("z", "/other"), 403);
+}
+
+#[test]
 fn a_denial_that_nobody_asks_for_was_recorded_as_enforced() {
     for (deny, enforced) in [("off", false), ("dry_run", false), ("on", true)] {
         let cloud = Cloud::start();

@@ -25,8 +25,6 @@ pub struct RuleSet {
     limits: RuleBits,
     /// Whether an enforced rule denies sessions or addresses.
     denies: bool,
-    /// Whether an enforced rule denies addresses.
-    denies_address: bool,
     needs: Needs,
 }
 
@@ -59,12 +57,10 @@ impl RuleSet {
         let denies = (0..rules.len()).any(|at| {
             enforced(at, |reaction| matches!(reaction, Reaction::Deny(_) | Reaction::DenyIp(_)))
         });
-        let denies_address = (0..rules.len())
-            .any(|at| enforced(at, |reaction| matches!(reaction, Reaction::DenyIp(_))));
         let mut needs = rules.iter().fold(Needs::default(), |needs, one| needs | one.rule.needs());
         needs.request_body |= rules.iter().any(|one| one.rule.reads_parameters());
         let scopes = Scopes::new(rules.iter().map(|one| &one.rule));
-        Self { rules, scopes, limits: RuleBits(limits), denies, denies_address, needs }
+        Self { rules, scopes, limits: RuleBits(limits), denies, needs }
     }
 
     /// Whether the set has no rules.
@@ -83,12 +79,6 @@ impl RuleSet {
     #[inline]
     pub fn denies(&self) -> bool {
         self.denies
-    }
-
-    /// Whether an enforced rule denies addresses.
-    #[inline]
-    pub fn denies_address(&self) -> bool {
-        self.denies_address
     }
 
     /// All rules, in order.

@@ -7,7 +7,7 @@ use api_sessions_rules::{Counts, NETWORK_BYTES, Reaction, Rule, network};
 
 use super::counts::NodeCounts;
 use super::lift::DENIALS;
-use crate::directives::{Analysis, Deny, MainConf};
+use crate::directives::{Deny, MainConf};
 use crate::request::context::RequestContext;
 
 /// Denies the session or the address of a request with which a rule has fired. Returns whether the rule is in force
@@ -100,19 +100,16 @@ enum Entry {
     Begins,
 }
 
-/// The place of the rule that denied the session or the address of a request that was refused, if one did.
-pub(super) fn denying_rule(
+/// The id of the rule that denied the session or the address of a request, if one did.
+pub(super) fn of_rule(
     (r, main): (Request<'_>, &MainConf),
-    analysis: &Analysis,
     counts: &NodeCounts<'_>,
     session: &SessionId,
     now_ms: u64,
-) -> Option<usize> {
+) -> Option<u64> {
     let denial = |session: &SessionId| {
         let words = counts.read(counts.hash(DENIALS, &session.0))?;
         (now_ms < words[1]).then_some(words[0])
     };
-    let address = || analysis.rules().denies_address().then(|| address_session(r, main)).flatten();
-    let id = denial(session).or_else(|| denial(&address()?))?;
-    analysis.rules().iter().position(|one| one.rule.id() == id)
+    denial(session).or_else(|| denial(&address_session(r, main)?))
 }

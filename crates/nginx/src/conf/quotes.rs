@@ -34,9 +34,13 @@ pub(super) fn check(words: &[&str], syntax: &str) -> Result<(), String> {
         (is_parameter && value.starts_with(['"', '\''])).then_some((word, name))
     });
     match misquoted {
-        Some((word, name)) => Err(format!(
-            "invalid parameter \"{word}\": quotes must enclose the whole word, as in \"{name}=value\""
-        )),
+        Some((word, name)) => {
+            // Without the value of a header, which may be secret.
+            let word = word.split_once(": ").map_or(*word, |(begin, _)| begin);
+            Err(format!(
+                "invalid parameter \"{word}\": quotes must enclose the whole word, as in \"{name}=value\""
+            ))
+        }
         None => Ok(()),
     }
 }
