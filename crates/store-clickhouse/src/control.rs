@@ -21,21 +21,6 @@ const FRESH: Duration = Duration::from_millis(500);
 /// Most tokens in the cache.
 const MAX_TOKENS: usize = 1000;
 
-/// Cache of recent answers: every request looks up its token, every node the version.
-#[derive(Default)]
-pub(super) struct Known {
-    tokens: std::collections::HashMap<[u8; 32], (Instant, Option<TokenInfo>)>,
-    version: Option<(Instant, String)>,
-    last: u64,
-}
-
-impl Known {
-    fn forget(&mut self) {
-        self.tokens.clear();
-        self.version = None;
-    }
-}
-
 #[derive(Deserialize)]
 struct TokenRow {
     id: i64,

@@ -14,6 +14,7 @@ mod aliases;
 mod cluster;
 mod connection;
 mod control;
+mod control_cache;
 mod detail;
 mod endpoints;
 mod filter;
@@ -39,7 +40,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::cluster::Cluster;
 use self::connection::Connection;
-use self::control::Known;
+use self::control_cache::Known;
 use self::sql::Sql;
 use self::writer::Job;
 

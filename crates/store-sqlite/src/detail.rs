@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 
 use super::codec::{Counts, Key, hex, unpack_counts};
+use super::damaged::damaged;
 use super::index::Index;
 use super::live::Numbers;
-use super::requests::damaged;
 use super::row::Resolve;
 use super::segment::Segment;
 use super::strings::Strings;
@@ -69,6 +69,12 @@ fn read_parts(
         }
         Ok(parts)
     })
+}
+
+/// The key of a session of a closed segment.
+pub(super) fn key(connection: &Connection, session: u32) -> rusqlite::Result<Key> {
+    let mut statement = connection.prepare_cached("SELECT session FROM session WHERE id = ?")?;
+    statement.query_row([session], |row| row.get(0))
 }
 
 /// The numbers of a session of a closed segment.

@@ -6,10 +6,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::codec::{Key, session_key};
+use super::damaged::damaged;
+use super::detail;
 use super::index::Index;
 use super::moved::MovedHere;
-use super::part;
-use super::requests::damaged;
 use super::row::Resolve;
 use super::segment::Segment;
 use super::strings::Strings;
@@ -114,7 +114,7 @@ fn joined(
 ) -> rusqlite::Result<Vec<Tally>> {
     let mut roots: AHashMap<Short, Short> = AHashMap::new();
     for (part, root) in moved.all() {
-        roots.insert(short(part::key(connection, part)?), short(root));
+        roots.insert(short(detail::key(connection, part)?), short(root));
     }
     if !roots.is_empty() {
         for one in &mut found {

@@ -7,9 +7,9 @@ use parking_lot::RwLock;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::bloom::Bloom;
+use super::damaged::damaged;
 use super::live::Live;
 use super::moved::MovedHere;
-use super::requests::damaged;
 use super::spans::{self, Link};
 use api_sessions_store::Day;
 

@@ -12,6 +12,7 @@ mod codec;
 mod content;
 mod control;
 mod control_file;
+mod damaged;
 mod detail;
 mod endpoints;
 mod filter;
@@ -22,6 +23,7 @@ mod live;
 mod moved;
 mod part;
 mod pool;
+mod read_parts;
 mod reader;
 mod rehome;
 mod replay;
@@ -29,6 +31,7 @@ mod requests;
 mod row;
 mod schema;
 mod seal;
+mod seen;
 mod segment;
 mod segment_id;
 mod sessions;
@@ -149,7 +152,7 @@ impl SqliteStore {
             segment.peek(|connection| {
                 let found: String =
                     connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-                if found == "ok" { Ok(()) } else { Err(requests::damaged()) }
+                if found == "ok" { Ok(()) } else { Err(damaged::damaged()) }
             });
         }
     }

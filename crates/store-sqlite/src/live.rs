@@ -10,8 +10,8 @@ use rusqlite::{Connection, Row};
 
 use super::bloom::Bloom;
 use super::codec::{Counts, Facet, Key, id_key};
+use super::damaged::damaged;
 use super::moved::MovedHere;
-use super::requests::damaged;
 use super::row::{self, Resolve};
 use super::strings::Strings;
 use api_sessions_store::session_days::Kind;

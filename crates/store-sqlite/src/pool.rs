@@ -4,7 +4,7 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 
 use super::reader::Reader;
-use super::segment::SegmentId;
+use super::segment_id::SegmentId;
 
 /// Connections kept for each segment.
 const OF_A_SEGMENT: usize = 4;

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use rusqlite::{Connection, params};
 
 use super::activity;
-use super::requests::damaged;
+use super::damaged::damaged;
 use super::row::{self, Column, SELECT};
 use super::segment::{Segment, incomplete};
 use super::strings::Strings;

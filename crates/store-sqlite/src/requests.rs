@@ -4,9 +4,11 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::codec::{Id, Key, session_key, unpack_places};
 use super::content;
+use super::damaged::damaged;
 use super::index::Index;
 use super::row::{self, SELECT};
-use super::segment::{Segment, SegmentId, incomplete};
+use super::segment::{Segment, incomplete};
+use super::segment_id::SegmentId;
 use super::strings::Strings;
 use api_sessions_store::query::{Paged, RequestQuery};
 use api_sessions_store::{Day, Page, StoreError, StoredRequest, cursor};
@@ -140,13 +142,6 @@ fn read_places(connection: &Connection, session: u32) -> rusqlite::Result<Vec<(u
         .query_row([session], |row| {
             unpack_places(row.get_ref(0)?.as_blob().unwrap_or_default()).ok_or_else(damaged)
         })
-}
-
-pub(super) fn damaged() -> rusqlite::Error {
-    rusqlite::Error::SqliteFailure(
-        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
-        Some("this file is damaged".into()),
-    )
 }
 
 /// One request with its full content.

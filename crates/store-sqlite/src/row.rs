@@ -15,7 +15,7 @@ use serde::de::IntoDeserializer;
 use serde::de::value::StrDeserializer;
 
 use super::codec::{self, Id, id_text};
-use super::requests::damaged;
+use super::damaged::damaged;
 use api_sessions_store::{NewRequest, StoredRequest};
 
 /// Assigns numbers to strings.

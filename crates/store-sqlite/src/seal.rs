@@ -16,8 +16,9 @@ use super::codec::{Facet, batch_key, pack_counts, pack_ids, pack_places};
 use super::endpoints;
 use super::index::Closed;
 use super::live::{Live, LiveSession};
-use super::part;
-use super::segment::{Segment, SegmentId};
+use super::read_parts;
+use super::segment::Segment;
+use super::segment_id::SegmentId;
 use api_sessions_store::Day;
 use api_sessions_store::session_days::Kind;
 
@@ -156,7 +157,7 @@ fn write_sessions(connection: &Connection, live: &Live) -> rusqlite::Result<()> 
     let mut into_list = connection.prepare("INSERT OR REPLACE INTO session_list VALUES (?, ?)")?;
     let day = Day::of(live.day_start);
     for (n, sessions) in (0u32..).zip(live.sessions.chunks(LISTED)) {
-        let pack = |session: &LiveSession| part::pack(session.key, &session.numbers, day);
+        let pack = |session: &LiveSession| read_parts::pack(session.key, &session.numbers, day);
         let packed: Vec<u8> = sessions.iter().flat_map(pack).collect();
         into_list.execute(params![n, packed])?;
     }

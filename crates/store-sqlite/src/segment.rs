@@ -21,7 +21,6 @@ use super::pool::Pool;
 use super::reader::{Reader, beside};
 use super::schema;
 pub(super) use super::segment_id::SegmentId;
-use super::snapshot::Seen;
 use super::spans::{self, AllSpans, Link};
 use super::throttle::Throttle;
 use api_sessions_store::{Day, StoreError};
@@ -297,18 +296,14 @@ impl Segment {
         index.clone()
     }
 
-    /// State of the segments at one moment. Segments without an index are left out.
-    pub(super) fn see(segments: &[Segment]) -> Vec<Seen<'_>> {
-        let Some(any) = segments.first() else { return Vec::new() };
-        let all = any.shared.spans.read();
-        let see = |segment| {
-            let Segment { id, known, .. }: &Segment = segment;
-            let index = known.index.lock().clone()?;
-            let (sessions, times) = (index.sessions(), index.times());
-            let (spans, moved) = (all.of(*id), segment.moved());
-            Some(Seen { segment, sessions, times, spans, moved, index })
-        };
-        segments.iter().filter_map(see).collect()
+    /// Which sessions have parts in several segments.
+    pub(super) fn all_spans(&self) -> parking_lot::RwLockReadGuard<'_, AllSpans> {
+        self.shared.spans.read()
+    }
+
+    /// The index, if it is loaded.
+    pub(super) fn loaded_index(&self) -> Option<Index> {
+        self.known.index.lock().clone()
     }
 
     /// Whether this query failed to read it, or it has been deleted since the query began.

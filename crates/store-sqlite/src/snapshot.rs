@@ -9,11 +9,12 @@ use std::sync::Arc;
 use super::bits::Bits;
 use super::codec::Key;
 use super::filter::{Predicates, Wanted};
-use super::index::Index;
-use super::moved::MovedHere;
-use super::part::{self, Part};
-use super::segment::{Segment, SegmentId};
-use super::spans::{self, Link, Spans};
+use super::part::Part;
+use super::read_parts;
+use super::seen::Seen;
+use super::segment::Segment;
+use super::segment_id::SegmentId;
+use super::spans::{self, Link};
 
 /// Segments whose parts are all cached.
 const KEPT: usize = 2;
@@ -21,18 +22,6 @@ const KEPT: usize = 2;
 /// Parts already read from segments, for the next segment, which often has the same sessions.
 #[derive(Default)]
 pub(super) struct Kept(Vec<(usize, Arc<Vec<Part>>)>);
-
-/// A segment at the time of the snapshot.
-pub(super) struct Seen<'a> {
-    pub(super) segment: &'a Segment,
-    pub(super) index: Index,
-    /// Number of sessions.
-    pub(super) sessions: u32,
-    pub(super) spans: Spans,
-    pub(super) moved: Arc<MovedHere>,
-    /// Times of its oldest and of its newest request, ms since 1970.
-    pub(super) times: (u64, u64),
-}
 
 /// The segments of a list, oldest first.
 pub(super) struct Snapshot<'a> {
@@ -50,7 +39,7 @@ impl<'a> Snapshot<'a> {
         predicates: &'a Predicates,
         one_by_one: usize,
     ) -> Snapshot<'a> {
-        let mut seen = Segment::see(segments);
+        let mut seen = Seen::all(segments);
         seen.retain(|seen| !seen.segment.is_lost());
         let at = seen.iter().enumerate().map(|(n, seen)| (seen.segment.id, n)).collect();
         let mut snapshot = Snapshot { seen, at, predicates, one_by_one };
@@ -152,7 +141,8 @@ impl<'a> Snapshot<'a> {
         } else if let Some(Seen { segment, index, .. }) = self.seen.get(at) {
             let mut wanted = None;
             for link in links {
-                let part = part::read(segment, index, link.other, self.predicates, &mut wanted);
+                let part =
+                    read_parts::read(segment, index, link.other, self.predicates, &mut wanted);
                 add(link, part);
             }
         }
@@ -163,7 +153,7 @@ impl<'a> Snapshot<'a> {
         if let Some((_, parts)) = kept.iter().find(|kept| kept.0 == at) {
             return Some(Arc::clone(parts));
         }
-        let parts = Arc::new(part::read_all(self.seen.get(at)?, self.predicates)?);
+        let parts = Arc::new(read_parts::read_all(self.seen.get(at)?, self.predicates)?);
         if kept.len() == KEPT {
             kept.remove(0);
         }
@@ -182,7 +172,8 @@ impl<'a> Snapshot<'a> {
         for seen in &self.seen {
             let wanted = wanted.entry(seen.segment.id).or_default();
             for session in seen.segment.find(key) {
-                let part = part::read(seen.segment, &seen.index, session, self.predicates, wanted);
+                let part =
+                    read_parts::read(seen.segment, &seen.index, session, self.predicates, wanted);
                 if let Some(part) = part.map(|part| Part { key: *key, ..part }) {
                     whole = Some(whole.map_or(part, |whole| whole.merge(part)));
                 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
 use super::bits::Bits;
-use super::requests::damaged;
+use super::damaged::damaged;
 use super::segment_id::SegmentId;
 
 /// A session's part in another segment.

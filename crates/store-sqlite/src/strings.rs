@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::Connection;
 
-use super::requests::damaged;
+use super::damaged::damaged;
 use super::row::Resolve;
 
 /// Strings of a segment by their number.

@@ -4,12 +4,12 @@ use rusqlite::Connection;
 
 use super::bits::Bits;
 use super::codec::{Counts, Facet, Key, unpack_ids};
+use super::damaged::damaged;
+use super::detail;
 use super::filter::{Predicates, Wanted};
 use super::index::Index;
 use super::live::LiveSession;
 use super::moved::MovedHere;
-use super::part;
-use super::requests::damaged;
 use super::segment::Segment;
 
 /// Whether a session with these counts has one of the values. Both are sorted.
@@ -136,7 +136,7 @@ fn few_of_file(
             ids.push(id);
             ids.len() <= most
         })?;
-        let key = |id: &u32| moved.root(*id).map_or_else(|| part::key(connection, *id), Ok);
+        let key = |id: &u32| moved.root(*id).map_or_else(|| detail::key(connection, *id), Ok);
         ids.iter().map(key).collect()
     };
     wanted.iter().map(of).collect()
