@@ -310,11 +310,13 @@ pub(crate) fn session(n: u32) -> String {
     format!("{n:032x}")
 }
 
-/// A record of session `n`, with the members of `more`.
+/// A record of session `n`, of an hour ago but of today (UTC), with the members of `more`.
 pub(crate) fn record(n: u32, id: u32, more: Value) -> Value {
+    let now = now_ms();
+    let today = now / 86_400_000 * 86_400_000;
     let mut record = json!({
         "id": format!("{id:032x}"),
-        "ts": now_ms() - 3_600_000 + u64::from(id),
+        "ts": (now - 3_600_000).max(today) + u64::from(id),
         "node": "n1",
         "session": session(n),
         "key": "sid",
