@@ -1,7 +1,8 @@
-//! `try --har`: the sessions that a node would make of a browser's export, found without a node.
+//! `try --har`: the sessions that a node would make of a browser's export, without a node.
 //!
-//! A HAR file is what one browser sent and got back. [`read`] streams its entries, [`exchange`] shows an entry as a
-//! node sees a request, [`grouping`] resolves and learns as a node does, and [`report`] prints what came of it.
+//! A HAR file holds the requests and responses of one browser. [`read`] streams its entries, [`exchange`] presents
+//! an entry as a node sees a request, [`grouping`] resolves and learns as a node does, and [`report`] prints the
+//! result.
 
 mod entry;
 mod exchange;
@@ -38,9 +39,9 @@ pub struct Try {
     pub hosts: Vec<String>,
 }
 
-/// Bad entries that are reported one by one.
+/// Number of invalid entries that are reported one by one.
 const MAX_TOLD: usize = 10;
-/// Smallest file whose reading is accompanied by progress, bytes.
+/// Minimum size of a file for which progress is printed, bytes.
 const LARGE_FILE: u64 = 16 << 20;
 
 fn key(text: &str) -> Result<SessionKey, String> {
@@ -101,7 +102,7 @@ pub fn run(
     Ok(ended.is_ok())
 }
 
-/// A file that tells how much of it was read.
+/// A file that reports how much of it has been read.
 struct Counted {
     file: File,
     progress: Progress,
@@ -115,7 +116,7 @@ impl Read for Counted {
     }
 }
 
-/// Tells each tenth of a large file on standard error.
+/// Reports each tenth of a large file on standard error.
 struct Progress {
     name: String,
     size: u64,
@@ -133,7 +134,7 @@ impl Progress {
         self.done += len;
         if self.size >= LARGE_FILE && self.done / tenth != before {
             let percent = (self.done / tenth * 10).min(100);
-            // Progress that nobody can read is no reason to end.
+            // Failing to print progress is not an error.
             let _ = writeln!(io::stderr(), "{}: {percent} % read", self.name);
         }
     }

@@ -1,4 +1,4 @@
-//! An entry of a HAR file, as far as a session can depend on it (HAR 1.2).
+//! The parts of a HAR 1.2 entry on which sessions can depend.
 
 use serde::{Deserialize, Deserializer};
 
@@ -9,13 +9,13 @@ pub(super) struct Entry {
     /// RFC 3339.
     #[serde(default, deserialize_with = "or_default")]
     pub(super) started_date_time: String,
-    /// Until the response was there, ms; below 0 where it is not known.
+    /// Time until the response was received, ms; negative if unknown.
     #[serde(default, deserialize_with = "or_default")]
     pub(super) time: f64,
     pub(super) request: Request,
     #[serde(default, deserialize_with = "or_default")]
     pub(super) response: Response,
-    /// Chromium: "memory" or "disk", where the server was not asked.
+    /// Chromium: "memory" or "disk" if the server was not asked.
     #[serde(default, rename = "_fromCache", deserialize_with = "or_default")]
     pub(super) from_cache: String,
 }
@@ -35,7 +35,7 @@ pub(super) struct Request {
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Response {
-    /// 0 where there was none.
+    /// 0 if there was none.
     #[serde(default, deserialize_with = "or_default")]
     pub(super) status: i64,
     #[serde(default, deserialize_with = "or_default")]
@@ -67,7 +67,7 @@ pub(super) struct Content {
     pub(super) encoding: String,
 }
 
-/// A value that exporters write as null, or not at all.
+/// Reads a value that exporters may write as null.
 fn or_default<'de, D, T>(value: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

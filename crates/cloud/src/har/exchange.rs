@@ -1,4 +1,4 @@
-//! A HAR entry as points see it: what NGINX would have been sent, and what the application answered.
+//! A HAR entry as points see it: what NGINX would have received, and what the application responded.
 
 use api_sessions_extract::{Body, Exchange, JsonTypes, RequestLine, Side, VariableId};
 use api_sessions_store::clock;
@@ -7,9 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::entry::{Content, Entry, Pair};
 
-/// How much of a body is looked at, bytes: the default of `api_sessions_body_size`.
+/// Maximum length of a body that is read, bytes: the default of `api_sessions_body_size`.
 const BODY_BYTES: usize = 16 * 1024;
-/// A HAR file is of one client and does not say its address: one for documentation (RFC 5737).
+/// A HAR file has one client and does not state its address: this is one for documentation (RFC 5737).
 const CLIENT: &[u8] = b"192.0.2.1";
 
 /// One request and its response.
@@ -21,9 +21,9 @@ pub(super) struct HarExchange {
     pub(super) path: String,
     query: String,
     pub(super) status: Option<u16>,
-    /// When it was sent, ms since 1970; 0 where that is not known.
+    /// Time it was sent, ms since 1970; 0 if unknown.
     pub(super) started_ms: u64,
-    /// When the response was there, ms since 1970.
+    /// Time the response was received, ms since 1970.
     pub(super) ended_ms: u64,
     request: Message,
     response: Message,
@@ -72,7 +72,7 @@ impl HarExchange {
         })
     }
 
-    /// It carries what browsers leave out of an export unless they are asked: cookies or credentials.
+    /// Whether it carries cookies or credentials, which browsers export only on request.
     pub(super) fn has_credentials(&self) -> bool {
         self.header(Side::Request, b"cookie").is_some()
             || self.header(Side::Request, b"authorization").is_some()
@@ -99,7 +99,7 @@ impl Message {
         };
         let is_complete = body.len() <= BODY_BYTES;
         body.truncate(BODY_BYTES);
-        // Hundreds of requests may be under way, each with what was kept of its body.
+        // Hundreds of requests may be in flight, each with its body.
         body.shrink_to_fit();
         Self { headers, body, is_complete, content_type, json_types: JsonTypes::default() }
     }
@@ -116,7 +116,7 @@ fn host(origin: &str) -> String {
     host.to_ascii_lowercase()
 }
 
-/// As NGINX has them: without what HTTP/2 puts in the request line's place, and with one `Cookie`.
+/// The headers as NGINX has them: without the pseudo-headers of HTTP/2, and with one `Cookie`.
 fn request_headers(headers: Vec<Pair>, cookies: &[Pair]) -> Vec<Pair> {
     let (mut sent, mut others): (Vec<Pair>, Vec<Pair>) = headers
         .into_iter()
@@ -135,7 +135,7 @@ fn request_headers(headers: Vec<Pair>, cookies: &[Pair]) -> Vec<Pair> {
     others
 }
 
-/// One header for each: Chromium writes repeated ones as lines of one value.
+/// Splits repeated headers: Chromium exports them as lines of one value.
 fn response_headers(headers: Vec<Pair>, cookies: &[Pair]) -> Vec<Pair> {
     let is_set_cookie = |header: &Pair| header.name.eq_ignore_ascii_case("set-cookie");
     let lacks_cookies = !headers.iter().any(is_set_cookie);

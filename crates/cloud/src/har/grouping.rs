@@ -1,5 +1,5 @@
-//! Groups requests as the module's log phase does: in the order of their answers, each resolved with what the answers
-//! before it have issued.
+//! Groups requests as the module's log phase does: in the order of their responses, each resolved with what the
+//! responses before it have issued.
 
 use api_sessions_extract::builtin::EntrySet;
 use std::cmp::Reverse;
@@ -18,38 +18,38 @@ use super::rotation::Rotations;
 
 /// Room for links, bytes: far more than one browser makes.
 const LINK_BYTES: usize = 16 << 20;
-/// Seconds after which a link is forgotten: the default of `api_sessions_zone`.
+/// Lifetime of a link, seconds: the default of `api_sessions_zone`.
 const INACTIVE_S: u32 = 24 * 60 * 60;
-/// Most requests under way at the same time.
+/// Maximum number of requests in flight.
 const MAX_UNDER_WAY: usize = 1000;
-/// Different paths of a session that are kept.
+/// Number of distinct paths kept per session.
 const MAX_PATHS: usize = 4;
 
 /// One session.
 #[derive(Debug, Default)]
 pub(super) struct Session {
     pub(super) requests: usize,
-    /// Of its first request, ms since 1970.
+    /// Start of its first request, ms since 1970.
     pub(super) first_ms: u64,
-    /// Of its last request.
+    /// Start of its last request, ms since 1970.
     pub(super) last_ms: u64,
     /// Requests by key: its label, and its kind (`$api_session_source`).
     pub(super) keys: BTreeMap<(String, &'static str), usize>,
-    /// The first paths.
+    /// The first distinct paths.
     pub(super) paths: Vec<String>,
 }
 
-/// What became of a file.
+/// The result for a file.
 #[derive(Debug)]
 pub(super) struct Groups {
-    /// In the order of their first answers.
+    /// In the order of their first responses.
     pub(super) sessions: Vec<Session>,
     /// Labels of the keys that were given.
     pub(super) given: Vec<String>,
     pub(super) rotations: Rotations,
 }
 
-/// A node that has one client.
+/// Acts as a node with one client.
 pub(super) struct Grouping {
     keys: Vec<SessionKey>,
     builtin: bool,
@@ -57,7 +57,7 @@ pub(super) struct Grouping {
     links: LinkHandle,
     scratch: Scratch,
     found: Vec<u8>,
-    /// By the time of their answers, then in the order of the file.
+    /// By the time of their responses, then in the order of the file.
     under_way: BinaryHeap<Reverse<(u64, usize)>>,
     waiting: HashMap<usize, HarExchange>,
     taken: usize,
@@ -66,14 +66,14 @@ pub(super) struct Grouping {
 }
 
 impl Grouping {
-    /// `None`: there is no memory for links.
+    /// Returns `None` if there is no memory for links.
     pub(super) fn new(keys: Vec<SessionKey>, builtin: bool) -> Option<Self> {
         let given = keys.iter().map(|key| key.name.clone()).collect();
         let links = Links::attach(Region::of_process(LINK_BYTES)?, INACTIVE_S).ok()?.0;
         Some(Self {
             keys,
             builtin,
-            // Ids are not shown: any secret does.
+            // Ids are not printed, so any secret will do.
             hasher: Hasher::new(b"api-sessions-cloud try"),
             links: links.join(0, std::process::id()),
             scratch: Scratch::default(),
@@ -86,7 +86,7 @@ impl Grouping {
         })
     }
 
-    /// The next request of the file.
+    /// Adds the next request of the file.
     pub(super) fn take(&mut self, request: HarExchange) {
         self.answer_until(request.started_ms);
         if self.under_way.len() >= MAX_UNDER_WAY {
@@ -97,7 +97,7 @@ impl Grouping {
         self.taken += 1;
     }
 
-    /// Nothing follows.
+    /// Completes the requests in flight and returns the result.
     pub(super) fn finish(mut self) -> Groups {
         while self.answer_next() {}
         self.groups

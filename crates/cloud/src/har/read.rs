@@ -1,4 +1,4 @@
-//! Streams the entries of a HAR file: one at a time is in memory, whatever the file's size.
+//! Streams the entries of a HAR file, so that only one at a time is in memory.
 
 use std::fmt;
 use std::io::BufRead;
@@ -9,13 +9,13 @@ use serde_json::value::RawValue;
 
 use super::entry::Entry;
 
-/// What takes one entry, or why it is none.
+/// Takes an entry, or the reason why it is invalid.
 type Take<'t> = &'t mut dyn FnMut(Result<Entry, serde_json::Error>);
 
-/// Hands out each entry in the order of the file.
+/// Calls `take` with each entry, in the order of the file.
 ///
 /// # Errors
-/// The file is no HAR file, or is damaged: with line and column. Entries in front of the damage were handed out.
+/// The file is not a HAR file, or is damaged: with line and column. Entries before the damage have been taken.
 pub(super) fn entries(mut reader: impl BufRead, take: Take<'_>) -> Result<(), serde_json::Error> {
     skip_byte_order_mark(&mut reader).map_err(serde_json::Error::io)?;
     let mut file = serde_json::Deserializer::from_reader(reader);
@@ -87,7 +87,7 @@ impl<'de> Visitor<'de> for Entries<'_> {
     }
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<(), S::Error> {
-        // In two steps, so that one bad entry leaves the next one readable.
+        // In two steps, so that an invalid entry does not stop the next one.
         while let Some(text) = list.next_element::<Box<RawValue>>()? {
             (self.0)(serde_json::from_str(text.get()));
         }

@@ -1,4 +1,4 @@
-//! What `try` prints.
+//! The output of `try`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -10,18 +10,18 @@ use super::grouping::{Groups, Session};
 use super::rotation::{Change, Rotations};
 use super::selection::Selection;
 
-/// Sessions that are shown one by one.
+/// Maximum number of sessions printed one by one.
 const MAX_SESSIONS: usize = 50;
-/// Changes of a value to another session, shown one by one.
+/// Maximum number of changes to another session printed one by one.
 const MAX_SPLITS: usize = 20;
-/// Changes of a value within its session, shown one by one.
+/// Maximum number of changes within a session printed one by one.
 const MAX_WENT_ON: usize = 3;
-/// Hosts that are left out, shown by name.
+/// Maximum number of excluded hosts printed by name.
 const MAX_HOSTS: usize = 5;
-/// Longest name, path or label, bytes.
+/// Maximum length of a name, path or label, bytes.
 const MAX_TEXT: usize = 60;
 
-/// Prints what became of a file.
+/// Prints the result for a file.
 pub(super) fn print(
     file: &str,
     entries: usize,
@@ -135,7 +135,7 @@ fn print_keys(sessions: &[Session], given: &[String], out: &mut dyn Write) -> io
     Ok(())
 }
 
-/// What a kind of key (`$api_session_source`) means.
+/// The meaning of a kind of key (`$api_session_source`).
 fn meaning(kind: &str) -> &'static str {
     match kind {
         "key" => "a key of yours",

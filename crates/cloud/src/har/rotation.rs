@@ -1,4 +1,4 @@
-//! Values that change: which cookie, which answer changed it, and whether the session went on.
+//! Values that change: which one, which response changed it, and whether the session went on.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -7,30 +7,30 @@ use api_sessions_extract::builtin::{self, Issued};
 
 use super::exchange::HarExchange;
 
-/// Most changes that are kept; all are counted.
+/// Maximum number of changes that are kept; all are counted.
 const MAX_CHANGES: usize = 1000;
 
-/// A cookie, header or token came with another value than before.
+/// A cookie, header or token with another value than before.
 #[derive(Debug)]
 pub(super) struct Change {
     /// Its name.
     pub(super) name: String,
-    /// Method and path of the request whose answer issued the new value; `None`: none in the file.
+    /// Method and path of the request whose response issued the new value; `None` if it is not in the file.
     pub(super) issued_by: Option<String>,
-    /// When the new value came first, ms since 1970.
+    /// Time of the first request with the new value, ms since 1970.
     pub(super) at_ms: u64,
-    /// Session of the value before: its index.
+    /// Index of the session of the old value.
     pub(super) before: usize,
-    /// Session of the new value.
+    /// Index of the session of the new value.
     pub(super) after: usize,
 }
 
 /// Watches the values that requests bring.
 #[derive(Debug, Default)]
 pub(super) struct Rotations {
-    /// By name: the value's hash, and its session.
+    /// Hash of the value and its session, by name.
     brought: HashMap<String, (u64, usize)>,
-    /// By hash of name and value.
+    /// Request that issued a value, by hash of name and value.
     issued_by: HashMap<u64, String>,
     /// The first [`MAX_CHANGES`].
     pub(super) changes: Vec<Change>,
@@ -39,7 +39,7 @@ pub(super) struct Rotations {
 }
 
 impl Rotations {
-    /// A request of the session of that index is over.
+    /// Observes a completed request of the session with that index.
     pub(super) fn observe(&mut self, exchange: &HarExchange, session: usize) {
         builtin::each_brought(exchange, true, &mut |_, followed| {
             // The names of tokens begin with a byte that no name of a cookie has.

@@ -1,4 +1,4 @@
-//! Which entries of a HAR file a node would have seen.
+//! Selects the entries of a HAR file that a node would have seen.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use api_sessions_store::clock;
 use super::entry::Entry;
 use super::exchange::HarExchange;
 
-/// The hosts that the node serves, and what is left out.
+/// The hosts that the node serves, and counts of what is left out.
 #[derive(Debug, Default)]
 pub(super) struct Selection {
-    /// In lower case. Empty: until the first request, whose host it will be.
+    /// In lower case. Empty until the first request, whose host is taken.
     pub(super) hosts: Vec<String>,
     /// Requests to other hosts.
     pub(super) other_hosts: BTreeMap<String, usize>,
@@ -18,7 +18,7 @@ pub(super) struct Selection {
     pub(super) from_cache: usize,
     /// Without a response.
     pub(super) unanswered: usize,
-    /// No requests over HTTP, such as `data:`.
+    /// Requests that are not HTTP, such as `data:`.
     pub(super) not_http: usize,
     /// Start of the last entry, ms since 1970.
     last_ms: u64,
@@ -26,18 +26,18 @@ pub(super) struct Selection {
     pub(super) selected: usize,
     /// Of these, those whose time cannot be read.
     pub(super) without_time: usize,
-    /// Any of them had cookies or credentials.
+    /// Whether any of them had cookies or credentials.
     pub(super) has_credentials: bool,
 }
 
 impl Selection {
-    /// Of these hosts, or of the first request's.
+    /// Selects these hosts, or else that of the first request.
     pub(super) fn new(hosts: Vec<String>) -> Self {
         let hosts = hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
         Self { hosts, ..Self::default() }
     }
 
-    /// The request, if the node would have seen it.
+    /// Returns the request if the node would have seen it.
     pub(super) fn select(&mut self, entry: Entry) -> Option<HarExchange> {
         let is_cached = !entry.from_cache.is_empty();
         let has_time = clock::parse_ms(&entry.started_date_time).is_some();
