@@ -274,6 +274,8 @@ fn a_denied_address_was_let_into_other_locations() {
     assert_eq!(ask("x", "/busy"), 200);
     eventually("the denial", || (ask("y", "/busy") == 403).then_some(()));
     assert_eq!(ask("z", "/other"), 403);
+    let listed = get(nginx.port, "/control", &[]).json()["denylist"][0]["by"].clone();
+    assert_eq!(listed, "rule, address 198.51.100.1", "whose id nobody can read");
 }
 
 #[test]

@@ -20,13 +20,15 @@ pub(super) fn react(
     session: &SessionId,
     now_ms: u64,
 ) -> bool {
-    let deny = |session: &SessionId, ms| deny(ctx, counts, rule, session, ms, now_ms);
+    let deny = |id: &SessionId, address, ms| deny(ctx, counts, rule, (id, address), ms, now_ms);
+    let mut room = [0; NETWORK_BYTES];
+    let address = String::from_utf8_lossy(network(ctx.r.remote_addr(), &mut room));
     let (mut denials, mut in_force) = (0, 0);
     for reaction in &rule.then {
         let denied = match reaction {
-            Reaction::Deny(ms) => deny(session, *ms),
+            Reaction::Deny(ms) => deny(session, None, *ms),
             Reaction::DenyIp(ms) => {
-                address_session(ctx.r, ctx.main).is_some_and(|address| deny(&address, *ms))
+                address_session(ctx.r, ctx.main).is_some_and(|id| deny(&id, Some(&*address), *ms))
             }
             Reaction::Mark | Reaction::Limit(_) => continue,
         };
@@ -52,7 +54,7 @@ fn deny(
     ctx: &RequestContext<'_>,
     counts: &NodeCounts<'_>,
     rule: &Rule,
-    session: &SessionId,
+    (session, address): (&SessionId, Option<&str>),
     ms: u64,
     now_ms: u64,
 ) -> bool {
@@ -79,7 +81,8 @@ fn deny(
         since: now_ms,
         until: Some(now_ms + ms),
         reason: Some(format!("rule {}", rule.name())),
-        by: Some("rule".to_owned()),
+        // The id of an address tells nobody whose it is.
+        by: Some(address.map_or("rule".to_owned(), |address| format!("rule, address {address}"))),
         ..DenyEntry::default()
     };
     if writer.insert(&entry, now_ms).is_err() {
