@@ -125,7 +125,8 @@ async fn add(
     let rows: Vec<Row> = changed.iter().map(|known| Row::new(known, ticks.seq())).collect();
     let identifiers: Vec<&Row> = moved.iter().chain(&rows).collect();
     connection.insert("identifier", &identifiers).await?;
-    connection.insert("alias", &rows).await
+    // Two processes that claim an alias at once must see each other's claim.
+    connection.insert_visibly("alias", &rows).await
 }
 
 /// State of the ids in claims, and of ids that lead to one of their aliases.

@@ -22,6 +22,9 @@ const PING: Duration = Duration::from_secs(3);
 /// Longest wait of a server of the cluster for a connection to another, ms. Older servers wait 50 ms by
 /// default, which a busy machine exceeds.
 const CONNECT_MS: &str = "1000";
+/// Time that a server takes at most to deliver queued rows to replicas that answer: five times its interval
+/// (`distributed_directory_monitor_sleep_time_ms`).
+const DELIVERY: Duration = Duration::from_millis(500);
 /// ClickHouse's codes for a connection to another server that failed: ATTEMPT_TO_READ_AFTER_EOF,
 /// SOCKET_TIMEOUT, NETWORK_ERROR, ALL_CONNECTION_TRIES_FAILED.
 const CONNECTION_ERRORS: [&str; 4] = ["32", "209", "210", "279"];
@@ -174,6 +177,27 @@ impl Connection {
         table: &str,
         rows: &[T],
     ) -> Result<(), StoreError> {
+        self.insert_or_queue(table, rows).await.map(|_| ())
+    }
+
+    /// Inserts rows that other processes must see once this returns, on every server that answers.
+    pub(super) async fn insert_visibly<T: Serialize>(
+        &self,
+        table: &str,
+        rows: &[T],
+    ) -> Result<(), StoreError> {
+        if self.insert_or_queue(table, rows).await? {
+            tokio::time::sleep(DELIVERY).await;
+        }
+        Ok(())
+    }
+
+    /// Inserts rows. Returns whether they wait in a server's queue instead of being on all replicas.
+    async fn insert_or_queue<T: Serialize>(
+        &self,
+        table: &str,
+        rows: &[T],
+    ) -> Result<bool, StoreError> {
         let mut lines = Vec::with_capacity(rows.len() * 512);
         for row in rows {
             serde_json::to_writer(&mut lines, row)
@@ -187,9 +211,10 @@ impl Connection {
         // rows from the server's queue on disk once it is back.
         match (&result, &self.cluster) {
             (Err(_), Some(cluster)) if cluster.can_queue(self).await => {
-                self.with_setting("insert_distributed_sync", "0").send(&statement, &lines).await
+                let queueing = self.with_setting("insert_distributed_sync", "0");
+                queueing.send(&statement, &lines).await.map(|()| true)
             }
-            _ => result,
+            _ => result.map(|()| false),
         }
     }
 
