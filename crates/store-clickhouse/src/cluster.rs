@@ -121,6 +121,16 @@ impl Cluster {
         })
     }
 
+    /// Whether all servers answer.
+    pub(super) async fn all_answer(&self, connection: &Connection) -> bool {
+        for server in &self.servers {
+            if connection.with_urls([&*server.url]).ping().await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Whether rows for an unreachable replica can wait in the queue of the server that takes them: true if
     /// each shard has a server that answers. Replicas of replicated tables fetch for themselves.
     pub(super) async fn can_queue(&self, connection: &Connection) -> bool {

@@ -22,6 +22,8 @@ const PING: Duration = Duration::from_secs(3);
 /// Longest wait of a server of the cluster for a connection to another, ms. Older servers wait 50 ms by
 /// default, which a busy machine exceeds.
 const CONNECT_MS: &str = "1000";
+/// Pauses before an insert is tried again while all replicas answer.
+const BUSY: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
 /// Time that a server takes at most to deliver queued rows to replicas that answer: five times its interval
 /// (`distributed_directory_monitor_sleep_time_ms`).
 const DELIVERY: Duration = Duration::from_millis(500);
@@ -206,7 +208,17 @@ impl Connection {
         }
         let statement = format!("INSERT INTO {table} FORMAT JSONEachRow");
         let lines = bytes::Bytes::from(lines);
-        let result = self.send(&statement, &lines).await;
+        let mut result = self.send(&statement, &lines).await;
+        // A replica that answers is only busy: queued rows would be missing from lists for a while.
+        for pause in BUSY {
+            match &self.cluster {
+                Some(cluster) if result.is_err() && cluster.all_answer(self).await => {
+                    tokio::time::sleep(pause).await;
+                    result = self.send(&statement, &lines).await;
+                }
+                _ => break,
+            }
+        }
         // An unreachable replica makes the insert fail for all. Retry without waiting for it: it gets the
         // rows from the server's queue on disk once it is back.
         match (&result, &self.cluster) {

@@ -7,9 +7,9 @@ use crate::support::{
     Cloud, batch, clickhouse_only, clickhouse_store, record, session, single_clickhouse_only,
 };
 
-/// Two processes over one new database.
-fn pair(url: &str) -> [Cloud; 2] {
-    let store = clickhouse_store(url, &format!("aliases_{:x}", now_ms()));
+/// Two processes over one new database. Tests run side by side, so each has a name of its own.
+fn pair(url: &str, name: &str) -> [Cloud; 2] {
+    let store = clickhouse_store(url, &format!("aliases_{name}_{:x}", now_ms()));
     let one = Cloud::start_with(tempfile::tempdir().unwrap(), Some(store.clone()));
     let dir = tempfile::tempdir().unwrap();
     for name in ["admin.token", "ingest.token"] {
@@ -37,7 +37,7 @@ fn sessions(cloud: &Cloud) -> Vec<(String, u64)> {
 #[test]
 fn what_one_process_hears_of_an_alias_holds_for_the_other() {
     let Some(url) = clickhouse_only() else { return };
-    let [one, two] = pair(&url);
+    let [one, two] = pair(&url, "heard");
     two.post(&[record(2, 1, json!({}))]);
     one.post(&[issues(1, 2, 2)]);
     two.post(&[record(2, 3, json!({})), issues(2, 4, 3)]);
@@ -56,7 +56,7 @@ fn what_one_process_hears_of_an_alias_holds_for_the_other() {
 #[test]
 fn a_value_that_two_processes_hear_claimed_at_once_joins_nobody() {
     let Some(url) = clickhouse_only() else { return };
-    let clouds = pair(&url);
+    let clouds = pair(&url, "claimed");
     const VALUES: u32 = 30;
     for value in 0..VALUES {
         std::thread::scope(|scope| {
