@@ -1,7 +1,7 @@
 //! What changed in a session: who and what sends its requests, what it is known by, and rules that fired.
 
 use ahash::AHashSet;
-use api_sessions_protocol::Record;
+use api_sessions_protocol::{HIDDEN, Record};
 use api_sessions_session_facts::network;
 use api_sessions_store::{Page, RequestQuery, Store, StoreError, StoredRequest};
 use serde::Serialize;
@@ -12,9 +12,6 @@ pub const MAX_COMPARED: usize = 2000;
 
 /// Requests read at once.
 const PAGE: usize = 1000;
-
-/// The placeholder of records for a hidden value.
-const HIDDEN: &str = "[hidden]";
 
 /// What changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]

@@ -23,6 +23,8 @@ pub use sync::{
     ParameterSet, SyncDocument, SyncReport,
 };
 
+/// The placeholder of records for a hidden value.
+pub const HIDDEN: &str = "[hidden]";
 /// Content type of a batch of records.
 pub const NDJSON: &str = "application/x-ndjson";
 

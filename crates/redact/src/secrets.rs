@@ -17,8 +17,7 @@ pub(crate) use references::resolve as resolve_references;
 use crate::wide::is_wide;
 use api_sessions_extract::builtin;
 
-/// Placeholder of hidden text.
-pub const HIDDEN: &str = "[hidden]";
+pub use api_sessions_protocol::HIDDEN;
 
 /// The hidden values of one request. Buffers are reused.
 #[derive(Debug, Default)]

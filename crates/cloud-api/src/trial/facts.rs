@@ -2,14 +2,11 @@
 
 use ahash::AHashMap;
 use api_sessions_extract::{Ja4Form, Point, PointSource, Side};
-use api_sessions_protocol::{ParamType, Parameter, Record, Source};
+use api_sessions_protocol::{HIDDEN, ParamType, Parameter, Record, Source};
 use api_sessions_rules::{Answer, Facts, Rule};
 
 /// Start of the type of attack that a rule's mark is.
 const MARK: &str = "rule:";
-
-/// The placeholder for a hidden value.
-const HIDDEN: &str = "[hidden]";
 
 /// How the parameters of records are found by their points.
 #[derive(Debug, Default)]

@@ -3,12 +3,9 @@
 use api_sessions_extract::builtin::TABLE;
 use api_sessions_extract::{Ja4Form, NoVariables, Point, PointSource, Side};
 use api_sessions_key_facts::{Kind, quoted_point};
-use api_sessions_protocol::{ParamType, Parameter, Record, Source};
+use api_sessions_protocol::{HIDDEN, ParamType, Parameter, Record, Source};
 
 use crate::overview;
-
-/// The placeholder for a hidden value.
-const HIDDEN: &str = "[hidden]";
 
 /// How records represent the values of a point.
 #[derive(Debug, Clone)]
