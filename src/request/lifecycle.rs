@@ -58,11 +58,14 @@ pub(super) fn is_denied(ctx: &RequestContext<'_>, session: SessionId) -> bool {
     let denied = !denylist.is_empty() && {
         let application = ctx.application();
         let now_ms = process::now_ms();
-        let is_denied = |session: &SessionId| denylist.lookup(session, application, now_ms);
-        let is_any_denied = is_denied(&session)
+        let is_excepted = rules::is_request_excepted(ctx);
+        let is_denied = |id: &SessionId| {
+            denylist.lookup(id, application, now_ms)
+                && !(is_excepted && rules::is_denied_by_rule(ctx, id))
+        };
+        is_denied(&session)
             || session::any_identifier(ctx, is_denied)
-            || rules::is_address_denied(ctx, is_denied);
-        is_any_denied && !rules::is_denial_excepted(ctx, &session)
+            || rules::is_address_denied(ctx, is_denied)
     };
     state.denial.set(Some(DenyDecision { denied, under: conf }));
     denied

@@ -145,17 +145,19 @@ pub(super) fn is_address_denied(
         && denials::address_session(ctx.r, ctx.main).is_some_and(|address| is_denied(&address))
 }
 
-/// Whether an exception covers a request whose session or address a rule has denied.
-pub(super) fn is_denial_excepted(ctx: &RequestContext<'_>, session: &SessionId) -> bool {
-    let (Some(handle), Some(bodies)) = (ctx.main.runtime().rule_counts_handle(), ctx.bodies())
-    else {
-        return false;
-    };
-    let (analysis, counts) = (ctx.analysis(), NodeCounts(handle));
-    denials::of_rule((ctx.r, ctx.main), &counts, session, process::now_ms()).is_some() && {
-        let [user, role] = user_and_role(ctx, &ctx.view(&bodies), &analysis);
-        is_excepted(ctx, &user, &role)
-    }
+/// Whether an exception covers the request.
+pub(super) fn is_request_excepted(ctx: &RequestContext<'_>) -> bool {
+    !ctx.conf.exceptions().is_empty()
+        && ctx.bodies().is_some_and(|bodies| {
+            let [user, role] = user_and_role(ctx, &ctx.view(&bodies), &ctx.analysis());
+            is_excepted(ctx, &user, &role)
+        })
+}
+
+/// Whether a rule denies this session or address.
+pub(super) fn is_denied_by_rule(ctx: &RequestContext<'_>, id: &SessionId) -> bool {
+    let handle = ctx.main.runtime().rule_counts_handle();
+    handle.is_some_and(|it| denials::rule_of(&NodeCounts(it), id, process::now_ms()).is_some())
 }
 
 fn refuse(ctx: &RequestContext<'_>, counts: &NodeCounts<'_>, hit: Hit, now_ms: u64) {

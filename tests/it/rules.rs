@@ -258,6 +258,8 @@ fn an_exception_was_refused_by_the_denial_of_a_rule() {
     let answer = request(nginx.port, "POST", "/control", &[], &body);
     assert!((200..300).contains(&answer.status), "{answer:?}");
     assert_eq!(ask("z", "192.0.2.8", "/"), 403, "by hand");
+    let from_denied_address = ask("z", "198.51.100.1", "/?user=ann");
+    assert_eq!(from_denied_address, 403, "by hand, at an address that a rule denies");
 }
 
 #[test]

@@ -35,10 +35,8 @@ pub(super) fn react(
         denials += 1;
         in_force += usize::from(denied);
     }
-    let refuses = matches!(ctx.conf.deny(), Deny::On(_));
-    denials == 0
-        || refuses && in_force > 0
-        || rule.then.iter().any(|one| matches!(one, Reaction::Limit(_)))
+    let refuses = in_force > 0 && matches!(ctx.conf.deny(), Deny::On(_));
+    denials == 0 || refuses || rule.then.iter().any(|one| matches!(one, Reaction::Limit(_)))
 }
 
 /// The session id of an address alone, under which an address is denied.
@@ -110,9 +108,12 @@ pub(super) fn of_rule(
     session: &SessionId,
     now_ms: u64,
 ) -> Option<u64> {
-    let denial = |session: &SessionId| {
-        let words = counts.read(counts.hash(DENIALS, &session.0))?;
-        (now_ms < words[1]).then_some(words[0])
-    };
-    denial(session).or_else(|| denial(&address_session(r, main)?))
+    let of = |id: &SessionId| rule_of(counts, id, now_ms);
+    of(session).or_else(|| of(&address_session(r, main)?))
+}
+
+/// The id of the rule that denies this session or address.
+pub(super) fn rule_of(counts: &NodeCounts<'_>, id: &SessionId, now_ms: u64) -> Option<u64> {
+    let words = counts.read(counts.hash(DENIALS, &id.0))?;
+    (now_ms < words[1]).then_some(words[0])
 }
