@@ -4,7 +4,8 @@ use std::ffi::CStr;
 use std::time::Duration;
 
 use api_sessions_agent::export::{
-    Endpoint, ExportHeader, ExportSettings, SpoolSettings, check_certificates,
+    Endpoint, ExportHeader, ExportSettings, SpoolSettings, check_certificates, parse_headers,
+    parse_token,
 };
 use api_sessions_nginx::conf::options::{offset, on_off, once, option, size, time_ms};
 use api_sessions_nginx::conf::{Conf, Directive};
@@ -107,6 +108,11 @@ impl Directive for Export {
                 return Err(format!("\"{word}\" is duplicate: one \"{name}=\" is accepted"));
             }
             named.push(name);
+            if looks_like_variable(value) {
+                cf.warn(&format!(
+                    "\"{name}=\" of \"api_sessions_export\" takes no variables: \"$\" stands for itself"
+                ));
+            }
             conf.option(cf, name, value)?;
         }
         conf.check_headers()?;
@@ -139,7 +145,7 @@ impl ExportConf {
         match name {
             "token_file" => {
                 let path = cf.full_name(value).ok_or("out of memory")?;
-                self.token = Some(token(&path)?);
+                self.token = Some(parse_token(&path, &read_file(&path, MAX_TOKEN_BYTES)?)?);
             }
             "header" => {
                 let header = ExportHeader::parse(value)
@@ -148,7 +154,7 @@ impl ExportConf {
             }
             "header_file" => {
                 let path = cf.full_name(value).ok_or("out of memory")?;
-                self.headers.extend(header_file(&path)?);
+                self.headers.extend(parse_headers(&path, &read_file(&path, MAX_HEADERS_BYTES)?)?);
             }
             "node" => {
                 if value.len() > MAX_NODE_BYTES || value.chars().any(char::is_control) {
@@ -197,6 +203,12 @@ impl ExportConf {
     }
 }
 
+/// Whether a word of the text is `$name` or begins with `${`. A `$` inside a word is often part of a secret.
+fn looks_like_variable(text: &str) -> bool {
+    let mut names = text.split([' ', '/', ':', '-']).filter_map(|word| word.strip_prefix('$'));
+    names.any(|name| name.starts_with(|c: char| c == '{' || c.is_ascii_lowercase()))
+}
+
 /// `path[:max_size]`: the text after the last colon is a size, which may end in `g`.
 fn spool(value: &str) -> Result<(&str, u64), String> {
     let (path, max_size) = match value.rsplit_once(':') {
@@ -207,31 +219,6 @@ fn spool(value: &str) -> Result<(&str, u64), String> {
         return Err(format!("invalid spool \"{value}\": \"path[:max_size]\" is accepted"));
     }
     offset(max_size, 1 << 20..=1 << 44).map(|bytes| (path, bytes))
-}
-
-/// One header a line; empty lines and lines that begin with `#` are skipped. Messages never show values.
-fn header_file(path: &str) -> Result<Vec<ExportHeader>, String> {
-    let bytes = read_file(path, MAX_HEADERS_BYTES)?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| format!("\"{path}\" is not text"))?;
-    let lines = text.lines().enumerate().map(|(n, line)| (n + 1, line.trim()));
-    lines
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-        .map(|(n, line)| {
-            ExportHeader::parse(line).map_err(|error| format!("\"{path}\" line {n}: {error}"))
-        })
-        .collect()
-}
-
-/// Messages never show the token, whatever is wrong with it.
-fn token(path: &str) -> Result<String, String> {
-    let bytes = read_file(path, MAX_TOKEN_BYTES)?;
-    let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(format!(
-            "\"{path}\" holds no token: one line of visible ASCII is accepted, which follows \"Bearer\"; another scheme goes into \"header_file=\", as \"Authorization: Basic ...\""
-        ));
-    }
-    Ok(text.to_owned())
 }
 
 impl ExportConf {

@@ -108,8 +108,11 @@ impl BodyPair {
                 return None;
             }
             let seen = view.body(side).filter(|body| !body.bytes.is_empty());
-            let is_json =
-                seen.map_or(conf.json_types().may_be_json(content_type), |body| body.json);
+            let may_be_json = match side {
+                Side::Request => conf.json_types().may_be_json(content_type),
+                Side::Response => conf.json_types().may_be_json_response(content_type),
+            };
+            let is_json = seen.map_or(may_be_json, |body| body.json);
             let kind = if is_json { MediaType::Json } else { MediaType::of(content_type) };
             let reads = |point: &&Point| point.reads_body_of(side, kind);
             let mut points = analysis.body_points(side).filter(reads).peekable();
@@ -120,7 +123,7 @@ impl BodyPair {
             let readers = Readers {
                 may_read: points.peek().is_some(),
                 misses_json,
-                may_miss_json: misses_json && conf.json_types().may_be_json(content_type),
+                may_miss_json: misses_json && may_be_json,
                 reads_json: is_json && !is_read && (is_called_json || begins_as_json()),
             };
             let unread = capture.unread(readers, conf.body_size())?;

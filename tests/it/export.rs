@@ -593,7 +593,10 @@ fn receive(mut stream: impl Read + Write, status: u16, got: &Got) {
     }
     got.lock().push((text, bytes[head..].to_vec()));
     let content_length = if status == 204 { "" } else { "Content-Length: 0\r\n" };
-    let answer = format!("HTTP/1.1 {status} Taken\r\nConnection: close\r\n{content_length}\r\n");
+    let location =
+        if status == 301 { "Location: https://cloud.example/v1/records\r\n" } else { "" };
+    let answer =
+        format!("HTTP/1.1 {status} Taken\r\nConnection: close\r\n{location}{content_length}\r\n");
     stream.write_all(answer.as_bytes()).unwrap();
 }
 
@@ -647,6 +650,16 @@ fn a_batch_answered_with_201_202_or_204_was_sent_for_ever() {
         assert_eq!(exported(&nginx, "export_retries_total"), 0, "{status}");
         assert_eq!(exported(&nginx, "spool_bytes"), 0, "{status}");
     }
+}
+
+#[test]
+fn the_target_of_a_redirect_was_not_in_the_log() {
+    let (address, _) = receiver(301);
+    let nginx = Nginx::builder().http(&http(&format!("http://{address} flush=10ms"))).start();
+    ask(&nginx, 1);
+    eventually("the log has it", || {
+        nginx.error_log().contains("answered 301: https://cloud.example/v1/records").then_some(())
+    });
 }
 
 #[test]
@@ -743,26 +756,6 @@ fn node_proxy_and_cloud_meet_on_a_socket() {
     );
     cloud.kill().unwrap();
     cloud.wait().unwrap();
-}
-
-#[test]
-fn export_headers_that_cannot_be_are_configuration_errors() {
-    for (words, expected) in [
-        ("header=X", "\"Name: value\" expected"),
-        ("\"header=Content-Type: x\"", "\"content-type\" is set by the exporter"),
-        ("\"header=A: 1\" \"header=a: 2\"", "header \"a\" is duplicate"),
-        ("header_file=nowhere", "cannot read"),
-        ("token_file=token \"header=Authorization: Basic x\"", "\"token_file=\" and a header"),
-        ("sync=maybe", "invalid value \"maybe\""),
-    ] {
-        let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("token"), "abc").unwrap();
-        let tested = Nginx::builder()
-            .http(&format!("api_sessions_export http://h {words}; {SERVER}"))
-            .check_in(&directory);
-        assert!(!tested.ok, "{words}");
-        assert!(tested.stderr.contains(expected), "{words}: {}", tested.stderr);
-    }
 }
 
 /// Resident memory in kB, and open file descriptors.

@@ -199,8 +199,12 @@ fn upstream(answers: BTreeMap<String, (&'static str, &'static str, Vec<u8>)>) ->
             let request = String::from_utf8_lossy(&request[..read]).into_owned();
             let path = request.split(' ').nth(1).unwrap_or_default();
             let Some((content_type, encoding, body)) = answers.get(path) else { continue };
+            let content_type = match *content_type {
+                "" => String::new(),
+                some => format!("Content-Type: {some}\r\n"),
+            };
             let head = format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Encoding: {encoding}\r\nContent-Length: {}\r\n\r\n",
+                "HTTP/1.1 200 OK\r\n{content_type}Content-Encoding: {encoding}\r\nContent-Length: {}\r\n\r\n",
                 body.len()
             );
             let _ = stream.write_all(&[head.as_bytes(), body].concat());
@@ -220,6 +224,7 @@ fn an_answer_in_json_that_was_not_called_so_was_not_read() {
         ("html-deflate", "text/html", "deflate", zlib(token), ["ip", "issued", "issued"]),
         ("plain", "text/plain", "identity", token.to_vec(), ["ip", "ip", "issued"]),
         ("page", "text/html", "identity", b"<p>{}</p>".to_vec(), ["ip"; 3]),
+        ("untyped", "", "identity", token.to_vec(), ["ip", "ip", "issued"]),
     ];
     let answers = cases.iter().flat_map(|(name, content_type, encoding, body, _)| {
         let answer = (*content_type, *encoding, body.clone());
@@ -256,8 +261,8 @@ fn an_answer_in_json_that_was_not_called_so_was_not_read() {
             assert_eq!(&logged_key(&nginx, before), expected, "{prefix}{name}");
         }
     }
-    // html and plain by default, plain where text/html is listed.
-    eventually("they are counted", || (unread(&nginx) == [3, 0, 0, 0]).then_some(()));
+    // html, plain and untyped by default, plain and untyped where text/html is listed.
+    eventually("they are counted", || (unread(&nginx) == [5, 0, 0, 0]).then_some(()));
 }
 
 fn utf16(text: &str) -> Vec<u8> {

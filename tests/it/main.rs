@@ -12,6 +12,7 @@ mod detect;
 mod documented;
 mod dropped_headers;
 mod export;
+mod export_settings;
 mod http3;
 mod identity;
 mod ja4;

@@ -8,6 +8,7 @@
 mod backoff;
 mod batch_source;
 mod client;
+mod credentials;
 mod delivered;
 mod exporter;
 mod log_event;
@@ -18,7 +19,8 @@ mod uplink;
 
 pub(crate) use backoff::Backoff;
 pub use client::check_certificates;
-pub(crate) use client::{agent, explain};
+pub(crate) use client::{MAX_ANSWER_BYTES, agent, answered, explain};
+pub use credentials::{parse_headers, parse_token};
 pub use exporter::Exporter;
 pub use log_event::{LogEvent, LogSender, Severity, log_channel};
 pub use pressure::{ThreadPriority, ThreadRole};

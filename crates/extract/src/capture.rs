@@ -288,10 +288,7 @@ impl Capture {
 
 impl Head<'_> {
     fn may_be_json(&self) -> bool {
-        match self.content_type {
-            Some(content_type) => self.types.may_be_json(content_type),
-            None => *self.types == JsonTypes::Any,
-        }
+        self.types.may_be_json_response(self.content_type.unwrap_or_default())
     }
 }
 

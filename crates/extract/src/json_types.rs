@@ -53,6 +53,14 @@ impl JsonTypes {
         }
     }
 
+    /// As [`Self::may_be_json`], for a response: one without a `Content-Type` is JSON only where every type may be.
+    pub fn may_be_json_response(&self, content_type: &[u8]) -> bool {
+        match content_type.is_empty() {
+            true => *self == Self::Any,
+            false => self.may_be_json(content_type),
+        }
+    }
+
     /// A body that begins so is read as JSON. A form and a multipart body have readers of their own: where
     /// their types are listed, the first byte decides.
     pub fn is_json(&self, content_type: &[u8], start: &[u8]) -> bool {

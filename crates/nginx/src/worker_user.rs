@@ -94,10 +94,15 @@ impl WorkerUser {
                 self.check_files(path, is_ours)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if is_configuration_test() {
-                    return Ok(());
+                if path.is_symlink() {
+                    return Err(format!("\"{shown}\" is a symbolic link to nothing"));
                 }
-                self.make(path).map_err(|error| format!("cannot create \"{shown}\": {error}"))
+                self.check_parents(path)?;
+                let made = match is_configuration_test() {
+                    true => may_create(path),
+                    false => self.make(path),
+                };
+                made.map_err(|error| format!("cannot create \"{shown}\": {error}"))
             }
             Err(error) => Err(format!("\"{shown}\" cannot be used: {error}")),
         }
@@ -127,6 +132,11 @@ impl WorkerUser {
                 self.uid
             ));
         }
+        self.check_parents(path)
+    }
+
+    /// Parents that are missing are skipped.
+    fn check_parents(&self, path: &Path) -> Result<(), String> {
         for parent in path.ancestors().skip(1) {
             let Ok(found) = fs::metadata(parent) else { continue };
             if !self.may(parent, &found, 0o1) {
@@ -178,6 +188,15 @@ impl WorkerUser {
         };
         found.mode() >> shift & bits == bits || has_acl(path)
     }
+}
+
+/// Whether this process may create the directory, as far as the nearest parent that is there tells.
+fn may_create(path: &Path) -> io::Result<()> {
+    let parent = path.ancestors().skip(1).find(|parent| parent.exists());
+    let parent = CString::new(parent.unwrap_or(path).as_os_str().as_encoded_bytes())?;
+    // SAFETY: a C string.
+    let rc = unsafe { libc::access(parent.as_ptr(), libc::W_OK | libc::X_OK) };
+    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Whether the path has an access control list beyond its mode (acl(5)).

@@ -14,7 +14,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use ureq::Agent;
 use ureq::config::Config;
-use ureq::http::{HeaderName, HeaderValue, Response, StatusCode, Uri, header};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri, header};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Connector, NextTimeout, TcpConnector};
 
@@ -25,7 +25,7 @@ pub use trust::check_certificates;
 use trust::tls_config;
 
 /// Bytes of a response's body that are read.
-const MAX_ANSWER_BYTES: u64 = 64 * 1024;
+pub(crate) const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 /// Bytes of a response's body that the log shows.
 const MAX_QUOTED_CHARS: usize = 200;
 
@@ -123,8 +123,7 @@ fn meaning(mut response: Response<ureq::Body>) -> Answer {
     if status.is_success() {
         return Answer::Stored;
     }
-    let quoted = body.map(|body| quote(&body)).unwrap_or_default();
-    let reason = format!("answered {}{quoted}", status.as_u16());
+    let reason = answered(status, response.headers(), &body.unwrap_or_default());
     match status {
         StatusCode::BAD_REQUEST
         | StatusCode::UNSUPPORTED_MEDIA_TYPE
@@ -143,9 +142,23 @@ fn pause(text: &str, now: SystemTime) -> Option<Duration> {
     httpdate::parse_http_date(text).ok()?.duration_since(now).ok()
 }
 
-/// The beginning of a response's body, without control characters.
-fn quote(body: &[u8]) -> String {
-    let text: String = String::from_utf8_lossy(body)
+/// An unexpected status, with what the response says of it.
+pub(crate) fn answered(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> String {
+    let code = status.as_u16();
+    match headers.get(header::LOCATION).filter(|_| status.is_redirection()) {
+        Some(target) => {
+            let target = quote(target.as_bytes());
+            format!(
+                "answered {code}{target} (redirects are not followed: the URL of what answers is expected)"
+            )
+        }
+        None => format!("answered {code}{}", quote(body)),
+    }
+}
+
+/// The beginning of a text from the receiver, without control characters.
+fn quote(text: &[u8]) -> String {
+    let text: String = String::from_utf8_lossy(text)
         .chars()
         .map(|character| if character.is_control() { ' ' } else { character })
         .take(MAX_QUOTED_CHARS)

@@ -121,10 +121,19 @@ pub struct Endpoint {
 
 /// A URL that records cannot be sent to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "invalid URL \"{0}\": \"http://host[:port][/path]\", \"https://…\" or \"unix:/path[:/path]\" expected, with a port from 1 to 65535, without user, password or fragment (credentials go into \"header_file=\")"
-)]
-pub struct BadUrl(String);
+pub enum BadUrl {
+    /// Another scheme, no host, credentials, a variable or a fragment.
+    #[error(
+        "invalid URL \"{0}\": \"http://host[:port][/path]\", \"https://…\" or \"unix:/path[:/path]\" expected, with a port from 1 to 65535, without user, password, fragment or variables (credentials go into \"header_file=\")"
+    )]
+    Syntax(String),
+    /// The path does not fit into `sockaddr_un` (unix(7)).
+    #[error("\"unix:{0}\" is too long: a path of at most 107 bytes is accepted")]
+    LongSocket(String),
+}
+
+/// Longest path of a Unix-domain socket, bytes: `sun_path` without its NUL.
+const MAX_SOCKET_BYTES: usize = 107;
 
 /// Path of the API that takes batches.
 const RECORDS: &str = "/v1/records";
@@ -135,9 +144,9 @@ impl Endpoint {
     /// socket is `unix:/path`, with a URI after another colon, or the same behind `http://` as in `proxy_pass`.
     ///
     /// # Errors
-    /// Another scheme, no host, credentials or a fragment.
+    /// [`BadUrl`].
     pub fn parse(url: &str) -> Result<Self, BadUrl> {
-        let bad = || BadUrl(without_credentials(url));
+        let bad = || BadUrl::Syntax(without_credentials(url));
         let in_proxy_pass = url.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("http://"));
         let bare = in_proxy_pass.map_or(url, |scheme| &url[scheme.len()..]);
         let (url, socket) = match bare.strip_prefix("unix:") {
@@ -145,6 +154,9 @@ impl Endpoint {
                 let (path, uri) = rest.split_once(':').unwrap_or((rest, ""));
                 if !path.starts_with('/') || !(uri.is_empty() || uri.starts_with('/')) {
                     return Err(bad());
+                }
+                if path.len() > MAX_SOCKET_BYTES {
+                    return Err(BadUrl::LongSocket(path.to_owned()));
                 }
                 // As NGINX names the host of such an upstream.
                 (format!("http://localhost{uri}"), Some(PathBuf::from(path)))
@@ -157,7 +169,7 @@ impl Endpoint {
         let wrong = !matches!(scheme, "http" | "https")
             || uri.host().is_none_or(str::is_empty)
             || !has_usable_port(authority)
-            || authority.contains('@')
+            || authority.contains(['@', '$'])
             || url.contains('#');
         if wrong {
             return Err(bad());
@@ -252,6 +264,7 @@ mod tests {
             ("HTTP://unix:/run/cloud.sock:/", "http://localhost/v1/records"),
             ("http://unix:/run/cloud.sock:/base?q=1", "http://localhost/base?q=1"),
             ("http://unix/base", "http://unix/base/v1/records"),
+            (&format!("unix:/{}", "x".repeat(106)), "http://localhost/v1/records"),
         ] {
             assert_eq!(Endpoint::parse(url).unwrap().records(), records);
             assert!(!Endpoint::parse(url).unwrap().shown().contains('?'));
@@ -275,6 +288,9 @@ mod tests {
             "http://unix:",
             "http://unix:run/cloud.sock",
             "https://unix:/run/cloud.sock",
+            "http://$backend",
+            "http://h:$port",
+            &format!("unix:/{}", "x".repeat(107)),
         ] {
             assert!(Endpoint::parse(bad).is_err(), "{bad}");
         }

@@ -12,7 +12,9 @@ use ureq::http::{HeaderValue, StatusCode};
 use super::{OrderError, StateFile};
 use crate::Stopped;
 use crate::clock::now_ms;
-use crate::export::{Backoff, ExportSettings, LogSender, Severity, agent, explain};
+use crate::export::{
+    Backoff, ExportSettings, LogSender, MAX_ANSWER_BYTES, Severity, agent, answered, explain,
+};
 use api_sessions_extract::MAX_PARAMETERS_BYTES;
 use api_sessions_extract::{BadParameters, CloudSettings, NoVariables, ParametersText};
 use api_sessions_rules::{default_pack, parse_all};
@@ -168,7 +170,10 @@ impl Poller {
         match response.status() {
             StatusCode::OK => {}
             StatusCode::NOT_MODIFIED => return Ok(()),
-            status => return Err(format!("answered {}", status.as_u16())),
+            status => {
+                let text = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
+                return Err(answered(status, response.headers(), &text.unwrap_or_default()));
+            }
         }
         let body = response.body_mut().with_config().limit(MAX_DOCUMENT_BYTES).read_to_vec();
         if self.stopped.is_stopped() {
