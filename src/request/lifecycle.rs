@@ -49,26 +49,30 @@ pub(super) fn is_denied(ctx: &RequestContext<'_>, session: SessionId) -> bool {
         // If it was refused elsewhere, this is the location of an error page.
         return state.is_denied();
     }
-    let Some(denylist) = ctx.main.runtime().denylist() else { return false };
     if let Some(decision) = state.denial.get()
         && (decision.denied || state.is_over() || std::ptr::eq(decision.under, conf))
     {
         return decision.denied;
     }
-    let denied = !denylist.is_empty() && {
-        let application = ctx.application();
-        let now_ms = process::now_ms();
-        let is_excepted = rules::is_request_excepted(ctx);
-        let is_denied = |id: &SessionId| {
-            denylist.lookup(id, application, now_ms)
-                && !(is_excepted && rules::is_denied_by_rule(ctx, id))
-        };
-        is_denied(&session)
-            || session::any_identifier(ctx, is_denied)
-            || rules::is_address_denied(ctx, is_denied)
-    };
-    state.denial.set(Some(DenyDecision { denied, under: conf }));
+    let denied = is_listed(ctx, session);
+    state.denial.set(Some(DenyDecision { denied, by: conf.deny(), under: conf }));
     denied
+}
+
+/// Whether the denylist has one of them now.
+pub(super) fn is_listed(ctx: &RequestContext<'_>, session: SessionId) -> bool {
+    let denylist = ctx.main.runtime().denylist().filter(|list| !list.is_empty());
+    let Some(denylist) = denylist else { return false };
+    let application = ctx.application();
+    let now_ms = process::now_ms();
+    let is_excepted = rules::is_request_excepted(ctx);
+    let is_denied = |id: &SessionId| {
+        denylist.lookup(id, application, now_ms)
+            && !(is_excepted && rules::is_denied_by_rule(ctx, id))
+    };
+    is_denied(&session)
+        || session::any_identifier(ctx, is_denied)
+        || rules::is_address_denied(ctx, is_denied)
 }
 
 /// The request is finished: its session is settled by the configured order of keys, it is counted unless it was, rules

@@ -5,7 +5,7 @@ use api_sessions_nginx::request::Request;
 
 use super::context::RequestContext;
 use super::lifecycle;
-use super::state::State;
+use super::state::{DenyDecision, State};
 use crate::directives::{Deny, LocationConf, MainConf};
 
 /// What keeps a request open.
@@ -33,8 +33,13 @@ pub(crate) fn open_kind(r: Request<'_>) -> OpenKind {
 /// denied then; in dry run, it says so and goes on.
 pub(crate) fn is_denied_meanwhile(r: Request<'_>) -> bool {
     let Some(conf) = r.location::<LocationConf>() else { return false };
-    let (Deny::On(options) | Deny::DryRun(options)) = conf.deny() else { return false };
     let Some(state) = State::of(r) else { return false };
+    let by = match (conf.deny(), state.denial.get()) {
+        // The location that a redirect inside NGINX has led to leaves it to those before.
+        (Deny::Off, Some(decision)) if !conf.answers() => decision.by,
+        (deny, _) => deny,
+    };
+    let (Deny::On(options) | Deny::DryRun(options)) = by else { return false };
     if !options.closes_connections || state.is_over() || state.is_denied() {
         return false;
     }
@@ -42,11 +47,12 @@ pub(crate) fn is_denied_meanwhile(r: Request<'_>) -> bool {
     if !conf.is_enabled(r, Phase::Early) {
         return false;
     }
-    // The access phase's decision stands.
-    state.denial.set(None);
     let Some(ctx) = RequestContext::new(r, conf, Phase::Early) else { return false };
-    let is_denied = lifecycle::is_denied(&ctx, membership.session);
-    let is_cut = is_denied && matches!(conf.deny(), Deny::On(_));
+    if !lifecycle::is_listed(&ctx, membership.session) {
+        return false;
+    }
+    state.denial.set(Some(DenyDecision { denied: true, by, under: conf }));
+    let is_cut = matches!(by, Deny::On(_));
     if is_cut && let Some(handle) = MainConf::of(r).and_then(|main| main.runtime().table_handle()) {
         handle.count_cut();
     }

@@ -14,7 +14,7 @@ use api_sessions_shm::SessionCounters;
 
 use super::bodies::BodyPair;
 use super::rules::hit::{Hit, Hits};
-use crate::directives::{LocationConf, MainConf};
+use crate::directives::{Deny, LocationConf, MainConf};
 use crate::worker;
 
 /// Progress of a request's session.
@@ -71,6 +71,8 @@ pub(super) struct Early {
 #[derive(Clone, Copy)]
 pub(super) struct DenyDecision {
     pub(super) denied: bool,
+    /// `api_sessions_deny` of the location that consulted it.
+    pub(super) by: Deny,
     /// Address of the location's settings it was asked under: entries count for some applications, and
     /// a redirect may lead into another one.
     pub(super) under: *const LocationConf,

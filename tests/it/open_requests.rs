@@ -39,6 +39,10 @@ fn serve(mut stream: TcpStream) {
                 return;
             }
         }
+    } else if head.contains("/accel") {
+        let _ = stream.write_all(
+            b"HTTP/1.1 200 OK\r\nX-Accel-Redirect: /internal/large\r\nContent-Length: 0\r\n\r\n",
+        );
     } else if head.contains("/events") {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
         while stream.write_all(b"data: x\n\n").is_ok() {
@@ -70,6 +74,7 @@ fn server(cloud: &Cloud, upstream: u16, second: u16) -> String {
                 location /dry/ {{ api_sessions_deny dry_run; {proxy} }}
                 location /buffered/ {{ proxy_pass http://127.0.0.1:{upstream}; }}
                 location /ignore/ {{ proxy_pass http://127.0.0.1:{upstream}; proxy_ignore_client_abort on; proxy_buffering off; }}
+                location /internal/ {{ internal; api_sessions_deny off; alias DIR/; limit_rate 20k; }}
                 location /file/ {{ alias DIR/; limit_rate 20k; }}
                 location /direct/ {{ proxy_pass http://127.0.0.1:{upstream}; proxy_request_buffering off; }}
                 location /asked/ {{ auth_request /poll; {proxy} }}
@@ -184,6 +189,27 @@ fn next_frame(stream: &mut TcpStream) -> (u8, u8, u32, Vec<u8>) {
     stream.read_exact(&mut payload).unwrap();
     let number = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
     (head[3], head[4], number, payload)
+}
+
+#[test]
+fn a_download_went_on_where_another_location_sent_it() {
+    let cloud = Cloud::start();
+    let nginx = nginx(&cloud, free_port());
+    let download = open(&nginx, "/accel", "a");
+    let mut kept = open(&nginx, "/keep/accel", "b");
+    let mut dry = open(&nginx, "/dry/accel", "c");
+    let sessions = ["a", "b", "c"].map(|name| session(&nginx, name));
+    sessions.iter().for_each(|session| deny(&nginx, session));
+    assert_cut(download, "the download");
+    read(&mut kept);
+    read(&mut dry);
+    drop((kept, dry));
+    let denied = sessions.map(|session| {
+        let records = cloud.records(&session, 2);
+        let download = records.iter().find(|record| record["path"] != "/id").unwrap();
+        download["denied"].clone()
+    });
+    assert_eq!(denied, [true, false, true]);
 }
 
 #[test]
