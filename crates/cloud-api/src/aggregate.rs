@@ -1,7 +1,7 @@
-//! What many sessions have in common: the values they share, and their users.
+//! Aggregates over many sessions: frequent values, and users.
 //!
-//! Counted over the sessions of a list, so both engines answer alike. A list has at most
-//! [`MAX_COUNTED`] of them, the most recently active ones.
+//! Computed from a session list, so that both store engines return the same. Covers at most [`MAX_COUNTED`] sessions:
+//! the most recently active ones.
 
 use ahash::AHashMap;
 use api_sessions_store::{
@@ -10,10 +10,10 @@ use api_sessions_store::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Sessions counted.
+/// Maximum number of sessions that are counted.
 pub const MAX_COUNTED: usize = 1000;
 
-/// Values per facet.
+/// Maximum number of values per facet.
 pub const MAX_VALUES: usize = 10;
 
 /// The sessions that match, most recently active first.
@@ -35,16 +35,16 @@ pub fn matching(store: &dyn Store, filter: Filter) -> Result<SessionPage, StoreE
 pub struct FacetValue {
     /// The value.
     pub value: String,
-    /// Sessions with it.
+    /// Number of sessions with it.
     pub sessions: u64,
 }
 
-/// Frequent values of one filter.
+/// The most frequent values of a filter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Facet {
     /// Name of the filter.
     pub name: &'static str,
-    /// Values, most sessions first, at most 10.
+    /// The values, most sessions first; at most 10.
     pub values: Vec<FacetValue>,
     /// Number of distinct values, including those not listed.
     pub distinct: u64,
@@ -56,7 +56,7 @@ fn optional(value: &Option<String>) -> &[String] {
     value.as_ref().map(std::slice::from_ref).unwrap_or_default()
 }
 
-/// Facets: name of the filter, and its values in a session.
+/// Each facet: name of the filter, and its values in a session.
 const FACETS: [(&str, Values); 8] = [
     ("application", |session| &session.applications),
     ("host", |session| &session.hosts),
@@ -94,21 +94,21 @@ pub fn count<'a>(values: impl Iterator<Item = &'a String>) -> Vec<FacetValue> {
 /// A user and the totals of their sessions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UserSummary {
-    /// The user, as sessions end with.
+    /// The user.
     pub user: String,
-    /// Sessions.
+    /// Number of sessions.
     pub sessions: u64,
-    /// Requests of these.
+    /// Number of requests in these sessions.
     pub requests: u64,
-    /// Malicious requests.
+    /// Number of malicious requests.
     pub attacks: u64,
-    /// Denied requests.
+    /// Number of denied requests.
     pub denied: u64,
     /// Start of the oldest request, ms since 1970.
     pub first_ts: u64,
     /// Start of the newest request, ms since 1970.
     pub last_ts: u64,
-    /// Client addresses, most sessions first, at most 10.
+    /// Client addresses, most sessions first; at most 10.
     pub ips: Vec<String>,
     /// Number of distinct client addresses, including those not listed.
     pub ip_count: u64,
@@ -133,7 +133,8 @@ impl UserSummary {
     }
 }
 
-/// The users of `sessions`, most recently active first. Sessions without a user are left out.
+/// The users of `sessions`, most recently active first. A session belongs to its most recent user; sessions without a
+/// user are skipped.
 pub fn users(sessions: &[SessionSummary]) -> Vec<UserSummary> {
     let mut by_user: AHashMap<&String, Vec<&SessionSummary>> = AHashMap::new();
     for session in sessions {

@@ -1,4 +1,4 @@
-//! The query API, one file per resource. The table of routes in `api-sessions-cloud` maps paths to handlers.
+//! The query API, one file per resource. The route table in `api-sessions-cloud` maps paths to handlers.
 
 pub mod changes;
 pub mod csv;

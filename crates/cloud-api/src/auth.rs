@@ -41,7 +41,7 @@ impl Access {
     }
 }
 
-/// The owner of the token; in the extensions of every authorized request.
+/// The identity of a token's owner; in the extensions of every authorized request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Role of the token.
@@ -123,7 +123,7 @@ async fn authenticate(
     identify(state, token).await?.ok_or_else(|| AppError::unauthorized("unknown token"))
 }
 
-/// Refuses a request that a browser did not send from one of the Console's own pages.
+/// Refuses a request that does not come from one of the Console's own pages.
 ///
 /// # Errors
 /// 403
@@ -144,7 +144,7 @@ fn is_own_origin(headers: &HeaderMap, site: &Site) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match text("sec-fetch-site") {
         Some(site) => site == "same-origin" || site == "none",
-        // Browsers send it over TLS and to loopback only.
+        // Browsers send Sec-Fetch-Site only over TLS and to loopback.
         None => text("origin").is_some_and(|origin| site.is_origin(origin)),
     }
 }

@@ -1,4 +1,4 @@
-//! What changed in a session: who and what sends its requests, what it is known by, and rules that fired.
+//! Changes within a session: its client, user and identifiers, and rules that fired.
 
 use ahash::AHashSet;
 use api_sessions_protocol::{HIDDEN, Record};
@@ -7,35 +7,35 @@ use api_sessions_store::{Page, RequestQuery, Store, StoreError, StoredRequest};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Most requests of a session that are looked at: the oldest.
+/// Maximum number of requests of a session that are compared: the oldest ones.
 pub const MAX_COMPARED: usize = 2000;
 
-/// Requests read at once.
+/// Number of requests per page.
 const PAGE: usize = 1000;
 
 /// What changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
-    /// An address in a network (IPv4 /24, IPv6 /48) that the session was not seen in before.
+    /// A client network (IPv4 /24, IPv6 /48) that is new to the session.
     Network,
-    /// An address in a country that the session was not seen in before.
+    /// A client country that is new to the session.
     Country,
-    /// A `User-Agent` that it did not have before.
+    /// A `User-Agent` that is new to the session.
     UserAgent,
-    /// A JA4 whose stable form it did not have before.
+    /// A JA4 whose stable form is new to the session.
     Ja4,
-    /// The first user.
+    /// The first user, after requests without one.
     Login,
-    /// Another user than before.
+    /// A different user.
     User,
-    /// A response issued a value that is an id of the session from now on.
+    /// A response issued a value that identifies the session from now on.
     Identifier,
     /// A rule fired, or refused the request.
     Rule,
 }
 
-/// A change, with the request where it shows first.
+/// A change, with the first request that shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Change {
     /// Id of the request.
@@ -44,10 +44,10 @@ pub struct Change {
     pub ts: u64,
     /// What changed.
     pub kind: ChangeKind,
-    /// The value of the request before; absent where there is none.
+    /// The previous value; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
-    /// The value from now on.
+    /// The new value.
     pub after: String,
 }
 
@@ -56,7 +56,7 @@ pub struct Change {
 pub struct Changes {
     /// Changes, oldest first.
     pub changes: Vec<Change>,
-    /// Requests that were compared: the oldest.
+    /// Number of requests that were compared: the oldest ones.
     #[schema(maximum = 2000)]
     pub compared: u64,
     /// The session has more requests than were compared. Absent otherwise.
@@ -90,7 +90,7 @@ pub fn find(store: &dyn Store, session: &str) -> Result<Changes, StoreError> {
     Ok(found)
 }
 
-/// What the requests so far had.
+/// Values of the requests so far.
 #[derive(Default)]
 struct Seen {
     networks: Values,
@@ -108,7 +108,8 @@ struct Values {
 }
 
 impl Values {
-    /// The value before, where this one is new and not the first. Values with the same `part` are the same.
+    /// Adds a value. Returns the previous one if this one is new and not the first. Values with the same `part` are
+    /// equal.
     fn compare(&mut self, part: &str, value: String) -> Option<String> {
         let is_new = self.all.insert(part.to_owned());
         self.last.replace(value).filter(|_| is_new)
@@ -153,7 +154,7 @@ impl Seen {
         {
             match self.user.replace(user.to_owned()) {
                 Some(before) => add(ChangeKind::User, Some(before), user),
-                // A session that begins with a user was not seen without one.
+                // A session that begins with a user has no login to report.
                 None if self.has_requests => add(ChangeKind::Login, None, user),
                 None => {}
             }
@@ -165,8 +166,8 @@ impl Seen {
     }
 }
 
-/// In place of the stable form, which records of older nodes lack: TLS version, whether there is SNI, number and hash
-/// of the ciphers. A text that is not JA4 is kept as it is.
+/// Stands in for the stable form, which records of older nodes lack: transport, TLS version, presence of SNI, and
+/// number and hash of the ciphers. Text that is not JA4 is returned unchanged.
 fn version_and_ciphers(ja4: &str) -> String {
     let mut parts = ja4.split('_');
     match (parts.next().and_then(|first| first.get(..6)), parts.next(), parts.next()) {
@@ -222,7 +223,7 @@ mod tests {
             first,
             request("2", "192.0.2.200", "a", "ann"),
             third,
-            // Back, and forth again.
+            // Back and forth between known values.
             request("4", "192.0.2.9", "a", ""),
             request("5", "2001:db8:0:7::1", "b", "ann"),
             last,
@@ -254,7 +255,7 @@ mod tests {
         };
         let requests = [
             of("t13d1516h2_8daaf6152771_02713d6af862"),
-            // Resumption, and another protocol.
+            // Resumption, then another ALPN protocol.
             of("t13d1517h2_8daaf6152771_b0da82dd1658"),
             of("t13d1516h1_8daaf6152771_02713d6af862"),
             of("[hidden]"),
@@ -262,7 +263,7 @@ mod tests {
             of("of a CDN"),
         ];
         let mut requests = requests.to_vec();
-        // The stable form decides where there is one.
+        // The stable form takes precedence.
         for (ja4, stable) in [("x", "same"), ("y", "same"), ("z", "other")] {
             let mut request = of(ja4);
             request.record.ja4_stable = Some(stable.into());

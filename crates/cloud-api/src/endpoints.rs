@@ -1,4 +1,4 @@
-//! The endpoints of applications as they are used: what is new, what is unused, and what only probes ask for.
+//! Usage of endpoints: which are new, unused, or requested by probes only.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,19 +9,20 @@ use utoipa::ToSchema;
 pub mod compare;
 pub mod openapi;
 
-/// Endpoints first seen later than this before now are new.
+/// Maximum age of a new endpoint, milliseconds: a week.
 const NEW_MS: u64 = 7 * 86_400_000;
-/// Endpoints seen earlier than this after the application's first request are as old as what is stored.
+/// Time after an application's first stored request until its endpoints count as new, milliseconds: a day. Earlier ones
+/// may be older than the stored data.
 const KNOWN_MS: u64 = 86_400_000;
-/// Endpoints last seen earlier than this before now are unused.
+/// Time without requests after which an endpoint is unused, milliseconds: three days.
 const UNUSED_MS: u64 = 3 * 86_400_000;
 
 /// Two percentiles, at most 6 % too low.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Percentiles {
-    /// Half of the requests have at most this.
+    /// Median.
     pub p50: u64,
-    /// 95 % of the requests have at most this.
+    /// 95th percentile.
     pub p95: u64,
 }
 
@@ -45,34 +46,35 @@ pub struct Endpoint {
     pub first_ts: u64,
     /// Start of the newest request, ms since 1970.
     pub last_ts: u64,
-    /// Requests.
+    /// Number of requests.
     pub requests: u64,
-    /// Malicious ones.
+    /// Number of malicious requests.
     pub attacks: u64,
-    /// Denied ones.
+    /// Number of denied requests.
     pub denied: u64,
-    /// Sessions with such a request.
+    /// Number of sessions with such a request.
     pub sessions: u64,
-    /// Users with such a request.
+    /// Number of users with such a request.
     pub users: u64,
-    /// Requests by status.
+    /// Number of requests by status.
     pub statuses: BTreeMap<u16, u64>,
-    /// Requests by what identified their session (`key`, `builtin`, `link`, `client`, `ip_ua_ja4`, `ip_ua`, `ip`).
+    /// Number of requests by the source of their session (`key`, `builtin`, `link`, `client`, `ip_ua_ja4`, `ip_ua`,
+    /// `ip`).
     pub sources: BTreeMap<String, u64>,
     /// Response times, ms.
     pub time_ms: Percentiles,
     /// Response sizes, bytes.
     pub response_bytes: Percentiles,
-    /// First seen less than a week ago, and a day or more after the application was.
+    /// First seen less than a week ago, and at least a day after the application.
     pub is_new: bool,
     /// Not seen for three days.
     pub is_unused: bool,
-    /// No two sessions were answered with 2xx.
+    /// Fewer than two sessions received a 2xx.
     pub is_probe: bool,
 }
 
 impl Endpoint {
-    /// Share of the requests whose session was found by a key rather than by the address.
+    /// Share of the requests whose session was identified by a key rather than by the address, 0 to 1.
     pub fn by_key(&self) -> f64 {
         let is_address = |source: &str| source.starts_with("ip");
         let keys = self.sources.iter().filter(|(source, _)| !is_address(source));
@@ -80,7 +82,7 @@ impl Endpoint {
     }
 }
 
-/// What `stats` show at `now` (ms since 1970), in the same order.
+/// Assesses `stats` at `now` (ms since 1970), keeping their order.
 pub fn assess(stats: Vec<EndpointStats>, now: u64) -> Vec<Endpoint> {
     let mut oldest: HashMap<String, u64> = HashMap::new();
     for one in &stats {

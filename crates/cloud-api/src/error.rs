@@ -8,15 +8,15 @@ use utoipa::ToSchema;
 
 use api_sessions_store::StoreError;
 
-/// An error response. It stays in the extensions of its response, so that the Console can show a page instead.
+/// An error response. It is kept in the extensions of the response, so that the Console can show a page instead.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{error}: {detail}")]
 pub struct AppError {
     /// Status.
     pub status: StatusCode,
-    /// A word for programs.
+    /// Machine-readable code.
     pub error: &'static str,
-    /// A sentence for people.
+    /// Human-readable message.
     pub detail: String,
 }
 
@@ -37,10 +37,10 @@ pub fn brief(text: &str, max: usize) -> String {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Error)]
 pub struct ErrorBody<'a> {
-    /// A word for programs, such as `not_found`, `unavailable` or `damaged` (a file cannot be read; retrying does
-    /// not help).
+    /// Machine-readable code, such as `not_found`, `unavailable` or `damaged` (a file cannot be read; retrying does not
+    /// help).
     error: &'a str,
-    /// A sentence for people.
+    /// Human-readable message.
     detail: &'a str,
 }
 

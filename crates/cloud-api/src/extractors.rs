@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::error::AppError;
 use crate::ingest::body::READ_TIME;
 
-/// A request that cannot be parsed: programs get JSON from all routes, and browsers a page from the Console's.
+/// A request that cannot be parsed. The response is JSON; for browsers, Console routes replace it with a page.
 #[derive(Debug, Clone)]
 pub struct Rejection(pub AppError);
 
@@ -38,7 +38,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// The query string of a route without parameters: any is an error.
+/// The query string of a route without parameters; any parameter is an error.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoQuery {}

@@ -1,7 +1,8 @@
-//! What the cloud answers programs, all that lies under `/v1`, and what it needs of a server: state, tokens, errors.
+//! The HTTP API of the cloud: the handlers of `/v1`, `/healthz` and `/metrics`, and the state, authentication and
+//! errors that it shares with the server and the Console.
 //!
-//! A batch: [`ingest`] → [`api_sessions_store`]. A query: [`auth`] → [`api`] → [`api_sessions_store`]. A poll of a
-//! node: [`auth`] → [`node_control`].
+//! A batch: [`auth`] → [`ingest`] → [`api_sessions_store`]. A query: [`auth`] → [`api`] → [`api_sessions_store`]. A
+//! poll of a node: [`auth`] → [`node_control`].
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

@@ -7,7 +7,7 @@ use prometheus_client::registry::{Metric, Registry};
 
 use api_sessions_store::StoreHealth;
 
-/// Counters since start, and gauges that are set for each scrape.
+/// Counters since the start, and gauges that are set at each scrape.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -78,17 +78,17 @@ impl Metrics {
         self.expired.inc_by(expired);
     }
 
-    /// Counts the lines of a batch without a valid one.
+    /// Counts the lines of a batch that has no valid line.
     pub fn rejected(&self, lines: u64) {
         self.rejected.inc_by(lines);
     }
 
-    /// Counts facts of keys.
+    /// Counts a batch of key facts.
     pub fn key_facts(&self) {
         self.key_facts.inc();
     }
 
-    /// Sets the number of windows of key facts that came too late.
+    /// Sets the number of windows of key facts that arrived too late.
     pub fn key_windows_late(&self, windows: u64) {
         self.key_windows_late.set(gauge(windows));
     }

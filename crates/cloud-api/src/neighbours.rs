@@ -1,4 +1,5 @@
-//! What sessions request before and after an endpoint, and rules that fire there: counted in a sample of its sessions.
+//! What sessions request before and after an endpoint, and the rules that fire there, counted in a sample of its
+//! sessions.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +7,21 @@ use api_sessions_store::{Filter, RequestQuery, SessionQuery, Store, StoreError, 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Most sessions that are read: the most recently active ones.
+/// Maximum number of sessions in the sample: the most recently active ones.
 pub const MAX_SESSIONS: usize = 50;
-/// Pages of as many sessions in which they are looked for.
+/// Maximum number of pages, of [`MAX_SESSIONS`] each, that are searched for the sample.
 const MAX_PAGES: usize = 4;
 
-/// Most requests of a session that are read: the newest.
+/// Maximum number of requests that are read per session: the newest ones.
 pub const MAX_REQUESTS: usize = 500;
 
-/// Most neighbours on each side.
+/// Maximum number of neighbours on each side.
 pub const MAX_NEIGHBOURS: usize = 10;
 
 /// An endpoint of an application.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Application; `None`: of any.
+    /// Application; `None`: any.
     pub application: Option<String>,
     /// Method; `None`: any.
     pub method: Option<String>,
@@ -41,41 +42,41 @@ impl Wanted {
     }
 }
 
-/// The request before or after.
+/// A request before or after the endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct Neighbour {
     /// Its method.
     pub method: String,
     /// Template of its path.
     pub endpoint: String,
-    /// How often it is the neighbour.
+    /// Number of times it is the neighbour.
     pub requests: u64,
     /// Share of all requests to the endpoint, 0 to 1.
     pub share: f64,
 }
 
-/// A rule over sessions that fired with requests to the endpoint, or refused them.
+/// A rule over sessions that fired on requests to the endpoint, or refused them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RuleAt {
     /// Name of the rule.
     pub name: String,
-    /// Requests with which it fired, or which it refused.
+    /// Number of requests that made it fire or that it refused.
     pub requests: u64,
-    /// Those for which its reactions were in force.
+    /// Number of these requests against which it was enforced.
     pub enforced: u64,
 }
 
-/// What is before and after an endpoint.
+/// The requests before and after an endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct Neighbours {
-    /// Sessions that were read: the most recently active ones.
+    /// Number of sessions in the sample: the most recently active ones with a request to the endpoint.
     #[schema(maximum = 50)]
     pub sessions: u64,
-    /// Requests to the endpoint in them.
+    /// Number of requests to the endpoint in these sessions.
     pub requests: u64,
-    /// Of these, the first ones of their session.
+    /// Number of these requests that are the first of their session.
     pub first: u64,
-    /// Of these, the last ones of their session so far.
+    /// Number of these requests that are the last of their session so far.
     pub last: u64,
     /// The requests before, most frequent first; at most 10.
     pub before: Vec<Neighbour>,
@@ -108,7 +109,8 @@ pub fn find(store: &dyn Store, wanted: &Wanted) -> Result<Neighbours, StoreError
     let period = Filter { from: wanted.from, to: wanted.to, ..Filter::default() };
     let mut found = Neighbours::default();
     let mut sessions = Vec::new();
-    // The filter finds parts of endpoints, and a method and an endpoint of different requests.
+    // Several pages, since the filter also matches parts of endpoints, and a method and an endpoint of different
+    // requests.
     for _ in 0..MAX_PAGES {
         let page = store.sessions(&query)?;
         found.incomplete = page.incomplete;
@@ -141,7 +143,7 @@ pub fn find(store: &dyn Store, wanted: &Wanted) -> Result<Neighbours, StoreError
             found.requests += 1;
             match at.checked_sub(1).and_then(|at| requests.get(at)) {
                 Some(one) => count(&mut before, one),
-                // The oldest that was read is not the first of a longer session.
+                // In a longer session, the oldest request read is not the first.
                 None => found.first += u64::from(is_whole),
             }
             match requests.get(at + 1) {

@@ -1,4 +1,4 @@
-//! Nodes: what they receive from the cloud, and what they report.
+//! What nodes receive from the cloud, and what they report.
 
 pub mod denials;
 pub mod key_windows;

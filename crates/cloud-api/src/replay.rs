@@ -1,4 +1,4 @@
-//! Replaying stored requests for somebody who waits: one replay at a time, and none whose client has gone.
+//! Replays of stored requests: one at a time, cancelled when the client disconnects.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -19,10 +19,10 @@ impl Drop for Cancel {
     }
 }
 
-/// Does `work`, which gets the store and whether nobody waits any more.
+/// Runs `work` with the store and a function that returns whether the replay is cancelled.
 ///
 /// # Errors
-/// 503 while something else is replayed; the error of the store.
+/// 503 while another replay runs; the error of the store.
 pub async fn exclusively<T: Send + 'static>(
     state: &AppState,
     work: impl FnOnce(&dyn Store, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
@@ -35,14 +35,14 @@ pub async fn exclusively<T: Send + 'static>(
     state
         .read(move |store| {
             let done = work(store, &|| cancelled.load(Relaxed));
-            // Held until the replay ends, even if the client has gone.
+            // Held until the replay ends, even if the client has disconnected.
             drop(permit);
             done
         })
         .await
 }
 
-/// A time in a JSON body.
+/// Parses a time in a JSON body: a number or a string, in milliseconds since 1970 or RFC 3339.
 ///
 /// # Errors
 /// 400, naming the member.

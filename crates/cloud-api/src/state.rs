@@ -24,7 +24,7 @@ use api_sessions_store::{FreshClaim, FreshLinks, Store, StoreError};
 /// Further queries wait.
 const MAX_CONCURRENT_LISTS: usize = 2;
 
-/// Longest wait for one of them.
+/// Longest wait of a list query for its turn.
 const LIST_WAIT: Duration = Duration::from_secs(30);
 
 /// Shared by all handlers.
@@ -40,29 +40,29 @@ pub struct Inner {
     pub metrics: Metrics,
     /// Nodes that sync.
     pub nodes: NodeRegistry,
-    /// The denylist as nodes get it.
+    /// The denylist as sent to nodes.
     pub denials: Denials,
-    /// What nodes have lately issued, for the other nodes.
+    /// Links that nodes have reported recently, for the other nodes.
     pub fresh_links: FreshLinks,
-    /// Wakes the long polls that wait for such links.
+    /// Wakes long polls that wait for these links.
     pub linked: watch::Sender<()>,
     /// Baselines of endpoints.
     pub baseline: Baseline,
     /// Facts of session keys.
     pub keys: Keys,
-    /// What is normal of sessions.
+    /// Normal values of sessions.
     pub normals: Normals,
     /// Countries and networks of addresses.
     pub locations: Locations,
     /// Truncated batches.
     pub cut_batches: CutBatches,
-    /// Wakes long polls after a change of the denylist or the parameters.
+    /// Wakes long polls after a change of what nodes apply.
     pub changed: watch::Sender<()>,
     /// `true` once the server shuts down.
     pub stopping: watch::Sender<bool>,
     /// Memory budget of ingest.
     pub memory: MemoryBudget,
-    /// Permit for trying a rule on stored requests.
+    /// Permit for trying rules and keys on stored requests.
     pub trials: Arc<Semaphore>,
     /// Permits for session-list queries.
     lists: Arc<Semaphore>,
@@ -132,14 +132,14 @@ impl AppState {
         }
     }
 
-    /// Tells the nodes of values that others have issued.
+    /// Passes links on to the other nodes.
     pub fn tell(&self, claims: impl IntoIterator<Item = FreshClaim>) {
         if self.fresh_links.add(claims) {
             self.linked.send_replace(());
         }
     }
 
-    /// What is denied now, as nodes get it.
+    /// The current denylist as sent to nodes.
     ///
     /// # Errors
     /// The error of the store.
@@ -148,7 +148,7 @@ impl AppState {
         self.read(move |store| state.denials.current(store, now_ms())).await
     }
 
-    /// As [`AppState::read`], for session lists, of which few run concurrently.
+    /// Like [`AppState::read`], for session lists, of which only a few run concurrently.
     ///
     /// # Errors
     /// The error of the store; 503 after waiting too long.
@@ -169,7 +169,7 @@ impl AppState {
         .await
     }
 
-    /// As [`AppState::read`], for a change of the denylist or the parameters; wakes the nodes that poll.
+    /// Like [`AppState::read`], for a change of what nodes apply, such as the denylist or the rules. Wakes long polls.
     ///
     /// # Errors
     /// The error of the store.

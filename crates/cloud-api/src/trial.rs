@@ -1,4 +1,4 @@
-//! Trying a rule on stored requests, with the code that counts on the nodes.
+//! Tries a rule on stored requests, with the nodes' own counting code.
 
 mod facts;
 
@@ -20,68 +20,68 @@ use api_sessions_store::clock::rfc3339;
 use api_sessions_store::{ReplayQuery, Store, StoreError, StoredRequest};
 use facts::{Labels, StoredFacts};
 
-/// The most subjects of one try. It ends there, and says that the rest of the period was not tried.
+/// Maximum number of subjects of a trial. It stops there and reports that the rest of the period was not tried.
 const MAX_SUBJECTS: usize = 200_000;
 
-/// Most entries of counts: a subject with many distinct values has several.
+/// Maximum number of count entries: a subject with many distinct values has several.
 const MAX_ENTRIES: usize = 600_000;
 
-/// Most sessions that are remembered, to know which request is the first of its session.
+/// Maximum number of sessions that are remembered, to tell which request is the first of its session.
 const MAX_SESSIONS: usize = 2_000_000;
 
-/// Most sessions that are named for a subject.
+/// Maximum number of sessions that are named per subject.
 const MAX_NAMED: usize = 50;
 
-/// Most sessions that are named for all subjects.
+/// Maximum number of sessions that are named in total.
 const MAX_NAMED_IN_ALL: usize = 500_000;
 
-/// Most subjects that are listed.
+/// Maximum number of subjects that are listed.
 pub const MAX_FIRED: usize = 500;
 
-/// Longest time that a try takes.
+/// Maximum duration of a trial.
 pub const MAX_TIME: Duration = Duration::from_secs(60);
 
-/// Requests between two looks at the clock and at whether someone still waits for the answer.
+/// Number of requests between checks of the time, the limits and cancellation.
 const LOOK_EVERY: u64 = 512;
 
 /// What a rule would have done.
 #[derive(Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct Trial {
-    /// Stored requests of the period that were looked at.
+    /// Number of stored requests of the period that were replayed.
     pub requests: u64,
-    /// Those that the rule counts.
+    /// Number of these requests that the rule counts.
     pub counted: u64,
-    /// Subjects (sessions, users or addresses) with a counted request.
+    /// Number of subjects (sessions, users, addresses or JA4) with a counted request.
     pub subjects: u64,
     /// Subjects for which it would have fired, the highest count first; at most 500.
     pub fired: Vec<Fired>,
-    /// How many subjects it would have fired for.
+    /// Number of subjects for which it would have fired.
     pub fired_subjects: u64,
-    /// A threshold taken from the counts of the period. Absent if nothing was counted.
+    /// A threshold derived from the counts of the period. Absent if nothing was counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggested: Option<Suggested>,
-    /// What the stored records could not tell, a sentence each; empty if nothing is missing.
+    /// What the stored records do not tell, one sentence each; empty if nothing is missing.
     pub incomplete: Vec<String>,
 }
 
 /// A subject for which a rule would have fired.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub struct Fired {
-    /// Session id, user, address or network, JA4; with an endpoint behind it where the rule counts by endpoint.
+    /// Session id, user, address, network or JA4; followed by an endpoint if the rule counts per endpoint.
     pub subject: String,
     /// Its sessions with counted requests; at most 50.
     pub sessions: Vec<String>,
-    /// Start of the request that would have fired first, ms since 1970.
+    /// Start of the first request that would have made it fire, ms since 1970.
     pub first_ts: u64,
     /// Highest count in a window.
     pub count: u64,
 }
 
-/// A suggested threshold: of the highest counts of all subjects, the share named by each field is at most its value.
+/// A suggested threshold, and percentiles of the subjects' highest counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Suggested {
-    /// Suggested threshold: the 99.9th percentile, at least 1, and at most 300 for distinct values. Of fewer than 1,000
-    /// subjects it is the highest count, with which the rule fires for none of them.
+    /// Suggested threshold: the 99.9th percentile, at least 1, and at most 300 for distinct values. With fewer than
+    /// 1,000 subjects this is the highest count, and the rule fires for none of them.
     pub threshold: u64,
     /// Median.
     pub p50: u64,
@@ -91,7 +91,7 @@ pub struct Suggested {
     pub p99_9: u64,
 }
 
-/// What is known of a subject.
+/// The state of a subject.
 #[derive(Default)]
 struct Subject {
     highest: u64,
@@ -99,7 +99,7 @@ struct Subject {
     sessions: Vec<Box<str>>,
 }
 
-/// Why a try ended before the period did.
+/// Why a trial ended before the end of its period.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ended {
     Cancelled,
@@ -107,7 +107,7 @@ enum Ended {
     Subjects,
 }
 
-/// A try in progress.
+/// A trial in progress.
 struct Run<'r> {
     rule: &'r Rule,
     labels: Labels,
@@ -117,13 +117,13 @@ struct Run<'r> {
     subject: Vec<u8>,
     subjects: AHashMap<Box<[u8]>, Subject>,
     named: usize,
-    /// Hashes of the sessions so far, where the rule asks for new ones.
+    /// Hashes of the sessions so far; only if the rule has a condition on new sessions.
     sessions: Option<AHashSet<u64>>,
     hasher: RandomState,
     requests: u64,
     counted: u64,
     unknown: u64,
-    /// Counted requests whose records lack the stable form of JA4, and requests that hide it, for `per=ja4`.
+    /// For `per=ja4`: number of requests whose records lack the stable form of JA4, and of those that hide it.
     without_stable_ja4: u64,
     hidden_ja4: u64,
     ended: Option<(Ended, u64)>,
@@ -131,8 +131,8 @@ struct Run<'r> {
     is_cancelled: &'r dyn Fn() -> bool,
 }
 
-/// Replays the requests of a period under a rule, whatever its mode. Ends early where `is_cancelled`, and after
-/// [`MAX_TIME`].
+/// Replays the requests of a period against a rule, regardless of its mode. Ends early if `is_cancelled` returns true,
+/// and after [`MAX_TIME`].
 ///
 /// # Errors
 /// The error of the store.
@@ -188,7 +188,7 @@ impl Run<'_> {
         }
         self.requests += 1;
         let begins_session = self.begins_session(&record.session);
-        // What was refused is not counted on the node either.
+        // Nodes do not count refused requests either.
         if record.denied || is_limited(record) {
             return ControlFlow::Continue(());
         }
@@ -327,7 +327,7 @@ impl Run<'_> {
     }
 }
 
-/// Whether a rule's rate refused the request. What a rule fired with was answered, and counted.
+/// Whether a rule's rate limit refused the request. The request that makes a rule fire is served and counted.
 fn is_limited(record: &Record<'_>) -> bool {
     let limits = |hit: &RuleHit<'_>| {
         hit.enforced && hit.then.split(',').any(|one| one.starts_with("limit:"))

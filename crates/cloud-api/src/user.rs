@@ -1,4 +1,4 @@
-//! One user: the totals of their sessions, what these have in common, and denying those that are theirs now.
+//! One user: totals and frequent values of their sessions, and denial of the current ones.
 
 use ahash::AHashMap;
 use api_sessions_protocol::{DenyEntry, SessionId};
@@ -8,13 +8,13 @@ use utoipa::ToSchema;
 
 use crate::aggregate::{self, UserSummary};
 
-/// Most sessions whose values are counted: each is looked up.
+/// Maximum number of sessions whose values are counted: each needs a lookup.
 pub const MAX_DETAILED: usize = 100;
 
-/// Values per kind.
+/// Maximum number of values per kind.
 pub const MAX_VALUES: usize = 50;
 
-/// What is counted: name in a session's detail.
+/// Kinds of values that are counted, as named in a session's detail.
 const KINDS: [&str; 10] = [
     "ua",
     "ja4",
@@ -28,16 +28,16 @@ const KINDS: [&str; 10] = [
     "endpoint",
 ];
 
-/// A value of the sessions of a user.
+/// A value in the sessions of a user.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UserValue {
     /// Kind of the value.
     pub kind: &'static str,
     /// The value.
     pub value: String,
-    /// Sessions with it.
+    /// Number of sessions with it.
     pub sessions: u64,
-    /// Requests with it.
+    /// Number of requests with it.
     pub requests: u64,
     /// Start of the oldest request of these sessions, ms since 1970.
     pub first_ts: u64,
@@ -45,7 +45,7 @@ pub struct UserValue {
     pub last_ts: u64,
 }
 
-/// Failed requests.
+/// Numbers of failed requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Failures {
     /// 401 and 403.
@@ -56,15 +56,15 @@ pub struct Failures {
     pub server: u64,
 }
 
-/// A user, over the sessions that had this user in some request: the most recently active ones, at most 1000.
+/// A user, over the sessions with a request by this user: the most recently active ones, at most 1000.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct UserDetail {
     /// Totals.
     #[serde(flatten)]
     pub summary: UserSummary,
-    /// Sessions whose user it still is.
+    /// Number of sessions whose most recent user this is.
     pub present: u64,
-    /// Sessions whose values and failures are counted: the most recently active ones.
+    /// Number of sessions whose values and failures are counted: the most recently active ones.
     #[schema(maximum = 100)]
     pub detailed: u64,
     /// Failed requests of these.
@@ -77,7 +77,7 @@ pub struct UserDetail {
     pub incomplete: Vec<String>,
 }
 
-/// A user, and the sessions that had this user, most recently active first; `None`: there are none.
+/// A user, and the sessions with a request by this user, most recently active first; `None` if there are none.
 ///
 /// # Errors
 /// [`StoreError`]
@@ -99,7 +99,7 @@ pub fn find(
     };
     let mut values: AHashMap<(&'static str, String), UserValue> = AHashMap::new();
     for summary in page.sessions.iter().take(MAX_DETAILED) {
-        // One that retention has just deleted is left out.
+        // Retention may just have deleted it.
         let Some(session) = store.session(&summary.session)? else { continue };
         detail.detailed += 1;
         for count in session.by.get("status").into_iter().flatten() {
@@ -131,7 +131,7 @@ pub fn find(
     Ok(Some((detail, page.sessions)))
 }
 
-/// The values in the order of their kinds, most sessions first, without those beyond the limit.
+/// Sorts values by kind, most sessions first, and truncates each kind to [`MAX_VALUES`].
 fn frequent(mut values: Vec<UserValue>) -> Vec<UserValue> {
     let rank = |value: &UserValue| KINDS.iter().position(|kind| *kind == value.kind);
     values.sort_by(|a, b| {
@@ -151,9 +151,8 @@ fn is_present(session: &SessionSummary, user: &str) -> bool {
     session.user.as_deref() == Some(user)
 }
 
-/// Denies the sessions whose user it is now, each with an entry like `entry`. One that is denied for as long and as
-/// widely already keeps its entry. Returns the sessions that were denied by this call, and the number of those that
-/// nodes cannot deny.
+/// Denies the sessions whose most recent user this is, each with a copy of `entry`. A session whose entry already
+/// denies as much keeps it. Returns the sessions that this call denied, and the number of those that nodes cannot deny.
 ///
 /// # Errors
 /// [`StoreError`]
@@ -182,7 +181,7 @@ pub fn deny(
     Ok((denied, impossible))
 }
 
-/// Whether an entry denies all that another would.
+/// Whether `known` denies at least as much as `entry`.
 fn covers(known: &DenyEntry, entry: &DenyEntry) -> bool {
     let lasts = match (known.until, entry.until) {
         (None, _) => true,

@@ -56,7 +56,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether it works on the store of a service.
+    /// Whether it uses the store of the service.
     pub fn uses_store(&self) -> bool {
         match self {
             Command::Token(_) | Command::Copy(_) | Command::Generate(_) => true,
@@ -72,8 +72,8 @@ impl Command {
 const OTHERS: &[&str] =
     &["token", "doctor", "copy", "generate", "try", "completions", "manual", "help"];
 
-/// Whether these arguments, with the program's name in front, may be those of a server, before they are parsed. Where
-/// the value of an option is the name of a subcommand, nobody can tell yet.
+/// Whether unparsed arguments, beginning with the program's name, may start a server. False also if the value of an
+/// option is the name of another subcommand.
 pub fn may_serve(arguments: impl Iterator<Item = OsString>) -> bool {
     arguments.skip(1).all(|argument| OTHERS.iter().all(|name| argument != *name))
 }

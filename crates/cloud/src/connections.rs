@@ -3,8 +3,8 @@
 //! Clients are unauthenticated when they connect, so a connection that does not send a complete header in time
 //! is closed, for the first request and between requests alike. Connections beyond the limit wait to be accepted.
 //!
-//! hyper-util's `GracefulShutdown` would wait for a connection that has sent half of a header until its timeout;
-//! here only connections with a request in flight are waited for.
+//! hyper-util's `GracefulShutdown` would wait until the timeout for a connection that has sent half of a header; this
+//! shutdown waits only for connections with a request in flight.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -33,7 +33,7 @@ use api_sessions_cloud_config::site::Peer;
 /// Maximum number of connections, if the limit of open files allows it. Each node holds two.
 const MAX_CONNECTIONS: usize = 10_000;
 
-/// Number of connections allowed whatever the limit of open files.
+/// Minimum number of connections, whatever the limit of open files.
 const MIN_CONNECTIONS: usize = 64;
 
 /// Longest wait for a request's header.
@@ -145,7 +145,7 @@ async fn connection(
     if !in_flight.any() && timeout(LINGER, connection.as_mut()).await.is_ok() {
         return;
     }
-    // A silent connection, or half of a header, is not waited for.
+    // Idle connections and incomplete headers are not waited for.
     if in_flight.any() && timeout(limits.grace, connection).await.is_err() {
         tracing::warn!("request aborted at the end of the grace period");
     }
@@ -166,7 +166,7 @@ impl InFlight {
     }
 }
 
-/// Counts one request in flight until it is dropped.
+/// One request in flight, until dropped.
 struct InFlightGuard(InFlight);
 
 impl Drop for InFlightGuard {
@@ -175,7 +175,7 @@ impl Drop for InFlightGuard {
     }
 }
 
-/// The router: counts requests in flight, and leaves the [`Peer`] in their extensions.
+/// The router. Counts requests in flight, and adds the [`Peer`] to their extensions.
 struct Service {
     inner: TowerToHyperService<Router>,
     in_flight: InFlight,

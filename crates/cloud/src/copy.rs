@@ -1,8 +1,8 @@
-//! `api-sessions-cloud copy`: carries a store's sessions over to another store.
+//! `api-sessions-cloud copy`: copies a store's sessions to another store.
 //!
-//! Sessions are read oldest first, a page at a time. Each page of a session's requests is a batch with a key of its
-//! own, so that what is copied twice is stored once; a file in the data directory has the place up to which
-//! everything is durable, where the next run goes on.
+//! Sessions are read oldest first, one page at a time. Each page of a session's requests is a batch with its own
+//! idempotency key, so that a page copied twice is stored once. A file in the data directory records up to which page
+//! everything is durable; the next run continues there.
 
 use std::path::Path;
 
@@ -13,33 +13,32 @@ use api_sessions_store::{
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use serde::{Deserialize, Serialize};
 
-/// File in the data directory with the place that was reached.
+/// File in the data directory that records the progress.
 const PROGRESS_FILE: &str = "copy.json";
-/// Sessions, and requests of one session, that are read at once.
+/// Page size, for sessions and for requests of a session.
 const PAGE: usize = 500;
-/// Requests whose batches are on their way at once, about.
+/// Approximate number of requests in flight.
 const ON_THE_WAY: usize = 20_000;
 /// Author of entries in the new store's history.
 const AUTHOR: &str = "copy";
 
-/// What was copied, in all runs together.
+/// Progress of a copy, over all its runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Where it goes: another destination begins from the start.
+    /// The destination; a different one starts over.
     destination: String,
     /// Cursor of the next page of sessions; `None` at the start.
     cursor: Option<String>,
-    /// Everything is copied.
+    /// Whether everything is copied.
     pub done: bool,
-    /// Sessions.
+    /// Number of sessions.
     pub sessions: u64,
-    /// Requests, those that were there already included.
+    /// Number of requests, including those that were already there.
     pub requests: u64,
 }
 
 impl Progress {
-    /// Of an earlier run to the same destination, else of none. A run that was complete begins again: what
-    /// has arrived since is copied.
+    /// The progress of an unfinished copy to the same destination. After a finished one the copy starts over.
     fn load(data: &Path, destination: &str) -> Progress {
         let start = || Progress { destination: destination.to_owned(), ..Progress::default() };
         let text = std::fs::read(data.join(PROGRESS_FILE)).unwrap_or_default();
@@ -60,11 +59,11 @@ impl Progress {
     }
 }
 
-/// Copies requests with their full content, the denylist, the parameters and the rules of nodes. Tokens stay behind: only
-/// their hashes are known. `tell` is called after each page of sessions, with how many there are in all.
+/// Copies requests with their full content, the denylist, the parameters and rules of nodes, and decisions about keys,
+/// but no tokens. Calls `tell` after each page of sessions, with the total number of sessions.
 ///
 /// # Errors
-/// [`StoreError`] of either store. A page of which something failed is copied again by the next run.
+/// [`StoreError`] of either store. The next run repeats a page that failed.
 pub fn run(
     from: &dyn Store,
     to: &dyn Store,
@@ -99,7 +98,7 @@ pub fn run(
     }
 }
 
-/// The denylist in force, and the parameters and rules of nodes where the new store has none.
+/// Copies the current denylist, and parameters, rules and key decisions unless the new store has some.
 fn settings(from: &dyn Store, to: &dyn Store) -> Result<(), StoreError> {
     let now = now_ms();
     let present = to.denylist(now)?;
@@ -123,7 +122,7 @@ fn settings(from: &dyn Store, to: &dyn Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// All requests of a session, a batch for each page of them.
+/// Copies all requests of a session, one batch per page.
 fn requests(
     from: &dyn Store,
     to: &dyn Store,
@@ -146,7 +145,7 @@ fn requests(
     Ok(())
 }
 
-/// A request as it came, with its full content.
+/// A stored request as a new one, with its full content.
 fn new(from: &dyn Store, stored: StoredRequest, line: u32) -> Result<NewRequest, StoreError> {
     let StoredRequest { mut record, endpoint, has_content } = stored;
     if has_content && record.request.is_none() {
@@ -156,7 +155,7 @@ fn new(from: &dyn Store, stored: StoredRequest, line: u32) -> Result<NewRequest,
     Ok(NewRequest { record, endpoint, line })
 }
 
-/// Batches that are on their way.
+/// Batches in flight.
 struct Pending {
     reply: Sender<Result<Stored, StoreError>>,
     replies: Receiver<Result<Stored, StoreError>>,
@@ -175,7 +174,7 @@ impl Pending {
         self.batches += 1;
         self.requests += batch.requests.len();
         let reply = self.reply.clone();
-        // The receiver outlives all batches but those of a run that has failed.
+        // The receiver is gone only if the run has failed.
         to.append(batch, Box::new(move |result| drop(reply.send(result))));
         if self.requests >= ON_THE_WAY {
             self.wait()?;
@@ -193,7 +192,7 @@ impl Pending {
         Ok(())
     }
 
-    /// Waits for all; how many requests they had.
+    /// Waits for all batches and returns their number of requests.
     fn finish(mut self) -> Result<u64, StoreError> {
         self.wait()?;
         Ok(self.stored)

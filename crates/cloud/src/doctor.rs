@@ -13,10 +13,10 @@ use api_sessions_store::{ClickHouseOptions, Day, Role, Store, StoreKind};
 use api_sessions_store_clickhouse::ClickHouseStore;
 use api_sessions_store_sqlite::SqliteStore;
 
-/// Free disk space below which it warns, bytes.
+/// Minimum free disk space, bytes.
 const LOW_DISK: u64 = 1 << 30;
 
-/// 2024-01-01: an earlier clock is wrong, ms since 1970.
+/// 2024-01-01, ms since 1970. A clock set earlier is wrong.
 const EARLIEST_NOW: u64 = 1_704_067_200_000;
 
 /// Results of the checks.
@@ -33,7 +33,7 @@ impl Findings {
         self.0.iter().all(|finding| finding.0)
     }
 
-    /// Prints a line for each check.
+    /// Prints one line per finding.
     ///
     /// # Errors
     /// Writing to `out` fails.
@@ -171,7 +171,7 @@ fn tokens(findings: &mut Findings, store: &dyn Store, data: &Path) {
     }
     for name in [INGEST_FILE, ADMIN_FILE] {
         let path = data.join(name);
-        // It may have been moved.
+        // The operator may have moved it.
         let Ok(token) = std::fs::read_to_string(&path) else { continue };
         let is_valid =
             store.find_token(&auth::hash(token.trim())).is_ok_and(|found| found.is_some());

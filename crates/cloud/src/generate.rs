@@ -1,4 +1,5 @@
-//! Realistic traffic for trials and benchmarks: sessions that begin, continue and end, posted as a node does.
+//! Generates realistic traffic for trials and benchmarks: sessions begin, continue and end, and are posted as by a
+//! node.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -61,7 +62,7 @@ pub struct Done {
 /// Generates traffic and posts it with `token`. Calls `progress` after each batch with the number of records sent.
 ///
 /// # Errors
-/// The cloud answers with another status than 200, or cannot be reached.
+/// The cloud responds with a status other than 200, or cannot be reached.
 pub fn run(
     options: &Generate,
     token: &str,
@@ -132,7 +133,7 @@ fn connection(
     Ok(())
 }
 
-/// Small indices far more often than large ones.
+/// Picks a word at random; earlier ones are more likely.
 fn pick<'a>(random: &mut Rng, words: &[&'a str]) -> &'a str {
     let at = random.usize(..words.len()).min(random.usize(..words.len()));
     words.get(at).copied().unwrap_or_default()
@@ -206,7 +207,7 @@ impl Traffic {
             self.alive.push_back(visitor);
         }
         let random = &mut self.random;
-        // One of the visitors idle for longest.
+        // One of the visitors that have been idle the longest.
         let near = random.usize(..8.min(self.alive.len()));
         let Some(mut visitor) = self.alive.remove(near) else { return };
         let (a, b) = (random.u64(..20_000), random.u64(..));

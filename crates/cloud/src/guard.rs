@@ -10,7 +10,7 @@ use api_sessions_cloud_api::state::AppState;
 use api_sessions_cloud_config::site::Peer;
 use api_sessions_console as console;
 
-/// Who a route is for, which decides the form of a refusal.
+/// Who a route is for; decides the form of error responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
     /// Programs: JSON errors.
@@ -19,14 +19,14 @@ pub enum Audience {
     Console,
 }
 
-/// Whether the client asks for a page.
+/// Whether the client accepts HTML.
 pub fn is_browser(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
-/// Authenticates, checks the access that the route requires, and leaves the identity and the [`Site`] in the
-/// request's extensions.
+/// Authenticates, checks the access that the route requires, and adds the identity and the
+/// [`Site`](api_sessions_cloud_config::site::Site) to the request's extensions.
 pub async fn guard(
     State((state, access, audience)): State<(AppState, Access, Audience)>,
     mut request: Request,

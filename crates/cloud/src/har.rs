@@ -1,6 +1,6 @@
 //! `try --har`: the sessions that a node would make of a browser's export, without a node.
 //!
-//! A HAR file holds the requests and responses of one browser. [`read`] streams its entries, [`exchange`] presents
+//! A HAR file contains the requests and responses of one browser. [`read`] streams its entries, [`exchange`] presents
 //! an entry as a node sees a request, [`grouping`] resolves and learns as a node does, and [`report`] prints the
 //! result.
 
@@ -39,7 +39,7 @@ pub struct Try {
     pub hosts: Vec<String>,
 }
 
-/// Number of invalid entries that are reported one by one.
+/// Maximum number of invalid entries that are reported one by one.
 const MAX_TOLD: usize = 10;
 /// Minimum size of a file for which progress is printed, bytes.
 const LARGE_FILE: u64 = 16 << 20;
@@ -49,11 +49,11 @@ fn key(text: &str) -> Result<SessionKey, String> {
     Ok(SessionKey { point, name: text.to_owned(), export: KeyExport::Off })
 }
 
-/// Groups the file's requests and prints the sessions to `out`, progress and problems to `messages`. Whether the
-/// file was read to its end.
+/// Groups the file's requests. Prints the sessions to `out`, problems to `messages`, and progress to standard error.
+/// Returns whether the file was read to its end.
 ///
 /// # Errors
-/// The file cannot be read, or is no HAR file; an output cannot be written.
+/// The file cannot be read or is not a HAR file, or an output cannot be written.
 pub fn run(
     what: Try,
     out: &mut dyn Write,
@@ -102,7 +102,7 @@ pub fn run(
     Ok(ended.is_ok())
 }
 
-/// A file that reports how much of it has been read.
+/// A file that reports the progress of reading it.
 struct Counted {
     file: File,
     progress: Progress,

@@ -13,22 +13,22 @@ use tokio::time::timeout;
 use api_sessions_cloud_config::address::Address;
 use api_sessions_cloud_config::site::Peer;
 
-/// Connections that wait to be accepted.
+/// Maximum number of connections waiting to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// Longest wait for the answer of a socket that already exists.
+/// Longest wait when probing a socket that already exists.
 const PROBE: Duration = Duration::from_secs(1);
 
-/// An address that no other server has; connections are accepted after [`Bound::listen`].
+/// A bound address. Connections are accepted after [`Bound::listen`].
 pub enum Bound {
     /// TCP.
     Tcp(TcpSocket),
-    /// Unix-domain socket. It listens already, so that another server that starts does not take it for stale.
+    /// Unix-domain socket. Already listening, so that another starting server does not consider it stale.
     Unix(UnixListener, SocketFile),
 }
 
 impl Bound {
-    /// Binds an address. A Unix-domain socket gets `mode`; one that exists is removed if nothing listens on it.
+    /// Binds an address. A Unix-domain socket gets `mode`; an existing one is replaced if nothing listens on it.
     ///
     /// # Errors
     /// The address is in use, or the operating system refuses it.
@@ -45,7 +45,7 @@ impl Bound {
                 Ok(Bound::Tcp(socket))
             }
             Address::Unix(path) => {
-                // Only one of several servers that start may replace a stale socket.
+                // Of several starting servers, only one may replace a stale socket.
                 let dir = path.parent().map(std::fs::File::open).transpose()?;
                 if let Some(dir) = &dir {
                     flock(dir, FlockOperation::LockExclusive)?;
@@ -88,7 +88,7 @@ async fn remove_stale(path: &Path) -> Result<()> {
     }
 }
 
-/// The file of a Unix-domain socket, removed when dropped, unless it is another one by then.
+/// The file of a Unix-domain socket. Removed on drop, unless another server has replaced it.
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
@@ -173,7 +173,7 @@ mod tests {
     async fn a_stale_socket_is_replaced_and_a_used_one_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s");
-        // std's listener leaves its file, as a killed process does.
+        // std's listener leaves its file behind, as a killed process does.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists());
         let first = bind(&path).await.unwrap();

@@ -41,7 +41,7 @@ impl Log {
         };
         let log = tracing_subscriber::fmt().with_ansi(false).with_writer(writer);
         let filter = config.log_filter();
-        // The two formats are two types.
+        // Each format is a different type.
         let set_filter: SetFilter = if config.log_json {
             let log = log.json().with_env_filter(filter).with_filter_reloading();
             let handle = log.reload_handle();
@@ -64,7 +64,7 @@ impl Log {
         (self.set_filter)(filter)
     }
 
-    /// Opens the file of the log again, after a rotation. `false`: the log is standard error.
+    /// Reopens the log file, after a rotation. Returns false if the log is standard error.
     ///
     /// # Errors
     /// The file cannot be opened; the log continues in the old one.
@@ -76,7 +76,7 @@ impl Log {
     }
 }
 
-/// A log file that can be opened again.
+/// A log file that can be reopened.
 #[derive(Debug, Clone)]
 struct LogFile {
     path: Arc<Path>,

@@ -30,7 +30,7 @@ use tokio::runtime::Runtime;
 const MAX_LABEL: usize = 200;
 
 fn main() -> ExitCode {
-    // Before all else: a signal would end a service that starts.
+    // Before anything else: until then, a signal ends a starting service.
     let prepared = may_serve(std::env::args_os()).then(Prepared::new);
     let cli = Cli::parse();
     match run(cli, prepared) {
@@ -157,7 +157,7 @@ fn copy_store(config: &Config, stores: Copy) -> Result<(), Box<dyn std::error::E
     Ok(())
 }
 
-/// What a server has before its configuration is read.
+/// What a server sets up before it reads its configuration.
 struct Prepared {
     runtime: Runtime,
     signals: Signals,
@@ -188,7 +188,7 @@ fn serve(
         let server = Server::start(config).await?;
         let requested = stop.requested();
         let mut out = std::io::stdout();
-        // The reader of the link may close the pipe.
+        // Whoever reads the link may close the pipe.
         let _ = match server.console_link() {
             Some(link) => writeln!(out, "Console: {link}"),
             None => writeln!(out, "Console: through a proxy to {}", server.address),

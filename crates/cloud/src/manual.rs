@@ -42,7 +42,7 @@ fn visible(command: &Command) -> impl Iterator<Item = &Command> {
     command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set())
 }
 
-/// A subsection with what is the subcommand's own, then those of its subcommands.
+/// Writes a subsection with the subcommand's own arguments, or one for each of its subcommands.
 fn render_subcommand(subcommand: &Command, out: &mut impl Write) -> Result<()> {
     if subcommand.has_subcommands() {
         for nested in visible(subcommand) {
@@ -65,7 +65,7 @@ fn render_subcommand(subcommand: &Command, out: &mut impl Write) -> Result<()> {
     out.write_all(without_heading(&options))
 }
 
-/// A section without the line that names it.
+/// A section without its heading.
 fn without_heading(section: &[u8]) -> &[u8] {
     let is_heading = |line: &[u8]| line.starts_with(b".SH");
     let start = section.split_inclusive(|byte| *byte == b'\n').scan(0, |at, line| {

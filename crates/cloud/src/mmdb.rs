@@ -1,10 +1,10 @@
-//! Files with countries and networks of addresses: read at start and reload, and again when they change.
+//! Files with countries and networks of addresses: read at start, on reload, and when they change.
 
 use std::time::Duration;
 
 use api_sessions_cloud_api::state::AppState;
 
-/// Interval between checks whether a file has changed.
+/// Interval between checks for changed files.
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Reads the configured files. Those that cannot be read are logged and left out.
@@ -12,7 +12,7 @@ pub async fn load(state: &AppState) {
     blocking(state, |state| state.locations.load(&state.config().mmdb)).await;
 }
 
-/// Reads files again that have changed, until the task is aborted.
+/// Rereads changed files until the task is aborted.
 pub async fn keep_fresh(state: AppState) {
     loop {
         tokio::time::sleep(INTERVAL).await;

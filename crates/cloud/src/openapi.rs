@@ -1,4 +1,4 @@
-//! `/openapi.json`, generated from the handlers' annotations, the types and the table of routes.
+//! `/openapi.json`, generated from the handlers' annotations, the types and the route table.
 
 use std::sync::LazyLock;
 
@@ -124,7 +124,7 @@ fn operation<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Operati
     }
 }
 
-/// Adds what the table of routes knows: the roles, and the refusals that are the same everywhere.
+/// Adds what follows from the route table: the roles, and the error responses that all routes share.
 fn complete(operation: &mut Operation, access: Access) {
     operation.operation_id = None;
     operation.tags = None;

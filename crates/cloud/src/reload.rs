@@ -1,4 +1,4 @@
-//! Signals of a running server: SIGHUP loads the configuration again, SIGUSR1 reopens the log, SIGUSR2 does nothing.
+//! Signals of a running server: SIGHUP reloads the configuration, SIGUSR1 reopens the log, SIGUSR2 is ignored.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -9,8 +9,8 @@ use api_sessions_cloud_api::state::AppState;
 use api_sessions_cloud_config::config::{Config, Options};
 use api_sessions_cloud_config::site::TrustedProxy;
 
-/// SIGHUP, SIGUSR1 and SIGUSR2, which end a process that does not handle them (signal(7)). One that arrives during
-/// the start takes effect after it.
+/// SIGHUP, SIGUSR1 and SIGUSR2, which end a process that does not handle them (signal(7)). A signal during the start
+/// takes effect after it.
 pub struct Signals {
     hangup: Signal,
     user1: Signal,
@@ -18,7 +18,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Handles the signals from now on; they take effect in [`Signals::obey`]. Called in a runtime.
+    /// Installs the handlers; signals take effect in [`Signals::obey`]. Must be called within a Tokio runtime.
     ///
     /// # Errors
     /// As sigaction(2).
@@ -30,7 +30,7 @@ impl Signals {
         })
     }
 
-    /// Obeys them until the task is aborted. `options` are those of the command line and the environment.
+    /// Handles the signals until the task is aborted. `options` are those of the command line and the environment.
     pub async fn obey(mut self, state: AppState, options: Options, log: Log) {
         loop {
             tokio::select! {
@@ -59,14 +59,14 @@ impl Signals {
     }
 }
 
-/// As NGINX does of its own networks.
+/// Warns of networks with meaningless low address bits, as NGINX does.
 pub fn warn_of_low_bits(config: &Config) {
     for network in config.trusted_proxies.iter().filter_map(TrustedProxy::with_low_bits) {
         tracing::warn!("trusted-proxy: low address bits of {network} are meaningless");
     }
 }
 
-/// Loads the configuration, and applies all of it that a running server can change, or nothing.
+/// Loads the configuration and applies what a running server can change; after an error, nothing changes.
 fn reload(state: &AppState, options: Options, log: &Log) -> Result<(), String> {
     let new = Config::load(options).map_err(|error| error.to_string())?;
     log.set_filter(new.log_filter())?;

@@ -7,7 +7,7 @@ use api_sessions_cloud_config::config::Config;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{Day, StoreError};
 
-/// Interval between checks: a day is deleted within it after midnight UTC.
+/// Interval between checks: an expired day is deleted within it after midnight UTC.
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Deletes expired days before the store is opened, since opening it may fail on a full disk. Returns the number

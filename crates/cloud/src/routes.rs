@@ -1,7 +1,7 @@
-//! The table of routes: every path of the API and the Console, and the access each requires.
+//! The route table: every path of the API and the Console, and the access that each requires.
 //!
-//! A route exists only as a row of [`table`], a row cannot leave its access out, and [`router`] puts
-//! [`guard`] in front of every row.
+//! A route exists only as a row of [`table`], a row cannot omit its access, and [`router`] puts [`guard`] in front of
+//! every row.
 
 use std::convert::Infallible;
 
@@ -149,7 +149,7 @@ pub fn table() -> Vec<Route> {
     ]
 }
 
-/// The service made of the table.
+/// Builds the router from the table.
 pub fn router(state: AppState) -> Router {
     let add = |router: Router<AppState>, route: Route| {
         let rule = (state.clone(), route.access, route.audience);
@@ -172,7 +172,7 @@ pub fn router(state: AppState) -> Router {
         .with_state(state)
 }
 
-/// The answer to a path that is no route: a page for browsers, with links below the path of the public address.
+/// Responds to an unknown path: a page for browsers, with links below the path of the public URL, else JSON.
 async fn not_found(State(state): State<AppState>, request: Request) -> Response {
     let error = AppError::not_found("no such path").into_response();
     if !is_browser(request.headers()) {
@@ -182,8 +182,7 @@ async fn not_found(State(state): State<AppState>, request: Request) -> Response 
     console::finish(error, &state.config().site(peer, request.headers()), true)
 }
 
-/// Serves a path that is no route as it is, but below the path of the public address: of a proxy that passes
-/// paths on unchanged.
+/// Serves a route below the path of the public URL, for a proxy that passes paths on unchanged.
 async fn below_prefix(
     State(state): State<AppState>,
     routes: Router,
@@ -203,7 +202,7 @@ async fn below_prefix(
     answer.into_response()
 }
 
-/// Headers of every response: nothing may be cached, sniffed or sent on as a referrer.
+/// Default headers of every response: no caching, no content sniffing, no referrer to other origins.
 async fn response_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [

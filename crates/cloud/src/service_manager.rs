@@ -2,22 +2,22 @@
 
 use sd_notify::NotifyState;
 
-/// The server accepts connections and the token files are there.
+/// The server accepts connections, and the token files exist.
 pub fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
 /// A reload has begun. [`reloaded`] or [`reload_failed`] ends it.
 pub fn reloading() {
-    // A clock that cannot be read is an error of the system; without its time systemd ignores the message.
+    // systemd ignores the message without the monotonic time.
     if let Ok(now) = NotifyState::monotonic_usec_now() {
         tell(&[NotifyState::Reloading, now]);
     }
 }
 
-/// A reload has ended, and the server goes on as before, which `systemctl status` explains by `error`.
+/// A reload has failed, and the server continues as before; `systemctl status` shows `error`.
 pub fn reload_failed(error: &str) {
-    // A message has lines.
+    // Newlines separate the variables of a message.
     let status = format!("reload failed: {}", error.replace('\n', " "));
     tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
 }
@@ -27,7 +27,7 @@ pub fn reloaded() {
     tell(&[NotifyState::Ready, NotifyState::Status("")]);
 }
 
-/// The server completes what is in flight, and ends.
+/// The server completes the requests in flight, then exits.
 pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }

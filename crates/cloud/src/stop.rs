@@ -27,14 +27,15 @@ impl Signals {
     }
 }
 
-/// What ends the server. Until [`Stop::requested`], a signal ends the process at once, whatever its start waits for.
+/// Handles the signals that end the server. Until [`Stop::requested`], a signal ends the process at once, whatever the
+/// start waits for.
 pub struct Stop {
     signals: Signals,
     during_start: JoinHandle<()>,
 }
 
 impl Stop {
-    /// Handles the signals from now on. Called in a runtime.
+    /// Installs the handlers. Must be called within a Tokio runtime.
     ///
     /// # Errors
     /// As sigaction(2).
@@ -47,7 +48,7 @@ impl Stop {
         Ok(Stop { signals: Signals::register()?, during_start })
     }
 
-    /// The start is over: waits for a signal; one that has arrived since [`Stop::register`] counts.
+    /// Ends the start and waits for a signal. A signal since [`Stop::register`] counts.
     pub fn requested(mut self) -> impl Future<Output = ()> + Send {
         self.during_start.abort();
         async move { self.signals.first().await }

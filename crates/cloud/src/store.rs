@@ -1,4 +1,4 @@
-//! The store of the configuration: which engine keeps the sessions.
+//! Opens the configured store.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use api_sessions_store_clickhouse::ClickHouseStore;
 use api_sessions_store_sqlite::{self as sqlite, SqliteStore};
 use tokio::runtime::Handle;
 
-/// Whether there is a store already: who only looks makes none. ClickHouse is asked when it is opened.
+/// Checks that a store exists, for commands that must not create one. ClickHouse is checked when it is opened.
 ///
 /// # Errors
-/// [`StoreError::Invalid`]: there is none in the data directory.
+/// [`StoreError::Invalid`] if there is none in the data directory.
 pub fn is_there(kind: &StoreKind, data: &Path) -> Result<(), StoreError> {
     match kind {
         StoreKind::Sqlite if !data.join("control.db").exists() => {
@@ -21,8 +21,8 @@ pub fn is_there(kind: &StoreKind, data: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Deletes the days before `first` of a store that is not open yet: a full disk may have no room to open it.
-/// Gives the days that went. ClickHouse is asked once it is open.
+/// Deletes the days before `first` of a store that is not open yet, since a full disk may prevent opening it. Returns
+/// the deleted days. In ClickHouse, days are deleted once it is open.
 ///
 /// # Errors
 /// [`StoreError`]
@@ -33,7 +33,7 @@ pub fn drop_before(kind: &StoreKind, data: &Path, first: Day) -> Result<Vec<Day>
     }
 }
 
-/// Opens the store; `data` is the data directory, and a store is made in it where there is none.
+/// Opens the store. SQLite is created in the data directory `data` if it does not exist.
 ///
 /// # Errors
 /// [`StoreError`]

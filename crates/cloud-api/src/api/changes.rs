@@ -8,7 +8,7 @@ use crate::error::AppError;
 use crate::extractors::{NoQuery, Path, Query};
 use crate::state::AppState;
 
-/// What changed in a session: network, User-Agent, JA4, user, identifiers, rules that fired.
+/// Changes within a session: network, country, User-Agent, JA4, user, identifiers, and rules that fired.
 #[utoipa::path(
     get,
     path = "/v1/sessions/{id}/changes",

@@ -5,7 +5,7 @@ use api_sessions_protocol::{Evidence, Record, RuleHit, record_fields};
 use api_sessions_store::StoredRequest;
 use api_sessions_store::clock::rfc3339_ms;
 
-/// The columns: the fields of a record in its order, a few under the names that people know them by.
+/// Column names: the fields of a record in order, some under more readable names.
 macro_rules! column_names {
     ($($(#[$doc:meta])* $name:ident: $kind:ident;)*) => { [$(column_name!($name)),*] };
 }
@@ -79,8 +79,8 @@ macro_rules! cell_of {
 const COLUMNS: &[&str] = &record_fields!(column_names);
 record_fields!(declare_cells);
 
-/// A cell that no spreadsheet evaluates as a formula, even after leading blanks or with the full-width forms of
-/// the signs, which some spreadsheets accept.
+/// Escapes text that a spreadsheet could evaluate as a formula, including after leading blanks and with full-width
+/// signs, which some spreadsheets accept.
 fn cell(text: &str) -> String {
     let is_blank = |c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}';
     let is_sign = |c: char| "=+-@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}".contains(c);
@@ -89,7 +89,7 @@ fn cell(text: &str) -> String {
     if is_formula { format!("'{text}") } else { text.to_owned() }
 }
 
-/// A cell with several things in it.
+/// A cell with several values.
 fn listed<T>(values: &[T], text: impl Fn(&T) -> String) -> String {
     let texts: Vec<String> = values.iter().map(text).collect();
     cell(&texts.join("; "))
@@ -100,7 +100,7 @@ pub fn render(requests: &[StoredRequest], head: bool) -> Vec<u8> {
     let mut builder = csv::WriterBuilder::new();
     let mut writer = builder.terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     if head {
-        // Writing to memory does not fail, nor do lines of equal length.
+        // Writing rows of equal length to memory cannot fail.
         let _ = writer.write_record(COLUMNS);
     }
     for request in requests {
@@ -168,7 +168,7 @@ pub fn render_endpoints(endpoints: &[Endpoint]) -> Vec<u8> {
     writer.into_inner().unwrap_or_default()
 }
 
-/// `login 12 deny=1h`; of a rule that only monitors, `login 12 deny=1h (monitor)`.
+/// `login 12 deny=1h`; for a rule that only monitors, `login 12 deny=1h (monitor)`.
 fn rule_text(hit: &RuleHit<'_>) -> String {
     let mode = if hit.enforced { "" } else { " (monitor)" };
     format!("{} {} {}{mode}", hit.name, hit.count, hit.then)

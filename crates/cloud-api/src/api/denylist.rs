@@ -1,4 +1,4 @@
-//! `/v1/denylist`: the sessions that nodes deny. Entries are held to the limits of the nodes.
+//! `/v1/denylist`: the sessions that nodes deny. Entries must satisfy the limits of the nodes.
 
 use api_sessions_protocol::DenyEntry;
 use api_sessions_protocol::SessionId;
@@ -49,11 +49,11 @@ pub struct Deny {
 }
 
 impl Deny {
-    /// The entry, checked against the limits of the nodes: a node ignores an entry that it cannot hold, so the
-    /// session would be listed here and denied nowhere.
+    /// Builds the entry. Checks the limits of the nodes, which ignore an entry that exceeds them: the session would be
+    /// listed but not denied.
     ///
     /// # Errors
-    /// 400 if a value exceeds its limit.
+    /// 400 if a value is invalid or exceeds its limit.
     pub fn entry(self, by: &str, now: u64) -> Result<DenyEntry, AppError> {
         let wrong = |text: String| Err(AppError::bad_request(text));
         if self.session.parse::<SessionId>().is_err() {
@@ -124,7 +124,7 @@ pub async fn add(
     Ok((StatusCode::CREATED, Json(entry)))
 }
 
-/// Removes a session from the denylist, and takes off a denial by a rule on the nodes, of a session or an address.
+/// Removes a session from the denylist, and ends the denial of a session or an address by a rule.
 #[utoipa::path(
     delete,
     path = "/v1/denylist/{session}",
@@ -145,8 +145,8 @@ pub async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Removes a session, for the API and the Console, and takes off its denial by a rule, or that of an address; `false`
-/// if there was neither.
+/// Removes a session's entry and ends the denial of a session or an address by a rule, for the API and the Console.
+/// Returns whether there was either.
 ///
 /// # Errors
 /// The error of the store.
@@ -167,7 +167,7 @@ pub async fn remove_entry(
             Ok(was_on || is_denied_by_rule)
         })
         .await?;
-    // An id that was not on the list may be any text, which does not belong into the log.
+    // An id that was not on the list may be arbitrary text, which does not belong in the log.
     if was_on {
         tracing::info!(%session, by = %identity.name, "session no longer denied");
     }

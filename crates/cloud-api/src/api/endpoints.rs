@@ -1,4 +1,4 @@
-//! `GET /v1/endpoints`, the same as `.csv`, `GET /v1/endpoints/openapi.json`, `POST /v1/endpoints/compare`
+//! `GET /v1/endpoints`, `GET /v1/endpoints.csv`, `GET /v1/endpoints/openapi.json`, `POST /v1/endpoints/compare`
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -40,21 +40,21 @@ pub struct RawEndpointQuery {
     pub kind: String,
 }
 
-/// What kind of endpoints is asked for.
+/// Filter by usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Answered with 2xx in two sessions or more.
     Used,
-    /// Of these, those that are new.
+    /// Used endpoints that are new.
     New,
-    /// Of these, those that are not used any more.
+    /// Used endpoints without recent requests.
     Unused,
     /// All others.
     Probe,
 }
 
 impl Kind {
-    /// All of them, with their names.
+    /// All kinds with their names.
     pub const ALL: [(Kind, &str); 4] = [
         (Kind::Used, "used"),
         (Kind::New, "new"),
@@ -103,7 +103,7 @@ pub struct Endpoints {
     pub incomplete: Vec<String>,
 }
 
-/// The endpoints that match, of all kinds, for the API and the Console.
+/// The endpoints that match, of every kind, for the API and the Console.
 ///
 /// # Errors
 /// 400 for an invalid value; the error of the store.
@@ -127,7 +127,7 @@ async fn of_kind(state: &AppState, raw: &RawEndpointQuery) -> Result<Endpoints, 
     Ok(found)
 }
 
-/// Endpoints with their methods, and how they are used.
+/// Endpoints with their methods and usage.
 #[utoipa::path(
     get,
     path = "/v1/endpoints",
@@ -141,7 +141,7 @@ pub async fn list(
     of_kind(&state, &raw).await.map(Json)
 }
 
-/// The same as CSV.
+/// Endpoints as CSV.
 #[utoipa::path(
     get,
     path = "/v1/endpoints.csv",
@@ -160,7 +160,7 @@ pub async fn download(
     Ok((headers, csv::render_endpoints(&found.endpoints)))
 }
 
-/// What is seen of an API, as an OpenAPI document: no endpoints that only probes ask for.
+/// The observed endpoints as an OpenAPI document, without probes.
 #[utoipa::path(
     get,
     path = "/v1/endpoints/openapi.json",
@@ -176,7 +176,7 @@ pub async fn export(
     Ok((headers, Json(openapi::document(&found.endpoints, &raw.application))))
 }
 
-/// Compares what is seen of an API with an OpenAPI document (3, or Swagger 2; JSON), which is not kept.
+/// Compares the observed endpoints with an OpenAPI 3 or Swagger 2 document in JSON. The document is not stored.
 #[utoipa::path(
     post,
     path = "/v1/endpoints/compare",
@@ -201,7 +201,7 @@ pub async fn compare_with(
 /// Compares the endpoints that match with a document, for the API and the Console.
 ///
 /// # Errors
-/// 400 for an invalid value, 422 for another document; the error of the store.
+/// 400 for an invalid value, 422 for an invalid document; the error of the store.
 pub async fn comparison(
     state: &AppState,
     raw: &RawEndpointQuery,

@@ -12,13 +12,13 @@ use crate::extractors::Query;
 use crate::state::AppState;
 use api_sessions_store::SessionPage;
 
-/// What the sessions that match have in common.
+/// Frequent values of the sessions that match.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Facets {
-    /// Sessions counted: the most recently active ones.
+    /// Number of sessions counted: the most recently active ones.
     #[schema(maximum = 1000)]
     counted: u64,
-    /// Sessions that match; at most 10,000.
+    /// Number of sessions that match; at most 10,000.
     #[schema(maximum = 10_000)]
     total: u64,
     /// Frequent values by filter. A filter without a value is absent.

@@ -11,11 +11,11 @@ use crate::error::AppError;
 use crate::extractors::{NoQuery, Path, Query};
 use crate::state::AppState;
 
-/// Longest wait for samples of other applications.
+/// Longest wait while other samples are measured.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What is unusual of a session: facts of its last day beside what is normal in its application, and a score. Where
-/// nothing is remembered of the application, this reads up to 300 of its sessions, once in ten minutes.
+/// What is unusual about a session: facts of its last day compared with normal values of its application, and a score.
+/// Normal values are cached for ten minutes; measuring them reads up to 300 sessions of the application.
 #[utoipa::path(
     get,
     path = "/v1/sessions/{id}/facts",

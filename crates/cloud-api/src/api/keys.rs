@@ -1,4 +1,4 @@
-//! `/v1/keys`: how good session keys are, and what was decided about them.
+//! `/v1/keys`: quality of session keys, and decisions about them.
 
 pub mod trial;
 
@@ -21,7 +21,7 @@ use api_sessions_store::{KeyDecisions, KeyOf};
 
 /// Longest body, bytes.
 const MAX_BODY: usize = 16 << 10;
-/// Most keys that are kept, and suggestions that are dismissed.
+/// Maximum number of keys that are never demoted, and of dismissed suggestions. The oldest are forgotten.
 const MAX_DECISIONS: usize = 10_000;
 
 /// Query string; an empty value counts as absent.
@@ -48,10 +48,10 @@ impl RawKeysQuery {
     }
 }
 
-/// What was measured of session keys, by application.
+/// Figures of session keys, by application.
 ///
-/// Nodes with `sync=on` measure their keys, and what else requests carry, in windows of ten minutes. Only 32-bit
-/// fingerprints of values are looked at.
+/// Nodes with `sync=on` measure their keys, and other values that requests carry, in windows of ten minutes. Only
+/// 32-bit fingerprints of the values are used.
 #[utoipa::path(
     get,
     path = "/v1/keys",
@@ -65,7 +65,7 @@ pub async fn list(
     overview(&state, raw).await.map(Json)
 }
 
-/// What was measured, for the API and the Console.
+/// Figures of session keys, for the API and the Console.
 ///
 /// # Errors
 /// 400 for an invalid time; the error of the store.
@@ -79,14 +79,14 @@ pub async fn overview(state: &AppState, raw: RawKeysQuery) -> Result<KeyOverview
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyName {
-    /// The application; absent: requests that have none.
+    /// The application; absent: requests without one.
     #[serde(default)]
     pub application: String,
     /// Label of the key, or point of a candidate.
     pub name: String,
 }
 
-/// Does not suggest a candidate again.
+/// Dismisses a suggestion: the candidate is not suggested again.
 #[utoipa::path(
     post,
     path = "/v1/keys/dismiss",
@@ -104,7 +104,7 @@ pub async fn dismiss(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Undoes the demotion of a built-in key: nodes use it again, and it is not demoted any more.
+/// Undoes the demotion of a built-in key: nodes use it again, and it is not demoted again.
 #[utoipa::path(
     post,
     path = "/v1/keys/undo",
@@ -124,19 +124,19 @@ pub async fn undo(
     }
 }
 
-/// What somebody decides about a key.
+/// A decision about a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// A suggestion is not wanted.
+    /// Dismiss a suggestion.
     Dismiss,
-    /// A demotion is undone.
+    /// Undo a demotion.
     Undo,
 }
 
-/// Decides about a key, for the API and the Console. Whether there was something to decide.
+/// Applies a decision about a key, for the API and the Console. Returns whether it changed anything.
 ///
 /// # Errors
-/// 400 if there is no room; the error of the store.
+/// 400 if the name is empty; the error of the store.
 pub async fn change(
     state: &AppState,
     change: Change,

@@ -48,8 +48,8 @@ impl RawNeighboursQuery {
     }
 }
 
-/// What sessions request before and after an endpoint, and rules that fire there: in its 50 most recently active
-/// sessions, of each of which the newest 500 requests are read.
+/// What sessions request before and after an endpoint, and the rules that fire there. Covers its 50 most recently
+/// active sessions, and the newest 500 requests of each.
 #[utoipa::path(
     get,
     path = "/v1/endpoints/neighbours",

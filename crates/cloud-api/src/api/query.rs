@@ -102,7 +102,7 @@ pub fn time(name: &str, text: &str) -> Result<Option<u64>, AppError> {
 /// Parses an optional text.
 ///
 /// # Errors
-/// 400: it is too long.
+/// 400 if it is too long.
 pub fn word(name: &str, text: &str) -> Result<Option<String>, AppError> {
     optional(name, text, "", |text| Some(text.to_owned()))
 }
@@ -158,7 +158,7 @@ impl RawQuery {
         })
     }
 
-    /// Parses the filters of a query that has no order and no pages.
+    /// Parses a query that accepts filters only, without order or pages.
     ///
     /// # Errors
     /// 400, naming the parameter and its valid values.

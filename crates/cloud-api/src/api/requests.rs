@@ -1,4 +1,4 @@
-//! `GET /v1/sessions/{id}/requests`, the same as `.csv`, `GET /v1/requests/{id}`
+//! `GET /v1/sessions/{id}/requests`, `GET /v1/sessions/{id}/requests.csv`, `GET /v1/requests/{id}`
 
 use std::sync::Arc;
 
@@ -117,7 +117,7 @@ pub async fn download(
             let Some(query) = next else { return Ok::<_, AppError>(None) };
             let (text, next, incomplete) = page(&state, query, false).await?;
             match incomplete.iter().find(|day| !announced.contains(day)) {
-                // The header did not announce this day, so the download is aborted rather than incomplete.
+                // The header does not list this day: abort the download rather than leave it silently incomplete.
                 Some(day) => Err(AppError::unavailable(format!("{day} is no longer readable"))),
                 None => Ok(Some((text, next))),
             }

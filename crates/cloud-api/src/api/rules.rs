@@ -1,4 +1,4 @@
-//! `/v1/rules`: rules over sessions that nodes apply, after those of their nginx.conf.
+//! `/v1/rules`: rules over sessions that nodes apply after those in their nginx.conf.
 
 pub mod denials;
 pub mod hits;
@@ -40,7 +40,7 @@ pub(super) struct NewRule {
 }
 
 impl From<NewRule> for SessionRule {
-    /// An empty word counts as absent, as in a form.
+    /// An empty value counts as absent, since forms send empty fields.
     fn from(new: NewRule) -> SessionRule {
         let given = |word: Option<String>| word.filter(|word| !word.is_empty());
         SessionRule {
@@ -57,7 +57,7 @@ impl From<NewRule> for SessionRule {
     }
 }
 
-/// The list, also as the member `rules` of an object.
+/// The list, wrapped in an object.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wrapped {
@@ -89,7 +89,7 @@ pub async fn get(
 
 /// Replaces all rules over sessions.
 ///
-/// Nodes with `sync=on` apply them within two seconds, after those of their nginx.conf.
+/// Nodes with `sync=on` apply them within two seconds, after those in their nginx.conf.
 #[utoipa::path(
     put,
     path = "/v1/rules",

@@ -29,7 +29,7 @@ pub async fn list(
     state.list(move |store| store.sessions(&query)).await.map(Json)
 }
 
-/// A session, and what it is known by.
+/// A session, its identifiers, and why its requests were grouped.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Session {
     #[serde(flatten)]
@@ -39,7 +39,7 @@ pub struct Session {
     why: Why,
 }
 
-/// One session, its days, its counts, and what it is known by. An alias answers with the session it belongs to.
+/// One session with its days, counts and identifiers. An alias returns the session it belongs to.
 #[utoipa::path(
     get,
     path = "/v1/sessions/{id}",
@@ -65,7 +65,8 @@ pub async fn detail(
         .ok_or_else(|| AppError::not_found("no such session"))
 }
 
-/// Makes an id no alias any more: requests with it are in a session of their own from now on. What was joined stays.
+/// Removes an alias of a session: requests with this id are a session of their own from now on. Requests already joined
+/// stay.
 #[utoipa::path(
     delete,
     path = "/v1/sessions/{id}/identifiers/{alias}",
@@ -89,7 +90,7 @@ pub async fn split(
     }
 }
 
-/// Makes an id no alias of a session any more. Whether it was one.
+/// Removes an alias of a session. Returns whether it was one.
 ///
 /// # Errors
 /// The error of the store.

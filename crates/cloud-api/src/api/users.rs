@@ -21,10 +21,10 @@ use api_sessions_store::clock::now_ms;
 /// The users of the sessions that match.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Users {
-    /// Sessions counted: the most recently active ones.
+    /// Number of sessions counted: the most recently active ones.
     #[schema(maximum = 1000)]
     counted: u64,
-    /// Sessions that match; at most 10,000.
+    /// Number of sessions that match; at most 10,000.
     #[schema(maximum = 10_000)]
     total: u64,
     /// Users, most recently active first.
@@ -91,18 +91,19 @@ pub struct DenyUser {
     pub reason: Option<String>,
 }
 
-/// What a denial of a user did.
+/// Outcome of denying a user.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeniedUser {
-    /// Sessions that it denied, most recently active first. Those denied as long and as widely before are absent.
+    /// Newly denied sessions, most recently active first, without those that an existing entry already covers.
     pub denied: Vec<String>,
-    /// Sessions that nodes cannot deny: their ids are not 32 hexadecimal digits.
+    /// Number of sessions that nodes cannot deny: their ids are not 32 hexadecimal digits.
     pub impossible: u64,
 }
 
-/// Denies the present sessions of a user: those whose newest user it is.
+/// Denies the current sessions of a user: those whose most recent user it is.
 ///
-/// At most the 1000 most recently active ones. Each gets an entry of its own; later sessions of the user are not denied.
+/// Covers at most the 1000 most recently active ones. Each gets its own entry; later sessions of the user are not
+/// denied.
 #[utoipa::path(
     post,
     path = "/v1/users/{user}/deny",
@@ -125,10 +126,10 @@ pub async fn deny(
     deny_present(&state, user, deny, &identity).await.map(Json)
 }
 
-/// Denies the present sessions of a user, for the API and the Console.
+/// Denies the current sessions of a user, for the API and the Console.
 ///
 /// # Errors
-/// 400 if a value exceeds its limit; the error of the store.
+/// 400 if a value is invalid or exceeds its limit; the error of the store.
 pub async fn deny_present(
     state: &AppState,
     user: String,
@@ -136,7 +137,7 @@ pub async fn deny_present(
     identity: &Identity,
 ) -> Result<DeniedUser, AppError> {
     let DenyUser { seconds, applications, reason } = deny;
-    // An id that is valid, which each entry replaces by its own.
+    // A valid placeholder; each entry replaces it with its session's id.
     let session = "0".repeat(32);
     let entry = Deny { session, seconds, applications, reason }.entry(&identity.name, now_ms())?;
     let (denied, impossible) = state.change(move |store| user::deny(store, &user, &entry)).await?;

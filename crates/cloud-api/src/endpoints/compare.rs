@@ -1,4 +1,4 @@
-//! Endpoints against an OpenAPI document: what is in traffic and not in it, what is in it and never seen.
+//! Compares endpoints with an OpenAPI document: undocumented endpoints, and documented operations without traffic.
 
 use std::collections::HashMap;
 
@@ -9,13 +9,13 @@ use utoipa::ToSchema;
 
 use super::Endpoint;
 
-/// Most operations of a document.
+/// Maximum number of operations in a document.
 pub const MAX_OPERATIONS: usize = 5000;
 
-/// Methods of operations.
+/// Members of a path item that are operations.
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
-/// What clients and browsers send of themselves; documents rarely have it.
+/// Methods that clients send on their own; documents rarely list them.
 const IMPLIED: [&str; 2] = ["HEAD", "OPTIONS"];
 
 /// An operation of a document.
@@ -27,28 +27,28 @@ pub struct DocumentedOperation {
     pub path: String,
 }
 
-/// A document compared with the traffic.
+/// The result of comparing a document with the traffic.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct Comparison {
-    /// Operations of the document.
+    /// Number of operations in the document.
     pub documented: u64,
     /// Endpoints in use that are not in the document; most requests first. `HEAD` and `OPTIONS` are left out.
     pub undocumented: Vec<Endpoint>,
-    /// Operations of the document that no request was for.
+    /// Operations of the document without requests.
     pub unseen: Vec<DocumentedOperation>,
 }
 
 struct Operation {
     shown: DocumentedOperation,
-    /// Segments; `None`: a variable one.
+    /// Segments of the path; `None`: a variable.
     segments: Vec<Option<String>>,
     is_seen: bool,
 }
 
-/// Compares endpoints, probes among them, with an OpenAPI 3 or Swagger 2 document.
+/// Compares endpoints, including probes, with an OpenAPI 3 or Swagger 2 document.
 ///
 /// # Errors
-/// What is wrong with the document.
+/// Says what is wrong with the document.
 pub fn compare(document: &Value, endpoints: Vec<Endpoint>) -> Result<Comparison, String> {
     let mut operations = operations(document)?;
     let mut by_shape: HashMap<(String, usize), Vec<usize>> = HashMap::new();
@@ -60,7 +60,7 @@ pub fn compare(document: &Value, endpoints: Vec<Endpoint>) -> Result<Comparison,
     for endpoint in endpoints {
         let segments: Vec<&str> = endpoint.endpoint.trim_matches('/').split('/').collect();
         let candidates = by_shape.get(&(endpoint.method.clone(), segments.len()));
-        // The one with the fewest variable segments: /users/me rather than /users/{id}.
+        // The match with the fewest variables: /users/me rather than /users/{id}.
         let found = candidates
             .into_iter()
             .flatten()
@@ -119,12 +119,12 @@ fn operations(document: &Value) -> Result<Vec<Operation>, String> {
     Ok(all)
 }
 
-/// A literal segment has the shape that it has in endpoints.
+/// A literal segment, templated as in endpoints; `None`: a variable.
 fn segment(text: &str) -> Option<String> {
     (!text.contains('{')).then(|| path_template::endpoint(text))
 }
 
-/// Path of the first server, without a slash at its end.
+/// Path of the first server, without a trailing slash.
 fn base(document: &Value) -> String {
     let server = document.pointer("/servers/0/url").or_else(|| document.get("basePath"));
     let url = server.and_then(Value::as_str).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Endpoints as an OpenAPI document: what is seen of an API.
+//! Observed endpoints as an OpenAPI document.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::Endpoint;
 
-/// Methods that OpenAPI 3.1 has operations for.
+/// Methods for which OpenAPI 3.1 has operations.
 const METHODS: [&str; 8] = ["GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"];
 
-/// A document of `endpoints` without the probes; those of several applications share a path.
+/// Describes `endpoints`, without probes. The same path in several applications is one path item.
 pub fn document(endpoints: &[Endpoint], application: &str) -> Value {
     let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for endpoint in endpoints.iter().filter(|endpoint| !endpoint.is_probe) {
@@ -37,7 +37,7 @@ pub fn document(endpoints: &[Endpoint], application: &str) -> Value {
     })
 }
 
-/// The path with a name of its own for each variable segment, and their parameters.
+/// The path with a unique name for each variable segment, and its parameters.
 fn path(endpoint: &str) -> (String, Vec<Value>) {
     let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
     let mut parameters = Vec::new();

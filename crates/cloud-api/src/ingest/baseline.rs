@@ -14,13 +14,13 @@ use api_sessions_protocol::Record;
 
 use api_sessions_store::NewRequest;
 
-/// Endpoints remembered.
+/// Maximum number of endpoints.
 const MAX_ENDPOINTS: usize = 20_000;
 /// Cap of an entry's use count: the number of full rounds of the clock hand that a busy endpoint survives.
 const MAX_USES: u8 = 63;
-/// Entries examined to find room for a new endpoint. Kept low because each step costs the entry a use.
+/// Maximum number of entries examined to make room for a new endpoint. Low, because each step costs the entry a use.
 const MAX_PROBES: usize = 8;
-/// Requests of an endpoint before its baseline is used.
+/// Minimum number of requests of an endpoint before its baseline is used.
 const MIN_SAMPLES: u32 = 30;
 /// Minimum weight of a new sample, so that old traffic is forgotten.
 const DECAY: f64 = 0.002;
@@ -28,9 +28,9 @@ const DECAY: f64 = 0.002;
 const OUTLIER_SIGMA: f64 = 3.0;
 /// Minimum standard deviation of the logarithm: where all samples are alike, twice the usual is no outlier.
 const MIN_DEVIATION: f64 = 0.25;
-/// Values up to this are never outliers: milliseconds.
+/// Response times up to this are never outliers, milliseconds.
 const MIN_ABS_TIME_MS: u64 = 100;
-/// Values up to this are never outliers: bytes.
+/// Response sizes up to this are never outliers, bytes.
 const MIN_ABS_BYTES: u64 = 4096;
 
 /// Exponentially weighted mean and variance of a value's logarithm.
@@ -137,7 +137,7 @@ pub struct Baseline {
     hashes: RandomState,
 }
 
-/// Typical values of the endpoint, where the request's are far above them.
+/// Typical values of the endpoint; only those that the request far exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Outlier {
     /// Typical response time, milliseconds.
@@ -157,7 +157,7 @@ impl Baseline {
         requests.iter().map(sample).collect()
     }
 
-    /// Learns from `samples`. To be called once per stored request, after the store confirms it.
+    /// Learns from `samples`. Called once per stored request, after the store confirms it.
     pub fn learn(&self, samples: &[Sample]) {
         let mut endpoints = self.endpoints.lock();
         for sample in samples {

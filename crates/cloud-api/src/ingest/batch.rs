@@ -11,14 +11,14 @@ use crate::error::{AppError, brief};
 use api_sessions_store::NewRequest;
 use api_sessions_store::path_template;
 
-/// Invalid lines of a batch that are reported one by one.
+/// Maximum number of invalid lines of a batch that are reported one by one.
 pub const MAX_REPORTED: usize = 20;
 
 /// Longest `id` and `session`, bytes.
 const MAX_ID: usize = 128;
 
-/// Largest number of lines in a batch. A line of 30 bytes becomes a record of 1 kB, so a small body could
-/// exhaust the memory otherwise.
+/// Largest number of lines in a batch. A line of 30 bytes becomes a record of 1 kB, so without a limit a small body
+/// could exhaust memory.
 pub const MAX_LINES: usize = 50_000;
 
 /// Largest number of parameters, attacks, evidence, links and headers in all records of a batch, for the same reason. No

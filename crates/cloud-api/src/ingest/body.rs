@@ -19,7 +19,7 @@ pub const MAX_INFLATED: usize = 64 << 20;
 /// Longest time to receive a body.
 pub const READ_TIME: Duration = Duration::from_secs(60);
 
-/// Longest part of a body beyond its limit that is read and discarded, bytes.
+/// Maximum number of bytes beyond a body's limit that are read and discarded.
 const MAX_DISCARDED: usize = 64 << 20;
 
 /// Receives a body of at most `limit` bytes.
@@ -32,8 +32,8 @@ pub async fn read(body: Body, limit: usize) -> Result<Bytes, AppError> {
     tokio::time::timeout(READ_TIME, collect(body, limit)).await.map_err(|_| timeout())?
 }
 
-/// The rest of a body that is too long is discarded: closing the connection under a client that still sends
-/// resets it, and the client never sees the 413 (RFC 9112, 9.6).
+/// Reads and discards the rest of a body that is too long: closing the connection while the client still sends resets
+/// it, and the client never sees the 413 (RFC 9112, 9.6).
 async fn collect(body: Body, limit: usize) -> Result<Bytes, AppError> {
     let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let mut kept = Vec::with_capacity(if expected <= limit { expected } else { 0 });
@@ -114,7 +114,7 @@ pub fn inflate(sent: Bytes, encoding: Encoding, limit: usize) -> Result<Inflated
     if encoding == Encoding::Identity {
         return Ok(if sent.len() > limit { Inflated::Longer } else { Inflated::Whole(sent) });
     }
-    // Lines before a corrupt part are still stored.
+    // On an error, the lines before the corrupt part are still stored.
     let mut inflated = Vec::new();
     let damaged =
         MultiGzDecoder::new(&*sent).take(limit as u64 + 1).read_to_end(&mut inflated).is_err();

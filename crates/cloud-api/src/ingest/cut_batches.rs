@@ -1,10 +1,10 @@
-//! Truncated batches whose retry may follow: how many of their lines the baseline has learned.
+//! Truncated batches that may be retried, with the number of lines that the baseline has learned.
 
 use std::collections::VecDeque;
 
 use parking_lot::Mutex;
 
-/// Batches remembered. Beyond, the oldest is forgotten, and a retry of it is learned as a whole.
+/// Maximum number of batches. Beyond it the oldest is forgotten, and its retry is learned as a whole.
 const MAX_BATCHES: usize = 256;
 
 /// Keys of truncated batches, oldest first, with the number of lines learned.
@@ -12,8 +12,8 @@ const MAX_BATCHES: usize = 256;
 pub struct CutBatches(Mutex<VecDeque<(String, u32)>>);
 
 impl CutBatches {
-    /// The number of lines already learned of the batch `key`. From now on, it is `cut` lines for a batch that
-    /// is truncated again, or nothing for a complete one.
+    /// Returns the number of lines already learned of the batch `key`. Then records `cut` lines for a truncated batch,
+    /// or forgets a complete one.
     pub fn advance(&self, key: &str, cut: Option<u32>) -> u32 {
         let mut batches = self.0.lock();
         let known = batches.iter().position(|(other, _)| other == key);

@@ -13,9 +13,9 @@ use api_sessions_store::clock::now_ms;
 /// Longest body, decompressed, bytes.
 const MAX_BODY: usize = 32 << 20;
 
-/// Takes what a worker measured of keys: one JSON object a line, for each application in a window.
+/// Accepts the key facts of a worker: one JSON object per line, each for an application and a window.
 ///
-/// Kept in memory until the window is over; a batch sent again under the same key counts once.
+/// Facts are kept in memory until their window is over. A batch sent again under the same key counts once.
 #[utoipa::path(
     post,
     path = "/v1/key-facts",

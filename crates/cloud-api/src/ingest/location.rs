@@ -6,7 +6,7 @@ use ahash::AHashMap;
 use api_sessions_ip_location::{Location, Locations};
 use api_sessions_store::NewRequest;
 
-/// Adds country and network to requests that come without. Each address of the batch is looked up once.
+/// Adds country and network to requests that lack them. Each address of the batch is looked up once.
 pub(super) fn add(locations: &Locations, requests: &mut [NewRequest]) {
     if locations.is_empty() {
         return;

@@ -1,4 +1,4 @@
-//! Memory that batches may hold at a time.
+//! Limits the memory that batches hold at a time.
 //!
 //! Two semaphores, in MiB: one for bodies being received, one for batches from decompression until they are
 //! durable. A batch that exceeds the budget waits, and its node with it. The memory a batch needs beyond its

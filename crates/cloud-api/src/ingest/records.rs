@@ -96,8 +96,8 @@ async fn ingest(state: &AppState, request: Request) -> Result<Json<Answer>, AppE
     let lines: Vec<u32> = parsed.requests.iter().map(|request| request.line).collect();
     let said = FreshLinks::said(&parsed.requests);
     let stored = append(state, Batch { key: key.clone(), requests: parsed.requests, cut }).await?;
-    // A failed or repeated batch teaches nothing, and the retry of a truncated one only its remaining lines, so
-    // that no request counts twice.
+    // Nothing is learned from a repeated batch, and only the remaining lines from the retry of a truncated one, so that
+    // no request counts twice.
     if stored.stored > 0 {
         state.tell(said);
         let learned = key.map_or(0, |key| state.cut_batches.advance(&key, cut));

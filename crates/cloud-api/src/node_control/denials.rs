@@ -1,5 +1,5 @@
-//! The denylist as nodes get it: a denied session is denied under each of its ids, since a node that has not issued
-//! a value itself knows its session under that value's own id.
+//! The denylist as sent to nodes. A session is denied under each of its ids: a node that does not know an alias uses
+//! the alias as the session's id.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,32 +8,32 @@ use api_sessions_protocol::DenyEntry;
 use api_sessions_store::{Store, StoreError};
 use parking_lot::Mutex;
 
-/// How long one answer serves all nodes that ask, milliseconds; a change of the list itself is seen at once.
+/// Maximum age of a cached denylist, milliseconds. A new version of the store invalidates it at once.
 const FRESH_MS: u64 = 1_000;
 
-/// What is denied at one moment.
+/// The denylist at one time.
 #[derive(Debug)]
 pub struct Denied {
-    /// Changes with whatever the nodes have to hear.
+    /// Version of the sync document: changes with everything that nodes receive.
     pub version: String,
-    /// The list, then the other ids of its sessions.
+    /// The entries of the list, then those for the other ids of its sessions.
     pub entries: Vec<DenyEntry>,
 }
 
-/// Keeps the last answer, so that many nodes cost one look.
+/// Caches the denylist, so that many polls cost one query.
 #[derive(Debug, Default)]
 pub struct Denials(Mutex<Option<Known>>);
 
 #[derive(Debug)]
 struct Known {
     at_ms: u64,
-    /// Version of the store that it was made of.
+    /// Version of the store that it was read from.
     of: String,
     denied: Arc<Denied>,
 }
 
 impl Denials {
-    /// What is denied at `now` (ms since 1970).
+    /// The denylist at `now` (ms since 1970).
     ///
     /// # Errors
     /// The error of the store.
@@ -58,7 +58,7 @@ fn expand(store: &dyn Store, of: &str, list: Vec<DenyEntry>) -> Result<Denied, S
     let mut hasher = blake3::Hasher::new();
     for entry in &list {
         for session in store.other_ids(&entry.session)? {
-            // Where it has an entry of its own, that one says what is meant for it.
+            // An entry of its own takes precedence.
             if known.insert(session.clone()) {
                 hasher.update(session.as_bytes());
                 more.push(DenyEntry { session, ..entry.clone() });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
 
-/// Time between two looks.
+/// Interval between checks.
 const INTERVAL: Duration = Duration::from_millis(500);
 
 /// Closes windows until the task is aborted.

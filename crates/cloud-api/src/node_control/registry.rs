@@ -11,10 +11,10 @@ use utoipa::ToSchema;
 /// Largest number of nodes; the one not seen for the longest time is evicted.
 pub const MAX_NODES: usize = 10_000;
 
-/// Longest counters and error of a node, bytes.
+/// Maximum length of each value that a node reports, bytes.
 const MAX_REPORT: usize = 8192;
 
-/// A node, as it last reported.
+/// The last report of a node.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct Node {
     /// Name.
@@ -38,7 +38,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// The rate since an earlier report; over less than a second, the earlier rate.
+    /// The rate since an earlier report; the earlier rate if less than a second has passed or the counter was reset.
     fn rate_since(&self, before: &Node) -> Option<f64> {
         let sent = |node: &Node| node.counters.get("records_sent_total").and_then(Value::as_u64);
         let ms = self.last_seen.saturating_sub(before.last_seen);
@@ -56,7 +56,7 @@ impl Node {
 pub struct NodeRegistry(Mutex<BTreeMap<String, Node>>);
 
 impl NodeRegistry {
-    /// Notes the poll of a node.
+    /// Records the poll of a node.
     pub fn seen(&self, name: &str, version: &str, headers: &HeaderMap, now: u64) {
         let text = |header: &str| {
             let value = headers.get(header)?.as_bytes();

@@ -26,13 +26,13 @@ pub const MAX_WAIT: u64 = 60;
 /// Longest node name and version, bytes.
 const MAX_NAME: usize = 256;
 
-/// How long a node that was away still hears that denials were taken off, milliseconds.
+/// Age up to which ended denials are sent, for nodes that were offline, milliseconds: a day.
 const LIFTED: u64 = 86_400_000;
 
 /// Interval at which the store is checked for changes by other processes.
 const RECHECK: Duration = Duration::from_secs(1);
 
-/// How long links are gathered before polls are answered.
+/// Delay after a new link, so that one response carries several.
 const GATHER: Duration = Duration::from_millis(100);
 
 /// Query string of a poll.
@@ -48,12 +48,13 @@ pub struct Poll {
     /// Seconds to wait for a change.
     #[param(minimum = 0, maximum = 60, default = 25)]
     wait: Option<u64>,
-    /// `links_to` of the last answer, 0 at first: asks for `links` too. Where they alone are new, the answer has the
-    /// node's `version` and nothing else.
+    /// `links_to` of the last response, or 0 at first, to receive `links` too. If only links are new, the response has
+    /// just these and the node's `version`.
     links: Option<u64>,
 }
 
-/// Denylist, parameters and rules for a node, once they differ from `version`; what other nodes have issued.
+/// Denylist, parameters and rules for a node, once they differ from `version`, and links that other nodes have
+/// reported.
 ///
 /// A long poll: without a change it answers 304 after `wait` seconds.
 #[utoipa::path(
@@ -120,7 +121,7 @@ async fn document(
     let links = links.unwrap_or_default();
     let document = state
         .read(move |store| {
-            // Version and denylist were read before the rest, so the next poll delivers a change made in between.
+            // Version and denylist are read before the rest, so the next poll delivers a change made in between.
             let (lifted, addresses): (Vec<_>, Vec<_>) = store
                 .lifted(now_ms().saturating_sub(LIFTED))?
                 .into_iter()

@@ -1,19 +1,19 @@
-//! What a stored record tells of its request.
+//! The facts about a request in its stored record.
 
 use ahash::AHashMap;
 use api_sessions_extract::{Ja4Form, Point, PointSource, Side};
 use api_sessions_protocol::{HIDDEN, ParamType, Parameter, Record, Source};
 use api_sessions_rules::{Answer, Facts, Rule};
 
-/// Start of the type of attack that a rule's mark is.
+/// Prefix of the attack type that a rule's `mark` adds.
 const MARK: &str = "rule:";
 
-/// How the parameters of records are found by their points.
+/// Maps points to the names of parameters in records.
 #[derive(Debug, Default)]
 pub(super) struct Labels {
-    /// Names by point, of the parameters that the cloud manages.
+    /// Names by point, for the context parameters that the cloud manages.
     named: AHashMap<String, String>,
-    /// The point of the rule that is counted: its values need only to differ.
+    /// The point whose distinct values the rule counts; hashed values suffice for it.
     counted: Option<String>,
 }
 
@@ -33,18 +33,18 @@ impl Labels {
     }
 }
 
-/// A record, as a rule asks it.
+/// A record as a rule sees it.
 pub(super) struct StoredFacts<'r> {
     pub(super) record: &'r Record<'static>,
-    /// Normalised.
+    /// Path, normalised.
     pub(super) path: &'r [u8],
-    /// It is the first request of its session in the period.
+    /// Whether it is the first request of its session in the period.
     pub(super) begins_session: Answer,
     pub(super) labels: &'r Labels,
 }
 
 impl StoredFacts<'_> {
-    /// Values that every record has.
+    /// Values that are fields of the record. `None`: the record does not tell; `Some(None)`: the request has none.
     fn known(&self, point: &Point) -> Option<Option<&[u8]>> {
         let record = self.record;
         if !point.decoders().is_empty() {
@@ -117,7 +117,7 @@ impl Facts for StoredFacts<'_> {
     }
 
     fn ja4(&self) -> Option<&[u8]> {
-        // Where JA4 is a hashed key, the record hides it: it does not tell clients apart.
+        // If JA4 is a hashed key, the record hides it, and it does not distinguish clients.
         let Record { ja4, ja4_stable, .. } = self.record;
         let form = ja4_stable.as_deref().or(ja4.as_deref())?;
         (form != HIDDEN).then_some(form.as_bytes())
@@ -158,14 +158,14 @@ impl Facts for StoredFacts<'_> {
             param.kind != ParamType::Session && (param.name == label || param.name == text)
         });
         match found {
-            // A hash tells one value from another, but not which it is.
+            // A hash distinguishes values, but does not reveal them.
             Some(param) if param.truncated => false,
             Some(param) if param.hashed && self.labels.counted.as_deref() != Some(text) => false,
             Some(param) => {
                 then(Some(param.value.as_bytes()));
                 true
             }
-            // Absent in the request, or not exported then.
+            // Absent from the request, or not exported at the time.
             None => false,
         }
     }

@@ -1,5 +1,5 @@
-//! Whether a module fits an NGINX binary: the checks of `load_module` (`ngx_add_module`) and of the dynamic
-//! loader, made on the two files without running either.
+//! Whether a module fits an NGINX binary: repeats the checks of `load_module` (`ngx_add_module`) and of the dynamic
+//! loader on the two files, without running either.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -16,7 +16,8 @@ const MODULE_FILE: &str = "ngx_http_api_sessions_module.so";
 /// Name of the module, as it is in the file.
 const MODULE_NAME: &[u8] = b"ngx_http_api_sessions_module";
 
-/// Words of `NGX_MODULE_SIGNATURE` (src/core/ngx_module.h) after the sizes, in order. Empty: always equal.
+/// Meaning of the flags of `NGX_MODULE_SIGNATURE` (src/core/ngx_module.h) that follow the sizes, in order. Empty: the
+/// same in every build.
 const SIGNATURE_OPTIONS: [&str; 34] = [
     "kqueue",
     "IOCP",
@@ -54,7 +55,7 @@ const SIGNATURE_OPTIONS: [&str; 34] = [
     "--with-compat",
 ];
 
-/// What an NGINX binary says of itself.
+/// Properties of an NGINX binary.
 #[derive(Debug, PartialEq, Eq)]
 struct Nginx {
     /// `nginx/1.22.1`, or the name and version of a derivative.
@@ -73,7 +74,7 @@ enum Loader {
     None,
 }
 
-/// What a module demands.
+/// Requirements of a module.
 #[derive(Debug, PartialEq, Eq)]
 struct Module {
     /// `ngx_module_t.version`: 1022001 for 1.22.1.
@@ -164,7 +165,7 @@ fn compare(findings: &mut Findings, nginx: &Nginx, module: &Module, host: Option
     if nginx.signature == module.signature {
         findings.add(true, "signature", "the same build options");
     } else if is_same_version {
-        // The options of another version are others.
+        // Signatures of different versions are not comparable.
         findings.add(
             false,
             "signature",
@@ -250,8 +251,8 @@ fn read_nginx(bytes: &[u8]) -> Result<Nginx, String> {
 
 fn read_module(bytes: &[u8]) -> Result<Module, String> {
     let file = parse(bytes)?;
-    // `ngx_modules` is an array of pointers, `ngx_module_t` has its version behind five words and the
-    // signature's address after it.
+    // `ngx_modules` is an array of pointers to `ngx_module_t`, whose sixth and seventh words are the version and the
+    // address of the signature.
     let modules = file
         .dynamic_symbols()
         .find(|symbol| symbol.name() == Ok("ngx_modules"))
@@ -349,7 +350,7 @@ fn newest_glibc(bytes: &[u8]) -> Option<(u32, u32)> {
     newest
 }
 
-/// The version of this system's glibc: that of the library this process is linked to.
+/// The version of this system's glibc: that of the library loaded into this process.
 fn host_glibc() -> Option<(u32, u32)> {
     let maps = fs::read_to_string("/proc/self/maps").ok()?;
     let library = maps

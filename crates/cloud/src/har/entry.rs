@@ -15,7 +15,7 @@ pub(super) struct Entry {
     pub(super) request: Request,
     #[serde(default, deserialize_with = "or_default")]
     pub(super) response: Response,
-    /// Chromium: "memory" or "disk" if the server was not asked.
+    /// Chromium: "memory" or "disk" if the response comes from the cache.
     #[serde(default, rename = "_fromCache", deserialize_with = "or_default")]
     pub(super) from_cache: String,
 }

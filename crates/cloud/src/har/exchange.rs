@@ -9,7 +9,7 @@ use super::entry::{Content, Entry, Pair};
 
 /// Maximum length of a body that is read, bytes: the default of `api_sessions_body_size`.
 const BODY_BYTES: usize = 16 * 1024;
-/// A HAR file has one client and does not state its address: this is one for documentation (RFC 5737).
+/// A HAR file has one client and does not state its address; this one is reserved for documentation (RFC 5737).
 const CLIENT: &[u8] = b"192.0.2.1";
 
 /// One request and its response.
@@ -21,7 +21,7 @@ pub(super) struct HarExchange {
     pub(super) path: String,
     query: String,
     pub(super) status: Option<u16>,
-    /// Time it was sent, ms since 1970; 0 if unknown.
+    /// Time it was sent, ms since 1970; that of the previous entry if unknown.
     pub(super) started_ms: u64,
     /// Time the response was received, ms since 1970.
     pub(super) ended_ms: u64,
@@ -29,7 +29,7 @@ pub(super) struct HarExchange {
     response: Message,
 }
 
-/// One side.
+/// A request or a response.
 #[derive(Debug)]
 struct Message {
     headers: Vec<Pair>,
@@ -40,8 +40,8 @@ struct Message {
 }
 
 impl HarExchange {
-    /// `None`: its URL is not one that NGINX serves, such as `data:` and `blob:`. An entry whose time cannot be read
-    /// starts at `previous_ms`.
+    /// Returns `None` if NGINX does not serve the URL, such as `data:` and `blob:`. An entry whose time cannot be
+    /// parsed starts at `previous_ms`.
     pub(super) fn new(entry: Entry, previous_ms: u64) -> Option<Self> {
         let Entry { request, response, started_date_time, time, .. } = entry;
         let (scheme, _) = request.url.split_once("://")?;

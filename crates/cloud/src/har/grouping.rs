@@ -1,5 +1,5 @@
-//! Groups requests as the module's log phase does: in the order of their responses, each resolved with what the
-//! responses before it have issued.
+//! Groups requests as the module's log phase does: in the order of their responses, each resolved with the values that
+//! earlier responses have issued.
 
 use api_sessions_extract::builtin::EntrySet;
 use std::cmp::Reverse;
@@ -16,7 +16,7 @@ use api_sessions_shm::{LinkHandle, Links, Region};
 use super::exchange::HarExchange;
 use super::rotation::Rotations;
 
-/// Room for links, bytes: far more than one browser makes.
+/// Memory for links, bytes: far more than one browser needs.
 const LINK_BYTES: usize = 16 << 20;
 /// Lifetime of a link, seconds: the default of `api_sessions_zone`.
 const INACTIVE_S: u32 = 24 * 60 * 60;
@@ -44,7 +44,7 @@ pub(super) struct Session {
 pub(super) struct Groups {
     /// In the order of their first responses.
     pub(super) sessions: Vec<Session>,
-    /// Labels of the keys that were given.
+    /// Labels of the keys given on the command line.
     pub(super) given: Vec<String>,
     pub(super) rotations: Rotations,
 }
@@ -117,7 +117,7 @@ impl Grouping {
         true
     }
 
-    /// As the module's log phase.
+    /// Resolves and learns, like the module's log phase.
     fn settle(&mut self, request: &HarExchange) {
         let Self { keys: own, builtin, hasher, links, scratch, found, numbers, .. } = self;
         let keys =

@@ -14,7 +14,7 @@ use super::selection::Selection;
 const MAX_SESSIONS: usize = 50;
 /// Maximum number of changes to another session printed one by one.
 const MAX_SPLITS: usize = 20;
-/// Maximum number of changes within a session printed one by one.
+/// Maximum number of changes within one session printed one by one.
 const MAX_WENT_ON: usize = 3;
 /// Maximum number of excluded hosts printed by name.
 const MAX_HOSTS: usize = 5;

@@ -1,4 +1,4 @@
-//! Values that change: which one, which response changed it, and whether the session went on.
+//! Finds values that change, the responses that changed them, and whether the session continued.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,7 +10,7 @@ use super::exchange::HarExchange;
 /// Maximum number of changes that are kept; all are counted.
 const MAX_CHANGES: usize = 1000;
 
-/// A cookie, header or token with another value than before.
+/// A cookie, header or token whose value has changed.
 #[derive(Debug)]
 pub(super) struct Change {
     /// Its name.
@@ -25,7 +25,7 @@ pub(super) struct Change {
     pub(super) after: usize,
 }
 
-/// Watches the values that requests bring.
+/// Tracks the values that requests carry.
 #[derive(Debug, Default)]
 pub(super) struct Rotations {
     /// Hash of the value and its session, by name.
@@ -34,15 +34,15 @@ pub(super) struct Rotations {
     issued_by: HashMap<u64, String>,
     /// The first [`MAX_CHANGES`].
     pub(super) changes: Vec<Change>,
-    /// All.
+    /// Number of all changes.
     pub(super) count: usize,
 }
 
 impl Rotations {
-    /// Observes a completed request of the session with that index.
+    /// Observes a completed request of the session with this index.
     pub(super) fn observe(&mut self, exchange: &HarExchange, session: usize) {
         builtin::each_brought(exchange, true, &mut |_, followed| {
-            // The names of tokens begin with a byte that no name of a cookie has.
+            // Names of tokens begin with a byte that cookie names cannot contain.
             let name = followed.name.strip_prefix(b"\x01").unwrap_or(followed.name);
             let name = String::from_utf8_lossy(name).into_owned();
             let hash = hash(followed.name, followed.value);

@@ -7,12 +7,12 @@ use api_sessions_store::clock;
 use super::entry::Entry;
 use super::exchange::HarExchange;
 
-/// The hosts that the node serves, and counts of what is left out.
+/// The hosts that the node serves, and counts of the entries left out.
 #[derive(Debug, Default)]
 pub(super) struct Selection {
-    /// In lower case. Empty until the first request, whose host is taken.
+    /// In lower case. If none is given, the host of the first request.
     pub(super) hosts: Vec<String>,
-    /// Requests to other hosts.
+    /// Number of requests to each other host.
     pub(super) other_hosts: BTreeMap<String, usize>,
     /// Answered from the browser's cache.
     pub(super) from_cache: usize,
@@ -22,16 +22,16 @@ pub(super) struct Selection {
     pub(super) not_http: usize,
     /// Start of the last entry, ms since 1970.
     last_ms: u64,
-    /// Requests that a node would have seen.
+    /// Number of requests that a node would have seen.
     pub(super) selected: usize,
-    /// Of these, those whose time cannot be read.
+    /// Number of these whose time cannot be parsed.
     pub(super) without_time: usize,
-    /// Whether any of them had cookies or credentials.
+    /// Whether any of them has cookies or credentials.
     pub(super) has_credentials: bool,
 }
 
 impl Selection {
-    /// Selects these hosts, or else that of the first request.
+    /// Selects these hosts; if there are none, that of the first request.
     pub(super) fn new(hosts: Vec<String>) -> Self {
         let hosts = hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
         Self { hosts, ..Self::default() }

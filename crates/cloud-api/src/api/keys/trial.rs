@@ -16,11 +16,11 @@ use crate::{json, replay};
 use api_sessions_store::ReplayQuery;
 use api_sessions_store::clock::now_ms;
 
-/// Keys to try, and on which requests.
+/// Keys to try, and the requests to try them on.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct KeysTrial {
-    /// Application; empty: requests that have none; absent: all.
+    /// Application; empty: requests without one; absent: all.
     application: Option<String>,
     /// Earliest start of a request: milliseconds since 1970 or RFC 3339; absent: a day before `to`.
     #[schema(value_type = Option<String>)]
@@ -28,18 +28,19 @@ pub struct KeysTrial {
     /// Latest start of a request; absent: now.
     #[schema(value_type = Option<String>)]
     to: Option<Value>,
-    /// Points that are tried before the keys in use, in their order; at most 16.
+    /// Points to try before the keys in use, in order of priority; at most 16.
     keys: Vec<String>,
-    /// With the built-in set; absent: true. Without it, what it grouped falls to address and `User-Agent`.
+    /// Whether to use the built-in set; absent: true. Without it, the requests that it grouped are grouped by address
+    /// and `User-Agent`.
     builtin: Option<bool>,
 }
 
-/// What other keys would make of stored requests.
+/// The sessions that other keys would make of stored requests.
 ///
-/// Records are regrouped by the values that they carry: parameters of the same point, also hashed, and the value that
-/// grouped them. A request without any stays in its session. Requests before the first one with a cookie belong to
-/// it, as nodes follow what answers set. Looks at requests for at most a minute; one try runs at a time, and one
-/// whose client goes away ends.
+/// Requests are regrouped by the values in their records: parameters with the same point, plain or hashed, and the
+/// value that grouped the request. A request without such a value stays in its session. Requests before the first one
+/// with a cookie join its session, since nodes follow cookies. A trial takes at most a minute. Only one runs at a time;
+/// it stops when its client disconnects.
 #[utoipa::path(
     post,
     path = "/v1/keys/try",
@@ -71,10 +72,10 @@ pub async fn post(
     try_keys(&state, trial, query).await.map(Json)
 }
 
-/// Runs the trial that `trial` makes from the parameters in force, for the API and the Console.
+/// Runs the trial that `trial` creates from the current parameters, for the API and the Console.
 ///
 /// # Errors
-/// 503 while something else is tried; the error of the store.
+/// 503 while another trial runs; the error of the store.
 pub async fn try_keys(
     state: &AppState,
     trial: impl FnOnce(&[Parameter]) -> Regrouping + Send + 'static,

@@ -1,4 +1,4 @@
-//! `GET /v1/rules/denials`: sessions and addresses that nodes deny because a rule fired, as far as records tell.
+//! `GET /v1/rules/denials`: sessions and addresses that nodes deny because a rule fired, derived from their records.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -19,16 +19,16 @@ use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{ReplayQuery, RequestQuery, Store, StoreError};
 
-/// How far back denials are looked for, milliseconds: a week.
+/// Period that is searched for denials, milliseconds: a week.
 const PERIOD: u64 = 7 * 86_400_000;
 
-/// Newest requests of a session that are looked at.
+/// Maximum number of requests of a session that are searched: the newest ones.
 const NEWEST: usize = 1000;
 
-/// Most denials that are listed.
+/// Maximum number of denials that are listed.
 pub const MAX_DENIALS: usize = 1000;
 
-/// Whom a rule denied.
+/// The subject of a denial.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Denied {
     /// A session, by its id.
@@ -49,17 +49,17 @@ impl Denied {
 /// A session or address that a rule denied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleDenial {
-    /// Whom.
+    /// The subject.
     pub denied: Denied,
     /// Name of the rule.
     pub rule: String,
-    /// Start of the request with which it fired, ms since 1970.
+    /// Start of the request that made it fire, ms since 1970.
     pub since: u64,
     /// End of the denial, ms since 1970.
     pub until: u64,
 }
 
-/// Denials by rules that are in force.
+/// Current denials by rules.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RuleDenials {
     /// Denials, newest first; at most 1000.
@@ -77,7 +77,7 @@ pub struct DenialByRule {
     address: Option<String>,
     /// Name of the rule.
     rule: String,
-    /// Start of the request with which it fired, ms since 1970.
+    /// Start of the request that made it fire, ms since 1970.
     since: u64,
     /// End of the denial, ms since 1970.
     until: u64,
@@ -93,9 +93,9 @@ impl From<RuleDenial> for DenialByRule {
     }
 }
 
-/// Sessions and addresses that nodes deny by rules, from their records of the last week.
+/// Sessions and addresses that nodes deny by rules, from the records of the last week.
 ///
-/// `DELETE /v1/denylist/{session}` removes such a denial, of a session or an address.
+/// `DELETE /v1/denylist/{session}` ends such a denial, of a session or an address.
 #[utoipa::path(
     get,
     path = "/v1/rules/denials",
@@ -109,7 +109,7 @@ pub async fn list(
     Ok(Json(RuleDenials { denials: denials.into_iter().map(Into::into).collect() }))
 }
 
-/// Denials in force, of each subject the one that ends last.
+/// Current denials; for each subject, the one that ends last.
 struct InForce {
     now: u64,
     lifted: AHashMap<String, u64>,
@@ -125,7 +125,7 @@ impl InForce {
     }
 
     fn add(&mut self, record: &Record<'_>) {
-        // Of requests that the denylist refused, the count is 0.
+        // The count is 0 if the denylist refused the request.
         for hit in record.rules.iter().filter(|hit| hit.enforced && hit.count > 0) {
             let (session, address) = self.times.of(&hit.then);
             let session = session.map(|ms| (Denied::Session(record.session.to_string()), ms));
@@ -143,7 +143,7 @@ impl InForce {
         }
     }
 
-    /// The newest first.
+    /// Returns the denials, newest first.
     fn finish(self) -> Vec<RuleDenial> {
         let mut all: Vec<RuleDenial> = self.found.into_values().collect();
         all.sort_by_key(|denial| std::cmp::Reverse(denial.since));
@@ -151,7 +151,8 @@ impl InForce {
     }
 }
 
-/// Denials with which requests of one session began: its own, and of its addresses.
+/// Current denials that requests of a session triggered, of the session and of its addresses. Searches its newest 1000
+/// requests.
 ///
 /// # Errors
 /// The error of the store.
@@ -171,7 +172,7 @@ pub fn of_session(
     Ok(found.finish())
 }
 
-/// Whether a session, by its id, or an address is denied by a rule.
+/// Whether a rule denies this session id or address.
 ///
 /// # Errors
 /// The error of the store.
@@ -184,7 +185,7 @@ pub fn is_denied(store: &dyn Store, subject: &str, now: u64) -> Result<bool, Sto
     Ok(collect(store, now)?.found.contains_key(&address))
 }
 
-/// All denials in force, the newest first; at most [`MAX_DENIALS`].
+/// All current denials, newest first; at most [`MAX_DENIALS`].
 ///
 /// # Errors
 /// The error of the store.
@@ -204,13 +205,13 @@ fn collect(store: &dyn Store, now: u64) -> Result<InForce, StoreError> {
     Ok(found)
 }
 
-/// The address as nodes deny it.
+/// The address as nodes deny it: IPv6 by its /64.
 pub(super) fn network(ip: &str) -> String {
     let mut room = [0; NETWORK_BYTES];
     String::from_utf8_lossy(rules::network(ip.as_bytes(), &mut room)).into_owned()
 }
 
-/// Times of denials of the session and of the address by the text of reactions, which are few.
+/// Durations of denials of the session and of the address, cached by the text of the reactions: few texts occur.
 #[derive(Default)]
 struct Times(AHashMap<String, (Option<u64>, Option<u64>)>);
 
@@ -236,7 +237,7 @@ impl Times {
             });
             (session, address)
         });
-        // What records say may be anything.
+        // Nodes may report arbitrary text, so the cache is bounded.
         if self.0.len() < 1000 {
             self.0.insert(then.to_owned(), times);
         }

@@ -18,16 +18,16 @@ use api_sessions_protocol::RuleHit;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{ReplayQuery, Store, StoreError, StoredRequest};
 
-/// Period that is counted if none is given, milliseconds: a week.
+/// Default period, milliseconds: a week.
 pub const DEFAULT_PERIOD: u64 = 7 * 86_400_000;
 
-/// The most sessions and subjects counted for one rule; further ones are not counted.
+/// Maximum number of sessions, and of subjects, that are counted per rule; further ones are not counted.
 const MAX_SESSIONS: usize = 100_000;
 
-/// The most rules listed: their names come from records, which nodes write.
+/// Maximum number of rules; a limit is needed because their names come from records.
 const MAX_NAMES: usize = 1000;
 
-/// Most sessions of a rule that are listed.
+/// Maximum number of sessions that are listed per rule.
 pub const MAX_LISTED: usize = 1000;
 
 /// Query string; an empty value counts as absent.
@@ -39,7 +39,7 @@ pub struct RawHitsQuery {
     pub from: String,
     /// Latest time; absent: now.
     pub to: String,
-    /// Name of one rule; its sessions are listed.
+    /// Name of a rule, to list its sessions.
     pub rule: String,
 }
 
@@ -58,15 +58,16 @@ pub struct Hits {
 pub struct RuleHits {
     /// Its name.
     pub rule: String,
-    /// Requests with which it fired or which it refused.
+    /// Number of requests that made it fire or that it refused.
     pub hits: u64,
-    /// Sessions of these requests.
+    /// Number of sessions with such requests.
     pub sessions: u64,
-    /// Sessions against which it was enforced; for `deny_ip` addresses, IPv6 ones by their /64.
+    /// Number of sessions against which it was enforced with more than `mark`; with `deny_ip`, number of addresses, an
+    /// IPv6 one by its /64.
     pub subjects_refused: u64,
     /// Start of the newest of these requests, ms since 1970.
     pub last_hit: u64,
-    /// The sessions, most recent first, at most 1000, where one rule was asked for.
+    /// Its sessions, most recent hit first, at most 1000. Absent unless the query names a rule.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sessions_hit: Vec<SessionHits>,
 }
@@ -76,9 +77,9 @@ pub struct RuleHits {
 pub struct SessionHits {
     /// Session id.
     pub session: String,
-    /// Requests with which the rule fired or which it refused.
+    /// Number of requests that made the rule fire or that it refused.
     pub hits: u64,
-    /// Those against which it was enforced.
+    /// Number of these requests against which it was enforced.
     pub enforced: u64,
     /// Largest count.
     pub count: u64,

@@ -19,10 +19,10 @@ use crate::trial::{self, Trial};
 use api_sessions_store::ReplayQuery;
 use api_sessions_store::clock::now_ms;
 
-/// Period that is tried if none is given, milliseconds: a week.
+/// Default period, milliseconds: a week.
 pub const DEFAULT_PERIOD: u64 = 7 * 86_400_000;
 
-/// Body of a try.
+/// Body of a trial.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewTrial {
@@ -35,7 +35,7 @@ struct NewTrial {
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "describes the body")]
 pub struct TrialRequest {
-    /// The rule; its mode does not matter.
+    /// The rule; its mode is ignored.
     rule: SessionRule,
     /// Earliest start of a request: milliseconds since 1970 or RFC 3339; absent: seven days before `to`.
     from: Option<String>,
@@ -45,8 +45,8 @@ pub struct TrialRequest {
 
 /// What a rule would have done to stored requests.
 ///
-/// Requests are replayed in the order they started, by the code that counts on the nodes, for at most a minute.
-/// One rule is tried at a time. A try whose client goes away ends.
+/// Requests are replayed in the order they started, with the nodes' own counting code, for at most a minute. Only one
+/// trial runs at a time; it stops when its client disconnects.
 #[utoipa::path(
     post,
     path = "/v1/rules/try",
@@ -72,14 +72,14 @@ pub async fn post(
 /// Tries a rule, for the API and the Console.
 ///
 /// # Errors
-/// 422 if a node would refuse the rule; 503 while something else is tried; the error of the store.
+/// 422 if a node would refuse the rule; 503 while another trial runs; the error of the store.
 pub async fn try_rule(
     state: &AppState,
     rule: SessionRule,
     from: Option<u64>,
     to: Option<u64>,
 ) -> Result<Trial, AppError> {
-    // As one of a list, for the same message.
+    // Parsed as a list, so that errors read as those of `PUT /v1/rules`.
     let parsed = parse_all(std::slice::from_ref(&rule), &mut NoVariables);
     let rule = parsed.map_err(|error| refused(error.to_string()))?.pop();
     let rule = rule.ok_or_else(|| refused("a rule is missing".to_owned()))?;
