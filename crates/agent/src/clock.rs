@@ -1,4 +1,4 @@
-//! The time, for threads beside the event loop.
+//! Wall-clock time for threads other than the event loop.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

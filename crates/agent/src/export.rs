@@ -1,9 +1,8 @@
 //! From a worker's queue to the cloud.
 //!
-//! One thread in each worker takes lines off the queue in batches; a second one, the uplink, posts
-//! them, so that a slow cloud never keeps the first from looking after the queue. What cannot be sent
-//! goes to the spool, if there is one. Neither knows anything of NGINX, and neither logs: they leave
-//! [`LogEvent`]s, which the event loop writes to the error log.
+//! One thread in each worker takes lines off the queue in batches; a second one, the uplink, posts them, so that a slow
+//! cloud never keeps the first from its queue. Batches that cannot be sent go to the spool, if there is one. Neither
+//! thread knows about NGINX, and neither logs: they send [`LogEvent`]s, which the event loop writes to the error log.
 
 mod backoff;
 mod batch_source;

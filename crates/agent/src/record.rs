@@ -1,4 +1,4 @@
-//! The request summary: one line of NDJSON, owned and bounded, with nothing borrowed from the server.
+//! The request summary: one line of NDJSON, owned and bounded, with nothing borrowed from NGINX.
 
 mod encode;
 mod evidence;

@@ -1,8 +1,8 @@
-//! Remote configuration: denylist, keys, context parameters and rules of the cloud.
+//! Remote configuration: denylist, keys, context parameters and rules from the cloud.
 //!
-//! One thread of one worker long-polls `GET /v1/sync` ([`Poller`]); what it takes goes into shared
-//! memory, where all workers see it with their next request. A copy is kept beside the spool
-//! ([`StateFile`]), so that the denylist is in force again as soon as nginx is, cloud or no cloud.
+//! One thread of one worker long-polls `GET /v1/sync` ([`Poller`]). What it receives goes into shared memory, where all
+//! workers see it with their next request. A copy is kept beside the spool ([`StateFile`]), so that the denylist is in
+//! force as soon as NGINX starts, even without the cloud.
 
 mod analysis;
 mod journal;

@@ -1,11 +1,11 @@
-//! Ending a thread.
+//! Stopping a thread.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
-/// Ends the thread that holds the [`Stopped`] when it is dropped: at once, whatever that waits for.
+/// When dropped, ends the thread that holds the [`Stopped`]: at once, whatever it is waiting for.
 #[derive(Debug)]
 pub struct Stop {
     _open: Sender<Infallible>,
@@ -15,24 +15,24 @@ pub struct Stop {
 #[derive(Debug)]
 pub struct Stopped(Receiver<Infallible>);
 
-/// Both ends. No message passes: what counts is that the channel is closed.
+/// Both ends. No message is ever sent: closing the channel is the signal.
 pub fn stop_channel() -> (Stop, Stopped) {
     let (open, closed) = bounded(0);
     (Stop { _open: open }, Stopped(closed))
 }
 
 impl Stopped {
-    /// Whether the thread is to end.
+    /// Whether the thread should end.
     pub fn is_stopped(&self) -> bool {
         matches!(self.0.try_recv(), Err(TryRecvError::Disconnected))
     }
 
-    /// Waits that long, or until the thread is to end. Whether it is.
+    /// Waits for `pause`, or until the thread should end. Returns whether it should.
     pub fn wait(&self, pause: Duration) -> bool {
         matches!(self.0.recv_timeout(pause), Err(RecvTimeoutError::Disconnected))
     }
 
-    /// For `select!`: ready once the thread is to end.
+    /// For `select!`: ready once the thread should end.
     pub(crate) fn closed(&self) -> &Receiver<Infallible> {
         &self.0
     }

@@ -1,6 +1,6 @@
 //! Weights in `Accept` (RFC 9110, 12.5.1).
 
-/// Weight of a media type, 0 to 1: of its own range, else of `type/*`, else of `*/*`.
+/// Weight of a media type, 0 to 1: that of its own range, else of `type/*`, else of `*/*`.
 pub fn quality(accept: &[u8], kind: &[u8], subtype: &[u8]) -> f32 {
     named(accept, kind, subtype)
         .or_else(|| named(accept, kind, b"*"))
@@ -8,7 +8,7 @@ pub fn quality(accept: &[u8], kind: &[u8], subtype: &[u8]) -> f32 {
         .unwrap_or(0.0)
 }
 
-/// Weight of exactly that range; of several such, which differ by parameters, the highest.
+/// Weight of exactly this range; the highest if it occurs several times with different parameters.
 pub fn named(accept: &[u8], kind: &[u8], subtype: &[u8]) -> Option<f32> {
     accept
         .split(|byte| *byte == b',')

@@ -1,4 +1,5 @@
-//! The built-in set of session keys: tried after the operator's own; the first that yields a value wins.
+//! The built-in set of session keys. It is tried after the operator's own keys; the first entry that yields a value
+//! wins.
 
 mod cookies;
 mod covers;

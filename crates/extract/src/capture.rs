@@ -1,4 +1,4 @@
-//! The first bytes of a body, copied as they pass.
+//! The first bytes of a body, copied as they pass through a filter.
 
 use crate::exchange::Body;
 use crate::json;
@@ -22,7 +22,7 @@ pub struct Chunk<'c> {
 #[derive(Default)]
 pub struct Capture {
     bytes: Vec<u8>,
-    /// Some of it was not kept: it is over the limit, or only in a file.
+    /// Part of the body was not kept: it is over the limit, or only in a file.
     cut: bool,
     /// The last buffer was seen.
     ended: bool,
@@ -30,11 +30,11 @@ pub struct Capture {
     decoded: bool,
     /// The bytes could not be decompressed.
     undecodable: bool,
-    /// The bytes were already read before they reach the filter.
+    /// The bytes were read ahead and have yet to pass through the filter.
     to_pass: bool,
     /// For a response: whether to keep it, decided by its first byte.
     kept: Option<bool>,
-    /// For a response that is not kept: it begins as JSON nevertheless.
+    /// For a response that is not kept: it begins as JSON all the same.
     of_other_type: bool,
 }
 
@@ -43,7 +43,7 @@ pub struct Capture {
 pub struct Head<'h> {
     /// `Content-Type`.
     pub content_type: Option<&'h [u8]>,
-    /// `Content-Encoding`; empty where there is none.
+    /// `Content-Encoding`; empty if there is none.
     pub content_encoding: &'h [u8],
     /// Media types that count as JSON.
     pub types: &'h JsonTypes,
@@ -56,40 +56,40 @@ pub enum Unread {
     Type,
     /// Its content encoding is unknown, or the compressed stream is broken.
     Encoding,
-    /// The value was not in the part that was read.
+    /// The value was not in the part that was kept.
     Size,
     /// It is not a single JSON text: it is malformed, or a sequence such as NDJSON.
     Syntax,
 }
 
-/// What points do with a body of this media type.
+/// What the configured points do with a body of this media type.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Readers {
     /// Some points read bodies of this type.
     pub may_read: bool,
-    /// Some points read JSON, and this is none, by its type or first character.
+    /// Some points read JSON, but this body is not JSON by its type or first character.
     pub misses_json: bool,
-    /// As above, but the type may be a JSON type.
+    /// As `misses_json`, but the type may be a JSON type.
     pub may_miss_json: bool,
-    /// Some points read it as JSON, and none found a value.
+    /// Some points read the body as JSON, but none found a value.
     pub reads_json: bool,
 }
 
 impl Capture {
-    /// A capture for a body that has not started yet.
+    /// Bytes that were read ahead, before the body passes through the filter; replaced by what passes.
     pub fn looked_at(bytes: Vec<u8>, complete: bool) -> Self {
         Self { bytes, cut: !complete, ended: complete, to_pass: true, ..Self::default() }
     }
 
-    /// Copies as much of a chunk as still fits.
+    /// Copies as much of each chunk as fits within `limit` bytes.
     pub fn take<'c>(&mut self, chunks: impl Iterator<Item = Chunk<'c>>, limit: usize) {
         for chunk in chunks {
             self.take_chunk(&chunk, limit);
         }
     }
 
-    /// As [`Self::take`], for a response. It is kept only if it may be JSON: neither event streams nor
-    /// downloads are copied.
+    /// As [`Self::take`], for a response. It is kept only if it may be JSON, so neither event streams nor downloads are
+    /// copied.
     pub fn take_response<'c>(
         &mut self,
         chunks: impl Iterator<Item = Chunk<'c>>,
@@ -99,7 +99,7 @@ impl Capture {
         for chunk in chunks {
             if self.kept.is_none() && !chunk.in_file {
                 if chunk.bytes.trim_ascii_start().is_empty() {
-                    // Leading whitespace decides nothing.
+                    // Leading whitespace does not decide anything.
                     self.ended |= chunk.last;
                     continue;
                 }
@@ -112,7 +112,7 @@ impl Capture {
             }
             match self.kept {
                 Some(false) => return,
-                // The bytes are in a file: its type decides.
+                // The bytes are only in a file: the type decides.
                 None if !head.may_be_json() => return,
                 _ => self.take_chunk(&chunk, limit),
             }
@@ -145,8 +145,8 @@ impl Capture {
         self.cut |= fits.len() < chunk.bytes.len();
     }
 
-    /// Decodes a request's body as its `Content-Encoding` says, once. What cannot be decoded here is left
-    /// alone: neither read by points nor exported, since nobody could say what is hidden in it.
+    /// Decodes a request body according to `Content-Encoding`, once. A body that cannot be decoded here is neither read
+    /// by points nor exported, since nobody can tell what it conceals.
     pub fn decode_request<'e>(&mut self, encoding: impl FnOnce() -> &'e [u8], limit: usize) {
         if self.bytes.is_empty() || std::mem::replace(&mut self.decoded, true) {
             return;
@@ -163,9 +163,9 @@ impl Capture {
         self.transcode(limit);
     }
 
-    /// Decodes a response's body. Its header does not tell what passed here: NGINX's own `gzip` sets it
-    /// when it compresses what has passed, and `gunzip` takes it away. The bytes do: no JSON text begins
-    /// as gzip does (RFC 1952, 2.3.1; RFC 8259, 2), nor as zlib does.
+    /// Decodes a response body, once. The header does not tell what passed here: NGINX's own `gzip` sets it when it
+    /// compresses the body later, and `gunzip` removes it. The bytes do tell: no JSON text begins like gzip (RFC 1952,
+    /// 2.3.1; RFC 8259, 2) or zlib.
     pub fn decode_response<'e>(&mut self, encoding: impl FnOnce() -> &'e [u8], limit: usize) {
         if self.bytes.is_empty() || std::mem::replace(&mut self.decoded, true) {
             return;
@@ -182,7 +182,7 @@ impl Capture {
         self.transcode(limit);
     }
 
-    /// JSON in UTF-16 or UTF-32 is read in UTF-8 from here on.
+    /// Converts JSON in UTF-16 or UTF-32 to UTF-8.
     fn transcode(&mut self, limit: usize) {
         if let Some(mut utf8) = to_utf8(&self.bytes) {
             self.cut |= utf8.len() > limit;
@@ -196,7 +196,7 @@ impl Capture {
         self.decode(flate2::bufread::MultiGzDecoder::new(&bytes[..]), limit);
     }
 
-    /// `deflate` is the zlib format (RFC 9110, 8.4.1.2), and what some send without its header.
+    /// `deflate` is the zlib format (RFC 9110, 8.4.1.2), which some senders use without its header.
     fn inflate(&mut self, limit: usize) {
         let bytes = std::mem::take(&mut self.bytes);
         match is_zlib(&bytes) {
@@ -205,17 +205,17 @@ impl Capture {
         }
     }
 
-    /// Keeps what the bytes decode to, cut at the same limit.
+    /// Keeps the decoded bytes, cut at the same limit.
     fn decode(&mut self, reader: impl std::io::Read, limit: usize) {
         use std::io::Read;
         let mut decoded = Vec::new();
-        // An error (cut input, broken stream) leaves what could be decoded before it.
+        // An error (truncated input, broken stream) leaves what was decoded before it.
         let failed = reader.take(limit as u64 + 1).read_to_end(&mut decoded).is_err();
         if decoded.len() > limit {
             decoded.truncate(limit);
             self.cut = true;
         }
-        // Of a cut body, the part that was seen may be too short for a first byte.
+        // The captured part of a cut body may be too short to decode a single byte.
         self.undecodable = failed && decoded.is_empty() && !self.cut;
         self.cut |= failed;
         self.bytes = decoded;
@@ -227,9 +227,7 @@ impl Capture {
         self.bytes.clear();
     }
 
-    /// The part of the body that points may read.
-    ///
-    /// At most `limit` bytes.
+    /// The part of the body that points may read, at most `limit` bytes.
     pub fn body<'b>(
         &'b self,
         content_type: &'b [u8],
@@ -244,7 +242,7 @@ impl Capture {
         Some(Body::new(seen, content_type, is_whole, types))
     }
 
-    /// Why the kept body could not be read completely.
+    /// Why the body could not be read in full.
     pub fn undetected(&self) -> Option<Unread> {
         match (self.undecodable, self.cut) {
             (true, _) => Some(Unread::Encoding),
@@ -258,19 +256,19 @@ impl Capture {
         self.ended && !self.cut && !self.bytes.is_empty()
     }
 
-    /// Whether no body arrived or none was wanted, so that [`Self::unread`] has nothing to report.
+    /// Whether no body arrived or none was needed, so that [`Self::unread`] has nothing to report.
     pub fn is_untouched(&self) -> bool {
         self.bytes.is_empty() && !self.cut && !self.undecodable && !self.of_other_type
     }
 
-    /// Why points, which see `limit` bytes, cannot read the body or all of it.
+    /// Why points, which see `limit` bytes, cannot read the body or not all of it.
     pub fn unread(&self, reader: Readers, limit: usize) -> Option<Unread> {
         let seen = self.bytes.get(..limit).unwrap_or(&self.bytes);
         let is_cut = self.cut || self.bytes.len() > limit;
         if reader.misses_json && (self.of_other_type || begins_as_json(seen)) {
             return Some(Unread::Type);
         }
-        // Its first character may lie beyond the part that was read.
+        // The first character may lie beyond the part that was read.
         let is_blank = reader.may_miss_json && is_cut && seen.iter().all(|byte| is_blank(*byte));
         if !reader.may_read {
             return (is_blank && !self.undecodable).then_some(Unread::Size);
@@ -292,7 +290,7 @@ impl Head<'_> {
     }
 }
 
-/// Drops whitespace in front of JSON, except bytes that are part of wider characters.
+/// Drops whitespace in front of JSON, unless it is part of wider characters.
 fn without_blanks(start: &[u8]) -> &[u8] {
     let text = start.trim_ascii_start();
     if text.first() == Some(&0) { start } else { text }
@@ -310,7 +308,7 @@ fn is_deflate(encoding: &[u8]) -> bool {
     encoding.eq_ignore_ascii_case(b"deflate")
 }
 
-/// The header of zlib (RFC 1950, 2.2): method 8, and a check over both bytes.
+/// Whether the bytes begin with a zlib header (RFC 1950, 2.2): method 8, and a checksum over two bytes.
 fn is_zlib(bytes: &[u8]) -> bool {
     matches!(bytes, [method, flags, ..]
         if method & 0x0f == 8 && (u16::from(*method) << 8 | u16::from(*flags)) % 31 == 0)
@@ -426,7 +424,7 @@ mod tests {
 
     #[test]
     fn a_response_tells_by_its_bytes_whether_it_is_compressed() {
-        // NGINX's `gzip` has set the header since the bytes passed.
+        // NGINX's `gzip` has set the header after the bytes passed.
         let mut plain = Capture::default();
         plain.take_response(chunks(&[JSON]), 64, head(b"application/json"));
         plain.decode_response(|| b"gzip", 64);

@@ -1,6 +1,6 @@
 //! The chunked transfer coding (RFC 9112, 7.1), as far as a body has arrived.
 
-/// Reads a chunked body piece by piece. Takes what NGINX takes (`ngx_http_parse_chunked`): bare line feeds,
+/// Decodes a chunked body piece by piece. Accepts what NGINX accepts (`ngx_http_parse_chunked`): bare line feeds,
 /// extensions and trailers.
 #[derive(Debug, Default)]
 pub struct ChunkedDecoder {
@@ -13,12 +13,12 @@ enum At {
     #[default]
     Start,
     Size(u64),
-    /// Behind the size, up to the end of the line.
+    /// After the size, up to the end of the line.
     Extension(u64),
     Data(u64),
-    /// The end of the line behind the data.
+    /// The end of the line after the data.
     DataEnd,
-    /// The first byte of a line behind the last chunk.
+    /// The first byte of a line after the last chunk.
     TrailerStart,
     Trailer,
     End,
@@ -26,8 +26,8 @@ enum At {
 }
 
 impl ChunkedDecoder {
-    /// Takes the next bytes of the connection, and gives what is in chunks, piece by piece. What stands behind
-    /// the end is left alone.
+    /// Takes the next bytes of the connection and passes the data of chunks to `give`, piece by piece. Leaves anything
+    /// after the end alone.
     pub fn feed(&mut self, mut bytes: &[u8], mut give: impl FnMut(&[u8])) {
         while let Some((first, rest)) = bytes.split_first() {
             if let At::Data(left) = self.at {
@@ -49,19 +49,19 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Nothing of the body follows: it has ended, or nobody can tell where it ends.
+    /// Whether nothing of the body follows: it has ended, or is broken so that its end is unknown.
     pub fn is_over(&self) -> bool {
         matches!(self.at, At::End | At::Broken)
     }
 
-    /// The last chunk and the trailers were seen.
+    /// Whether the last chunk and the trailers have been seen.
     pub fn has_ended(&self) -> bool {
         self.at == At::End
     }
 
-    /// So many bytes follow at least: who reads no more reads nothing of the next request.
+    /// Lower bound of the bytes that follow. Reading no more than these never touches the next request.
     pub fn least(&self) -> usize {
-        // A last chunk with bare line feeds: "0", LF, LF.
+        // The shortest last chunk, with bare line feeds: "0", LF, LF.
         const LAST: usize = 3;
         let data = |left: u64| usize::try_from(left).unwrap_or(usize::MAX).saturating_add(1 + LAST);
         match self.at {

@@ -4,24 +4,25 @@ use std::cell::OnceCell;
 
 use smallvec::SmallVec;
 
-/// Name and value of each pair of a `Cookie` header (RFC 6265, 4.2.1), in order. Quotes around a value
-/// are stripped; what has no `=` is skipped.
+/// Name and value of each pair of a `Cookie` header (RFC 6265, 4.2.1), in order. Strips the quotes around a value and
+/// skips pieces without `=`.
 pub fn pairs(header: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     Split { rest: Some(header) }.filter_map(pair)
 }
 
-/// Most cookies of a request that [`CookieList`] keeps.
+/// Maximum number of a request's cookies that [`CookieList`] keeps.
 const MAX_KEPT: usize = 64;
 
 /// Name and value.
 type Pair<'v> = (&'v [u8], &'v [u8]);
 
-/// The cookies of a request, taken apart when somebody asks for the first time; where there are very many, each time.
+/// The cookies of a request, split on first use and kept; if there are too many, split on each use.
 #[derive(Default)]
 pub struct CookieList<'v>(OnceCell<Option<SmallVec<[Pair<'v>; 8]>>>);
 
 impl<'v> CookieList<'v> {
-    /// Calls `each` with name and value of every cookie in `headers`, the request's, until it returns `false`.
+    /// Calls `each` with name and value of every cookie in `headers`, all headers of the request, until it returns
+    /// `false`.
     pub fn each<'a, H: Iterator<Item = Pair<'v>>>(
         &'a self,
         headers: impl Fn() -> H,
@@ -46,7 +47,7 @@ impl<'v> CookieList<'v> {
     }
 }
 
-/// Whether `each` returned `true` for all.
+/// Returns whether `each` returned `true` for all.
 fn each_in<'v>(
     headers: impl Iterator<Item = Pair<'v>>,
     mut each: impl FnMut(&'v [u8], &'v [u8]) -> bool,
@@ -92,14 +93,14 @@ impl<'h> Iterator for Split<'h> {
     }
 }
 
-/// Where the byte is first, most likely soon: `memchr` pays off later.
+/// Position of the first such byte, which is usually near: `memchr` only pays off further on.
 #[inline]
 fn find(byte: u8, text: &[u8]) -> Option<usize> {
     let (near, far) = text.split_at(text.len().min(NEAR));
     near.iter().position(|it| *it == byte).or_else(|| Some(NEAR + memchr::memchr(byte, far)?))
 }
 
-/// Bytes that are looked at one by one.
+/// Bytes that are compared one by one.
 const NEAR: usize = 16;
 
 fn pair(piece: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -112,8 +113,8 @@ fn pair(piece: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((name, value))
 }
 
-/// Whether a `Set-Cookie` header deletes its cookie at `now_s` (seconds since 1970): `Max-Age` of 0 or less, else
-/// an `Expires` that has passed (RFC 6265, 5.2.1 and 5.2.2).
+/// Whether a `Set-Cookie` header deletes its cookie at `now_s` (seconds since 1970): by a `Max-Age` of 0 or less, else
+/// by an `Expires` in the past (RFC 6265, 5.2.1 and 5.2.2).
 pub fn is_expired(header: &[u8], now_s: u32) -> bool {
     let mut expires = None;
     for attribute in header.split(|byte| *byte == b';').skip(1) {
@@ -128,7 +129,7 @@ pub fn is_expired(header: &[u8], now_s: u32) -> bool {
     expires.is_some_and(|expires| expires <= i64::from(now_s))
 }
 
-/// Seconds since 1970 of `Thu, 01 Jan 1970 00:00:00 GMT` and of the same with dashes.
+/// Seconds since 1970 of a date such as `Thu, 01 Jan 1970 00:00:00 GMT`, also with dashes.
 fn date(text: &[u8]) -> Option<i64> {
     const MONTHS: &[u8] = b"janfebmaraprmayjunjulaugsepoctnovdec";
     let mut numbers = text
@@ -150,7 +151,7 @@ fn date(text: &[u8]) -> Option<i64> {
     let mut time = numbers.map(|word| number(word).unwrap_or(0)).take(3);
     let mut next = || time.next().unwrap_or(0).clamp(0, 60);
     let seconds = next() * 3600 + next() * 60 + next();
-    // Days of the proleptic Gregorian calendar, with years that begin in March.
+    // Days of the proleptic Gregorian calendar, with years that start in March.
     let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
     Some(days * 86_400 + seconds)

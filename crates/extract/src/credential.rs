@@ -1,17 +1,17 @@
-//! Which points yield a whole credential: such a parameter must say how it is exported.
+//! Points that yield a whole credential; such a parameter must state how it is exported.
 
 use super::{Decoder, Point, PointSource};
 
-/// Headers that are a credential from end to end, as NGINX's variables spell them.
+/// Headers that are credentials as a whole, spelled as in NGINX's variables.
 const HEADERS: &[&str] = &["authorization", "proxy_authorization", "cookie", "set_cookie"];
-/// What stands before a header's name in a variable's.
+/// Prefixes of the variables that contain headers.
 const VARIABLE_PREFIXES: &[&str] = &["http_", "sent_http_", "upstream_http_"];
 
 impl Point {
-    /// The value holds a whole credential: `Authorization`, `Proxy-Authorization`, `Cookie` or
-    /// `Set-Cookie`, also through a variable of NGINX, or what `bearer` yields.
+    /// Whether the value contains a whole credential: `Authorization`, `Proxy-Authorization`, `Cookie` or `Set-Cookie`,
+    /// also through an NGINX variable, or what `bearer` yields.
     pub fn is_whole_credential(&self) -> bool {
-        // A decoder that picks a part leaves the rest of the credential behind.
+        // A decoder that picks a part drops the rest of the credential.
         let picks = |decoder: &Decoder| match decoder {
             Decoder::Jwt { .. } | Decoder::Json(_) | Decoder::BasicUser => true,
             Decoder::Base64 | Decoder::UrlDecode | Decoder::Bearer => false,
@@ -38,7 +38,7 @@ fn is_header(lower_case_name: &[u8], known: &str) -> bool {
             .all(|(byte, known)| *byte == known || (*byte == b'-' && known == b'_'))
 }
 
-/// Names of variables have no case.
+/// Names of variables are case-insensitive.
 fn is_credential_variable(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     VARIABLE_PREFIXES
@@ -47,7 +47,7 @@ fn is_credential_variable(name: &str) -> bool {
         .any(|header| HEADERS.contains(&header))
 }
 
-/// Names of the variables in a complex value of NGINX: `$name` and `${name}`.
+/// Names of the variables in an NGINX complex value: `$name` and `${name}`.
 pub fn variable_names(text: &str) -> impl Iterator<Item = &str> {
     text.split('$').skip(1).map(|behind| {
         let name = behind.strip_prefix('{').unwrap_or(behind);

@@ -1,4 +1,4 @@
-//! What is done to a value on its way out of a source.
+//! Decoders, which are applied to the value of a source.
 
 use base64::Engine;
 use base64::alphabet;
@@ -7,25 +7,25 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::json::{self, Path};
 use super::{MAX_VALUE_BYTES, percent};
 
-/// One step of decoding. What does not parse yields nothing.
+/// One decoding step. Input that does not parse yields nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decoder {
-    /// A claim of a JWT's header or payload (RFC 7519), signature not checked.
+    /// A claim in a JWT's header or payload (RFC 7519). The signature is not verified.
     Jwt {
         /// Which part: 0 the header, 1 the payload.
         part: usize,
         /// The claim.
         path: Path,
     },
-    /// Base64, standard or URL-safe alphabet, padded or not (RFC 4648).
+    /// Base64 in the standard or URL-safe alphabet, padded or not (RFC 4648).
     Base64,
-    /// A value of a JSON document.
+    /// A value in a JSON document.
     Json(Path),
-    /// Percent decoding (RFC 3986); `+` stays.
+    /// Percent decoding (RFC 3986); `+` is kept.
     UrlDecode,
     /// Strips `Bearer ` (RFC 6750).
     Bearer,
-    /// User name of Basic credentials (RFC 7617).
+    /// User name in Basic credentials (RFC 7617).
     BasicUser,
 }
 
@@ -36,8 +36,7 @@ const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIEN
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
 impl Decoder {
-    /// Decodes `input`, borrowing from it where that is possible, else from a buffer; both buffers
-    /// are overwritten.
+    /// Decodes `input`, borrowing from it if possible, else from a buffer. Both buffers are overwritten.
     pub(super) fn decode<'v>(
         &'v self,
         input: &'v [u8],
@@ -53,7 +52,7 @@ impl Decoder {
             }
             Decoder::Base64 => decode_base64(input, output),
             Decoder::UrlDecode => percent::decode(input, false, output),
-            // Of a longer value, this is the beginning.
+            // A value of this length may have been cut.
             Decoder::Json(path) if input.len() == MAX_VALUE_BYTES => {
                 json::find_in_part(input, path, output)
             }
@@ -66,7 +65,7 @@ impl Decoder {
     }
 }
 
-/// The n-th part of a JWT, with or without `Bearer ` before it, still in base64.
+/// The n-th part of a JWT, with or without `Bearer ` in front, still in base64.
 pub fn jwt_part(token: &[u8], part: usize) -> Option<&[u8]> {
     let token = strip_scheme(token, b"bearer").unwrap_or(token);
     if token.len() > MAX_VALUE_BYTES {
@@ -74,11 +73,11 @@ pub fn jwt_part(token: &[u8], part: usize) -> Option<&[u8]> {
     }
     let mut parts = token.split(|byte| *byte == b'.');
     let found = parts.clone().nth(part)?;
-    // Three parts (JWS), or nothing.
+    // Exactly three parts (JWS).
     (parts.by_ref().count() == 3 && !found.is_empty()).then_some(found)
 }
 
-/// Strips an authentication scheme (case-insensitive) and the spaces behind it (RFC 9110, 11.4).
+/// Strips an authentication scheme (case-insensitive) and the spaces after it (RFC 9110, 11.4).
 pub fn strip_scheme<'v>(value: &'v [u8], scheme: &[u8]) -> Option<&'v [u8]> {
     let (head, rest) = value.split_at_checked(scheme.len())?;
     if !head.eq_ignore_ascii_case(scheme) || rest.first() != Some(&b' ') {
@@ -87,7 +86,7 @@ pub fn strip_scheme<'v>(value: &'v [u8], scheme: &[u8]) -> Option<&'v [u8]> {
     Some(rest.trim_ascii_start())
 }
 
-/// Decodes base64 of either alphabet into `buffer`.
+/// Decodes base64 in either alphabet into `buffer`.
 pub fn decode_base64<'v>(input: &[u8], buffer: &'v mut Vec<u8>) -> Option<&'v [u8]> {
     buffer.clear();
     if input.len() > MAX_VALUE_BYTES * 2 {

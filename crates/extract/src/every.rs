@@ -1,5 +1,4 @@
-//! Every value that a point may yield: of repeated headers, cookies and arguments each, as it is sent,
-//! decoded, and encoded.
+//! Every value that a point may yield: each repetition of a header, cookie or argument, as sent, decoded, and encoded.
 
 use super::builtin::each_spelling;
 use super::exchange::{Exchange, Side};
@@ -7,12 +6,12 @@ use super::scratch::Scratch;
 use super::source::PointSource;
 use super::{MAX_VALUE_BYTES, Point, cookie, query};
 
-/// Most repetitions of an argument or a field that are looked at.
+/// Maximum number of repetitions of an argument or field that are examined.
 const MAX_REPEATS: usize = 64;
 
 impl Point {
-    /// Hands out what [`Point::read`] yields, and what it would yield of each repetition of the same header,
-    /// cookie or argument. A value may come more than once.
+    /// Passes to `take` what [`Point::read`] yields, and what it would yield for each repetition of the same header,
+    /// cookie or argument. A value may occur more than once.
     pub fn read_each<X: Exchange + ?Sized>(
         &self,
         exchange: &X,
@@ -68,7 +67,7 @@ impl Point {
         }
     }
 
-    /// What the decoders make of a value of the source.
+    /// Applies the decoders to a value of the source.
     fn decode<'v>(&'v self, value: &'v [u8], scratch: &'v mut Scratch) -> Option<&'v [u8]> {
         let Scratch { value: current, output, document, carry } = scratch;
         current.clear();

@@ -1,34 +1,34 @@
-//! What a point can see: one request and, later, its response.
+//! What points read from: one request and, later, its response.
 
 use super::cookie;
 use super::json_types::JsonTypes;
 use super::media_type::MediaType;
 
-/// Which half of an exchange.
+/// The two sides of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
     /// What the client sent.
     Request,
-    /// What the server answered.
+    /// What the server responded.
     Response,
 }
 
-/// A form of JA4, the fingerprint of a client's TLS.
+/// Forms of JA4, the fingerprint of a TLS client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ja4Form {
     /// As FoxIO specifies it.
     Plain,
-    /// Without what changes between the connections of one client.
+    /// Without the parts that change between connections of the same client.
     Stable,
 }
 
-/// Handle of a complex value that the server compiled at configuration time.
+/// Handle of a complex value that NGINX compiled at configuration time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct VariableId(pub u32);
 
-/// Compiles the text of a point that begins with `$` or contains one.
+/// Compiles the text of a point that contains a `$`.
 ///
-/// The module does it with `ngx_http_compile_complex_value`; tests with a map.
+/// The module uses `ngx_http_compile_complex_value`; tests use a stub.
 pub trait VariableCompiler {
     /// Returns a handle for [`Exchange::variable`], or why the text is not a complex value.
     fn compile(&mut self, text: &str) -> Result<VariableId, String>;
@@ -37,13 +37,13 @@ pub trait VariableCompiler {
 /// The part of a body that is read.
 #[derive(Debug, Clone, Copy)]
 pub struct Body<'a> {
-    /// Its first bytes, at most `api_sessions_body_size`, already decompressed.
+    /// The first bytes, at most `api_sessions_body_size`, decompressed.
     pub bytes: &'a [u8],
-    /// `Content-Type`, with parameters, as it was sent; empty where there is none.
+    /// `Content-Type` with parameters, as sent; empty if there is none.
     pub content_type: &'a [u8],
     /// False if the body continues after `bytes`.
     pub complete: bool,
-    /// It is read as JSON ([`JsonTypes::is_json`]).
+    /// Whether it is read as JSON ([`JsonTypes::is_json`]).
     pub json: bool,
 }
 
@@ -53,13 +53,13 @@ impl<'a> Body<'a> {
         Self { bytes, content_type, complete, json: types.is_json(content_type, bytes) }
     }
 
-    /// Whether its media type is that of a form.
+    /// Whether it is read as a urlencoded form.
     pub fn is_form(&self) -> bool {
         !self.json && MediaType::of(self.content_type) == MediaType::Form
     }
 }
 
-/// The first header of a lower-case name, among all that [`Exchange::headers`] walks through.
+/// The first header with a lower-case name, found by walking through [`Exchange::headers`].
 pub fn find_header<'a, X: Exchange + ?Sized>(
     exchange: &'a X,
     side: Side,
@@ -75,23 +75,23 @@ pub fn find_header<'a, X: Exchange + ?Sized>(
     found
 }
 
-/// One request and its response, as the server sees them.
+/// One request and its response, as NGINX sees them.
 ///
-/// Nothing here allocates on the heap of the process (the module may use the request's pool). Before
-/// the response exists, its side yields nothing.
+/// Nothing here allocates on the process heap (the module may use the request's pool). The response side yields nothing
+/// until there is a response.
 pub trait Exchange {
-    /// Calls `each` with name and value of every header of that side, in order of arrival, until it
-    /// returns `false`. Names come in the case they were sent in.
+    /// Calls `each` with name and value of every header of a side, in order of arrival, until it returns `false`. Names
+    /// keep the case in which they were sent.
     fn headers<'a>(&'a self, side: Side, each: &mut dyn FnMut(&'a [u8], &'a [u8]) -> bool);
 
-    /// The first header of that lower-case name. The default walks [`Exchange::headers`]; a server
-    /// that keeps pointers to known headers answers faster.
+    /// The first header with a lower-case name. The default walks through [`Exchange::headers`]; NGINX's pointers to
+    /// known headers are faster.
     fn header<'a>(&'a self, side: Side, lower_case_name: &[u8]) -> Option<&'a [u8]> {
         find_header(self, side, lower_case_name)
     }
 
-    /// Calls `each` with name and value of every cookie of the request, over all `Cookie` headers (RFC 9113, 8.2.3
-    /// allows several) and in their order, until it returns `false`.
+    /// Calls `each` with name and value of every cookie of the request, in order, until it returns `false`. Covers all
+    /// `Cookie` headers (RFC 9113, 8.2.3 allows several).
     fn cookies<'a>(&'a self, each: &mut dyn FnMut(&'a [u8], &'a [u8]) -> bool) {
         let mut goes_on = true;
         self.headers(Side::Request, &mut |name, value| {
@@ -102,37 +102,37 @@ pub trait Exchange {
         });
     }
 
-    /// Request method, as the client sent it.
+    /// Request method, as sent by the client.
     fn method(&self) -> &[u8];
 
-    /// What stands in front of the path in the request target: [`RequestLine::origin`](super::RequestLine::origin).
+    /// The part of the request target before the path: [`RequestLine::origin`](super::RequestLine::origin).
     fn origin(&self) -> &[u8] {
         &[]
     }
 
-    /// Host as the server sees it: without port, lower-case, also where no `Host` header exists.
+    /// Host as NGINX sees it: lower-case, without port, even if there is no `Host` header.
     fn host(&self) -> Option<&[u8]>;
 
     /// Client address as text, after `realip`.
     fn ip(&self) -> &[u8];
 
-    /// JA4 of the client's TLS; `None` where it is not known, as over plain HTTP.
+    /// JA4 of the TLS client; `None` if unknown, as over plain HTTP.
     fn ja4(&self, _form: Ja4Form) -> Option<&[u8]> {
         None
     }
 
-    /// Path as the client sent it, undecoded, up to the `?`.
+    /// Path as sent by the client, undecoded, up to the `?`.
     fn path(&self) -> &[u8];
 
-    /// Query as the client sent it, without the `?`; empty where there is none.
+    /// Query as sent by the client, without the `?`; empty if there is none.
     fn query(&self) -> &[u8];
 
     /// Response status, once there is one.
     fn status(&self) -> Option<u16>;
 
-    /// The part of a body that was captured, once it was.
+    /// The captured part of a body, once there is one.
     fn body(&self, side: Side) -> Option<Body<'_>>;
 
-    /// Value of a complex value; `None` where it is empty or could not be evaluated.
+    /// Result of a complex value; `None` if it is empty or could not be evaluated.
     fn variable(&self, id: VariableId) -> Option<&[u8]>;
 }

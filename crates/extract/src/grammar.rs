@@ -1,4 +1,4 @@
-//! Words of a point: `a.b["c.d"][0]`.
+//! Words that a point consists of: `a.b["c.d"][0]`.
 
 use super::point_error::PointError;
 
@@ -18,7 +18,7 @@ pub(super) fn words(text: &str) -> Result<Vec<Word<'_>>, PointError> {
     let mut words = Vec::new();
     let mut rest = text;
     loop {
-        // A name is needed at the start and after a dot.
+        // A name is required at the start and after a dot.
         let end = rest.find(['.', '[', ']', '"', ' ']).unwrap_or(rest.len());
         if end == 0 {
             return Err(PointError::ExpectedName {
@@ -44,7 +44,7 @@ pub(super) fn words(text: &str) -> Result<Vec<Word<'_>>, PointError> {
     }
 }
 
-/// What follows an opening bracket, up to and with the closing one.
+/// Parses what follows an opening bracket, including the closing one.
 fn bracket<'t>(text: &str, inside: &'t str) -> Result<(Word<'t>, &'t str), PointError> {
     let bad =
         || PointError::BadBracket { point: text.to_owned(), at: text.len() - inside.len() - 1 };

@@ -1,6 +1,7 @@
-//! The frames of a request stream of HTTP/3 (RFC 9114, 7.1), as far as a body has arrived.
+//! The frames on an HTTP/3 request stream (RFC 9114, 7.1), as far as a body has arrived.
 
-/// Takes the data out of frames, piece by piece. Other frames are skipped; those behind the body (trailers) end it.
+/// Extracts the payload of DATA frames, piece by piece. Other frames are skipped; a HEADERS frame (trailers) ends the
+/// body.
 #[derive(Debug, Default)]
 pub struct Http3Frames {
     at: At,
@@ -8,12 +9,12 @@ pub struct Http3Frames {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
-    /// A frame's type or, behind it, its length.
+    /// A frame's type or, if that is known, its length.
     Number {
         kind: Option<u64>,
         number: Integer,
     },
-    /// So much of a frame of that type is left.
+    /// `left` bytes of a frame of this type follow.
     Payload {
         kind: u64,
         left: u64,
@@ -27,7 +28,7 @@ impl Default for At {
     }
 }
 
-/// An integer of variable length (RFC 9000, 16): the value so far, and how many bytes are left once the first was
+/// A variable-length integer (RFC 9000, 16): the value so far, and the number of bytes left once the first has been
 /// seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Integer {
@@ -39,7 +40,7 @@ const DATA: u64 = 0;
 const HEADERS: u64 = 1;
 
 impl Http3Frames {
-    /// Takes the next bytes of the stream, and gives what is in frames of data, piece by piece.
+    /// Takes the next bytes of the stream and passes the payload of DATA frames to `give`, piece by piece.
     pub fn feed(&mut self, mut bytes: &[u8], mut give: impl FnMut(&[u8])) {
         while let Some((first, rest)) = bytes.split_first() {
             self.at = match self.at {
@@ -64,7 +65,7 @@ impl Http3Frames {
         }
     }
 
-    /// Nothing of the body follows.
+    /// Whether nothing of the body follows.
     pub fn has_ended(&self) -> bool {
         self.at == At::End
     }
@@ -108,7 +109,7 @@ mod tests {
         (body, frames.has_ended())
     }
 
-    /// An integer in as many bytes as asked for: 1, 2, 4 or 8.
+    /// An integer encoded in 1, 2, 4 or 8 bytes.
     fn integer(value: u64, bytes: usize) -> Vec<u8> {
         let mut all = (value | (bytes.trailing_zeros() as u64) << (bytes * 8 - 2)).to_be_bytes();
         all.rotate_left(8 - bytes);
@@ -119,7 +120,7 @@ mod tests {
     fn data_is_found_and_trailers_end_it() {
         let data = b"\x00\x05hello";
         assert_eq!(decode(&[data]), (b"hello".to_vec(), false));
-        // Data of no length, a frame of grease, trailers, and what may not follow them.
+        // Empty data, a reserved (grease) frame, trailers, and a frame that must not follow them.
         let all = b"\x00\x00\x40\x21\x02xx\x00\x05hello\x01\x02yy\x00\x01!";
         assert_eq!(decode(&[all]), (b"hello".to_vec(), true));
         assert_eq!(decode(&[b"\x00\x40\x05hel"]), (b"hel".to_vec(), false));

@@ -1,14 +1,14 @@
-//! Values in JSON documents (RFC 8259), found by scanning for the asked path, without a tree.
+//! Values in JSON documents (RFC 8259), found by scanning for a path, without building a tree.
 //!
-//! Linear in the document's length, no recursion. Of a member that is written twice the last counts,
-//! as in what applications use. A document that was cut off yields what lies complete before the cut;
-//! one that is whole and does not parse yields nothing, as its application takes nothing from it.
+//! Linear in the length of the document, without recursion. If a member occurs more than once the last one counts, as
+//! it does for most applications. A truncated document yields what is complete before the cut; a whole one that does
+//! not parse yields nothing, just as its application reads nothing from it.
 
 mod grammar;
 
-/// Deepest nesting that is scanned; what lies deeper is not found.
+/// Deepest nesting that is scanned; anything deeper is not found.
 pub const MAX_DEPTH: u32 = 128;
-/// Most steps of a path.
+/// Maximum number of steps in a path.
 pub const MAX_STEPS: usize = 32;
 
 /// One step into a document.
@@ -23,17 +23,17 @@ pub enum Step {
 /// Steps from the top of a document to a value; at least one.
 pub type Path = Box<[Step]>;
 
-/// The value at `path` in a whole document: strings unescaped, numbers and booleans as their text.
-/// Objects, arrays and null yield nothing, nor does anything in what is no JSON.
+/// The value at `path` in a whole document: strings unescaped, numbers and booleans as their text. Objects, arrays and
+/// null yield nothing, and neither does a document that is not valid JSON.
 pub fn find<'v>(document: &'v [u8], path: &[Step], buffer: &'v mut Vec<u8>) -> Option<&'v [u8]> {
     let document = without_mark(document);
     let value = Scanner { rest: document, is_part: false }.find(path, buffer)?;
-    // Last: most documents that are asked do not have the value.
+    // Checked last, since most documents do not contain the value.
     grammar::is_document(document).then_some(value)
 }
 
-/// As [`find`], in the first part of a document that went on: what lies complete in it, as far as it
-/// can be told.
+/// As [`find`], in the first part of a longer document: only values that are complete in that part are found, and its
+/// grammar is not checked as a whole.
 pub fn find_in_part<'v>(
     part: &'v [u8],
     path: &[Step],
@@ -42,12 +42,12 @@ pub fn find_in_part<'v>(
     Scanner { rest: without_mark(part), is_part: true }.find(path, buffer)
 }
 
-/// Whether the bytes are one JSON text in UTF-8 and nothing else.
+/// Whether the bytes are exactly one JSON text in UTF-8.
 pub fn is_document(document: &[u8]) -> bool {
     grammar::is_document(without_mark(document))
 }
 
-/// Whether the bytes are an object or an array and nothing else.
+/// Whether the bytes are exactly one object or array.
 pub fn is_object_or_array(document: &[u8]) -> bool {
     let first = document.iter().find(|byte| !grammar::is_blank(**byte));
     matches!(first, Some(b'{' | b'[')) && grammar::is_document(document)
@@ -60,7 +60,7 @@ fn without_mark(document: &[u8]) -> &[u8] {
 
 struct Scanner<'d> {
     rest: &'d [u8],
-    /// Nobody looks at the grammar of it all.
+    /// The grammar of the whole document is not checked.
     is_part: bool,
 }
 
@@ -92,11 +92,11 @@ impl<'d> Scanner<'d> {
         (self.peek()? == byte).then(|| self.rest = &self.rest[1..])
     }
 
-    /// Moves to the value of a member of the object that starts here; to the last one of that name.
+    /// Moves to the value of a member of the object that starts here; the last one if the name occurs more than once.
     fn enter_member(&mut self, wanted: &[u8]) -> Option<()> {
         self.eat(b'{')?;
         let mut found = None;
-        // Ends with the object, or where the document ends or breaks.
+        // Ends with the object, or where the document ends or is invalid.
         while let Some(name) = self.member() {
             if is_text(name, wanted) {
                 found = Some(self.rest);
@@ -109,7 +109,7 @@ impl<'d> Scanner<'d> {
         Some(())
     }
 
-    /// The name of the member that starts here; then its value starts.
+    /// The name of the member that starts here. Moves to its value.
     fn member(&mut self) -> Option<&'d [u8]> {
         let name = self.string()?;
         self.eat(b':')?;
@@ -146,7 +146,7 @@ impl<'d> Scanner<'d> {
         (!self.is_part || !grammar::has_controls(text)).then_some(text)
     }
 
-    /// As [`Scanner::string`], whatever stands between the quotes.
+    /// As [`Scanner::string`], with any bytes between the quotes.
     fn quoted(&mut self) -> Option<&'d [u8]> {
         self.eat(b'"')?;
         let text = self.rest;
@@ -157,7 +157,7 @@ impl<'d> Scanner<'d> {
                 self.rest = &text[at + 1..];
                 return Some(&text[..at]);
             }
-            // A backslash and what it escapes.
+            // A backslash and the byte that it escapes.
             at += 2;
             if at > text.len() {
                 return None;
@@ -165,7 +165,7 @@ impl<'d> Scanner<'d> {
         }
     }
 
-    /// A number or word; it must end before the document does, else it may have been cut.
+    /// A number or word. It must end before the document does, or it may have been cut.
     fn bare(&mut self) -> Option<&'d [u8]> {
         let delimiter = |byte: &u8| matches!(byte, b',' | b'}' | b']') || grammar::is_blank(*byte);
         let end = self.rest.iter().position(delimiter)?;
@@ -210,8 +210,9 @@ impl<'d> Scanner<'d> {
     }
 }
 
-/// Hands out every string of a document, names of members and values, unescaped, until `take` has
-/// enough. Whether it wants more. Of a document that is cut, the beginning of its last string too.
+/// Passes every string of a document, unescaped, to `take`: with `true` for a member's name and `false` for a value.
+/// Stops when `take` returns `false`; returns whether it never did. If the document is cut, includes the beginning of
+/// its last string.
 pub fn strings(
     document: &[u8],
     buffer: &mut Vec<u8>,
@@ -230,9 +231,9 @@ pub fn strings(
     true
 }
 
-/// Hands out every string that is a value, at any depth, with the name of its member; where `is_wanted` says so of
-/// the name of its member, or of one that holds it. Of what lies deeper than [`MAX_DEPTH`], nothing. Of a document
-/// that is cut, what lies complete in it.
+/// Passes every string that is a value, at any depth, to `take`: the name of its member, the value, and whether
+/// `is_wanted` accepts the name of its member or of one that contains it. Stops at values deeper than [`MAX_DEPTH`] and
+/// where a document is cut.
 pub fn strings_under(
     document: &[u8],
     buffer: &mut Vec<u8>,
@@ -240,7 +241,7 @@ pub fn strings_under(
     mut take: impl FnMut(&[u8], &[u8], bool),
 ) {
     let mut scanner = Scanner { rest: document, is_part: true };
-    // Of each object and array that is open: whether it is wanted.
+    // For each open object and array, whether its strings are wanted.
     let mut open: Vec<bool> = Vec::new();
     let (mut name, mut is_named): (&[u8], _) = (b"", false);
     let is_mark = |byte: &u8| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']' | b',');
@@ -257,7 +258,7 @@ pub fn strings_under(
                             take(name, value, is_inside || is_named);
                         }
                     }
-                    // Cut: nobody knows which of both it is.
+                    // Cut: it may be a name or a value.
                     None => return,
                 }
                 continue;
@@ -274,9 +275,9 @@ pub fn strings_under(
     }
 }
 
-/// Hands out the members of a whole document's top level whose values are strings, numbers or booleans, in
-/// order, and of an array its first element if that is one: place of the name in `names`, and the value as
-/// [`find`] yields it. One pass for any number of names.
+/// Passes the top-level members of a whole document that are strings, numbers or booleans, or arrays that start with
+/// one, to `take`, in order: the index of the name in `names`, and the value as [`find`] yields it. One pass for any
+/// number of names.
 pub fn members(
     document: &[u8],
     names: &[&str],
@@ -307,12 +308,12 @@ pub fn members(
     }
 }
 
-/// Whether an escaped string is `wanted`.
+/// Whether an escaped string equals `wanted`.
 fn is_text(escaped: &[u8], wanted: &[u8]) -> bool {
     if memchr::memchr(b'\\', escaped).is_none() {
         return escaped == wanted;
     }
-    // Escapes make a string longer, never shorter; at most sixfold (`\u0041`).
+    // Escapes only make a string longer, at most sixfold (`\u0041`).
     if escaped.len() < wanted.len() || escaped.len() > wanted.len() * 6 {
         return false;
     }
@@ -320,7 +321,7 @@ fn is_text(escaped: &[u8], wanted: &[u8]) -> bool {
     unescape(escaped, &mut buffer) == Some(wanted)
 }
 
-/// Resolves the escapes of a string; borrowed as it is where there are none.
+/// Resolves the escapes of a string; borrows it if there are none.
 fn unescape<'v>(escaped: &'v [u8], buffer: &'v mut Vec<u8>) -> Option<&'v [u8]> {
     let Some(first) = memchr::memchr(b'\\', escaped) else { return Some(escaped) };
     buffer.clear();
@@ -355,7 +356,7 @@ fn unescape<'v>(escaped: &'v [u8], buffer: &'v mut Vec<u8>) -> Option<&'v [u8]> 
     Some(buffer)
 }
 
-/// The character of `XXXX`, or of `XXXX\uXXXX` where that is a surrogate pair.
+/// The character of `XXXX`, or of `XXXX\uXXXX` if that is a surrogate pair.
 fn code_point(rest: &[u8]) -> Option<(char, &[u8])> {
     let (high, behind) = unit(rest)?;
     if !(0xD800..0xE000).contains(&high) {

@@ -1,9 +1,10 @@
-//! How JSON begins, and in which characters: RFC 8259 (8.1) has UTF-8 alone, and many servers take UTF-16 and UTF-32 too.
+//! How JSON begins, and in which encoding: RFC 8259 (8.1) requires UTF-8, but many servers also accept UTF-16 and
+//! UTF-32.
 
 /// Byte order mark in UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Bytes of a code unit, and their order.
+/// Size of a code unit, bytes, and its byte order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Units {
     bytes: usize,
@@ -15,8 +16,8 @@ const UTF16_LE: Units = Units { bytes: 2, is_big_endian: false };
 const UTF32_BE: Units = Units { bytes: 4, is_big_endian: true };
 const UTF32_LE: Units = Units { bytes: 4, is_big_endian: false };
 
-/// An object or array in one of these encodings, in UTF-8 and without its byte order mark; `None` for anything else.
-/// Invalid characters become U+FFFD; half a character at the end is left out.
+/// Converts an object or array in one of these encodings to UTF-8, without byte order mark; `None` for anything else.
+/// Invalid characters become U+FFFD; half a character at the end is dropped.
 pub(super) fn to_utf8(bytes: &[u8]) -> Option<Vec<u8>> {
     begins_in_units(bytes).then_some(())?;
     let (units, text) = units(bytes)?;
@@ -34,12 +35,12 @@ pub(super) fn to_utf8(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(utf8.into_bytes())
 }
 
-/// The first character, behind a byte order mark and blanks (RFC 8259, 2), begins an object or an array.
+/// Whether the first character after a byte order mark and blanks (RFC 8259, 2) begins an object or an array.
 pub fn begins_as_json(bytes: &[u8]) -> bool {
     begins_in_utf8(bytes) || begins_in_units(bytes)
 }
 
-/// Bytes allowed in front of a JSON text, or of each in a sequence (RFC 7464: a record separator).
+/// Whether a byte may precede a JSON text or one in a sequence (RFC 7464: record separator).
 pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x1E)
 }
@@ -57,7 +58,7 @@ fn begins_in_units(bytes: &[u8]) -> bool {
     matches!(first.and_then(char::from_u32), Some('{' | '['))
 }
 
-/// Detects the encoding by the byte order mark, or by the zeros around the first character, which is ASCII.
+/// Detects the encoding by the byte order mark, or by the zero bytes around the first character, which is ASCII.
 fn units(bytes: &[u8]) -> Option<(Units, &[u8])> {
     let marked = [
         (UTF32_BE, &[0, 0, 0xFE, 0xFF][..]),
@@ -86,7 +87,7 @@ mod tests {
 
     use super::*;
 
-    /// In all four encodings, with and without mark.
+    /// In all four encodings, with and without a byte order mark.
     fn encoded(text: &str) -> Vec<Vec<u8>> {
         let marked = format!("\u{feff}{text}");
         [text, &marked]

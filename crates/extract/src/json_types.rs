@@ -1,9 +1,9 @@
-//! Which bodies are read as JSON: `api_sessions_json_types`.
+//! Bodies that are read as JSON: `api_sessions_json_types`.
 
 use super::json_encoding::begins_as_json;
 use super::media_type::{MediaType, essence};
 
-/// Types that are read as JSON beside `application/json`, `text/json` and `…+json`.
+/// Types that are read as JSON in addition to `…/json` and `…+json`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum JsonTypes {
     /// None.
@@ -11,15 +11,15 @@ pub enum JsonTypes {
     Json,
     /// These, in lower case.
     Also(Box<[Box<[u8]>]>),
-    /// Every type, where the body begins as JSON.
+    /// Every type, if the body begins as JSON.
     Any,
 }
 
-/// A stream of messages that are no JSON, and may never end.
+/// A stream of messages that are not JSON; it may never end.
 const GRPC: &[u8] = b"application/grpc";
 
 impl JsonTypes {
-    /// Of the words of the directive; the error says what would be accepted.
+    /// Parses the words of the directive. The error says what is accepted.
     pub fn parse(words: &[&str]) -> Result<Self, String> {
         match words {
             [] => return Err("a media type or \"any\" is missing".to_owned()),
@@ -45,7 +45,7 @@ impl JsonTypes {
         Ok(Self::Also(types.into()))
     }
 
-    /// A body of that `Content-Type` may be JSON, as far as is known before a byte of it was seen.
+    /// Whether a body with this `Content-Type` may be JSON, before any of its bytes have been seen.
     pub fn may_be_json(&self, content_type: &[u8]) -> bool {
         match MediaType::of(content_type) {
             MediaType::Json | MediaType::Unstated => true,
@@ -61,8 +61,8 @@ impl JsonTypes {
         }
     }
 
-    /// A body that begins so is read as JSON. A form and a multipart body have readers of their own: where
-    /// their types are listed, the first byte decides.
+    /// Whether a body that begins with `start` is read as JSON. Form and multipart bodies have readers of their own: if
+    /// their types are listed, the first character decides.
     pub fn is_json(&self, content_type: &[u8], start: &[u8]) -> bool {
         match MediaType::of(content_type) {
             MediaType::Json | MediaType::Unstated => true,
@@ -87,7 +87,7 @@ impl JsonTypes {
     }
 }
 
-/// `type/subtype`, both tokens (RFC 9110, 8.3.1).
+/// Whether a text is `type/subtype`, both of them tokens (RFC 9110, 8.3.1).
 fn is_media_type(text: &str) -> bool {
     let is_token = |part: &str| {
         let is_char = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'+-.^_`|~".contains(&byte);

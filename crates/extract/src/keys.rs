@@ -1,4 +1,4 @@
-//! Points with a name: session keys and context parameters.
+//! Points with names: session keys and context parameters.
 
 use api_sessions_protocol::ParamType;
 
@@ -10,7 +10,7 @@ pub enum KeyExport {
     /// As a keyed hash: a session identifier is a live credential.
     #[default]
     Hashed,
-    /// In clear.
+    /// In clear text.
     Plain,
     /// Not at all.
     Off,
@@ -27,7 +27,7 @@ pub struct SessionKey {
     pub export: KeyExport,
 }
 
-/// A parameter that the operator wants to see with each request (`context_param`).
+/// A parameter that the operator wants in each record (`context_param`).
 #[derive(Debug, Clone)]
 pub struct ContextParam {
     /// Where the value is.
@@ -36,13 +36,13 @@ pub struct ContextParam {
     pub name: String,
     /// What it means.
     pub kind: ParamType,
-    /// It leaves the node as a keyed hash alone.
+    /// It leaves the node only as a keyed hash.
     pub hash: bool,
 }
 
-/// Puts a pattern before another that has the same beginning and more names (`oc_*` before `o*`): the longest
-/// literal part decides, as with NGINX's locations; behind the shorter one it could never be found. All other
-/// keys stay in the order in which they are written.
+/// Moves a pattern in front of a wider one with the same beginning (`oc_*` before `o*`), after which it could never
+/// match. The longest literal prefix decides, as in NGINX's locations. All other keys stay in the order in which they
+/// were written.
 pub fn longest_pattern_first(keys: &mut [SessionKey]) {
     for at in 1..keys.len() {
         let wider = |other: &SessionKey| {
@@ -56,7 +56,7 @@ pub fn longest_pattern_first(keys: &mut [SessionKey]) {
     }
 }
 
-/// Both are patterns of one kind, and all that the one fits the other does.
+/// Whether both are patterns of one kind, and `other` matches all that `one` matches.
 fn is_narrower(one: &PointSource, other: &PointSource) -> bool {
     match (one, other) {
         (PointSource::CookieLike(one), PointSource::CookieLike(other))

@@ -1,8 +1,8 @@
-//! The point language: where in a request or its response a value is (contract §2).
+//! The point language: where a value is in a request or its response (contract §2).
 //!
-//! A [`Point`] is parsed once, at configuration time, and read from an [`Exchange`] without
-//! allocating: a value that needs no decoding is borrowed from the request, and one that does is
-//! written into a [`Scratch`] that is used again for the next.
+//! A [`Point`] is parsed once, at configuration time, and read from an [`Exchange`] without allocating: a value that
+//! needs no decoding is borrowed from the request, and any other is written into a [`Scratch`], whose buffers are
+//! reused.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -55,14 +55,14 @@ pub use request_line::RequestLine;
 pub use scratch::Scratch;
 pub use source::{Needs, NoVariables, PointSource};
 
-/// Longest value that is read, bytes; of a longer one, its first bytes.
+/// Longest value that is read, bytes. A longer one is cut.
 pub const MAX_VALUE_BYTES: usize = 8 * 1024;
 /// Longest text of a point, bytes.
 pub const MAX_POINT_BYTES: usize = 1024;
-/// Most decoders behind a source.
+/// Maximum number of decoders after a source.
 pub const MAX_DECODERS: usize = 8;
 
-/// Where a value is: a source, then decoders.
+/// Where a value is: a source, followed by decoders.
 #[derive(Debug, Clone)]
 pub struct Point {
     text: String,
@@ -72,7 +72,7 @@ pub struct Point {
 }
 
 impl Point {
-    /// As it was written.
+    /// The text of the point, as written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -82,22 +82,22 @@ impl Point {
         &self.source
     }
 
-    /// What is done to the value, in order.
+    /// Decoders applied to the value, in order.
     pub fn decoders(&self) -> &[Decoder] {
         &self.decoders
     }
 
-    /// What of a request an NGINX complex value is made of, as far as its text says.
+    /// Parts of a request that an NGINX complex value consists of, as far as its text reveals them.
     pub fn parts(&self) -> &[Part] {
         &self.parts
     }
 
-    /// The parts of an exchange that must have been seen for the point to yield a value.
+    /// The parts of an exchange that the point needs to yield a value.
     pub fn needs(&self) -> Needs {
         self.source.needs()
     }
 
-    /// Whether it can yield a value of a body of that type.
+    /// Whether it can yield a value from a body of this type.
     pub fn reads_body_of(&self, side: Side, media_type: MediaType) -> bool {
         self.source.reads_body_of(side, media_type)
     }

@@ -1,22 +1,22 @@
-//! What a body is, by its `Content-Type`.
+//! The kind of a body, by its `Content-Type`.
 
-/// The types of bodies that something here can read.
+/// Types of bodies that this crate can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaType {
     /// `application/x-www-form-urlencoded`.
     Form,
     /// `multipart/form-data`.
     Multipart,
-    /// `application/json`, `text/json` and `…+json` (RFC 6838, structured syntax suffix).
+    /// `application/json`, `text/json`, any other `…/json`, and `…+json` (RFC 6838, structured syntax suffix).
     Json,
-    /// None was stated: clients forget it.
+    /// No type was sent; clients forget it.
     Unstated,
     /// Any other.
     Other,
 }
 
 impl MediaType {
-    /// Of a `Content-Type`, parameters and all; of an empty one where there is none.
+    /// The type in a `Content-Type` with any parameters; [`Self::Unstated`] if that is empty.
     pub fn of(content_type: &[u8]) -> Self {
         let essence = essence(content_type);
         let is = |other: &[u8]| essence.eq_ignore_ascii_case(other);

@@ -1,14 +1,14 @@
-//! Fields of a multipart/form-data body (RFC 7578), found on the bytes that were looked at.
+//! Fields of a multipart/form-data body (RFC 7578), found in the captured part of the body.
 
 use super::exchange::Body;
 use super::media_type::MediaType;
 
 /// Longest boundary (RFC 2046, 5.1.1).
 const MAX_BOUNDARY_BYTES: usize = 70;
-/// Longest head of a part that is read.
+/// Longest header section of a part that is read, bytes.
 const MAX_HEAD_BYTES: usize = 4096;
 
-/// Content of the first part of that name which is not a file and lies complete in the body.
+/// Content of the first part with this name that is not a file and is complete in the captured body.
 pub fn field<'b>(body: &Body<'b>, wanted: &[u8]) -> Option<&'b [u8]> {
     let delimiter = delimiter(body.content_type)?;
     let finder = memchr::memmem::Finder::new(&delimiter);
@@ -32,7 +32,7 @@ pub fn field<'b>(body: &Body<'b>, wanted: &[u8]) -> Option<&'b [u8]> {
     }
 }
 
-/// What a part is made of.
+/// What a part contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece {
     /// The content of a field.
@@ -43,8 +43,8 @@ pub enum Piece {
     File,
 }
 
-/// Hands out the content of each part that lies complete in the body, and the name of each file, until `take` has
-/// enough. Whether it wants more.
+/// Passes the content of each part that is complete in the captured body, and the name of each file, to `take`, until
+/// it returns `false`. Returns whether it never did.
 pub fn parts(body: &Body<'_>, take: &mut dyn FnMut(Piece, &[u8]) -> bool) -> bool {
     let Some(delimiter) = delimiter(body.content_type) else { return true };
     let finder = memchr::memmem::Finder::new(&delimiter);
@@ -69,8 +69,8 @@ pub fn parts(body: &Body<'_>, take: &mut dyn FnMut(Piece, &[u8]) -> bool) -> boo
     true
 }
 
-/// The part that begins behind a delimiter, which blanks may pad (RFC 2046, 5.1.1, transport padding);
-/// none behind the last, which ends with `--`.
+/// The part after a delimiter, which blanks may follow (RFC 2046, 5.1.1, transport padding); `None` after the last one,
+/// which ends with `--`.
 fn behind_delimiter(rest: &[u8]) -> Option<&[u8]> {
     let padding = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     rest.get(padding..)?.strip_prefix(b"\r\n")
@@ -89,7 +89,7 @@ fn delimiter(content_type: &[u8]) -> Option<Vec<u8>> {
     Some([b"\r\n--", boundary].concat())
 }
 
-/// What follows `Content-Disposition:` in the head of a part.
+/// Value of `Content-Disposition` in the header section of a part.
 fn disposition(head: &[u8]) -> Option<&[u8]> {
     head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).find_map(|line| {
         let at = memchr::memchr(b':', line)?;
@@ -106,7 +106,7 @@ fn file_name(head: &[u8]) -> Option<&[u8]> {
         .map(|(_, value)| value)
 }
 
-/// The part's `Content-Disposition` has that name and no file name.
+/// Whether the part's `Content-Disposition` has this name and no file name.
 fn is_field(head: &[u8], wanted: &[u8]) -> bool {
     let Some(disposition) = disposition(head) else { return false };
     let mut named = false;
@@ -119,7 +119,7 @@ fn is_field(head: &[u8], wanted: &[u8]) -> bool {
     named
 }
 
-/// `; name=value` and `; name="value"`, where a quoted value may hold semicolons.
+/// `; name=value` and `; name="value"`; a quoted value may contain semicolons.
 struct Parameters<'h> {
     rest: &'h [u8],
 }

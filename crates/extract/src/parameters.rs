@@ -1,4 +1,4 @@
-//! Keys and context parameters as the cloud writes them, and as a node uses them.
+//! Keys and context parameters as written by the cloud, and as used by a node.
 
 use api_sessions_protocol::{
     DemotedKey, ParamType, Parameter, ParameterExport, ParameterSet, SessionRule,
@@ -11,23 +11,23 @@ use crate::{NoVariables, Point, PointError};
 
 /// Longest text of keys and context parameters, bytes.
 pub const MAX_PARAMETERS_BYTES: usize = 256 << 10;
-/// Most keys and context parameters of a document.
+/// Maximum number of keys and context parameters in a document.
 const MAX_PARAMETERS: usize = 256;
 /// Longest name of a key or parameter, bytes.
 pub const MAX_LABEL_BYTES: usize = 128;
 
-/// What a node made of a document.
+/// Settings parsed from a document of the cloud.
 #[derive(Debug, Default)]
 pub struct CloudSettings {
     /// Version of the document.
     pub version: String,
-    /// Keys, in order of priority: before those of nginx.conf.
+    /// Keys in order of priority; they precede those of nginx.conf.
     pub keys: Vec<SessionKey>,
-    /// Context parameters: before those of nginx.conf.
+    /// Context parameters; they precede those of nginx.conf.
     pub params: Vec<ContextParam>,
-    /// Rules over sessions: after those of nginx.conf. Their words are not looked at here.
+    /// Session rules; they follow those of nginx.conf. Their content is not checked here.
     pub rules: Vec<SessionRule>,
-    /// Entries of the built-in set that are not used, by application.
+    /// Built-in entries that are not used, by application.
     pub demoted: Vec<(String, EntrySet)>,
 }
 
@@ -36,38 +36,38 @@ pub struct CloudSettings {
 pub struct ParametersText {
     /// Version of the document.
     pub version: String,
-    /// As the cloud wrote them.
+    /// As written by the cloud.
     #[serde(default)]
     pub parameters: ParameterSet,
-    /// As the cloud wrote them.
+    /// As written by the cloud.
     #[serde(default)]
     pub rules: Vec<SessionRule>,
-    /// As the cloud wrote them.
+    /// As written by the cloud.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub demoted: Vec<DemotedKey>,
 }
 
-/// Why a document changes nothing.
+/// Why a document is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadParameters {
-    /// Not the text of a document.
+    /// It is not the text of a document.
     #[error("it does not parse: {0}")]
     Json(String),
-    /// More than can be read for each request.
+    /// More parameters than can be read for each request.
     #[error("{0} parameters, of which {MAX_PARAMETERS} are accepted")]
     TooMany(usize),
-    /// More than there is memory for.
+    /// It does not fit into shared memory.
     #[error("its parameters and rules are larger than {MAX_PARAMETERS_BYTES} bytes")]
     TooLarge,
-    /// A point that is none.
+    /// A parameter's point is invalid.
     #[error("parameter \"{point}\": {error}")]
     Point {
-        /// As it was written.
+        /// The point, as written.
         point: String,
         /// What is wrong.
         error: PointError,
     },
-    /// A name that is none.
+    /// A parameter's name is invalid.
     #[error(
         "parameter \"{0}\": a name has 1 to {MAX_LABEL_BYTES} bytes without control characters"
     )]
@@ -75,10 +75,10 @@ pub enum BadParameters {
 }
 
 impl CloudSettings {
-    /// Reads the text that a poller has published.
+    /// Parses the text that a poller has published.
     ///
     /// # Errors
-    /// [`BadParameters`].
+    /// See [`BadParameters`].
     pub fn parse(text: &[u8]) -> Result<Self, BadParameters> {
         let text: ParametersText =
             serde_json::from_slice(text).map_err(|error| BadParameters::Json(error.to_string()))?;
@@ -86,10 +86,10 @@ impl CloudSettings {
         Ok(Self { rules: text.rules, demoted, ..Self::new(text.version, &text.parameters)? })
     }
 
-    /// Reads a document.
+    /// Parses a document.
     ///
     /// # Errors
-    /// [`BadParameters`].
+    /// See [`BadParameters`].
     pub fn new(version: String, set: &ParameterSet) -> Result<Self, BadParameters> {
         if set.parameters.len() > MAX_PARAMETERS {
             return Err(BadParameters::TooMany(set.parameters.len()));
@@ -102,7 +102,7 @@ impl CloudSettings {
     }
 
     fn add(&mut self, parameter: &Parameter) -> Result<(), BadParameters> {
-        // Variables are the operator's: what they hold is not the Console's to ask for.
+        // Variables belong to the operator: the Console may not read what they contain.
         let point = Point::parse(&parameter.point, &mut NoVariables)
             .map_err(|error| BadParameters::Point { point: parameter.point.clone(), error })?;
         let name = parameter.name.clone().unwrap_or_else(|| parameter.point.clone());
@@ -112,7 +112,7 @@ impl CloudSettings {
         {
             return Err(BadParameters::Name(parameter.point.clone()));
         }
-        // A live credential never leaves in clear by what someone clicked.
+        // A click in the Console must not export a live credential in clear text.
         let is_credential = point.is_whole_credential() || builtin::covers(&point);
         let export = match parameter.export {
             ParameterExport::Plain if is_credential => ParameterExport::Hashed,

@@ -1,4 +1,4 @@
-//! From words to a point.
+//! Parses words into a point.
 
 use super::exchange::{Ja4Form, Side, VariableCompiler};
 use super::grammar::{Word, words};
@@ -14,9 +14,8 @@ const DECODERS: &str = "\"jwt\", \"base64\", \"json\", \"urldecode\", \"bearer\"
 impl Point {
     /// Compiles the text of a point.
     ///
-    /// A text with a `$` is a complex value of NGINX, as a whole. In the path of a `json` source or
-    /// decoder, an unquoted word that names a decoder starts that decoder: a member of such a name is
-    /// written `["base64"]`.
+    /// A text with a `$` is a single NGINX complex value. In the path of a `json` source or decoder, an unquoted word
+    /// that names a decoder starts that decoder; a member of that name is written `["base64"]`.
     pub fn parse(text: &str, variables: &mut dyn VariableCompiler) -> Result<Point, PointError> {
         if text.is_empty() {
             return Err(PointError::Empty);
@@ -160,7 +159,7 @@ impl<'t> Parser<'t> {
         })
     }
 
-    /// An unquoted word of the grammar.
+    /// An unquoted keyword of the grammar.
     fn keyword(&mut self, accepted: &'static str) -> Result<&'t str, PointError> {
         match self.peek() {
             Some(Word::Name(name)) => {
@@ -175,7 +174,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// A name of the operator's, quoted or not.
+    /// A name chosen by the operator, quoted or not.
     fn name(&mut self, accepted: &'static str) -> Result<Box<[u8]>, PointError> {
         match self.peek() {
             Some(Word::Name(name) | Word::Quoted(name)) => {
@@ -187,7 +186,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// What a name that ends in `*` begins with, if the next word is one.
+    /// The prefix in a name that ends with `*`, if the next word is one.
     fn pattern(&mut self) -> Result<Option<Box<[u8]>>, PointError> {
         let Some(Word::Name(name)) = self.peek() else { return Ok(None) };
         match name.strip_suffix('*') {
@@ -199,7 +198,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The next word is no pattern: not of this grammar, nor a regular expression as NGINX writes one.
+    /// Checks that the next word is no pattern, neither of this grammar nor an NGINX regular expression.
     fn literal(&self) -> Result<(), PointError> {
         match self.peek() {
             Some(Word::Name(name)) if name.contains('*') || name.starts_with('~') => {
@@ -216,7 +215,7 @@ impl<'t> Parser<'t> {
         Some(*index)
     }
 
-    /// Steps into a JSON document, up to the end or to a decoder.
+    /// Steps into a JSON document, up to the end or a decoder.
     fn path(&mut self) -> Result<Path, PointError> {
         let mut steps = Vec::new();
         while let Some(word) = self.peek() {
@@ -252,7 +251,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The word just passed is none of the grammar.
+    /// The word just consumed is not part of the grammar.
     fn unknown(&self, accepted: &'static str) -> PointError {
         let point = self.text.to_owned();
         let word = self.word(self.at - 1);

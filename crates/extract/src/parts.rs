@@ -1,15 +1,14 @@
-//! What of a request a complex value is made of: its text names the variables, and the variables that
-//! NGINX takes from a request say by their name from where.
+//! The parts of a request that a complex value consists of. Its text names the variables, and NGINX's variables for
+//! parts of a request reveal their source by their names.
 
 use super::exchange::{Exchange, Side};
 use super::{cookie, query};
 
-/// Headers that describe a client and are in every record: being a part of a key makes none of them a
-/// secret.
+/// Headers that describe a client and are in every record; they do not become secrets by being part of a key.
 const DESCRIBES: &[&[u8]] =
     &[b"user_agent", b"host", b"accept", b"accept_language", b"accept_encoding", b"referer"];
 
-/// A place of a request that a variable reads. Names are lower-case: NGINX finds them without case.
+/// A part of a request that a variable reads. Names are lower-case, since NGINX looks them up case-insensitively.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
     /// `$cookie_NAME`.
@@ -18,13 +17,13 @@ pub enum Part {
     Header(Box<[u8]>),
     /// `$arg_NAME`.
     Argument(Box<[u8]>),
-    /// `$args` and whatever holds it.
+    /// `$args`, and variables that include it.
     Arguments,
     /// `$request_body`.
     Body,
-    /// `$remote_addr`, if the text is nothing else.
+    /// `$remote_addr`, if the text is that variable alone.
     Address,
-    /// `$host`, if the text is nothing else.
+    /// `$host`, if the text is that variable alone.
     Host,
 }
 
@@ -37,7 +36,7 @@ impl Part {
             .collect()
     }
 
-    /// `alone`: the text consists of this variable.
+    /// `alone`: the text is this variable only.
     fn named(name: &str, alone: bool) -> Option<Part> {
         let boxed = |name: &str| name.as_bytes().into();
         if let Some(name) = name.strip_prefix("cookie_") {
@@ -59,15 +58,14 @@ impl Part {
         }
     }
 
-    /// Whether the part is the header of that name.
+    /// Whether the part is the header with this name.
     pub fn is_header(&self, name: &[u8]) -> bool {
         let Part::Header(known) = self else { return false };
         let as_variable = |byte: &u8| if *byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
         name.iter().map(as_variable).eq(known.iter().copied())
     }
 
-    /// Calls `each` with what stands there, undecoded. Of cookies, headers and arguments: the rest has
-    /// no one value.
+    /// Calls `each` with every undecoded value of a cookie, header or argument; other parts have no single value.
     pub fn read<X: Exchange + ?Sized>(&self, exchange: &X, each: &mut dyn FnMut(&[u8])) {
         match self {
             Part::Cookie(known) => exchange.headers(Side::Request, &mut |name, value| {
@@ -121,7 +119,7 @@ mod tests {
             ("$remote_addr", vec![Part::Address]),
             ("${host}", vec![Part::Host]),
             ("$http_user_agent", vec![Part::Header(boxed("user_agent"))]),
-            // A value that every record shows does not become a secret by standing beside one.
+            // A value that every record shows does not become a secret by being combined with another.
             ("$remote_addr$http_user_agent", vec![]),
             ("$1$", vec![]),
         ] {

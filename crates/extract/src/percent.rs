@@ -2,13 +2,13 @@
 
 use super::MAX_VALUE_BYTES;
 
-/// Decodes `input`, up to [`MAX_VALUE_BYTES`]; borrowed as it is where nothing is encoded. A `%` that no
-/// two hexadecimal digits follow stays, as browsers and most frameworks have it.
+/// Decodes `input`, up to [`MAX_VALUE_BYTES`]; borrows it if nothing is encoded. A `%` that is not followed by two
+/// hexadecimal digits is kept, as in browsers and most frameworks.
 pub fn decode<'v>(input: &'v [u8], plus: bool, buffer: &'v mut Vec<u8>) -> Option<&'v [u8]> {
     decode_up_to(MAX_VALUE_BYTES, input, plus, buffer)
 }
 
-/// As [`decode`], all of it: for looking whether something is in there.
+/// As [`decode`], without a length limit, for searching the value.
 pub fn decode_whole<'v>(input: &'v [u8], plus: bool, buffer: &'v mut Vec<u8>) -> Option<&'v [u8]> {
     decode_up_to(usize::MAX, input, plus, buffer)
 }
@@ -34,11 +34,11 @@ fn decode_up_to<'v>(
 
 /// Whether the decoded form of `input` is `name`, without decoding it anywhere.
 pub fn equals(input: &[u8], plus: bool, name: &[u8]) -> bool {
-    // Encoded text is never shorter than what it stands for.
+    // Encoded text is never shorter than decoded text.
     input.len() >= name.len() && (Decoded { rest: input, plus }).eq(name.iter().copied())
 }
 
-/// The bytes that encoded text stands for.
+/// Iterates over the decoded bytes.
 struct Decoded<'v> {
     rest: &'v [u8],
     plus: bool,
@@ -69,7 +69,7 @@ fn hex(digit: u8) -> Option<u8> {
     (digit as char).to_digit(16).map(|value| value as u8)
 }
 
-/// As clients encode a value: all but letters, digits and `-_.!~*'()` (`encodeURIComponent`).
+/// Encodes a value as clients do: everything but letters, digits and `-_.!~*'()` (`encodeURIComponent`).
 pub fn encode(input: &[u8]) -> Vec<u8> {
     let mut encoded = Vec::with_capacity(input.len());
     for byte in input {

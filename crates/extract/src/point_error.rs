@@ -3,7 +3,7 @@
 use super::json::MAX_STEPS;
 use super::{MAX_DECODERS, MAX_POINT_BYTES};
 
-/// Why a text is not a point. Each message names the word and says what would be accepted.
+/// Why a text is not a point. Each message names the word and says what is accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)] // the messages are the documentation
 pub enum PointError {
@@ -37,5 +37,5 @@ pub enum PointError {
     Variable { point: String, reason: String },
 }
 
-/// What a header's name may hold beside letters and digits (RFC 9110, 5.6.2).
+/// Characters besides letters and digits that a header's name may contain (RFC 9110, 5.6.2).
 pub(super) const HEADER_MARKS: &str = "!#$%&'*+-.^_`|~";

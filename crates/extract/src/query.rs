@@ -1,4 +1,4 @@
-//! Arguments of a query or of a urlencoded body.
+//! Arguments of a query or a urlencoded body.
 
 use super::percent;
 

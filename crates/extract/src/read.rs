@@ -6,8 +6,7 @@ use super::source::PointSource;
 use super::{MAX_VALUE_BYTES, Point, cookie, json, percent, query};
 
 impl Point {
-    /// The value: trimmed of spaces, never empty, at most [`MAX_VALUE_BYTES`] long. What is not there
-    /// or does not parse yields nothing.
+    /// The value: trimmed, never empty, at most [`MAX_VALUE_BYTES`] long. If it is missing or does not parse, `None`.
     pub fn read<'v, X: Exchange + ?Sized>(
         &'v self,
         exchange: &'v X,
@@ -22,7 +21,7 @@ impl Point {
         value.extend_from_slice(read);
         for decoder in before {
             let next = present(decoder.decode(value, output, document)?)?;
-            // It lies in any of the other buffers; a fourth carries it over.
+            // It may lie in any of the other buffers, so it is copied to a fourth one.
             carry.clear();
             carry.extend_from_slice(next);
             std::mem::swap(value, carry);
@@ -31,7 +30,7 @@ impl Point {
     }
 }
 
-/// Trimmed, cut, and there.
+/// The value trimmed and cut, unless it is empty.
 fn present(value: &[u8]) -> Option<&[u8]> {
     let value = value.trim_ascii();
     let value = &value[..value.len().min(MAX_VALUE_BYTES)];
@@ -39,7 +38,7 @@ fn present(value: &[u8]) -> Option<&[u8]> {
 }
 
 impl PointSource {
-    /// The value as it stands in the source, decoded as the source's own syntax has it.
+    /// The value in the source, decoded according to the syntax of the source.
     #[inline]
     pub(super) fn read<'v, X: Exchange + ?Sized>(
         &'v self,
@@ -114,7 +113,7 @@ fn nth_header<'v, X: Exchange + ?Sized>(
     found
 }
 
-/// The first header of the request whose name begins so.
+/// The first request header whose name has this prefix.
 fn header_like<'v, X: Exchange + ?Sized>(exchange: &'v X, begin: &[u8]) -> Option<&'v [u8]> {
     let mut found = None;
     exchange.headers(Side::Request, &mut |name, value| {
@@ -126,7 +125,7 @@ fn header_like<'v, X: Exchange + ?Sized>(exchange: &'v X, begin: &[u8]) -> Optio
     found
 }
 
-/// The first cookie of that kind.
+/// The first cookie whose name matches.
 fn request_cookie<X: Exchange + ?Sized>(
     exchange: &X,
     is_wanted: impl Fn(&[u8]) -> bool,

@@ -1,21 +1,21 @@
-//! The request line as the client sent it.
+//! The request line, as sent by the client.
 //!
-//! NGINX changes the request while it answers it: `error_page` and `X-Accel-Redirect` make it a GET
-//! (`ngx_http_send_error_page`, `ngx_http_upstream_process_headers`), `rewrite`, `try_files` and `index` change URI
-//! and arguments. The line itself is never changed (`$request`); over HTTP/2 and HTTP/3 NGINX writes one. Of a line
-//! that it refuses, as `GET /../../etc/passwd`, NGINX keeps nothing else.
+//! NGINX changes a request while processing it: `error_page` and `X-Accel-Redirect` turn it into a GET
+//! (`ngx_http_send_error_page`, `ngx_http_upstream_process_headers`), and `rewrite`, `try_files` and `index` change URI
+//! and arguments. The line itself (`$request`) never changes; for HTTP/2 and HTTP/3 NGINX composes one. The line is
+//! also all that NGINX keeps of a request that it rejects, such as `GET /../../etc/passwd`.
 
 use memchr::{memchr, memchr2};
 
-/// A request line in parts (RFC 9112, 3). Missing parts are empty.
+/// The parts of a request line (RFC 9112, 3). Missing parts are empty.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RequestLine<'l> {
     /// The method.
     pub method: &'l [u8],
-    /// Scheme and authority of a target in absolute form (`http://host`); a target in another form that has no
-    /// path (`*`, `host:443`).
+    /// Scheme and authority of a target in absolute form (`http://host`), or a whole target that has no path (`*`,
+    /// `host:443`).
     pub origin: &'l [u8],
-    /// The path, undecoded; `/` where a target in absolute form has none.
+    /// The path, undecoded; `/` if a target in absolute form has none.
     pub path: &'l [u8],
     /// The query, without the `?`.
     pub query: &'l [u8],
@@ -24,7 +24,7 @@ pub struct RequestLine<'l> {
 }
 
 impl<'l> RequestLine<'l> {
-    /// Splits a line without its CRLF. A line that does not begin with a token and a target has no parts.
+    /// Splits a line without its CRLF. A line that does not begin with a token and a target yields no parts.
     pub fn parse(line: &'l [u8]) -> Self {
         let (method, rest) = short_word(line);
         let rest = without_spaces(rest);
@@ -48,7 +48,7 @@ impl<'l> RequestLine<'l> {
     }
 }
 
-/// Length of the part in front of the path.
+/// Length of the part before the path.
 fn origin_len(target: &[u8]) -> usize {
     if target.starts_with(b"/") {
         return 0;
@@ -62,7 +62,7 @@ fn has_scheme(origin: &[u8]) -> bool {
     origin.windows(3).any(|three| three == b"://")
 }
 
-/// The first word of a text, and what follows it. Words are separated by spaces; this one is not long.
+/// The first word of a text, and the rest. Words are separated by spaces. A byte loop, since the word is short.
 fn short_word(text: &[u8]) -> (&[u8], &[u8]) {
     let text = without_spaces(text);
     text.split_at(text.iter().position(|byte| *byte == b' ').unwrap_or(text.len()))

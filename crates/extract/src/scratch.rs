@@ -1,14 +1,14 @@
-//! Memory that is used again from value to value.
+//! Reusable decoding buffers.
 
-/// Buffers for decoding. Each grows to at most a few times [`super::MAX_VALUE_BYTES`].
+/// Buffers for decoding. Each grows to a few times [`super::MAX_VALUE_BYTES`] at most.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    /// What the source yielded, then what each decoder made of it.
+    /// The value of the source, then the output of each decoder.
     pub(crate) value: Vec<u8>,
-    /// What the decoder at work writes.
+    /// Output of the current decoder.
     pub(crate) output: Vec<u8>,
-    /// A document inside the value.
+    /// A document contained in the value.
     pub(crate) document: Vec<u8>,
-    /// What one decoder made, on its way to the next.
+    /// Output of one decoder on its way to the next.
     pub(crate) carry: Vec<u8>,
 }

@@ -1,4 +1,4 @@
-//! Where a value is taken from.
+//! Sources of values.
 
 use std::ops::BitOr;
 
@@ -6,10 +6,10 @@ use super::exchange::{Ja4Form, Side, VariableCompiler, VariableId};
 use super::json::Path;
 use super::media_type::MediaType;
 
-/// Where a value is taken from. Names of headers are lower-case.
+/// Where a value comes from. Names of headers are lower-case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PointSource {
-    /// A header; the n-th of that name.
+    /// The n-th header of a name.
     Header {
         /// Of the request or of the response.
         side: Side,
@@ -26,7 +26,7 @@ pub enum PointSource {
     CookieLike(Box<[u8]>),
     /// A cookie of `Set-Cookie`.
     SetCookie(Box<[u8]>),
-    /// A query argument; the n-th of that name.
+    /// The n-th query argument of a name.
     Query {
         /// Decoded name.
         name: Box<[u8]>,
@@ -60,7 +60,7 @@ pub enum PointSource {
     Variable(VariableId),
 }
 
-/// Parts of an exchange that a source needs.
+/// Parts of an exchange that have to be available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Needs {
     /// The body of the request.
@@ -72,12 +72,12 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// A body.
+    /// Whether it includes a body.
     pub fn has_bodies(self) -> bool {
         self.request_body || self.response_body
     }
 
-    /// Anything of the response.
+    /// Whether it includes anything of the response.
     pub fn has_response(self) -> bool {
         self.response || self.response_body
     }
@@ -110,12 +110,12 @@ impl PointSource {
         }
     }
 
-    /// Whether it has more than one name.
+    /// Whether it matches more than one name.
     pub fn is_pattern(&self) -> bool {
         matches!(self, PointSource::HeaderLike(_) | PointSource::CookieLike(_))
     }
 
-    /// Whether it can yield a value of a body of that type.
+    /// Whether it can yield a value from a body of this type.
     pub(super) fn reads_body_of(&self, of: Side, media_type: MediaType) -> bool {
         match self {
             PointSource::Form(_) => of == Side::Request && media_type == MediaType::Form,
@@ -128,7 +128,7 @@ impl PointSource {
     }
 }
 
-/// Refuses NGINX variables: for points that come from the cloud.
+/// Rejects NGINX variables, for points that come from the cloud.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoVariables;
 

@@ -1,11 +1,11 @@
-//! An exchange made by hand, for tests and benches.
+//! A hand-made exchange, for tests and benchmarks.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::HashMap;
 
 use super::{Body, Exchange, Ja4Form, JsonTypes, Side, VariableCompiler, VariableId};
 
-/// What a test says an exchange is.
+/// An exchange as described by a test.
 #[derive(Debug, Clone, Default)]
 pub struct FakeExchange {
     /// Headers of the request.
@@ -20,7 +20,7 @@ pub struct FakeExchange {
     pub ip: Vec<u8>,
     /// JA4, plain and stable.
     pub ja4: Option<[Vec<u8>; 2]>,
-    /// What stands in front of the path.
+    /// The part of the target before the path.
     pub origin: Vec<u8>,
     /// Undecoded path.
     pub path: Vec<u8>,
@@ -30,7 +30,7 @@ pub struct FakeExchange {
     pub status: Option<u16>,
     /// Body of the request and its type.
     pub request_body: Option<(Vec<u8>, Vec<u8>)>,
-    /// The body of the request went on behind what was seen of it.
+    /// The request body continues after the part that was seen.
     pub request_body_cut: bool,
     /// Body of the response and its type.
     pub response_body: Option<(Vec<u8>, Vec<u8>)>,
@@ -41,7 +41,7 @@ pub struct FakeExchange {
 }
 
 impl FakeExchange {
-    /// `GET` of a target from 192.0.2.1.
+    /// A `GET` request for a target, from 192.0.2.1.
     pub fn get(target: &str) -> Self {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         Self {
@@ -53,33 +53,33 @@ impl FakeExchange {
         }
     }
 
-    /// A POST request.
+    /// A `POST` request for a target, from 192.0.2.1.
     pub fn post(target: &str) -> Self {
         Self { method: b"POST".to_vec(), ..Self::get(target) }
     }
 
-    /// With one more header of the request.
+    /// Adds a request header.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.request_headers.push((name.into(), value.as_ref().to_vec()));
         self
     }
 
-    /// With one more header of the response.
+    /// Adds a response header.
     #[must_use]
     pub fn answered(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.response_headers.push((name.into(), value.as_ref().to_vec()));
         self
     }
 
-    /// With a body of the request.
+    /// Sets the request body.
     #[must_use]
     pub fn body(mut self, content_type: &str, bytes: impl AsRef<[u8]>) -> Self {
         self.request_body = Some((bytes.as_ref().to_vec(), content_type.into()));
         self
     }
 
-    /// With a body of the response.
+    /// Sets the response body.
     #[must_use]
     pub fn answered_body(mut self, content_type: &str, bytes: impl AsRef<[u8]>) -> Self {
         self.response_body = Some((bytes.as_ref().to_vec(), content_type.into()));
@@ -150,7 +150,7 @@ impl Exchange for FakeExchange {
     }
 }
 
-/// Takes any text, and counts handles up from 0.
+/// Accepts any text and counts handles up from 0.
 #[derive(Debug, Default)]
 pub struct AnyVariables(u32);
 

@@ -1,17 +1,17 @@
-//! Denied sessions, in a region of their own that no flood of sessions can fill.
+//! Denied sessions, in a region of their own, which a flood of sessions cannot fill.
 //!
 //! A hash table with chained cells of 48 bytes, and a heap for short texts: 116,000 entries in 8 MB.
 //!
-//! - **Lookups are lock-free.** A cell is written before one store links it, and changes again only after
-//!   one store has unlinked it. Its generation is part of every link: a reader that arrives late sees that
-//!   the cell was reused and starts over. A restart requires a writer that unlinked and reused the very
-//!   cell under the reader; after [`DENY_LOOKUP_ATTEMPTS`] the session counts as not denied.
-//! - **Updates are atomic for readers**: an entry is the old or the new one, never a mixture, and never
-//!   absent while it is replaced.
-//! - **One writer at a time**, under a [`crate::robust_lock`]. A writer notes the cells it works on; the
-//!   next writer after its death frees those that are not linked.
-//! - **Cloud and node are separate**: a document from the cloud replaces all entries of the cloud, one by
-//!   one, and none of the node's own. A session that both deny has two entries.
+//! - **Lookups are lock-free.** A cell is fully written before a single store links it, and changes again only after a
+//!   single store has unlinked it. Every link contains the cell's generation, so a reader that follows a stale link
+//!   notices that the cell was reused and starts over. That happens only if a writer unlinks and reuses the very cell
+//!   under the reader; after [`DENY_LOOKUP_ATTEMPTS`] the session counts as not denied.
+//! - **Updates are atomic for readers**: they see the old entry or the new one, never a mixture, and never none while
+//!   an entry is replaced.
+//! - **One writer at a time**, under a [`crate::robust_lock`]. A writer notes the cells it works on; after its death,
+//!   the next writer frees those that are not linked.
+//! - **Cloud and node are separate**: a document from the cloud replaces all entries of the cloud, one by one, and none
+//!   of the node's own. A session that both deny has two entries.
 
 mod bitmap;
 mod cell;
@@ -43,12 +43,12 @@ pub enum EntryOrigin {
     Cloud,
 }
 
-/// A session id with everything that its hash determines.
+/// A session id, with its bucket and fingerprint.
 #[derive(Debug, Clone, Copy)]
 struct BucketRef {
     bucket: usize,
     id: [u64; 2],
-    /// One of 16 bits.
+    /// One of 16 bits set.
     fingerprint: u16,
 }
 
@@ -60,7 +60,7 @@ pub struct Denylist {
 }
 
 impl Denylist {
-    /// Creates a denylist in a zeroed region, or uses the one that is there. Touches the header only.
+    /// Creates a denylist in a zeroed region, or uses the existing one. Touches the header only.
     ///
     /// # Errors
     /// See [`AttachError`].
@@ -70,19 +70,20 @@ impl Denylist {
         Ok((Self { memory, hash_key }, attached))
     }
 
-    /// The writer of a process: after fork, with its `ngx_process_slot` and process id. Lookups need none.
+    /// The write access of a process. Call it after fork(2), with the `ngx_process_slot` and process id. Lookups do not
+    /// need it.
     pub fn join(&self, slot: u16, pid: u32) -> DenylistWriter {
         DenylistWriter::join(*self, slot, pid)
     }
 
-    /// Whether no session is denied: nothing needs to be looked up.
+    /// Whether there are no entries, so that no lookup is needed.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.memory.header().entries.load(Ordering::Acquire) == 0
     }
 
-    /// Whether `session` is denied at `now_ms` (milliseconds since 1970) in `application`. Without an
-    /// application (empty), only entries without applications count.
+    /// Whether `session` is denied at `now_ms` (milliseconds since 1970) in `application`. Without an application
+    /// (empty), only entries that name no applications count.
     pub fn lookup(&self, session: &SessionId, application: &[u8], now_ms: u64) -> bool {
         if self.is_empty() {
             return false;
@@ -92,15 +93,15 @@ impl Denylist {
         (0..DENY_LOOKUP_ATTEMPTS).find_map(|_| attempt()).unwrap_or(false)
     }
 
-    /// When this node itself denied `session` (milliseconds since 1970), whether or not that is over.
+    /// When this node itself denied `session` (milliseconds since 1970), even if that entry has expired.
     pub fn denied_since(&self, session: &SessionId) -> Option<u64> {
         let bucket = self.bucket(hash::id_words(session));
         let attempt = || lookup::local_since(self, &bucket);
         (0..DENY_LOOKUP_ATTEMPTS).find_map(|_| attempt()).flatten()
     }
 
-    /// Passes each entry in force at `now_ms` to `visit`, in no particular order. An entry that is replaced
-    /// during the call may be passed twice. Takes no lock, so `visit` may do anything.
+    /// Passes each entry in force at `now_ms` (milliseconds since 1970) to `visit`, in no particular order. An entry
+    /// that is replaced during the call may be passed twice. Takes no lock, so `visit` may do anything.
     pub fn list(&self, now_ms: u64, visit: &mut dyn FnMut(DenyEntry, EntryOrigin)) {
         for cell in 0..self.memory.cells().len() {
             let entry = lookup::read_entry(self, cell as u32);
@@ -111,17 +112,18 @@ impl Denylist {
         }
     }
 
-    /// A number that changes with each change of the list; 0: the list was never changed.
+    /// Counter of changes to the list; 0: it was never changed.
     pub fn changes(&self) -> u32 {
         self.memory.header().changes.load(Ordering::Acquire)
     }
 
-    /// A number that changes with each document of the cloud that is applied.
+    /// Mark of the last document from the cloud whose application has begun; consecutive documents have different marks.
     pub fn documents(&self) -> u32 {
         self.memory.header().mark.load(Ordering::Acquire)
     }
 
-    /// Whether entries of a copy are still to be put in force: nothing was ever, or who began to do so was killed.
+    /// Whether entries of a saved copy have yet to be restored: the list was never changed, or a process was killed
+    /// while it restored them.
     pub fn is_to_be_restored(&self) -> bool {
         match self.memory.header().restored.load(Ordering::Acquire) {
             RESTORE_DONE => false,
@@ -158,7 +160,7 @@ impl Denylist {
 
 #[cfg(test)]
 impl Denylist {
-    /// Cells in chains, and the units of their texts. Asserts that each is in the right chain.
+    /// Number of cells in chains and of the units of their texts. Asserts that each cell is in the right chain.
     pub(super) fn linked(&self) -> (u64, u64) {
         let (mut cells, mut units) = (0, 0);
         for (bucket, head) in self.memory.heads().iter().enumerate() {

@@ -1,8 +1,7 @@
 //! A keyed hash of session ids that costs three multiplications.
 //!
-//! Ids are themselves made by a keyed hash ([`SessionId`]), so a client cannot choose them. This hash
-//! spreads similar ids over the table and hides the location of an id from those who know it; its values
-//! never leave the process.
+//! Ids are themselves keyed hashes ([`SessionId`]), so a client cannot choose them. This hash spreads similar ids over
+//! the table and hides the location of an id even from those who know the id; its values never leave the process.
 
 use api_sessions_protocol::SessionId;
 
@@ -12,7 +11,7 @@ pub(crate) fn id_words(id: &SessionId) -> [u64; 2] {
     words(&id.0)
 }
 
-/// The reverse of [`id_words`].
+/// Inverse of [`id_words`].
 pub(crate) fn id_from_words([low, high]: [u64; 2]) -> SessionId {
     SessionId((u128::from(low) | u128::from(high) << 64).to_le_bytes())
 }
@@ -30,7 +29,7 @@ pub(crate) fn hash(id: [u64; 2], key: [u64; 2]) -> u64 {
     mix(fold(id[0] ^ key[0], id[1] ^ key[1]) ^ key[0])
 }
 
-/// Breaks the pattern in products of consecutive numbers.
+/// Breaks up the pattern in the products of consecutive numbers.
 #[inline]
 fn mix(mut n: u64) -> u64 {
     n = (n ^ n >> 32).wrapping_mul(MIX);
@@ -41,7 +40,7 @@ fn mix(mut n: u64) -> u64 {
 /// Multiplier of the "rrmxmx" mixer, which spreads each bit over the word.
 const MIX: u64 = 0x9fb2_1c65_1e98_df25;
 
-/// Both halves of the product, in one word.
+/// The two halves of the 128-bit product, combined with XOR.
 #[inline]
 pub(crate) fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
@@ -54,7 +53,7 @@ mod tests {
 
     const KEY: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3211];
 
-    /// Chi squared of `hashes` over the 256 buckets of `bucket`: about 255 if they are even.
+    /// Chi-squared of `hashes` over the 256 buckets of `bucket`: about 255 if they are evenly spread.
     fn unevenness(hashes: &[u64], bucket: impl Fn(u64) -> u64) -> f64 {
         let mut counts = [0u32; 256];
         hashes.iter().for_each(|hash| counts[(bucket(*hash) & 255) as usize] += 1);
@@ -74,7 +73,7 @@ mod tests {
             let hashes: Vec<u64> = (0..ids).map(|n| hash(id(n), KEY)).collect();
             for bits in [0, 8, 16, 24, 32, 40, 48, 56] {
                 let found = unevenness(&hashes, |hash| hash >> bits);
-                // 255 and eight standard deviations.
+                // 255 plus eight standard deviations.
                 assert!(found < 255.0 + 8.0 * 22.6, "{shift} {bits}: {found}");
             }
         }

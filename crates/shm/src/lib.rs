@@ -2,10 +2,10 @@
 //!
 //! # Rules
 //!
-//! Shared memory contains no pointer, and no value in it is trusted to be in range. Everything that two
-//! processes access is an atomic; the bytes of a ring are handed over by its positions. A critical section
-//! never allocates, logs, panics or calls back, and no thread owns two locks. `tests/loom.rs` runs every
-//! interleaving of the lock; `src/tests/killed_workers.rs` kills workers by the hundred.
+//! Shared memory contains no pointers, and no value read from it is trusted to be in range. Everything that two
+//! processes access is atomic, except the bytes of a ring, whose ownership passes with its head and tail positions. A
+//! critical section never allocates, logs, panics or calls back, and no thread holds two locks. `tests/loom.rs`
+//! explores every interleaving of the lock; `src/tests/killed_workers.rs` kills workers by the hundred.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod atomics;

@@ -1,10 +1,10 @@
-//! Links: which session a value belongs to that a response has issued, and what is known of an address.
+//! Links: which session an issued value belongs to, and what is known about a client address.
 //!
-//! A set-associative table of 32-byte entries, in a zone that all workers share. Keys are 64-bit hashes under
-//! the zone's key, so neither names nor values are in memory. A full set is never an error: an entry goes
-//! that is expired, else one that was replaced by a newer value, else one that no client has brought back
-//! (a flood of answers to clients without cookies evicts nothing in use), else the one unused for longest.
-//! The lock of a set survives its owner ([`crate::robust_lock`]).
+//! A set-associative table of 32-byte entries, in a zone shared by all workers. Keys are 64-bit hashes under the zone's
+//! key, so neither names nor values are in memory. A full set is never an error. It evicts an expired entry, else one
+//! that was replaced by a newer value, else one that no client has sent back (so a flood of responses to clients
+//! without cookies evicts nothing in use), else the least recently used. The lock of a set survives its owner
+//! ([`crate::robust_lock`]).
 
 mod entry;
 mod handle;
@@ -24,7 +24,7 @@ pub use handle::LinkHandle;
 pub use layout::MIN_LINK_BYTES;
 pub use stats::LinkStats;
 
-/// Name of a link: a keyed hash. Never 0.
+/// Key of an entry: a keyed hash, never 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LinkKey(u64);
 
@@ -43,8 +43,9 @@ pub struct Links {
 }
 
 impl Links {
-    /// Creates a table in a zeroed region of at least [`MIN_LINK_BYTES`], or uses the one that is there.
-    /// An entry unused for `inactive_s` seconds is as good as absent. Touches the header only.
+    /// Creates a table in a zeroed region of at least [`MIN_LINK_BYTES`], or uses the existing one. In a new table, an
+    /// entry unused for more than `inactive_s` seconds counts as absent; an existing one keeps its setting. Touches the
+    /// header only.
     ///
     /// # Errors
     /// See [`AttachError`].
@@ -54,17 +55,17 @@ impl Links {
         Ok((Self { memory, hash_key }, attached))
     }
 
-    /// The handle of a worker: after fork, with its `ngx_process_slot` and process id.
+    /// The handle of a worker. Call it after fork(2), with the `ngx_process_slot` and process id.
     pub fn join(&self, slot: u16, pid: u32) -> LinkHandle {
         LinkHandle::join(*self, slot, pid)
     }
 
-    /// Seconds after which an unused entry is as good as absent, for all processes at once.
+    /// Sets the seconds after which an unused entry counts as absent, for all processes at once.
     pub fn set_inactive_s(&self, inactive_s: u32) {
         self.memory.set_inactive_s(inactive_s);
     }
 
-    /// Name of a value under `kind`: equal values of two kinds have nothing in common.
+    /// Key of `value` under `kind`; the same value has unrelated keys under different kinds.
     #[inline]
     pub fn key(&self, kind: &[u8], value: &[u8]) -> LinkKey {
         let mut hasher = SipHasher13::new_with_keys(self.hash_key[0], self.hash_key[1]);
@@ -74,25 +75,25 @@ impl Links {
         LinkKey(hasher.finish().max(1))
     }
 
-    /// Whether there never was an entry: nothing needs to be looked up.
+    /// Whether no entry was ever written, so that no lookup is needed.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.memory.is_empty()
     }
 
-    /// Whether there may be an entry of what another node has issued ([`Links::mark_remote`]).
+    /// Whether there may be an entry for a value that another node issued ([`Links::mark_remote`]).
     #[inline]
     pub fn has_remote(&self) -> bool {
         self.memory.has_remote()
     }
 
-    /// There is an entry of what another node has issued, now or soon.
+    /// Records that there is an entry for a value that another node issued, or will be soon.
     pub fn mark_remote(&self) {
         self.memory.mark_remote();
     }
 
-    /// Reads an entry without a lock, at `now_s` (seconds since 1970). `None`: there is none, it is expired,
-    /// or every attempt met a change of its set.
+    /// Reads an entry without a lock, at `now_s` (seconds since 1970). `None`: there is none, it is expired, or its set
+    /// changed during every attempt.
     #[inline]
     pub fn get(&self, key: LinkKey, now_s: u32) -> Option<Link> {
         if self.is_empty() {

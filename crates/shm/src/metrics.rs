@@ -39,13 +39,13 @@ impl MetricKind {
     }
 }
 
-/// Adds to a counter that no other process writes: no locked instruction is needed.
+/// Adds to a counter that only this process writes, so no atomic read-modify-write is needed.
 #[inline]
 pub(crate) fn add(counter: &AtomicU64, by: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
 }
 
-/// Sixteen bits of a hash (FNV-1a) of names in their order.
+/// 16-bit hash (folded FNV-1a) of the names, in order.
 pub(crate) const fn layout(names: &[&str]) -> u16 {
     let mut hash = 0x811c_9dc5_u32;
     let mut at = 0;
@@ -56,7 +56,7 @@ pub(crate) const fn layout(names: &[&str]) -> u16 {
             hash = (hash ^ name[byte] as u32).wrapping_mul(0x0100_0193);
             byte += 1;
         }
-        // The end of a name.
+        // Separates the names.
         hash = hash.wrapping_mul(0x0100_0193);
         at += 1;
     }
@@ -67,9 +67,9 @@ pub(crate) const fn layout(names: &[&str]) -> u16 {
 ///
 /// - `event_loop`: a counter written by the event loop of one worker,
 /// - `exporter`: a counter written by the exporter thread that reads the same ring,
-/// - `gauge` and `counter`: computed from the structure when it is asked.
+/// - `gauge` and `counter`: computed when the metrics are read.
 ///
-/// `reported` marks what a node reports to the cloud.
+/// `reported` marks what a node also reports to the cloud.
 macro_rules! metrics {
     (@kind gauge) => { $crate::metrics::MetricKind::Gauge };
     (@kind $source:ident) => { $crate::metrics::MetricKind::Counter };

@@ -1,10 +1,10 @@
-//! A line of memory that is needed soon.
+//! A hint that a cache line is needed soon.
 
-/// Asks the processor for the line of `address`.
+/// Prefetches the cache line at `address`; does nothing except on x86-64.
 #[inline]
 pub(crate) fn prefetch<T>(address: *const T) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    // SAFETY: a hint that faults on no address; SSE is part of x86-64.
+    // SAFETY: the instruction is a hint that never faults, whatever the address; SSE is part of x86-64.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         _mm_prefetch::<_MM_HINT_T0>(address.cast());

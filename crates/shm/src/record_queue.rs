@@ -1,9 +1,9 @@
 //! The record queue: a ring of bytes for each worker, in shared memory.
 //!
-//! The event loop writes whole lines and the exporter thread of the same process sends them: one producer,
-//! one consumer, no lock, no allocation, no wake-up. A line stays in the ring until the receiver has it.
-//! The ring outlives a worker that is killed: another worker's exporter adopts it and continues at the same
-//! position, with the same batch under the same name, so nothing is lost and nothing is stored twice.
+//! The event loop writes whole lines and the exporter thread of the same process sends them: one producer, one
+//! consumer, no lock, no allocation, no wake-up. A line stays in the ring until the receiver or the spool has it. The
+//! ring of a killed worker survives: another worker's exporter adopts it and continues at the same position, with the
+//! same batch under the same name, so nothing is lost and nothing is stored twice.
 
 mod ring;
 mod stats;
@@ -25,9 +25,9 @@ pub use stats::QueueStats;
 struct QueueHeader {
     region: RegionHeader,
     ring_bytes: AtomicU64,
-    /// Bytes in the spool, as the last exporter that looked found them.
+    /// Bytes in the spool, as last reported by an exporter.
     spool_bytes: AtomicU64,
-    /// The owners and readers of rings.
+    /// Processes that own or read rings.
     processes: ProcessSlots,
 }
 
@@ -59,10 +59,10 @@ impl RecordQueue {
             + rings * (size_of::<RingHeader>() + ring_bytes.next_multiple_of(64))
     }
 
-    /// Creates a queue with as many rings as fit in a zeroed region, or uses the queue that is there.
+    /// Creates a queue with as many rings as fit in a zeroed region, or uses the existing queue.
     ///
     /// # Errors
-    /// See [`AttachError`]; [`AttachError::OtherSize`] also for a queue with rings of another size.
+    /// See [`AttachError`]; [`AttachError::OtherSize`] also for an existing queue with rings of another size.
     pub fn attach(region: Region, ring_bytes: usize) -> Result<(Self, Attached), AttachError> {
         let ring_bytes = ring_bytes.next_multiple_of(64);
         let given = ring_bytes as u64;
@@ -81,17 +81,17 @@ impl RecordQueue {
         Ok((queue, attached))
     }
 
-    /// The handle of a process: after fork, with its `ngx_process_slot` and process id.
+    /// The handle of a process. Call it after fork(2), with the `ngx_process_slot` and process id.
     pub fn join(&self, slot: u16, pid: u32) -> QueueHandle {
         QueueHandle { queue: *self, owner: self.header().processes.register(slot, pid) }
     }
 
-    /// Sets the bytes in the spool, which only exporters know.
+    /// Reports the bytes in the spool, which only exporters know.
     pub fn set_spool_bytes(&self, bytes: u64) {
         self.header().spool_bytes.store(bytes, Relaxed);
     }
 
-    /// Records and bytes in the rings: the loss if NGINX ends for good.
+    /// Records and bytes in the rings: what is lost if NGINX stops for good.
     pub fn waiting(&self) -> (u64, u64) {
         (0..self.rings)
             .map(|index| self.ring(index))
@@ -100,12 +100,12 @@ impl RecordQueue {
             .fold((0, 0), |(records, bytes), (more, longer)| (records + more, bytes + longer))
     }
 
-    /// Whether a process has a ring, or has left one that is not empty.
+    /// Whether any process owns a ring, or has left one that is not empty.
     pub fn is_in_use(&self) -> bool {
         (0..self.rings).any(|index| self.ring(index).header().owner.load(Acquire) != 0)
     }
 
-    /// Metrics of several queues together; the spool is that of the first.
+    /// Metrics of several queues taken together; the spool is that of the first.
     pub fn stats_of(queues: impl Iterator<Item = Self>) -> QueueStats {
         queues.map(|queue| queue.stats()).reduce(QueueStats::with).unwrap_or_default()
     }
@@ -155,29 +155,29 @@ impl QueueHandle {
         self.queue
     }
 
-    /// Claims a free ring: one end for the event loop, one for the exporter. `None`: all rings are taken,
-    /// by workers of earlier generations that still drain them.
+    /// Claims a free ring: one end for the event loop, one for the exporter. `None`: all rings are taken, by workers of
+    /// earlier generations that still drain them, or there is no random number.
     pub fn claim(&self) -> Option<(Producer, Consumer)> {
         let stream = getrandom::u64().ok()?;
         let me = self.owner.word();
         (0..self.queue.rings).find_map(|index| {
             let ring = self.queue.ring(index);
             let header = ring.header();
-            // A ring with records of a dead worker has an owner, and is left for adoption.
+            // A ring with records of a dead worker still has an owner and is left for adoption.
             if header.owner.load(Acquire) != 0
                 || header.owner.compare_exchange(0, me, AcqRel, Relaxed).is_err()
             {
                 return None;
             }
-            // A process that dies here leaves an empty ring, which is adopted and released.
+            // A process that dies here leaves an empty ring, which another one adopts and releases.
             header.stream.store(stream, Relaxed);
             header.reader.store(me, Release);
             Some(ring.split())
         })
     }
 
-    /// The rings of dead workers, from now on read by this process. [`Consumer::release`] frees each for
-    /// [`QueueHandle::claim`] once it is empty.
+    /// The rings of dead workers, which this process reads from now on. Once a ring is empty, [`Consumer::release`]
+    /// frees it for [`QueueHandle::claim`].
     pub fn adopt(&self) -> Vec<Consumer> {
         let me = self.owner.word();
         let is_orphan = |ring: &Ring| {
@@ -198,7 +198,7 @@ impl QueueHandle {
             .collect()
     }
 
-    /// Whether the slot has another process, or its process is gone. No owner (0) counts as dead.
+    /// Whether the owner's slot was reused or its process is gone. No owner (0) counts as dead.
     fn is_dead(&self, owner: u32) -> bool {
         let processes = &self.queue.header().processes;
         OwnerId::from_word(owner).is_none_or(|owner| processes.of(owner).is_dead(owner, true))

@@ -1,7 +1,7 @@
-//! A piece of shared memory, and how a structure takes possession of it.
+//! Shared memory regions, and how a structure attaches to one.
 //!
-//! Every structure of this crate starts with a [`RegionHeader`]. Zeroed memory becomes a new structure;
-//! memory that already holds one of the same kind, version and size is used as it is.
+//! Every structure of this crate starts with a [`RegionHeader`]. Zeroed memory becomes a new structure; memory that
+//! already holds one of the same kind, version and size is used as it is.
 
 use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
@@ -21,7 +21,7 @@ pub enum AttachError {
         /// Smallest length, bytes.
         needed: usize,
     },
-    /// The region has more elements than can be numbered.
+    /// The region has room for more elements than can be numbered.
     #[error("the zone is too large: {0} bytes")]
     TooLarge(usize),
     /// The address is not a multiple of 64.
@@ -48,7 +48,7 @@ pub enum AttachError {
     NoRandom,
 }
 
-/// What [`Region`] held when a structure attached to it.
+/// What a [`Region`] held when a structure attached to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attached {
     /// Zeros: the structure is new.
@@ -74,13 +74,13 @@ impl Region {
         Self(Memory { base, len })
     }
 
-    /// `len` bytes (not 0) of this process's own memory, for the rest of its life. Pages that nothing is written to
-    /// take none. `None`: there is not that much.
+    /// Allocates `len` zeroed bytes of this process's own memory, which is never freed. Pages that are never written
+    /// take no memory. `None`: `len` is 0, or the allocation failed.
     pub fn of_process(len: usize) -> Option<Self> {
         let layout = Layout::from_size_align(len, ALIGN).ok().filter(|layout| layout.size() > 0)?;
         // SAFETY: the size is not zero.
         let base = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        // SAFETY: zeroed, never freed, and known to nobody else.
+        // SAFETY: zeroed, never freed, and not accessible to anybody else.
         Some(unsafe { Self::new(base, len) })
     }
 
@@ -93,7 +93,7 @@ impl Region {
     /// the first `needed` bytes at most.
     ///
     /// # Errors
-    /// See [`AttachError`]. Zeroed memory whose initialisation fails counts as zeroed.
+    /// See [`AttachError`]. If `initialise` fails, the region still counts as zeroed.
     pub(crate) fn attach<H: Header>(
         self,
         needed: usize,
@@ -136,7 +136,7 @@ impl RegionHeader {
                 initialise()?;
                 self.version.store(version, Ordering::Relaxed);
                 self.bytes.store(given, Ordering::Relaxed);
-                // Last: a region without it counts as untouched.
+                // Stored last: a region without a magic number counts as uninitialised.
                 self.magic.store(magic, Ordering::Release);
                 Ok(Attached::Fresh)
             }
@@ -160,18 +160,18 @@ impl RegionHeader {
 pub(crate) trait Header: Shared {
     /// Distinguishes the structure from all others.
     const MAGIC: u64;
-    /// Changes with the layout of the structure and with the meaning of its fields; counters are in
-    /// [`Header::COUNTERS`].
+    /// Changes with the layout of the structure and with the meaning of its fields. [`Header::COUNTERS`] covers the
+    /// counters.
     const VERSION: u16;
-    /// `LAYOUT` of the structure's counters.
+    /// `LAYOUT` of the structure's counters; 0: it has none.
     const COUNTERS: u16 = 0;
-    /// What must be equal for two modules to share a region.
+    /// Two builds of the module can use the same region only if this is equal.
     const LAYOUT: u32 = (Self::VERSION as u32) << 16 | Self::COUNTERS as u32;
 
     fn region(&self) -> &RegionHeader;
 }
 
-/// What may lie in shared memory.
+/// A type that may be placed in shared memory.
 ///
 /// # Safety
 /// All fields are atomics, all zeros are a valid value, and the alignment is at most [`ALIGN`].
@@ -180,7 +180,7 @@ pub(crate) unsafe trait Shared {}
 // SAFETY: an atomic.
 unsafe impl Shared for AtomicU64 {}
 
-/// The memory of an attached region: what the handles of a structure are made of.
+/// The memory of an attached region, on which a structure's handles are built.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Memory {
     base: NonNull<u8>,
@@ -231,7 +231,7 @@ impl Memory {
     }
 }
 
-/// Fills `words` with random numbers of the kernel.
+/// Fills `words` with random numbers from the kernel.
 pub(crate) fn fill_random(words: &[AtomicU64]) -> Result<(), AttachError> {
     for word in words {
         word.store(getrandom::u64().map_err(|_| AttachError::NoRandom)?, Ordering::Relaxed);

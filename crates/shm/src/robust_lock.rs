@@ -1,13 +1,13 @@
-//! A spin lock that survives its owner (a robust mutex), with a sequence counter for readers that do
-//! not lock.
+//! A spin lock that survives the death of its owner (a robust mutex), with a sequence counter for readers that do not
+//! lock.
 //!
-//! The lock word is 0 or the owner's id ([`crate::process::OwnerId`]). A process that finds the owner dead
-//! takes the lock over with one compare-and-swap, so exactly one process repairs and no other sees the
-//! damage. What needs repair is known: before stores that are only valid together, the owner notes what
-//! it changes ([`RobustLock::begin_multi_word`]); every other store leaves a valid state by itself.
+//! The lock word is 0 or the owner's id ([`crate::process::OwnerId`]). A process that finds the owner dead takes over
+//! the lock with one compare-and-swap, so exactly one process repairs the data and nobody else sees the damage. The
+//! repair knows what to do: before stores that are only valid together, the owner notes what it changes
+//! ([`RobustLock::begin_multi_word`]); any other store leaves a valid state by itself.
 //!
-//! The sequence counter is odd during a change. A reader that sees an odd or a changed counter reads again
-//! (a seqlock). All data are atomics, so a race costs a retry and is never undefined behaviour.
+//! The sequence counter is odd during a change. A reader that sees an odd counter, or one that changed while it read,
+//! reads again (a seqlock). All data are atomics, so a race costs a retry and is never undefined behaviour.
 
 use super::atomics::{AtomicU32, Ordering, fence, spin_loop};
 
@@ -30,10 +30,9 @@ pub(crate) trait WaitPolicy {
 /// How a lock was acquired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Acquired {
-    /// From nobody, or from an owner that released it.
+    /// The lock was free.
     Free,
-    /// From a dead owner. The caller repairs what the note names, then calls
-    /// [`RobustLock::make_consistent`].
+    /// The owner was dead. The caller repairs what the note names, then calls [`RobustLock::make_consistent`].
     OwnerDied {
         /// Argument of [`RobustLock::begin_multi_word`]; 0: nothing needs repair.
         multi_word: u32,
@@ -41,7 +40,7 @@ pub(crate) enum Acquired {
 }
 
 impl RobustLock {
-    /// A free lock, for the model checker. In shared memory a lock is made of zeros.
+    /// A free lock, for the model checker. In shared memory, zeros are a free lock.
     #[cfg(test)]
     #[allow(dead_code)]
     pub(crate) fn new() -> Self {
@@ -83,9 +82,8 @@ impl RobustLock {
             .map(|_| Acquired::OwnerDied { multi_word: self.multi_word.load(Ordering::Relaxed) })
     }
 
-    /// A process that sees an owner must also see the registration of that process, which precedes the
-    /// lock; otherwise a living owner passes for dead. So the id is released here and acquired by those
-    /// whose exchange fails.
+    /// The exchange releases the new owner's id, and acquires even if it fails: a process registers before it locks,
+    /// and whoever sees it as the owner must also see that registration. Otherwise a living owner could pass for dead.
     #[inline]
     fn swap(&self, from: u32, to: u32) -> Result<u32, u32> {
         self.owner.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
@@ -96,9 +94,9 @@ impl RobustLock {
         self.owner.load(Ordering::Acquire)
     }
 
-    /// Ends a repair: readers see the repaired state.
+    /// Completes a repair and lets readers see the repaired state.
     pub(crate) fn make_consistent(&self) {
-        // A repair is a change: readers that started before it read again.
+        // A repair is a change: readers that started before it must read again.
         let sequence = self.sequence.load(Ordering::Relaxed);
         self.end_multi_word();
         self.sequence.store((sequence | 1).wrapping_add(1), Ordering::Release);
@@ -124,11 +122,11 @@ impl RobustLock {
     #[inline]
     pub(crate) fn begin_multi_word(&self, what: u32) {
         self.multi_word.store(what, Ordering::Relaxed);
-        // The note precedes the stores.
+        // Orders the note before the stores: whoever takes over after any of them sees the note.
         fence(Ordering::Release);
     }
 
-    /// The stores are complete. Owner only.
+    /// Clears the note: the stores are complete. Owner only.
     #[inline]
     pub(crate) fn end_multi_word(&self) {
         self.multi_word.store(0, Ordering::Release);
@@ -140,7 +138,7 @@ impl RobustLock {
         self.owner.store(0, Ordering::Release);
     }
 
-    /// Reads without the lock, at most `attempts` times. `None`: every attempt met a change.
+    /// Reads without the lock, at most `attempts` times. `None`: the data changed during every attempt.
     #[inline]
     pub(crate) fn read<T>(&self, attempts: u32, mut read: impl FnMut() -> T) -> Option<T> {
         for _ in 0..attempts {

@@ -1,9 +1,9 @@
-//! Counts of rules over sessions: what a rule has counted of a subject.
+//! Rule counts: what a rule over sessions has counted for a subject.
 //!
-//! A set-associative table of 64-byte entries in a zone that all workers share: a 64-bit hash under the zone's key,
-//! and 56 bytes that `api-sessions-rules` gives their meaning. A full set is never an error: the entry goes that was
-//! not used for longest, and that is counted. The lock of a set survives its owner ([`crate::robust_lock`]); an entry
-//! that was being written by a process that died is lost, and counted too.
+//! A set-associative table of 64-byte entries in a zone shared by all workers: a 64-bit hash under the zone's key, and
+//! 56 bytes whose meaning `api-sessions-rules` defines. A full set is never an error: it evicts the least recently used
+//! entry and counts the eviction. The lock of a set survives its owner ([`crate::robust_lock`]). An entry that a
+//! process was writing when it died is lost, and counted as well.
 
 mod handle;
 mod layout;
@@ -21,7 +21,7 @@ pub use handle::RuleCountsHandle;
 pub use layout::MIN_RULE_COUNTS_BYTES;
 pub use stats::RuleCountsStats;
 
-/// The content of an entry; all zeros are a new one.
+/// Content of an entry; a new entry is all zeros.
 pub type CountWords = [u64; 7];
 
 /// The counts. Copies refer to the same zone.
@@ -32,8 +32,8 @@ pub struct RuleCounts {
 }
 
 impl RuleCounts {
-    /// Creates a table in a zeroed region of at least [`MIN_RULE_COUNTS_BYTES`], or uses the one that is there.
-    /// Touches the header only.
+    /// Creates a table in a zeroed region of at least [`MIN_RULE_COUNTS_BYTES`], or uses the existing one. Touches the
+    /// header only.
     ///
     /// # Errors
     /// See [`AttachError`].
@@ -43,7 +43,7 @@ impl RuleCounts {
         Ok((Self { memory, hash_key }, attached))
     }
 
-    /// The handle of a worker: after fork, with its `ngx_process_slot` and process id.
+    /// The handle of a worker. Call it after fork(2), with the `ngx_process_slot` and process id.
     pub fn join(&self, slot: u16, pid: u32) -> RuleCountsHandle {
         RuleCountsHandle::join(*self, slot, pid)
     }
@@ -57,7 +57,7 @@ impl RuleCounts {
         hasher.finish()
     }
 
-    /// Reads an entry without a lock. `None`: there is none, or every attempt met a change of its set.
+    /// Reads an entry without a lock. `None`: there is none, or its set changed during every attempt.
     #[inline]
     pub fn read(&self, key: u64) -> Option<CountWords> {
         let key = key.max(1);

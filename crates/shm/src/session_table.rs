@@ -1,16 +1,15 @@
-//! The session table: counters of sessions, in a zone that all workers share.
+//! The session table: counters of sessions, in a zone shared by all workers.
 //!
-//! The table is set-associative. A set is half a page: a head (lock, order of use, a byte of hash for each
-//! session) and fifteen entries of 128 bytes. A megabyte holds 7,680 sessions, an operation touches the
-//! lines of one page, and sessions of different sets share no lock.
+//! The table is set-associative. A set is half a page: a head (lock, order of use, one hash byte per session) and
+//! fifteen entries of 128 bytes. A megabyte holds 7,680 sessions, an operation touches cache lines of a single page,
+//! and sessions of different sets share no lock.
 //!
-//! - **Exact**: every update happens under the lock of its set ([`crate::robust_lock`]), whichever worker
-//!   makes it.
-//! - **Bounded**: a full set is never an error. The new session replaces one that is idle, else a
-//!   provisional one (one request, not confirmed by the application), else the least recently used. A
-//!   client with more than its share of the set replaces a session of its own ([`set`]).
-//! - **Crash-proof**: a lock names its owner, a dead owner is recognised ([`crate::process`]), and it
-//!   damages at most one session. No worker waits longer than [`crate::SET_LOCK_WAIT`].
+//! - **Exact**: every update happens under the lock of its set ([`crate::robust_lock`]), whichever worker makes it.
+//! - **Bounded**: a full set is never an error. The new session replaces an idle one, else a provisional one (one
+//!   request, not confirmed by the application), else the least recently used. A client that already holds its share of
+//!   the set replaces one of its own sessions ([`set`]).
+//! - **Crash-proof**: a lock names its owner, and a dead owner is recognised ([`crate::process`]). Its death damages at
+//!   most one session. No worker waits longer than [`crate::SET_LOCK_WAIT`].
 //! - **Unpredictable**: the set of a session depends on a random key in the zone.
 
 mod byte_lanes;
@@ -40,7 +39,7 @@ pub use request::{RequestEnd, RequestStart};
 pub use snapshot::{SessionCounters, Snapshot};
 pub use stats::{OpenCounts, TableStats};
 
-/// Distance of a session's second way from its first; coprime with the number of ways.
+/// Distance between the two preferred ways of a session; coprime with the number of ways.
 const SECOND_WAY: u64 = 7;
 
 /// The session table. Copies refer to the same zone.
@@ -51,10 +50,10 @@ pub struct SessionTable {
 }
 
 impl SessionTable {
-    /// Creates a table in a zeroed region of at least [`MIN_BYTES`], or uses the table that is there.
-    /// `inactive_ms` is as for [`SessionTable::set_inactive_ms`]. Touches the header only.
+    /// Creates a table in a zeroed region of at least [`MIN_BYTES`], or uses the existing one. Sets `inactive_ms` as
+    /// [`SessionTable::set_inactive_ms`] does. Touches the header only.
     ///
-    /// For the master, while it reads the configuration; workers inherit the handle.
+    /// Called in the master, while it reads the configuration; workers inherit the handle.
     ///
     /// # Errors
     /// See [`AttachError`].
@@ -64,18 +63,18 @@ impl SessionTable {
         Ok((Self { memory, hash_key }, attached))
     }
 
-    /// Sets the idle time, in milliseconds, after which a session starts over, for all processes at once.
+    /// Sets the idle time, milliseconds, after which a session starts over; takes effect in all processes at once.
     pub fn set_inactive_ms(&self, inactive_ms: u64) {
         self.memory.header().inactive_ms.store(inactive_ms, Ordering::Relaxed);
     }
 
-    /// The handle of a worker: after fork, with its `ngx_process_slot` and process id. Repairs the set that
-    /// the slot's last process left locked.
+    /// The handle of a worker. Call it after fork(2), with the `ngx_process_slot` and process id. Repairs the set that
+    /// the slot's previous process may have left locked.
     pub fn join(&self, slot: u16, pid: u32) -> TableHandle {
         TableHandle::join(*self, slot, pid)
     }
 
-    /// 32 random bytes, created with the zone: the secret of session ids unless one is configured.
+    /// 32 random bytes, created with the zone: the secret of session ids, unless one is configured.
     pub fn zone_secret(&self) -> [u8; 32] {
         let mut secret = [0; 32];
         let words = region::load(&self.memory.header().secret);
@@ -92,7 +91,7 @@ impl SessionTable {
         stats.unread_syntax = self.memory.header().unread_syntax.load(Ordering::Relaxed);
         for worker in self.memory.workers() {
             let open = worker.open.load(Ordering::Relaxed);
-            // A killed worker has left what it counted last.
+            // A killed worker leaves its last counts behind.
             if open != 0 && worker.process.is_alive() {
                 stats.add_open(OpenCounts::from_word(open));
             }
@@ -100,7 +99,7 @@ impl SessionTable {
         stats
     }
 
-    /// Reads a session without a lock. `None`: there is none, or every attempt met a change of its set.
+    /// Reads a session without a lock. `None`: there is none, it is idle, or its set changed during every attempt.
     pub fn get(&self, id: SessionId, now_ms: u64) -> Option<Snapshot> {
         let slot = self.slot(&id);
         let set = self.set(slot.set)?;
@@ -122,8 +121,7 @@ impl SessionTable {
     pub(crate) fn slot(&self, id: &SessionId) -> SlotRef {
         let id = hash::id_words(id);
         let hash = hash::hash(id, self.hash_key);
-        // The high half selects the set, for any number of sets. Tag and way use separate bits of the low
-        // half.
+        // The high half selects the set, for any number of sets. Tag and way use separate bits of the low half.
         let set = ((hash >> 32) * u64::from(self.memory.sets())) >> 32;
         let ways = WAYS as u64;
         let way = ((hash >> 16 & 0xffff) * ways) >> 16;

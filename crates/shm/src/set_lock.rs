@@ -1,7 +1,7 @@
-//! The lock of one of many sets, as a worker takes it: session table, links and counts of rules alike.
+//! How a worker takes the lock of one set among many; shared by session table, links and rule counts.
 //!
-//! A worker notes which set it locks before it does, so that the next process in its slot finds the only set that
-//! it can have left locked.
+//! A worker notes which set it is about to lock. The next process in its slot thereby finds the only set that it can
+//! have left locked.
 
 use std::sync::atomic::Ordering;
 
@@ -13,18 +13,18 @@ use crate::robust_lock::{Acquired, RobustLock};
 /// Entries under one lock.
 pub(crate) trait LockedSet {
     fn lock(&self) -> &RobustLock;
-    /// After the death of an owner that noted `multi_word`: how many entries are lost.
+    /// Repairs the set after the death of an owner that noted `multi_word`. Returns the number of entries lost.
     fn repair(&self, multi_word: u32) -> u64;
 }
 
-/// What a process slot has in such a structure.
+/// What such a structure keeps for each process slot.
 pub(crate) trait SetWorker {
     fn process(&self) -> &ProcessSlot;
     /// Set whose lock the process owns, waits for or last owned, plus 1.
     fn locked_set(&self) -> &AtomicU32;
-    /// A lock was held for too long.
+    /// Counts a lock that was held for too long.
     fn count_busy(&self);
-    /// A set was repaired.
+    /// Counts a repaired set, and the entries lost in it.
     fn count_repair(&self, lost: u64);
 }
 
@@ -33,11 +33,11 @@ pub(crate) trait LockedSets {
     type Set: LockedSet;
     type Worker: SetWorker;
     fn set(&self, number: u32) -> Option<&Self::Set>;
-    /// Of a slot below [`MAX_PROCESSES`].
+    /// The worker in a slot below [`MAX_PROCESSES`].
     fn worker(&self, slot: u16) -> &Self::Worker;
 }
 
-/// A process takes its slot: repairs what the slot's previous process, which is dead, has left locked.
+/// Registers a process in its slot and repairs the set that the slot's previous process, which is dead, left locked.
 pub(crate) fn join<S: LockedSets>(sets: &S, slot: u16, pid: u32) -> OwnerId {
     let slot = slot % MAX_PROCESSES;
     let worker = sets.worker(slot);
@@ -55,11 +55,11 @@ pub(crate) fn join<S: LockedSets>(sets: &S, slot: u16, pid: u32) -> OwnerId {
     owner
 }
 
-/// Acquires the lock of a set. `None`, and counted: it was held for too long.
+/// Acquires the lock of a set. `None`: there is no such set, or the lock was held for too long, which is counted.
 #[inline]
 pub(crate) fn acquire<S: LockedSets>(sets: &S, owner: OwnerId, number: u32) -> Option<&S::Set> {
     let set = sets.set(number)?;
-    // Before the lock: the next process in this slot must find the set whenever this one dies.
+    // Stored before the lock is taken: wherever this process dies, the next one in its slot must find the set.
     sets.worker(owner.slot()).locked_set().store(number + 1, Ordering::Release);
     if set.lock().try_acquire(owner.word()) { Some(set) } else { wait_for(sets, owner, set) }
 }

@@ -1,8 +1,8 @@
 //! A text that all workers read and one of them replaces: the configuration from the cloud.
 //!
-//! There are two buffers. A new text is written into the inactive one, then one store activates it. A reader
-//! copies the text and checks that it was not overwritten, which takes two publications during one copy; the
-//! checksum catches that. Neither side waits.
+//! There are two buffers. A new text is written into the inactive one, then one store activates it. A reader's copy is
+//! only torn if two texts are published while it copies, which the generation and a checksum reveal. Neither side
+//! waits.
 
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64, fence};
@@ -62,7 +62,7 @@ impl SharedConfig {
         size_of::<ConfigHeader>() + 2 * capacity.next_multiple_of(64)
     }
 
-    /// Creates an empty configuration in a zeroed region, or uses the one that is there.
+    /// Creates an empty configuration in a zeroed region, or uses the existing one.
     ///
     /// # Errors
     /// See [`AttachError`].
@@ -72,14 +72,13 @@ impl SharedConfig {
         Ok((Self { memory, capacity }, attached))
     }
 
-    /// A number that changes with each text; 0: none was published.
+    /// Number of texts published so far; 0: none.
     #[inline]
     pub fn generation(&self) -> u64 {
         self.header().generation.load(Acquire)
     }
 
-    /// The active text and its generation. `None`: there is none, or it was replaced during the copy, which
-    /// the next call resolves.
+    /// The active text and its generation. `None`: there is none, or it was replaced during the copy; try again.
     pub fn read(&self) -> Option<(u64, Vec<u8>)> {
         let header = self.header();
         let generation = self.generation();
@@ -98,7 +97,7 @@ impl SharedConfig {
             .then_some((generation, text))
     }
 
-    /// Activates a text for all processes at once. Returns its generation.
+    /// Publishes a text to all processes at once. Returns its generation.
     ///
     /// # Errors
     /// See [`PublishError`]; the previous text stays active.

@@ -34,7 +34,7 @@ pub fn rule_counts(len: usize) -> RuleCounts {
     RuleCounts::attach(region(len)).expect("counts").0
 }
 
-/// Few cases under Miri, which also has no files to persist failures in.
+/// Few cases under Miri, which is slow. It has no files to persist failures in, either.
 #[cfg(test)]
 pub(crate) fn proptest_config() -> proptest::prelude::ProptestConfig {
     let cases = if cfg!(miri) { 3 } else { 256 };

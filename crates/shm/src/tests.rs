@@ -1,4 +1,4 @@
-//! The table and the denylist in memory of the test (also under Miri), and with workers that are killed.
+//! Tests within one process (also under Miri), and with workers that are killed.
 
 #[cfg(not(miri))] // no fork(2)
 mod child_process;

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 /// First pause.
 const FIRST: Duration = Duration::from_millis(250);
-/// Longest pause by the schedule itself.
+/// Longest pause of the schedule itself.
 const LONGEST: Duration = Duration::from_secs(30);
 /// Longest pause that a server may ask for with `Retry-After`.
 const LONGEST_ASKED: Duration = Duration::from_secs(300);
 
-/// Doubles with each failure; half of each pause is random, so that nodes do not retry in step.
+/// Pauses double with each failure. Half of each pause is random, so that nodes do not retry in step.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     failures: u32,
@@ -20,12 +20,12 @@ impl Backoff {
         self.failures = 0;
     }
 
-    /// Failures in a row.
+    /// Number of consecutive failures.
     pub(crate) fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// The pause after one more failure; at least what the server asked for, within bounds.
+    /// The pause after one more failure; at least what the server asked for, up to a limit.
     pub(crate) fn failure(&mut self, asked: Option<Duration>) -> Duration {
         let full = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
@@ -34,7 +34,7 @@ impl Backoff {
     }
 }
 
-/// 0 to 1.
+/// A random number from 0 to 1.
 fn random_share() -> f64 {
     let mut bytes = [0; 4];
     // Without random numbers the pauses merely lack jitter.

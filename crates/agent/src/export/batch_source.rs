@@ -1,4 +1,4 @@
-//! Where batches come from, and when the next attempt from there is due.
+//! Sources of batches, and when the next attempt from each is due.
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,10 @@ use api_sessions_shm::Consumer;
 
 /// Interval at which an empty spool is checked: other processes may have added batches.
 const LOOK: Duration = Duration::from_secs(1);
-/// Pause of writes to the spool after a failed one.
+/// Pause between attempts to write to the spool after one has failed, or to read it.
 const BROKEN: Duration = Duration::from_secs(5);
 
-/// Attempts from one source: a batch that fails holds back no other source.
+/// Attempts from one source: a failing batch holds back no other source.
 pub(super) struct Attempts {
     pub(super) backoff: Backoff,
     pub(super) at: Instant,
@@ -24,7 +24,7 @@ impl Attempts {
         Self { backoff: Backoff::default(), at: Instant::now() }
     }
 
-    /// Failing, and in its pause.
+    /// Whether it is in the pause after a failure.
     pub(super) fn is_pausing(&self, now: Instant) -> bool {
         now < self.at
     }
@@ -34,13 +34,13 @@ impl Attempts {
     }
 }
 
-/// A ring, of this worker or adopted.
+/// A ring, this worker's own or adopted.
 pub(super) struct Queue {
     /// Distinguishes the queues of one exporter.
     pub(super) number: u64,
     pub(super) consumer: Consumer,
     pub(super) attempts: Attempts,
-    /// When it was first seen to hold records.
+    /// When it was first seen to contain records.
     waiting_since: Option<Instant>,
 }
 
@@ -65,22 +65,22 @@ impl Queue {
         Pressure::of(self.consumer.len(), self.consumer.capacity())
     }
 
-    /// Marks a batch as taken, which restarts the flush timer.
+    /// Restarts the flush timer after a batch was taken.
     pub(super) fn restart_clock(&mut self) {
         self.waiting_since = None;
     }
 }
 
-/// The spool, and the batch of it that is being sent.
+/// The spool, and its batch that is being sent.
 pub(super) struct SpoolSource {
     pub(super) spool: Spool,
     pub(super) attempts: Attempts,
-    /// The unsent part of its first batch.
+    /// The unsent part of the spool's first batch.
     current: Option<Spooled>,
     look_at: Instant,
-    /// No writes before this time.
+    /// No attempt to write before this time.
     broken_until: Option<Instant>,
-    /// It could not be read, and this was logged.
+    /// The last attempt to read failed; this was logged.
     unreadable: bool,
 }
 
@@ -94,7 +94,7 @@ impl SpoolSource {
     /// The batch to be sent next, if there is one.
     ///
     /// # Errors
-    /// As the file system has them, once; the next look is after a pause.
+    /// File system errors, reported once until a read succeeds; the next attempt follows after a pause.
     pub(super) fn current(&mut self, lost: &mut Lost) -> std::io::Result<Option<&Spooled>> {
         let now = Instant::now();
         if self.current.is_none() && now >= self.look_at {
@@ -115,7 +115,7 @@ impl SpoolSource {
         Ok(self.current.as_ref())
     }
 
-    /// Marks the first bytes of its first batch as done.
+    /// Marks the first `bytes` bytes of the current batch as done.
     pub(super) fn advance(&mut self, bytes: usize) -> std::io::Result<()> {
         let Some(mut batch) = self.current.take() else { return Ok(()) };
         if bytes < batch.lines.len() {
@@ -132,20 +132,19 @@ impl SpoolSource {
         self.broken_until.is_some_and(|until| now < until)
     }
 
-    /// Whether the state changed.
+    /// Notes a failed write. Returns whether the spool worked before.
     pub(super) fn broke(&mut self) -> bool {
         self.broken_until.replace(Instant::now() + BROKEN).is_none()
     }
 
-    /// Whether the state changed.
+    /// Notes a successful write. Returns whether the spool was broken before.
     pub(super) fn works(&mut self) -> bool {
         self.look_at = Instant::now();
         self.broken_until.take().is_some()
     }
 }
 
-/// Name of the batch that begins that many bytes behind the one named: as its ring would have named
-/// it (`…-position`).
+/// Name of the batch that begins `bytes` bytes after the named one, as its ring would have named it (`…-position`).
 fn name_behind(name: &str, bytes: usize) -> String {
     let position =
         name.rsplit_once('-').and_then(|(front, at)| Some((front, at.parse::<u64>().ok()?)));

@@ -24,9 +24,9 @@ use transport::{TlsConnector, UnixConnector};
 pub use trust::check_certificates;
 use trust::tls_config;
 
-/// Bytes of a response's body that are read.
+/// Longest response body that is read, bytes.
 pub(crate) const MAX_ANSWER_BYTES: u64 = 64 * 1024;
-/// Bytes of a response's body that the log shows.
+/// Longest part of a response body that is logged, characters.
 const MAX_QUOTED_CHARS: usize = 200;
 
 /// Outcome of an attempt.
@@ -36,7 +36,7 @@ pub(super) enum Answer {
     Stored,
     /// The batch itself is invalid: no retry would succeed.
     Refused(String),
-    /// Too large: send it again in halves.
+    /// Too large: send it again in smaller parts.
     TooLarge,
     /// Keep it and retry.
     NotNow {
@@ -54,7 +54,7 @@ pub(super) struct Client {
     headers: Vec<(HeaderName, HeaderValue)>,
     gzip: bool,
     timeout: Duration,
-    /// Reused from batch to batch.
+    /// Buffer, reused from batch to batch.
     compressed: Vec<u8>,
 }
 
@@ -71,7 +71,7 @@ impl Client {
         }
     }
 
-    /// Posts records or key facts under a name, within `limit` and the configured timeout.
+    /// Posts records or key facts under a name, within `limit` or the configured timeout, whichever is shorter.
     pub(super) fn post(
         &mut self,
         (name, lines): (&str, &[u8]),
@@ -118,7 +118,7 @@ fn meaning(mut response: Response<ureq::Body>) -> Answer {
         .headers()
         .get(header::RETRY_AFTER)
         .and_then(|value| pause(value.to_str().ok()?.trim(), SystemTime::now()));
-    // Read to its end, so that the connection can be reused.
+    // Read to the end, so that the connection can be reused.
     let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
     if status.is_success() {
         return Answer::Stored;
@@ -133,8 +133,7 @@ fn meaning(mut response: Response<ureq::Body>) -> Answer {
     }
 }
 
-/// What `Retry-After` asks for (RFC 9110, 10.2.3): seconds, or a date, of which one that has passed asks
-/// for nothing.
+/// The pause in `Retry-After` (RFC 9110, 10.2.3): seconds or a date. `None` for a date in the past.
 fn pause(text: &str, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
@@ -174,8 +173,8 @@ fn compress(lines: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
     encoder.finish().map(|_| ())
 }
 
-/// An agent that keeps one connection. No proxy, no redirects: batches go to the configured address alone.
-/// TLS roots are read only for an `https` address: the system's are megabytes.
+/// An agent that keeps one connection open. No proxy and no redirects: batches go to the configured address only. TLS
+/// roots are only read for an `https` address, since the system's take megabytes.
 pub(crate) fn agent(endpoint: &Endpoint, ca_pem: Option<&[u8]>) -> Result<Agent, String> {
     let tls = match endpoint.is_tls() {
         true => Some(Arc::new(tls_config(ca_pem)?)),
@@ -197,7 +196,7 @@ pub(crate) fn agent(endpoint: &Endpoint, ca_pem: Option<&[u8]>) -> Result<Agent,
     })
 }
 
-/// For a Unix-domain socket: there is no host to look up.
+/// For a Unix-domain socket, which has no host to look up.
 #[derive(Debug)]
 struct NoResolver;
 

@@ -1,10 +1,10 @@
-//! Batches that were spooled while they were in flight, and that the cloud has taken after all.
+//! Batches that were spooled while in flight and that the cloud stored after all.
 
 use std::collections::VecDeque;
 
 use super::uplink::Batch;
 
-/// Maximum number of names; a forgotten batch is sent again, under the same `Idempotency-Key`.
+/// Limit on remembered batches. A forgotten one is sent again, under the same `Idempotency-Key`.
 const MOST: usize = 1024;
 
 /// Their names and lengths, oldest first.
@@ -19,7 +19,7 @@ impl Delivered {
         self.0.push_back((batch.name.clone(), batch.lines.len()));
     }
 
-    /// Removes a batch. Whether it was one of them.
+    /// Removes a batch. Returns whether it was one of them.
     pub(super) fn remove(&mut self, batch: &Batch) -> bool {
         let is_it =
             |(name, len): &(String, usize)| *name == batch.name && *len == batch.lines.len();

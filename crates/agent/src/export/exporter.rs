@@ -1,5 +1,5 @@
-//! The thread's loop: which batch goes next. [`answers`] applies responses to batches, [`relief`] moves batches to the
-//! spool, [`drain`] ends a worker.
+//! The exporter thread's loop: which batch goes next. [`answers`] applies responses to batches, [`relief`] moves
+//! batches to the spool, [`drain`] ends a worker.
 
 mod answers;
 mod drain;
@@ -28,14 +28,14 @@ use api_sessions_shm::{Consumer, ExportCounters, QueueHandle};
 
 use facts::FactsSource;
 
-/// Interval of housekeeping, such as the search for queues of dead workers.
+/// Interval of housekeeping, such as adopting the queues of dead workers.
 const ADOPTION: Duration = Duration::from_secs(1);
 
-/// Sends the records of a worker, and those that dead workers have left.
+/// Sends the records of a worker, and those that dead workers left behind.
 pub struct Exporter {
     settings: ExportSettings,
     queue_handle: QueueHandle,
-    /// Handles on queues of previous configurations.
+    /// Handles to the queues of previous configurations.
     former: Vec<QueueHandle>,
     /// The first is this worker's own.
     queues: Vec<Queue>,
@@ -44,11 +44,11 @@ pub struct Exporter {
     answers: Receiver<Answered>,
     stopped: Stopped,
     priority: Priority,
-    /// Spooled batches that the cloud has stored after all: they are not sent again.
+    /// Batches whose spooled copies the cloud has after all: they are not sent again.
     delivered: Delivered,
     /// Source of the batch in flight.
     in_flight: Option<Origin>,
-    /// The source that is asked first: 0 is the spool, then come `queues`.
+    /// The source to try first: 0 is the spool, then come `queues`.
     next_source: usize,
     next_number: u64,
     /// Buffer of the last batch, for reuse.
@@ -72,15 +72,15 @@ pub struct Exporter {
 enum Origin {
     Queue(u64),
     Spool,
-    /// It has been spooled since: if the cloud takes it now, its copy need not be sent.
+    /// It was spooled while in flight: if the cloud stores it now, the copy need not be sent.
     AlreadySpooled,
-    /// No records at all.
+    /// Key facts, not records.
     Facts,
 }
 
 impl Exporter {
-    /// An exporter of this process' queue. To be called on the thread that will run it: the uplink's thread
-    /// inherits its signal mask, and `priority` is for both.
+    /// An exporter of this process's queue. Call it on the thread that will run it: the uplink's thread inherits its
+    /// signal mask, and `priority` applies to both.
     ///
     /// # Errors
     /// No second thread could be started.
@@ -95,7 +95,7 @@ impl Exporter {
         let (uplink, answers) = Uplink::start(&settings, priority.clone())?;
         let spool = settings.spool.clone();
         if let Some(spool) = &spool {
-            // A batch has to fit, with others.
+            // Several batches have to fit in the spool.
             settings.batch =
                 settings.batch.min(usize::try_from(spool.max_bytes / 4).unwrap_or(usize::MAX));
         }
@@ -125,7 +125,7 @@ impl Exporter {
         })
     }
 
-    /// Keeps a snapshot of the denylist as well.
+    /// Also keeps a copy of the denylist on disk.
     #[must_use]
     pub fn with_state_file(self, state_file: Option<StateFile>) -> Self {
         Self { state_file, ..self }
@@ -137,19 +137,19 @@ impl Exporter {
         Self { denials, journal, ..self }
     }
 
-    /// Sends key facts to the cloud as well.
+    /// Also sends key facts to the cloud.
     #[must_use]
     pub fn with_key_facts(self, facts: Receiver<Vec<WindowFacts>>) -> Self {
         Self { facts: FactsSource::new(facts), ..self }
     }
 
-    /// Sends what is left in queues of former configurations, too, once their workers have ended.
+    /// Also sends what is left in the queues of previous configurations, once their workers have ended.
     #[must_use]
     pub fn adopting_from(self, former: Vec<QueueHandle>) -> Self {
         Self { former, ..self }
     }
 
-    /// Runs until it is stopped, then sends or spools what it can in the time allowed.
+    /// Runs until stopped, then sends or spools what it can in the time allowed.
     pub fn run(mut self) {
         let second = tick(ADOPTION);
         self.once_a_second();
@@ -174,7 +174,7 @@ impl Exporter {
         self.drain();
     }
 
-    /// One round of work, at the priority for the fullest ring. Returns how long the thread may sleep.
+    /// One round of work, at the priority that suits the fullest ring. Returns how long the thread may sleep.
     fn run_once(&mut self) -> Duration {
         let pressure = self.pressure();
         self.priority.follow(pressure);
@@ -194,7 +194,7 @@ impl Exporter {
         self.queues.iter().map(Queue::pressure).max().unwrap_or_default()
     }
 
-    /// Whether waking up sooner could relieve a full ring.
+    /// Whether waking up sooner could help to relieve a full ring.
     fn can_move(&self) -> bool {
         let now = Instant::now();
         let is_idle = self.in_flight.is_none() && !self.cloud_down;
@@ -207,7 +207,8 @@ impl Exporter {
         self.keep(StateFile::keep);
     }
 
-    /// All that have come, with one write. A denial stays in force without; the next copy of the list has it.
+    /// Writes all denials that have arrived to the journal at once. If that fails they stay in force, and the next copy
+    /// of the list contains them.
     fn write_down(&mut self, first: Option<DenyEntry>) {
         let denials: Vec<DenyEntry> = first.into_iter().chain(self.denials.try_iter()).collect();
         let Some(journal) = self.journal.as_ref().filter(|_| !denials.is_empty()) else { return };
@@ -238,7 +239,7 @@ impl Exporter {
                 self.next_number += 1;
             }
         }
-        // An adopted queue that is empty is free for the next worker.
+        // An adopted queue, once empty, is freed for the next worker.
         let mut at = 1;
         while at < self.queues.len() {
             if self.queues[at].consumer.is_empty() {
@@ -252,9 +253,9 @@ impl Exporter {
         }
     }
 
-    /// Gives the uplink the next batch, if it has none: queues and spool in turn.
+    /// Passes the next batch to the uplink if it has none: queues and spool take turns.
     fn dispatch(&mut self) {
-        // In turn with records, of which there may be some at any time.
+        // Facts and records take turns, since records may be waiting at all times.
         if !self.facts.had_turn {
             self.dispatch_facts(None);
         }
@@ -305,7 +306,7 @@ impl Exporter {
         false
     }
 
-    /// A copy of the spool's first batch, if one can be sent now.
+    /// A copy of the spool's first batch, if it can be sent now.
     fn spooled(&mut self) -> Option<Batch> {
         let source = self.spool.as_mut()?;
         if source.attempts.is_pausing(Instant::now()) {
@@ -343,7 +344,7 @@ impl Exporter {
                 self.in_flight = Some(origin);
                 true
             }
-            // Unreachable: the uplink ends only with the exporter. The batch stays where it is.
+            // Unreachable: the uplink only ends with the exporter. The batch stays where it is.
             Err(batch) => {
                 self.reuse_buf = batch.lines;
                 false
@@ -359,13 +360,13 @@ impl Exporter {
         match origin {
             Origin::Queue(number) => self.queue(number).map(|queue| &mut queue.attempts),
             Origin::Spool => self.spool.as_mut().map(|source| &mut source.attempts),
-            // Its queue was relieved meanwhile; the response still says that the cloud is up.
+            // Its queue was relieved meanwhile; the response still shows whether the cloud is up.
             Origin::AlreadySpooled => self.queues.first_mut().map(|queue| &mut queue.attempts),
             Origin::Facts => None,
         }
     }
 
-    /// This worker's own.
+    /// The counters of this worker's own queue.
     fn counters(&self) -> ExportCounters<'_> {
         self.queues[0].consumer.counters()
     }

@@ -2,15 +2,15 @@
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-/// Maximum number of waiting events; more are dropped, since the counters say the same.
+/// Limit on waiting events. Further ones are dropped; the counters tell the same story.
 const CAPACITY: usize = 32;
 
-/// Severity.
+/// How serious an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// Good news: the cloud is back.
+    /// A problem has ended: the cloud is back.
     Notice,
-    /// Records wait.
+    /// Records have to wait.
     Warning,
     /// Records were lost.
     Error,

@@ -1,18 +1,18 @@
-//! How urgent the exporter's work is: the fuller a ring, the higher its threads' priority and the shorter its
-//! sleep.
+//! How urgent the exporter's work is: the fuller a ring, the higher the priority of the export threads and the shorter
+//! their sleep.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Niceness above the event loop's while rings are nearly empty.
 const LOWEST: u8 = 5;
-/// Longest sleep. The event loop wakes nobody: a sleeping exporter costs it nothing.
+/// Longest sleep. The event loop never wakes the exporter, which costs it nothing while asleep.
 const LONGEST: Duration = Duration::from_millis(50);
 
 /// What a thread does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ThreadRole {
-    /// It empties the rings: into the uplink, or the spool.
+    /// It empties the rings into the uplink or the spool.
     Exporter,
     /// It compresses and posts.
     Uplink,
@@ -20,15 +20,15 @@ pub enum ThreadRole {
 
 /// The scheduling priority of a worker's export threads.
 pub trait ThreadPriority: Send + Sync {
-    /// The calling thread has the priority of [`ThreadPriority::set`] from now on.
+    /// From now on, [`ThreadPriority::set`] applies to the calling thread.
     fn join(&self, role: ThreadRole);
 
-    /// Sets the priority of all threads that joined: that much less than the event loop's, as niceness. Where
-    /// the system does not allow a thread to return to the event loop's, each keeps what `join` gave it.
+    /// Sets the niceness, relative to the event loop's, of all threads that joined. If the system does not allow a
+    /// thread to return to the event loop's priority, each keeps the one that `join` gave it.
     fn set(&self, niceness: u8);
 }
 
-/// Threads that keep the priority they have.
+/// Threads keep the priority they have.
 impl ThreadPriority for () {
     fn join(&self, _: ThreadRole) {}
     fn set(&self, _: u8) {}
@@ -39,24 +39,24 @@ impl ThreadPriority for () {
 pub(super) struct Pressure(u8);
 
 impl Pressure {
-    /// A ring as full as this cannot wait for the uplink.
+    /// From this pressure on, a ring cannot wait for the uplink.
     const FULL: Self = Self(5);
 
     pub(super) fn of(waiting: usize, capacity: usize) -> Self {
         Self((waiting.saturating_mul(10) / capacity.max(1)).min(10) as u8)
     }
 
-    /// The records are to be spooled, if the uplink does not take them at once.
+    /// Whether records have to be spooled if the uplink does not take them at once.
     pub(super) fn is_high(self) -> bool {
         self >= Self::FULL
     }
 
-    /// Niceness above the event loop's: none from half full on.
+    /// Niceness above the event loop's: none once the ring is half full.
     pub(super) fn niceness(self) -> u8 {
         LOWEST.saturating_sub(self.0)
     }
 
-    /// How long the exporter may sleep while it could work: not at all from half full on.
+    /// How long the exporter may sleep while there is work it could do: not at all once the ring is half full.
     pub(super) fn pause(self) -> Duration {
         match self.0 {
             0 => LONGEST,
@@ -74,7 +74,7 @@ impl Pressure {
     }
 }
 
-/// The priority in force.
+/// The current priority.
 pub(super) struct Priority {
     threads: Arc<dyn ThreadPriority>,
     niceness: u8,

@@ -10,17 +10,17 @@ use super::spool::SpoolSettings;
 /// Settings of `api_sessions_export`, by value: an exporter outlives the configuration it came from.
 #[derive(Debug, Clone)]
 pub struct ExportSettings {
-    /// Where to.
+    /// Where batches go.
     pub endpoint: Endpoint,
     /// Bearer token.
     pub token: Option<String>,
-    /// Further headers of each batch and sync request.
+    /// Additional headers of each batch and sync request.
     pub headers: Vec<ExportHeader>,
     /// Name of the node.
     pub node: String,
-    /// Longest time that a record waits for others, if the cloud takes it.
+    /// Longest time that a record waits for others while the cloud accepts batches.
     pub flush: Duration,
-    /// Bytes of a batch, before compression.
+    /// Longest batch, bytes before compression.
     pub batch: usize,
     /// Compress batches.
     pub gzip: bool,
@@ -28,14 +28,14 @@ pub struct ExportSettings {
     pub timeout: Duration,
     /// PEM certificates to trust instead of the system's.
     pub ca_pem: Option<Vec<u8>>,
-    /// Longest time to send or spool the rest when the worker exits.
+    /// Longest time for sending or spooling the rest when the worker exits.
     pub shutdown: Duration,
-    /// The spool, for records that cannot be sent; without one they wait in memory alone.
+    /// The spool, for records that cannot be sent; without one they only wait in memory.
     pub spool: Option<SpoolSettings>,
 }
 
 impl ExportSettings {
-    /// All headers that the operator configured, `Authorization` of the token included.
+    /// All configured headers, including `Authorization` with the token.
     pub(crate) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         let bearer = self.token.as_ref().and_then(|token| {
             let mut value = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
@@ -46,13 +46,13 @@ impl ExportSettings {
         bearer.into_iter().chain(named).collect()
     }
 
-    /// Name of a batch among those of all nodes.
+    /// Name of a batch, distinct from those of all other nodes.
     pub(super) fn batch_name(&self, name: &str) -> String {
         format!("{}-{name}", token(&self.node))
     }
 }
 
-/// A name fit for a header: characters other than letters, digits, dots and dashes become underscores.
+/// A name fit for a header: characters other than ASCII letters, digits, `.`, `-` and `_` become `_`.
 fn token(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     name.chars().map(|c| if allowed(c) { c } else { '_' }).collect()
@@ -65,22 +65,22 @@ pub struct ExportHeader {
     value: HeaderValue,
 }
 
-/// A header that cannot be added. Messages do not show the value: it may be a secret.
+/// Why a header cannot be added. Messages do not show the value, which may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadHeader {
-    /// No colon, or a name or value with characters that no header has.
+    /// No colon, or a name or value with characters that are invalid in a header.
     #[error("\"Name: value\" expected, in visible ASCII")]
     Syntax,
-    /// The exporter sets it itself.
+    /// The exporter sets this header itself.
     #[error("header \"{0}\" is set by the exporter")]
     Reserved(String),
 }
 
 impl ExportHeader {
-    /// Reads `Name: value`.
+    /// Parses `Name: value`.
     ///
     /// # Errors
-    /// [`BadHeader`].
+    /// See [`BadHeader`].
     pub fn parse(line: &str) -> Result<Self, BadHeader> {
         let (name, value) = line.split_once(':').ok_or(BadHeader::Syntax)?;
         let name: HeaderName = name.trim().parse().map_err(|_| BadHeader::Syntax)?;
@@ -104,7 +104,7 @@ impl ExportHeader {
         Ok(Self { name, value })
     }
 
-    /// Lower-case name.
+    /// Name in lower case.
     pub fn name(&self) -> &str {
         self.name.as_str()
     }
@@ -119,7 +119,7 @@ pub struct Endpoint {
     socket: Option<PathBuf>,
 }
 
-/// A URL that records cannot be sent to.
+/// A URL that cannot be used as an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadUrl {
     /// Another scheme, no host, credentials, a variable or a fragment.
@@ -135,13 +135,14 @@ pub enum BadUrl {
 /// Longest path of a Unix-domain socket, bytes: `sun_path` without its NUL.
 const MAX_SOCKET_BYTES: usize = 107;
 
-/// Path of the API that takes batches.
+/// Path of the API that accepts batches.
 const RECORDS: &str = "/v1/records";
 
 impl Endpoint {
-    /// `{url}/v1/records`. A URL that ends so is used as it is, and so is one with a query, for receivers
-    /// that take NDJSON at an address of their own (`http://host:8123/?query=INSERT…`). A Unix-domain
-    /// socket is `unix:/path`, with a URI after another colon, or the same behind `http://` as in `proxy_pass`.
+    /// Batches go to `{url}/v1/records`. A URL that already ends in that path is used as it is, and so is one with a
+    /// query, for receivers that accept NDJSON at an address of their own (`http://host:8123/?query=INSERT…`). A
+    /// Unix-domain socket is written `unix:/path`, optionally followed by a colon and a URI; as in `proxy_pass`,
+    /// `http://` may precede it.
     ///
     /// # Errors
     /// [`BadUrl`].
@@ -158,7 +159,7 @@ impl Endpoint {
                 if path.len() > MAX_SOCKET_BYTES {
                     return Err(BadUrl::LongSocket(path.to_owned()));
                 }
-                // As NGINX names the host of such an upstream.
+                // The host name that NGINX uses for such an upstream.
                 (format!("http://localhost{uri}"), Some(PathBuf::from(path)))
             }
             None => (url.to_owned(), None),
@@ -187,17 +188,17 @@ impl Endpoint {
         })
     }
 
-    /// Where denylist and settings are polled; none for a URL with a query.
+    /// Where denylist and settings are polled; `None` for a URL with a query.
     pub fn sync(&self) -> Option<&str> {
         self.sync.as_deref()
     }
 
-    /// Where facts of keys are posted; none for a URL with a query.
+    /// Where key facts are posted; `None` for a URL with a query.
     pub fn facts(&self) -> Option<&str> {
         self.facts.as_deref()
     }
 
-    /// For logs, without a query, which may hold a password.
+    /// For logs. Without the query, which may contain a password.
     pub fn shown(&self) -> String {
         let url = self.records.split('?').next().unwrap_or_default();
         match &self.socket {
@@ -214,7 +215,7 @@ impl Endpoint {
         &self.records
     }
 
-    /// The Unix-domain socket, where it is one.
+    /// The Unix-domain socket, if it is one.
     pub fn socket(&self) -> Option<&Path> {
         self.socket.as_deref()
     }
@@ -224,7 +225,7 @@ impl Endpoint {
     }
 }
 
-/// A URL as it may stand in an error: what is before an `@` may be a password.
+/// A URL as shown in an error. What precedes an `@` may be a password and is left out.
 fn without_credentials(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme + 3 <= at => {
@@ -234,7 +235,7 @@ fn without_credentials(url: &str) -> String {
     }
 }
 
-/// No port, or one from 1 to 65535: the URL's own grammar takes any number.
+/// Whether there is no port, or one from 1 to 65535: the grammar of URLs accepts any number.
 fn has_usable_port(authority: &str) -> bool {
     // The colons of an IPv6 address are in brackets.
     let behind_host = authority.rsplit(']').next().unwrap_or_default();

@@ -1,16 +1,16 @@
-//! Records on disk, for as long as the cloud is away.
+//! Records on disk, for as long as the cloud is unreachable.
 //!
-//! A directory of segments, written by all workers and shared by them: each exporter appends batches to
-//! a segment of its own, and any process with time to spare sends the oldest segment that nobody works on. A
-//! segment is worked on by who holds its lock (`flock(2)`), which the kernel takes from the dead: what
-//! a killed worker, another generation or another run of nginx has left is taken over like that.
+//! A directory of segments, shared by all workers: each exporter appends batches to a segment of its own, and any
+//! process with time to spare sends the oldest segment that nobody works on. Whoever holds a segment's lock
+//! (`flock(2)`) works on it. The kernel releases the locks of dead processes, so whatever a killed worker, another
+//! generation or another run of NGINX left behind is taken over.
 //!
-//! - Batches keep the name of their first attempt: one that the cloud took after all is stored once.
-//! - A batch is on the disk (`fdatasync(2)`) before it leaves the queue. Where the queue is about to overflow,
-//!   the batch leaves it once the kernel has it: that survives the end of every process, as the queue does not,
-//!   and reaches the disk within about a second ([`Syncer`]).
-//! - The oldest segments make room for new batches beyond `max_bytes`.
-//! - Damage costs the damaged batch alone: each has a checksum, and a mark to find the next one by.
+//! - A batch keeps the name of its first attempt: if the cloud stored that one after all, it is stored only once.
+//! - A batch is on disk (`fdatasync(2)`) before it leaves the queue. If the queue is about to overflow, the batch
+//!   leaves it as soon as the kernel has the data. Unlike the queue, that survives the end of all processes, and it
+//!   reaches the disk within about a second ([`Syncer`]).
+//! - Beyond `max_bytes`, the oldest segments make room for new batches.
+//! - Damage costs only the damaged batch: each has a checksum, and a mark by which the next one is found.
 
 mod frame;
 mod segment;
@@ -26,10 +26,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use segment::{Next, Reader, Writer};
 use syncer::Syncer;
 
-/// Suffix of a segment's name. The rest is the time of its making, so that names sort by age.
+/// Suffix of a segment's name. The name starts with the time of creation, so that names sort by age.
 const SUFFIX: &str = ".spool";
-/// Whether a file of that name in a spool's directory was made by this module, as one that it goes on to use:
-/// segments, and the copy of the denylist beside them.
+/// Whether a file of this name in a spool's directory is in use by this module: segments, the lock, and the copy and
+/// the journal of the denylist, but not a damaged copy that was put aside.
 pub fn is_spool_file(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
     name == LOCK.as_bytes()
@@ -37,26 +37,26 @@ pub fn is_spool_file(name: &OsStr) -> bool {
         || (name.starts_with(b"denylist.") && name != b"denylist.damaged.json")
 }
 
-/// Held for as long as a batch is written, so that workers do not exceed the size together.
+/// Held while a batch is written, so that workers do not exceed the size together.
 const LOCK: &str = "lock";
-/// Segments there are about that many of in a full spool: what is dropped at once is a share of it.
+/// Approximate number of segments in a full spool; dropping one loses this share of it.
 const SEGMENTS: u64 = 16;
-/// Smallest and largest segment, bytes, but for one that a single batch fills.
+/// Smallest and largest segment, bytes. A larger batch takes a segment of its own.
 const SEGMENT_BYTES: (u64, u64) = (64 << 10, 16 << 20);
 
-/// Where the spool is, and how large it may grow.
+/// Where the spool is, and how large it may become.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpoolSettings {
-    /// A directory that workers may write to. It is made where it is missing, if they may.
+    /// A directory that workers can write to. If it is missing, it is created if permissions allow.
     pub path: PathBuf,
-    /// Bytes of all segments together.
+    /// Longest total of all segments, bytes.
     pub max_bytes: u64,
 }
 
-/// When a batch is to be on the disk.
+/// When a batch has to be on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durable {
-    /// When [`Spool::put`] returns.
+    /// By the time [`Spool::put`] returns.
     Now,
     /// After the next [`Spool::sync`].
     Soon,
@@ -76,7 +76,7 @@ pub(super) struct Spool {
 pub(super) struct Lost {
     /// Segments that made room, or that were damaged.
     pub(super) segments: u64,
-    /// Records in them that were not yet sent; of damaged ones, the line ends that are left.
+    /// Records in them that were not yet sent; in damaged ones, the number of line ends left.
     pub(super) records: u64,
 }
 
@@ -92,11 +92,11 @@ impl Spool {
         Self { settings, writer: None, syncer: Syncer::default(), reader: None, serial: 0 }
     }
 
-    /// Writes a batch, and reports what was dropped to make room for it.
+    /// Writes a batch and returns what was dropped to make room for it.
     ///
     /// # Errors
-    /// As the file system has them; nothing of the batch remains then. A batch larger than the whole
-    /// spool is [`io::ErrorKind::FileTooLarge`].
+    /// File system errors; nothing of the batch remains then. For a batch larger than the whole spool,
+    /// [`io::ErrorKind::FileTooLarge`].
     pub(super) fn put(&mut self, name: &str, lines: &[u8], durable: Durable) -> io::Result<Lost> {
         let needed = frame::size(name, lines) + segment::HEADER;
         if needed > self.settings.max_bytes {
@@ -113,9 +113,9 @@ impl Spool {
             Some(writer) => writer,
             None => self.new_segment()?,
         };
-        // A segment that a write failed in is written to no more: its end is not known.
+        // After a failed write the end of the segment is unknown, so nothing is appended to it any more.
         let before = writer.append(name, lines)?;
-        // Only the size is common to all workers.
+        // The lock only protects the total size.
         drop(lock);
         if durable == Durable::Now {
             writer.sync(before)?;
@@ -124,10 +124,10 @@ impl Spool {
         Ok(lost)
     }
 
-    /// Has what was put with [`Durable::Soon`] written to the disk, by a thread of its own.
+    /// Passes what was put with [`Durable::Soon`] to a thread that writes it to disk.
     ///
     /// # Errors
-    /// What an earlier call failed with.
+    /// An error of an earlier flush.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         if let Some(writer) = &mut self.writer {
             self.syncer.take(writer);
@@ -135,10 +135,10 @@ impl Spool {
         self.syncer.failure().map_or(Ok(()), Err)
     }
 
-    /// Waits until all is on the disk.
+    /// Waits until everything is on disk.
     ///
     /// # Errors
-    /// As the file system has them.
+    /// File system errors.
     pub(super) fn sync_now(&mut self) -> io::Result<()> {
         match &mut self.writer {
             Some(writer) if writer.is_unsynced() => writer.sync_all(),
@@ -152,10 +152,10 @@ impl Spool {
         }
     }
 
-    /// The oldest batch that nobody else works on. The same again until [`Spool::done`].
+    /// The oldest batch that nobody else works on; the same one until [`Spool::done`].
     ///
     /// # Errors
-    /// As the file system has them.
+    /// File system errors.
     pub(super) fn next(&mut self, lost: &mut Lost) -> io::Result<Option<Spooled>> {
         loop {
             if self.reader.is_none() {
@@ -208,7 +208,7 @@ impl Spool {
     fn new_segment(&mut self) -> io::Result<Writer> {
         let micros = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
         self.serial = self.serial.wrapping_add(1);
-        // Unique: no two processes have an id at the same time, and a process counts.
+        // Unique: no two live processes share an id, and each process numbers its segments.
         let name = format!("{micros:018}-{}-{}{SUFFIX}", std::process::id(), self.serial);
         Writer::create(&self.settings.path.join(name))
     }
@@ -238,13 +238,13 @@ impl Spool {
         Ok(lost)
     }
 
-    /// The oldest segment that nobody holds; this exporter's own last of all.
+    /// The oldest segment that nobody holds; this exporter's own segment comes last.
     fn oldest(&mut self) -> io::Result<Option<Reader>> {
         let all = match segments(&self.settings.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             all => all?,
         };
-        // A segment that cannot be opened (another user's, say) does not hold back newer ones.
+        // A segment that cannot be opened (because it belongs to another user, say) does not hold back newer ones.
         let mut failure = None;
         for (name, _) in &all {
             match Reader::open(&self.settings.path.join(name)) {
@@ -274,7 +274,7 @@ fn segments(directory: &Path) -> io::Result<Vec<(OsString, u64)>> {
         if !name.to_string_lossy().ends_with(SUFFIX) {
             continue;
         }
-        // It may have been sent and removed meanwhile.
+        // It may have been sent and removed in the meantime.
         if let Ok(metadata) = entry.metadata() {
             all.push((name, metadata.len()));
         }

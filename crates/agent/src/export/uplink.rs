@@ -1,5 +1,5 @@
-//! The thread that talks to the cloud: one batch at a time, however long it takes, while the exporter
-//! goes on looking after the queue.
+//! The thread that posts to the cloud: one batch at a time, however long it takes, while the exporter keeps serving the
+//! queue.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,14 +13,14 @@ use super::client::{Answer, Client};
 use super::pressure::{ThreadPriority, ThreadRole};
 use super::settings::ExportSettings;
 
-/// A batch under its name.
+/// A batch and its name.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) name: String,
     pub(super) lines: Vec<u8>,
-    /// They are facts of keys, no records.
+    /// The lines are key facts, not records.
     pub(super) are_facts: bool,
-    /// Shorter than the configured timeout, where the worker is ending.
+    /// Shorter than the configured timeout when the worker is ending.
     pub(super) limit: Option<Duration>,
 }
 
@@ -30,9 +30,9 @@ pub(super) type Answered = (Batch, Answer);
 pub(super) struct Uplink(Sender<Batch>);
 
 impl Uplink {
-    /// The uplink, and where its answers come. The thread inherits the signal mask of the calling one; it reads
-    /// TLS roots itself. It ends when the uplink is dropped, after the batch that it has; nobody
-    /// waits for that.
+    /// Starts the uplink and returns it with the receiver of its answers. The thread inherits the signal mask of the
+    /// calling thread and reads TLS roots itself. It ends once the uplink is dropped, after the batch it is posting;
+    /// nobody waits for that.
     ///
     /// # Errors
     /// No thread could be started.
@@ -40,7 +40,7 @@ impl Uplink {
         settings: &ExportSettings,
         priority: Arc<dyn ThreadPriority>,
     ) -> io::Result<(Self, Receiver<Answered>)> {
-        // A batch is taken off at once, and each has one answer.
+        // The thread takes a batch off at once, and each batch has one answer.
         let ((sender, batches), (answer, answers)) = (bounded(1), bounded(1));
         let settings = settings.clone();
         thread::Builder::new().name("api-sessions-tx".to_owned()).spawn(move || {
@@ -50,7 +50,7 @@ impl Uplink {
         Ok((Self(sender), answers))
     }
 
-    /// Takes a batch.
+    /// Passes a batch to the thread. Returns the batch if it cannot.
     pub(super) fn send(&self, batch: Batch) -> Result<(), Batch> {
         self.0.try_send(batch).map_err(|error| match error {
             TrySendError::Full(batch) | TrySendError::Disconnected(batch) => batch,

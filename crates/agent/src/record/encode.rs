@@ -1,4 +1,4 @@
-//! From a finished request to its line.
+//! Encodes a finished request as a line.
 
 use api_sessions_protocol::{
     FullRequest, LinkReason, MAX_RECORD_BYTES, ParamType, RuleHit, SessionId,
@@ -40,9 +40,9 @@ pub struct RequestMeta<'f> {
     pub request_bytes: u64,
     /// Bytes.
     pub response_bytes: u64,
-    /// Refused by the denylist, or would have been.
+    /// Refused by the denylist, or would have been if enforced.
     pub denied: bool,
-    /// Types of attack; with any, the full content goes into the record.
+    /// Types of attack; if there are any, the record includes the full content.
     pub attacks: &'f [&'f str],
     /// Session rules that fired for the request or refused it.
     pub rules: &'f [RuleHit<'f>],
@@ -54,7 +54,7 @@ pub struct RequestMeta<'f> {
     pub previous: Option<SessionId>,
 }
 
-/// Writes records. Its buffers are used again from record to record.
+/// Writes records. Its buffers are reused from record to record.
 #[derive(Default)]
 pub struct RecordEncoder {
     values: Values,
@@ -63,9 +63,8 @@ pub struct RecordEncoder {
 }
 
 impl RecordEncoder {
-    /// The record of a request as one line, newline included, at most [`MAX_RECORD_BYTES`] long: one that
-    /// would be longer goes without its content, then with its parameters' values cut short. So none is
-    /// ever dropped for its length here.
+    /// The record of a request as one line, newline included, at most [`MAX_RECORD_BYTES`] long. A longer one loses its
+    /// content first, then most of its parameters' values; so no record is dropped here for its length.
     ///
     /// `found` is the value that identified the session.
     pub fn encode<X: Exchange + ?Sized>(
@@ -79,7 +78,7 @@ impl RecordEncoder {
     ) -> &[u8] {
         let Self { values, secrets, line } = self;
         values.read(settings, resolution, found, exchange, scratch, secrets);
-        // Hidden before it is cut: a cut may leave half of what is to be hidden.
+        // Hidden before it is cut: a cut could leave half a secret, which would no longer be recognised.
         let mut field = |bytes| cut(secrets.hide_field(bytes), MAX_FIELD_BYTES);
         let mut present = |bytes: Option<_>| bytes.map(&mut field).filter(|text| !text.is_empty());
         let (app, proto) = (present(facts.app), present(Some(facts.proto)));
@@ -88,7 +87,7 @@ impl RecordEncoder {
         let method = present(Some(exchange.method()));
         let ip = present(Some(placeholder(values.ip, exchange.ip()))).unwrap_or_default();
         let ja4 = present(exchange.ja4(Ja4Form::Plain));
-        // What hides JA4 is meant for its stable form, too.
+        // A rule that hides JA4 applies to its stable form as well.
         let is_ja4_hidden = ja4 == Some(HIDDEN.as_bytes());
         let ja4_stable = match exchange.ja4(Ja4Form::Stable) {
             Some(_) if is_ja4_hidden => Some(HIDDEN.as_bytes()),
@@ -147,14 +146,14 @@ impl RecordEncoder {
         line.clear();
         line::write(&fields, params(), line);
         if line.len() >= MAX_RECORD_BYTES {
-            // Without the content rather than not at all.
+            // Without its content rather than not at all.
             fields.request =
                 fields.request.map(|_| FullRequest { truncated: true, ..FullRequest::default() });
             line.clear();
             line::write(&fields, params(), line);
         }
         if line.len() >= MAX_RECORD_BYTES {
-            // Hundreds of parameters of thousands of bytes that JSON escapes, each.
+            // Hundreds of parameters with thousands of bytes each that JSON escapes.
             line.clear();
             line::write(&fields, params().map(Shown::cut_short), line);
         }

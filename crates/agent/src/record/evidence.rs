@@ -1,8 +1,9 @@
-//! Evidence: the matches of the detectors, as far as they may be shown.
+//! Evidence: the detectors' matches, as far as they may be shown.
 //!
-//! Nothing is shown here that the content does not show as well: a match is looked for in what is left of line,
-//! headers and body once secrets are cut out. Of one that is not there, because its value is hidden or lies beyond
-//! what is kept of a body, only the grammar of the attack is shown: signs, and words that attacks are written in.
+//! Evidence shows nothing that the content does not show as well: a match is searched for in what is left of the
+//! request line, headers and body after secrets are cut out. If it is not there, because its value is hidden or lies
+//! beyond the kept part of a body, only the grammar of the attack is shown: punctuation, and words that attacks are
+//! written in.
 
 mod vocabulary;
 
@@ -16,14 +17,14 @@ use memchr::memmem;
 
 use api_sessions_redact::HIDDEN;
 
-/// Bytes of a value that are shown: the match and its surroundings.
+/// Longest part of a value that is shown, bytes: the match and its surroundings.
 const MAX_MATCH_BYTES: usize = 64;
-/// How many of them precede the match, if there is room.
+/// Bytes of it before the match, if there is room.
 const BYTES_BEFORE: usize = 16;
-/// Stands for a word that is not shown.
+/// Replaces a word that is not shown.
 const WORD: &str = "\u{2026}";
 
-/// One for each finding, in their order.
+/// Evidence for each finding, in the same order.
 pub(super) fn of(findings: &[Finding], full: &FullRequest<'_>) -> Vec<Evidence<'static>> {
     if findings.is_empty() {
         return Vec::new();
@@ -41,7 +42,7 @@ fn evidence(finding: &Finding, content: &Content<'_>) -> Evidence<'static> {
     let excerpt = finding.text.get(around.clone()).unwrap_or_default();
     let is_shown = match finding.is_raw {
         true => content.shows(excerpt),
-        // What a reader can decode.
+        // The encoded form, which a reader can decode.
         false => !finding.raw.is_empty() && content.shows(&finding.raw),
     };
     let matched = match is_shown {
@@ -56,7 +57,7 @@ fn evidence(finding: &Finding, content: &Content<'_>) -> Evidence<'static> {
     }
 }
 
-/// What is shown of a request.
+/// What a record shows of a request.
 struct Content<'f> {
     parts: Vec<Cow<'f, [u8]>>,
 }
@@ -73,7 +74,7 @@ impl<'f> Content<'f> {
         Self { parts: texts.chain(body).chain(binary.map(Cow::Owned)).collect() }
     }
 
-    /// Whether it is there, as it is or as a string of JSON writes it.
+    /// Whether the text is there, as it is or as escaped in a JSON string.
     fn shows(&self, text: &[u8]) -> bool {
         let is_in = |text: &[u8]| {
             let finder = memmem::Finder::new(text);
@@ -83,14 +84,14 @@ impl<'f> Content<'f> {
     }
 }
 
-/// As in a string of JSON, where that differs.
+/// The text as escaped in a JSON string, if that differs.
 fn json_escaped(text: &[u8]) -> Option<Vec<u8>> {
     let quoted = serde_json::to_string(std::str::from_utf8(text).ok()?).ok()?;
     let inner = quoted.strip_prefix('"')?.strip_suffix('"')?.as_bytes();
     (inner != text).then(|| inner.to_vec())
 }
 
-/// The match and what stands around it, without half a character at either end.
+/// The match and its surroundings, without half a character at either end.
 fn around(text: &[u8], matched: &Range<usize>) -> Range<usize> {
     let room = MAX_MATCH_BYTES.saturating_sub(matched.len());
     let mut start = matched.start.saturating_sub(room.min(BYTES_BEFORE));
@@ -105,7 +106,7 @@ fn around(text: &[u8], matched: &Range<usize>) -> Range<usize> {
     start..end
 }
 
-/// A part of a text without the words in it that are not known.
+/// Part of a text, with unknown words replaced.
 fn grammar(text: &[u8], part: Range<usize>) -> String {
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
     let is_word_at = |at: usize| text.get(at).is_some_and(is_word);
@@ -116,7 +117,7 @@ fn grammar(text: &[u8], part: Range<usize>) -> String {
         let is_of_word = is_word(first);
         let len = rest.iter().take_while(|byte| is_word(byte) == is_of_word).count();
         let run = rest.get(..len).unwrap_or_default();
-        // A piece of a word is none.
+        // A part of a word is not a known word.
         let is_piece = at > 0 && is_word_at(at - 1) || is_word_at(at + len);
         if !is_of_word || !is_piece && vocabulary::is_known(&run.to_ascii_lowercase()) {
             shown.push_str(&String::from_utf8_lossy(run));

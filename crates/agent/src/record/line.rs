@@ -1,5 +1,5 @@
-//! Writing a record as its line of JSON: the same bytes as `serde_json`, which looks at each byte of a text
-//! by itself, in a fifth of its time.
+//! Writes a record as a line of JSON: the same bytes as `serde_json`, which checks each byte of a text separately, in a
+//! fifth of the time.
 
 use api_sessions_protocol::{
     Evidence, FullRequest, LinkReason, ParamType, RuleHit, SessionId, Source,
@@ -8,18 +8,18 @@ use api_sessions_protocol::{
 use api_sessions_identity::ParameterHash;
 use api_sessions_redact::cut;
 
-/// Bytes that are looked at together; one vector register.
+/// Bytes that are checked together; one vector register.
 const BLOCK: usize = 32;
-/// Longest value in clear of a record that would be too long otherwise.
+/// Longest clear-text value in a record that would be too long otherwise, bytes.
 const SHORT_VALUE_BYTES: usize = 16;
 
-/// What [`api_sessions_protocol::Record`] holds, in the bytes of the request: what is not UTF-8 becomes U+FFFD
-/// where it is written.
+/// The content of [`api_sessions_protocol::Record`], in the bytes of the request. Invalid UTF-8 becomes U+FFFD when it
+/// is written.
 pub(super) struct Line<'l> {
     pub(super) id: &'l [u8],
     pub(super) ts: u64,
     pub(super) node: &'l [u8],
-    /// Digits.
+    /// Hexadecimal digits.
     pub(super) session: &'l [u8; 32],
     pub(super) key: &'l [u8],
     pub(super) source: Source,
@@ -59,7 +59,7 @@ pub(super) struct Shown<'p> {
 }
 
 impl Shown<'_> {
-    /// With no more of a value in clear than a few bytes.
+    /// Keeps only the first bytes of a value in clear text.
     pub(super) fn cut_short(self) -> Self {
         let truncated = matches!(self.value, Value::Text(text) if text.len() > SHORT_VALUE_BYTES);
         let value = match self.value {
@@ -177,7 +177,7 @@ fn write_link((session, reason): &(SessionId, LinkReason), out: &mut Vec<u8>) {
 
 fn write_full(request: &FullRequest<'_>, out: &mut Vec<u8>) {
     text(br#"{"line":"#, request.line.as_bytes(), out);
-    // A list that is empty is written all the same.
+    // An empty list is written, too.
     out.extend_from_slice(br#","headers":["#);
     for (at, (name, value)) in request.headers.iter().enumerate() {
         out.extend_from_slice(if at == 0 { b"[" } else { b",[" });
@@ -194,14 +194,14 @@ fn write_full(request: &FullRequest<'_>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-/// A member: what stands before its value, as it is written, then the value.
+/// A member: `before`, which is the raw JSON in front of its value, then the value.
 #[inline]
 fn text(before: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(before);
     string(value, out);
 }
 
-/// As [`text`], for digits and words of ours, which nothing in JSON stands for. `before` ends with the quote.
+/// As [`text`], for digits and fixed words, which never need escaping. `before` ends with the opening quote.
 #[inline]
 fn unescaped(before: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(before);
@@ -229,7 +229,7 @@ fn flag(before: &[u8], value: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(if value { b"true" } else { b"false" });
 }
 
-/// A member that is left out where there are no items. `before` ends with the opening bracket.
+/// A member that is omitted if there are no items. `before` ends with the opening bracket.
 fn list<T>(
     before: &[u8],
     mut items: impl Iterator<Item = T>,
@@ -246,8 +246,7 @@ fn list<T>(
     out.push(b']');
 }
 
-/// Stands in a string as it is: ASCII that JSON does not escape. What goes on to be looked at closely need
-/// not be escaped.
+/// Whether a byte is ASCII that JSON does not escape. Other bytes only take the slow path; not all of them are escaped.
 #[inline]
 fn is_plain(byte: u8) -> bool {
     (0x20..0x80).contains(&byte) && byte != b'"' && byte != b'\\'
@@ -265,9 +264,8 @@ fn string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Blocks first, then words, of which the last lies over the one before where the text does not end with
-/// a word; a text shorter than that byte by byte. None has a branch in it, so that it is one comparison of
-/// vectors.
+/// Checks blocks first, then words; the last word overlaps the one before if the text does not end on a word boundary.
+/// A shorter text is checked byte by byte. No check contains a branch, so that each compiles to vector comparisons.
 #[inline]
 fn all_plain(text: &[u8]) -> bool {
     let all = |bytes: &[u8]| bytes.iter().fold(true, |all, byte| all & is_plain(*byte));
@@ -281,8 +279,8 @@ fn all_plain(text: &[u8]) -> bool {
         && plain_word(u64::from_ne_bytes(*last))
 }
 
-/// Of eight bytes at once (the usual trick: a borrow reaches the top bit of a byte that is too small). May
-/// say no beside a byte that is not plain, never yes for one.
+/// Checks eight bytes at once by the well-known trick: the subtraction sets the top bit of a byte that is too small. A
+/// borrow may also set that of the next byte, which does not change the result.
 #[inline]
 fn plain_word(word: u64) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;

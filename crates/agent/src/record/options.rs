@@ -7,7 +7,7 @@ use api_sessions_redact::FullContent;
 /// A location's settings for records.
 #[derive(Clone, Copy)]
 pub struct RecordOptions<'s> {
-    /// Keys that apply.
+    /// Keys in force.
     pub keys: Keys<'s>,
     /// Context parameters.
     pub params: &'s [ContextParam],

@@ -1,4 +1,4 @@
-//! Reads a record's parameters, and the values to hide, from the request, once.
+//! Reads a record's parameters and the values to hide from the request, once.
 
 use std::ops::Range;
 
@@ -13,27 +13,27 @@ use api_sessions_extract::{Exchange, Part, Point, PointSource, Scratch, Side};
 use api_sessions_identity::{FoundBy, ParameterHash, Resolution};
 use api_sessions_redact::{HIDDEN, Secrets, cut};
 
-/// A part of a composite value that is shorter is no secret by itself, bytes: where a point reads it, it is
-/// hidden all the same.
+/// Shortest part of a composite value, bytes, that is a secret by itself. Shorter ones are still hidden where a point
+/// reads them.
 const MIN_PART_BYTES: usize = 8;
 
 /// One value of a parameter, in the memory of [`Values`].
 struct Read {
-    /// Place among own keys, then context parameters; `None` for the built-in key.
+    /// Index among own keys, then context parameters; `None` for the built-in key.
     of: Option<usize>,
     value: Range<usize>,
     /// Its hash, if it is hashed.
     hash: Option<ParameterHash>,
 }
 
-/// Parameters of one request. Buffers are used again from record to record.
+/// Parameters of one request. Buffers are reused from record to record.
 #[derive(Default)]
 pub(super) struct Values {
     bytes: Vec<u8>,
     reads: Vec<Read>,
-    /// Places of path segments that a hidden point has read.
+    /// Indexes of path segments that a hidden point has read.
     pub(super) segments: Vec<u32>,
-    /// Places of path segments that are shown whatever they look like.
+    /// Indexes of path segments that are shown whatever they look like.
     pub(super) shown_segments: Vec<u32>,
     /// A hidden point has read the host.
     pub(super) host: bool,
@@ -42,7 +42,7 @@ pub(super) struct Values {
 }
 
 impl Values {
-    /// Reads all parameters once, and collects what is to be hidden.
+    /// Reads all parameters once, and collects the values to hide.
     pub(super) fn read<X: Exchange + ?Sized>(
         &mut self,
         settings: &RecordOptions<'_>,
@@ -68,9 +68,9 @@ impl Values {
             secrets.show_hash_of(found);
             self.keep(None, found, true, settings);
             match entry.rule {
-                // Claims in one value stand nowhere like that; the token they are from is known by its looks.
+                // The claims do not appear verbatim anywhere; the token that contains them is recognised by its format.
                 Rule::JwtSid | Rule::JwtSub => {}
-                // All of the header is hidden by its name; the user alone would hide a word.
+                // The whole header is hidden by its name; hiding the user alone would hide any equal word.
                 Rule::BasicUser => {}
                 Rule::CookiePair(one, two) => {
                     for name in [one, two] {
@@ -114,8 +114,8 @@ impl Values {
                 self.hide(mask, value, exchange, secrets);
             }
         }
-        // Now all is known that is to be hidden. A parameter in clear shows none of it; hidden before it is
-        // cut, for a cut may leave half of what is to be hidden.
+        // Everything to be hidden is known by now. A parameter in clear text must show none of it. Checked before the
+        // value is cut, since a cut could leave half a secret.
         for read in self.reads.iter_mut().filter(|read| read.hash.is_none()) {
             let value = self.bytes.get(read.value.clone()).unwrap_or_default();
             if secrets.shown_in(value) {
@@ -133,7 +133,7 @@ impl Values {
         self.reads.push(Read { of, value: start..self.bytes.len(), hash });
     }
 
-    /// A hidden point has read the value.
+    /// Hides a value that a hidden point has read.
     fn hide<X: Exchange + ?Sized>(
         &mut self,
         point: &Point,
@@ -165,7 +165,7 @@ impl Values {
         }
     }
 
-    /// Parameters as they are shown.
+    /// Parameters as the record shows them.
     pub(super) fn shown<'v>(
         &'v self,
         settings: &RecordOptions<'v>,
@@ -194,14 +194,14 @@ impl Values {
         })
     }
 
-    /// Value of the first parameter of that type.
+    /// Value of the first parameter of a type.
     pub(super) fn named<'v>(
         &'v self,
         kind: ParamType,
         settings: &RecordOptions<'v>,
         resolution: &'v Resolution<'v>,
     ) -> Option<Value<'v>> {
-        // Hardly any location names one.
+        // Hardly any location has one.
         if !settings.params.iter().any(|param| param.kind == kind) {
             return None;
         }
@@ -209,7 +209,7 @@ impl Values {
     }
 }
 
-/// What stands in a part of a composite value, if that is long enough to be a secret by itself.
+/// Adds what a part of a composite value contains, if it is long enough to be a secret by itself.
 fn add_part<X: Exchange + ?Sized>(part: &Part, exchange: &X, secrets: &mut Secrets) {
     part.read(exchange, &mut |value| {
         if value.len() >= MIN_PART_BYTES {
@@ -218,7 +218,7 @@ fn add_part<X: Exchange + ?Sized>(part: &Part, exchange: &X, secrets: &mut Secre
     });
 }
 
-/// Hosts compare without case and without port: a hidden one is looked for as it was sent too.
+/// Hosts compare without case and port; a hidden one is also searched for as it was sent.
 fn add_host<X: Exchange + ?Sized>(exchange: &X, secrets: &mut Secrets) {
     let header = exchange.header(Side::Request, b"host").map(<[u8]>::trim_ascii);
     for host in [header, exchange.host()].into_iter().flatten() {

@@ -1,5 +1,5 @@
-//! What is read of a request in a location: the keys and context parameters of the cloud, then those
-//! of nginx.conf, and the parts of an exchange that they and the masks need.
+//! What a location reads from a request: the cloud's keys and context parameters, then those of nginx.conf, and the
+//! parts of an exchange that these and the masks need.
 
 use std::rc::Rc;
 
@@ -21,18 +21,18 @@ pub struct Analysis {
     builtin: bool,
     fallback: Fallback,
     params: Rc<Vec<ContextParam>>,
-    /// Entries of the built-in set that are not used, by application.
+    /// Built-in entries that are not used, by application.
     demoted: Vec<(String, EntrySet)>,
     rules: RuleSet,
     needs: Needs,
     settles_on_arrival: bool,
-    /// Types that a context parameter has, other than `context`.
+    /// Types of context parameters other than `context` that occur.
     has_user: bool,
     has_role: bool,
 }
 
 impl Analysis {
-    /// Of the settings of one level, and of those of the cloud under their generation.
+    /// Combines the settings of one configuration level with the cloud's, under the cloud's generation.
     #[allow(clippy::too_many_arguments, reason = "what a location says, each once")]
     pub fn new(
         generation: u64,
@@ -73,7 +73,7 @@ impl Analysis {
         }
     }
 
-    /// The keys in force. `application` is asked where some are demoted; `None`: none is here.
+    /// The keys in force. `application` is called only if some are demoted; `None`: there is none.
     #[inline]
     pub fn keys<'a>(&self, application: impl FnOnce() -> Option<&'a [u8]>) -> Keys<'_> {
         let demoted = match &*self.demoted {
@@ -85,25 +85,25 @@ impl Analysis {
         Keys { own: &self.keys, builtin: self.builtin, fallback: self.fallback, demoted }
     }
 
-    /// The rules over sessions that are in force.
+    /// The session rules in force.
     #[inline]
     pub fn rules(&self) -> &RuleSet {
         &self.rules
     }
 
-    /// Of the cloud's settings that are in it.
+    /// Generation of the cloud's settings that it contains.
     #[inline]
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// Whether the keys yield the same in the access phase as in the log phase.
+    /// Whether the keys yield the same session in the access phase as in the log phase.
     #[inline]
     pub fn settles_on_arrival(&self) -> bool {
         self.settles_on_arrival
     }
 
-    /// Some context parameter names the user, or the role.
+    /// Whether some context parameter is the user or the role. False for other types.
     #[inline]
     pub fn names(&self, kind: ParamType) -> bool {
         match kind {
@@ -119,19 +119,19 @@ impl Analysis {
         &self.params
     }
 
-    /// Parts of an exchange that are read.
+    /// Parts of an exchange that have to be read.
     #[inline]
     pub fn needs(&self) -> Needs {
         self.needs
     }
 
-    /// A key can read request bodies of that type.
+    /// Whether a key can read request bodies of this type.
     #[inline]
     pub fn keys_read_body_of(&self, media_type: MediaType) -> bool {
         self.keys.iter().any(|key| key.point.reads_body_of(Side::Request, media_type))
     }
 
-    /// Points of keys and parameters that read bodies of that side.
+    /// Points of keys and parameters that read bodies of this side.
     pub fn body_points(&self, side: Side) -> impl Iterator<Item = &Point> {
         let keys = self.keys.iter().map(|key| &key.point);
         let points = keys.chain(self.params.iter().map(|param| &param.point));
@@ -141,7 +141,7 @@ impl Analysis {
         })
     }
 
-    /// One of them reads JSON.
+    /// Whether one of the [`Analysis::body_points`] reads JSON.
     pub fn reads_json(&self, side: Side) -> bool {
         self.body_points(side).any(|point| point.reads_body_of(side, MediaType::Json))
     }

@@ -1,9 +1,9 @@
-//! Denials and removals on this node since the last snapshot, one line each.
+//! Denials and removals on this node since the last copy of the denylist, one per line.
 //!
-//! Orders are added to one file under a lock, and are durable before they are acknowledged. When a copy is made that
-//! contains them, the file is put aside (`.old`), and removed once the copy is durable: until then the former copy and
-//! both files make the list. To apply a file twice, or to a copy that contains its orders, changes nothing, since of
-//! the orders for a session the last one counts.
+//! Orders are appended to a file under a lock, and are durable before they are acknowledged. When a new copy is made,
+//! the file is put aside (`.old`), and removed once that copy is durable; until then the previous copy and both files
+//! make up the list. Applying a file twice, or to a copy that already contains its orders, changes nothing, since the
+//! last order for a session wins.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -15,40 +15,40 @@ use serde::{Deserialize, Serialize};
 
 /// Name of the file, in the directory of the spool.
 const FILE: &str = "denylist.journal";
-/// The part that a snapshot is being made of.
+/// Orders that a copy in the making contains.
 const OLD: &str = "denylist.journal.old";
-/// Held while an order is taken and added.
+/// Held while an order is applied and appended.
 const LOCK: &str = "denylist.lock";
-/// Larger files are not read, bytes.
+/// Largest file that is read, bytes.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// An order of `api_sessions_control`, or of a rule.
+/// An order from `api_sessions_control` or from a rule.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Order {
-    /// The session is denied.
+    /// Denies a session.
     Deny(DenyEntry),
-    /// The denial of that session is taken back.
+    /// Takes back the denial of a session.
     Remove(String),
 }
 
-/// The files of a directory.
+/// The journal's files in a directory.
 pub(super) struct Journal {
     directory: PathBuf,
 }
 
-/// The journal, while nobody else takes an order.
+/// The journal, locked against orders from others.
 pub(super) struct LockedJournal<'a> {
     directory: &'a Path,
     _lock: File,
 }
 
-/// What a journal holds.
+/// Content of the journal.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Orders {
-    /// In the order in which they were taken.
+    /// In the order in which they were applied.
     pub(super) orders: Vec<Order>,
-    /// Lines that are none: of an order that was not acknowledged when NGINX ended, or the disk is damaged.
+    /// Invalid lines: an order was torn before it was acknowledged, or the disk is damaged.
     pub(super) damaged: usize,
 }
 
@@ -57,18 +57,18 @@ impl Journal {
         Self { directory: directory.to_owned() }
     }
 
-    /// Bytes that the next copy makes superfluous.
+    /// Bytes that the next copy makes redundant.
     pub(super) fn bytes(&self) -> u64 {
         let size = |name| fs::metadata(self.directory.join(name)).map_or(0, |file| file.len());
         size(FILE) + size(OLD)
     }
 
-    /// Waits until nobody else takes an order.
+    /// Waits for the lock.
     pub(super) fn lock(&self) -> io::Result<LockedJournal<'_>> {
         Ok(LockedJournal { directory: &self.directory, _lock: lock(&self.directory, LOCK)? })
     }
 
-    /// The copy that contains what was put aside is durable.
+    /// Removes what was put aside, once the copy that contains it is durable.
     pub(super) fn drop_old(&self) -> io::Result<()> {
         match fs::remove_file(self.directory.join(OLD)) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
@@ -78,9 +78,9 @@ impl Journal {
 }
 
 impl LockedJournal<'_> {
-    /// Adds orders. They are durable when this returns.
+    /// Appends orders. They are durable when this returns.
     pub(super) fn add(&self, orders: &[Order]) -> io::Result<()> {
-        // In lines of their own, even behind one that was torn.
+        // Starts a new line, in case the last one is torn.
         let mut lines = b"\n".to_vec();
         for order in orders {
             serde_json::to_writer(&mut lines, order)?;
@@ -91,11 +91,11 @@ impl LockedJournal<'_> {
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
         file.write_all(&lines)?;
         file.sync_data()?;
-        // A new name too survives a loss of power.
+        // A new file name has to survive a power failure, too.
         if is_new { sync_directory(self.directory) } else { Ok(()) }
     }
 
-    /// Puts aside what a copy is to contain that is made of the list as it is now.
+    /// Puts aside the orders that a copy of the current list will contain.
     pub(super) fn put_aside(&self) -> io::Result<()> {
         let (path, old) = (self.directory.join(FILE), self.directory.join(OLD));
         if !path.exists() {
@@ -104,7 +104,7 @@ impl LockedJournal<'_> {
         if !old.exists() {
             fs::rename(path, old)?;
         } else {
-            // The copy before was not finished.
+            // The previous copy was never finished.
             let mut file = OpenOptions::new().append(true).open(old)?;
             io::copy(&mut File::open(&path)?, &mut file)?;
             file.sync_data()?;
@@ -113,7 +113,7 @@ impl LockedJournal<'_> {
         sync_directory(self.directory)
     }
 
-    /// All orders that the copy may lack.
+    /// All orders that the copy may lack, oldest first.
     pub(super) fn read(&self) -> io::Result<Orders> {
         let mut all = Orders::default();
         for name in [OLD, FILE] {
@@ -137,7 +137,7 @@ impl LockedJournal<'_> {
     }
 }
 
-/// Waits for a lock of the directory, which is made if there is none. It is released when the file is dropped.
+/// Waits for a lock in the directory, which is created if it is missing. Dropping the file releases the lock.
 pub(super) fn lock(directory: &Path, name: &str) -> io::Result<File> {
     fs::create_dir_all(directory)?;
     let mut options = OpenOptions::new();
@@ -147,7 +147,7 @@ pub(super) fn lock(directory: &Path, name: &str) -> io::Result<File> {
     Ok(file)
 }
 
-/// Names of files that were made, renamed or removed survive a loss of power.
+/// Makes created, renamed and removed file names survive a power failure.
 pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
@@ -191,7 +191,7 @@ mod tests {
             let whole = fs::read(&path).unwrap();
             let mut text = whole.clone();
             text.extend_from_slice(&whole[..torn.min(whole.len() - 2)]);
-            // A disk may have made the file longer before it wrote to it.
+            // A file system may extend the file before it writes the data.
             text.extend(std::iter::repeat_n(0, zeroes));
             fs::write(&path, text).unwrap();
             journal.lock().unwrap().add(&[remove(2)]).unwrap();

@@ -1,4 +1,4 @@
-//! The long poll of `GET /v1/sync`, by one worker of a node.
+//! Long-polling of `GET /v1/sync`, by one worker of a node.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,67 +20,67 @@ use api_sessions_extract::{BadParameters, CloudSettings, NoVariables, Parameters
 use api_sessions_rules::{default_pack, parse_all};
 use api_sessions_shm::{DenyError, DenylistWriter, EntryOrigin, PublishError, SharedConfig};
 
-/// Seconds that the cloud may take to have something new. Short, so that the Console knows how a node
-/// is; a change is answered at once all the same.
+/// Longest time for which the cloud may hold a poll open, seconds. Short, so that the Console has recent figures of the
+/// node; a change is answered at once in any case.
 const WAIT: u64 = 10;
 /// Longest document, bytes: a denylist of 100,000 entries with their reasons.
 const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
-/// Most links of a document that are taken: several times what the cloud keeps.
+/// Largest number of links accepted from a document: several times what the cloud keeps.
 const MAX_LINKS: usize = 65_536;
-/// Start of the reason of a denial by a rule.
+/// Prefix of the reason of a denial by a rule.
 const BY_RULE: &str = "rule ";
 /// Longest error that is reported, bytes.
 const MAX_ERROR_BYTES: usize = 500;
 
-/// What a poller needs.
+/// Settings of a poller.
 pub struct SyncSettings {
-    /// Of the export: the cloud's address, token, certificates.
+    /// The cloud's address, token and certificates, as for export.
     pub export: ExportSettings,
-    /// Where it is: `{url}/v1/sync`.
+    /// URL to poll: `{url}/v1/sync`.
     pub url: String,
-    /// This process.
+    /// Id of this process.
     pub pid: u32,
 }
 
-/// The session of an address.
+/// Looks up the session of an address.
 pub type AddressSession = Box<dyn Fn(&str) -> Option<SessionId> + Send>;
 
-/// What other nodes have issued: an id, and the session that it belongs to.
+/// An id issued by another node, and the session it belongs to.
 pub type ReceivedLink = (SessionId, Option<SessionId>);
 
-/// Takes what other nodes have issued. Whether it does.
+/// Takes over what other nodes have issued. Returns whether it did.
 pub type TakeLinks = Box<dyn Fn(Vec<ReceivedLink>) -> bool + Send>;
 
-/// Where what it takes goes.
+/// Where the content of a document goes.
 pub struct SyncState {
-    /// The denylist, if some location asks for it.
+    /// The denylist, if some location uses it.
     pub deny: Option<DenylistWriter>,
-    /// Where what is taken off that list is written down.
+    /// Where removals from that list are written down.
     pub journal: Option<StateFile>,
-    /// The session that an address by itself has on this node.
+    /// The session that an address has on this node by itself.
     pub address_session: AddressSession,
-    /// Called for each removed denial by a rule: for a while no rule restores it.
+    /// Called for each denial by a rule that is removed; no rule restores it for a while.
     pub lifted: Box<dyn Fn(SessionId) + Send>,
-    /// Told of what other nodes have issued: ids of values, and the sessions that they belong to; without a session,
-    /// nobody's. `false`: not now.
+    /// Called with what other nodes have issued: ids of values, and the sessions they belong to; `None`: they belong to
+    /// none. Returns `false` if it cannot take them now.
     pub linked: TakeLinks,
     /// Keys and context parameters.
     pub settings: SharedConfig,
-    /// Names of the rules of nginx.conf and, where it is used, of the default pack.
+    /// Names of the rules in nginx.conf and, if used, in the default pack.
     pub rule_names: Vec<String>,
-    /// The node's figures, as a JSON object, for the Console.
+    /// The node's metrics, as a JSON object, for the Console.
     pub counters: Box<dyn Fn() -> String + Send>,
 }
 
-/// Why a document was not taken.
+/// Why a document was not accepted.
 enum NotTaken {
-    /// It never will be.
+    /// It is invalid, and a retry would not help.
     Bad(String),
-    /// Another process writes just now: the poller of the generation before, in a reload.
+    /// Another process is writing: during a reload, the poller of the previous generation.
     Busy(String),
 }
 
-/// Polls.
+/// Polls the cloud and applies its documents.
 pub struct Poller {
     settings: SyncSettings,
     state: SyncState,
@@ -88,17 +88,17 @@ pub struct Poller {
     agent: Result<Agent, String>,
     notes: LogSender,
     stopped: Stopped,
-    /// Of the last document, taken in full or not.
+    /// Version of the last document, whether accepted in full or not.
     version: String,
-    /// Up to where the cloud has told what other nodes have issued.
+    /// Position up to which the cloud has reported what other nodes have issued.
     links: u64,
-    /// Why the last document was not taken in full.
+    /// Why the last document was not accepted in full.
     error: Option<String>,
 }
 
 impl Poller {
-    /// A poller that changes nothing once it is stopped: it ends then, at the latest when the cloud has
-    /// answered its request. TLS roots are read here.
+    /// A poller. Once stopped, it changes nothing any more and ends when the cloud has answered the current request, at
+    /// the latest. Reads TLS roots here.
     pub fn new(
         settings: SyncSettings,
         state: SyncState,
@@ -118,7 +118,7 @@ impl Poller {
         }
     }
 
-    /// Until it is stopped.
+    /// Polls until stopped.
     pub fn run(mut self) {
         let mut backoff = Backoff::default();
         while !self.stopped.is_stopped() {
@@ -142,7 +142,7 @@ impl Poller {
         }
     }
 
-    /// One poll. Nothing new is no error; neither is a document that is not taken.
+    /// Polls once. Neither an unchanged nor an invalid document is an error.
     fn poll(&mut self) -> Result<(), String> {
         let timeout = self.settings.export.timeout + Duration::from_secs(WAIT);
         let agent = self.agent.as_ref().map_err(String::clone)?;
@@ -194,7 +194,7 @@ impl Poller {
                 return Err(format!("the document does not parse: {error}"));
             }
         };
-        // With the version that is in force here it holds links alone.
+        // If its version is the current one, the document contains only links.
         let is_same = !document.version.is_empty() && document.version == self.version;
         let taken = if is_same { Ok(()) } else { self.take(&document) };
         let linked = self.link(&document);
@@ -217,19 +217,19 @@ impl Poller {
                 }
                 Ok(())
             }
-            // Its version is noted: the same document need not come again and again.
+            // The version is noted, so that the same document is not sent again.
             Err(NotTaken::Bad(reason)) => {
                 self.refuse(Some(document.version), reason);
                 Ok(())
             }
-            // Not noted, so that it comes again.
+            // Not noted, so that the document is sent again.
             Err(NotTaken::Busy(reason)) => Err(reason),
         }
     }
 
-    /// The denylist first: what an analyst denies must not hang on whether the parameters beside it can be
-    /// used. Of the parameters all are taken, or those before stay; where something cannot be written just
-    /// now, the rest next time.
+    /// Takes the denylist first: a denial must not depend on whether the parameters beside it are valid. The parameters
+    /// are accepted as a whole, or the previous ones stay. If something cannot be written at the moment, the rest is
+    /// retried with the next poll.
     fn take(&self, document: &SyncDocument) -> Result<(), NotTaken> {
         if let Some(deny) = &self.state.deny {
             let summary = deny.replace_from_cloud(&document.denylist);
@@ -270,7 +270,7 @@ impl Poller {
         Ok(())
     }
 
-    /// Names the rules that are not in force where nginx.conf has a rule of the same name.
+    /// Names the rules that are not in force because nginx.conf has rules of the same names.
     fn overridden(&self, document: &SyncDocument) -> Option<String> {
         let pack = default_pack();
         let is_written = |name: &String| {
@@ -286,7 +286,7 @@ impl Poller {
         })
     }
 
-    /// Takes what other nodes have issued: all of it, or nothing.
+    /// Takes over what other nodes have issued: all of it or nothing.
     fn link(&mut self, document: &SyncDocument) -> Result<(), NotTaken> {
         let Some(links_to) = document.links_to else { return Ok(()) };
         let parsed = document.links.iter().map(|link| {
@@ -304,12 +304,12 @@ impl Poller {
         {
             return Err(NotTaken::Busy("links wait for the worker".to_owned()));
         }
-        // The bad ones need not come again either.
+        // Invalid links are not sent again, either.
         self.links = links_to;
         links.map(drop).map_err(NotTaken::Bad)
     }
 
-    /// Takes off this node's own denials by rules of sessions and addresses that were lifted since.
+    /// Removes this node's denials by rules of sessions and addresses that were lifted afterwards.
     fn lift(&self, deny: &DenylistWriter, document: &SyncDocument) -> Result<(), NotTaken> {
         let sessions = document
             .lifted
@@ -366,7 +366,7 @@ impl Poller {
     }
 }
 
-/// As it may stand in a header.
+/// Makes a text fit for a header.
 fn printable(text: &str) -> String {
     let plain = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
     text.chars().map(plain).take(MAX_ERROR_BYTES).collect()

@@ -1,4 +1,4 @@
-//! A copy of the denylist and of the cloud's settings on disk, and what was ordered since it was made.
+//! A copy of the denylist and of the cloud's settings on disk, and the orders since it was made.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Write};
@@ -15,36 +15,36 @@ use api_sessions_shm::{DenyError, DenylistWriter, EntryOrigin, SharedConfig};
 
 /// Name of the copy, in the directory of the spool.
 const FILE: &str = "denylist.json";
-/// Held while a copy is written, so that an older one never replaces a newer one.
+/// Held while a copy is written, so that an older copy never replaces a newer one.
 const LOCK: &str = "denylist.copy.lock";
-/// A copy that cannot be read is kept under this name.
+/// Name that a copy gets if it cannot be read.
 const DAMAGED: &str = "denylist.damaged.json";
-/// Larger files are not read, bytes: more than the denylist holds.
+/// Largest file that is read, bytes; more than the denylist can hold.
 const MAX_FILE_BYTES: u64 = 256 << 20;
-/// Time without an attempt after one that failed.
+/// Pause after a failed attempt.
 const PAUSE: Duration = Duration::from_secs(30);
-/// Orders alone are durable without a copy; one is made when they are older or take more bytes.
+/// Orders are durable without a copy. A new copy is made if the last one is older than this or orders take more bytes.
 const ORDERS_PAUSE: Duration = Duration::from_secs(60);
 const ORDERS_BYTES: u64 = 1 << 20;
-/// Bytes of orders after which who takes one writes a copy, since nobody else has.
+/// Bytes of orders after which the process that adds one writes a copy itself, since no other process has.
 const MAX_ORDERS_BYTES: u64 = 16 << 20;
 
-/// Keeps the copy.
+/// Maintains the copy.
 pub struct StateFile {
     path: PathBuf,
     journal: Journal,
     deny: DenylistWriter,
     settings: Option<SharedConfig>,
-    /// What the copy on disk holds.
+    /// What the copy on disk contains.
     kept: Kept,
-    /// Not before: a large list is not written each second.
+    /// Time of the next attempt: a large list is not written every second.
     next: Instant,
-    /// As `next`, where nothing but orders has changed.
+    /// As `next`, if only orders have changed.
     next_for_orders: Instant,
     failing: bool,
 }
 
-/// Numbers that change with what a copy holds.
+/// Counters that change with the content of a copy.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 struct Kept {
     changes: u32,
@@ -53,19 +53,19 @@ struct Kept {
     settings: u64,
 }
 
-/// What was put in force again.
+/// What was put back in force.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Restored {
     /// Entries of the denylist.
     pub entries: usize,
-    /// Orders that could not be read: not acknowledged when NGINX ended, or the disk is damaged.
+    /// Orders that could not be read: torn before they were acknowledged, or the disk is damaged.
     pub damaged_orders: usize,
 }
 
 /// Why an order is not acknowledged.
 #[derive(Debug, thiserror::Error)]
 pub enum OrderError {
-    /// The denylist has not taken it.
+    /// The denylist did not accept it.
     #[error(transparent)]
     NotTaken(#[from] DenyError),
     /// It is in force, but not on disk.
@@ -78,16 +78,16 @@ struct Copy {
     /// Added on this node.
     #[serde(default)]
     node: Vec<DenyEntry>,
-    /// Taken from the cloud.
+    /// Received from the cloud.
     #[serde(default)]
     cloud: Vec<DenyEntry>,
-    /// The cloud's settings, as they were published.
+    /// The cloud's settings, as published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     settings: Option<Box<RawValue>>,
 }
 
 impl StateFile {
-    /// Keeps a copy in that directory.
+    /// Keeps a copy in `directory`.
     pub fn new(directory: &Path, deny: DenylistWriter, settings: Option<SharedConfig>) -> Self {
         let now = Instant::now();
         Self {
@@ -102,12 +102,12 @@ impl StateFile {
         }
     }
 
-    /// Puts the copy and the orders since in force, where nothing is yet: after a start of nginx. To be called by
-    /// each worker before its first request: the first does it, and the others wait.
+    /// Puts the copy and the orders since then back in force after a start of NGINX, unless that was done already. Each
+    /// worker calls it before its first request: the first one restores, and the others wait.
     ///
     /// # Errors
-    /// As the file system has them, or a file is none of ours. A copy that is damaged is put aside, and the orders are in
-    /// force.
+    /// File system errors, or a file with invalid content. A damaged copy is put aside; the orders are in force
+    /// nevertheless.
     pub fn restore(&mut self, now_ms: u64, pid: u32) -> io::Result<Restored> {
         let nothing = Restored::default();
         if !self.directory().exists() {
@@ -127,7 +127,7 @@ impl StateFile {
         Ok(restored)
     }
 
-    /// Puts the copy and orders in force; whether the copy holds all of it.
+    /// Puts the copy and the orders in force. Returns also whether the copy contains everything.
     fn apply(
         &self,
         orders: &LockedJournal<'_>,
@@ -135,14 +135,14 @@ impl StateFile {
         pid: u32,
     ) -> io::Result<(Restored, bool)> {
         let copy = self.read_copy();
-        // What is not taken has no room, or makes no sense.
+        // Entries that are rejected do not fit or are invalid.
         if let Ok(copy) = &copy {
             for entry in &copy.node {
                 let _ = self.deny.insert(entry, now_ms);
             }
             let _ = self.deny.replace_from_cloud(&copy.cloud);
             if let (Some(region), Some(text)) = (self.settings, &copy.settings) {
-                // What no longer fits is taken from the cloud again.
+                // Settings that no longer fit will be received from the cloud again.
                 let _ = region.publish(text.get().as_bytes(), pid);
             }
         }
@@ -165,11 +165,11 @@ impl StateFile {
         copy.map(|_| (Restored { entries, damaged_orders: journal.damaged }, is_kept))
     }
 
-    /// Writes a copy if something has changed. To be called about once a second, not by an event loop.
-    /// An error is returned once, until it works again.
+    /// Writes a copy if something has changed. Called about once a second, but not by an event loop. An error is
+    /// returned only once until a copy succeeds.
     ///
     /// # Errors
-    /// As the file system has them.
+    /// File system errors.
     pub fn keep(&mut self, now_ms: u64) -> io::Result<()> {
         let (state, now) = (self.state(), Instant::now());
         let orders_alone =
@@ -179,10 +179,10 @@ impl StateFile {
         if now < self.next || is_early { Ok(()) } else { self.keep_now(now_ms) }
     }
 
-    /// As [`StateFile::keep`], for the last time: without a pause after the last one.
+    /// As [`StateFile::keep`], but without a pause since the last copy; for shutdown.
     ///
     /// # Errors
-    /// As the file system has them.
+    /// File system errors.
     pub fn keep_now(&mut self, now_ms: u64) -> io::Result<()> {
         let (state, now) = (self.state(), Instant::now());
         if state == self.kept {
@@ -190,7 +190,7 @@ impl StateFile {
         }
         match self.write(now_ms) {
             Ok(()) => {
-                // At most a tenth of the time goes into writing.
+                // Writing takes at most a tenth of the time.
                 self.next = Instant::now() + now.elapsed() * 10;
                 self.next_for_orders = now + ORDERS_PAUSE;
                 self.kept = state;
@@ -204,8 +204,8 @@ impl StateFile {
         }
     }
 
-    /// Denies a session on behalf of this node. It is in force and on disk when this returns, and may then be
-    /// acknowledged. Blocks for as long as the disk takes for one line, whatever the length of the list.
+    /// Denies a session on behalf of this node. When this returns, the denial is in force and on disk, and may be
+    /// acknowledged. Blocks while the disk writes one line, whatever the length of the list.
     ///
     /// # Errors
     /// See [`OrderError`].
@@ -215,7 +215,8 @@ impl StateFile {
         self.take(now_ms, change, order).map(drop)
     }
 
-    /// Takes back what this node denies. Whether there was something. As [`StateFile::insert`].
+    /// Takes back this node's denial of a session. Returns whether there was one. Durable as with
+    /// [`StateFile::insert`].
     ///
     /// # Errors
     /// See [`OrderError`].
@@ -224,14 +225,14 @@ impl StateFile {
         self.take(now_ms, change, || Order::Remove(session.to_string()))
     }
 
-    /// Writes down denials that rules have put in force. They are durable when this returns. A denial that
-    /// was taken off since then is left out: its removal may be in the journal already.
+    /// Writes down denials that rules have put in force. They are durable when this returns. A denial that was removed
+    /// since then is left out: its removal may be in the journal already.
     ///
     /// # Errors
-    /// As the file system has them.
+    /// File system errors.
     pub fn write_down(&self, denials: &[DenyEntry], now_ms: u64) -> io::Result<()> {
         if self.journal.bytes() > MAX_ORDERS_BYTES {
-            // The journal goes on without it.
+            // If it fails, the journal keeps growing.
             let _ = self.write(now_ms);
         }
         let locked = self.journal.lock()?;
@@ -245,7 +246,7 @@ impl StateFile {
         if orders.is_empty() { Ok(()) } else { locked.add(&orders) }
     }
 
-    /// Under the lock the list and the journal change in the same order, whichever workers take orders.
+    /// The lock keeps list and journal in the same order, whichever workers apply orders.
     fn take(
         &self,
         now_ms: u64,
@@ -253,7 +254,7 @@ impl StateFile {
         order: impl FnOnce() -> Order,
     ) -> Result<bool, OrderError> {
         if self.journal.bytes() > MAX_ORDERS_BYTES {
-            // The journal goes on without it.
+            // If it fails, the journal keeps growing.
             let _ = self.write(now_ms);
         }
         let locked = self.journal.lock();
@@ -282,7 +283,7 @@ impl StateFile {
             }
             serde_json::from_reader(BufReader::new(file)).map_err(io::Error::from)
         };
-        // Whatever is wrong with it, the next copy must not replace it.
+        // Whatever is wrong with the copy, the next one must not overwrite it.
         read().or_else(|error| {
             if error.kind() == io::ErrorKind::NotFound {
                 return Ok(Copy::default());
@@ -295,7 +296,7 @@ impl StateFile {
     }
 
     fn write(&self, now_ms: u64) -> io::Result<()> {
-        // Dropped, and with it released, when the copy is written.
+        // Held until the copy is written.
         let _lock = journal::lock(self.directory(), LOCK)?;
         let mut copy = Copy::default();
         {
@@ -318,7 +319,7 @@ impl StateFile {
             out.flush()?;
             out.get_ref().sync_all()?;
             fs::rename(&new, &self.path)?;
-            // The name too survives a loss of power.
+            // The new file name has to survive a power failure, too.
             journal::sync_directory(self.directory())
         })();
         result.inspect_err(|_| {

@@ -1,4 +1,4 @@
-//! The cookies of a request that the set knows.
+//! The cookies of a request that belong to entries of the set.
 
 use super::jwt;
 use super::placeholder::is_placeholder;
@@ -7,7 +7,7 @@ use super::value::{has_length, stable_part, take};
 use crate::json::{self, Step};
 use crate::{Exchange, Scratch, decode_base64};
 
-/// Most cookies of a request that are examined.
+/// Maximum number of cookies of a request that are examined.
 const MAX_COOKIES: usize = 256;
 
 /// Calls `each` with name and value of every cookie examined, until it returns `false`.
@@ -22,7 +22,8 @@ pub(super) fn each_cookie<'x, X: Exchange + ?Sized>(
     });
 }
 
-/// The first entry that a cookie of that name belongs to: its position, and which of the entry's names it is.
+/// The first entry that a cookie of this name belongs to: its position in the table, and the index of the name within
+/// the entry.
 #[inline]
 pub(super) fn entry_of(name: &[u8]) -> Option<(usize, usize)> {
     let bare = without_prefix(name);
@@ -114,7 +115,7 @@ impl<'x> Cookies<'x> {
         self.keep(Kept { entry: at, spelling: Spelling::of(name, entry), value });
     }
 
-    /// Of several cookies of one entry the best spelling wins; among equals, the first.
+    /// Of several cookies of one entry, the best spelling wins; among equals, the first.
     fn keep(&mut self, new: Kept<'x>) {
         let Some(first) = &mut self.first else {
             self.first = Some(new);

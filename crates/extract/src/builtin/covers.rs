@@ -4,8 +4,8 @@ use super::cookies::without_prefix;
 use super::table::{Rule, TABLE};
 use crate::{Decoder, Point, PointSource, Side};
 
-/// Whether a point yields an entire live credential that the set knows: such a value never leaves the node in
-/// clear because of a mere click. A claim or a member inside it is not covered.
+/// Whether a point yields an entire live credential that the set knows. A click in the Console must not export such a
+/// value in clear text. A claim or member inside it is not covered.
 pub fn covers(point: &Point) -> bool {
     let is_inside = |decoder: &Decoder| matches!(decoder, Decoder::Jwt { .. } | Decoder::Json(_));
     if point.decoders().iter().any(is_inside) {
@@ -24,7 +24,7 @@ pub fn covers(point: &Point) -> bool {
             let lower = name.to_ascii_lowercase();
             TABLE.iter().any(|entry| entry.rule.cookie(name, &lower).is_some())
         }
-        // Whatever a pattern reads is used as an identifier.
+        // Whatever a pattern matches is used as an identifier.
         PointSource::CookieLike(_) => true,
         PointSource::Query { name, .. } => TABLE
             .iter()

@@ -1,6 +1,6 @@
-//! Places in a request that contain a live credential, whether or not it identified the session and whether
-//! or not the set is in use. None of them leaves the node in clear with the content of a malicious request.
-//! Names are compared case-insensitively, some by substring: when in doubt, the value is hidden.
+//! Places in a request that contain a live credential, whether or not it identified the session and whether or not the
+//! set is in use. None of these values leaves the node in clear text with the content of a malicious request. Names are
+//! compared case-insensitively, some by substring: when in doubt, the value is hidden.
 
 use super::cookies::without_prefix;
 use super::table::{KNOWN_UNUSED, Rule, TABLE};
@@ -22,12 +22,12 @@ const IN_HEADERS: &[&[u8]] = &[
 /// Substrings of the names of cookies that contain a credential.
 const IN_COOKIES: &[&[u8]] =
     &[b"sess", b"token", b"auth", b"jwt", b"secret", b"remember", b"login"];
-/// Arguments besides those of the set: what a token endpoint issues besides `access_token`.
+/// Arguments besides those of the set, which token endpoints issue along with `access_token`.
 const ARGUMENTS: &[&[u8]] = &[b"id_token", b"refresh_token"];
-/// Authentication schemes whose credentials may stand in any header (RFC 9110, 11.6).
+/// Authentication schemes whose credentials may occur in any header (RFC 9110, 11.6).
 const SCHEMES: &[&[u8]] = &[b"bearer ", b"basic ", b"digest ", b"negotiate ", b"token "];
 
-/// Whether a header of that name contains a credential.
+/// Whether a header with this name contains a credential.
 pub fn is_credential_header(name: &[u8]) -> bool {
     let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
     HEADERS.iter().any(|known| is(known))
@@ -37,14 +37,14 @@ pub fn is_credential_header(name: &[u8]) -> bool {
         || IN_HEADERS.iter().any(|part| holds(name, part))
 }
 
-/// The value begins with the name of an authentication scheme.
+/// Whether the value begins with the name of an authentication scheme.
 pub fn is_credentials(value: &[u8]) -> bool {
     SCHEMES.iter().any(|scheme| {
         value.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme))
     })
 }
 
-/// Whether a cookie of that name contains a credential.
+/// Whether a cookie with this name contains a credential.
 pub fn is_credential_cookie(name: &[u8]) -> bool {
     let lower = without_prefix(name).to_ascii_lowercase();
     let is = |known: &str| lower.eq_ignore_ascii_case(known.as_bytes());
@@ -62,7 +62,7 @@ pub fn is_credential_cookie(name: &[u8]) -> bool {
         || lower.ends_with(b"sid")
 }
 
-/// Whether an argument of that name (undecoded) contains a credential.
+/// Whether an argument with this name (undecoded) contains a credential.
 pub fn is_credential_argument(name: &[u8]) -> bool {
     argument(|known| {
         name.eq_ignore_ascii_case(known)
@@ -74,7 +74,7 @@ pub fn is_credential_argument(name: &[u8]) -> bool {
     })
 }
 
-/// Whether one of the names of arguments and path parameters satisfies the predicate.
+/// Whether the predicate holds for a name of an argument or path parameter that contains a credential.
 fn argument(is: impl Fn(&[u8]) -> bool) -> bool {
     let of_the_set = TABLE.iter().any(|entry| match entry.rule {
         Rule::Query(known) | Rule::PathParameter(known) => is(known.as_bytes()),
@@ -86,13 +86,13 @@ fn argument(is: impl Fn(&[u8]) -> bool) -> bool {
 /// Longest name of [`is_credential_argument`], bytes.
 const MAX_ARGUMENT_BYTES: usize = 16;
 
-/// Whether a text that is not a list of arguments contains one with a credential anyway: the URL in a
-/// `Referer`, a path parameter, a member of a JSON document, the head of a multipart field.
+/// Whether a text that is not a list of arguments nevertheless contains one with a credential: the URL in a `Referer`,
+/// a path parameter, a member of a JSON document, the header section of a multipart field.
 pub fn credential_argument_in(text: &[u8]) -> bool {
     let is_credential = |name: &[u8]| argument(|known| name.eq_ignore_ascii_case(known));
     memchr::memchr2_iter(b'=', b':', text).any(|at| {
         let (before, behind) = text.split_at(at);
-        // `name="sid"` of a field, and not an empty argument.
+        // `name="sid"` of a field, as opposed to an empty argument.
         if let [b'=', b'"', quoted @ ..] = behind
             && ends_with(before, b"name")
         {
@@ -109,7 +109,7 @@ pub fn credential_argument_in(text: &[u8]) -> bool {
         }
         let is_name =
             |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        // One byte more than the longest name: a longer name never matches.
+        // One byte more than the longest name, so that a longer name never matches.
         let most = name.len().saturating_sub(MAX_ARGUMENT_BYTES + 1);
         let tail = name.get(most..).unwrap_or_default();
         let start = tail.iter().rposition(|byte| !is_name(byte)).map_or(0, |at| at + 1);
@@ -126,7 +126,7 @@ fn holds(name: &[u8], part: &[u8]) -> bool {
     name.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
 }
 
-/// Whether a cookie of that name is known to hold state, whole or in pieces.
+/// Whether a cookie with this name is known to hold state, in whole or in part.
 pub(super) fn holds_state_by_name(name: &[u8]) -> bool {
     let mut buffer = [0; super::table::MAX_NAME_BYTES];
     let bare = without_prefix(name);
@@ -148,7 +148,8 @@ fn fits(name: &[u8], pattern: &str) -> bool {
     }
 }
 
-/// Large state is split over cookies: `name.0`, `name_1`, and `nameC2` of ASP.NET.
+/// Removes the suffix of a part. Large state is split over several cookies: `name.0`, `name_1`, and `nameC2` in
+/// ASP.NET.
 fn without_chunk(lower: &[u8]) -> &[u8] {
     let digits = lower.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     match lower.get(..lower.len() - digits) {

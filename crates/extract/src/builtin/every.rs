@@ -1,4 +1,4 @@
-//! Every identifier of a request, whichever of them is the one that counts: a session is denied by any.
+//! Every identifier in a request, whichever of them counts: a session can be denied by any of them.
 
 use super::cookies::{self, Cookies, each_cookie};
 use super::lookup::{self, each_token_header};
@@ -7,8 +7,8 @@ use super::value::{has_length, stable_part};
 use super::{jwt, table::Entry};
 use crate::{Exchange, Scratch, Side, percent, query};
 
-/// Hands out every value that an entry of the set may be found by: each repetition, each spelling of its
-/// name, as it is sent, decoded, and encoded. A value may come more than once.
+/// Passes every value by which an entry of the set may be found to `take`: each repetition and each spelling of its
+/// name, as sent, decoded, and encoded. A value may occur more than once.
 pub fn each<X: Exchange + ?Sized>(
     exchange: &X,
     scratch: &mut Scratch,
@@ -94,7 +94,7 @@ pub fn each<X: Exchange + ?Sized>(
     }
 }
 
-/// Most repetitions of an argument that are looked at.
+/// Maximum number of repetitions of an argument that are examined.
 const MAX_REPEATS: usize = 64;
 
 fn offer(entry: &'static Entry, value: &[u8], take: &mut dyn FnMut(&'static Entry, &[u8])) {
@@ -113,7 +113,7 @@ fn each_header<X: Exchange + ?Sized>(exchange: &X, wanted: &str, take: &mut dyn 
     });
 }
 
-/// The value as it is, decoded, and as a client that encodes writes it.
+/// The value as sent, decoded, and as encoded by a client.
 pub(crate) fn each_spelling(value: &[u8], take: &mut dyn FnMut(&[u8])) {
     take(value);
     let mut buffer = Vec::new();

@@ -1,4 +1,4 @@
-//! Values that a response issues and a client returns: which of them are followed, by class.
+//! Values that a response issues and a client sends back: which of them are followed, by class.
 
 use super::cookies::{each_cookie, entry_of, stable_value};
 use super::credentials::holds_state_by_name;
@@ -14,7 +14,7 @@ use crate::{Exchange, Scratch, Side, cookie, percent};
 /// What a response does to a cookie.
 #[derive(Debug, Clone, Copy)]
 pub enum Issued<'v> {
-    /// Sets a value.
+    /// Sets it to a value.
     Value(Followed<'v>),
     /// Deletes it.
     Deletion,
@@ -22,11 +22,11 @@ pub enum Issued<'v> {
 
 /// The session header of MCP.
 const MCP: &[u8] = b"mcp-session-id";
-/// Path parameter of servlets, followed like the cookie.
+/// The path parameter of servlets, followed like the cookie.
 const JSESSIONID: &str = "jsessionid";
 
-/// Hands out what a request brings that may have been issued, with the name it was sent under; `with_tokens`, those
-/// in headers and bodies too.
+/// Passes values in a request that a response may have issued to `take`, with the name under which they were sent. With
+/// `with_tokens`, includes tokens in headers and bodies.
 pub fn each_brought<X: Exchange + ?Sized>(
     exchange: &X,
     with_tokens: bool,
@@ -50,7 +50,7 @@ pub fn each_brought<X: Exchange + ?Sized>(
     }
 }
 
-/// Hands out the cookies of a request whose names are wanted, as [`each_brought`] does, until `take` returns `false`.
+/// Passes the cookies of a request with wanted names to `take`, as [`each_brought`] does, until it returns `false`.
 pub fn each_brought_cookie<X: Exchange + ?Sized>(
     exchange: &X,
     is_wanted: &dyn Fn(&[u8]) -> bool,
@@ -62,8 +62,8 @@ pub fn each_brought_cookie<X: Exchange + ?Sized>(
     });
 }
 
-/// Hands out what an answer issues, at `now_s` (seconds since 1970): `Set-Cookie`, `Mcp-Session-Id`, and
-/// `;jsessionid=` in `Location`; `with_tokens`, those in its JSON too.
+/// Passes what a response issues at `now_s` (seconds since 1970) to `take`: `Set-Cookie`, `Mcp-Session-Id`, and
+/// `;jsessionid=` in `Location`. With `with_tokens`, includes tokens in its JSON body.
 pub fn each_issued<X: Exchange + ?Sized>(
     exchange: &X,
     now_s: u32,
@@ -77,7 +77,7 @@ pub fn each_issued<X: Exchange + ?Sized>(
         && exchange.status().is_some_and(|status| (200..300).contains(&status))
         && exchange.header(Side::Request, MCP).is_some()
     {
-        // How a client of MCP ends its session.
+        // This is how an MCP client ends its session.
         take(Issued::Deletion);
     }
     let mut buffer = Vec::new();
@@ -121,7 +121,8 @@ fn take_path(path: &[u8], take: &mut dyn FnMut(Followed<'_>)) {
     }
 }
 
-/// A cookie as it is followed: by the stable part of its value under the name of its entry, else as it is.
+/// A cookie in the form in which it is followed: one of the set by the stable part of its value, under the name of its
+/// entry; any other one unchanged.
 pub fn followed_cookie<'v>(
     name: &'v [u8],
     value: &'v [u8],
@@ -152,7 +153,7 @@ pub fn followed_cookie<'v>(
     Some(Followed { class, name, value, entry: None })
 }
 
-/// Cookies of balancers and of protection against bots, by what their lower-case names begin with.
+/// Prefixes of the lower-case names of cookies from load balancers and bot protection.
 const BALANCERS: &[&str] = &[
     "awsalb",
     "awselb",
@@ -189,24 +190,24 @@ fn is_balancer(name: &[u8]) -> bool {
 /// The user that a request claims to come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Principal {
-    /// A user: of a JWT, or of Basic credentials.
+    /// A user, named by a JWT or by Basic credentials.
     User,
-    /// The holder of an opaque token, which may have got a new one.
+    /// The holder of an opaque token, who may have replaced an earlier one.
     Token,
 }
 
-/// Writes what names the user of a JWT to `found`, as [`principal`] does.
+/// Writes what identifies the user of a JWT to `found`, as [`principal`] does.
 pub fn user_of_token(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -> bool {
     jwt::is_shaped(token) && jwt::user(token, scratch, found)
 }
 
-/// Writes what the claims of a JWT name to `found`: its session, else its user, as a request with it is known by.
+/// Writes what the claims of a JWT identify to `found`: its session, else its user, as for a request with that token.
 pub fn session_of_token(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -> bool {
     jwt::is_shaped(token) && (jwt::sid(token, scratch, found) || jwt::sub(token, scratch, found))
 }
 
-/// Writes what names the user of a request to `found`: claims of a JWT, else the user of Basic credentials, else
-/// an opaque token.
+/// Writes what identifies the user of a request to `found`: claims of a JWT, else the user name of Basic credentials,
+/// else an opaque token.
 pub fn principal<X: Exchange + ?Sized>(
     exchange: &X,
     scratch: &mut Scratch,

@@ -1,4 +1,4 @@
-//! A value that is followed, and its class.
+//! A followed value, and its class.
 
 use super::table::Entry;
 use crate::percent;
@@ -14,7 +14,7 @@ pub enum Class {
     Opaque,
     /// A cookie whose name is known to hold state.
     State,
-    /// A token: a JWT in a header, or one that a body carries.
+    /// A token: a JWT in a header, or one in a body.
     Token,
     /// Any other cookie.
     Other,
@@ -22,24 +22,24 @@ pub enum Class {
     Balancer,
 }
 
-/// A value that is followed.
+/// A value that is followed from response to requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Followed<'v> {
     /// Its class.
     pub class: Class,
-    /// The name it is stored under: that of its cookie, or of the entry of the set.
+    /// The name under which it is stored: that of the cookie, or of the entry of the set.
     pub name: &'v [u8],
-    /// The part of its value that is followed.
+    /// The part of the value that is followed.
     pub value: &'v [u8],
-    /// Entry of the set that it belongs to.
+    /// The entry of the set that it belongs to.
     pub entry: Option<&'static Entry>,
 }
 
-/// Minimum length of a strong value, and of distinct characters in it.
+/// Minimum length of a strong value, and minimum number of distinct characters in it.
 const MIN_STRONG: (usize, usize) = (16, 8);
 /// Minimum number of letters in a strong value without digits.
 const MIN_LETTERS: usize = 24;
-/// Hardly two visitors have it by chance, and it is nothing that people write.
+/// Whether a value is unlikely to be shared by two visitors by chance, and is not text written by people.
 pub(super) fn is_strong(value: &[u8]) -> bool {
     if value.len() < MIN_STRONG.0 {
         return false;

@@ -1,8 +1,8 @@
-//! The request headers that the set knows, beside `Cookie` and `Authorization`, found in one pass.
+//! The request headers of the set besides `Cookie` and `Authorization`, found in one pass.
 
 use crate::{Exchange, Side};
 
-/// Their lower-case names.
+/// Their names in lower case.
 const NAMES: [&str; 9] = [
     "mcp-session-id",
     "x-session-id",
@@ -15,7 +15,7 @@ const NAMES: [&str; 9] = [
     "apikey",
 ];
 
-/// Of each the first value, trimmed.
+/// The first value of each, trimmed.
 pub(super) struct Headers<'x>([Option<&'x [u8]>; NAMES.len()]);
 
 impl<'x> Headers<'x> {
@@ -42,7 +42,7 @@ impl<'x> Headers<'x> {
 
 #[inline]
 fn place(name: &[u8]) -> Option<usize> {
-    // Most other headers differ in the first letter.
+    // Most other headers have a different first letter.
     if !matches!(name.first()?.to_ascii_lowercase(), b'x' | b's' | b'm' | b'a') {
         return None;
     }

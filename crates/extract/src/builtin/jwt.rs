@@ -1,4 +1,4 @@
-//! JWT claims that identify a session or a user. Tokens are read, not verified.
+//! JWT claims that identify a session or a user. Tokens are not verified.
 
 use std::ops::Range;
 
@@ -6,12 +6,12 @@ use super::MAX_VALUE_BYTES;
 use super::placeholder::is_placeholder;
 use crate::{Scratch, decode_base64, json, jwt_part, strip_scheme};
 
-/// Whether it looks like a JWT: three parts, of which the first begins like a JSON object in base64.
+/// Whether a value looks like a JWT: three parts, the first of which begins like a JSON object in base64.
 pub(super) fn is_shaped(token: &[u8]) -> bool {
     token.starts_with(b"eyJ") && memchr::memchr_iter(b'.', token).count() == 2
 }
 
-/// A complete JWT, with or without a leading `Bearer `.
+/// Whether a value is a complete JWT, with or without a leading `Bearer `.
 pub(super) fn is_raw(value: &[u8]) -> bool {
     is_shaped(strip_scheme(value, b"bearer").unwrap_or(value))
 }
@@ -19,11 +19,11 @@ pub(super) fn is_raw(value: &[u8]) -> bool {
 /// Length of the shortest token: a header with an algorithm, a payload and two dots.
 const MIN_TOKEN_BYTES: usize = 20;
 
-/// Start and end of the first signed or encrypted token (RFC 7519) in a text. Linear; ordinary text is only
-/// searched for capital Js.
+/// Range of the first signed or encrypted token (RFC 7519) in a text. Takes linear time; ordinary text is only searched
+/// for capital Js.
 pub fn find_token(text: &[u8]) -> Option<Range<usize>> {
     let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'=');
-    // After the characters of the part that begins there.
+    // End of the part that begins at `from`.
     let part_end = |from: usize| {
         let rest = text.get(from..).unwrap_or_default();
         from + rest.iter().take_while(is_part).count()
@@ -42,7 +42,7 @@ pub fn find_token(text: &[u8]) -> Option<Range<usize>> {
         }
         let first = part_end(start);
         if !dot_at(first) {
-            // Another part that begins within the same characters also ends with them.
+            // Any other part that begins within these characters ends with them, too.
             from = first.max(from);
             continue;
         }
@@ -100,7 +100,7 @@ impl Claims {
         json::members(payload, CLAIMS, output, &mut |at, value| {
             let value = value.trim_ascii();
             if let Some(place) = claims.places.get_mut(at) {
-                // Of duplicate members the last counts.
+                // Of duplicate members, the last one counts.
                 let start = claims.bytes.len();
                 claims.bytes.extend_from_slice(value);
                 *place = start..claims.bytes.len();
@@ -109,7 +109,7 @@ impl Claims {
         Some(claims)
     }
 
-    /// The claim, unless it is a placeholder.
+    /// The claim, unless it is missing or a placeholder.
     fn get(&self, name: &str) -> Option<&[u8]> {
         let at = CLAIMS.iter().position(|known| *known == name)?;
         let value = self.bytes.get(self.places.get(at)?.clone())?;
@@ -121,8 +121,8 @@ impl Claims {
     }
 }
 
-/// Writes issuer, newline and the token's session: its session claim, or `sub`, newline and `auth_time`,
-/// which require an issuer. Without an issuer, its line is empty.
+/// Writes the issuer, a newline and the token's session, which is a session claim or else `sub`, a newline and
+/// `auth_time`. The latter requires an issuer; otherwise the issuer's line may be empty.
 pub(super) fn sid(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -> bool {
     let Some(claims) = Claims::read(token, scratch) else { return false };
     let issuer = claims.get("iss");
@@ -134,19 +134,19 @@ pub(super) fn sid(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -> b
     }
 }
 
-/// Writes issuer, client and user, separated by newlines. Lines of a missing issuer or client are empty, so
-/// that the value cannot equal one of another key.
+/// Writes issuer, client and user, separated by newlines. The lines of a missing issuer or client are empty, so that
+/// the value cannot equal that of another key.
 pub(super) fn sub(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -> bool {
     let Some(claims) = Claims::read(token, scratch) else { return false };
     let Some(user) = claims.first(USER) else { return false };
     let issuer = claims.get("iss").unwrap_or_default();
     let client = claims.first(CLIENT).unwrap_or_default();
-    // A user's number may be short: without anything beside it, it says what it is.
+    // No minimum length: a numeric user id may be short.
     write(&[issuer, client, user], found)
 }
 
-/// Writes issuer, newline and user, independent of the client that the token was issued to: all tokens of one
-/// login belong to one user.
+/// Writes the issuer, a newline and the user. Does not depend on the client to which the token was issued, since all
+/// tokens of one login belong to one user.
 pub(super) fn user(token: &[u8], scratch: &mut Scratch, found: &mut Vec<u8>) -> bool {
     let Some(claims) = Claims::read(token, scratch) else { return false };
     let Some(user) = claims.first(USER) else { return false };

@@ -1,4 +1,4 @@
-//! Finding the first entry that yields a value.
+//! Finds the first entry that yields a value.
 
 use std::cell::OnceCell;
 
@@ -17,7 +17,7 @@ const TOKEN_SCHEMES: &[&[u8]] = &[b"bearer", b"token", b"jwt", b"dpop"];
 /// Headers besides `Authorization` that may carry a JWT.
 const TOKEN_HEADERS: &[&str] = &["x-access-token", "x-auth-token"];
 
-/// Writes the value of the first entry that yields one to `found`.
+/// Writes the value of the first entry that yields one to `found`, and returns the entry.
 pub fn find<X: Exchange + ?Sized>(
     exchange: &X,
     scratch: &mut Scratch,
@@ -26,7 +26,7 @@ pub fn find<X: Exchange + ?Sized>(
     find_if(exchange, scratch, found, &mut |_, _| true)
 }
 
-/// Like [`find`], limited to values that `accept` returns true for.
+/// As [`find`], but only for values that `accept` approves.
 pub fn find_if<X: Exchange + ?Sized>(
     exchange: &X,
     scratch: &mut Scratch,
@@ -53,7 +53,7 @@ impl<'x, X: Exchange + ?Sized> Parts<'x, X> {
         self.headers.get_or_init(|| Headers::collect(self.exchange))
     }
 
-    /// Positions in the table of the entries whose part is present, one bit each.
+    /// Positions in the table of the entries whose part of the request is present, one bit each.
     fn places(&self) -> u128 {
         let has_headers = !self.headers().is_empty();
         let has_authorization = authorization(self.exchange).is_some();
@@ -104,8 +104,8 @@ impl<'x, X: Exchange + ?Sized> Parts<'x, X> {
             Rule::BasicUser => authorization(*exchange)
                 .is_some_and(|value| basic_user(value, &mut scratch.output, found)),
             Rule::PathParameter(name) => {
-                // The same value as in the cookie of that name, so that a client without cookies has the
-                // same session.
+                // The same value as in the cookie of that name, so that a client without cookies stays in the same
+                // session.
                 let Scratch { output, document, .. } = scratch;
                 let raw = path_parameter(exchange.path(), name);
                 let id = raw.and_then(|raw| percent::decode(raw, false, output));
@@ -136,12 +136,12 @@ pub(super) fn opaque(authorization: &[u8]) -> Option<&[u8]> {
     (!jwt::is_shaped(token)).then_some(token)
 }
 
-/// The key of `ApiKey`.
+/// The key in `Authorization: ApiKey`.
 pub(super) fn api_key(authorization: &[u8]) -> Option<&[u8]> {
     strip_scheme(authorization, b"apikey").or_else(|| strip_scheme(authorization, b"api-key"))
 }
 
-/// The JWT of any scheme, or of none.
+/// The credentials of any scheme, or a value without a scheme.
 pub(super) fn token(authorization: &[u8]) -> &[u8] {
     match authorization.iter().position(|byte| *byte == b' ') {
         Some(at) => authorization.get(at..).unwrap_or_default().trim_ascii(),
@@ -149,8 +149,8 @@ pub(super) fn token(authorization: &[u8]) -> &[u8] {
     }
 }
 
-/// Writes what distinguishes a user of Basic credentials (RFC 7617): the name or, if there is none, the whole
-/// credential.
+/// Writes what identifies the user of Basic credentials (RFC 7617): the user name or, if that is empty, the whole
+/// credentials.
 pub(super) fn basic_user(authorization: &[u8], buffer: &mut Vec<u8>, found: &mut Vec<u8>) -> bool {
     let credentials =
         strip_scheme(authorization, b"basic").and_then(|it| decode_base64(it, buffer));
@@ -166,7 +166,7 @@ pub(super) fn basic_user(authorization: &[u8], buffer: &mut Vec<u8>, found: &mut
     true
 }
 
-/// The JWT of `Authorization` and of token headers, then of each cookie, until one can be read.
+/// Passes the JWTs of `Authorization`, of token headers and of cookies to `read`, until it succeeds.
 fn jwt_in<X: Exchange + ?Sized>(
     exchange: &X,
     cookies: &Cookies<'_>,
@@ -204,12 +204,12 @@ pub(super) fn each_token_header<X: Exchange + ?Sized>(
     }
 }
 
-/// Value of `;name=value` after a path segment (RFC 3986, 3.3).
+/// The first value of `;name=value` after a path segment (RFC 3986, 3.3).
 pub(super) fn path_parameter<'p>(path: &'p [u8], lower_case_name: &str) -> Option<&'p [u8]> {
     path_parameters(path, lower_case_name).next()
 }
 
-/// All values of that name, in order.
+/// All values of the path parameter, in order.
 pub(super) fn path_parameters<'p>(
     path: &'p [u8],
     lower_case_name: &str,

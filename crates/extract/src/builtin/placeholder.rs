@@ -1,6 +1,6 @@
-//! Words that applications send where there is no session.
+//! Values that applications send if there is no session.
 
-/// What applications put where there is no session: else all who send one would be one session.
+/// Without this list, all clients that send one of these values would share a session.
 const PLACEHOLDERS: &[&[u8]] = &[
     b"",
     b"null",
@@ -15,7 +15,7 @@ const PLACEHOLDERS: &[&[u8]] = &[
     b"-",
 ];
 
-/// Empty, or one of the words that stand for nothing.
+/// Whether a value is empty or one of the placeholders.
 pub(super) fn is_placeholder(value: &[u8]) -> bool {
     PLACEHOLDERS.iter().any(|placeholder| value.eq_ignore_ascii_case(placeholder))
 }

@@ -1,16 +1,16 @@
-//! Two cookies of one name: the first is used, and the duplicate is counted.
+//! Two cookies with the same name: the first is used, and the duplicate is counted.
 
 use super::cookies::{each_cookie, without_prefix};
 use super::table::{Entry, MAX_NAME_BYTES};
 use crate::Exchange;
 
-/// Whether the cookie that `entry` was found in occurs more than once. Only called if a cookie identified the
-/// session, so other requests do not pay for it.
+/// Whether the cookie of `entry` occurs more than once. Only called if a cookie identified the session, so that other
+/// requests do not pay for it.
 pub fn is_repeated<X: Exchange + ?Sized>(exchange: &X, entry: &Entry) -> bool {
     if !entry.rule.is_cookie() {
         return false;
     }
-    // For a pair, both names are checked.
+    // Both names of a pair are checked.
     let mut first: [Option<&[u8]>; 2] = [None; 2];
     let mut repeated = false;
     each_cookie(exchange, &mut |name, _| {

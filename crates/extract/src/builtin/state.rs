@@ -1,20 +1,20 @@
-//! Values that hold a session's state: encrypted or signed, they change whenever the state does, so alone
-//! they would make a session of each request.
+//! Values that hold the state of a session. Encrypted or signed, they change whenever the state does, so each request
+//! would become a session of its own.
 
 use crate::json;
 use crate::{decode_base64, percent};
 
-/// Longest identifier, bytes: what is longer holds something.
+/// Longest identifier, bytes. A longer value holds state.
 const MAX_IDENTIFIER_BYTES: usize = 512;
-/// Longest payload before a signature that may be a signed identifier, bytes.
+/// Longest payload in front of a signature that may be a signed identifier, bytes.
 const MAX_SIGNED_BYTES: usize = 96;
 /// Shortest signature, bytes: 128 bits in base64.
 const MIN_SIGNATURE_BYTES: usize = 20;
 /// Shortest Fernet token, bytes: version, time, one block and HMAC, in base64.
 const MIN_FERNET_BYTES: usize = 96;
 
-/// A value is state by its form: too long, sealed (JWE, Fernet, iron), a signed payload, JSON or a
-/// serialised PHP or Ruby value, also in base64.
+/// Whether the form of a value shows that it holds state: it is too long, sealed (JWE, Fernet, iron), a signed payload,
+/// JSON, or a serialised PHP or Ruby value, also in base64.
 pub(super) fn holds_state(value: &[u8]) -> bool {
     if value.len() > MAX_IDENTIFIER_BYTES {
         return true;
@@ -49,7 +49,7 @@ fn is_signed(value: &[u8]) -> bool {
         && (payload.len() > MAX_SIGNED_BYTES || decodes_to_structure(payload))
 }
 
-/// JSON, or a value that PHP or Ruby has serialised, in clear or in base64.
+/// Whether a value is JSON or serialised by PHP or Ruby, in clear text or in base64.
 fn is_structured(value: &[u8]) -> bool {
     is_structure(value) || decodes_to_structure(value.strip_prefix(b"base64-").unwrap_or(value))
 }
@@ -66,7 +66,7 @@ fn is_structure(bytes: &[u8]) -> bool {
     is_marshal || json::is_object_or_array(bytes) || is_php(bytes)
 }
 
-/// `a:1:{…`, `O:8:"…`, `s:5:"…`, `i:1;` and the like (`serialize`).
+/// Whether a value is a result of PHP's `serialize`: `a:1:{…`, `O:8:"…`, `s:5:"…`, `i:1;` and the like.
 fn is_php(bytes: &[u8]) -> bool {
     let [kind, b':', rest @ ..] = bytes else { return false };
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();

@@ -1,34 +1,34 @@
-//! The set itself: one line a name, in the order in which they are tried.
+//! The set itself: one entry per line, in the order in which they are tried.
 
 /// Longest cookie name that is compared, bytes.
 pub(super) const MAX_NAME_BYTES: usize = 96;
 
-/// Why an entry stands where it does.
+/// Why an entry is at its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
-    /// Cookies that are server-issued, random, and kept for a whole visit.
+    /// Server-issued, random cookies that last for a whole visit.
     OpaqueCookie,
     /// One login on one device; survives token refresh.
     JwtSid,
-    /// Common, less certain.
+    /// Common, but less certain.
     GenericCookie,
-    /// Issued by a server as *the* session, in no other traffic; but a client can make one up, so it does not
-    /// outrank a cookie.
+    /// Issued by a server as the session, and used for nothing else. A client can forge one, so it does not outrank a
+    /// cookie.
     Protocol,
-    /// Says session, but is often made by the client.
+    /// Named after a session, but often made by the client.
     SessionHeader,
-    /// Live for hours.
+    /// Lives for hours.
     OpaqueToken,
     /// Stable, but joins a user's devices.
     JwtSub,
-    /// Works, but ids in URLs leak: always hashed, and cut from the exported path.
+    /// Works, but ids in URLs leak: always hashed, and cut out of the exported path.
     Url,
-    /// A client rather than a user.
+    /// Identifies a client rather than a user.
     Client,
 }
 
 impl Group {
-    /// One sentence for operators.
+    /// Explanation for operators.
     pub const fn reason(self) -> &'static str {
         match self {
             Group::OpaqueCookie => "server-issued, random, kept for a whole visit",
@@ -47,18 +47,18 @@ impl Group {
 /// Where an entry's value is.
 #[derive(Debug, Clone, Copy)]
 pub enum Rule {
-    /// A request header; lower-case name.
+    /// A request header, by lower-case name.
     Header(&'static str),
-    /// A cookie; lower-case name, compared without case and without `__Host-` or `__Secure-`.
+    /// A cookie, by lower-case name; compared case-insensitively and without `__Host-` or `__Secure-`.
     Cookie(&'static str),
-    /// As [`Rule::Cookie`], but for one way to write it, which has an entry of its own.
+    /// As [`Rule::Cookie`], except for one spelling, which has an entry of its own.
     CookieExcept {
         /// Lower-case name.
         name: &'static str,
         /// The spelling that is excluded.
         except: &'static str,
     },
-    /// A cookie of exactly that name, but for `__Host-` and `__Secure-`.
+    /// A cookie with exactly this name, apart from `__Host-` and `__Secure-`.
     CookieExact(&'static str),
     /// A cookie whose lower-case name satisfies the predicate.
     CookieLike {
@@ -67,25 +67,25 @@ pub enum Rule {
         /// The predicate.
         is: fn(&[u8]) -> bool,
     },
-    /// Two cookies, only together.
+    /// Two cookies that only count together.
     CookiePair(&'static str, &'static str),
-    /// Claims that name a session, of a JWT in `Authorization`, in a header for tokens, then in cookies.
+    /// Claims that name a session in a JWT: in `Authorization`, in a token header, then in cookies.
     JwtSid,
-    /// `Authorization: Bearer`, `Token`, `JWT` or `DPoP` that is no JWT.
+    /// `Authorization: Bearer`, `Token`, `JWT` or `DPoP`, unless it is a JWT.
     OpaqueAuthorization,
-    /// Claims that name a user.
+    /// Claims that name a user in a JWT.
     JwtSub,
     /// `Authorization: ApiKey`.
     ApiKeyAuthorization,
-    /// User of `Authorization: Basic`.
+    /// User name in `Authorization: Basic`.
     BasicUser,
-    /// `;name=value` behind a path segment; lower-case name.
+    /// `;name=value` after a path segment, by lower-case name.
     PathParameter(&'static str),
     /// A query argument.
     Query(&'static str),
 }
 
-/// What part of a request an entry reads.
+/// The part of a request that an entry reads.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Reads {
@@ -116,7 +116,7 @@ impl Rule {
         }
     }
 
-    /// Whether a cookie whose name has that length may be one of the rule's.
+    /// Whether a cookie whose name has this length may belong to the rule.
     pub(super) const fn may_have_length(self, length: usize) -> bool {
         match self {
             Cookie(name) | CookieExcept { name, .. } | CookieExact(name) => name.len() == length,
@@ -126,12 +126,12 @@ impl Rule {
         }
     }
 
-    /// Whether it is about cookies by name.
+    /// Whether it reads cookies by name.
     pub(super) fn is_cookie(self) -> bool {
         self.reads() == Reads::Cookies
     }
 
-    /// Which of the rule's cookies has that name, which comes in lower case too: of a pair 0 or 1, else 0.
+    /// Index of the rule's cookie with this name (`lower`: in lower case): 0 or 1 for a pair, else 0.
     #[inline]
     pub(super) fn cookie(self, name: &[u8], lower: &[u8]) -> Option<usize> {
         let is = |known: &str| *lower == *known.as_bytes();
@@ -147,10 +147,10 @@ impl Rule {
     }
 }
 
-/// One line of the set.
+/// One entry of the set.
 #[derive(Debug)]
 pub struct Entry {
-    /// Its name in configurations, and the label of sessions found by it.
+    /// Its name in configurations, and the label of sessions that it finds.
     pub name: &'static str,
     /// Its group.
     pub group: Group,
@@ -169,7 +169,7 @@ const fn like(first: &'static str, is: fn(&[u8]) -> bool) -> Rule {
     CookieLike { first, is }
 }
 
-/// The set, in order.
+/// The set, in order of priority.
 pub static TABLE: &[Entry] = ENTRIES;
 
 const ENTRIES: &[Entry] = &[
@@ -180,9 +180,9 @@ const ENTRIES: &[Entry] = &[
     entry(OpaqueCookie, ".AspNetCore.Session", Cookie(".aspnetcore.session")),
     entry(OpaqueCookie, "connect.sid", Cookie("connect.sid")),
     entry(OpaqueCookie, "sails.sid", Cookie("sails.sid")),
-    // Django; `sessionId` may be anybody's.
+    // Django; other applications use `sessionId`.
     entry(OpaqueCookie, "sessionid", CookieExcept { name: "sessionid", except: "sessionId" }),
-    // Spring; the lower-case one is Flask's.
+    // Spring; the lower-case name is Flask's.
     entry(OpaqueCookie, "SESSION", CookieExact("SESSION")),
     entry(OpaqueCookie, "MoodleSession", Cookie("moodlesession")),
     entry(OpaqueCookie, "CraftSessionId", Cookie("craftsessionid")),
@@ -220,14 +220,14 @@ const ENTRIES: &[Entry] = &[
     entry(OpaqueCookie, "oc<10 or more>", like("o", is_owncloud)),
     entry(OpaqueCookie, "<32 hex>", like("0123456789abcdef", is_joomla)),
     entry(Group::JwtSid, "jwt.sid", Rule::JwtSid),
-    // Exact: `SID` is Google's, and shared by all its sites.
+    // Exact names: `SID` is a Google cookie that all its sites share.
     entry(GenericCookie, "session_id", CookieExact("session_id")),
     entry(GenericCookie, "sessionId", CookieExact("sessionId")),
     entry(GenericCookie, "session-id", CookieExact("session-id")),
     entry(GenericCookie, "sid", CookieExact("sid")),
     entry(GenericCookie, "auth_session", Cookie("auth_session")),
     entry(GenericCookie, "user_session", Cookie("user_session")),
-    // Flask and Starlette keep state in it, others an identifier: its value decides.
+    // Flask and Starlette keep state in it, others an identifier: the value decides.
     entry(GenericCookie, "session", CookieExact("session")),
     entry(Group::Protocol, "Mcp-Session-Id", Header("mcp-session-id")),
     entry(SessionHeader, "X-Session-Id", Header("x-session-id")),
@@ -250,7 +250,7 @@ const ENTRIES: &[Entry] = &[
     entry(Group::Client, "Authorization: Basic", Rule::BasicUser),
 ];
 
-/// Places of the entries with such a rule: a bit for each.
+/// Positions of the entries that read this part, one bit each.
 pub(super) const fn places_of(reads: Reads) -> u128 {
     let (mut places, mut at) = (0, 0);
     while at < ENTRIES.len() {
@@ -262,7 +262,7 @@ pub(super) const fn places_of(reads: Reads) -> u128 {
     places
 }
 
-/// Places of the entries in front of the first that reads anything but cookies.
+/// Positions of the entries before the first that reads anything but cookies, one bit each.
 pub(super) const fn leading_cookies() -> u128 {
     let mut at = 0;
     while matches!(ENTRIES[at].rule.reads(), Reads::Cookies) {
@@ -271,12 +271,12 @@ pub(super) const fn leading_cookies() -> u128 {
     (1 << at) - 1
 }
 
-/// Some entries of the set.
+/// A subset of the set's entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct EntrySet(u128);
 
 impl EntrySet {
-    /// No entry.
+    /// The empty subset.
     pub const NONE: Self = Self(0);
 
     /// The entries with these names; unknown names are ignored.
@@ -285,13 +285,13 @@ impl EntrySet {
         Self(names.into_iter().filter_map(place).fold(0, |set, at| set | 1 << at))
     }
 
-    /// None.
+    /// Whether it contains no entry.
     #[inline]
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Whether the entry is one of them.
+    /// Whether it contains the entry.
     #[inline]
     pub fn has(self, entry: &Entry) -> bool {
         let is_it = |known: &Entry| std::ptr::eq(known, entry);
@@ -299,10 +299,10 @@ impl EntrySet {
     }
 }
 
-/// For each first letter of a cookie's lower-case name, the entries that it may be: a bit for each place.
+/// Entries that a cookie may belong to, by the first letter of its lower-case name: one bit per position.
 pub(super) static BY_FIRST_LETTER: [u128; 256] = by_first_letter();
 
-/// For each length of a cookie's name, the entries that it may be: a bit for each place.
+/// Entries that a cookie may belong to, by the length of its name: one bit per position.
 pub(super) static BY_LENGTH: [u128; MAX_NAME_BYTES + 1] = by_length();
 
 const fn by_length() -> [u128; MAX_NAME_BYTES + 1] {
@@ -328,7 +328,7 @@ const fn by_first_letter() -> [u128; 256] {
     while at < ENTRIES.len() {
         let (one, two) = match ENTRIES[at].rule {
             Cookie(name) | CookieExcept { name, .. } => (name.as_bytes(), [].as_slice()),
-            // May be spelled in capitals.
+            // The name may contain capitals.
             CookieExact(name) => (name.as_bytes(), [].as_slice()),
             CookiePair(one, two) => (one.as_bytes(), two.as_bytes()),
             CookieLike { first, .. } => {
@@ -352,7 +352,7 @@ const fn by_first_letter() -> [u128; 256] {
     index
 }
 
-/// Known, but not used: their values change during a session, so each request would be a session of its own.
+/// Known, but not used: the values change during a session, so each request would become a session of its own.
 pub static KNOWN_UNUSED: &[&str] = &[
     "laravel_session",
     "laravel-session",
@@ -374,13 +374,13 @@ pub static KNOWN_UNUSED: &[&str] = &[
     "*-session",
 ];
 
-/// Drupal: `SESS` or `SSESS` and 32 hexadecimal digits.
+/// Drupal: `SESS` or `SSESS`, followed by 32 hexadecimal digits.
 fn is_drupal(name: &[u8]) -> bool {
     let digits = name.strip_prefix(b"ssess").or_else(|| name.strip_prefix(b"sess"));
     digits.is_some_and(|digits| digits.len() == 32 && digits.iter().all(u8::is_ascii_hexdigit))
 }
 
-/// Classic ASP: `ASPSESSIONID` and 8 capitals.
+/// Classic ASP: `ASPSESSIONID`, followed by 8 capitals.
 fn is_classic_asp(name: &[u8]) -> bool {
     let rest = name.strip_prefix(b"aspsessionid");
     rest.is_some_and(|rest| rest.len() == 8 && rest.iter().all(u8::is_ascii_alphabetic))
@@ -390,13 +390,13 @@ fn is_wordpress(name: &[u8]) -> bool {
     name.starts_with(b"wordpress_logged_in_")
 }
 
-/// Jenkins: `JSESSIONID.` and the hash of the instance.
+/// Jenkins: `JSESSIONID.`, followed by a hash of the instance.
 fn is_jenkins(name: &[u8]) -> bool {
     let hash = name.strip_prefix(b"jsessionid.");
     hash.is_some_and(|hash| hash.len() >= 8 && hash.iter().all(u8::is_ascii_hexdigit))
 }
 
-/// WooCommerce, guests too.
+/// WooCommerce, including guests.
 fn is_woocommerce(name: &[u8]) -> bool {
     name.starts_with(b"wp_woocommerce_session_")
 }
@@ -409,7 +409,7 @@ fn is_sap(name: &[u8]) -> bool {
     name.starts_with(b"sap_sessionid_")
 }
 
-/// Nextcloud and ownCloud: `oc` and the id of the instance.
+/// Nextcloud and ownCloud: `oc`, followed by the id of the instance.
 fn is_owncloud(name: &[u8]) -> bool {
     name.len() >= 12 && name.starts_with(b"oc") && name.iter().all(u8::is_ascii_alphanumeric)
 }
@@ -419,7 +419,7 @@ fn is_joomla(name: &[u8]) -> bool {
     name.len() == 32 && name.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// MediaWiki: the database's name is `wiki` or begins with it.
+/// MediaWiki: the name of the database is `wiki` or begins with it.
 fn is_mediawiki(name: &[u8]) -> bool {
     name.starts_with(b"wiki") && name.ends_with(b"_session")
 }

@@ -72,7 +72,7 @@ fn every_entry_finds_its_value() {
         };
         let (name, got) =
             found(&exchange).unwrap_or_else(|| panic!("{} finds nothing", entry.name));
-        // No row is in the shadow of one before it.
+        // No entry is shadowed by an earlier one.
         assert_eq!(name, entry.name);
         assert!(got.contains(value), "{got}");
     }
@@ -84,7 +84,7 @@ fn entries_are_tried_in_the_order_of_the_table() {
     assert_eq!(name, "JSESSIONID");
     let exchange = FakeExchange::get("/?sid=in-the-query").header("X-Session-Id", "in-a-header");
     assert_eq!(found(&exchange).unwrap().0, "X-Session-Id");
-    // Anybody can make up a header.
+    // Anybody can forge a header.
     let exchange = exchange.header("Cookie", "session_id=in-a-generic-cookie");
     assert_eq!(found(&exchange).unwrap().0, "session_id");
     assert!(TABLE.is_sorted_by_key(|entry| entry.group));
@@ -116,7 +116,7 @@ fn placeholders_and_odd_lengths_are_no_session() {
         assert_eq!(cookie(&format!("PHPSESSID={value}")), None, "{value}");
     }
     assert_eq!(cookie(&format!("PHPSESSID={}", "x".repeat(4097))), None);
-    // The next entry is asked then.
+    // Then the next entry is tried.
     let next = cookie("PHPSESSID=undefined; sid=0123456789").unwrap();
     assert_eq!(next, ("sid", "0123456789".to_owned()));
 }
@@ -172,7 +172,7 @@ fn claims_that_stand_for_nothing_became_keys() {
     ] {
         assert_eq!(found(&bearer(payload)), None, "{payload}");
     }
-    // A short number of a user is none of them.
+    // A user's short number is not a placeholder.
     let user = r#"{"iss":"https://issuer.example","azp":"-","client_id":"app","sub":1041}"#;
     let expected = "https://issuer.example\napp\n1041".to_owned();
     assert_eq!(found(&bearer(user)), Some(("jwt.sub", expected)));
@@ -372,7 +372,7 @@ fn any_identifier_in_a_request_is_handed_out() {
     ] {
         assert!(all(&exchange).iter().any(|value| value == real), "{exchange:?}");
     }
-    // Denied as a client sends it, which encodes; then it does not.
+    // Denied in the encoded form that one client sends; another client sends it decoded.
     let decoded = FakeExchange::get("/").header("Cookie", format!("PHPSESSID={real}"));
     assert!(all(&decoded).contains(&"real%2Creal0123456789".to_owned()));
     let both = bearer(r#"{"iss":"i","sub":"user-1","sid":"sid-1234567"}"#)

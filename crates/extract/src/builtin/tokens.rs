@@ -1,14 +1,14 @@
-//! Tokens that responses issue in JSON, and that clients return in headers and bodies.
+//! Tokens that responses issue in JSON and that clients send back in headers and bodies.
 
 use super::followed_value::{Class, Followed, is_strong};
 use super::{jwt, lookup};
 use crate::{Body, Exchange, Side, json, percent, query};
 
-/// The one name that all tokens are stored under: they return in other places than they were issued in.
+/// The name under which all tokens are stored, since they come back in other places than they were issued in.
 const NAME: &[u8] = b"\x01token";
 /// Substrings of the names of members that contain tokens.
 const WANTED: &[&str] = &["token", "jwt", "session"];
-/// Substrings of the names of members that contain no token, although they match [`WANTED`].
+/// Substrings of the names of members that contain no token although they match [`WANTED`].
 const UNWANTED: &[&str] = &["csrf", "type", "expires"];
 /// Longest name examined, bytes.
 const MAX_NAME_BYTES: usize = 64;
@@ -80,7 +80,7 @@ fn is_wanted(name: &[u8]) -> bool {
     holds(name, WANTED) && !holds(name, UNWANTED)
 }
 
-/// Whether a name contains one of these words, case-insensitive.
+/// Whether a name contains one of these words, case-insensitively.
 fn holds(name: &[u8], words: &[&str]) -> bool {
     name.len() <= MAX_NAME_BYTES
         && words.iter().any(|word| {

@@ -1,4 +1,4 @@
-//! Which values identify a session, and which part of them.
+//! Values that identify a session, and the part of them that does.
 
 use super::jwt;
 use super::placeholder::is_placeholder;
@@ -6,28 +6,28 @@ use super::state::holds_state;
 use super::{MAX_VALUE_BYTES, MIN_VALUE_BYTES};
 use crate::percent;
 
-/// Long enough, short enough, and no placeholder.
+/// Whether a value has a valid length and is no placeholder.
 pub(super) fn has_length(value: &[u8]) -> bool {
     (MIN_VALUE_BYTES..=MAX_VALUE_BYTES).contains(&value.len()) && !is_placeholder(value)
 }
 
-/// As [`has_length`], and neither a JWT, whose claims count or nothing of it, nor state.
+/// As [`has_length`], and the value is neither state nor a JWT, of which only claims count.
 pub(super) fn identifies(value: &[u8]) -> bool {
     has_length(value) && !jwt::is_raw(value) && !holds_state(value)
 }
 
-/// The part of a cookie, or of a path parameter, that stays the same during a session.
+/// The part of a cookie or path parameter that stays the same during a session.
 pub(super) fn stable_part<'v>(
     lower_case_name: &[u8],
     value: &'v [u8],
     buffer: &'v mut Vec<u8>,
 ) -> Option<&'v [u8]> {
     if jwt::is_raw(value) {
-        // What is cut off may be what shows it, and what is left is the same for all users.
+        // Cutting could hide that it is a JWT, and leave only a part that is the same for all users.
         return None;
     }
     let name = lower_case_name;
-    // Behind a dot or an exclamation mark stands the node: a fail-over changes it.
+    // The node follows a dot or an exclamation mark; it changes on fail-over.
     if name.starts_with(b"jsessionid") || name == b"auth_session_id" {
         return value.split(|byte| matches!(byte, b'.' | b'!')).next();
     }
@@ -46,7 +46,7 @@ pub(super) fn stable_part<'v>(
     Some(value)
 }
 
-/// Copies a value that identifies a session.
+/// Copies a value if it identifies a session. Returns whether it does.
 pub(super) fn take(value: Option<&[u8]>, found: &mut Vec<u8>) -> bool {
     match value.map(<[u8]>::trim_ascii).filter(|value| identifies(value)) {
         Some(value) => {

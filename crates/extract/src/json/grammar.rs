@@ -2,13 +2,12 @@
 
 use super::MAX_DEPTH;
 
-/// Whether the bytes are one document in UTF-8 and nothing else. One that nests deeper than
-/// [`MAX_DEPTH`] counts as none.
+/// Whether the bytes are exactly one document in UTF-8. A document nested deeper than [`MAX_DEPTH`] does not count.
 pub(super) fn is_document(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok() && Parser { rest: bytes }.document().is_some()
 }
 
-/// Length of the number that the text begins with.
+/// Length of the number at the start of the text.
 pub(super) fn number(text: &[u8]) -> Option<usize> {
     let digits = |from: usize| {
         let behind = text.get(from..).unwrap_or_default();
@@ -38,24 +37,24 @@ pub(super) fn number(text: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-/// What may stand between values.
+/// Whether a byte is whitespace, which may stand between values.
 pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// Control characters stand in strings escaped alone.
+/// Whether a string contains control characters, which must be escaped.
 pub(super) fn has_controls(text: &[u8]) -> bool {
-    // Without an early end, so that many bytes are looked at at once.
+    // Without an early exit, so that the compiler can vectorise it.
     text.iter().fold(false, |found, byte| found | (*byte < b' '))
 }
 
-/// How many bytes at the start of a string stand merely for themselves: no quote, no backslash, no control
-/// character. Eight are looked at at once.
+/// Number of bytes at the start of a string that stand for themselves: no quote, backslash or control character. Checks
+/// eight at a time.
 #[inline]
 fn plain(text: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGHS: u64 = ONES << 7;
-    // Marks each byte that is zero, and may mark such as are above one: the lowest mark is right.
+    // Marks each zero byte; a borrow may also mark bytes above one, so only the lowest mark is reliable.
     let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
     let (words, rest) = text.as_chunks::<8>();
     for (at, word) in words.iter().enumerate() {
@@ -72,7 +71,7 @@ fn plain(text: &[u8]) -> usize {
     words.len() * 8 + rest.iter().take_while(is_plain).count()
 }
 
-/// The objects and arrays that are open: a bit each, 1 for an object.
+/// The open objects and arrays: one bit each, 1 for an object.
 #[derive(Default)]
 struct Open {
     depth: u32,
@@ -110,7 +109,7 @@ impl Parser<'_> {
         let mut open = Open::default();
         loop {
             self.value(&mut open)?;
-            // Then what follows a value, until another begins.
+            // What follows a value, until another one begins.
             loop {
                 self.blanks();
                 let Some(is_object) = open.innermost_is_object() else {
@@ -130,8 +129,8 @@ impl Parser<'_> {
         }
     }
 
-    /// A value that is no object or array, or is an empty one; of others the beginning, up to and with
-    /// the first value in them that is.
+    /// Parses a scalar, an empty object or an empty array. Otherwise opens objects and arrays, up to and including the
+    /// first such value in them.
     fn value(&mut self, open: &mut Open) -> Option<()> {
         loop {
             self.blanks();
@@ -164,7 +163,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A member's name and the colon behind it.
+    /// A member's name and the colon after it.
     fn name(&mut self) -> Option<()> {
         (self.next()? == b'"').then_some(())?;
         self.string()?;
@@ -172,7 +171,7 @@ impl Parser<'_> {
         (self.next()? == b':').then_some(())
     }
 
-    /// What follows the quote that opens a string, up to and with the one that closes it.
+    /// The rest of a string after its opening quote, including the closing one.
     fn string(&mut self) -> Option<()> {
         loop {
             self.rest = self.rest.get(plain(self.rest)..)?;

@@ -59,7 +59,7 @@ fn deep_nesting_is_not_followed() {
     assert_eq!(found(&shallow, &["a"]).as_deref(), Some("1"));
 }
 
-/// What no application parses.
+/// Documents that no application parses.
 const BROKEN: &[&str] = &[
     r#"{"a":1-2}"#,
     r#"{"a":01}"#,
@@ -81,7 +81,7 @@ const BROKEN: &[&str] = &[
     r#"{"a" 1}"#,
 ];
 
-/// Broken where the value is not.
+/// Documents that are invalid, but not where the value is.
 const BROKEN_ELSEWHERE: &[&str] = &[
     r#"{"a":1,"a"}"#,
     r#"{"b":bogus,"a":"x"}"#,
@@ -140,7 +140,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Every path to a leaf, with the text a point would yield.
+/// Every path to a leaf, and the text that a point would yield.
 fn leaves(value: &Value, at: &mut Vec<Step>, out: &mut Vec<(Path, Option<String>)>) {
     let scalar = match value {
         Value::Null => None,
@@ -186,7 +186,7 @@ proptest! {
         }
     }
 
-    /// A document with one byte changed, put in or taken out: read as serde_json reads it, or not at all.
+    /// A document with one byte changed, inserted or removed is read as serde_json reads it, or not at all.
     #[test]
     fn of_a_damaged_document_nothing_is_read_that_serde_json_does_not_read(
         value in any_json(),
@@ -203,8 +203,8 @@ proptest! {
         }
         let mut buffer = Vec::new();
         let value = find(&document, &path(&["a"]), &mut buffer).map(<[u8]>::to_vec);
-        // Halves of surrogate pairs and numbers beyond all measure are JSON, and serde_json's
-        // `IgnoredAny` takes them where its `Value` does not.
+        // Lone surrogates and numbers out of range are JSON: serde_json's `IgnoredAny` accepts them, but its `Value`
+        // does not.
         let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&document).is_ok()
             && std::str::from_utf8(&document).is_ok();
         prop_assert!(is_json || value.is_none(), "{}", String::from_utf8_lossy(&document));
@@ -238,9 +238,9 @@ fn of_a_member_that_is_written_twice_the_last_counts_as_for_applications() {
     };
     assert_eq!(read(r#"{"a":1,"b":2,"a":3}"#, &["a"]).as_deref(), Some("3"));
     assert_eq!(read(r#"{"a":{"b":1},"a":{"b":2}}"#, &["a", "b"]).as_deref(), Some("2"));
-    // The application sees no `b` either.
+    // The application finds no `b`, either.
     assert_eq!(read(r#"{"a":{"b":1},"a":{}}"#, &["a", "b"]), None);
-    // Cut: what was seen.
+    // Cut: what is complete is found.
     assert_eq!(found_in_part(r#"{"a":1,"b":[1,2"#, &["a"]).as_deref(), Some("1"));
 }
 
@@ -256,7 +256,7 @@ fn strings_come_with_the_names_that_hold_them() {
         found.join(" ")
     };
     assert_eq!(found(document), "1- 2+ 3+ 4+ 6- 7+ 9+ A-");
-    // Cut, broken, and as deep as it gets.
+    // Documents that are cut, invalid, or nested too deep.
     for end in 0..document.len() {
         assert!("1- 2+ 3+ 4+ 6- 7+ 9+ A-".starts_with(&found(&document[..end])), "{end}");
     }

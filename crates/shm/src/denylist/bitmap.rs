@@ -1,4 +1,4 @@
-//! Bitmaps of taken cells and text units, written by the owner of the lock only.
+//! Bitmaps of taken cells and text units. Only the owner of the lock writes them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -30,8 +30,8 @@ const _: () = assert!(size_of::<Cell>() == 48);
 unsafe impl Shared for Cell {}
 
 impl Cell {
-    /// Whether the cell still is what a link with that `generation` refers to. What was read from it before
-    /// is then valid.
+    /// Whether the cell is still the one that a link with this `generation` refers to. If so, everything read from it
+    /// beforehand is valid: the fence orders those reads before that of the generation.
     #[inline]
     pub(super) fn is_current(&self, generation: u32) -> bool {
         fence(Ordering::Acquire);
@@ -39,9 +39,9 @@ impl Cell {
     }
 }
 
-/// Number (24 bits, plus 1) and generation (24 bits) of a cell, in one word. 0: the end of the chain. The
-/// head of a bucket also contains the fingerprints (16 bits) of at least all its entries, which decides
-/// most lookups of sessions that are not denied.
+/// Number (24 bits, plus 1) and generation (24 bits) of a cell, in one word. 0: the end of the chain. The head of a
+/// bucket also contains the union of its entries' fingerprints (16 bits, possibly with superfluous bits), which alone
+/// decides most lookups of sessions that are not denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Link(u64);
 

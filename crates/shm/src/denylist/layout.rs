@@ -13,10 +13,10 @@ use crate::region::{
 };
 use crate::robust_lock::RobustLock;
 
-/// Bytes of the smallest piece of text.
+/// Allocation unit of the text heap, bytes.
 pub(super) const UNIT_BYTES: usize = 16;
 
-/// Cells are allocated in lots, one for each word of the bitmap.
+/// The region is divided into lots, one for each word of the bitmaps.
 const LOT: usize = u64::BITS as usize;
 /// Bytes of a lot: heads, cells and text units, and a word of each bitmap.
 const LOT_BYTES: usize =
@@ -35,21 +35,21 @@ pub(super) struct DenylistHeader {
     pub(super) entries: AtomicU32,
     pub(super) hash_key: [AtomicU64; 2],
     pub(super) lock: RobustLock,
-    /// What the owner of the lock works on.
+    /// What the owner of the lock is changing, for recovery after its death.
     pub(super) intent: Intent,
     /// Owner id of the process that applies a document from the cloud.
     pub(super) syncing: AtomicU32,
     /// Mark of the last document.
     pub(super) mark: AtomicU32,
     pub(super) recovered: AtomicU32,
-    /// Number of changes, by which the owner of a copy sees that it is outdated.
+    /// Number of changes, which tells the owner of a copy that it is outdated.
     pub(super) changes: AtomicU32,
     /// How far the list is restored from a copy: 0, [`RESTORE_BEGUN`] or [`RESTORE_DONE`].
     pub(super) restored: AtomicU32,
     pub(super) processes: ProcessSlots,
 }
 
-/// Bucket, and cells plus 1, whose links may or may not be in place if the writer dies.
+/// Bucket, and cells plus 1 (0: none), that a writer may leave half linked or half unlinked if it dies.
 #[repr(C)]
 pub(super) struct Intent {
     pub(super) bucket: AtomicU32,
@@ -71,7 +71,7 @@ impl Header for DenylistHeader {
     }
 }
 
-/// The region as its parts.
+/// Typed access to the parts of the region.
 #[derive(Clone, Copy)]
 pub(super) struct DenylistMemory {
     memory: Memory,
@@ -102,12 +102,12 @@ impl DenylistMemory {
         self.part(0, self.lots * LOT)
     }
 
-    /// A bit for each cell that is taken.
+    /// One bit per cell: taken.
     pub(super) fn cell_bits(&self) -> &[AtomicU64] {
         self.part(self.lots * LOT * 8, self.lots)
     }
 
-    /// A bit for each unit of text that is taken.
+    /// One bit per unit of text: taken.
     pub(super) fn text_bits(&self) -> &[AtomicU64] {
         self.part(self.lots * (LOT * 8 + 8), self.lots)
     }

@@ -1,4 +1,4 @@
-//! Reading without a lock.
+//! Lock-free reads.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -48,7 +48,8 @@ pub(super) fn follow_chain(
     Some(false)
 }
 
-/// The begin of this node's own entry in the chain of a bucket. `None`: a cell was reused during the walk; start over.
+/// Time of denial (milliseconds since 1970) of this node's own entry in the chain of a bucket. The outer `None`: a cell
+/// was reused during the walk; start over.
 pub(super) fn local_since(list: &Denylist, bucket: &BucketRef) -> Option<Option<u64>> {
     let Some(head) = list.memory.heads().get(bucket.bucket) else { return Some(None) };
     let mut link = Link::load(head);
@@ -106,7 +107,7 @@ impl EntryCopy {
     }
 }
 
-/// Copies the entry in a cell. `None`: the cell is free, or every attempt met a change.
+/// Copies the entry in a cell. `None`: the cell is free, or changed during every attempt.
 pub(super) fn read_entry(list: &Denylist, number: u32) -> Option<EntryCopy> {
     if !bitmap::is_set(list.memory.cell_bits(), number as usize) {
         return None;

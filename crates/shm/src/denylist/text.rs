@@ -22,13 +22,13 @@ pub(super) const WORDS: usize = (8
 pub(super) struct Text {
     words: [u64; WORDS],
     bytes: usize,
-    /// It starts with the hashes of applications.
+    /// The text starts with the number and the hashes of applications.
     pub(super) has_applications: bool,
 }
 
 impl Text {
-    /// The text of `entry`; without reason and author unless `complete`. `None`: the applications are too
-    /// many or too long.
+    /// The text of `entry`; without reason and author unless `complete`. `None`: there are too many applications, or
+    /// their names are too long.
     pub(super) fn new(
         entry: &DenyEntry,
         complete: bool,
@@ -99,7 +99,7 @@ impl Text {
         }
     }
 
-    /// Appends at most `longest` bytes of whole characters. A zero byte, which ends a text, becomes a space.
+    /// Appends whole characters, `longest` bytes at most. A zero byte would end the text and becomes a space.
     fn push_text(&mut self, text: &str, longest: usize) {
         let end = (0..=longest.min(text.len())).rfind(|at| text.is_char_boundary(*at)).unwrap_or(0);
         for byte in text.bytes().take(end) {

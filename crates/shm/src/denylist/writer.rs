@@ -1,4 +1,4 @@
-//! Changing the list: one writer at a time, and no torn entry whenever a writer dies.
+//! Changes to the list: one writer at a time, and no torn entry wherever a writer dies.
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::thread;
@@ -73,8 +73,8 @@ impl DenylistWriter {
         self.list
     }
 
-    /// Runs `restore`, which puts entries of a copy in force. Until it has returned, the list is to be restored, even if
-    /// this process is killed in it.
+    /// Runs `restore`, which puts the entries of a saved copy back in force. Until it returns,
+    /// [`Denylist::is_to_be_restored`] holds, even if this process is killed meanwhile.
     pub fn restoring<T>(&self, restore: impl FnOnce() -> T) -> T {
         let restored = &self.list.memory.header().restored;
         restored.store(RESTORE_BEGUN, Ordering::Release);
@@ -87,7 +87,7 @@ impl DenylistWriter {
     /// entries that have expired at `now_ms` are removed first.
     ///
     /// # Errors
-    /// See [`DenyError`]; an entry for the session then stays as it was.
+    /// See [`DenyError`]; an existing entry for the session then stays as it was.
     pub fn insert(&self, entry: &DenyEntry, now_ms: u64) -> Result<(), DenyError> {
         match self.put(entry, 0) {
             Err(DenyError::Full) if self.purge(now_ms) > 0 => self.put(entry, 0),
@@ -95,7 +95,7 @@ impl DenylistWriter {
         }
     }
 
-    /// Removes the entry of `origin` for a session. Whether there was one. An entry of the cloud returns with
+    /// Removes the entry of `origin` for a session. Returns whether there was one. An entry of the cloud returns with
     /// the next document that contains it.
     ///
     /// # Errors
@@ -116,12 +116,12 @@ impl DenylistWriter {
     /// document takes tens of milliseconds.
     ///
     /// # Errors
-    /// [`DenyError::Busy`]: another process or thread applies a document, or writers kept the list locked.
-    /// The list then contains entries of both documents until the next call.
+    /// [`DenyError::Busy`]: another process or thread is applying a document, or writers kept the list locked. In the
+    /// latter case the list contains entries of both documents until the next call.
     pub fn replace_from_cloud(&self, document: &[DenyEntry]) -> Result<ReplaceSummary, DenyError> {
         let header = self.list.memory.header();
         let claim = |free| {
-            // As with the lock: a process that sees an owner sees its registration.
+            // As with the lock: whoever sees an owner also sees its registration.
             let order = (Ordering::AcqRel, Ordering::Acquire);
             header.syncing.compare_exchange(free, self.owner.word(), order.0, order.1)
         };
@@ -137,7 +137,7 @@ impl DenylistWriter {
 
     fn apply(&self, document: &[DenyEntry]) -> Result<ReplaceSummary, DenyError> {
         let header = self.list.memory.header();
-        // 16 bits, of which 0 is for local entries.
+        // 16 bits; 0 stands for local entries.
         let mark = (header.mark.load(Ordering::Relaxed) % u32::from(u16::MAX)) as u16 + 1;
         header.mark.store(u32::from(mark), Ordering::Relaxed);
         let mut summary = ReplaceSummary::default();
@@ -190,7 +190,7 @@ impl DenylistWriter {
         if put(&complete) || put(&shorter) { Ok(()) } else { Err(DenyError::Full) }
     }
 
-    /// Removes matching entries, each under a lock of its own.
+    /// Removes matching entries and returns their number. Locks the list for each one separately.
     fn remove_where(&self, matches: impl Fn(&Fields) -> bool) -> u64 {
         let memory = &self.list.memory;
         let is_match = |number: usize, cell: &Cell| {
@@ -201,7 +201,7 @@ impl DenylistWriter {
             if !is_match(number, cell) {
                 continue;
             }
-            // A busy list is left for the next call.
+            // If the list is busy, the entry is left for the next call.
             let Some(locked) = self.lock() else { continue };
             if is_match(number, cell) {
                 let fields = Fields::load(cell);
@@ -264,7 +264,7 @@ impl WriteGuard<'_> {
         header.intent.new.store(number as u32 + 1, Ordering::Relaxed);
         fence(Ordering::Release);
         bitmap::set(cells, number, 1, true);
-        // Length before position: recovery frees that many units from there.
+        // Length before position: recovery frees that many units from that position.
         cell.until.store(until, Ordering::Relaxed);
         if units > 0 {
             cell.text.store(unit as u32 + 1, Ordering::Release);
@@ -299,7 +299,7 @@ impl WriteGuard<'_> {
         true
     }
 
-    /// Removes the entry of a session whose mark matches. Whether there was one.
+    /// Removes the entry of a session whose mark matches. Returns whether there was one.
     fn remove(&self, target: &BucketRef, has_mark: impl Fn(u16) -> bool) -> bool {
         let Some(head) = self.list.memory.heads().get(target.bucket) else { return false };
         let Some((from, number, cell)) = self.find(target, has_mark) else { return false };
@@ -309,7 +309,7 @@ impl WriteGuard<'_> {
         fence(Ordering::Release);
         relink(head, from, Link::load(&cell.next), Link::load(head).fingerprints());
         self.free(number, cell);
-        // A writer that dies before this leaves a superfluous fingerprint, which costs readers time only.
+        // A writer that dies before this leaves a superfluous fingerprint, which only costs readers time.
         let ids = self.chain(target.bucket).map(|(_, _, cell)| Fields::load(cell).id);
         let fingerprints = ids.fold(0, |all, id| all | self.list.bucket(id).fingerprint);
         head.store(Link::load(head).with_fingerprints(fingerprints).word(), Ordering::Release);
@@ -348,8 +348,8 @@ impl WriteGuard<'_> {
         })
     }
 
-    /// Frees a cell that is not linked. Its generation changes first, which tells readers that are still
-    /// there. Idempotent: recovery repeats it after a partial run.
+    /// Frees a cell that is not linked. Its generation changes first, so that readers still in the cell notice.
+    /// Idempotent: recovery repeats it after a partial run.
     fn free(&self, number: u32, cell: &Cell) {
         let memory = &self.list.memory;
         let generation = cell.generation.load(Ordering::Relaxed);

@@ -1,10 +1,10 @@
-//! One entry, and how it lies in four words.
+//! One entry, and its layout in four words.
 //!
 //! | word | content |
 //! | --- | --- |
 //! | 0 | key; 0: free |
 //! | 1, 2 | session |
-//! | 3 | last used, seconds since 1970 (32 bits), flags (16), two counters of an address (8 each) or the place of a value (16) |
+//! | 3 | last used, seconds since 1970 (32 bits), flags (16), counters of an address (2 × 8) or place of a value (16) |
 
 use api_sessions_protocol::SessionId;
 
@@ -12,27 +12,27 @@ use crate::hash::{id_from_words, id_words};
 
 /// Words of an entry.
 pub(super) const WORDS: usize = 4;
-/// A value that a newer one has replaced is kept at least so long for requests under way, seconds.
+/// A replaced value ranks like any other for this time, seconds, because requests in progress may still use it.
 const REPLACED_S: u32 = 60;
 
-/// What an entry says of its value or address, as bits.
+/// What is known about the entry's value or address, as bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LinkFlags(pub u16);
 
 impl LinkFlags {
-    /// Belongs to nobody, for good: it was issued to two.
+    /// It was issued to two sessions and permanently identifies none.
     pub const DEMOTED: Self = Self(1);
-    /// A client has brought it back.
+    /// A client has sent the value back.
     pub const RETURNED: Self = Self(2);
     /// A newer value has replaced it.
     pub const REPLACED: Self = Self(4);
-    /// Of an address: it has had exactly one session.
+    /// Address: it has had exactly one session.
     pub const ONE: Self = Self(8);
-    /// Of an address: it has had several sessions.
+    /// Address: it has had several sessions.
     pub const MANY: Self = Self(16);
-    /// Of an address: a session of it has the address's own id.
+    /// Address: one of its sessions has the address's own id.
     pub const TAKEN: Self = Self(32);
-    /// Of an address: its session's identifier was deleted.
+    /// Address: the identifier of its session was deleted.
     pub const DELETED: Self = Self(64);
 
     /// Whether all of `flags` are set.
@@ -41,13 +41,13 @@ impl LinkFlags {
         self.0 & flags.0 == flags.0
     }
 
-    /// With `flags` too.
+    /// Adds `flags`.
     #[must_use]
     pub const fn with(self, flags: Self) -> Self {
         Self(self.0 | flags.0)
     }
 
-    /// Without `flags`.
+    /// Removes `flags`.
     #[must_use]
     pub fn without(self, flags: Self) -> Self {
         Self(self.0 & !flags.0)
@@ -61,11 +61,11 @@ pub struct Link {
     pub session: SessionId,
     /// Last use, seconds since 1970.
     pub used_s: u32,
-    /// What is known.
+    /// What is known about the value or address.
     pub flags: LinkFlags,
-    /// Of an address: sessions that were issued and have not come back.
+    /// Address: sessions that were issued but have not come back.
     pub pending: u8,
-    /// Of an address: sessions that came back.
+    /// Address: sessions that have come back.
     pub returned: u8,
 }
 
@@ -76,24 +76,24 @@ impl Default for Link {
 }
 
 impl Link {
-    /// Of a session, used at `used_s`.
+    /// Links to a session, last used at `used_s` (seconds since 1970).
     pub fn new(session: SessionId, used_s: u32) -> Self {
         Self { session, used_s, flags: LinkFlags(0), pending: 0, returned: 0 }
     }
 
-    /// Of a value that was issued to a session at `place`, a short hash of an address; 0: not known where.
+    /// Links a value to the session it was issued to, at `place`, a short hash of an address; 0: unknown.
     pub fn issued(session: SessionId, used_s: u32, place: u16) -> Self {
         let [pending, returned] = place.to_le_bytes();
         Self { pending, returned, ..Self::new(session, used_s) }
     }
 
-    /// Of a value: where it was first issued. 0: not known.
+    /// Value: where it was first issued; 0: unknown.
     #[inline]
     pub fn place(&self) -> u16 {
         u16::from_le_bytes([self.pending, self.returned])
     }
 
-    /// Belongs to nobody.
+    /// Whether it identifies no session ([`LinkFlags::DEMOTED`]).
     #[inline]
     pub fn is_demoted(&self) -> bool {
         self.flags.has(LinkFlags::DEMOTED)
@@ -103,7 +103,7 @@ impl Link {
         now_s.saturating_sub(self.used_s) > inactive_s
     }
 
-    /// Of two entries the one with the smaller rank is evicted first.
+    /// Rank for eviction: the entry with the smallest rank goes first.
     pub(super) fn rank(&self, now_s: u32, inactive_s: u32) -> (u8, u32) {
         let age = now_s.saturating_sub(self.used_s);
         let class = if age > inactive_s {

@@ -12,7 +12,7 @@ use crate::process::{OwnerId, ProcessSlot};
 use crate::robust_lock::RobustLock;
 use crate::set_lock::{self, LockedSet, LockedSets, SetWorker};
 
-/// A worker's handle of the links: one for its event loop, not shared between threads.
+/// A worker's handle of the links, for its event loop. Not shared between threads.
 pub struct LinkHandle {
     links: Links,
     owner: OwnerId,
@@ -31,9 +31,9 @@ impl LinkHandle {
         &self.links
     }
 
-    /// Changes an entry under its lock, at `now_s` (seconds since 1970): `change` gets what is there, expired
-    /// entries as none, and returns what shall be; `None` leaves all as it is. It must not panic. The result
-    /// is what is there afterwards. `None` too where the lock was held for too long.
+    /// Changes an entry under its lock, at `now_s` (seconds since 1970). `change` gets the entry, or `None` if there is
+    /// none or it is expired, and returns the new one; `None` leaves everything as it is. It must not panic. Returns
+    /// the entry afterwards; `None` also if the lock was held for too long.
     pub fn update(
         &self,
         key: LinkKey,
@@ -68,7 +68,7 @@ impl LinkHandle {
         changed.or(known)
     }
 
-    /// Notes that a client has brought the value back. `Some` with the entry, if it is the first time.
+    /// Records that a client has sent the value back. Returns the previous entry if this is the first time.
     pub fn returned(&self, key: LinkKey, now_s: u32) -> Option<Link> {
         let mut first = None;
         self.update(key, now_s, |link| {

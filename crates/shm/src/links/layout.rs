@@ -15,9 +15,9 @@ use crate::region::{
 };
 use crate::robust_lock::RobustLock;
 
-/// There was an entry.
+/// An entry was written.
 const USED: u32 = 1;
-/// There was an entry of what another node has issued.
+/// An entry was written, or will be soon, for a value that another node issued.
 const REMOTE: u32 = 2;
 /// Entries of a set.
 pub(super) const WAYS: usize = 15;
@@ -36,7 +36,7 @@ pub(super) struct LinksHeader {
     used: AtomicU32,
 }
 
-/// One process slot, written only by the process that has it.
+/// One process slot, written only by the process registered in it.
 #[repr(C, align(64))]
 pub(crate) struct LinkWorker {
     pub(super) process: ProcessSlot,
@@ -89,7 +89,7 @@ impl LinkSet {
         Link::from_words(std::array::from_fn(|at| words[at + 1].load(Ordering::Relaxed)))
     }
 
-    /// Where a new entry goes, and whether another is evicted for it.
+    /// The way for a new entry, and the class ([`Link::rank`]) of the entry evicted for it, if any.
     pub(super) fn room(&self, now_s: u32, inactive_s: u32) -> (usize, Option<u8>) {
         if let Some(way) = self.find(0) {
             return (way, None);
@@ -99,7 +99,7 @@ impl LinkSet {
         (way, Some(class))
     }
 
-    /// Owner only.
+    /// Only for the owner of the lock.
     pub(super) fn write(&self, way: usize, key: u64, link: &Link) {
         let Some(words) = self.ways.get(way) else { return };
         self.lock.begin_change();
@@ -112,7 +112,7 @@ impl LinkSet {
         self.lock.end_change();
     }
 
-    /// After the death of an owner that noted `multi_word`. Whether an entry is lost.
+    /// Repairs the set after the death of an owner that noted `multi_word`. Returns whether an entry is lost.
     pub(super) fn repair(&self, multi_word: u32) -> bool {
         let way = multi_word.checked_sub(1).and_then(|way| self.ways.get(way as usize));
         if let Some(words) = way {
@@ -123,7 +123,7 @@ impl LinkSet {
     }
 }
 
-/// The zone as its parts.
+/// Typed access to the parts of the zone.
 #[derive(Clone, Copy)]
 pub(super) struct LinksMemory {
     memory: Memory,

@@ -6,7 +6,7 @@ use super::{OwnerId, ProcessSlot};
 use crate::limits::SPINS;
 use crate::robust_lock::WaitPolicy;
 
-/// Pauses [`SPINS`] times, then yields the CPU until `limit` has passed.
+/// Spins [`SPINS`] times, then yields the CPU until `limit` has passed.
 pub(crate) struct LockWait<F> {
     spins: u32,
     deadline: Option<Instant>,
@@ -15,7 +15,7 @@ pub(crate) struct LockWait<F> {
 }
 
 impl<'a, F: Fn(OwnerId) -> &'a ProcessSlot> LockWait<F> {
-    /// `slot_of` returns the slot of an owner.
+    /// `slot_of` returns the process slot of an owner.
     #[inline]
     pub(crate) fn new(limit: Duration, slot_of: F) -> Self {
         Self { spins: 0, deadline: None, limit, slot_of }
@@ -35,7 +35,7 @@ impl<'a, F: Fn(OwnerId) -> &'a ProcessSlot> WaitPolicy for LockWait<F> {
     }
 
     fn is_dead(&mut self, owner: u32) -> bool {
-        // A system call costs more than most waits: the kernel is asked only about a slow holder.
+        // A system call costs more than most waits, so the kernel is only asked about a slow holder.
         let ask_kernel = self.spins >= SPINS;
         OwnerId::from_word(owner)
             .is_some_and(|owner| (self.slot_of)(owner).is_dead(owner, ask_kernel))

@@ -1,9 +1,9 @@
-//! The identity of a process as a lock word.
+//! Identity of a process, as stored in a lock word.
 
 use crate::limits::MAX_PROCESSES;
 
 const SLOT_BITS: u32 = MAX_PROCESSES.trailing_zeros();
-/// Epochs run from 1 to this and start again.
+/// Epochs count from 1 to this value, then start again at 1.
 pub(super) const EPOCH_MAX: u32 = (1 << (32 - SLOT_BITS)) - 1;
 
 /// Process slot and epoch in one word that is never 0.
@@ -15,13 +15,13 @@ impl OwnerId {
         Self(epoch << SLOT_BITS | u32::from(slot % MAX_PROCESSES))
     }
 
-    /// The owner that a lock word names. `None`: no owner.
+    /// The owner in a lock word. `None`: no owner.
     #[inline]
     pub(crate) fn from_word(word: u32) -> Option<Self> {
         (word != 0).then_some(Self(word))
     }
 
-    /// The reverse of [`OwnerId::from_word`].
+    /// Inverse of [`OwnerId::from_word`].
     #[inline]
     pub(crate) fn word(self) -> u32 {
         self.0

@@ -1,4 +1,4 @@
-//! The process that has a slot.
+//! The process registered in a slot.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,7 +11,7 @@ use crate::limits::MAX_PROCESSES;
 pub(crate) struct ProcessSlot(AtomicU64);
 
 impl ProcessSlot {
-    /// Registers a new process in this slot, which is number `slot`.
+    /// Registers a new process in this slot, whose number is `slot`.
     pub(crate) fn register(&self, slot: u16, pid: u32) -> OwnerId {
         let epoch = match (self.0.load(Ordering::Acquire) >> 32) as u32 {
             EPOCH_MAX.. => 1,
@@ -21,14 +21,14 @@ impl ProcessSlot {
         OwnerId::new(slot, epoch)
     }
 
-    /// Whether the last process that registered still runs.
+    /// Whether the process registered last still runs.
     pub(crate) fn is_alive(&self) -> bool {
         let word = self.0.load(Ordering::Acquire);
         word != 0 && process_exists(word as u32)
     }
 
-    /// Whether `owner`, a process of this slot, is known to be dead. With `ask_kernel`, a process whose
-    /// slot was not reused is looked up by its id.
+    /// Whether `owner`, a process of this slot, is known to be dead: the slot was reused or, with `ask_kernel` (a
+    /// system call), its process id does not exist.
     pub(crate) fn is_dead(&self, owner: OwnerId, ask_kernel: bool) -> bool {
         let word = self.0.load(Ordering::Acquire);
         (word >> 32) as u32 != owner.epoch() || (ask_kernel && !process_exists(word as u32))

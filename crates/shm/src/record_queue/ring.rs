@@ -1,4 +1,4 @@
-//! One ring: its memory, the event loop's end and the exporter's.
+//! One ring: its memory, the producer's end and the consumer's.
 
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -8,21 +8,21 @@ use super::stats::{ConsumerCounters, ProducerCounters};
 use crate::metrics::add;
 use crate::region::{Memory, Shared};
 
-/// Layout of both sides' counters.
+/// Layout of the counters on both sides.
 pub(super) const COUNTERS: u16 = ProducerCounters::LAYOUT ^ ConsumerCounters::LAYOUT.rotate_left(1);
 
-/// Head of a ring, followed by its bytes. Positions count all bytes ever written.
+/// Header of a ring, followed by its bytes. Positions count all bytes ever written.
 #[repr(C, align(64))]
 pub(super) struct RingHeader {
     /// Process that writes; 0: the ring is free.
     pub(super) owner: AtomicU32,
     /// Process whose exporter reads: the owner, or the process that adopted the ring after its death.
     pub(super) reader: AtomicU32,
-    /// Random, new with each owner. With a position it names a batch.
+    /// Random, new with each owner. Together with a position it names a batch.
     pub(super) stream: AtomicU64,
-    /// Position up to which the receiver has everything.
+    /// Everything before this position was delivered, spooled or given up.
     pub(super) tail: AtomicU64,
-    /// End of the batch that was sent and is not yet answered; equal to `tail` if there is none.
+    /// End of the batch that was sent but not yet answered; equal to `tail` if there is none.
     pub(super) pending: AtomicU64,
     pub(super) counters: ConsumerCounters,
     /// On a cache line of its own, since the event loop writes it with each record.
@@ -73,7 +73,7 @@ impl ExportCounters<'_> {
         self.0.spooled.fetch_add(records, Relaxed);
     }
 
-    /// Counts spooled records dropped for newer ones.
+    /// Counts spooled records dropped to make room for newer ones.
     pub fn dropped_spool_full(&self, records: u64) {
         self.0.dropped_spool_full.fetch_add(records, Relaxed);
     }
@@ -83,7 +83,7 @@ impl ExportCounters<'_> {
         self.0.dropped_damaged.fetch_add(records, Relaxed);
     }
 
-    /// Counts facts of keys that the cloud did not take.
+    /// Counts a window of key facts that the cloud did not accept.
     pub fn lost_key_facts(&self) {
         self.0.key_facts_lost.fetch_add(1, Relaxed);
     }
@@ -111,7 +111,7 @@ impl Ring {
         Self { memory, offset, bytes }
     }
 
-    /// The two ends, for the process that claimed or adopted the ring.
+    /// Both ends, for the process that claimed or adopted the ring.
     pub(super) fn split(self) -> (Producer, Consumer) {
         (Producer(self), Consumer(self))
     }
@@ -121,27 +121,27 @@ impl Ring {
         unsafe { self.memory.get(self.offset) }
     }
 
-    /// Records and bytes in the ring. For the process that moves the tail, or once no process does.
+    /// Records and bytes in the ring. Only for the process that moves the tail, or once no process does.
     pub(super) fn waiting(&self) -> (u64, u64) {
         let header = self.header();
         let tail = header.tail.load(Acquire);
         let len = header.producer.head.load(Acquire).wrapping_sub(tail) as usize;
         let len = len.min(self.bytes);
-        // SAFETY: nobody moves the tail; any position maps into the ring.
+        // SAFETY: nobody moves the tail (see above); any position maps into the ring.
         let (front, back) = unsafe { self.slices(tail, len) };
         let lines = |bytes| memchr::memchr_iter(b'\n', bytes).count() as u64;
         (lines(front) + lines(back), len as u64)
     }
 
-    /// The bytes from a position on: up to the end of the ring, then from its start.
+    /// `len` bytes from a position on: up to the end of the ring, then from its start.
     ///
     /// # Safety
     /// They lie between tail and head, and nobody moves the tail while the slices exist.
     unsafe fn slices(&self, from: u64, len: usize) -> (&[u8], &[u8]) {
         let (start, contiguous) = self.at(from);
         let front = len.min(contiguous);
-        // SAFETY: the bytes between tail and head are initialised, and are not written before the tail
-        // moves.
+        // SAFETY: the bytes between tail and head are initialised, and the producer does not overwrite them before the
+        // tail moves.
         unsafe {
             (
                 std::slice::from_raw_parts(start, front),
@@ -183,8 +183,8 @@ impl Producer {
         }
         let (start, contiguous) = self.0.at(head);
         let (front, back) = line.split_at(line.len().min(contiguous));
-        // SAFETY: the bytes between `head` and `tail + bytes` belong to the producer; `front` fits before
-        // the end of the ring, `back` after its start.
+        // SAFETY: the bytes between `head` and `tail + bytes` belong to the producer; `front` fits before the end of
+        // the ring, and `back` fits at its start.
         unsafe {
             std::ptr::copy_nonoverlapping(front.as_ptr(), start, front.len());
             if !back.is_empty() {
@@ -222,14 +222,14 @@ impl Consumer {
         ExportCounters(&self.0.header().counters)
     }
 
-    /// Name of the batch at the tail: the same for every process that sends it.
+    /// Name of the batch at the tail: the same whichever process sends it.
     pub fn batch_name(&self) -> String {
         let header = self.0.header();
         format!("{:016x}-{}", header.stream.load(Relaxed), header.tail.load(Relaxed))
     }
 
-    /// Copies whole lines to `batch`: at most `limit` bytes, but at least one line. Records the end of the
-    /// batch: until [`Consumer::advance`], every call returns the same batch.
+    /// Copies whole lines to `batch`: at most `limit` bytes, but at least one line. Fixes the end of the batch: until
+    /// [`Consumer::advance`], every call returns the same batch.
     pub fn take(&mut self, limit: usize, batch: &mut Vec<u8>) {
         batch.clear();
         let header = self.0.header();
@@ -258,7 +258,7 @@ impl Consumer {
         header.pending.store(header.tail.load(Relaxed).wrapping_add(bytes as u64), Release);
     }
 
-    /// Removes the first `bytes` bytes: the receiver or the spool has them, or they are given up.
+    /// Removes the first `bytes` bytes: the receiver or the spool has them, or they were given up.
     pub fn advance(&mut self, bytes: usize) {
         let header = self.0.header();
         let tail = header.tail.load(Relaxed).wrapping_add(bytes as u64);
@@ -266,8 +266,7 @@ impl Consumer {
         header.pending.store(tail, Release);
     }
 
-    /// Frees an empty ring that was adopted or whose process ends. A ring that is not empty is left for
-    /// adoption.
+    /// Frees the ring if it is empty; otherwise leaves it for adoption. For an adopted ring, or when the process ends.
     pub fn release(self) {
         if self.is_empty() {
             self.0.header().owner.store(0, Release);

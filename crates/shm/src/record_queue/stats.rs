@@ -33,7 +33,7 @@ impl QueueStats {
             + self.dropped_damaged
     }
 
-    /// Counts the rings of another queue, too.
+    /// Adds the rings of another queue, but not its spool.
     pub(super) fn with(mut self, other: Self) -> Self {
         self.add(&Self { spool_bytes: 0, ..other });
         self

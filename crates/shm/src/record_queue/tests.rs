@@ -112,7 +112,7 @@ fn living_workers_keep_their_rings_when_none_is_free() {
 #[test]
 fn a_ring_is_adopted_although_the_process_id_of_its_owner_is_reused() {
     let (_memory, queue) = Memory::queue(2, 64);
-    // Slot and process id are reused after the death of their first owner.
+    // Slot and process id are both reused after the death of their first owner.
     let (mut producer, _consumer) = queue.join(3, std::process::id()).claim().unwrap();
     producer.push(b"left\n").unwrap();
     let again = queue.join(3, std::process::id());

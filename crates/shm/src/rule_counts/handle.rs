@@ -11,7 +11,7 @@ use crate::process::{OwnerId, ProcessSlot};
 use crate::robust_lock::RobustLock;
 use crate::set_lock::{self, LockedSet, LockedSets, SetWorker};
 
-/// A worker's handle of the counts: one for its event loop, not shared between threads.
+/// A worker's handle of the counts, for its event loop. Not shared between threads.
 pub struct RuleCountsHandle {
     counts: RuleCounts,
     owner: OwnerId,
@@ -30,7 +30,7 @@ impl RuleCountsHandle {
         &self.counts
     }
 
-    /// Changes an entry under its lock, at `now_ms` (milliseconds since 1970); where there is none, one of zeros.
+    /// Changes an entry under its lock, at `now_ms` (milliseconds since 1970); a missing entry starts with zeros.
     /// `change` must not panic. `None`: the lock was held for too long.
     pub fn update<R>(
         &self,
@@ -38,7 +38,7 @@ impl RuleCountsHandle {
         now_ms: u64,
         change: impl FnOnce(&mut CountWords) -> R,
     ) -> Option<R> {
-        // A key of 0 stands for none.
+        // 0 marks a free entry.
         let key = key.max(1);
         let set = self.lock(key)?;
         let found = set.find(key);
@@ -56,7 +56,7 @@ impl RuleCountsHandle {
         Some(result)
     }
 
-    /// Counts a denial that was not written down at once.
+    /// Counts a denial that was not persisted at once.
     pub fn count_unwritten(&self) {
         add(&self.worker().counters.unwritten, 1);
     }

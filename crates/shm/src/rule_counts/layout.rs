@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! CountsHeader | CountWorker × 1024 | CountSet | CountSet | …
-//! CountSet = a line with lock, tags and times + 13 entries of a line = 896 bytes
+//! CountSet = one cache line (lock, tags, times) + 13 entries of one cache line = 896 bytes
 //! ```
 
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
@@ -24,7 +24,7 @@ const WORDS: usize = 8;
 const SETS_AT: usize = size_of::<CountsHeader>() + size_of::<CountWorkers>();
 /// Smallest region of a table, bytes.
 pub const MIN_RULE_COUNTS_BYTES: usize = SETS_AT + size_of::<CountSet>();
-/// Unit of the times of last use, milliseconds: 16 bits of it are three days.
+/// Unit of the times of last use, milliseconds: 16 bits span three days.
 const USED_MS: u64 = 4096;
 
 /// Start of the zone.
@@ -34,7 +34,7 @@ pub(super) struct CountsHeader {
     pub(super) hash_key: [AtomicU64; 2],
 }
 
-/// One process slot, written only by the process that has it.
+/// One process slot, written only by the process registered in it.
 #[repr(C, align(64))]
 pub(crate) struct CountWorker {
     pub(super) process: ProcessSlot,
@@ -49,9 +49,9 @@ type CountWorkers = [CountWorker; MAX_PROCESSES as usize];
 #[repr(C, align(64))]
 pub(crate) struct CountSet {
     pub(super) lock: RobustLock,
-    /// 16 bits of each key; 0: free. So a search reads one line.
+    /// 16 bits of each key; 0: free. Lets a search read a single cache line.
     tags: [AtomicU16; WAYS],
-    /// When each was used last, in [`USED_MS`], going round.
+    /// Time of last use of each entry, in units of [`USED_MS`], wrapping around.
     used: [AtomicU16; WAYS],
     entries: [[AtomicU64; WORDS]; WAYS],
 }
@@ -83,7 +83,8 @@ fn tag(key: u64) -> u16 {
     (key as u16).max(1)
 }
 
-/// Where a key is looked for first, and put if there is room: its line can be fetched together with the tags.
+/// The first way to look for a key, and to store it in if free. Known before the tags are read, so both can be
+/// prefetched.
 #[inline]
 fn home(key: u64) -> usize {
     ((key >> 16 & 0xffff) as usize * WAYS) >> 16
@@ -95,7 +96,7 @@ fn used(now_ms: u64) -> u16 {
 }
 
 impl CountSet {
-    /// Fetches what is read of a key.
+    /// Prefetches the cache lines that a lookup of `key` reads.
     #[inline]
     pub(super) fn prefetch(&self, key: u64) {
         prefetch(self);
@@ -126,7 +127,7 @@ impl CountSet {
         std::array::from_fn(|at| words[at].load(Ordering::Relaxed))
     }
 
-    /// Where a new entry goes, and whether another is evicted for it.
+    /// The way for a new entry, and whether another entry is evicted for it.
     pub(super) fn room(&self, key: u64, now_ms: u64) -> (usize, bool) {
         let is_free = |tag: &AtomicU16| tag.load(Ordering::Relaxed) == 0;
         if self.tags.get(home(key)).is_some_and(is_free) {
@@ -140,7 +141,7 @@ impl CountSet {
         (oldest.map_or(0, |(way, _)| way), true)
     }
 
-    /// Owner only.
+    /// Only for the owner of the lock.
     pub(super) fn write(&self, way: usize, key: u64, words: &CountWords, now_ms: u64) {
         let (Some(entry), Some(held), Some(at)) =
             (self.entries.get(way), self.tags.get(way), self.used.get(way))
@@ -159,7 +160,7 @@ impl CountSet {
         self.lock.end_change();
     }
 
-    /// After the death of an owner that noted `multi_word`. Whether an entry is lost.
+    /// Repairs the set after the death of an owner that noted `multi_word`. Returns whether an entry is lost.
     pub(super) fn repair(&self, multi_word: u32) -> bool {
         let way = multi_word.checked_sub(1).map(|way| way as usize);
         let parts = way.and_then(|way| Some((self.entries.get(way)?, self.tags.get(way)?)));
@@ -172,7 +173,7 @@ impl CountSet {
     }
 }
 
-/// The zone as its parts.
+/// Typed access to the parts of the zone.
 #[derive(Clone, Copy)]
 pub(super) struct CountsMemory {
     memory: Memory,

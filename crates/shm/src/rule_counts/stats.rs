@@ -3,7 +3,7 @@
 use crate::metrics::metrics;
 
 metrics! {
-    /// Counts of rules, summed over all workers since the zone was created.
+    /// Rule counts, summed over all workers since the zone was created.
     pub struct RuleCountsStats event_loop(CountCounters);
 
     gauge in_use "rule_counts_in_use": "Counts of rules in the table.";

@@ -1,4 +1,4 @@
-//! A byte for each way, in two words, compared all at once.
+//! One byte per way, in two words that are compared all at once.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,12 +8,12 @@ pub(super) fn equal(bytes: &[AtomicU64; 2], byte: u8) -> u32 {
     equal_in([bytes[0].load(Ordering::Relaxed), bytes[1].load(Ordering::Relaxed)], byte)
 }
 
-/// One comparison and one move.
+/// One SSE2 comparison and one mask extraction.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn equal_in(words: [u64; 2], byte: u8) -> u32 {
     use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8};
-    // SAFETY: they need SSE2, which is part of x86-64.
+    // SAFETY: the intrinsics need SSE2, which is part of x86-64.
     unsafe {
         let lanes = _mm_set_epi64x(words[1] as i64, words[0] as i64);
         _mm_movemask_epi8(_mm_cmpeq_epi8(lanes, _mm_set1_epi8(byte as i8))) as u32
@@ -32,16 +32,16 @@ mod portable {
 
     fn half(word: u64, byte: u8) -> u32 {
         let differing = word ^ (ONES * u64::from(byte));
-        // The high bit of each zero byte, and of no other.
+        // The high bit of each zero byte, and no other bit.
         let zero = !(((differing & LOW_BITS) + LOW_BITS) | differing | LOW_BITS);
-        // Gathers the eight high bits in the top byte.
+        // Gathers the eight high bits into the top byte.
         ((zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32
     }
 }
 #[cfg(not(target_arch = "x86_64"))]
 use portable::equal_in;
 
-/// Sets the byte of `way` (0 to 15). Only the owner of the set's lock calls it.
+/// Sets the byte of `way` (0 to 15). Only for the owner of the set's lock.
 #[inline]
 pub(super) fn put(bytes: &[AtomicU64; 2], way: u32, byte: u8) {
     let word = &bytes[usize::from(way & 8 != 0)];

@@ -35,12 +35,11 @@ const SOURCE_MASK: u64 = 0xff << TIME_BITS;
 const CONFIRMED: u8 = 1;
 const TEXT_CUT: u8 = 2;
 
-/// First word of the address. It and the words after it are valid only together: if a writer died between
-/// them, readers would see half an address.
+/// First word of the address. This word and all after it are valid only together: a writer that dies between them would
+/// leave half an address or user.
 const ADDRESS: usize = 10;
 
-/// What counts as one client: an IPv4 address, or the /64 of an IPv6 address, which one client usually
-/// has to itself.
+/// What counts as one client: an IPv4 address, or the /64 of an IPv6 address, which usually belongs to a single client.
 #[inline]
 pub(super) fn network(ip: &[u8; 16]) -> u64 {
     network_of(halves(ip))
@@ -52,7 +51,7 @@ fn network_of([low, high]: [u64; 2]) -> u64 {
     if low == 0 { high } else { low }
 }
 
-/// A copy of the words of a session.
+/// A copy of a session's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Words([u64; WORDS]);
 
@@ -143,7 +142,7 @@ impl Entry {
         Words(std::array::from_fn(|word| self.0[word].load(Ordering::Relaxed)))
     }
 
-    /// Stores the words that differ from `old`, the current ones.
+    /// Stores the words of `new` that differ from `old`, the current ones.
     #[inline]
     pub(super) fn store_changed(&self, old: &Words, new: &Words) {
         for ((word, old), new) in self.0.iter().zip(&old.0).zip(&new.0) {
@@ -153,7 +152,7 @@ impl Entry {
         }
     }
 
-    /// Starts a session without requests.
+    /// Starts a session with no requests yet.
     #[inline]
     pub(super) fn begin(&self, id: [u64; 2], now_ms: u64) {
         let time = now_ms.min(TIME_MAX);
@@ -163,9 +162,9 @@ impl Entry {
         self.0.iter().zip(words.into_iter().chain(zeros)).for_each(store);
     }
 
-    /// Adds a request to the words that are valid independently of each other: a writer that dies between
-    /// them leaves a session whose last request is counted in part, and nothing to repair. The other
-    /// words are left to [`Entry::identified`]. Returns the counters, and whether the session is confirmed.
+    /// Adds a request to the words that are valid independently of each other: a writer that dies between them leaves a
+    /// session whose last request is partly counted, which needs no repair. [`Entry::identified`] covers the other
+    /// words. Returns the counters, and whether the session is confirmed.
     #[inline(always)]
     pub(super) fn add(&self, now_ms: u64, change: &Change<'_>) -> (SessionCounters, bool) {
         let get = |word: usize| self.0[word].load(Ordering::Relaxed);
@@ -175,7 +174,7 @@ impl Entry {
             }
         };
         let [about, seen, requests, application] = [get(2), get(3), get(4), get(7)];
-        // An entry evicted while its request ran starts over with that request.
+        // A session evicted while this request ran starts over with it.
         let counts = change.end.is_none_or(|end| end.count || requests == 0);
         let requests = requests.wrapping_add(u64::from(counts));
         self.0[4].store(requests, Ordering::Relaxed);
@@ -204,8 +203,8 @@ impl Entry {
         (counters, now & flag != 0)
     }
 
-    /// The words as they are, and as they are to be with the request's address and user, which are valid
-    /// only together. `None`: none of these changes.
+    /// The current words, and the words with the request's address and user, which are valid only together. `None`:
+    /// nothing changes.
     #[inline(always)]
     pub(super) fn identified(&self, change: &Change<'_>) -> Option<(Words, Words)> {
         let [low, high] = halves(&change.start.ip);
@@ -217,7 +216,7 @@ impl Entry {
         if same && !knows_user { None } else { self.identify(change) }
     }
 
-    /// Out of line: requests from a known address do not need it.
+    /// Out of line, since requests from a known address do not need it.
     #[inline(never)]
     fn identify(&self, change: &Change<'_>) -> Option<(Words, Words)> {
         let old = self.load();

@@ -19,7 +19,7 @@ use crate::process::{OwnerId, ProcessSlot};
 use crate::robust_lock::RobustLock;
 use crate::set_lock::{self, LockedSet, LockedSets, SetWorker};
 
-/// A worker's handle of the table: one for its event loop, not shared between threads.
+/// A worker's handle of the table, for its event loop. Not shared between threads.
 pub struct TableHandle {
     table: SessionTable,
     owner: OwnerId,
@@ -35,12 +35,12 @@ impl TableHandle {
         Self { table, owner, _not_sync: PhantomData }
     }
 
-    /// Says how many requests have been open for long in this process.
+    /// Publishes how many requests of this process have been open for a while.
     pub fn set_open(&self, counts: &OpenCounts) {
         self.worker().open.store(counts.to_word(), Ordering::Relaxed);
     }
 
-    /// Counts a request that was cut since its session was denied.
+    /// Counts a request that was cut because its session was denied.
     pub fn count_cut(&self) {
         add(&self.worker().counters.cut, 1);
     }
@@ -50,9 +50,9 @@ impl TableHandle {
         self.table
     }
 
-    /// Counts a request that arrived at `now_ms` (milliseconds since 1970). A session starts with this
-    /// request if there is none, or none within `inactive`. Returns the session's counters including the
-    /// request. `None`: the set stayed locked for [`SET_LOCK_WAIT`], and the request is not counted.
+    /// Counts a request that arrived at `now_ms` (milliseconds since 1970). If there is no session, or it has been idle
+    /// for too long, it starts with this request. Returns the session's counters including the request. `None`: the set
+    /// stayed locked for [`crate::SET_LOCK_WAIT`], and the request is not counted.
     pub fn count(
         &self,
         id: SessionId,
@@ -62,7 +62,7 @@ impl TableHandle {
         self.update(id, now_ms, &Change { start, end: None })
     }
 
-    /// Adds the outcome of a request that ended at `now_ms` (milliseconds since 1970). Returns as
+    /// Adds the outcome of a request that ended at `now_ms` (milliseconds since 1970). Returns the same as
     /// [`TableHandle::count`].
     pub fn record_outcome(
         &self,
@@ -86,42 +86,42 @@ impl TableHandle {
         add(&self.worker().counters.duplicate_cookies, 1);
     }
 
-    /// Counts a value that was asked for while it was being computed.
+    /// Counts a value that was requested while it was being computed.
     pub fn count_reentry(&self) {
         add(&self.worker().counters.reentries, 1);
     }
 
-    /// Counts a body that a key or parameter could have read but for its type.
+    /// Counts a body that a key or parameter did not read because of its media type.
     pub fn count_unread_type(&self) {
         add(&self.worker().counters.unread_type, 1);
     }
 
-    /// Counts a body that a key or parameter could have read but for its content encoding.
+    /// Counts a body that a key or parameter did not read because of its content encoding.
     pub fn count_unread_encoding(&self) {
         add(&self.worker().counters.unread_encoding, 1);
     }
 
-    /// Counts a body that a key or parameter could have read but for its size.
+    /// Counts a body that a key or parameter did not read because of its size.
     pub fn count_unread_size(&self) {
         add(&self.worker().counters.unread_size, 1);
     }
 
-    /// Counts a body that a key or parameter could have read but for its syntax.
+    /// Counts a body that a key or parameter did not read because of its syntax.
     pub fn count_unread_syntax(&self) {
         self.table.memory.header().unread_syntax.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a body that detectors did not see the end of.
+    /// Counts a body of which the detectors did not see the end.
     pub fn count_undetected_size(&self) {
         add(&self.worker().counters.undetected_size, 1);
     }
 
-    /// Counts a body that detectors could not read for its content encoding.
+    /// Counts a body that the detectors could not read because of its content encoding.
     pub fn count_undetected_encoding(&self) {
         add(&self.worker().counters.undetected_encoding, 1);
     }
 
-    /// Counts a request with more values than detectors look at, or longer ones.
+    /// Counts a request with more or longer values than the detectors look at.
     pub fn count_undetected_values(&self) {
         add(&self.worker().counters.undetected_values, 1);
     }
@@ -131,7 +131,7 @@ impl TableHandle {
         add(&self.worker().counters.undetected_steps, 1);
     }
 
-    /// Prefetches a session that is needed soon.
+    /// Prefetches a session that will be needed soon.
     #[inline]
     pub fn prefetch(&self, id: SessionId) {
         let slot = self.table.slot(&id);
@@ -140,8 +140,8 @@ impl TableHandle {
         }
     }
 
-    /// Reverses [`TableHandle::count`] for a request that belongs to another session. A session without
-    /// another request is removed.
+    /// Reverses [`TableHandle::count`] for a request that turns out to belong to another session. A session left
+    /// without requests is removed.
     pub fn undo_count(&self, id: SessionId) {
         let slot = self.table.slot(&id);
         let Some(set) = self.lock(&slot) else { return };
@@ -150,7 +150,7 @@ impl TableHandle {
         add(&self.worker().counters.undone, u64::from(removed));
     }
 
-    /// Inlined, so that the code of [`TableHandle::count`] contains nothing about outcomes.
+    /// Inlined so that the code of [`TableHandle::count`] contains nothing about outcomes.
     #[inline(always)]
     fn update(&self, id: SessionId, now_ms: u64, change: &Change<'_>) -> Option<SessionCounters> {
         let slot = self.table.slot(&id);

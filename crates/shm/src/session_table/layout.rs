@@ -1,5 +1,4 @@
-//! The zone's memory. All-zero sets are valid empty sets, so the memory of a new zone is not touched
-//! before it is used.
+//! The zone's memory. All-zero sets are valid empty sets, so the memory of a new zone is not touched until it is used.
 //!
 //! ```text
 //! TableHeader | WorkerSlot × 1024 | Set | Set | …            Set = SetHead + Entry × 15
@@ -25,23 +24,22 @@ pub(crate) const SETS_AT: usize =
 /// Smallest region of a table, bytes.
 pub const MIN_BYTES: usize = SETS_AT + size_of::<Set>();
 
-/// Start of the zone. All but `inactive_ms` and `unread_syntax` is written once, before workers exist.
+/// Start of the zone. All of it except `inactive_ms` and `unread_syntax` is written once, before workers exist.
 #[repr(C, align(64))]
 pub(super) struct TableHeader {
     region: RegionHeader,
     pub(super) inactive_ms: AtomicU64,
     pub(super) hash_key: [AtomicU64; 2],
     pub(super) secret: [AtomicU64; 4],
-    /// Written by all workers: in their slots, it would take a cache line of each.
+    /// Shared by all workers: one counter per worker would take another cache line in each slot.
     pub(super) unread_syntax: AtomicU64,
 }
 
-/// One process slot, written only by the process that has it.
+/// One process slot, written only by the process registered in it.
 #[repr(C, align(64))]
 pub(crate) struct WorkerSlot {
     pub(super) process: ProcessSlot,
-    /// Set whose lock the process owns, waits for or last owned, plus 1. The next process in the slot
-    /// repairs it.
+    /// Set whose lock the process owns, waits for or last owned, plus 1. The next process in the slot repairs that set.
     pub(super) set: AtomicU32,
     pub(super) counters: TableCounters,
     /// [`super::stats::OpenCounts`].
@@ -58,11 +56,11 @@ pub(crate) struct SetHead {
     pub(super) ways: AtomicU32,
     /// [`super::lru_order::LruOrder`].
     pub(super) order: AtomicU64,
-    /// A byte of each session's hash.
+    /// One hash byte per session.
     pub(super) tags: [AtomicU64; 2],
-    /// A byte of the hash of each session's last client.
+    /// One hash byte per session's last client.
     pub(super) clients: [AtomicU64; 2],
-    /// Processors fetch pairs of lines; with this padding each pair holds one entry.
+    /// Processors fetch cache lines in pairs; this padding aligns each entry with a pair.
     _padding: [AtomicU64; 9],
 }
 
@@ -70,8 +68,8 @@ pub(crate) struct SetHead {
 #[repr(C, align(64))]
 pub(crate) struct Entry(pub(super) [AtomicU64; WORDS]);
 
-/// Sessions that are locked, ordered by use and evicted together. Half a page, so that an operation
-/// causes one TLB miss at most, which dominates its cost with many sessions.
+/// Sessions that share a lock, an order of use and eviction. Half a page, so that an operation causes at most one TLB
+/// miss, which dominates its cost when there are many sessions.
 #[repr(C, align(64))]
 pub(crate) struct Set {
     pub(crate) head: SetHead,
@@ -80,7 +78,7 @@ pub(crate) struct Set {
 
 const _: () = {
     assert!(size_of::<TableHeader>() == 128);
-    // More counters than fit take another cache line; sessions per megabyte hardly change.
+    // Counters that no longer fit would take another cache line, which hardly changes the sessions per megabyte.
     assert!(size_of::<WorkerSlot>() == 192);
     assert!(size_of::<SetHead>() == 128);
     assert!(size_of::<Entry>() == 128);
@@ -106,7 +104,7 @@ impl Header for TableHeader {
     }
 }
 
-/// The zone as its parts.
+/// Typed access to the parts of the zone.
 #[derive(Clone, Copy)]
 pub(super) struct TableMemory {
     memory: Memory,
@@ -145,7 +143,7 @@ impl TableMemory {
     #[inline]
     pub(super) fn worker(&self, slot: u16) -> &WorkerSlot {
         let slot = usize::from(slot % MAX_PROCESSES);
-        // SAFETY: as for `workers`, of which this is one.
+        // SAFETY: as for `workers`; this is one of them.
         unsafe { self.memory.get(size_of::<TableHeader>() + slot * size_of::<WorkerSlot>()) }
     }
 

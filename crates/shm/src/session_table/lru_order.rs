@@ -4,18 +4,18 @@
 const IDENTITY: u64 = 0xfedc_ba98_7654_3210;
 const NIBBLES: u64 = 0x1111_1111_1111_1111;
 
-/// One word, so that a reader or a successor never finds an invalid permutation.
+/// A single word, so that neither a reader nor a process that takes over the lock finds an invalid permutation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LruOrder(u64);
 
 impl LruOrder {
-    /// From the word in a set, where zero is the identity.
+    /// From the word in a set, where zero stands for the identity.
     #[inline]
     pub(super) fn from_word(word: u64) -> Self {
         Self(word ^ IDENTITY)
     }
 
-    /// The reverse of [`LruOrder::from_word`].
+    /// Inverse of [`LruOrder::from_word`].
     #[inline]
     pub(super) fn word(self) -> u64 {
         self.0 ^ IDENTITY
@@ -34,7 +34,7 @@ impl LruOrder {
         Self(self.0 & !up_to | (self.0 & before) << 4 | way)
     }
 
-    /// The least recently used of `among`, which has a bit for each way; 0: of all ways.
+    /// The least recently used way in the bit mask `among`; 0: of all ways.
     #[inline]
     pub(super) fn oldest(self, among: u32) -> u32 {
         (0..16)
@@ -44,7 +44,7 @@ impl LruOrder {
             .unwrap_or((self.0 >> 60) as u32)
     }
 
-    /// Whether it contains each way once.
+    /// Whether it contains each way exactly once.
     #[cfg(test)]
     pub(crate) fn is_permutation(self) -> bool {
         (0..16).map(|nibble| 1u32 << (self.0 >> (4 * nibble) & 15)).sum::<u32>() == 0xffff

@@ -2,7 +2,7 @@
 
 use api_sessions_protocol::Source;
 
-/// What is known of a request when it arrives.
+/// What is known about a request when it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RequestStart {
     /// How its session was found.
@@ -13,12 +13,12 @@ pub struct RequestStart {
     pub application_hash: u64,
 }
 
-/// What is known of a request when it is logged.
+/// What is known about a request when it is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RequestEnd<'a> {
-    /// As at arrival, for the session that the request finally belongs to.
+    /// What was known at arrival, for the session that the request turned out to belong to.
     pub arrival: RequestStart,
-    /// The request is not yet counted in this session.
+    /// The request has not been counted in this session yet.
     pub count: bool,
     /// The application confirms the session: its key was found in a response.
     pub confirmed: bool,
@@ -28,9 +28,9 @@ pub struct RequestEnd<'a> {
     pub attacks: u32,
     /// The module's own detectors found some of the attacks.
     pub detected: bool,
-    /// The denylist refused the request, or would have without dry run.
+    /// The denylist refused the request, or would have if this were not a dry run.
     pub denied: bool,
-    /// Size of the request.
+    /// Size of the request, bytes.
     pub bytes_in: u64,
     /// Bytes sent to the client.
     pub bytes_out: u64,

@@ -1,7 +1,6 @@
-//! What happens inside one set, under its lock.
+//! Operations on one set, under its lock.
 //!
-//! Nothing here allocates, logs, calls back or panics: an owner that stalls would leave fifteen sessions
-//! uncounted.
+//! Nothing here allocates, logs, calls back or panics: while an owner stalls, fifteen sessions go uncounted.
 
 use std::sync::atomic::{Ordering, fence};
 
@@ -17,22 +16,22 @@ const ALL: u32 = (1 << WAYS) - 1;
 /// Bits of each half of [`SetHead::ways`].
 const HALF: u32 = 16;
 
-/// Provisional sessions of one client in a set from which on a new session of that client replaces one
-/// of these, even if other clients have provisional sessions.
+/// Provisional sessions that one client may have in a set. From this number on, a new session of the client replaces
+/// one of these, even if other clients have provisional sessions.
 const CLIENT_PROVISIONAL: u32 = 2;
-/// Sessions of one client in a set of confirmed ones from which on a new session of that client replaces
-/// one of its own.
+/// Sessions that one client may have in a set where all are confirmed. From this number on, a new session of the client
+/// replaces one of its own.
 const CLIENT_SHARE: u32 = 2;
 
-/// A session id with everything that its hash determines.
+/// A session id, with everything derived from its hash.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SlotRef {
     pub(crate) set: u32,
     pub(super) tag: u8,
-    /// The way of a new session, if free.
+    /// Preferred way of a new session.
     pub(super) way: u8,
-    /// The way of a new session if `way` is taken. Most sessions are in one of these two, so both are
-    /// prefetched before the head is read.
+    /// The way of a new session if `way` is taken. Most sessions are in one of these two, so both are prefetched before
+    /// the head is read.
     pub(super) second_way: u8,
     pub(super) id: [u64; 2],
 }
@@ -42,11 +41,11 @@ pub(crate) struct SlotRef {
 pub(super) struct Client {
     /// [`super::entry::network`].
     pub(super) network: u64,
-    /// A byte of its hash.
+    /// A byte of the network's hash.
     pub(super) byte: u8,
 }
 
-/// What kind of session made room for a new one.
+/// Kind of session that was evicted to make room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EvictionKind {
     /// Idle for longer than `inactive`.
@@ -83,11 +82,12 @@ impl SetHead {
         self.order.store(self.order().touch(way).word(), Ordering::Relaxed);
     }
 
-    /// Frees `way`, with one store.
+    /// Frees `way` with a single store.
     #[inline]
     fn free(&self, way: u32) {
         self.set_ways(self.used() & !(1 << way), self.confirmed() & !(1 << way));
-        // The entry is overwritten only after that, whenever the writer dies.
+        // Orders the store before any overwriting of the entry, so that no death of the writer leaves an overwritten
+        // entry in use.
         fence(Ordering::Release);
     }
 }
@@ -95,13 +95,13 @@ impl SetHead {
 impl Set {
     #[inline]
     fn entry(&self, way: u32) -> &Entry {
-        // Ways are bits of `ALL`; the bound replaces the compiler's check.
+        // Ways are bits of `ALL`; this bound makes the compiler's check unnecessary.
         &self.entries[(way as usize).min(WAYS - 1)]
     }
 
-    /// Prefetches what an operation on `slot` needs: the head, and the entries that most likely hold the
-    /// session (nine in ten in a zone filled to 60 %). The two waits for memory, which dominate the cost
-    /// with many sessions, overlap.
+    /// Prefetches what an operation on `slot` needs: the head, and the two entries that most likely hold the session
+    /// (nine times in ten in a zone filled to 60 %). The memory latencies of head and entry, which dominate the cost
+    /// when there are many sessions, then overlap.
     #[inline]
     pub(super) fn prefetch(&self, slot: &SlotRef) {
         prefetch(&raw const self.head);
@@ -126,8 +126,8 @@ impl Set {
         None
     }
 
-    /// Applies `change` to the session. `Err`: there is none, or (its way) one that has been idle for longer
-    /// than `inactive_ms`.
+    /// Applies `change` to the session. `Err(None)`: it is not in the set. `Err(way)`: it is, but has been idle for
+    /// longer than `inactive_ms`.
     #[inline(always)]
     pub(super) fn hit(
         &self,
@@ -159,8 +159,8 @@ impl Set {
         Ok(counters)
     }
 
-    /// Starts a session after [`Set::hit`] found none: in the way of the idle one, else in a free way, else
-    /// in that of an evicted session.
+    /// Starts a session after [`Set::hit`] failed: in the way of the idle session, else in a free way, else in that of
+    /// an evicted session.
     pub(super) fn miss(
         &self,
         idle: Option<u32>,
@@ -183,7 +183,7 @@ impl Set {
         (evicted, counters)
     }
 
-    /// Writes a new session into a free way, which is marked as used last.
+    /// Writes a new session into a free way. The last store marks the way as used.
     fn insert(
         &self,
         way: u32,
@@ -206,7 +206,7 @@ impl Set {
         counters
     }
 
-    /// A free way, and the kind of session that was evicted for it.
+    /// A free way, and the kind of session that was evicted for it, if any.
     fn make_room(
         &self,
         slot: &SlotRef,
@@ -225,9 +225,9 @@ impl Set {
         (way, Some(kind))
     }
 
-    /// The session to evict from a full set: an idle one, else a provisional one, else any. Among
-    /// provisional and among confirmed sessions, those of a client with more than its share go first.
-    /// Among equals the least recently used goes.
+    /// Chooses the session to evict from a full set: the least recently used if it is idle, else a provisional one,
+    /// else any. Among provisional ones, and among confirmed ones, the client's own go first if it holds its share.
+    /// Ties go to the least recently used.
     fn victim(&self, now_ms: u64, inactive_ms: u64, client: Client) -> (u32, EvictionKind) {
         let order = self.head.order();
         let oldest = order.oldest(ALL);
@@ -247,7 +247,7 @@ impl Set {
         }
     }
 
-    /// The ways of a client in a full set.
+    /// The ways of a client's sessions in a full set.
     fn ways_of(&self, client: Client) -> u32 {
         let mut ways = byte_lanes::equal(&self.head.clients, client.byte) & ALL;
         let mut left = ways;
@@ -261,7 +261,7 @@ impl Set {
         ways
     }
 
-    /// Subtracts one request from the session and frees its way if no request is left. Whether it did.
+    /// Subtracts one request from the session and frees its way if none is left. Returns whether it did.
     pub(super) fn undo(&self, slot: &SlotRef) -> bool {
         let Some(way) = self.find(slot) else { return false };
         let entry = self.entry(way);
@@ -278,13 +278,13 @@ impl Set {
         session.requests == 0
     }
 
-    /// The session, for a reader without the lock, which must validate the sequence counter.
+    /// The session, for a lock-free reader, which must validate the sequence counter.
     pub(super) fn peek(&self, slot: &SlotRef, now_ms: u64, inactive_ms: u64) -> Option<Snapshot> {
         let entry = self.entry(self.find(slot)?);
         (!is_idle(entry, now_ms, inactive_ms)).then(|| entry.load().snapshot())
     }
 
-    /// Repairs the set after the death of an owner that noted `multi_word`. Returns the sessions lost.
+    /// Repairs the set after the death of an owner that noted `multi_word`. Returns the number of sessions lost.
     pub(super) fn repair(&self, multi_word: u32) -> u32 {
         let used = self.head.used();
         if let Some(way) = multi_word.checked_sub(1).filter(|way| *way < WAYS as u32) {

@@ -5,7 +5,7 @@ use api_sessions_protocol::Source;
 use super::request::{RequestEnd, RequestStart};
 use crate::limits::{ROLE_BYTES, TEXT_BYTES};
 
-/// The counters of a session that variables show, including the request that was just counted.
+/// A session's counters as shown by variables, including the request that was just counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SessionCounters {
     /// First request, milliseconds since 1970.
@@ -60,7 +60,7 @@ impl Snapshot {
         Self { first_seen_ms: now_ms, last_seen_ms: now_ms, ..Self::default() }
     }
 
-    /// Last known user, truncated to [`TEXT_BYTES`] less the role; empty: none.
+    /// Last known user, truncated to [`TEXT_BYTES`] minus the length of the role; empty: none.
     pub fn user(&self) -> &[u8] {
         self.text.get(..usize::from(self.user_len)).unwrap_or_default()
     }
@@ -71,7 +71,7 @@ impl Snapshot {
         self.text.get(start..start + usize::from(self.role_len)).unwrap_or_default()
     }
 
-    /// Sets the client's address and, as far as the request reveals it, the user.
+    /// Sets the client's address and, if the request reveals it, the user.
     pub(crate) fn identify(&mut self, start: &RequestStart, end: Option<&RequestEnd<'_>>) {
         self.ip = start.ip;
         let Some(end) = end else { return };
@@ -83,7 +83,7 @@ impl Snapshot {
         }
     }
 
-    /// Sets user and role; an empty one leaves the known one in place.
+    /// Sets user and role. An empty value does not replace a known one.
     fn set_text(&mut self, user: &[u8], role: &[u8]) {
         let known = *self;
         let keeps = |new: &'_ [u8], old: &'_ [u8]| new.is_empty() && !old.is_empty();

@@ -9,11 +9,11 @@ pub struct OpenCounts {
     pub upgraded: u64,
     /// With a response that has begun.
     pub streaming: u64,
-    /// Others.
+    /// All others.
     pub other: u64,
 }
 
-/// Bits of each count in one word: more than a worker has connections.
+/// Bits of each count in one word; enough for more connections than a worker can have.
 const OPEN_BITS: u32 = 21;
 
 impl OpenCounts {
@@ -30,8 +30,8 @@ impl OpenCounts {
 }
 
 metrics! {
-    /// The table's state, summed over all workers since the zone was created. The death of a worker may
-    /// leave each counter one off.
+    /// The table's state, summed over all workers since the zone was created. The death of a worker may leave a counter
+    /// off by one.
     pub struct TableStats event_loop(TableCounters);
 
     gauge in_use "sessions_in_use": "Sessions in the table." reported;

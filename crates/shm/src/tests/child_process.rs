@@ -10,7 +10,7 @@ pub(super) fn deaths() -> usize {
     if std::env::var_os("API_SESSIONS_FULL").is_some() { 6000 } else { 400 }
 }
 
-/// xorshift64*: a seed for each process, no allocation.
+/// xorshift64*: one seed per process, no allocation.
 pub(super) struct Random(pub(super) u64);
 
 impl Random {
@@ -24,8 +24,8 @@ impl Random {
 
 /// Runs `child` in a new process until it returns or is killed.
 pub(super) fn start(child: impl FnOnce()) -> libc::pid_t {
-    // SAFETY: the only lock that `child` can share with another thread of this process is the
-    // allocator's, which fork(2) leaves consistent, and the child skips exit handlers.
+    // SAFETY: the only lock that `child` can share with another thread of this process is the allocator's, which
+    // fork(2) leaves consistent. The child skips exit handlers.
     unsafe {
         match libc::fork() {
             0 => {
@@ -40,7 +40,7 @@ pub(super) fn start(child: impl FnOnce()) -> libc::pid_t {
     }
 }
 
-/// Waits for the child. Whether it exited successfully.
+/// Waits for the child. Returns whether it exited successfully.
 pub(super) fn wait(pid: libc::pid_t) -> bool {
     let mut status = 0;
     // SAFETY: the pointer is to a local variable.
@@ -54,8 +54,8 @@ pub(super) fn kill(pid: libc::pid_t) {
     assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0);
 }
 
-/// Runs `work(slot, seed)` in `slots` workers and kills one after the other, `deaths` times, each time
-/// starting its successor. Then sets `stop` and waits for all.
+/// Runs `work(slot, seed)` in `slots` workers. Kills a random one and starts its successor, `deaths` times; then sets
+/// `stop` and waits for all.
 pub(super) fn torture(slots: u16, deaths: usize, stop: &AtomicU64, work: impl Fn(u16, u64)) {
     let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ u64::from(std::process::id()));
     let seed = std::cell::Cell::new(1u64);
@@ -70,7 +70,7 @@ pub(super) fn torture(slots: u16, deaths: usize, stop: &AtomicU64, work: impl Fn
         let slot = random.below(u64::from(slots)) as u16;
         let pid = &mut pids[usize::from(slot)];
         kill(*pid);
-        // A master may be slow: the worker is a zombie for a while, then its slot is empty for a while.
+        // A master may be slow: the worker stays a zombie for a while, then its slot stays empty for a while.
         thread::sleep(Duration::from_micros(random.below(3) * random.below(400)));
         assert!(!wait(*pid), "a worker ended early");
         thread::sleep(Duration::from_micros(random.below(3) * random.below(400)));

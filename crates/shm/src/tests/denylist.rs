@@ -95,7 +95,7 @@ fn a_document_replaces_the_entries_of_the_cloud_and_no_others() {
 #[test]
 #[cfg(not(miri))] // large
 fn eight_megabytes_hold_a_hundred_thousand_entries() {
-    // Less than NGINX's slab leaves of "8m", and than 8 MB by the thousand.
+    // Less than the slab allocator leaves of an "8m" zone, and less than 8,000,000 bytes.
     let zone = Zone::new(7_900_000);
     let list = zone.attach_denylist().unwrap().0;
     let writer = list.join(0, 1);
@@ -112,7 +112,7 @@ fn eight_megabytes_hold_a_hundred_thousand_entries() {
     writer.insert(&entry(capacity), 10).unwrap();
     assert_eq!(list.stats().entries, capacity - 50_000 + 1);
 
-    // A new document fits, although not next to the old one.
+    // A new document fits even though it would not next to the old one.
     for number in 0..=capacity {
         writer.remove(&id(number), EntryOrigin::Local).unwrap();
     }
@@ -150,11 +150,11 @@ fn invalid_regions_and_entries_are_refused() {
     ));
 }
 
-/// A reader never misses an entry that is constantly replaced among others that come and go.
+/// A reader never misses an entry that is constantly replaced while others come and go.
 #[test]
 fn readers_see_the_old_or_the_new_entry() {
     let rounds = if cfg!(miri) { 30 } else { 30_000 };
-    // One lot: long chains, free cells reused at once.
+    // A single lot: long chains, and free cells are reused at once.
     let zone = Zone::new(13 << 10);
     let list = zone.attach_denylist().unwrap().0;
     let writer = list.join(0, std::process::id());

@@ -26,9 +26,10 @@ fn client(session: u64) -> RequestStart {
     RequestStart { ip, ..RequestStart::default() }
 }
 
-/// Zones per measurement. Each has a random key, and chance fills more sets in some than in others: at 60 %, two
-/// of each full set and one of each that lacks one are 12.9 of 1000 sessions, with a standard deviation of 0.96. The
-/// mean of three zones was above 15 once in 20,000 runs; that of six is 5.4 deviations away.
+/// Zones per measurement. Each has a random key, so the number of full sets varies by chance: at 60 %, losing two
+/// sessions of each full set, and one of each set with one free way, means 12.9 of 1000 sessions, with a standard
+/// deviation of 0.96. The mean of three zones exceeded 15 once in 20,000 runs; for the mean of six, 15 is 5.4 standard
+/// deviations away.
 const ZONES: u64 = 6;
 
 /// Sessions per thousand that survive the flood.
@@ -58,14 +59,14 @@ fn surviving(percent: u64, requests_each: u64) -> u64 {
 
 #[test]
 fn a_flood_from_one_client_does_not_push_out_the_others() {
-    // At 60 %, 3 sets in 100 are full of confirmed sessions, and each of them loses one to the flood.
+    // At 60 %, 3 sets in 100 are full of confirmed sessions; each of them loses one to the flood.
     assert!(surviving(60, 1) >= 992);
     assert!(surviving(40, 1) >= 998);
 }
 
 #[test]
 fn a_flood_that_confirms_its_ids_does_not_push_out_the_others() {
-    // At most two of a full set.
+    // A full set loses two at most.
     assert!(surviving(60, 2) >= 985);
     assert!(surviving(40, 3) >= 998);
 }

@@ -6,7 +6,7 @@ use api_sessions_protocol::SessionId;
 
 use crate::{Denylist, SessionTable, Snapshot, hash};
 
-/// All sessions of the table, whose sets are checked.
+/// All sessions of the table. Checks each set.
 pub(super) fn sessions(table: &SessionTable) -> Vec<(SessionId, Snapshot)> {
     let mut all = Vec::new();
     for number in 0..table.sets() {
@@ -33,7 +33,7 @@ pub(super) fn sessions(table: &SessionTable) -> Vec<(SessionId, Snapshot)> {
     all
 }
 
-/// Compares the linked cells and texts with the taken ones.
+/// Compares the linked cells and texts with those marked as taken.
 pub(super) fn denylist(list: &Denylist) {
     let (cells, units) = list.linked();
     let stats = list.stats();

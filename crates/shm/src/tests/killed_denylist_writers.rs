@@ -20,7 +20,7 @@ struct Shared {
     torn: AtomicU64,
 }
 
-/// Applications, reason and author are derived from one variant.
+/// Applications, reason and author all derive from one variant.
 fn entry(number: u64, variant: u64) -> DenyEntry {
     let letter = char::from(b'a' + (variant % 26) as u8);
     let long = String::from(letter).repeat((variant % 90) as usize + 1);
@@ -33,7 +33,7 @@ fn entry(number: u64, variant: u64) -> DenyEntry {
     }
 }
 
-/// An entry that did not fit has neither reason nor author.
+/// An entry whose text did not fit has neither reason nor author.
 fn is_consistent(entry: &DenyEntry) -> bool {
     let [all, long] = entry.applications.as_slice() else { return false };
     let by: String = long.chars().take(60).collect();
@@ -47,7 +47,7 @@ fn work(list: &Denylist, shared: &Shared, slot: u16, seed: u64) {
     let mut random = Random(seed);
     while shared.stop.load(Ordering::Relaxed) == 0 {
         let variant = random.below(1000);
-        // Busy is expected: the owner of the lock may be a zombie.
+        // Busy is expected: the lock's owner may be a zombie.
         let _: Result<(), DenyError> = match random.below(30) {
             0..12 => writer.insert(&entry(random.below(LASTING), variant), 1),
             12..18 => writer.insert(&entry(100 + random.below(30), variant), 1),
@@ -76,7 +76,7 @@ fn work(list: &Denylist, shared: &Shared, slot: u16, seed: u64) {
 
 #[test]
 fn writers_may_die_at_any_instruction() {
-    // One lot of cells: sometimes full, each free cell reused at once.
+    // A single lot of cells: it is sometimes full, and free cells are reused at once.
     let zone = Zone::new(16 << 10);
     let list = zone.attach_denylist().unwrap().0;
     let memory = Zone::new(size_of::<Shared>());
@@ -92,7 +92,7 @@ fn writers_may_die_at_any_instruction() {
     for slot in 0..3 {
         list.join(slot, std::process::id());
     }
-    // Takes over from a dead writer.
+    // Takes over the lock if a dead writer left it locked.
     writer.replace_from_cloud(&[]).unwrap();
     invariants::denylist(&list);
     for number in 0..200 {

@@ -1,4 +1,4 @@
-//! Workers killed at any instruction: the others continue, and counts stay right.
+//! Workers killed at any instruction: the others continue, and counts stay correct.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,8 +15,8 @@ const SETS: usize = 4;
 /// Sessions whose requests are recorded, three per set.
 const LEDGER: usize = 3 * SETS;
 
-/// What the workers did, in memory that outlives them: per slot and session the requests begun and the
-/// requests counted, and whether a worker read an impossible session.
+/// What the workers did, in memory that outlives them: requests begun and requests counted per slot and session, and
+/// whether a worker read an inconsistent session.
 #[repr(C)]
 struct Ledger {
     begun: [[AtomicU64; LEDGER]; SLOTS as usize],
@@ -25,7 +25,7 @@ struct Ledger {
     torn: AtomicU64,
 }
 
-/// Address, user and hash are derived from one number, so a mixture of two is recognised.
+/// Address, user and hash derive from one number, which reveals a mixture of two.
 fn is_consistent(session: &Snapshot) -> bool {
     let same = |bytes: &[u8]| bytes.windows(2).all(|pair| pair[0] == pair[1]);
     let user = session.user();
@@ -37,7 +37,7 @@ fn is_consistent(session: &Snapshot) -> bool {
         && session.requests > 0
 }
 
-/// Sessions whose address and user never change, which no death removes.
+/// Sessions whose address and user never change, so that no death removes them.
 fn is_steady(session: usize) -> bool {
     session.is_multiple_of(2)
 }
@@ -47,7 +47,7 @@ fn work(table: &SessionTable, ledger: &Ledger, ids: &[SessionId], slot: u16, see
     let mut random = Random(seed);
     let (begun, counted) = (&ledger.begun[usize::from(slot)], &ledger.counted[usize::from(slot)]);
     while ledger.stop.load(Ordering::Relaxed) == 0 {
-        // The cached times of workers differ, by less than what counts as a clock that was set.
+        // The cached times of workers differ, by less than what counts as setting the clock.
         let now = 1_000_000 + random.below(CLOCK_SKEW_MS);
         let session = random.below(LEDGER as u64) as usize;
         let number = 1 + random.below(200) as u8;
@@ -101,7 +101,7 @@ fn workers_may_die_at_any_instruction() {
     torture(SLOTS, deaths, &ledger.stop, |slot, seed| work(&table, ledger, &ids, slot, seed));
 
     assert_eq!(ledger.torn.load(Ordering::Relaxed), 0, "a torn session was read");
-    // The next process of each slot releases what the last one left locked.
+    // The next process in each slot releases the set that the last one left locked.
     let workers: Vec<_> = (0..SLOTS).map(|slot| table.join(slot, std::process::id())).collect();
     let busy = table.stats().lock_busy;
     for number in 0..1000 {
@@ -125,8 +125,8 @@ fn workers_may_die_at_any_instruction() {
         assert!(!(is_short && is_steady(session)), "{requests} of {}", sum(&ledger.counted));
         short += u64::from(is_short);
     }
-    // A session lacks requests only if it was removed. That is counted, unless the worker that repaired
-    // its set was killed before it counted.
+    // A session lacks requests only if it was removed. Removals are counted, unless the worker that repaired the set
+    // was killed before it counted.
     println!("{deaths} deaths, {short} of {LEDGER} ledger sessions short: {stats:?}");
     assert!(short <= stats.lost + (deaths as u64).div_ceil(100), "{short} {stats:?}");
     assert!(stats.lock_recoveries > 0, "no kill hit a critical section: {stats:?}");

@@ -87,7 +87,7 @@ fn workers_killed_in_the_middle_of_linking_leave_whole_links() {
     let memory = Zone::new(64);
     // SAFETY: zeroed, large enough, aligned to a page, and an atomic.
     let stop = unsafe { memory.base().cast::<AtomicU64>().as_ref() };
-    // The session of a link is made of its key: a torn one is seen.
+    // The session of a link derives from its key, which reveals a torn link.
     let of = |n: u32| SessionId(u128::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
     let work = |slot: u16, seed: u64| {
         let handle = table.join(slot, std::process::id());
@@ -114,7 +114,7 @@ fn workers_killed_in_the_middle_of_linking_leave_whole_links() {
 proptest! {
     #![proptest_config(proptest_config())]
 
-    /// As a map, as long as there is room.
+    /// It behaves like a map as long as there is room.
     #[test]
     fn links_are_a_map(steps in proptest::collection::vec((0..40u32, any::<u8>(), any::<bool>()), 1..200)) {
         let table = links(1 << 20);

@@ -1,4 +1,4 @@
-//! The table of counts of rules.
+//! The table of rule counts.
 
 use crate::testing::rule_counts;
 
@@ -17,7 +17,7 @@ fn a_count_is_kept_under_its_key() {
     }
     assert_eq!(counts.stats().in_use, 100);
     assert_ne!(counts.hash(1, b"x"), counts.hash(2, b"x"));
-    // 0 is a key like any other.
+    // To callers, 0 is a key like any other.
     handle.update(0, NOW, |words| words[1] = 7);
     assert_eq!(counts.read(0).map(|words| words[1]), Some(7));
 }
@@ -31,7 +31,7 @@ fn a_million_subjects_stay_in_the_zone_and_evictions_are_counted() {
     for n in 0..subjects {
         let now = NOW + n * 5;
         handle.update(counts.hash(2, &n.to_le_bytes()), now, |words| words[0] = n);
-        // The coldest goes first: this one is never the coldest.
+        // The least recently used entry goes first, which this one never is.
         if n % 500 == 0 {
             handle.update(hot, now, |words| words[0] += 1);
         }
@@ -42,7 +42,7 @@ fn a_million_subjects_stay_in_the_zone_and_evictions_are_counted() {
     assert_eq!(counts.read(hot).map(|words| words[0]), Some(subjects.div_ceil(500)));
 }
 
-/// Workers that are killed.
+/// Workers that are killed while they count.
 #[cfg(not(miri))] // no fork(2)
 mod killed {
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -66,7 +66,7 @@ mod killed {
             let handle = counts.join(slot, std::process::id());
             let mut random = Random(seed);
             while stop.load(Ordering::Acquire) == 0 {
-                // All words of an entry are equal, wherever a worker is killed.
+                // All words of an entry stay equal, wherever a worker is killed.
                 let same = handle.update(key(random.below(KEYS)), NOW, |words| {
                     let same = words.iter().all(|word| *word == words[0]);
                     words.iter_mut().for_each(|word| *word += 1);

@@ -110,7 +110,7 @@ fn a_text_that_fits_again_was_still_flagged_as_truncated() {
     let zone = Zone::of_sets(1);
     let table = zone.attach(INACTIVE).unwrap().0;
     let worker = table.join(0, 1);
-    // The table keeps the same bytes of both.
+    // The table keeps the same bytes of both roles.
     for (role, is_cut) in [(&b"administrator"[..], true), (b"administ", false)] {
         worker.record_outcome(id(1), 1, &RequestEnd { role, ..RequestEnd::default() }).unwrap();
         let session = table.get(id(1), 1).unwrap();
@@ -166,7 +166,7 @@ fn idle_goes_first_then_provisional_then_the_least_recently_used() {
     let table = zone.attach(INACTIVE).unwrap().0;
     let worker = table.join(0, 1);
     let ways = WAYS as u64;
-    // Each has its own client; 0 is idle, 1 to 12 are confirmed in this order, 13 and 14 are provisional.
+    // Each has a client of its own; 0 is idle, 1 to 12 are confirmed in this order, 13 and 14 are provisional.
     worker
         .record_outcome(id(0), 0, &RequestEnd { confirmed: true, ..RequestEnd::default() })
         .unwrap();
@@ -217,7 +217,7 @@ fn a_client_with_its_share_of_a_set_replaces_its_own_sessions() {
 
 #[test]
 fn workers_count_exactly() {
-    // As many sessions as one set holds: none is evicted, whatever the table's key.
+    // No more sessions than one set holds: none is evicted, whatever the table's key.
     let (threads, rounds, sessions) =
         if cfg!(miri) { (3, 40, 8) } else { (4, 20_000, WAYS as u64) };
     let zone = Zone::of_sets(8);
@@ -290,7 +290,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The model: what a request adds to a session.
+/// The model: how a request changes a session.
 fn add(session: &mut Snapshot, arrival: &RequestStart, outcome: Option<&RequestEnd<'_>>) {
     let counts = outcome.is_none_or(|outcome| outcome.count || session.requests == 0);
     session.requests += u64::from(counts);

@@ -1,5 +1,4 @@
-//! A zone in memory of the test: shared with its child processes, as NGINX's zones are, or plain memory
-//! under Miri.
+//! A zone in the test's own memory: shared with its child processes, as NGINX's zones are, or plain memory under Miri.
 
 use std::ptr::NonNull;
 
@@ -27,8 +26,8 @@ impl Zone {
     }
 
     fn region(&self, len: usize) -> Region {
-        // SAFETY: zeroed at first, accessed by this zone's handles only, and unmapped after them (by the
-        // order of the tests).
+        // SAFETY: zeroed at first, accessed only through this zone's handles, and unmapped after them (tests drop the
+        // zone last).
         unsafe { Region::new(self.base, len) }
     }
 
@@ -37,29 +36,29 @@ impl Zone {
         SessionTable::attach(self.region(self.len), inactive_ms)
     }
 
-    /// Attaches a denylist instead.
+    /// Attaches a denylist.
     pub(super) fn attach_denylist(&self) -> Result<(Denylist, Attached), AttachError> {
         Denylist::attach(self.region(self.len))
     }
 
-    /// Attaches links instead.
+    /// Attaches links.
     #[cfg(not(miri))]
     pub(super) fn attach_links(&self, inactive_s: u32) -> Result<(Links, Attached), AttachError> {
         Links::attach(self.region(self.len), inactive_s)
     }
 
-    /// Attaches counts of rules instead.
+    /// Attaches rule counts.
     #[cfg(not(miri))]
     pub(super) fn attach_rule_counts(&self) -> Result<(RuleCounts, Attached), AttachError> {
         RuleCounts::attach(self.region(self.len))
     }
 
-    /// The same memory with another length.
+    /// Attaches the same memory with a shorter length.
     pub(super) fn attach_shorter(&self) -> Result<(SessionTable, Attached), AttachError> {
         SessionTable::attach(self.region(self.len - size_of::<Set>()), 1)
     }
 
-    /// Pages that were touched.
+    /// Pages that have been touched.
     #[cfg(not(miri))]
     pub(super) fn resident_pages(&self) -> usize {
         let mut pages = vec![0u8; self.len.div_ceil(4096)];
@@ -84,7 +83,7 @@ mod imp {
     pub(super) fn map(len: usize) -> NonNull<u8> {
         let access = libc::PROT_READ | libc::PROT_WRITE;
         let kind = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
-        // SAFETY: a new mapping, of no file, anywhere.
+        // SAFETY: a new anonymous mapping, at an address of the kernel's choice.
         let base = unsafe { libc::mmap(null_mut(), len, access, kind, -1, 0) };
         assert_ne!(base, libc::MAP_FAILED);
         NonNull::new(base.cast()).unwrap()

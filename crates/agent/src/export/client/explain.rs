@@ -1,11 +1,11 @@
-//! A failed attempt in words, with what to do where TLS is the cause.
+//! Descriptions of failed attempts, with a remedy if TLS is the cause.
 
 use rustls::{AlertDescription, CertificateError};
 use ureq::Error;
 
 use super::trust::webpki_error;
 
-/// Describes a failed attempt; for TLS, with the cure.
+/// Describes a failed attempt; for TLS errors, with a remedy.
 pub(crate) fn explain(error: &Error) -> String {
     match error {
         Error::Io(io) => match io.get_ref().and_then(|error| error.downcast_ref()) {

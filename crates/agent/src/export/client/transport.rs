@@ -14,7 +14,7 @@ use ureq::unversioned::transport::{
     TransportAdapter,
 };
 
-/// Connects to a Unix-domain socket, if there is a path; else leaves it to the next connector.
+/// Connects to a Unix-domain socket if there is a path, otherwise leaves the connection to the next connector.
 #[derive(Debug)]
 pub(super) struct UnixConnector(pub(super) Option<PathBuf>);
 
@@ -66,7 +66,7 @@ impl Transport for UnixTransport {
     }
 
     fn is_open(&mut self) -> bool {
-        // The peer sends nothing between requests: anything readable means that it has closed.
+        // The peer sends nothing between requests: if anything is readable, it has closed the connection.
         let idle = self.stream.set_nonblocking(true).is_ok()
             && matches!(self.stream.read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
         idle && self.stream.set_nonblocking(false).is_ok()
@@ -134,7 +134,7 @@ impl Transport for TlsTransport {
         self.stream.get_mut().set_timeout(timeout);
         let output = self.buffers.output().get(..amount).unwrap_or_default();
         let Err(error) = self.stream.write_all(output) else { return Ok(()) };
-        // A server that refuses the handshake has closed by now; its alert, still to be read, says why.
+        // A server that refuses the handshake has closed the connection by now; its alert, still unread, says why.
         match self.stream.read(&mut [0]) {
             Err(alert) if alert.get_ref().is_some_and(|error| error.is::<rustls::Error>()) => {
                 Err(alert.into())

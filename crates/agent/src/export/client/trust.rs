@@ -1,4 +1,4 @@
-//! Which certificates of a receiver are trusted.
+//! Which server certificates are trusted.
 
 use std::sync::Arc;
 
@@ -10,18 +10,18 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 
-/// Whether a file of PEM certificates holds one that can be trusted.
+/// Checks that a PEM file contains a certificate that can be trusted.
 ///
 /// # Errors
-/// It holds none.
+/// It contains none.
 pub fn check_certificates(pem: &[u8]) -> Result<(), String> {
     tls_config(Some(pem)).map(drop)
 }
 
-/// Trusts the PEM certificates, else the system's.
+/// Trusts the PEM certificates, or the system's if there are none given.
 ///
 /// # Errors
-/// No certificate can be used.
+/// No certificate is usable.
 pub(super) fn tls_config(ca_pem: Option<&[u8]>) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -54,9 +54,9 @@ fn public_key(
     Ok(webpki::EndEntityCert::try_from(certificate)?.subject_public_key_info())
 }
 
-/// WebPKI, but for one case: a server's own certificate is accepted where `ca_file=` names it (or another one of the
-/// same key), be it a CA's, as `openssl req -x509` makes them, or issued by a CA that is not in the file.
-/// curl does the same.
+/// WebPKI with one exception: a server's own certificate is accepted if `ca_file=` contains it, or another one with the
+/// same key, even if it is a CA certificate (as `openssl req -x509` makes them) or was issued by a CA that is not in
+/// the file. curl does the same.
 #[derive(Debug)]
 struct Verifier {
     webpki: Arc<WebPkiServerVerifier>,
@@ -87,7 +87,7 @@ impl ServerCertVerifier for Verifier {
             now,
         );
         match verified {
-            // webpki checks the validity period first: these errors say that it holds.
+            // webpki checks the validity period first: these errors imply that it has been met.
             Err(error)
                 if (is_ca_as_end_entity(&error) || is_of_another_issuer(&error))
                     && self.is_pinned(end_entity) =>
@@ -123,7 +123,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// No CA of the file has issued it, whatever its name is.
+/// No CA in the file has issued it, even if one has the issuer's name.
 fn is_of_another_issuer(error: &rustls::Error) -> bool {
     matches!(
         error,
@@ -137,7 +137,7 @@ fn is_ca_as_end_entity(error: &rustls::Error) -> bool {
     matches!(webpki_error(error), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
-/// What webpki says about a certificate, where rustls has no word of its own.
+/// The webpki error about a certificate, for which rustls has no variant of its own.
 pub(super) fn webpki_error(error: &rustls::Error) -> Option<&webpki::Error> {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::Other(other)) => other.0.downcast_ref(),

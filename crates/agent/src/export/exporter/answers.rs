@@ -8,8 +8,8 @@ use super::super::uplink::Batch;
 use super::{Exporter, Origin, lines};
 
 impl Exporter {
-    /// Applies a response to its batch (contract §4). A batch is named by where it starts, so one that
-    /// is made shorter keeps its name: the longer one was stored nowhere.
+    /// Applies a response to its batch (contract §4). A batch is named by its start, so a shortened one keeps the name:
+    /// the longer one was not stored anywhere.
     pub(super) fn answered(&mut self, batch: Batch, answer: &Answer) {
         let Some(origin) = self.in_flight.take() else { return };
         if origin == Origin::Facts {
@@ -31,7 +31,7 @@ impl Exporter {
                     if let Some(queue) = self.queue(number) {
                         queue.consumer.shorten(end);
                     }
-                    // The rest of a halved batch need not wait to fill up.
+                    // The rest of a halved batch does not wait to fill up.
                     self.again(origin, batch, end);
                     return;
                 }
@@ -49,7 +49,7 @@ impl Exporter {
         self.reuse_buf = batch.lines;
     }
 
-    /// The first half of a batch, at once.
+    /// Sends the first half of a batch at once.
     fn again(&mut self, origin: Origin, mut batch: Batch, end: usize) {
         batch.lines.truncate(end);
         self.hand_over(batch, origin);
@@ -63,7 +63,7 @@ impl Exporter {
                 }
             }
             Origin::Spool => {
-                // Not noted on disk: it is sent again under its name.
+                // If this fails, the batch is sent again under the same name.
                 let _ = self.spool.as_mut().map(|source| source.advance(bytes));
             }
             Origin::AlreadySpooled | Origin::Facts => {}

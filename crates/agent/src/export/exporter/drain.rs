@@ -1,4 +1,4 @@
-//! The end of a worker.
+//! Shutdown of a worker.
 
 use std::time::Instant;
 
@@ -8,8 +8,8 @@ use super::Exporter;
 use crate::remote_config::StateFile;
 
 impl Exporter {
-    /// The last round, within the time that a worker has to end: what can be sent is sent, the rest is
-    /// spooled. What is left then stays in shared memory, for the workers of the next generation.
+    /// The last round, within the time that a worker has for its shutdown: sends what it can and spools the rest. What
+    /// is still left stays in shared memory for the workers of the next generation.
     pub(super) fn drain(mut self) {
         self.write_down(None);
         self.keep(StateFile::keep_now);
@@ -46,7 +46,8 @@ impl Exporter {
         }
     }
 
-    /// One batch of a queue, or the answer to the one in flight. Whether to go on.
+    /// Sends one batch, of records or else of key facts, unless one is in flight; then waits for the answer. Returns
+    /// whether to go on.
     fn send_one_more(&mut self, until: Instant) -> bool {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {

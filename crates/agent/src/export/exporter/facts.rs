@@ -1,4 +1,4 @@
-//! Key facts on their way to the cloud: alternating with batches of records, never kept on disk.
+//! Key facts on their way to the cloud: they alternate with batches of records and are never stored on disk.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -13,23 +13,23 @@ use super::super::uplink::Batch;
 use super::{Exporter, Origin};
 use crate::clock::now_ms;
 
-/// Maximum number of waiting batches; the oldest is dropped first.
+/// Limit on waiting batches; the oldest is dropped first.
 const MAX_WAITING: usize = 16;
-/// Time between attempts.
+/// Pause after a failed attempt.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Key facts that wait to be sent.
+/// Key facts waiting to be sent.
 pub(super) struct FactsSource {
     received: Receiver<Vec<WindowFacts>>,
     waiting: VecDeque<Batch>,
-    /// Not before.
+    /// No attempt before this time.
     next: Option<Instant>,
     /// Distinguishes this process's batches from all others.
     began_ms: u64,
     number: u64,
-    /// The last batch given to the uplink held key facts.
+    /// The last batch passed to the uplink contained key facts.
     pub(super) had_turn: bool,
-    /// Batches dropped for newer ones.
+    /// Batches dropped to make room for newer ones, or not accepted.
     lost: u64,
 }
 
@@ -50,7 +50,7 @@ impl FactsSource {
         &self.received
     }
 
-    /// Windows that are over; `None`: no more will come.
+    /// Queues windows that have ended, as one batch. `None`: no more will come.
     pub(super) fn take(&mut self, windows: Option<Vec<WindowFacts>>, settings: &ExportSettings) {
         let Some(windows) = windows else {
             self.received = never();
@@ -69,7 +69,7 @@ impl FactsSource {
         self.waiting.push_back(Batch { name, lines, limit: None, are_facts: true });
     }
 
-    /// All reports that have arrived.
+    /// Queues everything that has arrived, to be sent without a pause.
     pub(super) fn take_all(&mut self, settings: &ExportSettings) {
         let windows: Vec<_> = self.received.try_iter().collect();
         windows.into_iter().for_each(|windows| self.take(Some(windows), settings));
@@ -92,7 +92,7 @@ impl FactsSource {
 }
 
 impl Exporter {
-    /// Gives the uplink the next facts, if it has no batch.
+    /// Passes the next facts to the uplink if it has no batch.
     pub(super) fn dispatch_facts(&mut self, limit: Option<Duration>) -> bool {
         let is_pausing = self.facts.next.is_some_and(|next| Instant::now() < next);
         if self.in_flight.is_some() || self.cloud_down || is_pausing {

@@ -7,8 +7,8 @@ use super::super::spool::Durable;
 use super::{Exporter, Origin, lines};
 
 impl Exporter {
-    /// Spools a batch of each queue that cannot wait: whose turn comes while attempts are pausing, or that is
-    /// half full while the uplink is busy. Whether there was one.
+    /// Spools a batch of each queue that cannot wait: its batch is due while attempts are pausing, or it is half full
+    /// while the uplink is busy. Returns whether there was one.
     pub(super) fn relieve(&mut self) -> bool {
         let mut relieved = false;
         for at in 0..self.queues.len() {
@@ -21,7 +21,7 @@ impl Exporter {
         relieved
     }
 
-    /// Moves the first batch of a queue to the spool. Whether it did.
+    /// Moves the first batch of a queue to the spool. Returns whether it did.
     pub(super) fn spool_first(&mut self, at: usize) -> bool {
         let Some(source) = &mut self.spool else { return false };
         if source.is_broken(Instant::now()) {
@@ -29,7 +29,7 @@ impl Exporter {
         }
         let mut batch = std::mem::take(&mut self.reuse_buf);
         let queue = &mut self.queues[at];
-        // The disk may be slower than the ring fills.
+        // The disk may be slower than the ring fills up.
         let durable = if queue.pressure().is_high() { Durable::Soon } else { Durable::Now };
         queue.consumer.take(self.settings.batch, &mut batch);
         let name = self.settings.batch_name(&queue.consumer.batch_name());
@@ -68,7 +68,7 @@ impl Exporter {
         result.is_ok()
     }
 
-    /// Flushes batches to the disk that were spooled without waiting for it.
+    /// Flushes batches to disk that were spooled without waiting for it.
     pub(super) fn sync_spool(&mut self) {
         let Some(Err(error)) = self.spool.as_mut().map(|source| source.spool.sync()) else {
             return;

@@ -15,10 +15,10 @@ use crate::export::{Endpoint, LogEvent, SpoolSettings, log_channel};
 use crate::{Stop, stop_channel};
 use api_sessions_shm::{Producer, RecordQueue, testing};
 
-/// Status of the receiver's n-th answer; 200 after the last.
+/// Statuses of the receiver's answers, in order; 200 after the last.
 type Script = &'static [&'static str];
 
-/// A receiver that misbehaves by a script, and stores batches by their name.
+/// A receiver that misbehaves according to a script and stores batches by name.
 struct FakeCloud {
     url: String,
     stored: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
@@ -165,7 +165,7 @@ fn start_with(settings: ExportSettings) -> Running {
     start_with_facts(settings, never())
 }
 
-/// Bytes of a ring.
+/// Size of a ring, bytes.
 const RING: usize = 64 * 1024;
 
 fn start_with_facts(settings: ExportSettings, facts: Receiver<Vec<WindowFacts>>) -> Running {
@@ -341,7 +341,7 @@ fn halves_are_whole_lines() {
     assert_eq!(first_half(b"one\n"), None);
 }
 
-/// A port on which nobody listens.
+/// A port on which nobody is listening.
 fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
@@ -394,7 +394,7 @@ fn a_spooled_batch_that_is_too_large_goes_in_halves_with_names_of_their_own() {
 
 #[test]
 fn a_cloud_that_hangs_fills_the_spool_and_not_the_queue() {
-    // Accepts, and never answers: the first attempt lasts longer than the test.
+    // Accepts and never answers: the first attempt outlasts the test.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let directory = tempfile::tempdir().unwrap();
@@ -403,13 +403,12 @@ fn a_cloud_that_hangs_fills_the_spool_and_not_the_queue() {
         ..with_spool(&url, directory.path())
     });
     for _ in 0..40 {
-        // 16 kB at a time, of a queue of 64 kB.
+        // 16 kB at a time, from a queue of 64 kB.
         running.push(1000);
         wait_for(|| running.region.stats().used < 40_000);
     }
     assert_eq!(running.region.stats().sent, 0);
-    // What is left waits for the attempt, which ends now: how much the end of a worker has time for depends on the
-    // machine.
+    // Whatever is left waits for the attempt, which ends now: how much fits into the shutdown depends on the machine.
     drop(listener);
     running.wait_until_empty();
     let region = running.region;
@@ -443,7 +442,7 @@ fn fresh_records_do_not_wait_for_a_spooled_batch_that_always_fails() {
     first.push(1);
     first.wait_until_empty();
     first.finish();
-    // Refuses for now whatever is named as the spooled batch.
+    // Temporarily refuses any batch with the name of the spooled one.
     let receiver = FakeCloud::start(&["500 the spooled one"]);
     let mut running = start_with(with_spool(&receiver.url, directory.path()));
     wait_for(|| receiver.attempts.lock().len() == 1);

@@ -1,10 +1,10 @@
 //! One batch in a segment.
 //!
 //! ```text
-//! mark: 4 | crc32 of what follows: 4 | bytes of the name: 2 | bytes of the lines: 4 | name | lines
+//! mark: 4 | crc32 of the rest: 4 | length of the name: 2 | length of the lines: 4 | name | lines
 //! ```
 //!
-//! Numbers are little-endian. The mark holds bytes that UTF-8 has nowhere, and lines are JSON.
+//! Numbers are little-endian. The mark contains bytes that never occur in UTF-8, and lines are JSON.
 
 use super::Spooled;
 
@@ -20,7 +20,7 @@ pub(super) fn size(name: &str, lines: &[u8]) -> u64 {
     (HEAD + name.len() + lines.len()) as u64
 }
 
-/// Appends a batch to `out`. A name is short and a batch below 64 MB, as settings bound them.
+/// Appends a batch to `out`. Settings keep a name short and a batch below 64 MB.
 pub(super) fn write(name: &str, lines: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&MARK);
@@ -33,7 +33,7 @@ pub(super) fn write(name: &str, lines: &[u8], out: &mut Vec<u8>) {
     out[start + 4..start + 8].copy_from_slice(&sum.to_le_bytes());
 }
 
-/// Parses a batch at the start of `bytes`, with its length. `None`: there is no complete one.
+/// Parses a batch at the start of `bytes` and returns it with its length on disk. `None`: there is no complete one.
 pub(super) fn read(bytes: &[u8]) -> Option<(Spooled, usize)> {
     let rest = bytes.strip_prefix(&MARK)?;
     let (sum, rest) = rest.split_first_chunk::<4>()?;

@@ -1,7 +1,7 @@
 //! One file of batches.
 //!
 //! ```text
-//! magic: 8 | where the first batch begins that was not sent: 8 | batches …
+//! magic: 8 | offset of the first unsent batch: 8 | batches …
 //! ```
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -15,7 +15,7 @@ const MAGIC: [u8; 8] = *b"apispoo1";
 /// Bytes before the first batch.
 pub(super) const HEADER: u64 = 16;
 
-/// Appends to a segment that is locked.
+/// Appends to a locked segment.
 pub(super) struct Writer {
     file: File,
     path: PathBuf,
@@ -25,7 +25,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// # Errors
-    /// As the file system has them.
+    /// File system errors.
     pub(super) fn create(path: &Path) -> io::Result<Self> {
         let file =
             OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
@@ -35,7 +35,7 @@ impl Writer {
             writer.file.write_all(&HEADER.to_le_bytes())
         });
         result.map(|()| writer).inspect_err(|_| {
-            // Disk full: not even a header. Nothing is lost with it.
+            // Disk full, even for the header. Nothing is lost with the file.
             let _ = std::fs::remove_file(path);
         })
     }
@@ -49,11 +49,11 @@ impl Writer {
         self.len
     }
 
-    /// Writes a batch, to the kernel; the length before it. After an error, nothing of it remains where the
-    /// file system lets us, and the segment is not to be written to again.
+    /// Passes a batch to the kernel and returns the length before it. After an error, nothing of the batch remains if
+    /// the file system permits, and the segment must not be written to again.
     ///
     /// # Errors
-    /// As the file system has them.
+    /// File system errors.
     pub(super) fn append(&mut self, name: &str, lines: &[u8]) -> io::Result<u64> {
         let mut bytes = Vec::with_capacity(frame::size(name, lines) as usize);
         frame::write(name, lines, &mut bytes);
@@ -64,31 +64,31 @@ impl Writer {
         Ok(before)
     }
 
-    /// Waits until all is on the disk. After an error, nothing remains of what follows `before`, as with
+    /// Waits until everything is on disk. After an error, everything after `before` is removed, as with
     /// [`Writer::append`].
     ///
     /// # Errors
-    /// As the file system has them.
+    /// File system errors.
     pub(super) fn sync(&mut self, before: u64) -> io::Result<()> {
         self.sync_all().inspect_err(|_| self.cut(before))
     }
 
-    /// Waits until all is on the disk.
+    /// Waits until everything is on disk.
     ///
     /// # Errors
-    /// As the file system has them.
+    /// File system errors.
     pub(super) fn sync_all(&mut self) -> io::Result<()> {
         self.file.sync_data()?;
         self.unsynced = false;
         Ok(())
     }
 
-    /// Whether something may not be on the disk.
+    /// Whether some data may not be on disk yet.
     pub(super) fn is_unsynced(&self) -> bool {
         self.unsynced
     }
 
-    /// Whether something may not be on the disk; who asks sees to it.
+    /// Whether some data may not be on disk yet. If so, the caller takes over syncing it.
     pub(super) fn take_unsynced(&mut self) -> bool {
         std::mem::replace(&mut self.unsynced, false)
     }
@@ -112,22 +112,22 @@ pub(super) enum Next {
     End,
 }
 
-/// Reads a segment that is locked, batch by batch.
+/// Reads a locked segment, batch by batch.
 pub(super) struct Reader {
     file: File,
     path: PathBuf,
-    /// The whole segment, from when it was opened: nobody else writes to it.
+    /// The whole segment, as of its opening: nobody else writes to it.
     bytes: Vec<u8>,
     at: usize,
-    /// Length of the batch at `at`, once it was read.
+    /// Length of the batch at `at`, once it has been read.
     current: usize,
 }
 
 impl Reader {
-    /// `None`: somebody works on it, or it is gone.
+    /// `None`: another process works on it, or it is gone.
     ///
     /// # Errors
-    /// As the file system has them.
+    /// File system errors.
     pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
         let mut file = match OpenOptions::new().read(true).write(true).open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -137,7 +137,7 @@ impl Reader {
             Err(TryLockError::WouldBlock) => return Ok(None),
             result => result?,
         }
-        // The previous holder may just have removed it.
+        // The previous holder may just have removed the file.
         if !path.exists() {
             return Ok(None);
         }
@@ -151,7 +151,7 @@ impl Reader {
         &self.path
     }
 
-    /// The batch after the last one that is done.
+    /// The batch after the last one marked as done.
     pub(super) fn next(&mut self) -> io::Result<Next> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         if rest.is_empty() {
@@ -168,14 +168,14 @@ impl Reader {
         Ok(Next::Damaged { records })
     }
 
-    /// The batch is sent. Whoever reads the segment next begins behind it; a crash before that costs a
-    /// repetition under the same name.
+    /// Marks the current batch as done. The next reader of the segment continues after it; a crash before this only
+    /// repeats the batch under the same name.
     pub(super) fn done(&mut self) -> io::Result<()> {
         self.at += std::mem::take(&mut self.current);
         self.file.write_all_at(&(self.at as u64).to_le_bytes(), MAGIC.len() as u64)
     }
 
-    /// Records that were not sent.
+    /// Number of records that were not sent.
     pub(super) fn count(&self) -> u64 {
         let (mut at, mut records) = (self.at, 0);
         while let Some(rest) = self.bytes.get(at..).filter(|rest| !rest.is_empty()) {
@@ -194,12 +194,12 @@ fn lines(bytes: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
-/// Bytes up to the next batch. There is at least one.
+/// Bytes up to the next batch, at least one.
 fn unreadable(rest: &[u8]) -> usize {
     memchr::memmem::find(&rest[1..], &frame::MARK).map_or(rest.len(), |at| at + 1)
 }
 
-/// Where the first batch begins that was not sent: what the header says, if it is one.
+/// Offset of the first unsent batch: the one in the header, if plausible.
 fn sent(bytes: &[u8]) -> usize {
     let stated = bytes
         .strip_prefix(&MAGIC)

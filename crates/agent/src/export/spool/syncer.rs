@@ -1,4 +1,4 @@
-//! Flushes segments on a thread of its own: `fdatasync(2)` takes as long as the disk does.
+//! Syncs segments on a separate thread, since `fdatasync(2)` takes as long as the disk does.
 
 use std::fs::File;
 use std::io;
@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::segment::Writer;
 
-/// Its thread is started when it is first needed, and ends with it.
+/// The thread starts when it is first needed and ends with the syncer.
 #[derive(Default)]
 pub(super) struct Syncer(Option<Running>);
 
@@ -19,7 +19,7 @@ struct Running {
 }
 
 impl Syncer {
-    /// Takes a segment that is being written, or was. Nobody waits for the disk, but where there is no thread.
+    /// Takes over syncing a segment. The caller only waits for the disk if there is no thread.
     pub(super) fn take(&mut self, writer: &mut Writer) {
         if !writer.take_unsynced() {
             return;
@@ -34,7 +34,7 @@ impl Syncer {
         }
     }
 
-    /// Errors of the disk since the last call.
+    /// An error of the disk since the last call.
     pub(super) fn failure(&self) -> Option<io::Error> {
         self.0.as_ref()?.failures.try_recv().ok()
     }
@@ -47,7 +47,7 @@ impl Running {
         thread::Builder::new().name("api-sessions-io".to_owned()).spawn(move || {
             for path in waiting {
                 if let Err(error) = sync(&path) {
-                    // One that was not looked at yet says the same.
+                    // If the channel is full, an earlier error already says the same.
                     let _ = failed.try_send(error);
                 }
             }
@@ -56,10 +56,10 @@ impl Running {
     }
 }
 
-/// Opened once more: a descriptor of the writer's would hold the writer's lock.
+/// Opens the file anew: a copy of the writer's descriptor would keep holding its lock.
 fn sync(path: &Path) -> io::Result<()> {
     match File::open(path) {
-        // It was sent.
+        // It was sent and removed.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         file => file?.sync_data(),
     }

@@ -110,7 +110,7 @@ fn a_segment_on_its_way_to_the_disk_is_nobodys() {
         first.sync().unwrap();
     }
     drop(first);
-    // The thread that waits for the disk may still do so.
+    // The syncer's thread may still be waiting for the disk.
     assert_eq!(all(&mut spool(directory.path(), 1 << 20)), (batches, Lost::default()));
 }
 
@@ -143,7 +143,7 @@ fn a_directory_that_cannot_be_made_is_an_error_not_a_loss() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
 
-    /// Whatever happens to a segment's bytes, batches that were not touched come back.
+    /// Whatever happens to a segment's bytes, untouched batches come back.
     #[test]
     fn damage_costs_what_it_touches(
         place in 0_usize..2000,
@@ -169,7 +169,7 @@ proptest! {
         content.truncate(cut.unwrap_or(usize::MAX));
         fs::write(&path, &content).unwrap();
         let (left, _) = all(&mut spool(directory.path(), 1 << 20));
-        // A damaged header may say that some were sent; then they are not expected.
+        // A damaged header may claim that some batches were sent; then they are not expected.
         if damaged.start >= HEADER_BYTES {
             for (number, batch) in batches.iter().enumerate() {
                 let range = ends[number]..ends[number + 1];
@@ -191,7 +191,7 @@ fn a_segment_that_cannot_be_opened_holds_back_no_other() {
     let mut spool = spool(directory.path(), 1 << 20);
     let kept = batch("kept", "1\n");
     put(&mut spool, &kept);
-    // Older, and no file: not even root can open it for reading and writing.
+    // Older, and a directory: not even root can open it for reading and writing.
     fs::create_dir(directory.path().join("spool/000000000000000001-1-1.spool")).unwrap();
     let mut lost = Lost::default();
     assert_eq!(spool.next(&mut lost).unwrap().as_ref(), Some(&kept));

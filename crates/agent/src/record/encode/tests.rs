@@ -11,7 +11,7 @@ use api_sessions_extract::{Body, ContextParam, NoVariables, VariableId};
 use api_sessions_identity::{Fallback, Hasher, Keys, Phase, resolve};
 use api_sessions_redact::FullContent;
 
-/// An exchange whose body goes on behind what was seen.
+/// An exchange whose body continues after the part that was seen.
 struct Cut(FakeExchange);
 
 impl Exchange for Cut {
@@ -179,8 +179,8 @@ fn what_is_too_long_is_cut_and_says_so() {
     assert!(record.path.len() <= MAX_PATH_BYTES && !record.params[0].value.contains('\u{FFFD}'));
 }
 
-/// The session cookie of one, the tokens of others: whatever identified the session, and whether or not
-/// the built-in set is in use.
+/// The session cookie of one user, the tokens of others: whatever identified the session, and whether or not the
+/// built-in set is in use.
 #[test]
 fn no_live_credential_leaves_in_the_content_of_an_attack() {
     let jwt =
@@ -244,7 +244,7 @@ fn the_parts_of_a_composite_key_leave_nowhere_in_clear() {
     exchange.variables.insert(0, b"first-part-1:second-part-2-third-part-39".to_vec());
     let line = record(&own, &[], &[], &exchange, &["sqli"]);
     assert!(!line.contains("-part-") && !line.contains("t=9") && line.contains("c=kept"), "{line}");
-    // Short parts stand where they are read alone.
+    // Short parts are only hidden where they are read by themselves.
     exchange = FakeExchange::get("/").header("Cookie", "a=x1; b=y2; c=kept");
     exchange.variables.insert(0, b"x1:y2-".to_vec());
     let line = record(&own, &[], &[], &exchange, &["sqli"]);
@@ -283,7 +283,7 @@ fn a_secret_that_crosses_a_cut_is_hidden_whole() {
         let line = record_of(&[], &[], &masks, &exchange, &["sqli"]);
         assert!(!line.contains("s3cret"), "{before}: {line}");
     }
-    // Longer than what is read of a value.
+    // Longer than the part of a value that is read.
     let long = "long-s3cret".repeat(1000);
     let params = [context("request.header.y", ParamType::Context, false)];
     let exchange = FakeExchange::get("/")

@@ -10,7 +10,7 @@ use crate::record::{RecordEncoder, RecordOptions, RequestMeta};
 use api_sessions_identity::{Fallback, Hasher, Keys, Phase, resolve};
 use api_sessions_redact::FullContent;
 
-/// The line of a request with what the detectors find in it.
+/// The line of a request, with what the detectors find in it.
 fn line(exchange: &FakeExchange, masks: &[&str], hashed: &[&str]) -> String {
     let hasher = Hasher::new(&[1; 32]);
     let point = |text: &&str| Point::parse(text, &mut NoVariables).unwrap();
@@ -133,7 +133,7 @@ fn an_attack_in_a_hidden_value_showed_only_its_type() {
     }
 }
 
-/// Where a value stands, and what it is planted into.
+/// Plants a value in one of several places of a request.
 fn planted(place: u8, name: &str, value: &str) -> FakeExchange {
     let url = |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
     let json = serde_json::to_string(value).unwrap();
@@ -187,7 +187,7 @@ const ATTACKS: &[&str] = &[
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2000, ..ProptestConfig::default() })]
 
-    /// `Zq` begins each piece that is secret: nothing of it leaves, neither in the content nor as evidence.
+    /// `Zq` begins each part of the secret: none of it may appear in the content or the evidence.
     #[test]
     fn no_evidence_shows_a_secret_that_stands_beside_an_attack(
         place in 0..11_u8,
@@ -206,7 +206,7 @@ proptest! {
             "request.body.form.note", "request.body.json.a[0].note", "request.body.multipart.note",
         ];
         let masks = if is_masked { &masks[..] } else { &[] };
-        // What no point reads, the name alone hides.
+        // Where no point reads the value, only its name can hide it.
         prop_assume!(!is_masked || place < 6);
         let exchange = planted(place, name, &value);
         let line = line(&exchange, masks, &[]);

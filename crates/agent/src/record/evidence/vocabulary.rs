@@ -1,12 +1,12 @@
 //! Words that attacks are written in: keywords, functions, elements, event handlers, programs, parts of well-known
-//! paths. Nobody's secret is one of them.
+//! paths. None of them is anybody's secret.
 
-/// Whether a word, in lower case, is one of them. A single digit is too.
+/// Whether a lower-case word is one of them, or a single digit.
 pub(super) fn is_known(word: &[u8]) -> bool {
     matches!(word, [digit] if digit.is_ascii_digit()) || WORDS.binary_search(&word).is_ok()
 }
 
-/// In order.
+/// Sorted, for binary search.
 #[rustfmt::skip]
 const WORDS: &[&[u8]] = &[
     b"absolute", b"accesskey", b"action", b"address", b"alert", b"all", b"alter", b"ambient",

@@ -12,7 +12,7 @@ use crate::{Stop, stop_channel};
 use api_sessions_protocol::{DenyEntry, SessionId};
 use api_sessions_shm::testing;
 
-/// Answers each poll with the next of its answers, the last one again and again; keeps the heads.
+/// Answers polls with `answers` in order, repeating the last one, and keeps the request heads.
 fn cloud(answers: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1/sync", listener.local_addr().unwrap());
@@ -194,7 +194,7 @@ fn a_denial_by_a_rule_that_was_taken_off_ends_and_no_other() {
         let entry = DenyEntry { session, since, reason, ..DenyEntry::default() };
         running.deny.insert(&entry, 1).unwrap();
     };
-    // By a rule again, after it was lifted; by an operator; by a rule before.
+    // One denied by a rule again after the lift, one by an operator, one by a rule before the lift.
     deny(TWO, 600, "rule logins");
     deny(THREE, 400, "seen by hand");
     deny(FOUR, 400, "rule stuffing");
@@ -203,7 +203,7 @@ fn a_denial_by_a_rule_that_was_taken_off_ends_and_no_other() {
     let polls = heads.lock().len();
     running.wait_for(|_| heads.lock().len() > polls + 1);
     assert!(running.denies(TWO) && running.denies(THREE));
-    // Whoever puts entries in force hears of both, and no restart brings them back.
+    // Whatever puts entries in force hears of both, and a restart does not bring them back.
     let mut lifted: Vec<_> = running.lifted.try_iter().map(|id| id.to_string()).collect();
     lifted.sort_unstable();
     assert_eq!(lifted, [ONE, FOUR]);
@@ -287,7 +287,7 @@ fn links_that_the_worker_has_no_room_for_come_again() {
     let (url, heads) = cloud(&[
         r#"200 {"version":"a","links_to":4,"links":[{"alias":"44444444444444444444444444444444"}]}"#,
     ]);
-    // Each answer has links, since each poll asks for the same: the worker takes two.
+    // Each answer contains links, since each poll asks for the same ones until the worker takes them: it takes two.
     let running = start(&url);
     running.wait_for(|_| heads.lock().len() > 3);
     running.wait_for(|running| running.linked.len() == 2);

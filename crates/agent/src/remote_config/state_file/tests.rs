@@ -18,7 +18,7 @@ fn keeper(directory: &Path) -> StateFile {
     StateFile::new(directory, deny, Some(testing::shared_config(1024)))
 }
 
-/// After a start of NGINX.
+/// As after a start of NGINX.
 fn restored(directory: &Path) -> StateFile {
     let mut keeper = keeper(directory);
     keeper.restore(1, 1).unwrap();
@@ -45,7 +45,7 @@ fn entries_and_settings_survive_a_restart() {
     assert_eq!(second.restore(1, 1).unwrap().entries, 3);
     assert_eq!(entries(&second), entries(&first));
     assert_eq!(second.settings.unwrap().read().unwrap().1, b"{\"version\":\"v\"}");
-    // What is there already is newer.
+    // Entries that are already there are newer.
     second.deny.insert(&entry(4), 1).unwrap();
     assert_eq!(second.restore(1, 1).unwrap(), Restored::default());
     assert_eq!(entries(&second).len(), 4);
@@ -68,7 +68,7 @@ fn orders_are_durable_without_a_copy_and_a_copy_contains_them() {
     assert!(after > 0);
     assert_eq!(first.journal.bytes(), 0);
     assert_eq!(entries(&restored(directory.path())), entries(&first));
-    // The next orders alone need no copy for a while; a document of the cloud does.
+    // For a while, orders alone do not cause a copy; a document from the cloud does.
     first.next = Instant::now();
     first.insert(&entry(4), 1).unwrap();
     first.keep(1).unwrap();
@@ -89,12 +89,12 @@ fn a_copy_that_was_not_finished_loses_no_order() {
     first.insert(&entry(2), 1).unwrap();
     first.remove(&id(1), 1).unwrap();
     assert_eq!(entries(&restored(directory.path())), entries(&first));
-    // Nor one that was, but whose journal is still there.
+    // Nor does one that was finished, but whose journal is still there.
     let old = fs::read(directory.path().join("denylist.journal.old")).unwrap();
     first.write(1).unwrap();
     fs::write(directory.path().join("denylist.journal.old"), old).unwrap();
     first.insert(&entry(3), 1).unwrap();
-    // The last order for each session counts.
+    // The last order for each session wins.
     first.insert(&entry(1), 1).unwrap();
     first.remove(&id(1), 1).unwrap();
     assert_eq!(entries(&restored(directory.path())), entries(&first));
@@ -160,7 +160,7 @@ fn a_copy_that_cannot_be_written_is_told_once() {
     assert!(keeper.keep(1).is_ok());
 }
 
-/// The child's side of the test below: takes orders and says so, while copies are made, until it is killed.
+/// The child's side of the test below: executes and reports orders while copies are made, until it is killed.
 #[test]
 fn takes_orders_until_it_is_killed() {
     let Ok(directory) = std::env::var("API_SESSIONS_ORDERS") else { return };
@@ -208,7 +208,7 @@ fn nothing_that_was_acknowledged_is_lost_by_sigkill_at_any_moment() {
                 continue;
             };
             acknowledged.insert(number, what == "DENIED");
-            // What was said until it died counts too.
+            // Orders reported before its death count, too.
             left -= 1;
             if left == 0 {
                 child.kill().unwrap();
@@ -220,7 +220,7 @@ fn nothing_that_was_acknowledged_is_lost_by_sigkill_at_any_moment() {
             denied.iter().map(|(id, _)| u32::from_str_radix(id, 16).unwrap()).collect();
         let last = acknowledged.last_key_value().map(|(number, _)| *number);
         for (number, is_denied) in &acknowledged {
-            // The order behind the last acknowledged one may be on disk or not.
+            // The order after the last acknowledged one may or may not be on disk.
             let is_certain = Some(*number) != last || !is_denied || number % 3 != 0;
             let found = denied.contains(number);
             assert!(!is_certain || found == *is_denied, "round {round}: {number}");
@@ -228,7 +228,7 @@ fn nothing_that_was_acknowledged_is_lost_by_sigkill_at_any_moment() {
         if let Some(last) = last {
             acknowledged.insert(last, denied.contains(&last));
         }
-        // One a round was on disk and not yet acknowledged.
+        // In each round, at most one order was on disk but not yet acknowledged.
         let known = acknowledged.values().filter(|denied| **denied).count();
         assert!(denied.len() <= known + 1 + round, "{} of {known}", denied.len());
     }
@@ -263,12 +263,12 @@ fn denials_by_rules_are_written_down_unless_taken_off_meanwhile() {
     let denials: Vec<_> =
         (1..=3).map(|n| DenyEntry { since: u64::from(n) * 100, ..entry(n) }).collect();
     denials.iter().for_each(|denial| first.deny.insert(denial, 1).unwrap());
-    // One is taken off by hand before it is written down; one is taken off and comes again later.
+    // One denial is removed by hand before it is written down, another is removed and comes back later.
     assert!(first.remove(&id(1), 1).unwrap());
     first.deny.insert(&DenyEntry { since: 900, ..entry(3) }, 1).unwrap();
     first.write_down(&denials, 1).unwrap();
     assert_eq!(entries(&restored(directory.path())), [(format!("{:032x}", 2), EntryOrigin::Local)]);
-    // The disk is full, or the directory is gone.
+    // As if the disk were full or the directory gone.
     fs::remove_dir_all(directory.path()).unwrap();
     fs::write(directory.path(), "").unwrap();
     assert!(first.write_down(&denials, 1).is_err());

@@ -20,7 +20,7 @@ fn facts_waited_for_a_gap_between_records_that_kept_the_uplink_busy() {
     let begin = Instant::now();
     while told() < WINDOWS {
         assert!(begin.elapsed() < Duration::from_secs(30), "{} of {WINDOWS} windows", told());
-        // More than a batch waits at any time.
+        // More than one batch is waiting at all times.
         while running.region.stats().used < 4 * 4096 {
             running.push(100);
         }

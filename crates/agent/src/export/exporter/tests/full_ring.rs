@@ -1,9 +1,9 @@
-//! What happens as a ring fills up, round by round: nothing here depends on time.
+//! A ring fills up, round by round; nothing here depends on timing.
 
 use super::*;
 use crate::export::{ThreadPriority, ThreadRole};
 
-/// An exporter whose turns the test takes, at the priorities that are listed.
+/// An exporter whose rounds are run by the test, and the priorities that it set.
 struct Stepped {
     exporter: Exporter,
     producer: Producer,
@@ -64,7 +64,7 @@ fn a_ring_that_filled_up_behind_a_busy_uplink_lost_records_though_the_spool_had_
     for _ in 0..40 {
         it.push_a_tenth();
         it.push_a_tenth();
-        // It does not sleep before the ring is less than half full.
+        // It does not sleep until the ring is less than half full.
         let mut turns = 0;
         while it.exporter.run_once().is_zero() {
             assert_eq!(it.last_priority(), 0, "the event loop's priority");
@@ -87,7 +87,7 @@ fn without_a_spool_an_exporter_that_can_do_nothing_sleeps_until_it_is_answered()
     let timeout = Duration::from_secs(600);
     let mut it = Stepped::new(ExportSettings { timeout, ..settings(&url) });
     (0..9).for_each(|_| it.push_a_tenth());
-    // Gives the uplink its batch.
+    // The uplink gets its batch.
     it.exporter.run_once();
     assert_eq!(it.exporter.run_once(), Pressure::longest_pause());
     assert_eq!(it.last_priority(), 0);
