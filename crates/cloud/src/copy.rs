@@ -1,7 +1,7 @@
 //! `api-sessions-cloud copy`: copies a store's sessions to another store.
 //!
 //! Sessions are read oldest first, one page at a time. Each page of a session's requests is a batch with its own
-//! idempotency key, so that a page copied twice is stored once. A file in the data directory records up to which page
+//! idempotency key, so that a page copied twice is stored once; a session's last page may grow from run to run. A file in the data directory records up to which page
 //! everything is durable; the next run continues there.
 
 use std::path::Path;
@@ -136,7 +136,9 @@ fn requests(
         let requests = (0..).zip(page.items).map(|(line, stored)| new(from, stored, line));
         let requests = requests.collect::<Result<Vec<_>, _>>()?;
         let key = Some(format!("copy:{session}:{number}"));
-        pending.append(to, Batch { key, requests, cut: None })?;
+        // The session may go on: the next run adds what the last page has gained.
+        let cut = page.next.is_none().then_some(requests.len() as u32);
+        pending.append(to, Batch { key, requests, cut })?;
         query.cursor = page.next;
         if query.cursor.is_none() {
             break;

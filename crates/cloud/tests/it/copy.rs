@@ -67,10 +67,23 @@ fn a_copy_is_equal_and_can_be_interrupted_and_repeated() {
     std::fs::write(&file, progress.to_string()).unwrap();
     assert!(copy(dir.path(), &["--from", "sqlite", "--to", &store]).status.success());
 
-    let copied = Cloud::start_with(tempfile::tempdir().unwrap(), Some(store));
+    let copied = Cloud::start_with(tempfile::tempdir().unwrap(), Some(store.clone()));
     assert_eq!(sessions(&copied), expected);
     assert_eq!(copied.ask(&malicious), whole);
     assert_eq!(copied.ask("/v1/denylist")["denylist"][0]["session"], session(1));
+    let place = copied.stop();
+
+    // Sessions that went on after a copy.
+    let files = Cloud::start_with(dir, None);
+    let later: Vec<_> =
+        (0..8).map(|n| record(n % 8, 3000 + n, json!({"ts": now - 1000 + u64::from(n)}))).collect();
+    assert_eq!(files.post_with(&[], batch(&later).as_bytes()).status, 200);
+    let expected = sessions(&files);
+    let dir = files.stop();
+    let output = copy(dir.path(), &["--from", "sqlite", "--to", &store]);
+    assert!(output.status.success(), "{output:?}");
+    let copied = Cloud::start_with(place, Some(store));
+    assert_eq!(sessions(&copied), expected);
 }
 
 #[test]
