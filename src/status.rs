@@ -12,7 +12,7 @@ use api_sessions_nginx::catch_unwind;
 use api_sessions_nginx::handler::ContentHandler;
 use api_sessions_nginx::request::Request;
 use api_sessions_nginx::response;
-use api_sessions_shm::{Metric, MetricKind, RecordQueue};
+use api_sessions_shm::{Metric, MetricGroup, MetricKind};
 use ngx::ffi::ngx_int_t;
 use serde_json::{Value, json};
 
@@ -52,11 +52,7 @@ fn refusal(r: Request<'_>, status: u16, error: &str, detail: &str) -> ngx_int_t 
 }
 
 struct Figures {
-    table: Vec<Metric>,
-    export: Vec<Metric>,
-    denylist: Vec<Metric>,
-    links: Vec<Metric>,
-    rule_counts: Vec<Metric>,
+    groups: [MetricGroup; 5],
     /// Name, hits, refusals.
     rules: Vec<(String, u64, u64)>,
     node: Option<String>,
@@ -66,59 +62,30 @@ struct Figures {
 impl Figures {
     fn collect(r: Request<'_>) -> Option<Self> {
         let main = MainConf::of(r)?;
-        let table = main.runtime().table()?.stats().metrics().chain(panics()).collect();
-        let queue = RecordQueue::stats_of(main.runtime().queues());
-        let denylist =
-            main.runtime().denylist().map(|denylist| denylist.stats()).unwrap_or_default();
-        let links = main.runtime().links().map(|links| links.stats()).unwrap_or_default();
-        let node = main.export().map(|export| export.node.clone());
+        main.runtime().table()?;
+        let mut groups = main.runtime().structures().metrics();
+        groups[0].1.extend(panics());
         // The version as the cloud wrote it; null until there is one.
         let text = main.runtime().settings().map(|settings| settings.read().map(|(_, text)| text));
         let settings = text.map(|text| {
             text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or(Value::Null)
         });
-        Some(Self {
-            table,
-            export: queue.metrics().collect(),
-            denylist: denylist.metrics().collect(),
-            links: links.metrics().collect(),
-            rule_counts: main
-                .runtime()
-                .rule_counts()
-                .map(|counts| counts.stats().metrics().collect())
-                .unwrap_or_default(),
-            rules: main
-                .rule_names()
-                .into_iter()
-                .map(|name| {
-                    let (hits, refusals) = hit::figures(main, &name);
-                    (name, hits, refusals)
-                })
-                .collect(),
-            node,
-            settings,
-        })
+        let rules = main.rule_names().into_iter().map(|name| {
+            let (hits, refusals) = hit::figures(main, &name);
+            (name, hits, refusals)
+        });
+        let node = main.export().map(|export| export.node.clone());
+        Some(Self { groups, rules: rules.collect(), node, settings })
     }
 
     fn json(&self) -> String {
-        let object = |metrics: &[Metric]| {
-            metrics
-                .iter()
-                .map(|metric| (metric.name.to_owned(), json!(metric.value)))
-                .collect::<serde_json::Map<_, _>>()
-        };
         let builtin: Vec<_> = builtin::TABLE
             .iter()
             .map(|entry| json!({ "name": entry.name, "reason": entry.group.reason() }))
             .collect();
-        let status = json!({
+        let mut status = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "node": self.node,
-            "table": object(&self.table),
-            "export": object(&self.export),
-            "denylist": object(&self.denylist),
-            "links": object(&self.links),
-            "rule_counts": object(&self.rule_counts),
             "rules": self
                 .rules
                 .iter()
@@ -128,13 +95,16 @@ impl Figures {
             "builtin_keys": builtin,
             "builtin_keys_unused": builtin::KNOWN_UNUSED,
         });
+        for (group, metrics) in &self.groups {
+            let values = metrics.iter().map(|it| (it.name.to_owned(), json!(it.value)));
+            status[group] = Value::Object(values.collect());
+        }
         format!("{status:#}\n")
     }
 
     fn prometheus(&self) -> String {
         let mut text = String::new();
-        let all = self.table.iter().chain(&self.export).chain(&self.denylist).chain(&self.links);
-        for metric in all.chain(&self.rule_counts) {
+        for metric in self.groups.iter().flat_map(|(_, metrics)| metrics) {
             let Metric { name, help, kind, value, .. } = metric;
             let kind = kind.name();
             // Writing to a string does not fail.

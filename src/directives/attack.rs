@@ -8,17 +8,10 @@ use api_sessions_nginx::variable::ComplexValue;
 
 use super::LocationConf;
 use super::MainConf;
+use super::location_values::Attack;
 
 /// Longest name of an attack type.
 const MAX_TYPE_BYTES: usize = 64;
-
-/// Marks requests as malicious.
-pub(crate) struct Attack {
-    /// Type of attack.
-    pub(crate) kind: Rc<str>,
-    /// The request was an attack if this is neither empty nor `0` when it is logged.
-    pub(crate) when: ComplexValue,
-}
 
 pub(super) struct AttackDirective;
 

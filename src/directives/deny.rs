@@ -5,35 +5,8 @@ use std::ffi::CStr;
 use api_sessions_nginx::conf::options::{once, once_word, option};
 use api_sessions_nginx::conf::{Conf, Directive};
 
+use super::location_values::{Deny, DenyOptions};
 use super::{LocationConf, MainConf};
-
-/// What happens to requests of a denylisted session.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Deny {
-    /// Nothing: the denylist is not consulted.
-    Off,
-    /// They are refused.
-    On(DenyOptions),
-    /// They are marked and let through (dry run).
-    DryRun(DenyOptions),
-}
-
-/// How requests are refused.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct DenyOptions {
-    /// Status of the answer.
-    pub(crate) status: u16,
-    /// Requests in flight are terminated when their session is denied.
-    pub(crate) closes_connections: bool,
-    /// The denylist is also consulted before the rewrite module's directives run.
-    pub(crate) before_rewrite: bool,
-}
-
-impl Default for DenyOptions {
-    fn default() -> Self {
-        Self { status: 403, closes_connections: true, before_rewrite: false }
-    }
-}
 
 const OPTIONS: &[&str] = &["status", "connections", "phase"];
 

@@ -1,16 +1,15 @@
 //! `api_sessions_export`.
 
 use std::ffi::CStr;
-use std::time::Duration;
 
 use api_sessions_agent::export::{
-    Endpoint, ExportHeader, ExportSettings, SpoolSettings, check_certificates, parse_headers,
-    parse_token,
+    Endpoint, ExportHeader, SpoolSettings, check_certificates, parse_headers, parse_token,
 };
 use api_sessions_nginx::conf::options::{offset, on_off, once, option, size, time_ms};
 use api_sessions_nginx::conf::{Conf, Directive};
 
 use super::MainConf;
+use super::export_conf::ExportConf;
 use super::secret::read_file;
 
 /// Longest token, and longest file of CA certificates, bytes.
@@ -35,27 +34,6 @@ const OPTIONS: &[&str] = &[
     "shutdown",
     "sync",
 ];
-
-/// Where records go, and how.
-pub(crate) struct ExportConf {
-    pub(crate) endpoint: Endpoint,
-    pub(crate) token: Option<String>,
-    pub(crate) headers: Vec<ExportHeader>,
-    pub(crate) node: String,
-    /// Bytes of memory for the records of one worker.
-    pub(crate) queue: usize,
-    pub(crate) flush_ms: u64,
-    /// Bytes of one batch, before compression.
-    pub(crate) batch: usize,
-    pub(crate) gzip: bool,
-    pub(crate) timeout_ms: u64,
-    /// PEM certificates to trust instead of the system's.
-    pub(crate) ca_pem: Option<Vec<u8>>,
-    pub(crate) shutdown_ms: u64,
-    pub(crate) spool: Option<SpoolSettings>,
-    /// Denylist, keys, parameters and rules are polled from there (`sync=on`).
-    pub(crate) sync: bool,
-}
 
 pub(super) struct Export;
 
@@ -219,23 +197,4 @@ fn spool(value: &str) -> Result<(&str, u64), String> {
         return Err(format!("invalid spool \"{value}\": \"path[:max_size]\" is accepted"));
     }
     offset(max_size, 1 << 20..=1 << 44).map(|bytes| (path, bytes))
-}
-
-impl ExportConf {
-    /// The settings of an exporter thread.
-    pub(crate) fn settings(&self) -> ExportSettings {
-        ExportSettings {
-            endpoint: self.endpoint.clone(),
-            token: self.token.clone(),
-            headers: self.headers.clone(),
-            node: self.node.clone(),
-            flush: Duration::from_millis(self.flush_ms),
-            batch: self.batch,
-            gzip: self.gzip,
-            timeout: Duration::from_millis(self.timeout_ms),
-            ca_pem: self.ca_pem.clone(),
-            shutdown: Duration::from_millis(self.shutdown_ms),
-            spool: self.spool.clone(),
-        }
-    }
 }

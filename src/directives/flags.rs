@@ -13,7 +13,8 @@ use api_sessions_nginx::variable::ComplexValue;
 use api_sessions_redact::FullContent;
 
 use super::MainConf;
-use super::location::{Following, KeyFacts, LocationConf, Switch};
+use super::location::LocationConf;
+use super::location_values::{Following, KeyFacts, Switch};
 
 /// Largest size of a body prefix, bytes: it is copied once for each request with a body.
 const MAX_BODY_SIZE: usize = 1 << 20;

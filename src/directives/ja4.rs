@@ -4,59 +4,12 @@ use std::cell::Cell;
 use std::ffi::CStr;
 use std::rc::Rc;
 
-use api_sessions_extract::Ja4Form;
-use api_sessions_identity::Phase;
 use api_sessions_nginx::conf::options::{once, one};
 use api_sessions_nginx::conf::{Conf, Directive};
-use api_sessions_nginx::request::Request;
-use api_sessions_nginx::tls;
 use api_sessions_nginx::variable::ComplexValue;
 
+use super::location_values::{Ja4Source, Ja4Variable};
 use super::{LocationConf, MainConf};
-
-/// Longest fingerprint of a variable, bytes; longer ones are truncated.
-const MAX_BYTES: usize = 128;
-
-/// Where JA4 comes from.
-#[derive(Clone)]
-pub(crate) enum Ja4Source {
-    /// This NGINX terminates TLS and has seen the handshake.
-    Handshake,
-    /// A proxy in front terminates TLS and passes the fingerprint on; it serves as both forms, unless it is that of the
-    /// handshake.
-    Variable(Rc<Ja4Variable>),
-}
-
-pub(crate) struct Ja4Variable {
-    value: ComplexValue,
-    /// Set while the variable is evaluated: a `map` may fall back to `$api_session_ja4`.
-    is_evaluated: Cell<bool>,
-}
-
-impl Ja4Source {
-    pub(super) fn read<'r>(&self, r: Request<'r>, phase: Phase, form: Ja4Form) -> Option<&'r [u8]> {
-        match self {
-            Ja4Source::Variable(variable) if !variable.is_evaluated.get() => {
-                variable.is_evaluated.set(true);
-                let value = variable.value.evaluate(r, phase);
-                variable.is_evaluated.set(false);
-                let value = value?.trim_ascii();
-                let value = value.get(..value.len().min(MAX_BYTES)).filter(|it| !it.is_empty())?;
-                let is_own = of_handshake(r, Ja4Form::Plain) == Some(value);
-                if is_own { of_handshake(r, form) } else { Some(value) }
-            }
-            _ => of_handshake(r, form),
-        }
-    }
-}
-
-fn of_handshake(r: Request<'_>, form: Ja4Form) -> Option<&[u8]> {
-    let fingerprint = tls::fingerprint(r)?;
-    Some(match form {
-        Ja4Form::Plain => fingerprint.ja4(),
-        Ja4Form::Stable => fingerprint.stable(),
-    })
-}
 
 pub(super) struct Ja4Directive;
 

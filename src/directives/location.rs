@@ -11,7 +11,7 @@ use api_sessions_extract::SessionKey;
 use api_sessions_extract::{JsonTypes, MediaType, NoVariables, Point};
 use api_sessions_identity::Fallback;
 use api_sessions_identity::Phase;
-use api_sessions_key_facts::{Settings, WINDOW_MS};
+use api_sessions_key_facts::Settings;
 use api_sessions_nginx::conf::{Conf, Directive, HeaderMention};
 use api_sessions_nginx::request::Request;
 use api_sessions_nginx::variable::ComplexValue;
@@ -22,46 +22,12 @@ use ngx::http::{Merge, MergeConfigError};
 
 use super::Analysis;
 use super::MainConf;
-use super::attack::Attack;
-use super::deny::{Deny, DenyOptions};
-use super::ja4::Ja4Source;
+use super::location_values::{Attack, Deny, DenyOptions, Following, Ja4Source, KeyFacts, Switch};
 
 /// Default of `api_sessions_body_size`, bytes.
 const BODY_SIZE: usize = 16 * 1024;
 /// Default of `api_sessions_detect_body_size`, bytes.
 const DETECT_BODY_SIZE: usize = 128 * 1024;
-
-/// `api_sessions_follow`.
-#[derive(Clone, Copy)]
-pub(crate) struct Following {
-    pub(crate) on: bool,
-    /// Tokens in headers and JSON bodies are followed as well as cookies.
-    pub(crate) tokens: bool,
-}
-
-impl Default for Following {
-    fn default() -> Self {
-        Self { on: true, tokens: true }
-    }
-}
-
-/// `api_sessions_key_facts`.
-#[derive(Clone, Copy)]
-pub(super) struct KeyFacts(pub(super) Option<Settings>);
-
-impl Default for KeyFacts {
-    fn default() -> Self {
-        Self(Some(Settings { window_ms: WINDOW_MS, report: false }))
-    }
-}
-
-/// `api_sessions`.
-#[derive(Clone)]
-pub(crate) enum Switch {
-    Off,
-    On,
-    Variable(Rc<ComplexValue>),
-}
 
 /// A repeatable directive: inherited as a whole, only if none is written on the current level.
 pub(crate) struct Repeated<T> {

@@ -7,9 +7,9 @@ use api_sessions_nginx::request::Request;
 use api_sessions_nginx::variable::PointVariables;
 use api_sessions_nginx::worker_user::is_configuration_test;
 
-use super::export::ExportConf;
+use super::export_conf::ExportConf;
 use super::runtime::{Runtime, Wanted};
-use super::zone::ZoneSettings;
+use super::zones::ZoneSettings;
 
 /// The `http` block's settings.
 #[derive(Default)]

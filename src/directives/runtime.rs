@@ -12,13 +12,13 @@ use api_sessions_nginx::zone::{self, InPool};
 use api_sessions_nginx::{process, request_id, thread};
 use api_sessions_shm::{
     Denylist, DenylistWriter, LinkHandle, Links, RecordQueue, RuleCounts, RuleCountsHandle,
-    SessionTable, SharedConfig, TableHandle,
+    SessionTable, SharedConfig, Structures, TableHandle,
 };
 
-use super::export::ExportConf;
-use super::zone::ZoneSettings;
+use super::export_conf::ExportConf;
 use super::zones::{
     CountsZone, DenylistZone, Kind, LinksZone, QueueZone, SettingsZone, SharedZone, TableZone,
+    ZoneSettings,
 };
 
 /// Sizes of the zones that the configuration needs.
@@ -133,6 +133,17 @@ impl Runtime {
     /// All queues that hold records, this configuration's first.
     pub(crate) fn queues(&self) -> impl Iterator<Item = RecordQueue> {
         self.queue.iter().chain(&self.former_queues).filter_map(|zone| zone.get())
+    }
+
+    /// All structures with metrics.
+    pub(crate) fn structures(&self) -> Structures {
+        Structures {
+            table: self.table(),
+            queues: self.queues().collect(),
+            denylist: self.denylist(),
+            links: self.links(),
+            rule_counts: self.rule_counts(),
+        }
     }
 
     /// The cloud's settings, if `sync=on`.

@@ -7,6 +7,7 @@ use api_sessions_nginx::conf::{Conf, Directive};
 use api_sessions_nginx::zone;
 
 use super::MainConf;
+use super::zones::ZoneSettings;
 
 /// Longest name of a zone, bytes.
 const MAX_NAME_BYTES: usize = 64;
@@ -14,19 +15,6 @@ const MAX_NAME_BYTES: usize = 64;
 const MAX_ZONE_BYTES: usize = 1 << 36;
 /// Shortest and longest `inactive=`, milliseconds.
 const INACTIVE_MS: std::ops::RangeInclusive<u64> = 1_000..=30 * 24 * 3_600_000;
-
-/// `name:size [inactive=time]`.
-pub(crate) struct ZoneSettings {
-    pub(super) name: String,
-    pub(super) size: usize,
-    pub(super) inactive_ms: u64,
-}
-
-impl Default for ZoneSettings {
-    fn default() -> Self {
-        Self { name: "api_sessions".to_owned(), size: 16 << 20, inactive_ms: 24 * 3_600_000 }
-    }
-}
 
 pub(super) struct Zone;
 

@@ -9,14 +9,25 @@ use api_sessions_nginx::zone::{Region, Tag, ZoneContent};
 use api_sessions_nginx::{log_warn, process, shared};
 use api_sessions_shm::{Denylist, Links, RecordQueue, RuleCounts, SessionTable, SharedConfig};
 
-use super::zone::ZoneSettings;
-
 static TABLE: Tag = Tag::unique();
 static LINKS: Tag = Tag::unique();
 static COUNTS: Tag = Tag::unique();
 static DENYLIST: Tag = Tag::unique();
 static QUEUE: Tag = Tag::unique();
 static SETTINGS: Tag = Tag::unique();
+
+/// `api_sessions_zone`.
+pub(crate) struct ZoneSettings {
+    pub(super) name: String,
+    pub(super) size: usize,
+    pub(super) inactive_ms: u64,
+}
+
+impl Default for ZoneSettings {
+    fn default() -> Self {
+        Self { name: "api_sessions".to_owned(), size: 16 << 20, inactive_ms: 24 * 3_600_000 }
+    }
+}
 
 /// A structure with a zone of its own.
 pub(super) trait Kind: Sized {

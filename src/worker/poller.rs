@@ -9,7 +9,6 @@ use api_sessions_agent::{Stop, stop_channel};
 use api_sessions_identity::{Namespace, RemoteLink, add_remote_link};
 use api_sessions_nginx::{process, thread};
 use api_sessions_protocol::SessionId;
-use api_sessions_shm::RecordQueue;
 use crossbeam_channel::{Receiver, bounded, unbounded};
 use serde_json::{Map, Value};
 
@@ -84,18 +83,14 @@ impl PollerThread {
 
 /// The node's figures for the Console: counters in shared memory, readable from any thread.
 fn counters(main: &MainConf) -> Box<dyn Fn() -> String + Send> {
-    let (table, denylist) = (main.runtime().table(), main.runtime().denylist());
-    let queues: Vec<_> = main.runtime().queues().collect();
+    let structures = main.runtime().structures();
     Box::new(move || {
-        let table = table.map(|table| table.stats()).unwrap_or_default();
-        let queue = RecordQueue::stats_of(queues.iter().copied());
-        let denylist = denylist.map(|denylist| denylist.stats()).unwrap_or_default();
-        let metrics = table.metrics().chain(queue.metrics()).chain(denylist.metrics());
+        let metrics = structures.metrics().into_iter().flat_map(|(_, metrics)| metrics);
         let mut counters: Map<_, _> = metrics
             .filter(|metric| metric.reported)
             .map(|metric| (metric.name.to_owned(), metric.value.into()))
             .collect();
-        counters.insert("records_dropped_total".to_owned(), queue.dropped().into());
+        counters.insert("records_dropped_total".to_owned(), structures.records_dropped().into());
         Value::Object(counters).to_string()
     })
 }

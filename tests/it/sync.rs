@@ -182,5 +182,15 @@ fn a_point_that_is_none_is_refused_by_the_cloud_and_reaches_no_node() {
     });
     assert_eq!(node["node"], "test");
     assert!(node["error"].is_null(), "{node:#}");
+    // Of each structure; those of links and rules were not sent.
+    for counter in [
+        "sessions_in_use",
+        "records_queued_total",
+        "denylist_entries",
+        "links_evicted_live_total",
+        "rule_counts_evicted_total",
+    ] {
+        assert!(node["counters"][counter].is_u64(), "{counter}: {node:#}");
+    }
     assert_eq!(key(&nginx), ["request.header.T"]);
 }

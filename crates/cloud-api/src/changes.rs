@@ -1,5 +1,7 @@
 //! Changes within a session: its client, user and identifiers, and rules that fired.
 
+use std::collections::BTreeSet;
+
 use ahash::AHashSet;
 use api_sessions_protocol::{HIDDEN, Record};
 use api_sessions_session_facts::network;
@@ -76,17 +78,19 @@ pub fn find(store: &dyn Store, session: &str) -> Result<Changes, StoreError> {
         RequestQuery { session: session.to_owned(), limit: PAGE, ..RequestQuery::default() };
     let mut seen = Seen::default();
     let mut found = Changes::default();
+    let mut missing = BTreeSet::new();
     while (found.compared as usize) < MAX_COMPARED {
         let Page { items, next, incomplete } = store.requests(&query)?;
         found.compared += items.len() as u64;
         items.iter().for_each(|request| seen.compare(request, &mut found.changes));
-        found.incomplete = incomplete;
+        missing.extend(incomplete);
         found.is_cut = next.is_some();
         query.cursor = next;
         if query.cursor.is_none() {
             break;
         }
     }
+    found.incomplete = missing.into_iter().collect();
     Ok(found)
 }
 

@@ -1,7 +1,7 @@
 //! What sessions request before and after an endpoint, and the rules that fire there, counted in a sample of its
 //! sessions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_sessions_store::{Filter, RequestQuery, SessionQuery, Store, StoreError, StoredRequest};
 use serde::Serialize;
@@ -108,12 +108,12 @@ pub fn find(store: &dyn Store, wanted: &Wanted) -> Result<Neighbours, StoreError
     let mut query = SessionQuery { filter, limit: MAX_SESSIONS, ..SessionQuery::default() };
     let period = Filter { from: wanted.from, to: wanted.to, ..Filter::default() };
     let mut found = Neighbours::default();
-    let mut sessions = Vec::new();
+    let (mut sessions, mut missing) = (Vec::new(), BTreeSet::new());
     // Several pages, since the filter also matches parts of endpoints, and a method and an endpoint of different
     // requests.
     for _ in 0..MAX_PAGES {
         let page = store.sessions(&query)?;
-        found.incomplete = page.incomplete;
+        missing.extend(page.incomplete);
         sessions.extend(page.sessions);
         query.cursor = page.next;
         if query.cursor.is_none() {
@@ -134,6 +134,7 @@ pub fn find(store: &dyn Store, wanted: &Wanted) -> Result<Neighbours, StoreError
             cursor: None,
         };
         let page = store.requests(&query)?;
+        missing.extend(page.incomplete);
         let is_whole = page.next.is_none();
         let mut requests = page.items;
         requests.reverse();
@@ -158,6 +159,7 @@ pub fn find(store: &dyn Store, wanted: &Wanted) -> Result<Neighbours, StoreError
         }
         found.sessions += u64::from(has_one);
     }
+    found.incomplete = missing.into_iter().collect();
     found.before = frequent(before, found.requests);
     found.after = frequent(after, found.requests);
     found.rules = rules.into_iter().map(|(name, rule)| RuleAt { name, ..rule }).collect();

@@ -1,8 +1,8 @@
 //! `/openapi.json`, generated from the handlers' annotations, the types and the route table.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
-use axum::http::header;
+use axum::http::{Method, header};
 use axum::response::IntoResponse;
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, Parameter};
@@ -11,8 +11,6 @@ use utoipa::openapi::{
     ContentBuilder, OpenApi as Document, PathItem, Ref, RefOr, Response, ResponseBuilder,
 };
 
-use crate::guard::Audience;
-use crate::routes::table;
 use api_sessions_cloud_api::api::{
     changes, denylist, endpoints, facets, facts, keys, neighbours, operation, parameters, requests,
     rules, sessions, users,
@@ -87,23 +85,34 @@ const IGNORED: [(&str, &[&str]); 4] = [
     ("/v1/sessions/{id}/requests.csv", &["sort", "session", "limit", "cursor"]),
 ];
 
-static JSON: LazyLock<String> =
-    LazyLock::new(|| serde_json::to_string_pretty(&document()).unwrap_or_default());
+/// Method and path of a route of the API, and the access that it requires.
+pub type ApiRoute = (Method, &'static str, Access);
+
+static ROUTES: OnceLock<Vec<ApiRoute>> = OnceLock::new();
+static JSON: LazyLock<String> = LazyLock::new(|| {
+    let routes = ROUTES.get().map_or(&[][..], Vec::as_slice);
+    serde_json::to_string_pretty(&document(routes)).unwrap_or_default()
+});
+
+/// Sets the routes that the served document describes, once per process.
+pub fn set_routes(routes: Vec<ApiRoute>) {
+    ROUTES.get_or_init(|| routes);
+}
 
 /// The description of the API.
-pub fn document() -> Document {
+pub fn document(routes: &[ApiRoute]) -> Document {
     let mut document = Annotations::openapi();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     if let Some(components) = &mut document.components {
         components.add_security_scheme(TOKEN, SecurityScheme::Http(bearer));
     }
-    for route in table().into_iter().filter(|route| route.audience == Audience::Api) {
-        let item = document.paths.paths.get_mut(route.path);
-        let Some(operation) = item.and_then(|item| operation(item, route.method.as_str())) else {
+    for (method, path, access) in routes {
+        let item = document.paths.paths.get_mut(*path);
+        let Some(operation) = item.and_then(|item| operation(item, method.as_str())) else {
             continue;
         };
-        complete(operation, route.access);
-        for (_, ignored) in IGNORED.iter().filter(|(path, _)| *path == route.path) {
+        complete(operation, *access);
+        for (_, ignored) in IGNORED.iter().filter(|(ignoring, _)| ignoring == path) {
             let is_used = |parameter: &RefOr<Parameter>| match parameter {
                 RefOr::T(parameter) => !ignored.contains(&parameter.name.as_str()),
                 RefOr::Ref(_) => true,

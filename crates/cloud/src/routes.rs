@@ -149,8 +149,15 @@ pub fn table() -> Vec<Route> {
     ]
 }
 
+/// The rows of the API.
+pub fn api_routes() -> Vec<openapi::ApiRoute> {
+    let rows = table().into_iter().filter(|route| route.audience == Audience::Api);
+    rows.map(|route| (route.method, route.path, route.access)).collect()
+}
+
 /// Builds the router from the table.
 pub fn router(state: AppState) -> Router {
+    openapi::set_routes(api_routes());
     let add = |router: Router<AppState>, route: Route| {
         let rule = (state.clone(), route.access, route.audience);
         router.route(route.path, route.handler.route_layer(from_fn_with_state(rule, guard)))

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::cuts::HASH_START;
 use super::names::{Class, class};
 use super::plain::is_void;
-use super::xml;
+use super::{plain, userinfo};
 use crate::secrets::HIDDEN;
 
 /// Maximum length of a name, bytes.
@@ -74,6 +74,59 @@ pub(crate) fn names_secret(text: &[u8]) -> bool {
     memchr::memchr2_iter(b'=', b':', text)
         .filter_map(|at| text.get(name_before(text, at)?))
         .any(|name| class(name) == Class::Secret)
+}
+
+/// Whether a text that does not parse names a secret as an element, an attribute or a label.
+pub(super) fn markup_names_secret(text: &[u8]) -> bool {
+    let is_name =
+        |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(byte) || *byte >= 0x80;
+    let mut tags = memchr::memchr_iter(b'<', text).filter_map(|at| text.get(at + 1..));
+    let mut is_found = tags.any(|tag| {
+        let tag = tag.strip_prefix(b"/").unwrap_or(tag);
+        let len = tag.iter().take(MAX_LABEL_BYTES).take_while(|byte| is_name(byte)).count();
+        let (name, behind) = tag.split_at_checked(len).unwrap_or_default();
+        let class = local_class(name);
+        let content = || {
+            let content = behind.split(|byte| *byte == b'>').nth(1)?;
+            content.split(|byte| *byte == b'<').next()
+        };
+        class == Class::Secret
+            || class != Class::Plain && !plain::fits(class, content().unwrap_or_default())
+    });
+    if !is_found {
+        is_found = names_secret(text);
+        userinfo::each(text, &mut |_| is_found = true);
+    }
+    is_found || labels_secret(text)
+}
+
+/// Attributes whose value names the content of the element.
+pub(super) const LABELS: [&[u8]; 4] = [b"name", b"key", b"id", b"field"];
+/// Maximum length of a name that is judged, bytes.
+const MAX_LABEL_BYTES: usize = 128;
+
+/// Whether a label names a secret: `name="password"`, with or without quotes, or `"name": "password"`.
+fn labels_secret(text: &[u8]) -> bool {
+    let places = |label: &'static [u8]| {
+        memchr::memmem::find_iter(text, label).map(move |at| at + label.len())
+    };
+    LABELS.into_iter().flat_map(places).any(|at| {
+        let behind = text.get(at..).unwrap_or_default();
+        let behind = behind.strip_prefix(b"\\").unwrap_or(behind);
+        let behind = behind.strip_prefix(b"\"").unwrap_or(behind).trim_ascii_start();
+        let value = behind.strip_prefix(b"=").or(behind.strip_prefix(b":"));
+        let value = value.unwrap_or_default().trim_ascii_start();
+        let value = value.strip_prefix(b"\\").unwrap_or(value);
+        let value = value.strip_prefix(b"\"").or(value.strip_prefix(b"'")).unwrap_or(value);
+        let is_end = |byte: &u8| byte.is_ascii_whitespace() || b"\"'/>\\".contains(byte);
+        let len = value.iter().take(MAX_LABEL_BYTES).take_while(|byte| !is_end(byte)).count();
+        class(value.get(..len).unwrap_or_default()) == Class::Secret
+    })
+}
+
+/// Class of a name without its namespace prefix.
+pub(super) fn local_class(name: &[u8]) -> Class {
+    class(name.rsplit(|byte| *byte == b':').next().unwrap_or(name))
 }
 
 /// Range of the name before an equals sign or a colon, with or without quotes.
@@ -200,7 +253,7 @@ fn element_at(text: &[u8], at: usize, len: usize) -> Option<Range<usize>> {
     // Tags end at a bracket, so that no byte is read for two of them.
     let head = head.get(..MAX_TAG_BYTES).unwrap_or(head);
     let head = head.get(..memchr::memchr2(b'<', b'>', head).unwrap_or(head.len()))?;
-    if class(local) != Class::Secret && !xml::labels_secret(head)
+    if class(local) != Class::Secret && !labels_secret(head)
         || at.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'/')
     {
         return None;

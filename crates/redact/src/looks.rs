@@ -338,7 +338,7 @@ fn is_readable(run: &[u8], layers: u8) -> bool {
     let Some(text) = super::base64::text_of(run) else { return false };
     let shows = |text: &[u8]| {
         let mut is_found =
-            super::base64::is_user_and_password(text) || super::xml::names_secret(text);
+            super::base64::is_user_and_password(text) || super::assigned::markup_names_secret(text);
         each_in(text, layers, &mut |_| is_found = true);
         is_found
     };

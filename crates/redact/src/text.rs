@@ -100,8 +100,8 @@ impl Redactor<'_> {
             // A part without an end.
             Some(b'-') => multipart::boundary(text).is_some(),
             Some(b'<') => {
-                looks::in_any_layer(text, xml::names_secret)
-                    || self.secrets.derived(text, xml::names_secret)
+                looks::in_any_layer(text, assigned::markup_names_secret)
+                    || self.secrets.derived(text, assigned::markup_names_secret)
             }
             _ => false,
         }
@@ -277,7 +277,7 @@ impl Redactor<'_> {
 }
 
 fn names_or_shows(text: &[u8]) -> bool {
-    looks::is_in(text) || xml::names_secret(text)
+    looks::is_in(text) || assigned::markup_names_secret(text)
 }
 
 fn shows_secret(text: &[u8]) -> bool {

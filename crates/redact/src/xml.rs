@@ -1,9 +1,9 @@
 //! XML 1.0: the text of secret elements and the values of secret attributes are cut out.
 
+use super::assigned::{LABELS, local_class};
 use super::cuts::{Cuts, Mark};
 use super::names::{Class, class};
 use super::text::{MAX_DEPTH, Redactor};
-use super::{assigned, plain, userinfo};
 use crate::secrets::resolve_references;
 
 /// Maximum nesting depth.
@@ -23,54 +23,6 @@ pub(super) fn cut(
         Some(()) => walk.elements > 0 && walk.open.is_empty() || !is_complete,
         None => !is_complete && walk.elements > 0 && walk.is_cut(cuts),
     }
-}
-
-/// Whether a text that does not parse names a secret as an element, an attribute or a label.
-pub(super) fn names_secret(text: &[u8]) -> bool {
-    let is_name =
-        |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(byte) || *byte >= 0x80;
-    let mut tags = memchr::memchr_iter(b'<', text).filter_map(|at| text.get(at + 1..));
-    let mut is_found = tags.any(|tag| {
-        let tag = tag.strip_prefix(b"/").unwrap_or(tag);
-        let len = tag.iter().take(MAX_NAME_BYTES).take_while(|byte| is_name(byte)).count();
-        let (name, behind) = tag.split_at_checked(len).unwrap_or_default();
-        let class = local_class(name);
-        let content = || {
-            let content = behind.split(|byte| *byte == b'>').nth(1)?;
-            content.split(|byte| *byte == b'<').next()
-        };
-        class == Class::Secret
-            || class != Class::Plain && !plain::fits(class, content().unwrap_or_default())
-    });
-    if !is_found {
-        is_found = assigned::names_secret(text);
-        userinfo::each(text, &mut |_| is_found = true);
-    }
-    is_found || labels_secret(text)
-}
-
-/// Attributes whose value names the content of the element.
-const LABELS: [&[u8]; 4] = [b"name", b"key", b"id", b"field"];
-/// Maximum length of a name that is judged, bytes.
-const MAX_NAME_BYTES: usize = 128;
-
-/// Whether a label names a secret: `name="password"`, with or without quotes, or `"name": "password"`.
-pub(super) fn labels_secret(text: &[u8]) -> bool {
-    let places = |label: &'static [u8]| {
-        memchr::memmem::find_iter(text, label).map(move |at| at + label.len())
-    };
-    LABELS.into_iter().flat_map(places).any(|at| {
-        let behind = text.get(at..).unwrap_or_default();
-        let behind = behind.strip_prefix(b"\\").unwrap_or(behind);
-        let behind = behind.strip_prefix(b"\"").unwrap_or(behind).trim_ascii_start();
-        let value = behind.strip_prefix(b"=").or(behind.strip_prefix(b":"));
-        let value = value.unwrap_or_default().trim_ascii_start();
-        let value = value.strip_prefix(b"\\").unwrap_or(value);
-        let value = value.strip_prefix(b"\"").or(value.strip_prefix(b"'")).unwrap_or(value);
-        let is_end = |byte: &u8| byte.is_ascii_whitespace() || b"\"'/>\\".contains(byte);
-        let len = value.iter().take(MAX_NAME_BYTES).take_while(|byte| !is_end(byte)).count();
-        class(value.get(..len).unwrap_or_default()) == Class::Secret
-    })
 }
 
 struct Element<'t> {
@@ -280,9 +232,4 @@ impl<'t> Walk<'_, '_, 't> {
         cuts.push(self.at.min(self.text.len()), self.text.len(), Mark::Hidden);
         true
     }
-}
-
-/// Class of a name without its namespace prefix.
-fn local_class(name: &[u8]) -> Class {
-    class(name.rsplit(|byte| *byte == b':').next().unwrap_or(name))
 }

@@ -23,6 +23,7 @@ mod rule_counts;
 mod session_table;
 mod set_lock;
 mod shared_config;
+mod structures;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
@@ -46,3 +47,4 @@ pub use session_table::{
     TableHandle, TableStats,
 };
 pub use shared_config::{PublishError, SharedConfig};
+pub use structures::{MetricGroup, Structures};

@@ -41,7 +41,10 @@ pub async fn post(State(state): State<AppState>, request: Request) -> Result<Sta
     let _memory = state.memory.for_inflating(MAX_BODY).await?;
     let lines = match body::inflate(sent, encoding, MAX_BODY)? {
         Inflated::Whole(lines) => lines,
-        Inflated::Cut(_) | Inflated::Longer => {
+        Inflated::Cut(_) => {
+            return Err(AppError::bad_request("the gzip stream is truncated or corrupt"));
+        }
+        Inflated::Longer => {
             return Err(AppError::too_large(format!("at most {MAX_BODY} bytes are accepted")));
         }
     };
@@ -51,7 +54,7 @@ pub async fn post(State(state): State<AppState>, request: Request) -> Result<Sta
             continue;
         }
         let window = WindowFacts::parse(line).map_err(|error| {
-            let text = format!("line {at}: {error}");
+            let text = format!("line {}: {error}", at + 1);
             AppError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_facts", text)
         })?;
         windows.push(window);

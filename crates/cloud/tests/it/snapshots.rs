@@ -193,6 +193,9 @@ fn digest(document: &Value) -> String {
 
 #[test]
 fn openapi() {
-    let document = serde_json::to_value(api_sessions_cloud::openapi::document()).unwrap();
+    let document = serde_json::to_value(api_sessions_cloud::openapi::document(
+        &api_sessions_cloud::routes::api_routes(),
+    ))
+    .unwrap();
     insta::assert_snapshot!("openapi", digest(&document));
 }
