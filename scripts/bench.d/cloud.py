@@ -9,8 +9,8 @@ from statistics import median
 
 from nginx import HERTZ, free_port
 
-# One filter each, as an analyst would set it, with values that the generated traffic has: broad ones, that match
-# most sessions, and narrow ones.
+# Typical filters, one at a time, with values from the generated traffic: broad ones, which match most sessions, and
+# narrow ones.
 LISTS = ["", "attack=any", "attack=sqli", "status=5xx", "method=POST", "host=api.shop.example", "application=bank",
          "user=user77", "role=admin", "ip=10.0.0.7", "endpoint=orders", "denied=true", "denied=false",
          "sort=requests", "sort=duration"]

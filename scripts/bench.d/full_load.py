@@ -17,7 +17,7 @@ from nginx import Nginx
 BINARY, MODULE, CLOUD, SECONDS, FORMAT = sys.argv[1:6]
 SECONDS = int(SECONDS)
 RATE, SESSIONS, CONNECTIONS = 70_000, 1_000_000, 96
-# Longest time for what was spooled to arrive, seconds.
+# Timeout for spooled records to arrive, in seconds.
 DRAIN = 60 + 20 * SECONDS
 DROPPED = ["records_dropped_full_total", "records_dropped_too_long_total", "records_refused_total",
            "records_dropped_spool_full_total", "records_dropped_damaged_total"]
@@ -106,7 +106,7 @@ with tempfile.TemporaryDirectory() as work:
 
 first, second = watch.halves()
 dropped = {name: queue[name] for name in DROPPED if queue[name]}
-# Each request of the load and of the start (one of `/`) has one record, in the cloud or in a counter.
+# Each request of the load, and the initial one to `/`, has one record, stored in the cloud or counted as dropped.
 written = queue["records_queued_total"] + queue[DROPPED[0]] + queue[DROPPED[1]]
 found = {
     "seconds": SECONDS, "without_export": without, "with_export": with_export, "records": written,

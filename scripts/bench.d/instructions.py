@@ -40,7 +40,7 @@ def counted(binary, text, port, requests, keep=None):
             except OSError:
                 time.sleep(0.05)
         ask(port, requests)
-        # What was queued is sent, too.
+        # Wait until queued records are sent, so that they are measured too.
         time.sleep(1.5)
         child.send_signal(signal.SIGQUIT)
         child.wait(60)

@@ -5,7 +5,7 @@ import subprocess
 
 SECOND = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 
-# A browser's cookies, one parameter; each request is of another session than the one before.
+# A browser's cookies and one parameter; consecutive requests belong to different sessions.
 WRK = """local n = 0
 local paths = {paths}
 init = function(args) math.randomseed(os.time()) end
@@ -40,7 +40,7 @@ class Load:
     def script(self, work):
         post = self.method == "POST"
         text = WRK
-        # So many connections with so many milliseconds between answers are that rate, about.
+        # Each connection waits this many milliseconds between requests, which gives about the wanted rate.
         delay = f"function() return {self.connections * 1000 // self.rate} end" if self.rate else "nil"
         for key, value in {
             "paths": '{"%s", "%s"}' % (self.path, self.path), "sessions": self.sessions,

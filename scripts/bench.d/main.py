@@ -21,7 +21,7 @@ from nginx import Nginx, free_port
 BINARY, MODULE, CLOUD, SIZE, FORMAT = sys.argv[1:6]
 QUICK = SIZE == "quick"
 BEGUN = time.monotonic()
-# What was queued is sent and counted before the CPU is read again.
+# Seconds for queued records to be sent and counted before the CPU time is read again.
 SETTLE = 1.2
 
 
@@ -91,7 +91,7 @@ with tempfile.TemporaryDirectory() as work:
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
                     "-keyout", f"{work}/tls.key", "-out", f"{work}/tls.pem"], check=True, stderr=subprocess.DEVNULL)
     answer = "x" * 1024
-    # Takes every batch and keeps nothing: what the nodes cost, not how fast some receiver is.
+    # Accepts and discards every batch: the cost of the node is measured, not the speed of a receiver.
     sink = Nginx(BINARY, work, "sink", locations="client_body_buffer_size 2m; location / { return 200; }")
     upstream = Nginx(BINARY, work, "upstream", locations=f'location / {{ return 200 "{answer}"; }}')
     fill = {"work": work, "sink": f"http://127.0.0.1:{sink.port}", "sink_port": sink.port, "module": MODULE}

@@ -27,7 +27,7 @@ class Nginx:
         self.work, self.name, self.binary = work, name, binary
         self.port, self.tls_port = free_port(), free_port()
         user = "user root;" if os.getuid() == 0 else ""
-        # "off" wins over every other access_log of its level, wherever it stands.
+        # "off" cancels all access_log directives of its level, wherever it is placed.
         quiet = "" if "access_log" in http else "access_log off;"
         listens = f"listen 127.0.0.1:{self.port};"
         if tls:

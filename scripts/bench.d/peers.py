@@ -9,7 +9,7 @@ MODULES = "/usr/lib/nginx/modules"
 ACCESS_LOG = r"""log_format summary escape=json '{"id":"$request_id","ts":"$msec","node":"bench","session":"$cookie_sid","ip":"$remote_addr","ua":"$http_user_agent","host":"$host","method":"$request_method","path":"$uri","proto":"$server_protocol","scheme":"$scheme","status":"$status","time":"$request_time","upstream":"$upstream_response_time","request_bytes":"$request_length","response_bytes":"$bytes_sent","u":"$arg_u"}';
 access_log {work}/access.json summary buffer=64k flush=1s;"""
 
-# A key and a table alone.
+# Only a key and a table.
 LIMIT_REQ = """limit_req_zone $cookie_sid zone=sessions:{zone} rate=1000000r/s;
 limit_req zone=sessions burst=1000000 nodelay;"""
 
@@ -19,7 +19,7 @@ BODY_KEY = "session_key request.body.json.user.id name=user;"
 EXPORT = "api_sessions_export {sink} token_file={work}/token node=bench queue=16m;"
 OURS = "load_module {module};"
 
-# Key, counter in shared memory, JSON, batches from a timer.
+# A key, a counter in shared memory, JSON, and batches sent by a timer.
 LUA = r"""lua_shared_dict sessions {zone};
 init_worker_by_lua_block { queue = {}; sending = false }
 log_by_lua_block {
@@ -46,8 +46,8 @@ log_by_lua_block {
   end
 }"""
 
-# njs chooses the key and hashes it; it has neither counters in shared memory (in Debian 12) nor a way to
-# send from the log phase, so NGINX's log writes the line.
+# njs selects and hashes the key. It has neither counters in shared memory (in Debian 12) nor a way to send from the
+# log phase, so NGINX's access_log writes the line.
 NJS_CODE = """import crypto from 'crypto';
 function session(r) {
   var key = r.variables.cookie_sid || r.remoteAddress + '\\n' + r.headersIn['User-Agent'];
@@ -58,7 +58,7 @@ export default { session };
 NJS = "js_path {work}; js_import sessions.js; js_set $session sessions.session;\n" + ACCESS_LOG.replace(
     '"session":"$cookie_sid"', '"session":"$session"')
 
-# A WAF with a collection of sessions, and no other rule.
+# A WAF with a session collection and no other rules.
 MODSECURITY = """modsecurity on; modsecurity_rules '
 SecRuleEngine On
 SecAction "id:1,phase:1,nolog,pass,setsid:%{REQUEST_COOKIES.sid}"

@@ -1,16 +1,16 @@
-# Credential stuffing: one address tries stolen passwords, one user after the other. Found by a rule of the default
-# pack, tried on what is stored, enforced. Sourced by scripts/demo --attack, which gives it $front, $cloud, $token,
-# api, say and die.
+# Credential stuffing: one address tries stolen passwords, one user after another. A rule of the default pack finds it,
+# is tried on stored requests, and is then enforced. Sourced by scripts/demo --attack, which provides $front, $cloud,
+# $token, api, say and die.
 
 office=203.0.113.10 attacker=198.51.100.23
 
-# login ADDRESS USER PASSWORD: prints the status. The sample API refuses the password "wrong".
+# login ADDRESS USER PASSWORD: prints the status. The sample API rejects the password "wrong".
 login() {
     curl -sS -o /dev/null -w '%{http_code}\n' -A "$agent" -H "X-Forwarded-For: $1" -H "X-Demo-Password: $3" \
         -d "user=$2&password=$3" "$front/login?user=$2" || die "a login failed to be sent"
 }
 
-# next TEXT: says what comes, and waits for Enter on a terminal.
+# next TEXT: announces the next step, and waits for Enter on a terminal.
 next() {
     say "$1"
     [ -n "$once" ] || [ ! -t 0 ] || read -r -p '    Enter goes on ' _

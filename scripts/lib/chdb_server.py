@@ -32,7 +32,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         options = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
         body = self.body()
-        # An insert's statement comes beside its rows.
+        # For an insert, the statement is in the query string and the rows are in the body.
         sql = options.get("query", "")
         sql = (sql + "\n" if sql else "") + body.decode("utf-8", "replace")
         try:

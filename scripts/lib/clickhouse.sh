@@ -1,9 +1,9 @@
-# ClickHouse for tests, on loopback, ended by id: sourced, not run. Needs common.sh.
+# ClickHouse servers for tests, on loopback, stopped by process id. Sourced, not run; needs common.sh.
 
 clickhouse_pid= clickhouse_cluster=
 
-# write_clickhouse DIR HOST HTTP TCP [REMOTE_SERVERS]: the files of one of Debian's servers (18.16), and
-# DIR/start, which runs it and leaves its id in DIR/pid.
+# write_clickhouse DIR HOST HTTP TCP [REMOTE_SERVERS]: writes the files of a Debian ClickHouse server (18.16), and
+# DIR/start, which runs it and writes its process id to DIR/pid.
 write_clickhouse() {
     local dir=$1 host=$2 http=$3 tcp=$4 remote_servers=${5:-}
     mkdir -p "$dir/data" "$dir/tmp"
@@ -37,7 +37,7 @@ SH
     chmod +x "$dir/start"
 }
 
-# One server. Sets clickhouse_pid and clickhouse_url.
+# Starts a single server. Sets clickhouse_pid and clickhouse_url.
 start_clickhouse() {
     local dir=$1 http
     http=$(free_port)
@@ -47,8 +47,8 @@ start_clickhouse() {
     wait_for_url "$clickhouse_url/" "$clickhouse_pid" || { cat "$dir/out" "$dir/err" >&2; die "ClickHouse did not start"; }
 }
 
-# Four servers without a Keeper, two shards of two replicas, in DIR/1 to DIR/4: 127.0.0.2 to 127.0.0.5, on the
-# same ports, as servers of a cluster have them. (127.0.0.1 is what each takes for itself.) The cluster is
+# Starts four servers without a Keeper, two shards of two replicas, in DIR/1 to DIR/4. They listen on 127.0.0.2 to
+# 127.0.0.5 with the same ports, as the servers of a cluster do; each would take 127.0.0.1 for itself. The cluster is
 # called main. Sets clickhouse_url and clickhouse_cluster.
 start_clickhouse_cluster() {
     local dir=$1 http tcp n shards=
@@ -76,7 +76,7 @@ stop_clickhouse_cluster() {
     clickhouse_cluster=
 }
 
-# Today's engine, from PyPI. Fails where that cannot be had.
+# Starts the current ClickHouse engine, from PyPI. Fails if it cannot be installed.
 start_chdb() {
     local dir=$1 venv=$ROOT/build/chdb port
     if ! "$venv/bin/python" -c 'import chdb' 2>/dev/null; then
@@ -87,7 +87,7 @@ start_chdb() {
     port=$(free_port)
     "$venv/bin/python" scripts/lib/chdb_server.py "$port" "$dir" >"$dir.out" 2>&1 </dev/null &
     clickhouse_pid=$! clickhouse_url=http://127.0.0.1:$port
-    # It is there once it says of a GET that it takes none.
+    # It is ready once the port accepts connections; it does not implement GET.
     for _ in $(seq 200); do
         (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return 0
         kill -0 "$clickhouse_pid" 2>/dev/null || { cat "$dir.out" >&2; return 1; }

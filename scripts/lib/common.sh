@@ -1,4 +1,4 @@
-# Shared by the scripts: sourced, not run. Bash.
+# Bash functions shared by the scripts. Sourced, not run.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -17,7 +17,7 @@ as_root() {
     fi
 }
 
-# Installs missing Debian packages. Their services do not start: NGINX would take port 80.
+# Installs missing Debian packages without starting their services: NGINX would take port 80.
 apt_install() {
     local missing=() package
     for package in "$@"; do
@@ -38,8 +38,8 @@ apt_install() {
     [ -z "$failed" ] || die "apt-get could not install ${missing[*]}"
 }
 
-# Cargo of at least the workspace's rust-version: the one present, else Debian's if it is new enough
-# (after Debian 13), else rustup's. Says which and why before a long installation.
+# Ensures a Cargo of at least the workspace's rust-version: the installed one, else Debian's if it is recent enough
+# (after Debian 13), else rustup's. Prints which one and why before a long installation.
 ensure_rust() {
     local wanted have
     wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -1)
@@ -62,7 +62,7 @@ ensure_rust() {
     . "$HOME/.cargo/env"
 }
 
-# A TCP port of 127.0.0.1 that is free now, below those the kernel gives to clients.
+# Prints a TCP port that is free on 127.0.0.1 now, below the kernel's ephemeral range.
 free_port() {
     local port
     for _ in $(seq 100); do
@@ -75,7 +75,7 @@ free_port() {
     die "no free port was found"
 }
 
-# Waits until a URL answers; fails when the process ends first.
+# Waits up to 10 seconds until a URL answers; fails if the process ends first.
 wait_for_url() {
     local url=$1 pid=$2
     for _ in $(seq 200); do

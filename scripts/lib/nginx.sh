@@ -4,8 +4,8 @@ nginx_version() { "$1" -v 2>&1 | sed -n 's#^nginx version: nginx/\([0-9.]*\).*#\
 
 source_version() { sed -n 's/^#define NGINX_VERSION *"\(.*\)"/\1/p' "$1/src/core/nginx.h" 2>/dev/null; }
 
-# Dies where the binary has TLS, HTTP/2 or HTTP/3 and the sources are configured without (with --with-compat alone, say):
-# the module would load, but see no JA4, and treat a stream as a connection.
+# Dies if the binary has TLS, HTTP/2 or HTTP/3 but the sources are configured without it (only --with-compat, say): the
+# module would load, but have no JA4 and treat a stream as a connection.
 check_features() {
     local nginx=$1 objs=$2 feature
     for feature in ssl v2 v3; do
@@ -15,8 +15,8 @@ check_features() {
     done
 }
 
-# Prints the build directory (objs) of sources that are configured as the given binary was. Runs only
-# `configure`, in a copy under build/, which later calls reuse.
+# Prints the build directory (objs) of sources configured like the given binary. If needed, runs `configure` in a copy
+# under build/, which later calls reuse; compiles nothing.
 configured_sources() {
     local nginx=$1 version source copy
     version=$(nginx_version "$nginx")
@@ -43,7 +43,7 @@ configured_sources() {
         (
             cd "$copy"
             if [ -f conf_flags ]; then
-                # Debian's own list: a module's share of the flags.
+                # Debian's list of the flags that matter for modules.
                 . ./conf_flags
                 set -- "${NGX_CONF_FLAGS[@]}"
             else

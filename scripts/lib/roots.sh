@@ -1,5 +1,5 @@
-# Clean roots of Debian releases, below build/roots. Sourced after common.sh; needs root. What is mounted in them
-# goes at exit.
+# Clean root file systems of Debian releases, below build/roots. Sourced after common.sh; needs root. Mounts in them are
+# removed at exit.
 # shellcheck shell=bash
 
 [ "$(id -u)" -eq 0 ] || die "root is needed: debootstrap and chroot"
@@ -13,7 +13,7 @@ finish() {
     for place in "${mounted[@]}"; do umount -l "$place" 2>/dev/null || true; done
 }
 trap finish EXIT
-# Deletes a root, but never through a mount that an earlier run has left in it: /dev and Cargo's home are mounted.
+# Deletes a root, but never through a mount left by an earlier run: /dev and Cargo's home are mounted there.
 remove_root() {
     awk -v root="$1" '$2 == root || index($2, root "/") == 1 { print $2 }' /proc/mounts | sort -r | xargs -r -n1 umount -l
     if awk -v root="$1" '$2 == root || index($2, root "/") == 1 { found = 1 } END { exit !found }' /proc/mounts; then
@@ -23,7 +23,7 @@ remove_root() {
 }
 mount_at() { mkdir -p "$2"; mount "${@:3}" "$1" "$2" && mounted=("$2" "${mounted[@]}"); }
 
-# A root as debootstrap leaves it, kept as an archive for the next time; apt is set up as on this machine.
+# Creates a root as left by debootstrap, which is cached as an archive; apt is configured as on this machine.
 fresh_root() {
     local release=$1 root=$2 base=$work/$1.tar.zst
     apt_install zstd
@@ -39,26 +39,26 @@ fresh_root() {
     mkdir -p "$root"
     tar -C "$root" --zstd -xf "$base"
     copy_network_setup "$root"
-    # A mount of its own: namespaces inside can make their mounts private only then.
+    # The root must be a mount point, so that namespaces inside can make their mounts private.
     mount_at "$root" "$root" --bind
-    # Services do not start in a root.
+    # Prevents services from starting.
     printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
     chmod +x "$root/usr/sbin/policy-rc.d"
     mount_at proc "$root/proc" -t proc
     mount_at /dev "$root/dev" --bind
 }
 
-# The archive that this machine's apt uses for Debian itself.
+# Prints the URL of the Debian archive that this machine's apt uses.
 apt_mirror() {
     apt-get indextargets --format '$(SITE) $(COMPONENT) $(RELEASE)' 'Origin: Debian' 'Created-By: Packages' |
         awk '$2 == "main" && $1 !~ /security/ { print $1; exit }'
 }
 
-# Name resolution, proxies, certificates and registries as on this machine.
+# Copies name resolution, proxies and certificates from this machine.
 copy_network_setup() {
     local root=$1 file
     for file in /etc/resolv.conf /etc/hosts; do [ -e "$file" ] && cp -L "$file" "$root$file"; done
-    # A package's own file there would be a changed conffile once that package is installed in the root.
+    # Skips files that belong to a package: they would count as changed conffiles if the root installs that package.
     for file in /etc/apt/apt.conf.d/*; do
         dpkg -S "$file" >/dev/null 2>&1 && continue
         grep -q '^Acquire' "$file" 2>/dev/null && cp "$file" "$root/etc/apt/apt.conf.d/"

@@ -1,10 +1,10 @@
-//! What the server listens on: a TCP address or a Unix-domain socket.
+//! The address to listen on: TCP or a Unix-domain socket.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Longest path of a socket, bytes (unix(7)).
+/// Maximum length of a socket path in bytes (unix(7)).
 const MAX_PATH: usize = 107;
 
 /// An address to listen on.
@@ -17,7 +17,8 @@ pub enum Address {
 }
 
 impl Address {
-    /// Parses what follows `unix:`.
+    /// The socket at `path`, the part after `unix:`. `None` unless it is an absolute path of at most 107 bytes without
+    /// a trailing slash.
     pub fn unix(path: &str) -> Option<Address> {
         let is_valid = path.starts_with('/') && !path.ends_with('/') && path.len() <= MAX_PATH;
         is_valid.then(|| Address::Unix(PathBuf::from(path)))

@@ -1,4 +1,4 @@
-//! Configuration from flags, environment and file, in this order of precedence.
+//! Configuration from flags, environment and file, in order of precedence.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -17,19 +17,19 @@ use api_sessions_store::{Day, StoreKind};
 /// Default address: loopback only.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8700";
 
-/// Configuration of the packaged service.
+/// Configuration file of the packaged service.
 const SERVICE_FILE: &str = "/etc/api-sessions/cloud.toml";
 
-/// Default permissions of a Unix-domain socket: as NGINX's own. Requests need a token regardless.
+/// Default permissions of a Unix-domain socket, as in NGINX. Requests need a token regardless.
 const DEFAULT_SOCKET_MODE: u32 = 0o666;
 
-/// Default retention, days.
+/// Default retention in days.
 pub const DEFAULT_RETENTION_DAYS: u32 = 7;
 
-/// Longest retention, days.
+/// Maximum retention in days.
 const MAX_RETENTION_DAYS: u32 = 366;
 
-/// Accepts an empty path, which counts as unset (clap's own parser refuses it).
+/// Accepts an empty path, which counts as unset; clap's own parser rejects it.
 fn path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
 }
@@ -130,7 +130,7 @@ enum FileDays {
     Text(String),
 }
 
-/// A list in a file: several strings, or one.
+/// A list in a file: one string or several.
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "a string or a list of strings is expected")]
 enum FileList {
@@ -165,13 +165,13 @@ pub struct Config {
     pub data: PathBuf,
     /// Store.
     pub store: StoreKind,
-    /// Password of the ClickHouse user, of this store and of those that `copy` names.
+    /// File with the password of the ClickHouse user, for this store and for those given to `copy`.
     pub clickhouse_password_file: Option<PathBuf>,
     /// Full days kept in addition to the current one.
     pub retention_days: u32,
-    /// Address under which browsers see the Console; without it, requests state it.
+    /// Address under which browsers see the Console; `None` to take it from requests.
     pub public_url: Option<Site>,
-    /// Proxies whose `X-Forwarded-*` headers count.
+    /// Proxies whose `X-Forwarded-*` headers are trusted.
     pub trusted_proxies: Vec<TrustedProxy>,
     /// MMDB files with countries and networks of addresses.
     pub mmdb: Vec<PathBuf>,
@@ -189,8 +189,8 @@ pub struct Config {
 pub struct ConfigError(String);
 
 impl Options {
-    /// These options for a subcommand: with the file of the packaged service if nothing names a store and the file
-    /// exists. [`Config::load`] refuses one that cannot be read, since its store would be missed.
+    /// These options for a subcommand: uses the file of the packaged service if it exists and no option names a store
+    /// or a file. [`Config::load`] rejects an unreadable file, so that a subcommand never uses the wrong store.
     #[must_use]
     pub fn of_service(self) -> Options {
         self.with_default_file(Path::new(SERVICE_FILE))
@@ -227,7 +227,7 @@ impl Options {
 }
 
 impl Config {
-    /// The Console's address: as configured, or as the request states it.
+    /// The Console's address: as configured, or else as given by the request.
     pub fn site(&self, peer: Option<Peer>, headers: &HeaderMap) -> Site {
         let stated = || Site::of_request(&self.trusted_proxies, peer, headers);
         self.public_url.clone().unwrap_or_else(stated)
@@ -304,17 +304,17 @@ impl Config {
         })
     }
 
-    /// A store that an argument names, with the password of the configuration.
+    /// A store given as an argument, with the configured password.
     pub fn with_password(&self, kind: StoreKind) -> StoreKind {
         with_password_file(kind, self.clickhouse_password_file.as_deref())
     }
 
-    /// The filter of the log.
+    /// The log filter.
     pub fn log_filter(&self) -> EnvFilter {
         EnvFilter::new(&self.log)
     }
 
-    /// Options that differ from those of `old` but take effect only at start.
+    /// Names of options that differ from `old` but take effect only at start.
     pub fn fixed_changes(&self, old: &Config) -> Vec<&'static str> {
         let is_changed = [
             ("listen", self.listen != old.listen),
@@ -341,7 +341,7 @@ impl Config {
         }
     }
 
-    /// The oldest day within the retention at `now` (ms since 1970).
+    /// The oldest day within the retention at the Unix time `now` in milliseconds.
     pub fn first_day(&self, now: u64) -> Day {
         Day(Day::of(now).0.saturating_sub(self.retention_days))
     }
@@ -386,8 +386,8 @@ fn read_file(path: &Path) -> Result<FileOptions, ConfigError> {
     toml::from_str(&text).map_err(|error| wrong(&error))
 }
 
-/// Parses `unix:` and a path, or an address or host name with a port. A name resolves to its first IPv4 address, or else to its first
-/// address.
+/// Parses `unix:` and a path, or an address or host name with a port. A name resolves to its first IPv4 address, or
+/// else to its first address.
 fn read_listen(text: &str) -> Result<Address, ConfigError> {
     if let Some(path) = text.strip_prefix("unix:") {
         let expected = "\"unix:\" and an absolute path of at most 107 bytes";
@@ -453,7 +453,7 @@ mod tests {
         assert_eq!(data(Options::default()), default_data().to_str().unwrap());
         std::fs::write(&path, "data = \"/service\"\n").unwrap();
         assert_eq!(data(Options::default()), "/service");
-        // A store that is named is not mixed with the service's options.
+        // An explicit store is not combined with the service's options.
         assert_eq!(data(Options { data: Some("/other".into()), ..Options::default() }), "/other");
         let options = Options { store: Some("sqlite".into()), ..Options::default() };
         assert_eq!(data(options), default_data().to_str().unwrap());

@@ -1,4 +1,4 @@
-//! How the cloud is started: flags, environment and file ([`config`]), the address it listens on ([`address`]), and
+//! Configuration of the cloud: flags, environment and file ([`config`]), the address it listens on ([`address`]), and
 //! the address under which browsers see it ([`site`]).
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

@@ -1,7 +1,6 @@
-//! The address under which browsers see the Console: it decides links, redirects, cookies and which origin is
-//! the Console's own.
+//! The address under which browsers see the Console. Links, redirects, cookies and the check of `Origin` depend on it.
 //!
-//! `--public-url` states it. Without it, the request does: `Host`, and from a `--trusted-proxy` also
+//! It comes from `--public-url`, or else from the request: `Host`, and from a `--trusted-proxy` also
 //! `X-Forwarded-Proto`, `X-Forwarded-Host`, `X-Forwarded-Port` and `X-Forwarded-Prefix`.
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -21,7 +20,7 @@ pub enum Peer {
     Unix,
 }
 
-/// Peers whose `X-Forwarded-*` headers count.
+/// Peers whose `X-Forwarded-*` headers are trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrustedProxy {
     /// All addresses of a network.
@@ -31,7 +30,7 @@ pub enum TrustedProxy {
 }
 
 impl TrustedProxy {
-    /// A network whose address has bits behind those that are compared.
+    /// The network, if its address has host bits set, which are ignored.
     pub fn with_low_bits(&self) -> Option<IpNet> {
         match self {
             TrustedProxy::Network(network) => Some(*network).filter(|it| it.trunc() != *it),
@@ -41,7 +40,7 @@ impl TrustedProxy {
 
     fn includes(&self, peer: Peer) -> bool {
         match (self, peer) {
-            // Either may be an IPv4 address that is written as an IPv6 address.
+            // Either may be an IPv4-mapped IPv6 address.
             (TrustedProxy::Network(network), Peer::Ip(ip)) => {
                 network.contains(&ip) || network.contains(&ip.to_canonical()) || {
                     let IpAddr::V4(v4) = ip else { return false };
@@ -101,19 +100,19 @@ impl Scheme {
 /// The address under which browsers see the Console.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Site {
-    /// `None` if no trusted source states it.
+    /// `None` if no trusted source gives it.
     scheme: Option<Scheme>,
     /// Host in lower case, with its port unless that is the scheme's default. Empty if the request has none.
     host: String,
-    /// Path without its last slash: empty or `/sessions`.
+    /// Path without a trailing slash: empty, or such as `/sessions`.
     prefix: String,
 }
 
 impl Site {
-    /// Parses a URL of scheme, host and path.
+    /// Parses a URL with a scheme, a host and an optional path.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The reason why the URL is invalid.
     pub fn parse(url: &str) -> Result<Site, &'static str> {
         let (scheme, rest) = url.split_once("://").ok_or("the scheme is missing")?;
         let scheme = Scheme::parse(scheme).ok_or("the scheme is neither http nor https")?;
@@ -129,14 +128,14 @@ impl Site {
         Ok(Site { scheme: Some(scheme), host: without_default_port(scheme, host), prefix })
     }
 
-    /// The address that a request states: its `Host`, and the `X-Forwarded-*` headers of a trusted proxy.
+    /// The address given by a request: its `Host`, and the `X-Forwarded-*` headers of a trusted proxy.
     pub(crate) fn of_request(
         trusted: &[TrustedProxy],
         peer: Option<Peer>,
         headers: &HeaderMap,
     ) -> Site {
         let is_trusted = peer.is_some_and(|peer| trusted.iter().any(|proxy| proxy.includes(peer)));
-        // Of several values, the last one is the trusted proxy's own.
+        // The trusted proxy has appended the last of several values.
         let forwarded = |name: &str| -> Option<&str> {
             let value = headers.get_all(name).iter().next_back().filter(|_| is_trusted)?;
             value.to_str().ok()?.rsplit(',').next().map(str::trim)
@@ -167,7 +166,8 @@ impl Site {
         format!("{scheme}://{}{}{path}", self.host, self.prefix)
     }
 
-    /// `path` without this site's prefix, for a proxy that passes it on.
+    /// `path` without this site's prefix, for proxies that do not remove it. `None` if the path does not have the
+    /// prefix.
     pub fn strip<'a>(&self, path: &'a str) -> Option<&'a str> {
         let rest = path.strip_prefix(&self.prefix).filter(|_| !self.prefix.is_empty())?;
         (rest.is_empty() || rest.starts_with('/')).then_some(rest)
@@ -201,8 +201,8 @@ impl Site {
     }
 }
 
-/// A host with an optional port, as browsers write them: in lower case, IPv6 addresses in their short form, no
-/// zeros in front of a port.
+/// A host with an optional port, normalized as by browsers: lower case, short IPv6 addresses, no leading zeros in the
+/// port.
 fn host_of(text: &str) -> Option<String> {
     let authority: Authority = text.parse().ok()?;
     let (host, port) = (authority.host(), authority.as_str().strip_prefix(authority.host())?);
@@ -223,8 +223,8 @@ fn host_of(text: &str) -> Option<String> {
     }
 }
 
-/// A host that states no port, with the one that a proxy names. The default port of the other scheme is that of a hop
-/// in between.
+/// Adds the port given by a proxy to a host without one. Ignores the default port of the other scheme, which belongs to
+/// an intermediate hop.
 fn with_port(host: String, port: Option<NonZeroU16>, scheme: Option<Scheme>) -> String {
     let is_stated = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
     match (port.map(NonZeroU16::get), scheme) {
@@ -238,8 +238,8 @@ fn without_default_port(scheme: Scheme, host: String) -> String {
     host.strip_suffix(scheme.port()).map(str::to_owned).unwrap_or(host)
 }
 
-/// A path without its last slash. Its characters are safe in links, redirects and the path of a cookie, and it
-/// cannot be taken for the host of a link (`//host`).
+/// A path without its trailing slash. Accepts only characters that are safe in links, redirects and cookie paths, and
+/// no path that a browser would take for a host (`//host`).
 fn prefix_of(path: &str) -> Option<String> {
     let is_valid = |b: u8| b.is_ascii_alphanumeric() || b"-._~/%+=:@".contains(&b);
     let trimmed = path.strip_suffix('/').unwrap_or(path);
@@ -371,7 +371,7 @@ mod tests {
                 "a.example:444",
             ),
             (&[("x-forwarded-host", "a.example"), ("x-forwarded-port", "443")], "a.example"),
-            // Of a hop that speaks plain HTTP behind the one that ends TLS.
+            // From a plain-HTTP hop behind the one that terminates TLS.
             (&[("x-forwarded-host", "a.example"), ("x-forwarded-port", "80")], "a.example"),
             (&[("host", "a.example"), ("x-forwarded-port", "8443")], "a.example:8443"),
             (&[("host", "[::1]"), ("x-forwarded-port", "8443")], "[::1]:8443"),

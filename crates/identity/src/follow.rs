@@ -1,4 +1,4 @@
-//! Following: what a response issues to a request of a session belongs to that session.
+//! Following: a value that a response issues belongs to the session of its request.
 //!
 //! [`Follow`] looks up the values of a request; [`super::learn`] links the values that a response issues.
 
@@ -10,31 +10,31 @@ use api_sessions_shm::{Link, LinkFlags, LinkHandle, LinkKey};
 use super::found_by::{FoundBy, Label};
 use super::hash::Namespace;
 
-/// Access to the links at one moment.
+/// Access to the links at a point in time.
 #[derive(Clone, Copy)]
 pub struct Follow<'f> {
     /// A worker's handle on the links.
     pub handle: &'f LinkHandle,
-    /// Seconds since 1970.
+    /// Unix time in seconds.
     pub now_s: u32,
-    /// Tokens in headers and JSON are followed too.
+    /// Whether tokens in headers and JSON are followed too.
     pub tokens: bool,
 }
 
-/// The value that a request was followed by.
+/// The value that identifies the session of a request.
 pub(super) struct Carrier {
     pub(super) session: SessionId,
-    /// Entry of the set; `None`: another cookie.
+    /// Its entry of the built-in set; `None` for any other cookie.
     pub(super) entry: Option<&'static Entry>,
     pub(super) name: Vec<u8>,
     pub(super) value: Vec<u8>,
-    /// Its last use has not been updated yet.
+    /// The link's time of last use is due for an update.
     pub(super) fresh: bool,
     class: Class,
 }
 
 impl Carrier {
-    /// Its name, as operators see it.
+    /// Its name as shown to operators.
     pub(super) fn label(&self) -> (FoundBy, Label<'static>) {
         match self.entry {
             Some(entry) => (FoundBy::Builtin(entry), Label::Known(entry.name)),
@@ -43,24 +43,24 @@ impl Carrier {
     }
 }
 
-/// The link of a value at one address.
+/// The link of a value, as it applies at one address.
 pub(super) struct Here {
-    /// The key under which to change it.
+    /// The key under which to update it.
     pub(super) key: LinkKey,
-    /// The link. Demoted: it belongs to no session.
+    /// The link; a demoted one belongs to no session.
     pub(super) link: Option<Link>,
-    /// It is demoted elsewhere.
+    /// The value is demoted globally; `link` applies only at this address.
     pub(super) is_local: bool,
 }
 
 /// Result of looking up a request's values.
 #[derive(Default)]
 pub(super) struct Lookup {
-    /// The linked value that decides.
+    /// The linked value that identifies the session.
     pub(super) carrier: Option<Carrier>,
-    /// Some value is demoted, here or everywhere.
+    /// At least one value is demoted, at this address or globally.
     pub(super) any_demoted: bool,
-    /// It has a value whose session is unknown, so it is not without identity.
+    /// At least one value belongs to an unknown session, so the client is not without identity.
     pub(super) any_unknown: bool,
 }
 
@@ -70,7 +70,7 @@ impl Follow<'_> {
         self.handle.links().get(key, self.now_s)
     }
 
-    /// Name of a value that a cookie or header carries.
+    /// Key of a value in the cookie or header `name`.
     #[inline]
     pub(super) fn key(&self, name: &[u8], value: &[u8]) -> LinkKey {
         self.handle.links().key(name, value)
@@ -80,23 +80,24 @@ impl Follow<'_> {
         self.key(followed.name, followed.value)
     }
 
-    /// Key of an address: for clients without identity.
+    /// Key of an address, for clients without identity.
     pub(super) fn address_key(&self, base: SessionId) -> LinkKey {
         self.key(b"\x01address", &base.0)
     }
 
-    /// The client has not sent the value before, or not recently.
+    /// The client has not sent the value within [`REFRESH_S`].
     fn is_fresh(&self, link: &Link) -> bool {
         !link.flags.has(LinkFlags::RETURNED) || self.now_s.saturating_sub(link.used_s) >= REFRESH_S
     }
 
-    /// A value of the set was issued to two sessions.
+    /// Whether a value of the built-in set is demoted: it was issued to two sessions.
     pub(super) fn is_demoted(&self, entry: &'static Entry, value: &[u8]) -> bool {
         self.get(self.key(entry.name.as_bytes(), value)).is_some_and(|link| link.is_demoted())
     }
 
-    /// The session of a client without identity: its only one, unless it `may_be_another`, or that of the address
-    /// itself. `shared` is the id of an address whose own id a session has.
+    /// The session of a client without identity: the only session of its address, unless the client `may_be_another`;
+    /// otherwise the address's own session. `shared` gives the id to use if another session already has the address's
+    /// id.
     pub(super) fn of_address(
         &self,
         base: SessionId,
@@ -115,7 +116,8 @@ impl Follow<'_> {
         if has_child && address.flags.has(LinkFlags::TAKEN) { shared() } else { base }
     }
 
-    /// The session of the value that one of the operator's keys has read. `base` is the id of the client's address.
+    /// The session linked to a value that one of the operator's keys has read. `base` gives the id of the client's
+    /// address.
     pub(super) fn own<X: Exchange + ?Sized>(
         &self,
         key: &SessionKey,
@@ -127,7 +129,7 @@ impl Follow<'_> {
             return None;
         }
         let link = match key.point.source() {
-            // The cookie was issued, whatever the point decodes from it.
+            // The link is that of the whole cookie, even if the point decodes only part of it.
             PointSource::Cookie(_) | PointSource::CookieLike(_) => {
                 let mut link = None;
                 let is_wanted = |name: &[u8]| match key.point.source() {
@@ -146,8 +148,7 @@ impl Follow<'_> {
         link.filter(|link| !link.is_demoted()).map(|link| link.session)
     }
 
-    /// Calls back with the session of every linked value of a request. `base` is the id of the client's
-    /// address.
+    /// Calls `take` with the session of every linked value of a request. `base` gives the id of the client's address.
     pub fn each_session<X: Exchange + ?Sized>(
         &self,
         exchange: &X,
@@ -163,8 +164,8 @@ impl Follow<'_> {
         });
     }
 
-    /// The first linked value of a request, in the order of classes. `base` is the id of the client's
-    /// address.
+    /// Looks up the linked values of a request; the first in the order of classes decides. `base` gives the id of the
+    /// client's address.
     pub(super) fn lookup<X: Exchange + ?Sized>(
         &self,
         exchange: &X,
@@ -210,7 +211,7 @@ impl Follow<'_> {
                 lookup.carrier = Some(carrier(link.session, self.is_fresh(&link)));
             }
         });
-        // Another user than the session's: a proxy keeps one set of cookies for all its users.
+        // The request may be from another user than the session's: a proxy keeps one cookie jar for all its users.
         if let Some(carrier) = &lookup.carrier
             && (has_unknown_token && carrier.class == Class::Balancer
                 || self.is_of_another(carrier, exchange, scratch))
@@ -225,7 +226,7 @@ impl Follow<'_> {
         lookup
     }
 
-    /// Whether the request names another user than the known one of its value's session.
+    /// Whether the request names a user other than the known one of the carrier's session.
     fn is_of_another<X: Exchange + ?Sized>(
         &self,
         carrier: &Carrier,
@@ -235,7 +236,7 @@ impl Follow<'_> {
         let mut name = Vec::new();
         match builtin::principal(exchange, scratch, &mut name) {
             None => false,
-            // Tokens are renewed, so this holds only for values that identify their session weakly.
+            // Tokens are renewed, so a different one contradicts only values that identify their session weakly.
             Some(Principal::Token) if carrier.class < Class::Other => false,
             Some(principal) => {
                 let known = self.get(self.principal_key(principal, carrier.session));
@@ -252,7 +253,7 @@ impl Follow<'_> {
         self.key(kind, &session.0)
     }
 
-    /// A user's name, hashed into the form of a session id.
+    /// Hash of a user's name, stored as a session id.
     fn principal_id(&self, name: &[u8]) -> SessionId {
         let halves =
             [b"\x01name1".as_slice(), b"\x01name2"].map(|kind| self.key(kind, name).hash());
@@ -263,8 +264,8 @@ impl Follow<'_> {
         SessionId(id)
     }
 
-    /// The user of an issued token is another than the one that is known of the session. Where nobody is known, it
-    /// is this one from now on.
+    /// Whether an issued token names a user other than the known one of the session. If no user is known, records this
+    /// one.
     pub(super) fn is_anothers_token(
         &self,
         session: SessionId,
@@ -283,7 +284,7 @@ impl Follow<'_> {
         known.is_some_and(|known| known.session != id)
     }
 
-    /// Records that a session has tokens. Whether it had some before.
+    /// Records that a session has tokens. Returns whether it already had some.
     pub(super) fn has_tokens(&self, session: SessionId, token: &[u8]) -> bool {
         let key = self.principal_key(Principal::Token, session);
         let is_known = self.get(key).is_some();
@@ -308,7 +309,7 @@ impl Follow<'_> {
         }
     }
 
-    /// Records the user that a parameter names. Whether another one was known.
+    /// Records the user named by a context parameter. Returns whether another one was known.
     pub fn is_another_user(&self, session: SessionId, user: &[u8]) -> bool {
         let (key, id) = (self.key(b"\x01parameter", &session.0), self.principal_id(user));
         match self.get(key) {
@@ -319,7 +320,7 @@ impl Follow<'_> {
         false
     }
 
-    /// Keeps the first of two, unless the link is renewed.
+    /// Records `id` under `key`. An existing id is kept, unless `renewed`.
     fn note(&self, key: LinkKey, id: SessionId, renewed: bool) {
         let now_s = self.now_s;
         self.handle.update(key, now_s, |known| {
@@ -330,5 +331,5 @@ impl Follow<'_> {
     }
 }
 
-/// Interval at which the time of last use is updated, seconds.
+/// Interval at which the time of last use is updated, in seconds.
 pub(super) const REFRESH_S: u32 = 60;

@@ -6,11 +6,11 @@ use api_sessions_protocol::Source;
 /// The kind of key that identified a session.
 #[derive(Debug, Clone, Copy)]
 pub enum FoundBy {
-    /// A key of the operator: its place among them.
+    /// A key of the operator, by index.
     Own(usize),
     /// An entry of the built-in set.
     Builtin(&'static Entry),
-    /// A cookie that was issued to the session, of any name.
+    /// A cookie issued to the session, with any name.
     Cookie,
     /// Address, `User-Agent` and JA4.
     IpUaJa4,
@@ -21,7 +21,7 @@ pub enum FoundBy {
 }
 
 impl FoundBy {
-    /// Which kind of key it is.
+    /// The kind of key, as exported.
     pub fn source(self) -> Source {
         match self {
             FoundBy::Own(_) => Source::Key,
@@ -34,7 +34,7 @@ impl FoundBy {
         }
     }
 
-    /// Its place among the operator's keys, if it is one of them.
+    /// Its index among the operator's keys, if it is one of them.
     pub fn own(self) -> Option<usize> {
         match self {
             FoundBy::Own(at) => Some(at),
@@ -42,31 +42,31 @@ impl FoundBy {
         }
     }
 
-    /// An identifier that the client was given or invented, as opposed to its address.
+    /// Whether it is an identifier that the client was given or generated, rather than its address.
     pub fn is_key(self) -> bool {
         matches!(self, FoundBy::Own(_) | FoundBy::Builtin(_) | FoundBy::Cookie)
     }
 
-    /// It names a client rather than a user.
+    /// Whether it identifies a client rather than a user.
     pub fn is_client(self) -> bool {
         matches!(self, FoundBy::Builtin(entry) if entry.is_client())
     }
 }
 
-/// The name of what identified a session, as operators see it.
+/// The name of what identified a session, as shown to operators.
 #[derive(Debug, Clone, Copy)]
 pub enum Label<'k> {
-    /// Of a key.
+    /// Name of a key.
     Known(&'k str),
-    /// Name of a cookie: its first bytes, in ASCII.
+    /// Name of a cookie: its first [`MAX_LABEL_BYTES`] bytes in printable ASCII, and their number.
     Cookie([u8; MAX_LABEL_BYTES], u8),
 }
 
-/// Longest name of a cookie that is shown, bytes.
+/// Maximum length of a shown cookie name in bytes.
 const MAX_LABEL_BYTES: usize = 48;
 
 impl Label<'_> {
-    /// Of a cookie that is no key.
+    /// The label of a cookie that is not a key. Non-printable bytes become `?`.
     pub(super) fn cookie(name: &[u8]) -> Self {
         let mut bytes = [0; MAX_LABEL_BYTES];
         let mut len = 0;
@@ -77,7 +77,7 @@ impl Label<'_> {
         Self::Cookie(bytes, len)
     }
 
-    /// As text.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Known(text) => text,

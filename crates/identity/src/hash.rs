@@ -6,10 +6,10 @@ const SESSION_CONTEXT: &str = "api-sessions session id v1";
 const PARAMETER_CONTEXT: &str = "api-sessions parameter v1";
 const FACTS_CONTEXT: &str = "api-sessions key facts v1";
 
-/// Namespace of a session's value: equal values meet only within one namespace.
+/// Namespace of a session's value: equal values yield equal ids only within a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Namespace {
-    /// A value of a key, whichever key it is.
+    /// A value of any key.
     Value,
     /// Source IP, newline, `User-Agent`.
     IpUa,
@@ -46,7 +46,7 @@ impl ParameterHash {
     }
 }
 
-/// BLAKE3 in keyed mode, with a key for each purpose derived from the secret once.
+/// BLAKE3 in keyed mode, with a key per purpose derived from the secret once.
 #[derive(Clone)]
 pub struct Hasher {
     session: [u8; 32],
@@ -54,11 +54,11 @@ pub struct Hasher {
     facts: [u64; 2],
 }
 
-/// Values up to this length, namespace included, are hashed in one go, without a state that grows.
+/// Values up to this length in bytes, including the namespace, are hashed in one call from the stack.
 const SHORT: usize = 256;
 
 impl Hasher {
-    /// Nodes that share the secret give the same ids.
+    /// Derives the keys. Nodes that share the secret produce the same ids.
     pub fn new(secret: &[u8]) -> Self {
         let key = |context| blake3::derive_key(context, secret);
         let facts = key(FACTS_CONTEXT);
@@ -75,7 +75,7 @@ impl Hasher {
         self.facts
     }
 
-    /// Id of the session that `value` names.
+    /// Id of the session that `value` identifies.
     pub fn session_id(&self, namespace: Namespace, value: &[u8]) -> SessionId {
         let namespace = namespace.as_bytes();
         let mut short = [0; SHORT];
@@ -123,7 +123,7 @@ mod tests {
         ] {
             assert_eq!(hasher.session_id(namespace, value.as_bytes()).to_string(), id, "{value}");
         }
-        // Both ways of hashing give the same.
+        // Both ways of hashing agree.
         for len in [SHORT - 7, SHORT - 6, SHORT - 5, 1025] {
             let value = vec![b'v'; len];
             let mut whole = blake3::Hasher::new_keyed(&hasher.session);

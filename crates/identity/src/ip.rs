@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::net::Ipv6Addr;
 
-/// Writes an address as sessions use it: IPv6 by its /64 (a household or a host has at
-/// least that), as `2001:db8:1:2::/64`; anything else unchanged.
+/// Writes an address as sessions use it: IPv6 as its /64, such as `2001:db8:1:2::/64`, since a household or host has at
+/// least that; IPv4-mapped addresses as IPv4; anything else unchanged.
 pub(super) fn write_counted(address: &[u8], out: &mut Vec<u8>) {
     let parsed = if address.contains(&b':') {
         std::str::from_utf8(address).ok().and_then(|text| text.parse::<Ipv6Addr>().ok())
@@ -12,7 +12,7 @@ pub(super) fn write_counted(address: &[u8], out: &mut Vec<u8>) {
         None
     };
     match parsed {
-        // ::ffff:192.0.2.1 is an IPv4 client on an IPv6 socket.
+        // ::ffff:192.0.2.1: an IPv4 client on an IPv6 socket.
         Some(address) => match address.to_ipv4_mapped() {
             Some(address) => _ = write!(out, "{address}"),
             None => {

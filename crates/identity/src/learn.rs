@@ -12,12 +12,12 @@ use super::learned::Learned;
 use super::remote_links::is_shared;
 use super::resolve::{Fallback, Keys, Resolution, address_id};
 
-/// Sessions that may be started at an address without returning, in addition to one for each that returned.
+/// Sessions that may be started at an address before any of them returns, in addition to one for each that did return.
 const MAX_PENDING: u8 = 2;
-/// More of them if the client keeps state: it sends cookies, or has requested a token.
+/// Additional sessions if the client keeps state: it sends cookies, or has requested a token.
 const MAX_PENDING_KEPT: u8 = 8;
 
-/// Of an address with one session, whose identifier was deleted.
+/// Flags of an address with exactly one session, whose identifier was deleted.
 const GOES_ON: LinkFlags = LinkFlags::ONE.with(LinkFlags::DELETED);
 
 /// A finished exchange.
@@ -28,11 +28,12 @@ pub struct Exchanged<'e, X: Exchange + ?Sized> {
     pub keys: Keys<'e>,
     /// Whether the session began with this request.
     pub is_new: bool,
-    /// Id of a value.
+    /// Computes the id of a value.
     pub id: &'e dyn Fn(Namespace, &[u8]) -> SessionId,
-    /// Whether there is a session of that id.
+    /// Whether a session with that id exists.
     pub exists: &'e dyn Fn(SessionId) -> bool,
-    /// Its previous link; also for deletions.
+    /// Keys of values that were learned from this exchange before, if it is learned from again. These values and
+    /// deletions are then skipped.
     pub known: Option<&'e [LinkKey]>,
 }
 
@@ -45,7 +46,7 @@ struct Issue {
     key: LinkKey,
     /// Its previous link.
     link: Option<Link>,
-    /// It is demoted everywhere.
+    /// It is demoted globally or at this address.
     is_nobodys: bool,
 }
 
@@ -57,8 +58,8 @@ struct Brought {
     link: Option<Link>,
 }
 
-/// Links the values that the response issues, and adds them to `learned`. `Some`: the response to a request without
-/// identity begins a session, to which the request belongs; the value is in `found`.
+/// Links the values that the response issues, and adds them to `learned`. Returns `Some` if the response to a request
+/// without identity starts a session, which the request then belongs to; `found` has the value.
 pub fn learn<X: Exchange + ?Sized>(
     follow: Follow<'_>,
     exchanged: &Exchanged<'_, X>,
@@ -88,7 +89,7 @@ pub fn learn<X: Exchange + ?Sized>(
         });
     }
     for (at, key) in keys.own.iter().enumerate() {
-        // Its own session, if it settled the request.
+        // A key that already identified this request needs no link.
         if key.point.needs().has_response()
             && resolution.found_by.own() != Some(at)
             && let Some(value) = key.point.read(exchange, scratch)
@@ -108,7 +109,7 @@ pub fn learn<X: Exchange + ?Sized>(
     learned.keys.extend(issues.iter().map(|issue| issue.key));
     let base = address(exchanged);
     let brought = brought(follow, exchange, base);
-    // It belongs to an unknown session, not to a client that has just lost its identifier.
+    // The client belongs to an unknown session; it has not just lost its identifier.
     let is_somebodys = brought.iter().any(|value| {
         value.class <= Class::State || value.link.is_some_and(|link| link.is_demoted())
     });
@@ -134,7 +135,7 @@ pub fn learn<X: Exchange + ?Sized>(
         continue_session(follow, exchanged, place, &issues, &brought, scratch, learned);
         return None;
     }
-    // A value of another session, or a demoted one, begins no session.
+    // A demoted value, or one of another session, starts no session.
     issues.retain(|issue| {
         issue.link.is_none_or(|link| !link.is_demoted() && Some(link.session) == session)
     });
@@ -156,8 +157,8 @@ fn brought<X: Exchange + ?Sized>(
     all
 }
 
-/// What is known of an issued value; one that is another's is from now on nobody's, and goes on at this address if
-/// the other is elsewhere. Whether it was taken from another.
+/// Looks up the link of an issued value. Demotes a value that belongs to another session; it stays usable at this
+/// address if the other session is at another one. Returns whether it was demoted.
 fn look_at<X: Exchange + ?Sized>(
     follow: Follow<'_>,
     exchanged: &Exchanged<'_, X>,
@@ -176,7 +177,7 @@ fn look_at<X: Exchange + ?Sized>(
     let is_taken = is_anothers && !is_set_again;
     if is_taken {
         demote(follow, here.key);
-        // It belongs to a session elsewhere; no client here has sent it.
+        // If the other session is at this address too, the value is demoted here as well.
         here = follow.here(key, &|| base);
         if here.is_local && here.key != key && here.link.is_some_and(|link| !link.is_demoted()) {
             demote(follow, here.key);
@@ -188,7 +189,7 @@ fn look_at<X: Exchange + ?Sized>(
     is_taken
 }
 
-/// The values issued in an exchange of a session are the session's.
+/// Links the values issued in an exchange of a session to that session.
 fn continue_session<X: Exchange + ?Sized>(
     follow: Follow<'_>,
     exchanged: &Exchanged<'_, X>,
@@ -200,10 +201,11 @@ fn continue_session<X: Exchange + ?Sized>(
 ) {
     let of_another = |link: &Link| !link.is_demoted() && link.session != session;
     if brought.iter().any(|value| value.link.as_ref().is_some_and(of_another)) {
-        // Values of two sessions: sessions never merge.
+        // The request has values of two sessions, and sessions never merge.
         return;
     }
-    // All users of a proxy that keeps cookies may share a balancer's cookie: it says nothing of the next tokens.
+    // All users of a proxy that keeps cookies may share a load balancer's cookie, so the cookie does not show whose
+    // the next tokens are.
     let mut of_session =
         brought.iter().filter(|value| value.link.is_some_and(|link| link.session == session));
     let is_balanced = of_session.clone().next().is_some()
@@ -240,7 +242,7 @@ fn continue_session<X: Exchange + ?Sized>(
     }
 }
 
-/// One of the tokens names another user than the session's: those beside it are that user's, too.
+/// Whether one of the issued tokens names a user other than the session's. The other tokens are then that user's, too.
 fn are_anothers(
     follow: Follow<'_>,
     session: SessionId,
@@ -251,8 +253,8 @@ fn are_anothers(
     tokens.any(|token| follow.is_anothers_token(session, &token.value, scratch))
 }
 
-/// Tells other nodes of an issued value, by the id that a node without memory computes for it. A value that no such
-/// node takes for an identifier is left out.
+/// Adds an issued value to the links for other nodes, under the id that a node without links computes for it. Skips
+/// values that such a node does not use as identifiers.
 fn tell<X: Exchange + ?Sized>(
     exchanged: &Exchanged<'_, X>,
     session: SessionId,
@@ -282,7 +284,7 @@ fn reason<X: Exchange + ?Sized>(exchange: &X, issue: &Issue, brought: &[Brought]
     }
 }
 
-/// Another session has the value already, which identifies that one by itself.
+/// Whether the value, by its own id, already identifies another session.
 fn belongs_to_another<X: Exchange + ?Sized>(
     exchanged: &Exchanged<'_, X>,
     issue: &Issue,
@@ -294,7 +296,7 @@ fn belongs_to_another<X: Exchange + ?Sized>(
     }
 }
 
-/// A value belongs to this session, unless another session has been issued it since: then it belongs to none.
+/// Links a value to the session. Demotes it if it was issued to another session meanwhile.
 fn give(follow: Follow<'_>, issue: &Issue, session: SessionId, base: SessionId) {
     let place = follow.place(base);
     follow.handle.update(issue.key, follow.now_s, |link| match link {
@@ -312,7 +314,7 @@ fn demote(follow: Follow<'_>, key: LinkKey) {
     });
 }
 
-/// A request without identity, whose answer issues values that nobody has.
+/// Starts or continues a session for a request without identity whose response issues new values.
 fn begin_session<X: Exchange + ?Sized>(
     follow: Follow<'_>,
     exchanged: &Exchanged<'_, X>,
@@ -327,7 +329,7 @@ fn begin_session<X: Exchange + ?Sized>(
     let mut session = own;
     let mut is_settled = false;
     let brings_cookies = exchanged.exchange.header(Side::Request, b"cookie").is_some();
-    // Nor is a token or a protocol's session given to a client that does not use it.
+    // Tokens and protocol sessions are issued only to clients that use them.
     let keeps = brings_cookies || matches!(best.class, Class::Header | Class::Token);
     let kept = if keeps { MAX_PENDING_KEPT } else { 0 };
     let now_s = follow.now_s;
@@ -337,16 +339,16 @@ fn begin_session<X: Exchange + ?Sized>(
         let flags = known.flags;
         let has_child = flags.has(LinkFlags::ONE) || flags.has(LinkFlags::MANY);
         if !has_child && !flags.has(LinkFlags::TAKEN) {
-            // The first identifier that it is given: the session continues.
+            // The address's first identifier: its session continues.
             session = client;
             changed.flags = flags.with(LinkFlags::TAKEN);
             changed.pending = changed.pending.saturating_add(1);
         } else if flags.has(GOES_ON) && !is_somebodys {
-            // After a deleted identifier its only session continues.
+            // Its only session continues after its identifier was deleted.
             session = known.session;
             changed.flags = flags.without(LinkFlags::DELETED);
         } else {
-            // Another visitor, or one that keeps no cookies.
+            // Another visitor, or one that does not keep cookies.
             let most =
                 if known.returned == 0 { 1 } else { known.returned.saturating_add(MAX_PENDING) };
             if known.pending < most.saturating_add(kept) {
@@ -392,7 +394,7 @@ fn begin_session<X: Exchange + ?Sized>(
     })
 }
 
-/// The id of a client without identity: by address and User-Agent, or by its key.
+/// The id of a client without identity: that of its client key, or else of the fallback.
 fn client<X: Exchange + ?Sized>(
     exchanged: &Exchanged<'_, X>,
     resolution: &Resolution<'_>,
@@ -408,7 +410,7 @@ fn address<X: Exchange + ?Sized>(exchanged: &Exchanged<'_, X>) -> SessionId {
     address_id(exchanged.keys.fallback, exchanged.exchange, exchanged.id)
 }
 
-/// Records that a session has returned to an address: its first request with a value, or its first request at all.
+/// Records that a session has returned to an address: with an issued value for the first time, or as a new session.
 fn came_back<X: Exchange + ?Sized>(
     follow: Follow<'_>,
     exchanged: &Exchanged<'_, X>,
@@ -449,7 +451,7 @@ fn came_back<X: Exchange + ?Sized>(
     });
 }
 
-/// The session's identifier was deleted: the next one that its address is given is its own.
+/// Records that the session's identifier was deleted: the next one issued at its address belongs to the same session.
 fn note_deletion(follow: Follow<'_>, base: SessionId, session: SessionId) {
     let key = follow.address_key(base);
     follow.handle.update(key, follow.now_s, |address| {
@@ -458,7 +460,7 @@ fn note_deletion(follow: Follow<'_>, base: SessionId, session: SessionId) {
     });
 }
 
-/// The values of a request leave the session for a new one: another user has come. Its id.
+/// Moves the values of a request to a new session, after a change of user. Returns the id of the new session.
 pub fn cut<X: Exchange + ?Sized>(
     follow: Follow<'_>,
     exchange: &X,
@@ -478,7 +480,7 @@ pub fn cut<X: Exchange + ?Sized>(
             _ => Some(Link { flags: LinkFlags::RETURNED, ..Link::new(new, follow.now_s) }),
         });
     }
-    // The values of this response were linked to the old session a moment ago.
+    // The values of this response have just been linked to the old session.
     builtin::each_issued(exchange, follow.now_s, follow.tokens, &mut |issued| {
         if let Issued::Value(followed) = issued {
             follow.handle.update(follow.key_of(&followed), follow.now_s, |link| {

@@ -1,4 +1,4 @@
-//! Results of learning from an exchange: values that are linked now, and links to share with other nodes.
+//! Results of learning from an exchange: newly linked values, and links to share with other nodes.
 
 use api_sessions_protocol::{LinkReason, SessionId};
 use api_sessions_shm::LinkKey;
@@ -14,7 +14,7 @@ pub struct Learned {
     links: Vec<Linked>,
 }
 
-/// An issued value, by its id: an alias of the session that it was issued to.
+/// An issued value, identified by its id: an alias of the session it was issued to.
 #[derive(Debug, Clone, Copy)]
 struct Linked {
     session: SessionId,
@@ -23,21 +23,22 @@ struct Linked {
 }
 
 impl Learned {
-    /// Adds that a value with the id `alias` was issued to the session. The session's own id is no alias.
+    /// Records that a value with the id `alias` was issued to the session. Ignores the session's own id, and links
+    /// beyond [`MAX_LINKS`].
     pub(super) fn link(&mut self, session: SessionId, alias: SessionId, reason: LinkReason) {
         if alias != session && self.links.len() < MAX_LINKS {
             self.links.push(Linked { session, alias, reason });
         }
     }
 
-    /// Adds later results.
+    /// Moves later results into these, up to [`MAX_LINKS`] links.
     pub fn append(&mut self, later: &mut Learned) {
         self.keys.append(&mut later.keys);
         let room = MAX_LINKS.saturating_sub(self.links.len());
         self.links.extend(later.links.drain(..).take(room));
     }
 
-    /// Moves values from one session to another: the user has changed.
+    /// Moves values to another session, after a change of user.
     pub fn move_links(&mut self, from: SessionId, to: SessionId) {
         for linked in self.links.iter_mut().filter(|linked| linked.session == from) {
             linked.session = to;
@@ -47,7 +48,7 @@ impl Learned {
     /// Aliases of the session.
     pub fn links_of(&self, session: SessionId) -> Vec<(SessionId, LinkReason)> {
         let is_its = |linked: &&Linked| {
-            // A demoted value was also taken from another session.
+            // A demoted value also concerns the session it was first issued to.
             linked.session == session || linked.reason == LinkReason::Demoted
         };
         let links = self.links.iter().filter(is_its);

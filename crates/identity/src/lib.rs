@@ -1,5 +1,5 @@
-//! Which session a request belongs to (contract §3): the operator's keys in their order, the built-in
-//! set, then the fallback: source IP and `User-Agent`, source IP alone, or both with JA4.
+//! Resolves the session of a request (contract §3): the operator's keys in order, then the built-in set, then the
+//! fallback: source IP, optionally with `User-Agent` and JA4.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

@@ -1,15 +1,15 @@
-//! Memo of the last hashed value: a session is resolved when the request arrives and again
-//! when it is finished, nearly always from the same value.
+//! Memo of the last hashed value: a session is resolved when the request arrives and again when it finishes, nearly
+//! always from the same value.
 
 use std::cell::Cell;
 
 use super::hash::{Hasher, Namespace};
 use api_sessions_protocol::SessionId;
 
-/// Longest remembered value, bytes: usual tokens and UUIDs fit.
+/// Maximum length of a remembered value in bytes: fits common tokens and UUIDs.
 const MAX_BYTES: usize = 48;
 
-/// Remembers one id, for one request only: another location may have another secret.
+/// Remembers one id, only for one request: another location may have another secret.
 #[derive(Default)]
 pub struct IdMemo(Cell<Option<Known>>);
 
@@ -22,7 +22,7 @@ struct Known {
 }
 
 impl IdMemo {
-    /// Writes the value whose id is remembered into `out`, if it is this one.
+    /// Writes the value of `id` into `out` and returns true, if it is the remembered one.
     pub fn recall(&self, id: SessionId, out: &mut Vec<u8>) -> bool {
         let known = self.0.get().filter(|known| known.id == id);
         let Some(value) = known.as_ref().and_then(|known| known.value.get(..known.len)) else {
@@ -33,7 +33,7 @@ impl IdMemo {
         true
     }
 
-    /// The id that `value` names, as [`Hasher::session_id`].
+    /// The same as [`Hasher::session_id`].
     #[inline]
     pub fn session_id(&self, hasher: &Hasher, namespace: Namespace, value: &[u8]) -> SessionId {
         if let Some(known) = self.0.get()

@@ -1,7 +1,8 @@
 //! A demoted value can still identify a session at one address.
 //!
-//! Equal states are equal bytes, such as two empty carts of the same second. Such a value identifies nobody by itself.
-//! If it was issued to only one session of an address and `User-Agent`, it identifies that session there.
+//! Cookies that hold state have equal values for equal states, such as two empty carts of the same second. Such a value
+//! identifies nobody by itself. If only one session of an address and `User-Agent` received it, it identifies that
+//! session there.
 
 use api_sessions_protocol::SessionId;
 use api_sessions_shm::{Link, LinkKey};
@@ -9,7 +10,7 @@ use api_sessions_shm::{Link, LinkKey};
 use super::follow::{Follow, Here};
 
 impl Follow<'_> {
-    /// What is known of a value at the address with the id `base`, which is computed where it is needed.
+    /// The link of a value at the address with the id `base`, which is computed only if the value is demoted.
     #[inline]
     pub(super) fn here(&self, key: LinkKey, base: &dyn Fn() -> SessionId) -> Here {
         match self.get(key) {
@@ -18,11 +19,11 @@ impl Follow<'_> {
         }
     }
 
-    /// What is known at `base` of a value that `first` says is nobody's.
+    /// The link at `base` of a globally demoted value; `first` is its global link.
     #[cold]
     pub(super) fn local(&self, key: LinkKey, first: &Link, base: SessionId) -> Here {
         if first.place() == 0 {
-            // It is not known where the first one is that it was issued to.
+            // The address of the session it was first issued to is unknown.
             return Here { key, link: Some(*first), is_local: true };
         }
         let local = self.local_key(key, base);
@@ -33,7 +34,7 @@ impl Follow<'_> {
         Here { key: local, link, is_local: true }
     }
 
-    /// Short hash of an address. Never 0.
+    /// Short hash of an address; never 0.
     pub(super) fn place(&self, base: SessionId) -> u16 {
         (self.address_key(base).hash() as u16).max(1)
     }

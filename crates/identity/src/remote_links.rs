@@ -1,8 +1,8 @@
-//! Links of other nodes: values that they issued and the sessions of these, both by id, as the cloud's sync document
-//! has them.
+//! Links from other nodes: the values they issued and the sessions of those values, both as ids, from the cloud's sync
+//! document.
 //!
-//! They are kept beside this node's own links, under the id that a node without links computes for a value. Without
-//! any, a request costs one branch.
+//! They are stored beside this node's own links, under the id that a node without links computes for the value. Without
+//! remote links, a request costs one branch.
 
 use api_sessions_extract::Scratch;
 use api_sessions_extract::builtin::{self, Class, Followed};
@@ -12,19 +12,21 @@ use api_sessions_shm::{Link, LinkFlags, LinkHandle, LinkKey};
 use super::follow::{Follow, REFRESH_S};
 use super::hash::Namespace;
 
-/// Longest chain from an id to its session: each step is a node that did not know the one before.
+/// Maximum length of the chain from an id to its session. Each step is a link from a node that did not know the
+/// previous one.
 const MAX_STEPS: usize = 8;
 
-/// A value that another node has issued.
+/// A value issued by another node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemoteLink {
     /// The id that a node without links computes for it.
     pub alias: SessionId,
-    /// The session that it was issued to; `None`: it belongs to nobody from now on.
+    /// The session it was issued to; `None` if the value is demoted.
     pub session: Option<SessionId>,
 }
 
-/// Adds a link of another node, at `now_s` (seconds since 1970). A value that two sessions claim belongs to neither.
+/// Adds a link from another node, at the Unix time `now_s` in seconds. A value claimed by two sessions is demoted: it
+/// belongs to neither.
 pub fn add_remote_link(handle: &LinkHandle, now_s: u32, remote: RemoteLink) {
     handle.links().mark_remote();
     let follow = Follow { handle, now_s, tokens: false };
@@ -51,7 +53,7 @@ impl Follow<'_> {
         self.key(b"\x01told", &alias.0)
     }
 
-    /// The session that an id leads to by links of other nodes. `None`: there is none, or the id is a session's own.
+    /// The session that an id leads to through remote links; `None` if there is no link.
     #[inline]
     pub fn session_of(&self, id: SessionId) -> Option<SessionId> {
         if self.handle.links().has_remote() { self.steps(id) } else { None }
@@ -73,7 +75,7 @@ impl Follow<'_> {
         (at != id).then_some(at)
     }
 
-    /// The session of a value that this node has not issued.
+    /// The session of a value that this node has no link for, by remote links.
     pub(super) fn remote_session(
         &self,
         followed: &Followed<'_>,

@@ -11,8 +11,7 @@ use api_sessions_extract::builtin::{self, Entry, EntrySet};
 use api_sessions_extract::{Exchange, Ja4Form, Needs, PointSource, Scratch, Side};
 use api_sessions_protocol::SessionId;
 
-/// Identifies a session if no key does (`api_sessions_fallback`). If a part is missing, the rest
-/// is used.
+/// What identifies a session if no key does (`api_sessions_fallback`). Missing parts are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fallback {
     /// Source IP, `User-Agent` and stable JA4.
@@ -29,11 +28,11 @@ pub enum Fallback {
 pub struct Keys<'k> {
     /// The operator's, in order of priority.
     pub own: &'k [SessionKey],
-    /// Whether the built-in set follows.
+    /// Whether the built-in set is tried after them.
     pub builtin: bool,
-    /// The fallback after the keys.
+    /// The fallback if no key matches.
     pub fallback: Fallback,
-    /// Demoted entries of the set: measured to group wrongly.
+    /// Entries of the built-in set that are not used, since they measurably group requests wrongly.
     pub demoted: EntrySet,
 }
 
@@ -42,9 +41,9 @@ pub struct Keys<'k> {
 pub enum Phase {
     /// Before the access phase, for a variable: other modules may still change the request (realip).
     Early,
-    /// The access phase: request line and headers, and the body if it was read before.
+    /// The access phase: request line and headers are known, and the body if it has been read.
     Access,
-    /// The log phase: everything is known, and the session is settled.
+    /// The log phase: everything is known, and the session is final.
     Log,
 }
 
@@ -57,16 +56,16 @@ pub struct Resolution<'k> {
     pub found_by: FoundBy,
     /// Label of the key, or name of the cookie.
     pub label: Label<'k>,
-    /// The key was in the response, so the application vouches for the session.
+    /// The key was in the response: the application itself names the session.
     pub from_response: bool,
-    /// A linked value decided.
+    /// A linked value identified it.
     pub followed: bool,
-    /// Its last use has not been updated yet.
+    /// The link's time of last use is due for an update.
     pub fresh: bool,
 }
 
 impl<'k> Resolution<'k> {
-    /// The resolution that gave `id` by a key, under the same keys.
+    /// Rebuilds the resolution that yielded `id` under the same keys. `None` if it cannot be rebuilt.
     pub fn again(keys: Keys<'k>, id: SessionId, found_by: FoundBy) -> Option<Self> {
         let (label, from_response) = match found_by {
             FoundBy::Own(at) => {
@@ -74,7 +73,7 @@ impl<'k> Resolution<'k> {
                 (&*key.name, key.point.needs().has_response())
             }
             FoundBy::Builtin(entry) => (entry.name, false),
-            // Nothing remembers its name.
+            // The cookie's name is not stored.
             FoundBy::Cookie => return None,
             FoundBy::IpUaJa4 => ("ip_ua_ja4", false),
             FoundBy::IpUa => ("ip_ua", false),
@@ -84,15 +83,15 @@ impl<'k> Resolution<'k> {
         Some(Self { id, found_by, label, from_response, followed: false, fresh: false })
     }
 
-    /// Which kind of key decided.
+    /// The kind of key that identified the session.
     pub fn source(&self) -> Source {
         if self.followed { Source::Link } else { self.found_by.source() }
     }
 }
 
 impl Keys<'_> {
-    /// Whether the keys yield the same in the access phase as in the log phase: none reads a
-    /// body, the response, or a variable of NGINX.
+    /// Whether the keys yield the same in the access phase as in the log phase: none reads a body, the response or
+    /// an NGINX variable.
     pub fn settle_on_arrival(&self) -> bool {
         self.own.iter().all(|key| {
             key.point.needs() == Needs::default()
@@ -107,8 +106,8 @@ impl Keys<'_> {
     }
 }
 
-/// Calls back with every value that names a session in the request, whether or not it decides: each
-/// repetition, spelling and encoding. A value may come more than once.
+/// Calls `take` with every value in the request that could identify a session, whether or not it decides, including
+/// repetitions and other spellings and encodings. A value may be passed more than once.
 pub fn each_identifier<X: Exchange + ?Sized>(
     keys: Keys<'_>,
     exchange: &X,
@@ -123,9 +122,9 @@ pub fn each_identifier<X: Exchange + ?Sized>(
     }
 }
 
-/// Tries the operator's keys in their order, then the built-in set, then the fallback.
+/// Tries the operator's keys in order, then the built-in set, then the fallback.
 ///
-/// `found` is overwritten with the value that identified the session; `scratch` is only worked in.
+/// Overwrites `found` with the value that identified the session; `scratch` is working memory.
 pub fn resolve<'k, X: Exchange + ?Sized>(
     keys: Keys<'k>,
     exchange: &X,
@@ -138,7 +137,7 @@ pub fn resolve<'k, X: Exchange + ?Sized>(
     resolve_with(keys, exchange, phase, id, None, scratch, found)
 }
 
-/// As [`resolve`], with ids from `id`; with `follow`, a value that was issued to a session names that session.
+/// Like [`resolve`], with ids from `id`. With `follow`, a value that was issued to a session identifies that session.
 pub fn resolve_with<'k, X: Exchange + ?Sized>(
     keys: Keys<'k>,
     exchange: &X,
@@ -149,7 +148,7 @@ pub fn resolve_with<'k, X: Exchange + ?Sized>(
     found: &mut Vec<u8>,
 ) -> Resolution<'k> {
     found.clear();
-    // A key that was found exists.
+    // `again` fails only for `FoundBy::Cookie`, which is not passed here.
     let known = |id, found_by| {
         Resolution::again(keys, id, found_by).unwrap_or(Resolution {
             id,
@@ -182,7 +181,7 @@ pub fn resolve_with<'k, X: Exchange + ?Sized>(
             let (id, fresh) = (carrier.session, carrier.fresh);
             return Resolution { id, found_by, label, from_response: false, followed: true, fresh };
         }
-        // A demoted value names no session.
+        // A demoted value identifies no session.
         let mut accept = |entry: &'static Entry, value: &[u8]| {
             !keys.demoted.has(entry)
                 && (!lookup.any_demoted
@@ -211,12 +210,12 @@ pub fn resolve_with<'k, X: Exchange + ?Sized>(
     known(session, found_by)
 }
 
-/// The id of an address that several visitors share, if one of them has the address's own id.
+/// The value for an address that several visitors share, if one of them has the id of the address itself.
 fn shared(value: &[u8]) -> Vec<u8> {
     [value, b"\n\n"].concat()
 }
 
-/// The first of the operator's keys that yields a value, which is left in `found`.
+/// The first of the operator's keys that yields a value, which is written to `found`.
 fn find_own<'k, X: Exchange + ?Sized>(
     keys: Keys<'k>,
     exchange: &X,
@@ -236,7 +235,7 @@ fn find_own<'k, X: Exchange + ?Sized>(
     })
 }
 
-/// Id of the fallback: address, and `User-Agent` and JA4 as configured.
+/// Id of the fallback value: address, with `User-Agent` and JA4 as configured.
 pub fn address_id<X: Exchange + ?Sized>(
     fallback: Fallback,
     exchange: &X,
@@ -247,7 +246,7 @@ pub fn address_id<X: Exchange + ?Sized>(
     id(namespace, &value)
 }
 
-/// Writes the fallback's value: address, and `User-Agent` and JA4 as configured.
+/// Writes the fallback value: address, with `User-Agent` and JA4 as configured.
 fn find_fallback<X: Exchange + ?Sized>(
     fallback: Fallback,
     exchange: &X,

@@ -1,4 +1,4 @@
-//! One MMDB file.
+//! An MMDB file.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 
 use crate::{Location, MAX_TEXT};
 
-/// Tells whether a file changed: device, inode, size, time of the last change (seconds and nanoseconds).
+/// Identifies a version of a file: device, inode, size, and modification time (seconds and nanoseconds).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Version([u64; 3], [i64; 2]);
 
@@ -22,28 +22,28 @@ impl Version {
     }
 }
 
-/// The content of a file.
+/// The content of an MMDB file.
 pub(crate) struct Database {
     reader: Reader<Vec<u8>>,
     path: String,
-    /// An entry could not be read; reported once.
+    /// A lookup error has been logged; it is logged once.
     is_reported: AtomicBool,
 }
 
 type Found<'d> = LookupResult<'d, Vec<u8>>;
 
-/// Where databases have the code of a country: MaxMind and DB-IP; those of blocks registered without a place;
-/// IPinfo and ip-location-db.
+/// Paths of the country code: MaxMind and DB-IP, also for blocks with only a registered country; IPinfo and
+/// ip-location-db.
 const COUNTRY: [&[&str]; 4] = [
     &["country", "iso_code"],
     &["registered_country", "iso_code"],
     &["country_code"],
     &["country"],
 ];
-/// Where they have the number of the autonomous system.
+/// Paths of the autonomous system number.
 const ASN: [&[&str]; 3] =
     [&["autonomous_system_number"], &["traits", "autonomous_system_number"], &["asn"]];
-/// Where they have its organisation.
+/// Paths of the organisation of the autonomous system.
 const ORGANISATION: [&[&str]; 5] = [
     &["autonomous_system_organization"],
     &["traits", "autonomous_system_organization"],
@@ -53,7 +53,7 @@ const ORGANISATION: [&[&str]; 5] = [
 ];
 
 impl Database {
-    /// Reads a file into memory and all entries once.
+    /// Reads a file into memory and checks that all entries can be decoded.
     pub(crate) fn read(path: &Path) -> Result<Database, MaxMindDbError> {
         let reader = Reader::open_readfile(path)?;
         verify(&reader)?;
@@ -61,17 +61,17 @@ impl Database {
         Ok(Database { reader, path, is_reported: AtomicBool::new(false) })
     }
 
-    /// The kind of database, as its makers call it.
+    /// The database type, as its vendor calls it.
     pub(crate) fn kind(&self) -> &str {
         &self.reader.metadata().database_type
     }
 
-    /// Adds what is known of an address and not there yet.
+    /// Fills in the missing values of an address.
     pub(crate) fn add_to(&self, location: &mut Location, address: IpAddr) {
         let found = match self.reader.lookup(address) {
             Ok(found) if found.has_data() => found,
             Ok(_) => return,
-            // A database of IPv4 alone.
+            // An IPv4-only database.
             Err(MaxMindDbError::InvalidInput { .. }) => return,
             Err(error) => {
                 if !self.is_reported.swap(true, Ordering::Relaxed) {
@@ -93,10 +93,10 @@ impl Database {
     }
 }
 
-/// Decodes each entry. [`Reader::verify`] would also refuse databases without a description.
+/// Decodes each entry. [`Reader::verify`] is not used: it also rejects databases without a description.
 fn verify(reader: &Reader<Vec<u8>>) -> Result<(), MaxMindDbError> {
     let mut entries = HashSet::new();
-    // Each node has two sides. Nodes that lead back to each other would never end.
+    // Each node has two records. More networks mean a cycle, which would never end.
     let most = 2 * reader.metadata().node_count as usize;
     for (count, network) in reader.networks(WithinOptions::default())?.enumerate() {
         if count > most {
@@ -110,7 +110,7 @@ fn verify(reader: &Reader<Vec<u8>>) -> Result<(), MaxMindDbError> {
     Ok(())
 }
 
-/// The text at a path of the entry; `None`: there is none, or something else.
+/// The text at a path of the entry, truncated to [`MAX_TEXT`]; `None` if it is absent, empty or not a text.
 fn text(found: &Found<'_>, path: &[&str]) -> Option<String> {
     let mut text: String = found.decode_path(&elements(path)).ok()??;
     if text.len() > MAX_TEXT {

@@ -1,5 +1,4 @@
-//! Country and network of client addresses, from MMDB files (MaxMind's database format 2.0) that the operator
-//! provides.
+//! Country and network of client addresses, from MMDB files (MaxMind DB format 2.0) provided by the operator.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -16,13 +15,13 @@ use parking_lot::{Mutex, RwLock};
 
 use database::{Database, Version};
 
-/// Longest country, network or organisation, bytes; longer ones are cut.
+/// Maximum length of a country, network or organisation in bytes; longer ones are truncated.
 pub const MAX_TEXT: usize = 128;
 
-/// What the files say of an address. Absent where no file knows it.
+/// The location of an address. A value is `None` if no file has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Location {
-    /// Two letters of ISO 3166-1, such as `DE`.
+    /// Two-letter ISO 3166-1 code, such as `DE`.
     pub country: Option<String>,
     /// Autonomous system that announces the address, such as `AS64496`.
     pub asn: Option<String>,
@@ -36,26 +35,26 @@ impl Location {
     }
 }
 
-/// A file that was read or could not be read.
+/// A configured file, readable or not.
 struct Loaded {
     path: PathBuf,
-    /// Version of the file when it was last read; `None`: there was none.
+    /// Version of the file when it was last read; `None` if it was missing.
     version: Option<Version>,
     /// Its last valid content.
     database: Option<Arc<Database>>,
 }
 
-/// The files, in memory.
+/// The configured files, in memory.
 #[derive(Default)]
 pub struct Locations {
     files: Mutex<Vec<Loaded>>,
-    /// The valid ones, in order.
+    /// The valid files, in order.
     databases: RwLock<Arc<[Arc<Database>]>>,
 }
 
 impl Locations {
-    /// Reads these files instead of the present ones, and those of them again that changed. One that is missing
-    /// or damaged is logged; its last valid content stays, if there is one. Blocks on the file system.
+    /// Replaces the list of files, and reads those that are new or have changed. A missing or damaged file is logged;
+    /// its last valid content, if any, stays in use. Blocks on file I/O.
     pub fn load(&self, paths: &[PathBuf]) {
         let mut files = self.files.lock();
         let mut old = std::mem::take(&mut *files);
@@ -69,7 +68,7 @@ impl Locations {
         self.publish(&files);
     }
 
-    /// Reads the files again that changed. Blocks on the file system.
+    /// Reads changed files again. Blocks on file I/O.
     pub fn refresh(&self) {
         let mut files = self.files.lock();
         if Self::read_changed(&mut files) {
@@ -77,7 +76,7 @@ impl Locations {
         }
     }
 
-    /// Whether a file was read.
+    /// Reads changed files. Returns whether any file has changed.
     fn read_changed(files: &mut [Loaded]) -> bool {
         let mut is_changed = false;
         for file in files {
@@ -86,7 +85,7 @@ impl Locations {
             let is_new = match (&version, &file.version) {
                 (Ok(new), Some(old)) => new != old,
                 (Ok(_), None) => true,
-                // A file that goes is reported once.
+                // A missing file is logged once.
                 (Err(_), old) => old.is_some() || is_first,
             };
             if !is_new {
@@ -122,8 +121,8 @@ impl Locations {
         self.databases.read().is_empty()
     }
 
-    /// Looks up an address. Of several files that know a value, the first counts. An IPv4 address that is mapped
-    /// into IPv6 is looked up as IPv4.
+    /// Looks up an address. Each value comes from the first file that has it. IPv4-mapped IPv6 addresses are looked up
+    /// as IPv4.
     pub fn find(&self, address: IpAddr) -> Location {
         let databases = Arc::clone(&self.databases.read());
         let mut location = Location::default();
@@ -265,7 +264,7 @@ mod tests {
                 }
             }
         };
-        // The nodes lead to the first one, and to the entry.
+        // Each node leads to the first one and to the entry.
         let mut cycle = whole.clone();
         cycle[3..6].fill(0);
         for node in 1..120 {

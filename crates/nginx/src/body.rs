@@ -1,4 +1,4 @@
-//! Reading the request body before it is passed on.
+//! Reading request bodies: in the access phase, and for a content handler.
 
 use ngx::ffi::{
     NGX_DECLINED, NGX_DONE, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_HTTP_SPECIAL_RESPONSE,
@@ -11,16 +11,15 @@ use super::catch_unwind::catch_unwind_ffi;
 use super::request::Request;
 use super::request_bits as bits;
 
-/// Starts reading; `read` is called with the request when all of it is there, before the phases run
-/// again. Returns what the access handler has to return.
+/// Starts reading the body; [`Prereader::read`] is called once it is complete, before the phases run again. Returns
+/// what the access handler has to return.
 ///
-/// The pattern is `ngx_http_mirror_handler`'s: the read takes a reference that
-/// `ngx_http_finalize_request(NGX_DONE)` gives back, which may free the request. Nothing may be
-/// borrowed from it over this call.
+/// Follows `ngx_http_mirror_handler`: reading takes a reference that `ngx_http_finalize_request(NGX_DONE)` releases,
+/// which may free the request. Nothing may be borrowed from the request across this call.
 pub fn preread<P: Prereader>(r: Request<'_>) -> ngx_int_t {
     let raw = r.as_ptr();
     body_file::suit_any_handler(r);
-    // SAFETY: access phase of a main request whose body nobody has read.
+    // SAFETY: access phase of a main request whose body is unread.
     unsafe {
         let rc = ngx_http_read_client_request_body(raw, Some(done::<P>));
         if rc >= NGX_HTTP_SPECIAL_RESPONSE as ngx_int_t {
@@ -31,17 +30,17 @@ pub fn preread<P: Prereader>(r: Request<'_>) -> ngx_int_t {
     NGX_DONE as ngx_int_t
 }
 
-/// What is to happen once the body is there.
+/// Called once the body has been read.
 pub trait Prereader {
-    /// The body of `r` has been read, and kept as NGINX keeps bodies.
+    /// The body of `r` is complete, in `request_body`.
     fn read(r: Request<'_>);
 }
 
-/// The neutral answer of an access handler: the next one decides.
+/// Neutral return value of an access handler: the next handler decides.
 pub const DECLINED: ngx_int_t = NGX_DECLINED as ngx_int_t;
 
 unsafe extern "C" fn done<P: Prereader>(raw: *mut ngx_http_request_t) {
-    // SAFETY: NGINX calls with the request whose body was read.
+    // SAFETY: NGINX passes the live request whose body was read.
     unsafe {
         catch_unwind_ffi((), || P::read(Request::from_raw(raw)));
         bits::set_preserve_body(raw, 1);
@@ -50,32 +49,31 @@ unsafe extern "C" fn done<P: Prereader>(raw: *mut ngx_http_request_t) {
     }
 }
 
-/// The body is being read, or was, or is thrown away as it comes: then a read calls back at once without
-/// one (`ngx_http_read_client_request_body`).
+/// The body is being read, has been read or is being discarded: reading it now would call back at once
+/// (`ngx_http_read_client_request_body`).
 pub fn is_taken(r: Request<'_>) -> bool {
     // SAFETY: alive for the handler.
     unsafe { !(*r.as_ptr()).request_body.is_null() || bits::discard_body(r.as_ptr()) != 0 }
 }
 
-/// A content handler that wants the whole body.
+/// A content handler that needs the whole body.
 pub trait BodyReader {
-    /// Called once the body is there; `None` where it is longer than asked for. Returns what a
-    /// content handler returns.
+    /// Called once the body is complete; `None` if it exceeds [`Self::LIMIT`] or its file cannot be read. Returns what
+    /// a content handler returns.
     fn handle(r: Request<'_>, body: Option<Vec<u8>>) -> ngx_int_t;
-    /// Longest body, bytes.
+    /// Maximum body length in bytes.
     const LIMIT: usize;
 }
 
-/// Reads the body of a request to a content handler; `B` answers it.
+/// Reads the request body from a content handler, then calls `B`. Returns what the content handler has to return.
 pub fn read<B: BodyReader>(r: Request<'_>) -> ngx_int_t {
-    // SAFETY: content phase of a main request. The reference that the read takes is given back by the
-    // finalisation in `answer`.
+    // SAFETY: content phase of a main request. `answer` releases the reference that reading takes, by finalizing.
     let rc = unsafe { ngx_http_read_client_request_body(r.as_ptr(), Some(answer::<B>)) };
     if rc >= NGX_HTTP_SPECIAL_RESPONSE as ngx_int_t { rc } else { NGX_DONE as ngx_int_t }
 }
 
 unsafe extern "C" fn answer<B: BodyReader>(raw: *mut ngx_http_request_t) {
-    // SAFETY: NGINX calls with the request whose body was read; it is not touched after finalisation.
+    // SAFETY: NGINX passes the live request whose body was read; it is not touched after finalization.
     unsafe {
         let rc = catch_unwind_ffi(NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t, || {
             B::handle(Request::from_raw(raw), collect(raw, B::LIMIT))
@@ -84,10 +82,10 @@ unsafe extern "C" fn answer<B: BodyReader>(raw: *mut ngx_http_request_t) {
     }
 }
 
-/// Copies a body that was read, from memory and from its temporary file.
+/// Copies the body from memory and from its temporary file. `None` if it exceeds `limit` or a read fails.
 unsafe fn collect(raw: *mut ngx_http_request_t, limit: usize) -> Option<Vec<u8>> {
     let mut body = Vec::new();
-    // SAFETY: `bufs` is a null-terminated chain of the request; a buffer in a file names it.
+    // SAFETY: `bufs` is a null-terminated chain of the request; a buffer in a file has its `file` set.
     unsafe {
         let Some(taken) = (*raw).request_body.as_ref() else { return Some(body) };
         let mut link = taken.bufs;

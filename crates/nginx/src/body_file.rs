@@ -1,4 +1,4 @@
-//! Request bodies that a content handler wants in a file.
+//! Request bodies for content handlers that need them in a file.
 
 use std::ffi::CStr;
 
@@ -12,11 +12,11 @@ use ngx::ffi::{
 use super::request::{Request, slot};
 use super::request_bits as bits;
 
-/// Asks NGINX for a body that fits every content handler, before it is read: in one buffer if it fits
-/// `client_body_buffer_size` (njs, perl, lua), and a temporary file that has a name until the request
-/// ends (DAV renames it).
+/// Requests, before the body is read, a form that suits every content handler: a single buffer if the body fits
+/// `client_body_buffer_size` (njs, perl, lua), else a temporary file that keeps its name until the request ends (DAV
+/// renames it).
 pub(super) fn suit_any_handler(r: Request<'_>) {
-    // SAFETY: alive for the handler; flags that `ngx_http_read_client_request_body` reads.
+    // SAFETY: a live request; `ngx_http_read_client_request_body` reads these flags.
     unsafe {
         let raw = r.as_ptr();
         bits::set_request_body_in_single_buf(raw, 1);
@@ -25,9 +25,8 @@ pub(super) fn suit_any_handler(r: Request<'_>) {
     }
 }
 
-/// Moves a body that was read to memory into a temporary file where DAV's PUT is what answers: it asks
-/// for a file only when it reads the body itself (`ngx_http_dav_put_handler`). `false`: that failed, and
-/// NGINX has logged why.
+/// Moves a body that was read into memory to a temporary file if DAV handles the PUT: DAV requests a file only when it
+/// reads the body itself (`ngx_http_dav_put_handler`). Returns `false` on failure, which NGINX has logged.
 pub fn move_for_dav(r: Request<'_>) -> bool {
     let raw = r.as_ptr();
     // SAFETY: a main request in its access phase, whose body has been read.
@@ -47,8 +46,8 @@ pub fn move_for_dav(r: Request<'_>) -> bool {
 /// # Safety
 /// `raw` is a live request.
 unsafe fn is_dav_put(raw: *mut ngx_http_request_t) -> bool {
-    // SAFETY: configurations of the core module and, by its name, of DAV, whose first member is the bits
-    // of `dav_methods` (`ngx_http_dav_loc_conf_t`).
+    // SAFETY: location configurations of the core module and of DAV, found by name; the first member of the latter
+    // (`ngx_http_dav_loc_conf_t`) is the bit mask of `dav_methods`.
     unsafe {
         let slots = (*raw).loc_conf;
         let core: Option<&ngx_http_core_loc_conf_t> = slot(slots, &raw const ngx_http_core_module);
@@ -61,9 +60,9 @@ unsafe fn is_dav_put(raw: *mut ngx_http_request_t) -> bool {
     }
 }
 
-/// A module of the cycle in force, by name.
+/// A module of the active cycle, by name.
 fn module_named(name: &CStr) -> Option<*const ngx_module_t> {
-    // SAFETY: the cycle's list of modules ends with null; each has a name once it is in the list.
+    // SAFETY: the cycle's list of modules is null-terminated; a name is null or a C string.
     unsafe {
         let mut module = (*ngx_cycle).modules;
         while !(*module).is_null() {
@@ -77,14 +76,14 @@ fn module_named(name: &CStr) -> Option<*const ngx_module_t> {
     None
 }
 
-/// What `ngx_http_write_request_body` does with `request_body_in_file_only`, and the save filter with its
-/// file; both are private to NGINX.
+/// Does what `ngx_http_write_request_body` and the save filter do for `request_body_in_file_only`; both are private to
+/// NGINX.
 ///
 /// # Safety
-/// `raw` is a live request whose body was read to memory.
+/// `raw` is a live request whose body was read into memory.
 unsafe fn move_to_file(raw: *mut ngx_http_request_t) -> Option<()> {
-    // SAFETY: as the caller says. All memory is of the request's pool and zeroed; the file closes and
-    // unlinks itself with the pool (`clean`).
+    // SAFETY: the caller's contract. All memory comes zeroed from the request's pool, whose cleanup closes and unlinks
+    // the file (`clean`).
     unsafe {
         let pool = (*raw).pool;
         let file = ngx_pcalloc(pool, size_of::<ngx_temp_file_t>()).cast::<ngx_temp_file_t>();
@@ -120,10 +119,10 @@ unsafe fn move_to_file(raw: *mut ngx_http_request_t) -> Option<()> {
     }
 }
 
-/// A chain of one buffer, which is all of the file; null for an empty one.
+/// A chain of one buffer that spans the whole file; null if the file is empty.
 ///
 /// # Safety
-/// `raw` is a live request, and `file` of its pool.
+/// `raw` is a live request, and `file` lives in its pool.
 unsafe fn chain_of(
     raw: *mut ngx_http_request_t,
     file: &mut ngx_temp_file_t,

@@ -1,14 +1,14 @@
-//! No panic crosses into NGINX.
+//! Keeps panics from crossing into NGINX.
 //!
-//! Since Rust 1.81 a panic that reaches `extern "C"` aborts the worker, and with it every connection
-//! it holds. A bug in telemetry must cost one record, not a thousand connections.
+//! Since Rust 1.81 a panic that reaches an `extern "C"` boundary aborts the process, here the worker with all its
+//! connections. A bug in the module must cost one record, not a thousand connections.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
-/// Runs `body`; a panic inside it is counted and answered with `neutral`.
+/// Runs `body`; if it panics, counts the panic and returns `neutral`.
 #[inline]
 pub fn catch_unwind_ffi<T>(neutral: T, body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {

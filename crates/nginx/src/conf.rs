@@ -1,4 +1,4 @@
-//! Reading the configuration: words, messages, memory and files.
+//! Reading the configuration: arguments, messages, memory and paths.
 
 use std::ffi::CStr;
 use std::fmt::Display;
@@ -25,31 +25,31 @@ use ngx::http::HttpModuleMainConf;
 pub use units::{parse_offset, parse_size, parse_time_ms};
 pub use variable_refs::Mentions;
 
-/// The configuration that is being read, at one directive.
+/// The configuration being read (`ngx_conf_t`), at one directive.
 #[derive(Clone, Copy)]
 pub struct Conf<'a> {
     raw: *mut ngx_conf_t,
     lifetime: PhantomData<&'a ()>,
 }
 
-/// What a server makes of headers with unusual names.
+/// How a server treats headers with unusual names.
 pub struct HeaderNames {
     /// `underscores_in_headers`.
     pub underscores: bool,
-    /// `ignore_invalid_headers`: they are dropped.
+    /// `ignore_invalid_headers`: drops them.
     pub ignores_invalid: bool,
-    /// `file:line` of the server.
+    /// `file:line` of the server block.
     pub place: String,
 }
 
-/// An `ngx_str_t` over a C string of the program.
+/// An `ngx_str_t` that points to a static C string.
 pub const fn c_string(text: &'static CStr) -> ngx_str_t {
     ngx_str_t { len: text.count_bytes(), data: text.as_ptr() as *mut u8 }
 }
 
 impl Conf<'_> {
     /// # Safety
-    /// `raw` is the context that NGINX handed to a configuration callback.
+    /// `raw` is the context that NGINX passed to a configuration callback.
     pub unsafe fn from_raw(raw: *mut ngx_conf_t) -> Self {
         Self { raw, lifetime: PhantomData }
     }
@@ -59,9 +59,9 @@ impl Conf<'_> {
         self.raw
     }
 
-    /// The directive's name and its words; the offending one where it is not UTF-8.
+    /// The directive's name and arguments; an error holds the first one that is not UTF-8.
     fn words(&self) -> Result<Vec<&str>, String> {
-        // SAFETY: `args` holds the words of the directive being read, alive while it is.
+        // SAFETY: `args` holds the words of the directive being read, and lives until it has been read.
         let raw = unsafe { (*(*self.raw).args).as_slice::<ngx_str_t>() };
         raw.iter()
             .map(|word| {
@@ -83,7 +83,7 @@ impl Conf<'_> {
         crate::log_notice!(log, "{message}");
     }
 
-    /// Logs at `emerg`, with a place that was read before.
+    /// Logs at `emerg`, with a `place` noted earlier.
     pub fn error_at(&self, place: &str, message: &dyn Display) {
         // SAFETY: a context always has a log.
         let log = unsafe { (*self.raw).log };
@@ -95,18 +95,18 @@ impl Conf<'_> {
         ngx::ngx_conf_log_error!(NGX_LOG_WARN, self.raw, "{message}");
     }
 
-    /// Logs at `warn`, to standard error and the log in force before this configuration.
+    /// Logs at `warn` without file and line, to standard error and the log of the previous cycle.
     pub fn warn(&self, message: &str) {
         // SAFETY: a context always has a log.
         let log = unsafe { (*self.raw).log };
         crate::log_warn!(log, "{message}");
     }
 
-    /// Which names of headers the server takes whose locations are being merged. The core module has merged its
-    /// own settings by then: modules are merged in their order.
+    /// How the server whose configuration is being merged treats header names. NGINX merges modules in order, so the
+    /// core module's settings are final.
     pub fn header_names(&self) -> HeaderNames {
         // SAFETY: `ngx_http_merge_servers` puts the server's configurations into the context; the core module's
-        // has the file and line of its block, NUL-terminated.
+        // has the line and the NUL-terminated file name of its block.
         unsafe {
             let context = &*(*self.raw).ctx.cast::<ngx_http_conf_ctx_t>();
             let core = *context.srv_conf.add(ffi::ngx_http_core_module.ctx_index);
@@ -123,7 +123,7 @@ impl Conf<'_> {
         }
     }
 
-    /// The level that is being merged is an `if` or `limit_except` of a location.
+    /// The level being merged is an `if` or `limit_except` block of a location.
     pub fn is_in_location(&self) -> bool {
         // SAFETY: `ngx_http_merge_locations` puts the location's structures into the context.
         unsafe {
@@ -133,9 +133,9 @@ impl Conf<'_> {
         }
     }
 
-    /// The file and line that are being read, `file:line`; empty for `-g`.
+    /// The position being read, as `file:line`; empty for `-g`.
     pub fn place(&self) -> String {
-        // SAFETY: `conf_file` is null or alive while the configuration is read; its name is in the pool.
+        // SAFETY: `conf_file` is null or lives while the configuration is read; its name is in the pool.
         unsafe {
             let Some(file) = (*self.raw).conf_file.as_ref() else { return String::new() };
             let name = String::from_utf8_lossy(super::headers::bytes(&file.file.name));
@@ -143,13 +143,13 @@ impl Conf<'_> {
         }
     }
 
-    /// The pool of the cycle: what lives in it goes with the configuration.
+    /// The pool of the cycle: its content is freed with the configuration.
     pub fn pool(&self) -> Pool {
         // SAFETY: a context always has a pool.
         unsafe { Pool::from_ngx_pool((*self.raw).pool) }
     }
 
-    /// Copies text into the cycle's pool, with a terminating NUL behind it.
+    /// Copies text into the cycle's pool, NUL-terminated. `None` if out of memory.
     pub fn intern(&self, text: &str) -> Option<ngx_str_t> {
         // SAFETY: the allocation has room for text and NUL.
         unsafe {
@@ -163,11 +163,10 @@ impl Conf<'_> {
         }
     }
 
-    /// Absolute path of a file named in the configuration, relative to the configuration prefix
-    /// (`ngx_conf_full_name`).
+    /// Resolves the path of a file against the directory of the configuration file (`ngx_conf_full_name`).
     pub fn full_name(&self, path: &str) -> Option<String> {
         let mut name = self.intern(path)?;
-        // SAFETY: `name` is NUL-terminated and in the cycle's pool, as the function asks.
+        // SAFETY: `name` is NUL-terminated and in the cycle's pool, as the function requires.
         let rc = unsafe { ffi::ngx_conf_full_name((*self.raw).cycle, &mut name, 1) };
         if rc != ffi::NGX_OK as isize {
             return None;
@@ -175,11 +174,11 @@ impl Conf<'_> {
         std::str::from_utf8(name.as_bytes()).ok().map(str::to_owned)
     }
 
-    /// Absolute path of a directory named in the configuration, relative to the prefix of NGINX
-    /// (`ngx_conf_full_name`), as NGINX's own temporary paths are.
+    /// Resolves the path of a directory against NGINX's prefix (`ngx_conf_full_name`), as NGINX does for its own
+    /// temporary paths.
     pub fn directory_name(&self, path: &str) -> Option<String> {
         let mut name = self.intern(path)?;
-        // SAFETY: `name` is NUL-terminated and in the cycle's pool, as the function asks.
+        // SAFETY: `name` is NUL-terminated and in the cycle's pool, as the function requires.
         let rc = unsafe { ffi::ngx_conf_full_name((*self.raw).cycle, &mut name, 0) };
         if rc != ffi::NGX_OK as isize {
             return None;
@@ -189,17 +188,17 @@ impl Conf<'_> {
 
     /// The core module's configuration of this cycle.
     pub fn core(&self) -> CoreConf {
-        // SAFETY: made before the first directive is read, and alive as long as the cycle; read by what
-        // lives in the cycle alone.
+        // SAFETY: created before the first directive is read, and lives as long as the cycle; only objects of the same
+        // cycle use it.
         unsafe {
             let contexts = (*(*self.raw).cycle).conf_ctx.cast::<*const ffi::ngx_core_conf_t>();
             CoreConf::new(*contexts.add(ffi::ngx_core_module.index))
         }
     }
 
-    /// `worker_processes`, if it was read by now.
+    /// `worker_processes`, if it has been read already.
     pub fn workers(&self) -> Option<usize> {
-        // SAFETY: the core module's configuration is there before the first directive is read.
+        // SAFETY: the core module's configuration is created before the first directive is read.
         unsafe {
             let contexts = (*(*self.raw).cycle).conf_ctx.cast::<*mut ffi::ngx_core_conf_t>();
             let core = (*contexts.add(ffi::ngx_core_module.index)).as_ref()?;
@@ -207,17 +206,17 @@ impl Conf<'_> {
         }
     }
 
-    /// Name of the machine, as NGINX knows it.
+    /// The hostname, as in `$hostname`.
     pub fn hostname(&self) -> String {
-        // SAFETY: set by ngx_init_cycle before the configuration is read; lives in the cycle's pool.
+        // SAFETY: `ngx_init_cycle` sets it in the cycle's pool before the configuration is read.
         let name = unsafe { super::headers::bytes(&(*(*self.raw).cycle).hostname) };
         String::from_utf8_lossy(name).into_owned()
     }
 
-    /// The module's main configuration that is in force while this one is read: in a reload.
+    /// The module's active main configuration, while a reload reads a new one; `None` on the first start.
     pub fn main_conf_in_force<T: MainLevel>(&self) -> Option<&'static T> {
-        // SAFETY: the old cycle outlives the reading of the new configuration, which alone may ask; the first
-        // one is an empty one without `conf_ctx` (ngx_is_init_cycle).
+        // SAFETY: called only while the new configuration is read, which the old cycle outlives. The initial cycle
+        // has no `conf_ctx` (`ngx_is_init_cycle`).
         unsafe {
             let old = (*(*self.raw).cycle).old_cycle;
             if old.is_null() || (*old).conf_ctx.is_null() {
@@ -232,8 +231,8 @@ impl Conf<'_> {
     where
         Self: 'c,
     {
-        // SAFETY: NGINX makes it before it reads the first directive, and stops where it cannot. Directives are read
-        // one at a time by one thread, and none holds this reference while asking for it again.
+        // SAFETY: NGINX creates it before it reads the first directive, and stops if it cannot. One thread reads the
+        // directives one at a time, and none holds this reference while it takes another.
         unsafe { T::Module::main_conf_mut(&*self.raw).unwrap_unchecked() }
     }
 }

@@ -1,4 +1,4 @@
-//! What the module remembers of a request.
+//! The module's state of a request.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -10,29 +10,28 @@ use super::open_requests::OpenLink;
 use super::request::Request;
 use super::request_bits as bits;
 
-/// The one type that the module keeps for a request.
+/// The type of a module's per-request state.
 ///
 /// # Safety
-/// One type alone may say so: `find` trusts it.
+/// Only one type per module may implement this: `find` casts the module's context to it.
 pub unsafe trait RequestState {
-    /// The module that keeps it.
+    /// The module that owns it.
     type Module: HttpModule;
 
-    /// Its place among the requests that are under way.
+    /// Its link in the list of open requests.
     fn link(&self) -> &OpenLink;
 }
 
-/// The module's state of the main request, if it made one.
+/// The state of the request, if [`attach`] created one.
 ///
-/// NGINX zeroes every module's context on an internal redirect, a named location and
-/// `ngx_http_filter_finalize_request`; the state survives as the data of a pool cleanup, and is found
-/// there again by its handler (as realip does).
+/// NGINX zeroes the contexts of all modules on an internal redirect, in a named location and in
+/// `ngx_http_filter_finalize_request`. The state survives as the data of a pool cleanup and is found there by the
+/// cleanup's handler, as in the realip module.
 #[inline]
 pub fn find<'r, T: RequestState>(r: Request<'r>) -> Option<&'r T> {
     let raw = r.as_ptr();
-    // SAFETY: `ctx` has a slot for each http module; what is in ours is the address of a `T` that
-    // `attach` put into the request's pool, where it stays as long as the request. Only shared
-    // references to it are ever made.
+    // SAFETY: `ctx` has a slot for each HTTP module. Ours is null or the address of a `T` that `attach` put into the
+    // request's pool, where it lives as long as the request. Only shared references to it are ever created.
     unsafe {
         let slot = (*raw).ctx.add(T::Module::module().ctx_index);
         if !(*slot).is_null() {
@@ -45,7 +44,7 @@ pub fn find<'r, T: RequestState>(r: Request<'r>) -> Option<&'r T> {
     }
 }
 
-/// Looks the state up among the pool's cleanups and puts it back into `slot`.
+/// Finds the state among the pool's cleanups and restores it to `slot`.
 #[cold]
 unsafe fn recover<'r, T>(raw: *mut ngx_http_request_t, slot: *mut *mut c_void) -> Option<&'r T> {
     let marker: unsafe extern "C" fn(*mut c_void) = drop_state::<T>;
@@ -63,13 +62,12 @@ unsafe fn recover<'r, T>(raw: *mut ngx_http_request_t, slot: *mut *mut c_void) -
     None
 }
 
-/// Gives the main request a state, dropped with its pool; it is among those under way from now on. `None` when
-/// memory ran out.
+/// Attaches state to the main request, dropped with its pool, and adds the request to the open requests. `None` if out
+/// of memory.
 pub fn attach<'r, T: RequestState>(r: Request<'r>, state: T) -> Option<&'r T> {
     const { assert!(align_of::<T>() <= 16, "NGINX's pools align to 16 bytes") };
     let raw = r.as_ptr();
-    // SAFETY: the cleanup's data has room for a `T`, suitably aligned, and is dropped exactly once,
-    // by the cleanup.
+    // SAFETY: the cleanup's data has room for an aligned `T`, which the cleanup drops exactly once.
     unsafe {
         let cleanup = ngx_pool_cleanup_add((*raw).pool, size_of::<T>());
         if cleanup.is_null() {
@@ -79,7 +77,8 @@ pub fn attach<'r, T: RequestState>(r: Request<'r>, state: T) -> Option<&'r T> {
         data.write(state);
         (*cleanup).handler = Some(drop_state::<T>);
         *(*raw).ctx.add(T::Module::module().ctx_index) = data.cast();
-        // The pool is destroyed before the request's memory is used again (`ngx_http_free_request`).
+        // The pool is destroyed, which drops the link, before the request's memory is reused
+        // (`ngx_http_free_request`).
         (*data).link().open(raw);
         Some(&*data)
     }
@@ -87,7 +86,7 @@ pub fn attach<'r, T: RequestState>(r: Request<'r>, state: T) -> Option<&'r T> {
 
 unsafe extern "C" fn drop_state<T>(data: *mut c_void) {
     super::catch_unwind::catch_unwind_ffi((), || {
-        // SAFETY: called once by ngx_destroy_pool with what `attach` wrote.
+        // SAFETY: called once, by `ngx_destroy_pool`, with the state that `attach` wrote.
         unsafe { ptr::drop_in_place(data.cast::<T>()) }
     });
 }

@@ -1,8 +1,8 @@
-//! Evaluating complex values without leaving traces.
+//! Evaluation of complex values without side effects on the request.
 //!
-//! NGINX keeps the value of a variable with the request (`ngx_http_get_indexed_variable`), and the groups of
-//! the last regular expression too. Who evaluates `map $status $x …` in the access phase would leave "000" in
-//! it for `access_log`, and a `map` of regular expressions another `$1` for `proxy_pass`.
+//! NGINX caches the values of variables in the request (`ngx_http_get_indexed_variable`), along with the captures of
+//! the last regular expression. Evaluating `map $status $x …` in the access phase would leave "000" in `$x` for
+//! `access_log`, and a `map` with regular expressions would change `$1` for `proxy_pass`.
 
 use std::cell::OnceCell;
 
@@ -16,8 +16,8 @@ use super::headers::bytes;
 use super::request::Request;
 use super::request_bits as bits;
 
-/// Variables that say something of a response or a body, by their names or how these begin. What depends on
-/// one is evaluated again once it is known.
+/// Names and prefixes of variables that describe the response or the body. Their values change after the access
+/// phase, so values that depend on them are evaluated again.
 const NAMES: &[&[u8]] = &[
     b"status",
     b"body_bytes_sent",
@@ -31,15 +31,15 @@ const NAMES: &[&[u8]] = &[
 ];
 const BEGINNINGS: &[&[u8]] = &[b"sent_http_", b"sent_trailer_", b"upstream_"];
 
-/// Places of those variables among all that the configuration knows; found at the first question.
+/// Indexes of those variables in the configuration, collected on first use.
 #[derive(Default)]
 pub struct Unsettled(OnceCell<Box<[usize]>>);
 
 impl Unsettled {
     fn places(&self, r: Request<'_>) -> &[usize] {
         self.0.get_or_init(|| {
-            // SAFETY: once requests are served, the core module's array holds all variables with an index,
-            // in its order; names live in configuration memory.
+            // SAFETY: once requests are served, the core module's array holds all indexed variables in index order;
+            // their names live in configuration memory.
             let all = unsafe {
                 let core: *const ngx_http_core_main_conf_t =
                     r.module_main_conf(&raw const ngx_http_core_module);
@@ -59,10 +59,10 @@ impl Unsettled {
     }
 }
 
-/// Runs `evaluate`, which asks NGINX for values of variables.
+/// Runs `evaluate`, which reads NGINX variables.
 ///
-/// Before the log phase, if it touched a variable that is not settled, the request forgets all that it learned: its variables
-/// are what they were before. If it did not, they stay: `$request_id` must be the same for all who ask.
+/// Before the log phase, if it evaluated an unsettled variable, all of the request's cached values are restored.
+/// Otherwise they stay cached: `$request_id` must be the same for every reader.
 pub(super) fn without_traces<T>(
     r: Request<'_>,
     phase: Phase,
@@ -89,7 +89,7 @@ pub(super) fn without_traces<T>(
     value
 }
 
-/// What the last regular expression matched (`$1`), put back when dropped.
+/// The captures of the last regular expression (`$1`), restored on drop.
 struct Groups {
     request: *mut ngx_http_request_t,
     count: usize,
@@ -101,8 +101,8 @@ struct Groups {
 impl Groups {
     fn keep(r: Request<'_>) -> Self {
         let request = r.as_ptr();
-        // SAFETY: alive for the handler. With the flag set, the next match makes an array of its own
-        // (`ngx_http_regex_exec`), as for subrequests.
+        // SAFETY: a live request. With the flag set, the next match allocates its own array (`ngx_http_regex_exec`),
+        // as for subrequests.
         unsafe {
             let kept = Self {
                 request,
@@ -119,7 +119,7 @@ impl Groups {
 
 impl Drop for Groups {
     fn drop(&mut self) {
-        // SAFETY: dropped before the handler returns; the values are the request's own.
+        // SAFETY: dropped before the handler returns, while the request lives; the values are its own.
         unsafe {
             (*self.request).ncaptures = self.count;
             (*self.request).captures = self.places;

@@ -1,4 +1,4 @@
-//! The chains of response-body and request-body filters.
+//! The filter chains: response headers, response body and request body.
 
 use api_sessions_extract::Chunk;
 use ngx::ffi::{
@@ -11,8 +11,8 @@ use super::request::Request;
 
 type Next = Option<unsafe extern "C" fn(*mut ngx_http_request_t, *mut ngx_chain_t) -> ngx_int_t>;
 
-/// Next filters of this module, kept as NGINX's own modules do: written by `postconfiguration` in the
-/// master, read by the event loop of the processes forked from it.
+/// The next filters of each chain, stored as in NGINX's own modules: written by `postconfiguration` in the master,
+/// read by the event loop of the processes forked from it.
 static mut NEXT_BODY: Next = None;
 static mut NEXT_REQUEST_BODY: Next = None;
 
@@ -21,13 +21,13 @@ type NextHeader = Option<unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_in
 /// As [`NEXT_BODY`].
 static mut NEXT_HEADER: NextHeader = None;
 
-/// Watches responses before their headers are sent; changes none.
+/// Sees each response before its header is sent; may replace the response, but does not modify it.
 pub trait HeaderObserver {
-    /// The headers are about to be sent. What the filter returns, if another answer takes their place.
+    /// Called before the header is sent. `Some` skips the remaining filters and is returned to NGINX.
     fn response_header(r: Request<'_>) -> Option<ngx_int_t>;
 }
 
-/// Puts the observer in front of the chain of header filters.
+/// Puts the observer at the head of the header filter chain.
 ///
 /// # Safety
 /// As for [`install`].
@@ -40,28 +40,28 @@ pub unsafe fn install_header<O: HeaderObserver>() {
 }
 
 unsafe extern "C" fn header<O: HeaderObserver>(r: *mut ngx_http_request_t) -> ngx_int_t {
-    // SAFETY: NGINX calls with a live request.
+    // SAFETY: NGINX passes a live request.
     let replaced = catch_unwind_ffi(None, || unsafe { O::response_header(Request::from_raw(r)) });
-    // SAFETY: the next filter, with what NGINX gave us.
+    // SAFETY: calls the next filter with NGINX's own arguments.
     replaced
         .unwrap_or_else(|| unsafe { NEXT_HEADER.map_or(NGX_ERROR as ngx_int_t, |next| next(r)) })
 }
 
-/// Watches buffers that pass by; changes nothing.
+/// Sees the body buffers that pass through the chains; modifies nothing.
 pub trait Observer {
-    /// A part of the response's body, or its end.
+    /// Part of the response body, or its end.
     fn response_body(r: Request<'_>, chunks: Chunks<'_>);
-    /// A part of the request's body, or its end.
+    /// Part of the request body, or its end.
     fn request_body(r: Request<'_>, chunks: Chunks<'_>);
 }
 
-/// Puts the observer in front of both chains.
+/// Puts the observer at the head of both body filter chains.
 ///
 /// # Safety
-/// Called from `postconfiguration`, once a configuration.
+/// Called from `postconfiguration`, once per configuration.
 pub unsafe fn install<O: Observer>() {
-    // SAFETY: configuration is read by one thread, and no request is served by this process then; in
-    // single-process mode the chain is rebuilt from its end with each configuration.
+    // SAFETY: one thread reads the configuration, and this process serves no request meanwhile. In single-process
+    // mode NGINX rebuilds the chain from its end for each configuration.
     unsafe {
         NEXT_BODY = ngx_http_top_body_filter;
         ngx_http_top_body_filter = Some(body::<O>);
@@ -74,9 +74,9 @@ unsafe extern "C" fn body<O: Observer>(
     r: *mut ngx_http_request_t,
     chain: *mut ngx_chain_t,
 ) -> ngx_int_t {
-    // SAFETY: NGINX calls with a live request and a chain that is valid for the call.
+    // SAFETY: NGINX passes a live request and a chain that is valid for the call.
     catch_unwind_ffi((), || unsafe { O::response_body(Request::from_raw(r), Chunks::of(chain)) });
-    // SAFETY: the next filter, with what NGINX gave us.
+    // SAFETY: calls the next filter with NGINX's own arguments.
     unsafe { NEXT_BODY.map_or(NGX_ERROR as ngx_int_t, |next| next(r, chain)) }
 }
 
@@ -99,7 +99,7 @@ impl Chunks<'_> {
     /// # Safety
     /// `chain` is null or a chain that is not changed while the iterator lives.
     pub unsafe fn of(chain: *const ngx_chain_t) -> Self {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller's contract.
         Self { link: unsafe { chain.as_ref() } }
     }
 }
@@ -109,7 +109,7 @@ impl<'c> Iterator for Chunks<'c> {
 
     fn next(&mut self) -> Option<Chunk<'c>> {
         let link = self.link?;
-        // SAFETY: a chain ends with null; each link has a buffer.
+        // SAFETY: a chain is null-terminated; each link has a buffer.
         let buf = unsafe {
             self.link = link.next.as_ref();
             &*link.buf

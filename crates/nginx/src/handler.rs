@@ -1,4 +1,4 @@
-//! Content handlers of a location.
+//! Content handlers of locations.
 
 use ngx::ffi::{
     NGX_HTTP_INTERNAL_SERVER_ERROR, ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t,
@@ -9,15 +9,18 @@ use super::catch_unwind::catch_unwind_ffi;
 use super::conf::Conf;
 use super::request::Request;
 
-/// Answers the requests of a location.
+/// Handles the requests of a location.
 pub trait ContentHandler {
-    /// Returns what a content handler returns: NGX_OK, NGX_DONE or a status.
+    /// Returns NGX_OK, NGX_DONE or a status, as NGINX expects of a content handler.
     fn handle(r: Request<'_>) -> ngx_int_t;
 }
 
-/// Makes `H` the handler of the location that is being read, as `stub_status` does.
+/// Makes `H` the handler of the location being read, as `stub_status` does.
+///
+/// # Errors
+/// The location already has a handler.
 pub fn set<H: ContentHandler>(cf: Conf<'_>) -> Result<(), String> {
-    // SAFETY: inside a location, `ctx` is the http one and the core module has its structure there.
+    // SAFETY: inside a location, `ctx` is the HTTP context, which has the core module's location structure.
     unsafe {
         let ctx = (*cf.as_ptr()).ctx.cast::<ngx_http_conf_ctx_t>();
         let index = ngx_http_core_module.ctx_index;
@@ -32,7 +35,7 @@ pub fn set<H: ContentHandler>(cf: Conf<'_>) -> Result<(), String> {
 
 unsafe extern "C" fn content<H: ContentHandler>(r: *mut ngx_http_request_t) -> ngx_int_t {
     catch_unwind_ffi(NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t, || {
-        // SAFETY: NGINX calls with a live request.
+        // SAFETY: NGINX passes a live request.
         H::handle(unsafe { Request::from_raw(r) })
     })
 }

@@ -1,18 +1,18 @@
-//! Walking header lists.
+//! Iteration over header lists.
 
 use ngx::ffi::{ngx_list_part_t, ngx_list_t, ngx_str_t, ngx_table_elt_t};
 
-/// All headers of a list in order, without those that NGINX has deleted (`hash == 0`).
+/// The headers of a list in order, without those NGINX has deleted (`hash == 0`).
 ///
 /// # Safety
 /// `list` is a header list of a live request, and nothing is pushed to it while the iterator lives.
 pub unsafe fn walk<'r>(list: *const ngx_list_t) -> Headers<'r> {
-    // SAFETY: as the caller says.
+    // SAFETY: the caller's contract.
     let part = unsafe { &(*list).part };
     Headers { part: Some(part), index: 0 }
 }
 
-/// Iterator over name and value.
+/// Iterator over pairs of name and value.
 pub struct Headers<'r> {
     part: Option<&'r ngx_list_part_t>,
     index: usize,
@@ -42,7 +42,7 @@ impl<'r> Iterator for Headers<'r> {
     }
 }
 
-/// The bytes of a string of the request. NGINX writes empty ones as `{0, NULL}`, which no slice may be.
+/// The bytes of an NGINX string. NGINX represents empty strings as `{0, NULL}`; a slice must not be null.
 ///
 /// # Safety
 /// `data` points at `len` bytes that live for `'r`, or `len` is 0.
@@ -51,16 +51,16 @@ pub unsafe fn bytes<'r>(text: &ngx_str_t) -> &'r [u8] {
     if text.len == 0 || text.data.is_null() {
         return &[];
     }
-    // SAFETY: as the caller says.
+    // SAFETY: the caller's contract.
     unsafe { std::slice::from_raw_parts(text.data, text.len) }
 }
 
-/// Value of a known header (`headers_in.user_agent` and the like); null is absent.
+/// Value of a known header (`headers_in.user_agent` and the like); `None` if it is null, that is, absent.
 ///
 /// # Safety
 /// `header` is null or points at a header of a live request.
 #[inline]
 pub unsafe fn known<'r>(header: *const ngx_table_elt_t) -> Option<&'r [u8]> {
-    // SAFETY: as the caller says.
+    // SAFETY: the caller's contract.
     unsafe { header.as_ref().map(|header| bytes(&header.value)) }
 }

@@ -1,6 +1,6 @@
-//! Whether the bindings place the bits of NGINX's structures where its compiler does: where each run of bit-fields starts
-//! at a multiple of four bytes. Those of `ngx_http_request_t` are read in C (`request_bits.rs`). A build for an NGINX
-//! that changes another structure does not compile.
+//! Compile-time check that bindgen places the bit-fields of NGINX's structures where the C compiler does, which holds
+//! if each run starts at a multiple of four bytes. The bit-fields of `ngx_http_request_t` are accessed from C instead
+//! (`request_bits.rs`). If an NGINX version breaks another structure, the build fails.
 
 use std::mem::offset_of;
 

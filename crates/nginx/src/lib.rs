@@ -1,7 +1,7 @@
-//! Everything that touches NGINX's memory, behind safe or clearly marked wrappers.
+//! Wrappers of NGINX's C API: safe ones, or `unsafe` with the contract documented.
 //!
-//! The module speaks of requests, headers, zones and timers in these types. All of it runs on one thread, the event
-//! loop of a worker (or the master while it reads configuration).
+//! Requests, headers, zones and timers. Unless stated otherwise, everything runs on the event-loop thread of a
+//! worker, or on the master's only thread while it reads the configuration.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod body;

@@ -1,4 +1,4 @@
-//! Error-log macros with NGINX's level names. The first argument is anything with a log.
+//! Error-log macros with NGINX's level names. The first argument is anything that implements [`AsLog`].
 
 use ngx::ffi::{ngx_connection_t, ngx_cycle_t, ngx_log_t};
 
@@ -16,7 +16,7 @@ impl AsLog for *mut ngx_log_t {
 
 impl AsLog for *mut ngx_cycle_t {
     fn as_log(&self) -> *mut ngx_log_t {
-        // SAFETY: NGINX hands valid cycles to hooks, and a cycle always has a log.
+        // SAFETY: NGINX passes valid cycles to hooks, and a cycle always has a log.
         unsafe { (**self).log }
     }
 }
@@ -28,7 +28,7 @@ impl AsLog for *mut ngx_connection_t {
     }
 }
 
-/// Logs at a level of NGINX, named as its constant: `log_at!(NGX_LOG_ERR, cycle, "…")`.
+/// Logs at the level of an NGINX constant: `log_at!(NGX_LOG_ERR, cycle, "…")`.
 #[macro_export]
 macro_rules! log_at {
     ($level:ident, $to:expr, $($arg:tt)+) => {{

@@ -1,4 +1,4 @@
-//! The requests that are under way in this worker, and how one of them is cut.
+//! The open requests of this worker, and aborting them.
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -8,7 +8,7 @@ use ngx::ffi::{ngx_connection_t, ngx_http_request_t};
 
 use super::request::Request;
 
-/// A request's place in the list. It is part of the request's state, which stays where it is.
+/// A request's link in the list, embedded in the request's state, which does not move.
 pub struct OpenLink {
     request: Cell<*mut ngx_http_request_t>,
     list: Cell<*const List>,
@@ -16,16 +16,16 @@ pub struct OpenLink {
     behind: Cell<*const OpenLink>,
 }
 
-/// RFC 9114, 8.1; what a stream of HTTP/2 is reset with, too.
+/// `H3_INTERNAL_ERROR` (RFC 9114, 8.1). NGINX resets aborted HTTP/2 streams with its counterpart, INTERNAL_ERROR.
 #[cfg(nginx_feature = "http_v3")]
 const H3_INTERNAL_ERROR: usize = 0x102;
 
-/// What is done with a request that was looked at.
+/// What to do with a visited request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Then {
-    /// It goes on.
+    /// Let it continue.
     Keep,
-    /// It is cut.
+    /// Abort it.
     Cut,
 }
 
@@ -34,13 +34,13 @@ struct List {
     last: Cell<*const OpenLink>,
 }
 
-// SAFETY: a process's lists are touched by its event-loop thread alone, as `EventLoopCell`s are; a process
-// inherits empty ones from the master.
+// SAFETY: only the event-loop thread of a process uses its lists, as with `EventLoopCell`; a process inherits empty
+// lists from the master.
 unsafe impl Sync for List {}
 
-/// Oldest first.
+/// Open requests, oldest first.
 static OPEN: List = List::empty();
-/// Those that are about to be cut: to cut one may end others, which then leave the list by themselves.
+/// Requests about to be aborted. Aborting one may end others, which remove themselves from the list.
 static DOOMED: List = List::empty();
 
 impl Default for OpenLink {
@@ -55,14 +55,14 @@ impl Default for OpenLink {
 }
 
 impl OpenLink {
-    /// The request is open until the link is dropped.
+    /// Adds the request to the open requests until the link is dropped.
     ///
     /// # Safety
     /// The link is dropped before `request` is freed, and does not move until then. Event-loop thread only.
     #[inline]
     pub(super) unsafe fn open(&self, request: *mut ngx_http_request_t) {
         self.request.set(request);
-        // SAFETY: as the caller says.
+        // SAFETY: the caller's contract.
         unsafe { OPEN.push(self) };
     }
 }
@@ -80,20 +80,20 @@ impl List {
     }
 
     /// # Safety
-    /// As [`OpenLink::open`]; the link is in no list.
+    /// As for [`OpenLink::open`]; the link is in no list.
     unsafe fn push(&self, link: &OpenLink) {
         let last = self.last.replace(link);
         link.list.set(self);
         link.before.set(last);
         link.behind.set(ptr::null());
-        // SAFETY: what is in a list is alive, since it leaves the list when it is dropped.
+        // SAFETY: a link in a list is alive, since dropping it removes it.
         match unsafe { last.as_ref() } {
             Some(last) => last.behind.set(link),
             None => self.first.set(link),
         }
     }
 
-    /// Takes a link out of its list, if it is in one.
+    /// Removes a link from its list, if it is in one.
     fn remove(link: &OpenLink) {
         // SAFETY: as in `push`; lists are statics.
         unsafe {
@@ -111,15 +111,15 @@ impl List {
     }
 }
 
-/// Whether a request is under way.
+/// Whether any request is open.
 pub fn is_any() -> bool {
     !OPEN.first.get().is_null()
 }
 
-/// Looks at each request that is under way, the oldest first, until `look` breaks.
+/// Visits each open request, oldest first, until `look` breaks.
 pub fn each(mut look: impl FnMut(Request<'_>) -> ControlFlow<()>) {
     let mut at = OPEN.first.get();
-    // SAFETY: what is in the list is alive; to look at a request ends none.
+    // SAFETY: links in the list are alive; visiting a request ends none.
     while let Some(link) = unsafe { at.as_ref() } {
         // SAFETY: as above.
         if look(unsafe { Request::from_raw(link.request.get()) }).is_break() {
@@ -129,11 +129,11 @@ pub fn each(mut look: impl FnMut(Request<'_>) -> ControlFlow<()>) {
     }
 }
 
-/// Looks at each request that is under way, then cuts those that are to be.
+/// Visits each open request, then aborts those for which `look` returned [`Then::Cut`].
 pub fn cut_each(mut look: impl FnMut(Request<'_>) -> Then) {
     let mut at = OPEN.first.get();
-    // SAFETY: what is in a list is alive; to look at a request ends none, and to cut one takes those that it
-    // ends out of their list.
+    // SAFETY: links in a list are alive. Visiting a request ends none; requests that end because another is aborted
+    // remove themselves from their list.
     unsafe {
         while let Some(link) = at.as_ref() {
             at = link.behind.get();
@@ -150,19 +150,18 @@ pub fn cut_each(mut look: impl FnMut(Request<'_>) -> Then) {
     }
 }
 
-/// Ends a request at once, on the way that NGINX takes where the client has gone: whatever the request waits
-/// for, NGINX is prepared for that. A connection of HTTP/1 is shut down; of HTTP/2 and HTTP/3, that one stream is
-/// reset.
+/// Aborts a request as NGINX does when the client disconnects, which works whatever the request waits for. Shuts down
+/// an HTTP/1.x connection; resets only the stream over HTTP/2 and HTTP/3.
 ///
 /// # Safety
 /// A live request, from the top of the event loop.
 unsafe fn cut(request: *mut ngx_http_request_t) {
-    // SAFETY: as the caller says; a request has a connection.
+    // SAFETY: the caller's contract; a request always has a connection.
     unsafe {
         let c = (*request).connection;
         #[cfg(nginx_feature = "http_v2")]
         if let Some(stream) = (*request).stream.as_ref() {
-            // As `ngx_http_v2_state_rst_stream` does, but for the frame, which is to be sent.
+            // As in `ngx_http_v2_state_rst_stream`, but the RST_STREAM frame has yet to be sent, hence the write event.
             let whole = (*stream.connection).connection;
             (*c).set_error(1);
             run_handlers(c);
@@ -171,7 +170,7 @@ unsafe fn cut(request: *mut ngx_http_request_t) {
         }
         #[cfg(nginx_feature = "http_v3")]
         if !(*c).quic.is_null() {
-            // At once, also where NGINX waits for the upstream.
+            // Resets at once, even while NGINX waits for the upstream.
             ngx::ffi::ngx_quic_reset_stream(c, H3_INTERNAL_ERROR);
             (*c).set_error(1);
             (*(*c).read).set_error(1);
@@ -179,17 +178,17 @@ unsafe fn cut(request: *mut ngx_http_request_t) {
             run_handlers(c);
             return;
         }
-        // The events follow from the kernel.
+        // The kernel then reports the events.
         libc::shutdown((*c).fd, libc::SHUT_RDWR);
     }
 }
 
-/// Reading and writing fail now, which ends whatever waits for them (`ngx_http_request_handler`).
+/// Runs the event handlers of a connection in error, which ends whatever waits for it (`ngx_http_request_handler`).
 ///
 /// # Safety
-/// As [`cut`], for the connection of a stream, which outlives its request.
+/// As for [`cut`]; the connection of a stream, which outlives its request.
 unsafe fn run_handlers(c: *mut ngx_connection_t) {
-    // SAFETY: as the caller says. `destroyed` is set with the end of the request.
+    // SAFETY: the caller's contract. `destroyed` is set when the request ends.
     unsafe {
         for event in [(*c).read, (*c).write] {
             if (*c).destroyed() == 0

@@ -1,10 +1,9 @@
-//! Looking at the beginning of a request body in the access phase.
+//! Inspecting the beginning of a request body in the access phase, without consuming it.
 //!
-//! The bytes stay where NGINX itself leaves what has come before anybody reads: in `header_in` over HTTP/1.x and
-//! HTTP/3 ([`header_in`]), in the stream's `preread` over HTTP/2 ([`http2`]). Whatever reads the body afterwards
-//! (`ngx_http_read_client_request_body`, `ngx_http_discard_request_body`) begins with them, so a content handler
-//! finds the request as if nobody had looked: with its own wishes for a file or one buffer, and unread from there
-//! on.
+//! The bytes stay where NGINX keeps body data that arrives before anything reads it: in `header_in` over HTTP/1.x and
+//! HTTP/3 ([`header_in`]), in the stream's `preread` over HTTP/2 ([`http2`]). Whatever reads the body later
+//! (`ngx_http_read_client_request_body`, `ngx_http_discard_request_body`) starts with them. So to a content handler
+//! the body is unread, and it may still request a file or a single buffer.
 
 mod body_look;
 mod header_in;
@@ -19,49 +18,49 @@ use ngx::ffi::{
 use super::request::{Request, slot};
 pub use body_look::BodyLook;
 
-/// HTTP/3 as `http_version` has it.
+/// HTTP/3 in `http_version`.
 const HTTP_3: usize = 3000;
 
-/// What the body that is looked at still needs.
+/// Consumes the beginning of a body and says how much more to read.
 pub trait Looker {
-    /// Takes the next bytes of the body as they came from the connection.
+    /// Takes the next bytes as they came from the connection, with their framing.
     fn look(&mut self, bytes: &[u8]);
-    /// So many bytes may be read: all of them belong to this body. 0: no more is looked at.
+    /// Bytes that may be read next; all of them belong to this body. 0 ends the inspection.
     fn wanted(&self) -> usize;
-    /// The body ends behind what was seen.
+    /// The body ends after the bytes seen so far.
     fn end(&mut self);
-    /// All was seen that is to be.
+    /// Everything of interest has been seen.
     fn is_enough(&self) -> bool;
-    /// How many bytes it has taken.
+    /// Bytes taken so far.
     fn seen(&self) -> usize;
-    /// Most bytes that are looked at.
+    /// Maximum number of bytes to take.
     fn most(&self) -> usize;
 }
 
-/// How a look ended.
+/// The outcome of [`look`].
 pub enum Look {
     /// Enough was seen.
     Done,
-    /// More is to be seen than can be looked at: the body has to be read.
+    /// More is needed than can be inspected in place: the body has to be read.
     Short,
-    /// The client has not sent enough; the phases run again when there is more. What the access handler returns.
+    /// The client has not sent enough; the phases run again when more arrives. Holds the access handler's return value.
     Waiting(ngx_int_t),
-    /// The request is over; what the access handler returns.
+    /// The request has failed. Holds the access handler's return value.
     Failed(ngx_int_t),
 }
 
-/// How the bytes that a look sees are framed.
+/// The framing of the bytes that a [`Looker`] takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// HTTP/1.x: bare, or in chunks.
+    /// HTTP/1.x: none, or chunked.
     Http1,
-    /// HTTP/2: bare. NGINX has taken the frames off.
+    /// HTTP/2: none, since NGINX has removed the frames.
     Http2,
-    /// In frames of HTTP/3.
+    /// HTTP/3 frames.
     Http3,
 }
 
-/// How the body of this request comes.
+/// The framing of the body of `r`.
 pub fn framing(r: Request<'_>) -> Framing {
     // SAFETY: alive for the handler.
     unsafe {
@@ -73,9 +72,9 @@ pub fn framing(r: Request<'_>) -> Framing {
     }
 }
 
-/// Shows `looker` what has come of the body, and reads on as long as it wants more.
+/// Passes the received part of the body to `looker`, and reads on while it wants more.
 pub fn look<L: Looker>(r: Request<'_>, looker: &mut L) -> Look {
-    // SAFETY: access phase of a live main request whose body nobody has read.
+    // SAFETY: access phase of a live main request whose body is unread.
     unsafe {
         match framing(r) {
             #[cfg(nginx_feature = "http_v2")]
@@ -88,12 +87,12 @@ pub fn look<L: Looker>(r: Request<'_>, looker: &mut L) -> Look {
     }
 }
 
-/// No more is looked at.
+/// Ends the inspection: stops waiting for the client.
 ///
 /// # Safety
 /// `raw` is a live request.
 unsafe fn over<L: Looker>(raw: *mut ngx_http_request_t, looker: &L) -> Look {
-    // SAFETY: a request has a connection with a read event.
+    // SAFETY: a request always has a connection with a read event.
     unsafe {
         let event = (*(*raw).connection).read;
         if (*event).timer_set() != 0 {
@@ -104,7 +103,7 @@ unsafe fn over<L: Looker>(raw: *mut ngx_http_request_t, looker: &L) -> Look {
     if looker.is_enough() { Look::Done } else { Look::Short }
 }
 
-/// The client has `client_body_timeout` to send more.
+/// Starts the timer that gives the client `client_body_timeout` to send more.
 ///
 /// # Safety
 /// `raw` is a live request.

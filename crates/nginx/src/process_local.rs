@@ -1,24 +1,24 @@
-//! A static that only the event loop touches.
+//! Statics that only the event-loop thread uses.
 
 use std::cell::UnsafeCell;
 
 /// Process-wide state of the event-loop thread.
 ///
-/// NGINX runs every handler, timer and process hook of a worker on one thread, so such a static needs
-/// no lock. The exporter thread must never see it: it gets what it needs by value when it starts.
+/// NGINX runs all handlers, timers and process hooks of a worker on one thread, so no lock is needed. The exporter
+/// thread must never access it; it receives what it needs by value when it starts.
 pub struct EventLoopCell<T>(UnsafeCell<Option<T>>);
 
-// SAFETY: by the rule above only one thread of a process ever calls the methods; a fork copies the
-// value to a process that has only that thread.
+// SAFETY: by the rule above, only one thread of a process calls the methods; a fork copies the value to a process that
+// has only that thread.
 unsafe impl<T> Sync for EventLoopCell<T> {}
 
 impl<T> EventLoopCell<T> {
-    /// Without a value.
+    /// An empty cell.
     pub const fn empty() -> Self {
         Self(UnsafeCell::new(None))
     }
 
-    /// The value, once [`Self::set`].
+    /// The value; `None` before [`Self::set`].
     #[inline]
     pub fn get(&self) -> Option<&T> {
         // SAFETY: one thread; `set` and `take` are only called from process hooks, during which no
@@ -26,13 +26,13 @@ impl<T> EventLoopCell<T> {
         unsafe { (*self.0.get()).as_ref() }
     }
 
-    /// Called from `init_process` alone.
+    /// Sets the value. Called only from `init_process`.
     pub fn set(&self, value: T) {
         // SAFETY: see `get`.
         unsafe { *self.0.get() = Some(value) }
     }
 
-    /// Called from `exit_process` alone.
+    /// Takes the value. Called only from `exit_process`.
     pub fn take(&self) -> Option<T> {
         // SAFETY: see `get`.
         unsafe { (*self.0.get()).take() }

@@ -1,7 +1,7 @@
 /*
- * Bit-fields of ngx_http_request_t, read and written by a C compiler: bindgen misplaces them where a run of bit-fields
- * does not begin at a multiple of four bytes, as in NGINX 1.29.3 and later (request_bits.rs). And the length of a
- * variable, which bindgen's accessors write bit by bit.
+ * Accessors of the bit-fields of ngx_http_request_t: bindgen misplaces them where a run of bit-fields does not start at
+ * a multiple of four bytes, as in NGINX 1.29.3 and later (request_bits.rs). Also sets a variable's value, whose length
+ * bindgen's accessors write bit by bit.
  */
 
 #include <ngx_config.h>

@@ -1,15 +1,15 @@
-//! Bit-fields of `ngx_http_request_t`, as a C compiler places them (`request_bits.c`).
+//! Accessors of the bit-fields of `ngx_http_request_t`, compiled from C (`request_bits.c`).
 //!
-//! bindgen counts the bits of a run of bit-fields from the run's own start, a C compiler from the last multiple of four
-//! bytes. Where a run starts in between (since NGINX 1.29.3, behind `port`), bindgen's own accessors read and write
-//! other bits. `layout.rs` checks the structures whose bits are still read with those.
+//! bindgen counts the bits of a run of bit-fields from the start of the run, a C compiler from the preceding multiple
+//! of four bytes. If a run starts in between (after `port` since NGINX 1.29.3), bindgen's accessors read and write the
+//! wrong bits. `layout.rs` checks the structures that still use bindgen's accessors.
 //!
-//! And a variable's value is set here: bindgen's accessor writes the 28 bits of its length one by one, which is most of
-//! what a variable costs.
+//! A variable's value is set in C too: bindgen's accessor writes the 28 bits of its length one by one, which dominates
+//! the cost of a variable.
 
 use ngx::ffi::{ngx_http_request_t, ngx_http_variable_value_t, ngx_uint_t};
 
-// Each needs a live request; a bit is 0 or 1.
+// All need a live request; a bit is 0 or 1.
 unsafe extern "C" {
     #[link_name = "api_sessions_get_discard_body"]
     pub(super) fn discard_body(r: *const ngx_http_request_t) -> ngx_uint_t;
@@ -48,7 +48,7 @@ unsafe extern "C" {
     #[link_name = "api_sessions_set_request_body_no_buffering"]
     pub(super) fn set_request_body_no_buffering(r: *mut ngx_http_request_t, value: ngx_uint_t);
 
-    /// Makes a text the value, valid and found. It has to outlive the value.
+    /// Sets the value to `data`, valid and found. `data` must outlive the value.
     #[link_name = "api_sessions_set_variable"]
     pub(super) fn set_variable(value: *mut ngx_http_variable_value_t, data: *mut u8, len: usize);
 }

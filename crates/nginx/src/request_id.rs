@@ -1,9 +1,9 @@
-//! `$request_id` at a fraction of its price.
+//! A cheaper `$request_id`.
 //!
-//! NGINX asks OpenSSL for 16 random bytes a request (`ngx_http_variable_request_id`), which costs more
-//! instructions than all else that a record needs. Where records are exported, each request has to have
-//! an id; so its bytes come from the operating system, 4 KB at a time. For all who ask it stays one
-//! value a request: the variable itself gets another handler, before NGINX copies it to its indexes.
+//! NGINX asks OpenSSL for 16 random bytes per request (`ngx_http_variable_request_id`), which costs more instructions
+//! than the rest of a record. Every exported record needs an id, so the bytes come from the operating system instead,
+//! 4 KB at a time. The variable's own handler is replaced, before NGINX copies it to indexed variables, so that every
+//! reader still gets the same value for a request.
 
 use std::cell::UnsafeCell;
 
@@ -20,13 +20,13 @@ use super::request_bits::set_variable;
 
 const NAME: &[u8] = b"request_id";
 
-/// Bytes of an id, of which each is two digits.
+/// Bytes of an id; each is two hex digits.
 const ID_BYTES: usize = 16;
 
-/// Ids that one call to the operating system is for.
+/// Ids per call to the operating system.
 const IDS: usize = 256;
 
-/// Random bytes that no request has had yet.
+/// Unused random bytes.
 struct Stock {
     bytes: [u8; ID_BYTES * IDS],
     left: usize,
@@ -34,8 +34,8 @@ struct Stock {
 
 struct OfEventLoop(UnsafeCell<Stock>);
 
-// SAFETY: variables are evaluated by the event loop alone, one thread of each process; the master
-// evaluates none, so no process inherits bytes that another one uses.
+// SAFETY: only the event-loop thread of a process evaluates variables. The master evaluates none, so the stock is empty
+// at a fork and no two processes share bytes.
 unsafe impl Sync for OfEventLoop {}
 
 static STOCK: OfEventLoop =
@@ -49,16 +49,16 @@ impl Stock {
         }
         self.left -= 1;
         let (ids, _) = self.bytes.as_chunks_mut::<ID_BYTES>();
-        // Given once: what stays behind tells nobody of ids that were.
+        // Zeroes the bytes: a memory dump must not reveal earlier ids.
         ids.get_mut(self.left).map(std::mem::take)
     }
 }
 
-/// Gives the variable its other handler; from `postconfiguration`, where NGINX has yet to copy the
-/// handlers of all variables (`ngx_http_variables_init_vars`).
+/// Replaces the variable's handler. Called from `postconfiguration`, before NGINX copies handlers to indexed variables
+/// (`ngx_http_variables_init_vars`).
 pub fn install_request_id_getter(cf: Conf<'_>) {
-    // SAFETY: during configuration the names of all variables and the variables behind them are plain
-    // arrays and structures of the cycle's pools, which nobody else touches.
+    // SAFETY: during configuration, variable names and variables are plain arrays and structures in the cycle's pools,
+    // accessed by this thread only.
     unsafe {
         let core = NgxHttpCoreModule::main_conf(&*cf.as_ptr());
         let Some(names) = core.and_then(|core| core.variables_keys.as_ref()) else { return };
@@ -77,16 +77,16 @@ pub fn install_request_id_getter(cf: Conf<'_>) {
     }
 }
 
-/// `data` is the address of NGINX's own handler, for when there are no random bytes to be had.
+/// `data` is the address of NGINX's own handler, the fallback if random bytes or memory are unavailable.
 unsafe extern "C" fn get(
     r: *mut ngx_http_request_t,
     value: *mut ngx_http_variable_value_t,
     data: usize,
 ) -> ngx_int_t {
     catch_unwind_ffi(NGX_OK as ngx_int_t, || {
-        // SAFETY: NGINX evaluates with a live request, whose pool lives as long as the variable, and
-        // with a value to fill. The stock is the event loop's, and nothing in here evaluates another
-        // variable. `data` is the handler that `install_request_id_getter` found in this variable.
+        // SAFETY: NGINX passes a live request, whose pool outlives the variable, and a writable value. The stock
+        // belongs to the event loop, and nothing here evaluates another variable. `data` is the handler that
+        // `install_request_id_getter` found in this variable.
         unsafe {
             let text = ngx_pnalloc((*r).pool, 2 * ID_BYTES).cast::<[u8; 2 * ID_BYTES]>();
             let (Some(id), Some(text)) = ((*STOCK.0.get()).next(), text.as_mut()) else {

@@ -1,4 +1,4 @@
-//! Answering a request: from a content handler, or in the access phase.
+//! Sending responses: from a content handler, the access phase or a header filter.
 
 use std::ffi::CStr;
 use std::ptr;
@@ -14,10 +14,10 @@ use super::conf::c_string;
 use super::request::Request;
 use super::request_bits as bits;
 
-/// Adds a header to the response, before it is sent. Without memory it is left out.
+/// Adds a header to the response before it is sent. If out of memory, the header is omitted.
 pub fn add_header(r: Request<'_>, name: &'static CStr, value: &'static CStr) {
-    // SAFETY: a live request whose list of headers was made with it. The list keeps pointers to texts of
-    // the program; the element is written whole.
+    // SAFETY: a live request, created with its list of headers. The list keeps pointers to static strings; the element
+    // is fully initialized.
     unsafe {
         let header = ngx_list_push(&raw mut (*r.as_ptr()).headers_out.headers);
         if let Some(header) = header.cast::<ngx_table_elt_t>().as_mut() {
@@ -29,10 +29,10 @@ pub fn add_header(r: Request<'_>, name: &'static CStr, value: &'static CStr) {
     }
 }
 
-/// Adds `Retry-After` with seconds. Without memory it is left out.
+/// Adds `Retry-After` in seconds. If out of memory, the header is omitted.
 pub fn retry_after(r: Request<'_>, seconds: u64) {
     let digits = seconds.to_string();
-    // SAFETY: a live request, whose pool has what the header points to.
+    // SAFETY: a live request; the header's value is in its pool.
     unsafe {
         let data = ngx_pnalloc((*r.as_ptr()).pool, digits.len()).cast::<u8>();
         if data.is_null() {
@@ -49,7 +49,7 @@ pub fn retry_after(r: Request<'_>, seconds: u64) {
     }
 }
 
-/// Sends `body` with a status and a content type, from a content handler.
+/// Sends a response from a content handler. Returns what the content handler has to return.
 pub fn send(r: Request<'_>, status: u16, content_type: &'static CStr, body: &[u8]) -> ngx_int_t {
     let raw = r.as_ptr();
     // SAFETY: content phase of a live request; all memory comes from its pool.
@@ -84,25 +84,27 @@ pub fn send(r: Request<'_>, status: u16, content_type: &'static CStr, body: &[u8
     }
 }
 
-/// Ends the request with `status`, from an access handler, whatever `satisfy` says.
+/// Rejects the request with `status` from an access handler, regardless of `satisfy`. Returns what the access handler
+/// has to return.
 ///
-/// Under `satisfy any` the access phase takes a returned 403 as one vote among others, and lets the
-/// request through if a later handler allows it (`ngx_http_core_access_phase`).
+/// Under `satisfy any`, a returned 403 does not end the access phase: the request passes if a later handler allows it
+/// (`ngx_http_core_access_phase`). So the request is finalized here instead.
 pub fn refuse(r: Request<'_>, status: u16) -> ngx_int_t {
     let status = status as ngx_int_t;
     if !r.satisfies_any() {
         return status;
     }
-    // SAFETY: access phase of a live request, which nobody touches afterwards.
+    // SAFETY: access phase of a live request, which is not touched afterwards.
     unsafe { ngx_http_finalize_request(r.as_ptr(), status) };
     NGX_DONE as ngx_int_t
 }
 
-/// From a header filter, instead of the next one: the response is not sent, and the request is answered with `status`
-/// as if its handler had returned that. The answer's header is to be passed to [`passes`].
+/// Called by a header filter instead of the next filter: drops the response, and NGINX answers with `status` as if the
+/// handler had returned it. Returns what the filter has to return. When the header of that answer reaches the filter,
+/// it must call [`passes`].
 pub fn replace(r: Request<'_>, status: u16) -> ngx_int_t {
-    // SAFETY: a live request, of whose response nothing is sent yet. Handlers hand on what is over NGX_OK; a special
-    // response does so where no body follows (`ngx_http_send_special_response`).
+    // SAFETY: a live request whose response has not been sent. Handlers return a result above NGX_OK unchanged; a
+    // special response does so only if no body follows, hence `header_only` (`ngx_http_send_special_response`).
     unsafe {
         ngx_http_clean_header(r.as_ptr());
         bits::set_header_only(r.as_ptr(), 1);
@@ -110,13 +112,13 @@ pub fn replace(r: Request<'_>, status: u16) -> ngx_int_t {
     status as ngx_int_t
 }
 
-/// The answer that [`replace`] asked for may have a body.
+/// Lets the answer that [`replace`] caused have a body.
 pub fn passes(r: Request<'_>) {
-    // SAFETY: a live request; NGINX's own filter sets the bit where no body may follow.
+    // SAFETY: a live request; NGINX's header filter sets the bit again if no body may follow.
     unsafe { bits::set_header_only(r.as_ptr(), 0) };
 }
 
-/// An `error_page` may lead elsewhere once more.
+/// Allows one more `error_page` redirect (`ngx_http_special_response_handler`).
 pub fn allow_error_page(r: Request<'_>) {
     // SAFETY: a live request.
     unsafe { bits::set_error_page(r.as_ptr(), 0) };

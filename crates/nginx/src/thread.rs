@@ -1,20 +1,23 @@
-//! Threads beside the event loop.
+//! Helper threads beside the event loop.
 
 use std::io;
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
-/// Niceness of helper threads above the event loop's: it goes first.
+/// How much nicer helper threads are than the event loop.
 const NICE: libc::c_int = 5;
 
-/// Starts a thread that no signal is delivered to, at the priority of the calling one.
+/// Starts a thread with all signals blocked, at the priority of the calling thread.
 ///
-/// `ngx_worker_process_init` empties the signal mask just before `init_process`, so a thread started
-/// plainly could run `ngx_signal_handler`. All signals are blocked around the spawn (the thread
-/// inherits the mask: no window), as `ngx_thread_pool_cycle` does; only faults stay unblocked.
+/// `ngx_worker_process_init` empties the signal mask just before `init_process`, so an ordinary thread could run
+/// `ngx_signal_handler`. As in `ngx_thread_pool_cycle`, only faults stay unblocked. The mask is set before the spawn
+/// and inherited, so there is no window for a signal.
+///
+/// # Errors
+/// The mask cannot be set, or the thread cannot be created.
 pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    // SAFETY: plain libc calls on local, initialised sets; the old mask is restored in every case.
+    // SAFETY: plain libc calls on local, initialized sets; the old mask is always restored.
     unsafe {
         let mut all: libc::sigset_t = std::mem::zeroed();
         let mut before: libc::sigset_t = std::mem::zeroed();
@@ -31,17 +34,17 @@ pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<Joi
     }
 }
 
-/// Lowers the priority of the calling thread, for good: it yields to the event loop.
+/// Lowers the priority of the calling thread below that of the event loop, permanently.
 pub fn yield_to_event_loop() {
     let thread = this_thread();
     set_niceness(thread, niceness_of(thread) + NICE);
 }
 
-/// Allows the workers' threads to return to the priority of the event loop after they have yielded to it
-/// (`RLIMIT_NICE`): to that of `worker_priority`, and none beyond. For the master, whose limits workers
-/// inherit; without `CAP_SYS_RESOURCE` nothing changes.
+/// Raises `RLIMIT_NICE` so that helper threads may return to the event loop's priority (`worker_priority`) after they
+/// have lowered theirs, but no higher. Called in the master, whose limits workers inherit; has no effect without
+/// `CAP_SYS_RESOURCE` unless the hard limit suffices.
 pub fn allow_return_to(worker_priority: libc::c_int) {
-    // getrlimit(2): the limit is 20 - nice.
+    // getrlimit(2): the limit is expressed as 20 - nice.
     let wanted = 20 - worker_priority.clamp(-20, 19);
     let wanted = libc::rlim_t::try_from(wanted).unwrap_or(20);
     // SAFETY: plain libc calls on a local structure.
@@ -55,11 +58,11 @@ pub fn allow_return_to(worker_priority: libc::c_int) {
     }
 }
 
-/// The priority of threads that yield to the event loop, together.
+/// The priority shared by the helper threads that have joined.
 pub struct SharedPriority {
     /// Niceness of the event loop.
     base: libc::c_int,
-    /// A thread that yielded may return to the priority of the event loop.
+    /// A thread may return to the event loop's priority after lowering its own.
     may_return: bool,
     threads: Mutex<Threads>,
 }
@@ -71,7 +74,7 @@ struct Threads {
 }
 
 impl SharedPriority {
-    /// To be called on a helper thread that has the priority of the event loop still.
+    /// Called on a helper thread that still has the event loop's priority.
     pub fn of_event_loop() -> Self {
         let base = niceness_of(this_thread());
         let may_return = std::thread::scope(|scope| {
@@ -84,8 +87,8 @@ impl SharedPriority {
         Self { base, may_return, threads: Mutex::default() }
     }
 
-    /// The calling thread has the priority of [`Self::set`] from now on. Where a thread could not return to that of
-    /// the event loop, it keeps its own, or yields for good if it `may_wait`.
+    /// From now on, the calling thread follows the priority given to [`Self::set`]. If threads may not return to the
+    /// event loop's priority, it keeps its own, or lowers it permanently if `may_wait`.
     pub fn join(&self, may_wait: bool) {
         if self.may_return {
             let mut threads = self.threads.lock();
@@ -96,7 +99,7 @@ impl SharedPriority {
         }
     }
 
-    /// Niceness above that of the event loop.
+    /// Sets the niceness of all joined threads, relative to that of the event loop.
     pub fn set(&self, niceness: u8) {
         let mut threads = self.threads.lock();
         threads.niceness = libc::c_int::from(niceness);
@@ -113,11 +116,11 @@ fn this_thread() -> libc::pid_t {
 
 /// On Linux, niceness is a property of a thread (setpriority(2)).
 fn niceness_of(thread: libc::pid_t) -> libc::c_int {
-    // SAFETY: no memory involved. -1 is a niceness, too; the calls fail for a thread that is gone alone.
+    // SAFETY: no memory involved. -1 is also a valid niceness; the call fails only for a thread that has ended.
     unsafe { libc::getpriority(libc::PRIO_PROCESS, thread as libc::id_t) }
 }
 
-/// Whether the system (limits, seccomp) allows it.
+/// Returns whether the system (limits, seccomp) allowed it.
 fn set_niceness(thread: libc::pid_t, niceness: libc::c_int) -> bool {
     // SAFETY: no memory involved.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, thread as libc::id_t, niceness) == 0 }

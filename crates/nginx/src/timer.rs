@@ -7,11 +7,11 @@ use ngx::ffi::{ngx_add_timer, ngx_connection_t, ngx_del_timer, ngx_event_t};
 use super::catch_unwind::catch_unwind_ffi;
 use super::process;
 
-/// Runs a function after a time, and again after as many milliseconds as that returns. It is cancelable, so that
-/// it never keeps an exiting worker alive (`ngx_event_no_timers_left`).
+/// Runs a function after a delay, and again after the milliseconds it returns; `None` stops the timer. The timer is
+/// cancelable, so it never keeps an exiting worker alive (`ngx_event_no_timers_left`).
 pub struct Timer {
-    /// Of a box that is freed with the timer: NGINX keeps the addresses of the event and of its `data`, so
-    /// it is only reached by pointers.
+    /// A box freed on drop. NGINX keeps the addresses of the event and of its `data`, so it is accessed only through
+    /// this pointer.
     inner: *mut Inner,
 }
 
@@ -24,12 +24,12 @@ struct Inner {
 }
 
 impl Timer {
-    /// A timer that is not set.
+    /// An unset timer.
     pub fn new(run: fn() -> Option<usize>) -> Self {
-        // SAFETY: both are plain C data for which all zeroes is the initial state.
+        // SAFETY: both are plain C data whose initial state is all zeroes.
         let (connection, event) = unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
         let inner = Box::into_raw(Box::new(Inner { connection, event, run }));
-        // SAFETY: just made, and freed only when the timer is dropped. `ngx_cycle` is valid in a worker.
+        // SAFETY: allocated above and freed only by `drop`. `ngx_cycle` is valid in a worker.
         unsafe {
             (*inner).connection.fd = -1;
             (*inner).event.handler = Some(on_timer);
@@ -40,7 +40,7 @@ impl Timer {
         Self { inner }
     }
 
-    /// Sets it, unless it is set.
+    /// Sets the timer unless it is already set.
     #[inline]
     pub fn start(&self, after_ms: usize) {
         // SAFETY: the box of `new`; event-loop thread.
@@ -51,7 +51,7 @@ impl Timer {
         }
     }
 
-    /// It has been started, and has not run since.
+    /// The timer has been started and has not fired yet.
     #[inline]
     pub fn is_set(&self) -> bool {
         // SAFETY: as above.
@@ -61,8 +61,8 @@ impl Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        // SAFETY: the box of `new`, once; if the timer is set it is in NGINX's tree, and this is the
-        // event-loop thread.
+        // SAFETY: the box of `new`, freed once. A set timer is first removed from NGINX's tree, on the event-loop
+        // thread.
         unsafe {
             if (*self.inner).event.timer_set() != 0 {
                 ngx_del_timer(&raw mut (*self.inner).event);
@@ -74,10 +74,10 @@ impl Drop for Timer {
 
 extern "C" fn on_timer(event: *mut ngx_event_t) {
     catch_unwind_ffi((), || {
-        // SAFETY: set in `new`; the box outlives the timer.
+        // SAFETY: `data` is set in `new`; `drop` removes the timer before it frees the box.
         let run = unsafe { (*(*event).data.cast::<Inner>()).run };
         let again = run();
-        // SAFETY: as above. In single-process mode the log belongs to a cycle that a reload replaces.
+        // SAFETY: as above. The log is refreshed because in single-process mode a reload replaces its cycle.
         unsafe {
             (*event).log = (*process::cycle()).log;
             if let Some(after_ms) = again {

@@ -1,8 +1,8 @@
-//! JA4 of the client: NGINX's TLS library shows each ClientHello, and its fingerprint stays with the connection.
+//! The client's JA4 fingerprint, computed from the ClientHello and stored with the connection.
 //!
-//! OpenSSL and its relatives hand every handshake message over, in one piece, to a message callback
-//! (`SSL_CTX_set_msg_callback`). NGINX leaves it free over TCP. Its functions are looked up in the running process: the
-//! module is not linked to a TLS library, and loads where there is none.
+//! OpenSSL and its forks pass every handshake message whole to a message callback (`SSL_CTX_set_msg_callback`), which
+//! NGINX does not use over TCP. The library's functions are looked up in the running process: the module is not linked
+//! to a TLS library, and also loads into an NGINX without one.
 
 #[cfg(nginx_feature = "http_ssl")]
 mod client_hello;
@@ -18,7 +18,7 @@ use api_sessions_tls_fingerprint::Fingerprint;
 use crate::conf::Conf;
 use crate::request::Request;
 
-/// Observes the handshakes of all servers, from `postconfiguration`.
+/// Observes the handshakes of all servers. Called from `postconfiguration`.
 #[cfg(nginx_feature = "http_ssl")]
 pub fn observe(cf: Conf<'_>) {
     let mut contexts = servers::tls_contexts(cf).peekable();
@@ -33,17 +33,17 @@ pub fn observe(cf: Conf<'_>) {
     }
 }
 
-/// The fingerprint of the client's handshake; `None` without TLS, over HTTP/3, and where the library shows none.
+/// The fingerprint of the client's handshake; `None` without TLS, over HTTP/3, or if the TLS library is not supported.
 #[cfg(nginx_feature = "http_ssl")]
 pub fn fingerprint(r: Request<'_>) -> Option<&Fingerprint> {
     client_hello::fingerprint(library::known()?, r)
 }
 
-/// The module is built for an NGINX without TLS.
+/// Does nothing: this NGINX is built without TLS.
 #[cfg(not(nginx_feature = "http_ssl"))]
 pub fn observe(_cf: Conf<'_>) {}
 
-/// There is none.
+/// Always `None`: this NGINX is built without TLS.
 #[cfg(not(nginx_feature = "http_ssl"))]
 pub fn fingerprint(_r: Request<'_>) -> Option<&Fingerprint> {
     None

@@ -1,4 +1,4 @@
-//! NGINX variables: those the module offers, and complex values that it reads.
+//! NGINX variables: those the module defines, and the complex values it evaluates.
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
@@ -19,7 +19,7 @@ use super::headers::bytes;
 use super::request::Request;
 use super::request_bits::set_variable;
 
-/// Where a variable's text is written to.
+/// Where a getter writes the variable's value.
 pub struct Output<'r> {
     request: Request<'r>,
     value: &'r mut ngx_http_variable_value_t,
@@ -39,23 +39,23 @@ impl Output<'_> {
         }
     }
 
-    /// The value is a text of the program.
+    /// Sets the value to a static string, without a copy.
     pub fn constant(self, text: &'static str) {
-        // SAFETY: the value is one to fill; nobody writes to a variable's text.
+        // SAFETY: `value` is writable; NGINX never writes through a variable's `data`.
         unsafe { set_variable(self.value, text.as_ptr().cast_mut(), text.len()) };
     }
 }
 
-/// Computes a variable: writes to the output, or leaves it as "not found".
+/// Computes a variable. A getter that writes nothing leaves the variable "not found".
 pub trait Getter {
     /// Without the `$`.
     const NAME: &'static CStr;
-    /// Its value for `r`.
+    /// Writes the value for `r` to `output`.
     fn get(r: Request<'_>, output: Output<'_>);
 }
 
-/// Adds the variable, from `preconfiguration`. It is not cached: a session's counts and even its id
-/// may change between two phases.
+/// Adds the variable (`ngx_http_add_variable`), from `preconfiguration`. It is not cacheable: a session's counts,
+/// and even its id, may change between phases.
 pub fn add<G: Getter>(cf: Conf<'_>) -> Option<()> {
     let mut name = c_string(G::NAME);
     // SAFETY: the function copies the name.
@@ -76,7 +76,7 @@ unsafe extern "C" fn get<G: Getter>(
     _data: usize,
 ) -> ngx_int_t {
     catch_unwind_ffi(NGX_OK as ngx_int_t, || {
-        // SAFETY: NGINX evaluates with a live request and a value to fill.
+        // SAFETY: NGINX passes a live request and a writable value.
         let (request, value) = unsafe { (Request::from_raw(r), &mut *value) };
         value.set_valid(0);
         value.set_no_cacheable(1);
@@ -86,19 +86,19 @@ unsafe extern "C" fn get<G: Getter>(
     })
 }
 
-/// A compiled text with variables.
+/// A compiled string with variables (`ngx_http_complex_value_t`).
 pub struct ComplexValue {
     compiled: ngx_http_complex_value_t,
     unsettled: Unsettled,
 }
 
 impl ComplexValue {
-    /// Compiles `text`, which is copied into the cycle's pool.
+    /// Compiles a copy of `text` in the cycle's pool.
     pub fn compile(cf: Conf<'_>, text: &str) -> Result<Self, String> {
         let mut source = cf.intern(text).ok_or("out of memory")?;
         let mut value = MaybeUninit::<ngx_http_complex_value_t>::zeroed();
-        // SAFETY: all three structures are plain C data; the compiler keeps pointers only to `source`'s
-        // bytes and to what it allocates in the cycle's pool. The value itself may be moved.
+        // SAFETY: all three structures are plain C data. NGINX keeps pointers only to the bytes of `source` and to
+        // its own allocations in the cycle's pool, so the value itself may be moved.
         unsafe {
             let mut compile: ngx_http_compile_complex_value_t = std::mem::zeroed();
             compile.cf = cf.as_ptr();
@@ -111,12 +111,12 @@ impl ComplexValue {
         }
     }
 
-    /// The value for this request; `None` where it is empty or could not be evaluated.
+    /// The value for this request; `None` if it is empty or evaluation fails.
     #[inline]
     pub fn evaluate<'r>(&self, r: Request<'r>, phase: Phase) -> Option<&'r [u8]> {
         let mut text = ngx_str_t { len: 0, data: std::ptr::null_mut() };
-        // SAFETY: the function only reads the compiled value (its parameter is not const by age), and
-        // writes a string in request or configuration memory.
+        // SAFETY: the function only reads the compiled value, although its parameter is not const, and points
+        // `text` at request or configuration memory.
         let evaluated = without_traces(r, phase, &self.unsettled, || unsafe {
             let compiled = (&raw const self.compiled).cast_mut();
             ngx_http_complex_value(r.as_ptr(), compiled, &mut text)
@@ -128,18 +128,19 @@ impl ComplexValue {
         Some(unsafe { bytes(&text) }).filter(|text| !text.is_empty())
     }
 
-    /// Neither empty nor `0`.
+    /// Whether the value is neither empty nor `0`, as NGINX evaluates conditions.
     pub fn is_true(&self, r: Request<'_>, phase: Phase) -> bool {
         self.evaluate(r, phase).is_some_and(|value| value != b"0")
     }
 }
 
-/// A variable of NGINX, by index.
+/// An NGINX variable, by index.
 #[derive(Clone, Copy)]
 pub struct IndexedVariable(ngx_uint_t);
 
 impl IndexedVariable {
-    /// Looks `name` (without `$`) up; NGINX refuses the configuration if nobody defines it.
+    /// Looks up `name`, without the `$` (`ngx_http_get_variable_index`). NGINX rejects the configuration if no module
+    /// defines it.
     pub fn find(cf: Conf<'_>, name: &'static CStr) -> Option<Self> {
         let mut name = c_string(name);
         // SAFETY: the function copies the name.
@@ -147,7 +148,7 @@ impl IndexedVariable {
         ngx_uint_t::try_from(index).ok().map(Self)
     }
 
-    /// The value for this request.
+    /// The value for this request; `None` if it is empty or not found.
     #[inline]
     pub fn evaluate<'r>(self, r: Request<'r>) -> Option<&'r [u8]> {
         // SAFETY: the index came from the same configuration; the value is in request memory.
@@ -161,12 +162,12 @@ impl IndexedVariable {
     }
 }
 
-/// Complex values of points, in the order they were compiled.
+/// Complex values of points, indexed by `VariableId`.
 #[derive(Default)]
 pub struct PointVariables(Vec<ComplexValue>);
 
 impl PointVariables {
-    /// The value of one of them for this request.
+    /// The value of one of them for this request; `None` if it is empty or evaluation fails.
     #[inline]
     pub fn evaluate<'r>(&self, r: Request<'r>, phase: Phase, id: VariableId) -> Option<&'r [u8]> {
         self.0.get(id.0 as usize)?.evaluate(r, phase)
@@ -175,9 +176,9 @@ impl PointVariables {
 
 /// Compiles the points of one directive.
 pub struct PointCompiler<'a> {
-    /// The directive.
+    /// The directive being read.
     pub cf: Conf<'a>,
-    /// What keeps the compiled texts.
+    /// Receives the compiled values.
     pub variables: &'a mut PointVariables,
 }
 

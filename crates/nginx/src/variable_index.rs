@@ -1,4 +1,4 @@
-//! Which variables somebody defines.
+//! Whether a variable is defined.
 
 use ngx::ffi::{ngx_hash_key_t, ngx_http_variable_t};
 use ngx::http::{HttpModuleMainConf, NgxHttpCoreModule};
@@ -6,13 +6,13 @@ use ngx::http::{HttpModuleMainConf, NgxHttpCoreModule};
 use super::conf::Conf;
 use super::headers::bytes;
 
-/// Whether NGINX will find a variable of that name (`ngx_http_variables_init_vars`). To be asked once the
-/// `http` block has been read: variables may be defined below their use.
+/// Whether NGINX will find a variable of that name (`ngx_http_variables_init_vars`). Valid once the `http` block has
+/// been read, since variables may be defined after their use.
 pub fn is_known_variable(cf: Conf<'_>, name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    // SAFETY: inside the `http` block, whose core module has its structure. `variables_keys` lives until
-    // NGINX has looked all variables up, which is after postconfiguration, and is null from then on. Its
-    // values are the variables that modules added; both arrays hold what they are read as.
+    // SAFETY: the core module has its main configuration inside the `http` block. `variables_keys` lives until NGINX
+    // has resolved all variables, after postconfiguration, and is null afterwards. Its values are the variables that
+    // modules added; both arrays have the element types they are read as.
     unsafe {
         let Some(core) = NgxHttpCoreModule::main_conf(&*cf.as_ptr()) else { return true };
         let Some(all) = core.variables_keys.as_ref() else { return true };

@@ -1,4 +1,4 @@
-//! The user that workers run as, and directories that it writes to.
+//! The user that workers run as, and its access to directories.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::{self, DirBuilder, Metadata};
@@ -8,12 +8,12 @@ use std::path::Path;
 
 use ngx::ffi;
 
-/// The core module's configuration of the cycle that is being read. `user` counts only once the whole
-/// configuration was read (`ngx_core_module_init_conf`).
+/// The core module's configuration in the cycle being read. `user` is final only once the whole configuration has been
+/// read (`ngx_core_module_init_conf`).
 #[derive(Clone, Copy)]
 pub struct CoreConf(*const ffi::ngx_core_conf_t);
 
-/// A user with its groups.
+/// A user and its groups.
 #[derive(Debug)]
 pub struct WorkerUser {
     uid: u32,
@@ -28,14 +28,15 @@ impl CoreConf {
         Self(conf)
     }
 
-    /// Whom `ngx_worker_process_init` makes of a worker: the configured user if the master is root.
+    /// The user that workers run as (`ngx_worker_process_init`): the configured one if the master is root, else the
+    /// current one.
     pub fn worker_user(self) -> WorkerUser {
-        // SAFETY: the cycle lives, as `new` demands; getters of this process.
+        // SAFETY: the cycle lives, as `new` requires; the libc calls only read process attributes.
         let (conf, uid, gid) = unsafe { (&*self.0, libc::geteuid(), libc::getegid()) };
         if uid != 0 || conf.master == 0 {
             return WorkerUser { uid, gids: own_groups(gid), name: format!("uid {uid}") };
         }
-        // SAFETY: `username` is NUL-terminated, as the core module has set it.
+        // SAFETY: `username` is null or the NUL-terminated string that the core module has set.
         let name = unsafe { conf.username.as_ref().map(|name| CStr::from_ptr(name)) };
         let gids = name.map_or_else(|| vec![conf.group], |name| groups_of(name, conf.group));
         let name = name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -44,12 +45,12 @@ impl CoreConf {
 
     /// `worker_priority`: the niceness of workers.
     pub fn worker_priority(self) -> i32 {
-        // SAFETY: the cycle lives, as `new` demands.
+        // SAFETY: the cycle lives, as `new` requires.
         unsafe { (*self.0).priority }
     }
 }
 
-/// The configuration is only tested (`nginx -t`): nothing may change.
+/// The configuration is only being tested (`nginx -t`): nothing may be changed.
 pub fn is_configuration_test() -> bool {
     // SAFETY: set at the start of main().
     unsafe { ffi::ngx_test_config != 0 }
@@ -57,18 +58,18 @@ pub fn is_configuration_test() -> bool {
 
 fn own_groups(gid: u32) -> Vec<u32> {
     let mut gids = vec![0; 256];
-    // SAFETY: room for as many as are said.
+    // SAFETY: the buffer has room for the given number of groups.
     let count = unsafe { libc::getgroups(gids.len() as i32, gids.as_mut_ptr()) };
     gids.truncate(usize::try_from(count).unwrap_or(0));
     gids.push(gid);
     gids
 }
 
-/// As `initgroups(3)` sets them for a worker.
+/// The groups that `initgroups(3)` sets for a worker.
 fn groups_of(user: &CStr, gid: u32) -> Vec<u32> {
     let mut gids = vec![0; 256];
     let mut count = gids.len() as i32;
-    // SAFETY: a C string, and room for `count` groups.
+    // SAFETY: a C string and a buffer with room for `count` groups.
     unsafe { libc::getgrouplist(user.as_ptr(), gid, gids.as_mut_ptr(), &mut count) };
     gids.truncate(usize::try_from(count).unwrap_or(0));
     gids.push(gid);
@@ -76,11 +77,11 @@ fn groups_of(user: &CStr, gid: u32) -> Vec<u32> {
 }
 
 impl WorkerUser {
-    /// Makes a directory for this user alone, with its parents, or checks that the one that is there can be
-    /// written to, and each file in it whose name `is_ours` accepts. A configuration test makes nothing.
+    /// Creates a directory (mode 0700) for this user, with its parents. If it exists, checks that the user can write to
+    /// it and to each file in it whose name `is_ours` accepts. A configuration test creates nothing.
     ///
     /// # Errors
-    /// A message that says what to do.
+    /// A message for the operator.
     pub fn provide_directory(
         &self,
         path: &Path,
@@ -114,7 +115,7 @@ impl WorkerUser {
         }
         DirBuilder::new().mode(0o700).create(path)?;
         let path = CString::new(path.as_os_str().as_encoded_bytes())?;
-        // SAFETY: a C string. Only root can give a directory to another user.
+        // SAFETY: a C string. Only root can change the owner.
         let rc = unsafe {
             if libc::geteuid() == 0 { libc::chown(path.as_ptr(), self.uid, u32::MAX) } else { 0 }
         };
@@ -154,8 +155,8 @@ impl WorkerUser {
         Ok(())
     }
 
-    /// Files that another user has left, as NGINX does with another `user` or `master_process off`. A directory that
-    /// cannot be listed is not looked into.
+    /// Checks for files left by another user, as after a change of `user` or of `master_process`. Skips a directory
+    /// that cannot be listed.
     fn check_files(&self, path: &Path, is_ours: impl Fn(&OsStr) -> bool) -> Result<(), String> {
         for entry in fs::read_dir(path).into_iter().flatten().flatten() {
             let Ok(found) = entry.metadata() else { continue };
@@ -174,8 +175,8 @@ impl WorkerUser {
         Ok(())
     }
 
-    /// Whether the mode bits (`rwx` of one class) are granted (path_resolution(7)), or an access control list may
-    /// grant them: what it says is believed to be what the operator wants.
+    /// Whether the mode bits (`rwx` of one class) are granted (path_resolution(7)). A path with an access control list
+    /// always passes; the list is not evaluated.
     fn may(&self, path: &Path, found: &Metadata, bits: u32) -> bool {
         let shift = if self.uid == 0 {
             return true;
@@ -202,7 +203,7 @@ fn may_create(path: &Path) -> io::Result<()> {
 /// Whether the path has an access control list beyond its mode (acl(5)).
 fn has_acl(path: &Path) -> bool {
     let Ok(path) = CString::new(path.as_os_str().as_encoded_bytes()) else { return false };
-    // SAFETY: two C strings; with a size of 0, only the size of the value is asked for.
+    // SAFETY: two C strings; with a size of 0, the call only returns the size of the value.
     let size = unsafe {
         let name = c"system.posix_acl_access".as_ptr();
         libc::getxattr(path.as_ptr(), name, std::ptr::null_mut(), 0)

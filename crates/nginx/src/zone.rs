@@ -13,55 +13,60 @@ use ngx::ffi::{
 use super::catch_unwind::catch_unwind_ffi;
 use super::conf::Conf;
 
-/// The memory of a zone: contiguous, page-aligned, all zero when new, shared by every process that
-/// is forked after it was made.
+/// The memory of a zone: contiguous, page-aligned, zeroed when new, shared by all processes forked after its creation.
 #[derive(Clone, Copy)]
 pub struct Region {
     /// Its first byte.
     pub base: NonNull<u8>,
-    /// Bytes from there.
+    /// Length in bytes.
     pub len: usize,
 }
 
-/// What lives in a zone.
+/// The content of a zone.
 pub trait ZoneContent: Sized {
-    /// Called in the master once the memory exists, also by `nginx -t`, also while workers of the
-    /// generation before use the same memory: it must not reset what is in there.
+    /// Called in the master once the memory exists, also for `nginx -t`, and while workers of the previous generation
+    /// use the same memory: it must not reset the memory.
     ///
-    /// `before` is the same of the configuration in force, where a reload re-uses the zone (same name, size
-    /// and module). The reload may still fail, and then that configuration stays in force: nothing that
-    /// its workers see may change here. Returns a message for the error log, if there is one.
+    /// `before` is the content in the active configuration if a reload reuses the zone (same name, size and tag). The
+    /// reload may still fail and leave that configuration active, so nothing that its workers see may change here.
+    ///
+    /// # Errors
+    /// A message for the error log; the configuration is rejected.
     fn attach(&self, region: Region, before: Option<&Self>) -> Result<(), String>;
 
-    /// Where [`Self::attach`] found the memory, for the next cycle to find it again.
+    /// The memory given to [`Self::attach`], from which the next cycle takes it; `None` before.
     fn region(&self) -> Option<Region>;
 
-    /// What the zone is, for messages: `session table`.
+    /// What the zone holds, for messages: `session table`.
     const WHAT: &'static str;
 
-    /// Its address tells zones of this content from all others (`ngx_shared_memory_add`): one that gets the
-    /// name of another after a reload is not taken for it. One static a content, not only one a text.
+    /// Its address identifies zones of this content (`ngx_shared_memory_add`), so a zone that takes over another's name
+    /// in a reload is not mistaken for it. One static per content, even if two have the same type.
     const TAG: &'static Tag;
 }
 
-/// Something with an address of its own; never written to. Not of size zero, and not constant memory, which
-/// a compiler may merge.
+/// A value with a unique address; never written. It is neither zero-sized nor constant memory, whose addresses may
+/// coincide.
 pub struct Tag(AtomicU8);
 
 impl Tag {
-    /// An address that no other has.
+    /// For a `static`, whose address is then unique.
     pub const fn unique() -> Self {
         Self(AtomicU8::new(0))
     }
 }
 
-/// Smallest zone that NGINX can manage, with so many bytes left in it.
+/// Size in bytes of the smallest zone that NGINX accepts and that has `bytes` left for content.
 pub fn smallest(bytes: usize) -> usize {
     // SAFETY: set at the start of main().
     (bytes + overhead(bytes)).max(8 * unsafe { ngx_pagesize })
 }
 
-/// Adds a zone to the configuration. `content` gets its memory when the configuration is taken.
+/// Adds a zone to the configuration. NGINX provides the memory after reading the configuration, through
+/// [`ZoneContent::attach`].
+///
+/// # Errors
+/// Out of memory, or the name is already in use.
 pub fn add<C: ZoneContent>(
     cf: Conf<'_>,
     name: &str,
@@ -70,7 +75,7 @@ pub fn add<C: ZoneContent>(
 ) -> Result<InPool<C>, String> {
     let content = NonNull::new(cf.pool().allocate(content)).ok_or("out of memory")?;
     let mut name = cf.intern(name).ok_or("out of memory")?;
-    // SAFETY: the name lives in the cycle's pool; the tag is an address that is only compared.
+    // SAFETY: the name lives in the cycle's pool; NGINX only compares the tag's address.
     unsafe {
         let tag = (&raw const C::TAG.0).cast_mut().cast();
         let zone = ngx_shared_memory_add(cf.as_ptr(), &mut name, size, tag);
@@ -86,7 +91,7 @@ pub fn add<C: ZoneContent>(
 
 extern "C" fn init<C: ZoneContent>(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_int_t {
     catch_unwind_ffi(NGX_ERROR as ngx_int_t, || {
-        // SAFETY: `data` is what `add` stored; `old` is the same of the cycle before, still alive.
+        // SAFETY: `data` is the content stored by `add`; `old` is null or that of the previous cycle, which is alive.
         let (content, old) = unsafe { (&*(*zone).data.cast::<C>(), old.cast::<C>().as_ref()) };
         // SAFETY: the zone's memory and log exist when NGINX calls init.
         let (shm, log) = unsafe { (&(*zone).shm, (*zone).shm.log) };
@@ -94,7 +99,7 @@ extern "C" fn init<C: ZoneContent>(zone: *mut ngx_shm_zone_t, old: *mut c_void) 
         let before = old.filter(|old| old.region().is_some());
         let region = match before.and_then(C::region) {
             Some(region) => region,
-            // SAFETY: a new zone, initialised by ngx_init_zone_pool.
+            // SAFETY: a new zone, initialized by `ngx_init_zone_pool`.
             None => match unsafe { take_all(shm.addr.cast()) } {
                 Some(region) => region,
                 None => {
@@ -126,13 +131,13 @@ extern "C" fn init<C: ZoneContent>(zone: *mut ngx_shm_zone_t, old: *mut c_void) 
     })
 }
 
-/// Allocates all free pages of a new zone in one piece. Whole pages are never written to by the
-/// allocator, so a large zone costs nothing until it is used.
+/// Allocates all free pages of a new zone in one piece. The allocator does not write to whole pages, so a large zone
+/// takes no physical memory until it is used.
 ///
 /// # Safety
-/// `pool` is the initialised slab pool at the head of a zone that nobody uses yet.
+/// `pool` is the initialized slab pool at the head of a zone that is not in use yet.
 unsafe fn take_all(pool: *mut ngx_slab_pool_t) -> Option<Region> {
-    // SAFETY: as the caller says; `pfree` pages are free and contiguous in a new pool.
+    // SAFETY: the caller's contract; `pfree` pages are free and contiguous in a new pool.
     unsafe {
         (*pool).set_log_nomem(0);
         let len = (*pool).pfree * ngx_pagesize;
@@ -142,14 +147,14 @@ unsafe fn take_all(pool: *mut ngx_slab_pool_t) -> Option<Region> {
     }
 }
 
-/// The master has a configuration in force already.
+/// The master already has an active configuration.
 fn reloading() -> bool {
-    // SAFETY: while a configuration is taken, `ngx_cycle` still is the one before; the first is an
-    // empty one without `conf_ctx` (ngx_is_init_cycle).
+    // SAFETY: `ngx_cycle` is still the previous cycle while a configuration is applied; the initial cycle has no
+    // `conf_ctx` (`ngx_is_init_cycle`).
     unsafe { !ffi::ngx_cycle.is_null() && !(*ffi::ngx_cycle).conf_ctx.is_null() }
 }
 
-/// A value in the pool of a cycle, dropped with it. Kept only by configuration of the same cycle.
+/// A value in the pool of a cycle, dropped with it. Held only by configuration of the same cycle.
 pub struct InPool<T>(NonNull<T>);
 
 impl<T> Deref for InPool<T> {
@@ -157,15 +162,15 @@ impl<T> Deref for InPool<T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: what holds an `InPool` is in the same pool and goes with it.
+        // SAFETY: the holder of an `InPool` is in the same pool and is freed with it.
         unsafe { self.0.as_ref() }
     }
 }
 
-/// What NGINX's slab pool takes of a zone for itself, generously.
+/// Upper bound of the bytes that NGINX's slab pool takes from a zone.
 pub fn overhead(bytes: usize) -> usize {
     // SAFETY: set at the start of main().
     let page = unsafe { ngx_pagesize };
-    // A descriptor of 24 bytes a page, the pool's head, and rounding.
+    // A descriptor of 24 bytes per page, the pool's header, and rounding.
     bytes / page * 32 + 4 * page
 }

@@ -51,7 +51,7 @@ pub(super) async fn read(
     Ok(rows.into_iter().map(activity).collect())
 }
 
-/// The last day that `Date` represents in all versions of ClickHouse.
+/// Unix time in milliseconds of the last day that `Date` represents in all versions of ClickHouse.
 pub(super) const MAX_MS: u64 = 4_102_358_400_000;
 
 #[derive(Deserialize)]
@@ -59,7 +59,7 @@ struct OldDay {
     name: String,
 }
 
-/// Deletes old days on each server separately: one that is unreachable keeps its own until the next run.
+/// Deletes old days on each server separately. An unreachable server keeps its own until the next run.
 pub(super) async fn drop_before(
     connection: &Connection,
     first: Day,

@@ -23,13 +23,13 @@ pub(super) struct Known {
     pub(super) ts: u64,
     #[serde(rename = "known_request")]
     pub(super) request: String,
-    /// The session whose claim made it an alias: the session that the claimant led to at the time.
+    /// The session that first claimed it, as resolved at that time.
     #[serde(rename = "known_claimant")]
     pub(super) claimant: String,
-    /// Number of sessions that claimed it, each before the other claim was visible.
+    /// Number of sessions that claimed it; more than one if they claimed it concurrently.
     #[serde(rename = "known_claimants")]
     pub(super) claimants: u64,
-    /// Requests that arrived before this belong to `root`, ms since 1970; [`JOINED`]: all do.
+    /// Requests that arrived before this Unix time in milliseconds belong to `root`; [`JOINED`] means all do.
     #[serde(rename = "known_until")]
     pub(super) until: u64,
 }
@@ -46,11 +46,11 @@ pub(super) const KNOWN: &str = "alias AS known_alias, argMax(root, seq) AS known
     argMin(request, seq) AS known_request, \
     argMin(claimant, seq) AS known_claimant, uniqExact(claimant) AS known_claimants, min(until) AS known_until";
 
-/// State of the aliases that claims are about, and the changes to it.
+/// State of the aliases involved in claims, and the changes to it.
 #[derive(Default)]
 pub(super) struct Change {
     known: HashMap<String, Known>,
-    /// Aliases by the session that they lead to.
+    /// Aliases by the session they lead to.
     members: HashMap<String, Vec<String>>,
     /// Changed aliases, in their new state.
     pub(super) changed: Vec<Known>,
@@ -68,7 +68,7 @@ impl Change {
         change
     }
 
-    /// Redirects whatever leads to the alias; another process may have added it concurrently.
+    /// Redirects aliases that lead to another alias, which another process may have added concurrently.
     pub(super) fn lead_on(&mut self) {
         let onward = |known: &Known| Some((known.alias.clone(), self.root(&known.root).to_owned()));
         let stale: Vec<(String, String)> = self
@@ -99,7 +99,7 @@ impl Change {
         }
     }
 
-    /// Applies a claim of a request that arrived at that time.
+    /// Applies a claim of a request that arrived at the Unix time `arrived` in milliseconds.
     pub(super) fn take(&mut self, claim: &Claim<'_>, arrived: u64) {
         let root = self.root(claim.session).to_owned();
         match self.known.get_mut(claim.alias) {
@@ -182,7 +182,7 @@ mod tests {
         change.take(&claim("b", "v"), 9);
         assert_eq!(change.root("v"), "a");
         assert_eq!(change.changed.len(), 1);
-        // Both processes made v an alias, of different sessions.
+        // Both processes made v an alias, but of different sessions.
         let both = Known { claimants: 2, ..known(&[claim("b", "v")]).next().unwrap() };
         let mut change = Change::new(vec![both]);
         change.take(&claim("b", "v"), 9);

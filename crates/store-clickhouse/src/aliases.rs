@@ -1,8 +1,8 @@
-//! Other ids of sessions. Table `alias` stores for each the session that it finally leads to, and until when;
+//! Aliases: other ids of sessions. Table `alias` stores the session that each finally leads to, and until when;
 //! `identifier` has the same rows, sorted by session.
 //!
-//! Rows are only added. The newest row of an alias says where it leads, the oldest which request issued it;
-//! the smallest `until` limits which requests belong to that session: those that arrived earlier.
+//! Rows are only inserted. The newest row of an alias has its session, the oldest the request that issued it. Requests
+//! that arrived before the smallest `until` belong to that session.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,10 +12,10 @@ use super::sql::Sql;
 use api_sessions_store::aliases::Claim;
 use api_sessions_store::{Day, StoreError};
 
-/// Most bytes of ids in one statement: servers parse at most 256 KiB of a query.
+/// Maximum bytes of ids in a statement: servers parse at most 256 KiB of a query (`max_query_size`).
 const LIST_BYTES: usize = 128 * 1024;
 
-/// Attempts to store claims if other processes store claims concurrently.
+/// Maximum attempts to store claims while other processes store claims concurrently.
 const ATTEMPTS: usize = 5;
 
 /// A row of `alias` and `identifier`.
@@ -48,7 +48,7 @@ impl Row {
     }
 }
 
-/// Increasing numbers, from the clock.
+/// Strictly increasing numbers from the clock.
 #[derive(Debug, Default)]
 pub(super) struct Ticks {
     ms: u64,
@@ -56,14 +56,14 @@ pub(super) struct Ticks {
 }
 
 impl Ticks {
-    /// A time, ms since 1970, later than all before: it separates what arrived before an alias was split from
-    /// what arrives after.
+    /// Unix time in milliseconds, strictly increasing, so that it separates requests that arrive before an alias is
+    /// split from those after.
     pub(super) fn arrival(&mut self) -> u64 {
         self.ms = api_sessions_store::clock::now_ms().max(self.ms + 1);
         self.ms
     }
 
-    /// A number larger than all before, from the clock, in microseconds.
+    /// Unix time in microseconds, strictly increasing.
     pub(super) fn seq(&mut self) -> u64 {
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
@@ -73,7 +73,7 @@ impl Ticks {
     }
 }
 
-/// Stores the alias claims of requests that arrived at that time.
+/// Stores the alias claims of requests that arrived at the Unix time `arrived` in milliseconds.
 pub(super) async fn store(
     connection: &Connection,
     ticks: &mut Ticks,
@@ -92,13 +92,14 @@ pub(super) async fn store(
             change.take(claim, arrived);
         }
         add(connection, ticks, &change.changed, &change.moved).await?;
-        // Another process may have stored claims concurrently: whichever checks last sees both.
+        // Another process may have stored claims concurrently, so changed claims are checked again: the last process to
+        // check sees both.
         claims.retain(|claim| change.changed.iter().any(|known| known.alias == claim.alias));
     }
     Ok(())
 }
 
-/// Removes an alias from that time on. Returns whether it was one.
+/// Ends an alias: requests that arrive from now on keep their own id. Returns whether it was an alias.
 pub(super) async fn split(
     connection: &Connection,
     ticks: &mut Ticks,
@@ -111,7 +112,7 @@ pub(super) async fn split(
     Ok(true)
 }
 
-/// Adds rows, to `alias` last, since that is the table that counts.
+/// Inserts rows. The authoritative table, `alias`, comes last.
 async fn add(
     connection: &Connection,
     ticks: &mut Ticks,
@@ -125,11 +126,12 @@ async fn add(
     let rows: Vec<Row> = changed.iter().map(|known| Row::new(known, ticks.seq())).collect();
     let identifiers: Vec<&Row> = moved.iter().chain(&rows).collect();
     connection.insert("identifier", &identifiers).await?;
-    // Two processes that claim an alias at once must see each other's claim.
+    // Processes that claim an alias concurrently must see each other's claims.
     connection.insert_visibly("alias", &rows).await
 }
 
-/// State of the ids in claims, and of ids that lead to one of their aliases.
+/// State of the ids in the claims, of the aliases that lead to claimed ids, and of the sessions that any of them lead
+/// to.
 async fn load(connection: &Connection, claims: &[Claim<'_>]) -> Result<Vec<Known>, StoreError> {
     let mut ids: Vec<String> =
         claims.iter().flat_map(|claim| [claim.alias, claim.session]).map(str::to_owned).collect();
@@ -151,7 +153,7 @@ async fn load(connection: &Connection, claims: &[Claim<'_>]) -> Result<Vec<Known
     Ok(known)
 }
 
-/// State of those ids that are or were aliases.
+/// State of the ids that are or were aliases.
 pub(super) async fn find(
     connection: &Connection,
     ids: &[String],
@@ -166,7 +168,7 @@ pub(super) async fn find(
     Ok(all)
 }
 
-/// Ids that lead, or led, to one of these sessions.
+/// Ids that lead or led to one of these sessions.
 async fn members(connection: &Connection, roots: &[String]) -> Result<Vec<String>, StoreError> {
     #[derive(Deserialize)]
     struct Member {

@@ -1,4 +1,5 @@
-//! The servers of a cluster and their tables. Each server creates its own, since `ON CLUSTER` needs a Keeper.
+//! The servers of a cluster and their tables. Tables are created on each server separately, since `ON CLUSTER` needs
+//! a Keeper.
 
 use std::time::Duration;
 
@@ -19,11 +20,11 @@ struct Server {
     shard: u32,
     /// `host` of `system.clusters`.
     host: String,
-    /// That host, with scheme and port of the configured address.
+    /// URL of that host, with the scheme and port of the configured address.
     url: String,
 }
 
-/// State shared by the cluster's servers.
+/// The servers of the cluster and the layout of their tables.
 #[derive(Clone)]
 pub(super) struct Cluster {
     name: String,
@@ -43,11 +44,10 @@ struct Count {
 }
 
 impl Cluster {
-    /// Reads the list of servers from the server of `connection`, and determines which kind of tables they
-    /// support.
+    /// Reads the list of servers from the configured server, and determines the layout of tables they support.
     ///
     /// # Errors
-    /// No server answers, the cluster does not exist, or a server's name cannot be made into an address.
+    /// The server does not answer, the cluster does not exist, or a host name is invalid in a URL.
     pub(super) async fn read(connection: &Connection, name: &str) -> Result<Cluster, StoreError> {
         // The database may not exist yet.
         let unbound = connection.unbound();
@@ -70,16 +70,16 @@ impl Cluster {
         Ok(Cluster { name: name.to_owned(), servers, layout })
     }
 
-    /// A connection that tries the next server if one does not answer.
+    /// A connection that fails over to the next server.
     pub(super) fn connect(&self, connection: &Connection) -> Connection {
         connection.with_urls(self.servers.iter().map(|server| &*server.url))
     }
 
-    /// Creates missing tables and columns on all servers. Unreachable servers are named in a warning and get
-    /// theirs at a later check.
+    /// Creates missing tables and columns on all servers. Logs a warning for unreachable servers, which get theirs at a
+    /// later check.
     ///
     /// # Errors
-    /// All servers of a shard are unreachable, or a server refuses.
+    /// All servers of a shard are unreachable, or a server rejects a statement.
     pub(super) async fn make(&self, connection: &Connection) -> Result<(), StoreError> {
         let mut away: Vec<(&Server, String)> = Vec::new();
         for server in &self.servers {
@@ -109,7 +109,7 @@ impl Cluster {
         }
     }
 
-    /// A shard of which no server is reachable.
+    /// A shard without a reachable server.
     fn shard_without(&self, away: &[(&Server, String)]) -> Option<u32> {
         let is_away = |server: &&Server| away.iter().any(|(other, _)| other == server);
         let shards = self.servers.iter().map(|server| server.shard);
@@ -131,8 +131,9 @@ impl Cluster {
         true
     }
 
-    /// Whether rows for an unreachable replica can wait in the queue of the server that takes them: true if
-    /// each shard has a server that answers. Replicas of replicated tables fetch for themselves.
+    /// Whether rows for an unreachable replica can wait in the queue of the inserting server: if a server is
+    /// unreachable but each shard has one that answers. Not needed for replicated tables, whose replicas fetch missing
+    /// rows.
     pub(super) async fn can_queue(&self, connection: &Connection) -> bool {
         if self.layout != Layout::Plain {
             return false;
@@ -157,8 +158,8 @@ impl Cluster {
     }
 }
 
-/// Replicated tables if the servers have a Keeper (or ZooKeeper) and the macros; otherwise plain ones, of
-/// which `Distributed` writes all replicas. Existing tables keep their kind.
+/// Replicated tables if the servers have a Keeper (or ZooKeeper) and the macros; otherwise plain ones, with
+/// `Distributed` writing to all replicas. Existing tables keep their layout.
 async fn layout(connection: &Connection, cluster: &str) -> Result<Layout, StoreError> {
     let count = async |sql: Sql| -> Result<u64, StoreError> {
         let rows: Vec<Count> = connection.rows(sql).await?;
@@ -175,7 +176,7 @@ async fn layout(connection: &Connection, cluster: &str) -> Result<Layout, StoreE
             _ => Layout::Replicated,
         });
     }
-    // The table only exists with a Keeper, and reading it fails if the Keeper is unreachable.
+    // `system.zookeeper` exists only with a Keeper. It is not read, since that fails if the Keeper is unreachable.
     let keeper = Sql::new(
         "SELECT count() AS n FROM system.tables WHERE database = 'system' AND name = 'zookeeper'",
     );
@@ -192,7 +193,7 @@ async fn layout(connection: &Connection, cluster: &str) -> Result<Layout, StoreE
     }
 }
 
-/// The address with another host.
+/// The URL with another host.
 fn at_host(url: &str, host: &str) -> Result<String, StoreError> {
     let wrong = || StoreError::Unavailable(format!("clickhouse: {host} is no host of an address"));
     let mut url = url::Url::parse(url).map_err(|_| wrong())?;

@@ -1,4 +1,4 @@
-//! Connections to the server or the servers of a cluster: statements, and answers as rows of JSON.
+//! Connections to a server or the servers of a cluster. Results are rows of JSON.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,20 +15,20 @@ use super::sql::Sql;
 use api_sessions_store::ClickHouseOptions;
 use api_sessions_store::StoreError;
 
-/// Longest wait for a complete answer.
+/// Timeout of a complete response.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Longest wait for the answer to a ping.
+/// Timeout of a ping.
 const PING: Duration = Duration::from_secs(3);
-/// Longest wait of a server of the cluster for a connection to another, ms. Older servers wait 50 ms by
-/// default, which a busy machine exceeds.
+/// Timeout of connections between servers of the cluster in milliseconds. Older servers default to 50 ms, which a busy
+/// machine exceeds.
 const CONNECT_MS: &str = "1000";
-/// Pauses before an insert is tried again while all replicas answer.
+/// Pauses before retrying an insert while all replicas answer.
 const BUSY: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
-/// Time that a server takes at most to deliver queued rows to replicas that answer: five times its interval
+/// Time allowed for a server to deliver queued rows to replicas that answer: five times its default interval
 /// (`distributed_directory_monitor_sleep_time_ms`).
 const DELIVERY: Duration = Duration::from_millis(500);
-/// ClickHouse's codes for a connection to another server that failed: ATTEMPT_TO_READ_AFTER_EOF,
-/// SOCKET_TIMEOUT, NETWORK_ERROR, ALL_CONNECTION_TRIES_FAILED.
+/// ClickHouse's error codes for a failed connection to another server: ATTEMPT_TO_READ_AFTER_EOF, SOCKET_TIMEOUT,
+/// NETWORK_ERROR, ALL_CONNECTION_TRIES_FAILED.
 const CONNECTION_ERRORS: [&str; 4] = ["32", "209", "210", "279"];
 
 /// The servers, and the names of their tables.
@@ -37,7 +37,7 @@ pub(super) struct Connection {
     /// The client, without a URL.
     client: Client,
     urls: Arc<[String]>,
-    /// Index in `urls` of the server tried first: the last that answered.
+    /// Index in `urls` of the server to try first: the one that answered last.
     current: Arc<AtomicUsize>,
     pub(super) tables: Tables,
     /// The cluster that the servers belong to.
@@ -48,7 +48,7 @@ impl Connection {
     pub(super) fn new(options: &ClickHouseOptions) -> Result<Self, StoreError> {
         let mut client = Client::default()
             .with_compression(Compression::None)
-            // Report an error in the middle of an answer as a status, not as a line among the rows.
+            // Reports an error in the middle of a response as a status, not as a line among the rows.
             .with_setting("wait_end_of_query", "1")
             .with_setting("output_format_json_quote_64bit_integers", "0");
         if !options.user.is_empty() {
@@ -72,8 +72,8 @@ impl Connection {
         Ok(Connection { client, urls, current: Arc::default(), tables, cluster: None })
     }
 
-    /// A connection for inserts to all servers of a cluster. An insert is answered once it is on its shard,
-    /// not when it is queued for it.
+    /// A connection to all servers of a cluster. An insert returns once the rows are on their shards, not when they are
+    /// queued.
     pub(super) fn to_cluster(&self, cluster: Cluster) -> Connection {
         let connection = cluster
             .connect(self)
@@ -103,12 +103,12 @@ impl Connection {
         self.urls.iter().map(|url| self.with_urls([&**url])).collect()
     }
 
-    /// The URL that is tried first initially.
+    /// The first configured URL.
     pub(super) fn first_url(&self) -> &str {
         self.urls.first().map_or("", String::as_str)
     }
 
-    /// Whether a server answers.
+    /// Checks that a server answers.
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
         let ask = self.unbound();
         match tokio::time::timeout(PING, ask.run(Sql::new("SELECT 1"))).await {
@@ -117,8 +117,8 @@ impl Connection {
         }
     }
 
-    /// Runs `work` on the server that answered last, on the next ones if the connection fails, and once more
-    /// on the first. Statements may run twice: inserts are deduplicated.
+    /// Runs `work` on the server that answered last; if the connection fails, on the next ones, and finally on the
+    /// first again. A statement may run twice: inserts are deduplicated.
     async fn with_server<T, W>(&self, work: impl Fn(Client) -> W) -> Result<T, StoreError>
     where
         W: Future<Output = Result<T, Error>>,
@@ -149,7 +149,7 @@ impl Connection {
         Err(StoreError::Unavailable("clickhouse: no server".into()))
     }
 
-    /// The rows of an answer.
+    /// Runs a query and returns its rows.
     pub(super) async fn rows<T: DeserializeOwned>(&self, sql: Sql) -> Result<Vec<T>, StoreError> {
         let answer = self
             .with_server(async |client| {
@@ -168,7 +168,7 @@ impl Connection {
             .collect()
     }
 
-    /// Runs a statement that has no answer.
+    /// Runs a statement without a result.
     pub(super) async fn run(&self, sql: Sql) -> Result<(), StoreError> {
         self.with_server(|client| sql.query(&client).execute()).await
     }
@@ -182,7 +182,7 @@ impl Connection {
         self.insert_or_queue(table, rows).await.map(|_| ())
     }
 
-    /// Inserts rows that other processes must see once this returns, on every server that answers.
+    /// Inserts rows. Once this returns, other processes see them on every server that answers.
     pub(super) async fn insert_visibly<T: Serialize>(
         &self,
         table: &str,
@@ -194,7 +194,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Inserts rows. Returns whether they wait in a server's queue instead of being on all replicas.
+    /// Inserts rows. Returns whether rows for an unreachable replica wait in a server's queue.
     async fn insert_or_queue<T: Serialize>(
         &self,
         table: &str,
@@ -209,7 +209,7 @@ impl Connection {
         let statement = format!("INSERT INTO {table} FORMAT JSONEachRow");
         let lines = bytes::Bytes::from(lines);
         let mut result = self.send(&statement, &lines).await;
-        // A replica that answers is only busy: queued rows would be missing from lists for a while.
+        // If all replicas answer, one is only busy. Queueing is avoided then: queued rows are invisible for a while.
         for pause in BUSY {
             match &self.cluster {
                 Some(cluster) if result.is_err() && cluster.all_answer(self).await => {
@@ -219,8 +219,8 @@ impl Connection {
                 _ => break,
             }
         }
-        // An unreachable replica makes the insert fail for all. Retry without waiting for it: it gets the
-        // rows from the server's queue on disk once it is back.
+        // An unreachable replica fails the whole insert. Retry without waiting for it: it gets the rows from the
+        // server's queue on disk once it is back.
         match (&result, &self.cluster) {
             (Err(_), Some(cluster)) if cluster.can_queue(self).await => {
                 let queueing = self.with_setting("insert_distributed_sync", "0");
@@ -243,7 +243,7 @@ impl Connection {
     }
 }
 
-/// Whether a connection failed, ours or one between the servers, so that another attempt may succeed.
+/// Whether a connection failed, to a server or between servers, so that another attempt may succeed.
 fn is_connection_error(error: &Error) -> bool {
     match error {
         Error::Network(_) => true,
@@ -264,7 +264,7 @@ mod tests {
 
     use super::*;
 
-    /// A server that does not answer the first statements, but ends the connection or sends that error.
+    /// A server that answers the first statements with the given errors, or closes the connection for `None`.
     fn server(errors: &'static [Option<&str>]) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

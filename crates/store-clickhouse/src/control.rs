@@ -1,4 +1,4 @@
-//! Tokens, denylist, parameters and rules. Rows are only added; the newest counts.
+//! Tokens, denylist, parameters, rules and key decisions. Rows are only inserted; the newest counts.
 
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,10 @@ use api_sessions_store::{
     TokenInfo, cursor,
 };
 
-/// Lifetime of cached answers: changes by other processes take effect within this time.
+/// Lifetime of cached results: changes by other processes take effect within this time.
 const FRESH: Duration = Duration::from_millis(500);
 
-/// Most tokens in the cache.
+/// Maximum number of cached tokens.
 const MAX_TOKENS: usize = 1000;
 
 #[derive(Deserialize)]
@@ -86,8 +86,8 @@ const TOKENS: &str = "SELECT id, role, label, created FROM token FINAL WHERE rev
     AND id GLOBAL NOT IN (SELECT id FROM token WHERE revoked = 1)";
 
 impl ClickHouseStore {
-    /// A number larger than all before, from the clock, in microseconds. Of changes made concurrently by two
-    /// processes, the clocks of their machines decide which is the newer.
+    /// A strictly increasing number: Unix time in microseconds. Changes by concurrent processes are ordered by the
+    /// clocks of their machines.
     fn next(&self) -> u64 {
         let mut known = self.known.lock();
         let now = std::time::SystemTime::now()
@@ -97,7 +97,7 @@ impl ClickHouseStore {
         known.last
     }
 
-    /// Discards cached answers.
+    /// Discards cached results.
     fn forget(&self) {
         self.known.lock().forget();
     }
@@ -160,7 +160,7 @@ impl ClickHouseStore {
 
 impl Control for ClickHouseStore {
     fn add_token(&self, hash: &[u8; 32], role: Role, label: &str) -> Result<i64, StoreError> {
-        // Millisecond precision would do for people, but programs may make two changes in one millisecond.
+        // Microseconds, since a program may make two changes within a millisecond.
         let id = i64::try_from(self.next()).unwrap_or(i64::MAX);
         let row = json!({
             "id": id, "hash": hex(hash), "role": role.as_str(), "label": label, "created": now_ms(),
@@ -261,7 +261,7 @@ impl Control for ClickHouseStore {
             };
             sql = sql.add(" AND seq < ?", [before.into()]);
         }
-        // One more than the page size, to know whether there is another page.
+        // One more than the page size, to detect another page.
         let sql = sql.add(&format!(" ORDER BY seq DESC LIMIT {}", query.limit + 1), []);
         let mut rows: Vec<ChangeRow> = self.wait(self.connection.rows(sql))?;
         let more = rows.len() > query.limit;

@@ -1,11 +1,11 @@
-//! Recent answers of the tables of [`super::control`].
+//! Cache of recent results of [`super::control`].
 
 use std::collections::HashMap;
 use std::time::Instant;
 
 use api_sessions_store::TokenInfo;
 
-/// Cache of recent answers: every request looks up its token, every node the version.
+/// Recent results: every API request looks up its token, every node the version.
 #[derive(Default)]
 pub(super) struct Known {
     pub(super) tokens: HashMap<[u8; 32], (Instant, Option<TokenInfo>)>,

@@ -40,7 +40,7 @@ struct CountRow {
     found: u64,
 }
 
-/// Details of sessions on the days that `within` can match. `all_values`: not only those shown in a list.
+/// Details of sessions on the days that `within` can match. `all_values` includes values beyond those shown in a list.
 pub(super) async fn read(
     connection: &Connection,
     sessions: &[String],
@@ -54,7 +54,7 @@ pub(super) async fn read(
     let session = requests.session();
     let from = || requests.each_once().add(" AND ", []).then(filter::days(within));
     let place = "(ts, batch, line)";
-    // Old servers confuse an alias with the column of the same name, so no alias has a column's name.
+    // No alias has the name of a column, since old servers confuse the two.
     let parts = Sql::new(format!(
         "SELECT {session} AS whole, toString(day) AS part_day, min(ts) AS first_ts, max(ts) AS last_ts, \
          count() AS part_requests, countIf(notEmpty(attacks)) AS part_attacks, sum(denied) AS part_denied, \
@@ -101,7 +101,7 @@ pub(super) async fn read(
 }
 
 fn day_part(row: &PartRow, counts: Vec<CountRow>, all_values: bool) -> SessionPart {
-    // There is one part per day: any time within the day sorts it.
+    // There is one part per day, so any time within the day gives the right order.
     let some = |text: &str| (!text.is_empty()).then(|| (row.last_ts, text.to_owned()));
     let mut endpoints = 0;
     let mut values = Vec::new();

@@ -14,7 +14,7 @@ use api_sessions_store::endpoints::{
 };
 use api_sessions_store::{Filter, StoreError};
 
-/// Numbers with their counts, as returned by `sumMap`.
+/// Values with their counts, as returned by `sumMap`.
 type Counts = (Vec<u64>, Vec<u64>);
 
 #[derive(Deserialize)]

@@ -6,7 +6,7 @@ use api_sessions_store::Day;
 use api_sessions_store::path_template;
 use api_sessions_store::query::{ANY_ATTACK, Filter};
 
-/// The days that a filter can match in, as a condition that prunes partitions.
+/// Condition on the days that a filter can match; it prunes partitions.
 pub(super) fn days(filter: &Filter) -> Sql {
     let mut sql = Sql::new("1");
     if let Some(from) = filter.from {
@@ -53,7 +53,7 @@ pub(super) fn by_value(filter: &Filter) -> Vec<Sql> {
     all
 }
 
-/// Whether the endpoint contains the text, as given or as a path template.
+/// Condition that the endpoint contains the text, as given or as a path template.
 pub(super) fn endpoint(part: &str) -> Sql {
     let shape = path_template::endpoint(part);
     Sql::new("").add(

@@ -19,7 +19,7 @@ pub(super) async fn root(connection: &Connection, session: &str) -> Result<Strin
     Ok(known.map_or_else(|| session.to_owned(), |known| known.root))
 }
 
-/// Resolves the ids that requests arrived with to sessions.
+/// Resolves the session ids of requests.
 pub(super) struct Sessions(HashMap<String, Known>);
 
 impl Sessions {
@@ -34,14 +34,15 @@ impl Sessions {
         Ok(Sessions(known.into_iter().map(|known| (known.alias.clone(), known)).collect()))
     }
 
-    /// The session of a request that arrived with this id at that time; `None`: the session of that id.
+    /// The session of a request with this id that arrived at the Unix time `arrived` in milliseconds; `None` if it is
+    /// the id itself.
     pub(super) fn of(&self, id: &str, arrived: u64) -> Option<&str> {
         let known = self.0.get(id).filter(|known| arrived < known.until)?;
         Some(&known.root)
     }
 }
 
-/// Aliases of a session, sorted, at most `limit`.
+/// Aliases of a session in the given order, at most `limit`.
 async fn identifiers(
     connection: &Connection,
     root: &str,
@@ -123,7 +124,7 @@ struct Previous<'r> {
     seq: u64,
 }
 
-/// Stores which session preceded another at a client. The first one stored for a session counts.
+/// Stores the previous session of the same client. The first row stored for a session counts.
 pub(super) async fn store_previous<'r>(
     connection: &Connection,
     ticks: &mut Ticks,

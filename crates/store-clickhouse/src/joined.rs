@@ -1,18 +1,18 @@
-//! Requests joined with the sessions that they belong to: requests with an alias belong to its session. Rows
-//! keep the id that they arrived with, so that a line stored twice is the same row.
+//! Requests joined with their sessions: a request with an alias belongs to the alias's session. Rows keep the id they
+//! arrived with, so that a line stored twice is the same row.
 
 use super::connection::Connection;
 use super::sql::Sql;
 use api_sessions_store::StoreError;
 use serde::Deserialize;
 
-/// The session of a request, joined with [`Requests::map`].
+/// Expression for the session of a request that is joined with [`Requests::map`].
 const WHOLE: &str = "if(arrived < joined_until, joined_root, session)";
 
 /// A source of requests for a statement.
 pub(super) struct Requests {
     table: String,
-    /// Aliases with requests here and their sessions; absent if there are none.
+    /// Subquery for the aliases of these requests and their sessions; `None` if there are none.
     map: Option<Sql>,
     /// Condition on the sessions.
     only: Sql,
@@ -87,17 +87,17 @@ impl Requests {
         Ok(Requests { table: connection.tables.request.clone(), map, only })
     }
 
-    /// The session of a request, as an expression.
+    /// Expression for the session of a request.
     pub(super) fn session(&self) -> &'static str {
         if self.map.is_some() { WHOLE } else { "session" }
     }
 
-    /// ` FROM … WHERE …`; each line of a batch occurs once.
+    /// ` FROM … WHERE …`, with each line of a batch once.
     pub(super) fn each_once(&self) -> Sql {
         self.source(" FINAL")
     }
 
-    /// ` FROM … WHERE …`; a line stored twice may occur twice.
+    /// ` FROM … WHERE …`, where a line stored twice may occur twice. Faster than [`Self::each_once`].
     pub(super) fn any(&self) -> Sql {
         self.source("")
     }

@@ -1,9 +1,7 @@
-//! A store in ClickHouse, for installations that outgrow one machine: a server or a cluster, accessed by
-//! HTTP.
+//! A store in ClickHouse, for installations that outgrow one machine: a server or a cluster, accessed over HTTP.
 //!
-//! Any number of processes may share a database. Writes need no prior reads and update nothing: a request is
-//! a row whose sort key ([`schema`]) contains its batch and line, so that a batch stored twice, even by two
-//! processes at once, is stored once.
+//! Any number of processes may share a database. Rows are only inserted, never updated: a request is a row whose sort
+//! key ([`schema`]) contains its batch and line, so a batch sent twice, even by two processes at once, is stored once.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -44,7 +42,7 @@ use self::control_cache::Known;
 use self::sql::Sql;
 use self::writer::Job;
 
-/// Batches queued for the writer; further senders block.
+/// Maximum number of batches queued for the writer; further senders block.
 const WAITING: usize = 256;
 
 /// A store in ClickHouse.
@@ -57,11 +55,11 @@ pub struct ClickHouseStore {
 }
 
 impl ClickHouseStore {
-    /// Connects; creates the database and tables if they do not exist. Tasks run on `handle`. Methods block,
-    /// so call them only from threads that may.
+    /// Connects, and creates the database and tables if they do not exist. Tasks run on `handle`. Methods block, so
+    /// call them only from threads that may block.
     ///
     /// # Errors
-    /// The server does not answer or refuses; the tables were made by a newer version.
+    /// The server does not answer or rejects a statement, or a newer version created the tables.
     pub async fn open(
         options: &ClickHouseOptions,
         handle: &Handle,
@@ -86,8 +84,7 @@ impl ClickHouseStore {
         Ok(ClickHouseStore { connection, runtime, jobs, write_error, known: Mutex::default() })
     }
 
-    /// Waits for an answer. Queries are async; the store's interface, called by blocking threads, is not.
-    /// This is the only bridge between them.
+    /// Blocks until the future completes. The only bridge between async queries and the blocking store interface.
     fn wait<T>(&self, answer: impl Future<Output = T>) -> T {
         self.runtime.block_on(answer)
     }
@@ -95,7 +92,7 @@ impl ClickHouseStore {
     /// Version of the server.
     ///
     /// # Errors
-    /// It does not answer.
+    /// The server does not answer.
     pub fn server_version(&self) -> Result<String, StoreError> {
         #[derive(serde::Deserialize)]
         struct Version {

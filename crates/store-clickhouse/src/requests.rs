@@ -26,7 +26,7 @@ pub(super) async fn page(
         sql = sql.add(&format!(" AND (ts, batch, line) {beyond} (?, ?, ?)"), place);
     }
     let order = if query.descending { "ts DESC, batch DESC, line DESC" } else { "ts, batch, line" };
-    // One more than the page size, to know whether there is another page.
+    // One more than the page size, to detect another page.
     sql = sql.add(&format!(" ORDER BY {order} LIMIT {}", query.limit + 1), []);
     let mut rows: Vec<Row> = connection.rows(sql).await?;
     let more = rows.len() > query.limit;

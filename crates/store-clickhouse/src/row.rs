@@ -69,7 +69,7 @@ pub(super) const COLUMNS: &str = concat!(
     record_fields!(column_names)
 );
 
-/// The columns of a record with their types; `{word}` stands for a string with few distinct values.
+/// The columns of a record with their types; `{word}` is a placeholder for the type of low-cardinality strings.
 pub(super) const RECORD_COLUMNS: &str = record_fields!(column_types);
 
 /// Type of a column on insert.
@@ -193,7 +193,7 @@ macro_rules! declare_rows {
         }
 
         impl<'r> NewRow<'r> {
-            /// A row of the named batch, which arrived at that time (ms since 1970).
+            /// A row of the named batch, which arrived at the Unix time `arrived` in milliseconds.
             pub(super) fn new(batch: &'r str, request: &'r NewRequest, arrived: u64) -> Self {
                 let NewRequest { record, endpoint, line } = request;
                 let content = record.request.as_ref().and_then(|full| serde_json::to_string(full).ok());

@@ -1,7 +1,7 @@
 //! Tables and their creation. Features that old servers lack are used where available.
 //!
-//! `request` is a ReplacingMergeTree whose key ends with batch and line: the same line stored twice is one
-//! row once parts are merged, and reads use `FINAL` until then.
+//! `request` is a ReplacingMergeTree whose sort key ends with batch and line, so a line stored twice becomes one row
+//! when parts are merged; until then, `FINAL` deduplicates on read.
 
 use serde::Deserialize;
 
@@ -11,10 +11,10 @@ use super::sql::Sql;
 use api_sessions_store::ClickHouseOptions;
 use api_sessions_store::StoreError;
 
-/// Version of the schema. A new column does not change it: columns are added where they are missing.
+/// Version of the schema. Adding a column does not change it: missing columns are added to existing tables.
 const VERSION: u32 = 2;
 
-/// First version (year, month) of servers that support `LowCardinality`, codecs, data-skipping indexes and
+/// First server version (year, month) that supports `LowCardinality`, codecs, data-skipping indexes and
 /// `fsync_after_insert` without extra settings.
 const MODERN: (u32, u32) = (21, 3);
 
@@ -45,7 +45,7 @@ const DENY_CHANGE: &str =
     "(seq UInt64, ts UInt64, action String, author String, session String, entry String)";
 /// Columns of `parameters`, `rules` and `key_decisions`.
 const DOCUMENT: &str = "(seq UInt64, ts UInt64, author String, document String)";
-/// `seq` of the row that counts.
+/// The row with the largest `seq` counts.
 const KEY_WINDOW: &str =
     "(day Date, start UInt64, application String, seq UInt64, document String)";
 const SCHEMA_VERSION: &str = "(version UInt32)";
@@ -53,7 +53,7 @@ const SCHEMA_VERSION: &str = "(version UInt32)";
 /// How a server's tables relate to those of other servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// One server.
+    /// A single server.
     Single,
     /// A cluster without a Keeper: `Distributed` tables write to all replicas of a shard.
     Plain,
@@ -61,7 +61,7 @@ pub(super) enum Layout {
     Replicated,
 }
 
-/// Tables partitioned by day, of which old days are deleted.
+/// Tables partitioned by day, whose old days are deleted.
 pub(super) const DAY_TABLES: [&str; 6] =
     ["request", "batch", "alias", "identifier", "previous", "key_window"];
 
@@ -74,7 +74,7 @@ struct Table {
 }
 
 impl Table {
-    /// Partitioned by day; days are deleted as a whole.
+    /// Whether the table is partitioned by day; days are deleted as a whole.
     fn has_days(&self) -> bool {
         DAY_TABLES.contains(&self.name)
     }
@@ -119,14 +119,13 @@ impl Tables {
         ]
     }
 
-    /// Statements that create database and tables on one server; `modern`: it supports what old servers do
-    /// not.
+    /// Statements that create the database and tables on one server. `modern`: the server is at least [`MODERN`].
     pub(super) fn statements(&self, layout: Layout, modern: bool) -> Vec<String> {
         let database = &self.database;
         let index =
             if modern { ", INDEX id_bloom id TYPE bloom_filter GRANULARITY 4)" } else { ")" };
-        // An acknowledged insert is on disk. Old servers lack the setting: only replicas protect against
-        // power loss there.
+        // An acknowledged insert is on disk. Old servers lack the setting; there, only replicas protect against power
+        // loss.
         let on_disk = modern.then_some("fsync_after_insert = 1");
         let mut all = vec![format!("CREATE DATABASE IF NOT EXISTS {database}")];
         for table in Self::all(modern) {
@@ -136,7 +135,7 @@ impl Tables {
                 Some(open) if *name == "request" => format!("{open}{index}"),
                 _ => columns.clone(),
             };
-            // Looked up by many ids at once: a smaller granule means less to read for each.
+            // Looked up by many ids at once: smaller granules mean less to read per id.
             let short = matches!(*name, "alias" | "identifier");
             let settings: Vec<&str> =
                 on_disk.into_iter().chain(short.then_some("index_granularity = 256")).collect();
@@ -144,7 +143,7 @@ impl Tables {
                 [] => String::new(),
                 some => format!(" SETTINGS {}", some.join(", ")),
             };
-            // Small tables are not sharded: each server has a copy.
+            // With a Keeper, small tables are not sharded: each server has a copy.
             let is_spread = match layout {
                 Layout::Single => false,
                 Layout::Plain => true,
@@ -173,24 +172,24 @@ impl Tables {
         all
     }
 
-    /// Deletes a day of a table on one server.
+    /// Statement that deletes a day of a table on one server.
     pub(super) fn drop_day(&self, table: &str, day: &str) -> String {
         format!("ALTER TABLE {} DROP PARTITION '{day}'", self.of_each_server(table))
     }
 
-    /// The name of a table with its database.
+    /// The name of a table, qualified with the database.
     pub(super) fn qualified(&self, table: &str) -> String {
         format!("{}.{table}", self.database)
     }
 
-    /// The table of [`DAY_TABLES`] that holds a server's own rows.
+    /// The table that holds a server's own rows, for a table of [`DAY_TABLES`].
     pub(super) fn of_each_server(&self, table: &str) -> String {
         let local = if self.cluster.is_some() { "_local" } else { "" };
         self.qualified(&format!("{table}{local}"))
     }
 
-    /// Statements that add a missing column to `request`. The `Distributed` table comes last: it reads the
-    /// column from the others.
+    /// Statements that add a missing column to `request`. The `Distributed` table comes last, since it reads the column
+    /// from the local tables.
     fn add_column(&self, name: &str, kind: &str) -> Vec<(&'static str, String)> {
         let tables: &[&str] =
             if self.cluster.is_some() { &["request_local", "request"] } else { &["request"] };
@@ -212,18 +211,18 @@ impl Tables {
     }
 }
 
-/// `26.9.2.1` is of year 26, month 9.
+/// Year and month of a version: (26, 9) for `26.9.2.1`.
 fn year_month(version: &str) -> (u32, u32) {
     let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-/// Creates what is missing on the single server.
+/// Creates missing tables and columns on a single server.
 pub(super) async fn make(connection: &Connection) -> Result<(), StoreError> {
     make_on(connection, Layout::Single).await
 }
 
-/// Creates what a server lacks, including missing columns.
+/// Creates missing tables and columns on one server, and checks the schema version.
 pub(super) async fn make_on(connection: &Connection, layout: Layout) -> Result<(), StoreError> {
     #[derive(Deserialize)]
     struct Server {
@@ -257,7 +256,7 @@ pub(super) async fn make_on(connection: &Connection, layout: Layout) -> Result<(
     }
 }
 
-/// Upgrades tables of an older version: adds the columns of record fields that they lack.
+/// Upgrades tables of an older version by adding missing columns.
 async fn add_missing_columns(connection: &Connection, modern: bool) -> Result<(), StoreError> {
     #[derive(Deserialize)]
     struct Column {
@@ -278,7 +277,7 @@ async fn add_missing_columns(connection: &Connection, modern: bool) -> Result<()
             if has(&known) {
                 continue;
             }
-            // Another process may have been faster; only the error's text says so.
+            // Another process may have added it meanwhile, which only the text of the error would show.
             if let Err(error) = connection.run(Sql::new(add)).await
                 && !has(&there().await?)
             {
@@ -289,7 +288,7 @@ async fn add_missing_columns(connection: &Connection, modern: bool) -> Result<()
     Ok(())
 }
 
-/// Names and types of a list of columns.
+/// Names and types in a list of columns.
 fn columns(list: &str) -> impl Iterator<Item = (&str, &str)> {
     let list = list.trim().trim_start_matches('(');
     list.strip_suffix(')')

@@ -11,7 +11,7 @@ use super::{detail, filter, identity};
 use api_sessions_store::query::{ANY_ATTACK, Filter, Paged, SessionQuery, Sort};
 use api_sessions_store::{MAX_TOTAL, SessionPage, StoreError, cursor};
 
-/// Sort position of the last item of the previous page.
+/// Sort position of the last item on the previous page.
 struct After {
     value: i64,
     session: String,
@@ -58,7 +58,7 @@ pub(super) async fn page(
         let place = [after.value.into(), after.value.into(), Value::from(&after.session)];
         sql = sql.add(&format!(" AND (value {beyond} ? OR (value = ? AND whole > ?))"), place);
     }
-    // One more than the page size, to know whether there is another page.
+    // One more than the page size, to detect another page.
     let limit = query.limit + 1;
     sql = sql.add(&format!(" ORDER BY value {order}, whole ASC LIMIT {limit}"), []);
     let (total, mut found): (Vec<Total>, Vec<Found>) =
@@ -115,7 +115,7 @@ async fn sessions(connection: &Connection, wanted: &Filter) -> Result<Sql, Store
         parts = parts.add(", max(", []).then(condition.clone()).add(&format!(") AS met_{n}"), []);
     }
     parts = parts.then(requests.each_once()).add(" AND ", []).then(days.clone());
-    // Group only sessions that may match. In a cluster their ids are determined once for all shards.
+    // Group only sessions that may match. In a cluster, `GLOBAL` determines their ids once for all shards.
     for condition in &conditions {
         parts = parts
             .add(&format!(" AND {session} GLOBAL IN (SELECT {session}"), [])

@@ -1,4 +1,4 @@
-//! The writer task: inserts all queued batches in one statement, since ClickHouse prefers few large inserts.
+//! The writer task: inserts queued batches together, since ClickHouse prefers few large inserts.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use api_sessions_store::aliases::claims;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{Batch, Day, Reply, StoreError, Stored};
 
-/// Approximate number of requests per statement.
+/// Requests after which no further batch joins a statement.
 const ENOUGH: usize = 50_000;
 
-/// Work for the task.
+/// A job for the task.
 pub(super) enum Job {
     /// Store a batch.
     Append(Batch, Reply),
-    /// This id is no longer an alias; replies whether it was one.
+    /// Ends an alias; replies whether the id was one.
     Split(String, oneshot::Sender<Result<bool, StoreError>>),
 }
 
@@ -84,8 +84,8 @@ struct KnownBatch {
     requests: u64,
 }
 
-/// Stores batches, each once. Aliases are stored first, then rows; a batch is recorded once all of it is
-/// stored. If the process ends in between, the same rows are sent again and deduplicated.
+/// Stores each batch once. Aliases come first, then rows; a batch is recorded once all of it is stored. If the process
+/// ends in between, the rows are sent again and deduplicated.
 async fn store(
     connection: &Connection,
     ticks: &mut Ticks,
@@ -114,8 +114,7 @@ async fn store(
             Some(_) => Stored { stored: 0, duplicates: requests },
             None => {
                 new.push(n);
-                // A truncated batch is sent again: lines already stored are deduplicated, the others are
-                // new.
+                // A truncated batch will be sent again; its stored lines are deduplicated.
                 if batch.cut.is_none() {
                     known.insert(name.clone(), requests);
                 }

@@ -1,14 +1,14 @@
-//! The parts of a ClientHello that a fingerprint is made of (RFC 8446, 4.1.2; RFC 5246, 7.4.1.2).
+//! Parser for the parts of a ClientHello that make up the fingerprint (RFC 8446, 4.1.2; RFC 5246, 7.4.1.2).
 
 use smallvec::SmallVec;
 
 /// Handshake type of a ClientHello.
 const CLIENT_HELLO: u8 = 1;
-/// Length of `random`, bytes.
+/// Length of `random` in bytes.
 const RANDOM_BYTES: usize = 32;
-/// Room in a list that needs no memory of its own: curl, which has the longest of the usual clients, sends 31 ciphers.
+/// Inline capacity of a list. Among common clients, curl sends the longest: 31 ciphers.
 const USUAL_NUMBERS: usize = 32;
-/// Longest `legacy_session_id`, bytes.
+/// Maximum length of `legacy_session_id` in bytes.
 const MAX_SESSION_ID_BYTES: usize = 32;
 
 pub(crate) mod extension {
@@ -19,38 +19,38 @@ pub(crate) mod extension {
     pub(crate) const PRE_SHARED_KEY: u16 = 0x0029;
     pub(crate) const EARLY_DATA: u16 = 0x002a;
     pub(crate) const SUPPORTED_VERSIONS: u16 = 0x002b;
-    /// ALPS, by which a browser offers HTTP/2 settings: its first code point, then the one that replaced it.
+    /// ALPS, with which browsers send HTTP/2 settings: the original code point, then its replacement.
     pub(crate) const APPLICATION_SETTINGS_OLD: u16 = 0x4469;
     pub(crate) const APPLICATION_SETTINGS: u16 = 0x44cd;
 }
 
-/// Numbers of two bytes, as they were sent.
+/// 16-bit numbers in the order sent.
 pub type Numbers = SmallVec<[u16; USUAL_NUMBERS]>;
 
-/// A ClientHello, taken apart. GREASE values (RFC 8701) are left out of all lists.
+/// A parsed ClientHello. All lists omit GREASE values (RFC 8701).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientHello<'h> {
     /// `legacy_version`.
     pub legacy_version: u16,
-    /// `cipher_suites`, as they were sent.
+    /// `cipher_suites`, in the order sent.
     pub ciphers: Numbers,
-    /// Types of the extensions, as they were sent.
+    /// Extension types, in the order sent.
     pub extensions: Numbers,
-    /// Greatest of `supported_versions`; `None` where the extension is absent, 0 where it names none.
+    /// Highest of `supported_versions`; `None` if the extension is absent, 0 if it lists no version.
     pub supported_version: Option<u16>,
-    /// `signature_algorithms`, as they were sent.
+    /// `signature_algorithms`, in the order sent.
     pub signature_algorithms: Numbers,
-    /// First protocol of ALPN; empty where there is none.
+    /// First ALPN protocol; empty if there is none.
     pub first_protocol: &'h [u8],
 }
 
 impl<'h> ClientHello<'h> {
-    /// Parses a handshake message with its header of four bytes, as OpenSSL's message callback hands it over
-    /// (`SSL_CTX_set_msg_callback`). `None` where it is none or its lengths do not fit: a TLS library
-    /// refuses such a handshake.
+    /// Parses a handshake message with its four-byte header, as passed to OpenSSL's message callback
+    /// (`SSL_CTX_set_msg_callback`). `None` if it is not a ClientHello or its lengths are inconsistent; a TLS library
+    /// rejects such a handshake.
     ///
-    /// A list inside an extension that does not fit it counts as empty. Whether an extension is well-formed is left
-    /// to the TLS library, which may not look into one that it does not support.
+    /// A list that does not fit its extension counts as empty. Validating extensions is left to the TLS library, which
+    /// may ignore those it does not support.
     pub fn parse(message: &'h [u8]) -> Option<Self> {
         let mut message = Reader(message);
         if message.u8()? != CLIENT_HELLO {
@@ -72,7 +72,7 @@ impl<'h> ClientHello<'h> {
         hello.ciphers = ciphers.without_grease().collect();
         let _compression_methods = body.vec8()?;
         if body.0.is_empty() {
-            // Before TLS 1.3 a client need not send any.
+            // Extensions are optional before TLS 1.3.
             return Some(hello);
         }
         let mut extensions = body.vec16()?;
@@ -110,13 +110,13 @@ impl<'h> ClientHello<'h> {
     }
 }
 
-/// One of the sixteen values that mean nothing (RFC 8701, 2): 0x0a0a, 0x1a1a, … 0xfafa.
+/// Whether it is one of the sixteen GREASE values (RFC 8701, 2): 0x0a0a, 0x1a1a, … 0xfafa.
 fn is_grease(value: u16) -> bool {
     let [high, low] = value.to_be_bytes();
     high == low && low & 0x0f == 0x0a
 }
 
-/// Bytes that are still to be read.
+/// The unread bytes.
 #[derive(Clone, Copy)]
 struct Reader<'b>(&'b [u8]);
 
@@ -139,25 +139,25 @@ impl<'b> Reader<'b> {
         Some(u16::from_be_bytes(*first))
     }
 
-    /// A vector behind its length of one byte.
+    /// Reads a vector with a one-byte length prefix.
     fn vec8(&mut self) -> Option<Self> {
         let len = self.u8()?;
         self.take(len.into()).map(Self)
     }
 
-    /// A vector behind its length of two bytes.
+    /// Reads a vector with a two-byte length prefix.
     fn vec16(&mut self) -> Option<Self> {
         let len = self.u16()?;
         self.take(len.into()).map(Self)
     }
 
-    /// A vector behind its length of three bytes.
+    /// Reads a vector with a three-byte length prefix.
     fn vec24(&mut self) -> Option<Self> {
         let (high, low) = (self.u8()?, self.u16()?);
         self.take(usize::from(high) << 16 | usize::from(low)).map(Self)
     }
 
-    /// Its numbers of two bytes each but for GREASE; a last single byte is left out.
+    /// The 16-bit numbers without GREASE values. A trailing odd byte is ignored.
     fn without_grease(self) -> impl Iterator<Item = u16> {
         let (numbers, _) = self.0.as_chunks();
         numbers.iter().map(|bytes| u16::from_be_bytes(*bytes)).filter(|it| !is_grease(*it))

@@ -1,4 +1,4 @@
-//! From a ClientHello to JA4.
+//! Computes JA4 from a ClientHello.
 
 use std::cell::OnceCell;
 
@@ -7,28 +7,28 @@ use smallvec::SmallVec;
 
 use crate::hello::{ClientHello, Numbers, extension};
 
-/// Length of a JA4, bytes: `t13d1516h2_8daaf6152771_e5627efa2ab1`.
+/// Length of a JA4 in bytes: `t13d1516h2_8daaf6152771_e5627efa2ab1`.
 pub const JA4_BYTES: usize = 36;
-/// Longest raw form that is kept, bytes: some 1,600 ciphers, extensions and signature algorithms, twenty times those
-/// of a browser.
+/// Maximum length of a raw form in bytes: about 1,600 ciphers, extensions and signature algorithms, twenty times as
+/// many as a browser sends.
 pub const MAX_RAW_BYTES: usize = 8 * 1024;
 
-/// Length of JA4_a, bytes.
+/// Length of JA4_a in bytes.
 const HEAD_BYTES: usize = 10;
-/// Of a number and the comma before it.
+/// Length of a number with its separator in bytes.
 const NUMBER_BYTES: usize = 5;
-/// Digits of a hash.
+/// Hex digits of a truncated hash.
 const HASH_DIGITS: usize = 12;
-/// Numbers that need no memory of their own: curl, which sends the most of the usual clients, has 61.
+/// Inline capacity of the lists. Among common clients, curl sends the most numbers: 61.
 const USUAL_NUMBERS: usize = 64;
-/// Greatest count that is shown.
+/// Cap on counts in JA4_a.
 const MAX_COUNT: usize = 99;
-/// The two characters where no protocol is offered.
+/// The ALPN characters if no protocol is offered.
 const NO_PROTOCOL: [u8; 2] = *b"00";
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// Extensions that come and go within one visit: resumption, early data and padding, and the protocols that
-/// a page and a WebSocket offer.
+/// Extensions that vary between connections of one client: padding, resumption, early data, and the protocols, which
+/// differ between a page and a WebSocket.
 const UNSTABLE: [u16; 6] = [
     extension::PADDING,
     extension::PRE_SHARED_KEY,
@@ -38,12 +38,11 @@ const UNSTABLE: [u16; 6] = [
     extension::APPLICATION_SETTINGS,
 ];
 
-/// What a client's TLS looks like. A handshake pays for the lists alone: each form is computed when somebody asks for
-/// it, once.
+/// The TLS fingerprint of a client. The handshake only copies the lists; each form is computed once, on first use.
 #[derive(Debug, Clone)]
 pub struct Fingerprint {
-    /// As they were sent: ciphers, extensions without server name and ALPN, signature algorithms. Empty where they are
-    /// too many to keep: the hashed forms are there from the start then, and there is no raw one.
+    /// Ciphers, extensions without server name and ALPN, and signature algorithms, in the order sent. Empty if they
+    /// exceed [`MAX_RAW_BYTES`]: then the hashed forms are computed at once, and the raw form is empty.
     numbers: SmallVec<[u16; USUAL_NUMBERS]>,
     ciphers: usize,
     extensions: usize,
@@ -55,7 +54,7 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// The fingerprint of a client over TCP, from its handshake message; see [`ClientHello::parse`].
+    /// The fingerprint of a client over TCP, from its handshake message; `None` as for [`ClientHello::parse`].
     pub fn of_client_hello(message: &[u8]) -> Option<Self> {
         let hello = ClientHello::parse(message)?;
         let is_named = hello.extensions.contains(&extension::SERVER_NAME);
@@ -105,12 +104,12 @@ impl Fingerprint {
     }
 
     /// JA4 without the extensions padding, pre_shared_key, early_data, ALPN and application_settings (0x0015, 0x0029,
-    /// 0x002a, 0x0010, 0x4469, 0x44cd), its ALPN characters `00`: the same over all connections of one client.
+    /// 0x002a, 0x0010, 0x4469, 0x44cd), and with ALPN characters `00`. It is the same on all connections of a client.
     pub fn stable(&self) -> &[u8; JA4_BYTES] {
         self.stable.get_or_init(|| self.hashed(&self.stable_head, |kind| !is_unstable(kind)))
     }
 
-    /// JA4_r: the lists that JA4 hashes. Empty where it would be longer than [`MAX_RAW_BYTES`].
+    /// JA4_r: the lists that JA4 hashes. Empty if longer than [`MAX_RAW_BYTES`].
     pub fn raw(&self) -> &[u8] {
         self.raw.get_or_init(|| {
             let mut raw = Vec::with_capacity(self.raw_bytes());
@@ -125,15 +124,14 @@ impl Fingerprint {
         })
     }
 
-    /// Ciphers, extensions and signature algorithms, as they were sent.
+    /// Ciphers, extensions and signature algorithms, in the order sent.
     fn lists(&self) -> (&[u16], &[u16], &[u16]) {
         let (ciphers, rest) = self.numbers.split_at(self.ciphers);
         let (extensions, signatures) = rest.split_at(self.extensions);
         (ciphers, extensions, signatures)
     }
 
-    /// Length of the raw form: each number with what separates it from the one before, but for the first ones of the
-    /// first two lists.
+    /// Length of the raw form: each number has a separator before it, except the first ones of the first two lists.
     fn raw_bytes(&self) -> usize {
         let first = usize::from(self.ciphers > 0) + usize::from(self.extensions > 0);
         HEAD_BYTES + 2 + NUMBER_BYTES * self.numbers.len() - first
@@ -195,7 +193,7 @@ fn count(number: usize) -> [u8; 2] {
     [b'0' + number / 10, b'0' + number % 10]
 }
 
-/// First and last character of a protocol; of its hexadecimal digits, where either is no letter or digit of ASCII.
+/// First and last character of the protocol, or of its hex digits if either character is not ASCII alphanumeric.
 fn protocol(name: &[u8]) -> [u8; 2] {
     let (Some(first), Some(last)) = (name.first(), name.last()) else { return NO_PROTOCOL };
     if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() {
@@ -204,7 +202,7 @@ fn protocol(name: &[u8]) -> [u8; 2] {
     [digit(first >> 4), digit(*last)]
 }
 
-/// The last four bits in hexadecimal.
+/// The low four bits as a hex digit.
 fn digit(half: u8) -> u8 {
     DIGITS[usize::from(half & 0x0f)]
 }
@@ -220,7 +218,7 @@ fn write_list<'n>(numbers: impl Iterator<Item = &'n u16>, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `_0403,0804`; nothing where there are none.
+/// Appends `_0403,0804`, or nothing if the list is empty.
 fn write_signatures(algorithms: &[u16], out: &mut Vec<u8>) {
     if !algorithms.is_empty() {
         out.push(b'_');
@@ -228,7 +226,7 @@ fn write_signatures(algorithms: &[u16], out: &mut Vec<u8>) {
     }
 }
 
-/// The first digits of SHA-256 of a text; zeros for an empty one.
+/// The first hex digits of the SHA-256 of a text; zeros if it is empty.
 fn hash(text: &[u8]) -> [u8; HASH_DIGITS] {
     let mut digits = [b'0'; HASH_DIGITS];
     if !text.is_empty() {

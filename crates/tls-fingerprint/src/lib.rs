@@ -1,8 +1,8 @@
-//! JA4 of a TLS client, from the bytes of its ClientHello.
+//! JA4 fingerprint of a TLS client, computed from the bytes of its ClientHello.
 //!
-//! JA4 is computed as FoxIO's `technical_details/JA4.md` says (BSD 3-Clause). Beside it there is a stable form: the
-//! plain JA4 changes between the connections of one browser, since a resumed session adds extensions and
-//! a WebSocket offers other protocols than a page.
+//! JA4 follows FoxIO's `technical_details/JA4.md` (BSD 3-Clause). There is also a stable form, since plain JA4 varies
+//! between connections of one browser: a resumed session adds extensions, and a WebSocket offers other protocols than
+//! a page.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

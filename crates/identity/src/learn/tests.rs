@@ -11,13 +11,13 @@ use crate::{Fallback, Hasher, Phase, resolve_with};
 
 mod tokens;
 
-/// A node: what the module does to each exchange.
+/// A node that processes each exchange as the module does.
 struct Node {
     handle: LinkHandle,
     hasher: Hasher,
     now_s: u32,
     sessions: HashSet<SessionId>,
-    /// Of the last exchange.
+    /// Links from the last exchange.
     links: Vec<(SessionId, LinkReason)>,
 }
 
@@ -36,7 +36,7 @@ impl Node {
         }
     }
 
-    /// The session of an exchange, and what `$api_session_source` says.
+    /// The session of an exchange, and `$api_session_source`.
     fn serve(&mut self, exchange: &FakeExchange, user: &str) -> (SessionId, String, String) {
         let (mut scratch, mut found) = Default::default();
         let follow = Follow { handle: &self.handle, now_s: self.now_s, tokens: true };
@@ -166,7 +166,7 @@ fn values_that_two_have_are_nobodys_for_good() {
         assert!(session != of_ann || agent == "a");
         assert!(session != of_bob || agent == "b");
     }
-    // A key of the set too: a cached page hands it to all.
+    // Also a key of the set: a cached page issues it to everybody.
     let shared = format!("PHPSESSID={}", value(9));
     for agent in ["x", "y"] {
         node.session(&from(agent).answered("Set-Cookie", &shared));
@@ -180,7 +180,7 @@ fn an_equal_state_elsewhere_took_a_visitor_out_of_its_session() {
     let mut node = Node::new();
     let state = |n| format!("session={}", value(n));
     let set = |agent, n| from(agent).answered("Set-Cookie", format!("{}; path=/", state(n)));
-    // Ann's state before she logs in is Bob's, and that after she has logged out too.
+    // Ann and Bob have equal states before login and after logout.
     let of_ann = node.session(&set("ann", 1));
     let of_bob = node.session(&set("bob", 1));
     assert_ne!(of_ann, of_bob);
@@ -195,16 +195,16 @@ fn an_equal_state_elsewhere_took_a_visitor_out_of_its_session() {
             assert_eq!(node.session(&from(agent).header("Cookie", state(1))), session);
         }
     }
-    // Deleted, and given again.
+    // Deleted and issued again.
     let deletion = "session=; Max-Age=0";
     let deleted = from("bob").header("Cookie", state(20)).answered("Set-Cookie", deletion);
     assert_eq!(node.session(&deleted), of_bob);
     assert_eq!(node.session(&set("bob", 1)), of_bob);
     assert_eq!(node.session(&from("bob").header("Cookie", state(1))), of_bob);
-    // Somewhere else it is nobody's.
+    // At another address it identifies nobody.
     let elsewhere = node.session(&from("carl").header("Cookie", state(1)));
     assert!(elsewhere != of_ann && elsewhere != of_bob);
-    // A second one beside Ann, and beside Bob, who is not the first to have it.
+    // A second client at Ann's address, and one at Bob's, who was not the first to have the value.
     for (agent, first, n) in [("ann", of_ann, 30), ("bob", of_bob, 40)] {
         let other = node.session(&set(agent, n));
         assert_ne!(node.session(&from(agent).header("Cookie", state(n))), first);
@@ -218,7 +218,7 @@ fn an_equal_state_elsewhere_took_a_visitor_out_of_its_session() {
 fn an_equal_state_beside_another_is_nobodys_there() {
     let mut node = Node::new();
     let set = format!("session={}; path=/", value(1));
-    // Both without identity; then of two sessions; then of one, and of one without identity.
+    // Two clients without identity; then two with sessions; then one of each.
     let arrives = from("a").answered("Set-Cookie", &set);
     let known = |n| from("b").header("Cookie", format!("PHPSESSID={}", value(n)));
     let knowns = from("c").header("Cookie", format!("PHPSESSID={}", value(4)));
@@ -251,7 +251,7 @@ fn browsers_that_come_at_the_same_moment_were_one_session() {
         })
         .collect();
     assert_eq!(back, sessions);
-    // A client that sends a cookie and keeps none is a few sessions, not one a request.
+    // A client that sends a cookie but keeps none makes a few sessions, not one per request.
     let sessions: HashSet<_> = (100..200).map(|n| node.session(&arrives(n))).collect();
     assert!(sessions.len() <= 20, "{}", sessions.len());
 }
@@ -271,11 +271,11 @@ fn each_refresh_of_a_token_began_a_session() {
         let login = node.session(&post(agent, r#"{"user":"ann"}"#, &answer(1)));
         let (page, source, label) = node.serve(&bearer(agent, &value(1)), "");
         assert_eq!((page, &*source, &*label), (login, "link", "Authorization"), "{agent}");
-        // Another one, so that the address says nothing.
+        // Another client, so that the address identifies nobody.
         let other = node.session(&post(agent, "{}", &answer(7)));
         assert_ne!(node.session(&bearer(agent, &value(7))), login);
         assert_eq!(node.session(&bearer(agent, &value(7))), other);
-        // Without `Authorization`, by the body alone.
+        // Without `Authorization`, only by the body.
         let refresh = |n| format!(r#"{{"refreshToken":"{}"}}"#, value(n));
         let old = if agent == "graphql" { 1 } else { 51 };
         assert_eq!(node.session(&post(agent, &refresh(old), &answer(2))), login, "{agent}");
@@ -299,7 +299,7 @@ fn what_is_no_token_is_not_followed() {
     node.session(&from("a").header("Cookie", format!("PHPSESSID={}", value(2))));
     assert_ne!(node.session(&bearer("b", &value(1))), session);
     assert_eq!(node.serve(&bearer("b", &value(1)), "").1, "builtin");
-    // Neither of answers to GET.
+    // Nor in responses to GET.
     let get = from("a").answered_body("application/json", format!(r#"{{"token":"{}"}}"#, value(3)));
     node.session(&get);
     assert_eq!(node.serve(&bearer("a", &value(3)), "").1, "builtin");
@@ -309,7 +309,7 @@ fn what_is_no_token_is_not_followed() {
 fn the_tokens_of_two_users_are_two_sessions() {
     let mut node = Node::new();
     let answer = |user, n| format!(r#"{{"token":"{}"}}"#, jwt(user, n));
-    // One browser, whose cookie stays: two people log in, one after the other.
+    // Two people log in one after the other, in one browser that keeps its cookie.
     let jar = format!("lb={}", value(1));
     let begin = node.session(&from("a").answered("Set-Cookie", &jar));
     let login = |user, n| post("a", "{}", &answer(user, n)).header("Cookie", &jar);
@@ -321,7 +321,7 @@ fn the_tokens_of_two_users_are_two_sessions() {
     assert_ne!(bob, begin);
     assert_eq!(node.session(&page("bob", 2)), bob);
     assert_eq!(node.session(&page("ann", 1)), begin);
-    // Renewed, and the token for another audience.
+    // A renewed token, and one for another audience.
     node.session(&login("ann", 3));
     assert_eq!(node.session(&page("ann", 3)), begin);
 }
@@ -372,7 +372,7 @@ fn an_address_goes_on_in_its_only_session_and_back() {
     assert_eq!(node.session(&logout), anonymous);
     assert_eq!(node.session(&from("a").answered("Set-Cookie", set(2))), anonymous);
     assert_eq!(node.session(&from("a").header("Cookie", cookie(2))), anonymous);
-    // Somebody else: the address is shared from now on.
+    // Another user: the address is shared from now on.
     let other = node.session(&from("a").answered("Set-Cookie", set(3)));
     assert_ne!(other, anonymous);
     assert_eq!(node.session(&from("a").header("Cookie", cookie(3))), other);
@@ -401,9 +401,9 @@ fn what_is_weak_or_made_up_is_not_followed() {
 enum App {
     /// A new identifier at login and logout.
     AtLogin,
-    /// A new value with each answer.
+    /// A new value with each response.
     Always,
-    /// State in a cookie: equal states are equal bytes.
+    /// State in a cookie: equal states have equal values.
     State,
 }
 
@@ -413,7 +413,7 @@ enum Step {
     Page(u8),
     Login(u8),
     Logout(u8),
-    /// One of the requests under way is answered.
+    /// One of the pending requests is answered.
     Answer(u8),
 }
 
@@ -423,7 +423,7 @@ struct Browser {
     user: Option<u8>,
 }
 
-/// Everybody behind one address with one User-Agent, or two by two; values in no particular order.
+/// All users share one address and `User-Agent`, or are spread over `places` of them; responses arrive in any order.
 fn no_two_users_meet(app: App, name: &str, steps: &[Step], with_parameter: bool, places: u8) {
     let mut node = Node::new();
     let mut browsers = vec![Browser::default(); 4];
@@ -465,7 +465,7 @@ fn no_two_users_meet(app: App, name: &str, steps: &[Step], with_parameter: bool,
         let named =
             sent.user.filter(|_| with_parameter).map_or(String::new(), |user| user.to_string());
         let (session, source, _) = node.serve(&exchange, &named);
-        // Of who brings nothing that is anybody's, only the address is known.
+        // A request without an identifying value is known only by its address.
         if let Some(user) = sent.user.filter(|_| source != "ip_ua") {
             let known = *users.entry(session).or_insert(user);
             assert_eq!(known, user, "two users in one session");
@@ -507,10 +507,10 @@ fn a_record_tells_other_nodes_what_was_issued() {
     let alias = |node: &Node, n| node.hasher.session_id(Namespace::Value, value(n).as_bytes());
     let set = |n| format!("PHPSESSID={}; path=/", value(n));
     let cookie = |n| format!("PHPSESSID={}", value(n));
-    // The session of the address goes on.
+    // The session of the address continues.
     let session = node.session(&from("a").answered("Set-Cookie", set(1)));
     assert_eq!(node.links, [(alias(&node, 1), LinkReason::Issued)]);
-    // The same value again is nothing new.
+    // The same value again adds no link.
     node.session(&from("a").header("Cookie", cookie(1)).answered("Set-Cookie", set(1)));
     assert_eq!(node.links, []);
     let login = FakeExchange::post("/").header("User-Agent", "a").header("Cookie", cookie(1));
@@ -518,7 +518,7 @@ fn a_record_tells_other_nodes_what_was_issued() {
     assert_eq!(node.links, [(alias(&node, 2), LinkReason::Login)]);
     node.session(&from("a").header("Cookie", cookie(2)).answered("Set-Cookie", set(3)));
     assert_eq!(node.links, [(alias(&node, 3), LinkReason::Rotated)]);
-    // Issued to another: nobody's.
+    // Issued to another session: demoted.
     node.session(&from("b").header("Cookie", cookie(9)));
     node.session(&from("b").header("Cookie", cookie(9)).answered("Set-Cookie", set(3)));
     assert_eq!(node.links, [(alias(&node, 3), LinkReason::Demoted)]);

@@ -30,7 +30,7 @@ impl Node {
         add_remote_link(&self.handle, NOW, RemoteLink { alias, session: session.into() });
     }
 
-    /// The session of an exchange, its source, and what other nodes are to know.
+    /// The session of an exchange, its source, and the links for other nodes.
     fn serve(&self, exchange: &FakeExchange) -> (SessionId, &'static str, Vec<RemoteLink>) {
         let (mut scratch, mut found) = Default::default();
         let id = |namespace: Namespace, value: &[u8]| self.hasher.session_id(namespace, value);
@@ -73,7 +73,7 @@ fn id(n: u8) -> SessionId {
     SessionId([n; 16])
 }
 
-/// `issued` by one node is followed on another once it is told, and not before.
+/// A value issued by one node is followed on another once the link arrives, not before.
 #[track_caller]
 fn is_followed(old: &str, issued: &str) {
     let (one, two) = (Node::new(), Node::new());
@@ -82,7 +82,7 @@ fn is_followed(old: &str, issued: &str) {
     told.iter().for_each(|told| add_remote_link(&two.handle, NOW, *told));
     let (there, source, _) = two.serve(&exchange(issued, None));
     assert_eq!((there, source), (session, "link"));
-    // What that session is given there is known here.
+    // A value that the session receives there is known here.
     let newer = format!("PHPSESSID={}", value(7));
     let (_, _, told) = two.serve(&exchange(issued, Some(&newer)));
     told.iter().for_each(|told| add_remote_link(&one.handle, NOW, *told));
@@ -119,7 +119,7 @@ fn what_is_told_twice_of_two_sessions_is_nobodys() {
 #[test]
 fn ids_lead_on_and_never_round() {
     let node = Node::new();
-    // In the order in which nodes hear of it.
+    // In whatever order the links arrive.
     node.tell(id(3), id(2));
     node.tell(id(2), id(1));
     assert_eq!(node.follow().session_of(id(3)), Some(id(1)));
@@ -138,7 +138,7 @@ fn without_anything_told_nothing_is_looked_up() {
 }
 
 proptest! {
-    /// Two visitors at either of two nodes, in whatever order what is issued is told: never one session.
+    /// Two visitors at two nodes, with links arriving in any order, never become one session.
     #[test]
     fn two_visitors_are_never_joined_across_nodes(
         steps in prop::collection::vec((0..2u32, 0..2usize, any::<bool>(), any::<bool>()), 1..40),
@@ -161,7 +161,7 @@ proptest! {
                 }
             }
         }
-        // Once all is told, the last value names one session everywhere.
+        // Once all links have arrived, the last value identifies one session everywhere.
         for told in waiting {
             nodes.iter().for_each(|node| add_remote_link(&node.handle, NOW, told));
         }

@@ -1,4 +1,4 @@
-//! Directives: what is written in nginx.conf, and how its words are handed on.
+//! Directives: declaration, and parsing of their arguments.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
@@ -8,20 +8,23 @@ use ngx::ffi::{self, ngx_command_t, ngx_conf_t, ngx_uint_t};
 use super::super::catch_unwind::catch_unwind_ffi;
 use super::{Conf, c_string, quotes};
 
-/// `NGX_CONF_ERROR`: the message has been logged already.
+/// `NGX_CONF_ERROR`: a message has already been logged.
 pub const CONF_ERROR: *mut c_char = usize::MAX as *mut c_char;
 
-/// One directive: its name, where it may stand, and what it does with its words.
+/// A directive: its name, syntax and effect.
 pub trait Directive {
-    /// The structure of the level it is written in.
+    /// The configuration structure that it modifies.
     type Level;
     /// The directive's name.
     const NAME: &'static CStr;
-    /// What follows the name, for messages: `name:size [inactive=time]`.
+    /// The arguments, for messages: `name:size [inactive=time]`.
     const SYNTAX: &'static str;
-    /// A parameter that may be written `name="some words"` as well as `"name=some words"`.
+    /// A parameter that may be quoted as `name="some words"` as well as `"name=some words"`.
     const QUOTED: Option<&'static str> = None;
-    /// Takes the words after the name. An error is shown with file, line and directive.
+    /// Applies the arguments.
+    ///
+    /// # Errors
+    /// A message, which is logged with file, line, directive and syntax.
     fn set(cf: Conf<'_>, words: &[&str], level: &mut Self::Level) -> Result<(), String>;
 }
 
@@ -29,7 +32,7 @@ pub trait Directive {
 pub const fn command<D: Directive>(contexts: u32, offset: usize) -> ngx_command_t {
     ngx_command_t {
         name: c_string(D::NAME),
-        // Words are counted by the directive itself: its message says what would be accepted.
+        // NGX_CONF_ANY: the directive checks the number of arguments itself, for a message that says what is accepted.
         type_: (contexts | ffi::NGX_CONF_ANY) as ngx_uint_t,
         set: Some(set::<D>),
         conf: offset,
@@ -44,8 +47,8 @@ extern "C" fn set<D: Directive>(
     level: *mut c_void,
 ) -> *mut c_char {
     catch_unwind_ffi(CONF_ERROR, || {
-        // SAFETY: NGINX calls with a valid context, and with the structure of `D`'s level, which our
-        // create functions made; configuration is read by one thread, without re-entry here.
+        // SAFETY: NGINX passes a valid context and the structure of `D`'s level, made by our create functions. One
+        // thread reads the configuration, without reentering this function.
         let (cf, level) = unsafe { (Conf::from_raw(cf), &mut *level.cast::<D::Level>()) };
         let words = match cf.words() {
             Ok(words) => words,

@@ -1,5 +1,5 @@
-//! Points on headers that NGINX drops before any module sees them: names with other characters than letters,
-//! digits and hyphens, unless the server says otherwise.
+//! Warnings about points on request headers that NGINX drops before modules see them: by default, those whose names
+//! contain anything but letters, digits and hyphens.
 
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -9,7 +9,7 @@ use api_sessions_extract::{Point, PointSource, Side};
 
 use super::{Conf, HeaderNames};
 
-/// A header of the request, where a directive's point names it.
+/// A request header that a point of a directive names.
 #[derive(Clone)]
 pub struct HeaderMention(Rc<Mention>);
 
@@ -22,7 +22,7 @@ struct Mention {
 }
 
 impl HeaderMention {
-    /// If the point reads a header of the request whose name NGINX may drop.
+    /// The mention, if the point reads a request header that NGINX may drop.
     pub fn of(cf: Conf<'_>, directive: &'static CStr, point: &Point) -> Option<Self> {
         let (PointSource::Header { side: Side::Request, name, .. } | PointSource::HeaderLike(name)) =
             point.source()
@@ -36,7 +36,7 @@ impl HeaderMention {
         })
     }
 
-    /// What to warn of, once, if a server with these settings drops the header.
+    /// The warning if a server with these settings drops the header; given once per mention.
     pub fn warning(&self, server: &HeaderNames) -> Option<String> {
         let Mention { name, directive, place, warned } = &*self.0;
         if !server.ignores_invalid || warned.get() {
@@ -56,7 +56,7 @@ impl HeaderMention {
     }
 }
 
-/// The first character for which NGINX calls a name of a header invalid (`ngx_http_parse_header_line`).
+/// The first character that makes a header name invalid for NGINX (`ngx_http_parse_header_line`).
 fn invalid_character(name: &str, underscores: bool) -> Option<char> {
     let is_valid = |c: &char| c.is_ascii_alphanumeric() || *c == '-' || underscores && *c == '_';
     name.chars().find(|c| !is_valid(c))

@@ -1,33 +1,33 @@
-//! The structures of the levels of a configuration, by the module that makes them.
+//! Typed access to a module's configuration structures.
 
 use ngx::ffi::{ngx_cycle, ngx_cycle_t};
 use ngx::http::{HttpModuleLocationConf, HttpModuleMainConf};
 
 /// The structure of a module's `http` block.
 pub trait MainLevel: Sized + 'static {
-    /// The module that makes it.
+    /// The module that creates it.
     type Module: HttpModuleMainConf<MainConf = Self>;
 }
 
-/// The structure of each of a module's locations.
+/// The structure of a module's location level.
 pub trait LocationLevel: Sized + 'static {
-    /// The module that makes it.
+    /// The module that creates it.
     type Module: HttpModuleLocationConf<LocationConf = Self>;
 }
 
-/// The main configuration in the cycle in force; `None` without an `http` block.
+/// The main configuration in the active cycle; `None` without an `http` block.
 ///
-/// The reference is for one hook or handler: in single-process mode a reload replaces the cycle.
+/// The reference must not outlive the hook or handler: in single-process mode a reload replaces the cycle.
 pub fn current_main_conf<T: MainLevel>() -> Option<&'static T> {
-    // SAFETY: the cycle in force has its configuration.
+    // SAFETY: the active cycle has been configured.
     unsafe { main_conf(ngx_cycle) }
 }
 
-/// As [`current_main_conf`], of another cycle.
+/// Like [`current_main_conf`], for the given cycle.
 ///
 /// # Safety
-/// The cycle's configuration was read, and lives for as long as the hook that asks.
+/// The cycle is null or configured, and outlives the use of the reference.
 pub unsafe fn main_conf<T: MainLevel>(cycle: *mut ngx_cycle_t) -> Option<&'static T> {
-    // SAFETY: as the caller says.
+    // SAFETY: the caller's contract.
     T::Module::main_conf(unsafe { cycle.as_ref() }?)
 }

@@ -1,7 +1,7 @@
-//! Quotes in a directive. To NGINX (`ngx_conf_read_token`) they enclose a word; inside one they are ordinary
-//! characters, and a blank, `;` or `{` ends the word all the same.
+//! Quotes in a directive. In NGINX (`ngx_conf_read_token`) a quote has a meaning only at the start of a word. Inside a
+//! word it is an ordinary character, and white space, `;` or `{` still ends the word.
 
-/// Joins what NGINX made of `name="some words"`. Between them stands one space, whatever was written.
+/// Rejoins `name="some words"`, which NGINX has split. White space between the words becomes one space.
 pub(super) fn join(words: &[&str], name: &str) -> Vec<String> {
     let open = format!("{name}=\"");
     let is_closed = |word: &str| word.len() > open.len() && word.ends_with('"');
@@ -23,7 +23,7 @@ pub(super) fn join(words: &[&str], name: &str) -> Vec<String> {
     joined
 }
 
-/// Refuses a quote in front of the value of a parameter that `syntax` has.
+/// Rejects a quote at the start of the value of a parameter in `syntax`.
 pub(super) fn check(words: &[&str], syntax: &str) -> Result<(), String> {
     let misquoted = words.iter().find_map(|word| {
         let (name, value) = word.split_once('=')?;
@@ -35,7 +35,7 @@ pub(super) fn check(words: &[&str], syntax: &str) -> Result<(), String> {
     });
     match misquoted {
         Some((word, name)) => {
-            // Without the value of a header, which may be secret.
+            // Omits the value of a header, which may be secret.
             let word = word.split_once(": ").map_or(*word, |(begin, _)| begin);
             Err(format!(
                 "invalid parameter \"{word}\": quotes must enclose the whole word, as in \"{name}=value\""
@@ -45,7 +45,7 @@ pub(super) fn check(words: &[&str], syntax: &str) -> Result<(), String> {
     }
 }
 
-/// What to add to a message about words of which one has the first of two quotes alone.
+/// The suffix for an error message if a word has an unpaired quote.
 pub(super) fn hint(words: &[&str]) -> &'static str {
     let is_torn =
         |word: &&str| ['"', '\''].iter().any(|quote| word.matches(*quote).count() % 2 == 1);

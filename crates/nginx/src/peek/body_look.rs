@@ -1,42 +1,41 @@
-//! The beginning of a request body, looked at before the request is passed on.
+//! A [`Looker`] that keeps the beginning of a request body.
 
 use api_sessions_extract::{ChunkedDecoder, Http3Frames};
 
 use super::{self as peek, Looker};
 use crate::request::Request;
 
-/// Bytes of the connection that are looked at for each byte of a chunked body: chunks of one byte have six of
-/// framing.
+/// Maximum bytes on the wire per byte of a chunked body: a chunk of one byte takes six.
 const MAX_FRAMING: usize = 8;
-/// Over HTTP/3, framing is looked at of an eighth of the body, and so many bytes more.
+/// Allowance in bytes for HTTP/3 framing, besides an eighth of the body.
 const HTTP3_FRAMING: usize = 512;
 
-/// A look that may have to wait for the client.
+/// Collects the beginning of a body, possibly over several calls of [`peek::look`].
 pub struct BodyLook {
     framing: Framing,
-    /// What was seen of the body, at most `limit` bytes.
+    /// The beginning of the body, at most `limit` bytes.
     pub body: Vec<u8>,
     limit: usize,
-    /// Length of the body, if the client has told.
+    /// Length of the body, if the client has declared it.
     length: Option<usize>,
-    /// Not all of what was seen was kept.
+    /// Body bytes beyond `limit` were dropped.
     cut: bool,
-    /// The body ends behind what was seen.
+    /// The body ends after the bytes seen.
     ended: bool,
-    /// Bytes of the connection that were seen, and the most that are.
+    /// Bytes seen on the wire, and their maximum.
     seen: usize,
     most: usize,
 }
 
 enum Framing {
-    /// None, or NGINX has taken it off.
+    /// None, or removed by NGINX.
     Bare,
     Chunked(ChunkedDecoder),
     Http3(Http3Frames),
 }
 
 impl BodyLook {
-    /// At most `limit` bytes of the body of `r`.
+    /// Collects at most `limit` bytes of the body of `r`.
     pub fn new(r: Request<'_>, limit: usize) -> Self {
         let length = r.content_length();
         let bytes = length.map_or(limit, |length| length.min(limit));
@@ -53,7 +52,7 @@ impl BodyLook {
         Self { framing, body: Vec::new(), limit, length, cut: false, ended: false, seen: 0, most }
     }
 
-    /// All of the body was seen, and kept.
+    /// The whole body has been seen and kept.
     pub fn is_complete(&self) -> bool {
         let is_at_end = match (&self.framing, self.length) {
             (_, Some(length)) => self.body.len() == length,
@@ -64,7 +63,7 @@ impl BodyLook {
         is_at_end && !self.cut
     }
 
-    /// Nothing follows, or nobody can tell what.
+    /// The body has ended, or its framing is invalid.
     fn is_over(&self) -> bool {
         self.ended
             || match &self.framing {

@@ -1,4 +1,5 @@
-//! Over HTTP/1.x and HTTP/3: what was read stays behind the headers, in `header_in`, which is made larger.
+//! HTTP/1.x and HTTP/3: the bytes stay after the headers in `header_in`, which is replaced by a larger buffer if
+//! needed.
 
 use ngx::ffi::{
     NGX_AGAIN, NGX_HTTP_BAD_REQUEST, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_HTTP_REQUEST_TIME_OUT,
@@ -13,22 +14,22 @@ use crate::headers::known;
 use crate::request::slot;
 use crate::request_bits as bits;
 
-/// HTTP/1.1 as `http_version` has it.
+/// HTTP/1.1 in `http_version`.
 const HTTP_11: usize = 1001;
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// As [`super::look`]. A request of HTTP/3 has its connection (`is_stream`) for itself.
+/// Like [`super::look`]. `is_stream`: an HTTP/3 request, whose connection carries only this request.
 ///
 /// # Safety
-/// `raw` is a live request of HTTP/1.x or HTTP/3 in its access phase, whose body nobody has read.
+/// `raw` is a live HTTP/1.x or HTTP/3 request in its access phase, whose body is unread.
 pub(super) unsafe fn look<L: Looker>(
     raw: *mut ngx_http_request_t,
     looker: &mut L,
     is_stream: bool,
 ) -> Look {
     loop {
-        // SAFETY: as the caller says: `header_in` has what was read behind the headers, and nobody changes it while
-        // the slice lives.
+        // SAFETY: the caller's contract: `header_in` holds the bytes read after the headers, and nothing modifies it
+        // while the slice lives.
         unsafe {
             let buf = &*(*raw).header_in;
             let len = buf.last.offset_from_unsigned(buf.pos);
@@ -51,10 +52,10 @@ pub(super) unsafe fn look<L: Looker>(
     }
 }
 
-/// Reads at most `wanted` bytes behind those of `header_in`. None: the stream has ended.
+/// Appends at most `wanted` bytes to `header_in`. Returns their number; 0 if the stream has ended.
 ///
 /// # Safety
-/// As [`look`].
+/// As for [`look`].
 unsafe fn read(
     raw: *mut ngx_http_request_t,
     wanted: usize,
@@ -62,7 +63,7 @@ unsafe fn read(
     is_stream: bool,
 ) -> Result<usize, Look> {
     let failed = |status: u32| Err(Look::Failed(status as ngx_int_t));
-    // SAFETY: as the caller says; `recv` writes at most the room that it is given.
+    // SAFETY: the caller's contract; `recv` writes at most `room` bytes.
     unsafe {
         if !is_stream && expects_continue(raw) == Err(())
             || enlarge(raw, wanted, most, is_stream).is_none()
@@ -79,7 +80,7 @@ unsafe fn read(
             return Ok(read as usize);
         }
         if read != NGX_AGAIN as isize {
-            // As `ngx_http_do_read_client_request_body` does: the client has closed, or the connection broke.
+            // The client has closed, or the connection broke; handled as in `ngx_http_do_read_client_request_body`.
             (*connection).set_error(1);
             return failed(NGX_HTTP_BAD_REQUEST);
         }
@@ -92,10 +93,10 @@ unsafe fn read(
     }
 }
 
-/// There is more to read, or the time is over.
+/// Read event: more has arrived, or the timeout has expired.
 unsafe extern "C" fn more(raw: *mut ngx_http_request_t) {
     catch_unwind_ffi((), || {
-        // SAFETY: NGINX calls with a live request, which nobody touches after it was finalised.
+        // SAFETY: NGINX passes a live request, which is not touched after finalization.
         unsafe {
             let connection = (*raw).connection;
             if (*(*connection).read).timedout() != 0 {
@@ -108,12 +109,12 @@ unsafe extern "C" fn more(raw: *mut ngx_http_request_t) {
     });
 }
 
-/// Answers `Expect: 100-continue`, once, before a body is waited for (`ngx_http_test_expect`).
+/// Answers `Expect: 100-continue` once, before waiting for the body (`ngx_http_test_expect`).
 ///
 /// # Safety
 /// `raw` is a live HTTP/1.x request.
 unsafe fn expects_continue(raw: *mut ngx_http_request_t) -> Result<(), ()> {
-    // SAFETY: as the caller says; the header is null or one of this request.
+    // SAFETY: the caller's contract; the header is null or belongs to this request.
     unsafe {
         let Some(expect) = known((*raw).headers_in.expect) else { return Ok(()) };
         if bits::expect_tested(raw) != 0 || (*raw).http_version < HTTP_11 {
@@ -134,20 +135,20 @@ unsafe fn expects_continue(raw: *mut ngx_http_request_t) -> Result<(), ()> {
     }
 }
 
-/// Makes room in `header_in`: once, another buffer takes its place, as for headers that are too long for the first
-/// (`ngx_http_alloc_large_header_buffer`). Over HTTP/1.x it is the connection's: NGINX frees it, or uses it for the
-/// next request.
+/// Makes room in `header_in`. At most once, a larger buffer replaces it, as for headers that exceed the first one
+/// (`ngx_http_alloc_large_header_buffer`). Over HTTP/1.x the connection owns the buffer: NGINX frees it, or reuses it
+/// for the next request.
 ///
 /// # Safety
-/// As [`look`].
+/// As for [`look`].
 unsafe fn enlarge(
     raw: *mut ngx_http_request_t,
     wanted: usize,
     most: usize,
     is_stream: bool,
 ) -> Option<()> {
-    // SAFETY: as the caller says. What is behind `pos` is copied; headers stay in the buffer before, which lives as
-    // long as the request.
+    // SAFETY: the caller's contract. The bytes from `pos` on are copied; the headers stay in the previous buffer, which
+    // lives as long as the request.
     unsafe {
         let buf = &*(*raw).header_in;
         if buf.end > buf.last && buf.end.offset_from_unsigned(buf.last) >= wanted.min(most) {

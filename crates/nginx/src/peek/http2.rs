@@ -1,9 +1,9 @@
-//! Over HTTP/2: NGINX keeps what comes before anybody reads in the stream's `preread`, as much as the window that it
-//! opens at first (`http2_body_preread_size`). It tells nobody of that, but it does where a body is being read: so
-//! for as long as is waited, the request has a body to be read to that same buffer.
+//! HTTP/2: NGINX stores body data that arrives before the body is read in the stream's `preread`, up to the initial
+//! window (`http2_body_preread_size`). It posts no event for that data, but does while a body is being read. So while
+//! waiting, the request gets a `request_body` that reads into that same buffer.
 //!
-//! The window is not opened further, so that what is in `preread` and what may still come are together what NGINX
-//! counts on (`ngx_http_v2_read_request_body`).
+//! The window is not enlarged, so the bytes in `preread` plus those that may still arrive stay within what NGINX
+//! expects (`ngx_http_v2_read_request_body`).
 
 use std::ptr;
 
@@ -18,12 +18,12 @@ use super::{Look, Looker, limit_wait, over};
 use crate::catch_unwind::catch_unwind_ffi;
 use crate::request_bits as bits;
 
-/// As [`super::look`].
+/// Like [`super::look`].
 ///
 /// # Safety
-/// `raw` is a live request of HTTP/2 in its access phase, whose body nobody has read.
+/// `raw` is a live HTTP/2 request in its access phase, whose body is unread.
 pub(super) unsafe fn look<L: Looker>(raw: *mut ngx_http_request_t, looker: &mut L) -> Look {
-    // SAFETY: as the caller says: the stream lives as long as the request, and nobody changes its buffer while the
+    // SAFETY: the caller's contract: the stream lives as long as the request, and nothing modifies its buffer while the
     // slice lives.
     unsafe {
         let stream = &*(*raw).stream;
@@ -54,25 +54,24 @@ pub(super) unsafe fn look<L: Looker>(raw: *mut ngx_http_request_t, looker: &mut 
     }
 }
 
-/// Bytes that the client may still send before the window is opened further: those of the frame that is being read,
-/// and of others.
+/// Bytes that may still arrive within the current window: the rest of the frame being read, and further frames.
 ///
 /// # Safety
 /// A stream of a live request.
 unsafe fn may_come(stream: &ngx_http_v2_stream_t) -> usize {
-    // SAFETY: a stream has a connection.
+    // SAFETY: a stream always has a connection.
     let state = unsafe { &(*stream.connection).state };
     let is_read = ptr::eq(state.stream, stream);
     stream.recv_window + if is_read { state.length } else { 0 }
 }
 
-/// Has NGINX tell when more has come. `Some(false)`: its buffer has no room for the window. The client's first server
-/// and this one have other sizes.
+/// Makes NGINX post the read event when more arrives. `Some(false)`: the buffer is smaller than the window, because the
+/// connection's default server and this server have different preread sizes. `None`: out of memory.
 ///
 /// # Safety
-/// As [`look`].
+/// As for [`look`].
 unsafe fn wait(raw: *mut ngx_http_request_t) -> Option<bool> {
-    // SAFETY: as the caller says; the memory is the request's, and zeroed.
+    // SAFETY: the caller's contract; the memory is zeroed and from the request's pool.
     unsafe {
         if !(*raw).request_body.is_null() {
             return Some(true);
@@ -89,8 +88,8 @@ unsafe fn wait(raw: *mut ngx_http_request_t) -> Option<bool> {
         let body = ngx_pcalloc((*raw).pool, size_of::<ngx_http_request_body_t>())
             .cast::<ngx_http_request_body_t>()
             .as_mut()?;
-        // `ngx_http_v2_process_request_body` adds to the buffer what comes, and posts the read event. It passes
-        // nothing on, and opens no window.
+        // With these fields, `ngx_http_v2_process_request_body` appends arriving data to the buffer and posts the read
+        // event. It neither passes the data on nor enlarges the window.
         body.rest = 1;
         body.buf = buf;
         (*raw).request_body = body;
@@ -99,12 +98,12 @@ unsafe fn wait(raw: *mut ngx_http_request_t) -> Option<bool> {
     }
 }
 
-/// The body is unread again.
+/// Undoes [`wait`]: the body counts as unread again.
 ///
 /// # Safety
-/// As [`look`].
+/// As for [`look`].
 unsafe fn forget(raw: *mut ngx_http_request_t) {
-    // SAFETY: as the caller says; a body that is there is the one of `wait`.
+    // SAFETY: the caller's contract; only `wait` has set `request_body`.
     unsafe {
         if !(*raw).request_body.is_null() {
             (*raw).request_body = ptr::null_mut();
@@ -113,10 +112,10 @@ unsafe fn forget(raw: *mut ngx_http_request_t) {
     }
 }
 
-/// More has come, the stream is over, or the time is.
+/// Read event: more has arrived, the stream has ended, or the timeout has expired.
 unsafe extern "C" fn more(raw: *mut ngx_http_request_t) {
     catch_unwind_ffi((), || {
-        // SAFETY: NGINX calls with a live request, which nobody touches after it was finalised.
+        // SAFETY: NGINX passes a live request, which is not touched after finalization.
         unsafe {
             let connection = (*raw).connection;
             let fail = |status: u32| {

@@ -1,4 +1,4 @@
-//! From the ClientHello of a connection to the fingerprint that is kept with it.
+//! Computes the fingerprint from a connection's ClientHello and stores it with the connection.
 
 use std::ffi::{c_int, c_void};
 
@@ -9,18 +9,18 @@ use super::library::{self, Library};
 use crate::catch_unwind::catch_unwind_ffi;
 use crate::request::Request;
 
-/// `NGX_HTTP_VERSION_30`, which an NGINX without HTTP/3 does not know.
+/// `NGX_HTTP_VERSION_30`, not defined by an NGINX without HTTP/3.
 const HTTP_3: usize = 3000;
 
-/// Connections under that context show their handshake from now on. They keep the callback when SNI leads them to
-/// another server (`SSL_set_SSL_CTX`).
+/// Installs the message callback for new connections of the context. A connection keeps it when SNI selects another
+/// server (`SSL_set_SSL_CTX`).
 pub(super) fn observe(library: &Library, context: *mut SSL_CTX) {
-    // SAFETY: a context of NGINX's, of the library that NGINX uses.
+    // SAFETY: a context of NGINX, created by the library that NGINX uses.
     unsafe { (library.set_context_callback)(context, Some(on_message)) };
 }
 
-/// The first ClientHello counts: after a HelloRetryRequest or a renegotiation, the client answers what the server
-/// has asked for.
+/// Fingerprints only the first ClientHello: after a HelloRetryRequest or in a renegotiation, the ClientHello depends on
+/// the server.
 unsafe extern "C" fn on_message(
     is_sent: c_int,
     _version: c_int,
@@ -35,12 +35,12 @@ unsafe extern "C" fn on_message(
             return;
         }
         let Some(library) = library::known() else { return };
-        // SAFETY: the library calls with a whole message, which is there until the callback returns.
+        // SAFETY: the library passes a whole message, valid until the callback returns.
         let message = unsafe { std::slice::from_raw_parts(message.cast::<u8>(), len) };
         if message.first().copied().map(u32::from) != Some(SSL3_MT_CLIENT_HELLO) {
             return;
         }
-        // SAFETY: the connection that the library calls for.
+        // SAFETY: the live connection that the library passes.
         unsafe { (library.set_callback)(ssl, None) };
         if let Some(fingerprint) = Fingerprint::of_client_hello(message) {
             keep(library, ssl, fingerprint);
@@ -50,8 +50,8 @@ unsafe extern "C" fn on_message(
 
 fn keep(library: &Library, ssl: *mut SSL, fingerprint: Fingerprint) {
     let data = Box::into_raw(Box::new(fingerprint));
-    // SAFETY: as above. Nothing is at the index yet, since the callback runs once a connection; where the
-    // library has no memory for it, it is ours still.
+    // SAFETY: as above. Nothing is stored at the index yet, since this runs once per connection. If the library fails
+    // to store the pointer, the box is still ours.
     unsafe {
         if (library.set_data)(ssl, library.index, data.cast()) != 1 {
             drop(Box::from_raw(data));
@@ -59,16 +59,15 @@ fn keep(library: &Library, ssl: *mut SSL, fingerprint: Fingerprint) {
     }
 }
 
-/// Of the connection that the request came on.
+/// The fingerprint of the request's connection.
 #[inline]
 pub(super) fn fingerprint<'r>(library: &Library, r: Request<'r>) -> Option<&'r Fingerprint> {
-    // SAFETY: a request always has a connection, and that the `SSL` of its TLS until all its requests are freed,
-    // as NGINX's own variables rely on (`ngx_http_ssl_variable`); a stream of HTTP/2 points to that of its
-    // parent. What is at the index is null or the box of `keep`, which is handed out
-    // for reading alone.
+    // SAFETY: a request always has a connection, whose `SSL` lives until all its requests are freed; NGINX's own
+    // variables rely on that (`ngx_http_ssl_variable`). An HTTP/2 stream points to the `SSL` of its parent. The pointer
+    // at the index is null or the box from `keep`, which is only read.
     unsafe {
-        // Over QUIC it depends on the TLS library whether NGINX itself needs the callback
-        // (`ngx_quic_compat_init`): there is no fingerprint whatever the library.
+        // Over QUIC, NGINX itself uses the callback with some TLS libraries (`ngx_quic_compat_init`). For consistency,
+        // HTTP/3 has no fingerprint with any library.
         if (*r.as_ptr()).http_version == HTTP_3 {
             return None;
         }

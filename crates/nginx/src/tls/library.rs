@@ -1,4 +1,4 @@
-//! The functions of the TLS library that NGINX uses, found in the running process.
+//! The functions of the TLS library that NGINX uses, looked up in the running process.
 
 use std::ffi::{CStr, c_int, c_long, c_void};
 use std::mem::transmute_copy;
@@ -11,11 +11,11 @@ use ngx::ffi::{CRYPTO_EX_DATA, CRYPTO_EX_INDEX_SSL, CRYPTO_EX_dup, CRYPTO_EX_fre
 use super::needed;
 use crate::catch_unwind::catch_unwind_ffi;
 
-/// What a message callback is called with: whether it was sent, version, content type, message, length, connection.
+/// Arguments: nonzero if the message was sent, version, content type, message, length, connection, argument.
 pub(super) type MessageCallback =
     unsafe extern "C" fn(c_int, c_int, c_int, *const c_void, usize, *mut SSL, *mut c_void);
 
-/// The functions have the same types in OpenSSL from 1.1.1 on, LibreSSL, BoringSSL and AWS-LC.
+/// The functions have the same types in OpenSSL since 1.1.1, LibreSSL, BoringSSL and AWS-LC.
 pub(super) struct Library {
     /// `SSL_CTX_set_msg_callback`.
     pub(super) set_context_callback: unsafe extern "C" fn(*mut SSL_CTX, Option<MessageCallback>),
@@ -25,26 +25,26 @@ pub(super) struct Library {
     pub(super) set_data: unsafe extern "C" fn(*mut SSL, c_int, *mut c_void) -> c_int,
     /// `SSL_get_ex_data`.
     pub(super) data: unsafe extern "C" fn(*const SSL, c_int) -> *mut c_void,
-    /// Of the fingerprint among the data of a connection.
+    /// Index of the fingerprint in a connection's ex_data.
     pub(super) index: c_int,
 }
 
-/// Found once a process: a reload must not take another index. Workers inherit what the master has found.
+/// Initialized once per process, so that a reload does not allocate another index. Workers inherit it from the master.
 static LIBRARY: OnceLock<Option<Library>> = OnceLock::new();
 
-/// The library; `None` where it is none that this module knows how to ask.
+/// The library; `None` if it lacks one of the functions.
 pub(super) fn get() -> Option<&'static Library> {
     LIBRARY.get_or_init(find).as_ref()
 }
 
-/// As [`get`], if a configuration has asked before.
+/// Like [`get`], but never looks the library up: `None` until [`get`] has been called.
 #[inline]
 pub(super) fn known() -> Option<&'static Library> {
     LIBRARY.get()?.as_ref()
 }
 
 fn find() -> Option<Library> {
-    // SAFETY: the functions are of these types, see `Library`.
+    // SAFETY: the functions have these types, see `Library`.
     unsafe {
         Some(Library {
             set_context_callback: function(c"SSL_CTX_set_msg_callback")?,
@@ -56,7 +56,7 @@ fn find() -> Option<Library> {
     }
 }
 
-/// A place for data of ours with each connection.
+/// Allocates an ex_data index for connections.
 fn new_index() -> Option<c_int> {
     type Own = unsafe extern "C" fn(
         c_long,
@@ -74,8 +74,8 @@ fn new_index() -> Option<c_int> {
         CRYPTO_EX_free,
     ) -> c_int;
     let (none, dup, free) = (ptr::null_mut(), Some(do_not_copy as _), Some(free as _));
-    // SAFETY: a function of BoringSSL and LibreSSL; in OpenSSL, it is a macro over the other one, which in
-    // BoringSSL is of another type.
+    // SAFETY: BoringSSL and LibreSSL export `SSL_get_ex_new_index`. In OpenSSL it is a macro that calls
+    // `CRYPTO_get_ex_new_index`, whose type differs in BoringSSL; so the former is tried first.
     let index = unsafe {
         match function::<Own>(c"SSL_get_ex_new_index") {
             Some(new_index) => new_index(0, none, none, dup, free),
@@ -88,20 +88,20 @@ fn new_index() -> Option<c_int> {
     (index >= 0).then_some(index)
 }
 
-/// A function of the library that NGINX itself is bound to. Another module may have brought another one along,
-/// which must not be handed NGINX's connections.
+/// A function of the library that NGINX itself is linked to. Another module may have loaded a different TLS library,
+/// which must not be given NGINX's connections.
 ///
 /// # Safety
-/// `F` is the type of a function, and that of the function of that name.
+/// `F` is the type of the function of that name.
 unsafe fn function<F>(name: &CStr) -> Option<F> {
-    // SAFETY: a look-up by name. A function's address is a pointer, and `F` is one, as the caller says.
+    // SAFETY: a lookup by name. `F` is a function pointer by the caller's contract, so it has the size of the address.
     unsafe {
         let address = libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr());
         (!address.is_null() && needed::is_of_program(address)).then(|| transmute_copy(&address))
     }
 }
 
-/// Frees the fingerprint of a connection that ends, if it has one.
+/// Frees the fingerprint when its connection is freed.
 unsafe extern "C" fn free(
     _parent: *mut c_void,
     data: *mut c_void,
@@ -112,13 +112,13 @@ unsafe extern "C" fn free(
 ) {
     catch_unwind_ffi((), || {
         if !data.is_null() {
-            // SAFETY: `client_hello` keeps a box; the library calls once.
+            // SAFETY: `client_hello` stored a box; the library calls this once per connection.
             drop(unsafe { Box::from_raw(data.cast::<Fingerprint>()) });
         }
     });
 }
 
-/// A copy of a connection (`SSL_dup`) has no fingerprint: both would free the same one.
+/// Leaves a copy of a connection (`SSL_dup`) without a fingerprint; otherwise both would free the same box.
 unsafe extern "C" fn do_not_copy(
     _to: *mut CRYPTO_EX_DATA,
     _from: *const CRYPTO_EX_DATA,
@@ -127,7 +127,7 @@ unsafe extern "C" fn do_not_copy(
     _argl: c_long,
     _argp: *mut c_void,
 ) -> c_int {
-    // SAFETY: the library hands over the place of the pointer that it is about to copy.
+    // SAFETY: `data` is null or points to the pointer that the library is about to store in the copy.
     unsafe {
         if !data.is_null() {
             *data = ptr::null_mut();

@@ -1,4 +1,4 @@
-//! The TLS contexts of the servers that NGINX was configured with.
+//! The TLS contexts of the configured servers.
 
 use std::ffi::CStr;
 
@@ -9,11 +9,11 @@ use crate::conf::Conf;
 
 const SSL_MODULE: &CStr = c"ngx_http_ssl_module";
 
-/// Each server's context, made when its level was merged (`ngx_http_ssl_merge_srv_conf`). A server without
-/// certificates has none. To be asked in `postconfiguration`.
+/// The context of each server, created when its configuration is merged (`ngx_http_ssl_merge_srv_conf`). A server
+/// without certificates has none. Valid from `postconfiguration` on.
 pub(super) fn tls_contexts(cf: Conf<'_>) -> impl Iterator<Item = *mut SSL_CTX> {
     let servers = match ssl_module(cf) {
-        // SAFETY: inside the `http` block, whose core module has its structure, with an array of pointers to
+        // SAFETY: the core module has its main configuration inside the `http` block, with an array of pointers to
         // the servers' structures.
         Some(_) => unsafe {
             NgxHttpCoreModule::main_conf(&*cf.as_ptr())
@@ -23,8 +23,8 @@ pub(super) fn tls_contexts(cf: Conf<'_>) -> impl Iterator<Item = *mut SSL_CTX> {
     };
     let slot = ssl_module(cf).map_or(0, |module| module.ctx_index);
     servers.iter().filter_map(move |server| {
-        // SAFETY: a server has a structure of every http module in its context, at the module's place; the
-        // layout is that of the NGINX that the module is built for, which NGINX checks.
+        // SAFETY: a server's context has a structure of every HTTP module, at the module's index. NGINX checks that the
+        // module was built for its own structure layout.
         let context = unsafe {
             let servers = (*(**server).ctx).srv_conf;
             (*servers.add(slot)).cast::<ngx_http_ssl_srv_conf_t>().as_ref()?.ssl.ctx
@@ -33,10 +33,10 @@ pub(super) fn tls_contexts(cf: Conf<'_>) -> impl Iterator<Item = *mut SSL_CTX> {
     })
 }
 
-/// By its name: an NGINX may be built without it, and its symbol must not be missed then.
+/// Looked up by name: a reference to its symbol would not resolve in an NGINX built without it.
 fn ssl_module<'c>(cf: Conf<'c>) -> Option<&'c ngx_module_t> {
-    // SAFETY: the cycle that is being read has a list of all modules, which ends with null; they live as long
-    // as the process, and their names too.
+    // SAFETY: the cycle being read has a null-terminated list of all modules; modules and their names live as long as
+    // the process.
     unsafe {
         let modules = (*(*cf.as_ptr()).cycle).modules;
         (0..)

@@ -1,18 +1,18 @@
-//! Users of tokens are never joined.
+//! Sessions of different token users are never joined.
 
 use super::*;
 
-/// What a client of tokens does.
+/// A step of a client that uses tokens.
 #[derive(Debug, Clone, Copy)]
 enum Call {
     /// A client calls with its access token.
     Page(u8),
     /// A client logs in, as one of a few users.
     Login(u8, u8),
-    /// A client renews its tokens by the refresh token.
+    /// A client renews its tokens with the refresh token.
     Refresh(u8),
     Logout(u8),
-    /// One of the calls under way is answered.
+    /// One of the pending calls is answered.
     Answer(u8),
 }
 
@@ -29,11 +29,12 @@ enum Tokens {
 struct Client {
     /// Access and refresh token of a user.
     tokens: Option<(String, String, u8)>,
-    /// Of a balancer, new with each answer.
+    /// Cookie of a load balancer, new with each response.
     balancer: Option<String>,
 }
 
-/// Clients of tokens, several of them with each address; some users are at several clients, and follow each other at one.
+/// Clients that use tokens, several per address. Some users have several clients, and a client may have several users
+/// in turn.
 fn no_two_users_share_tokens(tokens: Tokens, calls: &[Call], balanced: bool, places: u8) {
     let mut node = Node::new();
     let mut clients = vec![Client::default(); 4];
