@@ -25,8 +25,9 @@ pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<Joi
         for fault in [libc::SIGILL, libc::SIGFPE, libc::SIGSEGV, libc::SIGBUS] {
             libc::sigdelset(&mut all, fault);
         }
-        if libc::pthread_sigmask(libc::SIG_BLOCK, &all, &mut before) != 0 {
-            return Err(io::Error::last_os_error());
+        let error = libc::pthread_sigmask(libc::SIG_BLOCK, &all, &mut before);
+        if error != 0 {
+            return Err(io::Error::from_raw_os_error(error));
         }
         let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(body);
         libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());

@@ -1,4 +1,4 @@
-//! The servers of a cluster and their tables. Tables are created on each server separately, since `ON CLUSTER` needs
+//! Finds the servers of a cluster, and creates their tables. Tables are created on each server separately, since `ON CLUSTER` needs
 //! a Keeper.
 
 use std::time::Duration;
@@ -6,31 +6,15 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::connection::Connection;
-use super::schema::{self, Layout};
+use super::create_tables;
+use super::schema::Layout;
+use super::servers::{Server, Servers};
 use super::sql::Sql;
 use api_sessions_store::StoreError;
 
 /// Interval between checks of the servers. A server that was unreachable when tables were created gets them
 /// at the next check.
 const LOOK: Duration = Duration::from_secs(10);
-
-/// A server of the cluster, addressed by its HTTP interface.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Server {
-    shard: u32,
-    /// `host` of `system.clusters`.
-    host: String,
-    /// URL of that host, with the scheme and port of the configured address.
-    url: String,
-}
-
-/// The servers of the cluster and the layout of their tables.
-#[derive(Clone)]
-pub(super) struct Cluster {
-    name: String,
-    servers: Vec<Server>,
-    layout: Layout,
-}
 
 #[derive(Deserialize)]
 struct Row {
@@ -43,117 +27,73 @@ struct Count {
     n: u64,
 }
 
-impl Cluster {
-    /// Reads the list of servers from the configured server, and determines the layout of tables they support.
-    ///
-    /// # Errors
-    /// The server does not answer, the cluster does not exist, or a host name is invalid in a URL.
-    pub(super) async fn read(connection: &Connection, name: &str) -> Result<Cluster, StoreError> {
-        // The database may not exist yet.
-        let unbound = connection.unbound();
-        let sql = Sql::new("SELECT shard_num, host_name FROM system.clusters WHERE cluster = ? ")
-            .bound([name.into()])
-            .add("ORDER BY shard_num, replica_num", []);
-        let rows: Vec<Row> = unbound.rows(sql).await?;
-        if rows.is_empty() {
-            return Err(StoreError::Unavailable(format!(
-                "clickhouse: \"{name}\" is no cluster of {}: see system.clusters",
-                connection.first_url()
-            )));
-        }
-        let servers = rows.into_iter().map(|row| {
-            let url = at_host(connection.first_url(), &row.host_name)?;
-            Ok(Server { shard: row.shard_num, host: row.host_name, url })
-        });
-        let servers = servers.collect::<Result<Vec<_>, StoreError>>()?;
-        let layout = layout(&unbound, name).await?;
-        Ok(Cluster { name: name.to_owned(), servers, layout })
+/// Reads the list of servers from the configured server, and determines the layout of tables they support.
+///
+/// # Errors
+/// The server does not answer, the cluster does not exist, or a host name is invalid in a URL.
+pub(super) async fn read(connection: &Connection, name: &str) -> Result<Servers, StoreError> {
+    // The database may not exist yet.
+    let unbound = connection.unbound();
+    let sql = Sql::new("SELECT shard_num, host_name FROM system.clusters WHERE cluster = ? ")
+        .bound([name.into()])
+        .add("ORDER BY shard_num, replica_num", []);
+    let rows: Vec<Row> = unbound.rows(sql).await?;
+    if rows.is_empty() {
+        return Err(StoreError::Unavailable(format!(
+            "clickhouse: \"{name}\" is no cluster of {}: see system.clusters",
+            connection.first_url()
+        )));
     }
+    let servers = rows.into_iter().map(|row| {
+        let url = at_host(connection.first_url(), &row.host_name)?;
+        Ok(Server { shard: row.shard_num, host: row.host_name, url })
+    });
+    let servers = servers.collect::<Result<Vec<_>, StoreError>>()?;
+    let layout = layout(&unbound, name).await?;
+    Ok(Servers { name: name.to_owned(), all: servers, layout })
+}
 
-    /// A connection that fails over to the next server.
-    pub(super) fn connect(&self, connection: &Connection) -> Connection {
-        connection.with_urls(self.servers.iter().map(|server| &*server.url))
+/// Creates missing tables and columns on all servers. Logs a warning for unreachable servers, which get theirs at a
+/// later check.
+///
+/// # Errors
+/// All servers of a shard are unreachable, or a server rejects a statement.
+pub(super) async fn create(servers: &Servers, connection: &Connection) -> Result<(), StoreError> {
+    let mut away: Vec<(&Server, String)> = Vec::new();
+    for server in &servers.all {
+        let one = connection.with_urls([&*server.url]);
+        if let Err(error) = one.ping().await {
+            away.push((server, error.to_string()));
+            continue;
+        }
+        create_tables::create_on(&one, servers.layout).await.map_err(|error| {
+            StoreError::Unavailable(format!("{error} (server {})", server.host))
+        })?;
     }
-
-    /// Creates missing tables and columns on all servers. Logs a warning for unreachable servers, which get theirs at a
-    /// later check.
-    ///
-    /// # Errors
-    /// All servers of a shard are unreachable, or a server rejects a statement.
-    pub(super) async fn make(&self, connection: &Connection) -> Result<(), StoreError> {
-        let mut away: Vec<(&Server, String)> = Vec::new();
-        for server in &self.servers {
-            let one = connection.with_urls([&*server.url]);
-            if let Err(error) = one.ping().await {
-                away.push((server, error.to_string()));
-                continue;
-            }
-            schema::make_on(&one, self.layout).await.map_err(|error| {
-                StoreError::Unavailable(format!("{error} (server {})", server.host))
-            })?;
-        }
-        for (server, error) in &away {
-            tracing::warn!(
-                "cluster {}: server {} is away, its tables are checked when it is back: {error}",
-                self.name,
-                server.host
-            );
-        }
-        match self.shard_without(&away) {
-            None => Ok(()),
-            Some(shard) => Err(StoreError::Unavailable(format!(
-                "clickhouse: no server of shard {shard} of cluster {} answers: {}",
-                self.name,
-                away.iter().map(|(server, _)| &*server.host).collect::<Vec<_>>().join(", ")
-            ))),
-        }
+    for (server, error) in &away {
+        tracing::warn!(
+            "cluster {}: server {} is away, its tables are checked when it is back: {error}",
+            servers.name,
+            server.host
+        );
     }
-
-    /// A shard without a reachable server.
-    fn shard_without(&self, away: &[(&Server, String)]) -> Option<u32> {
-        let is_away = |server: &&Server| away.iter().any(|(other, _)| other == server);
-        let shards = self.servers.iter().map(|server| server.shard);
-        shards.clone().find(|shard| {
-            self.servers
-                .iter()
-                .filter(|server| server.shard == *shard)
-                .all(|server| is_away(&server))
-        })
+    let unreachable: Vec<_> = away.iter().map(|(server, _)| *server).collect();
+    match servers.shard_without(&unreachable) {
+        None => Ok(()),
+        Some(shard) => Err(StoreError::Unavailable(format!(
+            "clickhouse: no server of shard {shard} of cluster {} answers: {}",
+            servers.name,
+            unreachable.iter().map(|server| &*server.host).collect::<Vec<_>>().join(", ")
+        ))),
     }
+}
 
-    /// Whether all servers answer.
-    pub(super) async fn all_answer(&self, connection: &Connection) -> bool {
-        for server in &self.servers {
-            if connection.with_urls([&*server.url]).ping().await.is_err() {
-                return false;
-            }
-        }
-        true
-    }
-
-    /// Whether rows for an unreachable replica can wait in the queue of the inserting server: if a server is
-    /// unreachable but each shard has one that answers. Not needed for replicated tables, whose replicas fetch missing
-    /// rows.
-    pub(super) async fn can_queue(&self, connection: &Connection) -> bool {
-        if self.layout != Layout::Plain {
-            return false;
-        }
-        let mut away = Vec::new();
-        for server in &self.servers {
-            if connection.with_urls([&*server.url]).ping().await.is_err() {
-                away.push((server, String::new()));
-            }
-        }
-        !away.is_empty() && self.shard_without(&away).is_none()
-    }
-
-    /// Checks the servers periodically until the process ends.
-    pub(super) async fn keep_up(self, connection: Connection) {
-        loop {
-            tokio::time::sleep(LOOK).await;
-            if let Err(error) = self.make(&connection).await {
-                tracing::warn!("{error}");
-            }
+/// Checks the servers periodically until the process ends.
+pub(super) async fn keep_up(servers: Servers, connection: Connection) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if let Err(error) = create(&servers, &connection).await {
+            tracing::warn!("{error}");
         }
     }
 }
@@ -211,19 +151,5 @@ mod tests {
         assert_eq!(at_host("https://a:8443/", "b.example").unwrap(), "https://b.example:8443/");
         assert_eq!(at_host("http://a:8123/", "::1").unwrap(), "http://[::1]:8123/");
         assert!(at_host("http://a:8123/", "no host").is_err());
-    }
-
-    #[test]
-    fn a_shard_is_away_with_its_last_server() {
-        let server = |shard, host: &str| Server { shard, host: host.into(), url: host.into() };
-        let servers = vec![server(1, "a"), server(1, "b"), server(2, "c"), server(2, "d")];
-        let cluster = Cluster { name: "x".into(), servers: servers.clone(), layout: Layout::Plain };
-        let away = |hosts: &[usize]| {
-            let away: Vec<_> = hosts.iter().map(|at| (&servers[*at], String::new())).collect();
-            cluster.shard_without(&away)
-        };
-        assert_eq!(away(&[]), None);
-        assert_eq!(away(&[0, 2]), None);
-        assert_eq!(away(&[0, 2, 3]), Some(2));
     }
 }

@@ -9,8 +9,8 @@ use clickhouse::{Client, Compression};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::cluster::Cluster;
-use super::schema::Tables;
+use super::schema::{Layout, Tables};
+use super::servers::{Server, Servers};
 use super::sql::Sql;
 use api_sessions_store::ClickHouseOptions;
 use api_sessions_store::StoreError;
@@ -41,7 +41,7 @@ pub(super) struct Connection {
     current: Arc<AtomicUsize>,
     pub(super) tables: Tables,
     /// The cluster that the servers belong to.
-    pub(super) cluster: Option<Arc<Cluster>>,
+    pub(super) cluster: Option<Arc<Servers>>,
 }
 
 impl Connection {
@@ -74,12 +74,12 @@ impl Connection {
 
     /// A connection to all servers of a cluster. An insert returns once the rows are on their shards, not when they are
     /// queued.
-    pub(super) fn to_cluster(&self, cluster: Cluster) -> Connection {
-        let connection = cluster
-            .connect(self)
+    pub(super) fn to_cluster(&self, servers: Servers) -> Connection {
+        let connection = self
+            .with_urls(servers.urls())
             .with_setting("insert_distributed_sync", "1")
             .with_setting("connect_timeout_with_failover_ms", CONNECT_MS);
-        Connection { cluster: Some(Arc::new(cluster)), ..connection }
+        Connection { cluster: Some(Arc::new(servers)), ..connection }
     }
 
     /// A connection without a database, for creating it.
@@ -212,7 +212,7 @@ impl Connection {
         // If all replicas answer, one is only busy. Queueing is avoided then: queued rows are invisible for a while.
         for pause in BUSY {
             match &self.cluster {
-                Some(cluster) if result.is_err() && cluster.all_answer(self).await => {
+                Some(servers) if result.is_err() && self.away(servers).await.is_empty() => {
                     tokio::time::sleep(pause).await;
                     result = self.send(&statement, &lines).await;
                 }
@@ -222,12 +222,34 @@ impl Connection {
         // An unreachable replica fails the whole insert. Retry without waiting for it: it gets the rows from the
         // server's queue on disk once it is back.
         match (&result, &self.cluster) {
-            (Err(_), Some(cluster)) if cluster.can_queue(self).await => {
+            (Err(_), Some(servers)) if self.can_queue(servers).await => {
                 let queueing = self.with_setting("insert_distributed_sync", "0");
                 queueing.send(&statement, &lines).await.map(|()| true)
             }
             _ => result.map(|()| false),
         }
+    }
+
+    /// The servers that do not answer.
+    async fn away<'s>(&self, servers: &'s Servers) -> Vec<&'s Server> {
+        let mut away = Vec::new();
+        for server in &servers.all {
+            if self.with_urls([&*server.url]).ping().await.is_err() {
+                away.push(server);
+            }
+        }
+        away
+    }
+
+    /// Whether rows for an unreachable replica can wait in the queue of the inserting server: if a server is
+    /// unreachable but each shard has one that answers. Not needed for replicated tables, whose replicas fetch missing
+    /// rows.
+    async fn can_queue(&self, servers: &Servers) -> bool {
+        if servers.layout != Layout::Plain {
+            return false;
+        }
+        let away = self.away(servers).await;
+        !away.is_empty() && servers.shard_without(&away).is_none()
     }
 
     async fn send(&self, statement: &str, lines: &bytes::Bytes) -> Result<(), StoreError> {

@@ -13,6 +13,7 @@ mod cluster;
 mod connection;
 mod control;
 mod control_cache;
+mod create_tables;
 mod detail;
 mod endpoints;
 mod filter;
@@ -22,6 +23,7 @@ mod replay;
 mod requests;
 mod row;
 mod schema;
+mod servers;
 mod sessions;
 mod sql;
 mod writer;
@@ -36,7 +38,6 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use self::cluster::Cluster;
 use self::connection::Connection;
 use self::control_cache::Known;
 use self::sql::Sql;
@@ -67,14 +68,14 @@ impl ClickHouseStore {
         let connection = Connection::new(options)?;
         let connection = match &options.cluster {
             None => {
-                schema::make(&connection).await?;
+                create_tables::create(&connection).await?;
                 connection
             }
             Some(name) => {
-                let cluster = Cluster::read(&connection, name).await?;
-                cluster.make(&connection).await?;
-                handle.spawn(cluster.clone().keep_up(connection.clone()));
-                connection.to_cluster(cluster)
+                let servers = cluster::read(&connection, name).await?;
+                cluster::create(&servers, &connection).await?;
+                handle.spawn(cluster::keep_up(servers.clone(), connection.clone()));
+                connection.to_cluster(servers)
             }
         };
         let (jobs, queue) = mpsc::channel(WAITING);

@@ -1,22 +1,10 @@
-//! Tables and their creation. Features that old servers lack are used where available.
+//! The tables, and the statements that create them. Features that old servers lack are used where available.
 //!
 //! `request` is a ReplacingMergeTree whose sort key ends with batch and line, so a line stored twice becomes one row
 //! when parts are merged; until then, `FINAL` deduplicates on read.
 
-use serde::Deserialize;
-
-use super::connection::Connection;
 use super::row::RECORD_COLUMNS;
-use super::sql::Sql;
 use api_sessions_store::ClickHouseOptions;
-use api_sessions_store::StoreError;
-
-/// Version of the schema. Adding a column does not change it: missing columns are added to existing tables.
-const VERSION: u32 = 2;
-
-/// First server version (year, month) that supports `LowCardinality`, codecs, data-skipping indexes and
-/// `fsync_after_insert` without extra settings.
-const MODERN: (u32, u32) = (21, 3);
 
 /// Names of the tables used by statements.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,9 +54,9 @@ pub(super) const DAY_TABLES: [&str; 6] =
     ["request", "batch", "alias", "identifier", "previous", "key_window"];
 
 /// A table: name, columns, `ORDER BY`, and the sharding key.
-struct Table {
+pub(super) struct Table {
     name: &'static str,
-    columns: String,
+    pub(super) columns: String,
     order: &'static str,
     shard_by: &'static str,
 }
@@ -94,7 +82,7 @@ impl Tables {
         &self.database
     }
 
-    fn all(modern: bool) -> [Table; 12] {
+    pub(super) fn all(modern: bool) -> [Table; 12] {
         let word = if modern { "LowCardinality(String)" } else { "String" };
         let request = REQUEST.replace("{record}", RECORD_COLUMNS).replace("{word}", word);
         let table = |name, columns: &str, order, shard_by| Table {
@@ -190,7 +178,7 @@ impl Tables {
 
     /// Statements that add a missing column to `request`. The `Distributed` table comes last, since it reads the column
     /// from the local tables.
-    fn add_column(&self, name: &str, kind: &str) -> Vec<(&'static str, String)> {
+    pub(super) fn add_column(&self, name: &str, kind: &str) -> Vec<(&'static str, String)> {
         let tables: &[&str] =
             if self.cluster.is_some() { &["request_local", "request"] } else { &["request"] };
         let add = |table: &&'static str| {
@@ -209,92 +197,6 @@ impl Tables {
         let table = self.local_request();
         format!("active AND database = '{}' AND table = '{table}'", self.database)
     }
-}
-
-/// Year and month of a version: (26, 9) for `26.9.2.1`.
-fn year_month(version: &str) -> (u32, u32) {
-    let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
-}
-
-/// Creates missing tables and columns on a single server.
-pub(super) async fn make(connection: &Connection) -> Result<(), StoreError> {
-    make_on(connection, Layout::Single).await
-}
-
-/// Creates missing tables and columns on one server, and checks the schema version.
-pub(super) async fn make_on(connection: &Connection, layout: Layout) -> Result<(), StoreError> {
-    #[derive(Deserialize)]
-    struct Server {
-        version: String,
-    }
-    #[derive(Deserialize)]
-    struct Made {
-        version: u32,
-    }
-    let unbound = connection.unbound();
-    let server: Vec<Server> = unbound.rows(Sql::new("SELECT version() AS version")).await?;
-    let version = server.first().map(|server| server.version.as_str()).unwrap_or_default();
-    let modern = year_month(version) >= MODERN;
-    for statement in connection.tables.statements(layout, modern) {
-        unbound.run(Sql::new(statement)).await?;
-    }
-    add_missing_columns(connection, modern).await?;
-    // Only on this server: others may be unreachable.
-    let table = if layout == Layout::Plain { "schema_version_local" } else { "schema_version" };
-    let made: Vec<Made> =
-        connection.rows(Sql::new(format!("SELECT max(version) AS version FROM {table}"))).await?;
-    match made.first().map_or(0, |made| made.version) {
-        VERSION => Ok(()),
-        older if older < VERSION => {
-            let now = [serde_json::json!({ "version": VERSION })];
-            connection.insert(table, &now).await
-        }
-        newer => Err(StoreError::Unavailable(format!(
-            "clickhouse: made by a newer version of api-sessions-cloud (tables {newer}, this one knows {VERSION})"
-        ))),
-    }
-}
-
-/// Upgrades tables of an older version by adding missing columns.
-async fn add_missing_columns(connection: &Connection, modern: bool) -> Result<(), StoreError> {
-    #[derive(Deserialize)]
-    struct Column {
-        table: String,
-        name: String,
-    }
-    let database = connection.tables.database().to_owned();
-    let there = async || -> Result<Vec<Column>, StoreError> {
-        let sql = Sql::new("SELECT table, name FROM system.columns WHERE database = ?")
-            .bound([(&database).into()]);
-        connection.rows(sql).await
-    };
-    let known = there().await?;
-    let [request, ..] = Tables::all(modern);
-    for (name, kind) in columns(&request.columns) {
-        for (table, add) in connection.tables.add_column(name, kind) {
-            let has = |all: &[Column]| all.iter().any(|at| at.table == table && at.name == name);
-            if has(&known) {
-                continue;
-            }
-            // Another process may have added it meanwhile, which only the text of the error would show.
-            if let Err(error) = connection.run(Sql::new(add)).await
-                && !has(&there().await?)
-            {
-                return Err(error);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Names and types in a list of columns.
-fn columns(list: &str) -> impl Iterator<Item = (&str, &str)> {
-    let list = list.trim().trim_start_matches('(');
-    list.strip_suffix(')')
-        .unwrap_or(list)
-        .split(',')
-        .filter_map(|column| column.trim().split_once(' '))
 }
 
 #[cfg(test)]
@@ -354,20 +256,5 @@ mod tests {
         assert_eq!(steps[0].1, "ALTER TABLE d.request_local ADD COLUMN ja4 String");
         assert_eq!(steps[1].1, "ALTER TABLE d.request ADD COLUMN ja4 String");
         assert_eq!(tables(None).add_column("ja4", "String").len(), 1);
-    }
-
-    #[test]
-    fn columns_are_read_from_their_list() {
-        let [request, ..] = Tables::all(false);
-        let all: Vec<_> = columns(&request.columns).collect();
-        assert_eq!(all.first(), Some(&("day", "Date")));
-        assert_eq!(all.last(), Some(&("arrived", "UInt64 DEFAULT 0")));
-        assert!(all.contains(&("upstream_ms", "Nullable(UInt64)")));
-    }
-
-    #[test]
-    fn versions_compare() {
-        assert!(year_month("18.16.1") < MODERN && year_month("26.9.2.1") >= MODERN);
-        assert_eq!(year_month("?"), (0, 0));
     }
 }

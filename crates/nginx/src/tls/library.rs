@@ -29,6 +29,15 @@ pub(super) struct Library {
     pub(super) index: c_int,
 }
 
+/// The headers agree. Unused, so that it refers to no symbol of the library.
+const _: () = {
+    let _: unsafe extern "C" fn(*mut SSL_CTX, Option<MessageCallback>) =
+        ngx::ffi::SSL_CTX_set_msg_callback;
+    let _: unsafe extern "C" fn(*mut SSL, Option<MessageCallback>) = ngx::ffi::SSL_set_msg_callback;
+    let _: unsafe extern "C" fn(*mut SSL, c_int, *mut c_void) -> c_int = ngx::ffi::SSL_set_ex_data;
+    let _: unsafe extern "C" fn(*const SSL, c_int) -> *mut c_void = ngx::ffi::SSL_get_ex_data;
+};
+
 /// Initialized once per process, so that a reload does not allocate another index. Workers inherit it from the master.
 static LIBRARY: OnceLock<Option<Library>> = OnceLock::new();
 
