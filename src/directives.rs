@@ -1,6 +1,6 @@
-//! The directives (contract §1): what may be written, what it means, and how levels inherit.
+//! The directives (contract §1): syntax, meaning and inheritance.
 //!
-//! One structure per level: [`MainConf`] for `http` alone, [`LocationConf`] for what may
+//! Each level has a structure: [`MainConf`] for `http` alone, [`LocationConf`] for what may
 //! be written in `http`, `server` and `location`. Words are turned into compiled points, numbers and
 //! complex values here, once; a request only reads.
 #![forbid(unsafe_code)]

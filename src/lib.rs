@@ -1,10 +1,10 @@
 //! `ngx_http_api_sessions_module`: groups the requests that NGINX serves into user sessions.
 //!
 //! This file holds the statics that NGINX looks for, and the wiring of the hooks they name. Beside it:
-//! - `directives`: what may be written in nginx.conf
-//! - `request`: what happens to a request; its way is in `request/lifecycle.rs`, top to bottom
-//! - `status`: locations that the module answers
-//! - `worker`: what a worker process owns: its buffers, its queue, its exporter
+//! - `directives`: parsing of nginx.conf, and the settings of each level
+//! - `request`: the phase handlers, filters and variables; a request's way is in `request/lifecycle.rs`
+//! - `status`: the content handlers of status and control locations
+//! - `worker`: what a worker process owns: buffers, queue and exporter thread
 //!
 //! `crates/nginx` has the wrappers over NGINX.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -121,7 +121,7 @@ mod exported {
         [NAME.as_ptr(), c"ngx_http_copy_filter_module".as_ptr(), ptr::null()];
 }
 
-/// The module, to NGINX's wrappers.
+/// The module as NGINX's wrappers see it.
 pub(crate) struct Module;
 
 impl HttpModule for Module {
@@ -141,7 +141,7 @@ impl HttpModule for Module {
         })
     }
 
-    /// Hooks into requests, if any location wants it: a module that is only loaded costs nothing.
+    /// Adds the handlers, if any location uses the module: one that is only loaded costs nothing.
     unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         catch_unwind_ffi(NGX_ERROR as ngx_int_t, || {
             // SAFETY: NGINX calls with a valid context inside the http block.
@@ -202,7 +202,7 @@ unsafe fn hook(cf: *mut ngx_conf_t, main: &MainConf) -> Option<()> {
     }
 }
 
-/// In the master, as the last step of taking a configuration: `ngx_cycle` is still the one before.
+/// In the master, as the last step before a configuration takes effect: `ngx_cycle` is still the previous one.
 unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     catch_unwind_ffi(NGX_ERROR as ngx_int_t, || {
         // SAFETY: NGINX calls with the cycle whose configuration it has just read.
@@ -217,7 +217,7 @@ unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     })
 }
 
-/// Never fails: an error here ends the worker for good (exit code 2 is not respawned).
+/// Never fails: after an error here the worker exits with code 2 and is not respawned.
 unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     catch_unwind_ffi((), || worker::start(cycle));
     NGX_OK as ngx_int_t

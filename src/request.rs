@@ -1,6 +1,6 @@
-//! What happens to a request: [`lifecycle`] tells its way from top to bottom.
+//! What happens to a request. [`lifecycle`] shows its way from top to bottom.
 //!
-//! Each handler is thin: it asks whether the module has a say here, builds a [`context`], and hands over.
+//! Each handler is thin: it checks whether the module is on, builds a [`context`], and calls the lifecycle.
 #![forbid(unsafe_code)]
 
 mod access;

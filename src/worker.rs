@@ -39,7 +39,7 @@ static WORKER: EventLoopCell<Worker> = EventLoopCell::empty();
 /// One worker process.
 pub(crate) struct Worker {
     pub(crate) buffers: RefCell<Buffers>,
-    /// Beside the others: a rule may ask for what is read into those.
+    /// Separate from the others: evaluating a rule may read values into those.
     pub(crate) rules: RefCell<RuleBuffers>,
     export: Option<Export>,
     /// Key facts, if a cloud collects them.
@@ -67,7 +67,7 @@ pub(crate) struct Buffers {
 /// Buffers for evaluating session rules.
 #[derive(Default)]
 pub(crate) struct RuleBuffers {
-    /// The path as the client meant it.
+    /// The normalized path.
     pub(crate) path: Vec<u8>,
     pub(crate) observe: api_sessions_rules::Scratch,
     pub(crate) scratch: RefCell<Scratch>,
@@ -94,7 +94,7 @@ impl Worker {
         }
     }
 
-    /// Persists a denial by a rule, if there is a directory for it. `false`: too many wait.
+    /// Persists a denial by a rule, if there is a directory for it. Returns `false` if too many wait.
     pub(crate) fn write_down(&self, denial: DenyEntry) -> bool {
         self.export.as_ref().is_none_or(|export| export.write_down(denial))
     }
@@ -202,7 +202,7 @@ fn tick() -> Option<usize> {
     if let Some(worker) = WORKER.get() {
         once_a_second(worker);
     }
-    // It does not delay the worker's exit.
+    // The timer does not delay the worker's exit.
     (!process::is_exiting()).then_some(TICK_MS)
 }
 
@@ -226,7 +226,7 @@ fn once_a_second(worker: &Worker) {
     if process::is_exiting()
         && let Some(poller) = &worker.poller
     {
-        // The next generation asks for itself, and may ask another cloud.
+        // The next generation polls for itself, and may poll another cloud.
         poller.stop();
     }
     if !process::is_first_worker() {
@@ -242,7 +242,7 @@ fn once_a_second(worker: &Worker) {
     }
 }
 
-/// Warns at once, then at most once a minute. Whether there was something to warn of.
+/// Warns at once, then at most once a minute. Returns whether there was anything to warn of.
 fn warn_of_evictions(worker: &Worker, cycle: *mut ngx_cycle_t) -> bool {
     let Some(table) = MainConf::current().and_then(|main| main.runtime().table()) else {
         return false;

@@ -72,7 +72,7 @@ impl Directive for Export {
         let mut named = Vec::new();
         for word in options {
             let Some((name, value)) = option(word, OPTIONS) else {
-                // Without the value of a header, which may be secret.
+                // The value of a header may be secret.
                 let name = word.split_once(": ").map_or(*word, |(name, _)| name);
                 return Err(format!(
                     "invalid parameter \"{name}\": \"{}=\" are accepted",
@@ -104,7 +104,7 @@ impl Directive for Export {
 }
 
 impl ExportConf {
-    /// Refuses repeated headers: receivers differ in whether they take the first, the last or both.
+    /// Rejects repeated headers: receivers differ in whether they use the first, the last or both.
     fn check_headers(&self) -> Result<(), String> {
         let mut names: Vec<&str> = self.headers.iter().map(ExportHeader::name).collect();
         if self.token.is_some() && names.contains(&"authorization") {

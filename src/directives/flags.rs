@@ -16,7 +16,7 @@ use super::MainConf;
 use super::location::LocationConf;
 use super::location_values::{Following, KeyFacts, Switch};
 
-/// Largest size of a body prefix, bytes: it is copied once for each request with a body.
+/// Largest size of a body prefix, bytes. It is copied once for each request with a body.
 const MAX_BODY_SIZE: usize = 1 << 20;
 
 pub(super) struct Enable;

@@ -137,7 +137,7 @@ impl Directive for Mask {
     }
 }
 
-/// Refuses variables that depend on the session, since they cannot define it.
+/// Rejects variables that depend on the session, since they cannot define it.
 fn names_session(variable: &str) -> bool {
     let variable = variable.to_ascii_lowercase();
     variable.starts_with("api_session_") && !variable.starts_with("api_session_ja4")

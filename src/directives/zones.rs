@@ -141,7 +141,7 @@ impl Kind for LinksZone {
 }
 
 impl SharedZone<LinksZone> {
-    /// As that of the session table.
+    /// Lifetime as in the session table.
     pub(super) fn take_effect(&self) {
         if let Some(links) = self.get() {
             links.set_inactive_s(self.kind.inactive_s);

@@ -61,7 +61,7 @@ impl BodyPair {
         View::new(r, variables, phase, request, response)
     }
 
-    /// Takes the part of the request's body that was peeked at before it was read. What passes the filter later
+    /// Takes the part of the request's body that was peeked at before it was read. What later passes the filter
     /// replaces it.
     pub(super) fn looked_at(
         &mut self,
@@ -93,7 +93,7 @@ impl BodyPair {
         self.request.undetected().or_else(|| (!is_seen).then_some(Unread::Size))
     }
 
-    /// Why keys and parameters that read bodies could not read these, in the log phase: of the request, of the
+    /// Why keys and parameters could not read the bodies, in the log phase: of the request, and of the
     /// response. `found` is the key that found the session, if it is one of the operator's.
     pub(super) fn unread(
         &self,

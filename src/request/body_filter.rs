@@ -46,7 +46,7 @@ impl Observer for Bodies {
     }
 }
 
-/// The settings of the main request's location, if something there needs that body.
+/// The settings of the main request's location, if it needs this body.
 #[inline]
 fn observing<'r>(
     r: Request<'r>,
@@ -62,8 +62,8 @@ fn observing<'r>(
     is_wanted.then_some(conf)
 }
 
-/// Lets `look` see the bodies of a request that is looked at. A body may come in thousands of pieces:
-/// whether it is was evaluated at the first.
+/// Calls `look` with the bodies of a request if the module is on for it. A body may come in thousands of pieces,
+/// so the switch is evaluated once, at the first.
 fn watch(r: Request<'_>, conf: &LocationConf, look: impl FnOnce(&mut BodyPair)) {
     let Some(state) = State::of_or_new(r) else { return };
     let is_watched = match state.watched.get() {

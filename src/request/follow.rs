@@ -1,5 +1,5 @@
-//! Following in the log phase: a change of user leaves the session, and identifiers that the response issues are
-//! linked to it.
+//! Following: a change of user begins another session, and identifiers that a response issues are
+//! linked to the session.
 
 use api_sessions_identity::{Exchanged, Learned, Namespace, Phase, Resolution, cut, learn};
 use api_sessions_nginx::filter::HeaderObserver;
@@ -16,14 +16,14 @@ use super::view::View;
 use crate::directives::{Analysis, LocationConf};
 use crate::worker::Buffers;
 
-/// Tokens in the bodies of this request and its answer are followed.
+/// Whether tokens in the bodies of this request and its response are followed.
 #[inline]
 pub(super) fn reads_tokens(r: Request<'_>, conf: &LocationConf) -> bool {
     let following = conf.follow();
     following.on && following.tokens && r.may_carry_tokens()
 }
 
-/// The header filter: identifiers that a response issues are linked before the client receives them, as far as the
+/// The header filter: links the identifiers that a response issues before the client receives them, as far as the
 /// response is complete by then (`add_header` and `userid` run later).
 pub(crate) struct Issuing;
 
@@ -40,7 +40,7 @@ impl HeaderObserver for Issuing {
     }
 }
 
-/// The response has a header that may issue something.
+/// Whether the response has a header that may issue an identifier.
 #[inline]
 fn issues(r: Request<'_>) -> bool {
     r.headers_out().any(|(name, value)| match name.len() {
@@ -57,7 +57,7 @@ pub(super) fn learn_early(r: Request<'_>) -> Option<()> {
     // With the response as far as it is complete.
     let ctx = &RequestContext::new(r, conf, Phase::Log)?;
     let (state, follow, analysis) = (ctx.state, ctx.links()?, ctx.analysis());
-    // Otherwise the session is only known later.
+    // Otherwise the session is known only in the log phase.
     if !analysis.settles_on_arrival() {
         return None;
     }
@@ -93,7 +93,7 @@ pub(super) fn learn_early(r: Request<'_>) -> Option<()> {
     Some(())
 }
 
-/// The session began with this request.
+/// Whether the session began with this request.
 fn is_new(state: &State, session: SessionId, exists: impl Fn(SessionId) -> bool) -> bool {
     match state.membership() {
         Some(membership) if membership.session == session => {
@@ -112,8 +112,8 @@ pub(super) struct Relations {
     pub(super) previous: Option<SessionId>,
 }
 
-/// The session that the request is of after all: most often the one that was resolved. Remembers what the
-/// answer issues. `user` is what a parameter says, or empty. With it, what other nodes are to know of the request.
+/// The request's final session: usually the one that was resolved. Links the identifiers that the response
+/// issues. `user` is the value of the `type=user` parameter, or empty. Also returns relations for other nodes.
 pub(super) fn settle<'c>(
     ctx: &RequestContext<'_>,
     view: &View<'_>,

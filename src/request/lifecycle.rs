@@ -59,7 +59,7 @@ pub(super) fn is_denied(ctx: &RequestContext<'_>, session: SessionId) -> bool {
     denied
 }
 
-/// Whether the denylist has one of them now.
+/// Whether the denylist has the session, another one that an identifier names, or the address now.
 pub(super) fn is_listed(ctx: &RequestContext<'_>, session: SessionId) -> bool {
     let denylist = ctx.main.runtime().denylist().filter(|list| !list.is_empty());
     let Some(denylist) = denylist else { return false };

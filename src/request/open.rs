@@ -8,7 +8,7 @@ use super::lifecycle;
 use super::state::{DenyDecision, State};
 use crate::directives::{Deny, LocationConf, MainConf};
 
-/// What keeps a request open.
+/// Why a request is still open.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OpenKind {
     /// It switched protocols (WebSocket).
@@ -29,13 +29,13 @@ pub(crate) fn open_kind(r: Request<'_>) -> OpenKind {
     }
 }
 
-/// Whether to terminate an open request after a change of the denylist. Its record says that it was
-/// denied then; in dry run, it says so and goes on.
+/// Whether to terminate an open request after a change of the denylist. Its record is marked as denied,
+/// also in dry run, where the request continues.
 pub(crate) fn is_denied_meanwhile(r: Request<'_>) -> bool {
     let Some(conf) = r.location::<LocationConf>() else { return false };
     let Some(state) = State::of(r) else { return false };
     let by = match (conf.deny(), state.denial.get()) {
-        // The location that a redirect inside NGINX has led to leaves it to those before.
+        // After an internal redirect to a location that does not deny, the setting of the earlier location applies.
         (Deny::Off, Some(decision)) if !conf.answers() => decision.by,
         (deny, _) => deny,
     };

@@ -1,4 +1,4 @@
-//! The request's user and role: of each, the first context parameter of its type, as it is exported.
+//! The request's user and role: the first context parameter of each type, as exported.
 
 use api_sessions_protocol::ParamType;
 

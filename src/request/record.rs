@@ -13,7 +13,7 @@ use super::view::View;
 use crate::directives::Analysis;
 use crate::worker::Buffers;
 
-/// Decisions about the request.
+/// Results of the log phase that the record contains.
 pub(super) struct Recorded<'d> {
     pub(super) resolution: &'d Resolution<'d>,
     pub(super) attacks: &'d [&'d str],

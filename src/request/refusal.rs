@@ -1,4 +1,4 @@
-//! A refusal decided in the rewrite phases is sent later: from the final location, or in place of an earlier response.
+//! Sends a refusal that the rewrite phases have noted: from the final location, or in place of an earlier response.
 
 use api_sessions_nginx::request::Request;
 use api_sessions_nginx::response;
@@ -12,13 +12,13 @@ pub(super) fn take(r: Request<'_>, conf: &LocationConf) -> Option<u16> {
     let state = State::of(r)?;
     if conf.answers() {
         state.refusal.set(None);
-        // In dry run, too.
+        // Also in dry run.
         state.denial.set(None);
         return None;
     }
     let status = state.refusal.take()?;
     if !state.refused.replace(true) {
-        // Where that of another answer has led here, the refusal may have one all the same.
+        // The error page of another response may have led here; the refusal may still have its own.
         response::allow_error_page(r);
     }
     Some(status)

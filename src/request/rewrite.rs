@@ -1,7 +1,7 @@
-//! The rewrite phases: where `api_sessions_deny … phase=rewrite` says so, the denylist is asked before `return` or a
-//! redirect ends a request there. Where the request is going is not known by then, and a control or status location
-//! refuses nobody: so a refusal is given by the access phase of the location that the request has come to, or in place
-//! of the answer of what ends it before.
+//! The rewrite phases: with `api_sessions_deny … phase=rewrite`, the denylist is consulted before `return` or a
+//! redirect ends the request. The final location is unknown by then, and control and status locations refuse
+//! nobody. So the refusal is only noted, and sent by the access phase of the final location, or in place of the
+//! response that ends the request earlier.
 
 use api_sessions_identity::Phase;
 use api_sessions_nginx::body::DECLINED;
@@ -14,8 +14,8 @@ use super::context::RequestContext;
 use super::lifecycle;
 use crate::directives::{Deny, LocationConf};
 
-/// Before the directives of `server`, or of the location. After a redirect inside NGINX, the request has passed those
-/// of `server` already: where an `error_page` leads, only the location decides.
+/// Runs before the rewrite directives of `server`, or of the location. After an internal redirect, the request has
+/// passed those of `server` already, and only the location decides.
 pub(crate) struct Rewrite<const OF_SERVER: bool>;
 
 impl<const OF_SERVER: bool> PhaseHandler for Rewrite<OF_SERVER> {
@@ -29,7 +29,7 @@ impl<const OF_SERVER: bool> PhaseHandler for Rewrite<OF_SERVER> {
     }
 }
 
-/// With what is known of the session by now: of the request, without its body.
+/// The session is resolved from the request without its body.
 fn check(r: Request<'_>) -> Option<()> {
     let conf = r.location::<LocationConf>().filter(|_| r.is_main())?;
     let (Deny::On(options) | Deny::DryRun(options)) = conf.deny() else { return None };

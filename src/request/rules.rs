@@ -91,7 +91,7 @@ pub(super) fn count(
     }
 }
 
-/// Seconds until the request's subject may come again, if it exceeds a rule's threshold and rate. Evaluated
+/// Seconds after which the request's subject may retry, if it exceeds a rule's threshold and rate. Evaluated
 /// once per request.
 pub(super) fn limit(ctx: &RequestContext<'_>, membership: &Membership) -> Option<u64> {
     let analysis = ctx.analysis();
@@ -101,7 +101,7 @@ pub(super) fn limit(ctx: &RequestContext<'_>, membership: &Membership) -> Option
     }
     let bodies = ctx.bodies()?;
     let view = &ctx.view(&bodies);
-    // Only exceptions refer to them.
+    // Only exceptions need them.
     let [user, role] = match ctx.conf.exceptions() {
         [] => Default::default(),
         _ => user_and_role(ctx, view, &analysis),

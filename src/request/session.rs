@@ -101,7 +101,7 @@ pub(super) fn join(
                 undo_count(table, &before);
             }
             if !ctx.state.is_over() {
-                // The denylist's verdict is per session; once there was a response, it stands.
+                // The denylist's verdict is per session. It is final once there was a response.
                 ctx.state.denial.set(None);
             }
             ctx.state.progress.set(Progress::Joining { before, settled_by });

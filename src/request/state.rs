@@ -42,21 +42,21 @@ pub(super) struct Membership {
     pub(super) source: Source,
     /// The table's figures right after counting; `None` if its lock was busy.
     pub(super) counters: Option<SessionCounters>,
-    /// Address of the location's settings it was resolved under: a redirect changes them.
+    /// Address of the location's settings that it was resolved under; an internal redirect changes the location.
     pub(super) under: *const LocationConf,
     /// How it was resolved, if nothing later can change that.
     pub(super) cached: Option<CachedResolution>,
 }
 
-/// A resolution that stands.
+/// A resolution that cannot change any more.
 #[derive(Clone, Copy)]
 pub(super) struct CachedResolution {
     pub(super) found_by: FoundBy,
-    /// Of the cloud's settings it was resolved under.
+    /// Generation of the cloud's settings that it was resolved under.
     pub(super) generation: u64,
 }
 
-/// Findings in a response before it was sent: the client may use them at once.
+/// Identifiers found in a response before it is sent, since the client may use them at once.
 #[derive(Default)]
 pub(super) struct Early {
     /// The headers were examined.
@@ -73,20 +73,20 @@ pub(super) struct DenyDecision {
     pub(super) denied: bool,
     /// `api_sessions_deny` of the location that consulted it.
     pub(super) by: Deny,
-    /// Address of the location's settings it was asked under: entries count for some applications, and
-    /// a redirect may lead into another one.
+    /// Address of the settings of the location that consulted it: an entry may apply to some applications only, and
+    /// an internal redirect may lead to another application.
     pub(super) under: *const LocationConf,
 }
 
 /// State of a main request. Only shared references to it exist, so its parts are cells: a variable may
-/// be asked for while a point that reads a variable is being evaluated.
+/// be evaluated while a point that reads it is being evaluated.
 #[derive(Default)]
 pub(crate) struct State {
     pub(super) progress: Cell<Progress>,
     pub(super) bodies: RefCell<BodyPair>,
     /// The id derived from its value.
     pub(super) ids: IdMemo,
-    /// Findings before the response was sent.
+    /// Identifiers found before the response was sent.
     pub(super) early: RefCell<Option<Early>>,
     /// The denylist's verdict on its session, once consulted.
     pub(super) denial: Cell<Option<DenyDecision>>,
@@ -176,7 +176,7 @@ impl State {
         self.bodies.try_borrow_mut().ok().or_else(|| reentered(r))
     }
 
-    /// Findings before the response was sent. `None`, and counted, while they are borrowed.
+    /// Identifiers found before the response was sent. `None`, and counted, while they are borrowed.
     #[inline]
     pub(super) fn early_mut(&self, r: Request<'_>) -> Option<RefMut<'_, Option<Early>>> {
         self.early.try_borrow_mut().ok().or_else(|| reentered(r))

@@ -8,7 +8,7 @@ use super::context::RequestContext;
 use super::view::View;
 use crate::directives::Analysis;
 
-/// Counts them, by reason.
+/// Counts unread bodies by reason.
 pub(super) fn count(
     ctx: &RequestContext<'_>,
     view: &View<'_>,

@@ -93,7 +93,7 @@ impl Exchange for View<'_> {
                 }
             }
             Side::Response if self.has_response() => {
-                // NGINX keeps some beside the list.
+                // NGINX does not keep all headers in the list.
                 if let Some(value) = self.request.response_content_type()
                     && !each(b"Content-Type", value)
                 {
@@ -120,7 +120,7 @@ impl Exchange for View<'_> {
     #[inline]
     fn header<'a>(&'a self, side: Side, lower_case_name: &[u8]) -> Option<&'a [u8]> {
         if side == Side::Request {
-            // NGINX keeps pointers to these.
+            // NGINX has pointers to these headers.
             match lower_case_name {
                 b"user-agent" => return self.request.user_agent(),
                 b"authorization" => return self.request.authorization(),

@@ -42,7 +42,7 @@ impl ContentHandler for Control {
 
 /// Body of a `POST`, as of the cloud's `/v1/denylist`.
 ///
-/// A field of another name is refused: with `secconds`, a session would be denied for good.
+/// An unknown field is rejected: with `secconds`, a session would be denied forever.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
@@ -53,7 +53,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    /// Parses the body; the error says what is wrong with it.
+    /// Parses the body. The error names the fault.
     fn parse(body: &[u8]) -> Result<Self, String> {
         // Derived code would accept `["0123…", 60]` as well.
         if body.trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
@@ -164,7 +164,7 @@ fn kept(r: Request<'_>, writer: &DenylistWriter) -> Option<StateFile> {
     Some(StateFile::new(&spool.path, *writer, main.runtime().settings()))
 }
 
-/// `done`: the change that is in force even if the disk fails.
+/// `done` names the change, which is in force even if the disk fails.
 fn failure(r: Request<'_>, done: &str, error: &OrderError) -> ngx_int_t {
     let error = match error {
         OrderError::NotTaken(error) => error,

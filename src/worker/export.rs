@@ -152,14 +152,14 @@ impl Export {
         }
     }
 
-    /// Sends key facts to the cloud. If the channel is full they are dropped: the next window says much the same.
+    /// Sends key facts to the cloud. If the channel is full they are dropped; those of the next window are similar.
     pub(super) fn tell(&self, windows: Vec<WindowFacts>) {
         if !windows.is_empty() {
             let _ = self.facts.try_send(windows);
         }
     }
 
-    /// Persists a denial by a rule, so that it survives any end of NGINX. `false`: too many wait; it is in
+    /// Persists a denial by a rule, so that it survives any end of NGINX. Returns `false` if too many wait; it is in
     /// force, and part of the next snapshot.
     pub(super) fn write_down(&self, denial: DenyEntry) -> bool {
         self.denials.as_ref().is_none_or(|denials| denials.try_send(denial).is_ok())
@@ -193,7 +193,7 @@ impl Export {
     }
 }
 
-/// Beside the spool, a copy of the denylist is kept by the first worker; here each puts it in force again, before its
+/// Restores the denylist from the copy that the first worker keeps beside the spool. Each worker does so before its
 /// first request.
 fn restored_state_file(conf: &ExportConf, main: &MainConf) -> Option<StateFile> {
     let mut file = state_file(conf, main)?;

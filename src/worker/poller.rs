@@ -18,8 +18,8 @@ use crate::directives::{ExportConf, MainConf};
 /// Maximum number of responses whose links wait for the event loop.
 const MAX_WAITING_LINKS: usize = 64;
 
-/// Ends when it is dropped: nothing that the cloud answers later is taken. Nobody waits for the thread,
-/// which may be waiting for the cloud.
+/// Stops when dropped: later responses of the cloud are ignored. Nobody waits for the thread,
+/// which may be blocked in a poll.
 pub(super) struct PollerThread {
     stop: RefCell<Option<Stop>>,
     lifted: Receiver<SessionId>,
@@ -65,7 +65,7 @@ impl PollerThread {
         self.stop.take();
     }
 
-    /// Sessions whose denials by rules were taken off in the cloud since the last call.
+    /// Sessions whose denials by rules were removed in the cloud since the last call.
     pub(super) fn lifted(&self) -> impl Iterator<Item = SessionId> {
         self.lifted.try_iter()
     }

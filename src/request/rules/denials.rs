@@ -10,8 +10,8 @@ use super::lift::DENIALS;
 use crate::directives::{Deny, MainConf};
 use crate::request::context::RequestContext;
 
-/// Denies the session or the address of a request with which a rule has fired. Returns whether the rule is in force
-/// against it: not where `api_sessions_deny` says `off` or `dry_run`, or a denial was removed by hand a while ago,
+/// Denies the session or the address of a request that made a rule fire. Returns whether the rule is enforced
+/// against it: not with `api_sessions_deny off` or `dry_run`, nor shortly after the denial was removed manually,
 /// unless the rule also limits.
 pub(super) fn react(
     ctx: &RequestContext<'_>,
@@ -46,8 +46,8 @@ pub(super) fn address_session(r: Request<'_>, main: &MainConf) -> Option<Session
     Some(main.runtime().hasher()?.session_id(Namespace::Ip, counted))
 }
 
-/// Adds an entry to the node's own denylist, unless there is one, or one was taken off by hand a while ago. Whether
-/// there is one now.
+/// Adds an entry to the node's own denylist, unless it has one, or one was removed manually a short time ago. Returns
+/// whether it has one now.
 fn deny(
     ctx: &RequestContext<'_>,
     counts: &NodeCounts<'_>,
@@ -79,7 +79,7 @@ fn deny(
         since: now_ms,
         until: Some(now_ms + ms),
         reason: Some(format!("rule {}", rule.name())),
-        // The id of an address tells nobody whose it is.
+        // The id does not reveal the address.
         by: Some(address.map_or("rule".to_owned(), |address| format!("rule, address {address}"))),
         ..DenyEntry::default()
     };
@@ -94,7 +94,7 @@ fn deny(
     true
 }
 
-/// The origin of an entry of the denylist.
+/// State of the entry before this request.
 enum Entry {
     There,
     TakenOff,

@@ -17,12 +17,12 @@ pub(super) struct NodeFacts<'f, 'v> {
     pub(super) r: Request<'f>,
     pub(super) view: &'f View<'v>,
     pub(super) scratch: &'f RefCell<Scratch>,
-    /// The path as the client meant it.
+    /// The normalized path.
     pub(super) path: &'f [u8],
     pub(super) source: Source,
     pub(super) user: &'f [u8],
     pub(super) session: &'f SessionId,
-    /// A finished request.
+    /// Properties that only a finished request has.
     pub(super) end: End<'f>,
 }
 
