@@ -56,6 +56,15 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether it reads the configuration of the service.
+    pub fn uses_configuration(&self) -> bool {
+        match self {
+            Command::Doctor(doctor) => doctor.nginx.is_none(),
+            Command::Try(_) | Command::Completions { .. } | Command::Manual => false,
+            Command::Serve | Command::Token(_) | Command::Copy(_) | Command::Generate(_) => true,
+        }
+    }
+
     /// Whether it uses the store of the service.
     pub fn uses_store(&self) -> bool {
         match self {
@@ -81,7 +90,7 @@ pub fn may_serve(arguments: impl Iterator<Item = OsString>) -> bool {
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// Only check whether the module fits this NGINX binary
+    /// Only check whether the module fits this NGINX: a file, or a name to find in PATH and /usr/sbin
     #[arg(long, value_name = "BINARY")]
     pub nginx: Option<PathBuf>,
     /// Module; by default the one in the module directory of the binary

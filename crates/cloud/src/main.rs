@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use api_sessions_cloud::cli::{Cli, Command, Copy, TokenCommand, may_serve};
+use api_sessions_cloud::cli::{Cli, Command, Copy, Doctor, TokenCommand, may_serve};
 use api_sessions_cloud::copy;
 use api_sessions_cloud::doctor;
 use api_sessions_cloud::generate;
@@ -46,43 +46,30 @@ fn run(
     cli: Cli,
     prepared: Option<std::io::Result<Prepared>>,
 ) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let uses_store = cli.command.as_ref().is_some_and(Command::uses_store);
+    let mut out = std::io::stdout();
+    let command = cli.command.unwrap_or(Command::Serve);
+    if !command.uses_configuration() {
+        return run_alone(command, &mut out);
+    }
+    let uses_store = command.uses_store();
     let options = if uses_store { cli.options.of_service() } else { cli.options };
     let config = Config::load(options.clone())?;
     if uses_store {
         become_owner(&config.data)?;
     }
-    let mut out = std::io::stdout();
-    match cli.command {
-        None | Some(Command::Serve) => {
+    match command {
+        Command::Serve => {
             serve(config, options, prepared.unwrap_or_else(Prepared::new)?)?;
         }
-        Some(Command::Doctor(what)) => {
-            let findings = match &what.nginx {
-                Some(nginx) => doctor::examine_module(nginx, what.module.as_deref()),
-                None => doctor::examine(&config),
-            };
+        Command::Try(_) | Command::Completions { .. } | Command::Manual => {
+            return run_alone(command, &mut out);
+        }
+        Command::Doctor(_) => {
+            let findings = doctor::examine(&config);
             findings.print(&mut out)?;
-            if !findings.is_good() {
-                return Ok(ExitCode::FAILURE);
-            }
+            return Ok(code(findings.is_good()));
         }
-        Some(Command::Try(what)) => {
-            if !har::run(what, &mut out, &mut std::io::stderr())? {
-                return Ok(ExitCode::FAILURE);
-            }
-        }
-        Some(Command::Completions { shell }) => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "api-sessions-cloud", &mut script);
-            // clap_complete 4.6 has two names for the function of a command with hyphens
-            // (https://github.com/clap-rs/clap/issues/6421).
-            let script = String::from_utf8_lossy(&script)
-                .replace("api__subcmd__sessions__subcmd__cloud", "api__sessions__cloud");
-            out.write_all(script.as_bytes())?;
-        }
-        Some(Command::Manual) => manual::render(Cli::command(), &mut out)?,
-        Some(Command::Generate(options)) => {
+        Command::Generate(options) => {
             let path = config.data.join(tokens::INGEST_FILE);
             let token = std::fs::read_to_string(&path)
                 .map_err(|error| format!("{}: {error}", path.display()))?;
@@ -97,8 +84,8 @@ fn run(
             let rate = done.records as f64 / seconds;
             writeln!(out, "{} records in {seconds:.1} s: {rate:.0}/s", done.records)?;
         }
-        Some(Command::Copy(stores)) => copy_store(&config, stores)?,
-        Some(Command::Token(command)) => {
+        Command::Copy(stores) => copy_store(&config, stores)?,
+        Command::Token(command) => {
             // A mistyped directory is an error; no store is created in it.
             if !matches!(command, TokenCommand::Create { .. }) {
                 store::is_there(&config.store, &config.data)?;
@@ -126,6 +113,38 @@ fn run(
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a subcommand that needs no configuration: a broken cloud.toml does not stop it.
+fn run_alone(
+    command: Command,
+    out: &mut impl Write,
+) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    match command {
+        Command::Doctor(Doctor { nginx: Some(nginx), module }) => {
+            let findings = doctor::examine_module(&nginx, module.as_deref());
+            findings.print(out)?;
+            return Ok(code(findings.is_good()));
+        }
+        Command::Try(what) => {
+            return Ok(code(har::run(what, out, &mut std::io::stderr())?));
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "api-sessions-cloud", &mut script);
+            // clap_complete 4.6 has two names for the function of a command with hyphens
+            // (https://github.com/clap-rs/clap/issues/6421).
+            let script = String::from_utf8_lossy(&script)
+                .replace("api__subcmd__sessions__subcmd__cloud", "api__sessions__cloud");
+            out.write_all(script.as_bytes())?;
+        }
+        _ => manual::render(Cli::command(), out)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn code(is_good: bool) -> ExitCode {
+    if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn copy_store(config: &Config, stores: Copy) -> Result<(), Box<dyn std::error::Error>> {

@@ -87,8 +87,20 @@ struct Module {
     architecture: Architecture,
 }
 
+/// The file that a name without a slash stands for: as the shell finds it, or in the directories of system programs,
+/// which are not in every user's `PATH`.
+fn program_file(program: &Path) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
+    let is_name = program.components().count() == 1 && !program.is_absolute();
+    let mut files = std::env::split_paths(&path).chain(system).map(|folder| folder.join(program));
+    let found = files.find(|file| is_name && file.is_file());
+    found.unwrap_or_else(|| program.to_path_buf())
+}
+
 /// Checks whether `module` can be loaded by `nginx`.
-pub(super) fn examine(nginx_path: &Path, module_path: Option<&Path>) -> Findings {
+pub(super) fn examine(nginx: &Path, module_path: Option<&Path>) -> Findings {
+    let nginx_path = &program_file(nginx);
     let mut findings = Findings::default();
     let nginx = match fs::read(nginx_path).map_err(|error| error.to_string()) {
         Ok(bytes) => match read_nginx(&bytes) {

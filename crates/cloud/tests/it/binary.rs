@@ -424,3 +424,28 @@ fn bash_completed_nothing_after_a_subcommand() {
         assert!(found.split_whitespace().any(|word| word == expected), "{words}: {completed:?}");
     }
 }
+
+#[test]
+fn a_broken_configuration_stopped_subcommands_that_read_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("cloud.toml");
+    std::fs::write(&file, "nonsense = = 1").unwrap();
+    for arguments in [&["completions", "bash"][..], &["doctor", "--nginx", "no-such-nginx"]] {
+        let output = program().arg("--config").arg(&file).args(arguments).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!error.contains("nonsense") && !output.stdout.is_empty(), "{arguments:?}: {error}");
+    }
+    let output = program().arg("--config").arg(&file).arg("doctor").output().unwrap();
+    assert!(!output.status.success() && !output.stderr.is_empty());
+}
+
+#[test]
+fn a_bare_name_of_nginx_was_not_found() {
+    let output = program()
+        .env("PATH", env!("CARGO_MANIFEST_DIR"))
+        .args(["doctor", "--nginx", "Cargo.toml"])
+        .output()
+        .unwrap();
+    let output = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.contains("/Cargo.toml") && !output.contains("No such file"), "{output}");
+}
