@@ -71,6 +71,9 @@ ALL = {
     "limit_req": ("", LIMIT_REQ),
     "module": (OURS, SESSIONS),
     "export": (OURS, SESSIONS + EXPORT),
+    # What key facts and rules add to "export" is the difference.
+    "no_facts": (OURS, SESSIONS + EXPORT + "api_sessions_key_facts off;"),
+    "rules": (OURS, SESSIONS + EXPORT + "session_rules default;"),
     "body_key": (OURS, SESSIONS + BODY_KEY + EXPORT),
     "detect": (OURS, SESSIONS + EXPORT + "api_sessions_detect on;"),
     "lua": (f"load_module {MODULES}/ndk_http_module.so; load_module {MODULES}/ngx_http_lua_module.so;", LUA),
