@@ -14,7 +14,6 @@ mod detect;
 mod export;
 mod export_conf;
 mod fallback;
-mod flags;
 mod ja4;
 mod keys;
 mod location;
@@ -23,6 +22,7 @@ mod main;
 mod rules;
 mod runtime;
 mod secret;
+mod simple;
 mod zone;
 mod zones;
 

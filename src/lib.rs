@@ -193,7 +193,7 @@ unsafe fn hook(cf: *mut ngx_conf_t, main: &MainConf) -> Option<()> {
     // SAFETY: as the caller says.
     unsafe {
         filter::install::<request::Bodies>();
-        filter::install_header::<request::Issuing>();
+        filter::install_header::<request::IssuedHeaders>();
         if main.denies_before_rewrite() {
             phase::on_rewrite::<request::Rewrite<true>, request::Rewrite<false>>(cf)?;
         }

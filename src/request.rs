@@ -26,7 +26,7 @@ mod view;
 
 pub(crate) use access::Access;
 pub(crate) use body_filter::Bodies;
-pub(crate) use follow::Issuing;
+pub(crate) use follow::IssuedHeaders;
 pub(crate) use log::Log;
 pub(crate) use open::{OpenKind, is_denied_meanwhile, open_kind};
 pub(crate) use rewrite::Rewrite;

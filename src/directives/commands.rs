@@ -13,14 +13,14 @@ use super::deny::DenyDirective;
 use super::detect::Detect;
 use super::export::Export;
 use super::fallback::FallbackDirective;
-use super::flags::{
-    BodySize, BuiltinKeys, DetectBodySize, Enable, Follow, FullContentDirective,
-    JsonTypesDirective, KeyFactsDirective, PrereadBody,
-};
 use super::ja4::Ja4Directive;
 use super::keys::{ContextParamDirective, Mask, SessionKeyDirective, Show};
 use super::rules::{RulesZone, SessionRuleDirective, SessionRulesDirective, SessionRulesExcept};
 use super::secret::Secret;
+use super::simple::{
+    BodySize, BuiltinKeys, DetectBodySize, Enable, Follow, FullContentDirective,
+    JsonTypesDirective, KeyFactsDirective, PrereadBody,
+};
 use super::zone::{Links, Zone};
 
 const MAIN: u32 = NGX_HTTP_MAIN_CONF;

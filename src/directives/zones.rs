@@ -218,14 +218,14 @@ impl QueueZone {
 
     /// At this point `user` is known, and a failed reload leaves the running configuration in force. A test by
     /// another user than the one that starts NGINX only warns, since it cannot know who will.
-    fn provide_spool(&self) -> Result<(), String> {
+    fn ensure_spool(&self) -> Result<(), String> {
         let Some((path, core)) = &self.spool else { return Ok(()) };
-        match core.worker_user().provide_directory(path, is_spool_file) {
+        match core.worker_user().ensure_directory(path, is_spool_file) {
             Err(message) if is_configuration_test() => {
                 log_warn!(process::cycle(), "api_sessions_export: spool {message}");
                 Ok(())
             }
-            provided => provided.map_err(|message| format!("spool {message}")),
+            ensured => ensured.map_err(|message| format!("spool {message}")),
         }
     }
 }
@@ -236,7 +236,7 @@ impl Kind for QueueZone {
     const TAG: &'static Tag = &QUEUE;
 
     fn attach(&self, region: Region, _before: Option<RecordQueue>) -> Result<RecordQueue, String> {
-        self.provide_spool()?;
+        self.ensure_spool()?;
         shared::queue(region, self.ring_bytes)
     }
 }

@@ -25,9 +25,9 @@ pub(super) fn reads_tokens(r: Request<'_>, conf: &LocationConf) -> bool {
 
 /// The header filter: links the identifiers that a response issues before the client receives them, as far as the
 /// response is complete by then (`add_header` and `userid` run later).
-pub(crate) struct Issuing;
+pub(crate) struct IssuedHeaders;
 
-impl HeaderObserver for Issuing {
+impl HeaderObserver for IssuedHeaders {
     fn response_header(r: Request<'_>) -> Option<ngx_int_t> {
         if !r.is_main() {
             return None;

@@ -224,7 +224,7 @@ fn serve(
             service_manager::stopping();
             tracing::info!("stopping");
         };
-        let obeying = tokio::spawn(signals.obey(server.state(), options, log));
+        let obeying = tokio::spawn(signals.run(server.state(), options, log));
         server.serve(stop).await;
         obeying.abort();
         tracing::info!("stopped");

@@ -18,7 +18,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Installs the handlers; signals take effect in [`Signals::obey`]. Must be called within a Tokio runtime.
+    /// Installs the handlers; signals take effect in [`Signals::run`]. Must be called within a Tokio runtime.
     ///
     /// # Errors
     /// As sigaction(2).
@@ -31,7 +31,7 @@ impl Signals {
     }
 
     /// Handles the signals until the task is aborted. `options` are those of the command line and the environment.
-    pub async fn obey(mut self, state: AppState, options: Options, log: Log) {
+    pub async fn run(mut self, state: AppState, options: Options, log: Log) {
         loop {
             tokio::select! {
                 _ = self.hangup.recv() => {

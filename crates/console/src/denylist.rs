@@ -224,19 +224,19 @@ pub(super) fn fields(action: &str, hidden: &[(&str, &str)], button: &str) -> Mar
 pub struct DenyForm {
     session: String,
     #[serde(flatten)]
-    how: How,
+    how: DenyTerms,
 }
 
-/// How long, where and why to deny.
+/// DenyTerms long, where and why to deny.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct How {
+pub(super) struct DenyTerms {
     seconds: String,
     applications: String,
     reason: String,
 }
 
-impl How {
+impl DenyTerms {
     pub(super) fn read(&self) -> Result<DenyUser, AppError> {
         let seconds = match self.seconds.trim() {
             "" => None,

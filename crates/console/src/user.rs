@@ -179,7 +179,7 @@ fn table(
 pub struct DenyUserForm {
     user: String,
     #[serde(flatten)]
-    how: denylist::How,
+    how: denylist::DenyTerms,
 }
 
 /// `POST /users`

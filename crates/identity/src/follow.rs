@@ -44,7 +44,7 @@ impl Carrier {
 }
 
 /// The link of a value, as it applies at one address.
-pub(super) struct Here {
+pub(super) struct FoundLink {
     /// The key under which to update it.
     pub(super) key: LinkKey,
     /// The link; a demoted one belongs to no session.
@@ -184,7 +184,7 @@ impl Follow<'_> {
             if followed.entry.is_some_and(|entry| demoted.has(entry)) {
                 return;
             }
-            let Here { link, is_local, .. } = self.here(self.key_of(&followed), base);
+            let FoundLink { link, is_local, .. } = self.here(self.key_of(&followed), base);
             lookup.any_demoted |= is_local;
             let carrier = |session, fresh| Carrier {
                 session,

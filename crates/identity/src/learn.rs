@@ -5,7 +5,7 @@ use api_sessions_extract::{Exchange, Scratch, Side};
 use api_sessions_protocol::{LinkReason, SessionId};
 use api_sessions_shm::{Link, LinkFlags, LinkKey};
 
-use super::follow::{Follow, Here};
+use super::follow::{Follow, FoundLink};
 use super::found_by::{FoundBy, Label};
 use super::hash::Namespace;
 use super::learned::Learned;
@@ -150,7 +150,7 @@ fn brought<X: Exchange + ?Sized>(
 ) -> Vec<Brought> {
     let mut all = Vec::new();
     builtin::each_brought(exchange, follow.tokens, &mut |_, followed| {
-        let Here { key, link, .. } = follow.here(follow.key_of(&followed), &|| base);
+        let FoundLink { key, link, .. } = follow.here(follow.key_of(&followed), &|| base);
         let (class, name) = (followed.class, followed.name.to_vec());
         all.push(Brought { class, name, key, link });
     });
@@ -419,7 +419,7 @@ fn came_back<X: Exchange + ?Sized>(
     let mut is_first = false;
     if resolution.fresh {
         builtin::each_brought(exchanged.exchange, follow.tokens, &mut |_, followed| {
-            let Here { key, link, .. } =
+            let FoundLink { key, link, .. } =
                 follow.here(follow.key_of(&followed), &|| address(exchanged));
             if link.is_some_and(|link| !link.is_demoted() && link.session == resolution.id) {
                 is_first |= follow.handle.returned(key, follow.now_s).is_some();

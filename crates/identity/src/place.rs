@@ -7,31 +7,31 @@
 use api_sessions_protocol::SessionId;
 use api_sessions_shm::{Link, LinkKey};
 
-use super::follow::{Follow, Here};
+use super::follow::{Follow, FoundLink};
 
 impl Follow<'_> {
     /// The link of a value at the address with the id `base`, which is computed only if the value is demoted.
     #[inline]
-    pub(super) fn here(&self, key: LinkKey, base: &dyn Fn() -> SessionId) -> Here {
+    pub(super) fn here(&self, key: LinkKey, base: &dyn Fn() -> SessionId) -> FoundLink {
         match self.get(key) {
             Some(link) if link.is_demoted() => self.local(key, &link, base()),
-            link => Here { key, link, is_local: false },
+            link => FoundLink { key, link, is_local: false },
         }
     }
 
     /// The link at `base` of a globally demoted value; `first` is its global link.
     #[cold]
-    pub(super) fn local(&self, key: LinkKey, first: &Link, base: SessionId) -> Here {
+    pub(super) fn local(&self, key: LinkKey, first: &Link, base: SessionId) -> FoundLink {
         if first.place() == 0 {
             // The address of the session it was first issued to is unknown.
-            return Here { key, link: Some(*first), is_local: true };
+            return FoundLink { key, link: Some(*first), is_local: true };
         }
         let local = self.local_key(key, base);
         let link = self.get(local).or_else(|| {
             let is_first = first.place() == self.place(base);
             is_first.then(|| Link::new(first.session, self.now_s))
         });
-        Here { key: local, link, is_local: true }
+        FoundLink { key: local, link, is_local: true }
     }
 
     /// Short hash of an address; never 0.

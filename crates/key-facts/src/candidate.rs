@@ -6,7 +6,7 @@ use api_sessions_extract::{
     Exchange, NoVariables, Point, PointSource, SessionKey, Side, builtin, cookie, query,
 };
 
-use super::never;
+use super::excluded_names;
 use super::place::Place;
 
 /// Minimum length of a value that may be an identifier, bytes.
@@ -60,7 +60,8 @@ pub(crate) fn new_point(
     if place == Place::Claim {
         return claim(text, keys, set);
     }
-    if never::is_never(place, text) || keys.iter().any(|key| reads(key.point.source(), place, name))
+    if excluded_names::is_never(place, text)
+        || keys.iter().any(|key| reads(key.point.source(), place, name))
     {
         return None;
     }
@@ -72,7 +73,10 @@ pub(crate) fn new_point(
 /// The point of a claim; `None` as in [`new_point`].
 fn claim(name: &str, keys: &[SessionKey], set: bool) -> Option<String> {
     let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if !is_plain || never::is_never(Place::Claim, name) || set && never::is_of_the_set(name) {
+    if !is_plain
+        || excluded_names::is_never(Place::Claim, name)
+        || set && excluded_names::is_of_the_set(name)
+    {
         return None;
     }
     let text = point_of(Place::Claim, name);

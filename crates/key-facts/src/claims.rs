@@ -4,7 +4,7 @@ use api_sessions_extract::{decode_base64, jwt_part, strip_scheme};
 use serde_json::value::RawValue;
 
 use super::candidate::{MAX_NAME_BYTES, MIN_VALUE_BYTES};
-use super::never::is_never;
+use super::excluded_names::is_never;
 use super::place::Place;
 use super::sample::Lowest;
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::facts::{KeyFacts, Kind};
 use super::names::MAX_NAMES;
 use super::sample::ClientSample;
-use super::standing::Standing;
+use super::sticky_verdict::Standing;
 use super::suggestion::is_suggested;
 use super::summary::Summary;
 use super::verdict::{Verdict, judge};

@@ -82,7 +82,7 @@ impl WorkerUser {
     ///
     /// # Errors
     /// A message for the operator.
-    pub fn provide_directory(
+    pub fn ensure_directory(
         &self,
         path: &Path,
         is_ours: impl Fn(&OsStr) -> bool,

@@ -5,7 +5,7 @@ use ::base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use ::base64::{Engine, alphabet};
 
 use super::plain::is_plain;
-use super::wide;
+use super::utf16;
 
 /// Minimum length of base64 that is decoded, bytes.
 const MIN_BYTES: usize = 16;
@@ -51,7 +51,7 @@ fn decoded(run: &[u8]) -> Option<Vec<u8>> {
 
 /// Whether it decodes to a text in UTF-16 or UTF-32, whose zeros yield an `A`.
 pub(crate) fn is_wide(run: &[u8]) -> bool {
-    memchr::memchr(b'A', run).is_some() && decoded(run).is_some_and(|bytes| wide::is_wide(&bytes))
+    memchr::memchr(b'A', run).is_some() && decoded(run).is_some_and(|bytes| utf16::is_wide(&bytes))
 }
 
 /// The decoded text. `None`: it is no text.

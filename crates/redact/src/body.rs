@@ -6,7 +6,7 @@ use super::cuts::Cuts;
 use super::json::{self, Whole};
 use super::names::Class;
 use super::text::{Arguments, Redactor};
-use super::wide::is_wide;
+use super::utf16::is_wide;
 use super::{multipart, xml};
 
 /// Adds the secret ranges of a body. Returns false if the body is not what it claims to be; the added ranges

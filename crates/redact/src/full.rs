@@ -25,7 +25,7 @@ const MAX_HEADERS: usize = 128;
 /// How much of a malicious request is shown (`api_sessions_full_content`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FullContent {
-    /// Hides what is secret by its name or its looks; of headers and cookies, shows only what is known to be
+    /// Hides what is secret by its name or its token_patterns; of headers and cookies, shows only what is known to be
     /// harmless or plain.
     #[default]
     Redacted,

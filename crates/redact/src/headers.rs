@@ -6,7 +6,7 @@ use super::cuts::{Cuts, Mark};
 use super::harmless::{self, Known};
 use super::names::{Class, class};
 use super::text::{MAX_DEPTH, Redactor};
-use super::{looks, plain};
+use super::{plain, token_patterns};
 
 impl Redactor<'_> {
     /// Adds the ranges of a header value that must not be shown.
@@ -36,7 +36,7 @@ impl Redactor<'_> {
                     let mark = self.hash(value.get(range.clone()).unwrap_or_default());
                     cuts.push(range.start, range.end, mark);
                 };
-                looks::certain(value, &mut add);
+                token_patterns::certain(value, &mut add);
             }
             None => {
                 let class = match builtin::is_credential_header(name) {
@@ -129,13 +129,13 @@ impl Redactor<'_> {
         if value.is_empty() {
             return;
         }
-        let is_hidden =
-            self.secrets.shown_in(value) || self.secrets.has_short() && self.secrets.are(value);
+        let is_hidden = self.secrets.shown_in(value)
+            || self.secrets.has_short() && self.secrets.equal_any(value);
         if is_hidden {
             cuts.push(0, value.len(), self.mark_of_hidden(value));
         } else if !plain::fits(class, value)
             || !plain::is_plain(value) && !plain::is_void(value)
-            || looks::is_in(value)
+            || token_patterns::is_in(value)
         {
             cuts.push(0, value.len(), self.hash(value));
         }

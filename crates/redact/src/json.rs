@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use super::cuts::{Cuts, Mark};
 use super::names::{Class, class};
 use super::text::{MAX_DEPTH, Redactor};
-use super::{looks, plain};
+use super::{plain, token_patterns};
 use unescape::{STRING, unescape};
 
 /// Maximum nesting depth, as in the extractor.
@@ -103,7 +103,8 @@ struct Walk<'w, 'r, 't> {
 /// Whether a word without quotes contains a secret, also in an encoding that JSON does not have.
 fn shows(bare: &[u8]) -> bool {
     let is_encoded = bare.iter().any(|byte| matches!(byte, b'%' | b'&'));
-    looks::is_in(bare) || is_encoded && looks::in_any_layer(bare, looks::is_in)
+    token_patterns::is_in(bare)
+        || is_encoded && token_patterns::in_any_layer(bare, token_patterns::is_in)
 }
 
 impl Walk<'_, '_, '_> {
@@ -225,7 +226,7 @@ impl Walk<'_, '_, '_> {
                 return push(cuts, Mark::Hidden);
             }
             if self.is_at(false) {
-                if self.r.secrets.shown_in(raw) || self.r.secrets.are(raw) {
+                if self.r.secrets.shown_in(raw) || self.r.secrets.equal_any(raw) {
                     push(cuts, Mark::Hidden);
                 }
                 return;
@@ -236,7 +237,7 @@ impl Walk<'_, '_, '_> {
         if is_string {
             return self.judged(raw, class, self.depth, range.start, cuts);
         }
-        let is_hidden = self.r.secrets.are(raw) || self.r.secrets.shown_in(raw);
+        let is_hidden = self.r.secrets.equal_any(raw) || self.r.secrets.shown_in(raw);
         if is_hidden {
             push(cuts, Mark::Hidden);
         } else if !plain::fits(class, raw) || shows(raw) {

@@ -4,12 +4,11 @@
 //! points read, [`secrets`] finds their values anywhere else, [`path`] and [`full`] remove them. The second
 //! is to find what is secret by itself: [`names`] and [`looks`] judge; [`plain`] and [`harmless`] decide what
 //! headers and cookies may show; [`text`] finds the secrets in values, with [`json`], [`xml`], [`multipart`],
-//! [`assigned`] and [`userinfo`] for structured values and [`wide`] for UTF-16; [`headers`] finds those in
+//! [`named_values`] and [`userinfo`] for structured values and [`wide`] for UTF-16; [`headers`] finds those in
 //! headers and cookies; [`cuts`] replaces them.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-mod assigned;
 mod base64;
 mod body;
 mod bounded;
@@ -18,16 +17,17 @@ mod full;
 mod harmless;
 mod headers;
 mod json;
-mod looks;
 mod multipart;
+mod named_values;
 mod names;
 mod path;
 mod places;
 mod plain;
 mod secrets;
 mod text;
+mod token_patterns;
 mod userinfo;
-mod wide;
+mod utf16;
 mod xml;
 
 pub use bounded::cut;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::secrets::{HIDDEN, Secrets};
-use crate::{looks, names};
+use crate::{names, token_patterns};
 use api_sessions_extract::builtin;
 use api_sessions_extract::percent;
 
@@ -48,7 +48,7 @@ pub fn hide<'p>(
         && !secrets.shown_in(path)
         && builtin::find_token(path).is_none()
         && !has_long_secret(path)
-        && !(secrets.has_short() && split(path).any(|segment| secrets.are(segment)))
+        && !(secrets.has_short() && split(path).any(|segment| secrets.equal_any(segment)))
     {
         return Cow::Borrowed(path);
     }
@@ -58,9 +58,10 @@ pub fn hide<'p>(
 /// Whether a segment looks like a secret. In usual paths, few segments are long enough to be judged.
 #[inline]
 fn has_long_secret(path: &[u8]) -> bool {
-    path.len() >= looks::MIN_SECRET_SEGMENT
+    path.len() >= token_patterns::MIN_SECRET_SEGMENT
         && split(path).any(|segment| {
-            segment.len() >= looks::MIN_SECRET_SEGMENT && looks::is_secret_segment(segment)
+            segment.len() >= token_patterns::MIN_SECRET_SEGMENT
+                && token_patterns::is_secret_segment(segment)
         })
 }
 
@@ -93,7 +94,7 @@ fn hide_segments<'p>(
             false if is_secret(segment, before, &mut buffers) && !is_at(shown, at) => None,
             // If the whole path contains nothing, only values that are a whole segment are checked.
             false if shows && secrets.credential_in(segment) => None,
-            false if secrets.has_short() && secrets.are(segment) => None,
+            false if secrets.has_short() && secrets.equal_any(segment) => None,
             false => Some(segment),
             true => {
                 let name = segment.split(|byte| matches!(byte, b';' | b'%' | b'(')).next();
@@ -120,16 +121,17 @@ fn is_at(places: &[u32], at: usize) -> bool {
 /// Whether a segment looks like a secret, as it is or decoded. Digests of commits or files after a matching
 /// segment do not.
 fn is_secret(segment: &[u8], before: &[u8], [once, _]: &mut [Vec<u8>; 2]) -> bool {
-    if segment.len() < looks::MIN_SECRET_SEGMENT {
+    if segment.len() < token_patterns::MIN_SECRET_SEGMENT {
         return false;
     }
     let is_digest = segment.iter().all(u8::is_ascii_hexdigit);
     if is_digest && OF_DIGESTS.contains(&before) {
         return false;
     }
-    looks::is_secret_segment(segment)
+    token_patterns::is_secret_segment(segment)
         || memchr::memchr(b'%', segment).is_some()
-            && percent::decode_whole(segment, false, once).is_some_and(looks::is_secret_segment)
+            && percent::decode_whole(segment, false, once)
+                .is_some_and(token_patterns::is_secret_segment)
 }
 
 fn split(path: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -14,7 +14,7 @@ use needles::Needles;
 
 pub(crate) use references::resolve as resolve_references;
 
-use crate::wide::is_wide;
+use crate::utf16::is_wide;
 use api_sessions_extract::builtin;
 
 pub use api_sessions_protocol::HIDDEN;
@@ -61,10 +61,10 @@ impl Secrets {
     }
 
     /// Whether a text equals one of the values in any encoding.
-    pub(crate) fn are(&mut self, text: &[u8]) -> bool {
+    pub(crate) fn equal_any(&mut self, text: &[u8]) -> bool {
         let Self { needles, forms, .. } = self;
         let plus = needles.have_spaces();
-        needles.may_be_in(text) && forms.any(text, plus, |form| needles.are(form))
+        needles.may_be_in(text) && forms.any(text, plus, |form| needles.equal_any(form))
     }
 
     /// Whether a text contains one of the values in any form that a request may carry: plain, percent-encoded

@@ -4,8 +4,8 @@ use api_sessions_extract::percent;
 
 use super::cuts::{Cuts, Mark, PERCENT};
 use super::names::{Class, class};
-use super::wide::is_wide;
-use super::{assigned, base64, json, looks, multipart, plain, userinfo, xml};
+use super::utf16::is_wide;
+use super::{base64, json, multipart, named_values, plain, token_patterns, userinfo, xml};
 use crate::places::Places;
 use crate::secrets::Secrets;
 use api_sessions_identity::Hasher;
@@ -59,7 +59,7 @@ impl Redactor<'_> {
         if value.is_empty() {
             return;
         }
-        if self.secrets.has_short() && self.secrets.are(value) {
+        if self.secrets.has_short() && self.secrets.equal_any(value) {
             return cuts.push(0, value.len(), Mark::Hidden);
         }
         if !plain::fits(class, value) {
@@ -85,7 +85,7 @@ impl Redactor<'_> {
     fn is_too_deep(&mut self, value: &[u8]) -> bool {
         match base64::text_of(value) {
             Some(text) => {
-                looks::in_any_layer(&text, names_or_shows)
+                token_patterns::in_any_layer(&text, names_or_shows)
                     || self.secrets.derived(&text, names_or_shows)
             }
             None => self.is_broken(value),
@@ -100,8 +100,8 @@ impl Redactor<'_> {
             // A part without an end.
             Some(b'-') => multipart::boundary(text).is_some(),
             Some(b'<') => {
-                looks::in_any_layer(text, assigned::markup_names_secret)
-                    || self.secrets.derived(text, assigned::markup_names_secret)
+                token_patterns::in_any_layer(text, named_values::markup_names_secret)
+                    || self.secrets.derived(text, named_values::markup_names_secret)
             }
             _ => false,
         }
@@ -171,9 +171,9 @@ impl Redactor<'_> {
             let mark = this.mark(text.get(range.clone()).unwrap_or_default());
             cuts.push(range.start, range.end, mark);
         };
-        assigned::each(text, &mut |range| add(self, range));
+        named_values::each(text, &mut |range| add(self, range));
         userinfo::each(text, &mut |range| add(self, range));
-        looks::each(text, &mut |range| add(self, range));
+        token_patterns::each(text, &mut |range| add(self, range));
         // The text may be encoded once more.
         if memchr::memchr3(b'%', b'&', b'\\', text).is_some() {
             let mut rest = Vec::with_capacity(text.len());
@@ -188,7 +188,7 @@ impl Redactor<'_> {
         }
     }
 
-    /// A URL: its path is judged by looks; its arguments, also those after `#`, by name.
+    /// A URL: its path is judged by token_patterns; its arguments, also those after `#`, by name.
     pub(crate) fn url(&mut self, url: &[u8], depth: u8, cuts: &mut Cuts) {
         self.users(url, cuts);
         let path_end = memchr::memchr3(b'?', b'#', b';', url).unwrap_or(url.len());
@@ -248,7 +248,8 @@ impl Redactor<'_> {
 
     /// Hides only what the operator hides, for a place that the operator shows.
     pub(super) fn only_hidden(&mut self, value: &[u8], cuts: &mut Cuts) {
-        if self.secrets.shown_in(value) || self.secrets.has_short() && self.secrets.are(value) {
+        if self.secrets.shown_in(value) || self.secrets.has_short() && self.secrets.equal_any(value)
+        {
             cuts.push(0, value.len(), Mark::Hidden);
         }
     }
@@ -277,13 +278,13 @@ impl Redactor<'_> {
 }
 
 fn names_or_shows(text: &[u8]) -> bool {
-    looks::is_in(text) || assigned::markup_names_secret(text)
+    token_patterns::is_in(text) || named_values::markup_names_secret(text)
 }
 
 fn shows_secret(text: &[u8]) -> bool {
-    let mut is_found = looks::is_in(text);
+    let mut is_found = token_patterns::is_in(text);
     if !is_found {
-        assigned::each(text, &mut |_| is_found = true);
+        named_values::each(text, &mut |_| is_found = true);
         userinfo::each(text, &mut |_| is_found = true);
     }
     is_found

@@ -1,7 +1,7 @@
 //! XML 1.0: the text of secret elements and the values of secret attributes are cut out.
 
-use super::assigned::{LABELS, local_class};
 use super::cuts::{Cuts, Mark};
+use super::named_values::{LABELS, local_class};
 use super::names::{Class, class};
 use super::text::{MAX_DEPTH, Redactor};
 use crate::secrets::resolve_references;

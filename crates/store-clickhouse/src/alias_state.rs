@@ -69,7 +69,7 @@ impl Change {
     }
 
     /// Redirects aliases that lead to another alias, which another process may have added concurrently.
-    pub(super) fn lead_on(&mut self) {
+    pub(super) fn redirect(&mut self) {
         let onward = |known: &Known| Some((known.alias.clone(), self.root(&known.root).to_owned()));
         let stale: Vec<(String, String)> = self
             .known
@@ -78,12 +78,12 @@ impl Change {
             .filter_map(onward)
             .collect();
         for (alias, root) in stale {
-            self.lead(&alias, &root);
+            self.move_to(&alias, &root);
             self.members.entry(root).or_default().push(alias);
         }
     }
 
-    fn lead(&mut self, alias: &str, root: &str) {
+    fn move_to(&mut self, alias: &str, root: &str) {
         if let Some(known) = self.known.get_mut(alias) {
             self.moved.push(Known { until: 0, ..known.clone() });
             root.clone_into(&mut known.root);
@@ -129,7 +129,7 @@ impl Change {
                 if is_joined {
                     // Whatever led to the alias now leads to its target.
                     let led = self.members.remove(claim.alias).unwrap_or_default();
-                    led.iter().for_each(|member| self.lead(member, &root));
+                    led.iter().for_each(|member| self.move_to(member, &root));
                     members.extend(led);
                 }
                 self.members.entry(root).or_default().extend(members);
@@ -178,7 +178,7 @@ mod tests {
         let known = |claims: &[Claim<'_>]| change(claims).known.into_values();
         let all = known(&[claim("b", "v")]).chain(known(&[claim("a", "b")])).collect();
         let mut change = Change::new(all);
-        change.lead_on();
+        change.redirect();
         change.take(&claim("b", "v"), 9);
         assert_eq!(change.root("v"), "a");
         assert_eq!(change.changed.len(), 1);

@@ -86,7 +86,7 @@ pub(super) async fn store(
         }
         let mut change = Change::new(load(connection, &claims).await?);
         if attempt > 0 {
-            change.lead_on();
+            change.redirect();
         }
         for claim in &claims {
             change.take(claim, arrived);

@@ -187,7 +187,7 @@ impl Live {
 
     /// Assigns a part to another session; `before`: the previous one. No key leads to the part until
     /// [`Live::lead`] sets it.
-    pub(super) fn unlead(&mut self, part: u32, before: Option<Key>) {
+    pub(super) fn unassign(&mut self, part: u32, before: Option<Key>) {
         let own = self.session(part).map(|session| session.key);
         for key in own.into_iter().chain(before) {
             if self.by_key.get(&key) == Some(&part) {
@@ -197,7 +197,7 @@ impl Live {
     }
 
     /// Lets requests of a session go to this part, unless the session already has one here.
-    pub(super) fn lead(&mut self, root: Key, part: u32) {
+    pub(super) fn assign(&mut self, root: Key, part: u32) {
         self.by_key.entry(root).or_insert(part);
     }
 

@@ -6,8 +6,8 @@ use super::filter::{Predicates, Wanted};
 use super::index::Index;
 use super::live::{LiveSession, Numbers};
 use super::part::Part;
-use super::seen::Seen;
 use super::segment::Segment;
+use super::segment_snapshot::SegmentSnapshot;
 use super::values::{Sets, has_one_of};
 use api_sessions_store::Day;
 
@@ -33,7 +33,7 @@ fn met(counts: &Counts, wanted: &Wanted) -> u32 {
 }
 
 /// All parts of a segment, ordered by number. `None`: it cannot be read.
-pub(super) fn read_all(seen: &Seen<'_>, predicates: &Predicates) -> Option<Vec<Part>> {
+pub(super) fn read_all(seen: &SegmentSnapshot<'_>, predicates: &Predicates) -> Option<Vec<Part>> {
     let count = seen.sessions as usize;
     match &seen.index {
         Index::Open(live) => {

@@ -195,13 +195,13 @@ impl Segments {
             let before = moved.of(part.0).root(part.1);
             moved.insert(*part, *root, name);
             if let Some(live) = live(part.0) {
-                live.write().unlead(part.1, before);
+                live.write().unassign(part.1, before);
             }
         }
         // Remove all parts before adding any: a session may lose its own part and get another.
         for (part, root, _) in parts {
             if let Some(live) = live(part.0) {
-                live.write().lead(*root, part.1);
+                live.write().assign(*root, part.1);
             }
         }
         for (newer, older) in links {

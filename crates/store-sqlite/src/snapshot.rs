@@ -11,9 +11,9 @@ use super::codec::Key;
 use super::filter::{Predicates, Wanted};
 use super::part::Part;
 use super::read_parts;
-use super::seen::Seen;
 use super::segment::Segment;
 use super::segment_id::SegmentId;
+use super::segment_snapshot::SegmentSnapshot;
 use super::spans::{self, Link};
 
 /// Segments whose parts are all cached.
@@ -25,7 +25,7 @@ pub(super) struct Kept(Vec<(usize, Arc<Vec<Part>>)>);
 
 /// The segments of a list, oldest first.
 pub(super) struct Snapshot<'a> {
-    seen: Vec<Seen<'a>>,
+    seen: Vec<SegmentSnapshot<'a>>,
     at: BTreeMap<SegmentId, usize>,
     predicates: &'a Predicates,
     /// Up to this many parts of a segment are read one by one; for more, all are read.
@@ -39,7 +39,7 @@ impl<'a> Snapshot<'a> {
         predicates: &'a Predicates,
         one_by_one: usize,
     ) -> Snapshot<'a> {
-        let mut seen = Seen::all(segments);
+        let mut seen = SegmentSnapshot::all(segments);
         seen.retain(|seen| !seen.segment.is_lost());
         let at = seen.iter().enumerate().map(|(n, seen)| (seen.segment.id, n)).collect();
         let mut snapshot = Snapshot { seen, at, predicates, one_by_one };
@@ -84,7 +84,7 @@ impl<'a> Snapshot<'a> {
     /// The segments in order of time, each with the smallest sort value of any session that it returns: the
     /// time of its oldest request, or minus the time of its newest.
     pub(super) fn in_order(&self, ascending: bool) -> Vec<(i64, usize)> {
-        let bound = |(at, seen): (usize, &Seen<'_>)| {
+        let bound = |(at, seen): (usize, &SegmentSnapshot<'_>)| {
             // Sessions may have begun or ended in any of these.
             let oldest = seen.spans.oldest.and_then(|id| Some(self.at.range(id..).next()?.1));
             let with = oldest.map_or(at, |oldest| at.min(*oldest));
@@ -138,7 +138,7 @@ impl<'a> Snapshot<'a> {
         if links.len() > self.one_by_one {
             let Some(parts) = self.parts(at, kept) else { return };
             links.iter().for_each(|link| add(link, parts.get(place(link.other)).copied()));
-        } else if let Some(Seen { segment, index, .. }) = self.seen.get(at) {
+        } else if let Some(SegmentSnapshot { segment, index, .. }) = self.seen.get(at) {
             let mut wanted = None;
             for link in links {
                 let part =

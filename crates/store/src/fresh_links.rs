@@ -42,7 +42,7 @@ impl Default for FreshLinks {
 
 impl FreshLinks {
     /// The links of records. Skips ids whose form is not that of nodes.
-    pub fn said(requests: &[NewRequest]) -> Vec<FreshClaim> {
+    pub fn claims_of(requests: &[NewRequest]) -> Vec<FreshClaim> {
         let all = requests.iter().flat_map(|request| claims(&request.record));
         all.filter_map(|claim| {
             let session = if claim.is_demotion { None } else { Some(claim.session.parse().ok()?) };

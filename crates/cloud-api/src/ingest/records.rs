@@ -94,12 +94,12 @@ async fn ingest(state: &AppState, request: Request) -> Result<Json<Answer>, AppE
     let cut = parsed.cut;
     let samples = state.baseline.samples(&parsed.requests);
     let lines: Vec<u32> = parsed.requests.iter().map(|request| request.line).collect();
-    let said = FreshLinks::said(&parsed.requests);
+    let claims = FreshLinks::claims_of(&parsed.requests);
     let stored = append(state, Batch { key: key.clone(), requests: parsed.requests, cut }).await?;
     // Nothing is learned from a repeated batch, and only the remaining lines from the retry of a truncated one, so that
     // no request counts twice.
     if stored.stored > 0 {
-        state.tell(said);
+        state.tell(claims);
         let learned = key.map_or(0, |key| state.cut_batches.advance(&key, cut));
         let new = lines.partition_point(|line| *line < learned);
         state.baseline.learn(samples.get(new..).unwrap_or_default());

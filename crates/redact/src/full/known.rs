@@ -16,7 +16,7 @@ use crate::bounded::text;
 use crate::path;
 use crate::places::Places;
 use crate::secrets::{HIDDEN, Secrets};
-use crate::wide::is_wide;
+use crate::utf16::is_wide;
 use api_sessions_extract::builtin;
 use api_sessions_extract::{Body, Exchange, cookie, query};
 
@@ -128,7 +128,7 @@ impl<'s> Items<'s> {
     fn value<'t>(&mut self, value: &'t [u8], is_known: bool) -> &'t [u8] {
         let hide = is_known
             || self.shows && (self.many || self.secrets.credential_in(value))
-            || self.secrets.has_short() && self.secrets.are(value);
+            || self.secrets.has_short() && self.secrets.equal_any(value);
         if hide { HIDDEN.as_bytes() } else { value }
     }
 }

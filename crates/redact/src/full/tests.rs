@@ -2,7 +2,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use super::*;
-use crate::wide;
+use crate::utf16;
 use api_sessions_extract::testing::FakeExchange;
 use api_sessions_extract::{NoVariables, Point, Scratch};
 
@@ -245,7 +245,7 @@ fn secrets_in_utf16_and_utf32_were_shown() {
         ("", "password=hunter2hunter2"),
         ("application/octet-stream", "see https://anna:hunter2hunter2@example.com/"),
     ] {
-        for bytes in wide::tests::encoded(text) {
+        for bytes in utf16::tests::encoded(text) {
             let exchange = FakeExchange::post("/").body(content_type, &bytes);
             let (body, _, why) = shown_of(FullContent::Redacted, &exchange);
             assert!(!body.contains("hunter2"), "{content_type} {text}: {body}");
@@ -257,7 +257,7 @@ fn secrets_in_utf16_and_utf32_were_shown() {
             }
         }
     }
-    for bytes in wide::tests::encoded(r#"{"password":"hunter2hunter2"}"#) {
+    for bytes in utf16::tests::encoded(r#"{"password":"hunter2hunter2"}"#) {
         let mut part = b"--b\r\nContent-Disposition: form-data; name=a\r\n\r\n".to_vec();
         part.extend_from_slice(&bytes);
         part.extend_from_slice(

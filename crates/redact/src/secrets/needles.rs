@@ -85,7 +85,7 @@ impl Needles {
     }
 
     /// Whether a text equals one of the values.
-    pub(super) fn are(&self, text: &[u8]) -> bool {
+    pub(super) fn equal_any(&self, text: &[u8]) -> bool {
         self.list.iter().any(|needle| self.bytes.get(needle.value.clone()) == Some(text))
     }
 

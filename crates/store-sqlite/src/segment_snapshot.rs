@@ -8,7 +8,7 @@ use super::segment::Segment;
 use super::spans::Spans;
 
 /// A segment at one moment.
-pub(super) struct Seen<'a> {
+pub(super) struct SegmentSnapshot<'a> {
     pub(super) segment: &'a Segment,
     pub(super) index: Index,
     /// Number of sessions.
@@ -19,9 +19,9 @@ pub(super) struct Seen<'a> {
     pub(super) times: (u64, u64),
 }
 
-impl Seen<'_> {
+impl SegmentSnapshot<'_> {
     /// State of the segments at one moment. Segments without an index are left out.
-    pub(super) fn all(segments: &[Segment]) -> Vec<Seen<'_>> {
+    pub(super) fn all(segments: &[Segment]) -> Vec<SegmentSnapshot<'_>> {
         let Some(any) = segments.first() else { return Vec::new() };
         let all = any.all_spans();
         let see = |segment| {
@@ -29,7 +29,7 @@ impl Seen<'_> {
             let index = segment.loaded_index()?;
             let (sessions, times) = (index.sessions(), index.times());
             let (spans, moved) = (all.of(segment.id), segment.moved());
-            Some(Seen { segment, sessions, times, spans, moved, index })
+            Some(SegmentSnapshot { segment, sessions, times, spans, moved, index })
         };
         segments.iter().filter_map(see).collect()
     }

@@ -1,4 +1,4 @@
-//! Secrets by their looks, whatever their name: tokens of known kinds, long random texts, private keys,
+//! Secrets by their token_patterns, whatever their name: tokens of known kinds, long random texts, private keys,
 //! payment card numbers.
 
 use std::ops::Range;
@@ -337,8 +337,8 @@ fn is_readable(run: &[u8], layers: u8) -> bool {
     let Some(layers) = layers.checked_sub(1) else { return false };
     let Some(text) = super::base64::text_of(run) else { return false };
     let shows = |text: &[u8]| {
-        let mut is_found =
-            super::base64::is_user_and_password(text) || super::assigned::markup_names_secret(text);
+        let mut is_found = super::base64::is_user_and_password(text)
+            || super::named_values::markup_names_secret(text);
         each_in(text, layers, &mut |_| is_found = true);
         is_found
     };
