@@ -146,6 +146,51 @@ fn a_multipart_field_and_the_name_of_a_file_are_looked_at() {
     }
 }
 
+/// Asserts that each value is marked as this type in its place.
+fn all_are(kind: AttackKind, values: &[(&str, &str)]) {
+    for (place, value) in values {
+        assert!(found(place, value).has(kind), "{place} {value:?}");
+    }
+}
+
+/// Asserts that none of the values is marked in its place.
+fn none_is_marked(values: &[(&str, &str)]) {
+    for (place, value) in values {
+        assert_eq!(found(place, value), AttackKinds::default(), "{place} {value:?}");
+    }
+}
+
+#[test]
+fn a_header_of_any_name_behind_a_line_break_was_not_found() {
+    all_are(
+        AttackKind::HeaderInjection,
+        &[
+            ("arg", "en\r\nlast-seen:yesterday"),
+            ("arg", "https://a.example/next\r\n\tRate-Plan: gold"),
+            ("cookie", "dark%0d%0aTeam-Name:blue"),
+            ("json", "en%0d%0aTeam-Name: blue"),
+            ("arg", "en\\r\\nTeam-Name:blue"),
+            ("arg", "en\u{560d}\u{560a}Team-Name:blue"),
+            ("path", "/shop%0aTeam-Name:%20blue"),
+            ("arg", "anna\nWARNING: disk of anna is full"),
+            ("arg", "4711\r\nset cart 0 3600 2\r\nok"),
+            ("arg", "4711\r\nflush_all\r\n"),
+        ],
+    );
+    none_is_marked(&[
+        ("form", "Hello,\n\nFollow-up: we spoke yesterday about the roof."),
+        ("form", "Name: Anna\nE-Mail: anna\u{40}a.example"),
+        ("form", "main-db\nmain-cache: large"),
+        ("form", "primary\ncache-2:6379\ncache-3:6379"),
+        ("form", "services:\n  api-server:\n    image-name: web"),
+        ("form", "see this log\nERROR: no such table"),
+        ("form", "set the table\nset 4 plates and 2 glasses"),
+        ("json", "sizes\nset one 1 2"),
+        ("json", "Changes\nRe-use: the parser is shared\n"),
+        ("json", "first-name\nlast-name: required"),
+    ]);
+}
+
 fn marked(exchange: &FakeExchange) -> AttackKinds {
     detect(exchange, AttackKinds::all(), &mut Workspace::default())
 }

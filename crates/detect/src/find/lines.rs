@@ -93,6 +93,8 @@ pub(super) fn find_header(view: &View<'_>) -> Option<Range<usize>> {
             || request_line(view, line)
             || log_line(view, at, line)
             || own_header(view, at, line)
+            || odd_header(view, first, line)
+            || cache_command(view, line)
             || view.starts(line, b"<html>")
                 && !matches!(view.place, Place::Text | Place::Whole | Place::Raw);
         found.then(|| at..(line + 32).min(view.low.len()))
@@ -112,7 +114,63 @@ fn own_header(view: &View<'_>, at: usize, line: usize) -> bool {
             .is_some_and(|colon| colon > 3 && !name[..colon].contains(&b' '))
 }
 
-/// `[info] `: the prefix of a log line, in a single-line value.
+/// `a-header:value` of any name after one word, in a single-line value or behind line breaks that were encoded
+/// once more. A hyphen tells it from the `name: value` that people write, and its value from `host-2:6379`.
+fn odd_header(view: &View<'_>, first: usize, line: usize) -> bool {
+    const MAX_HEAD: usize = 96;
+    // More are a sentence.
+    const MAX_BLANKS: usize = 2;
+    let is_value = view.hid_lines || !matches!(view.place, Place::Text | Place::Whole | Place::Raw);
+    if !is_value || first > MAX_HEAD || memchr::memchr_iter(b'\n', view.low).nth(6).is_some() {
+        return false;
+    }
+    let head = view.low[..first].trim_ascii();
+    let is_url = memchr::memmem::find(head, b"//").is_some();
+    let window = view.window(line, 64);
+    view.spend(head.len() + window.len());
+    if head.contains(&b' ') || head.contains(&b':') && !is_url {
+        return false;
+    }
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    let length = window.iter().take_while(|byte| is_token(byte)).count();
+    let name = &window[..length];
+    let is_name = name.first().is_some_and(u8::is_ascii_alphabetic)
+        && name.last().is_some_and(u8::is_ascii_alphanumeric)
+        && name.contains(&b'-')
+        && length >= 5;
+    let value = window.get(length + 1..).unwrap_or_default();
+    let value =
+        &value[..value.iter().position(|byte| b"\r\n".contains(byte)).unwrap_or(value.len())];
+    let value = value.trim_ascii();
+    window.get(length) == Some(&b':')
+        && is_name
+        && value.first().is_some_and(|byte| !b":/".contains(byte))
+        && !value.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+        && value.iter().filter(|byte| **byte == b' ').count() <= MAX_BLANKS
+        && !matches!(head.last(), Some(b',' | b'.' | b'!'))
+        // `main-db\nmain-cache: …` is a list of names.
+        && !head.contains(&b'-')
+}
+
+/// `set key 0 60 5`, `flush_all`: a command of memcached (its text protocol), whose lines have no quotes.
+fn cache_command(view: &View<'_>, line: usize) -> bool {
+    let word = view.word(line);
+    let rest = view.window(line + word.len(), 300);
+    let rest = &rest[..rest.iter().position(|byte| b"\r\n".contains(byte)).unwrap_or(rest.len())];
+    view.spend(rest.len());
+    let mut words = rest.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+    match word {
+        b"set" | b"add" | b"replace" | b"append" | b"prepend" | b"cas" => {
+            let is_key = words.next().is_some_and(|key| key.len() <= 250);
+            let numbers = words.take_while(|word| word.iter().all(u8::is_ascii_digit)).count();
+            is_key && numbers >= 3
+        }
+        b"flush_all" => words.all(|word| word == b"noreply" || word.iter().all(u8::is_ascii_digit)),
+        _ => false,
+    }
+}
+
+/// `[info] `: the prefix of a log line, in a single-line value. After one word, also `error: `.
 fn log_line(view: &View<'_>, at: usize, line: usize) -> bool {
     const LEVELS: &[&[u8]] = &[
         b"alert",
@@ -129,11 +187,18 @@ fn log_line(view: &View<'_>, at: usize, line: usize) -> bool {
         b"warning",
     ];
     let is_value = !matches!(view.place, Place::Text | Place::Whole | Place::Raw) && at <= 64;
-    let level = view.word(line + 1);
-    is_value
-        && view.at(line) == b'['
-        && LEVELS.contains(&level)
-        && view.at(line + 1 + level.len()) == b']'
+    if !is_value {
+        return false;
+    }
+    let is_framed = view.at(line) == b'[';
+    let level = view.word(line + usize::from(is_framed));
+    let end = line + usize::from(is_framed) + level.len();
+    let one_word = || !view.low[..at].iter().any(|byte| matches!(byte, b' ' | b':' | b'\n'));
+    LEVELS.contains(&level)
+        && match is_framed {
+            true => view.at(end) == b']',
+            false => view.starts(end, b": ") && view.low.len() > end + 4 && one_word(),
+        }
 }
 
 /// Whether a header that affects the response, `name:`, is at an index.
