@@ -27,6 +27,12 @@ fn unescaped(text: &str) -> String {
     out
 }
 
+/// What is found in a value of an argument of that name.
+fn named(name: &str, value: &str) -> AttackKinds {
+    let target = format!("/preview?{name}={}", encoded(value));
+    detect(&FakeExchange::get(&target), AttackKinds::all(), &mut Workspace::default())
+}
+
 /// Encodes a value as a browser does, but leaves existing percent signs.
 fn encoded(value: &str) -> String {
     value.bytes().fold(String::new(), |mut out, byte| {
@@ -188,6 +194,50 @@ fn a_header_of_any_name_behind_a_line_break_was_not_found() {
         ("json", "sizes\nset one 1 2"),
         ("json", "Changes\nRe-use: the parser is shared\n"),
         ("json", "first-name\nlast-name: required"),
+    ]);
+}
+
+#[test]
+fn hosts_of_its_own_network_in_more_notations_were_not_found() {
+    all_are(
+        AttackKind::PathTraversal,
+        &[
+            ("arg", "rtsp://0x7f.1/cam"),
+            ("json", "coap://2130706433/sensor"),
+            ("arg", "7://a.example:80;http://b.example:80/"),
+            ("arg", "http://a.example:8080 &@10.1.2.3:22/"),
+            ("arg", "https://shop.example@10.1.2.3/"),
+            ("json", "https://shop.example@10.1.2.3/stock"),
+            ("json", "http://instance-data"),
+            ("json", "https://metadata.platformequinix.com/metadata"),
+            ("arg", "http://[fd12:3456::9]/"),
+            ("arg", "thumb.php?src=http://127.0.0.1:6379"),
+            ("arg", "https://a.example/proxy?src=gopher://b.example:70/_x"),
+            ("arg", "kubernetes.default.svc/api"),
+            ("arg", "files.lvh.me/"),
+            ("arg", "unix:/run/app.sock"),
+            ("json", "file://localhost/etc/group"),
+        ],
+    );
+    assert!(!named("source", "127.0.0.1/status").is_empty());
+    assert!(!named("page", "localhost/wiki").is_empty());
+    assert!(named("q", "localhost/wiki").is_empty());
+    assert!(named("return_path", "localhost/wiki").is_empty());
+    none_is_marked(&[
+        ("json", "http://localhost:3000/dashboard"),
+        ("json", "https://hooks.a.example/services/T1/B2"),
+        ("json", "postgres://app:secret@10.1.2.3:5432/app"),
+        ("json", "rtsp://camera:pass@192.168.1.20:554/stream"),
+        ("json", "kubernetes.default.svc:443"),
+        ("json", "https://git@code.a.example/team/app.git"),
+        ("header", "app.lvh.me:3000"),
+        ("arg", "https://a.example/login?next=https://b.example/page?id=1"),
+        ("arg", "a.php?callback=http://127.0.0.1:22"),
+        ("arg", "localhost:8080"),
+        ("arg", "10:20:30"),
+        ("arg", "urn:isbn:0451450523"),
+        ("arg", "spotify:track:4711"),
+        ("json", "unix:/run/app.sock"),
     ]);
 }
 

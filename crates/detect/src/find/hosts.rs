@@ -28,6 +28,8 @@ const METADATA: &[&[u8]] = &[
     b"169.254.170.2",
     b"metadata.google.internal",
     b"metadata.azure.internal",
+    b"metadata.packet.net",
+    b"metadata.platformequinix.com",
     b"metadata.tencentyun.com",
     b"100.100.100.200",
     b"168.63.129.16",
@@ -55,7 +57,11 @@ pub(super) fn is_inside(view: &View<'_>, start: usize, colon: usize) -> bool {
     }
     // URL parsers disagree where such a host ends.
     let is_torn = matches!(view.at(host.end), b'\\' | 0) && host.end < view.low.len();
-    if is_hidden(text) || is_own(text) && is_torn || is_second_host(view, host.end) {
+    let is_odd = is_torn || names_other_host(view, colon, host.start);
+    if is_hidden(text) || is_own(text) && is_odd || is_second_host(view, host.end) {
+        return true;
+    }
+    if start > 0 && is_passed_on(view, start, text, host.end) {
         return true;
     }
     // Only if the value consists of the URL.
@@ -67,11 +73,7 @@ pub(super) fn is_inside(view: &View<'_>, start: usize, colon: usize) -> bool {
     let is_page = PAGES.iter().any(|page| memchr::memmem::find(rest, page).is_some());
     match view.place {
         Place::Argument => {
-            let leads_back = || {
-                let name = view.name.to_ascii_lowercase();
-                RETURNS.iter().any(|word| memchr::memmem::find(&name, word).is_some())
-            };
-            is_page || is_service(rest) || is_loopback(text) && !leads_back()
+            is_page || is_service(rest) || is_loopback(text) && !is_named(view, RETURNS)
         }
         // Applications on an intranet or on the user's own machine (`http://localhost/`) send their own
         // address.
@@ -87,8 +89,38 @@ pub(super) fn is_inside(view: &View<'_>, start: usize, colon: usize) -> bool {
     }
 }
 
-/// `http://a#@b/`, `http://a &@b/`: URL parsers disagree which of the hosts is requested.
+/// Whether the name of the value contains one of the words.
+fn is_named(view: &View<'_>, words: &[&[u8]]) -> bool {
+    let name = view.name.to_ascii_lowercase();
+    words.iter().any(|word| memchr::memmem::find(&name, word).is_some())
+}
+
+/// `http://shop.example@10.0.0.1/`: a host in place of the user's name.
+fn names_other_host(view: &View<'_>, colon: usize, host: usize) -> bool {
+    let user = view.low.get(colon + 1..host).unwrap_or_default();
+    let Some(user) = user.strip_suffix(b"@") else { return false };
+    let user = user.strip_prefix(b"//").unwrap_or(user);
+    user.contains(&b'.') && !user.iter().any(|byte| matches!(byte, b':' | b'@'))
+}
+
+/// `a.php?url=http://127.0.0.1:22`: a URL of the host itself in an argument of another.
+fn is_passed_on(view: &View<'_>, start: usize, host: &[u8], end: usize) -> bool {
+    if view.place != Place::Argument || view.at(start - 1) != b'=' || !is_loopback(host) {
+        return false;
+    }
+    let name = view.word_before(start - 1);
+    let returns = RETURNS.iter().any(|word| memchr::memmem::find(name, word).is_some());
+    !returns && is_service(view.window(end, 8)) && view.window(end, 8).first() == Some(&b':')
+}
+
+/// `http://a#@b/`, `http://a &@b/`, also after a port: URL parsers disagree which of the hosts is requested.
 fn is_second_host(view: &View<'_>, end: usize) -> bool {
+    let port = view.window(end, 7);
+    let port = match port.first() {
+        Some(b':') => 1 + port[1..].iter().take_while(|byte| byte.is_ascii_digit()).count(),
+        _ => 0,
+    };
+    let end = end + port;
     [&b"#@"[..], b"# @", b" &@", b" @", b"\\@"].iter().any(|sign| view.starts(end, sign))
 }
 
@@ -102,15 +134,71 @@ pub(super) fn is_metadata(host: &[u8]) -> bool {
     METADATA.iter().any(|name| host.starts_with(name))
 }
 
-/// A value that is a path on a cloud's metadata service, without a scheme.
+/// Parts of the names of arguments that hold a URL or a host.
+const OF_URLS: &[&[u8]] = &[
+    b"addr",
+    b"dest",
+    b"domain",
+    b"endpoint",
+    b"feed",
+    b"fetch",
+    b"host",
+    b"href",
+    b"image",
+    b"img",
+    b"link",
+    b"load",
+    b"page",
+    b"path",
+    b"proxy",
+    b"remote",
+    b"server",
+    b"site",
+    b"source",
+    b"src",
+    b"target",
+    b"uri",
+    b"url",
+];
+
+/// A value that is a path on a cloud's metadata service, without a scheme; or on the host itself, in an argument
+/// whose name says that it holds a URL.
 pub(super) fn bare(view: &View<'_>) -> Option<Range<usize>> {
     if !matches!(view.place, Place::Argument | Place::Text | Place::Header) {
         return None;
     }
     let signs = view.window(0, 4).iter().take_while(|byte| b"/\\@".contains(byte)).count();
-    let name = METADATA.iter().find(|name| view.starts(signs, name))?;
-    let end = signs + name.len();
-    (matches!(view.at(end), b'/' | b'\\' | b':')).then_some(0..end)
+    if let Some(name) = METADATA.iter().find(|name| view.starts(signs, name)) {
+        let end = signs + name.len();
+        return matches!(view.at(end), b'/' | b'\\' | b':').then_some(0..end);
+    }
+    if view.place != Place::Argument || view.low.len() > 200 {
+        return None;
+    }
+    let host = view.window(signs, 100);
+    let length =
+        host.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b".-".contains(byte));
+    let host = &host[..length.count()];
+    view.spend(host.len());
+    let end = signs + host.len();
+    let has_dot = host.contains(&b'.');
+    let is_cluster = host.ends_with(b".svc.cluster.local") || host == b"kubernetes.default.svc";
+    let is_machine =
+        has_dot && (host.ends_with(b".docker.internal") || host == b"host.containers.internal");
+    let resolves = has_dot && RESOLVERS.iter().any(|name| host.ends_with(name));
+    let is_page = || {
+        let is_own = host == b"localhost" || is_loopback(host);
+        is_own && view.at(end) == b'/' && is_named(view, OF_URLS) && !is_named(view, RETURNS)
+    };
+    let found = matches!(view.at(end), b'/' | b':') && (is_cluster || is_machine || resolves);
+    (found || is_page()).then_some(0..end)
+}
+
+/// Whether a URL of any scheme, with its host after `colon`, hides an address or asks a metadata service.
+pub(super) fn is_disguised(view: &View<'_>, colon: usize) -> bool {
+    let host = &view.low[host(view, colon)];
+    view.spend(host.len());
+    is_hidden(host) || is_metadata(host)
 }
 
 /// Whether a URL of another protocol, with its host after `colon`, requests an internal server.
@@ -199,7 +287,12 @@ fn is_hidden(host: &[u8]) -> bool {
             || inner.starts_with(b"fd00:ec2")
             || inner.contains(&b'%');
     }
-    if RESOLVERS.iter().any(|name| host.ends_with(name)) || host == b"0" || is_in_name(host) {
+    let is_of_cloud = matches!(host, b"instance-data" | b"rancher-metadata");
+    if RESOLVERS.iter().any(|name| host.ends_with(name))
+        || host == b"0"
+        || is_of_cloud
+        || is_in_name(host)
+    {
         return true;
     }
     let is_number = |part: &[u8]| {
@@ -273,6 +366,6 @@ fn is_own(host: &[u8]) -> bool {
             | b"host.docker.internal"
     ) || host.ends_with(b".internal")
         || host.ends_with(b".svc.cluster.local")
-        || [&b"[fe80:"[..], b"[fc00:", b"[fd00:"].iter().any(|net| host.starts_with(net))
+        || [&b"[fe80:"[..], b"[fc", b"[fd"].iter().any(|net| host.starts_with(net))
         || private()
 }

@@ -42,7 +42,19 @@ fn share(view: &View<'_>) -> Option<Range<usize>> {
 
 /// URL schemes that read files or internal services, at the start of a value or of an assigned one.
 fn scheme(view: &View<'_>) -> Option<Range<usize>> {
-    let colon = view.find(b":")?;
+    const MAX_COLONS: usize = 8;
+    let first = view.find(b":")?;
+    scheme_at(view, first).or_else(|| {
+        // URLs in the arguments of a URL.
+        let is_url = view.starts(first, b"://") && !view.mask.has(Mask::BLANK.and(Mask::LINE));
+        let rest = memchr::memmem::find_iter(view.from(first + 1), b"://").take(MAX_COLONS);
+        rest.take_while(|_| is_url)
+            .find_map(|at| scheme_at(view, first + 1 + at))
+            .filter(|found| view.at(found.start.wrapping_sub(1)) == b'=')
+    })
+}
+
+fn scheme_at(view: &View<'_>, colon: usize) -> Option<Range<usize>> {
     let start = view.low[..colon]
         .iter()
         .rposition(|byte| !byte.is_ascii_alphanumeric() && *byte != b'.')
@@ -88,7 +100,20 @@ fn scheme(view: &View<'_>) -> Option<Range<usize>> {
             b"http" | b"https" | b"ftp" | b"ws" => {
                 remote(view, colon) || super::hosts::is_inside(view, start, colon)
             }
-            _ => false,
+            b"unix" => {
+                view.place == Place::Argument
+                    && (view.starts(colon, b":/")
+                        || view.find_within(colon, 200, b"|http").is_some())
+            }
+            b"" => false,
+            // `0://`: only a lax parser takes a number for a scheme.
+            name => {
+                has_slashes
+                    && start == 0
+                    && matches!(view.place, Place::Argument | Place::Text)
+                    && (name.iter().all(u8::is_ascii_digit)
+                        || super::hosts::is_disguised(view, colon))
+            }
         };
     found.then(|| start..(colon + 32).min(view.low.len()))
 }
@@ -98,7 +123,12 @@ fn names_root(path: &[u8]) -> bool {
     const ROOTS: &[&[u8]] =
         &[b"etc/", b"proc/", b"dev/", b"root/", b"sys/", b"c:/windows", b"c:/boot", b"c:\\"];
     let slashes = path.iter().take_while(|byte| **byte == b'/').count();
-    ROOTS.iter().any(|root| path[slashes..].starts_with(root))
+    let path = &path[slashes..];
+    let path = path
+        .strip_prefix(b"localhost/")
+        .or_else(|| path.strip_prefix(b"127.0.0.1/"))
+        .unwrap_or(path);
+    ROOTS.iter().any(|root| path.starts_with(root))
 }
 
 /// A remote script, with a `?` or NUL that cuts off an appended suffix; or the metadata service of a cloud.
