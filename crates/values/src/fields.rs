@@ -334,7 +334,7 @@ fn form(bytes: &[u8], give: &mut Give<'_>) -> bool {
 fn in_json(bytes: &[u8], buffers: &mut Buffers, give: &mut Give<'_>) -> bool {
     let has_operators = memchr::memchr(b'$', bytes).is_some()
         || memchr::memmem::find(bytes, b"\\u0024").is_some()
-        || memchr::memmem::find(bytes, b"\"constructor\"").is_some();
+        || memchr::memmem::find(bytes, b"\"prototype\"").is_some();
     let Buffers { unescaped, name } = buffers;
     (!has_operators || hand(give, unnamed(InputKind::Json, Place::Object, bytes)))
         && json::strings(bytes, unescaped, name, &mut |name, is_name, value, mask| {

@@ -86,6 +86,14 @@ pub(super) const ALWAYS: &[&str] = &[
     "__proto__",
     "constructor.prototype",
     "constructor[prototype]",
+    "constructor[\"prototype",
+    "constructor['prototype",
+    "constructor:constructor",
+    "__js_function",
+    "__definegetter__",
+    "__definesetter__",
+    "__lookupgetter__",
+    "__lookupsetter__",
     "[constructor][prototype]",
     "!!python/",
     "!!java",
@@ -143,6 +151,51 @@ pub(super) const ALWAYS: &[&str] = &[
     "new file(",
     "new java.",
 ];
+/// Packages of libraries, of which no client chooses a class; a class that holds data is not in them.
+pub(super) const LIBRARIES: &[&str] = &[
+    "bsh.",
+    "ch.qos.logback",
+    "clojure.",
+    "com.ibm.",
+    "com.mysql.",
+    "com.sun.",
+    "com.zaxxer.",
+    "groovy.lang.",
+    "groovy.util.",
+    "java.awt.",
+    "java.beans.",
+    "java.io.",
+    "java.net.",
+    "java.rmi.",
+    "java.security.",
+    "javassist.",
+    "javax.",
+    "jdk.",
+    "net.sf.",
+    "ognl.",
+    "oracle.jdbc",
+    "org.codehaus.",
+    "org.h2.",
+    "org.hibernate.",
+    "org.jboss.",
+    "org.mozilla.javascript",
+    "org.postgresql.",
+    "sun.misc.",
+    "sun.reflect.",
+    "system.activities.",
+    "system.codedom.",
+    "system.configuration.",
+    "system.diagnostics.",
+    "system.io.",
+    "system.management.",
+    "system.security.",
+    "system.web.",
+    "system.windows.",
+];
+/// Names of the member that says to a library of JSON which class to make.
+const TYPE_NAMES: &[&[u8]] =
+    &[b"$type", b"@c", b"@class", b"@clazz", b"@type", b"__type", b"_class"];
+
 /// Byte classes that occur in code, besides words.
 const SIGNS: Mask = Mask::QUOTE
     .and(Mask::ANGLE)
@@ -155,7 +208,11 @@ const SIGNS: Mask = Mask::QUOTE
     .and(Mask::COLON)
     .and(Mask::BRACKET);
 /// Prefixes of serialized Java and .NET objects in base64 and hexadecimal, in lower case.
-pub(super) const SERIALIZED: &[&[u8]] = &[b"ro0ab", b"aced0005", b"aaeaaad/"];
+pub(super) const SERIALIZED: &[&[u8]] =
+    &[b"ro0ab", b"aced0005", b"aaeaaad/", b"gasv", b"ganj", b"gajj", b"bahv", b"bahb"];
+/// Prefixes of objects in base64, in lower case: pickle of protocol 4 and a class in 3 and 2; an object or an array
+/// of Ruby's Marshal.
+const PICKLED: &[&[u8]] = &[b"gasv", b"ganj", b"gajj", b"bahv", b"bahb"];
 /// Functions that count as code only if their argument is a call or a variable.
 const CALLS: &[&str] = &[
     "system(",
@@ -225,8 +282,13 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     if view.is_prose() || lines >= 3 {
         return None;
     }
-    if let Some(found) = php_object(view) {
-        return Some(found);
+    let found = php_object(view)
+        .or_else(|| php_array(view))
+        .or_else(|| object(view))
+        .or_else(|| class(view))
+        .or_else(|| called_by_name(view));
+    if found.is_some() {
+        return found;
     }
     let words = WORDS.as_ref()?;
     words.find_iter(view.low).take_while(|_| !view.is_spent()).find_map(|found| {
@@ -250,7 +312,7 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     })
 }
 
-/// `O:8:"stdClass":1:{`: a serialized PHP object, at the start of a value or in an array.
+/// `O:8:"stdClass":1:{`, also `O:+8:`: a serialized PHP object, at the start of a value or in an array.
 fn php_object(view: &View<'_>) -> Option<Range<usize>> {
     if !view.mask.has(Mask::COLON) || !view.mask.has(Mask::QUOTE) {
         return None;
@@ -258,7 +320,9 @@ fn php_object(view: &View<'_>) -> Option<Range<usize>> {
     memchr::memmem::find_iter(view.low, b":\"").take(16).find_map(|quote| {
         let head = view.low[..quote].iter().rev().take(6);
         let digits = head.take_while(|byte| byte.is_ascii_digit()).count();
-        let letter = (quote - digits).checked_sub(2)?;
+        // `O:+8:`: PHP reads a sign before the length.
+        let sign = usize::from(digits > 0 && view.low[..quote - digits].ends_with(b"+"));
+        let letter = (quote - digits - sign).checked_sub(2)?;
         let begins = letter == 0 || matches!(view.at(letter - 1), b';' | b'{' | b'|' | b'=' | b' ');
         if digits == 0
             || !matches!(view.at(letter), b'o' | b'c')
@@ -274,20 +338,119 @@ fn php_object(view: &View<'_>) -> Option<Range<usize>> {
     })
 }
 
-/// `{"constructor": {"prototype": …`: members shared by all objects.
+/// `{"constructor": {"prototype": …`, `{"Object": {"prototype": …`: members shared by all objects.
 fn prototype(view: &View<'_>) -> Option<Range<usize>> {
-    const NAME: &[u8] = b"\"constructor\"";
+    const NAME: &[u8] = b"\"prototype\"";
     memchr::memmem::find_iter(view.low, NAME).take(8).find_map(|at| {
-        let mut next = at + NAME.len();
-        for sign in [b':', b'{'] {
-            next = view.behind_blanks(next);
-            if view.at(next) != sign {
+        let mut end = at;
+        for sign in [b'{', b':', b'"'] {
+            end = view.before_blanks(end).checked_sub(1)?;
+            if view.at(end) != sign {
                 return None;
             }
-            next += 1;
         }
-        let next = view.behind_blanks(next);
-        view.starts(next, b"\"prototype\"").then_some(at..next + 11)
+        let parent = view.word_before(end);
+        matches!(parent, b"constructor" | b"object").then_some(end - parent.len()..at + NAME.len())
+    })
+}
+
+/// A serialized PHP array that refers to one of its values, or holds `true` where a secret is compared: the keys
+/// of sessions that some applications keep in cookies have neither.
+fn php_array(view: &View<'_>) -> Option<Range<usize>> {
+    const SECRETS: &[&[u8]] = &[b"user", b"pass", b"hash", b"hmac", b"token", b"secret"];
+    let digits = view.window(2, 6).iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if !view.starts(0, b"a:") || digits == 0 || !view.starts(2 + digits, b":{") {
+        return None;
+    }
+    let body = view.window(2 + digits, 1024);
+    view.spend(body.len() * 2);
+    let refers = memchr::memmem::find_iter(body, b";r:").any(|at| {
+        let number = body[at + 3..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        number > 0 && body.get(at + 3 + number) == Some(&b';')
+    });
+    let is_true = memchr::memmem::find_iter(body, b"\";b:1;").any(|at| {
+        let name = body[..at].iter().rev().take_while(|byte| **byte != b'"').count();
+        let name = &body[at - name..at];
+        SECRETS.iter().any(|secret| memchr::memmem::find(name, secret).is_some())
+    });
+    (refers || is_true).then_some(0..2 + digits)
+}
+
+/// An object of Java, Python or Ruby in its own format, or in base64.
+fn object(view: &View<'_>) -> Option<Range<usize>> {
+    const MIN_BYTES: usize = 24;
+    let is_raw = view.starts(0, &[0xAC, 0xED, 0, 5])
+        || view.at(0) == 0x80
+            && (2..=5).contains(&view.at(1))
+            && matches!(view.at(2), 0x95 | b'c' | b'}' | b'(' | b']')
+            && view.low.ends_with(b".");
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+    let is_base64 = || {
+        PICKLED.iter().any(|head| view.starts(0, head))
+            && view.low.len() >= MIN_BYTES
+            && view.low.iter().any(u8::is_ascii_digit)
+            && view.low.iter().all(is_digit)
+    };
+    (is_raw || is_base64()).then(|| 0..view.low.len().min(32))
+}
+
+/// `"@class": "java.net.URL"`, `["java.net.URL", …]`: a member that chooses a class of a library.
+fn class(view: &View<'_>) -> Option<Range<usize>> {
+    const MAX_BYTES: usize = 256;
+    if !matches!(view.place, Place::Text | Place::Argument) || view.low.len() > MAX_BYTES {
+        return None;
+    }
+    // Jackson also takes the class from the first element of an array.
+    let dots = view.low.iter().filter(|byte| **byte == b'.').count();
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"._$".contains(byte);
+    let is_element = view.place == Place::Text
+        && view.name.is_empty()
+        && dots >= 2
+        && view.low.iter().all(is_name);
+    view.spend(view.low.len());
+    if !is_element && !TYPE_NAMES.contains(&view.name) || view.low.contains(&b'/') {
+        return None;
+    }
+    let library = LIBRARIES.iter().find(|library| view.starts(0, library.as_bytes()))?;
+    Some(0..library.len())
+}
+
+/// `"system"('id')`, `[exec][0]('id')`: a function of PHP that is called by its name in a string.
+fn called_by_name(view: &View<'_>) -> Option<Range<usize>> {
+    const FUNCTIONS: &[&[u8]] = &[
+        b"assert",
+        b"call_user_func",
+        b"create_function",
+        b"eval",
+        b"exec",
+        b"passthru",
+        b"phpinfo",
+        b"popen",
+        b"proc_open",
+        b"shell_exec",
+        b"system",
+    ];
+    if !view.mask.has(Mask::PAREN)
+        || !view.mask.has(Mask::QUOTE.and(Mask::BRACKET).and(Mask::SEPARATOR))
+    {
+        return None;
+    }
+    view.each(b'(').take(32).find_map(|paren| {
+        let head = &view.low[paren.saturating_sub(12)..paren];
+        // `["system"][0] (`
+        let is_sign = |byte: &&u8| b" \t'\")]}[0".contains(byte);
+        let end = paren - head.iter().rev().take_while(is_sign).count();
+        view.spend(head.len());
+        let name = view.word_before(end);
+        let start = end - name.len();
+        let before = view.before_blanks(start);
+        // The "system" (as people put it).
+        let is_text = matches!(view.place, Place::Text | Place::Whole);
+        if is_text && view.low[end..paren].iter().any(u8::is_ascii_whitespace) {
+            return None;
+        }
+        let is_framed = before > 0 && b"'\"([{".contains(&view.at(before - 1));
+        (end < paren && is_framed && FUNCTIONS.contains(&name)).then_some(start..paren + 1)
     })
 }
 

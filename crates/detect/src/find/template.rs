@@ -287,6 +287,13 @@ fn is_attack(view: &View<'_>, open: &[u8], body: &[u8]) -> bool {
     {
         return true;
     }
+    // Perl runs what stands there: `@{[system 'id']}`.
+    if open == b"@{" && trimmed.starts_with(b"[") && !view.is_prose() {
+        let list = trimmed[1..].trim_ascii_start();
+        let is_call = list.iter().any(|byte| b"'\"(`".contains(byte));
+        return is_call
+            && list.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'(');
+    }
     if open == b"[#" {
         return trimmed.starts_with(b"assign") && memchr::memchr(b'=', trimmed).is_some();
     }
