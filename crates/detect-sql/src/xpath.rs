@@ -34,14 +34,14 @@ const FUNCTIONS: &[&[u8]] = &[
 
 pub(crate) fn find(view: &View<'_>) -> Option<Range<usize>> {
     const SIGNS: Mask = Mask::COLON.and(Mask::BRACKET).and(Mask::PAREN);
-    if !view.mask.has(Mask::SLASH)
-        || !view.mask.has(SIGNS)
+    if !view.mask.has(SIGNS)
         || !matches!(view.place, Place::Argument | Place::Text | Place::Cookie | Place::Header)
         || view.is_prose()
     {
         return None;
     }
-    axis(view).or_else(|| whole(view))
+    let path = || axis(view).or_else(|| whole(view));
+    view.mask.has(Mask::SLASH).then(path).flatten().or_else(|| continued(view))
 }
 
 /// `/ancestor::*`, `|child::node()`.
@@ -54,6 +54,47 @@ fn axis(view: &View<'_>) -> Option<Range<usize>> {
         let start = at - length;
         let is_step = start == 0 || matches!(view.at(start - 1), b'/' | b'|' | b'[' | b'(');
         (is_step && AXES.contains(&&view.low[start..at])).then_some(start..at + 2)
+    })
+}
+
+/// `or string-length(…)`, `') and starts-with(…`: a condition with a function that only XPath has.
+fn continued(view: &View<'_>) -> Option<Range<usize>> {
+    const OF_XPATH: &[&[u8]] = &[
+        b"doc",
+        b"doc-available",
+        b"local-name",
+        b"namespace-uri",
+        b"normalize-space",
+        b"starts-with",
+        b"string-length",
+        b"string-to-codepoints",
+        b"substring-after",
+        b"substring-before",
+        b"unparsed-text",
+    ];
+    if view.is_page() || view.low.len() > 512 {
+        return None;
+    }
+    view.each(b'(').take(16).find_map(|paren| {
+        let head = &view.low[paren.saturating_sub(24)..paren];
+        let is_name = |byte: &&u8| byte.is_ascii_alphabetic() || **byte == b'-';
+        let length = head.iter().rev().take_while(is_name).count();
+        view.spend(head.len());
+        let start = paren - length;
+        if !OF_XPATH.contains(&&view.low[start..paren]) {
+            return None;
+        }
+        let mut end = view.before_blanks(start);
+        // `or not((`
+        for _ in 0..4 {
+            if end > 0 && view.at(end - 1) == b'(' {
+                end = view.before_blanks(end - 1);
+            } else if view.word_before(end) == b"not" {
+                end = view.before_blanks(end - 3);
+            }
+        }
+        let word = view.word_before(end);
+        matches!(word, b"and" | b"or").then(|| end - word.len()..paren + 1)
     })
 }
 

@@ -298,6 +298,55 @@ fn objects_of_more_languages_were_not_found() {
     ]);
 }
 
+#[test]
+fn conditions_of_directories_and_scripts_were_not_found() {
+    all_are(
+        AttackKind::LdapInjection,
+        &[("arg", "**)*"), ("arg", "\\28\\29"), ("cookie", "\\2a"), ("json", "anna)(|(!(1=2")],
+    );
+    all_are(
+        AttackKind::Sqli,
+        &[
+            ("arg", "9') and normalize-space(../pin)='1"),
+            ("json", "9 or not(string-length(pin)=4)"),
+            ("arg", "select case when (a-b) then pg_sleep(9) else null end"),
+            ("arg", "copy (select 1) to program 'uptime'"),
+        ],
+    );
+    all_are(
+        AttackKind::NosqlInjection,
+        &[
+            ("arg", "anna';return false;//"),
+            ("json", "anna';return 0;//"),
+            ("arg", "4711;sleep(900);"),
+            ("arg", "while(!null);"),
+            ("json", "'; while (1){}"),
+        ],
+    );
+    all_are(
+        AttackKind::Xss,
+        &[("arg", "<svg><use href='data:image/svg+xml;base64,PHN2Zz48L3N2Zz4=#a'>")],
+    );
+    all_are(AttackKind::PathTraversal, &[("arg", "file:/$(a)et$(zq)c/pa$(x)sswd")]);
+    none_is_marked(&[
+        ("arg", "anna*"),
+        ("arg", "*anna*"),
+        ("arg", "(*)"),
+        ("json", "ok :*)"),
+        ("json", "cn=Anna Berg,ou=People,dc=example,dc=org"),
+        ("arg", "uid=anna,ou=people,dc=example,dc=org"),
+        ("json", "(objectClass=person)"),
+        ("arg", "$filter=startswith(name,'A') and contains(city,'x')"),
+        ("arg", "assignee = anna and summary ~ \"roof\""),
+        ("json", "go(); return false;"),
+        ("json", "let a = 1;\nreturn true;"),
+        ("json", "while(true) { poll(); }"),
+        ("arg", "while (we wait)"),
+        ("arg", "copy of the program 'A'"),
+        ("json", "a[b]$(c)d"),
+    ]);
+}
+
 fn marked(exchange: &FakeExchange) -> AttackKinds {
     detect(exchange, AttackKinds::all(), &mut Workspace::default())
 }

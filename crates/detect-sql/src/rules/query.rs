@@ -63,6 +63,12 @@ impl Reader<'_, '_> {
                 && self.tokens.len() <= 6
     }
 
+    /// Whether one of two adjacent words is a keyword of `case when … then … else … end`.
+    fn is_of_case(&self, index: usize) -> bool {
+        let is = |at| matches!(self.text(at), b"when" | b"then" | b"else" | b"end");
+        is(index) || is(index - 1)
+    }
+
     /// `(select … from …)` in a value; `select` with functions or system tables of a database.
     pub(super) fn select(&self, index: usize, context: Context) -> bool {
         let nested = index > 0 && self.is_sign(index - 1, b'(');
@@ -77,6 +83,7 @@ impl Reader<'_, '_> {
         let mut last_word = false;
         let mut from = None;
         let mut telling = false;
+        let is_case = self.is_word(index + 1, Word::Case);
         for _ in 0..40 {
             match self.kind(at) {
                 None => break,
@@ -89,6 +96,7 @@ impl Reader<'_, '_> {
                         && self.text(at) != b"as"
                         && self.text(at - 1) != b"as"
                         && self.text(at - 1) != b"top"
+                        && !(is_case && self.is_of_case(at))
                     {
                         return false;
                     }

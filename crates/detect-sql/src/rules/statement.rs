@@ -146,6 +146,15 @@ impl Reader<'_, '_> {
                             }))
             }
             b"create" | b"grant" => index == 0 && self.is_whole(),
+            // `copy t from program 'x'`, `copy (select …) to program 'x'`
+            b"copy" => {
+                (index == 0 || behind_quote)
+                    && (index + 2..index + 24).any(|at| {
+                        self.text(at) == b"program"
+                            && matches!(self.text(at - 1), b"from" | b"to")
+                            && matches!(self.kind(at + 1), Some(Kind::Quote(_)))
+                    })
+            }
             _ => false,
         }
     }

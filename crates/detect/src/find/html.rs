@@ -121,6 +121,8 @@ fn tag(view: &View<'_>, at: usize) -> bool {
                 || has(b"allowscriptaccess")
         }
         b"base" => has(b"href"),
+        // The elements of another document.
+        b"use" => has(b"href") && (has(b"data:") || has(b"//") && !view.is_prose()),
         b"link" => {
             has(b"rel=")
                 && (has(b"import") || has(b"stylesheet"))

@@ -18,6 +18,9 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     {
         return Some(0..view.low.len().min(32));
     }
+    if let Some(at) = signs(view) {
+        return Some(at);
+    }
     // Escaped as in RFC 4515, for servers that unescape before they build a filter.
     if let Some(at) = view.find(b"\\29\\28").or_else(|| view.find(b"\\2a\\29")) {
         return Some(at..at + 6);
@@ -46,6 +49,24 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
         }
     }
     None
+}
+
+/// A value of nothing but wildcards and parentheses that do not match (`*)*`), or of nothing but signs of a filter,
+/// escaped as in RFC 4515 (`\\2a`, `\\28\\29`).
+fn signs(view: &View<'_>) -> Option<Range<usize>> {
+    const MAX_BYTES: usize = 48;
+    const ESCAPES: &[&[u8]] = &[b"\\00", b"\\28", b"\\29", b"\\2a", b"\\5c", b"\\26", b"\\7c"];
+    if view.low.len() < 3 || view.low.len() > MAX_BYTES {
+        return None;
+    }
+    view.spend(view.low.len());
+    let count = |byte: u8| view.low.iter().filter(|own| **own == byte).count();
+    let is_open = count(b'*') > 0 && count(b'(') != count(b')');
+    let is_sign = |byte: &u8| matches!(byte, b'*' | b'(' | b')' | b'|' | b'&' | b'!' | 0);
+    let found = is_open && view.low.iter().all(is_sign)
+        || view.low.len().is_multiple_of(3)
+            && view.low.chunks(3).all(|escape| ESCAPES.contains(&escape));
+    found.then_some(0..view.low.len())
 }
 
 /// `(&(attr=`, `(|(attr=`, `(!(attr=`.
@@ -84,6 +105,11 @@ fn goes_on(view: &View<'_>, at: usize, starred: bool) -> bool {
     view.spend(next - at + 1);
     if opened {
         let group = view.low[at..next].iter().any(|byte| matches!(byte, b'&' | b'|' | b'!'));
+        // `)(!(&(1=0`
+        let is_constant = group && view.at(next).is_ascii_digit() && view.at(next + 1) == b'=';
+        if is_constant && view.at(next + 2).is_ascii_digit() {
+            return true;
+        }
         let is_end = matches!(view.at(next), 0 | b'\'' | b'%') || next >= view.low.len();
         return condition(view, next) || group && is_end;
     }

@@ -57,12 +57,16 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     if view.place == Place::Raw {
         return None;
     }
-    operator(view).or_else(|| cypher(view)).or_else(|| statement(view))
+    if view.place == Place::Object {
+        // Its strings are looked at one by one.
+        return operator(view);
+    }
+    operator(view).or_else(|| cypher(view)).or_else(|| statement(view)).or_else(|| endless(view))
 }
 
 /// The continuation of a value that closes a string of Cypher, N1QL or CQL.
 fn cypher(view: &View<'_>) -> Option<Range<usize>> {
-    if !view.mask.has(Mask::QUOTE) || view.is_prose() || view.place == Place::Object {
+    if !view.mask.has(Mask::QUOTE) || view.is_prose() {
         return None;
     }
     let quotes = view.low.iter().enumerate().filter(|(_, byte)| matches!(byte, b'\'' | b'"'));
@@ -405,7 +409,15 @@ fn statement(view: &View<'_>) -> Option<Range<usize>> {
                 let operand = view.word(value);
                 // `'return'` is a word in quotes.
                 let is_word = value == quote + 7;
-                matches!(operand, b"true" | b"this" | b"1")
+                let is_text = matches!(view.place, Place::Text | Place::Whole);
+                // The last line of a function in code that people post.
+                if is_text && !view.hid_lines && view.low[quote..next].contains(&b'\n') {
+                    continue;
+                }
+                // The end of a script in an attribute of pasted HTML.
+                let is_script = matches!(view.at(quote.wrapping_sub(1)), b')' | b'}');
+                matches!(operand, b"true" | b"this" | b"1") && !(is_text && !is_quote && is_script)
+                    || matches!(operand, b"false" | b"0") && (is_quote || !is_text) && !is_script
                     || view.starts(value, b"(true)")
                     || view.starts(value, b"(1)")
                     || operand.is_empty()
@@ -423,11 +435,14 @@ fn statement(view: &View<'_>) -> Option<Range<usize>> {
             }
             b"while" => view.starts(behind, b"(true)") || view.starts(behind, b"(1)"),
             b"sleep" => {
+                let is_text = matches!(view.place, Place::Text | Place::Whole);
+                let digits = view.word(behind + 1);
                 view.at(behind) == b'('
-                    && view.at(behind + 1).is_ascii_digit()
-                    && is_quote
+                    && digits.first().is_some_and(u8::is_ascii_digit)
                     && view.at(quote) != b'|'
                     && view.at(quote) != b'&'
+                    // `4711;sleep(5000)`
+                    && (is_quote || !is_text && view.at(behind + 1 + digits.len()) == b')')
             }
             b"it" => view.starts(behind, b"=new%20date") || view.starts(behind, b"=new date"),
             b"var" => view.find_within(behind, 40, b"new date()").is_some(),
@@ -444,6 +459,49 @@ fn statement(view: &View<'_>) -> Option<Range<usize>> {
         }
     }
     None
+}
+
+/// `while(true);`, `while(!null){}`: a loop that never ends, as the whole value or behind a quote.
+fn endless(view: &View<'_>) -> Option<Range<usize>> {
+    const MAX_BYTES: usize = 120;
+    const CONSTANTS: &[&[u8]] = &[
+        b"array",
+        b"date",
+        b"false",
+        b"function",
+        b"infinity",
+        b"math",
+        b"new",
+        b"null",
+        b"number",
+        b"object",
+        b"regexp",
+        b"string",
+        b"true",
+        b"undefined",
+    ];
+    if view.low.len() > MAX_BYTES || !view.mask.has(Mask::PAREN) {
+        return None;
+    }
+    let start = view.find(b"while")?;
+    let paren = view.behind_blanks(start + 5);
+    let length = memchr::memchr(b')', view.window(paren + 1, 48))?;
+    let condition = view.window(paren + 1, length);
+    let before = view.before_blanks(start);
+    let begins = before == 0 || matches!(view.at(before - 1), b';' | b'\'' | b'"' | b'}');
+    let is_constant =
+        |word: &[u8]| word.iter().all(u8::is_ascii_digit) || CONSTANTS.contains(&word);
+    let words = condition.split(|byte| !is_word(*byte)).filter(|word| !word.is_empty());
+    let is_plain = |byte: &u8| is_word(*byte) || b" !-+'\"`[]{}~".contains(byte);
+    let end = view.behind_blanks(paren + length + 2);
+    let has_no_body = matches!(view.at(end), b';' | 0) || view.starts(end, b"{}");
+    (view.at(paren) == b'('
+        && begins
+        && has_no_body
+        && !condition.trim_ascii().is_empty()
+        && condition.iter().all(is_plain)
+        && words.into_iter().all(is_constant))
+    .then_some(start..paren + length + 2)
 }
 
 /// `'a'=='a`, `'=='`: a JavaScript comparison after `||` or `&&`.

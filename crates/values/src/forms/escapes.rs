@@ -272,6 +272,21 @@ pub(super) fn unexpanded(text: &[u8], out: &mut Vec<u8>) -> bool {
         let rest = &text[at..];
         let length = match rest {
             [b'$', b'(', b')', ..] => 3,
+            // A program that does not exist, within a word.
+            [b'$', b'(', name @ ..] => {
+                let count =
+                    name.iter().take(4).take_while(|byte| byte.is_ascii_lowercase()).count();
+                let is_within =
+                    out.last().is_some_and(|last| last.is_ascii_alphabetic() || *last == b':')
+                        && name
+                            .get(count + 1)
+                            .is_some_and(|next| next.is_ascii_alphabetic() || *next == b'/');
+                if is_within && (1..4).contains(&count) && name.get(count) == Some(&b')') {
+                    count + 3
+                } else {
+                    0
+                }
+            }
             [b'`', b'`', next, ..]
                 if next.is_ascii_alphabetic()
                     && out.last().is_some_and(u8::is_ascii_alphabetic) =>
