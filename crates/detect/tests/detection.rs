@@ -347,6 +347,39 @@ fn conditions_of_directories_and_scripts_were_not_found() {
     ]);
 }
 
+#[test]
+fn disks_names_in_strings_and_commands_on_the_wire_were_not_found() {
+    all_are(
+        AttackKind::PathTraversal,
+        &[
+            ("arg", "\\\\.\\D:\\notes"),
+            ("json", "//?/c:/windows/notes.txt"),
+            ("json", "/srv/app/notes%00"),
+            ("arg", "/srv/app/notes%2500.png%00"),
+        ],
+    );
+    all_are(AttackKind::Xss, &[("arg", "frame['prompt'](1)"), ("arg", "x[\"alert\"]`1`")]);
+    all_are(
+        AttackKind::NosqlInjection,
+        &[
+            ("arg", "*2\r\n$4\r\nINCR\r\n$1\r\na\r\n"),
+            ("json", "a\r\n*1\r\n$4\r\nPING\r\n"),
+            ("arg", "keys cart:*"),
+        ],
+    );
+    assert!(in_json(r#"{"token":{"$eq":"a"}}"#).has(AttackKind::NosqlInjection));
+    assert!(in_json(r#"{"city":{"$eq":"a"}}"#).is_empty());
+    none_is_marked(&[
+        ("json", "\\\\?\\C:\\Users\\anna\\notes.txt"),
+        ("arg", "* one\n* two"),
+        ("arg", "keys of the house"),
+        ("json", "a['name'](1)"),
+        ("arg", "sort['price']"),
+        ("arg", "/srv/app/notes"),
+        ("json", "100%00"),
+    ]);
+}
+
 fn marked(exchange: &FakeExchange) -> AttackKinds {
     detect(exchange, AttackKinds::all(), &mut Workspace::default())
 }

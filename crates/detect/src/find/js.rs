@@ -77,7 +77,8 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
         return None;
     }
     let breaks = breaks_out(view);
-    if let Some(at) = obscured(view).or_else(|| written(view, breaks, is_text)) {
+    let found = obscured(view).or_else(|| by_name(view)).or_else(|| written(view, breaks, is_text));
+    if let Some(at) = found {
         return Some(at);
     }
     words.find_iter(view.low).take_while(|_| !view.is_spent()).find_map(|found| {
@@ -107,6 +108,29 @@ fn obscured(view: &View<'_>) -> Option<Range<usize>> {
         .filter(|byte| matches!(byte, b'[' | b']' | b'(' | b')' | b'!' | b'+'))
         .count();
     (window.len() >= 24 && signs * 8 >= window.len() * 7).then_some(at..at + 4)
+}
+
+/// `x['alert'](1)`: a function of the page by its name in a string.
+fn by_name(view: &View<'_>) -> Option<Range<usize>> {
+    const FUNCTIONS: &[&[u8]] = &[
+        b"alert",
+        b"confirm",
+        b"eval",
+        b"execscript",
+        b"fetch",
+        b"function",
+        b"import",
+        b"prompt",
+    ];
+    view.each(b'[').take(32).find_map(|open| {
+        let quote = view.at(open + 1);
+        let name = view.word(open + 2);
+        let end = open + 2 + name.len();
+        let is_name = matches!(quote, b'\'' | b'"' | b'`') && FUNCTIONS.contains(&name);
+        let closes = view.at(end) == quote && view.at(end + 1) == b']';
+        let call = view.behind_blanks(end + 2);
+        (is_name && closes && matches!(view.at(call), b'(' | b'`')).then_some(open..call + 1)
+    })
 }
 
 /// `document.title=`: sets a property of the page.

@@ -222,7 +222,9 @@ fn compares(view: &View<'_>, word: &[u8], value: usize, name: &[u8], quoted: boo
         b"regex" => is_credential || catches_all(view, value + usize::from(string)) || !quoted,
         b"nin" => view.starts(view.behind_blanks(value + 1), b"]") || is_credential || !quoted,
         b"lt" | b"lte" => is_credential && !first.is_ascii_digit() || view.starts(value, b"\"~"),
-        b"in" | b"exists" | b"size" | b"type" | b"mod" | b"all" | b"elemmatch" => is_secret(name),
+        b"in" | b"exists" | b"size" | b"type" | b"mod" | b"all" | b"elemmatch" | b"eq" => {
+            is_secret(name)
+        }
         b"or" | b"nor" => {
             let inner = view.behind_blanks(value + 1);
             first == b'[' && (view.starts(inner, b"{}") || view.starts(inner, b"{ }")) || !quoted
@@ -270,9 +272,8 @@ fn bracketed(view: &View<'_>, open: usize, word: &[u8], end: usize) -> bool {
         b"regex" => is_credential || catches_all(view, value) || !is_filter,
         b"not" => is_credential || catches_all(view, value),
         b"nin" => is_credential,
-        b"exists" | b"lt" | b"lte" | b"in" | b"size" | b"type" | b"mod" | b"all" | b"elemmatch" => {
-            is_secret(name) && !is_filter
-        }
+        b"exists" | b"lt" | b"lte" | b"in" | b"size" | b"type" | b"mod" | b"all" | b"elemmatch"
+        | b"eq" => is_secret(name) && !is_filter,
         _ => false,
     }
 }

@@ -23,6 +23,8 @@ pub(crate) fn prepare() {
 
 pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     share(view)
+        .or_else(|| device(view))
+        .or_else(|| cut(view))
         .or_else(|| super::hosts::bare(view))
         .or_else(|| scheme(view))
         .or_else(|| climbing(view))
@@ -38,6 +40,39 @@ fn share(view: &View<'_>) -> Option<Range<usize>> {
     }
     let at = view.find_within(2, 80, b"$\\").or_else(|| view.find_within(2, 80, b"$/"))?;
     Some(0..at + 2)
+}
+
+/// `\\.\C:\`, `//?/c:/`: a disk by the name of its device. Text of programs names files in this way, but none of
+/// the system.
+fn device(view: &View<'_>) -> Option<Range<usize>> {
+    let is_slash = |at| matches!(view.at(at), b'/' | b'\\');
+    let is_device = is_slash(0)
+        && is_slash(1)
+        && matches!(view.at(2), b'.' | b'?')
+        && is_slash(3)
+        && view.at(4).is_ascii_alphabetic()
+        && view.at(5) == b':'
+        && is_slash(6);
+    let is_text = matches!(view.place, Place::Text | Place::Whole | Place::Raw);
+    let is_system = || view.starts(7, b"windows") || view.starts(7, b"boot.ini");
+    (is_device && (!is_text || is_system())).then_some(0..7)
+}
+
+/// `/a/b%00`: a path whose suffix a NUL would cut off.
+fn cut(view: &View<'_>) -> Option<Range<usize>> {
+    const MAX_BYTES: usize = 256;
+    let path = view.low.strip_suffix(b"\0").or_else(|| view.low.strip_suffix(b"%00"))?;
+    let is_rooted = matches!(path.first(), Some(b'/' | b'\\'))
+        || matches!(path.get(1..3), Some(b":/" | b":\\")) && path[0].is_ascii_alphabetic();
+    let is_value =
+        matches!(view.place, Place::Argument | Place::Cookie | Place::Text | Place::Header);
+    view.spend(path.len().min(MAX_BYTES));
+    let is_path = is_value
+        && is_rooted
+        && (3..MAX_BYTES).contains(&path.len())
+        && !path.iter().any(|byte| ends_path(*byte) || *byte == 0)
+        && path[1..].iter().any(u8::is_ascii_alphabetic);
+    is_path.then_some(0..view.low.len())
 }
 
 /// URL schemes that read files or internal services, at the start of a value or of an assigned one.

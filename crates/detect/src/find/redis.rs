@@ -12,6 +12,9 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     }
     let lines = memchr::memchr2_iter(b'\n', b'\r', view.low).take(8).map(|at| at + 1);
     std::iter::once(0).chain(lines).find_map(|line| {
+        if let Some(end) = array(view, line) {
+            return Some(line..end);
+        }
         let start = line + usize::from(matches!(view.at(line), b'"' | b'\'' | b';'));
         let start = view.behind_blanks(start);
         let word = view.word(start);
@@ -64,10 +67,22 @@ pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
             | b"expireat" => count >= 2,
             b"hgetall" | b"smembers" | b"bgrewriteaof" | b"bgsave" => count <= 1,
             b"lrange" | b"zrange" => count == 3,
+            b"keys" => count == 1 && first.contains(&b'*'),
             _ => false,
         };
         (found && !view.is_prose()).then_some(start..end)
     })
+}
+
+/// End of `*1`, `$4`: the first lines of a command as it is sent (RESP), an array of strings with their lengths.
+fn array(view: &View<'_>, line: usize) -> Option<usize> {
+    let number = |at: usize, sign: u8| {
+        let digits = view.window(at + 1, 8).iter().take_while(|byte| byte.is_ascii_digit()).count();
+        (view.at(at) == sign && digits > 0).then_some(at + 1 + digits)
+    };
+    let end = number(line, b'*')?;
+    let next = view.behind_blanks(end);
+    (matches!(view.at(end), b'\r' | b'\n')).then(|| number(next, b'$')).flatten()
 }
 
 /// Whether a value without special characters may begin with a command of Redis, after blanks. Compares the
