@@ -144,9 +144,7 @@ pub(crate) fn begins_clause(value: &[u8]) -> bool {
 
 /// Whether a value begins like a serialized object.
 pub(crate) fn is_object(value: &[u8]) -> bool {
-    let is =
-        |head: &&[u8]| value.get(..head.len()).is_some_and(|own| own.eq_ignore_ascii_case(head));
-    value.len() > 12 && code::SERIALIZED.iter().any(is)
+    code::may_be_object(value)
 }
 
 /// Whether a file is a server-side script that executes input.

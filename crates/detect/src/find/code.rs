@@ -208,7 +208,7 @@ const SIGNS: Mask = Mask::QUOTE
     .and(Mask::COLON)
     .and(Mask::BRACKET);
 /// Prefixes of serialized Java and .NET objects in base64 and hexadecimal, in lower case.
-pub(super) const SERIALIZED: &[&[u8]] =
+const SERIALIZED: &[&[u8]] =
     &[b"ro0ab", b"aced0005", b"aaeaaad/", b"gasv", b"ganj", b"gajj", b"bahv", b"bahb"];
 /// Prefixes of objects in base64, in lower case: pickle of protocol 4 and a class in 3 and 2; an object or an array
 /// of Ruby's Marshal.
@@ -257,6 +257,16 @@ static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
 /// Builds the table, so that no request waits for it.
 pub(crate) fn prepare() {
     LazyLock::force(&WORDS);
+}
+
+/// Whether a value begins like a serialized object, in any case. Most values are told by their first byte.
+pub(super) fn may_be_object(value: &[u8]) -> bool {
+    const MIN_BYTES: usize = 13;
+    let is_first =
+        value.first().is_some_and(|byte| matches!(byte | 0x20, b'a' | b'b' | b'g' | b'r'));
+    is_first
+        && value.len() >= MIN_BYTES
+        && SERIALIZED.iter().any(|head| value[..head.len()].eq_ignore_ascii_case(head))
 }
 
 pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
