@@ -380,6 +380,19 @@ fn disks_names_in_strings_and_commands_on_the_wire_were_not_found() {
     ]);
 }
 
+#[test]
+fn prompts_and_bytes_that_are_no_text_were_taken_for_commands() {
+    none_is_marked(&[
+        ("arg", "how to; mysql> grant select on shop"),
+        ("json", "a\u{85};w<\u{98}#"),
+        ("json", "x&w>y"),
+    ]);
+    all_are(
+        AttackKind::CommandInjection,
+        &[("arg", ";w -h"), ("arg", "a;mysql -e 'show tables'"), ("arg", "1;w</tmp/a;id")],
+    );
+}
+
 fn marked(exchange: &FakeExchange) -> AttackKinds {
     detect(exchange, AttackKinds::all(), &mut Workspace::default())
 }

@@ -278,6 +278,12 @@ fn command(view: &View<'_>, at: usize, separator: u8) -> Option<usize> {
         return None;
     }
     let next = view.at(behind);
+    // `;w<` in bytes that are no text; the prompt of `mysql> select 1`.
+    let is_noise = name.len() == 1 && matches!(next, b'<' | b'>' | b'+' | b'$');
+    let is_prompt = next == b'>' && matches!(name, b"mysql" | b"ftp" | b"telnet" | b"nslookup");
+    if is_noise || is_prompt {
+        return None;
+    }
     let blank = matches!(next, b' ' | b'\t' | b'+' | b'<' | b'>' | b'$');
     let argument = view.behind_blanks(behind + usize::from(next == b'+'));
     if next == b',' {
