@@ -3,8 +3,6 @@
 
 mod code;
 mod hosts;
-mod html;
-mod js;
 mod ldap;
 mod lines;
 mod nosql;
@@ -26,6 +24,7 @@ use api_sessions_values::{Mask, Place, View};
 
 use api_sessions_detect_sql as sql;
 pub(crate) use api_sessions_detect_sql::Tokens;
+use api_sessions_detect_xss::{html, js};
 use words::Words;
 
 /// A detector with its type and the byte classes of which a value must have at least one.

@@ -62,11 +62,12 @@ static WORDS: LazyLock<Option<AhoCorasick>> =
     LazyLock::new(|| AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(SINKS).ok());
 
 /// Builds the table, so that no request waits for it.
-pub(crate) fn prepare() {
+pub fn prepare() {
     LazyLock::force(&WORDS);
 }
 
-pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
+/// Range of the first JavaScript that makes sense only in a page.
+pub fn find(view: &View<'_>) -> Option<Range<usize>> {
     if view.place == Place::Raw || view.is_prose() {
         return None;
     }

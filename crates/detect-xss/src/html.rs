@@ -11,7 +11,8 @@ use names::{EVENTS, URL_ATTRIBUTES};
 /// Maximum length of a tag that is read, bytes.
 const MAX_TAG: usize = 2048;
 
-pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
+/// Range of the first markup that runs something.
+pub fn find(view: &View<'_>) -> Option<Range<usize>> {
     if view.place == Place::Raw {
         return None;
     }
@@ -306,7 +307,7 @@ fn is_run(view: &View<'_>) -> bool {
 }
 
 /// Finds `onload=…` in an argument with its value.
-pub(super) fn handler(view: &View<'_>) -> Option<Range<usize>> {
+pub fn handler(view: &View<'_>) -> Option<Range<usize>> {
     broken_out(view)
 }
 
