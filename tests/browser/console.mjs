@@ -108,6 +108,25 @@ step("filters narrow the list, live in the address, and can be cleared", async (
   assert((await text("tbody tr:first-child")).includes("/users/{int}"));
 });
 
+step("a time typed wrong keeps the form, and says what is expected", async () => {
+  await page.goto(world.url);
+  await page.getByLabel("User").fill("anna");
+  await page.getByLabel("From (UTC)").fill("yesterday");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").waitFor();
+  problems.length = 0; // Chromium tells of the 400 that was wanted.
+  const from = page.getByLabel("From (UTC)");
+  assert.equal(await from.inputValue(), "yesterday");
+  assert.equal(await page.getByLabel("User").inputValue(), "anna");
+  const told = await from.getAttribute("aria-describedby");
+  assert((await text(`#${told}`)).includes("2026-11-23T10:00:00Z"));
+  await look("filter-wrong-1280-light");
+  problems.splice(0, problems.length, ...problems.filter((one) => !one.includes("status of 400")));
+  await from.fill("2020-11-23T10:00:00Z");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "1 session", exact: true }).waitFor();
+});
+
 step("a value beside the list is clicked instead of typed, and clicked away", async () => {
   await page.goto(world.url);
   const facets = page.getByRole("complementary", { name: "Frequent values" });

@@ -9,17 +9,19 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::Viewer;
+use super::fields::{self, Mistakes, Refused, field};
 use super::filters::address;
 use super::html::{encoded, moment, page, short};
 use api_sessions_cloud_api::api::denylist::{Deny, remove_entry};
 use api_sessions_cloud_api::api::query::MAX_LIMIT;
+use api_sessions_cloud_api::api::query::time;
 use api_sessions_cloud_api::api::rules::denials::{self, Denied, RuleDenial};
 use api_sessions_cloud_api::api::users::DenyUser;
 use api_sessions_cloud_api::auth::Identity;
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::{Form, Query};
 use api_sessions_cloud_api::state::AppState;
-use api_sessions_store::clock::{now_ms, parse_ms};
+use api_sessions_store::clock::now_ms;
 use api_sessions_store::{DenyChange, HistoryQuery, Store, StoreError};
 
 /// Durations to choose from: label and seconds; without seconds it is permanent.
@@ -66,8 +68,13 @@ pub async fn list(
     State(state): State<AppState>,
     viewer: Viewer,
     Query(query): Query<PeriodQuery>,
-) -> Result<Markup, AppError> {
-    let (from, to) = (parse_time(&query.from)?, parse_time(&query.to)?);
+) -> Result<Markup, Refused> {
+    let list = viewer.link("/denylist");
+    let mistakes = fields::period(&query.from, &query.to);
+    fields::check(&mistakes, "Denylist", "/denylist", &viewer, || {
+        period_form(&list, &query, &mistakes)
+    })?;
+    let (from, to) = (time("from", &query.from)?, time("to", &query.to)?);
     let at: usize = query.page.parse().unwrap_or(1).max(1);
     let is_now = from.is_none() && to.is_none();
     let (periods, is_all) = state
@@ -78,7 +85,6 @@ pub async fn list(
         .await?;
     let shown = periods.get((at - 1).saturating_mul(PER_PAGE)..).unwrap_or_default();
     let shown = shown.get(..PER_PAGE).unwrap_or(shown);
-    let list = viewer.link("/denylist");
     let other = |page: usize| {
         let page = page.to_string();
         address(&list, &[("from", &query.from), ("to", &query.to), ("page", &page)])
@@ -89,12 +95,7 @@ pub async fn list(
         &viewer,
         &html! {
             h1 { "Denylist" }
-            form.filters method="get" action=(list) {
-                label { "Denied from (UTC)" input name="from" value=(query.from) placeholder="now"; }
-                label { "to (UTC)" input name="to" value=(query.to) placeholder="2026-11-23T10:00:00Z"; }
-                button { "Show" }
-                @if !is_now { a href=(list) { "Now" } }
-            }
+            (period_form(&list, &query, &mistakes))
             @if periods.is_empty() { p.notice { @if is_now { "Nobody is denied." } @else { "Nobody was denied in this period." } } }
             @else {
                 p.quiet { (periods.len()) @if periods.len() == 1 { " entry" } @else { " entries" } @if !is_all { "; older ones are not searched" } }
@@ -110,6 +111,19 @@ pub async fn list(
             }
         },
     ))
+}
+
+/// The form that chooses a past period.
+fn period_form(list: &str, query: &PeriodQuery, mistakes: &Mistakes) -> Markup {
+    let is_now = query.from.is_empty() && query.to.is_empty();
+    html! {
+        form.filters method="get" action=(list) {
+            (field("Denied from (UTC)", "from", &query.from, Some("now"), mistakes))
+            (field("to (UTC)", "to", &query.to, Some("2026-11-23T10:00:00Z"), mistakes))
+            button { "Show" }
+            @if !is_now { a href=(list) { "Now" } }
+        }
+    }
 }
 
 /// Who is denied now: sessions by the cloud, sessions and addresses by rules on nodes.
@@ -163,18 +177,6 @@ fn denied_between(
 }
 
 /// Parses an optional time.
-fn parse_time(text: &str) -> Result<Option<u64>, AppError> {
-    match text.trim() {
-        "" => Ok(None),
-        text => {
-            let wrong = || {
-                AppError::bad_request("invalid time: milliseconds since 1970 or RFC 3339 expected")
-            };
-            parse_ms(text).map(Some).ok_or_else(wrong)
-        }
-    }
-}
-
 fn table(periods: &[Period], viewer: &Viewer, is_now: bool) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Denied sessions" { table {

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use maud::{Markup, html};
 
+use super::fields::{self, Mistakes, Refused};
 use super::filters::address;
 use super::html::{abbreviated, incomplete, moment, number, page, short, size};
 use super::{Viewer, comparison, neighbours};
 use api_sessions_cloud_api::api::endpoints::{Kind, RawEndpointQuery, matching};
 use api_sessions_cloud_api::endpoints::Endpoint;
-use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::Query;
 use api_sessions_cloud_api::state::AppState;
 
@@ -38,11 +38,18 @@ pub async fn list(
     State(state): State<AppState>,
     viewer: Viewer,
     Query(mut raw): Query<RawEndpointQuery>,
-) -> Result<Markup, AppError> {
+) -> Result<Markup, Refused> {
     let kind = raw.kind()?.unwrap_or(Kind::Used);
     if raw.kind.is_empty() {
         raw.kind = "used".to_owned();
     }
+    let path = viewer.link("/endpoints");
+    let mistakes = fields::period(&raw.from, &raw.to);
+    fields::check(&mistakes, "Endpoints", "/endpoints", &viewer, || {
+        // The chosen application stays chosen, though the others are not known here.
+        let chosen = BTreeMap::from([(raw.application.clone(), 1)]);
+        form(&path, &raw, &chosen, &mistakes)
+    })?;
     // The page counts all kinds but shows one; the applications are those of all kinds.
     let everywhere = RawEndpointQuery { application: String::new(), ..raw.clone() };
     let all = matching(&state, &everywhere).await?;
@@ -55,7 +62,6 @@ pub async fn list(
     };
     let found: Vec<&Endpoint> = all.endpoints.iter().filter(is_of).collect();
     let shown: Vec<&Endpoint> = found.iter().copied().filter(|one| kind.has(one)).collect();
-    let path = viewer.link("/endpoints");
     let meaning = KINDS.iter().find(|(name, ..)| *name == raw.kind).map_or("", |kind| kind.2);
     Ok(page(
         "Endpoints",
@@ -70,7 +76,7 @@ pub async fn list(
                     a.chip href=(with(&path, &raw, "kind", name)) aria-current=[(of == kind).then_some("true")] { (label) " " (abbreviated(count as u64)) }
                 }
             }
-            (form(&path, &raw, &applications))
+            (form(&path, &raw, &applications, &mistakes))
             p.quiet { (meaning) }
             (exports(&viewer, &raw))
             (incomplete(&all.incomplete))
@@ -111,7 +117,12 @@ fn with(path: &str, raw: &RawEndpointQuery, name: &'static str, value: &str) -> 
     address(path, &parts)
 }
 
-fn form(path: &str, raw: &RawEndpointQuery, applications: &BTreeMap<String, u64>) -> Markup {
+fn form(
+    path: &str,
+    raw: &RawEndpointQuery,
+    applications: &BTreeMap<String, u64>,
+    mistakes: &Mistakes,
+) -> Markup {
     let named: Vec<&String> = applications.keys().filter(|name| !name.is_empty()).collect();
     html! {
         form.filters action=(path) method="get" role="search" {
@@ -123,8 +134,7 @@ fn form(path: &str, raw: &RawEndpointQuery, applications: &BTreeMap<String, u64>
             }
             label.wide { "Part of the endpoint" input name="endpoint" value=(raw.endpoint) placeholder="/users"; }
             label { "Method" input name="method" value=(raw.method) placeholder="GET"; }
-            label { "From (UTC)" input name="from" value=(raw.from) placeholder="2026-11-23T10:00:00Z"; }
-            label { "To (UTC)" input name="to" value=(raw.to); }
+            (fields::period_fields(&raw.from, &raw.to, mistakes))
             input type="hidden" name="kind" value=(raw.kind);
             button { "Filter" }
             @if parts(raw).len() > 1 { a href=(address(path, &[("kind", &raw.kind)])) { "Clear" } }

@@ -1,7 +1,11 @@
 //! Filters: their form, and how URLs carry them.
 
 use maud::{Markup, html};
+use serde::Deserialize;
+use serde::de::value::{Error, MapDeserializer};
 
+use super::Viewer;
+use super::fields::{self, Mistakes, Refused, field};
 use super::html::{encoded, short};
 use api_sessions_cloud_api::api::query::RawQuery;
 use api_sessions_store::clock::{now_ms, rfc3339};
@@ -76,8 +80,32 @@ pub(super) fn chips(path: &str, raw: &RawQuery) -> Markup {
     }
 }
 
+/// The filters that cannot be read.
+fn mistakes(raw: &RawQuery) -> Mistakes {
+    let wrong = |(name, value): (&'static str, &str)| {
+        let alone = MapDeserializer::<_, Error>::new(std::iter::once((name, value)));
+        let error = RawQuery::deserialize(alone).ok()?.filter().err()?;
+        let expected = match (name, error.detail.split_once(": ")) {
+            ("from" | "to", _) => fields::TIME.to_owned(),
+            (_, Some((_, expected))) => format!("Wrong: {expected}"),
+            (_, None) => error.detail,
+        };
+        Some((name, expected))
+    };
+    parts(raw).into_iter().filter_map(wrong).collect()
+}
+
+/// Refuses filters that cannot be read: shows the form with what was typed.
+///
+/// # Errors
+/// A filter cannot be read.
+pub(super) fn check(title: &str, at: &str, viewer: &Viewer, raw: &RawQuery) -> Result<(), Refused> {
+    let mistakes = mistakes(raw);
+    fields::check(&mistakes, title, at, viewer, || form(&viewer.link(at), raw, &mistakes))
+}
+
 /// The filter form for the list at `path`.
-pub(super) fn form(path: &str, raw: &RawQuery) -> Markup {
+pub(super) fn form(path: &str, raw: &RawQuery, mistakes: &Mistakes) -> Markup {
     let first = [
         ("user", "User", &raw.user),
         ("ip", "IP", &raw.ip),
@@ -110,16 +138,17 @@ pub(super) fn form(path: &str, raw: &RawQuery) -> Markup {
         }
         form.filters action=(path) method="get" role="search" {
             label.wide { "Endpoint requested" input name="endpoint" value=(raw.endpoint) placeholder="/login"; }
-            @for (name, label, value) in first { label { (label) input name=(name) value=(value); } }
-            label { "From (UTC)" input name="from" value=(raw.from) placeholder="2026-11-23T10:00:00Z"; }
-            label { "To (UTC)" input name="to" value=(raw.to); }
+            @for (name, label, value) in first { (field(label, name, value, None, mistakes)) }
+            (fields::period_fields(&raw.from, &raw.to, mistakes))
             @if !raw.denied.is_empty() { input type="hidden" name="denied" value=(raw.denied); }
             @if !raw.sort.is_empty() { input type="hidden" name="sort" value=(raw.sort); }
+            @if !raw.order.is_empty() { input type="hidden" name="order" value=(raw.order); }
             button { "Filter" }
             @if set > 0 { a href=(path) { "Clear" } }
-            details {
+            @let is_open = more.iter().any(|(name, ..)| mistakes.iter().any(|(wrong, _)| wrong == name));
+            details open[is_open] {
                 summary { "More filters" }
-                div.filters { @for (name, label, value) in more { label { (label) input name=(name) value=(value); } } }
+                div.filters { @for (name, label, value) in more { (field(label, name, value, None, mistakes)) } }
             }
         }
     }
@@ -134,5 +163,22 @@ mod tests {
         let raw = RawQuery { user: "a&b".into(), cursor: "x".into(), ..RawQuery::default() };
         assert_eq!(with("/", &raw, "status", "4xx"), "/?user=a%26b&status=4xx");
         assert_eq!(with("/", &raw, "user", ""), "/");
+    }
+
+    #[test]
+    fn a_wrong_filter_lost_the_form() {
+        let raw = RawQuery {
+            from: "soon".into(),
+            status: "abc".into(),
+            user: "a".into(),
+            ..RawQuery::default()
+        };
+        let found = mistakes(&raw);
+        let names: Vec<_> = found.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["from", "status"]);
+        assert_eq!(found[1].1, "Wrong: a status such as 403 or 4xx expected");
+        let shown = form("/", &raw, &found).into_string();
+        assert!(shown.contains("value=\"soon\"") && shown.contains("value=\"abc\""), "{shown}");
+        assert!(shown.contains("<details open>"), "the wrong field is not folded away");
     }
 }

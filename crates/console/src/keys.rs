@@ -13,6 +13,7 @@ use serde::Deserialize;
 use trial::Tried;
 
 use super::Viewer;
+use super::fields::{self, Mistakes, Refused};
 use super::filters::address;
 use super::html::{moment, number, page, short};
 use api_sessions_cloud_api::api::keys::{Change, KeyName, RawKeysQuery, change, overview};
@@ -51,9 +52,12 @@ pub async fn list(
     State(state): State<AppState>,
     viewer: Viewer,
     Query(query): Query<PageQuery>,
-) -> Result<Markup, AppError> {
+) -> Result<Markup, Refused> {
     let PageQuery { application, from, to, r#try: point } = query;
     let raw = RawKeysQuery { application, from, to };
+    let path = viewer.link("/keys");
+    let mistakes = fields::period(&raw.from, &raw.to);
+    fields::check(&mistakes, "Keys", "/keys", &viewer, || form(&path, &raw, &mistakes))?;
     let period = raw.period()?;
     let point = point.trim();
     let result = match point {
@@ -66,7 +70,6 @@ pub async fn list(
     for key in &found.keys {
         applications.entry(&key.application).or_default().push(key);
     }
-    let path = viewer.link("/keys");
     let times: Vec<(&str, &str)> = [("from", &*raw.from), ("to", &*raw.to)]
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
@@ -79,17 +82,22 @@ pub async fn list(
             h1 { "Session keys" }
             p { "How good each key is, as the nodes measure it on successful requests. Unless times are given, of the last "
                 "24 hours." }
-            form.filters action=(path) method="get" role="search" {
-                label { "Application" input name="application" value=(raw.application) maxlength="256"; }
-                label { "From (UTC)" input name="from" value=(raw.from) placeholder="2026-11-23T10:00:00Z"; }
-                label { "To (UTC)" input name="to" value=(raw.to); }
-                button { "Filter" }
-            }
+            (form(&path, &raw, &mistakes))
             @if let Some(result) = &result { (trial::result(&viewer, point, result)) }
             @if applications.is_empty() { p.notice { "Nothing has been measured yet. Nodes with " code { "sync=on" } " report every ten minutes." } }
             @for (name, keys) in &applications { (application_keys(&viewer, name, keys, tried.as_ref(), &times)) }
         },
     ))
+}
+
+fn form(path: &str, raw: &RawKeysQuery, mistakes: &Mistakes) -> Markup {
+    html! {
+        form.filters action=(path) method="get" role="search" {
+            label { "Application" input name="application" value=(raw.application) maxlength="256"; }
+            (fields::period_fields(&raw.from, &raw.to, mistakes))
+            button { "Filter" }
+        }
+    }
 }
 
 fn application_keys(

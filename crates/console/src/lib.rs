@@ -15,6 +15,7 @@ mod destination;
 pub mod endpoints;
 mod facets;
 mod facts;
+mod fields;
 mod filters;
 mod html;
 pub mod identity;

@@ -4,11 +4,11 @@ use ahash::AHashSet;
 use axum::extract::State;
 use maud::{Markup, html};
 
+use super::fields::Refused;
 use super::html::{duration, encoded, incomplete, moment, number, page, short, visible};
 use super::{Viewer, activity_chart, facets, filters, links};
 use api_sessions_cloud_api::aggregate;
 use api_sessions_cloud_api::api::query::RawQuery;
-use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::Query;
 use api_sessions_cloud_api::state::AppState;
 use api_sessions_store::SessionSummary;
@@ -25,7 +25,8 @@ pub async fn list(
     State(state): State<AppState>,
     viewer: Viewer,
     Query(raw): Query<RawQuery>,
-) -> Result<Markup, AppError> {
+) -> Result<Markup, Refused> {
+    filters::check("Sessions", "/", &viewer, &raw)?;
     let query = raw.sessions()?;
     let now = now_ms();
     let to = query.filter.to.unwrap_or(now);
@@ -59,7 +60,7 @@ pub async fn list(
                 button.plain data-refresh="10" hidden { "Refreshing" }
             }
             (views())
-            (filters::form(&list, &raw))
+            (filters::form(&list, &raw, &Vec::new()))
             div data-live { (activity_chart::draw(&activity, from, to, &list, &raw)) }
             (filters::chips(&list, &raw))
             div.beside {

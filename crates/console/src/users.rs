@@ -3,11 +3,11 @@
 use axum::extract::State;
 use maud::{Markup, html};
 
+use super::fields::Refused;
 use super::html::{incomplete, moment, number, page, short};
 use super::{Viewer, facets, filters, links};
 use api_sessions_cloud_api::aggregate::{self, UserSummary};
 use api_sessions_cloud_api::api::query::RawQuery;
-use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::Query;
 use api_sessions_cloud_api::state::AppState;
 
@@ -16,7 +16,8 @@ pub async fn list(
     State(state): State<AppState>,
     viewer: Viewer,
     Query(raw): Query<RawQuery>,
-) -> Result<Markup, AppError> {
+) -> Result<Markup, Refused> {
+    filters::check("Users", "/users", &viewer, &raw)?;
     let filter = raw.filter_alone()?;
     let found = state.list(move |store| aggregate::matching(store, filter)).await?;
     let users = aggregate::users(&found.sessions);
@@ -31,7 +32,7 @@ pub async fn list(
                 @if counted < found.total { "At least " }
                 (users.len()) @if users.len() == 1 { " user" } @else { " users" }
             }
-            (filters::form(&path, &raw))
+            (filters::form(&path, &raw, &Vec::new()))
             (filters::chips(&path, &raw))
             (incomplete(&found.incomplete))
             div.beside {

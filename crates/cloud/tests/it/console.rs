@@ -71,11 +71,32 @@ fn denying_a_session_failed_while_a_day_was_damaged() {
 fn a_browser_got_json_for_a_wrong_filter() {
     let cloud = Cloud::start();
     let accept = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
-    for path in ["/?colour=red", "/?status=abc", "/sessions/%ff", "/denylist?from=soon"] {
+    for path in ["/?colour=red", "/?sort=colour", "/sessions/%ff", "/endpoints?kind=odd"] {
         let answer = cloud.send("GET", path, &cloud.admin, &accept, b"");
         assert_eq!(answer.status, 400, "{path}");
         assert!(answer.text().contains("<h1>400 Bad Request</h1>"), "{path}: {}", answer.text());
     }
+}
+
+#[test]
+fn a_time_typed_wrong_lost_the_form() {
+    let cloud = Cloud::start();
+    for list in ["/", "/users", "/endpoints", "/keys", "/denylist"] {
+        let answer = cloud.get(&format!("{list}?from=23.11.2026%3C&to=1700000000000"));
+        let page = answer.text();
+        assert_eq!(answer.status, 400, "{list}");
+        assert!(page.contains("value=\"23.11.2026&lt;\""), "{list}: {page}");
+        assert!(page.contains("value=\"1700000000000\""), "{list}: {page}");
+        assert_eq!(page.matches("aria-invalid").count(), 1, "{list}: {page}");
+        assert!(page.contains("id=\"wrong-from\">Expected: a time such as"), "{list}: {page}");
+    }
+    // The other filters stay, and so does the order.
+    let page = cloud.get("/?user=anna&status=abc&sort=requests&order=asc").text();
+    for kept in ["value=\"anna\"", "value=\"abc\"", "value=\"requests\"", "value=\"asc\""] {
+        assert!(page.contains(kept), "{kept}: {page}");
+    }
+    assert!(page.contains("id=\"wrong-status\""), "{page}");
+    assert_eq!(cloud.get("/v1/sessions?from=soon").json()["error"], "bad_request");
 }
 
 #[test]
