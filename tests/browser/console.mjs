@@ -603,6 +603,32 @@ step("it is readable in the dark and on a phone", async () => {
   }
 });
 
+step("the list has scores, and is ordered by them", async () => {
+  const at = Date.now() - 3600e3;
+  const line = (n, more) => ({ id: `${n}`.padStart(32, "d"), ts: at + n, node: "edge-1", session: `${Math.min(n, 300)}`.padStart(32, "e"), app: "bank", key: "sid", source: "key", ip: "192.0.2.7", method: "GET", path: "/balance", status: 200, time_ms: 1, request_bytes: 1, response_bytes: 1, denied: false, ...more });
+  const lines = Array.from({ length: 340 }, (_, n) => line(n, n < 300 ? {} : { method: "POST", path: "/login", status: 401 }));
+  const ingest = readFileSync(`${world.dir}/data/ingest.token`, "utf8").trim();
+  const sent = await send(world.cloudPort, "/v1/records", { method: "POST", headers: { authorization: `Bearer ${ingest}`, "content-type": "application/x-ndjson" }, body: lines.map((one) => JSON.stringify(one)).join("\n") });
+  assert.equal(sent.status, 200, sent.body);
+  await page.goto(`${world.url}/?application=bank&sort=requests&order=asc`);
+  const first = page.locator("tr[data-key]").first();
+  await page.getByRole("region", { name: "Sessions" }).getByRole("link", { name: "Score" }).click();
+  assert(page.url().includes("sort=-score") && page.url().includes("application=bank"), page.url());
+  await eventually("they are measured", async () => { await page.reload(); return !(await text("main")).includes("still being measured"); });
+  const score = Number(await first.locator("td").nth(4).innerText());
+  assert(score >= 40, `${score}`);
+  assert.equal(await first.getAttribute("data-key"), "300".padStart(32, "e"));
+  assert((await text("main")).includes("By score: the first 50 of the 300 most recently active sessions that match, which are not all"), await text("main"));
+  await look("scores-1280-light");
+  const download = page.waitForEvent("download");
+  await page.getByRole("link", { name: "This page as CSV" }).click();
+  const rows = readFileSync(await (await download).path(), "utf8").split("\r\n");
+  assert(rows[0].startsWith("session,first,last,score,requests") && rows[1].startsWith("300".padStart(32, "e")), rows[1]);
+  assert.equal(rows[1].split(",")[3], `${score}`);
+  await first.locator("a[href^='/sessions/']").click();
+  await page.getByRole("region", { name: "What is unusual" }).getByText(`${score} of 100`).waitFor();
+});
+
 step("logging out forgets", async () => {
   await page.goto(world.url);
   await page.getByRole("button", { name: "Log out" }).click();

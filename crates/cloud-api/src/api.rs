@@ -3,6 +3,7 @@
 pub mod changes;
 pub mod csv;
 pub mod denylist;
+mod download;
 pub mod endpoints;
 pub mod facets;
 pub mod facts;

@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod neighbours;
 pub mod node_control;
 pub mod replay;
+pub mod scored;
 pub mod state;
 pub mod trial;
 pub mod user;

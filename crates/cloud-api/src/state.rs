@@ -16,7 +16,7 @@ use crate::node_control::registry::NodeRegistry;
 use api_sessions_cloud_config::config::Config;
 use api_sessions_cloud_keys::Keys;
 use api_sessions_ip_location::Locations;
-use api_sessions_session_facts::Normals;
+use api_sessions_session_facts::{Normals, Scores};
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{FreshClaim, FreshLinks, Store, StoreError};
 
@@ -52,6 +52,8 @@ pub struct Inner {
     pub keys: Keys,
     /// Normal values of sessions.
     pub normals: Normals,
+    /// Scores of the sessions of lists.
+    pub scores: Scores,
     /// Countries and networks of addresses.
     pub locations: Locations,
     /// Truncated batches.
@@ -90,6 +92,7 @@ impl AppState {
             baseline: Baseline::default(),
             keys: Keys::default(),
             normals: Normals::default(),
+            scores: Scores::default(),
             locations: Locations::default(),
             cut_batches: CutBatches::default(),
             changed: watch::Sender::new(()),

@@ -34,6 +34,7 @@ use api_sessions_store::Role;
         key_facts::post,
         sync::poll,
         sessions::list,
+        sessions::download,
         sessions::detail,
         sessions::split,
         changes::list,

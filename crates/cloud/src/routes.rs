@@ -80,6 +80,7 @@ pub fn table() -> Vec<Route> {
         api(POST, "/v1/key-facts", Ingest, key_facts::post),
         api(GET, "/v1/sync", Ingest, sync::poll),
         api(GET, "/v1/sessions", Read, sessions::list),
+        api(GET, "/v1/sessions.csv", Read, sessions::download),
         api(GET, "/v1/sessions/{id}", Read, sessions::detail),
         api(DELETE, "/v1/sessions/{id}/identifiers/{alias}", Change, sessions::split),
         api(GET, "/v1/sessions/{id}/changes", Read, changes::list),

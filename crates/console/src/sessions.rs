@@ -1,5 +1,7 @@
 //! The list of sessions. Filters live in the URL, so every view is a link.
 
+use std::time::Duration;
+
 use ahash::AHashSet;
 use axum::extract::State;
 use maud::{Markup, html};
@@ -10,15 +12,19 @@ use super::{Viewer, activity_chart, facets, filters, links};
 use api_sessions_cloud_api::aggregate;
 use api_sessions_cloud_api::api::query::RawQuery;
 use api_sessions_cloud_api::extractors::Query;
+use api_sessions_cloud_api::scored::{self, ListedSession, SessionList};
 use api_sessions_cloud_api::state::AppState;
 use api_sessions_store::SessionSummary;
 use api_sessions_store::clock::now_ms;
 
 /// Sortable columns: name in the URL, label.
-const SORTS: [(&str, &str); 3] =
-    [("requests", "Requests"), ("attacks", "Attacks"), ("denied", "Denied")];
+const SORTS: [(&str, &str); 4] =
+    [("score", "Score"), ("requests", "Requests"), ("attacks", "Attacks"), ("denied", "Denied")];
 /// Default period of the chart, milliseconds.
 const CHART_MS: u64 = 86_400_000;
+
+/// Longest time that the page waits for scores.
+const SCORE_WAIT: Duration = Duration::from_millis(200);
 
 /// `GET /`: the sessions that match the filters.
 pub async fn list(
@@ -27,18 +33,18 @@ pub async fn list(
     Query(raw): Query<RawQuery>,
 ) -> Result<Markup, Refused> {
     filters::check("Sessions", "/", &viewer, &raw)?;
-    let query = raw.sessions()?;
+    let filter = raw.filter()?;
     let now = now_ms();
-    let to = query.filter.to.unwrap_or(now);
-    let from = query.filter.from.unwrap_or_else(|| to.saturating_sub(CHART_MS));
-    let (found, activity, denylist, alike) = state
+    let to = filter.to.unwrap_or(now);
+    let from = filter.from.unwrap_or_else(|| to.saturating_sub(CHART_MS));
+    let found = scored::list(&state, &raw, SCORE_WAIT).await?;
+    let shown: Vec<String> = found.sessions.iter().map(|one| one.summary.session.clone()).collect();
+    let (activity, denylist, alike) = state
         .list(move |store| {
-            let found = store.sessions(&query)?;
-            let shown: Vec<&str> =
-                found.sessions.iter().map(|summary| summary.session.as_str()).collect();
+            let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
             let denied = store.denied(&shown, now)?;
-            let alike = aggregate::matching(store, query.filter.clone())?;
-            Ok((found, store.activity(from, to)?, denied, alike))
+            let alike = aggregate::matching(store, filter)?;
+            Ok((store.activity(from, to)?, denied, alike))
         })
         .await?;
     let denied: AHashSet<String> = denylist.into_iter().map(|entry| entry.session).collect();
@@ -67,6 +73,7 @@ pub async fn list(
                 (facets::draw(&list, &raw, &aggregate::facets(&alike.sessions), alike.sessions.len() as u64 == alike.total))
                 section data-live data-tail {
                     (incomplete(&found.incomplete))
+                    (notes(&found))
                     @if found.sessions.is_empty() { p.notice { "No session matches." } }
                     @else { (table(&viewer, &found.sessions, &raw, &denied)) }
                     nav.pages aria-label="Pages" {
@@ -75,11 +82,42 @@ pub async fn list(
                             @let parts = [&filters::parts(&raw)[..], &[("cursor", next)]].concat();
                             a rel="next" href=(filters::address(&list, &parts)) { "Next page" }
                         }
+                        @if !found.sessions.is_empty() { (csv(&viewer, &raw)) }
                     }
                 }
             }
         },
     ))
+}
+
+/// This page of the list as CSV.
+fn csv(viewer: &Viewer, raw: &RawQuery) -> Markup {
+    let cursor = Some(("cursor", raw.cursor.as_str())).filter(|_| !raw.cursor.is_empty());
+    let parts: Vec<_> = filters::parts(raw).into_iter().chain(cursor).collect();
+    html! { a href=(filters::address(&viewer.link("/v1/sessions.csv"), &parts)) { "This page as CSV" } }
+}
+
+/// What the scores of a list are of.
+fn notes(found: &SessionList) -> Markup {
+    html! {
+        @if let Some(ranked) = found.ranked {
+            p.quiet { "By score: the first " (found.sessions.len()) " of the " (ranked) " most recently active sessions that match"
+                @if found.total_is_lower_bound || found.total > ranked { ", which are not all" } "." }
+        }
+        @if let Some(pending) = found.pending {
+            p.quiet { "The scores of " (pending) @if pending == 1 { " session" } @else { " sessions" } " are still being measured." }
+        }
+    }
+}
+
+/// A score, marked from 50 on.
+fn score(score: Option<u64>) -> Markup {
+    html! {
+        @match score {
+            Some(score) => span.bad[score >= 50] { (score) },
+            None => span.quiet title="Too few sessions to say what is normal, or not measured yet" { "–" },
+        }
+    }
 }
 
 /// Saved views, which the script stores in the browser.
@@ -96,7 +134,7 @@ fn views() -> Markup {
 
 fn table(
     viewer: &Viewer,
-    sessions: &[SessionSummary],
+    sessions: &[ListedSession],
     raw: &RawQuery,
     denied: &AHashSet<String>,
 ) -> Markup {
@@ -108,11 +146,12 @@ fn table(
                 @for (sort, name) in SORTS { th.number { (sort_link(viewer, raw, sort, name)) } }
                 th { "Endpoints" } th { "IP, host, application" }
             } }
-            tbody { @for session in sessions { tr data-key=(session.session) {
+            tbody { @for ListedSession { summary: session, score: value } in sessions { tr data-key=(session.session) {
                 td.time { (moment(session.last_ts)) br; span.quiet { (duration(session.last_ts.saturating_sub(session.first_ts))) } }
                 td { (link(viewer, session)) br; span.quiet { (short(&session.key, 40)) } }
                 td { (status(session, denied)) }
                 td { @if let Some(name) = &session.user { a href=(links::user(viewer, name)) title="This user" { (short(name, 60)) } } br; span.quiet { (short(session.role.as_deref().unwrap_or_default(), 40)) } }
+                td.number { (score(*value)) }
                 td.number { (number(session.requests)) }
                 td.number.bad[session.attacks > 0] title=(session.attack_types.join(", ")) { (number(session.attacks)) }
                 td.number.bad[session.denied > 0] { (number(session.denied)) }

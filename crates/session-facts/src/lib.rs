@@ -11,9 +11,11 @@ mod measure;
 mod network;
 mod normal;
 mod report;
+mod scores;
 
 pub use fact::{Fact, Unit};
 pub use measure::{MAX_MEASURED, Measured, PERIOD_MS, measure};
 pub use network::network;
 pub use normal::{MIN_SESSIONS, Normal, Normals, Spread};
 pub use report::{FactRow, Facts, Score};
+pub use scores::{Scored, Scores};

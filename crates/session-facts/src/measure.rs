@@ -1,7 +1,7 @@
 //! The values of a session's facts.
 
 use ahash::{AHashMap, AHashSet};
-use api_sessions_store::{Filter, RequestQuery, Store, StoreError, StoredRequest};
+use api_sessions_store::{Filter, Page, Store, StoreError, StoredRequest};
 
 use crate::fact::Fact;
 use crate::network::network;
@@ -86,20 +86,32 @@ impl Measured {
     }
 }
 
-/// Measures the newest [`MAX_MEASURED`] requests of a session in the [`PERIOD_MS`] up to `last_ts`.
+/// Measures the newest [`MAX_MEASURED`] requests of a session in the [`PERIOD_MS`] up to its last one, which is not
+/// before `last_ts`.
 ///
 /// # Errors
 /// [`StoreError`]
 pub fn measure(store: &dyn Store, session: &str, last_ts: u64) -> Result<Measured, StoreError> {
-    let from = Some(last_ts.saturating_sub(PERIOD_MS));
-    let page = store.requests(&RequestQuery {
-        session: session.to_owned(),
-        filter: Filter { from, ..Filter::default() },
-        descending: true,
-        limit: MAX_MEASURED,
-        cursor: None,
-    })?;
-    Ok(Measured { incomplete: page.incomplete, ..Measured::of(&page.items) })
+    let measured = measure_all(store, &[(session.to_owned(), last_ts)])?;
+    Ok(measured.into_iter().next().map(|(measured, _)| measured).unwrap_or_default())
+}
+
+/// As [`measure`], of several sessions, each with the time of its last request.
+pub(crate) fn measure_all(
+    store: &dyn Store,
+    sessions: &[(String, u64)],
+) -> Result<Vec<(Measured, u64)>, StoreError> {
+    let first = sessions.iter().map(|(_, last)| *last).min().unwrap_or_default();
+    let filter = Filter { from: Some(first.saturating_sub(PERIOD_MS)), ..Filter::default() };
+    let ids: Vec<String> = sessions.iter().map(|(session, _)| session.clone()).collect();
+    let pages = store.newest(&ids, &filter, MAX_MEASURED)?;
+    let of = |(page, (_, known)): (Page<StoredRequest>, &(String, u64))| {
+        let Page { mut items, incomplete, .. } = page;
+        let last = items.first().map_or(*known, |newest| newest.record.ts);
+        items.retain(|request| request.record.ts >= last.saturating_sub(PERIOD_MS));
+        (Measured { incomplete, ..Measured::of(&items) }, last)
+    };
+    Ok(pages.into_iter().zip(sessions).map(of).collect())
 }
 
 /// Maximum number of times within a minute; `times` must be sorted.

@@ -10,13 +10,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::fact::Fact;
-use crate::measure::{Measured, measure};
+use crate::measure::{Measured, measure_all};
 
 /// Minimum number of sessions for normal values.
 pub const MIN_SESSIONS: usize = 200;
 
 /// Maximum number of sessions that are measured.
 const MAX_SAMPLED: usize = 300;
+
+/// Maximum number of sessions whose requests are read at once.
+pub(crate) const MAX_AT_ONCE: usize = 25;
 
 /// Number of sessions to sample from: the most recently active ones.
 const MAX_LISTED: usize = 1000;
@@ -113,9 +116,13 @@ fn sample(store: &dyn Store, application: Option<&str>, now: u64) -> Result<Norm
     }
     let wanted = sessions.len().min(MAX_SAMPLED);
     let taken = (0..wanted).filter_map(|at| sessions.get(at * sessions.len() / wanted));
-    let measured: Result<Vec<_>, _> =
-        taken.map(|session| measure(store, &session.session, session.last_ts)).collect();
-    Ok(Normal::of(&measured?))
+    let taken: Vec<(String, u64)> =
+        taken.map(|session| (session.session.clone(), session.last_ts)).collect();
+    let mut measured = Vec::with_capacity(wanted);
+    for chunk in taken.chunks(MAX_AT_ONCE) {
+        measured.extend(measure_all(store, chunk)?.into_iter().map(|(measured, _)| measured));
+    }
+    Ok(Normal::of(&measured))
 }
 
 type Known = AHashMap<Option<String>, (u64, Arc<Normal>)>;

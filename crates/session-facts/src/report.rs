@@ -89,8 +89,7 @@ impl Facts {
         };
         let facts: Vec<FactRow> = Fact::ALL.into_iter().map(row).collect();
         let when_active = facts.iter().map(|row| row.points).sum::<u64>().min(100);
-        let quiet = now.saturating_sub(last_ts) as f64 / HALF_LIFE_MS as f64;
-        let value = (when_active as f64 * 0.5_f64.powf(quiet)).round() as u64;
+        let value = decayed(when_active, last_ts, now);
         Facts {
             application,
             requests: measured.requests,
@@ -101,6 +100,12 @@ impl Facts {
             incomplete: measured.incomplete.clone(),
         }
     }
+}
+
+/// A score at `now` that was `when_active` at `last_ts` (both ms since 1970).
+pub(crate) fn decayed(when_active: u64, last_ts: u64, now: u64) -> u64 {
+    let quiet = now.saturating_sub(last_ts) as f64 / HALF_LIFE_MS as f64;
+    (when_active as f64 * 0.5_f64.powf(quiet)).round() as u64
 }
 
 #[cfg(test)]

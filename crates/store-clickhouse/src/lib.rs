@@ -135,6 +135,15 @@ impl Records for ClickHouseStore {
         self.wait(requests::page(&self.connection, query))
     }
 
+    fn newest(
+        &self,
+        sessions: &[String],
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<Vec<Page<StoredRequest>>, StoreError> {
+        self.wait(requests::newest(&self.connection, sessions, filter, limit))
+    }
+
     fn request(&self, id: &str) -> Result<Option<StoredRequest>, StoreError> {
         self.wait(requests::by_id(&self.connection, id))
     }

@@ -1,5 +1,9 @@
 //! Requests of a session in order, and one request by its id.
 
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
 use super::connection::Connection;
 use super::filter;
 use super::identity::{self, Sessions};
@@ -7,7 +11,15 @@ use super::joined::Requests;
 use super::row::{COLUMNS, Row};
 use super::sql::{Sql, Value};
 use api_sessions_store::query::{Paged, RequestQuery};
-use api_sessions_store::{Page, StoreError, StoredRequest, cursor};
+use api_sessions_store::{Filter, Page, StoreError, StoredRequest, cursor};
+
+/// A request, and the session that it belongs to.
+#[derive(Deserialize)]
+struct Whole {
+    #[serde(flatten)]
+    row: Row,
+    whole: String,
+}
 
 pub(super) async fn page(
     connection: &Connection,
@@ -38,6 +50,39 @@ pub(super) async fn page(
     rows.iter_mut().for_each(|row| row.session.clone_from(&root));
     let items = rows.into_iter().map(StoredRequest::from).collect();
     Ok(Page { items, next, incomplete: Vec::new() })
+}
+
+/// The newest requests of each session that match, with one statement for all sessions.
+pub(super) async fn newest(
+    connection: &Connection,
+    sessions: &[String],
+    filter: &Filter,
+    limit: usize,
+) -> Result<Vec<Page<StoredRequest>>, StoreError> {
+    let mut of: HashMap<&str, Vec<StoredRequest>> = HashMap::new();
+    if !sessions.is_empty() {
+        let requests = Requests::of_sessions(connection, sessions).await?;
+        let whole = requests.session();
+        let sql = Sql::new(format!("SELECT {COLUMNS}, {whole} AS whole"))
+            .then(requests.each_once())
+            .add(" AND ", [])
+            .then(filter::on_request(filter))
+            .add(&format!(" ORDER BY ts DESC, batch DESC, line DESC LIMIT {limit} BY whole"), []);
+        let rows: Vec<Whole> = connection.rows(sql).await?;
+        for Whole { mut row, whole } in rows {
+            let Some(session) = sessions.iter().find(|session| **session == whole) else {
+                continue;
+            };
+            row.session = whole;
+            of.entry(session).or_default().push(StoredRequest::from(row));
+        }
+    }
+    let page = |session: &String| Page {
+        items: of.remove(session.as_str()).unwrap_or_default(),
+        next: None,
+        incomplete: Vec::new(),
+    };
+    Ok(sessions.iter().map(page).collect())
 }
 
 fn read_position(position: &[String]) -> Option<(u64, String, u64)> {

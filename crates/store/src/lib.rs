@@ -92,6 +92,28 @@ pub trait Records: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     fn requests(&self, query: &RequestQuery) -> Result<Page<StoredRequest>, StoreError>;
+    /// The newest requests of each session that match, newest first and at most `limit` of each, in the order of
+    /// `sessions`, none of which may be an alias. Needs memory for all of them.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn newest(
+        &self,
+        sessions: &[String],
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<Vec<Page<StoredRequest>>, StoreError> {
+        let of = |session: &String| {
+            self.requests(&RequestQuery {
+                session: session.clone(),
+                filter: filter.clone(),
+                descending: true,
+                limit,
+                cursor: None,
+            })
+        };
+        sessions.iter().map(of).collect()
+    }
     /// One request with its full content.
     ///
     /// # Errors

@@ -50,21 +50,17 @@ pub struct Page<T> {
 }
 
 /// One page of sessions.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SessionPage {
     /// Sessions that match, on all pages; at most 10,000.
-    #[schema(maximum = 10_000)]
     pub total: u64,
-    /// More than 10,000 sessions match. Absent otherwise.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    /// More than 10,000 sessions match.
     pub total_is_lower_bound: bool,
     /// Sessions in order.
     pub sessions: Vec<SessionSummary>,
     /// Cursor of the next page; `None` on the last.
-    #[schema(required = true)]
     pub next: Option<String>,
-    /// Days that could not be read completely: `2026-11-23`. Absent if there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Days that could not be read completely: `2026-11-23`.
     pub incomplete: Vec<String>,
 }
 

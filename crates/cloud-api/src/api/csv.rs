@@ -1,6 +1,7 @@
 //! Requests as CSV (RFC 4180), safe to open in a spreadsheet.
 
 use crate::endpoints::Endpoint;
+use crate::scored::ListedSession;
 use api_sessions_protocol::{Evidence, Record, RuleHit, record_fields};
 use api_sessions_store::StoredRequest;
 use api_sessions_store::clock::rfc3339_ms;
@@ -135,14 +136,11 @@ const ENDPOINT_COLUMNS: [&str; 20] = [
 
 /// Renders endpoints, with the header line.
 pub fn render_endpoints(endpoints: &[Endpoint]) -> Vec<u8> {
-    let mut writer =
-        csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    let _ = writer.write_record(ENDPOINT_COLUMNS);
-    for one in endpoints {
+    let row = |one: &Endpoint| {
         let counts = |name: String, count: &u64| format!("{name}={count}");
         let statuses = one.statuses.iter().map(|(status, count)| counts(status.to_string(), count));
         let sources = one.sources.iter().map(|(source, count)| counts(source.clone(), count));
-        let _ = writer.write_record([
+        [
             one.application.as_deref().map(cell).unwrap_or_default(),
             cell(&one.method),
             cell(&one.endpoint),
@@ -163,8 +161,72 @@ pub fn render_endpoints(endpoints: &[Endpoint]) -> Vec<u8> {
             one.is_new.to_string(),
             one.is_unused.to_string(),
             one.is_probe.to_string(),
-        ]);
-    }
+        ]
+    };
+    table(&ENDPOINT_COLUMNS, endpoints.iter().map(row))
+}
+
+/// The columns of sessions.
+const SESSION_COLUMNS: [&str; 20] = [
+    "session",
+    "first",
+    "last",
+    "score",
+    "requests",
+    "attacks",
+    "denied",
+    "user",
+    "role",
+    "key",
+    "source",
+    "ips",
+    "countries",
+    "organisations",
+    "hosts",
+    "applications",
+    "attack_types",
+    "endpoints",
+    "endpoint_count",
+    "days",
+];
+
+/// Renders sessions, with the header line.
+pub fn render_sessions(sessions: &[ListedSession]) -> Vec<u8> {
+    let row = |ListedSession { summary: one, score }: &ListedSession| {
+        let joined = |values: &[String]| listed(values, String::clone);
+        [
+            cell(&one.session),
+            rfc3339_ms(one.first_ts),
+            rfc3339_ms(one.last_ts),
+            score.map(|score| score.to_string()).unwrap_or_default(),
+            one.requests.to_string(),
+            one.attacks.to_string(),
+            one.denied.to_string(),
+            one.user.as_deref().map(cell).unwrap_or_default(),
+            one.role.as_deref().map(cell).unwrap_or_default(),
+            cell(&one.key),
+            cell(&one.source),
+            joined(&one.ips),
+            joined(&one.countries),
+            joined(&one.organisations),
+            joined(&one.hosts),
+            joined(&one.applications),
+            joined(&one.attack_types),
+            listed(&one.endpoints, |endpoint| format!("{} {}", endpoint.count, endpoint.value)),
+            one.endpoint_count.to_string(),
+            one.days.join(" "),
+        ]
+    };
+    table(&SESSION_COLUMNS, sessions.iter().map(row))
+}
+
+/// A table with its header line.
+fn table<const N: usize>(columns: &[&str; N], rows: impl Iterator<Item = [String; N]>) -> Vec<u8> {
+    let mut writer =
+        csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    // Writing to memory does not fail, nor do lines of equal length.
+    let _ = writer.write_record(columns);
+    rows.for_each(|row| drop(writer.write_record(row)));
     writer.into_inner().unwrap_or_default()
 }
 

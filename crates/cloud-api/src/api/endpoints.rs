@@ -7,8 +7,8 @@ use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::csv;
 use super::query::{optional, time, word};
+use super::{csv, download};
 use crate::endpoints::compare::{Comparison, compare};
 use crate::endpoints::{self, Endpoint, openapi};
 use crate::error::AppError;
@@ -153,10 +153,7 @@ pub async fn download(
     Query(raw): Query<RawEndpointQuery>,
 ) -> Result<impl IntoResponse, AppError> {
     let found = of_kind(&state, &raw).await?;
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"endpoints.csv\""),
-    ];
+    let headers = download::headers("endpoints", &found.incomplete);
     Ok((headers, csv::render_endpoints(&found.endpoints)))
 }
 

@@ -56,7 +56,7 @@ pub struct RawQuery {
     pub session: String,
     /// `true` or `false`.
     pub denied: String,
-    /// `last_ts`, `first_ts`, `requests`, `attacks`, `denied` or `duration`; prefixed with `-`, largest first.
+    /// `last_ts`, `first_ts`, `requests`, `attacks`, `denied`, `duration` or `score`; prefixed with `-`, largest first.
     pub sort: String,
     /// `asc` or `desc`.
     pub order: String,
@@ -185,10 +185,11 @@ impl RawQuery {
             Some(sort) => (sort, Some(true)),
             None => (self.sort.as_str(), None),
         };
-        let expected = "last_ts, first_ts, requests, attacks, denied or duration expected";
+        let expected = "last_ts, first_ts, requests, attacks, denied, duration or score expected";
         let sort = optional("sort", sort, expected, |text| {
             Some(match text {
-                "last_ts" => Sort::LastTs,
+                // Those to choose from ([`RawQuery::is_by_score`]).
+                "last_ts" | "score" => Sort::LastTs,
                 "first_ts" => Sort::FirstTs,
                 "requests" => Sort::Requests,
                 "attacks" => Sort::Attacks,
@@ -208,6 +209,11 @@ impl RawQuery {
             limit: self.limit()?,
             cursor: self.cursor(),
         })
+    }
+
+    /// Whether sessions are sorted by their scores, which the store does not know.
+    pub fn is_by_score(&self) -> bool {
+        matches!(self.sort.trim(), "score" | "-score")
     }
 
     /// Parses a query for a session's requests.

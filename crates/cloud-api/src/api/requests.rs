@@ -5,21 +5,17 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::csv;
 use super::query::{MAX_LIMIT, RawQuery};
+use super::{csv, download};
 use crate::error::AppError;
 use crate::extractors::{Path, Query};
 use crate::state::AppState;
 use api_sessions_store::{RequestQuery, StoredRequest};
-
-/// Header of a download: days that could not be read completely.
-const INCOMPLETE: HeaderName = HeaderName::from_static("x-incomplete-days");
 
 /// A page of requests.
 #[derive(Debug, Serialize, ToSchema)]
@@ -99,17 +95,7 @@ pub async fn download(
         .take(64)
         .collect();
     let (text, next, incomplete) = page(&state, query, true).await?;
-    let mut headers = HeaderMap::new();
-    let disposition = format!("attachment; filename=\"session-{name}.csv\"");
-    for (name, value) in [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-        (header::CONTENT_DISPOSITION, &disposition),
-        (INCOMPLETE, &incomplete.join(", ")),
-    ] {
-        if let Some(value) = HeaderValue::from_str(value).ok().filter(|value| !value.is_empty()) {
-            headers.insert(name, value);
-        }
-    }
+    let headers = download::headers(&format!("session-{name}"), &incomplete);
     let announced = Arc::new(incomplete);
     let rest = futures_util::stream::try_unfold(next, move |next| {
         let (state, announced) = (state.clone(), Arc::clone(&announced));

@@ -1,32 +1,57 @@
 //! `GET /v1/sessions`, `GET /v1/sessions/{id}`, `DELETE /v1/sessions/{id}/identifiers/{alias}`
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::query::RawQuery;
+use super::{csv, download};
 use crate::auth;
 use crate::error::AppError;
 use crate::extractors::{Path, Query};
+use crate::scored::{self, SessionList};
 use crate::state::AppState;
 use api_sessions_cloud_keys::why::Why;
-use api_sessions_store::{Identity, SessionDetail, SessionPage};
+use api_sessions_store::{Identity, SessionDetail};
 
-/// Sessions that match.
+/// Longest time that a list waits for scores.
+const SCORE_WAIT: Duration = Duration::from_secs(5);
+
+/// Sessions that match, with their scores.
+///
+/// With `sort=score`, those with the highest or lowest scores of the 300 most recently active ones, on one page.
 #[utoipa::path(
     get,
     path = "/v1/sessions",
     params(RawQuery),
-    responses((status = 200, description = "A page of sessions.", body = SessionPage))
+    responses((status = 200, description = "A page of sessions.", body = SessionList))
 )]
 pub async fn list(
     State(state): State<AppState>,
     Query(query): Query<RawQuery>,
-) -> Result<Json<SessionPage>, AppError> {
-    let query = query.sessions()?;
-    state.list(move |store| store.sessions(&query)).await.map(Json)
+) -> Result<Json<SessionList>, AppError> {
+    scored::list(&state, &query, SCORE_WAIT).await.map(Json)
+}
+
+/// The same page as CSV.
+#[utoipa::path(
+    get,
+    path = "/v1/sessions.csv",
+    params(RawQuery),
+    responses((status = 200, description = "A page of sessions.", body = String, content_type = "text/csv"))
+)]
+pub async fn download(
+    State(state): State<AppState>,
+    Query(query): Query<RawQuery>,
+) -> Result<impl IntoResponse, AppError> {
+    let page = scored::list(&state, &query, SCORE_WAIT).await?;
+    let headers = download::headers("sessions", &page.incomplete);
+    Ok((headers, csv::render_sessions(&page.sessions)))
 }
 
 /// A session, its identifiers, and why its requests were grouped.

@@ -205,6 +205,12 @@ fn both_engines_give_the_same_answers() {
         };
         let (theirs, ours) = (all_requests(&*sqlite, &query), all_requests(&*clickhouse, &query));
         assert_eq!(ours, theirs, "{query:?}");
+        let some = [query.session.clone(), session(dice.below(60) as u32), session(99)];
+        let ours = clickhouse.newest(&some, &query.filter, 4).unwrap();
+        assert_eq!(ours.len(), 3);
+        for (ours, theirs) in ours.iter().zip(sqlite.newest(&some, &query.filter, 4).unwrap()) {
+            assert_eq!(ours.items, theirs.items, "{query:?}");
+        }
         if n < 15 {
             assert!(!theirs.is_empty());
         }

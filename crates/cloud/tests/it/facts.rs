@@ -9,8 +9,8 @@ fn row<'a>(facts: &'a Value, fact: &str) -> &'a Value {
     rows.iter().find(|row| row["fact"] == fact).unwrap()
 }
 
-#[test]
-fn facts_stand_beside_what_is_normal_in_the_application() {
+/// A shop with 220 usual sessions and the unusual session 999, and session 998 of an application with too few.
+fn shop() -> Cloud {
     let cloud = Cloud::start();
     let from = now() - 3_600_000;
     let of = |n: u32, id: u32, app: &str, more: Value| {
@@ -28,7 +28,12 @@ fn facts_stand_beside_what_is_normal_in_the_application() {
     // Another application has too few.
     lines.extend((0..30).map(|id| of(998, 2000 + id, "desk", attempt.clone())));
     cloud.post(&lines);
+    cloud
+}
 
+#[test]
+fn facts_stand_beside_what_is_normal_in_the_application() {
+    let cloud = shop();
     let facts = cloud.ask(&format!("/v1/sessions/{}/facts", session(999)));
     assert_eq!((&facts["application"], &facts["requests"]), (&json!("shop"), &json!(30)));
     assert_eq!((&facts["sessions"], &facts["not_enough_sessions"]), (&json!(221), &json!(false)));
@@ -54,4 +59,49 @@ fn facts_stand_beside_what_is_normal_in_the_application() {
     assert!(page.contains("beyond 99 % of sessions: login failures"), "{page}");
     let page = cloud.get(&format!("/sessions/{}", session(998))).text();
     assert!(page.contains("Not enough sessions to say what is normal: 1 of 200"), "{page}");
+}
+
+#[test]
+fn a_list_has_scores_and_is_ordered_by_them() {
+    let cloud = shop();
+    let detail = cloud.ask(&format!("/v1/sessions/{}/facts", session(999)));
+    let score = &detail["score"]["value"];
+    assert!(score.as_u64().unwrap() >= 60);
+
+    let page = cloud.ask("/v1/sessions?application=shop&limit=3");
+    assert!(page.get("ranked").is_none() && page.get("pending").is_none(), "{page}");
+    let scores: Vec<_> =
+        page["sessions"].as_array().unwrap().iter().map(|one| &one["score"]).collect();
+    assert_eq!(scores, [score, &json!(0), &json!(0)], "the newest first");
+
+    // Of 222 sessions, those with the highest scores; then those without one.
+    let page = cloud.ask("/v1/sessions?sort=-score&limit=1000");
+    assert_eq!((&page["ranked"], &page["total"]), (&json!(222), &json!(222)));
+    assert_eq!((&page["next"], page.get("pending")), (&Value::Null, None));
+    let all = page["sessions"].as_array().unwrap();
+    assert_eq!((&all[0]["session"], &all[0]["score"]), (&json!(session(999)), score));
+    assert_eq!((&all[1]["session"], &all[1]["score"]), (&json!(session(220)), &json!(0)));
+    assert_eq!((&all[221]["session"], all[221].get("score")), (&json!(session(998)), None));
+    let rising = cloud.ask("/v1/sessions?sort=score&order=asc&limit=1000");
+    let last = &rising["sessions"].as_array().unwrap()[220];
+    assert_eq!(last["session"], session(999), "those without a score stay last");
+    let first = cloud.ask("/v1/sessions?sort=score&limit=2&application=desk");
+    assert_eq!((first["sessions"].as_array().unwrap().len(), &first["ranked"]), (1, &json!(1)));
+    assert_eq!(cloud.get("/v1/sessions?sort=score&cursor=00").status, 400);
+
+    let table = cloud.get("/v1/sessions.csv?sort=-score&limit=2");
+    assert!(table.header("content-disposition").contains("sessions.csv"));
+    let mut reader = csv::Reader::from_reader(&*table.body);
+    let heads = reader.headers().unwrap().clone();
+    let at = |name: &str| heads.iter().position(|one| one == name).unwrap();
+    let (id, value, requests) = (at("session"), at("score"), at("requests"));
+    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 2);
+    assert_eq!((&rows[0][id], &rows[0][value]), (&*session(999), &*score.to_string()));
+    assert_eq!((&rows[0][requests], &rows[1][value]), ("30", "0"));
+
+    let page = cloud.get("/?sort=-score&limit=100").text();
+    assert!(page.contains("the first 100 of the 222 most recently active sessions"), "{page}");
+    assert!(page.contains(&format!("<span class=\"bad\">{score}</span>")), "{page}");
+    assert!(page.contains("href=\"/v1/sessions.csv?sort=-score&amp;limit=100\""), "{page}");
 }
