@@ -157,6 +157,22 @@ step("the chart has axes and a legend, and dragging selects a time", async () =>
   assert.equal(await attacks.getAttribute("aria-pressed"), "false");
   assert.equal(await svg.locator("rect.attacks").first().isVisible(), false);
   await attacks.click();
+  // Without the requests, the axis ends at what is left.
+  const scale = () => svg.locator("text.scale").first().textContent();
+  const height = (series) => svg.locator(`rect.${series}`).last().evaluate((bar) => Number(bar.getAttribute("height")));
+  const [before, small] = [await scale(), await height("attacks")];
+  const off = [page.getByRole("button", { name: /^Requests \d/ }), page.getByRole("button", { name: /^Sessions \d/ })];
+  for (const button of off) await button.click();
+  assert.equal(before, "100");
+  assert.equal(await scale(), "2");
+  assert((await height("attacks")) > 10 * small);
+  await look("chart-rescaled-1280-light");
+  // The chart follows the filters.
+  await page.goto(`${world.url}/?user=anna`);
+  await page.getByRole("button", { name: "Requests 46" }).waitFor();
+  await page.getByRole("button", { name: "Sessions 1", exact: true }).waitFor();
+  assert((await text("figure.chart")).includes("Requests that match"));
+  await page.goto(world.url);
   const box = await svg.boundingBox();
   const drag = async (from, to) => {
     await page.mouse.move(box.x + box.width * from, box.y + 60);

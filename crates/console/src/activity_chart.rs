@@ -1,12 +1,13 @@
-//! The chart of all traffic: bars over time, with axes. Positions are percentages, so that text keeps its size.
+//! The chart above a list: bars over time, with axes. Positions are percentages, so that text keeps its size.
 
 use maud::{Markup, PreEscaped, html};
 
 use super::filters;
 use super::html::{abbreviated, duration, time};
+use super::traffic::{Bar, MAX_REQUESTS, Scope, Traffic};
 use api_sessions_cloud_api::api::query::RawQuery;
+use api_sessions_store::Activity;
 use api_sessions_store::clock::rfc3339;
-use api_sessions_store::{ACTIVITY_MS, Activity};
 
 /// Height of the bars, CSS pixels.
 const HEIGHT: f64 = 120.0;
@@ -15,9 +16,6 @@ const HEIGHT: f64 = 120.0;
 const TOP: f64 = 8.0;
 const BOTTOM: f64 = 20.0;
 
-/// Largest number of bars.
-const BARS: u64 = 120;
-
 /// Distances between labels of the time axis, minutes.
 const TICKS: [u64; 12] = [5, 15, 30, 60, 180, 360, 720, 1440, 2880, 10_080, 20_160, 40_320];
 
@@ -25,46 +23,19 @@ const TICKS: [u64; 12] = [5, 15, 30, 60, 180, 360, 720, 1440, 2880, 10_080, 20_1
 const MAX_TICKS: u64 = 9;
 
 /// Series: class, label and value.
-type Series = (&'static str, &'static str, fn(&Activity) -> u64);
-const SERIES: [Series; 4] = [
-    ("requests", "Requests", |activity| activity.requests),
-    ("attacks", "Attacks", |activity| activity.attacks),
-    ("denied", "Denied", |activity| activity.denied),
-    ("errors", "Errors (5xx)", |activity| activity.errors),
+type Series = (&'static str, &'static str, fn(&Bar) -> u64);
+const SERIES: [Series; 5] = [
+    ("requests", "Requests", |bar| bar.activity.requests),
+    ("sessions", "Sessions", |bar| bar.sessions),
+    ("attacks", "Attacks", |bar| bar.activity.attacks),
+    ("denied", "Denied", |bar| bar.activity.denied),
+    ("errors", "Errors (5xx)", |bar| bar.activity.errors),
 ];
 
-/// A period cut into bars.
-struct Bars {
-    start: u64,
-    step: u64,
-    bars: Vec<Activity>,
-}
-
-impl Bars {
-    fn of(all: &[Activity], from: u64, to: u64) -> Bars {
-        let span = to.saturating_sub(from).max(ACTIVITY_MS);
-        let step = span.div_ceil(BARS).div_ceil(ACTIVITY_MS) * ACTIVITY_MS;
-        let start = from / step * step;
-        let count = (to.saturating_sub(start) / step + 1).min(BARS + 1);
-        let mut bars = vec![Activity::default(); count as usize];
-        for part in all {
-            let at = part.ts.saturating_sub(start) / step;
-            if let Some(bar) = usize::try_from(at).ok().and_then(|at| bars.get_mut(at)) {
-                bar.add(part);
-            }
-        }
-        Bars { start, step, bars }
-    }
-
-    fn end(&self) -> u64 {
-        self.start + self.step * self.bars.len() as u64
-    }
-
-    /// Position of a time, percent of the width.
-    fn x(&self, ts: u64) -> f64 {
-        let width = self.step * self.bars.len() as u64;
-        ts.saturating_sub(self.start) as f64 / width.max(1) as f64 * 100.0
-    }
+/// Position of a time, percent of the width.
+fn x(traffic: &Traffic, ts: u64) -> f64 {
+    let width = traffic.end() - traffic.start;
+    ts.saturating_sub(traffic.start) as f64 / width.max(1) as f64 * 100.0
 }
 
 /// The smallest of 1, 2 and 5 times a power of ten that is not below `most`: the top of the scale.
@@ -97,18 +68,34 @@ fn label(ts: u64) -> String {
     if clock == "00:00" { day.to_owned() } else { clock.to_owned() }
 }
 
-/// Requests, attacks, denied requests and errors between two times. A bar links to its interval, with the filters kept.
-pub(super) fn draw(all: &[Activity], from: u64, to: u64, list: &str, raw: &RawQuery) -> Markup {
-    let bars = Bars::of(all, from, to);
-    let most = bars.bars.iter().map(|bar| bar.requests).max().unwrap_or_default();
+/// What is counted.
+fn scope(traffic: &Traffic) -> Markup {
+    html! {
+        @match traffic.scope {
+            Scope::All => "All traffic",
+            Scope::Matching => "Requests that match",
+            Scope::Newest(sessions) => span title={ "At most the newest " (MAX_REQUESTS) " of each that match" } {
+                "Requests that match, of the " (sessions) " most recently active sessions" },
+        }
+        ", in intervals of " (duration(traffic.step)) ". Drag to select a time."
+    }
+}
+
+/// Requests, sessions, attacks, denied requests and errors between two times. A bar links to its interval, with the
+/// filters kept.
+pub(super) fn draw(bars: &Traffic, (from, to): (u64, u64), list: &str, raw: &RawQuery) -> Markup {
+    let values = |bar: &Bar| SERIES.map(|(_, _, value)| value(bar));
+    let most = bars.bars.iter().flat_map(values).max().unwrap_or_default();
     let top = scale(most.max(1));
-    let sum = |value: fn(&Activity) -> u64| bars.bars.iter().map(value).sum::<u64>();
+    let sum = |name: &str, value: fn(&Bar) -> u64| match name {
+        // A session may be active in several intervals.
+        "sessions" => bars.sessions,
+        _ => bars.bars.iter().map(value).sum::<u64>(),
+    };
+    let [requests, sessions, attacks, denied, errors] =
+        SERIES.map(|(class, _, value)| sum(class, value));
     let summary = format!(
-        "{} requests, {} malicious, {} denied, {} errors, from {} to {} UTC",
-        sum(|bar| bar.requests),
-        sum(|bar| bar.attacks),
-        sum(|bar| bar.denied),
-        sum(|bar| bar.errors),
+        "{requests} requests of {sessions} sessions, {attacks} malicious, {denied} denied, {errors} errors, from {} to {} UTC",
         time(from),
         time(to)
     );
@@ -119,12 +106,12 @@ pub(super) fn draw(all: &[Activity], from: u64, to: u64, list: &str, raw: &RawQu
         figure.chart { div.activity {
             div.legend {
                 @for (class, name, value) in SERIES {
-                    button.plain.key.(class) type="button" disabled data-series=(class) aria-pressed="true" title=(sum(value)) {
-                        (name) " " strong { (abbreviated(sum(value))) } }
+                    button.plain.key.(class) type="button" disabled data-series=(class) aria-pressed="true" title=(sum(class, value)) {
+                        (name) " " strong { (abbreviated(sum(class, value))) } }
                 }
-                span.quiet.grow { "All traffic, in intervals of " (duration(bars.step)) ". Drag to select a time." }
+                span.quiet.grow { (scope(bars)) }
             }
-            svg role="group" aria-label=(summary) data-from=(bars.start) data-to=(bars.end())
+            svg role="group" aria-label=(summary) data-from=(bars.start) data-to=(bars.end()) data-top=(TOP) data-height=(HEIGHT)
                 data-list=(filters::address(list, &filters::parts(&bare))) {
                 @for share in [1.0, 0.5] {
                     @let y = TOP + HEIGHT * (1.0 - share);
@@ -133,20 +120,21 @@ pub(super) fn draw(all: &[Activity], from: u64, to: u64, list: &str, raw: &RawQu
                 @for (at, bar) in bars.bars.iter().enumerate() {
                     @let ts = bars.start + at as u64 * bars.step;
                     a href=(interval(list, &bare, ts, ts + bars.step)) tabindex="-1" aria-hidden="true" data-ts=(ts) {
-                        title { (time(ts)) " UTC: " (bar.requests) " requests, " (bar.attacks) " attacks, " (bar.denied) " denied, " (bar.errors) " errors" }
-                        rect.space x=(percent(bars.x(ts))) y=(TOP) width=(percent(width)) height=(HEIGHT) {}
-                        (columns(bar, bars.x(ts), width, top))
+                        @let Activity { requests, attacks, denied, errors, .. } = bar.activity;
+                        title { (time(ts)) " UTC: " (requests) " requests of " (bar.sessions) " sessions, " (attacks) " attacks, " (denied) " denied, " (errors) " errors" }
+                        rect.space x=(percent(x(bars, ts))) y=(TOP) width=(percent(width)) height=(HEIGHT) {}
+                        (columns(bar, x(bars, ts), width, top))
                     }
                 }
                 line.axis x1="0" x2="100%" y1=(TOP + HEIGHT) y2=(TOP + HEIGHT) {}
                 @for share in [1.0, 0.5] {
                     @let value = top as f64 * share;
-                    @if value.fract() == 0.0 {
-                        text.scale x="4" y=(TOP + HEIGHT * (1.0 - share) + 12.0) { (abbreviated(value as u64)) }
+                    text.scale data-share=(share) x="4" y=(TOP + HEIGHT * (1.0 - share) + 12.0) {
+                        @if value.fract() == 0.0 { (abbreviated(value as u64)) }
                     }
                 }
                 @for (at, ts) in ticks.iter().enumerate() {
-                    @let x = bars.x(*ts);
+                    @let x = x(bars, *ts);
                     line.axis x1=(percent(x)) x2=(percent(x)) y1=(TOP + HEIGHT) y2=(TOP + HEIGHT + 4.0) {}
                     @if (2.0..97.0).contains(&x) {
                         text.tick.odd[at % 2 == 1] data-ts=(ts) x=(percent(x)) y=(TOP + HEIGHT + BOTTOM - 4.0) { (label(*ts)) }
@@ -169,7 +157,7 @@ fn percent(value: f64) -> String {
 }
 
 /// The columns of a bar, the highest behind the others.
-fn columns(bar: &Activity, x: f64, width: f64, top: u64) -> Markup {
+fn columns(bar: &Bar, x: f64, width: f64, top: u64) -> Markup {
     let mut columns = SERIES.map(|(class, _, value)| (value(bar), class));
     columns.sort_by_key(|(value, _)| std::cmp::Reverse(*value));
     html! {
@@ -177,7 +165,7 @@ fn columns(bar: &Activity, x: f64, width: f64, top: u64) -> Markup {
             @if value > 0 {
                 // Any value above zero stays visible.
                 @let height = (value as f64 / top as f64 * HEIGHT).max(2.0);
-                rect.(class) x=(percent(x + width * 0.1)) y=(PreEscaped(format!("{:.1}", TOP + HEIGHT - height)))
+                rect.(class) data-value=(value) x=(percent(x + width * 0.1)) y=(PreEscaped(format!("{:.1}", TOP + HEIGHT - height)))
                     width=(percent(width * 0.8)) height=(PreEscaped(format!("{height:.1}"))) {}
             }
         }
@@ -215,8 +203,9 @@ mod tests {
     #[test]
     fn a_bar_dropped_the_other_filters() {
         let raw = RawQuery { user: "anna".into(), from: "1".into(), ..RawQuery::default() };
-        let all = [Activity { ts: 0, requests: 3, attacks: 1, ..Activity::default() }];
-        let chart = draw(&all, 0, 3_600_000, "/x/", &raw).into_string();
+        let mut all = Traffic::new(0, 3_600_000);
+        all.add(&Activity { ts: 0, requests: 3, attacks: 1, ..Activity::default() });
+        let chart = draw(&all, (0, 3_600_000), "/x/", &raw).into_string();
         let link = "href=\"/x/?from=1970-01-01T00%3A00%3A00Z&amp;to=1970-01-01T00%3A05%3A00Z&amp;user=anna\"";
         assert!(chart.contains(link), "{chart}");
         assert!(chart.contains("data-list=\"/x/?user=anna\""), "{chart}");

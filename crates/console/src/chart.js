@@ -55,6 +55,32 @@
 
   // Series stay switched off when the page refreshes.
   const hidden = new Set();
+  const scaleOf = (most) => {
+    for (let power = 1; ; power *= 10) {
+      for (const factor of [1, 2, 5]) if (power * factor >= most) return power * factor;
+    }
+  };
+  const abbreviated = (number) => {
+    const [unit, letter] = [[1e9, "G"], [1e6, "M"], [1e3, "k"]].find(([unit]) => number >= unit) ?? [1, ""];
+    return `${Math.floor(number / unit * 10) / 10}${letter}`;
+  };
+  /** The axis ends at what the series that are shown reach. */
+  const rescale = (svg) => {
+    const bars = [...svg.querySelectorAll("rect[data-value]")];
+    const valueOf = (bar) => Number(bar.dataset.value);
+    const shown = bars.filter((bar) => !hidden.has(bar.classList[0])).map(valueOf);
+    const most = scaleOf(shown.reduce((a, b) => Math.max(a, b), 1));
+    const [top, height] = [Number(svg.dataset.top), Number(svg.dataset.height)];
+    for (const bar of bars) {
+      const high = Math.min(height, Math.max(valueOf(bar) / most * height, 2));
+      bar.setAttribute("y", (top + height - high).toFixed(1));
+      bar.setAttribute("height", high.toFixed(1));
+    }
+    for (const text of svg.querySelectorAll("text.scale")) {
+      const value = most * Number(text.dataset.share);
+      text.textContent = Number.isInteger(value) ? abbreviated(value) : "";
+    }
+  };
   const apply = () => {
     for (const button of document.querySelectorAll("button[data-series]")) {
       const isOff = hidden.has(button.dataset.series);
@@ -62,6 +88,7 @@
       button.setAttribute("aria-pressed", String(!isOff));
       button.closest("figure").classList.toggle(`without-${button.dataset.series}`, isOff);
     }
+    document.querySelectorAll("svg[data-from]").forEach(rescale);
   };
   document.addEventListener("click", (event) => {
     const series = event.target.closest?.("button[data-series]")?.dataset.series;

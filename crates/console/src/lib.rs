@@ -33,6 +33,7 @@ mod sequence;
 pub mod session;
 pub mod sessions;
 mod timeline;
+mod traffic;
 pub mod user;
 pub mod users;
 mod viewer;

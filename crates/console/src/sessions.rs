@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use super::fields::Refused;
 use super::html::{duration, encoded, incomplete, moment, number, page, short, visible};
-use super::{Viewer, activity_chart, facets, filters, links};
+use super::{Viewer, activity_chart, facets, filters, links, traffic};
 use api_sessions_cloud_api::aggregate;
 use api_sessions_cloud_api::api::query::RawQuery;
 use api_sessions_cloud_api::extractors::Query;
@@ -39,12 +39,12 @@ pub async fn list(
     let from = filter.from.unwrap_or_else(|| to.saturating_sub(CHART_MS));
     let found = scored::list(&state, &raw, SCORE_WAIT).await?;
     let shown: Vec<String> = found.sessions.iter().map(|one| one.summary.session.clone()).collect();
-    let (activity, denylist, alike) = state
+    let (traffic, denylist, alike) = state
         .list(move |store| {
             let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
             let denied = store.denied(&shown, now)?;
-            let alike = aggregate::matching(store, filter)?;
-            Ok((store.activity(from, to)?, denied, alike))
+            let alike = aggregate::matching(store, filter.clone())?;
+            Ok((traffic::read(store, &filter, &alike, (from, to))?, denied, alike))
         })
         .await?;
     let denied: AHashSet<String> = denylist.into_iter().map(|entry| entry.session).collect();
@@ -67,7 +67,7 @@ pub async fn list(
             }
             (views())
             (filters::form(&list, &raw, &Vec::new()))
-            div data-live { (activity_chart::draw(&activity, from, to, &list, &raw)) }
+            div data-live { (activity_chart::draw(&traffic, (from, to), &list, &raw)) }
             (filters::chips(&list, &raw))
             div.beside {
                 (facets::draw(&list, &raw, &aggregate::facets(&alike.sessions), alike.sessions.len() as u64 == alike.total))
@@ -144,7 +144,7 @@ fn table(
                 th { (sort_link(viewer, raw, "last_ts", "Last seen (UTC)")) ", " (sort_link(viewer, raw, "duration", "lasted")) }
                 th { "Session" } th { "Status" } th { "User and role" }
                 @for (sort, name) in SORTS { th.number { (sort_link(viewer, raw, sort, name)) } }
-                th { "Endpoints" } th { "IP, host, application" }
+                th { "Endpoints" } th.wrap { "IP, host, application" }
             } }
             tbody { @for ListedSession { summary: session, score: value } in sessions { tr data-key=(session.session) {
                 td.time { (moment(session.last_ts)) br; span.quiet { (duration(session.last_ts.saturating_sub(session.first_ts))) } }
@@ -160,7 +160,7 @@ fn table(
                     @let more = session.endpoint_count.saturating_sub(session.endpoints.len() as u64);
                     @if more > 0 { span.quiet { "+" (more) " more" } }
                 }
-                td { (first_of(&session.ips)) @if let Some(country) = session.countries.first() { " " span.badge title=(session.organisations.join(", ")) { (visible(country)) } } br; span.quiet { (first_of(&session.hosts)) br; (first_of(&session.applications)) } }
+                td.where { (first_of(&session.ips)) @if let Some(country) = session.countries.first() { " " span.badge title=(session.organisations.join(", ")) { (visible(country)) } } br; span.quiet { (first_of(&session.hosts)) br; (first_of(&session.applications)) } }
             } } }
         } }
     }

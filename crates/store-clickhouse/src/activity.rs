@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::connection::Connection;
+use super::filter::{self, MAX_MS};
+use super::joined::Requests;
 use super::schema::DAY_TABLES;
 use super::sql::{Sql, Value};
-use api_sessions_store::{ACTIVITY_MS, Activity, Day, DayHealth, FIRST_ERROR, StoreError};
+use api_sessions_store::{ACTIVITY_MS, Activity, Day, DayHealth, FIRST_ERROR, Filter, StoreError};
 
 #[derive(Deserialize)]
 struct Stretch {
@@ -51,8 +53,37 @@ pub(super) async fn read(
     Ok(rows.into_iter().map(activity).collect())
 }
 
-/// Unix time in milliseconds of the last day that `Date` represents in all versions of ClickHouse.
-pub(super) const MAX_MS: u64 = 4_102_358_400_000;
+#[derive(Deserialize)]
+struct Active {
+    stretch: u64,
+    sessions: u64,
+}
+
+/// Sessions with requests in each interval of `step`, and in the whole period.
+pub(super) async fn sessions(
+    connection: &Connection,
+    from: u64,
+    to: u64,
+    step: u64,
+) -> Result<(Vec<(u64, u64)>, u64), StoreError> {
+    let (from, to) = (from.min(MAX_MS), to.min(MAX_MS));
+    let filter = Filter { from: Some(from), to: Some(to), ..Filter::default() };
+    let requests = Requests::of_days(connection, &filter::days(&filter)).await?;
+    let session = requests.session();
+    let count = |stretch: &str| {
+        Sql::new(format!("SELECT {stretch} AS stretch, uniqExact({session}) AS sessions"))
+            .then(requests.any())
+            .add(" AND ", [])
+            .then(filter::on_request(&filter))
+            .add(" GROUP BY stretch ORDER BY stretch", [])
+    };
+    let (of_each, whole): (Vec<Active>, Vec<Active>) = tokio::try_join!(
+        connection.rows(count(&format!("intDiv(ts, {step}) * {step}"))),
+        connection.rows(count("toUInt64(0)"))
+    )?;
+    let of_each = of_each.into_iter().map(|row| (row.stretch, row.sessions)).collect();
+    Ok((of_each, whole.first().map_or(0, |row| row.sessions)))
+}
 
 #[derive(Deserialize)]
 struct OldDay {

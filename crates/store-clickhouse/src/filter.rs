@@ -1,10 +1,12 @@
 //! Filters as SQL conditions.
 
-use super::activity::MAX_MS;
 use super::sql::{Sql, Value};
 use api_sessions_store::Day;
 use api_sessions_store::path_template;
 use api_sessions_store::query::{ANY_ATTACK, Filter};
+
+/// Unix time in milliseconds of the last day that `Date` represents in all versions of ClickHouse.
+pub(super) const MAX_MS: u64 = 4_102_358_400_000;
 
 /// Condition on the days that a filter can match; it prunes partitions.
 pub(super) fn days(filter: &Filter) -> Sql {

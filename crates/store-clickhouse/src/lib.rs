@@ -166,6 +166,15 @@ impl Records for ClickHouseStore {
         self.wait(activity::read(&self.connection, from, to))
     }
 
+    fn active_sessions(
+        &self,
+        from: u64,
+        to: u64,
+        step: u64,
+    ) -> Result<(Vec<(u64, u64)>, u64), StoreError> {
+        self.wait(activity::sessions(&self.connection, from, to, step))
+    }
+
     fn endpoints(&self, query: &EndpointQuery) -> Result<EndpointPage, StoreError> {
         let endpoints = self.wait(endpoints::read(&self.connection, query))?;
         Ok(EndpointPage { endpoints, incomplete: Vec::new() })

@@ -288,6 +288,16 @@ impl Records for SqliteStore {
         Ok(all.into_values().collect())
     }
 
+    fn active_sessions(
+        &self,
+        from: u64,
+        to: u64,
+        step: u64,
+    ) -> Result<(Vec<(u64, u64)>, u64), StoreError> {
+        let filter = Filter { from: Some(from), to: Some(to), ..Filter::default() };
+        Ok(requests::active_sessions(&self.segments_of(&filter), from, to, step))
+    }
+
     fn endpoints(&self, query: &EndpointQuery) -> Result<EndpointPage, StoreError> {
         let filter = Filter { from: query.from, to: query.to, ..Filter::default() };
         let segments = self.segments_of(&filter);

@@ -1,5 +1,8 @@
 //! Requests of a session in order, and one request by its id.
 
+use std::collections::BTreeMap;
+
+use ahash::AHashSet;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::codec::{Id, Key, session_key, unpack_places};
@@ -133,6 +136,51 @@ fn read_segment(
         }
         Ok(found)
     })
+}
+
+/// Sessions with requests in each interval of `step`, and in the whole period.
+pub(super) fn active_sessions(
+    segments: &[Segment],
+    from: u64,
+    to: u64,
+    step: u64,
+) -> (Vec<(u64, u64)>, u64) {
+    // Segments share sessions.
+    let mut active: AHashSet<(u64, Key)> = AHashSet::new();
+    for segment in segments {
+        let (day, moved) = (segment.id.day.start(), segment.moved());
+        let mut add = |number: u32, key: Key, places: &[(u32, u32)]| {
+            let (key, mut last) = (moved.root(number).unwrap_or(key), None);
+            for ts in places.iter().map(|(time, _)| day + u64::from(*time)) {
+                if (from..=to).contains(&ts) && last.replace(ts / step) != Some(ts / step) {
+                    active.insert((ts / step * step, key));
+                }
+            }
+        };
+        match segment.index() {
+            None => {}
+            Some(Index::Open(live)) => {
+                let live = live.read();
+                let numbered = (1u32..).zip(&live.sessions);
+                numbered.for_each(|(number, one)| add(number, one.key, &one.requests));
+            }
+            Some(Index::Closed(_)) => drop(segment.read(|connection| {
+                let mut statement = connection.prepare_cached(
+                    "SELECT id, s.session, c.requests FROM session s JOIN session_count c ON c.session = id",
+                )?;
+                let mut rows = statement.query([])?;
+                while let Some(row) = rows.next()? {
+                    let places = row.get_ref(2)?.as_blob().unwrap_or_default();
+                    add(row.get(0)?, row.get(1)?, &unpack_places(places).ok_or_else(damaged)?);
+                }
+                Ok(())
+            })),
+        }
+    }
+    let mut of_each: BTreeMap<u64, u64> = BTreeMap::new();
+    active.iter().for_each(|(ts, _)| *of_each.entry(*ts).or_default() += 1);
+    let all: AHashSet<Key> = active.into_iter().map(|(_, key)| key).collect();
+    (of_each.into_iter().collect(), all.len() as u64)
 }
 
 /// Positions of the requests of a session in a closed segment, in order: ms since the day began, and row.

@@ -124,6 +124,17 @@ pub trait Records: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     fn activity(&self, from: u64, to: u64) -> Result<Vec<Activity>, StoreError>;
+    /// The number of sessions with requests in each interval of `step` ms between two times (ms since 1970), oldest
+    /// first and without intervals that have none; and their number in the whole period.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn active_sessions(
+        &self,
+        from: u64,
+        to: u64,
+        step: u64,
+    ) -> Result<(Vec<(u64, u64)>, u64), StoreError>;
     /// Usage of endpoints: counts of all requests that match, and of their sessions and users.
     ///
     /// # Errors

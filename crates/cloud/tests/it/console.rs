@@ -110,7 +110,46 @@ fn the_chart_counts_requests_attacks_denials_and_errors() {
     ]);
     assert_eq!(posted.status, 200);
     let page = cloud.get("/").text();
-    for (series, count) in [("Requests", 4), ("Attacks", 1), ("Denied", 1), ("Errors (5xx)", 2)] {
-        assert!(page.contains(&format!("{series} <strong>{count}</strong>")), "{series}");
+    let all =
+        [("Requests", 4), ("Sessions", 2), ("Attacks", 1), ("Denied", 1), ("Errors (5xx)", 2)];
+    assert_series(&page, &all);
+    assert!(page.contains("All traffic, in intervals"), "{page}");
+}
+
+fn assert_series(page: &str, series: &[(&str, u64)]) {
+    for (series, count) in series {
+        assert!(page.contains(&format!("{series} <strong>{count}</strong>")), "{series}: {page}");
     }
+}
+
+#[test]
+fn the_chart_ignored_the_filters_of_the_list() {
+    let cloud = Cloud::start();
+    let ann = |more: serde_json::Value| {
+        let mut all = json!({"user": "ann"});
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        all
+    };
+    let mut lines = vec![
+        record(1, 1, json!({})),
+        record(1, 2, ann(json!({"status": 503}))),
+        record(2, 3, ann(json!({"attacks": ["sqli"]}))),
+        record(3, 4, json!({"user": "bob"})),
+    ];
+    let before =
+        record(2, 5, ann(json!({"ts": api_sessions_store::clock::now_ms() - 2 * 86_400_000})));
+    lines.push(before);
+    cloud.post(&lines);
+    let page = cloud.get("/?user=ann").text();
+    assert!(page.contains("Requests that match, in intervals"), "{page}");
+    assert_series(&page, &[("Requests", 2), ("Sessions", 2), ("Attacks", 1), ("Errors (5xx)", 1)]);
+    let page = cloud.get("/?user=ann&status=503").text();
+    assert_series(&page, &[("Requests", 1), ("Sessions", 1), ("Attacks", 0)]);
+    assert_series(&cloud.get("/?sort=-requests").text(), &[("Requests", 4), ("Sessions", 3)]);
+    // More sessions than are read.
+    let all: Vec<_> = (10..220).map(|n| record(n, n, json!({"host": "many.example"}))).collect();
+    cloud.post(&all);
+    let page = cloud.get("/?host=many.example").text();
+    assert!(page.contains("of the 200 most recently active sessions"), "{page}");
+    assert_series(&page, &[("Requests", 200), ("Sessions", 200)]);
 }

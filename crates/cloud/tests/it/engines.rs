@@ -224,6 +224,11 @@ fn both_engines_give_the_same_answers() {
     }
     for (from, to) in [(0, u64::MAX), (now - 3 * DAY, now - DAY), (now, now)] {
         assert_eq!(clickhouse.activity(from, to).unwrap(), sqlite.activity(from, to).unwrap());
+        for step in [300_000, 3_600_000, DAY] {
+            let active = sqlite.active_sessions(from, to, step).unwrap();
+            assert_eq!(clickhouse.active_sessions(from, to, step).unwrap(), active);
+            assert!(active.1 > 0 || from == to);
+        }
         let filter = Filter { from: Some(from), to: Some(to), ..Filter::default() };
         let query = SessionQuery { filter, limit: 100, ..SessionQuery::default() };
         assert_eq!(all_sessions(&*clickhouse, &query), all_sessions(&*sqlite, &query));
