@@ -405,6 +405,26 @@ step("a user has sessions, devices and addresses, and all that is theirs is deni
   await eventually("the node lets them in", async () => (await ask()).status === 200);
 });
 
+step("a user's page counts the user's own requests, and the list of users is a table to download", async () => {
+  const shared = { cookie: "sid=shared-1", "user-agent": "Shared/1" };
+  await send(world.port, "/missing", { headers: shared });
+  await send(world.port, "/missing", { headers: shared });
+  for (const user of ["frank", "grace"]) await send(world.port, "/profile", { headers: { ...shared, "x-user": user } });
+  await eventually("it is stored", async () => (await world.ask("/v1/sessions?user=grace")).sessions[0]?.requests === 4);
+  await page.goto(`${world.url}/?user=grace`);
+  const row = page.locator("tr[data-key]").first();
+  assert((await row.innerText()).includes("+1 more"), await row.innerText());
+  await page.getByRole("complementary", { name: "Frequent values" }).getByRole("link", { name: "frank" }).waitFor();
+  await row.getByRole("link", { name: "grace" }).click();
+  const value = (label) => page.locator("dl.facts div", { has: page.getByText(label, { exact: true }) }).locator("dd").innerText();
+  assert.deepEqual([await value("Requests"), await value("Other errors (4xx, 5xx)")], ["1", "0, 0"]);
+  await page.getByRole("link", { name: "Users", exact: true }).click();
+  const download = page.waitForEvent("download");
+  await page.getByRole("link", { name: "CSV" }).click();
+  const table = readFileSync(await (await download).path(), "utf8");
+  assert(/^frank,1,4,/m.test(table) && /^grace,1,4,/m.test(table), table);
+});
+
 step("endpoints lead to who uses them, and what scanners ask for stands apart", async () => {
   await page.getByRole("link", { name: "Endpoints", exact: true }).click();
   const table = page.getByRole("region", { name: "Endpoints" });

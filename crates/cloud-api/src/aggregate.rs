@@ -52,17 +52,13 @@ pub struct Facet {
 
 type Values = fn(&SessionSummary) -> &[String];
 
-fn optional(value: &Option<String>) -> &[String] {
-    value.as_ref().map(std::slice::from_ref).unwrap_or_default()
-}
-
-/// Each facet: name of the filter, and its values in a session.
+/// Facets: name of the filter, and its values in a session.
 const FACETS: [(&str, Values); 8] = [
     ("application", |session| &session.applications),
     ("host", |session| &session.hosts),
     ("attack", |session| &session.attack_types),
-    ("user", |session| optional(&session.user)),
-    ("role", |session| optional(&session.role)),
+    ("user", |session| &session.users),
+    ("role", |session| &session.roles),
     ("ip", |session| &session.ips),
     ("country", |session| &session.countries),
     ("organisation", |session| &session.organisations),
@@ -96,9 +92,9 @@ pub fn count<'a>(values: impl Iterator<Item = &'a String>) -> Vec<FacetValue> {
 pub struct UserSummary {
     /// The user.
     pub user: String,
-    /// Number of sessions.
+    /// Sessions that had this user in any request.
     pub sessions: u64,
-    /// Number of requests in these sessions.
+    /// Requests of these, those under other users and without one included.
     pub requests: u64,
     /// Number of malicious requests.
     pub attacks: u64,
@@ -138,7 +134,7 @@ impl UserSummary {
 pub fn users(sessions: &[SessionSummary]) -> Vec<UserSummary> {
     let mut by_user: AHashMap<&String, Vec<&SessionSummary>> = AHashMap::new();
     for session in sessions {
-        if let Some(user) = &session.user {
+        for user in &session.users {
             by_user.entry(user).or_default().push(session);
         }
     }
@@ -156,7 +152,7 @@ mod tests {
 
     fn session(user: Option<&str>, ip: &str, last_ts: u64) -> SessionSummary {
         SessionSummary {
-            user: user.map(str::to_owned),
+            users: user.into_iter().map(str::to_owned).collect(),
             ips: vec![ip.to_owned()],
             first_ts: last_ts - 1,
             last_ts,
@@ -167,22 +163,24 @@ mod tests {
 
     #[test]
     fn values_and_users_are_counted_by_session() {
-        let all = [
+        let mut all = [
             session(Some("b"), "192.0.2.1", 5),
             session(Some("a"), "192.0.2.2", 9),
             session(Some("b"), "192.0.2.1", 7),
             session(None, "192.0.2.3", 8),
         ];
+        // A session that had another user before.
+        all[1].users.push("c".to_owned());
         let facets = facets(&all);
         let names: Vec<_> = facets.iter().map(|facet| facet.name).collect();
         assert_eq!(names, ["user", "ip"]);
         let value = |value: &str, sessions| FacetValue { value: value.into(), sessions };
-        assert_eq!(facets[0].values, [value("b", 2), value("a", 1)]);
+        assert_eq!(facets[0].values, [value("b", 2), value("a", 1), value("c", 1)]);
         assert_eq!(facets[1].distinct, 3);
         let users = users(&all);
         let names: Vec<_> = users.iter().map(|user| user.user.as_str()).collect();
-        assert_eq!(names, ["a", "b"]);
-        let b = &users[1];
+        assert_eq!(names, ["a", "c", "b"]);
+        let b = &users[2];
         assert_eq!((b.sessions, b.requests, b.first_ts, b.last_ts, b.ip_count), (2, 4, 4, 7, 1));
     }
 }

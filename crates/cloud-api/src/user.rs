@@ -1,17 +1,23 @@
 //! One user: totals and frequent values of their sessions, and denial of the current ones.
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use api_sessions_protocol::{DenyEntry, SessionId};
-use api_sessions_store::{Filter, SessionSummary, Store, StoreError};
+use api_sessions_store::{Filter, SessionSummary, Store, StoreError, StoredRequest};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::aggregate::{self, UserSummary};
 
-/// Maximum number of sessions whose values are counted: each needs a lookup.
+/// Most sessions whose requests are counted.
 pub const MAX_DETAILED: usize = 100;
 
-/// Maximum number of values per kind.
+/// Most requests of the user that are counted in a session: the newest ones.
+pub const MAX_REQUESTS: usize = 1000;
+
+/// Sessions whose requests are read at once.
+const AT_ONCE: usize = 25;
+
+/// Values per kind.
 pub const MAX_VALUES: usize = 50;
 
 /// Kinds of values that are counted, as named in a session's detail.
@@ -28,7 +34,7 @@ const KINDS: [&str; 10] = [
     "endpoint",
 ];
 
-/// A value in the sessions of a user.
+/// A value of the requests of a user.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UserValue {
     /// Kind of the value.
@@ -39,9 +45,9 @@ pub struct UserValue {
     pub sessions: u64,
     /// Number of requests with it.
     pub requests: u64,
-    /// Start of the oldest request of these sessions, ms since 1970.
+    /// Start of the oldest of these, ms since 1970.
     pub first_ts: u64,
-    /// Start of the newest request of these sessions, ms since 1970.
+    /// Start of the newest of these, ms since 1970.
     pub last_ts: u64,
 }
 
@@ -56,18 +62,22 @@ pub struct Failures {
     pub server: u64,
 }
 
-/// A user, over the sessions with a request by this user: the most recently active ones, at most 1000.
+/// A user: the sessions that had this user in some request, at most the 1000 most recently active ones, and what the
+/// user did in the first 100 of them. What these sessions did under other users, or before the login, is not counted.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct UserDetail {
-    /// Totals.
+    /// Totals of the user's own requests.
     #[serde(flatten)]
     pub summary: UserSummary,
     /// Number of sessions whose most recent user this is.
     pub present: u64,
-    /// Number of sessions whose values and failures are counted: the most recently active ones.
+    /// Sessions in which the requests of the user are counted: the most recently active ones.
     #[schema(maximum = 100)]
     pub detailed: u64,
-    /// Failed requests of these.
+    /// Of these, sessions in which only the newest 1000 requests of the user are counted. Absent if there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cut: u64,
+    /// Failed requests.
     pub failures: Failures,
     /// Their values by kind (`ua`, `ja4`, `ip`, `country`, `asn`, `organisation`, `application`, `host`, `method`,
     /// `endpoint`), most sessions first, at most 50 of a kind.
@@ -77,7 +87,11 @@ pub struct UserDetail {
     pub incomplete: Vec<String>,
 }
 
-/// A user, and the sessions with a request by this user, most recently active first; `None` if there are none.
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// A user, and the sessions that had this user, most recently active first; `None`: there are none.
 ///
 /// # Errors
 /// [`StoreError`]
@@ -86,52 +100,94 @@ pub fn find(
     user: &str,
 ) -> Result<Option<(UserDetail, Vec<SessionSummary>)>, StoreError> {
     let filter = Filter { user: Some(user.to_owned()), ..Filter::default() };
-    let page = aggregate::matching(store, filter)?;
+    let page = aggregate::matching(store, filter.clone())?;
     if page.sessions.is_empty() {
         return Ok(None);
     }
-    let all: Vec<&SessionSummary> = page.sessions.iter().collect();
+    let summary = UserSummary {
+        user: user.to_owned(),
+        sessions: page.sessions.len() as u64,
+        first_ts: u64::MAX,
+        ..UserSummary::default()
+    };
     let mut detail = UserDetail {
-        summary: UserSummary::of(user.to_owned(), &all),
+        summary,
         present: page.sessions.iter().filter(|session| is_present(session, user)).count() as u64,
         incomplete: page.incomplete,
         ..UserDetail::default()
     };
     let mut values: AHashMap<(&'static str, String), UserValue> = AHashMap::new();
-    for summary in page.sessions.iter().take(MAX_DETAILED) {
-        // Retention may just have deleted it.
-        let Some(session) = store.session(&summary.session)? else { continue };
-        detail.detailed += 1;
-        for count in session.by.get("status").into_iter().flatten() {
-            let failures = &mut detail.failures;
-            match count.value.parse::<u16>() {
-                Ok(401 | 403) => failures.refused += count.count,
-                Ok(400..500) => failures.client += count.count,
-                Ok(500..600) => failures.server += count.count,
-                _ => {}
-            }
-        }
-        for kind in KINDS {
-            for count in session.by.get(kind).into_iter().flatten() {
-                let value =
-                    values.entry((kind, count.value.clone())).or_insert_with(|| UserValue {
+    let newest = page.sessions.get(..MAX_DETAILED).unwrap_or(&page.sessions);
+    for chunk in newest.chunks(AT_ONCE) {
+        let ids: Vec<String> = chunk.iter().map(|session| session.session.clone()).collect();
+        for of_session in store.newest(&ids, &filter, MAX_REQUESTS)? {
+            // One that retention has just deleted is left out.
+            detail.detailed += u64::from(!of_session.items.is_empty());
+            detail.cut += u64::from(of_session.items.len() >= MAX_REQUESTS);
+            let mut in_session = AHashSet::new();
+            for request in &of_session.items {
+                detail.add(request);
+                for (kind, text) in values_of(request) {
+                    let key = (kind, text.to_owned());
+                    let value = values.entry(key.clone()).or_insert_with(|| UserValue {
                         kind,
-                        value: count.value.clone(),
+                        value: text.to_owned(),
                         first_ts: u64::MAX,
                         ..UserValue::default()
                     });
-                value.sessions += 1;
-                value.requests += count.count;
-                value.first_ts = value.first_ts.min(summary.first_ts);
-                value.last_ts = value.last_ts.max(summary.last_ts);
+                    value.sessions += u64::from(in_session.insert(key));
+                    value.requests += 1;
+                    value.first_ts = value.first_ts.min(request.record.ts);
+                    value.last_ts = value.last_ts.max(request.record.ts);
+                }
             }
         }
     }
+    detail.summary.first_ts = detail.summary.first_ts.min(detail.summary.last_ts);
+    detail.summary.ip_count = values.keys().filter(|(kind, _)| *kind == "ip").count() as u64;
     detail.values = frequent(values.into_values().collect());
+    let ips = detail.values.iter().filter(|value| value.kind == "ip");
+    detail.summary.ips = ips.take(aggregate::MAX_VALUES).map(|value| value.value.clone()).collect();
     Ok(Some((detail, page.sessions)))
 }
 
-/// Sorts values by kind, most sessions first, and truncates each kind to [`MAX_VALUES`].
+impl UserDetail {
+    /// Counts a request of the user.
+    fn add(&mut self, StoredRequest { record, .. }: &StoredRequest) {
+        let (summary, failures) = (&mut self.summary, &mut self.failures);
+        summary.requests += 1;
+        summary.attacks += u64::from(!record.attacks.is_empty());
+        summary.denied += u64::from(record.denied);
+        summary.first_ts = summary.first_ts.min(record.ts);
+        summary.last_ts = summary.last_ts.max(record.ts);
+        match record.status {
+            401 | 403 => failures.refused += 1,
+            400..500 => failures.client += 1,
+            500..600 => failures.server += 1,
+            _ => {}
+        }
+    }
+}
+
+/// The values of a request, with their kinds.
+fn values_of(request: &StoredRequest) -> impl Iterator<Item = (&'static str, &str)> {
+    let StoredRequest { record, endpoint, .. } = request;
+    let values = [
+        record.ua.as_deref(),
+        record.ja4.as_deref(),
+        Some(&*record.ip),
+        record.country.as_deref(),
+        record.asn.as_deref(),
+        record.organisation.as_deref(),
+        record.app.as_deref(),
+        record.host.as_deref(),
+        Some(&*record.method),
+        Some(endpoint.as_str()),
+    ];
+    KINDS.into_iter().zip(values).filter_map(|(kind, value)| Some((kind, value?)))
+}
+
+/// The values in the order of their kinds, most sessions first, without those beyond the limit.
 fn frequent(mut values: Vec<UserValue>) -> Vec<UserValue> {
     let rank = |value: &UserValue| KINDS.iter().position(|kind| *kind == value.kind);
     values.sort_by(|a, b| {

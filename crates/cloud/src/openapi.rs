@@ -46,6 +46,7 @@ use api_sessions_store::Role;
         neighbours::list,
         facets::list,
         users::list,
+        users::download,
         users::detail,
         users::deny,
         requests::list,

@@ -94,6 +94,7 @@ pub fn table() -> Vec<Route> {
         api(POST, "/v1/endpoints/compare", Read, endpoints::compare_with),
         api(GET, "/v1/facets", Read, facets::list),
         api(GET, "/v1/users", Read, users::list),
+        api(GET, "/v1/users.csv", Read, users::download),
         api(GET, "/v1/users/{user}", Read, users::detail),
         api(POST, "/v1/users/{user}/deny", Change, users::deny),
         api(GET, "/v1/requests/{id}", Read, requests::detail),

@@ -27,7 +27,7 @@ pub(super) fn draw(path: &str, raw: &RawQuery, facets: &[Facet], is_all: bool) -
     let filtered = filters::parts(raw);
     html! {
         aside.facets aria-label="Frequent values" {
-            label.unfold { input type="checkbox"; " Frequent values" }
+            label.unfold { input type="checkbox"; " Frequent values" @if !is_all { " of the newest " (grouped(MAX_COUNTED)) } }
             div data-live {
                 @for facet in facets {
                     @let heading = HEADINGS.iter().find(|one| one.0 == facet.name).map_or(facet.name, |one| one.1);
@@ -41,10 +41,18 @@ pub(super) fn draw(path: &str, raw: &RawQuery, facets: &[Facet], is_all: bool) -
                     } }
                 }
                 @if !facets.is_empty() {
-                    p.quiet { "Sessions that have the value" @if !is_all { ", of the " (MAX_COUNTED) " most recently active" } "." }
+                    p.quiet { "Sessions that have the value" @if !is_all { ", of the newest " (grouped(MAX_COUNTED)) } "." }
                 }
             }
         }
+    }
+}
+
+/// `1,000`
+fn grouped(number: usize) -> String {
+    match number {
+        0..1000 => number.to_string(),
+        _ => format!("{},{:03}", number / 1000, number % 1000),
     }
 }
 
@@ -78,6 +86,6 @@ mod tests {
         assert!(shown.contains("href=\"/x/?host=h&amp;user=a%26b\""), "{shown}");
         assert!(shown.contains("href=\"/x/?host=h\" title=\"c\" aria-current=\"true\""), "{shown}");
         assert!(shown.contains("title=\"1200\">1.2k"), "{shown}");
-        assert!(shown.contains("1000 most recently active"), "{shown}");
+        assert!(shown.contains("of the newest 1,000."), "{shown}");
     }
 }

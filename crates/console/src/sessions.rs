@@ -150,7 +150,10 @@ fn table(
                 td.time { (moment(session.last_ts)) br; span.quiet { (duration(session.last_ts.saturating_sub(session.first_ts))) } }
                 td { (link(viewer, session)) br; span.quiet { (short(&session.key, 40)) } }
                 td { (status(session, denied)) }
-                td { @if let Some(name) = &session.user { a href=(links::user(viewer, name)) title="This user" { (short(name, 60)) } } br; span.quiet { (short(session.role.as_deref().unwrap_or_default(), 40)) } }
+                td { @if let Some(name) = &session.user { a href=(links::user(viewer, name)) title="This user" { (short(name, 60)) } }
+                    br;
+                    @if session.users.len() > 1 { span.quiet title=(short(&session.users.join(", "), 300)) { "+" (session.users.len() - 1) " more" } br; }
+                    span.quiet { (short(session.role.as_deref().unwrap_or_default(), 40)) } }
                 td.number { (score(*value)) }
                 td.number { (number(session.requests)) }
                 td.number.bad[session.attacks > 0] title=(session.attack_types.join(", ")) { (number(session.attacks)) }

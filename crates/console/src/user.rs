@@ -16,7 +16,7 @@ use api_sessions_cloud_api::auth::Identity;
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::{Form, NoQuery, Path, Query};
 use api_sessions_cloud_api::state::AppState;
-use api_sessions_cloud_api::user::{self, UserDetail, UserValue};
+use api_sessions_cloud_api::user::{self, MAX_REQUESTS, UserDetail, UserValue};
 use api_sessions_store::SessionSummary;
 use api_sessions_store::clock::now_ms;
 
@@ -74,6 +74,7 @@ pub async fn open(
                 aside aria-label="Devices and addresses" { (values(&detail, &list, &query)) }
                 section {
                     h2 { "Sessions" }
+                    p.quiet { "Figures are those of the whole sessions." }
                     (table(&viewer, &name, shown, &denied))
                     @if all.len() > shown.len() || detail.summary.sessions >= MAX_COUNTED as u64 {
                         p { a href=(filters::address(&list, &filters::parts(&query))) { "All sessions of this user" } }
@@ -102,8 +103,11 @@ fn facts(detail: &UserDetail, all: &[SessionSummary], denied: &AHashSet<String>)
             div { dt { "Other errors (4xx, 5xx)" } dd { (number(failures.client)) ", " (number(failures.server)) } }
             div { dt { "Addresses" } dd { (summary.ip_count) } }
         }
-        @if detail.detailed < summary.sessions {
-            p.quiet { "Errors, devices and addresses are those of the " (detail.detailed) " most recently active sessions." }
+        p.quiet {
+            "Counted are the requests of this user, not what these sessions did before the login or under other users"
+            @if detail.detailed < summary.sessions { "; in the " (detail.detailed) " most recently active sessions" }
+            @if detail.cut > 0 { "; at most the newest " (MAX_REQUESTS) " of a session" }
+            "."
         }
     }
 }

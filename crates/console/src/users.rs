@@ -41,8 +41,12 @@ pub async fn list(
                     @if counted < found.total {
                         p.quiet { "Users of the " (counted) " most recently active sessions; a narrower filter shows others." }
                     }
+                    @if !users.is_empty() { p.quiet { "Totals are those of the whole sessions that had the user; a user's page counts the user's own requests." } }
                     @if users.is_empty() { (none(&found.sessions.is_empty())) }
-                    @else { (table(&viewer, &users)) }
+                    @else {
+                        (table(&viewer, &users))
+                        nav.pages aria-label="Downloads" { a href=(filters::address(&viewer.link("/v1/users.csv"), &filters::parts(&raw))) { "CSV" } }
+                    }
                 }
             }
         },

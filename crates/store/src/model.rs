@@ -100,6 +100,12 @@ pub struct SessionSummary {
     /// Organisations of their networks, in the same order and number; absent if none is known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub organisations: Vec<String>,
+    /// All its users, in the same order and number; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<String>,
+    /// All its roles, in the same order and number; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
     /// Hosts, in the same order and number.
     pub hosts: Vec<String>,
     /// Applications, in the same order and number.

@@ -77,6 +77,8 @@ impl Kind {
                 | Kind::Endpoint
                 | Kind::Country
                 | Kind::Organisation
+                | Kind::User
+                | Kind::Role
         )
     }
 }
@@ -197,6 +199,8 @@ pub fn detail(session: &str, parts: Vec<SessionPart>) -> Option<SessionDetail> {
     summary.ips = first("ip");
     summary.countries = first("country");
     summary.organisations = first("organisation");
+    summary.users = first("user");
+    summary.roles = first("role");
     summary.hosts = first("host");
     summary.applications = first("application");
     summary.attack_types = first("attack");

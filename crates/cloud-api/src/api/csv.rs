@@ -1,5 +1,6 @@
 //! Requests as CSV (RFC 4180), safe to open in a spreadsheet.
 
+use crate::aggregate::UserSummary;
 use crate::endpoints::Endpoint;
 use crate::scored::ListedSession;
 use api_sessions_protocol::{Evidence, Record, RuleHit, record_fields};
@@ -111,28 +112,9 @@ pub fn render(requests: &[StoredRequest], head: bool) -> Vec<u8> {
 }
 
 /// The columns of endpoints.
-const ENDPOINT_COLUMNS: [&str; 20] = [
-    "application",
-    "method",
-    "endpoint",
-    "first",
-    "last",
-    "requests",
-    "attacks",
-    "denied",
-    "sessions",
-    "users",
-    "statuses",
-    "sources",
-    "time_ms_p50",
-    "time_ms_p95",
-    "response_bytes_p50",
-    "response_bytes_p95",
-    "by_key",
-    "new",
-    "unused",
-    "probe",
-];
+const ENDPOINT_COLUMNS: &str = "application method endpoint first last requests attacks denied sessions users \
+    statuses sources time_ms_p50 time_ms_p95 response_bytes_p50 response_bytes_p95 by_key \
+    new unused probe";
 
 /// Renders endpoints, with the header line.
 pub fn render_endpoints(endpoints: &[Endpoint]) -> Vec<u8> {
@@ -163,32 +145,12 @@ pub fn render_endpoints(endpoints: &[Endpoint]) -> Vec<u8> {
             one.is_probe.to_string(),
         ]
     };
-    table(&ENDPOINT_COLUMNS, endpoints.iter().map(row))
+    table(ENDPOINT_COLUMNS, endpoints.iter().map(row))
 }
 
 /// The columns of sessions.
-const SESSION_COLUMNS: [&str; 20] = [
-    "session",
-    "first",
-    "last",
-    "score",
-    "requests",
-    "attacks",
-    "denied",
-    "user",
-    "role",
-    "key",
-    "source",
-    "ips",
-    "countries",
-    "organisations",
-    "hosts",
-    "applications",
-    "attack_types",
-    "endpoints",
-    "endpoint_count",
-    "days",
-];
+const SESSION_COLUMNS: &str = "session first last score requests attacks denied user role users roles key source ips \
+    countries organisations hosts applications attack_types endpoints endpoint_count days";
 
 /// Renders sessions, with the header line.
 pub fn render_sessions(sessions: &[ListedSession]) -> Vec<u8> {
@@ -204,6 +166,8 @@ pub fn render_sessions(sessions: &[ListedSession]) -> Vec<u8> {
             one.denied.to_string(),
             one.user.as_deref().map(cell).unwrap_or_default(),
             one.role.as_deref().map(cell).unwrap_or_default(),
+            joined(&one.users),
+            joined(&one.roles),
             cell(&one.key),
             cell(&one.source),
             joined(&one.ips),
@@ -217,15 +181,36 @@ pub fn render_sessions(sessions: &[ListedSession]) -> Vec<u8> {
             one.days.join(" "),
         ]
     };
-    table(&SESSION_COLUMNS, sessions.iter().map(row))
+    table(SESSION_COLUMNS, sessions.iter().map(row))
+}
+
+/// The columns of users.
+const USER_COLUMNS: &str = "user sessions requests attacks denied first last ips ip_count";
+
+/// Renders users, with the header line.
+pub fn render_users(users: &[UserSummary]) -> Vec<u8> {
+    let row = |one: &UserSummary| {
+        [
+            cell(&one.user),
+            one.sessions.to_string(),
+            one.requests.to_string(),
+            one.attacks.to_string(),
+            one.denied.to_string(),
+            rfc3339_ms(one.first_ts),
+            rfc3339_ms(one.last_ts),
+            listed(&one.ips, String::clone),
+            one.ip_count.to_string(),
+        ]
+    };
+    table(USER_COLUMNS, users.iter().map(row))
 }
 
 /// A table with its header line.
-fn table<const N: usize>(columns: &[&str; N], rows: impl Iterator<Item = [String; N]>) -> Vec<u8> {
+fn table<const N: usize>(columns: &str, rows: impl Iterator<Item = [String; N]>) -> Vec<u8> {
     let mut writer =
         csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     // Writing to memory does not fail, nor do lines of equal length.
-    let _ = writer.write_record(columns);
+    let _ = writer.write_record(columns.split(' '));
     rows.for_each(|row| drop(writer.write_record(row)));
     writer.into_inner().unwrap_or_default()
 }

@@ -1,6 +1,7 @@
 //! `GET /v1/users`, `GET /v1/users/{user}`, `POST /v1/users/{user}/deny`
 
 use axum::extract::{Request, State};
+use axum::response::IntoResponse;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,6 +9,7 @@ use utoipa::ToSchema;
 use super::denylist::{Deny, MAX_BODY};
 use super::facets::matching;
 use super::query::RawQuery;
+use super::{csv, download};
 use crate::aggregate::{self, UserSummary};
 use crate::auth::Identity;
 use crate::error::AppError;
@@ -52,6 +54,22 @@ pub async fn list(
         users: aggregate::users(&page.sessions),
         incomplete: page.incomplete,
     }))
+}
+
+/// The same as CSV.
+#[utoipa::path(
+    get,
+    path = "/v1/users.csv",
+    params(RawQuery),
+    responses((status = 200, description = "Users.", body = String, content_type = "text/csv"))
+)]
+pub async fn download(
+    State(state): State<AppState>,
+    Query(query): Query<RawQuery>,
+) -> Result<impl IntoResponse, AppError> {
+    let page = matching(&state, &query).await?;
+    let text = csv::render_users(&aggregate::users(&page.sessions));
+    Ok((download::headers("users", &page.incomplete), text))
 }
 
 /// One user, with the values and failures of their sessions.

@@ -38,8 +38,8 @@ fn a_user_has_sessions_devices_addresses_and_failures() {
     let user = cloud.ask("/v1/users/a%2Fb");
     assert_eq!(user["user"], "a/b");
     let counts = ["sessions", "present", "detailed", "requests", "ip_count"];
-    assert_eq!(counts.map(|name| user[name].as_u64().unwrap()), [2, 1, 2, 4, 3]);
-    assert_eq!(user["failures"], json!({"refused": 2, "client": 1, "server": 1}));
+    assert_eq!(counts.map(|name| user[name].as_u64().unwrap()), [2, 1, 2, 3, 2]);
+    assert_eq!(user["failures"], json!({"refused": 2, "client": 1, "server": 0}));
     let values: Vec<_> = user["values"]
         .as_array()
         .unwrap()
@@ -56,12 +56,11 @@ fn a_user_has_sessions_devices_addresses_and_failures() {
     assert_eq!(
         values,
         [
-            ("laptop", 1, 2),
             ("phone", 1, 2),
+            ("laptop", 1, 1),
             ("t13d_a", 1, 2),
             ("192.0.2.9", 2, 2),
-            ("192.0.2.1", 1, 1),
-            ("192.0.2.2", 1, 1)
+            ("192.0.2.1", 1, 1)
         ]
     );
     assert_eq!(cloud.get("/v1/users/nobody").status, 404);
@@ -106,4 +105,40 @@ fn a_form_denies_the_sessions_of_a_user() {
     assert_eq!(denied(&cloud), [session(1), session(2)]);
     assert_eq!(cloud.get("/users/deny").status, 200);
     assert_eq!(send(b"user=&seconds=").status, 400);
+}
+
+#[test]
+fn a_user_had_what_others_did_in_the_session_before() {
+    let cloud = Cloud::start();
+    let attack = json!({"attacks": ["sqli"], "denied": true, "status": 500});
+    let of = |id, user: &str| record(1, id, json!({"user": user}));
+    cloud.post(&[record(1, 1, attack), of(2, "ann"), of(3, "ann"), of(4, "bob")]);
+    for (name, requests, first) in [("ann", 2, 2), ("bob", 1, 4)] {
+        let user = cloud.ask(&format!("/v1/users/{name}"));
+        let counts = ["requests", "attacks", "denied"].map(|of| user[of].as_u64().unwrap());
+        assert_eq!(counts, [requests, 0, 0], "{user}");
+        assert_eq!(user["failures"]["server"], 0);
+        let session = cloud.ask(&format!("/v1/sessions/{}", session(1)));
+        assert_eq!(user["first_ts"], json!(session["first_ts"].as_u64().unwrap() + first - 1));
+        assert!(user.get("cut").is_none());
+    }
+    // Both are users of the session: in its row, in the facets and in the list of users.
+    let session = cloud.ask("/v1/sessions")["sessions"][0].clone();
+    assert_eq!((&session["user"], &session["users"]), (&json!("bob"), &json!(["ann", "bob"])));
+    let facets = cloud.ask("/v1/facets")["facets"].clone();
+    let facet = facets.as_array().unwrap().iter().find(|one| one["name"] == "user").unwrap();
+    let one = |name: &str| json!({"value": name, "sessions": 1});
+    assert_eq!(facet["values"], json!([one("ann"), one("bob")]));
+    let users = cloud.ask("/v1/users")["users"].clone();
+    assert_eq!(users.as_array().unwrap().len(), 2);
+    let table = cloud.get("/v1/users.csv?user=bob");
+    assert!(table.header("content-disposition").contains("users.csv"));
+    let text = table.text();
+    assert!(
+        text.starts_with("user,sessions,requests,attacks,denied,first,last,ips,ip_count\r\n"),
+        "{text}"
+    );
+    assert!(text.contains("\r\nbob,1,4,1,1,") && text.contains(",192.0.2.1,1\r\n"), "{text}");
+    assert!(cloud.get("/users?user=bob").text().contains("href=\"/v1/users.csv?user=bob\""));
+    assert!(cloud.get("/users/ann").text().contains("Counted are the requests of this user"));
 }
