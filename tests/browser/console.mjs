@@ -195,6 +195,26 @@ step("the chart has axes and a legend, and dragging selects a time", async () =>
   await page.getByRole("heading", { name: "14 sessions" }).waitFor();
 });
 
+step("a time is selected on the chart with the keyboard alone", async () => {
+  await page.goto(`${world.url}/?user=anna`);
+  const chart = page.getByRole("slider", { name: /Time on the chart/ });
+  await chart.focus();
+  for (const key of ["ArrowLeft", "ArrowLeft", "ArrowLeft", "Shift+ArrowRight", "Shift+ArrowRight"]) await page.keyboard.press(key);
+  assert.match(await chart.getAttribute("aria-valuetext"), / requests of .*, to .* requests of /);
+  assert.equal(await page.locator("rect.band").count(), 1);
+  await look("chart-keyboard-1280-light");
+  await chart.focus();
+  await page.keyboard.press("Home");
+  await page.keyboard.press("Escape");
+  assert.equal(await page.locator("rect.band").count(), 0);
+  for (const key of ["End", "Shift+ArrowLeft", "Enter"]) await page.keyboard.press(key);
+  await page.waitForURL(/from=.*to=/);
+  const selected = new URL(page.url()).searchParams;
+  assert.equal(new Date(selected.get("to")) - new Date(selected.get("from")), 30 * 60e3, "two intervals");
+  assert(page.url().includes("user=anna"), "the other filters stay");
+  await page.getByRole("heading", { name: "1 session", exact: true }).waitFor();
+});
+
 step("refreshing can be paused", async () => {
   const button = page.getByRole("button", { name: "Refreshing – pause" });
   await button.click();
@@ -624,7 +644,7 @@ step("it is readable in the dark and on a phone", async () => {
   const views = [["sessions", "/"], ["users", "/users"], ["user", "/users/anna"], ["endpoints", "/endpoints"], ["endpoint", "/endpoints/neighbours?endpoint=/items/{int}/view"], ["keys", "/keys"], ["session", null], ["parameters", "/parameters"], ["rules", "/rules"]];
   const cookies = await page.context().cookies();
   const session = (await world.ask("/v1/sessions?attack=any")).sessions[0].session;
-  for (const [theme, width] of [["dark", 1280], ["light", 400], ["dark", 400]]) {
+  for (const [theme, width] of [["dark", 1280], ["light", 390], ["dark", 390]]) {
     const before = page;
     page = await open({ viewport: { width, height: 900 }, colorScheme: theme });
     await page.context().addCookies(cookies);

@@ -77,7 +77,7 @@ fn scope(traffic: &Traffic) -> Markup {
             Scope::Newest(sessions) => span title={ "At most the newest " (MAX_REQUESTS) " of each that match" } {
                 "Requests that match, of the " (sessions) " most recently active sessions" },
         }
-        ", in intervals of " (duration(traffic.step)) ". Drag to select a time."
+        ", in intervals of " (duration(traffic.step)) ". Drag, or use the arrow keys, to select a time."
     }
 }
 
