@@ -139,7 +139,7 @@ fn table(
     denied: &AHashSet<String>,
 ) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Sessions" { table {
+        div.scroll tabindex="0" role="region" aria-label="Sessions" { table.cards {
             thead { tr {
                 th { (sort_link(viewer, raw, "last_ts", "Last seen (UTC)")) ", " (sort_link(viewer, raw, "duration", "lasted")) }
                 th { "Session" } th { "Status" } th { "User and role" }
@@ -148,16 +148,16 @@ fn table(
             } }
             tbody { @for ListedSession { summary: session, score: value } in sessions { tr data-key=(session.session) {
                 td.time { (moment(session.last_ts)) br; span.quiet { (duration(session.last_ts.saturating_sub(session.first_ts))) } }
-                td { (link(viewer, session)) br; span.quiet { (short(&session.key, 40)) } }
-                td { (status(session, denied)) }
-                td { @if let Some(name) = &session.user { a href=(links::user(viewer, name)) title="This user" { (short(name, 60)) } }
+                td.half { (link(viewer, session)) br; span.quiet { (short(&session.key, 40)) } }
+                td.half { (status(session, denied)) }
+                td.half { @if let Some(name) = &session.user { a href=(links::user(viewer, name)) title="This user" { (short(name, 60)) } }
                     br;
                     @if session.users.len() > 1 { span.quiet title=(short(&session.users.join(", "), 300)) { "+" (session.users.len() - 1) " more" } br; }
                     span.quiet { (short(session.role.as_deref().unwrap_or_default(), 40)) } }
-                td.number { (score(*value)) }
-                td.number { (number(session.requests)) }
-                td.number.bad[session.attacks > 0] title=(session.attack_types.join(", ")) { (number(session.attacks)) }
-                td.number.bad[session.denied > 0] { (number(session.denied)) }
+                td.number data-label="Score" { (score(*value)) }
+                td.number data-label="Requests" { (number(session.requests)) }
+                td.number.bad[session.attacks > 0] data-label="Attacks" title=(session.attack_types.join(", ")) { (number(session.attacks)) }
+                td.number.bad[session.denied > 0] data-label="Denied" { (number(session.denied)) }
                 td.endpoints {
                     @for endpoint in &session.endpoints { div { code { (short(&endpoint.value, 40)) } " " span.quiet { (number(endpoint.count)) } } }
                     @let more = session.endpoint_count.saturating_sub(session.endpoints.len() as u64);

@@ -66,21 +66,21 @@ fn none(no_session: &bool) -> Markup {
 
 fn table(viewer: &Viewer, users: &[UserSummary]) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Users" { table {
+        div.scroll tabindex="0" role="region" aria-label="Users" { table.cards {
             thead { tr {
                 th { "User" } th.number { "Sessions" } th.number { "Requests" } th.number { "Attacks" } th.number { "Denied" }
                 th { "Addresses" } th { "First seen (UTC)" } th { "Last seen (UTC)" }
             } }
             tbody { @for user in users { tr {
-                td { a href=(links::user(viewer, &user.user)) { (short(&user.user, 80)) } }
-                td.number { (number(user.sessions)) }
-                td.number { (number(user.requests)) }
-                td.number.bad[user.attacks > 0] { (number(user.attacks)) }
-                td.number.bad[user.denied > 0] { (number(user.denied)) }
-                td { @if let Some(ip) = user.ips.first() { (short(ip, 45)) }
+                td.whole { a href=(links::user(viewer, &user.user)) { (short(&user.user, 80)) } }
+                td.number data-label="Sessions" { (number(user.sessions)) }
+                td.number data-label="Requests" { (number(user.requests)) }
+                td.number.bad[user.attacks > 0] data-label="Attacks" { (number(user.attacks)) }
+                td.number.bad[user.denied > 0] data-label="Denied" { (number(user.denied)) }
+                td.whole { @if let Some(ip) = user.ips.first() { (short(ip, 45)) }
                     @if user.ip_count > 1 { span.quiet { " +" (user.ip_count - 1) " more" } } }
-                td.time { (moment(user.first_ts)) }
-                td.time { (moment(user.last_ts)) }
+                td.time data-label="First seen" { (moment(user.first_ts)) }
+                td.time data-label="Last seen" { (moment(user.last_ts)) }
             } } }
         } }
     }
