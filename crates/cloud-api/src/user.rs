@@ -12,7 +12,7 @@ use crate::aggregate::{self, UserSummary};
 pub const MAX_DETAILED: usize = 100;
 
 /// Most requests of the user that are counted in a session: the newest ones.
-pub const MAX_REQUESTS: usize = 1000;
+pub const MAX_REQUESTS: usize = 200;
 
 /// Sessions whose requests are read at once.
 const AT_ONCE: usize = 25;
@@ -74,7 +74,7 @@ pub struct UserDetail {
     /// Sessions in which the requests of the user are counted: the most recently active ones.
     #[schema(maximum = 100)]
     pub detailed: u64,
-    /// Of these, sessions in which only the newest 1000 requests of the user are counted. Absent if there are none.
+    /// Of these, sessions in which only the newest 200 requests of the user are counted. Absent if there are none.
     #[serde(skip_serializing_if = "is_zero")]
     pub cut: u64,
     /// Failed requests.

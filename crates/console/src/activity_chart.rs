@@ -89,13 +89,18 @@ pub(super) fn draw(bars: &Traffic, (from, to): (u64, u64), list: &str, raw: &Raw
     let top = scale(most.max(1));
     let sum = |name: &str, value: fn(&Bar) -> u64| match name {
         // A session may be active in several intervals.
-        "sessions" => bars.sessions,
+        "sessions" => bars.sessions.unwrap_or_default(),
         _ => bars.bars.iter().map(value).sum::<u64>(),
     };
     let [requests, sessions, attacks, denied, errors] =
         SERIES.map(|(class, _, value)| sum(class, value));
+    let of_sessions = |count: u64| match bars.sessions {
+        Some(_) => format!(" of {count} sessions"),
+        None => String::new(),
+    };
     let summary = format!(
-        "{requests} requests of {sessions} sessions, {attacks} malicious, {denied} denied, {errors} errors, from {} to {} UTC",
+        "{requests} requests{}, {attacks} malicious, {denied} denied, {errors} errors, from {} to {} UTC",
+        of_sessions(sessions),
         time(from),
         time(to)
     );
@@ -105,10 +110,12 @@ pub(super) fn draw(bars: &Traffic, (from, to): (u64, u64), list: &str, raw: &Raw
     html! {
         figure.chart { div.activity {
             div.legend {
-                @for (class, name, value) in SERIES {
+                @for (class, name, value) in SERIES { @if class == "sessions" && bars.sessions.is_none() {
+                    span.quiet title="Sessions are counted over at most a million requests: choose a shorter period" { "Sessions –" }
+                } @else {
                     button.plain.key.(class) type="button" disabled data-series=(class) aria-pressed="true" title=(sum(class, value)) {
                         (name) " " strong { (abbreviated(sum(class, value))) } }
-                }
+                } }
                 span.quiet.grow { (scope(bars)) }
             }
             svg role="group" aria-label=(summary) data-from=(bars.start) data-to=(bars.end()) data-top=(TOP) data-height=(HEIGHT)
@@ -121,7 +128,7 @@ pub(super) fn draw(bars: &Traffic, (from, to): (u64, u64), list: &str, raw: &Raw
                     @let ts = bars.start + at as u64 * bars.step;
                     a href=(interval(list, &bare, ts, ts + bars.step)) tabindex="-1" aria-hidden="true" data-ts=(ts) {
                         @let Activity { requests, attacks, denied, errors, .. } = bar.activity;
-                        title { (time(ts)) " UTC: " (requests) " requests of " (bar.sessions) " sessions, " (attacks) " attacks, " (denied) " denied, " (errors) " errors" }
+                        title { (time(ts)) " UTC: " (requests) " requests" (of_sessions(bar.sessions)) ", " (attacks) " attacks, " (denied) " denied, " (errors) " errors" }
                         rect.space x=(percent(x(bars, ts))) y=(TOP) width=(percent(width)) height=(HEIGHT) {}
                         (columns(bar, x(bars, ts), width, top))
                     }

@@ -9,10 +9,13 @@ use api_sessions_store::{
 const BARS: u64 = 120;
 
 /// Sessions whose requests are read: the most recently active ones that match.
-pub(super) const MAX_SESSIONS: usize = 200;
+pub(super) const MAX_SESSIONS: usize = 100;
 
 /// Requests that are read of each: the newest ones that match.
-pub(super) const MAX_REQUESTS: usize = 1000;
+pub(super) const MAX_REQUESTS: usize = 200;
+
+/// Most requests of a period whose sessions are counted: each is read, and its session kept until the end.
+const MAX_COUNTED: u64 = 1_000_000;
 
 /// Sessions whose requests are read at once.
 const CHUNK: usize = 50;
@@ -44,8 +47,8 @@ pub(super) struct Traffic {
     pub(super) step: u64,
     pub(super) bars: Vec<Bar>,
     pub(super) scope: Scope,
-    /// Sessions with requests in the period.
-    pub(super) sessions: u64,
+    /// Sessions with requests in the period; `None` if there are too many requests to count them.
+    pub(super) sessions: Option<u64>,
 }
 
 impl Traffic {
@@ -55,7 +58,7 @@ impl Traffic {
         let start = from / step * step;
         let count = (to.saturating_sub(start) / step + 1).min(BARS + 1);
         let bars = vec![Bar::default(); count as usize];
-        Traffic { start, step, bars, scope: Scope::All, sessions: 0 }
+        Traffic { start, step, bars, scope: Scope::All, sessions: None }
     }
 
     pub(super) fn end(&self) -> u64 {
@@ -91,13 +94,17 @@ pub(super) fn read(
     let mut traffic = Traffic::new(from, to);
     let period = Filter { from: filter.from, to: filter.to, ..Filter::default() };
     if *filter == period {
-        store.activity(from, to)?.iter().for_each(|part| traffic.add(part));
+        let activity = store.activity(from, to)?;
+        activity.iter().for_each(|part| traffic.add(part));
+        if activity.iter().map(|part| part.requests).sum::<u64>() > MAX_COUNTED {
+            return Ok(traffic);
+        }
         // Whole intervals, as those of the requests are.
         let first = from / ACTIVITY_MS * ACTIVITY_MS;
         let last = (to / ACTIVITY_MS * ACTIVITY_MS).saturating_add(ACTIVITY_MS - 1);
         let (of_bars, all) = store.active_sessions(first, last, traffic.step)?;
         of_bars.into_iter().for_each(|(ts, sessions)| traffic.add_sessions(ts, sessions));
-        traffic.sessions = all;
+        traffic.sessions = Some(all);
         return Ok(traffic);
     }
     let filter = Filter { from: Some(from), to: Some(to), ..filter.clone() };
@@ -108,6 +115,7 @@ pub(super) fn read(
         .map(|session| session.session.clone())
         .collect();
     let shown = active.get(..MAX_SESSIONS).unwrap_or(&active);
+    let mut sessions = 0;
     // Those that are not listed were active before all that are.
     let may_be_more = alike.total > alike.sessions.len() as u64
         && alike.sessions.last().is_some_and(|session| session.last_ts >= from);
@@ -130,9 +138,10 @@ pub(super) fn read(
                     traffic.add_sessions(record.ts, 1);
                 }
             }
-            traffic.sessions += u64::from(!page.items.is_empty());
+            sessions += u64::from(!page.items.is_empty());
         }
     }
+    traffic.sessions = Some(sessions);
     traffic.scope = if is_cut { Scope::Newest(shown.len()) } else { Scope::Matching };
     Ok(traffic)
 }

@@ -19,8 +19,10 @@ use crate::state::AppState;
 use api_sessions_cloud_keys::why::Why;
 use api_sessions_store::{Identity, SessionDetail};
 
-/// Longest time that a list waits for scores.
+/// Longest time that a list in the order of scores waits for them, and its CSV.
 const SCORE_WAIT: Duration = Duration::from_secs(5);
+/// Longest time that a list in another order waits for scores.
+const SHORT_WAIT: Duration = Duration::from_millis(100);
 
 /// Sessions that match, with their scores.
 ///
@@ -35,7 +37,8 @@ pub async fn list(
     State(state): State<AppState>,
     Query(query): Query<RawQuery>,
 ) -> Result<Json<SessionList>, AppError> {
-    scored::list(&state, &query, SCORE_WAIT).await.map(Json)
+    let wait = if query.is_by_score() { SCORE_WAIT } else { SHORT_WAIT };
+    scored::list(&state, &query, wait).await.map(Json)
 }
 
 /// The same page as CSV.

@@ -68,8 +68,10 @@ fn a_list_has_scores_and_is_ordered_by_them() {
     let score = &detail["score"]["value"];
     assert!(score.as_u64().unwrap() >= 60);
 
-    let page = cloud.ask("/v1/sessions?application=shop&limit=3");
-    assert!(page.get("ranked").is_none() && page.get("pending").is_none(), "{page}");
+    // What is not measured at once is at the next list.
+    let list = || cloud.ask("/v1/sessions?application=shop&limit=3");
+    let page = (0..200).map(|_| list()).find(|page| page.get("pending").is_none()).unwrap();
+    assert!(page.get("ranked").is_none(), "{page}");
     let scores: Vec<_> =
         page["sessions"].as_array().unwrap().iter().map(|one| &one["score"]).collect();
     assert_eq!(scores, [score, &json!(0), &json!(0)], "the newest first");
