@@ -317,6 +317,12 @@ impl LocationConf {
         })
     }
 
+    /// Whether neither this level nor one above has `api_sessions_deny`.
+    #[inline]
+    pub(crate) fn is_deny_unset(&self) -> bool {
+        self.deny.is_none() && !self.answers
+    }
+
     /// Clients that rules never count or refuse.
     #[inline]
     pub(crate) fn exceptions(&self) -> &[Exception] {

@@ -35,8 +35,8 @@ pub(crate) fn is_denied_meanwhile(r: Request<'_>) -> bool {
     let Some(conf) = r.location::<LocationConf>() else { return false };
     let Some(state) = State::of(r) else { return false };
     let by = match (conf.deny(), state.denial.get()) {
-        // After an internal redirect to a location that does not deny, the setting of the earlier location applies.
-        (Deny::Off, Some(decision)) if !conf.answers() => decision.by,
+        // After an internal redirect to a location without the directive, the setting of the earlier location applies.
+        (Deny::Off, Some(decision)) if conf.is_deny_unset() => decision.by,
         (deny, _) => deny,
     };
     let (Deny::On(options) | Deny::DryRun(options)) = by else { return false };

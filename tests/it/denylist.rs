@@ -251,6 +251,65 @@ fn a_denial_just_before_a_binary_upgrade_was_lost() {
 }
 
 #[test]
+fn orders_that_the_old_binary_took_during_an_upgrade_were_lost_and_new_ones_did_not_reach_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let secret = directory.path().join("secret");
+    std::fs::write(&secret, [7; 32]).unwrap();
+    std::fs::write(directory.path().join("large"), vec![b'x'; 4 << 20]).unwrap();
+    let (secret, files) = (secret.display(), directory.path().display());
+    let server = SERVER.replace(
+        "location /up {",
+        &format!("location /files/ {{ alias {files}/; limit_rate 20k; }} location /up {{"),
+    );
+    let nginx = Daemon::start(&format!(
+        "api_sessions_secret {secret}; api_sessions_export http://127.0.0.1:9 spool=DIR/spool; {server}"
+    ));
+    let session =
+        |name| get(nginx.port, "/", &[("S", name)]).header("X-Session").unwrap().to_owned();
+    let [first, second, third] = ["first", "second", "third"].map(session);
+    let order = |session: &str| {
+        let body = json!({ "session": session }).to_string();
+        let length = body.len();
+        format!("POST /control HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{body}")
+    };
+    let connect = |text: &str| {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", nginx.port)).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        assert_ne!(stream.read(&mut [0; 1000]).unwrap(), 0);
+        stream
+    };
+    let download = connect("GET /files/large HTTP/1.1\r\nHost: h\r\nS: third\r\n\r\n");
+    let mut kept_alive = connect("GET / HTTP/1.1\r\nHost: h\r\nS: other\r\n\r\n");
+    let old = nginx.pid();
+    signal(old, "USR2");
+    let new =
+        eventually("a new master", || Some(nginx.pid()).filter(|pid| *pid != 0 && *pid != old));
+    // The old worker has this connection.
+    let mut answer = [0; 1000];
+    for session in [&first, &second] {
+        kept_alive.write_all(order(session).as_bytes()).unwrap();
+        let read = kept_alive.read(&mut answer).unwrap();
+        assert!(answer[..read].starts_with(b"HTTP/1.1 201"));
+    }
+    drop(kept_alive);
+    signal(old, "QUIT");
+    let denied = |name: &str| get(nginx.port, "/", &[("S", name)]).status == 403;
+    eventually("the new binary has them", || (denied("first") && denied("second")).then_some(()));
+    assert!(!nginx.has_ended(old), "the download goes on");
+    // To the new worker: the old one accepts no connection any more.
+    let body = json!({ "session": third }).to_string();
+    assert_eq!(request(nginx.port, "POST", "/control", &[], &body).status, 201);
+    eventually("the download is cut, and the old binary ends", || {
+        nginx.has_ended(old).then_some(())
+    });
+    drop(download);
+    assert!(denied("first") && denied("second") && denied("third") && !denied("other"));
+    signal(new, "QUIT");
+    eventually("the new one has ended", || nginx.has_ended(new).then_some(()));
+}
+
+#[test]
 fn a_denial_that_cannot_be_kept_is_not_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
     let http = format!("api_sessions_export http://127.0.0.1:9 spool=DIR/spool; {SERVER}");

@@ -14,11 +14,13 @@ fn export_headers_that_cannot_be_are_configuration_errors() {
         ("\"header=Content-Type: x\"", "\"content-type\" is set by the exporter"),
         ("\"header=A: 1\" \"header=a: 2\"", "header \"a\" is duplicate"),
         ("header_file=nowhere", "cannot read"),
+        ("header_file=empty", "holds no header"),
         ("token_file=token \"header=Authorization: Basic x\"", "\"token_file=\" and a header"),
         ("sync=maybe", "invalid value \"maybe\""),
     ] {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("token"), "abc").unwrap();
+        fs::write(directory.path().join("empty"), "# none\n").unwrap();
         let tested = Nginx::builder()
             .http(&format!("api_sessions_export http://h {words}; {SERVER}"))
             .check_in(&directory);

@@ -40,8 +40,10 @@ fn serve(mut stream: TcpStream) {
             }
         }
     } else if head.contains("/accel") {
-        let _ = stream.write_all(
-            b"HTTP/1.1 200 OK\r\nX-Accel-Redirect: /internal/large\r\nContent-Length: 0\r\n\r\n",
+        let place = if head.contains("unchecked") { "unchecked" } else { "internal" };
+        let _ = write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nX-Accel-Redirect: /{place}/large\r\nContent-Length: 0\r\n\r\n"
         );
     } else if head.contains("/events") {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
@@ -74,7 +76,6 @@ fn server(cloud: &Cloud, upstream: u16, second: u16) -> String {
                 location /dry/ {{ api_sessions_deny dry_run; {proxy} }}
                 location /buffered/ {{ proxy_pass http://127.0.0.1:{upstream}; }}
                 location /ignore/ {{ proxy_pass http://127.0.0.1:{upstream}; proxy_ignore_client_abort on; proxy_buffering off; }}
-                location /internal/ {{ internal; api_sessions_deny off; alias DIR/; limit_rate 20k; }}
                 location /file/ {{ alias DIR/; limit_rate 20k; }}
                 location /direct/ {{ proxy_pass http://127.0.0.1:{upstream}; proxy_request_buffering off; }}
                 location /asked/ {{ auth_request /poll; {proxy} }}
@@ -194,19 +195,46 @@ fn next_frame(stream: &mut TcpStream) -> (u8, u8, u32, Vec<u8>) {
 #[test]
 fn a_download_went_on_where_another_location_sent_it() {
     let cloud = Cloud::start();
-    let nginx = nginx(&cloud, free_port());
+    let (export, upstream) = (cloud.export(), upstream());
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("large"), vec![b'x'; 4 << 20]).unwrap();
+    let proxy = format!("proxy_pass http://127.0.0.1:{upstream};");
+    let nginx = Nginx::builder()
+        .directory(directory)
+        .http(&format!(
+            "
+                api_sessions on;
+                api_sessions_export {export};
+                session_key request.header.S;
+                server {{
+                    listen 127.0.0.1:PORT;
+                    location / {{ api_sessions_deny on; {proxy} }}
+                    location /keep/ {{ api_sessions_deny on connections=keep; {proxy} }}
+                    location /dry/ {{ api_sessions_deny dry_run; {proxy} }}
+                    location /internal/ {{ internal; alias DIR/; limit_rate 20k; }}
+                    location /unchecked/ {{ internal; api_sessions_deny off; alias DIR/; limit_rate 20k; }}
+                    location = /id {{ return 200 $api_session_id; }}
+                    location = /control {{ api_sessions off; api_sessions_control; }}
+                }}
+            "
+        ))
+        .start();
     let download = open(&nginx, "/accel", "a");
     let mut kept = open(&nginx, "/keep/accel", "b");
     let mut dry = open(&nginx, "/dry/accel", "c");
+    // Where the location says "off", that is what it means.
+    let mut off = open(&nginx, "/accel-unchecked", "a");
     let sessions = ["a", "b", "c"].map(|name| session(&nginx, name));
     sessions.iter().for_each(|session| deny(&nginx, session));
+    let sessions_a = sessions[0].clone();
     assert_cut(download, "the download");
-    read(&mut kept);
-    read(&mut dry);
-    drop((kept, dry));
+    [&mut kept, &mut dry, &mut off].into_iter().for_each(read);
+    drop((kept, dry, off));
     let denied = sessions.map(|session| {
-        let records = cloud.records(&session, 2);
-        let download = records.iter().find(|record| record["path"] != "/id").unwrap();
+        let count = if session == sessions_a { 3 } else { 2 };
+        let records = cloud.records(&session, count);
+        let is_download = |record: &&Value| record["path"].as_str().unwrap().ends_with("/accel");
+        let download = records.iter().find(is_download).unwrap();
         download["denied"].clone()
     });
     assert_eq!(denied, [true, false, true]);

@@ -9,12 +9,16 @@ use super::settings::ExportHeader;
 pub fn parse_headers(path: &str, bytes: &[u8]) -> Result<Vec<ExportHeader>, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| format!("\"{path}\" is not text"))?;
     let lines = text.lines().enumerate().map(|(n, line)| (n + 1, line.trim()));
-    lines
+    let headers: Vec<ExportHeader> = lines
         .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
         .map(|(n, line)| {
             ExportHeader::parse(line).map_err(|error| format!("\"{path}\" line {n}: {error}"))
         })
-        .collect()
+        .collect::<Result<_, _>>()?;
+    match headers.is_empty() {
+        true => Err(format!("\"{path}\" holds no header: one \"Name: value\" a line is accepted")),
+        false => Ok(headers),
+    }
 }
 
 /// Reads a file that holds a bearer token (RFC 6750).

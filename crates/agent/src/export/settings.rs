@@ -69,7 +69,7 @@ pub struct ExportHeader {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadHeader {
     /// No colon, or a name or value with characters that are invalid in a header.
-    #[error("\"Name: value\" expected, in visible ASCII")]
+    #[error("\"Name: value\" expected, without control characters")]
     Syntax,
     /// The exporter sets this header itself.
     #[error("header \"{0}\" is set by the exporter")]

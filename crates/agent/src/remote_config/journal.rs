@@ -1,14 +1,16 @@
 //! Denials and removals on this node since the last copy of the denylist, one per line.
 //!
 //! Orders are appended to a file under a lock, and are durable before they are acknowledged. When a new copy is made,
-//! the file is put aside (`.old`), and removed once that copy is durable; until then the previous copy and both files
-//! make up the list. Applying a file twice, or to a copy that already contains its orders, changes nothing, since the
+//! the file is put aside (`.old`), and retired (`.done`) once that copy is durable; until then the previous copy and
+//! both files make up the list. Retired orders are kept for a while: during an upgrade of the binary (SIGUSR2), each
+//! generation of NGINX has a list of its own, and takes over the orders of the other from these files. Applying a file twice, or to a copy that already contains its orders, changes nothing, since the
 //! last order for a session wins.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use api_sessions_protocol::DenyEntry;
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,12 @@ use serde::{Deserialize, Serialize};
 const FILE: &str = "denylist.journal";
 /// Orders that a copy in the making contains.
 const OLD: &str = "denylist.journal.old";
+/// Orders that the latest copy contains.
+const DONE: &str = "denylist.journal.done";
+/// Minimum time for which retired orders are kept: a multiple of the interval at which other generations read them.
+const DONE_AGE: Duration = Duration::from_secs(10);
+/// Size from which retired orders are not kept any longer than that, bytes.
+const MAX_DONE_BYTES: u64 = 4 << 20;
 /// Held while an order is applied and appended.
 const LOCK: &str = "denylist.lock";
 /// Largest file that is read, bytes.
@@ -29,8 +37,27 @@ pub(super) enum Order {
     /// Denies a session.
     Deny(DenyEntry),
     /// Takes back the denial of a session.
-    Remove(String),
+    Remove {
+        /// The session.
+        session: String,
+        /// Time of the order, milliseconds since 1970.
+        at: u64,
+    },
 }
+
+impl Order {
+    /// The session that it is about.
+    pub(super) fn session(&self) -> &str {
+        match self {
+            Self::Deny(entry) => &entry.session,
+            Self::Remove { session, .. } => session,
+        }
+    }
+}
+
+/// State of the files; it changes with each order.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Mark([Option<(u64, u64, i64, i64)>; 3]);
 
 /// The journal's files in a directory.
 pub(super) struct Journal {
@@ -63,17 +90,17 @@ impl Journal {
         size(FILE) + size(OLD)
     }
 
+    /// The state of the files now.
+    pub(super) fn mark(&self) -> Mark {
+        Mark([DONE, OLD, FILE].map(|name| {
+            let file = fs::metadata(self.directory.join(name)).ok()?;
+            Some((file.ino(), file.len(), file.mtime(), file.mtime_nsec()))
+        }))
+    }
+
     /// Waits for the lock.
     pub(super) fn lock(&self) -> io::Result<LockedJournal<'_>> {
         Ok(LockedJournal { directory: &self.directory, _lock: lock(&self.directory, LOCK)? })
-    }
-
-    /// Removes what was put aside, once the copy that contains it is durable.
-    pub(super) fn drop_old(&self) -> io::Result<()> {
-        match fs::remove_file(self.directory.join(OLD)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
     }
 }
 
@@ -113,10 +140,37 @@ impl LockedJournal<'_> {
         sync_directory(self.directory)
     }
 
+    /// Retires what was put aside, once the copy that contains it is durable.
+    pub(super) fn retire_old(&self) -> io::Result<()> {
+        let (old, done) = (self.directory.join(OLD), self.directory.join(DONE));
+        if !old.exists() {
+            return Ok(());
+        }
+        let is_recent = fs::metadata(&done).is_ok_and(|file| {
+            let age = file.modified().ok().and_then(|time| time.elapsed().ok());
+            file.len() < MAX_DONE_BYTES && age.is_none_or(|age| age < DONE_AGE)
+        });
+        if !is_recent {
+            return fs::rename(old, done);
+        }
+        let mut file = OpenOptions::new().append(true).open(done)?;
+        io::copy(&mut File::open(&old)?, &mut file)?;
+        fs::remove_file(old)
+    }
+
     /// All orders that the copy may lack, oldest first.
     pub(super) fn read(&self) -> io::Result<Orders> {
+        self.read_files(&[OLD, FILE])
+    }
+
+    /// As [`Self::read`], with those that were retired a while ago.
+    pub(super) fn read_recent(&self) -> io::Result<Orders> {
+        self.read_files(&[DONE, OLD, FILE])
+    }
+
+    fn read_files(&self, names: &[&str]) -> io::Result<Orders> {
         let mut all = Orders::default();
-        for name in [OLD, FILE] {
+        for name in names {
             let file = match File::open(self.directory.join(name)) {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 file => file?,
@@ -159,7 +213,7 @@ mod tests {
     use super::*;
 
     fn remove(number: usize) -> Order {
-        Order::Remove(format!("{number:032x}"))
+        Order::Remove { session: format!("{number:032x}"), at: 1 }
     }
 
     #[test]
@@ -174,16 +228,22 @@ mod tests {
         }
         let all: Vec<_> = (0..6).map(remove).collect();
         assert_eq!(journal.lock().unwrap().read().unwrap(), Orders { orders: all, damaged: 0 });
-        journal.drop_old().unwrap();
+        journal.lock().unwrap().retire_old().unwrap();
         let left: Vec<_> = (4..6).map(remove).collect();
         assert_eq!(journal.lock().unwrap().read().unwrap().orders, left);
+        // Other generations still find the others, also after another copy at once.
+        journal.lock().unwrap().put_aside().unwrap();
+        journal.lock().unwrap().retire_old().unwrap();
+        let recent = journal.lock().unwrap().read_recent().unwrap().orders;
+        assert_eq!(recent, (0..6).map(remove).collect::<Vec<_>>());
+        assert_eq!(journal.bytes(), 0);
     }
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
 
         #[test]
-        fn an_order_that_was_torn_takes_no_other_with_it(torn in 0_usize..45, zeroes in 0_usize..3) {
+        fn an_order_that_was_torn_takes_no_other_with_it(torn in 0_usize..60, zeroes in 0_usize..3) {
             let directory = tempfile::tempdir().unwrap();
             let journal = Journal::new(directory.path());
             journal.lock().unwrap().add(&[remove(1)]).unwrap();

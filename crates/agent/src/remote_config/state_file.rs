@@ -1,5 +1,6 @@
 //! A copy of the denylist and of the cloud's settings on disk, and the orders since it was made.
 
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,7 +11,7 @@ use api_sessions_protocol::{DenyEntry, SessionId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::journal::{self, Journal, LockedJournal, Order};
+use super::journal::{self, Journal, LockedJournal, Mark, Order};
 use api_sessions_shm::{DenyError, DenylistWriter, EntryOrigin, SharedConfig};
 
 /// Name of the copy, in the directory of the spool.
@@ -37,6 +38,8 @@ pub struct StateFile {
     settings: Option<SharedConfig>,
     /// What the copy on disk contains.
     kept: Kept,
+    /// The journal whose orders are in force here, whichever generation of NGINX has taken them.
+    followed: Mark,
     /// Time of the next attempt: a large list is not written every second.
     next: Instant,
     /// As `next`, if only orders have changed.
@@ -96,6 +99,7 @@ impl StateFile {
             deny,
             settings,
             kept: Kept::default(),
+            followed: Mark::default(),
             next: now,
             next_for_orders: now,
             failing: false,
@@ -119,8 +123,9 @@ impl StateFile {
             return Ok(nothing);
         }
         let (restored, is_kept) = self.deny.restoring(|| self.apply(&orders, now_ms, pid))?;
-        let kept = self.state();
+        let (kept, mark) = (self.state(), self.journal.mark());
         drop(orders);
+        self.followed = mark;
         if is_kept {
             self.kept = kept;
         }
@@ -152,7 +157,7 @@ impl StateFile {
                 Order::Deny(entry) => {
                     let _ = self.deny.insert(entry, now_ms);
                 }
-                Order::Remove(session) => {
+                Order::Remove { session, .. } => {
                     if let Ok(session) = session.parse() {
                         let _ = self.deny.remove(&session, EntryOrigin::Local);
                     }
@@ -165,12 +170,57 @@ impl StateFile {
         copy.map(|_| (Restored { entries, damaged_orders: journal.damaged }, is_kept))
     }
 
+    /// Takes over orders of another generation of NGINX: during an upgrade of the binary, both take orders and serve
+    /// requests, each with its own list.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    fn follow(&mut self, now_ms: u64) -> io::Result<()> {
+        if self.journal.mark() == self.followed || !self.directory().exists() {
+            return Ok(());
+        }
+        let locked = self.journal.lock()?;
+        self.take_over(&locked, now_ms)?;
+        let mark = self.journal.mark();
+        drop(locked);
+        self.followed = mark;
+        Ok(())
+    }
+
+    /// The last order for a session decides, unless the list has something newer that is not in the journal yet.
+    fn take_over(&self, locked: &LockedJournal<'_>, now_ms: u64) -> io::Result<()> {
+        let orders = locked.read_recent()?.orders;
+        let last: HashMap<&str, &Order> =
+            orders.iter().map(|order| (order.session(), order)).collect();
+        for order in last.into_values() {
+            let Ok(session) = order.session().parse::<SessionId>() else { continue };
+            let since = self.deny.list().denied_since(&session);
+            // What is rejected does not fit here.
+            match order {
+                Order::Deny(entry) => {
+                    let is_over = entry.until.is_some_and(|until| until <= now_ms);
+                    if !is_over && since.is_none_or(|since| since < entry.since) {
+                        let _ = self.deny.insert(entry, now_ms);
+                    }
+                }
+                Order::Remove { at, .. } => {
+                    if since.is_some_and(|since| since <= *at) {
+                        let _ = self.deny.remove(&session, EntryOrigin::Local);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Writes a copy if something has changed. Called about once a second, but not by an event loop. An error is
     /// returned only once until a copy succeeds.
     ///
     /// # Errors
     /// File system errors.
     pub fn keep(&mut self, now_ms: u64) -> io::Result<()> {
+        // What cannot be read now is tried again in a second, and by the next copy.
+        let _ = self.follow(now_ms);
         let (state, now) = (self.state(), Instant::now());
         let orders_alone =
             (state.documents, state.settings) == (self.kept.documents, self.kept.settings);
@@ -222,7 +272,8 @@ impl StateFile {
     /// See [`OrderError`].
     pub fn remove(&self, session: &SessionId, now_ms: u64) -> Result<bool, OrderError> {
         let change = || self.deny.remove(session, EntryOrigin::Local);
-        self.take(now_ms, change, || Order::Remove(session.to_string()))
+        let order = || Order::Remove { session: session.to_string(), at: now_ms };
+        self.take(now_ms, change, order)
     }
 
     /// Writes down denials that rules have put in force. They are durable when this returns. A denial that was removed
@@ -301,6 +352,8 @@ impl StateFile {
         let mut copy = Copy::default();
         {
             let orders = self.journal.lock()?;
+            // Without them, the copy would undo orders of another generation. The own ones are in the list.
+            let _ = self.take_over(&orders, now_ms);
             orders.put_aside()?;
             self.deny.list().list(now_ms, &mut |entry, origin| match origin {
                 EntryOrigin::Local => copy.node.push(entry),
@@ -325,7 +378,7 @@ impl StateFile {
         result.inspect_err(|_| {
             let _ = fs::remove_file(&new);
         })?;
-        self.journal.drop_old()
+        self.journal.lock()?.retire_old()
     }
 }
 

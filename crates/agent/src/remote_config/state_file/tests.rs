@@ -1,5 +1,6 @@
 use super::*;
 use api_sessions_shm::testing;
+use proptest::prelude::prop_assert_eq;
 
 fn entry(number: u32) -> DenyEntry {
     DenyEntry {
@@ -287,4 +288,74 @@ fn a_copy_that_could_not_be_read_was_replaced() {
     worker.keep_now(1).unwrap();
     let kept = fs::metadata(directory.path().join(DAMAGED)).unwrap();
     assert_eq!(kept.len(), MAX_FILE_BYTES + 1);
+}
+
+/// During an upgrade of the binary, two generations of NGINX take orders, each with its own list.
+#[test]
+fn orders_that_one_generation_took_were_undone_by_the_copy_of_the_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |since: u64, number: u32| DenyEntry { since, ..entry(number) };
+    let mut old = restored(directory.path());
+    old.insert(&at(1, 1), 1).unwrap();
+    old.keep_now(1).unwrap();
+    let mut new = restored(directory.path());
+    old.insert(&at(2, 2), 2).unwrap();
+    new.insert(&at(3, 3), 3).unwrap();
+    assert!(new.remove(&id(1), 4).unwrap());
+    // A copy of either contains what both have taken.
+    old.keep_now(5).unwrap();
+    assert_eq!(entries(&restored(directory.path())), entries(&old));
+    assert_eq!(entries(&old).len(), 2);
+    new.keep_now(5).unwrap();
+    assert_eq!(entries(&new), entries(&old));
+    // Without a copy, too; each has copied the orders of the other meanwhile.
+    old.insert(&at(6, 4), 6).unwrap();
+    old.keep_now(6).unwrap();
+    new.keep(6).unwrap();
+    assert_eq!(entries(&new), entries(&old));
+    assert_eq!(entries(&new).len(), 3);
+    // What is newer than an order, and not in the journal yet, stays.
+    new.deny.insert(&at(9, 5), 9).unwrap();
+    old.insert(&at(8, 5), 8).unwrap();
+    assert!(old.remove(&id(5), 8).unwrap());
+    new.keep(9).unwrap();
+    assert_eq!(new.deny.list().denied_since(&id(5)), Some(9));
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        failure_persistence: None, cases: 64, ..Default::default()
+    })]
+
+    #[test]
+    fn two_generations_agree_whatever_they_do_when(
+        steps in proptest::collection::vec((0..2_usize, 0..5_u32, 0..5_u32), 1..60),
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let mut both = [restored(directory.path()), restored(directory.path())];
+        let mut model = std::collections::BTreeSet::new();
+        for (at, (which, what, number)) in (1..).zip(&steps) {
+            let one = &mut both[*which];
+            match what {
+                // A client that asks for a removal has seen the denial.
+                0 => {
+                    one.follow(at).unwrap();
+                    prop_assert_eq!(one.remove(&id(*number), at).unwrap(), model.remove(number));
+                }
+                1 => one.keep_now(at).unwrap(),
+                2 => one.keep(at).unwrap(),
+                _ => {
+                    one.insert(&DenyEntry { since: at, ..entry(*number) }, at).unwrap();
+                    model.insert(*number);
+                }
+            }
+        }
+        let expected: Vec<_> =
+            model.iter().map(|n| (format!("{n:032x}"), EntryOrigin::Local)).collect();
+        prop_assert_eq!(&entries(&restored(directory.path())), &expected);
+        for one in &mut both {
+            one.follow(1000).unwrap();
+            prop_assert_eq!(&entries(one), &expected);
+        }
+    }
 }
