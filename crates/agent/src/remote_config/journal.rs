@@ -24,7 +24,7 @@ const DONE: &str = "denylist.journal.done";
 /// Minimum time for which retired orders are kept: a multiple of the interval at which other generations read them.
 const DONE_AGE: Duration = Duration::from_secs(10);
 /// Size from which retired orders are not kept any longer than that, bytes.
-const MAX_DONE_BYTES: u64 = 4 << 20;
+const MAX_DONE_BYTES: u64 = 1 << 20;
 /// Held while an order is applied and appended.
 const LOCK: &str = "denylist.lock";
 /// Largest file that is read, bytes.
