@@ -29,6 +29,8 @@ try {
   const { sessions } = await ask("/v1/sessions?attack=any&sort=-requests");
   const shown = sessions[0].session;
   await send(port, "/v1/denylist", { method: "POST", headers: api, body: JSON.stringify({ session: sessions[1].session, seconds: 86400, reason: "credential stuffing" }) });
+  // The list shows scores once they are measured.
+  await eventually("scores", async () => (await ask("/v1/sessions")).pending === undefined);
   for (const width of widths.map(Number)) {
     for (const theme of ["light", "dark"]) {
       const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme: theme });
