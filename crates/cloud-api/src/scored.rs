@@ -112,8 +112,9 @@ async fn scores(
         let (reader, of) = (state.clone(), sessions.to_vec());
         let measuring = tokio::spawn(async move {
             let state = reader.clone();
+            let times = (wait, PATIENCE);
             let measure = reader
-                .read(move |store| state.scores.measure(store, &state.normals, &of, now, PATIENCE));
+                .read(move |store| state.scores.measure(store, &state.normals, &of, now, times));
             measure.await
         });
         match tokio::time::timeout(wait, measuring).await {

@@ -77,7 +77,8 @@ impl Scores {
         scored
     }
 
-    /// Measures those of the sessions that are not remembered or outdated, until `patience` is over.
+    /// Measures those of the sessions that are not remembered or outdated, until `patience` is over. Waits at most `wait`
+    /// for another list that is being measured, since waiting holds a thread of the blocking pool.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -87,10 +88,10 @@ impl Scores {
         normals: &Normals,
         sessions: &[SessionSummary],
         now: u64,
-        patience: Duration,
+        (wait, patience): (Duration, Duration),
     ) -> Result<(), StoreError> {
+        let Some(_one) = self.measuring.try_lock_for(wait) else { return Ok(()) };
         let end = Instant::now() + patience;
-        let Some(_one) = self.measuring.try_lock_until(end) else { return Ok(()) };
         let outdated: Vec<&SessionSummary> = {
             let known = self.known.lock();
             let is_fresh = |one: &SessionSummary| {

@@ -360,7 +360,7 @@ impl Exporter {
         match origin {
             Origin::Queue(number) => self.queue(number).map(|queue| &mut queue.attempts),
             Origin::Spool => self.spool.as_mut().map(|source| &mut source.attempts),
-            // Its queue was relieved meanwhile; the response still shows whether the cloud is up.
+            // The batch is in the spool by now; its response still shows whether the cloud is up.
             Origin::AlreadySpooled => self.queues.first_mut().map(|queue| &mut queue.attempts),
             Origin::Facts => None,
         }

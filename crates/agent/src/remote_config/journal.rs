@@ -3,8 +3,8 @@
 //! Orders are appended to a file under a lock, and are durable before they are acknowledged. When a new copy is made,
 //! the file is put aside (`.old`), and retired (`.done`) once that copy is durable; until then the previous copy and
 //! both files make up the list. Retired orders are kept for a while: during an upgrade of the binary (SIGUSR2), each
-//! generation of NGINX has a list of its own, and takes over the orders of the other from these files. Applying a file twice, or to a copy that already contains its orders, changes nothing, since the
-//! last order for a session wins.
+//! generation of NGINX has a list of its own, and takes over the orders of the other from these files. Applying a file
+//! twice, or to a copy that already contains its orders, changes nothing, since the last order for a session wins.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -55,7 +55,7 @@ impl Order {
     }
 }
 
-/// State of the files; it changes with each order.
+/// Inode, size and time of change of the files, which change with each order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Mark([Option<(u64, u64, i64, i64)>; 3]);
 

@@ -259,7 +259,7 @@ pub(crate) fn prepare() {
     LazyLock::force(&WORDS);
 }
 
-/// Whether a value begins like a serialized object, in any case. Most values are told by their first byte.
+/// Whether a value begins like a serialized object, in upper or lower case. The first byte excludes most values.
 pub(super) fn may_be_object(value: &[u8]) -> bool {
     const MIN_BYTES: usize = 13;
     let is_first =

@@ -56,7 +56,7 @@ impl Running {
     }
 }
 
-/// Opens the file anew: a copy of the writer's descriptor would keep holding its lock.
+/// Opens the file again: a duplicate of the writer's descriptor would keep its lock.
 fn sync(path: &Path) -> io::Result<()> {
     match File::open(path) {
         // It was sent and removed.

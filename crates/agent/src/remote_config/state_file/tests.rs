@@ -308,7 +308,7 @@ fn orders_that_one_generation_took_were_undone_by_the_copy_of_the_other() {
     assert_eq!(entries(&old).len(), 2);
     new.keep_now(5).unwrap();
     assert_eq!(entries(&new), entries(&old));
-    // Without a copy, too; each has copied the orders of the other meanwhile.
+    // Orders that a copy contains, and that are no longer in the journal proper, are taken over, too.
     old.insert(&at(6, 4), 6).unwrap();
     old.keep_now(6).unwrap();
     new.keep(6).unwrap();
