@@ -45,7 +45,8 @@ pub(super) fn on_access(ctx: &RequestContext<'_>) -> Option<Membership> {
 /// this location denies (or would, in dry run). The record keeps the decision of the access phase.
 pub(super) fn is_denied(ctx: &RequestContext<'_>, session: SessionId) -> bool {
     let RequestContext { conf, state, .. } = *ctx;
-    if conf.deny() == Deny::Off {
+    let by = conf.deny();
+    if by == Deny::Off {
         // If it was refused elsewhere, this is the location of an error page.
         return state.is_denied();
     }
@@ -55,7 +56,7 @@ pub(super) fn is_denied(ctx: &RequestContext<'_>, session: SessionId) -> bool {
         return decision.denied;
     }
     let denied = is_listed(ctx, session);
-    state.denial.set(Some(DenyDecision { denied, by: conf.deny(), under: conf }));
+    state.denial.set(Some(DenyDecision { denied, by, under: conf }));
     denied
 }
 
