@@ -7,7 +7,6 @@
 //! - `worker`: what a worker process owns: buffers, queue and exporter thread
 //!
 //! `crates/nginx` has the wrappers over NGINX.
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod directives;
 mod request;

@@ -1,5 +1,13 @@
 //! Integration tests: the module in a real NGINX, reporting to a real cloud.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    reason = "a test ends where something fails"
+)]
+
 mod harness;
 
 mod attacks;

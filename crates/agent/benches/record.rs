@@ -3,6 +3,14 @@
 //! Usual requests, which each worker writes thousands of a second; and requests made to be expensive to
 //! search for what is to be hidden, of the most bytes that NGINX takes by default. Median of rounds.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    reason = "a test ends where something fails"
+)]
+
 use api_sessions_extract::builtin::EntrySet;
 use std::hint::black_box;
 use std::time::Instant;

@@ -1,6 +1,14 @@
 //! What reading a request and writing its record allocate: nothing beyond limits, and nothing at all once
 //! buffers are warm.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    reason = "a test ends where something fails"
+)]
+
 use api_sessions_extract::builtin::EntrySet;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -4,7 +4,6 @@
 //! first match.
 
 #![forbid(unsafe_code)]
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod html;
 pub mod js;

@@ -1,6 +1,14 @@
 //! Inspects one request several times: `cost REQUEST TIMES`. Under callgrind, the difference between two runs
 //! is the cost of a request in instructions.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    reason = "a test ends where something fails"
+)]
+
 use std::hint::black_box;
 
 use api_sessions_detect::{AttackKinds, Workspace, detect, prepare};

@@ -1,5 +1,13 @@
 //! Runs the detectors on the corpus: attacks that they must find and benign values that they must ignore.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    reason = "a test ends where something fails"
+)]
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 

@@ -4,7 +4,6 @@
 //! needs no decoding is borrowed from the request, and any other is written into a [`Scratch`], whose buffers are
 //! reused.
 #![forbid(unsafe_code)]
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod accept;
 pub mod builtin;

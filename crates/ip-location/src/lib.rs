@@ -1,7 +1,6 @@
 //! Country and network of client addresses, from MMDB files (MaxMind DB format 2.0) provided by the operator.
 
 #![forbid(unsafe_code)]
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod database;
 #[cfg(any(test, feature = "testing"))]

@@ -3,6 +3,14 @@
 //! Prints the median of rounds in nanoseconds of this thread's CPU time. The bar is 200 ns per request on
 //! average.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    reason = "a test ends where something fails"
+)]
+
 use std::hint::black_box;
 
 use api_sessions_extract::testing::FakeExchange;

@@ -3,6 +3,14 @@
 //! Prints the median of rounds with counts in shared memory, in nanoseconds of this thread's CPU time, so
 //! that other processes only affect it through the caches. The bars are those of the issue.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    reason = "a test ends where something fails"
+)]
+
 use std::hint::black_box;
 
 use api_sessions_extract::{NoVariables, Point};

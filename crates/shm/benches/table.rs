@@ -8,6 +8,13 @@
 //! The last column is the current cost of one random read of as much memory, where each read depends on
 //! the last: a lower bound for any table with cold data.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    reason = "a test ends where something fails"
+)]
 #![allow(missing_docs, unused_crate_dependencies)]
 
 #[path = "table/memory.rs"]

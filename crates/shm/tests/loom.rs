@@ -4,6 +4,13 @@
 //! steps. The thread that joined it sets a flag that proves the death, as `waitpid` and the reuse of its
 //! slot do in NGINX.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    reason = "a test ends where something fails"
+)]
 #![allow(dead_code, unreachable_pub)]
 
 #[path = "../src/robust_lock.rs"]

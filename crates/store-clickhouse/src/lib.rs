@@ -4,7 +4,6 @@
 //! key ([`schema`]) contains its batch and line, so a batch sent twice, even by two processes at once, is stored once.
 
 #![forbid(unsafe_code)]
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod activity;
 mod alias_state;

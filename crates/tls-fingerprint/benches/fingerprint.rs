@@ -2,6 +2,14 @@
 //!
 //! Median and quartiles of single calls, wall time: warm, and with caches that other data filled before each call.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    reason = "a test ends where something fails"
+)]
+
 use std::hint::black_box;
 use std::time::Instant;
 

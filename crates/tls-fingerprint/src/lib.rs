@@ -4,7 +4,6 @@
 //! between connections of one browser: a resumed session adds extensions, and a WebSocket offers other protocols than
 //! a page.
 #![forbid(unsafe_code)]
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod hello;
 mod ja4;

@@ -1,5 +1,13 @@
 //! JA4 against the examples of its specification, and against a second implementation that builds text.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    reason = "a test ends where something fails"
+)]
+
 use api_sessions_tls_fingerprint::{ClientHello, Fingerprint, MAX_RAW_BYTES};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};

@@ -2,6 +2,14 @@
 //!
 //! `scripts/test` runs them with the embedded store and with ClickHouse (see [`support::clickhouse`]).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    reason = "a test ends where something fails"
+)]
+
 mod alias_model;
 mod alias_processes;
 mod aliases;
