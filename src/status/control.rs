@@ -6,19 +6,13 @@ use api_sessions_nginx::handler::ContentHandler;
 use api_sessions_nginx::process;
 use api_sessions_nginx::request::Request;
 use api_sessions_nginx::response;
-use api_sessions_protocol::DenyEntry;
-use api_sessions_protocol::SessionId;
-use api_sessions_protocol::limits::DENY_REASON_BYTES;
+use api_sessions_protocol::{DenyOrder, SessionId};
 use api_sessions_shm::{DenyError, DenylistWriter, EntryOrigin};
 use ngx::ffi::ngx_int_t;
-use serde::Deserialize;
 use serde_json::json;
 
 use crate::directives::MainConf;
 use crate::request::rules::lift;
-
-/// Longest duration of an entry, seconds: a hundred years.
-const MAX_SECONDS: u64 = 100 * 366 * 86_400;
 
 /// `GET` lists, `POST` adds, `DELETE ?session=ID` removes.
 pub(crate) struct Control;
@@ -40,48 +34,6 @@ impl ContentHandler for Control {
     }
 }
 
-/// Body of a `POST`, as of the cloud's `/v1/denylist`.
-///
-/// An unknown field is rejected: with `secconds`, a session would be denied forever.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wanted {
-    session: String,
-    seconds: Option<u64>,
-    applications: Option<Vec<String>>,
-    reason: Option<String>,
-}
-
-impl Wanted {
-    /// Parses the body. The error names the fault.
-    fn parse(body: &[u8]) -> Result<Self, String> {
-        // Derived code would accept `["0123…", 60]` as well.
-        if body.trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
-            return Err("a JSON object is accepted".to_owned());
-        }
-        let wanted: Self = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        if wanted.session.parse::<SessionId>().is_err() {
-            return Err("session: 32 lower-case hexadecimal digits are accepted".to_owned());
-        }
-        if wanted.seconds.is_some_and(|seconds| seconds == 0 || seconds > MAX_SECONDS) {
-            return Err("seconds: 1 up to a hundred years; leave it out for good".to_owned());
-        }
-        // Texts are stored NUL-terminated.
-        let is_bad = |name: &String| name.is_empty() || name.contains('\0');
-        if wanted.applications.iter().flatten().any(is_bad) {
-            return Err(
-                "applications: names that are not empty are accepted; leave it out for all"
-                    .to_owned(),
-            );
-        }
-        let is_bad = |reason: &String| reason.len() > DENY_REASON_BYTES || reason.contains('\0');
-        if wanted.reason.as_ref().is_some_and(is_bad) {
-            return Err(format!("reason: at most {DENY_REASON_BYTES} bytes are accepted"));
-        }
-        Ok(wanted)
-    }
-}
-
 struct Post;
 
 impl BodyReader for Post {
@@ -91,21 +43,15 @@ impl BodyReader for Post {
         let Some(body) = body else {
             return refusal(r, 413, "too_large", "a body of at most 64 KB is accepted");
         };
-        let wanted = match Wanted::parse(&body) {
-            Ok(wanted) => wanted,
+        let (now, by) = (process::now_ms(), String::from_utf8_lossy(r.remote_addr()));
+        let entry = match parse(&body)
+            .and_then(|order| order.entry(&by, now).map_err(|why| why.to_string()))
+        {
+            Ok(entry) => entry,
             Err(why) => return refusal(r, 400, "bad_request", &why),
         };
         let Some(writer) = MainConf::of(r).and_then(|main| main.runtime().denylist_writer()) else {
             return refusal(r, 503, "not_ready", "the denylist is not there");
-        };
-        let now = process::now_ms();
-        let entry = DenyEntry {
-            session: wanted.session,
-            since: now,
-            until: wanted.seconds.map(|seconds| now + seconds * 1000),
-            applications: wanted.applications.unwrap_or_default(),
-            reason: wanted.reason,
-            by: Some(String::from_utf8_lossy(r.remote_addr()).into_owned()),
         };
         let done = match kept(r, writer) {
             Some(file) => file.insert(&entry, now),
@@ -116,6 +62,14 @@ impl BodyReader for Post {
             Err(error) => failure(r, "denied", &error),
         }
     }
+}
+
+fn parse(body: &[u8]) -> Result<DenyOrder, String> {
+    // Derived code would accept `["0123…", 60]` as well.
+    if body.trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
+        return Err("a JSON object is expected".to_owned());
+    }
+    serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 
 fn list(r: Request<'_>, writer: &DenylistWriter) -> ngx_int_t {

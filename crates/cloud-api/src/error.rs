@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use api_sessions_protocol::InvalidDenyOrder;
 use api_sessions_store::StoreError;
 
 /// An error response. It is kept in the extensions of the response, so that the Console can show a page instead.
@@ -78,6 +79,12 @@ impl AppError {
     /// 503: nodes keep their records and retry.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+    }
+}
+
+impl From<InvalidDenyOrder> for AppError {
+    fn from(error: InvalidDenyOrder) -> Self {
+        Self::bad_request(error.to_string())
     }
 }
 

@@ -12,7 +12,7 @@ use super::Viewer;
 use super::fields::{self, Mistakes, Refused, field};
 use super::filters::address;
 use super::html::{encoded, moment, page, short};
-use api_sessions_cloud_api::api::denylist::{Deny, remove_entry};
+use api_sessions_cloud_api::api::denylist::remove_entry;
 use api_sessions_cloud_api::api::query::MAX_LIMIT;
 use api_sessions_cloud_api::api::query::time;
 use api_sessions_cloud_api::api::rules::denials::{self, Denied, RuleDenial};
@@ -21,6 +21,7 @@ use api_sessions_cloud_api::auth::Identity;
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::{Form, Query};
 use api_sessions_cloud_api::state::AppState;
+use api_sessions_protocol::DenyOrder;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{DenyChange, HistoryQuery, Store, StoreError};
 
@@ -264,8 +265,8 @@ pub async fn add(
 ) -> Result<Redirect, AppError> {
     let DenyUser { seconds, applications, reason } = form.how.read()?;
     let session = form.session.trim().to_owned();
-    let deny = Deny { session, seconds, applications, reason };
-    let entry = deny.entry(&identity.name, now_ms())?;
+    let order = DenyOrder { session, seconds, applications, reason };
+    let entry = order.entry(&identity.name, now_ms())?;
     let back = format!("/sessions/{}", entry.session);
     let session = entry.session.clone();
     state.change(move |store| store.deny(&entry)).await?;

@@ -5,6 +5,7 @@
 //! that the Console manages.
 #![forbid(unsafe_code)]
 
+mod deny;
 pub mod limits;
 pub mod path_template;
 mod record;
@@ -12,14 +13,15 @@ mod rule;
 mod session_id;
 mod sync;
 
+pub use deny::{DenyEntry, DenyOrder, InvalidDenyOrder};
 pub use record::{
     Evidence, FullRequest, LinkReason, Param, ParamType, Record, RuleHit, SessionLink, Source,
 };
 pub use rule::SessionRule;
 pub use session_id::{BadSessionId, SessionId, hex};
 pub use sync::{
-    DemotedKey, DenyEntry, FreshLink, Lifted, LiftedAddress, Parameter, ParameterExport,
-    ParameterSet, SyncDocument, SyncReport,
+    DemotedKey, FreshLink, Lifted, LiftedAddress, Parameter, ParameterExport, ParameterSet,
+    SyncDocument, SyncReport,
 };
 
 /// The placeholder of records for a hidden value.

@@ -6,3 +6,5 @@ pub const DENY_APPLICATIONS: usize = 16;
 pub const DENY_APPLICATION_BYTES: usize = 512;
 /// Maximum length of the reason of a denylist entry, bytes.
 pub const DENY_REASON_BYTES: usize = 256;
+/// Longest duration of a temporary denylist entry, seconds: a hundred years.
+pub const DENY_SECONDS: u64 = 100 * 366 * 86_400;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::SessionRule;
+use crate::{DenyEntry, SessionRule};
 
 /// The settings of all nodes, always complete.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -85,30 +85,6 @@ pub struct LiftedAddress {
     pub address: String,
     /// Only denials that began before this time end, milliseconds since 1970.
     pub ts: u64,
-}
-
-/// A denied session.
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct DenyEntry {
-    /// Session id: 32 lower-case hex digits.
-    pub session: String,
-    /// Time it was added, milliseconds since 1970.
-    #[serde(default)]
-    #[cfg_attr(feature = "openapi", schema(required = true))]
-    pub since: u64,
-    /// Time it expires, milliseconds since 1970; absent: never.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<u64>,
-    /// Applications it applies to; empty: all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub applications: Vec<String>,
-    /// Reason.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Who added it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
 }
 
 /// Keys and context parameters managed in the cloud.

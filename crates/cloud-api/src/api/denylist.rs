@@ -1,8 +1,6 @@
 //! `/v1/denylist`: the sessions that nodes deny. Entries must satisfy the limits of the nodes.
 
-use api_sessions_protocol::DenyEntry;
-use api_sessions_protocol::SessionId;
-use api_sessions_protocol::limits::{DENY_APPLICATION_BYTES, DENY_APPLICATIONS, DENY_REASON_BYTES};
+use api_sessions_protocol::{DenyEntry, DenyOrder};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -22,67 +20,11 @@ use api_sessions_store::{DenyChange, HistoryQuery};
 
 /// Longest body, bytes.
 pub(super) const MAX_BODY: usize = 64 << 10;
-/// Longest duration of a temporary entry, seconds: a hundred years.
-const MAX_SECONDS: u64 = 100 * 366 * 86_400;
 
 /// Denied sessions.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Denylist {
     denylist: Vec<DenyEntry>,
-}
-
-/// A session to deny; also the body of `api_sessions_control`.
-#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Deny {
-    /// Session id.
-    pub session: String,
-    /// Duration in seconds; absent: permanent.
-    #[serde(default)]
-    pub seconds: Option<u64>,
-    /// Applications it applies to; empty: all.
-    #[serde(default)]
-    pub applications: Vec<String>,
-    /// Reason.
-    #[serde(default)]
-    pub reason: Option<String>,
-}
-
-impl Deny {
-    /// Builds the entry. Checks the limits of the nodes, which ignore an entry that exceeds them: the session would be
-    /// listed but not denied.
-    ///
-    /// # Errors
-    /// 400 if a value is invalid or exceeds its limit.
-    pub fn entry(self, by: &str, now: u64) -> Result<DenyEntry, AppError> {
-        let wrong = |text: String| Err(AppError::bad_request(text));
-        if self.session.parse::<SessionId>().is_err() {
-            return wrong("session: 32 lower-case hexadecimal digits are expected".to_owned());
-        }
-        if self.seconds.is_some_and(|seconds| seconds == 0 || seconds > MAX_SECONDS) {
-            return wrong("seconds: a number from 1 to a hundred years is expected, or none for a permanent entry".to_owned());
-        }
-        let bytes: usize = self.applications.iter().map(String::len).sum();
-        if self.applications.len() > DENY_APPLICATIONS
-            || bytes > DENY_APPLICATION_BYTES
-            || self.applications.iter().any(String::is_empty)
-        {
-            return wrong(format!(
-                "applications: at most {DENY_APPLICATIONS} names of together {DENY_APPLICATION_BYTES} bytes are allowed, none empty"
-            ));
-        }
-        if self.reason.as_ref().is_some_and(|reason| reason.len() > DENY_REASON_BYTES) {
-            return wrong(format!("reason: at most {DENY_REASON_BYTES} bytes are allowed"));
-        }
-        Ok(DenyEntry {
-            session: self.session,
-            since: now,
-            until: self.seconds.map(|seconds| now + seconds * 1000),
-            applications: self.applications,
-            reason: self.reason,
-            by: Some(by.to_owned()),
-        })
-    }
 }
 
 /// Sessions currently denied.
@@ -103,7 +45,7 @@ pub async fn list(
 #[utoipa::path(
     post,
     path = "/v1/denylist",
-    request_body = Deny,
+    request_body = DenyOrder,
     responses(
         (status = 201, description = "The session is denied.", body = DenyEntry),
         (status = 408, description = "The body took too long."),
@@ -116,8 +58,8 @@ pub async fn add(
     request: Request,
 ) -> Result<(StatusCode, Json<DenyEntry>), AppError> {
     let sent = body::read(request.into_body(), MAX_BODY).await?;
-    let deny: Deny = json::object(&sent)?;
-    let entry = deny.entry(&identity.name, now_ms())?;
+    let order: DenyOrder = json::object(&sent)?;
+    let entry = order.entry(&identity.name, now_ms())?;
     let kept = entry.clone();
     state.change(move |store| store.deny(&kept)).await?;
     tracing::info!(session = %entry.session, by = %identity.name, "session denied");

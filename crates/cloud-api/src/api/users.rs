@@ -1,12 +1,13 @@
 //! `GET /v1/users`, `GET /v1/users/{user}`, `POST /v1/users/{user}/deny`
 
+use api_sessions_protocol::DenyOrder;
 use axum::extract::{Request, State};
 use axum::response::IntoResponse;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::denylist::{Deny, MAX_BODY};
+use super::denylist::MAX_BODY;
 use super::facets::matching;
 use super::query::RawQuery;
 use super::{csv, download};
@@ -157,7 +158,8 @@ pub async fn deny_present(
     let DenyUser { seconds, applications, reason } = deny;
     // A valid placeholder; each entry replaces it with its session's id.
     let session = "0".repeat(32);
-    let entry = Deny { session, seconds, applications, reason }.entry(&identity.name, now_ms())?;
+    let entry =
+        DenyOrder { session, seconds, applications, reason }.entry(&identity.name, now_ms())?;
     let (denied, impossible) = state.change(move |store| user::deny(store, &user, &entry)).await?;
     for session in &denied {
         tracing::info!(%session, by = %identity.name, "session denied");
