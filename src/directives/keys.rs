@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use api_sessions_extract::{ContextParam, MAX_LABEL_BYTES};
 use api_sessions_extract::{KeyExport, SessionKey};
-use api_sessions_extract::{Point, PointSource, Side, variable_names};
+use api_sessions_extract::{Point, PointSource, variable_names};
 use api_sessions_nginx::conf::options::{once_word, option};
 use api_sessions_nginx::conf::{Conf, Directive};
 use api_sessions_nginx::variable::PointCompiler;
@@ -155,15 +155,7 @@ impl Directive for Show {
         if let Some(word) = options.first() {
             return Err(format!("unexpected \"{word}\": one point is accepted"));
         }
-        let is_place = match point.source() {
-            PointSource::Header { side, .. } | PointSource::Json { side, .. } => {
-                *side == Side::Request
-            }
-            PointSource::Cookie(_) | PointSource::Query { .. } | PointSource::Path(_) => true,
-            PointSource::Form(_) | PointSource::Multipart(_) => true,
-            _ => false,
-        };
-        if !is_place || !point.decoders().is_empty() {
+        if !point.source().is_shown() || !point.decoders().is_empty() {
             return Err(format!(
                 "invalid point \"{}\": a header, cookie, query argument, path segment or body field of the request, without decoders, is accepted",
                 point.as_str()

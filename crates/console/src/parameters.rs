@@ -1,6 +1,7 @@
 //! Keys and context parameters that nodes apply: their order, meaning and export.
 
 use api_sessions_extract::builtin;
+use api_sessions_extract::vocabulary::{DECODERS, SOURCES};
 use api_sessions_extract::{NoVariables, Point, Scratch};
 use api_sessions_protocol::{ParamType, Parameter, ParameterExport, ParameterSet};
 use axum::Extension;
@@ -23,36 +24,6 @@ const TYPES: [(&str, &str); 3] = [("context", "context"), ("user", "user"), ("ro
 const EXPORTS: [(&str, &str); 3] =
     [("hashed", "hashed"), ("plain", "plain text"), ("off", "not exported")];
 const USES: [(&str, &str); 2] = [("0", "context"), ("1", "group sessions by it")];
-/// Sources: start of a point, and the part that follows it.
-const SOURCES: &[(&str, &str)] = &[
-    ("request.header.", "header: name"),
-    ("request.cookie.", "cookie: name"),
-    ("request.query.", "query argument: name"),
-    ("request.path", "path segment: [0]"),
-    ("request.body.form.", "form field: name"),
-    ("request.body.multipart.", "multipart form field: name"),
-    ("request.body.json.", "value in a JSON body: path"),
-    ("request.ip", "client address"),
-    ("request.host", "host"),
-    ("request.method", "method"),
-    ("request.tls.ja4_stable", "JA4, stable form"),
-    ("request.tls.ja4", "JA4"),
-    ("response.header.", "response header: name"),
-    ("response.cookie.", "cookie set by the response: name"),
-    ("response.status", "response status"),
-    ("response.body.json.", "value in a JSON response: path"),
-    ("", "other: enter the point"),
-];
-const DECODERS: &[(&str, &str)] = &[
-    ("", "none"),
-    (".jwt.payload.sub", "JWT claim"),
-    (".jwt.header.kid", "JWT header"),
-    (".bearer", "strip \"Bearer\""),
-    (".basic.user", "user of Basic credentials"),
-    (".base64", "base64"),
-    (".json.", "JSON value"),
-    (".urldecode", "percent-decoded"),
-];
 
 /// `GET /parameters`: keys and parameters that nodes take from the cloud.
 pub async fn show(State(state): State<AppState>, viewer: Viewer) -> Result<Markup, AppError> {
@@ -132,9 +103,9 @@ fn adder(viewer: &Viewer) -> Markup {
         h2 { "Add a parameter" }
         form.card data-adder method="post" action=(viewer.link("/parameters/preview")) {
             div.filters {
-                label { "Source" select name="source" { @for (value, text) in SOURCES { option value=(value) { (text) } } } }
+                label { "Source" select name="source" { @for (value, text) in SOURCES { option value=(value) { (text) } } option value="" { "other: enter the point" } } }
                 label { "Name or path" input name="rest" placeholder="X-User"; }
-                label { "Decoder" select name="decoder" { @for (value, text) in DECODERS { option value=(value) { (text) } } } }
+                label { "Decoder" select name="decoder" { option value="" { "none" } @for (value, text) in DECODERS { option value=(value) { (text) } } } }
                 label.wide { "Point" input.point name="point" maxlength="1024"; }
             }
             label { "Sample request, to preview the value"

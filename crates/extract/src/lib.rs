@@ -29,11 +29,13 @@ pub mod percent;
 mod point_error;
 pub mod query;
 mod read;
+mod recorded;
 mod request_line;
 mod scratch;
 mod source;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod vocabulary;
 
 pub use capture::{Capture, Chunk, Head, Readers, Unread};
 pub use chunked::ChunkedDecoder;
@@ -50,6 +52,7 @@ pub use parameters::{
 };
 pub use parts::Part;
 pub use point_error::PointError;
+pub use recorded::Recorded;
 pub use request_line::RequestLine;
 pub use scratch::Scratch;
 pub use source::{Needs, NoVariables, PointSource};

@@ -106,7 +106,40 @@ impl PointSource {
             PointSource::Header { side: Side::Response, .. }
             | PointSource::SetCookie(_)
             | PointSource::Status => Needs { response: true, ..none },
-            _ => none,
+            PointSource::Header { side: Side::Request, .. }
+            | PointSource::HeaderLike(_)
+            | PointSource::Cookie(_)
+            | PointSource::CookieLike(_)
+            | PointSource::Query { .. }
+            | PointSource::Path(_)
+            | PointSource::Ip
+            | PointSource::Host
+            | PointSource::Method
+            | PointSource::Ja4(_)
+            | PointSource::Variable(_) => none,
+        }
+    }
+
+    /// Whether it is a place that full content shows: `api_sessions_show` opens it.
+    pub fn is_shown(&self) -> bool {
+        match self {
+            PointSource::Header { side, .. } | PointSource::Json { side, .. } => {
+                *side == Side::Request
+            }
+            PointSource::Cookie(_)
+            | PointSource::Query { .. }
+            | PointSource::Path(_)
+            | PointSource::Form(_)
+            | PointSource::Multipart(_) => true,
+            PointSource::HeaderLike(_)
+            | PointSource::CookieLike(_)
+            | PointSource::SetCookie(_)
+            | PointSource::Ip
+            | PointSource::Host
+            | PointSource::Method
+            | PointSource::Ja4(_)
+            | PointSource::Status
+            | PointSource::Variable(_) => false,
         }
     }
 

@@ -158,7 +158,16 @@ impl Values {
                     }
                 }
             }
-            _ => {}
+            // Only full content shows these, which hides the places that points read.
+            PointSource::Header { .. }
+            | PointSource::Cookie(_)
+            | PointSource::CookieLike(_)
+            | PointSource::SetCookie(_)
+            | PointSource::Query { .. }
+            | PointSource::Form(_)
+            | PointSource::Multipart(_)
+            | PointSource::Json { .. } => {}
+            PointSource::Method | PointSource::Ja4(_) | PointSource::Status => {}
         }
         if self.host {
             add_host(exchange, secrets);

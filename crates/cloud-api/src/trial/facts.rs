@@ -1,7 +1,7 @@
 //! The facts about a request in its stored record.
 
 use ahash::AHashMap;
-use api_sessions_extract::{Ja4Form, Point, PointSource, Side};
+use api_sessions_extract::{Point, Recorded};
 use api_sessions_protocol::{HIDDEN, ParamType, Parameter, Record, Source};
 use api_sessions_rules::{Answer, Facts, Rule};
 
@@ -41,41 +41,6 @@ pub(super) struct StoredFacts<'r> {
     /// Whether it is the first request of its session in the period.
     pub(super) begins_session: Answer,
     pub(super) labels: &'r Labels,
-}
-
-impl StoredFacts<'_> {
-    /// Values that are fields of the record. `None`: the record does not tell; `Some(None)`: the request has none.
-    fn known(&self, point: &Point) -> Option<Option<&[u8]>> {
-        let record = self.record;
-        if !point.decoders().is_empty() {
-            return None;
-        }
-        Some(match point.source() {
-            PointSource::Ip => Some(record.ip.as_bytes()),
-            PointSource::Host => record.host.as_deref().map(str::as_bytes),
-            PointSource::Method => Some(record.method.as_bytes()),
-            PointSource::Ja4(form) => {
-                let value = match form {
-                    Ja4Form::Plain => &record.ja4,
-                    Ja4Form::Stable => &record.ja4_stable,
-                };
-                match value.as_deref() {
-                    Some(HIDDEN) => return None,
-                    value => value.map(str::as_bytes),
-                }
-            }
-            PointSource::Header { side: Side::Request, name, nth: 0 }
-                if **name == *b"user-agent" =>
-            {
-                record.ua.as_deref().map(str::as_bytes)
-            }
-            PointSource::Path(n) => {
-                let path = self.path.strip_prefix(b"/").unwrap_or(self.path);
-                path.split(|byte| *byte == b'/').nth(*n as usize).filter(|part| !part.is_empty())
-            }
-            _ => return None,
-        })
-    }
 }
 
 impl Facts for StoredFacts<'_> {
@@ -144,15 +109,22 @@ impl Facts for StoredFacts<'_> {
     }
 
     fn read(&self, point: &Point, then: &mut dyn FnMut(Option<&[u8]>)) -> bool {
-        if let Some(value) = self.known(point) {
-            then(value);
+        if point.decoders().is_empty() {
+            match point.source().recorded(self.record, self.path) {
+                Recorded::Value(value) => then(Some(value)),
+                Recorded::Status(status) => then(Some(status.to_string().as_bytes())),
+                Recorded::Absent => then(None),
+                Recorded::Unknown => return self.read_parameter(point, then),
+            }
             return true;
         }
+        self.read_parameter(point, then)
+    }
+}
+
+impl StoredFacts<'_> {
+    fn read_parameter(&self, point: &Point, then: &mut dyn FnMut(Option<&[u8]>)) -> bool {
         let text = point.as_str();
-        if text == "response.status" {
-            then(Some(self.record.status.to_string().as_bytes()));
-            return true;
-        }
         let label = self.labels.of(text);
         let found = self.record.params.iter().find(|param| {
             param.kind != ParamType::Session && (param.name == label || param.name == text)

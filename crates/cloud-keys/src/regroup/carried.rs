@@ -1,7 +1,7 @@
 //! The value of a key in a stored record.
 
 use api_sessions_extract::builtin::TABLE;
-use api_sessions_extract::{Ja4Form, NoVariables, Point, PointSource, Side};
+use api_sessions_extract::{NoVariables, Point, PointSource, Recorded, Side};
 use api_sessions_key_facts::{Kind, quoted_point};
 use api_sessions_protocol::{HIDDEN, ParamType, Parameter, Record, Source};
 
@@ -87,19 +87,9 @@ impl Carrier {
         if !self.point.decoders().is_empty() {
             return None;
         }
-        let text = match self.point.source() {
-            PointSource::Ip => &*record.ip,
-            PointSource::Host => record.host.as_deref()?,
-            PointSource::Method => &*record.method,
-            PointSource::Ja4(Ja4Form::Plain) => record.ja4.as_deref()?,
-            PointSource::Ja4(Ja4Form::Stable) => record.ja4_stable.as_deref()?,
-            PointSource::Header { side: Side::Request, name, nth: 0 }
-                if **name == *b"user-agent" =>
-            {
-                record.ua.as_deref()?
-            }
-            _ => return None,
-        };
-        (text != HIDDEN && !text.is_empty()).then_some(text)
+        match self.point.source().recorded(record, record.path.as_bytes()) {
+            Recorded::Value(text) => std::str::from_utf8(text).ok(),
+            Recorded::Status(_) | Recorded::Absent | Recorded::Unknown => None,
+        }
     }
 }
