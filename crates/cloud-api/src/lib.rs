@@ -9,6 +9,7 @@ pub mod aggregate;
 pub mod api;
 pub mod auth;
 pub mod changes;
+pub mod endpoint_pages;
 pub mod endpoints;
 pub mod error;
 pub mod extractors;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use tokio::sync::{Semaphore, watch};
 
+use crate::endpoint_pages::EndpointPages;
 use crate::error::AppError;
 use crate::ingest::baseline::Baseline;
 use crate::ingest::cut_batches::CutBatches;
@@ -54,6 +55,8 @@ pub struct Inner {
     pub normals: Normals,
     /// Scores of the sessions of lists.
     pub scores: Scores,
+    /// Pages of endpoints that took long.
+    pub endpoint_pages: EndpointPages,
     /// Countries and networks of addresses.
     pub locations: Locations,
     /// Truncated batches.
@@ -93,6 +96,7 @@ impl AppState {
             keys: Keys::default(),
             normals: Normals::default(),
             scores: Scores::default(),
+            endpoint_pages: EndpointPages::default(),
             locations: Locations::default(),
             cut_batches: CutBatches::default(),
             changed: watch::Sender::new(()),

@@ -111,7 +111,7 @@ pub(super) fn draw(bars: &Traffic, (from, to): (u64, u64), list: &str, raw: &Raw
         figure.chart { div.activity {
             div.legend {
                 @for (class, name, value) in SERIES { @if class == "sessions" && bars.sessions.is_none() {
-                    span.quiet title="Sessions are counted over at most a million requests: choose a shorter period" { "Sessions –" }
+                    span.quiet title="Sessions are counted over at most 250,000 requests: choose a shorter period" { "Sessions –" }
                 } @else {
                     button.plain.key.(class) type="button" disabled data-series=(class) aria-pressed="true" title=(sum(class, value)) {
                         (name) " " strong { (abbreviated(sum(class, value))) } }

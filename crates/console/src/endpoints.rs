@@ -80,6 +80,7 @@ pub async fn list(
             p.quiet { (meaning) }
             (exports(&viewer, &raw))
             (incomplete(&all.incomplete))
+            @if let Some(as_of) = all.as_of { p.quiet { "Counted at " (moment(as_of)) "." } }
             @if shown.is_empty() { p.notice { (nothing(kind, all.endpoints.is_empty())) } }
             @else { (table(&viewer, &raw, &shown)) }
             (comparison::form(&path, &raw.application))

@@ -15,7 +15,7 @@ pub(super) const MAX_SESSIONS: usize = 100;
 pub(super) const MAX_REQUESTS: usize = 200;
 
 /// Most requests of a period whose sessions are counted: each is read, and its session kept until the end.
-const MAX_COUNTED: u64 = 1_000_000;
+const MAX_COUNTED: u64 = 250_000;
 
 /// Sessions whose requests are read at once.
 const CHUNK: usize = 50;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub const MAX_ENDPOINT_STATS: usize = 10_000;
 
 /// Which requests are counted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct EndpointQuery {
     /// Earliest start, ms since 1970.
     pub from: Option<u64>,

@@ -1,5 +1,7 @@
 //! `GET /v1/endpoints`, `GET /v1/endpoints.csv`, `GET /v1/endpoints/openapi.json`, `POST /v1/endpoints/compare`
 
+use std::time::Instant;
+
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
@@ -15,8 +17,8 @@ use crate::error::AppError;
 use crate::extractors::Query;
 use crate::ingest::body;
 use crate::state::AppState;
-use api_sessions_store::EndpointQuery;
 use api_sessions_store::clock::now_ms;
+use api_sessions_store::{EndpointPage, EndpointQuery};
 
 /// Longest document to compare, bytes.
 const MAX_DOCUMENT: usize = 8 << 20;
@@ -98,9 +100,36 @@ impl RawEndpointQuery {
 pub struct Endpoints {
     /// Endpoints, most requests first; at most 10,000 before the filters by endpoint, method and kind.
     pub endpoints: Vec<Endpoint>,
+    /// When they were counted, milliseconds since 1970: up to ten minutes ago where they have 500,000 requests or more.
+    /// Absent: now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<u64>,
     /// Days that could not be read completely: `2026-11-23`. Absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub incomplete: Vec<String>,
+}
+
+/// The endpoints that match, and when they were counted, milliseconds since 1970, unless now.
+async fn page(
+    state: &AppState,
+    query: EndpointQuery,
+) -> Result<(EndpointPage, Option<u64>), AppError> {
+    let Some(known) = state.endpoint_pages.find(&query, Instant::now()) else {
+        return Ok((count(state, query).await?, None));
+    };
+    if known.is_due {
+        let state = state.clone();
+        // An error is one of the store's, which the next page without a kept one reports.
+        tokio::spawn(async move { count(&state, query).await });
+    }
+    Ok((known.page, Some(known.as_of)))
+}
+
+async fn count(state: &AppState, query: EndpointQuery) -> Result<EndpointPage, AppError> {
+    let wanted = query.clone();
+    let page = state.list(move |store| store.endpoints(&wanted)).await?;
+    state.endpoint_pages.keep(query, &page, Instant::now());
+    Ok(page)
 }
 
 /// The endpoints that match, of every kind, for the API and the Console.
@@ -111,13 +140,13 @@ pub async fn matching(state: &AppState, raw: &RawEndpointQuery) -> Result<Endpoi
     let query = raw.query()?;
     let (part, method) = (word("endpoint", &raw.endpoint)?, word("method", &raw.method)?);
     let part = part.map(|part| part.to_lowercase());
-    let page = state.list(move |store| store.endpoints(&query)).await?;
+    let (page, as_of) = page(state, query).await?;
     let mut all = endpoints::assess(page.endpoints, now_ms());
     all.retain(|one| {
         part.as_ref().is_none_or(|part| one.endpoint.to_lowercase().contains(part))
             && method.as_ref().is_none_or(|method| one.method == *method)
     });
-    Ok(Endpoints { endpoints: all, incomplete: page.incomplete })
+    Ok(Endpoints { endpoints: all, as_of, incomplete: page.incomplete })
 }
 
 async fn of_kind(state: &AppState, raw: &RawEndpointQuery) -> Result<Endpoints, AppError> {
