@@ -4,6 +4,8 @@ use std::cell::OnceCell;
 
 use smallvec::SmallVec;
 
+use super::near::find_near;
+
 /// Name and value of each pair of a `Cookie` header (RFC 6265, 4.2.1), in order. Strips the quotes around a value and
 /// skips pieces without `=`.
 pub fn pairs(header: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -80,7 +82,7 @@ impl<'h> Iterator for Split<'h> {
     #[inline]
     fn next(&mut self) -> Option<&'h [u8]> {
         let rest = self.rest?;
-        match find(b';', rest) {
+        match find_near(b';', rest) {
             Some(at) => {
                 self.rest = Some(&rest[at + 1..]);
                 Some(&rest[..at])
@@ -93,18 +95,8 @@ impl<'h> Iterator for Split<'h> {
     }
 }
 
-/// Position of the first such byte, which is usually near: `memchr` only pays off further on.
-#[inline]
-fn find(byte: u8, text: &[u8]) -> Option<usize> {
-    let (near, far) = text.split_at(text.len().min(NEAR));
-    near.iter().position(|it| *it == byte).or_else(|| Some(NEAR + memchr::memchr(byte, far)?))
-}
-
-/// Bytes that are compared one by one.
-const NEAR: usize = 16;
-
 fn pair(piece: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = find(b'=', piece)?;
+    let at = find_near(b'=', piece)?;
     let (name, value) = (piece[..at].trim_ascii(), piece[at + 1..].trim_ascii());
     let value = match value {
         [b'"', inner @ .., b'"'] => inner,

@@ -22,6 +22,7 @@ mod json_types;
 mod keys;
 pub mod media_type;
 pub mod multipart;
+mod near;
 mod parameters;
 mod parse;
 mod parts;

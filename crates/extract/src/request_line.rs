@@ -5,7 +5,9 @@
 //! and arguments. The line itself (`$request`) never changes; for HTTP/2 and HTTP/3 NGINX composes one. The line is
 //! also all that NGINX keeps of a request that it rejects, such as `GET /../../etc/passwd`.
 
-use memchr::{memchr, memchr2};
+use memchr::memchr2;
+
+use super::near::find_near;
 
 /// The parts of a request line (RFC 9112, 3). Missing parts are empty.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,7 +30,7 @@ impl<'l> RequestLine<'l> {
     pub fn parse(line: &'l [u8]) -> Self {
         let (method, rest) = short_word(line);
         let rest = without_spaces(rest);
-        let (target, rest) = rest.split_at(memchr(b' ', rest).unwrap_or(rest.len()));
+        let (target, rest) = rest.split_at(find_near(b' ', rest).unwrap_or(rest.len()));
         if target.is_empty() || !method.iter().all(|byte| IS_TOKEN[usize::from(*byte)]) {
             return Self::default();
         }
@@ -39,9 +41,9 @@ impl<'l> RequestLine<'l> {
 
     /// Splits a request target.
     pub fn of_target(target: &'l [u8]) -> Self {
-        let target = before(target, memchr(b'#', target)).unwrap_or(target);
+        let target = before(target, find_near(b'#', target)).unwrap_or(target);
         let (origin, rest) = target.split_at(origin_len(target));
-        let path = before(rest, memchr(b'?', rest)).unwrap_or(rest);
+        let path = before(rest, find_near(b'?', rest)).unwrap_or(rest);
         let query = rest.get(path.len() + 1..).unwrap_or_default();
         let path = if path.is_empty() && has_scheme(origin) { b"/" } else { path };
         Self { origin, path, query, ..Self::default() }
