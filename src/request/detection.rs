@@ -39,9 +39,13 @@ pub(super) fn detect(ctx: &RequestContext<'_>, table: &TableHandle) -> AttackKin
 
 /// Types of attack without duplicates: those of the operator's variables, then those of the detectors.
 pub(super) fn attacks<'c>(ctx: &RequestContext<'c>, detected: AttackKinds) -> Attacks<'c> {
-    let marks = ctx.conf.attacks().iter().filter(|attack| attack.when.is_true(ctx.r, Phase::Log));
-    let marks = marks.map(|attack| -> &'c str { &attack.kind });
     let mut attacks = Attacks::new();
+    let marks = ctx.conf.attacks();
+    if detected.is_empty() && marks.is_empty() {
+        return attacks;
+    }
+    let marks = marks.iter().filter(|attack| attack.when.is_true(ctx.r, Phase::Log));
+    let marks = marks.map(|attack| -> &'c str { &attack.kind });
     for kind in marks.chain(detected.iter().map(|kind| -> &'c str { kind.as_str() })) {
         if !attacks.contains(&kind) {
             attacks.push(kind);

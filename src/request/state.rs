@@ -120,7 +120,7 @@ impl State {
     pub(super) fn of_or_new(r: Request<'_>) -> Option<&State> {
         let r = r.main();
         context::find(r).or_else(|| {
-            let state = context::attach(r, State::default())?;
+            let state = context::attach(r)?;
             worker::watch_open_requests();
             Some(state)
         })

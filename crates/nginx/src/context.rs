@@ -62,9 +62,9 @@ unsafe fn recover<'r, T>(raw: *mut ngx_http_request_t, slot: *mut *mut c_void) -
     None
 }
 
-/// Attaches state to the main request, dropped with its pool, and adds the request to the open requests. `None` if out
+/// Attaches new state to the main request, dropped with its pool, and adds the request to the open requests. `None` if out
 /// of memory.
-pub fn attach<'r, T: RequestState>(r: Request<'r>, state: T) -> Option<&'r T> {
+pub fn attach<'r, T: RequestState + Default>(r: Request<'r>) -> Option<&'r T> {
     const { assert!(align_of::<T>() <= 16, "NGINX's pools align to 16 bytes") };
     let raw = r.as_ptr();
     // SAFETY: the cleanup's data has room for an aligned `T`, which the cleanup drops exactly once.
@@ -74,7 +74,7 @@ pub fn attach<'r, T: RequestState>(r: Request<'r>, state: T) -> Option<&'r T> {
             return None;
         }
         let data = (*cleanup).data.cast::<T>();
-        data.write(state);
+        data.write(T::default());
         (*cleanup).handler = Some(drop_state::<T>);
         *(*raw).ctx.add(T::Module::module().ctx_index) = data.cast();
         // The pool is destroyed, which drops the link, before the request's memory is reused
