@@ -15,10 +15,10 @@ class App:
         self.kind, self.script, self.words = kind, script, words
         self.make, self.keeps, self.least = client, keeps, least
 
-    def client(self, port, name, address, agent, log):
+    def client(self, ports, name, address, agent, log):
         if self.keeps:
-            return self.make(port, name, address, agent, log)
-        return self.make(port, name, address, agent, log, keeps_cookies=False)
+            return self.make(ports, name, address, agent, log)
+        return self.make(ports, name, address, agent, log, keeps_cookies=False)
 
     def command(self, here, deps, directory, port):
         """Words that start it on a port of 127.0.0.1."""

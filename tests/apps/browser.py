@@ -17,7 +17,7 @@ class Exchange:
         self.number, self.visitor, self.line = str(next(NUMBERS)), visitor, line
         # Values that the application has given out, brought or issued.
         self.brought, self.issued = set(), set()
-        self.session = self.source = None
+        self.session = self.source = self.joined = None
 
     @property
     def values(self):
@@ -31,8 +31,8 @@ class Exchange:
 class Browser:
     """A cookie jar that sends values back byte for byte, and follows redirects."""
 
-    def __init__(self, port, name, address, agent, log, keeps_cookies=True):
-        self.port, self.name, self.address, self.agent, self.log = port, name, address, agent, log
+    def __init__(self, ports, name, address, agent, log, keeps_cookies=True):
+        self.ports, self.name, self.address, self.agent, self.log = ports, name, address, agent, log
         # What pages set with scripts: the same for all, or made up.
         self.decoys = {"theme": "dark", "_ga": f"GA1.1.{random.randrange(10**9)}.{random.randrange(10**9)}"}
         self.jar, self.keeps_cookies, self.lock = {}, keeps_cookies, threading.Lock()
@@ -48,7 +48,9 @@ class Browser:
                    "X-Number": noted.number, **headers}
         if self.keeps_cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in {**self.decoys, **jar}.items())
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        # A balancer that knows no visitors.
+        port = random.choice(self.ports) if len(self.ports) > 1 else self.ports[0]
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         connection.request(method, path, body, headers)
         answer = connection.getresponse()
         text = answer.read()

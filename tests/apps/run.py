@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Drives real applications through the module, and prints how well sessions match visitors.
 
-    tests/apps/run.py [--module SO] [--deps DIR] [--variant hard,easy,nat] [--follow on|off] [--check] [APP ...]
+    tests/apps/run.py [--module SO] [--deps DIR] [--variant hard,easy,nat] [--follow on|off] [--nodes N] [--check] [APP ...]
 
 `tests/apps/install DIR` fills DIR. An application whose runtime is not there is skipped, and the end says so.
 
 V, homogeneity and completeness are of the requests about which the wire says anything: they bring or issue a value
 that one visitor alone has. `pages` is the V of all pages, `wire` that of who follows each value and nothing else.
+With several nodes each request goes to one of them at random; `cloud` is V as the cloud tells it afterwards.
 """
 import argparse
 import collections
@@ -14,63 +15,31 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 
 from apps import APPS, LEAST_HOMOGENEITY
-from browser import Browser
+from fleet import Fleet
 from measure import by_wire, measure, told
+from processes import free_port, wait_for
 from visitors import drive
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-COLUMNS = ("homogeneity", "completeness", "V", "sessions", "pages", "wire")
+COLUMNS = ("homogeneity", "completeness", "V", "sessions", "pages", "wire", "cloud")
 
 
 class CannotRun(Exception):
     """The application does not start here."""
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_for(port, process, seconds=60):
-    end = time.time() + seconds
-    while time.time() < end:
-        if process.poll() is not None:
-            raise RuntimeError(f"ended with {process.returncode}")
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise RuntimeError("does not listen")
-
-
-CONF = """user root; load_module {module}; daemon off; worker_processes 2; pid {dir}/pid;
-error_log {dir}/error.log notice; events {{ worker_connections 512; }}
-http {{
-  client_body_temp_path {dir}/b; proxy_temp_path {dir}/p; fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u;
-  scgi_temp_path {dir}/s;
-  log_format visit '$http_x_number $api_session_id $api_session_source $api_session_key';
-  access_log {dir}/visits visit;
-  set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For;
-  api_sessions on; {more}
-  server {{ listen 127.0.0.1:{port}; location / {{ proxy_set_header Host $host; proxy_pass http://127.0.0.1:{up}; }} }}
-}}"""
-
-
 def trial(app, variant, options):
     """Runs one application in one variant. Its exchanges."""
     directory = tempfile.mkdtemp(prefix="apps-")
     os.chmod(directory, 0o755)
-    port, up = free_port(), free_port()
+    up = free_port()
     env = {**os.environ, "NODE_PATH": f"{options.deps}/node_modules", "PYTHONDONTWRITEBYTECODE": "1"}
     errors = open(f"{directory}/app.log", "w")
     command = app.command(HERE, options.deps, directory, up)
@@ -78,38 +47,32 @@ def trial(app, variant, options):
         server = subprocess.Popen(command, env=env, stdout=errors, stderr=errors, start_new_session=True)
     except FileNotFoundError as error:
         raise CannotRun(error) from error
-    nginx, log = None, []
+    fleet, log, joined = Fleet(directory, up, options), [], None
     try:
         try:
             wait_for(up, server)
         except RuntimeError as error:
             raise CannotRun(f"{error}, see {directory}/app.log") from error
-        with open(f"{directory}/nginx.conf", "w") as conf:
-            more = "" if options.follow == "on" else "api_sessions_follow off;"
-            conf.write(CONF.format(module=options.module, dir=directory, more=more, port=port, up=up))
-        nginx = subprocess.Popen([options.nginx, "-c", f"{directory}/nginx.conf", "-e", f"{directory}/error.log"])
-        wait_for(port, nginx)
-        drive(lambda *words: app.client(port, *words, log), variant)
+        fleet.start()
+        drive(lambda *words: app.client(fleet.ports, *words, log), variant)
+        # An access log is written once the client has its answer.
+        time.sleep(0.2)
+        visits = fleet.visits()
+        if fleet.cloud_port:
+            joined = fleet.in_cloud({words[1] for words in visits.values()}, len(log))
     finally:
-        if nginx:
-            nginx.send_signal(signal.SIGTERM)
-            nginx.wait()
+        fleet.stop()
         # Some have children of their own.
         if server.poll() is None:
             os.killpg(server.pid, signal.SIGKILL)
         server.wait()
         errors.close()
-    with open(f"{directory}/error.log") as errors:
-        bad = [line for line in errors if any(word in line for word in ("[alert]", "[crit]", "[emerg]", "signal 11"))]
-    if bad:
-        raise RuntimeError(bad[0])
-    found = {}
-    with open(f"{directory}/visits") as visits:
-        for line in visits:
-            words = line.split()
-            found[words[0]] = words
+    if fleet.failures():
+        raise RuntimeError(fleet.failures()[0])
+    visits = fleet.visits()
     for exchange in log:
-        _, exchange.session, exchange.source, _ = found[exchange.number]
+        _, exchange.session, exchange.source, _ = visits[exchange.number]
+        exchange.joined = joined and joined[exchange.session]
     shutil.rmtree(directory)
     return [exchange for exchange in log if not exchange.is_asset]
 
@@ -140,6 +103,8 @@ def main():
     parser.add_argument("--nginx", default="/usr/sbin/nginx")
     parser.add_argument("--deps", default=f"{ROOT}/build/apps")
     parser.add_argument("--variant", default="hard,easy,nat")
+    parser.add_argument("--nodes", type=int, default=1)
+    parser.add_argument("--cloud", default=f"{ROOT}/build/api-sessions-cloud")
     parser.add_argument("--follow", choices=["on", "off"], default="on")
     parser.add_argument("--check", action="store_true", help="fail below the least values of an application or the mean")
     parser.add_argument("--explain", action="store_true", help="print every exchange")
@@ -160,12 +125,13 @@ def main():
             homogeneity, completeness, v, sessions = measure([(it.visitor, it.session) for it in counted])
             pages = measure([(it.visitor, it.session) for it in exchanges])[2]
             wire = measure(by_wire(counted))[2]
-            print(f"{name:18}{variant:8}{homogeneity:13.3f}{completeness:13.3f}{v:13.3f}{sessions:13}{pages:13.3f}{wire:13.3f}",
+            cloud = measure([(it.visitor, it.joined) for it in counted])[2] if options.nodes > 1 else v
+            print(f"{name:18}{variant:8}{homogeneity:13.3f}{completeness:13.3f}{v:13.3f}{sessions:13}{pages:13.3f}{wire:13.3f}{cloud:13.3f}",
                   flush=True)
             if options.explain:
                 explain(exchanges)
             if app.keeps:
-                values[variant].append((homogeneity, completeness, v))
+                values[variant].append((homogeneity, completeness, v, sessions, pages, wire, cloud))
             least = app.least.get(variant)
             if options.check and least and (v < least or homogeneity < LEAST_HOMOGENEITY):
                 failures.append(f"{name} {variant}: V {v:.3f}, homogeneity {homogeneity:.3f}")
