@@ -54,6 +54,13 @@ fn names_are_judged_by_whole_parts() {
         "privateKey",
         "authorization",
         "proxy_authorization",
+        "wifi_psk",
+        "twofactorcode",
+        "two_factor_code",
+        "nationalId",
+        "national_insurance_number",
+        "identityNumber",
+        "license_number",
     ] {
         assert_eq!(class(name.as_bytes()), Class::Secret, "{name}");
     }
@@ -117,6 +124,12 @@ fn names_are_judged_by_whole_parts() {
         "side",
         "inside",
         "residence",
+        "nationality",
+        "national_team",
+        "factor",
+        "tactic",
+        "contact",
+        "two_factor_enabled",
     ] {
         assert_eq!(class(name.as_bytes()), Class::Plain, "{name}");
     }
@@ -130,6 +143,8 @@ fn names_are_judged_by_whole_parts() {
         ("ticket_id", Class::Numbers),
         ("password_length", Class::Numbers),
         ("card", Class::Numbers),
+        ("X-Voucher", Class::Words),
+        ("tac", Class::Words),
     ] {
         assert_eq!(class(name.as_bytes()), expected, "{name}");
     }

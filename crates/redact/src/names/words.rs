@@ -85,20 +85,20 @@ const SECRET: &[&[u8]] = words![
     "assertion" "saml" "samlart" "wresult" "wsse" "iban" "ssn" "passport" "cardnumber" "cardno" "ccnum"
     "ccnumber" "creditcard" "apikey" "appkey" "authkey" "accesskey" "privatekey" "secretkey" "pinblock"
     "mnemonic" "seedphrase" "privkey" "verifier" "hdnea" "hdnts" "hdntl" "kerberos" "spnego" "ntlm" "lmhash"
-    "nthash" "macaroon" "biscuit" "unlock" "dsn" "tgt" "castgc" "tgc" "sso" "cftoken" "cfid" "zenid"
+    "nthash" "macaroon" "biscuit" "unlock" "dsn" "tgt" "castgc" "tgc" "sso" "cftoken" "cfid" "zenid" "psk"
 ];
 
 /// Secret in most products: the value is shown if it consists of words.
 const WORDS: &[&[u8]] = words![
     "key" "keys" "code" "codes" "pan" "invite" "invitation" "magic" "salt" "seed" "private" "recovery" "oauth"
-    "pem" "challenge" "captcha" "wctx" "viewstate" "eventvalidation" "puk" "tan" "swift" "oob" "remember"
+    "pem" "challenge" "captcha" "wctx" "viewstate" "eventvalidation" "puk" "tan" "tac" "voucher" "swift" "oob" "remember"
     "reset" "activation" "confirmation"
 ];
 
 /// Secret in some products: the value is shown if it consists of words or numbers.
 const NUMBERS: &[&[u8]] = words![
     "card" "cards" "cc" "ticket" "tickets" "tokens" "hash" "digest" "sign" "mac" "state" "access" "refresh"
-    "voucher" "gift" "appid" "license" "licence" "sessions" "identity" "cert" "certificate" "relay" "login"
+    "gift" "appid" "license" "licence" "sessions" "identity" "cert" "certificate" "relay" "login"
     "logintoken" "proof" "answer" "verification" "webhook" "connection" "signed" "signedrequest"
 ];
 
@@ -117,6 +117,11 @@ pub(super) const SECRET_PAIRS: &[(&[u8], &[u8])] = &[
     (b"secret", b"answer"),
     (b"social", b"security"),
     (b"tax", b"id"),
+    (b"national", b"id"),
+    (b"national", b"insurance"),
+    (b"identity", b"number"),
+    (b"licence", b"number"),
+    (b"license", b"number"),
     (b"recovery", b"phrase"),
     (b"seed", b"phrase"),
     (b"one", b"time"),
@@ -190,7 +195,7 @@ const SECRET_BEFORE_CODE: &[&[u8]] = words![
     "auth" "authorization" "access" "security" "verification" "verify" "activation" "activate" "confirmation"
     "confirm" "recovery" "backup" "reset" "login" "signin" "sms" "email" "mail" "device" "user" "pass" "invite"
     "invitation" "registration" "pin" "otp" "mfa" "totp" "oob" "gift" "voucher" "redeem" "redemption" "unlock"
-    "lock" "door" "entry" "secret" "magic" "one" "time" "two" "factor" "challenge" "card" "pairing" "link" "join"
+    "lock" "door" "entry" "secret" "magic" "one" "time" "two" "factor" "twofactor" "challenge" "card" "pairing" "link" "join"
     "meeting" "claim" "license" "grant" "exchange" "emergency" "pickup"
 ];
 
@@ -203,7 +208,7 @@ const COMPOUND_HEADS: &[&[u8]] = words![
     "ojs" "zen" "sso" "cas" "consumer" "license" "licence" "session" "ssh" "signing" "encryption" "dev" "bot" "hub"
     "merchant" "activation" "verification" "invite" "pass" "pin" "oob" "h" "hapi" "v" "check" "sec" "seed" "recovery" "backup" "card" "atm" "upi" "sess" "stream" "write" "read"
     "plain" "encrypted" "hashed" "tmp" "temp" "default" "ftp" "smtp" "ldap" "mysql" "wifi" "net" "remote" "confirmed"
-    "second" "first" "server" "machine" "unlock" "u" "w"
+    "second" "first" "server" "machine" "unlock" "u" "w" "factor" "twofactor"
 ];
 
 /// Words that form compounds without a separator, longest first.
