@@ -10,7 +10,6 @@ pub mod api;
 pub mod auth;
 pub mod changes;
 pub mod endpoint_pages;
-pub mod endpoints;
 pub mod error;
 pub mod extractors;
 pub mod ingest;

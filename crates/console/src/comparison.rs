@@ -8,11 +8,10 @@ use super::Viewer;
 use super::filters::address;
 use super::html::{moment, number, page, short};
 use api_sessions_cloud_api::api::endpoints::{RawEndpointQuery, comparison};
-use api_sessions_cloud_api::endpoints::Endpoint;
-use api_sessions_cloud_api::endpoints::compare::{Comparison, DocumentedOperation};
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::Form;
 use api_sessions_cloud_api::state::AppState;
+use api_sessions_endpoints::{Comparison, DocumentedOperation, Endpoint};
 
 /// Maximum number of rows of a table.
 const SHOWN: usize = 500;
@@ -24,8 +23,8 @@ pub(super) fn form(path: &str, application: &str) -> Markup {
             summary { "Compare with an OpenAPI document" }
             form.card method="post" action=(path) {
                 input type="hidden" name="application" value=(application);
-                label hidden { "File" input type="file" accept=".json,application/json" data-fills="document"; }
-                label { "Document (OpenAPI 3 or Swagger 2, JSON)" textarea name="document" rows="6" required spellcheck="false" {} }
+                label hidden { "File" input type="file" accept=".json,.yaml,.yml,application/json,application/yaml" data-fills="document"; }
+                label { "Document (OpenAPI 3 or Swagger 2, JSON or YAML)" textarea name="document" rows="6" required spellcheck="false" {} }
                 div.actions { button { "Compare" }
                     span.quiet { @if application.is_empty() { "With all applications. " } @else { "With " (short(application, 60)) ". " } "It is not kept." } }
             }
@@ -49,7 +48,7 @@ pub async fn post(
 ) -> Result<Markup, AppError> {
     let raw = RawEndpointQuery { application: form.application, ..RawEndpointQuery::default() };
     let Comparison { documented, undocumented, unseen } =
-        comparison(&state, &raw, form.document.as_bytes()).await?;
+        comparison(&state, &raw, form.document).await?;
     let path = viewer.link("/endpoints");
     let back: Vec<_> =
         [("application", &*raw.application)].into_iter().filter(|(_, v)| !v.is_empty()).collect();

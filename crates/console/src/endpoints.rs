@@ -10,9 +10,9 @@ use super::filters::address;
 use super::html::{abbreviated, incomplete, moment, number, page, short, size};
 use super::{Viewer, comparison, neighbours};
 use api_sessions_cloud_api::api::endpoints::{Kind, RawEndpointQuery, matching};
-use api_sessions_cloud_api::endpoints::Endpoint;
 use api_sessions_cloud_api::extractors::Query;
 use api_sessions_cloud_api::state::AppState;
+use api_sessions_endpoints::Endpoint;
 
 /// Maximum number of endpoints in the table.
 const SHOWN: usize = 500;

@@ -1,8 +1,8 @@
 //! Requests as CSV (RFC 4180), safe to open in a spreadsheet.
 
 use crate::aggregate::UserSummary;
-use crate::endpoints::Endpoint;
 use crate::scored::ListedSession;
+use api_sessions_endpoints::Endpoint;
 use api_sessions_protocol::{Evidence, Record, RuleHit, record_fields};
 use api_sessions_store::StoredRequest;
 use api_sessions_store::clock::rfc3339_ms;

@@ -11,12 +11,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::query::{optional, time, word};
 use super::{csv, download};
-use crate::endpoints::compare::{Comparison, compare};
-use crate::endpoints::{self, Endpoint, openapi};
 use crate::error::AppError;
 use crate::extractors::Query;
 use crate::ingest::body;
 use crate::state::AppState;
+use api_sessions_endpoints::{Comparison, Document, Endpoint, assess, compare, describe};
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{EndpointPage, EndpointQuery};
 
@@ -141,7 +140,7 @@ pub async fn matching(state: &AppState, raw: &RawEndpointQuery) -> Result<Endpoi
     let (part, method) = (word("endpoint", &raw.endpoint)?, word("method", &raw.method)?);
     let part = part.map(|part| part.to_lowercase());
     let (page, as_of) = page(state, query).await?;
-    let mut all = endpoints::assess(page.endpoints, now_ms());
+    let mut all = assess(page.endpoints, now_ms());
     all.retain(|one| {
         part.as_ref().is_none_or(|part| one.endpoint.to_lowercase().contains(part))
             && method.as_ref().is_none_or(|method| one.method == *method)
@@ -199,15 +198,16 @@ pub async fn export(
 ) -> Result<impl IntoResponse, AppError> {
     let found = of_kind(&state, &raw).await?;
     let headers = [(header::CONTENT_DISPOSITION, "attachment; filename=\"openapi.json\"")];
-    Ok((headers, Json(openapi::document(&found.endpoints, &raw.application))))
+    Ok((headers, Json(describe(&found.endpoints, &raw.application))))
 }
 
-/// Compares the observed endpoints with an OpenAPI 3 or Swagger 2 document in JSON. The document is not stored.
+/// Compares the observed endpoints with an OpenAPI 3 or Swagger 2 document, in JSON or YAML. The document is not
+/// stored.
 #[utoipa::path(
     post,
     path = "/v1/endpoints/compare",
     params(RawEndpointQuery),
-    request_body = Object,
+    request_body(content((Object = "application/json"), (String = "application/yaml"))),
     responses(
         (status = 200, description = "What differs.", body = Comparison),
         (status = 408, description = "The body took too long."),
@@ -221,7 +221,7 @@ pub async fn compare_with(
     request: Request,
 ) -> Result<Json<Comparison>, AppError> {
     let sent = body::read(request.into_body(), MAX_DOCUMENT).await?;
-    comparison(&state, &raw, &sent).await.map(Json)
+    comparison(&state, &raw, sent).await.map(Json)
 }
 
 /// Compares the endpoints that match with a document, for the API and the Console.
@@ -231,11 +231,12 @@ pub async fn compare_with(
 pub async fn comparison(
     state: &AppState,
     raw: &RawEndpointQuery,
-    document: &[u8],
+    document: impl AsRef<[u8]> + Send + 'static,
 ) -> Result<Comparison, AppError> {
     let wrong = |text: String| AppError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", text);
-    let document = serde_json::from_slice(document)
-        .map_err(|error| wrong(format!("the document is no JSON: {error}")))?;
+    // On a thread that may block: megabytes take a while.
+    let document = state.read(move |_| Ok(Document::read(document.as_ref()))).await?;
+    let document = document.map_err(wrong)?;
     let found = of_kind(state, raw).await?;
-    compare(&document, found.endpoints).map_err(wrong)
+    Ok(compare(document, found.endpoints))
 }

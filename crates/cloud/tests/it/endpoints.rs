@@ -276,6 +276,13 @@ fn a_document_is_compared_with_the_traffic() {
     let wrong = send("/v1/endpoints/compare", "application/json", "nothing");
     assert_eq!(wrong.status, 422);
 
+    let yaml = "# Ours\nopenapi: 3.0.3\npaths:\n  /a/{id}:\n    get:\n      responses:\n        200: {}\n    put: &put {}\n";
+    let path = "/v1/endpoints/compare?application=shop";
+    assert_eq!(send(path, "application/yaml", yaml).json(), found);
+    let wrong = send(path, "application/yaml", "openapi: [");
+    assert_eq!(wrong.status, 422);
+    assert!(wrong.text().contains("the document is no YAML"), "{}", wrong.text());
+
     let escaped = document.replace('{', "%7B").replace('}', "%7D");
     let form = format!("application=shop&document={escaped}");
     let page = send("/endpoints", "application/x-www-form-urlencoded", &form);

@@ -10,7 +10,7 @@ use super::Endpoint;
 const METHODS: [&str; 8] = ["GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"];
 
 /// Describes `endpoints`, without probes. The same path in several applications is one path item.
-pub fn document(endpoints: &[Endpoint], application: &str) -> Value {
+pub fn describe(endpoints: &[Endpoint], application: &str) -> Value {
     let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for endpoint in endpoints.iter().filter(|endpoint| !endpoint.is_probe) {
         let Some(method) = METHODS.iter().find(|method| **method == endpoint.method) else {
@@ -94,7 +94,7 @@ mod tests {
             seen("PURGE", "/users/{int}", 200, 2),
             seen("GET", "/.env", 200, 1),
         ];
-        let document = document(&assess(all, 0), "shop");
+        let document = describe(&assess(all, 0), "shop");
         assert_eq!(document["info"]["title"], "shop");
         let paths = document["paths"].as_object().unwrap();
         let [(path, item)] = paths.iter().collect::<Vec<_>>().try_into().unwrap();

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::Endpoint;
+use super::{Endpoint, yaml};
 
 /// Maximum number of operations in a document.
 pub const MAX_OPERATIONS: usize = 5000;
@@ -45,12 +45,28 @@ struct Operation {
     is_seen: bool,
 }
 
-/// Compares endpoints, including probes, with an OpenAPI 3 or Swagger 2 document.
-///
-/// # Errors
-/// Says what is wrong with the document.
-pub fn compare(document: &Value, endpoints: Vec<Endpoint>) -> Result<Comparison, String> {
-    let mut operations = operations(document)?;
+/// The operations of an OpenAPI 3 or Swagger 2 document.
+pub struct Document(Vec<Operation>);
+
+impl Document {
+    /// Reads a document in JSON, or in YAML if it does not begin with `{`.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn read(sent: &[u8]) -> Result<Document, String> {
+        let text = std::str::from_utf8(sent).map_err(|_| "the document is not in UTF-8")?;
+        let text = text.trim_start_matches('\u{feff}');
+        let tree = if text.trim_start().starts_with('{') {
+            serde_json::from_str(text).map_err(|error| format!("the document is no JSON: {error}"))
+        } else {
+            yaml::parse(text).map_err(|error| format!("the document is no YAML: {error}"))
+        };
+        operations(&tree?).map(Document)
+    }
+}
+
+/// Compares endpoints, including probes, with a document.
+pub fn compare(Document(mut operations): Document, endpoints: Vec<Endpoint>) -> Comparison {
     let mut by_shape: HashMap<(String, usize), Vec<usize>> = HashMap::new();
     for (at, operation) in operations.iter().enumerate() {
         let shape = (operation.shown.method.clone(), operation.segments.len());
@@ -77,11 +93,11 @@ pub fn compare(document: &Value, endpoints: Vec<Endpoint>) -> Result<Comparison,
             None => undocumented.push(endpoint),
         }
     }
-    Ok(Comparison {
+    Comparison {
         documented: operations.len() as u64,
         undocumented,
         unseen: operations.into_iter().filter(|one| !one.is_seen).map(|one| one.shown).collect(),
-    })
+    }
 }
 
 fn matches(operation: &[Option<String>], endpoint: &[&str]) -> bool {
@@ -96,7 +112,8 @@ fn operations(document: &Value) -> Result<Vec<Operation>, String> {
     let paths = document.get("paths").and_then(Value::as_object);
     let Some(paths) = paths.filter(|_| is_known) else {
         return Err(
-            "an OpenAPI document in JSON is expected, with \"openapi\" and \"paths\"".into()
+            "an OpenAPI document in JSON or YAML is expected, with \"openapi\" and \"paths\""
+                .into(),
         );
     };
     let base = base(document);
@@ -176,7 +193,7 @@ mod tests {
             ("GET", "/users/{int}", 2),
             ("GET", "/.env", 0),
         ]);
-        let found = compare(&document, traffic).unwrap();
+        let found = compare(Document(operations(&document).unwrap()), traffic);
         assert_eq!(found.documented, 5);
         let names: Vec<_> = found.undocumented.iter().map(|one| one.endpoint.as_str()).collect();
         assert_eq!(names, ["/v1/internal/debug", "/users/{int}"]);
@@ -188,10 +205,24 @@ mod tests {
     #[test]
     fn a_document_that_is_none_is_refused() {
         for wrong in [json!({}), json!({"paths": {}}), json!({"openapi": "3.0.0"}), json!([])] {
-            assert!(compare(&wrong, Vec::new()).is_err(), "{wrong}");
+            assert!(operations(&wrong).is_err(), "{wrong}");
         }
-        let swagger = json!({"swagger": "2.0", "basePath": "/api", "paths": {"/a": {"get": {}}}});
-        let found = compare(&swagger, seen(&[("GET", "/api/a", 2)])).unwrap();
-        assert!(found.unseen.is_empty() && found.undocumented.is_empty());
+        for wrong in ["", "{", "a text", "openapi: [", "paths:\n  /a: {get: {}}\n"] {
+            assert!(Document::read(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+        assert!(Document::read(b"\xff").is_err());
+    }
+
+    #[test]
+    fn yaml_and_json_are_the_same_document() {
+        let json =
+            r#"{"swagger": "2.0", "basePath": "/api", "paths": {"/a": {"get": {}, "put": {}}}}"#;
+        let yaml = "\u{feff}# Ours\nswagger: '2.0'\nbasePath: /api\npaths:\n  /a:\n    get:\n    put: {}\n";
+        for text in [json, yaml] {
+            let document = Document::read(text.as_bytes()).unwrap();
+            let found = compare(document, seen(&[("GET", "/api/a", 2)]));
+            let put = DocumentedOperation { method: "PUT".into(), path: "/api/a".into() };
+            assert_eq!((found.undocumented, found.unseen), (Vec::new(), vec![put]), "{text}");
+        }
     }
 }

@@ -1,4 +1,7 @@
-//! Usage of endpoints: which are new, unused, or requested by probes only.
+//! Endpoints of applications: which are new, unused, or requested by probes only; as an OpenAPI document, and compared
+//! with one.
+
+#![forbid(unsafe_code)]
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,8 +9,12 @@ use api_sessions_store::endpoints::{Distribution, EndpointStats};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub mod compare;
-pub mod openapi;
+mod compare;
+mod openapi;
+mod yaml;
+
+pub use compare::{Comparison, Document, DocumentedOperation, MAX_OPERATIONS, compare};
+pub use openapi::describe;
 
 /// Maximum age of a new endpoint, milliseconds: a week.
 const NEW_MS: u64 = 7 * 86_400_000;
