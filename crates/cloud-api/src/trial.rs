@@ -123,7 +123,8 @@ struct Run<'r> {
     requests: u64,
     counted: u64,
     unknown: u64,
-    /// For `per=ja4`: number of requests whose records lack the stable form of JA4, and of those that hide it.
+    /// For `per=ja4`: number of requests that meet the conditions and whose records lack the stable form of JA4, and of
+    /// those that hide it.
     without_stable_ja4: u64,
     hidden_ja4: u64,
     ended: Option<(Ended, u64)>,
@@ -199,9 +200,11 @@ impl Run<'_> {
             return ControlFlow::Continue(());
         }
         let facts = StoredFacts { record, path, begins_session, labels: &self.labels };
-        if self.rule.per == Per::Ja4 && record.ja4.is_some() {
-            self.hidden_ja4 += u64::from(facts.ja4().is_none());
-            self.without_stable_ja4 += u64::from(record.ja4_stable.is_none());
+        let has_ja4 = self.rule.per == Per::Ja4 && record.ja4.is_some();
+        if has_ja4 && self.rule.holds(&facts) == Answer::Yes {
+            let is_hidden = facts.ja4().is_none();
+            self.hidden_ja4 += u64::from(is_hidden);
+            self.without_stable_ja4 += u64::from(!is_hidden && record.ja4_stable.is_none());
         }
         match self.rule.observe(&self.counts, &facts, record.ts, &mut self.scratch) {
             Observation::Counted { count, fires } => {

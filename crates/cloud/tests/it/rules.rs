@@ -159,6 +159,9 @@ fn what_records_do_not_have_is_said() {
     assert!(said.starts_with("1 requests have the plain form of JA4"), "{said}");
     let said = found["incomplete"][1].as_str().unwrap();
     assert!(said.starts_with("1 requests were not counted: their JA4 is a key"), "{said}");
+    // Of requests that do not meet the conditions, nothing is missing.
+    let posts = json!({"name": "a", "over": "0/5m", "per": "ja4", "when": "request.method=POST"});
+    assert_eq!(try_rule(&cloud, posts)["incomplete"], json!([]));
     // What all records have needs no parameter.
     let found = try_rule(&cloud, rule("request.method=GET;request.ip!=192.0.2.99"));
     assert_eq!((&found["counted"], &found["incomplete"]), (&json!(7), &json!([])));
