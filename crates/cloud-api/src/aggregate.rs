@@ -5,13 +5,16 @@
 
 use ahash::AHashMap;
 use api_sessions_store::{
-    Filter, SessionPage, SessionQuery, SessionSummary, Sort, Store, StoreError,
+    Filter, SessionPage, SessionQuery, SessionSummary, Sort, Store, StoreError, UserPart,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
 /// Maximum number of sessions that are counted.
 pub const MAX_COUNTED: usize = 1000;
+
+/// Maximum number of requests of a session that are counted for its users: the newest ones.
+pub const MAX_REQUESTS: usize = 200;
 
 /// Maximum number of values per facet.
 pub const MAX_VALUES: usize = 10;
@@ -53,7 +56,7 @@ pub struct Facet {
 type Values = fn(&SessionSummary) -> &[String];
 
 /// Facets: name of the filter, and its values in a session.
-const FACETS: [(&str, Values); 8] = [
+const FACETS: [(&str, Values); 9] = [
     ("application", |session| &session.applications),
     ("host", |session| &session.hosts),
     ("attack", |session| &session.attack_types),
@@ -62,6 +65,11 @@ const FACETS: [(&str, Values); 8] = [
     ("ip", |session| &session.ips),
     ("country", |session| &session.countries),
     ("organisation", |session| &session.organisations),
+    // The stable form tells clients apart; the plain one changes within a visit.
+    ("ja4", |session| match session.ja4_stable.as_slice() {
+        [] => &session.ja4,
+        stable => stable,
+    }),
 ];
 
 /// The facets of `sessions`; those without a value are absent.
@@ -87,14 +95,14 @@ pub fn count<'a>(values: impl Iterator<Item = &'a String>) -> Vec<FacetValue> {
     all
 }
 
-/// A user and the totals of their sessions.
+/// A user and what they did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UserSummary {
     /// The user.
     pub user: String,
     /// Sessions that had this user in any request.
     pub sessions: u64,
-    /// Requests of these, those under other users and without one included.
+    /// Requests of the user; of a session that had other requests too, those among its newest 200.
     pub requests: u64,
     /// Number of malicious requests.
     pub attacks: u64,
@@ -110,40 +118,59 @@ pub struct UserSummary {
     pub ip_count: u64,
 }
 
+/// The users of `sessions` with what they did in them, most recently active first. Requests under other users, and those
+/// before a login, count for nobody.
+///
+/// # Errors
+/// [`StoreError`]
+pub fn users(
+    store: &dyn Store,
+    sessions: &[SessionSummary],
+) -> Result<Vec<UserSummary>, StoreError> {
+    // Where every request has the same user, the totals of the session are the user's.
+    let (whole, mixed): (Vec<_>, Vec<_>) = sessions
+        .iter()
+        .filter(|session| !session.users.is_empty())
+        .partition(|session| session.users.len() == 1 && session.with_user == session.requests);
+    let mixed: Vec<String> = mixed.into_iter().map(|session| session.session.clone()).collect();
+    let mut parts = store.user_parts(&mixed, MAX_REQUESTS)?;
+    parts.extend(whole.into_iter().map(|session| UserPart {
+        session: session.session.clone(),
+        user: session.users.concat(),
+        requests: session.requests,
+        attacks: session.attacks,
+        denied: session.denied,
+        first_ts: session.first_ts,
+        last_ts: session.last_ts,
+        ips: session.ips.iter().cloned().collect(),
+    }));
+    let mut by_user: AHashMap<&String, Vec<&UserPart>> = AHashMap::new();
+    for part in &parts {
+        by_user.entry(&part.user).or_default().push(part);
+    }
+    let mut all: Vec<UserSummary> =
+        by_user.into_iter().map(|(user, parts)| UserSummary::of(user.clone(), &parts)).collect();
+    all.sort_by(|a, b| b.last_ts.cmp(&a.last_ts).then_with(|| a.user.cmp(&b.user)));
+    Ok(all)
+}
+
 impl UserSummary {
-    /// The totals of `sessions`.
-    pub fn of(user: String, sessions: &[&SessionSummary]) -> UserSummary {
-        let ips = count(sessions.iter().flat_map(|session| &session.ips));
-        let sum = |value: fn(&SessionSummary) -> u64| sessions.iter().map(|one| value(one)).sum();
+    /// The totals of a user's parts of sessions.
+    fn of(user: String, parts: &[&UserPart]) -> UserSummary {
+        let ips = count(parts.iter().flat_map(|part| &part.ips));
+        let sum = |value: fn(&UserPart) -> u64| parts.iter().map(|one| value(one)).sum();
         UserSummary {
             user,
-            sessions: sessions.len() as u64,
-            requests: sum(|session| session.requests),
-            attacks: sum(|session| session.attacks),
-            denied: sum(|session| session.denied),
-            first_ts: sessions.iter().map(|one| one.first_ts).min().unwrap_or_default(),
-            last_ts: sessions.iter().map(|one| one.last_ts).max().unwrap_or_default(),
+            sessions: parts.len() as u64,
+            requests: sum(|part| part.requests),
+            attacks: sum(|part| part.attacks),
+            denied: sum(|part| part.denied),
+            first_ts: parts.iter().map(|one| one.first_ts).min().unwrap_or_default(),
+            last_ts: parts.iter().map(|one| one.last_ts).max().unwrap_or_default(),
             ip_count: ips.len() as u64,
             ips: ips.into_iter().take(MAX_VALUES).map(|ip| ip.value).collect(),
         }
     }
-}
-
-/// The users of `sessions`, most recently active first. A session belongs to its most recent user; sessions without a
-/// user are skipped.
-pub fn users(sessions: &[SessionSummary]) -> Vec<UserSummary> {
-    let mut by_user: AHashMap<&String, Vec<&SessionSummary>> = AHashMap::new();
-    for session in sessions {
-        for user in &session.users {
-            by_user.entry(user).or_default().push(session);
-        }
-    }
-    let mut all: Vec<UserSummary> = by_user
-        .into_iter()
-        .map(|(user, sessions)| UserSummary::of(user.clone(), &sessions))
-        .collect();
-    all.sort_by(|a, b| b.last_ts.cmp(&a.last_ts).then_with(|| a.user.cmp(&b.user)));
-    all
 }
 
 #[cfg(test)]
@@ -162,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn values_and_users_are_counted_by_session() {
+    fn values_are_counted_by_session() {
         let mut all = [
             session(Some("b"), "192.0.2.1", 5),
             session(Some("a"), "192.0.2.2", 9),
@@ -177,10 +204,5 @@ mod tests {
         let value = |value: &str, sessions| FacetValue { value: value.into(), sessions };
         assert_eq!(facets[0].values, [value("b", 2), value("a", 1), value("c", 1)]);
         assert_eq!(facets[1].distinct, 3);
-        let users = users(&all);
-        let names: Vec<_> = users.iter().map(|user| user.user.as_str()).collect();
-        assert_eq!(names, ["a", "c", "b"]);
-        let b = &users[2];
-        assert_eq!((b.sessions, b.requests, b.first_ts, b.last_ts, b.ip_count), (2, 4, 4, 7, 1));
     }
 }

@@ -6,13 +6,10 @@ use api_sessions_store::{Filter, SessionSummary, Store, StoreError, StoredReques
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::aggregate::{self, UserSummary};
+use crate::aggregate::{self, MAX_REQUESTS, UserSummary};
 
 /// Most sessions whose requests are counted.
 pub const MAX_DETAILED: usize = 100;
-
-/// Most requests of the user that are counted in a session: the newest ones.
-pub const MAX_REQUESTS: usize = 200;
 
 /// Sessions whose requests are read at once.
 const AT_ONCE: usize = 25;

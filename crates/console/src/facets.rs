@@ -11,7 +11,7 @@ use api_sessions_cloud_api::api::query::RawQuery;
 const SHOWN: usize = 5;
 
 /// Headings of the facets, by the name of the filter.
-const HEADINGS: [(&str, &str); 8] = [
+const HEADINGS: [(&str, &str); 9] = [
     ("application", "Applications"),
     ("host", "Hosts"),
     ("attack", "Attacks"),
@@ -20,6 +20,7 @@ const HEADINGS: [(&str, &str); 8] = [
     ("ip", "IPs"),
     ("country", "Countries"),
     ("organisation", "Organisations"),
+    ("ja4", "JA4"),
 ];
 
 /// Renders the facets. Each value links to the list at `path`, filtered by it.

@@ -29,13 +29,14 @@ const ADDRESSES: usize = 3;
 /// Number of values shown per kind; the API returns all.
 const SHOWN: usize = 8;
 /// Kinds of values: name in the API, name of the filter, heading.
-const KINDS: [(&str, &str, &str); 12] = [
+const KINDS: [(&str, &str, &str); 13] = [
     ("attack", "attack", "Attacks"),
     ("ip", "ip", "IPs"),
     ("country", "country", "Countries"),
     ("asn", "asn", "Networks (AS)"),
     ("organisation", "organisation", "Organisations"),
     ("ja4", "ja4", "JA4"),
+    ("ja4_stable", "ja4", "JA4, stable form"),
     ("method", "method", "Methods"),
     ("status", "status", "Response codes"),
     ("user", "user", "Users"),

@@ -9,14 +9,14 @@ use serde::Deserialize;
 
 use super::html::{abbreviated, duration, incomplete, moment, number, page, short, time, visible};
 use super::{Viewer, denylist, filters, links, sessions};
-use api_sessions_cloud_api::aggregate::MAX_COUNTED;
+use api_sessions_cloud_api::aggregate::{MAX_COUNTED, MAX_REQUESTS};
 use api_sessions_cloud_api::api::query::RawQuery;
 use api_sessions_cloud_api::api::users::deny_present;
 use api_sessions_cloud_api::auth::Identity;
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::{Form, NoQuery, Path, Query};
 use api_sessions_cloud_api::state::AppState;
-use api_sessions_cloud_api::user::{self, MAX_REQUESTS, UserDetail, UserValue};
+use api_sessions_cloud_api::user::{self, UserDetail, UserValue};
 use api_sessions_store::SessionSummary;
 use api_sessions_store::clock::now_ms;
 

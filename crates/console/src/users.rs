@@ -6,8 +6,9 @@ use maud::{Markup, html};
 use super::fields::Refused;
 use super::html::{incomplete, moment, number, page, short};
 use super::{Viewer, facets, filters, links};
-use api_sessions_cloud_api::aggregate::{self, UserSummary};
+use api_sessions_cloud_api::aggregate::{MAX_REQUESTS, UserSummary};
 use api_sessions_cloud_api::api::query::RawQuery;
+use api_sessions_cloud_api::api::users::Users;
 use api_sessions_cloud_api::extractors::Query;
 use api_sessions_cloud_api::state::AppState;
 
@@ -19,30 +20,29 @@ pub async fn list(
 ) -> Result<Markup, Refused> {
     filters::check("Users", "/users", &viewer, &raw)?;
     let filter = raw.filter_alone()?;
-    let found = state.list(move |store| aggregate::matching(store, filter)).await?;
-    let users = aggregate::users(&found.sessions);
+    let (found, facets) = state.list(move |store| Users::matching(store, filter)).await?;
+    let Users { counted, total, users, incomplete: days } = found;
     let path = viewer.link("/users");
-    let counted = found.sessions.len() as u64;
     Ok(page(
         "Users",
         "/users",
         &viewer,
         &html! {
             h1 {
-                @if counted < found.total { "At least " }
+                @if counted < total { "At least " }
                 (users.len()) @if users.len() == 1 { " user" } @else { " users" }
             }
             (filters::form(&path, &raw, &Vec::new()))
             (filters::chips(&path, &raw))
-            (incomplete(&found.incomplete))
+            (incomplete(&days))
             div.beside {
-                (facets::draw(&path, &raw, &aggregate::facets(&found.sessions), counted == found.total))
+                (facets::draw(&path, &raw, &facets, counted == total))
                 section {
-                    @if counted < found.total {
+                    @if counted < total {
                         p.quiet { "Users of the " (counted) " most recently active sessions; a narrower filter shows others." }
                     }
-                    @if !users.is_empty() { p.quiet { "Totals are those of the whole sessions that had the user; a user's page counts the user's own requests." } }
-                    @if users.is_empty() { (none(&found.sessions.is_empty())) }
+                    @if !users.is_empty() { p.quiet { "Counted are the requests of the user, not what a session did before the login or under other users; of such a session, its newest " (MAX_REQUESTS) " requests." } }
+                    @if users.is_empty() { (none(counted == 0)) }
                     @else {
                         (table(&viewer, &users))
                         nav.pages aria-label="Downloads" { a href=(filters::address(&viewer.link("/v1/users.csv"), &filters::parts(&raw))) { "CSV" } }
@@ -54,9 +54,9 @@ pub async fn list(
 }
 
 /// The empty state: how to get users.
-fn none(no_session: &bool) -> Markup {
+fn none(no_session: bool) -> Markup {
     html! { p.notice {
-        @if *no_session { "No session matches." }
+        @if no_session { "No session matches." }
         @else {
             "None of these sessions has a user. A context parameter of type " code { "user" } " tells NGINX where the user is, such as "
             code { "context_param request.header.Authorization.jwt.payload.sub type=user plain;" }

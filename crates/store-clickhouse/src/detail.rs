@@ -70,6 +70,7 @@ pub(super) async fn read(
         ('ip', ip, 1), ('user', ifNull(user, ''), isNotNull(user)), ('role', ifNull(role, ''), isNotNull(role)), \
         ('status', toString(status), 1), ('method', method, 1), ('endpoint', endpoint, 1), \
         ('ua', ifNull(ua, ''), isNotNull(ua)), ('ja4', ifNull(ja4, ''), isNotNull(ja4)), \
+        ('ja4_stable', ifNull(ja4_stable, ''), isNotNull(ja4_stable)), \
         ('country', ifNull(country, ''), isNotNull(country)), ('asn', ifNull(asn, ''), isNotNull(asn)), \
         ('organisation', ifNull(organisation, ''), isNotNull(organisation)), ('key', key, 1)]))) AS value";
     let counts = Sql::new(format!(

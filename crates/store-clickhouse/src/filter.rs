@@ -34,7 +34,6 @@ pub(super) fn by_value(filter: &Filter) -> Vec<Sql> {
         ("user", &filter.user),
         ("role", &filter.role),
         ("method", &filter.method),
-        ("ja4", &filter.ja4),
         ("country", &filter.country),
         ("asn", &filter.asn),
         ("organisation", &filter.organisation),
@@ -43,6 +42,10 @@ pub(super) fn by_value(filter: &Filter) -> Vec<Sql> {
             // `ifNull`, since columns may be NULL and a condition must not be.
             all.push(Sql::new("").add(&format!("ifNull({column} = ?, 0)"), [value.into()]));
         }
+    }
+    if let Some(ja4) = &filter.ja4 {
+        let either = "(ifNull(ja4 = ?, 0) OR ifNull(ja4_stable = ?, 0))";
+        all.push(Sql::new("").add(either, [ja4.into(), ja4.into()]));
     }
     if let Some(status) = filter.status {
         let (first, last) = status.range();

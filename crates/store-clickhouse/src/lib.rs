@@ -31,7 +31,7 @@ use api_sessions_store::endpoints::{EndpointPage, EndpointQuery};
 use api_sessions_store::{
     Activity, Batch, ClickHouseOptions, Day, DayHealth, Filter, Identity, Page, Records,
     ReplayQuery, Reply, RequestQuery, SessionDetail, SessionPage, SessionQuery, StoreError,
-    StoreHealth, StoredRequest, Visit,
+    StoreHealth, StoredRequest, UserPart, Visit,
 };
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -141,6 +141,10 @@ impl Records for ClickHouseStore {
         limit: usize,
     ) -> Result<Vec<Page<StoredRequest>>, StoreError> {
         self.wait(requests::newest(&self.connection, sessions, filter, limit))
+    }
+
+    fn user_parts(&self, sessions: &[String], limit: usize) -> Result<Vec<UserPart>, StoreError> {
+        self.wait(requests::user_parts(&self.connection, sessions, limit))
     }
 
     fn request(&self, id: &str) -> Result<Option<StoredRequest>, StoreError> {

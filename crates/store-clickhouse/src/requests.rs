@@ -1,6 +1,6 @@
 //! Requests of a session in order, and one request by its id.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Deserialize;
 
@@ -11,7 +11,7 @@ use super::joined::Requests;
 use super::row::{COLUMNS, Row};
 use super::sql::{Sql, Value};
 use api_sessions_store::query::{Paged, RequestQuery};
-use api_sessions_store::{Filter, Page, StoreError, StoredRequest, cursor};
+use api_sessions_store::{Filter, Page, StoreError, StoredRequest, UserPart, cursor};
 
 /// A request, and the session that it belongs to.
 #[derive(Deserialize)]
@@ -83,6 +83,58 @@ pub(super) async fn newest(
         incomplete: Vec::new(),
     };
     Ok(sessions.iter().map(page).collect())
+}
+
+#[derive(Deserialize)]
+struct Part {
+    whole: String,
+    of_user: String,
+    part_requests: u64,
+    part_attacks: u64,
+    part_denied: u64,
+    part_first: u64,
+    part_last: u64,
+    part_ips: BTreeSet<String>,
+}
+
+/// What users did in the newest requests of sessions, with one statement for all.
+pub(super) async fn user_parts(
+    connection: &Connection,
+    sessions: &[String],
+    limit: usize,
+) -> Result<Vec<UserPart>, StoreError> {
+    if sessions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let requests = Requests::of_sessions(connection, sessions).await?;
+    let whole = requests.session();
+    let sql = Sql::new(format!(
+        "SELECT whole, assumeNotNull(user) AS of_user, count() AS part_requests, \
+         countIf(notEmpty(attacks)) AS part_attacks, sum(denied) AS part_denied, \
+         min(ts) AS part_first, max(ts) AS part_last, groupUniqArray(ip) AS part_ips \
+         FROM (SELECT {whole} AS whole, user, attacks, denied, ts, ip"
+    ))
+    .then(requests.each_once())
+    .add(&format!(" ORDER BY ts DESC, batch DESC, line DESC LIMIT {limit} BY whole)"), [])
+    .add(" WHERE isNotNull(user) GROUP BY whole, of_user ORDER BY of_user", []);
+    let rows: Vec<Part> = connection.rows(sql).await?;
+    let place: HashMap<&str, usize> =
+        sessions.iter().enumerate().map(|(at, session)| (session.as_str(), at)).collect();
+    let mut parts: Vec<UserPart> = rows
+        .into_iter()
+        .map(|row| UserPart {
+            session: row.whole,
+            user: row.of_user,
+            requests: row.part_requests,
+            attacks: row.part_attacks,
+            denied: row.part_denied,
+            first_ts: row.part_first,
+            last_ts: row.part_last,
+            ips: row.part_ips,
+        })
+        .collect();
+    parts.sort_by_key(|part| place.get(part.session.as_str()).copied());
+    Ok(parts)
 }
 
 fn read_position(position: &[String]) -> Option<(u64, String, u64)> {

@@ -113,7 +113,7 @@ impl Predicates {
             let facet = |string: u32| Facet::new(*kind, string);
             let mut wanted: Vec<Facet> = match values {
                 Values::Is(text) => {
-                    live.strings.get(&**text).copied().map(facet).into_iter().collect()
+                    live.strings.get(&**text).map(|id| forms(*kind, *id)).unwrap_or_default()
                 }
                 Values::Status(first, last) => {
                     (*first..=*last).map(|status| facet(u32::from(status))).collect()
@@ -140,9 +140,7 @@ impl Predicates {
                     .prepare_cached("SELECT id FROM string WHERE text = ?")?
                     .query_row([text], |row| row.get(0))
                     .optional()?
-                    .map(facet)
-                    .into_iter()
-                    .collect(),
+                    .map_or_else(Vec::new, |id| forms(*kind, id)),
                 Values::Status(first, last) => {
                     (*first..=*last).map(|status| facet(u32::from(status))).collect()
                 }
@@ -165,6 +163,12 @@ impl Predicates {
         };
         self.values.iter().map(of).collect()
     }
+}
+
+/// The values, sorted, that a filter by a value of `kind` finds: of JA4, the stable form too.
+fn forms(kind: Kind, string: u32) -> Vec<Facet> {
+    let stable = (kind == Kind::Ja4).then_some(Kind::Ja4Stable);
+    stable.into_iter().chain([kind]).map(|kind| Facet::new(kind, string)).collect()
 }
 
 fn holds_one(text: &str, parts: &[String]) -> bool {

@@ -66,7 +66,7 @@ pub(super) struct LiveSession {
 }
 
 /// Columns of [`REQUESTS`] that are string numbers, and the kind of each.
-const VALUES: [(usize, Kind); 13] = [
+const VALUES: [(usize, Kind); 14] = [
     (6, Kind::User),
     (7, Kind::Role),
     (8, Kind::Key),
@@ -80,12 +80,13 @@ const VALUES: [(usize, Kind); 13] = [
     (19, Kind::Country),
     (20, Kind::Asn),
     (21, Kind::Organisation),
+    (22, Kind::Ja4Stable),
 ];
 
 /// Requests after a row, as the index reads them.
 const REQUESTS: &str = "
 SELECT row, id, session, ts, denied, source, user, role, key, status, params, attacks,
-       app, host, ip, method, endpoint, ua, ja4, country, asn, organisation
+       app, host, ip, method, endpoint, ua, ja4, country, asn, organisation, ja4_stable
 FROM request WHERE row > ? ORDER BY row";
 
 /// The index.

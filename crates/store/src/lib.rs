@@ -19,6 +19,7 @@ mod model;
 pub mod query;
 pub mod replay;
 pub mod session_days;
+pub mod users;
 
 pub use api_sessions_protocol::path_template;
 
@@ -37,6 +38,7 @@ pub use model::{
 };
 pub use query::{Filter, HistoryQuery, Paged, RequestQuery, SessionQuery, Sort, StatusFilter};
 pub use replay::{ReplayQuery, Visit};
+pub use users::UserPart;
 
 /// Errors of a store.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +114,20 @@ pub trait Records: Send + Sync {
             })
         };
         sessions.iter().map(of).collect()
+    }
+    /// What the users of each session did in its newest `limit` requests, in the order of `sessions`, none of which may
+    /// be an alias; by the name of the user.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn user_parts(&self, sessions: &[String], limit: usize) -> Result<Vec<UserPart>, StoreError> {
+        let mut parts = Vec::new();
+        for one in sessions {
+            for page in self.newest(std::slice::from_ref(one), &Filter::default(), limit)? {
+                parts.extend(users::parts(one, &page.items));
+            }
+        }
+        Ok(parts)
     }
     /// One request with its full content.
     ///

@@ -100,9 +100,18 @@ pub struct SessionSummary {
     /// Organisations of their networks, in the same order and number; absent if none is known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub organisations: Vec<String>,
+    /// JA4 of its clients, in the same order and number; absent if none is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ja4: Vec<String>,
+    /// Stable forms of these, in the same order and number; absent if none is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ja4_stable: Vec<String>,
     /// All its users, in the same order and number; absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<String>,
+    /// Number of requests with one of `users`.
+    #[serde(skip)]
+    pub with_user: u64,
     /// All its roles, in the same order and number; absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
@@ -194,7 +203,8 @@ pub struct SessionDetail {
     /// Counts by day, oldest first.
     pub parts: Vec<SessionDay>,
     /// Counts and shares by `attack`, `ip`, `method`, `status`, `user`, `role`, `host`,
-    /// `endpoint`, `application`, `ua`, `key`; most requests first.
+    /// `endpoint`, `application`, `ua`, `key`, `ja4`, `ja4_stable`, `country`, `asn`, `organisation`; most requests
+    /// first.
     pub by: BTreeMap<String, Vec<ValueCount>>,
     /// Days that could not be read completely: `2026-11-23`. Absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]

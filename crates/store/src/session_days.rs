@@ -9,6 +9,8 @@ use crate::{MAX_ENDPOINTS, MAX_LISTED, SessionDay, SessionDetail, SessionSummary
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Kind {
+    /// Stable form of [`Kind::Ja4`]. The number is the last that is free: files have four bits for it.
+    Ja4Stable = 0,
     /// Application.
     Application = 1,
     /// Host.
@@ -43,7 +45,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, with their names in a session's detail.
-    pub const ALL: [(Kind, &str); 15] = [
+    pub const ALL: [(Kind, &str); 16] = [
         (Kind::Application, "application"),
         (Kind::Host, "host"),
         (Kind::Ip, "ip"),
@@ -56,6 +58,7 @@ impl Kind {
         (Kind::Ua, "ua"),
         (Kind::Key, "key"),
         (Kind::Ja4, "ja4"),
+        (Kind::Ja4Stable, "ja4_stable"),
         (Kind::Country, "country"),
         (Kind::Asn, "asn"),
         (Kind::Organisation, "organisation"),
@@ -79,6 +82,8 @@ impl Kind {
                 | Kind::Organisation
                 | Kind::User
                 | Kind::Role
+                | Kind::Ja4
+                | Kind::Ja4Stable
         )
     }
 }
@@ -199,7 +204,10 @@ pub fn detail(session: &str, parts: Vec<SessionPart>) -> Option<SessionDetail> {
     summary.ips = first("ip");
     summary.countries = first("country");
     summary.organisations = first("organisation");
+    summary.ja4 = first("ja4");
+    summary.ja4_stable = first("ja4_stable");
     summary.users = first("user");
+    summary.with_user = by.get("user").into_iter().flatten().map(|user| user.count).sum();
     summary.roles = first("role");
     summary.hosts = first("host");
     summary.applications = first("application");

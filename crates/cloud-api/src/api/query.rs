@@ -40,7 +40,7 @@ pub struct RawQuery {
     pub status: String,
     /// Exact match.
     pub method: String,
-    /// JA4 of the client's TLS; exact match.
+    /// JA4 of the client's TLS, or its stable form; exact match.
     pub ja4: String,
     /// Country of the client address, such as `DE`; exact match.
     pub country: String,

@@ -8,10 +8,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::denylist::MAX_BODY;
-use super::facets::matching;
 use super::query::RawQuery;
 use super::{csv, download};
-use crate::aggregate::{self, UserSummary};
+use crate::aggregate::{self, Facet, UserSummary};
 use crate::auth::Identity;
 use crate::error::AppError;
 use crate::extractors::{NoQuery, Path, Query};
@@ -20,24 +19,43 @@ use crate::json;
 use crate::state::AppState;
 use crate::user::{self, UserDetail};
 use api_sessions_store::clock::now_ms;
+use api_sessions_store::{Filter, Store, StoreError};
 
 /// The users of the sessions that match.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Users {
     /// Number of sessions counted: the most recently active ones.
     #[schema(maximum = 1000)]
-    counted: u64,
+    pub counted: u64,
     /// Number of sessions that match; at most 10,000.
     #[schema(maximum = 10_000)]
-    total: u64,
+    pub total: u64,
     /// Users, most recently active first.
-    users: Vec<UserSummary>,
+    pub users: Vec<UserSummary>,
     /// Days that could not be read completely: `2026-11-23`. Absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    incomplete: Vec<String>,
+    pub incomplete: Vec<String>,
 }
 
-/// Users of the sessions that match, with the totals of these sessions.
+impl Users {
+    /// The users of the sessions that match, for the API and the Console.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub fn matching(store: &dyn Store, filter: Filter) -> Result<(Users, Vec<Facet>), StoreError> {
+        let page = aggregate::matching(store, filter)?;
+        let facets = aggregate::facets(&page.sessions);
+        let users = Users {
+            counted: page.sessions.len() as u64,
+            total: page.total,
+            users: aggregate::users(store, &page.sessions)?,
+            incomplete: page.incomplete,
+        };
+        Ok((users, facets))
+    }
+}
+
+/// Users of the sessions that match, with the totals of their own requests in these.
 #[utoipa::path(
     get,
     path = "/v1/users",
@@ -48,13 +66,9 @@ pub async fn list(
     State(state): State<AppState>,
     Query(query): Query<RawQuery>,
 ) -> Result<Json<Users>, AppError> {
-    let page = matching(&state, &query).await?;
-    Ok(Json(Users {
-        counted: page.sessions.len() as u64,
-        total: page.total,
-        users: aggregate::users(&page.sessions),
-        incomplete: page.incomplete,
-    }))
+    let filter = query.filter_alone()?;
+    let (users, _) = state.list(move |store| Users::matching(store, filter)).await?;
+    Ok(Json(users))
 }
 
 /// The same as CSV.
@@ -68,9 +82,9 @@ pub async fn download(
     State(state): State<AppState>,
     Query(query): Query<RawQuery>,
 ) -> Result<impl IntoResponse, AppError> {
-    let page = matching(&state, &query).await?;
-    let text = csv::render_users(&aggregate::users(&page.sessions));
-    Ok((download::headers("users", &page.incomplete), text))
+    let filter = query.filter_alone()?;
+    let (found, _) = state.list(move |store| Users::matching(store, filter)).await?;
+    Ok((download::headers("users", &found.incomplete), csv::render_users(&found.users)))
 }
 
 /// One user, with the values and failures of their sessions.

@@ -62,7 +62,7 @@ fn posted_records_are_found() {
 fn filters_find_sessions_alone_and_together() {
     let cloud = Cloud::start();
     cloud.post(&[
-        record(1, 1, json!({"user": "ann", "role": "buyer", "app": "shop", "ja4": "t13d"})),
+        record(1, 1, json!({"user": "ann", "role": "buyer", "app": "shop", "ja4": "t13d", "ja4_stable": "t13d00"})),
         record(1, 2, json!({"status": 403, "method": "POST", "attacks": ["sqli"], "denied": true})),
         record(2, 3, json!({"host": "api.example", "path": "/orders/2026-01-02", "status": 404})),
         record(3, 4, json!({"status": 500})),
@@ -75,6 +75,7 @@ fn filters_find_sessions_alone_and_together() {
         ("user=ann", vec![1]),
         ("role=buyer", vec![1]),
         ("ja4=t13d", vec![1]),
+        ("ja4=t13d00", vec![1]),
         ("ja4=t12d", vec![]),
         ("ja4=t13d&status=5xx", vec![]),
         ("status=403", vec![1]),
@@ -103,9 +104,19 @@ fn filters_find_sessions_alone_and_together() {
         let wanted: Vec<_> = wanted.into_iter().map(|n| json!(session(n))).collect();
         assert_eq!(got, wanted, "{query}");
     }
+    // What the facet lists is what the filter takes; the detail of the session has both forms.
+    let facets = cloud.ask("/v1/facets")["facets"].clone();
+    let ja4 = facets.as_array().unwrap().iter().find(|facet| facet["name"] == "ja4").unwrap();
+    assert_eq!(ja4["values"], json!([{"value": "t13d00", "sessions": 1}]));
+    let by = cloud.ask(&format!("/v1/sessions/{}", session(1)))["by"].clone();
+    assert_eq!(
+        (&by["ja4"][0]["value"], &by["ja4_stable"][0]["value"]),
+        (&json!("t13d"), &json!("t13d00"))
+    );
     for (query, total) in [
         ("status=403", 1),
         ("ja4=t13d", 1),
+        ("ja4=t13d00", 1),
         ("method=GET", 1),
         ("attack=any&method=GET", 0),
         ("from=1&to=2", 0),

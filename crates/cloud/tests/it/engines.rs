@@ -62,6 +62,10 @@ fn lines(dice: &mut Dice, now: u64, count: u64, first: u32) -> Vec<Value> {
             }
             if dice.below(3) > 0 {
                 fields.insert("ja4".into(), json!(dice.one(&["t13d", "t12i"])));
+                if dice.below(2) == 0 {
+                    // What is one client's stable form may be another's plain one.
+                    fields.insert("ja4_stable".into(), json!(dice.one(&["t13d00", "t12i"])));
+                }
             }
             if dice.below(3) > 0 {
                 fields.insert("country".into(), json!(dice.one(&["DE", "FR"])));
@@ -214,6 +218,10 @@ fn both_engines_give_the_same_answers() {
         if n < 15 {
             assert!(!theirs.is_empty());
         }
+        let all: Vec<String> = (0..61).map(session).collect();
+        let parts = sqlite.user_parts(&all, n as usize).unwrap();
+        assert_eq!(clickhouse.user_parts(&all, n as usize).unwrap(), parts);
+        assert!(n < 5 || parts.len() > 50, "{}", parts.len());
         for request in theirs.iter().take(3) {
             let id = &request.record.id;
             assert_eq!(clickhouse.request(id).unwrap(), sqlite.request(id).unwrap());

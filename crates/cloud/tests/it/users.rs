@@ -138,7 +138,57 @@ fn a_user_had_what_others_did_in_the_session_before() {
         text.starts_with("user,sessions,requests,attacks,denied,first,last,ips,ip_count\r\n"),
         "{text}"
     );
-    assert!(text.contains("\r\nbob,1,4,1,1,") && text.contains(",192.0.2.1,1\r\n"), "{text}");
+    assert!(text.contains("\r\nbob,1,1,0,0,") && text.contains(",192.0.2.1,1\r\n"), "{text}");
     assert!(cloud.get("/users?user=bob").text().contains("href=\"/v1/users.csv?user=bob\""));
     assert!(cloud.get("/users/ann").text().contains("Counted are the requests of this user"));
+}
+
+#[test]
+fn a_list_of_users_counted_what_others_did() {
+    let cloud = Cloud::start();
+    let from = now() - 100_000;
+    let of = |n: u32, id: u32, more: Value| {
+        let mut all = json!({"ts": from + u64::from(id)});
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        record(n, id, all)
+    };
+    let attack = json!({"attacks": ["sqli"], "denied": true, "ip": "192.0.2.7"});
+    cloud.post(&[
+        // Before the login, ann, and bob at the same computer.
+        of(1, 1, attack.clone()),
+        of(1, 2, json!({"user": "ann"})),
+        of(1, 3, json!({"user": "ann", "ip": "192.0.2.9"})),
+        of(1, 4, json!({"user": "bob", "attacks": ["xss"]})),
+        // Bob alone.
+        of(2, 5, json!({"user": "bob", "ip": "192.0.2.9"})),
+        of(2, 6, json!({"user": "bob", "ip": "192.0.2.9", "denied": true})),
+        of(3, 7, attack),
+    ]);
+    let found = cloud.ask("/v1/users");
+    assert_eq!((&found["counted"], &found["total"]), (&json!(3), &json!(3)));
+    let bob = json!({
+        "user": "bob", "sessions": 2, "requests": 3, "attacks": 1, "denied": 1, "ip_count": 2,
+        "ips": ["192.0.2.1", "192.0.2.9"], "first_ts": from + 4, "last_ts": from + 6
+    });
+    let ann = json!({
+        "user": "ann", "sessions": 1, "requests": 2, "attacks": 0, "denied": 0, "ip_count": 2,
+        "ips": ["192.0.2.1", "192.0.2.9"], "first_ts": from + 2, "last_ts": from + 3
+    });
+    assert_eq!(found["users"], json!([bob, ann]));
+    // As the page of each says.
+    for user in found["users"].as_array().unwrap() {
+        let one = cloud.ask(&format!("/v1/users/{}", user["user"].as_str().unwrap()));
+        for name in ["sessions", "requests", "attacks", "denied", "first_ts", "last_ts", "ip_count"]
+        {
+            assert_eq!(one[name], user[name], "{name} of {user}");
+        }
+    }
+    // Of a long session, the newest requests.
+    let long: Vec<_> = (10..310)
+        .map(|id| of(4, id, json!({"user": if id < 11 { "dan" } else { "eve" }})))
+        .collect();
+    cloud.post(&long);
+    let users = cloud.ask("/v1/users?session=00000000000000000000000000000004")["users"].clone();
+    assert_eq!(users.as_array().unwrap().len(), 1, "{users}");
+    assert_eq!((&users[0]["user"], &users[0]["requests"]), (&json!("eve"), &json!(200)));
 }

@@ -64,7 +64,7 @@ pub struct Filter {
     pub status: Option<StatusFilter>,
     /// Method, exactly.
     pub method: Option<String>,
-    /// JA4, exactly.
+    /// JA4 or its stable form, exactly.
     pub ja4: Option<String>,
     /// Country of the client address, exactly.
     pub country: Option<String>,
@@ -100,7 +100,8 @@ impl Filter {
             && same(&self.user, record.user.as_deref())
             && same(&self.role, record.role.as_deref())
             && same(&self.method, Some(&record.method))
-            && same(&self.ja4, record.ja4.as_deref())
+            && (same(&self.ja4, record.ja4.as_deref())
+                || same(&self.ja4, record.ja4_stable.as_deref()))
             && same(&self.country, record.country.as_deref())
             && same(&self.asn, record.asn.as_deref())
             && same(&self.organisation, record.organisation.as_deref())
