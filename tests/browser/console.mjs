@@ -650,7 +650,7 @@ step("a viewer reads and changes nothing, and another site cannot post", async (
 });
 
 step("it is readable in the dark and on a phone", async () => {
-  const views = [["sessions", "/"], ["users", "/users"], ["user", "/users/anna"], ["endpoints", "/endpoints"], ["endpoint", "/endpoints/neighbours?endpoint=/items/{int}/view"], ["keys", "/keys"], ["session", null], ["parameters", "/parameters"], ["rules", "/rules"]];
+  const views = [["sessions", "/"], ["users", "/users"], ["user", "/users/anna"], ["endpoints", "/endpoints"], ["endpoint", "/endpoints/neighbours?endpoint=/items/{int}/view"], ["keys", "/keys"], ["denylist", "/denylist"], ["nodes", "/nodes"], ["session", null], ["parameters", "/parameters"], ["rules", "/rules"]];
   const cookies = await page.context().cookies();
   const session = (await world.ask("/v1/sessions?attack=any")).sessions[0].session;
   for (const [theme, width] of [["dark", 1280], ["light", 390], ["dark", 390]]) {
@@ -662,9 +662,11 @@ step("it is readable in the dark and on a phone", async () => {
       await look(`${name}-${width}-${theme}`);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert(wide <= 0, `${name} is ${wide} px too wide at ${width}`);
-      if (width > 400 || !["sessions", "users"].includes(name)) continue;
+      if (width > 400) continue;
       const hidden = await page.evaluate(() => [...document.querySelectorAll("table.cards tbody td")].filter((cell) => cell.getBoundingClientRect().right > innerWidth).length);
       assert.equal(hidden, 0, `${name}: cells beyond the edge`);
+      const scrolled = await page.evaluate(() => [...document.querySelectorAll(".scroll")].filter((region) => region.scrollWidth > region.clientWidth).map((region) => region.ariaLabel));
+      assert.deepEqual(scrolled, [], `${name}: lists to scroll sideways`);
     }
     await page.context().close();
     page = before;

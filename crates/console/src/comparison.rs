@@ -70,14 +70,14 @@ pub async fn post(
 
 fn traffic(all: &[Endpoint]) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="In use and not in the document" { table {
+        div.scroll tabindex="0" role="region" aria-label="In use and not in the document" { table.cards {
             thead { tr { th { "Endpoint" } th { "Application" } th.number { "Requests" } th.number { "Sessions" } th { "First seen (UTC)" } } }
             tbody { @for one in all.iter().take(SHOWN) { tr {
-                td.shape { span.method { (short(&one.method, 20)) } " " code { (short(&one.endpoint, 120)) } }
-                td { (short(one.application.as_deref().unwrap_or_default(), 40)) }
-                td.number { (number(one.requests)) }
-                td.number { (number(one.sessions)) }
-                td.time { (moment(one.first_ts)) }
+                td.shape.whole { span.method { (short(&one.method, 20)) } " " code { (short(&one.endpoint, 120)) } }
+                td.half data-label="Application" { (short(one.application.as_deref().unwrap_or_default(), 40)) }
+                td.number data-label="Requests" { (number(one.requests)) }
+                td.number data-label="Sessions" { (number(one.sessions)) }
+                td.time data-label="First seen" { (moment(one.first_ts)) }
             } } }
         } }
         (more(all.len()))

@@ -180,18 +180,18 @@ fn denied_between(
 /// Parses an optional time.
 fn table(periods: &[Period], viewer: &Viewer, is_now: bool) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Denied sessions" { table {
+        div.scroll tabindex="0" role="region" aria-label="Denied sessions" { table.cards {
             thead { tr { th { "Session or address" } th { "Since (UTC)" } th { "Until (UTC)" } th { "By" } th { "Reason" } th { "Applications" } @if viewer.is_admin && is_now { th { "Action" } } } }
             tbody { @for period in periods { tr {
-                td { @if period.is_address { "Address " code { (short(&period.session, 64)) } }
+                td.whole { @if period.is_address { "Address " code { (short(&period.session, 64)) } }
                     @else { a href=(viewer.link(&format!("/sessions/{}", encoded(&period.session)))) { code { (short(&period.session, 64)) } } } }
-                td.time { (moment(period.since)) }
-                td.time { @match period.until { Some(until) => (moment(until)), None => "permanent" }
+                td.time data-label="Since" { (moment(period.since)) }
+                td.time data-label="Until" { @match period.until { Some(until) => (moment(until)), None => "permanent" }
                     @if let Some(by) = &period.removed_by { br; span.quiet { "removed by " (short(by, 60)) } } }
-                td { (short(&period.by, 60)) }
-                td { (short(&period.reason, 200)) }
-                td { @if period.applications.is_empty() { "all" } @else { (short(&period.applications.join(", "), 120)) } }
-                @if viewer.is_admin && is_now { td { form method="post" action=(viewer.link("/denylist/remove")) {
+                td.half data-label="By" { (short(&period.by, 60)) }
+                td.whole { (short(&period.reason, 200)) }
+                td.half data-label="Applications" { @if period.applications.is_empty() { "all" } @else { (short(&period.applications.join(", "), 120)) } }
+                @if viewer.is_admin && is_now { td.whole { form method="post" action=(viewer.link("/denylist/remove")) {
                     input type="hidden" name="session" value=(period.session);
                     button.plain aria-label=(format!("Remove {}", period.session)) { "Remove" }
                 } } }

@@ -158,14 +158,14 @@ fn exports(viewer: &Viewer, raw: &RawEndpointQuery) -> Markup {
 fn table(viewer: &Viewer, raw: &RawEndpointQuery, shown: &[&Endpoint]) -> Markup {
     let has_many = raw.application.is_empty() && shown.iter().any(|one| one.application.is_some());
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Endpoints" { table.endpoints {
+        div.scroll tabindex="0" role="region" aria-label="Endpoints" { table.cards {
             thead { tr {
                 th { "Endpoint" } @if has_many { th { "Application" } }
                 th.number { "Requests" } th.number { "Sessions" } th.number { "Users" } th { "Status" }
                 th.number { "Time p50, p95" } th.number { "Size p50, p95" } th.number { "By key" } th { "First and last seen (UTC)" }
             } }
             tbody { @for one in shown.iter().take(SHOWN) { tr {
-                td.shape {
+                td.shape.whole {
                     span.method { (short(&one.method, 20)) } " "
                     a href=(sessions(viewer, one)) title="Sessions with such a request" { code { (short(&one.endpoint, 120)) } }
                     " " a.nowrap href=(neighbours::link(viewer, one.application.as_deref().unwrap_or_default(), &one.method, &one.endpoint)) title="What sessions request before and after, and rules that fire there" { "before and after" }
@@ -173,15 +173,15 @@ fn table(viewer: &Viewer, raw: &RawEndpointQuery, shown: &[&Endpoint]) -> Markup
                     @if one.is_unused { " " span.badge { "unused" } }
                     @if one.attacks > 0 { " " span.badge.bad title={ (one.attacks) " malicious requests" } { (abbreviated(one.attacks)) @if one.attacks == 1 { " attack" } @else { " attacks" } } }
                 }
-                @if has_many { td { (short(one.application.as_deref().unwrap_or_default(), 40)) } }
-                td.number { (number(one.requests)) }
-                td.number { (number(one.sessions)) }
-                td.number { (number(one.users)) }
-                td { (mix(one)) }
-                td.number { (one.time_ms.p50) ", " (one.time_ms.p95) " ms" }
-                td.number { (size(one.response_bytes.p50)) ", " (size(one.response_bytes.p95)) }
-                td.number title=(sources(one)) { (format!("{:.0} %", one.by_key() * 100.0)) }
-                td.time { (moment(one.first_ts)) br; (moment(one.last_ts)) }
+                @if has_many { td.half data-label="Application" { (short(one.application.as_deref().unwrap_or_default(), 40)) } }
+                td.number data-label="Requests" { (number(one.requests)) }
+                td.number data-label="Sessions" { (number(one.sessions)) }
+                td.number data-label="Users" { (number(one.users)) }
+                td.half data-label="Status" { (mix(one)) }
+                td.number.half data-label="Time p50, p95" { (one.time_ms.p50) ", " (one.time_ms.p95) " ms" }
+                td.number.half data-label="Size p50, p95" { (size(one.response_bytes.p50)) ", " (size(one.response_bytes.p95)) }
+                td.number data-label="By key" title=(sources(one)) { (format!("{:.0} %", one.by_key() * 100.0)) }
+                td.time data-label="First and last seen" { (moment(one.first_ts)) br; (moment(one.last_ts)) }
             } } }
         } }
         p.quiet { "By key: share of the requests whose session was found by a key rather than by the address. Percentiles are at most 6 % too low." }

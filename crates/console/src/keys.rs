@@ -159,7 +159,7 @@ fn table(
     change: Option<&dyn Fn(&KeyFigures) -> Markup>,
 ) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label=(label) { table {
+        div.scroll tabindex="0" role="region" aria-label=(label) { table.cards {
             thead { tr {
                 th { "Key" } th { "Verdict" }
                 @if change.is_some() { th { "Sessions before → after" } }
@@ -167,17 +167,17 @@ fn table(
                 th.number { "Values a client" } th.number { "Clients a value" } th { "Evidence" } th { "Action" }
             } }
             tbody { @for key in keys { tr {
-                td { code { (short(&key.name, 100)) } br; span.quiet { (kind_label(&key.kind)) } }
-                td { (verdict(&key.verdict)) @if key.demoted { " " span.badge.bad title="Nodes do not use it" { "demoted" } }
+                td.whole { code { (short(&key.name, 100)) } br; span.quiet { (kind_label(&key.kind)) } }
+                td.whole { (verdict(&key.verdict)) @if key.demoted { " " span.badge.bad title="Nodes do not use it" { "demoted" } }
                     @if key.since > 0 { br; span.quiet { "since " (moment(key.since)) } } }
-                @if let Some(change) = change { td { (change(key)) } }
-                td.number { (number(key.requests)) }
-                td.number { (format!("{:.0} %", key.coverage * 100.0)) }
-                td.number { (number(key.sessions)) }
-                td.number { (key.values_per_client.p50) ", " (key.values_per_client.p90) }
-                td.number { (key.clients_per_value.p50) ", " (key.clients_per_value.p90) }
-                td { @for text in &key.evidence { div.quiet { (text) } } }
-                td { @if viewer.is_admin { (decisions(viewer, key)) } }
+                @if let Some(change) = change { td.whole data-label="Sessions before → after" { (change(key)) } }
+                td.number data-label="Requests" { (number(key.requests)) }
+                td.number data-label="Coverage" { (format!("{:.0} %", key.coverage * 100.0)) }
+                td.number data-label="Sessions" { (number(key.sessions)) }
+                td.number.half data-label="Values a client" { (key.values_per_client.p50) ", " (key.values_per_client.p90) }
+                td.number.half data-label="Clients a value" { (key.clients_per_value.p50) ", " (key.clients_per_value.p90) }
+                td.whole { @for text in &key.evidence { div.quiet { (text) } } }
+                td.whole { @if viewer.is_admin { (decisions(viewer, key)) } }
             } } }
         } }
         p.quiet { "Values per client within an hour, clients per value within a window, up to 16: the median, and what 90 % do not exceed. Sessions are estimated." }

@@ -61,7 +61,7 @@ pub async fn list(State(state): State<AppState>, viewer: Viewer) -> Result<Marku
 pub(super) fn table(nodes: &[Node], version: &str) -> Markup {
     let now = now_ms();
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Nodes" { table {
+        div.scroll tabindex="0" role="region" aria-label="Nodes" { table.cards {
             thead { tr {
                 th { "Node" } th { "Last seen (UTC)" } th { "Module" } th { "Settings" } th.number { "Records/s" }
                 @for (heading, ..) in COLUMNS { th.number { (heading) } }
@@ -69,19 +69,19 @@ pub(super) fn table(nodes: &[Node], version: &str) -> Markup {
             tbody { @for node in nodes { tr {
                 @let counter = |name: &str| node.counters.get(name).and_then(Value::as_u64);
                 @let silent = now.saturating_sub(node.last_seen);
-                td { (short(&node.node, 80))
+                td.whole { (short(&node.node, 80))
                     @for (name, text) in LOSSES { @if let Some(lost @ 1..) = counter(name) {
                         br; span.badge.bad { (lost) " " (text) }
                     } } }
-                td.time { (moment(node.last_seen)) @if silent > AWAY_MS { br; span.badge.bad { "silent for " (duration(silent)) } } }
-                td { (short(node.module.as_deref().unwrap_or("–"), 40)) }
-                td { @if let Some(error) = &node.error { span.badge.bad { "rejected" } " " (short(error, 300)) }
+                td.time data-label="Last seen" { (moment(node.last_seen)) @if silent > AWAY_MS { br; span.badge.bad { "silent for " (duration(silent)) } } }
+                td.half data-label="Module" { (short(node.module.as_deref().unwrap_or("–"), 40)) }
+                td.whole { @if let Some(error) = &node.error { span.badge.bad { "rejected" } " " (short(error, 300)) }
                     @else if node.version == version { span.badge.good { "up to date" } }
                     @else { span.badge { "pending" } } }
-                td.number { (node.rate.map_or("–".to_owned(), |rate| format!("{rate:.1}"))) }
-                @for (_, name, write) in COLUMNS {
+                td.number data-label="Records/s" { (node.rate.map_or("–".to_owned(), |rate| format!("{rate:.1}"))) }
+                @for (heading, name, write) in COLUMNS {
                     @let is_bad = name == "records_dropped_total" && counter(name).is_some_and(|n| n > 0);
-                    td.number.bad[is_bad] { (counter(name).map_or("–".to_owned(), write)) }
+                    td.number.bad[is_bad] data-label=(heading) { (counter(name).map_or("–".to_owned(), write)) }
                 }
             } } }
         } }
@@ -105,7 +105,8 @@ mod tests {
         let text = table(&[node(counters)], "").into_string();
         assert!(text.contains("7 links in use evicted: enlarge api_sessions_links"), "{text}");
         assert!(
-            text.contains("<td class=\"number bad\">3</td>") && text.contains("2048 B"),
+            text.contains("<td class=\"number bad\" data-label=\"Dropped\">3</td>")
+                && text.contains("2048 B"),
             "{text}"
         );
         let healthy = json!({ "records_dropped_total": 0, "links_evicted_live_total": 0 });

@@ -52,7 +52,7 @@ pub async fn show(State(state): State<AppState>, viewer: Viewer) -> Result<Marku
 fn editor(set: &ParameterSet, viewer: &Viewer) -> Markup {
     html! {
         form method="post" action=(viewer.link("/parameters")) data-parameters {
-            div.scroll tabindex="0" role="region" aria-label="Parameters" { table {
+            div.scroll tabindex="0" role="region" aria-label="Parameters" { table.cards {
                 thead { tr { th { "Order" } th { "Point" } th { "Name" } th { "Use" } th { "Type" } th { "Export" } th { "Remove" } } }
                 tbody { @for (at, parameter) in set.parameters.iter().enumerate() { (row(parameter, viewer, at)) } }
             } }
@@ -77,15 +77,15 @@ fn row(parameter: &Parameter, viewer: &Viewer, at: usize) -> Markup {
     let is_fixed = !viewer.is_admin;
     html! {
         tr draggable=[viewer.is_admin.then_some("true")] {
-            td.move { @if viewer.is_admin { span.grip aria-hidden="true" { "⠿" } " "
+            td.move.half { @if viewer.is_admin { span.grip aria-hidden="true" { "⠿" } " "
                 button.plain type="button" data-up aria-label="Up" { "↑" } button.plain type="button" data-down aria-label="Down" { "↓" } }
                 @else { (at + 1) } }
-            td { input.point name="point" value=(parameter.point) required maxlength="1024" aria-label="Point" disabled[is_fixed]; }
-            td { input name="name" value=(parameter.name.as_deref().unwrap_or_default()) maxlength="64" placeholder="the point" aria-label="Name" disabled[is_fixed]; }
-            td { (choice("group", "Use", &USES, if parameter.group { "1" } else { "0" }, is_fixed)) }
-            td { (choice("type", "Type", &TYPES, kind, is_fixed)) }
-            td { (choice("export", "Export", &EXPORTS, export, is_fixed)) }
-            td { @if viewer.is_admin { button.plain type="button" data-remove aria-label="Remove" { "✕" } } }
+            td.whole data-label="Point" { input.point name="point" value=(parameter.point) required maxlength="1024" aria-label="Point" disabled[is_fixed]; }
+            td.half data-label="Name" { input name="name" value=(parameter.name.as_deref().unwrap_or_default()) maxlength="64" placeholder="the point" aria-label="Name" disabled[is_fixed]; }
+            td.half data-label="Use" { (choice("group", "Use", &USES, if parameter.group { "1" } else { "0" }, is_fixed)) }
+            td.half data-label="Type" { (choice("type", "Type", &TYPES, kind, is_fixed)) }
+            td.half data-label="Export" { (choice("export", "Export", &EXPORTS, export, is_fixed)) }
+            td.remove { @if viewer.is_admin { button.plain type="button" data-remove aria-label="Remove" { "✕" } } }
         }
     }
 }

@@ -81,12 +81,12 @@ fn list(rules: &[SessionRule], found: &Hits, viewer: &Viewer) -> Markup {
     let others: Vec<&RuleHits> =
         found.rules.iter().filter(|hits| rules.iter().all(|rule| rule.name != hits.rule)).collect();
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Rules" { table.rules {
+        div.scroll tabindex="0" role="region" aria-label="Rules" { table.rules.cards {
             thead { tr { th { "Rule" } th { "Mode" } th.number { "Hits, 7 days" } th.number { "Sessions" } th.number { "Refused" } th { "Last hit (UTC)" } th { "Action" } } }
             tbody {
                 @for rule in rules { tr {
-                    td { strong { (short(&rule.name, 64)) } br; code.directive { (short(&directive(rule), 400)) } }
-                    td { (mode_switch(rule, viewer)) }
+                    td.whole { strong { (short(&rule.name, 64)) } br; code.directive { (short(&directive(rule), 400)) } }
+                    td.whole { (mode_switch(rule, viewer)) }
                     (figures(hits_of(&rule.name), &rule.name, viewer))
                     td.time { a href=(viewer.link(&format!("/rules?edit={}#editor", encoded(&rule.name)))) aria-label=(format!("Edit {}", rule.name)) { "Edit" }
                         @if viewer.is_admin { " " form.inline method="post" action=(viewer.link("/rules/remove")) {
@@ -94,8 +94,8 @@ fn list(rules: &[SessionRule], found: &Hits, viewer: &Viewer) -> Markup {
                             button.plain aria-label=(format!("Remove {}", rule.name)) { "✕" } } } }
                 } }
                 @for hits in others { tr {
-                    td { strong { (short(&hits.rule, 64)) } br; span.quiet { "configured in a node's nginx.conf, or removed" } }
-                    td { span.quiet { "–" } }
+                    td.whole { strong { (short(&hits.rule, 64)) } br; span.quiet { "configured in a node's nginx.conf, or removed" } }
+                    td data-label="Mode" { span.quiet { "–" } }
                     (figures(Some(hits), &hits.rule, viewer))
                     td {}
                 } }
@@ -108,14 +108,14 @@ fn list(rules: &[SessionRule], found: &Hits, viewer: &Viewer) -> Markup {
 /// Hits, sessions, refused subjects and last hit; each links to the sessions.
 fn figures(hits: Option<&RuleHits>, name: &str, viewer: &Viewer) -> Markup {
     let sessions = viewer.link(&format!("/rules?rule={}#sessions", encoded(name)));
-    let figure = |number: u64| {
-        html! { td.number { @if number > 0 { a href=(sessions) { (number) } } @else { "0" } } }
+    let figure = |label: &str, number: u64| {
+        html! { td.number data-label=(label) { @if number > 0 { a href=(sessions) { (number) } } @else { "0" } } }
     };
     html! {
-        (figure(hits.map_or(0, |hits| hits.hits)))
-        (figure(hits.map_or(0, |hits| hits.sessions)))
-        (figure(hits.map_or(0, |hits| hits.subjects_refused)))
-        td.time { @if let Some(hits) = hits { (moment(hits.last_hit)) } @else { "–" } }
+        (figure("Hits, 7 days", hits.map_or(0, |hits| hits.hits)))
+        (figure("Sessions", hits.map_or(0, |hits| hits.sessions)))
+        (figure("Refused", hits.map_or(0, |hits| hits.subjects_refused)))
+        td.time data-label="Last hit" { @if let Some(hits) = hits { (moment(hits.last_hit)) } @else { "–" } }
     }
 }
 
@@ -138,14 +138,14 @@ fn sessions(name: &str, found: &Hits, viewer: &Viewer) -> Markup {
     html! {
         h2 #sessions { "Sessions of " (short(name, 64)) ", 7 days" }
         @if sessions.is_empty() { p.notice { "No session." } } @else {
-            div.scroll tabindex="0" role="region" aria-label="Sessions of the rule" { table {
+            div.scroll tabindex="0" role="region" aria-label="Sessions of the rule" { table.cards {
                 thead { tr { th { "Session" } th.number { "Hits" } th.number { "Highest count" } th { "Enforced" } th { "Last hit (UTC)" } } }
                 tbody { @for hit in sessions { tr {
-                    td { (session_link(&hit.session, viewer)) }
-                    td.number { (hit.hits) }
-                    td.number { (hit.count) }
-                    td { @if hit.enforced > 0 { span.badge.bad { "enforced" } } @else { span.badge { "monitored" } } }
-                    td.time { (moment(hit.last_hit)) }
+                    td.half { (session_link(&hit.session, viewer)) }
+                    td.number data-label="Hits" { (hit.hits) }
+                    td.number data-label="Highest" { (hit.count) }
+                    td.half { @if hit.enforced > 0 { span.badge.bad { "enforced" } } @else { span.badge { "monitored" } } }
+                    td.time data-label="Last hit" { (moment(hit.last_hit)) }
                 } } }
             } }
         }
@@ -157,9 +157,9 @@ fn pack(rules: &[SessionRule], viewer: &Viewer) -> Markup {
         h2 { "The default pack" }
         p.quiet { "The rules of " code { "session_rules default;" } " in nginx.conf, all in monitor mode. "
             @if viewer.is_admin { "A rule opened from here is managed in the Console; try it before you save it." } }
-        div.scroll tabindex="0" role="region" aria-label="The default pack" { table {
+        div.scroll tabindex="0" role="region" aria-label="The default pack" { table.cards {
             tbody { @for rule in default_pack() { tr {
-                td { strong { (rule.name) } br; code.directive { (directive(&rule)) } }
+                td.whole { strong { (rule.name) } br; code.directive { (directive(&rule)) } }
                 td.time { @if rules.iter().any(|other| other.name == rule.name) { span.quiet { "in the list" } } @else {
                     form.inline method="post" action=(viewer.link("/rules/editor")) {
                         input type="hidden" name="directive" value=(directive(&rule));

@@ -228,22 +228,22 @@ fn table(
     marks: &Marks<'_>,
 ) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Requests" data-requests { table {
+        div.scroll tabindex="0" role="region" aria-label="Requests" data-requests { table.cards {
             thead { tr {
                 th { "Time (UTC)" } th { "Request" } th.number { "Code" } th.number { "Time" } th.number { "Size" } th { "Attacks" }
             } }
             tbody { @for request in requests { @let record = &request.record;
                 @let outlier = state.baseline.outlier(record, &request.endpoint); tr {
                 td.time { (moment(record.ts)) }
-                td { a data-request href=(viewer.link(&format!("/requests/{}", encoded(&record.id)))) { (short(&record.method, 20)) " " (short(&record.path, 120)) }
+                td.whole { a data-request href=(viewer.link(&format!("/requests/{}", encoded(&record.id)))) { (short(&record.method, 20)) " " (short(&record.path, 120)) }
                     @if let Some(host) = &record.host { br; span.quiet { (short(host, 60)) } }
                     (marks.show(&record.id)) }
-                td.number.bad[record.status >= 400] { (record.status) }
-                td.number.bad[outlier.time_ms.is_some()] title=[outlier.time_ms.map(|typical| format!("typical here: {typical} ms"))] {
+                td.number.bad[record.status >= 400] data-label="Code" { (record.status) }
+                td.number.bad[outlier.time_ms.is_some()] data-label="Time" title=[outlier.time_ms.map(|typical| format!("typical here: {typical} ms"))] {
                     (record.time_ms) " ms" @if outlier.time_ms.is_some() { " ▲" } }
-                td.number.bad[outlier.response_bytes.is_some()] title=[outlier.response_bytes.map(|typical| format!("typical here: {}", size(typical)))] {
+                td.number.bad[outlier.response_bytes.is_some()] data-label="Size" title=[outlier.response_bytes.map(|typical| format!("typical here: {}", size(typical)))] {
                     (size(record.response_bytes)) @if outlier.response_bytes.is_some() { " ▲" } }
-                td.bad { (record.attacks.join(", ")) @if record.denied { " denied" } }
+                td.half.bad data-label="Attacks" { (record.attacks.join(", ")) @if record.denied { " denied" } }
             } } }
         } }
         @if requests.is_empty() { p.notice { "No request matches." } }

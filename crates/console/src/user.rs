@@ -155,23 +155,23 @@ fn table(
     denied: &AHashSet<String>,
 ) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Sessions" { table {
+        div.scroll tabindex="0" role="region" aria-label="Sessions" { table.cards {
             thead { tr {
                 th { "Last seen (UTC)" } th { "Lasted" } th { "Session" } th { "Status" }
                 th.number { "Requests" } th.number { "Attacks" } th.number { "Denied" } th { "Address" } th { "Application" }
             } }
             tbody { @for session in shown { tr {
-                td.time { (moment(session.last_ts)) }
-                td.time { (duration(session.last_ts.saturating_sub(session.first_ts))) }
-                td { (sessions::link(viewer, session))
+                td.time data-label="Last seen" { (moment(session.last_ts)) }
+                td.time data-label="Lasted" { (duration(session.last_ts.saturating_sub(session.first_ts))) }
+                td.half { (sessions::link(viewer, session))
                     @if let Some(other) = session.user.as_deref().filter(|other| *other != name) {
                         br; span.quiet { "now " a href=(links::user(viewer, other)) { (short(other, 40)) } } } }
-                td { (sessions::status(session, denied)) }
-                td.number { (number(session.requests)) }
-                td.number.bad[session.attacks > 0] title=(session.attack_types.join(", ")) { (number(session.attacks)) }
-                td.number.bad[session.denied > 0] { (number(session.denied)) }
-                td.time { (sessions::first_of(&session.ips)) }
-                td { (sessions::first_of(&session.applications)) }
+                td.half { (sessions::status(session, denied)) }
+                td.number data-label="Requests" { (number(session.requests)) }
+                td.number.bad[session.attacks > 0] data-label="Attacks" title=(session.attack_types.join(", ")) { (number(session.attacks)) }
+                td.number.bad[session.denied > 0] data-label="Denied" { (number(session.denied)) }
+                td.time data-label="Address" { (sessions::first_of(&session.ips)) }
+                td.half data-label="Application" { (sessions::first_of(&session.applications)) }
             } } }
         } }
     }
