@@ -9,6 +9,7 @@
 //! `crates/nginx` has the wrappers over NGINX.
 
 mod directives;
+mod limits;
 mod request;
 mod status;
 mod worker;

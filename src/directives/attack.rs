@@ -9,9 +9,7 @@ use api_sessions_nginx::variable::ComplexValue;
 use super::LocationConf;
 use super::MainConf;
 use super::location_values::Attack;
-
-/// Longest name of an attack type.
-const MAX_TYPE_BYTES: usize = 64;
+use crate::limits::MAX_ATTACK_TYPE_BYTES;
 
 pub(super) struct AttackDirective;
 
@@ -25,9 +23,9 @@ impl Directive for AttackDirective {
             return Err("a type and a variable are accepted".to_owned());
         };
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-        if kind.is_empty() || kind.len() > MAX_TYPE_BYTES || !kind.bytes().all(plain) {
+        if kind.is_empty() || kind.len() > MAX_ATTACK_TYPE_BYTES || !kind.bytes().all(plain) {
             return Err(format!(
-                "invalid type \"{kind}\": 1 to {MAX_TYPE_BYTES} letters, digits, \"_\", \"-\" and \".\" are accepted"
+                "invalid type \"{kind}\": 1 to {MAX_ATTACK_TYPE_BYTES} letters, digits, \"_\", \"-\" and \".\" are accepted"
             ));
         }
         if !text.contains('$') {

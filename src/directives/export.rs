@@ -11,14 +11,10 @@ use api_sessions_nginx::conf::{Conf, Directive};
 use super::MainConf;
 use super::export_conf::ExportConf;
 use super::secret::read_file;
+use crate::limits::{
+    MAX_CA_FILE_BYTES, MAX_HEADER_FILE_BYTES, MAX_NODE_NAME_BYTES, MAX_TOKEN_FILE_BYTES,
+};
 
-/// Longest token, and longest file of CA certificates, bytes.
-const MAX_TOKEN_BYTES: u64 = 4096;
-const MAX_CA_BYTES: u64 = 4 << 20;
-/// Longest file of headers, bytes.
-const MAX_HEADERS_BYTES: u64 = 16 << 10;
-/// Longest name of a node, bytes.
-const MAX_NODE_BYTES: usize = 128;
 const OPTIONS: &[&str] = &[
     "token_file",
     "header",
@@ -123,7 +119,7 @@ impl ExportConf {
         match name {
             "token_file" => {
                 let path = cf.full_name(value).ok_or("out of memory")?;
-                self.token = Some(parse_token(&path, &read_file(&path, MAX_TOKEN_BYTES)?)?);
+                self.token = Some(parse_token(&path, &read_file(&path, MAX_TOKEN_FILE_BYTES)?)?);
             }
             "header" => {
                 let header = ExportHeader::parse(value)
@@ -132,12 +128,13 @@ impl ExportConf {
             }
             "header_file" => {
                 let path = cf.full_name(value).ok_or("out of memory")?;
-                self.headers.extend(parse_headers(&path, &read_file(&path, MAX_HEADERS_BYTES)?)?);
+                self.headers
+                    .extend(parse_headers(&path, &read_file(&path, MAX_HEADER_FILE_BYTES)?)?);
             }
             "node" => {
-                if value.len() > MAX_NODE_BYTES || value.chars().any(char::is_control) {
+                if value.len() > MAX_NODE_NAME_BYTES || value.chars().any(char::is_control) {
                     return Err(format!(
-                        "invalid node \"{value}\": at most {MAX_NODE_BYTES} bytes without control characters are accepted"
+                        "invalid node \"{value}\": at most {MAX_NODE_NAME_BYTES} bytes without control characters are accepted"
                     ));
                 }
                 self.node = value.to_owned();
@@ -164,7 +161,7 @@ impl ExportConf {
             "timeout" => self.timeout_ms = time_ms(value, 100..=600_000)?,
             "ca_file" => {
                 let path = cf.full_name(value).ok_or("out of memory")?;
-                let pem = read_file(&path, MAX_CA_BYTES)?;
+                let pem = read_file(&path, MAX_CA_FILE_BYTES)?;
                 if !pem.windows(27).any(|line| line == b"-----BEGIN CERTIFICATE-----") {
                     return Err(format!(
                         "\"{path}\" holds no PEM certificate: \"-----BEGIN CERTIFICATE-----\" and what follows are accepted; \"openssl x509 -inform der\" converts DER, \"openssl x509\" a TRUSTED CERTIFICATE"

@@ -2,7 +2,8 @@
 
 use std::ffi::CStr;
 
-use api_sessions_extract::{ContextParam, MAX_LABEL_BYTES};
+use api_sessions_extract::ContextParam;
+use api_sessions_extract::limits::MAX_LABEL_BYTES;
 use api_sessions_extract::{KeyExport, SessionKey};
 use api_sessions_extract::{Point, PointSource, variable_names};
 use api_sessions_nginx::conf::options::{once_word, option};
@@ -11,9 +12,7 @@ use api_sessions_nginx::variable::PointCompiler;
 use api_sessions_protocol::ParamType;
 
 use super::{LocationConf, MainConf};
-
-/// Maximum number of keys, parameters or masks on one level: each is read for each request.
-const MAX_REPEATED: usize = 256;
+use crate::limits::MAX_REPEATED;
 
 pub(super) struct SessionKeyDirective;
 

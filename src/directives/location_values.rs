@@ -10,6 +10,8 @@ use api_sessions_nginx::request::Request;
 use api_sessions_nginx::tls;
 use api_sessions_nginx::variable::ComplexValue;
 
+use crate::limits::MAX_JA4_BYTES;
+
 /// `api_sessions_follow`.
 #[derive(Clone, Copy)]
 pub(crate) struct Following {
@@ -77,9 +79,6 @@ impl Default for DenyOptions {
         Self { status: 403, closes_connections: true, before_rewrite: false }
     }
 }
-
-/// Longest fingerprint of a variable, bytes; longer ones are truncated.
-const MAX_JA4_BYTES: usize = 128;
 
 /// Where JA4 comes from.
 #[derive(Clone)]

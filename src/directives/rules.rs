@@ -7,16 +7,11 @@ use api_sessions_nginx::conf::options::{once, one, size};
 use api_sessions_nginx::conf::{Conf, Directive};
 use api_sessions_nginx::variable::PointCompiler;
 use api_sessions_nginx::zone;
-use api_sessions_rules::{
-    Exception, MAX_LOCATION_RULES, MAX_RULES, Mode, Reaction, Rule, default_pack,
-};
+use api_sessions_rules::limits::{MAX_LOCATION_RULES, MAX_RULES};
+use api_sessions_rules::{Exception, Mode, Reaction, Rule, default_pack};
 
 use super::{LocationConf, MainConf};
-
-/// Largest zone, bytes.
-const MAX_ZONE_BYTES: usize = 1 << 36;
-/// Maximum number of exceptions on one level.
-const MAX_EXCEPTIONS: usize = 256;
+use crate::limits::{MAX_EXCEPTIONS, MAX_ZONE_BYTES};
 
 pub(super) struct SessionRuleDirective;
 

@@ -6,11 +6,7 @@ use api_sessions_nginx::conf::options::{once, one};
 use api_sessions_nginx::conf::{Conf, Directive};
 
 use super::MainConf;
-
-/// Shortest secret, bytes: the key size of BLAKE3.
-const MIN_SECRET_BYTES: usize = 32;
-/// Largest secret file, bytes.
-const MAX_SECRET_BYTES: u64 = 64 * 1024;
+use crate::limits::{MAX_SECRET_FILE_BYTES, MIN_SECRET_BYTES};
 
 pub(super) struct Secret;
 
@@ -21,7 +17,7 @@ impl Directive for Secret {
 
     fn set(cf: Conf<'_>, words: &[&str], level: &mut MainConf) -> Result<(), String> {
         let path = cf.full_name(one(words)?).ok_or("out of memory")?;
-        let secret = read_file(&path, MAX_SECRET_BYTES)?;
+        let secret = read_file(&path, MAX_SECRET_FILE_BYTES)?;
         if secret.len() < MIN_SECRET_BYTES {
             return Err(format!(
                 "\"{path}\" holds {} bytes: {MIN_SECRET_BYTES} or more are accepted",

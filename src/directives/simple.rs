@@ -15,9 +15,7 @@ use api_sessions_redact::FullContent;
 use super::MainConf;
 use super::location::LocationConf;
 use super::location_values::{Following, KeyFacts, Switch};
-
-/// Largest size of a body prefix, bytes. It is copied once for each request with a body.
-const MAX_BODY_SIZE: usize = 1 << 20;
+use crate::limits::MAX_BODY_PREFIX_BYTES;
 
 pub(super) struct Enable;
 
@@ -150,7 +148,7 @@ impl Directive for DetectBodySize {
     const SYNTAX: &'static str = "size";
 
     fn set(_cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
-        once(&mut level.detect_body_size, size(one(words)?, 0..=MAX_BODY_SIZE)?)
+        once(&mut level.detect_body_size, size(one(words)?, 0..=MAX_BODY_PREFIX_BYTES)?)
     }
 }
 
@@ -162,6 +160,6 @@ impl Directive for BodySize {
     const SYNTAX: &'static str = "size";
 
     fn set(_cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
-        once(&mut level.body_size, size(one(words)?, 0..=MAX_BODY_SIZE)?)
+        once(&mut level.body_size, size(one(words)?, 0..=MAX_BODY_PREFIX_BYTES)?)
     }
 }

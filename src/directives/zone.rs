@@ -8,11 +8,8 @@ use api_sessions_nginx::zone;
 
 use super::MainConf;
 use super::zones::ZoneSettings;
+use crate::limits::{MAX_ZONE_BYTES, MAX_ZONE_NAME_BYTES};
 
-/// Longest name of a zone, bytes.
-const MAX_NAME_BYTES: usize = 64;
-/// Largest zone, bytes.
-const MAX_ZONE_BYTES: usize = 1 << 36;
 /// Shortest and longest `inactive=`, milliseconds.
 const INACTIVE_MS: std::ops::RangeInclusive<u64> = 1_000..=30 * 24 * 3_600_000;
 
@@ -28,7 +25,7 @@ impl Directive for Zone {
         let refused = || format!("invalid zone \"{spec}\": \"name:size\" is accepted");
         let (name, bytes) = spec.split_once(':').ok_or_else(refused)?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-        if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(plain) {
+        if name.is_empty() || name.len() > MAX_ZONE_NAME_BYTES || !name.bytes().all(plain) {
             return Err(refused());
         }
         let mut settings = ZoneSettings {

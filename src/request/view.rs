@@ -9,9 +9,7 @@ use api_sessions_nginx::request::Request;
 use api_sessions_nginx::variable::PointVariables;
 
 use crate::directives::LocationConf;
-
-/// Digits of `u64::MAX`.
-const MAX_DIGITS: usize = 20;
+use crate::limits::MAX_U64_DIGITS;
 
 /// A request, with its response as far as it exists.
 pub(super) struct View<'v> {
@@ -22,7 +20,7 @@ pub(super) struct View<'v> {
     phase: Phase,
     request_body: Option<Body<'v>>,
     response_body: Option<Body<'v>>,
-    content_length: OnceCell<([u8; MAX_DIGITS], usize)>,
+    content_length: OnceCell<([u8; MAX_U64_DIGITS], usize)>,
     cookies: CookieList<'v>,
 }
 
@@ -74,7 +72,7 @@ impl<'v> View<'v> {
         let (digits, len) = self.content_length.get_or_init(|| {
             let mut buffer = itoa::Buffer::new();
             let text = buffer.format(length).as_bytes();
-            let mut digits = [0; MAX_DIGITS];
+            let mut digits = [0; MAX_U64_DIGITS];
             digits.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
             (digits, text.len())
         });

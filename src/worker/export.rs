@@ -22,13 +22,10 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use ngx::ffi::ngx_cycle_t;
 
 use crate::directives::{ExportConf, MainConf};
+use crate::limits::{MAX_WAITING_DENIALS, MAX_WAITING_KEY_FACTS};
 
 /// Grace period beyond an exporter's own budget before the worker exits without it.
 const GRACE: Duration = Duration::from_millis(200);
-/// Maximum number of denials by rules that wait to be persisted.
-const MAX_DENIALS: usize = 1024;
-/// Maximum number of key-facts reports that wait for the exporter.
-const MAX_FACTS: usize = 16;
 
 /// The priority of the threads of this worker.
 struct ExportPriority(SharedPriority);
@@ -85,8 +82,8 @@ impl Export {
             }
         };
         let restored = restored_state_file(conf, main);
-        let (to_journal, denials) = bounded(MAX_DENIALS);
-        let (to_facts, facts) = bounded(MAX_FACTS);
+        let (to_journal, denials) = bounded(MAX_WAITING_DENIALS);
+        let (to_facts, facts) = bounded(MAX_WAITING_KEY_FACTS);
         let journal = state_file(conf, main);
         let to_journal = journal.is_some().then_some(to_journal);
         let settings = conf.settings();

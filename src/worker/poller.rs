@@ -14,9 +14,7 @@ use serde_json::{Map, Value};
 
 use super::export::state_file;
 use crate::directives::{ExportConf, MainConf};
-
-/// Maximum number of responses whose links wait for the event loop.
-const MAX_WAITING_LINKS: usize = 64;
+use crate::limits::MAX_WAITING_LINKS;
 
 /// Stops when dropped: later responses of the cloud are ignored. Nobody waits for the thread,
 /// which may be blocked in a poll.

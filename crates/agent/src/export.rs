@@ -18,7 +18,7 @@ mod uplink;
 
 pub(crate) use backoff::Backoff;
 pub use client::check_certificates;
-pub(crate) use client::{MAX_ANSWER_BYTES, agent, answered, explain};
+pub(crate) use client::{agent, answered, explain};
 pub use credentials::{parse_headers, parse_token};
 pub use exporter::Exporter;
 pub use log_event::{LogEvent, LogSender, Severity, log_channel};

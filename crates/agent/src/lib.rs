@@ -6,6 +6,7 @@
 
 mod clock;
 pub mod export;
+pub mod limits;
 pub mod record;
 pub mod remote_config;
 mod stop;

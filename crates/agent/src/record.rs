@@ -8,5 +8,4 @@ mod options;
 mod read;
 
 pub use encode::{RecordEncoder, RequestMeta};
-pub use limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES, MAX_VALUE_BYTES};
 pub use options::RecordOptions;

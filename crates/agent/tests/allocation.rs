@@ -10,6 +10,7 @@
 )]
 
 use api_sessions_extract::builtin::EntrySet;
+use api_sessions_extract::limits::MAX_BUILTIN_VALUE_BYTES;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -17,7 +18,7 @@ use api_sessions_agent::record::{RecordEncoder, RecordOptions, RequestMeta};
 use api_sessions_extract::ContextParam;
 use api_sessions_extract::testing::FakeExchange;
 use api_sessions_extract::{KeyExport, SessionKey};
-use api_sessions_extract::{MAX_VALUE_BYTES, NoVariables, Point, Scratch};
+use api_sessions_extract::{NoVariables, Point, Scratch};
 use api_sessions_identity::{Fallback, Hasher, Keys, Phase, resolve};
 use api_sessions_protocol::ParamType;
 use api_sessions_redact::FullContent;
@@ -78,7 +79,7 @@ fn points() -> Vec<Point> {
 }
 
 /// Of all buffers that one evaluation may fill: each decoder's, growing by doubling.
-const LIMIT: usize = 16 * MAX_VALUE_BYTES;
+const LIMIT: usize = 16 * MAX_BUILTIN_VALUE_BYTES;
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]

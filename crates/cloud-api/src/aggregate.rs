@@ -1,6 +1,6 @@
 //! Aggregates over many sessions: frequent values, and users.
 //!
-//! Computed from a session list, so that both store engines return the same. Covers at most [`MAX_COUNTED`] sessions:
+//! Computed from a session list, so that both store engines return the same. Covers at most [`MAX_AGGREGATED_SESSIONS`] sessions:
 //! the most recently active ones.
 
 use ahash::AHashMap;
@@ -10,14 +10,7 @@ use api_sessions_store::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Maximum number of sessions that are counted.
-pub const MAX_COUNTED: usize = 1000;
-
-/// Maximum number of requests of a session that are counted for its users: the newest ones.
-pub const MAX_REQUESTS: usize = 200;
-
-/// Maximum number of values per facet.
-pub const MAX_VALUES: usize = 10;
+use crate::limits::{MAX_AGGREGATED_SESSIONS, MAX_COUNTED_REQUESTS, MAX_FACET_VALUES};
 
 /// The sessions that match, most recently active first.
 ///
@@ -28,7 +21,7 @@ pub fn matching(store: &dyn Store, filter: Filter) -> Result<SessionPage, StoreE
         filter,
         sort: Sort::LastTs,
         ascending: false,
-        limit: MAX_COUNTED,
+        limit: MAX_AGGREGATED_SESSIONS,
         cursor: None,
     })
 }
@@ -77,7 +70,7 @@ pub fn facets(sessions: &[SessionSummary]) -> Vec<Facet> {
     let facet = |(name, values): (&'static str, Values)| {
         let values = count(sessions.iter().flat_map(values));
         let distinct = values.len() as u64;
-        let values = values.into_iter().take(MAX_VALUES).collect();
+        let values = values.into_iter().take(MAX_FACET_VALUES).collect();
         Facet { name, values, distinct }
     };
     FACETS.into_iter().map(facet).filter(|facet| facet.distinct > 0).collect()
@@ -133,7 +126,7 @@ pub fn users(
         .filter(|session| !session.users.is_empty())
         .partition(|session| session.users.len() == 1 && session.with_user == session.requests);
     let mixed: Vec<String> = mixed.into_iter().map(|session| session.session.clone()).collect();
-    let mut parts = store.user_parts(&mixed, MAX_REQUESTS)?;
+    let mut parts = store.user_parts(&mixed, MAX_COUNTED_REQUESTS)?;
     parts.extend(whole.into_iter().map(|session| UserPart {
         session: session.session.clone(),
         user: session.users.concat(),
@@ -168,7 +161,7 @@ impl UserSummary {
             first_ts: parts.iter().map(|one| one.first_ts).min().unwrap_or_default(),
             last_ts: parts.iter().map(|one| one.last_ts).max().unwrap_or_default(),
             ip_count: ips.len() as u64,
-            ips: ips.into_iter().take(MAX_VALUES).map(|ip| ip.value).collect(),
+            ips: ips.into_iter().take(MAX_FACET_VALUES).map(|ip| ip.value).collect(),
         }
     }
 }

@@ -6,12 +6,10 @@
 use axum::http::{HeaderMap, Method, header};
 
 use crate::error::{AppError, brief};
+use crate::limits::MAX_QUOTED_ORIGIN_BYTES;
 use crate::state::AppState;
 use api_sessions_cloud_config::site::Site;
 use api_sessions_store::{Role, StoreError};
-
-/// Longest origin that a message quotes, bytes.
-const MAX_ORIGIN: usize = 200;
 
 /// Name of the Console's cookie.
 pub const COOKIE: &str = "api_sessions_token";
@@ -135,7 +133,10 @@ pub fn require_own_origin(headers: &HeaderMap, site: &Site) -> Result<(), AppErr
     Err(AppError::forbidden(format!(
         "requests from another site are refused: the browser is at {}, the Console at {}; \
          for a Console behind a proxy, --public-url states its address",
-        origin.map_or_else(|| "an unknown address".to_owned(), |origin| brief(origin, MAX_ORIGIN)),
+        origin.map_or_else(
+            || "an unknown address".to_owned(),
+            |origin| brief(origin, MAX_QUOTED_ORIGIN_BYTES)
+        ),
         site.origin()
     )))
 }

@@ -9,8 +9,7 @@ use api_sessions_store::{Page, RequestQuery, Store, StoreError, StoredRequest};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Maximum number of requests of a session that are compared: the oldest ones.
-pub const MAX_COMPARED: usize = 2000;
+use crate::limits::MAX_COMPARED_REQUESTS;
 
 /// Number of requests per page.
 const PAGE: usize = 1000;
@@ -79,7 +78,7 @@ pub fn find(store: &dyn Store, session: &str) -> Result<Changes, StoreError> {
     let mut seen = Seen::default();
     let mut found = Changes::default();
     let mut missing = BTreeSet::new();
-    while (found.compared as usize) < MAX_COMPARED {
+    while (found.compared as usize) < MAX_COMPARED_REQUESTS {
         let Page { items, next, incomplete } = store.requests(&query)?;
         found.compared += items.len() as u64;
         items.iter().for_each(|request| seen.compare(request, &mut found.changes));

@@ -7,14 +7,10 @@ use api_sessions_store::clock::now_ms;
 use api_sessions_store::{EndpointPage, EndpointQuery};
 use parking_lot::Mutex;
 
-/// Pages over fewer requests are not kept: they are counted at once.
-const MIN_REQUESTS: u64 = 500_000;
-/// Maximum number of pages that are kept.
-const MAX_PAGES: usize = 4;
+use crate::limits::{MAX_KEPT_PAGES, MAX_PAGE_AGE, MIN_KEPT_REQUESTS};
+
 /// Age from which a page is counted again.
 const FRESH: Duration = Duration::from_secs(60);
-/// Age from which a page is not shown again.
-const MAX_AGE: Duration = Duration::from_secs(600);
 
 /// Large pages, by query.
 #[derive(Debug, Default)]
@@ -42,10 +38,11 @@ impl EndpointPages {
     pub(crate) fn keep(&self, query: EndpointQuery, page: &EndpointPage, at: Instant) {
         let mut pages = self.0.lock();
         pages.remove(&query);
-        if page.endpoints.iter().map(|endpoint| endpoint.requests).sum::<u64>() < MIN_REQUESTS {
+        if page.endpoints.iter().map(|endpoint| endpoint.requests).sum::<u64>() < MIN_KEPT_REQUESTS
+        {
             return;
         }
-        if pages.len() >= MAX_PAGES
+        if pages.len() >= MAX_KEPT_PAGES
             && let Some(oldest) =
                 pages.iter().min_by_key(|(_, kept)| kept.at).map(|(query, _)| query.clone())
         {
@@ -60,7 +57,7 @@ impl EndpointPages {
         let mut pages = self.0.lock();
         let kept = pages.get_mut(query)?;
         let age = now.saturating_duration_since(kept.at);
-        if age >= MAX_AGE {
+        if age >= MAX_PAGE_AGE {
             return None;
         }
         let is_due = age >= FRESH && !std::mem::replace(&mut kept.is_counted_again, true);
@@ -85,21 +82,21 @@ mod tests {
     #[test]
     fn a_page_over_few_requests_was_out_of_date() {
         let (pages, now) = (EndpointPages::default(), Instant::now());
-        pages.keep(of(1), &page(MIN_REQUESTS), now);
+        pages.keep(of(1), &page(MIN_KEPT_REQUESTS), now);
         assert!(pages.find(&of(1), now).is_some_and(|known| !known.is_due));
-        pages.keep(of(1), &page(MIN_REQUESTS - 1), now);
+        pages.keep(of(1), &page(MIN_KEPT_REQUESTS - 1), now);
         assert!(pages.find(&of(1), now).is_none());
     }
 
     #[test]
     fn a_large_page_was_counted_for_each_viewer() {
         let (pages, now) = (EndpointPages::default(), Instant::now());
-        pages.keep(of(1), &page(MIN_REQUESTS), now);
+        pages.keep(of(1), &page(MIN_KEPT_REQUESTS), now);
         let due = |age| pages.find(&of(1), now + age).map(|known| known.is_due);
         let second = Duration::from_secs(1);
         assert_eq!((due(FRESH - second), due(FRESH)), (Some(false), Some(true)));
         assert_eq!(
-            (due(FRESH), due(MAX_AGE - second), due(MAX_AGE)),
+            (due(FRESH), due(MAX_PAGE_AGE - second), due(MAX_PAGE_AGE)),
             (Some(false), Some(false), None)
         );
     }
@@ -107,10 +104,14 @@ mod tests {
     #[test]
     fn pages_that_were_kept_grew_without_bound() {
         let (pages, now) = (EndpointPages::default(), Instant::now());
-        for number in 0..=MAX_PAGES as u32 {
-            pages.keep(of(number), &page(MIN_REQUESTS), now + Duration::from_secs(number.into()));
+        for number in 0..=MAX_KEPT_PAGES as u32 {
+            pages.keep(
+                of(number),
+                &page(MIN_KEPT_REQUESTS),
+                now + Duration::from_secs(number.into()),
+            );
         }
-        assert_eq!(pages.0.lock().len(), MAX_PAGES);
+        assert_eq!(pages.0.lock().len(), MAX_KEPT_PAGES);
         assert!(pages.find(&of(0), now).is_none(), "the oldest");
     }
 }

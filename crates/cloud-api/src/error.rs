@@ -9,6 +9,8 @@ use utoipa::ToSchema;
 use api_sessions_protocol::InvalidDenyOrder;
 use api_sessions_store::StoreError;
 
+use crate::limits::MAX_ERROR_DETAIL_BYTES;
+
 /// An error response. It is kept in the extensions of the response, so that the Console can show a page instead.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{error}: {detail}")]
@@ -20,9 +22,6 @@ pub struct AppError {
     /// Human-readable message.
     pub detail: String,
 }
-
-/// Longest detail, bytes: a detail may quote the request.
-const MAX_DETAIL: usize = 500;
 
 /// Makes `text` safe to quote in a response or in the log: at most `max` bytes, without control characters.
 pub fn brief(text: &str, max: usize) -> String {
@@ -48,7 +47,7 @@ pub struct ErrorBody<'a> {
 impl AppError {
     /// An error of any status.
     pub fn new(status: StatusCode, error: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, error, detail: brief(&detail.into(), MAX_DETAIL) }
+        Self { status, error, detail: brief(&detail.into(), MAX_ERROR_DETAIL_BYTES) }
     }
 
     /// 400

@@ -14,6 +14,7 @@ pub mod error;
 pub mod extractors;
 pub mod ingest;
 pub mod json;
+pub mod limits;
 pub mod metrics;
 pub mod neighbours;
 pub mod node_control;

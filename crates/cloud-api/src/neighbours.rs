@@ -7,16 +7,9 @@ use api_sessions_store::{Filter, RequestQuery, SessionQuery, Store, StoreError, 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Maximum number of sessions in the sample: the most recently active ones.
-pub const MAX_SESSIONS: usize = 50;
-/// Maximum number of pages, of [`MAX_SESSIONS`] each, that are searched for the sample.
-const MAX_PAGES: usize = 4;
-
-/// Maximum number of requests that are read per session: the newest ones.
-pub const MAX_REQUESTS: usize = 500;
-
-/// Maximum number of neighbours on each side.
-pub const MAX_NEIGHBOURS: usize = 10;
+use crate::limits::{
+    MAX_NEIGHBOURS, MAX_SAMPLED_PAGES, MAX_SAMPLED_REQUESTS, MAX_SAMPLED_SESSIONS,
+};
 
 /// An endpoint of an application.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -105,13 +98,13 @@ pub fn find(store: &dyn Store, wanted: &Wanted) -> Result<Neighbours, StoreError
         to: wanted.to,
         ..Filter::default()
     };
-    let mut query = SessionQuery { filter, limit: MAX_SESSIONS, ..SessionQuery::default() };
+    let mut query = SessionQuery { filter, limit: MAX_SAMPLED_SESSIONS, ..SessionQuery::default() };
     let period = Filter { from: wanted.from, to: wanted.to, ..Filter::default() };
     let mut found = Neighbours::default();
     let (mut sessions, mut missing) = (Vec::new(), BTreeSet::new());
     // Several pages, since the filter also matches parts of endpoints, and a method and an endpoint of different
     // requests.
-    for _ in 0..MAX_PAGES {
+    for _ in 0..MAX_SAMPLED_PAGES {
         let page = store.sessions(&query)?;
         missing.extend(page.incomplete);
         sessions.extend(page.sessions);
@@ -123,14 +116,14 @@ pub fn find(store: &dyn Store, wanted: &Wanted) -> Result<Neighbours, StoreError
     let (mut before, mut after) = (Counts::new(), Counts::new());
     let mut rules: BTreeMap<String, RuleAt> = BTreeMap::new();
     for session in sessions {
-        if found.sessions >= MAX_SESSIONS as u64 {
+        if found.sessions >= MAX_SAMPLED_SESSIONS as u64 {
             break;
         }
         let query = RequestQuery {
             session: session.session,
             filter: period.clone(),
             descending: true,
-            limit: MAX_REQUESTS,
+            limit: MAX_SAMPLED_REQUESTS,
             cursor: None,
         };
         let page = store.requests(&query)?;

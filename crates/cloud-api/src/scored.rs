@@ -11,10 +11,8 @@ use utoipa::ToSchema;
 
 use crate::api::query::RawQuery;
 use crate::error::AppError;
+use crate::limits::MAX_RANKED_SESSIONS;
 use crate::state::AppState;
-
-/// Sessions that a list in the order of scores is chosen from: the most recently active ones.
-pub const MAX_RANKED: usize = 300;
 
 /// Longest time that scores are measured for one list, which may go on after its answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -74,7 +72,12 @@ pub async fn list(
             return Err(AppError::bad_request("cursor: a list by score has one page"));
         }
         let filter = query.filter;
-        query = SessionQuery { filter, sort: Sort::LastTs, limit: MAX_RANKED, ..<_>::default() };
+        query = SessionQuery {
+            filter,
+            sort: Sort::LastTs,
+            limit: MAX_RANKED_SESSIONS,
+            ..<_>::default()
+        };
     }
     let page = state.list(move |store| store.sessions(&query)).await?;
     let SessionPage { total, total_is_lower_bound, sessions, next, incomplete } = page;

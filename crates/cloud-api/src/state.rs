@@ -11,6 +11,7 @@ use crate::error::AppError;
 use crate::ingest::baseline::Baseline;
 use crate::ingest::cut_batches::CutBatches;
 use crate::ingest::memory_budget::MemoryBudget;
+use crate::limits::MAX_CONCURRENT_LISTS;
 use crate::metrics::Metrics;
 use crate::node_control::denials::{Denials, Denied};
 use crate::node_control::registry::NodeRegistry;
@@ -20,10 +21,6 @@ use api_sessions_ip_location::Locations;
 use api_sessions_session_facts::{Normals, Scores};
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{FreshClaim, FreshLinks, Store, StoreError};
-
-/// Maximum concurrent session-list queries: each uses all processors, and memory for the sessions it merges.
-/// Further queries wait.
-const MAX_CONCURRENT_LISTS: usize = 2;
 
 /// Longest wait of a list query for its turn.
 const LIST_WAIT: Duration = Duration::from_secs(30);

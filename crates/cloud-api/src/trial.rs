@@ -5,13 +5,13 @@ mod facts;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher as _, RandomState};
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ahash::{AHashMap, AHashSet};
 use api_sessions_protocol::{Parameter, Record, RuleHit};
+use api_sessions_rules::limits::MAX_DISTINCT;
 use api_sessions_rules::{
-    Answer, Condition, Facts, MAX_DISTINCT, MemoryCounts, Observation, Per, Rule, Scratch,
-    normalize,
+    Answer, Condition, Facts, MemoryCounts, Observation, Per, Rule, Scratch, normalize,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -20,26 +20,10 @@ use api_sessions_store::clock::rfc3339;
 use api_sessions_store::{ReplayQuery, Store, StoreError, StoredRequest};
 use facts::{Labels, StoredFacts};
 
-/// Maximum number of subjects of a trial. It stops there and reports that the rest of the period was not tried.
-const MAX_SUBJECTS: usize = 200_000;
-
-/// Maximum number of count entries: a subject with many distinct values has several.
-const MAX_ENTRIES: usize = 600_000;
-
-/// Maximum number of sessions that are remembered, to tell which request is the first of its session.
-const MAX_SESSIONS: usize = 2_000_000;
-
-/// Maximum number of sessions that are named per subject.
-const MAX_NAMED: usize = 50;
-
-/// Maximum number of sessions that are named in total.
-const MAX_NAMED_IN_ALL: usize = 500_000;
-
-/// Maximum number of subjects that are listed.
-pub const MAX_FIRED: usize = 500;
-
-/// Maximum duration of a trial.
-pub const MAX_TIME: Duration = Duration::from_secs(60);
+use crate::limits::{
+    MAX_LISTED_SUBJECTS, MAX_NAMED_SESSIONS, MAX_NAMED_SESSIONS_IN_ALL, MAX_TRIAL_ENTRIES,
+    MAX_TRIAL_SESSIONS, MAX_TRIAL_SUBJECTS, MAX_TRIAL_TIME,
+};
 
 /// Number of requests between checks of the time, the limits and cancellation.
 const LOOK_EVERY: u64 = 512;
@@ -133,7 +117,7 @@ struct Run<'r> {
 }
 
 /// Replays the requests of a period against a rule, regardless of its mode. Ends early if `is_cancelled` returns true,
-/// and after [`MAX_TIME`].
+/// and after [`MAX_TRIAL_TIME`].
 ///
 /// # Errors
 /// The error of the store.
@@ -175,9 +159,11 @@ impl Run<'_> {
         if self.requests.is_multiple_of(LOOK_EVERY) {
             let why = if (self.is_cancelled)() {
                 Some(Ended::Cancelled)
-            } else if self.begin.elapsed() > MAX_TIME {
+            } else if self.begin.elapsed() > MAX_TRIAL_TIME {
                 Some(Ended::Time)
-            } else if self.subjects.len() > MAX_SUBJECTS || self.counts.len() > MAX_ENTRIES {
+            } else if self.subjects.len() > MAX_TRIAL_SUBJECTS
+                || self.counts.len() > MAX_TRIAL_ENTRIES
+            {
                 Some(Ended::Subjects)
             } else {
                 None
@@ -224,7 +210,7 @@ impl Run<'_> {
         let hash = self.hasher.hash_one(session);
         if sessions.contains(&hash) {
             Answer::No
-        } else if sessions.len() >= MAX_SESSIONS {
+        } else if sessions.len() >= MAX_TRIAL_SESSIONS {
             Answer::Unknown
         } else {
             sessions.insert(hash);
@@ -241,7 +227,8 @@ impl Run<'_> {
         if fires {
             subject.fired_at.get_or_insert(ts);
         }
-        let has_room = subject.sessions.len() < MAX_NAMED && self.named < MAX_NAMED_IN_ALL;
+        let has_room =
+            subject.sessions.len() < MAX_NAMED_SESSIONS && self.named < MAX_NAMED_SESSIONS_IN_ALL;
         if has_room && !subject.sessions.iter().any(|known| **known == *session) {
             subject.sessions.push(session.into());
             self.named += 1;
@@ -270,7 +257,7 @@ impl Run<'_> {
         fired
             .sort_unstable_by(|a, b| b.count.cmp(&a.count).then_with(|| a.subject.cmp(&b.subject)));
         let fired_subjects = fired.len() as u64;
-        fired.truncate(MAX_FIRED);
+        fired.truncate(MAX_LISTED_SUBJECTS);
         Trial {
             requests: self.requests,
             counted: self.counted,
@@ -287,9 +274,9 @@ impl Run<'_> {
         if let Some((why, ts)) = self.ended {
             let why = match why {
                 Ended::Cancelled => "it was cancelled".to_owned(),
-                Ended::Time => format!("it took longer than {} s", MAX_TIME.as_secs()),
+                Ended::Time => format!("it took longer than {} s", MAX_TRIAL_TIME.as_secs()),
                 Ended::Subjects => format!(
-                    "there are more than {MAX_SUBJECTS} subjects or their values are too many"
+                    "there are more than {MAX_TRIAL_SUBJECTS} subjects or their values are too many"
                 ),
             };
             all.push(format!("the requests from {} on were not tried: {why}", rfc3339(ts)));

@@ -6,16 +6,11 @@ use api_sessions_store::{Filter, SessionSummary, Store, StoreError, StoredReques
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::aggregate::{self, MAX_REQUESTS, UserSummary};
-
-/// Most sessions whose requests are counted.
-pub const MAX_DETAILED: usize = 100;
+use crate::aggregate::{self, UserSummary};
+use crate::limits::{MAX_COUNTED_REQUESTS, MAX_FACET_VALUES, MAX_USER_SESSIONS, MAX_USER_VALUES};
 
 /// Sessions whose requests are read at once.
 const AT_ONCE: usize = 25;
-
-/// Values per kind.
-pub const MAX_VALUES: usize = 50;
 
 /// Kinds of values that are counted, as named in a session's detail.
 const KINDS: [&str; 10] = [
@@ -114,13 +109,13 @@ pub fn find(
         ..UserDetail::default()
     };
     let mut values: AHashMap<(&'static str, String), UserValue> = AHashMap::new();
-    let newest = page.sessions.get(..MAX_DETAILED).unwrap_or(&page.sessions);
+    let newest = page.sessions.get(..MAX_USER_SESSIONS).unwrap_or(&page.sessions);
     for chunk in newest.chunks(AT_ONCE) {
         let ids: Vec<String> = chunk.iter().map(|session| session.session.clone()).collect();
-        for of_session in store.newest(&ids, &filter, MAX_REQUESTS)? {
+        for of_session in store.newest(&ids, &filter, MAX_COUNTED_REQUESTS)? {
             // One that retention has just deleted is left out.
             detail.detailed += u64::from(!of_session.items.is_empty());
-            detail.cut += u64::from(of_session.items.len() >= MAX_REQUESTS);
+            detail.cut += u64::from(of_session.items.len() >= MAX_COUNTED_REQUESTS);
             let mut in_session = AHashSet::new();
             for request in &of_session.items {
                 detail.add(request);
@@ -144,7 +139,7 @@ pub fn find(
     detail.summary.ip_count = values.keys().filter(|(kind, _)| *kind == "ip").count() as u64;
     detail.values = frequent(values.into_values().collect());
     let ips = detail.values.iter().filter(|value| value.kind == "ip");
-    detail.summary.ips = ips.take(aggregate::MAX_VALUES).map(|value| value.value.clone()).collect();
+    detail.summary.ips = ips.take(MAX_FACET_VALUES).map(|value| value.value.clone()).collect();
     Ok(Some((detail, page.sessions)))
 }
 
@@ -195,7 +190,7 @@ fn frequent(mut values: Vec<UserValue>) -> Vec<UserValue> {
     values.retain(|value| {
         seen = if value.kind == kind { seen + 1 } else { 1 };
         kind = value.kind;
-        seen <= MAX_VALUES
+        seen <= MAX_USER_VALUES
     });
     values
 }
@@ -276,6 +271,6 @@ mod tests {
         };
         let all = (0..60).map(|n| of("ip", n)).chain([of("ua", 1)]).collect();
         let kept = frequent(all);
-        assert_eq!((kept.len(), kept[0].kind, kept[1].sessions), (MAX_VALUES + 1, "ua", 59));
+        assert_eq!((kept.len(), kept[0].kind, kept[1].sessions), (MAX_USER_VALUES + 1, "ua", 59));
     }
 }

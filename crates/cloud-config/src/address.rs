@@ -4,8 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Maximum length of a socket path in bytes (unix(7)).
-const MAX_PATH: usize = 107;
+use crate::limits::MAX_SOCKET_PATH_BYTES;
 
 /// An address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +19,8 @@ impl Address {
     /// The socket at `path`, the part after `unix:`. `None` unless it is an absolute path of at most 107 bytes without
     /// a trailing slash.
     pub fn unix(path: &str) -> Option<Address> {
-        let is_valid = path.starts_with('/') && !path.ends_with('/') && path.len() <= MAX_PATH;
+        let is_valid =
+            path.starts_with('/') && !path.ends_with('/') && path.len() <= MAX_SOCKET_PATH_BYTES;
         is_valid.then(|| Address::Unix(PathBuf::from(path)))
     }
 }

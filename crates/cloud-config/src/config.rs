@@ -11,6 +11,7 @@ use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
 use crate::address::Address;
+use crate::limits::MAX_RETENTION_DAYS;
 use crate::site::{Peer, Site, TrustedProxy};
 use api_sessions_store::{Day, StoreKind};
 
@@ -25,9 +26,6 @@ const DEFAULT_SOCKET_MODE: u32 = 0o666;
 
 /// Default retention in days.
 pub const DEFAULT_RETENTION_DAYS: u32 = 7;
-
-/// Maximum retention in days.
-const MAX_RETENTION_DAYS: u32 = 366;
 
 /// Accepts an empty path, which counts as unset; clap's own parser rejects it.
 fn path() -> impl TypedValueParser<Value = PathBuf> {

@@ -4,4 +4,5 @@
 
 pub mod address;
 pub mod config;
+mod limits;
 pub mod site;

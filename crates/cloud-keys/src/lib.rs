@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod closing;
+mod limits;
 pub mod overview;
 pub mod regroup;
 pub mod why;
@@ -13,12 +14,10 @@ use api_sessions_key_facts::{ClosedWindow, Kept, Ledger, Standing, Verdict, Wind
 use api_sessions_store::{Store, StoreError};
 use parking_lot::Mutex;
 
-/// Number of batch names that are remembered, so that a repeated batch is counted once.
-const MAX_BATCHES: usize = 8192;
+use crate::limits::{MAX_REMEMBERED_BATCHES, MAX_RESTORED_WINDOWS};
+
 /// Period from which standing verdicts are restored at start, milliseconds.
 const RESTORED: u64 = 2 * 86_400_000;
-/// Maximum number of windows that are read at start.
-const MAX_RESTORED: usize = 2000;
 
 /// Facts of all nodes.
 #[derive(Debug, Default)]
@@ -54,7 +53,7 @@ impl Keys {
         let ledger = inner.ledger(store, now)?;
         windows.into_iter().filter(is_now).for_each(|window| ledger.add(window));
         if let Some(batch) = batch {
-            if inner.order.len() >= MAX_BATCHES
+            if inner.order.len() >= MAX_REMEMBERED_BATCHES
                 && let Some(oldest) = inner.order.pop_front()
             {
                 inner.batches.remove(&oldest);
@@ -105,7 +104,7 @@ fn standing(store: &dyn Store, now: u64) -> Result<Vec<Kept>, StoreError> {
         kept.insert(key, Kept { application, kind, name, standing });
     }
     let from = now.saturating_sub(RESTORED);
-    for window in closed_windows(store, None, from, u64::MAX, MAX_RESTORED)? {
+    for window in closed_windows(store, None, from, u64::MAX, MAX_RESTORED_WINDOWS)? {
         for key in window.keys {
             let (application, kind, name) = (window.application.clone(), key.kind, key.name);
             let standing = key.standing;

@@ -10,13 +10,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::closed_windows;
+use crate::limits::{MAX_OVERVIEW_WINDOWS, MAX_RECENT_WINDOWS};
 
 /// Default period, milliseconds: a day.
 pub const DEFAULT_PERIOD: u64 = 86_400_000;
-/// Maximum number of windows that are read: the newest ones.
-const MAX_WINDOWS: usize = 2000;
-/// Number of recent windows that are searched for a verdict.
-const MAX_RECENT: usize = 12;
 
 /// Keys and candidates.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -113,7 +110,7 @@ pub fn read(
     let mut requests: BTreeMap<String, u64> = BTreeMap::new();
     // Totals, the last window, and the figures of the last window with the verdict that stands.
     let mut keys: BTreeMap<Name, (Summary, ClosedKey, Summary)> = BTreeMap::new();
-    for window in closed_windows(store, application, from, to, MAX_WINDOWS)? {
+    for window in closed_windows(store, application, from, to, MAX_OVERVIEW_WINDOWS)? {
         *requests.entry(window.application.clone()).or_default() += window.requests;
         for key in window.keys {
             let name = (window.application.clone(), key.kind, key.name.clone());
@@ -228,7 +225,7 @@ pub fn verdict(
     ts: u64,
 ) -> Result<Option<(Verdict, Summary)>, StoreError> {
     let (from, to) = (ts.saturating_sub(DEFAULT_PERIOD), ts.saturating_add(DEFAULT_PERIOD));
-    let windows = closed_windows(store, Some(application), from, to, MAX_RECENT)?;
+    let windows = closed_windows(store, Some(application), from, to, MAX_RECENT_WINDOWS)?;
     let key = windows.into_iter().rev().find_map(|window| {
         window.keys.into_iter().find(|key| key.kind == kind && key.name == name)
     });

@@ -27,14 +27,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::limits::{MAX_CONNECTIONS, MIN_CONNECTIONS};
 use crate::listener::{Listener, Stream};
 use api_sessions_cloud_config::site::Peer;
-
-/// Maximum number of connections, if the limit of open files allows it. Each node holds two.
-const MAX_CONNECTIONS: usize = 10_000;
-
-/// Minimum number of connections, whatever the limit of open files.
-const MIN_CONNECTIONS: usize = 64;
 
 /// Longest wait for a request's header.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -22,6 +22,8 @@ use clap::Args;
 use grouping::Grouping;
 use selection::Selection;
 
+use crate::limits::MAX_PRINTED_ERRORS;
+
 /// Arguments of `try`.
 #[derive(Debug, Args)]
 pub struct Try {
@@ -39,8 +41,6 @@ pub struct Try {
     pub hosts: Vec<String>,
 }
 
-/// Maximum number of invalid entries that are reported one by one.
-const MAX_TOLD: usize = 10;
 /// Minimum size of a file for which progress is printed, bytes.
 const LARGE_FILE: u64 = 16 << 20;
 
@@ -81,14 +81,14 @@ pub fn run(
             }
             Err(error) => {
                 bad += 1;
-                if bad <= MAX_TOLD && told.is_ok() {
+                if bad <= MAX_PRINTED_ERRORS && told.is_ok() {
                     told = writeln!(messages, "{name}: entry {entries} is left out: {error} of it");
                 }
             }
         }
     });
     told?;
-    if bad > MAX_TOLD {
+    if bad > MAX_PRINTED_ERRORS {
         writeln!(messages, "{name}: {bad} entries are left out in all")?;
     }
     if let Err(error) = &ended {

@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod generate;
 pub mod guard;
 pub mod har;
+pub mod limits;
 pub mod listener;
 pub mod log;
 pub mod manual;

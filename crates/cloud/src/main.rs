@@ -25,8 +25,7 @@ use api_sessions_store::clock::rfc3339;
 use clap::{CommandFactory, Parser};
 use tokio::runtime::Runtime;
 
-/// Longest label in the list of tokens, bytes.
-const MAX_LABEL: usize = 200;
+use api_sessions_cloud::limits::MAX_LABEL_BYTES;
 
 fn main() -> ExitCode {
     // Before anything else: until then, a signal ends a starting service.
@@ -99,7 +98,7 @@ fn run(
                 TokenCommand::List => {
                     for token in store.tokens()? {
                         let (role, created) = (token.role.as_str(), rfc3339(token.created));
-                        let label = brief(&token.label, MAX_LABEL);
+                        let label = brief(&token.label, MAX_LABEL_BYTES);
                         writeln!(out, "{}\t{role}\t{created}\t{label}", token.id)?;
                     }
                 }

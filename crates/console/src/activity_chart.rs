@@ -4,7 +4,8 @@ use maud::{Markup, PreEscaped, html};
 
 use super::filters;
 use super::html::{abbreviated, duration, time};
-use super::traffic::{Bar, MAX_REQUESTS, Scope, Traffic};
+use super::traffic::{Bar, Scope, Traffic};
+use crate::limits::{MAX_CHARTED_REQUESTS, MAX_TIME_LABELS};
 use api_sessions_cloud_api::api::query::RawQuery;
 use api_sessions_store::Activity;
 use api_sessions_store::clock::rfc3339;
@@ -18,9 +19,6 @@ const BOTTOM: f64 = 20.0;
 
 /// Distances between labels of the time axis, minutes.
 const TICKS: [u64; 12] = [5, 15, 30, 60, 180, 360, 720, 1440, 2880, 10_080, 20_160, 40_320];
-
-/// Largest number of labels of the time axis.
-const MAX_TICKS: u64 = 9;
 
 /// Series: class, label and value.
 type Series = (&'static str, &'static str, fn(&Bar) -> u64);
@@ -54,7 +52,7 @@ fn scale(most: u64) -> u64 {
 /// Times of the labels, and their distance.
 fn ticks(start: u64, end: u64) -> (Vec<u64>, u64) {
     let minute = 60_000;
-    let fits = |minutes: &&u64| (end - start) / (*minutes * minute) < MAX_TICKS;
+    let fits = |minutes: &&u64| (end - start) / (*minutes * minute) < MAX_TIME_LABELS;
     let step = TICKS.iter().find(fits).copied().unwrap_or(end / minute) * minute;
     let first = start.div_ceil(step.max(1)) * step;
     ((first..end).step_by(step.max(1) as usize).collect(), step)
@@ -74,7 +72,7 @@ fn scope(traffic: &Traffic) -> Markup {
         @match traffic.scope {
             Scope::All => "All traffic",
             Scope::Matching => "Requests that match",
-            Scope::Newest(sessions) => span title={ "At most the newest " (MAX_REQUESTS) " of each that match" } {
+            Scope::Newest(sessions) => span title={ "At most the newest " (MAX_CHARTED_REQUESTS) " of each that match" } {
                 "Requests that match, of the " (sessions) " most recently active sessions" },
         }
         ", in intervals of " (duration(traffic.step)) ". Drag, or use the arrow keys, to select a time."

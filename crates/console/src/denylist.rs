@@ -1,6 +1,7 @@
 //! The denylist, now and in the past.
 
 use ahash::AHashMap;
+use api_sessions_cloud_api::limits::MAX_PAGE_ITEMS;
 use api_sessions_protocol::DenyEntry;
 use axum::Extension;
 use axum::extract::State;
@@ -12,8 +13,8 @@ use super::Viewer;
 use super::fields::{self, Mistakes, Refused, field};
 use super::filters::address;
 use super::html::{encoded, moment, page, short};
+use crate::limits::MAX_DENYLIST_CHANGES;
 use api_sessions_cloud_api::api::denylist::remove_entry;
-use api_sessions_cloud_api::api::query::MAX_LIMIT;
 use api_sessions_cloud_api::api::query::time;
 use api_sessions_cloud_api::api::rules::denials::{self, Denied, RuleDenial};
 use api_sessions_cloud_api::api::users::DenyUser;
@@ -37,9 +38,6 @@ const DURATIONS: [(&str, &str); 6] = [
 
 /// Rows per page.
 const PER_PAGE: usize = 500;
-
-/// Changes read for a past period; older ones are left out.
-const MAX_CHANGES: usize = 100_000;
 
 /// A period in which a session or an address was denied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,13 +160,13 @@ fn denied_between(
     from: u64,
     to: u64,
 ) -> Result<(Vec<Period>, bool), StoreError> {
-    let mut query = HistoryQuery { limit: MAX_LIMIT, ..HistoryQuery::default() };
+    let mut query = HistoryQuery { limit: MAX_PAGE_ITEMS, ..HistoryQuery::default() };
     let mut history = Vec::new();
     loop {
         let page = store.deny_history(&query)?;
         history.extend(page.items);
         query.cursor = page.next;
-        if query.cursor.is_none() || history.len() >= MAX_CHANGES {
+        if query.cursor.is_none() || history.len() >= MAX_DENYLIST_CHANGES {
             break;
         }
     }

@@ -2,8 +2,7 @@
 
 use axum::http::Uri;
 
-/// Maximum length of path and query, bytes.
-const MAX_BYTES: usize = 4096;
+use crate::limits::MAX_DESTINATION_BYTES;
 
 /// A path and query below the Console's address, without its prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +18,7 @@ impl Destination {
     /// for another host, drops tabs and newlines, and follows `..` out of a prefix.
     pub(super) fn checked(text: &str) -> Destination {
         let path = text.split(['?', '#']).next().unwrap_or_default();
-        let is_plain = text.len() <= MAX_BYTES
+        let is_plain = text.len() <= MAX_DESTINATION_BYTES
             && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\\"<>#".contains(&byte));
         let mut segments = path.split('/');
         let is_safe = is_plain
@@ -90,7 +89,7 @@ mod tests {
             "/login",
             "/login?next=/nodes",
             "/logout",
-            &format!("/{}", "x".repeat(MAX_BYTES)),
+            &format!("/{}", "x".repeat(MAX_DESTINATION_BYTES)),
         ] {
             assert_eq!(Destination::checked(lost).as_str(), "/", "{lost}");
         }

@@ -4,8 +4,9 @@ use maud::{Markup, html};
 
 use super::filters;
 use super::html::{abbreviated, short};
-use api_sessions_cloud_api::aggregate::{Facet, FacetValue, MAX_COUNTED};
+use api_sessions_cloud_api::aggregate::{Facet, FacetValue};
 use api_sessions_cloud_api::api::query::RawQuery;
+use api_sessions_cloud_api::limits::MAX_AGGREGATED_SESSIONS;
 
 /// Number of values of a facet that are shown at once; the rest unfold.
 const SHOWN: usize = 5;
@@ -28,7 +29,7 @@ pub(super) fn draw(path: &str, raw: &RawQuery, facets: &[Facet], is_all: bool) -
     let filtered = filters::parts(raw);
     html! {
         aside.facets aria-label="Frequent values" {
-            label.unfold { input type="checkbox"; " Frequent values" @if !is_all { " of the newest " (grouped(MAX_COUNTED)) } }
+            label.unfold { input type="checkbox"; " Frequent values" @if !is_all { " of the newest " (grouped(MAX_AGGREGATED_SESSIONS)) } }
             div data-live {
                 @for facet in facets {
                     @let heading = HEADINGS.iter().find(|one| one.0 == facet.name).map_or(facet.name, |one| one.1);
@@ -42,7 +43,7 @@ pub(super) fn draw(path: &str, raw: &RawQuery, facets: &[Facet], is_all: bool) -
                     } }
                 }
                 @if !facets.is_empty() {
-                    p.quiet { "Sessions that have the value" @if !is_all { ", of the newest " (grouped(MAX_COUNTED)) } "." }
+                    p.quiet { "Sessions that have the value" @if !is_all { ", of the newest " (grouped(MAX_AGGREGATED_SESSIONS)) } "." }
                 }
             }
         }

@@ -13,7 +13,8 @@ use api_sessions_cloud_api::auth;
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::Form;
 use api_sessions_cloud_api::state::AppState;
-use api_sessions_store::{Identity, MAX_IDENTIFIERS};
+use api_sessions_store::Identity;
+use api_sessions_store::limits::MAX_IDENTIFIERS;
 
 /// The section of a session's page.
 pub(crate) fn section(viewer: &Viewer, identity: &Identity) -> Markup {

@@ -19,6 +19,7 @@ mod filters;
 mod html;
 pub mod identity;
 pub mod keys;
+mod limits;
 mod links;
 pub mod login;
 pub mod neighbours;

@@ -11,8 +11,9 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::html::{page, short, visible};
-use super::sample::{MAX_BYTES, Sample};
+use super::sample::Sample;
 use super::{Viewer, nodes};
+use crate::limits::MAX_SAMPLE_BYTES;
 use api_sessions_cloud_api::api::parameters::check;
 use api_sessions_cloud_api::auth::Identity;
 use api_sessions_cloud_api::error::AppError;
@@ -109,7 +110,7 @@ fn adder(viewer: &Viewer) -> Markup {
                 label.wide { "Point" input.point name="point" maxlength="1024"; }
             }
             label { "Sample request, to preview the value"
-                textarea name="sample" rows="7" maxlength=(MAX_BYTES) spellcheck="false" {
+                textarea name="sample" rows="7" maxlength=(MAX_SAMPLE_BYTES) spellcheck="false" {
                     "GET /cart?item=7 HTTP/1.1\nHost: shop.example.com\nX-User: anna\nCookie: sid=abc123\n\n" } }
             output data-preview aria-live="polite" { "" }
             p { button type="button" data-add { "Add to the list" } }
@@ -127,7 +128,7 @@ pub struct PreviewForm {
 
 /// Previews the value that a point reads from a sample request.
 pub async fn preview(Form(form): Form<PreviewForm>) -> Result<Markup, AppError> {
-    if form.sample.len() > MAX_BYTES {
+    if form.sample.len() > MAX_SAMPLE_BYTES {
         return Err(AppError::too_large("the sample is too long"));
     }
     let point = match Point::parse(&form.point, &mut NoVariables) {

@@ -2,9 +2,6 @@
 
 use api_sessions_extract::{Body, Exchange, JsonTypes, Side, VariableId};
 
-/// Longest sample, bytes.
-pub(super) const MAX_BYTES: usize = 64 * 1024;
-
 /// A request as text: request line, headers, an empty line, body; with any line endings.
 #[derive(Debug, Default)]
 pub(super) struct Sample {

@@ -1,6 +1,7 @@
 //! One session: statistics, and its requests in order.
 
 use ahash::AHashSet;
+use api_sessions_cloud_api::limits::MAX_PAGE_ITEMS;
 use api_sessions_protocol::DenyEntry;
 use api_sessions_protocol::SessionId;
 use axum::extract::State;
@@ -13,7 +14,7 @@ use super::html::{
 use super::{
     Viewer, facts as unusual, filters, identity, keys, links, sequence, sessions, timeline,
 };
-use api_sessions_cloud_api::api::query::{MAX_LIMIT, RawQuery};
+use api_sessions_cloud_api::api::query::RawQuery;
 use api_sessions_cloud_api::api::rules::denials::{self, Denied, RuleDenial};
 use api_sessions_cloud_api::changes;
 use api_sessions_cloud_api::error::AppError;
@@ -58,7 +59,7 @@ pub async fn open(
             let now = now_ms();
             let known = store.identity(&query.session)?;
             let query = RequestQuery { session: known.session.clone(), ..query };
-            let whole = RequestQuery { limit: MAX_LIMIT, cursor: None, ..query.clone() };
+            let whole = RequestQuery { limit: MAX_PAGE_ITEMS, cursor: None, ..query.clone() };
             let denied = (
                 store.denied(&[query.session.as_str()], now)?.pop(),
                 denials::of_session(store, &query.session, now)?,

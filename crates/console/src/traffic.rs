@@ -5,17 +5,10 @@ use api_sessions_store::{
     ACTIVITY_MS, Activity, FIRST_ERROR, Filter, SessionPage, Store, StoreError,
 };
 
+use crate::limits::{MAX_CHARTED_REQUESTS, MAX_CHARTED_SESSIONS, MAX_COUNTED_REQUESTS};
+
 /// Largest number of intervals.
 const BARS: u64 = 120;
-
-/// Sessions whose requests are read: the most recently active ones that match.
-pub(super) const MAX_SESSIONS: usize = 100;
-
-/// Requests that are read of each: the newest ones that match.
-pub(super) const MAX_REQUESTS: usize = 200;
-
-/// Most requests of a period whose sessions are counted: each is read, and its session kept until the end.
-const MAX_COUNTED: u64 = 250_000;
 
 /// Sessions whose requests are read at once.
 const CHUNK: usize = 50;
@@ -96,7 +89,7 @@ pub(super) fn read(
     if *filter == period {
         let activity = store.activity(from, to)?;
         activity.iter().for_each(|part| traffic.add(part));
-        if activity.iter().map(|part| part.requests).sum::<u64>() > MAX_COUNTED {
+        if activity.iter().map(|part| part.requests).sum::<u64>() > MAX_COUNTED_REQUESTS {
             return Ok(traffic);
         }
         // Whole intervals, as those of the requests are.
@@ -114,15 +107,15 @@ pub(super) fn read(
         .filter(|session| session.last_ts >= from && session.first_ts <= to)
         .map(|session| session.session.clone())
         .collect();
-    let shown = active.get(..MAX_SESSIONS).unwrap_or(&active);
+    let shown = active.get(..MAX_CHARTED_SESSIONS).unwrap_or(&active);
     let mut sessions = 0;
     // Those that are not listed were active before all that are.
     let may_be_more = alike.total > alike.sessions.len() as u64
         && alike.sessions.last().is_some_and(|session| session.last_ts >= from);
     let mut is_cut = active.len() > shown.len() || may_be_more;
     for chunk in shown.chunks(CHUNK) {
-        for page in store.newest(chunk, &filter, MAX_REQUESTS)? {
-            is_cut |= page.items.len() >= MAX_REQUESTS;
+        for page in store.newest(chunk, &filter, MAX_CHARTED_REQUESTS)? {
+            is_cut |= page.items.len() >= MAX_CHARTED_REQUESTS;
             let mut active_in = AHashSet::new();
             for request in &page.items {
                 let record = &request.record;

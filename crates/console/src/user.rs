@@ -9,12 +9,13 @@ use serde::Deserialize;
 
 use super::html::{abbreviated, duration, incomplete, moment, number, page, short, time, visible};
 use super::{Viewer, denylist, filters, links, sessions};
-use api_sessions_cloud_api::aggregate::{MAX_COUNTED, MAX_REQUESTS};
+use crate::limits::MAX_CHARTED_REQUESTS;
 use api_sessions_cloud_api::api::query::RawQuery;
 use api_sessions_cloud_api::api::users::deny_present;
 use api_sessions_cloud_api::auth::Identity;
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::extractors::{Form, NoQuery, Path, Query};
+use api_sessions_cloud_api::limits::MAX_AGGREGATED_SESSIONS;
 use api_sessions_cloud_api::state::AppState;
 use api_sessions_cloud_api::user::{self, UserDetail, UserValue};
 use api_sessions_store::SessionSummary;
@@ -76,7 +77,7 @@ pub async fn open(
                     h2 { "Sessions" }
                     p.quiet { "Figures are those of the whole sessions." }
                     (table(&viewer, &name, shown, &denied))
-                    @if all.len() > shown.len() || detail.summary.sessions >= MAX_COUNTED as u64 {
+                    @if all.len() > shown.len() || detail.summary.sessions >= MAX_AGGREGATED_SESSIONS as u64 {
                         p { a href=(filters::address(&list, &filters::parts(&query))) { "All sessions of this user" } }
                     } @else {
                         p { a href=(filters::address(&list, &filters::parts(&query))) { "In the list of sessions" } }
@@ -92,7 +93,7 @@ fn facts(detail: &UserDetail, all: &[SessionSummary], denied: &AHashSet<String>)
     let now = all.iter().filter(|session| denied.contains(&session.session)).count();
     html! {
         dl.facts {
-            div { dt { "Sessions" } dd { @if summary.sessions >= MAX_COUNTED as u64 { "the newest " } (summary.sessions)
+            div { dt { "Sessions" } dd { @if summary.sessions >= MAX_AGGREGATED_SESSIONS as u64 { "the newest " } (summary.sessions)
                 @if detail.present < summary.sessions { " (" (detail.present) " still theirs)" } } }
             div { dt { "First and last seen (UTC)" } dd { (moment(summary.first_ts)) br; (moment(summary.last_ts)) } }
             div { dt { "Requests" } dd { (number(summary.requests)) } }
@@ -106,7 +107,7 @@ fn facts(detail: &UserDetail, all: &[SessionSummary], denied: &AHashSet<String>)
         p.quiet {
             "Counted are the requests of this user, not what these sessions did before the login or under other users"
             @if detail.detailed < summary.sessions { "; in the " (detail.detailed) " most recently active sessions" }
-            @if detail.cut > 0 { "; at most the newest " (MAX_REQUESTS) " of a session" }
+            @if detail.cut > 0 { "; at most the newest " (MAX_CHARTED_REQUESTS) " of a session" }
             "."
         }
     }

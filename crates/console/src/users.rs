@@ -6,7 +6,8 @@ use maud::{Markup, html};
 use super::fields::Refused;
 use super::html::{incomplete, moment, number, page, short};
 use super::{Viewer, facets, filters, links};
-use api_sessions_cloud_api::aggregate::{MAX_REQUESTS, UserSummary};
+use crate::limits::MAX_CHARTED_REQUESTS;
+use api_sessions_cloud_api::aggregate::UserSummary;
 use api_sessions_cloud_api::api::query::RawQuery;
 use api_sessions_cloud_api::api::users::Users;
 use api_sessions_cloud_api::extractors::Query;
@@ -41,7 +42,7 @@ pub async fn list(
                     @if counted < total {
                         p.quiet { "Users of the " (counted) " most recently active sessions; a narrower filter shows others." }
                     }
-                    @if !users.is_empty() { p.quiet { "Counted are the requests of the user, not what a session did before the login or under other users; of such a session, its newest " (MAX_REQUESTS) " requests." } }
+                    @if !users.is_empty() { p.quiet { "Counted are the requests of the user, not what a session did before the login or under other users; of such a session, its newest " (MAX_CHARTED_REQUESTS) " requests." } }
                     @if users.is_empty() { (none(counted == 0)) }
                     @else {
                         (table(&viewer, &users))

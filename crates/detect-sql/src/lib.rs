@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod limits;
 mod parsers;
 mod rules;
 mod tokens;
@@ -17,8 +18,7 @@ use std::ops::Range;
 
 use api_sessions_values::{Mask, Place, View};
 
-/// Longest value that is given to libinjection, bytes.
-const MAX_PARSED: usize = 512;
+use crate::limits::MAX_PARSED_BYTES;
 
 /// Range of the first SQL in a value that should hold none.
 pub fn find(view: &View<'_>, tokens: &mut Tokens) -> Option<Range<usize>> {
@@ -67,7 +67,7 @@ pub fn begins_clause(text: &[u8]) -> bool {
 /// libinjection reports prose and code: it is used only if a quote within the first bytes is followed by an
 /// operator or a keyword.
 fn parses(view: &View<'_>) -> bool {
-    if view.low.len() > MAX_PARSED || view.is_prose() || view.place == Place::Path {
+    if view.low.len() > MAX_PARSED_BYTES || view.is_prose() || view.place == Place::Path {
         return false;
     }
     let head = view.window(0, 24);

@@ -3,8 +3,7 @@
 
 use api_sessions_values::{View, is_space, is_word};
 
-/// Maximum number of tokens of a value. Of a run of plain words, the first two and the last are kept.
-const MAX_TOKENS: usize = 8192;
+use crate::limits::MAX_TOKENS;
 
 /// Kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

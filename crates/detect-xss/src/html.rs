@@ -8,8 +8,7 @@ use std::ops::Range;
 use api_sessions_values::{Place, View, is_space, is_word};
 use names::{EVENTS, URL_ATTRIBUTES};
 
-/// Maximum length of a tag that is read, bytes.
-const MAX_TAG: usize = 2048;
+use crate::limits::MAX_TAG_BYTES;
 
 /// Range of the first markup that runs something.
 pub fn find(view: &View<'_>) -> Option<Range<usize>> {
@@ -162,7 +161,7 @@ fn closes_attribute(view: &View<'_>, at: usize) -> bool {
 
 /// Whether the attributes from `start` on contain event handlers or scripts.
 fn attributes(view: &View<'_>, start: usize) -> bool {
-    let window = view.window(start, MAX_TAG);
+    let window = view.window(start, MAX_TAG_BYTES);
     let mut at = 0;
     let mut is_start = false;
     while at < window.len() {

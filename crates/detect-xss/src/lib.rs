@@ -7,3 +7,4 @@
 
 pub mod html;
 pub mod js;
+mod limits;

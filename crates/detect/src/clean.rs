@@ -2,10 +2,7 @@
 //! long `User-Agent`.
 
 use crate::AttackKinds;
-
-const MAX_VALUES: usize = 16;
-/// Maximum length of a remembered value with its name, bytes.
-const MAX_BYTES: usize = 512;
+use crate::limits::{MAX_CLEAN_BYTES, MAX_CLEAN_VALUES};
 
 /// The last clean values of one place.
 #[derive(Debug, Default)]
@@ -25,7 +22,7 @@ impl CleanValues {
 
     /// Remembers a clean value; replaces the oldest.
     pub(crate) fn add(&mut self, wanted: AttackKinds, name: &[u8], value: &[u8]) {
-        if name.len() + value.len() > MAX_BYTES {
+        if name.len() + value.len() > MAX_CLEAN_BYTES {
             return;
         }
         match self.known.get_mut(self.next) {
@@ -38,6 +35,6 @@ impl CleanValues {
             }
             None => self.known.push((wanted, name.to_vec(), value.to_vec())),
         }
-        self.next = (self.next + 1) % MAX_VALUES;
+        self.next = (self.next + 1) % MAX_CLEAN_VALUES;
     }
 }

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use crate::AttackKind;
-use api_sessions_values::{Input, InputKind, MAX_NAME_BYTES, Place};
+use crate::limits::MAX_RAW_BYTES;
+use api_sessions_values::limits::MAX_NAME_BYTES;
+use api_sessions_values::{Input, InputKind, Place};
 
-/// Longest raw value that a finding keeps, bytes.
-pub const MAX_RAW_BYTES: usize = 4096;
 /// Bytes that a finding keeps before the start of its match, and from it on.
 pub const CONTEXT_BYTES: usize = 96;
 

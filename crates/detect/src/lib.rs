@@ -10,22 +10,19 @@ mod filter;
 mod find;
 mod finding;
 mod kind;
+pub mod limits;
 
 use clean::CleanValues;
 
 pub use api_sessions_detect_sql::ParserPanics;
-pub use api_sessions_values::{InputKind, MAX_NAME_BYTES};
-pub use finding::{CONTEXT_BYTES, Finding, MAX_RAW_BYTES};
+pub use api_sessions_values::InputKind;
+pub use finding::{CONTEXT_BYTES, Finding};
 pub use kind::{AttackKind, AttackKinds, UnknownKind};
 
 use api_sessions_extract::Exchange;
 use api_sessions_values::{Input, Mask, Place, View, fields, forms, has_operator};
 
-/// Maximum number of values of a request that are inspected; values without anything suspicious do not count.
-/// The rest is skipped.
-pub const MAX_FIELDS: usize = 512;
-/// Inspected bytes of a value; the rest is skipped.
-pub const MAX_FIELD_BYTES: usize = 256 * 1024;
+use crate::limits::{MAX_FIELD_BYTES, MAX_FIELDS};
 
 /// Buffers and results of [`detect`], reused across requests.
 #[derive(Debug, Default)]

@@ -1,5 +1,6 @@
 use super::*;
 use api_sessions_extract::testing::FakeExchange;
+use api_sessions_values::limits::MAX_FORMS;
 use proptest::prelude::*;
 
 #[test]
@@ -229,7 +230,7 @@ fn steps_are_bounded_by_the_length_of_a_value() {
         let mut workspace = Workspace::default();
         detect(&exchange, AttackKinds::all(), &mut workspace);
         // A value may be passed twice, and each of its forms is read separately.
-        let most = 2 * forms::MAX_FORMS * (value.len() * STEPS_PER_BYTE + FREE_STEPS);
+        let most = 2 * MAX_FORMS * (value.len() * STEPS_PER_BYTE + FREE_STEPS);
         assert!(
             workspace.steps() <= most,
             "{} steps for {} bytes of {:?}",

@@ -8,9 +8,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{Endpoint, yaml};
-
-/// Maximum number of operations in a document.
-pub const MAX_OPERATIONS: usize = 5000;
+use crate::limits::MAX_OPENAPI_OPERATIONS;
 
 /// Members of a path item that are operations.
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
@@ -129,8 +127,8 @@ fn operations(document: &Value) -> Result<Vec<Operation>, String> {
             let shown = DocumentedOperation { method: method.to_uppercase(), path };
             all.push(Operation { shown, segments, is_seen: false });
         }
-        if all.len() > MAX_OPERATIONS {
-            return Err(format!("the document has more than {MAX_OPERATIONS} operations"));
+        if all.len() > MAX_OPENAPI_OPERATIONS {
+            return Err(format!("the document has more than {MAX_OPENAPI_OPERATIONS} operations"));
         }
     }
     Ok(all)

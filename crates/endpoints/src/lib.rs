@@ -10,10 +10,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 mod compare;
+pub mod limits;
 mod openapi;
 mod yaml;
 
-pub use compare::{Comparison, Document, DocumentedOperation, MAX_OPERATIONS, compare};
+pub use compare::{Comparison, Document, DocumentedOperation, compare};
 pub use openapi::describe;
 
 /// Maximum age of a new endpoint, milliseconds: a week.

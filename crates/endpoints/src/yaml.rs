@@ -5,10 +5,7 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Parser, StrInput};
 use serde_json::{Map, Value};
 
-/// Deepest nesting.
-const MAX_DEPTH: usize = 100;
-/// Largest tree, in values. An alias is a copy, and counts as all that it stands for.
-const MAX_VALUES: usize = 1_000_000;
+use crate::limits::{MAX_YAML_DEPTH, MAX_YAML_VALUES};
 
 /// The first document of a text. Scalars are strings, whatever their type; keys that are none are left out.
 ///
@@ -42,8 +39,8 @@ impl<'t> Reader<'t> {
 
     /// The value that begins with `event`.
     fn value(&mut self, event: Event<'t>, depth: usize) -> Result<Value, String> {
-        if depth > MAX_DEPTH {
-            return Err(format!("it is nested more than {MAX_DEPTH} deep"));
+        if depth > MAX_YAML_DEPTH {
+            return Err(format!("it is nested more than {MAX_YAML_DEPTH} deep"));
         }
         let before = self.values;
         self.count(1)?;
@@ -90,8 +87,8 @@ impl<'t> Reader<'t> {
 
     fn count(&mut self, values: usize) -> Result<(), String> {
         self.values += values;
-        match self.values > MAX_VALUES {
-            true => Err(format!("it has more than {MAX_VALUES} values, aliases included")),
+        match self.values > MAX_YAML_VALUES {
+            true => Err(format!("it has more than {MAX_YAML_VALUES} values, aliases included")),
             false => Ok(()),
         }
     }

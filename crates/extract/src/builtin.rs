@@ -35,10 +35,5 @@ pub use repeated::is_repeated;
 pub use table::{Entry, EntrySet, Group, KNOWN_UNUSED, Rule, TABLE};
 pub use tokens::may_carry_tokens;
 
-/// Shortest value that identifies a session, bytes.
-pub const MIN_VALUE_BYTES: usize = 8;
-/// Longest value that identifies a session, bytes.
-pub const MAX_VALUE_BYTES: usize = 4096;
-
 #[cfg(test)]
 mod tests;

@@ -5,15 +5,13 @@ use std::cell::OnceCell;
 use smallvec::SmallVec;
 
 use super::near::find_near;
+use crate::limits::MAX_KEPT_COOKIES;
 
 /// Name and value of each pair of a `Cookie` header (RFC 6265, 4.2.1), in order. Strips the quotes around a value and
 /// skips pieces without `=`.
 pub fn pairs(header: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     Split { rest: Some(header) }.filter_map(pair)
 }
-
-/// Maximum number of a request's cookies that [`CookieList`] keeps.
-const MAX_KEPT: usize = 64;
 
 /// Name and value.
 type Pair<'v> = (&'v [u8], &'v [u8]);
@@ -34,7 +32,7 @@ impl<'v> CookieList<'v> {
             let mut kept = SmallVec::new();
             let fits = each_in(headers(), |name, value| {
                 kept.push((name, value));
-                kept.len() <= MAX_KEPT
+                kept.len() <= MAX_KEPT_COOKIES
             });
             fits.then_some(kept)
         });

@@ -5,7 +5,8 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::json::{self, Path};
-use super::{MAX_VALUE_BYTES, percent};
+use super::percent;
+use crate::limits::MAX_VALUE_BYTES;
 
 /// One decoding step. Input that does not parse yields nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,10 +4,8 @@ use super::builtin::each_spelling;
 use super::exchange::{Exchange, Side};
 use super::scratch::Scratch;
 use super::source::PointSource;
-use super::{MAX_VALUE_BYTES, Point, cookie, query};
-
-/// Maximum number of repetitions of an argument or field that are examined.
-const MAX_REPEATS: usize = 64;
+use super::{Point, cookie, query};
+use crate::limits::{MAX_REPEATS, MAX_VALUE_BYTES};
 
 impl Point {
     /// Passes to `take` what [`Point::read`] yields, and what it would yield for each repetition of the same header,

@@ -6,10 +6,7 @@
 
 mod grammar;
 
-/// Deepest nesting that is scanned; anything deeper is not found.
-pub const MAX_DEPTH: u32 = 128;
-/// Maximum number of steps in a path.
-pub const MAX_STEPS: usize = 32;
+use crate::limits::{MAX_JSON_DEPTH, MAX_VALUE_BYTES};
 
 /// One step into a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,7 +200,7 @@ impl<'d> Scanner<'d> {
             if depth == 0 {
                 return Some(());
             }
-            if depth > MAX_DEPTH {
+            if depth > MAX_JSON_DEPTH {
                 return None;
             }
         }
@@ -232,7 +229,7 @@ pub fn strings(
 }
 
 /// Passes every string that is a value, at any depth, to `take`: the name of its member, the value, and whether
-/// `is_wanted` accepts the name of its member or of one that contains it. Stops at values deeper than [`MAX_DEPTH`] and
+/// `is_wanted` accepts the name of its member or of one that contains it. Stops at values deeper than [`MAX_JSON_DEPTH`] and
 /// where a document is cut.
 pub fn strings_under(
     document: &[u8],
@@ -263,7 +260,7 @@ pub fn strings_under(
                 }
                 continue;
             }
-            b'{' | b'[' if open.len() < MAX_DEPTH as usize => open.push(is_inside || is_named),
+            b'{' | b'[' if open.len() < MAX_JSON_DEPTH as usize => open.push(is_inside || is_named),
             b'{' | b'[' => return,
             b'}' | b']' => {
                 open.pop();
@@ -328,7 +325,7 @@ fn unescape<'v>(escaped: &'v [u8], buffer: &'v mut Vec<u8>) -> Option<&'v [u8]> 
     buffer.extend_from_slice(&escaped[..first]);
     let mut rest = &escaped[first..];
     while let Some((byte, behind)) = rest.split_first() {
-        if buffer.len() > super::MAX_VALUE_BYTES {
+        if buffer.len() > MAX_VALUE_BYTES {
             break;
         }
         if *byte != b'\\' {

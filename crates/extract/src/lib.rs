@@ -20,6 +20,7 @@ pub mod json;
 mod json_encoding;
 mod json_types;
 mod keys;
+pub mod limits;
 pub mod media_type;
 pub mod multipart;
 mod near;
@@ -48,22 +49,13 @@ pub use json_encoding::begins_as_json;
 pub use json_types::JsonTypes;
 pub use keys::{ContextParam, KeyExport, SessionKey, longest_pattern_first};
 pub use media_type::MediaType;
-pub use parameters::{
-    BadParameters, CloudSettings, MAX_LABEL_BYTES, MAX_PARAMETERS_BYTES, ParametersText,
-};
+pub use parameters::{BadParameters, CloudSettings, ParametersText};
 pub use parts::Part;
 pub use point_error::PointError;
 pub use recorded::Recorded;
 pub use request_line::RequestLine;
 pub use scratch::Scratch;
 pub use source::{Needs, NoVariables, PointSource};
-
-/// Longest value that is read, bytes. A longer one is cut.
-pub const MAX_VALUE_BYTES: usize = 8 * 1024;
-/// Longest text of a point, bytes.
-pub const MAX_POINT_BYTES: usize = 1024;
-/// Maximum number of decoders after a source.
-pub const MAX_DECODERS: usize = 8;
 
 /// Where a value is: a source, followed by decoders.
 #[derive(Debug, Clone)]

@@ -2,11 +2,7 @@
 
 use super::exchange::Body;
 use super::media_type::MediaType;
-
-/// Longest boundary (RFC 2046, 5.1.1).
-const MAX_BOUNDARY_BYTES: usize = 70;
-/// Longest header section of a part that is read, bytes.
-const MAX_HEAD_BYTES: usize = 4096;
+use crate::limits::{MAX_BOUNDARY_BYTES, MAX_PART_HEAD_BYTES};
 
 /// Content of the first part with this name that is not a file and is complete in the captured body.
 pub fn field<'b>(body: &Body<'b>, wanted: &[u8]) -> Option<&'b [u8]> {
@@ -23,7 +19,8 @@ pub fn field<'b>(body: &Body<'b>, wanted: &[u8]) -> Option<&'b [u8]> {
         rest = behind_delimiter(rest)?;
         let end = finder.find(rest)?;
         let part = &rest[..end];
-        let head_end = memchr::memmem::find(&part[..part.len().min(MAX_HEAD_BYTES)], b"\r\n\r\n")?;
+        let head_end =
+            memchr::memmem::find(&part[..part.len().min(MAX_PART_HEAD_BYTES)], b"\r\n\r\n")?;
         let (head, content) = (&part[..head_end], &part[head_end + 4..]);
         if is_field(head, wanted) {
             return Some(content);
@@ -54,7 +51,7 @@ pub fn parts(body: &Body<'_>, take: &mut dyn FnMut(Piece, &[u8]) -> bool) -> boo
     while let Some(behind) = behind_delimiter(rest) {
         let Some(end) = finder.find(behind) else { return true };
         let part = &behind[..end];
-        let head = memchr::memmem::find(&part[..part.len().min(MAX_HEAD_BYTES)], b"\r\n\r\n");
+        let head = memchr::memmem::find(&part[..part.len().min(MAX_PART_HEAD_BYTES)], b"\r\n\r\n");
         let Some(head_end) = head else { return true };
         let (head, content) = (&part[..head_end], &part[head_end + 4..]);
         let goes_on = match file_name(head) {

@@ -6,15 +6,9 @@ use api_sessions_protocol::{
 use serde::{Deserialize, Serialize};
 
 use crate::builtin::{self, EntrySet};
+use crate::limits::{MAX_LABEL_BYTES, MAX_PARAMETERS, MAX_PARAMETERS_BYTES};
 use crate::{ContextParam, KeyExport, SessionKey};
 use crate::{NoVariables, Point, PointError};
-
-/// Longest text of keys and context parameters, bytes.
-pub const MAX_PARAMETERS_BYTES: usize = 256 << 10;
-/// Maximum number of keys and context parameters in a document.
-const MAX_PARAMETERS: usize = 256;
-/// Longest name of a key or parameter, bytes.
-pub const MAX_LABEL_BYTES: usize = 128;
 
 /// Settings parsed from a document of the cloud.
 #[derive(Debug, Default)]

@@ -2,9 +2,10 @@
 
 use super::exchange::{Ja4Form, Side, VariableCompiler};
 use super::grammar::{Word, words};
-use super::json::{MAX_STEPS, Path, Step};
+use super::json::{Path, Step};
 use super::point_error::{HEADER_MARKS, PointError};
-use super::{Decoder, MAX_DECODERS, MAX_POINT_BYTES, Part, Point, PointSource};
+use super::{Decoder, Part, Point, PointSource};
+use crate::limits::{MAX_DECODERS, MAX_PATH_STEPS, MAX_POINT_BYTES};
 
 const SIDES: &str = "\"request\", \"response\" or an NGINX variable";
 const REQUEST: &str = "\"header\", \"cookie\", \"query\", \"path\", \"body\", \"ip\", \"host\", \"method\" or \"tls\"";
@@ -232,7 +233,7 @@ impl<'t> Parser<'t> {
         if steps.is_empty() {
             return Err(self.missing("a path"));
         }
-        if steps.len() > MAX_STEPS {
+        if steps.len() > MAX_PATH_STEPS {
             return Err(PointError::PathTooLong { point: self.text.to_owned() });
         }
         Ok(steps.into())

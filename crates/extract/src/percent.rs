@@ -1,6 +1,6 @@
 //! Percent decoding (RFC 3986) and `+` (HTML forms).
 
-use super::MAX_VALUE_BYTES;
+use crate::limits::MAX_VALUE_BYTES;
 
 /// Decodes `input`, up to [`MAX_VALUE_BYTES`]; borrows it if nothing is encoded. A `%` that is not followed by two
 /// hexadecimal digits is kept, as in browsers and most frameworks.

@@ -1,7 +1,6 @@
 //! Errors of points.
 
-use super::json::MAX_STEPS;
-use super::{MAX_DECODERS, MAX_POINT_BYTES};
+use crate::limits::{MAX_DECODERS, MAX_PATH_STEPS, MAX_POINT_BYTES};
 
 /// Why a text is not a point. Each message names the word and says what is accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +26,7 @@ pub enum PointError {
     BadHeader { point: String, word: String },
     #[error("invalid point \"{point}\": more than {MAX_DECODERS} decoders")]
     TooManyDecoders { point: String },
-    #[error("invalid point \"{point}\": a path of more than {MAX_STEPS} steps")]
+    #[error("invalid point \"{point}\": a path of more than {MAX_PATH_STEPS} steps")]
     PathTooLong { point: String },
     #[error(
         "invalid point \"{point}\": pattern \"{word}\"; a \"*\" is accepted at the end of a name of \"request.cookie\" and \"request.header\", and a literal name in brackets: [\"{word}\"]"

@@ -3,7 +3,8 @@
 use super::exchange::{Body, Exchange, Side};
 use super::scratch::Scratch;
 use super::source::PointSource;
-use super::{MAX_VALUE_BYTES, Point, cookie, json, percent, query};
+use super::{Point, cookie, json, percent, query};
+use crate::limits::MAX_VALUE_BYTES;
 
 impl Point {
     /// The value: trimmed, never empty, at most [`MAX_VALUE_BYTES`] long. If it is missing or does not parse, `None`.

@@ -1,6 +1,6 @@
 //! Reusable decoding buffers.
 
-/// Buffers for decoding. Each grows to a few times [`super::MAX_VALUE_BYTES`] at most.
+/// Buffers for decoding. Each grows to a few times [`MAX_VALUE_BYTES`] at most.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// The value of the source, then the output of each decoder.

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::testing::{AnyVariables, FakeExchange};
 use super::*;
+use crate::limits::MAX_VALUE_BYTES;
 
 fn read(point: &str, exchange: &FakeExchange) -> Option<String> {
     let point = Point::parse(point, &mut AnyVariables::default()).unwrap_or_else(|e| panic!("{e}"));

@@ -3,6 +3,8 @@
 use api_sessions_extract::builtin::Entry;
 use api_sessions_protocol::Source;
 
+use crate::limits::MAX_LABEL_BYTES;
+
 /// The kind of key that identified a session.
 #[derive(Debug, Clone, Copy)]
 pub enum FoundBy {
@@ -61,9 +63,6 @@ pub enum Label<'k> {
     /// Name of a cookie: its first [`MAX_LABEL_BYTES`] bytes in printable ASCII, and their number.
     Cookie([u8; MAX_LABEL_BYTES], u8),
 }
-
-/// Maximum length of a shown cookie name in bytes.
-const MAX_LABEL_BYTES: usize = 48;
 
 impl Label<'_> {
     /// The label of a cookie that is not a key. Non-printable bytes become `?`.

@@ -11,11 +11,7 @@ use super::hash::Namespace;
 use super::learned::Learned;
 use super::remote_links::is_shared;
 use super::resolve::{Fallback, Keys, Resolution, address_id};
-
-/// Sessions that may be started at an address before any of them returns, in addition to one for each that did return.
-const MAX_PENDING: u8 = 2;
-/// Additional sessions if the client keeps state: it sends cookies, or has requested a token.
-const MAX_PENDING_KEPT: u8 = 8;
+use crate::limits::{MAX_PENDING_SESSIONS, MAX_PENDING_SESSIONS_KEPT};
 
 /// Flags of an address with exactly one session, whose identifier was deleted.
 const GOES_ON: LinkFlags = LinkFlags::ONE.with(LinkFlags::DELETED);
@@ -331,7 +327,7 @@ fn begin_session<X: Exchange + ?Sized>(
     let brings_cookies = exchanged.exchange.header(Side::Request, b"cookie").is_some();
     // Tokens and protocol sessions are issued only to clients that use them.
     let keeps = brings_cookies || matches!(best.class, Class::Header | Class::Token);
-    let kept = if keeps { MAX_PENDING_KEPT } else { 0 };
+    let kept = if keeps { MAX_PENDING_SESSIONS_KEPT } else { 0 };
     let now_s = follow.now_s;
     follow.handle.update(follow.address_key(client), now_s, |address| {
         let known = address.unwrap_or(Link::new(client, now_s));
@@ -349,8 +345,11 @@ fn begin_session<X: Exchange + ?Sized>(
             changed.flags = flags.without(LinkFlags::DELETED);
         } else {
             // Another visitor, or one that does not keep cookies.
-            let most =
-                if known.returned == 0 { 1 } else { known.returned.saturating_add(MAX_PENDING) };
+            let most = if known.returned == 0 {
+                1
+            } else {
+                known.returned.saturating_add(MAX_PENDING_SESSIONS)
+            };
             if known.pending < most.saturating_add(kept) {
                 is_settled = true;
                 changed.pending = known.pending.saturating_add(1);

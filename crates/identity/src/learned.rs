@@ -3,8 +3,7 @@
 use api_sessions_protocol::{LinkReason, SessionId};
 use api_sessions_shm::LinkKey;
 
-/// Maximum number of links in a record.
-const MAX_LINKS: usize = 16;
+use crate::limits::MAX_LINKS;
 
 /// Results of learning from one exchange.
 #[derive(Debug, Default)]

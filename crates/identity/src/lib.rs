@@ -8,6 +8,7 @@ mod hash;
 mod ip;
 mod learn;
 mod learned;
+mod limits;
 mod memo;
 mod place;
 mod remote_links;

@@ -4,10 +4,8 @@
 use std::cell::Cell;
 
 use super::hash::{Hasher, Namespace};
+use crate::limits::MAX_MEMO_BYTES;
 use api_sessions_protocol::SessionId;
-
-/// Maximum length of a remembered value in bytes: fits common tokens and UUIDs.
-const MAX_BYTES: usize = 48;
 
 /// Remembers one id, only for one request: another location may have another secret.
 #[derive(Default)]
@@ -17,7 +15,7 @@ pub struct IdMemo(Cell<Option<Known>>);
 struct Known {
     namespace: Namespace,
     len: usize,
-    value: [u8; MAX_BYTES],
+    value: [u8; MAX_MEMO_BYTES],
     id: SessionId,
 }
 
@@ -43,7 +41,7 @@ impl IdMemo {
             return known.id;
         }
         let id = hasher.session_id(namespace, value);
-        let mut known = Known { namespace, len: value.len(), value: [0; MAX_BYTES], id };
+        let mut known = Known { namespace, len: value.len(), value: [0; MAX_MEMO_BYTES], id };
         if let Some(room) = known.value.get_mut(..value.len()) {
             room.copy_from_slice(value);
             self.0.set(Some(known));
@@ -59,7 +57,7 @@ mod tests {
     #[test]
     fn it_never_gives_another_id_than_the_hasher() {
         let (hasher, memo) = (Hasher::new(&[7; 32]), IdMemo::default());
-        let long = [b'l'; MAX_BYTES + 1];
+        let long = [b'l'; MAX_MEMO_BYTES + 1];
         let values: &[&[u8]] =
             &[b"a", b"a", b"ab", b"a\0", b"", &long, &long[1..], &long, &long[1..], b"a"];
         for namespace in [Namespace::Value, Namespace::Ip, Namespace::IpUa, Namespace::IpUaJa4] {

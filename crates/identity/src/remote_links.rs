@@ -11,10 +11,7 @@ use api_sessions_shm::{Link, LinkFlags, LinkHandle, LinkKey};
 
 use super::follow::{Follow, REFRESH_S};
 use super::hash::Namespace;
-
-/// Maximum length of the chain from an id to its session. Each step is a link from a node that did not know the
-/// previous one.
-const MAX_STEPS: usize = 8;
+use crate::limits::MAX_LINK_STEPS;
 
 /// A value issued by another node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +59,7 @@ impl Follow<'_> {
     #[cold]
     fn steps(&self, id: SessionId) -> Option<SessionId> {
         let mut at = id;
-        for _ in 0..MAX_STEPS {
+        for _ in 0..MAX_LINK_STEPS {
             let key = self.remote_key(at);
             let Some(link) = self.get(key).filter(|link| !link.is_demoted()) else { break };
             if !link.flags.has(LinkFlags::RETURNED)

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use maxminddb::{LookupResult, MaxMindDbError, PathElement, Reader, WithinOptions};
 use serde::de::IgnoredAny;
 
-use crate::{Location, MAX_TEXT};
+use crate::Location;
+use crate::limits::MAX_TEXT_BYTES;
 
 /// Identifies a version of a file: device, inode, size, and modification time (seconds and nanoseconds).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,11 +111,11 @@ fn verify(reader: &Reader<Vec<u8>>) -> Result<(), MaxMindDbError> {
     Ok(())
 }
 
-/// The text at a path of the entry, truncated to [`MAX_TEXT`]; `None` if it is absent, empty or not a text.
+/// The text at a path of the entry, truncated to [`MAX_TEXT_BYTES`]; `None` if it is absent, empty or not a text.
 fn text(found: &Found<'_>, path: &[&str]) -> Option<String> {
     let mut text: String = found.decode_path(&elements(path)).ok()??;
-    if text.len() > MAX_TEXT {
-        let end = (0..=MAX_TEXT).rev().find(|at| text.is_char_boundary(*at));
+    if text.len() > MAX_TEXT_BYTES {
+        let end = (0..=MAX_TEXT_BYTES).rev().find(|at| text.is_char_boundary(*at));
         text.truncate(end.unwrap_or_default());
     }
     Some(text).filter(|text| !text.is_empty())

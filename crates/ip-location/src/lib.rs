@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod database;
+pub mod limits;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
@@ -13,9 +14,6 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 
 use database::{Database, Version};
-
-/// Maximum length of a country, network or organisation in bytes; longer ones are truncated.
-pub const MAX_TEXT: usize = 128;
 
 /// The location of an address. A value is `None` if no file has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -137,6 +135,7 @@ impl Locations {
 
 #[cfg(test)]
 mod tests {
+    use crate::limits::MAX_TEXT_BYTES;
     use std::path::Path;
 
     use super::*;
@@ -284,11 +283,11 @@ mod tests {
     fn long_texts_are_cut_between_characters() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.mmdb");
-        let name = "ä".repeat(MAX_TEXT);
+        let name = "ä".repeat(MAX_TEXT_BYTES);
         write(&path, &[("192.0.2.0/24", Entry::map([("as_name", Entry::text(&name))]))]);
         let locations = Locations::default();
         locations.load(&[path]);
         let found = locations.find("192.0.2.1".parse().unwrap());
-        assert_eq!(found.organisation.unwrap(), "ä".repeat(MAX_TEXT / 2));
+        assert_eq!(found.organisation.unwrap(), "ä".repeat(MAX_TEXT_BYTES / 2));
     }
 }

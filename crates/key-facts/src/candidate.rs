@@ -8,20 +8,14 @@ use api_sessions_extract::{
 
 use super::excluded_names;
 use super::place::Place;
-
-/// Minimum length of a value that may be an identifier, bytes.
-pub(crate) const MIN_VALUE_BYTES: usize = 16;
-/// Maximum length of a name, bytes.
-pub(crate) const MAX_NAME_BYTES: usize = 64;
-/// Maximum number of candidates of a request.
-const MAX_CANDIDATES: usize = 32;
+use crate::limits::{MAX_CANDIDATE_NAME_BYTES, MAX_CANDIDATES, MIN_CANDIDATE_VALUE_BYTES};
 
 /// Calls `take` with place, name and value of each candidate.
 #[inline]
 pub(crate) fn each<X: Exchange + ?Sized>(exchange: &X, mut take: impl FnMut(Place, &[u8], &[u8])) {
     let mut left = MAX_CANDIDATES;
     let mut offer = |place: Place, name: &[u8], value: &[u8]| {
-        if value.len() < MIN_VALUE_BYTES || name.len() > MAX_NAME_BYTES {
+        if value.len() < MIN_CANDIDATE_VALUE_BYTES || name.len() > MAX_CANDIDATE_NAME_BYTES {
             return ControlFlow::Continue(());
         }
         let Some(next) = left.checked_sub(1) else { return ControlFlow::Break(()) };
@@ -31,7 +25,7 @@ pub(crate) fn each<X: Exchange + ?Sized>(exchange: &X, mut take: impl FnMut(Plac
     };
     exchange.headers(Side::Request, &mut |name, value| {
         let step = match name.len() {
-            _ if value.len() < MIN_VALUE_BYTES => return true,
+            _ if value.len() < MIN_CANDIDATE_VALUE_BYTES => return true,
             6 if name.eq_ignore_ascii_case(b"cookie") => {
                 cookie::pairs(value).try_for_each(|(name, value)| offer(Place::Cookie, name, value))
             }
@@ -39,7 +33,7 @@ pub(crate) fn each<X: Exchange + ?Sized>(exchange: &X, mut take: impl FnMut(Plac
         };
         step.is_continue()
     });
-    if exchange.query().len() > MIN_VALUE_BYTES {
+    if exchange.query().len() > MIN_CANDIDATE_VALUE_BYTES {
         let _ = query::pairs(exchange.query())
             .try_for_each(|(name, value)| offer(Place::Query, name, value));
     }

@@ -3,13 +3,10 @@
 use api_sessions_extract::{decode_base64, jwt_part, strip_scheme};
 use serde_json::value::RawValue;
 
-use super::candidate::{MAX_NAME_BYTES, MIN_VALUE_BYTES};
 use super::excluded_names::is_never;
 use super::place::Place;
 use super::sample::Lowest;
-
-/// Maximum number of claims of a token that are measured.
-const MAX_CLAIMS: usize = 8;
+use crate::limits::{MAX_CANDIDATE_NAME_BYTES, MAX_CLAIMS, MIN_CANDIDATE_VALUE_BYTES};
 
 /// Tokens of an application. Requests with a token are counted for all clients; claims are read for the
 /// sampled clients only (those with the lowest fingerprints), and once for each new token of a client.
@@ -93,14 +90,14 @@ fn each(document: &[u8], mut take: impl FnMut(&str, &[u8]) -> bool) {
         let value = match text {
             // A text with escapes is no identifier.
             [b'"', inner @ .., b'"']
-                if inner.len() >= MIN_VALUE_BYTES && !inner.contains(&b'\\') =>
+                if inner.len() >= MIN_CANDIDATE_VALUE_BYTES && !inner.contains(&b'\\') =>
             {
                 inner
             }
             digits if digits.iter().all(u8::is_ascii_digit) => digits,
             _ => continue,
         };
-        let is_it = name.len() <= MAX_NAME_BYTES && !is_never(Place::Claim, name);
+        let is_it = name.len() <= MAX_CANDIDATE_NAME_BYTES && !is_never(Place::Claim, name);
         if is_it && !take(name, value) {
             return;
         }

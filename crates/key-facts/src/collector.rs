@@ -2,21 +2,17 @@
 
 use api_sessions_extract::{Exchange, SessionKey, Side, cookie};
 
-use super::MAX_APPLICATIONS;
 use super::candidate;
 use super::claims::Tokens;
 use super::facts::{KeyFacts, Kind, Seen};
 use super::fingerprint::Key;
-use super::names::{Known, MAX_NAMES, Names};
+use super::names::{Known, Names};
 use super::place::Place;
 use super::wire::{ApplicationFacts, KeyLine, WindowFacts};
+use crate::limits::{MAX_APPLICATION_BYTES, MAX_NAMES, MAX_WORKER_APPLICATIONS, MAX_WORKER_KEYS};
 
-/// Maximum number of keys and candidates of all applications of a worker: 18 KB each.
-const MAX_KEYS: usize = 256;
 /// Maximum length of a moment, in which networks count as at once, milliseconds.
 const MOMENT_MS: u64 = 10_000;
-/// Maximum length of an application's name, bytes; longer names are cut.
-const MAX_APPLICATION_BYTES: usize = 256;
 /// Requests of a window whose responses are all checked for `Set-Cookie`; after that, every [`SET_EVERY`]th.
 const SET_FIRST: u64 = 256;
 const SET_EVERY: u64 = 8;
@@ -88,7 +84,7 @@ struct Application {
     keys: Vec<Measured>,
 }
 
-/// Samples of one worker. Its memory is bounded by [`MAX_APPLICATIONS`], [`MAX_NAMES`] and the size of a
+/// Samples of one worker. Its memory is bounded by [`MAX_WORKER_APPLICATIONS`], [`MAX_NAMES`] and the size of a
 /// sample, whatever clients send.
 pub struct Collector {
     key: Key,
@@ -112,7 +108,7 @@ impl Collector {
         let others: usize = self.applications.iter().map(|it| it.keys.len()).sum();
         let Some(application) = self.application(observed) else { return };
         application.requests += 1;
-        let has_room = others < MAX_KEYS;
+        let has_room = others < MAX_WORKER_KEYS;
         application.decide(&key, &seen, &observed.decided, has_room);
         candidate::each(exchange, |place, name, value| {
             if place == Place::Header && name.eq_ignore_ascii_case(b"authorization") {
@@ -159,7 +155,7 @@ impl Collector {
         let found = self.applications.iter().position(|it| it.hash == hash);
         let at = match found {
             Some(at) => at,
-            None if self.applications.len() < MAX_APPLICATIONS => {
+            None if self.applications.len() < MAX_WORKER_APPLICATIONS => {
                 self.applications.push(Application {
                     hash,
                     name: String::from_utf8_lossy(name).into_owned(),

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::facts::{KeyFacts, Kind};
-use super::names::MAX_NAMES;
 use super::sample::ClientSample;
 use super::sticky_verdict::Standing;
 use super::suggestion::is_suggested;
@@ -13,13 +12,8 @@ use super::summary::Summary;
 use super::verdict::{Verdict, judge};
 use super::windows_an_hour;
 use super::wire::WindowFacts;
+use crate::limits::{MAX_LEDGER_APPLICATIONS, MAX_NAMES, MAX_OPEN_KEYS, MAX_OPEN_WINDOWS};
 
-/// Maximum number of applications.
-const MAX_APPLICATIONS: usize = 256;
-/// Maximum number of open windows of an application.
-const MAX_OPEN: usize = 8;
-/// Maximum number of keys of an open window; at its end, only the [`MAX_NAMES`] most used are kept.
-const MAX_OPEN_KEYS: usize = 4 * MAX_NAMES;
 /// Minimum and maximum time to wait for slow nodes after a window, milliseconds.
 const GRACE_MS: (u64, u64) = (3000, 30_000);
 
@@ -137,14 +131,14 @@ impl Ledger {
     pub fn add(&mut self, facts: WindowFacts) {
         let WindowFacts { start, length, application: seen } = facts;
         let is_new = !self.applications.contains_key(&seen.name);
-        if is_new && self.applications.len() >= MAX_APPLICATIONS {
+        if is_new && self.applications.len() >= MAX_LEDGER_APPLICATIONS {
             self.late += 1;
             return;
         }
         let application = self.applications.entry(seen.name).or_default();
         let is_late = application.closed.is_some_and(|closed| start <= closed);
         let is_more = !application.open.contains_key(&(start, length));
-        if is_late || is_more && application.open.len() >= MAX_OPEN {
+        if is_late || is_more && application.open.len() >= MAX_OPEN_WINDOWS {
             self.late += 1;
             return;
         }

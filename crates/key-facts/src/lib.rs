@@ -13,6 +13,7 @@ mod excluded_names;
 mod facts;
 mod fingerprint;
 mod ledger;
+pub mod limits;
 mod names;
 mod place;
 mod sample;
@@ -27,7 +28,6 @@ pub use collector::{Collector, Decided, Observed, Settings};
 pub use facts::{KeyFacts, Kind, Seen};
 pub use fingerprint::{Fingerprints, Key};
 pub use ledger::{ClosedKey, ClosedWindow, Kept, KeyName, Ledger};
-pub use names::MAX_NAMES;
 pub use place::Place;
 pub use sample::ClientSample;
 pub use sticky_verdict::{BAD_WINDOWS, CLEAN_WINDOWS, Standing};
@@ -36,8 +36,6 @@ pub use summary::{Spread, Summary};
 pub use verdict::{Verdict, evidence, judge};
 pub use wire::{ApplicationFacts, BadFacts, KeyLine, WindowFacts};
 
-/// Maximum number of applications that a worker measures at a time.
-pub const MAX_APPLICATIONS: usize = 16;
 /// Default length of a window, milliseconds.
 pub const WINDOW_MS: u64 = 600_000;
 /// The period over which values per client are counted, milliseconds; at most six windows, if these are

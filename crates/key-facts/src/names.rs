@@ -1,7 +1,5 @@
 //! Selects the names to measure: since clients choose names, only those that occur repeatedly get a slot.
 
-/// Maximum number of keys and candidates of an application.
-pub const MAX_NAMES: usize = 64;
 /// Occurrences after which a name is considered.
 const COMES: u8 = 4;
 const SLOTS: usize = 256;
@@ -113,6 +111,7 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::MAX_NAMES;
 
     #[test]
     fn names_with_the_same_slot_were_never_often() {

@@ -5,11 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::facts::Kind;
 use super::sample::CLIENTS_A_VALUE;
 use super::summary::{MANY, Summary, is_judged};
+use crate::limits::{MIN_MEDIAN_VALUES, MIN_VERDICT_CLIENTS};
 
-/// Minimum number of clients for a verdict.
-const MIN_CLIENTS: u64 = 20;
-/// Minimum number of values for a median.
-const MIN_VALUES: u32 = 3;
 /// Values of a client within an hour from which each request would be a session.
 const MANY_VALUES: u32 = 8;
 /// Share of use from which nearly all requests have one value.
@@ -51,20 +48,21 @@ impl Verdict {
 
 /// Verdict of a window.
 pub fn judge(kind: Kind, summary: &Summary) -> Verdict {
-    let has_clients = summary.clients >= MIN_CLIENTS;
+    let has_clients = summary.clients >= MIN_VERDICT_CLIENTS;
     if is_judged(kind) {
         let changes =
             summary.values_per_client.p50 >= MANY_VALUES && summary.window_values_per_client > 1;
         if has_clients && changes {
             return Verdict::Volatile;
         }
-        let of_many = summary.counted_values >= MIN_VALUES && summary.counted_clients >= MANY
+        let of_many = summary.counted_values >= MIN_MEDIAN_VALUES
+            && summary.counted_clients >= MANY
             || summary.top_clients >= MANY && summary.top_share >= NEARLY_ALL;
         if of_many && (summary.at_once > 0 || summary.users_per_value >= MANY_USERS) {
             return Verdict::Shared;
         }
     }
-    let has_values = summary.lowest.len() >= MIN_VALUES as usize;
+    let has_values = summary.lowest.len() >= MIN_MEDIAN_VALUES as usize;
     if has_clients && has_values { Verdict::Good } else { Verdict::TooLittle }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::{KeyFacts, Kind};
 use super::sample::SAMPLED;
+use crate::limits::{MAX_NAMES, MAX_SENT_NAME_BYTES};
 
 /// Facts about an application in a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,9 +51,6 @@ impl std::fmt::Display for BadFacts {
         to.write_str(&self.0)
     }
 }
-
-/// Maximum length of a name, bytes.
-const MAX_NAME_BYTES: usize = 1024;
 
 #[derive(Serialize, Deserialize)]
 struct Line {
@@ -125,7 +123,7 @@ impl WindowFacts {
         if !(1000..=3_600_000).contains(&line.length) {
             return Err(BadFacts("length: 1000 to 3600000 milliseconds are accepted".to_owned()));
         }
-        if line.application.len() > MAX_NAME_BYTES || line.keys.len() > super::MAX_NAMES {
+        if line.application.len() > MAX_SENT_NAME_BYTES || line.keys.len() > MAX_NAMES {
             return Err(BadFacts("the name or the list of keys is too long".to_owned()));
         }
         let keys = line.keys.into_iter().map(Facts::into_line).collect::<Result<_, _>>()?;
@@ -184,7 +182,7 @@ impl Facts {
 
     fn into_line(self) -> Result<KeyLine, BadFacts> {
         let longest = self.lowest.len().max(self.clients.len()).max(self.values.len());
-        if longest > SAMPLED || self.name.len() > MAX_NAME_BYTES {
+        if longest > SAMPLED || self.name.len() > MAX_SENT_NAME_BYTES {
             return Err(BadFacts(format!(
                 "a list of {longest}, or a long name: {SAMPLED} are accepted"
             )));

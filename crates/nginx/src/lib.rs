@@ -13,6 +13,7 @@ pub mod filter;
 pub mod handler;
 pub mod headers;
 mod layout;
+mod limits;
 pub mod log;
 pub mod open_requests;
 pub mod peek;

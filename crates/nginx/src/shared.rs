@@ -3,7 +3,7 @@
 use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 
-use api_sessions_extract::MAX_PARAMETERS_BYTES;
+use api_sessions_extract::limits::MAX_PARAMETERS_BYTES;
 use api_sessions_shm::{
     Denylist, Links, RecordQueue, Region, RuleCounts, SessionTable, SharedConfig,
 };

@@ -32,10 +32,6 @@ pub const NDJSON: &str = "application/x-ndjson";
 /// Header that makes a batch idempotent: node, worker life and batch number.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// Longest line (one record, with the full content of a malicious request) in bytes.
-/// A node never writes a longer one, and the cloud refuses it.
-pub const MAX_RECORD_BYTES: usize = 1 << 20;
-
 /// Header of a node's sync poll: why it did not take the newest document ([`SyncReport::error`]).
 pub const SYNC_ERROR: &str = "api-sessions-error";
 

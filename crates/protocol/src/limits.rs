@@ -8,3 +8,13 @@ pub const DENY_APPLICATION_BYTES: usize = 512;
 pub const DENY_REASON_BYTES: usize = 256;
 /// Longest duration of a temporary denylist entry, seconds: a hundred years.
 pub const DENY_SECONDS: u64 = 100 * 366 * 86_400;
+
+/// Longest line (one record, with the full content of a malicious request) in bytes.
+/// A node never writes a longer one, and the cloud refuses it.
+pub const MAX_RECORD_BYTES: usize = 1 << 20;
+
+// `path_template`
+/// Maximum length of an endpoint, bytes; longer ones are truncated.
+pub const MAX_ENDPOINT_BYTES: usize = 256;
+/// Hex strings of this length and longer are identifiers (`deadbeef` is 8; words are shorter).
+pub(crate) const MIN_HEX_DIGITS: usize = 8;

@@ -2,15 +2,11 @@
 //!
 //! `/users/42` and `/users/43` are `/users/{int}`.
 
-/// Maximum length of an endpoint, bytes; longer ones are truncated.
-pub const MAX_ENDPOINT: usize = 256;
-
-/// Hex strings of this length and longer are identifiers (`deadbeef` is 8; words are shorter).
-const MIN_HEX: usize = 8;
+use crate::limits::{MAX_ENDPOINT_BYTES, MIN_HEX_DIGITS};
 
 /// The shape of `path`.
 pub fn endpoint(path: &str) -> String {
-    let mut shape = Vec::with_capacity(path.len().min(MAX_ENDPOINT) + 8);
+    let mut shape = Vec::with_capacity(path.len().min(MAX_ENDPOINT_BYTES) + 8);
     write_endpoint(path.as_bytes(), &mut shape);
     // Truncated between characters.
     String::from_utf8(shape).unwrap_or_default()
@@ -27,8 +23,8 @@ pub fn write_endpoint(path: &[u8], out: &mut Vec<u8>) {
             Some(shape) => out.extend_from_slice(shape.as_bytes()),
             None => out.extend_from_slice(segment),
         }
-        if out.len() - begin > MAX_ENDPOINT {
-            let mut end = begin + MAX_ENDPOINT;
+        if out.len() - begin > MAX_ENDPOINT_BYTES {
+            let mut end = begin + MAX_ENDPOINT_BYTES;
             while end > begin && out.get(end).is_some_and(|byte| byte & 0xc0 == 0x80) {
                 end -= 1;
             }
@@ -54,7 +50,7 @@ fn segment_shape(bytes: &[u8]) -> Option<&'static str> {
         return Some("{uuid}");
     }
     let digits = bytes.iter().any(u8::is_ascii_digit);
-    if digits && bytes.len() >= MIN_HEX && bytes.iter().all(u8::is_ascii_hexdigit) {
+    if digits && bytes.len() >= MIN_HEX_DIGITS && bytes.iter().all(u8::is_ascii_hexdigit) {
         return Some("{hex}");
     }
     if is_email(bytes) {
@@ -122,9 +118,9 @@ mod tests {
         #[test]
         fn any_path_has_a_short_shape(path in ".{0,600}") {
             let shape = endpoint(&path);
-            assert!(shape.len() <= super::MAX_ENDPOINT + '…'.len_utf8());
+            assert!(shape.len() <= super::MAX_ENDPOINT_BYTES + '…'.len_utf8());
             // The shape of a shape is itself, so that users can search for what they see.
-            if shape.len() < super::MAX_ENDPOINT {
+            if shape.len() < super::MAX_ENDPOINT_BYTES {
                 assert_eq!(endpoint(&shape), shape);
             }
         }

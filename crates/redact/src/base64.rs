@@ -6,9 +6,7 @@ use ::base64::{Engine, alphabet};
 
 use super::plain::is_plain;
 use super::utf16;
-
-/// Minimum length of base64 that is decoded, bytes.
-const MIN_BYTES: usize = 16;
+use crate::limits::MIN_BASE64_BYTES;
 
 const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
@@ -24,7 +22,7 @@ fn engine(run: &[u8]) -> Option<&'static GeneralPurpose> {
             byte.is_ascii_alphanumeric() || b"=\r\n\t".contains(byte) || others.contains(byte)
         })
     };
-    if run.len() < MIN_BYTES {
+    if run.len() < MIN_BASE64_BYTES {
         None
     } else if is(*b"+/") {
         Some(&STANDARD)

@@ -1,10 +1,8 @@
 //! Ranges that are cut out of a text, with their replacements.
 
+use crate::limits::MAX_CUTS;
 use crate::secrets::HIDDEN;
 use api_sessions_identity::ParameterHash;
-
-/// Maximum number of ranges of a text; a text with more is hidden as a whole.
-const MAX_CUTS: usize = 1000;
 
 /// The replacement of a range.
 #[derive(Debug, Clone)]

@@ -12,15 +12,11 @@ use std::borrow::Cow;
 use api_sessions_protocol::FullRequest;
 
 use crate::bounded::text;
+use crate::limits::{MAX_HEADERS, MAX_LINE_BYTES};
 use crate::places::Places;
 use crate::secrets::{HIDDEN, Secrets};
 use api_sessions_extract::{Exchange, Side};
 use api_sessions_identity::Hasher;
-
-/// Maximum length of an exported request line and of a header value, bytes.
-const MAX_LINE_BYTES: usize = 16 * 1024;
-/// Maximum number of exported headers.
-const MAX_HEADERS: usize = 128;
 
 /// How much of a malicious request is shown (`api_sessions_full_content`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,5 +1,7 @@
 //! Headers and cookies that are known to hold no credentials; docs/redaction.md lists them.
 
+use crate::limits::MAX_HARMLESS_NAME_BYTES;
+
 /// How the value of a known header is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
@@ -46,12 +48,9 @@ const COOKIES: &str = "_clck _clsk _fbp _ga _gat _gcl_au _gid _hjid _pk_id _pk_r
     sidebar sidebar_collapsed theme theme_mode timezone tz units usprivacy viewed_cookie_policy wp-wpml_current_language \
     django_language drupal.visitor.language pma_lang pma_theme preferred_language preferredlanguage";
 
-/// Length of the longest name, bytes.
-const MAX_NAME_BYTES: usize = 48;
-
 /// How a header is shown. `None`: it is unknown.
 pub(crate) fn header(name: &[u8]) -> Option<Known> {
-    let mut lower = [0; MAX_NAME_BYTES];
+    let mut lower = [0; MAX_HARMLESS_NAME_BYTES];
     let name = lower_case(name, &mut lower)?;
     if is_in(name, TEXTS) {
         Some(Known::Text)
@@ -64,7 +63,7 @@ pub(crate) fn header(name: &[u8]) -> Option<Known> {
 
 /// Whether a cookie holds a preference.
 pub(crate) fn is_cookie(name: &[u8]) -> bool {
-    let mut lower = [0; MAX_NAME_BYTES];
+    let mut lower = [0; MAX_HARMLESS_NAME_BYTES];
     lower_case(name, &mut lower).is_some_and(|name| {
         // `_ga_MEASUREMENT`, `_pk_id.1.ab12`.
         is_in(name, COOKIES)
@@ -74,7 +73,7 @@ pub(crate) fn is_cookie(name: &[u8]) -> bool {
     })
 }
 
-fn lower_case<'b>(name: &[u8], buffer: &'b mut [u8; MAX_NAME_BYTES]) -> Option<&'b [u8]> {
+fn lower_case<'b>(name: &[u8], buffer: &'b mut [u8; MAX_HARMLESS_NAME_BYTES]) -> Option<&'b [u8]> {
     let lower = buffer.get_mut(..name.len())?;
     lower.copy_from_slice(name);
     lower.make_ascii_lowercase();

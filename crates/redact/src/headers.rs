@@ -5,8 +5,9 @@ use api_sessions_extract::builtin;
 use super::cuts::{Cuts, Mark};
 use super::harmless::{self, Known};
 use super::names::{Class, class};
-use super::text::{MAX_DEPTH, Redactor};
+use super::text::Redactor;
 use super::{plain, token_patterns};
+use crate::limits::MAX_ENCODINGS;
 
 impl Redactor<'_> {
     /// Adds the ranges of a header value that must not be shown.
@@ -115,7 +116,7 @@ impl Redactor<'_> {
         } else if self.shown.cookie(name) {
             self.only_hidden(value, cuts);
         } else if harmless::is_cookie(name) {
-            self.encoded(value, Class::Plain, MAX_DEPTH, cuts);
+            self.encoded(value, Class::Plain, MAX_ENCODINGS, cuts);
         } else {
             let class = match builtin::is_credential_cookie(name) {
                 true => Class::Secret,

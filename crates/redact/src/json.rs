@@ -7,12 +7,10 @@ use serde::de::IgnoredAny;
 
 use super::cuts::{Cuts, Mark};
 use super::names::{Class, class};
-use super::text::{MAX_DEPTH, Redactor};
+use super::text::Redactor;
 use super::{plain, token_patterns};
+use crate::limits::{MAX_ENCODINGS, MAX_JSON_NESTING};
 use unescape::{STRING, unescape};
-
-/// Maximum nesting depth, as in the extractor.
-const MAX_NESTING: usize = api_sessions_extract::json::MAX_DEPTH as usize;
 
 /// The kind of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +112,7 @@ impl Walk<'_, '_, '_> {
         while let Some(byte) = self.text.get(self.at) {
             match byte {
                 b'{' | b'[' => {
-                    if self.open.len() == MAX_NESTING {
+                    if self.open.len() == MAX_JSON_NESTING {
                         return false;
                     }
                     let is_object = *byte == b'{';
@@ -212,7 +210,7 @@ impl Walk<'_, '_, '_> {
             open.name = name.clone();
         }
         let raw = self.text.get(name.clone()).unwrap_or_default();
-        self.judged(raw, Class::Plain, MAX_DEPTH, name.start, cuts);
+        self.judged(raw, Class::Plain, MAX_ENCODINGS, name.start, cuts);
     }
 
     fn leaf(&mut self, range: std::ops::Range<usize>, is_string: bool, cuts: &mut Cuts) {

@@ -16,6 +16,7 @@ mod full;
 mod harmless;
 mod headers;
 mod json;
+mod limits;
 mod multipart;
 mod named_values;
 mod names;

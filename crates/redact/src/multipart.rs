@@ -2,9 +2,7 @@
 
 use super::cuts::{Cuts, Mark};
 use super::text::{Redactor, argument_class};
-
-/// Maximum length of a boundary, bytes (RFC 2046, 5.1.1).
-const MAX_BOUNDARY_BYTES: usize = 70;
+use crate::limits::MAX_BOUNDARY_BYTES;
 
 /// Adds the secret ranges of a body. Returns false if it is no multipart body.
 pub(super) fn cut(

@@ -7,12 +7,9 @@ use super::cuts::HASH_START;
 use super::names::{Class, class};
 use super::plain::is_void;
 use super::{plain, userinfo};
+use crate::limits::{MAX_LABEL_BYTES, MAX_TAG_BYTES, MAX_TEXT_NAME_BYTES};
 use crate::secrets::HIDDEN;
 
-/// Maximum length of a name, bytes.
-const MAX_NAME_BYTES: usize = 64;
-/// Maximum length of a tag, bytes.
-const MAX_TAG_BYTES: usize = 512;
 /// Names of authentication schemes, after which the secret follows (RFC 9110, 11.6).
 const SCHEMES: &[&[u8]] = &[
     b"bearer",
@@ -102,8 +99,6 @@ pub(super) fn markup_names_secret(text: &[u8]) -> bool {
 
 /// Attributes whose value names the content of the element.
 pub(super) const LABELS: [&[u8]; 4] = [b"name", b"key", b"id", b"field"];
-/// Maximum length of a name that is judged, bytes.
-const MAX_LABEL_BYTES: usize = 128;
 
 /// Whether a label names a secret: `name="password"`, with or without quotes, or `"name": "password"`.
 fn labels_secret(text: &[u8]) -> bool {
@@ -134,7 +129,7 @@ fn name_before(text: &[u8], end: usize) -> Option<Range<usize>> {
     let is_name =
         |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.[]".contains(byte) || *byte >= 0x80;
     let is_around = |byte: &u8| matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'\\' | b'`' | b')');
-    let start = end.saturating_sub(MAX_NAME_BYTES);
+    let start = end.saturating_sub(MAX_TEXT_NAME_BYTES);
     let before = text.get(start..end)?;
     let around = before.iter().rev().take_while(|byte| is_around(byte)).count();
     let before = before.get(..before.len() - around)?;
@@ -233,7 +228,7 @@ fn field_behind(text: &[u8], at: usize) -> Option<Range<usize>> {
     const MAX_HEAD_BYTES: usize = 512;
     let quoted = text.get(at..)?.strip_prefix(b"\"")?;
     let name =
-        quoted.get(..memchr::memchr(b'"', quoted.get(..MAX_NAME_BYTES).unwrap_or(quoted))?)?;
+        quoted.get(..memchr::memchr(b'"', quoted.get(..MAX_TEXT_NAME_BYTES).unwrap_or(quoted))?)?;
     if class(name) != Class::Secret {
         return None;
     }

@@ -5,6 +5,8 @@ mod words;
 
 use words::{COMPOUND_TAILS, List, SECRET_PAIRS, is_in, is_inside};
 
+use crate::limits::{MAX_NAME_BYTES, MAX_NAME_PARTS};
+
 /// What a name says about its value. If several classes apply, the greatest counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) enum Class {
@@ -18,11 +20,6 @@ pub(crate) enum Class {
     /// A secret.
     Secret,
 }
-
-/// Maximum length of a name, bytes; only the end of a longer one is judged.
-const MAX_NAME_BYTES: usize = 128;
-/// Maximum number of parts that are judged.
-const MAX_PARTS: usize = 16;
 
 /// The class of a decoded name, without percent-encoding or escapes.
 pub(crate) fn class(name: &[u8]) -> Class {
@@ -73,7 +70,7 @@ fn is_letter(byte: u8) -> bool {
 /// The parts of a name, in lower case.
 #[derive(Default)]
 struct Parts<'n> {
-    list: [&'n [u8]; MAX_PARTS],
+    list: [&'n [u8]; MAX_NAME_PARTS],
     len: usize,
 }
 

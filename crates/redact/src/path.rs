@@ -2,14 +2,12 @@
 
 use std::borrow::Cow;
 
+use crate::limits::{MAX_PATH_SEGMENTS, MIN_SECRET_SEGMENT_BYTES};
 use crate::secrets::{HIDDEN, Secrets};
 use crate::{names, token_patterns};
 use api_sessions_extract::builtin;
 use api_sessions_extract::percent;
 
-/// Maximum number of path segments that are judged one by one; a longer path with a secret is hidden as a
-/// whole. This limits the cost, and real paths are shorter.
-const MAX_SEGMENTS: usize = 64;
 /// Segments before the digest of a public object.
 const OF_DIGESTS: &[&[u8]] = &[
     b"commit",
@@ -58,10 +56,9 @@ pub fn hide<'p>(
 /// Whether a segment looks like a secret. In usual paths, few segments are long enough to be judged.
 #[inline]
 fn has_long_secret(path: &[u8]) -> bool {
-    path.len() >= token_patterns::MIN_SECRET_SEGMENT
+    path.len() >= MIN_SECRET_SEGMENT_BYTES
         && split(path).any(|segment| {
-            segment.len() >= token_patterns::MIN_SECRET_SEGMENT
-                && token_patterns::is_secret_segment(segment)
+            segment.len() >= MIN_SECRET_SEGMENT_BYTES && token_patterns::is_secret_segment(segment)
         })
 }
 
@@ -75,7 +72,7 @@ fn hide_segments<'p>(
     let nothing = || Cow::Borrowed(&b"/[hidden]"[..]);
     // Only segments are judged by looks.
     let shows = secrets.credential_in(path) || has_long_secret(path);
-    let is_long = split(path).nth(MAX_SEGMENTS).is_some();
+    let is_long = split(path).nth(MAX_PATH_SEGMENTS).is_some();
     if is_long && shows {
         return nothing();
     }
@@ -121,7 +118,7 @@ fn is_at(places: &[u32], at: usize) -> bool {
 /// Whether a segment looks like a secret, as it is or decoded. Digests of commits or files after a matching
 /// segment do not.
 fn is_secret(segment: &[u8], before: &[u8], [once, _]: &mut [Vec<u8>; 2]) -> bool {
-    if segment.len() < token_patterns::MIN_SECRET_SEGMENT {
+    if segment.len() < MIN_SECRET_SEGMENT_BYTES {
         return false;
     }
     let is_digest = segment.iter().all(u8::is_ascii_hexdigit);
@@ -203,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_path_of_very_many_segments_is_hidden_as_a_whole() {
-        let path = "/abcx".repeat(MAX_SEGMENTS + 1);
+        let path = "/abcx".repeat(MAX_PATH_SEGMENTS + 1);
         assert_eq!(hidden(&path, &[], &["abcx"]), "/[hidden]");
         assert_eq!(hidden(&path, &[], &["abcy"]), path);
     }

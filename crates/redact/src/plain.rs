@@ -1,21 +1,10 @@
 //! Short, plain values: numbers, words, versions, media types, languages, dates, plain URLs.
 
 use super::names::Class;
-
-/// Maximum length of a plain value, bytes.
-const MAX_BYTES: usize = 96;
-/// Maximum length of a word, bytes.
-const MAX_WORD: usize = 20;
-/// Maximum digits of a number: milliseconds since 1970.
-const MAX_DIGITS: usize = 13;
-/// Maximum length of a piece that mixes letters and digits (`v2`, `utf8`, `1080p`, `h264`).
-const MAX_MIXED: usize = 5;
-/// Maximum number of such pieces.
-const MAX_MIXED_PIECES: usize = 3;
-/// Maximum number of digits in all pieces.
-const MAX_ALL_DIGITS: usize = 24;
-/// Numbers up to this length are too short for a code.
-const MAX_SHORT_DIGITS: usize = 3;
+use crate::limits::{
+    MAX_ALL_DIGITS, MAX_MIXED_BYTES, MAX_MIXED_PIECES, MAX_PLAIN_BYTES, MAX_PLAIN_DIGITS,
+    MAX_PLAIN_WORD_BYTES, MAX_SHORT_DIGITS,
+};
 
 /// Whether a value means no value, for any name.
 pub(crate) fn is_void(value: &[u8]) -> bool {
@@ -54,7 +43,7 @@ fn has_few_digits(value: &[u8]) -> bool {
 
 /// Whether a value consists of words and numbers, and characters that join them.
 pub(crate) fn is_plain(value: &[u8]) -> bool {
-    if value.len() > MAX_BYTES {
+    if value.len() > MAX_PLAIN_BYTES {
         return false;
     }
     let (mut digits, mut mixed) = (0, 0);
@@ -75,11 +64,11 @@ pub(crate) fn is_plain(value: &[u8]) -> bool {
         digits += numbers;
         let is_fine = match numbers {
             0 => is_word(piece),
-            all if all == piece.len() => all <= MAX_DIGITS,
+            all if all == piece.len() => all <= MAX_PLAIN_DIGITS,
             _ if is_time(piece) => true,
             _ => {
                 mixed += 1;
-                piece.len() <= MAX_MIXED
+                piece.len() <= MAX_MIXED_BYTES
             }
         };
         if !is_fine {
@@ -105,7 +94,7 @@ fn is_time(piece: &[u8]) -> bool {
 /// Whether letters look like a word: in one case except for initial capitals, also within a name, and without
 /// a long run of consonants.
 pub(crate) fn is_word(piece: &[u8]) -> bool {
-    if piece.len() > MAX_WORD {
+    if piece.len() > MAX_PLAIN_WORD_BYTES {
         return false;
     }
     let upper = piece.iter().filter(|byte| byte.is_ascii_uppercase()).count();

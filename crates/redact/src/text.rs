@@ -6,15 +6,10 @@ use super::cuts::{Cuts, Mark, PERCENT};
 use super::names::{Class, class};
 use super::utf16::is_wide;
 use super::{base64, json, multipart, named_values, plain, token_patterns, userinfo, xml};
+use crate::limits::{MAX_ENCODINGS, MIN_HASHED_BYTES};
 use crate::places::Places;
 use crate::secrets::Secrets;
 use api_sessions_identity::Hasher;
-
-/// Maximum nesting of encodings (JSON in a form, base64 in that).
-pub(super) const MAX_DEPTH: u8 = 4;
-/// Shorter values are hidden instead of hashed: someone who can send requests and read records could guess
-/// them. Bytes.
-const MIN_HASHED_BYTES: usize = 16;
 
 /// Judges values by the operator's settings, by their names and by their looks.
 pub(crate) struct Redactor<'r> {
@@ -72,10 +67,10 @@ impl Redactor<'_> {
             self.has_unparsed = true;
             return cuts.push(0, value.len(), self.mark(value));
         }
-        if depth < MAX_DEPTH && self.structure(value, depth + 1, cuts) {
+        if depth < MAX_ENCODINGS && self.structure(value, depth + 1, cuts) {
             return;
         }
-        if depth >= MAX_DEPTH && self.is_too_deep(value) {
+        if depth >= MAX_ENCODINGS && self.is_too_deep(value) {
             return cuts.push(0, value.len(), self.mark(value));
         }
         self.free(value, cuts);
@@ -242,7 +237,7 @@ impl Redactor<'_> {
 
     fn argument_name(&mut self, name: &[u8], base: usize, cuts: &mut Cuts) {
         let first = cuts.len();
-        self.encoded(name, Class::Plain, MAX_DEPTH, cuts);
+        self.encoded(name, Class::Plain, MAX_ENCODINGS, cuts);
         cuts.shift(first, base);
     }
 
@@ -258,7 +253,7 @@ impl Redactor<'_> {
     pub(super) fn encoded(&mut self, raw: &[u8], class: Class, depth: u8, cuts: &mut Cuts) {
         let first = cuts.len();
         // Browsers encode spaces as `+`; a literal plus would break the grammar of a document.
-        if memchr::memchr(b'+', raw).is_some() && depth < MAX_DEPTH && class == Class::Plain {
+        if memchr::memchr(b'+', raw).is_some() && depth < MAX_ENCODINGS && class == Class::Plain {
             let mut buffer = Vec::new();
             let decoded = percent::decode_whole(raw, true, &mut buffer).unwrap_or(raw);
             let is_document =

@@ -7,22 +7,11 @@ use api_sessions_extract::{builtin, percent};
 
 use super::cuts::HASH_START;
 use super::plain::is_word;
+use crate::limits::{
+    MAX_BASE64_LAYERS, MAX_ID_DIGITS, MAX_NUMBER_DIGITS, MIN_BEHIND_PREFIX, MIN_IRREGULAR_BYTES,
+    MIN_RANDOM_BYTES,
+};
 use crate::secrets::resolve_references;
-
-/// Minimum length of a random text that counts as a secret, bytes.
-pub(crate) const MIN_RANDOM_BYTES: usize = 20;
-/// Minimum number of bytes of it that are neither words nor numbers.
-const MIN_IRREGULAR_BYTES: usize = 16;
-/// Maximum number of hexadecimal digits that count as an id rather than a secret (MongoDB has 24).
-const MAX_ID_DIGITS: usize = 31;
-/// Maximum digits of a numeric id (64 bits).
-const MAX_NUMBER: usize = 19;
-/// Minimum number of characters after a known prefix that make a token.
-const MIN_BEHIND_PREFIX: usize = 8;
-
-/// Maximum layers of base64 that are decoded: a run is judged as a whole and by segments, which doubles the
-/// work with each layer.
-const MAX_LAYERS: u8 = 2;
 
 /// Prefixes of tokens of known issuers.
 const PREFIXES: &[&[u8]] = &[
@@ -128,7 +117,7 @@ const CARDS: &[(&[u8], &[usize])] = &[
 
 /// Calls `found` with the ranges of secrets in a text, unordered and with duplicates.
 pub(crate) fn each(text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
-    each_in(text, MAX_LAYERS, found);
+    each_in(text, MAX_BASE64_LAYERS, found);
 }
 
 /// Decodes at most `layers` layers of base64.
@@ -176,8 +165,6 @@ pub(crate) fn is_in(text: &[u8]) -> bool {
     is_found
 }
 
-/// Minimum length of a path segment that can look like a secret, bytes.
-pub(crate) const MIN_SECRET_SEGMENT: usize = 16;
 /// Extensions of files whose names contain digests.
 const STATIC: &[&[u8]] = &[
     b"js", b"mjs", b"css", b"map", b"png", b"jpg", b"jpeg", b"gif", b"svg", b"webp", b"avif",
@@ -398,7 +385,7 @@ fn is_regular(piece: &[u8]) -> bool {
         return is_word(piece) || is_compound_word(piece);
     }
     if digits == piece.len() {
-        return digits <= MAX_NUMBER;
+        return digits <= MAX_NUMBER_DIGITS;
     }
     if piece.len() <= 5 || is_hex_id(piece) {
         return true;
@@ -434,7 +421,7 @@ fn is_hex_id(piece: &[u8]) -> bool {
 
 /// Whether a segment is an id in a usual form: UUID, ULID, cuid, hexadecimal or a number.
 fn is_id(segment: &[u8]) -> bool {
-    let is_number = segment.len() <= MAX_NUMBER && segment.iter().all(u8::is_ascii_digit);
+    let is_number = segment.len() <= MAX_NUMBER_DIGITS && segment.iter().all(u8::is_ascii_digit);
     is_number || is_hex_id(segment) || is_uuid(segment) || is_ulid(segment) || is_cuid(segment)
 }
 

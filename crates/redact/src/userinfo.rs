@@ -4,9 +4,7 @@
 use std::ops::Range;
 
 use super::plain;
-
-/// Maximum length of an authority with its user and password, bytes.
-const MAX_BYTES: usize = 512;
+use crate::limits::MAX_AUTHORITY_BYTES;
 
 /// Calls `found` with the ranges of passwords, and of users that are tokens themselves, in order.
 pub(crate) fn each(text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
@@ -15,7 +13,7 @@ pub(crate) fn each(text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
         let start = from + at + 2;
         from = start;
         let rest = text.get(start..).unwrap_or_default();
-        let rest = rest.get(..MAX_BYTES).unwrap_or(rest);
+        let rest = rest.get(..MAX_AUTHORITY_BYTES).unwrap_or(rest);
         let end = memchr::memchr2(b'\r', b'\n', rest).unwrap_or(rest.len());
         let line = rest.get(..end).unwrap_or_default();
         if let Some(secret) = secret_of(line, rest.len() == text.len() - start) {

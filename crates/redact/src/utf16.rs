@@ -1,7 +1,6 @@
 //! Texts in UTF-16 and UTF-32, in which searches for bytes find nothing.
 
-/// Minimum number of ASCII characters in a row that identify such a text.
-const MIN_CHARACTERS: usize = 4;
+use crate::limits::MIN_UTF16_CHARACTERS;
 
 /// Whether bytes are or contain such a text: by a byte order mark or by zeros next to ASCII characters.
 pub(crate) fn is_wide(bytes: &[u8]) -> bool {
@@ -21,7 +20,7 @@ fn has_run(bytes: &[u8], unit: usize) -> bool {
                 |at: Option<&u8>| zeros + 1 == unit.len() && at.is_some_and(|byte| is_text(*byte));
             first = if is_one(unit.first()) { first + 1 } else { 0 };
             last = if is_one(unit.last()) { last + 1 } else { 0 };
-            first.max(last) >= MIN_CHARACTERS
+            first.max(last) >= MIN_UTF16_CHARACTERS
         })
     })
 }

@@ -3,11 +3,9 @@
 use super::cuts::{Cuts, Mark};
 use super::named_values::{LABELS, local_class};
 use super::names::{Class, class};
-use super::text::{MAX_DEPTH, Redactor};
+use super::text::Redactor;
+use crate::limits::{MAX_ENCODINGS, MAX_XML_NESTING};
 use crate::secrets::resolve_references;
-
-/// Maximum nesting depth.
-const MAX_NESTING: usize = 128;
 
 /// Adds the secret ranges of a document. Returns false if the text is no XML, or if it is incomplete although
 /// `is_complete` is set.
@@ -166,7 +164,7 @@ impl<'t> Walk<'_, '_, 't> {
         // `<field name="password">x</field>`.
         of_element = of_element.max(labelled);
         self.attributes(&values, of_element, cuts);
-        if self.open.len() == MAX_NESTING {
+        if self.open.len() == MAX_XML_NESTING {
             return None;
         }
         self.open.push(Element { name, class: of_element });
@@ -219,7 +217,7 @@ impl<'t> Walk<'_, '_, 't> {
         }
         let mut value = Vec::new();
         resolve_references(raw, &mut value);
-        let depth = if class == Class::Plain { self.depth } else { MAX_DEPTH };
+        let depth = if class == Class::Plain { self.depth } else { MAX_ENCODINGS };
         self.r.value(&value, class, depth, cuts);
         if cuts.len() > first {
             cuts.truncate(first);

@@ -4,12 +4,8 @@ use api_sessions_extract::{Point, VariableCompiler};
 use api_sessions_protocol::Source;
 use regex::bytes::{Regex, RegexBuilder};
 
+use crate::limits::{MAX_CONDITIONS, MAX_REGEX_BYTES};
 use crate::{Answer, Facts, RuleError};
-
-/// Maximum number of conditions of a rule.
-const MAX_CONDITIONS: usize = 16;
-/// Memory limit of a compiled regular expression, bytes.
-const MAX_REGEX_BYTES: usize = 1 << 20;
 
 /// A condition of a rule; all conditions must hold.
 #[derive(Debug, Clone)]

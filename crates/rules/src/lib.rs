@@ -13,6 +13,7 @@ mod distinct;
 mod error;
 mod exception;
 mod facts;
+pub mod limits;
 mod observe;
 mod pack;
 mod path;
@@ -44,17 +45,6 @@ pub use scope::{Pattern, Scope};
 pub use scopes::{RuleBits, Scopes};
 pub use subject::{NETWORK_BYTES, Per, network};
 pub use words::{from_directive, from_json, from_words};
-
-/// Maximum number of rules of one location in nginx.conf.
-pub const MAX_LOCATION_RULES: usize = 32;
-/// Maximum number of rules in nginx.conf.
-pub const MAX_RULES: usize = 256;
-/// Maximum number of rules of the cloud.
-pub const MAX_CLOUD_RULES: usize = 64;
-/// Maximum number of distinct values that a rule counts to; larger counts are not accurate enough.
-pub const MAX_DISTINCT: u64 = 300;
-/// Maximum length of a word of a rule, bytes.
-pub const MAX_WORD_BYTES: usize = 4096;
 
 #[cfg(test)]
 mod tests;

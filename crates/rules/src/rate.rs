@@ -1,9 +1,7 @@
 //! `limit:RATE`: limits a subject that is over a rule's threshold.
 
+use crate::limits::MAX_RATE_REQUESTS;
 use crate::{RuleError, Words, units};
-
-/// Maximum number of requests of a rate.
-const MAX_REQUESTS: u64 = 1_000_000;
 
 /// Requests per time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +13,8 @@ pub struct Rate {
 impl Rate {
     pub(crate) fn parse(text: &str, word: &str) -> Result<Self, RuleError> {
         let parsed = text.split_once("r/").and_then(|(requests, unit)| {
-            let requests = units::number(requests).filter(|n| (1..=MAX_REQUESTS).contains(n))?;
+            let requests =
+                units::number(requests).filter(|n| (1..=MAX_RATE_REQUESTS).contains(n))?;
             let second = match unit {
                 "s" => 1_000_000,
                 "m" => 60_000_000,

@@ -5,18 +5,14 @@ use std::fmt;
 use api_sessions_extract::{Needs, Point, VariableCompiler};
 use api_sessions_protocol::SessionRule;
 
-use crate::words::write_directive;
-use crate::{
-    Condition, Count, MAX_CLOUD_RULES, MAX_DISTINCT, MAX_WORD_BYTES, Mode, Per, Reaction,
-    RuleError, Scope, from_words, units,
+use crate::limits::{
+    MAX_CLOUD_RULES, MAX_DISTINCT, MAX_RULE_NAME_BYTES, MAX_THRESHOLD, MAX_WORD_BYTES,
 };
+use crate::words::write_directive;
+use crate::{Condition, Count, Mode, Per, Reaction, RuleError, Scope, from_words, units};
 
-/// Maximum length of a name, bytes.
-const MAX_NAME_BYTES: usize = 64;
 /// Minimum and maximum length of a window, milliseconds.
 const WINDOW_MS: std::ops::RangeInclusive<u64> = 1000..=30 * 86_400_000;
-/// Maximum threshold: 2^40.
-const MAX_THRESHOLD: u64 = 1 << 40;
 
 /// A rule over sessions.
 #[derive(Debug, Clone)]
@@ -229,11 +225,11 @@ impl Over {
 
 fn check_name(name: &str) -> Result<(), RuleError> {
     let mark = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    if (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(mark) {
+    if (1..=MAX_RULE_NAME_BYTES).contains(&name.len()) && name.bytes().all(mark) {
         return Ok(());
     }
     Err(RuleError(format!(
-        "invalid name \"{name}\": 1 to {MAX_NAME_BYTES} of letters, digits, \"_\" and \"-\" are accepted"
+        "invalid name \"{name}\": 1 to {MAX_RULE_NAME_BYTES} of letters, digits, \"_\" and \"-\" are accepted"
     )))
 }
 

@@ -1,11 +1,7 @@
 //! `on=[METHOD[,METHOD]:]PATH`: the scope of a rule.
 
 use crate::RuleError;
-
-/// Maximum number of segments of a path pattern.
-const MAX_SEGMENTS: usize = 32;
-/// Maximum number of methods.
-const MAX_METHODS: usize = 16;
+use crate::limits::{MAX_METHODS, MAX_PATTERN_SEGMENTS};
 
 /// Methods and a path pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +68,7 @@ impl Scope {
                 pattern.push(next);
             }
         }
-        if pattern.len() > MAX_SEGMENTS {
+        if pattern.len() > MAX_PATTERN_SEGMENTS {
             return Err(invalid("a path of at most 32 segments"));
         }
         Ok(Self { methods: found, path: pattern })

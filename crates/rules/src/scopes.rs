@@ -10,6 +10,7 @@
 //! Before the walk, the first two bytes of the path select the rules that can match at all; for most requests
 //! that match no rule, there are none.
 
+use crate::limits::MAX_LISTED_RULES;
 use crate::{Pattern, Rule};
 
 /// Positions of rules in a list, as bits.
@@ -33,11 +34,8 @@ impl RuleBits {
     }
 }
 
-/// Maximum number of rules in a list.
-const MAX: usize = 128;
-
-/// Words of a state on the stack: 4,224 bits, enough for [`MAX`] rules of 32 segments each.
-const MAX_WORDS: usize = MAX * 33 / 64;
+/// Words of a state on the stack: 4,224 bits, enough for [`MAX_LISTED_RULES`] rules of 32 segments each.
+const MAX_WORDS: usize = MAX_LISTED_RULES * 33 / 64;
 
 /// The scopes of a list of rules.
 #[derive(Debug, Default)]
@@ -96,7 +94,7 @@ fn opening(path: &[u8]) -> usize {
 impl Scopes {
     /// Builds the automaton for the first 128 rules.
     pub fn new<'r>(rules: impl Iterator<Item = &'r Rule> + Clone) -> Self {
-        let patterns = rules.clone().take(MAX).map(|rule| rule.on.as_ref());
+        let patterns = rules.clone().take(MAX_LISTED_RULES).map(|rule| rule.on.as_ref());
         // One bit for each segment, and one for the end.
         let bits: usize = patterns.clone().flatten().map(|scope| scope.path.len() + 1).sum();
         let words = bits.div_ceil(64).min(MAX_WORDS);

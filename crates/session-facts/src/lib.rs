@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod fact;
+pub mod limits;
 mod measure;
 mod network;
 mod normal;
@@ -13,8 +14,8 @@ mod report;
 mod scores;
 
 pub use fact::{Fact, Unit};
-pub use measure::{MAX_MEASURED, Measured, PERIOD_MS, measure};
+pub use measure::{Measured, PERIOD_MS, measure};
 pub use network::network;
-pub use normal::{MIN_SESSIONS, Normal, Normals, Spread};
+pub use normal::{Normal, Normals, Spread};
 pub use report::{FactRow, Facts, Score};
 pub use scores::{Scored, Scores};

@@ -4,19 +4,14 @@ use ahash::{AHashMap, AHashSet};
 use api_sessions_store::{Filter, Page, Store, StoreError, StoredRequest};
 
 use crate::fact::Fact;
+use crate::limits::{MAX_MEASURED_REQUESTS, MIN_GAPS};
 use crate::network::network;
 
 /// Length of the measured part of a session, which ends with its last request, ms.
 pub const PERIOD_MS: u64 = 86_400_000;
 
-/// Maximum number of requests of a session that are measured: the newest ones.
-pub const MAX_MEASURED: usize = 1000;
-
 /// A minute, ms.
 const MINUTE_MS: u64 = 60_000;
-
-/// Minimum number of gaps between requests to measure their regularity.
-const MIN_GAPS: usize = 10;
 
 /// The figures from which the facts of a session are computed.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -86,7 +81,7 @@ impl Measured {
     }
 }
 
-/// Measures the newest [`MAX_MEASURED`] requests of a session in the [`PERIOD_MS`] up to its last one, which is not
+/// Measures the newest [`MAX_MEASURED_REQUESTS`] requests of a session in the [`PERIOD_MS`] up to its last one, which is not
 /// before `last_ts`.
 ///
 /// # Errors
@@ -104,7 +99,7 @@ pub(crate) fn measure_all(
     let first = sessions.iter().map(|(_, last)| *last).min().unwrap_or_default();
     let filter = Filter { from: Some(first.saturating_sub(PERIOD_MS)), ..Filter::default() };
     let ids: Vec<String> = sessions.iter().map(|(session, _)| session.clone()).collect();
-    let pages = store.newest(&ids, &filter, MAX_MEASURED)?;
+    let pages = store.newest(&ids, &filter, MAX_MEASURED_REQUESTS)?;
     let of = |(page, (_, known)): (Page<StoredRequest>, &(String, u64))| {
         let Page { mut items, incomplete, .. } = page;
         let last = items.first().map_or(*known, |newest| newest.record.ts);

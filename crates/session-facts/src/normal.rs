@@ -10,28 +10,17 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::fact::Fact;
+use crate::limits::{
+    MAX_APPLICATIONS, MAX_LISTED_SESSIONS, MAX_SAMPLED_SESSIONS, MAX_SESSIONS_AT_ONCE,
+    MIN_NORMAL_SESSIONS,
+};
 use crate::measure::{Measured, measure_all};
-
-/// Minimum number of sessions for normal values.
-pub const MIN_SESSIONS: usize = 200;
-
-/// Maximum number of sessions that are measured.
-const MAX_SAMPLED: usize = 300;
-
-/// Maximum number of sessions whose requests are read at once.
-pub(crate) const MAX_AT_ONCE: usize = 25;
-
-/// Number of sessions to sample from: the most recently active ones.
-const MAX_LISTED: usize = 1000;
 
 /// Period of the sample, ms.
 const WEEK_MS: u64 = 7 * 86_400_000;
 
 /// Time until normal values are outdated, ms.
 const FRESH_MS: u64 = 600_000;
-
-/// Maximum number of applications in the cache.
-const MAX_APPLICATIONS: usize = 64;
 
 /// Normal values of a fact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, ToSchema)]
@@ -45,7 +34,7 @@ pub struct Spread {
 /// Normal values of an application.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Normal {
-    /// Number of sessions that were measured; below [`MIN_SESSIONS`], the number of sessions there are.
+    /// Number of sessions that were measured; below [`MIN_NORMAL_SESSIONS`], the number of sessions there are.
     pub sessions: usize,
     spreads: Vec<(Fact, Spread)>,
     /// Endpoints that more than 1 % of the sessions use.
@@ -55,7 +44,7 @@ pub struct Normal {
 impl Normal {
     /// Whether there are enough sessions for normal values.
     pub fn is_known(&self) -> bool {
-        self.sessions >= MIN_SESSIONS
+        self.sessions >= MIN_NORMAL_SESSIONS
     }
 
     /// Normal values of a fact; `None` if no session has it.
@@ -109,17 +98,18 @@ fn sample(store: &dyn Store, application: Option<&str>, now: u64) -> Result<Norm
     let application = application.map(str::to_owned);
     let filter =
         Filter { from: Some(now.saturating_sub(WEEK_MS)), application, ..Filter::default() };
-    let query = SessionQuery { filter, sort: Sort::LastTs, limit: MAX_LISTED, ..<_>::default() };
+    let query =
+        SessionQuery { filter, sort: Sort::LastTs, limit: MAX_LISTED_SESSIONS, ..<_>::default() };
     let sessions = store.sessions(&query)?.sessions;
-    if sessions.len() < MIN_SESSIONS {
+    if sessions.len() < MIN_NORMAL_SESSIONS {
         return Ok(Normal { sessions: sessions.len(), ..Normal::default() });
     }
-    let wanted = sessions.len().min(MAX_SAMPLED);
+    let wanted = sessions.len().min(MAX_SAMPLED_SESSIONS);
     let taken = (0..wanted).filter_map(|at| sessions.get(at * sessions.len() / wanted));
     let taken: Vec<(String, u64)> =
         taken.map(|session| (session.session.clone(), session.last_ts)).collect();
     let mut measured = Vec::with_capacity(wanted);
-    for chunk in taken.chunks(MAX_AT_ONCE) {
+    for chunk in taken.chunks(MAX_SESSIONS_AT_ONCE) {
         measured.extend(measure_all(store, chunk)?.into_iter().map(|(measured, _)| measured));
     }
     Ok(Normal::of(&measured))

@@ -4,8 +4,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::fact::{Fact, Unit};
+use crate::limits::MIN_NORMAL_SESSIONS;
 use crate::measure::Measured;
-use crate::normal::{MIN_SESSIONS, Normal, Spread};
+use crate::normal::{Normal, Spread};
 
 /// Half-life of the score of an inactive session, ms.
 const HALF_LIFE_MS: u64 = 86_400_000;
@@ -94,7 +95,7 @@ impl Facts {
             application,
             requests: measured.requests,
             sessions: normal.sessions as u64,
-            not_enough_sessions: normal.sessions < MIN_SESSIONS,
+            not_enough_sessions: normal.sessions < MIN_NORMAL_SESSIONS,
             score: normal.is_known().then_some(Score { value, when_active }),
             facts,
             incomplete: measured.incomplete.clone(),
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn too_few_sessions_say_nothing() {
-        let normal = Normal::of(&vec![session(1); MIN_SESSIONS - 1]);
+        let normal = Normal::of(&vec![session(1); MIN_NORMAL_SESSIONS - 1]);
         let facts = Facts::of(Some("shop".into()), &session(32), &normal, 1, 1);
         assert!(facts.not_enough_sessions && facts.score.is_none());
         assert!(facts.facts.iter().all(|row| row.normal.is_none() && row.points == 0));

@@ -7,8 +7,9 @@ use ahash::AHashMap;
 use api_sessions_store::{SessionSummary, Store, StoreError};
 use parking_lot::Mutex;
 
+use crate::limits::{MAX_KNOWN_SCORES, MAX_SESSIONS_AT_ONCE};
 use crate::measure::measure_all;
-use crate::normal::{MAX_AT_ONCE, Normal, Normals};
+use crate::normal::{Normal, Normals};
 use crate::report::{Facts, decayed};
 
 /// Time for which the score of a session with new requests is not measured again, ms.
@@ -16,9 +17,6 @@ const CHANGED_MS: u64 = 60_000;
 
 /// Time for which the score of any other session is not measured again, ms.
 const FRESH_MS: u64 = 600_000;
-
-/// Maximum number of remembered scores.
-const MAX_KNOWN: usize = 10_000;
 
 /// A score that was measured.
 #[derive(Debug, Clone, Copy)]
@@ -100,7 +98,7 @@ impl Scores {
             sessions.iter().filter(|one| !is_fresh(one)).collect()
         };
         let mut of: AHashMap<Option<&String>, Option<Arc<Normal>>> = AHashMap::new();
-        for chunk in outdated.chunks(MAX_AT_ONCE) {
+        for chunk in outdated.chunks(MAX_SESSIONS_AT_ONCE) {
             let mut wanted = Vec::new();
             for session in chunk {
                 let application = session.applications.first();
@@ -138,9 +136,9 @@ impl Scores {
 
     fn remember(&self, session: &SessionSummary, last_ts: u64, score: Option<u64>, now: u64) {
         let mut known = self.known.lock();
-        if known.len() >= MAX_KNOWN {
+        if known.len() >= MAX_KNOWN_SCORES {
             known.retain(|_, score| now.saturating_sub(score.at) < FRESH_MS);
-            if known.len() >= MAX_KNOWN {
+            if known.len() >= MAX_KNOWN_SCORES {
                 known.clear();
             }
         }
@@ -171,10 +169,12 @@ mod tests {
     #[test]
     fn no_more_scores_than_the_limit_are_remembered() {
         let scores = Scores::default();
-        for id in 0..MAX_KNOWN as u64 + 10 {
+        for id in 0..MAX_KNOWN_SCORES as u64 + 10 {
             scores.remember(&session(id, 1), 1, None, id);
         }
-        assert!(scores.known.lock().len() <= MAX_KNOWN);
-        assert!(scores.has(&[session(MAX_KNOWN as u64 + 9, 1)], MAX_KNOWN as u64 + 9));
+        assert!(scores.known.lock().len() <= MAX_KNOWN_SCORES);
+        assert!(
+            scores.has(&[session(MAX_KNOWN_SCORES as u64 + 9, 1)], MAX_KNOWN_SCORES as u64 + 9)
+        );
     }
 }

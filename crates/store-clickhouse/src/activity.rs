@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::connection::Connection;
-use super::filter::{self, MAX_MS};
+use super::filter::{self};
 use super::joined::Requests;
 use super::schema::DAY_TABLES;
 use super::sql::{Sql, Value};
+use crate::limits::MAX_DATE_MS;
 use api_sessions_store::{ACTIVITY_MS, Activity, Day, DayHealth, FIRST_ERROR, Filter, StoreError};
 
 #[derive(Deserialize)]
@@ -37,9 +38,9 @@ pub(super) async fn read(
         "day >= toDate(?) AND day <= toDate(?) AND ts >= ?) GROUP BY stretch HAVING stretch <= ? ORDER BY stretch",
         [
             Value::Text(Day::of(first).to_string()),
-            Value::Text(Day::of(to.saturating_add(ACTIVITY_MS).min(MAX_MS)).to_string()),
+            Value::Text(Day::of(to.saturating_add(ACTIVITY_MS).min(MAX_DATE_MS)).to_string()),
             first.into(),
-            to.min(MAX_MS).into(),
+            to.min(MAX_DATE_MS).into(),
         ],
     );
     let rows: Vec<Stretch> = connection.rows(sql).await?;
@@ -66,7 +67,7 @@ pub(super) async fn sessions(
     to: u64,
     step: u64,
 ) -> Result<(Vec<(u64, u64)>, u64), StoreError> {
-    let (from, to) = (from.min(MAX_MS), to.min(MAX_MS));
+    let (from, to) = (from.min(MAX_DATE_MS), to.min(MAX_DATE_MS));
     let filter = Filter { from: Some(from), to: Some(to), ..Filter::default() };
     let requests = Requests::of_days(connection, &filter::days(&filter)).await?;
     let session = requests.session();

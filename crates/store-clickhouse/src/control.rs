@@ -3,23 +3,21 @@
 use std::time::{Duration, Instant};
 
 use api_sessions_protocol::{DenyEntry, Lifted, ParameterSet, SessionRule};
+use api_sessions_store::limits::MAX_LIFTED;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::ClickHouseStore;
 use super::sql::Sql;
+use crate::limits::MAX_CACHED_TOKENS;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::query::{HistoryQuery, Paged};
 use api_sessions_store::{
-    Control, Day, DenyChange, KeyDecisions, KeyWindow, MAX_LIFTED, Page, Role, StoreError,
-    TokenInfo, cursor,
+    Control, Day, DenyChange, KeyDecisions, KeyWindow, Page, Role, StoreError, TokenInfo, cursor,
 };
 
 /// Lifetime of cached results: changes by other processes take effect within this time.
 const FRESH: Duration = Duration::from_millis(500);
-
-/// Maximum number of cached tokens.
-const MAX_TOKENS: usize = 1000;
 
 #[derive(Deserialize)]
 struct TokenRow {
@@ -182,7 +180,7 @@ impl Control for ClickHouseStore {
         let rows: Vec<TokenRow> = self.wait(self.connection.rows(sql))?;
         let found = rows.into_iter().next().map(TokenInfo::from);
         let mut known = self.known.lock();
-        if known.tokens.len() >= MAX_TOKENS {
+        if known.tokens.len() >= MAX_CACHED_TOKENS {
             known.tokens.clear();
         }
         known.tokens.insert(*hash, (when, found.clone()));

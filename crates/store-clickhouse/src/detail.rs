@@ -8,8 +8,9 @@ use super::connection::Connection;
 use super::filter;
 use super::joined::Requests;
 use super::sql::Sql;
-use api_sessions_store::session_days::{Kind, MAX_VALUES, OTHER_TEXT, SessionPart, detail};
-use api_sessions_store::{Filter, MAX_LISTED, SessionDay};
+use api_sessions_store::limits::{MAX_DETAIL_VALUES, MAX_SUMMARY_VALUES};
+use api_sessions_store::session_days::{Kind, OTHER_TEXT, SessionPart, detail};
+use api_sessions_store::{Filter, SessionDay};
 use api_sessions_store::{SessionDetail, StoreError};
 
 #[derive(Deserialize)]
@@ -64,7 +65,7 @@ pub(super) async fn read(
     ));
     let parts = parts.then(from()).add(" GROUP BY whole, day", []);
 
-    let listed = if all_values { MAX_VALUES } else { MAX_LISTED };
+    let listed = if all_values { MAX_DETAIL_VALUES } else { MAX_SUMMARY_VALUES };
     let values = "arrayJoin(arrayConcat(arrayMap(a -> ('attack', a, 1), attacks), arrayFilter(x -> x.3 = 1, [\
         ('application', ifNull(app, ''), isNotNull(app)), ('host', ifNull(host, ''), isNotNull(host)), \
         ('ip', ip, 1), ('user', ifNull(user, ''), isNotNull(user)), ('role', ifNull(role, ''), isNotNull(role)), \

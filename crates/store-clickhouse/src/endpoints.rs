@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 
 use api_sessions_protocol::Source;
+use api_sessions_store::limits::MAX_ENDPOINT_STATS;
 use serde::Deserialize;
 
 use super::connection::Connection;
 use super::filter;
 use super::joined::Requests;
 use super::sql::Sql;
-use api_sessions_store::endpoints::{
-    Distribution, EndpointQuery, EndpointStats, MAX_ENDPOINT_STATS,
-};
+use api_sessions_store::endpoints::{Distribution, EndpointQuery, EndpointStats};
 use api_sessions_store::{Filter, StoreError};
 
 /// Values with their counts, as returned by `sumMap`.

@@ -1,12 +1,10 @@
 //! Filters as SQL conditions.
 
 use super::sql::{Sql, Value};
+use crate::limits::MAX_DATE_MS;
 use api_sessions_store::Day;
 use api_sessions_store::path_template;
 use api_sessions_store::query::{ANY_ATTACK, Filter};
-
-/// Unix time in milliseconds of the last day that `Date` represents in all versions of ClickHouse.
-pub(super) const MAX_MS: u64 = 4_102_358_400_000;
 
 /// Condition on the days that a filter can match; it prunes partitions.
 pub(super) fn days(filter: &Filter) -> Sql {
@@ -21,7 +19,7 @@ pub(super) fn days(filter: &Filter) -> Sql {
 }
 
 fn day_of(ts: u64) -> Value {
-    Value::Text(Day::of(ts.min(MAX_MS)).to_string())
+    Value::Text(Day::of(ts.min(MAX_DATE_MS)).to_string())
 }
 
 /// Conditions on a request, one per value filter; each must hold for some request of a session.

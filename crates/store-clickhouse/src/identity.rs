@@ -8,9 +8,8 @@ use super::alias_state::{JOINED, KNOWN, Known};
 use super::aliases::{self, Ticks};
 use super::connection::Connection;
 use super::sql::Sql;
-use api_sessions_store::{
-    Day, Identifier, Identity, MAX_DENIED_IDENTIFIERS, MAX_IDENTIFIERS, NewRequest, StoreError,
-};
+use api_sessions_store::limits::{MAX_DENIED_IDENTIFIERS, MAX_IDENTIFIERS};
+use api_sessions_store::{Day, Identifier, Identity, NewRequest, StoreError};
 
 /// Resolves a session id: the session itself, or the one that it is an alias of.
 pub(super) async fn root(connection: &Connection, session: &str) -> Result<String, StoreError> {

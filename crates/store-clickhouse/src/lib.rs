@@ -18,6 +18,7 @@ mod endpoints;
 mod filter;
 mod identity;
 mod joined;
+mod limits;
 mod replay;
 mod requests;
 mod row;

@@ -8,8 +8,9 @@ use super::connection::Connection;
 use super::joined::Requests;
 use super::sql::{Sql, Value};
 use super::{detail, filter, identity};
+use api_sessions_store::limits::MAX_EXACT_TOTAL;
 use api_sessions_store::query::{ANY_ATTACK, Filter, Paged, SessionQuery, Sort};
-use api_sessions_store::{MAX_TOTAL, SessionPage, StoreError, cursor};
+use api_sessions_store::{SessionPage, StoreError, cursor};
 
 /// Sort position of the last item on the previous page.
 struct After {
@@ -37,7 +38,7 @@ pub(super) async fn page(
         Some(position) => Some(read_position(&position).ok_or_else(cursor::invalid)?),
     };
     let sessions = sessions(connection, &query.filter).await?;
-    let most = MAX_TOTAL + 1;
+    let most = MAX_EXACT_TOTAL + 1;
     let total = Sql::new("SELECT count() AS total FROM (SELECT 1 FROM (")
         .then(sessions.clone())
         .add(&format!(") LIMIT {most})"), []);
@@ -79,8 +80,8 @@ pub(super) async fn page(
         .collect();
     let sessions = ids.iter().filter_map(|id| by_id.remove(id)).collect();
     Ok(SessionPage {
-        total: total.total.min(MAX_TOTAL),
-        total_is_lower_bound: total.total > MAX_TOTAL,
+        total: total.total.min(MAX_EXACT_TOTAL),
+        total_is_lower_bound: total.total > MAX_EXACT_TOTAL,
         sessions,
         next,
         incomplete: Vec::new(),

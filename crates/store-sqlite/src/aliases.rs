@@ -15,9 +15,8 @@ use super::rehome::{Join, Rehomed};
 use super::schema;
 use super::segment::Segments;
 use super::segment_id::SegmentId;
-use api_sessions_store::aliases::{
-    Claim, Identifier, Identity, MAX_DENIED_IDENTIFIERS, MAX_IDENTIFIERS, claims,
-};
+use api_sessions_store::aliases::{Claim, Identifier, Identity, claims};
+use api_sessions_store::limits::{MAX_DENIED_IDENTIFIERS, MAX_IDENTIFIERS};
 use api_sessions_store::{Day, NewRequest};
 
 const TABLES: &[&str] = &["

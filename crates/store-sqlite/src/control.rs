@@ -1,10 +1,11 @@
 //! Tokens, denylist, parameters, rules and keys in `control.db`.
 
 use api_sessions_protocol::{DenyEntry, Lifted, ParameterSet, SessionRule};
+use api_sessions_store::limits::MAX_LIFTED;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::SqliteStore;
-use api_sessions_store::control::{Control, DenyChange, MAX_LIFTED, Role, TokenInfo};
+use api_sessions_store::control::{Control, DenyChange, Role, TokenInfo};
 use api_sessions_store::query::{HistoryQuery, Paged};
 use api_sessions_store::{Day, KeyDecisions, KeyWindow, Page, StoreError, cursor};
 

@@ -12,8 +12,9 @@ use super::live::Numbers;
 use super::row::Resolve;
 use super::segment::Segment;
 use super::strings::Strings;
-use api_sessions_store::session_days::{Kind, MAX_VALUES, OTHER_TEXT, SessionPart, detail};
-use api_sessions_store::{MAX_LISTED, SessionDay, SessionDetail};
+use api_sessions_store::limits::{MAX_DETAIL_VALUES, MAX_SUMMARY_VALUES};
+use api_sessions_store::session_days::{Kind, OTHER_TEXT, SessionPart, detail};
+use api_sessions_store::{SessionDay, SessionDetail};
 
 /// Sessions with the parts of all segments, which come oldest first. `all_values`: not only those shown in a
 /// list. Sessions that do not exist are left out.
@@ -135,7 +136,7 @@ fn part(
         }
         of_kind.sort_by_key(|(value, count)| (Reverse(*count), *value));
         // Segments may differ in their values, so more are kept than are finally shown.
-        let most = 2 * if all_values { MAX_VALUES } else { MAX_LISTED };
+        let most = 2 * if all_values { MAX_DETAIL_VALUES } else { MAX_SUMMARY_VALUES };
         let (shown, left) = of_kind.split_at(of_kind.len().min(most));
         for (value, count) in shown {
             let text = match kind {

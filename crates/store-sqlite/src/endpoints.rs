@@ -13,7 +13,8 @@ use super::moved::MovedHere;
 use super::row::Resolve;
 use super::segment::Segment;
 use super::strings::Strings;
-use api_sessions_store::endpoints::{EndpointQuery, EndpointStats, MAX_ENDPOINT_STATS};
+use api_sessions_store::endpoints::{EndpointQuery, EndpointStats};
+use api_sessions_store::limits::MAX_ENDPOINT_STATS;
 
 /// The endpoint table of a closed segment.
 const TABLE: &str =

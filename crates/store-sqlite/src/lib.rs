@@ -57,10 +57,11 @@ use self::segment::{Segment, Segments, absent, incomplete};
 use self::sessions::Limits;
 use self::writer::Job;
 use api_sessions_store::endpoints::{EndpointPage, EndpointQuery};
+use api_sessions_store::limits::MAX_EXACT_TOTAL;
 use api_sessions_store::{
-    Activity, Batch, Day, DayHealth, Filter, Identity, MAX_TOTAL, Page, Records, ReplayQuery,
-    Reply, RequestQuery, SessionDetail, SessionPage, SessionQuery, StoreError, StoreHealth,
-    StoredRequest, Visit,
+    Activity, Batch, Day, DayHealth, Filter, Identity, Page, Records, ReplayQuery, Reply,
+    RequestQuery, SessionDetail, SessionPage, SessionQuery, StoreError, StoreHealth, StoredRequest,
+    Visit,
 };
 
 /// Batches queued for the writer; further senders block.
@@ -91,7 +92,7 @@ impl SqliteStore {
     /// the others are served. Neither is a disk that is not writable if all files exist: the store is then
     /// read-only.
     pub fn open(dir: &Path) -> Result<SqliteStore, StoreError> {
-        Self::open_with_limits(dir, writer::FULL_REQUESTS, FEW, MAX_TOTAL)
+        Self::open_with_limits(dir, writer::FULL_REQUESTS, FEW, MAX_EXACT_TOTAL)
     }
 
     /// Like [`SqliteStore::open`], with lower limits for tests: requests after which a segment is closed,

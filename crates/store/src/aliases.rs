@@ -7,11 +7,6 @@ use api_sessions_protocol::Record;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Maximum number of identifiers shown per session.
-pub const MAX_IDENTIFIERS: usize = 100;
-/// Maximum number of other ids that are denied with a session: the newest ones.
-pub const MAX_DENIED_IDENTIFIERS: usize = 16;
-
 /// How a session is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Identity {

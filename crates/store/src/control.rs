@@ -63,9 +63,6 @@ pub struct DenyChange {
     pub entry: DenyEntry,
 }
 
-/// Maximum number of sessions that [`Control::lifted`] returns.
-pub const MAX_LIFTED: usize = 1000;
-
 /// Tokens, denylist, parameters, rules.
 pub trait Control: Send + Sync {
     /// Stores the hash of a token and returns its id.

@@ -1,9 +1,7 @@
 //! Encoding of cursors: a fingerprint of the query, then the position, both in hexadecimal.
 
 use crate::StoreError;
-
-/// Maximum length of a cursor, bytes.
-const MAX_BYTES: usize = 4096;
+use crate::limits::MAX_CURSOR_BYTES;
 
 /// Length of the fingerprint, hexadecimal digits.
 const FINGERPRINT_DIGITS: usize = 16;
@@ -28,7 +26,7 @@ pub fn verify(identity: &str, cursor: &str) -> Result<Vec<String>, StoreError> {
 }
 
 fn decode(identity: &str, cursor: &str) -> Option<Vec<String>> {
-    if cursor.len() > MAX_BYTES {
+    if cursor.len() > MAX_CURSOR_BYTES {
         return None;
     }
     let digits = cursor.strip_prefix(&*query_fingerprint(identity))?;

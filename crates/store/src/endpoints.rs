@@ -4,9 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Maximum number of endpoints in an answer: those with the most requests.
-pub const MAX_ENDPOINT_STATS: usize = 10_000;
-
 /// Which requests are counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct EndpointQuery {

@@ -11,11 +11,7 @@ use parking_lot::Mutex;
 use crate::NewRequest;
 use crate::aliases::claims;
 use crate::clock::now_ms;
-
-/// Maximum number of links: the newest ones.
-pub const MAX_FRESH_LINKS: usize = 16_384;
-/// Maximum number of steps from an alias to its session.
-const MAX_STEPS: usize = 64;
+use crate::limits::{MAX_FRESH_LINKS, MAX_LINK_STEPS};
 
 /// The link of an alias; without a session, it belongs to none.
 pub type FreshClaim = (SessionId, Option<SessionId>);
@@ -76,7 +72,7 @@ impl FreshLinks {
 impl Inner {
     fn root(&self, session: SessionId) -> SessionId {
         let mut at = session;
-        for _ in 0..MAX_STEPS {
+        for _ in 0..MAX_LINK_STEPS {
             let Some((_, Some(next))) = self.by_alias.get(&at) else { break };
             at = *next;
         }

@@ -15,6 +15,7 @@ pub mod endpoints;
 mod fresh_links;
 pub mod keys;
 mod kind;
+pub mod limits;
 mod model;
 pub mod query;
 pub mod replay;
@@ -23,18 +24,17 @@ pub mod users;
 
 pub use api_sessions_protocol::path_template;
 
-pub use aliases::{Identifier, Identity, MAX_DENIED_IDENTIFIERS, MAX_IDENTIFIERS};
+pub use aliases::{Identifier, Identity};
 pub use clickhouse_address::ClickHouseOptions;
-pub use control::{Control, DenyChange, MAX_LIFTED, Role, TokenInfo};
+pub use control::{Control, DenyChange, Role, TokenInfo};
 pub use day::{DAY_MS, Day};
 pub use endpoints::{EndpointPage, EndpointQuery, EndpointStats};
-pub use fresh_links::{FreshClaim, FreshLinks, MAX_FRESH_LINKS};
+pub use fresh_links::{FreshClaim, FreshLinks};
 pub use keys::{KeyDecisions, KeyOf, KeyWindow};
 pub use kind::StoreKind;
 pub use model::{
-    ACTIVITY_MS, Activity, Batch, DayHealth, FIRST_ERROR, MAX_ENDPOINTS, MAX_LISTED, MAX_TOTAL,
-    NewRequest, Page, SessionDay, SessionDetail, SessionPage, SessionSummary, StoreHealth, Stored,
-    StoredRequest, ValueCount,
+    ACTIVITY_MS, Activity, Batch, DayHealth, FIRST_ERROR, NewRequest, Page, SessionDay,
+    SessionDetail, SessionPage, SessionSummary, StoreHealth, Stored, StoredRequest, ValueCount,
 };
 pub use query::{Filter, HistoryQuery, Paged, RequestQuery, SessionQuery, Sort, StatusFilter};
 pub use replay::{ReplayQuery, Visit};

@@ -64,9 +64,6 @@ pub struct SessionPage {
     pub incomplete: Vec<String>,
 }
 
-/// Largest exact [`SessionPage::total`].
-pub const MAX_TOTAL: u64 = 10_000;
-
 /// A session in a list.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct SessionSummary {
@@ -128,12 +125,6 @@ pub struct SessionSummary {
     /// Days with requests of the session, oldest first.
     pub days: Vec<String>,
 }
-
-/// Most values of one kind in a [`SessionSummary`].
-pub const MAX_LISTED: usize = 10;
-
-/// Most endpoints in a [`SessionSummary`].
-pub const MAX_ENDPOINTS: usize = 3;
 
 /// Counts of a session on one day.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::{MAX_ENDPOINTS, MAX_LISTED, SessionDay, SessionDetail, SessionSummary, ValueCount};
+use crate::limits::{MAX_DETAIL_VALUES, MAX_SUMMARY_ENDPOINTS, MAX_SUMMARY_VALUES};
+use crate::{SessionDay, SessionDetail, SessionSummary, ValueCount};
 
 /// Kind of a value. The numbers are stored in the files of the
 /// embedded store.
@@ -91,10 +92,6 @@ impl Kind {
 /// Placeholder for values beyond the limit.
 pub const OTHER_TEXT: &str = "(other)";
 
-/// Maximum number of values of one kind that a session's detail counts separately; the others are counted together, as
-/// [`OTHER_TEXT`].
-pub const MAX_VALUES: usize = 300;
-
 /// A part of a session: its requests in a day, or in a segment of a day.
 pub struct SessionPart {
     /// Its day, times and totals.
@@ -179,11 +176,11 @@ pub fn detail(session: &str, parts: Vec<SessionPart>) -> Option<SessionDetail> {
         };
         values.sort_by(order);
         let is_other = |value: &ValueCount| value.value == OTHER_TEXT;
-        if values.iter().filter(|value| !is_other(value)).count() > MAX_VALUES {
+        if values.iter().filter(|value| !is_other(value)).count() > MAX_DETAIL_VALUES {
             let (mut kept, mut other) = (0, 0);
             values.retain(|value| {
                 kept += usize::from(!is_other(value));
-                let is_kept = !is_other(value) && kept <= MAX_VALUES;
+                let is_kept = !is_other(value) && kept <= MAX_DETAIL_VALUES;
                 other += if is_kept { 0 } else { value.count };
                 is_kept
             });
@@ -197,7 +194,7 @@ pub fn detail(session: &str, parts: Vec<SessionPart>) -> Option<SessionDetail> {
             .into_iter()
             .flatten()
             .filter(|counted| counted.value != OTHER_TEXT)
-            .take(MAX_LISTED)
+            .take(MAX_SUMMARY_VALUES)
             .map(|counted| counted.value.clone())
             .collect()
     };
@@ -213,7 +210,7 @@ pub fn detail(session: &str, parts: Vec<SessionPart>) -> Option<SessionDetail> {
     summary.applications = first("application");
     summary.attack_types = first("attack");
     let endpoints = by.get("endpoint").map(Vec::as_slice).unwrap_or_default();
-    summary.endpoints = endpoints.iter().take(MAX_ENDPOINTS).cloned().collect();
+    summary.endpoints = endpoints.iter().take(MAX_SUMMARY_ENDPOINTS).cloned().collect();
     summary.endpoint_count = endpoint_count.max(endpoints.len() as u64);
     Some(SessionDetail { summary, parts: listed, by, incomplete: Vec::new() })
 }

@@ -2,14 +2,14 @@
 
 use smallvec::SmallVec;
 
+use crate::limits::MAX_SESSION_ID_BYTES;
+
 /// Handshake type of a ClientHello.
 const CLIENT_HELLO: u8 = 1;
 /// Length of `random` in bytes.
 const RANDOM_BYTES: usize = 32;
 /// Inline capacity of a list. Among common clients, curl sends the longest: 31 ciphers.
 const USUAL_NUMBERS: usize = 32;
-/// Maximum length of `legacy_session_id` in bytes.
-const MAX_SESSION_ID_BYTES: usize = 32;
 
 pub(crate) mod extension {
     pub(crate) const SERVER_NAME: u16 = 0x0000;

@@ -6,12 +6,10 @@ use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
 use crate::hello::{ClientHello, Numbers, extension};
+use crate::limits::{MAX_JA4_COUNT, MAX_RAW_BYTES};
 
 /// Length of a JA4 in bytes: `t13d1516h2_8daaf6152771_e5627efa2ab1`.
 pub const JA4_BYTES: usize = 36;
-/// Maximum length of a raw form in bytes: about 1,600 ciphers, extensions and signature algorithms, twenty times as
-/// many as a browser sends.
-pub const MAX_RAW_BYTES: usize = 8 * 1024;
 
 /// Length of JA4_a in bytes.
 const HEAD_BYTES: usize = 10;
@@ -21,8 +19,6 @@ const NUMBER_BYTES: usize = 5;
 const HASH_DIGITS: usize = 12;
 /// Inline capacity of the lists. Among common clients, curl sends the most numbers: 61.
 const USUAL_NUMBERS: usize = 64;
-/// Cap on counts in JA4_a.
-const MAX_COUNT: usize = 99;
 /// The ALPN characters if no protocol is offered.
 const NO_PROTOCOL: [u8; 2] = *b"00";
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -189,7 +185,7 @@ fn version(version: u16) -> [u8; 2] {
 }
 
 fn count(number: usize) -> [u8; 2] {
-    let number = number.min(MAX_COUNT) as u8;
+    let number = number.min(MAX_JA4_COUNT) as u8;
     [b'0' + number / 10, b'0' + number % 10]
 }
 

@@ -7,6 +7,7 @@
 
 mod hello;
 mod ja4;
+pub mod limits;
 
 pub use hello::{ClientHello, Numbers};
-pub use ja4::{Fingerprint, JA4_BYTES, MAX_RAW_BYTES};
+pub use ja4::{Fingerprint, JA4_BYTES};

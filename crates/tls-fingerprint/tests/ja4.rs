@@ -8,7 +8,8 @@
     reason = "a test ends where something fails"
 )]
 
-use api_sessions_tls_fingerprint::{ClientHello, Fingerprint, MAX_RAW_BYTES};
+use api_sessions_tls_fingerprint::limits::MAX_RAW_BYTES;
+use api_sessions_tls_fingerprint::{ClientHello, Fingerprint};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 

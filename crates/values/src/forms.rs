@@ -7,12 +7,10 @@ mod unicode;
 
 use crate::class::{Mask, has_pair};
 use crate::input::Place;
+use crate::limits::{MAX_FORMS, MAX_LONG_FORMS, MIN_BASE64_BYTES};
 
-/// Maximum number of forms of a value.
-pub const MAX_FORMS: usize = 8;
 /// Length in bytes above which a value has at most [`MAX_LONG_FORMS`].
 const LONG: usize = 8 * 1024;
-const MAX_LONG_FORMS: usize = 3;
 
 /// Buffers for decoding, reused across values.
 #[derive(Debug, Default)]
@@ -108,7 +106,7 @@ pub fn each(
 #[inline]
 pub fn may_be_base64(value: &[u8], mask: Mask) -> bool {
     const DIGITS: Mask = Mask::DASH.and(Mask::UNDERSCORE).and(Mask::PLUS).and(Mask::SIGN);
-    value.len() >= base64::MIN_BYTES
+    value.len() >= MIN_BASE64_BYTES
         && (mask.is_within(DIGITS) || mask.has(Mask::SLASH))
         && base64::may_be(value)
         && base64::begins_as_text(value)

@@ -1,8 +1,5 @@
 //! A value of a request and its place.
 
-/// Maximum length of a name that is kept, bytes.
-pub const MAX_NAME_BYTES: usize = 128;
-
 /// Place of a value in the request. It decides how the value is decoded and what is looked for in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {

@@ -10,8 +10,9 @@ mod class;
 pub mod fields;
 pub mod forms;
 mod input;
+pub mod limits;
 mod view;
 
 pub use class::{Mask, has_letters, has_pair};
-pub use input::{Input, InputKind, MAX_NAME_BYTES, Place, has_operator};
+pub use input::{Input, InputKind, Place, has_operator};
 pub use view::{FREE_STEPS, STEPS_PER_BYTE, View, is_space, is_word};

@@ -7,11 +7,9 @@ use api_sessions_nginx::request::Request;
 use api_sessions_protocol::{SessionId, Source};
 use api_sessions_rules::{Answer, Facts};
 
+use crate::limits::MAX_COMPARED_PARAMETERS;
 use crate::request::state;
 use crate::request::view::View;
-
-/// Maximum number of parameters that are compared with those in another place of the request.
-const MAX_COMPARED: usize = 64;
 
 pub(super) struct NodeFacts<'f, 'v> {
     pub(super) r: Request<'f>,
@@ -114,7 +112,7 @@ impl Facts for NodeFacts<'_, '_> {
 /// Whether a query parameter is also in the form body, with another value.
 fn conflict(view: &View<'_>) -> bool {
     let Some(body) = view.body(Side::Request).filter(|body| body.is_form()) else { return false };
-    let pairs = body.bytes.split(|byte| *byte == b'&').take(MAX_COMPARED);
+    let pairs = body.bytes.split(|byte| *byte == b'&').take(MAX_COMPARED_PARAMETERS);
     pairs.filter(|pair| !pair.is_empty()).any(|pair| {
         let mut parts = pair.splitn(2, |byte| *byte == b'=');
         let (name, value) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());

@@ -1,6 +1,7 @@
 #![no_main]
 //! A ClientHello is taken apart as `tls-parser` does it, and its forms fit together.
-use api_sessions_tls_fingerprint::{ClientHello, Fingerprint, MAX_RAW_BYTES};
+use api_sessions_tls_fingerprint::limits::MAX_RAW_BYTES;
+use api_sessions_tls_fingerprint::{ClientHello, Fingerprint};
 use tls_parser::{TlsExtension, TlsMessage, TlsMessageHandshake};
 
 const UNSTABLE: [u16; 6] = [0x0015, 0x0029, 0x002a, 0x0010, 0x4469, 0x44cd];

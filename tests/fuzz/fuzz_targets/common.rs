@@ -2,8 +2,9 @@
 //! to, written as simply as it can be.
 #![allow(dead_code)]
 
+use api_sessions_extract::limits::MAX_BUILTIN_VALUE_BYTES;
 use api_sessions_extract::testing::FakeExchange;
-use api_sessions_extract::{MAX_VALUE_BYTES, NoVariables, Point, Scratch};
+use api_sessions_extract::{NoVariables, Point, Scratch};
 
 /// Reads each point; no value is longer than it may be.
 pub fn read(points: &[&str], exchange: &FakeExchange) {
@@ -11,7 +12,7 @@ pub fn read(points: &[&str], exchange: &FakeExchange) {
     for text in points {
         let point = Point::parse(text, &mut NoVariables).expect("a point");
         if let Some(value) = point.read(exchange, &mut scratch) {
-            assert!(value.len() <= MAX_VALUE_BYTES && !value.is_empty());
+            assert!(value.len() <= MAX_BUILTIN_VALUE_BYTES && !value.is_empty());
         }
     }
 }

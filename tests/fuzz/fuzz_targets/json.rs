@@ -4,7 +4,8 @@
 mod common;
 mod reference;
 
-use api_sessions_extract::json::{MAX_DEPTH, MAX_STEPS, Step, find, find_in_part};
+use api_sessions_extract::limits::{MAX_JSON_DEPTH, MAX_PATH_STEPS};
+use api_sessions_extract::json::{Step, find, find_in_part};
 use api_sessions_extract::testing::FakeExchange;
 use reference::{Node, depth, parse};
 
@@ -25,7 +26,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     );
     let document = data.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(data);
     let member = |name: &[u8]| Step::Member(name.into());
-    let shallow = (depth(document) <= MAX_DEPTH).then_some(document);
+    let shallow = (depth(document) <= MAX_JSON_DEPTH).then_some(document);
     match shallow.and_then(parse) {
         None => {
             for path in [
@@ -59,7 +60,7 @@ impl Walk<'_> {
     fn visit(&mut self, node: &Node<'_>, doubtful: bool) {
         let Some(left) = self.left.checked_sub(1) else { return };
         self.left = left;
-        if !self.path.is_empty() && self.path.len() <= MAX_STEPS {
+        if !self.path.is_empty() && self.path.len() <= MAX_PATH_STEPS {
             self.compare(node, doubtful);
         }
         let doubtful = doubtful || node.has_repeated_names();

@@ -8,13 +8,14 @@ mod encodings;
 mod oracle;
 mod request;
 
+use api_sessions_protocol::limits::MAX_RECORD_BYTES;
 use api_sessions_extract::builtin::EntrySet;
 use api_sessions_agent::record::{RecordEncoder, RecordOptions, RequestMeta};
 use api_sessions_detect::{AttackKinds, Workspace, detect};
 use api_sessions_redact::FullContent;
 use api_sessions_identity::{Fallback, Hasher, Keys, Phase, resolve};
 use api_sessions_extract::Scratch;
-use api_sessions_protocol::{MAX_RECORD_BYTES, Record};
+use api_sessions_protocol::{Record};
 use oracle::Oracle;
 use request::{JWT, LIVE, Request};
 

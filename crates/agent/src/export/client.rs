@@ -19,15 +19,11 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{Connector, NextTimeout, TcpConnector};
 
 use super::settings::{Endpoint, ExportSettings};
+use crate::limits::{MAX_ANSWER_BYTES, MAX_QUOTED_CHARS};
 pub(crate) use explain::explain;
 use transport::{TlsConnector, UnixConnector};
 pub use trust::check_certificates;
 use trust::tls_config;
-
-/// Longest response body that is read, bytes.
-pub(crate) const MAX_ANSWER_BYTES: u64 = 64 * 1024;
-/// Longest part of a response body that is logged, characters.
-const MAX_QUOTED_CHARS: usize = 200;
 
 /// Outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,9 +3,7 @@
 use std::collections::VecDeque;
 
 use super::uplink::Batch;
-
-/// Limit on remembered batches. A forgotten one is sent again, under the same `Idempotency-Key`.
-const MOST: usize = 1024;
+use crate::limits::MAX_REMEMBERED_BATCHES;
 
 /// Their names and lengths, oldest first.
 #[derive(Debug, Default)]
@@ -13,7 +11,7 @@ pub(super) struct Delivered(VecDeque<(String, usize)>);
 
 impl Delivered {
     pub(super) fn add(&mut self, batch: &Batch) {
-        if self.0.len() == MOST {
+        if self.0.len() == MAX_REMEMBERED_BATCHES {
             self.0.pop_front();
         }
         self.0.push_back((batch.name.clone(), batch.lines.len()));

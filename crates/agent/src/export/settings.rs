@@ -6,6 +6,7 @@ use std::time::Duration;
 use ureq::http::{HeaderName, HeaderValue, header};
 
 use super::spool::SpoolSettings;
+use crate::limits::MAX_SOCKET_PATH_BYTES;
 
 /// Settings of `api_sessions_export`, by value: an exporter outlives the configuration it came from.
 #[derive(Debug, Clone)]
@@ -132,9 +133,6 @@ pub enum BadUrl {
     LongSocket(String),
 }
 
-/// Longest path of a Unix-domain socket, bytes: `sun_path` without its NUL.
-const MAX_SOCKET_BYTES: usize = 107;
-
 /// Path of the API that accepts batches.
 const RECORDS: &str = "/v1/records";
 
@@ -156,7 +154,7 @@ impl Endpoint {
                 if !path.starts_with('/') || !(uri.is_empty() || uri.starts_with('/')) {
                     return Err(bad());
                 }
-                if path.len() > MAX_SOCKET_BYTES {
+                if path.len() > MAX_SOCKET_PATH_BYTES {
                     return Err(BadUrl::LongSocket(path.to_owned()));
                 }
                 // The host name that NGINX uses for such an upstream.

@@ -1,14 +1,13 @@
 //! Encodes a finished request as a line.
 
-use api_sessions_protocol::{
-    FullRequest, LinkReason, MAX_RECORD_BYTES, ParamType, RuleHit, SessionId,
-};
+use api_sessions_protocol::limits::MAX_RECORD_BYTES;
+use api_sessions_protocol::{FullRequest, LinkReason, ParamType, RuleHit, SessionId};
 
-use super::limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES};
 use super::line::{Line, Shown};
 use super::options::RecordOptions;
 use super::read::Values;
 use super::{evidence, line};
+use crate::limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES};
 use api_sessions_detect::Finding;
 use api_sessions_extract::KeyExport;
 use api_sessions_extract::{Exchange, Ja4Form, Point, Scratch, Side};

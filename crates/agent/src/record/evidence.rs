@@ -17,8 +17,8 @@ use memchr::memmem;
 
 use api_sessions_redact::HIDDEN;
 
-/// Longest part of a value that is shown, bytes: the match and its surroundings.
-const MAX_MATCH_BYTES: usize = 64;
+use crate::limits::MAX_MATCH_BYTES;
+
 /// Bytes of it before the match, if there is room.
 const BYTES_BEFORE: usize = 16;
 /// Replaces a word that is not shown.

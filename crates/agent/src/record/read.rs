@@ -4,18 +4,14 @@ use std::ops::Range;
 
 use api_sessions_protocol::ParamType;
 
-use super::limits::MAX_VALUE_BYTES;
 use super::line::{Shown, Value};
 use super::options::RecordOptions;
+use crate::limits::{MAX_VALUE_BYTES, MIN_PART_BYTES};
 use api_sessions_extract::KeyExport;
 use api_sessions_extract::builtin::Rule;
 use api_sessions_extract::{Exchange, Part, Point, PointSource, Scratch, Side};
 use api_sessions_identity::{FoundBy, ParameterHash, Resolution};
 use api_sessions_redact::{HIDDEN, Secrets, cut};
-
-/// Shortest part of a composite value, bytes, that is a secret by itself. Shorter ones are still hidden where a point
-/// reads them.
-const MIN_PART_BYTES: usize = 8;
 
 /// One value of a parameter, in the memory of [`Values`].
 struct Read {

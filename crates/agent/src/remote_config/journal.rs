@@ -15,6 +15,8 @@ use std::time::Duration;
 use api_sessions_protocol::DenyEntry;
 use serde::{Deserialize, Serialize};
 
+use crate::limits::{MAX_DONE_JOURNAL_BYTES, MAX_JOURNAL_BYTES};
+
 /// Name of the file, in the directory of the spool.
 const FILE: &str = "denylist.journal";
 /// Orders that a copy in the making contains.
@@ -23,12 +25,8 @@ const OLD: &str = "denylist.journal.old";
 const DONE: &str = "denylist.journal.done";
 /// Minimum time for which retired orders are kept: a multiple of the interval at which other generations read them.
 const DONE_AGE: Duration = Duration::from_secs(10);
-/// Size from which retired orders are not kept any longer than that, bytes.
-const MAX_DONE_BYTES: u64 = 1 << 20;
 /// Held while an order is applied and appended.
 const LOCK: &str = "denylist.lock";
-/// Largest file that is read, bytes.
-const MAX_BYTES: u64 = 256 << 20;
 
 /// An order from `api_sessions_control` or from a rule.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,7 +146,7 @@ impl LockedJournal<'_> {
         }
         let is_recent = fs::metadata(&done).is_ok_and(|file| {
             let age = file.modified().ok().and_then(|time| time.elapsed().ok());
-            file.len() < MAX_DONE_BYTES && age.is_none_or(|age| age < DONE_AGE)
+            file.len() < MAX_DONE_JOURNAL_BYTES && age.is_none_or(|age| age < DONE_AGE)
         });
         if !is_recent {
             return fs::rename(old, done);
@@ -175,7 +173,7 @@ impl LockedJournal<'_> {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 file => file?,
             };
-            if file.metadata()?.len() > MAX_BYTES {
+            if file.metadata()?.len() > MAX_JOURNAL_BYTES {
                 return Err(ErrorKind::FileTooLarge.into());
             }
             let mut text = Vec::new();

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use api_sessions_extract::limits::MAX_PARAMETERS_BYTES;
 use api_sessions_protocol::{
     BadSessionId, SYNC_COUNTERS, SYNC_ERROR, SYNC_MODULE, SessionId, SyncDocument,
 };
@@ -12,10 +13,8 @@ use ureq::http::{HeaderValue, StatusCode};
 use super::{OrderError, StateFile};
 use crate::Stopped;
 use crate::clock::now_ms;
-use crate::export::{
-    Backoff, ExportSettings, LogSender, MAX_ANSWER_BYTES, Severity, agent, answered, explain,
-};
-use api_sessions_extract::MAX_PARAMETERS_BYTES;
+use crate::export::{Backoff, ExportSettings, LogSender, Severity, agent, answered, explain};
+use crate::limits::{MAX_ANSWER_BYTES, MAX_ERROR_BYTES, MAX_SYNC_BYTES, MAX_SYNC_LINKS};
 use api_sessions_extract::{BadParameters, CloudSettings, NoVariables, ParametersText};
 use api_sessions_rules::{default_pack, parse_all};
 use api_sessions_shm::{DenyError, DenylistWriter, EntryOrigin, PublishError, SharedConfig};
@@ -23,14 +22,8 @@ use api_sessions_shm::{DenyError, DenylistWriter, EntryOrigin, PublishError, Sha
 /// Longest time for which the cloud may hold a poll open, seconds. Short, so that the Console has recent figures of the
 /// node; a change is answered at once in any case.
 const WAIT: u64 = 10;
-/// Longest document, bytes: a denylist of 100,000 entries with their reasons.
-const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
-/// Largest number of links accepted from a document: several times what the cloud keeps.
-const MAX_LINKS: usize = 65_536;
 /// Prefix of the reason of a denial by a rule.
 const BY_RULE: &str = "rule ";
-/// Longest error that is reported, bytes.
-const MAX_ERROR_BYTES: usize = 500;
 
 /// Settings of a poller.
 pub struct SyncSettings {
@@ -175,14 +168,14 @@ impl Poller {
                 return Err(answered(status, response.headers(), &text.unwrap_or_default()));
             }
         }
-        let body = response.body_mut().with_config().limit(MAX_DOCUMENT_BYTES).read_to_vec();
+        let body = response.body_mut().with_config().limit(MAX_SYNC_BYTES).read_to_vec();
         if self.stopped.is_stopped() {
             return Ok(());
         }
         let body = match body {
             Ok(body) => body,
             Err(ureq::Error::BodyExceedsLimit(_)) => {
-                self.refuse(None, format!("it is larger than {MAX_DOCUMENT_BYTES} bytes"));
+                self.refuse(None, format!("it is larger than {MAX_SYNC_BYTES} bytes"));
                 return Err("the document is too large".to_owned());
             }
             Err(error) => return Err(error.to_string()),
@@ -294,8 +287,8 @@ impl Poller {
             Ok((link.alias.parse::<SessionId>()?, session))
         });
         let links = match parsed.collect::<Result<Vec<_>, BadSessionId>>() {
-            Ok(links) if links.len() <= MAX_LINKS => Ok(links),
-            Ok(_) => Err(format!("it has more than {MAX_LINKS} links")),
+            Ok(links) if links.len() <= MAX_SYNC_LINKS => Ok(links),
+            Ok(_) => Err(format!("it has more than {MAX_SYNC_LINKS} links")),
             Err(error) => Err(format!("a link: {error}")),
         };
         if let Ok(links) = &links

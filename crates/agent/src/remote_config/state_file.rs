@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::journal::{self, Journal, LockedJournal, Mark, Order};
+use crate::limits::{MAX_ORDERS_BYTES, MAX_STATE_FILE_BYTES};
 use api_sessions_shm::{DenyError, DenylistWriter, EntryOrigin, SharedConfig};
 
 /// Name of the copy, in the directory of the spool.
@@ -20,15 +21,11 @@ const FILE: &str = "denylist.json";
 const LOCK: &str = "denylist.copy.lock";
 /// Name that a copy gets if it cannot be read.
 const DAMAGED: &str = "denylist.damaged.json";
-/// Largest file that is read, bytes; more than the denylist can hold.
-const MAX_FILE_BYTES: u64 = 256 << 20;
 /// Pause after a failed attempt.
 const PAUSE: Duration = Duration::from_secs(30);
 /// Orders are durable without a copy. A new copy is made if the last one is older than this or orders take more bytes.
 const ORDERS_PAUSE: Duration = Duration::from_secs(60);
 const ORDERS_BYTES: u64 = 1 << 20;
-/// Bytes of orders after which the process that adds one writes a copy itself, since no other process has.
-const MAX_ORDERS_BYTES: u64 = 16 << 20;
 
 /// Maintains the copy.
 pub struct StateFile {
@@ -329,7 +326,7 @@ impl StateFile {
     fn read_copy(&self) -> io::Result<Copy> {
         let read = || {
             let file = File::open(&self.path)?;
-            if file.metadata()?.len() > MAX_FILE_BYTES {
+            if file.metadata()?.len() > MAX_STATE_FILE_BYTES {
                 return Err(io::ErrorKind::FileTooLarge.into());
             }
             serde_json::from_reader(BufReader::new(file)).map_err(io::Error::from)

@@ -7,19 +7,17 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::query::{MAX_LIMIT, limit};
+use super::query::limit;
 use super::rules::denials;
 use crate::auth::Identity;
 use crate::error::AppError;
 use crate::extractors::{NoQuery, Path, Query};
 use crate::ingest::body;
 use crate::json;
+use crate::limits::{MAX_DENYLIST_BODY_BYTES, MAX_PAGE_ITEMS};
 use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{DenyChange, HistoryQuery};
-
-/// Longest body, bytes.
-pub(super) const MAX_BODY: usize = 64 << 10;
 
 /// Denied sessions.
 #[derive(Debug, Serialize, ToSchema)]
@@ -57,7 +55,7 @@ pub async fn add(
     Extension(identity): Extension<Identity>,
     request: Request,
 ) -> Result<(StatusCode, Json<DenyEntry>), AppError> {
-    let sent = body::read(request.into_body(), MAX_BODY).await?;
+    let sent = body::read(request.into_body(), MAX_DENYLIST_BODY_BYTES).await?;
     let order: DenyOrder = json::object(&sent)?;
     let entry = order.entry(&identity.name, now_ms())?;
     let kept = entry.clone();
@@ -154,7 +152,7 @@ pub async fn history(
     let given = |text: String| Some(text).filter(|text| !text.is_empty());
     let query = HistoryQuery {
         session: given(raw.session),
-        limit: limit(&raw.limit)?.unwrap_or(MAX_LIMIT),
+        limit: limit(&raw.limit)?.unwrap_or(MAX_PAGE_ITEMS),
         cursor: given(raw.cursor),
     };
     let page = state.read(move |store| {

@@ -14,13 +14,11 @@ use super::{csv, download};
 use crate::error::AppError;
 use crate::extractors::Query;
 use crate::ingest::body;
+use crate::limits::MAX_OPENAPI_BYTES;
 use crate::state::AppState;
 use api_sessions_endpoints::{Comparison, Document, Endpoint, assess, compare, describe};
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{EndpointPage, EndpointQuery};
-
-/// Longest document to compare, bytes.
-const MAX_DOCUMENT: usize = 8 << 20;
 
 /// Query string of the endpoints; an empty value counts as absent.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
@@ -220,7 +218,7 @@ pub async fn compare_with(
     Query(raw): Query<RawEndpointQuery>,
     request: Request,
 ) -> Result<Json<Comparison>, AppError> {
-    let sent = body::read(request.into_body(), MAX_DOCUMENT).await?;
+    let sent = body::read(request.into_body(), MAX_OPENAPI_BYTES).await?;
     comparison(&state, &raw, sent).await.map(Json)
 }
 

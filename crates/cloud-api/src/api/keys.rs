@@ -14,15 +14,11 @@ use crate::error::AppError;
 use crate::extractors::Query;
 use crate::ingest::body;
 use crate::json;
+use crate::limits::{MAX_KEY_DECISIONS, MAX_KEYS_BODY_BYTES};
 use crate::state::AppState;
 use api_sessions_cloud_keys::overview::{self, DEFAULT_PERIOD, KeyOverview};
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{KeyDecisions, KeyOf};
-
-/// Longest body, bytes.
-const MAX_BODY: usize = 16 << 10;
-/// Maximum number of keys that are never demoted, and of dismissed suggestions. The oldest are forgotten.
-const MAX_DECISIONS: usize = 10_000;
 
 /// Query string; an empty value counts as absent.
 #[derive(Debug, Default, Clone, Deserialize, IntoParams)]
@@ -99,7 +95,7 @@ pub async fn dismiss(
     Extension(identity): Extension<Identity>,
     request: Request,
 ) -> Result<StatusCode, AppError> {
-    let sent = body::read(request.into_body(), MAX_BODY).await?;
+    let sent = body::read(request.into_body(), MAX_KEYS_BODY_BYTES).await?;
     change(&state, Change::Dismiss, json::object(&sent)?, &identity).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -117,7 +113,7 @@ pub async fn undo(
     Extension(identity): Extension<Identity>,
     request: Request,
 ) -> Result<StatusCode, AppError> {
-    let sent = body::read(request.into_body(), MAX_BODY).await?;
+    let sent = body::read(request.into_body(), MAX_KEYS_BODY_BYTES).await?;
     match change(&state, Change::Undo, json::object(&sent)?, &identity).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(AppError::not_found("the key is not demoted")),
@@ -181,7 +177,7 @@ fn apply(decisions: &mut KeyDecisions, change: Change, of: KeyOf) -> bool {
     if list.contains(&of) {
         return change == Change::Undo;
     }
-    if list.len() >= MAX_DECISIONS {
+    if list.len() >= MAX_KEY_DECISIONS {
         list.remove(0);
     }
     list.push(of);

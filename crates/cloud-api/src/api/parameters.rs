@@ -3,7 +3,8 @@
 //! Points are parsed with the nodes' own parser, so that no node rejects a set that was accepted here.
 
 use ahash::AHashSet;
-use api_sessions_extract::{CloudSettings, MAX_PARAMETERS_BYTES};
+use api_sessions_extract::CloudSettings;
+use api_sessions_extract::limits::MAX_PARAMETERS_BYTES;
 use api_sessions_extract::{NoVariables, Point};
 use api_sessions_protocol::{ParamType, Parameter, ParameterExport, ParameterSet};
 use axum::extract::{Request, State};
@@ -15,17 +16,11 @@ use crate::error::AppError;
 use crate::extractors::{NoQuery, Query};
 use crate::ingest::body;
 use crate::json::{self, Object};
+use crate::limits::{
+    MAX_PARAMETER_NAME_BYTES, MAX_PARAMETERS, MAX_PARAMETERS_BODY_BYTES, MAX_SYNC_VERSION_BYTES,
+};
 use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
-
-/// Longest body, bytes.
-const MAX_BODY: usize = 256 << 10;
-/// Largest number of parameters.
-pub const MAX_PARAMETERS: usize = 64;
-/// Longest version of a sync document, which a node stores with the parameters, bytes.
-const MAX_VERSION: usize = 256;
-/// Longest name, bytes.
-const MAX_NAME: usize = 64;
 
 /// Body of a PUT. Unknown fields are errors: a misspelt one would silently keep its default.
 #[derive(Debug, Deserialize)]
@@ -88,7 +83,7 @@ pub async fn put(
     Extension(identity): Extension<Identity>,
     request: Request,
 ) -> Result<Json<ParameterSet>, AppError> {
-    let sent = body::read(request.into_body(), MAX_BODY).await?;
+    let sent = body::read(request.into_body(), MAX_PARAMETERS_BODY_BYTES).await?;
     let set = ParameterSet::from(json::object::<NewSet>(&sent)?);
     check(&set)?;
     let kept = set.clone();
@@ -137,7 +132,7 @@ pub fn check(set: &ParameterSet) -> Result<(), AppError> {
 /// Checks the rest with the nodes' own parser.
 fn check_as_node(set: &ParameterSet) -> Result<(), AppError> {
     let document = serde_json::json!({ "version": "", "parameters": set }).to_string();
-    if document.len() + MAX_VERSION > MAX_PARAMETERS_BYTES {
+    if document.len() + MAX_SYNC_VERSION_BYTES > MAX_PARAMETERS_BYTES {
         let text = format!("parameters: at most {MAX_PARAMETERS_BYTES} bytes of JSON are allowed");
         return Err(AppError::bad_request(text));
     }
@@ -146,7 +141,7 @@ fn check_as_node(set: &ParameterSet) -> Result<(), AppError> {
 }
 
 fn bad_name(name: &str) -> bool {
-    name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control)
+    name.is_empty() || name.len() > MAX_PARAMETER_NAME_BYTES || name.chars().any(char::is_control)
 }
 
 #[cfg(test)]

@@ -4,17 +4,12 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::error::AppError;
+use crate::limits::{MAX_FILTER_BYTES, MAX_PAGE_ITEMS};
 use api_sessions_store::clock::parse_ms;
 use api_sessions_store::{Filter, RequestQuery, SessionQuery, Sort, StatusFilter};
 
 /// Default number of items per page.
 pub const DEFAULT_LIMIT: usize = 50;
-
-/// Largest number of items per page.
-pub const MAX_LIMIT: usize = 1000;
-
-/// Longest value of a filter, bytes.
-pub const MAX_VALUE: usize = 1024;
 
 /// The query string of a list. An empty value counts as absent, since forms send empty fields. An unknown name
 /// is an error: a misspelt filter would match everything.
@@ -85,8 +80,8 @@ pub fn optional<T>(
     if text.is_empty() {
         return Ok(None);
     }
-    if text.len() > MAX_VALUE {
-        return Err(wrong(name, &format!("longer than {MAX_VALUE} bytes")));
+    if text.len() > MAX_FILTER_BYTES {
+        return Err(wrong(name, &format!("longer than {MAX_FILTER_BYTES} bytes")));
     }
     read(text).map(Some).ok_or_else(|| wrong(name, expected))
 }
@@ -112,8 +107,8 @@ pub fn word(name: &str, text: &str) -> Result<Option<String>, AppError> {
 /// # Errors
 /// 400, naming the valid range.
 pub fn limit(text: &str) -> Result<Option<usize>, AppError> {
-    optional("limit", text, &format!("a number from 1 to {MAX_LIMIT} expected"), |text| {
-        text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit))
+    optional("limit", text, &format!("a number from 1 to {MAX_PAGE_ITEMS} expected"), |text| {
+        text.parse().ok().filter(|limit| (1..=MAX_PAGE_ITEMS).contains(limit))
     })
 }
 

@@ -10,10 +10,11 @@ use futures_util::StreamExt;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::query::{MAX_LIMIT, RawQuery};
+use super::query::RawQuery;
 use super::{csv, download};
 use crate::error::AppError;
 use crate::extractors::{Path, Query};
+use crate::limits::MAX_PAGE_ITEMS;
 use crate::state::AppState;
 use api_sessions_store::{RequestQuery, StoredRequest};
 
@@ -84,7 +85,7 @@ pub async fn download(
     Query(query): Query<RawQuery>,
 ) -> Result<Response, AppError> {
     let mut query = query.requests(session.clone())?;
-    query.limit = MAX_LIMIT;
+    query.limit = MAX_PAGE_ITEMS;
     let known = state.read(move |store| store.session(&session)).await?;
     let known = known.ok_or_else(|| AppError::not_found("no such session"))?;
     let name: String = known

@@ -16,11 +16,9 @@ use crate::error::AppError;
 use crate::extractors::{NoQuery, Query};
 use crate::ingest::body;
 use crate::json::{self, Object};
+use crate::limits::MAX_RULES_BODY_BYTES;
 use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
-
-/// Longest body, bytes.
-const MAX_BODY: usize = 256 << 10;
 
 /// A rule of the body. Unknown fields are errors: a misspelt one would silently keep its default.
 #[derive(Debug, Deserialize)]
@@ -106,7 +104,7 @@ pub async fn put(
     Extension(identity): Extension<Identity>,
     request: Request,
 ) -> Result<Json<Vec<SessionRule>>, AppError> {
-    let sent = body::read(request.into_body(), MAX_BODY).await?;
+    let sent = body::read(request.into_body(), MAX_RULES_BODY_BYTES).await?;
     let rules = parse(&sent)?;
     replace(&state, rules.clone(), &identity).await?;
     Ok(Json(rules))

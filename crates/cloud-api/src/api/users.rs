@@ -7,7 +7,6 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::denylist::MAX_BODY;
 use super::query::RawQuery;
 use super::{csv, download};
 use crate::aggregate::{self, Facet, UserSummary};
@@ -16,6 +15,7 @@ use crate::error::AppError;
 use crate::extractors::{NoQuery, Path, Query};
 use crate::ingest::body;
 use crate::json;
+use crate::limits::MAX_DENYLIST_BODY_BYTES;
 use crate::state::AppState;
 use crate::user::{self, UserDetail};
 use api_sessions_store::clock::now_ms;
@@ -154,7 +154,7 @@ pub async fn deny(
     Path(user): Path<String>,
     request: Request,
 ) -> Result<Json<DeniedUser>, AppError> {
-    let sent = body::read(request.into_body(), MAX_BODY).await?;
+    let sent = body::read(request.into_body(), MAX_DENYLIST_BODY_BYTES).await?;
     let deny: DenyUser = json::object(&sent)?;
     deny_present(&state, user, deny, &identity).await.map(Json)
 }

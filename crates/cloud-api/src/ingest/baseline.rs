@@ -14,24 +14,15 @@ use api_sessions_protocol::Record;
 
 use api_sessions_store::NewRequest;
 
-/// Maximum number of endpoints.
-const MAX_ENDPOINTS: usize = 20_000;
-/// Cap of an entry's use count: the number of full rounds of the clock hand that a busy endpoint survives.
-const MAX_USES: u8 = 63;
-/// Maximum number of entries examined to make room for a new endpoint. Low, because each step costs the entry a use.
-const MAX_PROBES: usize = 8;
-/// Minimum number of requests of an endpoint before its baseline is used.
-const MIN_SAMPLES: u32 = 30;
+use crate::limits::{
+    MAX_BASELINE_PROBES, MAX_BASELINE_USES, MAX_BASELINES, MIN_BASELINE_DEVIATION,
+    MIN_BASELINE_REQUESTS, MIN_OUTLIER_BYTES, MIN_OUTLIER_MS,
+};
+
 /// Minimum weight of a new sample, so that old traffic is forgotten.
 const DECAY: f64 = 0.002;
 /// Standard deviations of the logarithm beyond which a value is an outlier.
 const OUTLIER_SIGMA: f64 = 3.0;
-/// Minimum standard deviation of the logarithm: where all samples are alike, twice the usual is no outlier.
-const MIN_DEVIATION: f64 = 0.25;
-/// Response times up to this are never outliers, milliseconds.
-const MIN_ABS_TIME_MS: u64 = 100;
-/// Response sizes up to this are never outliers, bytes.
-const MIN_ABS_BYTES: u64 = 4096;
 
 /// Exponentially weighted mean and variance of a value's logarithm.
 #[derive(Debug, Default, Clone, Copy)]
@@ -48,7 +39,7 @@ impl EwmaDeviation {
     }
 
     fn is_outlier(&self, value: u64) -> bool {
-        let deviation = self.variance.sqrt().max(MIN_DEVIATION);
+        let deviation = self.variance.sqrt().max(MIN_BASELINE_DEVIATION);
         (value as f64).ln_1p() > self.mean + OUTLIER_SIGMA * deviation
     }
 
@@ -92,18 +83,18 @@ impl Endpoints {
         let known = self.by_name.get(&name).copied();
         let at = known.or_else(|| self.insert(name))?;
         let entry = self.entries.get_mut(at)?;
-        entry.uses = if known.is_some() { (entry.uses + 1).min(MAX_USES) } else { 0 };
+        entry.uses = if known.is_some() { (entry.uses + 1).min(MAX_BASELINE_USES) } else { 0 };
         Some(&mut entry.endpoint)
     }
 
     fn insert(&mut self, name: u64) -> Option<usize> {
         let new = ClockEntry { name, uses: 0, endpoint: Endpoint::default() };
-        if self.entries.len() < MAX_ENDPOINTS {
+        if self.entries.len() < MAX_BASELINES {
             self.entries.push(new);
             self.by_name.insert(name, self.entries.len() - 1);
             return Some(self.entries.len() - 1);
         }
-        for _ in 0..MAX_PROBES {
+        for _ in 0..MAX_BASELINE_PROBES {
             let at = self.hand;
             self.hand = (at + 1) % self.entries.len();
             let entry = self.entries.get_mut(at)?;
@@ -177,15 +168,15 @@ impl Baseline {
     pub fn outlier(&self, record: &Record<'_>, endpoint: &str) -> Outlier {
         let endpoints = self.endpoints.lock();
         let known = endpoints.get(self.name(record, endpoint));
-        let Some(known) = known.filter(|known| known.requests >= MIN_SAMPLES) else {
+        let Some(known) = known.filter(|known| known.requests >= MIN_BASELINE_REQUESTS) else {
             return Outlier::default();
         };
         let typical = |deviation: &EwmaDeviation, value: u64, min_abs: u64| {
             (value > min_abs && deviation.is_outlier(value)).then(|| deviation.typical())
         };
         Outlier {
-            time_ms: typical(&known.time, record.time_ms, MIN_ABS_TIME_MS),
-            response_bytes: typical(&known.size, record.response_bytes, MIN_ABS_BYTES),
+            time_ms: typical(&known.time, record.time_ms, MIN_OUTLIER_MS),
+            response_bytes: typical(&known.size, record.response_bytes, MIN_OUTLIER_BYTES),
         }
     }
 }
@@ -246,7 +237,7 @@ mod tests {
         assert!(is_known(&baseline, "new.example"));
         let endpoints = baseline.endpoints.lock();
         let sizes = (endpoints.entries.len(), endpoints.by_name.len());
-        assert_eq!(sizes, (MAX_ENDPOINTS, MAX_ENDPOINTS));
+        assert_eq!(sizes, (MAX_BASELINES, MAX_BASELINES));
         for (name, at) in &endpoints.by_name {
             assert_eq!(endpoints.entries[*at].name, *name);
         }
@@ -261,7 +252,7 @@ mod tests {
             learn(&baseline, &requests);
         }
         // Ten times the capacity, without a request for the known hosts in between.
-        flood(&baseline, 0..10 * MAX_ENDPOINTS as u32);
+        flood(&baseline, 0..10 * MAX_BASELINES as u32);
         assert!(hosts.iter().all(|host| is_known(&baseline, host)));
     }
 
@@ -269,7 +260,7 @@ mod tests {
     fn an_endpoint_no_longer_used_is_evicted() {
         let baseline = Baseline::default();
         let old = |n: usize| format!("old-{n}.example");
-        for n in 0..MAX_ENDPOINTS {
+        for n in 0..MAX_BASELINES {
             learn(&baseline, &[of_host(old(n), 20), of_host(old(n), 20), of_host(old(n), 20)]);
         }
         for _ in 0..6000 {

@@ -3,33 +3,18 @@
 use std::borrow::Cow;
 
 use ahash::AHashSet;
-use api_sessions_protocol::{MAX_RECORD_BYTES, Record};
+use api_sessions_protocol::Record;
+use api_sessions_protocol::limits::MAX_RECORD_BYTES;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::error::{AppError, brief};
+use crate::limits::{
+    MAX_AHEAD_MS, MAX_BATCH_ITEMS, MAX_BATCH_LINES, MAX_ID_BYTES, MAX_REASON_BYTES,
+    MAX_REPORTED_LINES,
+};
 use api_sessions_store::NewRequest;
 use api_sessions_store::path_template;
-
-/// Maximum number of invalid lines of a batch that are reported one by one.
-pub const MAX_REPORTED: usize = 20;
-
-/// Longest `id` and `session`, bytes.
-const MAX_ID: usize = 128;
-
-/// Largest number of lines in a batch. A line of 30 bytes becomes a record of 1 kB, so without a limit a small body
-/// could exhaust memory.
-pub const MAX_LINES: usize = 50_000;
-
-/// Largest number of parameters, attacks, evidence, links and headers in all records of a batch, for the same reason. No
-/// single line can hold as many, so repeated halving makes any batch acceptable.
-pub const MAX_ITEMS: usize = 500_000;
-
-/// Longest reported reason, bytes: a reason may quote the record.
-const MAX_REASON: usize = 200;
-
-/// How far ahead of this clock a record may be, milliseconds.
-const MAX_AHEAD_MS: u64 = 24 * 3600 * 1000;
 
 /// A parsed batch.
 #[derive(Debug, Default)]
@@ -67,7 +52,7 @@ pub struct Period {
 /// Parses a batch of one record per line. `cut` means that the body was truncated.
 ///
 /// # Errors
-/// 413 if the batch exceeds [`MAX_LINES`] or [`MAX_ITEMS`].
+/// 413 if the batch exceeds [`MAX_BATCH_LINES`] or [`MAX_BATCH_ITEMS`].
 pub fn parse(body: &[u8], cut: bool, period: Period) -> Result<Parsed, AppError> {
     let mut parsed = Parsed::default();
     let (mut count, mut items) = (0, 0);
@@ -85,8 +70,10 @@ pub fn parse(body: &[u8], cut: bool, period: Period) -> Result<Parsed, AppError>
             continue;
         }
         count += 1;
-        if count > MAX_LINES {
-            return Err(AppError::too_large(format!("more than {MAX_LINES} lines in a batch")));
+        if count > MAX_BATCH_LINES {
+            return Err(AppError::too_large(format!(
+                "more than {MAX_BATCH_LINES} lines in a batch"
+            )));
         }
         let result = match read_line(line, number, period) {
             // Clearer than a syntax error at the end of the line.
@@ -100,9 +87,9 @@ pub fn parse(body: &[u8], cut: bool, period: Period) -> Result<Parsed, AppError>
         match result {
             Ok(Some(mut request)) => {
                 items += items_of(&request.record);
-                if items > MAX_ITEMS {
+                if items > MAX_BATCH_ITEMS {
                     let what = "parameters, attacks, evidence, links and headers in a batch";
-                    return Err(AppError::too_large(format!("more than {MAX_ITEMS} {what}")));
+                    return Err(AppError::too_large(format!("more than {MAX_BATCH_ITEMS} {what}")));
                 }
                 if request.record.attacks.len() > 1 {
                     // A type counts once per request.
@@ -114,8 +101,8 @@ pub fn parse(body: &[u8], cut: bool, period: Period) -> Result<Parsed, AppError>
             Ok(None) => parsed.expired += 1,
             Err(reason) => {
                 parsed.rejected += 1;
-                if parsed.errors.len() < MAX_REPORTED {
-                    let reason = brief(&reason, MAX_REASON);
+                if parsed.errors.len() < MAX_REPORTED_LINES {
+                    let reason = brief(&reason, MAX_REASON_BYTES);
                     parsed.errors.push(LineError { line: n as u64 + 1, reason });
                 }
             }
@@ -152,8 +139,8 @@ fn read_line(line: &[u8], number: u32, period: Period) -> Result<Option<NewReque
         if value.is_empty() {
             return Err(format!("`{name}` is missing"));
         }
-        if value.len() > MAX_ID {
-            return Err(format!("`{name}` is longer than {MAX_ID} bytes"));
+        if value.len() > MAX_ID_BYTES {
+            return Err(format!("`{name}` is longer than {MAX_ID_BYTES} bytes"));
         }
         if value.chars().any(char::is_control) {
             return Err(format!("`{name}` contains control characters"));
@@ -242,7 +229,7 @@ mod tests {
             let all = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
             let found = parsed.requests.len() as u64 + parsed.rejected + parsed.expired;
             proptest::prop_assert_eq!(all.count() as u64, found);
-            proptest::prop_assert!(parsed.errors.len() as u64 == parsed.rejected.min(MAX_REPORTED as u64));
+            proptest::prop_assert!(parsed.errors.len() as u64 == parsed.rejected.min(MAX_REPORTED_LINES as u64));
             proptest::prop_assert_eq!(parsed.cut.is_some(), cut);
         }
     }

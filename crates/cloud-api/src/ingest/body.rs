@@ -9,18 +9,10 @@ use flate2::read::MultiGzDecoder;
 use futures_util::StreamExt;
 
 use crate::error::AppError;
-
-/// Longest body as sent, bytes.
-pub const MAX_SENT: usize = 16 << 20;
-
-/// Longest decompressed body, bytes.
-pub const MAX_INFLATED: usize = 64 << 20;
+use crate::limits::{MAX_DISCARDED_BYTES, MAX_INFLATED_BYTES};
 
 /// Longest time to receive a body.
 pub const READ_TIME: Duration = Duration::from_secs(60);
-
-/// Maximum number of bytes beyond a body's limit that are read and discarded.
-const MAX_DISCARDED: usize = 64 << 20;
 
 /// Receives a body of at most `limit` bytes.
 ///
@@ -51,7 +43,7 @@ async fn collect(body: Body, limit: usize) -> Result<Bytes, AppError> {
             kept.extend_from_slice(&chunk);
         } else {
             kept = Vec::new();
-            if received - limit > MAX_DISCARDED {
+            if received - limit > MAX_DISCARDED_BYTES {
                 break;
             }
         }
@@ -128,13 +120,14 @@ pub fn inflate(sent: Bytes, encoding: Encoding, limit: usize) -> Result<Inflated
     }
 }
 
-/// The error for a body that decompresses to more than [`MAX_INFLATED`].
+/// The error for a body that decompresses to more than [`MAX_INFLATED_BYTES`].
 pub fn too_long() -> AppError {
-    AppError::too_large(format!("the body decompresses to more than {MAX_INFLATED} bytes"))
+    AppError::too_large(format!("the body decompresses to more than {MAX_INFLATED_BYTES} bytes"))
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::limits::MAX_SENT_BYTES;
     use std::io::Write;
 
     use super::*;
@@ -147,9 +140,9 @@ mod tests {
 
     #[test]
     fn a_decompression_bomb_is_refused() {
-        let bomb = gzip(&vec![0; MAX_INFLATED + 1]);
-        assert!(bomb.len() < MAX_SENT);
-        let inflated = inflate(bomb.into(), Encoding::Gzip, MAX_INFLATED).unwrap();
+        let bomb = gzip(&vec![0; MAX_INFLATED_BYTES + 1]);
+        assert!(bomb.len() < MAX_SENT_BYTES);
+        let inflated = inflate(bomb.into(), Encoding::Gzip, MAX_INFLATED_BYTES).unwrap();
         assert!(matches!(inflated, Inflated::Longer));
     }
 
@@ -158,7 +151,7 @@ mod tests {
         let whole: String = (0..5000).map(|n| format!("line {}\n", n * 7919 % 10_007)).collect();
         let sent = gzip(whole.as_bytes());
         let half = sent[..sent.len() * 9 / 10].to_vec().into();
-        let Ok(Inflated::Cut(inflated)) = inflate(half, Encoding::Gzip, MAX_INFLATED) else {
+        let Ok(Inflated::Cut(inflated)) = inflate(half, Encoding::Gzip, MAX_INFLATED_BYTES) else {
             panic!("not truncated");
         };
         assert!(!inflated.is_empty());

@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 
 use parking_lot::Mutex;
 
-/// Maximum number of batches. Beyond it the oldest is forgotten, and its retry is learned as a whole.
-const MAX_BATCHES: usize = 256;
+use crate::limits::MAX_CUT_BATCHES;
 
 /// Keys of truncated batches, oldest first, with the number of lines learned.
 #[derive(Debug, Default)]
@@ -19,7 +18,7 @@ impl CutBatches {
         let known = batches.iter().position(|(other, _)| other == key);
         let learned = known.and_then(|at| batches.remove(at)).map_or(0, |(_, lines)| lines);
         if let Some(cut) = cut {
-            if batches.len() == MAX_BATCHES {
+            if batches.len() == MAX_CUT_BATCHES {
                 batches.pop_front();
             }
             batches.push_back((key.to_owned(), learned.max(cut)));
@@ -39,10 +38,10 @@ mod tests {
         assert_eq!(batches.advance("a", Some(2)), 3);
         assert_eq!(batches.advance("a", None), 3);
         assert_eq!(batches.advance("a", None), 0);
-        for n in 0..=MAX_BATCHES {
+        for n in 0..=MAX_CUT_BATCHES {
             batches.advance(&n.to_string(), Some(1));
         }
         assert_eq!((batches.advance("0", None), batches.advance("1", None)), (0, 1));
-        assert!(batches.0.lock().len() < MAX_BATCHES);
+        assert!(batches.0.lock().len() < MAX_CUT_BATCHES);
     }
 }

@@ -6,12 +6,10 @@ use axum::http::StatusCode;
 use super::body::{self, Inflated};
 use super::records::idempotency_key;
 use crate::error::AppError;
+use crate::limits::{MAX_KEY_FACTS_BYTES, MAX_SENT_BYTES};
 use crate::state::AppState;
 use api_sessions_key_facts::WindowFacts;
 use api_sessions_store::clock::now_ms;
-
-/// Longest body, decompressed, bytes.
-const MAX_BODY: usize = 32 << 20;
 
 /// Accepts the key facts of a worker: one JSON object per line, each for an application and a window.
 ///
@@ -37,15 +35,17 @@ pub async fn post(State(state): State<AppState>, request: Request) -> Result<Sta
     let key = idempotency_key(&head.headers)?;
     let encoding = body::encoding(&head.headers)?;
     let _receiving = state.memory.for_receiving(&head.headers).await?;
-    let sent = body::read(sent, body::MAX_SENT).await?;
-    let _memory = state.memory.for_inflating(MAX_BODY).await?;
-    let lines = match body::inflate(sent, encoding, MAX_BODY)? {
+    let sent = body::read(sent, MAX_SENT_BYTES).await?;
+    let _memory = state.memory.for_inflating(MAX_KEY_FACTS_BYTES).await?;
+    let lines = match body::inflate(sent, encoding, MAX_KEY_FACTS_BYTES)? {
         Inflated::Whole(lines) => lines,
         Inflated::Cut(_) => {
             return Err(AppError::bad_request("the gzip stream is truncated or corrupt"));
         }
         Inflated::Longer => {
-            return Err(AppError::too_large(format!("at most {MAX_BODY} bytes are accepted")));
+            return Err(AppError::too_large(format!(
+                "at most {MAX_KEY_FACTS_BYTES} bytes are accepted"
+            )));
         }
     };
     let mut windows = Vec::new();

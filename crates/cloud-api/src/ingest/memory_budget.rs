@@ -2,13 +2,13 @@
 //!
 //! Two semaphores, in MiB: one for bodies being received, one for batches from decompression until they are
 //! durable. A batch that exceeds the budget waits, and its node with it. The memory a batch needs beyond its
-//! decompressed bytes is bounded by [`super::batch::MAX_LINES`] and [`super::batch::MAX_ITEMS`].
+//! decompressed bytes is bounded by [`MAX_BATCH_LINES`] and [`MAX_BATCH_ITEMS`].
 
 use axum::http::{HeaderMap, header};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::body::{MAX_INFLATED, MAX_SENT};
 use crate::error::AppError;
+use crate::limits::{MAX_INFLATED_BYTES, MAX_SENT_BYTES};
 
 /// Bodies being received, MiB.
 const RECEIVE_MIB: usize = 128;
@@ -44,8 +44,8 @@ impl MemoryBudget {
         headers: &HeaderMap,
     ) -> Result<SemaphorePermit<'_>, AppError> {
         let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-        let bytes = length.and_then(|text| text.parse().ok()).unwrap_or(MAX_SENT);
-        acquire(&self.receive, bytes.min(MAX_SENT)).await
+        let bytes = length.and_then(|text| text.parse().ok()).unwrap_or(MAX_SENT_BYTES);
+        acquire(&self.receive, bytes.min(MAX_SENT_BYTES)).await
     }
 
     /// Waits for the memory of a decompressed body.
@@ -53,7 +53,7 @@ impl MemoryBudget {
     /// # Errors
     /// 503 during shutdown.
     pub async fn for_inflating(&self, bytes: usize) -> Result<SemaphorePermit<'_>, AppError> {
-        acquire(&self.inflated, bytes.min(MAX_INFLATED)).await
+        acquire(&self.inflated, bytes.min(MAX_INFLATED_BYTES)).await
     }
 }
 

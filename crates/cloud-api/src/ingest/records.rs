@@ -12,12 +12,10 @@ use super::batch::{self, LineError, Parsed, Period};
 use super::body::{self, Encoding, Inflated};
 use super::location;
 use crate::error::AppError;
+use crate::limits::{MAX_IDEMPOTENCY_KEY_BYTES, MAX_INFLATED_BYTES, MAX_SENT_BYTES};
 use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{Batch, FreshLinks, StoreError};
-
-/// Longest `Idempotency-Key`, bytes.
-pub const MAX_KEY: usize = 256;
 
 /// Compression ratio assumed when memory for a compressed batch is reserved.
 const TYPICAL_RATIO: usize = 16;
@@ -84,7 +82,7 @@ async fn ingest(state: &AppState, request: Request) -> Result<Json<Answer>, AppE
     // Held until the batch is durable: a batch queued for the writer occupies memory too.
     let (parsed, _memory) = {
         let _receiving = state.memory.for_receiving(&head.headers).await?;
-        let sent = body::read(sent, body::MAX_SENT).await?;
+        let sent = body::read(sent, MAX_SENT_BYTES).await?;
         parse(state, sent, encoding).await?
     };
     if parsed.requests.is_empty() && parsed.expired == 0 {
@@ -117,9 +115,10 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, App
     let Some(key) = headers.get(api_sessions_protocol::IDEMPOTENCY_KEY) else { return Ok(None) };
     match key.to_str() {
         Ok("") => Ok(None),
-        Ok(key) if key.len() <= MAX_KEY => Ok(Some(key.to_owned())),
+        Ok(key) if key.len() <= MAX_IDEMPOTENCY_KEY_BYTES => Ok(Some(key.to_owned())),
         _ => {
-            let expected = format!("Idempotency-Key: at most {MAX_KEY} ASCII characters");
+            let expected =
+                format!("Idempotency-Key: at most {MAX_IDEMPOTENCY_KEY_BYTES} ASCII characters");
             Err(AppError::bad_request(expected))
         }
     }
@@ -167,7 +166,7 @@ async fn parse<'a>(
         Encoding::Identity => sent.len(),
         Encoding::Gzip => sent.len().saturating_mul(TYPICAL_RATIO).max(1 << 20),
     };
-    for limit in [typical.min(body::MAX_INFLATED), body::MAX_INFLATED] {
+    for limit in [typical.min(MAX_INFLATED_BYTES), MAX_INFLATED_BYTES] {
         let memory = state.memory.for_inflating(limit).await?;
         let now = now_ms();
         let period = Period { oldest: state.config().first_day(now).start(), now };

@@ -8,11 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-/// Largest number of nodes; the one not seen for the longest time is evicted.
-pub const MAX_NODES: usize = 10_000;
-
-/// Maximum length of each value that a node reports, bytes.
-const MAX_REPORT: usize = 8192;
+use crate::limits::{MAX_NODES, MAX_REPORT_BYTES};
 
 /// The last report of a node.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
@@ -60,7 +56,7 @@ impl NodeRegistry {
     pub fn seen(&self, name: &str, version: &str, headers: &HeaderMap, now: u64) {
         let text = |header: &str| {
             let value = headers.get(header)?.as_bytes();
-            let value = value.get(..value.len().min(MAX_REPORT))?;
+            let value = value.get(..value.len().min(MAX_REPORT_BYTES))?;
             Some(String::from_utf8_lossy(value).into_owned()).filter(|value| !value.is_empty())
         };
         let counters = text(api_sessions_protocol::SYNC_COUNTERS)

@@ -13,18 +13,13 @@ use utoipa::IntoParams;
 
 use crate::error::AppError;
 use crate::extractors::Query;
+use crate::limits::{MAX_NODE_NAME_BYTES, MAX_SYNC_WAIT_SECONDS};
 use crate::node_control::denials::Denied;
 use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
 
 /// Default wait for a change, seconds; below the 30 s after which some proxies time out.
 pub const DEFAULT_WAIT: u64 = 25;
-
-/// Longest wait, seconds.
-pub const MAX_WAIT: u64 = 60;
-
-/// Longest node name and version, bytes.
-const MAX_NAME: usize = 256;
 
 /// Age up to which ended denials are sent, for nodes that were offline, milliseconds: a day.
 const LIFTED: u64 = 86_400_000;
@@ -71,9 +66,9 @@ pub async fn poll(
     Query(poll): Query<Poll>,
     headers: HeaderMap,
 ) -> Result<Response, AppError> {
-    if poll.node.len() > MAX_NAME || poll.version.len() > MAX_NAME {
+    if poll.node.len() > MAX_NODE_NAME_BYTES || poll.version.len() > MAX_NODE_NAME_BYTES {
         return Err(AppError::bad_request(format!(
-            "node and version are limited to {MAX_NAME} bytes"
+            "node and version are limited to {MAX_NODE_NAME_BYTES} bytes"
         )));
     }
     if !poll.node.is_empty() {
@@ -82,7 +77,7 @@ pub async fn poll(
     let mut changed = state.changed.subscribe();
     let mut linked = state.linked.subscribe();
     let mut stopping = state.stopping.subscribe();
-    let wait = Duration::from_secs(poll.wait.unwrap_or(DEFAULT_WAIT).min(MAX_WAIT));
+    let wait = Duration::from_secs(poll.wait.unwrap_or(DEFAULT_WAIT).min(MAX_SYNC_WAIT_SECONDS));
     let end = tokio::time::Instant::now() + wait;
     loop {
         let current = state.denied().await?;

@@ -15,15 +15,12 @@ use api_sessions_shm::{LinkHandle, Links, Region};
 
 use super::exchange::HarExchange;
 use super::rotation::Rotations;
+use crate::limits::{MAX_IN_FLIGHT, MAX_PATHS};
 
 /// Memory for links, bytes: far more than one browser needs.
 const LINK_BYTES: usize = 16 << 20;
 /// Lifetime of a link, seconds: the default of `api_sessions_zone`.
 const INACTIVE_S: u32 = 24 * 60 * 60;
-/// Maximum number of requests in flight.
-const MAX_UNDER_WAY: usize = 1000;
-/// Number of distinct paths kept per session.
-const MAX_PATHS: usize = 4;
 
 /// One session.
 #[derive(Debug, Default)]
@@ -89,7 +86,7 @@ impl Grouping {
     /// Adds the next request of the file.
     pub(super) fn take(&mut self, request: HarExchange) {
         self.answer_until(request.started_ms);
-        if self.under_way.len() >= MAX_UNDER_WAY {
+        if self.under_way.len() >= MAX_IN_FLIGHT {
             self.answer_next();
         }
         self.under_way.push(Reverse((request.ended_ms, self.taken)));

@@ -9,17 +9,10 @@ use api_sessions_store::clock::rfc3339;
 use super::grouping::{Groups, Session};
 use super::rotation::{Change, Rotations};
 use super::selection::Selection;
-
-/// Maximum number of sessions printed one by one.
-const MAX_SESSIONS: usize = 50;
-/// Maximum number of changes to another session printed one by one.
-const MAX_SPLITS: usize = 20;
-/// Maximum number of changes within one session printed one by one.
-const MAX_WENT_ON: usize = 3;
-/// Maximum number of excluded hosts printed by name.
-const MAX_HOSTS: usize = 5;
-/// Maximum length of a name, path or label, bytes.
-const MAX_TEXT: usize = 60;
+use crate::limits::{
+    MAX_PRINTED_BYTES, MAX_PRINTED_CHANGES, MAX_PRINTED_HOSTS, MAX_PRINTED_SESSIONS,
+    MAX_PRINTED_SPLITS,
+};
 
 /// Prints the result for a file.
 pub(super) fn print(
@@ -40,10 +33,12 @@ pub(super) fn print(
     left_out(selection, out)?;
     writeln!(out)?;
     writeln!(out, "{}", counted(groups.sessions.len(), "session", "sessions"))?;
-    for (at, session) in groups.sessions.iter().take(MAX_SESSIONS).enumerate() {
+    for (at, session) in groups.sessions.iter().take(MAX_PRINTED_SESSIONS).enumerate() {
         print_session(at, session, out)?;
     }
-    if let Some(more) = groups.sessions.len().checked_sub(MAX_SESSIONS).filter(|more| *more > 0) {
+    if let Some(more) =
+        groups.sessions.len().checked_sub(MAX_PRINTED_SESSIONS).filter(|more| *more > 0)
+    {
         writeln!(out, "  and {more} more")?;
     }
     print_keys(&groups.sessions, &groups.given, out)?;
@@ -57,10 +52,10 @@ fn left_out(selection: &Selection, out: &mut dyn Write) -> io::Result<()> {
         hosts.sort_by_key(|(_, requests)| std::cmp::Reverse(**requests));
         let names: Vec<String> = hosts
             .iter()
-            .take(MAX_HOSTS)
-            .map(|(host, requests)| format!("{} {requests}", brief(host, MAX_TEXT)))
+            .take(MAX_PRINTED_HOSTS)
+            .map(|(host, requests)| format!("{} {requests}", brief(host, MAX_PRINTED_BYTES)))
             .collect();
-        let and_more = if hosts.len() > MAX_HOSTS { ", …" } else { "" };
+        let and_more = if hosts.len() > MAX_PRINTED_HOSTS { ", …" } else { "" };
         let hosts = counted(hosts.len(), "other host", "other hosts");
         let names = names.join(", ");
         writeln!(out, "  left out: {others} to {hosts} ({names}{and_more}); --host adds one")?;
@@ -99,10 +94,13 @@ fn print_session(at: usize, session: &Session, out: &mut dyn Write) -> io::Resul
     keys.sort_by_key(|(_, requests)| std::cmp::Reverse(**requests));
     let keys: Vec<String> = keys
         .iter()
-        .map(|((label, kind), requests)| format!("{} ({kind}) {requests}", brief(label, MAX_TEXT)))
+        .map(|((label, kind), requests)| {
+            format!("{} ({kind}) {requests}", brief(label, MAX_PRINTED_BYTES))
+        })
         .collect();
     writeln!(out, "     found by {}", keys.join(", "))?;
-    let paths: Vec<String> = session.paths.iter().map(|path| brief(path, MAX_TEXT)).collect();
+    let paths: Vec<String> =
+        session.paths.iter().map(|path| brief(path, MAX_PRINTED_BYTES)).collect();
     writeln!(out, "     {}", paths.join(" "))
 }
 
@@ -124,12 +122,12 @@ fn print_keys(sessions: &[Session], given: &[String], out: &mut dyn Write) -> io
     }
     writeln!(out, "\nkeys")?;
     for label in unused {
-        writeln!(out, "  {}  in no request: {}", brief(label, MAX_TEXT), meaning("key"))?;
+        writeln!(out, "  {}  in no request: {}", brief(label, MAX_PRINTED_BYTES), meaning("key"))?;
     }
     for ((label, kind), (requests, of)) in keys {
         let requests = counted(requests, "request", "requests");
         let sessions = counted(of.len(), "session", "sessions");
-        let (label, why) = (brief(label, MAX_TEXT), meaning(kind));
+        let (label, why) = (brief(label, MAX_PRINTED_BYTES), meaning(kind));
         writeln!(out, "  {label}  {requests} in {sessions}: {why}")?;
     }
     Ok(())
@@ -164,9 +162,11 @@ fn print_changes(rotations: &Rotations, out: &mut dyn Write) -> io::Result<()> {
         let (went_on, split): (Vec<&Change>, Vec<&Change>) =
             changes.iter().partition(|change| change.before == change.after);
         let times = counted(changes.len(), "time", "times");
-        let (name, splits) = (brief(name, MAX_TEXT), split.len());
+        let (name, splits) = (brief(name, MAX_PRINTED_BYTES), split.len());
         writeln!(out, "  {name}  {times}: {} in one session, {splits} to another", went_on.len())?;
-        for change in split.iter().take(MAX_SPLITS).chain(went_on.iter().take(MAX_WENT_ON)) {
+        for change in
+            split.iter().take(MAX_PRINTED_SPLITS).chain(went_on.iter().take(MAX_PRINTED_CHANGES))
+        {
             print_change(change, out)?;
         }
     }
@@ -176,7 +176,7 @@ fn print_changes(rotations: &Rotations, out: &mut dyn Write) -> io::Result<()> {
 fn print_change(change: &Change, out: &mut dyn Write) -> io::Result<()> {
     let at = rfc3339(change.at_ms);
     let issued = match &change.issued_by {
-        Some(by) => format!("issued by {}", brief(by, MAX_TEXT)),
+        Some(by) => format!("issued by {}", brief(by, MAX_PRINTED_BYTES)),
         None => "issued by no answer in the file".to_owned(),
     };
     let (before, after) = (change.before + 1, change.after + 1);

@@ -6,9 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use api_sessions_extract::builtin::{self, Issued};
 
 use super::exchange::HarExchange;
-
-/// Maximum number of changes that are kept; all are counted.
-const MAX_CHANGES: usize = 1000;
+use crate::limits::MAX_KEPT_CHANGES;
 
 /// A cookie, header or token whose value has changed.
 #[derive(Debug)]
@@ -32,7 +30,7 @@ pub(super) struct Rotations {
     brought: HashMap<String, (u64, usize)>,
     /// Request that issued a value, by hash of name and value.
     issued_by: HashMap<u64, String>,
-    /// The first [`MAX_CHANGES`].
+    /// The first [`MAX_KEPT_CHANGES`].
     pub(super) changes: Vec<Change>,
     /// Number of all changes.
     pub(super) count: usize,
@@ -53,7 +51,7 @@ impl Rotations {
                 return;
             }
             self.count += 1;
-            if self.changes.len() < MAX_CHANGES {
+            if self.changes.len() < MAX_KEPT_CHANGES {
                 let issued_by = self.issued_by.get(&hash).cloned();
                 let at_ms = exchange.started_ms;
                 self.changes.push(Change { name, issued_by, at_ms, before, after: session });

@@ -1,13 +1,13 @@
 //! What suggested keys would change: the sessions of stored requests, before and after.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use maud::{Markup, html};
 
 use crate::Viewer;
 use crate::filters::address;
 use crate::html::{encoded, number, short};
+use crate::limits::{MAX_TRIAL_WAIT, MAX_TRIED_SUGGESTIONS};
 use api_sessions_cloud_api::api::keys::trial::try_keys;
 use api_sessions_cloud_api::error::AppError;
 use api_sessions_cloud_api::replay::exclusively;
@@ -17,12 +17,8 @@ use api_sessions_cloud_keys::regroup::{self, Regrouped, Regrouping};
 use api_sessions_protocol::Parameter;
 use api_sessions_store::ReplayQuery;
 
-/// Maximum number of suggestions of a page that are tried.
-const MAX_TRIED: usize = 8;
 /// Approximate number of requests, the newest of all applications, that suggestions are tried on.
 const RECENT: u64 = 20_000;
-/// Maximum time that a page waits for the result.
-const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// Suggestions by application and point, with what they would change.
 pub(super) type Tried = HashMap<(String, String), Regrouped>;
@@ -33,7 +29,7 @@ pub(super) async fn suggestions(
     keys: &[KeyFigures],
     (from, to): (u64, u64),
 ) -> Result<Option<Tried>, AppError> {
-    let suggested = keys.iter().filter(|key| key.suggested).take(MAX_TRIED);
+    let suggested = keys.iter().filter(|key| key.suggested).take(MAX_TRIED_SUGGESTIONS);
     let of = |key: &KeyFigures| (key.application.clone(), key.name.clone());
     let names: Vec<(String, String)> = suggested.map(of).collect();
     if names.is_empty() {
@@ -50,7 +46,7 @@ pub(super) async fn suggestions(
             known.push((application, point));
         }
         let query = regroup::recent(store, from, to, RECENT)?;
-        regroup::run(store, &mut tries, &query, MAX_WAIT, is_cancelled)?;
+        regroup::run(store, &mut tries, &query, MAX_TRIAL_WAIT, is_cancelled)?;
         Ok(known.into_iter().zip(tries.into_iter().map(Regrouping::finish)).collect())
     });
     match tried.await {

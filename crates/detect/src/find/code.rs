@@ -7,6 +7,8 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use api_sessions_values::{Mask, Place, View, is_word};
 
+use crate::limits::MAX_FILE_BYTES;
+
 /// Words that are always code that affects its host.
 pub(super) const ALWAYS: &[&str] = &[
     "<?php",
@@ -463,9 +465,6 @@ fn called_by_name(view: &View<'_>) -> Option<Range<usize>> {
         (end < paren && is_framed && FUNCTIONS.contains(&name)).then_some(start..paren + 1)
     })
 }
-
-/// Maximum number of bytes of a file that are inspected.
-const MAX_FILE_BYTES: usize = 64 * 1024;
 
 /// `<?php system($_GET[0])` or `<% Runtime… %>`, also after the header of an image.
 pub(super) fn is_script(file: &[u8]) -> bool {

@@ -5,21 +5,20 @@ use std::ops::Range;
 
 use api_sessions_values::{Place, View};
 
-/// Maximum number of line breaks that are inspected.
-const MAX_LINES: usize = 64;
+use crate::limits::MAX_LINE_BREAKS;
 
 /// Each line break with the start of the line after it.
 fn starts<'v>(view: &'v View<'_>) -> impl Iterator<Item = (usize, usize)> + 'v {
     memchr::memchr2_iter(b'\n', b'\r', view.low)
         .filter(|at| !(view.at(*at) == b'\r' && view.at(at + 1) == b'\n'))
-        .take(MAX_LINES)
+        .take(MAX_LINE_BREAKS)
         .map(|at| (at, view.behind_blanks(at + 1)))
 }
 
 /// Whether a line break may be an attack. People write and paste lines, so it counts only in single-line
 /// places, in text that was encoded once more, or after a short first line.
 fn may_inject(view: &View<'_>, first_break: usize) -> bool {
-    let lines = memchr::memchr_iter(b'\n', view.low).take(MAX_LINES).count();
+    let lines = memchr::memchr_iter(b'\n', view.low).take(MAX_LINE_BREAKS).count();
     match view.place {
         Place::Text | Place::Whole | Place::Raw => {
             (view.hid_lines || first_break <= 64 && lines <= 12) && !view.is_prose()

@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::words::{BARE, COMMANDS};
+use crate::limits::MAX_SEPARATORS;
 use api_sessions_values::{Mask, Place, View, is_word};
 
 pub(super) const ALWAYS: &[&str] = &[
@@ -74,9 +75,6 @@ static MARKERS: LazyLock<Option<AhoCorasick>> =
 pub(crate) fn prepare() {
     LazyLock::force(&MARKERS);
 }
-
-/// Maximum number of separators after which a command is looked for.
-const MAX_SEPARATORS: usize = 512;
 
 pub(super) fn find(view: &View<'_>) -> Option<Range<usize>> {
     if view.place == Place::Agent

@@ -2,13 +2,11 @@
 
 use super::jwt;
 use super::placeholder::is_placeholder;
-use super::table::{BY_FIRST_LETTER, BY_LENGTH, Entry, MAX_NAME_BYTES, Rule, TABLE};
+use super::table::{BY_FIRST_LETTER, BY_LENGTH, Entry, Rule, TABLE};
 use super::value::{has_length, stable_part, take};
 use crate::json::{self, Step};
+use crate::limits::{MAX_COOKIE_NAME_BYTES, MAX_COOKIES};
 use crate::{Exchange, Scratch, decode_base64};
-
-/// Maximum number of cookies of a request that are examined.
-const MAX_COOKIES: usize = 256;
 
 /// Calls `each` with name and value of every cookie examined, until it returns `false`.
 pub(super) fn each_cookie<'x, X: Exchange + ?Sized>(
@@ -32,7 +30,7 @@ pub(super) fn entry_of(name: &[u8]) -> Option<(usize, usize)> {
     if places == 0 {
         return None;
     }
-    let mut buffer = [0; MAX_NAME_BYTES];
+    let mut buffer = [0; MAX_COOKIE_NAME_BYTES];
     let lower = buffer.get_mut(..bare.len())?;
     lower.copy_from_slice(bare);
     lower.make_ascii_lowercase();

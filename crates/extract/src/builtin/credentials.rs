@@ -4,6 +4,7 @@
 
 use super::cookies::without_prefix;
 use super::table::{KNOWN_UNUSED, Rule, TABLE};
+use crate::limits::{MAX_COOKIE_NAME_BYTES, MAX_CREDENTIAL_NAME_BYTES};
 use crate::percent;
 
 /// Headers that are credentials as a whole.
@@ -83,9 +84,6 @@ fn argument(is: impl Fn(&[u8]) -> bool) -> bool {
     of_the_set || ARGUMENTS.iter().any(|known| is(known))
 }
 
-/// Longest name of [`is_credential_argument`], bytes.
-const MAX_ARGUMENT_BYTES: usize = 16;
-
 /// Whether a text that is not a list of arguments nevertheless contains one with a credential: the URL in a `Referer`,
 /// a path parameter, a member of a JSON document, the header section of a multipart field.
 pub fn credential_argument_in(text: &[u8]) -> bool {
@@ -96,7 +94,8 @@ pub fn credential_argument_in(text: &[u8]) -> bool {
         if let [b'=', b'"', quoted @ ..] = behind
             && ends_with(before, b"name")
         {
-            let end = memchr::memchr(b'"', quoted.get(..=MAX_ARGUMENT_BYTES).unwrap_or(quoted));
+            let end =
+                memchr::memchr(b'"', quoted.get(..=MAX_CREDENTIAL_NAME_BYTES).unwrap_or(quoted));
             return end.and_then(|end| quoted.get(..end)).is_some_and(is_credential);
         }
         let before = before.trim_ascii_end();
@@ -110,7 +109,7 @@ pub fn credential_argument_in(text: &[u8]) -> bool {
         let is_name =
             |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
         // One byte more than the longest name, so that a longer name never matches.
-        let most = name.len().saturating_sub(MAX_ARGUMENT_BYTES + 1);
+        let most = name.len().saturating_sub(MAX_CREDENTIAL_NAME_BYTES + 1);
         let tail = name.get(most..).unwrap_or_default();
         let start = tail.iter().rposition(|byte| !is_name(byte)).map_or(0, |at| at + 1);
         tail.get(start..).is_some_and(is_credential)
@@ -128,7 +127,7 @@ fn holds(name: &[u8], part: &[u8]) -> bool {
 
 /// Whether a cookie with this name is known to hold state, in whole or in part.
 pub(super) fn holds_state_by_name(name: &[u8]) -> bool {
-    let mut buffer = [0; super::table::MAX_NAME_BYTES];
+    let mut buffer = [0; MAX_COOKIE_NAME_BYTES];
     let bare = without_prefix(name);
     let Some(lower) = buffer.get_mut(..bare.len()) else { return false };
     lower.copy_from_slice(bare);
@@ -179,7 +178,7 @@ mod tests {
                 }
                 Rule::PathParameter(name) | Rule::Query(name) => {
                     assert!(is_credential_argument(name.as_bytes()), "{name}");
-                    assert!(name.len() <= MAX_ARGUMENT_BYTES);
+                    assert!(name.len() <= MAX_CREDENTIAL_NAME_BYTES);
                 }
                 _ => {}
             }

@@ -5,6 +5,7 @@ use super::lookup::{self, each_token_header};
 use super::table::{Rule, TABLE};
 use super::value::{has_length, stable_part};
 use super::{jwt, table::Entry};
+use crate::limits::MAX_REPEATS;
 use crate::{Exchange, Scratch, Side, percent, query};
 
 /// Passes every value by which an entry of the set may be found to `take`: each repetition and each spelling of its
@@ -93,9 +94,6 @@ pub fn each<X: Exchange + ?Sized>(
         }
     }
 }
-
-/// Maximum number of repetitions of an argument that are examined.
-const MAX_REPEATS: usize = 64;
 
 fn offer(entry: &'static Entry, value: &[u8], take: &mut dyn FnMut(&'static Entry, &[u8])) {
     let value = value.trim_ascii();

@@ -1,6 +1,7 @@
 //! A followed value, and its class.
 
 use super::table::Entry;
+use crate::limits::{MIN_STRONG, MIN_STRONG_LETTERS};
 use crate::percent;
 
 /// How strongly a value identifies its session, best first.
@@ -35,10 +36,6 @@ pub struct Followed<'v> {
     pub entry: Option<&'static Entry>,
 }
 
-/// Minimum length of a strong value, and minimum number of distinct characters in it.
-const MIN_STRONG: (usize, usize) = (16, 8);
-/// Minimum number of letters in a strong value without digits.
-const MIN_LETTERS: usize = 24;
 /// Whether a value is unlikely to be shared by two visitors by chance, and is not text written by people.
 pub(super) fn is_strong(value: &[u8]) -> bool {
     if value.len() < MIN_STRONG.0 {
@@ -63,5 +60,5 @@ pub(super) fn is_strong(value: &[u8]) -> bool {
     let letters = has(u8::is_ascii_alphabetic);
     let mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
     different >= MIN_STRONG.1
-        && ((letters && has(u8::is_ascii_digit)) || (mixed && value.len() >= MIN_LETTERS))
+        && ((letters && has(u8::is_ascii_digit)) || (mixed && value.len() >= MIN_STRONG_LETTERS))
 }

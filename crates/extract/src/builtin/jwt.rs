@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::MAX_VALUE_BYTES;
 use super::placeholder::is_placeholder;
+use crate::limits::{MAX_BUILTIN_VALUE_BYTES, MIN_JWT_BYTES};
 use crate::{Scratch, decode_base64, json, jwt_part, strip_scheme};
 
 /// Whether a value looks like a JWT: three parts, the first of which begins like a JSON object in base64.
@@ -16,9 +16,6 @@ pub(super) fn is_raw(value: &[u8]) -> bool {
     is_shaped(strip_scheme(value, b"bearer").unwrap_or(value))
 }
 
-/// Length of the shortest token: a header with an algorithm, a payload and two dots.
-const MIN_TOKEN_BYTES: usize = 20;
-
 /// Range of the first signed or encrypted token (RFC 7519) in a text. Takes linear time; ordinary text is only searched
 /// for capital Js.
 pub fn find_token(text: &[u8]) -> Option<Range<usize>> {
@@ -29,7 +26,7 @@ pub fn find_token(text: &[u8]) -> Option<Range<usize>> {
         from + rest.iter().take_while(is_part).count()
     };
     let dot_at = |at: usize| text.get(at) == Some(&b'.');
-    if text.len() < MIN_TOKEN_BYTES {
+    if text.len() < MIN_JWT_BYTES {
         return None;
     }
     let mut from = 0;
@@ -161,7 +158,7 @@ fn write(lines: &[&[u8]], found: &mut Vec<u8>) -> bool {
         }
         found.extend_from_slice(line);
     }
-    found.len() <= MAX_VALUE_BYTES
+    found.len() <= MAX_BUILTIN_VALUE_BYTES
 }
 
 #[cfg(test)]

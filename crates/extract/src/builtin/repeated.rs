@@ -1,8 +1,9 @@
 //! Two cookies with the same name: the first is used, and the duplicate is counted.
 
 use super::cookies::{each_cookie, without_prefix};
-use super::table::{Entry, MAX_NAME_BYTES};
+use super::table::Entry;
 use crate::Exchange;
+use crate::limits::MAX_COOKIE_NAME_BYTES;
 
 /// Whether the cookie of `entry` occurs more than once. Only called if a cookie identified the session, so that other
 /// requests do not pay for it.
@@ -18,7 +19,7 @@ pub fn is_repeated<X: Exchange + ?Sized>(exchange: &X, entry: &Entry) -> bool {
         if !entry.rule.may_have_length(name.len()) {
             return true;
         }
-        let mut buffer = [0; MAX_NAME_BYTES];
+        let mut buffer = [0; MAX_COOKIE_NAME_BYTES];
         let Some(lower) = buffer.get_mut(..name.len()) else { return true };
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();

@@ -2,16 +2,10 @@
 //! would become a session of its own.
 
 use crate::json;
+use crate::limits::{
+    MAX_IDENTIFIER_BYTES, MAX_SIGNED_BYTES, MIN_FERNET_BYTES, MIN_SIGNATURE_BYTES,
+};
 use crate::{decode_base64, percent};
-
-/// Longest identifier, bytes. A longer value holds state.
-const MAX_IDENTIFIER_BYTES: usize = 512;
-/// Longest payload in front of a signature that may be a signed identifier, bytes.
-const MAX_SIGNED_BYTES: usize = 96;
-/// Shortest signature, bytes: 128 bits in base64.
-const MIN_SIGNATURE_BYTES: usize = 20;
-/// Shortest Fernet token, bytes: version, time, one block and HMAC, in base64.
-const MIN_FERNET_BYTES: usize = 96;
 
 /// Whether the form of a value shows that it holds state: it is too long, sealed (JWE, Fernet, iron), a signed payload,
 /// JSON, or a serialised PHP or Ruby value, also in base64.

@@ -1,7 +1,6 @@
 //! The set itself: one entry per line, in the order in which they are tried.
 
-/// Longest cookie name that is compared, bytes.
-pub(super) const MAX_NAME_BYTES: usize = 96;
+use crate::limits::MAX_COOKIE_NAME_BYTES;
 
 /// Why an entry is at its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -303,10 +302,10 @@ impl EntrySet {
 pub(super) static BY_FIRST_LETTER: [u128; 256] = by_first_letter();
 
 /// Entries that a cookie may belong to, by the length of its name: one bit per position.
-pub(super) static BY_LENGTH: [u128; MAX_NAME_BYTES + 1] = by_length();
+pub(super) static BY_LENGTH: [u128; MAX_COOKIE_NAME_BYTES + 1] = by_length();
 
-const fn by_length() -> [u128; MAX_NAME_BYTES + 1] {
-    let mut index = [0; MAX_NAME_BYTES + 1];
+const fn by_length() -> [u128; MAX_COOKIE_NAME_BYTES + 1] {
+    let mut index = [0; MAX_COOKIE_NAME_BYTES + 1];
     let mut length = 0;
     while length < index.len() {
         let mut at = 0;

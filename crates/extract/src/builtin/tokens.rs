@@ -2,6 +2,7 @@
 
 use super::followed_value::{Class, Followed, is_strong};
 use super::{jwt, lookup};
+use crate::limits::MAX_TOKEN_NAME_BYTES;
 use crate::{Body, Exchange, Side, json, percent, query};
 
 /// The name under which all tokens are stored, since they come back in other places than they were issued in.
@@ -10,8 +11,6 @@ const NAME: &[u8] = b"\x01token";
 const WANTED: &[&str] = &["token", "jwt", "session"];
 /// Substrings of the names of members that contain no token although they match [`WANTED`].
 const UNWANTED: &[&str] = &["csrf", "type", "expires"];
-/// Longest name examined, bytes.
-const MAX_NAME_BYTES: usize = 64;
 
 /// Methods whose request bodies are examined.
 pub fn may_carry_tokens(method: &[u8]) -> bool {
@@ -82,7 +81,7 @@ fn is_wanted(name: &[u8]) -> bool {
 
 /// Whether a name contains one of these words, case-insensitively.
 fn holds(name: &[u8], words: &[&str]) -> bool {
-    name.len() <= MAX_NAME_BYTES
+    name.len() <= MAX_TOKEN_NAME_BYTES
         && words.iter().any(|word| {
             name.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
         })

@@ -3,12 +3,13 @@
 use super::jwt;
 use super::placeholder::is_placeholder;
 use super::state::holds_state;
-use super::{MAX_VALUE_BYTES, MIN_VALUE_BYTES};
+use crate::limits::{MAX_BUILTIN_VALUE_BYTES, MIN_BUILTIN_VALUE_BYTES};
 use crate::percent;
 
 /// Whether a value has a valid length and is no placeholder.
 pub(super) fn has_length(value: &[u8]) -> bool {
-    (MIN_VALUE_BYTES..=MAX_VALUE_BYTES).contains(&value.len()) && !is_placeholder(value)
+    (MIN_BUILTIN_VALUE_BYTES..=MAX_BUILTIN_VALUE_BYTES).contains(&value.len())
+        && !is_placeholder(value)
 }
 
 /// As [`has_length`], and the value is neither state nor a JWT, of which only claims count.

@@ -1,8 +1,8 @@
 //! The grammar of JSON (RFC 8259), in one pass without recursion or allocation.
 
-use super::MAX_DEPTH;
+use crate::limits::MAX_JSON_DEPTH;
 
-/// Whether the bytes are exactly one document in UTF-8. A document nested deeper than [`MAX_DEPTH`] does not count.
+/// Whether the bytes are exactly one document in UTF-8. A document nested deeper than [`MAX_JSON_DEPTH`] does not count.
 pub(super) fn is_document(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok() && Parser { rest: bytes }.document().is_some()
 }
@@ -78,11 +78,11 @@ struct Open {
     kinds: u128,
 }
 
-const _: () = assert!(MAX_DEPTH <= u128::BITS);
+const _: () = assert!(MAX_JSON_DEPTH <= u128::BITS);
 
 impl Open {
     fn push(&mut self, is_object: bool) -> Option<()> {
-        if self.depth == MAX_DEPTH {
+        if self.depth == MAX_JSON_DEPTH {
             return None;
         }
         self.depth += 1;

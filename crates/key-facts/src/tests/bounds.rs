@@ -1,5 +1,6 @@
 use super::simulator::{run, token, visit};
-use crate::{MAX_NAMES, Verdict};
+use crate::Verdict;
+use crate::limits::MAX_NAMES;
 
 /// Random names of an attacker are not measured and do not displace names in use.
 #[test]

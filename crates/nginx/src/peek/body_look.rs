@@ -3,10 +3,9 @@
 use api_sessions_extract::{ChunkedDecoder, Http3Frames};
 
 use super::{self as peek, Looker};
+use crate::limits::MAX_CHUNK_FRAMING;
 use crate::request::Request;
 
-/// Maximum bytes on the wire per byte of a chunked body: a chunk of one byte takes six.
-const MAX_FRAMING: usize = 8;
 /// Allowance in bytes for HTTP/3 framing, besides an eighth of the body.
 const HTTP3_FRAMING: usize = 512;
 
@@ -44,9 +43,10 @@ impl BodyLook {
                 let most = bytes.saturating_add(bytes / 8).saturating_add(HTTP3_FRAMING);
                 (Framing::Http3(Http3Frames::default()), most)
             }
-            (peek::Framing::Http1, None) => {
-                (Framing::Chunked(ChunkedDecoder::default()), limit.saturating_mul(MAX_FRAMING))
-            }
+            (peek::Framing::Http1, None) => (
+                Framing::Chunked(ChunkedDecoder::default()),
+                limit.saturating_mul(MAX_CHUNK_FRAMING),
+            ),
             _ => (Framing::Bare, bytes),
         };
         Self { framing, body: Vec::new(), limit, length, cut: false, ended: false, seen: 0, most }

@@ -11,18 +11,15 @@
 
 use std::borrow::Cow;
 
-use super::{MAX_LINE_BYTES, Rule, authority};
+use super::{Rule, authority};
 use crate::bounded::text;
+use crate::limits::{MAX_LINE_BYTES, MAX_SEARCHED_ITEMS};
 use crate::path;
 use crate::places::Places;
 use crate::secrets::{HIDDEN, Secrets};
 use crate::utf16::is_wide;
 use api_sessions_extract::builtin;
 use api_sessions_extract::{Body, Exchange, cookie, query};
-
-/// Maximum number of list items that are searched one by one; in a longer list with a match, all values are
-/// hidden.
-const MAX_SEARCHED_ITEMS: usize = 64;
 
 pub(super) fn line<X: Exchange + ?Sized>(
     exchange: &X,

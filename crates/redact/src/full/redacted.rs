@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::{MAX_LINE_BYTES, Rule, authority};
+use super::{Rule, authority};
 use crate::body::body as redact_body;
 use crate::bounded::text;
 use crate::cuts::Cuts;
+use crate::limits::MAX_LINE_BYTES;
 use crate::path;
 use crate::secrets::{HIDDEN, Secrets};
 use crate::text::{Arguments, Redactor};

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
 
+use crate::limits::MAX_SECRET_WORD_BYTES;
+
 /// The lists that a word may be in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum List {
@@ -41,8 +43,6 @@ static LISTS: LazyLock<HashMap<&'static [u8], u16>> = LazyLock::new(|| {
     }
     all
 });
-/// Length of the longest word, bytes.
-const MAX_WORD_BYTES: usize = 20;
 /// `None` if it fails to build, which a test rules out.
 static INSIDE_OF: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(INSIDE).ok());
 static NOT_INSIDE_OF: LazyLock<Option<AhoCorasick>> =
@@ -51,7 +51,7 @@ static NOT_INSIDE_OF: LazyLock<Option<AhoCorasick>> =
 /// Whether a word is in a list.
 pub(super) fn is_in(word: &[u8], list: List) -> bool {
     !word.is_empty()
-        && word.len() <= MAX_WORD_BYTES
+        && word.len() <= MAX_SECRET_WORD_BYTES
         && LISTS.get(word).is_some_and(|lists| lists & 1 << list as u16 != 0)
 }
 
@@ -65,7 +65,7 @@ pub(super) fn is_inside(part: &[u8]) -> bool {
 /// Builds the lists, so that no request waits for them.
 pub(super) fn prepare() {
     let built = INSIDE_OF.is_some() && NOT_INSIDE_OF.is_some();
-    debug_assert!(built && LISTS.keys().all(|word| word.len() <= MAX_WORD_BYTES));
+    debug_assert!(built && LISTS.keys().all(|word| word.len() <= MAX_SECRET_WORD_BYTES));
 }
 
 /// A list of words as bytes.

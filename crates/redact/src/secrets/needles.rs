@@ -5,16 +5,7 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::base64::{core_len, has_run, write_cores};
-
-/// Shorter values are not searched for within other texts, where they would match by chance. They are hidden
-/// if they are a whole text or a whole path segment. Bytes.
-const MIN_SEARCHED_BYTES: usize = 4;
-/// Only the first bytes of longer values are searched for, so that a value that was cut when it was read is
-/// found where it occurs in full, and a parameter cut at its limit shows no part of a hidden value. Bytes.
-const MAX_SEARCHED_BYTES: usize = 512;
-
-/// Maximum length of an escape at the end of a text, bytes: numbers may have leading zeros.
-const MAX_ESCAPE_BYTES: usize = 64;
+use crate::limits::{MAX_ESCAPE_BYTES, MAX_SEARCHED_BYTES, MIN_SEARCHED_BYTES};
 
 /// Distinct values. Buffers are reused.
 #[derive(Debug, Default)]

@@ -1,11 +1,11 @@
 //! Characters written as numbers or names: `&#65;`, `&#x41;` and `&amp;` of HTML, `%u0041` of JavaScript's
 //! `escape` and of old IIS versions.
 
+use crate::limits::MAX_REFERENCE_DIGITS;
+
 /// The names that escaping functions write; others stand for characters that need no escaping.
 const NAMED: &[(&[u8], char)] =
     &[(b"amp", '&'), (b"lt", '<'), (b"gt", '>'), (b"quot", '"'), (b"apos", '\'')];
-/// Maximum digits of a character number, without leading zeros.
-const MAX_DIGITS: usize = 7;
 
 /// Whether a text may contain a reference. Only looks at ampersands and percent signs.
 pub(super) fn may_be_in(text: &[u8]) -> bool {
@@ -72,9 +72,9 @@ fn numbered(text: &[u8], radix: u32) -> Option<(char, &[u8])> {
     let zeros = text.iter().take_while(|byte| **byte == b'0').count();
     let digits = text.get(zeros..)?;
     let is_digit = |byte: &&u8| char::from(**byte).is_digit(radix);
-    let len = digits.iter().take_while(is_digit).take(MAX_DIGITS + 1).count();
+    let len = digits.iter().take_while(is_digit).take(MAX_REFERENCE_DIGITS + 1).count();
     let (digits, behind) = digits.split_at_checked(len)?;
-    let character = char::from_u32(number(digits, radix).filter(|_| len <= MAX_DIGITS)?)?;
+    let character = char::from_u32(number(digits, radix).filter(|_| len <= MAX_REFERENCE_DIGITS)?)?;
     Some((character, behind.strip_prefix(b";").unwrap_or(behind)))
 }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use crate::distinct::Distinct;
+use crate::limits::MAX_DISTINCT;
 use crate::window::Window;
-use crate::{Counts as _, MAX_DISTINCT, MemoryCounts, Over};
+use crate::{Counts as _, MemoryCounts, Over};
 
 /// Times of requests, milliseconds: bursts, pauses of about the length of the window, and steady traffic.
 fn times(window_ms: u64, most: usize) -> impl Strategy<Value = Vec<u64>> {

@@ -1,6 +1,7 @@
 //! Strings of a JSON body, valid or not: an application may be less strict than the grammar.
 
 use crate::class::Mask;
+use crate::limits::MAX_NAME_BYTES;
 
 /// Callback that takes the name, whether the string is a name itself, the string and its byte classes.
 /// Returns whether it wants more.
@@ -41,8 +42,7 @@ pub(super) fn strings(
             (name, is_buffered) = (raw, is_escaped);
             if is_escaped {
                 name_buffer.clear();
-                name_buffer
-                    .extend_from_slice(&text[..text.len().min(crate::input::MAX_NAME_BYTES)]);
+                name_buffer.extend_from_slice(&text[..text.len().min(MAX_NAME_BYTES)]);
             }
         }
     }

@@ -4,8 +4,7 @@ use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::{DecodePaddingMode, Engine};
 
-/// Minimum length of base64 that is decoded, bytes.
-pub(super) const MIN_BYTES: usize = 10;
+use crate::limits::{MIN_BASE64_BYTES, MIN_QUOTED_BASE64_BYTES};
 
 /// Padding may be missing, as in JWTs and cookies.
 const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
@@ -17,8 +16,8 @@ const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, CONFIG
 /// Whether a value has the minimum length and begins with base64 digits.
 pub(super) fn may_be(value: &[u8]) -> bool {
     let value = value.strip_prefix(b"/").unwrap_or(value);
-    value.len() >= MIN_BYTES
-        && value[..MIN_BYTES].iter().all(|byte| is_standard(*byte) || is_url_safe(*byte))
+    value.len() >= MIN_BASE64_BYTES
+        && value[..MIN_BASE64_BYTES].iter().all(|byte| is_standard(*byte) || is_url_safe(*byte))
 }
 
 /// Whether the first groups decode to text, which excludes most tokens and digests.
@@ -87,7 +86,7 @@ pub(super) fn quoted(value: &[u8], plain: &mut Vec<u8>) -> bool {
         }
         let rest = &value[at + 1..];
         let length = rest.iter().take_while(|byte| is_standard(**byte)).count();
-        if length < MIN_QUOTED_BYTES || rest.get(length) != Some(&value[at]) {
+        if length < MIN_QUOTED_BASE64_BYTES || rest.get(length) != Some(&value[at]) {
             continue;
         }
         left -= 1;
@@ -105,11 +104,8 @@ pub(super) fn quoted(value: &[u8], plain: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Minimum length of a quoted string that is decoded, bytes.
-const MIN_QUOTED_BYTES: usize = 12;
-
 fn text_of(value: &[u8], plain: &mut Vec<u8>) -> bool {
-    if value.len() < MIN_BYTES || !begins_as_text(value) {
+    if value.len() < MIN_BASE64_BYTES || !begins_as_text(value) {
         return false;
     }
     plain.clear();

@@ -12,9 +12,8 @@ use super::super::settings::ExportSettings;
 use super::super::uplink::Batch;
 use super::{Exporter, Origin};
 use crate::clock::now_ms;
+use crate::limits::MAX_WAITING_KEY_FACTS;
 
-/// Limit on waiting batches; the oldest is dropped first.
-const MAX_WAITING: usize = 16;
 /// Pause after a failed attempt.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -62,7 +61,7 @@ impl FactsSource {
         let process = std::process::id();
         let name = format!("facts-{process}-{}-{}", self.began_ms, self.number);
         let name = settings.batch_name(&name);
-        if self.waiting.len() >= MAX_WAITING {
+        if self.waiting.len() >= MAX_WAITING_KEY_FACTS {
             self.waiting.pop_front();
             self.lost += 1;
         }
@@ -79,7 +78,7 @@ impl FactsSource {
     pub(super) fn answered(&mut self, batch: Batch, answer: &Answer, counters: ExportCounters<'_>) {
         match answer {
             Answer::Stored => self.next = None,
-            Answer::NotNow { .. } if self.waiting.len() < MAX_WAITING => {
+            Answer::NotNow { .. } if self.waiting.len() < MAX_WAITING_KEY_FACTS => {
                 self.waiting.push_front(batch);
                 self.next = Some(Instant::now() + PAUSE);
             }

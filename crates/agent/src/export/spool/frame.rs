@@ -7,13 +7,11 @@
 //! Numbers are little-endian. The mark contains bytes that never occur in UTF-8, and lines are JSON.
 
 use super::Spooled;
+use crate::limits::{MAX_BATCH_BYTES, MAX_BATCH_NAME_BYTES};
 
 /// Where a batch begins.
 pub(super) const MARK: [u8; 4] = [0xff, 0xfe, b'a', b's'];
 const HEAD: usize = MARK.len() + 4 + 2 + 4;
-/// Longest plausible name and largest plausible batch.
-const MAX_NAME: usize = 1024;
-const MAX_LINES: usize = 64 << 20;
 
 /// Bytes of a batch on disk.
 pub(super) fn size(name: &str, lines: &[u8]) -> u64 {
@@ -41,7 +39,10 @@ pub(super) fn read(bytes: &[u8]) -> Option<(Spooled, usize)> {
     let (lines_len, tail) = tail.split_first_chunk::<4>()?;
     let name_len = usize::from(u16::from_le_bytes(*name_len));
     let lines_len = usize::try_from(u32::from_le_bytes(*lines_len)).ok()?;
-    if name_len > MAX_NAME || lines_len > MAX_LINES || tail.len() < name_len + lines_len {
+    if name_len > MAX_BATCH_NAME_BYTES
+        || lines_len > MAX_BATCH_BYTES
+        || tail.len() < name_len + lines_len
+    {
         return None;
     }
     let checked = rest.get(..6 + name_len + lines_len)?;

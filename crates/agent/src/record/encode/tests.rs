@@ -3,7 +3,7 @@ use api_sessions_protocol::{Record, Source};
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::limits::MAX_VALUE_BYTES;
+use crate::limits::{MAX_FIELD_BYTES, MAX_PATH_BYTES, MAX_VALUE_BYTES};
 use api_sessions_extract::SessionKey;
 use api_sessions_extract::testing::AnyVariables;
 use api_sessions_extract::testing::FakeExchange;

@@ -280,14 +280,14 @@ fn denials_by_rules_are_written_down_unless_taken_off_meanwhile() {
 fn a_copy_that_could_not_be_read_was_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let copy = directory.path().join(FILE);
-    File::create(&copy).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
+    File::create(&copy).unwrap().set_len(MAX_STATE_FILE_BYTES + 1).unwrap();
     let mut worker = keeper(directory.path());
     let error = worker.restore(1, 1).unwrap_err().to_string();
     assert!(error.contains(DAMAGED), "{error}");
     worker.insert(&entry(1), 1).unwrap();
     worker.keep_now(1).unwrap();
     let kept = fs::metadata(directory.path().join(DAMAGED)).unwrap();
-    assert_eq!(kept.len(), MAX_FILE_BYTES + 1);
+    assert_eq!(kept.len(), MAX_STATE_FILE_BYTES + 1);
 }
 
 /// During an upgrade of the binary, two generations of NGINX take orders, each with its own list.

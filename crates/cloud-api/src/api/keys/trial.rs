@@ -1,6 +1,6 @@
 //! `POST /v1/keys/try`: the sessions that other keys would make of stored requests.
 
-use api_sessions_cloud_keys::regroup::{self, MAX_TIME, Regrouped, Regrouping};
+use api_sessions_cloud_keys::regroup::{self, Regrouped, Regrouping};
 use api_sessions_protocol::Parameter;
 use axum::Json;
 use axum::extract::{Request, State};
@@ -8,9 +8,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{DEFAULT_PERIOD, MAX_BODY};
+use super::DEFAULT_PERIOD;
 use crate::error::AppError;
 use crate::ingest::body;
+use crate::limits::{MAX_KEYS_BODY_BYTES, MAX_TRIAL_TIME};
 use crate::state::AppState;
 use crate::{json, replay};
 use api_sessions_store::ReplayQuery;
@@ -55,7 +56,7 @@ pub async fn post(
     State(state): State<AppState>,
     request: Request,
 ) -> Result<Json<Regrouped>, AppError> {
-    let sent = body::read(request.into_body(), MAX_BODY).await?;
+    let sent = body::read(request.into_body(), MAX_KEYS_BODY_BYTES).await?;
     let KeysTrial { application, from, to, keys, builtin } = json::object(&sent)?;
     let builtin = builtin.unwrap_or(true);
     if keys.is_empty() && builtin {
@@ -84,7 +85,7 @@ pub async fn try_keys(
     replay::exclusively(state, move |store, is_cancelled| {
         let parameters = store.parameters()?.parameters;
         let mut all = [trial(&parameters)];
-        let missing = regroup::run(store, &mut all, &query, MAX_TIME, is_cancelled)?;
+        let missing = regroup::run(store, &mut all, &query, MAX_TRIAL_TIME, is_cancelled)?;
         let [tried] = all.map(Regrouping::finish);
         Ok(Regrouped { incomplete: [missing, tried.incomplete].concat(), ..tried })
     })

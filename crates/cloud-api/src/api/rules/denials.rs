@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use crate::error::AppError;
 use crate::extractors::{NoQuery, Query};
+use crate::limits::MAX_LISTED_DENIALS;
 use crate::state::AppState;
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{ReplayQuery, RequestQuery, Store, StoreError};
@@ -24,9 +25,6 @@ const PERIOD: u64 = 7 * 86_400_000;
 
 /// Maximum number of requests of a session that are searched: the newest ones.
 const NEWEST: usize = 1000;
-
-/// Maximum number of denials that are listed.
-pub const MAX_DENIALS: usize = 1000;
 
 /// The subject of a denial.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -185,13 +183,13 @@ pub fn is_denied(store: &dyn Store, subject: &str, now: u64) -> Result<bool, Sto
     Ok(collect(store, now)?.found.contains_key(&address))
 }
 
-/// All current denials, newest first; at most [`MAX_DENIALS`].
+/// All current denials, newest first; at most [`MAX_LISTED_DENIALS`].
 ///
 /// # Errors
 /// The error of the store.
 pub fn all(store: &dyn Store, now: u64) -> Result<Vec<RuleDenial>, StoreError> {
     let mut all = collect(store, now)?.finish();
-    all.truncate(MAX_DENIALS);
+    all.truncate(MAX_LISTED_DENIALS);
     Ok(all)
 }
 

@@ -13,6 +13,7 @@ use super::denials::network;
 use crate::api::query::RawQuery;
 use crate::error::AppError;
 use crate::extractors::Query;
+use crate::limits::{MAX_HIT_RULES, MAX_HIT_SESSIONS, MAX_LISTED_HITS};
 use crate::state::AppState;
 use api_sessions_protocol::RuleHit;
 use api_sessions_store::clock::now_ms;
@@ -20,15 +21,6 @@ use api_sessions_store::{ReplayQuery, Store, StoreError, StoredRequest};
 
 /// Default period, milliseconds: a week.
 pub const DEFAULT_PERIOD: u64 = 7 * 86_400_000;
-
-/// Maximum number of sessions, and of subjects, that are counted per rule; further ones are not counted.
-const MAX_SESSIONS: usize = 100_000;
-
-/// Maximum number of rules; a limit is needed because their names come from records.
-const MAX_NAMES: usize = 1000;
-
-/// Maximum number of sessions that are listed per rule.
-pub const MAX_LISTED: usize = 1000;
 
 /// Query string; an empty value counts as absent.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -129,7 +121,7 @@ fn collect(store: &dyn Store, from: u64, to: u64, only: Option<&str>) -> Result<
             if only.is_some_and(|only| *hit.name != *only) {
                 continue;
             }
-            if !rules.contains_key(&*hit.name) && rules.len() >= MAX_NAMES {
+            if !rules.contains_key(&*hit.name) && rules.len() >= MAX_HIT_RULES {
                 continue;
             }
             rules.entry(hit.name.to_string()).or_default().add(&request, hit);
@@ -146,14 +138,15 @@ impl Counting {
         self.hits += 1;
         self.last_hit = self.last_hit.max(record.ts);
         let refuses = hit.enforced && hit.then.split(',').any(|word| word != "mark");
-        if refuses && self.refused.len() < MAX_SESSIONS {
+        if refuses && self.refused.len() < MAX_HIT_SESSIONS {
             let by_address = hit.then.split(',').any(|word| word.starts_with("deny_ip"));
             self.refused.insert(match by_address {
                 true => network(&record.ip),
                 false => record.session.to_string(),
             });
         }
-        if self.sessions.len() >= MAX_SESSIONS && !self.sessions.contains_key(&*record.session) {
+        if self.sessions.len() >= MAX_HIT_SESSIONS && !self.sessions.contains_key(&*record.session)
+        {
             return;
         }
         let of_session = self.sessions.entry(record.session.to_string()).or_default();
@@ -174,7 +167,7 @@ impl Counting {
             false => Vec::new(),
         };
         sessions_hit.sort_by_key(|session| std::cmp::Reverse(session.last_hit));
-        sessions_hit.truncate(MAX_LISTED);
+        sessions_hit.truncate(MAX_LISTED_HITS);
         RuleHits {
             rule,
             hits: self.hits,

@@ -9,10 +9,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{MAX_BODY, NewRule, refused};
+use super::{NewRule, refused};
 use crate::error::AppError;
 use crate::ingest::body;
 use crate::json::{self, Object};
+use crate::limits::MAX_RULES_BODY_BYTES;
 use crate::replay;
 use crate::state::AppState;
 use crate::trial::{self, Trial};
@@ -62,7 +63,7 @@ pub async fn post(
     State(state): State<AppState>,
     request: Request,
 ) -> Result<Json<Trial>, AppError> {
-    let sent = body::read(request.into_body(), MAX_BODY).await?;
+    let sent = body::read(request.into_body(), MAX_RULES_BODY_BYTES).await?;
     let NewTrial { rule: Object(rule), from, to } = json::object(&sent)?;
     try_rule(&state, rule.into(), replay::time("from", from)?, replay::time("to", to)?)
         .await
