@@ -1,4 +1,4 @@
-//! The directives (contract §1): syntax, meaning and inheritance.
+//! The directives: syntax, meaning and inheritance (docs/directives.md).
 //!
 //! Each level has a structure: [`MainConf`] for `http` alone, [`LocationConf`] for what may
 //! be written in `http`, `server` and `location`. Words are turned into compiled points, numbers and

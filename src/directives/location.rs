@@ -172,8 +172,13 @@ impl LocationConf {
 
     /// Whether this level sets nothing that [`Self::analyse`] reads.
     fn is_analysed_as_above(&self) -> bool {
-        let Self { own_keys, builtin, fallback, ja4, params, masks, .. } = self;
-        let Self { attacks, detect, rules, default_rules, .. } = self;
+        #[rustfmt::skip]
+        let Self {
+            own_keys, builtin, fallback, ja4, params, masks, attacks, detect, rules, default_rules,
+            // What follows is not read.
+            enabled: _, shown: _, content: _, application: _, body_size: _, detect_body_size: _, json_types: _,
+            preread: _, follow: _, key_facts: _, deny: _, exceptions: _, answers: _, analysis: _,
+        } = self;
         own_keys.list.is_none()
             && builtin.is_none()
             && fallback.is_none()

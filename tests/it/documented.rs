@@ -1,6 +1,6 @@
 //! The directives of the code, of the documentation, of the manual page and of the example are the same.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -65,4 +65,64 @@ fn every_directive_is_documented_and_in_the_manual_page_and_in_the_example() {
     };
     let missing: Vec<_> = code.iter().filter(|directive| !is_there(directive)).collect();
     assert!(missing.is_empty(), "nginx-conf/full.conf lacks {missing:?}");
+}
+
+/// Crates that each crate depends on: `api-sessions-…` of its manifest, without tests and builds.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let mut all = BTreeMap::from([("src".to_owned(), of_manifest("Cargo.toml"))]);
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
+    for entry in fs::read_dir(crates).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let of_crate = of_manifest(&format!("crates/{name}/Cargo.toml"));
+        all.insert(name, of_crate);
+    }
+    all
+}
+
+fn of_manifest(path: &str) -> BTreeSet<String> {
+    let manifest = read(path);
+    let section = manifest.split("\n[").find_map(|section| section.strip_prefix("dependencies]\n"));
+    let names =
+        section.unwrap_or_default().lines().filter_map(|line| line.strip_prefix("api-sessions-"));
+    names.filter_map(|line| line.split([' ', '.', '=']).next()).map(str::to_owned).collect()
+}
+
+/// Adds what is reached over others.
+fn reached(edges: &BTreeMap<String, BTreeSet<String>>, from: &str, found: &mut BTreeSet<String>) {
+    for to in edges.get(from).into_iter().flatten() {
+        if found.insert(to.clone()) {
+            reached(edges, to, found);
+        }
+    }
+}
+
+#[test]
+fn the_drawing_of_dependencies_lacked_some() {
+    let docs = read("docs/architecture.md");
+    let drawing = docs.split("Dependencies go down only:\n\n```\n").nth(1).unwrap();
+    let mut drawn: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in drawing.split("```").next().unwrap().lines() {
+        let line = line.split(" (").next().unwrap();
+        let steps: Vec<Vec<&str>> = line
+            .split('→')
+            .map(|step| {
+                step.split(|c: char| " {},".contains(c)).filter(|name| !name.is_empty()).collect()
+            })
+            .collect();
+        for pair in steps.windows(2) {
+            for from in &pair[0] {
+                let to = pair[1].iter().map(|name| (*name).to_owned());
+                drawn.entry((*from).to_owned()).or_default().extend(to);
+            }
+        }
+    }
+    let dependencies = dependencies();
+    assert!(dependencies["agent"].contains("protocol"), "{dependencies:?}");
+    for (name, wanted) in dependencies {
+        let mut found = BTreeSet::new();
+        reached(&drawn, &name, &mut found);
+        let lacking: Vec<_> = wanted.difference(&found).collect();
+        assert!(lacking.is_empty(), "docs/architecture.md: {name} depends on {lacking:?}");
+        assert!(!found.contains(&name), "{name} depends on itself");
+    }
 }

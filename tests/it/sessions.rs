@@ -28,7 +28,7 @@ fn show(nginx: &Nginx, target: &str, headers: &[(&str, &str)]) -> Shown {
     }
 }
 
-/// The id of contract §3, computed from its words.
+/// The id as docs/identity.md words it, computed apart.
 fn id(secret: &[u8], namespace: &str, value: &str) -> String {
     let key = blake3::derive_key("api-sessions session id v1", secret);
     let mut input = namespace.as_bytes().to_vec();

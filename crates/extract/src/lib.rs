@@ -1,4 +1,4 @@
-//! The point language: where a value is in a request or its response (contract §2).
+//! The point language: where a value is in a request or its response (docs/points.md).
 //!
 //! A [`Point`] is parsed once, at configuration time, and read from an [`Exchange`] without allocating: a value that
 //! needs no decoding is borrowed from the request, and any other is written into a [`Scratch`], whose buffers are

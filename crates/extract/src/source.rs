@@ -46,11 +46,11 @@ pub enum PointSource {
         /// Path within the document.
         path: Path,
     },
-    /// Client address.
+    /// Client address, after `realip`.
     Ip,
-    /// Host.
+    /// Host as NGINX sees it: lower-case, without port.
     Host,
-    /// Method.
+    /// Method, as sent by the client.
     Method,
     /// JA4 of the client's TLS.
     Ja4(Ja4Form),

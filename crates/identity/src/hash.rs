@@ -1,4 +1,4 @@
-//! Keyed hashing of session keys and parameters (contract §3).
+//! Keyed hashing of session keys and parameters (docs/identity.md).
 
 use api_sessions_protocol::{SessionId, hex};
 

@@ -1,4 +1,4 @@
-//! Resolves the session of a request (contract §3): the operator's keys in order, then the built-in set, then the
+//! Resolves the session of a request (docs/identity.md): the operator's keys in order, then the built-in set, then the
 //! fallback: source IP, optionally with `User-Agent` and JA4.
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! One attempt to post a batch, and the meaning of the response (contract §4).
+//! One attempt to post a batch, and the meaning of the response (docs/export.md).
 
 mod explain;
 mod transport;

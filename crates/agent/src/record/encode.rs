@@ -23,21 +23,21 @@ pub struct RequestMeta<'f> {
     pub ts: u64,
     /// Name of the node.
     pub node: &'f str,
-    /// Application.
+    /// Application, if the location has one.
     pub app: Option<&'f [u8]>,
-    /// Protocol.
+    /// Protocol of the request: `HTTP/1.1`.
     pub proto: &'f [u8],
     /// `http` or `https`.
     pub scheme: &'static str,
     /// Response status.
     pub status: u16,
-    /// Milliseconds.
+    /// Time until the last byte was sent to the client, milliseconds.
     pub time_ms: u64,
-    /// Milliseconds.
+    /// Time that the upstream servers took, milliseconds; `None` without one.
     pub upstream_ms: Option<u64>,
-    /// Bytes.
+    /// Bytes received from the client, headers included.
     pub request_bytes: u64,
-    /// Bytes.
+    /// Bytes sent to the client, headers included.
     pub response_bytes: u64,
     /// Refused by the denylist, or would have been if enforced.
     pub denied: bool,

@@ -1,4 +1,4 @@
-//! Applies the cloud's response to its batch (contract §4).
+//! Applies the cloud's response to its batch (docs/export.md).
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use super::super::uplink::Batch;
 use super::{Exporter, Origin, lines};
 
 impl Exporter {
-    /// Applies a response to its batch (contract §4). A batch is named by its start, so a shortened one keeps the name:
+    /// Applies a response to its batch. A batch is named by its start, so a shortened one keeps the name:
     /// the longer one was not stored anywhere.
     pub(super) fn answered(&mut self, batch: Batch, answer: &Answer) {
         let Some(origin) = self.in_flight.take() else { return };
