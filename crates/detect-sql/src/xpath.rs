@@ -32,6 +32,9 @@ const FUNCTIONS: &[&[u8]] = &[
     b"node()",
 ];
 
+/// Values that select every node.
+const ALL: &[&[u8]] = &[b"//*", b"//@*", b"//node()", b"//text()", b"//*|//@*"];
+
 pub(crate) fn find(view: &View<'_>) -> Option<Range<usize>> {
     const SIGNS: Mask = Mask::COLON.and(Mask::BRACKET).and(Mask::PAREN);
     if !view.mask.has(SIGNS)
@@ -111,5 +114,6 @@ fn whole(view: &View<'_>) -> Option<Range<usize>> {
         .iter()
         .any(|name| view.starts(start, name));
     let is_path = view.starts(start, b"//") && memchr::memchr(b'[', view.low).is_some();
-    (counts || is_path && has_function()).then(|| start..view.low.len().min(start + 64))
+    let is_all = ALL.contains(&view.low);
+    (counts || is_all || is_path && has_function()).then(|| start..view.low.len().min(start + 64))
 }

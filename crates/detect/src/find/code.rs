@@ -152,6 +152,11 @@ pub(super) const ALWAYS: &[&str] = &[
     "`#{",
     "new file(",
     "new java.",
+    "'.execute()",
+    "\".execute()",
+    "[#lazy_builder",
+    "[#post_render",
+    "[#pre_render",
 ];
 /// Packages of libraries, of which no client chooses a class; a class that holds data is not in them.
 pub(super) const LIBRARIES: &[&str] = &[
