@@ -107,6 +107,8 @@ pub fn read(
     from: u64,
     to: u64,
 ) -> Result<KeyOverview, StoreError> {
+    // Before the windows: a key is demoted once the window that decided it is stored.
+    let (decisions, parameters) = (store.key_decisions()?, store.parameters()?.parameters);
     let mut requests: BTreeMap<String, u64> = BTreeMap::new();
     // Totals, the last window, and the figures of the last window with the verdict that stands.
     let mut keys: BTreeMap<Name, (Summary, ClosedKey, Summary)> = BTreeMap::new();
@@ -129,7 +131,6 @@ pub fn read(
             }
         }
     }
-    let (decisions, parameters) = (store.key_decisions()?, store.parameters()?.parameters);
     let mut ordered: Vec<_> = keys
         .into_iter()
         .map(|((application, kind, name), (mut summary, mut last, judged))| {
