@@ -86,12 +86,14 @@ const SECRET: &[&[u8]] = words![
     "ccnumber" "creditcard" "apikey" "appkey" "authkey" "accesskey" "privatekey" "secretkey" "pinblock"
     "mnemonic" "seedphrase" "privkey" "verifier" "hdnea" "hdnts" "hdntl" "kerberos" "spnego" "ntlm" "lmhash"
     "nthash" "macaroon" "biscuit" "unlock" "dsn" "tgt" "castgc" "tgc" "sso" "cftoken" "cfid" "zenid" "psk"
+    "pgt" "wskey" "zak" "twofactor" "sortcode" "pesel" "cpf" "curp" "bsn" "dni" "lozinka" "adgangskode" "passord" "jelszo"
+    "slaptazodis" "matkhau"
 ];
 
 /// Secret in most products: the value is shown if it consists of words.
 const WORDS: &[&[u8]] = words![
     "key" "keys" "code" "codes" "pan" "invite" "invitation" "magic" "salt" "seed" "private" "recovery" "oauth"
-    "pem" "challenge" "captcha" "wctx" "viewstate" "eventvalidation" "puk" "tan" "tac" "voucher" "swift" "oob" "remember"
+    "pem" "challenge" "captcha" "recaptcha" "hcaptcha" "turnstile" "wctx" "viewstate" "eventvalidation" "puk" "tan" "tac" "voucher" "swift" "oob" "remember"
     "reset" "activation" "confirmation"
 ];
 
@@ -118,6 +120,9 @@ pub(super) const SECRET_PAIRS: &[(&[u8], &[u8])] = &[
     (b"social", b"security"),
     (b"tax", b"id"),
     (b"national", b"id"),
+    (b"codice", b"fiscale"),
+    (b"maiden", b"name"),
+    (b"sort", b"code"),
     (b"national", b"insurance"),
     (b"identity", b"number"),
     (b"licence", b"number"),
