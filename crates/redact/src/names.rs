@@ -3,7 +3,7 @@
 
 mod words;
 
-use words::{COMPOUND_TAILS, List, SECRET_PAIRS, is_in, is_inside};
+use words::{COMPOUND_TAILS, List, OPEN_TAILS, SECRET_PAIRS, is_in, is_inside};
 
 use crate::limits::{MAX_NAME_BYTES, MAX_NAME_PARTS};
 
@@ -105,6 +105,15 @@ impl<'n> Parts<'n> {
             {
                 self.push(part.get(..head.len()).unwrap_or_default());
                 return self.push(tail);
+            }
+        }
+        for tail in OPEN_TAILS {
+            if let Some(head) = part.strip_suffix(*tail)
+                && head.len() >= 3
+                && !is_in(part, List::NoCompounds)
+            {
+                self.push(head);
+                return self.push(part.get(head.len()..).unwrap_or_default());
             }
         }
         self.push(part);

@@ -58,6 +58,10 @@ fn names_are_judged_by_whole_parts() {
         "twofactorcode",
         "two_factor_code",
         "nationalId",
+        "guestpass",
+        "pwreset",
+        "acctNum",
+        "functionkey",
         "national_insurance_number",
         "identityNumber",
         "license_number",
@@ -65,6 +69,12 @@ fn names_are_judged_by_whole_parts() {
         assert_eq!(class(name.as_bytes()), Class::Secret, "{name}");
     }
     for name in [
+        "monkey",
+        "zipcode",
+        "geocode",
+        "bypass",
+        "sortkey",
+        "spin",
         "keyword",
         "keywords",
         "author",

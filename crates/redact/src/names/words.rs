@@ -20,6 +20,7 @@ pub(super) enum List {
     SecretBeforeCode,
     CompoundHeads,
     CompoundEnds,
+    NoCompounds,
 }
 
 static LISTS: LazyLock<HashMap<&'static [u8], u16>> = LazyLock::new(|| {
@@ -34,6 +35,7 @@ static LISTS: LazyLock<HashMap<&'static [u8], u16>> = LazyLock::new(|| {
         (List::SecretBeforeCode, SECRET_BEFORE_CODE),
         (List::CompoundHeads, COMPOUND_HEADS),
         (List::CompoundEnds, COMPOUND_ENDS),
+        (List::NoCompounds, NO_COMPOUNDS),
     ];
     let mut all = HashMap::new();
     for (list, words) in lists {
@@ -87,13 +89,14 @@ const SECRET: &[&[u8]] = words![
     "mnemonic" "seedphrase" "privkey" "verifier" "hdnea" "hdnts" "hdntl" "kerberos" "spnego" "ntlm" "lmhash"
     "nthash" "macaroon" "biscuit" "unlock" "dsn" "tgt" "castgc" "tgc" "sso" "cftoken" "cfid" "zenid" "psk"
     "pgt" "wskey" "zak" "twofactor" "sortcode" "pesel" "cpf" "curp" "bsn" "dni" "lozinka" "adgangskode" "passord" "jelszo"
-    "slaptazodis" "matkhau"
+    "slaptazodis" "matkhau" "pswrd" "passwrd" "pword" "ccv" "emv" "kubeconfig" "sas" "onetime" "itin" "accessid"
+    "skey" "zpw" "otk" "ott" "safeword" "codeword"
 ];
 
 /// Secret in most products: the value is shown if it consists of words.
 const WORDS: &[&[u8]] = words![
     "key" "keys" "code" "codes" "pan" "invite" "invitation" "magic" "salt" "seed" "private" "recovery" "oauth"
-    "pem" "challenge" "captcha" "recaptcha" "hcaptcha" "turnstile" "wctx" "viewstate" "eventvalidation" "puk" "tan" "tac" "voucher" "swift" "oob" "remember"
+    "pem" "challenge" "captcha" "recaptcha" "hcaptcha" "turnstile" "ein" "sk" "wctx" "viewstate" "eventvalidation" "puk" "tan" "tac" "voucher" "swift" "oob" "remember"
     "reset" "activation" "confirmation"
 ];
 
@@ -122,6 +125,24 @@ pub(super) const SECRET_PAIRS: &[(&[u8], &[u8])] = &[
     (b"national", b"id"),
     (b"codice", b"fiscale"),
     (b"maiden", b"name"),
+    (b"memorable", b"word"),
+    (b"wallet", b"phrase"),
+    (b"account", b"num"),
+    (b"acct", b"number"),
+    (b"acct", b"num"),
+    (b"acct", b"no"),
+    (b"routing", b"num"),
+    (b"routing", b"no"),
+    (b"social", b"sec"),
+    (b"taxpayer", b"id"),
+    (b"permit", b"number"),
+    (b"safe", b"word"),
+    (b"backup", b"phrase"),
+    (b"snmp", b"community"),
+    (b"sin", b"number"),
+    (b"voter", b"id"),
+    (b"medicare", b"number"),
+    (b"nhs", b"number"),
     (b"sort", b"code"),
     (b"national", b"insurance"),
     (b"identity", b"number"),
@@ -213,7 +234,7 @@ const COMPOUND_HEADS: &[&[u8]] = words![
     "ojs" "zen" "sso" "cas" "consumer" "license" "licence" "session" "ssh" "signing" "encryption" "dev" "bot" "hub"
     "merchant" "activation" "verification" "invite" "pass" "pin" "oob" "h" "hapi" "v" "check" "sec" "seed" "recovery" "backup" "card" "atm" "upi" "sess" "stream" "write" "read"
     "plain" "encrypted" "hashed" "tmp" "temp" "default" "ftp" "smtp" "ldap" "mysql" "wifi" "net" "remote" "confirmed"
-    "second" "first" "server" "machine" "unlock" "u" "w" "factor" "twofactor"
+    "second" "first" "server" "machine" "unlock" "u" "w" "host" "set" "factor" "twofactor"
 ];
 
 /// Words that form compounds without a separator, longest first.
@@ -224,8 +245,17 @@ pub(super) const COMPOUND_TAILS: &[&[u8]] = words![
 /// Words after one of [`COMPOUND_TAILS`] in a compound without a separator.
 const COMPOUND_ENDS: &[&[u8]] = words![
     "id" "key" "code" "value" "val" "hash" "no" "num" "number" "data" "str" "string" "confirm" "confirmation" "again"
-    "new" "old" "phrase" "repeat" "field" "text" "check" "verify" "secret" "token" "info" "d" "guid"
+    "new" "old" "phrase" "repeat" "reset" "conf" "field" "text" "check" "verify" "secret" "token" "info" "d" "guid"
 ];
+
+/// Words that end in one of [`OPEN_TAILS`] and are no compounds.
+const NO_COMPOUNDS: &[&[u8]] = words![
+    "monkey" "turkey" "hockey" "donkey" "jockey" "whiskey" "mickey" "lackey" "decode" "encode" "unicode" "geocode"
+    "transcode" "vscode" "recode" "bytecode" "compass" "bypass" "trespass" "surpass" "overpass" "underpass" "encompass"
+];
+
+/// Words that form compounds with any word of three letters or more (`roomkey`, `guestpass`).
+pub(super) const OPEN_TAILS: &[&[u8]] = words!["key" "code" "pass"];
 
 /// Secret anywhere in a part, since hardly any other word contains them.
 const INSIDE: &[&[u8]] = words![
