@@ -3,9 +3,11 @@
 
 mod code;
 mod hosts;
+mod javascript;
 mod ldap;
 mod lines;
 mod nosql;
+mod objects;
 mod path;
 mod patterns;
 mod redis;
@@ -114,7 +116,7 @@ pub(crate) fn names_code(value: &[u8]) -> bool {
 
 static NAMES: LazyLock<Option<Words>> = LazyLock::new(|| {
     Words::new(
-        scanner::HOSTS.iter().chain(code::ALWAYS).chain(code::LIBRARIES).chain(shell::ALWAYS),
+        scanner::HOSTS.iter().chain(code::ALWAYS).chain(objects::LIBRARIES).chain(shell::ALWAYS),
     )
 });
 
@@ -143,7 +145,7 @@ pub(crate) fn begins_clause(value: &[u8]) -> bool {
 
 /// Whether a value begins like a serialized object.
 pub(crate) fn is_object(value: &[u8]) -> bool {
-    code::may_be_object(value)
+    objects::may_be_object(value)
 }
 
 /// Whether a file is a server-side script that executes input.
