@@ -29,7 +29,7 @@ pub(crate) struct Known {
     pub(crate) page: EndpointPage,
     /// When it was counted, milliseconds since 1970.
     pub(crate) as_of: u64,
-    /// It is due to be counted again, by the one who is told so.
+    /// The caller has to count it again; this is true once.
     pub(crate) is_due: bool,
 }
 
