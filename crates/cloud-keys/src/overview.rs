@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use api_sessions_extract::builtin::{self, Rule};
+use api_sessions_extract::{NoVariables, Point};
 use api_sessions_key_facts::{ClosedKey, Kind, Spread, Summary, Verdict, evidence, rank};
 use api_sessions_protocol::Parameter;
 use api_sessions_store::{KeyDecisions, KeyOf, Store, StoreError};
@@ -197,7 +198,8 @@ pub fn point(kind: Kind, name: &str, parameters: &[Parameter]) -> Option<String>
             };
             let known = parameters.iter().find(is_it).map(|parameter| parameter.point.clone());
             // The label of a key without a name is its point.
-            known.or_else(|| name.starts_with("re").then(|| name.to_owned()))
+            let is_point = || name.contains('$') || Point::parse(name, &mut NoVariables).is_ok();
+            known.or_else(|| is_point().then(|| name.to_owned()))
         }
         Kind::Builtin => {
             let entry = builtin::TABLE.iter().find(|entry| entry.name == name)?;
@@ -231,4 +233,20 @@ pub fn verdict(
         window.keys.into_iter().find(|key| key.kind == kind && key.name == name)
     });
     Ok(key.map(|key| (key.standing.verdict, key.summary)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_key_was_taken_for_its_point() {
+        let of = |label: &str| point(Kind::Own, label, &[]);
+        for label in ["region", "request.nothing", "user"] {
+            assert_eq!(of(label), None, "{label}");
+        }
+        for label in ["request.cookie.sid", "$remote_user"] {
+            assert_eq!(of(label).as_deref(), Some(label));
+        }
+    }
 }
