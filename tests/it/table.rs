@@ -75,15 +75,17 @@ fn workers_killed_at_any_moment_under_load_stop_nobody_and_counts_stay_sound() {
     });
     eventually("two workers", || (nginx.workers().len() == 2).then_some(()));
     let status = get(port, "/status", &[]).json();
-    let recovered = status["table"]["lock_recoveries_total"].as_u64().unwrap();
+    let table = |name: &str| status["table"][name].as_u64().unwrap();
+    let (recovered, busy) = (table("lock_recoveries_total"), table("lock_busy_total"));
     let counted: u64 = (0..3).map(|client| requests(&nginx, &format!("client-{client}")) - 1).sum();
     let answered = answered.into_inner();
     println!(
         "{deaths} deaths, {answered} answered, {counted} counted, {recovered} locks recovered"
     );
     assert!(answered > 0 && recovered <= deaths as u64);
-    // Counted and killed before the answer: more. Fewer only where a death took half a session.
-    assert!(counted >= answered || recovered > 0, "{counted} of {answered}");
+    // Counted and killed before the answer: more. Fewer only where a death took half a session, or behind a process
+    // that was suspended while it held the lock.
+    assert!(counted + busy >= answered || recovered > 0, "{counted} of {answered}, {busy} busy");
     nginx.expect_kills();
 }
 
