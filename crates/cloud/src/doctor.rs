@@ -1,5 +1,6 @@
 //! `api-sessions-cloud doctor`: checks store, disk, clock and tokens, or whether a module fits an NGINX.
 
+mod binaries;
 mod module_fit;
 
 use std::io::Write;

@@ -12,6 +12,8 @@ mod path;
 mod patterns;
 mod redis;
 mod scanner;
+mod schemes;
+mod sensitive_files;
 mod shell;
 mod ssi;
 mod template;
@@ -169,7 +171,7 @@ pub(crate) fn prepare() {
     LazyLock::force(&PROBES);
     code::prepare();
     js::prepare();
-    path::prepare();
+    sensitive_files::prepare();
     scanner::prepare();
     shell::prepare();
     template::prepare();
