@@ -192,7 +192,7 @@ mod tests {
     use crossbeam_channel::unbounded;
 
     use super::*;
-    use api_sessions_cloud_config::config::Options;
+    use api_sessions_cloud_config::options::Options;
     use api_sessions_store_sqlite::SqliteStore;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,25 +1,20 @@
-//! Configuration from flags, environment and file, in order of precedence.
+//! The effective configuration: flags, environment, file and defaults, in order of precedence.
 
+use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use axum::http::HeaderMap;
-use clap::Args;
-use clap::builder::{OsStringValueParser, TypedValueParser};
-use serde::Deserialize;
-
 use tracing_subscriber::EnvFilter;
 
 use crate::address::Address;
 use crate::limits::MAX_RETENTION_DAYS;
+use crate::options::{FileDays, FileList, FileOptions, Options, without_empty};
 use crate::site::{Peer, Site, TrustedProxy};
-use api_sessions_store::{Day, StoreKind};
+use api_sessions_store::Day;
 
 /// Default address: loopback only.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8700";
-
-/// Configuration file of the packaged service.
-const SERVICE_FILE: &str = "/etc/api-sessions/cloud.toml";
 
 /// Default permissions of a Unix-domain socket, as in NGINX. Requests need a token regardless.
 const DEFAULT_SOCKET_MODE: u32 = 0o666;
@@ -27,133 +22,8 @@ const DEFAULT_SOCKET_MODE: u32 = 0o666;
 /// Default retention in days.
 pub const DEFAULT_RETENTION_DAYS: u32 = 7;
 
-/// Accepts an empty path, which counts as unset; clap's own parser rejects it.
-fn path() -> impl TypedValueParser<Value = PathBuf> {
-    OsStringValueParser::new().map(PathBuf::from)
-}
-
-/// Options from flags and environment. An empty value counts as unset, since service managers export empty
-/// variables.
-#[derive(Debug, Clone, Default, Args)]
-pub struct Options {
-    /// Address and port to listen on, or `unix:` and the path of a socket [default: 127.0.0.1:8700]
-    #[arg(long, env = "API_SESSIONS_CLOUD_LISTEN", value_name = "ADDRESS", global = true)]
-    pub listen: Option<String>,
-    /// Permissions of the socket of `--listen unix:`, in octal [default: 666]
-    #[arg(long, env = "API_SESSIONS_CLOUD_SOCKET_MODE", value_name = "MODE", global = true)]
-    pub socket_mode: Option<String>,
-    /// Directory of the embedded store and the token files [default: $STATE_DIRECTORY, else
-    /// ./api-sessions-data]
-    #[arg(long, env = "API_SESSIONS_CLOUD_DATA", value_name = "DIR", value_parser = path(), global = true)]
-    pub data: Option<PathBuf>,
-    /// Store: `sqlite` (in --data), or
-    /// `clickhouse:http[s]://[user@]host:port[/database][?cluster=name]` [default: sqlite]
-    #[arg(long, env = "API_SESSIONS_CLOUD_STORE", value_name = "STORE", global = true)]
-    pub store: Option<String>,
-    /// File with the password of the ClickHouse user
-    #[arg(
-        long,
-        env = "API_SESSIONS_CLOUD_CLICKHOUSE_PASSWORD_FILE",
-        value_name = "FILE",
-        value_parser = path(),
-        global = true
-    )]
-    pub clickhouse_password_file: Option<PathBuf>,
-    /// Full UTC days kept in addition to the current one, such as `7d` [default: 7d]
-    #[arg(long, env = "API_SESSIONS_CLOUD_RETENTION", value_name = "DAYS", global = true)]
-    pub retention: Option<String>,
-    /// Address under which browsers see the Console: scheme, host and path, such as
-    /// `https://console.example/sessions/` [default: what the request says]
-    #[arg(long, env = "API_SESSIONS_CLOUD_PUBLIC_URL", value_name = "URL", global = true)]
-    pub public_url: Option<String>,
-    /// Proxy whose X-Forwarded-Proto, -Host, -Port and -Prefix headers count: a network, an address or `unix:`;
-    /// repeatable [default: none]
-    #[arg(
-        long,
-        env = "API_SESSIONS_CLOUD_TRUSTED_PROXY",
-        value_name = "CIDR",
-        value_delimiter = ',',
-        global = true
-    )]
-    pub trusted_proxy: Vec<String>,
-    /// MMDB file (GeoLite2, DB-IP, IPinfo and others) with countries or networks of addresses; repeatable. Read into
-    /// memory, and again when it changes [default: none]
-    #[arg(
-        long,
-        env = "API_SESSIONS_CLOUD_MMDB",
-        value_name = "FILE",
-        value_parser = path(),
-        value_delimiter = ',',
-        global = true
-    )]
-    pub mmdb: Vec<PathBuf>,
-    /// Log format: `text` or `json` [default: text]
-    #[arg(long, env = "API_SESSIONS_CLOUD_LOG_FORMAT", value_name = "FORMAT", global = true)]
-    pub log_format: Option<String>,
-    /// Log filter, such as `info` or `api_sessions_cloud=debug` [default: info]
-    #[arg(long, env = "API_SESSIONS_CLOUD_LOG", value_name = "FILTER", global = true)]
-    pub log: Option<String>,
-    /// File to log to; SIGUSR1 reopens it [default: standard error]
-    #[arg(long, env = "API_SESSIONS_CLOUD_LOG_FILE", value_name = "FILE", value_parser = path(), global = true)]
-    pub log_file: Option<PathBuf>,
-    /// TOML file with any of these options, under the same names [default: none for the server;
-    /// /etc/api-sessions/cloud.toml, if there is one, for subcommands without --data and --store]
-    #[arg(long, env = "API_SESSIONS_CLOUD_CONFIG", value_name = "FILE", value_parser = path(), global = true)]
-    pub config: Option<PathBuf>,
-}
-
-/// Options from a file. An unknown name is an error.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-struct FileOptions {
-    listen: Option<String>,
-    socket_mode: Option<String>,
-    data: Option<PathBuf>,
-    store: Option<String>,
-    clickhouse_password_file: Option<PathBuf>,
-    retention: Option<FileDays>,
-    public_url: Option<String>,
-    trusted_proxy: Option<FileList>,
-    mmdb: Option<FileList>,
-    log_format: Option<String>,
-    log: Option<String>,
-    log_file: Option<PathBuf>,
-}
-
-/// Retention in a file: a number, or a string as for the flag.
-#[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "a number of days, such as 7 or \"7d\", is expected")]
-enum FileDays {
-    Number(u32),
-    Text(String),
-}
-
-/// A list in a file: one string or several.
-#[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "a string or a list of strings is expected")]
-enum FileList {
-    One(String),
-    Several(Vec<String>),
-}
-
-impl FileList {
-    fn into_vec(self) -> Vec<String> {
-        match self {
-            FileList::One(text) => vec![text],
-            FileList::Several(all) => all,
-        }
-    }
-}
-
-fn with_password_file(mut kind: StoreKind, file: Option<&Path>) -> StoreKind {
-    if let StoreKind::ClickHouse(options) = &mut kind {
-        options.password_file = file.map(Path::to_owned);
-    }
-    kind
-}
-
 /// The effective configuration.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// Address to listen on.
     pub listen: Address,
@@ -161,8 +31,8 @@ pub struct Config {
     pub socket_mode: u32,
     /// Directory of the store and the token files.
     pub data: PathBuf,
-    /// Store.
-    pub store: StoreKind,
+    /// Store, as `--store` takes it. It may contain a password.
+    pub store: String,
     /// File with the password of the ClickHouse user, for this store and for those given to `copy`.
     pub clickhouse_password_file: Option<PathBuf>,
     /// Full days kept in addition to the current one.
@@ -181,46 +51,23 @@ pub struct Config {
     pub log_file: Option<PathBuf>,
 }
 
+impl fmt::Debug for Config {
+    /// Without the store, whose address may contain a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Config { listen, data, .. } = self;
+        f.debug_struct("Config").field("listen", listen).field("data", data).finish_non_exhaustive()
+    }
+}
+
 /// An invalid configuration.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(String);
 
-impl Options {
-    /// These options for a subcommand: uses the file of the packaged service if it exists and no option names a store
-    /// or a file. [`Config::load`] rejects an unreadable file, so that a subcommand never uses the wrong store.
-    #[must_use]
-    pub fn of_service(self) -> Options {
-        self.with_default_file(Path::new(SERVICE_FILE))
-    }
-
-    fn with_default_file(self, file: &Path) -> Options {
-        let mut options = self.without_empty();
-        let names_store = options.data.is_some() || options.store.is_some();
-        if options.config.is_none() && !names_store && file.exists() {
-            options.config = Some(file.to_owned());
-        }
-        options
-    }
-
-    fn without_empty(self) -> Options {
-        let text = |value: Option<String>| value.filter(|value| !value.is_empty());
-        let path = |value: Option<PathBuf>| value.filter(|value| !value.as_os_str().is_empty());
-        Options {
-            listen: text(self.listen),
-            socket_mode: text(self.socket_mode),
-            data: path(self.data),
-            store: text(self.store),
-            clickhouse_password_file: path(self.clickhouse_password_file),
-            retention: text(self.retention),
-            public_url: text(self.public_url),
-            trusted_proxy: without_empty(self.trusted_proxy),
-            mmdb: self.mmdb.into_iter().filter(|path| !path.as_os_str().is_empty()).collect(),
-            log_format: text(self.log_format),
-            log: text(self.log),
-            log_file: path(self.log_file),
-            config: path(self.config),
-        }
+impl ConfigError {
+    /// An error with this message, which names the option.
+    pub fn new(message: String) -> ConfigError {
+        ConfigError(message)
     }
 }
 
@@ -238,22 +85,13 @@ impl Config {
     pub fn load(options: Options) -> Result<Config, ConfigError> {
         let options = options.without_empty();
         let file = match &options.config {
-            Some(path) => read_file(path)?,
+            Some(path) => FileOptions::read(path).map_err(ConfigError)?,
             None => FileOptions::default(),
         };
         let listen = options.listen.or(file.listen).unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
         let store = options.store.or(file.store).unwrap_or_else(|| "sqlite".to_owned());
-        let store = StoreKind::parse(&store).map_err(|what| {
-            // Everything up to an `@` may contain a password.
-            let shown = store.split('@').next_back().unwrap_or_default();
-            ConfigError(format!("invalid value \"{shown}\" of store: {what}"))
-        })?;
         let password_file = options.clickhouse_password_file.or(file.clickhouse_password_file);
-        let store = with_password_file(store, password_file.as_deref());
-        let retention = options.retention.or(file.retention.map(|days| match days {
-            FileDays::Number(days) => days.to_string(),
-            FileDays::Text(text) => text,
-        }));
+        let retention = options.retention.or(file.retention.map(FileDays::into_text));
         let public_url = options.public_url.or(file.public_url.filter(|url| !url.is_empty()));
         let mut proxies = options.trusted_proxy;
         if proxies.is_empty() {
@@ -302,11 +140,6 @@ impl Config {
         })
     }
 
-    /// A store given as an argument, with the configured password.
-    pub fn with_password(&self, kind: StoreKind) -> StoreKind {
-        with_password_file(kind, self.clickhouse_password_file.as_deref())
-    }
-
     /// The log filter.
     pub fn log_filter(&self) -> EnvFilter {
         EnvFilter::new(&self.log)
@@ -349,11 +182,6 @@ fn invalid(name: &str, value: &str, expected: &str) -> ConfigError {
     ConfigError(format!("invalid value \"{value}\" of {name}: {expected} is expected"))
 }
 
-fn without_empty(mut all: Vec<String>) -> Vec<String> {
-    all.retain(|text| !text.is_empty());
-    all
-}
-
 fn read_public_url(text: &str) -> Result<Site, ConfigError> {
     Site::parse(text).map_err(|what| {
         // Everything up to an `@` may contain a password.
@@ -376,12 +204,6 @@ fn default_data() -> PathBuf {
         Some(dir) if !dir.is_empty() => PathBuf::from(dir),
         _ => PathBuf::from("api-sessions-data"),
     }
-}
-
-fn read_file(path: &Path) -> Result<FileOptions, ConfigError> {
-    let wrong = |error: &dyn std::fmt::Display| ConfigError(format!("{}: {error}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
-    toml::from_str(&text).map_err(|error| wrong(&error))
 }
 
 /// Parses `unix:` and a path, or an address or host name with a port. A name resolves to its first IPv4 address, or
@@ -512,7 +334,6 @@ mod tests {
             (Options { listen: Some("unix:".into()), ..Options::default() }, "listen"),
             (Options { socket_mode: Some("888".into()), ..Options::default() }, "socket-mode"),
             (Options { log: Some("a=b=c".into()), ..Options::default() }, "log"),
-            (Options { store: Some("mysql".into()), ..Options::default() }, "store"),
             (Options { log_format: Some("xml".into()), ..Options::default() }, "log-format"),
             (Options { public_url: Some("a.example".into()), ..Options::default() }, "public-url"),
             (

@@ -258,7 +258,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::config::Options;
+    use crate::options::Options;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         let mut map = HeaderMap::new();

@@ -8,8 +8,9 @@ use clap_complete::Shell;
 
 use crate::generate::Generate;
 use crate::har::Try;
-use api_sessions_cloud_config::config::Options;
-use api_sessions_store::{Role, StoreKind};
+use crate::store::StoreKind;
+use api_sessions_cloud_config::options::Options;
+use api_sessions_store::Role;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 /// The cloud of API Sessions for NGINX: stores the records that nodes report, answers queries about sessions,

@@ -6,12 +6,13 @@ mod module_fit;
 use std::io::Write;
 use std::path::Path;
 
+use crate::store::{self, StoreKind};
 use crate::tokens::{ADMIN_FILE, INGEST_FILE};
 use api_sessions_cloud_api::auth;
 use api_sessions_cloud_config::config::Config;
 use api_sessions_store::clock::{now_ms, rfc3339};
-use api_sessions_store::{ClickHouseOptions, Day, Role, Store, StoreKind};
-use api_sessions_store_clickhouse::ClickHouseStore;
+use api_sessions_store::{Day, Role, Store};
+use api_sessions_store_clickhouse::{ClickHouseOptions, ClickHouseStore};
 use api_sessions_store_sqlite::SqliteStore;
 
 /// Minimum free disk space, bytes.
@@ -52,15 +53,15 @@ pub fn examine_module(nginx: &Path, module: Option<&Path>) -> Findings {
 }
 
 /// Checks the cloud with this configuration.
-pub fn examine(config: &Config) -> Findings {
+pub fn examine(config: &Config, kind: &StoreKind) -> Findings {
     let mut findings = Findings::default();
     disk(&mut findings, &config.data);
     clock(&mut findings);
-    if let Err(error) = crate::store::is_there(&config.store, &config.data) {
+    if let Err(error) = store::is_there(kind, &config.data) {
         findings.add(false, "store", error.to_string());
         return findings;
     }
-    match &config.store {
+    match kind {
         StoreKind::Sqlite => match SqliteStore::open(&config.data) {
             Ok(store) => {
                 store.verify();

@@ -16,11 +16,11 @@ use api_sessions_cloud::reload::{Signals, warn_of_low_bits};
 use api_sessions_cloud::server::Server;
 use api_sessions_cloud::service_manager;
 use api_sessions_cloud::stop::Stop;
-use api_sessions_cloud::store;
+use api_sessions_cloud::store::{self, StoreKind};
 use api_sessions_cloud::tokens;
 use api_sessions_cloud_api::error::brief;
-use api_sessions_cloud_config::config::{Config, Options};
-use api_sessions_store::StoreKind;
+use api_sessions_cloud_config::config::Config;
+use api_sessions_cloud_config::options::Options;
 use api_sessions_store::clock::rfc3339;
 use clap::{CommandFactory, Parser};
 use tokio::runtime::Runtime;
@@ -52,6 +52,7 @@ fn run(
     let uses_store = command.uses_store();
     let options = if uses_store { cli.options.of_service() } else { cli.options };
     let config = Config::load(options.clone())?;
+    let kind = StoreKind::of(&config)?;
     if uses_store {
         become_owner(&config.data)?;
     }
@@ -63,7 +64,7 @@ fn run(
             return run_alone(command, &mut out);
         }
         Command::Doctor(_) => {
-            let findings = doctor::examine(&config);
+            let findings = doctor::examine(&config, &kind);
             findings.print(&mut out)?;
             return Ok(code(findings.is_good()));
         }
@@ -86,10 +87,10 @@ fn run(
         Command::Token(command) => {
             // A mistyped directory is an error; no store is created in it.
             if !matches!(command, TokenCommand::Create { .. }) {
-                store::is_there(&config.store, &config.data)?;
+                store::is_there(&kind, &config.data)?;
             }
             let runtime = Runtime::new()?;
-            let opening = store::open(&config.store, &config.data, runtime.handle());
+            let opening = store::open(&kind, &config.data, runtime.handle());
             let store = runtime.block_on(opening)?;
             match command {
                 TokenCommand::Create { role, label } => {
@@ -155,8 +156,8 @@ fn copy_store(config: &Config, stores: Copy) -> Result<(), Box<dyn std::error::E
         StoreKind::ClickHouse(options) => format!("{options:?}"),
     };
     let runtime = Runtime::new()?;
-    let open = |kind| {
-        let kind = config.with_password(kind);
+    let open = |kind: StoreKind| {
+        let kind = kind.with_password_of(config);
         runtime.block_on(store::open(&kind, &config.data, runtime.handle()))
     };
     let (from, to) = (open(stores.from)?, open(stores.to)?);

@@ -5,8 +5,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::log::Log;
 use crate::mmdb;
 use crate::service_manager;
+use crate::store::StoreKind;
 use api_sessions_cloud_api::state::AppState;
-use api_sessions_cloud_config::config::{Config, Options};
+use api_sessions_cloud_config::config::Config;
+use api_sessions_cloud_config::options::Options;
 use api_sessions_cloud_config::site::TrustedProxy;
 
 /// SIGHUP, SIGUSR1 and SIGUSR2, which end a process that does not handle them (signal(7)). A signal during the start
@@ -69,6 +71,7 @@ pub fn warn_of_low_bits(config: &Config) {
 /// Loads the configuration and applies what a running server can change; after an error, nothing changes.
 fn reload(state: &AppState, options: Options, log: &Log) -> Result<(), String> {
     let new = Config::load(options).map_err(|error| error.to_string())?;
+    StoreKind::of(&new).map_err(|error| error.to_string())?;
     log.set_filter(new.log_filter())?;
     let old = state.config();
     for option in new.fixed_changes(&old) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::store::{self, StoreKind};
 use api_sessions_cloud_api::state::AppState;
 use api_sessions_cloud_config::config::Config;
 use api_sessions_store::clock::now_ms;
@@ -12,11 +13,11 @@ const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Deletes expired days before the store is opened, since opening it may fail on a full disk. Returns the number
 /// of deleted days.
-pub async fn before_opening(config: &Config) -> usize {
-    let (kind, data) = (config.store.clone(), config.data.clone());
+pub async fn before_opening(config: &Config, kind: StoreKind) -> usize {
+    let data = config.data.clone();
     let first = config.first_day(now_ms());
     // Deleting large files blocks.
-    let work = move || crate::store::drop_before(&kind, &data, first);
+    let work = move || store::drop_before(&kind, &data, first);
     let result = tokio::task::spawn_blocking(work).await;
     log(result.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string()))))
 }

@@ -8,11 +8,12 @@ use crate::listener::{Bound, Listener};
 use crate::mmdb;
 use crate::retention;
 use crate::routes::router;
+use crate::store::{self, StoreKind};
 use crate::tokens;
 use api_sessions_cloud_api::node_control::key_windows;
 use api_sessions_cloud_api::state::AppState;
 use api_sessions_cloud_config::address::Address;
-use api_sessions_cloud_config::config::Config;
+use api_sessions_cloud_config::config::{Config, ConfigError};
 use api_sessions_store::StoreError;
 
 /// A server that is ready to serve.
@@ -30,6 +31,9 @@ pub struct Server {
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The store is none that we know.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -45,12 +49,13 @@ impl Server {
     /// [`StartError`]
     pub async fn start(config: Config) -> Result<Server, StartError> {
         let handle = tokio::runtime::Handle::current();
+        let kind = StoreKind::of(&config)?;
         let no_listener = |error| StartError::Listen(config.listen.clone(), error);
         // Bind first: if another server owns the address, its data stays untouched. Connections are accepted
         // once the store is open.
         let bound = Bound::to(&config.listen, config.socket_mode).await.map_err(no_listener)?;
-        let dropped = retention::before_opening(&config).await;
-        let store = crate::store::open(&config.store, &config.data, &handle).await?;
+        let dropped = retention::before_opening(&config, kind.clone()).await;
+        let store = store::open(&kind, &config.data, &handle).await?;
         let admin = {
             let (store, data) = (Arc::clone(&store), config.data.clone());
             tokio::task::spawn_blocking(move || tokens::create_initial(&*store, &data))

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::schema::{Layout, Tables};
 use super::servers::{Server, Servers};
 use super::sql::Sql;
-use api_sessions_store::ClickHouseOptions;
+use crate::options::ClickHouseOptions;
 use api_sessions_store::StoreError;
 
 /// Timeout of a complete response.

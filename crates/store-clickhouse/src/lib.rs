@@ -19,6 +19,7 @@ mod filter;
 mod identity;
 mod joined;
 mod limits;
+mod options;
 mod replay;
 mod requests;
 mod row;
@@ -30,9 +31,9 @@ mod writer;
 
 use api_sessions_store::endpoints::{EndpointPage, EndpointQuery};
 use api_sessions_store::{
-    Activity, Batch, ClickHouseOptions, Day, DayHealth, Filter, Identity, Page, Records,
-    ReplayQuery, Reply, RequestQuery, SessionDetail, SessionPage, SessionQuery, StoreError,
-    StoreHealth, StoredRequest, UserPart, Visit,
+    Activity, Batch, Day, DayHealth, Filter, Identity, Page, Records, ReplayQuery, Reply,
+    RequestQuery, SessionDetail, SessionPage, SessionQuery, StoreError, StoreHealth, StoredRequest,
+    UserPart, Visit,
 };
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -40,6 +41,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::connection::Connection;
 use self::control_cache::Known;
+pub use self::options::ClickHouseOptions;
 use self::sql::Sql;
 use self::writer::Job;
 

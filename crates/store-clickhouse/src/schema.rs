@@ -4,7 +4,7 @@
 //! when parts are merged; until then, `FINAL` deduplicates on read.
 
 use super::row::RECORD_COLUMNS;
-use api_sessions_store::ClickHouseOptions;
+use crate::options::ClickHouseOptions;
 
 /// Names of the tables used by statements.
 #[derive(Debug, Clone, PartialEq, Eq)]

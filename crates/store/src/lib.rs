@@ -6,7 +6,6 @@
 #![forbid(unsafe_code)]
 
 pub mod aliases;
-mod clickhouse_address;
 pub mod clock;
 pub mod control;
 pub mod cursor;
@@ -14,7 +13,6 @@ mod day;
 pub mod endpoints;
 mod fresh_links;
 pub mod keys;
-mod kind;
 pub mod limits;
 mod model;
 pub mod query;
@@ -25,13 +23,11 @@ pub mod users;
 pub use api_sessions_protocol::path_template;
 
 pub use aliases::{Identifier, Identity};
-pub use clickhouse_address::ClickHouseOptions;
 pub use control::{Control, DenyChange, Role, TokenInfo};
 pub use day::{DAY_MS, Day};
 pub use endpoints::{EndpointPage, EndpointQuery, EndpointStats};
 pub use fresh_links::{FreshClaim, FreshLinks};
 pub use keys::{KeyDecisions, KeyOf, KeyWindow};
-pub use kind::StoreKind;
 pub use model::{
     ACTIVITY_MS, Activity, Batch, DayHealth, FIRST_ERROR, NewRequest, Page, SessionDay,
     SessionDetail, SessionPage, SessionSummary, StoreHealth, Stored, StoredRequest, ValueCount,

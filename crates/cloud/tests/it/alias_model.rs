@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use api_sessions_cloud::store::StoreKind;
 use api_sessions_cloud_api::ingest::batch::{Period, parse};
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::limits::MAX_DENIED_IDENTIFIERS;
-use api_sessions_store::{DAY_MS, Identifier, NewRequest, ReplayQuery, Store, StoreKind};
+use api_sessions_store::{DAY_MS, Identifier, NewRequest, ReplayQuery, Store};
 use api_sessions_store_sqlite::SqliteStore;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use api_sessions_cloud::store::StoreKind;
 use api_sessions_cloud_api::ingest::batch::{Period, parse};
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::endpoints::{Distribution, EndpointQuery, EndpointStats};
-use api_sessions_store::{Batch, DAY_MS, NewRequest, Records, Store, StoreKind};
+use api_sessions_store::{Batch, DAY_MS, NewRequest, Records, Store};
 use api_sessions_store_sqlite::SqliteStore;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use crate::support::{
     Cloud, batch, clickhouse_only, clickhouse_store, record, session, single_clickhouse_only,
 };
+use api_sessions_cloud::store::StoreKind;
 use api_sessions_cloud_api::ingest::batch::{Period, parse};
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{
     self, Batch, Day, EndpointQuery, Filter, RequestQuery, SessionQuery, SessionSummary, Sort,
-    StatusFilter, Store, StoreKind, Stored, StoredRequest,
+    StatusFilter, Store, Stored, StoredRequest,
 };
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Countries and networks of addresses: `--mmdb`.
 
-use api_sessions_cloud_config::config::Options;
+use api_sessions_cloud_config::options::Options;
 use api_sessions_ip_location::testing::{Entry, write};
 use serde_json::{Value, json};
 

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use api_sessions_cloud::store::StoreKind;
 use api_sessions_cloud_api::ingest::batch::{Period, parse};
 use api_sessions_store::clock::now_ms;
 use api_sessions_store::{
     Batch, DAY_MS, Day, Filter, NewRequest, RequestQuery, SessionQuery, Sort, StatusFilter, Store,
-    StoreKind, StoredRequest,
+    StoredRequest,
 };
 use api_sessions_store_sqlite::SqliteStore;
 use proptest::prelude::*;

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use crate::support::{batch, clickhouse_only, clickhouse_store, record, session};
+use api_sessions_cloud::store::StoreKind;
 use api_sessions_cloud_api::ingest::batch::{Period, parse};
 use api_sessions_store::clock::now_ms;
-use api_sessions_store::{self, Batch, DAY_MS, Filter, SessionQuery, Sort, Store, StoreKind};
+use api_sessions_store::{self, Batch, DAY_MS, Filter, SessionQuery, Sort, Store};
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! The Console behind a proxy: its public address in links, redirects, cookies and the check of origins.
 
-use api_sessions_cloud_config::config::Options;
+use api_sessions_cloud_config::options::Options;
 use serde_json::json;
 
 use crate::support::{Answer, Cloud, record, session};

@@ -4,9 +4,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::support::{batch, clickhouse, clickhouse_store, record, session};
+use api_sessions_cloud::store::StoreKind;
 use api_sessions_cloud_api::ingest::batch::{Period, parse};
 use api_sessions_store::clock::now_ms;
-use api_sessions_store::{Batch, ReplayQuery, Store, StoreKind};
+use api_sessions_store::{Batch, ReplayQuery, Store};
 use api_sessions_store_sqlite::SqliteStore;
 use serde_json::{Value, json};
 

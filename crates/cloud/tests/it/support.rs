@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use api_sessions_cloud::connections::Limits;
 use api_sessions_cloud::server::Server;
-use api_sessions_cloud_config::config::{Config, Options};
+use api_sessions_cloud_config::config::Config;
+use api_sessions_cloud_config::options::Options;
 use api_sessions_store::Role;
 use api_sessions_store::clock::now_ms;
 use serde_json::{Value, json};
