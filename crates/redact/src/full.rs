@@ -127,6 +127,8 @@ fn authority(origin: &[u8], places: &Places<'_>, secrets: &mut Secrets, out: &mu
 }
 
 #[cfg(test)]
+mod broken_documents;
+#[cfg(test)]
 mod precise;
 #[cfg(test)]
 mod shares;

@@ -1,5 +1,9 @@
 //! Sessions of different token users are never joined.
 
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
 use super::*;
 
 /// A step of a client that uses tokens.
