@@ -1,14 +1,16 @@
 //! Learning: links the values that a response issues to the session of its request.
 
+mod results;
+
 use api_sessions_extract::builtin::{self, Class, Entry, Issued};
 use api_sessions_extract::{Exchange, Scratch, Side};
 use api_sessions_protocol::{LinkReason, SessionId};
 use api_sessions_shm::{Link, LinkFlags, LinkKey};
 
+pub use self::results::Learned;
 use super::follow::{Follow, FoundLink};
 use super::found_by::{FoundBy, Label};
 use super::hash::Namespace;
-use super::learned::Learned;
 use super::remote_links::is_shared;
 use super::resolve::{Fallback, Keys, Resolution, address_id};
 use crate::limits::{MAX_PENDING_SESSIONS, MAX_PENDING_SESSIONS_KEPT};

@@ -7,7 +7,6 @@ mod found_by;
 mod hash;
 mod ip;
 mod learn;
-mod learned;
 mod limits;
 mod memo;
 mod place;
@@ -17,8 +16,7 @@ mod resolve;
 pub use follow::Follow;
 pub use found_by::{FoundBy, Label};
 pub use hash::{Hasher, Namespace, ParameterHash};
-pub use learn::{Exchanged, cut, learn};
-pub use learned::Learned;
+pub use learn::{Exchanged, Learned, cut, learn};
 pub use memo::IdMemo;
 pub use remote_links::{RemoteLink, add_remote_link};
 pub use resolve::{
