@@ -74,7 +74,8 @@ impl<'r> RequestContext<'r> {
         }
         let now_s = u32::try_from(process::now_ms() / 1000).unwrap_or(u32::MAX);
         let handle = self.main.runtime().link_handle()?;
-        Some(Follow { handle, now_s, tokens: following.tokens })
+        let has_others = self.main.export().is_some_and(|export| export.sync);
+        Some(Follow { handle, now_s, tokens: following.tokens, has_others })
     }
 
     #[inline]

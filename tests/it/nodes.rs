@@ -129,6 +129,21 @@ fn a_value_that_one_node_issued_was_another_session_on_the_other_node() {
 }
 
 #[test]
+fn the_first_visitors_at_two_nodes_were_one_session_of_their_address() {
+    let cloud = Cloud::start();
+    let (one, two) = (node(&cloud, "one"), node(&cloud, "two"));
+    let anybody = |node: &Nginx, target: &str| session(&get(node.port, target, &[]));
+    // The page before the first identity is of that session, as long as nobody else says so.
+    anybody(&one, "/");
+    anybody(&one, &format!("/set/{}", value('a', 0)));
+    visit(&one, "/", &value('a', 0));
+    assert_eq!(counts(&cloud, 3, 1), [3]);
+    anybody(&two, &format!("/set/{}", value('b', 0)));
+    visit(&two, "/", &value('b', 0));
+    assert_eq!(counts(&cloud, 5, 2), [2, 3]);
+}
+
+#[test]
 fn visitors_whose_values_change_with_each_request_are_a_session_each() {
     let cloud = Cloud::start();
     let nodes = [node(&cloud, "one"), node(&cloud, "two")];

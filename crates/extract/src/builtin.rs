@@ -28,7 +28,7 @@ pub use followed::{
     Issued, Principal, each_brought, each_brought_cookie, each_issued, followed_cookie, principal,
     session_of_token, user_of_token,
 };
-pub use followed_value::{Class, Followed};
+pub use followed_value::{Class, Followed, holds_state};
 pub use jwt::find_token;
 pub use lookup::{find, find_if};
 pub use repeated::is_repeated;

@@ -8,7 +8,7 @@ use api_sessions_protocol::SessionId;
 use api_sessions_shm::{Link, LinkFlags, LinkHandle, LinkKey};
 
 use super::found_by::{FoundBy, Label};
-use super::hash::Namespace;
+use super::hash::{Namespace, state_id};
 
 /// Access to the links at a point in time.
 #[derive(Clone, Copy)]
@@ -19,6 +19,9 @@ pub struct Follow<'f> {
     pub now_s: u32,
     /// Whether tokens in headers and JSON are followed too.
     pub tokens: bool,
+    /// Whether other nodes may serve the same clients: no session then has the id of an address, which is the same at
+    /// all of them.
+    pub has_others: bool,
 }
 
 /// The value that identifies the session of a request.
@@ -62,6 +65,8 @@ pub(super) struct Lookup {
     pub(super) any_demoted: bool,
     /// At least one value belongs to an unknown session, so the client is not without identity.
     pub(super) any_unknown: bool,
+    /// State that another node may have issued a moment ago. That node tells the cloud this id as an alias.
+    pub(super) issued_elsewhere: Option<Carrier>,
 }
 
 impl Follow<'_> {
@@ -175,7 +180,7 @@ impl Follow<'_> {
         demoted: EntrySet,
     ) -> Lookup {
         let mut lookup = Lookup::default();
-        if self.handle.links().is_empty() {
+        if self.handle.links().is_empty() && !self.has_others {
             return lookup;
         }
         let mut best: Option<(bool, Class)> = None;
@@ -186,6 +191,8 @@ impl Follow<'_> {
             }
             let FoundLink { link, is_local, .. } = self.here(self.key_of(&followed), base);
             lookup.any_demoted |= is_local;
+            let is_state = self.has_others && builtin::holds_state(followed.class, followed.value);
+            let link = link.filter(|link| !is_state || !self.may_be_equal(link, base));
             let carrier = |session, fresh| Carrier {
                 session,
                 entry: followed.entry,
@@ -201,6 +208,10 @@ impl Follow<'_> {
             let Some(link) = link.or_else(elsewhere) else {
                 has_unknown_token |= followed.class == Class::Token;
                 lookup.any_unknown |= is_local || followed.class == Class::State;
+                if is_state && !is_local && lookup.issued_elsewhere.is_none() {
+                    let session = state_id(id, followed.value, base());
+                    lookup.issued_elsewhere = Some(carrier(session, false));
+                }
                 return;
             };
             if link.is_demoted() {
@@ -224,6 +235,13 @@ impl Follow<'_> {
             carrier.session = session;
         }
         lookup
+    }
+
+    /// Whether another node may just have issued equal state to a visitor of this address: the link is that of another
+    /// one, and so new that nodes may not know of each other's yet.
+    fn may_be_equal(&self, link: &Link, base: &dyn Fn() -> SessionId) -> bool {
+        let is_new = self.now_s.saturating_sub(link.used_s) < SYNC_S;
+        is_new && !link.is_demoted() && link.place() != 0 && link.place() != self.place(base())
     }
 
     /// Whether the request names a user other than the known one of the carrier's session.
@@ -330,6 +348,9 @@ impl Follow<'_> {
         });
     }
 }
+
+/// Seconds within which a link has reached all nodes.
+const SYNC_S: u32 = 10;
 
 /// Interval at which the time of last use is updated, in seconds.
 pub(super) const REFRESH_S: u32 = 60;

@@ -108,6 +108,16 @@ fn first_half(hash: &blake3::Hash) -> [u8; 16] {
     half
 }
 
+/// The id of state that another node has just issued, at the address with the id `base`: two visitors of different
+/// addresses may have equal state.
+pub(super) fn state_id(
+    id: &dyn Fn(Namespace, &[u8]) -> SessionId,
+    value: &[u8],
+    base: SessionId,
+) -> SessionId {
+    id(Namespace::Value, &[value, b"\n", base.to_hex().as_slice()].concat())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

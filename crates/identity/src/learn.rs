@@ -10,7 +10,7 @@ use api_sessions_shm::{Link, LinkFlags, LinkKey};
 pub use self::results::Learned;
 use super::follow::{Follow, FoundLink};
 use super::found_by::{FoundBy, Label};
-use super::hash::Namespace;
+use super::hash::{Namespace, state_id};
 use super::remote_links::is_shared;
 use super::resolve::{Fallback, Keys, Resolution, address_id};
 use crate::limits::{MAX_PENDING_SESSIONS, MAX_PENDING_SESSIONS_KEPT};
@@ -122,7 +122,7 @@ pub fn learn<X: Exchange + ?Sized>(
     for issue in &mut issues {
         if look_at(follow, exchanged, issue, session, base, &brought) {
             let session = session.unwrap_or(client);
-            tell(exchanged, session, issue, LinkReason::Demoted, scratch, learned);
+            tell(follow, exchanged, (session, base), issue, LinkReason::Demoted, scratch, learned);
         }
     }
     if has_identity {
@@ -225,7 +225,7 @@ fn continue_session<X: Exchange + ?Sized>(
         give(follow, issue, session, base);
         if issue.link.is_none() && !issue.is_nobodys {
             let reason = reason(exchanged.exchange, issue, brought);
-            tell(exchanged, session, issue, reason, scratch, learned);
+            tell(follow, exchanged, (session, base), issue, reason, scratch, learned);
         }
         linked = true;
         for old in brought.iter().filter(|old| old.name == issue.name && old.key != issue.key) {
@@ -254,8 +254,9 @@ fn are_anothers(
 /// Adds an issued value to the links for other nodes, under the id that a node without links computes for it. Skips
 /// values that such a node does not use as identifiers.
 fn tell<X: Exchange + ?Sized>(
+    follow: Follow<'_>,
     exchanged: &Exchanged<'_, X>,
-    session: SessionId,
+    (session, base): (SessionId, SessionId),
     issue: &Issue,
     reason: LinkReason,
     scratch: &mut Scratch,
@@ -269,6 +270,10 @@ fn tell<X: Exchange + ?Sized>(
         && builtin::session_of_token(&issue.value, scratch, &mut claims);
     let value = if is_claims { &claims } else { &issue.value };
     learned.link(session, (exchanged.id)(Namespace::Value, value), reason);
+    if follow.has_others && builtin::holds_state(issue.class, &issue.value) {
+        // Until it learns of the link, another node uses the value's id at its address.
+        learned.link(session, state_id(exchanged.id, &issue.value, base), reason);
+    }
 }
 
 /// Why an issued value belongs to the session.
@@ -323,9 +328,14 @@ fn begin_session<X: Exchange + ?Sized>(
     learned: &mut Learned,
 ) -> Option<Resolution<'static>> {
     let best = issues.iter().min_by_key(|issue| issue.class)?;
-    let own = (exchanged.id)(Namespace::Value, &best.value);
+    // At another node, a visitor of another address may begin with equal state.
+    let own = if follow.has_others && builtin::holds_state(best.class, &best.value) {
+        state_id(exchanged.id, &best.value, base)
+    } else {
+        (exchanged.id)(Namespace::Value, &best.value)
+    };
     let mut session = own;
-    let mut is_settled = false;
+    let (mut is_settled, mut is_first) = (false, false);
     let brings_cookies = exchanged.exchange.header(Side::Request, b"cookie").is_some();
     // Tokens and protocol sessions are issued only to clients that use them.
     let keeps = brings_cookies || matches!(best.class, Class::Header | Class::Token);
@@ -337,8 +347,14 @@ fn begin_session<X: Exchange + ?Sized>(
         let flags = known.flags;
         let has_child = flags.has(LinkFlags::ONE) || flags.has(LinkFlags::MANY);
         if !has_child && !flags.has(LinkFlags::TAKEN) {
-            // The address's first identifier: its session continues.
-            session = client;
+            // The address's first identifier: its session continues. Another node may say the same of another visitor,
+            // so the cloud decides.
+            if follow.has_others {
+                is_first = true;
+                is_settled = true;
+            } else {
+                session = client;
+            }
             changed.flags = flags.with(LinkFlags::TAKEN);
             changed.pending = changed.pending.saturating_add(1);
         } else if flags.has(GOES_ON) && !is_somebodys {
@@ -362,6 +378,9 @@ fn begin_session<X: Exchange + ?Sized>(
         }
         Some(changed)
     });
+    if is_first {
+        learned.link(session, client, LinkReason::Issued);
+    }
     let are_anothers = are_anothers(follow, session, issues, scratch);
     for issue in issues {
         if issue.class == Class::Token {
@@ -373,7 +392,7 @@ fn begin_session<X: Exchange + ?Sized>(
         give(follow, issue, session, base);
         if issue.link.is_none() && !issue.is_nobodys {
             let reason = reason(exchanged.exchange, issue, &[]);
-            tell(exchanged, session, issue, reason, scratch, learned);
+            tell(follow, exchanged, (session, base), issue, reason, scratch, learned);
         }
     }
     follow.note_principal(session, exchanged.exchange, scratch);

@@ -26,7 +26,7 @@ pub struct RemoteLink {
 /// belongs to neither.
 pub fn add_remote_link(handle: &LinkHandle, now_s: u32, remote: RemoteLink) {
     handle.links().mark_remote();
-    let follow = Follow { handle, now_s, tokens: false };
+    let follow = Follow { handle, now_s, tokens: false, has_others: true };
     let session = remote.session.map(|session| follow.session_of(session).unwrap_or(session));
     if session == Some(remote.alias) {
         // The link leads back to itself.

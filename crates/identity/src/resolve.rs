@@ -200,6 +200,12 @@ pub fn resolve_with<'k, X: Exchange + ?Sized>(
             return known(session, found_by);
         }
         found.clear();
+        if let Some(carrier) = lookup.issued_elsewhere {
+            found.extend_from_slice(&carrier.value);
+            let ((found_by, label), id) = (carrier.label(), carrier.session);
+            let (followed, fresh) = (true, false);
+            return Resolution { id, found_by, label, from_response: false, followed, fresh };
+        }
     }
     let (namespace, found_by) = find_fallback(keys.fallback, exchange, found);
     let base = id(namespace, found);

@@ -120,7 +120,7 @@ impl Grouping {
         let keys =
             Keys { own, builtin: *builtin, fallback: Fallback::default(), demoted: EntrySet::NONE };
         let now_s = u32::try_from(request.ended_ms / 1000).unwrap_or(u32::MAX);
-        let follow = Follow { handle: links, now_s, tokens: true };
+        let follow = Follow { handle: links, now_s, tokens: true, has_others: false };
         let id = |namespace: Namespace, value: &[u8]| hasher.session_id(namespace, value);
         let exists = |session| numbers.contains_key(&session);
         let resolution = resolve_with(keys, request, Phase::Log, id, Some(follow), scratch, found);

@@ -6,6 +6,7 @@ use super::followed_value::{Class, Followed, is_strong};
 use super::jwt;
 use super::lookup::{self, path_parameters};
 use super::placeholder::is_placeholder;
+use super::state::is_sealed;
 use super::table::{Group, Rule, TABLE};
 use super::tokens;
 use super::value::{has_length, stable_part};
@@ -145,7 +146,7 @@ pub fn followed_cookie<'v>(
     }
     let class = if is_balancer(name) {
         Class::Balancer
-    } else if holds_state_by_name(name) {
+    } else if holds_state_by_name(name) || is_sealed(value) {
         Class::State
     } else {
         Class::Other

@@ -1,5 +1,6 @@
 //! A followed value, and its class.
 
+use super::state;
 use super::table::Entry;
 use crate::limits::{MIN_STRONG, MIN_STRONG_LETTERS};
 use crate::percent;
@@ -34,6 +35,11 @@ pub struct Followed<'v> {
     pub value: &'v [u8],
     /// The entry of the set that it belongs to.
     pub entry: Option<&'static Entry>,
+}
+
+/// Whether a value of this class is a session's state rather than its identifier: it changes with the state.
+pub fn holds_state(class: Class, value: &[u8]) -> bool {
+    class == Class::State || class == Class::Set && state::holds_state(value)
 }
 
 /// Whether a value is unlikely to be shared by two visitors by chance, and is not text written by people.

@@ -19,7 +19,8 @@ pub(super) fn holds_state(value: &[u8]) -> bool {
     is_sealed(value) || is_structured(value) || is_signed(value)
 }
 
-fn is_sealed(value: &[u8]) -> bool {
+/// Whether a value is encrypted in a known form. No two sessions have the same one.
+pub(super) fn is_sealed(value: &[u8]) -> bool {
     let dots = memchr::memchr_iter(b'.', value).count();
     (value.starts_with(b"eyJ") && dots == 4)
         || (value.starts_with(b"gAAAA") && value.len() >= MIN_FERNET_BYTES)

@@ -8,6 +8,7 @@ use api_sessions_shm::LinkHandle;
 use super::*;
 use crate::{Fallback, Hasher, Phase, resolve_with};
 
+mod fleet;
 mod tokens;
 mod users;
 
@@ -16,6 +17,7 @@ struct Node {
     handle: LinkHandle,
     hasher: Hasher,
     now_s: u32,
+    has_others: bool,
     sessions: HashSet<SessionId>,
     /// Links from the last exchange.
     links: Vec<(SessionId, LinkReason)>,
@@ -31,6 +33,7 @@ impl Node {
             handle: links.join(0, std::process::id()),
             hasher: Hasher::new(&[7; 32]),
             now_s: 1_700_000_000,
+            has_others: false,
             sessions: HashSet::new(),
             links: Vec::new(),
         }
@@ -39,7 +42,8 @@ impl Node {
     /// The session of an exchange, and `$api_session_source`.
     fn serve(&mut self, exchange: &FakeExchange, user: &str) -> (SessionId, String, String) {
         let (mut scratch, mut found) = Default::default();
-        let follow = Follow { handle: &self.handle, now_s: self.now_s, tokens: true };
+        let Self { handle, now_s, has_others, .. } = self;
+        let follow = Follow { handle, now_s: *now_s, tokens: true, has_others: *has_others };
         let id = |namespace: Namespace, value: &[u8]| self.hasher.session_id(namespace, value);
         let follows = Some(follow);
         let mut resolution =

@@ -23,7 +23,7 @@ impl Node {
     }
 
     fn follow(&self) -> Follow<'_> {
-        Follow { handle: &self.handle, now_s: NOW, tokens: true }
+        Follow { handle: &self.handle, now_s: NOW, tokens: true, has_others: true }
     }
 
     fn tell(&self, alias: SessionId, session: impl Into<Option<SessionId>>) {

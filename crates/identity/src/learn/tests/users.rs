@@ -34,8 +34,16 @@ struct Browser {
 }
 
 /// All users share one address and `User-Agent`, or are spread over `places` of them; responses arrive in any order.
-fn no_two_users_meet(app: App, name: &str, steps: &[Step], with_parameter: bool, places: u8) {
-    let mut node = Node::new();
+/// Requests go to `nodes` in turn.
+fn no_two_users_meet(
+    (app, nodes): (App, usize),
+    name: &str,
+    steps: &[Step],
+    with_parameter: bool,
+    places: u8,
+) {
+    let has_others = nodes > 1;
+    let mut nodes: Vec<_> = (0..nodes).map(|_| Node { has_others, ..Node::new() }).collect();
     let mut browsers = vec![Browser::default(); 4];
     let mut under_way: Vec<(Step, u8, Browser)> = Vec::new();
     let mut users: HashMap<SessionId, u8> = HashMap::new();
@@ -74,7 +82,8 @@ fn no_two_users_meet(app: App, name: &str, steps: &[Step], with_parameter: bool,
         }
         let named =
             sent.user.filter(|_| with_parameter).map_or(String::new(), |user| user.to_string());
-        let (session, source, _) = node.serve(&exchange, &named);
+        nodes.rotate_left(1);
+        let (session, source, _) = nodes[0].serve(&exchange, &named);
         // A request without an identifying value is known only by its address.
         if let Some(user) = sent.user.filter(|_| source != "ip_ua") {
             let known = *users.entry(session).or_insert(user);
@@ -107,6 +116,18 @@ proptest! {
         with_parameter in any::<bool>(),
         places in 1_u8..3,
     ) {
-        no_two_users_meet(app, name, &steps, with_parameter, places);
+        no_two_users_meet((app, 1), name, &steps, with_parameter, places);
+    }
+
+    // State that is equal at one address joins its visitors, until the nodes have heard of it.
+    #[test]
+    fn no_sequence_of_requests_to_several_nodes_joins_two_users(
+        app in prop_oneof![Just(App::AtLogin), Just(App::Always)],
+        name in prop_oneof![Just("PHPSESSID"), Just("laravel_session"), Just("whatever"), Just("session")],
+        steps in proptest::collection::vec(step(), 1..120),
+        with_parameter in any::<bool>(),
+        places in 1_u8..3,
+    ) {
+        no_two_users_meet((app, 3), name, &steps, with_parameter, places);
     }
 }
