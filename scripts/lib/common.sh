@@ -17,7 +17,8 @@ as_root() {
     fi
 }
 
-# Installs missing Debian packages without starting their services: NGINX would take port 80.
+# Installs missing Debian packages without starting their services: NGINX would take port 80. APT_SUITE, if set, is
+# preferred to other suites.
 apt_install() {
     local missing=() package
     for package in "$@"; do
@@ -33,29 +34,47 @@ apt_install() {
     fi
     local failed=
     { as_root apt-get -q update && as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get -q install -y --no-install-recommends "${missing[@]}"; } >&2 || failed=1
+        apt-get -q install -y --no-install-recommends ${APT_SUITE:+-t "$APT_SUITE"} "${missing[@]}"; } >&2 || failed=1
     [ -n "$made" ] && as_root rm -f "$policy"
     [ -z "$failed" ] || die "apt-get could not install ${missing[*]}"
 }
 
-# Ensures a Cargo of at least the workspace's rust-version: the installed one, else Debian's if it is recent enough
-# (after Debian 13), else rustup's. Prints which one and why before a long installation.
+# Prints what apt has of Rust, one a line: package, version, suite. Beside its rustc, Debian has a later rustc-web, for
+# the browsers of its stable releases.
+rust_in_apt() {
+    { apt-cache madison rustc rustc-web 2>/dev/null || true; } | awk -F'|' '$3 ~ / Packages$/ {
+        split($3, source, " "); sub("/.*", "", source[2]); gsub(" ", "", $1); gsub(" ", "", $2)
+        print $1, $2, source[2] }'
+}
+
+is_at_least() { printf '%s\n%s\n' "$2" "$1" | sort -V -C; }
+
+# Ensures a Cargo of at least the workspace's rust-version: the installed one, else one that apt has in any suite, else
+# rustup's. Prints which one and why before a long installation.
 ensure_rust() {
-    local wanted have
+    local wanted have package version suite found=
     wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -1)
     [ -f "$HOME/.cargo/env" ] && . "$HOME/.cargo/env"
-    have=$(cargo --version 2>/dev/null | sed -n 's/^cargo \([0-9.]*\).*/\1/p')
-    if [ -n "$have" ] && printf '%s\n%s\n' "$wanted" "$have" | sort -V -C; then
+    have=$({ cargo --version 2>/dev/null || true; } | sed -n 's/^cargo \([0-9.]*\).*/\1/p')
+    if [ -n "$have" ] && is_at_least "$have" "$wanted"; then
         return
     fi
-    local offered
-    offered=$(apt-cache policy cargo 2>/dev/null | sed -n 's/^ *Candidate: \([0-9.]*\).*/\1/p')
-    if [ -n "$offered" ] && printf '%s\n%s\n' "$wanted" "$offered" | sort -V -C; then
-        say "installing Rust $offered from apt (found ${have:-none}, $wanted or later is needed)"
-        apt_install cargo rustc rustfmt rust-clippy
+    as_root apt-get -q update >&2 || true
+    while read -r package version suite; do
+        version=${version%%[!0-9.]*}
+        found+="${found:+, }$package $version"
+        # Not beside an older one: rustup's comes first in PATH, and Debian's would be removed for rustc-web.
+        [ -z "$have" ] && is_at_least "$version" "$wanted" || continue
+        say "installing Rust $version from apt: $package of $suite (there is no Cargo, $wanted or later is needed)"
+        # Without -t, apt takes nothing from backports; with it for another suite, it would mix versions of libc.
+        [[ $suite == *-backports ]] || suite=
+        case $package in
+            rustc) APT_SUITE=$suite apt_install cargo rustc rustfmt rust-clippy ;;
+            rustc-web) APT_SUITE=$suite apt_install cargo-web rustc-web rustfmt-web rust-web-clippy ;;
+        esac
         return
-    fi
-    say "installing Rust with rustup (found ${have:-none}, apt has ${offered:-none}, $wanted or later is needed)"
+    done < <(rust_in_apt)
+    say "installing Rust with rustup ($wanted or later is needed; installed is ${have:-none}, apt has ${found:-none})"
     apt_install curl ca-certificates
     curl --proto '=https' --tlsv1.2 -fsS https://sh.rustup.rs |
         sh -s -- -y --profile minimal --component clippy,rustfmt --default-toolchain stable >&2

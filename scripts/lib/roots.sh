@@ -25,7 +25,7 @@ mount_at() { mkdir -p "$2"; mount "${@:3}" "$1" "$2" && mounted=("$2" "${mounted
 
 # Creates a root as left by debootstrap, which is cached as an archive; apt is configured as on this machine.
 fresh_root() {
-    local release=$1 root=$2 base=$work/$1.tar.zst
+    local release=$1 root=$2 base=$work/$1.tar.zst security
     apt_install zstd
     if [ ! -f "$base" ]; then
         say "$release: debootstrap"
@@ -39,6 +39,9 @@ fresh_root() {
     mkdir -p "$root"
     tar -C "$root" --zstd -xf "$base"
     copy_network_setup "$root"
+    # As on a real machine: security updates, of NGINX too.
+    security=$(apt_mirror -security)
+    [ -z "$security" ] || echo "deb $security $release-security main" >>"$root/etc/apt/sources.list"
     # The root must be a mount point, so that namespaces inside can make their mounts private.
     mount_at "$root" "$root" --bind
     # Prevents services from starting.
@@ -48,10 +51,10 @@ fresh_root() {
     mount_at /dev "$root/dev" --bind
 }
 
-# Prints the URL of the Debian archive that this machine's apt uses.
+# Prints the URL of the Debian archive that this machine's apt uses; with -security, that of its security updates.
 apt_mirror() {
-    apt-get indextargets --format '$(SITE) $(COMPONENT) $(RELEASE)' 'Origin: Debian' 'Created-By: Packages' |
-        awk '$2 == "main" && $1 !~ /security/ { print $1; exit }'
+    apt-get indextargets --format '$(SITE) $(COMPONENT) $(CODENAME)' 'Origin: Debian' 'Created-By: Packages' |
+        awk -v suffix="${1:-}" '$2 == "main" && ($3 ~ /-security$/) == (suffix == "-security") { print $1; exit }'
 }
 
 # Copies name resolution, proxies and certificates from this machine.
