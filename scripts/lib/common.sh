@@ -59,7 +59,7 @@ ensure_rust() {
     if [ -n "$have" ] && is_at_least "$have" "$wanted"; then
         return
     fi
-    as_root apt-get -q update >&2 || true
+    as_root apt-get -qq update >&2 || true
     while read -r package version suite; do
         version=${version%%[!0-9.]*}
         found+="${found:+, }$package $version"
