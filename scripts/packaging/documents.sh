@@ -29,7 +29,7 @@ follow() {
     while IFS= read -r command <&8; do
         printf '   # %s\n' "$command" >&2
         eval "$command" >/tmp/printed 2>/tmp/complaints 8<&- ||
-            { tail -20 /tmp/printed /tmp/complaints >&2; die "fails as documented: $command"; }
+            { tail -n 20 /tmp/printed /tmp/complaints >&2 || true; die "fails as documented: $command"; }
     done 8<<<"$1"
 }
 
