@@ -1,18 +1,22 @@
 """The applications: how each is started, and who visits it."""
-from browser import Browser, McpClient, TokenClient
+from browser import Browser, LinkClient, McpClient, TokenClient
 
 # Least V and homogeneity of an application. At a shared address a logout that deletes the cookie splits a visitor: 0.93.
 LEAST = {"hard": 0.90, "easy": 0.97, "nat": 0.90}
 LEAST_HOMOGENEITY = 0.98
+# Least mean V of the applications whose clients keep what they are given.
+LEAST_MEAN = {"hard": 0.97, "easy": 0.98, "nat": 0.97}
 # Where each user of one browser is a session of its own, since the tokens say so.
 TOKENS = {**LEAST, "easy": 0.93}
+# The first pages of clients without cookies are of their address.
+LINKS = {"hard": 0.80, "easy": 0.90, "nat": 0.85}
 
 
 class App:
-    """An application; `keeps`: its clients keep what they are given."""
+    """An application; `keeps`: its clients keep what they are given; `library`: a file that not every Debian has."""
 
-    def __init__(self, kind, script, *words, client=Browser, keeps=True, least=LEAST):
-        self.kind, self.script, self.words = kind, script, words
+    def __init__(self, kind, script, *words, client=Browser, keeps=True, least=LEAST, library=None):
+        self.kind, self.script, self.words, self.library = kind, script, words, library
         self.make, self.keeps, self.least = client, keeps, least
 
     def client(self, ports, name, address, agent, log):
@@ -26,6 +30,8 @@ class App:
         programs = {"python": f"{deps}/venv/bin/python", "node": "node", "ruby": "ruby"}
         if self.kind == "php":
             return ["php", "-S", f"127.0.0.1:{port}", "-d", f"session.save_path={directory}", script]
+        if self.kind == "shell":
+            return ["bash", script, str(port), directory]
         return [programs[self.kind], script, str(port), *self.words]
 
 
@@ -42,6 +48,9 @@ APPS = {
     "iron-session": App("node", "iron_app.mjs"),
     "authjs": App("node", "authjs_app.mjs"),
     "php": App("php", "php_app.php"),
+    "laravel": App("php", "laravel_app.php", library="/usr/share/php/Illuminate/Session/autoload.php"),
+    "tomcat": App("shell", "tomcat_app.sh"),
+    "tomcat-links": App("shell", "tomcat_app.sh", client=LinkClient, keeps=False, least=LINKS),
     "rack-cookie": App("ruby", "rack_app.rb"),
     "fastapi-tokens": App("python", "fastapi_app.py", client=TokenClient, least=TOKENS),
     "mcp": App("python", "mcp_app.py", client=McpClient),

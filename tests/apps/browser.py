@@ -1,8 +1,9 @@
-"""Clients: a browser with a cookie jar, a client with tokens, a client of MCP. Each notes what it sends and gets."""
+"""Clients: browsers with a cookie jar and without cookies, a client with tokens, a client of MCP. Each notes what it sends and gets."""
 import http.client
 import itertools
 import json
 import random
+import re
 import threading
 import time
 import urllib.parse
@@ -132,6 +133,39 @@ class TokenClient(Browser):
             self.tokens = {name: value for name, value in json.loads(text).items() if name.endswith("_token")}
             noted.issued.update(("token", value) for value in self.tokens.values())
         self.sent = 0
+
+
+class LinkClient(Browser):
+    """A browser without cookies, whose session is in the links of pages: `;jsessionid=`."""
+
+    LINK = re.compile(";jsessionid=([0-9A-F]+)")
+
+    def __init__(self, *words, **options):
+        super().__init__(*words, **options)
+        self.session = None
+
+    def request(self, method, path, form=None, redirects=4):
+        headers, body, brought = {}, None, []
+        if form is not None:
+            body = urllib.parse.urlencode(form)
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        path, _, _ = path.partition(";")
+        with self.lock:
+            session = self.session
+        if session and ".css" not in path:
+            brought, path = [("JSESSIONID", session)], f"{path};jsessionid={session}"
+        answer, text, noted = self.exchange(method, path, body, headers, brought)
+        to = urllib.parse.urlsplit(answer.headers["Location"] or "").path
+        link = self.LINK.search(to) or self.LINK.search(text.decode(errors="replace"))
+        with self.lock:
+            if link:
+                self.session = link[1]
+                noted.issued.add(("JSESSIONID", link[1]))
+            elif path.startswith("/logout"):
+                self.session = None
+        if answer.status in (301, 302, 303, 307) and redirects:
+            return self.request("GET", to or "/", None, redirects - 1)
+        return answer.status
 
 
 class McpClient(Browser):
