@@ -9,6 +9,7 @@
 mod candidate;
 mod claims;
 mod collector;
+mod demotion;
 mod excluded_names;
 mod facts;
 mod fingerprint;
@@ -25,6 +26,7 @@ mod wire;
 
 pub use candidate::{point_of, quoted_point};
 pub use collector::{Collector, Decided, Observed, Settings};
+pub use demotion::{DemotionChanges, decide};
 pub use facts::{KeyFacts, Kind, Seen};
 pub use fingerprint::{Fingerprints, Key};
 pub use ledger::{ClosedKey, ClosedWindow, Kept, KeyName, Ledger};
