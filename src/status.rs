@@ -74,7 +74,7 @@ impl Figures {
             let (hits, refusals) = hit::figures(main, &name);
             (name, hits, refusals)
         });
-        let node = main.export().map(|export| export.node.clone());
+        let node = main.export().map(|export| export.settings.node.clone());
         Some(Self { groups, rules: rules.collect(), node, settings })
     }
 

@@ -1,9 +1,11 @@
 //! `api_sessions_export`.
 
 use std::ffi::CStr;
+use std::time::Duration;
 
 use api_sessions_agent::export::{
-    Endpoint, ExportHeader, SpoolSettings, check_certificates, parse_headers, parse_token,
+    Endpoint, ExportHeader, ExportSettings, SpoolSettings, check_certificates, parse_headers,
+    parse_token,
 };
 use api_sessions_nginx::conf::options::{offset, on_off, once, option, size, time_ms};
 use api_sessions_nginx::conf::{Conf, Directive};
@@ -50,21 +52,20 @@ impl Directive for Export {
             };
         }
         let endpoint = Endpoint::parse(url).map_err(|error| error.to_string())?;
-        let mut conf = ExportConf {
+        let settings = ExportSettings {
             endpoint,
             token: None,
             headers: Vec::new(),
             node: cf.hostname(),
-            queue: 4 << 20,
-            flush_ms: 1_000,
+            flush: Duration::from_secs(1),
             batch: 1 << 20,
             gzip: false,
-            timeout_ms: 10_000,
+            timeout: Duration::from_secs(10),
             ca_pem: None,
-            shutdown_ms: 1_000,
+            shutdown: Duration::from_secs(1),
             spool: None,
-            sync: false,
         };
+        let mut conf = ExportConf { settings, queue: 4 << 20, sync: false };
         let mut named = Vec::new();
         for word in options {
             let Some((name, value)) = option(word, OPTIONS) else {
@@ -90,7 +91,7 @@ impl Directive for Export {
             conf.option(cf, name, value)?;
         }
         conf.check_headers()?;
-        if conf.sync && conf.endpoint.sync().is_none() {
+        if conf.sync && conf.settings.endpoint.sync().is_none() {
             return Err(format!(
                 "\"sync=on\" asks api-sessions-cloud: a URL without a query is accepted, not \"{url}\""
             ));
@@ -102,8 +103,9 @@ impl Directive for Export {
 impl ExportConf {
     /// Rejects repeated headers: receivers differ in whether they use the first, the last or both.
     fn check_headers(&self) -> Result<(), String> {
-        let mut names: Vec<&str> = self.headers.iter().map(ExportHeader::name).collect();
-        if self.token.is_some() && names.contains(&"authorization") {
+        let settings = &self.settings;
+        let mut names: Vec<&str> = settings.headers.iter().map(ExportHeader::name).collect();
+        if settings.token.is_some() && names.contains(&"authorization") {
             return Err(
                 "\"token_file=\" and a header \"Authorization\" are duplicate: one of them is expected".to_owned(),
             );
@@ -116,19 +118,22 @@ impl ExportConf {
     }
 
     fn option(&mut self, cf: Conf<'_>, name: &str, value: &str) -> Result<(), String> {
+        let settings = &mut self.settings;
         match name {
             "token_file" => {
                 let path = cf.full_name(value).ok_or("out of memory")?;
-                self.token = Some(parse_token(&path, &read_file(&path, MAX_TOKEN_FILE_BYTES)?)?);
+                settings.token =
+                    Some(parse_token(&path, &read_file(&path, MAX_TOKEN_FILE_BYTES)?)?);
             }
             "header" => {
                 let header = ExportHeader::parse(value)
                     .map_err(|error| format!("invalid parameter \"header=\": {error}"))?;
-                self.headers.push(header);
+                settings.headers.push(header);
             }
             "header_file" => {
                 let path = cf.full_name(value).ok_or("out of memory")?;
-                self.headers
+                settings
+                    .headers
                     .extend(parse_headers(&path, &read_file(&path, MAX_HEADER_FILE_BYTES)?)?);
             }
             "node" => {
@@ -137,18 +142,18 @@ impl ExportConf {
                         "invalid node \"{value}\": at most {MAX_NODE_NAME_BYTES} bytes without control characters are accepted"
                     ));
                 }
-                self.node = value.to_owned();
+                settings.node = value.to_owned();
             }
             "queue" => self.queue = size(value, 64 << 10..=1 << 30)?,
-            "flush" => self.flush_ms = time_ms(value, 10..=3_600_000)?,
-            "batch" => self.batch = size(value, 4 << 10..=16 << 20)?,
+            "flush" => settings.flush = Duration::from_millis(time_ms(value, 10..=3_600_000)?),
+            "batch" => settings.batch = size(value, 4 << 10..=16 << 20)?,
             "spool" => {
                 let (path, max_bytes) = spool(value)?;
                 let path = cf.directory_name(path).ok_or("out of memory")?;
-                self.spool = Some(SpoolSettings { path: path.into(), max_bytes });
+                settings.spool = Some(SpoolSettings { path: path.into(), max_bytes });
             }
             "compression" => {
-                self.gzip = match value {
+                settings.gzip = match value {
                     "gzip" => true,
                     "off" => false,
                     other => {
@@ -158,7 +163,7 @@ impl ExportConf {
                     }
                 }
             }
-            "timeout" => self.timeout_ms = time_ms(value, 100..=600_000)?,
+            "timeout" => settings.timeout = Duration::from_millis(time_ms(value, 100..=600_000)?),
             "ca_file" => {
                 let path = cf.full_name(value).ok_or("out of memory")?;
                 let pem = read_file(&path, MAX_CA_FILE_BYTES)?;
@@ -168,10 +173,10 @@ impl ExportConf {
                     ));
                 }
                 check_certificates(&pem).map_err(|error| format!("\"{path}\": {error}"))?;
-                self.ca_pem = Some(pem);
+                settings.ca_pem = Some(pem);
             }
             // NGINX kills a worker about 1.5 s after "stop" (ngx_master_process_cycle).
-            "shutdown" => self.shutdown_ms = time_ms(value, 0..=60_000)?,
+            "shutdown" => settings.shutdown = Duration::from_millis(time_ms(value, 0..=60_000)?),
             _ => self.sync = on_off(value)?,
         }
         Ok(())

@@ -229,7 +229,7 @@ impl Runtime {
         }
         if let Some(export) = wanted.export {
             self.worker_priority = Some(cf.core().worker_priority());
-            let spool = export.spool.as_ref().map(|spool| (spool.path.clone(), cf.core()));
+            let spool = export.settings.spool.as_ref().map(|spool| (spool.path.clone(), cf.core()));
             let queue = QueueZone::new(name, export.queue, cf.workers(), spool);
             // Each record has a request id.
             request_id::install_request_id_getter(cf);

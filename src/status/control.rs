@@ -114,7 +114,7 @@ fn remove(r: Request<'_>, writer: &DenylistWriter) -> ngx_int_t {
 /// An acknowledged change survives any end of NGINX, if there is a directory for it (`spool=`).
 fn kept(r: Request<'_>, writer: &DenylistWriter) -> Option<StateFile> {
     let main = MainConf::of(r)?;
-    let spool = main.export()?.spool.as_ref()?;
+    let spool = main.export()?.settings.spool.as_ref()?;
     Some(StateFile::new(&spool.path, *writer, main.runtime().settings()))
 }
 

@@ -86,7 +86,7 @@ impl Export {
         let (to_facts, facts) = bounded(MAX_WAITING_KEY_FACTS);
         let journal = state_file(conf, main);
         let to_journal = journal.is_some().then_some(to_journal);
-        let settings = conf.settings();
+        let settings = conf.settings.clone();
         let join = |queue: RecordQueue| queue.join(process::slot(), process::pid());
         let former: Vec<_> = match is_shared {
             true => main.runtime().queues().skip(1).map(join).collect(),
@@ -115,7 +115,7 @@ impl Export {
         })
         .map_err(|error| format!("cannot start a thread: {error}"))?;
         let producer = RefCell::new(producer);
-        let node = conf.node.clone();
+        let node = conf.settings.node.clone();
         let export = Self {
             producer,
             denials: to_journal,
@@ -194,7 +194,7 @@ impl Export {
 /// first request.
 fn restored_state_file(conf: &ExportConf, main: &MainConf) -> Option<StateFile> {
     let mut file = state_file(conf, main)?;
-    let path = conf.spool.as_ref()?.path.display();
+    let path = conf.settings.spool.as_ref()?.path.display();
     match file.restore(process::now_ms(), process::pid()) {
         Ok(Restored { damaged_orders: 0, .. }) => {}
         Ok(Restored { damaged_orders, .. }) => log_warn!(
@@ -211,6 +211,6 @@ fn restored_state_file(conf: &ExportConf, main: &MainConf) -> Option<StateFile> 
 
 /// The copy and the journal of the denylist beside the spool, if there is one.
 pub(super) fn state_file(conf: &ExportConf, main: &MainConf) -> Option<StateFile> {
-    let spool = conf.spool.as_ref()?;
+    let spool = conf.settings.spool.as_ref()?;
     Some(StateFile::new(&spool.path, *main.runtime().denylist_writer()?, main.runtime().settings()))
 }

@@ -30,8 +30,8 @@ impl PollerThread {
         main: &MainConf,
         notes: LogSender,
     ) -> Result<Self, String> {
-        let url = conf.endpoint.sync().ok_or("no address to ask")?.to_owned();
-        let settings = SyncSettings { export: conf.settings(), url, pid: process::pid() };
+        let url = conf.settings.endpoint.sync().ok_or("no address to ask")?.to_owned();
+        let settings = SyncSettings { export: conf.settings.clone(), url, pid: process::pid() };
         let (to_loop, lifted) = unbounded();
         let (to_links, linked) = bounded(MAX_WAITING_LINKS);
         let hasher = main.runtime().hasher().cloned();
