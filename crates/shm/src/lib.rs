@@ -1,4 +1,4 @@
-//! Memory that all workers share: session table, denylist, record queue and shared configuration.
+//! Memory that all workers share: session table, denylist, record queue, mailbox and shared configuration.
 //!
 //! # Rules
 //!
@@ -10,8 +10,10 @@
 mod atomics;
 mod denylist;
 mod hash;
+mod holder;
 pub mod limits;
 mod links;
+mod mailbox;
 mod metrics;
 mod prefetch;
 mod process;
@@ -33,6 +35,7 @@ pub use denylist::{
 };
 pub use limits::SET_LOCK_WAIT;
 pub use links::{Link, LinkFlags, LinkHandle, LinkKey, LinkStats, Links, MIN_LINK_BYTES};
+pub use mailbox::{Mailbox, PostError};
 pub use metrics::{Metric, MetricKind};
 pub use record_queue::{
     Consumer, ExportCounters, Producer, PushError, QueueHandle, QueueStats, RecordQueue,

@@ -4,10 +4,10 @@
 //! only torn if two texts are published while it copies, which the generation and a checksum reveal. Neither side
 //! waits.
 
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU32, AtomicU64, fence};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU64, fence};
 
-use crate::process::process_exists;
+use crate::holder::Holder;
 use crate::region::{AttachError, Attached, Header, Memory, Region, RegionHeader, Shared};
 
 /// Bytes of a word of a buffer.
@@ -21,8 +21,7 @@ struct ConfigHeader {
     generation: AtomicU64,
     lengths: [AtomicU64; 2],
     checksums: [AtomicU64; 2],
-    /// Id of the process that publishes; 0: none.
-    publisher: AtomicU32,
+    publisher: Holder,
 }
 
 // SAFETY: atomics only, aligned to 64 bytes.
@@ -106,13 +105,7 @@ impl SharedConfig {
             return Err(PublishError::TooLarge(self.capacity));
         }
         let header = self.header();
-        if let Err(publisher) = header.publisher.compare_exchange(0, pid, AcqRel, Relaxed)
-            && (publisher == pid
-                || process_exists(publisher)
-                || header.publisher.compare_exchange(publisher, pid, AcqRel, Relaxed).is_err())
-        {
-            return Err(PublishError::Busy);
-        }
+        let _held = header.publisher.hold(pid).ok_or(PublishError::Busy)?;
         let generation = self.generation() + 1;
         let buffer = (generation % 2) as usize;
         for (word, bytes) in self.words(buffer).iter().zip(text.chunks(WORD)) {
@@ -123,21 +116,13 @@ impl SharedConfig {
         header.lengths[buffer].store(text.len() as u64, Relaxed);
         header.checksums[buffer].store(u64::from(crc32fast::hash(text)), Relaxed);
         header.generation.store(generation, Release);
-        header.publisher.store(0, Release);
         Ok(generation)
     }
 
     /// Marks process `pid` as publishing until the returned guard is dropped.
     #[cfg(any(test, feature = "testing"))]
-    pub fn hold_as_publisher(self, pid: u32) -> impl Drop {
-        struct Publishing(SharedConfig);
-        impl Drop for Publishing {
-            fn drop(&mut self) {
-                self.0.header().publisher.store(0, Release);
-            }
-        }
-        self.header().publisher.store(pid, Release);
-        Publishing(self)
+    pub fn hold_as_publisher(&self, pid: u32) -> impl Drop {
+        self.header().publisher.set(pid)
     }
 
     fn header(&self) -> &ConfigHeader {
@@ -154,6 +139,8 @@ impl SharedConfig {
 
 #[cfg(test)]
 mod tests {
+    use std::mem::ManuallyDrop;
+
     use super::*;
     use crate::testing;
 
@@ -172,9 +159,10 @@ mod tests {
     #[test]
     fn a_dead_publisher_excludes_nobody_and_a_living_one_does() {
         let config = testing::shared_config(256);
-        config.header().publisher.store(std::process::id(), Relaxed);
+        let held = config.header().publisher.set(std::process::id());
         assert_eq!(config.publish(b"x", 1), Err(PublishError::Busy));
-        config.header().publisher.store(0x7fff_fff0, Relaxed);
+        drop(held);
+        let _never_ends = ManuallyDrop::new(config.header().publisher.set(0x7fff_fff0));
         assert_eq!(config.publish(b"x", 1), Ok(1));
     }
 

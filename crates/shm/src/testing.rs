@@ -1,7 +1,7 @@
 //! Shared memory within one process, for tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use crate::{Denylist, Links, RecordQueue, Region, RuleCounts, SharedConfig};
+use crate::{Denylist, Links, Mailbox, RecordQueue, Region, RuleCounts, SharedConfig};
 
 /// A zeroed region that is never freed.
 fn region(len: usize) -> Region {
@@ -17,6 +17,11 @@ pub fn record_queue(rings: usize, ring_bytes: usize) -> RecordQueue {
 /// An empty shared configuration.
 pub fn shared_config(capacity: usize) -> SharedConfig {
     SharedConfig::attach(region(SharedConfig::bytes(capacity))).expect("a configuration").0
+}
+
+/// An empty mailbox with a ring of `len` bytes.
+pub fn mailbox(len: usize) -> Mailbox {
+    Mailbox::attach(region(Mailbox::bytes(len))).expect("a mailbox").0
 }
 
 /// An empty denylist.

@@ -9,6 +9,8 @@ mod invariants;
 #[cfg(not(miri))]
 mod killed_denylist_writers;
 #[cfg(not(miri))]
+mod killed_mailbox_users;
+#[cfg(not(miri))]
 mod killed_workers;
 mod links;
 mod rule_counts;

@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 use crate::session_table::layout::{SETS_AT, Set};
 use crate::{AttachError, Attached, Denylist, Region, SessionTable};
 #[cfg(not(miri))]
-use crate::{Links, RuleCounts};
+use crate::{Links, Mailbox, RuleCounts};
 
 pub(super) struct Zone {
     base: NonNull<u8>,
@@ -51,6 +51,12 @@ impl Zone {
     #[cfg(not(miri))]
     pub(super) fn attach_rule_counts(&self) -> Result<(RuleCounts, Attached), AttachError> {
         RuleCounts::attach(self.region(self.len))
+    }
+
+    /// Attaches a mailbox.
+    #[cfg(not(miri))]
+    pub(super) fn attach_mailbox(&self) -> Mailbox {
+        Mailbox::attach(self.region(self.len)).unwrap().0
     }
 
     /// Attaches the same memory with a shorter length.
