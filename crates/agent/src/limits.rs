@@ -24,6 +24,14 @@ pub(crate) const MAX_BATCH_NAME_BYTES: usize = 1024;
 /// Largest plausible batch in a spool, bytes.
 pub(crate) const MAX_BATCH_BYTES: usize = 64 << 20;
 
+// `key_verdicts`
+/// Maximum number of keys whose facts wait for room in the mailbox; the oldest are dropped first.
+pub(crate) const MAX_WAITING_KEYS: usize = 256;
+/// Maximum number of keys whose facts are posted a second, since the event loop does it.
+pub(crate) const MAX_POSTED_KEYS: usize = 32;
+/// Facts that are taken from the mailbox a second, bytes, since the event loop does it.
+pub(crate) const MAX_TAKEN_BYTES: usize = 1 << 20;
+
 // `record::evidence`
 /// Longest part of a value that evidence shows, bytes: the match and its surroundings.
 pub(crate) const MAX_MATCH_BYTES: usize = 64;

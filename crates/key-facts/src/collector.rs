@@ -88,6 +88,8 @@ struct Application {
 /// sample, whatever clients send.
 pub struct Collector {
     key: Key,
+    /// Also measures what no key reads.
+    with_candidates: bool,
     applications: Vec<Application>,
     done: Vec<WindowFacts>,
 }
@@ -95,7 +97,12 @@ pub struct Collector {
 impl Collector {
     /// Creates a collector. All nodes with the same secret have the same key.
     pub fn new(key: Key) -> Self {
-        Self { key, applications: Vec::new(), done: Vec::new() }
+        Self { key, with_candidates: true, applications: Vec::new(), done: Vec::new() }
+    }
+
+    /// Creates a collector that measures what decides sessions, and no candidates.
+    pub fn of_keys_alone(key: Key) -> Self {
+        Self { with_candidates: false, ..Self::new(key) }
     }
 
     /// Measures a request and its response, if that has a status of 100 to 399.
@@ -105,11 +112,15 @@ impl Collector {
         }
         let key = self.key.clone();
         let seen = seen(&key, exchange, observed);
+        let with_candidates = self.with_candidates;
         let others: usize = self.applications.iter().map(|it| it.keys.len()).sum();
         let Some(application) = self.application(observed) else { return };
         application.requests += 1;
         let has_room = others < MAX_WORKER_KEYS;
         application.decide(&key, &seen, &observed.decided, has_room);
+        if !with_candidates {
+            return;
+        }
         candidate::each(exchange, |place, name, value| {
             if place == Place::Header && name.eq_ignore_ascii_case(b"authorization") {
                 return application.claims(&key, &seen, value, observed, has_room);

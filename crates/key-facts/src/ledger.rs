@@ -11,7 +11,7 @@ use super::suggestion::is_suggested;
 use super::summary::Summary;
 use super::verdict::{Verdict, judge};
 use super::windows_an_hour;
-use super::wire::WindowFacts;
+use super::wire::{ApplicationFacts, KeyLine, WindowFacts};
 use crate::limits::{MAX_LEDGER_APPLICATIONS, MAX_NAMES, MAX_OPEN_KEYS, MAX_OPEN_WINDOWS};
 
 /// Minimum and maximum time to wait for slow nodes after a window, milliseconds.
@@ -24,6 +24,8 @@ pub type KeyName = (Kind, String);
 #[derive(Debug, Default)]
 pub struct Ledger {
     applications: BTreeMap<String, Application>,
+    /// Windows that were over at this time were judged by another ledger, milliseconds since 1970.
+    judged_to: u64,
     late: u64,
 }
 
@@ -102,11 +104,39 @@ impl Ledger {
     /// Creates a ledger with standing verdicts.
     pub fn restore(kept: Vec<Kept>) -> Self {
         let mut ledger = Self::default();
-        for Kept { application, kind, name, standing } in kept {
-            let keys = &mut ledger.applications.entry(application).or_default().keys;
-            keys.insert((kind, name), Known { standing, hour: VecDeque::new() });
-        }
+        ledger.adopt(kept, 0);
         ledger
+    }
+
+    /// Takes over the standing verdicts of another ledger, which has judged all windows that were over at `judged_to`,
+    /// milliseconds since 1970.
+    pub fn adopt(&mut self, kept: Vec<Kept>, judged_to: u64) {
+        for Kept { application, kind, name, standing } in kept {
+            let keys = &mut self.applications.entry(application).or_default().keys;
+            keys.entry((kind, name)).or_default().standing = standing;
+        }
+        self.judged_to = judged_to;
+    }
+
+    /// Takes the windows that are not closed, for another ledger.
+    pub fn take_open(&mut self) -> Vec<WindowFacts> {
+        let each = self.applications.iter_mut().flat_map(|(name, application)| {
+            std::mem::take(&mut application.open).into_iter().map(|((start, length), open)| {
+                let lines = open.keys.into_iter();
+                let keys = lines.map(|((kind, name), facts)| KeyLine { kind, name, facts });
+                WindowFacts {
+                    start,
+                    length,
+                    application: ApplicationFacts {
+                        name: name.clone(),
+                        requests: open.requests,
+                        report: open.report,
+                        keys: keys.collect(),
+                    },
+                }
+            })
+        });
+        each.collect()
     }
 
     /// The standing verdicts.
@@ -136,7 +166,8 @@ impl Ledger {
             return;
         }
         let application = self.applications.entry(seen.name).or_default();
-        let is_late = application.closed.is_some_and(|closed| start <= closed);
+        let is_late = application.closed.is_some_and(|closed| start <= closed)
+            || is_over(&(start, length), self.judged_to);
         let is_more = !application.open.contains_key(&(start, length));
         if is_late || is_more && application.open.len() >= MAX_OPEN_WINDOWS {
             self.late += 1;
@@ -157,11 +188,9 @@ impl Ledger {
     pub fn close(&mut self, now: u64) -> Vec<ClosedWindow> {
         let mut closed = Vec::new();
         for (name, application) in &mut self.applications {
-            let is_over = |(start, length): &(u64, u64)| {
-                let grace = (length / 2).clamp(GRACE_MS.0, GRACE_MS.1);
-                start + length + grace <= now
-            };
-            while let Some(entry) = application.open.first_entry().filter(|it| is_over(it.key())) {
+            while let Some(entry) =
+                application.open.first_entry().filter(|it| is_over(it.key(), now))
+            {
                 let ((start, length), open) = entry.remove_entry();
                 closed.push(application.judge(name, start, length, open));
             }
@@ -169,6 +198,11 @@ impl Ledger {
         self.applications.retain(|_, it| !it.open.is_empty() || !it.keys.is_empty());
         closed
     }
+}
+
+/// Whether a window, by start and length, is over at `now`, and was waited for.
+fn is_over((start, length): &(u64, u64), now: u64) -> bool {
+    start + length + (length / 2).clamp(GRACE_MS.0, GRACE_MS.1) <= now
 }
 
 impl Application {

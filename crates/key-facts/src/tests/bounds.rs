@@ -1,6 +1,6 @@
-use super::simulator::{run, token, visit};
-use crate::Verdict;
+use super::simulator::{run, run_with, token, visit};
 use crate::limits::MAX_NAMES;
+use crate::{Collector, Verdict};
 
 /// Random names of an attacker are not measured and do not displace names in use.
 #[test]
@@ -41,6 +41,21 @@ fn a_value_that_is_too_short_or_a_name_that_is_never_a_key_is_not_measured() {
                 visit
             })
             .collect()
+    });
+    let names: Vec<_> =
+        closed[1].keys.iter().map(|key| (&*key.name, key.standing.verdict)).collect();
+    assert_eq!(names, [("ip_ua", Verdict::Good)]);
+}
+
+#[test]
+fn candidates_were_measured_though_nobody_hears_of_them() {
+    let closed = run_with(Collector::of_keys_alone, 2, |_| {
+        let visits = (0..400_u64).map(|n| {
+            let mut visit = visit(n % 100, n);
+            visit.exchange = visit.exchange.header("X-Visitor", token(n % 100));
+            visit
+        });
+        visits.collect()
     });
     let names: Vec<_> =
         closed[1].keys.iter().map(|key| (&*key.name, key.standing.verdict)).collect();

@@ -50,7 +50,16 @@ impl Visit {
 
 /// Sends the requests of each window to two workers in turn and closes the windows.
 pub(super) fn run(windows: u64, requests: impl Fn(u64) -> Vec<Visit>) -> Vec<ClosedWindow> {
-    let mut workers = [Collector::new(Key::new([7, 9])), Collector::new(Key::new([7, 9]))];
+    run_with(Collector::new, windows, requests)
+}
+
+/// The same with workers of another kind.
+pub(super) fn run_with(
+    collector: fn(Key) -> Collector,
+    windows: u64,
+    requests: impl Fn(u64) -> Vec<Visit>,
+) -> Vec<ClosedWindow> {
+    let mut workers = [collector(Key::new([7, 9])), collector(Key::new([7, 9]))];
     let mut ledger = Ledger::default();
     let mut closed = Vec::new();
     for window in 0..windows {
