@@ -10,7 +10,7 @@ use api_sessions_identity::{Namespace, RemoteLink, add_remote_link};
 use api_sessions_nginx::{process, thread};
 use api_sessions_protocol::SessionId;
 use crossbeam_channel::{Receiver, bounded, unbounded};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::export::state_file;
 use crate::directives::{ExportConf, MainConf};
@@ -83,12 +83,8 @@ impl PollerThread {
 fn counters(main: &MainConf) -> Box<dyn Fn() -> String + Send> {
     let structures = main.runtime().structures();
     Box::new(move || {
-        let metrics = structures.metrics().into_iter().flat_map(|(_, metrics)| metrics);
-        let mut counters: Map<_, _> = metrics
-            .filter(|metric| metric.reported)
-            .map(|metric| (metric.name.to_owned(), metric.value.into()))
-            .collect();
-        counters.insert("records_dropped_total".to_owned(), structures.records_dropped().into());
+        let reported = structures.reported();
+        let counters = reported.map(|(name, value)| (name.to_owned(), value.into())).collect();
         Value::Object(counters).to_string()
     })
 }

@@ -3,6 +3,7 @@
 //! A declaration of [`metrics!`] yields the atomics, their sum over all processes, and the name, kind and
 //! help text under which the status handler and the cloud see each value.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A value with its description.
@@ -18,6 +19,17 @@ pub struct Metric {
     pub reported: bool,
     /// The value.
     pub value: u64,
+}
+
+/// As lines of a Prometheus page.
+impl fmt::Display for Metric {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, help, kind, value, .. } = self;
+        let kind = kind.name();
+        writeln!(to, "# HELP api_sessions_{name} {help}")?;
+        writeln!(to, "# TYPE api_sessions_{name} {kind}")?;
+        writeln!(to, "api_sessions_{name} {value}")
+    }
 }
 
 /// Type of a metric, as in Prometheus.

@@ -37,6 +37,14 @@ impl Structures {
         ]
     }
 
+    /// Names and values of what a node reports to the cloud.
+    pub fn reported(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+        let metrics = self.metrics().into_iter().flat_map(|(_, metrics)| metrics);
+        let reported = metrics.filter(|metric| metric.reported);
+        let reported = reported.map(|metric| (metric.name, metric.value));
+        reported.chain([("records_dropped_total", self.records_dropped())])
+    }
+
     /// Records lost for any reason.
     pub fn records_dropped(&self) -> u64 {
         RecordQueue::stats_of(self.queues.iter().copied()).dropped()
