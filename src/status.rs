@@ -6,6 +6,7 @@ mod format;
 
 use std::fmt::Write;
 
+use api_sessions_agent::key_verdicts::BadKey;
 use api_sessions_detect::ParserPanics;
 use api_sessions_extract::builtin;
 use api_sessions_nginx::catch_unwind;
@@ -57,6 +58,8 @@ struct Figures {
     rules: Vec<(String, u64, u64)>,
     node: Option<String>,
     settings: Option<Value>,
+    /// Keys that this node finds bad; `None`: it does not judge them.
+    key_verdicts: Option<Vec<BadKey>>,
 }
 
 impl Figures {
@@ -75,7 +78,8 @@ impl Figures {
             (name, hits, refusals)
         });
         let node = main.export().map(|export| export.settings.node.clone());
-        Some(Self { groups, rules: rules.collect(), node, settings })
+        let key_verdicts = main.runtime().key_verdicts().map(|shared| shared.bad());
+        Some(Self { groups, rules: rules.collect(), node, settings, key_verdicts })
     }
 
     fn json(&self) -> String {
@@ -92,6 +96,7 @@ impl Figures {
                 .map(|(name, hits, refusals)| json!({ "name": name, "hits": hits, "refusals": refusals }))
                 .collect::<Vec<_>>(),
             "settings": self.settings,
+            "key_verdicts": self.key_verdicts,
             "builtin_keys": builtin,
             "builtin_keys_unused": builtin::KNOWN_UNUSED,
         });
@@ -105,13 +110,8 @@ impl Figures {
     fn prometheus(&self) -> String {
         let mut text = String::new();
         for metric in self.groups.iter().flat_map(|(_, metrics)| metrics) {
-            let Metric { name, help, kind, value, .. } = metric;
-            let kind = kind.name();
             // Writing to a string does not fail.
-            let _ = write!(
-                text,
-                "# HELP api_sessions_{name} {help}\n# TYPE api_sessions_{name} {kind}\napi_sessions_{name} {value}\n"
-            );
+            let _ = write!(text, "{metric}");
         }
         rule_figures(&mut text, &self.rules);
         text

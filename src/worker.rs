@@ -9,16 +9,16 @@ mod poller;
 use std::cell::{Cell, RefCell};
 
 use api_sessions_agent::export::{LogEvent, Severity};
+use api_sessions_agent::key_verdicts::KeyVerdicts;
 use api_sessions_agent::record::RecordEncoder;
 use api_sessions_detect::Workspace;
 use api_sessions_extract::Scratch;
-use api_sessions_key_facts::{Collector, Key};
+use api_sessions_key_facts::{Collector, Key, WindowFacts};
 use api_sessions_nginx::process::{self, ProcessKind};
 use api_sessions_nginx::process_local::EventLoopCell;
 use api_sessions_nginx::timer::Timer;
 use api_sessions_nginx::{log_error, log_notice, log_warn};
 use api_sessions_protocol::DenyEntry;
-use crossbeam_channel::Receiver;
 use ngx::ffi::ngx_cycle_t;
 
 use crate::directives::MainConf;
@@ -42,8 +42,9 @@ pub(crate) struct Worker {
     /// Separate from the others: evaluating a rule may read values into those.
     pub(crate) rules: RefCell<RuleBuffers>,
     export: Option<Export>,
-    /// Key facts, if a cloud collects them.
+    /// Key facts, if a cloud or this node judges keys.
     pub(crate) facts: Option<RefCell<Collector>>,
+    verdicts: RefCell<KeyVerdicts>,
     /// Only in the first worker, if configured.
     poller: Option<PollerThread>,
     live_evictions: Cell<u64>,
@@ -94,6 +95,19 @@ impl Worker {
         }
     }
 
+    /// Hands key facts to whoever judges keys: the cloud, or the first worker.
+    fn tell(&self, cycle: *mut ngx_cycle_t, windows: Vec<WindowFacts>) {
+        if let Some(shared) = MainConf::current().and_then(|main| main.runtime().key_verdicts()) {
+            let judges = process::is_first_worker() && !process::is_exiting();
+            let judges_at = judges.then(process::now_ms);
+            if let Ok(mut verdicts) = self.verdicts.try_borrow_mut() {
+                log_notes(cycle, verdicts.once_a_second(shared, windows, judges_at).into_iter());
+            }
+        } else if let Some(export) = &self.export {
+            export.tell(windows);
+        }
+    }
+
     /// Persists a denial by a rule, if there is a directory for it. Returns `false` if too many wait.
     pub(crate) fn write_down(&self, denial: DenyEntry) -> bool {
         self.export.as_ref().is_none_or(|export| export.write_down(denial))
@@ -121,8 +135,11 @@ pub(crate) fn start(cycle: *mut ngx_cycle_t) {
         api_sessions_redact::prepare();
     }
     let (export, poller) = start_threads(cycle, main);
-    let measures = main.export().is_some_and(|export| export.sync) && export.is_some();
+    let judges = main.runtime().key_verdicts().is_some();
+    let measures = judges || export.is_some() && main.runtime().settings().is_some();
     let key = main.runtime().hasher().filter(|_| measures).map(|it| Key::new(it.facts_key()));
+    let collector = if judges { Collector::of_keys_alone } else { Collector::new };
+    let facts = key.map(|key| RefCell::new(collector(key)));
     let ticker = Timer::new(tick);
     ticker.start(TICK_MS);
     let linker = poller.is_some().then(|| Timer::new(link));
@@ -131,7 +148,8 @@ pub(crate) fn start(cycle: *mut ngx_cycle_t) {
         buffers: RefCell::default(),
         rules: RefCell::default(),
         export,
-        facts: key.map(|key| RefCell::new(Collector::new(key))),
+        facts,
+        verdicts: RefCell::new(KeyVerdicts::new(process::pid())),
         poller,
         live_evictions: Cell::new(table.stats().evicted_live),
         quiet: Cell::new(0),
@@ -168,10 +186,13 @@ pub(crate) fn stop(cycle: *mut ngx_cycle_t) {
     let Some(worker) = WORKER.take() else { return };
     drop(worker.poller);
     open_requests::none_is_left();
+    let windows = worker.facts.map(|facts| facts.into_inner().take_all()).unwrap_or_default();
+    if let Some(shared) = MainConf::current().and_then(|main| main.runtime().key_verdicts()) {
+        worker.verdicts.into_inner().end(shared, windows);
+    } else if let Some(export) = &worker.export {
+        export.tell(windows);
+    }
     if let Some(export) = worker.export {
-        if let Some(facts) = worker.facts {
-            export.tell(facts.into_inner().take_all());
-        }
         export.end(cycle);
     }
 }
@@ -218,10 +239,10 @@ fn link() -> Option<usize> {
 fn once_a_second(worker: &Worker) {
     let cycle = process::cycle();
     if let Some(export) = &worker.export {
-        log_notes(cycle, export.notes());
-        if let Some(Ok(mut facts)) = worker.facts.as_ref().map(RefCell::try_borrow_mut) {
-            export.tell(facts.take_done(process::now_ms()));
-        }
+        log_notes(cycle, export.notes().try_iter());
+    }
+    if let Some(Ok(mut facts)) = worker.facts.as_ref().map(RefCell::try_borrow_mut) {
+        worker.tell(cycle, facts.take_done(process::now_ms()));
     }
     if process::is_exiting()
         && let Some(poller) = &worker.poller
@@ -260,8 +281,8 @@ fn warn_of_evictions(worker: &Worker, cycle: *mut ngx_cycle_t) -> bool {
     more > 0
 }
 
-fn log_notes(cycle: *mut ngx_cycle_t, notes: &Receiver<LogEvent>) {
-    for note in notes.try_iter() {
+fn log_notes(cycle: *mut ngx_cycle_t, notes: impl Iterator<Item = LogEvent>) {
+    for note in notes {
         let text = &note.text;
         match note.severity {
             Severity::Notice => log_notice!(cycle, "api_sessions: {text}"),

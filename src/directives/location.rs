@@ -22,7 +22,7 @@ use ngx::http::{Merge, MergeConfigError};
 
 use super::Analysis;
 use super::MainConf;
-use super::location_values::{Attack, Deny, DenyOptions, Following, Ja4Source, KeyFacts, Switch};
+use super::location_values::{Attack, Deny, DenyOptions, Following, Ja4Source, Switch};
 
 /// Default of `api_sessions_body_size`, bytes.
 const BODY_SIZE: usize = 16 * 1024;
@@ -96,7 +96,8 @@ pub(crate) struct LocationConf {
     pub(super) json_types: Option<Rc<JsonTypes>>,
     pub(super) preread: Option<bool>,
     pub(super) follow: Option<Following>,
-    pub(super) key_facts: Option<KeyFacts>,
+    /// `Some(None)` is `off`.
+    pub(super) key_facts: Option<Option<Settings>>,
     pub(super) deny: Option<Deny>,
     pub(super) attacks: Repeated<Attack>,
     pub(super) detect: Option<AttackKinds>,
@@ -307,8 +308,8 @@ impl LocationConf {
 
     /// Settings of key facts; `None` if keys are not measured.
     #[inline]
-    pub(crate) fn key_facts(&self) -> Option<Settings> {
-        self.key_facts.unwrap_or_default().0
+    pub(crate) fn key_facts(&self, main: &MainConf) -> Option<Settings> {
+        self.key_facts.unwrap_or_else(|| main.key_facts())
     }
 
     #[inline]

@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use api_sessions_extract::Ja4Form;
 use api_sessions_identity::Phase;
-use api_sessions_key_facts::{Settings, WINDOW_MS};
 use api_sessions_nginx::request::Request;
 use api_sessions_nginx::tls;
 use api_sessions_nginx::variable::ComplexValue;
@@ -23,16 +22,6 @@ pub(crate) struct Following {
 impl Default for Following {
     fn default() -> Self {
         Self { on: true, tokens: true }
-    }
-}
-
-/// `api_sessions_key_facts`.
-#[derive(Clone, Copy)]
-pub(super) struct KeyFacts(pub(super) Option<Settings>);
-
-impl Default for KeyFacts {
-    fn default() -> Self {
-        Self(Some(Settings { window_ms: WINDOW_MS, report: false }))
     }
 }
 

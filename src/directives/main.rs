@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use api_sessions_key_facts::{Settings, WINDOW_MS};
 use api_sessions_nginx::conf::{Conf, Mentions, current_main_conf};
 use api_sessions_nginx::request::Request;
 use api_sessions_nginx::variable::PointVariables;
@@ -32,6 +33,8 @@ pub(crate) struct MainConf {
     pub(super) written_rules: usize,
     /// Names of rules, including the default pack where it is used.
     pub(crate) rule_names: Vec<String>,
+    /// Some location measures keys because `api_sessions_key_facts` says so.
+    pub(super) measures_keys: bool,
     /// Some location has rules, or may get them from the cloud.
     pub(super) has_rules: bool,
     /// `api_sessions_secret`.
@@ -86,6 +89,11 @@ impl MainConf {
         self.export.as_ref()?.as_ref()
     }
 
+    /// Settings of key facts where `api_sessions_key_facts` is not written: keys are measured where records are exported.
+    pub(super) fn key_facts(&self) -> Option<Settings> {
+        self.export().map(|_| Settings { window_ms: WINDOW_MS, report: false })
+    }
+
     pub(crate) fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -120,12 +128,14 @@ impl MainConf {
             self.denies = true;
             self.has_rules = true;
         }
+        let judges_keys = self.measures_keys || self.export().is_some();
         let wanted = Wanted {
             table: self.zone.get_or_insert_default(),
             links_bytes: self.links_bytes,
             rules: self.has_rules.then_some(self.rules_bytes),
             denylist: self.denies,
             export: self.export.as_ref().and_then(Option::as_ref),
+            judges_keys,
             secret: self.secret.as_deref(),
         };
         let in_force = cf.main_conf_in_force::<Self>();

@@ -4,6 +4,7 @@ use std::cell::{OnceCell, RefCell};
 use std::ffi::c_int;
 use std::rc::Rc;
 
+use api_sessions_agent::key_verdicts::SharedVerdicts;
 use api_sessions_extract::CloudSettings;
 use api_sessions_identity::Hasher;
 use api_sessions_nginx::conf::Conf;
@@ -17,8 +18,8 @@ use api_sessions_shm::{
 
 use super::export_conf::ExportConf;
 use super::zones::{
-    CountsZone, DenylistZone, Kind, LinksZone, QueueZone, SettingsZone, SharedZone, TableZone,
-    ZoneSettings,
+    CountsZone, DenylistZone, Kind, LinksZone, MailboxZone, QueueZone, SettingsZone, SharedZone,
+    TableZone, ZoneSettings,
 };
 
 /// Sizes of the zones that the configuration needs.
@@ -29,6 +30,8 @@ pub(super) struct Wanted<'w> {
     pub(super) rules: Option<Option<usize>>,
     pub(super) denylist: bool,
     pub(super) export: Option<&'w ExportConf>,
+    /// Keys are measured, and no cloud judges them.
+    pub(super) judges_keys: bool,
     pub(super) secret: Option<&'w [u8]>,
 }
 
@@ -42,7 +45,11 @@ pub(crate) struct Runtime {
     queue: Option<InPool<SharedZone<QueueZone>>>,
     /// Queues of previous configurations that still hold records.
     former_queues: Vec<InPool<SharedZone<QueueZone>>>,
+    /// The cloud's, or if this node judges keys itself, those that it has demoted.
     settings: Option<InPool<SharedZone<SettingsZone>>>,
+    /// Present if this node judges keys itself.
+    mailbox: Option<InPool<SharedZone<MailboxZone>>>,
+    standings: Option<InPool<SharedZone<SettingsZone>>>,
     /// The cloud's settings as this process has parsed them, and their generation.
     cloud: RefCell<(u64, Option<Rc<CloudSettings>>)>,
     /// `worker_priority`, for the threads of workers.
@@ -148,10 +155,19 @@ impl Runtime {
 
     /// The cloud's settings, if `sync=on`.
     pub(crate) fn settings(&self) -> Option<SharedConfig> {
-        self.settings.as_ref()?.get()
+        self.settings.as_ref().filter(|_| self.mailbox.is_none())?.get()
     }
 
-    /// Generation of the cloud's settings; 0 if there are none.
+    /// What this node has measured and decided of keys, if no cloud does.
+    pub(crate) fn key_verdicts(&self) -> Option<SharedVerdicts> {
+        Some(SharedVerdicts {
+            mailbox: self.mailbox.as_ref()?.get()?,
+            standings: self.standings.as_ref()?.get()?,
+            settings: self.settings.as_ref()?.get()?,
+        })
+    }
+
+    /// Generation of the settings in force; 0 if there are none.
     #[inline]
     pub(crate) fn settings_generation(&self) -> u64 {
         match &self.settings {
@@ -160,11 +176,11 @@ impl Runtime {
         }
     }
 
-    /// The cloud's settings and their generation. Invalid settings are ignored and the previous ones stay in force; a
-    /// poller never publishes invalid ones.
+    /// The settings in force, of the cloud or of this node, and their generation. Invalid ones are ignored and the previous
+    /// ones stay in force; none are ever published.
     pub(crate) fn cloud_settings(&self) -> (u64, Option<Rc<CloudSettings>>) {
         let mut known = self.cloud.borrow_mut();
-        if let Some((generation, text)) = self.settings().and_then(|settings| settings.read())
+        if let Some((generation, text)) = self.settings.as_ref().and_then(|zone| zone.get()?.read())
             && known.0 != generation
         {
             known.0 = generation;
@@ -238,6 +254,14 @@ impl Runtime {
         if wanted.export.is_some_and(|export| export.sync) {
             let name = format!("{name}_settings");
             self.settings = Some(add(cf, &name, SettingsZone::size(), SettingsZone)?);
+        } else if wanted.judges_keys {
+            // Zones of other names than the cloud's, whose settings must not stay in force without it.
+            let settings =
+                |what| add(cf, &format!("{name}_{what}"), SettingsZone::size(), SettingsZone);
+            self.settings = Some(settings("demoted_keys")?);
+            self.standings = Some(settings("key_verdicts")?);
+            let name = format!("{name}_key_facts");
+            self.mailbox = Some(add(cf, &name, MailboxZone::SIZE, MailboxZone)?);
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use api_sessions_redact::FullContent;
 
 use super::MainConf;
 use super::location::LocationConf;
-use super::location_values::{Following, KeyFacts, Switch};
+use super::location_values::{Following, Switch};
 use crate::limits::MAX_BODY_PREFIX_BYTES;
 
 pub(super) struct Enable;
@@ -100,7 +100,7 @@ impl Directive for KeyFactsDirective {
     const NAME: &'static CStr = c"api_sessions_key_facts";
     const SYNTAX: &'static str = "on|off|report [window=time]";
 
-    fn set(_cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
+    fn set(cf: Conf<'_>, words: &[&str], level: &mut LocationConf) -> Result<(), String> {
         let (first, options) = words.split_first().ok_or("a value is missing")?;
         if !matches!(*first, "on" | "off" | "report") {
             return Err(invalid_value(first, "\"on\", \"off\" or \"report\""));
@@ -112,7 +112,8 @@ impl Directive for KeyFactsDirective {
         }
         let settings =
             Settings { window_ms: window.unwrap_or(WINDOW_MS), report: *first == "report" };
-        once(&mut level.key_facts, KeyFacts((*first != "off").then_some(settings)))
+        cf.main_conf::<MainConf>().measures_keys |= *first != "off";
+        once(&mut level.key_facts, (*first != "off").then_some(settings))
     }
 }
 

@@ -7,7 +7,9 @@ use api_sessions_agent::export::is_spool_file;
 use api_sessions_nginx::worker_user::{CoreConf, is_configuration_test};
 use api_sessions_nginx::zone::{Region, Tag, ZoneContent};
 use api_sessions_nginx::{log_warn, process, shared};
-use api_sessions_shm::{Denylist, Links, RecordQueue, RuleCounts, SessionTable, SharedConfig};
+use api_sessions_shm::{
+    Denylist, Links, Mailbox, RecordQueue, RuleCounts, SessionTable, SharedConfig,
+};
 
 static TABLE: Tag = Tag::unique();
 static LINKS: Tag = Tag::unique();
@@ -15,6 +17,7 @@ static COUNTS: Tag = Tag::unique();
 static DENYLIST: Tag = Tag::unique();
 static QUEUE: Tag = Tag::unique();
 static SETTINGS: Tag = Tag::unique();
+static MAILBOX: Tag = Tag::unique();
 
 /// `api_sessions_zone`.
 pub(crate) struct ZoneSettings {
@@ -248,7 +251,26 @@ impl SharedZone<QueueZone> {
     }
 }
 
-/// Keys, context parameters and rules of the cloud.
+/// Key facts on their way to the worker that judges keys.
+#[derive(Default)]
+pub(super) struct MailboxZone;
+
+impl MailboxZone {
+    /// The facts of 80 keys at least; workers wait with the rest.
+    pub(super) const SIZE: usize = 4 << 20;
+}
+
+impl Kind for MailboxZone {
+    type Structure = Mailbox;
+    const WHAT: &'static str = "api_sessions: key facts";
+    const TAG: &'static Tag = &MAILBOX;
+
+    fn attach(&self, region: Region, _before: Option<Mailbox>) -> Result<Mailbox, String> {
+        shared::mailbox(region)
+    }
+}
+
+/// Keys, context parameters and rules of the cloud, or what this node has decided about keys.
 #[derive(Default)]
 pub(super) struct SettingsZone;
 

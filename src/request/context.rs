@@ -51,7 +51,7 @@ impl<'r> RequestContext<'r> {
     /// The keys in force: demoted keys are left out, unless the location only reports.
     #[inline]
     pub(super) fn keys<'a>(&self, analysis: &'a Analysis) -> Keys<'a> {
-        let obeys = || self.conf.key_facts().filter(|facts| !facts.report).is_some();
+        let obeys = || self.conf.key_facts(self.main).filter(|facts| !facts.report).is_some();
         analysis.keys(|| obeys().then(|| self.application()))
     }
 

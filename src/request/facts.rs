@@ -17,7 +17,7 @@ pub(super) fn observe(
     resolution: &Resolution<'_>,
     user: &[u8],
 ) -> Option<()> {
-    let settings = ctx.conf.key_facts()?;
+    let settings = ctx.conf.key_facts(ctx.main)?;
     let mut facts = ctx.worker.facts.as_ref()?.try_borrow_mut().ok()?;
     let keys = ctx.keys(analysis);
     let kind = match resolution.found_by {

@@ -166,7 +166,7 @@ impl Export {
     pub(super) fn end(self, cycle: *mut ngx_cycle_t) {
         drop(self.stop);
         let ended = self.done.recv_timeout(self.budget);
-        super::log_notes(cycle, &self.notes);
+        super::log_notes(cycle, self.notes.try_iter());
         match ended {
             Err(RecvTimeoutError::Timeout) => {
                 // The file stays mapped (-z nodelete); the thread ends with the process. Its queue is

@@ -315,3 +315,105 @@ fn a_shared_key_is_demoted_on_running_nodes_of_its_application_and_back_once_som
         (0..10).all(|_| grouped_by(&nginx, "shop", "/") == "X-API-Key").then_some(())
     });
 }
+
+/// The configuration of a node that judges keys itself.
+fn alone(export: &str, key_facts: &str) -> String {
+    format!(
+        "
+    {export}
+    api_sessions on;
+    api_sessions_application $http_x_app;
+    {key_facts}
+    real_ip_header X-Forwarded-For;
+    set_real_ip_from 127.0.0.1;
+    access_log off;
+    server {{
+        listen 127.0.0.1:PORT;
+        add_header X-Key $api_session_key;
+        location / {{ return 200 ok; }}
+        location /reported {{ api_sessions_key_facts report; return 200 ok; }}
+        location /receiver {{ api_sessions off; access_log DIR/received.log; return 204; }}
+        location /status {{ api_sessions off; api_sessions_status; }}
+    }}"
+    )
+}
+
+/// One request of each of several visitors of the application `shop` with its static key, on several connections, so
+/// that both workers get some.
+fn visit_shop(nginx: &Nginx, number: u64) {
+    let headers = "X-API-Key: the-key-of-the-application\r\n";
+    let all: Vec<_> = (0..FEW).map(|n| ("shop", visit(n, headers))).collect();
+    for part in all.chunks(4) {
+        let mut stream = TcpStream::connect(("127.0.0.1", nginx.port)).unwrap();
+        send(&mut stream, part, number);
+    }
+}
+
+/// Whether no worker groups the application `shop` by its static key.
+fn is_demoted(nginx: &Nginx) -> bool {
+    (0..20).all(|_| grouped_by(nginx, "shop", "/") == "ip")
+}
+
+fn verdicts(nginx: &Nginx) -> Value {
+    get(nginx.port, "/status", &[]).json()["key_verdicts"].clone()
+}
+
+#[test]
+fn without_a_cloud_a_shared_key_was_never_demoted_or_only_until_a_reload() {
+    let nginx = Nginx::builder().http(&alone("", "api_sessions_key_facts on window=1s;")).start();
+    assert_eq!(grouped_by(&nginx, "shop", "/"), "X-API-Key");
+    assert_eq!(verdicts(&nginx), Value::Array(vec![]));
+    let mut number = 0;
+    eventually("both workers leave it out", || {
+        visit_shop(&nginx, number);
+        number += 1;
+        is_demoted(&nginx).then_some(())
+    });
+    let (found, first) = (verdicts(&nginx), |found: &Value| found[0].clone());
+    let bad = first(&found);
+    assert_eq!(
+        (&bad["application"], &bad["key"]),
+        (&"shop".into(), &"X-API-Key".into()),
+        "{found}"
+    );
+    assert_eq!((&bad["kind"], &bad["verdict"]), (&"builtin".into(), &"shared".into()), "{found}");
+    assert_eq!(bad["demoted"], true, "{found}");
+    let told = "the built-in key X-API-Key is shared in application \"shop\"";
+    assert!(nginx.error_log().contains(told), "{}", nginx.error_log());
+    assert_eq!(grouped_by(&nginx, "blog", "/"), "X-API-Key", "another application");
+    assert_eq!(grouped_by(&nginx, "shop", "/reported"), "X-API-Key", "where it is only reported");
+    // At once, without a window in between.
+    nginx.reload("worker_connections 256", "worker_connections 255");
+    assert!(is_demoted(&nginx));
+    assert_eq!(first(&verdicts(&nginx))["since"], bad["since"]);
+    // Without measuring it is used again.
+    nginx.reload("api_sessions_key_facts on window=1s", "api_sessions_key_facts off");
+    assert_eq!(grouped_by(&nginx, "shop", "/"), "X-API-Key");
+}
+
+#[test]
+fn a_receiver_that_is_no_cloud_got_key_facts_or_left_keys_unjudged() {
+    let export = "api_sessions_export http://127.0.0.1:PORT/receiver flush=100ms;";
+    let nginx =
+        Nginx::builder().http(&alone(export, "api_sessions_key_facts on window=1s;")).start();
+    let mut number = 0;
+    eventually("both workers leave it out", || {
+        visit_shop(&nginx, number);
+        number += 1;
+        is_demoted(&nginx).then_some(())
+    });
+    let received = nginx.lines("received.log");
+    assert!(!received.is_empty());
+    assert!(!received.iter().any(|line| line.contains("key-facts")), "{received:?}");
+}
+
+#[test]
+fn keys_were_measured_by_default_where_nothing_is_exported() {
+    let nginx = Nginx::builder().http(&alone("", "")).start();
+    assert_eq!(verdicts(&nginx), Value::Array(vec![]), "/reported measures");
+    nginx.reload("api_sessions_key_facts report;", "");
+    assert_eq!(verdicts(&nginx), Value::Null);
+    let export = "api_sessions_export http://127.0.0.1:PORT/receiver;";
+    let nginx = Nginx::builder().http(&alone(export, "")).start();
+    assert_eq!(verdicts(&nginx), Value::Array(vec![]));
+}

@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use api_sessions_extract::limits::MAX_PARAMETERS_BYTES;
 use api_sessions_shm::{
-    Denylist, Links, RecordQueue, Region, RuleCounts, SessionTable, SharedConfig,
+    Denylist, Links, Mailbox, RecordQueue, Region, RuleCounts, SessionTable, SharedConfig,
 };
 use ngx::ffi::ngx_ncpu;
 
@@ -56,6 +56,12 @@ pub fn queue(zone: zone::Region, ring_bytes: usize) -> Result<RecordQueue, Strin
 pub fn settings(zone: zone::Region) -> Result<SharedConfig, String> {
     let attached = SharedConfig::attach(region(zone));
     attached.map(|(settings, _)| settings).map_err(|error| error.to_string())
+}
+
+/// Attaches to the mailbox in a zone.
+pub fn mailbox(zone: zone::Region) -> Result<Mailbox, String> {
+    let attached = Mailbox::attach(region(zone));
+    attached.map(|(mailbox, _)| mailbox).map_err(|error| error.to_string())
 }
 
 /// Size in bytes of a zone for the cloud's settings.
