@@ -88,7 +88,7 @@ def quick():
 def full():
     main = ["bare", "access_log", "module", "export"]
     return [
-        Load("tiny", main[:2] + ["limit_req"] + main[2:] + ["no_facts", "rules", "detect", "lua", "njs", "modsecurity"], rounds=5,
+        Load("tiny", main[:2] + ["limit_req"] + main[2:] + ["sync", "no_facts", "rules", "detect", "lua", "njs", "modsecurity"], rounds=5,
              why="an answer of 43 bytes from memory, 20,000 sessions"),
         Load("two workers", main, workers=2, why="as tiny, two workers on two cores beside the load"),
         Load("proxied", main + ["lua"], path="/proxied", why="an upstream's answer of 1 KB"),

@@ -91,8 +91,7 @@ with tempfile.TemporaryDirectory() as work:
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
                     "-keyout", f"{work}/tls.key", "-out", f"{work}/tls.pem"], check=True, stderr=subprocess.DEVNULL)
     answer = "x" * 1024
-    # Accepts and discards every batch: the cost of the node is measured, not the speed of a receiver.
-    sink = Nginx(BINARY, work, "sink", locations="client_body_buffer_size 2m; location / { return 200; }")
+    sink = Nginx(BINARY, work, "sink", locations=peers.SINK)
     upstream = Nginx(BINARY, work, "upstream", locations=f'location / {{ return 200 "{answer}"; }}')
     fill = {"work": work, "sink": f"http://127.0.0.1:{sink.port}", "sink_port": sink.port, "module": MODULE}
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "")

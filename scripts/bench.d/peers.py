@@ -17,7 +17,14 @@ SESSIONS = """api_sessions on; api_sessions_zone api_sessions:{zone};
 session_key request.cookie.sid; context_param request.query.u name=u;"""
 BODY_KEY = "session_key request.body.json.user.id name=user;"
 EXPORT = "api_sessions_export {sink} token_file={work}/token node=bench queue=16m;"
+SYNC = EXPORT.replace(";", " sync=on;")
 OURS = "load_module {module};"
+
+# Accepts and discards every batch: the cost of the node is measured, not the speed of a receiver. A poll gets a document
+# without settings, byte by byte for some ten seconds: the cloud holds polls open as well.
+SINK = """client_body_buffer_size 2m;
+location / { return 200; }
+location = /v1/sync { limit_rate 16; default_type application/json; return 200 '{"version":"1"}'; }"""
 
 # A key, a counter in shared memory, JSON, and batches sent by a timer.
 LUA = r"""lua_shared_dict sessions {zone};
@@ -71,8 +78,10 @@ ALL = {
     "limit_req": ("", LIMIT_REQ),
     "module": (OURS, SESSIONS),
     "export": (OURS, SESSIONS + EXPORT),
-    # What key facts and rules add to "export" is the difference.
-    "no_facts": (OURS, SESSIONS + EXPORT + "api_sessions_key_facts off;"),
+    # What key facts for the cloud cost is the difference between these two.
+    "sync": (OURS, SESSIONS + SYNC),
+    "no_facts": (OURS, SESSIONS + SYNC + "api_sessions_key_facts off;"),
+    # What rules add to "export" is the difference.
     "rules": (OURS, SESSIONS + EXPORT + "session_rules default;"),
     "body_key": (OURS, SESSIONS + BODY_KEY + EXPORT),
     "detect": (OURS, SESSIONS + EXPORT + "api_sessions_detect on;"),

@@ -46,7 +46,7 @@ def bars(load, peers):
             bar("the same in instructions (user space)",
                 peers["export"]["added_instructions"] / max(peers["access_log"]["added_instructions"], 1), 1.0)
         if "no_facts" in peers:
-            bar("added CPU of key facts, us", added("export") - added("no_facts"), 0.2)
+            bar("added CPU of key facts, us", added("sync") - added("no_facts"), 0.2)
         if "lua" in peers:
             bar("added CPU with export / that of Lua", added("export") / max(added("lua"), 0.01), 0.2)
     if load.name == "proxied":
