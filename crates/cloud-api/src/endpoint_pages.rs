@@ -13,8 +13,18 @@ use crate::limits::{MAX_KEPT_PAGES, MAX_PAGE_AGE, MIN_KEPT_REQUESTS};
 const FRESH: Duration = Duration::from_secs(60);
 
 /// Large pages, by query.
-#[derive(Debug, Default)]
-pub struct EndpointPages(Mutex<AHashMap<EndpointQuery, Kept>>);
+#[derive(Debug)]
+pub struct EndpointPages {
+    pages: Mutex<AHashMap<EndpointQuery, Kept>>,
+    /// Number of requests from which a page is large.
+    large: u64,
+}
+
+impl Default for EndpointPages {
+    fn default() -> EndpointPages {
+        EndpointPages::keeping(MIN_KEPT_REQUESTS)
+    }
+}
 
 #[derive(Debug)]
 struct Kept {
@@ -34,12 +44,16 @@ pub(crate) struct Known {
 }
 
 impl EndpointPages {
+    /// Keeps pages over `large` requests or more.
+    pub(crate) fn keeping(large: u64) -> EndpointPages {
+        EndpointPages { pages: Mutex::default(), large }
+    }
+
     /// Keeps a page that was counted at `at`, if it is large.
     pub(crate) fn keep(&self, query: EndpointQuery, page: &EndpointPage, at: Instant) {
-        let mut pages = self.0.lock();
+        let mut pages = self.pages.lock();
         pages.remove(&query);
-        if page.endpoints.iter().map(|endpoint| endpoint.requests).sum::<u64>() < MIN_KEPT_REQUESTS
-        {
+        if page.endpoints.iter().map(|endpoint| endpoint.requests).sum::<u64>() < self.large {
             return;
         }
         if pages.len() >= MAX_KEPT_PAGES
@@ -54,7 +68,7 @@ impl EndpointPages {
 
     /// The page, if it is kept.
     pub(crate) fn find(&self, query: &EndpointQuery, now: Instant) -> Option<Known> {
-        let mut pages = self.0.lock();
+        let mut pages = self.pages.lock();
         let kept = pages.get_mut(query)?;
         let age = now.saturating_duration_since(kept.at);
         if age >= MAX_PAGE_AGE {
@@ -111,7 +125,7 @@ mod tests {
                 now + Duration::from_secs(number.into()),
             );
         }
-        assert_eq!(pages.0.lock().len(), MAX_KEPT_PAGES);
+        assert_eq!(pages.pages.lock().len(), MAX_KEPT_PAGES);
         assert!(pages.find(&of(0), now).is_none(), "the oldest");
     }
 }

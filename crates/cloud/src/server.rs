@@ -10,6 +10,7 @@ use crate::retention;
 use crate::routes::router;
 use crate::store::{self, StoreKind};
 use crate::tokens;
+use api_sessions_cloud_api::api::endpoints;
 use api_sessions_cloud_api::node_control::key_windows;
 use api_sessions_cloud_api::state::AppState;
 use api_sessions_cloud_config::address::Address;
@@ -95,6 +96,7 @@ impl Server {
         let state = self.state.clone();
         let cleaning = tokio::spawn(retention::run(state.clone()));
         let closing = tokio::spawn(key_windows::run(state.clone()));
+        let counting = tokio::spawn(endpoints::keep_counted(state.clone()));
         let refreshing = tokio::spawn(mmdb::keep_fresh(state.clone()));
         let stopped = async move {
             stop.await;
@@ -106,6 +108,7 @@ impl Server {
         stopper.abort();
         cleaning.abort();
         closing.abort();
+        counting.abort();
         refreshing.abort();
     }
 }

@@ -14,7 +14,7 @@ use super::{csv, download};
 use crate::error::AppError;
 use crate::extractors::Query;
 use crate::ingest::body;
-use crate::limits::MAX_OPENAPI_BYTES;
+use crate::limits::{MAX_OPENAPI_BYTES, MAX_PAGE_AGE};
 use crate::state::AppState;
 use api_sessions_endpoints::{Comparison, Document, Endpoint, assess, compare, describe};
 use api_sessions_store::clock::now_ms;
@@ -129,6 +129,17 @@ async fn count(state: &AppState, query: EndpointQuery) -> Result<EndpointPage, A
     Ok(page)
 }
 
+/// Counts the page without filters before it is asked for, at start and before it gets too old, until the task is aborted.
+/// Takes at most a hundredth of a core.
+pub async fn keep_counted(state: AppState) {
+    loop {
+        let start = Instant::now();
+        // An error is one of the store's, which the next page without a kept one reports.
+        count(&state, EndpointQuery::default()).await.ok();
+        tokio::time::sleep((MAX_PAGE_AGE / 2).max(start.elapsed() * 100)).await;
+    }
+}
+
 /// The endpoints that match, of every kind, for the API and the Console.
 ///
 /// # Errors
@@ -237,4 +248,27 @@ pub async fn comparison(
     let document = document.map_err(wrong)?;
     let found = of_kind(state, raw).await?;
     Ok(compare(document, found.endpoints))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use api_sessions_store_sqlite::SqliteStore;
+
+    #[tokio::test]
+    async fn the_first_page_after_a_start_was_counted_while_somebody_waited() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = AppState::keeping_all_pages(Arc::new(SqliteStore::open(dir.path()).unwrap()));
+        let counting = tokio::spawn(keep_counted(state.clone()));
+        while state.endpoint_pages.find(&EndpointQuery::default(), Instant::now()).is_none() {
+            assert!(!counting.is_finished());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        counting.abort();
+        let page = matching(&state, &RawEndpointQuery::default()).await.unwrap();
+        assert!(page.as_of.is_some());
+    }
 }
