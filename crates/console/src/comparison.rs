@@ -59,10 +59,14 @@ pub async fn post(
         &html! {
             p { a href=(address(&path, &back)) { "← Endpoints" } }
             h1 { "Traffic and document" @if !raw.application.is_empty() { " of " (short(&raw.application, 60)) } }
-            p.quiet { (documented) " operations in the document, " (undocumented.len()) " endpoints in use that are not in it, " (unseen.len()) " operations never seen." }
-            h2 { "In use and not in the document" }
+            p.quiet {
+                (documented) " operations in the document, "
+                a href="#undocumented" { (undocumented.len()) " endpoints in use that are not in it" } ", "
+                a href="#unseen" { (unseen.len()) " operations never seen" } "."
+            }
+            h2 #undocumented { "In use and not in the document" }
             @if undocumented.is_empty() { p.notice { "Every endpoint in use is in the document." } } @else { (traffic(&undocumented)) }
-            h2 { "In the document and never seen" }
+            h2 #unseen { "In the document and never seen" }
             @if unseen.is_empty() { p.notice { "Every operation of the document was seen." } } @else { (document(&unseen)) }
         },
     ))
