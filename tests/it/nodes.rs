@@ -126,6 +126,10 @@ fn a_value_that_one_node_issued_was_another_session_on_the_other_node() {
     let path = format!("/v1/sessions/{page}/identifiers/{alias}");
     assert_eq!(ask(&cloud, "DELETE", &path, "").status, 204);
     follows(&two, &value('a', 1), &alias);
+    follows(&one, &value('a', 1), &alias);
+    // And what it is replaced by.
+    assert_eq!(session(&visit(&one, &format!("/set/{}", value('a', 9)), &value('a', 1))), alias);
+    follows(&one, &value('a', 9), &alias);
 }
 
 #[test]

@@ -214,6 +214,9 @@ impl Follow<'_> {
                 }
                 return;
             };
+            let split = Some(&followed).filter(|_| !link.is_demoted() && !is_state);
+            let split = split.and_then(|followed| self.split_off(followed, &link, id, scratch));
+            let link = split.unwrap_or(link);
             if link.is_demoted() {
                 lookup.any_unknown = true;
                 lookup.any_demoted = true;

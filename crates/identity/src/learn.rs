@@ -352,6 +352,7 @@ fn begin_session<X: Exchange + ?Sized>(
             if follow.has_others {
                 is_first = true;
                 is_settled = true;
+                changed.session = own;
             } else {
                 session = client;
             }
@@ -459,8 +460,13 @@ fn came_back<X: Exchange + ?Sized>(
         }
         if known.flags.has(LinkFlags::MANY) {
         } else if !known.flags.has(LinkFlags::ONE) {
+            // The first visitor of the address may have gone on at another node.
+            let is_second = follow.has_others
+                && known.flags.has(LinkFlags::TAKEN)
+                && follow.session_of(known.session).unwrap_or(known.session) != session;
+            let others = if is_second { LinkFlags::MANY } else { LinkFlags::ONE };
             changed.session = session;
-            changed.flags = changed.flags.with(LinkFlags::ONE);
+            changed.flags = changed.flags.with(others);
         } else if known.session != session {
             changed.flags = changed.flags.with(LinkFlags::MANY).without(LinkFlags::ONE);
         }

@@ -72,6 +72,29 @@ impl Follow<'_> {
         (at != id).then_some(at)
     }
 
+    /// The new link of a value that this node has issued, if the cloud says that it belongs to its session no more: to a
+    /// session of its own, as at the other nodes.
+    pub(super) fn split_off(
+        &self,
+        followed: &Followed<'_>,
+        link: &Link,
+        id: &dyn Fn(Namespace, &[u8]) -> SessionId,
+        scratch: &mut Scratch,
+    ) -> Option<Link> {
+        if !self.handle.links().has_remote() || !is_shared(followed.class) {
+            return None;
+        }
+        let alias = told_id(followed, id, scratch);
+        let is_split = link.session != alias
+            && self.get(self.remote_key(alias)).is_some_and(|told| told.is_demoted());
+        let link = Link { flags: LinkFlags::RETURNED, ..Link::new(alias, self.now_s) };
+        let key = self.key_of(followed);
+        is_split.then(|| {
+            self.handle.update(key, self.now_s, |_| Some(link));
+            link
+        })
+    }
+
     /// The session of a value that this node has no link for, by remote links.
     pub(super) fn remote_session(
         &self,
@@ -82,12 +105,20 @@ impl Follow<'_> {
         if !self.handle.links().has_remote() || !is_shared(followed.class) {
             return None;
         }
-        let mut claims = Vec::new();
-        let is_claims = followed.class == Class::Token
-            && builtin::session_of_token(followed.value, scratch, &mut claims);
-        let value = if is_claims { &claims } else { followed.value };
-        self.session_of(id(Namespace::Value, value))
+        self.session_of(told_id(followed, id, scratch))
     }
+}
+
+/// The id under which nodes tell of a value: that of a node without links.
+fn told_id(
+    followed: &Followed<'_>,
+    id: &dyn Fn(Namespace, &[u8]) -> SessionId,
+    scratch: &mut Scratch,
+) -> SessionId {
+    let mut claims = Vec::new();
+    let is_claims = followed.class == Class::Token
+        && builtin::session_of_token(followed.value, scratch, &mut claims);
+    id(Namespace::Value, if is_claims { &claims } else { followed.value })
 }
 
 /// Whether links of values of this class are shared with other nodes.

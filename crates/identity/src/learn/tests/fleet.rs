@@ -38,6 +38,19 @@ fn the_first_visitors_of_an_address_at_two_nodes_were_one_session() {
 }
 
 #[test]
+fn a_third_visitor_was_taken_for_the_second_if_the_first_went_on_at_another_node() {
+    let [mut one, mut two] = nodes();
+    let cookie = |n| format!("PHPSESSID={}", value(n));
+    let [first, second] = [1, 2].map(|n| from("a").answered("Set-Cookie", cookie(n)));
+    let a = one.session(&first);
+    two.session(&from("a").header("Cookie", cookie(1)));
+    two.session(&second);
+    let b = one.session(&from("a").header("Cookie", cookie(2)));
+    let c = one.session(&from("a"));
+    assert!(c != a && c != b, "{c:?} of {a:?} and {b:?}");
+}
+
+#[test]
 fn state_that_another_node_had_just_issued_was_of_the_address() {
     // The name of the second is not known to hold state, but the form of its value shows it.
     for (name, state) in [("session", state(1)), ("whatever", format!("Fe26.2*1*{}", value(1)))] {
