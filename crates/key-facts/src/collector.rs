@@ -384,7 +384,7 @@ fn seen<X: Exchange + ?Sized>(key: &Key, exchange: &X, observed: &Observed<'_>) 
         user => key.fingerprint(9, user),
     };
     Seen {
-        client: key.joined(network, key.fingerprint(10, agent)),
+        client: key.client(network, key.fingerprint(10, agent)),
         network,
         moment: ((observed.now_ms / moment_ms) as u32).max(1),
         user,

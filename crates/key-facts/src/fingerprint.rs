@@ -26,13 +26,23 @@ impl Key {
         (hasher.finish() as u32).max(1)
     }
 
-    /// Fingerprint of two fingerprints.
+    /// Fingerprint of a client: of its network and its `User-Agent`. Its order among others is that of both, and
+    /// [`network_of`] tells its network.
     #[inline]
-    pub fn joined(&self, one: u32, two: u32) -> u32 {
+    pub fn client(&self, network: u32, agent: u32) -> u32 {
         let mut hasher = FoldHasher::with_seed(self.seed, &self.shared);
-        hasher.write_u64(u64::from(one) << 32 | u64::from(two));
-        (hasher.finish() as u32).max(1)
+        hasher.write_u64(u64::from(network) << 32 | u64::from(agent));
+        (hasher.finish() as u32 & !NETWORK | network_of(network)).max(1)
     }
+}
+
+/// The bits of a client's fingerprint that tell its network.
+const NETWORK: u32 = 0xfff;
+
+/// What the fingerprints of all clients of a network have in common; one of 4096.
+#[inline]
+pub(crate) fn network_of(client: u32) -> u32 {
+    client & NETWORK
 }
 
 /// The first distinct fingerprints, up to N.

@@ -1,9 +1,13 @@
 //! Bottom-k samples: keep the lowest of all hashes. Merging two samples yields the sample of both inputs.
 
-use super::fingerprint::Fingerprints;
+use std::collections::BTreeMap;
+
+use super::fingerprint::{Fingerprints, network_of};
 
 /// Maximum number of entries of a sample.
 pub(crate) const SAMPLED: usize = 64;
+/// Maximum number of sampled clients of one network, whose `User-Agent`s anybody can make up.
+pub(crate) const CLIENTS_A_NETWORK: usize = 32;
 /// Maximum number of distinct values that are counted per sampled client.
 pub(crate) const VALUES_A_CLIENT: usize = 16;
 /// Maximum number of distinct clients that are counted per sampled value.
@@ -51,16 +55,18 @@ impl<E: Default> Lowest<E> {
         if !may_add(&self.entries) {
             return None;
         }
-        let at = if is_full {
-            let at = self.highest;
-            *self.hashes.get_mut(at)? = hash;
-            *self.entries.get_mut(at)? = E::default();
-            at
-        } else {
+        let at = if is_full { self.highest } else { self.hashes.len() };
+        self.put(at, hash)
+    }
+
+    /// Puts a hash into a place, in place of what is there.
+    fn put(&mut self, at: usize, hash: u32) -> Option<&mut E> {
+        if at == self.hashes.len() {
             self.hashes.push(hash);
             self.entries.push(E::default());
-            self.hashes.len() - 1
-        };
+        }
+        *self.hashes.get_mut(at)? = hash;
+        *self.entries.get_mut(at)? = E::default();
         if self.hashes.len() >= SAMPLED {
             let highest = self.hashes.iter().enumerate().max_by_key(|(_, hash)| **hash);
             self.highest = highest.map_or(0, |(at, _)| at);
@@ -78,23 +84,27 @@ impl<E: Default> Lowest<E> {
 
     /// Estimated number of distinct hashes.
     pub(crate) fn estimate(&self) -> u64 {
-        match self.hashes.get(self.highest) {
-            Some(highest) if self.hashes.len() >= SAMPLED && *highest > 0 => {
-                (SAMPLED as u64 - 1) * u64::from(u32::MAX) / u64::from(*highest)
-            }
-            _ => self.hashes.len() as u64,
+        match self.highest() {
+            Some(highest) => (SAMPLED as u64 - 1) * u64::from(u32::MAX) / u64::from(highest),
+            None => self.hashes.len() as u64,
         }
+    }
+
+    /// The highest hash, once the sample is full.
+    fn highest(&self) -> Option<u32> {
+        let is_full = self.hashes.len() >= SAMPLED;
+        self.hashes.get(self.highest).copied().filter(|highest| is_full && *highest > 0)
     }
 }
 
-/// Sampled clients with their values.
+/// Sampled clients with their values, of one network at most [`CLIENTS_A_NETWORK`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientSample(pub(crate) Lowest<Fingerprints<VALUES_A_CLIENT>>);
 
 impl ClientSample {
     #[inline]
     pub(crate) fn add(&mut self, client: u32, value: u32) {
-        if let Some(values) = self.0.entry(client, |_| true) {
+        if let Some(values) = self.entry(client) {
             values.add(value);
         }
     }
@@ -107,9 +117,61 @@ impl ClientSample {
     }
 
     pub(crate) fn add_all(&mut self, client: u32, values: &[u32]) {
-        if let Some(known) = self.0.entry(client, |_| true) {
+        if let Some(known) = self.entry(client) {
             known.merge(values);
         }
+    }
+
+    /// The entry of a client.
+    #[inline]
+    fn entry(&mut self, client: u32) -> Option<&mut Fingerprints<VALUES_A_CLIENT>> {
+        if self.0.highest().is_some_and(|highest| client > highest) {
+            return None;
+        }
+        match self.0.hashes.iter().position(|known| *known == client) {
+            Some(at) => self.0.entries.get_mut(at),
+            None => self.add_client(client),
+        }
+    }
+
+    /// Adds a client. Of a network with many, the lowest are kept, so that all workers keep the same.
+    #[cold]
+    fn add_client(&mut self, client: u32) -> Option<&mut Fingerprints<VALUES_A_CLIENT>> {
+        let of_network = || {
+            let all = self.0.hashes.iter().enumerate();
+            all.filter(|(_, hash)| network_of(**hash) == network_of(client))
+        };
+        if of_network().count() < CLIENTS_A_NETWORK {
+            return self.0.entry(client, |_| true);
+        }
+        let (at, highest) = of_network().max_by_key(|(_, hash)| **hash)?;
+        if client < *highest { self.0.put(at, client) } else { None }
+    }
+
+    /// The networks of the sample: the highest client of each, and the sorted numbers of values of its clients.
+    fn networks(&self) -> Vec<(u32, Vec<u32>)> {
+        let mut networks: BTreeMap<u32, (u32, Vec<u32>)> = BTreeMap::new();
+        for (client, values) in self.0.iter() {
+            let (highest, counts) = networks.entry(network_of(client)).or_default();
+            *highest = client.max(*highest);
+            counts.push(values.count());
+        }
+        networks
+            .into_values()
+            .map(|(highest, mut counts)| {
+                counts.sort_unstable();
+                (highest, counts)
+            })
+            .collect()
+    }
+
+    /// Of each network, the median of the numbers of values of its clients, in ascending order.
+    pub(crate) fn network_values(&self) -> Vec<u32> {
+        let median = |counts: &Vec<u32>| counts.get((counts.len() - 1) / 2).copied();
+        let mut medians: Vec<u32> =
+            self.networks().iter().filter_map(|(_, counts)| median(counts)).collect();
+        medians.sort_unstable();
+        medians
     }
 
     /// Number of clients in the sample.
@@ -124,7 +186,19 @@ impl ClientSample {
 
     /// Estimated number of clients.
     pub fn estimate(&self) -> u64 {
-        self.0.estimate()
+        let below = |highest: u32| f64::from(u32::MAX) / f64::from(highest.max(1));
+        let of_all = self
+            .0
+            .highest()
+            .map_or(1.0, |highest| (SAMPLED - 1) as f64 / SAMPLED as f64 * below(highest));
+        let of_network = |(highest, counts): (u32, Vec<u32>)| {
+            let count = counts.len() as f64;
+            if counts.len() < CLIENTS_A_NETWORK {
+                return count * of_all;
+            }
+            (count * of_all).max((count - 1.0) * below(highest))
+        };
+        self.networks().into_iter().map(of_network).sum::<f64>().round() as u64
     }
 
     /// Numbers of values per client, in ascending order.

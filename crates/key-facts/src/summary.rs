@@ -57,6 +57,9 @@ pub struct Summary {
     pub values_per_client: Spread,
     /// Median of the values per client in this window.
     pub window_values_per_client: u32,
+    /// Median over networks of the values per client within that hour.
+    #[serde(default)]
+    pub network_values_per_client: u32,
     /// Clients per value.
     pub clients_per_value: Spread,
     /// Median of the users per value, of values with users.
@@ -106,6 +109,7 @@ impl Summary {
             windows,
             values_per_client: Spread::of(&clients.values()),
             window_values_per_client: Spread::of(&facts.clients.values()).p50,
+            network_values_per_client: Spread::of(&clients.network_values()).p50,
             clients_per_value: Spread::of(&clients_of(&sampled)),
             users_per_value: Spread::of(&users).p50,
             counted_values: u32::try_from(counted.len()).unwrap_or(u32::MAX),

@@ -50,8 +50,10 @@ impl Verdict {
 pub fn judge(kind: Kind, summary: &Summary) -> Verdict {
     let has_clients = summary.clients >= MIN_VERDICT_CLIENTS;
     if is_judged(kind) {
-        let changes =
-            summary.values_per_client.p50 >= MANY_VALUES && summary.window_values_per_client > 1;
+        // One address can have any number of User-Agents: networks decide as well.
+        let changes = summary.values_per_client.p50 >= MANY_VALUES
+            && summary.network_values_per_client >= MANY_VALUES
+            && summary.window_values_per_client > 1;
         if has_clients && changes {
             return Verdict::Volatile;
         }
@@ -91,6 +93,14 @@ pub fn evidence(kind: Kind, summary: &Summary) -> Vec<String> {
     ];
     if !is_judged(kind) {
         return texts;
+    }
+    if summary.values_per_client.p50 >= MANY_VALUES
+        && summary.network_values_per_client < MANY_VALUES
+    {
+        texts.push(format!(
+            "{} values per client in the median network, which does not count as volatile",
+            summary.network_values_per_client
+        ));
     }
     if summary.top_clients >= MANY && summary.top_share >= NEARLY_ALL {
         texts.push(format!("one value has {:.0} % of all uses", summary.top_share * 100.0));

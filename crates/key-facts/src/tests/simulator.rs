@@ -196,6 +196,44 @@ fn an_attacker_with_many_values_tips_no_good_key() {
 }
 
 #[test]
+fn one_address_with_many_user_agents_tips_no_good_key_nor_hides_the_others() {
+    for agents in [40, 3000] {
+        let closed = run(4, |window| {
+            let mut visits: Vec<_> = (0..5_u64)
+                .flat_map(|page| (0..22).map(move |client| (client, page)))
+                .map(|(client, page)| {
+                    visit(client, page).grouped(Kind::Builtin, "PHPSESSID", token(client))
+                })
+                .collect();
+            visits.extend((0..agents * 12).map(|n| {
+                let value = token(100_000 + window * 50_000 + n);
+                let mut visit =
+                    visit(7000 + n % agents, n).grouped(Kind::Builtin, "PHPSESSID", value);
+                visit.exchange.ip = b"66.6.6.6".to_vec();
+                visit
+            }));
+            visits
+        });
+        assert_eq!(outcome(&closed).0["PHPSESSID"], Verdict::Good, "{agents}");
+    }
+}
+
+#[test]
+fn a_key_that_changes_behind_one_address_is_volatile() {
+    let closed = run(4, |window| {
+        visitors(|client, page| {
+            let value = token(client * 1000 + window * 10 + page);
+            let mut visit = visit(client, page).grouped(Kind::Builtin, "X-Session-Id", value);
+            visit.exchange.ip = b"192.0.2.1".to_vec();
+            visit
+        })
+    });
+    assert_eq!(outcome(&closed).0["X-Session-Id"], Verdict::Volatile);
+    let clients = closed.last().unwrap().keys[0].summary.clients;
+    assert!((80..180).contains(&clients), "about 120 clients, not {clients}");
+}
+
+#[test]
 fn a_test_token_of_a_monitor_and_a_health_checker_leave_a_good_key_good() {
     let closed =
         run(4, |_| {
