@@ -4,8 +4,9 @@ from browser import Browser, LinkClient, McpClient, TokenClient
 # Least V and homogeneity of an application. At a shared address a logout that deletes the cookie splits a visitor: 0.93.
 LEAST = {"hard": 0.90, "easy": 0.97, "nat": 0.90}
 LEAST_HOMOGENEITY = 0.98
-# Least mean V of the applications whose clients keep what they are given.
-LEAST_MEAN = {"hard": 0.97, "easy": 0.98, "nat": 0.97}
+# Least mean V of the applications whose clients keep what they are given: 0.01 to 0.02 below what a quiet machine
+# reaches, since the order of requests is left to chance.
+LEAST_MEAN = {"hard": 0.96, "easy": 0.98, "nat": 0.965}
 # Where each user of one browser is a session of its own, since the tokens say so.
 TOKENS = {**LEAST, "easy": 0.93}
 # The first pages of clients without cookies are of their address.
