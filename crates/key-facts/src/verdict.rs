@@ -69,9 +69,14 @@ pub fn judge(kind: Kind, summary: &Summary) -> Verdict {
 }
 
 /// A count that is kept up to [`CLIENTS_A_VALUE`], which is also the limit of values per client.
-fn counted(count: u32) -> String {
+fn count(count: u32) -> String {
     let is_limit = count as usize >= CLIENTS_A_VALUE;
     if is_limit { format!("{count} or more") } else { count.to_string() }
+}
+
+/// Such a count of something.
+fn counted(number: u32, what: &str) -> String {
+    format!("{} {what}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
 /// The figures behind a verdict, in words.
@@ -79,16 +84,16 @@ pub fn evidence(kind: Kind, summary: &Summary) -> Vec<String> {
     let Summary { values_per_client, clients_per_value, .. } = summary;
     let mut texts = vec![
         format!(
-            "{} values per client within an hour (median of about {} clients; 90 % have at most {})",
-            counted(values_per_client.p50),
+            "{} per client within an hour (median of about {} clients; 90 % have at most {})",
+            counted(values_per_client.p50, "value"),
             summary.clients,
-            counted(values_per_client.p90)
+            count(values_per_client.p90)
         ),
         format!(
-            "{} clients per value (median; 90 % have at most {}, the maximum is {})",
-            counted(clients_per_value.p50),
-            counted(clients_per_value.p90),
-            counted(clients_per_value.max)
+            "{} per value (median; 90 % have at most {}, the maximum is {})",
+            counted(clients_per_value.p50, "client"),
+            count(clients_per_value.p90),
+            count(clients_per_value.max)
         ),
     ];
     if !is_judged(kind) {
@@ -98,16 +103,16 @@ pub fn evidence(kind: Kind, summary: &Summary) -> Vec<String> {
         && summary.network_values_per_client < MANY_VALUES
     {
         texts.push(format!(
-            "{} values per client in the median network, which does not count as volatile",
-            summary.network_values_per_client
+            "{} per client in the median network, which does not count as volatile",
+            counted(summary.network_values_per_client, "value")
         ));
     }
     if summary.top_clients >= MANY && summary.top_share >= NEARLY_ALL {
         texts.push(format!("one value has {:.0} % of all uses", summary.top_share * 100.0));
     }
     if summary.at_once > 0 {
-        texts
-            .push(format!("{} values were in three networks at once, repeatedly", summary.at_once));
+        let were = if summary.at_once == 1 { "value was" } else { "values were" };
+        texts.push(format!("{} {were} in three networks at once, repeatedly", summary.at_once));
     }
     if summary.users_per_value >= MANY_USERS {
         texts.push(format!("{} users per value", summary.users_per_value));

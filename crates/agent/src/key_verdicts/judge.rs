@@ -1,6 +1,8 @@
 //! The worker that judges: merges the facts of all workers until a window is over, then decides.
 
-use api_sessions_key_facts::{CLEAN_WINDOWS, DemotionChanges, Ledger, WindowFacts, decide};
+use api_sessions_key_facts::{
+    CLEAN_WINDOWS, ClosedWindow, DemotionChanges, Kind, Ledger, WindowFacts, decide,
+};
 use api_sessions_protocol::DemotedKey;
 
 use super::shared::{SharedVerdicts, Standings};
@@ -32,7 +34,7 @@ impl Judge {
         for window in self.ledger.close(now) {
             self.unpublished = Some(now);
             let changes = decide(&mut self.demoted, &window, |_| true);
-            notes.extend(told(&changes));
+            notes.extend(told(&changes).chain(own_keys(&window)));
         }
         self.publish(shared, pid);
         notes
@@ -73,6 +75,22 @@ impl Judge {
             self.unpublished = None;
         }
     }
+}
+
+/// The operator's keys that have turned out bad with this window.
+fn own_keys(window: &ClosedWindow) -> impl Iterator<Item = LogEvent> {
+    let keys = window.keys.iter().filter(|key| {
+        let standing = key.standing;
+        key.kind == Kind::Own && standing.verdict.is_bad() && standing.since == window.start
+    });
+    keys.map(|key| {
+        let (name, verdict) = (&key.name, key.standing.verdict.as_str());
+        let text = format!(
+            "session_key \"{name}\" is {verdict} in application {:?}: it groups requests all the same",
+            window.application
+        );
+        LogEvent { severity: Severity::Warning, text }
+    })
 }
 
 /// What changed, for the error log. Names of applications may come from clients.

@@ -190,13 +190,17 @@ fn facts_without_room_were_lost() {
 #[test]
 fn keys_of_the_operator_and_reported_ones_are_told_and_used() {
     let (shared, mut first) = (shared(), worker());
-    for number in 0..2 {
+    let mut notes = Vec::new();
+    for number in 0..4 {
         let mut reported = window(number, 0..24, true);
         reported.application.report = true;
         let own = window_of(number, "blog", Kind::Own, "tenant", clients(0..24, true));
         let ip = window_of(number, "blog", Kind::Ip, "ip", clients(0..24, true));
-        first.once_a_second(shared, vec![reported, own, ip], Some(after(number)));
+        notes.extend(first.once_a_second(shared, vec![reported, own, ip], Some(after(number))));
     }
+    let [note] = &notes[..] else { panic!("once, not {notes:?}") };
+    let said = "session_key \"tenant\" is shared in application \"blog\"";
+    assert!(note.text.starts_with(said), "{note:?}");
     assert_eq!(shared.settings.generation(), 0);
     let bad: Vec<_> =
         shared.bad().into_iter().map(|it| (it.application, it.key, it.demoted)).collect();
