@@ -1,60 +1,29 @@
 //! Learning: links the values that a response issues to the session of its request.
 
+mod address;
+mod cut;
+mod exchanged;
 mod results;
 
-use api_sessions_extract::builtin::{self, Class, Entry, Issued};
+use api_sessions_extract::builtin::{self, Class, Issued};
 use api_sessions_extract::{Exchange, Scratch, Side};
 use api_sessions_protocol::{LinkReason, SessionId};
 use api_sessions_shm::{Link, LinkFlags, LinkKey};
 
+use self::address::{came_back, note_deletion};
+pub use self::cut::cut;
+pub use self::exchanged::Exchanged;
+use self::exchanged::{Brought, Issue, address, brought};
 pub use self::results::Learned;
-use super::follow::{Follow, FoundLink};
+use super::follow::Follow;
 use super::found_by::{FoundBy, Label};
 use super::hash::{Namespace, state_id};
 use super::remote_links::is_shared;
-use super::resolve::{Fallback, Keys, Resolution, address_id};
+use super::resolve::Resolution;
 use crate::limits::{MAX_PENDING_SESSIONS, MAX_PENDING_SESSIONS_KEPT};
 
 /// Flags of an address with exactly one session, whose identifier was deleted.
 const GOES_ON: LinkFlags = LinkFlags::ONE.with(LinkFlags::DELETED);
-
-/// A finished exchange.
-pub struct Exchanged<'e, X: Exchange + ?Sized> {
-    /// Request and response.
-    pub exchange: &'e X,
-    /// The keys that applied.
-    pub keys: Keys<'e>,
-    /// Whether the session began with this request.
-    pub is_new: bool,
-    /// Computes the id of a value.
-    pub id: &'e dyn Fn(Namespace, &[u8]) -> SessionId,
-    /// Whether a session with that id exists.
-    pub exists: &'e dyn Fn(SessionId) -> bool,
-    /// Keys of values that were learned from this exchange before, if it is learned from again. These values and
-    /// deletions are then skipped.
-    pub known: Option<&'e [LinkKey]>,
-}
-
-/// One issued value.
-struct Issue {
-    class: Class,
-    name: Vec<u8>,
-    value: Vec<u8>,
-    entry: Option<&'static Entry>,
-    key: LinkKey,
-    /// Its previous link.
-    link: Option<Link>,
-    /// It is demoted globally or at this address.
-    is_nobodys: bool,
-}
-
-/// One value of the request.
-struct Brought {
-    class: Class,
-    name: Vec<u8>,
-    key: LinkKey,
-    link: Option<Link>,
-}
 
 /// Links the values that the response issues, and adds them to `learned`. Returns `Some` if the response to a request
 /// without identity starts a session, which the request then belongs to; `found` has the value.
@@ -139,20 +108,6 @@ pub fn learn<X: Exchange + ?Sized>(
     });
     let place = (client, base);
     begin_session(follow, exchanged, place, &issues, is_somebodys, (scratch, found), learned)
-}
-
-fn brought<X: Exchange + ?Sized>(
-    follow: Follow<'_>,
-    exchange: &X,
-    base: SessionId,
-) -> Vec<Brought> {
-    let mut all = Vec::new();
-    builtin::each_brought(exchange, follow.tokens, &mut |_, followed| {
-        let FoundLink { key, link, .. } = follow.here(follow.key_of(&followed), &|| base);
-        let (class, name) = (followed.class, followed.name.to_vec());
-        all.push(Brought { class, name, key, link });
-    });
-    all
 }
 
 /// Looks up the link of an issued value. Demotes a value that belongs to another session; it stays usable at this
@@ -425,98 +380,6 @@ fn client<X: Exchange + ?Sized>(
         return (exchanged.id)(Namespace::Value, found);
     }
     address(exchanged)
-}
-
-fn address<X: Exchange + ?Sized>(exchanged: &Exchanged<'_, X>) -> SessionId {
-    address_id(exchanged.keys.fallback, exchanged.exchange, exchanged.id)
-}
-
-/// Records that a session has returned to an address: with an issued value for the first time, or as a new session.
-fn came_back<X: Exchange + ?Sized>(
-    follow: Follow<'_>,
-    exchanged: &Exchanged<'_, X>,
-    resolution: &Resolution<'_>,
-) {
-    let mut is_first = false;
-    if resolution.fresh {
-        builtin::each_brought(exchanged.exchange, follow.tokens, &mut |_, followed| {
-            let FoundLink { key, link, .. } =
-                follow.here(follow.key_of(&followed), &|| address(exchanged));
-            if link.is_some_and(|link| !link.is_demoted() && link.session == resolution.id) {
-                is_first |= follow.handle.returned(key, follow.now_s).is_some();
-            }
-        });
-    }
-    if !is_first && !exchanged.is_new {
-        return;
-    }
-    let (base, session, now_s) = (address(exchanged), resolution.id, follow.now_s);
-    follow.handle.update(follow.address_key(base), now_s, |known| {
-        let known = known.unwrap_or(Link::new(session, now_s));
-        let mut changed = Link { used_s: now_s, ..known };
-        if is_first && known.pending > 0 {
-            changed.pending = known.pending - 1;
-            changed.returned = known.returned.saturating_add(1);
-        }
-        if known.flags.has(LinkFlags::MANY) {
-        } else if !known.flags.has(LinkFlags::ONE) {
-            // The first visitor of the address may have gone on at another node.
-            let is_second = follow.has_others
-                && known.flags.has(LinkFlags::TAKEN)
-                && follow.session_of(known.session).unwrap_or(known.session) != session;
-            let others = if is_second { LinkFlags::MANY } else { LinkFlags::ONE };
-            changed.session = session;
-            changed.flags = changed.flags.with(others);
-        } else if known.session != session {
-            changed.flags = changed.flags.with(LinkFlags::MANY).without(LinkFlags::ONE);
-        }
-        if session == base {
-            changed.flags = changed.flags.with(LinkFlags::TAKEN);
-        }
-        Some(changed)
-    });
-}
-
-/// Records that the session's identifier was deleted: the next one issued at its address belongs to the same session.
-fn note_deletion(follow: Follow<'_>, base: SessionId, session: SessionId) {
-    let key = follow.address_key(base);
-    follow.handle.update(key, follow.now_s, |address| {
-        let address = address.filter(|it| it.flags.has(LinkFlags::ONE) && it.session == session)?;
-        Some(Link { flags: address.flags.with(LinkFlags::DELETED), ..address })
-    });
-}
-
-/// Moves the values of a request to a new session, after a change of user. Returns the id of the new session.
-pub fn cut<X: Exchange + ?Sized>(
-    follow: Follow<'_>,
-    exchange: &X,
-    session: SessionId,
-    user: &[u8],
-    fallback: Fallback,
-    id: &dyn Fn(Namespace, &[u8]) -> SessionId,
-) -> SessionId {
-    let base = address_id(fallback, exchange, id);
-    let mut name = session.to_hex().to_vec();
-    name.extend_from_slice(b"\nuser\n");
-    name.extend_from_slice(user);
-    let new = id(Namespace::Value, &name);
-    for value in brought(follow, exchange, base) {
-        follow.handle.update(value.key, follow.now_s, |link| match link {
-            Some(link) if link.is_demoted() || link.session != session => None,
-            _ => Some(Link { flags: LinkFlags::RETURNED, ..Link::new(new, follow.now_s) }),
-        });
-    }
-    // The values of this response have just been linked to the old session.
-    builtin::each_issued(exchange, follow.now_s, follow.tokens, &mut |issued| {
-        if let Issued::Value(followed) = issued {
-            follow.handle.update(follow.key_of(&followed), follow.now_s, |link| {
-                let link = link.filter(|it| !it.is_demoted() && it.session == session)?;
-                Some(Link { session: new, ..link })
-            });
-        }
-    });
-    follow.is_another_user(new, user);
-    new
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use api_sessions_protocol::SessionId;
 use api_sessions_shm::LinkHandle;
 
 use super::*;
-use crate::{Fallback, Hasher, Phase, resolve_with};
+use crate::{Fallback, Hasher, Keys, Phase, resolve_with};
 
 mod fleet;
 mod tokens;
