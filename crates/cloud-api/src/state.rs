@@ -107,7 +107,7 @@ impl AppState {
     /// A state that keeps pages of endpoints of any size.
     #[cfg(test)]
     pub(crate) fn keeping_all_pages(store: Arc<dyn Store>) -> AppState {
-        let config = Config::load(api_sessions_cloud_config::config::Options::default()).unwrap();
+        let config = Config::load(api_sessions_cloud_config::options::Options::default()).unwrap();
         let mut state = AppState::new(store, config);
         Arc::get_mut(&mut state.0).unwrap().endpoint_pages = EndpointPages::keeping(0);
         state
