@@ -95,7 +95,7 @@ impl Worker {
         }
     }
 
-    /// Hands key facts to whoever judges keys: the cloud, or the first worker.
+    /// Passes key facts to the judge of keys: the cloud, or the first worker.
     fn tell(&self, cycle: *mut ngx_cycle_t, windows: Vec<WindowFacts>) {
         if let Some(shared) = MainConf::current().and_then(|main| main.runtime().key_verdicts()) {
             let judges = process::is_first_worker() && !process::is_exiting();

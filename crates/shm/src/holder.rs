@@ -1,4 +1,4 @@
-//! The process that is changing something. Nobody waits for it: whoever finds another one tries again later.
+//! The process that is changing a structure. No process waits for it; one that finds another holder tries again later.
 
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
@@ -29,7 +29,7 @@ impl Holder {
         }
     }
 
-    /// Makes `pid` the holder, whoever it was.
+    /// Makes `pid` the holder, in place of any other.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn set(&self, pid: u32) -> Held<'_> {
         self.0.store(pid, Release);

@@ -93,7 +93,7 @@ fn a_worker_killed_while_it_counts_loses_one_count_at_most() {
     let (lost, busy) = (figure(&nginx, "lost_total"), figure(&nginx, "lock_busy_total"));
     // A request may be counted and not logged.
     assert!(lost <= kills && count <= served + 1 + kills, "{count} of {served}, {lost} lost");
-    // A lost entry begins anew. Behind a process that is suspended while it holds the lock, requests are not counted.
+    // A lost entry starts from zero. Behind a process that is suspended while it holds the lock, requests are not counted.
     assert!(lost > 0 || count + busy > served, "{count} of {served}, {busy} busy");
     nginx.expect_kills();
 }
